@@ -1,0 +1,133 @@
+# Rekindle. `make help` says what there is. Everything runs from the checkout's root with relative paths, so that a
+# path with spaces does no harm.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# --- What can be changed from outside: make bench BENCH=Scan -----------------------------------------------------------
+ARGS        ?=
+PKG         ?= ./...
+RUN         ?=
+TESTFLAGS   ?=
+TESTTIMEOUT ?= 40m
+BENCH       ?= .
+BENCHTIME   ?= 1s
+FUZZ        ?= .
+FUZZTIME    ?= 30s
+SCREENSHOTS ?= screenshots
+BROWSERTEST ?= Browser
+IMAGE       ?= rekindle
+VERSION     ?= $(shell bash tools/version.sh)
+
+# --- How Go is called --------------------------------------------------------------------------------------------------
+# Flags of the environment (or of `go env -w`) stay, but those that choose another module graph.
+GOENVFLAGS := $(shell go env GOFLAGS 2>/dev/null)
+export GOFLAGS := $(strip $(filter-out -mod=% --mod=% -modfile=% --modfile=%,$(GOENVFLAGS)) -mod=readonly)
+export GOWORK := off
+export CGO_ENABLED := 1
+
+# The tools have a module of their own, so that none of them ends up in the program's.
+TOOL    := go tool -modfile=tools/go.mod
+FOLDERS := $(wildcard cmd web views models jobs static internal tools)
+BUILD   := go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)"
+
+# --- Everyday ----------------------------------------------------------------------------------------------------------
+.PHONY: help run build setup setup-test test
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^# --- / {t = $$0; gsub(/^# --- | -+$$/, "", t)} \
+	  /^[a-z-]+:.*## / {if (t != "") {printf "\n%s\n", t; t = ""} printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: setup build ## set up what is missing, build, serve on http://127.0.0.1:8080 (ARGS="--listen ...")
+	@exec bin/rekindle serve $(ARGS)
+
+build: ## build bin/rekindle
+	$(BUILD) -o bin/rekindle ./cmd/rekindle
+
+setup: ## install what running needs and is missing (redis-server)
+	@bash tools/setup.sh run
+
+setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server)
+	@bash tools/setup.sh test
+
+# One after the other, also under -j, and the first failure ends it.
+STEPS := check-fmt check-vet check-staticcheck check-arrows check-generate check-tidy go-test
+test: setup-test ## every check there is, and every test, with the race detector
+	@for step in $(STEPS); do \
+	  $(MAKE) --no-print-directory $$step || { printf '\nmake test: FAILED at %s. Again, only this step: make %s\n' $$step $$step >&2; exit 1; }; \
+	done; \
+	printf '\nmake test: everything passed.\n'
+
+# --- The steps of `make test` ------------------------------------------------------------------------------------------
+.PHONY: lint check-fmt check-vet check-staticcheck check-arrows check-generate check-tidy go-test
+lint: check-fmt check-vet check-staticcheck check-arrows check-generate check-tidy ## all steps but the tests
+
+check-fmt: ## gofmt would change nothing
+	@echo '==> gofmt'
+	@out=$$(gofmt -l -s $(FOLDERS)); \
+	if [ -n "$$out" ]; then printf 'Not formatted (make fmt does it):\n%s\n' "$$out" >&2; exit 1; fi
+
+check-vet: ## go vet
+	@echo '==> go vet'
+	@go vet ./...
+	@go -C tools vet ./...
+
+check-staticcheck: ## staticcheck (staticcheck.conf)
+	@echo '==> staticcheck'
+	@$(TOOL) staticcheck ./...
+	@go -C tools tool staticcheck ./...
+
+check-arrows: ## who may import whom (tools/arrows/depguard.yaml), and a proof that each rule bites
+	@echo '==> import arrows'
+	@go -C tools test ./...
+	@go -C tools tool arrows ..
+
+check-generate: ## templ generate would change nothing
+	@echo '==> templ generate changes nothing'
+	@bash tools/check-generate.sh
+
+check-tidy: ## go.mod and go.sum are tidy
+	@echo '==> go mod tidy changes nothing'
+	@bash tools/check-tidy.sh
+
+go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
+	@echo '==> go test -race'
+	@go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
+
+# --- Now and then ------------------------------------------------------------------------------------------------------
+.PHONY: fmt generate tidy bench fuzz cover screenshots image clean
+fmt: ## format Go and templ files
+	gofmt -w -s $(FOLDERS)
+	$(TOOL) templ fmt $(FOLDERS)
+
+generate: ## write *_templ.go anew from *.templ
+	$(TOOL) templ generate
+
+bench: ## benchmarks (PKG=./internal/rdb BENCH=Scan BENCHTIME=3s)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKG)
+
+fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
+	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
+
+cover: ## test coverage: bin/cover.html
+	@mkdir -p bin
+	go test -timeout $(TESTTIMEOUT) -coverpkg=./... -coverprofile=bin/cover.all $(TESTFLAGS) $(PKG)
+	@grep -v '_templ\.go:' bin/cover.all > bin/cover.out
+	@go tool cover -html=bin/cover.out -o bin/cover.html
+	@go tool cover -func=bin/cover.out | tail -1
+
+screenshots: setup-test ## the browser test, with a picture of each page in SCREENSHOTS=screenshots
+	@mkdir -p '$(SCREENSHOTS)'
+	@dir=$$(cd '$(SCREENSHOTS)' && pwd); \
+	REKINDLE_SCREENSHOTS="$$dir" go test -count=1 -timeout $(TESTTIMEOUT) -run '$(BROWSERTEST)' $(TESTFLAGS) $(PKG); \
+	pictures=$$(find "$$dir" -name '*.png' | wc -l); \
+	[ "$$pictures" -gt 0 ] || { echo "No picture was taken: does a test match BROWSERTEST=$(BROWSERTEST)?" >&2; exit 1; }; \
+	echo "$$pictures pictures in $$dir"
+
+image: ## container image rekindle:VERSION and rekindle:latest (IMAGE=name)
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
+
+clean: ## remove what was built (never ./data)
+	rm -rf bin '$(SCREENSHOTS)'

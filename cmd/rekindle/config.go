@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/secret"
+)
+
+// errUsage marks mistakes in flags and environment.
+var errUsage = errors.New("wrong use")
+
+// config is what the console is started with.
+type config struct {
+	listen        string // host:port
+	data          string // folder of catalog and nodes
+	store         string // URL of the snapshot store
+	nodeAddress   string
+	nodePorts     [2]int
+	publicURL     string
+	transfers     int
+	perHost       int
+	stopNodes     bool
+	logJSON       bool
+	adminPassword secret.Text
+}
+
+// flagSet is a flag.FlagSet whose flags can also come from the environment.
+type flagSet struct {
+	*flag.FlagSet
+	getenv func(string) string
+}
+
+func newFlags(command, purpose string, getenv func(string) string, output io.Writer) *flagSet {
+	flags := &flagSet{flag.NewFlagSet(command, flag.ContinueOnError), getenv}
+	flags.SetOutput(output)
+	flags.Usage = func() {
+		fmt.Fprintf(output, "%s\n\nUsage:\n  rekindle %s [flags]\n\nFlags:\n", purpose, command)
+		flags.VisitAll(func(f *flag.Flag) {
+			name, text := flag.UnquoteUsage(f)
+			fmt.Fprintf(output, "  --%s %s\n        %s", f.Name, name, text)
+			if f.DefValue != "" && f.DefValue != "false" {
+				fmt.Fprintf(output, " (default %s)", f.DefValue)
+			}
+			fmt.Fprintf(output, " [%s]\n", variable(f.Name))
+		})
+	}
+	return flags
+}
+
+// variable is the environment's name of a flag.
+func variable(flag string) string {
+	return "REKINDLE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func (f *flagSet) string(name, value, text string) *string {
+	return f.FlagSet.String(name, value, text)
+}
+
+// parse reads the environment, then the arguments over it.
+func (f *flagSet) parse(args []string) error {
+	var failures []error
+	f.VisitAll(func(flag *flag.Flag) {
+		if value := f.getenv(variable(flag.Name)); value != "" {
+			if err := f.Set(flag.Name, value); err != nil {
+				failures = append(failures, fmt.Errorf("%w: %s=%q is not acceptable", errUsage, variable(flag.Name), value))
+			}
+		}
+	})
+	if len(failures) > 0 {
+		return errors.Join(failures...)
+	}
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return err
+	} else if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: unexpected argument %q", errUsage, f.Arg(0))
+	}
+	return nil
+}
+
+func readServeConfig(args []string, getenv func(string) string, output io.Writer) (config, error) {
+	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
+generated one that is printed once.`, getenv, output)
+	var c config
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
+	flags.StringVar(&c.data, "data", "./data", "`folder` of the catalog and of the nodes' files")
+	flags.StringVar(&c.store, "store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
+	flags.StringVar(&c.nodeAddress, "node-address", "127.0.0.1", "`address` that launched nodes are bound to")
+	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
+	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
+	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
+	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
+	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
+	format := flags.string("log-format", "text", "text or json")
+	if err := flags.parse(args); err != nil {
+		return c, err
+	}
+	c.adminPassword = secret.Text(getenv("REKINDLE_ADMIN_PASSWORD"))
+	var failures []error
+	wrong := func(text string, args ...any) {
+		failures = append(failures, fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...)))
+	}
+	if _, _, err := net.SplitHostPort(c.listen); err != nil {
+		wrong("--listen must look like 127.0.0.1:8080, not %q", c.listen)
+	}
+	if net.ParseIP(c.nodeAddress) == nil {
+		wrong("--node-address must be an IP address, not %q", c.nodeAddress)
+	}
+	if !readPorts(*ports, &c.nodePorts) {
+		wrong("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports)
+	}
+	if c.transfers < 1 || c.perHost < 1 {
+		wrong("--transfers and --snapshots-per-host must be at least 1")
+	}
+	if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+		wrong("--public-url must look like https://rekindle.example.com, not %q", c.publicURL)
+	}
+	switch *format {
+	case "text":
+	case "json":
+		c.logJSON = true
+	default:
+		wrong("--log-format must be text or json, not %q", *format)
+	}
+	if c.store == "" {
+		c.store = "dir:" + filepath.Join(c.data, "snapshots")
+	}
+	if err := checkStore(c.store); err != nil {
+		wrong("--store %v", err)
+	}
+	return c, errors.Join(failures...)
+}
+
+func readPorts(text string, ports *[2]int) bool {
+	from, to, _ := strings.Cut(text, "-")
+	var errFrom, errTo error
+	ports[0], errFrom = strconv.Atoi(from)
+	ports[1], errTo = strconv.Atoi(to)
+	return errFrom == nil && errTo == nil && ports[0] >= 1024 && ports[1] <= 65535 && ports[0] <= ports[1]
+}

@@ -1,0 +1,154 @@
+// Rekindle is a web console that backs up and restores Redis and Valkey clusters.
+//
+// This package is the program: subcommands, flags and environment, signals and exit codes, and the wiring that builds
+// everything, starts it and stops it in reverse order. Nothing else reads flags or the environment.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/store/s3"
+	"rekindle/models"
+)
+
+// version is set by the Makefile.
+var version = "development"
+
+// Exit codes, as a shell expects them.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+const usage = `Rekindle backs up and restores Redis and Valkey clusters.
+
+Usage:
+  rekindle serve [flags]            serve the console
+  rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
+  rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
+  rekindle health [flags]           ask a running console whether it is healthy; for container health checks
+  rekindle version                  print the version
+
+rekindle <command> --help explains the command's flags. Each flag can also be set by the environment: --listen by
+REKINDLE_LISTEN, --node-address by REKINDLE_NODE_ADDRESS and so on. A flag wins over the environment.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is main without the process around it.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	var err error
+	switch args[0] {
+	case "serve":
+		err = runServe(ctx, args[1:], getenv, stdout, stderr)
+	case "reset-password":
+		err = runResetPassword(ctx, args[1:], getenv, stdout, stderr)
+	case "catalog":
+		err = runCatalog(ctx, args[1:], getenv, stdout, stderr)
+	case "health":
+		err = runHealth(ctx, args[1:], getenv, stderr)
+	case "version", "--version", "-version":
+		fmt.Fprintln(stdout, "rekindle "+version)
+	case "help", "--help", "-help", "-h":
+		fmt.Fprint(stdout, usage)
+	default:
+		fmt.Fprintf(stderr, "rekindle: there is no command %q\n\n%s", args[0], usage)
+		return exitUsage
+	}
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, "rekindle:", err)
+		return exitUsage
+	default:
+		fmt.Fprintln(stderr, "rekindle:", err)
+		return exitFailed
+	}
+}
+
+func runServe(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	c, err := readServeConfig(args, getenv, stderr)
+	if err != nil {
+		return err
+	}
+	// The whole console is to stay under 96 MiB; the collector works harder before that. Uploads to S3 have memory of
+	// their own beside it, 16 MiB each.
+	if getenv("GOMEMLIMIT") == "" {
+		limit := int64(72 << 20)
+		if strings.HasPrefix(c.store, s3.Scheme) {
+			limit = 40 << 20
+		}
+		debug.SetMemoryLimit(limit)
+	}
+	return serve(ctx, c, clockwork.NewRealClock(), stdout, stderr, nil)
+}
+
+func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stderr)
+	data := flags.string("data", "./data", "folder of the catalog")
+	if err := flags.parse(args); err != nil {
+		return err
+	}
+	path := filepath.Join(*data, catalogFile)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no catalog in %s; name the console's folder with --data", *data)
+	}
+	db, err := models.Open(ctx, path, clockwork.NewRealClock(), nil)
+	if err != nil {
+		return err
+	}
+	password, err := db.ResetPassword(ctx, models.AdminName)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "user      %s\npassword  %s\n", models.AdminName, password.Reveal())
+	return nil
+}
+
+func runHealth(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
+	flags := newFlags("health", "Ask a running console whether it is healthy.", getenv, stderr)
+	address := flags.string("url", "http://127.0.0.1:8080/healthz", "what to ask")
+	if err := flags.parse(args); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, *address, nil)
+	if err != nil {
+		return fmt.Errorf("%w: --url: %w", errUsage, err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", *address, err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask %s: %s", *address, response.Status)
+	}
+	return nil
+}

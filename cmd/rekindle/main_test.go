@@ -1,0 +1,192 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		env  map[string]string
+		want string // part of the message; "" when it is fine
+		then func(config) bool
+	}{
+		"nothing given":                {then: func(c config) bool { return c.listen == "127.0.0.1:8080" && c.store == "dir:data/snapshots" }},
+		"environment":                  {env: map[string]string{"REKINDLE_LISTEN": "0.0.0.0:1"}, then: func(c config) bool { return c.listen == "0.0.0.0:1" }},
+		"a flag wins":                  {args: []string{"--listen", "[::1]:2"}, env: map[string]string{"REKINDLE_LISTEN": "0.0.0.0:1"}, then: func(c config) bool { return c.listen == "[::1]:2" }},
+		"a store of its own":           {args: []string{"--store", "dir:/srv/snapshots"}, then: func(c config) bool { return c.store == "dir:/srv/snapshots" }},
+		"a port alone":                 {args: []string{"--listen", "8080"}, want: "--listen must look like"},
+		"a store without a kind":       {args: []string{"--store", "/srv"}, want: "--store must look like"},
+		"an empty folder":              {args: []string{"--store", "dir:"}, want: "--store must look like"},
+		"ports the wrong way round":    {args: []string{"--node-ports", "9000-8000"}, want: "--node-ports must look like"},
+		"ports that are words":         {args: []string{"--node-ports", "many"}, want: "--node-ports must look like"},
+		"a host name for the nodes":    {args: []string{"--node-address", "localhost"}, want: "--node-address must be an IP address"},
+		"a number that is none":        {env: map[string]string{"REKINDLE_TRANSFERS": "two"}, want: `REKINDLE_TRANSFERS="two" is not acceptable`},
+		"no transfers":                 {args: []string{"--transfers", "0"}, want: "at least 1"},
+		"a public address without URL": {args: []string{"--public-url", "rekindle.example.com"}, want: "--public-url must look like"},
+		"another log format":           {args: []string{"--log-format", "xml"}, want: "text or json"},
+		"an unknown flag":              {args: []string{"--nonsense"}, want: "nonsense"},
+		"an argument":                  {args: []string{"now"}, want: `unexpected argument "now"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, err := readServeConfig(test.args, func(name string) string { return test.env[name] }, &bytes.Buffer{})
+			switch {
+			case test.want == "" && (err != nil || !test.then(c)):
+				t.Errorf("got %+v, %v", c, err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want a message with %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestCommandsExplainThemselves(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		args []string
+		code int
+		want string
+	}{
+		"nothing":        {nil, exitUsage, "rekindle serve"},
+		"help":           {[]string{"--help"}, exitOK, "rekindle serve"},
+		"help of serve":  {[]string{"serve", "--help"}, exitOK, "REKINDLE_NODE_ADDRESS"},
+		"version":        {[]string{"version"}, exitOK, "rekindle " + version},
+		"unknown":        {[]string{"backup"}, exitUsage, `there is no command "backup"`},
+		"wrong flag":     {[]string{"serve", "--listen", "x"}, exitUsage, "--listen must look like"},
+		"no catalog":     {[]string{"reset-password", "--data", t.TempDir()}, exitFailed, "there is no catalog"},
+		"catalog alone":  {[]string{"catalog"}, exitUsage, "rekindle catalog rebuild"},
+		"catalog help":   {[]string{"catalog", "rebuild", "--help"}, exitOK, "REKINDLE_STORE"},
+		"empty store":    {[]string{"catalog", "rebuild", "--data", t.TempDir()}, exitOK, "0 snapshots found"},
+		"no store":       {[]string{"catalog", "rebuild", "--store", "ftp:x"}, exitUsage, "--store"},
+		"nobody answers": {[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, exitFailed, "ask http://127.0.0.1:1/healthz"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var output bytes.Buffer
+			code := run(t.Context(), test.args, func(string) string { return "" }, &output, &output)
+			if code != test.code || !strings.Contains(output.String(), test.want) {
+				t.Errorf("exit code %d, output %q; want %d and %q", code, output.String(), test.code, test.want)
+			}
+		})
+	}
+}
+
+func TestSecondConsoleOnTheSameFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "26400-26499")
+	p.start()
+	second := exec.Command(os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", p.data)
+	second.Env = append(os.Environ(), consoleEnv+"=1")
+	output, err := second.CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "another Rekindle already works on") {
+		t.Errorf("the second console ended with %v: %s", err, output)
+	}
+	if status, _ := p.get("/healthz"); status != http.StatusOK {
+		t.Errorf("the first console answers %d", status)
+	}
+}
+
+func TestAddressThatIsTakenIsSaidAndNothingIsLeftRunning(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	command := exec.Command(os.Args[0], "serve", "--listen", listener.Addr().String(), "--data", t.TempDir())
+	command.Env = append(os.Environ(), consoleEnv+"=1")
+	output, err := command.CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "choose another address with --listen") {
+		t.Errorf("it ended with %v: %s", err, output)
+	}
+}
+
+func TestGeneratedPasswordIsShownOnceAndCanBeReset(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	show := func() string {
+		command := exec.CommandContext(t.Context(), os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", data)
+		command.Env = append(os.Environ(), consoleEnv+"=1")
+		var output safeBuffer
+		command.Stdout, command.Stderr = &output, &output
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		testkit.WaitFor(t, "the console to serve", func() bool { return strings.Contains(output.tail(4000), "user      admin") })
+		_ = command.Process.Signal(syscall.SIGTERM)
+		if err := command.Wait(); err != nil {
+			t.Errorf("it ended with %v: %s", err, output.tail(4000))
+		}
+		return output.tail(4000)
+	}
+	if first := show(); !strings.Contains(first, "password  ") {
+		t.Errorf("the first start shows no password:\n%s", first)
+	}
+	if second := show(); strings.Contains(second, "password") {
+		t.Errorf("the second start shows a password:\n%s", second)
+	}
+	var output bytes.Buffer
+	if code := run(t.Context(), []string{"reset-password", "--data", data}, func(string) string { return "" }, &output, &output); code != exitOK || !strings.Contains(output.String(), "password  ") {
+		t.Errorf("reset-password ended with %d: %s", code, output.String())
+	}
+}
+
+func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T) {
+	t.Parallel()
+	p := newProcess(t, "26500-26599")
+	p.start()
+	p.signIn()
+	db := p.catalog()
+	p.must("/clusters/new", createForm("orders", "1"))
+	var orders models.Cluster
+	available := func() bool {
+		var err error
+		orders, err = db.Cluster(t.Context(), "orders")
+		return err == nil && orders.Status == models.ClusterAvailable
+	}
+	testkit.WaitFor(t, "the cluster", available)
+	primary, _ := orders.Primary()
+	redis := client(t, orders, primary)
+	testkit.Fill(t, redis, 300)
+	want := testkit.Fingerprint(t, redis)
+	if code := p.end(syscall.SIGTERM); code != exitOK {
+		t.Errorf("SIGTERM ended it with %d", code)
+	}
+	if err := redis.Ping(t.Context()).Err(); err != nil {
+		t.Errorf("the node ended with the console: %v", err)
+	}
+	p.start("--stop-nodes")
+	if code := p.end(syscall.SIGTERM); code != exitOK {
+		t.Errorf("SIGTERM with --stop-nodes ended it with %d", code)
+	}
+	if err := redis.Ping(t.Context()).Err(); err == nil {
+		t.Error("the node still runs")
+	}
+	p.start()
+	testkit.WaitFor(t, "every node to be back with its data", func() bool {
+		available()
+		for _, n := range orders.Nodes {
+			if n.State != "available" || client(t, orders, n).Ping(t.Context()).Err() != nil {
+				return false
+			}
+		}
+		return true
+	})
+	for _, n := range orders.Nodes {
+		if got := testkit.Fingerprint(t, client(t, orders, n)); got != want {
+			t.Errorf("%s came back with other data", n.Name)
+		}
+	}
+}

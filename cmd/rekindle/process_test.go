@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/redis/go-redis/v9"
+
+	"rekindle/internal/launch"
+	"rekindle/models"
+)
+
+// consoleEnv turns the test binary into rekindle itself, so that tests can start it as a process and kill it.
+const consoleEnv = "REKINDLE_TEST_CONSOLE"
+
+const adminPassword = "correct horse battery"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(consoleEnv) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// process is rekindle as a process of its own, on one data folder, with a browser's cookie jar.
+type process struct {
+	t      *testing.T
+	binary string // the test binary itself, unless a test builds one
+	data   string
+	ports  string
+	client *http.Client
+	cmd    *exec.Cmd
+	url    string
+	output safeBuffer
+	env    []string // beside the test's own
+}
+
+func newProcess(t *testing.T, ports string) *process {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, binary: os.Args[0], data: t.TempDir(), ports: ports, client: &http.Client{Jar: jar}}
+	t.Cleanup(func() {
+		p.kill()
+		killNodes(t, p.data)
+		if t.Failed() {
+			t.Logf("the console's output:\n%s", p.output.tail(8000))
+		}
+	})
+	return p
+}
+
+// killNodes ends the nodes of a data folder, which outlive their console.
+func killNodes(t *testing.T, data string) {
+	nodes := launch.NewLocal(filepath.Join(data, nodesFolder), "127.0.0.1", launch.Options{})
+	ids, err := nodes.List(context.Background())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, id := range ids {
+		if err := nodes.Kill(context.Background(), id.Cluster, id.Name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// start starts the console and returns when it serves.
+func (p *process) start(flags ...string) {
+	p.t.Helper()
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", p.data, "--node-ports", p.ports}, flags...)
+	p.cmd = exec.Command(p.binary, args...)
+	p.cmd.Env = append(os.Environ(), consoleEnv+"=1", "REKINDLE_ADMIN_PASSWORD="+adminPassword)
+	p.cmd.Env = append(p.cmd.Env, p.env...)
+	p.cmd.Stderr = &p.output
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if _, address, found := strings.Cut(lines.Text(), " serves "); found {
+			p.url = strings.TrimSpace(address)
+			go io.Copy(&p.output, stdout)
+			return
+		}
+	}
+	_ = p.cmd.Wait()
+	p.t.Fatalf("the console did not start:\n%s", p.output.tail(4000))
+}
+
+// kill is kill -9. Killing a console that does not run does nothing.
+func (p *process) kill() { p.end(syscall.SIGKILL) }
+
+// end sends a signal and waits for the end; it returns the exit code.
+func (p *process) end(signal os.Signal) int {
+	if p.cmd == nil || p.cmd.Process == nil {
+		return 0
+	}
+	_ = p.cmd.Process.Signal(signal)
+	_ = p.cmd.Wait()
+	code := p.cmd.ProcessState.ExitCode()
+	p.cmd = nil
+	return code
+}
+
+func (p *process) signIn() {
+	p.t.Helper()
+	if status, body := p.post("/sign-in", url.Values{"user": {"admin"}, "password": {adminPassword}}); status != http.StatusOK || strings.Contains(body, "do not match") {
+		p.t.Fatalf("sign-in answered %d: %s", status, body)
+	}
+}
+
+func (p *process) post(path string, form url.Values) (int, string) {
+	p.t.Helper()
+	response, err := p.client.PostForm(p.url+path, form)
+	return p.read(path, response, err)
+}
+
+func (p *process) get(path string) (int, string) {
+	p.t.Helper()
+	response, err := p.client.Get(p.url + path)
+	return p.read(path, response, err)
+}
+
+func (p *process) read(path string, response *http.Response, err error) (int, string) {
+	p.t.Helper()
+	if err != nil {
+		p.t.Fatalf("%s: %v", path, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		p.t.Fatalf("%s: %v", path, err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// must posts a form that has to be accepted.
+func (p *process) must(path string, form url.Values) {
+	p.t.Helper()
+	if status, body := p.post(path, form); status != http.StatusOK {
+		_, main, _ := strings.Cut(body, "<main")
+		p.t.Fatalf("POST %s answered %d:\n%.3000s", path, status, main)
+	}
+}
+
+// catalog opens the console's catalog beside it, to look at.
+func (p *process) catalog() *models.DB {
+	p.t.Helper()
+	db, err := models.Open(p.t.Context(), filepath.Join(p.data, catalogFile), clockwork.NewRealClock(), nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func client(t *testing.T, cluster models.Cluster, node models.Node) *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal()})
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// safeBuffer collects output that several goroutines write.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *safeBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *safeBuffer) tail(n int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := s.b.String()
+	return text[max(0, len(text)-n):]
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/launch"
+	"rekindle/jobs"
+	"rekindle/models"
+	"rekindle/web"
+)
+
+// What lies in the data folder.
+const (
+	catalogFile = "rekindle.db"
+	lockFile    = "lock"
+	nodesFolder = "nodes"
+)
+
+// The time that each part of the console gets to stop.
+const (
+	stopHTTP  = 5 * time.Second
+	stopJobs  = 30 * time.Second
+	stopNodes = 10 * time.Minute
+)
+
+// serve builds the console, starts it, waits until ctx ends and stops it in reverse order. When it serves, ready is told the address.
+func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
+	logger := newLogger(c, stderr)
+	unlock, err := lockData(c.data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	store, err := openStore(ctx, c.store)
+	if err != nil {
+		return fmt.Errorf("open snapshot store: %w", err)
+	}
+	nodes := launch.NewLocal(filepath.Join(c.data, nodesFolder), c.nodeAddress,
+		launch.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
+	host := jobs.NewHost(nodes, c.nodeAddress)
+	db, err := models.Open(ctx, filepath.Join(c.data, catalogFile), clock, host)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	generated, err := db.EnsureAdmin(ctx, c.adminPassword)
+	if faults, refused := models.AsFaults(err); refused {
+		return fmt.Errorf("%w: REKINDLE_ADMIN_PASSWORD: %s", errUsage, faults.Error())
+	} else if err != nil {
+		return err
+	}
+	// Before anything is started, so that a port that is taken leaves everything as it was.
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
+	}
+	defer listener.Close()
+
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text(),
+		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore})
+	if err != nil {
+		return err
+	}
+	handler, err := web.New(web.Config{DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
+		SecureCookies: strings.HasPrefix(c.publicURL, "https:")})
+	if err != nil {
+		return err
+	}
+	if err := manager.Start(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop(manager, c.stopNodes, logger)) }()
+
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	announce(stdout, c, listener.Addr().String(), generated.Reveal())
+	if ready != nil {
+		ready(listener.Addr().String())
+	}
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve on %s: %w", c.listen, err)
+	case <-ctx.Done():
+	}
+	logger.Info("stopping")
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopHTTP)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		return server.Close() // somebody still downloads: cut
+	}
+	return nil
+}
+
+// stop ends the jobs, and the nodes where that was asked for.
+func stop(manager *jobs.Manager, nodesToo bool, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopJobs)
+	defer cancel()
+	err := manager.Stop(ctx)
+	if !nodesToo {
+		return err
+	}
+	logger.Info("saving and stopping the nodes")
+	ctx, cancel = context.WithTimeout(context.Background(), stopNodes)
+	defer cancel()
+	return errors.Join(err, manager.StopNodes(ctx))
+}
+
+func announce(w io.Writer, c config, address, password string) {
+	url := c.publicURL
+	if url == "" {
+		url = "http://" + address
+	}
+	fmt.Fprintf(w, "\nRekindle %s serves %s\n  user      %s\n", version, url, models.AdminName)
+	if password != "" {
+		fmt.Fprintf(w, "  password  %s   (shown only now; change it under Settings)\n", password)
+	}
+	fmt.Fprintln(w)
+}
+
+func newLogger(c config, w io.Writer) *slog.Logger {
+	var handler slog.Handler = slog.NewTextHandler(w, nil)
+	if c.logJSON {
+		handler = slog.NewJSONHandler(w, nil)
+	}
+	logger := slog.New(handler)
+	slog.SetDefault(logger)
+	return logger
+}
+
+// lockData makes sure that one console at a time works on a data folder. The lock goes with the process, however it ends.
+func lockData(folder string) (unlock func(), err error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("create data folder: %w", err)
+	}
+	file, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data folder: %w", err)
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("another Rekindle already works on %s: stop it first, or choose another folder with --data", folder)
+	}
+	return func() { file.Close() }, nil
+}

@@ -1,0 +1,122 @@
+// Package archive is a snapshot at rest: what lies in the store, how it gets there, and how it is proved and read.
+//
+// A snapshot is a folder of the store with one part per shard and a manifest:
+//
+//	<cluster>/<snapshot>/part-0001.rdb.zst    a plain RDB in zstd
+//	<cluster>/<snapshot>/manifest.json        what it is, and every part's length and hashes
+//
+// The manifest is the commit. To take a snapshot: WritePart for each shard, VerifyPart for each of them (it reads back
+// every byte), then Commit. Until then there is no snapshot, only remains, which Remove takes away; List tells the two
+// apart. Remove takes the manifest first. To restore: Manifest, then OpenPart for each part.
+//
+// The format is described in docs/snapshot-format.md, for those who have to come back without Rekindle.
+package archive
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"sync/atomic"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/store"
+)
+
+// Errors that the methods wrap. Errors of the store (store.ErrFull...), of a source and of a context come through too.
+var (
+	// ErrInvalid: a name, a part or a manifest that breaks the format's rules.
+	ErrInvalid = errors.New("not a valid snapshot")
+	// ErrNewer: the manifest was written by a newer Rekindle.
+	ErrNewer = errors.New("the snapshot was written by a newer Rekindle than this one: upgrade to read it")
+	// ErrMissing: the part or the manifest is not in the store.
+	ErrMissing = errors.New("missing in the snapshot store")
+	// ErrDamaged: what is in the store is not what was written.
+	ErrDamaged = errors.New("damaged in the snapshot store")
+	// ErrExists: the snapshot is there and whole; it is never written over.
+	ErrExists = errors.New("a snapshot of that name is in the store already: choose another name or delete that one first")
+)
+
+const manifestName = "manifest.json"
+
+// Archive keeps snapshots in a store. It may be used by many goroutines at once.
+type Archive struct {
+	store store.Store
+	clock clockwork.Clock
+}
+
+// Option changes what New makes.
+type Option func(*Archive)
+
+// WithClock sets where the times of parts come from; by default the real clock.
+func WithClock(clock clockwork.Clock) Option { return func(a *Archive) { a.clock = clock } }
+
+// New returns the archive in a store.
+func New(st store.Store, options ...Option) *Archive {
+	a := &Archive{store: st, clock: clockwork.NewRealClock()}
+	for _, option := range options {
+		option(a)
+	}
+	return a
+}
+
+// Store returns the store that the archive is in.
+func (a *Archive) Store() store.Store { return a.store }
+
+// Ref names a snapshot: which one, of which cluster.
+type Ref struct{ Cluster, Snapshot string }
+
+// String returns "cluster/snapshot".
+func (r Ref) String() string { return r.Cluster + "/" + r.Snapshot }
+
+// Names are ElastiCache's, automatic snapshots have their prefix; the length of snapshots' has room for
+// "automatic.<cluster>-YYYY-MM-DD-HH-MM". Nothing in them can lead to another folder.
+var (
+	clusterPattern  = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9])*$`)
+	snapshotPattern = regexp.MustCompile(`^(automatic\.)?[a-z]([a-z0-9]|-[a-z0-9])*$`)
+)
+
+const (
+	maxCluster  = 40
+	maxSnapshot = 255
+)
+
+// Check says whether both names keep the rules; the error wraps ErrInvalid.
+func (r Ref) Check() error {
+	if len(r.Cluster) > maxCluster || !clusterPattern.MatchString(r.Cluster) {
+		return fmt.Errorf("%w: %.50q is no name of a cluster", ErrInvalid, r.Cluster)
+	}
+	if len(r.Snapshot) > maxSnapshot || !snapshotPattern.MatchString(r.Snapshot) {
+		return fmt.Errorf("%w: %.120q is no name of a snapshot", ErrInvalid, r.Snapshot)
+	}
+	return nil
+}
+
+// key is the store's key of one of the snapshot's objects.
+func (r Ref) key(object string) string { return r.Cluster + "/" + r.Snapshot + "/" + object }
+
+// PartObject is the name of part number (from 1) within its snapshot: "part-0001.rdb.zst".
+func PartObject(number int) string { return fmt.Sprintf("part-%04d.rdb.zst", number) }
+
+// partKey is the store's key of a part, whose object name may come from a manifest or a database.
+func partKey(ref Ref, p Part) (string, error) {
+	if err := ref.Check(); err != nil {
+		return "", err
+	}
+	if p.Number < 1 || p.Number > maxParts || p.Object != PartObject(p.Number) {
+		return "", fmt.Errorf("%w: part %d is called %.40q", ErrInvalid, p.Number, p.Object)
+	}
+	return ref.key(p.Object), nil
+}
+
+// Progress tells how far a WritePart or a VerifyPart is. The zero value is ready; all methods may be called meanwhile.
+type Progress struct{ bytes, stored, keys atomic.Int64 }
+
+// Bytes returns how many bytes of the plain RDB have gone by.
+func (p *Progress) Bytes() int64 { return p.bytes.Load() }
+
+// Stored returns how many compressed bytes have gone to the store, or come from it.
+func (p *Progress) Stored() int64 { return p.stored.Load() }
+
+// Keys returns how many keys have gone by.
+func (p *Progress) Keys() int64 { return p.keys.Load() }

@@ -1,0 +1,189 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"rekindle/internal/store"
+)
+
+func (a *Archive) now() time.Time { return a.clock.Now().UTC() }
+
+// absent fails with ErrExists when the snapshot has a manifest.
+func (a *Archive) absent(ctx context.Context, ref Ref) error {
+	_, err := a.store.Stat(ctx, ref.key(manifestName))
+	switch {
+	case err == nil:
+		return ErrExists
+	case errors.Is(err, store.ErrNotExist):
+		return nil
+	}
+	return err
+}
+
+// Commit makes a snapshot of parts that are written and verified: it checks the manifest and that every part is there
+// in its length, writes manifest.json, and reads it back. When that goes wrong the manifest is taken away again. A
+// FormatVersion of 0 is set to the current one. Committing the same manifest again is fine; another one over a whole
+// snapshot is ErrExists. Errors else: ErrInvalid, ErrMissing or ErrDamaged (a part), the store's.
+func (a *Archive) Commit(ctx context.Context, m Manifest) error {
+	if err := a.commit(ctx, m); err != nil {
+		return fmt.Errorf("commit %s: %w", m.Ref(), err)
+	}
+	return nil
+}
+
+func (a *Archive) commit(ctx context.Context, m Manifest) error {
+	if m.FormatVersion == 0 {
+		m.FormatVersion = FormatVersion
+	}
+	data, err := m.marshal()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if _, err := ParseManifest(data); err != nil { // Check, and that it can be read again
+		return err
+	}
+	for _, p := range m.Parts {
+		object, err := a.store.Stat(ctx, m.Ref().key(p.Object))
+		if err != nil {
+			return missing(err)
+		}
+		if object.Size != p.StoredBytes {
+			return fmt.Errorf("%s is %w: %d bytes are stored, %d were written", object.Key, ErrDamaged, object.Size, p.StoredBytes)
+		}
+	}
+	key := m.Ref().key(manifestName)
+	before, err := a.read(ctx, key)
+	switch {
+	case err == nil && bytes.Equal(before, data):
+		return nil
+	case err == nil:
+		return ErrExists
+	case !errors.Is(err, ErrMissing):
+		return err
+	}
+	if _, err := a.store.Put(ctx, key, bytes.NewReader(data)); err != nil {
+		return err
+	}
+	back, err := a.read(ctx, key)
+	if err == nil && bytes.Equal(back, data) {
+		return nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%s is %w: it reads back other than it was written", key, ErrDamaged)
+	}
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	return errors.Join(err, a.store.Delete(clean, key))
+}
+
+// cleanUpTime is what taking a bad manifest away again may last, whatever has become of the caller's context.
+const cleanUpTime = 30 * time.Second
+
+// read returns a small object. ErrMissing when it is not there.
+func (a *Archive) read(ctx context.Context, key string) ([]byte, error) {
+	r, err := a.store.Open(ctx, key)
+	if err != nil {
+		return nil, missing(err)
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxManifest+1))
+}
+
+// Manifest reads a snapshot's manifest and checks it. Errors: ErrMissing (there is no such snapshot), ErrNewer,
+// ErrInvalid, the store's.
+func (a *Archive) Manifest(ctx context.Context, ref Ref) (Manifest, error) {
+	m, err := a.manifest(ctx, ref)
+	if err != nil {
+		return Manifest{}, fmt.Errorf("read the manifest of %s: %w", ref, err)
+	}
+	return m, nil
+}
+
+func (a *Archive) manifest(ctx context.Context, ref Ref) (Manifest, error) {
+	if err := ref.Check(); err != nil {
+		return Manifest{}, err
+	}
+	data, err := a.read(ctx, ref.key(manifestName))
+	if err != nil {
+		return Manifest{}, err
+	}
+	m, err := ParseManifest(data)
+	if err != nil {
+		return Manifest{}, err
+	}
+	if m.Ref() != ref {
+		return Manifest{}, fmt.Errorf("%w: the manifest is of %s; was its folder renamed?", ErrInvalid, m.Ref())
+	}
+	return m, nil
+}
+
+// Remove takes a snapshot away: its manifest first, from when on it is none any more, then everything else below its
+// name. It also takes away what is left of a snapshot that was never committed. That there is nothing is fine, and a
+// Remove that failed half-way can be repeated.
+func (a *Archive) Remove(ctx context.Context, ref Ref) error {
+	if err := ref.Check(); err != nil {
+		return fmt.Errorf("remove %s: %w", ref, err)
+	}
+	if err := a.store.Delete(ctx, ref.key(manifestName)); err != nil {
+		return fmt.Errorf("remove %s: %w", ref, err)
+	}
+	// First the names, then the deletes: not every store likes to be changed while it is listed.
+	var keys []string
+	for object, err := range a.store.List(ctx, ref.key("")) {
+		if err != nil {
+			return fmt.Errorf("remove %s: %w", ref, err)
+		}
+		keys = append(keys, object.Key)
+	}
+	for _, key := range keys {
+		if err := a.store.Delete(ctx, key); err != nil {
+			return fmt.Errorf("remove %s: %w", ref, err)
+		}
+	}
+	return nil
+}
+
+// Entry is a snapshot found in the store. Committed is false when it has no manifest: remains, or one under way.
+type Entry struct {
+	Ref
+	Committed bool
+}
+
+// List yields every snapshot in the store, and whatever is left of others, by name. It reads names only, no manifests.
+// Objects that do not lie as snapshots do are somebody else's and left out.
+func (a *Archive) List(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		var current Entry
+		for object, err := range a.store.List(ctx, "") {
+			if err != nil {
+				yield(Entry{}, fmt.Errorf("list snapshots: %w", err))
+				return
+			}
+			elements := strings.SplitN(object.Key, "/", 3)
+			if len(elements) < 3 {
+				continue
+			}
+			ref := Ref{Cluster: elements[0], Snapshot: elements[1]}
+			if ref.Check() != nil {
+				continue
+			}
+			if ref != current.Ref {
+				if current.Ref != (Ref{}) && !yield(current, nil) {
+					return
+				}
+				current = Entry{Ref: ref}
+			}
+			current.Committed = current.Committed || elements[2] == manifestName
+		}
+		if current.Ref != (Ref{}) {
+			yield(current, nil)
+		}
+	}
+}

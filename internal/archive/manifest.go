@@ -1,0 +1,286 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// FormatVersion is the version of the format that is written. Readers refuse a higher one. Fields may be added without
+// a new version: readers skip those they do not know.
+const FormatVersion = 1
+
+// Sources of a snapshot.
+const (
+	Automatic = "automatic"
+	Manual    = "manual"
+)
+
+// Bounds of a manifest: more is damage, or an attack.
+const (
+	maxManifest = 4 << 20 // bytes of JSON
+	maxParts    = 1000
+	maxText     = 1024 // bytes of a text field
+)
+
+// Manifest says what a snapshot is; its JSON is described in docs/snapshot-format.md. All times are UTC.
+type Manifest struct {
+	FormatVersion int           `json:"format_version"`
+	Snapshot      string        `json:"snapshot"`
+	Cluster       string        `json:"cluster"`
+	Source        string        `json:"source"`           // Automatic or Manual
+	Origin        string        `json:"origin,omitempty"` // a sentence: copied or imported from where
+	Engine        string        `json:"engine"`           // of the nodes that served it: "redis" or "valkey"
+	EngineVersion string        `json:"engine_version"`   // "7.0.15"
+	RDBVersion    int           `json:"rdb_version"`      // the highest of the parts'
+	CreatedAt     time.Time     `json:"created_at"`       // when the snapshot was begun
+	CompletedAt   time.Time     `json:"completed_at"`
+	Configuration Configuration `json:"configuration"`
+	Parts         []Part        `json:"parts"` // by number: 1, 2, 3...
+}
+
+// Configuration is the cluster as it was when the snapshot was taken, without secrets: what the restore form is
+// pre-filled from, and what a lost catalog is rebuilt from.
+type Configuration struct {
+	Description    string `json:"description,omitempty"`
+	NodeType       string `json:"node_type,omitempty"` // "cache.t4g.micro"
+	Engine         string `json:"engine,omitempty"`    // asked for, as against Manifest.Engine, which was found
+	Version        string `json:"version,omitempty"`
+	Port           int    `json:"port,omitempty"` // 0: automatic
+	Shards         int    `json:"shards"`
+	Replicas       int    `json:"replicas"`        // per shard
+	RetentionLimit int    `json:"retention_limit"` // days; 0: no automatic snapshots
+	SnapshotWindow string `json:"snapshot_window,omitempty"`
+	MaxMemory      int64  `json:"max_memory"`  // bytes per node, 0: no limit
+	UsedMemory     int64  `json:"used_memory"` // bytes, all shards together
+	AuthEnabled    bool   `json:"auth_enabled"`
+}
+
+// Part is one shard's RDB within a snapshot. Hashes are lower-case hexadecimal.
+type Part struct {
+	Number       int    `json:"number"` // from 1
+	Object       string `json:"object"` // PartObject(Number)
+	Slots        string `json:"slots"`  // "0-8191,16000"; "" outside of cluster mode
+	RDBVersion   int    `json:"rdb_version"`
+	Bytes        int64  `json:"bytes"`        // of the plain RDB
+	StoredBytes  int64  `json:"stored_bytes"` // of the object
+	Keys         int64  `json:"keys"`         // in all databases; -1: unknown
+	Expires      int64  `json:"expires"`      // keys with an expiry among them; -1: unknown
+	SHA256       string `json:"sha256"`       // of the plain RDB
+	StoredSHA256 string `json:"stored_sha256"`
+	CRC64        string `json:"crc64"` // the one at the RDB's end; zeros: the server computed none
+
+	SourceNode        string    `json:"source_node,omitempty"` // who served it
+	SourceRole        string    `json:"source_role,omitempty"` // "primary" or "replica"
+	ReplicationID     string    `json:"replication_id,omitempty"`
+	ReplicationOffset int64     `json:"replication_offset"`
+	UsedMemory        int64     `json:"used_memory"` // bytes in the node that served it; 0: unknown
+	StartedAt         time.Time `json:"started_at"`
+	CompletedAt       time.Time `json:"completed_at"`
+}
+
+// Ref names the snapshot that the manifest is of.
+func (m Manifest) Ref() Ref { return Ref{Cluster: m.Cluster, Snapshot: m.Snapshot} }
+
+// Bytes is the length of all parts' plain RDBs.
+func (m Manifest) Bytes() int64 { return m.sum(func(p Part) int64 { return p.Bytes }) }
+
+// StoredBytes is the length of all parts as they are stored.
+func (m Manifest) StoredBytes() int64 { return m.sum(func(p Part) int64 { return p.StoredBytes }) }
+
+// Keys is the number of keys in all parts, -1 when one of them is unknown.
+func (m Manifest) Keys() int64 {
+	for _, p := range m.Parts {
+		if p.Keys < 0 {
+			return -1
+		}
+	}
+	return m.sum(func(p Part) int64 { return p.Keys })
+}
+
+func (m Manifest) sum(figure func(Part) int64) (sum int64) {
+	for _, p := range m.Parts {
+		sum += figure(p)
+	}
+	return sum
+}
+
+// ParseManifest reads a manifest and checks it. Errors: ErrNewer, ErrInvalid with what is wrong.
+func ParseManifest(data []byte) (Manifest, error) {
+	if len(data) > maxManifest {
+		return Manifest{}, fmt.Errorf("%w: the manifest has %d bytes, %d are allowed", ErrInvalid, len(data), maxManifest)
+	}
+	// The version first and alone: of a newer format nothing else can be expected to fit.
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := unmarshal(data, &version); err != nil {
+		return Manifest{}, err
+	}
+	if version.FormatVersion > FormatVersion {
+		return Manifest{}, fmt.Errorf("%w: the manifest has format version %d, this one knows %d", ErrNewer, version.FormatVersion, FormatVersion)
+	}
+	var m Manifest
+	if err := unmarshal(data, &m); err != nil {
+		return Manifest{}, err
+	}
+	if err := m.Check(); err != nil {
+		return Manifest{}, err
+	}
+	return m, nil
+}
+
+func unmarshal(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	if err := decoder.Decode(into); err != nil {
+		return fmt.Errorf("%w: the manifest: %w", ErrInvalid, err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: the manifest goes on behind its end", ErrInvalid)
+	}
+	return nil
+}
+
+// marshal is the manifest as it is stored: JSON for people's eyes, with UTC times.
+func (m Manifest) marshal() ([]byte, error) {
+	m.CreatedAt, m.CompletedAt = m.CreatedAt.UTC(), m.CompletedAt.UTC()
+	parts := make([]Part, len(m.Parts))
+	for i, p := range m.Parts {
+		p.StartedAt, p.CompletedAt = p.StartedAt.UTC(), p.CompletedAt.UTC()
+		parts[i] = p
+	}
+	m.Parts = parts
+	data, err := json.MarshalIndent(m, "", "  ")
+	return append(data, '\n'), err
+}
+
+// Check says whether the manifest keeps the format's rules; the error wraps ErrInvalid and says what is wrong.
+func (m Manifest) Check() error {
+	if err := m.Ref().Check(); err != nil {
+		return err
+	}
+	switch {
+	case m.FormatVersion != FormatVersion:
+		return fmt.Errorf("%w: format version %d", ErrInvalid, m.FormatVersion)
+	case m.Source != Automatic && m.Source != Manual:
+		return fmt.Errorf("%w: source %.40q is neither automatic nor manual", ErrInvalid, m.Source)
+	case m.Engine == "" || m.EngineVersion == "":
+		return fmt.Errorf("%w: no engine or no engine version", ErrInvalid)
+	case !instant(m.CreatedAt) || !instant(m.CompletedAt):
+		return fmt.Errorf("%w: created at %v, completed at %v", ErrInvalid, m.CreatedAt, m.CompletedAt)
+	case len(m.Parts) == 0 || len(m.Parts) > maxParts:
+		return fmt.Errorf("%w: %d parts, there have to be 1 to %d", ErrInvalid, len(m.Parts), maxParts)
+	}
+	if err := texts(m.Engine, m.EngineVersion, m.Origin); err != nil {
+		return err
+	}
+	if err := m.Configuration.check(); err != nil {
+		return err
+	}
+	highest := 0
+	for i, p := range m.Parts {
+		if p.Number != i+1 {
+			return fmt.Errorf("%w: part %d stands at place %d", ErrInvalid, p.Number, i+1)
+		}
+		if err := p.check(); err != nil {
+			return err
+		}
+		highest = max(highest, p.RDBVersion)
+	}
+	if m.RDBVersion != highest {
+		return fmt.Errorf("%w: RDB version %d, the highest of the parts is %d", ErrInvalid, m.RDBVersion, highest)
+	}
+	return nil
+}
+
+func (c Configuration) check() error {
+	if c.Port < 0 || c.Port > 65535 || c.Shards < 0 || c.Replicas < 0 || c.RetentionLimit < 0 || c.MaxMemory < 0 || c.UsedMemory < 0 {
+		return fmt.Errorf("%w: a number in the configuration is out of its range", ErrInvalid)
+	}
+	return texts(c.Description, c.NodeType, c.Engine, c.Version, c.SnapshotWindow)
+}
+
+func (p Part) check() error {
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("%w: part %d: %w", ErrInvalid, p.Number, fmt.Errorf(format, args...))
+	}
+	switch {
+	case p.Number < 1 || p.Number > maxParts:
+		return wrong("its number is not 1 to %d", maxParts)
+	case p.Object != PartObject(p.Number):
+		return wrong("its object is called %.40q", p.Object)
+	case p.RDBVersion < 1 || p.RDBVersion > 999:
+		return wrong("RDB version %d", p.RDBVersion)
+	case p.Bytes < 1 || p.StoredBytes < 1 || p.Bytes > 1<<50 || p.StoredBytes > 1<<50:
+		return wrong("%d bytes, %d stored", p.Bytes, p.StoredBytes)
+	case p.Keys < -1 || p.Expires < -1 || p.Keys > p.Bytes || p.Expires > p.Bytes || p.UsedMemory < 0 || p.ReplicationOffset < -1:
+		return wrong("keys %d, expires %d, used memory %d, replication offset %d", p.Keys, p.Expires, p.UsedMemory, p.ReplicationOffset)
+	case !isHex(p.SHA256, 64) || !isHex(p.StoredSHA256, 64) || !isHex(p.CRC64, 16):
+		return wrong("a hash that is none")
+	case !instant(p.StartedAt) || !instant(p.CompletedAt):
+		return wrong("started at %v, completed at %v", p.StartedAt, p.CompletedAt)
+	}
+	if err := checkSlots(p.Slots); err != nil {
+		return err
+	}
+	return texts(p.SourceNode, p.SourceRole, p.ReplicationID)
+}
+
+// checkSlots accepts "" and ascending ranges of hash slots: "0-8191,16000".
+func checkSlots(slots string) error {
+	if slots == "" {
+		return nil
+	}
+	next := 0
+	for text := range strings.SplitSeq(slots, ",") {
+		low, high, isRange := strings.Cut(text, "-")
+		first, ok := slot(low)
+		last := first
+		if ok && isRange {
+			last, ok = slot(high)
+		}
+		if !ok || first < next || last < first {
+			return fmt.Errorf("%w: hash slots %.60q", ErrInvalid, slots)
+		}
+		next = last + 1
+	}
+	return nil
+}
+
+// slot reads one hash slot, 0 to 16383, without signs or leading zeros.
+func slot(text string) (int, bool) {
+	n := 0
+	for _, c := range []byte(text) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = n*10 + int(c-'0'); n > 16383 {
+			return 0, false
+		}
+	}
+	return n, text != "" && (text == "0" || text[0] != '0')
+}
+
+func isHex(text string, length int) bool {
+	_, err := hex.DecodeString(text)
+	return err == nil && len(text) == length && text == strings.ToLower(text)
+}
+
+// instant says whether a time can be one of a snapshot, which also keeps it within what JSON can carry.
+func instant(t time.Time) bool { return t.UTC().Year() >= 2009 && t.UTC().Year() <= 9998 }
+
+// texts refuses fields that are too long or could play tricks on a terminal or a page.
+func texts(fields ...string) error {
+	for _, field := range fields {
+		if len(field) > maxText || strings.ContainsFunc(field, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
+			return fmt.Errorf("%w: the text %.60q is too long or holds control characters", ErrInvalid, field)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/store"
+)
+
+// Errors of an import.
+var (
+	// ErrRefused: an RDB from elsewhere that is whole as far as its checksum goes but that is not to be trusted.
+	ErrRefused = errors.New("the RDB cannot be accepted")
+	// ErrBomb: a compressed file that turns into far more than it could.
+	ErrBomb = errors.New("the compressed file grows out of all proportion when it is decompressed")
+)
+
+// CopyPart copies a part as it is stored from this archive into another one (or another snapshot of this one). What arrives is
+// compared with p's length and SHA-256 before the other store sees its end, so that nothing else is ever stored. ErrDamaged when it
+// does not match, ErrMissing when it is not there, ErrExists when the target has a manifest.
+func (a *Archive) CopyPart(ctx context.Context, ref Ref, p Part, to *Archive, target Ref, pr *Progress) error {
+	if pr == nil {
+		pr = new(Progress)
+	}
+	key, err := partKey(target, p)
+	if err == nil {
+		err = to.absent(ctx, target)
+	}
+	if err != nil {
+		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
+	}
+	r, err := a.OpenStored(ctx, ref, p)
+	if err != nil {
+		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
+	}
+	defer r.Close()
+	_, err = to.store.Put(ctx, key, &exact{r: r, hash: sha256.New(), size: p.StoredBytes, want: p.StoredSHA256, seen: pr.stored.Add})
+	if err != nil {
+		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
+	}
+	return nil
+}
+
+// PutPlain writes a part as a plain RDB into a store, under a key of the caller's choice, and compares it with p's length and
+// SHA-256 on the way. An object that is there is replaced: the caller looks first. Errors as of CopyPart.
+func (a *Archive) PutPlain(ctx context.Context, ref Ref, p Part, to store.Store, key string, pr *Progress) error {
+	r, err := a.OpenPart(ctx, ref, p)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if _, err := to.Put(ctx, key, &exact{r: r, hash: sha256.New(), size: p.Bytes, want: p.SHA256, seen: pr.bytes.Add}); err != nil {
+		return fmt.Errorf("export part %d of %s to %s: %w", p.Number, ref, key, err)
+	}
+	return nil
+}
+
+// VerifyPlain reads an exported part back and compares its length and SHA-256 with p's. ErrDamaged, ErrMissing, or the store's error.
+func VerifyPlain(ctx context.Context, st store.Store, key string, p Part, check *Progress) error {
+	r, err := st.Open(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read %s back: %w", key, missing(err))
+	}
+	defer r.Close()
+	e := &exact{r: r, hash: sha256.New(), size: p.Bytes, want: p.SHA256, seen: check.bytes.Add}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, e, make([]byte, 256<<10)); err != nil {
+		return fmt.Errorf("read %s back: %w", key, err)
+	}
+	return nil
+}
+
+// exact reads something whose length and SHA-256 are known beforehand, and gives io.EOF only when both are right.
+type exact struct {
+	r    io.Reader
+	hash interface {
+		io.Writer
+		Sum([]byte) []byte
+	}
+	size, read int64
+	want       string
+	seen       func(int64) int64
+}
+
+func (e *exact) Read(p []byte) (int, error) {
+	n, err := e.r.Read(p)
+	_, _ = e.hash.Write(p[:n])
+	e.read += int64(n)
+	e.seen(int64(n))
+	switch {
+	case e.read > e.size:
+		return 0, fmt.Errorf("%w: it has more than its %d bytes", ErrDamaged, e.size)
+	case err != io.EOF:
+		return n, err
+	case e.read != e.size:
+		return n, fmt.Errorf("%w: %d bytes are stored, %d were written", ErrDamaged, e.read, e.size)
+	}
+	if got := hex.EncodeToString(e.hash.Sum(nil)); got != e.want {
+		return n, fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrDamaged, got, e.want)
+	}
+	return n, io.EOF
+}
+
+// Imported is what an import found out about an RDB, besides its part.
+type Imported struct {
+	Header     rdb.Header
+	Compressed bool // it came as zstd
+	Unknown    bool // it holds something that is not known here, so its keys were not counted
+	Unchecked  bool // it carries no checksum
+}
+
+// headerPeek is how much of an RDB is looked at to find out who wrote it.
+const headerPeek = 64 << 10
+
+// ImportPart is WritePart for an RDB from elsewhere, plain or in zstd frames: it trusts nothing. What WritePart lets pass because a
+// node has just sent it is refused: an RDB of a version that is not known, one whose structure is nonsense although its checksum
+// is right, and one in which neither could be judged. Memory is bounded whatever src claims to be; ErrBomb bounds the
+// time. Errors besides WritePart's: ErrRefused, ErrBomb.
+func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
+	var found Imported
+	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a read that blocks comes to an end
+	defer release()
+	plain, err := openPlain(src, &found)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+	}
+	defer plain.release()
+	head := make([]byte, headerPeek)
+	n, err := io.ReadFull(plain, head)
+	head = head[:n]
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF || ctx.Err() != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+	}
+	version, err := rdb.PeekVersion(head[:min(n, 9)])
+	found.Header.Version = version
+	if err == nil && !rdb.Known(version) {
+		err = fmt.Errorf("%w: RDB version %d is not known", ErrRefused, version)
+	}
+	if err != nil {
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+	}
+	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // what cannot be read here the scanner judges
+	found.Header.Version = version
+	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
+	part, err := a.writePart(ctx, ref, number, "", whole, p, func(sum rdb.Summary) error {
+		found.Unknown, found.Unchecked = !sum.StatsKnown, sum.ChecksumDisabled
+		switch {
+		case sum.Nonsense:
+			return fmt.Errorf("%w: %s", ErrRefused, sum.Unknown)
+		case found.Unknown && found.Unchecked:
+			return fmt.Errorf("%w: %s, and it carries no checksum", ErrRefused, sum.Unknown)
+		}
+		return nil
+	})
+	if err != nil {
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+	}
+	return part, found, nil
+}
+
+// joined closes the source when the write fails, so that a read that blocks ends.
+type joined struct {
+	io.Reader
+	io.Closer
+}
+
+// zstdMagic are the first bytes of a zstd frame.
+var zstdMagic = []byte{0x28, 0xB5, 0x2F, 0xFD}
+
+// plainReader is an RDB as it is, or decompressed.
+type plainReader struct {
+	io.Reader
+	decoder *zstd.Decoder
+}
+
+func (r *plainReader) release() {
+	if r.decoder != nil {
+		r.decoder.Close()
+	}
+}
+
+func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
+	counted := &counter{r: src}
+	first := make([]byte, len(zstdMagic))
+	n, err := io.ReadFull(counted, first)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	whole := io.MultiReader(bytes.NewReader(first[:n]), counted)
+	if !bytes.Equal(first[:n], zstdMagic) {
+		return &plainReader{Reader: whole}, nil
+	}
+	found.Compressed = true
+	decoder, err := zstd.NewReader(whole, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	if err != nil {
+		return nil, err
+	}
+	return &plainReader{Reader: &fused{decoder: decoder, in: counted}, decoder: decoder}, nil
+}
+
+// A compressed file may grow to the larger of these: plain bytes at all, and times its own length. An RDB of millions of equal
+// values can shrink to a thousandth.
+const (
+	bombFloor = 1 << 30
+	bombRatio = 5000
+)
+
+type counter struct {
+	r      io.Reader
+	n      int64
+	failed error
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("read the file: %w", err) // wrapped, so that nobody takes it for a short file
+		c.failed = err
+	}
+	return n, err
+}
+
+// fused decompresses until that gets out of hand.
+type fused struct {
+	decoder *zstd.Decoder
+	in      *counter
+	out     int64
+}
+
+func (f *fused) Read(p []byte) (int, error) {
+	n, err := f.decoder.Read(p)
+	f.out += int64(n)
+	switch {
+	case f.out > bombFloor && f.out/bombRatio > f.in.n:
+		return 0, fmt.Errorf("%w: %d bytes became more than %d", ErrBomb, f.in.n, f.out)
+	case err == nil || err == io.EOF:
+		return n, err
+	case f.in.failed != nil:
+		return n, f.in.failed
+	}
+	return n, fmt.Errorf("%w: zstd: %w", ErrRefused, err)
+}

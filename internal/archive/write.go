@@ -1,0 +1,205 @@
+package archive
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strconv"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/store"
+)
+
+// errStopped is what a stage gets when the one behind it has ended early; the cause is reported by that one.
+var errStopped = errors.New("the next stage has stopped")
+
+// newEncoder is one zstd worker at the fastest level, which is right on small machines.
+func newEncoder(w io.Writer) (*zstd.Encoder, error) {
+	return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(windowSize))
+}
+
+// windowSize is how far back zstd looks for repetitions, in bytes. Measured on 200 MB of JSON strings: 1 MiB takes 2.8 MiB
+// of memory, the level's own 4 MiB takes 8.8 MiB, at the same speed and, within 0.01 %, the same size.
+const windowSize = 1 << 20
+
+// WritePart stores a part: it reads src, a plain RDB, to its end, and scans, hashes and compresses it on the way.
+// Only a src that ended with io.EOF and that the scanner found whole is stored: with an error nothing is. slots are the
+// hash slots of the shard ("0-8191,16000"), "" when it is not part of a cluster-mode cluster. p may be nil; it is
+// of this one call.
+//
+// What comes back is the manifest's entry but for what only the caller knows: SourceNode, SourceRole, ReplicationID and
+// ReplicationOffset. UsedMemory is what the RDB says about its server, 0 when it does not.
+//
+// When the write fails and src is an io.Closer, then src is closed, so that a read that blocks comes to an end and the
+// source is let go at once. Errors wrap what src gave, rdb's errors, the store's, ctx's cause, ErrInvalid or ErrExists.
+func (a *Archive) WritePart(ctx context.Context, ref Ref, number int, slots string, src io.Reader, p *Progress) (Part, error) {
+	part, err := a.writePart(ctx, ref, number, slots, src, p, nil)
+	if err != nil {
+		return Part{}, fmt.Errorf("write part %d of %s: %w", number, ref, err)
+	}
+	return part, nil
+}
+
+func (a *Archive) writePart(ctx context.Context, ref Ref, number int, slots string, src io.Reader, p *Progress, judge func(rdb.Summary) error) (Part, error) {
+	part := Part{Number: number, Object: PartObject(number), Slots: slots, StartedAt: a.now()}
+	key, err := partKey(ref, part)
+	if err != nil {
+		return Part{}, err
+	}
+	if err := checkSlots(slots); err != nil {
+		return Part{}, err
+	}
+	if err := a.absent(ctx, ref); err != nil {
+		return Part{}, err
+	}
+	if p == nil {
+		p = new(Progress)
+	}
+	w := writer{src: src, progress: p, plain: newPipe(), stored: newPipe(), plainHash: sha256.New(), storedHash: sha256.New(), judge: judge}
+	object, sum, err := w.run(ctx, a.store, key)
+	if err != nil {
+		return Part{}, err
+	}
+	part.RDBVersion = sum.Version
+	part.Bytes, part.StoredBytes = sum.Bytes, object.Size
+	part.Keys, part.Expires = -1, -1
+	if sum.StatsKnown {
+		part.Keys, part.Expires = sum.Keys, sum.Expires
+	}
+	part.SHA256 = hex.EncodeToString(w.plainHash.Sum(nil))
+	part.StoredSHA256 = hex.EncodeToString(w.storedHash.Sum(nil))
+	part.CRC64 = crcText(sum)
+	part.UsedMemory, _ = strconv.ParseInt(sum.Aux["used-mem"], 10, 64)
+	part.UsedMemory = max(part.UsedMemory, 0)
+	part.CompletedAt = a.now()
+	return part, nil
+}
+
+// crcText is a summary's checksum as the manifest has it; zeros when the server computed none.
+func crcText(sum rdb.Summary) string {
+	if sum.ChecksumDisabled {
+		return fmt.Sprintf("%016x", 0)
+	}
+	return fmt.Sprintf("%016x", sum.CRC64)
+}
+
+// writer is a WritePart under way: three stages in three goroutines with a pipe between each two.
+//
+//	src -> scanner, SHA-256 | plain | zstd | stored | SHA-256, store
+type writer struct {
+	src                   io.Reader
+	progress              *Progress
+	scanner               *rdb.Scanner
+	plain, stored         *pipe
+	plainHash, storedHash hash.Hash
+	storedBytes           int64
+	judge                 func(rdb.Summary) error // what else the caller asks of the RDB; nil: nothing
+}
+
+// run moves everything. The store sees the end of its stream only when the scanner has found the RDB whole and the last
+// compressed byte has been passed on: any error before reaches it as an error, and Put stores nothing.
+func (w *writer) run(parent context.Context, st store.Store, key string) (store.Object, rdb.Summary, error) {
+	// The first stage that fails cancels ctx with its error, which is the one to report: the others only follow.
+	ctx, fail := context.WithCancelCause(parent)
+	defer fail(nil)
+	if closer, ok := w.src.(io.Closer); ok {
+		release := context.AfterFunc(ctx, func() { _ = closer.Close() })
+		defer release()
+	}
+	var (
+		stages sync.WaitGroup
+		sum    rdb.Summary
+		object store.Object
+		putErr error
+	)
+	stages.Go(func() {
+		if err := w.compress(); err != nil {
+			fail(err)
+		}
+	})
+	stages.Go(func() {
+		object, putErr = st.Put(ctx, key, readerFunc(w.read))
+		if putErr != nil {
+			fail(putErr)
+		}
+		w.stored.stop(errStopped)
+	})
+	w.scanner = rdb.NewScanner(readerFunc(func(p []byte) (int, error) { return w.scan(ctx, p) }))
+	sum, err := w.scanner.Scan()
+	if err == nil && w.judge != nil {
+		err = w.judge(sum)
+	}
+	if err != nil {
+		fail(err)
+	}
+	w.plain.finish(err)
+	stages.Wait()
+	switch {
+	case err != nil || putErr != nil:
+		return store.Object{}, rdb.Summary{}, context.Cause(ctx)
+	case object.Size != w.storedBytes:
+		return store.Object{}, rdb.Summary{}, fmt.Errorf("the store took %d bytes of %d: %w", object.Size, w.storedBytes, ErrDamaged)
+	}
+	w.progress.keys.Store(sum.Keys)
+	return object, sum, nil
+}
+
+// scan is what the scanner reads from: src, hashed and passed on to the compressor.
+func (w *writer) scan(ctx context.Context, p []byte) (int, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	n, err := w.src.Read(p)
+	w.plainHash.Write(p[:n])
+	w.progress.bytes.Add(int64(n))
+	w.progress.keys.Store(w.scanner.Keys())
+	if _, pipeErr := w.plain.Write(p[:n]); pipeErr != nil {
+		return n, pipeErr
+	}
+	return n, err
+}
+
+// compress moves everything from one pipe to the other through zstd.
+func (w *writer) compress() (err error) {
+	defer func() {
+		w.plain.stop(errStopped)
+		w.stored.finish(err)
+	}()
+	encoder, err := newEncoder(w.stored)
+	if err != nil {
+		return err
+	}
+	for {
+		data, err := w.plain.next()
+		if err == io.EOF {
+			return encoder.Close()
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := encoder.Write(data); err != nil {
+			return err
+		}
+	}
+}
+
+// read is what the store reads from: the compressed bytes, hashed.
+func (w *writer) read(p []byte) (int, error) {
+	n, err := w.stored.Read(p)
+	w.storedHash.Write(p[:n])
+	w.storedBytes += int64(n)
+	w.progress.stored.Add(int64(n))
+	return n, err
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -1,0 +1,200 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/secret"
+)
+
+const (
+	confFile   = "node.conf"
+	recordFile = "node.json"
+	logFile    = "node.log"
+	pidFile    = "node.pid"
+	dumpFile   = "dump.rdb"
+)
+
+// renderConfig returns node.conf for a node in dir, run by engine. Every value that is not a
+// number or a constant is quoted.
+func renderConfig(dir string, n Node, engine Engine) string {
+	var b strings.Builder
+	set := func(name, value string) { fmt.Fprintf(&b, "%s %s\n", name, value) }
+
+	b.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
+	set("bind", quote(n.Host))
+	set("port", strconv.Itoa(n.Port))
+	// Protected mode refuses everyone but the loopback addresses as long as there is no password.
+	// Off it is only where an open node was asked for: it would refuse the node's own replicas.
+	set("protected-mode", yesNo(n.Password != "" || isLoopback(n.Host)))
+	if n.Password != "" {
+		set("requirepass", quote(n.Password.Reveal()))
+		set("masterauth", quote(n.Password.Reveal()))
+	}
+	set("tcp-keepalive", "60")
+
+	set("dir", quote(dir))
+	set("dbfilename", quote(dumpFile))
+	set("pidfile", quote(filepath.Join(dir, pidFile)))
+	set("daemonize", "no")
+	set("logfile", `""`) // standard output, which is node.log: start failures end up there as well
+	set("loglevel", "notice")
+	set("always-show-logo", "no")
+
+	set("maxmemory", strconv.FormatInt(n.MaxMemory, 10))
+	set("maxmemory-policy", "volatile-lru") // ElastiCache's default
+
+	set("appendonly", "no")
+	if n.SavePoints {
+		for _, point := range []string{"3600 1", "300 100", "60 10000"} { // Redis's own defaults
+			set("save", point)
+		}
+	} else {
+		set("save", `""`)
+	}
+	// A full disk must not turn writes away: the data is in memory, and the snapshots are elsewhere.
+	set("stop-writes-on-bgsave-error", "no")
+	// LZF costs the fork child half of its time, and zstd behind it makes smaller files without.
+	set("rdbcompression", "no")
+	if atLeast(engine, 7, 0) {
+		// A clean stop saves whatever the save points are: the machine's reboot loses nothing.
+		set("shutdown-on-sigterm", "save")
+		set("shutdown-on-sigint", "save")
+	}
+
+	set("repl-diskless-sync", "yes")
+	set("repl-diskless-sync-delay", "0")
+	if atLeast(engine, 6, 0) {
+		set("repl-diskless-load", "on-empty-db")
+	}
+	if !isUnspecified(n.Host) {
+		set("replica-announce-ip", quote(n.Host))
+	}
+	if n.PrimaryPort != 0 {
+		set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
+	}
+	return b.String()
+}
+
+// atLeast compares with a version of Redis; Valkey began as Redis 7.2 and counts on from there.
+func atLeast(engine Engine, major, minor int) bool {
+	v := parseVersion(engine.Version)
+	return v[0] > major || v[0] == major && v[1] >= minor
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+// quote writes a value so that the server reads exactly these bytes and nothing can break out of
+// the line: the quoting of sdssplitargs in Redis's sds.c.
+func quote(value string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(value) {
+		switch c := value[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c >= 0x20 && c < 0x7f:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, `\x%02x`, c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// record is node.json: what a later console needs in order to talk to a running node.
+type record struct {
+	Engine     string `json:"engine"`
+	Version    string `json:"version"` // of the program that was started
+	Host       string `json:"host"`
+	Port       int    `json:"port"`
+	Password   []byte `json:"password,omitempty"` // hence the file's mode; bytes, as JSON's strings hold only UTF-8
+	SavePoints bool   `json:"save_points"`
+	Replica    bool   `json:"replica"`
+}
+
+func (r record) addr() string {
+	host := r.Host
+	if isUnspecified(host) {
+		host = "127.0.0.1"
+		if strings.Contains(r.Host, ":") {
+			host = "::1"
+		}
+	}
+	return net.JoinHostPort(host, strconv.Itoa(r.Port))
+}
+
+// savesOnSigterm says whether SIGTERM makes the node save before it ends.
+func (r record) savesOnSigterm() bool {
+	return r.SavePoints || atLeast(Engine{Version: r.Version}, 7, 0)
+}
+
+// writeFiles writes node.conf and node.json. The caller holds the lock.
+func writeFiles(dir string, n Node, engine Engine) error {
+	r := record{
+		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
+		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))
+}
+
+func readRecord(dir string) (record, error) {
+	var r record
+	text, err := os.ReadFile(filepath.Join(dir, recordFile))
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		// The decoder's words may quote the text around the fault.
+		return r, errors.New("read " + recordFile + ": it is damaged")
+	}
+	return r, nil
+}
+
+// replaceFile writes a file so that others see the old or the new one, never a half.
+func replaceFile(path string, text []byte) error {
+	temp := path + ".new"
+	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	err = errors.Join(err, f.Chmod(0o600), f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(temp, path)
+}
+
+func isUnspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsUnspecified()
+}
+
+func hide(text string, password secret.Text) string {
+	if password == "" {
+		return text
+	}
+	text = strings.ReplaceAll(text, quote(password.Reveal()), password.String())
+	return strings.ReplaceAll(text, password.Reveal(), password.String())
+}

@@ -1,0 +1,166 @@
+package launch
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/rdb"
+)
+
+// FreePort returns a port of the range in Options on which nobody listens now and that avoid (may
+// be nil) does not object to. It goes round through the range, so that a port is not given to the
+// next cluster while clients of a deleted one may still knock there. Between this call and the
+// node's start somebody else may take the port: then Start says ErrPortTaken. ErrNoPort when there
+// is none.
+func (l *Local) FreePort(ctx context.Context, avoid func(port int) bool) (int, error) {
+	l.portMu.Lock()
+	defer l.portMu.Unlock()
+	for range l.opts.LastPort - l.opts.FirstPort + 1 {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		if l.nextPort < l.opts.FirstPort || l.nextPort > l.opts.LastPort {
+			l.nextPort = l.opts.FirstPort
+		}
+		port := l.nextPort
+		l.nextPort++
+		if (avoid == nil || !avoid(port)) && l.PortFree(port) {
+			return port, nil
+		}
+	}
+	return 0, fmt.Errorf("%w between %d and %d", ErrNoPort, l.opts.FirstPort, l.opts.LastPort)
+}
+
+// PortFree says whether a node could listen on the port of the launcher's address now.
+func (l *Local) PortFree(port int) bool {
+	listener, err := net.Listen("tcp", net.JoinHostPort(l.host, strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
+}
+
+// Saved is what a node's dump.rdb says about itself.
+type Saved struct {
+	Exists        bool
+	At            time.Time // when it was written, UTC
+	Bytes         int64
+	ReplicationID string // "" when the node had not replicated
+	Offset        int64  // position in that replication stream
+}
+
+// Saved looks at the node's dump.rdb. A node without one is no error: Exists is false. A file that
+// is no RDB is one. Whether the file is whole to its end is not looked at.
+func (l *Local) Saved(_ context.Context, cluster, name string) (Saved, error) {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return Saved{}, err
+	}
+	// Opened once: the server replaces the file by a rename, and all that is said is about one file.
+	f, err := os.Open(filepath.Join(dir, dumpFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return Saved{}, nil
+	}
+	if err != nil {
+		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
+	}
+	header, err := rdb.ReadHeader(f)
+	if err != nil {
+		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %s: %w", cluster, name, f.Name(), err)
+	}
+	return Saved{
+		Exists: true, At: info.ModTime().UTC(), Bytes: info.Size(),
+		ReplicationID: header.ReplicationID, Offset: header.ReplicationOffset,
+	}, nil
+}
+
+// Memory is what there is for nodes on this host, in bytes.
+type Memory struct {
+	Total     int64
+	Available int64 // without swapping
+}
+
+// Memory reads /proc/meminfo and, in a container or a service with a limit, the limits of our
+// control group (version 2) and of those above it: the tightest one counts.
+func (l *Local) Memory(_ context.Context) (Memory, error) {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return Memory{}, fmt.Errorf("read the host's memory: %w", err)
+	}
+	fields := parseFields(text)
+	m := Memory{Total: fields["MemTotal:"] << 10, Available: fields["MemAvailable:"] << 10} // kB there
+	if m.Total == 0 {
+		return Memory{}, errors.New("read the host's memory: no MemTotal in /proc/meminfo")
+	}
+	group, _ := os.ReadFile("/proc/self/cgroup")
+	return limitMemory(m, "/sys/fs/cgroup", group), nil
+}
+
+// limitMemory lowers m to the limits of a control group, given as /proc/self/cgroup names it.
+func limitMemory(m Memory, root string, group []byte) Memory {
+	path := ""
+	for line := range bytes.Lines(group) {
+		if name, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("0::")); ok {
+			path = string(name)
+		}
+	}
+	for path = filepath.Clean("/" + path); ; path = filepath.Dir(path) {
+		dir := filepath.Join(root, path)
+		if limit := readNumber(filepath.Join(dir, "memory.max")); limit < math.MaxInt64 {
+			m.Total = min(m.Total, limit)
+			if used := readNumber(filepath.Join(dir, "memory.current")); used < math.MaxInt64 {
+				// Cached file pages count as used and are given back when they are needed.
+				stat, _ := os.ReadFile(filepath.Join(dir, "memory.stat"))
+				used -= parseFields(stat)["inactive_file"]
+				m.Available = max(0, min(m.Available, limit-used))
+			}
+		}
+		if path == "/" {
+			return m
+		}
+	}
+}
+
+// readNumber reads a file with a number; "max" and a missing file are the greatest there is.
+func readNumber(path string) int64 {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return math.MaxInt64
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		return math.MaxInt64
+	}
+	return n
+}
+
+// parseFields reads lines of a name and a number.
+func parseFields(text []byte) map[string]int64 {
+	out := map[string]int64{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for lines.Scan() {
+		words := strings.Fields(lines.Text())
+		if len(words) < 2 {
+			continue
+		}
+		if n, err := strconv.ParseInt(words[1], 10, 64); err == nil {
+			out[words[0]] = n
+		}
+	}
+	return out
+}

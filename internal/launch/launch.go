@@ -1,0 +1,241 @@
+// Package launch starts, finds again and stops the server processes (nodes) of launched clusters.
+// Nothing else in Rekindle knows about the processes, files or ports of a node.
+//
+// A node lives in a directory of its own, <dir>/<cluster>/<node>/, for its whole life:
+//
+//	node.conf   its configuration, written anew at every start (0600: it contains the password)
+//	node.json   what was started, for finding the node again (0600)
+//	node.log    what the server printed
+//	node.pid    the server's process id, written by the server, for people
+//	dump.rdb    its data, written by the server when it saves
+//	lock        locked exactly as long as the server lives
+//
+// The lock is what makes a start happen once. The launcher opens it, takes a flock on it and hands
+// the open file down to the server. A flock belongs to the open file, not to a process, so it
+// stays until the server and every child that it forked are gone, whatever becomes of the console.
+// "Is the node running" is therefore the same question as "is the lock held", and neither two
+// consoles nor one that was killed in the middle can ever start a node twice.
+//
+// Nodes outlive the console: they are in a session of their own, so that no signal meant for the
+// console reaches them. (A service manager that kills the whole control group must be told not to:
+// KillMode=process.) A process is only ever signalled after a look at /proc has shown that it works
+// in the node's directory and has the node's lock open.
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+var (
+	// ErrName: a cluster's or node's name that could not be a directory's name.
+	ErrName = errors.New("names may only contain a-z, 0-9 and hyphens, must not begin with a hyphen and have at most 63 characters")
+	// ErrNode: a node that is described wrongly; the text says how.
+	ErrNode = errors.New("invalid node")
+	// ErrNoEngine: the engine is not installed in this version or a newer one.
+	ErrNoEngine = errors.New("engine not installed")
+	// ErrPortTaken: another process listens on the node's port. Another port may work.
+	ErrPortTaken = errors.New("port is taken by another process")
+	// ErrNoPort: no port of the range is free.
+	ErrNoPort = errors.New("no free port")
+	// ErrRunning: the node runs, so its directory cannot be removed.
+	ErrRunning = errors.New("node is running")
+	// ErrNotStopped: the node still runs after the time it was given.
+	ErrNotStopped = errors.New("node did not stop in time")
+	// ErrNotSaved: the node refused to stop, because it could not save. It runs on.
+	ErrNotSaved = errors.New("node could not save its data and runs on")
+)
+
+// Node is what is needed to start a node.
+type Node struct {
+	Cluster  string
+	Name     string
+	Engine   string // "redis" or "valkey"; "" is redis
+	Version  string // such as "7.0.15"; "" is the newest installed
+	Host     string // address to listen on; "" is the launcher's
+	Port     int
+	Password secret.Text // for clients and between nodes; "" is none
+
+	MaxMemory   int64  // bytes; 0 is no limit
+	PrimaryHost string // whom to replicate; see PrimaryPort
+	PrimaryPort int    // 0: the node is a primary
+	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop
+}
+
+// ID names a node's directory.
+type ID struct{ Cluster, Name string }
+
+// Options of a Local. The zero value is fine.
+type Options struct {
+	EnginePaths  []string      // programs to offer besides redis-server and valkey-server in PATH
+	FirstPort    int           // of the range for FreePort; default 16379
+	LastPort     int           // default 26378
+	StartTimeout time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
+	StopTimeout  time.Duration // for a node that saves and stops; default 5 min
+	KillGrace    time.Duration // between SHUTDOWN NOSAVE and SIGKILL; default 5 s
+	AllowOpen    bool          // allow nodes without a password on addresses that others can reach
+	Log          *slog.Logger  // default slog.Default()
+}
+
+// Local starts nodes on this machine. It is safe for concurrent use, also by several processes on
+// the same directory: it keeps nothing in memory that matters.
+type Local struct {
+	dir  string
+	host string
+	opts Options
+	log  *slog.Logger
+
+	enginesMu sync.Mutex
+	engines   []Engine // as found by the first look; nil before
+
+	portMu   sync.Mutex
+	nextPort int
+}
+
+// NewLocal returns a launcher whose nodes live under dir and listen on host (an IP address or a
+// host name; "" is 127.0.0.1). It touches nothing yet.
+func NewLocal(dir, host string, opts Options) *Local {
+	if abs, err := filepath.Abs(dir); err == nil { // fails only without a working directory
+		dir = abs
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	setDefault(&opts.FirstPort, 16379)
+	setDefault(&opts.LastPort, 26378)
+	setDefault(&opts.StartTimeout, time.Minute)
+	setDefault(&opts.StopTimeout, 5*time.Minute)
+	setDefault(&opts.KillGrace, 5*time.Second)
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	return &Local{dir: dir, host: host, opts: opts, log: opts.Log}
+}
+
+func setDefault[T comparable](value *T, to T) {
+	var zero T
+	if *value == zero {
+		*value = to
+	}
+}
+
+// Running says whether the node's server, or a child that it forked, is alive. A node that never
+// was is not running.
+func (l *Local) Running(_ context.Context, cluster, name string) (bool, error) {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return false, err
+	}
+	held, err := lockHeld(dir)
+	if err != nil {
+		return false, fmt.Errorf("look for node %s/%s: %w", cluster, name, err)
+	}
+	return held, nil
+}
+
+// List returns the IDs of all node directories, running or not, sorted: more than are in the
+// catalog means that there are orphans.
+func (l *Local) List(ctx context.Context) ([]ID, error) {
+	var out []ID
+	clusters, err := subdirectories(l.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list nodes: %w", err)
+	}
+	for _, cluster := range clusters {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		nodes, err := subdirectories(filepath.Join(l.dir, cluster))
+		if err != nil {
+			return nil, fmt.Errorf("list nodes: %w", err)
+		}
+		for _, node := range nodes {
+			out = append(out, ID{Cluster: cluster, Name: node})
+		}
+	}
+	return out, nil
+}
+
+// subdirectories returns the names of directories that could be ours. A missing dir has none.
+func subdirectories(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() && validName(e.Name()) {
+			out = append(out, e.Name())
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+
+func validName(name string) bool { return namePattern.MatchString(name) }
+
+// nodeDir is the only place that turns names into a path.
+func (l *Local) nodeDir(cluster, name string) (string, error) {
+	for _, n := range []string{cluster, name} {
+		if !validName(n) {
+			return "", fmt.Errorf("%w: %q", ErrName, n)
+		}
+	}
+	return filepath.Join(l.dir, cluster, name), nil
+}
+
+// complete fills in defaults and refuses what could not work or would harm.
+func (l *Local) complete(n Node) (Node, error) {
+	setDefault(&n.Engine, engineRedis)
+	setDefault(&n.Host, l.host)
+	wrong := func(format string, args ...any) (Node, error) {
+		return n, fmt.Errorf("%w: %s", ErrNode, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case n.Engine != engineRedis && n.Engine != engineValkey:
+		return wrong("unknown engine %q", n.Engine)
+	case !validHost(n.Host):
+		return wrong("%q is not an address to listen on", n.Host)
+	case n.Port < 1 || n.Port > 65535:
+		return wrong("port %d is not between 1 and 65535", n.Port)
+	case n.PrimaryPort < 0 || n.PrimaryPort > 65535:
+		return wrong("the primary's port %d is not between 1 and 65535", n.PrimaryPort)
+	case n.PrimaryPort != 0 && !validHost(n.PrimaryHost):
+		return wrong("%q is not the address of a primary", n.PrimaryHost)
+	case n.MaxMemory < 0:
+		return wrong("a memory limit of %d bytes", n.MaxMemory)
+	case strings.ContainsRune(n.Password.Reveal(), 0):
+		return wrong("the password contains a zero byte, at which older servers cut it off")
+	case len(n.Password.Reveal()) > 512:
+		return wrong("the password is longer than 512 bytes, which servers do not accept")
+	case n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen:
+		return wrong("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)
+	}
+	return n, nil
+}
+
+var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+
+func validHost(host string) bool { return net.ParseIP(host) != nil || hostPattern.MatchString(host) }
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,191 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestEngineIsChosenForANodesVersion(t *testing.T) {
+	t.Parallel()
+	engines := []Engine{
+		{"redis", "8.0.2", "8.0"}, {"redis", "7.0.15", "7.0.15"}, {"redis", "7.0.11", "7.0.11"},
+		{"redis", "6.0.16", "6.0"}, {"valkey", "8.1.1", "v8.1"},
+	}
+	tests := []struct{ name, version, want string }{
+		{"redis", "", "8.0"},
+		{"redis", "7.0.11", "7.0.11"},
+		{"redis", "7.0.99", "7.0.15"},
+		{"redis", "7.0.1", "7.0.15"},
+		{"redis", "6.2.0", "7.0.11"},
+		{"redis", "7.4.0", "8.0"},
+		{"redis", "5.0.3", "6.0"},
+		{"redis", "8.2.0", ""},
+		{"valkey", "8.0.1", "v8.1"},
+		{"valkey", "9.0.0", ""},
+		{"memcached", "", ""},
+	}
+	for _, test := range tests {
+		got, err := chooseEngine(engines, test.name, test.version)
+		if got.Path != test.want || (test.want == "") != errors.Is(err, ErrNoEngine) {
+			t.Errorf("%s %s: %q, %v; want %q", test.name, test.version, got.Path, err, test.want)
+		}
+	}
+}
+
+func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	program := func(name, says string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+says+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	l := NewLocal(dir, "", Options{EnginePaths: []string{
+		program("valkey", "echo 'Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'"),
+		program("newer", "echo 'Valkey server v=9.1.2 sha=00000000:0'"),
+		program("again", "echo 'Valkey server v=8.1.1 sha=00000000:0'"),
+		program("old-valkey", "echo 'Server v=7.2.8 sha=00000000:0 malloc=libc bits=64 build=1'"),
+		program("other", "echo 'memcached 1.6.18'"),
+		program("broken", "exit 3"),
+		filepath.Join(dir, "absent"),
+	}})
+	for range 2 { // found, then remembered
+		engines, err := l.Engines(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range engines {
+			if e.Name == "valkey" {
+				got = append(got, e.Version)
+			}
+		}
+		if want := "9.1.2 8.1.1 7.2.8"; strings.Join(got, " ") != want {
+			t.Errorf("valkey %v, want %s", got, want)
+		}
+		if engines[0].Name != "redis" || engines[0].Path == "" {
+			t.Errorf("no redis in PATH? %+v", engines)
+		}
+	}
+}
+
+func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
+	t.Parallel()
+	primary := Node{Host: "127.0.0.1", Port: 6379}
+	replica := Node{Host: "10.0.0.5", Port: 6380, Password: "geheim", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, SavePoints: true, MaxMemory: 1 << 30}
+	tests := map[string]struct {
+		node   Node
+		engine Engine
+		has    []string
+		lacks  []string
+	}{
+		"redis 6.0": {primary, Engine{Name: "redis", Version: "6.0.16"},
+			[]string{"repl-diskless-load on-empty-db", "repl-diskless-sync-delay 0", "rdbcompression no", `save ""`, "maxmemory 0", `bind "127.0.0.1"`, "protected-mode yes"},
+			[]string{"shutdown-on-", "requirepass", "masterauth", "replicaof"}},
+		"redis 7.0": {primary, Engine{Name: "redis", Version: "7.0.15"}, []string{"shutdown-on-sigterm save", "shutdown-on-sigint save"}, nil},
+		"valkey":    {primary, Engine{Name: "valkey", Version: "8.1.1"}, []string{"shutdown-on-sigterm save"}, nil},
+		"replica": {replica, Engine{Name: "redis", Version: "7.0.15"},
+			[]string{`replicaof "10.0.0.4" 6379`, `requirepass "geheim"`, `masterauth "geheim"`, "save 60 10000", "maxmemory 1073741824", `replica-announce-ip "10.0.0.5"`},
+			[]string{`save ""`}},
+		"open":           {Node{Host: "10.0.0.5", Port: 1}, Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
+		"all interfaces": {Node{Host: "0.0.0.0", Port: 1, Password: "x"}, Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
+	}
+	for name, test := range tests {
+		lines := strings.Split(renderConfig("/data/nodes/a/b", test.node, test.engine), "\n")
+		contains := func(start string) bool {
+			for _, line := range lines {
+				if strings.HasPrefix(line, start) {
+					return true
+				}
+			}
+			return false
+		}
+		for _, want := range test.has {
+			if !contains(want) {
+				t.Errorf("%s: no line %q", name, want)
+			}
+		}
+		for _, not := range test.lacks {
+			if contains(not) {
+				t.Errorf("%s: has a line %q", name, not)
+			}
+		}
+	}
+}
+
+func TestFreePortsGoRoundAndAvoidWhatTheyAreTold(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	taken := listener.Addr().(*net.TCPAddr).Port
+	l := NewLocal(t.TempDir(), "", Options{FirstPort: taken, LastPort: taken})
+	if port, err := l.FreePort(t.Context(), nil); !errors.Is(err, ErrNoPort) {
+		t.Errorf("port %d, %v; want ErrNoPort", port, err)
+	}
+
+	l = NewLocal(t.TempDir(), "", Options{FirstPort: 21000, LastPort: 21099})
+	a, err := l.FreePort(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.FreePort(t.Context(), func(port int) bool { return port == a+1 })
+	if err != nil || b <= a+1 || b > 21099 {
+		t.Errorf("ports %d and %d, %v", a, b, err)
+	}
+	if _, err := l.FreePort(t.Context(), func(int) bool { return true }); !errors.Is(err, ErrNoPort) {
+		t.Errorf("everything is avoided: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.FreePort(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestMemoryIsTheTightestLimit(t *testing.T) {
+	t.Parallel()
+	m, err := NewLocal(t.TempDir(), "", Options{}).Memory(t.Context())
+	if err != nil || m.Available <= 0 || m.Total < m.Available {
+		t.Errorf("this host: %+v, %v", m, err)
+	}
+
+	root := t.TempDir()
+	write := func(path, text string) {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("a/memory.max", "1000\n")
+	write("a/memory.current", "700\n")
+	write("a/memory.stat", "anon 500\ninactive_file 100\n")
+	write("a/b/memory.max", "max\n")
+	write("a/b/memory.current", "5\n")
+	write("full/memory.max", "100\n")
+	write("full/memory.current", "150\n")
+	host := Memory{Total: 5000, Available: 4000}
+	for group, want := range map[string]Memory{
+		"0::/a/b\n":            {1000, 400},
+		"1:cpu:/x\n0::/full\n": {100, 0},
+		"0::/elsewhere\n":      host,
+		"0::/\n":               host,
+		"":                     host,
+	} {
+		if got := limitMemory(host, root, []byte(group)); got != want {
+			t.Errorf("group %q: %+v, want %+v", group, got, want)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+)
+
+var (
+	// errRefused: a server answers, but not to us.
+	errRefused = errors.New("the server refuses us")
+	// errForeign: the port is answered by a process that is not the node.
+	errForeign = errors.New("another server answers on its port")
+)
+
+// nodeState is what a node says about itself.
+type nodeState struct {
+	pid     int
+	loading bool
+	replica bool // was started as one
+}
+
+// ready: a replica that loads is loading what its primary sends, which is not part of its start.
+func (s nodeState) ready() bool { return !s.loading || s.replica }
+
+// probe asks the node in dir how it is. An answer by anything but the node is errForeign.
+func probe(ctx context.Context, dir string) (nodeState, error) {
+	conn, state, err := dial(ctx, dir, 5*time.Second)
+	if err != nil {
+		return state, err
+	}
+	return state, conn.Close()
+}
+
+// dial connects to the node in dir, having made sure that it is this very node that answers.
+// Timeout is for each command.
+func dial(ctx context.Context, dir string, timeout time.Duration) (*resp.Conn, nodeState, error) {
+	r, err := readRecord(dir)
+	if err != nil {
+		return nil, nodeState{}, err
+	}
+	conn, err := resp.Dial(ctx, resp.Options{
+		Addr: r.addr(), Password: secret.Text(r.Password), DialTimeout: 2 * time.Second, Timeout: timeout,
+	})
+	if err != nil {
+		return nil, nodeState{}, refused(err)
+	}
+	info, err := conn.Info(ctx)
+	if err != nil {
+		_ = conn.Close()
+		return nil, nodeState{}, refused(err)
+	}
+	pid, _ := strconv.Atoi(info["process_id"])
+	if !belongs(pid, dir) {
+		_ = conn.Close()
+		return nil, nodeState{}, fmt.Errorf("%w (%s, process %d)", errForeign, r.addr(), pid)
+	}
+	return conn, nodeState{pid: pid, loading: info["loading"] == "1", replica: r.Replica}, nil
+}
+
+// refused marks errors that are the server's own words: it is there, but does not let us in.
+func refused(err error) error {
+	if reply, ok := errors.AsType[resp.Error](err); ok {
+		return fmt.Errorf("%w: %s", errRefused, reply.Error())
+	}
+	return err
+}
+
+// poll calls done until it says true or fails, with a pause between, and ends with ctx.
+func poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// patience runs out after limit, counted from the last sign of life.
+type patience struct {
+	limit time.Duration
+	since time.Time
+}
+
+func newPatience(limit time.Duration) *patience { return &patience{limit: limit, since: time.Now()} }
+
+func (p *patience) renew()               { p.since = time.Now() }
+func (p *patience) spent() time.Duration { return time.Since(p.since) }
+func (p *patience) over() bool           { return p.spent() > p.limit }

@@ -1,0 +1,227 @@
+package launch
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+const (
+	startTick   = 10 * time.Millisecond
+	maxLogBytes = 8 << 20 // of node.log, looked at when a node starts
+	tailBytes   = 4096    // of node.log, shown in errors
+)
+
+// Start makes sure that the node runs and returns when it answers. A node that runs already is
+// left as it is, whatever n says; one that is just being started, by this console or another, is
+// waited for. A primary answers when it has loaded its dump.rdb, a replica as soon as it takes
+// commands, though it may still be loading.
+//
+// When ctx ends while the server is loading, Start returns its error and the server goes on.
+// When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
+// ErrNoEngine, ErrName, ErrNode, or as the log says.
+func (l *Local) Start(ctx context.Context, n Node) error {
+	if err := l.start(ctx, n); err != nil {
+		return fmt.Errorf("start node %s/%s: %w", n.Cluster, n.Name, err)
+	}
+	return nil
+}
+
+func (l *Local) start(ctx context.Context, n Node) error {
+	dir, err := l.nodeDir(n.Cluster, n.Name)
+	if err != nil {
+		return err
+	}
+	if n, err = l.complete(n); err != nil {
+		return err
+	}
+	var engine Engine
+	patience := newPatience(l.opts.StartTimeout)
+	return poll(ctx, startTick, func() (bool, error) {
+		held, err := lockHeld(dir)
+		if err != nil {
+			return false, err
+		}
+		if held {
+			return l.answers(ctx, dir, patience)
+		}
+		// Looked up before the directory is made, so that a missing engine leaves nothing behind,
+		// and after the look at the lock: a running node needs no program.
+		if engine.Path == "" {
+			if engine, err = l.engineFor(ctx, n); err != nil {
+				return false, err
+			}
+		}
+		lock, err := acquire(dir, true)
+		if err != nil {
+			return false, err
+		}
+		if lock == nil {
+			return false, nil // another one was quicker: wait for its node
+		}
+		return true, l.launch(ctx, dir, lock, n, engine)
+	})
+}
+
+// answers is one look at a node that somebody else has started.
+func (l *Local) answers(ctx context.Context, dir string, patience *patience) (bool, error) {
+	state, err := probe(ctx, dir)
+	if err == nil {
+		patience.renew() // it talks to us, so it may take its time to load
+		return state.ready(), nil
+	}
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	// A refused password is not waited out, but forgiven for a moment: the file that it was read
+	// from may just be replaced.
+	if errors.Is(err, errRefused) && patience.spent() > time.Second || patience.over() {
+		return false, fmt.Errorf("it is running (process %v) but does not answer: %w", holders(dir), err)
+	}
+	return false, nil
+}
+
+// launch runs the server. It takes over the lock, which it holds.
+func (l *Local) launch(ctx context.Context, dir string, lock *os.File, n Node, engine Engine) error {
+	cmd, log, err := prepare(dir, lock, n, engine)
+	if err != nil {
+		_ = lock.Close()
+		return err
+	}
+	began, err := log.Seek(0, io.SeekEnd)
+	if err == nil {
+		err = cmd.Start()
+	}
+	// From here on the lock is the server's alone: ours would outlive it.
+	_, _ = lock.Close(), log.Close()
+	if err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // reaps it, whenever that is; otherwise it would stay a zombie
+		close(ended)
+	}()
+
+	patience := newPatience(l.opts.StartTimeout)
+	return poll(ctx, startTick, func() (bool, error) {
+		select {
+		case <-ended:
+			return false, startFailure(dir, began, cmd.ProcessState, n, engine)
+		default:
+		}
+		state, err := probe(ctx, dir)
+		switch {
+		case err == nil:
+			patience.renew()
+			return state.ready(), nil
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case patience.over():
+			// It has changed nothing yet: nobody could write to it, and it only reads its dump.rdb.
+			_ = cmd.Process.Kill()
+			<-ended
+			return false, fmt.Errorf("%s %s did not answer within %s and was stopped again: %w; its log ends:\n%s",
+				engine.Name, engine.Version, patience.limit, err, logTail(dir, began, n.Password))
+		}
+		return false, nil
+	})
+}
+
+// prepare writes the files and sets up the command; nothing runs yet. The caller holds the lock
+// and closes the log.
+func prepare(dir string, lock *os.File, n Node, engine Engine) (cmd *exec.Cmd, log *os.File, err error) {
+	path, err := filepath.Abs(engine.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := tidy(dir); err != nil {
+		return nil, nil, err
+	}
+	if err := writeFiles(dir, n, engine); err != nil {
+		return nil, nil, err
+	}
+	log, err = os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd = exec.Command(path, filepath.Join(dir, confFile)) // no context: it outlives the call
+	cmd.Dir = dir
+	cmd.Stdout, cmd.Stderr = log, log // standard input is /dev/null
+	cmd.ExtraFiles = []*os.File{lock}
+	// A session of its own: neither ctrl-C in the console's terminal nor its hang-up gets there.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// The console's environment holds its secrets, and a server shows its own in /proc.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC"}
+	return cmd, log, nil
+}
+
+// tidy removes what a killed server left: its pid, and the files of saves that never ended, which
+// would fill the disk. Safe, because the caller's lock says that nobody is at work here.
+func tidy(dir string) error {
+	leftovers, err := filepath.Glob(filepath.Join(escapeGlob(dir), "temp-*.rdb"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(leftovers, filepath.Join(dir, pidFile)) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	log := filepath.Join(dir, logFile)
+	if info, err := os.Stat(log); err == nil && info.Size() > maxLogBytes {
+		return os.Rename(log, log+".1")
+	}
+	return nil
+}
+
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// startFailure explains why a server ended instead of answering.
+func startFailure(dir string, began int64, end *os.ProcessState, n Node, engine Engine) error {
+	tail := logTail(dir, began, n.Password)
+	if strings.Contains(tail, "already in use") {
+		return fmt.Errorf("%w: %s:%d", ErrPortTaken, n.Host, n.Port)
+	}
+	hint := ""
+	if status, ok := end.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		hint = ", by the system if there was too little memory"
+	}
+	return fmt.Errorf("%s %s ended at once (%s%s); its log ends:\n%s", engine.Name, engine.Version, end, hint, tail)
+}
+
+// logTail returns the last lines that the server printed since began, without the password: servers
+// print the line of the configuration that they do not like.
+func logTail(dir string, began int64, password secret.Text) string {
+	f, err := os.Open(filepath.Join(dir, logFile))
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	defer func() { _ = f.Close() }()
+	if size, err := f.Seek(0, io.SeekEnd); err == nil {
+		began = max(began, size-tailBytes)
+	}
+	_, err = f.Seek(began, io.SeekStart)
+	if err != nil {
+		return "(" + err.Error() + ")"
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, tailBytes))
+	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+	if len(lines) > 10 {
+		lines = slices.Clip(lines[len(lines)-10:])
+	}
+	return hide(string(bytes.Join(lines, []byte("\n"))), password)
+}

@@ -1,0 +1,236 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+)
+
+const (
+	stopTick    = 10 * time.Millisecond
+	killTimeout = 30 * time.Second
+	gonePrefix  = ".gone-" // of directories that are being removed
+)
+
+// Stop ends the node and returns when it is gone. A node that does not run is fine.
+//
+// With save it writes its dump.rdb first, however long that takes within Options.StopTimeout. It
+// is never killed then: ErrNotSaved when it says that it cannot save, ErrNotStopped when the time
+// is up, and in both cases it still runs. Without save, what is not in dump.rdb is lost, and a
+// server that does not react is killed.
+func (l *Local) Stop(ctx context.Context, cluster, name string, save bool) error {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return err
+	}
+	if save {
+		err = l.stopSaved(ctx, dir)
+	} else {
+		err = l.stopNow(ctx, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("stop node %s/%s: %w", cluster, name, err)
+	}
+	return nil
+}
+
+func (l *Local) stopSaved(ctx context.Context, dir string) error {
+	if held, err := lockHeld(dir); err != nil || !held {
+		return err
+	}
+	asked := askShutdown(ctx, dir, "SAVE", l.opts.StopTimeout)
+	if reply, ok := errors.AsType[resp.Error](asked); ok {
+		return fmt.Errorf("%w: %s; its log ends:\n%s", ErrNotSaved, reply, logTail(dir, 0, passwordOf(dir)))
+	}
+	if asked != nil {
+		if err := l.terminate(dir, asked); err != nil {
+			return err
+		}
+	}
+	return awaitFree(ctx, dir, l.opts.StopTimeout, nil)
+}
+
+// terminate is the way for a node that cannot be talked to (all connections in use, a changed
+// password): SIGTERM, if that makes it save.
+func (l *Local) terminate(dir string, cause error) error {
+	if held, err := lockHeld(dir); err != nil || !held {
+		return err // it was about to end anyway
+	}
+	r, err := readRecord(dir)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if !r.savesOnSigterm() {
+		return fmt.Errorf("%w: it cannot be asked to save, and SIGTERM would end this version without: %w", ErrNotStopped, cause)
+	}
+	for _, pid := range holders(dir) {
+		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
+			continue // a forked child; the server began its session
+		}
+		if err := signalNode(pid, dir, syscall.SIGTERM); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Local) stopNow(ctx context.Context, dir string) error {
+	if held, err := lockHeld(dir); err != nil || !held {
+		return err
+	}
+	// What goes wrong here does not matter: the kill follows.
+	_ = askShutdown(ctx, dir, "NOSAVE", l.opts.KillGrace)
+	err := awaitFree(ctx, dir, l.opts.KillGrace, nil)
+	if errors.Is(err, ErrNotStopped) {
+		return kill(ctx, dir)
+	}
+	return err
+}
+
+// askShutdown sends SHUTDOWN to the node in dir, after a look that it is the node. nil means that
+// it is going down: a server that does closes the connection instead of answering.
+func askShutdown(ctx context.Context, dir, how string, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	conn, _, err := dial(ctx, dir, timeout)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = conn.Do(ctx, "SHUTDOWN", how)
+	if _, ok := errors.AsType[resp.Error](err); ok {
+		return err
+	}
+	return nil
+}
+
+// Kill ends the node with SIGKILL, its forked children as well, and returns when all are gone.
+// What is not in dump.rdb is lost. A node that does not run is fine.
+func (l *Local) Kill(ctx context.Context, cluster, name string) error {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return err
+	}
+	if err := kill(ctx, dir); err != nil {
+		return fmt.Errorf("kill node %s/%s: %w", cluster, name, err)
+	}
+	return nil
+}
+
+func kill(ctx context.Context, dir string) error {
+	return awaitFree(ctx, dir, killTimeout, func() error {
+		var errs []error
+		for _, pid := range holders(dir) {
+			errs = append(errs, signalNode(pid, dir, syscall.SIGKILL))
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// awaitFree waits until nobody holds the node's lock; meanwhile, when not nil, is called as long as
+// somebody does. ErrNotStopped after limit.
+func awaitFree(ctx context.Context, dir string, limit time.Duration, meanwhile func() error) error {
+	patience := newPatience(limit)
+	return poll(ctx, stopTick, func() (bool, error) {
+		held, err := lockHeld(dir)
+		if err != nil || !held {
+			return true, err
+		}
+		if meanwhile != nil {
+			if err := meanwhile(); err != nil {
+				return false, err
+			}
+		}
+		if patience.over() {
+			return false, fmt.Errorf("%w (%s); processes: %v", ErrNotStopped, limit, holders(dir))
+		}
+		return false, nil
+	})
+}
+
+// Remove deletes the node's directory with all data in it, and the cluster's when it was the last
+// one. ErrRunning, and nothing deleted, when the node runs; a node that never was is fine.
+func (l *Local) Remove(ctx context.Context, cluster, name string) error {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return err
+	}
+	err = poll(ctx, stopTick, func() (bool, error) { return moveAway(dir) })
+	if err == nil {
+		err = sweep(filepath.Dir(dir))
+	}
+	if err != nil {
+		return fmt.Errorf("remove node %s/%s: %w", cluster, name, err)
+	}
+	return nil
+}
+
+// moveAway takes a node's directory out of its place in one step, under the node's lock: a Start
+// that comes now makes a new directory with a new lock, instead of locking one that is about to be
+// deleted under it. It returns false when it has to be tried again.
+func moveAway(dir string) (bool, error) {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return true, nil
+	}
+	lock, err := acquire(dir, false)
+	if err != nil {
+		return false, err
+	}
+	if lock == nil {
+		held, err := lockHeld(dir)
+		if held {
+			return false, ErrRunning
+		}
+		return false, err // somebody had just been looking at the lock
+	}
+	defer func() { _ = lock.Close() }()
+	gone, err := os.MkdirTemp(filepath.Dir(dir), gonePrefix+filepath.Base(dir)+"-")
+	if err != nil {
+		return false, err
+	}
+	err = os.Rename(dir, filepath.Join(gone, filepath.Base(dir)))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil // another Remove in this cluster has swept our empty directory away
+	}
+	if err != nil {
+		return false, errors.Join(err, os.Remove(gone))
+	}
+	return true, nil
+}
+
+// sweep deletes what was moved away in a cluster's directory, also what an earlier console left
+// when it was killed in between, and the cluster's directory when nothing else is in it.
+func sweep(parent string) error {
+	entries, err := os.ReadDir(parent)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), gonePrefix) {
+			if err := os.RemoveAll(filepath.Join(parent, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	_ = os.Remove(parent) // fails while other nodes are there, which is as it should be
+	return nil
+}
+
+// passwordOf returns the password of the node in dir, for hiding it in texts.
+func passwordOf(dir string) secret.Text {
+	r, _ := readRecord(dir) // without a record there is none to hide
+	return secret.Text(r.Password)
+}

@@ -1,0 +1,254 @@
+package primary
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+)
+
+// control is the connection over which the target is told what to do.
+type control struct{ *resp.Conn }
+
+func dial(ctx context.Context, target Target) (*control, error) {
+	conn, err := resp.Dial(ctx, resp.Options{Addr: target.Addr, Username: target.Username, Password: target.Password})
+	if err != nil {
+		return nil, err
+	}
+	return &control{conn}, nil
+}
+
+// do runs a command. Its errors tell a target that refuses (ErrRefused, with what to do) from one that is gone (ErrGone);
+// secrets among the arguments do not get into them.
+func (c *control) do(ctx context.Context, what string, args ...string) (resp.Value, error) {
+	value, err := c.Do(ctx, args...)
+	if err == nil {
+		return value, nil
+	}
+	reply, refused := errors.AsType[resp.Error](err)
+	switch {
+	case refused && reply.UnknownCommand(): // the reply repeats the arguments
+		return value, fmt.Errorf("%w: it does not know %s; is the command renamed or disabled there?", ErrRefused, args[0])
+	case refused && reply.Code() == "NOPERM":
+		return value, fmt.Errorf("%w: its user may not %s; allow it +replicaof +config|get +config|set +info +ping (%w)", ErrRefused, what, err)
+	case refused && reply.Code() == "LOADING":
+		return value, fmt.Errorf("%w: it is loading data: try again later (%w)", ErrRefused, err)
+	case refused:
+		return value, fmt.Errorf("%s: %w: %w", what, ErrRefused, err)
+	case ctx.Err() != nil:
+		return value, context.Cause(ctx)
+	}
+	return value, fmt.Errorf("%s: %w: %w", what, ErrGone, err)
+}
+
+// info asks for everything in one command, so that the figures belong together.
+func (c *control) info(ctx context.Context) (resp.Info, error) {
+	value, err := c.do(ctx, "read INFO", "INFO")
+	return resp.ParseInfo(value.Str), err
+}
+
+// ping asks whether the target lives. Any answer will do: while it loads it answers with an error.
+func (c *control) ping(ctx context.Context) error {
+	_, err := c.Do(ctx, "PING")
+	if _, answered := errors.AsType[resp.Error](err); answered || err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("%w: %w", ErrGone, err)
+}
+
+// replicaOf attaches the target to a primary; ("NO", "ONE") promotes it.
+func (c *control) replicaOf(ctx context.Context, host, port string) error {
+	_, err := c.do(ctx, "attach it to a primary (REPLICAOF)", "REPLICAOF", host, port)
+	return err
+}
+
+// inspect refuses a target that must not, or cannot, be fed. It changes nothing.
+func (f *feeder) inspect(ctx context.Context) error {
+	info, err := f.control.info(ctx)
+	if err != nil {
+		return err
+	}
+	engine, version := info.Engine()
+	switch {
+	case info.Int("loading") != 0:
+		return fmt.Errorf("%w: it is loading data: try again later", ErrRefused)
+	case info.Int("cluster_enabled") != 0:
+		return fmt.Errorf("%w: it runs in cluster mode, where REPLICAOF is not to be had", ErrRefused)
+	case info["role"] != "master":
+		return fmt.Errorf("%w: it is a replica of %s: promote it first", ErrRefused, net.JoinHostPort(info["master_host"], info["master_port"]))
+	case info.Int("connected_slaves") != 0:
+		return fmt.Errorf("%w: it has replicas, which would be emptied and filled with it: detach them first", ErrRefused)
+	case info.Keys() != 0:
+		return fmt.Errorf("%w (%d keys)", ErrNotEmpty, info.Keys())
+	case !rdb.CanLoad(engine, version, f.dump.Version):
+		return fmt.Errorf("%w: %s %s cannot load RDB version %d", ErrVersion, engine, version, f.dump.Version)
+	}
+	f.evicted = info.Int("evicted_keys")
+	return nil
+}
+
+// setting is a configuration value of the target as it was before.
+type setting struct {
+	name  string
+	value secret.Text
+}
+
+// protect makes the target sign in with password wherever it connects to as a replica. It returns what it has changed,
+// also with an error.
+func (c *control) protect(ctx context.Context, password secret.Text) ([]setting, error) {
+	var old []setting
+	user, err := c.configGet(ctx, "masteruser")
+	if err != nil {
+		return nil, err
+	}
+	auth, err := c.configGet(ctx, "masterauth")
+	if err != nil {
+		return nil, err
+	}
+	if user != "" { // servers before 6.0 have none
+		old = append(old, setting{"masteruser", user})
+		if err := c.configSet(ctx, setting{"masteruser", ""}); err != nil {
+			return old, err
+		}
+	}
+	old = append(old, setting{"masterauth", auth})
+	return old, c.configSet(ctx, setting{"masterauth", password})
+}
+
+// configGet returns a setting, "" for one that the target does not have.
+func (c *control) configGet(ctx context.Context, name string) (secret.Text, error) {
+	value, err := c.do(ctx, "read its setting "+name+" (CONFIG GET)", "CONFIG", "GET", name)
+	if err != nil {
+		return "", err
+	}
+	if pair := value.Strings(); len(pair) == 2 {
+		return secret.Text(pair[1]), nil
+	}
+	return "", nil
+}
+
+func (c *control) configSet(ctx context.Context, s setting) error {
+	_, err := c.do(ctx, "change its setting "+s.name+" (CONFIG SET)", "CONFIG", "SET", s.name, s.value.Reveal())
+	return err
+}
+
+// nobody is where a target that failed and holds data is attached to: nothing listens there, and nothing can without
+// being root. So it stays a read-only replica, and asks no stranger for data at the port that was ours.
+var nobody = [2]string{"127.0.0.1", "1"}
+
+// cleanUp puts the target's settings back and, after a failure, sees to it that it is no primary with data.
+func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error {
+	if len(old) == 0 && !f.attached {
+		return nil
+	}
+	// A connection of its own: the other one may have been interrupted in the middle of a reply.
+	c, err := dial(ctx, f.target)
+	if err != nil {
+		return fmt.Errorf("its setting masterauth could not be put back: %w", err)
+	}
+	defer func() { _ = c.Close() }()
+	var errs []error
+	if failed && f.attached {
+		if err := c.detach(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("the target could not be let go: %w", err))
+		}
+	}
+	for _, s := range old {
+		if err := c.configSet(ctx, s); err != nil {
+			errs = append(errs, fmt.Errorf("put back: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// detach makes an empty target a primary again, and one with data a replica of nobody.
+func (c *control) detach(ctx context.Context) error {
+	info, err := c.settled(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case info.Keys() != 0:
+		return c.replicaOf(ctx, nobody[0], nobody[1])
+	case info["role"] != "master":
+		return c.replicaOf(ctx, "NO", "ONE")
+	}
+	return nil
+}
+
+// settled waits until the target has noticed that a load was broken off and thrown its beginning away.
+func (c *control) settled(ctx context.Context) (resp.Info, error) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		info, err := c.info(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if info.Int("loading") == 0 && info.Int("async_loading") == 0 {
+			return info, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("it is still loading after %s", cleanUpTime)
+		}
+	}
+}
+
+// promote checks what the target has loaded, makes it a primary, and checks again.
+func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
+	loaded, err := f.control.info(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if loaded["role"] != "slave" || loaded["master_port"] != srv.port || loaded["master_link_status"] != "up" {
+		return Result{}, fmt.Errorf("%w: it has acknowledged the data, and yet is %s of %s:%s with its link %s", ErrGone,
+			strings.ReplaceAll(loaded["role"], "slave", "replica"), loaded["master_host"], loaded["master_port"], loaded["master_link_status"])
+	}
+	keys := loaded.Keys()
+	switch used, limit := loaded.Int("used_memory")-loaded.Int("mem_not_counted_for_evict"), loaded.Int("maxmemory"); {
+	case f.dump.Keys >= 0 && keys != f.dump.Keys:
+		return Result{}, fmt.Errorf("%w: %d keys were loaded, %d were sent", ErrCount, keys, f.dump.Keys)
+	case loaded.Int("evicted_keys") != f.evicted:
+		return Result{}, fmt.Errorf("%w: it evicted %d keys while it loaded", ErrTooBig, loaded.Int("evicted_keys")-f.evicted)
+	case limit > 0 && used > limit:
+		return Result{}, fmt.Errorf("%w: it takes %d MiB of %d MiB", ErrTooBig, used>>20, limit>>20)
+	}
+	if err := f.control.replicaOf(ctx, "NO", "ONE"); err != nil {
+		return Result{}, err
+	}
+	now, err := f.control.info(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	missing := keys - now.Keys()
+	switch evicted := now.Int("evicted_keys") - f.evicted; {
+	case now["role"] != "master":
+		return Result{}, fmt.Errorf("%w: it did not become a primary", ErrRefused)
+	case evicted != 0:
+		return Result{}, fmt.Errorf("%w: it evicted %d keys when it was promoted", ErrTooBig, evicted)
+	case missing < 0 || missing > expired(now)-expired(loaded):
+		return Result{}, fmt.Errorf("%w: %d keys before the promotion, %d after it, %d were dropped as their time had passed",
+			ErrCount, keys, now.Keys(), expired(now)-expired(loaded))
+	}
+	return Result{Keys: now.Keys(), Expired: missing}, nil
+}
+
+// expired is how many keys, or fields (the last of which takes its key along), the target has dropped for their age.
+func expired(info resp.Info) int64 {
+	return info.Int("expired_keys") + info.Int("expired_subkeys") + info.Int("expired_fields")
+}
+
+// portText is a port as REPLICAOF takes it.
+func portText(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }

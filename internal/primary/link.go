@@ -1,0 +1,177 @@
+package primary
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"rekindle/internal/resp"
+)
+
+const (
+	sendBuffer    = 256 << 10 // bytes
+	progressEvery = 256 << 10 // bytes
+)
+
+// link is the replication link to the target while it is fed. Its context ends with the caller's, and with the target:
+// a goroutine listens to what the target says, so that its death is noticed even while the store is slow.
+type link struct {
+	conn    *connection
+	stall   time.Duration
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	acks    chan struct{} // the target has loaded the RDB
+	waiting atomic.Bool   // everything was sent: from now on silence counts
+	done    chan struct{}
+	release func() bool
+}
+
+func newLink(parent context.Context, conn *connection, stall time.Duration) *link {
+	l := &link{conn: conn, stall: stall, acks: make(chan struct{}, 1), done: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancelCause(parent)
+	l.release = context.AfterFunc(l.ctx, func() { _ = conn.Close() })
+	go l.listen()
+	return l
+}
+
+// close cuts the link and waits until nothing of it is left.
+func (l *link) close() {
+	l.cancel(nil)
+	_ = l.conn.Close()
+	<-l.done
+	l.release()
+}
+
+// cause returns why the link ended, when it did, instead of what that led to.
+func (l *link) cause(err error) error {
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	return err
+}
+
+// listen reads what the target says: line ends as signs of life while it loads, REPLCONF ACK once it has.
+func (l *link) listen() {
+	defer close(l.done)
+	reader := resp.NewReader(io.MultiReader(buffered(l.conn.reader), (*patientReader)(l)))
+	for {
+		args, err := reader.ReadCommand()
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				err = fmt.Errorf("no sign of life for %s", l.stall)
+			}
+			l.cancel(fmt.Errorf("%w: %w; its log may say why", ErrGone, err))
+			return
+		}
+		if len(args) >= 2 && strings.EqualFold(args[0], "REPLCONF") && strings.EqualFold(args[1], "ACK") {
+			select {
+			case l.acks <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// buffered is what the handshake's reader has read too far.
+func buffered(r *resp.Reader) io.Reader { return io.LimitReader(r, int64(r.Buffered())) }
+
+// patientReader reads from the target and, once everything was sent, allows it so much silence and no more.
+type patientReader link
+
+func (p *patientReader) Read(data []byte) (int, error) {
+	if p.waiting.Load() {
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.stall))
+	}
+	return p.conn.Read(data)
+}
+
+// send answers PSYNC with the dump, whose last bytes go only when its length and its hash have turned out right.
+func (l *link) send(dump Dump, onProgress func(int64)) error {
+	id := make([]byte, 20)
+	_, _ = rand.Read(id)
+	if err := l.write([]byte("+FULLRESYNC " + hex.EncodeToString(id) + " 1\r\n$" + strconv.FormatInt(dump.Length, 10) + "\r\n")); err != nil {
+		return err
+	}
+	source, err := dump.Open(l.ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	var (
+		sum      = sha256.New()
+		buf      = make([]byte, sendBuffer)
+		kept     = 0 // bytes at the start of buf: read and hashed, not sent
+		read     int64
+		sent     int64
+		reported int64
+	)
+	for {
+		n, err := source.Read(buf[kept:])
+		sum.Write(buf[kept : kept+n])
+		read += int64(n)
+		if read > dump.Length {
+			return fmt.Errorf("%w: more than %d bytes", ErrHash, dump.Length)
+		}
+		kept += n
+		if ready := kept - held; ready > 0 {
+			if err := l.write(buf[:ready]); err != nil {
+				return err
+			}
+			copy(buf, buf[ready:kept])
+			kept = held
+			if sent += int64(ready); sent-reported >= progressEvery {
+				reported = sent
+				onProgress(sent)
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read the data: %w", err)
+		}
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); read != dump.Length || !strings.EqualFold(got, dump.SHA256) {
+		return fmt.Errorf("%w: %d bytes with SHA-256 %s instead of %d with %s", ErrHash, read, got, dump.Length, dump.SHA256)
+	}
+	// The end, and a question that makes the target answer as soon as it has loaded, instead of at its next full second.
+	if err := l.write(resp.AppendCommand(buf[:kept], "REPLCONF", "GETACK", "*")); err != nil {
+		return err
+	}
+	onProgress(read)
+	return nil
+}
+
+// write gives the target bytes; it may take none for the stall time at most.
+func (l *link) write(data []byte) error {
+	_ = l.conn.SetWriteDeadline(time.Now().Add(l.stall))
+	_, err := l.conn.Write(data)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: it took no data for %s", ErrGone, l.stall)
+	}
+	return fmt.Errorf("%w: %w; its log may say why", ErrGone, err)
+}
+
+// awaitAck waits until the target says that it has loaded everything.
+func (l *link) awaitAck() error {
+	l.waiting.Store(true)
+	_ = l.conn.SetReadDeadline(time.Now().Add(l.stall))
+	select {
+	case <-l.acks:
+		return nil
+	case <-l.ctx.Done():
+		return context.Cause(l.ctx)
+	}
+}

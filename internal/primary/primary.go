@@ -1,0 +1,217 @@
+// Package primary acts as a primary: it makes a fresh Redis or Valkey node load an RDB by replication.
+//
+// [Feed] tells the node (the target) "REPLICAOF <us>", answers its PSYNC with "+FULLRESYNC", streams the RDB to it as
+// a primary would, and lets it go with "REPLICAOF NO ONE". No file on the target's host is touched, memory here stays
+// at a few buffers, and an append-only file over there cannot win over the data.
+//
+// What it takes care of, since a node that loads a bad RDB exits, and one that loads too much evicts in silence:
+//   - A target that holds keys, or whose version cannot read the RDB, is refused before anything is changed.
+//   - The RDB's end is held back until the whole of it has been read and its SHA-256 is right.
+//   - The port that the target fetches the RDB from asks for a password that only the target was told, for this once.
+//   - Before the promotion the keys are counted and the memory is looked at, after it the keys are counted again.
+//   - The target's settings are put back, also after a failure. A target that failed is never left as a primary with
+//     data in it: it is an empty primary again, or, where it has data, a read-only replica of nobody.
+package primary
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+// Errors that Feed wraps. Those of Dump.Open and its reader, and the cause of ctx, come through too.
+var (
+	// ErrNotEmpty: the target holds keys. Nothing was changed.
+	ErrNotEmpty = errors.New("the target holds data already: only an empty node can be restored into")
+	// ErrVersion: the target's engine cannot load an RDB of that version. Nothing was changed.
+	ErrVersion = errors.New("the target's engine is too old or of the wrong kind for this RDB")
+	// ErrHash: what was read is not the RDB that was announced (length or SHA-256). Its end was never sent.
+	ErrHash = errors.New("the data is not what it should be: its length or SHA-256 differs")
+	// ErrTooBig: the data is larger in memory than the target's maxmemory: promoted, it would evict keys or refuse writes.
+	ErrTooBig = errors.New("the data does not fit into the target's maxmemory: choose a larger node type")
+	// ErrCount: the target holds another number of keys than it should.
+	ErrCount = errors.New("the target does not hold the number of keys that it should")
+	// ErrRefused: the target's configuration or its user's rights do not allow it; the message says what to do.
+	ErrRefused = errors.New("the target refuses to be restored into")
+	// ErrGone: the target went away, or fell silent, in the middle. Damaged data can be the cause: a node that loads from
+	// the socket exits when it comes upon something impossible, which may be before the hash is known. Verify the data.
+	ErrGone = errors.New("the target broke off")
+)
+
+// Target is the node to feed.
+type Target struct {
+	Addr     string      // host:port
+	Username string      // ACL user; empty: the default user
+	Password secret.Text // empty: no AUTH is sent
+}
+
+// Dump is the RDB to feed it with.
+type Dump struct {
+	Length  int64  // bytes of the plain RDB
+	SHA256  string // of the plain RDB, hexadecimal
+	Version int    // of the RDB format
+	Keys    int64  // in all databases; -1: unknown, not compared
+	Expires int64  // keys with an expiry among them; -1: unknown
+	// Open starts to read it. The reader has to come to an end when ctx does.
+	Open func(ctx context.Context) (io.ReadCloser, error)
+}
+
+// Options are settings of a Feed; their zero values mean the defaults.
+type Options struct {
+	// ListenHost is the address of this host that the target connects to, "127.0.0.1" by default. "0.0.0.0" or "::"
+	// listens everywhere and tells the target the address that this host reaches it from.
+	ListenHost string
+	// OnProgress is told how many bytes were sent so far: every few hundred KiB, and at the end. It must not block.
+	OnProgress func(sent int64)
+	// ConnectTimeout is how long the target may take to connect and ask for the data (default 30 s).
+	ConnectTimeout time.Duration
+	// StallTimeout is how long the target may take no bytes, and, once it has all, give no sign of life (default 60 s).
+	StallTimeout time.Duration
+}
+
+// Result says what the target holds.
+type Result struct {
+	Keys    int64 // in all databases, after the promotion
+	Expired int64 // keys that the target has dropped since, as their time had passed
+}
+
+const (
+	defaultListenHost     = "127.0.0.1"
+	defaultConnectTimeout = 30 * time.Second
+	defaultStallTimeout   = 60 * time.Second
+	// cleanUpTime is what putting the target's settings back may last, whatever has become of the caller's context.
+	cleanUpTime = 10 * time.Second
+	// held is how many bytes of the RDB's end wait for the hash: the end mark and the CRC64, and some more.
+	held = 64
+)
+
+// Feed makes the target load the dump. Without an error the target is a primary that holds exactly the dump's data, but
+// for keys whose time has passed. With one, see the errors above, it is an empty primary as before where that was
+// possible, else a read-only replica to be thrown away; its settings are put back, and the error says so if they could
+// not be. It returns soon after ctx ends, or the target does.
+func Feed(ctx context.Context, target Target, dump Dump, options Options) (Result, error) {
+	if options.ListenHost == "" {
+		options.ListenHost = defaultListenHost
+	}
+	if options.ConnectTimeout <= 0 {
+		options.ConnectTimeout = defaultConnectTimeout
+	}
+	if options.StallTimeout <= 0 {
+		options.StallTimeout = defaultStallTimeout
+	}
+	if options.OnProgress == nil {
+		options.OnProgress = func(int64) {}
+	}
+	f := feeder{target: target, dump: dump, options: options}
+	result, err := f.run(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("feed %s: %w", target.Addr, err)
+	}
+	return result, nil
+}
+
+// check refuses a dump that cannot be one.
+func (d Dump) check() error {
+	if _, err := hex.DecodeString(d.SHA256); err != nil || len(d.SHA256) != 64 || d.Length < 10 || d.Open == nil {
+		return fmt.Errorf("%w: %d bytes, SHA-256 %.70q", ErrHash, d.Length, d.SHA256)
+	}
+	return nil
+}
+
+// feeder is one Feed.
+type feeder struct {
+	target  Target
+	dump    Dump
+	options Options
+
+	control  *control
+	evicted  int64 // evicted_keys of the target before
+	attached bool  // the target was told REPLICAOF
+}
+
+func (f *feeder) run(ctx context.Context) (result Result, err error) {
+	if err := f.dump.check(); err != nil {
+		return Result{}, err
+	}
+	if f.control, err = dial(ctx, f.target); err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = f.control.Close() }()
+	if err := f.inspect(ctx); err != nil {
+		return Result{}, err
+	}
+	srv, err := listen(ctx, f.options.ListenHost, f.control.NetConn())
+	if err != nil {
+		return Result{}, err
+	}
+	defer srv.close()
+
+	old, err := f.control.protect(ctx, srv.password)
+	defer func() {
+		// First nobody can fetch anything any more, then the target is let go.
+		srv.close()
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+		defer cancel()
+		if undo := f.cleanUp(clean, old, err != nil); undo != nil {
+			err = errors.Join(err, undo)
+		}
+	}()
+	if err != nil {
+		return Result{}, err
+	}
+	return f.restore(ctx, srv)
+}
+
+// restore has the target fetch and load the RDB, checks what it made of it, and makes it a primary. The link stays open
+// until then: a replica that has lost its primary is not as it should be.
+func (f *feeder) restore(ctx context.Context, srv *server) (Result, error) {
+	f.attached = true
+	if err := f.control.replicaOf(ctx, srv.host, srv.port); err != nil {
+		return Result{}, err
+	}
+	conn, err := f.awaitConnection(ctx, srv)
+	if err != nil {
+		return Result{}, err
+	}
+	link := newLink(ctx, conn, f.options.StallTimeout)
+	defer link.close()
+	if err := link.send(f.dump, f.options.OnProgress); err != nil {
+		return Result{}, link.cause(err)
+	}
+	if err := link.awaitAck(); err != nil {
+		return Result{}, err
+	}
+	return f.promote(ctx, srv)
+}
+
+// awaitConnection waits until the target has connected and asked for the data. Meanwhile it asks the target whether it
+// is alive at all.
+func (f *feeder) awaitConnection(ctx context.Context, srv *server) (*connection, error) {
+	timeout := time.NewTimer(f.options.ConnectTimeout)
+	defer timeout.Stop()
+	alive := time.NewTicker(500 * time.Millisecond)
+	defer alive.Stop()
+	for {
+		select {
+		case conn := <-srv.accepted:
+			return conn, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-alive.C:
+			if err := f.control.ping(ctx); err != nil {
+				return nil, err
+			}
+		case <-timeout.C:
+			reason := fmt.Errorf("it did not ask for the data at %s within %s: can it reach that address?", srv.address(), f.options.ConnectTimeout)
+			if refused := srv.refusal(); refused != nil {
+				reason = fmt.Errorf("%w (last refused: %w)", reason, refused)
+			}
+			return nil, fmt.Errorf("%w: %w", ErrGone, reason)
+		}
+	}
+}

@@ -1,0 +1,512 @@
+package primary_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rekindle/internal/primary"
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+	"rekindle/internal/testkit"
+)
+
+// fastLoad is how launched nodes are configured: load from the socket. The other way is Redis's default.
+var loads = map[string][]string{
+	"from the socket": {"--repl-diskless-load", "on-empty-db"},
+	"from a file":     {"--repl-diskless-load", "disabled"},
+}
+
+// saved returns the RDB that a server saves.
+func saved(t *testing.T, s *testkit.Server) []byte {
+	t.Helper()
+	if err := s.Client().Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(s.Dir, "dump.rdb"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// dumpOf describes an RDB that is whole.
+func dumpOf(t *testing.T, data []byte) primary.Dump {
+	t.Helper()
+	sum, err := rdb.NewScanner(bytes.NewReader(data)).Scan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := sha256.Sum256(data)
+	return primary.Dump{
+		Length: int64(len(data)), SHA256: hex.EncodeToString(hash[:]), Version: sum.Version, Keys: sum.Keys, Expires: sum.Expires,
+		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
+	}
+}
+
+// reading is the dump with another reader.
+func reading(d primary.Dump, r io.Reader) primary.Dump {
+	d.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(r), nil }
+	return d
+}
+
+func targetOf(s *testkit.Server) primary.Target {
+	return primary.Target{Addr: s.Addr, Password: secret.Text(s.Password())}
+}
+
+// wantAsBefore fails when a living target is not the empty primary that it was, or its settings were not put back.
+func wantAsBefore(t *testing.T, s *testkit.Server, masterauth string) {
+	t.Helper()
+	if role := field(t, s, "role"); role != "master" {
+		t.Errorf("the target is a %s, want a master as before", role)
+	}
+	wantNoKeys(t, s)
+	wantMasterauth(t, s, masterauth)
+}
+
+func wantNoKeys(t *testing.T, s *testkit.Server) {
+	t.Helper()
+	info, err := s.Client().Info(t.Context(), "keyspace").Result()
+	if err != nil || strings.Contains(info, "keys=") {
+		t.Errorf("the target holds %q, %v; want nothing", info, err)
+	}
+}
+
+func wantMasterauth(t *testing.T, s *testkit.Server, want string) {
+	t.Helper()
+	got, err := s.Client().ConfigGet(t.Context(), "masterauth").Result()
+	if err != nil || got["masterauth"] != want {
+		t.Errorf("masterauth is %q, %v; want %q as before", got["masterauth"], err, want)
+	}
+}
+
+func field(t *testing.T, s *testkit.Server, name string) string {
+	t.Helper()
+	info, err := s.Client().Info(t.Context(), "everything").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+func TestFeedMakesAnEqualPrimary(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	keys := testkit.Fill(t, source.Client(), 2000)
+	dump := dumpOf(t, saved(t, source))
+	want := testkit.Digests(t, source.Client())
+	for name, args := range loads {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t, append(args, "--requirepass", "open sesame", "--masterauth", "as before", "--masteruser", "somebody")...)
+			var progress []int64
+			result, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{OnProgress: func(sent int64) { progress = append(progress, sent) }})
+			if err != nil || result.Keys != int64(keys) || result.Expired != 0 {
+				t.Fatalf("Feed = %+v, %v; want %d keys", result, err, keys)
+			}
+			if diff := testkit.Diff(want, testkit.Digests(t, target.Client())); diff != "" {
+				t.Error(diff)
+			}
+			if role := field(t, target, "role"); role != "master" {
+				t.Errorf("role %s", role)
+			}
+			wantMasterauth(t, target, "as before")
+			if user, err := target.Client().ConfigGet(t.Context(), "masteruser").Result(); err != nil || user["masteruser"] != "somebody" {
+				t.Errorf("masteruser is %v, %v", user, err)
+			}
+			if len(progress) == 0 || progress[len(progress)-1] != dump.Length || int64(len(progress)) > 2+dump.Length/(256<<10) {
+				t.Errorf("progress %v of %d", progress, dump.Length)
+			}
+		})
+	}
+}
+
+func TestFeedCountsKeysWhoseTimeHasPassed(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	testkit.Fill(t, source.Client(), 100)
+	client := source.Client()
+	if err := client.Do(t.Context(), "DEBUG", "SET-ACTIVE-EXPIRE", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 50 {
+		if err := client.Set(t.Context(), fmt.Sprintf("short:%d", i), "x", time.Millisecond).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dump := dumpOf(t, saved(t, source))
+	target := testkit.Redis(t)
+	result, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{})
+	if err != nil || result.Keys+result.Expired != dump.Keys || result.Expired > 50 {
+		t.Fatalf("Feed = %+v, %v; want %d keys together", result, err, dump.Keys)
+	}
+}
+
+func TestFeedRefusesBeforeAnythingIsChanged(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	testkit.Fill(t, source.Client(), 10)
+	good := dumpOf(t, saved(t, source))
+	newer, unhashed := good, good
+	newer.Version = 999
+	unhashed.SHA256 = "?"
+	for name, test := range map[string]struct {
+		args []string
+		dump primary.Dump
+		fill bool
+		want error
+	}{
+		"target with keys":       {dump: good, fill: true, want: primary.ErrNotEmpty},
+		"RDB of a newer version": {dump: newer, want: primary.ErrVersion},
+		"dump without a hash":    {dump: unhashed, want: primary.ErrHash},
+		"target in cluster mode": {dump: good, args: []string{"--cluster-enabled", "yes"}, want: primary.ErrRefused},
+		"target without CONFIG":  {dump: good, args: []string{"--rename-command", "CONFIG", ""}, want: primary.ErrRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t, test.args...)
+			if test.fill {
+				if err := target.Client().Set(t.Context(), "precious", "x", 0).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			test.dump.Open = func(context.Context) (io.ReadCloser, error) {
+				t.Error("the dump was opened")
+				return nil, errors.New("opened")
+			}
+			if _, err := primary.Feed(t.Context(), targetOf(target), test.dump, primary.Options{}); !errors.Is(err, test.want) {
+				t.Errorf("Feed = %v, want %v", err, test.want)
+			}
+			if role := field(t, target, "role"); role != "master" {
+				t.Errorf("the target is a %s now", role)
+			}
+			if strings.Contains(target.Log(), "REPLICAOF") {
+				t.Error("the target was told REPLICAOF")
+			}
+			if n, err := target.Client().DBSize(t.Context()).Result(); err != nil || test.fill != (n == 1) {
+				t.Errorf("the target holds %d keys, %v", n, err)
+			}
+		})
+	}
+}
+
+func TestFeedSaysWhichRightsTheUserLacks(t *testing.T) {
+	t.Parallel()
+	source, target := testkit.Redis(t), testkit.Redis(t)
+	dump := dumpOf(t, saved(t, source))
+	for _, lacking := range []string{"config|set", "config|get", "replicaof", "info"} {
+		if err := target.Client().Do(t.Context(), "ACL", "SETUSER", "restorer", "reset", "on", ">pw", "+@all", "-"+lacking).Err(); err != nil {
+			t.Fatal(err)
+		}
+		_, err := primary.Feed(t.Context(), primary.Target{Addr: target.Addr, Username: "restorer", Password: "pw"}, dump, primary.Options{})
+		if !errors.Is(err, primary.ErrRefused) || !strings.Contains(err.Error(), "+"+lacking) {
+			t.Errorf("Feed without %s = %v, want ErrRefused and the rights", lacking, err)
+		}
+		wantAsBefore(t, target, "")
+	}
+}
+
+func TestFeedRefusesAReplica(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	dump := dumpOf(t, saved(t, source))
+	replica := testkit.Redis(t, "--replicaof", "127.0.0.1 "+fmt.Sprint(source.Port))
+	if _, err := primary.Feed(t.Context(), targetOf(replica), dump, primary.Options{}); !errors.Is(err, primary.ErrRefused) {
+		t.Errorf("Feed of a replica = %v, want ErrRefused", err)
+	}
+	testkit.WaitFor(t, "the replica's link", func() bool { return field(t, source, "connected_slaves") == "1" })
+	if _, err := primary.Feed(t.Context(), targetOf(source), dump, primary.Options{}); !errors.Is(err, primary.ErrRefused) {
+		t.Errorf("Feed of a primary with a replica = %v, want ErrRefused", err)
+	}
+}
+
+// The end of bad data is never sent, so the target has nothing to promote: it is empty, or it has exited over the cut.
+func TestFeedNeverFinishesBadData(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	testkit.Fill(t, source.Client(), 2000)
+	data := saved(t, source)
+	good := dumpOf(t, data)
+	flipped := bytes.Clone(data)
+	flipped[len(flipped)/2] ^= 1
+	lastByte := bytes.Clone(data)
+	lastByte[len(lastByte)-1] ^= 1
+	broken := errors.New("the store broke")
+	for name, test := range map[string]struct {
+		reader io.Reader
+		want   error
+	}{
+		"a flipped bit":         {bytes.NewReader(flipped), primary.ErrHash},
+		"a flipped last bit":    {bytes.NewReader(lastByte), primary.ErrHash},
+		"a cut":                 {bytes.NewReader(data[:len(data)/2]), primary.ErrHash},
+		"a missing last byte":   {bytes.NewReader(data[:len(data)-1]), primary.ErrHash},
+		"a byte too many":       {io.MultiReader(bytes.NewReader(data), strings.NewReader("x")), primary.ErrHash},
+		"nothing":               {strings.NewReader(""), primary.ErrHash},
+		"an error in the midst": {io.MultiReader(bytes.NewReader(data[:len(data)/2]), failing{broken}), broken},
+		"an error at the end":   {io.MultiReader(bytes.NewReader(data), failing{broken}), broken},
+	} {
+		for load, args := range loads {
+			t.Run(name+", loaded "+load, func(t *testing.T) {
+				t.Parallel()
+				target := testkit.Redis(t, append(args, "--masterauth", "as before")...)
+				if _, err := primary.Feed(t.Context(), targetOf(target), reading(good, test.reader), primary.Options{}); !errors.Is(err, test.want) {
+					// A target that parses as it receives may come upon the damage first, and exit.
+					if load != "from the socket" || !errors.Is(err, primary.ErrGone) {
+						t.Errorf("Feed = %v, want %v", err, test.want)
+					}
+				}
+				if strings.Contains(target.Log(), "Finished with success") {
+					t.Error("the target has loaded it")
+				}
+				if target.Client().Ping(t.Context()).Err() == nil {
+					wantAsBefore(t, target, "as before")
+				} else if load == "from a file" {
+					t.Error("the target died")
+				}
+			})
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestFeedStopsWhenOpenFails(t *testing.T) {
+	t.Parallel()
+	source, target := testkit.Redis(t), testkit.Redis(t)
+	dump := dumpOf(t, saved(t, source))
+	missing := errors.New("no such part")
+	dump.Open = func(context.Context) (io.ReadCloser, error) { return nil, missing }
+	if _, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{}); !errors.Is(err, missing) {
+		t.Errorf("Feed = %v", err)
+	}
+	wantAsBefore(t, target, "")
+}
+
+// Data that is too big, or not what was counted, stays behind in a read-only replica of nobody.
+func TestFeedDoesNotPromoteWhatIsNotRight(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	if err := source.Client().Do(t.Context(), "DEBUG", "POPULATE", "20000", "key", "300").Err(); err != nil {
+		t.Fatal(err)
+	}
+	good := dumpOf(t, saved(t, source))
+	more, unknown := good, good
+	more.Keys++
+	unknown.Keys, unknown.Expires = -1, -1
+	for name, test := range map[string]struct {
+		dump primary.Dump
+		args []string
+		want error
+	}{
+		"too big under allkeys-lru":                  {good, []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, primary.ErrTooBig},
+		"too big under noeviction":                   {good, []string{"--maxmemory", "4mb", "--maxmemory-policy", "noeviction"}, primary.ErrTooBig},
+		"too big, and its keys are unknown":          {unknown, []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, primary.ErrTooBig},
+		"too big for a replica that heeds maxmemory": {unknown, []string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru", "--replica-ignore-maxmemory", "no"}, primary.ErrTooBig},
+		"another number of keys":                     {more, nil, primary.ErrCount},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t, append(test.args, "--masterauth", "as before")...)
+			if _, err := primary.Feed(t.Context(), targetOf(target), test.dump, primary.Options{}); !errors.Is(err, test.want) {
+				t.Errorf("Feed = %v, want %v", err, test.want)
+			}
+			if role, port := field(t, target, "role"), field(t, target, "master_port"); role != "slave" || port != "1" {
+				t.Errorf("the target is a %s of port %q, want a replica of nobody", role, port)
+			}
+			wantMasterauth(t, target, "as before")
+			if err := target.Client().Set(t.Context(), "a", "b", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "READONLY") {
+				t.Errorf("a write is answered with %v, want READONLY", err)
+			}
+		})
+	}
+}
+
+// endless gives the start of a dump, then fill for ever, and tells when the middle is reached.
+type endless struct {
+	start  io.Reader
+	middle chan struct{}
+	read   int
+	block  <-chan struct{} // nil: go on
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	n, _ := e.start.Read(p)
+	if n == 0 {
+		n = copy(p, strings.Repeat("x", 64<<10))
+	}
+	before := e.read
+	if e.read += n; before < 1<<20 && e.read >= 1<<20 {
+		close(e.middle)
+	}
+	if before >= 1<<20 && e.block != nil {
+		<-e.block
+		return 0, errors.New("released")
+	}
+	return n, nil
+}
+
+// hugeString is an RDB that begins with a value of 1 GiB, so that the target goes on reading.
+func hugeString() []byte {
+	return append([]byte("REDIS0010\xfe\x00\x00\x03key\x80\x40\x00\x00\x00"), strings.Repeat("v", 1000)...)
+}
+
+func hugeDump(block <-chan struct{}) (primary.Dump, *endless) {
+	r := &endless{start: bytes.NewReader(hugeString()), middle: make(chan struct{}), block: block}
+	return primary.Dump{
+		Length: 1<<30 + 1<<20, SHA256: strings.Repeat("0", 64), Version: 10, Keys: 1, Expires: 0,
+		Open: func(ctx context.Context) (io.ReadCloser, error) {
+			return io.NopCloser(readerFunc(func(p []byte) (int, error) {
+				if ctx.Err() != nil {
+					return 0, context.Cause(ctx)
+				}
+				return r.Read(p)
+			})), nil
+		},
+	}, r
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestFeedEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	stop := errors.New("the user said stop")
+	for name, test := range map[string]struct {
+		disturb func(target *testkit.Server, cancel context.CancelCauseFunc)
+		options primary.Options
+		want    error
+		alive   bool
+	}{
+		"when it is cancelled":      {disturb: func(_ *testkit.Server, cancel context.CancelCauseFunc) { cancel(stop) }, want: stop, alive: true},
+		"when the target is killed": {disturb: func(target *testkit.Server, _ context.CancelCauseFunc) { target.Kill() }, want: primary.ErrGone},
+		"when the target hangs": {disturb: func(target *testkit.Server, _ context.CancelCauseFunc) { target.Signal(syscall.SIGSTOP) },
+			options: primary.Options{StallTimeout: 300 * time.Millisecond}, want: primary.ErrGone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t, "--repl-diskless-load", "disabled")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			dump, reader := hugeDump(nil)
+			failed := make(chan error, 1)
+			go func() {
+				_, err := primary.Feed(ctx, targetOf(target), dump, test.options)
+				failed <- err
+			}()
+			<-reader.middle
+			test.disturb(target, cancel)
+			if err := <-failed; !errors.Is(err, test.want) {
+				t.Errorf("Feed = %v, want %v", err, test.want)
+			}
+			if test.alive {
+				wantAsBefore(t, target, "")
+			}
+		})
+	}
+}
+
+// Even while the store gives nothing, the target's death is noticed.
+func TestFeedNoticesTheTargetsDeathWhileTheStoreStalls(t *testing.T) {
+	t.Parallel()
+	target := testkit.Redis(t)
+	dump, reader := hugeDump(nil)
+	inner := dump.Open
+	dump.Open = func(ctx context.Context) (io.ReadCloser, error) {
+		reader.block = ctx.Done() // a store whose only way out is its context
+		return inner(ctx)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		_, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{})
+		failed <- err
+	}()
+	<-reader.middle
+	target.Kill()
+	if err := <-failed; !errors.Is(err, primary.ErrGone) {
+		t.Errorf("Feed = %v, want ErrGone", err)
+	}
+}
+
+func TestFeedOfADeadTargetFails(t *testing.T) {
+	t.Parallel()
+	source, target := testkit.Redis(t), testkit.Redis(t)
+	dump := dumpOf(t, saved(t, source))
+	target.Kill()
+	if _, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{}); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("Feed = %v", err)
+	}
+}
+
+func TestFeedWithAWrongPasswordFailsWithoutSayingIt(t *testing.T) {
+	t.Parallel()
+	source, target := testkit.Redis(t), testkit.Redis(t, "--requirepass", "right")
+	dump := dumpOf(t, saved(t, source))
+	_, err := primary.Feed(t.Context(), primary.Target{Addr: target.Addr, Password: "wrong-horse"}, dump, primary.Options{})
+	if err == nil || strings.Contains(err.Error(), "wrong-horse") {
+		t.Errorf("Feed = %v", err)
+	}
+}
+
+func TestFeedSaysWhyTheTargetIsNotLetIn(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	// It connects from another address than the one that we know it by.
+	target := testkit.Redis(t, "--masterauth", "as before", "--bind-source-addr", "127.0.0.3")
+	dump := dumpOf(t, saved(t, source))
+	_, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{ConnectTimeout: 1500 * time.Millisecond})
+	if !errors.Is(err, primary.ErrGone) || !strings.Contains(err.Error(), "127.0.0.3, which is not the target's 127.0.0.1") {
+		t.Errorf("Feed = %v, want ErrGone and the reason", err)
+	}
+	wantAsBefore(t, target, "as before")
+}
+
+// While the target fetches its data nobody else gets any: not without the password, and not with it either.
+func TestFeedGivesStrangersNothing(t *testing.T) {
+	t.Parallel()
+	target := testkit.Redis(t, "--repl-diskless-load", "disabled")
+	release := make(chan struct{})
+	dump, reader := hugeDump(release)
+	failed := make(chan error, 1)
+	go func() {
+		_, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{})
+		failed <- err
+	}()
+	<-reader.middle
+	password, err := target.Client().ConfigGet(t.Context(), "masterauth").Result()
+	if err != nil || len(password["masterauth"]) < 20 {
+		t.Errorf("masterauth during the feed is %q, %v; want a one-time password", password["masterauth"], err)
+	}
+	for name, test := range map[string]struct{ password, want string }{
+		"without the password": {"", "NOAUTH"}, "with a wrong one": {"guess", "WRONGPASS"}, "with the right one": {password["masterauth"], "fetched already"},
+	} {
+		stranger, err := resp.Dial(t.Context(), resp.Options{Addr: "127.0.0.1:" + field(t, target, "master_port"), Password: secret.Text(test.password)})
+		if err == nil {
+			_, err = stranger.Do(t.Context(), "PSYNC", "?", "-1")
+			_ = stranger.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("a stranger %s is answered with %v, want %q", name, err, test.want)
+		}
+	}
+	close(release)
+	<-failed
+}

@@ -1,0 +1,349 @@
+package rdb
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+var (
+	// ErrNotRDB says that the data does not start like an RDB.
+	ErrNotRDB = errors.New("not an RDB")
+	// ErrTruncated says that the data ended before its end mark and checksum.
+	ErrTruncated = errors.New("the RDB ends too early")
+	// ErrChecksum says that the data is not what the server computed its checksum over.
+	ErrChecksum = errors.New("the RDB's checksum does not match its data")
+	// ErrCorrupt says that the data makes no sense as an RDB.
+	ErrCorrupt = errors.New("the RDB is damaged")
+)
+
+// Opcodes: what stands where a key's type could stand. From RDB_OPCODE_* in redis and valkey rdb.h.
+const (
+	opKeyMeta       = 243 // Redis 8.6: metadata that modules attach to the next key
+	opSlotImport    = 243 // Valkey 9 (under a VALKEY header): a slot migration under way
+	opSlotInfo      = 244
+	opFunction2     = 245
+	opFunctionPreGA = 246 // release candidates of 7.0
+	opModuleAux     = 247
+	opIdle          = 248
+	opFreq          = 249
+	opAux           = 250
+	opResizeDB      = 251
+	opExpireMs      = 252
+	opExpire        = 253
+	opSelectDB      = 254
+	opEOF           = 255
+)
+
+// Bounds of what a Summary may hold, so that no RDB can make it large.
+const (
+	maxDatabases = 1 << 16
+	maxAux       = 64       // fields
+	maxAuxName   = 64       // bytes
+	maxAuxValue  = maxShort // bytes
+)
+
+// Summary is what a scan found out about an RDB.
+type Summary struct {
+	Version      int               // of the RDB format: 9, 10, 11..., 80 and above are Valkey's
+	Bytes        int64             // of the whole RDB, checksum included
+	Keys         int64             // in all databases
+	Expires      int64             // keys among them that have an expiry
+	DatabaseKeys map[int]int64     // database number to its keys; databases without keys are left out
+	Functions    int64             // function libraries
+	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
+	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
+
+	CRC64            uint64 // computed over everything but the last 8 bytes
+	ChecksumDisabled bool   // the server stored 0: it was told not to compute a checksum
+
+	// StatsKnown is false when the walk met something that it does not know or understand while end mark and
+	// checksum are right. Unknown then says what, and all numbers but Version, Bytes and CRC64 are too low.
+	StatsKnown bool
+	Unknown    string
+	// Nonsense is true when Unknown is no newer type or opcode but something that no server writes, such as a length beyond
+	// the end. Of a node's own stream it says that the walk is wrong; a file from elsewhere may have been made to look whole.
+	Nonsense bool
+}
+
+// Scanner walks over one RDB.
+type Scanner struct {
+	source
+	valkey  bool // the header says VALKEY: some numbers mean something else
+	summary Summary
+
+	database int // of the next keys
+	here     int64
+	types    [typeCount]int64
+}
+
+// NewScanner returns a Scanner over r, from which it reads to the end in large pieces. r may be an
+// io.TeeReader: then the bytes are written on as they are scanned.
+func NewScanner(r io.Reader) *Scanner { return newScanner(r, bufferSize) }
+
+func newScanner(r io.Reader, size int) *Scanner {
+	s := &Scanner{source: source{r: r, buf: make([]byte, size)}}
+	s.summary.Aux = map[string]string{}
+	s.summary.DatabaseKeys = map[int]int64{}
+	s.summary.Types = map[string]int64{}
+	return s
+}
+
+// Bytes returns how many bytes were read so far. It may be called while Scan runs.
+func (s *Scanner) Bytes() int64 { return s.bytes.Load() }
+
+// Keys returns how many keys were walked over so far, exact to one buffer. It may be called while Scan runs.
+func (s *Scanner) Keys() int64 { return s.keysLive.Load() }
+
+// Scan reads the RDB to the end of the reader and returns what it found. It may be called once.
+//
+// A nil error means that the RDB is whole: end mark and checksum (where the server computed one) are right.
+// Otherwise the error wraps one of [ErrNotRDB], [ErrTruncated], [ErrChecksum] and [ErrCorrupt], or the
+// reader's error; the Summary is then not to be relied on.
+func (s *Scanner) Scan() (Summary, error) {
+	err := s.header()
+	if err != nil {
+		return Summary{}, err
+	}
+	err = s.walk()
+	// Right behind the end mark there are 8 bytes and nothing else.
+	if err == nil {
+		err = s.discard(8)
+	}
+	if err == nil {
+		if _, more := s.byte(); more == nil {
+			err = s.corrupt("data behind the end")
+		} else if !errors.Is(more, errEnd) {
+			err = more
+		}
+	}
+	if end := s.drain(); end != nil {
+		return s.result(), fmt.Errorf("read the RDB at byte %d: %w", s.base+int64(s.end), end)
+	}
+	sum := s.result()
+	return s.judge(sum, err)
+}
+
+// judge decides about an RDB that was read to its end; err is how the walk over it ended.
+func (s *Scanner) judge(sum Summary, err error) (Summary, error) {
+	t := s.trailer()
+	sum.CRC64 = t.computed
+	sum.ChecksumDisabled = t.endMark && t.stored == 0
+	structure, broken := errors.AsType[structureError](err)
+	switch {
+	case err == nil && (t.stored == 0 || t.stored == t.computed):
+		sum.StatsKnown = true
+		return sum, nil
+	case err == nil:
+		return sum, fmt.Errorf("stored %016x, computed %016x: %w", t.stored, t.computed, ErrChecksum)
+	case t.matches():
+		// The bytes are those that the server wrote, so it is the walk that is wrong, not the RDB.
+		sum.Unknown, sum.Nonsense = err.Error(), !broken || !structure.unknown
+		return sum, nil
+	case broken && structure.unknown && !t.endMark:
+		return sum, fmt.Errorf("%d bytes without an end mark: %w", sum.Bytes, ErrTruncated)
+	case broken && structure.unknown && t.stored == 0:
+		sum.Unknown = err.Error()
+		return sum, nil
+	case broken && structure.unknown:
+		return sum, fmt.Errorf("stored %016x, computed %016x (%w): %w", t.stored, t.computed, err, ErrChecksum)
+	case broken:
+		return sum, fmt.Errorf("%w: %w", err, ErrCorrupt)
+	default:
+		return sum, fmt.Errorf("after %d bytes: %w", sum.Bytes, ErrTruncated)
+	}
+}
+
+// result collects what was counted.
+func (s *Scanner) result() Summary {
+	s.leaveDatabase()
+	s.keysLive.Store(s.keys)
+	sum := s.summary
+	sum.Bytes = s.base + int64(s.end)
+	sum.Keys = s.keys
+	for t, n := range s.types {
+		if n > 0 {
+			sum.Types[typeNames[t]] += n
+		}
+	}
+	return sum
+}
+
+// header reads magic and version.
+func (s *Scanner) header() error {
+	for s.end < headerSize {
+		if err := s.fill(); errors.Is(err, errEnd) {
+			break
+		} else if err != nil {
+			return fmt.Errorf("read the RDB's header: %w", err)
+		}
+	}
+	first := s.buf[:min(s.end, headerSize)]
+	version, err := PeekVersion(first)
+	if err != nil {
+		return err
+	}
+	s.pos = headerSize
+	s.summary.Version = version
+	s.valkey = first[0] == 'V'
+	return nil
+}
+
+// walk goes from key to key until it has passed the end mark.
+func (s *Scanner) walk() error {
+	for {
+		op, err := s.byte()
+		if err != nil {
+			return err
+		}
+		if op == opEOF {
+			return nil
+		}
+		if op < typeCount && typeNames[op] != "" {
+			err = s.key(op)
+		} else {
+			err = s.opcode(op)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Scanner) key(objectType byte) error {
+	if err := s.skipString(); err != nil {
+		return err
+	}
+	if err := s.skipValue(objectType); err != nil {
+		return err
+	}
+	s.keys++
+	s.here++
+	s.types[objectType]++
+	return nil
+}
+
+// opcode walks over what is not a key.
+func (s *Scanner) opcode(op byte) error {
+	switch op {
+	case opExpireMs:
+		s.summary.Expires++
+		return s.discard(sizeTime)
+	case opExpire:
+		s.summary.Expires++
+		return s.discard(sizeSeconds)
+	case opIdle:
+		return s.skipCounts(1)
+	case opFreq:
+		return s.discard(1)
+	case opSelectDB:
+		return s.selectDatabase()
+	case opResizeDB:
+		return s.skipCounts(2)
+	case opSlotInfo: // slot, keys, expires
+		return s.skipCounts(3)
+	case opAux:
+		return s.aux()
+	case opFunction2:
+		s.summary.Functions++
+		return s.skipString()
+	case opFunctionPreGA:
+		s.summary.Functions++
+		return s.skipFunctionPreGA()
+	case opModuleAux: // id, then "when" as a tagged value, then the module's own
+		return s.skipModule()
+	case opKeyMeta: // the same number as opSlotImport
+		if s.valkey {
+			return s.skipSlotImport()
+		}
+		return s.skipKeyMeta()
+	}
+	what := fmt.Sprintf("unknown object type or opcode %d", op)
+	return structureError{offset: s.offset() - 1, what: what, unknown: true}
+}
+
+func (s *Scanner) selectDatabase() error {
+	n, err := s.count()
+	if err != nil {
+		return err
+	}
+	s.leaveDatabase()
+	if n > 1<<31 || len(s.summary.DatabaseKeys) >= maxDatabases {
+		return s.corrupt("database number %d, after %d databases", n, len(s.summary.DatabaseKeys))
+	}
+	s.database = int(n)
+	return nil
+}
+
+// leaveDatabase books the keys since the last selectDatabase. Counting into a map for each key is slow.
+func (s *Scanner) leaveDatabase() {
+	if s.here > 0 {
+		s.summary.DatabaseKeys[s.database] += s.here
+		s.here = 0
+	}
+}
+
+// aux keeps a field that the server wrote about itself. Long ones and repeated ones (scripts of old servers, slot
+// statistics of Valkey 9) are no such thing.
+func (s *Scanner) aux() error {
+	text, ok, err := s.shortString(maxAuxName)
+	if err != nil {
+		return err
+	}
+	_, known := s.summary.Aux[string(text)]
+	if !ok || known || string(text) == "lua" || len(s.summary.Aux) >= maxAux {
+		return s.skipString()
+	}
+	name := string(text)
+	value, ok, err := s.shortString(maxAuxValue)
+	if err == nil && ok {
+		s.summary.Aux[name] = string(value)
+	}
+	return err
+}
+
+// skipFunctionPreGA walks over name, engine, an optional description, and the code.
+func (s *Scanner) skipFunctionPreGA() error {
+	if err := s.skipStrings(2); err != nil {
+		return err
+	}
+	described, err := s.count()
+	if err != nil {
+		return err
+	}
+	return s.skipStrings(1 + min(described, 1))
+}
+
+// skipKeyMeta walks over metadata: for each class a 4-byte description and tagged values.
+func (s *Scanner) skipKeyMeta() error {
+	classes, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; classes > 0; classes-- {
+		if err := s.discard(4); err != nil {
+			return err
+		}
+		if err := s.skipModuleValues(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipSlotImport walks over a job's name and its ranges of slots.
+func (s *Scanner) skipSlotImport() error {
+	if err := s.skipString(); err != nil {
+		return err
+	}
+	ranges, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; ranges > 0; ranges-- {
+		if err := s.skipCounts(2); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package rdb
+
+// Object types: the byte before a key. From RDB_TYPE_* in redis and valkey rdb.h.
+const (
+	typeString               = 0
+	typeList                 = 1
+	typeSet                  = 2
+	typeZSet                 = 3
+	typeHash                 = 4
+	typeZSet2                = 5 // scores in binary
+	typeModule               = 6 // release candidates of 4.0; cannot be walked without the module
+	typeModule2              = 7
+	typeHashZipmap           = 9
+	typeListZiplist          = 10
+	typeSetIntset            = 11
+	typeZSetZiplist          = 12
+	typeHashZiplist          = 13
+	typeListQuicklist        = 14
+	typeStreamListpacks      = 15
+	typeHashListpack         = 16 // from 16 on: 7.0
+	typeZSetListpack         = 17
+	typeListQuicklist2       = 18
+	typeStreamListpacks2     = 19
+	typeSetListpack          = 20 // from 20 on: 7.2
+	typeStreamListpacks3     = 21
+	typeHashTTLPreGA         = 22 // Redis 7.4 release candidates; under a VALKEY header it is Valkey 9's
+	typeHashListpackTTLPreGA = 23
+	typeHashTTL              = 24 // from 24 on: 7.4
+	typeHashListpackTTL      = 25
+	typeCount                = 26 // 26 (a stream of Redis 8.6) and later are not known here
+)
+
+// typeNames are the names as TYPE gives them, except for modules.
+var typeNames = [typeCount]string{
+	typeString: "string",
+	typeList:   "list", typeListZiplist: "list", typeListQuicklist: "list", typeListQuicklist2: "list",
+	typeSet: "set", typeSetIntset: "set", typeSetListpack: "set",
+	typeZSet: "zset", typeZSet2: "zset", typeZSetZiplist: "zset", typeZSetListpack: "zset",
+	typeHash: "hash", typeHashZipmap: "hash", typeHashZiplist: "hash", typeHashListpack: "hash",
+	typeHashTTLPreGA: "hash", typeHashListpackTTLPreGA: "hash", typeHashTTL: "hash", typeHashListpackTTL: "hash",
+	typeModule2:         "module",
+	typeStreamListpacks: "stream", typeStreamListpacks2: "stream", typeStreamListpacks3: "stream",
+}
+
+// Values within a module's data: RDB_MODULE_OPCODE_* in rdb.h.
+const (
+	moduleEOF = iota
+	moduleSigned
+	moduleUnsigned
+	moduleFloat
+	moduleDouble
+	moduleString
+)
+
+// Sizes in bytes of what is stored in binary.
+const (
+	sizeTime     = 8  // milliseconds since 1970
+	sizeSeconds  = 4  // seconds since 1970
+	sizeDouble   = 8  // a score
+	sizeFloat    = 4  // within module data
+	sizeStreamID = 16 // an entry's id in a pending list
+)
+
+// skipValue walks over the value of a key.
+func (s *Scanner) skipValue(objectType byte) error {
+	switch objectType {
+	case typeString, typeHashZipmap, typeListZiplist, typeSetIntset, typeZSetZiplist, typeHashZiplist,
+		typeHashListpack, typeZSetListpack, typeSetListpack, typeHashListpackTTLPreGA:
+		return s.skipString() // one blob, whatever is in it
+	case typeHashListpackTTL:
+		if err := s.discard(sizeTime); err != nil { // the earliest expiry
+			return err
+		}
+		return s.skipString()
+	case typeModule2:
+		return s.skipModule()
+	case typeStreamListpacks, typeStreamListpacks2, typeStreamListpacks3:
+		return s.skipStream(objectType)
+	case typeHashTTL:
+		if err := s.discard(sizeTime); err != nil {
+			return err
+		}
+	}
+	n, err := s.count()
+	if err != nil {
+		return err
+	}
+	switch objectType {
+	case typeList, typeSet, typeListQuicklist:
+		return s.skipStrings(n)
+	case typeHash:
+		for ; n > 0; n-- { // not n*2, which could overflow
+			if err := s.skipStrings(2); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for ; n > 0; n-- {
+		if err := s.skipElement(objectType); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipElement walks over one element of the types whose elements are more than strings.
+func (s *Scanner) skipElement(objectType byte) error {
+	switch {
+	case objectType == typeZSet:
+		if err := s.skipString(); err != nil {
+			return err
+		}
+		return s.skipTextScore()
+	case objectType == typeZSet2:
+		if err := s.skipString(); err != nil {
+			return err
+		}
+		return s.discard(sizeDouble)
+	case objectType == typeListQuicklist2:
+		if _, err := s.count(); err != nil { // packed or plain
+			return err
+		}
+		return s.skipString()
+	case objectType == typeHashTTLPreGA && s.valkey: // field, value, expiry in binary
+		if err := s.skipStrings(2); err != nil {
+			return err
+		}
+		return s.discard(sizeTime)
+	default: // typeHashTTL and its forerunner: expiry as a length, field, value
+		if _, err := s.count(); err != nil {
+			return err
+		}
+		return s.skipStrings(2)
+	}
+}
+
+// skipTextScore walks over a score as text: one length byte, of which three stand for nan, +inf and -inf.
+func (s *Scanner) skipTextScore() error {
+	n, err := s.byte()
+	if err != nil || n >= 253 {
+		return err
+	}
+	return s.discard(uint64(n))
+}
+
+// skipModule walks over a module's value, or its auxiliary data: an id, then tagged values up to an end tag.
+func (s *Scanner) skipModule() error {
+	if _, err := s.count(); err != nil {
+		return err
+	}
+	return s.skipModuleValues()
+}
+
+func (s *Scanner) skipModuleValues() error {
+	for {
+		tag, err := s.count()
+		if err != nil {
+			return err
+		}
+		switch tag {
+		case moduleEOF:
+			return nil
+		case moduleSigned, moduleUnsigned:
+			_, err = s.count()
+		case moduleFloat:
+			err = s.discard(sizeFloat)
+		case moduleDouble:
+			err = s.discard(sizeDouble)
+		case moduleString:
+			err = s.skipString()
+		default:
+			return s.corrupt("module value of kind %d", tag)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// skipStream walks over a stream: its entries in listpacks, its ids, its consumer groups.
+func (s *Scanner) skipStream(objectType byte) error {
+	listpacks, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; listpacks > 0; listpacks-- {
+		if err := s.skipStrings(2); err != nil { // first id, entries
+			return err
+		}
+	}
+	numbers := 3 // length, last id
+	if objectType >= typeStreamListpacks2 {
+		numbers += 5 // first id, greatest deleted id, entries ever added
+	}
+	if err := s.skipCounts(numbers); err != nil {
+		return err
+	}
+	groups, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; groups > 0; groups-- {
+		if err := s.skipGroup(objectType); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipGroup walks over a consumer group of a stream.
+func (s *Scanner) skipGroup(objectType byte) error {
+	if err := s.skipString(); err != nil {
+		return err
+	}
+	numbers := 2 // last delivered id
+	if objectType >= typeStreamListpacks2 {
+		numbers++ // entries read
+	}
+	if err := s.skipCounts(numbers); err != nil {
+		return err
+	}
+	pending, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; pending > 0; pending-- {
+		if err := s.discard(sizeStreamID + sizeTime); err != nil {
+			return err
+		}
+		if _, err := s.count(); err != nil { // deliveries
+			return err
+		}
+	}
+	consumers, err := s.count()
+	if err != nil {
+		return err
+	}
+	for ; consumers > 0; consumers-- {
+		if err := s.skipString(); err != nil {
+			return err
+		}
+		times := uint64(sizeTime) // seen
+		if objectType >= typeStreamListpacks3 {
+			times += sizeTime // active
+		}
+		if err := s.discard(times); err != nil {
+			return err
+		}
+		ids, err := s.count()
+		if err != nil {
+			return err
+		}
+		for ; ids > 0; ids-- { // not ids*16, which could overflow
+			if err := s.discard(sizeStreamID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

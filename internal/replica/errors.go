@@ -1,0 +1,47 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"rekindle/internal/resp"
+)
+
+// What a node may answer instead of its data. Each is a sentence for people; the node's own words follow it.
+var (
+	// ErrNoMasterLink says that the node is a replica whose own data may be stale.
+	ErrNoMasterLink = errors.New("the node is a replica that has lost its primary: " +
+		"use another node, or wait until its link is up again")
+	// ErrLoading says that the node is still reading its data from disk or from its primary.
+	ErrLoading = errors.New("the node is still loading its data: try again when it has finished")
+	// ErrAuth says that the password (or user) is wrong, missing, or given although the node has none.
+	ErrAuth = errors.New("the node did not accept the user and password: check both")
+	// ErrRefused says that the node does not let this user synchronise.
+	ErrRefused = errors.New("the node does not allow synchronisation: " +
+		"the ACL user needs +psync +replconf +info +ping, " +
+		"and neither PSYNC nor REPLCONF may be renamed or disabled (rename-command)")
+)
+
+// explain puts the sentence that fits before what the node answered.
+func explain(err error) error {
+	reply, ok := errors.AsType[resp.Error](err)
+	if !ok {
+		return err
+	}
+	text := strings.ToLower(string(reply))
+	meaning := error(nil)
+	switch code := reply.Code(); {
+	case code == "NOMASTERLINK", code == "MASTERDOWN", strings.Contains(text, "not connected with my master"):
+		meaning = ErrNoMasterLink
+	case code == "LOADING":
+		meaning = ErrLoading
+	case code == "NOAUTH", code == "WRONGPASS", code == "ERR" && strings.Contains(text, "password"):
+		meaning = ErrAuth
+	case code == "NOPERM", reply.UnknownCommand():
+		meaning = ErrRefused
+	default:
+		return err
+	}
+	return fmt.Errorf("%w (%w)", meaning, err)
+}

@@ -1,0 +1,183 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+)
+
+const (
+	defaultStartTimeout = 120 * time.Second
+	defaultIdleTimeout  = 60 * time.Second
+)
+
+// Source is the node to read from.
+type Source struct {
+	Addr     string      // host:port
+	Username string      // ACL user; empty: the default user
+	Password secret.Text // empty: no AUTH is sent
+}
+
+// Options are limits of time; their zero values mean the defaults.
+type Options struct {
+	// StartTimeout is for the whole way until the node has begun a synchronisation for us (default 120 s). It
+	// includes the node's repl-diskless-sync-delay (5 s) and waiting for the end of another synchronisation.
+	StartTimeout time.Duration
+	// IdleTimeout is how long the node may stay silent after that (default 60 s). A node that prepares its RDB on
+	// disk sends a sign of life every second meanwhile.
+	IdleTimeout time.Duration
+}
+
+// Origin says where the data comes from.
+type Origin struct {
+	ReplicationID string // of the node's history
+	Offset        int64  // place in that history; the data contains everything before it
+	Engine        string // "redis" or "valkey"
+	Version       string // of the engine: "7.0.15"
+	Role          string // "primary" or "replica"
+	Keys          int64  // in all databases, from INFO just before
+	UsedMemory    int64  // bytes, from INFO just before
+	Length        int64  // bytes of the RDB; -1: the node marks the end instead
+}
+
+// Open starts a full synchronisation and returns when the node is about to send its RDB. ctx is for the Stream's
+// whole life: when it ends, the connection closes at once.
+//
+// Errors wrap [ErrNoMasterLink], [ErrLoading], [ErrAuth] or [ErrRefused] where the node said so, the cause of
+// ctx, os.ErrDeadlineExceeded when the node took too long, or a network error.
+func Open(ctx context.Context, src Source, o Options) (*Stream, error) {
+	if o.StartTimeout <= 0 {
+		o.StartTimeout = defaultStartTimeout
+	}
+	if o.IdleTimeout <= 0 {
+		o.IdleTimeout = defaultIdleTimeout
+	}
+	s, err := open(ctx, src, o)
+	if err != nil {
+		return nil, fmt.Errorf("synchronise with %s: %w", src.Addr, explain(err))
+	}
+	return s, nil
+}
+
+func open(ctx context.Context, src Source, o Options) (*Stream, error) {
+	start := time.Now().Add(o.StartTimeout)
+	startCtx, cancel := context.WithDeadline(ctx, start)
+	defer cancel()
+	c, err := resp.Dial(startCtx, resp.Options{Addr: src.Addr, Username: src.Username, Password: src.Password})
+	if err != nil {
+		return nil, err
+	}
+	origin, err := introduce(startCtx, c)
+	if err == nil {
+		err = c.Send(startCtx, "PSYNC", "?", "-1")
+	}
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	s := newStream(ctx, c, o.IdleTimeout)
+	s.origin = origin
+	if err := s.begin(start); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// introduce asks the node what it is and tells it what this replica can do.
+func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
+	info, err := c.Info(ctx, "server", "replication", "memory", "keyspace")
+	if err != nil {
+		return Origin{}, err
+	}
+	o := Origin{Role: "primary", Keys: info.Keys(), UsedMemory: info.Int("used_memory"), Length: -1}
+	o.Engine, o.Version = info.Engine()
+	if info["role"] == "slave" {
+		o.Role = "replica"
+	}
+	for _, words := range [][]string{
+		// Valkey 9 writes for an old version unless the replica says its own; and then fails on newer data.
+		{"version", o.Version},
+		{"capa", "eof", "capa", "psync2"}, // without eof the node writes a file first
+		{"rdb-only", "1"},                 // spares the node the output buffer (7.0 and later)
+	} {
+		_, err := c.Do(ctx, append([]string{"REPLCONF"}, words...)...)
+		reply, isReply := errors.AsType[resp.Error](err)
+		// An option that the node does not know does no harm. A node that knows no REPLCONF at all does.
+		if isReply && reply.Code() == "ERR" && !reply.UnknownCommand() {
+			continue
+		}
+		if err != nil {
+			return Origin{}, err
+		}
+	}
+	return o, nil
+}
+
+// begin reads the answers to PSYNC up to the RDB's first byte: "+FULLRESYNC <id> <offset>", then "$EOF:<mark>"
+// or "$<length>". Empty lines anywhere are signs of life. start is when the first of them must have come.
+func (s *Stream) begin(start time.Time) error {
+	line, err := s.line(func() time.Time { return start })
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("the node did not begin in time; another synchronisation may be under way there: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	words := strings.Fields(line)
+	switch {
+	case strings.HasPrefix(line, "-"):
+		return fmt.Errorf("PSYNC: %w", resp.Error(line[1:]))
+	case len(words) != 3 || words[0] != "+FULLRESYNC":
+		return fmt.Errorf("PSYNC was answered with %.80q: %w", line, resp.ErrProtocol)
+	}
+	s.origin.ReplicationID = words[1]
+	if s.origin.Offset, err = strconv.ParseInt(words[2], 10, 64); err != nil {
+		return fmt.Errorf("PSYNC was answered with %.80q: %w", line, resp.ErrProtocol)
+	}
+	line, err = s.line(func() time.Time { return time.Now().Add(s.idle) })
+	if err != nil {
+		return fmt.Errorf("the node ended the synchronisation before its data: %w", err)
+	}
+	size, ok := strings.CutPrefix(line, "$")
+	mark, marked := strings.CutPrefix(size, "EOF:")
+	switch {
+	case strings.HasPrefix(line, "-"):
+		return fmt.Errorf("PSYNC: %w", resp.Error(line[1:]))
+	case ok && marked && len(mark) == markSize:
+		s.mark = []byte(mark)
+		return nil
+	case ok && !marked:
+		s.left, err = strconv.ParseInt(size, 10, 64)
+		if err == nil && s.left >= 0 {
+			s.origin.Length = s.left
+			return nil
+		}
+	}
+	return fmt.Errorf("the RDB was announced with %.80q: %w", line, resp.ErrProtocol)
+}
+
+// line returns the next line that is not empty; deadline is asked anew for each, empty ones included.
+func (s *Stream) line(deadline func() time.Time) (string, error) {
+	for {
+		_ = s.conn.NetConn().SetReadDeadline(deadline()) // fails on a closed connection, as the read will
+		line, err := s.conn.Reader().ReadLine()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return "", s.failure(err)
+		}
+		if line != "" {
+			return line, nil
+		}
+	}
+}

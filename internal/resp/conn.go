@@ -1,0 +1,174 @@
+package resp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+const (
+	defaultDialTimeout = 5 * time.Second
+	defaultTimeout     = 10 * time.Second
+)
+
+// ErrClosed is returned by a Conn that was closed, or that was given up because a command was interrupted:
+// its reply might still arrive and be taken for the next command's.
+var ErrClosed = errors.New("connection to the server is closed")
+
+// Options say where to connect to and how.
+type Options struct {
+	Addr        string        // host:port
+	Username    string        // ACL user; empty: the default user
+	Password    secret.Text   // empty: no AUTH is sent
+	DialTimeout time.Duration // for the TCP connection; 0: 5 s
+	Timeout     time.Duration // for each command and its reply; 0: 10 s
+}
+
+// Conn is one connection to a Redis or Valkey server. It is not safe for concurrent use, except for Close.
+type Conn struct {
+	nc      net.Conn
+	r       *Reader
+	timeout time.Duration
+	broken  bool // a command ended without its reply
+}
+
+// Dial connects and, when there is a password, signs in with AUTH. A refused sign-in is an [Error]
+// ("WRONGPASS", or "ERR" from servers older than 6); the password is never part of an error.
+func Dial(ctx context.Context, o Options) (*Conn, error) {
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = defaultDialTimeout
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = defaultTimeout
+	}
+	d := net.Dialer{Timeout: o.DialTimeout}
+	nc, err := d.DialContext(ctx, "tcp", o.Addr)
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("connect to %s: %w", o.Addr, err)
+	}
+	c := NewConn(nc, o.Timeout)
+	if o.Password == "" {
+		return c, nil
+	}
+	args := []string{"AUTH", o.Password.Reveal()}
+	if o.Username != "" {
+		args = []string{"AUTH", o.Username, o.Password.Reveal()}
+	}
+	if _, err := c.Do(ctx, args...); err != nil {
+		c.Close()
+		if reply, ok := errors.AsType[Error](err); ok {
+			// A server without AUTH repeats the arguments in its answer, and answers end up in logs.
+			err = Error(strings.ReplaceAll(string(reply), o.Password.Reveal(), o.Password.String()))
+		}
+		return nil, fmt.Errorf("sign in at %s: %w", o.Addr, err)
+	}
+	return c, nil
+}
+
+// NewConn wraps an open connection; timeout is for each command and its reply.
+func NewConn(nc net.Conn, timeout time.Duration) *Conn {
+	return &Conn{nc: nc, r: NewReader(nc), timeout: timeout}
+}
+
+// Do sends one command and returns its reply. An error reply is returned as an [Error]. When ctx ends or the
+// time is up, the call returns at once and the connection is closed: later calls return [ErrClosed].
+func (c *Conn) Do(ctx context.Context, args ...string) (Value, error) {
+	var v Value
+	err := c.exchange(ctx, args[0], func() (err error) {
+		if _, err = c.nc.Write(AppendCommand(nil, args...)); err == nil {
+			v, err = c.r.ReadValue()
+		}
+		return err
+	})
+	if err == nil && v.Kind == KindError {
+		return Value{}, Error(v.Str)
+	}
+	return v, err
+}
+
+// Send sends one command and does not wait for a reply. Errors are as with [Conn.Do].
+func (c *Conn) Send(ctx context.Context, args ...string) error {
+	return c.exchange(ctx, args[0], func() error {
+		_, err := c.nc.Write(AppendCommand(nil, args...))
+		return err
+	})
+}
+
+// exchange runs f under the command's deadline and ctx, and gives the connection up when f fails.
+func (c *Conn) exchange(ctx context.Context, command string, f func() error) error {
+	if c.broken {
+		return fmt.Errorf("%s: %w", command, ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", command, context.Cause(ctx))
+	}
+	// A failing SetDeadline means a closed connection, which f reports by itself.
+	_ = c.nc.SetDeadline(time.Now().Add(c.timeout))
+	stop := context.AfterFunc(ctx, func() { c.nc.Close() })
+	err := f()
+	if !stop() && err == nil {
+		err = ctx.Err() // the reply was read, but the connection is gone
+	}
+	if err == nil {
+		_ = c.nc.SetDeadline(time.Time{})
+		return nil
+	}
+	c.broken = true
+	c.nc.Close()
+	switch {
+	case ctx.Err() != nil:
+		err = context.Cause(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("no answer within %s: %w", c.timeout, err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("the server closed the connection: %w", err)
+	case errors.Is(err, net.ErrClosed):
+		err = ErrClosed
+	}
+	return fmt.Errorf("%s: %w", command, err)
+}
+
+// Info asks for INFO: the given sections, or the server's default ones. Each section is one command, because
+// servers older than 7.0 take no more than one at a time.
+func (c *Conn) Info(ctx context.Context, sections ...string) (Info, error) {
+	if len(sections) == 0 {
+		v, err := c.Do(ctx, "INFO")
+		return ParseInfo(v.Str), err
+	}
+	info := Info{}
+	for _, section := range sections {
+		v, err := c.Do(ctx, "INFO", section)
+		if err != nil {
+			return nil, err
+		}
+		for name, value := range ParseInfo(v.Str) {
+			info[name] = value
+		}
+	}
+	return info, nil
+}
+
+// NetConn returns the connection itself, for callers that leave the request-reply pattern.
+func (c *Conn) NetConn() net.Conn { return c.nc }
+
+// Reader returns the reader of the connection; what is behind the last reply may already be in its buffer.
+func (c *Conn) Reader() *Reader { return c.r }
+
+// Close closes the connection. It may be called at any time, more than once, and interrupts a running Do.
+func (c *Conn) Close() error {
+	err := c.nc.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package resp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Info is the answer to INFO: field name to value, sections merged.
+type Info map[string]string
+
+// ParseInfo reads INFO's text. Lines that are no "name:value" are skipped.
+func ParseInfo(text string) Info {
+	info := Info{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		if name, value, ok := strings.Cut(line, ":"); ok && !strings.HasPrefix(name, "#") {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// Int returns a field as a number; 0 when it is absent or no number.
+func (i Info) Int(key string) int64 {
+	n, _ := strconv.ParseInt(i[key], 10, 64)
+	return n
+}
+
+// Keys returns the number of keys in all databases (section keyspace).
+func (i Info) Keys() int64 { return i.keyspace("keys") }
+
+// Expires returns the number of keys that have an expiry in all databases (section keyspace).
+func (i Info) Expires() int64 { return i.keyspace("expires") }
+
+// keyspace adds up one figure of the lines "db0:keys=3,expires=1,avg_ttl=0".
+func (i Info) keyspace(figure string) int64 {
+	var sum int64
+	for name, value := range i {
+		number, ok := strings.CutPrefix(name, "db")
+		if _, err := strconv.Atoi(number); !ok || err != nil {
+			continue
+		}
+		for field := range strings.SplitSeq(value, ",") {
+			if text, ok := strings.CutPrefix(field, figure+"="); ok {
+				n, _ := strconv.ParseInt(text, 10, 64)
+				sum += n
+			}
+		}
+	}
+	return sum
+}
+
+// Engine returns what the server is, "redis" or "valkey", and its own version (section server). Valkey also
+// announces the Redis version that it is compatible with; that one is not returned.
+func (i Info) Engine() (name, version string) {
+	if v := i["valkey_version"]; v != "" || i["server_name"] == "valkey" {
+		return "valkey", v
+	}
+	return "redis", i["redis_version"]
+}

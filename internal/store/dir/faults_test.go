@@ -1,0 +1,183 @@
+package dir_test
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+)
+
+// A full disk and a read-only one need a mount of their own. The test binary runs itself in a new mount namespace (as
+// root), or in new user and mount namespaces (as anyone, where the kernel allows it): nothing outside sees the mounts,
+// and they go with the process. Where neither is allowed, a file-size limit and a folder without the write bit stand
+// in, which do the same to somebody who is not root.
+const (
+	childEnv   = "REKINDLE_DIR_TEST_CHILD"
+	byMount    = "mount"
+	byLimit    = "limit"
+	childTests = "^TestInChild"
+)
+
+func TestFullAndReadOnlyDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(childEnv) != "" {
+		return
+	}
+	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Getuid() != 0 {
+		attributes.Cloneflags |= syscall.CLONE_NEWUSER
+		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	output, err := runChild(t, byMount, attributes)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) { // it did not even start
+		if os.Getuid() == 0 {
+			t.Skipf("SKIPPED, NOT TESTED: full and read-only disk. Root here may not make a mount namespace: %v", err)
+		}
+		t.Logf("no namespaces here (%v): by file-size limit and mode bits instead", err)
+		output, err = runChild(t, byLimit, nil)
+	}
+	if err != nil || !strings.Contains(output, "--- PASS: TestInChildFull") || !strings.Contains(output, "--- PASS: TestInChildReadOnly") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func runChild(t *testing.T, how string, attributes *syscall.SysProcAttr) (string, error) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+childTests, "-test.v")
+	command.Env = append(os.Environ(), childEnv+"="+how)
+	command.SysProcAttr = attributes
+	output, err := command.CombinedOutput()
+	return string(output), err
+}
+
+// mount mounts a tmpfs of 1 MiB in the child's namespace.
+func mount(t *testing.T, folder string) {
+	t.Helper()
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		t.Fatalf("make mounts private: %v", err)
+	}
+	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatalf("mount: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) })
+}
+
+func TestInChildFull(t *testing.T) {
+	how := os.Getenv(childEnv)
+	if how == "" {
+		t.Skip("run by TestFullAndReadOnlyDisk")
+	}
+	folder := t.TempDir()
+	if how == byMount {
+		mount(t, folder)
+	} else {
+		signal.Ignore(syscall.SIGXFSZ)
+		var old syscall.Rlimit
+		if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &old); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1 << 20, Max: old.Max}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = syscall.Setrlimit(syscall.RLIMIT_FSIZE, &old) })
+	}
+	s := open(t, folder)
+	if _, err := s.Put(t.Context(), "kept/small", strings.NewReader("fits")); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"new/big", "kept/small"} {
+		_, err := s.Put(t.Context(), key, io.LimitReader(zeros{}, 4<<20))
+		if !errors.Is(err, store.ErrFull) || !strings.Contains(err.Error(), "free space") {
+			t.Errorf("Put(%q) on a full disk = %v, want ErrFull", key, err)
+		}
+	}
+	checkUntouched(t, s)
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("Check after the failed puts gave their space back: %v", err)
+	}
+	if how != byMount {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(folder, "hog"), make([]byte, 2<<20), 0o600); err == nil {
+		t.Fatal("the disk did not get full")
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, store.ErrFull) {
+		t.Errorf("Check on a full disk = %v, want ErrFull", err)
+	}
+	if err := s.Delete(t.Context(), "kept/small"); err != nil {
+		t.Errorf("Delete on a full disk: %v", err)
+	}
+}
+
+func TestInChildReadOnly(t *testing.T) {
+	how := os.Getenv(childEnv)
+	if how == "" {
+		t.Skip("run by TestFullAndReadOnlyDisk")
+	}
+	folder := t.TempDir()
+	if how == byMount {
+		mount(t, folder)
+	}
+	s := open(t, folder)
+	if _, err := s.Put(t.Context(), "kept/small", strings.NewReader("fits")); err != nil {
+		t.Fatal(err)
+	}
+	if how == byMount {
+		if err := syscall.Mount("", folder, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+			t.Fatalf("remount: %v", err)
+		}
+	} else {
+		for _, path := range []string{folder, filepath.Join(folder, ".tmp"), filepath.Join(folder, "kept")} {
+			if err := os.Chmod(path, 0o500); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.Chmod(path, 0o700) })
+		}
+	}
+	again := open(t, folder) // a console that starts on it
+	for _, s := range []*dir.Store{s, again} {
+		_, putErr := s.Put(t.Context(), "new/key", strings.NewReader("x"))
+		for name, err := range map[string]error{"Put": putErr, "Delete": s.Delete(t.Context(), "kept/small"), "Check": s.Check(t.Context())} {
+			if !errors.Is(err, store.ErrDenied) || !strings.Contains(err.Error(), "read-only") {
+				t.Errorf("%s on a read-only disk = %v, want ErrDenied", name, err)
+			}
+		}
+		checkUntouched(t, s)
+	}
+	if s, err := dir.Open(filepath.Join(folder, "below")); !errors.Is(err, store.ErrDenied) {
+		t.Errorf("Open of a folder that cannot be made = %v, %v; want ErrDenied", s, err)
+	}
+}
+
+// checkUntouched fails when the store does not hold just what was there before.
+func checkUntouched(t *testing.T, s *dir.Store) {
+	t.Helper()
+	found := 0
+	for object, err := range s.List(t.Context(), "") {
+		found++
+		if err != nil || object.Key != "kept/small" || object.Size != 4 {
+			t.Errorf("List yields %+v, %v", object, err)
+		}
+	}
+	if found != 1 {
+		t.Errorf("%d objects, want the one from before", found)
+	}
+	entries, err := os.ReadDir(filepath.Join(folderOf(s), ".tmp"))
+	if err != nil || len(entries) != 0 {
+		t.Errorf("in .tmp: %v, %v", entries, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

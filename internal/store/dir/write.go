@@ -1,0 +1,172 @@
+package dir
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"rekindle/internal/store"
+)
+
+// Put stores an object; see store.Store. Should the folder's flush fail after the rename, then the object is removed
+// again, with what it replaced.
+func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	if err := ready(ctx, key); err != nil {
+		return store.Object{}, s.failed("put", key, err)
+	}
+	name, info, err := s.write(ctx, r)
+	if err != nil {
+		return store.Object{}, s.failed("put", key, err)
+	}
+	if err := s.publish(ctx, name, key); err != nil {
+		_ = s.root.Remove(name) // gone already when the rename had been done
+		return store.Object{}, s.failed("put", key, err)
+	}
+	return object(key, info), nil
+}
+
+// write puts what r gives into a new temporary file and flushes it. On an error no file is left.
+func (s *Store) write(ctx context.Context, r io.Reader) (string, fs.FileInfo, error) {
+	file, name, err := s.create()
+	if err != nil {
+		return "", nil, err
+	}
+	info, err := fill(ctx, file, r)
+	if err = errors.Join(err, file.Close()); err != nil {
+		_ = s.root.Remove(name)
+		return "", nil, err
+	}
+	return name, info, nil
+}
+
+// fill copies r into file, flushes and describes it.
+func fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileInfo, error) {
+	// Neither WriterTo nor ReaderFrom: they would not look at ctx between reads.
+	if _, err := io.CopyBuffer(struct{ io.Writer }{file}, reader{ctx: ctx, Reader: r}, make([]byte, 256<<10)); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := file.Sync(); err != nil {
+		return nil, err
+	}
+	return file.Stat()
+}
+
+// create makes a locked temporary file, and the folder for it when there is none.
+func (s *Store) create() (*os.File, string, error) {
+	name := filepath.Join(tmp, rand.Text())
+	file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := s.root.Mkdir(tmp, folderMode); errors.Is(err, fs.ErrNotExist) {
+			return nil, "", fmt.Errorf("the folder is gone: was it removed or unmounted? (%w)", err)
+		} else if err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, "", err
+		}
+		file, err = s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if err := lock(file); err != nil { // a file system without locks: Sweep has its age to go by
+		if !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.ENOLCK) {
+			_ = file.Close()
+			_ = s.root.Remove(name)
+			return nil, "", err
+		}
+	}
+	return file, name, nil
+}
+
+// publish moves a flushed temporary file to its key and makes the name durable.
+func (s *Store) publish(ctx context.Context, name, key string) error {
+	folder := filepath.Dir(key)
+	// A Delete beside us may prune the folder between our making it and our renaming into it: then once more.
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.root.MkdirAll(folder, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return occupied(err)
+		}
+		err := s.root.Rename(name, key)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return occupied(err)
+		}
+		if _, err := s.root.Lstat(name); err != nil {
+			return fmt.Errorf("the temporary file is gone: was it removed? (%w)", err)
+		}
+	}
+	// From here on ctx has no say: the object is there, it only has to stay. All folders are flushed, not just those
+	// made here, as a Put beside us may have made one and not flushed it yet.
+	for ; ; folder = filepath.Dir(folder) {
+		if err := s.sync(folder); err != nil && !(folder != "." && absent(err)) { // absent: deleted already
+			_ = s.root.Remove(key)
+			return err
+		}
+		if folder == "." {
+			return nil
+		}
+	}
+}
+
+// occupied turns "there is a folder where the file should go", and the reverse, into ErrKey.
+func occupied(err error) error {
+	for _, cause := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY} {
+		if errors.Is(err, cause) {
+			return fmt.Errorf("%w: an object and a folder cannot have the same name (%w)", store.ErrKey, err)
+		}
+	}
+	return err
+}
+
+// Check writes, flushes, reads back and removes a small temporary file; see store.Store.
+func (s *Store) Check(ctx context.Context) error {
+	if err := s.Present(ctx); err != nil {
+		return err
+	}
+	text := []byte("rekindle: can this store be written to?\n")
+	name, _, err := s.write(ctx, bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("%s cannot be written to: %w", s.Location(), explain(err))
+	}
+	got, err := s.root.ReadFile(name)
+	if removed := s.root.Remove(name); err == nil {
+		err = removed
+	}
+	if err == nil && !bytes.Equal(got, text) {
+		err = errors.New("what was read is not what was written: check the disk")
+	}
+	if err != nil {
+		return fmt.Errorf("%s cannot be read from: %w", s.Location(), explain(err))
+	}
+	return nil
+}
+
+// Present tells whether the store's folder is still where it was opened, rather than moved away, deleted or hidden by another one
+// that was mounted over it. It writes nothing.
+func (s *Store) Present(context.Context) error {
+	opened, err := s.root.Stat(".")
+	if err != nil {
+		return fmt.Errorf("%s cannot be read from: %w", s.Location(), explain(err))
+	}
+	now, err := os.Stat(s.path)
+	if err != nil {
+		return fmt.Errorf("%s is not there: was it removed or unmounted? (%w)", s.Location(), explain(err))
+	}
+	if !os.SameFile(opened, now) {
+		return fmt.Errorf("%s is not the folder any more that was opened: was it moved, or another one mounted over it? Restart the console", s.Location())
+	}
+	return nil
+}

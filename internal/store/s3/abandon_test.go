@@ -1,0 +1,37 @@
+package s3_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+func TestAbandonAbortsTheUploadsOfTheseKeysAndNoOthers(t *testing.T) {
+	t.Parallel()
+	server := shared(t)
+	c := configOf(server)
+	s := open(t, c)
+	for _, name := range []string{"mine-0001.rdb", "mine-0001.rdb.bak", "other-0001.rdb"} {
+		made, err := server.Client().CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(c.Bucket), Key: aws.String(c.Prefix + "/" + name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name == "mine-0001.rdb" {
+			continue
+		}
+		t.Cleanup(func() {
+			if _, err := server.Client().AbortMultipartUpload(context.Background(), &sdk.AbortMultipartUploadInput{Bucket: aws.String(c.Bucket),
+				Key: aws.String(c.Prefix + "/" + name), UploadId: made.UploadId}); err != nil {
+				t.Errorf("the upload of %s was touched: %v", name, err)
+			}
+		})
+	}
+	if err := s.Abandon(t.Context(), "mine-0001.rdb", "never-begun.rdb"); err != nil {
+		t.Fatal(err)
+	}
+	if left := server.OpenUploads(c.Bucket, c.Prefix+"/"); len(left) != 2 {
+		t.Errorf("uploads that are open: %q, want the two of others", left)
+	}
+}

@@ -1,0 +1,168 @@
+package s3
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"rekindle/internal/store"
+)
+
+// Checksums is what proves to the server that it got what was sent.
+type Checksums string
+
+const (
+	// CRC64NVME is over the whole object, computed from the stream and kept by the server: from end to end.
+	CRC64NVME Checksums = "crc64nvme"
+	// Compatible is MD5 for each request and the ETag that follows from it: what every server understands.
+	Compatible Checksums = "compatible"
+)
+
+// Scheme is how an address of this kind begins.
+const Scheme = "s3://"
+
+// Config is where a bucket is and how objects are to be kept in it.
+type Config struct {
+	Bucket, Prefix string // the prefix without slashes at its ends; "" for all of the bucket
+	Region         string // "": what the SDK's usual chain says
+	Endpoint       string // "": AWS
+	PathStyle      bool   // endpoint/bucket/key in place of bucket.endpoint/key
+	Checksums      Checksums
+	StorageClass   string // "": STANDARD
+	SSE            string // "", "AES256", "aws:kms" or "aws:kms:dsse"
+	KMSKeyID       string
+
+	// Credentials, where they do not come from the SDK's usual chain.
+	Credentials aws.CredentialsProvider
+	// Patience is how long a request may be without progress, over all its retries; by default 35 s. With the clean-up
+	// behind it this stays below the 60 s after which a Redis cuts a replica that does not read.
+	Patience time.Duration
+}
+
+const (
+	defaultPatience = 35 * time.Second
+	maxPrefix       = 120
+)
+
+var (
+	bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	arnPattern    = regexp.MustCompile(`^arn:[a-z0-9-]+:s3[a-z-]*:`)
+	regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
+	options       = []string{"region", "endpoint", "path_style", "checksums", "storage_class", "sse", "kms_key_id"}
+)
+
+// ParseURL reads "s3://bucket/prefix?region=...&endpoint=...&path_style=true&checksums=compatible&storage_class=...&
+// sse=...&kms_key_id=...". An error is a sentence about what to write instead; all mistakes are named at once.
+func ParseURL(text string) (Config, error) {
+	rest, ok := strings.CutPrefix(text, Scheme)
+	if !ok {
+		return Config{}, fmt.Errorf("an S3 store must look like s3://bucket/prefix, not %q", text)
+	}
+	place, query, _ := strings.Cut(rest, "?")
+	if strings.Contains(place, "@") { // not repeated: what stands before it may be a secret
+		return Config{}, errors.New("credentials do not belong into the address of an S3 store: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
+	}
+	c := Config{Checksums: CRC64NVME}
+	var prefix string
+	c.Bucket, prefix, _ = strings.Cut(place, "/")
+	c.Prefix = strings.Trim(prefix, "/")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return Config{}, fmt.Errorf("what stands behind ? in the address of the S3 store cannot be read: %w", err)
+	}
+	var wrong []error
+	for name, given := range values {
+		if !slices.Contains(options, name) {
+			wrong = append(wrong, fmt.Errorf("an S3 store has no setting %q; there are %s", name, strings.Join(options, ", ")))
+		} else if len(given) > 1 {
+			wrong = append(wrong, fmt.Errorf("%s is there %d times; give it once", name, len(given)))
+		}
+	}
+	c.Region, c.Endpoint = values.Get("region"), strings.TrimSuffix(values.Get("endpoint"), "/")
+	c.StorageClass, c.SSE, c.KMSKeyID = values.Get("storage_class"), values.Get("sse"), values.Get("kms_key_id")
+	if given := values.Get("path_style"); given != "" {
+		if c.PathStyle, err = strconv.ParseBool(given); err != nil {
+			wrong = append(wrong, fmt.Errorf("path_style must be true or false, not %q", given))
+		}
+	}
+	if given := values.Get("checksums"); given != "" {
+		c.Checksums = Checksums(given)
+	}
+	slices.SortFunc(wrong, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	if err := errors.Join(append(wrong, c.check())...); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// check says what is wrong with c.
+func (c Config) check() error {
+	var wrong []error
+	add := func(text string, args ...any) { wrong = append(wrong, fmt.Errorf(text, args...)) }
+	switch {
+	case c.Bucket == "":
+		add("the name of the bucket is missing: s3://bucket/prefix")
+	case !bucketPattern.MatchString(c.Bucket) && !arnPattern.MatchString(c.Bucket):
+		add("%q is not the name of a bucket: 3 to 63 of a-z, 0-9, hyphens and dots", c.Bucket)
+	}
+	if c.Prefix != "" {
+		if len(c.Prefix) > maxPrefix {
+			add("the prefix is %d bytes long, %d are allowed", len(c.Prefix), maxPrefix)
+		} else if err := store.CheckKey(c.Prefix); err != nil {
+			add("the prefix %q cannot be used: %w", c.Prefix, err)
+		}
+	}
+	if c.Region != "" && !regionPattern.MatchString(c.Region) {
+		add("region must look like eu-west-1, not %q", c.Region)
+	}
+	if c.Endpoint != "" {
+		u, err := url.Parse(c.Endpoint)
+		switch {
+		case err == nil && u.User != nil, strings.Contains(c.Endpoint, "@"):
+			add("credentials do not belong into endpoint: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
+		case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
+			add("endpoint must look like https://minio.example.com:9000, not %q", c.Endpoint)
+		}
+	}
+	switch c.Checksums {
+	case CRC64NVME, Compatible:
+	default:
+		add("checksums must be %s or %s, not %q", CRC64NVME, Compatible, c.Checksums)
+	}
+	// What S3 knows beside these (GLACIER, DEEP_ARCHIVE) cannot be read back when it is needed.
+	switch types.StorageClass(c.StorageClass) {
+	case "", types.StorageClassStandard, types.StorageClassStandardIa, types.StorageClassOnezoneIa,
+		types.StorageClassIntelligentTiering, types.StorageClassGlacierIr, types.StorageClassReducedRedundancy,
+		types.StorageClassExpressOnezone, types.StorageClassOutposts:
+	case types.StorageClassGlacier, types.StorageClassDeepArchive:
+		add("storage_class=%s cannot be read back at once, so a snapshot could be neither checked nor restored: STANDARD_IA and GLACIER_IR can", c.StorageClass)
+	default:
+		add("storage_class must be one of S3's, such as STANDARD, STANDARD_IA, INTELLIGENT_TIERING or GLACIER_IR, not %q", c.StorageClass)
+	}
+	switch types.ServerSideEncryption(c.SSE) {
+	case "", types.ServerSideEncryptionAes256:
+		if c.KMSKeyID != "" {
+			add("kms_key_id needs sse=aws:kms beside it")
+		}
+	case types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse:
+	default:
+		add("sse must be AES256 or aws:kms, not %q", c.SSE)
+	}
+	return errors.Join(wrong...)
+}
+
+// location names the store, without anything secret and without its settings.
+func (c Config) location() string {
+	if c.Prefix == "" {
+		return Scheme + c.Bucket
+	}
+	return Scheme + c.Bucket + "/" + c.Prefix
+}

@@ -1,0 +1,34 @@
+package s3
+
+// S3's limits of a multipart upload.
+const (
+	maxParts  = 10_000
+	maxObject = 5 << 40 // bytes
+)
+
+// An upload has two parts in memory: one on its way, one being filled. Their size decides how much memory the console
+// needs, and S3 takes no more than 10,000 of them, so an object of 5 TiB cannot do with less than 525 MiB each; how long
+// the stream will be is not known. So parts are small as long as that can be afforded, and then grow quickly: part n,
+// from 1, has
+//
+//	size(n) = 8 MiB                                                for n <= 4000
+//	size(n) = min(8 MiB * 2^(1+floor((n-4001)/600)), 3 GiB)        for n >  4000
+//
+// which makes the memory of an upload 16 MiB up to 31 GiB stored, 32 MiB up to 40 GiB, 64 MiB up to 59 GiB, 128 MiB up to
+// 96 GiB, and so on, and 5.8 TiB with all 10,000 parts. That is stored bytes of one shard: a Redis of three or four times
+// that. With two uploads at 8 MiB parts the console stays below 96 MiB.
+const (
+	firstPart  = 8 << 20 // bytes
+	lastPart   = 3 << 30
+	smallParts = 4000
+	partsAlike = 600
+	chunkSize  = 1 << 20
+)
+
+// partSize is the size of part number, from 1.
+func partSize(number int) int64 {
+	if number <= smallParts {
+		return firstPart
+	}
+	return min(int64(firstPart)<<(1+(number-smallParts-1)/partsAlike), lastPart)
+}

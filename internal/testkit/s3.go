@@ -1,0 +1,197 @@
+package testkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// What the S3 servers of tests accept.
+const (
+	S3AccessKey = "rekindle-test"
+	S3SecretKey = "a-secret-of-the-tests"
+	S3Region    = "us-east-1"
+)
+
+// S3Server is a real S3 server (versitygw on a folder) of its own.
+type S3Server struct {
+	Endpoint string // http://127.0.0.1:port, the same after a Restart
+
+	t       testing.TB
+	folder  string
+	address string
+	cmd     *exec.Cmd
+	done    chan struct{}
+}
+
+// S3 starts an S3 server that ends with the test. It knows versioning and Object Lock.
+func S3(t testing.TB) *S3Server {
+	t.Helper()
+	s := &S3Server{t: t, folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", FreePort(t))}
+	s.Endpoint = "http://" + s.address
+	for _, name := range []string{"buckets", "versions"} {
+		if err := os.Mkdir(filepath.Join(s.folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// versitygw is where `make setup-test` puts the server: $REKINDLE_VERSITYGW, or .cache/bin beside go.mod.
+func versitygw() (string, error) {
+	if path := os.Getenv("REKINDLE_VERSITYGW"); path != "" {
+		return path, nil
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			path := filepath.Join(folder, ".cache", "bin", "versitygw")
+			if _, err := os.Stat(path); err != nil {
+				return "", fmt.Errorf("%s is missing: run `make setup-test`, which builds it (%w)", path, err)
+			}
+			return path, nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "", errors.New("no go.mod above the test's folder")
+		}
+	}
+}
+
+// Start starts the server again after a Kill.
+func (s *S3Server) Start() {
+	s.t.Helper()
+	path, err := versitygw()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(s.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	s.cmd = exec.Command(path, "--port", s.address, "--region", S3Region, "--health", "/healthz", "--quiet", "posix",
+		"--versioning-dir", filepath.Join(s.folder, "versions"), filepath.Join(s.folder, "buckets"))
+	s.cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+S3AccessKey, "ROOT_SECRET_KEY="+S3SecretKey)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	cmd, done := s.cmd, make(chan struct{})
+	s.done = done
+	go func() {
+		_ = cmd.Wait()
+		close(done)
+	}()
+	up := func() bool {
+		select {
+		case <-done:
+			text, _ := os.ReadFile(filepath.Join(s.folder, "log"))
+			s.t.Fatalf("the S3 server ended:\n%s", lastLines(string(text), 20))
+		default:
+		}
+		answer, err := http.Get(s.Endpoint + "/healthz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	}
+	if !poll(patience, up) {
+		s.t.Fatalf("the S3 server does not answer on %s", s.Endpoint)
+	}
+}
+
+// Kill ends the server at once, as a power cut would.
+func (s *S3Server) Kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+}
+
+// Log is what the server has said.
+func (s *S3Server) Log() string {
+	text, _ := os.ReadFile(filepath.Join(s.folder, "log"))
+	return string(text)
+}
+
+// Credentials are what the server accepts.
+func (s *S3Server) Credentials() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(S3AccessKey, S3SecretKey, "")
+}
+
+// Client speaks to the server past everything under test.
+func (s *S3Server) Client() *sdk.Client {
+	return sdk.New(sdk.Options{Region: S3Region, BaseEndpoint: aws.String(s.Endpoint), UsePathStyle: true, Credentials: s.Credentials()})
+}
+
+// Bucket makes a bucket.
+func (s *S3Server) Bucket(name string) {
+	s.t.Helper()
+	if _, err := s.Client().CreateBucket(context.Background(), &sdk.CreateBucketInput{Bucket: aws.String(name)}); err != nil {
+		s.t.Fatalf("create bucket %s: %v", name, err)
+	}
+}
+
+// VersionedBucket makes a bucket with versioning, and with Object Lock where that is asked for.
+func (s *S3Server) VersionedBucket(name string, lock bool) {
+	s.t.Helper()
+	ctx, client := context.Background(), s.Client()
+	if _, err := client.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: aws.String(name), ObjectLockEnabledForBucket: aws.Bool(lock)}); err != nil {
+		s.t.Fatalf("create bucket %s: %v", name, err)
+	}
+	if _, err := client.PutBucketVersioning(ctx, &sdk.PutBucketVersioningInput{Bucket: aws.String(name),
+		VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled}}); err != nil {
+		s.t.Fatalf("turn versioning on for %s: %v", name, err)
+	}
+}
+
+// OpenUploads lists the multipart uploads that are open below a prefix of a bucket, as "key id".
+func (s *S3Server) OpenUploads(bucket, prefix string) []string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	page, err := s.Client().ListMultipartUploads(ctx, &sdk.ListMultipartUploadsInput{Bucket: aws.String(bucket), Prefix: aws.String(prefix)})
+	if err != nil {
+		s.t.Fatalf("list uploads of %s: %v", bucket, err)
+	}
+	var found []string
+	for _, upload := range page.Uploads {
+		if strings.HasPrefix(aws.ToString(upload.Key), prefix) {
+			found = append(found, aws.ToString(upload.Key)+" "+aws.ToString(upload.UploadId))
+		}
+	}
+	return found
+}
+
+// Objects lists the names of the objects below a prefix of a bucket.
+func (s *S3Server) Objects(bucket, prefix string) []string {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	page, err := s.Client().ListObjectsV2(ctx, &sdk.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String(prefix)})
+	if err != nil {
+		s.t.Fatalf("list objects of %s: %v", bucket, err)
+	}
+	var found []string
+	for _, object := range page.Contents {
+		found = append(found, aws.ToString(object.Key))
+	}
+	return found
+}

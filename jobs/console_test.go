@@ -1,0 +1,216 @@
+package jobs_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/redis/go-redis/v9"
+
+	"rekindle/internal/launch"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/jobs"
+	"rekindle/models"
+)
+
+// console is the whole of Rekindle without its pages: a catalog, a store, real nodes, and a manager that can be restarted.
+type console struct {
+	t       *testing.T
+	data    string
+	clock   clockwork.Clock
+	store   store.Store
+	nodes   *launch.Local
+	host    *jobs.Host
+	db      *models.DB
+	manager *jobs.Manager
+	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
+}
+
+// newConsole starts a console in a folder of its own. The nodes that it launches end with the test.
+func newConsole(t *testing.T, clock clockwork.Clock) *console {
+	t.Helper()
+	data := t.TempDir()
+	st, err := dir.Open(filepath.Join(data, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newConsoleWith(t, clock, data, st)
+}
+
+func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store) *console {
+	t.Helper()
+	c := &console{t: t, data: data, clock: clock, store: st}
+	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), "127.0.0.1", launch.Options{KillGrace: time.Millisecond})
+	c.host = jobs.NewHost(c.nodes, "127.0.0.1")
+	db, err := models.Open(t.Context(), filepath.Join(data, "rekindle.db"), clock, c.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.db = db
+	c.start()
+	t.Cleanup(func() {
+		ctx := context.Background()
+		c.stop()
+		ids, err := c.nodes.List(ctx)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, id := range ids {
+			if err := c.nodes.Kill(ctx, id.Cluster, id.Name); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+func (c *console) start() {
+	c.t.Helper()
+	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Nodes: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
+		Owner: rand.Text(), SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := manager.Start(c.t.Context()); err != nil {
+		c.t.Fatal(err)
+	}
+	c.manager = manager
+}
+
+func (c *console) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := c.manager.Stop(ctx); err != nil {
+		c.t.Error(err)
+	}
+}
+
+// spec is a small cluster without automatic backups.
+func (c *console) spec(name string, replicas int) models.ClusterSpec {
+	engines, err := c.host.Engines(c.t.Context())
+	if err != nil || len(engines) == 0 {
+		c.t.Fatalf("no engine is installed (make setup): %v", err)
+	}
+	return models.ClusterSpec{Name: name, Engine: engines[0], NodeType: "cache.t4g.micro", Replicas: replicas, Auth: models.AuthGenerate, RequestedBy: "test"}
+}
+
+// create asks for clusters and waits until they are available.
+func (c *console) create(spec models.ClusterSpec) []models.Cluster {
+	c.t.Helper()
+	clusters, err := c.db.CreateCluster(c.t.Context(), spec)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.manager.Wake()
+	for i, cluster := range clusters {
+		clusters[i] = c.await(cluster.Name, models.ClusterAvailable)
+	}
+	return clusters
+}
+
+// await waits until a cluster is in this state.
+func (c *console) await(name string, status models.ClusterStatus) models.Cluster {
+	c.t.Helper()
+	var cluster models.Cluster
+	c.waitFor(fmt.Sprintf("cluster %s to be %s", name, status), func() bool {
+		var err error
+		cluster, err = c.db.Cluster(c.t.Context(), name)
+		return err == nil && cluster.Status == status
+	}, func() string { return fmt.Sprintf("%s (%s)", cluster.Status, cluster.StatusReason) })
+	return cluster
+}
+
+// waitFor is testkit.WaitFor that says what was there instead.
+func (c *console) waitFor(what string, condition func() bool, otherwise func() string) {
+	c.t.Helper()
+	defer func() {
+		if c.t.Failed() {
+			c.t.Logf("waiting for %s: %s", what, otherwise())
+		}
+	}()
+	testkit.WaitFor(c.t, what, condition)
+}
+
+// snapshot takes a manual snapshot and waits for its end.
+func (c *console) snapshot(cluster, name string) models.Snapshot {
+	c.t.Helper()
+	if _, err := c.db.RequestSnapshot(c.t.Context(), cluster, name, false, "test"); err != nil {
+		c.t.Fatal(err)
+	}
+	c.manager.Wake()
+	return c.awaitSnapshot(name)
+}
+
+func (c *console) awaitSnapshot(name string) models.Snapshot {
+	c.t.Helper()
+	var snapshot models.Snapshot
+	testkit.WaitFor(c.t, "snapshot "+name+" to end", func() bool {
+		var err error
+		snapshot, err = c.db.Snapshot(c.t.Context(), name)
+		return err == nil && snapshot.Status != models.SnapshotCreating
+	})
+	return snapshot
+}
+
+// client connects to a node.
+func (c *console) client(cluster models.Cluster, node models.Node) *redis.Client {
+	client := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal()})
+	c.t.Cleanup(func() { client.Close() })
+	return client
+}
+
+func (c *console) primary(cluster models.Cluster) *redis.Client {
+	c.t.Helper()
+	node, found := cluster.Primary()
+	if !found {
+		c.t.Fatalf("cluster %s has no primary", cluster.Name)
+	}
+	return c.client(cluster, node)
+}
+
+// stored lists every file below the store, as paths.
+func (c *console) stored() []string {
+	c.t.Helper()
+	var files []string
+	root := filepath.Join(c.data, "snapshots")
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, strings.TrimPrefix(path, root+"/"))
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed while we look
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return files
+}
+
+func (c *console) events() string {
+	events, err := c.db.ListEvents(c.t.Context(), models.List{})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, e := range events.Rows {
+		fmt.Fprintf(&text, "%s %s: %s\n", e.Severity, e.ClusterName, e.Message)
+	}
+	return text.String()
+}

@@ -1,0 +1,342 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/models"
+)
+
+// copySnapshot is the body of a copy: object to object, compared on the way, read back, and only then committed.
+func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *report) error {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	source, err := m.DB.Snapshot(ctx, options.Source)
+	if err != nil {
+		return err
+	}
+	manifest, err := m.archive.Manifest(ctx, refOf(source))
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", source.Name, err)
+	}
+	from := manifest.Ref()
+	manifest.Snapshot, manifest.Source = options.Target, archive.Manual
+	manifest.Origin = fmt.Sprintf("Copied from %s on %s UTC.", source.Name, run.CreatedAt.UTC().Format("2006-01-02 15:04"))
+	if options.Store != "" {
+		return m.copyOut(ctx, run, from, manifest, options, report)
+	}
+	target, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err != nil {
+		return err
+	}
+	manifest.Origin, manifest.CreatedAt = target.Origin, target.CreatedAt
+	if complete, err := m.clearPlace(ctx, run, target); err != nil || complete {
+		return err
+	}
+	if err := m.copyParts(ctx, from, manifest, m.archive, report); err != nil {
+		return err
+	}
+	return m.commitMove(ctx, run, manifest)
+}
+
+// commitMove commits what has become a snapshot of this catalog, and says so in it.
+func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archive.Manifest) error {
+	manifest.CompletedAt = m.DB.Now()
+	if err := m.archive.Commit(ctx, manifest); err != nil {
+		return fmt.Errorf("commit snapshot %s: %w", manifest.Snapshot, err)
+	}
+	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
+}
+
+// describedBy is measuredBy for a snapshot whose row does not know yet what it is of.
+func describedBy(manifest archive.Manifest) models.Snapshot {
+	s := measuredBy(manifest)
+	s.Engine, s.EngineVersion, s.NodeType = manifest.Configuration.Engine, manifest.Configuration.Version, manifest.Configuration.NodeType
+	s.Shards, s.Origin = max(1, manifest.Configuration.Shards), manifest.Origin
+	return s
+}
+
+// clearPlace makes sure that nothing lies where a snapshot is to be stored. When an earlier attempt of this run had committed it
+// already, it is settled as complete.
+func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Snapshot) (complete bool, err error) {
+	manifest, committed, foreign, err := m.stored(ctx, row)
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("look at the place of snapshot %s: %w", row.Name, err)
+	case foreign || committed && run.Attempts <= 1:
+		return false, errNameInStore
+	case committed:
+		return true, m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
+	}
+	return false, m.removeStored(ctx, row)
+}
+
+// copyParts copies the parts of a snapshot to the place that the manifest names, and reads them back.
+func (m *Manager) copyParts(ctx context.Context, from archive.Ref, manifest archive.Manifest, to *archive.Archive, report *report) error {
+	var done int64
+	total := manifest.StoredBytes()
+	for _, part := range manifest.Parts {
+		var progress, check archive.Progress
+		before := done
+		report.stage(fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
+			return models.Progress{BytesDone: before + progress.Stored(), BytesTotal: total}
+		})
+		if err := m.archive.CopyPart(ctx, from, part, to, manifest.Ref(), &progress); err != nil {
+			return err
+		}
+		report.stage(fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
+			return models.Progress{BytesDone: before + check.Stored(), BytesTotal: total}
+		})
+		if err := to.VerifyPart(ctx, manifest.Ref(), part, &check); err != nil {
+			return fmt.Errorf("verify the copy: %w", err)
+		}
+		done += part.StoredBytes
+	}
+	return nil
+}
+
+// copyOut copies a snapshot into another store.
+func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref, manifest archive.Manifest, options models.RunOptions, report *report) (err error) {
+	st, release, err := m.openTarget(ctx, options.Store)
+	if err != nil {
+		return err
+	}
+	defer release()
+	to, ref, done := archive.New(st), manifest.Ref(), false
+	defer func() {
+		if !done && !errors.Is(context.Cause(ctx), errStopping) {
+			err = errors.Join(err, m.removeCopy(ctx, run.ID, to, manifest))
+		}
+	}()
+	where := strings.TrimSuffix(options.Store, "/") + " as " + ref.String()
+	written := slices.Contains(options.Written, ref.String())
+	if written { // an earlier attempt had begun
+		keys := []string{ref.String() + "/manifest.json"}
+		for _, part := range manifest.Parts {
+			keys = append(keys, ref.String()+"/"+part.Object)
+		}
+		if err := clearRemains(ctx, st, keys...); err != nil {
+			return err
+		}
+		if whole, err := to.Manifest(ctx, ref); err == nil && sameParts(whole, manifest) {
+			done = true
+			return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
+		}
+		if err := m.removeCopy(ctx, run.ID, to, manifest); err != nil {
+			return err
+		}
+	}
+	for object, err := range st.List(ctx, ref.String()+"/") {
+		if err != nil {
+			return fmt.Errorf("look into %s: %w", options.Store, err)
+		}
+		return because(nil, "There is already something at %s (%s). It was left as it is. Choose another name or another store.", where, object.Key)
+	}
+	if err := m.DB.NoteWritten(ctx, run.ID, ref.String()); err != nil {
+		return err
+	}
+	if err := m.copyParts(ctx, from, manifest, to, report); err != nil {
+		return err
+	}
+	manifest.CompletedAt = m.DB.Now()
+	if err := to.Commit(ctx, manifest); err != nil {
+		return fmt.Errorf("commit the copy: %w", err)
+	}
+	done = true
+	report.stage("Copied to "+where, nil)
+	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
+}
+
+// removeCopy removes what this run has put into another store. The run wrote down that the place was empty before it began; of what
+// lies there now, only what has the name and the length of a part of this copy is taken for ours.
+func (m *Manager) removeCopy(ctx context.Context, run uint, to *archive.Archive, manifest archive.Manifest) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	row, err := m.DB.Run(ctx, run)
+	if err != nil {
+		return err
+	}
+	options, err := row.ReadOptions()
+	if err != nil {
+		return err
+	}
+	ref := manifest.Ref()
+	if !slices.Contains(options.Written, ref.String()) {
+		return nil
+	}
+	if whole, err := to.Manifest(ctx, ref); err == nil && !sameParts(whole, manifest) {
+		return nil // somebody else's
+	}
+	st := to.Store()
+	if err := st.Delete(ctx, ref.String()+"/manifest.json"); err != nil {
+		return m.leftBehind(err, ref.String())
+	}
+	for _, part := range manifest.Parts {
+		if err := removeSized(ctx, st, ref.String()+"/"+part.Object, part.StoredBytes); err != nil {
+			return m.leftBehind(err, ref.String())
+		}
+	}
+	return nil
+}
+
+// sameParts tells whether two manifests are of the same snapshot with the same bytes.
+func sameParts(a, b archive.Manifest) bool {
+	return a.Ref() == b.Ref() && slices.EqualFunc(a.Parts, b.Parts, func(x, y archive.Part) bool {
+		return x.Number == y.Number && x.SHA256 == y.SHA256 && x.StoredSHA256 == y.StoredSHA256
+	})
+}
+
+// removeSized removes an object if it has this length: a Put leaves all of it or nothing.
+func removeSized(ctx context.Context, st store.Store, key string, size int64) error {
+	object, err := st.Stat(ctx, key)
+	if errors.Is(err, store.ErrNotExist) || err == nil && object.Size != size {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return st.Delete(ctx, key)
+}
+
+func (m *Manager) leftBehind(err error, what string) error {
+	m.Logger.Error("remove what a run had written", "object", what, "error", err)
+	return because(err, "What had been written of %s could not be removed; remove it by hand.", what)
+}
+
+// openTarget opens another store to write to.
+func (m *Manager) openTarget(ctx context.Context, url string) (store.Store, func(), error) {
+	st, release, err := m.openOther(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	own, other := place(m.Store.Location()), place(st.Location())
+	if other == own || strings.HasPrefix(other, own+"/") {
+		release()
+		return nil, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
+	}
+	return st, release, nil
+}
+
+// clearRemains removes what a killed console has sent of these objects into another store. A bucket is told their keys, for it cannot
+// tell another console's upload that goes on from one that was killed; in a folder what is still being written is locked.
+func clearRemains(ctx context.Context, st store.Store, keys ...string) error {
+	if bucket, ok := st.(store.Abandoner); ok {
+		return bucket.Abandon(ctx, keys...)
+	}
+	_, err := st.Sweep(ctx, time.Now())
+	return err
+}
+
+func place(location string) string {
+	location, _, _ = strings.Cut(location, "?")
+	return strings.TrimSuffix(location, "/")
+}
+
+func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
+	st, err := m.OpenStore(ctx, url)
+	if err != nil {
+		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
+			return nil, nil, because(err, "%s cannot be used: the console may not read or write there.", url)
+		}
+		return nil, nil, because(err, "%s cannot be opened. Check the address; the log says more.", url)
+	}
+	release := func() {}
+	if closer, ok := st.(io.Closer); ok {
+		release = func() { _ = closer.Close() }
+	}
+	return st, release, nil
+}
+
+// openFolder is the opener when there is no other: folders only.
+func openFolder(_ context.Context, url string) (store.Store, error) {
+	path, ok := strings.CutPrefix(url, "dir:")
+	if !ok {
+		return nil, fmt.Errorf("%q is not a folder: %w", url, store.ErrKey)
+	}
+	return dir.Open(path)
+}
+
+// settleMove ends a copy, an export or an import that did not succeed.
+func (m *Manager) settleMove(ctx context.Context, run models.Run, err error, status models.RunStatus, reason string) error {
+	options, failure := run.ReadOptions()
+	if failure != nil {
+		return failure
+	}
+	if options.Source != "" && (errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing)) {
+		defer m.suspectSource(ctx, options.Source)
+	}
+	if options.Store != "" { // its body has removed what it wrote
+		return m.DB.FailMove(ctx, run, status, reason)
+	}
+	if errors.Is(err, errNameInStore) {
+		return m.DB.AbandonMove(ctx, run, status, reason)
+	}
+	removed := m.discardMove(ctx, run)
+	if removed == nil && options.Upload {
+		return m.DB.AbandonMove(ctx, run, status, reason) // the form has said why, and the name is free for another try
+	}
+	return errors.Join(removed, m.DB.FailMove(ctx, run, status, reason))
+}
+
+// suspectSource has a snapshot verified whose copy or export failed because of what is stored.
+func (m *Manager) suspectSource(ctx context.Context, name string) {
+	if _, err := m.DB.RequestVerify(ctx, name, "copy"); err != nil {
+		m.Logger.Warn("verify a snapshot whose copy failed", "snapshot", name, "error", err)
+		return
+	}
+	m.Wake()
+}
+
+func (m *Manager) discardMove(ctx context.Context, run models.Run) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err == nil {
+		err = m.removeStored(ctx, row)
+	}
+	if err != nil {
+		m.Logger.Error("remove what is left; the next sweep tries again", "snapshot", run.SnapshotName, "error", err)
+	}
+	return err
+}
+
+// elsewhere tells whether a run writes into another store, which is begun again after the console was killed: it has written
+// down what it writes. What comes into the catalog is settled like a snapshot.
+func elsewhere(run models.Run) bool {
+	options, err := run.ReadOptions()
+	return err == nil && options.Store != ""
+}
+
+func uploaded(run models.Run) bool {
+	options, err := run.ReadOptions()
+	return err == nil && options.Upload
+}
+
+// recoverMove settles a copy or an import that a killed console left: the manifest is the commit.
+func (m *Manager) recoverMove(ctx context.Context, run models.Run) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if models.HasCode(err, models.CodeSnapshotNotFound) {
+		return m.DB.FailMove(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
+	} else if err != nil {
+		return err
+	}
+	manifest, committed, foreign, err := m.stored(ctx, row)
+	switch {
+	case err != nil:
+		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
+		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
+		return nil
+	case committed && !foreign && manifest.Origin == row.Origin || committed && !foreign && run.Kind == models.RunImport:
+		return m.DB.CompleteMove(ctx, run, describedBy(manifest), "")
+	case committed:
+		return m.DB.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
+	}
+	return m.settleMove(ctx, run, nil, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
+}

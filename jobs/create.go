@@ -1,0 +1,238 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"rekindle/internal/launch"
+	"rekindle/internal/primary"
+	"rekindle/models"
+)
+
+// joinTimeout bounds how long a new replica may take to get its first copy of the data.
+const joinTimeout = 30 * time.Minute
+
+// create is the body of a run that starts a new cluster, empty or from a snapshot.
+//
+// It may be begun again after it was cut off: the cluster is not available yet, so nobody's data can be in its nodes, and what the
+// first attempt left is removed.
+func (m *Manager) create(ctx context.Context, run models.Run, report *report) error {
+	unlock, err := m.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	if run.Attempts > 1 {
+		if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
+			return err
+		}
+	}
+	for i, node := range cluster.Nodes {
+		if node.Role == models.RolePrimary {
+			report.stage("Starting "+node.Name, nil)
+			if cluster.Nodes[i], err = m.startNew(ctx, cluster, node); err != nil {
+				return err
+			}
+		}
+	}
+	first, _ := cluster.Primary()
+	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
+	if run.Kind == models.RunRestore {
+		result, err := m.fill(ctx, cluster, first, run.SnapshotName, report)
+		if err != nil {
+			return err
+		}
+		message = fmt.Sprintf("The cluster %s was restored from %s: %d keys.", cluster.Name, run.SnapshotName, result.Keys)
+		if result.Expired > 0 {
+			message = fmt.Sprintf("%s %d more had expired since the snapshot.", message, result.Expired)
+		}
+	}
+	for _, node := range cluster.Nodes {
+		if node.Role == models.RoleReplica {
+			if err := m.join(ctx, cluster, node, report); err != nil {
+				return err
+			}
+		}
+	}
+	// From here on somebody may write to it, and it has to come back with its data should it die before its first save.
+	if run.Kind == models.RunRestore && len(cluster.Nodes) == 1 {
+		if err := tell(ctx, cluster, first, "BGSAVE"); err != nil {
+			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
+		}
+	}
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, message)
+}
+
+// fill feeds a snapshot to an empty node and makes it a primary.
+func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.Node, snapshot string, report *report) (primary.Result, error) {
+	row, err := m.DB.Snapshot(ctx, snapshot)
+	if err != nil {
+		return primary.Result{}, err
+	}
+	if row.Damaged() {
+		return primary.Result{}, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
+	}
+	ref := refOf(row)
+	manifest, err := m.archive.Manifest(ctx, ref)
+	if err != nil {
+		return primary.Result{}, fmt.Errorf("restore %s: %w", snapshot, err)
+	}
+	if len(manifest.Parts) != 1 {
+		return primary.Result{}, because(nil, "The snapshot %s has %d shards; only snapshots of one shard can be restored so far.", snapshot, len(manifest.Parts))
+	}
+	part := manifest.Parts[0]
+	var sent atomic.Int64
+	report.stage("Feeding "+node.Name, func() models.Progress {
+		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
+	})
+	result, err := primary.Feed(ctx,
+		primary.Target{Addr: node.Address(), Password: cluster.Password},
+		primary.Dump{Length: part.Bytes, SHA256: part.SHA256, Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.archive.OpenPart(ctx, ref, part) }},
+		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
+	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
+		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
+		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
+		err = errors.Join(m.archive.VerifyPart(ctx, ref, part, nil), err)
+	}
+	if err != nil {
+		return result, fmt.Errorf("restore %s into %s: %w", snapshot, node.Name, err)
+	}
+	report.stage("Feeding "+node.Name, func() models.Progress {
+		return models.Progress{BytesDone: part.Bytes, BytesTotal: part.Bytes, KeysDone: result.Keys, KeysTotal: part.Keys}
+	})
+	return result, nil
+}
+
+// join starts a replica and waits until it is in step with its primary.
+func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) error {
+	report.stage("Attaching replica "+node.Name, nil)
+	node, err := m.startNew(ctx, cluster, node)
+	if err != nil {
+		return err
+	}
+	deadline, cancel := context.WithTimeout(ctx, joinTimeout)
+	defer cancel()
+	for {
+		s, err := m.probe(deadline, cluster, node)
+		if err == nil && s.replica && s.linkUp && !s.loading {
+			return nil
+		}
+		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
+			return because(err, "The replica %s ended while it was being attached.", node.Name)
+		}
+		if !m.pause(deadline, 50*time.Millisecond) {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return because(err, "The replica %s did not get in step with its primary within %s.", node.Name, joinTimeout)
+		}
+	}
+}
+
+// startNew starts a node for the first time. A port that somebody took since it was picked is exchanged for another, unless it was asked for.
+func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
+	for {
+		err := m.start(ctx, cluster, node)
+		if !errors.Is(err, launch.ErrPortTaken) {
+			return node, err
+		}
+		moved, could, failure := m.DB.RepickPort(ctx, cluster, node)
+		if failure != nil || !could {
+			return node, errors.Join(failure, because(err, "The port %d that the node %s was to have is taken by another program.", node.Port, node.Name))
+		}
+		node = moved
+	}
+}
+
+// start starts a node as the catalog wants it, or finds it running.
+func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	want := launch.Node{
+		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
+		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
+	}
+	if node.Role == models.RoleReplica {
+		first, found := cluster.Primary()
+		if !found {
+			return because(nil, "The cluster %s has no primary.", cluster.Name)
+		}
+		want.PrimaryHost, want.PrimaryPort = first.Host, first.Port
+	}
+	if m.foreignNode(ctx, cluster, node.Name) {
+		return because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
+			"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
+	}
+	if err := m.Nodes.Start(ctx, want); err != nil {
+		return because(err, "The node %s could not be started. Its log says why.", node.Name)
+	}
+	return nil
+}
+
+// savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
+// application never feels a fork.
+func savesItself(cluster models.Cluster, node models.Node) bool {
+	return node.Role == models.RoleReplica || len(cluster.Nodes) == 1
+}
+
+// wipe removes the nodes of a cluster that could not be created. The cluster's row stays and says why.
+func (m *Manager) wipe(ctx context.Context, run models.Run) error {
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	if cluster.Status != models.ClusterCreating {
+		return nil // its completion was written although the answer to that was lost: somebody may have data in it
+	}
+	return m.removeNodes(ctx, cluster, cluster.Nodes)
+}
+
+// removeNodes stops nodes without saving and removes their files. Those of another cluster of that name stay.
+func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
+	var failures []error
+	for _, node := range nodes {
+		if m.foreignNode(ctx, cluster, node.Name) {
+			m.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
+			continue
+		}
+		err := m.Nodes.Stop(ctx, cluster.Name, node.Name, false)
+		if err == nil {
+			err = m.Nodes.Remove(ctx, cluster.Name, node.Name)
+		}
+		if err != nil {
+			failures = append(failures, because(err, "The node %s could not be removed.", node.Name))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// lock waits until nobody else changes the nodes of this cluster.
+func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err error) {
+	for {
+		taken, err := m.DB.TryLock(ctx, cluster, m.Owner)
+		if err != nil {
+			return nil, err
+		}
+		if taken {
+			return m.unlocker(ctx, cluster), nil
+		}
+		if !m.pause(ctx, 50*time.Millisecond) {
+			return nil, fmt.Errorf("lock %s: %w", cluster, context.Cause(ctx))
+		}
+	}
+}
+
+func (m *Manager) unlocker(ctx context.Context, cluster string) func() {
+	return func() {
+		if err := m.DB.Unlock(context.WithoutCancel(ctx), cluster, m.Owner); err != nil {
+			m.Logger.Error("unlock", "cluster", cluster, "error", err)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rekindle/models"
+)
+
+// errFinalSnapshot marks a deletion that did not begin because its final snapshot failed.
+var errFinalSnapshot = errors.New("the final snapshot failed")
+
+// delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
+// From the nodes on there is no way back, and each step may be repeated.
+func (m *Manager) delete(ctx context.Context, run models.Run, report *report) error {
+	unlock, err := m.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	if run.SnapshotName != "" {
+		if err := m.finalSnapshot(ctx, run, report); err != nil {
+			return err
+		}
+	}
+	report.stage("Stopping the nodes", nil)
+	if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
+		return err
+	}
+	names, err := m.DB.AutomaticSnapshots(ctx, cluster.ID)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		report.stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
+		if err := m.removeAutomatic(ctx, name); err != nil {
+			return because(err, "Its nodes are gone, but its automatic snapshots could not all be removed from the store. Delete it again when the store answers.")
+		}
+	}
+	return m.DB.CompleteClusterDeletion(context.WithoutCancel(ctx), run)
+}
+
+// finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
+func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *report) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err != nil {
+		return errors.Join(errFinalSnapshot, err)
+	}
+	if row.Usable() {
+		return nil
+	}
+	measured, err := m.take(ctx, run.ClusterID, run.SnapshotName, true, report)
+	if err != nil {
+		return errors.Join(errFinalSnapshot, err)
+	}
+	return m.DB.CompleteSnapshot(context.WithoutCancel(ctx), run, measured)
+}
+
+// removeAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.
+func (m *Manager) removeAutomatic(ctx context.Context, name string) error {
+	for {
+		free, err := m.DB.ClaimSnapshotForRemoval(ctx, name)
+		if err != nil {
+			return err
+		}
+		if free {
+			break
+		}
+		if !m.pause(ctx, time.Second) {
+			return context.Cause(ctx)
+		}
+	}
+	row, err := m.DB.Snapshot(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := m.removeStored(ctx, row); err != nil {
+		return err
+	}
+	return m.DB.RemoveSnapshotRow(ctx, name)
+}

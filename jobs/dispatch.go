@@ -1,0 +1,200 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"rekindle/models"
+)
+
+// settleTimeout bounds the clean-up after a run, which never happens on the run's own context: that one may have ended.
+const settleTimeout = 2 * time.Minute
+
+// dispatch claims runs as long as there are any and the limits allow, then waits to be woken.
+func (m *Manager) dispatch() {
+	var running sync.WaitGroup
+	defer running.Wait()
+	var mu sync.Mutex
+	transfers, chores := 0, 0
+	count := func(run models.Run, n int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if transfer(run) {
+			transfers += n
+		} else {
+			chores += n
+		}
+	}
+	allowed := func(run models.Run) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if !transfer(run) {
+			return chores < m.Chores && m.verifyMayRun(run, transfers)
+		}
+		return transfers < m.Transfers && m.hostAllows(run)
+	}
+	for m.run.Err() == nil {
+		run, claimed, err := m.DB.ClaimRun(m.run, m.Owner, allowed)
+		switch {
+		case err != nil && m.run.Err() == nil:
+			m.Logger.Error("claim run", "error", err)
+			m.pause(m.run, time.Second)
+		case claimed:
+			count(run, 1)
+			running.Go(func() {
+				defer m.Wake()
+				defer count(run, -1)
+				m.execute(run)
+			})
+		default:
+			select {
+			case <-m.wake:
+			case <-m.run.Done():
+			}
+		}
+	}
+}
+
+// transfer tells whether a run moves data, and so needs memory and bandwidth.
+func transfer(run models.Run) bool {
+	switch run.Kind {
+	case models.RunCopy, models.RunExport, models.RunImport:
+		return true
+	}
+	return run.Kind == models.RunSnapshot || run.Kind == models.RunRestore || (run.Kind == models.RunDelete && run.SnapshotName != "")
+}
+
+// hostAllows keeps the number of forks on one host within the limit.
+func (m *Manager) hostAllows(run models.Run) bool {
+	if run.Kind != models.RunSnapshot {
+		return true
+	}
+	cluster, err := m.DB.ClusterByID(m.run, run.ClusterID)
+	if err != nil || len(cluster.Nodes) == 0 {
+		return true // it will fail with a reason when it begins
+	}
+	n, err := m.DB.SnapshotsOnHost(m.run, cluster.Nodes[0].Host)
+	return err == nil && n < m.SnapshotsPerHost
+}
+
+// pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
+func (m *Manager) pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// execute carries out one run and settles it, whatever happens.
+func (m *Manager) execute(run models.Run) {
+	ctx, cancel := context.WithCancelCause(m.run)
+	defer cancel(nil)
+	_ = m.conduct(ctx, cancel, run, func(report *report) error { return m.carryOut(ctx, run, report) })
+}
+
+// conduct does what a run is about, with its progress written down, and settles it. It returns how the run ended.
+func (m *Manager) conduct(ctx context.Context, cancel context.CancelCauseFunc, run models.Run, body func(*report) error) error {
+	logger := m.Logger.With("run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
+	logger.Info("run begins")
+	report := m.startReport(ctx, run, cancel)
+	if transfer(run) {
+		m.moving.Add(1)
+		defer m.moving.Add(-1)
+	}
+	err := guarded(func() error { return body(report) })
+	report.end()
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	clean, done := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer done()
+	if settled := m.settle(clean, run, err); settled != nil {
+		logger.Error("run could not be settled", "error", settled)
+	}
+	switch {
+	case err == nil:
+		logger.Info("run succeeded")
+	case errors.Is(err, errCancelled), errors.Is(err, errStopping):
+		logger.Info("run cut off", "cause", context.Cause(ctx))
+	default:
+		logger.Error("run failed", "error", err)
+	}
+	return err
+}
+
+// carryOut calls the body of the run's kind.
+func (m *Manager) carryOut(ctx context.Context, run models.Run, report *report) error {
+	if run.Attempts > maxBegins {
+		return errTooOften
+	}
+	switch run.Kind {
+	case models.RunSnapshot:
+		return m.snapshot(ctx, run, report)
+	case models.RunCreate, models.RunRestore:
+		return m.create(ctx, run, report)
+	case models.RunModify:
+		return m.modify(ctx, run, report)
+	case models.RunDelete:
+		return m.delete(ctx, run, report)
+	case models.RunDeleteSnapshot:
+		return m.deleteSnapshot(ctx, run, report)
+	case models.RunCopy:
+		return m.copySnapshot(ctx, run, report)
+	case models.RunExport:
+		return m.export(ctx, run, report)
+	case models.RunImport:
+		return m.importSnapshot(ctx, run, report)
+	case models.RunVerify:
+		return m.verify(ctx, run, report)
+	case models.RunRebuild:
+		return m.rebuild(ctx, run, report)
+	}
+	return fmt.Errorf("unknown kind of run %q", run.Kind)
+}
+
+// maxBegins is how often a run is begun again after the console was killed in its middle, for it may be what kills it.
+const maxBegins = 10
+
+var errTooOften = errors.New("it was begun several times and the console ended each time in its middle")
+
+// settle writes down how a run that did not succeed ended. Bodies settle their success themselves.
+func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
+	if err == nil {
+		return nil
+	}
+	status, reason := models.RunFailed, sentence(err)
+	if errors.Is(err, errCancelled) {
+		status, reason = models.RunCancelled, "It was cancelled."
+	}
+	// What can simply be begun again is, when the console is stopped: only a snapshot's moment cannot be had again.
+	if errors.Is(err, errStopping) && run.Kind != models.RunSnapshot && !uploaded(run) {
+		return m.DB.Requeue(ctx, run.ID)
+	}
+	switch run.Kind {
+	case models.RunSnapshot:
+		return errors.Join(m.discard(ctx, run), m.DB.FailSnapshot(ctx, run, status, reason))
+	case models.RunCreate, models.RunRestore:
+		m.suspect(ctx, run, err)
+		return errors.Join(m.wipe(ctx, run), m.DB.FailCluster(ctx, run, status, reason))
+	case models.RunCopy, models.RunExport, models.RunImport:
+		return m.settleMove(ctx, run, err, status, reason)
+	case models.RunVerify:
+		return m.DB.FailVerify(ctx, run, status, reason)
+	case models.RunModify:
+		return m.DB.FailModify(ctx, run, reason)
+	case models.RunDelete:
+		if errors.Is(err, errFinalSnapshot) {
+			return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, reason))
+		}
+		return m.DB.FailRun(ctx, run, reason)
+	default:
+		return m.DB.FailRun(ctx, run, reason)
+	}
+}

@@ -1,0 +1,185 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// export is the body of a run that writes a snapshot's shards as plain RDB files into a store of the person's own.
+//
+// Nothing that is there is overwritten: all names are looked at first, and written down as free before the first byte is written. A
+// store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
+// when it is ours, and the rest is written. A run that fails removes what it has written.
+func (m *Manager) export(ctx context.Context, run models.Run, report *report) (err error) {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	source, err := m.DB.Snapshot(ctx, options.Source)
+	if err != nil {
+		return err
+	}
+	manifest, err := m.archive.Manifest(ctx, refOf(source))
+	if err != nil {
+		return fmt.Errorf("export %s: %w", source.Name, err)
+	}
+	st, release, err := m.openTarget(ctx, options.Store)
+	if err != nil {
+		return err
+	}
+	defer release()
+	w := exporter{m: m, st: st, run: run, options: options, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
+	done := false
+	defer func() {
+		if !done && !errors.Is(context.Cause(ctx), errStopping) {
+			err = errors.Join(err, w.remove(ctx))
+		}
+	}()
+	if err := w.write(ctx); err != nil {
+		return err
+	}
+	done = true
+	files := models.ExportedObject(options.Target, 1)
+	if n := len(manifest.Parts); n > 1 {
+		files = fmt.Sprintf("%s to %s", files, models.ExportedObject(options.Target, n))
+	}
+	where := files + " in " + options.Store
+	report.stage("Written: "+where, nil)
+	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
+}
+
+type exporter struct {
+	m       *Manager
+	st      store.Store
+	run     models.Run
+	options models.RunOptions
+	ref     archive.Ref
+	parts   []archive.Part
+	ours    map[string]int64 // objects that this run has written for certain, with their lengths
+	report  *report
+	total   int64
+	done    int64
+}
+
+func (w *exporter) key(part archive.Part) string {
+	return models.ExportedObject(w.options.Target, part.Number)
+}
+
+func (w *exporter) write(ctx context.Context) error {
+	if len(w.options.Written) > 0 { // an earlier attempt had begun
+		if err := clearRemains(ctx, w.st, w.options.Written...); err != nil {
+			return err
+		}
+	}
+	var missing []archive.Part
+	for _, part := range w.parts {
+		there, err := w.find(ctx, part)
+		if err != nil {
+			return err
+		}
+		if !there {
+			missing = append(missing, part)
+		}
+	}
+	keys := make([]string, len(missing))
+	for i, part := range missing {
+		keys[i] = w.key(part)
+	}
+	if err := w.m.DB.NoteWritten(ctx, w.run.ID, keys...); err != nil {
+		return err
+	}
+	for _, part := range missing {
+		if err := w.put(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// find tells whether a part's file is there already from an earlier attempt. Anybody else's file ends the export.
+func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
+	key := w.key(part)
+	object, err := w.st.Stat(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for %s in %s: %w", key, w.options.Store, err)
+	case !slices.Contains(w.options.Written, key) || object.Size != part.Bytes:
+		return false, because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.options.Store)
+	}
+	check := w.stage("Reading %s back", key)
+	if err := archive.VerifyPlain(ctx, w.st, key, part, check); errors.Is(err, archive.ErrDamaged) {
+		return false, because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.options.Store)
+	} else if err != nil {
+		return false, err
+	}
+	w.ours[key] = part.Bytes
+	w.done += part.Bytes
+	return true, nil
+}
+
+func (w *exporter) stage(format, key string) *archive.Progress {
+	var progress archive.Progress
+	before := w.done
+	w.report.stage(fmt.Sprintf(format, key), func() models.Progress {
+		return models.Progress{BytesDone: before + progress.Bytes(), BytesTotal: w.total}
+	})
+	return &progress
+}
+
+func (w *exporter) put(ctx context.Context, part archive.Part) error {
+	key := w.key(part)
+	written := w.stage("Writing %s", key)
+	if err := w.m.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
+		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDenied) {
+			return because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.options.Store)
+		}
+		return err
+	}
+	w.ours[key] = part.Bytes
+	if err := archive.VerifyPlain(ctx, w.st, key, part, w.stage("Reading %s back", key)); err != nil {
+		return because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.options.Store)
+	}
+	w.done += part.Bytes
+	return nil
+}
+
+// remove takes away what this run has written for certain: it saw its Put succeed, or wrote down that the name was free and reads
+// the very bytes back.
+func (w *exporter) remove(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if row, err := w.m.DB.Run(ctx, w.run.ID); err == nil {
+		if options, err := row.ReadOptions(); err == nil {
+			w.options = options
+		}
+	}
+	var left []string
+	var failures []error
+	for _, part := range w.parts { // what an earlier attempt may have written, if it is the very same bytes
+		key := w.key(part)
+		if _, sure := w.ours[key]; sure || !slices.Contains(w.options.Written, key) || w.run.Attempts <= 1 {
+			continue
+		}
+		if archive.VerifyPlain(ctx, w.st, key, part, new(archive.Progress)) == nil {
+			w.ours[key] = part.Bytes
+		}
+	}
+	for key, size := range w.ours {
+		if err := removeSized(ctx, w.st, key, size); err != nil {
+			left, failures = append(left, key), append(failures, err)
+		}
+	}
+	if len(failures) > 0 {
+		return w.m.leftBehind(errors.Join(failures...), strings.Join(left, ", "))
+	}
+	return nil
+}

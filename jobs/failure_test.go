@@ -1,0 +1,268 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// troubled is a real store whose writing can be held up or made to fail in the middle, as networks and disks do.
+type troubled struct {
+	store.Store
+	mu      sync.Mutex
+	after   int64         // bytes of an object that still go through
+	failure error         // what then happens
+	reached chan struct{} // closed when that point is reached
+	goOn    chan struct{} // waited for there, when not nil
+}
+
+func (s *troubled) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.reached == nil || !strings.HasSuffix(key, ".zst") {
+		return s.Store.Put(ctx, key, r)
+	}
+	return s.Store.Put(ctx, key, io.MultiReader(io.LimitReader(r, s.after), &stop{ctx, s, r}))
+}
+
+type stop struct {
+	ctx context.Context
+	s   *troubled
+	r   io.Reader
+}
+
+func (s *stop) Read(p []byte) (int, error) {
+	if s.s.reached != nil {
+		close(s.s.reached)
+		s.s.reached = nil
+		if s.s.goOn != nil {
+			select {
+			case <-s.s.goOn:
+			case <-s.ctx.Done():
+				return 0, context.Cause(s.ctx)
+			}
+		}
+	}
+	if s.s.failure != nil {
+		return 0, s.s.failure
+	}
+	return s.r.Read(p)
+}
+
+func newTroubled(t *testing.T) (*console, *troubled) {
+	t.Helper()
+	data := t.TempDir()
+	real, err := dir.Open(filepath.Join(data, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &troubled{Store: real}
+	return newConsoleWith(t, clockwork.NewRealClock(), data, st), st
+}
+
+func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		failure error
+		before  func(c *console, cluster models.Cluster, run models.Run) // in the middle of the transfer
+		status  models.RunStatus
+		reason  string
+	}{
+		"the store is full":           {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "The snapshot store is full."},
+		"the store is read-only":      {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be written"},
+		"the bucket does not answer":  {failure: fmt.Errorf("write: %w", store.ErrUnavailable), status: models.RunFailed, reason: "The snapshot store does not answer."},
+		"the bucket does not encrypt": {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},
+		"the bucket refuses the key":  {failure: fmt.Errorf("write: %w: %w", store.ErrCredentials, store.ErrDenied), status: models.RunFailed, reason: "does not accept the console's credentials"},
+		"the replica dies": {status: models.RunFailed, reason: "The replica orders-002 stopped answering after", before: func(c *console, cluster models.Cluster, _ models.Run) {
+			if err := c.nodes.Kill(c.t.Context(), "orders", "orders-002"); err != nil {
+				c.t.Fatal(err)
+			}
+		}},
+		"somebody cancels it": {status: models.RunCancelled, reason: "It was cancelled.", before: func(c *console, _ models.Cluster, run models.Run) {
+			if err := c.db.CancelRun(c.t.Context(), run.ID); err != nil {
+				c.t.Fatal(err)
+			}
+			testkit.WaitFor(c.t, "the run to be cancelled", func() bool {
+				run, _ = c.db.Run(c.t.Context(), run.ID)
+				return run.Status.Ended()
+			})
+		}},
+		"the console is stopped": {status: models.RunFailed, reason: "Rekindle was stopped", before: func(c *console, _ models.Cluster, _ models.Run) {
+			c.stop()
+			c.start()
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, st := newTroubled(t)
+			cluster := c.create(c.spec("orders", 1))[0]
+			source := c.primary(cluster)
+			fillBig(t, source, 24)
+			reached, goOn := make(chan struct{}), make(chan struct{})
+			st.mu.Lock()
+			st.after, st.failure, st.reached, st.goOn = 1<<20, test.failure, reached, goOn
+			st.mu.Unlock()
+			run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.manager.Wake()
+			<-reached
+			if test.before != nil {
+				test.before(c, cluster, run)
+			}
+			close(goOn)
+			snapshot := c.awaitSnapshot("s1")
+			run, err = c.db.Run(t.Context(), run.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if snapshot.Status != models.SnapshotFailed || run.Status != test.status || !strings.Contains(snapshot.StatusReason, test.reason) {
+				t.Errorf("snapshot is %s, run is %s, reason %q; want failed, %s, %q", snapshot.Status, run.Status, snapshot.StatusReason, test.status, test.reason)
+			}
+			if files := c.stored(); len(files) != 0 {
+				t.Errorf("the store still has %v", files)
+			}
+			st.mu.Lock()
+			st.failure = nil
+			st.mu.Unlock()
+			testkit.WaitFor(t, "the replica to be there", func() bool {
+				found, err := c.manager.SnapshotSource(t.Context(), cluster)
+				return err == nil && !found.Fallback
+			})
+			c.await("orders", models.ClusterAvailable)
+			if again := c.snapshot("orders", "s2"); again.Status != models.SnapshotAvailable {
+				t.Errorf("the next snapshot is %s (%s), want available", again.Status, again.StatusReason)
+			}
+		})
+	}
+}
+
+func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		damage func(path string) error
+		reason string
+	}{
+		"a flipped bit": {func(path string) error {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			b[len(b)/2] ^= 1
+			return os.WriteFile(path, b, 0o600)
+		}, "does not match"},
+		"a cut part":     {func(path string) error { return os.Truncate(path, 1000) }, "does not match"},
+		"a missing part": {os.Remove, "missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newConsole(t, clockwork.NewRealClock())
+			fillBig(t, c.primary(c.create(c.spec("orders", 0))[0]), 4)
+			c.snapshot("orders", "s1")
+			if err := test.damage(filepath.Join(c.data, "snapshots", "orders", "s1", "part-0001.rdb.zst")); err != nil {
+				t.Fatal(err)
+			}
+			spec := c.spec("copy", 0)
+			spec.Snapshot = "s1"
+			if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+				t.Fatal(err)
+			}
+			c.manager.Wake()
+			cluster := c.await("copy", models.ClusterRestoreFailed)
+			if !strings.Contains(cluster.StatusReason, test.reason) {
+				t.Errorf("the reason is %q, want one with %q", cluster.StatusReason, test.reason)
+			}
+			if running, err := c.nodes.Running(t.Context(), "copy", "copy-001"); err != nil || running {
+				t.Errorf("the node still runs (%v)", err)
+			}
+			if snapshot, err := c.db.Snapshot(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable {
+				t.Errorf("the snapshot is %s (%v), want it untouched", snapshot.Status, err)
+			}
+			if err := c.db.DeleteCluster(t.Context(), "copy", "", "test"); err != nil {
+				t.Fatal(err)
+			}
+			c.manager.Wake()
+			testkit.WaitFor(t, "the cluster to be gone", func() bool {
+				_, err := c.db.Cluster(t.Context(), "copy")
+				return models.HasCode(err, models.CodeClusterNotFound)
+			})
+		})
+	}
+}
+
+func TestSourceWithoutReplicasIsThePrimaryWithItsMemory(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("alone", 0))[0]
+	source, err := c.manager.SnapshotSource(t.Context(), cluster)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !source.Fallback || !source.Fits || source.UsedMemory <= 0 || source.Available <= 0 {
+		t.Errorf("the source is %+v, want the primary as a fallback, with its memory", source)
+	}
+}
+
+func TestFailedFinalSnapshotKeepsTheCluster(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	source := c.primary(c.create(c.spec("orders", 0))[0])
+	testkit.Fill(t, source, 50)
+	want := testkit.Fingerprint(t, source)
+	st.mu.Lock()
+	st.failure, st.reached = fmt.Errorf("write: %w", store.ErrFull), make(chan struct{})
+	st.mu.Unlock()
+	if err := c.db.DeleteCluster(t.Context(), "orders", "last", "test"); err != nil {
+		t.Fatal(err)
+	}
+	c.manager.Wake()
+	cluster := c.await("orders", models.ClusterAvailable)
+	if !strings.Contains(cluster.StatusReason, "It was not deleted.") {
+		t.Errorf("the reason is %q", cluster.StatusReason)
+	}
+	if got := testkit.Fingerprint(t, source); got != want {
+		t.Error("the data changed")
+	}
+	if files := c.stored(); len(files) != 0 {
+		t.Errorf("the store still has %v", files)
+	}
+}
+
+func TestSnapshotInTheStoreThatTheCatalogDoesNotKnowIsNeverTouched(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	c.snapshot("orders", "precious")
+	if err := c.db.RemoveSnapshotRow(t.Context(), "precious"); err != nil { // as if the database had been lost
+		t.Fatal(err)
+	}
+	before := c.stored()
+	second := c.snapshot("orders", "precious")
+	if second.Status != models.SnapshotFailed || !strings.Contains(second.StatusReason, "already has a snapshot of this name") {
+		t.Errorf("the second one is %s (%s), want failed with the reason", second.Status, second.StatusReason)
+	}
+	if err := c.db.DeleteSnapshots(t.Context(), []string{"precious"}, "test"); err != nil {
+		t.Fatal(err)
+	}
+	c.manager.Wake()
+	testkit.WaitFor(t, "the failed one to be gone from the catalog", func() bool {
+		_, err := c.db.Snapshot(t.Context(), "precious")
+		return models.HasCode(err, models.CodeSnapshotNotFound)
+	})
+	if after := c.stored(); len(before) != 2 || strings.Join(after, " ") != strings.Join(before, " ") {
+		t.Errorf("the store had %v and has %v", before, after)
+	}
+}

@@ -1,0 +1,344 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/rdb"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// errUploadCut is why an upload ends when the browser goes away.
+var errUploadCut = errors.New("the upload was cut off")
+
+// incoming is a file that is to become a shard of a snapshot.
+type incoming struct {
+	name string
+	body io.ReadCloser
+}
+
+// importSnapshot is the body of an import of objects from a store.
+func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *report) error {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	if options.Upload {
+		return because(nil, "The upload was cut off. Upload it again.")
+	}
+	total := int64(0)
+	sizes := make([]int64, len(options.Sources))
+	report.stage("Looking for the files", nil)
+	for i, source := range options.Sources {
+		if sizes[i], err = m.objectSize(ctx, source); err != nil {
+			return err
+		}
+		total += sizes[i]
+	}
+	number := 0
+	return m.receive(ctx, run, report, total, func() (incoming, error) {
+		if number == len(options.Sources) {
+			return incoming{}, io.EOF
+		}
+		number++
+		return m.openObject(ctx, options.Sources[number-1])
+	})
+}
+
+// foreignObject opens the store that an object lies in.
+func (m *Manager) foreignObject(ctx context.Context, url string) (store.Store, string, func(), error) {
+	location, key, ok := models.SplitObject(url)
+	if !ok {
+		return nil, "", nil, because(nil, "%s names no file.", url)
+	}
+	if folder, isDir := strings.CutPrefix(location, "dir:"); isDir {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it to write would make it
+			return nil, "", nil, because(err, "There is no folder %s, or the console may not look into it.", folder)
+		}
+	}
+	st, release, err := m.openOther(ctx, location)
+	return st, key, release, err
+}
+
+func (m *Manager) objectSize(ctx context.Context, url string) (int64, error) {
+	st, key, release, err := m.foreignObject(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	object, err := st.Stat(ctx, key)
+	if err != nil {
+		return 0, objectReason(url, err)
+	}
+	return object.Size, nil
+}
+
+func (m *Manager) openObject(ctx context.Context, url string) (incoming, error) {
+	st, key, release, err := m.foreignObject(ctx, url)
+	if err != nil {
+		return incoming{}, err
+	}
+	body, err := st.Open(ctx, key)
+	if err != nil {
+		release()
+		return incoming{}, objectReason(url, err)
+	}
+	return incoming{name: url, body: &released{body, release}}, nil
+}
+
+func objectReason(url string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrKey):
+		return because(err, "There is no file %s.", url)
+	case errors.Is(err, store.ErrDenied):
+		return because(err, "The file %s may not be read by the console.", url)
+	}
+	return because(err, "The file %s could not be read. The log says more.", url)
+}
+
+type released struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r *released) Close() error {
+	err := r.ReadCloser.Close()
+	r.release()
+	return err
+}
+
+// receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing is believed
+// that a file says: its structure, end and checksum are judged while it streams into the store, and what was stored is read back.
+func (m *Manager) receive(ctx context.Context, run models.Run, report *report, total int64, next func() (incoming, error)) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err != nil {
+		return err
+	}
+	if complete, err := m.clearPlace(ctx, run, row); err != nil || complete {
+		return err
+	}
+	found := gathered{}
+	var raw atomic.Int64
+	for number := 1; ; number++ {
+		file, err := next()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			return err
+		}
+		part, seen, err := m.receivePart(ctx, row, number, file, &raw, total, report)
+		if err != nil {
+			return importReason(ctx, file.name, seen, err)
+		}
+		if err := found.add(file.name, part, seen); err != nil {
+			return err
+		}
+		if number == models.MaxImportShards+1 {
+			return because(nil, "There are more than %d files; a cluster has no more shards than that.", models.MaxImportShards)
+		}
+	}
+	if len(found.parts) == 0 {
+		return because(nil, "No file came along. Choose an RDB file.")
+	}
+	return m.commitMove(ctx, run, found.manifest(row))
+}
+
+func (m *Manager) receivePart(ctx context.Context, row models.Snapshot, number int, file incoming, raw *atomic.Int64, total int64, report *report) (archive.Part, archive.Imported, error) {
+	body := &counted{ReadCloser: file.body, n: raw}
+	defer body.Close()
+	var progress, check archive.Progress
+	report.stage("Receiving "+path.Base(file.name), func() models.Progress {
+		return models.Progress{BytesDone: raw.Load(), BytesTotal: max(total, raw.Load()), KeysDone: progress.Keys()}
+	})
+	part, found, err := m.archive.ImportPart(ctx, refOf(row), number, body, &progress)
+	if err != nil {
+		return part, found, err
+	}
+	report.stage("Reading back what was stored", func() models.Progress {
+		return models.Progress{BytesDone: check.Bytes(), BytesTotal: part.Bytes, KeysDone: max(part.Keys, 0), KeysTotal: max(part.Keys, 0)}
+	})
+	return part, found, m.archive.VerifyPart(ctx, refOf(row), part, &check)
+}
+
+type counted struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// gathered is what the files of an import have turned out to be.
+type gathered struct {
+	parts   []archive.Part
+	engine  string
+	version string
+	said    bool // the engine is what a file says, not what its RDB version suggests
+	names   []string
+	notes   []string
+}
+
+// versionText is what a version may look like: the field comes from a file that anybody may have written.
+var versionText = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,3}$`)
+
+func (g *gathered) add(name string, part archive.Part, found archive.Imported) error {
+	for _, other := range g.parts {
+		if other.SHA256 == part.SHA256 && part.Keys != 0 {
+			return because(nil, "The file %.200s is the same as %.200s. Each shard has a file of its own.", name, g.names[other.Number-1])
+		}
+	}
+	engine, version := "redis", found.Header.Aux["redis-ver"]
+	if text := found.Header.Aux["valkey-ver"]; text != "" || part.RDBVersion >= 80 {
+		engine, version = "valkey", text
+	}
+	said := versionText.MatchString(version)
+	if !said {
+		engine, version = rdb.OldestReader(part.RDBVersion)
+	}
+	if g.engine == "" {
+		g.engine, g.version, g.said = engine, version, said
+	}
+	if found.Unknown {
+		g.notes = append(g.notes, fmt.Sprintf("Part %d holds something that this Rekindle does not know, so its keys were not counted.", part.Number))
+	}
+	if found.Unchecked {
+		g.notes = append(g.notes, fmt.Sprintf("Part %d carries no checksum, so only its structure could be checked.", part.Number))
+	}
+	// A file may claim any use of memory. What cannot be true is left out, or the snapshot could never be restored.
+	if part.UsedMemory > 64<<20+200*part.Bytes {
+		part.UsedMemory = 0
+	}
+	g.parts, g.names = append(g.parts, part), append(g.names, path.Base(name))
+	return nil
+}
+
+func (g *gathered) manifest(row models.Snapshot) archive.Manifest {
+	m := archive.Manifest{Snapshot: row.Name, Cluster: row.ClusterName, Source: archive.Manual, Engine: g.engine, EngineVersion: g.version,
+		CreatedAt: row.CreatedAt, Parts: g.parts}
+	need := int64(0) // of the largest shard
+	for _, p := range g.parts {
+		m.RDBVersion = max(m.RDBVersion, p.RDBVersion)
+		m.Configuration.UsedMemory += p.UsedMemory
+		used := p.UsedMemory
+		if used == 0 {
+			used = 2 * p.Bytes // an RDB is about half of what its data takes in memory
+		}
+		need = max(need, used)
+	}
+	m.Configuration.Engine, m.Configuration.Version = g.engine, g.version
+	m.Configuration.NodeType, m.Configuration.Shards = models.SuggestNodeType(need).Name, len(g.parts)
+	m.Origin = fmt.Sprintf("Imported from %s. ", list(g.names))
+	if g.said {
+		m.Origin += "The engine is the one that the file names."
+	} else {
+		m.Origin += fmt.Sprintf("The file does not name its engine; %s %s is the oldest that can load it.", g.engine, g.version)
+	}
+	m.Origin += " The node type is a suggestion."
+	if len(g.notes) > 0 {
+		m.Origin += " " + strings.Join(g.notes[:min(3, len(g.notes))], " ")
+	}
+	return m
+}
+
+// list names a few files and counts the others.
+func list(names []string) string {
+	shown := make([]string, 0, 3)
+	for _, name := range names[:min(3, len(names))] {
+		shown = append(shown, fmt.Sprintf("%.80s", printable(name)))
+	}
+	text := strings.Join(shown, ", ")
+	if more := len(names) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// printable leaves out of a file's name what could play tricks on a page or a terminal.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfffd {
+			return '_'
+		}
+		return r
+	}, name)
+}
+
+// importReason says in a sentence why a file was refused.
+func importReason(ctx context.Context, name string, found archive.Imported, err error) error {
+	var said reason
+	if _, refused := models.AsFaults(err); refused || ctx.Err() != nil || errors.As(err, &said) {
+		return err
+	}
+	file := fmt.Sprintf("The file %.200s", printable(name))
+	switch {
+	case errors.Is(err, rdb.ErrNotRDB):
+		return because(err, "%s is not an RDB file: it begins neither with REDIS nor with VALKEY.", file)
+	case errors.Is(err, archive.ErrRefused) && found.Header.Version != 0 && !rdb.Known(found.Header.Version):
+		return because(err, "%s is an RDB of version %d, which this Rekindle does not know. Upgrade Rekindle, or export it with an older engine.", file, found.Header.Version)
+	case errors.Is(err, archive.ErrBomb):
+		return because(err, "%s grows out of all proportion when it is decompressed. It was refused.", file)
+	case errors.Is(err, rdb.ErrTruncated):
+		return because(err, "%s ends too early: a part of it is missing. Nothing of it was kept.", file)
+	case errors.Is(err, rdb.ErrChecksum):
+		return because(err, "%s is damaged: its checksum does not match its data. Nothing of it was kept.", file)
+	case errors.Is(err, rdb.ErrCorrupt), errors.Is(err, archive.ErrRefused):
+		return because(err, "%s is damaged: it makes no sense as an RDB. Nothing of it was kept.", file)
+	}
+	return err
+}
+
+// Upload is an import whose files come from a browser: it returns when the snapshot is available or refused. The files stream into the
+// store; next gives one after the other and ends with io.EOF. size is how many bytes will come, about.
+func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error) {
+	select {
+	case m.uploads <- struct{}{}:
+		defer func() { <-m.uploads }()
+	default:
+		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: fmt.Sprintf("%d uploads are under way, which is the limit. Try again when one of them has ended.", cap(m.uploads))}}
+	}
+	m.loops.Add(1)
+	defer m.loops.Done()
+	if m.run.Err() != nil {
+		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: "Rekindle is being stopped. Try again when it runs."}}
+	}
+	run, err := m.DB.BeginUpload(ctx, spec, m.Owner)
+	if err != nil {
+		return run, err
+	}
+	working, cancel := context.WithCancelCause(m.run)
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(errUploadCut) })()
+	err = m.conduct(working, cancel, run, func(report *report) error {
+		return m.receive(working, run, report, size, func() (incoming, error) {
+			name, body, err := next()
+			return incoming{name: printable(name), body: body}, err
+		})
+	})
+	if err != nil {
+		return run, models.Faults{{Code: models.CodeInvalid, Field: "file", Message: sentence(err)}}
+	}
+	return run, nil
+}
+
+// guarded turns a panic into a failure of this run, not of the console.
+func guarded(body func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return body()
+}

@@ -1,0 +1,214 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-co-op/gocron/v2"
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/launch"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// Config is what a [Manager] is built from. The limits have defaults.
+type Config struct {
+	DB     *models.DB
+	Store  store.Store
+	Nodes  *launch.Local
+	Host   *Host
+	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
+	Logger *slog.Logger
+	Owner  string // names this console in the catalog, different for every process
+	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
+	OpenStore func(ctx context.Context, url string) (store.Store, error)
+
+	Transfers        int           // snapshots and restores at once (2): each needs some 20 MiB
+	SnapshotsPerHost int           // forks at once on one host (1)
+	Chores           int           // other runs at once (4)
+	SuperviseEvery   time.Duration // 2 s
+}
+
+// Manager carries out runs, supervises nodes and asks the schedule. Start it once, stop it once.
+type Manager struct {
+	Config
+	archive   *archive.Archive
+	scheduler gocron.Scheduler
+	wake      chan struct{}
+	run       context.Context // ends at Stop
+	stop      context.CancelCauseFunc
+	loops     sync.WaitGroup
+	seen      silence
+	uploads   chan struct{}    // one for each upload that goes on
+	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
+	moving    atomic.Int64     // snapshots and restores that go on
+	noted     atomic.Bool      // that the store has more than the catalog
+}
+
+// errStopping is why runs are cut off when the console stops.
+var errStopping = errors.New("the console is being stopped")
+
+// errCancelled is why a run ends when somebody asked for it.
+var errCancelled = errors.New("cancelled by request")
+
+// New builds a manager; nothing happens before [Manager.Start].
+func New(config Config) (*Manager, error) {
+	defaults(&config.Transfers, 2)
+	defaults(&config.SnapshotsPerHost, 1)
+	defaults(&config.Chores, 4)
+	defaults(&config.SuperviseEvery, 2*time.Second)
+	if config.OpenStore == nil {
+		config.OpenStore = openFolder
+	}
+	scheduler, err := gocron.NewScheduler(gocron.WithClock(config.Clock), gocron.WithLocation(time.UTC),
+		gocron.WithLogger(gocron.NewLogger(gocron.LogLevelError)))
+	if err != nil {
+		return nil, fmt.Errorf("build scheduler: %w", err)
+	}
+	m := &Manager{Config: config, archive: archive.New(config.Store), scheduler: scheduler, wake: make(chan struct{}, 1), uploads: make(chan struct{}, config.Transfers)}
+	m.quiet = archive.New(quietStore{config.Store, m})
+	m.run, m.stop = context.WithCancelCause(context.Background())
+	return m, nil
+}
+
+func defaults[T comparable](value *T, otherwise T) {
+	var zero T
+	if *value == zero {
+		*value = otherwise
+	}
+}
+
+// Start puts right what a killed console left behind, then starts the loops. It returns when they run.
+func (m *Manager) Start(ctx context.Context) error {
+	if err := m.recover(ctx); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	ticks := map[string]struct {
+		every time.Duration
+		do    func(context.Context)
+	}{
+		"schedule":  {time.Minute, m.askSchedule},
+		"retention": {time.Hour, m.applyRetention},
+		"sweep":     {time.Hour, m.sweep},
+		"verify":    {time.Minute, m.askVerifications},
+	}
+	for name, tick := range ticks {
+		_, err := m.scheduler.NewJob(gocron.DurationJob(tick.every), gocron.NewTask(func() { tick.do(m.run) }),
+			gocron.WithName(name), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
+		if err != nil {
+			return fmt.Errorf("schedule %s: %w", name, err)
+		}
+	}
+	m.scheduler.Start()
+	m.loops.Go(m.dispatch)
+	m.loops.Go(m.supervise)
+	return nil
+}
+
+// Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
+// begun again at the next start. It waits for them until ctx ends.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.stop(errStopping)
+	err := m.scheduler.Shutdown()
+	done := make(chan struct{})
+	go func() { m.loops.Wait(); close(done) }()
+	select {
+	case <-done:
+		return err
+	case <-ctx.Done():
+		return errors.Join(err, fmt.Errorf("stop jobs: %w", ctx.Err()))
+	}
+}
+
+// StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
+// Replicas first, so that no primary waits for them and none of them is promoted.
+func (m *Manager) StopNodes(ctx context.Context) error {
+	clusters, err := m.DB.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	var stops sync.WaitGroup
+	failures := make([]error, len(clusters))
+	for i, cluster := range clusters {
+		stops.Go(func() {
+			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary} {
+				for _, node := range cluster.Nodes {
+					if node.Role == role {
+						failures[i] = errors.Join(failures[i], m.Nodes.Stop(ctx, cluster.Name, node.Name, true))
+					}
+				}
+			}
+		})
+	}
+	stops.Wait()
+	return errors.Join(failures...)
+}
+
+// Wake says that runs were queued.
+func (m *Manager) Wake() {
+	select {
+	case m.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// askSchedule is the minute tick.
+func (m *Manager) askSchedule(ctx context.Context) {
+	if err := m.recoverRuns(ctx); err != nil && ctx.Err() == nil {
+		m.Logger.Error("recover runs", "error", err)
+	}
+	queued, err := m.DB.QueueDue(ctx)
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Error("ask schedule", "error", err)
+	}
+	if queued > 0 {
+		m.Wake()
+	}
+}
+
+func (m *Manager) applyRetention(ctx context.Context) {
+	outlived, err := m.DB.QueueOutlived(ctx)
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Error("apply retention", "error", err)
+	}
+	if len(outlived) > 0 {
+		m.Wake()
+	}
+}
+
+// OpenPart opens one part of a snapshot for reading: as a plain RDB, or as it is stored.
+func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error) {
+	if plain {
+		return m.archive.OpenPart(ctx, refOf(snapshot), archivePart(part))
+	}
+	return m.archive.OpenStored(ctx, refOf(snapshot), archivePart(part))
+}
+
+// StoreLocation says where snapshots are kept.
+func (m *Manager) StoreLocation() string { return m.Store.Location() }
+
+// CheckStore tells whether the store can be written and read now. An error is a refusal in words.
+func (m *Manager) CheckStore(ctx context.Context) error {
+	if err := m.Store.Check(ctx); err != nil {
+		m.Logger.Warn("check store", "store", m.Store.Location(), "error", err)
+		return models.Faults{{Code: models.CodeInvalid, Message: storeSentence(err)}}
+	}
+	return nil
+}
+
+// HostMemory returns the memory of the host on which nodes are launched, in bytes.
+func (m *Manager) HostMemory(ctx context.Context) (total, available int64, err error) {
+	memory, err := m.Nodes.Memory(ctx)
+	return memory.Total, memory.Available, err
+}
+
+// Engines lists the installed server programs.
+func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) { return m.Host.Engines(ctx) }

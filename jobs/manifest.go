@@ -1,0 +1,58 @@
+package jobs
+
+import (
+	"rekindle/internal/archive"
+	"rekindle/internal/replica"
+	"rekindle/models"
+)
+
+// manifestOf describes a snapshot of one shard for the store.
+func manifestOf(row models.Snapshot, cluster models.Cluster, part archive.Part, origin replica.Origin) archive.Manifest {
+	return archive.Manifest{
+		FormatVersion: archive.FormatVersion, Snapshot: row.Name, Cluster: row.ClusterName, Source: row.Source,
+		Engine: origin.Engine, EngineVersion: origin.Version, RDBVersion: part.RDBVersion,
+		CreatedAt: row.CreatedAt,
+		Configuration: archive.Configuration{
+			Description: row.Description, NodeType: row.NodeType, Engine: row.Engine, Version: row.EngineVersion, Port: row.Port, Replicas: row.Replicas, Shards: row.Shards,
+			RetentionLimit: row.RetentionLimit, SnapshotWindow: row.SnapshotWindow.String(), MaxMemory: cluster.MaxMemory(),
+			UsedMemory: origin.UsedMemory, AuthEnabled: row.AuthEnabled,
+		},
+		Parts: []archive.Part{part},
+	}
+}
+
+// measuredBy turns a manifest into what the catalog keeps of it.
+func measuredBy(m archive.Manifest) models.Snapshot {
+	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory}
+	for _, p := range m.Parts {
+		s.Parts = append(s.Parts, models.Part{
+			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires,
+			SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64, ServedBy: p.SourceNode, ServedRole: models.Role(p.SourceRole),
+			ReplicationID: p.ReplicationID, ReplicationOffset: p.ReplicationOffset, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
+		})
+		s.Bytes += p.Bytes
+		s.Stored += p.StoredBytes
+		if p.Keys < 0 || s.Keys < 0 {
+			s.Keys = -1
+		} else {
+			s.Keys += p.Keys
+		}
+		s.ServedBy, s.ServedRole = p.SourceNode, models.Role(p.SourceRole)
+		if s.StartedAt == nil || p.StartedAt.Before(*s.StartedAt) {
+			started := p.StartedAt
+			s.StartedAt = &started
+		}
+	}
+	if s.ServedRole == models.RolePrimary {
+		s.Warning = "It was taken from the primary, because no replica was in step with it."
+	}
+	return s
+}
+
+// archivePart is the way back: what the archive needs to know to open a part.
+func archivePart(p models.Part) archive.Part {
+	return archive.Part{
+		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires,
+		SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64,
+	}
+}

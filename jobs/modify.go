@@ -1,0 +1,79 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"rekindle/models"
+)
+
+// modify is the body of a run that brings the nodes of a cluster in line with its changed row: memory, and replicas up or down. Each
+// step may be repeated, so it is simply begun again after it was cut off.
+func (m *Manager) modify(ctx context.Context, run models.Run, report *report) error {
+	unlock, err := m.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	var stay []models.Node
+	for _, node := range cluster.Nodes {
+		if !slices.Contains(options.RemoveNodes, node.Name) || node.Role == models.RolePrimary {
+			stay = append(stay, node)
+			continue
+		}
+		report.stage("Removing replica "+node.Name, nil)
+		if err := m.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
+			return err
+		}
+		if err := m.DB.RemoveNode(ctx, node.ID); err != nil {
+			return err
+		}
+	}
+	cluster.Nodes = stay
+	for _, node := range cluster.Nodes {
+		running, err := m.Nodes.Running(ctx, cluster.Name, node.Name)
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", node.Name, err)
+		}
+		if !running && node.Role == models.RoleReplica {
+			if err := m.join(ctx, cluster, node, report); err != nil {
+				return err
+			}
+		}
+		report.stage("Setting the memory of "+node.Name, nil)
+		if err := m.configure(ctx, cluster, node); err != nil {
+			return err
+		}
+	}
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %d replicas.",
+		cluster.Name, cluster.NodeType, cluster.Replicas))
+}
+
+// savePoints are Redis's own defaults, as package launch writes them into a node's configuration.
+const savePoints = "3600 1 300 100 60 10000"
+
+// configure sets what may change while a node runs.
+func (m *Manager) configure(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	saves := ""
+	if savesItself(cluster, node) {
+		saves = savePoints
+	}
+	err := errors.Join(
+		tell(ctx, cluster, node, "CONFIG", "SET", "maxmemory", strconv.FormatInt(cluster.MaxMemory(), 10)),
+		tell(ctx, cluster, node, "CONFIG", "SET", "save", saves))
+	if err != nil {
+		return because(err, "The node %s did not take its new settings.", node.Name)
+	}
+	return nil
+}

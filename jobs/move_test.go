@@ -1,0 +1,400 @@
+package jobs_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/klauspost/compress/zstd"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// awaitRun waits for a run's end.
+func (c *console) awaitRun(run models.Run) models.Run {
+	c.t.Helper()
+	c.manager.Wake()
+	c.waitFor(fmt.Sprintf("run %d (%s) to end", run.ID, run.Kind), func() bool {
+		now, err := c.db.Run(c.t.Context(), run.ID)
+		if err == nil {
+			run = now
+		}
+		return err == nil && run.Status.Ended()
+	}, func() string { return fmt.Sprint(run.Status, " ", run.Stage, " ", run.Error) })
+	return run
+}
+
+// must is for requests that are in order.
+func (c *console) must(run models.Run, err error) models.Run {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return run
+}
+
+// restored restores a snapshot and returns the fingerprint of its data.
+func (c *console) restored(snapshot, cluster string) string {
+	c.t.Helper()
+	spec := c.spec(cluster, 0)
+	spec.Snapshot = snapshot
+	return testkit.Fingerprint(c.t, c.primary(c.create(spec)[0]))
+}
+
+func (c *console) status(name string) models.SnapshotStatus {
+	c.t.Helper()
+	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return snapshot.Status
+}
+
+// filesIn lists what is below a folder.
+func filesIn(t *testing.T, root string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, strings.TrimPrefix(path, root+"/"))
+		}
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// upload sends files as a browser would.
+func (c *console) upload(cluster, name string, files ...[]byte) error {
+	n := 0
+	_, err := c.manager.Upload(c.t.Context(), models.ImportSpec{Cluster: cluster, Name: name, RequestedBy: "test"}, 0, func() (string, io.ReadCloser, error) {
+		if n == len(files) {
+			return "", nil, io.EOF
+		}
+		n++
+		return fmt.Sprintf("dump-%d.rdb", n), io.NopCloser(bytes.NewReader(files[n-1])), nil
+	})
+	return err
+}
+
+func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	source := c.primary(c.create(c.spec("orders", 0))[0])
+	testkit.Fill(t, source, 300)
+	want := testkit.Fingerprint(t, source)
+	c.snapshot("orders", "s1")
+	other, out := t.TempDir(), t.TempDir()
+
+	// Two at once.
+	first := c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "kept", RequestedBy: "test"}))
+	if got := c.status("s1"); got != models.SnapshotCopying {
+		t.Errorf("the source is %s while it is copied", got)
+	}
+	second := c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"}))
+	third := c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"}))
+	for _, run := range []models.Run{first, second, third} {
+		if run = c.awaitRun(run); run.Status != models.RunSucceeded {
+			t.Fatalf("the %s is %s: %s", run.Kind, run.Status, run.Error)
+		}
+	}
+	if got := c.status("s1"); got != models.SnapshotAvailable {
+		t.Errorf("the source is %s afterwards", got)
+	}
+	kept, err := c.db.Snapshot(t.Context(), "kept")
+	if err != nil || kept.Source != models.SourceManual || kept.Status != models.SnapshotAvailable || kept.Keys <= 0 || kept.Origin == "" {
+		t.Errorf("the copy is %+v (%v)", kept, err)
+	}
+	if got := c.restored("kept", "from-copy"); got != want {
+		t.Error("the copy brings other data back")
+	}
+	dump := filepath.Join(out, "orders-0001.rdb")
+	if got := filesIn(t, out); !slices.Equal(got, []string{"orders-0001.rdb"}) {
+		t.Errorf("exported were %v", got)
+	}
+	manifest, err := archive.New(openDir(t, other)).Manifest(t.Context(), archive.Ref{Cluster: "orders", Snapshot: "s1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := archive.New(openDir(t, other)).VerifyPart(t.Context(), manifest.Ref(), manifest.Parts[0], nil); err != nil {
+		t.Error(err)
+	}
+
+	// The way back: the exported file, the part of the other store, and an upload.
+	for name, url := range map[string]string{"from-file": "dir:" + dump, "from-part": "dir:" + other + "/orders/s1/part-0001.rdb.zst"} {
+		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{url}, RequestedBy: "test"})))
+		if run.Status != models.RunSucceeded {
+			t.Fatalf("the import %s is %s: %s", name, run.Status, run.Error)
+		}
+	}
+	content, err := os.ReadFile(dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.upload("elsewhere", "uploaded", content); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"from-file", "from-part", "uploaded"} {
+		snapshot, err := c.db.Snapshot(t.Context(), name)
+		if err != nil || snapshot.Engine == "" || snapshot.EngineVersion == "" || snapshot.NodeType == "" || snapshot.Keys <= 0 || snapshot.Source != models.SourceManual {
+			t.Errorf("%s is %+v (%v)", name, snapshot, err)
+		}
+		if got := c.restored(name, "r-"+name); got != want {
+			t.Errorf("%s brings other data back", name)
+		}
+	}
+
+	// Nothing that is there is overwritten, and nothing of the attempt is left.
+	again := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"})))
+	if after, _ := os.ReadFile(dump); again.Status != models.RunFailed || !strings.Contains(again.Error, "already a file") || !bytes.Equal(after, content) {
+		t.Errorf("exported over a file: %s, %q", again.Status, again.Error)
+	}
+	again = c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"})))
+	if again.Status != models.RunFailed || !strings.Contains(again.Error, "already something") || len(filesIn(t, other)) != 2 {
+		t.Errorf("copied over a snapshot: %s, %q, %v", again.Status, again.Error, filesIn(t, other))
+	}
+	own := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "x", Store: c.store.Location(), RequestedBy: "test"})))
+	if own.Status != models.RunFailed || !strings.Contains(own.Error, "own store") {
+		t.Errorf("exported into the own store: %s, %q", own.Status, own.Error)
+	}
+	// Several shards become one snapshot, which cannot be restored yet.
+	c.snapshot("orders", "s2")
+	part, err := c.manager.OpenPart(t.Context(), mustSnapshot(c, "s2"), mustSnapshot(c, "s2").Parts[0], true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer part.Close()
+	shard2, err := io.ReadAll(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.upload("elsewhere", "two", content, shard2); err != nil {
+		t.Fatal(err)
+	}
+	if two := mustSnapshot(c, "two"); two.Shards != 2 || len(two.Parts) != 2 {
+		t.Errorf("two shards became %+v", two)
+	}
+	spec := c.spec("two", 0)
+	spec.Snapshot = "two"
+	if _, err := c.db.CreateCluster(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "2 shards") {
+		t.Errorf("restoring two shards: %v", err)
+	}
+	if err := c.upload("elsewhere", "twice", content, content); err == nil || !strings.Contains(err.Error(), "the same as") {
+		t.Errorf("the same file twice: %v", err)
+	}
+}
+
+func mustSnapshot(c *console, name string) models.Snapshot {
+	c.t.Helper()
+	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return snapshot
+}
+
+func openDir(t *testing.T, path string) store.Store {
+	t.Helper()
+	st, err := dir.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return st
+}
+
+// fakeRDB builds an RDB around what stands between its header and its end, with a right checksum.
+func fakeRDB(header string, body ...byte) []byte {
+	data := append(append([]byte(header), body...), 0xFF)
+	table := crc64.MakeTable(0x95AC9329AC4BC9B5)
+	sum := ^crc64.Update(^uint64(0), table, data)
+	for i := range 8 {
+		data = append(data, byte(sum>>(8*i)))
+	}
+	return data
+}
+
+func packed(data []byte) []byte {
+	var out bytes.Buffer
+	w, _ := zstd.NewWriter(&out)
+	_, _ = w.Write(data)
+	_ = w.Close()
+	return out.Bytes()
+}
+
+// A key "k" with the string "v".
+var oneKey = []byte{0xFE, 0x00, 0x00, 0x01, 'k', 0x01, 'v'}
+
+func TestHostileFilesAreRefusedAndLeaveNothing(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	good := fakeRDB("REDIS0010", oneKey...)
+	flipped := bytes.Clone(good)
+	flipped[len(flipped)-12] ^= 0x40
+	unsummed := bytes.Clone(good)
+	clear(unsummed[len(unsummed)-8:])
+	bomb := func() []byte {
+		var out bytes.Buffer
+		w, _ := zstd.NewWriter(&out, zstd.WithEncoderLevel(zstd.SpeedFastest))
+		_, _ = w.Write(append([]byte("REDIS0010"), 0xFE, 0x00, 0x00, 0x01, 'k', 0x81, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF))
+		zeros := make([]byte, 1<<20)
+		for range 1200 {
+			_, _ = w.Write(zeros)
+		}
+		_ = w.Close()
+		return out.Bytes()
+	}
+	wide := append([]byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xA8}, bytes.Repeat([]byte{0xFF}, 100)...) // a window of 2 GiB
+	for name, test := range map[string]struct {
+		file   []byte
+		reason string
+	}{
+		"nothing":                       {nil, "ends too early"},
+		"a picture":                     {[]byte("\x89PNG\r\n\x1a\n0000000000000000"), "not an RDB file"},
+		"only the header":               {[]byte("REDIS0010"), "ends too early"},
+		"cut in the middle":             {good[:len(good)-12], "ends too early"},
+		"cut in the checksum":           {good[:len(good)-3], "ends too early"},
+		"a flipped bit":                 {flipped, "damaged"},
+		"something behind the end":      {append(bytes.Clone(good), "more"...), "damaged"},
+		"two files in one":              {append(bytes.Clone(good), good...), "damaged"},
+		"a version to come":             {fakeRDB("REDIS0050", oneKey...), "version 50"},
+		"a version of Valkey to come":   {fakeRDB("VALKEY099", oneKey...), "version 99"},
+		"an absurd length, right CRC":   {fakeRDB("REDIS0010", 0xFE, 0x00, 0x00, 0x01, 'k', 0x81, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF), "damaged"},
+		"an absurd count, right CRC":    {fakeRDB("REDIS0010", 0xFE, 0x00, 0x01, 0x01, 'k', 0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF), "damaged"},
+		"a length of LZF, right CRC":    {fakeRDB("REDIS0010", 0xFE, 0x00, 0x00, 0x01, 'k', 0xC3, 0x81, 0x7F, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01), "damaged"},
+		"deep modules, right CRC":       {fakeRDB("REDIS0010", append([]byte{0xFE, 0x00, 0x07, 0x01, 'k', 0x01}, bytes.Repeat([]byte{0x02}, 5000)...)...), "damaged"},
+		"unknown type, no checksum":     {append(append([]byte("REDIS0010"), 0xF0, 0x01, 0xFF), make([]byte, 8)...), "damaged"},
+		"a bomb":                        {bomb(), "out of all proportion"},
+		"a window of gigabytes":         {wide, "damaged"},
+		"cut zstd":                      {packed(good)[:len(packed(good))-6], "damaged"},
+		"zstd of something else":        {packed([]byte("hello, world, this is no RDB")), "not an RDB file"},
+		"zstd with garbage behind":      {append(packed(good), "garbage, more of it"...), "damaged"},
+		"frames that are all skippable": {bytes.Repeat([]byte{0x50, 0x2A, 0x4D, 0x18, 0x00, 0x00, 0x00, 0x00}, 1000), "not an RDB file"},
+	} {
+		err := c.upload("elsewhere", "hostile", test.file)
+		if err == nil || !strings.Contains(err.Error(), test.reason) {
+			t.Errorf("%s: %v, want a sentence with %q", name, err, test.reason)
+		}
+		if _, err := c.db.Snapshot(t.Context(), "hostile"); !models.HasCode(err, models.CodeSnapshotNotFound) {
+			t.Errorf("%s: the refused upload left a row (%v)", name, err)
+		}
+		if files := c.stored(); len(files) != 0 {
+			t.Errorf("%s: the store has %v", name, files)
+		}
+	}
+	for name, file := range map[string][]byte{"good": good, "unsummed": unsummed, "packed": packed(good)} {
+		if err := c.upload("elsewhere", name, file); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if s := mustSnapshot(c, name); s.Keys != 1 || s.Engine != "redis" || s.EngineVersion != "7.0" {
+			t.Errorf("%s has %d keys of %s", name, s.Keys, s.EngineName())
+		}
+	}
+	if s := mustSnapshot(c, "unsummed"); !strings.Contains(s.Origin, "no checksum") {
+		t.Errorf("an RDB without a checksum: %q", s.Origin)
+	}
+}
+
+func TestUploadThatBreaksOffLeavesNothing(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	good := fakeRDB("REDIS0010", oneKey...)
+	cut := func() (string, io.ReadCloser, error) {
+		return "dump.rdb", io.NopCloser(io.MultiReader(bytes.NewReader(good[:12]), failing{errors.New("connection reset")})), nil
+	}
+	if _, err := c.manager.Upload(t.Context(), models.ImportSpec{Cluster: "a", Name: "cut"}, 0, cut); err == nil {
+		t.Error("a cut upload was accepted")
+	}
+	st.mu.Lock()
+	st.failure, st.reached = fmt.Errorf("write: %w", store.ErrFull), make(chan struct{})
+	st.mu.Unlock()
+	if err := c.upload("a", "full", good); err == nil || !strings.Contains(err.Error(), "full") {
+		t.Errorf("the store was full: %v", err)
+	}
+	st.mu.Lock()
+	st.failure = nil
+	st.mu.Unlock()
+
+	// The browser goes away, and somebody cancels.
+	for name, end := range map[string]func(cancel context.CancelFunc){
+		"gone": func(cancel context.CancelFunc) { cancel() },
+		"cancelled": func(context.CancelFunc) {
+			runs, err := c.db.ActiveRuns(t.Context())
+			if err != nil || len(runs) != 1 {
+				t.Fatalf("%d runs are active (%v)", len(runs), err)
+			}
+			if err := c.db.CancelRun(t.Context(), runs[0].ID); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		begun, in := make(chan struct{}), newEndless(good[:12])
+		ended := make(chan error, 1)
+		go func() {
+			_, err := c.manager.Upload(ctx, models.ImportSpec{Cluster: "a", Name: name}, 0, func() (string, io.ReadCloser, error) {
+				close(begun)
+				return "dump.rdb", in, nil
+			})
+			ended <- err
+		}()
+		<-begun
+		end(cancel)
+		if err := <-ended; err == nil {
+			t.Errorf("%s: it was accepted", name)
+		}
+		cancel()
+	}
+	if files := c.stored(); len(files) != 0 {
+		t.Errorf("the store has %v", files)
+	}
+	for _, name := range []string{"cut", "full", "gone", "cancelled"} {
+		if _, err := c.db.Snapshot(t.Context(), name); !models.HasCode(err, models.CodeSnapshotNotFound) {
+			t.Errorf("%s left a row (%v)", name, err)
+		}
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// endless gives its bytes and then nothing, until it is closed.
+type endless struct {
+	r      io.Reader
+	closed chan struct{}
+}
+
+func newEndless(data []byte) *endless {
+	return &endless{io.LimitReader(bytes.NewReader(data), int64(len(data))), make(chan struct{})}
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if n, _ := e.r.Read(p); n > 0 {
+		return n, nil
+	}
+	<-e.closed
+	return 0, errors.New("closed")
+}
+
+func (e *endless) Close() error {
+	select {
+	case <-e.closed:
+	default:
+		close(e.closed)
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/primary"
+	"rekindle/internal/replica"
+	"rekindle/internal/resp"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// reason is an error that already is a sentence for people; the cause goes to the log.
+type reason struct {
+	text  string
+	cause error
+}
+
+func (r reason) Error() string {
+	if r.cause == nil {
+		return r.text
+	}
+	return r.text + " (" + r.cause.Error() + ")"
+}
+
+func (r reason) Unwrap() error { return r.cause }
+
+func because(cause error, format string, args ...any) error {
+	return reason{text: fmt.Sprintf(format, args...), cause: cause}
+}
+
+// sentences translate what the engine reports. The first that matches is used, so the particular ones come first.
+var sentences = []struct {
+	is   error
+	text string
+}{
+	{errStopping, "Rekindle was stopped in the middle of it."},
+	{errNameInStore, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
+	{errUploadCut, "The upload was cut off. Nothing of it was kept."},
+	{errTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
+	{archive.ErrNewer, "The snapshot was written by a newer Rekindle than this one. Upgrade to use it."},
+	{store.ErrFull, "The snapshot store is full. Free some space or delete snapshots, then try again."},
+	{store.ErrUnsafe, "The snapshot store did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it. The log says what differs."},
+	{store.ErrLocked, "Object Lock protects this in the bucket. It can be removed when its retention or its legal hold has ended."},
+	{store.ErrNoBucket, "The bucket of the snapshot store does not exist. Create it, or correct its name in --store."},
+	{store.ErrRegion, "The bucket of the snapshot store is in another region. Correct region= in --store; the log says which one it is."},
+	{store.ErrCredentials, "The snapshot store does not accept the console's credentials. Check the access key, the profile or the role, and the clock."},
+	{store.ErrDenied, "The snapshot store refuses to be written. Check the permissions of its folder, or the policy of its bucket."},
+	{archive.ErrDamaged, "What is stored does not match what was written: the snapshot is damaged and must not be used."},
+	{archive.ErrMissing, "A part of the snapshot is missing in the store."},
+	{store.ErrNotExist, "The snapshot is missing in the store."},
+	{replica.ErrNoMasterLink, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
+	{replica.ErrLoading, "The node is still loading its data. Try again when it is available."},
+	{replica.ErrRefused, "The node does not allow replication: PSYNC is renamed or forbidden."},
+	{primary.ErrHash, "The stored data does not match its checksum. Nothing of it was handed over."},
+	{primary.ErrNotEmpty, "The new node already holds data. Nothing was changed."},
+	{primary.ErrVersion, "The engine is too old for this snapshot. Choose a newer one."},
+	{primary.ErrTooBig, "The data does not fit into the node type. Choose a larger one."},
+	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled. Its log says why."},
+	{primary.ErrCount, "The number of keys after the restore was not the one in the snapshot."},
+	{io.ErrUnexpectedEOF, "The node stopped answering in the middle of the transfer."},
+	{store.ErrUnavailable, "The snapshot store does not answer. Check that it runs and that the network lets the console through, then try again."},
+	{context.DeadlineExceeded, "It took too long to answer."},
+}
+
+// storeSentence is sentence for what only the store can have said.
+func storeSentence(err error) string {
+	if text := sentence(err); text != unexpected {
+		return text
+	}
+	return "The snapshot store cannot be used at the moment. The log says why."
+}
+
+const unexpected = "Something unexpected went wrong. The log says more."
+
+// sentence says to a person what went wrong. Nothing of a driver's text gets into it; the log has all of it.
+func sentence(err error) string {
+	var r reason
+	if errors.As(err, &r) {
+		return r.text
+	}
+	if faults, refused := models.AsFaults(err); refused {
+		return faults.Error()
+	}
+	for _, s := range sentences {
+		if errors.Is(err, s.is) {
+			return s.text
+		}
+	}
+	var reply resp.Error
+	if errors.As(err, &reply) {
+		return "The node refused a command (" + reply.Code() + "). The log says more."
+	}
+	return unexpected
+}

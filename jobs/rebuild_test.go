@@ -1,0 +1,319 @@
+package jobs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/launch"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/jobs"
+	"rekindle/models"
+)
+
+// loseCatalog deletes the database under a console that is stopped, and opens a new one.
+func (c *console) loseCatalog() {
+	c.t.Helper()
+	must(c.t, c.db.Close())
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(c.data, "rekindle.db"+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			c.t.Fatal(err)
+		}
+	}
+	db, err := models.Open(c.t.Context(), filepath.Join(c.data, "rekindle.db"), c.clock, c.host)
+	must(c.t, err)
+	c.db = db
+	c.t.Cleanup(func() { _ = db.Close() })
+}
+
+func (c *console) rebuild() models.Run {
+	c.t.Helper()
+	run, err := c.db.RequestRebuild(c.t.Context(), "test")
+	must(c.t, err)
+	c.manager.Wake()
+	return c.ended(run.ID)
+}
+
+func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	spec := c.spec("orders", 1)
+	spec.Description, spec.Retention, spec.Window = "Orders of the shop", 9, models.Window{Start: 4 * 60, Length: 90}
+	cluster := c.create(spec)[0]
+	source := c.primary(cluster)
+	testkit.Fill(t, source, 300)
+	want := testkit.Fingerprint(t, source)
+	before := c.snapshot("orders", "s1")
+	gone := c.create(c.spec("gone", 0))[0]
+	c.snapshot("gone", "of-gone")
+	must(t, c.db.DeleteCluster(t.Context(), gone.Name, "", "test"))
+	c.manager.Wake()
+	testkit.WaitFor(t, "the cluster to be gone", func() bool {
+		_, err := c.db.Cluster(t.Context(), "gone")
+		return models.HasCode(err, models.CodeClusterNotFound)
+	})
+	// The roles are not those of the start any more.
+	must(t, c.nodes.Kill(t.Context(), "orders", "orders-001"))
+	testkit.WaitFor(t, "the replica to be primary", func() bool {
+		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		primary, _ := cluster.Primary()
+		replica := c.client(cluster, cluster.Nodes[0]).Info(t.Context(), "replication").Val()
+		return primary.Name == "orders-002" && strings.Contains(replica, "role:slave") && strings.Contains(replica, "master_link_status:up")
+	})
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	testkit.WaitFor(t, "an event that says what can be done", func() bool {
+		return strings.Contains(c.events(), "The store has snapshots that the catalog does not know")
+	})
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
+	}
+	after, err := c.db.Snapshot(t.Context(), "s1")
+	must(t, err)
+	for _, s := range []*models.Snapshot{&before, &after} {
+		s.ID, s.ClusterID, s.CreatedAt, s.StartedAt, s.CompletedAt, s.VerifiedAt = 0, 0, s.CreatedAt.UTC(), nil, nil, nil
+		for i := range s.Parts {
+			s.Parts[i].ID, s.Parts[i].SnapshotID = 0, 0
+		}
+	}
+	if fmt.Sprintf("%+v", after) != fmt.Sprintf("%+v", before) {
+		t.Errorf("the snapshot came back as\n%+v\nand was\n%+v", after, before)
+	}
+	if other, err := c.db.Snapshot(t.Context(), "of-gone"); err != nil || other.Status != models.SnapshotAvailable || other.ClusterID != 0 {
+		t.Errorf("the snapshot of the deleted cluster: %v, %s, cluster %d", err, other.Status, other.ClusterID)
+	}
+	back, err := c.db.Cluster(t.Context(), "orders")
+	must(t, err)
+	primary, _ := back.Primary()
+	if back.Description != spec.Description || back.RetentionLimit != 9 || back.SnapshotWindow != spec.Window || back.NodeType != spec.NodeType ||
+		back.Password != cluster.Password || len(back.Nodes) != 2 || primary.Name != "orders-002" || back.Port != primary.Port {
+		t.Errorf("the cluster came back as %+v", back)
+	}
+	c.await("orders", models.ClusterAvailable)
+	if got := testkit.Fingerprint(t, c.primary(back)); got != want {
+		t.Error("the cluster lost data")
+	}
+	if s := c.snapshot("orders", "after"); s.Status != models.SnapshotAvailable {
+		t.Errorf("a snapshot after the rebuild is %s (%s)", s.Status, s.StatusReason)
+	}
+	restore := c.spec("copy", 0)
+	restore.Snapshot = "s1"
+	if got := testkit.Fingerprint(t, c.primary(c.create(restore)[0])); got != want {
+		t.Error("the snapshot restores other data than was taken")
+	}
+	// Again it changes nothing.
+	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "3 snapshots found, 0 of them new, 3 known already.") {
+		t.Errorf("a second rebuild %s: %s\n%s", run.Status, run.Error, c.events())
+	}
+}
+
+func TestRebuildSaysWhatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	for _, name := range []string{"good", "lost", "newer", "broken", "remains"} {
+		c.snapshot("orders", name)
+	}
+	c.stop()
+	c.loseCatalog()
+	newer := c.file("orders", "newer", "manifest.json")
+	text, err := os.ReadFile(newer)
+	must(t, err)
+	must(t, os.WriteFile(newer, []byte(strings.Replace(string(text), `"format_version": 1`, `"format_version": 9`, 1)), 0o600))
+	must(t, os.WriteFile(c.file("orders", "broken", "manifest.json"), []byte("{"), 0o600))
+	must(t, os.Remove(c.file("orders", "remains", "manifest.json")))
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
+	}
+	found, err := c.db.ListSnapshots(t.Context(), models.List{Sort: "name"})
+	must(t, err)
+	if len(found.Rows) != 2 || found.Rows[0].Name != "good" || found.Rows[1].Name != "lost" {
+		t.Errorf("the catalog has %d snapshots", len(found.Rows))
+	}
+	events := c.events()
+	for _, want := range []string{"warning orders: The manifest of orders/newer in the store was written by a newer Rekindle", "warning orders: The manifest of orders/broken"} {
+		if !strings.Contains(events, want) {
+			t.Errorf("no event %q in\n%s", want, events)
+		}
+	}
+	// A row whose manifest is missing is lost; bytes and other rows stay.
+	must(t, os.Remove(c.file("orders", "lost", "manifest.json")))
+	files := len(c.stored())
+	c.rebuild()
+	if s, err := c.db.Snapshot(t.Context(), "lost"); err != nil || !s.Damaged() {
+		t.Errorf("the lost one is %s: %v", s.Status, err)
+	}
+	c.stop()
+	c.start()
+	time.Sleep(200 * time.Millisecond)
+	if got := len(c.stored()); got != files {
+		t.Errorf("%d of %d files are left", got, files)
+	}
+}
+
+// 10,000 snapshots have to be in the catalog again in under a minute.
+func BenchmarkRebuild(b *testing.B) {
+	const snapshots, clusters = 10_000, 50
+	folder := b.TempDir()
+	manifest := archive.Manifest{FormatVersion: 1, Source: "automatic", Engine: "redis", EngineVersion: "7.0.15", RDBVersion: 10,
+		Configuration: archive.Configuration{NodeType: "cache.t4g.micro", Engine: "redis", Version: "7.0.15", Shards: 1, RetentionLimit: 35, SnapshotWindow: "03:00-04:00"},
+		Parts: []archive.Part{{Number: 1, Object: archive.PartObject(1), RDBVersion: 10, Bytes: 3, StoredBytes: 3, Keys: 1,
+			SHA256: strings.Repeat("0a", 32), StoredSHA256: strings.Repeat("0b", 32), CRC64: strings.Repeat("c", 16)}}}
+	for i := range snapshots {
+		at := time.Date(2026, 1, 1, 3, 0, 0, 0, time.UTC).AddDate(0, 0, i/clusters)
+		m := manifest
+		m.Cluster = fmt.Sprintf("cluster-%d", i%clusters)
+		m.Snapshot = models.AutomaticName(m.Cluster, at)
+		m.CreatedAt, m.CompletedAt = at, at.Add(time.Second)
+		m.Parts = []archive.Part{manifest.Parts[0]}
+		m.Parts[0].StartedAt, m.Parts[0].CompletedAt = at, at
+		path := filepath.Join(folder, m.Cluster, m.Snapshot)
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			b.Fatal(err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(filepath.Join(path, "manifest.json"), text, 0o600), os.WriteFile(filepath.Join(path, m.Parts[0].Object), []byte("abc"), 0o600)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	full, err := dir.Open(folder)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, st := range map[string]store.Store{"folder": full, "20ms-away": farStore{full, 20 * time.Millisecond}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				data := b.TempDir()
+				nodes := launch.NewLocal(filepath.Join(data, "nodes"), "127.0.0.1", launch.Options{})
+				host := jobs.NewHost(nodes, "127.0.0.1")
+				clock := clockwork.NewRealClock()
+				db, err := models.Open(context.Background(), filepath.Join(data, "rekindle.db"), clock, host)
+				if err != nil {
+					b.Fatal(err)
+				}
+				manager, err := jobs.New(jobs.Config{DB: db, Store: st, Nodes: nodes, Host: host, Clock: clock, Logger: slog.New(slog.DiscardHandler), Owner: "benchmark"})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, adopted := range []int{snapshots, 0} { // the second time all is known
+					began := time.Now()
+					done, err := manager.RebuildCatalog(context.Background(), func(string) {})
+					if err != nil || done.Found != snapshots || done.Adopted != adopted {
+						b.Fatalf("%+v, %v", done, err)
+					}
+					b.ReportMetric(time.Since(began).Seconds(), map[int]string{snapshots: "s/lost", 0: "s/known"}[adopted])
+				}
+				if err := db.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A snapshot that the catalog has as failed, though it is whole in the store, is reinstated; what runs are at work on is left alone.
+func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 0))[0]
+	testkit.Fill(t, c.primary(cluster), 50)
+	before := c.snapshot("orders", "s1")
+	c.stop()
+	aside := filepath.Join(c.data, "aside")
+	must(t, os.Rename(filepath.Join(c.data, "snapshots", "orders", "s1"), aside))
+	// The same snapshot as a row that failed: its run was cut off between the manifest and the catalog, and the store was away then.
+	c.loseCatalog()
+	spec := c.spec("orders", 0)
+	spec.Name = "orders"
+	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	run, claimed, err := c.db.ClaimRun(t.Context(), "test", func(models.Run) bool { return true })
+	if err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	must(t, c.db.CompleteCluster(t.Context(), run, "It is there."))
+	if _, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	run, claimed, err = c.db.ClaimRun(t.Context(), "test", func(models.Run) bool { return true })
+	if err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	must(t, c.db.FailSnapshot(t.Context(), run, models.RunFailed, "The store did not answer."))
+	must(t, os.MkdirAll(filepath.Join(c.data, "snapshots", "orders"), 0o700))
+	must(t, os.Rename(aside, filepath.Join(c.data, "snapshots", "orders", "s1")))
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "1 that had failed are whole and available.") {
+		t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
+	}
+	after, err := c.db.Snapshot(t.Context(), "s1")
+	if err != nil || after.Status != models.SnapshotAvailable || after.Bytes != before.Bytes || len(after.Parts) != 1 || !after.CreatedAt.Equal(before.CreatedAt) {
+		t.Errorf("it came back as %+v: %v", after, err)
+	}
+	if _, verified := c.verify("s1"); verified.Status != models.SnapshotAvailable {
+		t.Errorf("verified it is %s (%s)", verified.Status, verified.StatusReason)
+	}
+}
+
+// farStore answers as late as one behind a network.
+type farStore struct {
+	store.Store
+	late time.Duration
+}
+
+func (s farStore) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	time.Sleep(s.late)
+	return s.Store.Open(ctx, key)
+}
+
+// Whoever creates a cluster anew before the catalog is rebuilt does not start over the data of the old one.
+func TestNodesThatTheCatalogLostAreNeverTaken(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 1))[0]
+	source := c.primary(cluster)
+	testkit.Fill(t, source, 100)
+	want := testkit.Fingerprint(t, source)
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	if _, err := c.db.CreateCluster(t.Context(), c.spec("orders", 0)); err != nil {
+		t.Fatal(err)
+	}
+	c.manager.Wake()
+	if failed := c.await("orders", models.ClusterCreateFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster orders") {
+		t.Errorf("it failed because %q", failed.StatusReason)
+	}
+	must(t, c.db.DeleteCluster(t.Context(), "orders", "", "test"))
+	c.manager.Wake()
+	testkit.WaitFor(t, "the new cluster to be gone", func() bool {
+		_, err := c.db.Cluster(t.Context(), "orders")
+		return models.HasCode(err, models.CodeClusterNotFound)
+	})
+	if got := testkit.Fingerprint(t, source); got != want {
+		t.Fatal("the old cluster lost data")
+	}
+	c.rebuild()
+	if back := c.await("orders", models.ClusterAvailable); len(back.Nodes) != 2 || testkit.Fingerprint(t, c.primary(back)) != want {
+		t.Errorf("it came back as %+v", back)
+	}
+}

@@ -1,0 +1,229 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/replica"
+	"rekindle/models"
+)
+
+// snapshot is the body of a snapshot run.
+func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) error {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	if closes := options.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
+		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
+			closes.UTC().Format("15:04"))
+	}
+	measured, err := m.take(ctx, run.ClusterID, run.SnapshotName, options.Override, report)
+	if err != nil {
+		return err
+	}
+	if err := m.DB.CompleteSnapshot(context.WithoutCancel(ctx), run, measured); err != nil {
+		return err
+	}
+	m.applyRetention(ctx)
+	return nil
+}
+
+// take brings a cluster's data into the store and commits it with a manifest. It returns what was measured, for the catalog.
+//
+// The order is what makes a snapshot trustworthy: the parts are stored and flushed, then read back whole and compared, and only
+// then is the manifest written. Without a manifest there is no snapshot.
+func (m *Manager) take(ctx context.Context, clusterID uint, name string, override bool, report *report) (models.Snapshot, error) {
+	var none models.Snapshot
+	cluster, err := m.DB.ClusterByID(ctx, clusterID)
+	if err != nil {
+		return none, err
+	}
+	row, err := m.DB.Snapshot(ctx, name)
+	if err != nil {
+		return none, err
+	}
+	report.stage("Choosing a node to take it from", nil)
+	source, err := m.source(ctx, cluster)
+	if err != nil {
+		return none, err
+	}
+	if !source.Fits && !override {
+		return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
+			source.Node.Role, source.Node.Name, byteCount(source.Available), byteCount(source.UsedMemory))
+	}
+	ref := refOf(row)
+	switch manifest, committed, foreign, err := m.stored(ctx, row); {
+	case err != nil:
+		return none, fmt.Errorf("look at the place of snapshot %s: %w", name, err)
+	case foreign:
+		return none, errNameInStore
+	case committed: // by a console that was killed before it could say so
+		return measuredBy(manifest), nil
+	}
+	if err := m.removeStored(ctx, row); err != nil {
+		return none, err
+	}
+	report.stage("Waiting until "+source.Node.Name+" has what was written before", nil)
+	warning, err := m.catchUp(ctx, cluster, source)
+	if err != nil {
+		return none, err
+	}
+	part, origin, err := m.takePart(ctx, cluster, source, ref, report)
+	if err != nil {
+		return none, err
+	}
+	manifest := manifestOf(row, cluster, part, origin)
+	manifest.CompletedAt = m.DB.Now()
+	if err := m.archive.Commit(ctx, manifest); err != nil {
+		return none, fmt.Errorf("commit snapshot %s: %w", name, err)
+	}
+	measured := measuredBy(manifest)
+	if warning != "" {
+		measured.Warning = warning
+	}
+	return measured, nil
+}
+
+// takePart streams one shard into the store and reads it back.
+func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, ref archive.Ref, report *report) (archive.Part, replica.Origin, error) {
+	var part archive.Part
+	node := source.Node
+	started := m.DB.Now()
+	report.stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
+	stream, err := replica.Open(ctx, replica.Source{Addr: node.Address(), Password: cluster.Password}, replica.Options{})
+	if err != nil {
+		return part, replica.Origin{}, fmt.Errorf("read from %s: %w", node.Name, err)
+	}
+	defer stream.Close()
+	origin := stream.Origin()
+	var progress archive.Progress
+	report.stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
+	reader := &watched{ReadCloser: stream}
+	part, err = m.archive.WritePart(ctx, ref, 1, "", reader, &progress)
+	if err != nil {
+		if reader.failure != nil && ctx.Err() == nil {
+			err = because(err, "The %s %s stopped answering after %s. The snapshot was discarded.", node.Role, node.Name, byteCount(progress.Bytes()))
+		}
+		return part, origin, fmt.Errorf("store part 1 of %s: %w", ref.Snapshot, err)
+	}
+	part.SourceNode, part.SourceRole = node.Name, string(node.Role)
+	part.ReplicationID, part.ReplicationOffset, part.UsedMemory = origin.ReplicationID, origin.Offset, origin.UsedMemory
+	part.StartedAt, part.CompletedAt = started, m.DB.Now()
+	var check archive.Progress
+	report.stage("Reading back what was stored", func() models.Progress {
+		return models.Progress{BytesDone: check.Bytes(), BytesTotal: part.Bytes, KeysDone: part.Keys, KeysTotal: part.Keys}
+	})
+	if err := m.archive.VerifyPart(ctx, ref, part, &check); err != nil {
+		return part, origin, fmt.Errorf("verify part 1 of %s: %w", ref.Snapshot, err)
+	}
+	return part, origin, nil
+}
+
+// estimate is the progress of a stream whose length the node does not tell: the share of keys that have come says how many bytes there
+// will be.
+func estimate(p *archive.Progress, origin replica.Origin) models.Progress {
+	now := models.Progress{BytesDone: p.Bytes(), KeysDone: p.Keys(), KeysTotal: origin.Keys}
+	switch {
+	case origin.Length > 0:
+		now.BytesTotal = origin.Length
+	case now.KeysDone > 0 && now.KeysTotal >= now.KeysDone:
+		now.BytesTotal = int64(float64(now.BytesDone) * float64(now.KeysTotal) / float64(now.KeysDone))
+	case now.KeysDone == 0:
+		now.BytesTotal = max(origin.UsedMemory, now.BytesDone)
+	default:
+		now.BytesTotal = now.BytesDone
+	}
+	return now
+}
+
+// discard removes what a failed snapshot left in the store. What it cannot remove now, the sweep removes later.
+//
+// Only a snapshot that is being created can fail: one that the catalog calls available, because its completion was written although the
+// answer to that was lost, is never touched.
+func (m *Manager) discard(ctx context.Context, run models.Run) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err != nil {
+		return fmt.Errorf("look at snapshot %s before its remains are removed: %w", run.SnapshotName, err)
+	}
+	if row.Status != models.SnapshotCreating {
+		return nil
+	}
+	if err := m.removeStored(ctx, row); err != nil {
+		m.Logger.Error("remove what is left of a failed snapshot; the next sweep tries again", "snapshot", run.SnapshotName, "error", err)
+	}
+	return nil
+}
+
+// deleteSnapshot is the body of a run that removes a snapshot: the manifest first, then the parts, then the row.
+func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *report) error {
+	report.stage("Removing it from the store", nil)
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err != nil {
+		return err
+	}
+	if err := m.removeStored(ctx, row); err != nil {
+		return err
+	}
+	return m.DB.CompleteSnapshotDeletion(context.WithoutCancel(ctx), run)
+}
+
+// sweep removes from the store what belongs to no snapshot: objects half written by a console that was killed, and parts without a
+// manifest whose run has ended.
+func (m *Manager) sweep(ctx context.Context) {
+	if _, err := m.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+		m.Logger.Error("sweep store", "error", err)
+	}
+	for entry, err := range m.archive.List(ctx) {
+		if err != nil {
+			if ctx.Err() == nil {
+				m.Logger.Error("list store", "error", err)
+			}
+			return
+		}
+		row, err := m.DB.Snapshot(ctx, entry.Snapshot)
+		switch {
+		case models.HasCode(err, models.CodeSnapshotNotFound):
+			m.noteUnknown(ctx, entry)
+			continue // somebody else's, or one that a rebuilt catalog will know: never touched
+		case err != nil:
+			m.Logger.Error("sweep store", "error", err)
+			return
+		case row.Status != models.SnapshotFailed || row.ClusterName != entry.Cluster || entry.Committed:
+			continue
+		case row.Damage != "":
+			continue // it was whole once: what is left of it is for somebody to look at, and goes only by hand
+		}
+		if err := m.archive.Remove(ctx, entry.Ref); err != nil {
+			m.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
+		}
+	}
+}
+
+func refOf(s models.Snapshot) archive.Ref {
+	return archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name}
+}
+
+// watched remembers whether it was the source that broke, rather than the store.
+type watched struct {
+	io.ReadCloser
+	closed  atomic.Bool // by whoever reads, because something else has failed
+	failure error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && !w.closed.Load() {
+		w.failure = err
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.closed.Store(true)
+	return w.ReadCloser.Close()
+}

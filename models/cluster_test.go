@@ -1,0 +1,484 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"rekindle/internal/secret"
+)
+
+func TestCreateClusterWritesEverythingDown(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	c := spec(" Orders ")
+	c.Description, c.Replicas, c.Port, c.Auth, c.Password, c.Retention, c.Window = "The shop's", 2, 6400, AuthGiven, "0123456789abcdef", 7, Window{180, 60}
+	created := must(db.CreateCluster(t.Context(), c))(t)
+	cluster := must(db.Cluster(t.Context(), "orders"))(t)
+	if len(created) != 1 || created[0].ID != cluster.ID || len(cluster.Nodes) != 3 || cluster.Status != ClusterCreating || cluster.Password != c.Password ||
+		cluster.Port != 6400 || !cluster.PortChosen || !cluster.WindowChosen || !cluster.Backups() || cluster.SnapshotWindow != c.Window {
+		t.Errorf("%+v", cluster)
+	}
+	for i, n := range cluster.Nodes {
+		if (n.Role == RolePrimary) != (i == 0) || n.Name != NodeName("orders", i+1) || n.MaxMemory != 512<<20 || n.State != "starting" || n.Host != "127.0.0.1" {
+			t.Errorf("%+v", n)
+		}
+	}
+	if primary, ok := cluster.Primary(); !ok || primary.Port != 6400 || primary.Address() != "127.0.0.1:6400" {
+		t.Errorf("%+v", primary)
+	}
+	run := claim(t, db)
+	if run.Kind != RunCreate || run.ClusterID != cluster.ID || run.RequestedBy != "admin" {
+		t.Errorf("%+v", run)
+	}
+	plain := must(db.CreateCluster(t.Context(), spec("plain")))(t)[0]
+	if plain.Backups() || plain.WindowChosen || plain.SnapshotWindow != PickWindow("plain") || plain.Password != "" || plain.PortChosen {
+		t.Errorf("%+v", plain)
+	}
+	generated := spec("generated")
+	generated.Auth = AuthGenerate
+	if one := must(db.CreateCluster(t.Context(), generated))(t)[0]; checkAuthPassword(one.Password.Reveal()) != "" {
+		t.Error("the generated password would not be accepted")
+	}
+}
+
+func TestCreateClusterRefusesAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	taken := spec("taken")
+	taken.Port = 6500
+	launched(t, db, taken)
+	db.host.(*fakeHost).busy = map[int]bool{6501: true}
+	tests := []struct {
+		name  string
+		set   func(*ClusterSpec)
+		field string
+		code  Code
+	}{
+		{"no name", func(c *ClusterSpec) { c.Name = "" }, "id", CodeInvalid},
+		{"wrong name", func(c *ClusterSpec) { c.Name = "a--b" }, "id", CodeInvalid},
+		{"name taken", func(c *ClusterSpec) { c.Name = "TAKEN" }, "id", CodeClusterExists},
+		{"unknown engine", func(c *ClusterSpec) { c.Engine = Engine{"redis", "1.0"} }, "engine", CodeInvalid},
+		{"no engine", func(c *ClusterSpec) { c.Engine = Engine{} }, "engine", CodeInvalid},
+		{"unknown node type", func(c *ClusterSpec) { c.NodeType = "cache.x" }, "node_type", CodeInvalid},
+		{"replicas below", func(c *ClusterSpec) { c.Replicas = -1 }, "replicas", CodeInvalid},
+		{"replicas above", func(c *ClusterSpec) { c.Replicas = 6 }, "replicas", CodeInvalid},
+		{"privileged port", func(c *ClusterSpec) { c.Port = 1023 }, "port", CodeInvalid},
+		{"no such port", func(c *ClusterSpec) { c.Port = 65536 }, "port", CodeInvalid},
+		{"negative port", func(c *ClusterSpec) { c.Port = -1 }, "port", CodeInvalid},
+		{"port of another cluster", func(c *ClusterSpec) { c.Port = 6500 }, "port", CodeInvalid},
+		{"port of another program", func(c *ClusterSpec) { c.Port = 6501 }, "port", CodeInvalid},
+		{"retention above", func(c *ClusterSpec) { c.Retention = 36 }, "retention", CodeInvalid},
+		{"retention below", func(c *ClusterSpec) { c.Retention = -1 }, "retention", CodeInvalid},
+		{"t1.micro with backups", func(c *ClusterSpec) { c.NodeType, c.Retention = "cache.t1.micro", 1 }, "backups", CodeSnapshotUnsupported},
+		{"window of a whole day", func(c *ClusterSpec) { c.Window = Window{0, 1440} }, "window_length", CodeInvalid},
+		{"window of an hour less a minute", func(c *ClusterSpec) { c.Window = Window{0, 59} }, "window_length", CodeInvalid},
+		{"window before midnight", func(c *ClusterSpec) { c.Window = Window{-1, 60} }, "window_start", CodeInvalid},
+		{"long description", func(c *ClusterSpec) { c.Description = strings.Repeat("ü", 256) }, "description", CodeInvalid},
+		{"broken description", func(c *ClusterSpec) { c.Description = "\xff" }, "description", CodeInvalid},
+		{"unknown auth", func(c *ClusterSpec) { c.Auth = "yes" }, "auth", CodeInvalid},
+		{"no password given", func(c *ClusterSpec) { c.Auth = AuthGiven }, "password", CodeInvalid},
+		{"password with a line break", func(c *ClusterSpec) { c.Auth, c.Password = AuthGiven, "0123456789abcdef\nport 1" }, "password", CodeInvalid},
+		{"copies of nothing", func(c *ClusterSpec) { c.Copies = 2 }, "copies", CodeCombination},
+		{"too many copies", func(c *ClusterSpec) { c.Copies = 21 }, "copies", CodeInvalid},
+		{"copies below", func(c *ClusterSpec) { c.Copies = -1 << 62 }, "copies", CodeInvalid},
+		{"unknown snapshot", func(c *ClusterSpec) { c.Snapshot = "none" }, "snapshot", CodeSnapshotNotFound},
+		{"hostile snapshot", func(c *ClusterSpec) { c.Snapshot = "' OR 1=1 --" }, "snapshot", CodeSnapshotNotFound},
+	}
+	before := content(t, db)
+	for _, test := range tests {
+		c := spec("fresh")
+		test.set(&c)
+		_, err := db.CreateCluster(t.Context(), c)
+		if fields := refused(t, err, test.code).Fields(); fields[test.field] == "" {
+			t.Errorf("%s: %v", test.name, fields)
+		}
+		if content(t, db) != before {
+			t.Fatalf("%s: something was written", test.name)
+		}
+	}
+	c := ClusterSpec{Name: "-", Retention: 99, Replicas: 9, Copies: 30, Auth: "x", Port: 1}
+	_, err := db.CreateCluster(t.Context(), c)
+	if fields := refused(t, err, CodeInvalid).Fields(); len(fields) < 8 {
+		t.Errorf("not everything that is wrong is said at once: %v", fields)
+	}
+	db.host.(*fakeHost).fail = errors.New("folder is gone")
+	if _, err := db.CreateCluster(t.Context(), spec("fresh")); err == nil || content(t, db) != before {
+		t.Error("a host that fails was not noticed")
+	}
+}
+
+func TestAPasswordThatWasNotCheckedIsNotUsed(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	for i, auth := range []string{AuthNone, "", AuthGenerate} {
+		c := spec(fmt.Sprintf("c%d", i))
+		c.Auth, c.Password = auth, "x\nport 1"
+		if cluster := must(db.CreateCluster(t.Context(), c))(t)[0]; cluster.Password == c.Password {
+			t.Errorf("with auth %q the password that came along was taken", auth)
+		}
+	}
+}
+
+func TestAuthPasswords(t *testing.T) {
+	t.Parallel()
+	for password, right := range map[string]bool{
+		"0123456789abcde": false, "0123456789abcdef": true, strings.Repeat("a", 128): true, strings.Repeat("a", 129): false,
+		"0123456789 abcdef": false, "0123456789\tabcdef": false, "0123456789/abcdef": false, `0123456789"abcdef`: false, "0123456789@abcdef": false,
+		"0123456789äbcdefg": false, "0123456789\x00abcdef": false, "0123456789\x7fabcdef": false, "!#$%&'()*+,-.:;<=>?[]^_`{|}~": true, "": false,
+	} {
+		if problem := checkAuthPassword(password); (problem == "") != right {
+			t.Errorf("%q: %s", password, problem)
+		}
+	}
+	seen := make(map[secret.Text]bool)
+	for range 100 {
+		seen[GeneratePassword()] = true
+	}
+	if len(seen) != 100 {
+		t.Error("generated passwords repeat")
+	}
+}
+
+func TestTwentyPeopleCreateTheSameClusterAtOnce(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	won := 0
+	for _, err := range atOnce(20, func(i int) error {
+		c := spec("orders")
+		c.Description, c.Replicas = fmt.Sprint(i), i%3
+		_, err := db.CreateCluster(context.Background(), c)
+		return err
+	}) {
+		if err == nil {
+			won++
+		} else {
+			refused(t, err, CodeClusterExists)
+		}
+	}
+	cluster := must(db.Cluster(t.Context(), "orders"))(t)
+	if won != 1 || count(t, db, &Cluster{}) != 1 || count(t, db, &Run{}) != 1 || count(t, db, &Node{}) != cluster.Replicas+1 || count(t, db, &Event{}) != 0 {
+		t.Errorf("%d won; %s", won, content(t, db))
+	}
+}
+
+func TestTwentyPeopleCreateDifferentClustersAtOnce(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	for _, err := range atOnce(20, func(i int) error {
+		c := spec(fmt.Sprintf("orders-%d", i))
+		c.Replicas = 1
+		_, err := db.CreateCluster(context.Background(), c)
+		return err
+	}) {
+		check(t, err)
+	}
+	var ports []int
+	check(t, db.with(t.Context()).Model(&Node{}).Distinct().Pluck("port", &ports).Error)
+	if len(ports) != 40 {
+		t.Errorf("%d different ports", len(ports))
+	}
+}
+
+func TestAPortThatSomebodyElseTakesFirstIsLookedForAgain(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := launched(t, db, spec("orders"))
+	quicker := 0
+	db.host.(*fakeHost).found = func(port int) {
+		if quicker++; quicker%15 != 0 {
+			check(t, db.with(t.Context()).Create(&Node{ClusterID: cluster.ID, Name: fmt.Sprint(port), Host: "127.0.0.1", Port: port}).Error)
+		}
+	}
+	must(db.CreateCluster(t.Context(), spec("other")))(t)
+	must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Replicas: pointer(1)}))(t)
+	if _, ok, err := db.RepickPort(t.Context(), cluster, cluster.Nodes[0]); !ok || err != nil {
+		t.Error(err)
+	}
+	if count(t, db, &Cluster{}) != 2 || count(t, db, &Run{}) != 3 {
+		t.Error(content(t, db))
+	}
+}
+
+func TestOnePortIsWantedByMany(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	won := 0
+	for _, err := range atOnce(10, func(i int) error {
+		c := spec(fmt.Sprintf("orders-%d", i))
+		c.Port = 6400
+		_, err := db.CreateCluster(context.Background(), c)
+		return err
+	}) {
+		if err == nil {
+			won++
+		} else if refused(t, err, CodeInvalid).Fields()["port"] == "" {
+			t.Error(err)
+		}
+	}
+	if won != 1 || count(t, db, &Cluster{}) != 1 || count(t, db, &Node{}) != 1 || count(t, db, &Run{}) != 1 {
+		t.Errorf("%d won", won)
+	}
+}
+
+func TestRepickPort(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	c := spec("chosen")
+	c.Port, c.Replicas = 7000, 1
+	chosen := must(db.CreateCluster(t.Context(), c))(t)[0]
+	automatic := must(db.CreateCluster(t.Context(), spec("automatic")))(t)[0]
+	if _, ok, err := db.RepickPort(t.Context(), chosen, chosen.Nodes[0]); ok || err != nil {
+		t.Errorf("a chosen port was changed: %v", err)
+	}
+	node, ok, err := db.RepickPort(t.Context(), chosen, chosen.Nodes[1])
+	if !ok || err != nil || node.Port == chosen.Nodes[1].Port {
+		t.Errorf("%+v, %v", node, err)
+	}
+	node, ok, err = db.RepickPort(t.Context(), automatic, automatic.Nodes[0])
+	after := must(db.Cluster(t.Context(), "automatic"))(t)
+	if !ok || err != nil || after.Port != node.Port || after.Nodes[0].Port != node.Port || node.Port == automatic.Port {
+		t.Errorf("%+v, %v", after, err)
+	}
+}
+
+func TestCopiesOfASnapshot(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "one")
+	c := spec("copy")
+	c.Snapshot, c.Copies, c.Replicas = "one", 20, 5
+	c.Auth = AuthGenerate
+	clusters := must(db.CreateCluster(t.Context(), c))(t)
+	if len(clusters) != 20 || clusters[0].Name != "copy-01" || clusters[19].Name != "copy-20" || count(t, db, &Node{}) != 1+20*6 {
+		t.Fatalf("%d clusters", len(clusters))
+	}
+	for _, cluster := range clusters {
+		if cluster.RestoredFrom != "one" || len(cluster.Nodes) != 6 || cluster.Password == "" {
+			t.Errorf("%+v", cluster)
+		}
+	}
+	if s := must(db.Snapshot(t.Context(), "one"))(t); s.Status != SnapshotRestoring || !s.Usable() {
+		t.Errorf("the snapshot is %s", s.Status)
+	}
+	for i := range 20 {
+		run := claim(t, db)
+		if run.Kind != RunRestore || run.SnapshotName != "one" {
+			t.Fatalf("%+v", run)
+		}
+		if i%2 == 0 {
+			check(t, db.CompleteCluster(t.Context(), run, "Restored."))
+		} else {
+			check(t, db.FailCluster(t.Context(), run, RunFailed, "The node died."))
+		}
+		want := SnapshotRestoring
+		if i == 19 {
+			want = SnapshotAvailable
+		}
+		if s := must(db.Snapshot(t.Context(), "one"))(t); s.Status != want {
+			t.Fatalf("after %d restores the snapshot is %s", i+1, s.Status)
+		}
+	}
+	if n := count(t, db, &Cluster{}, "status = ?", ClusterRestoreFailed); n != 10 {
+		t.Errorf("%d failed", n)
+	}
+
+	before := content(t, db)
+	c.Copies, c.Name = 3, strings.Repeat("a", 39)
+	_, err := db.CreateCluster(t.Context(), c)
+	if got := refused(t, err, CodeInvalid).Fields()["id"]; !strings.Contains(got, "too long to be numbered") {
+		t.Error(got)
+	}
+	c.Name = ""
+	_, err = db.CreateCluster(t.Context(), c)
+	if faults := refused(t, err, CodeInvalid); len(faults) != 1 {
+		t.Errorf("more than one message about a missing name: %v", faults)
+	}
+	c.Name, c.Copies = "copy", 20 // all twenty exist
+	_, err = db.CreateCluster(t.Context(), c)
+	if faults := refused(t, err, CodeClusterExists); len(faults) != 20 {
+		t.Errorf("%d faults", len(faults))
+	}
+	c.Name, c.Port = "fresh", 6400
+	_, err = db.CreateCluster(t.Context(), c)
+	refused(t, err, CodeCombination)
+	c.Name, c.Port, c.Copies = "copy-0", 0, 5 // copy-0-1 ... are free
+	if content(t, db) != before {
+		t.Error("something was written")
+	}
+	must(db.CreateCluster(t.Context(), c))(t)
+}
+
+func TestRestoreIsRefusedWhenItCouldOnlyFailLater(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	snapshot := taken(t, db, "orders", "one")
+	tests := []struct {
+		name  string
+		row   map[string]any
+		set   func(*ClusterSpec)
+		field string
+		code  Code
+	}{
+		{"too large", map[string]any{"used_memory": 512<<20 + 1}, nil, "node_type", CodeCombination},
+		{"too new", map[string]any{"rdb_version": 11}, nil, "engine", CodeCombination},
+		{"being made", map[string]any{"status": SnapshotCreating}, nil, "snapshot", CodeSnapshotState},
+		{"failed", map[string]any{"status": SnapshotFailed}, nil, "snapshot", CodeSnapshotState},
+		{"being removed", map[string]any{"status": SnapshotDeleting}, nil, "snapshot", CodeSnapshotState},
+		{"several shards", map[string]any{"shards": 2}, nil, "snapshot", CodeCombination},
+	}
+	for _, test := range tests {
+		check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(map[string]any{"used_memory": 512 << 20, "rdb_version": 10, "status": SnapshotAvailable, "shards": 1}).Error)
+		check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(test.row).Error)
+		before := content(t, db)
+		c := spec("copy")
+		c.Snapshot = "one"
+		_, err := db.CreateCluster(t.Context(), c)
+		if fields := refused(t, err, test.code).Fields(); fields[test.field] == "" {
+			t.Errorf("%s: %v", test.name, fields)
+		}
+		if content(t, db) != before {
+			t.Errorf("%s: something was written", test.name)
+		}
+	}
+	// Removed between the check and the writing.
+	check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(map[string]any{"status": SnapshotDeleting}).Error)
+	before := content(t, db)
+	c := spec("copy")
+	c.Snapshot, c.Copies = "one", 1
+	_, err := db.createClusters(t.Context(), c, snapshot)
+	refused(t, err, CodeSnapshotState)
+	if content(t, db) != before {
+		t.Error("something was written")
+	}
+}
+
+func TestModifyCluster(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	c := spec("orders")
+	c.Replicas = 1
+	cluster := launched(t, db, c)
+	clock.Advance(1e9)
+	modify := func(m ModifySpec) Cluster { t.Helper(); return must(db.ModifyCluster(t.Context(), "orders", m))(t) }
+
+	if got := modify(ModifySpec{Description: pointer("new"), Retention: pointer(3), Window: &Window{60, 90}}); got.Description != "new" || got.RetentionLimit != 3 ||
+		got.SnapshotWindow != (Window{60, 90}) || !got.WindowChosen || got.Status != ClusterAvailable || !got.ScheduleSince.Equal(clock.Now()) || !got.UpdatedAt.Equal(clock.Now()) {
+		t.Errorf("%+v", got)
+	}
+	clock.Advance(1e9)
+	if got := modify(ModifySpec{Retention: pointer(5), Replicas: pointer(1), NodeType: pointer(cluster.NodeType)}); got.Status != ClusterAvailable || got.ScheduleSince.Equal(clock.Now()) {
+		t.Errorf("nothing that needs a run was changed: %+v", got)
+	}
+	if n := len(must(db.ActiveRuns(t.Context()))(t)); n != 0 {
+		t.Errorf("%d runs", n)
+	}
+	got := modify(ModifySpec{Replicas: pointer(4), NodeType: pointer("cache.t4g.small"), RequestedBy: "admin"})
+	if got.Status != ClusterModifying || got.Replicas != 4 || len(got.Nodes) != 5 || got.Nodes[4].Name != "orders-005" || got.NodeType != "cache.t4g.small" {
+		t.Errorf("%+v", got)
+	}
+	_, err := db.ModifyCluster(t.Context(), "orders", ModifySpec{Replicas: pointer(0)})
+	refused(t, err, CodeClusterState)
+	run := claim(t, db)
+	check(t, db.CompleteCluster(t.Context(), run, "Modified."))
+
+	// A replica became the primary; the youngest replicas go, never the primary.
+	check(t, db.Promote(t.Context(), cluster.ID, got.Nodes[4]))
+	got = modify(ModifySpec{Replicas: pointer(1)})
+	run = claim(t, db)
+	if options := must(run.ReadOptions())(t); strings.Join(options.RemoveNodes, " ") != "orders-004 orders-003 orders-002" || got.Port != got.Nodes[4].Port {
+		t.Errorf("%+v, port %d", options, got.Port)
+	}
+	for _, n := range got.Nodes[1:4] {
+		check(t, db.RemoveNode(t.Context(), n.ID))
+	}
+	check(t, db.CompleteCluster(t.Context(), run, "Modified."))
+
+	// A node is missing, so that more ports are needed than the numbers of replicas say; and names are used again.
+	check(t, db.RemoveNode(t.Context(), got.Nodes[0].ID))
+	got = modify(ModifySpec{Replicas: pointer(1), NodeType: pointer("cache.t4g.medium")})
+	if len(got.Nodes) != 2 || got.Nodes[1].Name != "orders-001" {
+		t.Errorf("%+v", got.Nodes)
+	}
+	check(t, db.FailModify(t.Context(), claim(t, db), "The node did not start."))
+	if got = must(db.Cluster(t.Context(), "orders"))(t); got.Status != ClusterAvailable || !strings.Contains(got.StatusReason, "did not start") {
+		t.Errorf("%+v", got)
+	}
+	// It loses a node after the ports were looked for.
+	check(t, db.transaction(t.Context(), func(tx *DB) error {
+		_, err := tx.resize(t.Context(), got, 3, []int{9000})
+		refused(t, err, CodeClusterState)
+		return nil
+	}))
+}
+
+func TestModifyClusterRefusesAndWritesNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	c := spec("orders")
+	c.Retention = 1
+	cluster := launched(t, db, c)
+	node := cluster.Nodes[0]
+	node.UsedMemory = 1 << 30
+	check(t, db.NodeSeen(t.Context(), node))
+	before := content(t, db)
+	for name, test := range map[string]struct {
+		spec ModifySpec
+		code Code
+	}{
+		"retention":    {ModifySpec{Retention: pointer(36)}, CodeInvalid},
+		"replicas":     {ModifySpec{Replicas: pointer(6)}, CodeInvalid},
+		"no replicas":  {ModifySpec{Replicas: pointer(-1)}, CodeInvalid},
+		"node type":    {ModifySpec{NodeType: pointer("x")}, CodeInvalid},
+		"too small":    {ModifySpec{NodeType: pointer("cache.t3.micro")}, CodeCombination},
+		"no snapshots": {ModifySpec{NodeType: pointer("cache.t1.micro")}, CodeSnapshotUnsupported},
+		"window":       {ModifySpec{Window: &Window{0, 1440}}, CodeInvalid},
+		"description":  {ModifySpec{Description: pointer(strings.Repeat("x", 256))}, CodeInvalid},
+	} {
+		_, err := db.ModifyCluster(t.Context(), "orders", test.spec)
+		if refused(t, err, test.code); content(t, db) != before {
+			t.Errorf("%s: something was written", name)
+		}
+	}
+	_, err := db.ModifyCluster(t.Context(), "none", ModifySpec{})
+	refused(t, err, CodeClusterNotFound)
+	check(t, db.DeleteCluster(t.Context(), "orders", "", "admin"))
+	_, err = db.ModifyCluster(t.Context(), "orders", ModifySpec{Description: pointer("x")})
+	refused(t, err, CodeClusterState)
+}
+
+func TestPromoteOfANodeThatIsGoneChangesNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	c := spec("orders")
+	c.Replicas = 1
+	cluster := launched(t, db, c)
+	check(t, db.RemoveNode(t.Context(), cluster.Nodes[1].ID))
+	if err := db.Promote(t.Context(), cluster.ID, cluster.Nodes[1]); err == nil {
+		t.Error("no error")
+	}
+	if after := must(db.ClusterByID(t.Context(), cluster.ID))(t); after.Nodes[0].Role != RolePrimary || after.Port != cluster.Port {
+		t.Errorf("%+v", after)
+	}
+}
+
+func TestRowsThatOthersNeedCannotGo(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := launched(t, db, spec("orders"))
+	snapshot := taken(t, db, "orders", "one")
+	for _, row := range []any{&cluster, &snapshot} {
+		if err := db.with(t.Context()).Delete(row).Error; !errors.Is(err, gorm.ErrForeignKeyViolated) {
+			t.Errorf("%T was removed from under its parts: %v", row, err)
+		}
+	}
+	if err := db.with(t.Context()).Create(&Node{ClusterID: 99, Name: "x", Port: 1}).Error; !errors.Is(err, gorm.ErrForeignKeyViolated) {
+		t.Errorf("a node of no cluster: %v", err)
+	}
+}

@@ -1,0 +1,109 @@
+package models
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestStoreAddresses(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": "", " s3://bucket ": "s3://bucket", "s3://bucket/a/b?region=eu-west-1": "s3://bucket/a/b?region=eu-west-1", "dir:/a/../b/": "dir:/b",
+	} {
+		if got, problem := checkOtherStore(text); problem != "" || got != want {
+			t.Errorf("%q: %q, %s", text, got, problem)
+		}
+	}
+	for _, text := range []string{"bucket", "s3:bucket", "s3://", "https://bucket/x", "dir:", "dir:x", "s3://k:s@bucket", "s3://b/\x00", "file:///etc", strings.Repeat("x", 2000)} {
+		if got, problem := checkOtherStore(text); problem == "" {
+			t.Errorf("%q is taken as %q", text, got)
+		}
+	}
+	for text, want := range map[string][2]string{
+		"s3://b/x.rdb": {"s3://b", "x.rdb"}, "s3://b/a/b/x.rdb?region=r": {"s3://b/a/b?region=r", "x.rdb"}, "arn:aws:s3:::b/a/x.rdb": {"s3://b/a", "x.rdb"},
+		"dir:/x.rdb": {"dir:/", "x.rdb"}, "dir:/a/x.rdb": {"dir:/a", "x.rdb"},
+	} {
+		object, problem := checkObject(text)
+		store, key, ok := SplitObject(object)
+		if problem != "" || !ok || store != want[0] || key != want[1] {
+			t.Errorf("%q: %q %q %t %s", text, store, key, ok, problem)
+		}
+	}
+	for _, text := range []string{"s3://b", "s3://b/", "s3://b/a/", "x.rdb", "dir:x.rdb", "s3://b/.hidden", "arn:aws:s3:::b", "https://b/x.rdb"} {
+		if got, problem := checkObject(text); problem == "" {
+			t.Errorf("%q is taken as %q", text, got)
+		}
+	}
+}
+
+func TestCopiesCountAgainstTheQuotaAndKeepTheAgeOfTheirData(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	launched(t, db, spec("orders"))
+	one := taken(t, db, "orders", "one")
+	clock.Advance(48 * time.Hour)
+	check(t, db.SaveSettings(t.Context(), Settings{ManualQuota: 2, Currency: "$"}))
+	copied := func(name string) error {
+		run, err := db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: name, RequestedBy: "admin"})
+		if err != nil {
+			return err
+		}
+		if got := must(db.Snapshot(t.Context(), "one"))(t); got.Status != SnapshotCopying {
+			t.Errorf("the source is %s", got.Status)
+		}
+		check(t, db.CompleteMove(t.Context(), claim(t, db), Snapshot{Name: name, Shards: 1, RDBVersion: 10, Bytes: 1, Origin: must(db.Snapshot(t.Context(), name))(t).Origin}, ""))
+		check(t, db.CompleteMove(t.Context(), run, Snapshot{Name: name}, "")) // said twice
+		if got := must(db.Snapshot(t.Context(), "one"))(t); got.Status != SnapshotAvailable {
+			t.Errorf("the source is %s afterwards", got.Status)
+		}
+		return nil
+	}
+	check(t, copied("two"))
+	check(t, copied("three"))
+	refused(t, copied("four"), CodeSnapshotQuota)
+	two := must(db.Snapshot(t.Context(), "two"))(t)
+	if !two.CreatedAt.Equal(one.CreatedAt) || two.Source != SourceManual || !strings.HasPrefix(two.Origin, "Copied from one") {
+		t.Errorf("the copy is %+v", two)
+	}
+	clock.Advance(25 * time.Hour)
+	check(t, copied("four"))
+}
+
+func TestSourceIsLetGoWhenTheLastOneHasReadIt(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "one")
+	status := func(want SnapshotStatus) {
+		t.Helper()
+		if got := must(db.Snapshot(t.Context(), "one"))(t).Status; got != want {
+			t.Errorf("the source is %s, want %s", got, want)
+		}
+	}
+	first := must(db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: "a"}))(t)
+	second := must(db.ExportSnapshot(t.Context(), ExportSpec{Snapshot: "one", Name: "b", Store: "s3://bucket"}))(t)
+	refused(t, db.DeleteSnapshots(t.Context(), []string{"one"}, "admin"), CodeSnapshotState)
+	check(t, db.CancelRun(t.Context(), first.ID))
+	status(SnapshotCopying)
+	check(t, db.FailMove(t.Context(), second, RunFailed, "The bucket is gone."))
+	status(SnapshotAvailable)
+	if got := must(db.Snapshot(t.Context(), "a"))(t).Status; got != SnapshotFailed {
+		t.Errorf("the cancelled copy is %s", got)
+	}
+	third := must(db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: "c", Store: "dir:/x"}))(t)
+	if _, err := db.Snapshot(t.Context(), "c"); !HasCode(err, CodeSnapshotNotFound) {
+		t.Errorf("a copy to another store is in the catalog (%v)", err)
+	}
+	check(t, db.CompleteMove(t.Context(), third, Snapshot{}, "It is there."))
+	status(SnapshotAvailable)
+}
+
+func TestSuggestedNodeTypeHoldsTheData(t *testing.T) {
+	t.Parallel()
+	for used, want := range map[int64]string{0: "cache.t4g.micro", 300 << 20: "cache.t4g.micro", 500 << 20: "cache.t4g.small", 4 << 30: "cache.m7g.large", 1 << 62: "cache.r7g.16xlarge"} {
+		if got := SuggestNodeType(used); got.Name != want {
+			t.Errorf("%d bytes: %s, want %s", used, got.Name, want)
+		}
+	}
+}

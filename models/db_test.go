@@ -1,0 +1,303 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"gorm.io/gorm/schema"
+)
+
+// rows is one zero value of every kind of row.
+func rows() []any {
+	return []any{&Cluster{}, &Node{}, &Snapshot{}, &Part{}, &Run{}, &WindowMark{}, &Lock{}, &Event{}, &Setting{}, &User{}, &Session{}, &SignInFailure{}}
+}
+
+func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	tables := func() string {
+		var statements []string
+		check(t, db.gorm.Raw("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").Scan(&statements).Error)
+		return strings.Join(statements, "\n")
+	}
+	schemaBefore, before := tables(), content(t, db)
+	check(t, migrate(db.gorm))
+	if tables() != schemaBefore || content(t, db) != before {
+		t.Error("the second run of the migrations changed something")
+	}
+}
+
+func TestRowsFitTheTables(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	for _, row := range rows() {
+		parsed := must(schema.Parse(row, &sync.Map{}, db.gorm.NamingStrategy))(t)
+		columns := make(map[string]bool)
+		for _, c := range must(db.gorm.Migrator().ColumnTypes(row))(t) {
+			columns[c.Name()] = true
+		}
+		for _, name := range parsed.DBNames {
+			if !columns[name] {
+				t.Errorf("table %s has no column %s", parsed.Table, name)
+			}
+			delete(columns, name)
+		}
+		for name := range columns {
+			t.Errorf("%T has no field for %s.%s", row, parsed.Table, name)
+		}
+	}
+}
+
+func TestZeroRowsPutNoNullWhereNoneMayBe(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	for _, row := range rows() {
+		tx := db.gorm.Begin() // with the foreign keys looked at only at an end that never comes
+		check(t, tx.Exec("PRAGMA defer_foreign_keys=ON").Error)
+		if err := tx.Create(row).Error; err != nil {
+			t.Errorf("%T: %v", row, err)
+		}
+		back := reflect.New(reflect.TypeOf(row).Elem()).Interface()
+		if err := tx.First(back).Error; err != nil {
+			t.Errorf("read %T: %v", row, err)
+		}
+		tx.Rollback()
+	}
+}
+
+func TestEveryConnectionHasItsPragmas(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	pool := must(db.gorm.DB())(t)
+	for range 4 {
+		conn := must(pool.Conn(t.Context()))(t) // kept, so that the next one is another
+		t.Cleanup(func() { _ = conn.Close() })
+		for pragma, want := range map[string]string{"journal_mode": "wal", "busy_timeout": "5000", "foreign_keys": "1", "synchronous": "2"} {
+			var got string
+			check(t, conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+			if got != want {
+				t.Errorf("%s is %s", pragma, got)
+			}
+		}
+	}
+}
+
+func TestTheFileIsPrivateAlsoWhenItWasThereBefore(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "data", "rekindle.db")
+	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	check(t, os.WriteFile(path, nil, 0o644))
+	check(t, os.Chmod(path, 0o644)) // whatever the umask
+	db := open(t, path, clockwork.NewFakeClock())
+	launched(t, db, spec("orders"))
+	for _, file := range []string{path, path + "-wal", path + "-shm"} {
+		if info := must(os.Stat(file))(t); info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has the mode %v", file, info.Mode())
+		}
+	}
+}
+
+func TestAnyPathWillDo(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"with space", "q?mark", "ha#sh", "per%41cent", "plus+amp&eq=", "ünïcode", "quo'te\"", "a:b"} {
+		path := filepath.Join(t.TempDir(), name, "re?kindle.db")
+		db := open(t, path, clockwork.NewFakeClock())
+		launched(t, db, spec("orders"))
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+			t.Errorf("%q: %v, %v", name, info, err)
+		}
+		if files := must(os.ReadDir(filepath.Dir(path)))(t); len(files) != 3 {
+			t.Errorf("%q: files %v", name, files)
+		}
+	}
+	if db, err := Open(t.Context(), t.TempDir(), clockwork.NewFakeClock(), &fakeHost{}); err == nil {
+		_ = db.Close()
+		t.Error("a folder was opened")
+	}
+	garbage := filepath.Join(t.TempDir(), "garbage.db")
+	check(t, os.WriteFile(garbage, []byte(strings.Repeat("no database ", 1000)), 0o600))
+	if db, err := Open(t.Context(), garbage, clockwork.NewFakeClock(), &fakeHost{}); err == nil {
+		_ = db.Close()
+		t.Error("garbage was opened")
+	}
+}
+
+func TestConsolesThatOpenANewCatalogAtOnce(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rekindle.db")
+	for _, err := range atOnce(6, func(int) error {
+		db, err := Open(context.Background(), path, clockwork.NewFakeClock(), &fakeHost{})
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.Check(context.Background()), db.Close())
+	}) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// SQLite compares times as text, which is right only while all are written in one zone.
+func TestTimesCompareAsTextJustAsTheyDoAsTimes(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	times := make([]time.Time, 300)
+	for i := range times {
+		nanos := []int{0, 1, 10, 500_000_000, 123_456_789, 999_999_999, random.IntN(1_000_000_000)}[random.IntN(7)]
+		times[i] = time.Date(1970+random.IntN(200), 1, 1, 0, 0, random.IntN(5), nanos, time.UTC)
+		if i%3 > 0 { // equal and close ones
+			times[i] = times[i-1].Add(time.Duration(random.IntN(3)) * 100 * time.Millisecond)
+		}
+		check(t, db.AddEvent(t.Context(), Event{At: times[i].In(time.FixedZone("somewhere", random.IntN(26*3600)-12*3600)), Message: "x"}))
+	}
+	for _, pivot := range times[:60] {
+		for operator, holds := range map[string]func(c int) bool{"<": func(c int) bool { return c < 0 }, "=": func(c int) bool { return c == 0 }, ">=": func(c int) bool { return c >= 0 }} {
+			want := 0
+			for _, at := range times {
+				if holds(at.Compare(pivot)) {
+					want++
+				}
+			}
+			if got := count(t, db, &Event{}, "at "+operator+" ?", pivot); got != want {
+				t.Errorf("%d events are %s %v, want %d", got, operator, pivot, want)
+			}
+		}
+	}
+	events := must(db.ListEvents(t.Context(), List{Sort: "time"}))(t).Rows
+	if !slices.IsSortedFunc(events, func(a, b Event) int { return a.At.Compare(b.At) }) {
+		t.Error("not sorted by time")
+	}
+	if events[0].At.Location() != time.UTC {
+		t.Errorf("read in the zone %v", events[0].At.Location())
+	}
+}
+
+// zoned is a clock of a machine that is set to another zone.
+type zoned struct{ *clockwork.FakeClock }
+
+func (z zoned) Now() time.Time {
+	return z.FakeClock.Now().In(time.FixedZone("NPT", 5*3600+45*60))
+}
+
+func TestEveryTimeIsStoredInUTC(t *testing.T) {
+	t.Parallel()
+	clock := zoned{clockwork.NewFakeClockAt(monday.Add(123456789))}
+	db := open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock)
+	c := spec("orders")
+	c.Retention = 5
+	cluster := launched(t, db, c)
+	local := clock.Now()
+	run := must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	claim(t, db)
+	done := measured(db, "one")
+	done.StartedAt, done.Parts[0].StartedAt, done.Parts[0].CompletedAt = &local, local, local
+	check(t, db.CompleteSnapshot(t.Context(), run, done))
+	node := cluster.Nodes[0]
+	node.SeenAt = &local
+	check(t, db.NodeSeen(t.Context(), node))
+	clock.Advance(49 * time.Hour)
+	must(db.QueueDue(t.Context()))(t)
+	check(t, db.SaveVerifyEvery(t.Context(), 1))
+	must(db.QueueVerifications(t.Context()))(t)
+	must(db.TryLock(t.Context(), "orders", "me"))(t)
+	must(db.EnsureAdmin(t.Context(), "a-long-password"))(t)
+	must(db.SignIn(t.Context(), AdminName, "a-long-password", "::1", "test"))(t)
+	_, err := db.SignIn(t.Context(), AdminName, "wrong", "::1", "test")
+	refused(t, err, CodeInvalid)
+	checked := 0
+	for _, row := range rows() {
+		parsed := must(schema.Parse(row, &sync.Map{}, db.gorm.NamingStrategy))(t)
+		for _, field := range parsed.Fields {
+			if field.DataType != schema.Time {
+				continue
+			}
+			var texts []string
+			check(t, db.gorm.Raw(fmt.Sprintf("SELECT CAST(%s AS text) FROM %s WHERE %s IS NOT NULL", field.DBName, parsed.Table, field.DBName)).Scan(&texts).Error)
+			for _, text := range texts {
+				checked++
+				if !strings.HasSuffix(text, "+00:00") || text[10] != ' ' {
+					t.Errorf("%s.%s is stored as %s", parsed.Table, field.DBName, text)
+				}
+			}
+			if len(texts) == 0 {
+				t.Errorf("%s.%s was never written", parsed.Table, field.DBName)
+			}
+		}
+	}
+	if _, found, err := db.LastRun(t.Context(), "orders", RunSnapshot, local); err != nil || !found {
+		t.Errorf("the run of just now is not found by a local time: %v", err)
+	}
+	t.Logf("%d stored times", checked)
+}
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	if got := must(db.Settings(t.Context()))(t); got != (Settings{20, 0.085, "$"}) {
+		t.Errorf("%+v", got)
+	}
+	for _, s := range []Settings{{50, 0, "EUR"}, {1, 1000, "€"}, {10000, 0.0000001, "Fr."}} {
+		check(t, db.SaveSettings(t.Context(), s))
+		if got := must(db.Settings(t.Context()))(t); got != s {
+			t.Errorf("%+v became %+v", s, got)
+		}
+	}
+	before := content(t, db)
+	zero := 0.0
+	for _, s := range []Settings{{0, 1, "$"}, {-1, 1, "$"}, {10001, 1, "$"}, {1, -0.1, "$"}, {1, 1001, "$"}, {1, zero / zero, "$"}, {1, 1 / zero, "$"}, {1, 1, " "}, {1, 1, "too long a one"}} {
+		refused(t, db.SaveSettings(t.Context(), s), CodeInvalid)
+	}
+	if content(t, db) != before {
+		t.Error("a refused setting was written")
+	}
+	key := must(db.SessionKey(t.Context()))(t)
+	if again := must(db.SessionKey(t.Context()))(t); again != key || len(key.Reveal()) != 32 {
+		t.Error("the session key changes")
+	}
+}
+
+func TestLocks(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	won := make([]bool, 20)
+	for _, err := range atOnce(20, func(i int) (err error) {
+		won[i], err = db.TryLock(context.Background(), "orders", fmt.Sprint(i))
+		return err
+	}) {
+		check(t, err)
+	}
+	owner := slices.Index(won, true)
+	if owner < 0 || slices.Index(won[owner+1:], true) >= 0 {
+		t.Fatalf("held by %v", won)
+	}
+	check(t, db.Unlock(t.Context(), "orders", "somebody else"))
+	if must(db.TryLock(t.Context(), "orders", "x"))(t) {
+		t.Error("somebody else gave the lock back")
+	}
+	check(t, db.BreakLocks(t.Context(), fmt.Sprint(owner)))
+	if must(db.TryLock(t.Context(), "orders", "x"))(t) {
+		t.Error("one's own lock was broken")
+	}
+	check(t, db.Unlock(t.Context(), "orders", fmt.Sprint(owner)))
+	if !must(db.TryLock(t.Context(), "orders", "x"))(t) {
+		t.Error("the lock was not given back")
+	}
+	check(t, db.BreakLocks(t.Context(), "new console"))
+	if !must(db.TryLock(t.Context(), "orders", "new console"))(t) {
+		t.Error("the lock of a console that is gone holds")
+	}
+}

@@ -1,0 +1,101 @@
+package models
+
+import (
+	"errors"
+	"strings"
+)
+
+// Code says to a machine why a request was refused. The ElastiCache API translates it to AWS's error codes.
+type Code string
+
+// The codes of a [Fault].
+const (
+	CodeInvalid             Code = "invalid"              // a value that is not acceptable
+	CodeCombination         Code = "combination"          // values that do not go together
+	CodeClusterNotFound     Code = "cluster-not-found"    //
+	CodeClusterExists       Code = "cluster-exists"       //
+	CodeClusterState        Code = "cluster-state"        // the cluster is busy or not healthy
+	CodeSnapshotNotFound    Code = "snapshot-not-found"   //
+	CodeSnapshotExists      Code = "snapshot-exists"      //
+	CodeSnapshotState       Code = "snapshot-state"       // the snapshot is being made, used or removed
+	CodeSnapshotUnsupported Code = "snapshot-unsupported" // cache.t1.micro
+	CodeSnapshotQuota       Code = "snapshot-quota"       // manual snapshots in 24 hours
+	CodeRunNotFound         Code = "run-not-found"
+	CodeRunState            Code = "run-state"
+	CodeUserNotFound        Code = "user-not-found"
+)
+
+// Fault is one reason why a request was refused: a sentence for a person, the form's field where it belongs to one.
+type Fault struct {
+	Code    Code
+	Field   string
+	Message string
+}
+
+// Error returns the sentence.
+func (f Fault) Error() string { return f.Message }
+
+// Faults are all the reasons at once, so that a form can show every mistake in one go.
+type Faults []Fault
+
+// Error joins the sentences.
+func (f Faults) Error() string {
+	messages := make([]string, len(f))
+	for i, fault := range f {
+		messages[i] = fault.Message
+	}
+	return strings.Join(messages, " ")
+}
+
+// Fields maps a field's name to its first message; messages without a field are under "".
+func (f Faults) Fields() map[string]string {
+	fields := make(map[string]string, len(f))
+	for _, fault := range f {
+		if _, seen := fields[fault.Field]; !seen {
+			fields[fault.Field] = fault.Message
+		}
+	}
+	return fields
+}
+
+// Code returns the code of the first fault.
+func (f Faults) Code() Code {
+	if len(f) == 0 {
+		return ""
+	}
+	return f[0].Code
+}
+
+func (f *Faults) add(code Code, field, message string) {
+	*f = append(*f, Fault{Code: code, Field: field, Message: message})
+}
+
+// orNil avoids the trap of a non-nil error interface around an empty list.
+func (f Faults) orNil() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return f
+}
+
+func refuse(code Code, field, message string) error {
+	return Faults{{Code: code, Field: field, Message: message}}
+}
+
+// AsFaults returns err's faults, when it is a refusal rather than a failure.
+func AsFaults(err error) (Faults, bool) {
+	var faults Faults
+	ok := errors.As(err, &faults)
+	return faults, ok
+}
+
+// HasCode tells whether err is a refusal with this code among its faults.
+func HasCode(err error, code Code) bool {
+	faults, _ := AsFaults(err)
+	for _, fault := range faults {
+		if fault.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,217 @@
+package models
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// filled is a catalog with so many snapshots, of three clusters.
+func filled(t testing.TB, n int) *DB {
+	t.Helper()
+	db, _ := catalog(t)
+	rows := make([]Snapshot, n)
+	for i := range rows {
+		rows[i] = Snapshot{Name: fmt.Sprintf("s-%05d", i), ClusterName: fmt.Sprintf("c%d", i%3), ClusterID: 0, Source: []string{SourceAutomatic, SourceManual}[i%2],
+			Status: []SnapshotStatus{SnapshotAvailable, SnapshotFailed, SnapshotRestoring, SnapshotCreating}[i%4], Bytes: int64(i % 7), Stored: int64(i), Keys: int64(-i),
+			CreatedAt: monday.Add(time.Duration(i) * time.Minute)}
+	}
+	check(t, db.with(t.Context()).CreateInBatches(rows, 500).Error)
+	return db
+}
+
+func TestListSnapshots(t *testing.T) {
+	t.Parallel()
+	db := filled(t, 120)
+	for _, test := range []struct {
+		list  List
+		total int
+		first string
+		rows  int
+	}{
+		{List{}, 120, "s-00119", 120},
+		{List{Size: 25}, 120, "s-00119", 25},
+		{List{Size: 25, Page: 5}, 120, "s-00019", 20},
+		{List{Size: 25, Page: 6}, 120, "", 0},
+		{List{Size: 25, Page: -3}, 120, "s-00119", 25},
+		{List{Size: 25, Page: math.MaxInt}, 120, "", 0},
+		{List{Equal: map[string]string{"cluster": "c1", "source": "manual"}}, 20, "s-00115", 20},
+		{List{Equal: map[string]string{"status": "failed", "cluster": ""}}, 30, "s-00117", 30},
+		{List{Equal: map[string]string{"status": "failed'--"}}, 0, "", 0},
+		{List{Equal: map[string]string{"name": "s-00001", "1=1 OR status": "x", "id; DROP TABLE snapshots": "1"}}, 120, "s-00119", 120},
+		{List{Text: "S-0001"}, 10, "s-00019", 10},
+		{List{Text: " c2 ", Size: 1}, 40, "s-00119", 1},
+		{List{Sort: "name"}, 120, "s-00000", 120},
+		{List{Sort: "name", Desc: true}, 120, "s-00119", 120},
+		{List{Sort: "size", Desc: true}, 120, "s-00118", 120},
+		{List{Sort: "keys"}, 120, "s-00119", 120},
+		{List{Sort: "stored"}, 120, "s-00000", 120},
+		{List{Sort: "id"}, 120, "s-00119", 120},
+		{List{Sort: "name; DROP TABLE snapshots; --"}, 120, "s-00119", 120},
+		{List{Sort: "(SELECT password FROM clusters)"}, 120, "s-00119", 120},
+		{List{Text: "' OR 1=1 --"}, 0, "", 0},
+		{List{Text: "%"}, 0, "", 0},
+		{List{Text: "_"}, 0, "", 0},
+		{List{Text: `\`}, 0, "", 0},
+		{List{Text: strings.Repeat("%", 200000)}, 0, "", 0},
+	} {
+		got, err := db.ListSnapshots(t.Context(), test.list)
+		if err != nil || got.Total != test.total || len(got.Rows) != test.rows || test.rows > 0 && got.Rows[0].Name != test.first {
+			first := ""
+			if len(got.Rows) > 0 {
+				first = got.Rows[0].Name
+			}
+			t.Errorf("%.200v: %d rows of %d beginning with %q, %v", test.list, len(got.Rows), got.Total, first, err)
+		}
+	}
+	// Pages are cut from one order: nothing is twice on them and nothing is left out.
+	for _, sort := range []string{"", "source", "status", "cluster", "size", "created"} {
+		seen := make(map[uint]bool)
+		for page := 1; page <= 12; page++ {
+			for _, s := range must(db.ListSnapshots(t.Context(), List{Sort: sort, Page: page, Size: 11}))(t).Rows {
+				seen[s.ID] = true
+			}
+		}
+		if len(seen) != 120 {
+			t.Errorf("sorted by %q, %d different rows are on the pages", sort, len(seen))
+		}
+	}
+}
+
+func TestSearchTextIsTakenLiterally(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	for i, description := range []string{"100% sure", "100 sure", `back\slash`, "a_b", "axb", "ÄÖÜ", "O'Hara"} {
+		c := spec(fmt.Sprintf("c%d", i))
+		c.Description = description
+		must(db.CreateCluster(t.Context(), c))(t)
+	}
+	for text, want := range map[string][]string{"100%": {"c0"}, "%": {"c0"}, `\`: {"c2"}, "a_b": {"c3"}, "_": {"c3"}, "ÄÖ": {"c5"}, "o'h": {"c6"}, "SURE": {"c0", "c1"}, "c4": {"c4"}} {
+		var names []string
+		page := must(db.ListClusters(t.Context(), List{Text: text, Sort: "name"}))(t)
+		for _, c := range page.Rows {
+			names = append(names, c.Name)
+			if len(c.Nodes) != 1 {
+				t.Error("without its nodes")
+			}
+		}
+		if !slices.Equal(names, want) || page.Total != len(want) {
+			t.Errorf("%q finds %v of %d, want %v", text, names, page.Total, want)
+		}
+	}
+}
+
+func TestEveryListSortsAndFiltersByAllThatItOffers(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "one")
+	for _, desc := range []bool{false, true} {
+		for _, sort := range []string{"name", "status", "engine", "node_type", "nodes", "created", "cluster", "source", "size", "stored", "keys", "started", "kind",
+			"time", "severity", "nonsense"} {
+			l := List{Sort: sort, Desc: desc, Text: "o", Size: 10, Page: 1}
+			if n := must(db.ListClusters(t.Context(), l))(t).Total; n != 1 {
+				t.Errorf("%s: %d clusters", sort, n)
+			}
+			if n := must(db.ListSnapshots(t.Context(), l))(t).Total; n != 1 {
+				t.Errorf("%s: %d snapshots", sort, n)
+			}
+			if n := must(db.ListRuns(t.Context(), l))(t).Total; n != 2 {
+				t.Errorf("%s: %d runs", sort, n)
+			}
+			if n := must(db.ListEvents(t.Context(), l))(t).Total; n != 2 {
+				t.Errorf("%s: %d events", sort, n)
+			}
+		}
+	}
+	for _, filter := range []string{"status", "engine", "cluster", "source", "kind", "snapshot", "severity"} {
+		l := List{Equal: map[string]string{filter: "no such value"}}
+		clusters, snapshots := must(db.ListClusters(t.Context(), l))(t).Total, must(db.ListSnapshots(t.Context(), l))(t).Total
+		runs, events := must(db.ListRuns(t.Context(), l))(t).Total, must(db.ListEvents(t.Context(), l))(t).Total
+		if clusters+snapshots+runs+events == 6 {
+			t.Errorf("no list filters by %s", filter)
+		}
+	}
+}
+
+func TestStorage(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	if got := must(db.Storage(t.Context()))(t); got != (Storage{}) {
+		t.Errorf("%+v", got)
+	}
+	for _, name := range []string{"a", "b"} {
+		launched(t, db, spec(name))
+		for i := range 3 {
+			clock.Advance(time.Minute)
+			taken(t, db, name, fmt.Sprintf("%s%d", name, i))
+		}
+	}
+	run := must(db.RequestSnapshot(t.Context(), "a", "failed", false, "admin"))(t)
+	check(t, db.CancelRun(t.Context(), run.ID))
+	if got := must(db.Storage(t.Context()))(t); got != (Storage{6, 1800, 1200}) {
+		t.Errorf("%+v", got)
+	}
+	if n, stored, err := db.ClusterStorage(t.Context(), "a"); n != 3 || stored != 900 || err != nil {
+		t.Error(n, stored, err)
+	}
+	if newest := must(db.NewestSnapshots(t.Context()))(t); newest["a"].Name != "a2" || newest["b"].Name != "b2" || len(newest) != 2 {
+		t.Error(newest)
+	}
+	check(t, db.DeleteCluster(t.Context(), "b", "", "admin"))
+	check(t, db.CompleteClusterDeletion(t.Context(), claim(t, db)))
+	if got := must(db.Storage(t.Context()))(t); got != (Storage{6, 1800, 1500}) {
+		t.Errorf("nothing is free for a cluster that is gone: %+v", got)
+	}
+}
+
+func TestClustersByNameAndNumber(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	b, a := launched(t, db, spec("b")), launched(t, db, spec("a"))
+	all := must(db.Clusters(t.Context()))(t)
+	if len(all) != 2 || all[0].ID != a.ID || len(all[0].Nodes) != 1 {
+		t.Errorf("%+v", all)
+	}
+	if got := must(db.ClusterByID(t.Context(), b.ID))(t); got.Name != "b" {
+		t.Errorf("%+v", got)
+	}
+	_, err := db.ClusterByID(t.Context(), 99)
+	refused(t, err, CodeClusterNotFound)
+	_, err = db.Cluster(t.Context(), "a' OR '1'='1")
+	refused(t, err, CodeClusterNotFound)
+	if err := db.Check(cancelled(t)); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestTenThousandSnapshots(t *testing.T) {
+	t.Parallel()
+	db := filled(t, 10000)
+	page := must(db.ListSnapshots(t.Context(), List{Text: "s-", Equal: map[string]string{"cluster": "c1"}, Sort: "size", Size: 50, Page: 60}))(t)
+	if page.Total != 3333 || len(page.Rows) != 50 {
+		t.Errorf("%d of %d", len(page.Rows), page.Total)
+	}
+	if newest := must(db.NewestSnapshots(t.Context()))(t); len(newest) != 3 {
+		t.Error(newest)
+	}
+}
+
+func BenchmarkListTenThousandSnapshots(b *testing.B) {
+	db := filled(b, 10000)
+	for name, l := range map[string]List{"newest": {Size: 50}, "last page": {Size: 50, Page: 200}, "search": {Text: "9", Size: 50}, "sorted by size": {Sort: "size", Size: 50}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				must(db.ListSnapshots(b.Context(), l))(b)
+			}
+		})
+	}
+	b.Run("storage", func(b *testing.B) {
+		for b.Loop() {
+			must(db.Storage(b.Context()))(b)
+		}
+	})
+}

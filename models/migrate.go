@@ -1,0 +1,106 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/go-gormigrate/gormigrate/v2"
+	"gorm.io/gorm"
+)
+
+// migrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
+// catalog must not.
+var migrations = []*gormigrate.Migration{
+	{ID: "0001-tables", Migrate: execute(
+		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
+			engine text NOT NULL, engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL,
+			port integer NOT NULL, port_chosen boolean NOT NULL, password text NOT NULL, retention_limit integer NOT NULL, snapshot_window text NOT NULL,
+			window_chosen boolean NOT NULL, schedule_since datetime NOT NULL, status text NOT NULL, status_reason text NOT NULL,
+			restored_from text NOT NULL, created_at datetime NOT NULL, updated_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_clusters_name ON clusters (name)`,
+		`CREATE INDEX idx_clusters_status ON clusters (status)`,
+
+		`CREATE TABLE nodes (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), name text NOT NULL,
+			shard integer NOT NULL, role text NOT NULL, host text NOT NULL, port integer NOT NULL, created_at datetime NOT NULL,
+			state text NOT NULL, used_memory integer NOT NULL, max_memory integer NOT NULL, keys integer NOT NULL, lag_bytes integer NOT NULL,
+			seen_at datetime)`,
+		`CREATE INDEX idx_nodes_cluster_id ON nodes (cluster_id)`,
+		`CREATE UNIQUE INDEX idx_nodes_name ON nodes (name)`,
+		`CREATE UNIQUE INDEX idx_nodes_endpoint ON nodes (host, port)`,
+
+		`CREATE TABLE snapshots (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, cluster_name text NOT NULL, cluster_id integer NOT NULL,
+			source text NOT NULL, status text NOT NULL, status_reason text NOT NULL, description text NOT NULL, engine text NOT NULL,
+			engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL, port integer NOT NULL,
+			retention_limit integer NOT NULL, snapshot_window text NOT NULL, auth_enabled boolean NOT NULL, rdb_version integer NOT NULL,
+			bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL, used_memory integer NOT NULL, served_by text NOT NULL,
+			served_role text NOT NULL, warning text NOT NULL, created_at datetime NOT NULL, started_at datetime, completed_at datetime)`,
+		`CREATE UNIQUE INDEX idx_snapshots_name ON snapshots (name)`,
+		`CREATE INDEX idx_snapshots_cluster_name ON snapshots (cluster_name, created_at)`,
+		`CREATE INDEX idx_snapshots_cluster_id ON snapshots (cluster_id)`,
+		`CREATE INDEX idx_snapshots_status ON snapshots (status)`,
+		`CREATE INDEX idx_snapshots_created_at ON snapshots (created_at)`,
+
+		`CREATE TABLE parts (id integer PRIMARY KEY AUTOINCREMENT, snapshot_id integer NOT NULL REFERENCES snapshots (id), number integer NOT NULL,
+			object text NOT NULL, slots text NOT NULL, bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL,
+			expires integer NOT NULL, sha256 text NOT NULL, stored_sha256 text NOT NULL, crc64 text NOT NULL, served_by text NOT NULL,
+			served_role text NOT NULL, replication_id text NOT NULL, replication_offset integer NOT NULL, started_at datetime NOT NULL,
+			completed_at datetime NOT NULL)`,
+		`CREATE INDEX idx_parts_snapshot_id ON parts (snapshot_id)`,
+
+		`CREATE TABLE runs (id integer PRIMARY KEY AUTOINCREMENT, kind text NOT NULL, status text NOT NULL, cluster_name text NOT NULL,
+			cluster_id integer NOT NULL, snapshot_name text NOT NULL, requested_by text NOT NULL, options text NOT NULL, owner text NOT NULL, attempts integer NOT NULL,
+			cancel_requested boolean NOT NULL, stage text NOT NULL, bytes_done integer NOT NULL, bytes_total integer NOT NULL,
+			keys_done integer NOT NULL, keys_total integer NOT NULL, error text NOT NULL, created_at datetime NOT NULL, started_at datetime,
+			ended_at datetime)`,
+		`CREATE INDEX idx_runs_status ON runs (status)`,
+		`CREATE INDEX idx_runs_cluster_name ON runs (cluster_name)`,
+		`CREATE INDEX idx_runs_snapshot_name ON runs (snapshot_name)`,
+
+		`CREATE TABLE window_marks (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), opens datetime NOT NULL,
+			outcome text NOT NULL, attempts integer NOT NULL, tried datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_window_marks_window ON window_marks (cluster_id, opens)`,
+
+		`CREATE TABLE locks (name text PRIMARY KEY, owner text NOT NULL, at datetime NOT NULL)`,
+
+		`CREATE TABLE events (id integer PRIMARY KEY AUTOINCREMENT, at datetime NOT NULL, severity text NOT NULL, cluster_name text NOT NULL,
+			snapshot_name text NOT NULL, message text NOT NULL)`,
+		`CREATE INDEX idx_events_at ON events (at)`,
+		`CREATE INDEX idx_events_cluster_name ON events (cluster_name)`,
+
+		`CREATE TABLE settings (name text PRIMARY KEY, value text NOT NULL)`,
+
+		`CREATE TABLE users (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, password_hash text NOT NULL, role text NOT NULL,
+			created_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_users_name ON users (name)`,
+		`CREATE TABLE sessions (id integer PRIMARY KEY AUTOINCREMENT, token_hash text NOT NULL, user_id integer NOT NULL REFERENCES users (id),
+			user_agent text NOT NULL, address text NOT NULL, created_at datetime NOT NULL, last_seen_at datetime NOT NULL, expires_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_sessions_token_hash ON sessions (token_hash)`,
+		`CREATE INDEX idx_sessions_user_id ON sessions (user_id)`,
+		`CREATE TABLE sign_in_failures (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, address text NOT NULL, at datetime NOT NULL)`,
+		`CREATE INDEX idx_sign_in_failures_name ON sign_in_failures (name, at)`,
+	)},
+	{ID: "0002-verify", Migrate: execute(
+		`ALTER TABLE snapshots ADD COLUMN verified_at datetime`,
+		`ALTER TABLE snapshots ADD COLUMN verify_tried_at datetime`,
+		`ALTER TABLE snapshots ADD COLUMN damage text NOT NULL DEFAULT ''`,
+		`UPDATE snapshots SET verified_at = completed_at WHERE status IN ('available', 'restoring', 'copying')`,
+		`CREATE INDEX idx_snapshots_verified_at ON snapshots (verified_at)`,
+	)},
+	{ID: "0003-origin", Migrate: execute(`ALTER TABLE snapshots ADD COLUMN origin text NOT NULL DEFAULT ''`)},
+}
+
+func execute(statements ...string) gormigrate.MigrateFunc {
+	return func(tx *gorm.DB) error {
+		for _, statement := range statements {
+			if err := tx.Exec(statement).Error; err != nil {
+				return fmt.Errorf("%.60s: %w", statement, err)
+			}
+		}
+		return nil
+	}
+}
+
+func migrate(db *gorm.DB) error {
+	options := *gormigrate.DefaultOptions
+	options.UseTransaction = true
+	return gormigrate.New(db, &options, migrations).Migrate()
+}

@@ -1,0 +1,222 @@
+package models
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+)
+
+// logged is everything that this test binary writes into the log.
+var logged lockedBuffer
+
+func TestMain(m *testing.M) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	os.Exit(m.Run())
+}
+
+type lockedBuffer struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.String()
+}
+
+// monday is when the fake clocks of most tests begin: 2026-01-05 10:00 UTC.
+var monday = time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
+
+// fakeHost hands out the lowest free port, so that two people who look at once find the same one.
+type fakeHost struct {
+	mutex sync.Mutex
+	busy  map[int]bool // ports on which something else listens
+	fail  error
+	found func(port int) // called with each port that FreePort hands out
+}
+
+var testEngine = Engine{"redis", "7.0.15"}
+
+func (h *fakeHost) Engines(context.Context) ([]Engine, error) {
+	return []Engine{testEngine, {"valkey", "9.1.2"}}, h.fail
+}
+
+func (h *fakeHost) Address() string { return "127.0.0.1" }
+
+func (h *fakeHost) PortFree(port int) bool {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	return !h.busy[port]
+}
+
+func (h *fakeHost) FreePort(ctx context.Context, avoid func(int) bool) (int, error) {
+	for port := 7000; port < 65536; port++ {
+		if h.PortFree(port) && !avoid(port) {
+			if h.found != nil {
+				h.found(port)
+			}
+			return port, ctx.Err()
+		}
+	}
+	return 0, errors.New("no port is free")
+}
+
+func (h *fakeHost) CanLoad(engine Engine, rdbVersion int) bool {
+	return rdbVersion <= map[string]int{"redis": 10, "valkey": 80}[engine.Name]
+}
+
+// catalog is a fresh one in a real file, with a clock that only the test moves.
+func catalog(t testing.TB) (*DB, *clockwork.FakeClock) {
+	t.Helper()
+	clock := clockwork.NewFakeClockAt(monday)
+	return open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock), clock
+}
+
+func open(t testing.TB, path string, clock clockwork.Clock) *DB {
+	t.Helper()
+	db, err := Open(t.Context(), path, clock, &fakeHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+func spec(name string) ClusterSpec {
+	return ClusterSpec{Name: name, Engine: testEngine, NodeType: "cache.t4g.micro", Auth: AuthNone, RequestedBy: "admin"}
+}
+
+// launched is a cluster that is available, after its run was done.
+func launched(t testing.TB, db *DB, s ClusterSpec) Cluster {
+	t.Helper()
+	clusters := must(db.CreateCluster(t.Context(), s))(t)
+	for range clusters {
+		run := claim(t, db)
+		check(t, db.CompleteCluster(t.Context(), run, "It is there."))
+	}
+	return must(db.Cluster(t.Context(), clusters[0].Name))(t)
+}
+
+// claim takes the oldest run of the queue.
+func claim(t testing.TB, db *DB) Run {
+	t.Helper()
+	run, ok, err := db.ClaimRun(t.Context(), "console", func(Run) bool { return true })
+	if err != nil || !ok {
+		t.Fatalf("claim a run: found %t, %v", ok, err)
+	}
+	return run
+}
+
+// taken is a manual snapshot that is available.
+func taken(t testing.TB, db *DB, cluster, name string) Snapshot {
+	t.Helper()
+	must(db.RequestSnapshot(t.Context(), cluster, name, false, "admin"))(t)
+	check(t, db.CompleteSnapshot(t.Context(), claim(t, db), measured(db, name)))
+	return must(db.Snapshot(t.Context(), name))(t)
+}
+
+// measured is what the worker hands over at the end of a snapshot.
+func measured(db *DB, name string) Snapshot {
+	now := db.Now()
+	return Snapshot{Name: name, RDBVersion: 10, Bytes: 1000, Stored: 300, Keys: 7, UsedMemory: 2000, ServedBy: "n-002", ServedRole: RoleReplica,
+		StartedAt: &now, Parts: []Part{{Number: 1, Object: "part-0001.rdb.zst", Slots: "0-16383", Bytes: 1000, Stored: 300, Keys: 7,
+			StartedAt: now, CompletedAt: now}}}
+}
+
+// must lets a test use a result in one line: must(f())(t).
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// refused fails the test unless err is a refusal with this code and nothing but sentences.
+func refused(t testing.TB, err error, code Code) Faults {
+	t.Helper()
+	faults, ok := AsFaults(err)
+	if !ok || !HasCode(err, code) {
+		t.Fatalf("want a refusal with the code %s, got %v", code, err)
+	}
+	for _, f := range faults {
+		if f.Code == "" || len(f.Message) < 5 || f.Message[len(f.Message)-1] != '.' {
+			t.Errorf("not a fault with a code and a sentence: %+v", f)
+		}
+	}
+	return faults
+}
+
+// content is every row of every table as text, to see that nothing was written.
+func content(t testing.TB, db *DB) string {
+	t.Helper()
+	var text string
+	for _, table := range []string{"clusters", "nodes", "snapshots", "parts", "runs", "window_marks", "locks", "events", "settings",
+		"users", "sessions", "sign_in_failures", "migrations"} {
+		var rows []map[string]any
+		check(t, db.with(t.Context()).Table(table).Find(&rows).Error)
+		text += table + "\n"
+		for _, row := range rows {
+			text += fmt.Sprintln(row)
+		}
+	}
+	return text
+}
+
+func count(t testing.TB, db *DB, row any, where ...any) int {
+	t.Helper()
+	query := db.with(t.Context()).Model(row)
+	if len(where) > 0 {
+		query = query.Where(where[0], where[1:]...)
+	}
+	var n int64
+	check(t, query.Count(&n).Error)
+	return int(n)
+}
+
+// atOnce runs fn in n goroutines that begin together, and returns their errors.
+func atOnce(n int, fn func(i int) error) []error {
+	failures := make([]error, n)
+	start := make(chan struct{})
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() {
+			<-start
+			failures[i] = fn(i)
+		})
+	}
+	close(start)
+	group.Wait()
+	return failures
+}
+
+func pointer[T any](value T) *T { return &value }

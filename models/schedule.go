@@ -1,0 +1,117 @@
+package models
+
+import (
+	"sort"
+	"time"
+)
+
+// MaxAttempts is how often an automatic snapshot is tried within one window.
+const MaxAttempts = 3
+
+// RetryAfter is the pause between two attempts within one window.
+const RetryAfter = 10 * time.Minute
+
+// MarkOutcome says what became of one cluster's window.
+type MarkOutcome string
+
+// The outcomes of a [WindowMark].
+const (
+	MarkQueued MarkOutcome = "queued" // a run was queued, and has not failed so far
+	MarkFailed MarkOutcome = "failed" // the latest attempt failed
+	MarkMissed MarkOutcome = "missed" // the window passed without an attempt
+)
+
+// Mark is what is known of a window that was looked at before.
+type Mark struct {
+	Outcome  MarkOutcome
+	Attempts int
+	Tried    time.Time // when the latest attempt was queued
+}
+
+// Plan is one cluster's schedule with what has happened so far: all that [Due] needs to know.
+type Plan struct {
+	ClusterID uint
+	Cluster   string
+	Window    Window
+	Retention int            // days; 0 is off
+	Since     time.Time      // when this schedule came into force, or until when missed windows were looked for
+	Marks     map[int64]Mark // by the Unix time at which the window opens
+}
+
+// Decision is what the schedule asks for at an instant.
+type Decision struct {
+	ClusterID  uint
+	Cluster    string
+	Occurrence Occurrence
+	Attempt    int // 1 for the first
+}
+
+// Due is the whole schedule: which plans are to be started at this instant, and which windows passed without a start.
+// It has no state and no side effects, so years of it can be tested in a second.
+//
+// A snapshot is due from its minute on until the window closes, so a restart in between costs nothing. A window that was
+// marked as missed by a clock that stood wrong is due all the same when it is open. A failed attempt is repeated
+// while the window is open.
+func Due(now time.Time, plans []Plan) (due, missed []Decision) {
+	for _, plan := range plans {
+		if plan.Retention == 0 || plan.Window.IsZero() {
+			continue
+		}
+		if open, ok := plan.Window.Open(now, plan.Cluster); ok && !now.Before(open.Begins) {
+			if attempt := plan.attempt(now, open); attempt > 0 {
+				due = append(due, Decision{plan.ClusterID, plan.Cluster, open, attempt})
+			}
+		}
+		for _, closed := range plan.Window.Closed(plan.Since, now, plan.Cluster) {
+			if _, known := plan.Marks[closed.Opens.Unix()]; !known {
+				missed = append(missed, Decision{plan.ClusterID, plan.Cluster, closed, 0})
+			}
+		}
+	}
+	sort.SliceStable(due, func(i, j int) bool { return due[i].Occurrence.Begins.Before(due[j].Occurrence.Begins) })
+	return due, missed
+}
+
+// attempt is the number of the attempt to make now in this occurrence, or 0 for none.
+func (p Plan) attempt(now time.Time, o Occurrence) int {
+	mark, known := p.Marks[o.Opens.Unix()]
+	switch {
+	case !known || mark.Outcome == MarkMissed:
+		return mark.Attempts + 1
+	case mark.Outcome == MarkFailed && mark.Attempts < MaxAttempts &&
+		(mark.Tried.After(now) || !now.Before(mark.Tried.Add(RetryAfter))): // after now: the clock was set back
+		return mark.Attempts + 1
+	}
+	return 0
+}
+
+// Kept is what retention needs to know of an automatic snapshot.
+type Kept struct {
+	ID        uint
+	CreatedAt time.Time
+	Good      bool // available and not known to be damaged
+	Promised  int  // days: the limit when it was taken, which goes on to hold when backups are turned off
+}
+
+// Outlived says which automatic snapshots of one living cluster are to be removed: those older than the limit in days, but
+// never the newest good one, so that a row of failures does not eat the last backup. A limit of 0 means that
+// backups were turned off: then each snapshot stays as long as was promised when it was taken.
+func Outlived(now time.Time, limit int, snapshots []Kept) []uint {
+	var newest *Kept
+	for i, s := range snapshots {
+		if s.Good && (newest == nil || s.CreatedAt.After(newest.CreatedAt)) {
+			newest = &snapshots[i]
+		}
+	}
+	var outlived []uint
+	for i, s := range snapshots {
+		days := limit
+		if days == 0 {
+			days = s.Promised
+		}
+		if &snapshots[i] != newest && now.Sub(s.CreatedAt) >= time.Duration(days)*24*time.Hour {
+			outlived = append(outlived, s.ID)
+		}
+	}
+	return outlived
+}

@@ -1,0 +1,305 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// This file ends runs: each function settles, in one transaction, the run and the state of everything it worked on, so that
+// a console killed in between leaves either all of it or nothing.
+
+// CompleteSnapshot turns a snapshot available, after its manifest was written. The given row carries what was measured and its parts.
+func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		if present, err := tx.Run(ctx, run.ID); err != nil {
+			return err
+		} else if present.Status == RunSucceeded {
+			return nil // said twice
+		}
+		if err := tx.recordSnapshot(ctx, measured); err != nil {
+			return err
+		}
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterSnapshotting); err != nil {
+			return err
+		}
+		if run.Kind != RunSnapshot {
+			return nil // the final snapshot of a deletion: the run goes on
+		}
+		return tx.endRun(ctx, run.ID, RunSucceeded, "")
+	})
+}
+
+func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
+	snapshot, err := db.Snapshot(ctx, measured.Name)
+	if err != nil {
+		return err
+	}
+	if err := db.with(ctx).Where("snapshot_id = ?", snapshot.ID).Delete(&Part{}).Error; err != nil {
+		return fmt.Errorf("replace parts of snapshot %s: %w", snapshot.Name, err)
+	}
+	for _, part := range measured.Parts {
+		part.ID, part.SnapshotID = 0, snapshot.ID
+		part.StartedAt, part.CompletedAt = part.StartedAt.UTC(), part.CompletedAt.UTC()
+		if err := db.with(ctx).Create(&part).Error; err != nil {
+			return fmt.Errorf("write part %d of snapshot %s: %w", part.Number, snapshot.Name, err)
+		}
+	}
+	now := db.Now()
+	written := db.with(ctx).Model(&Snapshot{ID: snapshot.ID}).Where("status = ?", SnapshotCreating).Updates(map[string]any{
+		"status": SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
+		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
+		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": inUTC(measured.StartedAt), "completed_at": now,
+		"verified_at": now, "damage": "",
+	})
+	if written.Error != nil {
+		return fmt.Errorf("write snapshot %s: %w", snapshot.Name, written.Error)
+	} else if written.RowsAffected == 0 {
+		return fmt.Errorf("write snapshot %s, which is %s: %w", snapshot.Name, snapshot.Status, ErrRunEnded)
+	}
+	return db.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: snapshot.ClusterName, SnapshotName: snapshot.Name,
+		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
+}
+
+// FailSnapshot turns a snapshot failed, after its remains were removed from the store.
+func (db *DB) FailSnapshot(ctx context.Context, run Run, status RunStatus, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error { return tx.settleSnapshot(ctx, run, status, reason) })
+}
+
+func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, reason string) error {
+	if _, err := db.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
+		return err
+	}
+	if _, err := db.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterSnapshotting); err != nil {
+		return err
+	}
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	if options.WindowOpens != nil && status == RunFailed {
+		err := db.with(ctx).Model(&WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *options.WindowOpens).
+			Updates(map[string]any{"outcome": MarkFailed, "tried": db.Now()}).Error
+		if err != nil {
+			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
+		}
+	}
+	severity, verb := SeverityError, "failed"
+	if status == RunCancelled {
+		severity, verb = SeverityInfo, "was cancelled"
+	}
+	event := Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+		Message: fmt.Sprintf("The snapshot %s of %s %s. %s", run.SnapshotName, run.ClusterName, verb, reason)}
+	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run.ID, status, reason))
+}
+
+// CompleteCluster turns a created, restored or modified cluster available.
+func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterCreating, ClusterModifying); err != nil {
+			return err
+		}
+		return errors.Join(
+			tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
+			tx.endRun(ctx, run.ID, RunSucceeded, ""),
+			tx.releaseSnapshot(ctx, run))
+	})
+}
+
+// FailCluster turns a cluster that could not be created or restored into one that can only be deleted.
+func (db *DB) FailCluster(ctx context.Context, run Run, status RunStatus, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error { return tx.settleRestore(ctx, run, status, reason) })
+}
+
+func (db *DB) settleRestore(ctx context.Context, run Run, status RunStatus, reason string) error {
+	to, what := ClusterCreateFailed, "created"
+	if run.Kind == RunRestore {
+		to, what = ClusterRestoreFailed, "restored from "+run.SnapshotName
+	}
+	if _, err := db.moveCluster(ctx, run.ClusterID, to, reason, ClusterCreating); err != nil {
+		return err
+	}
+	event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+		Message: fmt.Sprintf("The cluster %s could not be %s. %s", run.ClusterName, what, reason)}
+	if status == RunCancelled {
+		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The cluster %s was not %s. %s", run.ClusterName, what, reason)
+	}
+	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run.ID, status, reason), db.releaseSnapshot(ctx, run))
+}
+
+// releaseSnapshot lets go of the snapshot that a restore read.
+func (db *DB) releaseSnapshot(ctx context.Context, run Run) error {
+	if run.Kind != RunRestore {
+		return nil
+	}
+	return db.releaseSource(ctx, run.SnapshotName, run.ID)
+}
+
+// FailModify ends a modification that did not succeed: the cluster is available again, and says why.
+func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "The last change did not succeed. "+reason, ClusterModifying); err != nil {
+			return err
+		}
+		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName,
+			Message: fmt.Sprintf("The cluster %s could not be modified. %s", run.ClusterName, reason)}),
+			tx.endRun(ctx, run.ID, RunFailed, reason))
+	})
+}
+
+// AbandonDelete ends a deletion whose final snapshot failed: nothing was deleted, the cluster is available again.
+func (db *DB) AbandonDelete(ctx context.Context, run Run, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
+			return err
+		}
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "It was not deleted. "+reason, ClusterDeleting); err != nil {
+			return err
+		}
+		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was not deleted. %s", run.ClusterName, reason)}),
+			tx.endRun(ctx, run.ID, RunFailed, reason))
+	})
+}
+
+// FailRun ends a deletion that a store or a node refused in its middle. What is left says so and can be deleted again.
+func (db *DB) FailRun(ctx context.Context, run Run, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: reason}
+		switch run.Kind {
+		case RunDeleteSnapshot:
+			if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, "It could not be removed completely. "+reason, SnapshotDeleting); err != nil {
+				return err
+			}
+		case RunDelete:
+			// It stays deleting, for some of it may be gone already and nothing may bring that back empty; deleting it again goes on.
+			if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterDeleting, "It could not be deleted completely. "+reason, ClusterDeleting); err != nil {
+				return err
+			}
+			// A final snapshot that was not begun will never be.
+			if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.AddEvent(ctx, event), tx.endRun(ctx, run.ID, RunFailed, reason))
+	})
+}
+
+// CompleteSnapshotDeletion takes a removed snapshot out of the catalog.
+func (db *DB) CompleteSnapshotDeletion(ctx context.Context, run Run) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(tx.RemoveSnapshotRow(ctx, run.SnapshotName),
+			tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+				Message: fmt.Sprintf("The snapshot %s was deleted.", run.SnapshotName)}),
+			tx.endRun(ctx, run.ID, RunSucceeded, ""))
+	})
+}
+
+// CompleteClusterDeletion takes a deleted cluster out of the catalog; its manual snapshots stay, belonging to no living cluster.
+func (db *DB) CompleteClusterDeletion(ctx context.Context, run Run) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		for _, rows := range []any{&Node{}, &WindowMark{}} {
+			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
+				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
+			}
+		}
+		if err := tx.with(ctx).Model(&Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
+			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
+		}
+		if err := tx.with(ctx).Delete(&Cluster{}, run.ClusterID).Error; err != nil {
+			return fmt.Errorf("remove cluster %s: %w", run.ClusterName, err)
+		}
+		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was deleted.", run.ClusterName)}),
+			tx.endRun(ctx, run.ID, RunSucceeded, ""))
+	})
+}
+
+// AddEvent writes an event with the catalog's time.
+func (db *DB) AddEvent(ctx context.Context, e Event) error {
+	if e.At.IsZero() {
+		e.At = db.Now()
+	}
+	e.At = e.At.UTC() // times are compared as text
+	if err := db.with(ctx).Create(&e).Error; err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}
+
+// NodeSeen records what the supervisor saw of a node.
+func (db *DB) NodeSeen(ctx context.Context, n Node) error {
+	err := db.with(ctx).Model(&Node{ID: n.ID}).UpdateColumns(map[string]any{"state": n.State, "used_memory": n.UsedMemory,
+		"max_memory": n.MaxMemory, "keys": n.Keys, "lag_bytes": n.LagBytes, "seen_at": inUTC(n.SeenAt)}).Error
+	if err != nil {
+		return fmt.Errorf("record node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// SameAs tells whether a node is as it was seen before, but for small movements of its memory, and that is not longer ago than limit.
+func (n Node) SameAs(before Node, limit time.Duration) bool {
+	if n.State != before.State || n.Role != before.Role || n.MaxMemory != before.MaxMemory || n.Keys != before.Keys || (n.LagBytes < 0) != (before.LagBytes < 0) {
+		return false
+	}
+	if n.SeenAt == nil || before.SeenAt == nil {
+		return n.SeenAt == before.SeenAt
+	}
+	moved := n.UsedMemory - before.UsedMemory
+	return n.SeenAt.Sub(*before.SeenAt) < limit && max(moved, -moved) < 1<<20
+}
+
+// RemoveNode takes a node that was stopped out of the catalog.
+func (db *DB) RemoveNode(ctx context.Context, id uint) error {
+	if err := db.with(ctx).Delete(&Node{}, id).Error; err != nil {
+		return fmt.Errorf("remove node %d: %w", id, err)
+	}
+	return nil
+}
+
+// Promote makes one node of a shard its primary and the others its replicas, in one step. The cluster's port follows the primary.
+func (db *DB) Promote(ctx context.Context, clusterID uint, node Node) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		others := tx.with(ctx).Model(&Node{}).Where("cluster_id = ? AND shard = ? AND id <> ?", clusterID, node.Shard, node.ID).
+			UpdateColumn("role", RoleReplica)
+		primary := tx.with(ctx).Model(&Node{ID: node.ID}).UpdateColumn("role", RolePrimary)
+		port := tx.with(ctx).Model(&Cluster{ID: clusterID}).UpdateColumn("port", node.Port)
+		if err := errors.Join(others.Error, primary.Error, port.Error); err != nil {
+			return fmt.Errorf("promote %s: %w", node.Name, err)
+		}
+		if primary.RowsAffected == 0 {
+			return fmt.Errorf("promote %s: the node was removed", node.Name) // a shard without a primary would be left
+		}
+		return nil
+	})
+}
+
+// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change.
+func (db *DB) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
+	if reachable {
+		return db.moveCluster(ctx, id, ClusterAvailable, "", ClusterUnreachable)
+	}
+	return db.moveCluster(ctx, id, ClusterUnreachable, reason, ClusterAvailable)
+}
+
+// Clusters returns all clusters with their nodes, by name.
+func (db *DB) Clusters(ctx context.Context) ([]Cluster, error) {
+	var clusters []Cluster
+	err := db.with(ctx).Preload("Nodes", inOrder).Order("name").Find(&clusters).Error
+	if err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	return clusters, nil
+}
+
+// ClusterByID returns a cluster with its nodes.
+func (db *DB) ClusterByID(ctx context.Context, id uint) (Cluster, error) {
+	cluster, found, err := find[Cluster](db.with(ctx).Preload("Nodes", func(q *gorm.DB) *gorm.DB { return q.Order("id") }).Where("id = ?", id))
+	if err == nil && !found {
+		err = refuse(CodeClusterNotFound, "", fmt.Sprintf("There is no cluster with the number %d.", id))
+	}
+	return cluster, err
+}

@@ -1,0 +1,239 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// RequestSnapshot writes a manual snapshot down as creating and queues its run. With override the run may use a primary whose host
+// is short of memory.
+func (db *DB) RequestSnapshot(ctx context.Context, cluster, name string, override bool, requestedBy string) (Run, error) {
+	var run Run
+	err := db.transaction(ctx, func(tx *DB) error {
+		row, err := tx.Cluster(ctx, cluster)
+		if err != nil {
+			return renameField(err, "", "cluster")
+		}
+		if name, err = tx.newSnapshot(ctx, row, name, SourceManual, false); err != nil {
+			return err
+		}
+		run, err = tx.queueSnapshot(ctx, row, name, requestedBy, RunOptions{Override: override})
+		return err
+	})
+	return run, err
+}
+
+// queueSnapshot locks the cluster by its state and queues the run.
+func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requestedBy string, options RunOptions) (Run, error) {
+	moved, err := db.moveCluster(ctx, cluster.ID, ClusterSnapshotting, "", ClusterAvailable)
+	if err != nil {
+		return Run{}, err
+	} else if !moved {
+		why := fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", cluster.Name, cluster.Status)
+		if cluster.Status == ClusterSnapshotting {
+			why = fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", cluster.Name)
+		}
+		return Run{}, refuse(CodeClusterState, "cluster", why)
+	}
+	return db.enqueue(ctx, Run{Kind: RunSnapshot, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: name, RequestedBy: requestedBy}, options)
+}
+
+// newSnapshot checks that this snapshot may be taken and writes its row as creating, with the cluster's configuration as it is now.
+func (db *DB) newSnapshot(ctx context.Context, cluster Cluster, name, source string, final bool) (string, error) {
+	var faults Faults
+	if source == SourceManual {
+		checked, problem := CheckSnapshotName(name)
+		if problem != "" {
+			faults.add(CodeInvalid, "name", problem)
+		}
+		name = checked
+		if !final { // the limit must not keep anybody from a last backup
+			if err := db.checkQuota(ctx, cluster, &faults); err != nil {
+				return "", err
+			}
+		}
+	}
+	if _, exists, err := find[Snapshot](db.with(ctx).Where("name = ?", name)); err != nil {
+		return "", err
+	} else if exists {
+		faults.add(CodeSnapshotExists, "name", fmt.Sprintf("There is already a snapshot %s. Choose another name.", name))
+	}
+	if t, _ := FindNodeType(cluster.NodeType); t.NoSnapshots {
+		faults.add(CodeSnapshotUnsupported, "cluster", fmt.Sprintf("Clusters of the node type %s cannot be backed up.", t.Name))
+	}
+	if len(faults) > 0 {
+		return "", faults
+	}
+	snapshot := Snapshot{
+		Name: name, ClusterName: cluster.Name, ClusterID: cluster.ID, Source: source, Status: SnapshotCreating,
+		Description: cluster.Description, Engine: cluster.Engine, EngineVersion: cluster.EngineVersion, NodeType: cluster.NodeType,
+		Shards: cluster.Shards, Replicas: cluster.Replicas, Port: cluster.Port, RetentionLimit: cluster.RetentionLimit,
+		SnapshotWindow: cluster.SnapshotWindow, AuthEnabled: cluster.Password != "", CreatedAt: db.Now(),
+	}
+	if err := db.with(ctx).Create(&snapshot).Error; err != nil {
+		return "", fmt.Errorf("write snapshot %s: %w", name, err)
+	}
+	return name, nil
+}
+
+// checkQuota counts the manual snapshots of the last 24 hours; failed ones do not count.
+func (db *DB) checkQuota(ctx context.Context, cluster Cluster, faults *Faults) error {
+	settings, err := db.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	since := db.Now().Add(-24 * time.Hour)
+	var taken int64
+	err = db.with(ctx).Model(&Snapshot{}).Where("cluster_name = ? AND source = ? AND status <> ?", cluster.Name, SourceManual, SnapshotFailed).
+		Where("(created_at > ? OR name IN (SELECT snapshot_name FROM runs WHERE kind IN ? AND created_at > ?))",
+			since, []RunKind{RunCopy, RunImport}, since).Count(&taken).Error
+	if err != nil {
+		return fmt.Errorf("count snapshots of %s: %w", cluster.Name, err)
+	}
+	if int(taken) >= settings.ManualQuota {
+		faults.add(CodeSnapshotQuota, "cluster", fmt.Sprintf(
+			"%d manual snapshots of %s were taken in the last 24 hours, which is the limit. Wait, or raise the limit in the settings.", taken, cluster.Name))
+	}
+	return nil
+}
+
+// Snapshot returns a snapshot with its parts.
+func (db *DB) Snapshot(ctx context.Context, name string) (Snapshot, error) {
+	snapshot, found, err := find[Snapshot](db.with(ctx).Preload("Parts", inOrder).Where("name = ?", name))
+	switch {
+	case err != nil:
+		return snapshot, fmt.Errorf("find snapshot %s: %w", name, err)
+	case !found:
+		return snapshot, refuse(CodeSnapshotNotFound, "", fmt.Sprintf("There is no snapshot %s.", name))
+	}
+	return snapshot, nil
+}
+
+// DeleteSnapshots queues the removal of these snapshots, of all or of none.
+func (db *DB) DeleteSnapshots(ctx context.Context, names []string, requestedBy string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		var faults Faults
+		for _, name := range names {
+			err := tx.deleteSnapshot(ctx, name, requestedBy)
+			if more, refused := AsFaults(err); refused {
+				faults = append(faults, more...)
+			} else if err != nil {
+				return err
+			}
+		}
+		return faults.orNil()
+	})
+}
+
+func (db *DB) deleteSnapshot(ctx context.Context, name, requestedBy string) error {
+	snapshot, err := db.Snapshot(ctx, name)
+	if err != nil {
+		return err
+	}
+	moved, err := db.moveSnapshot(ctx, name, SnapshotDeleting, "", SnapshotAvailable, SnapshotFailed)
+	if err != nil {
+		return err
+	} else if !moved {
+		return refuse(CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is %s and cannot be deleted now.", name, snapshot.Status))
+	}
+	if err := db.stopVerify(ctx, name); err != nil {
+		return err
+	}
+	_, err = db.enqueue(ctx, Run{Kind: RunDeleteSnapshot, ClusterName: snapshot.ClusterName, ClusterID: snapshot.ClusterID,
+		SnapshotName: name, RequestedBy: requestedBy}, RunOptions{})
+	return err
+}
+
+// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which.
+func (db *DB) QueueOutlived(ctx context.Context) ([]string, error) {
+	var clusters []Cluster
+	if err := db.with(ctx).Find(&clusters).Error; err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	var names []string
+	for _, cluster := range clusters {
+		outlived, err := db.outlived(ctx, cluster)
+		if err != nil {
+			return names, err
+		}
+		for _, name := range outlived {
+			err := db.transaction(ctx, func(tx *DB) error {
+				if err := tx.deleteSnapshot(ctx, name, "retention"); err != nil {
+					return err
+				}
+				return tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: cluster.Name, SnapshotName: name,
+					Message: fmt.Sprintf("The automatic snapshot %s has outlived its retention and is removed.", name)})
+			})
+			if _, refused := AsFaults(err); refused {
+				continue // it is being used; the next round takes it
+			} else if err != nil {
+				return names, err
+			}
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+func (db *DB) outlived(ctx context.Context, cluster Cluster) ([]string, error) {
+	var snapshots []Snapshot
+	// One that turned out to be damaged stays until somebody has looked at it and deletes it by hand.
+	err := db.with(ctx).Where("cluster_id = ? AND source = ? AND damage = '' AND status IN ?", cluster.ID, SourceAutomatic,
+		[]SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying, SnapshotFailed}).Find(&snapshots).Error
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots of %s: %w", cluster.Name, err)
+	}
+	kept := make([]Kept, len(snapshots))
+	names := make(map[uint]string, len(snapshots))
+	for i, s := range snapshots {
+		kept[i] = Kept{ID: s.ID, CreatedAt: s.CreatedAt, Good: s.Usable(), Promised: s.RetentionLimit}
+		names[s.ID] = s.Name
+	}
+	var outlived []string
+	for _, id := range Outlived(db.Now(), cluster.RetentionLimit, kept) {
+		outlived = append(outlived, names[id])
+	}
+	return outlived, nil
+}
+
+// RemoveSnapshotRow takes a snapshot out of the catalog, after its bytes are gone from the store.
+func (db *DB) RemoveSnapshotRow(ctx context.Context, name string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		snapshot, err := tx.Snapshot(ctx, name)
+		if HasCode(err, CodeSnapshotNotFound) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := tx.with(ctx).Where("snapshot_id = ?", snapshot.ID).Delete(&Part{}).Error; err != nil {
+			return fmt.Errorf("remove parts of snapshot %s: %w", name, err)
+		}
+		if err := tx.with(ctx).Delete(&Snapshot{}, snapshot.ID).Error; err != nil {
+			return fmt.Errorf("remove snapshot %s: %w", name, err)
+		}
+		return nil
+	})
+}
+
+// AutomaticSnapshots returns the names of a cluster's automatic snapshots, which go with it.
+func (db *DB) AutomaticSnapshots(ctx context.Context, clusterID uint) ([]string, error) {
+	var names []string
+	err := db.with(ctx).Model(&Snapshot{}).Where("cluster_id = ? AND source = ?", clusterID, SourceAutomatic).Order("id").Pluck("name", &names).Error
+	if err != nil {
+		return nil, fmt.Errorf("list automatic snapshots of cluster %d: %w", clusterID, err)
+	}
+	return names, nil
+}
+
+// ClaimSnapshotForRemoval turns a snapshot of a cluster that goes deleting, and tells whether it could: not while it is restored or copied.
+func (db *DB) ClaimSnapshotForRemoval(ctx context.Context, name string) (bool, error) {
+	var moved bool
+	err := db.transaction(ctx, func(tx *DB) (err error) {
+		if moved, err = tx.moveSnapshot(ctx, name, SnapshotDeleting, "", SnapshotAvailable, SnapshotFailed, SnapshotDeleting); err != nil || !moved {
+			return err
+		}
+		return tx.stopVerify(ctx, name)
+	})
+	return moved, err
+}

@@ -1,0 +1,12 @@
+package models
+
+// SnapshotSource is the node from which a snapshot of a cluster would be taken now, and what that would mean.
+type SnapshotSource struct {
+	Node       Node
+	LagBytes   int64  // how far a replica is behind its primary
+	UsedMemory int64  // of the node, bytes: what a fork may have to copy in the worst case
+	Available  int64  // free on the node's host, bytes
+	Fits       bool   // UsedMemory is within Available
+	Fallback   bool   // the primary has to serve because no replica can
+	Why        string // with Fallback: the reason as a sentence
+}

@@ -1,0 +1,255 @@
+package models
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"rekindle/internal/secret"
+)
+
+// User is somebody who may sign in.
+type User struct {
+	ID           uint
+	Name         string      `gorm:"uniqueIndex"`
+	PasswordHash secret.Text // argon2id, see password.go
+	Role         string      // "administer"; more roles come later
+	CreatedAt    time.Time
+}
+
+// Session is a signed-in browser. The cookie holds a token; the row holds only its hash, so that a stolen catalog opens no door.
+type Session struct {
+	ID         uint
+	TokenHash  string `gorm:"uniqueIndex"`
+	UserID     uint   `gorm:"index"`
+	UserAgent  string
+	Address    string
+	CreatedAt  time.Time
+	LastSeenAt time.Time
+	ExpiresAt  time.Time
+}
+
+// SignInFailure counts wrong passwords, by user and by address.
+type SignInFailure struct {
+	ID      uint
+	Name    string    `gorm:"index"`
+	Address string    `gorm:"index"`
+	At      time.Time `gorm:"index"`
+}
+
+// The limits of signing in.
+const (
+	SessionIdle      = 12 * time.Hour // without a request
+	SessionLifetime  = 7 * 24 * time.Hour
+	failureWindow    = 15 * time.Minute
+	failuresPerPair  = 5  // of one user from one address
+	failuresPerUser  = 50 // of one user from anywhere
+	minPasswordRunes = 10
+)
+
+// AdminName is the first user.
+const AdminName = "admin"
+
+// EnsureAdmin makes the first user when there is none. Without a given password it generates one and returns it, for being shown
+// once; otherwise, and when there are users already, it returns "".
+func (db *DB) EnsureAdmin(ctx context.Context, given secret.Text) (generated secret.Text, err error) {
+	var users int64
+	if err := db.with(ctx).Model(&User{}).Count(&users).Error; err != nil {
+		return "", fmt.Errorf("count users: %w", err)
+	}
+	if users > 0 {
+		return "", nil
+	}
+	password := given
+	if password == "" {
+		generated = secret.Text(rand.Text()[:20])
+		password = generated
+	}
+	if problem := checkPassword(password); problem != "" {
+		return "", refuse(CodeInvalid, "password", problem)
+	}
+	user := User{Name: AdminName, PasswordHash: secret.Text(hashPassword(password)), Role: "administer", CreatedAt: db.Now()}
+	if err := db.with(ctx).Create(&user).Error; errors.Is(err, gorm.ErrDuplicatedKey) {
+		return "", nil // another console was first
+	} else if err != nil {
+		return "", fmt.Errorf("create user %s: %w", AdminName, err)
+	}
+	return generated, nil
+}
+
+func checkPassword(password secret.Text) string {
+	n := len([]rune(password.Reveal()))
+	if n < minPasswordRunes || n > 256 {
+		return fmt.Sprintf("The password must have %d to 256 characters; this one has %d.", minPasswordRunes, n)
+	}
+	return ""
+}
+
+// SignIn checks name and password and starts a session. The token goes into the cookie and nowhere else.
+func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, address, userAgent string) (secret.Text, error) {
+	const wrong = "That name and password do not match."
+	now := db.Now()
+	// The attempt is written down as failed before the password is looked at: of a hundred guesses at once only as many are
+	// looked at as are allowed. The right password takes it back.
+	err := db.transaction(ctx, func(tx *DB) error {
+		wait, err := tx.signInWait(ctx, name, address)
+		if err != nil {
+			return err
+		} else if wait > 0 {
+			return refuse(CodeInvalid, "", fmt.Sprintf("Too many wrong passwords. Try again in %d minutes.", int(wait/time.Minute)+1))
+		}
+		if err := errors.Join(
+			tx.with(ctx).Where("at <= ?", now.Add(-failureWindow)).Delete(&SignInFailure{}).Error,
+			tx.with(ctx).Create(&SignInFailure{Name: name, Address: address, At: now}).Error); err != nil {
+			return fmt.Errorf("record sign-in: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	user, found, err := find[User](db.with(ctx).Where("name = ?", name))
+	if err != nil {
+		return "", fmt.Errorf("find user: %w", err)
+	}
+	// An unknown name costs the same time as a wrong password, so that names cannot be guessed by the clock.
+	if !verifyPassword(user.PasswordHash.Reveal(), password) || !found {
+		return "", refuse(CodeInvalid, "", wrong)
+	}
+	token := secret.Text(rand.Text() + rand.Text())
+	session := Session{TokenHash: hashToken(token), UserID: user.ID, UserAgent: userAgent, Address: address,
+		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime)}
+	err = db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(
+			tx.with(ctx).Where("expires_at <= ? OR last_seen_at <= ?", now, now.Add(-SessionIdle)).Delete(&Session{}).Error,
+			tx.with(ctx).Where("name = ? AND address = ?", name, address).Delete(&SignInFailure{}).Error,
+			tx.with(ctx).Create(&session).Error)
+	})
+	if err != nil {
+		return "", fmt.Errorf("start session: %w", err)
+	}
+	return token, nil
+}
+
+// signInWait is how long this pair of name and address has to wait before the next attempt.
+func (db *DB) signInWait(ctx context.Context, name, address string) (time.Duration, error) {
+	now := db.Now()
+	var failures []SignInFailure
+	// A failure in the future is from a clock that was set back; it would lock its user out for who knows how long.
+	err := db.with(ctx).Where("name = ? AND at > ? AND at <= ?", name, now.Add(-failureWindow), now).Order("at").Limit(failuresPerUser + 1).Find(&failures).Error
+	if err != nil {
+		return 0, fmt.Errorf("count failed sign-ins: %w", err)
+	}
+	var here []SignInFailure
+	for _, f := range failures {
+		if f.Address == address {
+			here = append(here, f)
+		}
+	}
+	switch {
+	case len(here) >= failuresPerPair:
+		return here[len(here)-failuresPerPair].At.Add(failureWindow).Sub(now), nil
+	case len(failures) >= failuresPerUser:
+		return failures[0].At.Add(failureWindow).Sub(now), nil
+	}
+	return 0, nil
+}
+
+func hashToken(token secret.Text) string {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
+// FindSession returns the session and user of a token, if it is valid still, and notes that it was used.
+func (db *DB) FindSession(ctx context.Context, token secret.Text) (Session, User, bool, error) {
+	now := db.Now()
+	session, found, err := find[Session](db.with(ctx).Where("token_hash = ? AND expires_at > ? AND last_seen_at > ?",
+		hashToken(token), now, now.Add(-SessionIdle)))
+	if err != nil || !found {
+		return session, User{}, false, err
+	}
+	user, found, err := find[User](db.with(ctx).Where("id = ?", session.UserID))
+	if err != nil || !found {
+		return session, user, false, err
+	}
+	if now.Sub(session.LastSeenAt) > time.Minute { // not a write for every request
+		if err := db.with(ctx).Model(&Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil {
+			return session, user, false, fmt.Errorf("touch session: %w", err)
+		}
+	}
+	return session, user, true, nil
+}
+
+// Sessions lists a user's valid sessions, the latest used first.
+func (db *DB) Sessions(ctx context.Context, userID uint) ([]Session, error) {
+	now := db.Now()
+	var sessions []Session
+	err := db.with(ctx).Where("user_id = ? AND expires_at > ? AND last_seen_at > ?", userID, now, now.Add(-SessionIdle)).
+		Order("last_seen_at DESC, id DESC").Find(&sessions).Error
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	return sessions, nil
+}
+
+// RevokeSession ends one session of a user.
+func (db *DB) RevokeSession(ctx context.Context, userID, sessionID uint) error {
+	return db.with(ctx).Where("user_id = ?", userID).Delete(&Session{}, sessionID).Error
+}
+
+// RevokeOtherSessions ends all sessions of a user but one.
+func (db *DB) RevokeOtherSessions(ctx context.Context, userID, keep uint) error {
+	return db.with(ctx).Where("user_id = ? AND id <> ?", userID, keep).Delete(&Session{}).Error
+}
+
+// ChangePassword sets a new password and ends all other sessions.
+func (db *DB) ChangePassword(ctx context.Context, userID, keepSession uint, current, next, again secret.Text) error {
+	user, found, err := find[User](db.with(ctx).Where("id = ?", userID))
+	if err != nil {
+		return fmt.Errorf("find user: %w", err)
+	}
+	var faults Faults
+	if !found || !verifyPassword(user.PasswordHash.Reveal(), current) {
+		faults.add(CodeInvalid, "current", "That is not the present password.")
+	}
+	if problem := checkPassword(next); problem != "" {
+		faults.add(CodeInvalid, "new", problem)
+	} else if next != again {
+		faults.add(CodeInvalid, "repeat", "The two new passwords differ.")
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	hash := hashPassword(next)
+	return db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(
+			tx.with(ctx).Model(&User{ID: userID}).UpdateColumn("password_hash", hash).Error,
+			tx.RevokeOtherSessions(ctx, userID, keepSession))
+	})
+}
+
+// ResetPassword gives a user a new generated password, ends all the user's sessions and returns the password: the way back in
+// for whoever owns the host.
+func (db *DB) ResetPassword(ctx context.Context, name string) (secret.Text, error) {
+	password := secret.Text(rand.Text()[:20])
+	hash := hashPassword(password)
+	err := db.transaction(ctx, func(tx *DB) error {
+		user, found, err := find[User](tx.with(ctx).Where("name = ?", name))
+		if err != nil {
+			return fmt.Errorf("find user %s: %w", name, err)
+		} else if !found {
+			return refuse(CodeUserNotFound, "", fmt.Sprintf("There is no user %s.", name))
+		}
+		return errors.Join(
+			tx.with(ctx).Model(&User{ID: user.ID}).UpdateColumn("password_hash", hash).Error,
+			tx.RevokeOtherSessions(ctx, user.ID, 0),
+			tx.with(ctx).Where("name = ?", name).Delete(&SignInFailure{}).Error)
+	})
+	return password, err
+}

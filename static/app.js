@@ -1,0 +1,164 @@
+// Rekindle's own script: comforts only. Every page works without it, except that nothing follows by itself.
+// All listeners sit on the document, so they hold for content that htmx brings later.
+(() => {
+  'use strict';
+  const root = document.documentElement;
+  root.setAttribute('data-js', '');
+
+  // The server writes times in the viewer's zone too; it learns the zone from this cookie.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone) {
+    const secure = location.protocol === 'https:' ? '; Secure' : '';
+    document.cookie = `tz=${encodeURIComponent(zone)}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+  }
+
+  const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
+
+  // Copy buttons: <button data-copy="text">
+  const copyText = async (text) => {
+    if (navigator.clipboard && window.isSecureContext) {
+      await navigator.clipboard.writeText(text);
+      return;
+    }
+    const area = document.createElement('textarea'); // plain http on a name that is not localhost
+    area.value = text;
+    area.setAttribute('readonly', '');
+    area.className = 'offscreen';
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    if (!done) throw new Error('copy refused');
+  };
+  const say = (text) => {
+    const place = document.getElementById('said');
+    if (place) place.textContent = text;
+  };
+  document.addEventListener('click', async (event) => {
+    const button = event.target.closest('[data-copy]');
+    if (!button) return;
+    event.preventDefault();
+    try {
+      await copyText(button.dataset.copy);
+      button.classList.add('copied');
+      say('Copied.');
+    } catch {
+      say('The browser did not allow copying. Select the text and copy it by hand.');
+    }
+    setTimeout(() => button.classList.remove('copied'), 1600);
+    button.focus();
+  });
+
+  // Menus are <details>: one open at a time, closed by Escape and by a click elsewhere.
+  const menus = () => all('details.menu[open]');
+  document.addEventListener('click', (event) => {
+    for (const menu of menus()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      for (const menu of menus()) {
+        const inside = menu.contains(document.activeElement);
+        menu.open = false;
+        if (inside) menu.querySelector('summary').focus();
+      }
+      return;
+    }
+    const field = event.target.closest?.('input, textarea, select, [contenteditable]');
+    if (event.key === '/' && !field && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      const search = all('[data-search]').find((e) => e.offsetParent !== null);
+      if (search) {
+        event.preventDefault();
+        search.focus();
+        search.select();
+      }
+    }
+  });
+
+  // Lists: a box in the head selects the page's rows; the bar tells how many.
+  const syncSelection = (form) => {
+    const boxes = all('input[data-select]', form);
+    const chosen = boxes.filter((box) => box.checked).length;
+    const head = form.querySelector('input[data-select-all]');
+    if (head) {
+      head.checked = chosen > 0 && chosen === boxes.length;
+      head.indeterminate = chosen > 0 && chosen < boxes.length;
+    }
+    const every = form.querySelector('input[data-select-matching]');
+    const matching = every && every.checked;
+    const label = form.querySelector('[data-selected]');
+    if (label) {
+      label.textContent = matching ? `All ${every.dataset.total} that match are selected`
+        : chosen === 0 ? 'Nothing selected' : `${chosen} selected`;
+    }
+    form.toggleAttribute('data-chosen', chosen > 0 || Boolean(matching));
+  };
+  const syncAll = () => all('form[data-selection]').forEach(syncSelection);
+  document.addEventListener('change', (event) => {
+    const form = event.target.closest?.('form[data-selection]');
+    if (!form) return;
+    if (event.target.matches('[data-select-all]')) {
+      for (const box of all('input[data-select]', form)) box.checked = event.target.checked;
+    }
+    syncSelection(form);
+  });
+
+  // A slider beside a number: <input type=range data-couple="id of the number">
+  document.addEventListener('input', (event) => {
+    const field = event.target;
+    if (field.dataset?.couple) {
+      const number = document.getElementById(field.dataset.couple);
+      if (number) {
+        number.value = field.value;
+        number.dispatchEvent(new Event('change', { bubbles: true }));
+      }
+    } else if (field.id) {
+      const slider = document.querySelector(`[data-couple="${CSS.escape(field.id)}"]`);
+      if (slider) slider.value = field.value;
+    }
+  });
+
+  // Fields that matter for one choice only: <div data-when="auth=given">. The server ignores them otherwise.
+  const syncWhen = () => {
+    for (const part of all('[data-when]')) {
+      const [name, value] = part.dataset.when.split('=');
+      const form = part.closest('form');
+      const field = form && form.elements[name];
+      if (!field) continue;
+      const current = field.type === 'checkbox' ? (field.checked ? 'on' : 'off') : field.value;
+      part.classList.toggle('unneeded', !value.split('|').includes(current));
+    }
+  };
+  document.addEventListener('change', syncWhen);
+
+  // The clock at the top ticks on from the server's time.
+  let clocks = [];
+  const startClocks = () => {
+    const read = Date.now();
+    clocks = all('[data-clock]').map((e) => ({ e, ahead: Number(e.dataset.clock) - read, zone: e.dataset.zone }));
+  };
+  const tick = () => {
+    for (const { e, ahead, zone: timeZone } of clocks) {
+      try {
+        const parts = new Intl.DateTimeFormat('en-GB', { timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+        const text = parts.format(new Date(Date.now() + ahead));
+        if (e.textContent !== text) e.textContent = text;
+      } catch { /* a zone that this browser does not know: the server's time stays */ }
+    }
+  };
+
+  // When the console does not answer, say that the page may be out of date.
+  const lost = (yes) => {
+    const bar = document.getElementById('lost');
+    if (bar) bar.hidden = !yes;
+  };
+  document.addEventListener('htmx:error', () => lost(true));
+  document.addEventListener('htmx:after:request', (event) => {
+    const status = event.detail?.ctx?.response?.status;
+    if (status) lost(status >= 500);
+  });
+
+  const start = () => { syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };
+  document.addEventListener('htmx:after:swap', () => { syncAll(); syncWhen(); });
+  if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
+  else start();
+})();

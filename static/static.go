@@ -1,0 +1,130 @@
+// Package static holds the files that the console's pages need: style sheet, script, htmx, icons.
+// Everything is embedded in the binary, nothing is fetched from elsewhere.
+//
+// A page asks Path for an address. The address carries a hash of the content, so Handler can let
+// browsers keep the file for ever, and a new build is seen at once.
+package static
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+	"time"
+)
+
+//go:embed app.css app.js favicon.svg thirdparty
+var files embed.FS
+
+// Prefix is where Handler expects to be mounted.
+const Prefix = "/static/"
+
+// file is one servable file.
+type file struct {
+	name    string // as Path is asked for it: "app.css"
+	hash    string
+	content []byte
+	media   string
+}
+
+var (
+	byName    = map[string]*file{}  // "app.css"
+	byAddress = map[string]*file{}  // "app.0123456789ab.css"
+	icons     = map[string]string{} // "camera" -> the inside of its svg element
+)
+
+// served are the files with an address; licences and icons have none.
+var served = []struct{ name, source, media string }{
+	{"app.css", "app.css", "text/css; charset=utf-8"},
+	{"app.js", "app.js", "text/javascript; charset=utf-8"},
+	{"htmx.js", "thirdparty/htmx/htmx.min.js", "text/javascript; charset=utf-8"},
+	{"htmx.LICENSE.txt", "thirdparty/htmx/LICENSE", "text/plain; charset=utf-8"},
+	{"lucide.LICENSE.txt", "thirdparty/lucide/LICENSE", "text/plain; charset=utf-8"},
+	{"favicon.svg", "favicon.svg", "image/svg+xml"},
+}
+
+var iconInside = regexp.MustCompile(`(?s)<svg\b[^>]*>(.*)</svg>`)
+
+func init() {
+	for _, s := range served {
+		content, err := files.ReadFile(s.source)
+		if err != nil {
+			panic("static: " + err.Error()) // cannot happen in a binary that was built
+		}
+		sum := sha256.Sum256(content)
+		f := &file{name: s.name, hash: hex.EncodeToString(sum[:6]), content: content, media: s.media}
+		byName[s.name] = f
+		byAddress[f.address()] = f
+	}
+	found, err := fs.Glob(files, "thirdparty/lucide/*.svg")
+	if err != nil {
+		panic("static: " + err.Error())
+	}
+	for _, name := range found {
+		content, err := files.ReadFile(name)
+		if err != nil {
+			panic("static: " + err.Error())
+		}
+		if m := iconInside.FindSubmatch(content); m != nil {
+			inside := strings.Join(strings.Fields(string(m[1])), " ")
+			icons[strings.TrimSuffix(path.Base(name), ".svg")] = inside
+		}
+	}
+}
+
+// address is the file's name with its hash: "app.0123456789ab.css".
+func (f *file) address() string {
+	ext := path.Ext(f.name)
+	return strings.TrimSuffix(f.name, ext) + "." + f.hash + ext
+}
+
+// Path gives the address of a file by its plain name ("app.css"), with a hash of its content in it.
+// An unknown name is a mistake in the program and panics.
+func Path(name string) string {
+	f, ok := byName[name]
+	if !ok {
+		panic("static: no file " + name)
+	}
+	return Prefix + f.address()
+}
+
+// Icon gives the inside of a lucide icon's svg element (24 by 24, stroked), and whether there is one.
+func Icon(name string) (string, bool) {
+	inside, ok := icons[name]
+	return inside, ok
+}
+
+// Handler serves the files under Prefix. Hashed addresses may be kept for ever; plain names
+// ("/static/app.css") work too and are asked for again each time.
+func Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "Only GET is answered here.", http.StatusMethodNotAllowed)
+			return
+		}
+		name := strings.TrimPrefix(r.URL.Path, Prefix)
+		f, hashed := byAddress[name]
+		if !hashed {
+			if f = byName[name]; f == nil {
+				http.NotFound(w, r)
+				return
+			}
+		}
+		h := w.Header()
+		h.Set("Content-Type", f.media)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("ETag", `"`+f.hash+`"`)
+		if hashed {
+			h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		} else {
+			h.Set("Cache-Control", "no-cache")
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.content))
+	})
+}

@@ -1,0 +1,160 @@
+package views
+
+import (
+	"strings"
+	"time"
+)
+
+// Node is one node of a cluster.
+type Node struct {
+	Name       string
+	Shard      int    // from 1
+	Role       string // "primary", "replica"
+	Endpoint   string // host:port
+	Status     string // "available", "starting", "loading", "syncing", "unreachable"...
+	UsedMemory int64
+	MaxMemory  int64
+	Keys       int64 // -1: not known
+	LinkUp     bool  // replicas: the link to the primary stands
+	LagBytes   int64 // replicas: behind the primary
+	LagSeconds int64 // replicas: since the last word from the primary, -1: not known
+}
+
+// Cluster is one cluster's page.
+type Cluster struct {
+	ID           string
+	Description  string
+	Kind         string // "launched", "attached"
+	Status       string
+	StatusReason string // a sentence; shown as a banner when not empty
+	ARN          string
+	Engine       string
+	Version      string
+	NodeType     string
+	Host         string // of the primary endpoint
+	Port         int
+	Shards       int
+	Replicas     int // per shard
+	AuthEnabled  bool
+	UsedMemory   int64
+	MaxMemory    int64
+	Keys         int64 // -1: not known
+	CreatedAt    time.Time
+	Schedule     Schedule
+	Running      []Run // queued, under way, or just finished
+	// CanSnapshot is false for a type that cannot be snapshotted or a cluster in a state that forbids it;
+	// Refusal then says why.
+	CanSnapshot bool
+	Refusal     string
+
+	Tab           string // "nodes", "snapshots", "events", "connect"; empty: nodes
+	Nodes         []Node
+	NodeCount     int
+	Snapshots     []SnapshotRow // newest first, for that tab
+	SnapshotCount int
+	Events        []Event
+	EventCount    int
+	// Password is set only when it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
+	Password      string
+	PasswordKnown bool // launched clusters
+}
+
+type tab struct{ key, label, count string }
+
+func (p Cluster) tabs() []tab {
+	return []tab{
+		{"nodes", "Nodes", Count(p.NodeCount)},
+		{"snapshots", "Snapshots", Count(p.SnapshotCount)},
+		{"events", "Events", ""},
+		{"connect", "Connect", ""},
+	}
+}
+
+func (p Cluster) tab() string {
+	if p.Tab == "" {
+		return "nodes"
+	}
+	return p.Tab
+}
+
+// line is the cluster in one line.
+func (p Cluster) line() string {
+	parts := []string{}
+	if p.Description != "" {
+		parts = append(parts, p.Description)
+	}
+	about := EngineText(p.Engine, p.Version)
+	if p.NodeType != "" {
+		about += " on " + p.NodeType
+	}
+	parts = append(parts, about, Plural(p.NodeCount, "node"))
+	if p.Kind == "attached" {
+		parts = append(parts, "attached")
+	}
+	return strings.Join(parts, " · ")
+}
+
+func (p Cluster) endpoint() string { return p.Host + ":" + itoa(p.Port) }
+
+// cliCommand is how to connect from a terminal; the password is asked for, not put into the history.
+func (p Cluster) cliCommand() string {
+	cli := "redis-cli"
+	if p.Engine == "valkey" {
+		cli = "valkey-cli"
+	}
+	command := cli + " -h " + p.Host + " -p " + itoa(p.Port)
+	if p.AuthEnabled {
+		command += " --askpass"
+	}
+	return command
+}
+
+// url is the address that most clients take.
+func (p Cluster) url() string {
+	if !p.AuthEnabled {
+		return "redis://" + p.endpoint() + "/0"
+	}
+	return "redis://:PASSWORD@" + p.endpoint() + "/0"
+}
+
+func (p Cluster) pythonExample() string {
+	auth := ""
+	if p.AuthEnabled {
+		auth = ", password=PASSWORD"
+	}
+	return "import redis\nr = redis.Redis(host=\"" + p.Host + "\", port=" + itoa(p.Port) + auth + ")\nr.ping()"
+}
+
+// lagText says how far a replica is behind.
+func lagText(n Node) string {
+	switch {
+	case n.Role != "replica":
+		return "is the primary"
+	case !n.LinkUp:
+		return "link is down"
+	case n.LagBytes == 0 && n.LagSeconds <= 1:
+		return "none"
+	case n.LagSeconds > 1:
+		return SizeText(n.LagBytes) + ", " + DurationText(time.Duration(n.LagSeconds)*time.Second)
+	}
+	return SizeText(n.LagBytes)
+}
+
+func authText(on bool) string {
+	if on {
+		return "Password (AUTH)"
+	}
+	return "None: whoever reaches the port may read and write"
+}
+
+func clusterBannerKind(status string) string {
+	switch status {
+	case "restore-failed", "create-failed", "unreachable":
+		return "error"
+	}
+	return "warning"
+}
+
+func (p Cluster) modifiable() bool {
+	return p.Status != "restore-failed" && p.Status != "create-failed" && p.Status != "deleting"
+}

@@ -1,0 +1,167 @@
+package views
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// NodeType is one choice of node type.
+type NodeType struct {
+	Name        string // "cache.t4g.micro"
+	Memory      int64
+	NoSnapshots bool // cache.t1.micro
+}
+
+// RestoreSource is the snapshot that a restore starts from.
+type RestoreSource struct {
+	Snapshot  string
+	Cluster   string // it was taken of
+	Bytes     int64
+	Keys      int64 // -1: not known
+	CreatedAt time.Time
+	Engine    string
+	Version   string
+}
+
+// FormSummary is the right column of the form: what will happen with what is in the fields now.
+type FormSummary struct {
+	Names    []string // clusters to come, when there are several
+	NodeType string
+	Memory   int64 // of one node
+	Nodes    int   // all of them, over all clusters
+	Total    int64 // memory of all nodes
+	// Free is what the host still has, -1: not known. Warnings say what does not fit.
+	Free     int64
+	Schedule Schedule // as the fields have it; Next is when the first snapshot would come
+	Cost     string   // of the snapshots, a month: "$0.00", or a sentence
+	CostNote string   // how it comes about
+	Changes  []string // modify: what will be changed, a sentence each
+	Warnings []string // sentences
+	AWS      string
+}
+
+// ClusterForm is the one form to create, to restore and to modify a cluster.
+//
+// Fields: id, description, engine ("redis/7.0.15"), node_type, replicas, port (empty: automatic),
+// auth (none|generated|given, see AuthModes), password, backups (on), retention,
+// window_preference (none|given), window_start (HH:MM), window_length (minutes), snapshot (create),
+// copies (restore). The summary is asked for with the same fields: POST SummaryAction, answered with the
+// whole page or with ClusterFormSummary alone.
+type ClusterForm struct {
+	Fields
+	Mode          string // "create", "restore", "modify"
+	Action        string
+	CancelHref    string
+	SummaryAction string
+	ID            string // modify: of the cluster
+	Status        string // modify
+	Engines       []Option
+	NodeTypes     []NodeType
+	Snapshots     []Option       // create: to seed from; may be empty
+	Source        *RestoreSource // restore
+	AuthKept      bool           // modify: there is a password (it is not changed here)
+	MaxCopies     int            // restore: 20 when zero
+	Summary       FormSummary
+}
+
+// AuthModes are the choices of the field auth.
+var AuthModes = []Option{
+	{Value: "generated", Label: "Generate one"},
+	{Value: "given", Label: "Use the one below"},
+	{Value: "none", Label: "None"},
+}
+
+func (p ClusterForm) title() string {
+	switch p.Mode {
+	case "restore":
+		return "Restore a snapshot"
+	case "modify":
+		return "Modify " + p.ID
+	}
+	return "Create a cluster"
+}
+
+func (p ClusterForm) line() string {
+	switch p.Mode {
+	case "restore":
+		return "Into a new cluster, or several. The snapshot and the cluster it came from are not touched."
+	case "modify":
+		return "Changes take effect at once; the cluster stays in service."
+	}
+	return "Its nodes are started on this host, and its snapshots are taken from the first day on."
+}
+
+func (p ClusterForm) submit() (icon, text string) {
+	switch p.Mode {
+	case "restore":
+		if n, err := strconv.Atoi(p.value("copies")); err == nil && n > 1 {
+			return "archive-restore", "Restore into " + Plural(n, "cluster")
+		}
+		return "archive-restore", "Restore"
+	case "modify":
+		return "check", "Save the changes"
+	}
+	return "plus", "Create cluster"
+}
+
+func (p ClusterForm) maxCopies() string {
+	if p.MaxCopies > 0 {
+		return itoa(p.MaxCopies)
+	}
+	return "20"
+}
+
+func (p ClusterForm) nodeTypes() []Option {
+	options := make([]Option, 0, len(p.NodeTypes))
+	for _, t := range p.NodeTypes {
+		label := t.Name + " · " + SizeText(t.Memory)
+		if t.NoSnapshots {
+			label += " · cannot be snapshotted"
+		}
+		options = append(options, Option{Value: t.Name, Label: label})
+	}
+	return options
+}
+
+// windowLocal is the window of the fields in the viewer's time, as a note beside the start; empty when
+// the fields make no window or the viewer's time is UTC.
+func (p ClusterForm) windowLocal(s Shell) string {
+	start, err := time.Parse("15:04", strings.TrimSpace(p.value("window_start")))
+	if err != nil {
+		return ""
+	}
+	length, err := strconv.Atoi(p.value("window_length"))
+	if err != nil || length < 1 || length > 24*60 {
+		return ""
+	}
+	c := p.Summary.Schedule
+	c.Start, c.Length = start.Hour()*60+start.Minute(), length
+	local := c.localWindow(s.Now, s.Zone)
+	if local == "" {
+		return "Your time is UTC as well."
+	}
+	return local + " your time (" + zoneName(c.at(s.Now), s.zone()) + ")"
+}
+
+// retention is what the slider shows: the number when it is one, else a week.
+func (p ClusterForm) retention() string {
+	if n, err := strconv.Atoi(p.value("retention")); err == nil && n >= 1 && n <= 35 {
+		return itoa(n)
+	}
+	return "7"
+}
+
+// idAttrs are the attributes of the field for a cluster's name.
+func idAttrs() templ.Attributes {
+	return templ.Attributes{"maxlength": "40", "spellcheck": "false", "autocapitalize": "none", "required": true}
+}
+
+func engineHelp(p ClusterForm) string {
+	if p.Source != nil {
+		return "The same version or a newer one; what cannot load this snapshot is not offered, or refused before anything starts."
+	}
+	return "What is installed on this host."
+}

@@ -1,0 +1,54 @@
+package views
+
+import "time"
+
+// ClusterRow is one cluster in a list.
+type ClusterRow struct {
+	ID            string
+	Description   string
+	Status        string
+	Kind          string // "launched" or "attached"
+	Engine        string // "redis", "valkey"
+	EngineVersion string
+	NodeType      string
+	Nodes         int
+	Schedule      Schedule
+	Newest        time.Time // newest good snapshot; zero: none
+	NewestName    string
+	UsedMemory    int64
+	MaxMemory     int64 // 0: no limit, or not known
+	CanSnapshot   bool
+}
+
+// Clusters is the list of clusters. Filters: q, status, engine. Sorted by: name, status, engine, node_type, nodes.
+type Clusters struct {
+	List List
+	Rows []ClusterRow
+	Any  bool // there are clusters at all, whatever the filters say
+}
+
+var clusterFilters = []Filter{
+	{Name: "q", Label: "Name or description"},
+	{Name: "status", Label: "Status", Options: []Option{
+		{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"},
+		{Value: "modifying", Label: "Modifying"}, {Value: "snapshotting", Label: "Snapshotting"},
+		{Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
+		{Value: "restore-failed", Label: "Restore failed"},
+		{Value: "unreachable", Label: "Unreachable"},
+	}},
+	{Name: "engine", Label: "Engine", Options: []Option{{Value: "redis", Label: "Redis"}, {Value: "valkey", Label: "Valkey"}}},
+}
+
+// EngineText names an engine and its version: "Redis 7.0.15".
+func EngineText(engine, version string) string {
+	switch engine {
+	case "redis":
+		engine = "Redis"
+	case "valkey":
+		engine = "Valkey"
+	}
+	if version == "" {
+		return engine
+	}
+	return engine + " " + version
+}

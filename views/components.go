@@ -1,0 +1,190 @@
+package views
+
+import (
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/static"
+)
+
+// Icon draws a lucide icon, hidden from screen readers: the words beside it say the same.
+func Icon(name string) templ.Component {
+	inside, ok := static.Icon(name)
+	if !ok {
+		inside, _ = static.Icon("square")
+	}
+	return templ.Raw(`<svg class="icon" viewBox="0 0 24 24" width="16" height="16" fill="none" stroke="currentColor"` +
+		` stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` +
+		inside + `</svg>`)
+}
+
+// state is how a status is shown: a colour, and words that say it without the colour.
+type state struct {
+	tone  string // "ok", "warn", "bad", "busy", "idle"
+	label string
+}
+
+var states = map[string]state{
+	// clusters and nodes
+	"available": {"ok", "Available"}, "creating": {"busy", "Creating"}, "modifying": {"busy", "Modifying"},
+	"snapshotting": {"busy", "Snapshotting"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
+	"copying": {"busy", "Copying"}, "restore-failed": {"bad", "Restore failed"}, "create-failed": {"bad", "Create failed"},
+	"unreachable": {"bad", "Unreachable"}, "failed": {"bad", "Failed"}, "starting": {"busy", "Starting"},
+	"stopped": {"bad", "Stopped"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
+	// runs
+	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"},
+	"cancelled": {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
+	// events
+	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
+	// protection
+	Protected: {"ok", "Protected"}, NoSchedule: {"warn", "No schedule"}, LastFailed: {"bad", "Last failed"},
+	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"},
+}
+
+func stateOf(status string) state {
+	if s, ok := states[status]; ok {
+		return s
+	}
+	if status == "" {
+		return state{"idle", "Unknown"}
+	}
+	return state{"idle", sentenceCase(status)}
+}
+
+func sentenceCase(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+func bannerIcon(kind string) string {
+	switch kind {
+	case "success":
+		return "circle-check"
+	case "warning":
+		return "triangle-alert"
+	case "error":
+		return "circle-alert"
+	}
+	return "info"
+}
+
+func bannerRole(kind string) string {
+	if kind == "error" {
+		return "alert"
+	}
+	return "status"
+}
+
+// daySpan is a piece of a day in minutes, on the 24-hour strip.
+type daySpan struct{ from, length int }
+
+// spans cuts a window at midnight.
+func spans(start, length int) []daySpan {
+	const day = 24 * 60
+	start = ((start % day) + day) % day
+	length = max(0, min(length, day))
+	if start+length <= day {
+		return []daySpan{{start, length}}
+	}
+	return []daySpan{{start, day - start}, {0, start + length - day}}
+}
+
+// clockText writes minutes after midnight as HH:MM.
+func clockText(minutes int) string {
+	const day = 24 * 60
+	minutes = ((minutes % day) + day) % day
+	return time.Date(2000, 1, 1, 0, minutes, 0, 0, time.UTC).Format("15:04")
+}
+
+// offsetMinutes is how far the viewer's zone is ahead of UTC at an instant.
+func offsetMinutes(t time.Time, zone *time.Location) int {
+	if zone == nil {
+		return 0
+	}
+	_, offset := t.In(zone).Zone()
+	return offset / 60
+}
+
+// at is the instant whose zone offset counts for a schedule: its next start, or now.
+func (c Schedule) at(now time.Time) time.Time {
+	if c.Next.IsZero() {
+		return now
+	}
+	return c.Next
+}
+
+// window writes the window in UTC: "03:00-04:00".
+func (c Schedule) window() string { return clockText(c.Start) + "-" + clockText(c.Start+c.Length) }
+
+// localWindow writes the window in the viewer's zone, or nothing when that is the same.
+func (c Schedule) localWindow(now time.Time, zone *time.Location) string {
+	off := offsetMinutes(c.at(now), zone)
+	if off == 0 {
+		return ""
+	}
+	return clockText(c.Start+off) + "-" + clockText(c.Start+c.Length+off)
+}
+
+// ScheduleText is a schedule in few words, for a column: "03:00-04:00 UTC, kept 7 days".
+func ScheduleText(c Schedule) string {
+	if !c.Enabled {
+		return "No automatic snapshots"
+	}
+	return c.window() + " UTC, kept " + Plural(c.Retention, "day")
+}
+
+func twoDigits(n int) string {
+	if n < 10 {
+		return "0" + itoa(n)
+	}
+	return itoa(n)
+}
+
+// stripText says what the strip draws.
+func stripText(label string, enabled bool, start, length, now int) string {
+	text := label + ": it is " + clockText(now) + " now; "
+	if !enabled {
+		return text + "no snapshot window."
+	}
+	return text + "the snapshot window is open from " + clockText(start) + " to " + clockText(start+length) + "."
+}
+
+// lastText is the end of the sentence about the newest snapshot: ", 1.2 GB in 14 s, from replica orders-002."
+func lastText(l LastSnapshot) string {
+	text := ", " + SizeText(l.Bytes)
+	if l.Took > 0 {
+		text += " in " + DurationText(l.Took)
+	}
+	if l.From != "" {
+		text += ", from " + l.From
+	}
+	return text + "."
+}
+
+// everyDay is the first sentence about a schedule.
+func (c Schedule) everyDay(now time.Time, zone *time.Location) string {
+	text := "Every day between " + clockText(c.Start) + " and " + clockText(c.Start+c.Length) + " UTC"
+	if local := c.localWindow(now, zone); local != "" {
+		text += " (" + local + " your time)"
+	}
+	return text + ", kept " + Plural(c.Retention, "day") + "."
+}
+
+func failedEnd(reason string) string {
+	if reason == "" {
+		return "."
+	}
+	return ": " + sentence(reason)
+}
+
+// finishedEnd ends the sentence about a run that succeeded.
+func finishedEnd(r Run, now time.Time) string {
+	if r.Result == "" {
+		return ", after " + DurationText(r.took(now)) + "."
+	}
+	return ": " + r.Result
+}

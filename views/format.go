@@ -1,0 +1,212 @@
+package views
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func itoa[T ~int | ~int32 | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
+
+// Count writes a number with thousands apart: 4,000,000.
+func Count[T ~int | ~int32 | ~int64](n T) string {
+	s := itoa(n)
+	sign := ""
+	if strings.HasPrefix(s, "-") {
+		sign, s = "-", s[1:]
+	}
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return sign + s
+}
+
+// Plural writes a number and its noun: "1 node", "3 nodes".
+func Plural[T ~int | ~int32 | ~int64](n T, noun string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "sh"):
+		noun += "es"
+	case strings.HasSuffix(noun, "ry"):
+		noun = strings.TrimSuffix(noun, "y") + "ies"
+	default:
+		noun += "s"
+	}
+	return Count(n) + " " + noun
+}
+
+// SizeText writes bytes as people say them: GB with one digit, MB, KB and B below. 1 GB is 1,024 MB.
+func SizeText(bytes int64) string {
+	const kb, mb, gb = 1 << 10, 1 << 20, 1 << 30
+	b := float64(bytes)
+	switch {
+	case bytes < 0:
+		return "unknown"
+	case b >= 999.5*mb:
+		if b >= 999.95*gb {
+			return fmt.Sprintf("%s GB", Count(int64(math.Round(b/gb))))
+		}
+		return fmt.Sprintf("%.1f GB", b/gb)
+	case b >= 9.95*mb:
+		return fmt.Sprintf("%.0f MB", b/mb)
+	case b >= 999.5*kb:
+		return fmt.Sprintf("%.1f MB", b/mb)
+	case b >= kb:
+		return fmt.Sprintf("%.0f KB", b/kb)
+	}
+	return fmt.Sprintf("%d B", bytes)
+}
+
+// ExactBytes writes bytes to the last one, for tooltips.
+func ExactBytes(bytes int64) string {
+	if bytes < 0 {
+		return "not known"
+	}
+	return Plural(bytes, "byte")
+}
+
+// DurationText writes a duration with the one or two units that matter: "850 ms", "14 s", "2 min 5 s".
+func DurationText(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "0 s"
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 10*time.Second:
+		return strings.Replace(fmt.Sprintf("%.1f s", d.Seconds()), ".0 s", " s", 1)
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Round(time.Second).Seconds()))
+	case d < time.Hour:
+		d = d.Round(time.Second)
+		return two(int(d/time.Minute), "min", int(d%time.Minute/time.Second), "s")
+	case d < 48*time.Hour:
+		d = d.Round(time.Minute)
+		return two(int(d/time.Hour), "h", int(d%time.Hour/time.Minute), "min")
+	}
+	d = d.Round(time.Hour)
+	return two(int(d/(24*time.Hour)), "d", int(d%(24*time.Hour)/time.Hour), "h")
+}
+
+func two(a int, unitA string, b int, unitB string) string {
+	if b == 0 {
+		return fmt.Sprintf("%d %s", a, unitA)
+	}
+	return fmt.Sprintf("%d %s %d %s", a, unitA, b, unitB)
+}
+
+// span writes a rough length of time in words: "9 hours", "3 days".
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return Plural(int(d/time.Second), "second")
+	case d < time.Hour:
+		return Plural(int(d/time.Minute), "minute")
+	case d < 48*time.Hour:
+		return Plural(int(d/time.Hour), "hour")
+	case d < 60*24*time.Hour:
+		return Plural(int(d/(24*time.Hour)), "day")
+	}
+	return Plural(int(d/(30*24*time.Hour)), "month")
+}
+
+// RelativeText says how far t is from now: "just now", "9 hours ago", "in 3 hours".
+func RelativeText(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case d > -time.Second && d < 5*time.Second:
+		return "just now"
+	case d < 0:
+		return "in " + span(-d)
+	}
+	return span(d) + " ago"
+}
+
+// ExactText writes an instant to the second in UTC and, where it differs, in the viewer's zone.
+func ExactText(t time.Time, zone *time.Location) string {
+	utc := t.UTC()
+	text := utc.Format("2006-01-02 15:04:05") + " UTC"
+	if zone == nil {
+		return text
+	}
+	local := t.In(zone)
+	if _, offset := local.Zone(); offset == 0 {
+		return text
+	}
+	if local.Format("2006-01-02") == utc.Format("2006-01-02") {
+		return text + " (" + local.Format("15:04:05") + " your time)"
+	}
+	return text + " (" + local.Format("2006-01-02 15:04:05") + " your time)"
+}
+
+// MinuteText writes an instant to the minute: "2026-11-22 03:12 UTC".
+func MinuteText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
+
+// NextText names a coming instant as people do: "today at 03:12 UTC", "tomorrow at 03:12 UTC".
+func NextText(t, now time.Time) string {
+	day := func(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+	at := " at " + t.UTC().Format("15:04") + " UTC"
+	switch day(t).Sub(day(now)) / (24 * time.Hour) {
+	case 0:
+		return "today" + at
+	case 1:
+		return "tomorrow" + at
+	case -1:
+		return "yesterday" + at
+	}
+	return "on " + t.UTC().Format("2006-01-02") + at
+}
+
+// percent is done of total in whole percent, 0 to 100.
+func percent(done, total int64) int64 {
+	if total <= 0 || done <= 0 {
+		return 0
+	}
+	return min(100, int64(float64(done)/float64(total)*100))
+}
+
+// short cuts a hash to what the eye compares.
+func short(hash string) string {
+	if len(hash) > 12 {
+		return hash[:12]
+	}
+	return hash
+}
+
+// zoneName is how a zone is called in a sentence: its abbreviation, or its offset.
+func zoneName(t time.Time, zone *time.Location) string {
+	name, _ := t.In(zone).Zone()
+	if name == "" || name[0] == '+' || name[0] == '-' {
+		return "UTC" + t.In(zone).Format("-07:00")
+	}
+	return name
+}
+
+// sentence puts a capital at the front and a full stop at the end.
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" {
+		return s
+	}
+	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
+		s += "."
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// permille is done of total in whole thousandths, 0 to 1000.
+func permille(done, total int64) int64 {
+	if total <= 0 || done <= 0 {
+		return 0
+	}
+	return min(1000, int64(float64(done)/float64(total)*1000))
+}
+
+// lowerFirst puts a label into a sentence, but leaves abbreviations alone.
+func lowerFirst(s string) string {
+	if len(s) > 1 && s[1] >= 'A' && s[1] <= 'Z' {
+		return s
+	}
+	return strings.ToLower(s[:min(1, len(s))]) + s[min(1, len(s)):]
+}

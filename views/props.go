@@ -1,0 +1,197 @@
+package views
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// Option is one choice of a select field.
+type Option struct {
+	Value    string
+	Label    string
+	Disabled bool
+}
+
+// Fields are what a form holds and what is wrong with it, both keyed by the field's name. An error
+// under "" belongs to the whole form.
+type Fields struct {
+	Values map[string]string
+	Errors map[string]string
+}
+
+func (f Fields) value(name string) string { return f.Values[name] }
+func (f Fields) error(name string) string { return f.Errors[name] }
+
+// wrong are the names of the fields with errors, in a steady order.
+func (f Fields) wrong() []string {
+	names := make([]string, 0, len(f.Errors))
+	for name, text := range f.Errors {
+		if name != "" && text != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// on tells whether a checkbox was ticked.
+func (f Fields) on(name string) bool { return f.Values[name] == "on" }
+
+// or is a field's value, or another one when it has none.
+func (f Fields) or(name, otherwise string) string {
+	if v, ok := f.Values[name]; ok && v != "" {
+		return v
+	}
+	return otherwise
+}
+
+// List is one page of a longer list, with the filters and the order that its address carries.
+type List struct {
+	Path  string     // of the list, without a query: "/snapshots"
+	Query url.Values // as asked for: filters, sort, page
+	Sort  string     // the order in effect: "name", or "-created" for the greatest first
+	Page  int        // from 1
+	Size  int        // rows on a page
+	Total int        // rows that match the filters
+}
+
+// Pages is the number of pages, at least 1.
+func (l List) Pages() int {
+	if l.Size <= 0 || l.Total <= l.Size {
+		return 1
+	}
+	return (l.Total + l.Size - 1) / l.Size
+}
+
+// With is the list's address with some values changed: names and values in turn. An empty value takes the
+// name out. Whatever changes but the page leads back to the first page.
+func (l List) With(pairs ...string) templ.SafeURL {
+	q := url.Values{}
+	for name, values := range l.Query {
+		q[name] = append([]string(nil), values...)
+	}
+	if len(pairs) > 0 && pairs[0] != "page" {
+		q.Del("page")
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		q.Del(pairs[i])
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	for name, values := range q {
+		if len(values) == 0 || values[0] == "" {
+			q.Del(name)
+		}
+	}
+	if len(q) == 0 {
+		return templ.SafeURL(l.Path)
+	}
+	return templ.SafeURL(l.Path + "?" + q.Encode())
+}
+
+// filtered tells whether one of the given filters is in use.
+func (l List) filtered(filters []Filter) bool {
+	for _, f := range filters {
+		if l.Query.Get(f.Name) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// sorted tells whether the list is in the order of a column, and which way.
+func (l List) sorted(column string) (is, descending bool) {
+	name, descending := strings.CutPrefix(l.Sort, "-")
+	return name == column, descending
+}
+
+// Filter is one field of a list's filters. Without options it is a text field.
+type Filter struct {
+	Name    string
+	Label   string
+	Options []Option // "all" comes by itself
+}
+
+// Schedule is a cluster's automatic snapshots and what became of the last ones.
+type Schedule struct {
+	Enabled   bool
+	Retention int           // days
+	Start     int           // of the window: minutes after midnight UTC
+	Length    int           // of the window: minutes
+	Next      time.Time     // zero: none is planned
+	Last      *LastSnapshot // the newest good one, nil: there is none yet
+	// Failed is when the last attempt failed, if it is newer than Last; FailedReason says why, as a sentence.
+	Failed       time.Time
+	FailedReason string
+}
+
+// LastSnapshot is the newest good snapshot of a cluster.
+type LastSnapshot struct {
+	Name  string
+	At    time.Time
+	Bytes int64
+	Took  time.Duration
+	From  string // "replica orders-002", "primary orders-001"; may be empty
+}
+
+// Run is one piece of work: a snapshot, a restore, a deletion... waiting, under way or done.
+type Run struct {
+	ID         string
+	Kind       string // "snapshot", "restore", "delete", "modify", "create", "retention"...
+	Title      string // what it does: "Snapshot orders-0412 of orders"
+	Status     string // "queued", "running", "succeeded", "failed", "cancelled"
+	Cluster    string // may be empty
+	Snapshot   string // may be empty
+	QueuedAt   time.Time
+	StartedAt  time.Time
+	FinishedAt time.Time
+	Step       string // what it is at just now: "Reading from replica orders-002"
+	Done       int64  // bytes
+	Total      int64  // bytes, 0 when not known
+	Rate       int64  // bytes a second, 0 when not known
+	Left       time.Duration
+	Result     string // a sentence when it succeeded: "1.2 GB in 14 s, from replica orders-002."
+	Error      string // a sentence when it failed
+	Cancelable bool
+	Cancelling bool // cancel was asked for
+}
+
+func (r Run) over() bool {
+	return r.Status == "succeeded" || r.Status == "failed" || r.Status == "cancelled"
+}
+
+// took is how long the run has been at work.
+func (r Run) took(now time.Time) time.Duration {
+	if r.StartedAt.IsZero() {
+		return 0
+	}
+	if r.FinishedAt.IsZero() {
+		return now.Sub(r.StartedAt)
+	}
+	return r.FinishedAt.Sub(r.StartedAt)
+}
+
+// Event is one line of what happened.
+type Event struct {
+	At       time.Time
+	Severity string // "info", "warning", "error"
+	Cluster  string // may be empty
+	Snapshot string // may be empty
+	Run      string // id, may be empty
+	Text     string // a sentence
+}
+
+// Fact is one entry of a grid of facts.
+type Fact struct {
+	Label string
+	Value string
+	Title string // tooltip
+	Copy  string // what the copy button copies; empty: no button
+	Href  string // makes the value a link
+	Mono  bool
+}

@@ -1,0 +1,91 @@
+package views
+
+import "time"
+
+// RunList is the activity list, newest first. Filters: kind, status, cluster.
+type RunList struct {
+	List     List
+	Rows     []Run
+	Kinds    []Option // for the filter; nil: the kinds known here
+	Clusters []Option // for the filter
+	Any      bool
+}
+
+var runKinds = []Option{
+	{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"},
+	{Value: "modify", Label: "Modify"}, {Value: "delete", Label: "Delete cluster"}, {Value: "delete-snapshot", Label: "Delete snapshot"},
+	{Value: "verify", Label: "Verify"}, {Value: "rebuild", Label: "Rebuild catalog"},
+}
+
+func (p RunList) filters() []Filter {
+	kinds := p.Kinds
+	if kinds == nil {
+		kinds = runKinds
+	}
+	return []Filter{
+		{Name: "kind", Label: "Kind", Options: kinds},
+		{Name: "status", Label: "Status", Options: []Option{
+			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
+			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},
+		}},
+		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+	}
+}
+
+func kindText(kind string) string {
+	for _, o := range runKinds {
+		if o.Value == kind {
+			return o.Label
+		}
+	}
+	return sentenceCase(kind)
+}
+
+// RunStep is one thing that a run did, or is doing.
+type RunStep struct {
+	At   time.Time
+	Text string // "Reading part 1 from replica orders-002"
+	Tone string // "", "ok", "warn", "bad"
+}
+
+// RunDetail is one run's page.
+type RunDetail struct {
+	Run
+	AskedBy string // "admin", or "the schedule"
+	Steps   []RunStep
+	Events  []Event
+}
+
+// EventList is the list of events. Filters: q, cluster, severity. Newest first.
+type EventList struct {
+	List     List
+	Rows     []Event
+	Clusters []Option // for the filter
+	Any      bool
+}
+
+func (p EventList) filters() []Filter {
+	return []Filter{
+		{Name: "q", Label: "Text"},
+		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+		{Name: "severity", Label: "Severity", Options: []Option{{Value: "info", Label: "Info"}, {Value: "warning", Label: "Warning"}, {Value: "error", Label: "Error"}}},
+	}
+}
+
+func severityIcon(severity string) string {
+	switch severity {
+	case "warning":
+		return "triangle-alert"
+	case "error":
+		return "circle-alert"
+	}
+	return "info"
+}
+
+func runLine(p RunDetail) string {
+	line := kindText(p.Kind) + " · run " + p.ID
+	if p.Status == "running" && p.Step != "" {
+		line += " · " + p.Step
+	}
+	return line
+}

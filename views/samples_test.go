@@ -1,0 +1,272 @@
+package views
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// What the tests and the preview draw: one busy console, and the same one on its first day.
+
+var (
+	sampleNow  = time.Date(2026, 11, 22, 12, 8, 31, 0, time.UTC)
+	sampleZone = time.FixedZone("CET", 3600)
+)
+
+const gb = 1 << 30
+
+func ago(d time.Duration) time.Time { return sampleNow.Add(-d) }
+
+func sampleShell(active Nav, title string, crumbs ...Crumb) Shell {
+	return Shell{
+		Title: title, Breadcrumbs: crumbs, Active: active, User: "admin", Theme: "system", Now: sampleNow,
+		Zone: sampleZone, RunningCount: 2, Path: "/" + string(active) + "?q=a&sort=-created",
+	}
+}
+
+func sampleRun() Run {
+	return Run{
+		ID: "412", Kind: "snapshot", Title: "Snapshot of orders: orders-2026-11-22", Status: "running", Cluster: "orders",
+		Snapshot: "orders-2026-11-22", QueuedAt: ago(9 * time.Second), StartedAt: ago(8 * time.Second),
+		Step: "Reading from replica orders-002", Done: 741 << 20, Total: 1229 << 20, Rate: 92 << 20, Left: 6 * time.Second,
+		Cancelable: true,
+	}
+}
+
+func sampleRuns() []Run {
+	return []Run{
+		sampleRun(),
+		{ID: "411", Kind: "restore", Title: "Restore orders-copy-2 from automatic.orders-2026-11-22-03-12", Status: "queued", Cluster: "orders-copy-2", QueuedAt: ago(20 * time.Second), Cancelable: true},
+		{ID: "410", Kind: "snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412 << 20,
+			Error: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
+		{ID: "409", Kind: "snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229 << 20, Result: "1.2 GB in 14 s, from replica orders-002."},
+		{ID: "408", Kind: "delete", Title: "Delete cluster staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
+	}
+}
+
+func sampleSchedule() Schedule {
+	return Schedule{
+		Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 12, 0, 0, time.UTC),
+		Last: &LastSnapshot{Name: "automatic.orders-2026-11-22-03-12", At: ago(9 * time.Hour), Bytes: 1229 << 20, Took: 14 * time.Second, From: "replica orders-002"},
+	}
+}
+
+func sampleEvents() []Event {
+	return []Event{
+		{At: ago(8 * time.Second), Severity: "info", Cluster: "orders", Run: "412", Text: "A snapshot was asked for by admin and has begun."},
+		{At: ago(9 * time.Hour), Severity: "error", Cluster: "sessions", Run: "410", Text: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
+		{At: ago(9 * time.Hour), Severity: "info", Cluster: "orders", Snapshot: "automatic.orders-2026-11-22-03-12", Text: "The snapshot is complete: 1.2 GB in 14 s, read back and compared."},
+		{At: ago(33 * time.Hour), Severity: "warning", Cluster: "catalogue", Text: "The window from 01:00 to 02:00 UTC passed while the console was not running; no snapshot was taken."},
+		{At: ago(40 * time.Hour), Severity: "info", Cluster: "orders", Text: "The node orders-001 died. The replica orders-002 was promoted; orders-001 joined again as a replica."},
+	}
+}
+
+func sampleSnapshotRows() []SnapshotRow {
+	run := sampleRun()
+	return []SnapshotRow{
+		{Name: "orders-2026-11-22", Cluster: "orders", ClusterExists: true, Source: "manual", Status: "creating", Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(9 * time.Second), Running: &run},
+		{Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: "available", Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, Parts: 1, CreatedAt: ago(9 * time.Hour)},
+		{Name: "automatic.sessions-2026-11-22-02-40", Cluster: "sessions", ClusterExists: true, Source: "automatic", Status: "failed", Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(9*time.Hour + 30*time.Minute), Reason: "The replica sessions-002 stopped answering after 412 MB."},
+		{Name: "before-migration", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: "restoring", Bytes: 38 << 20, Stored: 11 << 20, Keys: 120_411, Parts: 3, CreatedAt: ago(4 * 24 * time.Hour)},
+		{Name: "final-staging", Cluster: "staging", Source: "manual", Status: "available", Bytes: 42_118, Stored: 9_120, Keys: 17, Parts: 1, CreatedAt: ago(70 * 24 * time.Hour)},
+	}
+}
+
+func sampleCluster() Cluster {
+	return Cluster{
+		ID: "orders", Description: "Orders of the shop", Kind: "launched", Status: "snapshotting",
+		ARN: "arn:aws:elasticache:local:000000000000:replicationgroup:orders", Engine: "redis", Version: "7.0.15",
+		NodeType: "cache.m7g.large", Host: "127.0.0.1", Port: 6401, Shards: 1, Replicas: 1, AuthEnabled: true,
+		UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000, CreatedAt: ago(41 * 24 * time.Hour),
+		Schedule: sampleSchedule(), Running: []Run{sampleRun()}, CanSnapshot: true, NodeCount: 2, SnapshotCount: 9,
+		PasswordKnown: true, Snapshots: sampleSnapshotRows()[1:2], Events: sampleEvents(), EventCount: 31,
+		Nodes: []Node{
+			{Name: "orders-001", Shard: 1, Role: "primary", Endpoint: "127.0.0.1:6401", Status: "available", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000},
+			{Name: "orders-002", Shard: 1, Role: "replica", Endpoint: "127.0.0.1:6402", Status: "available", UsedMemory: 2*gb - 9<<20, MaxMemory: 6_854_000_000, Keys: 4_000_000, LinkUp: true, LagBytes: 1402, LagSeconds: 0},
+		},
+	}
+}
+
+func sampleForm(mode string) ClusterForm {
+	f := ClusterForm{
+		Mode: mode, Action: "/clusters", CancelHref: "/clusters", SummaryAction: "/clusters/new/summary",
+		Engines:   []Option{{Value: "redis/7.0.15", Label: "Redis 7.0.15"}, {Value: "valkey/8.1.1", Label: "Valkey 8.1.1"}},
+		NodeTypes: []NodeType{{"cache.t1.micro", 213 << 20, true}, {"cache.t4g.micro", 512 << 20, false}, {"cache.m7g.large", 6_854_000_000, false}},
+		Snapshots: []Option{{Value: "before-migration", Label: "before-migration · catalogue · 38 MB · 4 days ago"}},
+		Fields: Fields{Values: map[string]string{
+			"id": "orders", "description": "Orders of the shop", "engine": "redis/7.0.15", "node_type": "cache.t4g.micro", "replicas": "1",
+			"auth": "generated", "backups": "on", "retention": "7", "window_preference": "given", "window_start": "23:30",
+			"window_length": "60", "copies": "1",
+		}},
+		Summary: FormSummary{
+			NodeType: "cache.t4g.micro", Memory: 512 << 20, Nodes: 2, Total: gb, Free: 11 * gb,
+			Schedule: Schedule{Enabled: true, Retention: 7, Start: 23*60 + 30, Length: 60, Next: time.Date(2026, 11, 22, 23, 41, 0, 0, time.UTC)},
+			Cost:     "up to $0.26", CostNote: "6 of 7 daily snapshots of at most 0.5 GB; one is free",
+			AWS: "aws elasticache create-replication-group \\\n  --replication-group-id orders \\\n  --replication-group-description \"Orders of the shop\" \\\n  --engine redis --engine-version 7.0 \\\n  --cache-node-type cache.t4g.micro \\\n  --num-cache-clusters 2 \\\n  --snapshot-retention-limit 7 \\\n  --snapshot-window 23:30-00:30",
+		},
+	}
+	switch mode {
+	case "restore":
+		f.Source = &RestoreSource{Snapshot: "automatic.orders-2026-11-22-03-12", Cluster: "orders", Bytes: 1229 << 20, Keys: 4_000_000, CreatedAt: ago(9 * time.Hour), Engine: "redis", Version: "7.0.15"}
+		f.Values["id"], f.Values["copies"] = "orders-copy", "2"
+		f.Summary.Names = []string{"orders-copy-1", "orders-copy-2"}
+		f.Summary.Warnings = []string{"The snapshot held 2.0 GB in memory; cache.t4g.micro has 0.5 GB. Choose a larger node type."}
+	case "modify":
+		f.ID, f.Status = "orders", "available"
+		f.Action = "/clusters/orders/modify"
+		f.Summary.Changes = []string{"Snapshots are kept for 7 days instead of 3.", "One replica is added: orders-003."}
+	}
+	return f
+}
+
+func sampleFormWrong() ClusterForm {
+	f := sampleForm("create")
+	f.Values["id"] = `Orders--"<script>alert(1)</script>`
+	f.Values["retention"], f.Values["replicas"] = "36", "lots"
+	f.Errors = map[string]string{
+		"id":        "a name starts with a letter and holds only a-z, 0-9 and single hyphens",
+		"retention": "Give a number of days from 1 to 35.",
+		"replicas":  "Give a number from 0 to 5.",
+	}
+	return f
+}
+
+func sampleSnapshot(status string) Snapshot {
+	p := Snapshot{
+		Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: status,
+		Engine: "redis", Version: "7.0.15", RDBVersion: 10, CreatedAt: ago(9 * time.Hour), CompletedAt: ago(9*time.Hour - 14*time.Second),
+		Took: 14 * time.Second, Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
+		ServedRole: "replica", Location: "dir:/var/lib/rekindle/store/orders/automatic.orders-2026-11-22-03-12", VerifiedAt: ago(3 * 24 * time.Hour), Verifiable: true,
+		ARN:           "arn:aws:elasticache:local:000000000000:snapshot:automatic.orders-2026-11-22-03-12",
+		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
+		Configuration: []Fact{{Label: "Description", Value: "Orders of the shop"}, {Label: "Node type", Value: "cache.m7g.large"}, {Label: "Replicas", Value: "1"}, {Label: "Port", Value: "6401", Mono: true}, {Label: "Authentication", Value: "Password (AUTH)"}, {Label: "Snapshot window", Value: "03:00-04:00 UTC"}, {Label: "Retention", Value: "7 days"}},
+		DescribeAWS:   "aws elasticache describe-snapshots --snapshot-name automatic.orders-2026-11-22-03-12",
+	}
+	switch status {
+	case "creating":
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Running = []Run{sampleRun()}
+	case "failed":
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Reason = "The replica orders-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 03:00 UTC"
+	case "damaged":
+		p.Status, p.Damaged = "failed", true
+		p.Reason = "Part 1 is damaged: its checksum is not the one that was written down."
+	}
+	return p
+}
+
+type samplePage struct {
+	name string
+	page templ.Component
+}
+
+// samplePages is every page, in the states that matter.
+func samplePages() []samplePage {
+	clusters := Crumb{"Clusters", "/clusters"}
+	orders := Crumb{"orders", "/clusters/orders"}
+	snapshots := Crumb{"Snapshots", "/snapshots"}
+	here := func(text string) Crumb { return Crumb{Text: text} }
+	home := sampleShell(NavOverview, "Overview", here("Overview"))
+	home.Poll = time.Second
+	empty := sampleShell(NavOverview, "Overview", here("Overview"))
+	empty.RunningCount = 0
+	clusterShell := sampleShell(NavClusters, "orders", clusters, here("orders"))
+	clusterShell.Poll = time.Second
+	flashed := sampleShell(NavSnapshots, "Snapshots", here("Snapshots"))
+	flashed.Flash = Flash{"success", "3 snapshots are being deleted."}
+	list := func(path string, total int) List {
+		return List{Path: path, Query: url.Values{"status": {""}}, Sort: "-created", Page: 1, Size: 25, Total: total}
+	}
+	filtered := List{Path: "/snapshots", Query: url.Values{"q": {"<b>nothing"}, "cluster": {"orders"}}, Sort: "-created", Page: 1, Size: 25}
+	failing := sampleSchedule()
+	failing.Failed, failing.FailedReason, failing.Next = ago(9*time.Hour), "The replica sessions-002 stopped answering after 412 MB.", time.Date(2026, 11, 23, 2, 40, 0, 0, time.UTC)
+	protections := []Protection{
+		{Cluster: "sessions", Status: "available", State: LastFailed, Reason: "The replica sessions-002 stopped answering after 412 MB.", Newest: &LastSnapshot{Name: "automatic.sessions-2026-11-21-02-40", At: ago(33 * time.Hour), Bytes: 812 << 20}, Schedule: failing},
+		{Cluster: "orders-copy-1", Status: "creating", State: FirstPending, Schedule: Schedule{Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 40, 0, 0, time.UTC)}},
+		{Cluster: "catalogue", Status: "available", State: NoSchedule, Newest: &LastSnapshot{Name: "before-migration", At: ago(4 * 24 * time.Hour), Bytes: 38 << 20}},
+		{Cluster: "orders", Status: "snapshotting", State: Protected, Newest: sampleSchedule().Last, Schedule: sampleSchedule()},
+	}
+	counters := []Counter{
+		{"Clusters", 4, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
+		{"Snapshots", 128, "/snapshots", ""}, {"Manual", 11, "/snapshots?source=manual", ""}, {"Running", 2, "/runs?status=running", "busy"},
+	}
+	overview := Overview{Clusters: protections, Total: 4, Counters: counters, Running: []Run{sampleRun()}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
+	well := overview
+	well.Clusters, well.Total, well.Running = protections[3:], 1, nil
+	failed := sampleCluster()
+	failed.Status, failed.StatusReason, failed.CanSnapshot, failed.Running = "restore-failed", "The data needs 2.0 GB and cache.t4g.micro has 0.5 GB. Nothing was restored.", false, nil
+	failed.Refusal = "A cluster whose restore failed cannot be snapshotted."
+	failed.Host, failed.Nodes, failed.NodeCount = "", nil, 0
+	failed.Schedule = Schedule{}
+	withTab := func(tab string) Cluster { c := sampleCluster(); c.Tab = tab; return c }
+	revealed := withTab("connect")
+	revealed.Password = "8Fh2kQz-not-real-0193"
+	takeReplica := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "orders-2026-11-22-12-08"}}, Action: "/clusters/orders/snapshot", CancelHref: "/clusters/orders", Cluster: "orders", Source: &TakeSource{Node: "orders-002", Role: "replica", LagBytes: 1402, UsedMemory: 2 * gb, FreeMemory: 11 * gb, Fits: true}, AWS: "aws elasticache create-snapshot \\\n  --replication-group-id orders \\\n  --snapshot-name orders-2026-11-22-12-08"}
+	takePrimary := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "x", "cluster": "catalogue"}, Errors: map[string]string{"override": "Tick this to take the snapshot although it may not fit.", "name": "There is a snapshot of this name already."}}, Action: "/snapshots/new", CancelHref: "/snapshots", Clusters: []Option{{Value: "orders", Label: "orders"}, {Value: "catalogue", Label: "catalogue"}, {Value: "tiny", Label: "tiny: cache.t1.micro cannot be snapshotted", Disabled: true}}, Source: &TakeSource{Node: "catalogue-001", Role: "primary", UsedMemory: 9 * gb, FreeMemory: 4 * gb}}
+	takeNone := takePrimary
+	takeNone.Fields, takeNone.Source = Fields{}, nil
+	sessions := []Session{{ID: "a", User: "admin", Agent: "Firefox on Linux", Address: "192.0.2.7", CreatedAt: ago(50 * time.Hour), SeenAt: sampleNow, Current: true}, {ID: "b", User: "admin", Agent: "Safari on macOS", Address: "192.0.2.9", CreatedAt: ago(80 * time.Hour), SeenAt: ago(3 * time.Hour)}}
+	settings := Settings{StoreLocation: "dir:/var/lib/rekindle/store", StoreChecked: ago(40 * time.Second), StoredBytes: 21 * gb, FreeBytes: 310 * gb, SnapshotCount: 128, Sessions: sessions, Limits: Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}, LimitsAction: "/settings/limits", Verify: Fields{Values: map[string]string{"verify_every": "7"}}, Version: "0.1.0"}
+	settingsWrong := settings
+	settingsWrong.StoreProblem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
+	settingsWrong.Password = Fields{Errors: map[string]string{"current": "This is not the current password."}}
+	clusterRows := []ClusterRow{
+		{ID: "catalogue", Status: "available", Kind: "launched", Engine: "valkey", EngineVersion: "8.1.1", NodeType: "cache.t4g.small", Nodes: 1, Newest: ago(4 * 24 * time.Hour), NewestName: "before-migration", UsedMemory: 60 << 20, MaxMemory: 1_470_000_000, CanSnapshot: true},
+		{ID: "orders", Description: "Orders of the shop", Status: "snapshotting", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), Newest: ago(9 * time.Hour), NewestName: "automatic.orders-2026-11-22-03-12", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, CanSnapshot: true},
+		{ID: "orders-copy-1", Status: "creating", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), MaxMemory: 6_854_000_000},
+		{ID: "old-shop", Description: "Was there before", Status: "unreachable", Kind: "attached", Engine: "redis", EngineVersion: "6.0.16", Nodes: 3, Newest: ago(3 * time.Hour), UsedMemory: 5 * gb},
+	}
+	runDetail := RunDetail{Run: sampleRun(), AskedBy: "admin", Steps: []RunStep{{ago(9 * time.Second), "Asked for by admin", ""}, {ago(8 * time.Second), "Chose replica orders-002: link up, 1.4 KB behind", "ok"}, {ago(8 * time.Second), "Reading part 1", ""}}, Events: sampleEvents()[:1]}
+	runFailed := RunDetail{Run: sampleRuns()[2]}
+	runDone := RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule"}
+	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11 << 20, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
+	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
+	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, AutomaticSnapshots: 7, ManualSnapshots: 2, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
+
+	return []samplePage{
+		{"sign-in", SignInPage(SignIn{Next: "/"})},
+		{"sign-in-wrong", SignInPage(SignIn{User: "admin", Next: "/", Error: "User and password do not belong together. Four more attempts are left.", Theme: "dark"})},
+		{"overview", OverviewPage(home, overview)},
+		{"overview-well", OverviewPage(sampleShell(NavOverview, "Overview", here("Overview")), well)},
+		{"overview-empty", OverviewPage(empty, Overview{})},
+		{"clusters", ClustersPage(sampleShell(NavClusters, "Clusters", here("Clusters")), Clusters{List: List{Path: "/clusters", Sort: "name", Page: 1, Size: 25, Total: 4}, Rows: clusterRows, Any: true})},
+		{"clusters-empty", ClustersPage(sampleShell(NavClusters, "Clusters", here("Clusters")), Clusters{})},
+		{"cluster", ClusterPage(clusterShell, sampleCluster())},
+		{"cluster-snapshots", ClusterPage(clusterShell, withTab("snapshots"))},
+		{"cluster-events", ClusterPage(clusterShell, withTab("events"))},
+		{"cluster-connect", ClusterPage(clusterShell, withTab("connect"))},
+		{"cluster-connect-revealed", ClusterPage(clusterShell, revealed)},
+		{"cluster-failed", ClusterPage(sampleShell(NavClusters, "orders", clusters, here("orders")), failed)},
+		{"cluster-new", ClusterFormPage(sampleShell(NavClusters, "Create a cluster", clusters, here("Create")), sampleForm("create"))},
+		{"cluster-new-wrong", ClusterFormPage(sampleShell(NavClusters, "Create a cluster", clusters, here("Create")), sampleFormWrong())},
+		{"cluster-modify", ClusterFormPage(sampleShell(NavClusters, "Modify orders", clusters, orders, here("Modify")), sampleForm("modify"))},
+		{"restore", ClusterFormPage(sampleShell(NavSnapshots, "Restore", snapshots, here("Restore")), sampleForm("restore"))},
+		{"cluster-delete", DeleteClusterPage(sampleShell(NavClusters, "Delete orders", clusters, orders, here("Delete")), deleteCluster)},
+		{"take-replica", TakeSnapshotPage(sampleShell(NavClusters, "Take a snapshot", clusters, orders, here("Take a snapshot")), takeReplica)},
+		{"take-primary", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takePrimary)},
+		{"take-choose", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takeNone)},
+		{"snapshots", SnapshotsPage(flashed, Snapshots{List: list("/snapshots", 128), Rows: sampleSnapshotRows(), Clusters: []Option{{Value: "orders", Label: "orders"}}, Any: true})},
+		{"snapshots-none-match", SnapshotsPage(flashed, Snapshots{List: filtered, Clusters: []Option{{Value: "orders", Label: "orders"}}, Any: true})},
+		{"snapshots-empty", SnapshotsPage(sampleShell(NavSnapshots, "Snapshots", here("Snapshots")), Snapshots{})},
+		{"snapshot", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("available"))},
+		{"snapshot-creating", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("creating"))},
+		{"snapshot-failed", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("failed"))},
+		{"snapshot-damaged", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("damaged"))},
+		{"snapshot-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteOne)},
+		{"snapshots-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteMany)},
+		{"runs", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{List: list("/runs", 412), Rows: sampleRuns(), Any: true})},
+		{"runs-empty", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{})},
+		{"run", RunPage(sampleShell(NavActivity, "Run 412", Crumb{"Activity", "/runs"}, here("412")), runDetail)},
+		{"run-failed", RunPage(sampleShell(NavActivity, "Run 410", Crumb{"Activity", "/runs"}, here("410")), runFailed)},
+		{"run-done", RunPage(sampleShell(NavActivity, "Run 409", Crumb{"Activity", "/runs"}, here("409")), runDone)},
+		{"events", EventsPage(sampleShell(NavEvents, "Events", here("Events")), EventList{List: list("/events", 5), Rows: sampleEvents(), Any: true})},
+		{"events-empty", EventsPage(sampleShell(NavEvents, "Events", here("Events")), EventList{})},
+		{"settings", SettingsPage(sampleShell(NavSettings, "Settings", here("Settings")), settings)},
+		{"settings-wrong", SettingsPage(sampleShell(NavSettings, "Settings", here("Settings")), settingsWrong)},
+		{"error-404", ErrorPage(sampleShell("", "Not found", here("Not found")), ErrorInfo{Status: 404})},
+		{"error-500", ErrorPage(sampleShell("", "Error", here("Error")), ErrorInfo{Status: 500, RequestID: "req-01JD8-4KXM"})},
+		{"error-403-out", ErrorPage(Shell{Title: "Not allowed"}, ErrorInfo{Status: 403, RequestID: "req-01JD8-4KXN"})},
+	}
+}

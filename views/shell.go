@@ -1,0 +1,136 @@
+package views
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// Nav names an entry of the navigation.
+type Nav string
+
+// The navigation's entries.
+const (
+	NavOverview  Nav = "overview"
+	NavClusters  Nav = "clusters"
+	NavSnapshots Nav = "snapshots"
+	NavActivity  Nav = "activity"
+	NavEvents    Nav = "events"
+	NavSettings  Nav = "settings"
+)
+
+type navEntry struct {
+	key   Nav
+	label string
+	href  templ.SafeURL
+	icon  string
+}
+
+var navigation = []navEntry{
+	{NavOverview, "Overview", "/", "layout-dashboard"},
+	{NavClusters, "Clusters", "/clusters", "database"},
+	{NavSnapshots, "Snapshots", "/snapshots", "camera"},
+	{NavActivity, "Activity", "/runs", "activity"},
+	{NavEvents, "Events", "/events", "scroll-text"},
+	{NavSettings, "Settings", "/settings", "settings"},
+}
+
+// Shell is what every page of a signed-in user needs besides its own content.
+type Shell struct {
+	Title       string  // of the page, for the browser's title bar
+	Breadcrumbs []Crumb // the way here, the page itself last; may be empty
+	Active      Nav     // the entry of the navigation that is lit
+	User        string
+	Theme       string         // "light", "dark" or "system" (also when empty)
+	Now         time.Time      // all ages count from here
+	Zone        *time.Location // the viewer's; nil means UTC
+	Search      string         // what stands in the search field
+	Flash       Flash
+	// RunningCount is the number of runs that are queued or running, shown beside Activity.
+	RunningCount int
+	// Path is this page's own path with its query, as it is asked for again and returned to.
+	Path string
+	// Poll, when not zero, lets the page ask for itself again after so long, to follow running work.
+	Poll time.Duration
+}
+
+// Crumb is one step of the breadcrumbs; the last has no Href.
+type Crumb struct {
+	Text string
+	Href string
+}
+
+// Flash is a message about what was just done. No text, no flash.
+type Flash struct {
+	Kind string // "success", "info", "warning", "error"
+	Text string
+}
+
+// searchAction is where the search field leads: to the list that one is in, else to the snapshots.
+func (s Shell) searchAction() (action templ.SafeURL, label string) {
+	switch s.Active {
+	case NavClusters:
+		return "/clusters", "Search clusters"
+	case NavEvents:
+		return "/events", "Search events"
+	}
+	return "/snapshots", "Search snapshots"
+}
+
+func (s Shell) theme() string {
+	if s.Theme == "light" || s.Theme == "dark" {
+		return s.Theme
+	}
+	return "system"
+}
+
+// zone is the viewer's zone, never nil.
+func (s Shell) zone() *time.Location {
+	if s.Zone == nil {
+		return time.UTC
+	}
+	return s.Zone
+}
+
+// live gives <main> what it needs to follow running work, or nothing.
+func (s Shell) live() templ.Attributes {
+	if s.Poll <= 0 || s.Path == "" {
+		return nil
+	}
+	every := s.Poll.Round(100 * time.Millisecond)
+	return templ.Attributes{
+		"hx-get":     s.Path,
+		"hx-trigger": "every " + itoa(every.Milliseconds()) + "ms",
+		"hx-select":  "#main",
+		"hx-swap":    "outerMorph",
+		// the counters beside Activity; what was just done stays where it is
+		"hx-select-oob": "#running,#running-folded",
+	}
+}
+
+// Link builds a path from segments, each escaped: Link("clusters", id, "delete").
+func Link(segments ...string) templ.SafeURL {
+	path := ""
+	for _, s := range segments {
+		path += "/" + url.PathEscape(s)
+	}
+	if path == "" {
+		path = "/"
+	}
+	return templ.SafeURL(path)
+}
+
+// LinkQuery builds a path with a query of names and values in turn; empty values are left out.
+func LinkQuery(path string, pairs ...string) templ.SafeURL {
+	q := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Add(pairs[i], pairs[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return templ.SafeURL(path)
+	}
+	return templ.SafeURL(path + "?" + q.Encode())
+}

@@ -1,0 +1,193 @@
+package views
+
+import "time"
+
+// SnapshotRow is one snapshot in a list.
+type SnapshotRow struct {
+	Name          string
+	Cluster       string
+	ClusterExists bool   // its page can be linked
+	Source        string // "automatic", "manual"
+	Status        string
+	Bytes         int64 // plain RDB, -1: not known yet
+	Stored        int64 // as stored, -1: not known yet
+	Keys          int64 // -1: not known
+	Parts         int
+	CreatedAt     time.Time
+	VerifiedAt    time.Time // when all of it was last read back and found right; zero: not yet
+	Damaged       bool      // it failed because of what became of it in the store
+	Reason        string    // a sentence, when it failed
+	Running       *Run      // while it is being made, restored or deleted
+}
+
+// Snapshots is the list of snapshots. Filters: q, cluster, source, status.
+// Sorted by: name, cluster, source, status, size, stored, keys, verified, created.
+//
+// Its select boxes are a GET form to /snapshots/delete: "name" once for each chosen row, or "all=on" with
+// the filters, for all that match them.
+type Snapshots struct {
+	List     List
+	Rows     []SnapshotRow
+	Clusters []Option // for the filter: clusters that have snapshots
+	Any      bool     // there are snapshots at all, whatever the filters say
+}
+
+func (p Snapshots) filters() []Filter {
+	return []Filter{
+		{Name: "q", Label: "Name"},
+		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+		{Name: "source", Label: "Source", Options: []Option{{Value: "automatic", Label: "Automatic"}, {Value: "manual", Label: "Manual"}}},
+		{Name: "status", Label: "Status", Options: []Option{
+			{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"}, {Value: "restoring", Label: "Restoring"},
+			{Value: "copying", Label: "Copying"}, {Value: "deleting", Label: "Deleting"}, {Value: "failed", Label: "Failed"},
+		}},
+	}
+}
+
+// snapshotFilterNames are handed on with "select all that match".
+var snapshotFilterNames = []string{"q", "cluster", "source", "status"}
+
+// Part is one shard's RDB within a snapshot.
+type Part struct {
+	Number   int
+	Slots    string // "0-16383", or empty for a cluster without slots
+	Bytes    int64
+	Stored   int64
+	Keys     int64 // -1: not known
+	SHA256   string
+	CRC64    string
+	ServedBy string // node
+	Role     string // "replica", "primary"
+	Took     time.Duration
+}
+
+// Snapshot is one snapshot's page.
+type Snapshot struct {
+	Name          string
+	Cluster       string
+	ClusterExists bool
+	Source        string
+	Status        string
+	Reason        string // a sentence, when it failed
+	ARN           string
+	Engine        string
+	Version       string
+	RDBVersion    int
+	CreatedAt     time.Time
+	CompletedAt   time.Time
+	Took          time.Duration
+	Bytes         int64 // -1: not known yet
+	Stored        int64
+	Keys          int64 // -1: not known
+	Expires       int64 // keys with a time to live, -1: not known
+	ServedBy      string
+	ServedRole    string
+	Location      string    // where it is stored
+	VerifiedAt    time.Time // when all of it was last read back and compared; zero: not yet
+	Damaged       bool      // it failed because of what became of it in the store
+	Verifiable    bool      // POST /snapshots/{name}/verify makes sense
+	Parts         []Part
+	Configuration []Fact // the cluster as it was then
+	Running       []Run  // making, restoring, deleting: under way, or just finished
+	Origin        string // a sentence: copied or imported from where
+	Warning       string // for example: statistics are not complete; may be empty
+	DescribeAWS   string // equivalent command
+}
+
+func (p Snapshot) line() string {
+	text := "Snapshot of " + p.Cluster + " · " + p.Source
+	if p.Engine != "" {
+		text += " · " + EngineText(p.Engine, p.Version)
+	}
+	return text
+}
+
+func (p Snapshot) usable() bool {
+	return p.Status == "available" || p.Status == "restoring" || p.Status == "copying"
+}
+
+// kept is the status for what is shown of its contents: of a damaged one they are known.
+func (p Snapshot) kept() string { return keptStatus(p.Status, p.Damaged) }
+
+func keptStatus(status string, damaged bool) string {
+	if damaged {
+		return "damaged"
+	}
+	return status
+}
+
+// partFile is the address of a part's file; stored gives it as stored.
+func partFile(name string, number int, stored bool) string {
+	path := string(Link("snapshots", name, "parts", itoa(number)+".rdb"))
+	if stored {
+		path += ".zst"
+	}
+	return path
+}
+
+// DeleteSnapshots is the page that asks before snapshots are deleted. For one, its name is to be typed;
+// for several, "delete N snapshots". Form: POST to Action with confirm and Hidden.
+type DeleteSnapshots struct {
+	Fields
+	Action     string
+	CancelHref string
+	Names      []string // the ones to go; the first 100 or so
+	Count      int      // how many go altogether
+	Bytes      int64    // stored bytes that become free
+	Clusters   []string // whose snapshots they are
+	// LastOf names clusters that are left without any good snapshot.
+	LastOf []string
+	// Skipped is how many of the chosen ones stay, because they are in use or still being made.
+	Skipped int
+	Hidden  []Hidden // carried along: name, all, filters
+	AWS     string
+}
+
+// Hidden is a field that a form carries along.
+type Hidden struct{ Name, Value string }
+
+// Phrase is what must be typed.
+func (p DeleteSnapshots) Phrase() string {
+	if p.Count == 1 && len(p.Names) == 1 {
+		return p.Names[0]
+	}
+	return "delete " + Plural(p.Count, "snapshot")
+}
+
+// TakeSource is where a snapshot will be taken from.
+type TakeSource struct {
+	Node       string
+	Role       string // "replica", "primary"
+	LagBytes   int64
+	UsedMemory int64  // of the node
+	FreeMemory int64  // on its host, -1: not known
+	Fits       bool   // a fork fits into what is free
+	Problem    string // a sentence when there is no source at all
+}
+
+// TakeSnapshot is the page for a snapshot by hand. Form: POST Action with cluster, name, override.
+type TakeSnapshot struct {
+	Fields
+	Action     string
+	CancelHref string
+	// Cluster is given when one comes from its page; else Clusters are offered, and the page is asked for
+	// again with ?cluster= when another one is chosen.
+	Cluster  string
+	Clusters []Option
+	Source   *TakeSource // nil: no cluster chosen yet
+	AWS      string
+}
+
+func failedText(p Snapshot) string {
+	if p.Reason != "" {
+		return sentence(p.Reason)
+	}
+	return "This snapshot failed, and nothing of it was kept."
+}
+
+func takeLine(p TakeSnapshot) string {
+	if p.Cluster != "" {
+		return "Of " + p.Cluster + ". The cluster stays in service meanwhile."
+	}
+	return "The cluster stays in service meanwhile."
+}

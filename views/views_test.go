@@ -1,0 +1,321 @@
+package views
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/static"
+)
+
+// What the content security policy refuses: such a page would look or behave differently from what is tested here.
+var forbidden = map[string]*regexp.Regexp{
+	"inline style":        regexp.MustCompile(`(?i)<[^>]*\sstyle\s*=`),
+	"style element":       regexp.MustCompile(`(?i)<style\b`),
+	"inline script":       regexp.MustCompile(`(?i)<script(\s[^>]*)?>[^<]`),
+	"script without src":  regexp.MustCompile(`(?i)<script\s*>`),
+	"event attribute":     regexp.MustCompile(`(?i)<[a-z][^>]*\son[a-z]+\s*=`),
+	"javascript address":  regexp.MustCompile(`(?i)javascript:`),
+	"htmx evaluation":     regexp.MustCompile(`(?i)\shx-on|js:\{|hx-vals="js`),
+	"address from afar":   regexp.MustCompile(`(?i)(src|href|action|formaction)="(https?:)?//`),
+	"refused address":     regexp.MustCompile(`about:invalid`),
+	"lonely dash":         regexp.MustCompile(`>\s*[-–—]\s*<`),
+	"Go value":            regexp.MustCompile(`%!|<nil>|\{\{`),
+	"zero time":           regexp.MustCompile(`0001-01-01`),
+	"target without form": regexp.MustCompile(`(?i)target="_blank"`),
+}
+
+func TestPagesAreCleanUnderTheContentSecurityPolicy(t *testing.T) {
+	for _, p := range samplePages() {
+		html := render(t, p.page)
+		for what, pattern := range forbidden {
+			if found := pattern.FindString(html); found != "" {
+				t.Errorf("%s: %s: %s", p.name, what, found)
+			}
+		}
+		if !strings.HasPrefix(html, "<!doctype html>") && !strings.HasPrefix(html, "<!DOCTYPE html>") {
+			t.Errorf("%s does not begin with a doctype: %.40q", p.name, html)
+		}
+	}
+}
+
+var (
+	ids        = regexp.MustCompile(`\sid="([^"]+)"`)
+	references = regexp.MustCompile(`\s(?:for|aria-labelledby|data-couple)="([^"]+)"`)
+	described  = regexp.MustCompile(`\saria-describedby="([^"]+)"`)
+	posts      = regexp.MustCompile(`<form[^>]*method="post"[^>]*>`)
+)
+
+func TestLabelsAndHelpsLeadSomewhere(t *testing.T) {
+	for _, p := range samplePages() {
+		html := render(t, p.page)
+		seen := map[string]bool{}
+		for _, m := range ids.FindAllStringSubmatch(html, -1) {
+			if seen[m[1]] {
+				t.Errorf("%s: the id %s is there twice", p.name, m[1])
+			}
+			seen[m[1]] = true
+		}
+		for _, m := range references.FindAllStringSubmatch(html, -1) {
+			if !seen[m[1]] {
+				t.Errorf("%s: nothing has the id %s", p.name, m[1])
+			}
+		}
+		for _, m := range described.FindAllStringSubmatch(html, -1) {
+			for _, id := range strings.Fields(m[1]) {
+				if !seen[id] {
+					t.Errorf("%s: aria-describedby names %s, which is not there", p.name, id)
+				}
+			}
+		}
+		if strings.Count(html, "<h1") != 1 {
+			t.Errorf("%s has %d main headings", p.name, strings.Count(html, "<h1"))
+		}
+		for _, form := range posts.FindAllString(html, -1) {
+			if !strings.Contains(form, `action="/`) {
+				t.Errorf("%s: a form without an action: %s", p.name, form)
+			}
+		}
+	}
+}
+
+func TestWhatPeopleTypedIsEscapedAndKept(t *testing.T) {
+	html := render(t, ClusterFormPage(sampleShell(NavClusters, "Create"), sampleFormWrong()))
+	if strings.Contains(html, "<script>alert") {
+		t.Error("a script got through")
+	}
+	for _, want := range []string{
+		`value="Orders--&#34;&lt;script&gt;alert(1)&lt;/script&gt;"`, `value="lots"`, `value="36"`,
+		"3 fields need another look", `id="e-retention"`, `aria-invalid="true"`, `href="#f-id"`,
+		"A name starts with a letter and holds only a-z, 0-9 and single hyphens.",
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+	list := List{Path: "/snapshots", Query: map[string][]string{"q": {`"><img src=x>`}}, Page: 1, Size: 10}
+	html = render(t, SnapshotsPage(sampleShell(NavSnapshots, "Snapshots"), Snapshots{List: list, Any: true}))
+	if strings.Contains(html, "<img") {
+		t.Error("an image got through")
+	}
+	if !strings.Contains(html, "Nothing matches") {
+		t.Error("the list does not say that nothing matches")
+	}
+}
+
+func TestPasswordsAreNeverWrittenIntoForms(t *testing.T) {
+	f := sampleForm("create")
+	f.Values["password"] = "do-not-show-this-one"
+	s := sampleShell(NavClusters, "x")
+	if strings.Contains(render(t, ClusterFormPage(s, f)), "do-not-show-this-one") {
+		t.Error("the form carries the password that was typed")
+	}
+	p := Settings{Password: Fields{Values: map[string]string{"current": "do-not-show-this-one"}}}
+	if strings.Contains(render(t, SettingsPage(s, p)), "do-not-show-this-one") {
+		t.Error("the settings carry the password that was typed")
+	}
+}
+
+func TestPollingIsLeftOutWhenNothingRuns(t *testing.T) {
+	s := sampleShell(NavClusters, "orders")
+	if html := render(t, ClusterPage(s, sampleCluster())); strings.Contains(html, "every ") && strings.Contains(html, "hx-get") {
+		t.Error("a page without Poll asks for itself")
+	}
+	s.Poll = 1500 * time.Millisecond
+	html := render(t, ClusterPage(s, sampleCluster()))
+	for _, want := range []string{`hx-trigger="every 1500ms"`, `hx-get="/clusters?q=a&amp;sort=-created"`, `hx-select="#main"`, `hx-swap="outerMorph"`} {
+		if !strings.Contains(html, want) {
+			t.Errorf("%s is missing", want)
+		}
+	}
+}
+
+func TestEmptyListsOfferTheNextStep(t *testing.T) {
+	s := sampleShell("", "x")
+	for name, html := range map[string]string{
+		"overview":  render(t, OverviewPage(s, Overview{})),
+		"clusters":  render(t, ClustersPage(s, Clusters{})),
+		"snapshots": render(t, SnapshotsPage(s, Snapshots{})),
+		"runs":      render(t, RunsPage(s, RunList{})),
+		"events":    render(t, EventsPage(s, EventList{})),
+	} {
+		if !strings.Contains(html, `class="empty"`) || !strings.Contains(html, `class="button`) {
+			t.Errorf("%s: no empty state with a next step", name)
+		}
+	}
+	if !strings.Contains(render(t, OverviewPage(s, Overview{})), "Create your first cluster") {
+		t.Error("the empty overview does not offer the first cluster")
+	}
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+func text(html string) string {
+	return strings.Join(strings.Fields(tags.ReplaceAllString(html, "")), " ")
+}
+
+func TestTheSentenceAboutTheSchedule(t *testing.T) {
+	s := sampleShell("", "x")
+	east := time.FixedZone("", 9*3600)
+	midnight := Schedule{Enabled: true, Retention: 1, Start: 23*60 + 30, Length: 60}
+	failed := sampleSchedule()
+	failed.Last, failed.Failed, failed.FailedReason = nil, ago(time.Hour), "the link was cut"
+	for _, c := range []struct {
+		name     string
+		zone     *time.Location
+		schedule Schedule
+		want     string
+	}{
+		{"usual", sampleZone, sampleSchedule(), "Every day between 03:00 and 04:00 UTC (04:00-05:00 your time), kept 7 days. Next: tomorrow at 03:12 UTC. Last: 9 hours ago, 1.2 GB in 14 s, from replica orders-002."},
+		{"in UTC", nil, sampleSchedule(), "Every day between 03:00 and 04:00 UTC, kept 7 days. Next: tomorrow at 03:12 UTC. Last: 9 hours ago, 1.2 GB in 14 s, from replica orders-002."},
+		{"across midnight", east, midnight, "Every day between 23:30 and 00:30 UTC (08:30-09:30 your time), kept 1 day. No next snapshot is planned. There is no good snapshot yet."},
+		{"off", sampleZone, Schedule{}, "Automatic snapshots are off: nothing is taken unless somebody asks for it. There is no good snapshot yet."},
+		{"failed", nil, failed, "Every day between 03:00 and 04:00 UTC, kept 7 days. Next: tomorrow at 03:12 UTC. There is no good snapshot yet. The last attempt failed 60 minutes ago: The link was cut."},
+	} {
+		s.Zone = c.zone
+		got := text(render(t, ScheduleSentence(s, c.schedule)))
+		want := strings.Replace(c.want, "60 minutes ago", "1 hour ago", 1)
+		if got != want {
+			t.Errorf("%s:\n got %s\nwant %s", c.name, got, want)
+		}
+	}
+}
+
+func TestTheStripCutsAtMidnight(t *testing.T) {
+	if got := spans(23*60+30, 60); len(got) != 2 || got[0] != (daySpan{1410, 30}) || got[1] != (daySpan{0, 30}) {
+		t.Errorf("across midnight: %v", got)
+	}
+	if got := spans(180-600, 60); len(got) != 1 || got[0] != (daySpan{1020, 60}) {
+		t.Errorf("a zone behind: %v", got)
+	}
+	if got := spans(0, 1440); len(got) != 1 || got[0] != (daySpan{0, 1440}) {
+		t.Errorf("all day: %v", got)
+	}
+}
+
+func TestSizesAndTimesInWords(t *testing.T) {
+	for bytes, want := range map[int64]string{
+		0: "0 B", 1023: "1023 B", 1024: "1 KB", 900 << 10: "900 KB", 1 << 20: "1.0 MB", 412 << 20: "412 MB",
+		1023 << 20: "1.0 GB", 1229 << 20: "1.2 GB", 1 << 40: "1,024 GB", -1: "unknown",
+	} {
+		if got := SizeText(bytes); got != want {
+			t.Errorf("SizeText(%d) = %s, want %s", bytes, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		0: "just now", time.Minute: "1 minute ago", 9*time.Hour + 59*time.Minute: "9 hours ago", 50 * time.Hour: "2 days ago",
+		-90 * time.Minute: "in 1 hour", 70 * 24 * time.Hour: "2 months ago",
+	} {
+		if got := RelativeText(ago(d), sampleNow); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+	for d, want := range map[time.Duration]string{
+		850 * time.Millisecond: "850 ms", 14 * time.Second: "14 s", 1500 * time.Millisecond: "1.5 s", 125 * time.Second: "2 min 5 s",
+		2 * time.Hour: "2 h", 75 * time.Hour: "3 d 3 h",
+	} {
+		if got := DurationText(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+	if got := ExactText(sampleNow, sampleZone); got != "2026-11-22 12:08:31 UTC (13:08:31 your time)" {
+		t.Error(got)
+	}
+	for got, want := range map[string]string{Count(4_000_000): "4,000,000", Count(-1234): "-1,234", Count(999): "999", Plural(1, "node"): "1 node", Plural(2, "entry"): "2 entries"} {
+		if got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestListAddressesKeepTheFilters(t *testing.T) {
+	l := List{Path: "/snapshots", Query: map[string][]string{"cluster": {"orders"}, "page": {"3"}, "q": {""}}, Sort: "-created", Page: 3, Size: 25, Total: 128}
+	if got := l.With("sort", "name"); got != "/snapshots?cluster=orders&sort=name" {
+		t.Error(got)
+	}
+	if got := l.With("page", "4"); got != "/snapshots?cluster=orders&page=4" {
+		t.Error(got)
+	}
+	if got := pagesAround(l); len(got) != 6 {
+		t.Error(got)
+	}
+	if got := rangeText(l); got != "51 to 75 of 128" {
+		t.Error(got)
+	}
+	for _, c := range []struct {
+		is, descending, greatest bool
+		want                     string
+	}{{false, false, false, "size"}, {false, false, true, "-size"}, {true, false, false, "-size"}, {true, true, true, "size"}} {
+		if got := sortTarget("size", c.is, c.descending, c.greatest); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
+func TestTheFirstQuestionIsAnswered(t *testing.T) {
+	last := &LastSnapshot{Name: "a", At: ago(9 * time.Hour)}
+	good := Protection{Cluster: "a", State: Protected, Newest: last}
+	for _, c := range []struct {
+		clusters    []Protection
+		tone, title string
+	}{
+		{[]Protection{good}, "ok", "Yes: the cluster can be restored."},
+		{[]Protection{good, good}, "ok", "Yes: all 2 clusters can be restored."},
+		{[]Protection{good, {State: FirstPending}}, "warn", "1 of 2 clusters can be restored."},
+		{[]Protection{good, {State: LastFailed, Newest: last}}, "bad", "Yes: all 2 clusters can be restored."},
+		{[]Protection{{State: NoSchedule}}, "warn", "Not yet: the cluster has no good snapshot."},
+	} {
+		tone, title, _ := Overview{Clusters: c.clusters}.verdict(sampleNow)
+		if tone != c.tone || title != c.title {
+			t.Errorf("%s %s, want %s %s", tone, title, c.tone, c.title)
+		}
+	}
+}
+
+func TestWhatMustBeTyped(t *testing.T) {
+	for want, p := range map[string]DeleteSnapshots{
+		"before-migration":   {Count: 1, Names: []string{"before-migration"}},
+		"delete 3 snapshots": {Count: 3, Names: []string{"a", "b"}},
+	} {
+		if got := p.Phrase(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+var iconNames = regexp.MustCompile(`(?:Icon|EmptyState)\("([a-z0-9-]+)"`)
+
+func TestEveryIconIsThere(t *testing.T) {
+	files, err := filepath.Glob("*.templ")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	names := []string{verdictIcon("ok"), verdictIcon("bad"), verdictIcon("")}
+	for _, kind := range []string{"success", "info", "warning", "error"} {
+		names = append(names, bannerIcon(kind), severityIcon(kind))
+	}
+	for _, e := range navigation {
+		names = append(names, e.icon)
+	}
+	for _, mode := range []string{"create", "restore", "modify"} {
+		icon, _ := ClusterForm{Mode: mode}.submit()
+		names = append(names, icon)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range iconNames.FindAllStringSubmatch(string(content), -1) {
+			names = append(names, m[1])
+		}
+	}
+	for _, name := range names {
+		if _, ok := static.Icon(name); !ok {
+			t.Errorf("there is no icon %s", name)
+		}
+	}
+}

@@ -1,0 +1,399 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// Creating, restoring and modifying share one form. This file reads it, shows it, and creates and modifies; restore.go restores.
+
+// The modes of the form, as package views calls them.
+const (
+	modeCreate  = "create"
+	modeRestore = "restore"
+	modeModify  = "modify"
+)
+
+// formFields are the fields that are shown again as they were sent: all but the password.
+var formFields = []string{"id", "description", "engine", "node_type", "replicas", "port", "auth", "backups", "retention",
+	"window_preference", "window_start", "window_length", "snapshot", "copies"}
+
+// clusterForm is the form as it was sent or pre-filled.
+type clusterForm struct {
+	mode     string
+	values   map[string]string
+	wrong    mistakes
+	spec     models.ClusterSpec // what the fields say; where they are wrong, nothing sensible
+	cluster  models.Cluster     // modify: as it is now
+	snapshot models.Snapshot    // restore: its source; create: the seed, when there is one
+}
+
+// readClusterForm turns fields into a specification. Only what cannot be written as one is a mistake here, such as a
+// number that is none; everything else is for package models to judge.
+func readClusterForm(mode string, form url.Values) clusterForm {
+	f := clusterForm{mode: mode, values: firstValues(form, formFields...), wrong: mistakes{}}
+	f.spec = models.ClusterSpec{
+		Name: strings.ToLower(strings.TrimSpace(form.Get("id"))), Description: strings.TrimSpace(form.Get("description")), NodeType: form.Get("node_type"),
+		Snapshot: form.Get("snapshot"), Copies: 1, Auth: form.Get("auth"), Password: secret.Text(form.Get("password")),
+	}
+	f.spec.Engine.Name, f.spec.Engine.Version, _ = strings.Cut(form.Get("engine"), "/")
+	if f.spec.Auth == "generated" {
+		f.spec.Auth = models.AuthGenerate
+	}
+	if f.spec.Auth != models.AuthGiven {
+		f.spec.Password = ""
+	}
+	if mode != modeModify {
+		if f.spec.Name == "new" {
+			f.wrong.add("id", "The console itself uses the id new in its addresses. Choose another one.")
+		}
+		if text := strings.TrimSpace(form.Get("port")); text != "" {
+			f.spec.Port = wholeNumber(form, "port", "port", "1024 to 65535 or empty", f.wrong)
+			if f.spec.Port == 0 {
+				f.wrong.add("port", "The port must be between 1024 and 65535. Leave it empty to have a free one found.")
+			}
+		}
+	}
+	f.spec.Replicas = wholeNumber(form, "replicas", "number of replicas", fmt.Sprintf("0 to %d", models.MaxReplicas), f.wrong)
+	if mode == modeRestore {
+		f.spec.Copies = wholeNumber(form, "copies", "number of clusters", fmt.Sprintf("1 to %d", models.MaxCopies), f.wrong)
+		if f.spec.Copies == 0 {
+			f.wrong.add("copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not 0.", models.MaxCopies))
+		}
+	}
+	if form.Get("backups") == "on" {
+		f.readSchedule(form)
+	}
+	return f
+}
+
+// readSchedule reads retention and window; without backups their fields do not matter.
+func (f *clusterForm) readSchedule(form url.Values) {
+	f.spec.Retention = wholeNumber(form, "retention", "number of days", fmt.Sprintf("1 to %d", models.MaxRetention), f.wrong)
+	if f.spec.Retention == 0 {
+		// To package models this means "off", but here the box says "on".
+		f.wrong.add("retention", fmt.Sprintf("The retention must be between 1 and %d days, not 0. To have no automatic snapshots, untick them.", models.MaxRetention))
+	}
+	if form.Get("window_preference") != "given" {
+		return
+	}
+	start, err := models.ParseTimeOfDay(form.Get("window_start"))
+	_ = f.wrong.refusal(err, formFields) // both only ever refuse
+	before := len(f.wrong)
+	length := wholeNumber(form, "window_length", "length of the window in minutes", fmt.Sprintf("%d to 1439", models.MinWindowMinutes), f.wrong)
+	if len(f.wrong) > before {
+		return
+	}
+	window, err := models.NewWindow(start, length)
+	_ = f.wrong.refusal(err, formFields)
+	f.spec.Window = window
+}
+
+func (s *server) createPage(w http.ResponseWriter, r *http.Request) error {
+	engines, err := s.jobs.Engines(r.Context())
+	if err != nil {
+		return fmt.Errorf("list engines: %w", err)
+	}
+	engine := ""
+	if len(engines) > 0 {
+		engine = engines[0].Name + "/" + engines[0].Version
+	}
+	form := url.Values{}
+	for name, value := range map[string]string{
+		"engine": engine, "node_type": "cache.t4g.micro", "replicas": "1", "auth": "generated", "backups": "on", "retention": "7",
+		"window_preference": "none", "window_start": "03:00", "window_length": "60", "copies": "1", "snapshot": r.URL.Query().Get("snapshot"),
+	} {
+		form.Set(name, value)
+	}
+	f := readClusterForm(modeCreate, form)
+	return s.showClusterForm(w, r, f)
+}
+
+func (s *server) create(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	return s.createFrom(w, r, readClusterForm(modeCreate, form))
+}
+
+// createFrom creates the clusters that the form asks for, or shows it again with what is wrong.
+func (s *server) createFrom(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+	fields := append([]string{"password"}, formFields...)
+	if f.mode == modeRestore { // there the snapshot is no field: what is wrong with it is said on top
+		fields = slices.DeleteFunc(fields, func(name string) bool { return name == "snapshot" })
+	}
+	if len(f.wrong) > 0 {
+		// Along with what cannot be read, say what is wrong with the rest: all mistakes in one go.
+		if _, err := s.db.CheckCluster(r.Context(), &f.spec); err != nil {
+			if err := f.wrong.refusal(err, fields); err != nil {
+				return err
+			}
+		}
+		return s.showClusterForm(w, r, f)
+	}
+	f.spec.RequestedBy = visitOf(r).user.Name
+	clusters, err := s.db.CreateCluster(r.Context(), f.spec)
+	if err != nil {
+		if err := f.wrong.refusal(err, fields); err != nil {
+			return err
+		}
+		return s.showClusterForm(w, r, f)
+	}
+	s.jobs.Wake()
+	first, last := clusters[0].Name, clusters[len(clusters)-1].Name
+	switch {
+	case len(clusters) > 1:
+		return s.done(w, r, "/clusters?"+url.Values{"q": {f.spec.Name}}.Encode(), "success",
+			fmt.Sprintf("%d clusters are being created from %s: %s to %s.", len(clusters), f.spec.Snapshot, first, last))
+	case f.spec.Snapshot != "":
+		return s.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being restored from %s.", first, f.spec.Snapshot))
+	}
+	return s.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being created.", first))
+}
+
+func (s *server) createSummary(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	return s.showSummary(w, r, readClusterForm(modeCreate, form))
+}
+
+func (s *server) modifyPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	form := url.Values{"description": {cluster.Description}, "node_type": {cluster.NodeType}, "replicas": {strconv.Itoa(cluster.Replicas)}}
+	setSchedule(form, cluster.RetentionLimit, cluster.SnapshotWindow, cluster.WindowChosen)
+	f := readClusterForm(modeModify, form)
+	f.cluster = cluster
+	return s.showClusterForm(w, r, f)
+}
+
+// setSchedule fills the form's fields with a schedule.
+func setSchedule(form url.Values, retention int, window models.Window, chosen bool) {
+	form.Set("retention", "7")
+	if retention > 0 {
+		form.Set("backups", "on")
+		form.Set("retention", strconv.Itoa(retention))
+	}
+	form.Set("window_preference", "none")
+	if chosen {
+		form.Set("window_preference", "given")
+	}
+	form.Set("window_start", "03:00")
+	form.Set("window_length", strconv.Itoa(models.MinWindowMinutes))
+	if !window.IsZero() {
+		form.Set("window_start", fmt.Sprintf("%02d:%02d", window.Start/60, window.Start%60))
+		form.Set("window_length", strconv.Itoa(window.Length))
+	}
+}
+
+func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	f := readClusterForm(modeModify, form)
+	if f.cluster, err = s.db.Cluster(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	if len(f.wrong) > 0 {
+		return s.showClusterForm(w, r, f)
+	}
+	spec, changes := f.changes()
+	name := f.cluster.Name
+	if len(changes) == 0 {
+		return s.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form held what "+name+" has already.")
+	}
+	spec.RequestedBy = visitOf(r).user.Name
+	after, err := s.db.ModifyCluster(r.Context(), name, spec)
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return err
+	} else if err != nil {
+		if err := f.wrong.refusal(err, formFields); err != nil {
+			return err
+		}
+		return s.showClusterForm(w, r, f)
+	}
+	s.jobs.Wake()
+	text := fmt.Sprintf("The changes to %s are saved.", name)
+	if after.Status == models.ClusterModifying {
+		text = fmt.Sprintf("The changes to %s are saved, and its nodes are being brought in line.", name)
+	}
+	return s.done(w, r, clusterAddress(name), "success", text)
+}
+
+// changes is what the form changes of the cluster, as a request and as sentences.
+func (f clusterForm) changes() (models.ModifySpec, []string) {
+	var spec models.ModifySpec
+	var changes []string
+	is, want := f.cluster, f.spec
+	if want.Description != is.Description {
+		spec.Description = &want.Description
+		changes = append(changes, "The description changes.")
+	}
+	if want.NodeType != is.NodeType {
+		spec.NodeType = &want.NodeType
+		changes = append(changes, fmt.Sprintf("The node type changes from %s to %s; each node's maxmemory follows, while it runs.", is.NodeType, want.NodeType))
+	}
+	if want.Replicas != is.Replicas {
+		spec.Replicas = &want.Replicas
+		verb := "grows"
+		if want.Replicas < is.Replicas {
+			verb = "shrinks"
+		}
+		changes = append(changes, fmt.Sprintf("The number of replicas %s from %d to %d.", verb, is.Replicas, want.Replicas))
+	}
+	if want.Retention != is.RetentionLimit {
+		spec.Retention = &want.Retention
+		switch {
+		case want.Retention == 0:
+			changes = append(changes, "Automatic snapshots are turned off. Those there are stay as long as was promised when they were taken.")
+		case is.RetentionLimit == 0:
+			changes = append(changes, fmt.Sprintf("Automatic snapshots are turned on and kept for %s.", views.Plural(want.Retention, "day")))
+		case want.Retention < is.RetentionLimit:
+			changes = append(changes, fmt.Sprintf("Automatic snapshots are kept for %s instead of %d; older ones are removed.", views.Plural(want.Retention, "day"), is.RetentionLimit))
+		default:
+			changes = append(changes, fmt.Sprintf("Automatic snapshots are kept for %s instead of %d.", views.Plural(want.Retention, "day"), is.RetentionLimit))
+		}
+	}
+	if want.Retention > 0 && (want.Window.IsZero() && is.WindowChosen || !want.Window.IsZero() && (want.Window != is.SnapshotWindow || !is.WindowChosen)) {
+		spec.Window = &want.Window
+		window := want.Window
+		if window.IsZero() {
+			window = models.PickWindow(is.Name)
+		}
+		changes = append(changes, fmt.Sprintf("The snapshot window becomes %s UTC.", window))
+	}
+	return spec, changes
+}
+
+func (s *server) modifySummary(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	f := readClusterForm(modeModify, form)
+	if f.cluster, err = s.db.Cluster(r.Context(), r.PathValue("id")); err != nil {
+		return err
+	}
+	return s.showSummary(w, r, f)
+}
+
+// showClusterForm shows the form, and with mistakes says so in its status.
+func (s *server) showClusterForm(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+	props, err := s.clusterFormProps(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	at := formPlace(f)
+	draw := func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) }
+	if len(f.wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func formPlace(f clusterForm) place {
+	switch f.mode {
+	case modeModify:
+		return place{title: "Modify", active: views.NavClusters, path: clusterAddress(f.cluster.Name) + "/modify",
+			crumbs: []views.Crumb{clustersCrumb, {Text: f.cluster.Name, Href: clusterAddress(f.cluster.Name)}}}
+	case modeRestore:
+		return place{title: "Restore", active: views.NavSnapshots, path: snapshotAddress(f.snapshot.Name) + "/restore",
+			crumbs: []views.Crumb{snapshotsCrumb, {Text: f.snapshot.Name, Href: snapshotAddress(f.snapshot.Name)}}}
+	}
+	return place{title: "Create a cluster", active: views.NavClusters, path: "/clusters/new", crumbs: []views.Crumb{clustersCrumb}}
+}
+
+// showSummary answers what the form would do as it stands: to htmx the summary alone, to a browser without scripts the whole form.
+func (s *server) showSummary(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+	props, err := s.clusterFormProps(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	props.Errors = nil // it is still being filled in
+	if fromHTMX(r) {
+		return s.partial(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormFragment(shell, props) })
+	}
+	return s.page(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) })
+}
+
+func (s *server) clusterFormProps(ctx context.Context, f clusterForm) (views.ClusterForm, error) {
+	props := views.ClusterForm{Mode: f.mode, ID: f.cluster.Name, MaxCopies: models.MaxCopies, AuthKept: f.cluster.Password != "",
+		Fields: views.Fields{Values: maps.Clone(f.values), Errors: f.wrong}}
+	at := formPlace(f)
+	props.Action, props.CancelHref = at.path, at.crumbs[len(at.crumbs)-1].Href
+	switch f.mode {
+	case modeModify:
+		props.SummaryAction, props.Status = clusterAddress(f.cluster.Name)+"/summary", string(f.cluster.Status)
+	case modeRestore:
+		props.SummaryAction = snapshotAddress(f.snapshot.Name) + "/summary"
+		props.Source = &views.RestoreSource{Snapshot: f.snapshot.Name, Cluster: f.snapshot.ClusterName, Bytes: f.snapshot.Bytes, Keys: f.snapshot.Keys,
+			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion}
+	default:
+		props.SummaryAction = "/clusters/summary"
+		if err := s.offerSeeds(ctx, &f, &props); err != nil {
+			return props, err
+		}
+	}
+	for _, t := range models.NodeTypes() {
+		props.NodeTypes = append(props.NodeTypes, views.NodeType{Name: t.Name, Memory: t.Memory, NoSnapshots: t.NoSnapshots})
+	}
+	engines, err := s.jobs.Engines(ctx)
+	if err != nil {
+		return props, fmt.Errorf("list engines: %w", err)
+	}
+	for _, e := range engines {
+		props.Engines = append(props.Engines, views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)})
+	}
+	if props.Summary, err = s.summary(ctx, f); err != nil {
+		return props, err
+	}
+	if f.mode != modeModify && len(engines) == 0 {
+		props.Summary.Warnings = append(props.Summary.Warnings, "No engine is installed on this host. Install redis-server or valkey-server first.")
+	}
+	return props, nil
+}
+
+// offerSeeds lists the snapshots from which a new cluster can be filled.
+func (s *server) offerSeeds(ctx context.Context, f *clusterForm, props *views.ClusterForm) error {
+	found, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}, Size: 100})
+	if err != nil {
+		return err
+	}
+	chosen := f.values["snapshot"]
+	if chosen != "" {
+		if f.snapshot, err = s.db.Snapshot(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+			return err
+		}
+	}
+	listed := false
+	for _, snapshot := range found.Rows {
+		listed = listed || snapshot.Name == chosen
+		props.Snapshots = append(props.Snapshots, seedOption(snapshot))
+	}
+	if f.snapshot.Name != "" && !listed {
+		props.Snapshots = append([]views.Option{seedOption(f.snapshot)}, props.Snapshots...)
+	}
+	return nil
+}
+
+func seedOption(snapshot models.Snapshot) views.Option {
+	return views.Option{Value: snapshot.Name, Label: fmt.Sprintf("%s · %s · %s", snapshot.Name, views.SizeText(snapshot.Bytes), views.MinuteText(snapshot.CreatedAt))}
+}

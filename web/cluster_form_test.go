@@ -1,0 +1,343 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+// good is a form that creates a cluster.
+var good = fields("id", "orders", "description", "Orders & carts", "engine", "redis/7.0.15", "node_type", "cache.t4g.micro", "replicas", "1", "port", "",
+	"auth", "none", "backups", "on", "retention", "7", "window_preference", "given", "window_start", "03:00", "window_length", "60", "snapshot", "")
+
+// wrongFields are mistakes that every form with these fields has to tell: the field, what is in it, what is said.
+var wrongFields = []struct{ field, value, says string }{
+	{"retention", "0", "The retention must be between 1 and 35 days, not 0."},
+	{"retention", "36", "The retention must be between 1 and 35 days, not 36."},
+	{"retention", "-1", "The retention must be between 1 and 35 days, not -1."},
+	{"retention", "abc", `The number of days must be a whole number, 1 to 35, not "abc".`},
+	{"retention", "7.5", `not "7.5".`},
+	{"retention", "", "Give the number of days, 1 to 35."},
+	{"retention", "99999999999999999999", "must be a whole number"},
+	{"window_start", "", "The time of day must look like 03:00"},
+	{"window_start", "25:00", "The time of day must look like 03:00"},
+	{"window_start", "3", "The time of day must look like 03:00"},
+	{"window_start", "-1:00", "The time of day must look like 03:00"},
+	{"window_length", "59", "The window must be at least 60 minutes long; this one has 59."},
+	{"window_length", "0", "The window must be at least 60 minutes long; this one has 0."},
+	{"window_length", "-60", "The window must be at least 60 minutes long"},
+	{"window_length", "1440", "The window must be shorter than 24 hours."},
+	{"window_length", "an hour", "must be a whole number"},
+	{"window_length", "", "Give the length of the window in minutes"},
+	{"replicas", "6", "A cluster can have 0 to 5 replicas, not 6."},
+	{"replicas", "-1", "A cluster can have 0 to 5 replicas, not -1."},
+	{"replicas", "two", `The number of replicas must be a whole number, 0 to 5, not "two".`},
+	{"replicas", "", "Give the number of replicas, 0 to 5."},
+	{"node_type", "cache.t9.huge", `There is no node type "cache.t9.huge".`},
+	{"node_type", "cache.t1.micro", "cannot be backed up"},
+	{"description", strings.Repeat("x", 256), "The description may have at most 255 characters."},
+}
+
+var wrongNewClusters = []struct{ field, value, says string }{
+	{"id", "", "Give a cluster id."},
+	{"id", "1orders", "The cluster id must begin with a letter."},
+	{"id", "or--ders", "The cluster id must not contain two hyphens in a row."},
+	{"id", "orders-", "The cluster id must not end with a hyphen."},
+	{"id", "or ders", "may contain only letters, digits and hyphens"},
+	{"id", "größe", "may contain only letters, digits and hyphens"},
+	{"id", `"><script>alert(1)</script>`, "The cluster id must begin with a letter."},
+	{"id", strings.Repeat("a", 41), "The cluster id has 41 characters; at most 40 are allowed."},
+	{"id", "new", "The console itself uses the id new"},
+	{"engine", "redis/9.9", "The engine redis 9.9 is not installed on this host."},
+	{"engine", "", "is not installed on this host."},
+	{"port", "80", "The port must be between 1024 and 65535, not 80."},
+	{"port", "0", "The port must be between 1024 and 65535."},
+	{"port", "70000", "The port must be between 1024 and 65535, not 70000."},
+	{"port", "http", `The port must be a whole number, 1024 to 65535 or empty, not "http".`},
+	{"port", "6379", "The port 6379 is in use on 127.0.0.1."},
+	{"auth", "maybe", "Choose no password, a generated one or one of your own."},
+}
+
+// fieldError is how a mistake at its field begins, so that a test can tell it from one on top.
+func (a answer) hasErrorAt(field string) {
+	a.t.Helper()
+	if !strings.Contains(a.body, `id="e-`+field+`"`) {
+		a.t.Errorf("%s: no error at the field %s\n%s", a.what, field, excerpt(a.body))
+	}
+}
+
+func (c *console) countsClusters(want int) {
+	c.t.Helper()
+	clusters, err := c.db.Clusters(c.t.Context())
+	c.check(err)
+	if len(clusters) != want {
+		c.t.Errorf("there are %d clusters, want %d", len(clusters), want)
+	}
+}
+
+func TestWrongInputCreatesNothingAndSaysWhy(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	for _, one := range slices.Concat(wrongFields, wrongNewClusters) {
+		answer := c.postForm("/clusters/new", with(good, one.field, one.value)).is(http.StatusUnprocessableEntity).says(one.says, "field needs another look")
+		if one.field != "description" {
+			answer.says("Orders & carts") // the input is kept
+		}
+		switch one.value {
+		case "cache.t1.micro":
+			answer.hasErrorAt("backups")
+		case "maybe":
+			answer.hasErrorAt("auth")
+		default:
+			answer.hasErrorAt(one.field)
+		}
+		if strings.Contains(answer.raw, "<script>alert") {
+			t.Errorf("%s %q: not escaped", one.field, one.value)
+		}
+	}
+	c.postForm("/clusters/new", with(good, "id", "-", "replicas", "x", "retention", "x", "window_start", "x")).is(http.StatusUnprocessableEntity).
+		says("4 fields need another look")
+	c.post("/clusters/new").is(http.StatusUnprocessableEntity).says("Give a cluster id.")
+	c.postForm("/clusters/new", with(good, "snapshot", "none")).is(http.StatusUnprocessableEntity).says("There is no snapshot none.").hasErrorAt("snapshot")
+	c.countsClusters(0)
+	if n := c.jobs.woken.Load(); n != 0 {
+		t.Errorf("the jobs were woken %d times for nothing", n)
+	}
+}
+
+func TestAGivenPasswordIsNeverEchoed(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	for password, says := range map[string]string{
+		"tooshort": "The password must have 16 to 128 characters", "sixteen characters with spaces": "only printable ASCII characters", "": "The password must have 16 to 128 characters; this one has 0.",
+	} {
+		answer := c.postForm("/clusters/new", with(good, "auth", "given", "password", password)).is(http.StatusUnprocessableEntity).says(says)
+		answer.hasErrorAt("password")
+		if password != "" {
+			answer.doesNotSay(password)
+		}
+	}
+	const password = "a-good-password-of-mine"
+	c.postForm("/clusters/new", with(good, "auth", "given", "password", password, "retention", "x")).is(http.StatusUnprocessableEntity).doesNotSay(password)
+	c.htmx(http.MethodPost, "/clusters/summary", with(good, "auth", "given", "password", password)).is(http.StatusOK).doesNotSay(password).says(`--auth-token "$AUTH_TOKEN"`)
+	c.postForm("/clusters/new", with(good, "auth", "given", "password", password)).redirects("/clusters/orders")
+	if got := c.find("orders").Password.Reveal(); got != password {
+		t.Errorf("the password is %q", got)
+	}
+	c.postForm("/clusters/new", with(good, "id", "other", "auth", "generated", "password", password)).redirects("/clusters/other")
+	if got := c.find("other").Password.Reveal(); got == password || len(got) < 16 {
+		t.Errorf("the generated password is %q", got)
+	}
+}
+
+func TestAClusterIsCreatedWithItsSchedule(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.get("/clusters/new").is(http.StatusOK).says("Redis 7.0.15", "Valkey 8.1.1", "cache.t1.micro")
+	c.postForm("/clusters/new", with(good, "id", " Orders ", "window_start", "23:30", "window_length", "90")).redirects("/clusters/orders")
+	cluster := c.find("orders")
+	if cluster.SnapshotWindow.String() != "23:30-01:00" || cluster.RetentionLimit != 7 || !cluster.WindowChosen || cluster.Status != models.ClusterCreating || cluster.Password != "" {
+		t.Errorf("%+v", cluster)
+	}
+	c.get("/clusters/orders").says("The cluster orders is being created.", "Creating", "23:30", "Create orders")
+	if c.jobs.woken.Load() != 1 {
+		t.Error("the jobs were not woken")
+	}
+	c.postForm("/clusters/new", with(good, "id", "free", "window_preference", "none", "window_start", "nonsense", "window_length", "5")).redirects("/clusters/free")
+	if cluster := c.find("free"); cluster.WindowChosen || cluster.SnapshotWindow != models.PickWindow("free") {
+		t.Errorf("without a preference: %+v", cluster)
+	}
+	off := with(good, "id", "off", "retention", "abc", "window_length", "abc")
+	off.Del("backups")
+	c.postForm("/clusters/new", off).redirects("/clusters/off")
+	if cluster := c.find("off"); cluster.Backups() {
+		t.Errorf("with backups off: %+v", cluster)
+	}
+}
+
+func TestOfTwoWhoCreateTheSameIdExactlyOneWins(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	const people = 6
+	answers := make(chan answer, people)
+	var ready, done sync.WaitGroup
+	ready.Add(1)
+	for range people {
+		done.Go(func() {
+			ready.Wait()
+			answers <- c.postForm("/clusters/new", good)
+		})
+	}
+	ready.Done()
+	done.Wait()
+	close(answers)
+	won := 0
+	for answer := range answers {
+		switch answer.status {
+		case http.StatusSeeOther:
+			won++
+		default:
+			answer.is(http.StatusUnprocessableEntity).says("There is already a cluster orders. Choose another id.").hasErrorAt("id")
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d of %d won", won, people)
+	}
+	c.countsClusters(1)
+}
+
+func TestTheSummaryFollowsTheFields(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	answer := c.htmx(http.MethodPost, "/clusters/summary", with(good, "replicas", "2", "node_type", "cache.m7g.large")).is(http.StatusOK).
+		says("3 nodes of 6.4 GB", "19.1 GB", "64.0 GB free here", "aws elasticache create-replication-group", "--snapshot-window 03:00-04:00", "at most $3.25")
+	if strings.Contains(answer.body, "<html") || !strings.Contains(answer.body, `id="summary"`) {
+		t.Error("the answer to htmx is not the summary alone")
+	}
+	for _, wrong := range []url.Values{{}, with(good, "retention", "abc", "replicas", "999999", "copies", "-5", "window_start", "x", "id", strings.Repeat("x", 300))} {
+		c.htmx(http.MethodPost, "/clusters/summary", wrong).is(http.StatusOK).doesNotSay("another look")
+	}
+	c.postForm("/clusters/summary", good).is(http.StatusOK).says("<html", "Create a cluster")
+	c.jobs.change(func(a *answers) { a.available = 1 << 30 })
+	c.htmx(http.MethodPost, "/clusters/summary", with(good, "node_type", "cache.r7g.16xlarge")).says("When the nodes are full they need")
+	c.htmx(http.MethodPost, "/clusters/summary", with(good, "node_type", "cache.t1.micro")).says("cannot be backed up")
+}
+
+func modifyForm(c models.Cluster) url.Values {
+	return with(good, "description", c.Description, "replicas", fmt.Sprint(c.Replicas))
+}
+
+func TestModifyingAClusterChangesWhatTheFormChanges(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	before := c.launch("orders")
+	c.get("/clusters/orders/modify").is(http.StatusOK).says("Nothing is changed yet.", `value="03:00"`)
+	for _, one := range wrongFields {
+		c.postForm("/clusters/orders/modify", with(modifyForm(before), one.field, one.value)).is(http.StatusUnprocessableEntity).says(one.says)
+	}
+	after := c.find("orders")
+	if after.UpdatedAt != before.UpdatedAt || after.NodeType != before.NodeType {
+		t.Errorf("wrong input changed the cluster: %+v", after)
+	}
+	c.postForm("/clusters/orders/modify", modifyForm(before)).redirects("/clusters/orders")
+	c.get("/clusters/orders").says("Nothing was changed")
+
+	c.htmx(http.MethodPost, "/clusters/orders/summary", with(modifyForm(before), "retention", "3", "window_start", "05:00")).is(http.StatusOK).
+		says("kept for 3 days instead of 7; older ones are removed.", "The snapshot window becomes 05:00-06:00 UTC.", "aws elasticache modify-replication-group")
+	c.postForm("/clusters/orders/modify", with(modifyForm(before), "retention", "3", "window_start", "05:00", "description", "new words")).redirects("/clusters/orders")
+	after = c.find("orders")
+	if after.RetentionLimit != 3 || after.SnapshotWindow.String() != "05:00-06:00" || after.Description != "new words" || after.Status != models.ClusterAvailable {
+		t.Errorf("%+v", after)
+	}
+	off := modifyForm(after)
+	off.Del("backups")
+	c.postForm("/clusters/orders/modify", off).redirects("/clusters/orders")
+	if after = c.find("orders"); after.Backups() || after.SnapshotWindow.String() != "05:00-06:00" {
+		t.Errorf("turned off: %+v", after)
+	}
+	c.postForm("/clusters/orders/modify", with(off, "replicas", "3", "node_type", "cache.t4g.small")).redirects("/clusters/orders")
+	if after = c.find("orders"); after.Status != models.ClusterModifying || len(after.Nodes) != 4 {
+		t.Errorf("resized: %+v", after)
+	}
+	c.postForm("/clusters/orders/modify", with(off, "replicas", "1")).is(http.StatusUnprocessableEntity).says("its nodes can be changed when it is available")
+}
+
+func TestRestoringIsPrefilledAndChecked(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders", func(s *models.ClusterSpec) { s.Auth, s.Description = models.AuthGenerate, "all the orders" })
+	c.backUp("orders", "first")
+	c.get("/snapshots/first/restore").is(http.StatusOK).says(`value="orders-restored"`, "all the orders", `value="redis/7.0.15" selected`, `value="generated" selected`,
+		`value="cache.t4g.micro" selected`, "4,000,000 keys", "--snapshot-name first")
+	form := with(good, "id", "copy", "copies", "1")
+	for _, one := range slices.Concat(wrongFields, wrongNewClusters, []struct{ field, value, says string }{
+		{"copies", "0", "One snapshot can be restored into 1 to 20 clusters at a time, not 0."},
+		{"copies", "21", "One snapshot can be restored into 1 to 20 clusters at a time, not 21."},
+		{"copies", "-1", "One snapshot can be restored into 1 to 20 clusters at a time, not -1."},
+		{"copies", "many", "must be a whole number"},
+		{"copies", "", "Give the number of clusters"},
+		{"id", "orders", "There is already a cluster orders."},
+		{"node_type", "cache.t1.micro", "The data needs"},
+	}) {
+		c.postForm("/snapshots/first/restore", with(form, one.field, one.value)).is(http.StatusUnprocessableEntity).says(one.says)
+	}
+	c.postForm("/snapshots/first/restore", with(form, "copies", "2", "port", "7001")).is(http.StatusUnprocessableEntity).says("cannot share one port")
+	c.countsClusters(1)
+
+	c.htmx(http.MethodPost, "/snapshots/first/summary", with(form, "copies", "3")).is(http.StatusOK).says("3 clusters", "copy-1", "copy-3", "for id in copy-1 copy-2 copy-3", "about $0.45")
+	c.postForm("/snapshots/first/restore", with(form, "copies", "3")).redirects("/clusters?q=copy")
+	c.countsClusters(4)
+	if copy2 := c.find("copy-2"); copy2.RestoredFrom != "first" || copy2.Status != models.ClusterCreating {
+		t.Errorf("%+v", copy2)
+	}
+	c.get("/clusters?q=copy").says("3 clusters are being created from first: copy-1 to copy-3.", "copy-1", "copy-3").doesNotSay(">orders<")
+	c.get("/snapshots/first").says("Restoring", "Restore first into copy-2")
+	// A seed in the form for new clusters is the same thing.
+	c.get("/clusters/new?snapshot=first").says(`value="first" selected`)
+	c.postForm("/clusters/new", with(good, "id", "seeded", "snapshot", "first")).redirects("/clusters/seeded")
+}
+
+func TestDeletingAClusterAsksForItsName(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "first")
+	c.get("/clusters/orders/delete").is(http.StatusOK).says("2 nodes", "1 manual snapshot", "orders-final-2026-11-22-12-00", "aws elasticache delete-replication-group")
+	for _, one := range []struct {
+		form  url.Values
+		field string
+		says  string
+	}{
+		{fields(), "confirm", "Type the name orders"},
+		{fields("confirm", "order"), "confirm", "Type the name orders"},
+		{fields("confirm", "ORDERS"), "confirm", "Type the name orders"},
+		{fields("confirm", "orders", "final", "on"), "final_name", "Give a name for the final snapshot"},
+		{fields("confirm", "orders", "final", "on", "final_name", "  "), "final_name", "Give a name for the final snapshot"},
+		{fields("confirm", "orders", "final", "on", "final_name", "a--b"), "final_name", "two hyphens in a row"},
+		{fields("confirm", "orders", "final", "on", "final_name", "new"), "final_name", "The console itself uses the name new"},
+		{fields("confirm", "orders", "final", "on", "final_name", "first"), "final_name", "There is already a snapshot first."},
+	} {
+		c.postForm("/clusters/orders/delete", one.form).is(http.StatusUnprocessableEntity).says(one.says).hasErrorAt(one.field)
+	}
+	if status := c.find("orders").Status; status != models.ClusterAvailable {
+		t.Fatalf("the cluster is %s", status)
+	}
+	c.post("/clusters/orders/delete", "confirm", "orders", "final", "on", "final_name", "Last").redirects("/clusters")
+	c.get("/clusters").says("after the final snapshot last is good.", "Deleting")
+	c.post("/clusters/orders/delete", "confirm", "orders").is(http.StatusUnprocessableEntity).says("The cluster orders is deleting")
+	run := c.claim()
+	c.check(c.db.CompleteClusterDeletion(t.Context(), run))
+	c.get("/snapshots/first").is(http.StatusOK).says("deleted since")
+	c.get("/clusters/orders").is(http.StatusNotFound)
+}
+
+func TestTheOverviewAnswersWhetherTheDataCanBeBroughtBack(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.get("/").is(http.StatusOK).says("No clusters yet")
+	c.launch("orders")
+	c.get("/").says("Not yet: the cluster has no good snapshot.", "No snapshot yet")
+	c.backUp("orders", "first")
+	c.get("/").says("Yes: the cluster can be restored.", "Protected", "dir:/srv/snapshots", "300 MB")
+	c.launch("quiet", func(s *models.ClusterSpec) { s.Retention = 0 })
+	c.get("/").says("1 of 2 clusters can be restored.", "No schedule")
+	_, err := c.db.RequestSnapshot(t.Context(), "orders", "second", false, "admin")
+	c.check(err)
+	c.clock.Advance(time.Minute)
+	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.get("/").says("Last failed", "The disk is full.", "is behind schedule")
+	c.backUp("orders", "third")
+	c.get("/").says("Protected").doesNotSay("Last failed")
+	c.clock.Advance(11 * time.Hour) // within the session, and before the window of 03:00
+	c.get("/").says("Protected")
+	c.clock.Advance(11 * time.Hour) // the window of the next day has passed
+	c.signIn()
+	c.get("/").says("Overdue", "The last window passed without a snapshot.")
+}

@@ -1,0 +1,243 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+var (
+	clustersCrumb  = views.Crumb{Text: "Clusters", Href: "/clusters"}
+	clusterListing = listing{filters: []string{"status", "engine"}, order: "name",
+		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "type": "node_type", "newest": "", "memory": ""}}
+)
+
+// clusterAddress is where a cluster's page is.
+func clusterAddress(id string) string { return "/clusters/" + url.PathEscape(id) }
+
+func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	newest, err := s.db.NewestSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	shown, rows := clusterListing.read(r)
+	query := func(l models.List) (models.Rows[models.Cluster], error) { return s.db.ListClusters(ctx, l) }
+	var clusters []models.Cluster
+	if rows.Sort != "" {
+		clusters, err = fetch(&shown, rows, query)
+	} else { // by what is not in the clusters' table
+		rows.Size = 0
+		clusters, err = fetch(&shown, rows, query)
+		by := map[string]func(a, b models.Cluster) int{
+			"newest": func(a, b models.Cluster) int { return newest[a.Name].CreatedAt.Compare(newest[b.Name].CreatedAt) },
+			"memory": func(a, b models.Cluster) int { return cmp.Compare(usedMemory(a), usedMemory(b)) },
+		}[strings.TrimPrefix(shown.Sort, "-")]
+		slices.SortStableFunc(clusters, func(a, b models.Cluster) int {
+			if rows.Desc {
+				return by(b, a)
+			}
+			return by(a, b)
+		})
+		clusters = slicePage(&shown, clusters)
+	}
+	if err != nil {
+		return err
+	}
+	props := views.Clusters{List: shown, Any: shown.Total > 0}
+	if !props.Any {
+		all, err := s.db.ListClusters(ctx, models.List{Size: 1})
+		if err != nil {
+			return err
+		}
+		props.Any = all.Total > 0
+	}
+	busy := false
+	for _, c := range clusters {
+		can, _ := canSnapshot(c)
+		latest := newest[c.Name]
+		props.Rows = append(props.Rows, views.ClusterRow{
+			ID: c.Name, Description: c.Description, Status: string(c.Status), Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
+			NodeType: c.NodeType, Nodes: len(c.Nodes), Schedule: presentSchedule(c, latest), Newest: latest.CreatedAt, NewestName: latest.Name,
+			UsedMemory: usedMemory(c), MaxMemory: c.MaxMemory(), CanSnapshot: can,
+		})
+		switch c.Status {
+		case models.ClusterCreating, models.ClusterModifying, models.ClusterSnapshotting, models.ClusterDeleting:
+			busy = true
+		}
+	}
+	return s.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy}, func(shell views.Shell) templ.Component {
+		return views.ClustersPage(shell, props)
+	})
+}
+
+func usedMemory(c models.Cluster) int64 {
+	primary, _ := c.Primary()
+	return primary.UsedMemory
+}
+
+// inTab is how many snapshots and events a cluster's page shows; the lists have all.
+const inTab = 20
+
+func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	cluster, err := s.db.Cluster(ctx, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	newest, err := s.db.NewestSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	props := presentCluster(cluster)
+	if props.Schedule, err = s.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
+		return err
+	}
+	var active bool
+	if props.Running, active, err = s.currentRuns(ctx, map[string]string{"cluster": cluster.Name}); err != nil {
+		return err
+	}
+	props.Tab = r.URL.Query().Get("tab")
+	if err := s.fillTab(ctx, &props); err != nil {
+		return err
+	}
+	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" {
+		props.Password = cluster.Password.Reveal()
+		w.Header().Set("Cache-Control", "no-store")
+	}
+	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed.
+	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.ClusterPage(shell, props) })
+}
+
+func presentCluster(c models.Cluster) views.Cluster {
+	props := views.Cluster{
+		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
+		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, Shards: c.Shards, Replicas: c.Replicas,
+		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "", MaxMemory: c.MaxMemory(), Keys: -1, CreatedAt: c.CreatedAt,
+		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes),
+	}
+	props.CanSnapshot, props.Refusal = canSnapshot(c)
+	if primary, found := c.Primary(); found {
+		props.Host, props.Port, props.UsedMemory, props.Keys = primary.Host, primary.Port, primary.UsedMemory, knownKeys(primary)
+	}
+	return props
+}
+
+// fillTab fetches what the chosen tab shows; how many snapshots there are stands on the tab itself.
+func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
+	own := models.List{Equal: map[string]string{"cluster": props.ID}, Size: inTab}
+	snapshots, err := s.db.ListSnapshots(ctx, own)
+	if err != nil {
+		return err
+	}
+	props.SnapshotCount = snapshots.Total
+	switch props.Tab {
+	case "snapshots":
+		props.Snapshots, _, err = s.presentSnapshots(ctx, snapshots.Rows)
+	case "events":
+		var events models.Rows[models.Event]
+		events, err = s.db.ListEvents(ctx, own)
+		props.Events, props.EventCount = presentEvents(events.Rows), events.Total
+	case "connect":
+	default:
+		props.Tab = "nodes"
+	}
+	return err
+}
+
+func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return s.askDeleteCluster(w, r, cluster, url.Values{}, nil)
+}
+
+// askDeleteCluster shows what goes and what stays, and asks for the name.
+func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
+	ctx := r.Context()
+	props := views.DeleteCluster{ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: -1}
+	if primary, found := cluster.Primary(); found {
+		props.Keys = knownKeys(primary)
+	}
+	automatic, err := s.db.AutomaticSnapshots(ctx, cluster.ID)
+	if err != nil {
+		return err
+	}
+	manual, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"cluster": cluster.Name, "source": models.SourceManual}, Size: 1})
+	if err != nil {
+		return err
+	}
+	props.AutomaticSnapshots, props.ManualSnapshots = len(automatic), manual.Total
+	if props.CanFinal, props.NoFinalReason = canSnapshot(cluster); !props.CanFinal && props.NoFinalReason == "" {
+		props.NoFinalReason = fmt.Sprintf("The cluster is %s, so no final snapshot can be taken.", cluster.Status)
+	}
+	final := form.Get("final_name")
+	if final == "" && form.Get("final") == "" {
+		final = models.SuggestSnapshotName(cluster.Name+"-final", s.clock.Now())
+	}
+	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{
+		"final": form.Get("final"), "final_name": final, "confirm": form.Get("confirm"),
+	}}
+	if form.Get("final") == "" {
+		final = ""
+	}
+	props.AWS = awsDeleteCluster(awsTargetOf(cluster), final)
+	at := place{title: "Delete", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb, {Text: cluster.Name, Href: clusterAddress(cluster.Name)}}}
+	draw := func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	if strings.TrimSpace(form.Get("confirm")) != cluster.Name {
+		wrong.add("confirm", fmt.Sprintf("Type the name %s to confirm that it is to be deleted.", cluster.Name))
+	}
+	final := ""
+	if form.Get("final") == "on" {
+		// Without a name package models would take no final snapshot at all.
+		if final = strings.TrimSpace(form.Get("final_name")); final == "" {
+			wrong.add("final_name", "Give a name for the final snapshot, or do not ask for one.")
+		}
+		if problem := reservedSnapshotName(final); problem != "" {
+			wrong.add("final_name", problem)
+		}
+	}
+	if len(wrong) == 0 {
+		err := s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		if models.HasCode(err, models.CodeClusterNotFound) {
+			return err
+		} else if err == nil {
+			s.jobs.Wake()
+			text := fmt.Sprintf("The cluster %s is being deleted.", cluster.Name)
+			if final != "" {
+				text = fmt.Sprintf("The cluster %s is being deleted, after the final snapshot %s is good.", cluster.Name, strings.ToLower(final))
+			}
+			return s.done(w, r, "/clusters", "success", text)
+		} else if err := wrong.refusal(err, []string{"confirm", "final_name"}); err != nil {
+			return err
+		}
+	}
+	return s.askDeleteCluster(w, r, cluster, form, wrong)
+}

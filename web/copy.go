@@ -1,0 +1,207 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// copyable is the snapshot in the address, if its bytes can be read now.
+func (s *server) copyable(r *http.Request, what string) (models.Snapshot, error) {
+	snapshot, err := s.db.Snapshot(r.Context(), r.PathValue("name"))
+	if err == nil && !snapshot.Usable() {
+		err = problem{status: http.StatusConflict, title: "This snapshot cannot be " + what, back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
+			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be %s.", snapshot.Name, snapshot.Status, what)}
+	}
+	return snapshot, err
+}
+
+func moveSource(snapshot models.Snapshot) views.MoveSource {
+	return views.MoveSource{Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, CreatedAt: snapshot.CreatedAt,
+		Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Shards: max(1, snapshot.Shards)}
+}
+
+func (s *server) copyPage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := s.copyable(r, "copied")
+	if err != nil {
+		return err
+	}
+	name, err := s.suggestCopyName(r, snapshot)
+	if err != nil {
+		return err
+	}
+	return s.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
+}
+
+// suggestCopyName is the snapshot's name with "-copy", and a number when that is taken.
+func (s *server) suggestCopyName(r *http.Request, snapshot models.Snapshot) (string, error) {
+	base := strings.TrimSuffix(cut(strings.TrimPrefix(snapshot.Name, "automatic."), 240), "-") + "-copy"
+	for n := 1; n <= 50; n++ {
+		name := base
+		if n > 1 {
+			name += "-" + strconv.Itoa(n)
+		}
+		if _, err := s.db.Snapshot(r.Context(), name); models.HasCode(err, models.CodeSnapshotNotFound) {
+			return name, nil
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", nil // let the person think of one
+}
+
+func (s *server) askCopy(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
+	props := views.CopySnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), OwnStore: s.jobs.StoreLocation(),
+		AWS:    awsCopySnapshot(snapshot.Name, form.Get("name"), ""),
+		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
+	at := place{title: "Copy", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
+	draw := func(shell views.Shell) templ.Component { return views.CopySnapshotPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) copySnapshot(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	snapshot, err := s.copyable(r, "copied")
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	if problem := reservedSnapshotName(form.Get("name")); problem != "" {
+		wrong.add("name", problem)
+	} else {
+		run, err := s.db.CopySnapshot(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+			RequestedBy: visitOf(r).user.Name})
+		if err == nil {
+			s.jobs.Wake()
+			return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
+		}
+		if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
+			return err
+		}
+	}
+	return s.askCopy(w, r, snapshot, form, wrong)
+}
+
+func (s *server) exportPage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := s.copyable(r, "exported")
+	if err != nil {
+		return err
+	}
+	return s.askExport(w, r, snapshot, url.Values{"name": {strings.ReplaceAll(snapshot.Name, ".", "-")}}, nil)
+}
+
+// filesShown is how many of an export's files are named on the page.
+const filesShown = 10
+
+func (s *server) askExport(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
+	props := views.ExportSnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), Shards: max(1, len(snapshot.Parts)),
+		AWS:    awsCopySnapshot(snapshot.Name, form.Get("name"), orPlaceholder(bucketOf(form.Get("store")), "BUCKET")),
+		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
+	for shard := 1; shard <= min(props.Shards, filesShown); shard++ {
+		props.Files = append(props.Files, models.ExportedObject(orPlaceholder(form.Get("name"), "NAME"), shard))
+	}
+	at := place{title: "Export", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
+	draw := func(shell views.Shell) templ.Component { return views.ExportSnapshotPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) exportSnapshot(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	snapshot, err := s.copyable(r, "exported")
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	_, err = s.db.ExportSnapshot(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+		RequestedBy: visitOf(r).user.Name})
+	if err == nil {
+		s.jobs.Wake()
+		return s.done(w, r, snapshotAddress(snapshot.Name), "success", fmt.Sprintf("The snapshot %s is being exported.", snapshot.Name))
+	}
+	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
+		return err
+	}
+	return s.askExport(w, r, snapshot, form, wrong)
+}
+
+// awsCopySnapshot copies a snapshot, or exports it with a bucket.
+func awsCopySnapshot(source, name, bucket string) string {
+	c := awsDo("copy-snapshot").with("--source-snapshot-name", source).with("--target-snapshot-name", orPlaceholder(name, "NAME"))
+	if bucket != "" {
+		c.with("--target-bucket", bucket)
+	}
+	return c.String()
+}
+
+// bucketOf is the bucket of an s3:// address.
+func bucketOf(store string) string {
+	u, err := url.Parse(strings.TrimSpace(store))
+	if err != nil || u.Scheme != "s3" {
+		return ""
+	}
+	return u.Host
+}
+
+// awsImport creates a cluster of RDB files in S3, which is how ElastiCache imports.
+func awsImport(cluster string, sources []string) string {
+	c := awsDo("create-replication-group").with("--replication-group-id", orPlaceholder(cluster, "CLUSTER")).
+		with("--replication-group-description", orPlaceholder(cluster, "CLUSTER")).flag("--engine redis --cache-node-type NODE_TYPE")
+	var arns []string
+	for _, source := range sources {
+		if u, err := url.Parse(strings.TrimSpace(source)); err == nil && u.Scheme == "s3" && u.Host != "" {
+			arns = append(arns, shellQuote("arn:aws:s3:::"+u.Host+u.Path))
+		} else if strings.HasPrefix(source, "arn:aws:s3:::") {
+			arns = append(arns, shellQuote(strings.TrimSpace(source)))
+		}
+	}
+	if len(arns) == 0 {
+		arns = []string{"arn:aws:s3:::BUCKET/FILE.rdb"}
+	}
+	return c.flag("--snapshot-arns " + strings.Join(arns, " ")).String()
+}
+
+// moveTitle says what a copy, an export or an import does.
+func moveTitle(run models.Run) string {
+	options, err := run.ReadOptions()
+	switch {
+	case err != nil || run.Kind == models.RunImport:
+		return "Import " + run.SnapshotName
+	case run.Kind == models.RunExport:
+		return "Export " + options.Source + " to " + options.Store
+	case options.Store != "":
+		return "Copy " + options.Source + " to " + options.Store
+	}
+	return "Copy " + options.Source + " to " + options.Target
+}
+
+// copiesOf are the runs under way that copy this snapshot to another name; they belong to the page of the copy as well.
+func (s *server) copiesOf(ctx context.Context, name string) ([]views.Run, error) {
+	active, err := s.db.ActiveRuns(ctx)
+	var shown []views.Run
+	for _, run := range active {
+		if options, err := run.ReadOptions(); err == nil && options.Source == name && run.SnapshotName != name {
+			shown = append(shown, presentRun(run, s.clock.Now()))
+		}
+	}
+	return shown, err
+}

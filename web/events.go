@@ -1,0 +1,28 @@
+package web
+
+import (
+	"net/http"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-time", sorts: map[string]string{"time": "time"}}
+
+func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	shown, rows := eventListing.read(r)
+	events, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Event], error) { return s.db.ListEvents(ctx, l) })
+	if err != nil {
+		return err
+	}
+	props := views.EventList{List: shown, Rows: presentEvents(events), Any: shown.Total > 0 || len(shown.Query) > 0}
+	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
+		return err
+	}
+	return s.page(w, r, place{title: "Events", active: views.NavEvents}, func(shell views.Shell) templ.Component {
+		return views.EventsPage(shell, props)
+	})
+}

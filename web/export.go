@@ -1,0 +1,188 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"rekindle/models"
+)
+
+// exportVersion is the version of the schema, described in docs/export.md. Fields may be added within a version; taking one
+// away or giving it another meaning needs the next.
+const exportVersion = 1
+
+type exported struct {
+	FormatVersion   int                `json:"format_version"`
+	ExportedAt      time.Time          `json:"exported_at"`
+	RekindleVersion string             `json:"rekindle_version"`
+	Store           string             `json:"store"`
+	Clusters        []exportedCluster  `json:"clusters"`
+	Snapshots       []exportedSnapshot `json:"snapshots"`
+}
+
+type exportedCluster struct {
+	ID            string           `json:"id"`
+	Description   string           `json:"description"`
+	Kind          string           `json:"kind"`
+	Status        string           `json:"status"`
+	StatusReason  string           `json:"status_reason"`
+	Engine        string           `json:"engine"`
+	EngineVersion string           `json:"engine_version"`
+	NodeType      string           `json:"node_type"`
+	Shards        int              `json:"shards"`
+	Replicas      int              `json:"replicas_per_shard"`
+	AuthEnabled   bool             `json:"auth_enabled"`
+	RestoredFrom  *string          `json:"restored_from"`
+	CreatedAt     time.Time        `json:"created_at"`
+	Schedule      exportedSchedule `json:"schedule"`
+	Nodes         []exportedNode   `json:"nodes"`
+}
+
+type exportedSchedule struct {
+	Enabled       bool       `json:"enabled"`
+	RetentionDays int        `json:"retention_days"`
+	Window        *string    `json:"window_utc"`
+	WindowChosen  bool       `json:"window_chosen"`
+	NextAt        *time.Time `json:"next_snapshot_at"`
+	NewestGood    *string    `json:"newest_good_snapshot"`
+}
+
+type exportedNode struct {
+	Name  string `json:"name"`
+	Shard int    `json:"shard"`
+	Role  string `json:"role"`
+	Host  string `json:"host"`
+	Port  int    `json:"port"`
+	State string `json:"state"`
+}
+
+type exportedSnapshot struct {
+	Name          string     `json:"name"`
+	Cluster       string     `json:"cluster"`
+	ClusterExists bool       `json:"cluster_exists"`
+	Source        string     `json:"source"`
+	Status        string     `json:"status"`
+	StatusReason  string     `json:"status_reason"`
+	CreatedAt     time.Time  `json:"created_at"`
+	StartedAt     *time.Time `json:"started_at"`
+	CompletedAt   *time.Time `json:"completed_at"`
+	RDBBytes      *int64     `json:"rdb_bytes"`
+	StoredBytes   *int64     `json:"stored_bytes"`
+	Keys          *int64     `json:"keys"`
+	RDBVersion    *int64     `json:"rdb_version"`
+	ServedBy      *string    `json:"served_by"`
+	ServedRole    *string    `json:"served_role"`
+	Warning       string     `json:"warning"`
+
+	Configuration exportedConfiguration `json:"cluster_configuration"`
+}
+
+type exportedConfiguration struct {
+	Description   string  `json:"description"`
+	Engine        string  `json:"engine"`
+	EngineVersion string  `json:"engine_version"`
+	NodeType      string  `json:"node_type"`
+	Shards        int     `json:"shards"`
+	Replicas      int     `json:"replicas_per_shard"`
+	Port          int     `json:"port"`
+	AuthEnabled   bool    `json:"auth_enabled"`
+	RetentionDays int     `json:"retention_days"`
+	Window        *string `json:"window_utc"`
+}
+
+// export gives all clusters with their schedules, and all snapshots, to a program. There are no secrets in it.
+func (s *server) export(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := s.db.NewestSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	snapshots, err := s.db.ListSnapshots(ctx, models.List{Sort: "created"})
+	if err != nil {
+		return err
+	}
+	all := exported{FormatVersion: exportVersion, ExportedAt: s.clock.Now().UTC(), RekindleVersion: s.version, Store: s.jobs.StoreLocation(),
+		Clusters: []exportedCluster{}, Snapshots: []exportedSnapshot{}}
+	living := make(map[string]bool, len(clusters))
+	for _, c := range clusters {
+		living[c.Name] = true
+		one := exportCluster(c)
+		one.Schedule.NewestGood = orNull(newest[c.Name].Name)
+		if next, planned, err := s.db.NextSnapshot(ctx, c); err != nil {
+			return err
+		} else if planned {
+			next = next.UTC()
+			one.Schedule.NextAt = &next
+		}
+		all.Clusters = append(all.Clusters, one)
+	}
+	for _, snapshot := range snapshots.Rows {
+		all.Snapshots = append(all.Snapshots, exportSnapshot(snapshot, living[snapshot.ClusterName]))
+	}
+	var body bytes.Buffer
+	encoder := json.NewEncoder(&body)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(all); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Set("Cache-Control", "no-store")
+	_, _ = w.Write(body.Bytes())
+	return nil
+}
+
+func exportCluster(c models.Cluster) exportedCluster {
+	one := exportedCluster{
+		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason, Engine: c.Engine, EngineVersion: c.EngineVersion,
+		NodeType: c.NodeType, Shards: c.Shards, Replicas: c.Replicas, AuthEnabled: c.Password != "", RestoredFrom: orNull(c.RestoredFrom),
+		CreatedAt: c.CreatedAt.UTC(), Nodes: []exportedNode{},
+		Schedule: exportedSchedule{Enabled: c.Backups(), RetentionDays: c.RetentionLimit, Window: orNull(c.SnapshotWindow.String()), WindowChosen: c.WindowChosen},
+	}
+	for _, n := range c.Nodes {
+		one.Nodes = append(one.Nodes, exportedNode{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Host: n.Host, Port: n.Port, State: n.State})
+	}
+	return one
+}
+
+func exportSnapshot(s models.Snapshot, clusterExists bool) exportedSnapshot {
+	one := exportedSnapshot{
+		Name: s.Name, Cluster: s.ClusterName, ClusterExists: clusterExists, Source: s.Source, Status: string(s.Status), StatusReason: s.StatusReason,
+		CreatedAt: s.CreatedAt.UTC(), StartedAt: inUTC(s.StartedAt), CompletedAt: inUTC(s.CompletedAt), ServedBy: orNull(s.ServedBy),
+		ServedRole: orNull(string(s.ServedRole)), Warning: s.Warning,
+		Configuration: exportedConfiguration{Description: s.Description, Engine: s.Engine, EngineVersion: s.EngineVersion, NodeType: s.NodeType, Shards: s.Shards,
+			Replicas: s.Replicas, Port: s.Port, AuthEnabled: s.AuthEnabled, RetentionDays: s.RetentionLimit, Window: orNull(s.SnapshotWindow.String())},
+	}
+	if s.CompletedAt != nil { // before that nothing was measured
+		version := int64(s.RDBVersion)
+		one.RDBBytes, one.StoredBytes, one.RDBVersion = &s.Bytes, &s.Stored, &version
+		if s.Keys >= 0 {
+			one.Keys = &s.Keys
+		}
+	}
+	return one
+}
+
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
+}

@@ -1,0 +1,90 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// listing says what a list's address may carry.
+type listing struct {
+	filters []string          // besides q
+	sorts   map[string]string // the page's name of an order to the one of package models; "" when it has none
+	order   string            // when none is asked for: "name", or "-created" for the greatest first
+}
+
+// read takes filters, order and page from the address. What is not known there is left out.
+func (l listing) read(r *http.Request) (views.List, models.List) {
+	asked := r.URL.Query()
+	shown := views.List{Path: r.URL.Path, Query: url.Values{}, Sort: l.order, Page: 1, Size: 50}
+	rows := models.List{Text: asked.Get("q"), Equal: map[string]string{}}
+	for _, name := range append([]string{"q"}, l.filters...) {
+		if v := strings.TrimSpace(asked.Get(name)); v != "" {
+			shown.Query.Set(name, v)
+			if name != "q" {
+				rows.Equal[name] = v
+			}
+		}
+	}
+	if name := strings.TrimPrefix(asked.Get("sort"), "-"); name != "" {
+		if _, known := l.sorts[name]; known {
+			shown.Sort = asked.Get("sort")
+			shown.Query.Set("sort", shown.Sort)
+		}
+	}
+	name, descending := strings.CutPrefix(shown.Sort, "-")
+	rows.Sort, rows.Desc = l.sorts[name], descending
+	if n, err := strconv.Atoi(asked.Get("size")); err == nil && slices.Contains([]int{25, 50, 100}, n) {
+		shown.Size = n
+		shown.Query.Set("size", strconv.Itoa(n))
+	}
+	if n, err := strconv.Atoi(asked.Get("page")); err == nil && n > 1 && n < 1_000_000 {
+		shown.Page = n
+		shown.Query.Set("page", strconv.Itoa(n))
+	}
+	rows.Page, rows.Size = shown.Page, shown.Size
+	return shown, rows
+}
+
+// fetch asks for the page of rows; a page behind the last one, as after deletions, becomes the last.
+func fetch[T any](shown *views.List, rows models.List, query func(models.List) (models.Rows[T], error)) ([]T, error) {
+	found, err := query(rows)
+	if err != nil {
+		return nil, err
+	}
+	shown.Total = found.Total
+	if last := shown.Pages(); shown.Page > last {
+		shown.Page, rows.Page = last, last
+		shown.Query.Set("page", strconv.Itoa(last))
+		if found, err = query(rows); err != nil {
+			return nil, err
+		}
+	}
+	return found.Rows, nil
+}
+
+// slicePage cuts one page out of rows that were sorted here.
+func slicePage[T any](shown *views.List, rows []T) []T {
+	shown.Total = len(rows)
+	shown.Page = min(shown.Page, shown.Pages())
+	from := min((shown.Page-1)*shown.Size, len(rows))
+	return rows[from:min(from+shown.Size, len(rows))]
+}
+
+// clusterOptions are the clusters to choose from in a filter, those in use first of all.
+func clusterOptions(names []string, chosen string) []views.Option {
+	if chosen != "" && !slices.Contains(names, chosen) {
+		names = append(names, chosen)
+	}
+	slices.Sort(names)
+	options := make([]views.Option, 0, len(names))
+	for _, name := range slices.Compact(names) {
+		options = append(options, views.Option{Value: name, Label: name})
+	}
+	return options
+}

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// overviewRows is how many clusters the first page shows, the worst first.
+const overviewRows = 50
+
+func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	props := views.Overview{StoreLocation: s.jobs.StoreLocation()}
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := s.db.NewestSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	for _, cluster := range clusters {
+		row, err := s.protection(ctx, cluster, newest[cluster.Name])
+		if err != nil {
+			return err
+		}
+		props.Clusters = append(props.Clusters, row)
+	}
+	slices.SortStableFunc(props.Clusters, func(a, b views.Protection) int { return badness(b) - badness(a) })
+	props.Total = len(clusters)
+	props.Clusters = props.Clusters[:min(len(props.Clusters), overviewRows)]
+	if props.Counters, err = s.counters(ctx, clusters); err != nil {
+		return err
+	}
+	var active bool
+	if props.Running, active, err = s.currentRuns(ctx, nil); err != nil {
+		return err
+	}
+	events, err := s.db.ListEvents(ctx, models.List{Size: 8})
+	if err != nil {
+		return err
+	}
+	props.Events = presentEvents(events.Rows)
+	storage, err := s.db.Storage(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := s.db.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	props.SnapshotCount, props.StoredBytes, props.FreeBytes = storage.Snapshots, storage.Stored, storage.Stored-storage.Billable
+	props.MonthlyCost = money(settings, float64(storage.Billable)/gigabyte*settings.Price)
+	return s.page(w, r, place{title: "Overview", active: views.NavOverview, follow: active}, func(shell views.Shell) templ.Component {
+		return views.OverviewPage(shell, props)
+	})
+}
+
+// protection says how well a cluster can be brought back.
+func (s *server) protection(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Protection, error) {
+	schedule, err := s.schedule(ctx, cluster, newest)
+	if err != nil {
+		return views.Protection{}, err
+	}
+	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Newest: schedule.Last, Schedule: schedule, State: views.Protected}
+	switch {
+	case !schedule.Failed.IsZero():
+		row.State, row.Reason = views.LastFailed, schedule.FailedReason
+	case !schedule.Enabled:
+		row.State = views.NoSchedule
+	case overdue(cluster, newest, s.clock.Now()):
+		row.State, row.Reason = views.Overdue, "The last window passed without a snapshot."
+	case row.Newest == nil:
+		row.State = views.FirstPending
+	}
+	return row, nil
+}
+
+// overdue tells whether the last window has closed without a snapshot since it opened.
+func overdue(cluster models.Cluster, newest models.Snapshot, now time.Time) bool {
+	switch cluster.Status {
+	case models.ClusterCreating, models.ClusterSnapshotting, models.ClusterDeleting, models.ClusterCreateFailed, models.ClusterRestoreFailed:
+		return false
+	}
+	if cluster.ScheduleSince.Sub(cluster.UpdatedAt).Abs() < time.Second {
+		return false // the schedule was changed, and nothing has happened since
+	}
+	closed := cluster.SnapshotWindow.Closed(now.Add(-48*time.Hour), now, cluster.Name)
+	if len(closed) == 0 {
+		return false
+	}
+	opened := closed[len(closed)-1].Opens
+	return cluster.CreatedAt.Before(opened) && newest.CreatedAt.Before(opened)
+}
+
+func badness(p views.Protection) int {
+	return slices.Index([]string{views.Protected, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
+}
+
+// counters are numbers that lead to the lists they count.
+func (s *server) counters(ctx context.Context, clusters []models.Cluster) ([]views.Counter, error) {
+	unreachable := 0
+	for _, c := range clusters {
+		if c.Status == models.ClusterUnreachable {
+			unreachable++
+		}
+	}
+	counters := []views.Counter{
+		{Label: "Clusters", Value: len(clusters), Href: "/clusters"},
+		{Label: "Unreachable", Value: unreachable, Href: "/clusters?status=unreachable", Tone: "bad"},
+	}
+	for _, c := range []struct{ label, status, tone string }{
+		{"Available snapshots", string(models.SnapshotAvailable), ""}, {"Failed snapshots", string(models.SnapshotFailed), "bad"},
+	} {
+		found, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"status": c.status}, Size: 1})
+		if err != nil {
+			return nil, err
+		}
+		counters = append(counters, views.Counter{Label: c.label, Value: found.Total, Href: "/snapshots?status=" + c.status, Tone: c.tone})
+	}
+	running, err := s.db.ListRuns(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
+	if err != nil {
+		return nil, err
+	}
+	return append(counters, views.Counter{Label: "Runs under way", Value: running.Total, Href: "/runs?status=" + string(models.RunRunning), Tone: "busy"}), nil
+}

@@ -1,0 +1,263 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// This file turns rows of the catalog into what the pages show.
+
+// showEnded is how long a run that has ended stays on top of the pages of what it worked on.
+const showEnded = time.Minute
+
+// The page's names of kinds of runs, where they differ from the catalog's.
+var runKindNames = map[models.RunKind]string{models.RunDelete: "delete-cluster", models.RunDeleteSnapshot: "delete-snapshots"}
+
+func runKindName(kind models.RunKind) string {
+	if name, other := runKindNames[kind]; other {
+		return name
+	}
+	return string(kind)
+}
+
+func runTitle(run models.Run) string {
+	switch run.Kind {
+	case models.RunCreate:
+		return "Create " + run.ClusterName
+	case models.RunRestore:
+		return "Restore " + run.SnapshotName + " into " + run.ClusterName
+	case models.RunModify:
+		return "Modify " + run.ClusterName
+	case models.RunDelete:
+		return "Delete " + run.ClusterName
+	case models.RunSnapshot:
+		return "Snapshot " + run.SnapshotName + " of " + run.ClusterName
+	case models.RunDeleteSnapshot:
+		return "Delete snapshot " + run.SnapshotName
+	case models.RunCopy, models.RunExport, models.RunImport:
+		return moveTitle(run)
+	case models.RunVerify:
+		return "Verify " + run.SnapshotName
+	case models.RunRebuild:
+		return "Rebuild the catalog from the store"
+	}
+	return string(run.Kind) + " " + run.ClusterName
+}
+
+// presentRun computes rate and time left from what the run has reported so far.
+func presentRun(run models.Run, now time.Time) views.Run {
+	v := views.Run{
+		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Title: runTitle(run), Status: string(run.Status),
+		Cluster: run.ClusterName, Snapshot: run.SnapshotName, QueuedAt: run.CreatedAt, Step: run.Stage,
+		Done: run.BytesDone, Total: run.BytesTotal, Error: run.Error,
+		Cancelable: run.Cancellable() || run.CancelRequested && !run.Status.Ended(), Cancelling: run.CancelRequested,
+	}
+	if run.StartedAt != nil {
+		v.StartedAt = *run.StartedAt
+	}
+	if run.EndedAt != nil {
+		v.FinishedAt = *run.EndedAt
+	}
+	switch run.Status {
+	case models.RunRunning:
+		elapsed := now.Sub(v.StartedAt)
+		if elapsed >= time.Second && run.BytesDone > 0 {
+			v.Rate = int64(float64(run.BytesDone) / elapsed.Seconds())
+			if run.BytesTotal > run.BytesDone {
+				v.Left = time.Duration(float64(run.BytesTotal-run.BytesDone) / float64(run.BytesDone) * float64(elapsed)).Round(time.Second)
+			}
+		}
+	case models.RunSucceeded:
+		if took := v.FinishedAt.Sub(v.StartedAt); run.BytesDone > 0 && !v.StartedAt.IsZero() {
+			v.Result = views.SizeText(run.BytesDone) + " in " + views.DurationText(took) + "."
+		}
+	}
+	return v
+}
+
+// currentRuns are the runs that match, under way or just ended, and whether any of them goes on.
+func (s *server) currentRuns(ctx context.Context, equal map[string]string) (shown []views.Run, active bool, err error) {
+	found, err := s.db.ListRuns(ctx, models.List{Equal: equal, Size: 20})
+	if err != nil {
+		return nil, false, err
+	}
+	now := s.clock.Now()
+	for _, run := range found.Rows {
+		if run.Status.Ended() && (run.EndedAt == nil || now.Sub(*run.EndedAt) > showEnded) {
+			continue
+		}
+		active = active || !run.Status.Ended()
+		shown = append(shown, presentRun(run, now))
+	}
+	return shown, active, nil
+}
+
+func presentEvents(events []models.Event) []views.Event {
+	shown := make([]views.Event, len(events))
+	for i, e := range events {
+		shown[i] = views.Event{At: e.At, Severity: string(e.Severity), Cluster: e.ClusterName, Snapshot: e.SnapshotName, Text: e.Message}
+	}
+	return shown
+}
+
+// presentSchedule is a cluster's schedule without what needs the catalog.
+func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Schedule {
+	v := views.Schedule{Enabled: cluster.Backups(), Retention: cluster.RetentionLimit, Start: cluster.SnapshotWindow.Start, Length: cluster.SnapshotWindow.Length}
+	if newest.Name != "" {
+		v.Last = &views.LastSnapshot{Name: newest.Name, At: newest.CreatedAt, Bytes: newest.Bytes, Took: took(newest), From: servedBy(newest)}
+	}
+	return v
+}
+
+// schedule adds when the next snapshot is due, and whether the last attempt failed.
+func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
+	v := presentSchedule(cluster, newest)
+	next, planned, err := s.db.NextSnapshot(ctx, cluster)
+	if err != nil {
+		return v, err
+	}
+	if planned {
+		v.Next = next
+	}
+	since := cluster.CreatedAt
+	if newest.Name != "" {
+		since = newest.CreatedAt.Add(1)
+	}
+	last, found, err := s.db.LastRun(ctx, cluster.Name, models.RunSnapshot, since)
+	if err != nil {
+		return v, err
+	}
+	if found && last.Status == models.RunFailed && last.EndedAt != nil {
+		v.Failed, v.FailedReason = *last.EndedAt, last.Error
+	}
+	return v, nil
+}
+
+func took(snapshot models.Snapshot) time.Duration {
+	if snapshot.StartedAt == nil || snapshot.CompletedAt == nil {
+		return 0
+	}
+	return max(snapshot.CompletedAt.Sub(*snapshot.StartedAt), time.Millisecond) // 0 means that it is not known
+}
+
+func servedBy(snapshot models.Snapshot) string {
+	if snapshot.ServedBy == "" {
+		return ""
+	}
+	return string(snapshot.ServedRole) + " " + snapshot.ServedBy
+}
+
+func presentNodes(nodes []models.Node) []views.Node {
+	shown := make([]views.Node, len(nodes))
+	for i, n := range nodes {
+		shown[i] = views.Node{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Endpoint: n.Address(), Status: n.State,
+			UsedMemory: n.UsedMemory, MaxMemory: n.MaxMemory, Keys: knownKeys(n), LinkUp: n.LagBytes >= 0, LagBytes: max(n.LagBytes, 0), LagSeconds: -1}
+	}
+	return shown
+}
+
+// knownKeys is the node's number of keys, or -1 when nobody has seen it yet.
+func knownKeys(n models.Node) int64 {
+	if n.SeenAt == nil {
+		return -1
+	}
+	return n.Keys
+}
+
+// presentSnapshot is a snapshot's row. Living has the names of the clusters there are, running the run of each snapshot's name.
+func presentSnapshot(snapshot models.Snapshot, living map[string]bool, running map[string]views.Run) views.SnapshotRow {
+	v := views.SnapshotRow{Name: snapshot.Name, Cluster: snapshot.ClusterName, ClusterExists: living[snapshot.ClusterName], Source: snapshot.Source,
+		Status: string(snapshot.Status), Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Parts: max(1, snapshot.Shards),
+		CreatedAt: snapshot.CreatedAt, Reason: snapshot.StatusReason, Damaged: snapshot.Damaged()}
+	if snapshot.VerifiedAt != nil {
+		v.VerifiedAt = *snapshot.VerifiedAt
+	}
+	if snapshot.CompletedAt == nil {
+		v.Bytes, v.Stored, v.Keys = -1, -1, -1
+	}
+	if run, found := running[snapshot.Name]; found {
+		v.Running = &run
+	}
+	return v
+}
+
+// presentSnapshots are the rows, and whether any of them is being worked on.
+func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapshot) (rows []views.SnapshotRow, busy bool, err error) {
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	living := make(map[string]bool, len(clusters))
+	for _, c := range clusters {
+		living[c.Name] = true
+	}
+	active, err := s.db.ActiveRuns(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	running := make(map[string]views.Run)
+	for _, run := range active {
+		running[run.SnapshotName] = presentRun(run, s.clock.Now())
+	}
+	rows = make([]views.SnapshotRow, len(snapshots))
+	for i, snapshot := range snapshots {
+		rows[i] = presentSnapshot(snapshot, living, running)
+		busy = busy || rows[i].Running != nil
+	}
+	return rows, busy, nil
+}
+
+// canSnapshot tells whether a snapshot of the cluster can be taken now, and why not.
+func canSnapshot(cluster models.Cluster) (bool, string) {
+	if t, _ := models.FindNodeType(cluster.NodeType); t.NoSnapshots {
+		return false, fmt.Sprintf("Clusters of the node type %s cannot be backed up, as in ElastiCache. Choose a larger type to take snapshots.", t.Name)
+	}
+	switch cluster.Status {
+	case models.ClusterAvailable:
+		return true, ""
+	case models.ClusterSnapshotting:
+		return false, "A snapshot is being taken. The next one can begin when it is done."
+	case models.ClusterUnreachable:
+		return false, "The cluster does not answer, so no snapshot can be taken of it now."
+	case models.ClusterCreating, models.ClusterModifying:
+		return false, fmt.Sprintf("The cluster is %s. A snapshot can be taken when it is available.", cluster.Status)
+	}
+	return false, ""
+}
+
+const gigabyte = 1 << 30
+
+// money writes an amount in the currency of the settings: "$1.32", "EUR 1.32".
+func money(settings models.Settings, amount float64) string {
+	currency := settings.Currency
+	if last := currency[max(0, len(currency)-1):]; last >= "A" && last <= "z" {
+		currency += " "
+	}
+	return fmt.Sprintf("%s%.2f", currency, amount)
+}
+
+func agentName(userAgent string) string {
+	find := func(names ...string) string {
+		for i := 0; i+1 < len(names); i += 2 {
+			if strings.Contains(userAgent, names[i]) {
+				return names[i+1]
+			}
+		}
+		return ""
+	}
+	browser := find("Edg/", "Edge", "OPR/", "Opera", "Firefox/", "Firefox", "Chrome/", "Chrome", "Safari/", "Safari", "curl/", "curl")
+	system := find("Android", "Android", "iPhone", "iOS", "iPad", "iPadOS", "Windows", "Windows", "Mac OS", "macOS", "CrOS", "ChromeOS", "Linux", "Linux")
+	switch {
+	case browser == "":
+		return cut(userAgent, 60)
+	case system == "":
+		return browser
+	}
+	return browser + " on " + system
+}

@@ -1,0 +1,233 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// The ways in which a handler ends: page (200), again (422: a form with its mistakes), partial (for htmx), redirect, or an
+// error, which answer turns into a page in words.
+
+// pollEvery is how often a page asks for itself again while it shows running work.
+const pollEvery = 2 * time.Second
+
+// place says what a page is and where it stands.
+type place struct {
+	title  string
+	active views.Nav
+	crumbs []views.Crumb // those above the page itself
+	path   string        // the page's own address, when that is not the request's
+	follow bool          // it shows running work
+}
+
+// fromHTMX tells whether the script asks, and not the browser for a whole page.
+func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
+
+// shell collects what every page needs.
+func (s *server) shell(w http.ResponseWriter, r *http.Request, p place) (views.Shell, error) {
+	active, err := s.db.ActiveRuns(r.Context())
+	if err != nil {
+		return views.Shell{}, err
+	}
+	shell := s.bareShell(r, p)
+	shell.RunningCount = len(active)
+	shell.Flash = s.takeFlash(w, r)
+	return shell, nil
+}
+
+// bareShell is the shell without what the catalog knows: also error pages have it.
+func (s *server) bareShell(r *http.Request, p place) views.Shell {
+	shell := views.Shell{
+		Title: p.title, Breadcrumbs: append(p.crumbs[:len(p.crumbs):len(p.crumbs)], views.Crumb{Text: p.title}), Active: p.active,
+		User: visitOf(r).user.Name, Theme: themeOf(r), Now: s.clock.Now().UTC(), Zone: zoneOf(r),
+		Search: r.URL.Query().Get("q"), Path: p.path,
+	}
+	if shell.Path == "" {
+		shell.Path = r.URL.RequestURI()
+	}
+	if p.follow {
+		shell.Poll = pollEvery
+	}
+	return shell
+}
+
+// page shows a page.
+func (s *server) page(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
+	return s.pageWith(w, r, http.StatusOK, p, draw)
+}
+
+// again shows a form once more, with what is wrong at its fields.
+func (s *server) again(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
+	return s.pageWith(w, r, http.StatusUnprocessableEntity, p, draw)
+}
+
+func (s *server) pageWith(w http.ResponseWriter, r *http.Request, status int, p place, draw func(views.Shell) templ.Component) error {
+	shell, err := s.shell(w, r, p)
+	if err != nil {
+		return err
+	}
+	return write(w, r, status, draw(shell))
+}
+
+// partial shows a piece of a page; it does not use up the message that the next page is to show.
+func (s *server) partial(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
+	return write(w, r, http.StatusOK, draw(s.bareShell(r, p)))
+}
+
+// write renders into a buffer first: what fails half way must not be sent as half a page with a 200.
+func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
+	var page bytes.Buffer
+	if err := c.Render(r.Context(), &page); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(page.Len()))
+	h.Add("Vary", "HX-Request")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "private, no-cache")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes()) // whoever hung up does not want it any more
+	return nil
+}
+
+// redirect leads on, in htmx's way when htmx asks: it would follow a 303 itself and put a whole page into a fragment.
+func (s *server) redirect(w http.ResponseWriter, r *http.Request, to string) error {
+	w.Header().Add("Vary", "HX-Request")
+	w.Header().Set("Cache-Control", "no-store")
+	if fromHTMX(r) {
+		w.Header().Set("HX-Redirect", to)
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// done leads on with a message about what was just done.
+func (s *server) done(w http.ResponseWriter, r *http.Request, to, kind, text string) error {
+	s.setFlash(w, r, flash{Kind: kind, Text: text})
+	return s.redirect(w, r, to)
+}
+
+// problem is an error with a status and words of its own. Without words the error page has some for the status.
+type problem struct {
+	status         int
+	title, text    string
+	back, backText string
+}
+
+func (p problem) Error() string { return strconv.Itoa(p.status) + " " + p.title + " " + p.text }
+
+// answer makes a handler of net/http.
+func (s *server) answer(h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	})
+}
+
+// fail says to a person what went wrong. A refusal is their business and says why; anything else is the console's, goes to the
+// log, and the page has only the number under which it is found there.
+func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var p problem
+	faults, refused := models.AsFaults(err)
+	switch {
+	case errors.As(err, &p):
+	case refused:
+		p = problem{status: http.StatusConflict, text: faults.Error()}
+		switch faults.Code() {
+		case models.CodeClusterNotFound:
+			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: "/clusters", backText: "To the clusters"}
+		case models.CodeSnapshotNotFound:
+			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: "/snapshots", backText: "To the snapshots"}
+		case models.CodeRunNotFound:
+			p = problem{status: http.StatusNotFound, text: faults.Error(), back: "/runs", backText: "To the activity"}
+		}
+	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
+		return // nobody is there any more
+	default:
+		p.status = http.StatusInternalServerError
+		s.log.ErrorContext(r.Context(), "request failed", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	if p.status == http.StatusNotFound && p.back != "" && fromHTMX(r) {
+		// The page that follows something is told that it is gone, instead of asking for ever.
+		_ = s.done(w, r, p.back, "info", p.text)
+		return
+	}
+	s.errorPage(w, r, p)
+}
+
+func (s *server) errorPage(w http.ResponseWriter, r *http.Request, p problem) {
+	info := views.ErrorInfo{Status: p.status, Title: p.title, Text: p.text, RequestID: visitOf(r).id, BackHref: p.back, BackText: p.backText}
+	title := p.title
+	if title == "" {
+		title = http.StatusText(p.status)
+	}
+	h := w.Header()
+	for _, name := range []string{"Content-Length", "Content-Disposition", "Content-Encoding", "Etag"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	if err := write(w, r, p.status, views.ErrorPage(s.bareShell(r, place{title: title}), info)); err != nil {
+		s.log.ErrorContext(r.Context(), "error page failed", "request", visitOf(r).id, "error", err)
+		http.Error(w, "Something went wrong in the console. Request "+visitOf(r).id+".", p.status)
+	}
+}
+
+// readForm returns the form that was posted, without what stands in the address.
+func readForm(r *http.Request) (url.Values, error) {
+	var tooLarge *http.MaxBytesError
+	if err := r.ParseForm(); errors.As(err, &tooLarge) {
+		return nil, problem{status: http.StatusRequestEntityTooLarge, title: "This is too much at once",
+			text: "The form is larger than the console takes. Choose fewer things at a time."}
+	} else if err != nil {
+		return nil, problem{status: http.StatusBadRequest}
+	}
+	return r.PostForm, nil
+}
+
+// mistakes is what is wrong with a form: by field, one sentence each. Under "" is what belongs to no field.
+type mistakes map[string]string
+
+func (m mistakes) add(field, sentence string) {
+	if _, said := m[field]; !said {
+		m[field] = sentence
+	}
+}
+
+// refusal sorts an error of package models: a refusal goes to the fields, and on top when the form has no such field; anything
+// else is returned.
+func (m mistakes) refusal(err error, fields []string) error {
+	faults, refused := models.AsFaults(err)
+	if !refused {
+		return err
+	}
+	for _, fault := range faults {
+		field := fault.Field
+		if !slices.Contains(fields, field) {
+			field = ""
+		}
+		if earlier := m[field]; field == "" && earlier != "" && !strings.Contains(earlier, fault.Message) {
+			m[field] = earlier + " " + fault.Message
+			continue
+		}
+		m.add(field, fault.Message)
+	}
+	return nil
+}

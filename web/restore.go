@@ -1,0 +1,115 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"rekindle/models"
+)
+
+func (s *server) restorePage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := s.restorable(r)
+	if err != nil {
+		return err
+	}
+	engines, err := s.jobs.Engines(r.Context())
+	if err != nil {
+		return fmt.Errorf("list engines: %w", err)
+	}
+	form := url.Values{}
+	for name, value := range map[string]string{
+		"description": snapshot.Description, "node_type": snapshot.NodeType, "replicas": strconv.Itoa(snapshot.Replicas), "copies": "1", "auth": "none",
+	} {
+		form.Set(name, value)
+	}
+	if snapshot.AuthEnabled {
+		form.Set("auth", "generated") // the old password is not in the snapshot
+	}
+	engine := likeliestEngine(engines, snapshot)
+	form.Set("engine", engine.Name+"/"+engine.Version)
+	setSchedule(form, snapshot.RetentionLimit, snapshot.SnapshotWindow, true)
+	id, err := s.suggestRestoreName(r, snapshot)
+	if err != nil {
+		return err
+	}
+	form.Set("id", id)
+	f := readClusterForm(modeRestore, form)
+	f.snapshot, f.spec.Snapshot = snapshot, snapshot.Name
+	return s.showClusterForm(w, r, f)
+}
+
+// restorable is the snapshot in the address, if it can be restored now.
+func (s *server) restorable(r *http.Request) (models.Snapshot, error) {
+	snapshot, err := s.db.Snapshot(r.Context(), r.PathValue("name"))
+	if err == nil && !snapshot.Usable() {
+		err = problem{status: http.StatusConflict, title: "This snapshot cannot be restored", back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
+			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status)}
+	}
+	return snapshot, err
+}
+
+// likeliestEngine is the installed engine of the snapshot's own version, else one of its kind, else any.
+func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.Engine {
+	var best models.Engine
+	for _, e := range engines {
+		switch {
+		case e == snapshot.EngineName():
+			return e
+		case best == models.Engine{} || best.Name != snapshot.Engine && e.Name == snapshot.Engine:
+			best = e
+		}
+	}
+	return best
+}
+
+// suggestRestoreName is the name of the snapshot's cluster when that is free again, else one beside it.
+func (s *server) suggestRestoreName(r *http.Request, snapshot models.Snapshot) (string, error) {
+	base := snapshot.ClusterName
+	for n := 1; n <= 50; n++ {
+		name := base
+		switch {
+		case n == 2:
+			name = cut(base, 31) + "-restored"
+		case n > 2:
+			name = cut(base, 28) + "-restored-" + strconv.Itoa(n-1)
+		}
+		_, err := s.db.Cluster(r.Context(), name)
+		if models.HasCode(err, models.CodeClusterNotFound) {
+			if _, problem := models.CheckName("cluster id", name); problem == "" {
+				return name, nil
+			}
+		} else if err != nil {
+			return "", err
+		}
+	}
+	return "", nil // let the person think of one
+}
+
+func (s *server) readRestoreForm(r *http.Request) (clusterForm, error) {
+	form, err := readForm(r)
+	if err != nil {
+		return clusterForm{}, err
+	}
+	f := readClusterForm(modeRestore, form)
+	f.snapshot, err = s.restorable(r)
+	f.spec.Snapshot = f.snapshot.Name
+	return f, err
+}
+
+func (s *server) restore(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.readRestoreForm(r)
+	if err != nil {
+		return err
+	}
+	return s.createFrom(w, r, f)
+}
+
+func (s *server) restoreSummary(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.readRestoreForm(r)
+	if err != nil {
+		return err
+	}
+	return s.showSummary(w, r, f)
+}

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"net/http"
+
+	"rekindle/static"
+)
+
+// handler is a route's function. The error that it returns becomes a page; see fail.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// routes is every address of the console.
+func (s *server) routes() http.Handler {
+	mux := http.NewServeMux()
+	open := func(pattern string, h handler) { mux.Handle(pattern, s.answer(h)) }
+	user := func(pattern string, h handler) { mux.Handle(pattern, s.answer(s.signedIn(h))) }
+
+	// Without a session.
+	mux.Handle(static.Prefix, static.Handler())
+	open("GET /healthz", s.healthz)
+	open("GET /readyz", s.readyz)
+	open("GET /sign-in", s.signInPage)
+	open("POST /sign-in", s.signIn)
+
+	// For whoever is signed in.
+	user("POST /sign-out", s.signOut)
+	user("POST /theme", s.theme)
+	user("GET /{$}", s.overview)
+	user("GET /export.json", s.export)
+
+	user("GET /clusters", s.clusterList)
+	user("GET /clusters/new", s.createPage)
+	user("POST /clusters/new", s.create)
+	user("POST /clusters/summary", s.createSummary)
+	user("GET /clusters/{id}", s.clusterPage)
+	user("GET /clusters/{id}/modify", s.modifyPage)
+	user("POST /clusters/{id}/modify", s.modify)
+	user("POST /clusters/{id}/summary", s.modifySummary)
+	user("GET /clusters/{id}/snapshot", s.takePage)
+	user("POST /clusters/{id}/snapshot", s.take)
+	user("GET /clusters/{id}/delete", s.deleteClusterPage)
+	user("POST /clusters/{id}/delete", s.deleteCluster)
+
+	user("GET /snapshots", s.snapshotList)
+	user("GET /snapshots/new", s.takePage)
+	user("POST /snapshots/new", s.take)
+	user("GET /snapshots/delete", s.deleteSnapshotsPage)
+	user("POST /snapshots/delete", s.deleteSnapshots)
+	user("GET /snapshots/{name}", s.snapshotPage)
+	user("GET /snapshots/{name}/parts/{file}", s.download)
+	user("GET /snapshots/import", s.importPage)
+	user("POST /snapshots/import", s.importSnapshot)
+	user("GET /snapshots/{name}/copy", s.copyPage)
+	user("POST /snapshots/{name}/copy", s.copySnapshot)
+	user("GET /snapshots/{name}/export", s.exportPage)
+	user("POST /snapshots/{name}/export", s.exportSnapshot)
+	user("GET /snapshots/{name}/restore", s.restorePage)
+	user("POST /snapshots/{name}/restore", s.restore)
+	user("POST /snapshots/{name}/summary", s.restoreSummary)
+	user("GET /snapshots/{name}/delete", s.deleteSnapshotsPage)
+	user("POST /snapshots/{name}/delete", s.deleteSnapshots)
+	user("POST /snapshots/{name}/verify", s.verifySnapshot)
+
+	user("GET /runs", s.runList)
+	user("GET /runs/{id}", s.runPage)
+	user("POST /runs/{id}/cancel", s.cancelRun)
+
+	user("GET /events", s.eventList)
+
+	user("GET /settings", s.settingsPage)
+	user("POST /settings/limits", s.saveLimits)
+	user("POST /settings/verify", s.saveVerifyEvery)
+	user("POST /settings/rebuild", s.rebuildCatalog)
+	user("POST /settings/password", s.changePassword)
+	user("POST /settings/sessions/revoke-others", s.revokeOthers)
+	user("POST /settings/sessions/{id}/revoke", s.revokeSession)
+
+	return s.orInWords(mux)
+}
+
+// orInWords answers with a page where the mux would say "404 page not found".
+func (s *server) orInWords(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		own, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		s.answer(s.signedIn(func(w http.ResponseWriter, r *http.Request) error {
+			answer := &muted{header: make(http.Header)}
+			own.ServeHTTP(answer, r)
+			switch answer.status {
+			case http.StatusMethodNotAllowed:
+				w.Header().Set("Allow", answer.header.Get("Allow"))
+				return problem{status: answer.status, text: "This address is answered only for " + answer.header.Get("Allow") + ", not for " + r.Method + "."}
+			case http.StatusNotFound:
+				return problem{status: answer.status}
+			}
+			own.ServeHTTP(w, r) // a redirect to the same address without dots or double slashes
+			return nil
+		})).ServeHTTP(w, r)
+	})
+}
+
+// muted takes an answer and keeps only its status and header.
+type muted struct {
+	header http.Header
+	status int
+}
+
+func (m *muted) Header() http.Header         { return m.header }
+func (m *muted) Write(p []byte) (int, error) { return len(p), nil }
+func (m *muted) WriteHeader(status int)      { m.status = status }

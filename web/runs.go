@@ -1,0 +1,147 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+var (
+	runsCrumb  = views.Crumb{Text: "Activity", Href: "/runs"}
+	runListing = listing{filters: []string{"kind", "status", "cluster"}, order: "-started", sorts: map[string]string{"started": ""}}
+	runKinds   = []views.Option{
+		{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"}, {Value: "modify", Label: "Modify"},
+		{Value: "delete-cluster", Label: "Delete cluster"}, {Value: "delete-snapshots", Label: "Delete snapshot"},
+		{Value: "copy", Label: "Copy"}, {Value: "export", Label: "Export"}, {Value: "import", Label: "Import"},
+		{Value: "verify", Label: "Verify"}, {Value: "rebuild", Label: "Rebuild catalog"},
+	}
+)
+
+func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	shown, rows := runListing.read(r)
+	for kind, name := range runKindNames {
+		if rows.Equal["kind"] == name {
+			rows.Equal["kind"] = string(kind)
+		}
+	}
+	runs, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Run], error) { return s.db.ListRuns(ctx, l) })
+	if err != nil {
+		return err
+	}
+	props := views.RunList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0, Kinds: runKinds}
+	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
+		return err
+	}
+	busy := false
+	for _, run := range runs {
+		busy = busy || !run.Status.Ended()
+		props.Rows = append(props.Rows, presentRun(run, s.clock.Now()))
+	}
+	return s.page(w, r, place{title: "Activity", active: views.NavActivity, follow: busy}, func(shell views.Shell) templ.Component {
+		return views.RunsPage(shell, props)
+	})
+}
+
+// clusterChoices are the clusters there are, for a filter.
+func (s *server) clusterChoices(ctx context.Context, chosen string) ([]views.Option, error) {
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(clusters))
+	for i, c := range clusters {
+		names[i] = c.Name
+	}
+	return clusterOptions(names, chosen), nil
+}
+
+// findRun reads the run's number from the address.
+func (s *server) findRun(r *http.Request) (models.Run, error) {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	if err != nil {
+		return models.Run{}, problem{status: http.StatusNotFound, text: fmt.Sprintf("There is no run %q.", r.PathValue("id")), back: "/runs", backText: "To the activity"}
+	}
+	return s.db.Run(r.Context(), uint(id))
+}
+
+func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	run, err := s.findRun(r)
+	if err != nil {
+		return err
+	}
+	props := views.RunDetail{Run: presentRun(run, s.clock.Now()), AskedBy: run.RequestedBy}
+	if run.RequestedBy == "schedule" || run.RequestedBy == "retention" {
+		props.AskedBy = "the " + run.RequestedBy
+	}
+	if run.Kind == models.RunSnapshot && run.Status == models.RunSucceeded {
+		snapshot, err := s.db.Snapshot(ctx, run.SnapshotName)
+		if err == nil && snapshot.ServedBy != "" {
+			props.Result = fmt.Sprintf("%s in %s, from %s.", views.SizeText(snapshot.Bytes), views.DurationText(took(snapshot)), servedBy(snapshot))
+		} else if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+			return err
+		}
+	}
+	if options, err := run.ReadOptions(); err == nil && options.Store != "" && run.Status == models.RunSucceeded {
+		props.Result = run.Stage + "." // where it is
+	}
+	if props.Events, err = s.runEvents(ctx, run); err != nil {
+		return err
+	}
+	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended()}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
+}
+
+// runEvents are the events of what the run works on, from its beginning to its end.
+func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, error) {
+	equal := map[string]string{"cluster": run.ClusterName}
+	if run.SnapshotName != "" {
+		equal["snapshot"] = run.SnapshotName
+	}
+	found, err := s.db.ListEvents(ctx, models.List{Equal: equal, Size: 100})
+	if err != nil {
+		return nil, err
+	}
+	var own []models.Event
+	for _, e := range found.Rows {
+		if !e.At.Before(run.CreatedAt) && (run.EndedAt == nil || e.At.Before(run.EndedAt.Add(time.Second))) {
+			own = append(own, e)
+		}
+	}
+	return presentEvents(own), nil
+}
+
+func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	run, err := s.findRun(r)
+	if err != nil {
+		return err
+	}
+	next := localPath(form.Get("next"))
+	if next == "/" && form.Get("next") != "/" {
+		next = "/runs/" + strconv.FormatUint(uint64(run.ID), 10)
+	}
+	err = s.db.CancelRun(r.Context(), run.ID)
+	if models.HasCode(err, models.CodeRunState) {
+		return s.done(w, r, next, "info", "It had ended before it could be cancelled.")
+	} else if err != nil {
+		return err
+	}
+	s.jobs.Wake()
+	text := "It is being cancelled: " + runTitle(run) + "."
+	if run.Status == models.RunQueued {
+		text = "Cancelled: " + runTitle(run) + "."
+	}
+	return s.done(w, r, next, "success", text)
+}

@@ -1,0 +1,238 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/gorilla/securecookie"
+	"github.com/gorilla/sessions"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// The console's cookies. Those of theme and time zone hold a preference and no secret.
+const (
+	sessionCookie = "rekindle_session"
+	flashCookie   = "rekindle_flash"
+	themeCookie   = "theme"
+	zoneCookie    = "tz" // set by the page's script
+)
+
+// sessionStore is a [sessions.Store] that keeps sessions in the catalog, where they can be revoked. The cookie carries nothing but
+// a signed token; the catalog has its hash and decides, by its own clock, whether it is still good.
+type sessionStore struct {
+	db     *models.DB
+	codec  *securecookie.SecureCookie
+	secure bool
+}
+
+var _ sessions.Store = (*sessionStore)(nil)
+
+func newSessionStore(db *models.DB, key secret.Text, secure bool) *sessionStore {
+	codec := securecookie.New([]byte(key.Reveal()), nil).SetSerializer(securecookie.JSONEncoder{})
+	codec.MaxAge(0) // the catalog knows how long, not the cookie
+	return &sessionStore{db: db, codec: codec, secure: secure}
+}
+
+// Get returns the request's session.
+func (st *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
+	return sessions.GetRegistry(r).Get(st, name)
+}
+
+// The values of a session that was found.
+const (
+	valueUser    = "user"
+	valueSession = "session"
+)
+
+// New reads the session from the request. A cookie that does not decode, or whose session has ended, is a new session.
+func (st *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
+	session := sessions.NewSession(st, name)
+	session.Options = st.options(r)
+	session.IsNew = true
+	var token string
+	if cookie, err := r.Cookie(name); err != nil || st.codec.Decode(name, cookie.Value, &token) != nil {
+		return session, nil
+	}
+	row, user, found, err := st.db.FindSession(r.Context(), secret.Text(token))
+	if err != nil || !found {
+		return session, err
+	}
+	session.ID, session.IsNew = token, false
+	session.Values[valueUser], session.Values[valueSession] = user, row
+	return session, nil
+}
+
+// Save sets the cookie, or takes it back when the session's MaxAge is below zero.
+func (st *sessionStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
+	value := ""
+	if session.Options.MaxAge >= 0 {
+		var err error
+		if value, err = st.codec.Encode(session.Name(), session.ID); err != nil {
+			return err
+		}
+	}
+	http.SetCookie(w, sessions.NewCookie(session.Name(), value, session.Options))
+	return nil
+}
+
+func (st *sessionStore) options(r *http.Request) *sessions.Options {
+	return &sessions.Options{Path: "/", MaxAge: int(models.SessionLifetime / time.Second), HttpOnly: true,
+		Secure: st.secure || r.TLS != nil, SameSite: http.SameSiteLaxMode}
+}
+
+// visit is what is known of the request in hand. It is put into the context at the door and filled in on the way.
+type visit struct {
+	id      string // of the request, for the log and the error page
+	known   bool   // somebody is signed in
+	user    models.User
+	session models.Session
+}
+
+type visitKey struct{}
+
+func withVisit(r *http.Request, v *visit) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
+}
+
+func visitOf(r *http.Request) *visit {
+	if v, ok := r.Context().Value(visitKey{}).(*visit); ok {
+		return v
+	}
+	return &visit{}
+}
+
+// identify finds out who asks.
+func (s *server) identify(r *http.Request) (*visit, error) {
+	v := visitOf(r)
+	if v.known {
+		return v, nil
+	}
+	session, err := s.sessions.Get(r, sessionCookie)
+	if err != nil {
+		return v, err
+	}
+	v.user, v.known = session.Values[valueUser].(models.User)
+	v.session, _ = session.Values[valueSession].(models.Session)
+	return v, nil
+}
+
+// signedIn lets only those through who are. A page leads to the sign-in page and back; htmx is told to lead there.
+func (s *server) signedIn(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := s.identify(r)
+		if err != nil {
+			return err
+		}
+		if v.known {
+			return h(w, r)
+		}
+		next := r.URL.RequestURI()
+		if fromHTMX(r) {
+			// What was asked for may be a fragment; what the person sees is elsewhere.
+			next = ""
+			if current, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil {
+				next = current.RequestURI()
+			}
+		} else if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			next = ""
+		}
+		return s.redirect(w, r, signInAddress(next))
+	}
+}
+
+func signInAddress(next string) string {
+	if next = localPath(next); next == "/" {
+		return "/sign-in"
+	}
+	return "/sign-in?" + url.Values{"next": {next}}.Encode()
+}
+
+// localPath returns the address when it leads to a page of this console, else "/". Browsers take "//host", "/\host" and tabs
+// within for other hosts, so nothing of that kind passes.
+func localPath(address string) string {
+	if len(address) > 2000 || !strings.HasPrefix(address, "/") {
+		return "/"
+	}
+	for _, r := range address {
+		if r < ' ' || r == 0x7f || r == '\\' {
+			return "/"
+		}
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || strings.HasPrefix(address, "//") ||
+		strings.ContainsRune(u.Path, '\\') || path.Clean(u.Path) != strings.TrimSuffix(u.Path, "/") && u.Path != "/" {
+		return "/"
+	}
+	if u.Path == "/sign-in" || u.Path == "/sign-out" {
+		return "/"
+	}
+	return u.RequestURI()
+}
+
+// flash is a message that the next page shows once.
+type flash struct {
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+}
+
+// flashSeconds is how long a message waits for its page.
+const flashSeconds = 60
+
+func (s *server) setFlash(w http.ResponseWriter, r *http.Request, f flash) {
+	value, err := s.sessions.codec.Encode(flashCookie, f)
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "message not kept", "request", visitOf(r).id, "error", err)
+		return
+	}
+	options := s.sessions.options(r)
+	options.MaxAge = flashSeconds
+	http.SetCookie(w, sessions.NewCookie(flashCookie, value, options))
+}
+
+// takeFlash returns the message for this page, if there is one, and takes it out of the browser. A page that follows a run and
+// asks for itself does not get it: it might be another one than the person is looking at.
+func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
+	cookie, err := r.Cookie(flashCookie)
+	if err != nil || fromHTMX(r) {
+		return views.Flash{}
+	}
+	options := s.sessions.options(r)
+	options.MaxAge = -1
+	http.SetCookie(w, sessions.NewCookie(flashCookie, "", options))
+	var f flash
+	if s.sessions.codec.Decode(flashCookie, cookie.Value, &f) != nil {
+		return views.Flash{}
+	}
+	return views.Flash{Kind: f.Kind, Text: f.Text}
+}
+
+// zoneOf is the viewer's time zone, or nil for UTC when the browser has not named one that is known.
+func zoneOf(r *http.Request) *time.Location {
+	cookie, err := r.Cookie(zoneCookie)
+	if err != nil {
+		return nil
+	}
+	name, err := url.QueryUnescape(cookie.Value)
+	if err != nil || name == "" || name == "Local" || len(name) > 64 {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil {
+		return nil
+	}
+	return zone
+}
+
+func themeOf(r *http.Request) string {
+	if cookie, err := r.Cookie(themeCookie); err == nil && (cookie.Value == "light" || cookie.Value == "dark") {
+		return cookie.Value
+	}
+	return "system"
+}

@@ -1,0 +1,160 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/views"
+)
+
+func (s *server) settingsPage(w http.ResponseWriter, r *http.Request) error {
+	return s.showSettings(w, r, views.Fields{}, views.Fields{}, views.Fields{})
+}
+
+// showSettings shows the page; limits, password and verify have what is wrong when one of these forms is shown again.
+func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, password, verify views.Fields) error {
+	ctx := r.Context()
+	props := views.Settings{StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
+		Limits: limits, LimitsAction: "/settings/limits", Password: password, Verify: verify, Version: s.version}
+	check, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.jobs.CheckStore(check); err != nil {
+		props.StoreProblem = err.Error()
+	}
+	if info, err := s.jobs.DescribeStore(check); err == nil {
+		props.FreeBytes = info.Free
+		for _, fact := range info.Facts {
+			props.StoreFacts = append(props.StoreFacts, views.StoreFact{Name: fact.Name, Value: fact.Value})
+		}
+	}
+	storage, err := s.db.Storage(ctx)
+	if err != nil {
+		return err
+	}
+	props.StoredBytes, props.SnapshotCount = storage.Stored, storage.Snapshots
+	if len(limits.Values) == 0 {
+		settings, err := s.db.Settings(ctx)
+		if err != nil {
+			return err
+		}
+		props.Limits.Values = map[string]string{"manual_quota": strconv.Itoa(settings.ManualQuota),
+			"price": strconv.FormatFloat(settings.Price, 'f', -1, 64), "currency": settings.Currency}
+	}
+	if len(verify.Values) == 0 {
+		days, err := s.db.VerifyEvery(ctx)
+		if err != nil {
+			return err
+		}
+		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
+	}
+	var busy bool
+	if props.Running, busy, err = s.currentRuns(ctx, map[string]string{"kind": string(models.RunRebuild)}); err != nil {
+		return err
+	}
+	v := visitOf(r)
+	found, err := s.db.Sessions(ctx, v.user.ID)
+	if err != nil {
+		return err
+	}
+	for _, session := range found {
+		props.Sessions = append(props.Sessions, views.Session{ID: strconv.FormatUint(uint64(session.ID), 10), User: v.user.Name, Agent: agentName(session.UserAgent),
+			Address: session.Address, CreatedAt: session.CreatedAt, SeenAt: session.LastSeenAt, Current: session.ID == v.session.ID})
+	}
+	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy}
+	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
+	if len(limits.Errors)+len(password.Errors)+len(verify.Errors) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) saveLimits(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	settings := models.Settings{Currency: form.Get("currency")}
+	settings.ManualQuota = wholeNumber(form, "manual_quota", "limit", "1 to 10000", wrong)
+	price := strings.TrimSpace(form.Get("price"))
+	if settings.Price, err = strconv.ParseFloat(price, 64); err != nil {
+		wrong.add("price", fmt.Sprintf("The price must be a number such as 0.085, not %q.", price))
+	}
+	if len(wrong) == 0 {
+		if err := s.db.SaveSettings(r.Context(), settings); err == nil {
+			return s.done(w, r, "/settings#limits", "success", "The limits and the price are saved.")
+		} else if err := wrong.refusal(err, []string{"manual_quota", "price", "currency"}); err != nil {
+			return err
+		}
+	}
+	return s.showSettings(w, r, views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}, views.Fields{}, views.Fields{})
+}
+
+func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	v, wrong := visitOf(r), mistakes{}
+	err = s.db.ChangePassword(r.Context(), v.user.ID, v.session.ID,
+		secret.Text(form.Get("current")), secret.Text(form.Get("new")), secret.Text(form.Get("repeat")))
+	if err == nil {
+		return s.done(w, r, "/settings#account", "success", "The password is changed. Every other session was signed out.")
+	} else if err := wrong.refusal(err, []string{"current", "new", "repeat"}); err != nil {
+		return err
+	}
+	return s.showSettings(w, r, views.Fields{}, views.Fields{Errors: wrong}, views.Fields{})
+}
+
+func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	if err != nil {
+		return problem{status: http.StatusNotFound, back: "/settings", backText: "To the settings"}
+	}
+	if err := s.db.RevokeSession(r.Context(), visitOf(r).user.ID, uint(id)); err != nil {
+		return err
+	}
+	return s.done(w, r, "/settings#sessions", "success", "That session was signed out.")
+}
+
+func (s *server) revokeOthers(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	if err := s.db.RevokeOtherSessions(r.Context(), v.user.ID, v.session.ID); err != nil {
+		return err
+	}
+	return s.done(w, r, "/settings#sessions", "success", "Every other session was signed out.")
+}
+
+// wholeNumber reads a number from a form; what is none is a mistake at its field, and 0. The range is only named here, package
+// models decides.
+func wholeNumber(form url.Values, field, what, limits string, wrong mistakes) int {
+	text := strings.TrimSpace(form.Get(field))
+	n, err := strconv.Atoi(text)
+	switch {
+	case err == nil:
+		return n
+	case text == "":
+		wrong.add(field, fmt.Sprintf("Give the %s, %s.", what, limits))
+	default:
+		wrong.add(field, fmt.Sprintf("The %s must be a whole number, %s, not %q.", what, limits, cut(text, 40)))
+	}
+	return 0
+}
+
+// firstValues are a form's fields as they were sent, to be shown again.
+func firstValues(form url.Values, names ...string) map[string]string {
+	values := make(map[string]string, len(names))
+	for _, name := range names {
+		values[name] = form.Get(name)
+	}
+	return values
+}

@@ -1,0 +1,324 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+var (
+	snapshotsCrumb  = views.Crumb{Text: "Snapshots", Href: "/snapshots"}
+	snapshotFilters = []string{"cluster", "source", "status"}
+	snapshotListing = listing{filters: snapshotFilters, order: "-created", sorts: map[string]string{"name": "name", "cluster": "cluster",
+		"source": "source", "status": "status", "size": "size", "stored": "stored", "keys": "keys", "verified": "verified", "created": "created"}}
+)
+
+// snapshotAddress is where a snapshot's page is.
+func snapshotAddress(name string) string { return "/snapshots/" + url.PathEscape(name) }
+
+// reservedSnapshotName refuses the names that are parts of the console's own addresses.
+func reservedSnapshotName(name string) string {
+	if name = strings.ToLower(strings.TrimSpace(name)); name == "new" || name == "delete" || name == "import" {
+		return fmt.Sprintf("The console itself uses the name %s in its addresses. Choose another one.", name)
+	}
+	return ""
+}
+
+func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	shown, rows := snapshotListing.read(r)
+	snapshots, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Snapshot], error) { return s.db.ListSnapshots(ctx, l) })
+	if err != nil {
+		return err
+	}
+	props := views.Snapshots{List: shown, Any: shown.Total > 0}
+	if !props.Any {
+		all, err := s.db.ListSnapshots(ctx, models.List{Size: 1})
+		if err != nil {
+			return err
+		}
+		props.Any = all.Total > 0
+	}
+	var busy bool
+	if props.Rows, busy, err = s.presentSnapshots(ctx, snapshots); err != nil {
+		return err
+	}
+	if props.Clusters, err = s.snapshotClusters(ctx, shown.Query.Get("cluster")); err != nil {
+		return err
+	}
+	return s.page(w, r, place{title: "Snapshots", active: views.NavSnapshots, follow: busy}, func(shell views.Shell) templ.Component {
+		return views.SnapshotsPage(shell, props)
+	})
+}
+
+// snapshotClusters are the clusters that there are or that have left snapshots, for the filter.
+func (s *server) snapshotClusters(ctx context.Context, chosen string) ([]views.Option, error) {
+	newest, err := s.db.NewestSnapshots(ctx)
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(newest)+len(clusters))
+	for name := range newest {
+		names = append(names, name)
+	}
+	for _, c := range clusters {
+		names = append(names, c.Name)
+	}
+	return clusterOptions(names, chosen), nil
+}
+
+func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	snapshot, err := s.db.Snapshot(ctx, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	props := s.presentSnapshotPage(snapshot)
+	if _, err := s.db.Cluster(ctx, snapshot.ClusterName); err == nil {
+		props.ClusterExists = true
+	} else if !models.HasCode(err, models.CodeClusterNotFound) {
+		return err
+	}
+	var active bool
+	if props.Running, active, err = s.currentRuns(ctx, map[string]string{"snapshot": snapshot.Name}); err != nil {
+		return err
+	}
+	copies, err := s.copiesOf(ctx, snapshot.Name)
+	if err != nil {
+		return err
+	}
+	props.Running, active = append(props.Running, copies...), active || len(copies) > 0
+	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
+}
+
+func (s *server) presentSnapshotPage(snapshot models.Snapshot) views.Snapshot {
+	row := presentSnapshot(snapshot, nil, nil)
+	props := views.Snapshot{
+		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: string(snapshot.Status), Reason: snapshot.StatusReason,
+		Engine: snapshot.Engine, Version: snapshot.EngineVersion, RDBVersion: snapshot.RDBVersion, CreatedAt: snapshot.CreatedAt,
+		Took: took(snapshot), Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
+		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: awsDescribeSnapshot(snapshot.Name),
+	}
+	if snapshot.CompletedAt != nil {
+		props.CompletedAt = *snapshot.CompletedAt
+	}
+	if len(snapshot.Parts) > 0 {
+		props.Expires = 0
+		props.Location = strings.TrimSuffix(s.jobs.StoreLocation(), "/") + "/" + snapshot.ClusterName + "/" + snapshot.Name
+	}
+	for _, p := range snapshot.Parts {
+		props.Expires += max(p.Expires, 0)
+		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, SHA256: p.SHA256, CRC64: p.CRC64,
+			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt)})
+	}
+	if strings.HasPrefix(snapshot.Origin, "Imported") { // nobody knows the cluster
+		props.Configuration = []views.Fact{{Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
+			{Label: "Suggested node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.Shards)}}
+		return props
+	}
+	schedule := "off"
+	if snapshot.RetentionLimit > 0 {
+		schedule = fmt.Sprintf("%s UTC, kept %s", snapshot.SnapshotWindow, views.Plural(snapshot.RetentionLimit, "day"))
+	}
+	auth := "none"
+	if snapshot.AuthEnabled {
+		auth = "password (AUTH); it is not part of the snapshot"
+	}
+	description := snapshot.Description
+	if description == "" {
+		description = "none"
+	}
+	props.Configuration = []views.Fact{
+		{Label: "Description", Value: description}, {Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
+		{Label: "Node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.Shards)},
+		{Label: "Replicas", Value: strconv.Itoa(snapshot.Replicas)}, {Label: "Port", Value: strconv.Itoa(snapshot.Port)},
+		{Label: "Automatic snapshots", Value: schedule}, {Label: "Authentication", Value: auth},
+	}
+	return props
+}
+
+// chosen is what is to be deleted: the names in the form or the address; one from the path; or all that match the filters.
+type chosen struct {
+	names   []string
+	filters url.Values // of the list that one came from, and goes back to
+	single  bool
+}
+
+func (s *server) readChosen(r *http.Request, from url.Values) (chosen, error) {
+	c := chosen{filters: url.Values{}}
+	if name := r.PathValue("name"); name != "" {
+		c.names, c.single = []string{name}, true
+		_, err := s.db.Snapshot(r.Context(), name)
+		return c, err
+	}
+	list := models.List{Text: from.Get("q"), Equal: map[string]string{}}
+	for _, name := range append([]string{"q"}, snapshotFilters...) {
+		if v := from.Get(name); v != "" {
+			c.filters.Set(name, v)
+			list.Equal[name] = v
+		}
+	}
+	if from.Get("all") != "on" {
+		c.names = slices.Clone(from["name"])
+		slices.Sort(c.names)
+		c.names = slices.Compact(c.names)
+		return c, nil
+	}
+	found, err := s.db.ListSnapshots(r.Context(), list)
+	for _, snapshot := range found.Rows {
+		c.names = append(c.names, snapshot.Name)
+	}
+	return c, err
+}
+
+// back is where the person came from.
+func (c chosen) back() string {
+	switch {
+	case c.single:
+		return snapshotAddress(c.names[0])
+	case len(c.filters) > 0:
+		return "/snapshots?" + c.filters.Encode()
+	}
+	return "/snapshots"
+}
+
+func (s *server) deleteSnapshotsPage(w http.ResponseWriter, r *http.Request) error {
+	c, err := s.readChosen(r, r.URL.Query())
+	if err != nil {
+		return err
+	}
+	if len(c.names) == 0 {
+		return s.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+	}
+	props, err := s.deletion(r, c)
+	if err != nil {
+		return err
+	}
+	return s.askDeleteSnapshots(w, r, props, "", nil)
+}
+
+// namesShown is how many of the snapshots to be deleted are named on the page.
+const namesShown = 100
+
+// deletion looks at the chosen snapshots: which of them can go, and what that means.
+func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, error) {
+	ctx := r.Context()
+	props := views.DeleteSnapshots{Action: r.URL.Path, CancelHref: c.back()}
+	usable := make(map[string]int) // good snapshots that go, by cluster
+	var all []string
+	for _, name := range c.names {
+		snapshot, err := s.db.Snapshot(ctx, name)
+		if models.HasCode(err, models.CodeSnapshotNotFound) {
+			props.Skipped++
+			continue
+		} else if err != nil {
+			return props, err
+		}
+		if snapshot.Status != models.SnapshotAvailable && snapshot.Status != models.SnapshotFailed {
+			props.Skipped++
+			continue
+		}
+		all = append(all, name)
+		props.Bytes += snapshot.Stored
+		if snapshot.Usable() {
+			usable[snapshot.ClusterName]++
+		}
+		if !slices.Contains(props.Clusters, snapshot.ClusterName) {
+			props.Clusters = append(props.Clusters, snapshot.ClusterName)
+		}
+		if !c.single {
+			props.Hidden = append(props.Hidden, views.Hidden{Name: "name", Value: name})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.filters)) {
+		props.Hidden = append(props.Hidden, views.Hidden{Name: name, Value: c.filters.Get(name)})
+	}
+	for _, cluster := range props.Clusters {
+		good, _, err := s.db.ClusterStorage(ctx, cluster)
+		if err != nil {
+			return props, err
+		}
+		if good > 0 && good == usable[cluster] {
+			props.LastOf = append(props.LastOf, cluster)
+		}
+	}
+	props.Names, props.Count = all[:min(len(all), namesShown)], len(all)
+	if len(all) > 0 {
+		props.AWS = awsDeleteSnapshots(all)
+	}
+	return props, nil
+}
+
+func (s *server) askDeleteSnapshots(w http.ResponseWriter, r *http.Request, props views.DeleteSnapshots, confirm string, wrong mistakes) error {
+	props.Fields = views.Fields{Values: map[string]string{"confirm": confirm}, Errors: wrong}
+	at := place{title: "Delete", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}}
+	draw := func(shell views.Shell) templ.Component { return views.DeleteSnapshotsPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) deleteSnapshots(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	form.Del("all") // exactly those that the page named go, not what has come to match since
+	c, err := s.readChosen(r, form)
+	if err != nil {
+		return err
+	}
+	if len(c.names) == 0 {
+		return s.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+	}
+	props, err := s.deletion(r, c)
+	if err != nil {
+		return err
+	}
+	confirm, wrong := form.Get("confirm"), mistakes{}
+	switch {
+	case props.Count == 0:
+		wrong.add("", "None of the chosen snapshots can be deleted just now.")
+	case strings.TrimSpace(confirm) != props.Phrase():
+		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm that this is to be deleted.", props.Phrase()))
+	default:
+		names := c.names
+		if !c.single {
+			names = nil
+			for _, h := range props.Hidden {
+				if h.Name == "name" {
+					names = append(names, h.Value)
+				}
+			}
+		}
+		err := s.db.DeleteSnapshots(r.Context(), names, visitOf(r).user.Name)
+		if err == nil {
+			s.jobs.Wake()
+			text := fmt.Sprintf("%s are being deleted.", views.Plural(len(names), "snapshot"))
+			if len(names) == 1 {
+				text = fmt.Sprintf("The snapshot %s is being deleted.", names[0])
+			}
+			c.single = false
+			return s.done(w, r, c.back(), "success", text)
+		} else if err := wrong.refusal(err, []string{"confirm"}); err != nil {
+			return err
+		}
+	}
+	return s.askDeleteSnapshots(w, r, props, confirm, wrong)
+}

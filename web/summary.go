@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// summary says what the form would do as it stands now, however much of it is still wrong.
+func (s *server) summary(ctx context.Context, f clusterForm) (views.FormSummary, error) {
+	spec := f.spec
+	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
+	spec.Copies = min(max(spec.Copies, 1), models.MaxCopies)
+	if f.mode == modeModify {
+		spec.Name = f.cluster.Name
+	}
+	nodeType, _ := models.FindNodeType(spec.NodeType)
+	v := views.FormSummary{NodeType: nodeType.Name, Memory: nodeType.Memory, Nodes: spec.Copies * (spec.Replicas + 1), Free: -1}
+	v.Total = int64(v.Nodes) * v.Memory
+	if spec.Copies > 1 && spec.Name != "" {
+		v.Names = models.NumberedNames(spec.Name, spec.Copies)
+	}
+	if _, available, err := s.jobs.HostMemory(ctx); err == nil {
+		v.Free = available
+	}
+	v.Schedule = s.plannedSchedule(spec)
+	settings, err := s.db.Settings(ctx)
+	if err != nil {
+		return v, err
+	}
+	size, err := s.expectedSize(ctx, f)
+	if err != nil {
+		return v, err
+	}
+	v.Cost, v.CostNote = expectedCost(settings, spec, size, nodeType)
+	v.Warnings = formWarnings(f, spec, nodeType, v)
+	if f.mode != modeModify {
+		v.AWS = awsCreate(spec)
+		return v, nil
+	}
+	modification, changes := f.changes()
+	v.Changes, v.AWS = changes, awsModify(f.cluster, modification)
+	return v, nil
+}
+
+// plannedSchedule is the schedule that the fields make. Without a window of its own a cluster gets one by its name.
+func (s *server) plannedSchedule(spec models.ClusterSpec) views.Schedule {
+	v := views.Schedule{Enabled: spec.Retention > 0, Retention: spec.Retention}
+	name := models.NumberedNames(spec.Name, spec.Copies)[0]
+	window := spec.Window
+	if window.IsZero() && spec.Name != "" {
+		window = models.PickWindow(name)
+	}
+	if !v.Enabled || window.IsZero() {
+		return v
+	}
+	v.Start, v.Length = window.Start, window.Length
+	if spec.Name != "" {
+		v.Next = window.Next(s.clock.Now(), name).Begins
+	}
+	return v
+}
+
+// expectedSize is what one snapshot of the cluster will take up in the store, or 0 when nothing tells.
+func (s *server) expectedSize(ctx context.Context, f clusterForm) (int64, error) {
+	if f.mode != modeModify {
+		return f.snapshot.Stored, nil
+	}
+	newest, err := s.db.NewestSnapshots(ctx)
+	return newest[f.cluster.Name].Stored, err
+}
+
+// expectedCost is what the automatic snapshots would cost at ElastiCache, where one of each cluster is free.
+func expectedCost(settings models.Settings, spec models.ClusterSpec, size int64, nodeType models.NodeType) (cost, note string) {
+	if spec.Retention <= 0 {
+		return money(settings, 0), "only by hand; one snapshot of each cluster is free"
+	}
+	days := min(spec.Retention, models.MaxRetention)
+	of := func(size int64) string {
+		return money(settings, float64(int64(days-1)*int64(spec.Copies)*size)/gigabyte*settings.Price)
+	}
+	kept := views.Plural(days, "snapshot")
+	if spec.Copies > 1 {
+		kept += " of each cluster"
+	}
+	if size > 0 {
+		return "about " + of(size), fmt.Sprintf("%s of %s, the newest one free", kept, views.SizeText(size))
+	}
+	if days == 1 {
+		return of(0), "one snapshot of each cluster is free"
+	}
+	return "at most " + of(nodeType.Memory), kept + " of full nodes, the newest one free"
+}
+
+func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeType, v views.FormSummary) []string {
+	var warnings []string
+	if nodeType.NoSnapshots {
+		warnings = append(warnings, fmt.Sprintf("Clusters of the node type %s cannot be backed up, neither automatically nor by hand.", nodeType.Name))
+	}
+	used := f.snapshot.UsedMemory
+	if primary, found := f.cluster.Primary(); found {
+		used = primary.UsedMemory
+	}
+	if nodeType.Memory > 0 && used > nodeType.Memory {
+		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
+			views.SizeText(used), nodeType.Name, views.SizeText(nodeType.Memory)))
+	}
+	if v.Free < 0 {
+		return warnings
+	}
+	if data := used * int64(v.Nodes); f.mode != modeModify && data > v.Free {
+		warnings = append(warnings, fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. It will run out of memory.",
+			views.SizeText(data), views.SizeText(v.Free)))
+	} else if grows := v.Total - f.cluster.MaxMemory()*int64(len(f.cluster.Nodes)); grows > v.Free {
+		warnings = append(warnings, fmt.Sprintf("When the nodes are full they need %s more than now, and this host has %s free.",
+			views.SizeText(grows), views.SizeText(v.Free)))
+	}
+	if f.mode == modeRestore && f.snapshot.Engine != "" && strings.EqualFold(f.snapshot.Engine, "valkey") && spec.Engine.Name == "redis" {
+		warnings = append(warnings, "The snapshot was written by Valkey. Whether this Redis can load it is checked before anything starts.")
+	}
+	return warnings
+}

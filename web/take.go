@@ -1,0 +1,157 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// sourceTimeout is how long the nodes may take to say how they are, while somebody waits for the page.
+const sourceTimeout = 8 * time.Second
+
+// takePage asks for a snapshot by hand: of the cluster in the path, or of one to be chosen.
+func (s *server) takePage(w http.ResponseWriter, r *http.Request) error {
+	form := url.Values{"cluster": {r.PathValue("id")}, "name": {r.URL.Query().Get("name")}}
+	if form.Get("cluster") == "" {
+		form.Set("cluster", r.URL.Query().Get("cluster"))
+	}
+	if fromHTMX(r) {
+		form.Del("name") // another cluster was chosen: another name
+	}
+	if id := r.PathValue("id"); id != "" {
+		if _, err := s.db.Cluster(r.Context(), id); err != nil {
+			return err
+		}
+	}
+	return s.askTake(w, r, form, nil)
+}
+
+// askTake shows the form, with where the snapshot would be taken from just now.
+func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+	ctx := r.Context()
+	id := form.Get("cluster")
+	props := views.TakeSnapshot{Action: r.URL.Path, Cluster: r.PathValue("id"), CancelHref: "/snapshots"}
+	at := place{title: "Take a snapshot", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}}
+	if props.Cluster != "" {
+		props.CancelHref = clusterAddress(id)
+		at.active, at.crumbs = views.NavClusters, []views.Crumb{clustersCrumb, {Text: id, Href: clusterAddress(id)}}
+	} else if err := s.offerClusters(ctx, &props); err != nil {
+		return err
+	}
+	name := form.Get("name")
+	target := awsTarget{}
+	if id != "" {
+		cluster, err := s.db.Cluster(ctx, id)
+		if err == nil {
+			target = awsTargetOf(cluster)
+			props.Source = s.source(ctx, cluster)
+			if name == "" && wrong == nil {
+				name = models.SuggestSnapshotName(cluster.Name, s.clock.Now())
+			}
+		} else if !models.HasCode(err, models.CodeClusterNotFound) {
+			return err
+		}
+	}
+	props.AWS = awsCreateSnapshot(target, name)
+	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{"cluster": id, "name": name, "override": form.Get("override")}}
+	draw := func(shell views.Shell) templ.Component { return views.TakeSnapshotPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) offerClusters(ctx context.Context, props *views.TakeSnapshot) error {
+	clusters, err := s.db.Clusters(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		option := views.Option{Value: c.Name, Label: c.Name}
+		if can, _ := canSnapshot(c); !can {
+			option.Label, option.Disabled = c.Name+" · "+string(c.Status), true
+			if c.Status == models.ClusterAvailable {
+				option.Label = c.Name + " · " + c.NodeType + " cannot be backed up"
+			}
+		}
+		props.Clusters = append(props.Clusters, option)
+	}
+	return nil
+}
+
+// source asks where a snapshot of the cluster would be taken from.
+func (s *server) source(ctx context.Context, cluster models.Cluster) *views.TakeSource {
+	if can, why := canSnapshot(cluster); !can {
+		if why == "" {
+			why = fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", cluster.Name, cluster.Status)
+		}
+		return &views.TakeSource{Problem: why}
+	}
+	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
+	defer cancel()
+	found, err := s.jobs.SnapshotSource(ctx, cluster)
+	if err != nil {
+		s.log.WarnContext(ctx, "no snapshot source", "cluster", cluster.Name, "error", err)
+		return &views.TakeSource{Problem: err.Error()}
+	}
+	return &views.TakeSource{Node: found.Node.Name, Role: string(found.Node.Role), LagBytes: found.LagBytes,
+		UsedMemory: found.UsedMemory, FreeMemory: found.Available, Fits: found.Fits}
+}
+
+func (s *server) take(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	fromCluster := r.PathValue("id") != ""
+	if fromCluster {
+		form.Set("cluster", r.PathValue("id"))
+	}
+	id, name, override, wrong := form.Get("cluster"), form.Get("name"), form.Get("override") == "on", mistakes{}
+	if id == "" {
+		wrong.add("cluster", "Choose the cluster of which the snapshot is to be taken.")
+	} else if cluster, err := s.db.Cluster(r.Context(), id); err == nil {
+		if can, _ := canSnapshot(cluster); can {
+			if source := s.source(r.Context(), cluster); source.Problem != "" {
+				wrong.add("", source.Problem)
+			} else if !source.Fits && !override {
+				wrong.add("override", "Too little memory is free for this. Tick the box to take the snapshot all the same.")
+			}
+		}
+	} else if fromCluster || !models.HasCode(err, models.CodeClusterNotFound) {
+		return err
+	}
+	if problem := reservedSnapshotName(name); problem != "" {
+		wrong.add("name", problem)
+	} else if _, problem := models.CheckSnapshotName(name); problem != "" {
+		wrong.add("name", problem)
+	}
+	if len(wrong) == 0 {
+		run, err := s.db.RequestSnapshot(r.Context(), id, name, override, visitOf(r).user.Name)
+		if err == nil {
+			s.jobs.Wake()
+			to := snapshotAddress(run.SnapshotName)
+			if fromCluster {
+				to = clusterAddress(id)
+			}
+			return s.done(w, r, to, "success", fmt.Sprintf("The snapshot %s of %s is being taken.", run.SnapshotName, id))
+		}
+		fields := []string{"name", "override"}
+		if !fromCluster {
+			fields = append(fields, "cluster")
+		}
+		if err := wrong.refusal(err, fields); err != nil {
+			return err
+		}
+	}
+	form.Set("name", strings.TrimSpace(name))
+	return s.askTake(w, r, form, wrong)
+}

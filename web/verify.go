@@ -1,0 +1,57 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// verifySnapshot has every byte of one snapshot read back.
+func (s *server) verifySnapshot(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	_, err := s.db.RequestVerify(r.Context(), name, visitOf(r).user.Name)
+	if models.HasCode(err, models.CodeSnapshotState) {
+		return s.done(w, r, snapshotAddress(name), "info", err.Error())
+	} else if err != nil {
+		return err
+	}
+	s.jobs.Wake()
+	return s.done(w, r, snapshotAddress(name), "success", fmt.Sprintf("The snapshot %s is being verified. It can be used meanwhile.", name))
+}
+
+// saveVerifyEvery sets how often each snapshot is verified.
+func (s *server) saveVerifyEvery(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	days := wholeNumber(form, "verify_every", "number of days", fmt.Sprintf("0 to %d", models.MaxVerifyEvery), wrong)
+	if len(wrong) == 0 {
+		if err := s.db.SaveVerifyEvery(r.Context(), days); err == nil {
+			text := fmt.Sprintf("Each snapshot is verified every %s.", strings.TrimPrefix(views.Plural(days, "day"), "1 "))
+			if days == 0 {
+				text = "Snapshots are verified only by hand now."
+			}
+			return s.done(w, r, "/settings#verify", "success", text)
+		} else if err := wrong.refusal(err, []string{"verify_every"}); err != nil {
+			return err
+		}
+	}
+	return s.showSettings(w, r, views.Fields{}, views.Fields{}, views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong})
+}
+
+// rebuildCatalog has the catalog compared with the store.
+func (s *server) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
+	_, err := s.db.RequestRebuild(r.Context(), visitOf(r).user.Name)
+	if models.HasCode(err, models.CodeRunState) {
+		return s.done(w, r, "/settings#catalog", "info", err.Error())
+	} else if err != nil {
+		return err
+	}
+	s.jobs.Wake()
+	return s.done(w, r, "/settings#catalog", "success", "The catalog is being rebuilt from the store. The events say what was found.")
+}

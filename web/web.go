@@ -1,0 +1,100 @@
+// Package web is the console's HTTP side: pages for people, downloads, an export, and two addresses for machines that
+// watch whether Rekindle is well.
+//
+// How a request goes: [New] puts the middlewares of security.go around the routes of routes.go. Each route is a method of
+// server in the file of its resource (clusters.go, snapshots.go, runs.go...). It reads the form or the query, asks
+// package models to do what is to be done, and ends in one of the ways of render.go: a page, a form again with what is
+// wrong at its fields, a redirect with a message, or an error, which becomes a page in words.
+//
+// What web does not do: it has no rules of its own about clusters and snapshots (package models has them), it draws
+// nothing (package views does), and it does not talk to Redis or to the store. What only the running console can tell,
+// such as where a snapshot would be taken from, it asks through [Jobs]. Whatever takes time is queued as a run.
+package web
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	_ "time/tzdata" // the viewer's zone is known also where the host has no zone files
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/models"
+)
+
+// Jobs is what the console needs of the running engine. *jobs.Manager implements it.
+type Jobs interface {
+	// Wake says that runs were queued: look now.
+	Wake()
+	// SnapshotSource says where a snapshot of the cluster would be taken from now.
+	SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error)
+	// OpenPart streams a part: plain as an RDB file, else as it is stored.
+	OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error)
+	// Upload makes a snapshot of files that a browser sends, and returns when it is available. An error is a refusal in words.
+	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
+	// StoreLocation is the address of the store, such as "dir:/var/lib/rekindle/store".
+	StoreLocation() string
+	// CheckStore returns nil when the store can be written and read now, else a sentence.
+	CheckStore(ctx context.Context) error
+	// DescribeStore is what the store says about itself.
+	DescribeStore(ctx context.Context) (models.StoreInfo, error)
+	// HostMemory is the memory of the host on which nodes are launched, in bytes.
+	HostMemory(ctx context.Context) (total, available int64, err error)
+	// Engines lists the server programs that can be launched.
+	Engines(ctx context.Context) ([]models.Engine, error)
+}
+
+// Config is what the console is made of.
+type Config struct {
+	DB     *models.DB
+	Jobs   Jobs
+	Clock  clockwork.Clock
+	Logger *slog.Logger
+	// PublicURL is where people reach the console, when that is not where it listens: "https://rekindle.example.org".
+	// Requests from its pages are trusted, and with https the cookies are marked Secure.
+	PublicURL string
+	Version   string
+	// SecureCookies marks cookies Secure also when the request itself came without TLS, as behind a proxy.
+	SecureCookies bool
+	// MaxUpload is the largest import that a browser may send, in bytes; 0: 1 TiB.
+	MaxUpload int64
+}
+
+// server is the console. It has no state of its own: what must last is in the catalog or in the browser's cookies.
+type server struct {
+	db        *models.DB
+	jobs      Jobs
+	clock     clockwork.Clock
+	log       *slog.Logger
+	version   string
+	secure    bool
+	sessions  *sessionStore
+	maxUpload int64
+}
+
+// New builds the console.
+func New(c Config) (http.Handler, error) {
+	key, err := c.DB.SessionKey(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	origin := ""
+	if c.PublicURL != "" {
+		public, err := url.Parse(c.PublicURL)
+		if err != nil || public.Host == "" || (public.Scheme != "http" && public.Scheme != "https") {
+			return nil, fmt.Errorf("web: the public address must look like https://rekindle.example.org, not %q", c.PublicURL)
+		}
+		origin = public.Scheme + "://" + public.Host
+	}
+	s := &server{db: c.DB, jobs: c.Jobs, clock: c.Clock, log: c.Logger, version: c.Version,
+		secure: c.SecureCookies || strings.HasPrefix(origin, "https://")}
+	if s.maxUpload = c.MaxUpload; s.maxUpload <= 0 {
+		s.maxUpload = maxUpload
+	}
+	s.sessions = newSessionStore(c.DB, key, s.secure)
+	return s.protect(s.routes(), origin)
+}

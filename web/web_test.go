@@ -1,0 +1,423 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/models"
+)
+
+// The tests speak to a real console over HTTP, with a real catalog. Only the engine behind it is a fake, for there is nothing to run.
+
+const adminPassword = "correct horse battery"
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// console is a running console and one browser.
+type console struct {
+	t       *testing.T
+	db      *models.DB
+	jobs    *fakeJobs
+	clock   *clockwork.FakeClock
+	log     *lockedBuffer
+	server  *httptest.Server
+	browser *http.Client
+}
+
+// newConsole starts a console with nobody signed in.
+func newConsole(t *testing.T, configure ...func(*Config)) *console {
+	t.Helper()
+	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
+	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), c.clock, &fakeHost{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.db = db
+	t.Cleanup(func() { _ = db.Close() })
+	if _, err := db.EnsureAdmin(t.Context(), adminPassword); err != nil {
+		t.Fatal(err)
+	}
+	config := Config{DB: db, Jobs: c.jobs, Clock: c.clock, Logger: slog.New(slog.NewTextHandler(c.log, nil)), Version: "1.2.3"}
+	for _, change := range configure {
+		change(&config)
+	}
+	handler, err := New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.server = httptest.NewServer(handler)
+	c.server.Config.ErrorLog = slog.NewLogLogger(slog.NewTextHandler(io.Discard, nil), slog.LevelError)
+	t.Cleanup(c.server.Close)
+	c.browser = newBrowser(t)
+	return c
+}
+
+// signedIn starts a console in whose browser the admin is signed in.
+func signedIn(t *testing.T, configure ...func(*Config)) *console {
+	t.Helper()
+	c := newConsole(t, configure...)
+	c.signIn()
+	return c
+}
+
+func newBrowser(t *testing.T) *http.Client {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: jar, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+}
+
+// another is a second browser at the same console.
+func (c *console) another() *console {
+	other := *c
+	other.browser = newBrowser(c.t)
+	return &other
+}
+
+func (c *console) signIn() {
+	c.t.Helper()
+	c.post("/sign-in", "user", "admin", "password", adminPassword).redirects("/")
+}
+
+// answer is what came back.
+type answer struct {
+	t      *testing.T
+	what   string
+	status int
+	header http.Header
+	body   string // with entities turned into characters
+	raw    string
+}
+
+func (c *console) do(r *http.Request) answer {
+	c.t.Helper()
+	response, err := c.browser.Do(r)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", r.Method, r.URL, err)
+	}
+	return answer{t: c.t, what: r.Method + " " + r.URL.RequestURI(), status: response.StatusCode, header: response.Header,
+		body: html.UnescapeString(string(body)), raw: string(body)}
+}
+
+func (c *console) request(method, address string, body io.Reader) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, c.server.URL+address, body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+func (c *console) get(address string) answer {
+	c.t.Helper()
+	return c.do(c.request(http.MethodGet, address, nil))
+}
+
+// htmx asks as the page's script does.
+func (c *console) htmx(method, address string, form url.Values) answer {
+	c.t.Helper()
+	r := c.request(method, address, strings.NewReader(form.Encode()))
+	r.Header.Set("HX-Request", "true")
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	return c.do(r)
+}
+
+func (c *console) postForm(address string, form url.Values) answer {
+	c.t.Helper()
+	r := c.request(http.MethodPost, address, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	return c.do(r)
+}
+
+// post sends names and values in turn.
+func (c *console) post(address string, pairs ...string) answer {
+	c.t.Helper()
+	return c.postForm(address, fields(pairs...))
+}
+
+func fields(pairs ...string) url.Values {
+	form := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		form.Add(pairs[i], pairs[i+1])
+	}
+	return form
+}
+
+// with returns a copy with some fields changed.
+func with(form url.Values, pairs ...string) url.Values {
+	changed := url.Values{}
+	for name, values := range form {
+		changed[name] = values
+	}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		changed.Set(pairs[i], pairs[i+1])
+	}
+	return changed
+}
+
+func (a answer) is(status int) answer {
+	a.t.Helper()
+	if a.status != status {
+		a.t.Fatalf("%s: status %d, want %d\n%s", a.what, a.status, status, excerpt(a.body))
+	}
+	return a
+}
+
+func (a answer) says(texts ...string) answer {
+	a.t.Helper()
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			a.t.Errorf("%s: does not say %q\n%s", a.what, text, excerpt(a.body))
+		}
+	}
+	return a
+}
+
+func (a answer) doesNotSay(texts ...string) answer {
+	a.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(a.body, text) {
+			a.t.Errorf("%s: says %q", a.what, text)
+		}
+	}
+	return a
+}
+
+func (a answer) redirects(to string) answer {
+	a.t.Helper()
+	a.is(http.StatusSeeOther)
+	if got := a.header.Get("Location"); got != to {
+		a.t.Fatalf("%s: leads to %q, want %q", a.what, got, to)
+	}
+	return a
+}
+
+var (
+	tags  = regexp.MustCompile(`(?s)<head>.*</head>|<svg.*?</svg>|<[^>]*>`)
+	space = regexp.MustCompile(`\s+`)
+)
+
+// excerpt is what a person would read of a page.
+func excerpt(page string) string {
+	if i := strings.Index(page, `<main`); i >= 0 {
+		page = page[i:]
+	}
+	return cut(space.ReplaceAllString(tags.ReplaceAllString(page, " "), " "), 1500)
+}
+
+// launch makes a cluster that is available, with a primary of so much used memory.
+func (c *console) launch(name string, change ...func(*models.ClusterSpec)) models.Cluster {
+	c.t.Helper()
+	spec := models.ClusterSpec{Name: name, Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro",
+		Replicas: 1, Auth: models.AuthNone, Retention: 7, Window: models.Window{Start: 180, Length: 60}, RequestedBy: "admin"}
+	for _, f := range change {
+		f(&spec)
+	}
+	_, err := c.db.CreateCluster(c.t.Context(), spec)
+	c.check(err)
+	c.check(c.db.CompleteCluster(c.t.Context(), c.claim(), "The cluster "+name+" is available."))
+	return c.find(name)
+}
+
+func (c *console) find(name string) models.Cluster {
+	c.t.Helper()
+	cluster, err := c.db.Cluster(c.t.Context(), name)
+	c.check(err)
+	return cluster
+}
+
+// claim begins the next run, as a worker does.
+func (c *console) claim() models.Run {
+	c.t.Helper()
+	run, found, err := c.db.ClaimRun(c.t.Context(), "test", func(models.Run) bool { return true })
+	c.check(err)
+	if !found {
+		c.t.Fatal("no run is queued")
+	}
+	return run
+}
+
+// backUp takes a manual snapshot of one part.
+func (c *console) backUp(cluster, name string) models.Snapshot {
+	c.t.Helper()
+	_, err := c.db.RequestSnapshot(c.t.Context(), cluster, name, false, "admin")
+	c.check(err)
+	run := c.claim()
+	started := c.clock.Now().UTC()
+	c.clock.Advance(14 * time.Second)
+	c.check(c.db.CompleteSnapshot(c.t.Context(), run, models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
+		UsedMemory: 400 << 20, ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: &started,
+		Parts: []models.Part{{Number: 1, Object: cluster + "/" + name + "/part-0001.rdb.zst", Bytes: int64(len(plainPart)), Stored: int64(len(storedPart)),
+			Keys: 4_000_000, SHA256: "aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}))
+	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	c.check(err)
+	return snapshot
+}
+
+func (c *console) check(err error) {
+	c.t.Helper()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// fakeHost is where nodes would run.
+type fakeHost struct{ next atomic.Int64 }
+
+var installed = []models.Engine{{Name: "redis", Version: "7.0.15"}, {Name: "valkey", Version: "8.1.1"}}
+
+func (*fakeHost) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
+func (*fakeHost) Address() string                                  { return "127.0.0.1" }
+func (*fakeHost) PortFree(port int) bool                           { return port != 6379 }
+func (*fakeHost) CanLoad(e models.Engine, version int) bool        { return e.Name == "redis" || version > 9 }
+func (h *fakeHost) FreePort(_ context.Context, avoid func(int) bool) (int, error) {
+	for {
+		if port := 16378 + int(h.next.Add(1)); !avoid(port) {
+			return port, nil
+		}
+	}
+}
+
+const (
+	plainPart  = "REDIS0010 this is a plain RDB file, or so the test says"
+	storedPart = "zstd of it"
+)
+
+// fakeJobs is the engine: its answers can be changed.
+type fakeJobs struct {
+	woken atomic.Int64
+	mu    sync.Mutex
+	answers
+	uploads []string
+}
+
+type answers struct {
+	source        func(models.Cluster) (models.SnapshotSource, error)
+	open          func(plain bool) (io.ReadCloser, error)
+	checkStore    func() error
+	storeLocation func() string
+	available     int64
+}
+
+func newFakeJobs() *fakeJobs {
+	return &fakeJobs{answers: answers{
+		source: func(c models.Cluster) (models.SnapshotSource, error) {
+			return models.SnapshotSource{Node: c.Nodes[len(c.Nodes)-1], UsedMemory: 100 << 20, Available: 8 << 30, Fits: true}, nil
+		},
+		open: func(plain bool) (io.ReadCloser, error) {
+			if plain {
+				return io.NopCloser(strings.NewReader(plainPart)), nil
+			}
+			return io.NopCloser(strings.NewReader(storedPart)), nil
+		},
+		checkStore:    func() error { return nil },
+		storeLocation: func() string { return "dir:/srv/snapshots" },
+		available:     64 << 30,
+	}}
+}
+
+// change sets other answers from now on.
+func (j *fakeJobs) change(f func(*answers)) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	f(&j.answers)
+}
+
+func (j *fakeJobs) now() answers {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.answers
+}
+
+func (j *fakeJobs) Wake() { j.woken.Add(1) }
+func (j *fakeJobs) SnapshotSource(_ context.Context, c models.Cluster) (models.SnapshotSource, error) {
+	return j.now().source(c)
+}
+func (j *fakeJobs) OpenPart(_ context.Context, _ models.Snapshot, _ models.Part, plain bool) (io.ReadCloser, error) {
+	return j.now().open(plain)
+}
+func (j *fakeJobs) DescribeStore(context.Context) (models.StoreInfo, error) {
+	return models.StoreInfo{Free: 5 << 30, Capacity: 10 << 30, Facts: []models.StoreFact{{Name: "Versioning", Value: "on"}}}, nil
+}
+func (j *fakeJobs) StoreLocation() string            { return j.now().storeLocation() }
+func (j *fakeJobs) CheckStore(context.Context) error { return j.now().checkStore() }
+func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
+	available := j.now().available
+	return 2 * available, available, nil
+}
+func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+var (
+	errOnPurpose    = errors.New("broken on purpose")
+	routePattern    = regexp.MustCompile(`\b(open|user)\("(GET|POST) ([^"]+)"`)
+	routeParameters = strings.NewReplacer("{$}", "", "{id}", "1", "{name}", "first", "{file}", "1.rdb")
+)
+
+type route struct{ method, address string }
+
+// allRoutes reads routes.go, so that no route can be forgotten in a test.
+func allRoutes(t *testing.T, kind string) []route {
+	t.Helper()
+	source, err := os.ReadFile("routes.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []route
+	for _, m := range routePattern.FindAllStringSubmatch(string(source), -1) {
+		if m[1] == kind {
+			routes = append(routes, route{m[2], routeParameters.Replace(m[3])})
+		}
+	}
+	if len(routes) < 4 {
+		t.Fatalf("only %d routes found in routes.go", len(routes))
+	}
+	return routes
+}
+
+func (r route) String() string { return fmt.Sprintf("%s %s", r.method, r.address) }
