@@ -14,7 +14,7 @@ RUN CGO_ENABLED=1 go build -trimpath -buildvcs=false -ldflags "-s -w -X main.ver
 
 FROM debian:bookworm-slim
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates redis-server tini tzdata \
+ && apt-get install -y --no-install-recommends ca-certificates memcached redis-server tini tzdata \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --system --gid 10001 rekindle \
  && useradd --system --uid 10001 --gid rekindle --home-dir /data --no-create-home --shell /usr/sbin/nologin rekindle \

@@ -46,7 +46,7 @@ run: setup build ## set up what is missing, build, serve on http://127.0.0.1:808
 build: ## build bin/rekindle
 	$(BUILD) -o bin/rekindle ./cmd/rekindle
 
-setup: ## install what running needs and is missing (redis-server)
+setup: ## install what running needs and is missing (redis-server, memcached)
 	@bash tools/setup.sh run
 
 setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,7 @@ func (c *console) spec(name string, replicas int) models.ClusterSpec {
 	if err != nil || len(engines) == 0 {
 		c.t.Fatalf("no engine is installed (make setup): %v", err)
 	}
-	return models.ClusterSpec{Name: name, Engine: engines[0], NodeType: "cache.t4g.micro", Replicas: replicas, Auth: models.AuthGenerate, RequestedBy: "test"}
+	return models.ClusterSpec{Name: name, Engine: engines[slices.IndexFunc(engines, func(e models.Engine) bool { return e.Name != models.EngineMemcached })], NodeType: "cache.t4g.micro", Replicas: replicas, Auth: models.AuthGenerate, RequestedBy: "test"}
 }
 
 // create asks for clusters and waits until they are available.

@@ -35,8 +35,13 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
+	if run.Kind == models.RunRestore {
+		if _, err := m.DB.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
+			return err
+		}
+	}
 	for i, node := range cluster.Nodes {
-		if node.Role == models.RolePrimary {
+		if node.Role != models.RoleReplica {
 			report.stage("Starting "+node.Name, nil)
 			if cluster.Nodes[i], err = m.startNew(ctx, cluster, node); err != nil {
 				return err
@@ -159,6 +164,10 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
 	}
+	var err error
+	if want.Config, err = m.DB.NodeParameters(ctx, cluster); err != nil {
+		return err
+	}
 	if node.Role == models.RoleReplica {
 		first, found := cluster.Primary()
 		if !found {
@@ -179,7 +188,7 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 // savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
 // application never feels a fork.
 func savesItself(cluster models.Cluster, node models.Node) bool {
-	return node.Role == models.RoleReplica || len(cluster.Nodes) == 1
+	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
 }
 
 // wipe removes the nodes of a cluster that could not be created. The cluster's row stays and says why.

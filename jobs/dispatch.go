@@ -34,7 +34,7 @@ func (m *Manager) dispatch() {
 		if !transfer(run) {
 			return chores < m.Chores && m.verifyMayRun(run, transfers)
 		}
-		return transfers < m.Transfers && m.hostAllows(run)
+		return transfers < m.Transfers && m.hostAllows(run) && !m.awaitsImport(run)
 	}
 	for m.run.Err() == nil {
 		run, claimed, err := m.DB.ClaimRun(m.run, m.Owner, allowed)
@@ -78,6 +78,15 @@ func (m *Manager) hostAllows(run models.Run) bool {
 	}
 	n, err := m.DB.SnapshotsOnHost(m.run, cluster.Nodes[0].Host)
 	return err == nil && n < m.SnapshotsPerHost
+}
+
+// awaitsImport tells whether a restore waits for the snapshot that it is to be made of: its files are being imported.
+func (m *Manager) awaitsImport(run models.Run) bool {
+	if run.Kind != models.RunRestore {
+		return false
+	}
+	importing, err := m.DB.Importing(m.run, run.SnapshotName)
+	return err != nil || importing
 }
 
 // pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
@@ -141,6 +150,10 @@ func (m *Manager) carryOut(ctx context.Context, run models.Run, report *report) 
 		return m.create(ctx, run, report)
 	case models.RunModify:
 		return m.modify(ctx, run, report)
+	case models.RunReboot:
+		return m.reboot(ctx, run, report)
+	case models.RunFailover:
+		return m.failOver(ctx, run, report)
 	case models.RunDelete:
 		return m.delete(ctx, run, report)
 	case models.RunDeleteSnapshot:
@@ -187,7 +200,7 @@ func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 		return m.settleMove(ctx, run, err, status, reason)
 	case models.RunVerify:
 		return m.DB.FailVerify(ctx, run, status, reason)
-	case models.RunModify:
+	case models.RunModify, models.RunReboot, models.RunFailover:
 		return m.DB.FailModify(ctx, run, reason)
 	case models.RunDelete:
 		if errors.Is(err, errFinalSnapshot) {

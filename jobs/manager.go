@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ type Config struct {
 	Owner  string // names this console in the catalog, different for every process
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
+	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
+	Bucket func(name string) string
 
 	Transfers        int           // snapshots and restores at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
@@ -67,6 +70,9 @@ func New(config Config) (*Manager, error) {
 	defaults(&config.SuperviseEvery, 2*time.Second)
 	if config.OpenStore == nil {
 		config.OpenStore = openFolder
+	}
+	if config.Bucket == nil {
+		config.Bucket = func(name string) string { return "s3://" + name }
 	}
 	scheduler, err := gocron.NewScheduler(gocron.WithClock(config.Clock), gocron.WithLocation(time.UTC),
 		gocron.WithLogger(gocron.NewLogger(gocron.LogLevelError)))
@@ -139,7 +145,7 @@ func (m *Manager) StopNodes(ctx context.Context) error {
 	failures := make([]error, len(clusters))
 	for i, cluster := range clusters {
 		stops.Go(func() {
-			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary} {
+			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary, models.RoleCache} {
 				for _, node := range cluster.Nodes {
 					if node.Role == role {
 						failures[i] = errors.Join(failures[i], m.Nodes.Stop(ctx, cluster.Name, node.Name, true))
@@ -210,5 +216,11 @@ func (m *Manager) HostMemory(ctx context.Context) (total, available int64, err e
 	return memory.Total, memory.Available, err
 }
 
-// Engines lists the installed server programs.
-func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) { return m.Host.Engines(ctx) }
+// Engines lists the installed server programs whose data can be kept: all but memcached, which only the API launches.
+func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
+	engines, err := m.Host.Engines(ctx)
+	return slices.DeleteFunc(engines, func(e models.Engine) bool { return e.Name == models.EngineMemcached }), err
+}
+
+// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
+func (m *Manager) BucketURL(bucket string) string { return m.Bucket(bucket) }

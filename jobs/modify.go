@@ -77,3 +77,30 @@ func (m *Manager) configure(ctx context.Context, cluster models.Cluster, node mo
 	}
 	return nil
 }
+
+// applyParameters brings a changed parameter group to the nodes: what holds at once is set, and what takes a restart waits for one. Also
+// parameters that the group does not set are, to the engine's defaults, for it may have set them before.
+func (m *Manager) applyParameters(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
+	if cluster.Cached() {
+		return nil // every parameter of memcached takes a restart
+	}
+	set, err := m.DB.NodeParameters(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		for _, p := range models.Parameters(cluster.EngineName().Family()) {
+			if p.Reboot {
+				continue
+			}
+			value, given := set[p.Name]
+			if !given {
+				value = p.Default
+			}
+			if err := tell(ctx, cluster, node, "CONFIG", "SET", p.Name, value); err != nil {
+				return because(err, "The node %s did not take the parameter %s.", node.Name, p.Name)
+			}
+		}
+	}
+	return m.DB.ParametersApplied(ctx, cluster.ID, cluster.ParametersWanted)
+}

@@ -251,6 +251,9 @@ func rowOf(manifest archive.Manifest) models.Snapshot {
 	}
 	row.Origin = manifest.Origin
 	row.Shards, row.Replicas, row.Port, row.RetentionLimit, row.AuthEnabled = max(1, c.Shards), c.Replicas, c.Port, c.RetentionLimit, c.AuthEnabled
+	row.Grouped = c.Grouped == nil || *c.Grouped
+	row.Node = row.ServedBy
+	row.ParameterGroup, row.Attributes = c.ParameterGroup, models.ReadAttributes(c.Attributes)
 	if window, err := models.ParseWindow(c.SnapshotWindow); err == nil {
 		row.SnapshotWindow = window
 	}
@@ -324,11 +327,9 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
 		return none, because(nil, "That is no name of a cluster.")
 	}
-	if len(names) > 1+models.MaxReplicas {
-		return none, because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), 1+models.MaxReplicas)
-	}
-	config := r.newest[name]
-	cluster := models.Cluster{Name: name, Kind: "launched", Description: config.Description, Shards: 1, Replicas: len(names) - 1,
+	config, known := r.newest[name]
+	cluster := models.Cluster{Name: name, Kind: "launched", Grouped: config.Grouped || !known, Description: config.Description, Shards: 1, Replicas: len(names) - 1,
+		ParameterGroup: config.ParameterGroup, Attributes: config.Attributes,
 		RetentionLimit: min(config.RetentionLimit, models.MaxRetention), SnapshotWindow: config.SnapshotWindow, WindowChosen: !config.SnapshotWindow.IsZero()}
 	slices.Sort(names)
 	var started []launch.Found
@@ -344,6 +345,13 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
 	}
 	first := started[0]
+	most := 1 + models.MaxReplicas
+	if first.Engine == models.EngineMemcached {
+		most = models.MaxCacheNodes
+	}
+	if len(names) > most {
+		return none, because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
+	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
 		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", byteCount(first.MaxMemory))
@@ -351,6 +359,14 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	for i := range cluster.Nodes {
 		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()
 	}
+	if cluster.Cached() {
+		cluster.Grouped, cluster.Replicas, cluster.Port = false, 0, first.Port
+		for i := range cluster.Nodes {
+			cluster.Nodes[i].Role = models.RoleCache
+		}
+		return cluster, nil
+	}
+	cluster.Grouped = cluster.Grouped || cluster.Replicas > 0
 	primary, err := r.primary(ctx, cluster, started)
 	if err != nil {
 		return none, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/models"
 )
@@ -29,6 +30,10 @@ type state struct {
 func (m *Manager) probe(ctx context.Context, cluster models.Cluster, node models.Node) (state, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	if cluster.Cached() {
+		s, err := launch.ProbeCache(ctx, node.Address())
+		return state{usedMemory: s.UsedMemory, maxMemory: s.MaxMemory, keys: s.Items}, err
+	}
 	conn, err := dial(ctx, cluster, node)
 	if err != nil {
 		return state{}, fmt.Errorf("probe %s: %w", node.Name, err)
@@ -97,8 +102,14 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 		}
 	}
 	best := int64(-1)
+	chosen := false
 	for _, node := range cluster.Nodes {
-		if s, answers := states[node.Name]; answers && node.Role == models.RoleReplica && s.replica && s.linkUp && !s.loading && !s.syncing && s.offset > best {
+		s, answers := states[node.Name]
+		if !answers || node.Role != models.RoleReplica || !s.replica || !s.linkUp || s.loading || s.syncing || chosen {
+			continue
+		}
+		// The replica that was chosen to serve snapshots does so as long as it can.
+		if chosen = node.Name == cluster.Attributes.SnapshottingNode; chosen || s.offset > best {
 			best = s.offset
 			source.Node, source.UsedMemory, source.LagBytes = node, s.usedMemory, head-s.offset
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,6 +129,9 @@ func (m *Manager) lookAtAll(ctx context.Context, cluster models.Cluster) []view 
 
 // needsRepair tells whether anything is not as the catalog wants it.
 func needsRepair(cluster models.Cluster, views []view) bool {
+	if cluster.Cached() {
+		return slices.ContainsFunc(views, func(v view) bool { return !v.running })
+	}
 	primary, found := cluster.Primary()
 	for _, v := range views {
 		wrong := v.state.maxMemory != cluster.MaxMemory()
@@ -140,7 +144,7 @@ func needsRepair(cluster models.Cluster, views []view) bool {
 			return true
 		}
 	}
-	return !found
+	return !found || cluster.ParametersApplied < cluster.ParametersWanted
 }
 
 func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.Node) view {
@@ -161,6 +165,9 @@ func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.
 
 // repair brings back what died and puts roles right. A primary that is gone is never started empty over replicas that have its data.
 func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []view) error {
+	if cluster.Cached() {
+		return m.repairCaches(ctx, cluster, views)
+	}
 	primary := -1
 	for i, v := range views {
 		if v.node.Role == models.RolePrimary {
@@ -197,6 +204,30 @@ func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []vi
 		if i != primary {
 			failures = append(failures, m.repairReplica(ctx, cluster, views[primary].node, v))
 		}
+	}
+	if err := errors.Join(failures...); err != nil || cluster.ParametersApplied >= cluster.ParametersWanted {
+		return err
+	}
+	for _, v := range views {
+		if !v.running || !v.answers || v.state.loading {
+			return nil // when all of them answer
+		}
+	}
+	return m.applyParameters(ctx, cluster, cluster.Nodes)
+}
+
+// repairCaches starts the nodes of memcached that have died: empty, as caches are.
+func (m *Manager) repairCaches(ctx context.Context, cluster models.Cluster, views []view) error {
+	var failures []error
+	for _, v := range views {
+		if v.running {
+			continue
+		}
+		if err := m.start(ctx, cluster, v.node); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The node %s had stopped. It was started again, empty.", v.node.Name))
 	}
 	return errors.Join(failures...)
 }
@@ -339,8 +370,8 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 				n.LagBytes = -1
 			}
 		}
-		if n.Role == models.RolePrimary && silent >= silentProbes {
-			reachable, reason = false, fmt.Sprintf("The primary %s does not answer.", n.Name)
+		if n.Role != models.RoleReplica && silent >= silentProbes {
+			reachable, reason = false, fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
 		}
 		if n.SameAs(v.node, seenEvery) {
 			continue // not a write to the catalog for nothing

@@ -3,11 +3,9 @@ package models
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"time"
-	"unicode/utf8"
 
 	"gorm.io/gorm"
 
@@ -36,6 +34,7 @@ type ClusterSpec struct {
 	NodeType    string
 	Replicas    int
 	Port        int // 0: automatic
+	PreferPort  int // of an automatic one: this one, when it is free
 	Auth        string
 	Password    secret.Text // with AuthGiven
 	Retention   int         // days; 0: no automatic backups
@@ -43,6 +42,13 @@ type ClusterSpec struct {
 	Snapshot    string      // "": empty
 	Copies      int         // 0 counts as 1
 	RequestedBy string
+
+	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; else a replication group
+	CacheNodes     int  // of memcached
+	ParameterGroup string
+	Attributes     Attributes
+	Tags           map[string]string
+	Sources        []string // RDB files elsewhere to be imported and restored; see [ImportSpec]
 }
 
 // CreateCluster checks the request, writes the clusters down as creating and queues a run for each.
@@ -87,7 +93,16 @@ func (db *DB) CheckCluster(ctx context.Context, spec *ClusterSpec) (Snapshot, er
 	if err != nil {
 		return snapshot, fmt.Errorf("list engines: %w", err)
 	}
+	if spec.CacheNodes == 0 {
+		spec.CacheNodes = 1
+	}
 	faults = append(faults, checkSpec(*spec, engines)...)
+	if err := db.checkGroups(ctx, spec, &faults); err != nil {
+		return snapshot, err
+	}
+	if spec.Snapshot != "" && len(spec.Sources) > 0 {
+		faults.add(CodeCombination, "snapshot", "Fill the cluster either from a snapshot or from files, not from both.")
+	}
 	if spec.Snapshot != "" {
 		snapshot, err = db.Snapshot(ctx, spec.Snapshot)
 		if more, refused := AsFaults(err); refused {
@@ -103,138 +118,30 @@ func (db *DB) CheckCluster(ctx context.Context, spec *ClusterSpec) (Snapshot, er
 	return snapshot, faults.orNil()
 }
 
-// retryPorts repeats what picks ports and writes them down: two people may be handed the same free port; the unique columns
-// decide, and an automatic port is looked for again. Each time that one is beaten another one was served.
-func retryPorts(fn func() error) error {
-	for attempt := 1; ; attempt++ {
-		if err := fn(); !errors.Is(err, gorm.ErrDuplicatedKey) || attempt == 50 {
-			return err
-		}
+// checkGroups checks the subnet and parameter groups that a request names, and fills in the default ones.
+func (db *DB) checkGroups(ctx context.Context, spec *ClusterSpec, faults *Faults) (err error) {
+	if spec.Attributes.SubnetGroup == "" {
+		spec.Attributes.SubnetGroup = DefaultSubnetGroup
 	}
-}
-
-func checkSpec(spec ClusterSpec, engines []Engine) Faults {
-	var faults Faults
-	faults = append(faults, checkDescription(spec.Description)...)
-	faults = append(faults, checkWindow(spec.Window)...)
-	installed := false
-	for _, e := range engines {
-		installed = installed || e == spec.Engine
+	group, err := db.SubnetGroup(ctx, spec.Attributes.SubnetGroup)
+	if more, refused := AsFaults(err); refused {
+		*faults = append(*faults, more...)
+	} else if err != nil {
+		return err
+	} else {
+		spec.Attributes.SubnetGroup = group.Name
 	}
-	if !installed {
-		faults.add(CodeInvalid, "engine", fmt.Sprintf("The engine %s is not installed on this host.", spec.Engine))
-	}
-	nodeType, known := FindNodeType(spec.NodeType)
-	if !known {
-		faults.add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", spec.NodeType))
-	}
-	if spec.Replicas < 0 || spec.Replicas > MaxReplicas {
-		faults.add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
-	}
-	if spec.Port != 0 && (spec.Port < 1024 || spec.Port > 65535) {
-		faults.add(CodeInvalid, "port", fmt.Sprintf("The port must be between 1024 and 65535, not %d.", spec.Port))
-	}
-	if spec.Copies < 1 || spec.Copies > MaxCopies {
-		faults.add(CodeInvalid, "copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not %d.", MaxCopies, spec.Copies))
-	} else if spec.Copies > 1 {
-		if spec.Snapshot == "" {
-			faults.add(CodeCombination, "copies", "Several clusters at once can only be made from a snapshot.")
-		}
-		if spec.Port != 0 {
-			faults.add(CodeCombination, "port", "Several clusters cannot share one port. Leave it empty, and each gets its own.")
-		}
-		last := NumberedNames(spec.Name, spec.Copies)[spec.Copies-1]
-		if _, own := CheckName("cluster id", spec.Name); own == "" && len(last) > maxNameLength {
-			faults.add(CodeInvalid, "id", fmt.Sprintf("The id is too long to be numbered: %q has more than %d characters.", last, maxNameLength))
-		}
-	}
-	switch spec.Auth {
-	case AuthNone, AuthGenerate, "":
-	case AuthGiven:
-		if problem := checkAuthPassword(spec.Password.Reveal()); problem != "" {
-			faults.add(CodeInvalid, "password", problem)
-		}
-	default:
-		faults.add(CodeInvalid, "auth", "Choose no password, a generated one or one of your own.")
-	}
-	return append(faults, checkRetention(spec.Retention, nodeType)...)
-}
-
-func checkDescription(description string) Faults {
-	var faults Faults
-	if utf8.RuneCountInString(description) > 255 {
-		faults.add(CodeInvalid, "description", "The description may have at most 255 characters.")
-	} else if !utf8.ValidString(description) {
-		faults.add(CodeInvalid, "description", "The description is not valid text (UTF-8).")
-	}
-	return faults
-}
-
-// checkWindow refuses what could be written down and never be read again.
-func checkWindow(window Window) Faults {
-	if window.IsZero() {
-		return nil
-	}
-	_, err := NewWindow(window.Start, window.Length)
-	faults, _ := AsFaults(err)
-	return faults
-}
-
-func checkRetention(days int, nodeType NodeType) Faults {
-	var faults Faults
-	if days < 0 || days > MaxRetention {
-		faults.add(CodeInvalid, "retention", fmt.Sprintf("The retention must be between 1 and %d days, not %d.", MaxRetention, days))
-	}
-	if days > 0 && nodeType.NoSnapshots {
-		faults.add(CodeSnapshotUnsupported, "backups",
-			fmt.Sprintf("Clusters of the node type %s cannot be backed up. Turn automatic backups off or choose a larger type.", nodeType.Name))
-	}
-	return faults
-}
-
-// checkAuthPassword applies ElastiCache's rule for AUTH tokens ("Authenticating with the AUTH command", user guide).
-func checkAuthPassword(password string) string {
-	if len(password) < 16 || len(password) > 128 {
-		return fmt.Sprintf("The password must have 16 to 128 characters; this one has %d.", len(password))
-	}
-	for _, r := range password {
-		if r <= ' ' || r > '~' || r == '"' || r == '/' || r == '@' {
-			return "The password may contain only printable ASCII characters, and no space, quotation mark, slash or @."
-		}
-	}
-	return ""
+	spec.ParameterGroup, err = db.checkParameterGroup(ctx, spec.ParameterGroup, spec.Engine, faults)
+	return err
 }
 
 // GeneratePassword makes a password that [AuthGiven] would accept, with more than 128 bits of randomness.
 func GeneratePassword() secret.Text { return secret.Text(rand.Text() + rand.Text()[:6]) }
 
-// checkRestore refuses what could only fail later.
-func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
-	var faults Faults
-	if !snapshot.Usable() {
-		faults.add(CodeSnapshotState, "snapshot",
-			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
-	}
-	if snapshot.Shards > 1 {
-		faults.add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
-			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
-	}
-	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory {
-		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
-			gigabytes(snapshot.UsedMemory), nodeType.Name, gigabytes(nodeType.Memory)))
-	}
-	if !db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
-		faults.add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
-			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
-	}
-	return faults
-}
-
-func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
-
 func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Snapshot) ([]Cluster, error) {
 	names := NumberedNames(spec.Name, spec.Copies)
-	ports, err := db.pickPorts(ctx, spec, len(names))
+	each := spec.nodes()
+	ports, err := db.pickPorts(ctx, spec.Port, spec.PreferPort, each*len(names))
 	if err != nil {
 		return nil, err
 	}
@@ -246,13 +153,22 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 				return err
 			} else if exists {
 				faults.add(CodeClusterExists, "id", fmt.Sprintf("There is already a cluster %s. Choose another id.", name))
+			} else if problem, err := tx.checkNodeNames(ctx, spec, name); err != nil {
+				return err
+			} else if problem != "" {
+				faults.add(CodeClusterExists, "id", problem)
 			}
 		}
 		if len(faults) > 0 {
 			return faults
 		}
 		kind := RunCreate
-		if spec.Snapshot != "" {
+		if len(spec.Sources) > 0 {
+			kind = RunRestore // which waits for the import
+			if spec.Snapshot, err = tx.importFor(ctx, spec); err != nil {
+				return err
+			}
+		} else if spec.Snapshot != "" {
 			kind = RunRestore
 			if moved, err := tx.moveSnapshot(ctx, snapshot.Name, SnapshotRestoring, "", SnapshotAvailable, SnapshotRestoring, SnapshotCopying); err != nil {
 				return err
@@ -262,12 +178,15 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 		}
 		clusters = clusters[:0]
 		for i, name := range names {
-			cluster := tx.newCluster(spec, name, ports[i*(spec.Replicas+1):(i+1)*(spec.Replicas+1)])
+			cluster := tx.newCluster(spec, name, ports[i*each:(i+1)*each])
 			if err := tx.with(ctx).Create(&cluster).Error; err != nil {
 				return fmt.Errorf("write cluster %s: %w", name, err)
 			}
 			run := Run{Kind: kind, ClusterName: name, ClusterID: cluster.ID, SnapshotName: spec.Snapshot, RequestedBy: spec.RequestedBy}
 			if _, err := tx.enqueue(ctx, run, RunOptions{}); err != nil {
+				return err
+			}
+			if err := tx.addTags(ctx, cluster.Resource(), spec.Tags); err != nil {
 				return err
 			}
 			clusters = append(clusters, cluster)
@@ -277,10 +196,49 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 	return clusters, err
 }
 
+// nodes is how many nodes each cluster is to have.
+func (spec ClusterSpec) nodes() int {
+	if spec.Engine.Name == EngineMemcached {
+		return spec.CacheNodes
+	}
+	return spec.Replicas + 1
+}
+
+// checkNodeNames keeps the ids of cache clusters unique, among which ElastiCache counts the nodes of replication groups.
+func (db *DB) checkNodeNames(ctx context.Context, spec ClusterSpec, name string) (string, error) {
+	if spec.CacheCluster {
+		node, taken, err := find[Node](db.with(ctx).Where("name = ? AND cluster_id IN (SELECT id FROM clusters WHERE grouped)", name))
+		if err != nil {
+			return "", fmt.Errorf("look for a node %s: %w", name, err)
+		} else if taken {
+			return fmt.Sprintf("There is already a node %s, of another cluster. Choose another id.", node.Name), nil
+		}
+		return "", nil
+	}
+	var nodes []string
+	for i := range spec.nodes() {
+		nodes = append(nodes, NodeName(name, i+1))
+	}
+	cluster, taken, err := find[Cluster](db.with(ctx).Where("name IN ? AND NOT grouped", nodes))
+	if err != nil {
+		return "", fmt.Errorf("look for clusters named like nodes of %s: %w", name, err)
+	} else if taken {
+		return fmt.Sprintf("There is a cluster %s, as one of the nodes of %s would be called. Choose another id.", cluster.Name, name), nil
+	}
+	return "", nil
+}
+
+// importFor queues the import of the files that a new cluster is to be filled from, and returns the snapshot's name.
+func (db *DB) importFor(ctx context.Context, spec ClusterSpec) (string, error) {
+	run, err := db.RequestImport(ctx, ImportSpec{Cluster: spec.Name, Name: SuggestSnapshotName(spec.Name+"-import", db.Now()), Sources: spec.Sources,
+		RequestedBy: spec.RequestedBy})
+	return run.SnapshotName, err
+}
+
 func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
 	now := db.Now()
 	cluster := Cluster{
-		Name: name, Description: spec.Description, Kind: "launched",
+		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
 		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
 		Shards: 1, Replicas: spec.Replicas, Port: ports[0], PortChosen: spec.Port != 0, Password: spec.Password,
 		RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
@@ -289,9 +247,13 @@ func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
 	if cluster.SnapshotWindow.IsZero() {
 		cluster.SnapshotWindow = PickWindow(name)
 	}
+	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.complete(cluster.SnapshotWindow, db.host.Address())
 	for i, port := range ports {
 		role := RoleReplica
-		if i == 0 {
+		switch {
+		case cluster.Cached():
+			role = RoleCache
+		case i == 0:
 			role = RolePrimary
 		}
 		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Host: db.host.Address(), Port: port,
@@ -306,75 +268,6 @@ func PickWindow(cluster string) Window {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte("window of " + cluster))
 	return Window{Start: (22*60 + int(hash.Sum32()%14)*30) % dayMinutes, Length: MinWindowMinutes}
-}
-
-// pickPorts finds a port for every node of every copy.
-func (db *DB) pickPorts(ctx context.Context, spec ClusterSpec, copies int) ([]int, error) {
-	taken, err := db.takenPorts(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if spec.Port != 0 {
-		if taken[spec.Port] || !db.host.PortFree(spec.Port) {
-			return nil, refuse(CodeInvalid, "port", fmt.Sprintf("The port %d is in use on %s. Choose another one or leave it empty.", spec.Port, db.host.Address()))
-		}
-		taken[spec.Port] = true
-	}
-	ports := make([]int, 0, copies*(spec.Replicas+1))
-	for len(ports) < cap(ports) {
-		if len(ports) == 0 && spec.Port != 0 {
-			ports = append(ports, spec.Port)
-			continue
-		}
-		port, err := db.host.FreePort(ctx, func(p int) bool { return taken[p] })
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		taken[port] = true
-		ports = append(ports, port)
-	}
-	return ports, nil
-}
-
-func (db *DB) takenPorts(ctx context.Context) (map[int]bool, error) {
-	var ports []int
-	if err := db.with(ctx).Model(&Node{}).Pluck("port", &ports).Error; err != nil {
-		return nil, fmt.Errorf("list ports: %w", err)
-	}
-	taken := make(map[int]bool, len(ports))
-	for _, p := range ports {
-		taken[p] = true
-	}
-	return taken, nil
-}
-
-// RepickPort gives a node of a cluster that is being created another automatic port, when somebody else took the one it was
-// to have. It tells whether it could: a port that was asked for is not changed.
-func (db *DB) RepickPort(ctx context.Context, cluster Cluster, node Node) (Node, bool, error) {
-	if node.Role == RolePrimary && cluster.PortChosen {
-		return node, false, nil
-	}
-	err := retryPorts(func() error {
-		ports, err := db.pickPorts(ctx, ClusterSpec{}, 1)
-		if err != nil {
-			return err
-		}
-		node.Port = ports[0]
-		return db.moveNode(ctx, cluster, node)
-	})
-	return node, err == nil, err
-}
-
-func (db *DB) moveNode(ctx context.Context, cluster Cluster, node Node) error {
-	return db.transaction(ctx, func(tx *DB) error {
-		if err := tx.with(ctx).Model(&Node{ID: node.ID}).UpdateColumn("port", node.Port).Error; err != nil {
-			return fmt.Errorf("move node %s to port %d: %w", node.Name, node.Port, err)
-		}
-		if node.Role == RolePrimary {
-			return tx.with(ctx).Model(&Cluster{ID: cluster.ID}).UpdateColumn("port", node.Port).Error
-		}
-		return nil
-	})
 }
 
 // Cluster returns a cluster with its nodes.

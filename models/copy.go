@@ -16,6 +16,7 @@ type CopySpec struct {
 	Snapshot    string // what is copied
 	Name        string // of the copy
 	Store       string // where to: "" for the console's own store, else the URL of another one
+	Tags        map[string]string
 	RequestedBy string
 }
 
@@ -67,7 +68,7 @@ func (db *DB) CopySnapshot(ctx context.Context, spec CopySpec) (Run, error) {
 		run = Run{Kind: RunCopy, ClusterName: source.ClusterName, ClusterID: source.ClusterID, SnapshotName: source.Name, RequestedBy: spec.RequestedBy}
 		if store == "" {
 			run.SnapshotName = name
-			if err := tx.addCopy(ctx, source, name); err != nil {
+			if err := errors.Join(tx.addCopy(ctx, source, name), tx.addTags(ctx, ResourceSnapshot+":"+name, spec.Tags)); err != nil {
 				return err
 			}
 		}

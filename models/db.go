@@ -114,9 +114,18 @@ func inUTC(at *time.Time) *time.Time {
 
 // transaction runs fn so that all its changes happen or none. No network I/O belongs into fn.
 func (db *DB) transaction(ctx context.Context, fn func(tx *DB) error) error {
-	return db.gorm.WithContext(ctx).Transaction(func(g *gorm.DB) error {
-		return fn(&DB{gorm: g, clock: db.clock, host: db.host})
+	var mark *invocation
+	err := db.gorm.WithContext(ctx).Transaction(func(g *gorm.DB) (err error) {
+		tx := &DB{gorm: g, clock: db.clock, host: db.host}
+		if mark, err = markInvocation(ctx, tx); err != nil {
+			return err
+		}
+		return fn(tx)
 	})
+	if err != nil && mark != nil {
+		mark.written = false // it went with the transaction
+	}
+	return err
 }
 
 func (db *DB) with(ctx context.Context) *gorm.DB { return db.gorm.WithContext(ctx) }

@@ -23,6 +23,19 @@ const (
 	CodeRunNotFound         Code = "run-not-found"
 	CodeRunState            Code = "run-state"
 	CodeUserNotFound        Code = "user-not-found"
+	CodeAccessKeyNotFound   Code = "access-key-not-found"
+	CodeNodeNotFound        Code = "node-not-found"
+	CodeNoFailover          Code = "no-failover" // nobody is there who could take over
+	CodeNoChange            Code = "no-change"   // what is asked for is so already
+	CodeTagNotFound         Code = "tag-not-found"
+	CodeTagQuota            Code = "tag-quota"
+
+	CodeSubnetGroupNotFound    Code = "subnet-group-not-found"
+	CodeSubnetGroupExists      Code = "subnet-group-exists"
+	CodeSubnetGroupInUse       Code = "subnet-group-in-use"
+	CodeParameterGroupNotFound Code = "parameter-group-not-found"
+	CodeParameterGroupExists   Code = "parameter-group-exists"
+	CodeParameterGroupState    Code = "parameter-group-state" // it is used, or a default one
 )
 
 // Fault is one reason why a request was refused: a sentence for a person, the form's field where it belongs to one.

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // ModifySpec changes a cluster; what is nil stays as it is.
@@ -10,9 +11,13 @@ type ModifySpec struct {
 	Description *string
 	NodeType    *string
 	Replicas    *int
+	Remove      []string // replicas that are to go; Replicas follows
 	Retention   *int
 	Window      *Window // zero: no preference
 	RequestedBy string
+
+	ParameterGroup *string
+	Attributes     *Attributes // all of them, changed or not
 }
 
 // ModifyCluster changes a cluster. Schedule and description hold at once; another node type or number of replicas is brought
@@ -40,7 +45,7 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 			}
 		}
 		if more > 0 {
-			if ports, err = db.pickPorts(ctx, ClusterSpec{Replicas: more - 1}, 1); err != nil {
+			if ports, err = db.pickPorts(ctx, 0, 0, more); err != nil {
 				return before, err
 			}
 		}
@@ -50,8 +55,13 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		if err != nil {
 			return err
 		}
+		if err := spec.count(cluster); err != nil {
+			return err
+		}
 		faults, changes := tx.changes(cluster, spec)
-		if len(faults) > 0 {
+		if err := tx.changeGroups(ctx, cluster, spec, &faults, changes); err != nil {
+			return err
+		} else if len(faults) > 0 {
 			return faults
 		}
 		rebuild := (spec.NodeType != nil && *spec.NodeType != cluster.NodeType) || (spec.Replicas != nil && *spec.Replicas != cluster.Replicas)
@@ -69,7 +79,7 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		}
 		var options RunOptions
 		if spec.Replicas != nil {
-			if options.RemoveNodes, err = tx.resize(ctx, cluster, *spec.Replicas, ports); err != nil {
+			if options.RemoveNodes, err = tx.resize(ctx, cluster, *spec.Replicas, spec.Remove, ports); err != nil {
 				return err
 			}
 		}
@@ -83,6 +93,62 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		return before, err
 	}
 	return db.Cluster(ctx, name)
+}
+
+// count makes the number of replicas of those that are to be removed.
+func (spec *ModifySpec) count(cluster Cluster) error {
+	if len(spec.Remove) == 0 {
+		return nil
+	}
+	left := cluster.Replicas
+	for i, name := range spec.Remove {
+		at := slices.IndexFunc(cluster.Nodes, func(n Node) bool { return n.Name == name })
+		switch {
+		case at < 0 || slices.Contains(spec.Remove[:i], name):
+			return refuse(CodeNodeNotFound, "remove", fmt.Sprintf("The cluster %s has no node %.80s, or it is named twice.", cluster.Name, name))
+		case cluster.Nodes[at].Role != RoleReplica:
+			return refuse(CodeCombination, "remove", fmt.Sprintf("The node %s is the primary; only replicas can be removed.", name))
+		}
+		left--
+	}
+	if spec.Replicas != nil && *spec.Replicas != left {
+		return refuse(CodeCombination, "replicas", fmt.Sprintf("Without the named replicas %d are left, not %d.", left, *spec.Replicas))
+	}
+	spec.Replicas = &left
+	return nil
+}
+
+// changeGroups checks what a modification says of groups and attributes, and adds the columns to set.
+func (db *DB) changeGroups(ctx context.Context, cluster Cluster, spec ModifySpec, faults *Faults, changes map[string]any) error {
+	replicas := cluster.Replicas
+	if spec.Replicas != nil {
+		replicas = *spec.Replicas
+	}
+	attributes := cluster.Attributes
+	if spec.Attributes != nil {
+		attributes = *spec.Attributes
+		if node := attributes.SnapshottingNode; node != "" && !slices.ContainsFunc(cluster.Nodes, func(n Node) bool { return n.Name == node }) {
+			faults.add(CodeNodeNotFound, "snapshotting_node", fmt.Sprintf("The cluster %s has no node %.80s.", cluster.Name, node))
+		}
+	}
+	if spec.Attributes != nil || spec.Replicas != nil {
+		if spec.Replicas != nil && spec.Attributes == nil && replicas == 0 && attributes.AutomaticFailover {
+			attributes.AutomaticFailover, attributes.MultiAZ = false, false // there is nobody left to take over
+		}
+		*faults = append(*faults, attributes.check(replicas+1)...)
+		changes["attributes"] = attributes
+	}
+	if spec.ParameterGroup == nil {
+		return nil
+	}
+	group, err := db.checkParameterGroup(ctx, *spec.ParameterGroup, cluster.EngineName(), faults)
+	if err != nil {
+		return err
+	}
+	if group != cluster.ParameterGroup {
+		changes["parameter_group"], changes["parameters_wanted"] = group, cluster.ParametersWanted+1
+	}
+	return nil
 }
 
 // changes checks a modification against the cluster and returns the columns to set.
@@ -102,11 +168,17 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 			faults.add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.",
 				gigabytes(primary.UsedMemory), nodeType.Name, gigabytes(nodeType.Memory)))
 		}
+		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
+			faults.add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")
+		}
 		set["node_type"] = *spec.NodeType
 	}
 	if spec.Replicas != nil {
 		if *spec.Replicas < 0 || *spec.Replicas > MaxReplicas {
 			faults.add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, *spec.Replicas))
+		}
+		if cluster.Cached() || !cluster.Grouped && *spec.Replicas > 0 {
+			faults.add(CodeCombination, "replicas", fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas. Restore a snapshot into a replication group to have some.", cluster.Name))
 		}
 		set["replicas"] = *spec.Replicas
 	}
@@ -114,6 +186,9 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 	if spec.Retention != nil {
 		retention = *spec.Retention
 		set["retention_limit"] = retention
+	}
+	if cluster.Cached() && retention > 0 {
+		faults.add(CodeSnapshotUnsupported, "backups", cachedUnsupported)
 	}
 	faults = append(faults, checkRetention(retention, nodeType)...)
 	window := cluster.SnapshotWindow
@@ -132,13 +207,14 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 	return faults, set
 }
 
-// resize adds the rows of new replicas, and names those replicas that the run has to remove: the youngest ones.
-func (db *DB) resize(ctx context.Context, cluster Cluster, replicas int, ports []int) (remove []string, err error) {
+// resize adds the rows of new replicas, and names those replicas that the run has to remove: the given ones, else the youngest.
+func (db *DB) resize(ctx context.Context, cluster Cluster, replicas int, chosen []string, ports []int) (remove []string, err error) {
 	var present []Node
 	used := make(map[string]bool)
+	remove = append(remove, chosen...)
 	for _, n := range cluster.Nodes {
 		used[n.Name] = true
-		if n.Role == RoleReplica {
+		if n.Role == RoleReplica && !slices.Contains(chosen, n.Name) {
 			present = append(present, n)
 		}
 	}

@@ -166,7 +166,7 @@ func (db *DB) reinstate(ctx context.Context, row, found Snapshot) error {
 	}
 	err := db.with(ctx).Model(&Snapshot{ID: row.ID}).UpdateColumns(map[string]any{
 		"engine": found.Engine, "engine_version": found.EngineVersion, "node_type": found.NodeType, "shards": found.Shards, "replicas": found.Replicas,
-		"port": found.Port, "origin": found.Origin,
+		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node,
 		"status": SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
 		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
 		"created_at": found.CreatedAt.UTC(), "started_at": inUTC(found.StartedAt), "completed_at": inUTC(found.CompletedAt), "verified_at": inUTC(found.VerifiedAt),

@@ -17,6 +17,7 @@ const (
 	ClusterAvailable     ClusterStatus = "available"
 	ClusterModifying     ClusterStatus = "modifying"
 	ClusterSnapshotting  ClusterStatus = "snapshotting"
+	ClusterRebooting     ClusterStatus = "rebooting"
 	ClusterDeleting      ClusterStatus = "deleting"
 	ClusterRestoreFailed ClusterStatus = "restore-failed"
 	ClusterCreateFailed  ClusterStatus = "create-failed" // as ElastiCache calls it
@@ -29,6 +30,7 @@ type Cluster struct {
 	Name          string `gorm:"uniqueIndex"`
 	Description   string
 	Kind          string // "launched"; clusters that were there before will be "attached"
+	Grouped       bool   // a replication group in ElastiCache's terms; else a cache cluster
 	Engine        string
 	EngineVersion string
 	NodeType      string
@@ -42,6 +44,11 @@ type Cluster struct {
 	SnapshotWindow Window
 	WindowChosen   bool      // false: "no preference", Rekindle picked it
 	ScheduleSince  time.Time // when the schedule came into force; missed windows were looked for until here
+
+	Attributes        Attributes
+	ParameterGroup    string
+	ParametersWanted  int // grows whenever the parameters change
+	ParametersApplied int // what the nodes have of it
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one
@@ -81,6 +88,7 @@ type Role string
 const (
 	RolePrimary Role = "primary"
 	RoleReplica Role = "replica"
+	RoleCache   Role = "cache" // of memcached: a node beside others, with keys of its own
 )
 
 // Node is one server process.
@@ -149,6 +157,10 @@ type Snapshot struct {
 	RetentionLimit int
 	SnapshotWindow Window
 	AuthEnabled    bool
+	Grouped        bool
+	ParameterGroup string
+	Attributes     Attributes
+	Node           string // stands for the cluster where ElastiCache names a node: the one asked for, else one that would serve
 
 	RDBVersion int
 	Bytes      int64 // plain RDB
@@ -229,6 +241,7 @@ type Event struct {
 	Severity     Severity
 	ClusterName  string `gorm:"index"`
 	SnapshotName string
+	SourceType   string // what kind of thing the cluster was, as ElastiCache calls it; "" without a cluster
 	Message      string // one sentence or two, for a person
 }
 

@@ -16,6 +16,8 @@ const (
 	RunCreate         RunKind = "create"          // start a cluster's nodes
 	RunRestore        RunKind = "restore"         // start them and fill them from a snapshot
 	RunModify         RunKind = "modify"          // bring the nodes in line with the changed cluster
+	RunReboot         RunKind = "reboot"          // restart some of its nodes
+	RunFailover       RunKind = "failover"        // let a replica take over from a primary that is well
 	RunDelete         RunKind = "delete"          // with a final snapshot when asked for
 	RunSnapshot       RunKind = "snapshot"        //
 	RunDeleteSnapshot RunKind = "delete-snapshot" //
@@ -74,6 +76,8 @@ type RunOptions struct {
 	WindowCloses  *time.Time `json:"window_closes,omitempty"`  // it must have begun before
 	FinalSnapshot string     `json:"final_snapshot,omitempty"` // of a delete
 	RemoveNodes   []string   `json:"remove_nodes,omitempty"`   // of a modify
+	RebootNodes   []string   `json:"reboot_nodes,omitempty"`   // of a reboot
+	From          string     `json:"from,omitempty"`           // the primary that a failover takes the role from
 
 	Source  string   `json:"source,omitempty"`  // the snapshot that a copy or an export reads
 	Target  string   `json:"target,omitempty"`  // the name that a copy or an export gives

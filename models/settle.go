@@ -99,7 +99,7 @@ func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, rea
 // CompleteCluster turns a created, restored or modified cluster available.
 func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterCreating, ClusterModifying); err != nil {
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterCreating, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
 		return errors.Join(
@@ -141,7 +141,7 @@ func (db *DB) releaseSnapshot(ctx context.Context, run Run) error {
 // FailModify ends a modification that did not succeed: the cluster is available again, and says why.
 func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "The last change did not succeed. "+reason, ClusterModifying); err != nil {
+		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "The last change did not succeed. "+reason, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName,
@@ -201,6 +201,13 @@ func (db *DB) CompleteSnapshotDeletion(ctx context.Context, run Run) error {
 // CompleteClusterDeletion takes a deleted cluster out of the catalog; its manual snapshots stay, belonging to no living cluster.
 func (db *DB) CompleteClusterDeletion(ctx context.Context, run Run) error {
 	return db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.ClusterByID(ctx, run.ClusterID)
+		if err != nil {
+			return err
+		}
+		if err := tx.dropTags(ctx, cluster.resources()...); err != nil {
+			return err
+		}
 		for _, rows := range []any{&Node{}, &WindowMark{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
@@ -209,14 +216,21 @@ func (db *DB) CompleteClusterDeletion(ctx context.Context, run Run) error {
 		if err := tx.with(ctx).Model(&Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
 			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
 		}
+		gone := tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was deleted.", run.ClusterName)})
 		if err := tx.with(ctx).Delete(&Cluster{}, run.ClusterID).Error; err != nil {
 			return fmt.Errorf("remove cluster %s: %w", run.ClusterName, err)
 		}
-		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-			Message: fmt.Sprintf("The cluster %s was deleted.", run.ClusterName)}),
+		return errors.Join(gone,
 			tx.endRun(ctx, run.ID, RunSucceeded, ""))
 	})
 }
+
+// What an event is about, as ElastiCache calls it.
+const (
+	SourceGroup   = "replication-group"
+	SourceCluster = "cache-cluster"
+)
 
 // AddEvent writes an event with the catalog's time.
 func (db *DB) AddEvent(ctx context.Context, e Event) error {
@@ -224,6 +238,14 @@ func (db *DB) AddEvent(ctx context.Context, e Event) error {
 		e.At = db.Now()
 	}
 	e.At = e.At.UTC() // times are compared as text
+	if e.ClusterName != "" && e.SourceType == "" {
+		e.SourceType = SourceGroup
+		if cluster, found, err := find[Cluster](db.with(ctx).Where("name = ?", e.ClusterName)); err != nil {
+			return fmt.Errorf("find the cluster of an event: %w", err)
+		} else if found && !cluster.Grouped {
+			e.SourceType = SourceCluster
+		}
+	}
 	if err := db.with(ctx).Create(&e).Error; err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}

@@ -9,17 +9,38 @@ import (
 // RequestSnapshot writes a manual snapshot down as creating and queues its run. With override the run may use a primary whose host
 // is short of memory.
 func (db *DB) RequestSnapshot(ctx context.Context, cluster, name string, override bool, requestedBy string) (Run, error) {
+	return db.TakeSnapshot(ctx, SnapshotSpec{Cluster: cluster, Name: name, Override: override, RequestedBy: requestedBy})
+}
+
+// SnapshotSpec asks for a manual snapshot.
+type SnapshotSpec struct {
+	Cluster     string
+	Name        string
+	Override    bool   // use a primary although its host is short of memory
+	Node        string // by which the cluster was named, if it was; it need not be the one that serves
+	Tags        map[string]string
+	RequestedBy string
+}
+
+// TakeSnapshot writes a manual snapshot down as creating and queues its run.
+func (db *DB) TakeSnapshot(ctx context.Context, spec SnapshotSpec) (Run, error) {
 	var run Run
 	err := db.transaction(ctx, func(tx *DB) error {
-		row, err := tx.Cluster(ctx, cluster)
+		row, err := tx.Cluster(ctx, spec.Cluster)
 		if err != nil {
 			return renameField(err, "", "cluster")
 		}
-		if name, err = tx.newSnapshot(ctx, row, name, SourceManual, false); err != nil {
+		if spec.Node != "" {
+			row.Attributes.SnapshottingNode = spec.Node
+		}
+		name, err := tx.newSnapshot(ctx, row, spec.Name, SourceManual, false)
+		if err != nil {
 			return err
 		}
-		run, err = tx.queueSnapshot(ctx, row, name, requestedBy, RunOptions{Override: override})
-		return err
+		if run, err = tx.queueSnapshot(ctx, row, name, spec.RequestedBy, RunOptions{Override: spec.Override}); err != nil {
+			return err
+		}
+		return tx.addTags(ctx, ResourceSnapshot+":"+name, spec.Tags)
 	})
 	return run, err
 }
@@ -59,7 +80,9 @@ func (db *DB) newSnapshot(ctx context.Context, cluster Cluster, name, source str
 	} else if exists {
 		faults.add(CodeSnapshotExists, "name", fmt.Sprintf("There is already a snapshot %s. Choose another name.", name))
 	}
-	if t, _ := FindNodeType(cluster.NodeType); t.NoSnapshots {
+	if cluster.Cached() {
+		faults.add(CodeSnapshotUnsupported, "cluster", cachedUnsupported)
+	} else if t, _ := FindNodeType(cluster.NodeType); t.NoSnapshots {
 		faults.add(CodeSnapshotUnsupported, "cluster", fmt.Sprintf("Clusters of the node type %s cannot be backed up.", t.Name))
 	}
 	if len(faults) > 0 {
@@ -70,11 +93,26 @@ func (db *DB) newSnapshot(ctx context.Context, cluster Cluster, name, source str
 		Description: cluster.Description, Engine: cluster.Engine, EngineVersion: cluster.EngineVersion, NodeType: cluster.NodeType,
 		Shards: cluster.Shards, Replicas: cluster.Replicas, Port: cluster.Port, RetentionLimit: cluster.RetentionLimit,
 		SnapshotWindow: cluster.SnapshotWindow, AuthEnabled: cluster.Password != "", CreatedAt: db.Now(),
+		Grouped: cluster.Grouped, ParameterGroup: cluster.ParameterGroup, Attributes: cluster.Attributes, Node: cluster.SnapshottingNode(),
 	}
 	if err := db.with(ctx).Create(&snapshot).Error; err != nil {
 		return "", fmt.Errorf("write snapshot %s: %w", name, err)
 	}
 	return name, nil
+}
+
+// SnapshottingNode is the node that ElastiCache would name as the one that serves snapshots: the chosen one, else the first replica.
+func (c Cluster) SnapshottingNode() string {
+	var best Node
+	for _, n := range c.Nodes {
+		if n.Name == c.Attributes.SnapshottingNode {
+			return n.Name
+		}
+		if best.Name == "" || n.Role == RoleReplica && best.Role != RoleReplica {
+			best = n
+		}
+	}
+	return best.Name
 }
 
 // checkQuota counts the manual snapshots of the last 24 hours; failed ones do not count.
@@ -212,7 +250,7 @@ func (db *DB) RemoveSnapshotRow(ctx context.Context, name string) error {
 		if err := tx.with(ctx).Delete(&Snapshot{}, snapshot.ID).Error; err != nil {
 			return fmt.Errorf("remove snapshot %s: %w", name, err)
 		}
-		return nil
+		return tx.dropTags(ctx, ResourceSnapshot+":"+name)
 	})
 }
 

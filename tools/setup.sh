@@ -72,7 +72,7 @@ install_as_root() {
       missing+=(valkey-server) # this release has it: both can be launched
     fi
   done
-  for package in redis-server valkey-server; do
+  for package in redis-server valkey-server memcached; do
     installed "$package" || fresh+=("$package")
   done
 
@@ -120,9 +120,11 @@ elif have gcc && ! gcc -E -x c - <<<'#include <stdlib.h>' >/dev/null 2>&1; then
   need libc6-dev "SQLite is built with it"
 fi
 have redis-server || need redis-server "the nodes that Rekindle launches"
+have memcached || need memcached "the memcached nodes that Rekindle launches"
 if [ "$purpose" = test ]; then
   have git || need git "the tests' version check"
   { have redis-cli && have redis-check-rdb; } || need redis-tools "tests let it judge our RDB files"
+  have aws || need awscli "the ElastiCache API is tested with it"
   have chromium || have chromium-browser || have google-chrome || have google-chrome-stable || have chrome ||
     need chromium "the browser test"
   if have dpkg-query; then

@@ -9,7 +9,7 @@ import (
 type Node struct {
 	Name       string
 	Shard      int    // from 1
-	Role       string // "primary", "replica"
+	Role       string // "primary", "replica", "cache"
 	Endpoint   string // host:port
 	Status     string // "available", "starting", "loading", "syncing", "unreachable"...
 	UsedMemory int64
@@ -31,7 +31,7 @@ type Cluster struct {
 	Engine       string
 	Version      string
 	NodeType     string
-	Host         string // of the primary endpoint
+	Host         string // of the primary endpoint; of memcached: of the first node
 	Port         int
 	Shards       int
 	Replicas     int // per shard
@@ -46,6 +46,9 @@ type Cluster struct {
 	// Refusal then says why.
 	CanSnapshot bool
 	Refusal     string
+	CacheOnly   bool // memcached: nodes of their own, and nothing to back up
+	CanReboot   bool
+	CanFailOver bool // there is a replica that could take over
 
 	Tab           string // "nodes", "snapshots", "events", "connect"; empty: nodes
 	Nodes         []Node
@@ -62,12 +65,11 @@ type Cluster struct {
 type tab struct{ key, label, count string }
 
 func (p Cluster) tabs() []tab {
-	return []tab{
-		{"nodes", "Nodes", Count(p.NodeCount)},
-		{"snapshots", "Snapshots", Count(p.SnapshotCount)},
-		{"events", "Events", ""},
-		{"connect", "Connect", ""},
+	tabs := []tab{{"nodes", "Nodes", Count(p.NodeCount)}}
+	if !p.CacheOnly || p.SnapshotCount > 0 {
+		tabs = append(tabs, tab{"snapshots", "Snapshots", Count(p.SnapshotCount)})
 	}
+	return append(tabs, tab{"events", "Events", ""}, tab{"connect", "Connect", ""})
 }
 
 func (p Cluster) tab() string {
@@ -94,6 +96,13 @@ func (p Cluster) line() string {
 	return strings.Join(parts, " · ")
 }
 
+func (p Cluster) endpointLabel() string {
+	if p.CacheOnly {
+		return "Endpoint of the first node"
+	}
+	return "Primary endpoint"
+}
+
 func (p Cluster) endpoint() string { return p.Host + ":" + itoa(p.Port) }
 
 // cliCommand is how to connect from a terminal; the password is asked for, not put into the history.
@@ -107,6 +116,29 @@ func (p Cluster) cliCommand() string {
 		command += " --askpass"
 	}
 	return command
+}
+
+// versionCommand asks a node of memcached for its version: it needs no client.
+func (p Cluster) versionCommand() string {
+	return `printf 'version\r\nquit\r\n' | nc ` + p.Host + " " + itoa(p.Port)
+}
+
+// servers are all nodes, as clients of memcached take them.
+func (p Cluster) servers() string {
+	all := make([]string, len(p.Nodes))
+	for i, n := range p.Nodes {
+		all[i] = n.Endpoint
+	}
+	return strings.Join(all, ",")
+}
+
+func (p Cluster) memcachedExample() string {
+	quoted := make([]string, len(p.Nodes))
+	for i, n := range p.Nodes {
+		quoted[i] = `"` + n.Endpoint + `"`
+	}
+	return "from pymemcache.client.hash import HashClient\ncache = HashClient([" + strings.Join(quoted, ", ") +
+		"])\ncache.set(\"greeting\", \"hello\")\ncache.get(\"greeting\")"
 }
 
 // url is the address that most clients take.

@@ -64,6 +64,8 @@ type ClusterForm struct {
 	Source        *RestoreSource // restore
 	AuthKept      bool           // modify: there is a password (it is not changed here)
 	MaxCopies     int            // restore: 20 when zero
+	NoReplicas    bool           // modify: a cache cluster, which has none
+	CacheOnly     bool           // modify: memcached, of which only the description can be changed
 	Summary       FormSummary
 }
 
@@ -157,6 +159,16 @@ func (p ClusterForm) retention() string {
 // idAttrs are the attributes of the field for a cluster's name.
 func idAttrs() templ.Attributes {
 	return templ.Attributes{"maxlength": "40", "spellcheck": "false", "autocapitalize": "none", "required": true}
+}
+
+// replicas are the help and the attributes of the field for the number of replicas.
+func (p ClusterForm) replicas() (help string, attrs templ.Attributes) {
+	attrs = templ.Attributes{"class": "short", "inputmode": "numeric"}
+	if p.NoReplicas {
+		attrs["disabled"] = true
+		return "This is a cache cluster, which has no replicas. To have some, restore a snapshot of it into a new cluster.", attrs
+	}
+	return "0 to 5. Snapshots are taken from a replica when there is one.", attrs
 }
 
 func engineHelp(p ClusterForm) string {

@@ -8,7 +8,7 @@ type ClusterRow struct {
 	Description   string
 	Status        string
 	Kind          string // "launched" or "attached"
-	Engine        string // "redis", "valkey"
+	Engine        string // "redis", "valkey", "memcached"
 	EngineVersion string
 	NodeType      string
 	Nodes         int
@@ -18,6 +18,7 @@ type ClusterRow struct {
 	UsedMemory    int64
 	MaxMemory     int64 // 0: no limit, or not known
 	CanSnapshot   bool
+	CacheOnly     bool // memcached: there is nothing to back up
 }
 
 // Clusters is the list of clusters. Filters: q, status, engine. Sorted by: name, status, engine, node_type, nodes.
@@ -32,11 +33,11 @@ var clusterFilters = []Filter{
 	{Name: "status", Label: "Status", Options: []Option{
 		{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"},
 		{Value: "modifying", Label: "Modifying"}, {Value: "snapshotting", Label: "Snapshotting"},
-		{Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
+		{Value: "rebooting", Label: "Rebooting"}, {Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
 		{Value: "restore-failed", Label: "Restore failed"},
 		{Value: "unreachable", Label: "Unreachable"},
 	}},
-	{Name: "engine", Label: "Engine", Options: []Option{{Value: "redis", Label: "Redis"}, {Value: "valkey", Label: "Valkey"}}},
+	{Name: "engine", Label: "Engine", Options: []Option{{Value: "redis", Label: "Redis"}, {Value: "valkey", Label: "Valkey"}, {Value: "memcached", Label: "Memcached"}}},
 }
 
 // EngineText names an engine and its version: "Redis 7.0.15".
@@ -46,6 +47,8 @@ func EngineText(engine, version string) string {
 		engine = "Redis"
 	case "valkey":
 		engine = "Valkey"
+	case "memcached":
+		engine = "Memcached"
 	}
 	if version == "" {
 		return engine

@@ -29,7 +29,7 @@ type state struct {
 var states = map[string]state{
 	// clusters and nodes
 	"available": {"ok", "Available"}, "creating": {"busy", "Creating"}, "modifying": {"busy", "Modifying"},
-	"snapshotting": {"busy", "Snapshotting"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
+	"snapshotting": {"busy", "Snapshotting"}, "rebooting": {"busy", "Rebooting"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
 	"copying": {"busy", "Copying"}, "restore-failed": {"bad", "Restore failed"}, "create-failed": {"bad", "Create failed"},
 	"unreachable": {"bad", "Unreachable"}, "failed": {"bad", "Failed"}, "starting": {"busy", "Starting"},
 	"stopped": {"bad", "Stopped"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
@@ -40,7 +40,7 @@ var states = map[string]state{
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
 	// protection
 	Protected: {"ok", "Protected"}, NoSchedule: {"warn", "No schedule"}, LastFailed: {"bad", "Last failed"},
-	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"},
+	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"}, CacheOnly: {"idle", "Nothing to back up"},
 }
 
 func stateOf(status string) state {

@@ -15,6 +15,7 @@ type DeleteCluster struct {
 	ManualSnapshots    int
 	CanFinal           bool
 	NoFinalReason      string // a sentence, when no final snapshot can be taken
+	CacheOnly          bool   // memcached: there is nothing to back up
 	AWS                string
 }
 

@@ -9,6 +9,7 @@ const (
 	LastFailed   = "last-failed" // the newest attempt failed
 	Overdue      = "overdue"     // a window passed without a snapshot
 	FirstPending = "first-due"   // a schedule, the first snapshot is still to come
+	CacheOnly    = "cache-only"  // memcached: there is nothing to back up
 )
 
 // Protection is one cluster's row on the overview.
@@ -46,9 +47,13 @@ type Overview struct {
 
 // verdict answers the first question: can I get the data back, and how fresh is it?
 func (p Overview) verdict(now time.Time) (tone, title, text string) {
-	var restorable, well, pending, bad int
+	var total, restorable, well, pending, bad int
 	var oldest time.Time
 	for _, c := range p.Clusters {
+		if c.State == CacheOnly {
+			continue
+		}
+		total++
 		if c.Newest != nil {
 			restorable++
 			if oldest.IsZero() || c.Newest.At.Before(oldest) {
@@ -64,8 +69,9 @@ func (p Overview) verdict(now time.Time) (tone, title, text string) {
 			bad++
 		}
 	}
-	total := len(p.Clusters)
 	switch {
+	case total == 0:
+		return "idle", "There is nothing to be brought back.", "Memcached only caches: nothing of it is kept."
 	case restorable == total && total == 1:
 		title = "Yes: the cluster can be restored."
 	case restorable == total:
@@ -130,6 +136,8 @@ func verdictIcon(tone string) string {
 		return "shield-check"
 	case "bad":
 		return "shield-off"
+	case "idle":
+		return "info"
 	}
 	return "shield-alert"
 }

@@ -6,24 +6,22 @@ import "time"
 type RunList struct {
 	List     List
 	Rows     []Run
-	Kinds    []Option // for the filter; nil: the kinds known here
 	Clusters []Option // for the filter
 	Any      bool
 }
 
+// runKinds are all kinds of runs, as [Run.Kind] and the filter have them.
 var runKinds = []Option{
-	{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"},
-	{Value: "modify", Label: "Modify"}, {Value: "delete", Label: "Delete cluster"}, {Value: "delete-snapshot", Label: "Delete snapshot"},
+	{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"}, {Value: "modify", Label: "Modify"},
+	{Value: "reboot", Label: "Reboot"}, {Value: "failover", Label: "Failover"},
+	{Value: "delete-cluster", Label: "Delete cluster"}, {Value: "delete-snapshots", Label: "Delete snapshot"},
+	{Value: "copy", Label: "Copy"}, {Value: "export", Label: "Export"}, {Value: "import", Label: "Import"},
 	{Value: "verify", Label: "Verify"}, {Value: "rebuild", Label: "Rebuild catalog"},
 }
 
 func (p RunList) filters() []Filter {
-	kinds := p.Kinds
-	if kinds == nil {
-		kinds = runKinds
-	}
 	return []Filter{
-		{Name: "kind", Label: "Kind", Options: kinds},
+		{Name: "kind", Label: "Kind", Options: runKinds},
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
 			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},

@@ -41,7 +41,9 @@ func sampleRuns() []Run {
 		{ID: "410", Kind: "snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412 << 20,
 			Error: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
 		{ID: "409", Kind: "snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229 << 20, Result: "1.2 GB in 14 s, from replica orders-002."},
-		{ID: "408", Kind: "delete", Title: "Delete cluster staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
+		{ID: "407", Kind: "failover", Title: "Fail over orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(31 * time.Hour), FinishedAt: ago(31*time.Hour - time.Second)},
+		{ID: "406", Kind: "reboot", Title: "Reboot orders-002 of orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(32 * time.Hour), FinishedAt: ago(32*time.Hour - 3*time.Second)},
+		{ID: "408", Kind: "delete-cluster", Title: "Delete staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
 	}
 }
 
@@ -79,7 +81,7 @@ func sampleCluster() Cluster {
 		ARN: "arn:aws:elasticache:local:000000000000:replicationgroup:orders", Engine: "redis", Version: "7.0.15",
 		NodeType: "cache.m7g.large", Host: "127.0.0.1", Port: 6401, Shards: 1, Replicas: 1, AuthEnabled: true,
 		UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000, CreatedAt: ago(41 * 24 * time.Hour),
-		Schedule: sampleSchedule(), Running: []Run{sampleRun()}, CanSnapshot: true, NodeCount: 2, SnapshotCount: 9,
+		Schedule: sampleSchedule(), Running: []Run{sampleRun()}, CanSnapshot: true, NodeCount: 2, SnapshotCount: 9, CanReboot: true, CanFailOver: true,
 		PasswordKnown: true, Snapshots: sampleSnapshotRows()[1:2], Events: sampleEvents(), EventCount: 31,
 		Nodes: []Node{
 			{Name: "orders-001", Shard: 1, Role: "primary", Endpoint: "127.0.0.1:6401", Status: "available", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000},
@@ -170,11 +172,15 @@ func samplePages() []samplePage {
 	here := func(text string) Crumb { return Crumb{Text: text} }
 	home := sampleShell(NavOverview, "Overview", here("Overview"))
 	home.Poll = time.Second
+	home.AWS = sampleAWS("elasticache describe-replication-groups") + "\n" + sampleAWS("elasticache describe-cache-clusters", "--show-cache-clusters-not-in-replication-groups") +
+		"\n" + sampleAWS("elasticache describe-snapshots")
 	empty := sampleShell(NavOverview, "Overview", here("Overview"))
 	empty.RunningCount = 0
 	clusterShell := sampleShell(NavClusters, "orders", clusters, here("orders"))
 	clusterShell.Poll = time.Second
+	clusterShell.AWS = sampleAWS("elasticache describe-replication-groups", "--replication-group-id orders")
 	flashed := sampleShell(NavSnapshots, "Snapshots", here("Snapshots"))
+	flashed.AWS = sampleAWS("elasticache describe-snapshots")
 	flashed.Flash = Flash{"success", "3 snapshots are being deleted."}
 	list := func(path string, total int) List {
 		return List{Path: path, Query: url.Values{"status": {""}}, Sort: "-created", Page: 1, Size: 25, Total: total}
@@ -187,14 +193,15 @@ func samplePages() []samplePage {
 		{Cluster: "orders-copy-1", Status: "creating", State: FirstPending, Schedule: Schedule{Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 40, 0, 0, time.UTC)}},
 		{Cluster: "catalogue", Status: "available", State: NoSchedule, Newest: &LastSnapshot{Name: "before-migration", At: ago(4 * 24 * time.Hour), Bytes: 38 << 20}},
 		{Cluster: "orders", Status: "snapshotting", State: Protected, Newest: sampleSchedule().Last, Schedule: sampleSchedule()},
+		{Cluster: "pages", Status: "rebooting", State: CacheOnly},
 	}
 	counters := []Counter{
-		{"Clusters", 4, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
+		{"Clusters", 5, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
 		{"Snapshots", 128, "/snapshots", ""}, {"Manual", 11, "/snapshots?source=manual", ""}, {"Running", 2, "/runs?status=running", "busy"},
 	}
-	overview := Overview{Clusters: protections, Total: 4, Counters: counters, Running: []Run{sampleRun()}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
+	overview := Overview{Clusters: protections, Total: 5, Counters: counters, Running: []Run{sampleRun()}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
 	well := overview
-	well.Clusters, well.Total, well.Running = protections[3:], 1, nil
+	well.Clusters, well.Total, well.Running = protections[3:4], 1, nil
 	failed := sampleCluster()
 	failed.Status, failed.StatusReason, failed.CanSnapshot, failed.Running = "restore-failed", "The data needs 2.0 GB and cache.t4g.micro has 0.5 GB. Nothing was restored.", false, nil
 	failed.Refusal = "A cluster whose restore failed cannot be snapshotted."
@@ -217,6 +224,7 @@ func samplePages() []samplePage {
 		{ID: "orders", Description: "Orders of the shop", Status: "snapshotting", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), Newest: ago(9 * time.Hour), NewestName: "automatic.orders-2026-11-22-03-12", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, CanSnapshot: true},
 		{ID: "orders-copy-1", Status: "creating", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), MaxMemory: 6_854_000_000},
 		{ID: "old-shop", Description: "Was there before", Status: "unreachable", Kind: "attached", Engine: "redis", EngineVersion: "6.0.16", Nodes: 3, Newest: ago(3 * time.Hour), UsedMemory: 5 * gb},
+		{ID: "pages", Description: "Pages of the shop", Status: "rebooting", Kind: "launched", Engine: "memcached", EngineVersion: "1.6.18", NodeType: "cache.t4g.micro", Nodes: 3, UsedMemory: 411 << 20, MaxMemory: 3 * 512 << 20, CacheOnly: true},
 	}
 	runDetail := RunDetail{Run: sampleRun(), AskedBy: "admin", Steps: []RunStep{{ago(9 * time.Second), "Asked for by admin", ""}, {ago(8 * time.Second), "Chose replica orders-002: link up, 1.4 KB behind", "ok"}, {ago(8 * time.Second), "Reading part 1", ""}}, Events: sampleEvents()[:1]}
 	runFailed := RunDetail{Run: sampleRuns()[2]}
@@ -225,13 +233,13 @@ func samplePages() []samplePage {
 	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
 	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, AutomaticSnapshots: 7, ManualSnapshots: 2, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
 
-	return []samplePage{
+	return append(sampleAPIPages(), []samplePage{
 		{"sign-in", SignInPage(SignIn{Next: "/"})},
 		{"sign-in-wrong", SignInPage(SignIn{User: "admin", Next: "/", Error: "User and password do not belong together. Four more attempts are left.", Theme: "dark"})},
 		{"overview", OverviewPage(home, overview)},
 		{"overview-well", OverviewPage(sampleShell(NavOverview, "Overview", here("Overview")), well)},
 		{"overview-empty", OverviewPage(empty, Overview{})},
-		{"clusters", ClustersPage(sampleShell(NavClusters, "Clusters", here("Clusters")), Clusters{List: List{Path: "/clusters", Sort: "name", Page: 1, Size: 25, Total: 4}, Rows: clusterRows, Any: true})},
+		{"clusters", ClustersPage(commanded(sampleShell(NavClusters, "Clusters", here("Clusters")), "elasticache describe-replication-groups"), Clusters{List: List{Path: "/clusters", Sort: "name", Page: 1, Size: 25, Total: 5}, Rows: clusterRows, Any: true})},
 		{"clusters-empty", ClustersPage(sampleShell(NavClusters, "Clusters", here("Clusters")), Clusters{})},
 		{"cluster", ClusterPage(clusterShell, sampleCluster())},
 		{"cluster-snapshots", ClusterPage(clusterShell, withTab("snapshots"))},
@@ -256,17 +264,17 @@ func samplePages() []samplePage {
 		{"snapshot-damaged", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("damaged"))},
 		{"snapshot-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteOne)},
 		{"snapshots-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteMany)},
-		{"runs", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{List: list("/runs", 412), Rows: sampleRuns(), Any: true})},
+		{"runs", RunsPage(commanded(sampleShell(NavActivity, "Activity", here("Activity")), "elasticache describe-events", "--duration 1440"), RunList{List: list("/runs", 412), Rows: sampleRuns(), Any: true})},
 		{"runs-empty", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{})},
-		{"run", RunPage(sampleShell(NavActivity, "Run 412", Crumb{"Activity", "/runs"}, here("412")), runDetail)},
+		{"run", RunPage(commanded(sampleShell(NavActivity, "Run 412", Crumb{"Activity", "/runs"}, here("412")), "elasticache describe-events", "--duration 1440"), runDetail)},
 		{"run-failed", RunPage(sampleShell(NavActivity, "Run 410", Crumb{"Activity", "/runs"}, here("410")), runFailed)},
 		{"run-done", RunPage(sampleShell(NavActivity, "Run 409", Crumb{"Activity", "/runs"}, here("409")), runDone)},
-		{"events", EventsPage(sampleShell(NavEvents, "Events", here("Events")), EventList{List: list("/events", 5), Rows: sampleEvents(), Any: true})},
+		{"events", EventsPage(commanded(sampleShell(NavEvents, "Events", here("Events")), "elasticache describe-events", "--duration 1440"), EventList{List: list("/events", 5), Rows: sampleEvents(), Any: true})},
 		{"events-empty", EventsPage(sampleShell(NavEvents, "Events", here("Events")), EventList{})},
-		{"settings", SettingsPage(sampleShell(NavSettings, "Settings", here("Settings")), settings)},
+		{"settings", SettingsPage(commanded(sampleShell(NavSettings, "Settings", here("Settings")), "sts get-caller-identity"), settings)},
 		{"settings-wrong", SettingsPage(sampleShell(NavSettings, "Settings", here("Settings")), settingsWrong)},
 		{"error-404", ErrorPage(sampleShell("", "Not found", here("Not found")), ErrorInfo{Status: 404})},
 		{"error-500", ErrorPage(sampleShell("", "Error", here("Error")), ErrorInfo{Status: 500, RequestID: "req-01JD8-4KXM"})},
 		{"error-403-out", ErrorPage(Shell{Title: "Not allowed"}, ErrorInfo{Status: 403, RequestID: "req-01JD8-4KXN"})},
-	}
+	}...)
 }

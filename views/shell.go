@@ -53,6 +53,8 @@ type Shell struct {
 	Path string
 	// Poll, when not zero, lets the page ask for itself again after so long, to follow running work.
 	Poll time.Duration
+	// AWS is the command that shows what the page shows, at the end of it; empty where the page has one of its own.
+	AWS string
 }
 
 // Crumb is one step of the breadcrumbs; the last has no Href.

@@ -1,42 +1,38 @@
 package web
 
 import (
+	"fmt"
+	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
 	"rekindle/models"
 )
 
-// This file writes the commands of the AWS command line that would do at ElastiCache what the console does here. They are shown
-// beside each action and never run.
-//
-// ElastiCache has two kinds of what Rekindle calls a cluster: a cache cluster of one node and a replication group. Replicas,
-// Valkey and AUTH (which comes with encryption in transit) exist only in replication groups.
+// This file writes the commands of the AWS command line that do what the console does. They are shown and never run here. Each works when it
+// is pasted into a shell: it names Rekindle as the endpoint, for without that it would go to Amazon. awsdescribe.go has those that only look.
 
-// awsTarget is a cluster as far as ElastiCache tells its kinds apart.
+// awsCLI writes commands for whoever reaches the API at this endpoint.
+type awsCLI struct{ endpoint string }
+
+// aws writes commands for the person who asks.
+func (s *server) aws(r *http.Request) awsCLI { return awsCLI{s.endpoint(r)} }
+
+// awsTarget is a cluster as far as a command has to name it: as a replication group or as a cache cluster. Those that the console makes
+// are replication groups.
 type awsTarget struct {
-	ID       string
-	Engine   string
-	Replicas int
-	Auth     bool
+	ID      string
+	Grouped bool
 }
 
-func awsTargetOf(c models.Cluster) awsTarget {
-	return awsTarget{ID: c.Name, Engine: c.Engine, Replicas: c.Replicas, Auth: c.Password != ""}
-}
-
-func (t awsTarget) group() bool { return t.Replicas > 0 || t.Engine == "valkey" || t.Auth }
+func awsTargetOf(c models.Cluster) awsTarget { return awsTarget{ID: c.Name, Grouped: c.Grouped} }
 
 // option is how a command names the cluster.
-func (t awsTarget) option() string {
-	if t.group() {
-		return "--replication-group-id"
-	}
-	return "--cache-cluster-id"
-}
+func (t awsTarget) option() string { return "--" + t.noun() + "-id" }
 
 func (t awsTarget) noun() string {
-	if t.group() {
+	if t.Grouped {
 		return "replication-group"
 	}
 	return "cache-cluster"
@@ -45,14 +41,15 @@ func (t awsTarget) noun() string {
 // awsCommand is one command: each call adds a line.
 type awsCommand struct{ lines []string }
 
-func awsDo(action string) *awsCommand {
-	return &awsCommand{lines: []string{"aws elasticache " + action}}
+// do begins a command, such as "elasticache create-snapshot".
+func (a awsCLI) do(operation string) *awsCommand {
+	c := &awsCommand{lines: []string{"aws " + operation}}
+	return c.with("--endpoint-url", a.endpoint)
 }
 
 // with adds an option with its value, quoted for a shell.
 func (c *awsCommand) with(option, value string) *awsCommand {
-	c.lines = append(c.lines, option+" "+shellQuote(value))
-	return c
+	return c.flag(option + " " + shellQuote(value))
 }
 
 // flag adds text that is to reach the shell as it is.
@@ -62,6 +59,15 @@ func (c *awsCommand) flag(text string) *awsCommand {
 }
 
 func (c *awsCommand) String() string { return strings.Join(c.lines, " \\\n  ") }
+
+// forEach repeats commands, in which a variable stands for each of the words.
+func forEach(variable string, words []string, commands string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		quoted[i] = shellQuote(word)
+	}
+	return "for " + variable + " in " + strings.Join(quoted, " ") + "; do\n" + commands + "\ndone"
+}
 
 // shellQuote makes one word of any text, for sh and its relatives.
 func shellQuote(s string) string {
@@ -86,34 +92,25 @@ func awsVersion(version string) string {
 	return parts[0] + "." + parts[1]
 }
 
-// awsCreate creates the clusters of a specification, empty or from a snapshot. A password is never written out.
-func awsCreate(spec models.ClusterSpec) string {
+// create creates the clusters of a specification, empty or from a snapshot. A password is never written out, and the shell refuses
+// the command as long as the variable for it is empty.
+func (a awsCLI) create(spec models.ClusterSpec) string {
 	names := models.NumberedNames(orPlaceholder(spec.Name, "NAME"), max(spec.Copies, 1))
-	target := awsTarget{Engine: spec.Engine.Name, Replicas: spec.Replicas, Auth: spec.Auth != models.AuthNone && spec.Auth != ""}
-	c := awsDo("create-" + target.noun())
+	c := a.do("elasticache create-replication-group")
 	if len(names) == 1 {
-		c.with(target.option(), names[0])
+		c.with("--replication-group-id", names[0])
 	} else {
-		c.flag(target.option() + ` "$id"`)
+		c.flag(`--replication-group-id "$id"`)
 	}
-	if target.group() {
-		description := spec.Description
-		if description == "" {
-			description = spec.Name // ElastiCache insists on one
-		}
-		c.with("--replication-group-description", orPlaceholder(description, "NAME"))
-	}
+	description := orPlaceholder(spec.Description, spec.Name) // ElastiCache insists on one
+	c.with("--replication-group-description", orPlaceholder(description, "NAME"))
 	c.with("--engine", spec.Engine.Name).with("--engine-version", awsVersion(spec.Engine.Version)).with("--cache-node-type", spec.NodeType)
-	if target.group() {
-		c.with("--num-cache-clusters", strconv.Itoa(spec.Replicas+1))
-	} else {
-		c.with("--num-cache-nodes", "1")
-	}
+	c.with("--num-cache-clusters", strconv.Itoa(spec.Replicas+1))
 	if spec.Port != 0 {
 		c.with("--port", strconv.Itoa(spec.Port))
 	}
-	if target.Auth {
-		c.flag(`--transit-encryption-enabled --auth-token "$AUTH_TOKEN"`)
+	if spec.Auth != models.AuthNone && spec.Auth != "" {
+		c.flag(`--auth-token "${AUTH_TOKEN:?}"`)
 	}
 	c.with("--snapshot-retention-limit", strconv.Itoa(spec.Retention))
 	if spec.Retention > 0 && !spec.Window.IsZero() {
@@ -125,16 +122,36 @@ func awsCreate(spec models.ClusterSpec) string {
 	if len(names) == 1 {
 		return c.String()
 	}
-	return "for id in " + strings.Join(quoteAll(names), " ") + "; do\n" + c.String() + "\ndone"
+	return forEach("id", names, c.String())
 }
 
-// awsModify changes a cluster; what is nil stays.
-func awsModify(cluster models.Cluster, spec models.ModifySpec) string {
+// createFromFiles creates a cluster of RDB files in S3, which is how ElastiCache imports.
+func (a awsCLI) createFromFiles(cluster string, sources []string) string {
+	cluster = orPlaceholder(cluster, "CLUSTER")
+	c := a.do("elasticache create-replication-group").with("--replication-group-id", cluster).with("--replication-group-description", cluster).
+		flag("--engine redis").flag("--cache-node-type NODE_TYPE")
+	var arns []string
+	for _, source := range sources {
+		source = strings.TrimSpace(source)
+		if u, err := url.Parse(source); err == nil && u.Scheme == "s3" && u.Host != "" {
+			arns = append(arns, shellQuote("arn:aws:s3:::"+u.Host+u.Path))
+		} else if strings.HasPrefix(source, "arn:aws:s3:::") {
+			arns = append(arns, shellQuote(source))
+		}
+	}
+	if len(arns) == 0 {
+		arns = []string{"arn:aws:s3:::BUCKET/FILE.rdb"}
+	}
+	return c.flag("--snapshot-arns " + strings.Join(arns, " ")).String()
+}
+
+// modify changes a cluster; what is nil stays. When nothing changes there is no command.
+func (a awsCLI) modify(cluster models.Cluster, spec models.ModifySpec) string {
 	target := awsTargetOf(cluster)
 	var commands []string
-	c := awsDo("modify-"+target.noun()).with(target.option(), target.ID)
+	c := a.do("elasticache modify-"+target.noun()).with(target.option(), target.ID)
 	before := len(c.lines)
-	if spec.Description != nil && target.group() {
+	if spec.Description != nil && target.Grouped { // a cache cluster has none
 		c.with("--replication-group-description", orPlaceholder(*spec.Description, target.ID))
 	}
 	if spec.NodeType != nil {
@@ -143,52 +160,85 @@ func awsModify(cluster models.Cluster, spec models.ModifySpec) string {
 	if spec.Retention != nil {
 		c.with("--snapshot-retention-limit", strconv.Itoa(*spec.Retention))
 	}
-	if spec.Window != nil && !spec.Window.IsZero() {
-		c.with("--snapshot-window", spec.Window.String())
+	if spec.Window != nil {
+		window := *spec.Window
+		if window.IsZero() { // no preference, which a command cannot say
+			window = models.PickWindow(cluster.Name)
+		}
+		c.with("--snapshot-window", window.String())
 	}
 	if len(c.lines) > before {
 		commands = append(commands, c.flag("--apply-immediately").String())
 	}
 	if spec.Replicas != nil && *spec.Replicas != cluster.Replicas {
+		if spec.NodeType != nil {
+			commands = append(commands, a.await(target))
+		}
 		action := "increase-replica-count"
 		if *spec.Replicas < cluster.Replicas {
 			action = "decrease-replica-count"
 		}
-		commands = append(commands, awsDo(action).with("--replication-group-id", target.ID).
+		commands = append(commands, a.do("elasticache "+action).with("--replication-group-id", target.ID).
 			with("--new-replica-count", strconv.Itoa(*spec.Replicas)).flag("--apply-immediately").String())
 	}
-	return strings.Join(commands, "\n")
+	return strings.Join(commands, " &&\n")
 }
 
-func awsDeleteCluster(target awsTarget, finalSnapshot string) string {
-	c := awsDo("delete-"+target.noun()).with(target.option(), target.ID)
+// await waits until a cluster is available: only then it takes the next command.
+func (a awsCLI) await(target awsTarget) string {
+	return a.do("elasticache wait "+target.noun()+"-available").with(target.option(), target.ID).String()
+}
+
+func (a awsCLI) deleteCluster(target awsTarget, finalSnapshot string) string {
+	c := a.do("elasticache delete-"+target.noun()).with(target.option(), target.ID)
 	if finalSnapshot != "" {
 		c.with("--final-snapshot-identifier", finalSnapshot)
 	}
 	return c.String()
 }
 
-func awsCreateSnapshot(target awsTarget, name string) string {
-	return awsDo("create-snapshot").with("--snapshot-name", orPlaceholder(name, "NAME")).with(target.option(), orPlaceholder(target.ID, "CLUSTER")).String()
+// reboot restarts some nodes of a cluster. Those of a replication group count as cache clusters of one node each, and go one after the other.
+func (a awsCLI) reboot(cluster models.Cluster, nodes []string) string {
+	if !cluster.Grouped {
+		var ids []string
+		for i, n := range cluster.Nodes {
+			for _, name := range nodes {
+				if n.Name == name {
+					ids = append(ids, fmt.Sprintf("%04d", i+1))
+				}
+			}
+		}
+		return a.do("elasticache reboot-cache-cluster").with("--cache-cluster-id", cluster.Name).flag("--cache-node-ids-to-reboot " + strings.Join(ids, " ")).String()
+	}
+	if len(nodes) == 1 {
+		return a.do("elasticache reboot-cache-cluster").with("--cache-cluster-id", nodes[0]).flag("--cache-node-ids-to-reboot 0001").String()
+	}
+	one := a.do("elasticache reboot-cache-cluster").flag(`--cache-cluster-id "$id"`).flag("--cache-node-ids-to-reboot 0001").String()
+	return forEach("id", nodes, one+" &&\n"+a.do("elasticache wait cache-cluster-available").flag(`--cache-cluster-id "$id"`).String())
 }
 
-func awsDescribeSnapshot(name string) string {
-	return awsDo("describe-snapshots").with("--snapshot-name", name).String()
+func (a awsCLI) failOver(cluster string) string {
+	return a.do("elasticache test-failover").with("--replication-group-id", cluster).with("--node-group-id", "0001").String()
 }
 
-func awsDeleteSnapshots(names []string) string {
+func (a awsCLI) createSnapshot(target awsTarget, name string) string {
+	return a.do("elasticache create-snapshot").with("--snapshot-name", orPlaceholder(name, "NAME")).with(target.option(), orPlaceholder(target.ID, "CLUSTER")).String()
+}
+
+// copySnapshot copies a snapshot, or exports it with a bucket.
+func (a awsCLI) copySnapshot(source, name, bucket string) string {
+	c := a.do("elasticache copy-snapshot").with("--source-snapshot-name", source).with("--target-snapshot-name", orPlaceholder(name, "NAME"))
+	if bucket != "" {
+		c.with("--target-bucket", bucket)
+	}
+	return c.String()
+}
+
+func (a awsCLI) deleteSnapshots(names []string) string {
 	if len(names) == 1 {
-		return awsDo("delete-snapshot").with("--snapshot-name", names[0]).String()
+		return a.do("elasticache delete-snapshot").with("--snapshot-name", names[0]).String()
 	}
-	return "for name in " + strings.Join(quoteAll(names), " ") + "; do\n" + awsDo("delete-snapshot").flag(`--snapshot-name "$name"`).String() + "\ndone"
-}
-
-func quoteAll(words []string) []string {
-	quoted := make([]string, len(words))
-	for i, word := range words {
-		quoted[i] = shellQuote(word)
-	}
-	return quoted
+	return forEach("name", names, a.do("elasticache delete-snapshot").flag(`--snapshot-name "$name"`).String())
 }
 
 func orPlaceholder(s, placeholder string) string {

@@ -179,9 +179,22 @@ func (s *server) modifyPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	form := url.Values{"description": {cluster.Description}, "node_type": {cluster.NodeType}, "replicas": {strconv.Itoa(cluster.Replicas)}}
 	setSchedule(form, cluster.RetentionLimit, cluster.SnapshotWindow, cluster.WindowChosen)
+	return s.showClusterForm(w, r, readModifyForm(cluster, form))
+}
+
+// readModifyForm reads what is to change of a cluster. The form of a cache cluster leaves out what cannot be changed of it.
+func readModifyForm(cluster models.Cluster, form url.Values) clusterForm {
+	if !cluster.Grouped {
+		form = maps.Clone(form)
+		for name, value := range map[string]string{"node_type": cluster.NodeType, "replicas": strconv.Itoa(cluster.Replicas)} {
+			if !form.Has(name) {
+				form.Set(name, value)
+			}
+		}
+	}
 	f := readClusterForm(modeModify, form)
 	f.cluster = cluster
-	return s.showClusterForm(w, r, f)
+	return f
 }
 
 // setSchedule fills the form's fields with a schedule.
@@ -208,10 +221,11 @@ func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := readClusterForm(modeModify, form)
-	if f.cluster, err = s.db.Cluster(r.Context(), r.PathValue("id")); err != nil {
+	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err != nil {
 		return err
 	}
+	f := readModifyForm(cluster, form)
 	if len(f.wrong) > 0 {
 		return s.showClusterForm(w, r, f)
 	}
@@ -288,16 +302,16 @@ func (s *server) modifySummary(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f := readClusterForm(modeModify, form)
-	if f.cluster, err = s.db.Cluster(r.Context(), r.PathValue("id")); err != nil {
+	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err != nil {
 		return err
 	}
-	return s.showSummary(w, r, f)
+	return s.showSummary(w, r, readModifyForm(cluster, form))
 }
 
 // showClusterForm shows the form, and with mistakes says so in its status.
 func (s *server) showClusterForm(w http.ResponseWriter, r *http.Request, f clusterForm) error {
-	props, err := s.clusterFormProps(r.Context(), f)
+	props, err := s.clusterFormProps(r.Context(), f, s.aws(r))
 	if err != nil {
 		return err
 	}
@@ -323,7 +337,7 @@ func formPlace(f clusterForm) place {
 
 // showSummary answers what the form would do as it stands: to htmx the summary alone, to a browser without scripts the whole form.
 func (s *server) showSummary(w http.ResponseWriter, r *http.Request, f clusterForm) error {
-	props, err := s.clusterFormProps(r.Context(), f)
+	props, err := s.clusterFormProps(r.Context(), f, s.aws(r))
 	if err != nil {
 		return err
 	}
@@ -334,8 +348,9 @@ func (s *server) showSummary(w http.ResponseWriter, r *http.Request, f clusterFo
 	return s.page(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) })
 }
 
-func (s *server) clusterFormProps(ctx context.Context, f clusterForm) (views.ClusterForm, error) {
+func (s *server) clusterFormProps(ctx context.Context, f clusterForm, aws awsCLI) (views.ClusterForm, error) {
 	props := views.ClusterForm{Mode: f.mode, ID: f.cluster.Name, MaxCopies: models.MaxCopies, AuthKept: f.cluster.Password != "",
+		CacheOnly: f.cluster.Cached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
 		Fields: views.Fields{Values: maps.Clone(f.values), Errors: f.wrong}}
 	at := formPlace(f)
 	props.Action, props.CancelHref = at.path, at.crumbs[len(at.crumbs)-1].Href
@@ -362,7 +377,7 @@ func (s *server) clusterFormProps(ctx context.Context, f clusterForm) (views.Clu
 	for _, e := range engines {
 		props.Engines = append(props.Engines, views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)})
 	}
-	if props.Summary, err = s.summary(ctx, f); err != nil {
+	if props.Summary, err = s.summary(ctx, f, aws); err != nil {
 		return props, err
 	}
 	if f.mode != modeModify && len(engines) == 0 {

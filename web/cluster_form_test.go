@@ -126,7 +126,7 @@ func TestAGivenPasswordIsNeverEchoed(t *testing.T) {
 	}
 	const password = "a-good-password-of-mine"
 	c.postForm("/clusters/new", with(good, "auth", "given", "password", password, "retention", "x")).is(http.StatusUnprocessableEntity).doesNotSay(password)
-	c.htmx(http.MethodPost, "/clusters/summary", with(good, "auth", "given", "password", password)).is(http.StatusOK).doesNotSay(password).says(`--auth-token "$AUTH_TOKEN"`)
+	c.htmx(http.MethodPost, "/clusters/summary", with(good, "auth", "given", "password", password)).is(http.StatusOK).doesNotSay(password).says(`--auth-token "${AUTH_TOKEN:?}"`)
 	c.postForm("/clusters/new", with(good, "auth", "given", "password", password)).redirects("/clusters/orders")
 	if got := c.find("orders").Password.Reveal(); got != password {
 		t.Errorf("the password is %q", got)

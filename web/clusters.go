@@ -18,7 +18,7 @@ import (
 var (
 	clustersCrumb  = views.Crumb{Text: "Clusters", Href: "/clusters"}
 	clusterListing = listing{filters: []string{"status", "engine"}, order: "name",
-		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "type": "node_type", "newest": "", "memory": ""}}
+		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "nodes", "newest": "", "memory": ""}}
 )
 
 // clusterAddress is where a cluster's page is.
@@ -68,21 +68,22 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 		props.Rows = append(props.Rows, views.ClusterRow{
 			ID: c.Name, Description: c.Description, Status: string(c.Status), Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
 			NodeType: c.NodeType, Nodes: len(c.Nodes), Schedule: presentSchedule(c, latest), Newest: latest.CreatedAt, NewestName: latest.Name,
-			UsedMemory: usedMemory(c), MaxMemory: c.MaxMemory(), CanSnapshot: can,
+			UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), CanSnapshot: can, CacheOnly: c.Cached(),
 		})
-		switch c.Status {
-		case models.ClusterCreating, models.ClusterModifying, models.ClusterSnapshotting, models.ClusterDeleting:
-			busy = true
-		}
+		busy = busy || inMotion(c.Status)
 	}
-	return s.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy}, func(shell views.Shell) templ.Component {
+	return s.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, aws: s.aws(r).clusters()}, func(shell views.Shell) templ.Component {
 		return views.ClustersPage(shell, props)
 	})
 }
 
-func usedMemory(c models.Cluster) int64 {
-	primary, _ := c.Primary()
-	return primary.UsedMemory
+// inMotion tells whether a cluster will be in another state soon, by what is done to it now.
+func inMotion(status models.ClusterStatus) bool {
+	switch status {
+	case models.ClusterCreating, models.ClusterModifying, models.ClusterSnapshotting, models.ClusterRebooting, models.ClusterDeleting:
+		return true
+	}
+	return false
 }
 
 // inTab is how many snapshots and events a cluster's page shows; the lists have all.
@@ -116,6 +117,14 @@ func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed.
 	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active}
+	switch target := awsTargetOf(cluster); props.Tab {
+	case "snapshots":
+		at.aws = s.aws(r).snapshots(target, "", "")
+	case "events":
+		at.aws = s.aws(r).events(target)
+	default:
+		at.aws = s.aws(r).cluster(target)
+	}
 	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.ClusterPage(shell, props) })
 }
 
@@ -123,12 +132,13 @@ func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, Shards: c.Shards, Replicas: c.Replicas,
-		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "", MaxMemory: c.MaxMemory(), Keys: -1, CreatedAt: c.CreatedAt,
-		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes),
+		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
+		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(),
+		CanReboot: c.Status == models.ClusterAvailable, CanFailOver: c.Status == models.ClusterAvailable && hasReplica(c),
 	}
 	props.CanSnapshot, props.Refusal = canSnapshot(c)
-	if primary, found := c.Primary(); found {
-		props.Host, props.Port, props.UsedMemory, props.Keys = primary.Host, primary.Port, primary.UsedMemory, knownKeys(primary)
+	if first, found := firstNode(c); found {
+		props.Host, props.Port = first.Host, first.Port
 	}
 	return props
 }
@@ -166,10 +176,7 @@ func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error
 // askDeleteCluster shows what goes and what stays, and asks for the name.
 func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
-	props := views.DeleteCluster{ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: -1}
-	if primary, found := cluster.Primary(); found {
-		props.Keys = knownKeys(primary)
-	}
+	props := views.DeleteCluster{ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
 	automatic, err := s.db.AutomaticSnapshots(ctx, cluster.ID)
 	if err != nil {
 		return err
@@ -192,13 +199,8 @@ func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluste
 	if form.Get("final") == "" {
 		final = ""
 	}
-	props.AWS = awsDeleteCluster(awsTargetOf(cluster), final)
-	at := place{title: "Delete", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb, {Text: cluster.Name, Href: clusterAddress(cluster.Name)}}}
-	draw := func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	props.AWS = s.aws(r).deleteCluster(awsTargetOf(cluster), final)
+	return s.confirm(w, r, cluster, "Delete", wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })
 }
 
 func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {

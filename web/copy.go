@@ -60,7 +60,7 @@ func (s *server) suggestCopyName(r *http.Request, snapshot models.Snapshot) (str
 
 func (s *server) askCopy(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
 	props := views.CopySnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), OwnStore: s.jobs.StoreLocation(),
-		AWS:    awsCopySnapshot(snapshot.Name, form.Get("name"), ""),
+		AWS:    s.aws(r).copySnapshot(snapshot.Name, form.Get("name"), ""),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
 	at := place{title: "Copy", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
 	draw := func(shell views.Shell) templ.Component { return views.CopySnapshotPage(shell, props) }
@@ -109,7 +109,7 @@ const filesShown = 10
 
 func (s *server) askExport(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
 	props := views.ExportSnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), Shards: max(1, len(snapshot.Parts)),
-		AWS:    awsCopySnapshot(snapshot.Name, form.Get("name"), orPlaceholder(bucketOf(form.Get("store")), "BUCKET")),
+		AWS:    s.aws(r).copySnapshot(snapshot.Name, form.Get("name"), orPlaceholder(bucketOf(form.Get("store")), "BUCKET")),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
 	for shard := 1; shard <= min(props.Shards, filesShown); shard++ {
 		props.Files = append(props.Files, models.ExportedObject(orPlaceholder(form.Get("name"), "NAME"), shard))
@@ -144,15 +144,6 @@ func (s *server) exportSnapshot(w http.ResponseWriter, r *http.Request) error {
 	return s.askExport(w, r, snapshot, form, wrong)
 }
 
-// awsCopySnapshot copies a snapshot, or exports it with a bucket.
-func awsCopySnapshot(source, name, bucket string) string {
-	c := awsDo("copy-snapshot").with("--source-snapshot-name", source).with("--target-snapshot-name", orPlaceholder(name, "NAME"))
-	if bucket != "" {
-		c.with("--target-bucket", bucket)
-	}
-	return c.String()
-}
-
 // bucketOf is the bucket of an s3:// address.
 func bucketOf(store string) string {
 	u, err := url.Parse(strings.TrimSpace(store))
@@ -160,24 +151,6 @@ func bucketOf(store string) string {
 		return ""
 	}
 	return u.Host
-}
-
-// awsImport creates a cluster of RDB files in S3, which is how ElastiCache imports.
-func awsImport(cluster string, sources []string) string {
-	c := awsDo("create-replication-group").with("--replication-group-id", orPlaceholder(cluster, "CLUSTER")).
-		with("--replication-group-description", orPlaceholder(cluster, "CLUSTER")).flag("--engine redis --cache-node-type NODE_TYPE")
-	var arns []string
-	for _, source := range sources {
-		if u, err := url.Parse(strings.TrimSpace(source)); err == nil && u.Scheme == "s3" && u.Host != "" {
-			arns = append(arns, shellQuote("arn:aws:s3:::"+u.Host+u.Path))
-		} else if strings.HasPrefix(source, "arn:aws:s3:::") {
-			arns = append(arns, shellQuote(strings.TrimSpace(source)))
-		}
-	}
-	if len(arns) == 0 {
-		arns = []string{"arn:aws:s3:::BUCKET/FILE.rdb"}
-	}
-	return c.flag("--snapshot-arns " + strings.Join(arns, " ")).String()
 }
 
 // moveTitle says what a copy, an export or an import does.

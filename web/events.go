@@ -22,7 +22,11 @@ func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
 	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	return s.page(w, r, place{title: "Events", active: views.NavEvents}, func(shell views.Shell) templ.Component {
+	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"), events)
+	if err != nil {
+		return err
+	}
+	return s.page(w, r, place{title: "Events", active: views.NavEvents, aws: s.aws(r).events(target)}, func(shell views.Shell) templ.Component {
 		return views.EventsPage(shell, props)
 	})
 }

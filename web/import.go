@@ -42,7 +42,7 @@ func (s *server) askImport(w http.ResponseWriter, r *http.Request, form url.Valu
 	if err != nil {
 		return err
 	}
-	props := views.ImportSnapshot{Upload: upload, Clusters: clusters, Limit: s.maxUpload, AWS: awsImport(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
+	props := views.ImportSnapshot{Upload: upload, Clusters: clusters, Limit: s.maxUpload, AWS: s.aws(r).createFromFiles(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"cluster": form.Get("cluster"), "name": form.Get("name"), "sources": form.Get("sources")}}}
 	at := place{title: "Import", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, path: importPath}
 	draw := func(shell views.Shell) templ.Component { return views.ImportSnapshotPage(shell, props) }

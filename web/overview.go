@@ -58,7 +58,9 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	props.SnapshotCount, props.StoredBytes, props.FreeBytes = storage.Snapshots, storage.Stored, storage.Stored-storage.Billable
 	props.MonthlyCost = money(settings, float64(storage.Billable)/gigabyte*settings.Price)
-	return s.page(w, r, place{title: "Overview", active: views.NavOverview, follow: active}, func(shell views.Shell) templ.Component {
+	aws := s.aws(r)
+	at := place{title: "Overview", active: views.NavOverview, follow: active, aws: aws.clusters() + "\n" + aws.snapshots(awsTarget{}, "", "")}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.OverviewPage(shell, props)
 	})
 }
@@ -71,6 +73,8 @@ func (s *server) protection(ctx context.Context, cluster models.Cluster, newest 
 	}
 	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Newest: schedule.Last, Schedule: schedule, State: views.Protected}
 	switch {
+	case cluster.Cached():
+		row.State = views.CacheOnly
 	case !schedule.Failed.IsZero():
 		row.State, row.Reason = views.LastFailed, schedule.FailedReason
 	case !schedule.Enabled:
@@ -101,7 +105,7 @@ func overdue(cluster models.Cluster, newest models.Snapshot, now time.Time) bool
 }
 
 func badness(p views.Protection) int {
-	return slices.Index([]string{views.Protected, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
+	return slices.Index([]string{views.CacheOnly, views.Protected, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
 }
 
 // counters are numbers that lead to the lists they count.

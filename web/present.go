@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +35,10 @@ func runTitle(run models.Run) string {
 		return "Restore " + run.SnapshotName + " into " + run.ClusterName
 	case models.RunModify:
 		return "Modify " + run.ClusterName
+	case models.RunReboot:
+		return "Reboot " + rebooted(run)
+	case models.RunFailover:
+		return "Fail over " + run.ClusterName
 	case models.RunDelete:
 		return "Delete " + run.ClusterName
 	case models.RunSnapshot:
@@ -48,6 +53,18 @@ func runTitle(run models.Run) string {
 		return "Rebuild the catalog from the store"
 	}
 	return string(run.Kind) + " " + run.ClusterName
+}
+
+// rebooted says what a reboot restarts: one node, or so many.
+func rebooted(run models.Run) string {
+	options, err := run.ReadOptions()
+	switch {
+	case err != nil || len(options.RebootNodes) == 0:
+		return run.ClusterName
+	case len(options.RebootNodes) == 1:
+		return options.RebootNodes[0] + " of " + run.ClusterName
+	}
+	return views.Plural(len(options.RebootNodes), "node") + " of " + run.ClusterName
 }
 
 // presentRun computes rate and time left from what the run has reported so far.
@@ -162,6 +179,58 @@ func presentNodes(nodes []models.Node) []views.Node {
 	return shown
 }
 
+// usedMemory is what the data takes up: on the primary, or on all nodes where each has its own.
+func usedMemory(c models.Cluster) int64 {
+	if !c.Cached() {
+		primary, _ := c.Primary()
+		return primary.UsedMemory
+	}
+	var sum int64
+	for _, n := range c.Nodes {
+		sum += n.UsedMemory
+	}
+	return sum
+}
+
+// maxMemory is how much data fits in.
+func maxMemory(c models.Cluster) int64 {
+	if c.Cached() {
+		return c.MaxMemory() * int64(len(c.Nodes))
+	}
+	return c.MaxMemory()
+}
+
+// keysOf is the number of keys, or -1 when nobody has counted them yet.
+func keysOf(c models.Cluster) int64 {
+	if !c.Cached() {
+		if primary, found := c.Primary(); found {
+			return knownKeys(primary)
+		}
+		return -1
+	}
+	var sum int64
+	for _, n := range c.Nodes {
+		known := knownKeys(n)
+		if known < 0 {
+			return -1
+		}
+		sum += known
+	}
+	return sum
+}
+
+// firstNode is the one that clients are told to connect to first: the primary, where there is one.
+func firstNode(c models.Cluster) (models.Node, bool) {
+	if c.Cached() && len(c.Nodes) > 0 {
+		return c.Nodes[0], true
+	}
+	return c.Primary()
+}
+
+func hasReplica(c models.Cluster) bool {
+	return slices.ContainsFunc(c.Nodes, func(n models.Node) bool { return n.Role == models.RoleReplica })
+}
+
 // knownKeys is the node's number of keys, or -1 when nobody has seen it yet.
 func knownKeys(n models.Node) int64 {
 	if n.SeenAt == nil {
@@ -215,6 +284,9 @@ func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapsh
 
 // canSnapshot tells whether a snapshot of the cluster can be taken now, and why not.
 func canSnapshot(cluster models.Cluster) (bool, string) {
+	if cluster.Cached() {
+		return false, "Clusters of memcached cannot be backed up: their nodes only cache, and nothing of it is kept."
+	}
 	if t, _ := models.FindNodeType(cluster.NodeType); t.NoSnapshots {
 		return false, fmt.Sprintf("Clusters of the node type %s cannot be backed up, as in ElastiCache. Choose a larger type to take snapshots.", t.Name)
 	}
@@ -225,7 +297,7 @@ func canSnapshot(cluster models.Cluster) (bool, string) {
 		return false, "A snapshot is being taken. The next one can begin when it is done."
 	case models.ClusterUnreachable:
 		return false, "The cluster does not answer, so no snapshot can be taken of it now."
-	case models.ClusterCreating, models.ClusterModifying:
+	case models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting:
 		return false, fmt.Sprintf("The cluster is %s. A snapshot can be taken when it is available.", cluster.Status)
 	}
 	return false, ""

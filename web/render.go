@@ -30,6 +30,7 @@ type place struct {
 	crumbs []views.Crumb // those above the page itself
 	path   string        // the page's own address, when that is not the request's
 	follow bool          // it shows running work
+	aws    string        // the command that shows the same, or "" where the page has one of its own
 }
 
 // fromHTMX tells whether the script asks, and not the browser for a whole page.
@@ -52,7 +53,7 @@ func (s *server) bareShell(r *http.Request, p place) views.Shell {
 	shell := views.Shell{
 		Title: p.title, Breadcrumbs: append(p.crumbs[:len(p.crumbs):len(p.crumbs)], views.Crumb{Text: p.title}), Active: p.active,
 		User: visitOf(r).user.Name, Theme: themeOf(r), Now: s.clock.Now().UTC(), Zone: zoneOf(r),
-		Search: r.URL.Query().Get("q"), Path: p.path,
+		Search: r.URL.Query().Get("q"), Path: p.path, AWS: p.aws,
 	}
 	if shell.Path == "" {
 		shell.Path = r.URL.RequestURI()
@@ -156,6 +157,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: "/clusters", backText: "To the clusters"}
 		case models.CodeSnapshotNotFound:
 			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: "/snapshots", backText: "To the snapshots"}
+		case models.CodeAccessKeyNotFound:
+			p = problem{status: http.StatusNotFound, text: faults.Error(), back: accessKeysPath, backText: "To the access keys"}
 		case models.CodeRunNotFound:
 			p = problem{status: http.StatusNotFound, text: faults.Error(), back: "/runs", backText: "To the activity"}
 		}

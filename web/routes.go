@@ -21,6 +21,7 @@ func (s *server) routes() http.Handler {
 	open("GET /readyz", s.readyz)
 	open("GET /sign-in", s.signInPage)
 	open("POST /sign-in", s.signIn)
+	mux.Handle("POST /{$}", s.api) // the ElastiCache API: requests are signed with an access key
 
 	// For whoever is signed in.
 	user("POST /sign-out", s.signOut)
@@ -38,6 +39,10 @@ func (s *server) routes() http.Handler {
 	user("POST /clusters/{id}/summary", s.modifySummary)
 	user("GET /clusters/{id}/snapshot", s.takePage)
 	user("POST /clusters/{id}/snapshot", s.take)
+	user("GET /clusters/{id}/reboot", s.rebootPage)
+	user("POST /clusters/{id}/reboot", s.reboot)
+	user("GET /clusters/{id}/failover", s.failoverPage)
+	user("POST /clusters/{id}/failover", s.failOver)
 	user("GET /clusters/{id}/delete", s.deleteClusterPage)
 	user("POST /clusters/{id}/delete", s.deleteCluster)
 
@@ -68,6 +73,10 @@ func (s *server) routes() http.Handler {
 	user("GET /events", s.eventList)
 
 	user("GET /settings", s.settingsPage)
+	user("GET /settings/access-keys", s.accessKeysPage)
+	user("POST /settings/access-keys", s.createAccessKey)
+	user("GET /settings/access-keys/{id}/revoke", s.revokeAccessKeyPage)
+	user("POST /settings/access-keys/{id}/revoke", s.revokeAccessKey)
 	user("POST /settings/limits", s.saveLimits)
 	user("POST /settings/verify", s.saveVerifyEvery)
 	user("POST /settings/rebuild", s.rebuildCatalog)

@@ -16,12 +16,6 @@ import (
 var (
 	runsCrumb  = views.Crumb{Text: "Activity", Href: "/runs"}
 	runListing = listing{filters: []string{"kind", "status", "cluster"}, order: "-started", sorts: map[string]string{"started": ""}}
-	runKinds   = []views.Option{
-		{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"}, {Value: "modify", Label: "Modify"},
-		{Value: "delete-cluster", Label: "Delete cluster"}, {Value: "delete-snapshots", Label: "Delete snapshot"},
-		{Value: "copy", Label: "Copy"}, {Value: "export", Label: "Export"}, {Value: "import", Label: "Import"},
-		{Value: "verify", Label: "Verify"}, {Value: "rebuild", Label: "Rebuild catalog"},
-	}
 )
 
 func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
@@ -36,8 +30,12 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := views.RunList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0, Kinds: runKinds}
+	props := views.RunList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0}
 	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
+		return err
+	}
+	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"), nil)
+	if err != nil {
 		return err
 	}
 	busy := false
@@ -45,7 +43,8 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 		busy = busy || !run.Status.Ended()
 		props.Rows = append(props.Rows, presentRun(run, s.clock.Now()))
 	}
-	return s.page(w, r, place{title: "Activity", active: views.NavActivity, follow: busy}, func(shell views.Shell) templ.Component {
+	at := place{title: "Activity", active: views.NavActivity, follow: busy, aws: s.aws(r).events(target)}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.RunsPage(shell, props)
 	})
 }
@@ -93,15 +92,21 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 	if options, err := run.ReadOptions(); err == nil && options.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // where it is
 	}
-	if props.Events, err = s.runEvents(ctx, run); err != nil {
+	events, err := s.runEvents(ctx, run)
+	if err != nil {
 		return err
 	}
-	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended()}
+	props.Events = presentEvents(events)
+	target, err := s.eventsTarget(ctx, run.ClusterName, events)
+	if err != nil {
+		return err
+	}
+	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), aws: s.aws(r).events(target)}
 	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
 }
 
 // runEvents are the events of what the run works on, from its beginning to its end.
-func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, error) {
+func (s *server) runEvents(ctx context.Context, run models.Run) ([]models.Event, error) {
 	equal := map[string]string{"cluster": run.ClusterName}
 	if run.SnapshotName != "" {
 		equal["snapshot"] = run.SnapshotName
@@ -116,7 +121,7 @@ func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, 
 			own = append(own, e)
 		}
 	}
-	return presentEvents(own), nil
+	return own, nil
 }
 
 func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {

@@ -69,7 +69,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 		props.Sessions = append(props.Sessions, views.Session{ID: strconv.FormatUint(uint64(session.ID), 10), User: v.user.Name, Agent: agentName(session.UserAgent),
 			Address: session.Address, CreatedAt: session.CreatedAt, SeenAt: session.LastSeenAt, Current: session.ID == v.session.ID})
 	}
-	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy}
+	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy, aws: s.aws(r).whoAmI()}
 	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
 	if len(limits.Errors)+len(password.Errors)+len(verify.Errors) > 0 {
 		return s.again(w, r, at, draw)

@@ -56,7 +56,12 @@ func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	if props.Clusters, err = s.snapshotClusters(ctx, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	return s.page(w, r, place{title: "Snapshots", active: views.NavSnapshots, follow: busy}, func(shell views.Shell) templ.Component {
+	target, err := s.target(ctx, shown.Query.Get("cluster"), func() bool { return len(snapshots) == 0 || snapshots[0].Grouped })
+	if err != nil {
+		return err
+	}
+	at := place{title: "Snapshots", active: views.NavSnapshots, follow: busy, aws: s.aws(r).snapshots(target, shown.Query.Get("source"), shown.Query.Get("status"))}
+	return s.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.SnapshotsPage(shell, props)
 	})
 }
@@ -76,7 +81,9 @@ func (s *server) snapshotClusters(ctx context.Context, chosen string) ([]views.O
 		names = append(names, name)
 	}
 	for _, c := range clusters {
-		names = append(names, c.Name)
+		if !c.Cached() {
+			names = append(names, c.Name)
+		}
 	}
 	return clusterOptions(names, chosen), nil
 }
@@ -87,7 +94,7 @@ func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := s.presentSnapshotPage(snapshot)
+	props := s.presentSnapshotPage(snapshot, s.aws(r))
 	if _, err := s.db.Cluster(ctx, snapshot.ClusterName); err == nil {
 		props.ClusterExists = true
 	} else if !models.HasCode(err, models.CodeClusterNotFound) {
@@ -106,13 +113,13 @@ func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
 	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 
-func (s *server) presentSnapshotPage(snapshot models.Snapshot) views.Snapshot {
+func (s *server) presentSnapshotPage(snapshot models.Snapshot, aws awsCLI) views.Snapshot {
 	row := presentSnapshot(snapshot, nil, nil)
 	props := views.Snapshot{
 		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: string(snapshot.Status), Reason: snapshot.StatusReason,
 		Engine: snapshot.Engine, Version: snapshot.EngineVersion, RDBVersion: snapshot.RDBVersion, CreatedAt: snapshot.CreatedAt,
 		Took: took(snapshot), Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
-		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: awsDescribeSnapshot(snapshot.Name),
+		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: aws.snapshot(snapshot.Name),
 	}
 	if snapshot.CompletedAt != nil {
 		props.CompletedAt = *snapshot.CompletedAt
@@ -259,7 +266,7 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 	}
 	props.Names, props.Count = all[:min(len(all), namesShown)], len(all)
 	if len(all) > 0 {
-		props.AWS = awsDeleteSnapshots(all)
+		props.AWS = s.aws(r).deleteSnapshots(all)
 	}
 	return props, nil
 }
@@ -267,6 +274,9 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 func (s *server) askDeleteSnapshots(w http.ResponseWriter, r *http.Request, props views.DeleteSnapshots, confirm string, wrong mistakes) error {
 	props.Fields = views.Fields{Values: map[string]string{"confirm": confirm}, Errors: wrong}
 	at := place{title: "Delete", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}}
+	if props.Count == 0 {
+		at.aws = s.aws(r).snapshots(awsTarget{}, "", "")
+	}
 	draw := func(shell views.Shell) templ.Component { return views.DeleteSnapshotsPage(shell, props) }
 	if len(wrong) > 0 {
 		return s.again(w, r, at, draw)

@@ -10,7 +10,7 @@ import (
 )
 
 // summary says what the form would do as it stands now, however much of it is still wrong.
-func (s *server) summary(ctx context.Context, f clusterForm) (views.FormSummary, error) {
+func (s *server) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
 	spec := f.spec
 	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
 	spec.Copies = min(max(spec.Copies, 1), models.MaxCopies)
@@ -19,6 +19,9 @@ func (s *server) summary(ctx context.Context, f clusterForm) (views.FormSummary,
 	}
 	nodeType, _ := models.FindNodeType(spec.NodeType)
 	v := views.FormSummary{NodeType: nodeType.Name, Memory: nodeType.Memory, Nodes: spec.Copies * (spec.Replicas + 1), Free: -1}
+	if f.cluster.Cached() {
+		v.Nodes = len(f.cluster.Nodes)
+	}
 	v.Total = int64(v.Nodes) * v.Memory
 	if spec.Copies > 1 && spec.Name != "" {
 		v.Names = models.NumberedNames(spec.Name, spec.Copies)
@@ -38,11 +41,14 @@ func (s *server) summary(ctx context.Context, f clusterForm) (views.FormSummary,
 	v.Cost, v.CostNote = expectedCost(settings, spec, size, nodeType)
 	v.Warnings = formWarnings(f, spec, nodeType, v)
 	if f.mode != modeModify {
-		v.AWS = awsCreate(spec)
+		v.AWS = aws.create(spec)
 		return v, nil
 	}
 	modification, changes := f.changes()
-	v.Changes, v.AWS = changes, awsModify(f.cluster, modification)
+	v.Changes, v.AWS = changes, aws.modify(f.cluster, modification)
+	if v.AWS == "" {
+		v.AWS = aws.cluster(awsTargetOf(f.cluster))
+	}
 	return v, nil
 }
 
@@ -97,7 +103,7 @@ func expectedCost(settings models.Settings, spec models.ClusterSpec, size int64,
 
 func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeType, v views.FormSummary) []string {
 	var warnings []string
-	if nodeType.NoSnapshots {
+	if nodeType.NoSnapshots && !f.cluster.Cached() {
 		warnings = append(warnings, fmt.Sprintf("Clusters of the node type %s cannot be backed up, neither automatically nor by hand.", nodeType.Name))
 	}
 	used := f.snapshot.UsedMemory

@@ -47,7 +47,7 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 		return err
 	}
 	name := form.Get("name")
-	target := awsTarget{}
+	target := awsTarget{Grouped: true}
 	if id != "" {
 		cluster, err := s.db.Cluster(ctx, id)
 		if err == nil {
@@ -60,7 +60,7 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 			return err
 		}
 	}
-	props.AWS = awsCreateSnapshot(target, name)
+	props.AWS = s.aws(r).createSnapshot(target, name)
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{"cluster": id, "name": name, "override": form.Get("override")}}
 	draw := func(shell views.Shell) templ.Component { return views.TakeSnapshotPage(shell, props) }
 	if len(wrong) > 0 {
@@ -75,6 +75,9 @@ func (s *server) offerClusters(ctx context.Context, props *views.TakeSnapshot) e
 		return err
 	}
 	for _, c := range clusters {
+		if c.Cached() {
+			continue // it never can
+		}
 		option := views.Option{Value: c.Name, Label: c.Name}
 		if can, _ := canSnapshot(c); !can {
 			option.Label, option.Disabled = c.Name+" · "+string(c.Status), true

@@ -24,6 +24,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/models"
+	"rekindle/web/elasticache"
 )
 
 // Jobs is what the console needs of the running engine. *jobs.Manager implements it.
@@ -46,6 +47,8 @@ type Jobs interface {
 	HostMemory(ctx context.Context) (total, available int64, err error)
 	// Engines lists the server programs that can be launched.
 	Engines(ctx context.Context) ([]models.Engine, error)
+	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
+	BucketURL(bucket string) string
 }
 
 // Config is what the console is made of.
@@ -62,6 +65,8 @@ type Config struct {
 	SecureCookies bool
 	// MaxUpload is the largest import that a browser may send, in bytes; 0: 1 TiB.
 	MaxUpload int64
+	// Account is the account id in the ARNs of the ElastiCache API; "": 123456789012.
+	Account string
 }
 
 // server is the console. It has no state of its own: what must last is in the catalog or in the browser's cookies.
@@ -74,6 +79,8 @@ type server struct {
 	secure    bool
 	sessions  *sessionStore
 	maxUpload int64
+	publicURL string // without a slash at its end; "" when nobody said
+	api       http.Handler
 }
 
 // New builds the console.
@@ -95,6 +102,8 @@ func New(c Config) (http.Handler, error) {
 	if s.maxUpload = c.MaxUpload; s.maxUpload <= 0 {
 		s.maxUpload = maxUpload
 	}
+	s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
+	s.api = elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account})
 	s.sessions = newSessionStore(c.DB, key, s.secure)
 	return s.protect(s.routes(), origin)
 }

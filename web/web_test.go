@@ -248,6 +248,14 @@ func (c *console) launch(name string, change ...func(*models.ClusterSpec)) model
 	return c.find(name)
 }
 
+// cache changes a specification to that of a memcached cluster of three nodes, as the API makes one.
+func cache(s *models.ClusterSpec) {
+	s.Engine, s.CacheCluster, s.CacheNodes, s.Replicas, s.Retention, s.Window = caching, true, 3, 0, 0, models.Window{}
+}
+
+// single changes a specification to that of a cache cluster of Redis, as the API makes one.
+func single(s *models.ClusterSpec) { s.CacheCluster, s.Replicas = true, 0 }
+
 func (c *console) find(name string) models.Cluster {
 	c.t.Helper()
 	cluster, err := c.db.Cluster(c.t.Context(), name)
@@ -293,12 +301,17 @@ func (c *console) check(err error) {
 // fakeHost is where nodes would run.
 type fakeHost struct{ next atomic.Int64 }
 
-var installed = []models.Engine{{Name: "redis", Version: "7.0.15"}, {Name: "valkey", Version: "8.1.1"}}
+var (
+	installed = []models.Engine{{Name: "redis", Version: "7.0.15"}, {Name: "valkey", Version: "8.1.1"}}
+	caching   = models.Engine{Name: models.EngineMemcached, Version: "1.6.18"} // which the console does not offer
+)
 
-func (*fakeHost) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
-func (*fakeHost) Address() string                                  { return "127.0.0.1" }
-func (*fakeHost) PortFree(port int) bool                           { return port != 6379 }
-func (*fakeHost) CanLoad(e models.Engine, version int) bool        { return e.Name == "redis" || version > 9 }
+func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
+	return append(installed[:2:2], caching), nil
+}
+func (*fakeHost) Address() string                           { return "127.0.0.1" }
+func (*fakeHost) PortFree(port int) bool                    { return port != 6379 }
+func (*fakeHost) CanLoad(e models.Engine, version int) bool { return e.Name == "redis" || version > 9 }
 func (h *fakeHost) FreePort(_ context.Context, avoid func(int) bool) (int, error) {
 	for {
 		if port := 16378 + int(h.next.Add(1)); !avoid(port) {
@@ -374,6 +387,8 @@ func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
 	available := j.now().available
 	return 2 * available, available, nil
 }
+func (*fakeJobs) BucketURL(bucket string) string { return "s3://" + bucket }
+
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
 
 type lockedBuffer struct {

@@ -8,10 +8,18 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"rekindle/internal/secret"
+	"rekindle/web/elasticache"
+)
+
+// The first access key of the ElastiCache API comes from these, where they are set.
+const (
+	accessKeyVariable = "REKINDLE_ACCESS_KEY_ID"
+	secretKeyVariable = "REKINDLE_SECRET_ACCESS_KEY"
 )
 
 // errUsage marks mistakes in flags and environment.
@@ -30,6 +38,9 @@ type config struct {
 	stopNodes     bool
 	logJSON       bool
 	adminPassword secret.Text
+	account       string // in ARNs
+	accessKeyID   string // of the first access key of the API
+	accessSecret  secret.Text
 }
 
 // flagSet is a flag.FlagSet whose flags can also come from the environment.
@@ -90,7 +101,7 @@ func (f *flagSet) parse(args []string) error {
 
 func readServeConfig(args []string, getenv func(string) string, output io.Writer) (config, error) {
 	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
-generated one that is printed once.`, getenv, output)
+generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
 	var c config
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
 	flags.StringVar(&c.data, "data", "./data", "`folder` of the catalog and of the nodes' files")
@@ -101,11 +112,13 @@ generated one that is printed once.`, getenv, output)
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
 	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
+	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
 	format := flags.string("log-format", "text", "text or json")
 	if err := flags.parse(args); err != nil {
 		return c, err
 	}
 	c.adminPassword = secret.Text(getenv("REKINDLE_ADMIN_PASSWORD"))
+	c.accessKeyID, c.accessSecret = getenv(accessKeyVariable), secret.Text(getenv(secretKeyVariable))
 	var failures []error
 	wrong := func(text string, args ...any) {
 		failures = append(failures, fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...)))
@@ -118,6 +131,12 @@ generated one that is printed once.`, getenv, output)
 	}
 	if !readPorts(*ports, &c.nodePorts) {
 		wrong("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports)
+	}
+	if !regexp.MustCompile(`^\d{12}$`).MatchString(c.account) {
+		wrong("--account-id must have 12 digits, as 123456789012 does, not %q", c.account)
+	}
+	if (c.accessKeyID == "") != (c.accessSecret == "") {
+		wrong("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable)
 	}
 	if c.transfers < 1 || c.perHost < 1 {
 		wrong("--transfers and --snapshots-per-host must be at least 1")

@@ -63,6 +63,12 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	} else if err != nil {
 		return err
 	}
+	if err := db.EnsureAccessKey(ctx, c.accessKeyID, c.accessSecret); err != nil {
+		if faults, refused := models.AsFaults(err); refused {
+			return fmt.Errorf("%w: %s, %s: %s", errUsage, accessKeyVariable, secretKeyVariable, faults.Error())
+		}
+		return err
+	}
 	// Before anything is started, so that a port that is taken leaves everything as it was.
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
@@ -71,12 +77,13 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	defer listener.Close()
 
 	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text(),
-		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore})
+		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
+		Bucket: func(name string) string { return bucketOf(c.store, name) }})
 	if err != nil {
 		return err
 	}
 	handler, err := web.New(web.Config{DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
-		SecureCookies: strings.HasPrefix(c.publicURL, "https:")})
+		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account})
 	if err != nil {
 		return err
 	}

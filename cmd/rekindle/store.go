@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"rekindle/internal/store"
@@ -45,4 +46,20 @@ func openStore(ctx context.Context, address string) (store.Store, error) {
 		return nil, err
 	}
 	return s3.Open(ctx, c)
+}
+
+// bucketOf is the URL of a bucket that is reached in the way of the snapshot store: at the same endpoint and in the same region. Beside a
+// folder as the store it is reached as the SDK's usual chain says.
+func bucketOf(store, bucket string) string {
+	address := url.URL{Scheme: "s3", Host: bucket}
+	if own, err := url.Parse(store); err == nil && own.Scheme == "s3" {
+		way := url.Values{}
+		for _, name := range []string{"region", "endpoint", "path_style", "checksums"} {
+			if value := own.Query().Get(name); value != "" {
+				way.Set(name, value)
+			}
+		}
+		address.RawQuery = way.Encode()
+	}
+	return address.String()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -126,7 +127,7 @@ func TestCommitMakesASnapshotAndRemoveTakesItAway(t *testing.T) {
 	}
 	got, err := a.Manifest(t.Context(), ref)
 	m.FormatVersion = archive.FormatVersion
-	if err != nil || got.Parts[0] != m.Parts[0] || got.Configuration != m.Configuration || got.Ref() != ref || !got.CreatedAt.Equal(m.CreatedAt) {
+	if err != nil || got.Parts[0] != m.Parts[0] || !reflect.DeepEqual(got.Configuration, m.Configuration) || got.Ref() != ref || !got.CreatedAt.Equal(m.CreatedAt) {
 		t.Errorf("Manifest = %+v, %v", got, err)
 	}
 	if got := entries(t, a); !slices.Equal(got, []archive.Entry{{Ref: ref, Committed: true}}) {

@@ -27,6 +27,7 @@ const (
 	maxManifest = 4 << 20 // bytes of JSON
 	maxParts    = 1000
 	maxText     = 1024 // bytes of a text field
+	maxObject   = 64 << 10
 )
 
 // Manifest says what a snapshot is; its JSON is described in docs/snapshot-format.md. All times are UTC.
@@ -60,6 +61,10 @@ type Configuration struct {
 	MaxMemory      int64  `json:"max_memory"`  // bytes per node, 0: no limit
 	UsedMemory     int64  `json:"used_memory"` // bytes, all shards together
 	AuthEnabled    bool   `json:"auth_enabled"`
+
+	Grouped        *bool           `json:"replication_group,omitempty"` // false: a cache cluster; absent: not known
+	ParameterGroup string          `json:"parameter_group,omitempty"`
+	Attributes     json.RawMessage `json:"attributes,omitempty"` // an object: what ElastiCache keeps of a cluster and Rekindle only gives back
 }
 
 // Part is one shard's RDB within a snapshot. Hashes are lower-case hexadecimal.
@@ -203,7 +208,10 @@ func (c Configuration) check() error {
 	if c.Port < 0 || c.Port > 65535 || c.Shards < 0 || c.Replicas < 0 || c.RetentionLimit < 0 || c.MaxMemory < 0 || c.UsedMemory < 0 {
 		return fmt.Errorf("%w: a number in the configuration is out of its range", ErrInvalid)
 	}
-	return texts(c.Description, c.NodeType, c.Engine, c.Version, c.SnapshotWindow)
+	if text := bytes.TrimSpace(c.Attributes); len(text) > 0 && (len(text) > maxObject || text[0] != '{' || !json.Valid(text)) {
+		return fmt.Errorf("%w: the attributes in the configuration are no object, or too long", ErrInvalid)
+	}
+	return texts(c.Description, c.NodeType, c.Engine, c.Version, c.SnapshotWindow, c.ParameterGroup)
 }
 
 func (p Part) check() error {

@@ -25,7 +25,12 @@ const (
 // number or a constant is quoted.
 func renderConfig(dir string, n Node, engine Engine) string {
 	var b strings.Builder
-	set := func(name, value string) { fmt.Fprintf(&b, "%s %s\n", name, value) }
+	set := func(name, value string) {
+		// Of what is set here, Config can only have what is no more than a default.
+		if _, chosen := n.Config[name]; !chosen {
+			fmt.Fprintf(&b, "%s %s\n", name, value)
+		}
+	}
 
 	b.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
 	set("bind", quote(n.Host))
@@ -79,6 +84,7 @@ func renderConfig(dir string, n Node, engine Engine) string {
 	if n.PrimaryPort != 0 {
 		set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
 	}
+	b.WriteString(renderDirectives(n.Config))
 	return b.String()
 }
 
@@ -124,6 +130,10 @@ type record struct {
 	Password   []byte `json:"password,omitempty"` // hence the file's mode; bytes, as JSON's strings hold only UTF-8
 	SavePoints bool   `json:"save_points"`
 	Replica    bool   `json:"replica"`
+
+	// Missing in records of releases that did not write them.
+	MaxMemory *int64            `json:"max_memory,omitempty"`
+	Config    map[string]string `json:"config,omitempty"`
 }
 
 func (r record) addr() string {
@@ -142,17 +152,18 @@ func (r record) savesOnSigterm() bool {
 	return r.SavePoints || atLeast(Engine{Version: r.Version}, 7, 0)
 }
 
-// writeFiles writes node.conf and node.json. The caller holds the lock.
+// writeFiles writes node.json and, for an engine that reads one, node.conf. The caller holds the lock.
 func writeFiles(dir string, n Node, engine Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
 		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
+		MaxMemory: &n.MaxMemory, Config: n.Config,
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil {
+	if err := replaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil || n.Engine == engineMemcached {
 		return err
 	}
 	return replaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -14,20 +15,25 @@ import (
 )
 
 const (
-	engineRedis  = "redis"
-	engineValkey = "valkey"
+	engineRedis     = "redis"
+	engineValkey    = "valkey"
+	engineMemcached = "memcached"
 )
+
+// programs are the engines' programs, as they are called in PATH.
+var programs = map[string]string{engineRedis: "redis-server", engineValkey: "valkey-server", engineMemcached: "memcached"}
 
 // Engine is a server program that is installed here.
 type Engine struct {
-	Name    string // "redis" or "valkey"
+	Name    string // "redis", "valkey" or "memcached"
 	Version string // such as "7.0.15"
 	Path    string
 }
 
-// Engines returns the installed engines, newest first within a name: redis-server and
-// valkey-server from PATH and Options.EnginePaths. The programs are asked for their version once;
-// one that does not answer is left out, with a warning in the log. None at all is no error.
+// Engines returns the installed engines, sorted by name and newest first within a name:
+// redis-server, valkey-server and memcached from PATH, and Options.EnginePaths. The programs are
+// asked for their version once; one that does not answer is left out, with a warning in the log.
+// None at all is no error.
 func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
 	l.enginesMu.Lock()
 	defer l.enginesMu.Unlock()
@@ -35,7 +41,7 @@ func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
 		return slices.Clone(l.engines), nil
 	}
 	var paths []string
-	for _, program := range []string{"redis-server", "valkey-server"} {
+	for _, program := range slices.Sorted(maps.Values(programs)) {
 		if path, err := exec.LookPath(program); err == nil {
 			paths = append(paths, path)
 		}
@@ -64,8 +70,9 @@ func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
 	return slices.Clone(found), nil
 }
 
-// "Redis server v=7.0.15 sha=...", "Valkey server v=8.1.1 sha=...", "Server v=7.2.8 sha=..." (Valkey 7.2).
-var versionPattern = regexp.MustCompile(`^(Redis |Valkey )?[Ss]erver v=(\d+\.\d+\.\d+)`)
+// "Redis server v=7.0.15 sha=...", "Valkey server v=8.1.1 sha=...", "Server v=7.2.8 sha=..." (Valkey 7.2),
+// "memcached 1.6.18".
+var versionPattern = regexp.MustCompile(`^(?:(Redis |Valkey )?[Ss]erver v=|(memcached) )(\d+\.\d+\.\d+)`)
 
 func askEngine(ctx context.Context, path string) (Engine, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
@@ -76,13 +83,16 @@ func askEngine(ctx context.Context, path string) (Engine, error) {
 	}
 	match := versionPattern.FindSubmatch(out)
 	if match == nil {
-		return Engine{}, errors.New("its --version is neither Redis's nor Valkey's")
+		return Engine{}, errors.New("its --version is none of Redis's, Valkey's and memcached's")
 	}
 	name := engineValkey
-	if string(match[1]) == "Redis " {
+	switch {
+	case len(match[2]) > 0:
+		name = engineMemcached
+	case string(match[1]) == "Redis ":
 		name = engineRedis
 	}
-	return Engine{Name: name, Version: string(match[2]), Path: path}, nil
+	return Engine{Name: name, Version: string(match[3]), Path: path}, nil
 }
 
 // engineFor chooses the program for a node: its very version, else another patch of it, else the
@@ -99,7 +109,7 @@ func (l *Local) engineFor(ctx context.Context, n Node) (Engine, error) {
 func chooseEngine(engines []Engine, name, version string) (Engine, error) {
 	engines = slices.DeleteFunc(slices.Clone(engines), func(e Engine) bool { return e.Name != name })
 	if len(engines) == 0 {
-		return Engine{}, fmt.Errorf("%w: no %s-server found", ErrNoEngine, name)
+		return Engine{}, fmt.Errorf("%w: no %s found", ErrNoEngine, programs[name])
 	}
 	slices.SortFunc(engines, func(a, b Engine) int { return compareVersions(a.Version, b.Version) })
 	if version == "" {

@@ -28,12 +28,16 @@ func (l *Local) Describe(_ context.Context, cluster, name string) (Found, error)
 	if err != nil {
 		return Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
+	found := Found{Replica: r.Replica, Node: Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
+		Password: secret.Text(r.Password), SavePoints: r.SavePoints, Config: r.Config}}
+	if r.MaxMemory != nil {
+		found.MaxMemory = *r.MaxMemory
+		return found, nil
+	}
 	text, err := os.ReadFile(filepath.Join(dir, confFile))
 	if err != nil {
 		return Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
-	found := Found{Replica: r.Replica, Node: Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
-		Password: secret.Text(r.Password), SavePoints: r.SavePoints}}
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory "); ok {
 			if found.MaxMemory, err = strconv.ParseInt(value, 10, 64); err != nil {

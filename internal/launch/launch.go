@@ -3,11 +3,12 @@
 //
 // A node lives in a directory of its own, <dir>/<cluster>/<node>/, for its whole life:
 //
-//	node.conf   its configuration, written anew at every start (0600: it contains the password)
+//	node.conf   its configuration, written anew at every start (0600: it contains the password);
+//	            a memcached node has none, all that it is told are arguments
 //	node.json   what was started, for finding the node again (0600)
 //	node.log    what the server printed
 //	node.pid    the server's process id, written by the server, for people
-//	dump.rdb    its data, written by the server when it saves
+//	dump.rdb    its data, written by the server when it saves; memcached never does
 //	lock        locked exactly as long as the server lives
 //
 // The lock is what makes a start happen once. The launcher opens it, takes a flock on it and hands
@@ -62,16 +63,22 @@ var (
 type Node struct {
 	Cluster  string
 	Name     string
-	Engine   string // "redis" or "valkey"; "" is redis
+	Engine   string // "redis", "valkey" or "memcached"; "" is redis
 	Version  string // such as "7.0.15"; "" is the newest installed
 	Host     string // address to listen on; "" is the launcher's
 	Port     int
-	Password secret.Text // for clients and between nodes; "" is none
+	Password secret.Text // for clients and between nodes; "" is none; memcached has none
 
-	MaxMemory   int64  // bytes; 0 is no limit
+	// MaxMemory in bytes. 0 is no limit, for memcached its own of 64 MiB; it takes whole MiB, 2 at least.
+	MaxMemory   int64
 	PrimaryHost string // whom to replicate; see PrimaryPort
-	PrimaryPort int    // 0: the node is a primary
-	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop
+	PrimaryPort int    // 0: the node is a primary; memcached's always is
+	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; nothing to memcached
+
+	// Config has more settings, which an administrator has chosen. For redis and valkey they are directives of the configuration
+	// file, but none that Rekindle sets for its own working; for memcached ElastiCache's parameters, such as "max_item_size". A value
+	// that the engine does not like makes the start fail with the engine's own words.
+	Config map[string]string
 }
 
 // ID names a node's directory.
@@ -79,12 +86,12 @@ type ID struct{ Cluster, Name string }
 
 // Options of a Local. The zero value is fine.
 type Options struct {
-	EnginePaths  []string      // programs to offer besides redis-server and valkey-server in PATH
+	EnginePaths  []string      // programs to offer besides redis-server, valkey-server and memcached in PATH
 	FirstPort    int           // of the range for FreePort; default 16379
 	LastPort     int           // default 26378
 	StartTimeout time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
 	StopTimeout  time.Duration // for a node that saves and stops; default 5 min
-	KillGrace    time.Duration // between SHUTDOWN NOSAVE and SIGKILL; default 5 s
+	KillGrace    time.Duration // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
 	AllowOpen    bool          // allow nodes without a password on addresses that others can reach
 	Log          *slog.Logger  // default slog.Default()
 }
@@ -209,7 +216,7 @@ func (l *Local) complete(n Node) (Node, error) {
 		return n, fmt.Errorf("%w: %s", ErrNode, fmt.Sprintf(format, args...))
 	}
 	switch {
-	case n.Engine != engineRedis && n.Engine != engineValkey:
+	case n.Engine != engineRedis && n.Engine != engineValkey && n.Engine != engineMemcached:
 		return wrong("unknown engine %q", n.Engine)
 	case !validHost(n.Host):
 		return wrong("%q is not an address to listen on", n.Host)
@@ -225,10 +232,23 @@ func (l *Local) complete(n Node) (Node, error) {
 		return wrong("the password contains a zero byte, at which older servers cut it off")
 	case len(n.Password.Reveal()) > 512:
 		return wrong("the password is longer than 512 bytes, which servers do not accept")
-	case n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen:
-		return wrong("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)
+	}
+	check := l.checkServer
+	if n.Engine == engineMemcached {
+		check = l.checkMemcached
+	}
+	if err := check(n); err != nil {
+		return n, fmt.Errorf("%w: %w", ErrNode, err)
 	}
 	return n, nil
+}
+
+// checkServer refuses what would harm a redis or valkey node. The error is the sentence for it.
+func (l *Local) checkServer(n Node) error {
+	if n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen {
+		return fmt.Errorf("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)
+	}
+	return checkDirectives(n.Config)
 }
 
 var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)

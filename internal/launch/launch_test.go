@@ -151,7 +151,7 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 		change func(*Node)
 		want   error
 	}{
-		"unknown engine":                {func(n *Node) { n.Engine = "memcached" }, ErrNode},
+		"unknown engine":                {func(n *Node) { n.Engine = "mongodb" }, ErrNode},
 		"no port":                       {func(n *Node) { n.Port = 0 }, ErrNode},
 		"port too high":                 {func(n *Node) { n.Port = 65536 }, ErrNode},
 		"host with a space":             {func(n *Node) { n.Host = "127.0.0.1 0.0.0.0" }, ErrNode},
@@ -161,6 +161,8 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 		"endless password":              {func(n *Node) { n.Password = secret.Text(strings.Repeat("x", 513)) }, ErrNode},
 		"open to others, no password":   {func(n *Node) { n.Host = "0.0.0.0" }, ErrNode},
 		"newer engine than is there is": {func(n *Node) { n.Version = "99.0.0" }, ErrNoEngine},
+		"directive of our own":          {func(n *Node) { n.Config = map[string]string{"timeout": "0", "dir": "/"} }, ErrNode},
+		"two directives in one":         {func(n *Node) { n.Config = map[string]string{"timeout 0\ndir": "/"} }, ErrNode},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,7 +53,8 @@ func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 		program("newer", "echo 'Valkey server v=9.1.2 sha=00000000:0'"),
 		program("again", "echo 'Valkey server v=8.1.1 sha=00000000:0'"),
 		program("old-valkey", "echo 'Server v=7.2.8 sha=00000000:0 malloc=libc bits=64 build=1'"),
-		program("other", "echo 'memcached 1.6.18'"),
+		program("cache", "echo 'memcached 1.99.3'"),
+		program("other", "echo 'mongod 7.0.1'"),
 		program("broken", "exit 3"),
 		filepath.Join(dir, "absent"),
 	}})
@@ -70,8 +72,13 @@ func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 		if want := "9.1.2 8.1.1 7.2.8"; strings.Join(got, " ") != want {
 			t.Errorf("valkey %v, want %s", got, want)
 		}
-		if engines[0].Name != "redis" || engines[0].Path == "" {
-			t.Errorf("no redis in PATH? %+v", engines)
+		if engines[0] != (Engine{"memcached", "1.99.3", filepath.Join(dir, "cache")}) {
+			t.Errorf("first is %+v, want the memcached", engines[0])
+		}
+		for _, name := range []string{"memcached", "redis"} {
+			if !slices.ContainsFunc(engines, func(e Engine) bool { return e.Name == name && filepath.Dir(e.Path) != dir }) {
+				t.Errorf("no %s in PATH? %+v", name, engines)
+			}
 		}
 	}
 }

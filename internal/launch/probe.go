@@ -11,6 +11,8 @@ import (
 	"rekindle/internal/secret"
 )
 
+const probeTimeout = 5 * time.Second // for an answer
+
 var (
 	// errRefused: a server answers, but not to us.
 	errRefused = errors.New("the server refuses us")
@@ -30,20 +32,27 @@ func (s nodeState) ready() bool { return !s.loading || s.replica }
 
 // probe asks the node in dir how it is. An answer by anything but the node is errForeign.
 func probe(ctx context.Context, dir string) (nodeState, error) {
-	conn, state, err := dial(ctx, dir, 5*time.Second)
+	r, err := readRecord(dir)
+	if err != nil {
+		return nodeState{}, err
+	}
+	if r.Engine == engineMemcached {
+		state, err := probeCache(ctx, r.addr())
+		if err == nil {
+			err = checkOwn(state.PID, dir, r)
+		}
+		return nodeState{pid: state.PID}, err
+	}
+	conn, state, err := dial(ctx, dir, r, probeTimeout)
 	if err != nil {
 		return state, err
 	}
 	return state, conn.Close()
 }
 
-// dial connects to the node in dir, having made sure that it is this very node that answers.
-// Timeout is for each command.
-func dial(ctx context.Context, dir string, timeout time.Duration) (*resp.Conn, nodeState, error) {
-	r, err := readRecord(dir)
-	if err != nil {
-		return nil, nodeState{}, err
-	}
+// dial connects to the redis or valkey node in dir, whose record is r, having made sure that it is
+// this very node that answers. Timeout is for each command.
+func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*resp.Conn, nodeState, error) {
 	conn, err := resp.Dial(ctx, resp.Options{
 		Addr: r.addr(), Password: secret.Text(r.Password), DialTimeout: 2 * time.Second, Timeout: timeout,
 	})
@@ -56,11 +65,19 @@ func dial(ctx context.Context, dir string, timeout time.Duration) (*resp.Conn, n
 		return nil, nodeState{}, refused(err)
 	}
 	pid, _ := strconv.Atoi(info["process_id"])
-	if !belongs(pid, dir) {
+	if err := checkOwn(pid, dir, r); err != nil {
 		_ = conn.Close()
-		return nil, nodeState{}, fmt.Errorf("%w (%s, process %d)", errForeign, r.addr(), pid)
+		return nil, nodeState{}, err
 	}
 	return conn, nodeState{pid: pid, loading: info["loading"] == "1", replica: r.Replica}, nil
+}
+
+// checkOwn returns errForeign when the process that has answered at a node's address is not the node in dir.
+func checkOwn(pid int, dir string, r record) error {
+	if !belongs(pid, dir) {
+		return fmt.Errorf("%w (%s, process %d)", errForeign, r.addr(), pid)
+	}
+	return nil
 }
 
 // refused marks errors that are the server's own words: it is there, but does not let us in.

@@ -26,7 +26,7 @@ const (
 // Start makes sure that the node runs and returns when it answers. A node that runs already is
 // left as it is, whatever n says; one that is just being started, by this console or another, is
 // waited for. A primary answers when it has loaded its dump.rdb, a replica as soon as it takes
-// commands, though it may still be loading.
+// commands, though it may still be loading; a memcached has nothing to load.
 //
 // When ctx ends while the server is loading, Start returns its error and the server goes on.
 // When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
@@ -152,11 +152,17 @@ func prepare(dir string, lock *os.File, n Node, engine Engine) (cmd *exec.Cmd, l
 	if err := writeFiles(dir, n, engine); err != nil {
 		return nil, nil, err
 	}
+	args := []string{filepath.Join(dir, confFile)}
+	if n.Engine == engineMemcached {
+		if args, err = memcachedArguments(dir, n); err != nil {
+			return nil, nil, err
+		}
+	}
 	log, err = os.OpenFile(filepath.Join(dir, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd = exec.Command(path, filepath.Join(dir, confFile)) // no context: it outlives the call
+	cmd = exec.Command(path, args...) // no context: it outlives the call
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log // standard input is /dev/null
 	cmd.ExtraFiles = []*os.File{lock}

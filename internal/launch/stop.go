@@ -27,15 +27,20 @@ const (
 // With save it writes its dump.rdb first, however long that takes within Options.StopTimeout. It
 // is never killed then: ErrNotSaved when it says that it cannot save, ErrNotStopped when the time
 // is up, and in both cases it still runs. Without save, what is not in dump.rdb is lost, and a
-// server that does not react is killed.
+// server that does not react is killed. A memcached node has nothing to save and is ended without
+// in either case.
 func (l *Local) Stop(ctx context.Context, cluster, name string, save bool) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return err
 	}
-	if save {
+	r, _ := readRecord(dir) // without one, the ways of the other engines say what is missing
+	switch {
+	case r.Engine == engineMemcached:
+		err = l.stopCache(ctx, dir)
+	case save:
 		err = l.stopSaved(ctx, dir)
-	} else {
+	default:
 		err = l.stopNow(ctx, dir)
 	}
 	if err != nil {
@@ -73,6 +78,11 @@ func (l *Local) terminate(dir string, cause error) error {
 	if !r.savesOnSigterm() {
 		return fmt.Errorf("%w: it cannot be asked to save, and SIGTERM would end this version without: %w", ErrNotStopped, cause)
 	}
+	return terminateServer(dir)
+}
+
+// terminateServer sends SIGTERM to the server of the node in dir, and not to children that it forked.
+func terminateServer(dir string) error {
 	for _, pid := range holders(dir) {
 		if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 			continue // a forked child; the server began its session
@@ -102,7 +112,11 @@ func (l *Local) stopNow(ctx context.Context, dir string) error {
 func askShutdown(ctx context.Context, dir, how string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, _, err := dial(ctx, dir, timeout)
+	r, err := readRecord(dir)
+	if err != nil {
+		return err
+	}
+	conn, _, err := dial(ctx, dir, r, timeout)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,186 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rekindle/internal/resp"
+	"rekindle/models"
+)
+
+// reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; one that
+// cannot save is not restarted. Each step may be repeated.
+func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) error {
+	unlock, err := m.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	var nodes []models.Node
+	for _, node := range cluster.Nodes {
+		if slices.Contains(options.RebootNodes, node.Name) {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.SortStableFunc(nodes, func(a, b models.Node) int { return strings.Compare(string(b.Role), string(a.Role)) }) // "replica" before "primary"
+	for _, node := range nodes {
+		report.stage("Stopping "+node.Name, nil)
+		if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, true); err != nil {
+			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
+		}
+		report.stage("Starting "+node.Name, nil)
+		if node.Role == models.RoleReplica {
+			err = m.join(ctx, cluster, node, report)
+		} else {
+			err = m.start(ctx, cluster, node)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(nodes) == len(cluster.Nodes) { // they were started with what is wanted now
+		if err := m.DB.ParametersApplied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
+			return err
+		}
+	}
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(options.RebootNodes, ", ")))
+}
+
+// failoverTimeout bounds how long the new primary may take to get in step with the old one, during which that one takes no writes.
+const failoverTimeout = 10 * time.Second
+
+// failOver is the body of a run that lets the freshest replica take over from a primary that is well, without losing a write: the primary
+// stops taking writes until the replica has them all.
+//
+// Source: the FAILOVER command of Redis 6.2 and Valkey.
+func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) error {
+	unlock, err := m.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	if err != nil {
+		return err
+	}
+	old, found := cluster.Primary()
+	if !found {
+		return because(nil, "The cluster %s has no primary.", cluster.Name)
+	}
+	if old.Name == options.From { // else it was cut off after the change was written down
+		next, err := m.successorOf(ctx, cluster, old)
+		if err != nil {
+			return err
+		}
+		report.stage(fmt.Sprintf("Handing over from %s to %s", old.Name, next.Name), nil)
+		if err := m.handOver(ctx, cluster, old, next); err != nil {
+			return err
+		}
+		if err := m.DB.Promote(context.WithoutCancel(ctx), cluster.ID, next); err != nil {
+			return err
+		}
+		if cluster, err = m.DB.ClusterByID(ctx, run.ClusterID); err != nil {
+			return err
+		}
+		old = next
+	}
+	var failures []error
+	for _, node := range cluster.Nodes {
+		if node.Role == models.RoleReplica {
+			report.stage("Attaching "+node.Name, nil)
+			failures = append(failures, tell(ctx, cluster, node, "REPLICAOF", old.Host, fmt.Sprint(old.Port)))
+		}
+		failures = append(failures, m.configure(ctx, cluster, node))
+	}
+	if err := errors.Join(failures...); err != nil {
+		m.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
+	}
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run,
+		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, options.From))
+}
+
+// successorOf chooses the replica that is in step and furthest. One that is primary already was made so before a console was killed.
+func (m *Manager) successorOf(ctx context.Context, cluster models.Cluster, old models.Node) (models.Node, error) {
+	var next models.Node
+	best := int64(-1)
+	for _, node := range cluster.Nodes {
+		if node.Role != models.RoleReplica {
+			continue
+		}
+		s, err := m.probe(ctx, cluster, node)
+		if err == nil && !s.replica && !s.loading {
+			return node, nil
+		}
+		if err == nil && s.linkUp && !s.loading && !s.syncing && s.primary == old.Address() && s.offset > best {
+			best, next = s.offset, node
+		}
+	}
+	if best < 0 {
+		return next, because(nil, "No replica of %s is in step with its primary, so none can take over. Nothing was changed.", cluster.Name)
+	}
+	return next, nil
+}
+
+// handOver makes the next node a primary and the old one its replica.
+func (m *Manager) handOver(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
+	if s, err := m.probe(ctx, cluster, next); err == nil && !s.replica {
+		return nil // it is one already
+	}
+	err := tell(ctx, cluster, old, "FAILOVER", "TO", next.Host, fmt.Sprint(next.Port), "TIMEOUT", fmt.Sprint(failoverTimeout.Milliseconds()))
+	if reply, refused := errors.AsType[resp.Error](err); refused && strings.Contains(strings.ToLower(reply.Error()), "unknown command") {
+		return m.handOverByHand(ctx, cluster, old, next)
+	} else if err != nil {
+		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
+	}
+	deadline, cancel := context.WithTimeout(ctx, failoverTimeout+2*probeTimeout)
+	defer cancel()
+	for {
+		if s, err := m.probe(deadline, cluster, next); err == nil && !s.replica {
+			return nil
+		}
+		if !m.pause(deadline, 20*time.Millisecond) {
+			if err := tell(context.WithoutCancel(ctx), cluster, old, "FAILOVER", "ABORT"); err != nil {
+				m.Logger.Warn("abort failover", "node", old.Name, "error", err)
+			}
+			return because(context.Cause(ctx), "The replica %s did not take over within %s. The primary is as it was.", next.Name, failoverTimeout)
+		}
+	}
+}
+
+// handOverByHand is for Redis before 6.2, which has no FAILOVER: the primary's clients wait, as far as CLIENT PAUSE makes them.
+func (m *Manager) handOverByHand(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
+	if err := tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
+		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
+	}
+	deadline, cancel := context.WithTimeout(ctx, failoverTimeout/2)
+	defer cancel()
+	last := int64(-1)
+	for { // the paused primary answers nobody, so the replica's offset has to stand still for a moment
+		if s, err := m.probe(deadline, cluster, next); err == nil {
+			if s.linkUp && s.offset == last {
+				break
+			}
+			last = s.offset
+		}
+		if !m.pause(deadline, 500*time.Millisecond) {
+			return because(context.Cause(ctx), "The replica %s did not get in step. The primary is as it was.", next.Name)
+		}
+	}
+	return tell(ctx, cluster, next, "REPLICAOF", "NO", "ONE")
+}

@@ -1,0 +1,167 @@
+package models
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"net"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Attributes are what ElastiCache keeps of a cluster beyond what Rekindle acts on. They are kept and given back as they were set, so that
+// whoever describes a cluster by them (Terraform) finds what was asked for. Only the node that serves snapshots is acted on.
+type Attributes struct {
+	MaintenanceWindow string   `json:"maintenance_window,omitempty"` // "sun:05:00-sun:06:00"
+	SubnetGroup       string   `json:"subnet_group,omitempty"`
+	SecurityGroups    []string `json:"security_groups,omitempty"`
+	Topic             string   `json:"topic,omitempty"` // ARN that ElastiCache would notify
+	TopicOff          bool     `json:"topic_off,omitempty"`
+	NoMinorUpgrades   bool     `json:"no_minor_upgrades,omitempty"`
+	Zones             []string `json:"zones,omitempty"` // availability zones in the order of the nodes
+	CrossZone         bool     `json:"cross_zone,omitempty"`
+	AutomaticFailover bool     `json:"automatic_failover,omitempty"`
+	MultiAZ           bool     `json:"multi_az,omitempty"`
+	NetworkType       string   `json:"network_type,omitempty"`
+	IPDiscovery       string   `json:"ip_discovery,omitempty"`
+	SnapshottingNode  string   `json:"snapshotting_node,omitempty"` // serves snapshots as long as it is in step
+}
+
+// JSON is how attributes are kept, in the catalog and in manifests.
+func (a Attributes) JSON() []byte {
+	text, _ := json.Marshal(a) // strings, numbers and lists of them cannot fail
+	return text
+}
+
+// Value stores attributes as JSON.
+func (a Attributes) Value() (driver.Value, error) { return string(a.JSON()), nil }
+
+// Scan reads what [Attributes.Value] stored.
+func (a *Attributes) Scan(src any) error {
+	*a = Attributes{}
+	var text []byte
+	switch v := src.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	case nil:
+	default:
+		return fmt.Errorf("scan attributes: unexpected %T", src)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(text, a); err != nil {
+		return fmt.Errorf("scan attributes: %w", err)
+	}
+	return nil
+}
+
+// GormDataType names the column's type.
+func (Attributes) GormDataType() string { return "text" }
+
+// ReadAttributes reads attributes from a manifest. What does not fit was written by somebody else and is left out.
+func ReadAttributes(text []byte) Attributes {
+	var a Attributes
+	if a.Scan(text) != nil || len(a.check(MaxReplicas+1)) > 0 {
+		return Attributes{}
+	}
+	return a
+}
+
+// check says what is wrong with the attributes of a cluster with so many nodes.
+func (a Attributes) check(nodes int) Faults {
+	var faults Faults
+	if a.MaintenanceWindow != "" {
+		if problem := checkMaintenanceWindow(a.MaintenanceWindow); problem != "" {
+			faults.add(CodeInvalid, "maintenance_window", problem)
+		}
+	}
+	if a.AutomaticFailover && nodes < 2 {
+		faults.add(CodeCombination, "automatic_failover", "Automatic failover needs at least one replica.")
+	}
+	if a.MultiAZ && !a.AutomaticFailover {
+		faults.add(CodeCombination, "multi_az", "Multi-AZ needs automatic failover.")
+	}
+	if !slices.Contains([]string{"", "ipv4", "ipv6", "dual_stack"}, a.NetworkType) {
+		faults.add(CodeInvalid, "network_type", fmt.Sprintf("The network type must be ipv4, ipv6 or dual_stack, not %.40q.", a.NetworkType))
+	}
+	if !slices.Contains([]string{"", "ipv4", "ipv6"}, a.IPDiscovery) {
+		faults.add(CodeInvalid, "ip_discovery", fmt.Sprintf("IP discovery must be ipv4 or ipv6, not %.40q.", a.IPDiscovery))
+	}
+	texts := append([]string{a.SubnetGroup, a.Topic, a.SnapshottingNode}, append(a.SecurityGroups, a.Zones...)...)
+	if len(texts) > 200 || slices.ContainsFunc(texts, func(s string) bool { return len(s) > 255 || strings.ContainsFunc(s, unicode.IsControl) }) {
+		faults.add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, holds control characters, or there are more than 200 of them.")
+	}
+	return faults
+}
+
+var maintenancePattern = regexp.MustCompile(`^(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)-(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)$`)
+
+// checkMaintenanceWindow applies ElastiCache's form: "ddd:hh24:mi-ddd:hh24:mi", at least 60 minutes.
+func checkMaintenanceWindow(text string) string {
+	m := maintenancePattern.FindStringSubmatch(text)
+	if m == nil {
+		return fmt.Sprintf("The maintenance window must look like sun:05:00-sun:06:00, not %.40q.", text)
+	}
+	days := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+	minute := func(day, hour, minute string) int {
+		var h, min int
+		_, _ = fmt.Sscanf(hour+" "+minute, "%d %d", &h, &min) // the pattern has seen to it
+		return slices.Index(days, day)*dayMinutes + h*60 + min
+	}
+	const week = 7 * dayMinutes
+	if length := (minute(m[4], m[5], m[6]) - minute(m[1], m[2], m[3]) + week) % week; length < MinWindowMinutes {
+		return fmt.Sprintf("The maintenance window must be at least %d minutes long; this one has %d.", MinWindowMinutes, length)
+	}
+	return ""
+}
+
+// PickMaintenanceWindow chooses one for a cluster whose owner has no preference: an hour on a Sunday, away from its snapshot window.
+func PickMaintenanceWindow(window Window) string {
+	start := (window.Start + window.Length + 60) % dayMinutes
+	end := start + MinWindowMinutes
+	day := "sun"
+	if end >= dayMinutes {
+		day = "mon"
+	}
+	return fmt.Sprintf("sun:%02d:%02d-%s:%02d:%02d", start/60, start%60, day, end%dayMinutes/60, end%60)
+}
+
+// networkOf is the network type of an address.
+func networkOf(host string) string {
+	if ip := net.ParseIP(host); ip != nil && ip.To4() == nil {
+		return "ipv6"
+	}
+	return "ipv4"
+}
+
+// Described are the attributes of a cluster with what ElastiCache would have chosen for those that were never set.
+func (c Cluster) Described() Attributes {
+	host := ""
+	if len(c.Nodes) > 0 {
+		host = c.Nodes[0].Host
+	}
+	a := c.Attributes.complete(c.SnapshotWindow, host)
+	if a.SubnetGroup == "" {
+		a.SubnetGroup = DefaultSubnetGroup
+	}
+	return a
+}
+
+// complete fills in what ElastiCache would choose.
+func (a Attributes) complete(window Window, host string) Attributes {
+	if a.MaintenanceWindow == "" {
+		a.MaintenanceWindow = PickMaintenanceWindow(window)
+	}
+	if a.NetworkType == "" {
+		a.NetworkType = networkOf(host)
+	}
+	if a.IPDiscovery == "" {
+		a.IPDiscovery = networkOf(host)
+	}
+	return a
+}

@@ -1,0 +1,151 @@
+package models
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+func checkSpec(spec ClusterSpec, engines []Engine) Faults {
+	var faults Faults
+	faults = append(faults, checkDescription(spec.Description)...)
+	faults = append(faults, checkWindow(spec.Window)...)
+	installed := false
+	for _, e := range engines {
+		installed = installed || e == spec.Engine
+	}
+	if !installed {
+		faults.add(CodeInvalid, "engine", fmt.Sprintf("The engine %s is not installed on this host.", spec.Engine))
+	}
+	nodeType, known := FindNodeType(spec.NodeType)
+	if !known {
+		faults.add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", spec.NodeType))
+	}
+	if spec.Engine.Name == EngineMemcached {
+		faults = append(faults, checkCached(spec)...)
+	} else if spec.CacheNodes > 1 {
+		faults.add(CodeCombination, "nodes", "A cache cluster of Redis or Valkey has one node. For more, make a replication group with replicas.")
+	} else if spec.CacheCluster && spec.Replicas > 0 {
+		faults.add(CodeCombination, "replicas", "A cache cluster has no replicas: make a replication group.")
+	}
+	if spec.Replicas < 0 || spec.Replicas > MaxReplicas {
+		faults.add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
+	}
+	if spec.Port != 0 && (spec.Port < 1024 || spec.Port > 65535) {
+		faults.add(CodeInvalid, "port", fmt.Sprintf("The port must be between 1024 and 65535, not %d.", spec.Port))
+	}
+	if spec.Copies < 1 || spec.Copies > MaxCopies {
+		faults.add(CodeInvalid, "copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not %d.", MaxCopies, spec.Copies))
+	} else if spec.Copies > 1 {
+		if spec.Snapshot == "" {
+			faults.add(CodeCombination, "copies", "Several clusters at once can only be made from a snapshot.")
+		}
+		if spec.Port != 0 {
+			faults.add(CodeCombination, "port", "Several clusters cannot share one port. Leave it empty, and each gets its own.")
+		}
+		last := NumberedNames(spec.Name, spec.Copies)[spec.Copies-1]
+		if _, own := CheckName("cluster id", spec.Name); own == "" && len(last) > maxNameLength {
+			faults.add(CodeInvalid, "id", fmt.Sprintf("The id is too long to be numbered: %q has more than %d characters.", last, maxNameLength))
+		}
+	}
+	switch spec.Auth {
+	case AuthNone, AuthGenerate, "":
+	case AuthGiven:
+		if problem := checkAuthPassword(spec.Password.Reveal()); problem != "" {
+			faults.add(CodeInvalid, "password", problem)
+		}
+	default:
+		faults.add(CodeInvalid, "auth", "Choose no password, a generated one or one of your own.")
+	}
+	faults = append(faults, spec.Attributes.check(max(spec.Replicas+1, spec.CacheNodes))...)
+	faults = append(faults, checkTags(spec.Tags)...)
+	return append(faults, checkRetention(spec.Retention, nodeType)...)
+}
+
+// checkCached refuses for memcached what only makes sense with data that is kept.
+func checkCached(spec ClusterSpec) Faults {
+	var faults Faults
+	if spec.CacheNodes < 1 || spec.CacheNodes > MaxCacheNodes {
+		faults.add(CodeInvalid, "nodes", fmt.Sprintf("A memcached cluster can have 1 to %d nodes, not %d.", MaxCacheNodes, spec.CacheNodes))
+	}
+	if !spec.CacheCluster || spec.Replicas > 0 {
+		faults.add(CodeCombination, "replicas", "Nodes of memcached do not replicate: make a cache cluster with several nodes.")
+	}
+	if spec.Auth != "" && spec.Auth != AuthNone {
+		faults.add(CodeCombination, "auth", "Clusters of memcached have no password.")
+	}
+	if spec.Retention > 0 || spec.Snapshot != "" || len(spec.Sources) > 0 {
+		faults.add(CodeSnapshotUnsupported, "engine", cachedUnsupported)
+	}
+	return faults
+}
+
+const cachedUnsupported = "Clusters of memcached cannot be backed up or filled from a snapshot: their nodes only cache."
+
+func checkDescription(description string) Faults {
+	var faults Faults
+	if utf8.RuneCountInString(description) > 255 {
+		faults.add(CodeInvalid, "description", "The description may have at most 255 characters.")
+	} else if !utf8.ValidString(description) {
+		faults.add(CodeInvalid, "description", "The description is not valid text (UTF-8).")
+	}
+	return faults
+}
+
+// checkWindow refuses what could be written down and never be read again.
+func checkWindow(window Window) Faults {
+	if window.IsZero() {
+		return nil
+	}
+	_, err := NewWindow(window.Start, window.Length)
+	faults, _ := AsFaults(err)
+	return faults
+}
+
+func checkRetention(days int, nodeType NodeType) Faults {
+	var faults Faults
+	if days < 0 || days > MaxRetention {
+		faults.add(CodeInvalid, "retention", fmt.Sprintf("The retention must be between 1 and %d days, not %d.", MaxRetention, days))
+	}
+	if days > 0 && nodeType.NoSnapshots {
+		faults.add(CodeSnapshotUnsupported, "backups",
+			fmt.Sprintf("Clusters of the node type %s cannot be backed up. Turn automatic backups off or choose a larger type.", nodeType.Name))
+	}
+	return faults
+}
+
+// checkAuthPassword applies ElastiCache's rule for AUTH tokens ("Authenticating with the AUTH command", user guide).
+func checkAuthPassword(password string) string {
+	if len(password) < 16 || len(password) > 128 {
+		return fmt.Sprintf("The password must have 16 to 128 characters; this one has %d.", len(password))
+	}
+	for _, r := range password {
+		if r <= ' ' || r > '~' || r == '"' || r == '/' || r == '@' {
+			return "The password may contain only printable ASCII characters, and no space, quotation mark, slash or @."
+		}
+	}
+	return ""
+}
+
+// checkRestore refuses what could only fail later.
+func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
+	var faults Faults
+	if !snapshot.Usable() {
+		faults.add(CodeSnapshotState, "snapshot",
+			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
+	}
+	if snapshot.Shards > 1 {
+		faults.add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
+			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
+	}
+	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory {
+		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
+			gigabytes(snapshot.UsedMemory), nodeType.Name, gigabytes(nodeType.Memory)))
+	}
+	if !db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
+		faults.add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
+			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
+	}
+	return faults
+}
+
+func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }

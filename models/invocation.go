@@ -1,0 +1,132 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// A client that does not hear the answer sends its request again, and the request must act once all the same. What carries the number of
+// an invocation in its context leaves a row in the very transaction that acts, so that "it has acted" and the row are true together,
+// whatever is killed in between.
+
+// Invocation is a request of the API that has acted.
+type Invocation struct {
+	ID     uint
+	Number string    `gorm:"uniqueIndex"` // the access key and the number that the client gave
+	At     time.Time `gorm:"index"`
+}
+
+// Signature is one that was seen, with what the client says of its attempts.
+type Signature struct {
+	ID         uint
+	Signature  string `gorm:"index"`
+	Invocation string
+	Attempt    string
+	At         time.Time `gorm:"index"`
+}
+
+// moments is how long honest requests with one signature can be apart.
+const moments = 2 * time.Second
+
+// The rows are kept so long. A client gives up far earlier, and a signature is worth nothing a quarter of an hour after its time.
+const (
+	invocationsKept = 24 * time.Hour
+	signaturesKept  = 40 * time.Minute
+)
+
+// errInvoked tells that the invocation has acted before. It is never a duplicated key, which those who pick ports try again.
+var errInvoked = errors.New("this request has acted already")
+
+type invocationKey struct{}
+
+// invocation is the mark that the next transaction leaves.
+type invocation struct {
+	number  string
+	written bool
+}
+
+// Once calls fn so that it acts once, however often it is called with this number: the first transaction of fn is where it acts. When that
+// has happened before, it does nothing. An empty number means always.
+func (db *DB) Once(ctx context.Context, number string, fn func(ctx context.Context) error) error {
+	if number == "" {
+		return fn(ctx)
+	}
+	_, found, err := find[Invocation](db.with(ctx).Where("number = ?", number))
+	if err != nil {
+		return fmt.Errorf("look for an earlier request: %w", err)
+	} else if found {
+		return nil
+	}
+	err = fn(context.WithValue(ctx, invocationKey{}, &invocation{number: number}))
+	if errors.Is(err, errInvoked) {
+		return nil // the same request at the same time
+	}
+	return err
+}
+
+// markInvocation leaves the row, in the first transaction that runs under the invocation.
+func markInvocation(ctx context.Context, tx *DB) (*invocation, error) {
+	mark, _ := ctx.Value(invocationKey{}).(*invocation)
+	if mark == nil || mark.written {
+		return nil, nil
+	}
+	now := tx.Now()
+	if err := tx.with(ctx).Where("at < ?", now.Add(-invocationsKept)).Delete(&Invocation{}).Error; err != nil {
+		return nil, fmt.Errorf("forget old requests: %w", err)
+	}
+	err := tx.with(ctx).Create(&Invocation{Number: mark.number, At: now}).Error
+	if errors.Is(err, gorm.ErrDuplicatedKey) {
+		return nil, errInvoked
+	} else if err != nil {
+		return nil, fmt.Errorf("note the request: %w", err)
+	}
+	mark.written = true
+	return mark, nil
+}
+
+// Admit decides whether a signed request may be answered, and notes it. The second one with a signature is a copy, and is not. But clients
+// sign whole seconds and not the number of the invocation, so within moments an honest client can come twice with one signature: with
+// another look at the same thing (again tells that nothing is changed), or with the next attempt of the same invocation.
+func (db *DB) Admit(ctx context.Context, s Signature, again bool) (bool, error) {
+	admitted := false
+	err := db.transaction(ctx, func(tx *DB) error {
+		s.At = tx.Now()
+		// A time in the future is from a clock that was set back.
+		old := tx.with(ctx).Where("at < ? OR at > ?", s.At.Add(-signaturesKept), s.At.Add(signaturesKept)).Delete(&Signature{})
+		if old.Error != nil {
+			return fmt.Errorf("forget old signatures: %w", old.Error)
+		}
+		var seen []Signature
+		if err := tx.with(ctx).Where("signature = ?", s.Signature).Order("id").Find(&seen).Error; err != nil {
+			return fmt.Errorf("look for a signature: %w", err)
+		}
+		for _, earlier := range seen {
+			copied := earlier.Invocation == s.Invocation && earlier.Attempt == s.Attempt
+			if copied || s.At.Sub(seen[0].At) > moments || !again && (earlier.Invocation != s.Invocation || s.Invocation == "") {
+				return nil
+			}
+		}
+		if err := tx.with(ctx).Create(&s).Error; err != nil {
+			return fmt.Errorf("note a signature: %w", err)
+		}
+		admitted = true
+		return nil
+	})
+	return admitted, err
+}
+
+// KeyUsed notes that an access key was used, at most once a minute.
+func (db *DB) KeyUsed(ctx context.Context, key AccessKey) error {
+	now := db.Now()
+	if key.UsedAt != nil && now.Sub(*key.UsedAt) < time.Minute && !now.Before(*key.UsedAt) {
+		return nil
+	}
+	if err := db.with(ctx).Model(&AccessKey{ID: key.ID}).UpdateColumn("used_at", now).Error; err != nil {
+		return fmt.Errorf("note the use of access key %s: %w", key.KeyID, err)
+	}
+	return nil
+}

@@ -1,0 +1,53 @@
+package views
+
+import "github.com/a-h/templ"
+
+// RebootNode is a node that can be restarted.
+type RebootNode struct {
+	Name   string
+	Role   string // "primary", "replica", "cache"
+	Chosen bool
+}
+
+// RebootCluster is the page that asks before nodes are restarted. Form: POST /clusters/{id}/reboot with nodes, once for each; while boxes are
+// ticked the page is asked for again with the same and choose=on, for the command.
+type RebootCluster struct {
+	Fields
+	ID        string
+	Status    string
+	Refusal   string // a sentence, when it cannot be done now
+	CacheOnly bool   // memcached: the nodes come back empty
+	Nodes     []RebootNode
+	Chosen    []string
+	AWS       string
+}
+
+// FailoverCluster is the page that asks before a replica takes over from a primary that is well. Form: POST /clusters/{id}/failover.
+type FailoverCluster struct {
+	Fields
+	ID       string
+	Status   string
+	Refusal  string // a sentence, when it cannot be done now
+	Primary  string
+	Endpoint string // of the primary
+	Replicas []string
+	AWS      string
+}
+
+// primary is the node among them that takes writes; "" for memcached.
+func (p RebootCluster) primary() string {
+	for _, n := range p.Nodes {
+		if n.Role == "primary" {
+			return n.Name
+		}
+	}
+	return ""
+}
+
+// follows lets the equivalent command follow the boxes.
+func (p RebootCluster) follows() templ.Attributes {
+	return templ.Attributes{
+		"hx-get": string(Link("clusters", p.ID, "reboot")), "hx-trigger": "change", "hx-target": "#equivalent", "hx-select": "#equivalent",
+		"hx-swap": "outerMorph", "hx-include": "closest form",
+	}
+}

@@ -1,0 +1,216 @@
+// Package elasticache answers the Amazon ElastiCache Query API, version 2015-02-02, so that the AWS command line, the SDKs and Terraform
+// work with Rekindle as they do with ElastiCache.
+//
+// How a request goes: [New]'s handler reads the form, proves who sent it (package sigv4), refuses a copy of a request that was seen before,
+// looks whether the access key's role covers the action, and calls the action's function. An action that changes something has two: act does
+// it, once however often the request is repeated, and show answers from what is there afterwards. Answers are written by response.go,
+// refusals by faults.go; each resource has a file of its own.
+//
+// What the package does not do: it has no rules of its own about clusters and snapshots. Package models has them, for the console and for
+// this door alike. docs/api.md says what is supported and what differs from AWS.
+package elasticache
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/web/elasticache/sigv4"
+)
+
+// The versions of the APIs, as requests name them and namespaces contain them.
+const (
+	version    = "2015-02-02"
+	stsVersion = "2011-06-15"
+)
+
+// The services that a request can be signed for.
+const (
+	serviceCache = "elasticache"
+	serviceSTS   = "sts"
+)
+
+// DefaultAccount is the account id in ARNs when none is set.
+const DefaultAccount = "123456789012"
+
+// Jobs is what the API needs of the running engine. *jobs.Manager implements it.
+type Jobs interface {
+	// Wake says that runs were queued: look now.
+	Wake()
+	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
+	BucketURL(bucket string) string
+}
+
+// Config is what the API is made of.
+type Config struct {
+	DB      *models.DB
+	Jobs    Jobs
+	Clock   clockwork.Clock
+	Logger  *slog.Logger
+	Account string // the account id in ARNs; "": DefaultAccount
+}
+
+type api struct {
+	Config
+}
+
+// New builds the handler of POST /.
+func New(c Config) http.Handler {
+	if c.Account == "" {
+		c.Account = DefaultAccount
+	}
+	return &api{c}
+}
+
+// call is one request.
+type call struct {
+	params
+	action  string
+	key     models.AccessKey
+	region  string
+	account string
+	request string // its number
+
+	invocation string // the client's number of it, the same for each attempt; "" when it gives none
+}
+
+// action is what a request can ask for. act, where there is one, reads the parameters, returns what is wrong with them, and only then acts;
+// show answers.
+type action struct {
+	role    models.KeyRole
+	service string
+	act     func(a *api, ctx context.Context, c *call) error
+	show    func(a *api, ctx context.Context, c *call) (any, error)
+}
+
+// maxHeader bounds what a client may say of its attempts.
+const maxHeader = 200
+
+// maxForm bounds what is read of a request.
+const maxForm = 1 << 20
+
+// ServeHTTP answers one request.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &call{account: a.Account, request: requestID()}
+	w.Header().Set("X-Amzn-Requestid", c.request)
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.Logger.ErrorContext(r.Context(), "API request panicked", "request", c.request, "action", c.action, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			a.refuse(w, c, internalFailure)
+		}
+	}()
+	result, err := a.answer(r, c)
+	if err != nil {
+		a.fail(r.Context(), w, c, err)
+		return
+	}
+	a.respond(w, c, result)
+}
+
+func requestID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+func (a *api) answer(r *http.Request, c *call) (any, error) {
+	ctx := r.Context()
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
+	if err != nil {
+		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
+	} else if len(body) > maxForm {
+		return nil, fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is longer than 1 MiB."}
+	}
+	// Whoever is not known learns nothing but that.
+	identity, err := a.prove(r, body, c)
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, fault{http.StatusNotFound, "MalformedQueryString", "The request's form cannot be read: it must be application/x-www-form-urlencoded."}
+	}
+	c.params, c.action, c.region = params{values: form}, form.Get("Action"), identity.Region
+	if c.action == "" {
+		return nil, fault{http.StatusBadRequest, "MissingAction", "The request has no parameter Action."}
+	}
+	do, known := actions[c.action]
+	if !known {
+		return nil, fault{http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %.80s for version %.20s.", c.action, form.Get("Version"))}
+	}
+	if identity.Service != do.service {
+		return nil, fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, fmt.Sprintf("Credential should be scoped to correct service: '%s'.", do.service)}
+	}
+	if v := form.Get("Version"); v != do.version() {
+		return nil, fault{http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %s for version %.20s.", c.action, v)}
+	}
+	if !c.key.Role.May(do.role) {
+		return nil, fault{http.StatusForbidden, "AccessDenied", fmt.Sprintf("User: %s is not authorized to perform: %s:%s. The access key may %s; this takes one that may %s.",
+			c.userARN(), do.service, c.action, c.key.Role, do.role)}
+	}
+	if err := a.admit(ctx, r, identity, c, do); err != nil {
+		return nil, err
+	}
+	return a.perform(ctx, c, do)
+}
+
+func (do action) version() string {
+	if do.service == serviceSTS {
+		return stsVersion
+	}
+	return version
+}
+
+// prove finds out who sent the request.
+func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, error) {
+	return sigv4.Verify(r, body, a.Clock.Now(), []string{serviceCache, serviceSTS}, func(ctx context.Context, id string) (secret.Text, bool, error) {
+		key, found, err := a.DB.FindAccessKey(ctx, id)
+		c.key = key
+		return key.Secret, found, err
+	})
+}
+
+// admit refuses what may be a copy of a request that was seen before.
+func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identity, c *call, do action) error {
+	c.invocation = r.Header.Get("Amz-Sdk-Invocation-Id")
+	attempt := r.Header.Get("Amz-Sdk-Request")
+	if len(c.invocation) > maxHeader || len(attempt) > maxHeader {
+		return fault{http.StatusBadRequest, codeInvalidValue, "The header Amz-Sdk-Invocation-Id or Amz-Sdk-Request is too long."}
+	}
+	admitted, err := a.DB.Admit(ctx, models.Signature{Signature: identity.Signature, Invocation: c.invocation, Attempt: attempt}, do.act == nil)
+	if err != nil {
+		return err
+	} else if !admitted {
+		return fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, "This very request was received before. Sign it anew to send it again."}
+	}
+	return a.DB.KeyUsed(ctx, c.key)
+}
+
+// perform acts, once for each invocation, and answers with what is there then.
+func (a *api) perform(ctx context.Context, c *call, do action) (any, error) {
+	if do.act != nil {
+		number := ""
+		if c.invocation != "" {
+			number = c.key.KeyID + " " + c.action + " " + c.invocation
+		}
+		if err := a.DB.Once(ctx, number, func(ctx context.Context) error { return do.act(a, ctx, c) }); err != nil {
+			return nil, err
+		}
+		a.Jobs.Wake()
+	}
+	result, err := do.show(a, ctx, c)
+	if wrong := c.wrong(); wrong != nil {
+		return nil, wrong
+	}
+	return result, err
+}

@@ -1,0 +1,347 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"rekindle/models"
+)
+
+type (
+	cacheCluster struct {
+		CacheClusterId                     string //nolint:revive // the wire's names
+		ConfigurationEndpoint              *endpoint
+		ClientDownloadLandingPage          string
+		CacheNodeType                      string
+		Engine                             string
+		EngineVersion                      string
+		CacheClusterStatus                 string
+		NumCacheNodes                      int
+		PreferredAvailabilityZone          string
+		CacheClusterCreateTime             *stamp
+		PreferredMaintenanceWindow         string
+		PendingModifiedValues              struct{}
+		NotificationConfiguration          *notification
+		CacheSecurityGroups                struct{}
+		CacheParameterGroup                parameterGroupStatus
+		CacheSubnetGroupName               string
+		CacheNodes                         *cacheNodes
+		AutoMinorVersionUpgrade            bool
+		SecurityGroups                     securityGroups
+		ReplicationGroupId                 string `xml:",omitempty"`
+		SnapshotRetentionLimit             int
+		SnapshotWindow                     string `xml:",omitempty"`
+		AuthTokenEnabled                   bool
+		AuthTokenLastModifiedDate          *stamp
+		TransitEncryptionEnabled           bool
+		AtRestEncryptionEnabled            bool
+		ARN                                string
+		ReplicationGroupLogDeliveryEnabled bool
+		NetworkType                        string
+		IpDiscovery                        string
+	}
+	notification         struct{ TopicArn, TopicStatus string }
+	parameterGroupStatus struct {
+		CacheParameterGroupName string
+		ParameterApplyStatus    string
+		CacheNodeIdsToReboot    struct{ CacheNodeId []string }
+	}
+	securityGroups struct {
+		Members []securityGroup `xml:"member"`
+	}
+	securityGroup struct{ SecurityGroupId, Status string }
+	cacheNodes    struct{ CacheNode []cacheNode }
+	cacheNode     struct {
+		CacheNodeId              string
+		CacheNodeStatus          string
+		CacheNodeCreateTime      *stamp
+		Endpoint                 *endpoint
+		ParameterGroupStatus     string
+		CustomerAvailabilityZone string
+	}
+)
+
+// clientPage is what ElastiCache's own answers name for clients of its engines.
+const clientPage = "https://console.aws.amazon.com/elasticache/home#client-download:"
+
+// clusterStatus is the status of a cache cluster in ElastiCache's words; "unreachable" and "create-failed" are Rekindle's own.
+func clusterStatus(c models.Cluster) string {
+	if c.Status == models.ClusterRebooting {
+		return "rebooting cluster nodes"
+	}
+	return string(c.Status)
+}
+
+func numbered(n int) string { return fmt.Sprintf("%04d", n) }
+
+// parameterStatus says whether the nodes have the parameters of their group.
+func parameterStatus(m models.Cluster) string {
+	switch {
+	case m.ParametersApplied >= m.ParametersWanted:
+		return "in-sync"
+	case m.Cached():
+		return "pending-reboot"
+	}
+	return "applying"
+}
+
+// presentCluster shows a cluster that is a cache cluster, or one node of a replication group as the member that it is.
+func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster {
+	attributes := m.Described()
+	group := m.ParameterGroup
+	if group == "" {
+		group = models.DefaultParameterGroup(m.EngineName())
+	}
+	v := cacheCluster{
+		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.NodeType, Engine: m.Engine, EngineVersion: m.EngineVersion,
+		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), PreferredAvailabilityZone: c.zone(attributes, 0), CacheClusterCreateTime: at(m.CreatedAt),
+		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: group, ParameterApplyStatus: parameterStatus(m)},
+		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
+		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "",
+		ARN: c.arn(models.ResourceCluster + ":" + m.Name), NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
+	}
+	nodes := m.Nodes
+	switch {
+	case member != nil:
+		i := slices.IndexFunc(m.Nodes, func(n models.Node) bool { return n.Name == member.Name })
+		nodes = m.Nodes[i : i+1]
+		v.CacheClusterId, v.ReplicationGroupId, v.NumCacheNodes = member.Name, m.Name, 1
+		v.ARN, v.PreferredAvailabilityZone, v.CacheClusterCreateTime = c.arn(models.ResourceCluster+":"+member.Name), c.zone(attributes, i), at(member.CreatedAt)
+		if member.Name != m.SnapshottingNode() {
+			v.SnapshotRetentionLimit = 0 // ElastiCache shows it at the member that serves the snapshots
+		}
+	case len(m.Nodes) > 1 && attributes.CrossZone:
+		v.PreferredAvailabilityZone = "Multiple"
+	}
+	if m.Password != "" {
+		v.AuthTokenLastModifiedDate = at(m.CreatedAt)
+	}
+	if attributes.Topic != "" {
+		status := "active"
+		if attributes.TopicOff {
+			status = "inactive"
+		}
+		v.NotificationConfiguration = &notification{attributes.Topic, status}
+	}
+	for _, id := range attributes.SecurityGroups {
+		v.SecurityGroups.Members = append(v.SecurityGroups.Members, securityGroup{id, "active"})
+	}
+	if m.Cached() && m.Status != models.ClusterCreating && len(m.Nodes) > 0 {
+		v.ConfigurationEndpoint = &endpoint{m.Nodes[0].Host, m.Nodes[0].Port}
+	}
+	if parameterStatus(m) == "pending-reboot" {
+		for i := range nodes {
+			v.CacheParameterGroup.CacheNodeIdsToReboot.CacheNodeId = append(v.CacheParameterGroup.CacheNodeIdsToReboot.CacheNodeId, numbered(i+1))
+		}
+	}
+	if show, _ := c.flag("ShowCacheNodeInfo"); show {
+		v.CacheNodes = presentNodes(c, m, attributes, nodes)
+	}
+	return v
+}
+
+func presentNodes(c *call, m models.Cluster, attributes models.Attributes, nodes []models.Node) *cacheNodes {
+	shown := &cacheNodes{}
+	for i, n := range nodes {
+		node := cacheNode{CacheNodeId: numbered(i + 1), CacheNodeStatus: clusterStatus(m), CacheNodeCreateTime: at(n.CreatedAt), ParameterGroupStatus: parameterStatus(m),
+			CustomerAvailabilityZone: c.zone(attributes, slices.IndexFunc(m.Nodes, func(o models.Node) bool { return o.ID == n.ID }))}
+		if m.Status != models.ClusterCreating {
+			node.Endpoint = &endpoint{n.Host, n.Port}
+		}
+		shown.CacheNode = append(shown.CacheNode, node)
+	}
+	return shown
+}
+
+type (
+	describeClusters struct {
+		Marker        string `xml:",omitempty"`
+		CacheClusters struct{ CacheCluster []cacheCluster }
+	}
+	oneCluster struct{ CacheCluster cacheCluster }
+)
+
+// found is a cache cluster, or a node that is a member.
+type found struct {
+	cluster models.Cluster
+	member  *models.Node
+}
+
+func (f found) name() string {
+	if f.member != nil {
+		return f.member.Name
+	}
+	return f.cluster.Name
+}
+
+func (a *api) describeCacheClusters(ctx context.Context, c *call) (any, error) {
+	var all []found
+	if id := c.id("CacheClusterId"); id != "" {
+		cluster, member, err := a.DB.CacheCluster(ctx, id)
+		if err != nil {
+			return nil, aboutCluster(err)
+		}
+		all = []found{{cluster, member}}
+	} else {
+		clusters, err := a.DB.Clusters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		alone, _ := c.flag("ShowCacheClustersNotInReplicationGroups")
+		for _, m := range clusters {
+			if !m.Grouped {
+				all = append(all, found{m, nil})
+				continue
+			}
+			for i := range m.Nodes {
+				if !alone {
+					all = append(all, found{m, &m.Nodes[i]})
+				}
+			}
+		}
+	}
+	shown, next, err := page(c, all, found.name)
+	if err != nil {
+		return nil, err
+	}
+	result := describeClusters{Marker: next}
+	for _, f := range shown {
+		result.CacheClusters.CacheCluster = append(result.CacheClusters.CacheCluster, presentCluster(c, f.cluster, f.member))
+	}
+	return result, nil
+}
+
+// showCacheCluster answers to what was done to a cache cluster. One that is gone by now is being deleted still, as far as the client is told.
+func (a *api) showCacheCluster(ctx context.Context, c *call) (any, error) {
+	id := c.id("CacheClusterId")
+	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	deleted := c.action == "DeleteCacheCluster"
+	if models.HasCode(err, models.CodeClusterNotFound) && deleted {
+		cluster, member = models.Cluster{Name: id, Status: models.ClusterDeleting}, nil
+	} else if err != nil {
+		return nil, aboutCluster(err)
+	}
+	shown := presentCluster(c, cluster, member)
+	if deleted {
+		shown.CacheClusterStatus = string(models.ClusterDeleting) // also a replica that goes while its group stays
+	}
+	return oneCluster{shown}, nil
+}
+
+func (a *api) createCacheCluster(ctx context.Context, c *call) error {
+	spec, err := a.createSpec(ctx, c)
+	if err != nil {
+		return err
+	}
+	spec.Name, spec.CacheCluster = c.requiredID("CacheClusterId"), true
+	if group := c.text("ReplicationGroupId"); group != "" {
+		c.mistake(models.CodeCombination, "A replica is added by IncreaseReplicaCount of the replication group %.40s, which names it.", group)
+	}
+	if n, given := c.number("NumCacheNodes"); given {
+		if spec.CacheNodes = n; n < 1 {
+			c.mistake(models.CodeInvalid, "NumCacheNodes must be at least 1, not %d.", n)
+		}
+	}
+	if zones := c.list("PreferredAvailabilityZones"); len(zones) > 0 {
+		if spec.Attributes.Zones = zones; len(zones) != max(spec.CacheNodes, 1) {
+			c.mistake(models.CodeCombination, "PreferredAvailabilityZones names %d zones for %d nodes. Name one for each node.", len(zones), max(spec.CacheNodes, 1))
+		}
+	}
+	switch mode := c.text("AZMode"); mode {
+	case "", "single-az":
+	case "cross-az":
+		spec.Attributes.CrossZone = true
+	default:
+		c.mistake(models.CodeInvalid, "AZMode must be single-az or cross-az, not %.40q.", mode)
+	}
+	return aboutCluster(a.create(ctx, c, spec))
+}
+
+func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
+	cluster, member, err := a.DB.CacheCluster(ctx, c.requiredID("CacheClusterId"))
+	if wrong := c.wrong(); wrong != nil {
+		return wrong
+	} else if err != nil {
+		return aboutCluster(err)
+	}
+	spec := a.modifySpec(c, cluster)
+	nodes := len(cluster.Nodes)
+	if member != nil {
+		nodes = 1
+		if spec.NodeType != nil {
+			c.mistake(models.CodeCombination, "%s is a member of the replication group %s: change the node type there, for all its nodes.", member.Name, cluster.Name)
+		}
+		if spec.Retention != nil && *spec.Retention > 0 {
+			spec.Attributes.SnapshottingNode = member.Name // as in ElastiCache, where a member's retention makes it the one that serves
+		}
+	}
+	if n, given := c.number("NumCacheNodes"); given && n != nodes {
+		c.mistake(models.CodeCombination, "The number of nodes of a cache cluster cannot be changed. %s has %s.", cluster.Name, plural(nodes, "node"))
+	}
+	if mode := c.text("AZMode"); mode != "" {
+		spec.Attributes.CrossZone = mode == "cross-az"
+	}
+	c.notOffered("CacheNodeIdsToRemove")
+	c.notOffered("NewAvailabilityZones")
+	return aboutCluster(a.modify(ctx, c, cluster, spec))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return strconv.Itoa(n) + " " + word + "s"
+}
+
+func (a *api) deleteCacheCluster(ctx context.Context, c *call) error {
+	id, final := c.requiredID("CacheClusterId"), c.text("FinalSnapshotIdentifier")
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	if err != nil {
+		return aboutCluster(err)
+	}
+	if member == nil {
+		return aboutCluster(a.DB.DeleteCluster(ctx, cluster.Name, final, c.key.KeyID))
+	}
+	if final != "" {
+		return models.Faults{{Code: models.CodeCombination, Message: fmt.Sprintf(
+			"%s is a member of the replication group %s. A final snapshot is taken when the group is deleted.", member.Name, cluster.Name)}}
+	}
+	_, err = a.DB.ModifyCluster(ctx, cluster.Name, models.ModifySpec{Remove: []string{member.Name}, RequestedBy: c.key.KeyID})
+	return aboutCluster(err)
+}
+
+func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
+	id, ids := c.requiredID("CacheClusterId"), c.list("CacheNodeIdsToReboot")
+	if len(ids) == 0 {
+		c.mistake(codeMissing, "The request must contain the parameter CacheNodeIdsToReboot.")
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	if err != nil {
+		return aboutCluster(err)
+	}
+	nodes := cluster.Nodes
+	if member != nil {
+		nodes = []models.Node{*member}
+	}
+	var names []string
+	for _, id := range ids {
+		n, err := strconv.Atoi(id)
+		if err != nil || n < 1 || n > len(nodes) || id != numbered(n) {
+			c.mistake(models.CodeInvalid, "The cache cluster has no node %.40q; its nodes are numbered from 0001 to %s.", id, numbered(len(nodes)))
+			continue
+		}
+		names = append(names, nodes[n-1].Name)
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	return aboutCluster(a.DB.RebootCluster(ctx, cluster.Name, names, c.key.KeyID))
+}

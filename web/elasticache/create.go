@@ -1,0 +1,221 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+)
+
+// The parameters that creating and modifying have in common for replication groups and cache clusters.
+
+// defaultPorts are where ElastiCache's nodes listen when no port is asked for. Here the first cluster does; the others get automatic ones.
+var defaultPorts = map[string]int{models.EngineMemcached: 11211}
+
+const redisPort = 6379
+
+// notOffered refuses a parameter that Rekindle could not keep the promise of.
+func (c *call) notOffered(name string) {
+	if c.text(name) != "" || len(c.list(name)) > 0 || len(c.structs(name)) > 0 {
+		c.mistake(models.CodeCombination, "The parameter %s is not offered here. docs/api.md says what is.", name)
+	}
+}
+
+// notOfferedWhenTrue refuses a promise, and takes its absence.
+func (c *call) notOfferedWhenTrue(name, why string) {
+	if on, _ := c.flag(name); on {
+		c.mistake(models.CodeCombination, "%s cannot be true here: %s", name, why)
+	}
+}
+
+const (
+	noTLS  = "the nodes do not speak TLS. Keep them in a network of their own, or put a TLS proxy before them."
+	noRest = "what the nodes save on their host's disk is as encrypted as that disk is. Snapshots are encrypted by the store's settings."
+)
+
+// refuseUnkeepable refuses what would be accepted in vain.
+func (c *call) refuseUnkeepable() {
+	c.notOfferedWhenTrue("TransitEncryptionEnabled", noTLS)
+	c.notOfferedWhenTrue("AtRestEncryptionEnabled", noRest)
+	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
+	for _, name := range []string{"TransitEncryptionMode", "KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
+		"OutpostMode", "PreferredOutpostArn", "PreferredOutpostArns", "ScaleConfig"} {
+		c.notOffered(name)
+	}
+	if mode := c.text("ClusterMode"); mode != "" && mode != "disabled" {
+		c.mistake(models.CodeCombination, "ClusterMode can only be disabled here: a cluster has one shard.")
+	}
+}
+
+// createSpec reads what a new cluster is to be.
+func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, error) {
+	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
+		Snapshot: c.text("SnapshotName"), Sources: a.sources(c), RequestedBy: c.key.KeyID, Auth: models.AuthNone}
+	c.refuseUnkeepable()
+	engine, version := c.id("Engine"), c.text("EngineVersion")
+	if spec.Snapshot != "" {
+		spec.Snapshot = strings.ToLower(spec.Snapshot)
+		snapshot, err := a.DB.Snapshot(ctx, spec.Snapshot)
+		if faults, refused := models.AsFaults(err); refused {
+			c.faults = append(c.faults, faults...)
+		} else if err != nil {
+			return spec, err
+		}
+		if engine == "" {
+			engine = snapshot.Engine
+		}
+		if spec.NodeType == "" {
+			spec.NodeType = snapshot.NodeType
+		}
+	}
+	if engine == "" {
+		engine = "redis"
+	}
+	var err error
+	spec.Engine, err = a.DB.FindEngine(ctx, engine, version)
+	if faults, refused := models.AsFaults(err); refused {
+		c.faults = append(c.faults, faults...)
+		spec.Engine.Name = engine
+	} else if err != nil {
+		return spec, err
+	}
+	if spec.NodeType == "" {
+		c.mistake(codeMissing, "The request must contain the parameter CacheNodeType.")
+	}
+	spec.Port, _ = c.number("Port")
+	if spec.Port == 0 {
+		if spec.PreferPort = defaultPorts[engine]; spec.PreferPort == 0 {
+			spec.PreferPort = redisPort
+		}
+	}
+	if token := c.values.Get("AuthToken"); token != "" {
+		spec.Auth, spec.Password = models.AuthGiven, secret.Text(token)
+	}
+	spec.Retention, _ = c.number("SnapshotRetentionLimit")
+	spec.Window = c.window()
+	spec.Attributes = c.attributes(models.Attributes{SubnetGroup: c.id("CacheSubnetGroupName")})
+	if zone := c.text("PreferredAvailabilityZone"); zone != "" {
+		spec.Attributes.Zones = []string{zone}
+	}
+	spec.Attributes.NetworkType, spec.Attributes.IPDiscovery = c.text("NetworkType"), c.text("IpDiscovery")
+	return spec, nil
+}
+
+// create creates the cluster, if all that was read is right.
+func (a *api) create(ctx context.Context, c *call, spec models.ClusterSpec) error {
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	_, err := a.DB.CreateCluster(ctx, spec)
+	return err
+}
+
+// window reads SnapshotWindow; absent is "no preference".
+func (c *call) window() models.Window {
+	text := c.text("SnapshotWindow")
+	if text == "" {
+		return models.Window{}
+	}
+	window, err := models.ParseWindow(text)
+	faults, _ := models.AsFaults(err)
+	c.faults = append(c.faults, faults...)
+	return window
+}
+
+// attributes reads what is kept and given back, over what there is.
+func (c *call) attributes(is models.Attributes) models.Attributes {
+	if window := c.id("PreferredMaintenanceWindow"); window != "" {
+		is.MaintenanceWindow = window
+	}
+	if groups := c.list("SecurityGroupIds"); len(groups) > 0 {
+		is.SecurityGroups = groups
+	}
+	if topic := c.text("NotificationTopicArn"); topic != "" {
+		is.Topic = topic
+	}
+	switch status := c.id("NotificationTopicStatus"); status {
+	case "":
+	case "active", "inactive":
+		is.TopicOff = status == "inactive"
+	default:
+		c.mistake(models.CodeInvalid, "NotificationTopicStatus must be active or inactive, not %.40q.", status)
+	}
+	if on, given := c.flag("AutoMinorVersionUpgrade"); given {
+		is.NoMinorUpgrades = !on
+	}
+	if discovery := c.text("IpDiscovery"); discovery != "" {
+		is.IPDiscovery = discovery
+	}
+	return is
+}
+
+// sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
+func (a *api) sources(c *call) []string {
+	var sources []string
+	for _, arn := range c.list("SnapshotArns") {
+		path, ok := "", false
+		for _, partition := range []string{"aws", "aws-cn", "aws-us-gov"} {
+			if rest, found := strings.CutPrefix(arn, "arn:"+partition+":s3:::"); found {
+				path, ok = rest, true
+			}
+		}
+		bucket, key, named := strings.Cut(path, "/")
+		if !ok || !named || bucket == "" || key == "" || strings.ContainsAny(arn, "?#,") {
+			c.mistake(models.CodeInvalid, "A snapshot's ARN must look like arn:aws:s3:::bucket/folder/dump.rdb, not %.200q.", arn)
+			continue
+		}
+		sources = append(sources, inBucket(a.Jobs.BucketURL(bucket), key))
+	}
+	return sources
+}
+
+// inBucket is the URL of an object in a bucket.
+func inBucket(bucket, key string) string {
+	place, query, reached := strings.Cut(bucket, "?")
+	if reached {
+		query = "?" + query
+	}
+	return strings.TrimSuffix(place, "/") + "/" + key + query
+}
+
+// modifySpec reads what is to change of a cluster.
+func (a *api) modifySpec(c *call, is models.Cluster) models.ModifySpec {
+	attributes := c.attributes(is.Described())
+	spec := models.ModifySpec{Attributes: &attributes, RequestedBy: c.key.KeyID}
+	c.refuseUnkeepable()
+	c.flag("ApplyImmediately") // everything is
+	if text := c.text("CacheNodeType"); text != "" {
+		spec.NodeType = &text
+	}
+	if group := c.id("CacheParameterGroupName"); group != "" {
+		spec.ParameterGroup = &group
+	}
+	if days, given := c.number("SnapshotRetentionLimit"); given {
+		spec.Retention = &days
+	}
+	if window := c.window(); !window.IsZero() {
+		spec.Window = &window
+	}
+	if c.values.Get("AuthToken") != "" || c.text("AuthTokenUpdateStrategy") != "" {
+		c.mistake(models.CodeCombination, "The password of a cluster cannot be changed. Restore a snapshot into a new cluster with another one.")
+	}
+	if engine := c.id("Engine"); engine != "" && engine != is.Engine {
+		c.mistake(models.CodeCombination, "The engine of a cluster cannot be changed. Restore a snapshot into a new cluster of %.20s.", engine)
+	}
+	if version := strings.TrimSuffix(c.text("EngineVersion"), ".x"); version != "" && version != is.EngineVersion && !strings.HasPrefix(is.EngineVersion, version+".") {
+		c.mistake(models.CodeCombination, "%s cannot be changed in place. Restore a snapshot into a new cluster of %s %.20s.",
+			fmt.Sprintf("The engine version %s of a cluster", is.EngineVersion), is.Engine, version)
+	}
+	return spec
+}
+
+// modify changes the cluster, if all that was read is right.
+func (a *api) modify(ctx context.Context, c *call, is models.Cluster, spec models.ModifySpec) error {
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	_, err := a.DB.ModifyCluster(ctx, is.Name, spec)
+	return err
+}

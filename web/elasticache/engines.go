@@ -1,0 +1,119 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rekindle/models"
+)
+
+type (
+	engineVersion struct {
+		Engine                        string
+		EngineVersion                 string
+		CacheParameterGroupFamily     string
+		CacheEngineDescription        string
+		CacheEngineVersionDescription string
+	}
+	engineVersions struct {
+		Marker              string `xml:",omitempty"`
+		CacheEngineVersions struct{ CacheEngineVersion []engineVersion }
+	}
+)
+
+var engineTitles = map[string]string{"redis": "Redis", "valkey": "Valkey", models.EngineMemcached: "memcached"}
+
+// describeCacheEngineVersions lists the engines that are installed.
+func (a *api) describeCacheEngineVersions(ctx context.Context, c *call) (any, error) {
+	engines, err := a.DB.Engines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name, wanted, family := c.id("Engine"), strings.TrimSuffix(c.text("EngineVersion"), ".x"), c.text("CacheParameterGroupFamily")
+	newestOnly, _ := c.flag("DefaultOnly")
+	var all []engineVersion
+	for _, e := range engines {
+		if name != "" && e.Name != name || family != "" && e.Family() != family || wanted != "" && e.Version != wanted && !strings.HasPrefix(e.Version, wanted+".") {
+			continue
+		}
+		if newest, err := a.DB.FindEngine(ctx, e.Name, ""); newestOnly && (err != nil || newest != e) {
+			continue
+		}
+		title := engineTitles[e.Name]
+		all = append(all, engineVersion{e.Name, e.Version, e.Family(), title, title + " version " + e.Version})
+	}
+	shown, next, err := page(c, all, func(e engineVersion) string { return e.Engine + " " + e.EngineVersion })
+	if err != nil {
+		return nil, err
+	}
+	result := engineVersions{Marker: next}
+	result.CacheEngineVersions.CacheEngineVersion = shown
+	return result, nil
+}
+
+type (
+	serviceUpdates struct{ ServiceUpdates struct{} }
+	updateActions  struct{ UpdateActions struct{} }
+)
+
+// describeServiceUpdates: engines are updated with the host's packages, so there are never any here.
+func (a *api) describeServiceUpdates(_ context.Context, c *call) (any, error) {
+	if name := c.text("ServiceUpdateName"); name != "" {
+		return nil, fault{404, "ServiceUpdateNotFoundFault", fmt.Sprintf("There is no service update %.80s.", name)}
+	}
+	c.limit(maxRecords)
+	return serviceUpdates{}, nil
+}
+
+func (a *api) describeUpdateActions(_ context.Context, c *call) (any, error) {
+	c.limit(maxRecords)
+	return updateActions{}, nil
+}
+
+type nodeTypeModifications struct {
+	ScaleUpModifications   nodeTypes
+	ScaleDownModifications nodeTypes
+}
+
+type nodeTypes struct {
+	Members []string `xml:"member"`
+}
+
+// listAllowedNodeTypeModifications lists the larger types, and the smaller ones that the data fits into.
+func (a *api) listAllowedNodeTypeModifications(ctx context.Context, c *call) (any, error) {
+	group, cluster := c.id("ReplicationGroupId"), c.id("CacheClusterId")
+	var is models.Cluster
+	var err error
+	switch {
+	case (group == "") == (cluster == ""):
+		c.mistake(models.CodeCombination, "Name either a ReplicationGroupId or a CacheClusterId.")
+		err = c.wrong()
+	case group != "":
+		is, err = a.DB.Group(ctx, group)
+	default:
+		is, _, err = a.DB.CacheCluster(ctx, cluster)
+		err = aboutCluster(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var result nodeTypeModifications
+	if is.Cached() {
+		return result, nil
+	}
+	var used int64
+	for _, n := range is.Nodes {
+		used = max(used, n.UsedMemory)
+	}
+	for _, t := range models.NodeTypes() {
+		switch {
+		case t.Name == is.NodeType || t.NoSnapshots && is.RetentionLimit > 0:
+		case t.Memory >= is.MaxMemory():
+			result.ScaleUpModifications.Members = append(result.ScaleUpModifications.Members, t.Name)
+		case t.Memory >= used:
+			result.ScaleDownModifications.Members = append(result.ScaleDownModifications.Members, t.Name)
+		}
+	}
+	return result, nil
+}

@@ -1,0 +1,121 @@
+package elasticache
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"rekindle/models"
+	"rekindle/web/elasticache/sigv4"
+)
+
+// fault is a refusal as it goes over the wire.
+type fault struct {
+	status  int
+	code    string // the wire's, which is not always the shape's name
+	message string
+}
+
+// Error returns the code and the sentence.
+func (f fault) Error() string { return f.code + ": " + f.message }
+
+var internalFailure = fault{http.StatusInternalServerError, "InternalFailure", "Something went wrong in Rekindle. Its log says what, under the number of this request."}
+
+const (
+	codeInvalidValue = "InvalidParameterValue"
+	codeCombination  = "InvalidParameterCombination"
+
+	codeMissing models.Code = "missing-parameter" // of this package: models knows no parameters
+	codeARN     models.Code = "arn"
+)
+
+// wires translates the reasons of package models. Where ElastiCache has one code for replication groups and another one for cache clusters,
+// the second stands in clusterWires.
+//
+// Source: the errors of the shapes in the service model of botocore, elasticache 2015-02-02.
+var wires = map[models.Code]fault{
+	models.CodeInvalid:                {http.StatusBadRequest, codeInvalidValue, ""},
+	models.CodeCombination:            {http.StatusBadRequest, codeCombination, ""},
+	models.CodeClusterNotFound:        {http.StatusNotFound, "ReplicationGroupNotFoundFault", ""},
+	models.CodeClusterExists:          {http.StatusBadRequest, "ReplicationGroupAlreadyExists", ""},
+	models.CodeClusterState:           {http.StatusBadRequest, "InvalidReplicationGroupState", ""},
+	models.CodeSnapshotNotFound:       {http.StatusNotFound, "SnapshotNotFoundFault", ""},
+	models.CodeSnapshotExists:         {http.StatusBadRequest, "SnapshotAlreadyExistsFault", ""},
+	models.CodeSnapshotState:          {http.StatusBadRequest, "InvalidSnapshotState", ""},
+	models.CodeSnapshotUnsupported:    {http.StatusBadRequest, "SnapshotFeatureNotSupportedFault", ""},
+	models.CodeSnapshotQuota:          {http.StatusBadRequest, "SnapshotQuotaExceededFault", ""},
+	models.CodeNodeNotFound:           {http.StatusBadRequest, codeInvalidValue, ""},
+	models.CodeNoFailover:             {http.StatusBadRequest, "TestFailoverNotAvailableFault", ""},
+	models.CodeNoChange:               {http.StatusBadRequest, "NoOperationFault", ""},
+	models.CodeTagNotFound:            {http.StatusNotFound, "TagNotFound", ""},
+	models.CodeTagQuota:               {http.StatusBadRequest, "TagQuotaPerResourceExceeded", ""},
+	models.CodeSubnetGroupNotFound:    {http.StatusBadRequest, "CacheSubnetGroupNotFoundFault", ""},
+	models.CodeSubnetGroupExists:      {http.StatusBadRequest, "CacheSubnetGroupAlreadyExists", ""},
+	models.CodeSubnetGroupInUse:       {http.StatusBadRequest, "CacheSubnetGroupInUse", ""},
+	models.CodeParameterGroupNotFound: {http.StatusNotFound, "CacheParameterGroupNotFound", ""},
+	models.CodeParameterGroupExists:   {http.StatusBadRequest, "CacheParameterGroupAlreadyExists", ""},
+	models.CodeParameterGroupState:    {http.StatusBadRequest, "InvalidCacheParameterGroupState", ""},
+	codeMissing:                       {http.StatusBadRequest, "MissingParameter", ""},
+	codeARN:                           {http.StatusBadRequest, "InvalidARN", ""},
+}
+
+var clusterWires = map[models.Code]string{
+	models.CodeClusterNotFound: "CacheClusterNotFound",
+	models.CodeClusterExists:   "CacheClusterAlreadyExists",
+	models.CodeClusterState:    "InvalidCacheClusterState",
+}
+
+// ofCluster marks an error that is about a cache cluster.
+type ofCluster struct{ error }
+
+func (e ofCluster) Unwrap() error { return e.error }
+
+// aboutCluster marks err, if there is one, as being about a cache cluster rather than a replication group.
+func aboutCluster(err error) error {
+	if err == nil {
+		return nil
+	}
+	return ofCluster{err}
+}
+
+// fail answers with an error. A refusal says why; anything else is Rekindle's business and goes to the log.
+func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err error) {
+	var refused fault
+	var unproved sigv4.Error
+	faults, isRefusal := models.AsFaults(err)
+	switch {
+	case errors.As(err, &refused):
+	case errors.As(err, &unproved):
+		refused = fault{unproved.Status, unproved.Code, unproved.Message}
+	case isRefusal:
+		refused = translate(faults, errors.As(err, new(ofCluster)))
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return // nobody is there any more
+	default:
+		a.Logger.ErrorContext(ctx, "API request failed", "request", c.request, "action", c.action, "error", err)
+		refused = internalFailure
+	}
+	a.refuse(w, c, refused)
+}
+
+// translate makes one refusal of all reasons: the code of the first, and every sentence once.
+func translate(faults models.Faults, cluster bool) fault {
+	refused, known := wires[faults.Code()]
+	if !known {
+		refused = wires[models.CodeInvalid]
+	}
+	if code, differs := clusterWires[faults.Code()]; differs && cluster {
+		refused.code = code
+	}
+	var sentences []string
+	said := make(map[string]bool)
+	for _, f := range faults {
+		if !said[f.Message] {
+			sentences = append(sentences, f.Message)
+		}
+		said[f.Message] = true
+	}
+	refused.message = strings.Join(sentences, " ")
+	return refused
+}

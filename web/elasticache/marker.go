@@ -1,0 +1,57 @@
+package elasticache
+
+import (
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"rekindle/models"
+)
+
+// Answers come in pages. A marker names the last thing of a page, so that the next one goes on behind it whatever came and went.
+
+const (
+	minRecords = 20
+	maxRecords = 100
+)
+
+// limit reads MaxRecords.
+func (c *call) limit(otherwise int) int {
+	n, given := c.number("MaxRecords")
+	if !given {
+		return otherwise
+	}
+	if n < minRecords || n > maxRecords {
+		c.mistake(models.CodeInvalid, "MaxRecords must be between %d and %d, not %d.", minRecords, maxRecords, n)
+	}
+	return n
+}
+
+// after reads Marker: what the last page ended with.
+func (c *call) after() string {
+	text := c.text("Marker")
+	if text == "" {
+		return ""
+	}
+	last, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(last) == 0 {
+		c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
+	}
+	return string(last)
+}
+
+func marker(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+
+// page cuts one page out of all things, which it sorts by their keys.
+func page[T any](c *call, all []T, key func(T) string) (shown []T, next string, err error) {
+	limit, after := c.limit(maxRecords), c.after()
+	if err := c.wrong(); err != nil {
+		return nil, "", err
+	}
+	slices.SortStableFunc(all, func(a, b T) int { return strings.Compare(key(a), key(b)) })
+	all = slices.DeleteFunc(all, func(one T) bool { return after != "" && key(one) <= after })
+	if len(all) > limit {
+		return all[:limit], marker(key(all[limit-1])), nil
+	}
+	return all, "", nil
+}

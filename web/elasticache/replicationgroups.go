@@ -1,0 +1,348 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rekindle/models"
+)
+
+type (
+	endpoint struct {
+		Address string
+		Port    int
+	}
+	replicationGroup struct {
+		ReplicationGroupId         string //nolint:revive // the wire's names
+		Description                string
+		Status                     string
+		PendingModifiedValues      struct{}
+		MemberClusters             clusterIDs
+		NodeGroups                 nodeGroups
+		SnapshottingClusterId      string `xml:",omitempty"`
+		AutomaticFailover          string
+		MultiAZ                    string
+		SnapshotRetentionLimit     int
+		SnapshotWindow             string `xml:",omitempty"`
+		ClusterEnabled             bool
+		CacheNodeType              string
+		AuthTokenEnabled           bool
+		AuthTokenLastModifiedDate  *stamp
+		TransitEncryptionEnabled   bool
+		AtRestEncryptionEnabled    bool
+		ARN                        string
+		ReplicationGroupCreateTime *stamp
+		DataTiering                string
+		AutoMinorVersionUpgrade    bool
+		NetworkType                string
+		IpDiscovery                string
+		ClusterMode                string
+		Engine                     string
+	}
+	clusterIDs struct{ ClusterId []string }
+	nodeGroups struct{ NodeGroup []nodeGroup }
+	nodeGroup  struct {
+		NodeGroupId      string
+		Status           string
+		PrimaryEndpoint  *endpoint
+		ReaderEndpoint   *endpoint
+		NodeGroupMembers nodeGroupMembers
+	}
+	nodeGroupMembers struct{ NodeGroupMember []nodeGroupMember }
+	nodeGroupMember  struct {
+		CacheClusterId            string
+		CacheNodeId               string
+		ReadEndpoint              *endpoint
+		PreferredAvailabilityZone string
+		CurrentRole               string
+	}
+)
+
+// The one shard of a cluster, and the one node of a member.
+const (
+	groupID = "0001"
+	nodeID  = "0001"
+)
+
+// groupStatus is the status of a replication group in ElastiCache's words; "unreachable" is Rekindle's own.
+func groupStatus(c models.Cluster) string {
+	switch c.Status {
+	case models.ClusterRestoreFailed:
+		return string(models.ClusterCreateFailed)
+	case models.ClusterRebooting:
+		return string(models.ClusterModifying)
+	}
+	return string(c.Status)
+}
+
+func onOff(on bool) string {
+	if on {
+		return "enabled"
+	}
+	return "disabled"
+}
+
+// zone is the availability zone of the n-th node: the one that was asked for, else the first of the region.
+func (c *call) zone(attributes models.Attributes, n int) string {
+	if n < len(attributes.Zones) {
+		return attributes.Zones[n]
+	}
+	return c.region + "a"
+}
+
+func presentGroup(c *call, m models.Cluster) replicationGroup {
+	attributes := m.Described()
+	g := replicationGroup{
+		ReplicationGroupId: m.Name, Description: m.Description, Status: groupStatus(m), SnapshotRetentionLimit: m.RetentionLimit,
+		AutomaticFailover: onOff(attributes.AutomaticFailover), MultiAZ: onOff(attributes.MultiAZ),
+		CacheNodeType: m.NodeType, AuthTokenEnabled: m.Password != "", ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
+		DataTiering: onOff(false), AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades, NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
+		ClusterMode: onOff(false), Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
+	}
+	if m.Password != "" {
+		g.AuthTokenLastModifiedDate = at(m.CreatedAt)
+	}
+	if m.RetentionLimit > 0 {
+		g.SnapshottingClusterId = m.SnapshottingNode()
+	}
+	group := nodeGroup{NodeGroupId: groupID, Status: groupStatus(m)}
+	known := m.Status != models.ClusterCreating // until then a port may still change
+	for i, n := range m.Nodes {
+		g.MemberClusters.ClusterId = append(g.MemberClusters.ClusterId, n.Name)
+		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(attributes, i), CurrentRole: string(n.Role)}
+		if known {
+			member.ReadEndpoint = &endpoint{n.Host, n.Port}
+			if n.Role == models.RolePrimary {
+				group.PrimaryEndpoint = member.ReadEndpoint
+			}
+			if group.ReaderEndpoint == nil || n.Role == models.RoleReplica && n.State == "available" && group.ReaderEndpoint == group.PrimaryEndpoint {
+				group.ReaderEndpoint = member.ReadEndpoint
+			}
+		}
+		group.NodeGroupMembers.NodeGroupMember = append(group.NodeGroupMembers.NodeGroupMember, member)
+	}
+	if known {
+		g.NodeGroups.NodeGroup = []nodeGroup{group}
+	}
+	return g
+}
+
+type (
+	describeGroups struct {
+		Marker            string `xml:",omitempty"`
+		ReplicationGroups struct{ ReplicationGroup []replicationGroup }
+	}
+	oneGroup struct{ ReplicationGroup replicationGroup }
+)
+
+func (a *api) describeReplicationGroups(ctx context.Context, c *call) (any, error) {
+	var found []models.Cluster
+	if id := c.id("ReplicationGroupId"); id != "" {
+		group, err := a.DB.Group(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		found = []models.Cluster{group}
+	} else {
+		all, err := a.DB.Clusters(ctx)
+		if err != nil {
+			return nil, err
+		}
+		found = slices.DeleteFunc(all, func(m models.Cluster) bool { return !m.Grouped })
+	}
+	found, next, err := page(c, found, func(m models.Cluster) string { return m.Name })
+	if err != nil {
+		return nil, err
+	}
+	result := describeGroups{Marker: next}
+	for _, m := range found {
+		result.ReplicationGroups.ReplicationGroup = append(result.ReplicationGroups.ReplicationGroup, presentGroup(c, m))
+	}
+	return result, nil
+}
+
+// showReplicationGroup answers to what was done to a group. One that is gone by now is being deleted still, as far as the client is told.
+func (a *api) showReplicationGroup(ctx context.Context, c *call) (any, error) {
+	id := c.id("ReplicationGroupId")
+	group, err := a.DB.Group(ctx, id)
+	if models.HasCode(err, models.CodeClusterNotFound) && c.action == "DeleteReplicationGroup" {
+		group = models.Cluster{Name: id, Grouped: true, Status: models.ClusterDeleting}
+	} else if err != nil {
+		return nil, err
+	}
+	return oneGroup{presentGroup(c, group)}, nil
+}
+
+func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
+	spec, err := a.createSpec(ctx, c)
+	if err != nil {
+		return err
+	}
+	spec.Name, spec.Description = c.requiredID("ReplicationGroupId"), c.required("ReplicationGroupDescription")
+	replicas := c.replicas()
+	spec.Replicas = replicas
+	spec.Attributes.AutomaticFailover, _ = c.flag("AutomaticFailoverEnabled")
+	spec.Attributes.MultiAZ, _ = c.flag("MultiAZEnabled")
+	spec.Attributes.Zones = c.list("PreferredCacheClusterAZs")
+	if n := len(spec.Attributes.Zones); n > 0 && n != replicas+1 {
+		c.mistake(models.CodeCombination, "PreferredCacheClusterAZs names %d zones for %d nodes. Name one for each node.", n, replicas+1)
+	}
+	if spec.Engine.Name == models.EngineMemcached {
+		c.mistake(models.CodeInvalid, "A replication group is of redis or valkey; memcached nodes do not replicate.")
+	}
+	for _, name := range []string{"GlobalReplicationGroupId", "PrimaryClusterId", "ServerlessCacheSnapshotName"} {
+		c.notOffered(name)
+	}
+	return a.create(ctx, c, spec)
+}
+
+// replicas reads in which of its ways a request says how many replicas there are to be.
+func (c *call) replicas() int {
+	nodes, givenNodes := c.number("NumCacheClusters")
+	shards, givenShards := c.number("NumNodeGroups")
+	perShard, givenPerShard := c.number("ReplicasPerNodeGroup")
+	configured := c.structs("NodeGroupConfiguration")
+	if givenShards && shards != 1 || len(configured) > 1 {
+		c.mistake(models.CodeCombination, "Cluster mode is not offered: a replication group has one node group here, NumNodeGroups can only be 1.")
+	}
+	if len(configured) == 1 {
+		if count, given := configured[0].number("ReplicaCount"); given {
+			perShard, givenPerShard = count, true
+		}
+		c.faults = append(c.faults, configured[0].faults...)
+	}
+	switch {
+	case givenNodes && givenPerShard && nodes != perShard+1:
+		c.mistake(models.CodeCombination, "NumCacheClusters %d and ReplicasPerNodeGroup %d contradict each other.", nodes, perShard)
+	case givenPerShard:
+		return perShard
+	case givenNodes:
+		if nodes < 1 || nodes > models.MaxReplicas+1 {
+			c.mistake(models.CodeInvalid, "NumCacheClusters must be between 1 and %d, not %d.", models.MaxReplicas+1, nodes)
+		}
+		return nodes - 1
+	}
+	return 0
+}
+
+func (a *api) modifyReplicationGroup(ctx context.Context, c *call) error {
+	group, err := a.DB.Group(ctx, c.requiredID("ReplicationGroupId"))
+	if wrong := c.wrong(); wrong != nil {
+		return wrong
+	} else if err != nil {
+		return err
+	}
+	spec := a.modifySpec(c, group)
+	if text := c.text("ReplicationGroupDescription"); text != "" {
+		spec.Description = &text
+	}
+	if node := c.id("SnapshottingClusterId"); node != "" {
+		spec.Attributes.SnapshottingNode = node
+	}
+	if on, given := c.flag("AutomaticFailoverEnabled"); given {
+		spec.Attributes.AutomaticFailover = on
+	}
+	if on, given := c.flag("MultiAZEnabled"); given {
+		spec.Attributes.MultiAZ = on
+	}
+	if c.id("PrimaryClusterId") != "" {
+		return a.chooseReplica(ctx, c, group, spec)
+	}
+	return a.modify(ctx, c, group, spec)
+}
+
+// chooseReplica is the old way of a failover: ModifyReplicationGroup with another primary.
+func (a *api) chooseReplica(ctx context.Context, c *call, group models.Cluster, spec models.ModifySpec) error {
+	id := c.id("PrimaryClusterId")
+	i := slices.IndexFunc(group.Nodes, func(n models.Node) bool { return n.Name == id })
+	switch {
+	case i < 0:
+		c.mistake(models.CodeNodeNotFound, "The replication group %s has no member %.80s.", group.Name, id)
+	case group.Nodes[i].Role == models.RolePrimary:
+		return a.modify(ctx, c, group, spec) // as it is
+	default:
+		c.mistake(models.CodeCombination, "A primary cannot be chosen here. TestFailover hands the role to the replica that is furthest.")
+	}
+	return c.wrong()
+}
+
+func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
+	id, final := c.requiredID("ReplicationGroupId"), c.text("FinalSnapshotIdentifier")
+	if retain, _ := c.flag("RetainPrimaryCluster"); retain {
+		c.mistake(models.CodeCombination, "RetainPrimaryCluster is not offered. Remove the replicas with DecreaseReplicaCount to keep the primary alone.")
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	if _, err := a.DB.Group(ctx, id); err != nil {
+		return err
+	}
+	return a.DB.DeleteCluster(ctx, id, final, c.key.KeyID)
+}
+
+func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
+	return a.setReplicaCount(ctx, c, func(has, wants int) string {
+		if wants <= has {
+			return fmt.Sprintf("The replication group has %d replicas already; NewReplicaCount must be larger.", has)
+		}
+		return ""
+	})
+}
+
+func (a *api) decreaseReplicaCount(ctx context.Context, c *call) error {
+	return a.setReplicaCount(ctx, c, func(has, wants int) string {
+		if wants >= has {
+			return fmt.Sprintf("The replication group has %d replicas; NewReplicaCount must be smaller.", has)
+		}
+		return ""
+	})
+}
+
+func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wants int) string) error {
+	id := c.requiredID("ReplicationGroupId")
+	c.flag("ApplyImmediately")
+	wants, given := c.number("NewReplicaCount")
+	remove := c.list("ReplicasToRemove")
+	for _, shard := range c.structs("ReplicaConfiguration") {
+		if n, ok := shard.number("NewReplicaCount"); ok {
+			wants, given = n, true
+		}
+		if group := shard.text("NodeGroupId"); group != groupID {
+			c.mistake(models.CodeInvalid, "There is no node group %.40q; the only one is %s.", group, groupID)
+		}
+	}
+	if !given && len(remove) == 0 {
+		c.mistake(codeMissing, "The request must contain the parameter NewReplicaCount.")
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	group, err := a.DB.Group(ctx, id)
+	if err != nil {
+		return err
+	}
+	spec := models.ModifySpec{Remove: remove, RequestedBy: c.key.KeyID}
+	if given {
+		if text := refusal(group.Replicas, wants); text != "" {
+			return models.Faults{{Code: models.CodeNoChange, Message: text}}
+		}
+		spec.Replicas = &wants
+	}
+	_, err = a.DB.ModifyCluster(ctx, id, spec)
+	return err
+}
+
+func (a *api) testFailover(ctx context.Context, c *call) error {
+	id, shard := c.requiredID("ReplicationGroupId"), c.required("NodeGroupId")
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	if _, err := a.DB.Group(ctx, id); err != nil {
+		return err
+	}
+	if shard != groupID {
+		return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q; the only one is %s.", id, shard, groupID)}
+	}
+	return a.DB.FailOver(ctx, id, c.key.KeyID)
+}

@@ -1,0 +1,429 @@
+package elasticache
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/smithy-go"
+
+	"rekindle/models"
+)
+
+func errorCode(err error) string {
+	if failure, ok := errors.AsType[smithy.APIError](err); ok {
+		return failure.ErrorCode()
+	}
+	return ""
+}
+
+func TestAReplicationGroupFromItsCreationToItsEnd(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	made := must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{
+		ReplicationGroupId: aws.String("Shop"), ReplicationGroupDescription: aws.String("the <shop> & more"), Engine: aws.String("redis"), EngineVersion: aws.String("7.0"),
+		CacheNodeType: aws.String("cache.t4g.small"), NumCacheClusters: aws.Int32(3), AutomaticFailoverEnabled: aws.Bool(true), MultiAZEnabled: aws.Bool(true),
+		Port: aws.Int32(7001), SnapshotRetentionLimit: aws.Int32(5), SnapshotWindow: aws.String("23:30-01:00"), PreferredMaintenanceWindow: aws.String("Mon:02:00-mon:03:30"),
+		SecurityGroupIds: []string{"sg-1", "sg-2"}, NotificationTopicArn: aws.String("arn:aws:sns:x:1:t"), AutoMinorVersionUpgrade: aws.Bool(false),
+		PreferredCacheClusterAZs: []string{"eu-central-1a", "eu-central-1b", "eu-central-1c"}, AuthToken: aws.String("a-token-of-the-tests"),
+		Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("shop")}},
+	}))(t).ReplicationGroup
+	if aws.ToString(made.Status) != "creating" || aws.ToString(made.ReplicationGroupId) != "shop" || len(made.NodeGroups) != 0 {
+		t.Errorf("created: %+v", made)
+	}
+	if b.jobs.woken.Load() == 0 {
+		t.Error("nobody was told that there is work")
+	}
+	b.settle()
+	g := must(c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("SHOP")}))(t).ReplicationGroups[0]
+	if aws.ToString(g.Status) != "available" || aws.ToString(g.Description) != "the <shop> & more" || g.AutomaticFailover != "enabled" || g.MultiAZ != "enabled" ||
+		!aws.ToBool(g.AuthTokenEnabled) || aws.ToBool(g.AutoMinorVersionUpgrade) || aws.ToInt32(g.SnapshotRetentionLimit) != 5 || aws.ToString(g.SnapshotWindow) != "23:30-01:00" ||
+		aws.ToString(g.ARN) != "arn:aws:elasticache:eu-central-1:123456789012:replicationgroup:shop" || !slices.Equal(g.MemberClusters, []string{"shop-001", "shop-002", "shop-003"}) ||
+		g.ReplicationGroupCreateTime == nil || g.ReplicationGroupCreateTime.Sub(b.clock.Now()).Abs() > time.Second || g.ClusterMode != "disabled" || g.NetworkType != "ipv4" {
+		t.Errorf("%+v", g)
+	}
+	if len(g.NodeGroups) != 1 || len(g.NodeGroups[0].NodeGroupMembers) != 3 {
+		t.Fatalf("node groups: %+v", g.NodeGroups)
+	}
+	shard, member := g.NodeGroups[0], g.NodeGroups[0].NodeGroupMembers[1]
+	if aws.ToString(shard.NodeGroupId) != "0001" || aws.ToInt32(shard.PrimaryEndpoint.Port) != 7001 || shard.ReaderEndpoint == nil ||
+		aws.ToString(member.CacheClusterId) != "shop-002" || aws.ToString(member.CurrentRole) != "replica" || aws.ToString(member.PreferredAvailabilityZone) != "eu-central-1b" {
+		t.Errorf("%+v", shard)
+	}
+	m := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("shop-002"), ShowCacheNodeInfo: aws.Bool(true)}))(t).CacheClusters[0]
+	if aws.ToString(m.ReplicationGroupId) != "shop" || aws.ToString(m.PreferredMaintenanceWindow) != "mon:02:00-mon:03:30" || len(m.SecurityGroups) != 2 ||
+		aws.ToString(m.SecurityGroups[1].SecurityGroupId) != "sg-2" || aws.ToString(m.NotificationConfiguration.TopicStatus) != "active" || len(m.CacheNodes) != 1 ||
+		m.CacheNodes[0].Endpoint == nil || aws.ToString(m.CacheParameterGroup.CacheParameterGroupName) != "default.redis7" || aws.ToString(m.EngineVersion) != "7.0.15" {
+		t.Errorf("%+v", m)
+	}
+	if m := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("shop-002")}))(t).CacheClusters[0]; len(m.CacheNodes) != 0 {
+		t.Error("nodes are shown only when they are asked for")
+	}
+
+	// What is not named stays, and what is named is echoed.
+	must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("shop"), ReplicationGroupDescription: aws.String("other"),
+		SnapshotRetentionLimit: aws.Int32(0), SnapshottingClusterId: aws.String("shop-003"), NotificationTopicStatus: aws.String("inactive"), MultiAZEnabled: aws.Bool(false)}))(t)
+	after := must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("shop"), CacheNodeType: aws.String("cache.t4g.medium"),
+		SnapshotRetentionLimit: aws.Int32(9), SnapshotWindow: aws.String("04:00-05:00"), EngineVersion: aws.String("7.0")}))(t).ReplicationGroup
+	if aws.ToString(after.Status) != "modifying" || aws.ToString(after.Description) != "other" || aws.ToString(after.SnapshottingClusterId) != "shop-003" ||
+		aws.ToString(after.SnapshotWindow) != "04:00-05:00" || after.MultiAZ != "disabled" || after.AutomaticFailover != "enabled" {
+		t.Errorf("%+v", after)
+	}
+	b.settle()
+	must(c.IncreaseReplicaCount(ctx, &sdk.IncreaseReplicaCountInput{ReplicationGroupId: aws.String("shop"), NewReplicaCount: aws.Int32(3), ApplyImmediately: aws.Bool(true)}))(t)
+	b.settle()
+	must(c.DecreaseReplicaCount(ctx, &sdk.DecreaseReplicaCountInput{ReplicationGroupId: aws.String("shop"), ReplicasToRemove: []string{"shop-002"}, ApplyImmediately: aws.Bool(true)}))(t)
+	b.settle()
+	gone := must(c.DeleteCacheCluster(ctx, &sdk.DeleteCacheClusterInput{CacheClusterId: aws.String("shop-004")}))(t).CacheCluster
+	if aws.ToString(gone.CacheClusterStatus) != "deleting" {
+		t.Errorf("%+v", gone)
+	}
+	b.settle()
+	if g := must(c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{}))(t).ReplicationGroups[0]; !slices.Equal(g.MemberClusters, []string{"shop-001", "shop-003"}) {
+		t.Errorf("members: %v", g.MemberClusters)
+	}
+
+	deleted := must(c.DeleteReplicationGroup(ctx, &sdk.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("shop"), FinalSnapshotIdentifier: aws.String("last")}))(t)
+	if aws.ToString(deleted.ReplicationGroup.Status) != "deleting" {
+		t.Errorf("while the final snapshot is to be taken: %+v", deleted.ReplicationGroup)
+	}
+	b.settle()
+	_, err := c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("shop")})
+	if _, typed := errors.AsType[*types.ReplicationGroupNotFoundFault](err); !typed {
+		t.Errorf("afterwards: %v", err)
+	}
+	last := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{SnapshotName: aws.String("last")}))(t).Snapshots[0]
+	if aws.ToString(last.ReplicationGroupId) != "shop" || aws.ToString(last.SnapshotStatus) != "available" || last.AutomaticFailover != "enabled" {
+		t.Errorf("%+v", last)
+	}
+	if tags := must(b.db.Tags(ctx, "replicationgroup:shop"))(t); len(tags) != 0 {
+		t.Errorf("its tags are still there: %v", tags)
+	}
+}
+
+func TestCacheClustersOfRedisAndMemcached(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("one"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.micro"),
+		NumCacheNodes: aws.Int32(1), SnapshotRetentionLimit: aws.Int32(3)}))(t)
+	must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("mem"), Engine: aws.String("memcached"), CacheNodeType: aws.String("cache.t4g.micro"),
+		NumCacheNodes: aws.Int32(3), AZMode: types.AZModeCrossAz, PreferredAvailabilityZones: []string{"z1", "z2", "z1"}}))(t)
+	b.launch(models.ClusterSpec{Name: "group", Replicas: 1})
+	b.settle()
+	one := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("one"), ShowCacheNodeInfo: aws.Bool(true)}))(t).CacheClusters[0]
+	if aws.ToString(one.ReplicationGroupId) != "" || aws.ToInt32(one.NumCacheNodes) != 1 || aws.ToInt32(one.CacheNodes[0].Endpoint.Port) != 6379 || aws.ToInt32(one.SnapshotRetentionLimit) != 3 {
+		t.Errorf("%+v", one)
+	}
+	mem := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("mem"), ShowCacheNodeInfo: aws.Bool(true)}))(t).CacheClusters[0]
+	if aws.ToInt32(mem.NumCacheNodes) != 3 || aws.ToString(mem.PreferredAvailabilityZone) != "Multiple" || mem.ConfigurationEndpoint == nil ||
+		aws.ToString(mem.CacheNodes[2].CacheNodeId) != "0003" || aws.ToString(mem.CacheNodes[1].CustomerAvailabilityZone) != "z2" ||
+		aws.ToString(mem.CacheParameterGroup.CacheParameterGroupName) != "default.memcached1.6" {
+		t.Errorf("%+v", mem)
+	}
+	all := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{}))(t).CacheClusters
+	alone := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{ShowCacheClustersNotInReplicationGroups: aws.Bool(true)}))(t).CacheClusters
+	name := func(m types.CacheCluster) *string { return m.CacheClusterId }
+	if got := ids(all, name) + ids(alone, name); got != "[group-001 group-002 mem one][mem one]" {
+		t.Error(got)
+	}
+	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{SnapshotName: aws.String("s"), CacheClusterId: aws.String("one")}))(t)
+	b.settle()
+	if s := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{CacheClusterId: aws.String("one")}))(t).Snapshots; len(s) != 1 || aws.ToString(s[0].CacheClusterId) != "one" || s[0].ReplicationGroupId != nil {
+		t.Errorf("%+v", s)
+	}
+	if status := aws.ToString(must(c.RebootCacheCluster(ctx, &sdk.RebootCacheClusterInput{CacheClusterId: aws.String("mem"), CacheNodeIdsToReboot: []string{"0001", "0003"}}))(t).CacheCluster.CacheClusterStatus); status != "rebooting cluster nodes" {
+		t.Error(status)
+	}
+	run := must(b.db.ActiveRuns(ctx))(t)[0]
+	if options := must(run.ReadOptions())(t); !slices.Equal(options.RebootNodes, []string{"mem-001", "mem-003"}) {
+		t.Errorf("%+v", options)
+	}
+}
+
+func TestRefusalsHaveTheWiresCodes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
+	b.launch(models.ClusterSpec{Name: "alone"})
+	b.launch(models.ClusterSpec{Name: "one", CacheCluster: true})
+	b.launch(models.ClusterSpec{Name: "mem", CacheCluster: true, CacheNodes: 2, Engine: models.Engine{Name: "memcached", Version: "1.6.18"}})
+	b.launch(models.ClusterSpec{Name: "micro", NodeType: "cache.t1.micro"})
+	must(b.db.RequestSnapshot(t.Context(), "orders", "done", false, "test"))(t)
+	b.settle()
+	must(b.db.RequestSnapshot(t.Context(), "alone", "busy", false, "test"))(t)
+	must(b.db.CreateParameterGroup(t.Context(), "old", "redis6.x", "d", nil))(t)
+	group := func(more ...string) []string {
+		return append([]string{"ReplicationGroupId", "new", "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"}, more...)
+	}
+	cluster := func(more ...string) []string {
+		return append([]string{"CacheClusterId", "new", "CacheNodeType", "cache.t4g.micro", "Engine", "redis"}, more...)
+	}
+	for _, one := range []struct {
+		action string
+		with   []string
+		status int
+		code   string
+		says   string
+	}{
+		{"DescribeReplicationGroups", []string{"ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", "There is no cluster nope."},
+		{"DescribeReplicationGroups", []string{"ReplicationGroupId", "one"}, 404, "ReplicationGroupNotFoundFault", "cache cluster of that name"},
+		{"DescribeCacheClusters", []string{"CacheClusterId", "orders"}, 404, "CacheClusterNotFound", ""},
+		{"DescribeSnapshots", []string{"SnapshotName", "nope"}, 404, "SnapshotNotFoundFault", ""},
+		{"DescribeSnapshots", []string{"SnapshotSource", "both"}, 400, "InvalidParameterValue", ""},
+		{"DescribeSnapshots", []string{"MaxRecords", "5"}, 400, "InvalidParameterValue", "between 20 and 100"},
+		{"DescribeSnapshots", []string{"MaxRecords", "many"}, 400, "InvalidParameterValue", "whole number"},
+		{"DescribeSnapshots", []string{"Marker", "!"}, 400, "InvalidParameterValue", ""},
+		{"DescribeSnapshots", []string{"ShowNodeGroupConfig", "perhaps"}, 400, "InvalidParameterValue", "true or false"},
+		{"CreateSnapshot", []string{"SnapshotName", "done", "ReplicationGroupId", "orders"}, 400, "SnapshotAlreadyExistsFault", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x"}, 400, "InvalidParameterCombination", ""},
+		{"CreateSnapshot", []string{"ReplicationGroupId", "orders"}, 400, "MissingParameter", "SnapshotName"},
+		{"CreateSnapshot", []string{"SnapshotName", "9x", "ReplicationGroupId", "orders"}, 400, "InvalidParameterValue", "begin with a letter"},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "alone"}, 400, "InvalidReplicationGroupState", "already being taken"},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "CacheClusterId", "alone-001"}, 400, "InvalidCacheClusterState", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "micro"}, 400, "SnapshotFeatureNotSupportedFault", "cache.t1.micro"},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "CacheClusterId", "mem"}, 400, "SnapshotFeatureNotSupportedFault", "memcached"},
+		{"CopySnapshot", []string{"SourceSnapshotName", "nope", "TargetSnapshotName", "x"}, 404, "SnapshotNotFoundFault", ""},
+		{"CopySnapshot", []string{"SourceSnapshotName", "done", "TargetSnapshotName", "done"}, 400, "SnapshotAlreadyExistsFault", ""},
+		{"CopySnapshot", []string{"SourceSnapshotName", "busy", "TargetSnapshotName", "x"}, 400, "InvalidSnapshotState", ""},
+		{"CopySnapshot", []string{"SourceSnapshotName", "done", "TargetSnapshotName", "x", "TargetBucket", "a/b"}, 400, "InvalidParameterValue", ""},
+		{"DeleteSnapshot", []string{"SnapshotName", "nope"}, 404, "SnapshotNotFoundFault", ""},
+		{"DeleteSnapshot", []string{"SnapshotName", "busy"}, 400, "InvalidSnapshotState", ""},
+		{"CreateReplicationGroup", []string{"ReplicationGroupId", "new", "ReplicationGroupDescription", "", "CacheNodeType", "cache.t4g.micro"}, 400, "MissingParameter", "ReplicationGroupDescription"},
+		{"CreateReplicationGroup", group("ReplicationGroupId", "orders"), 400, "ReplicationGroupAlreadyExists", ""},
+		{"CreateReplicationGroup", group("CacheNodeType", "cache.none"), 400, "InvalidParameterValue", "node type"},
+		{"CreateReplicationGroup", group("NumNodeGroups", "2"), 400, "InvalidParameterCombination", "Cluster mode"},
+		{"CreateReplicationGroup", group("NumCacheClusters", "7"), 400, "InvalidParameterValue", ""},
+		{"CreateReplicationGroup", group("NumCacheClusters", "0"), 400, "InvalidParameterValue", ""},
+		{"CreateReplicationGroup", group("AutomaticFailoverEnabled", "true"), 400, "InvalidParameterCombination", "at least one replica"},
+		{"CreateReplicationGroup", group("MultiAZEnabled", "true", "NumCacheClusters", "2"), 400, "InvalidParameterCombination", ""},
+		{"CreateReplicationGroup", group("Engine", "memcached"), 400, "InvalidParameterValue", ""},
+		{"CreateReplicationGroup", group("EngineVersion", "5.0.6"), 400, "InvalidParameterValue", "Installed is 7.0.15, 6.0.16"},
+		{"CreateReplicationGroup", group("SnapshotRetentionLimit", "36"), 400, "InvalidParameterValue", "between 1 and 35"},
+		{"CreateReplicationGroup", group("SnapshotWindow", "03:00-03:30"), 400, "InvalidParameterValue", "at least 60"},
+		{"CreateReplicationGroup", group("PreferredMaintenanceWindow", "sunday"), 400, "InvalidParameterValue", "sun:05:00"},
+		{"CreateReplicationGroup", group("TransitEncryptionEnabled", "true"), 400, "InvalidParameterCombination", "TLS"},
+		{"CreateReplicationGroup", group("AtRestEncryptionEnabled", "true"), 400, "InvalidParameterCombination", ""},
+		{"CreateReplicationGroup", group("ClusterMode", "enabled"), 400, "InvalidParameterCombination", ""},
+		{"CreateReplicationGroup", group("AuthToken", "short"), 400, "InvalidParameterValue", "16 to 128"},
+		{"CreateReplicationGroup", group("Port", "7777"), 400, "InvalidParameterValue", "in use"},
+		{"CreateReplicationGroup", group("SnapshotName", "nope"), 404, "SnapshotNotFoundFault", ""},
+		{"CreateReplicationGroup", group("SnapshotName", "done", "EngineVersion", "6.x"), 400, "InvalidParameterCombination", "newer engine"},
+		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "s3://bucket/x.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
+		{"CreateReplicationGroup", group("CacheSubnetGroupName", "nope"), 400, "CacheSubnetGroupNotFoundFault", ""},
+		{"CreateReplicationGroup", group("CacheParameterGroupName", "nope"), 404, "CacheParameterGroupNotFound", ""},
+		{"CreateReplicationGroup", group("CacheParameterGroupName", "old"), 400, "InvalidParameterCombination", "redis6.x"},
+		{"CreateReplicationGroup", group("CacheParameterGroupName", "default.redis7.cluster.on"), 400, "InvalidParameterCombination", "Cluster mode"},
+		{"CreateReplicationGroup", group("Tags.Tag.1.Key", "aws:x", "Tags.Tag.1.Value", "y"), 400, "InvalidParameterValue", "aws:"},
+		{"CreateReplicationGroup", group("PrimaryClusterId", "one"), 400, "InvalidParameterCombination", "not offered"},
+		{"CreateReplicationGroup", group("UserGroupIds.member.1", "g"), 400, "InvalidParameterCombination", "not offered"},
+		{"CreateCacheCluster", cluster("CacheClusterId", "one"), 400, "CacheClusterAlreadyExists", ""},
+		{"CreateCacheCluster", cluster("CacheClusterId", "orders-001"), 400, "CacheClusterAlreadyExists", "of another cluster"},
+		{"CreateCacheCluster", cluster("NumCacheNodes", "2"), 400, "InvalidParameterCombination", ""},
+		{"CreateCacheCluster", cluster("Engine", "memcached", "NumCacheNodes", "41"), 400, "InvalidParameterValue", "1 to 40"},
+		{"CreateCacheCluster", cluster("Engine", "memcached", "SnapshotRetentionLimit", "1"), 400, "SnapshotFeatureNotSupportedFault", ""},
+		{"CreateCacheCluster", cluster("Engine", "memcached", "SnapshotName", "done"), 400, "SnapshotFeatureNotSupportedFault", ""},
+		{"CreateCacheCluster", cluster("ReplicationGroupId", "orders"), 400, "InvalidParameterCombination", "IncreaseReplicaCount"},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshottingClusterId", "alone-001"}, 400, "InvalidParameterValue", "no node"},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshotRetentionLimit", "-1"}, 400, "InvalidParameterValue", ""},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "EngineVersion", "7.1"}, 400, "InvalidParameterCombination", ""},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "alone", "CacheNodeType", "cache.t4g.medium"}, 400, "InvalidReplicationGroupState", ""},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "mem", "NumCacheNodes", "5"}, 400, "InvalidParameterCombination", ""},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "mem", "SnapshotRetentionLimit", "2"}, 400, "SnapshotFeatureNotSupportedFault", ""},
+		{"DeleteReplicationGroup", []string{"ReplicationGroupId", "orders", "RetainPrimaryCluster", "true"}, 400, "InvalidParameterCombination", ""},
+		{"DeleteReplicationGroup", []string{"ReplicationGroupId", "orders", "FinalSnapshotIdentifier", "done"}, 400, "SnapshotAlreadyExistsFault", ""},
+		{"DeleteReplicationGroup", []string{"ReplicationGroupId", "alone"}, 400, "InvalidReplicationGroupState", ""},
+		{"DeleteCacheCluster", []string{"CacheClusterId", "orders-001"}, 400, "InvalidParameterCombination", "primary"},
+		{"DeleteCacheCluster", []string{"CacheClusterId", "mem", "FinalSnapshotIdentifier", "f"}, 400, "SnapshotFeatureNotSupportedFault", ""},
+		{"IncreaseReplicaCount", []string{"ReplicationGroupId", "orders", "NewReplicaCount", "1", "ApplyImmediately", "true"}, 400, "NoOperationFault", ""},
+		{"IncreaseReplicaCount", []string{"ReplicationGroupId", "orders", "NewReplicaCount", "6", "ApplyImmediately", "true"}, 400, "InvalidParameterValue", ""},
+		{"DecreaseReplicaCount", []string{"ReplicationGroupId", "orders", "NewReplicaCount", "1", "ApplyImmediately", "true"}, 400, "NoOperationFault", ""},
+		{"TestFailover", []string{"ReplicationGroupId", "micro", "NodeGroupId", "0001"}, 400, "TestFailoverNotAvailableFault", ""},
+		{"TestFailover", []string{"ReplicationGroupId", "orders", "NodeGroupId", "0002"}, 404, "NodeGroupNotFoundFault", ""},
+		{"RebootCacheCluster", []string{"CacheClusterId", "mem", "CacheNodeIdsToReboot.CacheNodeId.1", "0003"}, 400, "InvalidParameterValue", ""},
+		{"RebootCacheCluster", []string{"CacheClusterId", "nope", "CacheNodeIdsToReboot.CacheNodeId.1", "0001"}, 404, "CacheClusterNotFound", ""},
+		{"ListTagsForResource", []string{"ResourceName", "orders"}, 400, "InvalidARN", ""},
+		{"ListTagsForResource", []string{"ResourceName", "arn:aws:elasticache:x:999999999999:replicationgroup:orders"}, 400, "InvalidARN", ""},
+		{"ListTagsForResource", []string{"ResourceName", "arn:aws:elasticache:x:123456789012:replicationgroup:nope"}, 404, "ReplicationGroupNotFoundFault", ""},
+		{"ListTagsForResource", []string{"ResourceName", "arn:aws:elasticache:x:123456789012:cluster:nope"}, 404, "CacheClusterNotFound", ""},
+		{"RemoveTagsFromResource", []string{"ResourceName", "arn:aws:elasticache:x:123456789012:snapshot:done", "TagKeys.member.1", "k"}, 404, "TagNotFound", ""},
+		{"DescribeEvents", []string{"SourceIdentifier", "orders"}, 400, "InvalidParameterCombination", ""},
+		{"DescribeEvents", []string{"StartTime", "yesterday"}, 400, "InvalidParameterValue", ""},
+		{"DescribeEvents", []string{"Duration", "999999"}, 400, "InvalidParameterValue", ""},
+		{"ListAllowedNodeTypeModifications", nil, 400, "InvalidParameterCombination", ""},
+		{"DescribeServiceUpdates", []string{"ServiceUpdateName", "x"}, 404, "ServiceUpdateNotFoundFault", ""},
+		{"CreateCacheSubnetGroup", []string{"CacheSubnetGroupName", "default", "CacheSubnetGroupDescription", "d", "SubnetIds.SubnetIdentifier.1", "subnet-1"}, 400, "CacheSubnetGroupAlreadyExists", ""},
+		{"DeleteCacheSubnetGroup", []string{"CacheSubnetGroupName", "default"}, 400, "CacheSubnetGroupInUse", ""},
+		{"DeleteCacheSubnetGroup", []string{"CacheSubnetGroupName", "nope"}, 400, "CacheSubnetGroupNotFoundFault", ""},
+		{"CreateCacheParameterGroup", []string{"CacheParameterGroupName", "x", "CacheParameterGroupFamily", "redis99", "Description", "d"}, 400, "InvalidParameterValue", ""},
+		{"ModifyCacheParameterGroup", []string{"CacheParameterGroupName", "old", "ParameterNameValues.ParameterNameValue.1.ParameterName", "dir", "ParameterNameValues.ParameterNameValue.1.ParameterValue", "/etc"}, 400, "InvalidParameterValue", "no parameter"},
+		{"ModifyCacheParameterGroup", []string{"CacheParameterGroupName", "default.redis7", "ParameterNameValues.ParameterNameValue.1.ParameterName", "timeout", "ParameterNameValues.ParameterNameValue.1.ParameterValue", "5"}, 400, "InvalidCacheParameterGroupState", ""},
+		{"DeleteCacheParameterGroup", []string{"CacheParameterGroupName", "nope"}, 404, "CacheParameterGroupNotFound", ""},
+	} {
+		status, body := b.send(form(one.action, one.with...))
+		if status != one.status || code(body) != one.code || !strings.Contains(body, one.says) {
+			t.Errorf("%s %v: %d %s", one.action, one.with, status, body)
+		}
+	}
+	if clusters := must(b.db.Clusters(t.Context()))(t); len(clusters) != 5 {
+		t.Errorf("refusals left something behind: %d clusters", len(clusters))
+	}
+	if b.log.Len() > 0 {
+		t.Errorf("refusals are not Rekindle's failures:\n%s", b.log)
+	}
+}
+
+func TestListsComeInPages(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.check(b.db.SaveSettings(ctx, models.Settings{ManualQuota: 1000, Price: 1, Currency: "$"}))
+	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
+	for i := range 45 {
+		must(b.db.RequestSnapshot(ctx, "orders", fmt.Sprintf("s%03d", i), false, "test"))(t)
+		b.settle()
+		b.launch(models.ClusterSpec{Name: fmt.Sprintf("c%02d", i)})
+	}
+	pages := sdk.NewDescribeSnapshotsPaginator(c, &sdk.DescribeSnapshotsInput{ReplicationGroupId: aws.String("orders"), MaxRecords: aws.Int32(20)})
+	var seen []string
+	for n := 0; pages.HasMorePages(); n++ {
+		for _, s := range must(pages.NextPage(ctx))(t).Snapshots {
+			seen = append(seen, aws.ToString(s.SnapshotName))
+		}
+		if n == 0 { // what goes in between hides nothing
+			b.check(b.db.DeleteSnapshots(ctx, []string{"s003"}, "test"))
+			b.settle()
+		}
+	}
+	if len(seen) != 45 || !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != 45 {
+		t.Errorf("%d snapshots: %v", len(seen), seen)
+	}
+	groups := sdk.NewDescribeReplicationGroupsPaginator(c, &sdk.DescribeReplicationGroupsInput{MaxRecords: aws.Int32(20)})
+	count := 0
+	for groups.HasMorePages() {
+		count += len(must(groups.NextPage(ctx))(t).ReplicationGroups)
+	}
+	events := sdk.NewDescribeEventsPaginator(c, &sdk.DescribeEventsInput{SourceType: types.SourceTypeReplicationGroup, MaxRecords: aws.Int32(20)})
+	told := 0
+	for events.HasMorePages() {
+		for _, e := range must(events.NextPage(ctx))(t).Events {
+			if e.Date == nil || aws.ToString(e.SourceIdentifier) == "" || aws.ToString(e.Message) == "" {
+				t.Errorf("%+v", e)
+			}
+			told++
+		}
+	}
+	if count != 46 || told != 46+45+1 {
+		t.Errorf("%d groups, %d events", count, told)
+	}
+	if one := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceType: types.SourceTypeReplicationGroup, SourceIdentifier: aws.String("c07")}))(t); len(one.Events) != 1 {
+		t.Errorf("%+v", one.Events)
+	}
+	b.clock.Advance(2 * time.Hour)
+	if old := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{}))(t); len(old.Events) != 0 {
+		t.Errorf("of the last hour: %d", len(old.Events))
+	}
+	if old := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{Duration: aws.Int32(180)}))(t); len(old.Events) != 92 {
+		t.Errorf("of the last three hours: %d", len(old.Events))
+	}
+}
+
+func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1, Retention: 3})
+	b.launch(models.ClusterSpec{Name: "other", Replicas: 1})
+	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{SnapshotName: aws.String("One"), ReplicationGroupId: aws.String("orders"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("")}}}))(t)
+	b.settle()
+	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{SnapshotName: aws.String("two"), CacheClusterId: aws.String("orders-001")}))(t)
+	b.settle()
+	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{SnapshotName: aws.String("three"), ReplicationGroupId: aws.String("other")}))(t)
+	b.settle()
+	b.clock.Advance(25 * time.Hour)
+	if n := must(b.db.QueueDue(ctx))(t); n > 1 {
+		t.Fatal("queued", n)
+	}
+	for range 24 * 60 { // until its window has come
+		b.clock.Advance(time.Minute)
+		if must(b.db.QueueDue(ctx))(t) > 0 {
+			break
+		}
+	}
+	b.settle()
+	for want, input := range map[string]*sdk.DescribeSnapshotsInput{
+		"one three two": {SnapshotSource: aws.String("user")},
+		"automatic.":    {SnapshotSource: aws.String("system")},
+		"one two":       {ReplicationGroupId: aws.String("orders"), SnapshotSource: aws.String("user")},
+		"two":           {CacheClusterId: aws.String("orders-001")},
+		"one":           {CacheClusterId: aws.String("orders-002"), SnapshotSource: aws.String("user")},
+		"three":         {SnapshotName: aws.String("THREE")},
+	} {
+		var names []string
+		for _, s := range must(c.DescribeSnapshots(ctx, input))(t).Snapshots {
+			names = append(names, aws.ToString(s.SnapshotName))
+		}
+		if got := strings.Join(names, " "); got != want && (want != "automatic." || !strings.HasPrefix(got, want)) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	s := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{SnapshotName: aws.String("one"), ShowNodeGroupConfig: aws.Bool(true)}))(t).Snapshots[0]
+	if aws.ToString(s.SnapshotSource) != "manual" || len(s.NodeSnapshots) != 1 || aws.ToString(s.NodeSnapshots[0].CacheSize) != "3 MB" || s.NodeSnapshots[0].SnapshotCreateTime == nil ||
+		aws.ToString(s.NodeSnapshots[0].NodeGroupConfiguration.Slots) != "0-16383" || aws.ToString(s.ARN) != "arn:aws:elasticache:eu-central-1:123456789012:snapshot:one" {
+		t.Errorf("%+v", s)
+	}
+	copied := must(c.CopySnapshot(ctx, &sdk.CopySnapshotInput{SourceSnapshotName: aws.String("one"), TargetSnapshotName: aws.String("one-copy"), Tags: []types.Tag{{Key: aws.String("k"), Value: aws.String("v")}}}))(t)
+	if aws.ToString(copied.Snapshot.SnapshotName) != "one-copy" || aws.ToString(copied.Snapshot.SnapshotStatus) != "creating" {
+		t.Errorf("%+v", copied.Snapshot)
+	}
+	tags := must(c.ListTagsForResource(ctx, &sdk.ListTagsForResourceInput{ResourceName: copied.Snapshot.ARN}))(t).TagList
+	if len(tags) != 1 || aws.ToString(tags[0].Value) != "v" {
+		t.Errorf("tags of the copy: %+v", tags)
+	}
+	b.settle()
+	exported := must(c.CopySnapshot(ctx, &sdk.CopySnapshotInput{SourceSnapshotName: aws.String("one"), TargetSnapshotName: aws.String("out"), TargetBucket: aws.String("my-bucket")}))(t)
+	if aws.ToString(exported.Snapshot.SnapshotStatus) != "exporting" || aws.ToString(exported.Snapshot.SnapshotName) != "out" {
+		t.Errorf("%+v", exported.Snapshot)
+	}
+	run := must(b.db.ActiveRuns(ctx))(t)[0]
+	if options := must(run.ReadOptions())(t); run.Kind != models.RunExport || options.Store != "s3://my-bucket?region=eu-central-1" || options.Target != "out" {
+		t.Errorf("%+v %+v", run, options)
+	}
+}
+
+func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.launch(models.ClusterSpec{Name: "orders", NodeType: "cache.t4g.medium"})
+	must(b.db.RequestSnapshot(ctx, "orders", "s", false, "test"))(t)
+	b.settle()
+	// Engine and node type are the snapshot's when they are not given.
+	g := must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String("again"), ReplicationGroupDescription: aws.String("d"), SnapshotName: aws.String("S")}))(t).ReplicationGroup
+	if aws.ToString(g.CacheNodeType) != "cache.t4g.medium" || aws.ToString(g.Engine) != "redis" {
+		t.Errorf("%+v", g)
+	}
+	if s := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{SnapshotName: aws.String("s")}))(t).Snapshots[0]; aws.ToString(s.SnapshotStatus) != "restoring" {
+		t.Errorf("%+v", s)
+	}
+	must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("files"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.small"),
+		SnapshotArns: []string{"arn:aws:s3:::bucket/folder/dump.rdb"}}))(t)
+	runs := must(b.db.ActiveRuns(ctx))(t)
+	imported, restored := runs[1], runs[2]
+	options := must(imported.ReadOptions())(t)
+	if imported.Kind != models.RunImport || restored.Kind != models.RunRestore || restored.SnapshotName != imported.SnapshotName ||
+		!slices.Equal(options.Sources, []string{"s3://bucket/folder/dump.rdb?region=eu-central-1"}) {
+		t.Errorf("%+v %+v %+v", imported, options, restored)
+	}
+}

@@ -1,0 +1,244 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"rekindle/models"
+)
+
+type (
+	snapshot struct {
+		SnapshotName                string
+		ReplicationGroupId          string `xml:",omitempty"` //nolint:revive // the wire's names
+		ReplicationGroupDescription string `xml:",omitempty"`
+		CacheClusterId              string `xml:",omitempty"`
+		SnapshotStatus              string
+		SnapshotSource              string
+		CacheNodeType               string `xml:",omitempty"`
+		Engine                      string `xml:",omitempty"`
+		EngineVersion               string `xml:",omitempty"`
+		NumCacheNodes               int    `xml:",omitempty"`
+		PreferredAvailabilityZone   string
+		CacheClusterCreateTime      *stamp
+		PreferredMaintenanceWindow  string `xml:",omitempty"`
+		TopicArn                    string `xml:",omitempty"`
+		Port                        int    `xml:",omitempty"`
+		CacheParameterGroupName     string `xml:",omitempty"`
+		CacheSubnetGroupName        string `xml:",omitempty"`
+		VpcId                       string `xml:",omitempty"`
+		AutoMinorVersionUpgrade     bool
+		SnapshotRetentionLimit      int
+		SnapshotWindow              string `xml:",omitempty"`
+		NumNodeGroups               int    `xml:",omitempty"`
+		AutomaticFailover           string `xml:",omitempty"`
+		NodeSnapshots               nodeSnapshots
+		ARN                         string
+		DataTiering                 string
+	}
+	nodeSnapshots struct{ NodeSnapshot []nodeSnapshot }
+	nodeSnapshot  struct {
+		CacheClusterId         string `xml:",omitempty"`
+		NodeGroupId            string `xml:",omitempty"`
+		CacheNodeId            string
+		NodeGroupConfiguration *nodeGroupConfiguration
+		CacheSize              string
+		CacheNodeCreateTime    *stamp
+		SnapshotCreateTime     *stamp
+	}
+	nodeGroupConfiguration struct {
+		NodeGroupId             string
+		Slots                   string
+		ReplicaCount            int
+		PrimaryAvailabilityZone string
+	}
+	describedSnapshots struct {
+		Marker    string `xml:",omitempty"`
+		Snapshots struct{ Snapshot []snapshot }
+	}
+	oneSnapshot struct{ Snapshot snapshot }
+)
+
+// What ElastiCache calls the sources of snapshots: in its answers, and in the filter.
+var (
+	sourceNames   = map[string]string{models.SourceAutomatic: "automated", models.SourceManual: "manual"}
+	sourceFilters = map[string]string{"system": models.SourceAutomatic, "automated": models.SourceAutomatic, "automatic": models.SourceAutomatic,
+		"user": models.SourceManual, "manual": models.SourceManual}
+)
+
+func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
+	v := snapshot{
+		SnapshotName: s.Name, CacheClusterId: s.Node, SnapshotStatus: string(s.Status), SnapshotSource: sourceNames[s.Source], CacheNodeType: s.NodeType,
+		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(s.Attributes, 0),
+		PreferredMaintenanceWindow: s.Attributes.MaintenanceWindow, TopicArn: s.Attributes.Topic, Port: s.Port, CacheParameterGroupName: s.ParameterGroup,
+		CacheSubnetGroupName: s.Attributes.SubnetGroup, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
+		SnapshotWindow: s.SnapshotWindow.String(), NumNodeGroups: s.Shards, ARN: c.arn(models.ResourceSnapshot + ":" + s.Name), DataTiering: onOff(false),
+	}
+	if s.Grouped {
+		v.ReplicationGroupId, v.ReplicationGroupDescription, v.AutomaticFailover = s.ClusterName, s.Description, onOff(s.Attributes.AutomaticFailover)
+	} else {
+		v.CacheClusterId = s.ClusterName
+	}
+	if len(s.Parts) == 0 { // it is being made
+		s.Parts = make([]models.Part, max(s.Shards, 1))
+	}
+	for i, part := range s.Parts {
+		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(i + 1), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes),
+			CacheNodeCreateTime: at(s.CreatedAt), SnapshotCreateTime: at(created(s))}
+		if configured {
+			slots := part.Slots
+			if slots == "" {
+				slots = "0-16383"
+			}
+			node.NodeGroupConfiguration = &nodeGroupConfiguration{numbered(i + 1), slots, s.Replicas, c.zone(s.Attributes, 0)}
+		}
+		v.NodeSnapshots.NodeSnapshot = append(v.NodeSnapshots.NodeSnapshot, node)
+	}
+	return v
+}
+
+func created(s models.Snapshot) time.Time {
+	if s.CompletedAt != nil {
+		return *s.CompletedAt
+	}
+	return s.CreatedAt
+}
+
+// cacheSize is how ElastiCache writes a size: "12 MB", rounded up.
+func cacheSize(n int64) string {
+	const mb = 1 << 20
+	return fmt.Sprintf("%d MB", (n+mb-1)/mb)
+}
+
+// snapshotsShown is how many snapshots a page has when the client does not say.
+const snapshotsShown = 50
+
+func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
+	filter := models.SnapshotFilter{Name: c.id("SnapshotName"), Group: c.id("ReplicationGroupId"), Node: c.id("CacheClusterId")}
+	if source := c.id("SnapshotSource"); source != "" {
+		known := false
+		if filter.Source, known = sourceFilters[source]; !known {
+			c.mistake(models.CodeInvalid, "SnapshotSource must be system or user, not %.40q.", source)
+		}
+	}
+	configured, _ := c.flag("ShowNodeGroupConfig")
+	limit, after := c.limit(snapshotsShown), c.after()
+	if err := c.wrong(); err != nil {
+		return nil, err
+	}
+	rows, err := a.DB.SnapshotPage(ctx, filter, after, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 && filter.Name != "" {
+		return nil, models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", filter.Name)}}
+	}
+	var result describedSnapshots
+	if len(rows) > limit {
+		rows = rows[:limit]
+		result.Marker = marker(rows[limit-1].Name)
+	}
+	for _, row := range rows {
+		result.Snapshots.Snapshot = append(result.Snapshots.Snapshot, presentSnapshot(c, row, configured))
+	}
+	return result, nil
+}
+
+func (a *api) createSnapshot(ctx context.Context, c *call) error {
+	spec := models.SnapshotSpec{Name: c.requiredID("SnapshotName"), Tags: c.tags(), RequestedBy: c.key.KeyID}
+	group, node := c.id("ReplicationGroupId"), c.id("CacheClusterId")
+	if (group == "") == (node == "") {
+		c.mistake(models.CodeCombination, "Name what is to be snapshotted by either ReplicationGroupId or CacheClusterId.")
+	}
+	c.notOffered("KmsKeyId")
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	if group != "" {
+		if _, err := a.DB.Group(ctx, group); err != nil {
+			return err
+		}
+		spec.Cluster = group
+		_, err := a.DB.TakeSnapshot(ctx, spec)
+		return err
+	}
+	cluster, member, err := a.DB.CacheCluster(ctx, node)
+	if err != nil {
+		return aboutCluster(err)
+	}
+	spec.Cluster = cluster.Name
+	if member != nil {
+		spec.Node = member.Name
+	}
+	_, err = a.DB.TakeSnapshot(ctx, spec)
+	return aboutCluster(err)
+}
+
+func (a *api) showSnapshot(ctx context.Context, c *call) (any, error) {
+	row, err := a.DB.Snapshot(ctx, c.id("SnapshotName"))
+	if err != nil {
+		return nil, err
+	}
+	return oneSnapshot{presentSnapshot(c, row, false)}, nil
+}
+
+func (a *api) copySnapshot(ctx context.Context, c *call) error {
+	source, target, bucket := c.requiredID("SourceSnapshotName"), c.requiredID("TargetSnapshotName"), c.text("TargetBucket")
+	tags := c.tags()
+	c.notOffered("KmsKeyId")
+	if strings.ContainsAny(bucket, "/?#@:") {
+		c.mistake(models.CodeInvalid, "TargetBucket is the name of a bucket and nothing more, not %.80q.", bucket)
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	if bucket != "" {
+		_, err := a.DB.ExportSnapshot(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket), RequestedBy: c.key.KeyID})
+		return err
+	}
+	_, err := a.DB.CopySnapshot(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})
+	return err
+}
+
+// showCopy answers with the copy, or, where plain files are written into a bucket, with what they are made of.
+func (a *api) showCopy(ctx context.Context, c *call) (any, error) {
+	if c.text("TargetBucket") == "" {
+		row, err := a.DB.Snapshot(ctx, c.id("TargetSnapshotName"))
+		if err != nil {
+			return nil, err
+		}
+		return oneSnapshot{presentSnapshot(c, row, false)}, nil
+	}
+	row, err := a.DB.Snapshot(ctx, c.id("SourceSnapshotName"))
+	if err != nil {
+		return nil, err
+	}
+	shown := presentSnapshot(c, row, false)
+	shown.SnapshotName, shown.SnapshotStatus = c.id("TargetSnapshotName"), "exporting"
+	return oneSnapshot{shown}, nil
+}
+
+func (a *api) deleteSnapshot(ctx context.Context, c *call) error {
+	name := c.requiredID("SnapshotName")
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	return a.DB.DeleteSnapshots(ctx, []string{name}, c.key.KeyID)
+}
+
+// showDeletedSnapshot answers with a snapshot that is being deleted, though it may be gone by now.
+func (a *api) showDeletedSnapshot(ctx context.Context, c *call) (any, error) {
+	name := c.id("SnapshotName")
+	row, err := a.DB.Snapshot(ctx, name)
+	if models.HasCode(err, models.CodeSnapshotNotFound) {
+		row, err = models.Snapshot{Name: name, Source: models.SourceManual}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	shown := presentSnapshot(c, row, false)
+	shown.SnapshotStatus = string(models.SnapshotDeleting)
+	return oneSnapshot{shown}, nil
+}

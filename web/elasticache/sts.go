@@ -1,0 +1,10 @@
+package elasticache
+
+import "context"
+
+type callerIdentity struct{ UserId, Account, Arn string } //nolint:revive // the wire's names
+
+// getCallerIdentity tells a client who it is, which Terraform asks first.
+func (a *api) getCallerIdentity(_ context.Context, c *call) (any, error) {
+	return callerIdentity{c.key.KeyID, c.account, c.userARN()}, nil
+}

@@ -1,0 +1,92 @@
+package elasticache
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rekindle/models"
+)
+
+type (
+	tag     struct{ Key, Value string }
+	tagList struct {
+		TagList struct{ Tag []tag }
+	}
+)
+
+var arnPattern = regexp.MustCompile(`^arn:aws[a-z-]*:elasticache:[a-z0-9-]*:(\d*):([a-z]+):(.+)$`)
+
+// resource reads ResourceName, an ARN, as what the resource is called in the catalog, and looks whether it is there.
+func (a *api) resource(ctx context.Context, c *call) (string, error) {
+	arn := c.required("ResourceName")
+	if err := c.wrong(); err != nil {
+		return "", err
+	}
+	m := arnPattern.FindStringSubmatch(arn)
+	if m == nil || m[1] != c.account {
+		c.mistake(codeARN, "%.200q is not the ARN of a resource of this account, such as %s.", arn, c.arn(models.ResourceSnapshot+":orders"))
+		return "", c.wrong()
+	}
+	kind, name := m[2], strings.ToLower(m[3])
+	var err error
+	switch kind {
+	case models.ResourceGroup:
+		_, err = a.DB.Group(ctx, name)
+	case models.ResourceCluster:
+		_, _, err = a.DB.CacheCluster(ctx, name)
+		err = aboutCluster(err)
+	case models.ResourceSnapshot:
+		_, err = a.DB.Snapshot(ctx, name)
+	case models.ResourceSubnetGroup:
+		_, err = a.DB.SubnetGroup(ctx, name)
+	case models.ResourceParameterGroup:
+		_, err = a.DB.ParameterGroup(ctx, name)
+	default:
+		c.mistake(codeARN, "There are no resources of the kind %.40q here.", kind)
+		err = c.wrong()
+	}
+	return kind + ":" + name, err
+}
+
+func (a *api) showTags(ctx context.Context, c *call) (any, error) {
+	resource, err := a.resource(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := a.DB.Tags(ctx, resource)
+	if err != nil {
+		return nil, err
+	}
+	var result tagList
+	for _, t := range tags {
+		result.TagList.Tag = append(result.TagList.Tag, tag{t.Key, t.Value})
+	}
+	return result, nil
+}
+
+func (a *api) addTags(ctx context.Context, c *call) error {
+	tags := c.tags()
+	if len(tags) == 0 {
+		c.mistake(codeMissing, "The request must contain the parameter Tags.")
+	}
+	resource, err := a.resource(ctx, c)
+	if err != nil {
+		return err
+	}
+	return a.DB.AddTags(ctx, resource, tags)
+}
+
+func (a *api) removeTags(ctx context.Context, c *call) error {
+	keys := c.list("TagKeys")
+	if len(keys) == 0 {
+		c.mistake(codeMissing, "The request must contain the parameter TagKeys.")
+	}
+	resource, err := a.resource(ctx, c)
+	if err != nil {
+		return err
+	}
+	slices.Sort(keys)
+	return a.DB.RemoveTags(ctx, resource, slices.Compact(keys))
+}
