@@ -231,7 +231,7 @@ func (db *DB) checkNodeNames(ctx context.Context, spec ClusterSpec, name string)
 // importFor queues the import of the files that a new cluster is to be filled from, and returns the snapshot's name.
 func (db *DB) importFor(ctx context.Context, spec ClusterSpec) (string, error) {
 	run, err := db.RequestImport(ctx, ImportSpec{Cluster: spec.Name, Name: SuggestSnapshotName(spec.Name+"-import", db.Now()), Sources: spec.Sources,
-		RequestedBy: spec.RequestedBy})
+		RequestedBy: spec.RequestedBy, CacheCluster: spec.CacheCluster})
 	return run.SnapshotName, err
 }
 

@@ -15,6 +15,8 @@ type ImportSpec struct {
 	Name        string   // of the snapshot
 	Sources     []string // the files' addresses, one for each shard, in their order; none when they are uploaded
 	RequestedBy string
+
+	CacheCluster bool // it is for a cluster that is to be a cache cluster in ElastiCache's terms
 }
 
 // CheckImport returns all that is wrong with a request, changes nothing, and brings the request into its final form.
@@ -108,13 +110,13 @@ func (db *DB) BeginUpload(ctx context.Context, spec ImportSpec, owner string) (R
 
 // addImport writes the row of a snapshot whose engine is not known yet.
 func (db *DB) addImport(ctx context.Context, spec ImportSpec, shards int, origin string) (Run, error) {
-	row := Snapshot{Name: spec.Name, ClusterName: spec.Cluster, Source: SourceManual, Status: SnapshotCreating, Shards: shards,
+	row := Snapshot{Name: spec.Name, ClusterName: spec.Cluster, Source: SourceManual, Status: SnapshotCreating, Shards: shards, Grouped: !spec.CacheCluster,
 		Origin: fmt.Sprintf("%.1000s", origin), CreatedAt: db.Now()}
 	cluster, exists, err := find[Cluster](db.with(ctx).Where("name = ?", spec.Cluster))
 	if err != nil {
 		return Run{}, err
 	} else if exists {
-		row.ClusterID = cluster.ID
+		row.ClusterID, row.Grouped = cluster.ID, cluster.Grouped
 	}
 	if err := db.addSnapshot(ctx, row); err != nil {
 		return Run{}, err

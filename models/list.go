@@ -83,7 +83,7 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 	return list[Cluster](db.with(ctx).Preload("Nodes", inOrder), table{
 		text:    []string{"name", "description"},
 		filters: map[string]string{"status": "status", "engine": "engine"},
-		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "replicas",
+		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",
 			"created": "created_at"},
 		order: "name",
 	}, l)

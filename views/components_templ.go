@@ -686,7 +686,7 @@ func AwsCommand(command string, open bool) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Code(command, "the command").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Code(command, "the AWS command").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

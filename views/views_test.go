@@ -46,6 +46,7 @@ var (
 	ids        = regexp.MustCompile(`\sid="([^"]+)"`)
 	references = regexp.MustCompile(`\s(?:for|aria-labelledby|data-couple)="([^"]+)"`)
 	described  = regexp.MustCompile(`\saria-describedby="([^"]+)"`)
+	regions    = regexp.MustCompile(`role="region" aria-label="([^"]+)"`)
 	posts      = regexp.MustCompile(`<form[^>]*method="post"[^>]*>`)
 )
 
@@ -70,6 +71,13 @@ func TestLabelsAndHelpsLeadSomewhere(t *testing.T) {
 					t.Errorf("%s: aria-describedby names %s, which is not there", p.name, id)
 				}
 			}
+		}
+		labels := map[string]bool{}
+		for _, m := range regions.FindAllStringSubmatch(html, -1) {
+			if labels[m[1]] {
+				t.Errorf("%s: two regions are called %s", p.name, m[1])
+			}
+			labels[m[1]] = true
 		}
 		if strings.Count(html, "<h1") != 1 {
 			t.Errorf("%s has %d main headings", p.name, strings.Count(html, "<h1"))

@@ -58,19 +58,23 @@ func (a awsCLI) events(target awsTarget) string {
 	return c.with("--duration", "1440").String()
 }
 
-// target finds out how a command names a cluster that may be gone, of which then only its traces tell.
-func (s *server) target(ctx context.Context, id string, grouped func() bool) (awsTarget, error) {
+// target finds out how a command names a cluster. One that is gone is told by what it left.
+func (s *server) target(ctx context.Context, id string, grouped func() (bool, error)) (awsTarget, error) {
 	if id == "" {
 		return awsTarget{}, nil
 	}
 	cluster, err := s.db.Cluster(ctx, id)
-	if models.HasCode(err, models.CodeClusterNotFound) {
-		return awsTarget{ID: id, Grouped: grouped()}, nil
+	if !models.HasCode(err, models.CodeClusterNotFound) {
+		return awsTargetOf(cluster), err
 	}
-	return awsTargetOf(cluster), err
+	was, err := grouped()
+	return awsTarget{ID: id, Grouped: was}, err
 }
 
-// eventsTarget is the cluster that events are shown of.
-func (s *server) eventsTarget(ctx context.Context, id string, shown []models.Event) (awsTarget, error) {
-	return s.target(ctx, id, func() bool { return len(shown) == 0 || shown[0].SourceType != models.SourceCluster })
+// eventsTarget is the cluster whose events are to be shown.
+func (s *server) eventsTarget(ctx context.Context, id string) (awsTarget, error) {
+	return s.target(ctx, id, func() (bool, error) {
+		last, err := s.db.ListEvents(ctx, models.List{Equal: map[string]string{"cluster": id}, Size: 1})
+		return err != nil || len(last.Rows) == 0 || last.Rows[0].SourceType != models.SourceCluster, err
+	})
 }

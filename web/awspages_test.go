@@ -85,6 +85,8 @@ func TestTheCommandFollowsThePage(t *testing.T) {
 		"/events?cluster=gone":                              "describe-events --source-type cache-cluster --source-identifier gone --duration 1440",
 		"/runs":                                             "describe-events --duration 1440",
 		"/runs?cluster=lonely":                              "describe-events --source-type cache-cluster --source-identifier lonely --duration 1440",
+		"/runs?cluster=gone":                                "describe-events --source-type cache-cluster --source-identifier gone --duration 1440",
+		"/runs?cluster=nobody":                              "describe-events --source-type replication-group --source-identifier nobody --duration 1440",
 		"/runs/1":                                           "describe-events --source-type replication-group --source-identifier orders --duration 1440",
 	} {
 		command := strings.ReplaceAll(c.get(address).command(), "\\\n  --endpoint-url "+c.server.URL, "")

@@ -22,7 +22,7 @@ func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
 	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"), events)
+	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"))
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"), nil)
+	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"))
 	if err != nil {
 		return err
 	}
@@ -92,12 +92,10 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 	if options, err := run.ReadOptions(); err == nil && options.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // where it is
 	}
-	events, err := s.runEvents(ctx, run)
-	if err != nil {
+	if props.Events, err = s.runEvents(ctx, run); err != nil {
 		return err
 	}
-	props.Events = presentEvents(events)
-	target, err := s.eventsTarget(ctx, run.ClusterName, events)
+	target, err := s.eventsTarget(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
@@ -106,7 +104,7 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // runEvents are the events of what the run works on, from its beginning to its end.
-func (s *server) runEvents(ctx context.Context, run models.Run) ([]models.Event, error) {
+func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, error) {
 	equal := map[string]string{"cluster": run.ClusterName}
 	if run.SnapshotName != "" {
 		equal["snapshot"] = run.SnapshotName
@@ -121,7 +119,7 @@ func (s *server) runEvents(ctx context.Context, run models.Run) ([]models.Event,
 			own = append(own, e)
 		}
 	}
-	return own, nil
+	return presentEvents(own), nil
 }
 
 func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {

@@ -56,7 +56,7 @@ func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	if props.Clusters, err = s.snapshotClusters(ctx, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	target, err := s.target(ctx, shown.Query.Get("cluster"), func() bool { return len(snapshots) == 0 || snapshots[0].Grouped })
+	target, err := s.target(ctx, shown.Query.Get("cluster"), func() (bool, error) { return len(snapshots) == 0 || snapshots[0].Grouped, nil })
 	if err != nil {
 		return err
 	}

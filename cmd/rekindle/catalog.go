@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -18,11 +19,14 @@ import (
 
 // runCatalog is "rekindle catalog rebuild": for a console that is stopped, whose database is lost or older than the store.
 func runCatalog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
+	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
+		args = []string{"rebuild", "--help"}
+	}
 	if len(args) == 0 || args[0] != "rebuild" {
 		return fmt.Errorf("%w: the only thing to do with a catalog is: rekindle catalog rebuild", errUsage)
 	}
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
-store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stderr)
+store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
 	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
 	nodeAddress := flags.string("node-address", "127.0.0.1", "`address` that launched nodes are bound to")

@@ -47,12 +47,15 @@ type config struct {
 type flagSet struct {
 	*flag.FlagSet
 	getenv func(string) string
+	help   func()
 }
 
+// newFlags prepares the flags of a command; help goes to output.
 func newFlags(command, purpose string, getenv func(string) string, output io.Writer) *flagSet {
-	flags := &flagSet{flag.NewFlagSet(command, flag.ContinueOnError), getenv}
-	flags.SetOutput(output)
-	flags.Usage = func() {
+	flags := &flagSet{FlagSet: flag.NewFlagSet(command, flag.ContinueOnError), getenv: getenv}
+	flags.SetOutput(io.Discard) // a mistake is said by main, and does not need all of the help beside it
+	flags.Usage = func() {}
+	flags.help = func() {
 		fmt.Fprintf(output, "%s\n\nUsage:\n  rekindle %s [flags]\n\nFlags:\n", purpose, command)
 		flags.VisitAll(func(f *flag.Flag) {
 			name, text := flag.UnquoteUsage(f)
@@ -89,12 +92,13 @@ func (f *flagSet) parse(args []string) error {
 		return errors.Join(failures...)
 	}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		f.help()
 		return err
 	} else if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return fmt.Errorf("%w: %w; rekindle %s --help lists the flags", errUsage, err, f.Name())
 	}
 	if f.NArg() > 0 {
-		return fmt.Errorf("%w: unexpected argument %q", errUsage, f.Arg(0))
+		return fmt.Errorf("%w: unexpected argument %q; rekindle %s --help lists the flags", errUsage, f.Arg(0), f.Name())
 	}
 	return nil
 }

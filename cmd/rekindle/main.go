@@ -66,11 +66,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case "serve":
 		err = runServe(ctx, args[1:], getenv, stdout, stderr)
 	case "reset-password":
-		err = runResetPassword(ctx, args[1:], getenv, stdout, stderr)
+		err = runResetPassword(ctx, args[1:], getenv, stdout)
 	case "catalog":
 		err = runCatalog(ctx, args[1:], getenv, stdout, stderr)
 	case "health":
-		err = runHealth(ctx, args[1:], getenv, stderr)
+		err = runHealth(ctx, args[1:], getenv, stdout)
 	case "version", "--version", "-version":
 		fmt.Fprintln(stdout, "rekindle "+version)
 	case "help", "--help", "-help", "-h":
@@ -92,7 +92,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 }
 
 func runServe(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	c, err := readServeConfig(args, getenv, stderr)
+	c, err := readServeConfig(args, getenv, stdout)
 	if err != nil {
 		return err
 	}
@@ -108,8 +108,8 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 	return serve(ctx, c, clockwork.NewRealClock(), stdout, stderr, nil)
 }
 
-func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stderr)
+func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stdout)
 	data := flags.string("data", "./data", "folder of the catalog")
 	if err := flags.parse(args); err != nil {
 		return err
@@ -130,8 +130,8 @@ func runResetPassword(ctx context.Context, args []string, getenv func(string) st
 	return nil
 }
 
-func runHealth(ctx context.Context, args []string, getenv func(string) string, stderr io.Writer) error {
-	flags := newFlags("health", "Ask a running console whether it is healthy.", getenv, stderr)
+func runHealth(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := newFlags("health", "Ask a running console whether it is healthy.", getenv, stdout)
 	address := flags.string("url", "http://127.0.0.1:8080/healthz", "what to ask")
 	if err := flags.parse(args); err != nil {
 		return err

@@ -36,6 +36,10 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"no transfers":                 {args: []string{"--transfers", "0"}, want: "at least 1"},
 		"a public address without URL": {args: []string{"--public-url", "rekindle.example.com"}, want: "--public-url must look like"},
 		"another log format":           {args: []string{"--log-format", "xml"}, want: "text or json"},
+		"an account id":                {env: map[string]string{"REKINDLE_ACCOUNT_ID": "000000000001"}, then: func(c config) bool { return c.account == "000000000001" }},
+		"an account id that is none":   {args: []string{"--account-id", "12"}, want: "--account-id must have 12 digits"},
+		"half an access key":           {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA"}, want: "belong together"},
+		"an access key":                {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA", "REKINDLE_SECRET_ACCESS_KEY": "s"}, then: func(c config) bool { return c.accessKeyID == "AKIA" && c.accessSecret == "s" }},
 		"an unknown flag":              {args: []string{"--nonsense"}, want: "nonsense"},
 		"an argument":                  {args: []string{"now"}, want: `unexpected argument "now"`},
 	} {
@@ -67,6 +71,7 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		"wrong flag":     {[]string{"serve", "--listen", "x"}, exitUsage, "--listen must look like"},
 		"no catalog":     {[]string{"reset-password", "--data", t.TempDir()}, exitFailed, "there is no catalog"},
 		"catalog alone":  {[]string{"catalog"}, exitUsage, "rekindle catalog rebuild"},
+		"catalog's help": {[]string{"catalog", "--help"}, exitOK, "REKINDLE_STORE"},
 		"catalog help":   {[]string{"catalog", "rebuild", "--help"}, exitOK, "REKINDLE_STORE"},
 		"empty store":    {[]string{"catalog", "rebuild", "--data", t.TempDir()}, exitOK, "0 snapshots found"},
 		"no store":       {[]string{"catalog", "rebuild", "--store", "ftp:x"}, exitUsage, "--store"},
@@ -74,10 +79,14 @@ func TestCommandsExplainThemselves(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var output bytes.Buffer
-			code := run(t.Context(), test.args, func(string) string { return "" }, &output, &output)
-			if code != test.code || !strings.Contains(output.String(), test.want) {
-				t.Errorf("exit code %d, output %q; want %d and %q", code, output.String(), test.code, test.want)
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), test.args, func(string) string { return "" }, &stdout, &stderr)
+			said := stderr.String()
+			if test.code == exitOK { // what was asked for can be piped
+				said = stdout.String()
+			}
+			if code != test.code || !strings.Contains(said, test.want) {
+				t.Errorf("exit code %d, output %q, errors %q; want %d and %q", code, stdout.String(), stderr.String(), test.code, test.want)
 			}
 		})
 	}
@@ -105,36 +114,44 @@ func TestAddressThatIsTakenIsSaidAndNothingIsLeftRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	command := exec.Command(os.Args[0], "serve", "--listen", listener.Addr().String(), "--data", t.TempDir())
+	data := t.TempDir()
+	command := exec.Command(os.Args[0], "serve", "--listen", listener.Addr().String(), "--data", data)
 	command.Env = append(os.Environ(), consoleEnv+"=1")
 	output, err := command.CombinedOutput()
 	if err == nil || !strings.Contains(string(output), "choose another address with --listen") {
 		t.Errorf("it ended with %v: %s", err, output)
 	}
+	// The password of the first start was not used up by one that nobody could see.
+	if said := startOnce(t, data); !strings.Contains(said, "password  ") {
+		t.Errorf("the next start shows no password:\n%s", said)
+	}
+}
+
+// startOnce starts a console, waits until it serves, stops it and returns what it printed.
+func startOnce(t *testing.T, data string) string {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", data)
+	command.Env = append(os.Environ(), consoleEnv+"=1")
+	var output safeBuffer
+	command.Stdout, command.Stderr = &output, &output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testkit.WaitFor(t, "the console to serve", func() bool { return strings.Contains(output.tail(4000), "user      admin") })
+	_ = command.Process.Signal(syscall.SIGTERM)
+	if err := command.Wait(); err != nil {
+		t.Errorf("it ended with %v: %s", err, output.tail(4000))
+	}
+	return output.tail(4000)
 }
 
 func TestGeneratedPasswordIsShownOnceAndCanBeReset(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	show := func() string {
-		command := exec.CommandContext(t.Context(), os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", data)
-		command.Env = append(os.Environ(), consoleEnv+"=1")
-		var output safeBuffer
-		command.Stdout, command.Stderr = &output, &output
-		if err := command.Start(); err != nil {
-			t.Fatal(err)
-		}
-		testkit.WaitFor(t, "the console to serve", func() bool { return strings.Contains(output.tail(4000), "user      admin") })
-		_ = command.Process.Signal(syscall.SIGTERM)
-		if err := command.Wait(); err != nil {
-			t.Errorf("it ended with %v: %s", err, output.tail(4000))
-		}
-		return output.tail(4000)
-	}
-	if first := show(); !strings.Contains(first, "password  ") {
+	if first := startOnce(t, data); !strings.Contains(first, "password  ") {
 		t.Errorf("the first start shows no password:\n%s", first)
 	}
-	if second := show(); strings.Contains(second, "password") {
+	if second := startOnce(t, data); strings.Contains(second, "password") {
 		t.Errorf("the second start shows a password:\n%s", second)
 	}
 	var output bytes.Buffer

@@ -57,6 +57,12 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	// Before anything is written or started, so that a port that is taken leaves everything as it was: the first password is shown once.
+	listener, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
+	}
+	defer listener.Close()
 	generated, err := db.EnsureAdmin(ctx, c.adminPassword)
 	if faults, refused := models.AsFaults(err); refused {
 		return fmt.Errorf("%w: REKINDLE_ADMIN_PASSWORD: %s", errUsage, faults.Error())
@@ -69,12 +75,6 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		}
 		return err
 	}
-	// Before anything is started, so that a port that is taken leaves everything as it was.
-	listener, err := net.Listen("tcp", c.listen)
-	if err != nil {
-		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
-	}
-	defer listener.Close()
 
 	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text(),
 		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,

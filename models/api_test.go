@@ -1,0 +1,199 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+func TestAccessKeysOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	db := newSimulation(t, 1, nil).db[0]
+	for name, one := range map[string]struct {
+		id     string
+		secret secret.Text
+		good   bool
+	}{
+		"none":                  {"", "", true},
+		"a good one":            {"AKIA1", "sixteen-letters!", true},
+		"the same again":        {"AKIA1", "sixteen-letters!", true},
+		"another secret":        {"AKIA1", "seventeen-letters", true},
+		"a short secret":        {"AKIA2", "short", false},
+		"no id":                 {"", "sixteen-letters!", false},
+		"an id of blanks":       {"A K I A", "sixteen-letters!", false},
+		"a secret with a blank": {"AKIA3", "sixteen letters and more", false},
+	} {
+		err := db.EnsureAccessKey(t.Context(), one.id, one.secret)
+		if _, refused := AsFaults(err); one.good && err != nil || !one.good && !refused {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	check(t, db.EnsureAccessKey(t.Context(), "AKIA1", "the-last-of-secrets"))
+	key, found, err := db.FindAccessKey(t.Context(), "AKIA1")
+	if err != nil || !found || key.Secret != "the-last-of-secrets" || key.Role != RoleAdminister {
+		t.Errorf("%+v, %t, %v", key, found, err)
+	}
+	if keys := must(db.AccessKeys(t.Context()))(t); len(keys) != 1 || keys[0].Secret != "" {
+		t.Errorf("a list gives secrets away: %+v", keys)
+	}
+}
+
+func TestOnceActsOnce(t *testing.T) {
+	t.Parallel()
+	db := newSimulation(t, 1, nil).db[0]
+	acts := 0
+	act := func(fails error) func(context.Context) error {
+		return func(ctx context.Context) error {
+			return db.transaction(ctx, func(tx *DB) error {
+				acts++
+				if err := tx.transaction(ctx, func(*DB) error { return nil }); err != nil { // within another one
+					return err
+				}
+				return fails
+			})
+		}
+	}
+	broken := errors.New("broken")
+	if err := db.Once(t.Context(), "a", act(broken)); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+	for range 3 { // what failed has not acted
+		check(t, db.Once(t.Context(), "a", act(nil)))
+	}
+	if acts != 2 {
+		t.Errorf("acted %d times", acts)
+	}
+	for range 2 {
+		check(t, db.Once(t.Context(), "", act(nil)))
+	}
+	if acts != 4 {
+		t.Errorf("without a number it acted %d times in all", acts)
+	}
+	for _, err := range atOnce(6, func(int) error { return db.Once(t.Context(), "b", act(nil)) }) {
+		check(t, err)
+	}
+	if n := count(t, db, &Invocation{}); n != 2 {
+		t.Errorf("%d invocations", n)
+	}
+}
+
+func TestFindEngineTakesTheNewestThatFits(t *testing.T) {
+	t.Parallel()
+	db := newSimulation(t, 1, nil).db[0]
+	engines := must(db.Engines(t.Context()))(t)
+	for _, e := range engines {
+		major, _, _ := strings.Cut(e.Version, ".")
+		for _, version := range []string{e.Version, major, major + ".x", ""} {
+			got, err := db.FindEngine(t.Context(), e.Name, version)
+			if err != nil || got.Name != e.Name || newer(e.Version, got.Version) {
+				t.Errorf("%s %q: %v, %v", e.Name, version, got, err)
+			}
+		}
+	}
+	for _, bad := range [][2]string{{"redis", "1"}, {"redis", "7.0.1.5"}, {"postgres", ""}} {
+		_, err := db.FindEngine(t.Context(), bad[0], bad[1])
+		refused(t, err, CodeInvalid)
+	}
+	for _, one := range []struct {
+		engine Engine
+		want   string
+	}{{Engine{"redis", "6.0.16"}, "redis6.x"}, {Engine{"redis", "7.0.15"}, "redis7"}, {Engine{"valkey", "9.1.2"}, "valkey9"}, {Engine{"memcached", "1.6.18"}, "memcached1.6"}} {
+		if got := one.engine.Family(); got != one.want {
+			t.Errorf("%s: %s", one.engine, got)
+		}
+	}
+	if newer("7.0.9", "7.0.15") || !newer("10.0", "9.9.9") {
+		t.Error("versions are compared as text")
+	}
+}
+
+func TestMaintenanceWindows(t *testing.T) {
+	t.Parallel()
+	for text, good := range map[string]bool{
+		"sun:05:00-sun:06:00": true, "sat:23:30-sun:00:30": true, "mon:00:00-tue:23:59": true,
+		"sun:05:00-sun:05:30": false, "sun:24:00-mon:01:00": false, "Sun:05:00-sun:06:00": false, "05:00-06:00": false, "sun:05:00-sun:05:00": false, "": false,
+	} {
+		if problem := checkMaintenanceWindow(text); (problem == "") != good {
+			t.Errorf("%q: %q", text, problem)
+		}
+	}
+	for start := range dayMinutes {
+		window := Window{Start: start, Length: 60 + start}
+		if window.Length >= dayMinutes {
+			break
+		}
+		if problem := checkMaintenanceWindow(PickMaintenanceWindow(window)); problem != "" {
+			t.Errorf("%v: %s", window, problem)
+		}
+	}
+}
+
+func TestParametersOfEveryFamilyAreWellFormed(t *testing.T) {
+	t.Parallel()
+	for _, family := range Families() {
+		seen := map[string]bool{}
+		for _, p := range Parameters(family) {
+			if problem := p.check(p.Default); problem != "" || seen[p.Name] || p.Description == "" || p.Allowed == "" {
+				t.Errorf("%s: %+v: %s", family, p, problem)
+			}
+			if problem := p.check("\n requirepass x"); problem == "" {
+				t.Errorf("%s: %s takes anything", family, p.Name)
+			}
+			seen[p.Name] = true
+		}
+		if len(seen) == 0 {
+			t.Errorf("%s has no parameters", family)
+		}
+	}
+	if Parameters("redis99") != nil {
+		t.Error("parameters of a family that does not exist")
+	}
+}
+
+func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
+	t.Parallel()
+	db := newSimulation(t, 1, nil).db[0]
+	c := spec("orders")
+	c.Replicas = 1
+	launched(t, db, c)
+	alone := spec("alone")
+	alone.Replicas = 0
+	launched(t, db, alone)
+	refused(t, db.FailOver(t.Context(), "alone", "test"), CodeNoFailover)
+	refused(t, db.RebootCluster(t.Context(), "orders", []string{"alone-001"}, "test"), CodeNodeNotFound)
+	check(t, db.RebootCluster(t.Context(), "orders", nil, "test"))
+	refused(t, db.FailOver(t.Context(), "orders", "test"), CodeClusterState)
+	refused(t, db.RebootCluster(t.Context(), "orders", nil, "test"), CodeClusterState)
+	run := claim(t, db)
+	if options := must(run.ReadOptions())(t); len(options.RebootNodes) != 2 {
+		t.Errorf("%+v", options)
+	}
+	check(t, db.FailModify(t.Context(), run, "It did not save."))
+	check(t, db.FailOver(t.Context(), "orders", "test"))
+	if cluster := must(db.Cluster(t.Context(), "orders"))(t); cluster.Status != ClusterModifying {
+		t.Errorf("%+v", cluster)
+	}
+}
+
+func TestSignaturesAndInvocationsAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSimulation(t, 1, nil)
+	db := s.db[0]
+	for i := range 5 {
+		admitted, err := db.Admit(t.Context(), Signature{Signature: strings.Repeat("x", i+1)}, true)
+		if err != nil || !admitted {
+			t.Fatal(admitted, err)
+		}
+		check(t, db.Once(t.Context(), strings.Repeat("n", i+1), func(ctx context.Context) error { return db.transaction(ctx, func(*DB) error { return nil }) }))
+	}
+	s.clock.Advance(25 * time.Hour)
+	must(db.Admit(t.Context(), Signature{Signature: "last"}, true))(t)
+	check(t, db.Once(t.Context(), "last", func(ctx context.Context) error { return db.transaction(ctx, func(*DB) error { return nil }) }))
+	if a, b := count(t, db, &Signature{}), count(t, db, &Invocation{}); a != 1 || b != 1 {
+		t.Errorf("%d signatures, %d invocations", a, b)
+	}
+}
