@@ -118,6 +118,39 @@ func TestTheAWSCommandLineTour(t *testing.T) {
 	a.snapshot("orders-last")
 }
 
+// TestTheDocumentedTourWorksAsItIsWritten pastes the tour of docs/api.md into a shell, but for the console's address and key.
+func TestTheDocumentedTourWorksAsItIsWritten(t *testing.T) {
+	t.Parallel()
+	page := string(must(os.ReadFile("../../docs/api.md"))(t))
+	_, tour, _ := strings.Cut(page, "## A tour to copy and paste")
+	_, tour, _ = strings.Cut(tour, "In another terminal")
+	tour, _, _ = strings.Cut(tour, "Every page of the console")
+	var script []string
+	for line := range strings.Lines(tour) {
+		if command, ok := strings.CutPrefix(line, "    "); ok && !strings.HasPrefix(command, "export AWS_ACCESS_KEY_ID=") {
+			script = append(script, command)
+		}
+	}
+	if len(script) < 20 {
+		t.Fatalf("there are only %d lines of a tour in docs/api.md", len(script))
+	}
+	server := testkit.S3(t)
+	for _, bucket := range []string{"snapshots", "my-exports"} {
+		server.Bucket(bucket)
+	}
+	a := newAPIConsole(t, "24600-24699", "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
+	text := strings.ReplaceAll(strings.Join(script, ""), "http://127.0.0.1:8080", a.url)
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
+	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+apiKeyID, "AWS_SECRET_ACCESS_KEY="+apiSecret, "AWS_DEFAULT_REGION="+apiRegion, "AWS_PAGER=",
+		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	a.group("orders-test")
+	a.group("seeded")
+	a.snapshot("orders-last")
+}
+
 // terraformMirrors are folders in which somebody may have put Terraform's providers for use without a network.
 var terraformMirrors = []string{"/usr/share/terraform/*", "/usr/local/share/terraform/*", "/opt/*"}
 
