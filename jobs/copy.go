@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"rekindle/internal/archive"
-	"rekindle/internal/store"
-	"rekindle/internal/store/dir"
 	"rekindle/models"
 )
 
@@ -27,6 +23,9 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 	}
 	manifest, err := m.archive.Manifest(ctx, refOf(source))
 	if err != nil {
+		if options.Store != "" {
+			m.leave(ctx, run.ID, nil, err) // of an earlier attempt
+		}
 		return fmt.Errorf("copy %s: %w", source.Name, err)
 	}
 	from := manifest.Ref()
@@ -55,6 +54,9 @@ func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archi
 	if err := m.archive.Commit(ctx, manifest); err != nil {
 		return fmt.Errorf("commit snapshot %s: %w", manifest.Snapshot, err)
 	}
+	if err := m.inPlace(ctx); err != nil {
+		return err
+	}
 	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
 }
 
@@ -69,6 +71,9 @@ func describedBy(manifest archive.Manifest) models.Snapshot {
 // clearPlace makes sure that nothing lies where a snapshot is to be stored. When an earlier attempt of this run had committed it
 // already, it is settled as complete.
 func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Snapshot) (complete bool, err error) {
+	if err := m.usable(ctx); err != nil {
+		return false, err
+	}
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
 	case err != nil:
@@ -107,34 +112,35 @@ func (m *Manager) copyParts(ctx context.Context, from archive.Ref, manifest arch
 
 // copyOut copies a snapshot into another store.
 func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref, manifest archive.Manifest, options models.RunOptions, report *report) (err error) {
+	ref, done := manifest.Ref(), false
 	st, release, err := m.openTarget(ctx, options.Store)
 	if err != nil {
+		m.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
-	to, ref, done := archive.New(st), manifest.Ref(), false
 	defer func() {
 		if !done && !errors.Is(context.Cause(ctx), errStopping) {
-			err = errors.Join(err, m.removeCopy(ctx, run.ID, to, manifest))
+			if left := m.takeBack(ctx, run.ID, st, manifest, nil); left != nil {
+				m.leave(ctx, run.ID, &manifest, left)
+			}
 		}
 	}()
-	where := strings.TrimSuffix(options.Store, "/") + " as " + ref.String()
-	written := slices.Contains(options.Written, ref.String())
-	if written { // an earlier attempt had begun
-		keys := []string{ref.String() + "/manifest.json"}
-		for _, part := range manifest.Parts {
-			keys = append(keys, ref.String()+"/"+part.Object)
-		}
-		if err := clearRemains(ctx, st, keys...); err != nil {
+	to, where := archive.New(st), strings.TrimSuffix(options.Store, "/")+" as "+ref.String()
+	if slices.Contains(options.Written, ref.String()) { // an earlier attempt had begun
+		if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
 			return err
 		}
 		if whole, err := to.Manifest(ctx, ref); err == nil && sameParts(whole, manifest) {
 			done = true
 			return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
 		}
-		if err := m.removeCopy(ctx, run.ID, to, manifest); err != nil {
+		if err := m.takeBack(ctx, run.ID, st, manifest, nil); err != nil {
 			return err
 		}
+	}
+	if err := m.takeBackBefore(ctx, options.Store); err != nil {
+		return err
 	}
 	for object, err := range st.List(ctx, ref.String()+"/") {
 		if err != nil {
@@ -157,112 +163,11 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref,
 	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
 }
 
-// removeCopy removes what this run has put into another store. The run wrote down that the place was empty before it began; of what
-// lies there now, only what has the name and the length of a part of this copy is taken for ours.
-func (m *Manager) removeCopy(ctx context.Context, run uint, to *archive.Archive, manifest archive.Manifest) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	row, err := m.DB.Run(ctx, run)
-	if err != nil {
-		return err
-	}
-	options, err := row.ReadOptions()
-	if err != nil {
-		return err
-	}
-	ref := manifest.Ref()
-	if !slices.Contains(options.Written, ref.String()) {
-		return nil
-	}
-	if whole, err := to.Manifest(ctx, ref); err == nil && !sameParts(whole, manifest) {
-		return nil // somebody else's
-	}
-	st := to.Store()
-	if err := st.Delete(ctx, ref.String()+"/manifest.json"); err != nil {
-		return m.leftBehind(err, ref.String())
-	}
-	for _, part := range manifest.Parts {
-		if err := removeSized(ctx, st, ref.String()+"/"+part.Object, part.StoredBytes); err != nil {
-			return m.leftBehind(err, ref.String())
-		}
-	}
-	return nil
-}
-
 // sameParts tells whether two manifests are of the same snapshot with the same bytes.
 func sameParts(a, b archive.Manifest) bool {
 	return a.Ref() == b.Ref() && slices.EqualFunc(a.Parts, b.Parts, func(x, y archive.Part) bool {
 		return x.Number == y.Number && x.SHA256 == y.SHA256 && x.StoredSHA256 == y.StoredSHA256
 	})
-}
-
-// removeSized removes an object if it has this length: a Put leaves all of it or nothing.
-func removeSized(ctx context.Context, st store.Store, key string, size int64) error {
-	object, err := st.Stat(ctx, key)
-	if errors.Is(err, store.ErrNotExist) || err == nil && object.Size != size {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	return st.Delete(ctx, key)
-}
-
-func (m *Manager) leftBehind(err error, what string) error {
-	m.Logger.Error("remove what a run had written", "object", what, "error", err)
-	return because(err, "What had been written of %s could not be removed; remove it by hand.", what)
-}
-
-// openTarget opens another store to write to.
-func (m *Manager) openTarget(ctx context.Context, url string) (store.Store, func(), error) {
-	st, release, err := m.openOther(ctx, url)
-	if err != nil {
-		return nil, nil, err
-	}
-	own, other := place(m.Store.Location()), place(st.Location())
-	if other == own || strings.HasPrefix(other, own+"/") {
-		release()
-		return nil, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
-	}
-	return st, release, nil
-}
-
-// clearRemains removes what a killed console has sent of these objects into another store. A bucket is told their keys, for it cannot
-// tell another console's upload that goes on from one that was killed; in a folder what is still being written is locked.
-func clearRemains(ctx context.Context, st store.Store, keys ...string) error {
-	if bucket, ok := st.(store.Abandoner); ok {
-		return bucket.Abandon(ctx, keys...)
-	}
-	_, err := st.Sweep(ctx, time.Now())
-	return err
-}
-
-func place(location string) string {
-	location, _, _ = strings.Cut(location, "?")
-	return strings.TrimSuffix(location, "/")
-}
-
-func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
-	st, err := m.OpenStore(ctx, url)
-	if err != nil {
-		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
-			return nil, nil, because(err, "%s cannot be used: the console may not read or write there.", url)
-		}
-		return nil, nil, because(err, "%s cannot be opened. Check the address; the log says more.", url)
-	}
-	release := func() {}
-	if closer, ok := st.(io.Closer); ok {
-		release = func() { _ = closer.Close() }
-	}
-	return st, release, nil
-}
-
-// openFolder is the opener when there is no other: folders only.
-func openFolder(_ context.Context, url string) (store.Store, error) {
-	path, ok := strings.CutPrefix(url, "dir:")
-	if !ok {
-		return nil, fmt.Errorf("%q is not a folder: %w", url, store.ErrKey)
-	}
-	return dir.Open(path)
 }
 
 // settleMove ends a copy, an export or an import that did not succeed.
@@ -274,7 +179,10 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, err error, sta
 	if options.Source != "" && (errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing)) {
 		defer m.suspectSource(ctx, options.Source)
 	}
-	if options.Store != "" { // its body has removed what it wrote
+	if options.Store != "" { // its body has removed what it wrote, if it has come so far
+		if errors.Is(err, errTooOften) {
+			m.leave(ctx, run.ID, nil, err)
+		}
 		return m.DB.FailMove(ctx, run, status, reason)
 	}
 	if errors.Is(err, errNameInStore) {

@@ -55,9 +55,9 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		if err != nil {
 			return err
 		}
-		message = fmt.Sprintf("The cluster %s was restored from %s: %d keys.", cluster.Name, run.SnapshotName, result.Keys)
+		message = fmt.Sprintf("The cluster %s was restored from %s: %s.", cluster.Name, run.SnapshotName, count(result.Keys, "key"))
 		if result.Expired > 0 {
-			message = fmt.Sprintf("%s %d more had expired since the snapshot.", message, result.Expired)
+			message = fmt.Sprintf("%s %s had expired since the snapshot.", message, count(result.Expired, "more key"))
 		}
 	}
 	for _, node := range cluster.Nodes {
@@ -68,7 +68,12 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	// From here on somebody may write to it, and it has to come back with its data should it die before its first save.
-	if run.Kind == models.RunRestore && len(cluster.Nodes) == 1 {
+	if len(cluster.Nodes) > 1 {
+		if cluster, err = m.DB.ClusterByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
+			return err
+		}
+		m.keepSaved(ctx, cluster, m.lookAtAll(ctx, cluster))
+	} else if run.Kind == models.RunRestore {
 		if err := tell(ctx, cluster, first, "BGSAVE"); err != nil {
 			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
 		}
@@ -106,7 +111,11 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
 		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
-		err = errors.Join(m.archive.VerifyPart(ctx, ref, part, nil), err)
+		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
+			err = errors.Join(damage, err)
+		} else {
+			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.lastWords(cluster, node))
+		}
 	}
 	if err != nil {
 		return result, fmt.Errorf("restore %s into %s: %w", snapshot, node.Name, err)
@@ -132,7 +141,7 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 			return nil
 		}
 		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
-			return because(err, "The replica %s ended while it was being attached.", node.Name)
+			return because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(cluster, node))
 		}
 		if !m.pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
@@ -179,10 +188,25 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 		return because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
 			"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
 	}
-	if err := m.Nodes.Start(ctx, want); err != nil {
-		return because(err, "The node %s could not be started. Its log says why.", node.Name)
+	err = m.Nodes.Start(ctx, want)
+	switch {
+	case err == nil:
+		return m.DB.NodeStarted(ctx, node)
+	case errors.Is(err, launch.ErrPortTaken):
+		return because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
+	case errors.Is(err, launch.ErrNoEngine):
+		return because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
 	}
-	return nil
+	return because(err, "The node %s could not be started.%s", node.Name, m.lastWords(cluster, node))
+}
+
+// lastWords is a sentence with what a node said last in its log, for where nobody sees that, with a space before it.
+func (m *Manager) lastWords(cluster models.Cluster, node models.Node) string {
+	words := m.Nodes.LastWords(cluster.Name, node.Name)
+	if words == "" {
+		return ""
+	}
+	return fmt.Sprintf(" Its log ends: “%s”.", words)
 }
 
 // savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the

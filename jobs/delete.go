@@ -13,7 +13,7 @@ import (
 var errFinalSnapshot = errors.New("the final snapshot failed")
 
 // delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
-// From the nodes on there is no way back, and each step may be repeated.
+// From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots.
 func (m *Manager) delete(ctx context.Context, run models.Run, report *report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -33,9 +33,11 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 	if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
 		return err
 	}
-	names, err := m.DB.AutomaticSnapshots(ctx, cluster.ID)
-	if err != nil {
-		return err
+	var names []string
+	if !cluster.Lost() { // else they are all that is left of it
+		if names, err = m.DB.AutomaticSnapshots(ctx, cluster.ID); err != nil {
+			return err
+		}
 	}
 	for i, name := range names {
 		report.stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
@@ -43,6 +45,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 			return because(err, "Its nodes are gone, but its automatic snapshots could not all be removed from the store. Delete it again when the store answers.")
 		}
 	}
+	m.forgetRecord(ctx, cluster)
 	return m.DB.CompleteClusterDeletion(context.WithoutCancel(ctx), run)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rekindle/models"
@@ -17,36 +18,33 @@ const settleTimeout = 2 * time.Minute
 func (m *Manager) dispatch() {
 	var running sync.WaitGroup
 	defer running.Wait()
-	var mu sync.Mutex
-	transfers, chores := 0, 0
-	count := func(run models.Run, n int) {
-		mu.Lock()
-		defer mu.Unlock()
-		if transfer(run) {
-			transfers += n
-		} else {
-			chores += n
-		}
-	}
-	allowed := func(run models.Run) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if !transfer(run) {
-			return chores < m.Chores && m.verifyMayRun(run, transfers)
-		}
-		return transfers < m.Transfers && m.hostAllows(run) && !m.awaitsImport(run)
-	}
+	var chores atomic.Int64
 	for m.run.Err() == nil {
+		transfers := len(m.slots)
+		slot := m.trySlot() // before a run is chosen: an upload may want the last one too
+		allowed := func(run models.Run) bool {
+			if !transfer(run) {
+				return chores.Load() < int64(m.Chores) && m.verifyMayRun(run, transfers)
+			}
+			return slot && m.hostAllows(run) && !m.awaitsImport(run)
+		}
 		run, claimed, err := m.DB.ClaimRun(m.run, m.Owner, allowed)
+		if slot && !(claimed && transfer(run)) {
+			m.freeSlot()
+		}
 		switch {
 		case err != nil && m.run.Err() == nil:
 			m.Logger.Error("claim run", "error", err)
 			m.pause(m.run, time.Second)
 		case claimed:
-			count(run, 1)
+			release := m.freeSlot
+			if !transfer(run) {
+				chores.Add(1)
+				release = func() { chores.Add(-1) }
+			}
 			running.Go(func() {
 				defer m.Wake()
-				defer count(run, -1)
+				defer release()
 				m.execute(run)
 			})
 		default:
@@ -207,6 +205,8 @@ func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 			return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, reason))
 		}
 		return m.DB.FailRun(ctx, run, reason)
+	case models.RunDeleteSnapshot:
+		return m.settleRemoval(ctx, run, reason)
 	default:
 		return m.DB.FailRun(ctx, run, reason)
 	}

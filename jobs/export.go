@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
@@ -28,10 +27,12 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	}
 	manifest, err := m.archive.Manifest(ctx, refOf(source))
 	if err != nil {
+		m.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		return fmt.Errorf("export %s: %w", source.Name, err)
 	}
 	st, release, err := m.openTarget(ctx, options.Store)
 	if err != nil {
+		m.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
@@ -39,7 +40,9 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	done := false
 	defer func() {
 		if !done && !errors.Is(context.Cause(ctx), errStopping) {
-			err = errors.Join(err, w.remove(ctx))
+			if left := m.takeBack(ctx, run.ID, st, manifest, w.ours); left != nil {
+				m.leave(ctx, run.ID, &manifest, left)
+			}
 		}
 	}()
 	if err := w.write(ctx); err != nil {
@@ -57,7 +60,7 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 
 type exporter struct {
 	m       *Manager
-	st      store.Store
+	st      target
 	run     models.Run
 	options models.RunOptions
 	ref     archive.Ref
@@ -74,9 +77,12 @@ func (w *exporter) key(part archive.Part) string {
 
 func (w *exporter) write(ctx context.Context) error {
 	if len(w.options.Written) > 0 { // an earlier attempt had begun
-		if err := clearRemains(ctx, w.st, w.options.Written...); err != nil {
+		if err := w.st.clear(ctx, w.options.Written...); err != nil {
 			return err
 		}
+	}
+	if err := w.m.takeBackBefore(ctx, w.options.Store); err != nil {
+		return err
 	}
 	var missing []archive.Part
 	for _, part := range w.parts {
@@ -149,37 +155,5 @@ func (w *exporter) put(ctx context.Context, part archive.Part) error {
 		return because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.options.Store)
 	}
 	w.done += part.Bytes
-	return nil
-}
-
-// remove takes away what this run has written for certain: it saw its Put succeed, or wrote down that the name was free and reads
-// the very bytes back.
-func (w *exporter) remove(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
-	defer cancel()
-	if row, err := w.m.DB.Run(ctx, w.run.ID); err == nil {
-		if options, err := row.ReadOptions(); err == nil {
-			w.options = options
-		}
-	}
-	var left []string
-	var failures []error
-	for _, part := range w.parts { // what an earlier attempt may have written, if it is the very same bytes
-		key := w.key(part)
-		if _, sure := w.ours[key]; sure || !slices.Contains(w.options.Written, key) || w.run.Attempts <= 1 {
-			continue
-		}
-		if archive.VerifyPlain(ctx, w.st, key, part, new(archive.Progress)) == nil {
-			w.ours[key] = part.Bytes
-		}
-	}
-	for key, size := range w.ours {
-		if err := removeSized(ctx, w.st, key, size); err != nil {
-			left, failures = append(left, key), append(failures, err)
-		}
-	}
-	if len(failures) > 0 {
-		return w.m.leftBehind(errors.Join(failures...), strings.Join(left, ", "))
-	}
 	return nil
 }

@@ -98,10 +98,18 @@ func (m *Manager) openObject(ctx context.Context, url string) (incoming, error) 
 
 func objectReason(url string, err error) error {
 	switch {
+	case errors.Is(err, store.ErrNoBucket): // before ErrNotExist, which comes with it
+		return because(err, "There is no bucket as in %s. Correct its name.", url)
 	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrKey):
 		return because(err, "There is no file %s.", url)
+	case errors.Is(err, store.ErrRegion):
+		return because(err, "The bucket of %s is in another region. Correct region= in the address; the log says which one it is.", url)
+	case errors.Is(err, store.ErrCredentials): // before ErrDenied, which comes with it
+		return because(err, "The console's credentials are not accepted at %s. Check the access key, the profile or the role, and the clock.", url)
 	case errors.Is(err, store.ErrDenied):
-		return because(err, "The file %s may not be read by the console.", url)
+		return because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
+	case errors.Is(err, store.ErrUnavailable):
+		return because(err, "Nobody answers at %s. Check the endpoint in the address, and whether the network lets the console through.", url)
 	}
 	return because(err, "The file %s could not be read. The log says more.", url)
 }
@@ -288,6 +296,8 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 		return because(err, "%s is not an RDB file: it begins neither with REDIS nor with VALKEY.", file)
 	case errors.Is(err, archive.ErrRefused) && found.Header.Version != 0 && !rdb.Known(found.Header.Version):
 		return because(err, "%s is an RDB of version %d, which this Rekindle does not know. Upgrade Rekindle, or export it with an older engine.", file, found.Header.Version)
+	case errors.Is(err, archive.ErrWindow):
+		return because(err, "%s is compressed in a way that needs too much memory: its zstd window is larger than 8 MiB. Compress it again without --long and --ultra, or import it as a plain RDB.", file)
 	case errors.Is(err, archive.ErrBomb):
 		return because(err, "%s grows out of all proportion when it is decompressed. It was refused.", file)
 	case errors.Is(err, rdb.ErrTruncated):
@@ -303,12 +313,11 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 // Upload is an import whose files come from a browser: it returns when the snapshot is available or refused. The files stream into the
 // store; next gives one after the other and ends with io.EOF. size is how many bytes will come, about.
 func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error) {
-	select {
-	case m.uploads <- struct{}{}:
-		defer func() { <-m.uploads }()
-	default:
-		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: fmt.Sprintf("%d uploads are under way, which is the limit. Try again when one of them has ended.", cap(m.uploads))}}
+	release, err := m.slot(ctx)
+	if err != nil {
+		return models.Run{}, err
 	}
+	defer release()
 	m.loops.Add(1)
 	defer m.loops.Done()
 	if m.run.Err() != nil {

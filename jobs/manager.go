@@ -32,9 +32,9 @@ type Config struct {
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
-	Bucket func(name string) string
+	Bucket func(name, region string) string
 
-	Transfers        int           // snapshots and restores at once (2): each needs some 20 MiB
+	Transfers        int           // snapshots, restores, copies and uploads at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
 	SuperviseEvery   time.Duration // 2 s
@@ -49,8 +49,12 @@ type Manager struct {
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
 	loops     sync.WaitGroup
-	seen      silence
-	uploads   chan struct{}    // one for each upload that goes on
+	seen      *memory
+	slots     chan struct{}    // one for each run or upload that moves data
+	begun     time.Time        // when this console began, by the clock that stores use for what they hold
+	tidied    atomic.Bool      // that what earlier consoles had half written is gone from the store
+	looked    chan struct{}    // closed when that was tried once
+	swept     time.Time        // when the store was last swept, by the catalog's clock; of the sweep's tick
 	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
 	moving    atomic.Int64     // snapshots and restores that go on
 	noted     atomic.Bool      // that the store has more than the catalog
@@ -72,14 +76,15 @@ func New(config Config) (*Manager, error) {
 		config.OpenStore = openFolder
 	}
 	if config.Bucket == nil {
-		config.Bucket = func(name string) string { return "s3://" + name }
+		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }
 	}
 	scheduler, err := gocron.NewScheduler(gocron.WithClock(config.Clock), gocron.WithLocation(time.UTC),
 		gocron.WithLogger(gocron.NewLogger(gocron.LogLevelError)))
 	if err != nil {
 		return nil, fmt.Errorf("build scheduler: %w", err)
 	}
-	m := &Manager{Config: config, archive: archive.New(config.Store), scheduler: scheduler, wake: make(chan struct{}, 1), uploads: make(chan struct{}, config.Transfers)}
+	m := &Manager{Config: config, archive: archive.New(config.Store), scheduler: scheduler, wake: make(chan struct{}, 1), seen: newMemory(),
+		slots: make(chan struct{}, config.Transfers), looked: make(chan struct{}), begun: time.Now()}
 	m.quiet = archive.New(quietStore{config.Store, m})
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	return m, nil
@@ -92,7 +97,8 @@ func defaults[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Start puts right what a killed console left behind, then starts the loops. It returns when they run.
+// Start puts right what a killed console left in the catalog, then starts the loops. It returns when they run, also while the store is away:
+// what is left there is put right beside them.
 func (m *Manager) Start(ctx context.Context) error {
 	if err := m.recover(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
@@ -103,8 +109,10 @@ func (m *Manager) Start(ctx context.Context) error {
 	}{
 		"schedule":  {time.Minute, m.askSchedule},
 		"retention": {time.Hour, m.applyRetention},
-		"sweep":     {time.Hour, m.sweep},
+		"recover":   {time.Minute, m.recoverStored},
+		"sweep":     {time.Minute, m.sweepHourly},
 		"verify":    {time.Minute, m.askVerifications},
+		"records":   {time.Minute, m.keepRecords},
 	}
 	for name, tick := range ticks {
 		_, err := m.scheduler.NewJob(gocron.DurationJob(tick.every), gocron.NewTask(func() { tick.do(m.run) }),
@@ -148,7 +156,7 @@ func (m *Manager) StopNodes(ctx context.Context) error {
 			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary, models.RoleCache} {
 				for _, node := range cluster.Nodes {
 					if node.Role == role {
-						failures[i] = errors.Join(failures[i], m.Nodes.Stop(ctx, cluster.Name, node.Name, true))
+						failures[i] = errors.Join(failures[i], m.halt(ctx, cluster, node))
 					}
 				}
 			}
@@ -156,6 +164,17 @@ func (m *Manager) StopNodes(ctx context.Context) error {
 	}
 	stops.Wait()
 	return errors.Join(failures...)
+}
+
+// halt stops a node that runs, and writes down that it did not die.
+func (m *Manager) halt(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	if running, err := m.Nodes.Running(ctx, cluster.Name, node.Name); err != nil || !running {
+		return err
+	}
+	if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, true); err != nil {
+		return err
+	}
+	return m.DB.NodesHalted(ctx, node)
 }
 
 // Wake says that runs were queued.
@@ -168,9 +187,6 @@ func (m *Manager) Wake() {
 
 // askSchedule is the minute tick.
 func (m *Manager) askSchedule(ctx context.Context) {
-	if err := m.recoverRuns(ctx); err != nil && ctx.Err() == nil {
-		m.Logger.Error("recover runs", "error", err)
-	}
 	queued, err := m.DB.QueueDue(ctx)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("ask schedule", "error", err)
@@ -222,5 +238,6 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 	return slices.DeleteFunc(engines, func(e models.Engine) bool { return e.Name == models.EngineMemcached }), err
 }
 
-// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
-func (m *Manager) BucketURL(bucket string) string { return m.Bucket(bucket) }
+// BucketURL is the address of a bucket that is reached in the way of the snapshot store. When that is a folder, the region is what there is to
+// go by.
+func (m *Manager) BucketURL(bucket, region string) string { return m.Bucket(bucket, region) }

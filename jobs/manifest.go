@@ -14,7 +14,7 @@ func manifestOf(row models.Snapshot, cluster models.Cluster, part archive.Part, 
 		CreatedAt: row.CreatedAt,
 		Configuration: archive.Configuration{
 			Description: row.Description, NodeType: row.NodeType, Engine: row.Engine, Version: row.EngineVersion, Port: row.Port, Replicas: row.Replicas, Shards: row.Shards,
-			RetentionLimit: row.RetentionLimit, SnapshotWindow: row.SnapshotWindow.String(), MaxMemory: cluster.MaxMemory(),
+			RetentionLimit: row.RetentionLimit, SnapshotWindow: row.SnapshotWindow.String(), WindowChosen: &cluster.WindowChosen, MaxMemory: cluster.MaxMemory(),
 			UsedMemory: origin.UsedMemory, AuthEnabled: row.AuthEnabled,
 			Grouped: &row.Grouped, ParameterGroup: row.ParameterGroup, Attributes: row.Attributes.JSON(),
 		},
@@ -46,6 +46,9 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 	}
 	if s.ServedRole == models.RolePrimary {
 		s.Warning = "It was taken from the primary, because no replica was in step with it."
+		if m.Configuration.Replicas == 0 {
+			s.Warning = "It was taken from the primary, because the cluster has no replica."
+		}
 	}
 	return s
 }

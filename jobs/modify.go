@@ -26,6 +26,10 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
+	if primary, found := cluster.Primary(); found && lastReplicaGoes(cluster, options.RemoveNodes) {
+		report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
+		m.save(ctx, cluster, primary)
+	}
 	var stay []models.Node
 	for _, node := range cluster.Nodes {
 		if !slices.Contains(options.RemoveNodes, node.Name) || node.Role == models.RolePrimary {
@@ -56,8 +60,22 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %d replicas.",
-		cluster.Name, cluster.NodeType, cluster.Replicas))
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
+		cluster.Name, cluster.NodeType, count(int64(cluster.Replicas), "replica")))
+}
+
+// lastReplicaGoes tells whether a cluster that has replicas keeps none.
+func lastReplicaGoes(cluster models.Cluster, remove []string) bool {
+	replicas, stay := 0, 0
+	for _, node := range cluster.Nodes {
+		if node.Role == models.RoleReplica {
+			replicas++
+			if !slices.Contains(remove, node.Name) {
+				stay++
+			}
+		}
+	}
+	return replicas > 0 && stay == 0
 }
 
 // savePoints are Redis's own defaults, as package launch writes them into a node's configuration.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/primary"
@@ -60,7 +61,7 @@ var sentences = []struct {
 	{primary.ErrNotEmpty, "The new node already holds data. Nothing was changed."},
 	{primary.ErrVersion, "The engine is too old for this snapshot. Choose a newer one."},
 	{primary.ErrTooBig, "The data does not fit into the node type. Choose a larger one."},
-	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled. Its log says why."},
+	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled."},
 	{primary.ErrCount, "The number of keys after the restore was not the one in the snapshot."},
 	{io.ErrUnexpectedEOF, "The node stopped answering in the middle of the transfer."},
 	{store.ErrUnavailable, "The snapshot store does not answer. Check that it runs and that the network lets the console through, then try again."},
@@ -73,6 +74,18 @@ func storeSentence(err error) string {
 		return text
 	}
 	return "The snapshot store cannot be used at the moment. The log says why."
+}
+
+// count is a number of things, as people write it: "1 key", "699,071 keys".
+func count(n int64, thing string) string {
+	digits := strconv.FormatInt(n, 10)
+	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	if n != 1 {
+		thing += "s"
+	}
+	return digits + " " + thing
 }
 
 const unexpected = "Something unexpected went wrong. The log says more."

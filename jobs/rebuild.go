@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"slices"
-	"strings"
 	"sync"
+	"time"
 
 	"rekindle/internal/archive"
-	"rekindle/internal/launch"
 	"rekindle/models"
 )
 
@@ -44,12 +41,16 @@ func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (mo
 type rebuilding struct {
 	m         *Manager
 	done      models.Rebuilt
+	since     time.Time // when the store began to be read
 	committed map[archive.Ref]bool
-	newest    map[string]models.Snapshot // of each cluster, without its parts
+	newest    map[string]archive.Manifest      // of each cluster, the newest that was taken of it
+	living    map[string]bool                  // clusters that have automatic snapshots, which go when a cluster is deleted on purpose
+	records   map[string]archive.ClusterRecord // of clusters that the catalog does not know
 }
 
 func (m *Manager) readStore(ctx context.Context, say func(string)) (models.Rebuilt, error) {
-	r := &rebuilding{m: m, committed: make(map[archive.Ref]bool), newest: make(map[string]models.Snapshot)}
+	r := &rebuilding{m: m, since: m.DB.Now(), committed: make(map[archive.Ref]bool), newest: make(map[string]archive.Manifest),
+		living: make(map[string]bool), records: make(map[string]archive.ClusterRecord)}
 	say("Listing the store")
 	if err := m.present(ctx); err != nil {
 		return r.done, err
@@ -64,8 +65,17 @@ func (m *Manager) readStore(ctx context.Context, say func(string)) (models.Rebui
 	if err := r.lose(ctx); err != nil {
 		return r.done, err
 	}
+	say("Reading the records of clusters and of the console")
+	recorded, err := r.read(ctx)
+	if err != nil {
+		return r.done, err
+	}
 	say("Looking for clusters by their nodes")
-	if err := r.clusters(ctx); err != nil {
+	nodes, err := r.clusters(ctx)
+	if err != nil {
+		return r.done, err
+	}
+	if err := r.lost(ctx, nodes, recorded); err != nil {
 		return r.done, err
 	}
 	if more := r.done.Warnings - rebuildWarnings; more > 0 {
@@ -95,7 +105,6 @@ type manifestRead struct {
 
 // adopt reads all manifests, some at a time, and writes them down in batches.
 func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
-	since := r.m.DB.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	refs, read := make(chan archive.Ref), make(chan manifestRead)
@@ -136,7 +145,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 
 	var found []models.Snapshot
 	write := func() error {
-		done, warnings, err := r.m.DB.Adopt(ctx, found, since)
+		done, warnings, err := r.m.DB.Adopt(ctx, found, r.since)
 		if err != nil {
 			return err
 		}
@@ -157,10 +166,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 			row := rowOf(one.manifest)
 			r.committed[one.ref] = true
 			found = append(found, row)
-			if newest := r.newest[row.ClusterName]; newest.Name == "" || row.CreatedAt.After(newest.CreatedAt) {
-				row.Parts = nil
-				r.newest[row.ClusterName] = row
-			}
+			r.learn(one.manifest)
 		case errors.Is(one.err, archive.ErrMissing): // deleted meanwhile
 		case errors.Is(one.err, archive.ErrNewer), errors.Is(one.err, archive.ErrInvalid):
 			r.committed[one.ref] = true
@@ -238,13 +244,29 @@ func (m *Manager) noteUnknown(ctx context.Context, entry archive.Entry) {
 	}
 }
 
-// rowOf is a snapshot of the catalog as its manifest describes it. A manifest is written when all has been read back, so it counts as
-// verified then.
+// learn keeps what a manifest tells about its cluster. An import tells nothing: it was filed under that name, and has no schedule.
+func (r *rebuilding) learn(manifest archive.Manifest) {
+	c := manifest.Configuration
+	if c.SnapshotWindow == "" || manifest.Parts[0].SourceNode == "" {
+		return
+	}
+	if manifest.Source == archive.Automatic {
+		r.living[manifest.Cluster] = true
+	}
+	newest, known := r.newest[manifest.Cluster]
+	copied, was := manifest.Origin != "", newest.Origin != ""
+	if !known || was && !copied || was == copied && manifest.CreatedAt.After(newest.CreatedAt) { // a copy only when there is nothing else
+		r.newest[manifest.Cluster] = manifest
+	}
+}
+
+// rowOf is a snapshot of the catalog as its manifest describes it. Nobody has looked at its parts since the catalog was lost, so the schedule
+// of verifications looks at them soon.
 func rowOf(manifest archive.Manifest) models.Snapshot {
 	row := measuredBy(manifest)
 	c := manifest.Configuration
 	completed := manifest.CompletedAt
-	row.Source, row.Status, row.CreatedAt, row.CompletedAt, row.VerifiedAt = manifest.Source, models.SnapshotAvailable, manifest.CreatedAt, &completed, &completed
+	row.Source, row.Status, row.CreatedAt, row.CompletedAt = manifest.Source, models.SnapshotAvailable, manifest.CreatedAt, &completed
 	row.Description, row.Engine, row.EngineVersion, row.NodeType = c.Description, c.Engine, c.Version, c.NodeType
 	if row.Engine == "" || row.EngineVersion == "" {
 		row.Engine, row.EngineVersion = manifest.Engine, manifest.EngineVersion
@@ -258,185 +280,4 @@ func rowOf(manifest archive.Manifest) models.Snapshot {
 		row.SnapshotWindow = window
 	}
 	return row
-}
-
-// clusters brings back those clusters whose node directories are there and that the catalog does not know.
-func (r *rebuilding) clusters(ctx context.Context) error {
-	ids, err := r.m.Nodes.List(ctx)
-	if err != nil {
-		return err
-	}
-	nodes := make(map[string][]string)
-	for _, id := range ids {
-		nodes[id.Cluster] = append(nodes[id.Cluster], id.Name)
-	}
-	names := make([]string, 0, len(nodes))
-	for name := range nodes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
-			continue
-		} else if !models.HasCode(err, models.CodeClusterNotFound) {
-			return err
-		}
-		cluster, err := r.cluster(ctx, name, nodes[name])
-		var adopted bool
-		if err == nil {
-			adopted, err = r.m.DB.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
-		}
-		switch {
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case errors.Is(err, fs.ErrNotExist): // removed meanwhile, or never started
-		case err != nil:
-			text := sentence(err)
-			if text == unexpected {
-				text = "The log says why."
-			}
-			r.warn(ctx, models.Event{ClusterName: name,
-				Message: fmt.Sprintf("There are files of nodes of a cluster %s, which the catalog does not know and which could not be brought back. %s They were left as they are.", name, text)}, err)
-		case adopted:
-			r.done.Clusters = append(r.done.Clusters, name)
-		}
-	}
-	return nil
-}
-
-func (r *rebuilding) adoptedSentence(c models.Cluster) string {
-	text := fmt.Sprintf("The cluster %s was brought back from the files of its nodes (%s).", c.Name, strings.Join(nodeNames(c), ", "))
-	if newest, found := r.newest[c.Name]; found {
-		return text + fmt.Sprintf(" Its schedule and description are those of the snapshot %s: look whether they are still right.", newest.Name)
-	}
-	return text + " There is no snapshot of it, so automatic snapshots are off: give it a schedule."
-}
-
-func nodeNames(c models.Cluster) []string {
-	names := make([]string, len(c.Nodes))
-	for i, n := range c.Nodes {
-		names[i] = n.Name
-	}
-	return names
-}
-
-// cluster puts a cluster together from its nodes' directories and its newest manifest. It refuses what is not plain: a wrong guess about
-// who is the primary could cost the data.
-func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (models.Cluster, error) {
-	var none models.Cluster
-	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
-		return none, because(nil, "That is no name of a cluster.")
-	}
-	config, known := r.newest[name]
-	cluster := models.Cluster{Name: name, Kind: "launched", Grouped: config.Grouped || !known, Description: config.Description, Shards: 1, Replicas: len(names) - 1,
-		ParameterGroup: config.ParameterGroup, Attributes: config.Attributes,
-		RetentionLimit: min(config.RetentionLimit, models.MaxRetention), SnapshotWindow: config.SnapshotWindow, WindowChosen: !config.SnapshotWindow.IsZero()}
-	slices.Sort(names)
-	var started []launch.Found
-	for _, node := range names {
-		found, err := r.m.Nodes.Describe(ctx, name, node)
-		if err != nil {
-			return none, because(err, "The files of the node %s cannot be read.", node)
-		}
-		started = append(started, found)
-		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.MaxMemory != started[0].MaxMemory {
-			return none, because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
-		}
-		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
-	}
-	first := started[0]
-	most := 1 + models.MaxReplicas
-	if first.Engine == models.EngineMemcached {
-		most = models.MaxCacheNodes
-	}
-	if len(names) > most {
-		return none, because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
-	}
-	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
-	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
-		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", byteCount(first.MaxMemory))
-	}
-	for i := range cluster.Nodes {
-		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()
-	}
-	if cluster.Cached() {
-		cluster.Grouped, cluster.Replicas, cluster.Port = false, 0, first.Port
-		for i := range cluster.Nodes {
-			cluster.Nodes[i].Role = models.RoleCache
-		}
-		return cluster, nil
-	}
-	cluster.Grouped = cluster.Grouped || cluster.Replicas > 0
-	primary, err := r.primary(ctx, cluster, started)
-	if err != nil {
-		return none, err
-	}
-	cluster.Nodes[primary].Role, cluster.Port = models.RolePrimary, cluster.Nodes[primary].Port
-	return cluster, nil
-}
-
-// primary finds out who is the primary. Living nodes know; when none lives it is the one that was started as one, and the supervisor
-// takes the latest data of any of them, whoever that is.
-func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, started []launch.Found) (int, error) {
-	running, live := 0, []int{}
-	followed := make(map[string]bool) // whom living replicas follow
-	for i, node := range cluster.Nodes {
-		is, err := r.m.Nodes.Running(ctx, cluster.Name, node.Name)
-		if err != nil {
-			return 0, err
-		}
-		if !is {
-			continue
-		}
-		running++
-		state, err := r.m.probe(ctx, cluster, node)
-		if err != nil {
-			return 0, because(err, "The node %s runs but does not answer.", node.Name)
-		}
-		if !state.replica {
-			live = append(live, i)
-		} else {
-			followed[state.primary] = true
-		}
-	}
-	if running > 0 && len(live) == 0 && len(followed) == 1 {
-		// The primary has died, and the supervisor finds it a successor.
-		for i, node := range cluster.Nodes {
-			if followed[node.Address()] {
-				return i, nil
-			}
-		}
-	}
-	switch {
-	case len(live) == 1:
-		return live[0], nil
-	case running > 0:
-		return 0, because(nil, "%d of its %d running nodes say that they are the primary.", len(live), running)
-	}
-	for i, found := range started {
-		if !found.Replica {
-			return i, nil
-		}
-	}
-	return 0, nil
-}
-
-// foreignNode tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
-// with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
-func (m *Manager) foreignNode(ctx context.Context, cluster models.Cluster, node string) bool {
-	found, err := m.Nodes.Describe(ctx, cluster.Name, node)
-	return err == nil && found.Password != cluster.Password
-}
-
-// nodeTypeOf is the node type with this memory, the preferred one if that fits.
-func nodeTypeOf(memory int64, preferred string) string {
-	if t, ok := models.FindNodeType(preferred); ok && t.Memory == memory {
-		return preferred
-	}
-	for _, t := range models.NodeTypes() {
-		if t.Memory == memory {
-			return t.Name
-		}
-	}
-	return ""
 }

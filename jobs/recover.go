@@ -8,46 +8,111 @@ import (
 	"rekindle/models"
 )
 
-// recover puts right what a console that was killed left behind. It runs before the loops begin, with the data folder's lock held, so
-// whatever is marked as running by another owner belongs to nobody any more.
+// This file puts right what a console that was killed left behind. The data folder's lock is held, so whatever is marked as running by
+// another owner belongs to nobody any more.
 //
 // A snapshot's moment cannot be had again: if its manifest was written it is available, for the manifest is the commit; else it
 // failed, and its remains are removed. Everything else is begun again, because its steps may be repeated.
+//
+// What only takes the catalog is done before the loops begin. What takes the store is done beside them, for the store may be away: until
+// it answers such a run stays as it is, its cluster goes on being snapshotting, and a tick tries again.
+
+// recover breaks the locks of consoles that are gone, and puts their runs back into the queue where that is all there is to do.
 func (m *Manager) recover(ctx context.Context) error {
 	if err := m.DB.BreakLocks(ctx, m.Owner); err != nil {
 		return err
 	}
-	if _, err := m.Store.Sweep(ctx, time.Now()); err != nil {
-		m.Logger.Error("sweep store", "error", err) // it may be away; the hourly sweep tries again
-	}
-	return m.recoverRuns(ctx)
-}
-
-// recoverRuns settles the runs of consoles that are gone, or puts them back into the queue.
-func (m *Manager) recoverRuns(ctx context.Context) error {
 	leftover, err := m.DB.LeftoverRuns(ctx, m.Owner)
 	if err != nil {
 		return err
 	}
 	for _, run := range leftover {
 		m.Logger.Warn("run was cut off", "run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
-		if (run.Kind == models.RunCopy || run.Kind == models.RunImport) && !elsewhere(run) {
-			if err := m.recoverMove(ctx, run); err != nil {
-				return err
-			}
+		if committable(run) {
 			continue
 		}
-		if run.Kind != models.RunSnapshot {
-			if err := m.DB.Requeue(ctx, run.ID); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := m.recoverSnapshot(ctx, run); err != nil {
+		if err := m.DB.Requeue(ctx, run.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// committable tells whether the store says what became of a run.
+func committable(run models.Run) bool {
+	return run.Kind == models.RunSnapshot || (run.Kind == models.RunCopy || run.Kind == models.RunImport) && !elsewhere(run)
+}
+
+// tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
+const tidyTimeout = time.Minute
+
+// tidyMargin is how far the clocks of the store and of the console may differ.
+const tidyMargin = 5 * time.Minute
+
+// recoverStored is the tick that tidies the store after a start, once, and settles what takes the store. Ticks never overlap.
+func (m *Manager) recoverStored(ctx context.Context) {
+	if !m.tidied.Load() {
+		m.tidy(ctx)
+	}
+	leftover, err := m.DB.LeftoverRuns(ctx, m.Owner)
+	if err == nil && len(leftover) > 0 {
+		err = m.present(ctx) // else each of them waits until the store is given up
+	}
+	for _, run := range leftover {
+		if err != nil {
+			break
+		}
+		if run.Kind == models.RunSnapshot {
+			err = m.recoverSnapshot(ctx, run)
+		} else {
+			err = m.recoverMove(ctx, run)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Error("settle runs that were cut off; tried again in a minute", "error", err)
+	}
+	if len(leftover) > 0 {
+		m.Wake()
+	}
+}
+
+// tidy removes from the store what earlier consoles had half written. At first nothing of this console's own is there; later, when the store
+// was away then, only what is certainly older is touched.
+func (m *Manager) tidy(ctx context.Context) {
+	before := m.begun.Add(-tidyMargin)
+	select {
+	case <-m.looked:
+	default:
+		before = time.Now()
+		defer m.Wake()
+		defer close(m.looked)
+		limited, cancel := context.WithTimeout(ctx, tidyTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	if _, err := m.Store.Sweep(ctx, before); err != nil {
+		if m.run.Err() == nil {
+			m.Logger.Error("sweep store; tried again in a minute", "error", err)
+		}
+		return
+	}
+	m.tidied.Store(true)
+}
+
+// sweepHourly is the tick of the sweep: once an hour, and as soon as the store is back when it was away then.
+func (m *Manager) sweepHourly(ctx context.Context) {
+	now := m.DB.Now()
+	if age := now.Sub(m.swept); age >= 0 && age < time.Hour {
+		return
+	}
+	if err := m.present(ctx); err != nil {
+		if ctx.Err() == nil {
+			m.Logger.Error("sweep store; tried again in a minute", "error", err)
+		}
+		return
+	}
+	m.swept = now
+	m.sweep(ctx)
 }
 
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
@@ -57,14 +122,13 @@ func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	}
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
-	case err == nil && committed && !foreign:
+	case err != nil:
+		// The store does not answer: whether the snapshot was committed is known when it does.
+		return fmt.Errorf("look for the manifest of snapshot %s, which was cut off: %w", run.SnapshotName, err)
+	case committed && !foreign:
 		if err := m.DB.CompleteSnapshot(ctx, run, measuredBy(manifest)); err != nil {
 			return fmt.Errorf("complete snapshot %s: %w", run.SnapshotName, err)
 		}
-		return nil
-	case err != nil:
-		// The store does not answer: whether the snapshot was committed is known when it does. The next tick asks again.
-		m.Logger.Error("look for the manifest of a snapshot that was cut off", "snapshot", run.SnapshotName, "error", err)
 		return nil
 	}
 	if err := m.discard(ctx, run); err != nil {

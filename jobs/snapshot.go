@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -47,6 +48,9 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 	if err != nil {
 		return none, err
 	}
+	if err := m.usable(ctx); err != nil {
+		return none, err
+	}
 	report.stage("Choosing a node to take it from", nil)
 	source, err := m.source(ctx, cluster)
 	if err != nil {
@@ -82,6 +86,9 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 	if err := m.archive.Commit(ctx, manifest); err != nil {
 		return none, fmt.Errorf("commit snapshot %s: %w", name, err)
 	}
+	if err := m.inPlace(ctx); err != nil {
+		return none, err
+	}
 	measured := measuredBy(manifest)
 	if warning != "" {
 		measured.Warning = warning
@@ -95,7 +102,10 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	node := source.Node
 	started := m.DB.Now()
 	report.stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
-	stream, err := replica.Open(ctx, replica.Source{Addr: node.Address(), Password: cluster.Password}, replica.Options{})
+	// A store that stalls must not stall the node: then the transfer ends at once, and it is the store that is to blame.
+	transfer, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	stream, err := replica.Open(transfer, replica.Source{Addr: node.Address(), Password: cluster.Password}, replica.Options{OnStall: end})
 	if err != nil {
 		return part, replica.Origin{}, fmt.Errorf("read from %s: %w", node.Name, err)
 	}
@@ -104,7 +114,11 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	var progress archive.Progress
 	report.stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: stream}
-	part, err = m.archive.WritePart(ctx, ref, 1, "", reader, &progress)
+	part, err = m.archive.WritePart(transfer, ref, 1, "", reader, &progress)
+	if errors.Is(err, replica.ErrStalled) {
+		return part, origin, because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
+			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", byteCount(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
+	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {
 			err = because(err, "The %s %s stopped answering after %s. The snapshot was discarded.", node.Role, node.Name, byteCount(progress.Bytes()))
@@ -172,9 +186,14 @@ func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *re
 	return m.DB.CompleteSnapshotDeletion(context.WithoutCancel(ctx), run)
 }
 
-// sweep removes from the store what belongs to no snapshot: objects half written by a console that was killed, and parts without a
-// manifest whose run has ended.
+// sweep is the hourly tick that removes what belongs to no snapshot, here and elsewhere.
 func (m *Manager) sweep(ctx context.Context) {
+	m.sweepStore(ctx)
+	m.takeBackLater(ctx)
+}
+
+// sweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended.
+func (m *Manager) sweepStore(ctx context.Context) {
 	if _, err := m.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
 		m.Logger.Error("sweep store", "error", err)
 	}
@@ -193,11 +212,19 @@ func (m *Manager) sweep(ctx context.Context) {
 		case err != nil:
 			m.Logger.Error("sweep store", "error", err)
 			return
-		case row.Status != models.SnapshotFailed || row.ClusterName != entry.Cluster || entry.Committed:
+		case row.Status != models.SnapshotFailed || row.ClusterName != entry.Cluster:
 			continue
 		case row.Damage != "":
 			continue // it was whole once: what is left of it is for somebody to look at, and goes only by hand
+		case entry.Committed:
+			if m.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
+				if err := m.DB.ReinstateSnapshot(ctx, row); err != nil {
+					m.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
+				}
+			}
+			continue
 		}
+		m.abandon(ctx, row)
 		if err := m.archive.Remove(ctx, entry.Ref); err != nil {
 			m.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
 		}

@@ -18,8 +18,10 @@ type state struct {
 	replica    bool
 	loading    bool
 	syncing    bool // receiving its first copy of the data
+	saving     bool // writing an RDB, to its disk or to a replica
 	linkUp     bool
 	primary    string // host:port of the primary that a replica follows
+	history    string // the id of the replication stream that it follows or writes
 	offset     int64
 	usedMemory int64
 	maxMemory  int64
@@ -45,6 +47,7 @@ func (m *Manager) probe(ctx context.Context, cluster models.Cluster, node models
 	}
 	s := state{
 		replica: info["role"] == "slave", loading: info.Int("loading") != 0, syncing: info.Int("master_sync_in_progress") != 0,
+		saving: info.Int("rdb_bgsave_in_progress") != 0, history: info["master_replid"],
 		linkUp: info["master_link_status"] == "up", offset: info.Int("master_repl_offset"),
 		usedMemory: info.Int("used_memory"), maxMemory: info.Int("maxmemory"), keys: info.Keys(),
 	}

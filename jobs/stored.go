@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/store"
 	"rekindle/models"
 )
 
@@ -43,5 +44,77 @@ func (m *Manager) removeStored(ctx context.Context, row models.Snapshot) error {
 	if err := m.archive.Remove(ctx, refOf(row)); err != nil {
 		return fmt.Errorf("remove snapshot %s from the store: %w", row.Name, err)
 	}
+	m.abandon(ctx, row)
 	return nil
+}
+
+// abandon takes back what was sent of a snapshot that never was committed and has not become an object: a bucket keeps that until it is
+// told otherwise. A failure costs nothing but space, for some hours: what is left the sweep of the store takes.
+func (m *Manager) abandon(ctx context.Context, row models.Snapshot) {
+	bucket, ok := m.Store.(store.Abandoner)
+	if !ok || row.CompletedAt != nil {
+		return
+	}
+	ref := refOf(row).String() + "/"
+	keys := []string{ref + "manifest.json"}
+	for number := range max(1, row.Shards) {
+		keys = append(keys, ref+archive.PartObject(number+1))
+	}
+	if err := bucket.Abandon(ctx, keys...); err != nil {
+		m.Logger.Warn("abandon the uploads of a snapshot; the sweep of the store tries again", "snapshot", row.Name, "error", err)
+	}
+}
+
+// whole tells whether all of a snapshot that the catalog had as complete is in the store still, by the lengths of its objects.
+func (m *Manager) whole(ctx context.Context, row models.Snapshot) bool {
+	manifest, committed, foreign, err := m.stored(ctx, row)
+	if err != nil || !committed || foreign || row.CompletedAt == nil || len(manifest.Parts) == 0 {
+		return false
+	}
+	for _, part := range manifest.Parts {
+		object, err := m.Store.Stat(ctx, refOf(row).String()+"/"+part.Object)
+		if err != nil || object.Size != part.StoredBytes {
+			return false
+		}
+	}
+	return true
+}
+
+// settleRemoval ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
+// and the snapshot is what it was.
+func (m *Manager) settleRemoval(ctx context.Context, run models.Run, reason string) error {
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err == nil && m.whole(ctx, row) {
+		return m.DB.KeepSnapshot(ctx, run, reason)
+	}
+	return m.DB.FailRun(ctx, run, reason)
+}
+
+// usable fails when the store cannot be written now, or is not what was opened: a folder that is moved away takes what is written with it.
+func (m *Manager) usable(ctx context.Context) error { return m.unusable(ctx, m.Store.Check(ctx)) }
+
+// inPlace fails when the store was moved since it was opened, so that what was just committed is not where it should be. That it does not
+// answer at the moment proves nothing.
+func (m *Manager) inPlace(ctx context.Context) error {
+	s, can := m.Store.(interface{ Present(context.Context) error })
+	if !can {
+		return nil
+	}
+	if err := s.Present(ctx); !errors.Is(err, store.ErrUnavailable) {
+		return m.unusable(ctx, err)
+	}
+	return nil
+}
+
+func (m *Manager) unusable(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case sentence(err) != unexpected && !errors.Is(err, store.ErrNotExist):
+		return err
+	}
+	return because(err, "The snapshot store %s is not what it was when Rekindle was started: it was moved, removed or unmounted, or cannot be written. "+
+		"Bring it back, or restart Rekindle with the right --store.", m.Store.Location())
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // The supervisor compares what is with what the catalog wants, cluster by cluster, and takes the next step towards it. It remembers
-// nothing but how often a node has kept silent, so a restarted console goes on where the last one was.
+// nothing but how often a node has kept silent and what it has said already, so a restarted console goes on where the last one was.
 
 // silentProbes is how often a primary whose process lives may fail to answer before the cluster is called unreachable.
 const silentProbes = 3
@@ -20,59 +20,75 @@ const silentProbes = 3
 // seenEvery is how often what was seen of a node is written down when hardly anything changed.
 const seenEvery = 20 * time.Second
 
-// silence counts, by a node's name, the probes in a row without an answer.
-type silence struct {
-	mu    sync.Mutex
-	count map[string]int
+// memory is what the supervisor remembers of nodes, by their names.
+type memory struct {
+	mu      sync.Mutex
+	silent  map[string]int    // probes in a row without an answer
+	trouble map[string]string // why it could not be started, as was said
+	saves   map[string]time.Time
 }
 
-func (s *silence) note(node string, answered bool) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.count == nil {
-		s.count = make(map[string]int)
-	}
+func newMemory() *memory {
+	return &memory{silent: make(map[string]int), trouble: make(map[string]string), saves: make(map[string]time.Time)}
+}
+
+// note counts a probe, and returns how many there were in a row without an answer.
+func (m *memory) note(node string, answered bool) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if answered {
-		delete(s.count, node)
+		delete(m.silent, node)
 		return 0
 	}
-	s.count[node]++
-	return s.count[node]
+	m.silent[node]++
+	return m.silent[node]
 }
 
-// supervise looks after every cluster until the manager stops.
+// complain tells whether this trouble has not been spoken of yet. None, "", ends it.
+func (m *memory) complain(node, trouble string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if trouble == "" {
+		delete(m.trouble, node)
+		return false
+	}
+	fresh := m.trouble[node] != trouble
+	m.trouble[node] = trouble
+	return fresh
+}
+
+// supervise looks after every cluster until the manager stops. One whose node takes long, to start or to answer, does not keep the others
+// waiting: its turn comes again when that is over.
 func (m *Manager) supervise() {
+	var all sync.WaitGroup
+	defer all.Wait()
+	turns := make(chan struct{}, 8) // not hundreds of connections at once
+	var busy sync.Map               // clusters that are being looked after, by their ids
 	for {
-		m.superviseOnce(m.run)
+		clusters, err := m.DB.Clusters(m.run)
+		if err != nil && m.run.Err() == nil {
+			m.Logger.Error("supervise", "error", err)
+		}
+		for _, cluster := range clusters {
+			if !supervised(cluster.Status) {
+				continue
+			}
+			if _, already := busy.LoadOrStore(cluster.ID, true); already {
+				continue
+			}
+			all.Go(func() {
+				defer busy.Delete(cluster.ID)
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				if err := m.superviseCluster(m.run, cluster); err != nil && m.run.Err() == nil {
+					m.Logger.Error("supervise cluster", "cluster", cluster.Name, "error", err)
+				}
+			})
+		}
 		if !m.pause(m.run, m.SuperviseEvery) {
 			return
 		}
 	}
-}
-
-func (m *Manager) superviseOnce(ctx context.Context) {
-	clusters, err := m.DB.Clusters(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			m.Logger.Error("supervise", "error", err)
-		}
-		return
-	}
-	var all sync.WaitGroup
-	turns := make(chan struct{}, 8) // not hundreds of connections at once
-	for _, cluster := range clusters {
-		if !supervised(cluster.Status) {
-			continue
-		}
-		turns <- struct{}{}
-		all.Go(func() {
-			defer func() { <-turns }()
-			if err := m.superviseCluster(ctx, cluster); err != nil && ctx.Err() == nil {
-				m.Logger.Error("supervise cluster", "cluster", cluster.Name, "error", err)
-			}
-		})
-	}
-	all.Wait()
 }
 
 // supervised tells whether the supervisor may touch the nodes: in the other states a run has them.
@@ -86,6 +102,8 @@ type view struct {
 	running bool
 	answers bool
 	state   state
+	started bool   // by the repair
+	trouble string // why the repair could not start it
 }
 
 // superviseCluster looks at a cluster without locking it, for most of the time there is nothing to do; only for a repair it takes the lock and
@@ -110,10 +128,12 @@ func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) 
 		if views = m.lookAtAll(ctx, cluster); ctx.Err() != nil {
 			return nil
 		}
-		if err := m.repair(ctx, cluster, views); err != nil {
-			return err
+		// What could not be repaired is written down too, or it would go on looking well.
+		if err := m.repair(ctx, cluster, views); err != nil || ctx.Err() != nil {
+			return errors.Join(err, m.record(ctx, cluster, views))
 		}
 	}
+	m.keepSaved(ctx, cluster, views)
 	return m.record(ctx, cluster, views)
 }
 
@@ -163,183 +183,6 @@ func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.
 	return v
 }
 
-// repair brings back what died and puts roles right. A primary that is gone is never started empty over replicas that have its data.
-func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []view) error {
-	if cluster.Cached() {
-		return m.repairCaches(ctx, cluster, views)
-	}
-	primary := -1
-	for i, v := range views {
-		if v.node.Role == models.RolePrimary {
-			primary = i
-		}
-	}
-	if primary < 0 {
-		return because(nil, "The cluster %s has no primary.", cluster.Name)
-	}
-	if !views[primary].running {
-		chosen, how, err := m.successor(ctx, cluster, views, primary)
-		if err != nil {
-			return err
-		}
-		if chosen != primary {
-			// The catalog first: whoever carries on from here sees what was decided.
-			if err := m.DB.Promote(ctx, cluster.ID, views[chosen].node); err != nil {
-				return err
-			}
-			for i := range views {
-				views[i].node.Role = models.RoleReplica
-			}
-			views[chosen].node.Role = models.RolePrimary
-			for i := range cluster.Nodes {
-				cluster.Nodes[i].Role = views[i].node.Role
-			}
-		}
-		m.event(ctx, models.SeverityWarning, cluster.Name, how)
-		primary = chosen
-	}
-	var failures []error
-	failures = append(failures, m.repairPrimary(ctx, cluster, views[primary]))
-	for i, v := range views {
-		if i != primary {
-			failures = append(failures, m.repairReplica(ctx, cluster, views[primary].node, v))
-		}
-	}
-	if err := errors.Join(failures...); err != nil || cluster.ParametersApplied >= cluster.ParametersWanted {
-		return err
-	}
-	for _, v := range views {
-		if !v.running || !v.answers || v.state.loading {
-			return nil // when all of them answer
-		}
-	}
-	return m.applyParameters(ctx, cluster, cluster.Nodes)
-}
-
-// repairCaches starts the nodes of memcached that have died: empty, as caches are.
-func (m *Manager) repairCaches(ctx context.Context, cluster models.Cluster, views []view) error {
-	var failures []error
-	for _, v := range views {
-		if v.running {
-			continue
-		}
-		if err := m.start(ctx, cluster, v.node); err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The node %s had stopped. It was started again, empty.", v.node.Name))
-	}
-	return errors.Join(failures...)
-}
-
-func (m *Manager) repairPrimary(ctx context.Context, cluster models.Cluster, v view) error {
-	switch {
-	case !v.running:
-		return m.start(ctx, cluster, v.node)
-	case v.answers && v.state.replica:
-		if err := tell(ctx, cluster, v.node, "REPLICAOF", "NO", "ONE"); err != nil {
-			return err
-		}
-		return m.configure(ctx, cluster, v.node)
-	case v.answers && v.state.maxMemory != cluster.MaxMemory():
-		return m.configure(ctx, cluster, v.node) // a change of the node type that did not get through
-	}
-	return nil
-}
-
-func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, primary models.Node, v view) error {
-	switch {
-	case !v.running:
-		if err := m.start(ctx, cluster, v.node); err != nil {
-			return err
-		}
-		m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The node %s had stopped. It was started again as a replica of %s.", v.node.Name, primary.Name))
-	case v.answers && (!v.state.replica || v.state.primary != primary.Address()):
-		if err := tell(ctx, cluster, v.node, "REPLICAOF", primary.Host, fmt.Sprint(primary.Port)); err != nil {
-			return err
-		}
-		return m.configure(ctx, cluster, v.node)
-	case v.answers && v.state.maxMemory != cluster.MaxMemory():
-		return m.configure(ctx, cluster, v.node)
-	}
-	return nil
-}
-
-// successor chooses who is primary when the primary's process is gone, and says how in a sentence: the live replica that is furthest; when
-// none lives, the node with the latest RDB; the primary itself when there is nothing anywhere.
-func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, string, error) {
-	old := views[primary].node
-	best := -1
-	silent := ""
-	for i, v := range views {
-		switch {
-		case i == primary || !v.running:
-		case !v.answers || v.state.loading:
-			silent = v.node.Name
-		case v.state.syncing || (v.state.replica && v.state.offset <= 1):
-			// It has no complete copy.
-		case best < 0 || v.state.offset > views[best].state.offset || !v.state.replica:
-			best = i
-			if !v.state.replica { // promoted already, before a console that was killed could say so
-				return best, fmt.Sprintf("The primary %s had stopped. %s is the primary now; %s joins it as a replica.", old.Name, v.node.Name, old.Name), nil
-			}
-		}
-	}
-	if best >= 0 {
-		return best, fmt.Sprintf("The primary %s had stopped. The replica %s was promoted; %s joins it as a replica.", old.Name, views[best].node.Name, old.Name), nil
-	}
-	if silent != "" && m.seen.note(silent+"/successor", false) < 10*silentProbes {
-		return 0, "", because(nil, "The primary %s has stopped, and the replica %s does not answer yet.", old.Name, silent)
-	}
-	m.seen.note(silent+"/successor", true)
-	return m.fromDisk(ctx, cluster, views, primary)
-}
-
-// fromDisk chooses among the RDB files that the nodes have left.
-func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, string, error) {
-	type candidate struct {
-		at     time.Time
-		id     string
-		offset int64
-	}
-	var best candidate
-	chosen := -1
-	order := append([]int{primary}, indexesWithout(len(views), primary)...) // the primary wins a draw
-	for _, i := range order {
-		if views[i].running {
-			continue
-		}
-		saved, err := m.Nodes.Saved(ctx, cluster.Name, views[i].node.Name)
-		if err != nil {
-			return 0, "", fmt.Errorf("look for the RDB of %s: %w", views[i].node.Name, err)
-		}
-		c := candidate{saved.At, saved.ReplicationID, saved.Offset}
-		newer := c.at.After(best.at)
-		if c.id != "" && c.id == best.id {
-			newer = c.offset > best.offset // of one history the offset knows better than the clock
-		}
-		if saved.Exists && (chosen < 0 || newer) {
-			best, chosen = c, i
-		}
-	}
-	old := views[primary].node.Name
-	if chosen < 0 {
-		return primary, fmt.Sprintf("The primary %s had stopped and there is no RDB to come back from. It was started empty. Restore a snapshot into a new cluster to get the data back.", old), nil
-	}
-	return chosen, fmt.Sprintf("The primary %s had stopped and no replica was alive. The cluster comes back from the RDB that %s saved at %s UTC.",
-		old, views[chosen].node.Name, best.at.UTC().Format("2006-01-02 15:04:05")), nil
-}
-
-func indexesWithout(n, without int) []int {
-	var indexes []int
-	for i := range n {
-		if i != without {
-			indexes = append(indexes, i)
-		}
-	}
-	return indexes
-}
-
 // record writes down what was seen, for the pages, and whether the cluster can be reached.
 func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []view) error {
 	var head int64
@@ -355,8 +198,10 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 		n := v.node
 		silent := m.seen.note(n.Name, v.answers)
 		switch {
+		case v.started:
+			n.State = "starting"
 		case !v.running:
-			n.State = "starting" // repair has just brought it back
+			n.State = "stopped"
 		case !v.answers:
 			n.State = "unreachable"
 		case v.state.loading || v.state.syncing:
@@ -370,15 +215,20 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 				n.LagBytes = -1
 			}
 		}
-		if n.Role != models.RoleReplica && silent >= silentProbes {
+		if n.Role != models.RoleReplica && v.trouble != "" {
+			reachable, reason = false, v.trouble
+		} else if n.Role != models.RoleReplica && silent >= silentProbes {
 			reachable, reason = false, fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
+		}
+		if v.running {
+			m.seen.complain(n.Name, "")
 		}
 		if n.SameAs(v.node, seenEvery) {
 			continue // not a write to the catalog for nothing
 		}
 		failures = append(failures, m.DB.NodeSeen(ctx, n))
 	}
-	if reachable == (cluster.Status != models.ClusterUnreachable) {
+	if reachable && cluster.Status != models.ClusterUnreachable || !reachable && cluster.Status == models.ClusterUnreachable && reason == cluster.StatusReason {
 		return errors.Join(failures...)
 	}
 	changed, err := m.DB.MarkReachable(ctx, cluster.ID, reachable, reason)

@@ -14,7 +14,7 @@ import (
 	"rekindle/models"
 )
 
-// askVerifications is the tick of the scrub.
+// askVerifications is the minute's tick of the scrub.
 func (m *Manager) askVerifications(ctx context.Context) {
 	queued, err := m.DB.QueueVerifications(ctx)
 	if err != nil && ctx.Err() == nil {

@@ -49,6 +49,14 @@ func (c *console) file(cluster, snapshot, object string) string {
 	return filepath.Join(c.data, "snapshots", cluster, snapshot, object)
 }
 
+// renameField changes one byte in the name of a field that a manifest must have.
+func renameField(t *testing.T, path, field string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"`+field+`"`, `"`+field[:1]+`"`, 1)), 0o600))
+}
+
 // flip changes one byte in the middle of a file.
 func flip(t *testing.T, path string) {
 	t.Helper()
@@ -90,7 +98,7 @@ func TestVerifyFindsWhateverBecameOfASnapshot(t *testing.T) {
 		"emptied":       {func(n string) { must(t, os.Truncate(c.file("orders", n, part), 0)) }, "Part 1 is damaged: ", 2},
 		"no-part":       {func(n string) { must(t, os.Remove(c.file("orders", n, part))) }, "Part 1 is missing in the store.", 1},
 		"no-manifest":   {func(n string) { must(t, os.Remove(c.file("orders", n, manifest))) }, "The manifest is missing in the store.", 1},
-		"bad-manifest":  {func(n string) { flip(t, c.file("orders", n, manifest)) }, "The manifest in the store ", 2},
+		"bad-manifest":  {func(n string) { renameField(t, c.file("orders", n, manifest), "parts") }, "The manifest in the store ", 2},
 		"all-gone":      {func(n string) { must(t, os.RemoveAll(filepath.Dir(c.file("orders", n, part)))) }, "Its manifest and all its parts are missing", 0},
 		"other-content": {func(n string) { copyFile(t, c.file("orders", "good", manifest), c.file("orders", n, manifest)) }, "The manifest in the store is damaged, or another snapshot's.", 2},
 	} {

@@ -85,6 +85,9 @@ func (db *DB) CheckCluster(ctx context.Context, spec *ClusterSpec) (Snapshot, er
 	var snapshot Snapshot
 	var faults Faults
 	name, problem := CheckName("cluster id", spec.Name)
+	if spec.CacheCluster {
+		name, problem = checkName("cluster id", spec.Name, maxCacheClusterName)
+	}
 	if problem != "" {
 		faults.add(CodeInvalid, "id", problem)
 	}
@@ -256,7 +259,11 @@ func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
 		case i == 0:
 			role = RolePrimary
 		}
-		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Host: db.host.Address(), Port: port,
+		zone := ""
+		if i < len(spec.Attributes.Zones) {
+			zone = spec.Attributes.Zones[i]
+		}
+		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: db.host.Address(), Port: port,
 			State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now})
 	}
 	return cluster

@@ -412,7 +412,7 @@ func TestModifyCluster(t *testing.T) {
 	}
 	// It loses a node after the ports were looked for.
 	check(t, db.transaction(t.Context(), func(tx *DB) error {
-		_, err := tx.resize(t.Context(), got, 3, nil, []int{9000})
+		_, err := tx.resize(t.Context(), got, ModifySpec{Replicas: pointer(3)}, []int{9000})
 		refused(t, err, CodeClusterState)
 		return nil
 	}))

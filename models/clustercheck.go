@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -85,8 +86,8 @@ func checkDescription(description string) Faults {
 	var faults Faults
 	if utf8.RuneCountInString(description) > 255 {
 		faults.add(CodeInvalid, "description", "The description may have at most 255 characters.")
-	} else if !utf8.ValidString(description) {
-		faults.add(CodeInvalid, "description", "The description is not valid text (UTF-8).")
+	} else if !utf8.ValidString(description) || strings.ContainsFunc(description, unprintable) {
+		faults.add(CodeInvalid, "description", "The description is not valid text (UTF-8 without control characters).")
 	}
 	return faults
 }
@@ -139,7 +140,7 @@ func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
 	}
 	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory {
 		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
-			gigabytes(snapshot.UsedMemory), nodeType.Name, gigabytes(nodeType.Memory)))
+			sizeText(snapshot.UsedMemory), nodeType.Name, sizeText(nodeType.Memory)))
 	}
 	if !db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
 		faults.add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
@@ -148,4 +149,10 @@ func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
 	return faults
 }
 
-func gigabytes(n int64) string { return fmt.Sprintf("%.2f GB", float64(n)/1e9) }
+// sizeText writes a size as the pages do: by 1000, with one digit from a gigabyte on.
+func sizeText(n int64) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+}

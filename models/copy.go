@@ -289,8 +289,11 @@ func moveEvent(run Run, options RunOptions, status RunStatus, reason string) Eve
 	severity, verb := SeverityError, "failed"
 	if status == RunCancelled {
 		severity, verb = SeverityInfo, "was cancelled"
+		if reason == "It was cancelled." {
+			reason = "" // that is said already
+		}
 	}
-	return Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: fmt.Sprintf("%s %s. %s", what, verb, reason)}
+	return Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: strings.TrimSpace(fmt.Sprintf("%s %s. %s", what, verb, reason))}
 }
 
 // checkOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.

@@ -20,7 +20,7 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&Cluster{}, &Node{}, &Snapshot{}, &Part{}, &Run{}, &WindowMark{}, &Lock{}, &Event{}, &Setting{}, &User{}, &Session{}, &SignInFailure{}}
+	return []any{&Cluster{}, &Node{}, &Snapshot{}, &Part{}, &Run{}, &WindowMark{}, &Loss{}, &Lock{}, &Event{}, &Setting{}, &User{}, &Session{}, &SignInFailure{}}
 }
 
 func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {
@@ -209,6 +209,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	node := cluster.Nodes[0]
 	node.SeenAt = &local
 	check(t, db.NodeSeen(t.Context(), node))
+	check(t, db.Emptied(t.Context(), cluster.ID, node.Name))
 	clock.Advance(49 * time.Hour)
 	must(db.QueueDue(t.Context()))(t)
 	check(t, db.SaveVerifyEvery(t.Context(), 1))

@@ -57,7 +57,11 @@ func (db *DB) FindEngine(ctx context.Context, name, version string) (Engine, err
 	case len(installed) == 0:
 		return best, refuse(CodeInvalid, "engine", fmt.Sprintf("The engine %.40q is not installed on this host.", name))
 	}
-	return best, refuse(CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.", name, version, strings.Join(installed, ", ")))
+	hint := ""
+	if name == "redis" && wanted == "7.1" {
+		hint = " Redis 7.1 exists only at Amazon."
+	}
+	return best, refuse(CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.%s", name, version, strings.Join(installed, ", "), hint))
 }
 
 // newer compares two versions number by number.

@@ -3,6 +3,7 @@ package models
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 	"time"
@@ -89,15 +90,71 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 	}, l)
 }
 
+// cancelledSnapshot holds for a snapshot that failed because somebody cancelled the run that was making it.
+const cancelledSnapshot = `(status = 'failed' AND (SELECT r.status FROM runs r WHERE r.snapshot_name = snapshots.name
+	AND r.kind IN ('snapshot', 'copy', 'import') ORDER BY r.id DESC LIMIT 1) = 'cancelled')`
+
+// FilterCancelled is the status by which [DB.ListSnapshots] finds the failed snapshots that were cancelled; failed finds the others.
+const FilterCancelled = string(RunCancelled)
+
 // ListSnapshots filters by cluster, source and status; the newest come first.
 func (db *DB) ListSnapshots(ctx context.Context, l List) (Rows[Snapshot], error) {
-	return list[Snapshot](db.with(ctx), table{
+	query := db.with(ctx)
+	switch status := l.Equal["status"]; status {
+	case FilterCancelled, string(SnapshotFailed):
+		condition := cancelledSnapshot
+		if status != FilterCancelled {
+			condition = "status = 'failed' AND NOT " + cancelledSnapshot
+		}
+		query = query.Where(condition)
+		l.Equal = maps.Clone(l.Equal)
+		delete(l.Equal, "status")
+	}
+	return list[Snapshot](query, table{
 		text:    []string{"name", "cluster_name"},
 		filters: map[string]string{"cluster": "cluster_name", "source": "source", "status": "status"},
 		sorts: map[string]string{"name": "name", "cluster": "cluster_name", "source": "source", "status": "status", "size": "bytes",
 			"stored": "stored", "keys": "keys", "verified": "verified_at", "created": "created_at"},
 		order: "created_at DESC, id DESC",
 	}, l)
+}
+
+// CancelledSnapshots returns the names of the failed snapshots that were cancelled.
+func (db *DB) CancelledSnapshots(ctx context.Context) (map[string]bool, error) {
+	return nameSet(db.with(ctx).Model(&Snapshot{}).Where(cancelledSnapshot), "name")
+}
+
+// nameSet is a column's values.
+func nameSet(query *gorm.DB, column string) (map[string]bool, error) {
+	var names []string
+	if err := query.Distinct(column).Pluck(column, &names).Error; err != nil {
+		return nil, fmt.Errorf("list names: %w", err)
+	}
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set, nil
+}
+
+// Present tells which of these clusters and snapshots there are.
+func (db *DB) Present(ctx context.Context, clusters, snapshots []string) (presentClusters, presentSnapshots map[string]bool, err error) {
+	if presentClusters, err = nameSet(db.with(ctx).Model(&Cluster{}).Where("name IN ?", clusters), "name"); err != nil {
+		return nil, nil, err
+	}
+	presentSnapshots, err = nameSet(db.with(ctx).Model(&Snapshot{}).Where("name IN ?", snapshots), "name")
+	return presentClusters, presentSnapshots, err
+}
+
+// ClusterNames returns the names of clusters that occur in rows of one kind, a [Run], [Event] or [Snapshot], in the order of names. The
+// clusters themselves may be gone.
+func (db *DB) ClusterNames(ctx context.Context, kind any) ([]string, error) {
+	var names []string
+	err := db.with(ctx).Model(kind).Where("cluster_name <> ''").Distinct("cluster_name").Order("cluster_name").Pluck("cluster_name", &names).Error
+	if err != nil {
+		return nil, fmt.Errorf("list names of clusters: %w", err)
+	}
+	return names, nil
 }
 
 // ListRuns filters by kind, status and cluster; the newest come first.
@@ -115,8 +172,9 @@ func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
 	return list[Event](db.with(ctx), table{
 		text:    []string{"message", "cluster_name", "snapshot_name"},
 		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
-		sorts:   map[string]string{"time": "at", "severity": "severity", "cluster": "cluster_name"},
-		order:   "at DESC, id DESC",
+		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
+			"severity": "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"},
+		order: "at DESC, id DESC",
 	}, l)
 }
 
@@ -180,4 +238,33 @@ func (db *DB) ClusterStorage(ctx context.Context, name string) (count int, store
 // LastRun returns the newest run of a kind for a cluster since an instant.
 func (db *DB) LastRun(ctx context.Context, cluster string, kind RunKind, since time.Time) (Run, bool, error) {
 	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, since.UTC()).Order("id DESC"))
+}
+
+// LastAutomaticRun returns the newest snapshot run that the schedule asked for since an instant.
+func (db *DB) LastAutomaticRun(ctx context.Context, cluster string, since time.Time) (Run, bool, error) {
+	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND requested_by = 'schedule' AND created_at >= ?", cluster, RunSnapshot, since.UTC()).
+		Order("id DESC"))
+}
+
+// EndedRuns returns the runs that have ended since an instant, the last one first. It looks among the newest thousand, for nobody asks
+// for more and the runs of years need not be read for it.
+func (db *DB) EndedRuns(ctx context.Context, since time.Time) ([]Run, error) {
+	var runs []Run
+	if err := db.with(ctx).Where("id > (SELECT COALESCE(MAX(id), 0) - 1000 FROM runs) AND ended_at >= ?", since.UTC()).Order("ended_at DESC, id DESC").Find(&runs).Error; err != nil {
+		return nil, fmt.Errorf("list ended runs: %w", err)
+	}
+	return runs, nil
+}
+
+// WindowCounted tells whether a cluster's schedule was in force when a window closed, so that a snapshot was due in it.
+func (db *DB) WindowCounted(ctx context.Context, cluster Cluster, o Occurrence) (bool, error) {
+	if o.Closes.After(cluster.ScheduleSince) {
+		return true, nil
+	}
+	// The schedule's beginning moves on with time; the windows that it has seen are marked.
+	_, marked, err := find[WindowMark](db.with(ctx).Where("cluster_id = ? AND opens = ?", cluster.ID, o.Opens.UTC()))
+	if err != nil {
+		return false, fmt.Errorf("look for a window of %s: %w", cluster.Name, err)
+	}
+	return marked, nil
 }

@@ -92,6 +92,7 @@ var migrations = []*gormigrate.Migration{
 		`ALTER TABLE clusters ADD COLUMN parameter_group text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN parameters_wanted integer NOT NULL DEFAULT 0`,
 		`ALTER TABLE clusters ADD COLUMN parameters_applied integer NOT NULL DEFAULT 0`,
+		`ALTER TABLE nodes ADD COLUMN zone text NOT NULL DEFAULT ''`,
 		`ALTER TABLE snapshots ADD COLUMN grouped boolean NOT NULL DEFAULT true`,
 		`ALTER TABLE snapshots ADD COLUMN attributes text NOT NULL DEFAULT ''`,
 		`ALTER TABLE snapshots ADD COLUMN parameter_group text NOT NULL DEFAULT ''`,
@@ -124,6 +125,12 @@ var migrations = []*gormigrate.Migration{
 		`CREATE TABLE parameter_values (id integer PRIMARY KEY AUTOINCREMENT, group_id integer NOT NULL REFERENCES parameter_groups (id),
 			name text NOT NULL, value text NOT NULL)`,
 		`CREATE UNIQUE INDEX idx_parameter_values_name ON parameter_values (group_id, name)`,
+	)},
+	{ID: "0005-losses", Migrate: execute(
+		`ALTER TABLE clusters ADD COLUMN emptied_at datetime`,
+		`ALTER TABLE nodes ADD COLUMN halted boolean NOT NULL DEFAULT false`,
+		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
+		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
 }
 

@@ -17,7 +17,9 @@ type ModifySpec struct {
 	RequestedBy string
 
 	ParameterGroup *string
-	Attributes     *Attributes // all of them, changed or not
+	Attributes     func(*Attributes) // changes what there is when it is carried out
+	Add            string            // the name of one more replica
+	Zones          []string          // of the replicas that are added, in their order
 }
 
 // ModifyCluster changes a cluster. Schedule and description hold at once; another node type or number of replicas is brought
@@ -37,7 +39,14 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		return before, err
 	}
 	var ports []int
-	if spec.Replicas != nil && *spec.Replicas <= MaxReplicas {
+	if spec.Add != "" {
+		if err := db.checkNewNode(ctx, &spec); err != nil {
+			return before, err
+		}
+		if ports, err = db.pickPorts(ctx, 0, 0, 1); err != nil {
+			return before, err
+		}
+	} else if spec.Replicas != nil && *spec.Replicas <= MaxReplicas {
 		more := *spec.Replicas // than there are, which may be fewer than before.Replicas
 		for _, n := range before.Nodes {
 			if n.Role == RoleReplica {
@@ -79,7 +88,7 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		}
 		var options RunOptions
 		if spec.Replicas != nil {
-			if options.RemoveNodes, err = tx.resize(ctx, cluster, *spec.Replicas, spec.Remove, ports); err != nil {
+			if options.RemoveNodes, err = tx.resize(ctx, cluster, spec, ports); err != nil {
 				return err
 			}
 		}
@@ -97,10 +106,14 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 
 // count makes the number of replicas of those that are to be removed.
 func (spec *ModifySpec) count(cluster Cluster) error {
+	left := cluster.Replicas
+	if spec.Add != "" {
+		left++
+		spec.Replicas = &left
+	}
 	if len(spec.Remove) == 0 {
 		return nil
 	}
-	left := cluster.Replicas
 	for i, name := range spec.Remove {
 		at := slices.IndexFunc(cluster.Nodes, func(n Node) bool { return n.Name == name })
 		switch {
@@ -126,7 +139,8 @@ func (db *DB) changeGroups(ctx context.Context, cluster Cluster, spec ModifySpec
 	}
 	attributes := cluster.Attributes
 	if spec.Attributes != nil {
-		attributes = *spec.Attributes
+		attributes = cluster.Described()
+		spec.Attributes(&attributes)
 		if node := attributes.SnapshottingNode; node != "" && !slices.ContainsFunc(cluster.Nodes, func(n Node) bool { return n.Name == node }) {
 			faults.add(CodeNodeNotFound, "snapshotting_node", fmt.Sprintf("The cluster %s has no node %.80s.", cluster.Name, node))
 		}
@@ -151,6 +165,21 @@ func (db *DB) changeGroups(ctx context.Context, cluster Cluster, spec ModifySpec
 	return nil
 }
 
+// checkNewNode checks the name that a new replica is to have.
+func (db *DB) checkNewNode(ctx context.Context, spec *ModifySpec) error {
+	name, problem := checkName("cluster id", spec.Add, maxCacheClusterName)
+	if problem != "" {
+		return refuse(CodeInvalid, "id", problem)
+	}
+	spec.Add = name
+	if _, _, err := db.CacheCluster(ctx, name); err == nil {
+		return refuse(CodeClusterExists, "id", fmt.Sprintf("There is already a cluster or a node %s. Choose another id.", name))
+	} else if !HasCode(err, CodeClusterNotFound) {
+		return err
+	}
+	return nil
+}
+
 // changes checks a modification against the cluster and returns the columns to set.
 func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any) {
 	var faults Faults
@@ -166,7 +195,7 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 			faults.add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
 		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory {
 			faults.add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.",
-				gigabytes(primary.UsedMemory), nodeType.Name, gigabytes(nodeType.Memory)))
+				sizeText(primary.UsedMemory), nodeType.Name, sizeText(nodeType.Memory)))
 		}
 		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
 			faults.add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")
@@ -208,8 +237,9 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 }
 
 // resize adds the rows of new replicas, and names those replicas that the run has to remove: the given ones, else the youngest.
-func (db *DB) resize(ctx context.Context, cluster Cluster, replicas int, chosen []string, ports []int) (remove []string, err error) {
+func (db *DB) resize(ctx context.Context, cluster Cluster, spec ModifySpec, ports []int) (remove []string, err error) {
 	var present []Node
+	replicas, chosen := *spec.Replicas, spec.Remove
 	used := make(map[string]bool)
 	remove = append(remove, chosen...)
 	for _, n := range cluster.Nodes {
@@ -222,15 +252,28 @@ func (db *DB) resize(ctx context.Context, cluster Cluster, replicas int, chosen 
 		remove = append(remove, present[len(present)-1].Name)
 		present = present[:len(present)-1]
 	}
+	if len(remove) > 0 {
+		leaving := db.with(ctx).Model(&Node{}).Where("cluster_id = ? AND name IN ?", cluster.ID, remove).UpdateColumn("state", NodeDeleting)
+		if leaving.Error != nil {
+			return nil, fmt.Errorf("mark nodes of %s: %w", cluster.Name, leaving.Error)
+		}
+	}
 	number := 0
 	for i := 0; len(present) < replicas; i++ {
-		for number++; used[NodeName(cluster.Name, number)]; number++ {
+		name := spec.Add
+		if name == "" || i > 0 {
+			for number++; used[NodeName(cluster.Name, number)]; number++ {
+			}
+			name = NodeName(cluster.Name, number)
 		}
 		if i == len(ports) { // it lost nodes since the ports were looked for
 			return nil, refuse(CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
 		}
-		node := Node{ClusterID: cluster.ID, Name: NodeName(cluster.Name, number), Shard: 1, Role: RoleReplica, Host: db.host.Address(), Port: ports[i],
+		node := Node{ClusterID: cluster.ID, Name: name, Shard: 1, Role: RoleReplica, Host: db.host.Address(), Port: ports[i],
 			State: "starting", CreatedAt: db.Now()}
+		if i < len(spec.Zones) {
+			node.Zone = spec.Zones[i]
+		}
 		if err := db.with(ctx).Create(&node).Error; err != nil {
 			return nil, fmt.Errorf("write node %s: %w", node.Name, err)
 		}

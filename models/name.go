@@ -9,6 +9,11 @@ import (
 
 const maxNameLength = 40
 
+// maxCacheClusterName is how long the name of a cache cluster may be.
+//
+// Source: Amazon ElastiCache API reference, CreateCacheCluster, CacheClusterId.
+const maxCacheClusterName = 50
+
 // maxSnapshotNameLength leaves room for "automatic.", the longest cluster name and the time.
 const maxSnapshotNameLength = 255
 

@@ -20,6 +20,8 @@ type Rebuilt struct {
 	Missing  int // that the catalog has and the store does not
 	Warnings int // manifests that could not be used, and rows that say something else
 	Clusters []string
+	Lost     []string // clusters that are known by what the store has of them, and have no nodes
+	Settings bool     // the settings were taken from the store
 }
 
 // Sentence says it to a person.
@@ -33,6 +35,12 @@ func (r Rebuilt) Sentence() string {
 	}
 	if len(r.Clusters) > 0 {
 		text += " Brought back from their nodes: " + strings.Join(r.Clusters, ", ") + "."
+	}
+	if len(r.Lost) > 0 {
+		text += " Known again, but without nodes: " + strings.Join(r.Lost, ", ") + ". Restore their snapshots."
+	}
+	if r.Settings {
+		text += " The settings were taken from the store."
 	}
 	if r.Warnings > 0 {
 		text += fmt.Sprintf(" %d warnings: see the events.", r.Warnings)
@@ -263,9 +271,8 @@ func (db *DB) AdoptCluster(ctx context.Context, cluster Cluster, message string)
 		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
 			return fmt.Errorf("write cluster %s: %w", cluster.Name, err)
 		}
-		err = tx.with(ctx).Model(&Snapshot{}).Where("cluster_name = ? AND cluster_id = 0", cluster.Name).UpdateColumn("cluster_id", cluster.ID).Error
-		if err != nil {
-			return fmt.Errorf("give %s its snapshots: %w", cluster.Name, err)
+		if err := tx.giveSnapshots(ctx, cluster); err != nil {
+			return err
 		}
 		adopted = true
 		return tx.AddEvent(ctx, Event{Severity: SeverityWarning, ClusterName: cluster.Name, Message: message})
@@ -283,7 +290,7 @@ func (db *DB) CompleteRebuild(ctx context.Context, run Run, done Rebuilt) error 
 // RebuildEvent writes down what a rebuild did.
 func (db *DB) RebuildEvent(ctx context.Context, done Rebuilt) error {
 	severity := SeverityInfo
-	if done.Warnings+done.Missing > 0 {
+	if done.Warnings+done.Missing+len(done.Lost) > 0 {
 		severity = SeverityWarning
 	}
 	return db.AddEvent(ctx, Event{Severity: severity, Message: done.Sentence()})

@@ -52,6 +52,7 @@ type Cluster struct {
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one
+	EmptiedAt    *time.Time    // when it was started empty, for its data was lost; until somebody takes a snapshot by hand
 	RestoredFrom string        // the snapshot's name
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -98,6 +99,7 @@ type Node struct {
 	Name      string `gorm:"uniqueIndex"` // "orders-001"
 	Shard     int    // from 1
 	Role      Role
+	Zone      string // availability zone, kept and given back; "": the region's first
 	Host      string `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	Port      int    `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	CreatedAt time.Time
@@ -109,7 +111,16 @@ type Node struct {
 	Keys       int64
 	LagBytes   int64 // behind the primary; -1: the link is down
 	SeenAt     *time.Time
+	Halted     bool // it was stopped on purpose, with the console
 }
+
+// InStep tells whether a node was, when it was last seen, a replica with a link to its primary.
+func (n Node) InStep() bool {
+	return n.Role == RoleReplica && n.State == "available" && n.LagBytes >= 0
+}
+
+// The states of nodes that the rules know; the supervisor writes others.
+const NodeDeleting = "deleting" // a run is removing it
 
 // Address returns "host:port".
 func (n Node) Address() string { return fmt.Sprintf("%s:%d", n.Host, n.Port) }

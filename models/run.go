@@ -78,6 +78,7 @@ type RunOptions struct {
 	RemoveNodes   []string   `json:"remove_nodes,omitempty"`   // of a modify
 	RebootNodes   []string   `json:"reboot_nodes,omitempty"`   // of a reboot
 	From          string     `json:"from,omitempty"`           // the primary that a failover takes the role from
+	Unreachable   string     `json:"unreachable,omitempty"`    // of a snapshot: why the cluster was unreachable when it was asked for
 
 	Source  string   `json:"source,omitempty"`  // the snapshot that a copy or an export reads
 	Target  string   `json:"target,omitempty"`  // the name that a copy or an export gives

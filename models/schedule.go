@@ -94,14 +94,13 @@ type Kept struct {
 }
 
 // Outlived says which automatic snapshots of one living cluster are to be removed: those older than the limit in days, but
-// never the newest good one, so that a row of failures does not eat the last backup. A limit of 0 means that
+// never the newest good one, so that a row of failures does not eat the last backup; nor the newest good one from before each
+// loss, when the cluster was started empty, for what came after it has not that data. A limit of 0 means that
 // backups were turned off: then each snapshot stays as long as was promised when it was taken.
-func Outlived(now time.Time, limit int, snapshots []Kept) []uint {
-	var newest *Kept
-	for i, s := range snapshots {
-		if s.Good && (newest == nil || s.CreatedAt.After(newest.CreatedAt)) {
-			newest = &snapshots[i]
-		}
+func Outlived(now time.Time, limit int, losses []time.Time, snapshots []Kept) []uint {
+	keep := map[int]bool{newestGood(snapshots, func(Kept) bool { return true }): true}
+	for _, loss := range losses {
+		keep[newestGood(snapshots, func(s Kept) bool { return s.CreatedAt.Before(loss) })] = true
 	}
 	var outlived []uint
 	for i, s := range snapshots {
@@ -109,9 +108,20 @@ func Outlived(now time.Time, limit int, snapshots []Kept) []uint {
 		if days == 0 {
 			days = s.Promised
 		}
-		if &snapshots[i] != newest && now.Sub(s.CreatedAt) >= time.Duration(days)*24*time.Hour {
+		if !keep[i] && now.Sub(s.CreatedAt) >= time.Duration(days)*24*time.Hour {
 			outlived = append(outlived, s.ID)
 		}
 	}
 	return outlived
+}
+
+// newestGood is the index of the newest good snapshot among those that count; -1 when there is none.
+func newestGood(snapshots []Kept, counts func(Kept) bool) int {
+	newest := -1
+	for i, s := range snapshots {
+		if s.Good && counts(s) && (newest < 0 || s.CreatedAt.After(snapshots[newest].CreatedAt)) {
+			newest = i
+		}
+	}
+	return newest
 }

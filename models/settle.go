@@ -23,7 +23,7 @@ func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) 
 		if err := tx.recordSnapshot(ctx, measured); err != nil {
 			return err
 		}
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterSnapshotting); err != nil {
+		if err := tx.endSnapshotting(ctx, run); err != nil {
 			return err
 		}
 		if run.Kind != RunSnapshot {
@@ -60,8 +60,25 @@ func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
 	} else if written.RowsAffected == 0 {
 		return fmt.Errorf("write snapshot %s, which is %s: %w", snapshot.Name, snapshot.Status, ErrRunEnded)
 	}
+	if err := db.noticed(ctx, snapshot); err != nil {
+		return err
+	}
 	return db.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: snapshot.ClusterName, SnapshotName: snapshot.Name,
 		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
+}
+
+// endSnapshotting gives the cluster of a snapshot free. One that was unreachable is so again until the supervisor has seen otherwise.
+func (db *DB) endSnapshotting(ctx context.Context, run Run) error {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	if options.Unreachable != "" {
+		_, err = db.moveCluster(ctx, run.ClusterID, ClusterUnreachable, options.Unreachable, ClusterSnapshotting)
+	} else {
+		_, err = db.backToAvailable(ctx, run.ClusterID, "", ClusterSnapshotting)
+	}
+	return err
 }
 
 // FailSnapshot turns a snapshot failed, after its remains were removed from the store.
@@ -73,7 +90,7 @@ func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, rea
 	if _, err := db.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
 		return err
 	}
-	if _, err := db.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterSnapshotting); err != nil {
+	if err := db.endSnapshotting(ctx, run); err != nil {
 		return err
 	}
 	options, err := run.ReadOptions()
@@ -87,19 +104,18 @@ func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, rea
 			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
 		}
 	}
-	severity, verb := SeverityError, "failed"
-	if status == RunCancelled {
-		severity, verb = SeverityInfo, "was cancelled"
+	event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+		Message: fmt.Sprintf("The snapshot %s of %s failed. %s", run.SnapshotName, run.ClusterName, reason)}
+	if status == RunCancelled { // which is all there is to say
+		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The snapshot %s of %s was cancelled.", run.SnapshotName, run.ClusterName)
 	}
-	event := Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-		Message: fmt.Sprintf("The snapshot %s of %s %s. %s", run.SnapshotName, run.ClusterName, verb, reason)}
 	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run.ID, status, reason))
 }
 
 // CompleteCluster turns a created, restored or modified cluster available.
 func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "", ClusterCreating, ClusterModifying, ClusterRebooting); err != nil {
+		if _, err := tx.backToAvailable(ctx, run.ClusterID, "", ClusterCreating, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
 		return errors.Join(
@@ -141,7 +157,7 @@ func (db *DB) releaseSnapshot(ctx context.Context, run Run) error {
 // FailModify ends a modification that did not succeed: the cluster is available again, and says why.
 func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "The last change did not succeed. "+reason, ClusterModifying, ClusterRebooting); err != nil {
+		if _, err := tx.backToAvailable(ctx, run.ClusterID, "The last change did not succeed. "+reason, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName,
@@ -156,7 +172,7 @@ func (db *DB) AbandonDelete(ctx context.Context, run Run, reason string) error {
 		if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
 			return err
 		}
-		if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterAvailable, "It was not deleted. "+reason, ClusterDeleting); err != nil {
+		if _, err := tx.backToAvailable(ctx, run.ClusterID, "It was not deleted. "+reason, ClusterDeleting); err != nil {
 			return err
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
@@ -208,7 +224,7 @@ func (db *DB) CompleteClusterDeletion(ctx context.Context, run Run) error {
 		if err := tx.dropTags(ctx, cluster.resources()...); err != nil {
 			return err
 		}
-		for _, rows := range []any{&Node{}, &WindowMark{}} {
+		for _, rows := range []any{&Node{}, &WindowMark{}, &Loss{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
 			}
@@ -299,12 +315,17 @@ func (db *DB) Promote(ctx context.Context, clusterID uint, node Node) error {
 	})
 }
 
-// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change.
+// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change. The reason of one that is
+// unreachable already is replaced.
 func (db *DB) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
 	if reachable {
-		return db.moveCluster(ctx, id, ClusterAvailable, "", ClusterUnreachable)
+		return db.backToAvailable(ctx, id, "", ClusterUnreachable)
 	}
-	return db.moveCluster(ctx, id, ClusterUnreachable, reason, ClusterAvailable)
+	changed, err := db.moveCluster(ctx, id, ClusterUnreachable, reason, ClusterAvailable)
+	if err == nil && !changed {
+		_, err = db.moveCluster(ctx, id, ClusterUnreachable, reason, ClusterUnreachable)
+	}
+	return changed, err
 }
 
 // Clusters returns all clusters with their nodes, by name.

@@ -2,7 +2,9 @@ package models
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -45,15 +47,28 @@ func (db *DB) TakeSnapshot(ctx context.Context, spec SnapshotSpec) (Run, error) 
 	return run, err
 }
 
-// queueSnapshot locks the cluster by its state and queues the run.
+// queueSnapshot locks the cluster by its state and queues the run. A cluster whose primary does not answer can be backed up too, as long as
+// a replica is in step: afterwards it is unreachable again.
 func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requestedBy string, options RunOptions) (Run, error) {
-	moved, err := db.moveCluster(ctx, cluster.ID, ClusterSnapshotting, "", ClusterAvailable)
+	from := ClusterAvailable
+	if cluster.Status == ClusterUnreachable {
+		present, err := db.ClusterByID(ctx, cluster.ID)
+		if err != nil {
+			return Run{}, err
+		}
+		if slices.ContainsFunc(present.Nodes, Node.InStep) {
+			from, options.Unreachable = ClusterUnreachable, present.StatusReason
+		}
+	}
+	moved, err := db.moveCluster(ctx, cluster.ID, ClusterSnapshotting, "", from)
 	if err != nil {
 		return Run{}, err
 	} else if !moved {
 		why := fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", cluster.Name, cluster.Status)
 		if cluster.Status == ClusterSnapshotting {
 			why = fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", cluster.Name)
+		} else if cluster.Status == ClusterUnreachable {
+			why = fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from.", cluster.Name)
 		}
 		return Run{}, refuse(CodeClusterState, "cluster", why)
 	}
@@ -183,10 +198,11 @@ func (db *DB) deleteSnapshot(ctx context.Context, name, requestedBy string) erro
 	return err
 }
 
-// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which.
+// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which. Those of a cluster that
+// has lost its nodes stay; see [Cluster.Lost].
 func (db *DB) QueueOutlived(ctx context.Context) ([]string, error) {
 	var clusters []Cluster
-	if err := db.with(ctx).Find(&clusters).Error; err != nil {
+	if err := db.with(ctx).Where("id IN (SELECT cluster_id FROM nodes)").Find(&clusters).Error; err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}
 	var names []string
@@ -229,7 +245,11 @@ func (db *DB) outlived(ctx context.Context, cluster Cluster) ([]string, error) {
 		names[s.ID] = s.Name
 	}
 	var outlived []string
-	for _, id := range Outlived(db.Now(), cluster.RetentionLimit, kept) {
+	losses, err := db.losses(ctx, cluster.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range Outlived(db.Now(), cluster.RetentionLimit, losses, kept) {
 		outlived = append(outlived, names[id])
 	}
 	return outlived, nil
@@ -274,4 +294,36 @@ func (db *DB) ClaimSnapshotForRemoval(ctx context.Context, name string) (bool, e
 		return tx.stopVerify(ctx, name)
 	})
 	return moved, err
+}
+
+// KeepSnapshot ends the removal of a snapshot of which nothing was removed: it is what it was before.
+func (db *DB) KeepSnapshot(ctx context.Context, run Run, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		row, err := tx.Snapshot(ctx, run.SnapshotName)
+		if err != nil {
+			return err
+		}
+		to := SnapshotAvailable
+		if row.Damage != "" {
+			to = SnapshotFailed
+		}
+		if _, err := tx.moveSnapshot(ctx, row.Name, to, row.Damage, SnapshotDeleting); err != nil {
+			return err
+		}
+		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: row.ClusterName, SnapshotName: row.Name,
+			Message: fmt.Sprintf("The snapshot %s could not be deleted. Nothing of it was removed, and it stays. %s", row.Name, reason)}),
+			tx.endRun(ctx, run.ID, RunFailed, reason))
+	})
+}
+
+// ReinstateSnapshot turns a snapshot available that failed because its removal did, when it turns out that nothing was removed.
+func (db *DB) ReinstateSnapshot(ctx context.Context, row Snapshot) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		moved, err := tx.moveSnapshot(ctx, row.Name, SnapshotAvailable, "", SnapshotFailed)
+		if err != nil || !moved {
+			return err
+		}
+		return tx.AddEvent(ctx, Event{Severity: SeverityWarning, ClusterName: row.ClusterName, SnapshotName: row.Name,
+			Message: fmt.Sprintf("The snapshot %s could not be deleted, and nothing of it was removed: it is available again.", row.Name)})
+	})
 }

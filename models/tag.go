@@ -99,6 +99,8 @@ func checkTags(tags map[string]string) Faults {
 		switch {
 		case key == "" || utf8.RuneCountInString(key) > 128 || !utf8.ValidString(key):
 			faults.add(CodeInvalid, "tags", fmt.Sprintf("The key of a tag must have 1 to 128 characters, not %.40q.", key))
+		case strings.ContainsFunc(key+value, unprintable):
+			faults.add(CodeInvalid, "tags", fmt.Sprintf("The tag %.40q holds control characters.", key))
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			faults.add(CodeInvalid, "tags", fmt.Sprintf("The key of a tag must not begin with aws:, as %.40q does.", key))
 		case utf8.RuneCountInString(value) > 256 || !utf8.ValidString(value):
@@ -109,6 +111,11 @@ func checkTags(tags map[string]string) Faults {
 		faults.add(CodeTagQuota, "tags", fmt.Sprintf("A resource can have at most %d tags, not %d.", MaxTags, len(tags)))
 	}
 	return faults
+}
+
+// unprintable tells whether a character cannot be written in the answers of the API, which are XML.
+func unprintable(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || r == utf8.RuneError
 }
 
 // RemoveTags removes tags of a resource, all or none: each of them must be there.

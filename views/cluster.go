@@ -41,7 +41,11 @@ type Cluster struct {
 	Keys         int64 // -1: not known
 	CreatedAt    time.Time
 	Schedule     Schedule
-	Running      []Run // queued, under way, or just finished
+	Running      Work
+	// RestoredFrom is the snapshot that its data came from, or was to come from; it may be gone, or not be good any more.
+	RestoredFrom string
+	SourceExists bool
+	SourceUsable bool
 	// CanSnapshot is false for a type that cannot be snapshotted or a cluster in a state that forbids it;
 	// Refusal then says why.
 	CanSnapshot bool
@@ -69,8 +73,15 @@ func (p Cluster) tabs() []tab {
 	if !p.CacheOnly || p.SnapshotCount > 0 {
 		tabs = append(tabs, tab{"snapshots", "Snapshots", Count(p.SnapshotCount)})
 	}
-	return append(tabs, tab{"events", "Events", ""}, tab{"connect", "Connect", ""})
+	tabs = append(tabs, tab{"events", "Events", ""})
+	if !p.NeverRan() {
+		tabs = append(tabs, tab{"connect", "Connect", ""})
+	}
+	return tabs
 }
+
+// NeverRan tells that it could not be created or restored; see [NeverRan].
+func (p Cluster) NeverRan() bool { return NeverRan(p.Status) }
 
 func (p Cluster) tab() string {
 	if p.Tab == "" {
@@ -89,7 +100,10 @@ func (p Cluster) line() string {
 	if p.NodeType != "" {
 		about += " on " + p.NodeType
 	}
-	parts = append(parts, about, Plural(p.NodeCount, "node"))
+	parts = append(parts, about)
+	if !p.NeverRan() {
+		parts = append(parts, Plural(p.NodeCount, "node"))
+	}
 	if p.Kind == "attached" {
 		parts = append(parts, "attached")
 	}
@@ -187,6 +201,29 @@ func clusterBannerKind(status string) string {
 	return "warning"
 }
 
-func (p Cluster) modifiable() bool {
-	return p.Status != "restore-failed" && p.Status != "create-failed" && p.Status != "deleting"
+// modifiable tells whether a cluster of this status can be modified, now or soon.
+func modifiable(status string) bool { return !NeverRan(status) && status != "deleting" }
+
+// sourceText says what has become of the snapshot from which a cluster could not be restored. Only of one that can be restored it is true
+// that nothing is lost.
+func (p Cluster) sourceText() string {
+	switch {
+	case p.RestoredFrom == "":
+		return ""
+	case p.SourceUsable:
+		return "The snapshot " + p.RestoredFrom + " is untouched and can be restored again."
+	case p.SourceExists:
+		return "The snapshot " + p.RestoredFrom + " cannot be restored as it is now: its page says why."
+	}
+	return "The snapshot " + p.RestoredFrom + " is not there any more."
+}
+
+func neverRanText(p Cluster) string {
+	switch {
+	case p.StatusReason != "":
+		return p.StatusReason
+	case p.Status == "restore-failed":
+		return "The cluster could not be restored."
+	}
+	return "The cluster could not be created."
 }

@@ -60,7 +60,8 @@ type ClusterForm struct {
 	Status        string // modify
 	Engines       []Option
 	NodeTypes     []NodeType
-	Snapshots     []Option       // create: to seed from; may be empty
+	Snapshots     []Option       // create: to seed from, the newest; may be empty
+	SnapshotCount int            // create: of all that could be seeded from
 	Source        *RestoreSource // restore
 	AuthKept      bool           // modify: there is a password (it is not changed here)
 	MaxCopies     int            // restore: 20 when zero
@@ -119,7 +120,7 @@ func (p ClusterForm) maxCopies() string {
 func (p ClusterForm) nodeTypes() []Option {
 	options := make([]Option, 0, len(p.NodeTypes))
 	for _, t := range p.NodeTypes {
-		label := t.Name + " · " + SizeText(t.Memory)
+		label := t.Name + " · " + MemoryText(t.Memory)
 		if t.NoSnapshots {
 			label += " · cannot be snapshotted"
 		}
@@ -169,6 +170,17 @@ func (p ClusterForm) replicas() (help string, attrs templ.Attributes) {
 		return "This is a cache cluster, which has no replicas. To have some, restore a snapshot of it into a new cluster.", attrs
 	}
 	return "0 to 5. Snapshots are taken from a replica when there is one.", attrs
+}
+
+// moreSeeds tells whether there are snapshots that the list does not offer: then the name of any of them can be typed.
+func (p ClusterForm) moreSeeds() bool { return p.SnapshotCount > len(p.Snapshots) }
+
+func (p ClusterForm) seedHelp() string {
+	if p.moreSeeds() {
+		return "The cluster starts with the data of this snapshot; empty: with none. The newest " + itoa(len(p.Snapshots)) + " of " + Count(p.SnapshotCount) +
+			" are offered; of the others, type the name."
+	}
+	return "The cluster starts with the data of this snapshot."
 }
 
 func engineHelp(p ClusterForm) string {

@@ -7,6 +7,7 @@ type ClusterRow struct {
 	ID            string
 	Description   string
 	Status        string
+	Notice        string // what it has to say, as that it was started empty; may be empty
 	Kind          string // "launched" or "attached"
 	Engine        string // "redis", "valkey", "memcached"
 	EngineVersion string
@@ -22,11 +23,22 @@ type ClusterRow struct {
 }
 
 // Clusters is the list of clusters. Filters: q, status, engine. Sorted by: name, status, engine, node_type, nodes.
+//
+// Its select boxes are a GET form to DeleteClustersPath or SnapshotClustersPath: "name" once for each chosen row, or "all=on" with the
+// filters, for all that match them.
 type Clusters struct {
 	List List
 	Rows []ClusterRow
 	Any  bool // there are clusters at all, whatever the filters say
 }
+
+// Where what was chosen in the list of clusters is asked about. No cluster can be called "-".
+const (
+	DeleteClustersPath   = "/clusters/-/delete"
+	SnapshotClustersPath = "/clusters/-/snapshot"
+)
+
+var clusterFilterNames = []string{"q", "status", "engine"}
 
 var clusterFilters = []Filter{
 	{Name: "q", Label: "Name or description"},

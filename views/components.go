@@ -35,12 +35,12 @@ var states = map[string]state{
 	"stopped": {"bad", "Stopped"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
 	// runs
 	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"},
-	"cancelled": {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
+	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
 	// protection
 	Protected: {"ok", "Protected"}, NoSchedule: {"warn", "No schedule"}, LastFailed: {"bad", "Last failed"},
-	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"}, CacheOnly: {"idle", "Nothing to back up"},
+	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"}, CacheOnly: {"idle", "Nothing to back up"}, NothingInIt: {"idle", "Nothing to back up"},
 }
 
 func stateOf(status string) state {
@@ -187,4 +187,16 @@ func finishedEnd(r Run, now time.Time) string {
 		return ", after " + DurationText(r.took(now)) + "."
 	}
 	return ": " + r.Result
+}
+
+// moreText says how much of the work is not shown.
+func (w Work) moreText() string {
+	var more []string
+	if w.Waiting > 0 {
+		more = append(more, Plural(w.Waiting, "more run")+" "+waits(w.Waiting))
+	}
+	if w.Ended > 0 {
+		more = append(more, Count(w.Ended)+" more "+hasHave(w.Ended)+" just ended")
+	}
+	return strings.Join(more, ", ") + ": all of them in the activity"
 }

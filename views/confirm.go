@@ -3,9 +3,11 @@ package views
 import "github.com/a-h/templ"
 
 // DeleteCluster is the page that asks before a cluster is deleted.
-// Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name.
+// Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name; while they are filled in the page is asked for again with
+// the same, for the command.
 type DeleteCluster struct {
 	Fields
+	Action             string
 	ID                 string
 	Status             string
 	Kind               string // "launched", "attached"

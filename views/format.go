@@ -37,17 +37,17 @@ func Plural[T ~int | ~int32 | ~int64](n T, noun string) string {
 	return Count(n) + " " + noun
 }
 
-// SizeText writes bytes as people say them: GB with one digit, MB, KB and B below. 1 GB is 1,024 MB.
+// SizeText writes bytes as people say them: GB with one digit, MB, KB and bytes below. As everywhere in Rekindle 1 GB is 1000 MB, and 1 KB
+// is 1000 bytes. Amazon gives the memory of node types in GiB instead; see [MemoryText].
 func SizeText(bytes int64) string {
-	const kb, mb, gb = 1 << 10, 1 << 20, 1 << 30
+	const kb, mb, gb = 1e3, 1e6, 1e9
 	b := float64(bytes)
 	switch {
 	case bytes < 0:
 		return "unknown"
+	case b >= 999.95*gb:
+		return fmt.Sprintf("%s GB", Count(int64(math.Round(b/gb))))
 	case b >= 999.5*mb:
-		if b >= 999.95*gb {
-			return fmt.Sprintf("%s GB", Count(int64(math.Round(b/gb))))
-		}
 		return fmt.Sprintf("%.1f GB", b/gb)
 	case b >= 9.95*mb:
 		return fmt.Sprintf("%.0f MB", b/mb)
@@ -57,6 +57,11 @@ func SizeText(bytes int64) string {
 		return fmt.Sprintf("%.0f KB", b/kb)
 	}
 	return fmt.Sprintf("%d B", bytes)
+}
+
+// MemoryText writes the memory of a node type, with the number by which people know it from Amazon's list: "6.9 GB (6.38 GiB)".
+func MemoryText(bytes int64) string {
+	return fmt.Sprintf("%s (%s GiB)", SizeText(bytes), strconv.FormatFloat(math.Round(float64(bytes)/(1<<30)*1000)/1000, 'f', -1, 64))
 }
 
 // ExactBytes writes bytes to the last one, for tooltips.

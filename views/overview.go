@@ -1,6 +1,9 @@
 package views
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // How well a cluster is protected, as Protection.State.
 const (
@@ -10,7 +13,11 @@ const (
 	Overdue      = "overdue"     // a window passed without a snapshot
 	FirstPending = "first-due"   // a schedule, the first snapshot is still to come
 	CacheOnly    = "cache-only"  // memcached: there is nothing to back up
+	NothingInIt  = "nothing-in"  // it never came up, see [NeverRan]: there is nothing to back up either
 )
+
+// NeverRan tells of a cluster's status that it could not be created or restored: its nodes are gone, and it can only be deleted.
+func NeverRan(status string) bool { return status == "restore-failed" || status == "create-failed" }
 
 // Protection is one cluster's row on the overview.
 type Protection struct {
@@ -18,8 +25,11 @@ type Protection struct {
 	Status   string // of the cluster
 	State    string // one of the constants
 	Reason   string // a sentence, for what is not well; may be empty
+	Notice   string // what the cluster itself has to say, as that it was started empty; may be empty
 	Newest   *LastSnapshot
 	Schedule Schedule
+	// CanSnapshot tells whether one can be taken of it by hand now.
+	CanSnapshot bool
 }
 
 // Counter is a number that links to the list it counts.
@@ -32,10 +42,9 @@ type Counter struct {
 
 // Overview is the first page.
 type Overview struct {
-	Clusters []Protection // worst first; all of them, or the first 50 or so
-	Total    int          // clusters there are
+	Clusters []Protection // all there are, worst first
 	Counters []Counter
-	Running  []Run   // queued, under way, or just finished
+	Running  Work
 	Events   []Event // the newest
 	// Storage
 	SnapshotCount int
@@ -45,68 +54,106 @@ type Overview struct {
 	StoreLocation string
 }
 
-// verdict answers the first question: can I get the data back, and how fresh is it?
-func (p Overview) verdict(now time.Time) (tone, title, text string) {
-	var total, restorable, well, pending, bad int
-	var oldest time.Time
+// overviewRows is how many clusters the first page has rows for.
+const overviewRows = 50
+
+// worst are the clusters that get a row.
+func (p Overview) worst() []Protection { return p.Clusters[:min(len(p.Clusters), overviewRows)] }
+
+// tally is how many clusters there are in each of the conditions that the first question is about.
+type tally struct {
+	total, restorable, well, pending, off, behind int
+	down                                          int // never came up
+	notices                                       int // of those that did, with something to say
+	oldest                                        time.Time
+}
+
+func (p Overview) tally() tally {
+	var t tally
 	for _, c := range p.Clusters {
-		if c.State == CacheOnly {
-			continue
+		if c.State == NothingInIt {
+			t.down++
+		} else if c.Notice != "" {
+			t.notices++
 		}
-		total++
+		if c.State == CacheOnly || c.State == NothingInIt && c.Newest == nil {
+			continue // there is no data of it to be brought back
+		}
+		t.total++
 		if c.Newest != nil {
-			restorable++
-			if oldest.IsZero() || c.Newest.At.Before(oldest) {
-				oldest = c.Newest.At
+			t.restorable++
+			if t.oldest.IsZero() || c.Newest.At.Before(t.oldest) {
+				t.oldest = c.Newest.At
 			}
 		}
 		switch c.State {
-		case Protected:
-			well++
+		case Protected, NothingInIt:
+			t.well++
 		case FirstPending:
-			pending++
+			t.pending++
+		case NoSchedule:
+			t.off++
 		case LastFailed, Overdue:
-			bad++
+			t.behind++
 		}
 	}
+	return t
+}
+
+// verdict answers the first question: can I get the data back, and how fresh is it?
+func (p Overview) verdict(now time.Time) (tone, title, text string) {
+	t := p.tally()
 	switch {
-	case total == 0:
+	case t.total == 0 && t.down > 0:
+		return "warn", "There is nothing to be brought back.", t.downText()
+	case t.total == 0:
 		return "idle", "There is nothing to be brought back.", "Memcached only caches: nothing of it is kept."
-	case restorable == total && total == 1:
+	case t.restorable == t.total && t.total == 1:
 		title = "Yes: the cluster can be restored."
-	case restorable == total:
-		title = "Yes: all " + Count(total) + " clusters can be restored."
-	case restorable == 0 && total == 1:
+	case t.restorable == t.total:
+		title = "Yes: all " + Count(t.total) + " clusters can be restored."
+	case t.restorable == 0 && t.total == 1:
 		title = "Not yet: the cluster has no good snapshot."
-	case restorable == 0:
-		title = "Not yet: none of the " + Count(total) + " clusters has a good snapshot."
+	case t.restorable == 0:
+		title = "Not yet: none of the " + Count(t.total) + " clusters has a good snapshot."
 	default:
-		title = Count(restorable) + " of " + Count(total) + " clusters can be restored."
+		title = Count(t.restorable) + " of " + Count(t.total) + " clusters can be restored."
 	}
-	if restorable > 0 {
+	tone = "ok"
+	var said []string
+	if t.restorable > 0 {
 		which := "The oldest of their newest snapshots was taken "
-		if restorable == 1 {
+		if t.restorable == 1 {
 			which = "Its newest snapshot was taken "
 		}
-		text = which + RelativeText(oldest, now) + "."
+		said = append(said, which+RelativeText(t.oldest, now)+".")
 	}
-	switch {
-	case bad > 0:
-		tone = "bad"
-		text += " " + Plural(bad, "cluster") + " " + isAre(bad) + " behind schedule."
-	case restorable < total || well < total:
+	if t.behind+t.pending+t.off+t.down+t.notices > 0 || t.restorable < t.total {
 		tone = "warn"
-		if pending > 0 {
-			text += " " + Plural(pending, "cluster") + " " + waits(pending) + " for the first snapshot."
-		}
-		if n := total - well - pending; n > 0 {
-			text += " " + Plural(n, "cluster") + " " + hasHave(n) + " no schedule."
-		}
-	default:
-		tone = "ok"
-		text += " Every schedule is kept."
+	} else {
+		said = append(said, "Every schedule is kept.")
 	}
-	return tone, title, text
+	if t.behind > 0 {
+		tone = "bad"
+		said = append(said, Plural(t.behind, "cluster")+" "+isAre(t.behind)+" behind schedule.")
+	}
+	if t.pending > 0 {
+		said = append(said, Plural(t.pending, "cluster")+" "+waits(t.pending)+" for the first snapshot.")
+	}
+	if t.off > 0 {
+		said = append(said, Plural(t.off, "cluster")+" "+hasHave(t.off)+" no schedule.")
+	}
+	if t.down > 0 {
+		said = append(said, t.downText())
+	}
+	if t.notices > 0 {
+		said = append(said, Plural(t.notices, "cluster")+" "+hasHave(t.notices)+" something to say, below.")
+	}
+	return tone, title, strings.Join(said, " ")
+}
+
+func (t tally) downText() string {
+	return Plural(t.down, "cluster") + " could not be created or restored."
 }
 
 func waits(n int) string {

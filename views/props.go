@@ -141,24 +141,27 @@ type LastSnapshot struct {
 
 // Run is one piece of work: a snapshot, a restore, a deletion... waiting, under way or done.
 type Run struct {
-	ID         string
-	Kind       string // one of runKinds
-	Title      string // what it does: "Snapshot orders-0412 of orders"
-	Status     string // "queued", "running", "succeeded", "failed", "cancelled"
-	Cluster    string // may be empty
-	Snapshot   string // may be empty
-	QueuedAt   time.Time
-	StartedAt  time.Time
-	FinishedAt time.Time
-	Step       string // what it is at just now: "Reading from replica orders-002"
-	Done       int64  // bytes
-	Total      int64  // bytes, 0 when not known
-	Rate       int64  // bytes a second, 0 when not known
-	Left       time.Duration
-	Result     string // a sentence when it succeeded: "1.2 GB in 14 s, from replica orders-002."
-	Error      string // a sentence when it failed
-	Cancelable bool
-	Cancelling bool // cancel was asked for
+	ID       string
+	Kind     string // one of runKinds
+	Title    string // what it does: "Snapshot orders-0412 of orders"
+	Status   string // "queued", "running", "succeeded", "failed", "cancelled"
+	Cluster  string // may be empty
+	Snapshot string // may be empty
+	// ClusterExists and SnapshotExists tell whether their pages can be linked; only lists and a run's own page ask.
+	ClusterExists  bool
+	SnapshotExists bool
+	QueuedAt       time.Time
+	StartedAt      time.Time
+	FinishedAt     time.Time
+	Step           string // what it is at just now: "Reading from replica orders-002"
+	Done           int64  // bytes
+	Total          int64  // bytes, 0 when not known
+	Rate           int64  // bytes a second, 0 when not known
+	Left           time.Duration
+	Result         string // a sentence when it succeeded: "1.2 GB in 14 s, from replica orders-002."
+	Error          string // a sentence when it failed
+	Cancelable     bool
+	Cancelling     bool // cancel was asked for
 }
 
 func (r Run) over() bool {
@@ -176,6 +179,14 @@ func (r Run) took(now time.Time) time.Duration {
 	return r.FinishedAt.Sub(r.StartedAt)
 }
 
+// Work is the running work on top of a page: what is under way, waits for its turn, or has just ended.
+type Work struct {
+	Runs    []Run
+	Waiting int    // more that wait, beyond those shown
+	Ended   int    // more that have just ended
+	Href    string // of the list of all
+}
+
 // Event is one line of what happened.
 type Event struct {
 	At       time.Time
@@ -184,6 +195,9 @@ type Event struct {
 	Snapshot string // may be empty
 	Run      string // id, may be empty
 	Text     string // a sentence
+	// Their pages can be linked.
+	ClusterExists  bool
+	SnapshotExists bool
 }
 
 // Fact is one entry of a grid of facts.

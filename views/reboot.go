@@ -1,7 +1,5 @@
 package views
 
-import "github.com/a-h/templ"
-
 // RebootNode is a node that can be restarted.
 type RebootNode struct {
 	Name   string
@@ -42,12 +40,4 @@ func (p RebootCluster) primary() string {
 		}
 	}
 	return ""
-}
-
-// follows lets the equivalent command follow the boxes.
-func (p RebootCluster) follows() templ.Attributes {
-	return templ.Attributes{
-		"hx-get": string(Link("clusters", p.ID, "reboot")), "hx-trigger": "change", "hx-target": "#equivalent", "hx-select": "#equivalent",
-		"hx-swap": "outerMorph", "hx-include": "closest form",
-	}
 }

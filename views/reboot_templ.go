@@ -179,7 +179,7 @@ func RebootClusterPage(s Shell, p RebootCluster) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, p.follows())
+				templ_7745c5c3_Err = templ.RenderAttributes(ctx, templ_7745c5c3_Buffer, following(string(Link("clusters", p.ID, "reboot"))))
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

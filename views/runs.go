@@ -2,7 +2,7 @@ package views
 
 import "time"
 
-// RunList is the activity list, newest first. Filters: kind, status, cluster.
+// RunList is the activity list, newest first. Filters: q, kind, status, cluster. Sorted by: started, kind, status, cluster.
 type RunList struct {
 	List     List
 	Rows     []Run
@@ -21,6 +21,7 @@ var runKinds = []Option{
 
 func (p RunList) filters() []Filter {
 	return []Filter{
+		{Name: "q", Label: "Cluster or snapshot"},
 		{Name: "kind", Label: "Kind", Options: runKinds},
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
@@ -54,7 +55,7 @@ type RunDetail struct {
 	Events  []Event
 }
 
-// EventList is the list of events. Filters: q, cluster, severity. Newest first.
+// EventList is the list of events, newest first. Filters: q, cluster, severity. Sorted by: time, severity, cluster.
 type EventList struct {
 	List     List
 	Rows     []Event

@@ -36,9 +36,9 @@ func sampleCache() Cluster {
 	}
 	return Cluster{
 		ID: "pages", Description: "Pages of the shop", Kind: "launched", Status: "available", Engine: "memcached", Version: "1.6.18", NodeType: "cache.t4g.micro",
-		Host: "127.0.0.1", Port: 11211, Shards: 1, UsedMemory: 411 << 20, MaxMemory: 3 * 512 << 20, Keys: 91_204, CreatedAt: ago(3 * 24 * time.Hour), NodeCount: 3,
+		Host: "127.0.0.1", Port: 11211, Shards: 1, UsedMemory: 411_000_000, MaxMemory: 3 * 512 << 20, Keys: 91_204, CreatedAt: ago(3 * 24 * time.Hour), NodeCount: 3,
 		CacheOnly: true, CanReboot: true, Refusal: "Clusters of memcached cannot be backed up: their nodes only cache, and nothing of it is kept.",
-		Nodes: []Node{node("pages-001", "127.0.0.1:11211", 140<<20, 30_870), node("pages-002", "127.0.0.1:6405", 133<<20, 29_993), node("pages-003", "127.0.0.1:6406", 138<<20, 30_341)},
+		Nodes: []Node{node("pages-001", "127.0.0.1:11211", 140_000_000, 30_870), node("pages-002", "127.0.0.1:6405", 133_000_000, 29_993), node("pages-003", "127.0.0.1:6406", 138_000_000, 30_341)},
 	}
 }
 
@@ -69,7 +69,7 @@ func sampleAPIPages() []samplePage {
 	cacheForm.Summary.Nodes, cacheForm.Summary.Total, cacheForm.Summary.Schedule = 3, 3*512<<20, Schedule{}
 	cacheForm.Summary.Changes, cacheForm.Summary.AWS = []string{"The description changes."}, cacheShell.AWS
 	alone.ID, alone.NoReplicas, alone.Values["replicas"] = "lonely", true, "0"
-	deleteCache := DeleteCluster{ID: "pages", Status: "available", Kind: "launched", Nodes: 3, Keys: 91_204, CacheOnly: true, NoFinalReason: sampleCache().Refusal,
+	deleteCache := DeleteCluster{ID: "pages", Action: "/clusters/pages/delete", Status: "available", Kind: "launched", Nodes: 3, Keys: 91_204, CacheOnly: true, NoFinalReason: sampleCache().Refusal,
 		AWS: sampleAWS("elasticache delete-cache-cluster", "--cache-cluster-id pages")}
 
 	rebootShell := sampleShell(NavClusters, "Reboot", clusters, orders, here("Reboot"))
@@ -101,7 +101,7 @@ func sampleAPIPages() []samplePage {
 		{"cache-delete", DeleteClusterPage(sampleShell(NavClusters, "Delete", clusters, pages, here("Delete")), deleteCache)},
 		{"cache-reboot", RebootClusterPage(sampleShell(NavClusters, "Reboot", clusters, pages, here("Reboot")), caches)},
 		{"cache-only-overview", OverviewPage(commanded(sampleShell(NavOverview, "Overview", here("Overview")), "elasticache describe-cache-clusters"),
-			Overview{Clusters: []Protection{{Cluster: "pages", Status: "available", State: CacheOnly}}, Total: 1, MonthlyCost: "$0.00"})},
+			Overview{Clusters: []Protection{{Cluster: "pages", Status: "available", State: CacheOnly}}, MonthlyCost: "$0.00"})},
 		{"single-modify", ClusterFormPage(sampleShell(NavClusters, "Modify", clusters, Crumb{"lonely", "/clusters/lonely"}, here("Modify")), alone)},
 		{"reboot", RebootClusterPage(rebootShell, sampleReboot())},
 		{"reboot-refused", RebootClusterPage(rebootShell, refused)},

@@ -14,7 +14,7 @@ var (
 	sampleZone = time.FixedZone("CET", 3600)
 )
 
-const gb = 1 << 30
+const gb = 1_000_000_000
 
 func ago(d time.Duration) time.Time { return sampleNow.Add(-d) }
 
@@ -29,48 +29,57 @@ func sampleRun() Run {
 	return Run{
 		ID: "412", Kind: "snapshot", Title: "Snapshot of orders: orders-2026-11-22", Status: "running", Cluster: "orders",
 		Snapshot: "orders-2026-11-22", QueuedAt: ago(9 * time.Second), StartedAt: ago(8 * time.Second),
-		Step: "Reading from replica orders-002", Done: 741 << 20, Total: 1229 << 20, Rate: 92 << 20, Left: 6 * time.Second,
+		Step: "Reading from replica orders-002", Done: 741_000_000, Total: 1229_000_000, Rate: 92_000_000, Left: 6 * time.Second,
 		Cancelable: true,
 	}
 }
 
 func sampleRuns() []Run {
-	return []Run{
+	runs := []Run{
 		sampleRun(),
 		{ID: "411", Kind: "restore", Title: "Restore orders-copy-2 from automatic.orders-2026-11-22-03-12", Status: "queued", Cluster: "orders-copy-2", QueuedAt: ago(20 * time.Second), Cancelable: true},
-		{ID: "410", Kind: "snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412 << 20,
+		{ID: "410", Kind: "snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412_000_000,
 			Error: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
-		{ID: "409", Kind: "snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229 << 20, Result: "1.2 GB in 14 s, from replica orders-002."},
+		{ID: "409", Kind: "snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229_000_000, Result: "1.2 GB in 14 s, from replica orders-002."},
 		{ID: "407", Kind: "failover", Title: "Fail over orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(31 * time.Hour), FinishedAt: ago(31*time.Hour - time.Second)},
 		{ID: "406", Kind: "reboot", Title: "Reboot orders-002 of orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(32 * time.Hour), FinishedAt: ago(32*time.Hour - 3*time.Second)},
 		{ID: "408", Kind: "delete-cluster", Title: "Delete staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
 	}
+	for i := range runs {
+		runs[i].ClusterExists, runs[i].SnapshotExists = runs[i].Cluster != "staging", runs[i].Snapshot != ""
+	}
+	return runs
 }
 
 func sampleSchedule() Schedule {
 	return Schedule{
 		Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 12, 0, 0, time.UTC),
-		Last: &LastSnapshot{Name: "automatic.orders-2026-11-22-03-12", At: ago(9 * time.Hour), Bytes: 1229 << 20, Took: 14 * time.Second, From: "replica orders-002"},
+		Last: &LastSnapshot{Name: "automatic.orders-2026-11-22-03-12", At: ago(9 * time.Hour), Bytes: 1229_000_000, Took: 14 * time.Second, From: "replica orders-002"},
 	}
 }
 
 func sampleEvents() []Event {
-	return []Event{
+	events := []Event{
 		{At: ago(8 * time.Second), Severity: "info", Cluster: "orders", Run: "412", Text: "A snapshot was asked for by admin and has begun."},
 		{At: ago(9 * time.Hour), Severity: "error", Cluster: "sessions", Run: "410", Text: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
 		{At: ago(9 * time.Hour), Severity: "info", Cluster: "orders", Snapshot: "automatic.orders-2026-11-22-03-12", Text: "The snapshot is complete: 1.2 GB in 14 s, read back and compared."},
 		{At: ago(33 * time.Hour), Severity: "warning", Cluster: "catalogue", Text: "The window from 01:00 to 02:00 UTC passed while the console was not running; no snapshot was taken."},
 		{At: ago(40 * time.Hour), Severity: "info", Cluster: "orders", Text: "The node orders-001 died. The replica orders-002 was promoted; orders-001 joined again as a replica."},
 	}
+	for i := range events {
+		events[i].ClusterExists, events[i].SnapshotExists = events[i].Cluster != "catalogue", true
+	}
+	return events
 }
 
 func sampleSnapshotRows() []SnapshotRow {
 	run := sampleRun()
 	return []SnapshotRow{
 		{Name: "orders-2026-11-22", Cluster: "orders", ClusterExists: true, Source: "manual", Status: "creating", Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(9 * time.Second), Running: &run},
-		{Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: "available", Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, Parts: 1, CreatedAt: ago(9 * time.Hour)},
+		{Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: "available", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Parts: 1, CreatedAt: ago(9 * time.Hour)},
 		{Name: "automatic.sessions-2026-11-22-02-40", Cluster: "sessions", ClusterExists: true, Source: "automatic", Status: "failed", Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(9*time.Hour + 30*time.Minute), Reason: "The replica sessions-002 stopped answering after 412 MB."},
-		{Name: "before-migration", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: "restoring", Bytes: 38 << 20, Stored: 11 << 20, Keys: 120_411, Parts: 3, CreatedAt: ago(4 * 24 * time.Hour)},
+		{Name: "too-early", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: Cancelled, Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(2 * 24 * time.Hour), Reason: "It was cancelled."},
+		{Name: "before-migration", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: "restoring", Bytes: 38_000_000, Stored: 11_000_000, Keys: 120_411, Parts: 3, CreatedAt: ago(4 * 24 * time.Hour)},
 		{Name: "final-staging", Cluster: "staging", Source: "manual", Status: "available", Bytes: 42_118, Stored: 9_120, Keys: 17, Parts: 1, CreatedAt: ago(70 * 24 * time.Hour)},
 	}
 }
@@ -81,11 +90,11 @@ func sampleCluster() Cluster {
 		ARN: "arn:aws:elasticache:local:000000000000:replicationgroup:orders", Engine: "redis", Version: "7.0.15",
 		NodeType: "cache.m7g.large", Host: "127.0.0.1", Port: 6401, Shards: 1, Replicas: 1, AuthEnabled: true,
 		UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000, CreatedAt: ago(41 * 24 * time.Hour),
-		Schedule: sampleSchedule(), Running: []Run{sampleRun()}, CanSnapshot: true, NodeCount: 2, SnapshotCount: 9, CanReboot: true, CanFailOver: true,
+		Schedule: sampleSchedule(), Running: Work{Runs: []Run{sampleRun()}}, CanSnapshot: true, NodeCount: 2, SnapshotCount: 9, CanReboot: true, CanFailOver: true,
 		PasswordKnown: true, Snapshots: sampleSnapshotRows()[1:2], Events: sampleEvents(), EventCount: 31,
 		Nodes: []Node{
 			{Name: "orders-001", Shard: 1, Role: "primary", Endpoint: "127.0.0.1:6401", Status: "available", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, Keys: 4_000_000},
-			{Name: "orders-002", Shard: 1, Role: "replica", Endpoint: "127.0.0.1:6402", Status: "available", UsedMemory: 2*gb - 9<<20, MaxMemory: 6_854_000_000, Keys: 4_000_000, LinkUp: true, LagBytes: 1402, LagSeconds: 0},
+			{Name: "orders-002", Shard: 1, Role: "replica", Endpoint: "127.0.0.1:6402", Status: "available", UsedMemory: 2*gb - 9_000_000, MaxMemory: 6_854_000_000, Keys: 4_000_000, LinkUp: true, LagBytes: 1402, LagSeconds: 0},
 		},
 	}
 }
@@ -110,7 +119,7 @@ func sampleForm(mode string) ClusterForm {
 	}
 	switch mode {
 	case "restore":
-		f.Source = &RestoreSource{Snapshot: "automatic.orders-2026-11-22-03-12", Cluster: "orders", Bytes: 1229 << 20, Keys: 4_000_000, CreatedAt: ago(9 * time.Hour), Engine: "redis", Version: "7.0.15"}
+		f.Source = &RestoreSource{Snapshot: "automatic.orders-2026-11-22-03-12", Cluster: "orders", Bytes: 1229_000_000, Keys: 4_000_000, CreatedAt: ago(9 * time.Hour), Engine: "redis", Version: "7.0.15"}
 		f.Values["id"], f.Values["copies"] = "orders-copy", "2"
 		f.Summary.Names = []string{"orders-copy-1", "orders-copy-2"}
 		f.Summary.Warnings = []string{"The snapshot held 2.0 GB in memory; cache.t4g.micro has 0.5 GB. Choose a larger node type."}
@@ -138,25 +147,37 @@ func sampleSnapshot(status string) Snapshot {
 	p := Snapshot{
 		Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: status,
 		Engine: "redis", Version: "7.0.15", RDBVersion: 10, CreatedAt: ago(9 * time.Hour), CompletedAt: ago(9*time.Hour - 14*time.Second),
-		Took: 14 * time.Second, Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
+		Took: 14 * time.Second, Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
 		ServedRole: "replica", Location: "dir:/var/lib/rekindle/store/orders/automatic.orders-2026-11-22-03-12", VerifiedAt: ago(3 * 24 * time.Hour), Verifiable: true,
 		ARN:           "arn:aws:elasticache:local:000000000000:snapshot:automatic.orders-2026-11-22-03-12",
-		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229 << 20, Stored: 391 << 20, Keys: 4_000_000, SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
+		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
 		Configuration: []Fact{{Label: "Description", Value: "Orders of the shop"}, {Label: "Node type", Value: "cache.m7g.large"}, {Label: "Replicas", Value: "1"}, {Label: "Port", Value: "6401", Mono: true}, {Label: "Authentication", Value: "Password (AUTH)"}, {Label: "Snapshot window", Value: "03:00-04:00 UTC"}, {Label: "Retention", Value: "7 days"}},
 		DescribeAWS:   "aws elasticache describe-snapshots --snapshot-name automatic.orders-2026-11-22-03-12",
 	}
 	switch status {
 	case "creating":
 		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
-		p.Running = []Run{sampleRun()}
+		p.Running = Work{Runs: []Run{sampleRun()}}
 	case "failed":
 		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
 		p.Reason = "The replica orders-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 03:00 UTC"
+	case Cancelled:
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Reason = "It was cancelled."
 	case "damaged":
 		p.Status, p.Damaged = "failed", true
 		p.Reason = "Part 1 is damaged: its checksum is not the one that was written down."
 	}
 	return p
+}
+
+func sampleBulk() (DeleteClusters, SnapshotClusters) {
+	hidden := []Hidden{{"name", "catalogue"}, {"name", "orders"}, {"name", "orders-test"}}
+	skipped := []string{"sessions is snapshotting."}
+	return DeleteClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, AWS: sampleAWS("elasticache delete-replication-group", `--replication-group-id "$id"`),
+			Clusters: []DoomedCluster{{"catalogue", "available", 1, 120_411, 0, 1, true}, {"orders", "available", 2, 4_000_000, 7, 0, true}, {"orders-test", "restore-failed", 0, -1, 0, 0, false}}},
+		SnapshotClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, Names: []string{"catalogue", "orders"}, AWS: sampleAWS("elasticache create-snapshot"),
+			Fields: Fields{Values: map[string]string{"suffix": "2026-11-22-12-08-31"}}}
 }
 
 type samplePage struct {
@@ -189,24 +210,26 @@ func samplePages() []samplePage {
 	failing := sampleSchedule()
 	failing.Failed, failing.FailedReason, failing.Next = ago(9*time.Hour), "The replica sessions-002 stopped answering after 412 MB.", time.Date(2026, 11, 23, 2, 40, 0, 0, time.UTC)
 	protections := []Protection{
-		{Cluster: "sessions", Status: "available", State: LastFailed, Reason: "The replica sessions-002 stopped answering after 412 MB.", Newest: &LastSnapshot{Name: "automatic.sessions-2026-11-21-02-40", At: ago(33 * time.Hour), Bytes: 812 << 20}, Schedule: failing},
+		{Cluster: "sessions", Status: "available", State: LastFailed, Reason: "The replica sessions-002 stopped answering after 412 MB.", Newest: &LastSnapshot{Name: "automatic.sessions-2026-11-21-02-40", At: ago(33 * time.Hour), Bytes: 812_000_000}, Schedule: failing},
 		{Cluster: "orders-copy-1", Status: "creating", State: FirstPending, Schedule: Schedule{Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 40, 0, 0, time.UTC)}},
-		{Cluster: "catalogue", Status: "available", State: NoSchedule, Newest: &LastSnapshot{Name: "before-migration", At: ago(4 * 24 * time.Hour), Bytes: 38 << 20}},
+		{Cluster: "catalogue", Status: "available", State: NoSchedule, Newest: &LastSnapshot{Name: "before-migration", At: ago(4 * 24 * time.Hour), Bytes: 38_000_000}},
 		{Cluster: "orders", Status: "snapshotting", State: Protected, Newest: sampleSchedule().Last, Schedule: sampleSchedule()},
+		{Cluster: "carts", Status: "available", State: Protected, Notice: "The cluster carts was started empty at 2026-11-22 04:11:09 UTC. Restore automatic.carts-2026-11-22-03-02 to have its data back.", Newest: sampleSchedule().Last, Schedule: sampleSchedule(), CanSnapshot: true},
+		{Cluster: "orders-test", Status: "restore-failed", State: NothingInIt, Notice: "The port 6390 was taken."},
 		{Cluster: "pages", Status: "rebooting", State: CacheOnly},
 	}
 	counters := []Counter{
 		{"Clusters", 5, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
 		{"Snapshots", 128, "/snapshots", ""}, {"Manual", 11, "/snapshots?source=manual", ""}, {"Running", 2, "/runs?status=running", "busy"},
 	}
-	overview := Overview{Clusters: protections, Total: 5, Counters: counters, Running: []Run{sampleRun()}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
+	overview := Overview{Clusters: protections, Counters: counters, Running: Work{Runs: []Run{sampleRun()}}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
 	well := overview
-	well.Clusters, well.Total, well.Running = protections[3:4], 1, nil
+	well.Clusters, well.Running = protections[3:4], Work{}
 	failed := sampleCluster()
-	failed.Status, failed.StatusReason, failed.CanSnapshot, failed.Running = "restore-failed", "The data needs 2.0 GB and cache.t4g.micro has 0.5 GB. Nothing was restored.", false, nil
+	failed.Status, failed.StatusReason, failed.CanSnapshot, failed.Running = "restore-failed", "The data needs 2.1 GB and cache.t4g.micro has 0.5 GB. Nothing was restored.", false, Work{}
 	failed.Refusal = "A cluster whose restore failed cannot be snapshotted."
 	failed.Host, failed.Nodes, failed.NodeCount = "", nil, 0
-	failed.Schedule = Schedule{}
+	failed.Schedule, failed.RestoredFrom, failed.SourceExists, failed.SourceUsable = Schedule{}, "before-migration", true, true
 	withTab := func(tab string) Cluster { c := sampleCluster(); c.Tab = tab; return c }
 	revealed := withTab("connect")
 	revealed.Password = "8Fh2kQz-not-real-0193"
@@ -220,18 +243,24 @@ func samplePages() []samplePage {
 	settingsWrong.StoreProblem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
 	settingsWrong.Password = Fields{Errors: map[string]string{"current": "This is not the current password."}}
 	clusterRows := []ClusterRow{
-		{ID: "catalogue", Status: "available", Kind: "launched", Engine: "valkey", EngineVersion: "8.1.1", NodeType: "cache.t4g.small", Nodes: 1, Newest: ago(4 * 24 * time.Hour), NewestName: "before-migration", UsedMemory: 60 << 20, MaxMemory: 1_470_000_000, CanSnapshot: true},
+		{ID: "catalogue", Status: "available", Kind: "launched", Engine: "valkey", EngineVersion: "8.1.1", NodeType: "cache.t4g.small", Nodes: 1, Newest: ago(4 * 24 * time.Hour), NewestName: "before-migration", UsedMemory: 60_000_000, MaxMemory: 1_470_000_000, CanSnapshot: true},
 		{ID: "orders", Description: "Orders of the shop", Status: "snapshotting", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), Newest: ago(9 * time.Hour), NewestName: "automatic.orders-2026-11-22-03-12", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, CanSnapshot: true},
 		{ID: "orders-copy-1", Status: "creating", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), MaxMemory: 6_854_000_000},
 		{ID: "old-shop", Description: "Was there before", Status: "unreachable", Kind: "attached", Engine: "redis", EngineVersion: "6.0.16", Nodes: 3, Newest: ago(3 * time.Hour), UsedMemory: 5 * gb},
-		{ID: "pages", Description: "Pages of the shop", Status: "rebooting", Kind: "launched", Engine: "memcached", EngineVersion: "1.6.18", NodeType: "cache.t4g.micro", Nodes: 3, UsedMemory: 411 << 20, MaxMemory: 3 * 512 << 20, CacheOnly: true},
+		{ID: "pages", Description: "Pages of the shop", Status: "rebooting", Kind: "launched", Engine: "memcached", EngineVersion: "1.6.18", NodeType: "cache.t4g.micro", Nodes: 3, UsedMemory: 411_000_000, MaxMemory: 3 * 512 << 20, CacheOnly: true},
 	}
 	runDetail := RunDetail{Run: sampleRun(), AskedBy: "admin", Steps: []RunStep{{ago(9 * time.Second), "Asked for by admin", ""}, {ago(8 * time.Second), "Chose replica orders-002: link up, 1.4 KB behind", "ok"}, {ago(8 * time.Second), "Reading part 1", ""}}, Events: sampleEvents()[:1]}
 	runFailed := RunDetail{Run: sampleRuns()[2]}
 	runDone := RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule"}
-	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11 << 20, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
+	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11_000_000, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
 	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
-	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, AutomaticSnapshots: 7, ManualSnapshots: 2, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
+	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, AutomaticSnapshots: 7, ManualSnapshots: 2, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
+
+	deleteClusters, snapshotClusters := sampleBulk()
+	manySeeds := sampleForm("create")
+	manySeeds.SnapshotCount = 340
+	busy := overview
+	busy.Running = Work{Runs: sampleRuns()[:3], Waiting: 12, Ended: 2, Href: "/runs"}
 
 	return append(sampleAPIPages(), []samplePage{
 		{"sign-in", SignInPage(SignIn{Next: "/"})},
@@ -251,6 +280,11 @@ func samplePages() []samplePage {
 		{"cluster-new-wrong", ClusterFormPage(sampleShell(NavClusters, "Create a cluster", clusters, here("Create")), sampleFormWrong())},
 		{"cluster-modify", ClusterFormPage(sampleShell(NavClusters, "Modify orders", clusters, orders, here("Modify")), sampleForm("modify"))},
 		{"restore", ClusterFormPage(sampleShell(NavSnapshots, "Restore", snapshots, here("Restore")), sampleForm("restore"))},
+		{"cluster-new-seeds", ClusterFormPage(sampleShell(NavClusters, "Create a cluster", clusters, here("Create")), manySeeds)},
+		{"overview-busy", OverviewPage(home, busy)},
+		{"clusters-delete", DeleteClustersPage(sampleShell(NavClusters, "Delete", clusters, here("Delete")), deleteClusters)},
+		{"clusters-delete-none", DeleteClustersPage(commanded(sampleShell(NavClusters, "Delete", clusters, here("Delete")), "elasticache describe-replication-groups"), DeleteClusters{CancelHref: "/clusters", Skipped: deleteClusters.Skipped})},
+		{"clusters-snapshot", SnapshotClustersPage(sampleShell(NavClusters, "Take snapshots", clusters, here("Take snapshots")), snapshotClusters)},
 		{"cluster-delete", DeleteClusterPage(sampleShell(NavClusters, "Delete orders", clusters, orders, here("Delete")), deleteCluster)},
 		{"take-replica", TakeSnapshotPage(sampleShell(NavClusters, "Take a snapshot", clusters, orders, here("Take a snapshot")), takeReplica)},
 		{"take-primary", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takePrimary)},
@@ -260,6 +294,7 @@ func samplePages() []samplePage {
 		{"snapshots-empty", SnapshotsPage(sampleShell(NavSnapshots, "Snapshots", here("Snapshots")), Snapshots{})},
 		{"snapshot", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("available"))},
 		{"snapshot-creating", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("creating"))},
+		{"snapshot-cancelled", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot(Cancelled))},
 		{"snapshot-failed", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("failed"))},
 		{"snapshot-damaged", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("damaged"))},
 		{"snapshot-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteOne)},

@@ -33,7 +33,7 @@ type Settings struct {
 	Limits       Fields // values: manual_quota, price, currency
 	LimitsAction string
 	Verify       Fields // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
-	Running      []Run  // a rebuild of the catalog
+	Running      Work   // a rebuild of the catalog
 	Version      string // of Rekindle
 }
 

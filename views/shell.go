@@ -74,6 +74,8 @@ func (s Shell) searchAction() (action templ.SafeURL, label string) {
 	switch s.Active {
 	case NavClusters:
 		return "/clusters", "Search clusters"
+	case NavActivity:
+		return "/runs", "Search the activity"
 	case NavEvents:
 		return "/events", "Search events"
 	}

@@ -40,6 +40,7 @@ func (p Snapshots) filters() []Filter {
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"}, {Value: "restoring", Label: "Restoring"},
 			{Value: "copying", Label: "Copying"}, {Value: "deleting", Label: "Deleting"}, {Value: "failed", Label: "Failed"},
+			{Value: Cancelled, Label: "Cancelled"},
 		}},
 	}
 }
@@ -88,7 +89,7 @@ type Snapshot struct {
 	Verifiable    bool      // POST /snapshots/{name}/verify makes sense
 	Parts         []Part
 	Configuration []Fact // the cluster as it was then
-	Running       []Run  // making, restoring, deleting: under way, or just finished
+	Running       Work
 	Origin        string // a sentence: copied or imported from where
 	Warning       string // for example: statistics are not complete; may be empty
 	DescribeAWS   string // equivalent command
@@ -108,6 +109,12 @@ func (p Snapshot) usable() bool {
 
 // kept is the status for what is shown of its contents: of a damaged one they are known.
 func (p Snapshot) kept() string { return keptStatus(p.Status, p.Damaged) }
+
+// Cancelled is the status of a snapshot of which nothing is there because somebody cancelled it. Nothing is wrong with anything then.
+const Cancelled = "cancelled"
+
+// nothingKept tells of a status that there are no bytes.
+func nothingKept(status string) bool { return status == "failed" || status == Cancelled }
 
 func keptStatus(status string, damaged bool) string {
 	if damaged {
@@ -181,6 +188,9 @@ type TakeSnapshot struct {
 func failedText(p Snapshot) string {
 	if p.Reason != "" {
 		return sentence(p.Reason)
+	}
+	if p.Status == Cancelled {
+		return "It was cancelled, and nothing of it was kept."
 	}
 	return "This snapshot failed, and nothing of it was kept."
 }

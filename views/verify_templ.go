@@ -60,7 +60,7 @@ func verified(s Shell, at time.Time, status string, damaged bool) templ.Componen
 					return templ_7745c5c3_Err
 				}
 			}
-		} else if status == "failed" {
+		} else if nothingKept(status) {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<span class=\"quiet\">nothing to verify</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

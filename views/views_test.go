@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,11 +207,17 @@ func TestTheStripCutsAtMidnight(t *testing.T) {
 
 func TestSizesAndTimesInWords(t *testing.T) {
 	for bytes, want := range map[int64]string{
-		0: "0 B", 1023: "1023 B", 1024: "1 KB", 900 << 10: "900 KB", 1 << 20: "1.0 MB", 412 << 20: "412 MB",
-		1023 << 20: "1.0 GB", 1229 << 20: "1.2 GB", 1 << 40: "1,024 GB", -1: "unknown",
+		0: "0 B", 999: "999 B", 1000: "1 KB", 900e3: "900 KB", 1e6: "1.0 MB", 412e6: "412 MB", 512 << 20: "537 MB",
+		999_600_000: "1.0 GB", 1229e6: "1.2 GB", 1 << 30: "1.1 GB", 1e12: "1,000 GB", -1: "unknown",
 	} {
 		if got := SizeText(bytes); got != want {
 			t.Errorf("SizeText(%d) = %s, want %s", bytes, got, want)
+		}
+	}
+	// What Amazon calls 0.5 and 6.38 GiB; the same unit as in every other sentence, here and in the packages models and jobs.
+	for bytes, want := range map[int64]string{1 << 29: "537 MB (0.5 GiB)", 6_850_473_001: "6.9 GB (6.38 GiB)", 228_707_008: "229 MB (0.213 GiB)"} {
+		if got := MemoryText(bytes); got != want {
+			t.Errorf("MemoryText(%d) = %s, want %s", bytes, got, want)
 		}
 	}
 	for d, want := range map[time.Duration]string{
@@ -275,6 +282,12 @@ func TestTheFirstQuestionIsAnswered(t *testing.T) {
 		{[]Protection{good, {State: FirstPending}}, "warn", "1 of 2 clusters can be restored."},
 		{[]Protection{good, {State: LastFailed, Newest: last}}, "bad", "Yes: all 2 clusters can be restored."},
 		{[]Protection{{State: NoSchedule}}, "warn", "Not yet: the cluster has no good snapshot."},
+		{[]Protection{good, {State: NothingInIt}}, "warn", "Yes: the cluster can be restored."}, // it is not there to be protected
+		{[]Protection{good, {State: NothingInIt, Newest: last}}, "warn", "Yes: all 2 clusters can be restored."},
+		{[]Protection{{State: NothingInIt}}, "warn", "There is nothing to be brought back."},
+		{[]Protection{{State: Protected, Newest: last, Notice: "It was started empty."}}, "warn", "Yes: the cluster can be restored."},
+		{[]Protection{{State: CacheOnly}}, "idle", "There is nothing to be brought back."},
+		{slices.Repeat([]Protection{good}, 60), "ok", "Yes: all 60 clusters can be restored."},
 	} {
 		tone, title, _ := Overview{Clusters: c.clusters}.verdict(sampleNow)
 		if tone != c.tone || title != c.title {

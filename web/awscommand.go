@@ -197,6 +197,52 @@ func (a awsCLI) deleteCluster(target awsTarget, finalSnapshot string) string {
 	return c.String()
 }
 
+// deleteClusters deletes several clusters. FinalEnd, when it is not empty, is the end of the names of their final snapshots, taken of
+// those of which one can be taken.
+func (a awsCLI) deleteClusters(clusters []models.Cluster, finalEnd string) string {
+	return a.forClusters(clusters, func(c models.Cluster) string {
+		if can, _ := canSnapshot(c); can && finalEnd != "" {
+			return `--final-snapshot-identifier "$id"` + shellQuote(finalEnd)
+		}
+		return ""
+	}, func(target awsTarget, option string) *awsCommand {
+		c := a.do("elasticache delete-" + target.noun()).flag(target.option() + ` "$id"`)
+		if option != "" {
+			c.flag(option)
+		}
+		return c
+	})
+}
+
+// snapshotClusters takes a snapshot of each of several clusters.
+func (a awsCLI) snapshotClusters(clusters []models.Cluster, suffix string) string {
+	return a.forClusters(clusters, func(models.Cluster) string { return "" }, func(target awsTarget, _ string) *awsCommand {
+		return a.do("elasticache create-snapshot").flag(`--snapshot-name "$id"-` + shellQuote(orPlaceholder(suffix, "NAME"))).flag(target.option() + ` "$id"`)
+	})
+}
+
+// forClusters writes a loop for each kind of command that is needed: of replication groups and of cache clusters, with one option or another.
+func (a awsCLI) forClusters(clusters []models.Cluster, option func(models.Cluster) string, command func(awsTarget, string) *awsCommand) string {
+	type kind struct {
+		grouped bool
+		option  string
+	}
+	var kinds []kind
+	ids := make(map[kind][]string)
+	for _, c := range clusters {
+		k := kind{c.Grouped, option(c)}
+		if _, seen := ids[k]; !seen {
+			kinds = append(kinds, k)
+		}
+		ids[k] = append(ids[k], c.Name)
+	}
+	loops := make([]string, len(kinds))
+	for i, k := range kinds {
+		loops[i] = forEach("id", ids[k], command(awsTarget{Grouped: k.grouped}, k.option).String())
+	}
+	return strings.Join(loops, "\n")
+}
+
 // reboot restarts some nodes of a cluster. Those of a replication group count as cache clusters of one node each, and go one after the other.
 func (a awsCLI) reboot(cluster models.Cluster, nodes []string) string {
 	if !cluster.Grouped {

@@ -22,7 +22,7 @@ func TestAClusterOfMemcachedHasNothingToBackUp(t *testing.T) {
 	const refusal = "Clusters of memcached cannot be backed up"
 	first := sessions.Nodes[0].Address()
 	c.get("/clusters/sessions").is(http.StatusOK).says(refusal, "Memcached 1.6.18", "Endpoint of the first node", first, "3 nodes", "sessions-003", "Cache",
-		"6.0 MB", "/clusters/sessions/reboot", "aws elasticache describe-cache-clusters", "--show-cache-node-info").
+		"6.3 MB", "/clusters/sessions/reboot", "aws elasticache describe-cache-clusters", "--show-cache-node-info").
 		doesNotSay("Primary endpoint", "Take snapshot", "Restore from", "tab=snapshots", "/failover", "Lag", "replica")
 	c.get("/clusters/sessions?tab=connect").is(http.StatusOK).says("pymemcache", "version", first+","+sessions.Nodes[1].Address()+","+sessions.Nodes[2].Address()).
 		doesNotSay("redis")

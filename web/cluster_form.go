@@ -46,8 +46,9 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 	f := clusterForm{mode: mode, values: firstValues(form, formFields...), wrong: mistakes{}}
 	f.spec = models.ClusterSpec{
 		Name: strings.ToLower(strings.TrimSpace(form.Get("id"))), Description: strings.TrimSpace(form.Get("description")), NodeType: form.Get("node_type"),
-		Snapshot: form.Get("snapshot"), Copies: 1, Auth: form.Get("auth"), Password: secret.Text(form.Get("password")),
+		Snapshot: strings.TrimSpace(form.Get("snapshot")), Copies: 1, Auth: form.Get("auth"), Password: secret.Text(form.Get("password")),
 	}
+	f.values["snapshot"] = f.spec.Snapshot
 	f.spec.Engine.Name, f.spec.Engine.Version, _ = strings.Cut(form.Get("engine"), "/")
 	if f.spec.Auth == "generated" {
 		f.spec.Auth = models.AuthGenerate
@@ -172,8 +173,18 @@ func (s *server) createSummary(w http.ResponseWriter, r *http.Request) error {
 	return s.showSummary(w, r, readClusterForm(modeCreate, form))
 }
 
-func (s *server) modifyPage(w http.ResponseWriter, r *http.Request) error {
+// modifiable is the cluster in the address, if there is something left of it that can be changed.
+func (s *server) modifiable(r *http.Request) (models.Cluster, error) {
 	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	if err == nil && views.NeverRan(string(cluster.Status)) {
+		err = problem{status: http.StatusConflict, title: "This cluster cannot be modified", back: clusterAddress(cluster.Name), backText: "To the cluster",
+			text: fmt.Sprintf("The cluster %s never came up and its nodes are gone. It can only be deleted.", cluster.Name)}
+	}
+	return cluster, err
+}
+
+func (s *server) modifyPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := s.modifiable(r)
 	if err != nil {
 		return err
 	}
@@ -221,12 +232,15 @@ func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.modifiable(r)
 	if err != nil {
 		return err
 	}
 	f := readModifyForm(cluster, form)
 	if len(f.wrong) > 0 {
+		if err := s.findMoreWrong(r.Context(), f); err != nil {
+			return err
+		}
 		return s.showClusterForm(w, r, f)
 	}
 	spec, changes := f.changes()
@@ -250,6 +264,27 @@ func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
 		text = fmt.Sprintf("The changes to %s are saved, and its nodes are being brought in line.", name)
 	}
 	return s.done(w, r, clusterAddress(name), "success", text)
+}
+
+// findMoreWrong says, along with what cannot be read, what is wrong with the rest of a modification: all mistakes in one go. What would be
+// wrong with creating such a cluster is, as far as it is a field of this form, wrong here too.
+func (s *server) findMoreWrong(ctx context.Context, f clusterForm) error {
+	spec := f.spec
+	spec.Name, spec.Engine, spec.CacheCluster, spec.Auth, spec.Snapshot = f.cluster.Name, f.cluster.EngineName(), !f.cluster.Grouped, models.AuthNone, ""
+	if f.cluster.Cached() {
+		spec.CacheNodes = len(f.cluster.Nodes)
+	}
+	_, err := s.db.CheckCluster(ctx, &spec)
+	faults, refused := models.AsFaults(err)
+	if !refused {
+		return err
+	}
+	for _, fault := range faults {
+		if slices.Contains([]string{"description", "node_type", "replicas", "backups", "retention", "window_start", "window_length"}, fault.Field) {
+			f.wrong.add(fault.Field, fault.Message)
+		}
+	}
+	return nil
 }
 
 // changes is what the form changes of the cluster, as a request and as sentences.
@@ -302,7 +337,7 @@ func (s *server) modifySummary(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.modifiable(r)
 	if err != nil {
 		return err
 	}
@@ -384,31 +419,4 @@ func (s *server) clusterFormProps(ctx context.Context, f clusterForm, aws awsCLI
 		props.Summary.Warnings = append(props.Summary.Warnings, "No engine is installed on this host. Install redis-server or valkey-server first.")
 	}
 	return props, nil
-}
-
-// offerSeeds lists the snapshots from which a new cluster can be filled.
-func (s *server) offerSeeds(ctx context.Context, f *clusterForm, props *views.ClusterForm) error {
-	found, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}, Size: 100})
-	if err != nil {
-		return err
-	}
-	chosen := f.values["snapshot"]
-	if chosen != "" {
-		if f.snapshot, err = s.db.Snapshot(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
-			return err
-		}
-	}
-	listed := false
-	for _, snapshot := range found.Rows {
-		listed = listed || snapshot.Name == chosen
-		props.Snapshots = append(props.Snapshots, seedOption(snapshot))
-	}
-	if f.snapshot.Name != "" && !listed {
-		props.Snapshots = append([]views.Option{seedOption(f.snapshot)}, props.Snapshots...)
-	}
-	return nil
-}
-
-func seedOption(snapshot models.Snapshot) views.Option {
-	return views.Option{Value: snapshot.Name, Label: fmt.Sprintf("%s · %s · %s", snapshot.Name, views.SizeText(snapshot.Bytes), views.MinuteText(snapshot.CreatedAt))}
 }

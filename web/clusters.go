@@ -66,7 +66,7 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 		can, _ := canSnapshot(c)
 		latest := newest[c.Name]
 		props.Rows = append(props.Rows, views.ClusterRow{
-			ID: c.Name, Description: c.Description, Status: string(c.Status), Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
+			ID: c.Name, Description: c.Description, Status: string(c.Status), Notice: c.StatusReason, Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
 			NodeType: c.NodeType, Nodes: len(c.Nodes), Schedule: presentSchedule(c, latest), Newest: latest.CreatedAt, NewestName: latest.Name,
 			UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), CanSnapshot: can, CacheOnly: c.Cached(),
 		})
@@ -100,11 +100,14 @@ func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	props := presentCluster(cluster)
+	if err := s.presentOrigin(ctx, cluster, &props); err != nil {
+		return err
+	}
 	if props.Schedule, err = s.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, map[string]string{"cluster": cluster.Name}); err != nil {
+	if props.Running, active, err = s.currentRuns(ctx, about{cluster: cluster.Name}); err != nil {
 		return err
 	}
 	props.Tab = r.URL.Query().Get("tab")
@@ -137,10 +140,26 @@ func presentCluster(c models.Cluster) views.Cluster {
 		CanReboot: c.Status == models.ClusterAvailable, CanFailOver: c.Status == models.ClusterAvailable && hasReplica(c),
 	}
 	props.CanSnapshot, props.Refusal = canSnapshot(c)
-	if first, found := firstNode(c); found {
+	if props.NeverRan() {
+		props.Nodes, props.NodeCount = nil, 0 // they were wiped; what is left of them are their names and ports
+	} else if first, found := firstNode(c); found {
 		props.Host, props.Port = first.Host, first.Port
 	}
 	return props
+}
+
+// presentOrigin says which snapshot the cluster was restored from, and what has become of that.
+func (s *server) presentOrigin(ctx context.Context, c models.Cluster, props *views.Cluster) error {
+	if c.RestoredFrom == "" {
+		return nil
+	}
+	props.RestoredFrom = c.RestoredFrom
+	snapshot, err := s.db.Snapshot(ctx, c.RestoredFrom)
+	if models.HasCode(err, models.CodeSnapshotNotFound) {
+		return nil
+	}
+	props.SourceExists, props.SourceUsable = err == nil, snapshot.Usable()
+	return err
 }
 
 // fillTab fetches what the chosen tab shows; how many snapshots there are stands on the tab itself.
@@ -157,8 +176,14 @@ func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
 	case "events":
 		var events models.Rows[models.Event]
 		events, err = s.db.ListEvents(ctx, own)
-		props.Events, props.EventCount = presentEvents(events.Rows), events.Total
+		if err == nil {
+			props.EventCount = events.Total
+			props.Events, err = s.presentEvents(ctx, events.Rows)
+		}
 	case "connect":
+		if props.NeverRan() {
+			props.Tab = "nodes"
+		}
 	default:
 		props.Tab = "nodes"
 	}
@@ -170,13 +195,16 @@ func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	return s.askDeleteCluster(w, r, cluster, url.Values{}, nil)
+	// While the boxes and fields are filled in, the page is asked for again with them: the command follows. The name is for the person to type.
+	asked := r.URL.Query()
+	asked.Del("confirm")
+	return s.askDeleteCluster(w, r, cluster, asked, nil)
 }
 
 // askDeleteCluster shows what goes and what stays, and asks for the name.
 func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
-	props := views.DeleteCluster{ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
+	props := views.DeleteCluster{Action: r.URL.Path, ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
 	automatic, err := s.db.AutomaticSnapshots(ctx, cluster.ID)
 	if err != nil {
 		return err
@@ -196,8 +224,10 @@ func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluste
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{
 		"final": form.Get("final"), "final_name": final, "confirm": form.Get("confirm"),
 	}}
-	if form.Get("final") == "" {
+	if form.Get("final") == "" || !props.CanFinal {
 		final = ""
+	} else {
+		final = orPlaceholder(strings.TrimSpace(final), "NAME")
 	}
 	props.AWS = s.aws(r).deleteCluster(awsTargetOf(cluster), final)
 	return s.confirm(w, r, cluster, "Delete", wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -165,16 +164,4 @@ func moveTitle(run models.Run) string {
 		return "Copy " + options.Source + " to " + options.Store
 	}
 	return "Copy " + options.Source + " to " + options.Target
-}
-
-// copiesOf are the runs under way that copy this snapshot to another name; they belong to the page of the copy as well.
-func (s *server) copiesOf(ctx context.Context, name string) ([]views.Run, error) {
-	active, err := s.db.ActiveRuns(ctx)
-	var shown []views.Run
-	for _, run := range active {
-		if options, err := run.ReadOptions(); err == nil && options.Source == name && run.SnapshotName != name {
-			shown = append(shown, presentRun(run, s.clock.Now()))
-		}
-	}
-	return shown, err
 }

@@ -9,7 +9,8 @@ import (
 	"rekindle/views"
 )
 
-var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-time", sorts: map[string]string{"time": "time"}}
+var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-time",
+	sorts: map[string]string{"time": "time", "severity": "severity", "cluster": "cluster"}}
 
 func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
@@ -18,8 +19,11 @@ func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := views.EventList{List: shown, Rows: presentEvents(events), Any: shown.Total > 0 || len(shown.Query) > 0}
-	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
+	props := views.EventList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0}
+	if props.Rows, err = s.presentEvents(ctx, events); err != nil {
+		return err
+	}
+	if props.Clusters, err = s.clusterChoices(ctx, models.Event{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
 	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"))

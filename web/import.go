@@ -37,8 +37,23 @@ func (s *server) importPage(w http.ResponseWriter, r *http.Request) error {
 	return s.askImport(w, r, url.Values{"cluster": {r.URL.Query().Get("cluster")}}, r.URL.Query().Get("from") == "upload", nil)
 }
 
+// importClusters are the clusters of which something can be imported: those that there are or that have left snapshots.
+func (s *server) importClusters(ctx context.Context) ([]views.Option, error) {
+	names, err := s.db.ClusterNames(ctx, models.Snapshot{})
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := s.db.Clusters(ctx)
+	for _, c := range clusters {
+		if !c.Cached() {
+			names = append(names, c.Name)
+		}
+	}
+	return clusterOptions(names, ""), err
+}
+
 func (s *server) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {
-	clusters, err := s.snapshotClusters(r.Context(), "")
+	clusters, err := s.importClusters(r.Context())
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,6 @@ import (
 	"rekindle/views"
 )
 
-// overviewRows is how many clusters the first page shows, the worst first.
-const overviewRows = 50
-
 func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	props := views.Overview{StoreLocation: s.jobs.StoreLocation()}
@@ -34,20 +31,20 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 		props.Clusters = append(props.Clusters, row)
 	}
 	slices.SortStableFunc(props.Clusters, func(a, b views.Protection) int { return badness(b) - badness(a) })
-	props.Total = len(clusters)
-	props.Clusters = props.Clusters[:min(len(props.Clusters), overviewRows)]
 	if props.Counters, err = s.counters(ctx, clusters); err != nil {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, nil); err != nil {
+	if props.Running, active, err = s.currentRuns(ctx, about{}); err != nil {
 		return err
 	}
 	events, err := s.db.ListEvents(ctx, models.List{Size: 8})
 	if err != nil {
 		return err
 	}
-	props.Events = presentEvents(events.Rows)
+	if props.Events, err = s.presentEvents(ctx, events.Rows); err != nil {
+		return err
+	}
 	storage, err := s.db.Storage(ctx)
 	if err != nil {
 		return err
@@ -71,15 +68,22 @@ func (s *server) protection(ctx context.Context, cluster models.Cluster, newest 
 	if err != nil {
 		return views.Protection{}, err
 	}
-	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Newest: schedule.Last, Schedule: schedule, State: views.Protected}
+	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Notice: cluster.StatusReason, Newest: schedule.Last, Schedule: schedule, State: views.Protected}
+	row.CanSnapshot, _ = canSnapshot(cluster)
+	late, err := s.overdue(ctx, cluster, newest)
+	if err != nil {
+		return views.Protection{}, err
+	}
 	switch {
 	case cluster.Cached():
 		row.State = views.CacheOnly
-	case !schedule.Failed.IsZero():
-		row.State, row.Reason = views.LastFailed, schedule.FailedReason
+	case views.NeverRan(row.Status):
+		row.State, row.Schedule = views.NothingInIt, views.Schedule{}
 	case !schedule.Enabled:
 		row.State = views.NoSchedule
-	case overdue(cluster, newest, s.clock.Now()):
+	case !schedule.Failed.IsZero():
+		row.State, row.Reason = views.LastFailed, schedule.FailedReason
+	case late:
 		row.State, row.Reason = views.Overdue, "The last window passed without a snapshot."
 	case row.Newest == nil:
 		row.State = views.FirstPending
@@ -87,25 +91,34 @@ func (s *server) protection(ctx context.Context, cluster models.Cluster, newest 
 	return row, nil
 }
 
-// overdue tells whether the last window has closed without a snapshot since it opened.
-func overdue(cluster models.Cluster, newest models.Snapshot, now time.Time) bool {
+// overdue tells whether the last window of the schedule has closed without a snapshot since it opened.
+func (s *server) overdue(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (bool, error) {
 	switch cluster.Status {
 	case models.ClusterCreating, models.ClusterSnapshotting, models.ClusterDeleting, models.ClusterCreateFailed, models.ClusterRestoreFailed:
-		return false
+		return false, nil
 	}
-	if cluster.ScheduleSince.Sub(cluster.UpdatedAt).Abs() < time.Second {
-		return false // the schedule was changed, and nothing has happened since
+	if !cluster.Backups() {
+		return false, nil
 	}
+	now := s.clock.Now()
 	closed := cluster.SnapshotWindow.Closed(now.Add(-48*time.Hour), now, cluster.Name)
 	if len(closed) == 0 {
-		return false
+		return false, nil
 	}
-	opened := closed[len(closed)-1].Opens
-	return cluster.CreatedAt.Before(opened) && newest.CreatedAt.Before(opened)
+	last := closed[len(closed)-1]
+	if !cluster.CreatedAt.Before(last.Opens) || !newest.CreatedAt.Before(last.Opens) {
+		return false, nil
+	}
+	return s.db.WindowCounted(ctx, cluster, last)
 }
 
+// badness puts the worst first; among equals those that have something to say.
 func badness(p views.Protection) int {
-	return slices.Index([]string{views.CacheOnly, views.Protected, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
+	n := 2 * slices.Index([]string{views.CacheOnly, views.Protected, views.NothingInIt, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
+	if p.Notice != "" {
+		n++
+	}
+	return n
 }
 
 // counters are numbers that lead to the lists they count.

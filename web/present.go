@@ -14,9 +14,6 @@ import (
 
 // This file turns rows of the catalog into what the pages show.
 
-// showEnded is how long a run that has ended stays on top of the pages of what it worked on.
-const showEnded = time.Minute
-
 // The page's names of kinds of runs, where they differ from the catalog's.
 var runKindNames = map[models.RunKind]string{models.RunDelete: "delete-cluster", models.RunDeleteSnapshot: "delete-snapshots"}
 
@@ -98,31 +95,6 @@ func presentRun(run models.Run, now time.Time) views.Run {
 	return v
 }
 
-// currentRuns are the runs that match, under way or just ended, and whether any of them goes on.
-func (s *server) currentRuns(ctx context.Context, equal map[string]string) (shown []views.Run, active bool, err error) {
-	found, err := s.db.ListRuns(ctx, models.List{Equal: equal, Size: 20})
-	if err != nil {
-		return nil, false, err
-	}
-	now := s.clock.Now()
-	for _, run := range found.Rows {
-		if run.Status.Ended() && (run.EndedAt == nil || now.Sub(*run.EndedAt) > showEnded) {
-			continue
-		}
-		active = active || !run.Status.Ended()
-		shown = append(shown, presentRun(run, now))
-	}
-	return shown, active, nil
-}
-
-func presentEvents(events []models.Event) []views.Event {
-	shown := make([]views.Event, len(events))
-	for i, e := range events {
-		shown[i] = views.Event{At: e.At, Severity: string(e.Severity), Cluster: e.ClusterName, Snapshot: e.SnapshotName, Text: e.Message}
-	}
-	return shown
-}
-
 // presentSchedule is a cluster's schedule without what needs the catalog.
 func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Schedule {
 	v := views.Schedule{Enabled: cluster.Backups(), Retention: cluster.RetentionLimit, Start: cluster.SnapshotWindow.Start, Length: cluster.SnapshotWindow.Length}
@@ -132,7 +104,8 @@ func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Sched
 	return v
 }
 
-// schedule adds when the next snapshot is due, and whether the last attempt failed.
+// schedule adds when the next snapshot is due, and whether the last attempt of the schedule failed. What people do by hand says nothing
+// about it, unless it made a newer good snapshot.
 func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
 	v := presentSchedule(cluster, newest)
 	next, planned, err := s.db.NextSnapshot(ctx, cluster)
@@ -146,7 +119,7 @@ func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest mo
 	if newest.Name != "" {
 		since = newest.CreatedAt.Add(1)
 	}
-	last, found, err := s.db.LastRun(ctx, cluster.Name, models.RunSnapshot, since)
+	last, found, err := s.db.LastAutomaticRun(ctx, cluster.Name, since)
 	if err != nil {
 		return v, err
 	}
@@ -239,9 +212,16 @@ func knownKeys(n models.Node) int64 {
 	return n.Keys
 }
 
-// presentSnapshot is a snapshot's row. Living has the names of the clusters there are, running the run of each snapshot's name.
-func presentSnapshot(snapshot models.Snapshot, living map[string]bool, running map[string]views.Run) views.SnapshotRow {
-	v := views.SnapshotRow{Name: snapshot.Name, Cluster: snapshot.ClusterName, ClusterExists: living[snapshot.ClusterName], Source: snapshot.Source,
+// around is what a snapshot's row says besides the snapshot itself, by the names of clusters and snapshots.
+type around struct {
+	living    map[string]bool // clusters there are
+	cancelled map[string]bool // snapshots
+	running   map[string]views.Run
+}
+
+// presentSnapshot is a snapshot's row.
+func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
+	v := views.SnapshotRow{Name: snapshot.Name, Cluster: snapshot.ClusterName, ClusterExists: at.living[snapshot.ClusterName], Source: snapshot.Source,
 		Status: string(snapshot.Status), Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Parts: max(1, snapshot.Shards),
 		CreatedAt: snapshot.CreatedAt, Reason: snapshot.StatusReason, Damaged: snapshot.Damaged()}
 	if snapshot.VerifiedAt != nil {
@@ -250,7 +230,10 @@ func presentSnapshot(snapshot models.Snapshot, living map[string]bool, running m
 	if snapshot.CompletedAt == nil {
 		v.Bytes, v.Stored, v.Keys = -1, -1, -1
 	}
-	if run, found := running[snapshot.Name]; found {
+	if at.cancelled[snapshot.Name] {
+		v.Status = views.Cancelled
+	}
+	if run, found := at.running[snapshot.Name]; found {
 		v.Running = &run
 	}
 	return v
@@ -262,21 +245,23 @@ func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapsh
 	if err != nil {
 		return nil, false, err
 	}
-	living := make(map[string]bool, len(clusters))
+	at := around{living: make(map[string]bool, len(clusters)), running: make(map[string]views.Run)}
 	for _, c := range clusters {
-		living[c.Name] = true
+		at.living[c.Name] = true
+	}
+	if at.cancelled, err = s.db.CancelledSnapshots(ctx); err != nil {
+		return nil, false, err
 	}
 	active, err := s.db.ActiveRuns(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	running := make(map[string]views.Run)
 	for _, run := range active {
-		running[run.SnapshotName] = presentRun(run, s.clock.Now())
+		at.running[run.SnapshotName] = presentRun(run, s.clock.Now())
 	}
 	rows = make([]views.SnapshotRow, len(snapshots))
 	for i, snapshot := range snapshots {
-		rows[i] = presentSnapshot(snapshot, living, running)
+		rows[i] = presentSnapshot(snapshot, at)
 		busy = busy || rows[i].Running != nil
 	}
 	return rows, busy, nil
@@ -293,9 +278,14 @@ func canSnapshot(cluster models.Cluster) (bool, string) {
 	switch cluster.Status {
 	case models.ClusterAvailable:
 		return true, ""
+	case models.ClusterCreateFailed, models.ClusterRestoreFailed:
+		return false, "The cluster never came up and its nodes are gone, so there is nothing to take a snapshot of."
 	case models.ClusterSnapshotting:
 		return false, "A snapshot is being taken. The next one can begin when it is done."
 	case models.ClusterUnreachable:
+		if slices.ContainsFunc(cluster.Nodes, models.Node.InStep) {
+			return true, ""
+		}
 		return false, "The cluster does not answer, so no snapshot can be taken of it now."
 	case models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting:
 		return false, fmt.Sprintf("The cluster is %s. A snapshot can be taken when it is available.", cluster.Status)
@@ -303,6 +293,7 @@ func canSnapshot(cluster models.Cluster) (bool, string) {
 	return false, ""
 }
 
+// gigabyte is what Amazon charges for, by its price list: 2 to the 30th bytes. The sizes on the pages count by 1000; see views.SizeText.
 const gigabyte = 1 << 30
 
 // money writes an amount in the currency of the settings: "$1.32", "EUR 1.32".

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"rekindle/static"
 )
@@ -14,6 +15,7 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	open := func(pattern string, h handler) { mux.Handle(pattern, s.answer(h)) }
 	user := func(pattern string, h handler) { mux.Handle(pattern, s.answer(s.signedIn(h))) }
+	script := func(pattern string, h handler) { mux.Handle(pattern, s.answer(s.signedInOr401(h))) }
 
 	// Without a session.
 	mux.Handle(static.Prefix, static.Handler())
@@ -27,12 +29,16 @@ func (s *server) routes() http.Handler {
 	user("POST /sign-out", s.signOut)
 	user("POST /theme", s.theme)
 	user("GET /{$}", s.overview)
-	user("GET /export.json", s.export)
+	script("GET /export.json", s.export)
 
 	user("GET /clusters", s.clusterList)
 	user("GET /clusters/new", s.createPage)
 	user("POST /clusters/new", s.create)
 	user("POST /clusters/summary", s.createSummary)
+	user("GET /clusters/-/delete", s.deleteClustersPage) // views.DeleteClustersPath
+	user("POST /clusters/-/delete", s.deleteClusters)
+	user("GET /clusters/-/snapshot", s.snapshotClustersPage) // views.SnapshotClustersPath
+	user("POST /clusters/-/snapshot", s.snapshotClusters)
 	user("GET /clusters/{id}", s.clusterPage)
 	user("GET /clusters/{id}/modify", s.modifyPage)
 	user("POST /clusters/{id}/modify", s.modify)
@@ -103,12 +109,33 @@ func (s *server) orInWords(mux *http.ServeMux) http.Handler {
 				w.Header().Set("Allow", answer.header.Get("Allow"))
 				return problem{status: answer.status, text: "This address is answered only for " + answer.header.Get("Allow") + ", not for " + r.Method + "."}
 			case http.StatusNotFound:
+				if to := withoutSlash(mux, r); to != "" {
+					return s.redirect(w, r, to)
+				}
 				return problem{status: answer.status}
 			}
 			own.ServeHTTP(w, r) // a redirect to the same address without dots or double slashes
 			return nil
 		})).ServeHTTP(w, r)
 	})
+}
+
+// withoutSlash is the address without the slash at its end, when there is a page without it: "/clusters/orders/".
+func withoutSlash(mux *http.ServeMux, r *http.Request) string {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return ""
+	}
+	u := *r.URL
+	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
+	asked := r.Clone(r.Context())
+	asked.URL = &u
+	if _, pattern := mux.Handler(asked); u.Path == r.URL.Path || pattern == "" {
+		return ""
+	}
+	if to := localPath(u.RequestURI()); to != "/" {
+		return to
+	}
+	return ""
 }
 
 // muted takes an answer and keeps only its status and header.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 
 var (
 	runsCrumb  = views.Crumb{Text: "Activity", Href: "/runs"}
-	runListing = listing{filters: []string{"kind", "status", "cluster"}, order: "-started", sorts: map[string]string{"started": ""}}
+	runListing = listing{filters: []string{"kind", "status", "cluster"}, order: "-started",
+		sorts: map[string]string{"started": "started", "kind": "kind", "status": "status", "cluster": "cluster"}}
 )
 
 func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
@@ -31,35 +33,27 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	props := views.RunList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0}
-	if props.Clusters, err = s.clusterChoices(ctx, shown.Query.Get("cluster")); err != nil {
+	if props.Clusters, err = s.clusterChoices(ctx, models.Run{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
 	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"))
 	if err != nil {
 		return err
 	}
-	busy := false
-	for _, run := range runs {
-		busy = busy || !run.Status.Ended()
-		props.Rows = append(props.Rows, presentRun(run, s.clock.Now()))
+	if props.Rows, err = s.presentRuns(ctx, runs); err != nil {
+		return err
 	}
+	busy := slices.ContainsFunc(runs, func(run models.Run) bool { return !run.Status.Ended() })
 	at := place{title: "Activity", active: views.NavActivity, follow: busy, aws: s.aws(r).events(target)}
 	return s.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.RunsPage(shell, props)
 	})
 }
 
-// clusterChoices are the clusters there are, for a filter.
-func (s *server) clusterChoices(ctx context.Context, chosen string) ([]views.Option, error) {
-	clusters, err := s.db.Clusters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, len(clusters))
-	for i, c := range clusters {
-		names[i] = c.Name
-	}
-	return clusterOptions(names, chosen), nil
+// clusterChoices are the clusters that occur in rows of a kind, for a filter of the list of those.
+func (s *server) clusterChoices(ctx context.Context, kind any, chosen string) ([]views.Option, error) {
+	names, err := s.db.ClusterNames(ctx, kind)
+	return clusterOptions(names, chosen), err
 }
 
 // findRun reads the run's number from the address.
@@ -77,7 +71,11 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := views.RunDetail{Run: presentRun(run, s.clock.Now()), AskedBy: run.RequestedBy}
+	shown, err := s.presentRuns(ctx, []models.Run{run})
+	if err != nil {
+		return err
+	}
+	props := views.RunDetail{Run: shown[0], AskedBy: run.RequestedBy}
 	if run.RequestedBy == "schedule" || run.RequestedBy == "retention" {
 		props.AskedBy = "the " + run.RequestedBy
 	}
@@ -119,7 +117,7 @@ func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, 
 			own = append(own, e)
 		}
 	}
-	return presentEvents(own), nil
+	return s.presentEvents(ctx, own)
 }
 
 func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {

@@ -81,12 +81,27 @@ func TestFormsOfOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
+func TestASlashTooManyLeadsToThePage(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.get("/clusters/").redirects("/clusters")
+	c.get("/clusters/orders/?tab=events").redirects("/clusters/orders?tab=events")
+	c.get("/clusters/orders/modify/").redirects("/clusters/orders/modify")
+	c.post("/clusters/orders/modify/").is(http.StatusNotFound)
+	for _, address := range []string{"//evil.example/", "/%2fevil.example/", "/clusters/%2f%2fevil.example/"} {
+		if answer := c.get(address); strings.HasPrefix(answer.header.Get("Location"), "//") {
+			t.Errorf("%s leads to %s", address, answer.header.Get("Location"))
+		}
+	}
+}
+
 func TestWhatIsNotThereIsAPageInWords(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	for address, text := range map[string]string{
 		"/nowhere":                    "There is nothing here",
-		"/clusters/":                  "There is nothing here",
+		"/nowhere/":                   "There is nothing here",
 		"/clusters/nobody":            "There is no cluster nobody.",
 		"/clusters/nobody/modify":     "There is no cluster nobody.",
 		"/clusters/nobody/delete":     "There is no cluster nobody.",

@@ -147,6 +147,24 @@ func (s *server) signedIn(h handler) handler {
 	}
 }
 
+// signedInOr401 is for addresses that scripts ask: they get a plain no where a browser would be led to the sign-in page.
+func (s *server) signedInOr401(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := s.identify(r)
+		if err != nil {
+			return err
+		}
+		if v.known {
+			return h(w, r)
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"error": "Sign in first: this address needs the cookie of a session."}` + "\n"))
+		return nil
+	}
+}
+
 func signInAddress(next string) string {
 	if next = localPath(next); next == "/" {
 		return "/sign-in"

@@ -57,7 +57,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
 	}
 	var busy bool
-	if props.Running, busy, err = s.currentRuns(ctx, map[string]string{"kind": string(models.RunRebuild)}); err != nil {
+	if props.Running, busy, err = s.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
 		return err
 	}
 	v := visitOf(r)

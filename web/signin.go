@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -35,7 +34,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name, next := strings.TrimSpace(form.Get("user")), localPath(form.Get("next"))
-	token, err := s.db.SignIn(r.Context(), name, secret.Text(form.Get("password")), addressOf(r), cut(r.UserAgent(), 400))
+	token, err := s.db.SignIn(r.Context(), name, secret.Text(form.Get("password")), s.addressOf(r), cut(r.UserAgent(), 400))
 	if faults, refused := models.AsFaults(err); refused {
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusUnprocessableEntity,
@@ -118,15 +117,6 @@ func plain(w http.ResponseWriter, status int, text string) error {
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(text + "\n"))
 	return nil
-}
-
-// addressOf is where the request comes from. What a proxy says of its client can be made up, so it does not count.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 func cut(s string, n int) string {

@@ -33,6 +33,17 @@ func TestNothingAnswersWithoutASession(t *testing.T) {
 	}
 }
 
+func TestAScriptWithoutASessionGetsAPlainNo(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	answer := c.get("/export.json").is(http.StatusUnauthorized).says(`{"error": "Sign in first`)
+	if got := answer.header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	c.signIn()
+	c.get("/export.json").is(http.StatusOK)
+}
+
 func TestSomeAddressesAnswerWithoutASession(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t)

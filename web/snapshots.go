@@ -1,7 +1,6 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -53,7 +52,7 @@ func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	if props.Rows, busy, err = s.presentSnapshots(ctx, snapshots); err != nil {
 		return err
 	}
-	if props.Clusters, err = s.snapshotClusters(ctx, shown.Query.Get("cluster")); err != nil {
+	if props.Clusters, err = s.clusterChoices(ctx, models.Snapshot{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
 	target, err := s.target(ctx, shown.Query.Get("cluster"), func() (bool, error) { return len(snapshots) == 0 || snapshots[0].Grouped, nil })
@@ -66,57 +65,34 @@ func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// snapshotClusters are the clusters that there are or that have left snapshots, for the filter.
-func (s *server) snapshotClusters(ctx context.Context, chosen string) ([]views.Option, error) {
-	newest, err := s.db.NewestSnapshots(ctx)
-	if err != nil {
-		return nil, err
-	}
-	clusters, err := s.db.Clusters(ctx)
-	if err != nil {
-		return nil, err
-	}
-	names := make([]string, 0, len(newest)+len(clusters))
-	for name := range newest {
-		names = append(names, name)
-	}
-	for _, c := range clusters {
-		if !c.Cached() {
-			names = append(names, c.Name)
-		}
-	}
-	return clusterOptions(names, chosen), nil
-}
-
 func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	snapshot, err := s.db.Snapshot(ctx, r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	props := s.presentSnapshotPage(snapshot, s.aws(r))
+	cancelled, err := s.db.CancelledSnapshots(ctx)
+	if err != nil {
+		return err
+	}
+	props := s.presentSnapshotPage(snapshot, around{cancelled: cancelled}, s.aws(r))
 	if _, err := s.db.Cluster(ctx, snapshot.ClusterName); err == nil {
 		props.ClusterExists = true
 	} else if !models.HasCode(err, models.CodeClusterNotFound) {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, map[string]string{"snapshot": snapshot.Name}); err != nil {
+	if props.Running, active, err = s.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
 	}
-	copies, err := s.copiesOf(ctx, snapshot.Name)
-	if err != nil {
-		return err
-	}
-	props.Running, active = append(props.Running, copies...), active || len(copies) > 0
 	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active}
 	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 
-func (s *server) presentSnapshotPage(snapshot models.Snapshot, aws awsCLI) views.Snapshot {
-	row := presentSnapshot(snapshot, nil, nil)
+func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws awsCLI) views.Snapshot {
+	row := presentSnapshot(snapshot, at)
 	props := views.Snapshot{
-		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: string(snapshot.Status), Reason: snapshot.StatusReason,
+		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: row.Status, Reason: snapshot.StatusReason,
 		Engine: snapshot.Engine, Version: snapshot.EngineVersion, RDBVersion: snapshot.RDBVersion, CreatedAt: snapshot.CreatedAt,
 		Took: took(snapshot), Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
 		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: aws.snapshot(snapshot.Name),

@@ -206,7 +206,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.check(c.db.ReportProgress(t.Context(), run.ID, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	address := fmt.Sprintf("/runs/%d", run.ID)
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
-		c.get(page).says("Reading from replica orders-002", "100 MB of 400 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
+		c.get(page).says("Reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
 	}
 	c.get("/runs").says("25%", "hx-trigger")
 	c.get("/snapshots").says("hx-trigger")
@@ -224,10 +224,10 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.get("/clusters/orders").doesNotSay("Cancelled by admin.")
 
 	done := c.backUp("orders", "second")
-	c.get("/snapshots/second").says("1.0 GB", "4,000,000", "14 s", "dir:/srv/snapshots/orders/second", "Read back and compared")
+	c.get("/snapshots/second").says("1.1 GB", "4,000,000", "14 s", "dir:/srv/snapshots/orders/second", "Read back and compared")
 	found, err := c.db.ListRuns(t.Context(), models.List{Equal: map[string]string{"snapshot": done.Name}})
 	c.check(err)
-	c.get(fmt.Sprintf("/runs/%d", found.Rows[0].ID)).says("1.0 GB in 14 s, from replica orders-002.", "admin", "The manual snapshot second of orders is available.")
+	c.get(fmt.Sprintf("/runs/%d", found.Rows[0].ID)).says("1.1 GB in 14 s, from replica orders-002.", "admin", "The manual snapshot second of orders is available.")
 }
 
 func TestAQueuedRunIsCancelledAtOnce(t *testing.T) {

@@ -23,8 +23,8 @@ func (s *server) takePage(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("cluster") == "" {
 		form.Set("cluster", r.URL.Query().Get("cluster"))
 	}
-	if fromHTMX(r) {
-		form.Del("name") // another cluster was chosen: another name
+	if fromHTMX(r) && r.URL.Query().Get("show") == "" {
+		form.Del("name") // another cluster was chosen: another name; else only the command follows the name
 	}
 	if id := r.PathValue("id"); id != "" {
 		if _, err := s.db.Cluster(r.Context(), id); err != nil {

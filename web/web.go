@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	_ "time/tzdata" // the viewer's zone is known also where the host has no zone files
@@ -48,7 +49,7 @@ type Jobs interface {
 	// Engines lists the server programs that can be launched.
 	Engines(ctx context.Context) ([]models.Engine, error)
 	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
-	BucketURL(bucket string) string
+	BucketURL(bucket, region string) string
 }
 
 // Config is what the console is made of.
@@ -63,6 +64,9 @@ type Config struct {
 	Version   string
 	// SecureCookies marks cookies Secure also when the request itself came without TLS, as behind a proxy.
 	SecureCookies bool
+	// TrustedProxies are where the proxies in front of the console send from. Of requests from there the client is the one that the
+	// header X-Forwarded-For names; of others that header does not count, for anybody can write it.
+	TrustedProxies []netip.Prefix
 	// MaxUpload is the largest import that a browser may send, in bytes; 0: 1 TiB.
 	MaxUpload int64
 	// Account is the account id in the ARNs of the ElastiCache API; "": 123456789012.
@@ -78,6 +82,7 @@ type server struct {
 	version   string
 	secure    bool
 	sessions  *sessionStore
+	proxies   []netip.Prefix
 	maxUpload int64
 	publicURL string // without a slash at its end; "" when nobody said
 	api       http.Handler
@@ -97,7 +102,7 @@ func New(c Config) (http.Handler, error) {
 		}
 		origin = public.Scheme + "://" + public.Host
 	}
-	s := &server{db: c.DB, jobs: c.Jobs, clock: c.Clock, log: c.Logger, version: c.Version,
+	s := &server{db: c.DB, jobs: c.Jobs, clock: c.Clock, log: c.Logger, version: c.Version, proxies: c.TrustedProxies,
 		secure: c.SecureCookies || strings.HasPrefix(origin, "https://")}
 	if s.maxUpload = c.MaxUpload; s.maxUpload <= 0 {
 		s.maxUpload = maxUpload

@@ -109,9 +109,9 @@ func (b *tab) submit(wantPath string) {
 // await waits until an expression holds in the page, also over navigations.
 func (b *tab) await(what, expression string) {
 	b.t.Helper()
-	last := ""
+	last, met := "", false
 	defer func() {
-		if b.t.Failed() {
+		if !met {
 			text, _ := chromedp.Run(b.ctx, chromedp.Text("body"))
 			b.t.Logf("waiting for %s; %s; the page says:\n%.3000s", what, last, text)
 		}
@@ -123,6 +123,7 @@ func (b *tab) await(what, expression string) {
 		}
 		return err == nil && ok
 	})
+	met = true
 }
 
 // awaitText waits until the page, which refreshes itself, shows a text.
@@ -135,15 +136,21 @@ func (b *tab) awaitText(text string) {
 // may scroll sideways. With REKINDLE_SCREENSHOTS the pictures land in that folder for people to look at.
 func (b *tab) inspect(name, path string) {
 	b.t.Helper()
+	b.inspectAfter(name, func() { b.open(path) })
+}
+
+// inspectAfter looks at a page to which more than its address leads, such as a form with its mistakes.
+func (b *tab) inspectAfter(name string, show func()) {
+	b.t.Helper()
 	b.shot++
 	folder := os.Getenv("REKINDLE_SCREENSHOTS")
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1440, 1180, 400} {
 			view := fmt.Sprintf("%02d-%s-%s-%d", b.shot, name, theme, width)
 			b.do(view, chromedp.EmulateViewport(width, 1000),
-				chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.cookie = "theme=%s; path=/"`, theme)),
-				chromedp.Navigate(b.base+path), chromedp.WaitReady("body"))
-			if width == 1440 {
+				chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`document.cookie = "theme=%s; path=/"`, theme)))
+			show()
+			if width != 1180 { // there the tables are as at 1440 or as at 400
 				b.accessible(view)
 			}
 			if wide, err := chromedp.Run(b.ctx, chromedp.Evaluate[int64](`document.documentElement.scrollWidth`)); err != nil || wide > width {
@@ -334,10 +341,29 @@ func TestBrowserTour(t *testing.T) {
 		{"snapshot-delete", "/snapshots/before-the-release/delete"}, {"snapshot-copy", "/snapshots/before-the-release/copy"}, {"snapshot-export", "/snapshots/before-the-release/export"},
 		{"import", "/snapshots/import"}, {"import-upload", "/snapshots/import?from=upload"}, {"copy", "/snapshots/kept"}, {"imported", "/snapshots/back"},
 		{"activity", "/runs"}, {"run", "/runs/1"}, {"events", "/events"}, {"settings", "/settings"},
+		{"cluster-reboot", "/clusters/orders/reboot"}, {"cluster-failover", "/clusters/orders/failover"},
+		{"clusters-delete", "/clusters/-/delete?all=on"}, {"clusters-snapshot", "/clusters/-/snapshot?all=on"},
 		{"not-found", "/clusters/nobody"},
 	} {
 		b.inspect(page[0], page[1])
 	}
+	b.inspectAfter("cluster-new-wrong", func() {
+		b.open("/clusters/new")
+		b.fill("id", "or--ders")
+		b.fill("retention", "99")
+		b.fill("replicas", "many")
+		b.submit("/clusters/new")
+		b.awaitText("3 fields need another look")
+	})
+	b.open("/settings/access-keys")
+	b.fill("description", "For the browser test")
+	b.submit("/settings/access-keys")
+	b.awaitText("For the browser test")
+	b.inspect("access-keys", "/settings/access-keys")
+	s.measure(b)
+	s.commandsFollow(b)
+	s.inspectRunning(b)
+	s.inspectDamage(b)
 
 	// The clock moves to the next window, twice: the automatic snapshot appears, and a day later it has outlived its retention.
 	automatic := func() []models.Snapshot {
@@ -374,6 +400,85 @@ func TestBrowserTour(t *testing.T) {
 	if kept, err := s.db.Snapshot(t.Context(), "before-the-release"); err != nil || kept.Status != models.SnapshotAvailable {
 		t.Errorf("the manual snapshot is %s (%v), want it kept", kept.Status, err)
 	}
+}
+
+// measure checks what no rule of accessibility covers and was wrong once.
+func (s *served) measure(b *tab) {
+	b.t.Helper()
+	b.open("/snapshots")
+	b.await("each date on one line", `[...document.querySelectorAll('tbody time')].every(t => t.getClientRects().length === 1)`)
+	b.do("narrow", chromedp.EmulateViewport(400, 1000))
+	b.open("/clusters/new")
+	b.await("room between a field's help and the next field's label",
+		`document.querySelector('label[for=f-port]').getBoundingClientRect().top - document.querySelector('#h-auth').getBoundingClientRect().bottom >= 12`)
+	b.do("back to wide", chromedp.EmulateViewport(1440, 1000))
+}
+
+// commandsFollow checks that the equivalent commands follow what is filled in.
+func (s *served) commandsFollow(b *tab) {
+	b.t.Helper()
+	b.open("/clusters/orders/snapshot")
+	b.fill("name", "typed-name")
+	b.await("the command to follow the name", `document.querySelector('#equivalent code')?.textContent.includes('--snapshot-name typed-name')`)
+	b.open("/clusters/orders/delete")
+	b.fill("final", "on")
+	b.fill("final_name", "typed-final")
+	b.await("the command to follow the box", `document.querySelector('#equivalent code')?.textContent.includes('--final-snapshot-identifier typed-final')`)
+	b.open("/clusters")
+	b.do("tick two clusters", chromedp.Evaluate[chromedp.Void](`document.querySelectorAll('tbody input[data-select]').forEach((box, i) => { if (i < 2) box.click(); })`))
+	b.await("the number of chosen ones", `document.querySelector('[data-selected]').textContent === '2 selected'`)
+	b.do("ask for their deletion", chromedp.Evaluate[chromedp.Void](`document.querySelector('.selection button.danger').click()`))
+	b.awaitText("delete 2 clusters")
+}
+
+// inspectRunning looks at pages while something is under way: a run that this test claims before the console does, and then cancels.
+func (s *served) inspectRunning(b *tab) {
+	b.t.Helper()
+	ctx := b.t.Context()
+	if _, err := s.db.RequestSnapshot(ctx, "orders-copy-1", "held", false, "admin"); err != nil {
+		b.t.Fatal(err)
+	}
+	run, claimed, err := s.db.ClaimRun(ctx, "browser test", func(r models.Run) bool { return r.SnapshotName == "held" })
+	if err != nil || !claimed {
+		b.t.Fatalf("claim the run: %v, %v", claimed, err)
+	}
+	if err := s.db.ReportProgress(ctx, run.ID, models.Progress{Stage: "Reading from primary orders-copy-1-001", BytesDone: 741e6, BytesTotal: 1229e6}); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, page := range [][2]string{{"running-overview", "/"}, {"running-cluster", "/clusters/orders-copy-1"}, {"running-snapshot", "/snapshots/held"}, {"running-activity", "/runs"}} {
+		b.inspect(page[0], page[1])
+	}
+	if err := s.db.FailSnapshot(ctx, run, models.RunCancelled, "It was cancelled."); err != nil {
+		b.t.Fatal(err)
+	}
+	b.inspect("cancelled", "/snapshots/held")
+}
+
+// inspectDamage spoils a snapshot in the store, restores it, and looks at what became of both.
+func (s *served) inspectDamage(b *tab) {
+	b.t.Helper()
+	parts, err := filepath.Glob(filepath.Join(s.data, "snapshots", "*", "kept", "part-*"))
+	if err != nil || len(parts) != 1 {
+		b.t.Fatalf("the parts of the snapshot kept are %v, %v", parts, err)
+	}
+	whole, err := os.ReadFile(parts[0])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	whole[len(whole)/2] ^= 0xff
+	if err := os.Remove(parts[0]); err != nil { // which may be the same file as another's
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(parts[0], whole, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	b.open("/snapshots/kept/restore")
+	b.fill("id", "unlucky")
+	b.submit("/clusters/unlucky")
+	b.awaitText("Its nodes are gone")
+	b.inspect("restore-failed", "/clusters/unlucky")
+	b.inspect("overview-restore-failed", "/")
+	b.inspect("damaged", "/snapshots/kept")
 }
 
 // moveUntil moves the clock on, ten minutes at a time, until something is the case. It gives the console's ticks a few looks at each step,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -38,6 +39,7 @@ type config struct {
 	stopNodes     bool
 	logJSON       bool
 	adminPassword secret.Text
+	proxies       []netip.Prefix
 	account       string // in ARNs
 	accessKeyID   string // of the first access key of the API
 	accessSecret  secret.Text
@@ -113,6 +115,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	flags.StringVar(&c.nodeAddress, "node-address", "127.0.0.1", "`address` that launched nodes are bound to")
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
+	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
 	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
@@ -142,6 +145,9 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	if (c.accessKeyID == "") != (c.accessSecret == "") {
 		wrong("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable)
 	}
+	if err := readProxies(*proxies, &c.proxies); err != nil {
+		wrong("--trusted-proxy must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
+	}
 	if c.transfers < 1 || c.perHost < 1 {
 		wrong("--transfers and --snapshots-per-host must be at least 1")
 	}
@@ -162,6 +168,30 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 		wrong("--store %v", err)
 	}
 	return c, errors.Join(failures...)
+}
+
+// readProxies reads addresses and networks.
+func readProxies(text string, into *[]netip.Prefix) error {
+	for part := range strings.SplitSeq(text, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		if !strings.Contains(part, "/") {
+			address, err := netip.ParseAddr(part)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen()))
+			continue
+		}
+		prefix, err := netip.ParsePrefix(part)
+		if err != nil {
+			return err
+		}
+		*into = append(*into, prefix.Masked())
+	}
+	return nil
 }
 
 func readPorts(text string, ports *[2]int) bool {

@@ -36,6 +36,8 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"no transfers":                 {args: []string{"--transfers", "0"}, want: "at least 1"},
 		"a public address without URL": {args: []string{"--public-url", "rekindle.example.com"}, want: "--public-url must look like"},
 		"another log format":           {args: []string{"--log-format", "xml"}, want: "text or json"},
+		"proxies":                      {args: []string{"--trusted-proxy", "10.0.0.7, fd00::/8"}, then: func(c config) bool { return len(c.proxies) == 2 && c.proxies[0].String() == "10.0.0.7/32" }},
+		"a proxy by its name":          {args: []string{"--trusted-proxy", "proxy.example.com"}, want: "--trusted-proxy must name addresses"},
 		"an account id":                {env: map[string]string{"REKINDLE_ACCOUNT_ID": "000000000001"}, then: func(c config) bool { return c.account == "000000000001" }},
 		"an account id that is none":   {args: []string{"--account-id", "12"}, want: "--account-id must have 12 digits"},
 		"half an access key":           {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA"}, want: "belong together"},

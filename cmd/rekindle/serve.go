@@ -78,12 +78,12 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 
 	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text(),
 		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
-		Bucket: func(name string) string { return bucketOf(c.store, name) }})
+		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	if err != nil {
 		return err
 	}
 	handler, err := web.New(web.Config{DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
-		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account})
+		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, TrustedProxies: c.proxies})
 	if err != nil {
 		return err
 	}

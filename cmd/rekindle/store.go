@@ -49,17 +49,19 @@ func openStore(ctx context.Context, address string) (store.Store, error) {
 }
 
 // bucketOf is the URL of a bucket that is reached in the way of the snapshot store: at the same endpoint and in the same region. Beside a
-// folder as the store it is reached as the SDK's usual chain says.
-func bucketOf(store, bucket string) string {
+// folder as the store it is reached at Amazon, in the given region.
+func bucketOf(store, bucket, region string) string {
 	address := url.URL{Scheme: "s3", Host: bucket}
 	if own, err := url.Parse(store); err == nil && own.Scheme == "s3" {
 		way := url.Values{}
-		for _, name := range []string{"region", "endpoint", "path_style", "checksums"} {
+		for _, name := range []string{"region", "endpoint", "path_style", "checksums", "part_size"} {
 			if value := own.Query().Get(name); value != "" {
 				way.Set(name, value)
 			}
 		}
 		address.RawQuery = way.Encode()
+	} else {
+		address.RawQuery = url.Values{"region": {region}}.Encode()
 	}
 	return address.String()
 }

@@ -79,12 +79,12 @@ func TestStoreAddressesThatAreRefusedSayWhatToWrite(t *testing.T) {
 func TestBucketsAreReachedInTheWayOfTheStore(t *testing.T) {
 	t.Parallel()
 	for store, want := range map[string]string{
-		"dir:/srv/snapshots":     "s3://exports",
+		"dir:/srv/snapshots":     "s3://exports?region=eu-north-1",
 		"s3://snapshots/console": "s3://exports",
-		"s3://snapshots?region=eu-west-1&storage_class=STANDARD_IA&sse=AES256":                          "s3://exports?region=eu-west-1",
-		"s3://snapshots/p?path_style=true&region=r&endpoint=http://127.0.0.1:9000&checksums=compatible": "s3://exports?checksums=compatible&endpoint=http%3A%2F%2F127.0.0.1%3A9000&path_style=true&region=r",
+		"s3://snapshots?region=eu-west-1&storage_class=STANDARD_IA&sse=AES256":                                          "s3://exports?region=eu-west-1",
+		"s3://snapshots/p?path_style=true&region=r&endpoint=http://127.0.0.1:9000&checksums=compatible&part_size=64MiB": "s3://exports?checksums=compatible&endpoint=http%3A%2F%2F127.0.0.1%3A9000&part_size=64MiB&path_style=true&region=r",
 	} {
-		if got := bucketOf(store, "exports"); got != want {
+		if got := bucketOf(store, "exports", "eu-north-1"); got != want {
 			t.Errorf("beside %s: %s, want %s", store, got, want)
 		} else if err := checkStore(got); err != nil {
 			t.Errorf("%s: %v", got, err)

@@ -58,8 +58,9 @@ type Configuration struct {
 	Replicas       int    `json:"replicas"`        // per shard
 	RetentionLimit int    `json:"retention_limit"` // days; 0: no automatic snapshots
 	SnapshotWindow string `json:"snapshot_window,omitempty"`
-	MaxMemory      int64  `json:"max_memory"`  // bytes per node, 0: no limit
-	UsedMemory     int64  `json:"used_memory"` // bytes, all shards together
+	WindowChosen   *bool  `json:"window_chosen,omitempty"` // false: Rekindle picked the window; absent: not known
+	MaxMemory      int64  `json:"max_memory"`              // bytes per node, 0: no limit
+	UsedMemory     int64  `json:"used_memory"`             // bytes, all shards together
 	AuthEnabled    bool   `json:"auth_enabled"`
 
 	Grouped        *bool           `json:"replication_group,omitempty"` // false: a cache cluster; absent: not known

@@ -21,6 +21,8 @@ var (
 	ErrRefused = errors.New("the RDB cannot be accepted")
 	// ErrBomb: a compressed file that turns into far more than it could.
 	ErrBomb = errors.New("the compressed file grows out of all proportion when it is decompressed")
+	// ErrWindow: a compressed file that can only be decompressed with more memory than anybody has to have for it.
+	ErrWindow = errors.New("the file is compressed with a window of more than 8 MiB")
 )
 
 // CopyPart copies a part as it is stored from this archive into another one (or another snapshot of this one). What arrives is
@@ -120,9 +122,9 @@ type Imported struct {
 const headerPeek = 64 << 10
 
 // ImportPart is WritePart for an RDB from elsewhere, plain or in zstd frames: it trusts nothing. What WritePart lets pass because a
-// node has just sent it is refused: an RDB of a version that is not known, one whose structure is nonsense although its checksum
-// is right, and one in which neither could be judged. Memory is bounded whatever src claims to be; ErrBomb bounds the
-// time. Errors besides WritePart's: ErrRefused, ErrBomb.
+// node has just sent it is refused: an RDB of a version that is not known, one whose structure is nonsense (also within what is packed
+// or compressed, see rdb.Strict) although its checksum is right, and one in which neither could be judged. Memory is bounded whatever src
+// claims to be; ErrBomb bounds the time. Errors besides WritePart's: ErrRefused, ErrBomb, ErrWindow.
 func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
 	var found Imported
 	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a read that blocks comes to an end
@@ -155,7 +157,7 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // what cannot be read here the scanner judges
 	found.Header.Version = version
 	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
-	part, err := a.writePart(ctx, ref, number, "", whole, p, func(sum rdb.Summary) error {
+	part, err := a.writePart(ctx, ref, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
 		found.Unknown, found.Unchecked = !sum.StatsKnown, sum.ChecksumDisabled
 		switch {
 		case sum.Nonsense:
@@ -164,7 +166,7 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 			return fmt.Errorf("%w: %s, and it carries no checksum", ErrRefused, sum.Unknown)
 		}
 		return nil
-	})
+	}})
 	if err != nil {
 		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
 	}
@@ -194,16 +196,22 @@ func (r *plainReader) release() {
 
 func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
 	counted := &counter{r: src}
-	first := make([]byte, len(zstdMagic))
+	first := make([]byte, zstd.HeaderMaxSize)
 	n, err := io.ReadFull(counted, first)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
-	whole := io.MultiReader(bytes.NewReader(first[:n]), counted)
-	if !bytes.Equal(first[:n], zstdMagic) {
+	first = first[:n]
+	whole := io.MultiReader(bytes.NewReader(first), counted)
+	if !bytes.HasPrefix(first, zstdMagic) {
 		return &plainReader{Reader: whole}, nil
 	}
 	found.Compressed = true
+	// The decoder's own error for it is also one for damage.
+	var frame zstd.Header
+	if err := frame.Decode(first); err == nil && frame.WindowSize > maxWindow {
+		return nil, fmt.Errorf("%w: %d bytes", ErrWindow, frame.WindowSize)
+	}
 	decoder, err := zstd.NewReader(whole, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return nil, err
@@ -213,10 +221,9 @@ func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
 
 // A compressed file may grow to the larger of these: plain bytes at all, and times its own length. An RDB of millions of equal
 // values can shrink to a thousandth.
-const (
-	bombFloor = 1 << 30
-	bombRatio = 5000
-)
+const bombRatio = 5000
+
+var bombFloor int64 = 1 << 30 // less in tests
 
 type counter struct {
 	r      io.Reader

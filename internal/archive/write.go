@@ -41,14 +41,14 @@ const windowSize = 1 << 20
 // When the write fails and src is an io.Closer, then src is closed, so that a read that blocks comes to an end and the
 // source is let go at once. Errors wrap what src gave, rdb's errors, the store's, ctx's cause, ErrInvalid or ErrExists.
 func (a *Archive) WritePart(ctx context.Context, ref Ref, number int, slots string, src io.Reader, p *Progress) (Part, error) {
-	part, err := a.writePart(ctx, ref, number, slots, src, p, nil)
+	part, err := a.writePart(ctx, ref, number, slots, src, p, foreign{})
 	if err != nil {
 		return Part{}, fmt.Errorf("write part %d of %s: %w", number, ref, err)
 	}
 	return part, nil
 }
 
-func (a *Archive) writePart(ctx context.Context, ref Ref, number int, slots string, src io.Reader, p *Progress, judge func(rdb.Summary) error) (Part, error) {
+func (a *Archive) writePart(ctx context.Context, ref Ref, number int, slots string, src io.Reader, p *Progress, f foreign) (Part, error) {
 	part := Part{Number: number, Object: PartObject(number), Slots: slots, StartedAt: a.now()}
 	key, err := partKey(ref, part)
 	if err != nil {
@@ -63,7 +63,7 @@ func (a *Archive) writePart(ctx context.Context, ref Ref, number int, slots stri
 	if p == nil {
 		p = new(Progress)
 	}
-	w := writer{src: src, progress: p, plain: newPipe(), stored: newPipe(), plainHash: sha256.New(), storedHash: sha256.New(), judge: judge}
+	w := writer{src: src, progress: p, plain: newPipe(), stored: newPipe(), plainHash: sha256.New(), storedHash: sha256.New(), foreign: f}
 	object, sum, err := w.run(ctx, a.store, key)
 	if err != nil {
 		return Part{}, err
@@ -101,7 +101,13 @@ type writer struct {
 	plain, stored         *pipe
 	plainHash, storedHash hash.Hash
 	storedBytes           int64
-	judge                 func(rdb.Summary) error // what else the caller asks of the RDB; nil: nothing
+	foreign               foreign
+}
+
+// foreign is what else is asked of an RDB that no node has just sent. The zero value asks nothing.
+type foreign struct {
+	scan  []rdb.Option
+	judge func(rdb.Summary) error // nil: no further question
 }
 
 // run moves everything. The store sees the end of its stream only when the scanner has found the RDB whole and the last
@@ -132,10 +138,10 @@ func (w *writer) run(parent context.Context, st store.Store, key string) (store.
 		}
 		w.stored.stop(errStopped)
 	})
-	w.scanner = rdb.NewScanner(readerFunc(func(p []byte) (int, error) { return w.scan(ctx, p) }))
+	w.scanner = rdb.NewScanner(readerFunc(func(p []byte) (int, error) { return w.scan(ctx, p) }), w.foreign.scan...)
 	sum, err := w.scanner.Scan()
-	if err == nil && w.judge != nil {
-		err = w.judge(sum)
+	if err == nil && w.foreign.judge != nil {
+		err = w.foreign.judge(sum)
 	}
 	if err != nil {
 		fail(err)

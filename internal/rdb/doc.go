@@ -9,5 +9,7 @@
 // object types, so one that is not known here costs the statistics ([Summary].StatsKnown), never the backup.
 // What streams by may also be damaged or hostile: memory stays at one buffer whatever lengths it claims.
 //
+// An RDB from elsewhere, which somebody may have made to harm the server that loads it, is scanned with [Strict].
+//
 // The format has no specification: the facts here are those of rdb.h and rdb.c in redis and valkey.
 package rdb

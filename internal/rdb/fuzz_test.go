@@ -33,7 +33,41 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
+// FuzzStrict looks where FuzzScan seldom gets: into a packed value, plain and compressed, with a key behind it. Whatever is in it, it is
+// refused or walked over exactly.
+func FuzzStrict(f *testing.F) {
+	for kind, packed := range map[int][]byte{9: []byte("\x01\x01f\x01\x00v\xff"), 10: ziplist("a", 1), 11: intset(4, 1, 70000), 12: ziplist("a", 1), 13: ziplist("f", "v"),
+		16: listpack("f", 1), 17: listpack("a", 1), 20: listpack("a", 1, "b"), 15: listpack(1, 0, 1, "f", 0, 2, 0, 0, "v", 4)} {
+		f.Add(byte(kind), len(packed), packed)
+	}
+	f.Fuzz(func(t *testing.T, kind byte, size int, packed []byte) {
+		for _, value := range [][]byte{long(packed), lzfString(size, packed), lzfString(len(packed), literally(packed))} {
+			body := join(int(kind), str("k"), value)
+			if kind == 15 {
+				body = join(15, str("k"), 1, str(sixteen), value, 1, 1, 1, 0)
+			}
+			data := seal(join("REDIS0012", body, 2, str("behind"), 1, str("m")))
+			sum, err := rdb.NewScanner(bytes.NewReader(data), rdb.Strict).Scan()
+			again, errAgain := rdb.NewScanner(iotest.OneByteReader(bytes.NewReader(data)), rdb.Strict).Scan()
+			if err != nil || errAgain != nil || sum.StatsKnown != again.StatsKnown || sum.Unknown != again.Unknown {
+				t.Fatalf("%v, %+v; in single bytes %v, %+v", err, sum, errAgain, again)
+			}
+			if !sum.StatsKnown {
+				continue
+			}
+			if lenient, err := rdb.NewScanner(bytes.NewReader(data)).Scan(); err != nil || lenient.Keys != sum.Keys || !lenient.StatsKnown {
+				t.Errorf("strict %+v; else %v, %+v", sum, err, lenient)
+			}
+		}
+	})
+}
+
 func scan(t *testing.T, data []byte) {
+	if sum, err := rdb.NewScanner(bytes.NewReader(data), rdb.Strict).Scan(); err != nil && !known(err) {
+		t.Errorf("strict: %v", err)
+	} else if lenient, errLenient := rdb.NewScanner(bytes.NewReader(data)).Scan(); err == nil && (errLenient != nil || sum.StatsKnown && lenient.Keys != sum.Keys) {
+		t.Errorf("strict: %+v; else %v, %+v", sum, errLenient, lenient)
+	}
 	s := rdb.NewScanner(bytes.NewReader(data))
 	sum, err := s.Scan()
 	if err != nil {

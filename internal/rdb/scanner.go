@@ -75,11 +75,20 @@ type Scanner struct {
 	database int // of the next keys
 	here     int64
 	types    [typeCount]int64
+
+	attached uint16 // what has been said of a key that is still to come: see inOrder
+	claimed  uint64 // keys and expiries that the database is said to have
 }
 
 // NewScanner returns a Scanner over r, from which it reads to the end in large pieces. r may be an
 // io.TeeReader: then the bytes are written on as they are scanned.
-func NewScanner(r io.Reader) *Scanner { return newScanner(r, bufferSize) }
+func NewScanner(r io.Reader, options ...Option) *Scanner {
+	s := newScanner(r, bufferSize)
+	for _, option := range options {
+		option(s)
+	}
+	return s
+}
 
 func newScanner(r io.Reader, size int) *Scanner {
 	s := &Scanner{source: source{r: r, buf: make([]byte, size)}}
@@ -196,8 +205,8 @@ func (s *Scanner) walk() error {
 		if err != nil {
 			return err
 		}
-		if op == opEOF {
-			return nil
+		if err := s.inOrder(op); err != nil || op == opEOF {
+			return err
 		}
 		if op < typeCount && typeNames[op] != "" {
 			err = s.key(op)
@@ -239,9 +248,9 @@ func (s *Scanner) opcode(op byte) error {
 	case opSelectDB:
 		return s.selectDatabase()
 	case opResizeDB:
-		return s.skipCounts(2)
+		return s.sizes()
 	case opSlotInfo: // slot, keys, expires
-		return s.skipCounts(3)
+		return s.slot()
 	case opAux:
 		return s.aux()
 	case opFunction2:
@@ -259,7 +268,7 @@ func (s *Scanner) opcode(op byte) error {
 		return s.skipKeyMeta()
 	}
 	what := fmt.Sprintf("unknown object type or opcode %d", op)
-	return structureError{offset: s.offset() - 1, what: what, unknown: true}
+	return structureError{offset: s.offset() - 1, what: what, unknown: !s.strict || !s.fullyKnown()}
 }
 
 func (s *Scanner) selectDatabase() error {
@@ -267,7 +276,13 @@ func (s *Scanner) selectDatabase() error {
 	if err != nil {
 		return err
 	}
+	if err := s.fits(); err != nil {
+		return err
+	}
 	s.leaveDatabase()
+	if s.strict && n >= maxDatabases { // a server has 16; what more than that is loaded into has been reconfigured
+		return s.corrupt("database number %d", n)
+	}
 	if n > 1<<31 || len(s.summary.DatabaseKeys) >= maxDatabases {
 		return s.corrupt("database number %d, after %d databases", n, len(s.summary.DatabaseKeys))
 	}

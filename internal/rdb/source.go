@@ -50,6 +50,9 @@ type source struct {
 	keysLive atomic.Int64 // progress: keys, brought up to date once per read
 
 	scratch [maxShort]byte // of shortString
+
+	strict bool    // what is compressed or packed has to make sense, too
+	past   *window // of what is decompressed; nil until something is
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }

@@ -84,8 +84,12 @@ func (s *source) skipString() error {
 			if n, err = s.count(); err != nil {
 				return err
 			}
-			if _, err = s.count(); err != nil {
+			size, err := s.count()
+			if err != nil {
 				return err
+			}
+			if s.strict {
+				return s.checkLZF(n, size)
 			}
 		default:
 			return s.corrupt("string encoding %d", n)
@@ -97,6 +101,15 @@ func (s *source) skipString() error {
 		return nil
 	}
 	return s.discard(n)
+}
+
+// checkLZF walks over a compressed string, and finds it able to be decompressed.
+func (s *source) checkLZF(compressed, size uint64) error {
+	z, err := s.newLZF(compressed, size)
+	if err != nil {
+		return err
+	}
+	return z.check()
 }
 
 // skipStrings walks over n strings.
@@ -137,6 +150,9 @@ func (s *source) shortString(limit int) (text []byte, ok bool, err error) {
 		}
 	}
 	if n > uint64(limit) || size > uint64(limit) {
+		if encoded && s.strict {
+			return nil, false, s.checkLZF(n, size)
+		}
 		return nil, false, s.discard(n)
 	}
 	p := s.scratch[:n]
@@ -151,8 +167,10 @@ func (s *source) shortString(limit int) (text []byte, ok bool, err error) {
 		i += c
 	}
 	if encoded {
-		p, ok = expandLZF(p, int(size))
-		return p, ok, nil
+		if p, ok = expandLZF(p, int(size)); !ok && s.strict {
+			err = s.corrupt("a string that cannot be decompressed")
+		}
+		return p, ok, err
 	}
 	return p, true, nil
 }
@@ -167,45 +185,4 @@ func littleEndian(p []byte) int64 {
 	default:
 		return int64(int32(binary.LittleEndian.Uint32(p)))
 	}
-}
-
-// expandLZF undoes the compression of liblzf: a control byte below 32 is followed by that many literals plus
-// one, any other is a reference (3 bits length, 13 bits distance) into what was already written.
-func expandLZF(in []byte, size int) (out []byte, ok bool) {
-	out = make([]byte, 0, size)
-	for i := 0; i < len(in); {
-		control := int(in[i])
-		i++
-		if control < 32 {
-			n := control + 1
-			if i+n > len(in) || len(out)+n > size {
-				return nil, false
-			}
-			out = append(out, in[i:i+n]...)
-			i += n
-			continue
-		}
-		n := control >> 5
-		if n == 7 {
-			if i >= len(in) {
-				return nil, false
-			}
-			n += int(in[i])
-			i++
-		}
-		n += 2
-		if i >= len(in) {
-			return nil, false
-		}
-		from := len(out) - (control&0x1F)<<8 - int(in[i]) - 1
-		i++
-		if from < 0 || len(out)+n > size {
-			return nil, false
-		}
-		for range n { // byte by byte: the reference may overlap what it writes
-			out = append(out, out[from])
-			from++
-		}
-	}
-	return out, len(out) == size
 }

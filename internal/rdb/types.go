@@ -63,6 +63,11 @@ const (
 
 // skipValue walks over the value of a key.
 func (s *Scanner) skipValue(objectType byte) error {
+	if s.strict {
+		if done, err := s.checkPacked(objectType); done || err != nil {
+			return err
+		}
+	}
 	switch objectType {
 	case typeString, typeHashZipmap, typeListZiplist, typeSetIntset, typeZSetZiplist, typeHashZiplist,
 		typeHashListpack, typeZSetListpack, typeSetListpack, typeHashListpackTTLPreGA:
@@ -82,6 +87,9 @@ func (s *Scanner) skipValue(objectType byte) error {
 		}
 	}
 	n, err := s.count()
+	if err == nil && n == 0 && s.strict {
+		err = s.corrupt("a %s of 0 elements", typeNames[objectType])
+	}
 	if err != nil {
 		return err
 	}
@@ -111,12 +119,12 @@ func (s *Scanner) skipElement(objectType byte) error {
 		if err := s.skipString(); err != nil {
 			return err
 		}
-		return s.skipTextScore()
+		return s.textScore()
 	case objectType == typeZSet2:
 		if err := s.skipString(); err != nil {
 			return err
 		}
-		return s.discard(sizeDouble)
+		return s.binaryScore()
 	case objectType == typeListQuicklist2:
 		if _, err := s.count(); err != nil { // packed or plain
 			return err
@@ -133,15 +141,6 @@ func (s *Scanner) skipElement(objectType byte) error {
 		}
 		return s.skipStrings(2)
 	}
-}
-
-// skipTextScore walks over a score as text: one length byte, of which three stand for nan, +inf and -inf.
-func (s *Scanner) skipTextScore() error {
-	n, err := s.byte()
-	if err != nil || n >= 253 {
-		return err
-	}
-	return s.discard(uint64(n))
 }
 
 // skipModule walks over a module's value, or its auxiliary data: an id, then tagged values up to an end tag.
@@ -184,12 +183,26 @@ func (s *Scanner) skipStream(objectType byte) error {
 	if err != nil {
 		return err
 	}
+	empty := true
 	for ; listpacks > 0; listpacks-- {
-		if err := s.skipStrings(2); err != nil { // first id, entries
+		if s.strict {
+			err = s.streamNode()
+		} else {
+			err = s.skipStrings(2) // first id, entries
+		}
+		if err != nil {
 			return err
 		}
+		empty = false
 	}
-	numbers := 3 // length, last id
+	length, err := s.count()
+	if err == nil && s.strict && empty && length > 0 {
+		err = s.corrupt("a stream of %d entries that has none", length)
+	}
+	if err != nil {
+		return err
+	}
+	numbers := 2 // last id
 	if objectType >= typeStreamListpacks2 {
 		numbers += 5 // first id, greatest deleted id, entries ever added
 	}

@@ -52,6 +52,8 @@ func (n *node) start(t *testing.T) string {
 			case "INFO":
 				info := "server_name:valkey\r\nvalkey_version:9.1.2\r\nrole:slave\r\n"
 				_, _ = fmt.Fprintf(nc, "$%d\r\n%s\r\n", len(info), info)
+			case "CONFIG":
+				_, _ = io.WriteString(nc, "-NOPERM this user has no permissions to run the 'config|get' command\r\n")
 			case "REPLCONF":
 				_, _ = io.WriteString(nc, "-ERR Unrecognized REPLCONF option: "+args[1]+"\r\n")
 			case "PSYNC":
@@ -133,13 +135,16 @@ func TestTellsTheNodeWhatItIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := s.Origin().ReplTimeout; got != time.Minute {
+		t.Errorf("of a node that does not tell, repl-timeout is %s", got)
+	}
 	s.Close()
 	close(n.heard)
 	var all []string
 	for args := range n.heard {
 		all = append(all, strings.Join(args, " "))
 	}
-	want := "INFO server|INFO replication|INFO memory|INFO keyspace|REPLCONF version 9.1.2|" +
+	want := "INFO server|INFO replication|INFO memory|INFO keyspace|CONFIG GET repl-timeout|REPLCONF version 9.1.2|" +
 		"REPLCONF capa eof capa psync2|REPLCONF rdb-only 1|PSYNC ? -1"
 	if got := strings.Join(all, "|"); got != want {
 		t.Errorf("got %s", got)

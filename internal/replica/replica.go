@@ -17,6 +17,7 @@ import (
 const (
 	defaultStartTimeout = 120 * time.Second
 	defaultIdleTimeout  = 60 * time.Second
+	defaultReplTimeout  = 60 * time.Second // the node's own default
 )
 
 // Source is the node to read from.
@@ -34,6 +35,9 @@ type Options struct {
 	// IdleTimeout is how long the node may stay silent after that (default 60 s). A node that prepares its RDB on
 	// disk sends a sign of life every second meanwhile.
 	IdleTimeout time.Duration
+	// OnStall is called, once at most and from a goroutine of its own, when whoever reads the stream has not done so for three quarters
+	// of the node's repl-timeout: the connection is closed then, before the node does so. It gets an error that wraps [ErrStalled].
+	OnStall func(error)
 }
 
 // Origin says where the data comes from.
@@ -46,6 +50,8 @@ type Origin struct {
 	Keys          int64  // in all databases, from INFO just before
 	UsedMemory    int64  // bytes, from INFO just before
 	Length        int64  // bytes of the RDB; -1: the node marks the end instead
+
+	ReplTimeout time.Duration // after so long without a read the node cuts us off; 60 s when it does not tell
 }
 
 // Open starts a full synchronisation and returns when the node is about to send its RDB. ctx is for the Stream's
@@ -89,6 +95,7 @@ func open(ctx context.Context, src Source, o Options) (*Stream, error) {
 		s.Close()
 		return nil, err
 	}
+	s.watch(o.OnStall)
 	return s, nil
 }
 
@@ -102,6 +109,9 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 	o.Engine, o.Version = info.Engine()
 	if info["role"] == "slave" {
 		o.Role = "replica"
+	}
+	if o.ReplTimeout, err = replTimeout(ctx, c); err != nil {
+		return Origin{}, err
 	}
 	for _, words := range [][]string{
 		// Valkey 9 writes for an old version unless the replica says its own; and then fails on newer data.
@@ -120,6 +130,20 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 		}
 	}
 	return o, nil
+}
+
+// replTimeout asks for the node's repl-timeout, which it need not tell.
+func replTimeout(ctx context.Context, c *resp.Conn) (time.Duration, error) {
+	v, err := c.Do(ctx, "CONFIG", "GET", "repl-timeout")
+	if _, isReply := errors.AsType[resp.Error](err); err != nil && !isReply {
+		return 0, err
+	}
+	if pair := v.Strings(); len(pair) == 2 {
+		if seconds, err := strconv.Atoi(pair[1]); err == nil && seconds > 0 {
+			return time.Duration(seconds) * time.Second, nil
+		}
+	}
+	return defaultReplTimeout, nil
 }
 
 // begin reads the answers to PSYNC up to the RDB's first byte: "+FULLRESYNC <id> <offset>", then "$EOF:<mark>"

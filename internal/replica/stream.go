@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -39,6 +40,10 @@ type Stream struct {
 	small []byte // read but not given out yet, for callers with small buffers
 	buf   []byte // what small points into
 	err   error
+
+	limit   time.Duration // how long nobody may read
+	timer   *time.Timer   // runs out when nobody has
+	stalled atomic.Bool
 }
 
 func newStream(ctx context.Context, c *resp.Conn, idle time.Duration) *Stream {
@@ -48,12 +53,24 @@ func newStream(ctx context.Context, c *resp.Conn, idle time.Duration) *Stream {
 	return s
 }
 
+// watch begins to watch over the reader: whoever takes the bytes must not stall longer than the node bears.
+func (s *Stream) watch(onStall func(error)) {
+	s.limit = s.origin.ReplTimeout * 3 / 4
+	s.timer = time.AfterFunc(s.limit, func() {
+		s.stalled.Store(true)
+		s.conn.Close()
+		if onStall != nil {
+			onStall(s.failure(net.ErrClosed))
+		}
+	})
+}
+
 // Origin says where the data comes from.
 func (s *Stream) Origin() Origin { return s.origin }
 
 // Read gives the next bytes of the RDB. io.EOF comes only when the RDB is complete. Otherwise errors wrap
-// io.ErrUnexpectedEOF (the node closed the connection), os.ErrDeadlineExceeded (it fell silent), the cause of
-// Open's ctx, or a network error.
+// io.ErrUnexpectedEOF (the node closed the connection), os.ErrDeadlineExceeded (it fell silent), [ErrStalled] (too long
+// since the last Read), the cause of Open's ctx, or a network error.
 func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -92,6 +109,7 @@ func (s *Stream) next(p []byte) (n int) {
 		s.err = fmt.Errorf("the RDB broke off after %d bytes: %w", s.total, s.failure(s.err))
 	}
 	if s.err != nil {
+		s.timer.Stop()
 		s.conn.Close() // what a node sends behind its RDB is not wanted
 	}
 	return n
@@ -132,6 +150,8 @@ func (s *Stream) nextToMark(p []byte) (int, error) {
 
 // read takes what the protocol reader has buffered, then reads from the connection.
 func (s *Stream) read(p []byte) (int, error) {
+	s.timer.Stop() // the node has the word
+	defer s.timer.Reset(s.limit)
 	if s.conn.Reader().Buffered() > 0 {
 		return s.conn.Reader().Read(p)
 	}
@@ -141,6 +161,8 @@ func (s *Stream) read(p []byte) (int, error) {
 // failure says why a read failed.
 func (s *Stream) failure(err error) error {
 	switch {
+	case s.stalled.Load():
+		return fmt.Errorf("nothing was taken of the data for %s, and the node waits for %s: %w", s.limit, s.origin.ReplTimeout, ErrStalled)
 	case s.ctx.Err() != nil:
 		return context.Cause(s.ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -159,5 +181,8 @@ func (s *Stream) failure(err error) error {
 // called at any time and more than once.
 func (s *Stream) Close() error {
 	s.stop()
+	if s.timer != nil { // nil: it has not begun
+		s.timer.Stop()
+	}
 	return s.conn.Close()
 }

@@ -97,6 +97,17 @@ type Store interface {
 
 	// Location names the store as the --store flag does: "dir:/var/lib/rekindle/store".
 	Location() string
+
+	// Place says where objects really go, by which two stores can be told apart, which Location does not: of a bucket it has
+	// the endpoint, of a folder the path without symbolic links. See Within.
+	Place() string
+}
+
+// Within says whether everything that inner holds lies in outer, or would: inner is the same place, or one below it. What goes by two
+// names that nothing shows to be one (two host names of a server) is not found out.
+func Within(inner, outer Store) bool {
+	in, out := inner.Place(), strings.TrimSuffix(outer.Place(), "/")
+	return in == out || strings.HasPrefix(in, out+"/")
 }
 
 // Limits of a key, in bytes: what file systems (an element) and S3 (all of it, with room for a prefix) can bear.

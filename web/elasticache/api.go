@@ -13,6 +13,7 @@ package elasticache
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -47,7 +48,8 @@ type Jobs interface {
 	// Wake says that runs were queued: look now.
 	Wake()
 	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
-	BucketURL(bucket string) string
+	// When that is none, the region is what there is to go by.
+	BucketURL(bucket, region string) string
 }
 
 // Config is what the API is made of.
@@ -80,6 +82,7 @@ type call struct {
 	account string
 	request string // its number
 
+	agent      string // what the client says it is
 	invocation string // the client's number of it, the same for each attempt; "" when it gives none
 }
 
@@ -125,11 +128,11 @@ func requestID() string {
 
 func (a *api) answer(r *http.Request, c *call) (any, error) {
 	ctx := r.Context()
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
-	if err != nil {
-		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
-	} else if len(body) > maxForm {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxForm))
+	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		return nil, fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is longer than 1 MiB."}
+	} else if err != nil {
+		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
 	}
 	// Whoever is not known learns nothing but that.
 	identity, err := a.prove(r, body, c)
@@ -138,7 +141,7 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, fault{http.StatusNotFound, "MalformedQueryString", "The request's form cannot be read: it must be application/x-www-form-urlencoded."}
+		return nil, fault{http.StatusNotFound, "MalformedQueryString", "The request's form cannot be read: it must be application/x-www-form-urlencoded, with not too many parameters."}
 	}
 	c.params, c.action, c.region = params{values: form}, form.Get("Action"), identity.Region
 	if c.action == "" {
@@ -182,7 +185,7 @@ func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, erro
 
 // admit refuses what may be a copy of a request that was seen before.
 func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identity, c *call, do action) error {
-	c.invocation = r.Header.Get("Amz-Sdk-Invocation-Id")
+	c.agent, c.invocation = r.UserAgent(), r.Header.Get("Amz-Sdk-Invocation-Id")
 	attempt := r.Header.Get("Amz-Sdk-Request")
 	if len(c.invocation) > maxHeader || len(attempt) > maxHeader {
 		return fault{http.StatusBadRequest, codeInvalidValue, "The header Amz-Sdk-Invocation-Id or Amz-Sdk-Request is too long."}

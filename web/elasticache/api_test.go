@@ -48,8 +48,10 @@ type bench struct {
 
 type quietJobs struct{ woken atomic.Int64 }
 
-func (j *quietJobs) Wake()                        { j.woken.Add(1) }
-func (*quietJobs) BucketURL(bucket string) string { return "s3://" + bucket + "?region=eu-central-1" }
+func (j *quietJobs) Wake() { j.woken.Add(1) }
+func (*quietJobs) BucketURL(bucket, region string) string {
+	return "s3://" + bucket + "?region=" + region
+}
 
 // host is where nodes would run.
 type host struct{ next atomic.Int64 }
@@ -162,6 +164,16 @@ func (b *bench) launch(spec models.ClusterSpec) {
 	}
 	must(b.db.CreateCluster(b.t.Context(), spec))(b.t)
 	b.settle()
+}
+
+// see notes that every node of a cluster answers, as the supervisor does.
+func (b *bench) see(cluster string) {
+	b.t.Helper()
+	now := b.db.Now()
+	for _, n := range must(b.db.Cluster(b.t.Context(), cluster))(b.t).Nodes {
+		n.State, n.SeenAt = "available", &now
+		b.check(b.db.NodeSeen(b.t.Context(), n))
+	}
 }
 
 // send posts a form that is signed by hand, with what change makes of the request, and returns the answer.

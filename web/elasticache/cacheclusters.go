@@ -66,12 +66,26 @@ type (
 // clientPage is what ElastiCache's own answers name for clients of its engines.
 const clientPage = "https://console.aws.amazon.com/elasticache/home#client-download:"
 
-// clusterStatus is the status of a cache cluster in ElastiCache's words; "unreachable" and "create-failed" are Rekindle's own.
+// clusterStatus is the status of a cache cluster in ElastiCache's words; "create-failed" is Rekindle's own.
 func clusterStatus(c models.Cluster) string {
-	if c.Status == models.ClusterRebooting {
+	switch c.Status {
+	case models.ClusterRebooting:
 		return "rebooting cluster nodes"
+	case models.ClusterUnreachable:
+		return string(models.ClusterAvailable)
 	}
 	return string(c.Status)
+}
+
+// nodeStatus is the status of one node: one that comes or goes while the others stay has its own.
+func nodeStatus(c models.Cluster, n models.Node) string {
+	switch {
+	case c.Status == models.ClusterModifying && n.State == models.NodeDeleting:
+		return string(models.ClusterDeleting)
+	case c.Status == models.ClusterModifying && n.SeenAt == nil:
+		return string(models.ClusterCreating)
+	}
+	return clusterStatus(c)
 }
 
 func numbered(n int) string { return fmt.Sprintf("%04d", n) }
@@ -96,7 +110,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 	}
 	v := cacheCluster{
 		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.NodeType, Engine: m.Engine, EngineVersion: m.EngineVersion,
-		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), PreferredAvailabilityZone: c.zone(attributes, 0), CacheClusterCreateTime: at(m.CreatedAt),
+		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), CacheClusterCreateTime: at(m.CreatedAt),
 		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: group, ParameterApplyStatus: parameterStatus(m)},
 		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
 		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "",
@@ -108,12 +122,18 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		i := slices.IndexFunc(m.Nodes, func(n models.Node) bool { return n.Name == member.Name })
 		nodes = m.Nodes[i : i+1]
 		v.CacheClusterId, v.ReplicationGroupId, v.NumCacheNodes = member.Name, m.Name, 1
-		v.ARN, v.PreferredAvailabilityZone, v.CacheClusterCreateTime = c.arn(models.ResourceCluster+":"+member.Name), c.zone(attributes, i), at(member.CreatedAt)
+		v.ARN, v.PreferredAvailabilityZone, v.CacheClusterCreateTime = c.arn(models.ResourceCluster+":"+member.Name), c.zone(member.Zone), at(member.CreatedAt)
+		v.CacheClusterStatus = nodeStatus(m, *member)
 		if member.Name != m.SnapshottingNode() {
 			v.SnapshotRetentionLimit = 0 // ElastiCache shows it at the member that serves the snapshots
 		}
 	case len(m.Nodes) > 1 && attributes.CrossZone:
 		v.PreferredAvailabilityZone = "Multiple"
+	default:
+		v.PreferredAvailabilityZone = c.zone("")
+		if len(m.Nodes) > 0 {
+			v.PreferredAvailabilityZone = c.zone(m.Nodes[0].Zone)
+		}
 	}
 	if m.Password != "" {
 		v.AuthTokenLastModifiedDate = at(m.CreatedAt)
@@ -137,16 +157,16 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		}
 	}
 	if show, _ := c.flag("ShowCacheNodeInfo"); show {
-		v.CacheNodes = presentNodes(c, m, attributes, nodes)
+		v.CacheNodes = presentNodes(c, m, nodes)
 	}
 	return v
 }
 
-func presentNodes(c *call, m models.Cluster, attributes models.Attributes, nodes []models.Node) *cacheNodes {
+func presentNodes(c *call, m models.Cluster, nodes []models.Node) *cacheNodes {
 	shown := &cacheNodes{}
 	for i, n := range nodes {
-		node := cacheNode{CacheNodeId: numbered(i + 1), CacheNodeStatus: clusterStatus(m), CacheNodeCreateTime: at(n.CreatedAt), ParameterGroupStatus: parameterStatus(m),
-			CustomerAvailabilityZone: c.zone(attributes, slices.IndexFunc(m.Nodes, func(o models.Node) bool { return o.ID == n.ID }))}
+		node := cacheNode{CacheNodeId: numbered(i + 1), CacheNodeStatus: nodeStatus(m, n), CacheNodeCreateTime: at(n.CreatedAt), ParameterGroupStatus: parameterStatus(m),
+			CustomerAvailabilityZone: c.zone(n.Zone)}
 		if m.Status != models.ClusterCreating {
 			node.Endpoint = &endpoint{n.Host, n.Port}
 		}
@@ -231,14 +251,14 @@ func (a *api) showCacheCluster(ctx context.Context, c *call) (any, error) {
 }
 
 func (a *api) createCacheCluster(ctx context.Context, c *call) error {
+	if group := c.id("ReplicationGroupId"); group != "" {
+		return a.addMember(ctx, c, group)
+	}
 	spec, err := a.createSpec(ctx, c)
 	if err != nil {
 		return err
 	}
 	spec.Name, spec.CacheCluster = c.requiredID("CacheClusterId"), true
-	if group := c.text("ReplicationGroupId"); group != "" {
-		c.mistake(models.CodeCombination, "A replica is added by IncreaseReplicaCount of the replication group %.40s, which names it.", group)
-	}
 	if n, given := c.number("NumCacheNodes"); given {
 		if spec.CacheNodes = n; n < 1 {
 			c.mistake(models.CodeInvalid, "NumCacheNodes must be at least 1, not %d.", n)
@@ -249,14 +269,39 @@ func (a *api) createCacheCluster(ctx context.Context, c *call) error {
 			c.mistake(models.CodeCombination, "PreferredAvailabilityZones names %d zones for %d nodes. Name one for each node.", len(zones), max(spec.CacheNodes, 1))
 		}
 	}
-	switch mode := c.text("AZMode"); mode {
-	case "", "single-az":
-	case "cross-az":
-		spec.Attributes.CrossZone = true
-	default:
+	spec.Attributes.CrossZone = c.crossZone()
+	return aboutCluster(a.create(ctx, c, spec))
+}
+
+// crossZone reads AZMode.
+func (c *call) crossZone() bool {
+	mode := c.text("AZMode")
+	if mode != "" && mode != "single-az" && mode != "cross-az" {
 		c.mistake(models.CodeInvalid, "AZMode must be single-az or cross-az, not %.40q.", mode)
 	}
-	return aboutCluster(a.create(ctx, c, spec))
+	return mode == "cross-az"
+}
+
+// addMember adds a replica to a replication group: a cache cluster that is created as its member.
+func (a *api) addMember(ctx context.Context, c *call, id string) error {
+	spec := models.ModifySpec{Add: c.requiredID("CacheClusterId"), RequestedBy: c.key.KeyID}
+	if zone := c.text("PreferredAvailabilityZone"); zone != "" {
+		spec.Zones = []string{zone}
+	}
+	if n, given := c.number("NumCacheNodes"); given && n != 1 {
+		c.mistake(models.CodeCombination, "A member of a replication group has one node, not %d.", n)
+	}
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	if _, err := a.DB.Group(ctx, id); err != nil {
+		return err
+	}
+	_, err := a.DB.ModifyCluster(ctx, id, spec)
+	if models.HasCode(err, models.CodeClusterExists) {
+		return aboutCluster(err)
+	}
+	return err
 }
 
 func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
@@ -274,14 +319,16 @@ func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
 			c.mistake(models.CodeCombination, "%s is a member of the replication group %s: change the node type there, for all its nodes.", member.Name, cluster.Name)
 		}
 		if spec.Retention != nil && *spec.Retention > 0 {
-			spec.Attributes.SnapshottingNode = member.Name // as in ElastiCache, where a member's retention makes it the one that serves
+			// As in ElastiCache, where a member's retention makes it the one that serves.
+			c.changeAttributes(&spec, func(is *models.Attributes) { is.SnapshottingNode = member.Name })
 		}
 	}
 	if n, given := c.number("NumCacheNodes"); given && n != nodes {
 		c.mistake(models.CodeCombination, "The number of nodes of a cache cluster cannot be changed. %s has %s.", cluster.Name, plural(nodes, "node"))
 	}
 	if mode := c.text("AZMode"); mode != "" {
-		spec.Attributes.CrossZone = mode == "cross-az"
+		cross := c.crossZone()
+		c.changeAttributes(&spec, func(is *models.Attributes) { is.CrossZone = cross })
 	}
 	c.notOffered("CacheNodeIdsToRemove")
 	c.notOffered("NewAvailabilityZones")

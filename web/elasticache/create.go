@@ -3,6 +3,7 @@ package elasticache
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"rekindle/internal/secret"
@@ -95,7 +96,8 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 	}
 	spec.Retention, _ = c.number("SnapshotRetentionLimit")
 	spec.Window = c.window()
-	spec.Attributes = c.attributes(models.Attributes{SubnetGroup: c.id("CacheSubnetGroupName")})
+	spec.Attributes.SubnetGroup = c.id("CacheSubnetGroupName")
+	c.readAttributes()(&spec.Attributes)
 	if zone := c.text("PreferredAvailabilityZone"); zone != "" {
 		spec.Attributes.Zones = []string{zone}
 	}
@@ -124,32 +126,51 @@ func (c *call) window() models.Window {
 	return window
 }
 
-// attributes reads what is kept and given back, over what there is.
-func (c *call) attributes(is models.Attributes) models.Attributes {
-	if window := c.id("PreferredMaintenanceWindow"); window != "" {
-		is.MaintenanceWindow = window
+// changeAttributes adds a change of the attributes to those that are there, all to be carried out together.
+func (c *call) changeAttributes(spec *models.ModifySpec, change func(*models.Attributes)) {
+	before := spec.Attributes
+	spec.Attributes = func(is *models.Attributes) {
+		if before != nil {
+			before(is)
+		}
+		change(is)
 	}
-	if groups := c.list("SecurityGroupIds"); len(groups) > 0 {
-		is.SecurityGroups = groups
-	}
-	if topic := c.text("NotificationTopicArn"); topic != "" {
-		is.Topic = topic
-	}
-	switch status := c.id("NotificationTopicStatus"); status {
-	case "":
-	case "active", "inactive":
-		is.TopicOff = status == "inactive"
-	default:
+}
+
+// readAttributes reads what is kept and given back, as a change of what there is.
+func (c *call) readAttributes() func(is *models.Attributes) {
+	window, groups, topic, discovery := c.id("PreferredMaintenanceWindow"), c.list("SecurityGroupIds"), c.text("NotificationTopicArn"), c.text("IpDiscovery")
+	status := c.id("NotificationTopicStatus")
+	if status != "" && status != "active" && status != "inactive" {
 		c.mistake(models.CodeInvalid, "NotificationTopicStatus must be active or inactive, not %.40q.", status)
 	}
-	if on, given := c.flag("AutoMinorVersionUpgrade"); given {
-		is.NoMinorUpgrades = !on
+	upgrades, given := c.flag("AutoMinorVersionUpgrade")
+	return func(is *models.Attributes) {
+		if window != "" {
+			is.MaintenanceWindow = window
+		}
+		if len(groups) > 0 {
+			is.SecurityGroups = groups
+		}
+		if topic != "" {
+			is.Topic = topic
+		}
+		if status != "" {
+			is.TopicOff = status == "inactive"
+		}
+		if given {
+			is.NoMinorUpgrades = !upgrades
+		}
+		if discovery != "" {
+			is.IPDiscovery = discovery
+		}
 	}
-	if discovery := c.text("IpDiscovery"); discovery != "" {
-		is.IPDiscovery = discovery
-	}
-	return is
 }
+
+// bucketPattern is what names of buckets look like.
+//
+// Source: Amazon S3 user guide, "Bucket naming rules".
+var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
 func (a *api) sources(c *call) []string {
@@ -162,11 +183,11 @@ func (a *api) sources(c *call) []string {
 			}
 		}
 		bucket, key, named := strings.Cut(path, "/")
-		if !ok || !named || bucket == "" || key == "" || strings.ContainsAny(arn, "?#,") {
+		if !ok || !named || !bucketPattern.MatchString(bucket) || key == "" || strings.ContainsAny(arn, "?#,") {
 			c.mistake(models.CodeInvalid, "A snapshot's ARN must look like arn:aws:s3:::bucket/folder/dump.rdb, not %.200q.", arn)
 			continue
 		}
-		sources = append(sources, inBucket(a.Jobs.BucketURL(bucket), key))
+		sources = append(sources, inBucket(a.Jobs.BucketURL(bucket, c.region), key))
 	}
 	return sources
 }
@@ -182,8 +203,8 @@ func inBucket(bucket, key string) string {
 
 // modifySpec reads what is to change of a cluster.
 func (a *api) modifySpec(c *call, is models.Cluster) models.ModifySpec {
-	attributes := c.attributes(is.Described())
-	spec := models.ModifySpec{Attributes: &attributes, RequestedBy: c.key.KeyID}
+	spec := models.ModifySpec{RequestedBy: c.key.KeyID}
+	c.changeAttributes(&spec, c.readAttributes())
 	c.refuseUnkeepable()
 	c.flag("ApplyImmediately") // everything is
 	if text := c.text("CacheNodeType"); text != "" {
@@ -198,7 +219,7 @@ func (a *api) modifySpec(c *call, is models.Cluster) models.ModifySpec {
 	if window := c.window(); !window.IsZero() {
 		spec.Window = &window
 	}
-	if c.values.Get("AuthToken") != "" || c.text("AuthTokenUpdateStrategy") != "" {
+	if token := c.values.Get("AuthToken"); token != "" && token != is.Password.Reveal() || c.text("AuthTokenUpdateStrategy") == "DELETE" {
 		c.mistake(models.CodeCombination, "The password of a cluster cannot be changed. Restore a snapshot into a new cluster with another one.")
 	}
 	if engine := c.id("Engine"); engine != "" && engine != is.Engine {

@@ -65,6 +65,14 @@ func (a *api) describeEvents(ctx context.Context, c *call) (any, error) {
 		from = oldest
 	}
 	filter.From, filter.To = from, to
+	if filter.SourceType == models.SourceCluster && filter.Source != "" { // what happens to a member is told of its group
+		cluster, member, err := a.DB.CacheCluster(ctx, filter.Source)
+		if err == nil && member != nil {
+			filter.Source, filter.SourceType = cluster.Name, models.SourceGroup
+		} else if err != nil && !models.HasCode(err, models.CodeClusterNotFound) {
+			return nil, err
+		}
+	}
 	limit := c.limit(maxRecords)
 	var after uint64
 	if text := c.after(); text != "" {

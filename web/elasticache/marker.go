@@ -34,13 +34,18 @@ func (c *call) after() string {
 		return ""
 	}
 	last, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(last) == 0 {
+	name, ours := strings.CutPrefix(string(last), markerPrefix)
+	if err != nil || !ours || name == "" {
 		c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
 	}
-	return string(last)
+	return name
 }
 
-func marker(last string) string { return base64.RawURLEncoding.EncodeToString([]byte(last)) }
+const markerPrefix = "after "
+
+func marker(last string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(markerPrefix + last))
+}
 
 // page cuts one page out of all things, which it sorts by their keys.
 func page[T any](c *call, all []T, key func(T) string) (shown []T, next string, err error) {

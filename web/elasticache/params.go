@@ -57,6 +57,7 @@ func (p *params) number(name string) (int, bool) {
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		p.mistake(models.CodeInvalid, "The parameter %s must be a whole number, not %.40q.", name, text)
+		return 0, false
 	}
 	return n, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rekindle/models"
 )
@@ -65,13 +66,16 @@ const (
 	nodeID  = "0001"
 )
 
-// groupStatus is the status of a replication group in ElastiCache's words; "unreachable" is Rekindle's own.
+// groupStatus is the status of a replication group in ElastiCache's words. One whose primary does not answer is available to ElastiCache; its
+// node group says unreachable, which is Rekindle's own word.
 func groupStatus(c models.Cluster) string {
 	switch c.Status {
 	case models.ClusterRestoreFailed:
 		return string(models.ClusterCreateFailed)
 	case models.ClusterRebooting:
 		return string(models.ClusterModifying)
+	case models.ClusterUnreachable:
+		return string(models.ClusterAvailable)
 	}
 	return string(c.Status)
 }
@@ -83,10 +87,10 @@ func onOff(on bool) string {
 	return "disabled"
 }
 
-// zone is the availability zone of the n-th node: the one that was asked for, else the first of the region.
-func (c *call) zone(attributes models.Attributes, n int) string {
-	if n < len(attributes.Zones) {
-		return attributes.Zones[n]
+// zone is an availability zone: the one that was asked for, else the first of the region.
+func (c *call) zone(asked string) string {
+	if asked != "" {
+		return asked
 	}
 	return c.region + "a"
 }
@@ -107,10 +111,13 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 		g.SnapshottingClusterId = m.SnapshottingNode()
 	}
 	group := nodeGroup{NodeGroupId: groupID, Status: groupStatus(m)}
+	if m.Status == models.ClusterUnreachable {
+		group.Status = string(m.Status)
+	}
 	known := m.Status != models.ClusterCreating // until then a port may still change
-	for i, n := range m.Nodes {
+	for _, n := range m.Nodes {
 		g.MemberClusters.ClusterId = append(g.MemberClusters.ClusterId, n.Name)
-		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(attributes, i), CurrentRole: string(n.Role)}
+		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(n.Zone), CurrentRole: string(n.Role)}
 		if known {
 			member.ReadEndpoint = &endpoint{n.Host, n.Port}
 			if n.Role == models.RolePrimary {
@@ -184,7 +191,9 @@ func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
 	spec.Replicas = replicas
 	spec.Attributes.AutomaticFailover, _ = c.flag("AutomaticFailoverEnabled")
 	spec.Attributes.MultiAZ, _ = c.flag("MultiAZEnabled")
-	spec.Attributes.Zones = c.list("PreferredCacheClusterAZs")
+	if spec.Attributes.Zones = c.list("PreferredCacheClusterAZs"); len(spec.Attributes.Zones) == 0 {
+		spec.Attributes.Zones = c.shardZones()
+	}
 	if n := len(spec.Attributes.Zones); n > 0 && n != replicas+1 {
 		c.mistake(models.CodeCombination, "PreferredCacheClusterAZs names %d zones for %d nodes. Name one for each node.", n, replicas+1)
 	}
@@ -194,7 +203,38 @@ func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
 	for _, name := range []string{"GlobalReplicationGroupId", "PrimaryClusterId", "ServerlessCacheSnapshotName"} {
 		c.notOffered(name)
 	}
+	if spec.Port == 0 && strings.Contains(c.agent, "Terraform") {
+		return a.createAtDefaultPort(ctx, c, spec)
+	}
 	return a.create(ctx, c, spec)
+}
+
+// createAtDefaultPort is for Terraform: to it, a group that was asked for without a port and has another than this one is a group that has
+// to be destroyed and made anew, at every run.
+func (a *api) createAtDefaultPort(ctx context.Context, c *call, spec models.ClusterSpec) error {
+	spec.Port = redisPort
+	err := a.create(ctx, c, spec)
+	faults, _ := models.AsFaults(err)
+	for _, f := range faults {
+		if f.Field == "port" {
+			return models.Faults{{Code: f.Code, Field: f.Field, Message: fmt.Sprintf(
+				"The port %d is taken on this host, which all clusters share. Give the resource a port of its own.", redisPort)}}
+		}
+	}
+	return err
+}
+
+// shardZones reads the zones of the one shard's configuration: the primary's, then the replicas'.
+func (c *call) shardZones() []string {
+	configured := c.structs("NodeGroupConfiguration")
+	if len(configured) != 1 {
+		return nil
+	}
+	primary, replicas := configured[0].text("PrimaryAvailabilityZone"), configured[0].list("ReplicaAvailabilityZones")
+	if primary == "" {
+		return nil
+	}
+	return append([]string{primary}, replicas...)
 }
 
 // replicas reads in which of its ways a request says how many replicas there are to be.
@@ -237,15 +277,20 @@ func (a *api) modifyReplicationGroup(ctx context.Context, c *call) error {
 	if text := c.text("ReplicationGroupDescription"); text != "" {
 		spec.Description = &text
 	}
-	if node := c.id("SnapshottingClusterId"); node != "" {
-		spec.Attributes.SnapshottingNode = node
-	}
-	if on, given := c.flag("AutomaticFailoverEnabled"); given {
-		spec.Attributes.AutomaticFailover = on
-	}
-	if on, given := c.flag("MultiAZEnabled"); given {
-		spec.Attributes.MultiAZ = on
-	}
+	node := c.id("SnapshottingClusterId")
+	failover, givenFailover := c.flag("AutomaticFailoverEnabled")
+	zones, givenZones := c.flag("MultiAZEnabled")
+	c.changeAttributes(&spec, func(is *models.Attributes) {
+		if node != "" {
+			is.SnapshottingNode = node
+		}
+		if givenFailover {
+			is.AutomaticFailover = failover
+		}
+		if givenZones {
+			is.MultiAZ = zones
+		}
+	})
 	if c.id("PrimaryClusterId") != "" {
 		return a.chooseReplica(ctx, c, group, spec)
 	}
@@ -284,7 +329,7 @@ func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
 func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants <= has {
-			return fmt.Sprintf("The replication group has %d replicas already; NewReplicaCount must be larger.", has)
+			return fmt.Sprintf("The replication group has %s already; NewReplicaCount must be larger.", plural(has, "replica"))
 		}
 		return ""
 	})
@@ -293,7 +338,7 @@ func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
 func (a *api) decreaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants >= has {
-			return fmt.Sprintf("The replication group has %d replicas; NewReplicaCount must be smaller.", has)
+			return fmt.Sprintf("The replication group has %s; NewReplicaCount must be smaller.", plural(has, "replica"))
 		}
 		return ""
 	})
@@ -304,7 +349,9 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 	c.flag("ApplyImmediately")
 	wants, given := c.number("NewReplicaCount")
 	remove := c.list("ReplicasToRemove")
+	var zones []string
 	for _, shard := range c.structs("ReplicaConfiguration") {
+		zones = append(zones, shard.list("PreferredAvailabilityZones")...)
 		if n, ok := shard.number("NewReplicaCount"); ok {
 			wants, given = n, true
 		}
@@ -323,6 +370,9 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 		return err
 	}
 	spec := models.ModifySpec{Remove: remove, RequestedBy: c.key.KeyID}
+	if present := len(group.Nodes); len(zones) > present { // they are named for all nodes, those that are there first
+		spec.Zones = zones[present:]
+	}
 	if given {
 		if text := refusal(group.Replicas, wants); text != "" {
 			return models.Faults{{Code: models.CodeNoChange, Message: text}}

@@ -3,6 +3,7 @@ package elasticache
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -232,7 +233,19 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateCacheCluster", cluster("Engine", "memcached", "NumCacheNodes", "41"), 400, "InvalidParameterValue", "1 to 40"},
 		{"CreateCacheCluster", cluster("Engine", "memcached", "SnapshotRetentionLimit", "1"), 400, "SnapshotFeatureNotSupportedFault", ""},
 		{"CreateCacheCluster", cluster("Engine", "memcached", "SnapshotName", "done"), 400, "SnapshotFeatureNotSupportedFault", ""},
-		{"CreateCacheCluster", cluster("ReplicationGroupId", "orders"), 400, "InvalidParameterCombination", "IncreaseReplicaCount"},
+		{"CreateCacheCluster", cluster("ReplicationGroupId", "nope"), 404, "ReplicationGroupNotFoundFault", ""},
+		{"CreateCacheCluster", cluster("ReplicationGroupId", "orders", "CacheClusterId", "one"), 400, "CacheClusterAlreadyExists", ""},
+		{"CreateCacheCluster", cluster("ReplicationGroupId", "orders", "NumCacheNodes", "2"), 400, "InvalidParameterCombination", "one node"},
+		{"CreateCacheCluster", cluster("CacheClusterId", strings.Repeat("x", 51)), 400, "InvalidParameterValue", "at most 50"},
+		{"CreateReplicationGroup", group("ReplicationGroupId", strings.Repeat("x", 41)), 400, "InvalidParameterValue", "at most 40"},
+		{"CreateReplicationGroup", group("EngineVersion", "7.1"), 400, "InvalidParameterValue", "only at Amazon"},
+		{"CreateReplicationGroup", group("Tags.Tag.1.Key", "a\x00b", "Tags.Tag.1.Value", "y"), 400, "InvalidParameterValue", "control characters"},
+		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::B/x.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
+		{"CopySnapshot", []string{"SourceSnapshotName", "done", "TargetSnapshotName", "x", "TargetBucket", "B"}, 400, "InvalidParameterValue", "name of a bucket"},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "mem", "AZMode", "bogus"}, 400, "InvalidParameterValue", ""},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "AuthToken", "another-token-of-it"}, 400, "InvalidParameterCombination", "password"},
+		{"DescribeSnapshots", []string{"Marker", "eHg"}, 400, "InvalidParameterValue", "Marker"},
+		{"DescribeReplicationGroups", []string{"Marker", "eHg"}, 400, "InvalidParameterValue", "Marker"},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshottingClusterId", "alone-001"}, 400, "InvalidParameterValue", "no node"},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshotRetentionLimit", "-1"}, 400, "InvalidParameterValue", ""},
@@ -281,6 +294,110 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 	}
 	if b.log.Len() > 0 {
 		t.Errorf("refusals are not Rekindle's failures:\n%s", b.log)
+	}
+}
+
+func TestChangesAtOnceAllCount(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
+	for round := range 5 {
+		changes := []*sdk.ModifyReplicationGroupInput{
+			{NotificationTopicArn: aws.String(fmt.Sprintf("arn:aws:sns:x:1:t%d", round))},
+			{PreferredMaintenanceWindow: aws.String(fmt.Sprintf("mon:0%d:00-mon:0%d:00", round, round+1))},
+			{SecurityGroupIds: []string{fmt.Sprintf("sg-%d", round)}},
+		}
+		failures := make(chan error, len(changes))
+		for _, change := range changes {
+			change.ReplicationGroupId = aws.String("orders")
+			go func() {
+				_, err := c.ModifyReplicationGroup(ctx, change)
+				failures <- err
+			}()
+		}
+		for range changes {
+			b.check(<-failures)
+		}
+		m := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("orders-001")}))(t).CacheClusters[0]
+		if aws.ToString(m.NotificationConfiguration.TopicArn) != *changes[0].NotificationTopicArn || aws.ToString(m.PreferredMaintenanceWindow) != *changes[1].PreferredMaintenanceWindow ||
+			aws.ToString(m.SecurityGroups[0].SecurityGroupId) != changes[2].SecurityGroupIds[0] {
+			t.Fatalf("round %d: a change is missing: %+v", round, m)
+		}
+	}
+}
+
+func TestMembersComeAndGoByTheirNames(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String("orders"), ReplicationGroupDescription: aws.String("d"), CacheNodeType: aws.String("cache.t4g.micro"),
+		NodeGroupConfiguration: []types.NodeGroupConfiguration{{ReplicaCount: aws.Int32(2), PrimaryAvailabilityZone: aws.String("z1"), ReplicaAvailabilityZones: []string{"z2", "z3"}}}}))(t)
+	b.settle()
+	b.see("orders")
+	status := func(id string) string {
+		found, err := c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: &id})
+		if err != nil {
+			return errorCode(err)
+		}
+		return aws.ToString(found.CacheClusters[0].CacheClusterStatus) + " in " + aws.ToString(found.CacheClusters[0].PreferredAvailabilityZone)
+	}
+	// A replica that goes is being deleted until it is gone, as waiters expect, and the others keep their zones.
+	must(c.DeleteCacheCluster(ctx, &sdk.DeleteCacheClusterInput{CacheClusterId: aws.String("orders-002")}))(t)
+	if got := []string{status("orders-001"), status("orders-002"), status("orders-003")}; !slices.Equal(got, []string{"modifying in z1", "deleting in z2", "modifying in z3"}) {
+		t.Error(got)
+	}
+	b.settle()
+	if got := []string{status("orders-002"), status("orders-003")}; !slices.Equal(got, []string{"CacheClusterNotFound", "available in z3"}) {
+		t.Error(got)
+	}
+	made := must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("Extra"), ReplicationGroupId: aws.String("orders"), PreferredAvailabilityZone: aws.String("z9")}))(t).CacheCluster
+	if aws.ToString(made.CacheClusterStatus) != "creating" || aws.ToString(made.ReplicationGroupId) != "orders" || aws.ToString(made.CacheClusterId) != "extra" {
+		t.Errorf("%+v", made)
+	}
+	b.settle()
+	b.see("orders")
+	if got := status("extra"); got != "available in z9" {
+		t.Error(got)
+	}
+	events := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceType: types.SourceTypeCacheCluster, SourceIdentifier: aws.String("extra")}))(t).Events
+	if len(events) == 0 || aws.ToString(events[0].SourceIdentifier) != "orders" {
+		t.Errorf("%+v", events)
+	}
+}
+
+func TestAPasswordThatIsTheSameIsNoChange(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.launch(models.ClusterSpec{Name: "orders", Auth: models.AuthGiven, Password: "the-token-of-the-orders"})
+	for _, input := range []*sdk.ModifyReplicationGroupInput{
+		{AuthToken: aws.String("the-token-of-the-orders"), AuthTokenUpdateStrategy: types.AuthTokenUpdateStrategyTypeRotate},
+		{AuthTokenUpdateStrategy: types.AuthTokenUpdateStrategyTypeRotate}, // as Terraform sends it for what it has imported
+	} {
+		input.ReplicationGroupId = aws.String("orders")
+		must(c.ModifyReplicationGroup(ctx, input))(t)
+	}
+}
+
+func TestTerraformIsNotGivenAnotherPortThanTheDefault(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	create := func(id, agent string) (int, string) {
+		t.Helper()
+		b.wall.Advance(time.Second) // another signature
+		return b.send(form("CreateReplicationGroup", "ReplicationGroupId", id, "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"),
+			func(r *http.Request) { r.Header.Set("User-Agent", agent) })
+	}
+	const terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) terraform-provider-aws/5.100.0"
+	if status, body := create("first", terraform); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := create("second", terraform); status != 400 || !strings.Contains(body, "Give the resource a port") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := create("second", "aws-cli/2.9.19"); status != 200 {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

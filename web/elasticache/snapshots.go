@@ -3,7 +3,6 @@ package elasticache
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"rekindle/models"
@@ -22,13 +21,12 @@ type (
 		EngineVersion               string `xml:",omitempty"`
 		NumCacheNodes               int    `xml:",omitempty"`
 		PreferredAvailabilityZone   string
-		CacheClusterCreateTime      *stamp
 		PreferredMaintenanceWindow  string `xml:",omitempty"`
 		TopicArn                    string `xml:",omitempty"`
 		Port                        int    `xml:",omitempty"`
 		CacheParameterGroupName     string `xml:",omitempty"`
 		CacheSubnetGroupName        string `xml:",omitempty"`
-		VpcId                       string `xml:",omitempty"`
+		VpcId                       string
 		AutoMinorVersionUpgrade     bool
 		SnapshotRetentionLimit      int
 		SnapshotWindow              string `xml:",omitempty"`
@@ -45,7 +43,6 @@ type (
 		CacheNodeId            string
 		NodeGroupConfiguration *nodeGroupConfiguration
 		CacheSize              string
-		CacheNodeCreateTime    *stamp
 		SnapshotCreateTime     *stamp
 	}
 	nodeGroupConfiguration struct {
@@ -71,9 +68,9 @@ var (
 func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	v := snapshot{
 		SnapshotName: s.Name, CacheClusterId: s.Node, SnapshotStatus: string(s.Status), SnapshotSource: sourceNames[s.Source], CacheNodeType: s.NodeType,
-		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(s.Attributes, 0),
+		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(firstZone(s.Attributes)),
 		PreferredMaintenanceWindow: s.Attributes.MaintenanceWindow, TopicArn: s.Attributes.Topic, Port: s.Port, CacheParameterGroupName: s.ParameterGroup,
-		CacheSubnetGroupName: s.Attributes.SubnetGroup, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
+		CacheSubnetGroupName: s.Attributes.SubnetGroup, VpcId: network, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
 		SnapshotWindow: s.SnapshotWindow.String(), NumNodeGroups: s.Shards, ARN: c.arn(models.ResourceSnapshot + ":" + s.Name), DataTiering: onOff(false),
 	}
 	if s.Grouped {
@@ -86,24 +83,32 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	}
 	for i, part := range s.Parts {
 		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(i + 1), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes),
-			CacheNodeCreateTime: at(s.CreatedAt), SnapshotCreateTime: at(created(s))}
+			SnapshotCreateTime: at(completed(s))}
 		if configured {
 			slots := part.Slots
 			if slots == "" {
 				slots = "0-16383"
 			}
-			node.NodeGroupConfiguration = &nodeGroupConfiguration{numbered(i + 1), slots, s.Replicas, c.zone(s.Attributes, 0)}
+			node.NodeGroupConfiguration = &nodeGroupConfiguration{numbered(i + 1), slots, s.Replicas, c.zone(firstZone(s.Attributes))}
 		}
 		v.NodeSnapshots.NodeSnapshot = append(v.NodeSnapshots.NodeSnapshot, node)
 	}
 	return v
 }
 
-func created(s models.Snapshot) time.Time {
+// completed is when the snapshot was; not yet for one that is being made.
+func completed(s models.Snapshot) time.Time {
 	if s.CompletedAt != nil {
 		return *s.CompletedAt
 	}
-	return s.CreatedAt
+	return time.Time{}
+}
+
+func firstZone(a models.Attributes) string {
+	if len(a.Zones) > 0 {
+		return a.Zones[0]
+	}
+	return ""
 }
 
 // cacheSize is how ElastiCache writes a size: "12 MB", rounded up.
@@ -188,14 +193,14 @@ func (a *api) copySnapshot(ctx context.Context, c *call) error {
 	source, target, bucket := c.requiredID("SourceSnapshotName"), c.requiredID("TargetSnapshotName"), c.text("TargetBucket")
 	tags := c.tags()
 	c.notOffered("KmsKeyId")
-	if strings.ContainsAny(bucket, "/?#@:") {
-		c.mistake(models.CodeInvalid, "TargetBucket is the name of a bucket and nothing more, not %.80q.", bucket)
+	if bucket != "" && !bucketPattern.MatchString(bucket) {
+		c.mistake(models.CodeInvalid, "TargetBucket must be the name of a bucket, 3 to 63 lower-case letters, digits, dots and hyphens, not %.80q.", bucket)
 	}
 	if err := c.wrong(); err != nil {
 		return err
 	}
 	if bucket != "" {
-		_, err := a.DB.ExportSnapshot(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket), RequestedBy: c.key.KeyID})
+		_, err := a.DB.ExportSnapshot(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket, c.region), RequestedBy: c.key.KeyID})
 		return err
 	}
 	_, err := a.DB.CopySnapshot(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})

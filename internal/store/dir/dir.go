@@ -82,6 +82,14 @@ func (s *Store) Close() error { return s.root.Close() }
 // Location returns "dir:" and the folder's absolute path.
 func (s *Store) Location() string { return "dir:" + s.path }
 
+// Place is Location without symbolic links in it.
+func (s *Store) Place() string {
+	if path, err := filepath.EvalSymlinks(s.path); err == nil {
+		return "dir:" + path
+	}
+	return s.Location()
+}
+
 // Stat describes an object; see store.Store.
 func (s *Store) Stat(ctx context.Context, key string) (store.Object, error) {
 	if err := ready(ctx, key); err != nil {

@@ -2,12 +2,14 @@ package dir_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -210,4 +212,58 @@ func TestDescribeTellsTheFreeSpace(t *testing.T) {
 	if err != nil || d.Free <= 0 || d.Capacity < d.Free || d.Versioning != "" {
 		t.Errorf("Describe = %+v, %v", d, err)
 	}
+}
+
+// A symbolic link to the store is the store.
+func TestPlaceIsWithoutSymbolicLinks(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if err := os.Mkdir(filepath.Join(folder, "real"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real", filepath.Join(folder, "link")); err != nil {
+		t.Fatal(err)
+	}
+	places := map[string]*dir.Store{}
+	for _, name := range []string{"real", "link", "real/below", "link/below", "really"} {
+		s, err := dir.Open(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		places[name] = s
+	}
+	for inner, want := range map[string]bool{"real": true, "link": true, "real/below": true, "link/below": true, "really": false} {
+		if got := store.Within(places[inner], places["real"]); got != want {
+			t.Errorf("%s lies in real: %t", places[inner].Place(), got)
+		}
+	}
+	if store.Within(places["real"], places["real/below"]) {
+		t.Error("a folder lies in one below it")
+	}
+}
+
+// Puts beside Deletes, which prune the folder that is about to be used: no Put may fail for it.
+func TestPutIntoAFolderThatIsPrunedAllTheTime(t *testing.T) {
+	t.Parallel()
+	s, err := dir.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var wait sync.WaitGroup
+	for i := range 4 {
+		wait.Go(func() {
+			name := fmt.Sprintf("a/b/%d", i)
+			for range 150 {
+				if _, err := s.Put(t.Context(), name, strings.NewReader("x")); err != nil {
+					t.Errorf("Put: %v", err)
+				}
+				if err := s.Delete(t.Context(), name); err != nil {
+					t.Errorf("Delete: %v", err)
+				}
+			}
+		})
+	}
+	wait.Wait()
 }

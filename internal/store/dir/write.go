@@ -88,14 +88,18 @@ func (s *Store) create() (*os.File, string, error) {
 
 // publish moves a flushed temporary file to its key and makes the name durable.
 func (s *Store) publish(ctx context.Context, name, key string) error {
-	folder := filepath.Dir(key)
+	folder, pruned := filepath.Dir(key), 0
 	// A Delete beside us may prune the folder between our making it and our renaming into it: then once more.
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		// "Exists" may be about a folder that is gone by now: MkdirAll looks a second time to tell folder from file.
 		if err := s.root.MkdirAll(folder, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return occupied(err)
+			if pruned++; !errors.Is(err, fs.ErrExist) || pruned > maxPruned || !s.pruned(folder) {
+				return occupied(err)
+			}
+			continue
 		}
 		err := s.root.Rename(name, key)
 		if err == nil {
@@ -119,6 +123,15 @@ func (s *Store) publish(ctx context.Context, name, key string) error {
 			return nil
 		}
 	}
+}
+
+// maxPruned is how often a folder is made again that a Delete takes away; a symbolic link to nowhere looks the same.
+const maxPruned = 100
+
+// pruned says whether a folder is not there, or is one again.
+func (s *Store) pruned(folder string) bool {
+	info, err := s.root.Lstat(folder)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()
 }
 
 // occupied turns "there is a folder where the file should go", and the reverse, into ErrKey.

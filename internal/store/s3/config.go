@@ -39,28 +39,37 @@ type Config struct {
 	StorageClass   string // "": STANDARD
 	SSE            string // "", "AES256", "aws:kms" or "aws:kms:dsse"
 	KMSKeyID       string
+	PartSize       int64 // bytes of each part of an upload but the last; 0: they grow
 
 	// Credentials, where they do not come from the SDK's usual chain.
 	Credentials aws.CredentialsProvider
 	// Patience is how long a request may be without progress, over all its retries; by default 35 s. With the clean-up
 	// behind it this stays below the 60 s after which a Redis cuts a replica that does not read.
 	Patience time.Duration
+	// Finish is how long the server may take to make an object of parts that have all arrived; by default 10 minutes.
+	// Nothing is read from the source meanwhile.
+	Finish time.Duration
 }
 
 const (
 	defaultPatience = 35 * time.Second
+	defaultFinish   = 10 * time.Minute
+	maxCleanUp      = 10 * time.Second
 	maxPrefix       = 120
 )
+
+// cleanUpTime is how long what has failed may be cleaned up; its own context may have ended.
+func (c Config) cleanUpTime() time.Duration { return min(maxCleanUp, 2*c.Patience) }
 
 var (
 	bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 	arnPattern    = regexp.MustCompile(`^arn:[a-z0-9-]+:s3[a-z-]*:`)
 	regionPattern = regexp.MustCompile(`^[a-z0-9-]{1,40}$`)
-	options       = []string{"region", "endpoint", "path_style", "checksums", "storage_class", "sse", "kms_key_id"}
+	options       = []string{"region", "endpoint", "path_style", "checksums", "storage_class", "sse", "kms_key_id", "part_size"}
 )
 
 // ParseURL reads "s3://bucket/prefix?region=...&endpoint=...&path_style=true&checksums=compatible&storage_class=...&
-// sse=...&kms_key_id=...". An error is a sentence about what to write instead; all mistakes are named at once.
+// sse=...&kms_key_id=...&part_size=64MiB". An error is a sentence about what to write instead; all mistakes are named at once.
 func ParseURL(text string) (Config, error) {
 	rest, ok := strings.CutPrefix(text, Scheme)
 	if !ok {
@@ -91,6 +100,12 @@ func ParseURL(text string) (Config, error) {
 	if given := values.Get("path_style"); given != "" {
 		if c.PathStyle, err = strconv.ParseBool(given); err != nil {
 			wrong = append(wrong, fmt.Errorf("path_style must be true or false, not %q", given))
+		}
+	}
+	if given := values.Get("part_size"); given != "" {
+		size, ok := parseSize(given)
+		if c.PartSize = size; !ok || size == 0 {
+			wrong = append(wrong, fmt.Errorf("part_size must look like 64MiB or 1GiB, not %q", given))
 		}
 	}
 	if given := values.Get("checksums"); given != "" {
@@ -131,6 +146,9 @@ func (c Config) check() error {
 		case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 			add("endpoint must look like https://minio.example.com:9000, not %q", c.Endpoint)
 		}
+	}
+	if c.PartSize != 0 && (c.PartSize < minPartSize || c.PartSize > maxPartSize || c.PartSize%chunkSize != 0) {
+		add("part_size must be whole MiB from 5MiB to 1GiB, not %d bytes", c.PartSize)
 	}
 	switch c.Checksums {
 	case CRC64NVME, Compatible:

@@ -1,5 +1,12 @@
 package s3
 
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
 // S3's limits of a multipart upload.
 const (
 	maxParts  = 10_000
@@ -25,7 +32,48 @@ const (
 	chunkSize  = 1 << 20
 )
 
+// A part_size makes all parts alike but for the last: some servers (Cloudflare R2) take no others. Then the object is bounded by 10,000 of them.
+const (
+	minPartSize = 5 << 20 // S3's
+	maxPartSize = 1 << 30 // enough for any object
+)
+
 // partSize is the size of part number, from 1.
+func (c Config) partSize(number int) int64 {
+	if c.PartSize > 0 {
+		return c.PartSize
+	}
+	return partSize(number)
+}
+
+// largest is how long an object can become.
+func (c Config) largest() int64 {
+	if c.PartSize > 0 {
+		return min(maxObject, maxParts*c.PartSize)
+	}
+	return maxObject
+}
+
+// tooLarge is what is said of an object beyond that.
+func (c Config) tooLarge() error {
+	if largest := c.largest(); largest < maxObject {
+		return fmt.Errorf("the object is larger than 10,000 parts of %d MiB (%d GiB): raise part_size= in --store, or split the cluster into more shards", c.PartSize>>20, largest>>30)
+	}
+	return errors.New("the object is larger than S3 can bear (5 TiB): split the cluster into more shards")
+}
+
+// parseSize reads "64MiB" or "1GiB".
+func parseSize(text string) (int64, bool) {
+	for unit, shift := range map[string]int{"MiB": 20, "GiB": 30} {
+		if digits, ok := strings.CutSuffix(text, unit); ok {
+			n, err := strconv.ParseUint(digits, 10, 16)
+			return int64(n) << shift, err == nil
+		}
+	}
+	return 0, false
+}
+
+// partSize is the size of part number, from 1, where they may grow.
 func partSize(number int) int64 {
 	if number <= smallParts {
 		return firstPart

@@ -52,6 +52,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Patience <= 0 {
 		c.Patience = defaultPatience
 	}
+	if c.Finish <= 0 {
+		c.Finish = defaultFinish
+	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", c.location(), err)
 	}
@@ -147,10 +150,29 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Object, error) {
 			err = fmt.Errorf("%w (%w)", store.ErrNoBucket, missing)
 		}
 	}
+	if plain := errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket); err != nil && !plain && !errors.Is(err, store.ErrUnavailable) {
+		err = s.reason(ctx, key, err)
+	}
 	if err != nil {
 		return store.Object{}, s.failed("stat", key, err)
 	}
 	return store.Object{Key: key, Size: aws.ToInt64(head.ContentLength), Modified: aws.ToTime(head.LastModified)}, nil
+}
+
+// reason finds out why a HEAD was refused. Its answer has no body that could say so (wrong credentials, another region, a policy look
+// all the same), that to a GET of the same object has.
+func (s *Store) reason(ctx context.Context, key string, refused error) error {
+	err := s.try(ctx, func(ctx context.Context) error {
+		answer, err := s.client.GetObject(ctx, &sdk.GetObjectInput{Bucket: s.bucket(), Key: s.name(key), Range: aws.String("bytes=0-0")})
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return err
+	})
+	if code, _ := codeOf(err); code == "" || errors.Is(err, store.ErrNotExist) {
+		return refused
+	}
+	return err
 }
 
 // Delete removes an object; in a bucket with versioning that puts a delete marker over it, and the bucket's rules decide

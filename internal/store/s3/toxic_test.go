@@ -28,7 +28,7 @@ func wired(t *testing.T, patience time.Duration) (*s3.Store, *wire, s3.Config) {
 	t.Helper()
 	server := shared(t)
 	c := configOf(server)
-	c.Patience = patience
+	c.Patience, c.Finish = patience, 2*patience
 	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
 	proxy := toxiproxy.NewProxy(api, t.Name(), "127.0.0.1:0", strings.TrimPrefix(server.Endpoint, "http://"))
 	if err := proxy.Start(); err != nil {

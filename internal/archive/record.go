@@ -1,0 +1,169 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Beside the snapshots lie two kinds of small records, which no snapshot needs and a lost host does: what clusters there are, with their
+// schedules, and how the console is set. They are described in docs/snapshot-format.md. List does not see them.
+//
+//	<cluster>/cluster.json    there as long as the cluster is wanted: its deletion removes it
+//	console.json              the settings
+const (
+	clusterRecord = "cluster.json"
+	consoleRecord = "console.json"
+)
+
+// ClusterRecord says how a cluster is to be, without secrets.
+type ClusterRecord struct {
+	FormatVersion int           `json:"format_version"`
+	Cluster       string        `json:"cluster"`
+	WrittenAt     time.Time     `json:"written_at"`
+	CreatedAt     time.Time     `json:"created_at"`
+	Configuration Configuration `json:"configuration"`
+}
+
+// ConsoleRecord says how a console is set, by the settings' names. What nobody has chosen is not in it.
+type ConsoleRecord struct {
+	FormatVersion int               `json:"format_version"`
+	WrittenAt     time.Time         `json:"written_at"`
+	Settings      map[string]string `json:"settings"`
+}
+
+// ClusterRecordKey is where the record of a cluster lies.
+func ClusterRecordKey(cluster string) string { return cluster + "/" + clusterRecord }
+
+// ConsoleRecordKey is where the console's record lies.
+const ConsoleRecordKey = consoleRecord
+
+// Sum tells whether two records say the same, whenever they were written.
+func (r ClusterRecord) Sum() string {
+	r.WrittenAt, r.FormatVersion, r.CreatedAt = time.Time{}, FormatVersion, r.CreatedAt.UTC()
+	return sumOf(r)
+}
+
+// Sum tells whether two records say the same, whenever they were written.
+func (r ConsoleRecord) Sum() string {
+	r.WrittenAt, r.FormatVersion = time.Time{}, FormatVersion
+	if len(r.Settings) == 0 {
+		r.Settings = nil
+	}
+	return sumOf(r)
+}
+
+func sumOf(record any) string {
+	text, _ := json.Marshal(record) // what cannot be written is refused when it is written
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// WriteCluster writes a cluster's record over the one that is there.
+func (a *Archive) WriteCluster(ctx context.Context, r ClusterRecord) error {
+	r.FormatVersion, r.WrittenAt, r.CreatedAt = FormatVersion, r.WrittenAt.UTC(), r.CreatedAt.UTC()
+	if err := r.check(); err != nil {
+		return err
+	}
+	return a.writeRecord(ctx, ClusterRecordKey(r.Cluster), r)
+}
+
+// WriteConsole writes the console's record over the one that is there.
+func (a *Archive) WriteConsole(ctx context.Context, r ConsoleRecord) error {
+	r.FormatVersion, r.WrittenAt = FormatVersion, r.WrittenAt.UTC()
+	return a.writeRecord(ctx, consoleRecord, r)
+}
+
+func (a *Archive) writeRecord(ctx context.Context, key string, record any) error {
+	text, err := json.MarshalIndent(record, "", "  ")
+	if err == nil {
+		_, err = a.store.Put(ctx, key, bytes.NewReader(append(text, '\n')))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", key, err)
+	}
+	return nil
+}
+
+// Cluster reads a cluster's record. Errors: ErrMissing (there is none), ErrNewer, ErrInvalid, the store's.
+func (a *Archive) Cluster(ctx context.Context, name string) (ClusterRecord, error) {
+	var r ClusterRecord
+	if err := a.readRecord(ctx, ClusterRecordKey(name), &r); err != nil {
+		return ClusterRecord{}, err
+	}
+	if r.Cluster != name {
+		return ClusterRecord{}, fmt.Errorf("read %s: %w: it is of %.50q", ClusterRecordKey(name), ErrInvalid, r.Cluster)
+	}
+	if err := r.check(); err != nil {
+		return ClusterRecord{}, fmt.Errorf("read %s: %w", ClusterRecordKey(name), err)
+	}
+	return r, nil
+}
+
+// Console reads the console's record. Errors as with Cluster.
+func (a *Archive) Console(ctx context.Context) (ConsoleRecord, error) {
+	var r ConsoleRecord
+	err := a.readRecord(ctx, consoleRecord, &r)
+	return r, err
+}
+
+func (a *Archive) readRecord(ctx context.Context, key string, into any) error {
+	text, err := a.read(ctx, key)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := unmarshal(text, &version); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	switch {
+	case version.FormatVersion > FormatVersion:
+		return fmt.Errorf("read %s: %w: it has format version %d", key, ErrNewer, version.FormatVersion)
+	case version.FormatVersion < 1:
+		return fmt.Errorf("read %s: %w: it has no format version", key, ErrInvalid)
+	}
+	if err := unmarshal(text, into); err != nil {
+		return fmt.Errorf("read %s: %w", key, err)
+	}
+	return nil
+}
+
+func (r ClusterRecord) check() error {
+	if err := (Ref{Cluster: r.Cluster, Snapshot: "a"}).Check(); err != nil {
+		return err
+	}
+	if !instant(r.CreatedAt) {
+		return fmt.Errorf("%w: created at %v", ErrInvalid, r.CreatedAt)
+	}
+	return r.Configuration.check()
+}
+
+// RemoveCluster removes a cluster's record. That there is none is fine.
+func (a *Archive) RemoveCluster(ctx context.Context, name string) error {
+	if err := (Ref{Cluster: name, Snapshot: "a"}).Check(); err != nil {
+		return err
+	}
+	return a.store.Delete(ctx, ClusterRecordKey(name))
+}
+
+// Clusters names the clusters that have a record.
+func (a *Archive) Clusters(ctx context.Context) ([]string, error) {
+	var names []string
+	for object, err := range a.store.List(ctx, "") {
+		if err != nil {
+			return nil, fmt.Errorf("list clusters: %w", err)
+		}
+		name, found := strings.CutSuffix(object.Key, "/"+clusterRecord)
+		if found && (Ref{Cluster: name, Snapshot: "a"}).Check() == nil {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,338 @@
+package rdb
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+)
+
+// A Scanner believes a node that has just sent an RDB: what it does not understand costs the statistics, never the backup. A file from
+// elsewhere may have been made to harm whoever loads it, with a right checksum behind it. Strict is for those.
+
+// Option changes what NewScanner makes.
+type Option func(*Scanner)
+
+// Strict lets a scan look into what is compressed or packed, and refuse what a server would choke on although the lengths
+// around it are right: compressed strings that are not of the length they claim, packed collections whose inner lengths do
+// not fit, collections without elements, scores that are no number, expiries without a key, database numbers and sizes beyond reason,
+// and in a version of which all is known here what is not known. What it needs is still one buffer, and the time that the bytes take which are
+// there. Not found are two keys of one name, or two equal elements in a collection: to know those takes memory for all of them.
+//
+// What is refused comes back as Summary.Nonsense when the checksum is right, else as ErrCorrupt.
+func Strict(s *Scanner) { s.strict = true }
+
+// roomAlways is for how many keys a server may be asked to make room whatever follows: 8 bytes each.
+const roomAlways = 1 << 20
+
+// fullyKnown reports whether all types and opcodes of the RDB's version are known here.
+func (s *Scanner) fullyKnown() bool {
+	return s.summary.Version <= 12 || s.summary.Version == valkeyFirst
+}
+
+// inOrder judges whether an opcode or a type may stand where it stands: what belongs to a key has to be followed by one.
+func (s *Scanner) inOrder(op byte) error {
+	if !s.strict {
+		return nil
+	}
+	switch op {
+	case opExpireMs:
+		op = opExpire // one of the two
+		fallthrough
+	case opExpire, opIdle, opFreq:
+		bit := uint16(1) << (op - opKeyMeta)
+		if s.attached&bit != 0 {
+			return s.corrupt("the same twice for one key (opcode %d)", op)
+		}
+		s.attached |= bit
+		return nil
+	case opKeyMeta:
+		if !s.valkey {
+			s.attached |= 1
+			return nil
+		}
+	}
+	if op < typeCount && typeNames[op] != "" {
+		s.attached = 0
+	} else if s.attached != 0 {
+		return s.corrupt("an expiry or the like without a key behind it, but %d", op)
+	}
+	if op == opEOF {
+		return s.fits()
+	}
+	return nil
+}
+
+// claim notes for how many keys or expiries the server will make room at once.
+func (s *Scanner) claim(n uint64) {
+	if s.claimed += n; s.claimed < n {
+		s.claimed = math.MaxUint64
+	}
+}
+
+// fits judges at the end of a database whether what it was said to hold has anything to do with what it held.
+func (s *Scanner) fits() error {
+	if s.strict && s.claimed > roomAlways && s.claimed/8 > uint64(s.here) { // a sum of keys and expiries, of the database and of its slots
+		return s.corrupt("room for %d keys in a database of %d", s.claimed, s.here)
+	}
+	s.claimed = 0
+	return nil
+}
+
+// sizes reads how many keys and expiries there are said to be.
+func (s *Scanner) sizes() error {
+	for range 2 {
+		n, err := s.count()
+		if err != nil {
+			return err
+		}
+		s.claim(n)
+	}
+	return nil
+}
+
+// slot reads a slot's number and its sizes.
+func (s *Scanner) slot() error {
+	n, err := s.count()
+	if err == nil && s.strict && n >= slots {
+		err = s.corrupt("slot %d", n)
+	}
+	if err != nil {
+		return err
+	}
+	return s.sizes()
+}
+
+// slots is how many there are in cluster mode.
+const slots = 16384
+
+// checkPacked walks over a value that is packed, with all that is in it. done is false when it is of another type.
+func (s *Scanner) checkPacked(objectType byte) (done bool, err error) {
+	list, each := (*content).ziplist, uint64(1) // how it is packed, and how many elements belong together
+	switch objectType {
+	case typeHashZipmap:
+		list = (*content).zipmap
+	case typeSetIntset:
+		list = (*content).intset
+	case typeListZiplist:
+	case typeZSetZiplist, typeHashZiplist:
+		each = 2
+	case typeSetListpack:
+		list = (*content).plainListpack
+	case typeHashListpack, typeZSetListpack:
+		list, each = (*content).plainListpack, 2
+	case typeHashListpackTTL, typeHashListpackTTLPreGA:
+		list, each = (*content).plainListpack, 3
+		if objectType == typeHashListpackTTL {
+			if err := s.discard(sizeTime); err != nil { // the earliest expiry
+				return true, err
+			}
+		}
+	case typeListQuicklist, typeListQuicklist2:
+		return true, s.checkQuicklist(objectType)
+	default:
+		return false, nil
+	}
+	n, err := s.packed(list)
+	if err == nil && (n == 0 || n%each != 0) {
+		err = s.corrupt("a %s of %d elements", typeNames[objectType], n)
+	}
+	return true, err
+}
+
+// packed walks over one packed string.
+func (s *Scanner) packed(list func(*content) (uint64, error)) (uint64, error) {
+	c, err := s.open("packed collection")
+	if err != nil {
+		return 0, err
+	}
+	return list(&c)
+}
+
+func (c *content) plainListpack() (uint64, error) { return c.listpack(nil) }
+
+// Containers of a quicklist's node: one long element, or many that are packed.
+const (
+	nodePlain  = 1
+	nodePacked = 2
+)
+
+// checkQuicklist walks over a list's nodes. One of them may be empty, as some servers have written such; not all.
+func (s *Scanner) checkQuicklist(objectType byte) error {
+	nodes, err := s.count()
+	if err != nil {
+		return err
+	}
+	some := false
+	for ; nodes > 0; nodes-- {
+		list := (*content).ziplist
+		if objectType == typeListQuicklist2 {
+			container, err := s.count()
+			if err != nil {
+				return err
+			}
+			if container == nodePlain {
+				some = true
+				if err := s.skipString(); err != nil {
+					return err
+				}
+				continue
+			}
+			if container != nodePacked {
+				return s.corrupt("a list's node of kind %d", container)
+			}
+			list = (*content).plainListpack
+		}
+		n, err := s.packed(list)
+		if err != nil {
+			return err
+		}
+		some = some || n > 0
+	}
+	if !some {
+		return s.corrupt("a list of 0 elements")
+	}
+	return nil
+}
+
+// binaryScore reads a score that is stored in binary.
+func (s *Scanner) binaryScore() error {
+	p, err := s.need(sizeDouble)
+	if err == nil && s.strict && math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(p))) {
+		err = s.corrupt("a score that is no number")
+	}
+	return err
+}
+
+// textScore reads a score as text: one length byte, of which three stand for nan, +inf and -inf.
+func (s *Scanner) textScore() error {
+	n, err := s.byte()
+	if err == nil && s.strict && n == 253 {
+		err = s.corrupt("a score that is no number")
+	}
+	if err != nil || n >= 253 {
+		return err
+	}
+	if !s.strict {
+		return s.discard(uint64(n))
+	}
+	for i := range n {
+		if s.scratch[i], err = s.byte(); err != nil {
+			return err
+		}
+	}
+	if score, err := strconv.ParseFloat(string(s.scratch[:n]), 64); err != nil || math.IsNaN(score) {
+		return s.corrupt("a score that is no number")
+	}
+	return nil
+}
+
+// streamNode walks over a node of a stream: the id that its entries are counted from, and a listpack of them.
+func (s *Scanner) streamNode() error {
+	id, err := s.open("stream's id")
+	if err == nil && id.size != sizeStreamID {
+		err = s.corrupt("a stream's id of %d bytes", id.size)
+	}
+	if err == nil {
+		err = id.skip(sizeStreamID)
+	}
+	if err == nil {
+		err = id.end()
+	}
+	if err != nil {
+		return err
+	}
+	walk := streamWalk{s: s}
+	_, err = s.packed(func(c *content) (uint64, error) { return c.listpack(walk.element) })
+	if err == nil && (walk.at != beginEntry || walk.entries != 0) {
+		err = s.corrupt("entries of a stream that end too early")
+	}
+	return err
+}
+
+// streamWalk follows the entries in a stream's listpack: a first one with the fields that most have, then one after the other.
+type streamWalk struct {
+	s              *Scanner
+	at             int   // what comes next
+	entries        int64 // still to come, deleted ones included
+	common, fields int64 // how many fields the first entry names; this one has, -1: it will say
+	left           int64 // elements until the names or values end
+	elements       int64 // of this entry so far
+}
+
+// What comes next in a stream's listpack.
+const (
+	masterCount = iota
+	masterDeleted
+	masterFields
+	masterNames
+	masterEnd
+	beginEntry // flags
+	entryMs
+	entrySeq
+	entryFields
+	entryData
+	entryEnd
+)
+
+// sameFields is the flag of an entry that has the fields of the first one.
+const sameFields = 2
+
+func (w *streamWalk) element(e element) error {
+	bad := func() error { return w.s.corrupt("entries of a stream that make no sense") }
+	if w.at == masterNames || w.at == entryData {
+		w.elements++
+		if w.left--; w.left == 0 {
+			w.at++
+		}
+		return nil
+	}
+	// Everything else is a number, and all but the id count something that a listpack holds.
+	if id := w.at == entryMs || w.at == entrySeq; !e.integer || !id && (e.value < 0 || e.value > math.MaxInt32) {
+		return bad()
+	}
+	w.elements++
+	switch w.at {
+	case masterCount:
+		w.entries = e.value
+	case masterDeleted:
+		w.entries += e.value
+	case masterFields:
+		w.common, w.left = e.value, e.value
+		if w.left == 0 {
+			w.at++ // no names
+		}
+	case masterEnd:
+		if e.value != 0 {
+			return bad()
+		}
+	case beginEntry:
+		if w.entries--; w.entries < 0 {
+			return bad()
+		}
+		w.elements, w.fields = 1, -1
+		if e.value&sameFields != 0 {
+			w.fields = w.common
+		}
+	case entrySeq:
+		if w.fields >= 0 {
+			w.at++ // their number is known
+			w.left = w.fields
+			if w.left == 0 {
+				w.at++
+			}
+		}
+	case entryFields:
+		w.left = 2 * e.value
+		if w.left == 0 {
+			w.at++
+		}
+	case entryEnd:
+		if e.value != w.elements-1 {
+			return bad()
+		}
+		w.at = beginEntry
+		return nil
+	}
+	w.at++
+	return nil
+}

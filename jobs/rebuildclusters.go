@@ -1,0 +1,330 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/launch"
+	"rekindle/models"
+)
+
+// This is the part of a rebuild that brings clusters and settings back: from their nodes' directories, from the records in the store, and from
+// the configuration in manifests.
+
+// read reads the records of those clusters that the catalog does not know, and the console's, and takes over its settings. It tells whether
+// the store is one in which records are kept: then a cluster without one was deleted on purpose.
+func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
+	names, err := r.m.archive.Clusters(ctx)
+	if err != nil {
+		return false, r.m.away(err)
+	}
+	for _, name := range names {
+		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
+			continue
+		} else if !models.HasCode(err, models.CodeClusterNotFound) {
+			return false, err
+		}
+		record, err := r.m.archive.Cluster(ctx, name)
+		switch {
+		case err == nil:
+			r.records[name] = record
+		case errors.Is(err, archive.ErrMissing): // deleted meanwhile
+		case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
+			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("The record of the cluster %s in the store cannot be read: it is damaged, "+
+				"or was written by a newer Rekindle. It was left as it is.", name)}, err)
+		default:
+			return false, r.m.away(err)
+		}
+	}
+	console, err := r.m.archive.Console(ctx)
+	switch {
+	case errors.Is(err, archive.ErrMissing):
+		return false, nil
+	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
+		r.warn(ctx, models.Event{Message: "The record of the console in the store cannot be read: it is damaged, or was written by a newer Rekindle. " +
+			"The settings stay as they are."}, err)
+		return true, nil
+	case err != nil:
+		return false, r.m.away(err)
+	}
+	r.done.Settings, err = r.m.DB.AdoptSettings(ctx, console.Settings)
+	if _, refused := models.AsFaults(err); refused {
+		r.warn(ctx, models.Event{Message: "The settings that the store has cannot be used: " + sentence(err) + " They stay as they are."}, err)
+		return true, nil
+	} else if err != nil || !r.done.Settings {
+		return true, err
+	}
+	return true, r.m.DB.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
+}
+
+// configuration is how a cluster is to be as far as the store knows: its record, else its newest snapshot. From says which of them.
+func (r *rebuilding) configuration(name string) (c archive.Configuration, from string, known bool) {
+	if record, found := r.records[name]; found {
+		return record.Configuration, "what the store has of it", true
+	}
+	if newest, found := r.newest[name]; found {
+		return newest.Configuration, "the snapshot " + newest.Snapshot, true
+	}
+	return c, "", false
+}
+
+// wanted is a cluster with the configuration that the store has of it.
+func wanted(name string, c archive.Configuration) models.Cluster {
+	cluster := models.Cluster{Name: name, Kind: "launched", Grouped: c.Grouped == nil || *c.Grouped, Description: c.Description, Engine: c.Engine, EngineVersion: c.Version,
+		NodeType: c.NodeType, Shards: 1, Replicas: c.Replicas, Port: c.Port, RetentionLimit: min(c.RetentionLimit, models.MaxRetention),
+		ParameterGroup: c.ParameterGroup, Attributes: models.ReadAttributes(c.Attributes)}
+	if window, err := models.ParseWindow(c.SnapshotWindow); err == nil {
+		cluster.SnapshotWindow, cluster.WindowChosen = window, c.WindowChosen == nil || *c.WindowChosen
+	}
+	return cluster
+}
+
+// lost brings back, without nodes, those clusters that the store knows and nothing else does. In a store in which no records are kept yet,
+// automatic snapshots tell that a cluster was not deleted: they would have gone with it.
+func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, recorded bool) error {
+	names := slices.Collect(maps.Keys(r.records))
+	for name := range r.living {
+		if _, found := r.records[name]; !found && !recorded {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if len(nodes[name]) > 0 {
+			continue // brought back with them, or there was a warning why not
+		}
+		c, _, _ := r.configuration(name)
+		cluster := wanted(name, c)
+		checked, problem := models.CheckName("cluster id", name)
+		if _, found := models.FindNodeType(c.NodeType); !found || problem != "" || checked != name || c.Engine == "" || c.Version == "" || c.Replicas > models.MaxReplicas {
+			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s makes no sense here, so it was not brought back.", name)}, nil)
+			continue
+		}
+		record, recorded := r.records[name]
+		sum := ""
+		if recorded {
+			cluster.CreatedAt, sum = record.CreatedAt, record.Sum()
+		} else {
+			cluster.CreatedAt = r.newest[name].CreatedAt
+		}
+		cluster.StatusReason = r.lostSentence(cluster, c)
+		adopted, err := r.m.DB.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(name), sum)
+		if err != nil {
+			return err
+		}
+		if adopted {
+			r.done.Lost = append(r.done.Lost, name)
+		}
+	}
+	return nil
+}
+
+func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) string {
+	text := "Its nodes are gone; its configuration and schedule are known from the store."
+	newest, found := r.newest[c.Name]
+	switch {
+	case c.Cached():
+		text += " It was a cache, so there is nothing to restore: create it anew."
+	case !found:
+		text += " There is no snapshot of it."
+	default:
+		text += fmt.Sprintf(" Restore its newest snapshot, %s of %s UTC, into a new cluster. To give that the name %s, delete this entry first: its snapshots stay.",
+			newest.Snapshot, newest.CreatedAt.UTC().Format("2006-01-02 15:04"), c.Name)
+	}
+	if was.AuthEnabled {
+		text += " Its password is not known."
+	}
+	return text
+}
+
+// clusters brings back those clusters whose node directories are there and that the catalog does not know. It returns all nodes that have
+// one, by their clusters.
+func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) {
+	ids, err := r.m.Nodes.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nodes := make(map[string][]string)
+	for _, id := range ids {
+		nodes[id.Cluster] = append(nodes[id.Cluster], id.Name)
+	}
+	names := make([]string, 0, len(nodes))
+	for name := range nodes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
+			continue
+		} else if !models.HasCode(err, models.CodeClusterNotFound) {
+			return nil, err
+		}
+		cluster, err := r.cluster(ctx, name, nodes[name])
+		var adopted bool
+		if err == nil {
+			adopted, err = r.m.DB.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile, or never started
+		case err != nil:
+			text := sentence(err)
+			if text == unexpected {
+				text = "The log says why."
+			}
+			r.warn(ctx, models.Event{ClusterName: name,
+				Message: fmt.Sprintf("There are files of nodes of a cluster %s, which the catalog does not know and which could not be brought back. %s They were left as they are.", name, text)}, err)
+		case adopted:
+			r.done.Clusters = append(r.done.Clusters, name)
+			if record, found := r.records[name]; found {
+				if err := r.m.DB.EndKeep(ctx, archive.ClusterRecordKey(name), record.Sum()); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return nodes, nil
+}
+
+func (r *rebuilding) adoptedSentence(c models.Cluster) string {
+	text := fmt.Sprintf("The cluster %s was brought back from the files of its nodes (%s).", c.Name, strings.Join(nodeNames(c), ", "))
+	if _, from, known := r.configuration(c.Name); known {
+		return text + fmt.Sprintf(" Its schedule and description are those of %s: look whether they are still right.", from)
+	}
+	return text + " There is no snapshot of it, so automatic snapshots are off: give it a schedule."
+}
+
+func nodeNames(c models.Cluster) []string {
+	names := make([]string, len(c.Nodes))
+	for i, n := range c.Nodes {
+		names[i] = n.Name
+	}
+	return names
+}
+
+// cluster puts a cluster together from its nodes' directories and its newest manifest. It refuses what is not plain: a wrong guess about
+// who is the primary could cost the data.
+func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (models.Cluster, error) {
+	var none models.Cluster
+	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
+		return none, because(nil, "That is no name of a cluster.")
+	}
+	config, _, _ := r.configuration(name)
+	cluster := wanted(name, config)
+	cluster.Replicas = len(names) - 1
+	slices.Sort(names)
+	var started []launch.Found
+	for _, node := range names {
+		found, err := r.m.Nodes.Describe(ctx, name, node)
+		if err != nil {
+			return none, because(err, "The files of the node %s cannot be read.", node)
+		}
+		started = append(started, found)
+		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.MaxMemory != started[0].MaxMemory {
+			return none, because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
+		}
+		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
+	}
+	first := started[0]
+	most := 1 + models.MaxReplicas
+	if first.Engine == models.EngineMemcached {
+		most = models.MaxCacheNodes
+	}
+	if len(names) > most {
+		return none, because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
+	}
+	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
+	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
+		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", byteCount(first.MaxMemory))
+	}
+	for i := range cluster.Nodes {
+		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()
+	}
+	if cluster.Cached() {
+		cluster.Grouped, cluster.Replicas, cluster.Port = false, 0, first.Port
+		for i := range cluster.Nodes {
+			cluster.Nodes[i].Role = models.RoleCache
+		}
+		return cluster, nil
+	}
+	cluster.Grouped = cluster.Grouped || cluster.Replicas > 0
+	primary, err := r.primary(ctx, cluster, started)
+	if err != nil {
+		return none, err
+	}
+	cluster.Nodes[primary].Role, cluster.Port = models.RolePrimary, cluster.Nodes[primary].Port
+	return cluster, nil
+}
+
+// primary finds out who is the primary. Living nodes know; when none lives it is the one that was started as one, and the supervisor
+// takes the latest data of any of them, whoever that is.
+func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, started []launch.Found) (int, error) {
+	running, live := 0, []int{}
+	followed := make(map[string]bool) // whom living replicas follow
+	for i, node := range cluster.Nodes {
+		is, err := r.m.Nodes.Running(ctx, cluster.Name, node.Name)
+		if err != nil {
+			return 0, err
+		}
+		if !is {
+			continue
+		}
+		running++
+		state, err := r.m.probe(ctx, cluster, node)
+		if err != nil {
+			return 0, because(err, "The node %s runs but does not answer.", node.Name)
+		}
+		if !state.replica {
+			live = append(live, i)
+		} else {
+			followed[state.primary] = true
+		}
+	}
+	if running > 0 && len(live) == 0 && len(followed) == 1 {
+		// The primary has died, and the supervisor finds it a successor.
+		for i, node := range cluster.Nodes {
+			if followed[node.Address()] {
+				return i, nil
+			}
+		}
+	}
+	switch {
+	case len(live) == 1:
+		return live[0], nil
+	case running > 0:
+		return 0, because(nil, "%d of its %d running nodes say that they are the primary.", len(live), running)
+	}
+	for i, found := range started {
+		if !found.Replica {
+			return i, nil
+		}
+	}
+	return 0, nil
+}
+
+// foreignNode tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
+// with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
+func (m *Manager) foreignNode(ctx context.Context, cluster models.Cluster, node string) bool {
+	found, err := m.Nodes.Describe(ctx, cluster.Name, node)
+	return err == nil && found.Password != cluster.Password
+}
+
+// nodeTypeOf is the node type with this memory, the preferred one if that fits.
+func nodeTypeOf(memory int64, preferred string) string {
+	if t, ok := models.FindNodeType(preferred); ok && t.Memory == memory {
+		return preferred
+	}
+	for _, t := range models.NodeTypes() {
+		if t.Memory == memory {
+			return t.Name
+		}
+	}
+	return ""
+}

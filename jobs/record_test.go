@@ -1,0 +1,262 @@
+package jobs_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// restart stops and starts the console, whose first tick brings the records in the store in line with the catalog, and waits until this is so.
+func (c *console) restart(what string, condition func(a *archive.Archive) bool) {
+	c.t.Helper()
+	c.stop()
+	c.start()
+	testkit.WaitFor(c.t, what, func() bool { return condition(archive.New(c.store)) })
+}
+
+// kept tells whether the record of a cluster in the store is the one that the catalog has written.
+func (c *console) kept(a *archive.Archive, cluster string, like func(archive.ClusterRecord) bool) bool {
+	record, err := a.Cluster(c.t.Context(), cluster)
+	kept, failure := c.db.Kept(c.t.Context())
+	return err == nil && failure == nil && kept[archive.ClusterRecordKey(cluster)] == record.Sum() && like(record)
+}
+
+func anyRecord(archive.ClusterRecord) bool { return true }
+
+// loseHost removes the whole data folder but the store under a console that is stopped, its nodes killed, and opens a new catalog.
+func (c *console) loseHost() {
+	c.t.Helper()
+	ids, err := c.nodes.List(c.t.Context())
+	must(c.t, err)
+	for _, id := range ids {
+		must(c.t, c.nodes.Kill(c.t.Context(), id.Cluster, id.Name))
+		must(c.t, c.nodes.Remove(c.t.Context(), id.Cluster, id.Name))
+	}
+	c.loseCatalog()
+}
+
+func (c *console) delete(cluster string) {
+	c.t.Helper()
+	must(c.t, c.db.DeleteCluster(c.t.Context(), cluster, "", "test"))
+	c.manager.Wake()
+	testkit.WaitFor(c.t, "the cluster to be gone", func() bool {
+		_, err := c.db.Cluster(c.t.Context(), cluster)
+		return models.HasCode(err, models.CodeClusterNotFound)
+	})
+}
+
+// The host is lost with its nodes and its database; the store is there. What was deleted on purpose stays deleted.
+func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	spec := c.spec("orders", 0)
+	spec.Description, spec.Retention, spec.Window = "Orders of the shop", 9, models.Window{Start: 4 * 60, Length: 90}
+	source := c.primary(c.create(spec)[0])
+	testkit.Fill(t, source, 100)
+	want := testkit.Fingerprint(t, source)
+	c.snapshot("orders", "s1")
+	c.create(c.spec("empty", 0))
+	c.create(c.spec("gone", 0))
+	c.snapshot("gone", "of-gone")
+	settings := models.Settings{ManualQuota: 7, Price: 0.02, Currency: "EUR"}
+	must(t, c.db.SaveSettings(t.Context(), settings))
+	must(t, c.db.SaveVerifyEvery(t.Context(), 3))
+	c.restart("the records", func(a *archive.Archive) bool {
+		_, err := a.Console(t.Context())
+		return err == nil && c.kept(a, "gone", anyRecord) && c.kept(a, "empty", anyRecord)
+	})
+	c.delete("gone")
+	if _, err := archive.New(c.store).Cluster(t.Context(), "gone"); !errors.Is(err, archive.ErrMissing) {
+		t.Errorf("the record of the deleted cluster: %v", err)
+	}
+	// A change of the schedule after the newest snapshot is known too.
+	retention := 11
+	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	must(t, err)
+	c.restart("the changed record", func(a *archive.Archive) bool {
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 11 })
+	})
+	for _, file := range []string{"console.json", "orders/cluster.json"} {
+		if text, err := os.ReadFile(filepath.Join(c.data, "snapshots", file)); err != nil || strings.Contains(string(text), "assword") || strings.Contains(string(text), "session") {
+			t.Errorf("%s: %v %s", file, err, text)
+		}
+	}
+	c.stop()
+	c.loseHost()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "Known again, but without nodes: empty, orders.") {
+		t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
+	}
+	back, err := c.db.Cluster(t.Context(), "orders")
+	must(t, err)
+	if back.Description != spec.Description || back.RetentionLimit != 11 || back.SnapshotWindow != spec.Window || !back.WindowChosen || back.NodeType != spec.NodeType ||
+		back.Engine != spec.Engine.Name || back.Status != models.ClusterRestoreFailed || !back.Lost() ||
+		!strings.Contains(back.StatusReason, "Its nodes are gone") || !strings.Contains(back.StatusReason, "newest snapshot, s1 of") {
+		t.Errorf("the cluster came back as %+v", back)
+	}
+	if empty, err := c.db.Cluster(t.Context(), "empty"); err != nil || !strings.Contains(empty.StatusReason, "There is no snapshot of it.") || empty.WindowChosen {
+		t.Errorf("the cluster without a snapshot came back as %+v: %v", empty, err)
+	}
+	if _, err := c.db.Cluster(t.Context(), "gone"); !models.HasCode(err, models.CodeClusterNotFound) {
+		t.Errorf("the deleted cluster was brought back: %v", err)
+	}
+	got, err := c.db.Settings(t.Context())
+	days, failure := c.db.VerifyEvery(t.Context())
+	if err != nil || failure != nil || got != settings || days != 3 {
+		t.Errorf("the settings are %+v, verified every %d days: %v %v", got, days, err, failure)
+	}
+	if s := mustSnapshot(c, "s1"); s.ClusterID != back.ID || s.RetentionLimit != 9 {
+		t.Errorf("the snapshot is %+v", s)
+	}
+	// Another rebuild, and a restart, change nothing.
+	before, err := os.ReadFile(filepath.Join(c.data, "snapshots", "orders", "cluster.json"))
+	must(t, err)
+	c.rebuild()
+	c.stop()
+	c.start()
+	if after, err := os.ReadFile(filepath.Join(c.data, "snapshots", "orders", "cluster.json")); err != nil || string(after) != string(before) {
+		t.Errorf("the record became %s (%v)", after, err)
+	}
+	// The entry goes, its snapshots stay, and the name is free for the restore.
+	c.delete("orders")
+	restore := c.spec("orders", 0)
+	restore.Snapshot = "s1"
+	if got := testkit.Fingerprint(t, c.primary(c.create(restore)[0])); got != want {
+		t.Error("the snapshot restores other data than was taken")
+	}
+	if c.rebuild(); len(mustClusters(c)) != 2 {
+		t.Errorf("a rebuild brought something back: %d clusters", len(mustClusters(c)))
+	}
+}
+
+func mustClusters(c *console) []models.Cluster {
+	c.t.Helper()
+	clusters, err := c.db.Clusters(c.t.Context())
+	must(c.t, err)
+	return clusters
+}
+
+// A store from before there were records: automatic snapshots tell that their cluster was not deleted. Neither retention nor the deletion of
+// the entry takes them.
+func TestLostHostIsRebuiltFromManifestsAlone(t *testing.T) {
+	t.Parallel()
+	clock := clockwork.NewFakeClockAt(noon)
+	c := newConsole(t, clock)
+	spec := c.spec("orders", 0)
+	spec.Retention, spec.Window = 2, models.Window{Start: 3 * 60, Length: 60}
+	c.create(spec)
+	first, second := c.nextAutomatic(clock, "orders"), c.nextAutomatic(clock, "orders")
+	// An import that is newer has no schedule, and must not become the cluster's.
+	clock.Advance(time.Hour)
+	must(t, c.upload("orders", "imported", fakeRDB("REDIS0010", oneKey...)))
+	must(t, c.upload("elsewhere", "foreign", fakeRDB("REDIS0010", oneKey...)))
+	c.stop()
+	for _, record := range []string{"console.json", "orders/cluster.json"} {
+		must(t, os.RemoveAll(filepath.Join(c.data, "snapshots", record)))
+	}
+	c.loseHost()
+	clock.Advance(10 * 24 * time.Hour)
+	rebuilt := clock.Now()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
+	}
+	back, err := c.db.Cluster(t.Context(), "orders")
+	must(t, err)
+	if back.RetentionLimit != 2 || back.SnapshotWindow != spec.Window || !back.WindowChosen || !strings.Contains(back.StatusReason, second.Name) || len(mustClusters(c)) != 1 {
+		t.Errorf("the clusters came back as %+v", mustClusters(c))
+	}
+	if outlived, err := c.db.QueueOutlived(t.Context()); err != nil || len(outlived) != 0 {
+		t.Errorf("retention takes %v: %v", outlived, err)
+	}
+	c.restart("the record", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) })
+	c.delete("orders")
+	for _, name := range []string{first.Name, second.Name} {
+		if s := mustSnapshot(c, name); s.Status != models.SnapshotAvailable || s.VerifiedAt != nil && s.VerifiedAt.Before(rebuilt) {
+			t.Errorf("%s is %s, verified %v", name, s.Status, s.VerifiedAt)
+		}
+	}
+	if c.rebuild(); len(mustClusters(c)) != 0 {
+		t.Error("a deleted entry came back")
+	}
+}
+
+// The node files are there and the newest snapshot under the cluster's name is an import: its backups go on.
+func TestImportDoesNotSwitchBackupsOff(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	spec := c.spec("orders", 0)
+	spec.Retention = 5
+	before := c.create(spec)[0]
+	c.snapshot("orders", "s1")
+	must(t, c.upload("orders", "imported", fakeRDB("REDIS0010", oneKey...)))
+	run := c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "imported", Name: "copied", RequestedBy: "test"})))
+	if run.Status != models.RunSucceeded {
+		t.Fatal(run.Error)
+	}
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	c.rebuild()
+	after := c.await("orders", models.ClusterAvailable)
+	if after.RetentionLimit != 5 || after.SnapshotWindow != before.SnapshotWindow || after.WindowChosen || after.Description != before.Description {
+		t.Errorf("the cluster was %+v and came back as %+v", before, after)
+	}
+}
+
+// A record that was written by somebody else since is replaced only by a change that was made here, and then an event says so. What an
+// older catalog has written before, a restart does not write again.
+func TestRecordOfSomebodyElseIsNotReplacedBlindly(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	c.create(c.spec("orders", 0))
+	c.create(c.spec("bills", 0))
+	c.restart("the records", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) && c.kept(a, "bills", anyRecord) })
+	a := archive.New(c.store)
+	for _, name := range []string{"orders", "bills"} {
+		other, err := a.Cluster(t.Context(), name)
+		must(t, err)
+		other.Configuration.Description = "written by another console"
+		must(t, a.WriteCluster(t.Context(), other))
+	}
+	retention := 3
+	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	must(t, err)
+	c.restart("the changed record", func(a *archive.Archive) bool {
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 3 })
+	})
+	if other, err := a.Cluster(t.Context(), "bills"); err != nil || other.Configuration.Description != "written by another console" {
+		t.Errorf("without a change here the record became %+v: %v", other, err)
+	}
+	if events := c.events(); strings.Count(events, "was written by another console") != 1 || !strings.Contains(events, "The record orders/cluster.json in the store") {
+		t.Errorf("events:\n%s", events)
+	}
+	c.delete("bills")
+	if _, err := a.Cluster(t.Context(), "bills"); err != nil {
+		t.Errorf("the other console's record was removed with our cluster: %v", err)
+	}
+	// A record of a cluster that was deleted while the store was away goes later.
+	must(t, c.db.EndKeep(t.Context(), archive.ClusterRecordKey("late"), lateRecord(t, a)))
+	c.restart("the late record to go", func(a *archive.Archive) bool {
+		_, err := a.Cluster(t.Context(), "late")
+		return errors.Is(err, archive.ErrMissing)
+	})
+}
+
+func lateRecord(t *testing.T, a *archive.Archive) string {
+	t.Helper()
+	record, err := a.Cluster(t.Context(), "orders")
+	must(t, err)
+	record.Cluster = "late"
+	must(t, a.WriteCluster(t.Context(), record))
+	return record.Sum()
+}

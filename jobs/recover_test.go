@@ -1,0 +1,153 @@
+package jobs_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// distant is a real store that can be away: then every request hangs, as long as it is, and fails.
+type distant struct {
+	store.Store
+	mu     sync.Mutex
+	away   chan struct{} // closed when it fails what hangs; nil: it is there
+	sweeps int           // that came through
+}
+
+func (s *distant) leave() (back func()) {
+	away := make(chan struct{})
+	s.mu.Lock()
+	s.away = away
+	s.mu.Unlock()
+	return func() {
+		s.mu.Lock()
+		s.away = nil
+		s.mu.Unlock()
+		close(away)
+	}
+}
+
+func (s *distant) reach(ctx context.Context) error {
+	s.mu.Lock()
+	away := s.away
+	s.mu.Unlock()
+	if away == nil {
+		return nil
+	}
+	select {
+	case <-away:
+	case <-ctx.Done():
+	}
+	return fmt.Errorf("reach: %w", store.ErrUnavailable)
+}
+
+func (s *distant) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	if err := s.reach(ctx); err != nil {
+		return store.Object{}, err
+	}
+	return s.Store.Put(ctx, key, r)
+}
+
+func (s *distant) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if err := s.reach(ctx); err != nil {
+		return nil, err
+	}
+	return s.Store.Open(ctx, key)
+}
+
+func (s *distant) Stat(ctx context.Context, key string) (store.Object, error) {
+	if err := s.reach(ctx); err != nil {
+		return store.Object{}, err
+	}
+	return s.Store.Stat(ctx, key)
+}
+
+func (s *distant) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	if err := s.reach(ctx); err != nil {
+		return func(yield func(store.Object, error) bool) { yield(store.Object{}, err) }
+	}
+	return s.Store.List(ctx, prefix)
+}
+
+func (s *distant) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
+	if err := s.reach(ctx); err != nil {
+		return 0, err
+	}
+	n, err := s.Store.Sweep(ctx, olderThan)
+	s.mu.Lock()
+	s.sweeps++
+	s.mu.Unlock()
+	return n, err
+}
+
+func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	real, err := dir.Open(filepath.Join(data, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &distant{Store: real}
+	clock := clockwork.NewFakeClockAt(noon)
+	c := newConsoleWith(t, clock, data, st)
+	cluster := c.create(c.spec("orders", 0))[0]
+	source := c.primary(cluster)
+	if err := source.Set(t.Context(), "a", "b", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	var cut models.Run
+	var back func()
+	c.kill(cluster, func() { // and its console had begun a snapshot when it was killed
+		if cut, err = c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if _, claimed, err := c.db.ClaimRun(t.Context(), "a console that is gone", func(models.Run) bool { return true }); err != nil || !claimed {
+			t.Fatal(claimed, err)
+		}
+		st.mu.Lock()
+		st.sweeps = 0
+		st.mu.Unlock()
+		back = st.leave()
+	}, cluster.Nodes...)
+	testkit.WaitFor(t, "the node to be started again", func() bool { return source.Get(t.Context(), "a").Val() == "b" })
+	undecided := func() {
+		t.Helper()
+		cluster, err := c.db.Cluster(t.Context(), "orders")
+		run, failed := c.db.Run(t.Context(), cut.ID)
+		if err != nil || failed != nil || cluster.Status != models.ClusterSnapshotting || c.status("s1") != models.SnapshotCreating ||
+			run.Status != models.RunRunning || run.Attempts != 1 {
+			t.Errorf("meanwhile the cluster is %s, the snapshot %s and its run %s, begun %d times (%v, %v)", cluster.Status, c.status("s1"), run.Status, run.Attempts, err, failed)
+		}
+	}
+	undecided()
+	back() // what hung fails now; what comes later goes through
+	undecided()
+	testkit.WaitFor(t, "the snapshot to be settled and the store to be swept, within minutes", func() bool {
+		clock.Advance(time.Minute)
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		return c.status("s1") == models.SnapshotFailed && st.sweeps >= 2 // once after the start, and the hourly one
+	})
+	if passed := clock.Now().Sub(noon); passed >= time.Hour {
+		t.Errorf("that took %s", passed)
+	}
+	c.await("orders", models.ClusterAvailable)
+	if snapshot := c.snapshot("orders", "s2"); snapshot.Status != models.SnapshotAvailable {
+		t.Errorf("the next snapshot is %s (%s)", snapshot.Status, snapshot.StatusReason)
+	}
+}

@@ -1,0 +1,249 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// A copy or an export into another store that does not succeed takes back what it has written there: whole objects, and in a bucket what was
+// sent of others. When the other store does not let it, that is written down and tried again every hour.
+
+// remainsTried is how long it is tried to take back what was left.
+const remainsTried = 7 * 24 * time.Hour
+
+// remainsLock is held while something is taken back later, so that it never meets a run that writes the same keys anew. It is no name of a cluster.
+const remainsLock = "what was left in other stores"
+
+// takeBack removes what this run has put into another store. The run wrote down which keys were free before it began; of what lies there now,
+// only what is the very thing that it writes is taken for its own.
+func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	run, err := m.DB.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	options, err := run.ReadOptions()
+	if err != nil || len(options.Written) == 0 {
+		return err
+	}
+	if run.Kind == models.RunExport {
+		return takeBackFiles(ctx, st, options, manifest, ours)
+	}
+	return takeBackCopy(ctx, st, options, manifest)
+}
+
+// takeBackCopy takes back a copy: its manifest, then parts that have the name and the length of one of its own.
+func takeBackCopy(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest) error {
+	ref := manifest.Ref()
+	if !slices.Contains(options.Written, ref.String()) {
+		return nil
+	}
+	if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
+		return err
+	}
+	whole, err := archive.New(st).Manifest(ctx, ref)
+	switch {
+	case err == nil && !sameParts(whole, manifest):
+		return nil // somebody else's
+	case err != nil && !errors.Is(err, archive.ErrMissing) && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer):
+		return err
+	}
+	if err := st.Delete(ctx, ref.String()+"/manifest.json"); err != nil {
+		return err
+	}
+	for _, part := range manifest.Parts {
+		if err := removeSized(ctx, st, ref.String()+"/"+part.Object, part.StoredBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copiedKeys are the keys of a snapshot's objects.
+func copiedKeys(manifest archive.Manifest) []string {
+	keys := []string{manifest.Ref().String() + "/manifest.json"}
+	for _, part := range manifest.Parts {
+		keys = append(keys, manifest.Ref().String()+"/"+part.Object)
+	}
+	return keys
+}
+
+// takeBackFiles takes back the files of an export: those that it saw written (ours, with their lengths), and others under the names that it
+// had found free when they read back as the very bytes. A Put whose answer was lost may have left one.
+func takeBackFiles(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, ours map[string]int64) error {
+	failures := []error{st.clear(ctx, options.Written...)}
+	for _, part := range manifest.Parts {
+		key := models.ExportedObject(options.Target, part.Number)
+		if !slices.Contains(options.Written, key) {
+			continue
+		}
+		size, sure := ours[key]
+		if !sure {
+			switch err := archive.VerifyPlain(ctx, st, key, part, new(archive.Progress)); {
+			case err == nil:
+				size = part.Bytes
+			case errors.Is(err, archive.ErrMissing), errors.Is(err, archive.ErrDamaged):
+				continue // there is none, or somebody else's
+			default:
+				failures = append(failures, err)
+				continue
+			}
+		}
+		failures = append(failures, removeSized(ctx, st, key, size))
+	}
+	return errors.Join(failures...)
+}
+
+// removeSized removes an object if it has this length: a Put leaves all of it or nothing.
+func removeSized(ctx context.Context, st store.Store, key string, size int64) error {
+	object, err := st.Stat(ctx, key)
+	if errors.Is(err, store.ErrNotExist) || err == nil && object.Size != size {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return st.Delete(ctx, key)
+}
+
+// leave writes down that something may be left of a run in another store. The manifest is of what was written, nil when it is not known. A run
+// that is begun again, because the console stops, leaves nothing.
+func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest, cause error) {
+	if errors.Is(context.Cause(ctx), errStopping) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	run, err := m.DB.Run(ctx, id)
+	var options models.RunOptions
+	if err == nil {
+		options, err = run.ReadOptions()
+	}
+	if err == nil && len(options.Written) == 0 {
+		return
+	}
+	var text []byte
+	if err == nil && manifest != nil {
+		text, err = json.Marshal(manifest)
+	}
+	if err == nil {
+		err = m.DB.NoteRemains(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
+			run.Kind, options.Source, place(options.Store), remaining(options), int(remainsTried.Hours())/24))
+	}
+	m.Logger.Error("remove what a run had written to another store", "run", id, "objects", options.Written, "error", errors.Join(cause, err))
+}
+
+// remaining names what may be left.
+func remaining(options models.RunOptions) string {
+	names := options.Written
+	if more := len(names) - 5; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:5], ", "), more)
+	}
+	return strings.Join(names, ", ")
+}
+
+// takeBackLater is the hourly tick for what was left in other stores.
+func (m *Manager) takeBackLater(ctx context.Context) {
+	all, err := m.DB.AllRemains(ctx)
+	for _, left := range all {
+		if ctx.Err() != nil {
+			return
+		}
+		if failure := m.takeBackOne(ctx, left); failure != nil && ctx.Err() == nil {
+			m.Logger.Warn("remove what was left in another store", "run", left.Run, "error", failure)
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Error("look for what was left in other stores", "error", err)
+	}
+}
+
+// takeBackBefore takes back what earlier runs have left in a store that is about to be written to: afterwards it could not be told apart.
+func (m *Manager) takeBackBefore(ctx context.Context, url string) error {
+	all, err := m.DB.AllRemains(ctx)
+	if err != nil {
+		return err
+	}
+	for _, left := range all {
+		run, err := m.DB.Run(ctx, left.Run)
+		if err != nil {
+			return err
+		}
+		options, err := run.ReadOptions()
+		if err == nil && place(options.Store) == place(url) {
+			err = m.takeBackOne(ctx, left)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manager) takeBackOne(ctx context.Context, left models.Remains) error {
+	unlock, err := m.lock(ctx, remainsLock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	all, err := m.DB.AllRemains(ctx) // again, now that nobody else is at it
+	if err != nil || !slices.ContainsFunc(all, func(r models.Remains) bool { return r.Run == left.Run }) {
+		return err
+	}
+	run, err := m.DB.Run(ctx, left.Run)
+	if err != nil {
+		return err
+	}
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
+	}
+	where := place(options.Store)
+	failure := m.takeBackFrom(ctx, run, options, left)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case failure == nil:
+		return m.DB.EndRemains(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, options.Source, where))
+	case m.DB.Now().Sub(left.Since) >= remainsTried:
+		return errors.Join(failure, m.DB.EndRemains(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
+			"in %d days, and is not looked for any more: %s. Remove it by hand, in a bucket its unfinished multipart uploads too.",
+			run.Kind, options.Source, where, int(remainsTried.Hours())/24, remaining(options))))
+	}
+	return failure
+}
+
+func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, options models.RunOptions, left models.Remains) error {
+	var manifest archive.Manifest
+	if len(left.Manifest) > 0 {
+		if err := json.Unmarshal(left.Manifest, &manifest); err != nil {
+			return fmt.Errorf("read what run %d had written: %w", run.ID, err)
+		}
+	} else {
+		source, err := m.DB.Snapshot(ctx, options.Source)
+		if err != nil {
+			return err
+		}
+		if manifest, err = m.archive.Manifest(ctx, refOf(source)); err != nil {
+			return err
+		}
+		if run.Kind == models.RunCopy {
+			manifest.Snapshot = options.Target
+		}
+	}
+	st, release, err := m.openTarget(ctx, options.Store)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return m.takeBack(ctx, run.ID, st, manifest, nil)
+}

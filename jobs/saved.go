@@ -1,0 +1,91 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"rekindle/models"
+)
+
+// A shard whose nodes all end at once comes back from an RDB on a disk. Its replicas write those by their save points, but only after so many
+// changes, and not at all when the data came by replication: from a snapshot, from a new primary. So the supervisor sees to it that one node
+// has saved what the shard holds since it has its present history.
+
+// saveAgainAfter is the pause after an attempt to save that led to nothing, such as when the disk is full.
+const saveAgainAfter = 10 * time.Second
+
+// keepSaved has a replica save, when no node has an RDB of the present history yet. The primary saves only when no replica runs: then the
+// application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points.
+func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views []view) {
+	if cluster.Cached() || len(views) < 2 {
+		return
+	}
+	var primary, chosen *view
+	replicas := false // any that runs
+	for i := range views {
+		v := &views[i]
+		if v.node.Role == models.RolePrimary {
+			primary = v
+		} else if v.running || v.started {
+			replicas = true
+		}
+		if v.answers && v.state.saving {
+			return // whatever it writes is looked at when it is there
+		}
+	}
+	if primary == nil || !primary.answers || primary.state.replica || primary.state.loading || primary.state.history == "" {
+		return
+	}
+	if primary.state.keys == 0 {
+		return // an RDB without a key would make a loss look like a return
+	}
+	history := primary.state.history
+	for i := range views {
+		v := &views[i]
+		if saved, err := m.Nodes.Saved(ctx, cluster.Name, v.node.Name); err == nil && saved.Exists && saved.ReplicationID == history {
+			return
+		}
+		s := v.state
+		if chosen == nil && v.answers && s.replica && s.linkUp && !s.loading && !s.syncing && s.history == history {
+			chosen = v
+		}
+	}
+	if chosen == nil && !replicas {
+		chosen = primary
+	}
+	if chosen == nil || !m.seen.maySave(cluster.Name+" "+history) {
+		return
+	}
+	if err := tell(ctx, cluster, chosen.node, "BGSAVE"); err != nil && ctx.Err() == nil {
+		m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", chosen.node.Name, "error", err)
+	}
+}
+
+// maySave tells whether the last attempt is long enough ago.
+func (m *memory) maySave(what string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last, tried := m.saves[what]; tried && time.Since(last) < saveAgainAfter {
+		return false
+	}
+	for other, at := range m.saves {
+		if time.Since(at) >= saveAgainAfter {
+			delete(m.saves, other)
+		}
+	}
+	m.saves[what] = time.Now()
+	return true
+}
+
+// save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.
+func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.Node) {
+	err := tell(ctx, cluster, node, "BGSAVE")
+	for err == nil {
+		var s state
+		if s, err = m.probe(ctx, cluster, node); err == nil && !s.saving {
+			return
+		}
+		m.pause(ctx, 50*time.Millisecond)
+	}
+	m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
+}

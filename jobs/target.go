@@ -1,0 +1,173 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+	"time"
+
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+)
+
+// target is another store that a copy or an export writes to. Whatever it refuses says its address, so that nobody looks for the fault in the
+// snapshot store.
+type target struct {
+	store.Store
+	url string
+}
+
+// openTarget opens another store to write to.
+func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), error) {
+	st, release, err := m.openOther(ctx, url)
+	if err != nil {
+		return target{}, nil, err
+	}
+	if store.Within(st, m.Store) {
+		release()
+		return target{}, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
+	}
+	return target{st, url}, release, nil
+}
+
+func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
+	st, err := m.OpenStore(ctx, url)
+	if err != nil {
+		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
+			return nil, nil, because(err, "%s cannot be used: the console may not read or write there.", url)
+		}
+		return nil, nil, because(err, "%s cannot be opened. Check the address; the log says more.", url)
+	}
+	release := func() {}
+	if closer, ok := st.(io.Closer); ok {
+		release = func() { _ = closer.Close() }
+	}
+	return st, release, nil
+}
+
+// openFolder is the opener when there is no other: folders only.
+func openFolder(_ context.Context, url string) (store.Store, error) {
+	path, ok := strings.CutPrefix(url, "dir:")
+	if !ok {
+		return nil, fmt.Errorf("%q is not a folder: %w", url, store.ErrKey)
+	}
+	return dir.Open(path)
+}
+
+// place is the address of a store without its options.
+func place(location string) string {
+	location, _, _ = strings.Cut(location, "?")
+	return strings.TrimSuffix(location, "/")
+}
+
+// clear removes what was sent of these objects and has not become one: by a killed console, or while the store went away. A bucket is told
+// their keys, for it cannot tell another console's upload that goes on from one that was killed; in a folder what is still being written is
+// locked.
+func (t target) clear(ctx context.Context, keys ...string) error {
+	var err error
+	if bucket, ok := t.Store.(store.Abandoner); ok {
+		err = bucket.Abandon(ctx, keys...)
+	} else {
+		_, err = t.Store.Sweep(ctx, time.Now())
+	}
+	return t.reason(ctx, err)
+}
+
+// reason says which store it was.
+func (t target) reason(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	where := place(t.url)
+	switch {
+	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrKey):
+		return err
+	case errors.Is(err, store.ErrFull):
+		return because(err, "%s is full. Free some space there, then try again.", where)
+	case errors.Is(err, store.ErrLocked):
+		return because(err, "Object Lock protects this in %s. It can be removed when its retention or its legal hold has ended.", where)
+	case errors.Is(err, store.ErrUnsafe):
+		return because(err, "%s did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it.", where)
+	case errors.Is(err, store.ErrNoBucket):
+		return because(err, "The bucket of %s does not exist. Create it, or correct the address.", where)
+	case errors.Is(err, store.ErrRegion):
+		return because(err, "The bucket of %s is in another region. Say which one in the address: ?region=...", where)
+	case errors.Is(err, store.ErrCredentials):
+		return because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
+	case errors.Is(err, store.ErrDenied):
+		return because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
+	case errors.Is(err, store.ErrUnavailable):
+		return because(err, "%s does not answer. Check that it runs and that the network lets the console through, then try again.", where)
+	}
+	return because(err, "%s could not be used. The log says why.", where)
+}
+
+// Put is the store's. What broke off is told from what the store refused: the bytes come from the snapshot store.
+func (t target) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	in := &noted{Reader: r}
+	object, err := t.Store.Put(ctx, key, in)
+	if in.failed {
+		return object, err
+	}
+	return object, t.reason(ctx, err)
+}
+
+// noted remembers whether reading has failed.
+type noted struct {
+	io.Reader
+	failed bool
+}
+
+func (n *noted) Read(p []byte) (int, error) {
+	read, err := n.Reader.Read(p)
+	n.failed = n.failed || err != nil && err != io.EOF
+	return read, err
+}
+
+// Open is the store's.
+func (t target) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := t.Store.Open(ctx, key)
+	if err != nil {
+		return nil, t.reason(ctx, err)
+	}
+	return targetReader{r, ctx, t}, nil
+}
+
+type targetReader struct {
+	io.ReadCloser
+	ctx    context.Context
+	target target
+}
+
+func (r targetReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = r.target.reason(r.ctx, err)
+	}
+	return n, err
+}
+
+// Stat is the store's.
+func (t target) Stat(ctx context.Context, key string) (store.Object, error) {
+	object, err := t.Store.Stat(ctx, key)
+	return object, t.reason(ctx, err)
+}
+
+// Delete is the store's.
+func (t target) Delete(ctx context.Context, key string) error {
+	return t.reason(ctx, t.Store.Delete(ctx, key))
+}
+
+// List is the store's.
+func (t target) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for object, err := range t.Store.List(ctx, prefix) {
+			if !yield(object, t.reason(ctx, err)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,111 @@
+package views
+
+import "github.com/a-h/templ"
+
+// DoomedCluster is one of several clusters that are to be deleted.
+type DoomedCluster struct {
+	Name      string
+	Status    string
+	Nodes     int
+	Keys      int64 // -1: not known
+	Automatic int   // snapshots that go with it
+	Manual    int   // snapshots that stay
+	CanFinal  bool
+}
+
+// DeleteClusters is the page that asks before several clusters are deleted. Form: POST DeleteClustersPath with confirm, final=on and
+// Hidden; while the box is ticked the page is asked for again with the same, for the command.
+type DeleteClusters struct {
+	Fields
+	CancelHref string
+	Clusters   []DoomedCluster // all that go
+	Skipped    []string        // the chosen ones that stay, a sentence each
+	Hidden     []Hidden        // carried along: name, filters
+	AWS        string
+}
+
+// SnapshotClusters is the page that asks before a snapshot of each of several clusters is taken. Form: POST SnapshotClustersPath with
+// suffix, the end of each snapshot's name, and Hidden.
+type SnapshotClusters struct {
+	Fields
+	CancelHref string
+	Names      []string // of the clusters
+	Skipped    []string // the chosen ones of which none can be taken, a sentence each
+	Hidden     []Hidden
+	AWS        string
+}
+
+// shownAtMost is how many of the chosen things are named on a page; the others are counted.
+const shownAtMost = 100
+
+// DeletePhrase is what must be typed before these clusters are deleted.
+func DeletePhrase(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return "delete " + Plural(len(names), "cluster")
+}
+
+func (p DeleteClusters) phrase() string {
+	names := make([]string, len(p.Clusters))
+	for i, c := range p.Clusters {
+		names[i] = c.Name
+	}
+	return DeletePhrase(names)
+}
+
+func (p DeleteClusters) sum(of func(DoomedCluster) int) int {
+	n := 0
+	for _, c := range p.Clusters {
+		n += of(c)
+	}
+	return n
+}
+
+func (p DeleteClusters) nodes() int { return p.sum(func(c DoomedCluster) int { return c.Nodes }) }
+func (p DeleteClusters) automatic() int {
+	return p.sum(func(c DoomedCluster) int { return c.Automatic })
+}
+func (p DeleteClusters) manual() int { return p.sum(func(c DoomedCluster) int { return c.Manual }) }
+
+// finals is how many of them a final snapshot can be taken of.
+func (p DeleteClusters) finals() int {
+	return p.sum(func(c DoomedCluster) int {
+		if c.CanFinal {
+			return 1
+		}
+		return 0
+	})
+}
+
+// bare are the clusters of which nothing can be brought back without a final snapshot.
+func (p DeleteClusters) bare() int {
+	return p.sum(func(c DoomedCluster) int {
+		if c.CanFinal && c.Manual == 0 {
+			return 1
+		}
+		return 0
+	})
+}
+
+// fate is what goes with one of them.
+func (c DoomedCluster) fate() string {
+	text := Plural(c.Nodes, "node")
+	if NeverRan(c.Status) {
+		text = "never came up"
+	} else if c.Keys >= 0 {
+		text += ", " + Plural(c.Keys, "key")
+	}
+	if c.Automatic > 0 {
+		text += ", " + Plural(c.Automatic, "automatic snapshot")
+	}
+	return text
+}
+
+// following lets the equivalent command follow what is filled in: the page is asked for again with it, and gives its command.
+func following(page string) templ.Attributes {
+	return templ.Attributes{
+		"hx-get": page, "hx-trigger": "change, input delay:400ms", "hx-target": "#equivalent", "hx-select": "#equivalent", "hx-swap": "outerMorph",
+		"hx-include": "closest form",
+	}
+}

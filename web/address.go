@@ -1,0 +1,49 @@
+package web
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// addressOf is where the request comes from. Behind trusted proxies it is what the outermost of them says: of X-Forwarded-For, to which
+// each proxy appends, the right-most address that is no trusted proxy itself. What stands further left the client may have made up.
+func (s *server) addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil || !s.trusts(address) {
+		return host
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		named, ok := parseHop(hop)
+		if !ok {
+			break // from here on nobody knows who wrote it
+		}
+		address = named
+		if !s.trusts(address) {
+			break
+		}
+	}
+	return address.String()
+}
+
+func (s *server) trusts(address netip.Addr) bool {
+	address = address.Unmap().WithZone("")
+	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(address) })
+}
+
+// parseHop reads an address as proxies write it, some with a port.
+func parseHop(hop string) (netip.Addr, bool) {
+	hop = strings.TrimSpace(hop)
+	if address, err := netip.ParseAddr(strings.Trim(hop, "[]")); err == nil {
+		return address.Unmap().WithZone(""), true
+	}
+	withPort, err := netip.ParseAddrPort(hop)
+	return withPort.Addr().Unmap().WithZone(""), err == nil
+}

@@ -1,0 +1,298 @@
+package web
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// This file does with many clusters, chosen in their list, what clusters.go and take.go do with one: each becomes a run of its own.
+
+// chosenClusters are those that were ticked, or all that match the filters.
+type chosenClusters struct {
+	clusters []models.Cluster
+	skipped  []string   // sentences about those that are left alone
+	filters  url.Values // of the list that one came from, and goes back to
+}
+
+func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenClusters, error) {
+	c := chosenClusters{filters: url.Values{}}
+	list := models.List{Text: from.Get("q"), Equal: map[string]string{}}
+	for _, name := range append([]string{"q"}, clusterListing.filters...) {
+		if v := from.Get(name); v != "" {
+			c.filters.Set(name, v)
+			list.Equal[name] = v
+		}
+	}
+	if from.Get("all") == "on" {
+		found, err := s.db.ListClusters(r.Context(), list)
+		c.clusters = found.Rows
+		return c, err
+	}
+	names := slices.Compact(slices.Sorted(slices.Values(from["name"])))
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		cluster, err := s.db.Cluster(r.Context(), name)
+		if models.HasCode(err, models.CodeClusterNotFound) {
+			c.skipped = append(c.skipped, err.Error())
+			continue
+		} else if err != nil {
+			return c, err
+		}
+		c.clusters = append(c.clusters, cluster)
+	}
+	return c, nil
+}
+
+// leave takes those clusters out of the choice about which there is something to say.
+func (c *chosenClusters) leave(why func(models.Cluster) string) {
+	c.clusters = slices.DeleteFunc(c.clusters, func(cluster models.Cluster) bool {
+		text := why(cluster)
+		if text != "" {
+			c.skipped = append(c.skipped, text)
+		}
+		return text != ""
+	})
+}
+
+func (c chosenClusters) none() bool { return len(c.clusters) == 0 && len(c.skipped) == 0 }
+
+func (c chosenClusters) names() []string {
+	names := make([]string, len(c.clusters))
+	for i, cluster := range c.clusters {
+		names[i] = cluster.Name
+	}
+	return names
+}
+
+func (c chosenClusters) back() string {
+	if len(c.filters) == 0 {
+		return "/clusters"
+	}
+	return "/clusters?" + c.filters.Encode()
+}
+
+// hidden are the fields by which the next request knows the same choice: exactly those that the page named.
+func (c chosenClusters) hidden() []views.Hidden {
+	var hidden []views.Hidden
+	for _, name := range c.names() {
+		hidden = append(hidden, views.Hidden{Name: "name", Value: name})
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.filters)) {
+		hidden = append(hidden, views.Hidden{Name: name, Value: c.filters.Get(name)})
+	}
+	return hidden
+}
+
+// undeletable says why a cluster cannot be deleted now, or "".
+func undeletable(c models.Cluster) string {
+	switch c.Status {
+	case models.ClusterAvailable, models.ClusterUnreachable, models.ClusterRestoreFailed, models.ClusterCreateFailed:
+		return ""
+	}
+	return fmt.Sprintf("%s is %s.", c.Name, c.Status)
+}
+
+func (s *server) deleteClustersPage(w http.ResponseWriter, r *http.Request) error {
+	asked := r.URL.Query()
+	c, err := s.chooseClusters(r, asked)
+	if err != nil {
+		return err
+	}
+	if c.none() {
+		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+	}
+	c.leave(undeletable)
+	asked.Del("confirm") // it is for the person to type
+	return s.askDeleteClusters(w, r, c, asked, nil)
+}
+
+func (s *server) askDeleteClusters(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
+	props, err := s.deletionOfClusters(r, c)
+	if err != nil {
+		return err
+	}
+	props.Fields = views.Fields{Errors: wrong, Values: firstValues(form, "final", "confirm")}
+	at := place{title: "Delete", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}}
+	if props.AWS = s.aws(r).deleteClusters(c.clusters, s.finalEnd(form)); props.AWS == "" {
+		at.aws = s.aws(r).clusters()
+	}
+	draw := func(shell views.Shell) templ.Component { return views.DeleteClustersPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+// finalEnd is the end of the names of final snapshots, or "" when none are asked for.
+func (s *server) finalEnd(form url.Values) string {
+	if form.Get("final") != "on" {
+		return ""
+	}
+	return strings.TrimPrefix(models.SuggestSnapshotName("x-final", s.clock.Now()), "x")
+}
+
+// deletionOfClusters looks at what goes with the chosen clusters.
+func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
+	props := views.DeleteClusters{CancelHref: c.back(), Skipped: c.skipped, Hidden: c.hidden()}
+	for _, cluster := range c.clusters {
+		automatic, err := s.db.AutomaticSnapshots(r.Context(), cluster.ID)
+		if err != nil {
+			return props, err
+		}
+		manual, err := s.db.ListSnapshots(r.Context(), models.List{Equal: map[string]string{"cluster": cluster.Name, "source": models.SourceManual}, Size: 1})
+		if err != nil {
+			return props, err
+		}
+		can, _ := canSnapshot(cluster)
+		doomed := views.DoomedCluster{Name: cluster.Name, Status: string(cluster.Status), Nodes: len(cluster.Nodes), Keys: keysOf(cluster),
+			Automatic: len(automatic), Manual: manual.Total, CanFinal: can}
+		if views.NeverRan(doomed.Status) {
+			doomed.Nodes = 0
+		}
+		props.Clusters = append(props.Clusters, doomed)
+	}
+	return props, nil
+}
+
+func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	form.Del("all") // exactly those that the page named go, not what has come to match since
+	c, err := s.chooseClusters(r, form)
+	if err != nil {
+		return err
+	}
+	if c.none() {
+		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+	}
+	c.leave(undeletable)
+	wrong := mistakes{}
+	if phrase := views.DeletePhrase(c.names()); len(c.clusters) == 0 {
+		wrong.add("", "None of the chosen clusters can be deleted just now.")
+	} else if strings.TrimSpace(form.Get("confirm")) != phrase {
+		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm that this is to be deleted.", phrase))
+	}
+	if len(wrong) > 0 {
+		return s.askDeleteClusters(w, r, c, form, wrong)
+	}
+	end := s.finalEnd(form)
+	return s.each(w, r, c, "being deleted", func(cluster models.Cluster) error {
+		final := ""
+		if can, _ := canSnapshot(cluster); can && end != "" {
+			final = cluster.Name + end
+		}
+		return s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+	})
+}
+
+// each asks for the same of every chosen cluster. What is refused of one does not keep the others from it; the message says both.
+func (s *server) each(w http.ResponseWriter, r *http.Request, c chosenClusters, doing string, do func(models.Cluster) error) error {
+	var done int
+	var refused []string
+	for _, cluster := range c.clusters {
+		err := do(cluster)
+		if faults, known := models.AsFaults(err); known {
+			refused = append(refused, faults.Error())
+		} else if err != nil {
+			return err
+		} else {
+			done++
+		}
+	}
+	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows how far each is.", views.Plural(done, "cluster"), doing)
+	if done > 0 {
+		s.jobs.Wake()
+	}
+	if len(refused) > 0 {
+		const named = 3
+		kind = "warning"
+		text += " Refused for " + views.Plural(len(refused), "cluster") + ": " + strings.Join(refused[:min(len(refused), named)], " ")
+	}
+	return s.done(w, r, c.back(), kind, text)
+}
+
+// unsnapshottable says why no snapshot can be taken of a cluster now, or "".
+func unsnapshottable(c models.Cluster) string {
+	can, why := canSnapshot(c)
+	switch {
+	case can:
+		return ""
+	case why == "":
+		return fmt.Sprintf("%s is %s.", c.Name, c.Status)
+	}
+	return c.Name + ": " + why
+}
+
+func (s *server) snapshotClustersPage(w http.ResponseWriter, r *http.Request) error {
+	asked := r.URL.Query()
+	c, err := s.chooseClusters(r, asked)
+	if err != nil {
+		return err
+	}
+	if c.none() {
+		return s.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+	}
+	if !asked.Has("suffix") {
+		asked.Set("suffix", strings.TrimPrefix(models.SuggestSnapshotName("", s.clock.Now()), "-"))
+	}
+	c.leave(unsnapshottable)
+	return s.askSnapshotClusters(w, r, c, asked, nil)
+}
+
+func (s *server) askSnapshotClusters(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
+	props := views.SnapshotClusters{CancelHref: c.back(), Names: c.names(), Skipped: c.skipped, Hidden: c.hidden(),
+		Fields: views.Fields{Errors: wrong, Values: firstValues(form, "suffix")}}
+	at := place{title: "Take snapshots", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}}
+	if props.AWS = s.aws(r).snapshotClusters(c.clusters, strings.TrimSpace(form.Get("suffix"))); props.AWS == "" {
+		at.aws = s.aws(r).clusters()
+	}
+	draw := func(shell views.Shell) templ.Component { return views.SnapshotClustersPage(shell, props) }
+	if len(wrong) > 0 {
+		return s.again(w, r, at, draw)
+	}
+	return s.page(w, r, at, draw)
+}
+
+func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	form.Del("all")
+	c, err := s.chooseClusters(r, form)
+	if err != nil {
+		return err
+	}
+	if c.none() {
+		return s.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+	}
+	c.leave(unsnapshottable)
+	suffix, wrong := strings.TrimSpace(form.Get("suffix")), mistakes{}
+	if len(c.clusters) == 0 {
+		wrong.add("", "Of none of the chosen clusters a snapshot can be taken just now.")
+	} else if suffix == "" {
+		wrong.add("suffix", "Give the end of the snapshots' names.")
+	} else if _, problem := models.CheckSnapshotName(c.clusters[0].Name + "-" + suffix); problem != "" {
+		wrong.add("suffix", problem)
+	}
+	if len(wrong) > 0 {
+		return s.askSnapshotClusters(w, r, c, form, wrong)
+	}
+	return s.each(w, r, c, "a snapshot is being taken of each", func(cluster models.Cluster) error {
+		_, err := s.db.RequestSnapshot(r.Context(), cluster.Name, cluster.Name+"-"+suffix, false, visitOf(r).user.Name)
+		return err
+	})
+}

@@ -1,0 +1,142 @@
+package web
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"time"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// This file finds what pages show of the work around them: runs under way or just ended, and events with links that lead somewhere.
+
+// How long a run that has ended stays on top of the pages of what it worked on, and how many of those do.
+const (
+	showEnded = time.Minute
+	maxEnded  = 3
+)
+
+// maxWaiting is how many runs that wait for their turn are shown on top of a page; the activity has all.
+const maxWaiting = 3
+
+// about says whose runs are meant: those of a cluster, of a snapshot, of a kind, or all.
+type about struct {
+	cluster, snapshot string
+	kind              models.RunKind
+}
+
+func (a about) includes(run models.Run) bool {
+	if a.kind != "" && run.Kind != a.kind {
+		return false
+	}
+	if a.snapshot == "" {
+		return a.cluster == "" || run.ClusterName == a.cluster
+	}
+	// A copy belongs to the page of what it copies, as well.
+	options, err := run.ReadOptions()
+	return run.SnapshotName == a.snapshot || err == nil && !run.Status.Ended() && options.Source == a.snapshot
+}
+
+func (a about) activity() string {
+	query := url.Values{}
+	switch {
+	case a.snapshot != "":
+		query.Set("q", a.snapshot)
+	case a.cluster != "":
+		query.Set("cluster", a.cluster)
+	case a.kind != "":
+		query.Set("kind", runKindName(a.kind))
+	default:
+		return "/runs"
+	}
+	return "/runs?" + query.Encode()
+}
+
+// currentRuns are the runs under way or just ended, and whether any of them goes on. All that are at work are shown, however many wait
+// or have ended since.
+func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, active bool, err error) {
+	runs, err := s.db.ActiveRuns(ctx)
+	if err != nil {
+		return work, false, err
+	}
+	now := s.clock.Now()
+	ended, err := s.db.EndedRuns(ctx, now.Add(-showEnded))
+	if err != nil {
+		return work, false, err
+	}
+	work.Href = of.activity()
+	// Those at work first, then those that wait, the oldest of each first.
+	slices.SortStableFunc(runs, func(a, b models.Run) int { return queuedLast(a) - queuedLast(b) })
+	waiting := 0
+	for _, run := range runs {
+		if !of.includes(run) {
+			continue
+		}
+		active = true
+		if run.Status == models.RunQueued {
+			if waiting++; waiting > maxWaiting {
+				work.Waiting++
+				continue
+			}
+		}
+		work.Runs = append(work.Runs, presentRun(run, now))
+	}
+	shown := 0
+	for _, run := range ended {
+		if !of.includes(run) {
+			continue
+		}
+		if shown++; shown > maxEnded {
+			work.Ended++
+			continue
+		}
+		work.Runs = append(work.Runs, presentRun(run, now))
+	}
+	return work, active, nil
+}
+
+// presentEvents are events in which only what there still is can be followed.
+func (s *server) presentEvents(ctx context.Context, events []models.Event) ([]views.Event, error) {
+	clusters, snapshots := make([]string, len(events)), make([]string, len(events))
+	for i, e := range events {
+		clusters[i], snapshots[i] = e.ClusterName, e.SnapshotName
+	}
+	livingClusters, livingSnapshots, err := s.db.Present(ctx, clusters, snapshots)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]views.Event, len(events))
+	for i, e := range events {
+		shown[i] = views.Event{At: e.At, Severity: string(e.Severity), Cluster: e.ClusterName, Snapshot: e.SnapshotName, Text: e.Message,
+			ClusterExists: livingClusters[e.ClusterName], SnapshotExists: livingSnapshots[e.SnapshotName]}
+	}
+	return shown, nil
+}
+
+// presentRuns are runs in which only what there still is can be followed.
+func (s *server) presentRuns(ctx context.Context, runs []models.Run) ([]views.Run, error) {
+	clusters, snapshots := make([]string, len(runs)), make([]string, len(runs))
+	for i, run := range runs {
+		clusters[i], snapshots[i] = run.ClusterName, run.SnapshotName
+	}
+	livingClusters, livingSnapshots, err := s.db.Present(ctx, clusters, snapshots)
+	if err != nil {
+		return nil, err
+	}
+	shown := make([]views.Run, len(runs))
+	for i, run := range runs {
+		shown[i] = presentRun(run, s.clock.Now())
+		shown[i].ClusterExists, shown[i].SnapshotExists = livingClusters[run.ClusterName], livingSnapshots[run.SnapshotName]
+	}
+	return shown, nil
+}
+
+// queuedLast sorts those that wait behind those at work.
+func queuedLast(run models.Run) int {
+	if run.Status == models.RunQueued {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,79 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+func TestTheOverviewCountsAllClustersAndOnlyTheScheduleIsBehindIt(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.get("/").is(http.StatusOK).says("No clusters yet")
+	c.launch("orders")
+	c.get("/").says("Not yet: the cluster has no good snapshot.", "No snapshot yet")
+	c.backUp("orders", "first")
+	c.get("/").says("Yes: the cluster can be restored.", "Protected", "dir:/srv/snapshots", "315 MB")
+	c.launch("quiet", func(s *models.ClusterSpec) { s.Retention = 0 })
+	c.get("/").says("1 of 2 clusters can be restored.", "No schedule")
+
+	// What people do by hand is not the schedule's.
+	for name, status := range map[string]models.RunStatus{"second": models.RunFailed, "third": models.RunCancelled} {
+		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
+		c.check(err)
+		c.clock.Advance(time.Minute)
+		c.check(c.db.FailSnapshot(t.Context(), c.claim(), status, "The disk is full."))
+		c.get("/").says("Protected").doesNotSay("Last failed", "behind schedule", "Overdue")
+		c.get("/clusters/orders").doesNotSay("The last attempt failed")
+	}
+	automatic := func() models.Run {
+		queued, err := c.db.QueueDue(t.Context())
+		c.check(err)
+		if queued != 1 {
+			t.Fatalf("%d automatic snapshots were queued at %s", queued, c.clock.Now())
+		}
+		return c.claim()
+	}
+	c.clock.Advance(time.Date(2026, 11, 23, 3, 59, 0, 0, time.UTC).Sub(c.clock.Now()))
+	c.signIn()
+	c.check(c.db.FailSnapshot(t.Context(), automatic(), models.RunFailed, "The disk is full."))
+	c.get("/").says("Last failed", "The disk is full.", "1 cluster is behind schedule")
+	c.get("/clusters/orders").says("The last attempt failed")
+	c.backUp("orders", "fourth")
+	c.get("/").says("Protected").doesNotSay("Last failed", "behind schedule")
+
+	c.clock.Advance(25 * time.Hour) // the window of the next day has passed
+	c.signIn()
+	c.get("/").says("Overdue", "The last window passed without a snapshot.")
+	// A change of the schedule has no past: what closed before it was nobody's window.
+	off, on, window := 0, 7, models.Window{Start: 60, Length: 60}
+	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &off})
+	c.check(err)
+	c.clock.Advance(time.Minute)
+	_, err = c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &on, Window: &window})
+	c.check(err)
+	_, err = c.db.RequestSnapshot(t.Context(), "orders", "fifth", false, "admin")
+	c.check(err)
+	c.clock.Advance(time.Minute)
+	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunCancelled, "It was cancelled."))
+	c.get("/").doesNotSay("Overdue")
+}
+
+func TestTheOverviewKnowsMoreClustersThanItShows(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	for i := range 53 {
+		c.launch(fmt.Sprintf("c-%02d", i), func(s *models.ClusterSpec) { s.Replicas = 0 })
+	}
+	for i := range 2 {
+		c.backUp(fmt.Sprintf("c-%02d", i), fmt.Sprintf("s-%02d", i))
+	}
+	page := c.get("/").says("2 of 53 clusters can be restored.", "51 clusters wait for the first snapshot.", "All 53 clusters", "the 50 that need it most")
+	if rows := strings.Count(page.body, `class="name" href="/clusters/`); rows != 50 || strings.Contains(page.body, `class="name" href="/clusters/c-00"`) {
+		t.Errorf("%d clusters have rows, or one that is well is among them", rows)
+	}
+}

@@ -1,0 +1,40 @@
+package web
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// maxSeeds is how many snapshots a form offers to fill a new cluster from. Of more, the others are found by typing.
+const maxSeeds = 100
+
+// offerSeeds lists the snapshots from which a new cluster can be filled, the newest first.
+func (s *server) offerSeeds(ctx context.Context, f *clusterForm, props *views.ClusterForm) error {
+	found, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}, Size: maxSeeds})
+	if err != nil {
+		return err
+	}
+	props.SnapshotCount = found.Total
+	chosen := f.values["snapshot"]
+	if chosen != "" {
+		if f.snapshot, err = s.db.Snapshot(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+			return err
+		}
+	}
+	listed := false
+	for _, snapshot := range found.Rows {
+		listed = listed || snapshot.Name == chosen
+		props.Snapshots = append(props.Snapshots, seedOption(snapshot))
+	}
+	if f.snapshot.Name != "" && !listed {
+		props.Snapshots = append([]views.Option{seedOption(f.snapshot)}, props.Snapshots...)
+	}
+	return nil
+}
+
+func seedOption(snapshot models.Snapshot) views.Option {
+	return views.Option{Value: snapshot.Name, Label: fmt.Sprintf("%s · %s · %s", snapshot.Name, views.SizeText(snapshot.Bytes), views.MinuteText(snapshot.CreatedAt))}
+}
