@@ -91,8 +91,9 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 }
 
 // cancelledSnapshot holds for a snapshot that failed because somebody cancelled the run that was making it.
-const cancelledSnapshot = `(status = 'failed' AND (SELECT r.status FROM runs r WHERE r.snapshot_name = snapshots.name
-	AND r.kind IN ('snapshot', 'copy', 'import') ORDER BY r.id DESC LIMIT 1) = 'cancelled')`
+// One whose run the catalog does not know has failed.
+const cancelledSnapshot = `(status = 'failed' AND COALESCE((SELECT r.status FROM runs r WHERE r.snapshot_name = snapshots.name
+	AND r.kind IN ('snapshot', 'copy', 'import') ORDER BY r.id DESC LIMIT 1), '') = 'cancelled')`
 
 // FilterCancelled is the status by which [DB.ListSnapshots] finds the failed snapshots that were cancelled; failed finds the others.
 const FilterCancelled = string(RunCancelled)

@@ -55,9 +55,9 @@ func dumpOf(t *testing.T, data []byte) primary.Dump {
 	}
 }
 
-// reading is the dump with another reader.
-func reading(d primary.Dump, r io.Reader) primary.Dump {
-	d.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(r), nil }
+// reading is the dump with other readers, each in its turn behind the others.
+func reading(d primary.Dump, readers func() []io.Reader) primary.Dump {
+	d.Open = func(context.Context) (io.ReadCloser, error) { return io.NopCloser(io.MultiReader(readers()...)), nil }
 	return d
 }
 
@@ -248,24 +248,35 @@ func TestFeedNeverFinishesBadData(t *testing.T) {
 	lastByte := bytes.Clone(data)
 	lastByte[len(lastByte)-1] ^= 1
 	broken := errors.New("the store broke")
+	of := func(texts ...[]byte) func() []io.Reader {
+		return func() (readers []io.Reader) {
+			for _, text := range texts {
+				readers = append(readers, bytes.NewReader(text))
+			}
+			return readers
+		}
+	}
+	breaking := func(err error, text []byte) func() []io.Reader {
+		return func() []io.Reader { return []io.Reader{bytes.NewReader(text), failing{err}} }
+	}
 	for name, test := range map[string]struct {
-		reader io.Reader
-		want   error
+		readers func() []io.Reader // new ones for each feed
+		want    error
 	}{
-		"a flipped bit":         {bytes.NewReader(flipped), primary.ErrHash},
-		"a flipped last bit":    {bytes.NewReader(lastByte), primary.ErrHash},
-		"a cut":                 {bytes.NewReader(data[:len(data)/2]), primary.ErrHash},
-		"a missing last byte":   {bytes.NewReader(data[:len(data)-1]), primary.ErrHash},
-		"a byte too many":       {io.MultiReader(bytes.NewReader(data), strings.NewReader("x")), primary.ErrHash},
-		"nothing":               {strings.NewReader(""), primary.ErrHash},
-		"an error in the midst": {io.MultiReader(bytes.NewReader(data[:len(data)/2]), failing{broken}), broken},
-		"an error at the end":   {io.MultiReader(bytes.NewReader(data), failing{broken}), broken},
+		"a flipped bit":         {of(flipped), primary.ErrHash},
+		"a flipped last bit":    {of(lastByte), primary.ErrHash},
+		"a cut":                 {of(data[:len(data)/2]), primary.ErrHash},
+		"a missing last byte":   {of(data[:len(data)-1]), primary.ErrHash},
+		"a byte too many":       {of(data, []byte("x")), primary.ErrHash},
+		"nothing":               {of(), primary.ErrHash},
+		"an error in the midst": {breaking(broken, data[:len(data)/2]), broken},
+		"an error at the end":   {breaking(broken, data), broken},
 	} {
 		for load, args := range loads {
 			t.Run(name+", loaded "+load, func(t *testing.T) {
 				t.Parallel()
 				target := testkit.Redis(t, append(args, "--masterauth", "as before")...)
-				if _, err := primary.Feed(t.Context(), targetOf(target), reading(good, test.reader), primary.Options{}); !errors.Is(err, test.want) {
+				if _, err := primary.Feed(t.Context(), targetOf(target), reading(good, test.readers), primary.Options{}); !errors.Is(err, test.want) {
 					// A target that parses as it receives may come upon the damage first, and exit.
 					if load != "from the socket" || !errors.Is(err, primary.ErrGone) {
 						t.Errorf("Feed = %v, want %v", err, test.want)
