@@ -188,6 +188,18 @@ func (c *console) primary(cluster models.Cluster) *redis.Client {
 func (c *console) stored() []string {
 	c.t.Helper()
 	var files []string
+	// A record that is being written comes and goes in these moments. What was left behind stays.
+	enough := time.Now().Add(2 * time.Second)
+	testkit.WaitFor(c.t, "the store to be at rest", func() bool {
+		files = c.storedNow()
+		return !slices.ContainsFunc(files, func(f string) bool { return strings.HasPrefix(f, ".tmp/") }) || time.Now().After(enough)
+	})
+	return files
+}
+
+func (c *console) storedNow() []string {
+	c.t.Helper()
+	var files []string
 	root := filepath.Join(c.data, "snapshots")
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 		record := entry != nil && (entry.Name() == "cluster.json" || entry.Name() == "console.json")

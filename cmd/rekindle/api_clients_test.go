@@ -270,8 +270,9 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	t.Parallel()
 	a := newAPIConsole(t, "24500-24589")
 	engines := must(a.sdk.DescribeCacheEngineVersions(t.Context(), &elasticache.DescribeCacheEngineVersionsInput{Engine: aws.String("redis"), DefaultOnly: aws.Bool(true)}))(t).CacheEngineVersions
+	port := testkit.FreePort(t)
 	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily),
-		"PORT1", "24590", "PORT2", "24594", "PORT3", "24597").Replace(terraformConfig))
+		"PORT1", strconv.Itoa(port), "PORT2", strconv.Itoa(testkit.FreePort(t)), "PORT3", strconv.Itoa(testkit.FreePort(t))).Replace(terraformConfig))
 	good := func(want int, args ...string) {
 		t.Helper()
 		if code, out := run(args...); code != want {
@@ -282,7 +283,7 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	plan := []string{"plan", "-detailed-exitcode", "-input=false"} // 0: nothing to do, 2: changes
 	good(0, apply...)
 	good(0, plan...)
-	node := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(24590)})
+	node := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port)})
 	defer node.Close()
 	testkit.Fill(t, node, 50)
 	change := []string{"-var", "retention=9", "-var", "nodes=3", "-var", "policy=allkeys-lfu", "-var", "team=shop2"}
