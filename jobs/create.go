@@ -62,7 +62,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 	}
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
-			if err := m.join(ctx, cluster, node, report); err != nil {
+			if _, err := m.join(ctx, cluster, node, report); err != nil {
 				return err
 			}
 		}
@@ -126,28 +126,28 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 	return result, nil
 }
 
-// join starts a replica and waits until it is in step with its primary.
-func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) error {
+// join starts a replica and waits until it is in step with its primary. It returns the node with the port that it has got.
+func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) (models.Node, error) {
 	report.stage("Attaching replica "+node.Name, nil)
 	node, err := m.startNew(ctx, cluster, node)
 	if err != nil {
-		return err
+		return node, err
 	}
 	deadline, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	for {
 		s, err := m.probe(deadline, cluster, node)
 		if err == nil && s.replica && s.linkUp && !s.loading {
-			return nil
+			return node, nil
 		}
 		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
-			return because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(cluster, node))
+			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(cluster, node))
 		}
 		if !m.pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return node, context.Cause(ctx)
 			}
-			return because(err, "The replica %s did not get in step with its primary within %s.", node.Name, joinTimeout)
+			return node, because(err, "The replica %s did not get in step with its primary within %s.", node.Name, joinTimeout)
 		}
 	}
 }

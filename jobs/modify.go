@@ -51,7 +51,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 			return fmt.Errorf("look for %s: %w", node.Name, err)
 		}
 		if !running && node.Role == models.RoleReplica {
-			if err := m.join(ctx, cluster, node, report); err != nil {
+			if node, err = m.join(ctx, cluster, node, report); err != nil { // perhaps at another port
 				return err
 			}
 		}

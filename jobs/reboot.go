@@ -42,7 +42,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 		}
 		report.stage("Starting "+node.Name, nil)
 		if node.Role == models.RoleReplica {
-			err = m.join(ctx, cluster, node, report)
+			_, err = m.join(ctx, cluster, node, report)
 		} else {
 			err = m.start(ctx, cluster, node)
 		}
