@@ -11,7 +11,7 @@ import (
 
 type (
 	cacheCluster struct {
-		CacheClusterId                     string //nolint:revive // the wire's names
+		CacheClusterId                     string // the wire's names
 		ConfigurationEndpoint              *endpoint
 		ClientDownloadLandingPage          string
 		CacheNodeType                      string

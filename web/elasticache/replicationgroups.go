@@ -15,7 +15,7 @@ type (
 		Port    int
 	}
 	replicationGroup struct {
-		ReplicationGroupId         string //nolint:revive // the wire's names
+		ReplicationGroupId         string // the wire's names
 		Description                string
 		Status                     string
 		PendingModifiedValues      struct{}

@@ -37,7 +37,7 @@ func (c *call) namespace() string {
 	return "http://elasticache.amazonaws.com/doc/" + version + "/"
 }
 
-type metadata struct{ RequestId string } //nolint:revive // the wire's name
+type metadata struct{ RequestId string } // the wire's name
 
 // respond writes a success: <XResponse><XResult>...</XResult><ResponseMetadata>.
 func (a *api) respond(w http.ResponseWriter, c *call, result any) {

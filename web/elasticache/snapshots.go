@@ -11,7 +11,7 @@ import (
 type (
 	snapshot struct {
 		SnapshotName                string
-		ReplicationGroupId          string `xml:",omitempty"` //nolint:revive // the wire's names
+		ReplicationGroupId          string `xml:",omitempty"` // the wire's names
 		ReplicationGroupDescription string `xml:",omitempty"`
 		CacheClusterId              string `xml:",omitempty"`
 		SnapshotStatus              string

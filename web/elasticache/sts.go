@@ -2,7 +2,7 @@ package elasticache
 
 import "context"
 
-type callerIdentity struct{ UserId, Account, Arn string } //nolint:revive // the wire's names
+type callerIdentity struct{ UserId, Account, Arn string } // the wire's names
 
 // getCallerIdentity tells a client who it is, which Terraform asks first.
 func (a *api) getCallerIdentity(_ context.Context, c *call) (any, error) {

@@ -10,7 +10,7 @@ type (
 	subnetGroup struct {
 		CacheSubnetGroupName        string
 		CacheSubnetGroupDescription string
-		VpcId                       string //nolint:revive // the wire's name
+		VpcId                       string // the wire's name
 		Subnets                     struct{ Subnet []subnet }
 		ARN                         string
 		SupportedNetworkTypes       networkTypes
