@@ -27,7 +27,7 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory}
 	for _, p := range m.Parts {
 		s.Parts = append(s.Parts, models.Part{
-			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires,
+			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases,
 			SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64, ServedBy: p.SourceNode, ServedRole: models.Role(p.SourceRole),
 			ReplicationID: p.ReplicationID, ReplicationOffset: p.ReplicationOffset, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
 		})
@@ -56,7 +56,7 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 // archivePart is the way back: what the archive needs to know to open a part.
 func archivePart(p models.Part) archive.Part {
 	return archive.Part{
-		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires,
+		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases,
 		SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64,
 	}
 }

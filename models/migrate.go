@@ -132,6 +132,7 @@ var migrations = []*gormigrate.Migration{
 		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
 		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
+	{ID: "0010-files", Migrate: execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

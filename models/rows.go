@@ -213,6 +213,7 @@ type Part struct {
 	Stored            int64
 	Keys              int64
 	Expires           int64
+	Databases         int // how many a node needs to load it; 0: unknown
 	SHA256            string
 	StoredSHA256      string
 	CRC64             string

@@ -74,11 +74,12 @@ type Part struct {
 	Object       string `json:"object"` // PartObject(Number)
 	Slots        string `json:"slots"`  // "0-8191,16000"; "" outside of cluster mode
 	RDBVersion   int    `json:"rdb_version"`
-	Bytes        int64  `json:"bytes"`        // of the plain RDB
-	StoredBytes  int64  `json:"stored_bytes"` // of the object
-	Keys         int64  `json:"keys"`         // in all databases; -1: unknown
-	Expires      int64  `json:"expires"`      // keys with an expiry among them; -1: unknown
-	SHA256       string `json:"sha256"`       // of the plain RDB
+	Bytes        int64  `json:"bytes"`               // of the plain RDB
+	StoredBytes  int64  `json:"stored_bytes"`        // of the object
+	Keys         int64  `json:"keys"`                // in all databases; -1: unknown
+	Expires      int64  `json:"expires"`             // keys with an expiry among them; -1: unknown
+	Databases    int    `json:"databases,omitempty"` // how many a node needs to load it: the highest number + 1; 0: unknown
+	SHA256       string `json:"sha256"`              // of the plain RDB
 	StoredSHA256 string `json:"stored_sha256"`
 	CRC64        string `json:"crc64"` // the one at the RDB's end; zeros: the server computed none
 
@@ -228,8 +229,8 @@ func (p Part) check() error {
 		return wrong("RDB version %d", p.RDBVersion)
 	case p.Bytes < 1 || p.StoredBytes < 1 || p.Bytes > 1<<50 || p.StoredBytes > 1<<50:
 		return wrong("%d bytes, %d stored", p.Bytes, p.StoredBytes)
-	case p.Keys < -1 || p.Expires < -1 || p.Keys > p.Bytes || p.Expires > p.Bytes || p.UsedMemory < 0 || p.ReplicationOffset < -1:
-		return wrong("keys %d, expires %d, used memory %d, replication offset %d", p.Keys, p.Expires, p.UsedMemory, p.ReplicationOffset)
+	case p.Keys < -1 || p.Expires < -1 || p.Keys > p.Bytes || p.Expires > p.Bytes || p.Databases < 0 || p.Databases > 1<<31 || p.UsedMemory < 0 || p.ReplicationOffset < -1:
+		return wrong("keys %d, expires %d, databases %d, used memory %d, replication offset %d", p.Keys, p.Expires, p.Databases, p.UsedMemory, p.ReplicationOffset)
 	case !isHex(p.SHA256, 64) || !isHex(p.StoredSHA256, 64) || !isHex(p.CRC64, 16):
 		return wrong("a hash that is none")
 	case !instant(p.StartedAt) || !instant(p.CompletedAt):

@@ -67,6 +67,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		"slots":                       {`"0-8191"`, `"0-99999"`, archive.ErrInvalid},
 		"no bytes":                    {`"bytes": 755`, `"bytes": -755`, archive.ErrInvalid},
 		"keys below unknown":          {`"keys": 2`, `"keys": -2`, archive.ErrInvalid},
+		"databases below none":        {`"databases": 1`, `"databases": -1`, archive.ErrInvalid},
 		"an RDB version":              {`"rdb_version": 10`, `"rdb_version": 11`, archive.ErrInvalid},
 		"an upper-case hash":          {`"crc64": "`, `"crc64": "A`, archive.ErrInvalid},
 		"no date":                     {`"created_at": "2026`, `"created_at": "0001`, archive.ErrInvalid},

@@ -70,7 +70,7 @@ func (a *Archive) writePart(ctx context.Context, ref Ref, number int, slots stri
 	}
 	part.RDBVersion = sum.Version
 	part.Bytes, part.StoredBytes = sum.Bytes, object.Size
-	part.Keys, part.Expires = -1, -1
+	part.Keys, part.Expires, part.Databases = -1, -1, sum.Databases
 	if sum.StatsKnown {
 		part.Keys, part.Expires = sum.Keys, sum.Expires
 	}

@@ -39,7 +39,7 @@ func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
 	plainSum, storedSum := sha256.Sum256(data), sha256.Sum256(stored)
 	want := archive.Part{
 		Number: 1, Object: "part-0001.rdb.zst", Slots: "0-8191,16000", RDBVersion: 10, Bytes: int64(len(data)), StoredBytes: int64(len(stored)),
-		Keys: keys, Expires: part.Expires, SHA256: hex.EncodeToString(plainSum[:]), StoredSHA256: hex.EncodeToString(storedSum[:]),
+		Keys: keys, Expires: part.Expires, Databases: 4, SHA256: hex.EncodeToString(plainSum[:]), StoredSHA256: hex.EncodeToString(storedSum[:]),
 		CRC64: fmt.Sprintf("%016x", binary.LittleEndian.Uint64(data[len(data)-8:])), UsedMemory: part.UsedMemory, StartedAt: start, CompletedAt: start,
 	}
 	if part != want || part.Expires < 100 || part.UsedMemory < 1<<20 {

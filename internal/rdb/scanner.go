@@ -50,6 +50,7 @@ type Summary struct {
 	Keys         int64             // in all databases
 	Expires      int64             // keys among them that have an expiry
 	DatabaseKeys map[int]int64     // database number to its keys; databases without keys are left out
+	Databases    int               // how many a node needs to load it: the highest number + 1; 0: it names none
 	Functions    int64             // function libraries
 	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
 	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
@@ -283,10 +284,11 @@ func (s *Scanner) selectDatabase() error {
 	if s.strict && n >= maxDatabases { // a server has 16; what more than that is loaded into has been reconfigured
 		return s.corrupt("database number %d", n)
 	}
-	if n > 1<<31 || len(s.summary.DatabaseKeys) >= maxDatabases {
+	if n >= 1<<31 || len(s.summary.DatabaseKeys) >= maxDatabases {
 		return s.corrupt("database number %d, after %d databases", n, len(s.summary.DatabaseKeys))
 	}
 	s.database = int(n)
+	s.summary.Databases = max(s.summary.Databases, s.database+1)
 	return nil
 }
 

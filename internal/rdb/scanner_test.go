@@ -47,6 +47,9 @@ func TestScanCountsWhatRealServersWrote(t *testing.T) {
 				sum.Functions != c.functions || !maps.Equal(sum.Types, c.types) || sum.Bytes != int64(len(data)) {
 				t.Errorf("got %+v, want %+v", sum, c)
 			}
+			if databases := map[bool]int{true: 4, false: 1}[c.keys > 3]; sum.Databases != databases {
+				t.Errorf("%d databases, want %d", sum.Databases, databases)
+			}
 			if c.keys > 3 && !maps.Equal(sum.DatabaseKeys, map[int]int64{0: c.keys - 1, 3: 1}) {
 				t.Errorf("keys of the databases: %v", sum.DatabaseKeys)
 			}
