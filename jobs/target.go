@@ -83,7 +83,7 @@ func (t target) reason(ctx context.Context, err error) error {
 	}
 	where := place(t.url)
 	switch {
-	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrKey):
+	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrExist), errors.Is(err, store.ErrKey):
 		return err
 	case errors.Is(err, store.ErrFull):
 		return because(err, "%s is full. Free some space there, then try again.", where)
@@ -107,8 +107,17 @@ func (t target) reason(ctx context.Context, err error) error {
 
 // Put is the store's. What broke off is told from what the store refused: the bytes come from the snapshot store.
 func (t target) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	return t.write(ctx, key, r, t.Store.Put)
+}
+
+// Create is the store's, as Put is.
+func (t target) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	return t.write(ctx, key, r, t.Store.Create)
+}
+
+func (t target) write(ctx context.Context, key string, r io.Reader, put func(context.Context, string, io.Reader) (store.Object, error)) (store.Object, error) {
 	in := &noted{Reader: r}
-	object, err := t.Store.Put(ctx, key, in)
+	object, err := put(ctx, key, in)
 	if in.failed {
 		return object, err
 	}

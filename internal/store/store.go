@@ -23,6 +23,8 @@ import (
 var (
 	// ErrNotExist: there is no object of that key.
 	ErrNotExist = errors.New("there is no such object in the snapshot store")
+	// ErrExist: there is an object of that key already, and Create does not replace it.
+	ErrExist = errors.New("there is an object of that name in the snapshot store already")
 	// ErrFull: the disk, quota or file-size limit behind the store is used up.
 	ErrFull = errors.New("the snapshot store is full: free space there, lower a retention limit or move the store to a larger disk")
 	// ErrDenied: the store may not be read or written by the console: permissions, or a read-only file system.
@@ -71,6 +73,15 @@ type Store interface {
 	// readers see the old bytes or the new ones. Of several Puts of one key at a time one wins, whole.
 	// Put looks at ctx between reads of r: whoever hands in a reader that can block has to end it with ctx.
 	Put(ctx context.Context, key string, r io.Reader) (Object, error)
+
+	// Create is Put for a key that nothing may be under: with an object there it fails with ErrExist and leaves that one as it
+	// was. Of several Creates of one key at a time exactly one succeeds, on a store that is Exclusive; on another one each may,
+	// and the last one's bytes stay.
+	Create(ctx context.Context, key string, r io.Reader) (Object, error)
+
+	// Exclusive says whether Creates exclude each other here. It is found out by trying, once, and remembered; false as long as
+	// that was not possible. Check finds it out as well.
+	Exclusive(ctx context.Context) bool
 
 	// Open reads an object. The reader gives ctx's error once ctx has ended; close it. ErrNotExist when there is none.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)

@@ -18,10 +18,12 @@ type Fault struct {
 	Times int    // how often; 0 for ever
 	Do    Trouble
 
-	After int64             // CutAnswer: bytes of the answer's body that still come
-	Edit  func(http.Header) // EditAnswer: changes the answer's headers
-	Then  func()            // called each time, before the trouble
-	seen  int
+	After  int64             // CutAnswer: bytes of the answer's body that still come
+	Edit   func(http.Header) // EditAnswer: changes the answer's headers
+	Then   func()            // called each time, before the trouble
+	Code   string            // Answer: S3's error code
+	Status int               // Answer: the status
+	seen   int
 }
 
 // Trouble is a kind of Fault.
@@ -38,6 +40,7 @@ const (
 	EditAnswer                // passed on; the answer's headers are changed by Edit
 	Moved                     // 301 with the right region
 	Note                      // passed on unharmed, for Then
+	Answer                    // an error with Status and Code, not passed on
 )
 
 // FaultyS3 is a proxy before an S3 server that does harm when told to.
@@ -169,6 +172,10 @@ func (f *FaultyS3) serve(w http.ResponseWriter, r *http.Request, proxy http.Hand
 		w.Header().Set("X-Amz-Bucket-Region", "eu-central-1")
 		w.WriteHeader(http.StatusMovedPermanently)
 		_, _ = io.WriteString(w, xmlHead+`<Error><Code>PermanentRedirect</Code><Message>Elsewhere.</Message></Error>`)
+	case Answer:
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(fault.Status)
+		_, _ = io.WriteString(w, xmlHead+`<Error><Code>`+fault.Code+`</Code><Message>What a test wants.</Message></Error>`)
 	case Cut:
 		cutOff(w)
 	case Stall:

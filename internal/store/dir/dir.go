@@ -1,9 +1,9 @@
 // Package dir is a snapshot store in a folder of a local (or mounted) file system.
 //
 // An object is a file whose path below the root is its key. A Put writes to a file in the root's ".tmp" folder, which
-// is on the same file system, flushes it, renames it into place and flushes the folders on the way, so that a file
-// under its key is always whole. Every access goes through an os.Root: no key and no symbolic link leads out of the
-// folder. A temporary file is locked (flock) as long as its Put runs, also against other processes, so that Sweep can
+// is on the same file system, flushes it, renames it into place (a Create links it, which replaces nothing) and flushes
+// the folders on the way, so that a file under its key is always whole. Every access goes through an os.Root: no key and
+// no symbolic link leads out of the folder. A temporary file is locked (flock) as long as its Put runs, also against other processes, so that Sweep can
 // tell what a killed console has left from what is being written.
 package dir
 
@@ -14,6 +14,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -33,6 +35,10 @@ const (
 type Store struct {
 	path string // absolute, for messages
 	root *os.Root
+
+	claims    []func(s *Store, name, key string) error
+	claiming  sync.Mutex
+	exclusive *bool // nil: not known yet; under claiming
 }
 
 var _ store.Store = (*Store)(nil)
@@ -51,7 +57,7 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store dir:%s: %w", absolute, explain(err))
 	}
-	return &Store{path: absolute, root: root}, nil
+	return &Store{path: absolute, root: root, claims: slices.Clone(claims)}, nil
 }
 
 // makeFolder makes a folder and those above it that are missing, and flushes each name.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,64 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) },
 		storetest.WithRemains(func(t *testing.T, s store.Store) { leaveRemains(t, folderOf(s)) }))
+}
+
+// Some file systems know no hard links (exFAT, FAT), and some in user space no rename that replaces nothing either.
+func TestCreateWhereTheFileSystemKnowsLess(t *testing.T) {
+	t.Parallel()
+	for name, way := range map[string]int{"by rename": dir.ByRename, "by lock": dir.ByLock} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storetest.RunCreates(t, func(t *testing.T) store.Store {
+				s := open(t, t.TempDir())
+				s.ClaimFrom(way)
+				if got, want := s.Exclusive(t.Context()), way != dir.ByLock; got != want {
+					t.Errorf("Exclusive = %v, want %v", got, want)
+				}
+				return s
+			})
+		})
+	}
+}
+
+func TestCreatesOfTwoConsolesInOneFolder(t *testing.T) {
+	t.Parallel()
+	for _, way := range []int{dir.ByLink, dir.ByRename, dir.ByLock} {
+		folder := t.TempDir()
+		var won, lost atomic.Int64
+		var wait sync.WaitGroup
+		for range 8 {
+			s := open(t, folder)
+			s.ClaimFrom(way)
+			wait.Go(func() {
+				for i := range 20 {
+					switch _, err := s.Create(t.Context(), fmt.Sprintf("a/%d", i), strings.NewReader("x")); {
+					case err == nil:
+						won.Add(1)
+					case errors.Is(err, store.ErrExist):
+						lost.Add(1)
+					default:
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wait.Wait()
+		if won.Load() != 20 || lost.Load() != 7*20 {
+			t.Errorf("way %d: %d Creates of 20 keys won, %d lost", way, won.Load(), lost.Load())
+		}
+	}
+}
+
+func TestCreateWhereAFolderIs(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	for _, key := range []string{"a/b", "a/b/c", "a"} {
+		_, err := s.Create(t.Context(), key, strings.NewReader("x"))
+		if want := key != "a/b"; errors.Is(err, store.ErrKey) != want || errors.Is(err, store.ErrExist) {
+			t.Errorf("Create(%q) = %v", key, err)
+		}
+	}
 }
 
 func folderOf(s store.Store) string { return strings.TrimPrefix(s.Location(), "dir:") }

@@ -18,16 +18,27 @@ import (
 // Put stores an object; see store.Store. Should the folder's flush fail after the rename, then the object is removed
 // again, with what it replaced.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	return s.store(ctx, "put", key, r, s.root.Rename)
+}
+
+// Create stores an object where there is none; see store.Store.
+func (s *Store) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	return s.store(ctx, "create", key, r, s.claim)
+}
+
+// store writes a temporary file and lets move give it its key.
+func (s *Store) store(ctx context.Context, operation, key string, r io.Reader, move mover) (store.Object, error) {
 	if err := ready(ctx, key); err != nil {
-		return store.Object{}, s.failed("put", key, err)
+		return store.Object{}, s.failed(operation, key, err)
 	}
 	name, info, err := s.write(ctx, r)
 	if err != nil {
-		return store.Object{}, s.failed("put", key, err)
+		return store.Object{}, s.failed(operation, key, err)
 	}
-	if err := s.publish(ctx, name, key); err != nil {
-		_ = s.root.Remove(name) // gone already when the rename had been done
-		return store.Object{}, s.failed("put", key, err)
+	err = s.publish(ctx, name, key, move)
+	_ = s.root.Remove(name) // gone already, but where it was linked or not moved
+	if err != nil {
+		return store.Object{}, s.failed(operation, key, err)
 	}
 	return object(key, info), nil
 }
@@ -86,8 +97,11 @@ func (s *Store) create() (*os.File, string, error) {
 	return file, name, nil
 }
 
-// publish moves a flushed temporary file to its key and makes the name durable.
-func (s *Store) publish(ctx context.Context, name, key string) error {
+// mover gives a file in tmp the name of a key.
+type mover func(name, key string) error
+
+// publish lets move give a flushed temporary file its key, and makes the name durable.
+func (s *Store) publish(ctx context.Context, name, key string, move mover) error {
 	folder, pruned := filepath.Dir(key), 0
 	// A Delete beside us may prune the folder between our making it and our renaming into it: then once more.
 	for {
@@ -101,7 +115,7 @@ func (s *Store) publish(ctx context.Context, name, key string) error {
 			}
 			continue
 		}
-		err := s.root.Rename(name, key)
+		err := move(name, key)
 		if err == nil {
 			break
 		}
@@ -136,6 +150,9 @@ func (s *Store) pruned(folder string) bool {
 
 // occupied turns "there is a folder where the file should go", and the reverse, into ErrKey.
 func occupied(err error) error {
+	if errors.Is(err, store.ErrExist) {
+		return err
+	}
 	for _, cause := range []error{syscall.ENOTDIR, syscall.EISDIR, syscall.EEXIST, syscall.ENOTEMPTY} {
 		if errors.Is(err, cause) {
 			return fmt.Errorf("%w: an object and a folder cannot have the same name (%w)", store.ErrKey, err)
@@ -161,6 +178,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err == nil && !bytes.Equal(got, text) {
 		err = errors.New("what was read is not what was written: check the disk")
 	}
+	s.Exclusive(ctx)
 	if err != nil {
 		return fmt.Errorf("%s cannot be read from: %w", s.Location(), explain(err))
 	}

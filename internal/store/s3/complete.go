@@ -28,10 +28,13 @@ func (u *upload) complete(parent context.Context) error {
 		input.ChecksumCRC64NVME, input.ChecksumType = aws.String(crcText(u.crc)), types.ChecksumTypeFullObject
 		input.MpuObjectSize = aws.Int64(u.size)
 	}
-	unsure := false // the server may have heard a request whose answer did not come
 	for tries := 1; ; tries++ {
+		input.IfNoneMatch = u.ifNone()
 		err := u.completeOnce(ctx, input)
-		if err == nil || errors.Is(err, store.ErrUnsafe) {
+		if err != nil && ctx.Err() == nil {
+			err = u.inTheWay(ctx, err)
+		}
+		if err == nil || errors.Is(err, store.ErrUnsafe) || errors.Is(err, store.ErrExist) {
 			return err
 		}
 		if err := parent.Err(); err != nil {
@@ -39,10 +42,10 @@ func (u *upload) complete(parent context.Context) error {
 		}
 		code, _ := codeOf(err)
 		status := statusOf(err)
-		unsure = unsure || ctx.Err() != nil || status == 0 || status >= http.StatusInternalServerError
+		u.unsure = u.unsure || ctx.Err() != nil || status == 0 || status >= http.StatusInternalServerError
 		switch refused := status >= 400 && status < 500 && status != http.StatusTooManyRequests; {
 		case ctx.Err() != nil:
-		case unsure && code == "NoSuchUpload": // any more: it has become the object, or is about to
+		case u.unsure && code == "NoSuchUpload": // any more: it has become the object, or is about to
 		case !passing(err):
 			return explain(err)
 		case refused && tries >= maxTries:

@@ -91,7 +91,7 @@ func (a answer) Unwrap() error { return a.cause }
 
 // explain puts the typed error of package store before the server's.
 func explain(err error) error {
-	for _, known := range []error{store.ErrKey, store.ErrNotExist, store.ErrDenied, store.ErrFull, store.ErrUnavailable, store.ErrUnsafe,
+	for _, known := range []error{store.ErrKey, store.ErrNotExist, store.ErrExist, store.ErrDenied, store.ErrFull, store.ErrUnavailable, store.ErrUnsafe,
 		store.ErrLocked, store.ErrNoBucket, store.ErrRegion, context.Canceled, context.DeadlineExceeded} {
 		if err == nil || errors.Is(err, known) {
 			return err

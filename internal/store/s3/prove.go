@@ -38,6 +38,9 @@ func (u *upload) sums() sums {
 // look says whether the object under the key is the one of this upload.
 func (u *upload) look(ctx context.Context) (bool, *sdk.HeadObjectOutput, error) {
 	input := &sdk.HeadObjectInput{Bucket: u.store.bucket(), Key: u.store.name(u.key)}
+	if u.store.config.Checksums == CRC64NVME {
+		input.ChecksumMode = types.ChecksumModeEnabled
+	}
 	head, err := u.store.client.HeadObject(ctx, input)
 	if err != nil {
 		return false, nil, err
@@ -76,6 +79,9 @@ func (u *upload) prove(ctx context.Context) error {
 		return err
 	}
 	if mark := head.Metadata[markName]; mark != u.mark && mark != "" {
+		if u.how&asNew != 0 { // without conditional writes: somebody else came between our look and our write
+			return store.ErrExist
+		}
 		if u.answered && u.vouched { // whole, and then replaced by somebody else's, as whole
 			return nil
 		}

@@ -23,11 +23,12 @@ const markName = "rekindle-upload"
 // commitGrace is how long the request that makes an object visible may go on when its upload's context has ended.
 const commitGrace = 5 * time.Second
 
-// upload is a Put under way.
+// upload is a Put or Create under way.
 type upload struct {
 	store  *Store
 	key    string
 	mark   string
+	how    how
 	memory memory
 
 	id    string // of the multipart upload
@@ -36,13 +37,23 @@ type upload struct {
 	crc   uint64 // of all that was read
 	md5s  []byte // with Compatible: the MD5s of what was sent, one behind the other
 
-	lostCreate bool // a multipart upload may be open whose id we do not know
-	committing bool // the object may be there
-	answered   bool // the server has said that it is
-	vouched    bool // and that it has the right checksum
-	proved     bool // it is, and as it should be
-	version    string
+	conditional bool // the server is asked to replace nothing
+	unsure      bool // it may have heard a request whose answer did not come
+	lostCreate  bool // a multipart upload may be open whose id we do not know
+	committing  bool // the object may be there
+	answered    bool // the server has said that it is
+	vouched     bool // and that it has the right checksum
+	proved      bool // it is, and as it should be
+	version     string
 }
+
+// how an object is put.
+type how int
+
+const (
+	asNew   how = 1 << iota // it replaces nothing: a Create
+	inParts                 // by a multipart upload, however short it is
+)
 
 // Put stores an object; see store.Store. From the moment that the whole object has been handed over, ctx has only a few
 // seconds' say. Where the HEAD that proves the object finds it wrong, then it is removed again; in a bucket without
@@ -51,16 +62,17 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object,
 	if err := ready(ctx, key); err != nil {
 		return store.Object{}, s.failed("put", key, err)
 	}
-	u, err := s.put(ctx, key, r)
+	u, err := s.put(ctx, key, r, 0)
 	if err != nil {
 		return store.Object{}, s.failed("put", key, err)
 	}
 	return store.Object{Key: key, Size: u.size, Modified: time.Now()}, nil
 }
 
-// put is Put for any name below the prefix.
-func (s *Store) put(ctx context.Context, key string, r io.Reader) (*upload, error) {
-	u := &upload{store: s, key: key, mark: rand.Text()}
+// put is Put, or Create, for any name below the prefix.
+func (s *Store) put(ctx context.Context, key string, r io.Reader, how how) (*upload, error) {
+	u := &upload{store: s, key: key, mark: rand.Text(), how: how}
+	u.conditional = how&asNew != 0 && s.exclusive.Load() != notExclusive
 	defer u.memory.close()
 	defer u.forget()
 	err := u.run(ctx, r)
@@ -70,6 +82,9 @@ func (s *Store) put(ctx context.Context, key string, r io.Reader) (*upload, erro
 	}
 	if u.lostCreate {
 		u.cleanUp(ctx)
+	}
+	if how&asNew != 0 && !u.conditional {
+		s.exclusive.Store(notExclusive)
 	}
 	return u, nil
 }
@@ -81,7 +96,7 @@ func (u *upload) run(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	u.count(first)
-	if first.end {
+	if first.end && u.how&inParts == 0 {
 		return u.commit(ctx, func(ctx context.Context) error { return u.putWhole(ctx, first) })
 	}
 	if err := u.create(ctx); err != nil {
@@ -171,18 +186,20 @@ func (u *upload) putWhole(ctx context.Context, p *part) error {
 		body := p.body()
 		defer body.revoke()
 		input := &sdk.PutObjectInput{Bucket: u.store.bucket(), Key: u.store.name(u.key), Body: body, ContentLength: aws.Int64(p.size),
-			Metadata: u.metadata(), StorageClass: types.StorageClass(c.StorageClass), ServerSideEncryption: c.sse(), SSEKMSKeyId: c.kmsKey(), ChecksumCRC64NVME: check.crcText, ContentMD5: check.md5Text}
+			Metadata: u.metadata(), StorageClass: types.StorageClass(c.StorageClass), ServerSideEncryption: c.sse(), SSEKMSKeyId: c.kmsKey(), ChecksumCRC64NVME: check.crcText, ContentMD5: check.md5Text,
+			IfNoneMatch: u.ifNone()}
 		answer, err := u.store.client.PutObject(ctx, input)
 		if err == nil {
 			u.answered, u.version = true, aws.ToString(answer.VersionId)
 			return u.hear(answer.ChecksumCRC64NVME, answer.ETag, answer.ServerSideEncryption)
 		}
 		if statusOf(err) == 0 || statusOf(err) >= 500 { // it may be there all the same
+			u.unsure = true
 			if there, _, _ := u.look(ctx); there {
 				return nil
 			}
 		}
-		return err
+		return u.inTheWay(ctx, err)
 	})
 }
 

@@ -226,7 +226,7 @@ func (s *Store) Check(ctx context.Context) error {
 func (s *Store) check(ctx context.Context) error {
 	text := []byte("rekindle: can this store be written to?\n")
 	key := probes + rand.Text()
-	u, err := s.put(ctx, key, bytes.NewReader(text))
+	u, err := s.put(ctx, key, bytes.NewReader(text), 0)
 	if err != nil {
 		return fmt.Errorf("%s cannot be written to: %w", s.Location(), err)
 	}
@@ -242,6 +242,7 @@ func (s *Store) check(ctx context.Context) error {
 		u.cleanUp(ctx)
 		return fmt.Errorf("%s does not let objects be deleted: %w", s.Location(), err)
 	}
+	s.Exclusive(ctx)
 	return nil
 }
 

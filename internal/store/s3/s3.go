@@ -37,8 +37,9 @@ type Store struct {
 	mu       sync.Mutex
 	active   map[string]bool // the ids of multipart uploads under way here
 
-	checkedUntil time.Time   // how long the last good Check counts; under mu
-	covers       atomic.Bool // versions may not be removed here: they are covered by delete markers
+	checkedUntil time.Time    // how long the last good Check counts; under mu
+	exclusive    atomic.Int32 // whether Creates exclude each other
+	covers       atomic.Bool  // versions may not be removed here: they are covered by delete markers
 }
 
 var _ store.Store = (*Store)(nil)

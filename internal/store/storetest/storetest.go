@@ -42,7 +42,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		option(&s)
 	}
 	t.Run("big stream takes bounded memory", s.bigStream) // first and alone, as it looks at the heap
-	for name, test := range map[string]func(*testing.T){
+	s.run(t, s.creates())
+	s.run(t, map[string]func(*testing.T){
 		"put and read back":                        s.roundTrip,
 		"put replaces in one step":                 s.overwrite,
 		"put is invisible until it is whole":       s.invisible,
@@ -60,7 +61,26 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		"sweep takes only old remains":             s.sweep,
 		"check leaves nothing":                     s.check,
 		"location says the kind":                   s.location,
-	} {
+	})
+}
+
+// RunCreates runs only what is about Create.
+func RunCreates(t *testing.T, open func(t *testing.T) store.Store) {
+	s := suite{open: open}
+	s.run(t, s.creates())
+}
+
+func (x suite) creates() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"create takes a free key only":           x.create,
+		"of creates of one key at once one wins": x.concurrentCreates,
+		"create that fails leaves the key free":  x.createFails,
+		"creates beside deletes in one folder":   x.createsBesideDeletes,
+	}
+}
+
+func (x suite) run(t *testing.T, tests map[string]func(*testing.T)) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t)
@@ -243,6 +263,7 @@ func (x suite) cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, putErr := s.Put(ctx, "key", strings.NewReader("new"))
+	_, createErr := s.Create(ctx, "free", strings.NewReader("new"))
 	_, openErr := s.Open(ctx, "key")
 	_, statErr := s.Stat(ctx, "key")
 	deleteErr := s.Delete(ctx, "key")
@@ -251,7 +272,7 @@ func (x suite) cancelled(t *testing.T) {
 	for _, err := range s.List(ctx, "") {
 		listErr = err
 	}
-	for name, err := range map[string]error{"Put": putErr, "Open": openErr, "Stat": statErr, "Delete": deleteErr, "Check": checkErr, "List": listErr} {
+	for name, err := range map[string]error{"Put": putErr, "Create": createErr, "Open": openErr, "Stat": statErr, "Delete": deleteErr, "Check": checkErr, "List": listErr} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s with a cancelled context = %v", name, err)
 		}
@@ -390,10 +411,11 @@ func (x suite) badKeys(t *testing.T) {
 	s := x.open(t)
 	for _, key := range []string{"", "/", "/etc/passwd", "..", "../x", "a/../../x", "a//b", "a/", "./a", ".tmp/x", `a\b`, "a\x00", "a\n", "\xff"} {
 		_, putErr := s.Put(t.Context(), key, strings.NewReader("x"))
+		_, createErr := s.Create(t.Context(), key, strings.NewReader("x"))
 		_, openErr := s.Open(t.Context(), key)
 		_, statErr := s.Stat(t.Context(), key)
 		deleteErr := s.Delete(t.Context(), key)
-		for name, err := range map[string]error{"Put": putErr, "Open": openErr, "Stat": statErr, "Delete": deleteErr} {
+		for name, err := range map[string]error{"Put": putErr, "Create": createErr, "Open": openErr, "Stat": statErr, "Delete": deleteErr} {
 			if !errors.Is(err, store.ErrKey) {
 				t.Errorf("%s(%q) = %v, want ErrKey", name, key, err)
 			}

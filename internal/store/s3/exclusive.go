@@ -1,0 +1,123 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"rekindle/internal/store"
+)
+
+// Create stores an object where there is none, by S3's conditional writes; see store.Store. Before anything is sent it looks whether
+// the key is free, as the server's own answer comes only at the end. On a server without conditional writes that look is all there is.
+func (s *Store) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	if err := ready(ctx, key); err != nil {
+		return store.Object{}, s.failed("create", key, err)
+	}
+	_, err := s.head(ctx, key, "")
+	if err == nil {
+		err = store.ErrExist
+	}
+	if !errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrNoBucket) {
+		return store.Object{}, s.failed("create", key, err)
+	}
+	u, err := s.put(ctx, key, r, asNew)
+	if err != nil {
+		return store.Object{}, s.failed("create", key, err)
+	}
+	return store.Object{Key: key, Size: u.size, Modified: time.Now()}, nil
+}
+
+// ifNone is the condition that an upload is made under.
+func (u *upload) ifNone() *string {
+	if !u.conditional {
+		return nil
+	}
+	return aws.String("*")
+}
+
+// errUnconditional makes a request be repeated without its condition.
+var errUnconditional = fmt.Errorf("%w (it does not know If-None-Match)", store.ErrUnavailable)
+
+// inTheWay says what it means for a Create that the request which should have made the object was refused: store.ErrExist when
+// another object is there, nil when it is this upload's own, as a request before was carried out and its answer lost. For anything
+// else it is the refusal.
+func (u *upload) inTheWay(ctx context.Context, refused error) error {
+	if !u.conditional {
+		return refused
+	}
+	code, _ := codeOf(refused)
+	status := statusOf(refused)
+	switch {
+	case status == http.StatusPreconditionFailed, code == "PreconditionFailed", u.unsure && code == "NoSuchUpload":
+	case status == http.StatusNotImplemented, code == "NotImplemented", code == "XNotImplemented", code == "InvalidArgument", code == "InvalidRequest":
+		u.conditional = false // should it be about something else, the next answer says so
+		return errUnconditional
+	default:
+		return refused
+	}
+	there, head, err := u.look(context.WithValue(ctx, progressKey{}, newProgress(u.store.config.Patience)))
+	switch {
+	case there:
+		return nil
+	case absent(err) && code != "NoSuchUpload":
+		return fmt.Errorf("%w (the object in the way is gone: %w)", store.ErrUnavailable, short(refused))
+	case absent(err):
+		return refused
+	case err != nil:
+		return err
+	case u.unsure && head.Metadata[markName] == "" && u.store.config.compare(head, u.sums()) == nil: // a server that keeps no metadata
+		return nil
+	}
+	return fmt.Errorf("%w (%w)", store.ErrExist, short(refused))
+}
+
+// answer to "do Creates exclude each other here?"
+const (
+	notKnown int32 = iota
+	exclusive
+	notExclusive
+)
+
+// Exclusive tries two Creates of one key, as a whole and in parts; see store.Store.
+func (s *Store) Exclusive(ctx context.Context) bool {
+	if s.exclusive.Load() == notKnown {
+		if known, err := s.tryCreates(ctx); err == nil {
+			s.exclusive.Store(known)
+		}
+	}
+	return s.exclusive.Load() == exclusive
+}
+
+// tryCreates finds out whether a second Create is refused. It leaves nothing behind.
+func (s *Store) tryCreates(ctx context.Context) (known int32, err error) {
+	key := probes + rand.Text()
+	var made []*upload
+	defer func() {
+		for _, u := range made {
+			if undone := s.undo(ctx, key, u.version); err == nil {
+				err = undone
+			}
+		}
+	}()
+	for _, how := range []how{asNew | inParts, asNew, asNew | inParts} {
+		u, err := s.put(ctx, key, bytes.NewReader([]byte("rekindle: who comes first?\n")), how)
+		switch {
+		case err == nil:
+			made = append([]*upload{u}, made...)
+			if !u.conditional || len(made) > 1 {
+				return notExclusive, nil
+			}
+		case !errors.Is(err, store.ErrExist) || len(made) == 0:
+			return notKnown, err
+		}
+	}
+	return exclusive, nil
+}
