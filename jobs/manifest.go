@@ -16,7 +16,7 @@ func manifestOf(row models.Snapshot, cluster models.Cluster, part archive.Part, 
 			Description: row.Description, NodeType: row.NodeType, Engine: row.Engine, Version: row.EngineVersion, Port: row.Port, Replicas: row.Replicas, Shards: row.Shards,
 			RetentionLimit: row.RetentionLimit, SnapshotWindow: row.SnapshotWindow.String(), WindowChosen: &cluster.WindowChosen, MaxMemory: cluster.MaxMemory(),
 			UsedMemory: origin.UsedMemory, AuthEnabled: row.AuthEnabled,
-			Grouped: &row.Grouped, ParameterGroup: row.ParameterGroup, Attributes: row.Attributes.JSON(),
+			Grouped: &row.Grouped, ParameterGroup: row.ParameterGroup, Attributes: row.Attributes.JSON(), NodeCreatedAt: row.NodeCreatedAt,
 		},
 		Parts: []archive.Part{part},
 	}

@@ -275,7 +275,7 @@ func rowOf(manifest archive.Manifest) models.Snapshot {
 	row.Shards, row.Replicas, row.Port, row.RetentionLimit, row.AuthEnabled = max(1, c.Shards), c.Replicas, c.Port, c.RetentionLimit, c.AuthEnabled
 	row.Grouped = c.Grouped == nil || *c.Grouped
 	row.Node = row.ServedBy
-	row.ParameterGroup, row.Attributes = c.ParameterGroup, models.ReadAttributes(c.Attributes)
+	row.ParameterGroup, row.Attributes, row.NodeCreatedAt = c.ParameterGroup, models.ReadAttributes(c.Attributes), c.NodeCreatedAt
 	if window, err := models.ParseWindow(c.SnapshotWindow); err == nil {
 		row.SnapshotWindow = window
 	}

@@ -75,7 +75,11 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	}
 	after, err := c.db.Snapshot(t.Context(), "s1")
 	must(t, err)
+	if before.NodeCreatedAt == nil || after.NodeCreatedAt == nil || !after.NodeCreatedAt.Equal(*before.NodeCreatedAt) {
+		t.Errorf("the node of the snapshot was made %v and came back as made %v", before.NodeCreatedAt, after.NodeCreatedAt)
+	}
 	for _, s := range []*models.Snapshot{&before, &after} {
+		s.NodeCreatedAt = nil
 		s.ID, s.ClusterID, s.CreatedAt, s.StartedAt, s.CompletedAt, s.VerifiedAt = 0, 0, s.CreatedAt.UTC(), nil, nil, nil
 		for i := range s.Parts {
 			s.Parts[i].ID, s.Parts[i].SnapshotID = 0, 0

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -97,38 +96,6 @@ func (a Attributes) check(nodes int) Faults {
 		faults.add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, holds control characters, or there are more than 200 of them.")
 	}
 	return faults
-}
-
-var maintenancePattern = regexp.MustCompile(`^(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)-(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)$`)
-
-// checkMaintenanceWindow applies ElastiCache's form: "ddd:hh24:mi-ddd:hh24:mi", at least 60 minutes.
-func checkMaintenanceWindow(text string) string {
-	m := maintenancePattern.FindStringSubmatch(text)
-	if m == nil {
-		return fmt.Sprintf("The maintenance window must look like sun:05:00-sun:06:00, not %.40q.", text)
-	}
-	days := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	minute := func(day, hour, minute string) int {
-		var h, min int
-		_, _ = fmt.Sscanf(hour+" "+minute, "%d %d", &h, &min) // the pattern has seen to it
-		return slices.Index(days, day)*dayMinutes + h*60 + min
-	}
-	const week = 7 * dayMinutes
-	if length := (minute(m[4], m[5], m[6]) - minute(m[1], m[2], m[3]) + week) % week; length < MinWindowMinutes {
-		return fmt.Sprintf("The maintenance window must be at least %d minutes long; this one has %d.", MinWindowMinutes, length)
-	}
-	return ""
-}
-
-// PickMaintenanceWindow chooses one for a cluster whose owner has no preference: an hour on a Sunday, away from its snapshot window.
-func PickMaintenanceWindow(window Window) string {
-	start := (window.Start + window.Length + 60) % dayMinutes
-	end := start + MinWindowMinutes
-	day := "sun"
-	if end >= dayMinutes {
-		day = "mon"
-	}
-	return fmt.Sprintf("sun:%02d:%02d-%s:%02d:%02d", start/60, start%60, day, end%dayMinutes/60, end%60)
 }
 
 // networkOf is the network type of an address.

@@ -248,7 +248,7 @@ func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
 	}
 	if cluster.SnapshotWindow.IsZero() {
-		cluster.SnapshotWindow = PickWindow(name)
+		cluster.SnapshotWindow = PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
 	}
 	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.complete(cluster.SnapshotWindow, db.host.Address())
 	for i, port := range ports {

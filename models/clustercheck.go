@@ -10,6 +10,11 @@ func checkSpec(spec ClusterSpec, engines []Engine) Faults {
 	var faults Faults
 	faults = append(faults, checkDescription(spec.Description)...)
 	faults = append(faults, checkWindow(spec.Window)...)
+	window := spec.Window
+	if window.IsZero() {
+		window = PickWindowBeside(spec.Name, spec.Attributes.MaintenanceWindow)
+	}
+	faults = append(faults, checkOverlap(window, spec.Attributes.MaintenanceWindow)...)
 	installed := false
 	for _, e := range engines {
 		installed = installed || e == spec.Engine

@@ -133,6 +133,11 @@ var migrations = []*gormigrate.Migration{
 		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
 	{ID: "0010-files", Migrate: execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
+	{ID: "0011-words", Migrate: execute(
+		`UPDATE clusters SET status = 'rebooting cluster nodes' WHERE status = 'rebooting'`,
+		`ALTER TABLE snapshots ADD COLUMN node_created_at datetime`,
+		`UPDATE snapshots SET node_created_at = (SELECT n.created_at FROM nodes n WHERE n.name = snapshots.node AND n.cluster_id = snapshots.cluster_id)`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

@@ -131,21 +131,57 @@ func (spec *ModifySpec) count(cluster Cluster) error {
 	return nil
 }
 
+// attributes are those that the cluster would have.
+func (spec *ModifySpec) attributes(cluster Cluster) Attributes {
+	if spec.Attributes == nil {
+		return cluster.Attributes
+	}
+	attributes := cluster.Described()
+	spec.Attributes(&attributes)
+	return attributes
+}
+
+// settleWindows lets the window that nobody has chosen, of snapshots or of maintenance, give way to the other one that is changed, and refuses
+// chosen ones that overlap. It tells whether the attributes changed.
+func (db *DB) settleWindows(cluster Cluster, spec ModifySpec, attributes *Attributes, changes map[string]any) (faults Faults, moved bool) {
+	window, changed := changes["snapshot_window"].(Window)
+	var asked Attributes
+	if spec.Attributes != nil {
+		spec.Attributes(&asked)
+	}
+	picked := PickMaintenanceWindow(cluster.SnapshotWindow)
+	switch {
+	case changed && asked.MaintenanceWindow == "" && attributes.MaintenanceWindow == picked && window.Overlaps(picked):
+		attributes.MaintenanceWindow = PickMaintenanceWindow(window)
+		return nil, true
+	case changed:
+		return checkOverlap(window, attributes.MaintenanceWindow), false
+	case asked.MaintenanceWindow == "" || !cluster.SnapshotWindow.Overlaps(attributes.MaintenanceWindow):
+		return nil, false
+	}
+	window = cluster.SnapshotWindow
+	if !cluster.WindowChosen {
+		window = PickWindowBeside(cluster.Name, attributes.MaintenanceWindow)
+		changes["snapshot_window"], changes["schedule_since"] = window, db.Now()
+	}
+	return checkOverlap(window, attributes.MaintenanceWindow), false
+}
+
 // changeGroups checks what a modification says of groups and attributes, and adds the columns to set.
 func (db *DB) changeGroups(ctx context.Context, cluster Cluster, spec ModifySpec, faults *Faults, changes map[string]any) error {
 	replicas := cluster.Replicas
 	if spec.Replicas != nil {
 		replicas = *spec.Replicas
 	}
-	attributes := cluster.Attributes
+	attributes := spec.attributes(cluster)
 	if spec.Attributes != nil {
-		attributes = cluster.Described()
-		spec.Attributes(&attributes)
 		if node := attributes.SnapshottingNode; node != "" && !slices.ContainsFunc(cluster.Nodes, func(n Node) bool { return n.Name == node }) {
 			faults.add(CodeNodeNotFound, "snapshotting_node", fmt.Sprintf("The cluster %s has no node %.80s.", cluster.Name, node))
 		}
 	}
-	if spec.Attributes != nil || spec.Replicas != nil {
+	overlap, moved := db.settleWindows(cluster, spec, &attributes, changes)
+	*faults = append(*faults, overlap...)
+	if spec.Attributes != nil || spec.Replicas != nil || moved {
 		if spec.Replicas != nil && spec.Attributes == nil && replicas == 0 && attributes.AutomaticFailover {
 			attributes.AutomaticFailover, attributes.MultiAZ = false, false // there is nobody left to take over
 		}
@@ -226,7 +262,7 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 		window = *spec.Window
 		set["window_chosen"] = !window.IsZero()
 		if window.IsZero() {
-			window = PickWindow(cluster.Name)
+			window = PickWindowBeside(cluster.Name, spec.attributes(cluster).MaintenanceWindow)
 		}
 		set["snapshot_window"] = window
 	}

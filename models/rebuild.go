@@ -106,7 +106,7 @@ func (db *DB) Adopt(ctx context.Context, found []Snapshot, since time.Time) (don
 					s.ClusterID = c.ID // else it was of an earlier cluster of that name
 				}
 				s.CreatedAt = s.CreatedAt.UTC()
-				s.StartedAt, s.CompletedAt, s.VerifiedAt = inUTC(s.StartedAt), inUTC(s.CompletedAt), inUTC(s.VerifiedAt)
+				s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = inUTC(s.StartedAt), inUTC(s.CompletedAt), inUTC(s.VerifiedAt), inUTC(s.NodeCreatedAt)
 				for i := range s.Parts {
 					s.Parts[i].StartedAt, s.Parts[i].CompletedAt = s.Parts[i].StartedAt.UTC(), s.Parts[i].CompletedAt.UTC()
 				}
@@ -174,7 +174,7 @@ func (db *DB) reinstate(ctx context.Context, row, found Snapshot) error {
 	}
 	err := db.with(ctx).Model(&Snapshot{ID: row.ID}).UpdateColumns(map[string]any{
 		"engine": found.Engine, "engine_version": found.EngineVersion, "node_type": found.NodeType, "shards": found.Shards, "replicas": found.Replicas,
-		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node,
+		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node, "node_created_at": found.NodeCreatedAt,
 		"status": SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
 		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
 		"created_at": found.CreatedAt.UTC(), "started_at": inUTC(found.StartedAt), "completed_at": inUTC(found.CompletedAt), "verified_at": inUTC(found.VerifiedAt),
@@ -266,7 +266,7 @@ func (db *DB) AdoptCluster(ctx context.Context, cluster Cluster, message string)
 			cluster.Nodes[i].CreatedAt = now
 		}
 		if cluster.SnapshotWindow.IsZero() {
-			cluster.SnapshotWindow, cluster.WindowChosen = PickWindow(cluster.Name), false
+			cluster.SnapshotWindow, cluster.WindowChosen = PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
 		}
 		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
 			return fmt.Errorf("write cluster %s: %w", cluster.Name, err)

@@ -130,7 +130,7 @@ func (db *DB) AdoptLostCluster(ctx context.Context, cluster Cluster, since time.
 			cluster.CreatedAt = now
 		}
 		if cluster.SnapshotWindow.IsZero() {
-			cluster.SnapshotWindow, cluster.WindowChosen = PickWindow(cluster.Name), false
+			cluster.SnapshotWindow, cluster.WindowChosen = PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
 		}
 		cluster.Nodes = nil
 		if err := tx.with(ctx).Create(&cluster).Error; err != nil {

@@ -17,7 +17,7 @@ const (
 	ClusterAvailable     ClusterStatus = "available"
 	ClusterModifying     ClusterStatus = "modifying"
 	ClusterSnapshotting  ClusterStatus = "snapshotting"
-	ClusterRebooting     ClusterStatus = "rebooting"
+	ClusterRebooting     ClusterStatus = "rebooting cluster nodes"
 	ClusterDeleting      ClusterStatus = "deleting"
 	ClusterRestoreFailed ClusterStatus = "restore-failed"
 	ClusterCreateFailed  ClusterStatus = "create-failed" // as ElastiCache calls it
@@ -172,6 +172,7 @@ type Snapshot struct {
 	ParameterGroup string
 	Attributes     Attributes
 	Node           string // stands for the cluster where ElastiCache names a node: the one asked for, else one that would serve
+	NodeCreatedAt  *time.Time
 
 	RDBVersion int
 	Bytes      int64 // plain RDB

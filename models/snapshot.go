@@ -108,7 +108,7 @@ func (db *DB) newSnapshot(ctx context.Context, cluster Cluster, name, source str
 		Description: cluster.Description, Engine: cluster.Engine, EngineVersion: cluster.EngineVersion, NodeType: cluster.NodeType,
 		Shards: cluster.Shards, Replicas: cluster.Replicas, Port: cluster.Port, RetentionLimit: cluster.RetentionLimit,
 		SnapshotWindow: cluster.SnapshotWindow, AuthEnabled: cluster.Password != "", CreatedAt: db.Now(),
-		Grouped: cluster.Grouped, ParameterGroup: cluster.ParameterGroup, Attributes: cluster.Attributes, Node: cluster.SnapshottingNode(),
+		Grouped: cluster.Grouped, ParameterGroup: cluster.ParameterGroup, Attributes: cluster.Attributes, Node: cluster.SnapshottingNode(), NodeCreatedAt: cluster.snapshottingSince(),
 	}
 	if err := db.with(ctx).Create(&snapshot).Error; err != nil {
 		return "", fmt.Errorf("write snapshot %s: %w", name, err)
@@ -128,6 +128,17 @@ func (c Cluster) SnapshottingNode() string {
 		}
 	}
 	return best.Name
+}
+
+// snapshottingSince is when the node was made that [Cluster.SnapshottingNode] names, which for a cluster of one node is when the cluster was.
+func (c Cluster) snapshottingSince() *time.Time {
+	name := c.SnapshottingNode()
+	for _, n := range c.Nodes {
+		if n.Name == name {
+			return &n.CreatedAt
+		}
+	}
+	return nil
 }
 
 // checkQuota counts the manual snapshots of the last 24 hours; failed ones do not count.

@@ -74,7 +74,7 @@ func sampleAPIPages() []samplePage {
 
 	rebootShell := sampleShell(NavClusters, "Reboot", clusters, orders, here("Reboot"))
 	refused, unchosen, caches := sampleReboot(), sampleReboot(), sampleReboot()
-	refused.Status, refused.Refusal = "rebooting", "The cluster orders is rebooting; its nodes can be restarted when it is available."
+	refused.Status, refused.Refusal = "rebooting cluster nodes", "The cluster orders is rebooting cluster nodes; its nodes can be restarted when it is available."
 	unchosen.Nodes = []RebootNode{{"orders-001", "primary", false}, {"orders-002", "replica", false}}
 	unchosen.Errors, unchosen.Chosen = map[string]string{"nodes": "Choose the nodes that are to be restarted."}, nil
 	caches.ID, caches.CacheOnly = "pages", true

@@ -216,7 +216,7 @@ func samplePages() []samplePage {
 		{Cluster: "orders", Status: "snapshotting", State: Protected, Newest: sampleSchedule().Last, Schedule: sampleSchedule()},
 		{Cluster: "carts", Status: "available", State: Protected, Notice: "The cluster carts was started empty at 2026-11-22 04:11:09 UTC. Restore automatic.carts-2026-11-22-03-02 to have its data back.", Newest: sampleSchedule().Last, Schedule: sampleSchedule(), CanSnapshot: true},
 		{Cluster: "orders-test", Status: "restore-failed", State: NothingInIt, Notice: "The port 6390 was taken."},
-		{Cluster: "pages", Status: "rebooting", State: CacheOnly},
+		{Cluster: "pages", Status: "rebooting cluster nodes", State: CacheOnly},
 	}
 	counters := []Counter{
 		{"Clusters", 5, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
@@ -247,7 +247,7 @@ func samplePages() []samplePage {
 		{ID: "orders", Description: "Orders of the shop", Status: "snapshotting", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), Newest: ago(9 * time.Hour), NewestName: "automatic.orders-2026-11-22-03-12", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, CanSnapshot: true},
 		{ID: "orders-copy-1", Status: "creating", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), MaxMemory: 6_854_000_000},
 		{ID: "old-shop", Description: "Was there before", Status: "unreachable", Kind: "attached", Engine: "redis", EngineVersion: "6.0.16", Nodes: 3, Newest: ago(3 * time.Hour), UsedMemory: 5 * gb},
-		{ID: "pages", Description: "Pages of the shop", Status: "rebooting", Kind: "launched", Engine: "memcached", EngineVersion: "1.6.18", NodeType: "cache.t4g.micro", Nodes: 3, UsedMemory: 411_000_000, MaxMemory: 3 * 512 << 20, CacheOnly: true},
+		{ID: "pages", Description: "Pages of the shop", Status: "rebooting cluster nodes", Kind: "launched", Engine: "memcached", EngineVersion: "1.6.18", NodeType: "cache.t4g.micro", Nodes: 3, UsedMemory: 411_000_000, MaxMemory: 3 * 512 << 20, CacheOnly: true},
 	}
 	runDetail := RunDetail{Run: sampleRun(), AskedBy: "admin", Steps: []RunStep{{ago(9 * time.Second), "Asked for by admin", ""}, {ago(8 * time.Second), "Chose replica orders-002: link up, 1.4 KB behind", "ok"}, {ago(8 * time.Second), "Reading part 1", ""}}, Events: sampleEvents()[:1]}
 	runFailed := RunDetail{Run: sampleRuns()[2]}

@@ -163,7 +163,7 @@ func (a awsCLI) modify(cluster models.Cluster, spec models.ModifySpec) string {
 	if spec.Window != nil {
 		window := *spec.Window
 		if window.IsZero() { // no preference, which a command cannot say
-			window = models.PickWindow(cluster.Name)
+			window = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow)
 		}
 		c.with("--snapshot-window", window.String())
 	}

@@ -325,7 +325,7 @@ func (f clusterForm) changes() (models.ModifySpec, []string) {
 		spec.Window = &want.Window
 		window := want.Window
 		if window.IsZero() {
-			window = models.PickWindow(is.Name)
+			window = models.PickWindowBeside(is.Name, is.Attributes.MaintenanceWindow)
 		}
 		changes = append(changes, fmt.Sprintf("The snapshot window becomes %s UTC.", window))
 	}

@@ -26,11 +26,11 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 		t.Errorf("the jobs were woken %d times for nothing", n)
 	}
 	c.post("/clusters/orders/reboot", "nodes", "orders-002").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("1 node of orders: the restart has been asked for.", "Rebooting", "Reboot orders-002 of orders", "The cluster is rebooting.", `hx-trigger="every`)
-	c.get("/clusters").says("Rebooting", `hx-trigger="every`)
-	c.get("/clusters?status=rebooting").says(">orders<")
+	c.get("/clusters/orders").says("1 node of orders: the restart has been asked for.", "Rebooting", "Reboot orders-002 of orders", "The cluster is rebooting cluster nodes.", `hx-trigger="every`)
+	c.get("/clusters").says("Rebooting cluster nodes", `hx-trigger="every`)
+	c.get("/clusters?status=rebooting+cluster+nodes").says(">orders<")
 	c.get("/runs?kind=reboot").says("Reboot orders-002 of orders", ">Reboot<")
-	c.get("/clusters/orders/reboot").is(http.StatusOK).says("The cluster orders is rebooting; its nodes can be restarted when it is available.")
+	c.get("/clusters/orders/reboot").is(http.StatusOK).says("The cluster orders is rebooting cluster nodes; its nodes can be restarted when it is available.")
 	c.post("/clusters/orders/reboot", "nodes", "orders-001").is(http.StatusUnprocessableEntity).says("its nodes can be restarted when it is available")
 	run := c.claim()
 	if options, err := run.ReadOptions(); err != nil || run.Kind != models.RunReboot || !slices.Equal(options.RebootNodes, []string{"orders-002"}) || run.RequestedBy != "admin" {

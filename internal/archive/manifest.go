@@ -65,7 +65,8 @@ type Configuration struct {
 
 	Grouped        *bool           `json:"replication_group,omitempty"` // false: a cache cluster; absent: not known
 	ParameterGroup string          `json:"parameter_group,omitempty"`
-	Attributes     json.RawMessage `json:"attributes,omitempty"` // an object: what ElastiCache keeps of a cluster and Rekindle only gives back
+	Attributes     json.RawMessage `json:"attributes,omitempty"`      // an object: what ElastiCache keeps of a cluster and Rekindle only gives back
+	NodeCreatedAt  *time.Time      `json:"node_created_at,omitempty"` // the node that stands for the cluster; absent: not known
 }
 
 // Part is one shard's RDB within a snapshot. Hashes are lower-case hexadecimal.

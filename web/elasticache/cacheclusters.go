@@ -69,8 +69,6 @@ const clientPage = "https://console.aws.amazon.com/elasticache/home#client-downl
 // clusterStatus is the status of a cache cluster in ElastiCache's words; "create-failed" is Rekindle's own.
 func clusterStatus(c models.Cluster) string {
 	switch c.Status {
-	case models.ClusterRebooting:
-		return "rebooting cluster nodes"
 	case models.ClusterUnreachable:
 		return string(models.ClusterAvailable)
 	}

@@ -83,7 +83,7 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 		return spec, err
 	}
 	if spec.NodeType == "" {
-		c.mistake(codeMissing, "The request must contain the parameter CacheNodeType.")
+		c.mistake(models.CodeInvalid, "The parameter CacheNodeType must be provided and must not be null.")
 	}
 	spec.Port, _ = c.number("Port")
 	if spec.Port == 0 {

@@ -178,6 +178,9 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"DescribeReplicationGroups", []string{"ReplicationGroupId", "one"}, 404, "ReplicationGroupNotFoundFault", "cache cluster of that name"},
 		{"DescribeCacheClusters", []string{"CacheClusterId", "orders"}, 404, "CacheClusterNotFound", ""},
 		{"DescribeSnapshots", []string{"SnapshotName", "nope"}, 404, "SnapshotNotFoundFault", ""},
+		{"DescribeSnapshots", []string{"ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
+		{"DescribeSnapshots", []string{"CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
+		{"DescribeSnapshots", []string{"ReplicationGroupId", "orders", "CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
 		{"DescribeSnapshots", []string{"SnapshotSource", "both"}, 400, "InvalidParameterValue", ""},
 		{"DescribeSnapshots", []string{"MaxRecords", "5"}, 400, "InvalidParameterValue", "between 20 and 100"},
 		{"DescribeSnapshots", []string{"MaxRecords", "many"}, 400, "InvalidParameterValue", "whole number"},
@@ -185,6 +188,11 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"DescribeSnapshots", []string{"ShowNodeGroupConfig", "perhaps"}, 400, "InvalidParameterValue", "true or false"},
 		{"CreateSnapshot", []string{"SnapshotName", "done", "ReplicationGroupId", "orders"}, 400, "SnapshotAlreadyExistsFault", ""},
 		{"CreateSnapshot", []string{"SnapshotName", "x"}, 400, "InvalidParameterCombination", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "orders", "CacheClusterId", "alone-001"}, 400, "InvalidParameterCombination", "not a member of the replication group orders"},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "orders", "CacheClusterId", "one"}, 400, "InvalidParameterCombination", "not a member"},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "orders", "CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "nope", "CacheClusterId", "orders-001"}, 404, "ReplicationGroupNotFoundFault", ""},
+		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "alone", "CacheClusterId", "alone-001"}, 400, "InvalidReplicationGroupState", "already being taken"},
 		{"CreateSnapshot", []string{"ReplicationGroupId", "orders"}, 400, "MissingParameter", "SnapshotName"},
 		{"CreateSnapshot", []string{"SnapshotName", "9x", "ReplicationGroupId", "orders"}, 400, "InvalidParameterValue", "begin with a letter"},
 		{"CreateSnapshot", []string{"SnapshotName", "x", "ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
@@ -212,6 +220,12 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateReplicationGroup", group("SnapshotRetentionLimit", "36"), 400, "InvalidParameterValue", "between 1 and 35"},
 		{"CreateReplicationGroup", group("SnapshotWindow", "03:00-03:30"), 400, "InvalidParameterValue", "at least 60"},
 		{"CreateReplicationGroup", group("PreferredMaintenanceWindow", "sunday"), 400, "InvalidParameterValue", "sun:05:00"},
+		{"CreateReplicationGroup", group("CacheNodeType", ""), 400, "InvalidParameterValue", "The parameter CacheNodeType must be provided and must not be null."},
+		{"CreateCacheCluster", cluster("CacheNodeType", ""), 400, "InvalidParameterValue", "The parameter CacheNodeType must be provided and must not be null."},
+		{"CreateReplicationGroup", group("SnapshotWindow", "03:00-04:00", "PreferredMaintenanceWindow", "sun:03:30-sun:04:30"), 400, "InvalidParameterValue", "The snapshot window and maintenance window must not overlap."},
+		{"CreateCacheCluster", cluster("SnapshotWindow", "23:30-00:30", "PreferredMaintenanceWindow", "Mon:00:00-Mon:01:00"), 400, "InvalidParameterValue", "The snapshot window and maintenance window must not overlap."},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshotWindow", "03:00-04:00", "PreferredMaintenanceWindow", "sun:03:30-sun:04:30"}, 400, "InvalidParameterValue", "The snapshot window and maintenance window must not overlap."},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "one", "SnapshotWindow", "03:00-04:00", "PreferredMaintenanceWindow", "sun:03:30-sun:04:30"}, 400, "InvalidParameterValue", "must not overlap"},
 		{"CreateReplicationGroup", group("TransitEncryptionEnabled", "true"), 400, "InvalidParameterCombination", "TLS"},
 		{"CreateReplicationGroup", group("AtRestEncryptionEnabled", "true"), 400, "InvalidParameterCombination", ""},
 		{"CreateReplicationGroup", group("ClusterMode", "enabled"), 400, "InvalidParameterCombination", ""},
@@ -509,6 +523,11 @@ func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
 		t.Errorf("tags of the copy: %+v", tags)
 	}
 	b.settle()
+	node := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String("orders-002")}))(t).CacheClusters[0]
+	if s.CacheClusterCreateTime == nil || !s.CacheClusterCreateTime.Equal(*node.CacheClusterCreateTime) || s.NodeSnapshots[0].CacheNodeCreateTime == nil ||
+		!s.NodeSnapshots[0].CacheNodeCreateTime.Equal(*node.CacheClusterCreateTime) {
+		t.Errorf("created %v and %v, not %v", s.CacheClusterCreateTime, s.NodeSnapshots[0].CacheNodeCreateTime, node.CacheClusterCreateTime)
+	}
 	exported := must(c.CopySnapshot(ctx, &sdk.CopySnapshotInput{SourceSnapshotName: aws.String("one"), TargetSnapshotName: aws.String("out"), TargetBucket: aws.String("my-bucket")}))(t)
 	if aws.ToString(exported.Snapshot.SnapshotStatus) != "exporting" || aws.ToString(exported.Snapshot.SnapshotName) != "out" {
 		t.Errorf("%+v", exported.Snapshot)
@@ -516,6 +535,44 @@ func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
 	run := must(b.db.ActiveRuns(ctx))(t)[0]
 	if options := must(run.ReadOptions())(t); run.Kind != models.RunExport || options.Store != "s3://my-bucket?region=eu-central-1" || options.Target != "out" {
 		t.Errorf("%+v %+v", run, options)
+	}
+}
+
+// Ansible's elasticache_snapshot sends both names, always.
+func TestASnapshotIsTakenOfAGroupAndItsMember(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
+	both := &sdk.CreateSnapshotInput{SnapshotName: aws.String("both"), ReplicationGroupId: aws.String("orders"), CacheClusterId: aws.String("orders-001")}
+	if s := must(c.CreateSnapshot(ctx, both))(t).Snapshot; aws.ToString(s.ReplicationGroupId) != "orders" || aws.ToString(s.CacheClusterId) != "orders-001" {
+		t.Errorf("%+v", s)
+	}
+	b.settle()
+	if _, err := c.CreateSnapshot(ctx, both); errorCode(err) != "SnapshotAlreadyExistsFault" {
+		t.Errorf("again: %v", err)
+	}
+	for member, want := range map[string]int{"orders-001": 1, "orders-002": 0} {
+		found := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{ReplicationGroupId: aws.String("orders"), CacheClusterId: aws.String(member)}))(t)
+		if len(found.Snapshots) != want {
+			t.Errorf("%s: %+v", member, found.Snapshots)
+		}
+	}
+	created := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{SnapshotName: aws.String("both")}))(t).Snapshots[0].CacheClusterCreateTime
+	must(c.DeleteReplicationGroup(ctx, &sdk.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("orders")}))(t)
+	b.settle()
+	if _, err := c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("orders")}); errorCode(err) != "ReplicationGroupNotFoundFault" {
+		t.Fatalf("the group is still there: %v", err)
+	}
+	for _, left := range []*sdk.DescribeSnapshotsInput{{ReplicationGroupId: aws.String("orders")}, {CacheClusterId: aws.String("orders-001")}} {
+		found := must(c.DescribeSnapshots(ctx, left))(t).Snapshots
+		if len(found) != 1 || created == nil || found[0].CacheClusterCreateTime == nil || !found[0].CacheClusterCreateTime.Equal(*created) {
+			t.Errorf("what a deleted group has left: %+v", found)
+		}
+	}
+	automatic := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{ReplicationGroupId: aws.String("orders"), SnapshotSource: aws.String("system")}))(t)
+	if len(automatic.Snapshots) != 0 {
+		t.Errorf("%+v", automatic.Snapshots)
 	}
 }
 

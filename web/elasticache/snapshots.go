@@ -28,6 +28,7 @@ type (
 		CacheSubnetGroupName        string `xml:",omitempty"`
 		VpcId                       string
 		AutoMinorVersionUpgrade     bool
+		CacheClusterCreateTime      *stamp
 		SnapshotRetentionLimit      int
 		SnapshotWindow              string `xml:",omitempty"`
 		NumNodeGroups               int    `xml:",omitempty"`
@@ -43,6 +44,7 @@ type (
 		CacheNodeId            string
 		NodeGroupConfiguration *nodeGroupConfiguration
 		CacheSize              string
+		CacheNodeCreateTime    *stamp
 		SnapshotCreateTime     *stamp
 	}
 	nodeGroupConfiguration struct {
@@ -81,8 +83,11 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	if len(s.Parts) == 0 { // it is being made
 		s.Parts = make([]models.Part, max(s.Shards, 1))
 	}
+	if s.NodeCreatedAt != nil {
+		v.CacheClusterCreateTime = at(*s.NodeCreatedAt)
+	}
 	for i, part := range s.Parts {
-		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(i + 1), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes),
+		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(i + 1), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes), CacheNodeCreateTime: v.CacheClusterCreateTime,
 			SnapshotCreateTime: at(completed(s))}
 		if configured {
 			slots := part.Slots
@@ -137,8 +142,10 @@ func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 && filter.Name != "" {
-		return nil, models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", filter.Name)}}
+	if len(rows) == 0 && after == "" {
+		if err := a.nothingBecause(ctx, filter); err != nil {
+			return nil, err
+		}
 	}
 	var result describedSnapshots
 	if len(rows) > limit {
@@ -151,11 +158,41 @@ func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
+// nothingBecause says why a filter has found no snapshots, where that is a mistake: because what it names was never there. A cluster that is
+// gone and has left snapshots is none.
+func (a *api) nothingBecause(ctx context.Context, f models.SnapshotFilter) error {
+	if f.Name != "" {
+		return models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", f.Name)}}
+	}
+	if f.Group != "" {
+		if _, err := a.DB.Group(ctx, f.Group); err != nil {
+			return a.unlessLeft(ctx, models.SnapshotFilter{Group: f.Group}, err)
+		}
+	}
+	if f.Node != "" {
+		if _, _, err := a.DB.CacheCluster(ctx, f.Node); err != nil {
+			return a.unlessLeft(ctx, models.SnapshotFilter{Node: f.Node}, aboutCluster(err))
+		}
+	}
+	return nil
+}
+
+// unlessLeft returns err, that there is no such cluster, unless one has left snapshots.
+func (a *api) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error) error {
+	left, failure := a.DB.SnapshotPage(ctx, f, "", 1)
+	if failure != nil {
+		return failure
+	} else if len(left) > 0 {
+		return nil
+	}
+	return err
+}
+
 func (a *api) createSnapshot(ctx context.Context, c *call) error {
 	spec := models.SnapshotSpec{Name: c.requiredID("SnapshotName"), Tags: c.tags(), RequestedBy: c.key.KeyID}
 	group, node := c.id("ReplicationGroupId"), c.id("CacheClusterId")
-	if (group == "") == (node == "") {
-		c.mistake(models.CodeCombination, "Name what is to be snapshotted by either ReplicationGroupId or CacheClusterId.")
+	if group == "" && node == "" {
+		c.mistake(models.CodeCombination, "Name what is to be snapshotted by ReplicationGroupId or CacheClusterId.")
 	}
 	c.notOffered("KmsKeyId")
 	if err := c.wrong(); err != nil {
@@ -166,19 +203,25 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 			return err
 		}
 		spec.Cluster = group
-		_, err := a.DB.TakeSnapshot(ctx, spec)
-		return err
 	}
-	cluster, member, err := a.DB.CacheCluster(ctx, node)
-	if err != nil {
-		return aboutCluster(err)
+	if node != "" {
+		cluster, member, err := a.DB.CacheCluster(ctx, node)
+		if err != nil {
+			return aboutCluster(err)
+		}
+		if group != "" && cluster.Name != group { // some clients always send both
+			return models.Faults{{Code: models.CodeCombination, Message: fmt.Sprintf("The cache cluster %s is not a member of the replication group %s.", node, group)}}
+		}
+		spec.Cluster = cluster.Name
+		if member != nil {
+			spec.Node = member.Name
+		}
 	}
-	spec.Cluster = cluster.Name
-	if member != nil {
-		spec.Node = member.Name
+	_, err := a.DB.TakeSnapshot(ctx, spec)
+	if group == "" {
+		err = aboutCluster(err)
 	}
-	_, err = a.DB.TakeSnapshot(ctx, spec)
-	return aboutCluster(err)
+	return err
 }
 
 func (a *api) showSnapshot(ctx context.Context, c *call) (any, error) {
