@@ -14,7 +14,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-gormigrate/gormigrate/v2"
 	"github.com/jonboulle/clockwork"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 	"gorm.io/gorm/schema"
 )
 
@@ -300,5 +304,34 @@ func TestLocks(t *testing.T) {
 	check(t, db.BreakLocks(t.Context(), "new console"))
 	if !must(db.TryLock(t.Context(), "orders", "new console"))(t) {
 		t.Error("the lock of a console that is gone holds")
+	}
+}
+
+func TestRowsOfBeforeGetTheWordsOfNow(t *testing.T) {
+	t.Parallel()
+	raw := must(gorm.Open(sqlite.Open(filepath.Join(t.TempDir(), "old.db")), &gorm.Config{Logger: logger.Discard}))(t)
+	t.Cleanup(func() { check(t, must(raw.DB())(t).Close()) })
+	options := *gormigrate.DefaultOptions
+	options.UseTransaction = true
+	check(t, gormigrate.New(raw, &options, migrations).MigrateTo("0005-losses"))
+	for _, statement := range []string{
+		`INSERT INTO clusters (name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window,
+			window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at)
+			VALUES ('orders', '', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 0, 6379, true, '', 0, '', false, '2026-01-02', 'rebooting', '', '', '2026-01-02', '2026-01-02')`,
+		`INSERT INTO nodes (cluster_id, name, shard, role, host, port, created_at, state, used_memory, max_memory, keys, lag_bytes)
+			VALUES (1, 'orders-001', 1, 'primary', '127.0.0.1', 6379, '2026-01-02 03:04:05', '', 0, 0, 0, 0)`,
+		`INSERT INTO snapshots (name, cluster_name, cluster_id, source, status, status_reason, description, engine, engine_version, node_type, shards, replicas, port,
+			retention_limit, snapshot_window, auth_enabled, rdb_version, bytes, stored, keys, used_memory, served_by, served_role, warning, created_at, node)
+			VALUES ('one', 'orders', 1, 'manual', 'available', '', '', 'redis', '7.0.15', '', 1, 0, 0, 0, '', false, 10, 0, 0, 0, 0, 'orders-001', '', '', '2026-01-03', 'orders-001')`,
+	} {
+		check(t, raw.Exec(statement).Error)
+	}
+	check(t, migrate(raw))
+	var cluster Cluster
+	check(t, raw.First(&cluster).Error)
+	var snapshot Snapshot
+	check(t, raw.First(&snapshot).Error)
+	if cluster.Status != ClusterRebooting || snapshot.NodeCreatedAt == nil || !snapshot.NodeCreatedAt.Equal(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)) {
+		t.Errorf("%s, %v", cluster.Status, snapshot.NodeCreatedAt)
 	}
 }
