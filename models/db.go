@@ -50,15 +50,7 @@ func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	// The pragmas hold per connection, so they belong in the DSN. Transactions begin as immediate ones: a deferred
-	// read-then-write fails at once when somebody else wrote in between, whatever the busy timeout.
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_journal_mode=WAL" +
-		"&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"}
-	db, err := gorm.Open(sqlite.Open(dsn.String()), &gorm.Config{
-		TranslateError: true,
-		NowFunc:        func() time.Time { return clock.Now().UTC() },
-		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default prints secrets
-	})
+	db, err := connect(path, clock)
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", path, err)
 	}
@@ -67,6 +59,18 @@ func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*
 		return nil, errors.Join(fmt.Errorf("migrate catalog %s: %w", path, err), catalog.Close())
 	}
 	return catalog, nil
+}
+
+func connect(path string, clock clockwork.Clock) (*gorm.DB, error) {
+	// The pragmas hold per connection, so they belong in the DSN. Transactions begin as immediate ones: a deferred
+	// read-then-write fails at once when somebody else wrote in between, whatever the busy timeout.
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_journal_mode=WAL" +
+		"&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"}
+	return gorm.Open(sqlite.Open(dsn.String()), &gorm.Config{
+		TranslateError: true,
+		NowFunc:        func() time.Time { return clock.Now().UTC() },
+		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default prints secrets
+	})
 }
 
 // createPrivate makes the file readable by its owner only before SQLite writes secrets into it; SQLite gives its

@@ -8,7 +8,7 @@ import (
 )
 
 // migrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
-// catalog must not.
+// catalog must not. To add one: append it, then `go test ./models -run Migration -update`, and commit what that wrote.
 var migrations = []*gormigrate.Migration{
 	{ID: "0001-tables", Migrate: execute(
 		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
@@ -132,6 +132,8 @@ var migrations = []*gormigrate.Migration{
 		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
 		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
+	// 0004-api was changed after it had been used: catalogs from before went without the column.
+	{ID: "0006-zone", Migrate: addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
 	{ID: "0010-files", Migrate: execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
 	{ID: "0011-words", Migrate: execute(
 		`UPDATE clusters SET status = 'rebooting cluster nodes' WHERE status = 'rebooting'`,
@@ -148,6 +150,19 @@ func execute(statements ...string) gormigrate.MigrateFunc {
 			}
 		}
 		return nil
+	}
+}
+
+// addMissing adds a column, where there is none of that name.
+func addMissing(table, column, definition string) gormigrate.MigrateFunc {
+	return func(tx *gorm.DB) error {
+		var have int
+		if err := tx.Raw("SELECT count(*) FROM pragma_table_info(?) WHERE name = ?", table, column).Scan(&have).Error; err != nil {
+			return fmt.Errorf("look for %s.%s: %w", table, column, err)
+		} else if have > 0 {
+			return nil
+		}
+		return execute(fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, definition))(tx)
 	}
 }
 
