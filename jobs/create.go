@@ -113,6 +113,8 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
 		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
 			err = errors.Join(damage, err)
+		} else if complaint := m.Nodes.Complaint(cluster.Name, node.Name); complaint != "" {
+			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
 		} else {
 			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.lastWords(cluster, node))
 		}
@@ -200,13 +202,13 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 	return because(err, "The node %s could not be started.%s", node.Name, m.lastWords(cluster, node))
 }
 
-// lastWords is a sentence with what a node said last in its log, for where nobody sees that, with a space before it.
+// lastWords is a sentence with what a node's log has of why it has ended, for where nobody sees that, with a space before it.
 func (m *Manager) lastWords(cluster models.Cluster, node models.Node) string {
 	words := m.Nodes.LastWords(cluster.Name, node.Name)
 	if words == "" {
 		return ""
 	}
-	return fmt.Sprintf(" Its log ends: “%s”.", words)
+	return " " + words
 }
 
 // savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the

@@ -172,7 +172,7 @@ func TestReasonOfANodeThatDoesNotStartIsInItsOwnWords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const words = "could not be started. Its log ends: “[offset 10] Invalid object type: 103”."
+	const words = "could not be started. The data is damaged at byte 10: Invalid object type: 103."
 	damaged("fresh-001")
 	if _, err := c.db.CreateCluster(t.Context(), c.spec("fresh", 0)); err != nil {
 		t.Fatal(err)

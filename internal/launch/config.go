@@ -73,6 +73,10 @@ func renderConfig(dir string, n Node, engine Engine) string {
 		set("shutdown-on-sigint", "save")
 	}
 
+	if atLeast(engine, 6, 2) {
+		set("crash-memcheck-enabled", "no") // it takes as long as the node is large, and until then it hangs instead of being started again
+	}
+
 	set("repl-diskless-sync", "yes")
 	set("repl-diskless-sync-delay", "0")
 	if atLeast(engine, 6, 0) {

@@ -15,7 +15,7 @@ var reservedDirectives = []string{
 	// Where it listens and who gets in.
 	"bind", "bind-source-addr", "port", "protected-mode", "requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "user", "aclfile",
 	// Its place, its log and its life as a process.
-	"dir", "pidfile", "logfile", "loglevel", "always-show-logo", "daemonize", "supervised",
+	"dir", "pidfile", "logfile", "loglevel", "always-show-logo", "crash-memcheck-enabled", "daemonize", "supervised",
 	// Its data at rest. Without rdbchecksum nobody can tell whether an RDB is whole; rdb-del-sync-files deletes dump.rdb.
 	"dbfilename", "save", "appendonly", "appendfilename", "appenddirname", "stop-writes-on-bgsave-error", "rdbcompression", "rdbchecksum",
 	"rdb-del-sync-files", "maxmemory",

@@ -49,6 +49,8 @@ var (
 	ErrNoEngine = errors.New("engine not installed")
 	// ErrPortTaken: another process listens on the node's port. Another port may work.
 	ErrPortTaken = errors.New("port is taken by another process")
+	// ErrData: the server could not load the node's dump.rdb.
+	ErrData = errors.New("its dump.rdb cannot be loaded")
 	// ErrNoPort: no port of the range is free.
 	ErrNoPort = errors.New("no free port")
 	// ErrRunning: the node runs, so its directory cannot be removed.

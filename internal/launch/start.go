@@ -30,7 +30,7 @@ const (
 //
 // When ctx ends while the server is loading, Start returns its error and the server goes on.
 // When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
-// ErrNoEngine, ErrName, ErrNode, or as the log says.
+// ErrNoEngine, ErrName, ErrNode, ErrData, or as the log says.
 func (l *Local) Start(ctx context.Context, n Node) error {
 	if err := l.start(ctx, n); err != nil {
 		return fmt.Errorf("start node %s/%s: %w", n.Cluster, n.Name, err)
@@ -206,7 +206,11 @@ func startFailure(dir string, began int64, end *os.ProcessState, n Node, engine 
 	if status, ok := end.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
 		hint = ", by the system if there was too little memory"
 	}
-	return fmt.Errorf("%s %s ended at once (%s%s); its log ends:\n%s", engine.Name, engine.Version, end, hint, tail)
+	err := fmt.Errorf("%s %s ended at once (%s%s); its log ends:\n%s", engine.Name, engine.Version, end, hint, tail)
+	if _, data := findCause(lastStart(readLog(dir, n.Password))); data {
+		err = fmt.Errorf("%w: %w", ErrData, err)
+	}
+	return err
 }
 
 // logTail returns the last lines that the server printed since began, without the password: servers

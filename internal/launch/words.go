@@ -1,36 +1,162 @@
 package launch
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"rekindle/internal/secret"
 )
 
 // logPrefix is what a server puts before each line of its log: its process, its role, the time and how grave it is.
-var logPrefix = regexp.MustCompile(`^\d+:[A-Z] .*?\d\d:\d\d:\d\d\.\d+ [.*#-] `)
+var logPrefix = regexp.MustCompile(`^\d+:[A-Z] .*?\d\d:\d\d:\d\d\.\d+ ([.*#-]) `)
 
-// LastWords returns the last line of the node's log that says something, for a server says there why it has ended; "" when there is none.
-// Without the time and the password, and shortened when it is long.
+// startPattern is the line with which a server begins its log.
+var startPattern = regexp.MustCompile(` (?:Redis|Valkey) is starting oO0Oo`)
+
+// causeBytes of node.log are searched for a cause: reports of crashes are long.
+const causeBytes = 1 << 20
+
+// cause is a line of a server's log that says why it has ended, or why it does not take what it was fed, and the sentence for it; $1 and $2 are
+// what the line has.
+type cause struct {
+	line     *regexp.Regexp
+	sentence string
+	data     bool // it is the data's fault
+}
+
+// causes are the lines of Redis 6.0 to 8 and of Valkey 8 and 9, the more particular ones first: what follows a cause in a log often says less.
+var causes = []cause{
+	{regexp.MustCompile(`Can't handle RDB format version (\d+)`), "The engine is too old for the data, which has RDB version $1.", true},
+	{regexp.MustCompile(`RDB has duplicated key '(.*)' in DB (\d+)`), "The data has the key “$1” twice, in database $2.", true},
+	{regexp.MustCompile(`Failed loading library, (?:Error compiling function: )?(.*)`), "A function library in the data cannot be loaded: $1.", true},
+	{regexp.MustCompile(`module data I can't load: no matching module(?: type)? '([^']*)'`), "The data needs the module $1, which the engine does not have.", true},
+	{regexp.MustCompile(`configured to handle more than (\d+) databases`), "The data uses more than $1 databases.", true},
+	{regexp.MustCompile(`Wrong RDB checksum expected: \((\w+)\) but got \((\w+)\)`), "The data is damaged: its checksum is $1, and $2 is written at its end.", true},
+	{regexp.MustCompile(`Pre-release function format not supported`), "The data has functions in a format of before Redis 7.0's release, which no engine loads.", true},
+	{regexp.MustCompile(`Wrong signature trying to load DB from file`), "The data does not begin as an RDB does.", true},
+	{regexp.MustCompile(`^\[offset (\d+)\] ([A-Z].*)`), "The data is damaged at byte $1: $2.", true},
+	{regexp.MustCompile(`Internal error in RDB reading offset \d+, function at \S+ -> (.*?)(?:\. Failure loading rdb format.*)?$`), "The data is damaged: $1.", true},
+	{regexp.MustCompile(`Out Of Memory allocating (\d+) bytes`), "There was too little memory on its host: $1 bytes more were not to be had.", false},
+	{regexp.MustCompile(`Guru Meditation: (.*?)(?: #\S+)?$`), "The engine gave up: $1.", false},
+	{regexp.MustCompile(`^==> (.*) is not true$`), "The engine came upon something impossible: $1 is not true.", false},
+	{regexp.MustCompile(`crashed by signal: (\d+)`), "The engine crashed with the signal $1.", false},
+	{regexp.MustCompile(`Fatal error loading the DB: (.*?)\. Exiting`), "Its dump.rdb cannot be read: $1.", true},
+}
+
+// beside are lines that look like a cause and are none: what the servers' own check of a dump.rdb prints on its way through a file.
+var beside = regexp.MustCompile(`^\[offset \d+\] (?:AUX FIELD|Checking RDB file|Selecting DB|Checksum OK|Internal error in RDB reading offset|\\o/|MODULE AUX)`)
+
+// endsEarly is what every engine says both of an RDB that ends too early and of an object that it does not understand.
+const endsEarly = "Unexpected EOF reading RDB file"
+
+// findCause returns the sentence for the line of a log that names the cause best; "" when none does.
+func findCause(log string) (sentence string, data bool) {
+	best := len(causes)
+	for line := range strings.Lines(log) {
+		line = strings.TrimSpace(logPrefix.ReplaceAllString(line, ""))
+		if line == "" || beside.MatchString(line) {
+			continue
+		}
+		for i, c := range causes[:best] {
+			found := c.line.FindStringSubmatchIndex(line)
+			if found == nil {
+				continue
+			}
+			text := string(c.line.ExpandString(nil, c.sentence, line, found))
+			text = strings.TrimRight(text, ".") + "."
+			if strings.Contains(line, endsEarly) {
+				if sentence == "" { // anything else says more, and is looked for on
+					sentence, data = "The data ends early, or the engine does not understand what is in it.", true
+				}
+				break
+			}
+			sentence, data, best = text, c.data, i
+			break
+		}
+	}
+	return sentence, data
+}
+
+// LastWords says in a sentence why a node that was started has ended, or does not take what it is fed: what its log names as the cause since it
+// was started, else how that ends; "" when there is nothing in it. Without the password, and shortened when it is long.
 func (l *Local) LastWords(cluster, name string) string {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return ""
 	}
-	if _, err := os.Stat(filepath.Join(dir, logFile)); err != nil {
+	log := lastStart(readLog(dir, passwordOf(dir)))
+	if sentence, _ := findCause(log); sentence != "" {
+		return shorten(sentence, 300)
+	}
+	if line := lastLine(log); line != "" {
+		return "Its log ends: “" + shorten(line, 200) + "”."
+	}
+	return ""
+}
+
+// Complaint is LastWords when the log names a cause; "" when it only ends.
+func (l *Local) Complaint(cluster, name string) string {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
 		return ""
 	}
-	tail := logTail(dir, 0, passwordOf(dir))
-	line := ""
-	for said := range strings.Lines(tail) {
+	sentence, _ := findCause(lastStart(readLog(dir, passwordOf(dir))))
+	return shorten(sentence, 300)
+}
+
+// readLog returns the end of a node's log, without the password.
+func readLog(dir string, password secret.Text) string {
+	f, err := os.Open(filepath.Join(dir, logFile))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	if size, err := f.Seek(0, io.SeekEnd); err == nil {
+		_, _ = f.Seek(max(0, size-causeBytes), io.SeekStart) // fails like the reading does
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, causeBytes))
+	return hide(string(bytes.ToValidUTF8(text, []byte("?"))), password)
+}
+
+// lastStart is what a log has of the server that was started last.
+func lastStart(log string) string {
+	starts := startPattern.FindAllStringIndex(log, -1)
+	if len(starts) == 0 {
+		return log
+	}
+	return log[starts[len(starts)-1][0]:]
+}
+
+// lastLine returns the last warning of a log, for a server says there why it has ended; else the last line that says something.
+func lastLine(log string) string {
+	line, warning := "", ""
+	for said := range strings.Lines(log) {
 		// Behind the line that names the damage in a dump.rdb come figures about the rest of it.
-		if said = strings.TrimSpace(said); said != "" && !strings.HasPrefix(said, "[info]") && !strings.HasPrefix(said, "[additional info]") {
-			line = said
+		said = strings.TrimSpace(said)
+		if said == "" || strings.HasPrefix(said, "[info]") || strings.HasPrefix(said, "[additional info]") || startPattern.MatchString(" "+said) {
+			continue
+		}
+		line = logPrefix.ReplaceAllString(said, "")
+		if prefix := logPrefix.FindStringSubmatch(said); prefix != nil && prefix[1] == "#" && !harmless.MatchString(line) {
+			warning = line
 		}
 	}
-	line = strings.ToValidUTF8(logPrefix.ReplaceAllString(line, ""), "?")
-	if runes := []rune(line); len(runes) > 200 {
-		line = string(runes[:200]) + "…"
+	if warning != "" {
+		return warning
 	}
 	return line
+}
+
+// harmless are the warnings that servers give at every start.
+var harmless = regexp.MustCompile(`^(?:Redis version=|Valkey version=|Configuration loaded|Server initialized|WARNING |Warning: )`)
+
+func shorten(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }
