@@ -31,6 +31,10 @@ var (
 	ErrDenied = errors.New("the snapshot store refuses access: check that it is not read-only and that the console's user may read and write it")
 	// ErrUnavailable: the store cannot be reached, or did not answer rightly for so long that waiting on makes no sense.
 	ErrUnavailable = errors.New("the snapshot store does not answer: check that it runs and that the network lets the console through, then try again")
+	// ErrTransit: what was read is not what the store says it has sent; something on the way changed it. A reader says so
+	// with its last byte at the latest, so whoever finds the bytes wrong before reads on to the end to know. Reading again
+	// tells: when it comes again and again, then the object itself is damaged.
+	ErrTransit = errors.New("what arrived from the snapshot store is not what it says it has sent: the network, a proxy or memory on the way changed it; try again")
 	// ErrUnsafe: the store took an object but did not keep it as it was told to (size, checksum, encryption, storage
 	// class). The object was removed.
 	ErrUnsafe = errors.New("the snapshot store did not keep what it was given as it was told to")
@@ -84,6 +88,7 @@ type Store interface {
 	Exclusive(ctx context.Context) bool
 
 	// Open reads an object. The reader gives ctx's error once ctx has ended; close it. ErrNotExist when there is none.
+	// Where the store keeps a checksum of the object, what arrives is compared with it, see ErrTransit.
 	Open(ctx context.Context, key string) (io.ReadCloser, error)
 
 	// Stat describes an object without reading it. ErrNotExist when there is none.

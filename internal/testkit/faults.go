@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -18,7 +19,7 @@ type Fault struct {
 	Times int    // how often; 0 for ever
 	Do    Trouble
 
-	After  int64             // CutAnswer: bytes of the answer's body that still come
+	After  int64             // CutAnswer, FlipAnswer: bytes of the answer's body that still come as they are
 	Edit   func(http.Header) // EditAnswer: changes the answer's headers
 	Then   func()            // called each time, before the trouble
 	Code   string            // Answer: S3's error code
@@ -37,6 +38,7 @@ const (
 	Stall                     // nothing is passed on, and no answer comes
 	LoseAnswer                // passed on and carried out, then the connection is cut
 	CutAnswer                 // passed on; the answer's body is cut after After bytes
+	FlipAnswer                // passed on; a bit of the answer's body is turned round behind After bytes
 	EditAnswer                // passed on; the answer's headers are changed by Edit
 	Moved                     // 301 with the right region
 	Note                      // passed on unharmed, for Then
@@ -190,6 +192,8 @@ func (f *FaultyS3) serve(w http.ResponseWriter, r *http.Request, proxy http.Hand
 		cutOff(w)
 	case CutAnswer:
 		proxy.ServeHTTP(&shortAnswer{ResponseWriter: w, left: fault.After}, r)
+	case FlipAnswer:
+		proxy.ServeHTTP(&flippedAnswer{ResponseWriter: w, left: fault.After}, r)
 	case EditAnswer:
 		proxy.ServeHTTP(&editedAnswer{ResponseWriter: w, edit: fault.Edit}, r)
 	case Note:
@@ -223,6 +227,22 @@ func (a *shortAnswer) Write(data []byte) (int, error) {
 		panic(http.ErrAbortHandler) // how a handler cuts the connection
 	}
 	return n, nil
+}
+
+type flippedAnswer struct {
+	http.ResponseWriter
+	left int64 // before the flip
+}
+
+func (a *flippedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *flippedAnswer) Write(data []byte) (int, error) {
+	if 0 <= a.left && a.left < int64(len(data)) {
+		data = bytes.Clone(data)
+		data[a.left] ^= 0x10
+	}
+	a.left -= int64(len(data))
+	return a.ResponseWriter.Write(data)
 }
 
 type editedAnswer struct {

@@ -95,9 +95,9 @@ func (p *part) check(kind Checksums) check {
 	return check{md5Text: aws.String(base64.StdEncoding.EncodeToString(sum)), md5: sum}
 }
 
-func crcText(crc uint64) string {
-	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, crc))
-}
+func crcText(crc uint64) string { return base64Text(binary.BigEndian.AppendUint64(nil, crc)) }
+
+func base64Text(sum []byte) string { return base64.StdEncoding.EncodeToString(sum) }
 
 // body reads a part for one request. The HTTP transport may still read it when the request is over, so it is revoked
 // before the memory is used for something else.

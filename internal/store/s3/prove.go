@@ -65,8 +65,17 @@ func (u *upload) hear(crc, etag *string, encryption types.ServerSideEncryption) 
 	return nil
 }
 
-// prove asks for what is stored now and compares it with what should be.
+// prove asks for what is stored now and compares it with what should be. It asks again before it finds the object wrong, as an answer
+// can be changed on its way, and a good object would be removed for it.
 func (u *upload) prove(ctx context.Context) error {
+	err := u.proveOnce(ctx)
+	if errors.Is(err, store.ErrUnsafe) {
+		err = u.proveOnce(ctx)
+	}
+	return err
+}
+
+func (u *upload) proveOnce(ctx context.Context) error {
 	version := u.version
 	if version == "null" {
 		version = ""

@@ -63,6 +63,24 @@ func TestObjectWithoutAChecksumIsNotProved(t *testing.T) {
 	}
 }
 
+// One answer that was changed on its way does not make a good object a bad one.
+func TestOneWrongAnswerIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(http.Header){
+		"a checksum": func(h http.Header) { h.Set("X-Amz-Checksum-Crc64nvme", "AAAAAAAAAAA=") },
+		"none":       noChecksums,
+	} {
+		s, proxy, c := faulty(t, shared(t), short)
+		for _, size := range []int{small, middle} {
+			proxy.Add(testkit.Fault{On: "HeadObject", Times: 1, Do: testkit.EditAnswer, Edit: edit})
+			data := random(size)
+			if _, err := s.Put(t.Context(), key, bytes.NewReader(data)); err != nil || !bytes.Equal(stored(t, c, key), data) {
+				t.Errorf("%s: Put of %d bytes = %v", name, size, err)
+			}
+		}
+	}
+}
+
 // What the error tells to do helps.
 func TestCompatibleNeedsNoCRC(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,7 @@ type reader struct {
 	key           string
 	etag, version *string
 	at, size      int64
+	expect        expected
 	body          io.ReadCloser // nil: to be opened at the place
 	broken        int           // times since the last byte
 	progress      *progress     // since the last byte
@@ -57,7 +58,7 @@ func (r *reader) open() error {
 	}
 	var answer *sdk.GetObjectOutput
 	err := r.store.tryFor(r.ctx, r.progress.left(), func(ctx context.Context) (err error) {
-		answer, err = r.store.client.GetObject(ctx, input)
+		answer, err = r.store.client.GetObject(ctx, input, r.store.withChecksum)
 		return err
 	})
 	if statusOf(err) == http.StatusPreconditionFailed {
@@ -68,6 +69,7 @@ func (r *reader) open() error {
 	}
 	if r.size < 0 {
 		r.size, r.etag = aws.ToInt64(answer.ContentLength), answer.ETag
+		r.expect = r.store.config.expect(answer)
 		if v := aws.ToString(answer.VersionId); v != "" && v != "null" {
 			r.version = answer.VersionId
 		}
@@ -91,6 +93,9 @@ func (r *reader) Read(data []byte) (int, error) {
 			return 0, r.end(err)
 		}
 		if r.at == r.size {
+			if err := r.expect.differs(); err != nil {
+				return 0, r.end(r.store.failed("read", r.key, err))
+			}
 			return 0, r.end(io.EOF)
 		}
 		if r.body == nil {
@@ -100,12 +105,19 @@ func (r *reader) Read(data []byte) (int, error) {
 		}
 		n, err := r.body.Read(data[:min(int64(len(data)), r.size-r.at)])
 		r.at += int64(n)
+		r.expect.add(data[:n])
 		if err != nil { // io.EOF, too: there is more to come, or the next call ends it
 			_ = r.body.Close()
 			r.body = nil
 		}
 		if n > 0 {
 			r.broken, r.progress = 0, nil
+			if r.at < r.size {
+				return n, nil
+			}
+			if err := r.expect.differs(); err != nil { // with the last bytes: not everybody asks for the end
+				return n, r.end(r.store.failed("read", r.key, err))
+			}
 			return n, nil
 		}
 		if err == nil {

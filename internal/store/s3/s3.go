@@ -92,7 +92,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
-		// Checksums are given by hand, over the whole object; what is read is checked by package archive.
+		// Checksums are given by hand, over the whole object, and compared by hand, see expected.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
