@@ -36,7 +36,12 @@ type apiConsole struct {
 
 func newAPIConsole(t *testing.T, ports string, flags ...string) *apiConsole {
 	t.Helper()
-	a := &apiConsole{process: newProcess(t, ports)}
+	return serveAPI(newProcess(t, ports), flags...)
+}
+
+// serveAPI starts a console with an access key.
+func serveAPI(p *process, flags ...string) *apiConsole {
+	a := &apiConsole{process: p}
 	a.env = []string{accessKeyVariable + "=" + apiKeyID, secretKeyVariable + "=" + apiSecret,
 		"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey}
 	a.start(flags...)

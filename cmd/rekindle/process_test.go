@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 
 // process is rekindle as a process of its own, on one data folder, with a browser's cookie jar.
 type process struct {
-	t      *testing.T
+	t      testing.TB
 	binary string // the test binary itself, unless a test builds one
 	data   string
 	ports  string
@@ -48,7 +48,7 @@ type process struct {
 	env    []string // beside the test's own
 }
 
-func newProcess(t *testing.T, ports string) *process {
+func newProcess(t testing.TB, ports string) *process {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -66,7 +66,7 @@ func newProcess(t *testing.T, ports string) *process {
 }
 
 // killNodes ends the nodes of a data folder, which outlive their console.
-func killNodes(t *testing.T, data string) {
+func killNodes(t testing.TB, data string) {
 	nodes := launch.NewLocal(filepath.Join(data, nodesFolder), "127.0.0.1", launch.Options{})
 	ids, err := nodes.List(context.Background())
 	if err != nil {
@@ -173,7 +173,7 @@ func (p *process) catalog() *models.DB {
 	return db
 }
 
-func client(t *testing.T, cluster models.Cluster, node models.Node) *redis.Client {
+func client(t testing.TB, cluster models.Cluster, node models.Node) *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal()})
 	t.Cleanup(func() { c.Close() })
 	return c
