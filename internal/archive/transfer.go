@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -19,6 +20,10 @@ import (
 var (
 	// ErrRefused: an RDB from elsewhere that is whole as far as its checksum goes but that is not to be trusted.
 	ErrRefused = errors.New("the RDB cannot be accepted")
+	// ErrModules: it holds keys or data of modules, see Imported.Modules. It comes with ErrRefused, like the next.
+	ErrModules = errors.New("it belongs to modules")
+	// ErrOldFunctions: it holds functions as release candidates of Redis 7.0 wrote them.
+	ErrOldFunctions = errors.New("it holds functions in a format of before Redis 7.0")
 	// ErrBomb: a compressed file that turns into far more than it could.
 	ErrBomb = errors.New("the compressed file grows out of all proportion when it is decompressed")
 	// ErrWindow: a compressed file that can only be decompressed with more memory than anybody has to have for it.
@@ -116,6 +121,7 @@ type Imported struct {
 	Compressed bool // it came as zstd
 	Unknown    bool // it holds something that is not known here, so its keys were not counted
 	Unchecked  bool // it carries no checksum
+	Modules    []string
 }
 
 // headerPeek is how much of an RDB is looked at to find out who wrote it.
@@ -159,11 +165,16 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
 	part, err := a.writePart(ctx, ref, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
 		found.Unknown, found.Unchecked = !sum.StatsKnown, sum.ChecksumDisabled
+		found.Modules = missingModules(sum)
 		switch {
 		case sum.Nonsense:
 			return fmt.Errorf("%w: %s", ErrRefused, sum.Unknown)
 		case found.Unknown && found.Unchecked:
 			return fmt.Errorf("%w: %s, and it carries no checksum", ErrRefused, sum.Unknown)
+		case len(found.Modules) > 0:
+			return fmt.Errorf("%w: %w: %v", ErrRefused, ErrModules, found.Modules)
+		case sum.OldFunctions > 0:
+			return fmt.Errorf("%w: %w", ErrRefused, ErrOldFunctions)
 		}
 		return nil
 	}})
@@ -171,6 +182,14 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
 	}
 	return part, found, nil
+}
+
+// builtIn is a module that every Redis of 8.0 and later has.
+const builtIn = "vectorset"
+
+// missingModules are the modules that an RDB needs and that no node has: nodes are started without any.
+func missingModules(sum rdb.Summary) []string {
+	return slices.DeleteFunc(slices.Clone(sum.Modules), func(name string) bool { return name == builtIn && sum.Version >= 12 && sum.Version < 80 })
 }
 
 // joined closes the source when the write fails, so that a read that blocks ends.

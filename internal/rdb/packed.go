@@ -9,6 +9,7 @@ import "math"
 const (
 	packedEnd     = 0xFF
 	packedUnknown = math.MaxUint16 // as the number of elements: too many to be said
+	zipmapMany    = 0xFE           // the same in a zipmap
 )
 
 // element is one of a listpack.
@@ -278,7 +279,7 @@ func (c *content) zipmap() (uint64, error) {
 		}
 		n++
 	}
-	if said < 0xFE && uint64(said) != n {
+	if said != zipmapMany && uint64(said) != n {
 		return n, c.s.corrupt("a zipmap of %d fields that says it has %d", n, said)
 	}
 	return n, c.end()

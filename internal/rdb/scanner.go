@@ -15,6 +15,8 @@ var (
 	ErrChecksum = errors.New("the RDB's checksum does not match its data")
 	// ErrCorrupt says that the data makes no sense as an RDB.
 	ErrCorrupt = errors.New("the RDB is damaged")
+	// ErrTrailing says that something stands behind the RDB's end. It is one kind of ErrCorrupt.
+	ErrTrailing = fmt.Errorf("%w: it goes on behind its end", ErrCorrupt)
 )
 
 // Opcodes: what stands where a key's type could stand. From RDB_OPCODE_* in redis and valkey rdb.h.
@@ -23,7 +25,7 @@ const (
 	opSlotImport    = 243 // Valkey 9 (under a VALKEY header): a slot migration under way
 	opSlotInfo      = 244
 	opFunction2     = 245
-	opFunctionPreGA = 246 // release candidates of 7.0
+	opFunctionPreGA = 246 // release candidates of 7.0; only 7.0 itself still loads it
 	opModuleAux     = 247
 	opIdle          = 248
 	opFreq          = 249
@@ -41,6 +43,7 @@ const (
 	maxAux       = 64       // fields
 	maxAuxName   = 64       // bytes
 	maxAuxValue  = maxShort // bytes
+	maxModules   = 8        // names
 )
 
 // Summary is what a scan found out about an RDB.
@@ -52,11 +55,13 @@ type Summary struct {
 	DatabaseKeys map[int]int64     // database number to its keys; databases without keys are left out
 	Databases    int               // how many a node needs to load it: the highest number + 1; 0: it names none
 	Functions    int64             // function libraries
+	OldFunctions int64             // those among them in the format of 7.0's release candidates
+	Modules      []string          // names of the first few modules that own keys or data in it; a node without them does not load it
 	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
 	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
 
 	CRC64            uint64 // computed over everything but the last 8 bytes
-	ChecksumDisabled bool   // the server stored 0: it was told not to compute a checksum
+	ChecksumDisabled bool   // the server stored 0, for it was told not to compute a checksum, or was too old to have one
 
 	// StatsKnown is false when the walk met something that it does not know or understand while end mark and
 	// checksum are right. Unknown then says what, and all numbers but Version, Bytes and CRC64 are too low.
@@ -77,6 +82,7 @@ type Scanner struct {
 	here     int64
 	types    [typeCount]int64
 
+	earliest uint64 // when the first field of this hash expires
 	attached uint16 // what has been said of a key that is still to come: see inOrder
 	claimed  uint64 // keys and expiries that the database is said to have
 }
@@ -92,7 +98,7 @@ func NewScanner(r io.Reader, options ...Option) *Scanner {
 }
 
 func newScanner(r io.Reader, size int) *Scanner {
-	s := &Scanner{source: source{r: r, buf: make([]byte, size)}}
+	s := &Scanner{source: source{r: r, buf: make([]byte, size), tail: trailerSize}}
 	s.summary.Aux = map[string]string{}
 	s.summary.DatabaseKeys = map[int]int64{}
 	s.summary.Types = map[string]int64{}
@@ -116,13 +122,13 @@ func (s *Scanner) Scan() (Summary, error) {
 		return Summary{}, err
 	}
 	err = s.walk()
-	// Right behind the end mark there are 8 bytes and nothing else.
+	// Right behind the end mark there is the checksum and nothing else.
 	if err == nil {
-		err = s.discard(8)
+		err = s.discard(uint64(s.tail - 1))
 	}
 	if err == nil {
 		if _, more := s.byte(); more == nil {
-			err = s.corrupt("data behind the end")
+			err = structureError{offset: s.offset() - 1, what: "data behind the end", behind: true}
 		} else if !errors.Is(more, errEnd) {
 			err = more
 		}
@@ -141,7 +147,7 @@ func (s *Scanner) judge(sum Summary, err error) (Summary, error) {
 	sum.ChecksumDisabled = t.endMark && t.stored == 0
 	structure, broken := errors.AsType[structureError](err)
 	switch {
-	case err == nil && (t.stored == 0 || t.stored == t.computed):
+	case err == nil && t.endMark && (t.stored == 0 || t.stored == t.computed):
 		sum.StatsKnown = true
 		return sum, nil
 	case err == nil:
@@ -157,6 +163,8 @@ func (s *Scanner) judge(sum Summary, err error) (Summary, error) {
 		return sum, nil
 	case broken && structure.unknown:
 		return sum, fmt.Errorf("stored %016x, computed %016x (%w): %w", t.stored, t.computed, err, ErrChecksum)
+	case broken && structure.behind:
+		return sum, fmt.Errorf("%w: %w", err, ErrTrailing)
 	case broken:
 		return sum, fmt.Errorf("%w: %w", err, ErrCorrupt)
 	default:
@@ -196,6 +204,9 @@ func (s *Scanner) header() error {
 	s.pos = headerSize
 	s.summary.Version = version
 	s.valkey = first[0] == 'V'
+	if version < checksummed {
+		s.tail = oldTrailerSize
+	}
 	return nil
 }
 
@@ -259,6 +270,7 @@ func (s *Scanner) opcode(op byte) error {
 		return s.skipString()
 	case opFunctionPreGA:
 		s.summary.Functions++
+		s.summary.OldFunctions++
 		return s.skipFunctionPreGA()
 	case opModuleAux: // id, then "when" as a tagged value, then the module's own
 		return s.skipModule()
@@ -281,9 +293,6 @@ func (s *Scanner) selectDatabase() error {
 		return err
 	}
 	s.leaveDatabase()
-	if s.strict && n >= maxDatabases { // a server has 16; what more than that is loaded into has been reconfigured
-		return s.corrupt("database number %d", n)
-	}
 	if n >= 1<<31 || len(s.summary.DatabaseKeys) >= maxDatabases {
 		return s.corrupt("database number %d, after %d databases", n, len(s.summary.DatabaseKeys))
 	}

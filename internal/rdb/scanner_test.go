@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -151,7 +152,10 @@ func TestScanRefusesDamage(t *testing.T) {
 		"nothing":                  {nil, rdb.ErrTruncated},
 		"something else":           {[]byte("<!DOCTYPE html>"), rdb.ErrNotRDB},
 		"a sign in the version":    {[]byte("REDIS-010 and more"), rdb.ErrNotRDB},
-		"ancient":                  {seal([]byte("REDIS0004")), rdb.ErrNotRDB},
+		"no version":               {seal([]byte("REDIS0000")), rdb.ErrNotRDB},
+		"ancient, then more":       {join("REDIS0004", 0, str("k"), str("v"), 0xFF, "x"), rdb.ErrTrailing},
+		"ancient, cut":             {join("REDIS0004", 0, str("k"), str("v")), rdb.ErrTruncated},
+		"a newline behind the end": {append(bytes.Clone(whole), '\n'), rdb.ErrTrailing},
 		"half a header":            {whole[:7], rdb.ErrTruncated},
 		"a header only":            {whole[:9], rdb.ErrTruncated},
 		"cut within a key":         {whole[:len(body)-2], rdb.ErrTruncated},
@@ -177,6 +181,62 @@ func TestScanRefusesDamage(t *testing.T) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
+	}
+}
+
+// The checksum is judged at every length: where the end of the data falls in the scanner's buffer makes no difference.
+func TestScanJudgesTheChecksumAtEveryLength(t *testing.T) {
+	t.Parallel()
+	const around, buffer = 12, 256 << 10
+	lengths := map[int]bool{}
+	for _, border := range []int{around + 40, buffer / 4, buffer / 2, buffer * 3 / 4, buffer, buffer * 7 / 4, buffer * 2} {
+		for n := border - around; n <= border+around; n++ {
+			lengths[n] = true
+		}
+	}
+	for n := 4 << 10; n < 2*buffer; n += 16<<10 + 1 {
+		lengths[n] = true
+	}
+	value := bytes.Repeat([]byte("v"), 2*buffer+around)
+	for n := range lengths {
+		const others = 9 + 1 + 2 + 5 + 9 // header, type, key, the value's length, end
+		good := seal(join("REDIS0010", 0, str("k"), long(value[:n-others])))
+		bad := bytes.Clone(good)
+		bad[n-1] ^= 1
+		for how, reader := range map[string]func(io.Reader) io.Reader{
+			"at once": func(r io.Reader) io.Reader { return r }, "halves": iotest.HalfReader, "EOF with data": iotest.DataErrReader,
+		} {
+			if sum, err := rdb.NewScanner(reader(bytes.NewReader(good))).Scan(); err != nil || sum.Keys != 1 || sum.Bytes != int64(n) {
+				t.Errorf("%d bytes, %s: %v, %+v", n, how, err, sum)
+			}
+			if _, err := rdb.NewScanner(reader(bytes.NewReader(bad))).Scan(); !errors.Is(err, rdb.ErrChecksum) {
+				t.Errorf("%d bytes with a wrong checksum, %s: %v", n, how, err)
+			}
+		}
+	}
+}
+
+// Before version 5 an RDB ended with its end mark.
+func TestScanTakesVersionsWithoutChecksum(t *testing.T) {
+	t.Parallel()
+	for _, header := range []string{"REDIS0001", "REDIS0002", "REDIS0003", "REDIS0004"} {
+		data := join(header, 254, 0, 253, "1234", 0, str("k"), long(bytes.Repeat([]byte("v"), 300<<10)), 4, str("h"), 1, str("f"), str("v"), 0xFF)
+		for _, options := range [][]rdb.Option{nil, {rdb.Strict}} {
+			sum, err := rdb.NewScanner(iotest.HalfReader(bytes.NewReader(data)), options...).Scan()
+			if err != nil || !sum.ChecksumDisabled || !sum.StatsKnown || sum.Keys != 2 || sum.Expires != 1 || sum.Bytes != int64(len(data)) {
+				t.Errorf("%s: %v, %+v", header, err, sum)
+			}
+		}
+	}
+}
+
+func TestScanNamesModules(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{"module-rejson.rdb": {"ReJSON-RL"}, "module-aux-only.rdb": {"ReJSON-RL"}, "db20.rdb": nil} {
+		sum, err := rdb.NewScanner(bytes.NewReader(file(t, "foreign/"+name)), rdb.Strict).Scan()
+		if err != nil || !sum.StatsKnown || !slices.Equal(sum.Modules, want) {
+			t.Errorf("%s: %v, %+v", name, err, sum)
+		}
 	}
 }
 

@@ -11,8 +11,9 @@ import (
 
 const (
 	bufferSize = 256 << 10
-	// trailerSize is the end mark and the CRC64 behind it.
-	trailerSize = 9
+	// trailerSize is the end mark and the CRC64 behind it; before version 5 there was the mark alone.
+	trailerSize    = 9
+	oldTrailerSize = 1
 	// maxShort is the longest string that is ever kept.
 	maxShort = 1024
 	// emptyReads in a row make a reader that gives neither bytes nor an error an error.
@@ -35,7 +36,7 @@ func (e readError) Error() string { return e.err.Error() }
 func (e readError) Unwrap() error { return e.err }
 
 // source is the buffer between the reader and the walk. It hashes what has gone by a whole buffer at a time,
-// because that is several times faster than field by field, and always keeps the last 9 bytes unhashed:
+// because that is several times faster than field by field, and always keeps the trailer's length unhashed:
 // at the end of the source, wherever the walk stands, they are the end mark and the checksum.
 type source struct {
 	r        io.Reader
@@ -43,6 +44,7 @@ type source struct {
 	pos, end int    // buf[pos:end] is read from r but not yet walked over
 	base     int64  // offset of buf[0] within the RDB
 	crc      uint64 // checksum of all bytes before base
+	tail     int    // length of the trailer
 	err      error  // why r gives no more: errEnd or a readError
 
 	bytes    atomic.Int64 // progress: bytes read
@@ -90,7 +92,7 @@ func (s *source) fill() error {
 
 // slide hashes what has been walked over and moves the rest to the buffer's start.
 func (s *source) slide() {
-	done := max(0, min(s.pos, s.end-trailerSize))
+	done := max(0, min(s.pos, s.end-s.tail))
 	s.crc = updateCRC(s.crc, s.buf[:done])
 	copy(s.buf, s.buf[done:s.end])
 	s.base += int64(done)
@@ -157,8 +159,11 @@ func (t trailer) matches() bool { return t.endMark && t.stored != 0 && t.stored 
 
 // trailer may be called when the source has ended.
 func (s *source) trailer() trailer {
-	if s.end < trailerSize {
+	if s.end < s.tail {
 		return trailer{}
+	}
+	if s.tail == oldTrailerSize {
+		return trailer{endMark: s.buf[s.end-1] == opEOF, computed: updateCRC(s.crc, s.buf[:s.end])}
 	}
 	sum := s.buf[s.end-8 : s.end]
 	return trailer{
@@ -173,6 +178,7 @@ type structureError struct {
 	offset  int64
 	what    string
 	unknown bool // well-formed so far, but an opcode or type that is not known here
+	behind  bool // whole, but then it goes on
 }
 
 func (e structureError) Error() string { return fmt.Sprintf("%s at byte %d", e.what, e.offset) }

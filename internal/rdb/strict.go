@@ -14,15 +14,17 @@ type Option func(*Scanner)
 
 // Strict lets a scan look into what is compressed or packed, and refuse what a server would choke on although the lengths
 // around it are right: compressed strings that are not of the length they claim, packed collections whose inner lengths do
-// not fit, collections without elements, scores that are no number, expiries without a key, database numbers and sizes beyond reason,
-// and in a version of which all is known here what is not known. What it needs is still one buffer, and the time that the bytes take which are
-// there. Not found are two keys of one name, or two equal elements in a collection: to know those takes memory for all of them.
+// not fit, collections without elements, scores that are no number, expiries without a key or of fields that no server sets, a stream's
+// pending entries that group and consumers do not agree about, sizes beyond reason, and in a version of which all is known here what is not
+// known. What it needs is still one buffer, and the time that the bytes take which are there. Not found are two keys of one name, or two
+// equal elements in a collection: to know those takes memory for all of them. Nor is what the code of a function does.
 //
 // What is refused comes back as Summary.Nonsense when the checksum is right, else as ErrCorrupt.
 func Strict(s *Scanner) { s.strict = true }
 
-// roomAlways is for how many keys a server may be asked to make room whatever follows: 8 bytes each.
-const roomAlways = 1 << 20
+// roomAlways is for how many keys a server may be asked to make room whatever follows: 8 bytes each. A server that has deleted most of its
+// keys asks for too much, too.
+const roomAlways = 1 << 22
 
 // fullyKnown reports whether all types and opcodes of the RDB's version are known here.
 func (s *Scanner) fullyKnown() bool {
@@ -53,7 +55,7 @@ func (s *Scanner) inOrder(op byte) error {
 	}
 	if op < typeCount && typeNames[op] != "" {
 		s.attached = 0
-	} else if s.attached != 0 {
+	} else if s.attached != 0 && op != opAux { // KeyDB has fields of the next key there
 		return s.corrupt("an expiry or the like without a key behind it, but %d", op)
 	}
 	if op == opEOF {
@@ -121,9 +123,10 @@ func (s *Scanner) checkPacked(objectType byte) (done bool, err error) {
 	case typeHashListpack, typeZSetListpack:
 		list, each = (*content).plainListpack, 2
 	case typeHashListpackTTL, typeHashListpackTTLPreGA:
-		list, each = (*content).plainListpack, 3
+		walk := fieldWalk{s: s}
+		list, each = func(c *content) (uint64, error) { return c.listpack(walk.element) }, 3
 		if objectType == typeHashListpackTTL {
-			if err := s.discard(sizeTime); err != nil { // the earliest expiry
+			if err := s.earliestTTL(); err != nil {
 				return true, err
 			}
 		}
@@ -172,7 +175,11 @@ func (s *Scanner) checkQuicklist(objectType byte) error {
 			}
 			if container == nodePlain {
 				some = true
-				if err := s.skipString(); err != nil {
+				size, err := s.skipText()
+				if err == nil && size == 0 {
+					err = s.corrupt("a list's node of one element that is empty")
+				}
+				if err != nil {
 					return err
 				}
 				continue

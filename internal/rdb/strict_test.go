@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -48,6 +49,37 @@ func stream(kind, length int, elements ...any) []byte {
 	return append(body, 0) // groups
 }
 
+// soon is a time at which fields of a hash can expire.
+var soon = string(little(1, 8))
+
+func pending(ids ...int) []int { return ids }
+
+// grouped is a stream with a group that has delivered these entries, and its consumers with those that each has not acknowledged.
+func grouped(kind int, group []int, consumers ...[]int) []byte {
+	id := func(n int) string { return strings.Repeat("\x00", 15) + string(rune(n)) }
+	body := stream(kind, 1, 1, 0, 1, "f", 0, 2, 0, 0, "v", 4)
+	body = join(body[:len(body)-1], 1, str("g"), 1, 1)
+	if kind >= 19 {
+		body = append(body, 1) // entries read
+	}
+	body = append(body, byte(len(group)))
+	for _, n := range group {
+		body = join(body, id(n), eight, 1)
+	}
+	body = append(body, byte(len(consumers)))
+	for i, ids := range consumers {
+		body = join(body, str("consumer "+string(rune('a'+i))), eight)
+		if kind >= 21 {
+			body = join(body, eight)
+		}
+		body = append(body, byte(len(ids)))
+		for _, n := range ids {
+			body = join(body, id(n))
+		}
+	}
+	return body
+}
+
 // What is refused although every length around it is right and the checksum, too.
 func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 	key := str("k")
@@ -85,7 +117,29 @@ func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 		"a hash of none, in a listpack":         join(16, key, long(listpack())),
 		"a sorted set of three":                 join(17, key, long(listpack("a", 1, "b"))),
 		"a set of none, in a listpack":          join(20, key, long(listpack())),
-		"field TTLs that do not go by three":    join(25, key, eight, long(pack)),
+		"field TTLs that do not go by three":    join(25, key, soon, long(pack)),
+		"a field's TTL of text":                 join(25, key, soon, long(listpack("f", "v", "abc"))),
+		"a field's TTL of digits as text":       join(25, key, soon, long(listpack("f", "v", "1234"))),
+		"a field's TTL below zero":              join(25, key, soon, long(listpack("f", "v", []byte{0xDF, 0xFF}))),
+		"a field's TTL beyond time":             join(25, key, soon, long(listpack("f", "v", join(0xF4, little(1<<48, 8))))),
+		"field TTLs out of order":               join(25, key, soon, long(listpack("f", "v", 2, "g", "w", 1))),
+		"a field's TTL behind none":             join(25, key, soon, long(listpack("f", "v", 0, "g", "w", 1))),
+		"field TTLs of rc, out of order":        join(23, key, long(listpack("f", "v", 0, "g", "w", 1))),
+		"an earliest TTL beyond time":           join(25, key, little(1<<48+1, 8), long(listpack("f", "v", 1))),
+		"an earliest TTL below zero":            join(24, key, little(1<<63, 8), 1, 1, str("f"), str("v")),
+		"a large hash's TTL beyond time":        join(24, key, little(1<<48-3, 8), 1, 4, str("f"), str("v")),
+		"a large hash's TTL that wraps":         join(24, key, soon, 1, 0x81, "\xff\xff\xff\xff\xff\xff\xff\xff", str("f"), str("v")),
+		"a TTL of rc beyond time":               join(22, key, 1, 0x81, "\x00\x01\x00\x00\x00\x00\x00\x00", str("f"), str("v")),
+		"a zipmap of 255":                       join(9, key, str("\xff\x01f\x01\x00v\xff")),
+		"a quicklist's plain node of nothing":   join(18, key, 2, 1, str("long"), 1, str("")),
+		"a pending entry of nobody":             grouped(19, pending(1)),
+		"a pending entry of a consumer alone":   grouped(19, nil, pending(1)),
+		"a pending entry of another id":         grouped(21, pending(1, 2), pending(1), pending(3)),
+		"a pending entry of two consumers":      grouped(15, pending(1), pending(1), pending(1)),
+		"one of two, another of nobody":         grouped(19, pending(1, 2), pending(1), pending(1)),
+		"a pending entry twice in a group":      grouped(19, pending(1, 1), pending(1), pending(1)),
+		"pending entries out of order":          grouped(19, pending(2, 1), pending(1, 2)),
+		"a consumer's entries out of order":     grouped(19, pending(1, 2), pending(2, 1)),
 		"a ziplist of garbage":                  join(13, key, str("garbage, no ziplist!!")),
 		"a ziplist that is longer":              join(13, key, long(change(zip, 0, little(99, 4)))),
 		"a ziplist with another tail":           join(13, key, long(change(zip, 4, 11))),
@@ -141,11 +195,9 @@ func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 		"an expiry before another one":          join(252, eight, 252, eight, 0, key, key),
 		"an expiry before one in seconds":       join(252, eight, 253, "1234", 0, key, key),
 		"an expiry before another database":     join(252, eight, 254, 1, 0, key, key),
-		"an expiry before a field":              join(252, eight, 250, key, key, 0, key, key),
 		"an idle time before the end":           join(248, 1),
 		"a frequency before another one":        join(249, 1, 249, 1, 0, key, key),
 		"database 2^31":                         join(254, 0x80, 0x80, 0, 0, 0, 0, key, key),
-		"database 65536":                        join(254, 0x80, 0, 1, 0, 0, 0, key, key),
 		"room for 2^40 keys":                    join(254, 0, 251, 0x81, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, key, key),
 		"room for 2^32 expiries":                join(254, 0, 251, 1, 0x80, 0xFF, 0xFF, 0xFF, 0xFF, 0, key, key),
 		"room in a slot":                        join(254, 0, 244, 1, 0x80, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, key, key),
@@ -218,10 +270,18 @@ func TestStrictTakesRareThings(t *testing.T) {
 		"a stream":                       stream(19, 3, 2, 1, 1, "f", 0, 2, 0, 0, "v", 4, 0, 1, 0, 2, "f", "v", "g", "w", 8, 3, 1, 1, "v", 4),
 		"an empty stream":                join(15, key, 0, 0, 1, 1, 0),
 		"old scores":                     join(3, key, 3, str("a"), 4, "-2.5", str("b"), 254, str("c"), 255),
-		"field TTLs in a listpack":       join(25, key, eight, long(listpack("f", "v", 0, "g", "w", 1))),
+		"field TTLs in a listpack":       join(25, key, soon, long(listpack("f", "v", 1, "h", "x", 1, "i", "y", 2, "g", "w", 0))),
+		"field TTLs, none of them set":   join(25, key, little(1<<48, 8), long(listpack("f", "v", 0, "g", "w", 0))),
+		"field TTLs of a large hash":     join(24, key, little(1<<48-3, 8), 3, 3, str("f"), str("v"), 0, str("g"), str("w"), 1, str("h"), str("x")),
+		"a group and its consumers":      grouped(19, pending(1, 2, 5), pending(2), pending(), pending(1, 5)),
+		"a group of today":               grouped(21, pending(1), pending(1)),
+		"a group of which none waits":    grouped(15, nil, pending()),
 		"expiry, frequency, idle time":   join(252, eight, 249, 1, 248, 1, 0, key, key),
-		"database 65535":                 join(254, 0x80, 0, 0, 0xFF, 0xFF, 0, key, key),
-		"room for a million":             join(251, 0x80, 0, 0x07, 0, 0, 0, 0, key, key),
+		"an expiry before a field":       join(252, eight, 250, key, key, 0, key, key),
+		"a frequency before fields":      join(249, 1, 250, key, key, 250, str("other"), key, 0, key, key),
+		"database 65536":                 join(254, 0x80, 0, 1, 0, 0, 0, key, key),
+		"room for four million":          join(251, 0x80, 0, 0x3F, 0, 0, 0, 0, key, key),
+		"a module's key":                 join(7, key, 0x81, eight, 2, 1, 0),
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := seal(join("REDIS0012", body, 2, str("behind"), 1, str("m")))

@@ -72,35 +72,42 @@ func (s *source) skipCounts(n int) error {
 
 // skipString walks over a string object.
 func (s *source) skipString() error {
+	_, err := s.skipText()
+	return err
+}
+
+// skipText walks over a string object and returns the length of its text; of a number only that there is one.
+func (s *source) skipText() (size uint64, err error) {
 	n, encoded, err := s.length()
 	if err != nil {
-		return err
+		return 0, err
 	}
+	size = n
 	if encoded {
 		switch n {
 		case encInt8, encInt16, encInt32:
 			n = 1 << n
+			size = n
 		case encLZF:
 			if n, err = s.count(); err != nil {
-				return err
+				return 0, err
 			}
-			size, err := s.count()
-			if err != nil {
-				return err
+			if size, err = s.count(); err != nil {
+				return 0, err
 			}
 			if s.strict {
-				return s.checkLZF(n, size)
+				return size, s.checkLZF(n, size)
 			}
 		default:
-			return s.corrupt("string encoding %d", n)
+			return 0, s.corrupt("string encoding %d", n)
 		}
 	}
 	// Nearly all strings lie in the buffer.
 	if n <= uint64(s.end-s.pos) {
 		s.pos += int(n)
-		return nil
+		return size, nil
 	}
-	return s.discard(n)
+	return size, s.discard(n)
 }
 
 // checkLZF walks over a compressed string, and finds it able to be decompressed.

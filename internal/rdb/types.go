@@ -1,5 +1,7 @@
 package rdb
 
+import "slices"
+
 // Object types: the byte before a key. From RDB_TYPE_* in redis and valkey rdb.h.
 const (
 	typeString               = 0
@@ -82,7 +84,7 @@ func (s *Scanner) skipValue(objectType byte) error {
 	case typeStreamListpacks, typeStreamListpacks2, typeStreamListpacks3:
 		return s.skipStream(objectType)
 	case typeHashTTL:
-		if err := s.discard(sizeTime); err != nil {
+		if err := s.earliestTTL(); err != nil {
 			return err
 		}
 	}
@@ -134,9 +136,9 @@ func (s *Scanner) skipElement(objectType byte) error {
 		if err := s.skipStrings(2); err != nil {
 			return err
 		}
-		return s.discard(sizeTime)
+		return s.valkeyTTL()
 	default: // typeHashTTL and its forerunner: expiry as a length, field, value
-		if _, err := s.count(); err != nil {
+		if err := s.fieldTTL(objectType); err != nil {
 			return err
 		}
 		return s.skipStrings(2)
@@ -145,10 +147,25 @@ func (s *Scanner) skipElement(objectType byte) error {
 
 // skipModule walks over a module's value, or its auxiliary data: an id, then tagged values up to an end tag.
 func (s *Scanner) skipModule() error {
-	if _, err := s.count(); err != nil {
+	id, err := s.count()
+	if err != nil {
 		return err
 	}
+	s.noteModule(id)
 	return s.skipModuleValues()
+}
+
+// moduleLetters are what a module's name is made of: 9 of them, 6 bits each, stand in its id above 10 bits of a version.
+const moduleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+func (s *Scanner) noteModule(id uint64) {
+	var name [9]byte
+	for i := range name {
+		name[i] = moduleLetters[id>>(58-6*i)&0x3F]
+	}
+	if known := s.summary.Modules; len(known) < maxModules && !slices.Contains(known, string(name[:])) {
+		s.summary.Modules = append(known, string(name[:]))
+	}
 }
 
 func (s *Scanner) skipModuleValues() error {
@@ -237,8 +254,12 @@ func (s *Scanner) skipGroup(objectType byte) error {
 	if err != nil {
 		return err
 	}
+	ofGroup, ofConsumers := pel{s: s}, pel{s: s}
 	for ; pending > 0; pending-- {
-		if err := s.discard(sizeStreamID + sizeTime); err != nil {
+		if err := ofGroup.entry(); err != nil {
+			return err
+		}
+		if err := s.discard(sizeTime); err != nil {
 			return err
 		}
 		if _, err := s.count(); err != nil { // deliveries
@@ -250,24 +271,33 @@ func (s *Scanner) skipGroup(objectType byte) error {
 		return err
 	}
 	for ; consumers > 0; consumers-- {
-		if err := s.skipString(); err != nil {
+		if err := s.skipConsumer(objectType, &ofConsumers); err != nil {
 			return err
 		}
-		times := uint64(sizeTime) // seen
-		if objectType >= typeStreamListpacks3 {
-			times += sizeTime // active
-		}
-		if err := s.discard(times); err != nil {
+	}
+	return ofGroup.same(ofConsumers)
+}
+
+// skipConsumer walks over a consumer of a group, with the entries that it has not acknowledged.
+func (s *Scanner) skipConsumer(objectType byte, pending *pel) error {
+	if err := s.skipString(); err != nil {
+		return err
+	}
+	times := uint64(sizeTime) // seen
+	if objectType >= typeStreamListpacks3 {
+		times += sizeTime // active
+	}
+	if err := s.discard(times); err != nil {
+		return err
+	}
+	ids, err := s.count()
+	if err != nil {
+		return err
+	}
+	pending.begin()
+	for ; ids > 0; ids-- { // not ids*16, which could overflow
+		if err := pending.entry(); err != nil {
 			return err
-		}
-		ids, err := s.count()
-		if err != nil {
-			return err
-		}
-		for ; ids > 0; ids-- { // not ids*16, which could overflow
-			if err := s.discard(sizeStreamID); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -10,8 +10,11 @@ import (
 // headerSize is the length of the magic and version that every RDB starts with.
 const headerSize = 9
 
-// oldest is the first version with a checksum at its end (Redis 2.6 and its release candidates).
-const oldest = 5
+// oldest is the first version there was. checksummed is the first one with a checksum at its end (Redis 2.6).
+const (
+	oldest      = 1
+	checksummed = 5
+)
 
 // Valkey 9 left the numbers 12-79 to Redis and counts from 80.
 const valkeyFirst = 80
@@ -36,7 +39,7 @@ func PeekVersion(first9 []byte) (int, error) {
 		return 0, fmt.Errorf("it starts with %q: %w", head, ErrNotRDB)
 	}
 	if n < oldest {
-		return 0, fmt.Errorf("RDB version %d is older than Redis 2.6: %w", n, ErrNotRDB)
+		return 0, fmt.Errorf("there is no RDB version %d: %w", n, ErrNotRDB)
 	}
 	return int(n), nil
 }
@@ -54,7 +57,7 @@ type release struct{ major, minor, rdb int }
 // than the list is held to the list's newest: it refuses nothing that it can load for certain.
 var (
 	redisReads = []release{{8, 8, 14}, {8, 6, 13}, {7, 4, 12}, {7, 2, 11}, {7, 0, 10}, {5, 0, 9}, {4, 0, 8},
-		{3, 2, 7}, {2, 6, 6}}
+		{3, 2, 7}, {2, 6, 6}, {2, 4, 2}}
 	valkeyReads = []release{{9, 2, 81}, {9, 0, 80}, {7, 2, 11}}
 )
 

@@ -11,14 +11,14 @@ import (
 
 func TestPeekVersion(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]int{"REDIS0006": 6, "REDIS0011 and more": 11, "VALKEY080": 80, "VALKEY081": 81} {
+	for in, want := range map[string]int{"REDIS0001": 1, "REDIS0006": 6, "REDIS0011 and more": 11, "VALKEY080": 80, "VALKEY081": 81} {
 		if got, err := rdb.PeekVersion([]byte(in)); err != nil || got != want {
 			t.Errorf("%q: %d, %v", in, got, err)
 		}
 	}
 	for in, want := range map[string]error{
 		"": rdb.ErrTruncated, "RED": rdb.ErrTruncated, "VALKEY08": rdb.ErrTruncated, "RADIS": rdb.ErrNotRDB,
-		"REDIS+010": rdb.ErrNotRDB, "redis0010": rdb.ErrNotRDB, "REDIS0001": rdb.ErrNotRDB,
+		"REDIS+010": rdb.ErrNotRDB, "redis0010": rdb.ErrNotRDB, "REDIS0000": rdb.ErrNotRDB,
 	} {
 		if _, err := rdb.PeekVersion([]byte(in)); !errors.Is(err, want) {
 			t.Errorf("%q: %v, want %v", in, err, want)
@@ -35,7 +35,7 @@ func TestCanLoad(t *testing.T) {
 		want            bool
 	}{
 		{"redis", "6.0.16", 9, true}, {"redis", "6.0.16", 10, false}, {"redis", "6.2", 9, true},
-		{"redis", "7.0.15", 9, true}, {"redis", "7.0.15", 10, true}, {"redis", "7.0.15", 11, false},
+		{"redis", "7.0.15", 9, true}, {"redis", "7.0.15", 10, true}, {"redis", "7.0.15", 11, false}, {"redis", "7.0.15", 1, true}, {"valkey", "9.1.2", 3, true},
 		{"redis", "7.2.4", 11, true}, {"redis", "7.2.4", 12, false},
 		{"redis", "7.4.0", 12, true}, {"redis", "8.0.2", 12, true}, {"redis", "8.0.2", 11, true},
 		{"redis", "8.0.2", 13, false}, {"redis", "8.6.0", 13, true}, {"redis", "9", 13, true},
