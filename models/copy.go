@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"path"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 // CopySpec asks for a copy of a snapshot.
@@ -294,61 +291,4 @@ func moveEvent(run Run, options RunOptions, status RunStatus, reason string) Eve
 		}
 	}
 	return Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: strings.TrimSpace(fmt.Sprintf("%s %s. %s", what, verb, reason))}
-}
-
-// checkOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.
-func checkOtherStore(text string) (string, string) {
-	text = strings.TrimSpace(text)
-	const looks = "It must look like s3://bucket/prefix or dir:/folder."
-	switch {
-	case text == "":
-		return "", ""
-	case len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl):
-		return text, "The address is too long or holds control characters. " + looks
-	}
-	if folder, ok := strings.CutPrefix(text, "dir:"); ok {
-		if !path.IsAbs(folder) {
-			return text, "Give the whole path of the folder, beginning with a slash: dir:/folder."
-		}
-		return "dir:" + path.Clean(folder), ""
-	}
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Scheme != "s3" || u.Host == "":
-		return text, looks
-	case u.User != nil:
-		return text, "Keep access keys out of the address: it is written into the log of runs. They come from the environment that the console runs in."
-	}
-	return text, ""
-}
-
-// checkObject checks the URL of an object and returns it trimmed, with an ARN of S3 written as a URL.
-func checkObject(text string) (string, string) {
-	text = strings.TrimSpace(text)
-	if rest, ok := strings.CutPrefix(text, "arn:aws:s3:::"); ok {
-		text = "s3://" + rest
-	}
-	text, problem := checkOtherStore(text)
-	if problem != "" {
-		return text, fmt.Sprintf("%.200q is not the address of a file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
-	}
-	if _, key, ok := SplitObject(text); !ok || strings.HasPrefix(key, ".") {
-		return text, fmt.Sprintf("%.200q names no file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
-	}
-	return text, ""
-}
-
-// SplitObject takes the URL of an object apart into that of its store and the object's key.
-func SplitObject(text string) (store, key string, ok bool) {
-	if folder, isDir := strings.CutPrefix(text, "dir:"); isDir {
-		above, key := path.Split(folder)
-		return "dir:" + path.Clean(above), key, key != "" && above != ""
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "s3" {
-		return "", "", false
-	}
-	above, key := path.Split(u.Path)
-	u.Path, u.RawPath = strings.TrimSuffix(above, "/"), ""
-	return u.String(), key, key != ""
 }

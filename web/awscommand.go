@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -133,8 +132,8 @@ func (a awsCLI) createFromFiles(cluster string, sources []string) string {
 	var arns []string
 	for _, source := range sources {
 		source = strings.TrimSpace(source)
-		if u, err := url.Parse(source); err == nil && u.Scheme == "s3" && u.Host != "" {
-			arns = append(arns, shellQuote("arn:aws:s3:::"+u.Host+u.Path))
+		if at, ok := models.ParseS3Address(source); ok {
+			arns = append(arns, shellQuote("arn:aws:s3:::"+at.Bucket+"/"+at.Key))
 		} else if strings.HasPrefix(source, "arn:aws:s3:::") {
 			arns = append(arns, shellQuote(source))
 		}

@@ -145,11 +145,8 @@ func (s *server) exportSnapshot(w http.ResponseWriter, r *http.Request) error {
 
 // bucketOf is the bucket of an s3:// address.
 func bucketOf(store string) string {
-	u, err := url.Parse(strings.TrimSpace(store))
-	if err != nil || u.Scheme != "s3" {
-		return ""
-	}
-	return u.Host
+	at, _ := models.ParseS3Address(strings.TrimSpace(store))
+	return at.Bucket
 }
 
 // moveTitle says what a copy, an export or an import does.

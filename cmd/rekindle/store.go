@@ -10,6 +10,7 @@ import (
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/store/s3"
+	"rekindle/models"
 )
 
 // dirScheme is how the address of a folder begins.
@@ -51,17 +52,15 @@ func openStore(ctx context.Context, address string) (store.Store, error) {
 // bucketOf is the URL of a bucket that is reached in the way of the snapshot store: at the same endpoint and in the same region. Beside a
 // folder as the store it is reached at Amazon, in the given region.
 func bucketOf(store, bucket, region string) string {
-	address := url.URL{Scheme: "s3", Host: bucket}
-	if own, err := url.Parse(store); err == nil && own.Scheme == "s3" {
-		way := url.Values{}
+	way := url.Values{"region": {region}}
+	if own, ok := models.ParseS3Address(store); ok {
+		given, _ := url.ParseQuery(own.Options)
+		way = url.Values{}
 		for _, name := range []string{"region", "endpoint", "path_style", "checksums", "part_size"} {
-			if value := own.Query().Get(name); value != "" {
+			if value := given.Get(name); value != "" {
 				way.Set(name, value)
 			}
 		}
-		address.RawQuery = way.Encode()
-	} else {
-		address.RawQuery = url.Values{"region": {region}}.Encode()
 	}
-	return address.String()
+	return models.S3Address{Bucket: bucket, Options: way.Encode()}.String()
 }

@@ -175,7 +175,12 @@ var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
 func (a *api) sources(c *call) []string {
 	var sources []string
-	for _, arn := range c.list("SnapshotArns") {
+	arns := c.list("SnapshotArns")
+	if len(arns) > 1 {
+		c.mistake(models.CodeInvalid, "SnapshotArns must be a single-element list containing an Amazon Resource Name (ARN) that uniquely identifies "+
+			"an RDB snapshot file stored in Amazon S3: the new cluster has one node group.")
+	}
+	for _, arn := range arns {
 		path, ok := "", false
 		for _, partition := range []string{"aws", "aws-cn", "aws-us-gov"} {
 			if rest, found := strings.CutPrefix(arn, "arn:"+partition+":s3:::"); found {
@@ -183,7 +188,7 @@ func (a *api) sources(c *call) []string {
 			}
 		}
 		bucket, key, named := strings.Cut(path, "/")
-		if !ok || !named || !bucketPattern.MatchString(bucket) || key == "" || strings.ContainsAny(arn, "?#,") {
+		if !ok || !named || !bucketPattern.MatchString(bucket) || key == "" || strings.Contains(arn, ",") {
 			c.mistake(models.CodeInvalid, "A snapshot's ARN must look like arn:aws:s3:::bucket/folder/dump.rdb, not %.200q.", arn)
 			continue
 		}
@@ -192,13 +197,11 @@ func (a *api) sources(c *call) []string {
 	return sources
 }
 
-// inBucket is the URL of an object in a bucket.
+// inBucket is the address of an object in a bucket. Its key is literal, like an ARN's.
 func inBucket(bucket, key string) string {
-	place, query, reached := strings.Cut(bucket, "?")
-	if reached {
-		query = "?" + query
-	}
-	return strings.TrimSuffix(place, "/") + "/" + key + query
+	address, _ := models.ParseS3Address(bucket)
+	address.Key = key
+	return address.String()
 }
 
 // modifySpec reads what is to change of a cluster.

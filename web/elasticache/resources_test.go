@@ -234,6 +234,9 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateReplicationGroup", group("SnapshotName", "nope"), 404, "SnapshotNotFoundFault", ""},
 		{"CreateReplicationGroup", group("SnapshotName", "done", "EngineVersion", "6.x"), 400, "InvalidParameterCombination", "newer engine"},
 		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "s3://bucket/x.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
+		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::bucket/x,y.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
+		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::bucket/x.rdb", "SnapshotArns.SnapshotArn.2", "arn:aws:s3:::bucket/y.rdb"), 400,
+			"InvalidParameterValue", "single-element list"},
 		{"CreateReplicationGroup", group("CacheSubnetGroupName", "nope"), 400, "CacheSubnetGroupNotFoundFault", ""},
 		{"CreateReplicationGroup", group("CacheParameterGroupName", "nope"), 404, "CacheParameterGroupNotFound", ""},
 		{"CreateReplicationGroup", group("CacheParameterGroupName", "old"), 400, "InvalidParameterCombination", "redis6.x"},
@@ -592,12 +595,12 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("files"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.small"),
-		SnapshotArns: []string{"arn:aws:s3:::bucket/folder/dump.rdb"}}))(t)
+		SnapshotArns: []string{"arn:aws:s3:::bucket/a b/100%/ä+b%41?#.rdb"}}))(t)
 	runs := must(b.db.ActiveRuns(ctx))(t)
 	imported, restored := runs[1], runs[2]
 	options := must(imported.ReadOptions())(t)
 	if imported.Kind != models.RunImport || restored.Kind != models.RunRestore || restored.SnapshotName != imported.SnapshotName ||
-		!slices.Equal(options.Sources, []string{"s3://bucket/folder/dump.rdb?region=eu-central-1"}) {
+		!slices.Equal(options.Sources, []string{"s3://bucket/a b/100%/ä+b%41?#.rdb?region=eu-central-1"}) {
 		t.Errorf("%+v %+v %+v", imported, options, restored)
 	}
 }

@@ -75,14 +75,15 @@ func ParseURL(text string) (Config, error) {
 	if !ok {
 		return Config{}, fmt.Errorf("an S3 store must look like s3://bucket/prefix, not %q", text)
 	}
-	place, query, _ := strings.Cut(rest, "?")
-	if strings.Contains(place, "@") { // not repeated: what stands before it may be a secret
+	place, query := rest, ""
+	if mark := strings.LastIndexByte(rest, '?'); mark >= 0 { // the last: one before it is the prefix's own
+		place, query = rest[:mark], rest[mark+1:]
+	}
+	bucket, prefix, _ := strings.Cut(place, "/")
+	if strings.Contains(place, "@") && !bucketPattern.MatchString(bucket) { // not repeated: what stands before it may be a secret
 		return Config{}, errors.New("credentials do not belong into the address of an S3 store: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
 	}
-	c := Config{Checksums: CRC64NVME}
-	var prefix string
-	c.Bucket, prefix, _ = strings.Cut(place, "/")
-	c.Prefix = strings.Trim(prefix, "/")
+	c := Config{Bucket: bucket, Prefix: strings.Trim(prefix, "/"), Checksums: CRC64NVME}
 	values, err := url.ParseQuery(query)
 	if err != nil {
 		return Config{}, fmt.Errorf("what stands behind ? in the address of the S3 store cannot be read: %w", err)
