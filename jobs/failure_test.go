@@ -80,15 +80,26 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		status  models.RunStatus
 		reason  string
 	}{
-		"the store is full":           {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "The snapshot store is full."},
-		"the store is read-only":      {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be written"},
-		"the bucket does not answer":  {failure: fmt.Errorf("write: %w", store.ErrUnavailable), status: models.RunFailed, reason: "The snapshot store does not answer."},
-		"the bucket does not encrypt": {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},
-		"the bucket refuses the key":  {failure: fmt.Errorf("write: %w: %w", store.ErrCredentials, store.ErrDenied), status: models.RunFailed, reason: "does not accept the console's credentials"},
+		"the store is full":             {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "The snapshot store is full."},
+		"the store is read-only":        {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be written"},
+		"the bucket does not answer":    {failure: fmt.Errorf("write: %w", store.ErrUnavailable), status: models.RunFailed, reason: "The snapshot store does not answer."},
+		"the bucket has too much to do": {failure: fmt.Errorf("write: %w: %w", store.ErrBusy, store.ErrUnavailable), status: models.RunFailed, reason: "has too much to do"},
+		"the bucket stands still":       {failure: fmt.Errorf("write: %w: %w", store.ErrSlow, store.ErrUnavailable), status: models.RunFailed, reason: "stood still"},
+		"the bucket does not encrypt":   {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},
+		"the bucket refuses the key":    {failure: fmt.Errorf("write: %w: %w", store.ErrCredentials, store.ErrDenied), status: models.RunFailed, reason: "does not accept the console's credentials"},
 		"the replica dies": {status: models.RunFailed, reason: "The replica orders-002 stopped answering after", before: func(c *console, cluster models.Cluster, _ models.Run) {
 			if err := c.nodes.Kill(c.t.Context(), "orders", "orders-002"); err != nil {
 				c.t.Fatal(err)
 			}
+		}},
+		"all data is deleted": {status: models.RunFailed, reason: "was deleted (FLUSHALL) while it sent the snapshot", before: func(c *console, cluster models.Cluster, _ models.Run) {
+			must(c.t, c.primary(cluster).FlushAll(c.t.Context()).Err())
+			testkit.WaitFor(c.t, "the replica to delete it, too", func() bool {
+				return strings.Contains(c.client(cluster, cluster.Nodes[1]).Info(c.t.Context(), "commandstats").Val(), "cmdstat_flushall:")
+			})
+		}},
+		"the replica lets go": {status: models.RunFailed, reason: "though it runs on", before: func(c *console, cluster models.Cluster, _ models.Run) {
+			must(c.t, c.client(cluster, cluster.Nodes[1]).Do(c.t.Context(), "CLIENT", "KILL", "TYPE", "replica").Err())
 		}},
 		"somebody cancels it": {status: models.RunCancelled, reason: "It was cancelled.", before: func(c *console, _ models.Cluster, run models.Run) {
 			if err := c.db.CancelRun(c.t.Context(), run.ID); err != nil {
@@ -148,6 +159,25 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A password that the application has changed is no silence: the node answers, and that is what is said wherever it matters.
+func TestPasswordThatWasChangedIsSaidAsOne(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 0))[0]
+	conn := c.primary(cluster).Conn()
+	defer conn.Close()
+	must(t, conn.ConfigSet(t.Context(), "requirepass", "another-one").Err())
+	const want = "answers, but does not accept the console's password"
+	if cluster = c.await("orders", models.ClusterUnreachable); !strings.Contains(cluster.StatusReason, want) {
+		t.Errorf("the cluster: %q", cluster.StatusReason)
+	}
+	if _, err := c.manager.SnapshotSource(t.Context(), cluster); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("where a snapshot would be taken: %v", err)
+	}
+	must(t, conn.ConfigSet(t.Context(), "requirepass", cluster.Password.Reveal()).Err())
+	c.await("orders", models.ClusterAvailable)
 }
 
 func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {

@@ -64,6 +64,8 @@ var sentences = []struct {
 	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled."},
 	{primary.ErrCount, "The number of keys after the restore was not the one in the snapshot."},
 	{io.ErrUnexpectedEOF, "The node stopped answering in the middle of the transfer."},
+	{store.ErrBusy, "The snapshot store has too much to do: it answers, but asks for fewer requests. Look at what else uses it, then try again."}, // before ErrUnavailable, which comes with it
+	{store.ErrSlow, "The snapshot store stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Look at both, then try again."},
 	{store.ErrUnavailable, "The snapshot store does not answer. Check that it runs and that the network lets the console through, then try again."},
 	{context.DeadlineExceeded, "It took too long to answer."},
 }
@@ -106,6 +108,9 @@ func sentence(err error) string {
 	}
 	var reply resp.Error
 	if errors.As(err, &reply) {
+		if reply.PasswordRefused() {
+			return "The node answers, but does not accept the console's password: somebody has changed it. " + setPasswordBack
+		}
 		return "The node refused a command (" + reply.Code() + "). The log says more."
 	}
 	return unexpected

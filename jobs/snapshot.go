@@ -105,6 +105,10 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	// A store that stalls must not stall the node: then the transfer ends at once, and it is the store that is to blame.
 	transfer, end := context.WithCancelCause(ctx)
 	defer end(nil)
+	before, err := m.lifeOf(ctx, cluster, node)
+	if err != nil {
+		m.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // it costs a reason at most
+	}
 	stream, err := replica.Open(transfer, replica.Source{Addr: node.Address(), Password: cluster.Password}, replica.Options{OnStall: end})
 	if err != nil {
 		return part, replica.Origin{}, fmt.Errorf("read from %s: %w", node.Name, err)
@@ -121,7 +125,7 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {
-			err = because(err, "The %s %s stopped answering after %s. The snapshot was discarded.", node.Role, node.Name, byteCount(progress.Bytes()))
+			err = because(err, "%s", m.brokenOff(ctx, cluster, node, before, progress.Bytes()))
 		}
 		return part, origin, fmt.Errorf("store part 1 of %s: %w", ref.Snapshot, err)
 	}

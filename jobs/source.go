@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,6 +63,15 @@ func dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.
 	return resp.Dial(ctx, resp.Options{Addr: node.Address(), Password: cluster.Password, DialTimeout: probeTimeout})
 }
 
+// setPasswordBack is what to do about a node whose password was changed.
+const setPasswordBack = "Set it back to that of the cluster (CONFIG SET requirepass, or ACL SETUSER default)."
+
+// passwordRefused tells whether a node has answered that it does not know the console's password.
+func passwordRefused(err error) bool {
+	reply, answered := errors.AsType[resp.Error](err)
+	return answered && reply.PasswordRefused()
+}
+
 // tell sends one command to a node.
 func tell(ctx context.Context, cluster models.Cluster, node models.Node, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*probeTimeout)
@@ -75,6 +85,42 @@ func tell(ctx context.Context, cluster models.Cluster, node models.Node, args ..
 		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
 	}
 	return nil
+}
+
+// life is what tells afterwards what became of a node that broke off while it served a snapshot. The zero value is of one that did not say.
+type life struct {
+	run     string // changes with each start
+	flushes string // how often FLUSHALL was called, with more that changes with each call
+}
+
+func (m *Manager) lifeOf(ctx context.Context, cluster models.Cluster, node models.Node) (life, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := dial(ctx, cluster, node)
+	if err != nil {
+		return life{}, err
+	}
+	defer conn.Close()
+	info, err := conn.Info(ctx, "server", "commandstats")
+	return life{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
+}
+
+// brokenOff says why a node has ended a transfer, by what it was before and is now.
+func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node models.Node, before life, received int64) string {
+	who, after := fmt.Sprintf("The %s %s", node.Role, node.Name), fmt.Sprintf("after %s", byteCount(received))
+	now, err := m.lifeOf(ctx, cluster, node)
+	switch {
+	case passwordRefused(err):
+		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, setPasswordBack)
+	case err != nil:
+		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after)
+	case now.run != before.run && before.run != "":
+		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after)
+	case now.flushes != before.flushes:
+		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", node.Name, after)
+	}
+	return fmt.Sprintf("%s ended the transfer %s, though it runs on: the process that it sends a snapshot with was ended, or it let go of the connection. Its log says why. "+
+		"The snapshot was discarded. Take it again.", who, after)
 }
 
 // SnapshotSource says where a snapshot of the cluster would be taken now: the freshest replica whose link is up; the primary only when
@@ -98,10 +144,14 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 		return source, because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
 	states := make(map[string]state)
+	var refused error // by a node that answers
 	for _, node := range cluster.Nodes {
-		if s, err := m.probe(ctx, cluster, node); err == nil {
+		s, err := m.probe(ctx, cluster, node)
+		if err == nil {
 			states[node.Name] = s
 			head = max(head, s.offset)
+		} else if passwordRefused(err) {
+			refused = because(err, "The %s %s answers, but does not accept the console's password: somebody has changed it. %s", node.Role, node.Name, setPasswordBack)
 		}
 	}
 	best := int64(-1)
@@ -124,7 +174,9 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 	source.Available = memory.Available
 	if best < 0 {
 		s, answers := states[primary.Name]
-		if !answers {
+		if !answers && refused != nil {
+			return source, refused
+		} else if !answers {
 			return source, because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", cluster.Name)
 		}
 		source.Node, source.UsedMemory, source.Fallback = primary, s.usedMemory, true

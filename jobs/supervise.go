@@ -101,6 +101,7 @@ type view struct {
 	node    models.Node
 	running bool
 	answers bool
+	refuses bool // it answers, but does not know the console's password
 	state   state
 	started bool   // by the repair
 	trouble string // why the repair could not start it
@@ -179,6 +180,7 @@ func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.
 		if v.state, err = m.probe(ctx, cluster, node); err == nil {
 			v.answers = true
 		}
+		v.refuses = passwordRefused(err)
 	}
 	return v
 }
@@ -219,6 +221,9 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 			reachable, reason = false, v.trouble
 		} else if n.Role != models.RoleReplica && silent >= silentProbes {
 			reachable, reason = false, fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
+			if v.refuses {
+				reason = fmt.Sprintf("The %s %s answers, but does not accept the console's password: somebody has changed it. %s", n.Role, n.Name, setPasswordBack)
+			}
 		}
 		if v.running {
 			m.seen.complain(n.Name, "")

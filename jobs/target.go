@@ -22,6 +22,9 @@ type target struct {
 
 // openTarget opens another store to write to.
 func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), error) {
+	if folder, ok := strings.CutPrefix(url, "dir:"); ok && m.Nodes.Owns(folder) { // before opening it makes a folder there
+		return target{}, nil, because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
+	}
 	st, release, err := m.openOther(ctx, url)
 	if err != nil {
 		return target{}, nil, err
@@ -36,6 +39,9 @@ func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), e
 func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
 	st, err := m.OpenStore(ctx, url)
 	if err != nil {
+		if errors.Is(err, store.ErrNotExist) {
+			return nil, nil, because(err, "%s cannot be used: there is no such folder, and none can be made there.", url)
+		}
 		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
 			return nil, nil, because(err, "%s cannot be used: the console may not read or write there.", url)
 		}
@@ -59,7 +65,9 @@ func openFolder(_ context.Context, url string) (store.Store, error) {
 
 // place is the address of a store without its options.
 func place(location string) string {
-	location, _, _ = strings.Cut(location, "?")
+	if mark := strings.LastIndexByte(location, '?'); mark >= 0 && strings.HasPrefix(location, "s3://") {
+		location = location[:mark]
+	}
 	return strings.TrimSuffix(location, "/")
 }
 
@@ -99,6 +107,10 @@ func (t target) reason(ctx context.Context, err error) error {
 		return because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
 	case errors.Is(err, store.ErrDenied):
 		return because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
+	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
+		return because(err, "%s has too much to do: it answers, but asks for fewer requests. Try again later.", where)
+	case errors.Is(err, store.ErrSlow):
+		return because(err, "%s stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Try again when that is over.", where)
 	case errors.Is(err, store.ErrUnavailable):
 		return because(err, "%s does not answer. Check that it runs and that the network lets the console through, then try again.", where)
 	}
@@ -118,8 +130,13 @@ func (t target) Create(ctx context.Context, key string, r io.Reader) (store.Obje
 func (t target) write(ctx context.Context, key string, r io.Reader, put func(context.Context, string, io.Reader) (store.Object, error)) (store.Object, error) {
 	in := &noted{Reader: r}
 	object, err := put(ctx, key, in)
-	if in.failed {
+	switch {
+	case in.failed:
 		return object, err
+	case errors.Is(err, store.ErrNotExist): // not an object that is missing, but the place for it
+		return object, because(err, "No file can be made in %s. Choose another place.", place(t.url))
+	case errors.Is(err, store.ErrKey):
+		return object, because(err, "No file %s can be made in %s: a folder of that name is there, or the name is too long. Choose another name or another place.", key, place(t.url))
 	}
 	return object, t.reason(ctx, err)
 }

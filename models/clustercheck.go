@@ -138,6 +138,7 @@ func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
 	if !snapshot.Usable() {
 		faults.add(CodeSnapshotState, "snapshot",
 			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
+		return faults // of one that is not whole nothing else is known
 	}
 	if snapshot.Shards > 1 {
 		faults.add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+

@@ -6,37 +6,6 @@ import (
 	"time"
 )
 
-func TestStoreAddresses(t *testing.T) {
-	t.Parallel()
-	for text, want := range map[string]string{
-		"": "", " s3://bucket ": "s3://bucket", "s3://bucket/a/b?region=eu-west-1": "s3://bucket/a/b?region=eu-west-1", "dir:/a/../b/": "dir:/b",
-	} {
-		if got, problem := checkOtherStore(text); problem != "" || got != want {
-			t.Errorf("%q: %q, %s", text, got, problem)
-		}
-	}
-	for _, text := range []string{"bucket", "s3:bucket", "s3://", "https://bucket/x", "dir:", "dir:x", "s3://k:s@bucket", "s3://b/\x00", "file:///etc", strings.Repeat("x", 2000)} {
-		if got, problem := checkOtherStore(text); problem == "" {
-			t.Errorf("%q is taken as %q", text, got)
-		}
-	}
-	for text, want := range map[string][2]string{
-		"s3://b/x.rdb": {"s3://b", "x.rdb"}, "s3://b/a/b/x.rdb?region=r": {"s3://b/a/b?region=r", "x.rdb"}, "arn:aws:s3:::b/a/x.rdb": {"s3://b/a", "x.rdb"},
-		"dir:/x.rdb": {"dir:/", "x.rdb"}, "dir:/a/x.rdb": {"dir:/a", "x.rdb"},
-	} {
-		object, problem := checkObject(text)
-		store, key, ok := SplitObject(object)
-		if problem != "" || !ok || store != want[0] || key != want[1] {
-			t.Errorf("%q: %q %q %t %s", text, store, key, ok, problem)
-		}
-	}
-	for _, text := range []string{"s3://b", "s3://b/", "s3://b/a/", "x.rdb", "dir:x.rdb", "s3://b/.hidden", "arn:aws:s3:::b", "https://b/x.rdb"} {
-		if got, problem := checkObject(text); problem == "" {
-			t.Errorf("%q is taken as %q", text, got)
-		}
-	}
-}
-
 func TestCopiesCountAgainstTheQuotaAndKeepTheAgeOfTheirData(t *testing.T) {
 	t.Parallel()
 	db, clock := catalog(t)
@@ -105,5 +74,19 @@ func TestSuggestedNodeTypeHoldsTheData(t *testing.T) {
 		if got := SuggestNodeType(used); got.Name != want {
 			t.Errorf("%d bytes: %s, want %s", used, got.Name, want)
 		}
+	}
+}
+
+// Of a snapshot that is being made nothing is known but that: neither its engine nor its size is a reason against restoring it.
+func TestRestoreOfASnapshotThatIsBeingMadeSaysOnlyThat(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	must(db.RequestSnapshot(t.Context(), "orders", "s", false, "admin"))(t)
+	again := spec("again")
+	again.Snapshot = "s"
+	_, err := db.CreateCluster(t.Context(), again)
+	if faults, _ := AsFaults(err); len(faults) != 1 || faults[0].Code != CodeSnapshotState || !strings.Contains(faults[0].Message, "is creating") {
+		t.Errorf("%v", err)
 	}
 }

@@ -50,6 +50,24 @@ func (l *Local) PortFree(port int) bool {
 	return listener.Close() == nil
 }
 
+// Owns says whether a path, which need not exist, lies in the folder of the nodes or is it, by whatever links.
+func (l *Local) Owns(path string) bool {
+	inside, err := filepath.Rel(resolve(l.dir), resolve(path))
+	return err == nil && filepath.IsLocal(inside)
+}
+
+// resolve follows the symbolic links in as much of a path as there is.
+func resolve(path string) string {
+	path = filepath.Clean(path)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if above := filepath.Dir(path); above != path {
+		return filepath.Join(resolve(above), filepath.Base(path))
+	}
+	return path
+}
+
 // Saved is what a node's dump.rdb says about itself.
 type Saved struct {
 	Exists        bool

@@ -47,6 +47,16 @@ func (e Error) Code() string {
 	return word
 }
 
+// PasswordRefused reports whether the server does not take the password that it was given, wants one that it was not given, or has none.
+// Servers before 6.0 say so with the code ERR.
+func (e Error) PasswordRefused() bool {
+	if code := e.Code(); code != "ERR" {
+		return code == "WRONGPASS" || code == "NOAUTH"
+	}
+	text := strings.ToLower(string(e))
+	return strings.Contains(text, "invalid password") || strings.Contains(text, "without any password configured") || strings.Contains(text, "no password is set")
+}
+
 // UnknownCommand reports whether the server does not know the command: never had it, or it was renamed.
 func (e Error) UnknownCommand() bool {
 	return strings.HasPrefix(strings.ToLower(string(e)), "err unknown command")

@@ -35,6 +35,10 @@ var (
 	// with its last byte at the latest, so whoever finds the bytes wrong before reads on to the end to know. Reading again
 	// tells: when it comes again and again, then the object itself is damaged.
 	ErrTransit = errors.New("what arrived from the snapshot store is not what it says it has sent: the network, a proxy or memory on the way changed it; try again")
+	// ErrBusy: the store answers, but only that it has too much to do. It comes with ErrUnavailable, like the next.
+	ErrBusy = errors.New("the snapshot store has too much to do (it answers SlowDown or the like): try again later, or look at what else uses it")
+	// ErrSlow: nothing moved between the store and the console for longer than is waited for.
+	ErrSlow = errors.New("the snapshot store stood still: it is too slow or overloaded, or the network holds its answers back")
 	// ErrUnsafe: the store took an object but did not keep it as it was told to (size, checksum, encryption, storage
 	// class). The object was removed.
 	ErrUnsafe = errors.New("the snapshot store did not keep what it was given as it was told to")

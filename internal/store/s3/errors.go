@@ -53,7 +53,20 @@ func unavailable(err error) error {
 	if errors.Is(err, store.ErrUnavailable) {
 		return err
 	}
-	return fmt.Errorf("%w (%w)", store.ErrUnavailable, short(err))
+	return fmt.Errorf("%w (%w)", silence(err), short(err))
+}
+
+// silence tells a store that does not answer from one that has too much to do, or stands still.
+func silence(err error) error {
+	code, _ := codeOf(err)
+	switch status := statusOf(err); {
+	case strings.HasPrefix(code, "SlowDown"), code == "ServerBusy", code == "TooManyRequests", code == "RequestLimitExceeded",
+		status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && code != "XMinioServerNotInitialized":
+		return fmt.Errorf("%w: %w", store.ErrBusy, store.ErrUnavailable)
+	case errors.Is(err, errStalled):
+		return fmt.Errorf("%w: %w", store.ErrSlow, store.ErrUnavailable)
+	}
+	return store.ErrUnavailable
 }
 
 // short is an error with the SDK's operation and request ids left out, for they are in the way of the reason.
