@@ -45,11 +45,11 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 	if err := m.copyParts(ctx, from, manifest, m.archive, report); err != nil {
 		return err
 	}
-	return m.commitMove(ctx, run, manifest)
+	return m.commitMove(ctx, run, manifest, "")
 }
 
-// commitMove commits what has become a snapshot of this catalog, and says so in it.
-func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archive.Manifest) error {
+// commitMove commits what has become a snapshot of this catalog, and says so in it, with a warning if there is one.
+func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archive.Manifest, warning string) error {
 	manifest.CompletedAt = m.DB.Now()
 	if err := m.archive.Commit(ctx, manifest); err != nil {
 		return fmt.Errorf("commit snapshot %s: %w", manifest.Snapshot, err)
@@ -57,7 +57,11 @@ func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archi
 	if err := m.inPlace(ctx); err != nil {
 		return err
 	}
-	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
+	measured := describedBy(manifest)
+	if warning != "" {
+		measured.Warning = warning
+	}
+	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, measured, "")
 }
 
 // describedBy is measuredBy for a snapshot whose row does not know yet what it is of.

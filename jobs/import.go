@@ -100,14 +100,20 @@ func objectReason(url string, err error) error {
 	switch {
 	case errors.Is(err, store.ErrNoBucket): // before ErrNotExist, which comes with it
 		return because(err, "There is no bucket as in %s. Correct its name.", url)
-	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrKey):
+	case errors.Is(err, store.ErrNotExist):
 		return because(err, "There is no file %s.", url)
+	case errors.Is(err, store.ErrKey):
+		return because(err, "%s cannot be read from here: no part of a name between slashes may be empty, begin with a dot, hold a backslash or be longer than 255 bytes. Give the file another name.", url)
 	case errors.Is(err, store.ErrRegion):
 		return because(err, "The bucket of %s is in another region. Correct region= in the address; the log says which one it is.", url)
 	case errors.Is(err, store.ErrCredentials): // before ErrDenied, which comes with it
 		return because(err, "The console's credentials are not accepted at %s. Check the access key, the profile or the role, and the clock.", url)
 	case errors.Is(err, store.ErrDenied):
 		return because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
+	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
+		return because(err, "The store of %s has too much to do: it answers, but asks for fewer requests. Try again later.", url)
+	case errors.Is(err, store.ErrSlow):
+		return because(err, "The store of %s stood still: for too long it neither took nor gave a byte. Try again when it is faster.", url)
 	case errors.Is(err, store.ErrUnavailable):
 		return because(err, "Nobody answers at %s. Check the endpoint in the address, and whether the network lets the console through.", url)
 	}
@@ -151,6 +157,11 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 		if err := found.add(file.name, part, seen); err != nil {
 			return err
 		}
+		warning, err := m.tryOut(ctx, run, row, part, fileText(file.name), found.engine, report)
+		if err != nil {
+			return err
+		}
+		found.warn(warning)
 		if number == models.MaxImportShards+1 {
 			return because(nil, "There are more than %d files; a cluster has no more shards than that.", models.MaxImportShards)
 		}
@@ -158,7 +169,7 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 	if len(found.parts) == 0 {
 		return because(nil, "No file came along. Choose an RDB file.")
 	}
-	return m.commitMove(ctx, run, found.manifest(row))
+	return m.commitMove(ctx, run, found.manifest(row), found.warning)
 }
 
 func (m *Manager) receivePart(ctx context.Context, row models.Snapshot, number int, file incoming, raw *atomic.Int64, total int64, report *report) (archive.Part, archive.Imported, error) {
@@ -197,6 +208,13 @@ type gathered struct {
 	said    bool // the engine is what a file says, not what its RDB version suggests
 	names   []string
 	notes   []string
+	warning string // the first one
+}
+
+func (g *gathered) warn(text string) {
+	if g.warning == "" {
+		g.warning = text
+	}
 }
 
 // versionText is what a version may look like: the field comes from a file that anybody may have written.
@@ -207,6 +225,9 @@ func (g *gathered) add(name string, part archive.Part, found archive.Imported) e
 		if other.SHA256 == part.SHA256 && part.Keys != 0 {
 			return because(nil, "The file %.200s is the same as %.200s. Each shard has a file of its own.", name, g.names[other.Number-1])
 		}
+	}
+	if part.Databases > models.MaxDatabases {
+		return because(nil, "%s has keys in database %d. A node here has at most %d databases, so it could never be restored.", fileText(name), part.Databases-1, models.MaxDatabases)
 	}
 	engine, version := "redis", found.Header.Aux["redis-ver"]
 	if text := found.Header.Aux["valkey-ver"]; text != "" || part.RDBVersion >= 80 {
@@ -284,16 +305,26 @@ func printable(name string) string {
 	}, name)
 }
 
+// fileText names a file at the beginning of a sentence.
+func fileText(name string) string { return fmt.Sprintf("The file %.200s", printable(name)) }
+
 // importReason says in a sentence why a file was refused.
 func importReason(ctx context.Context, name string, found archive.Imported, err error) error {
 	var said reason
 	if _, refused := models.AsFaults(err); refused || ctx.Err() != nil || errors.As(err, &said) {
 		return err
 	}
-	file := fmt.Sprintf("The file %.200s", printable(name))
+	file := fileText(name)
 	switch {
 	case errors.Is(err, rdb.ErrNotRDB):
-		return because(err, "%s is not an RDB file: it begins neither with REDIS nor with VALKEY.", file)
+		return because(err, "%s is not an RDB file: it does not begin with REDIS or VALKEY and a version.", file)
+	case errors.Is(err, archive.ErrModules):
+		return because(err, "%s holds data of the %s %s. The nodes here have no modules, so it could never be restored. Delete those keys, or unload the module, and save it again.",
+			file, map[bool]string{true: "module", false: "modules"}[len(found.Modules) == 1], strings.Join(found.Modules, ", "))
+	case errors.Is(err, archive.ErrOldFunctions):
+		return because(err, "%s holds functions as release candidates of Redis 7.0 wrote them. No engine but 7.0 itself loads that. Load it there, and save it again.", file)
+	case errors.Is(err, rdb.ErrTrailing):
+		return because(err, "%s goes on behind its end: something was added to it, were it only a line break, or several files are in it. Cut that off. Nothing of it was kept.", file)
 	case errors.Is(err, archive.ErrRefused) && found.Header.Version != 0 && !rdb.Known(found.Header.Version):
 		return because(err, "%s is an RDB of version %d, which this Rekindle does not know. Upgrade Rekindle, or export it with an older engine.", file, found.Header.Version)
 	case errors.Is(err, archive.ErrWindow):

@@ -4,17 +4,22 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jonboulle/clockwork"
 	"github.com/klauspost/compress/zstd"
 
 	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
 	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
 	"rekindle/models"
@@ -39,7 +44,7 @@ func TestHostileFilesAreRefusedAndLeaveNothing(t *testing.T) {
 		"cut in the middle":             {good[:len(good)-12], "ends too early"},
 		"cut in the checksum":           {good[:len(good)-3], "ends too early"},
 		"a flipped bit":                 {flipped, "damaged"},
-		"something behind the end":      {append(bytes.Clone(good), "more"...), "damaged"},
+		"something behind the end":      {append(bytes.Clone(good), "more"...), "goes on behind its end"},
 		"two files in one":              {append(bytes.Clone(good), good...), "damaged"},
 		"a version to come":             {fakeRDB("REDIS0050", oneKey...), "version 50"},
 		"a version of Valkey to come":   {fakeRDB("VALKEY099", oneKey...), "version 99"},
@@ -150,6 +155,71 @@ func TestImportSaysWhyAnObjectCannotBeRead(t *testing.T) {
 		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: fmt.Sprintf("x%d", n), Sources: []string{url}})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
 			t.Errorf("%s: %s %q, want %q", url, run.Status, run.Error, want)
+		}
+	}
+}
+
+// A key is what it is: nothing in it is decoded, so that never another file is taken than the one that was named.
+func TestKeysOfImportedFilesAreLiteral(t *testing.T) {
+	t.Parallel()
+	server := testkit.S3(t)
+	server.Bucket("exports")
+	c := newConsole(t, clockwork.NewRealClock())
+	c.stop()
+	c.open = func(ctx context.Context, url string) (store.Store, error) {
+		if folder, ok := strings.CutPrefix(url, "dir:"); ok {
+			return dir.Open(folder)
+		}
+		config, err := s3.ParseURL(url)
+		if err != nil {
+			return nil, err
+		}
+		config.Credentials, config.Patience = server.Credentials(), time.Second
+		return s3.Open(ctx, config)
+	}
+	c.start()
+	keys := []string{"bA.rdb", "b%41.rdb", "b%2541.rdb", "100%.rdb", "a b.rdb", "a+b.rdb", "a%20b.rdb", "ä 日本/ü.rdb", "ä 日本/%C3%BC.rdb", "100%/x.rdb", "who?/what?.rdb", "a#b/c#d.rdb", "a&b=c.rdb"}
+	folder := t.TempDir()
+	n := 0
+	for i, key := range keys {
+		// Each has another number of keys.
+		body := []byte{0xFE, 0x00}
+		for k := range i + 1 {
+			body = append(body, 0x00, 0x01, byte('a'+k), 0x01, 'v')
+		}
+		data := fakeRDB("REDIS0010", body...)
+		if err := os.MkdirAll(filepath.Join(folder, filepath.Dir(key)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, key), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := server.Client().PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String("exports"), Key: aws.String(key), Body: bytes.NewReader(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	way := "region=" + testkit.S3Region + "&path_style=true&endpoint=" + server.Endpoint
+	for i, key := range keys {
+		for _, source := range []string{"dir:" + filepath.Join(folder, key), models.S3Address{Bucket: "exports", Key: key, Options: way}.String()} {
+			n++
+			name := fmt.Sprintf("x%d", n)
+			run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: fmt.Sprintf("c%d", n), Name: name, Sources: []string{source}})))
+			if run.Status != models.RunSucceeded {
+				t.Errorf("%s: %s %s", source, run.Status, run.Error)
+			} else if s := mustSnapshot(c, name); s.Keys != int64(i+1) {
+				t.Errorf("%s: another file, of %d keys instead of %d", source, s.Keys, i+1)
+			}
+		}
+	}
+	// And on the way out: what is exported lies under the very prefix that was named.
+	for _, prefix := range []string{"100%", "b%41/a b+c", "ä"} {
+		c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: models.S3Address{Bucket: "exports", Key: prefix, Options: way}.String()})))
+		if _, err := server.Client().HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String("exports"), Key: aws.String(prefix + "/out-0001.rdb")}); err != nil {
+			t.Errorf("exported to %q: %v", prefix, err)
+		}
+		c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: "dir:" + filepath.Join(folder, "out", prefix)})))
+		if _, err := os.Stat(filepath.Join(folder, "out", prefix, "out-0001.rdb")); err != nil {
+			t.Errorf("exported to %q: %v", prefix, err)
 		}
 	}
 }

@@ -329,3 +329,35 @@ func (e *endless) Close() error {
 	}
 	return nil
 }
+
+// An export that cannot be, or must not be, says so of its place, and makes nothing there.
+func TestExportRefusesPlacesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	must(t, c.upload("elsewhere", "s1", fakeRDB("REDIS0010", oneKey...)))
+	nodes, outside := filepath.Join(c.data, "nodes"), t.TempDir()
+	must(t, os.MkdirAll(nodes, 0o700))
+	must(t, os.Symlink(nodes, filepath.Join(outside, "link")))
+	must(t, os.WriteFile(filepath.Join(outside, "file"), nil, 0o600))
+	for place, want := range map[string]string{
+		nodes:                                 "where the nodes keep their data",
+		filepath.Join(nodes, "orders", "x"):   "where the nodes keep their data",
+		filepath.Join(outside, "link"):        "where the nodes keep their data",
+		filepath.Join(outside, "link", "a/b"): "where the nodes keep their data",
+		"/proc":                               "No file can be made in dir:/proc",
+		"/proc/exports":                       "no such folder",
+		filepath.Join(outside, "file", "x"):   "no such folder",
+	} {
+		run := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + place})))
+		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
+			t.Errorf("%s: %s %q, want %q", place, run.Status, run.Error, want)
+		}
+		run = c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s2", Store: "dir:" + place})))
+		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
+			t.Errorf("a copy to %s: %s %q, want %q", place, run.Status, run.Error, want)
+		}
+	}
+	if left, err := os.ReadDir(nodes); err != nil || len(left) != 0 {
+		t.Errorf("in the nodes' folder: %v, %v", left, err)
+	}
+}

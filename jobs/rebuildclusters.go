@@ -152,6 +152,9 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 	}
 	nodes := make(map[string][]string)
 	for _, id := range ids {
+		if isTrial(id) {
+			continue
+		}
 		nodes[id.Cluster] = append(nodes[id.Cluster], id.Name)
 	}
 	names := make([]string, 0, len(nodes))

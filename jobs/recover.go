@@ -22,6 +22,7 @@ func (m *Manager) recover(ctx context.Context) error {
 	if err := m.DB.BreakLocks(ctx, m.Owner); err != nil {
 		return err
 	}
+	m.endTrials(ctx)
 	leftover, err := m.DB.LeftoverRuns(ctx, m.Owner)
 	if err != nil {
 		return err

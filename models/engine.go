@@ -64,6 +64,9 @@ func (db *DB) FindEngine(ctx context.Context, name, version string) (Engine, err
 	return best, refuse(CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.%s", name, version, strings.Join(installed, ", "), hint))
 }
 
+// AtLeast tells whether the engine is of this version or a newer one.
+func (e Engine) AtLeast(version string) bool { return !newer(version, e.Version) }
+
 // newer compares two versions number by number.
 func newer(a, b string) bool {
 	numbers := func(version string) (n []int) {

@@ -9,6 +9,24 @@ import (
 // MaxImportShards is how many files one import may have; ElastiCache has up to 500 shards in a cluster.
 const MaxImportShards = 500
 
+// MaxDatabases is how many databases a node can be given at most, as by ElastiCache's parameter of that name.
+const MaxDatabases = 1_200_000
+
+// tryImports is the name of a setting.
+const tryImports = "try_imports"
+
+// TriesImports tells whether an RDB from elsewhere is loaded into a node that is there for nothing else before it becomes a snapshot. It is,
+// unless somebody has chosen otherwise.
+func (db *DB) TriesImports(ctx context.Context) (bool, error) {
+	row, found, err := find[Setting](db.with(ctx).Where("name = ?", tryImports))
+	return !found || row.Value != "off", err
+}
+
+// SaveTriesImports sets that.
+func (db *DB) SaveTriesImports(ctx context.Context, try bool) error {
+	return db.set(ctx, tryImports, map[bool]string{true: "on", false: "off"}[try])
+}
+
 // ImportSpec asks for RDB files from elsewhere to become a manual snapshot.
 type ImportSpec struct {
 	Cluster     string   // under which it is filed; it need not exist

@@ -47,6 +47,15 @@ func (db *DB) pickPorts(ctx context.Context, chosen, preferred, count int) ([]in
 	return ports, nil
 }
 
+// FreePort finds a port for a node that is in no catalog.
+func (db *DB) FreePort(ctx context.Context) (int, error) {
+	ports, err := db.pickPorts(ctx, 0, 0, 1)
+	if err != nil {
+		return 0, err
+	}
+	return ports[0], nil
+}
+
 func (db *DB) takenPorts(ctx context.Context) (map[int]bool, error) {
 	var ports []int
 	if err := db.with(ctx).Model(&Node{}).Pluck("port", &ports).Error; err != nil {

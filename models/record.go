@@ -60,7 +60,7 @@ func (db *DB) EndKeep(ctx context.Context, key, sum string) error {
 }
 
 // keptSettings are those that are written into the store. Never a secret.
-var keptSettings = []string{"manual_quota", "price", "currency", "verify_every"}
+var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports}
 
 // ChosenSettings returns the settings that somebody has chosen here, by their names, as they are kept.
 func (db *DB) ChosenSettings(ctx context.Context) (map[string]string, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -68,7 +69,8 @@ func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requeste
 		if cluster.Status == ClusterSnapshotting {
 			why = fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", cluster.Name)
 		} else if cluster.Status == ClusterUnreachable {
-			why = fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from.", cluster.Name)
+			why = strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from. %s",
+				cluster.Name, cluster.StatusReason))
 		}
 		return Run{}, refuse(CodeClusterState, "cluster", why)
 	}

@@ -33,6 +33,7 @@ type Settings struct {
 	Limits       Fields // values: manual_quota, price, currency
 	LimitsAction string
 	Verify       Fields // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
+	TryImports   bool   // its form is POST /settings/imports, with try_imports on or not there
 	Running      Work   // a rebuild of the catalog
 	Version      string // of Rekindle
 }

@@ -286,7 +286,7 @@ func canSnapshot(cluster models.Cluster) (bool, string) {
 		if slices.ContainsFunc(cluster.Nodes, models.Node.InStep) {
 			return true, ""
 		}
-		return false, "The cluster does not answer, so no snapshot can be taken of it now."
+		return false, strings.TrimSpace("The cluster is unreachable, so no snapshot can be taken of it now. " + cluster.StatusReason)
 	case models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting:
 		return false, fmt.Sprintf("The cluster is %s. A snapshot can be taken when it is available.", cluster.Status)
 	}

@@ -85,6 +85,7 @@ func (s *server) routes() http.Handler {
 	user("POST /settings/access-keys/{id}/revoke", s.revokeAccessKey)
 	user("POST /settings/limits", s.saveLimits)
 	user("POST /settings/verify", s.saveVerifyEvery)
+	user("POST /settings/imports", s.saveTryImports)
 	user("POST /settings/rebuild", s.rebuildCatalog)
 	user("POST /settings/password", s.changePassword)
 	user("POST /settings/sessions/revoke-others", s.revokeOthers)

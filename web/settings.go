@@ -56,6 +56,9 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 		}
 		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
 	}
+	if props.TryImports, err = s.db.TriesImports(ctx); err != nil {
+		return err
+	}
 	var busy bool
 	if props.Running, busy, err = s.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
 		return err

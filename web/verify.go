@@ -44,6 +44,23 @@ func (s *server) saveVerifyEvery(w http.ResponseWriter, r *http.Request) error {
 	return s.showSettings(w, r, views.Fields{}, views.Fields{}, views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong})
 }
 
+// saveTryImports sets whether files from elsewhere are loaded into a node before they become snapshots.
+func (s *server) saveTryImports(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	try := form.Get("try_imports") == "on"
+	if err := s.db.SaveTriesImports(r.Context(), try); err != nil {
+		return err
+	}
+	text := "Files that are imported are loaded into a node first."
+	if !try {
+		text = "Of files that are imported only the structure is checked now."
+	}
+	return s.done(w, r, "/settings#imports", "success", text)
+}
+
 // rebuildCatalog has the catalog compared with the store.
 func (s *server) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
 	_, err := s.db.RequestRebuild(r.Context(), visitOf(r).user.Name)

@@ -90,3 +90,24 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	c.get("/events").says("12 snapshots found, 2 of them new, 10 known already.")
 	c.get(fmt.Sprintf("/runs/%d", run.ID)).says("Rebuild the catalog from the store")
 }
+
+func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	stands := func(want bool, says string) {
+		t.Helper()
+		page := c.get("/settings")
+		page.says("Try imported files out", says)
+		if ticked := strings.Contains(page.raw, `name="try_imports" value="on" checked`); ticked != want {
+			t.Errorf("the box is ticked: %t", ticked)
+		}
+		if try, err := c.db.TriesImports(t.Context()); err != nil || try != want {
+			t.Errorf("%t, %v", try, err)
+		}
+	}
+	stands(true, "Imports")
+	c.post("/settings/imports").redirects("/settings#imports")
+	stands(false, "only the structure is checked now")
+	c.post("/settings/imports", "try_imports", "on").redirects("/settings#imports")
+	stands(true, "are loaded into a node first")
+}

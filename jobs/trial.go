@@ -1,0 +1,318 @@
+package jobs
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/launch"
+	"rekindle/internal/primary"
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+	"rekindle/models"
+)
+
+// An RDB from elsewhere can be right in all that a walk over it sees, and be none that a node survives: with a key in it twice, code that
+// does not compile, or a value that ends the node that is asked for it. So before it becomes a snapshot it is loaded into a node that is
+// there for nothing else, and used a little. The node has a folder as the others have, under a name that no cluster can have, for it begins
+// with a digit; it is in no catalog, and goes when it has answered, at the latest at the next start.
+
+const trialPrefix = "0-trial-"
+
+// Bounds of a trial's use of the data.
+const (
+	trialKeys = 2000             // keys of each type that are looked at
+	trialTime = 10 * time.Second // for each type
+)
+
+// trial is a node that tries a part out.
+type trial struct {
+	m       *Manager
+	cluster models.Cluster // in no catalog
+	node    models.Node
+}
+
+// tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's; a warning
+// says why there was no trial.
+func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *report) (warning string, err error) {
+	wanted, err := m.DB.TriesImports(ctx)
+	if err != nil || !wanted {
+		return "", err
+	}
+	const unsure = "Its structure was checked, but no node has loaded it yet: "
+	chosen, found, err := m.trialEngine(ctx, engine, part.RDBVersion)
+	if err != nil {
+		return "", err
+	} else if !found {
+		return fmt.Sprintf("%sno engine is installed that can load RDB version %d.", unsure, part.RDBVersion), nil
+	}
+	if need, free, err := m.trialMemory(ctx, part); err != nil {
+		return "", err
+	} else if need > free {
+		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, byteCount(need), byteCount(free)), nil
+	}
+	t := trial{m: m, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Engine: chosen.Name, EngineVersion: chosen.Version, Password: secret.Text(rand.Text())},
+		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: m.Host.Address()}}
+	defer m.endTrial(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
+	report.stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)
+	if err := t.start(ctx, part); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		m.Logger.Error("start a node to try an import out", "snapshot", row.Name, "error", err)
+		return unsure + "the node for it could not be started. The log says why.", nil
+	}
+	if err = t.load(ctx, refOf(row), part); err == nil {
+		err = t.use(ctx)
+	}
+	if err == nil || ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err = t.judge(ctx, file, err); errors.Is(err, errNoVerdict) {
+		m.Logger.Error("try an import out", "snapshot", row.Name, "error", err)
+		return unsure + "the node that was to fell silent. The log says more.", nil
+	}
+	return "", err
+}
+
+// errNoVerdict: the trial has failed in a way that says nothing about the file.
+var errNoVerdict = errors.New("the trial says nothing about the file")
+
+// judge says what a failure of the trial means: that the file is refused, that the store has failed, or nothing.
+func (t *trial) judge(ctx context.Context, file string, err error) error {
+	why := t.m.Nodes.Complaint(t.cluster.Name, t.node.Name)
+	switch {
+	case why != "":
+	case errors.Is(err, primary.ErrCount):
+		why = "There it had another number of keys than the file has."
+	case t.ended(ctx):
+		why = "The node did not survive that." + t.m.lastWords(t.cluster, t.node)
+	case errors.Is(err, primary.ErrGone), errors.Is(err, primary.ErrRefused):
+		return fmt.Errorf("%w: %w", errNoVerdict, err)
+	default:
+		return err
+	}
+	return because(err, "%s cannot be used. It was loaded into a node of %s to try it out: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
+}
+
+// ended tells whether the node is gone. One that has closed its connections may take a moment.
+func (t *trial) ended(ctx context.Context) bool {
+	for range 30 {
+		if running, err := t.m.Nodes.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
+			return err == nil
+		}
+		if !t.m.pause(ctx, 100*time.Millisecond) {
+			break
+		}
+	}
+	return false
+}
+
+// trialEngine chooses what tries a part out: the newest of the engine that wrote it, else the newest that can load it.
+func (m *Manager) trialEngine(ctx context.Context, engine string, version int) (models.Engine, bool, error) {
+	engines, err := m.Host.Engines(ctx)
+	if err != nil {
+		return models.Engine{}, false, fmt.Errorf("list engines: %w", err)
+	}
+	engines = slices.DeleteFunc(slices.Clone(engines), func(e models.Engine) bool { return !rdb.CanLoad(e.Name, e.Version, version) })
+	if len(engines) == 0 {
+		return models.Engine{}, false, nil
+	}
+	best := engines[0]
+	for _, e := range engines[1:] {
+		if own := e.Name == engine; own != (best.Name == engine) && own || own == (best.Name == engine) && !best.AtLeast(e.Version) {
+			best = e
+		}
+	}
+	return best, true, nil
+}
+
+// trialMemory is what a part may need in a node, and what the host has.
+func (m *Manager) trialMemory(ctx context.Context, part archive.Part) (need, free int64, err error) {
+	memory, err := m.Nodes.Memory(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read memory of host: %w", err)
+	}
+	need = part.UsedMemory
+	if need == 0 {
+		need = 2 * part.Bytes // an RDB is about half of what its data takes in memory
+	}
+	return need + need/8 + 64<<20, memory.Available, nil
+}
+
+// start starts the node: with no limit of its own, and told to look into what it loads more closely than a node does that believes its primary.
+func (t *trial) start(ctx context.Context, part archive.Part) error {
+	config := map[string]string{"maxmemory-policy": "noeviction"}
+	if (models.Engine{Version: t.cluster.EngineVersion}).AtLeast("6.2") {
+		config["sanitize-dump-payload"] = "yes"
+	}
+	if part.Databases > 16 {
+		config["databases"] = strconv.Itoa(part.Databases)
+	}
+	for {
+		port, err := t.m.DB.FreePort(ctx)
+		if err != nil {
+			return err
+		}
+		t.node.Port = port
+		err = t.m.Nodes.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
+			Host: t.node.Host, Port: port, Password: t.cluster.Password, Config: config})
+		if !errors.Is(err, launch.ErrPortTaken) {
+			return err
+		}
+	}
+}
+
+// load feeds the part to the node, which counts its keys.
+func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) error {
+	_, err := primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
+		primary.Dump{Length: part.Bytes, SHA256: part.SHA256, Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return t.m.archive.OpenPart(ctx, ref, part) }},
+		primary.Options{ListenHost: t.node.Host})
+	return err
+}
+
+// looks are the ways in which each type of value is used: so that all of a small one is read, and of a large one its ends.
+var looks = []struct {
+	kind string
+	look func(key string) [][]string
+}{
+	{"stream", func(key string) [][]string {
+		return [][]string{{"XINFO", "STREAM", key, "FULL", "COUNT", "100"}, {"XRANGE", key, "-", "+", "COUNT", "100"}, {"XREVRANGE", key, "+", "-", "COUNT", "100"}}
+	}},
+	{"hash", func(key string) [][]string { return [][]string{{"HSCAN", key, "0", "COUNT", "100"}} }},
+	{"list", func(key string) [][]string {
+		return [][]string{{"LRANGE", key, "0", "99"}, {"LRANGE", key, "-100", "-1"}}
+	}},
+	{"set", func(key string) [][]string { return [][]string{{"SSCAN", key, "0", "COUNT", "100"}} }},
+	{"zset", func(key string) [][]string {
+		return [][]string{{"ZRANGE", key, "0", "99", "WITHSCORES"}, {"ZRANGE", key, "-100", "-1", "WITHSCORES"}}
+	}},
+	{"string", func(key string) [][]string { return [][]string{{"GETRANGE", key, "0", "99"}} }},
+}
+
+// use reads from every database what the node has loaded, as far as the bounds go. What it refuses it survives.
+func (t *trial) use(ctx context.Context) error {
+	u := &trialUser{trial: t}
+	if err := u.connect(ctx); err != nil {
+		return err
+	}
+	defer func() { _ = u.conn.Close() }()
+	keyspace, err := u.do(ctx, "INFO", "keyspace")
+	if err != nil {
+		return err
+	}
+	if _, err := u.do(ctx, "FUNCTION", "LIST"); err != nil {
+		return err
+	}
+	for _, way := range looks {
+		until := time.Now().Add(trialTime) // of real time: it bounds work
+		for name := range resp.ParseInfo(keyspace.Str) {
+			number, isDatabase := strings.CutPrefix(name, "db")
+			if !isDatabase {
+				continue
+			}
+			u.database = number
+			if _, err := u.do(ctx, "SELECT", number); err != nil {
+				return err
+			}
+			if err := u.walk(ctx, way.kind, way.look, until); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = u.do(ctx, "PING")
+	return err
+}
+
+// trialUser is a client of a trial's node.
+type trialUser struct {
+	*trial
+	conn     *resp.Conn
+	database string
+}
+
+func (u *trialUser) connect(ctx context.Context) error {
+	conn, err := dial(ctx, u.cluster, u.node)
+	if err != nil {
+		return fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
+	}
+	u.conn = conn
+	return nil
+}
+
+// do sends a command. An answer that is a refusal, or more than is read of one, is an answer, too.
+func (u *trialUser) do(ctx context.Context, command ...string) (resp.Value, error) {
+	value, err := u.conn.Do(ctx, command...)
+	if _, answered := errors.AsType[resp.Error](err); answered || err == nil {
+		return value, nil
+	}
+	if !errors.Is(err, resp.ErrTooLarge) {
+		return value, fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
+	}
+	_ = u.conn.Close() // the rest of the answer is still in it
+	if err := u.connect(ctx); err != nil {
+		return value, err
+	}
+	_, _ = u.conn.Do(ctx, "SELECT", u.database) // when this fails, the next command does
+	return resp.Value{}, nil
+}
+
+// walk looks at the keys of one type in one database.
+func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][]string, until time.Time) error {
+	for cursor, seen := "0", 0; ; {
+		page, err := u.do(ctx, "SCAN", cursor, "COUNT", "200", "TYPE", kind)
+		if err != nil || len(page.Array) != 2 {
+			return err
+		}
+		for _, key := range page.Array[1].Strings() {
+			for _, command := range look(key) {
+				if _, err := u.do(ctx, command...); err != nil {
+					return err
+				}
+			}
+			if seen++; seen == trialKeys || time.Now().After(until) {
+				return nil
+			}
+		}
+		if cursor = page.Array[0].Str; cursor == "0" || time.Now().After(until) {
+			return nil
+		}
+	}
+}
+
+// endTrial stops a trial's node and removes its folder.
+func (m *Manager) endTrial(ctx context.Context, node launch.ID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	err := m.Nodes.Stop(ctx, node.Cluster, node.Name, false)
+	if err == nil {
+		err = m.Nodes.Remove(ctx, node.Cluster, node.Name)
+	}
+	if err != nil {
+		m.Logger.Error("remove a node that tried an import out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
+	}
+}
+
+func isTrial(node launch.ID) bool { return strings.HasPrefix(node.Cluster, trialPrefix) }
+
+// endTrials removes the nodes of trials that a killed console has left.
+func (m *Manager) endTrials(ctx context.Context) {
+	nodes, err := m.Nodes.List(ctx)
+	if err != nil {
+		m.Logger.Error("look for nodes that tried imports out", "error", err)
+	}
+	for _, node := range nodes {
+		if isTrial(node) {
+			m.endTrial(ctx, node)
+		}
+	}
+}
