@@ -19,6 +19,8 @@ BENCH_ROUNDS  ?= 3
 BENCH_PROFILE ?=
 FUZZ        ?= .
 FUZZTIME    ?= 30s
+MUTANTS     ?= .
+MUTANTJOBS  ?= 2
 SCREENSHOTS ?= screenshots
 BROWSERTEST ?= Browser
 IMAGE       ?= rekindle
@@ -104,7 +106,7 @@ go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TES
 	@go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz cover screenshots image clean
+.PHONY: fmt generate tidy bench fuzz mutants cover screenshots image clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
@@ -128,6 +130,9 @@ endif
 
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
+
+mutants: ## plant mistakes in a copy, one at a time, and see which the tests notice (MUTANTS=pattern MUTANTJOBS=2)
+	@go -C tools run ./mutants -root .. -only '$(MUTANTS)' -jobs '$(MUTANTJOBS)'
 
 cover: ## test coverage: bin/cover.html
 	@mkdir -p bin

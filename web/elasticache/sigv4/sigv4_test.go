@@ -262,12 +262,16 @@ func TestClocksMayBeOffByTheWindowAndNoMore(t *testing.T) {
 func TestKeysThatNobodyMaySignWith(t *testing.T) {
 	t.Parallel()
 	r := signed(t, "POST", "/", form, "elasticache", nil)
-	// Signed with no secret at all.
-	empty := signed(t, "POST", "/", form, "elasticache", nil)
-	hash := sha256.Sum256([]byte(form))
-	if err := v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: accessKey}, empty, hex.EncodeToString(hash[:]), "elasticache", "us-east-1", signedAt); err != nil {
-		t.Fatal(err)
+	signedWith := func(key secret.Text) *http.Request {
+		r := signed(t, "POST", "/", form, "elasticache", nil)
+		hash := sha256.Sum256([]byte(form))
+		credentials := aws.Credentials{AccessKeyID: accessKey, SecretAccessKey: key.Reveal()}
+		if err := v4.NewSigner().SignHTTP(t.Context(), credentials, r, hex.EncodeToString(hash[:]), "elasticache", "us-east-1", signedAt); err != nil {
+			t.Fatal(err)
+		}
+		return r
 	}
+	empty, standIn := signedWith(""), signedWith(sigv4.StandIn)
 	answer := func(key secret.Text, known bool) sigv4.Lookup {
 		return func(_ context.Context, id string) (secret.Text, bool, error) {
 			if id != accessKey {
@@ -285,6 +289,7 @@ func TestKeysThatNobodyMaySignWith(t *testing.T) {
 		"unknown, yet with its secret":    {r, answer(secretKey, false), "InvalidClientTokenId"},
 		"known without a secret":          {empty, answer("", true), "InvalidClientTokenId"},
 		"unknown, signed without secret":  {empty, answer("", false), "InvalidClientTokenId"},
+		"unknown, signed with a stand-in": {standIn, answer("", false), "InvalidClientTokenId"},
 		"signed without secret":           {empty, answer(secretKey, true), "SignatureDoesNotMatch"},
 		"known, with the secret of other": {r, answer(otherSecret, true), "SignatureDoesNotMatch"},
 	} {

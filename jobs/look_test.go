@@ -1,0 +1,37 @@
+package jobs
+
+import (
+	"log/slog"
+	"testing"
+
+	"rekindle/internal/launch"
+	"rekindle/models"
+)
+
+// Where it is not known whether a node runs, a second one on the same data must not be started.
+func TestNodeThatCannotBeLookedForIsNotStartedAgain(t *testing.T) {
+	t.Parallel()
+	m := &Manager{Config: Config{Nodes: launch.NewLocal(t.TempDir(), "", launch.Options{}), Logger: slog.New(slog.DiscardHandler)}}
+	node := models.Node{Name: "no/folder", Role: models.RolePrimary}
+	cluster := models.Cluster{Name: "orders", Nodes: []models.Node{node}}
+	v := m.look(t.Context(), cluster, node)
+	if !v.running || v.answers {
+		t.Errorf("it is taken for running: %t, answering: %t", v.running, v.answers)
+	}
+	if needsRepair(cluster, []view{v}) {
+		t.Error("it would be started again")
+	}
+}
+
+func TestSupervisedAreClustersThatNoRunHas(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[models.ClusterStatus]bool{
+		models.ClusterAvailable: true, models.ClusterSnapshotting: true, models.ClusterUnreachable: true,
+		models.ClusterCreating: false, models.ClusterModifying: false, models.ClusterRebooting: false, models.ClusterDeleting: false,
+		models.ClusterCreateFailed: false, models.ClusterRestoreFailed: false,
+	} {
+		if got := supervised(status); got != want {
+			t.Errorf("%s: supervised is %t, want %t", status, got, want)
+		}
+	}
+}

@@ -1,0 +1,4 @@
+package sigv4
+
+// StandIn is what everybody can read in the source.
+const StandIn = standIn
