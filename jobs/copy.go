@@ -21,14 +21,14 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 	if err != nil {
 		return err
 	}
-	manifest, err := m.archive.Manifest(ctx, refOf(source))
+	manifest, err := m.manifest(ctx, source)
 	if err != nil {
 		if options.Store != "" {
 			m.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		}
 		return fmt.Errorf("copy %s: %w", source.Name, err)
 	}
-	from := manifest.Ref()
+	from := manifest
 	manifest.Snapshot, manifest.Source = options.Target, archive.Manual
 	manifest.Origin = fmt.Sprintf("Copied from %s on %s UTC.", source.Name, run.CreatedAt.UTC().Format("2006-01-02 15:04"))
 	if options.Store != "" {
@@ -39,9 +39,11 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 		return err
 	}
 	manifest.Origin, manifest.CreatedAt = target.Origin, target.CreatedAt
-	if complete, err := m.clearPlace(ctx, run, target); err != nil || complete {
+	at, complete, err := m.clearPlace(ctx, run, target)
+	if err != nil || complete {
 		return err
 	}
+	manifest = manifest.In(at)
 	if err := m.copyParts(ctx, from, manifest, m.archive, report); err != nil {
 		return err
 	}
@@ -49,9 +51,9 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 }
 
 // commitMove commits what has become a snapshot of this catalog, and says so in it, with a warning if there is one.
-func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archive.Manifest, warning string) error {
+func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archive.Manifest, warning string) (err error) {
 	manifest.CompletedAt = m.DB.Now()
-	if err := m.archive.Commit(ctx, manifest); err != nil {
+	if manifest.Hash, err = m.archive.Commit(ctx, manifest); err != nil {
 		return fmt.Errorf("commit snapshot %s: %w", manifest.Snapshot, err)
 	}
 	if err := m.inPlace(ctx); err != nil {
@@ -72,41 +74,42 @@ func describedBy(manifest archive.Manifest) models.Snapshot {
 	return s
 }
 
-// clearPlace makes sure that nothing lies where a snapshot is to be stored. When an earlier attempt of this run had committed it
-// already, it is settled as complete.
-func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Snapshot) (complete bool, err error) {
+// clearPlace makes sure that nothing lies where a snapshot is to be stored, and begins an attempt at it. When an earlier attempt of this run
+// had committed it already, it is settled as complete.
+func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Snapshot) (at archive.Attempt, complete bool, err error) {
 	if err := m.usable(ctx); err != nil {
-		return false, err
+		return at, false, err
 	}
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
 	case err != nil:
-		return false, fmt.Errorf("look at the place of snapshot %s: %w", row.Name, err)
+		return at, false, fmt.Errorf("look at the place of snapshot %s: %w", row.Name, err)
 	case foreign || committed && run.Attempts <= 1:
-		return false, errNameInStore
+		return at, false, errNameInStore
 	case committed:
-		return true, m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
+		return at, true, m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
 	}
-	return false, m.removeStored(ctx, row)
+	at, err = m.begin(ctx, row)
+	return at, false, err
 }
 
 // copyParts copies the parts of a snapshot to the place that the manifest names, and reads them back.
-func (m *Manager) copyParts(ctx context.Context, from archive.Ref, manifest archive.Manifest, to *archive.Archive, report *report) error {
+func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest, to *archive.Archive, report *report) error {
 	var done int64
 	total := manifest.StoredBytes()
-	for _, part := range manifest.Parts {
+	for i, part := range manifest.Parts {
 		var progress, check archive.Progress
 		before := done
 		report.stage(fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: before + progress.Stored(), BytesTotal: total}
 		})
-		if err := m.archive.CopyPart(ctx, from, part, to, manifest.Ref(), &progress); err != nil {
+		if _, err := m.archive.CopyPart(ctx, from.Ref(), from.Parts[i], to, manifest.At(), &progress); err != nil {
 			return err
 		}
 		report.stage(fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: before + check.Stored(), BytesTotal: total}
 		})
-		if err := to.VerifyPart(ctx, manifest.Ref(), part, &check); err != nil {
+		if err := to.ReadBack(ctx, manifest.Ref(), part, &check); err != nil {
 			return fmt.Errorf("verify the copy: %w", err)
 		}
 		done += part.StoredBytes
@@ -115,8 +118,12 @@ func (m *Manager) copyParts(ctx context.Context, from archive.Ref, manifest arch
 }
 
 // copyOut copies a snapshot into another store.
-func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref, manifest archive.Manifest, options models.RunOptions, report *report) (err error) {
+func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest archive.Manifest, options models.RunOptions, report *report) (err error) {
 	ref, done := manifest.Ref(), false
+	earlier, begun := copyAttempt(options, ref)
+	if begun {
+		manifest = manifest.In(earlier)
+	}
 	st, release, err := m.openTarget(ctx, options.Store)
 	if err != nil {
 		m.leave(ctx, run.ID, &manifest, err)
@@ -131,7 +138,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref,
 		}
 	}()
 	to, where := archive.New(st), strings.TrimSuffix(options.Store, "/")+" as "+ref.String()
-	if slices.Contains(options.Written, ref.String()) { // an earlier attempt had begun
+	if begun {
 		if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
 			return err
 		}
@@ -152,14 +159,15 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref,
 		}
 		return because(nil, "There is already something at %s (%s). It was left as it is. Choose another name or another store.", where, object.Key)
 	}
-	if err := m.DB.NoteWritten(ctx, run.ID, ref.String()); err != nil {
+	manifest = manifest.In(archive.NewAttempt(ref))
+	if err := m.DB.NoteWritten(ctx, run.ID, copyNote(manifest.At())); err != nil {
 		return err
 	}
 	if err := m.copyParts(ctx, from, manifest, to, report); err != nil {
 		return err
 	}
 	manifest.CompletedAt = m.DB.Now()
-	if err := to.Commit(ctx, manifest); err != nil {
+	if _, err := to.Commit(ctx, manifest); err != nil {
 		return fmt.Errorf("commit the copy: %w", err)
 	}
 	done = true
@@ -167,10 +175,33 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from archive.Ref,
 	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
 }
 
-// sameParts tells whether two manifests are of the same snapshot with the same bytes.
+// copyNote is how a run writes down that it copies into another store at this attempt.
+func copyNote(at archive.Attempt) string {
+	if at.ID == "" {
+		return at.Ref.String()
+	}
+	return at.Ref.String() + copyNoted + at.ID
+}
+
+const copyNoted = " at the attempt "
+
+// copyAttempt is the last attempt at a copy into another store that a run has written down, if there is one.
+func copyAttempt(options models.RunOptions, ref archive.Ref) (archive.Attempt, bool) {
+	for _, written := range slices.Backward(options.Written) {
+		if written == ref.String() { // by a console that had no attempts yet
+			return archive.Attempt{Ref: ref}, true
+		}
+		if id, found := strings.CutPrefix(written, ref.String()+copyNoted); found {
+			return archive.Attempt{Ref: ref, ID: id}, true
+		}
+	}
+	return archive.Attempt{}, false
+}
+
+// sameParts tells whether two manifests are of the same snapshot, stored at the same attempt with the same bytes.
 func sameParts(a, b archive.Manifest) bool {
-	return a.Ref() == b.Ref() && slices.EqualFunc(a.Parts, b.Parts, func(x, y archive.Part) bool {
-		return x.Number == y.Number && x.SHA256 == y.SHA256 && x.StoredSHA256 == y.StoredSHA256
+	return a.At() == b.At() && slices.EqualFunc(a.Parts, b.Parts, func(x, y archive.Part) bool {
+		return x.Number == y.Number && x.Digest() == y.Digest() && x.StoredSHA256 == y.StoredSHA256
 	})
 }
 

@@ -91,7 +91,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		return primary.Result{}, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
 	}
 	ref := refOf(row)
-	manifest, err := m.archive.Manifest(ctx, ref)
+	manifest, err := m.manifest(ctx, row)
 	if err != nil {
 		return primary.Result{}, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
@@ -105,7 +105,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 	})
 	result, err := primary.Feed(ctx,
 		primary.Target{Addr: node.Address(), Password: cluster.Password},
-		primary.Dump{Length: part.Bytes, SHA256: part.SHA256, Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires,
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.archive.OpenPart(ctx, ref, part) }},
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {

@@ -25,7 +25,7 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	if err != nil {
 		return err
 	}
-	manifest, err := m.archive.Manifest(ctx, refOf(source))
+	manifest, err := m.manifest(ctx, source)
 	if err != nil {
 		m.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		return fmt.Errorf("export %s: %w", source.Name, err)

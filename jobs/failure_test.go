@@ -202,7 +202,7 @@ func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 			c := newConsole(t, clockwork.NewRealClock())
 			fillBig(t, c.primary(c.create(c.spec("orders", 0))[0]), 4)
 			c.snapshot("orders", "s1")
-			if err := test.damage(filepath.Join(c.data, "snapshots", "orders", "s1", "part-0001.rdb.zst")); err != nil {
+			if err := test.damage(c.file("orders", "s1", firstPart)); err != nil {
 				t.Fatal(err)
 			}
 			spec := c.spec("copy", 0)

@@ -138,7 +138,8 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 	if err != nil {
 		return err
 	}
-	if complete, err := m.clearPlace(ctx, run, row); err != nil || complete {
+	at, complete, err := m.clearPlace(ctx, run, row)
+	if err != nil || complete {
 		return err
 	}
 	found := gathered{}
@@ -150,7 +151,7 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 		} else if err != nil {
 			return err
 		}
-		part, seen, err := m.receivePart(ctx, row, number, file, &raw, total, report)
+		part, seen, err := m.receivePart(ctx, at, number, file, &raw, total, report)
 		if err != nil {
 			return importReason(ctx, file.name, seen, err)
 		}
@@ -169,24 +170,24 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 	if len(found.parts) == 0 {
 		return because(nil, "No file came along. Choose an RDB file.")
 	}
-	return m.commitMove(ctx, run, found.manifest(row), found.warning)
+	return m.commitMove(ctx, run, found.manifest(row, at), found.warning)
 }
 
-func (m *Manager) receivePart(ctx context.Context, row models.Snapshot, number int, file incoming, raw *atomic.Int64, total int64, report *report) (archive.Part, archive.Imported, error) {
+func (m *Manager) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, total int64, report *report) (archive.Part, archive.Imported, error) {
 	body := &counted{ReadCloser: file.body, n: raw}
 	defer body.Close()
 	var progress, check archive.Progress
 	report.stage("Receiving "+path.Base(file.name), func() models.Progress {
 		return models.Progress{BytesDone: raw.Load(), BytesTotal: max(total, raw.Load()), KeysDone: progress.Keys()}
 	})
-	part, found, err := m.archive.ImportPart(ctx, refOf(row), number, body, &progress)
+	part, found, err := m.archive.ImportPart(ctx, at, number, body, &progress)
 	if err != nil {
 		return part, found, err
 	}
 	report.stage("Reading back what was stored", func() models.Progress {
-		return models.Progress{BytesDone: check.Bytes(), BytesTotal: part.Bytes, KeysDone: max(part.Keys, 0), KeysTotal: max(part.Keys, 0)}
+		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: max(part.Keys, 0), KeysTotal: max(part.Keys, 0)}
 	})
-	return part, found, m.archive.VerifyPart(ctx, refOf(row), part, &check)
+	return part, found, m.archive.ReadBack(ctx, at.Ref, part, &check)
 }
 
 type counted struct {
@@ -222,7 +223,7 @@ var versionText = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,3}$`)
 
 func (g *gathered) add(name string, part archive.Part, found archive.Imported) error {
 	for _, other := range g.parts {
-		if other.SHA256 == part.SHA256 && part.Keys != 0 {
+		if other.Digest() == part.Digest() && part.Keys != 0 {
 			return because(nil, "The file %.200s is the same as %.200s. Each shard has a file of its own.", name, g.names[other.Number-1])
 		}
 	}
@@ -254,8 +255,8 @@ func (g *gathered) add(name string, part archive.Part, found archive.Imported) e
 	return nil
 }
 
-func (g *gathered) manifest(row models.Snapshot) archive.Manifest {
-	m := archive.Manifest{Snapshot: row.Name, Cluster: row.ClusterName, Source: archive.Manual, Engine: g.engine, EngineVersion: g.version,
+func (g *gathered) manifest(row models.Snapshot, at archive.Attempt) archive.Manifest {
+	m := archive.Manifest{Snapshot: row.Name, Cluster: row.ClusterName, Attempt: at.ID, Source: archive.Manual, Engine: g.engine, EngineVersion: g.version,
 		CreatedAt: row.CreatedAt, Parts: g.parts}
 	need := int64(0) // of the largest shard
 	for _, p := range g.parts {

@@ -2,14 +2,15 @@ package jobs
 
 import (
 	"rekindle/internal/archive"
+	"rekindle/internal/digest"
 	"rekindle/internal/replica"
 	"rekindle/models"
 )
 
 // manifestOf describes a snapshot of one shard for the store.
-func manifestOf(row models.Snapshot, cluster models.Cluster, part archive.Part, origin replica.Origin) archive.Manifest {
+func manifestOf(row models.Snapshot, cluster models.Cluster, at archive.Attempt, part archive.Part, origin replica.Origin) archive.Manifest {
 	return archive.Manifest{
-		FormatVersion: archive.FormatVersion, Snapshot: row.Name, Cluster: row.ClusterName, Source: row.Source,
+		Snapshot: row.Name, Cluster: row.ClusterName, Attempt: at.ID, Source: row.Source,
 		Engine: origin.Engine, EngineVersion: origin.Version, RDBVersion: part.RDBVersion,
 		CreatedAt: row.CreatedAt,
 		Configuration: archive.Configuration{
@@ -24,11 +25,11 @@ func manifestOf(row models.Snapshot, cluster models.Cluster, part archive.Part, 
 
 // measuredBy turns a manifest into what the catalog keeps of it.
 func measuredBy(m archive.Manifest) models.Snapshot {
-	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory}
+	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, Attempt: m.Attempt, ManifestSHA256: m.Hash, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory}
 	for _, p := range m.Parts {
 		s.Parts = append(s.Parts, models.Part{
 			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases,
-			SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64, ServedBy: p.SourceNode, ServedRole: models.Role(p.SourceRole),
+			Digest: string(p.Digest()), StoredSHA256: p.StoredSHA256, CRC64: p.CRC64, ServedBy: p.SourceNode, ServedRole: models.Role(p.SourceRole),
 			ReplicationID: p.ReplicationID, ReplicationOffset: p.ReplicationOffset, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
 		})
 		s.Bytes += p.Bytes
@@ -57,6 +58,6 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 func archivePart(p models.Part) archive.Part {
 	return archive.Part{
 		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases,
-		SHA256: p.SHA256, StoredSHA256: p.StoredSHA256, CRC64: p.CRC64,
-	}
+		StoredSHA256: p.StoredSHA256, CRC64: p.CRC64,
+	}.WithDigest(digest.Digest(p.Digest))
 }

@@ -44,7 +44,7 @@ func newKilled(t *testing.T) *killed {
 	if k.plain, err = io.ReadAll(r); err != nil {
 		t.Fatal(err)
 	}
-	if k.part, err = os.ReadFile(filepath.Join(c.data, "snapshots", "orders", "s1", "part-0001.rdb.zst")); err != nil {
+	if k.part, err = os.ReadFile(c.file("orders", "s1", firstPart)); err != nil {
 		t.Fatal(err)
 	}
 	c.stop()
@@ -82,7 +82,7 @@ func (k *killed) halfWritten(root string) {
 
 func (k *killed) commit(st store.Store, m archive.Manifest) {
 	k.t.Helper()
-	if err := archive.New(st).Commit(k.t.Context(), m); err != nil {
+	if _, err := archive.New(st).Commit(k.t.Context(), m); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -112,12 +112,16 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 				if step == 1 {
 					k.halfWritten(filepath.Join(k.data, "snapshots"))
 				}
+				at := archive.NewAttempt(archive.Ref{Cluster: cluster, Snapshot: "new"})
+				if step >= 1 {
+					must(t, k.db.NoteAttempt(t.Context(), "new", at.ID))
+				}
 				if step >= 2 {
-					k.put(k.store, cluster+"/new/part-0001.rdb.zst", k.part)
+					k.put(k.store, at.Keys(1)[1], k.part)
 				}
 				if step == 3 {
-					m := k.manifest
-					m.Snapshot, m.Cluster, m.Source, m.Origin, m.CreatedAt = "new", cluster, archive.Manual, row.Origin, row.CreatedAt
+					m := k.manifest.In(at)
+					m.Source, m.Origin, m.CreatedAt = archive.Manual, row.Origin, row.CreatedAt
 					k.commit(k.store, m)
 				}
 				k.start()
@@ -210,17 +214,18 @@ func TestKilledCopyToAnotherStoreIsFinished(t *testing.T) {
 			k, root := newKilled(t), t.TempDir()
 			st := openDir(t, root)
 			run := k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
+			at := archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "new"})
 			if step >= 1 {
-				k.note(run, "orders/new")
+				k.note(run, "orders/new at the attempt "+at.ID)
 			}
 			if step == 2 {
 				k.halfWritten(root)
 			}
 			if step >= 3 {
-				k.put(st, "orders/new/part-0001.rdb.zst", k.part)
+				k.put(st, at.Keys(1)[1], k.part)
 			}
-			m := k.manifest
-			m.Snapshot, m.Source = "new", archive.Manual
+			m := k.manifest.In(at)
+			m.Source = archive.Manual
 			if step == 4 {
 				k.commit(st, m)
 			}
@@ -230,10 +235,14 @@ func TestKilledCopyToAnotherStoreIsFinished(t *testing.T) {
 			}
 			files := filesIn(t, root)
 			slices.Sort(files)
-			if want := []string{"orders/new/manifest.json", "orders/new/part-0001.rdb.zst"}; !slices.Equal(files, want) {
+			if want := []string{"orders/new/manifest.json", "orders/new/part-0001.rdb.zst"}; !slices.Equal(anyAttempt(files), want) {
 				t.Errorf("the other store has %v", files)
 			}
-			if err := archive.New(st).VerifyPart(t.Context(), m.Ref(), m.Parts[0], nil); err != nil {
+			stored, err := archive.New(st).Manifest(t.Context(), m.Ref())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := archive.New(st).VerifyPart(t.Context(), m.Ref(), stored.Parts[0], nil); err != nil {
 				t.Error(err)
 			}
 			if got := k.status("s1"); got != models.SnapshotAvailable {
@@ -302,7 +311,7 @@ func TestMovesRefuseWhatCannotWork(t *testing.T) {
 	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 20)
 	// One snapshot for each, for a move that meets damage has its source verified, which then is failed.
 	part := func(name string) string {
-		return filepath.Join(c.data, "snapshots", "orders", name, "part-0001.rdb.zst")
+		return c.file("orders", name, firstPart)
 	}
 	for _, name := range []string{"s1", "s2", "s3"} {
 		c.snapshot("orders", name)
@@ -360,7 +369,7 @@ func TestExportOfSeveralShardsIsAllOrNothing(t *testing.T) {
 	if got := mustSnapshot(c, "three"); copied.Status != models.RunSucceeded || len(got.Parts) != 2 || got.Shards != 2 {
 		t.Errorf("the copy is %s (%s): %+v", copied.Status, copied.Error, got)
 	}
-	part := filepath.Join(c.data, "snapshots", "elsewhere", "two", "part-0002.rdb.zst")
+	part := c.file("elsewhere", "two", "part-0002.rdb.zst")
 	if err := os.Truncate(part, 60); err != nil {
 		t.Fatal(err)
 	}

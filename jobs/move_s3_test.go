@@ -45,10 +45,10 @@ func TestExportCopyAndImportThroughS3(t *testing.T) {
 	}
 	objects := server.Objects("exports", "")
 	slices.Sort(objects)
-	if want := "archive/orders/s1/manifest.json archive/orders/s1/part-0001.rdb.zst daily/orders-0001.rdb"; strings.Join(objects, " ") != want {
+	if want := "archive/orders/s1/manifest.json archive/orders/s1/part-0001.rdb.zst daily/orders-0001.rdb"; strings.Join(anyAttempt(objects), " ") != want {
 		t.Errorf("the bucket has %v", objects)
 	}
-	for name, object := range map[string]string{"from-export": "daily/orders-0001.rdb", "from-archive": "archive/orders/s1/part-0001.rdb.zst"} {
+	for name, object := range map[string]string{"from-export": "daily/orders-0001.rdb", "from-archive": objects[1]} {
 		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{"s3://exports/" + object + options}})))
 		if run.Status != models.RunSucceeded {
 			t.Fatalf("the import of %s is %s: %s", object, run.Status, run.Error)

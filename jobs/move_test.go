@@ -136,7 +136,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	}
 
 	// The way back: the exported file, the part of the other store, and an upload.
-	for name, url := range map[string]string{"from-file": "dir:" + dump, "from-part": "dir:" + other + "/orders/s1/part-0001.rdb.zst"} {
+	for name, url := range map[string]string{"from-file": "dir:" + dump, "from-part": "dir:" + other + "/orders/s1/" + manifest.Parts[0].Object} {
 		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{url}, RequestedBy: "test"})))
 		if run.Status != models.RunSucceeded {
 			t.Fatalf("the import %s is %s: %s", name, run.Status, run.Error)

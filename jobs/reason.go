@@ -41,6 +41,7 @@ var sentences = []struct {
 }{
 	{errStopping, "Rekindle was stopped in the middle of it."},
 	{errNameInStore, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
+	{archive.ErrExists, "Another console has stored a snapshot of this name in the same store meanwhile. That one was not touched, and this one was discarded. Choose another name."},
 	{errUploadCut, "The upload was cut off. Nothing of it was kept."},
 	{errTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
 	{archive.ErrNewer, "The snapshot was written by a newer Rekindle than this one. Upgrade to use it."},

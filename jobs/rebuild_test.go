@@ -128,7 +128,7 @@ func TestRebuildSaysWhatDoesNotFit(t *testing.T) {
 	newer := c.file("orders", "newer", "manifest.json")
 	text, err := os.ReadFile(newer)
 	must(t, err)
-	must(t, os.WriteFile(newer, []byte(strings.Replace(string(text), `"format_version": 1`, `"format_version": 9`, 1)), 0o600))
+	must(t, os.WriteFile(newer, []byte(strings.Replace(string(text), `"format_version": 2`, `"format_version": 9`, 1)), 0o600))
 	must(t, os.WriteFile(c.file("orders", "broken", "manifest.json"), []byte("{"), 0o600))
 	must(t, os.Remove(c.file("orders", "remains", "manifest.json")))
 	c.start()

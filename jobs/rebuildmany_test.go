@@ -34,7 +34,7 @@ func manyStore(tb testing.TB) store.Store {
 	folder := tb.TempDir()
 	manifest := archive.Manifest{FormatVersion: 1, Source: archive.Automatic, Engine: "redis", EngineVersion: "7.0.15", RDBVersion: 10,
 		Configuration: archive.Configuration{NodeType: "cache.t4g.micro", Engine: "redis", Version: "7.0.15", Shards: 1, RetentionLimit: 35, SnapshotWindow: "03:00-04:00"},
-		Parts: []archive.Part{{Number: 1, Object: archive.PartObject(1), RDBVersion: 10, Bytes: 3, StoredBytes: 3, Keys: 1, SourceNode: "n-001", SourceRole: "primary",
+		Parts: []archive.Part{{Number: 1, Object: archive.Attempt{}.Part(1), RDBVersion: 10, Bytes: 3, StoredBytes: 3, Keys: 1, SourceNode: "n-001", SourceRole: "primary",
 			SHA256: strings.Repeat("0a", 32), StoredSHA256: strings.Repeat("0b", 32), CRC64: strings.Repeat("c", 16)}}}
 	for i := range manySnapshots {
 		at := manyNight(i / manyClusters)

@@ -45,21 +45,24 @@ func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest arc
 // takeBackCopy takes back a copy: its manifest, then parts that have the name and the length of one of its own.
 func takeBackCopy(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest) error {
 	ref := manifest.Ref()
-	if !slices.Contains(options.Written, ref.String()) {
+	if !slices.Contains(options.Written, copyNote(manifest.At())) {
 		return nil
 	}
 	if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
 		return err
 	}
 	whole, err := archive.New(st).Manifest(ctx, ref)
+	ours := err == nil && sameParts(whole, manifest) || errors.Is(err, archive.ErrInvalid)
 	switch {
-	case err == nil && !sameParts(whole, manifest):
-		return nil // somebody else's
-	case err != nil && !errors.Is(err, archive.ErrMissing) && !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer):
+	case err == nil && !ours && manifest.Attempt == "":
+		return nil // somebody else's, and so may be the parts, which have the same names
+	case err != nil && !ours && !errors.Is(err, archive.ErrMissing) && !errors.Is(err, archive.ErrNewer):
 		return err
 	}
-	if err := st.Delete(ctx, ref.String()+"/manifest.json"); err != nil {
-		return err
+	if ours {
+		if err := st.Delete(ctx, ref.String()+"/manifest.json"); err != nil {
+			return err
+		}
 	}
 	for _, part := range manifest.Parts {
 		if err := removeSized(ctx, st, ref.String()+"/"+part.Object, part.StoredBytes); err != nil {
@@ -71,11 +74,7 @@ func takeBackCopy(ctx context.Context, st target, options models.RunOptions, man
 
 // copiedKeys are the keys of a snapshot's objects.
 func copiedKeys(manifest archive.Manifest) []string {
-	keys := []string{manifest.Ref().String() + "/manifest.json"}
-	for _, part := range manifest.Parts {
-		keys = append(keys, manifest.Ref().String()+"/"+part.Object)
-	}
-	return keys
+	return manifest.At().Keys(len(manifest.Parts))
 }
 
 // takeBackFiles takes back the files of an export: those that it saw written (ours, with their lengths), and others under the names that it
@@ -238,6 +237,9 @@ func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, options mode
 		}
 		if run.Kind == models.RunCopy {
 			manifest.Snapshot = options.Target
+			if at, begun := copyAttempt(options, manifest.Ref()); begun {
+				manifest = manifest.In(at)
+			}
 		}
 	}
 	st, release, err := m.openTarget(ctx, options.Store)

@@ -60,7 +60,6 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 		return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
 			source.Node.Role, source.Node.Name, byteCount(source.Available), byteCount(source.UsedMemory))
 	}
-	ref := refOf(row)
 	switch manifest, committed, foreign, err := m.stored(ctx, row); {
 	case err != nil:
 		return none, fmt.Errorf("look at the place of snapshot %s: %w", name, err)
@@ -69,7 +68,8 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 	case committed: // by a console that was killed before it could say so
 		return measuredBy(manifest), nil
 	}
-	if err := m.removeStored(ctx, row); err != nil {
+	at, err := m.begin(ctx, row)
+	if err != nil {
 		return none, err
 	}
 	report.stage("Waiting until "+source.Node.Name+" has what was written before", nil)
@@ -77,13 +77,13 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 	if err != nil {
 		return none, err
 	}
-	part, origin, err := m.takePart(ctx, cluster, source, ref, report)
+	part, origin, err := m.takePart(ctx, cluster, source, at, report)
 	if err != nil {
 		return none, err
 	}
-	manifest := manifestOf(row, cluster, part, origin)
+	manifest := manifestOf(row, cluster, at, part, origin)
 	manifest.CompletedAt = m.DB.Now()
-	if err := m.archive.Commit(ctx, manifest); err != nil {
+	if manifest.Hash, err = m.archive.Commit(ctx, manifest); err != nil {
 		return none, fmt.Errorf("commit snapshot %s: %w", name, err)
 	}
 	if err := m.inPlace(ctx); err != nil {
@@ -97,7 +97,7 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 }
 
 // takePart streams one shard into the store and reads it back.
-func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, ref archive.Ref, report *report) (archive.Part, replica.Origin, error) {
+func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (archive.Part, replica.Origin, error) {
 	var part archive.Part
 	node := source.Node
 	started := m.DB.Now()
@@ -118,7 +118,7 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	var progress archive.Progress
 	report.stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: stream}
-	part, err = m.archive.WritePart(transfer, ref, 1, "", reader, &progress)
+	part, err = m.archive.WritePart(transfer, at, 1, "", reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
 		return part, origin, because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
 			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", byteCount(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
@@ -127,17 +127,17 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 		if reader.failure != nil && ctx.Err() == nil {
 			err = because(err, "%s", m.brokenOff(ctx, cluster, node, before, progress.Bytes()))
 		}
-		return part, origin, fmt.Errorf("store part 1 of %s: %w", ref.Snapshot, err)
+		return part, origin, fmt.Errorf("store part 1 of %s: %w", at.Snapshot, err)
 	}
 	part.SourceNode, part.SourceRole = node.Name, string(node.Role)
 	part.ReplicationID, part.ReplicationOffset, part.UsedMemory = origin.ReplicationID, origin.Offset, origin.UsedMemory
 	part.StartedAt, part.CompletedAt = started, m.DB.Now()
 	var check archive.Progress
 	report.stage("Reading back what was stored", func() models.Progress {
-		return models.Progress{BytesDone: check.Bytes(), BytesTotal: part.Bytes, KeysDone: part.Keys, KeysTotal: part.Keys}
+		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
 	})
-	if err := m.archive.VerifyPart(ctx, ref, part, &check); err != nil {
-		return part, origin, fmt.Errorf("verify part 1 of %s: %w", ref.Snapshot, err)
+	if err := m.archive.ReadBack(ctx, at.Ref, part, &check); err != nil {
+		return part, origin, fmt.Errorf("verify part 1 of %s: %w", at.Snapshot, err)
 	}
 	return part, origin, nil
 }
@@ -220,7 +220,7 @@ func (m *Manager) sweepStore(ctx context.Context) {
 			continue
 		case row.Damage != "":
 			continue // it was whole once: what is left of it is for somebody to look at, and goes only by hand
-		case entry.Committed:
+		case entry.Committed && row.CompletedAt != nil:
 			if m.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
 				if err := m.DB.ReinstateSnapshot(ctx, row); err != nil {
 					m.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
@@ -228,8 +228,8 @@ func (m *Manager) sweepStore(ctx context.Context) {
 			}
 			continue
 		}
-		m.abandon(ctx, row)
-		if err := m.archive.Remove(ctx, entry.Ref); err != nil {
+		// Also its own manifest, when that was written although it was said to have failed.
+		if err := m.removeStored(ctx, row); err != nil {
 			m.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
 		}
 	}
@@ -237,6 +237,11 @@ func (m *Manager) sweepStore(ctx context.Context) {
 
 func refOf(s models.Snapshot) archive.Ref {
 	return archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name}
+}
+
+// attemptOf is the attempt at which a snapshot is, or was last, stored.
+func attemptOf(s models.Snapshot) archive.Attempt {
+	return archive.Attempt{Ref: refOf(s), ID: s.Attempt}
 }
 
 // watched remembers whether it was the source that broke, rather than the store.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
@@ -11,7 +12,8 @@ import (
 )
 
 // This file stands between the catalog and what may be removed from the store. A name alone proves nothing: after a database was lost, or with
-// two consoles on one store, a committed snapshot of the same name may be there that this catalog does not know. Nothing here ever touches one.
+// two consoles on one store, a committed snapshot of the same name may be there that this catalog does not know. Nothing here ever touches one:
+// what the catalog's own attempt has stored is told by the attempt's id.
 
 // errNameInStore refuses a snapshot whose place in the store is taken.
 var errNameInStore = errors.New("the store already has a snapshot of this name that the catalog does not know: choose another name, or rebuild the catalog")
@@ -21,7 +23,7 @@ func (m *Manager) stored(ctx context.Context, row models.Snapshot) (manifest arc
 	manifest, err = m.archive.Manifest(ctx, refOf(row))
 	switch {
 	case err == nil:
-		return manifest, true, !manifest.CreatedAt.Equal(row.CreatedAt), nil
+		return manifest, true, !owns(row, manifest), nil
 	case errors.Is(err, archive.ErrMissing):
 		return manifest, false, false, nil
 	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
@@ -31,20 +33,58 @@ func (m *Manager) stored(ctx context.Context, row models.Snapshot) (manifest arc
 	return manifest, false, false, err
 }
 
-// removeStored removes a snapshot from the store, or what is left of it. That of somebody else stays.
+// owns tells whether a manifest is of what this row stands for.
+func owns(row models.Snapshot, manifest archive.Manifest) bool {
+	if row.Attempt != "" || manifest.Attempt != "" {
+		return row.Attempt == manifest.Attempt
+	}
+	// Of format version 1, which has no attempts: a row that is complete has the same parts, any other is as old.
+	if row.CompletedAt == nil {
+		return manifest.CreatedAt.Equal(row.CreatedAt)
+	}
+	return slices.EqualFunc(row.Parts, manifest.Parts, func(a models.Part, b archive.Part) bool { return a.StoredSHA256 == b.StoredSHA256 })
+}
+
+// manifest reads the manifest of a snapshot that the catalog holds for whole. One that is not the manifest that the catalog remembers is
+// ErrDamaged.
+func (m *Manager) manifest(ctx context.Context, row models.Snapshot) (archive.Manifest, error) {
+	manifest, err := m.archive.Manifest(ctx, refOf(row))
+	if err == nil && row.ManifestSHA256 != "" && manifest.Hash != row.ManifestSHA256 {
+		err = fmt.Errorf("the manifest of %s is %w: its hash is %s instead of %s", refOf(row), archive.ErrDamaged, manifest.Hash, row.ManifestSHA256)
+	}
+	return manifest, err
+}
+
+// begin makes room for a new attempt at storing a snapshot, and writes it down before it stores anything: what lies in the store without
+// being known to belong to anybody is never removed.
+func (m *Manager) begin(ctx context.Context, row models.Snapshot) (archive.Attempt, error) {
+	if err := m.removeStored(ctx, row); err != nil {
+		return archive.Attempt{}, err
+	}
+	at := archive.NewAttempt(refOf(row))
+	return at, m.DB.NoteAttempt(ctx, row.Name, at.ID)
+}
+
+// removeStored removes a snapshot from the store, or what an attempt at it has left. That of somebody else stays, and is a failure when it
+// lies where a whole snapshot of this catalog was.
 func (m *Manager) removeStored(ctx context.Context, row models.Snapshot) error {
-	_, _, foreign, err := m.stored(ctx, row)
+	_, committed, foreign, err := m.stored(ctx, row)
 	if err != nil {
 		return fmt.Errorf("look at snapshot %s in the store: %w", row.Name, err)
 	}
 	if foreign {
 		m.Logger.Warn("a snapshot of this name in the store is not the catalog's; it stays", "snapshot", row.Name, "cluster", row.ClusterName)
-		return nil
 	}
-	if err := m.archive.Remove(ctx, refOf(row)); err != nil {
-		return fmt.Errorf("remove snapshot %s from the store: %w", row.Name, err)
+	if !foreign || row.Attempt != "" { // without an attempt its parts have the names that a foreign one's may have
+		if err := m.archive.Remove(ctx, attemptOf(row), committed && !foreign); err != nil {
+			return fmt.Errorf("remove snapshot %s from the store: %w", row.Name, err)
+		}
+		m.abandon(ctx, row)
 	}
-	m.abandon(ctx, row)
+	if foreign && row.CompletedAt != nil {
+		return because(nil, "In the store there is another snapshot in the place of %s: its manifest is not the one that the catalog remembers. It was left as it is. "+
+			"Look at %s in %s, and remove it there by hand if nobody needs it; then delete the snapshot again.", row.Name, refOf(row), m.Store.Location())
+	}
 	return nil
 }
 
@@ -55,12 +95,7 @@ func (m *Manager) abandon(ctx context.Context, row models.Snapshot) {
 	if !ok || row.CompletedAt != nil {
 		return
 	}
-	ref := refOf(row).String() + "/"
-	keys := []string{ref + "manifest.json"}
-	for number := range max(1, row.Shards) {
-		keys = append(keys, ref+archive.PartObject(number+1))
-	}
-	if err := bucket.Abandon(ctx, keys...); err != nil {
+	if err := bucket.Abandon(ctx, attemptOf(row).Keys(max(1, row.Shards))...); err != nil {
 		m.Logger.Warn("abandon the uploads of a snapshot; the sweep of the store tries again", "snapshot", row.Name, "error", err)
 	}
 }

@@ -174,7 +174,7 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 // load feeds the part to the node, which counts its keys.
 func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) error {
 	_, err := primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
-		primary.Dump{Length: part.Bytes, SHA256: part.SHA256, Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return t.m.archive.OpenPart(ctx, ref, part) }},
 		primary.Options{ListenHost: t.node.Host})
 	return err

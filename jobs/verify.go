@@ -49,7 +49,7 @@ func (m *Manager) verify(ctx context.Context, run models.Run, report *report) er
 	}
 	var damage string
 	if err == nil && row.Verifiable() {
-		if damage, err = m.inspect(ctx, row, report); err != nil {
+		if damage, err = m.inspect(ctx, &row, report); err != nil {
 			return err
 		}
 	}
@@ -60,20 +60,21 @@ func (m *Manager) verify(ctx context.Context, run models.Run, report *report) er
 }
 
 // inspect compares everything that is stored of a snapshot with what the catalog says, and says what is wrong. An error tells nothing
-// about the snapshot.
-func (m *Manager) inspect(ctx context.Context, row models.Snapshot, report *report) (damage string, err error) {
+// about the snapshot. A manifest that the catalog did not remember yet is remembered in row.
+func (m *Manager) inspect(ctx context.Context, row *models.Snapshot, report *report) (damage string, err error) {
 	report.stage("Comparing the manifest with the catalog", nil)
 	if err := m.present(ctx); err != nil {
 		return "", err
 	}
-	ref := refOf(row)
+	ref := refOf(*row)
 	manifest, err := m.quiet.Manifest(ctx, ref)
 	var wrong []string
 	switch {
 	case err == nil:
-		if text := differs(manifest, row); text != "" {
+		if text := differs(manifest, *row); text != "" {
 			wrong = append(wrong, text)
 		}
+		row.ManifestSHA256 = manifest.Hash
 	case errors.Is(err, archive.ErrMissing):
 		wrong = append(wrong, "The manifest is missing in the store.")
 	case errors.Is(err, archive.ErrInvalid):
@@ -182,7 +183,7 @@ func partSentence(number int, err error) string {
 		detail = "it cannot be decompressed"
 	case strings.HasPrefix(detail, "the RDB in it:"):
 		detail = "the RDB in it is not whole"
-	case strings.HasPrefix(detail, "the SHA-256"), strings.HasPrefix(detail, "the CRC64"):
+	case strings.HasPrefix(detail, "the SHA-256"), strings.HasPrefix(detail, "the hash"), strings.HasPrefix(detail, "the CRC64"):
 		detail = "its checksum is not the one that was written down"
 	case detail == "":
 		detail = "it is not what was written"
@@ -193,6 +194,9 @@ func partSentence(number int, err error) string {
 // differs says in what the manifest is not the one of this snapshot.
 func differs(manifest archive.Manifest, row models.Snapshot) string {
 	measured := measuredBy(manifest)
+	if row.ManifestSHA256 != "" && manifest.Hash != row.ManifestSHA256 {
+		return "The manifest in the store is not the one that was written."
+	}
 	if len(measured.Parts) != len(row.Parts) {
 		return fmt.Sprintf("The manifest in the store names %d parts, and the catalog %d.", len(measured.Parts), len(row.Parts))
 	}

@@ -116,6 +116,7 @@ func (db *DB) addCopy(ctx context.Context, source Snapshot, name string) error {
 	row := source
 	row.ID, row.Name, row.Source, row.Status, row.StatusReason = 0, name, SourceManual, SnapshotCreating, ""
 	row.Bytes, row.Stored, row.Keys, row.StartedAt, row.CompletedAt, row.Parts = 0, 0, 0, nil, nil, nil
+	row.Attempt, row.ManifestSHA256 = "", ""
 	row.Origin = fmt.Sprintf("Copied from %s on %s UTC.", source.Name, db.Now().Format("2006-01-02 15:04"))
 	return db.addSnapshot(ctx, row)
 }

@@ -140,6 +140,12 @@ var migrations = []*gormigrate.Migration{
 		`ALTER TABLE snapshots ADD COLUMN node_created_at datetime`,
 		`UPDATE snapshots SET node_created_at = (SELECT n.created_at FROM nodes n WHERE n.name = snapshots.node AND n.cluster_id = snapshots.cluster_id)`,
 	)},
+	{ID: "0013-attempts", Migrate: execute(
+		`ALTER TABLE snapshots ADD COLUMN attempt text NOT NULL DEFAULT ''`,
+		`ALTER TABLE snapshots ADD COLUMN manifest_sha256 text NOT NULL DEFAULT ''`,
+		`ALTER TABLE parts RENAME COLUMN sha256 TO digest`,
+		`UPDATE parts SET digest = 'sha256:' || digest WHERE digest <> ''`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

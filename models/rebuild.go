@@ -123,9 +123,9 @@ func (db *DB) Adopt(ctx context.Context, found []Snapshot, since time.Time) (don
 					return err
 				}
 				done.Restored++
-			case !sameParts(row.Parts, s.Parts):
+			case !sameParts(row.Parts, s.Parts), row.ManifestSHA256 != "" && row.ManifestSHA256 != s.ManifestSHA256:
 				warnings = append(warnings, Event{ClusterName: s.ClusterName, SnapshotName: s.Name,
-					Message: fmt.Sprintf("The manifest of %s in the store describes other parts than the catalog. Nothing was changed; verify the snapshot to learn which is right.", s.Name)})
+					Message: fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to learn which is right.", s.Name)})
 			default:
 				done.Agreed++
 			}
@@ -175,6 +175,7 @@ func (db *DB) reinstate(ctx context.Context, row, found Snapshot) error {
 	err := db.with(ctx).Model(&Snapshot{ID: row.ID}).UpdateColumns(map[string]any{
 		"engine": found.Engine, "engine_version": found.EngineVersion, "node_type": found.NodeType, "shards": found.Shards, "replicas": found.Replicas,
 		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node, "node_created_at": found.NodeCreatedAt,
+		"attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
 		"status": SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
 		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
 		"created_at": found.CreatedAt.UTC(), "started_at": inUTC(found.StartedAt), "completed_at": inUTC(found.CompletedAt), "verified_at": inUTC(found.VerifiedAt),
@@ -190,7 +191,7 @@ func sameParts(a, b []Part) bool {
 		return false
 	}
 	for i := range a {
-		if a[i].Number != b[i].Number || a[i].Object != b[i].Object || a[i].SHA256 != b[i].SHA256 || a[i].StoredSHA256 != b[i].StoredSHA256 ||
+		if a[i].Number != b[i].Number || a[i].Object != b[i].Object || a[i].Digest != b[i].Digest || a[i].StoredSHA256 != b[i].StoredSHA256 ||
 			a[i].Bytes != b[i].Bytes || a[i].Stored != b[i].Stored {
 			return false
 		}

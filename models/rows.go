@@ -184,6 +184,9 @@ type Snapshot struct {
 	Warning    string // what the person should know, such as that the primary had to serve
 	Origin     string // a sentence: copied or imported from where; "": taken of a cluster
 
+	Attempt        string // at which its parts are, or were last, stored: what lies there is this catalog's own; "": in format version 1
+	ManifestSHA256 string // by which its manifest is known; "": not known yet
+
 	VerifiedAt    *time.Time // when every byte of it was last read back and found right; at first, its completion
 	VerifyTriedAt *time.Time // when the schedule last asked for that
 	Damage        string     // what is wrong with what is stored, in sentences; its bytes stay until it is deleted by hand
@@ -214,8 +217,8 @@ type Part struct {
 	Stored            int64
 	Keys              int64
 	Expires           int64
-	Databases         int // how many a node needs to load it; 0: unknown
-	SHA256            string
+	Databases         int    // how many a node needs to load it; 0: unknown
+	Digest            string // of the plain RDB: "xxh128:..." or "sha256:..."
 	StoredSHA256      string
 	CRC64             string
 	ServedBy          string

@@ -53,7 +53,7 @@ func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
 		"status": SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
 		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
 		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": inUTC(measured.StartedAt), "completed_at": now,
-		"verified_at": now, "damage": "",
+		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256,
 	})
 	if written.Error != nil {
 		return fmt.Errorf("write snapshot %s: %w", snapshot.Name, written.Error)

@@ -340,3 +340,16 @@ func (db *DB) ReinstateSnapshot(ctx context.Context, row Snapshot) error {
 			Message: fmt.Sprintf("The snapshot %s could not be deleted, and nothing of it was removed: it is available again.", row.Name)})
 	})
 }
+
+// NoteAttempt writes down that a snapshot that is being created is stored at this attempt from now on. Whatever an earlier one has
+// stored was removed before: only the last one is remembered.
+func (db *DB) NoteAttempt(ctx context.Context, name, attempt string) error {
+	written := db.with(ctx).Model(&Snapshot{}).Where("name = ? AND status = ?", name, SnapshotCreating).UpdateColumn("attempt", attempt)
+	if written.Error != nil {
+		return fmt.Errorf("note the attempt at snapshot %s: %w", name, written.Error)
+	}
+	if written.RowsAffected == 0 {
+		return fmt.Errorf("note the attempt at snapshot %s: %w", name, ErrRunEnded)
+	}
+	return nil
+}

@@ -242,6 +242,9 @@ func (db *DB) CompleteVerify(ctx context.Context, run Run, verified Snapshot, da
 			return errors.Join(tx.markDamaged(ctx, present, damage), tx.endRun(ctx, run.ID, RunSucceeded, ""))
 		}
 		changes := map[string]any{"verified_at": tx.Now()}
+		if present.ManifestSHA256 == "" { // of a snapshot from before manifests were remembered
+			changes["manifest_sha256"] = verified.ManifestSHA256
+		}
 		var failures []error
 		if present.Damaged() {
 			changes["status"], changes["status_reason"], changes["damage"] = SnapshotAvailable, "", ""

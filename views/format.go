@@ -173,10 +173,17 @@ func percent(done, total int64) int64 {
 
 // short cuts a hash to what the eye compares.
 func short(hash string) string {
-	if len(hash) > 12 {
-		return hash[:12]
+	algorithm, digits, found := strings.Cut(hash, ":")
+	if !found {
+		algorithm, digits = "", hash
 	}
-	return hash
+	if len(digits) > 12 {
+		digits = digits[:12]
+	}
+	if found {
+		return algorithm + ":" + digits
+	}
+	return digits
 }
 
 // zoneName is how a zone is called in a sentence: its abbreviation, or its offset.

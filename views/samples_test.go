@@ -150,7 +150,7 @@ func sampleSnapshot(status string) Snapshot {
 		Took: 14 * time.Second, Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
 		ServedRole: "replica", Location: "dir:/var/lib/rekindle/store/orders/automatic.orders-2026-11-22-03-12", VerifiedAt: ago(3 * 24 * time.Hour), Verifiable: true,
 		ARN:           "arn:aws:elasticache:local:000000000000:snapshot:automatic.orders-2026-11-22-03-12",
-		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, SHA256: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
+		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Digest: "xxh128:b5e9c1ad071b3e7fc779cfaa5e523818", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
 		Configuration: []Fact{{Label: "Description", Value: "Orders of the shop"}, {Label: "Node type", Value: "cache.m7g.large"}, {Label: "Replicas", Value: "1"}, {Label: "Port", Value: "6401", Mono: true}, {Label: "Authentication", Value: "Password (AUTH)"}, {Label: "Snapshot window", Value: "03:00-04:00 UTC"}, {Label: "Retention", Value: "7 days"}},
 		DescribeAWS:   "aws elasticache describe-snapshots --snapshot-name automatic.orders-2026-11-22-03-12",
 	}

@@ -54,8 +54,8 @@ type Part struct {
 	Slots    string // "0-16383", or empty for a cluster without slots
 	Bytes    int64
 	Stored   int64
-	Keys     int64 // -1: not known
-	SHA256   string
+	Keys     int64  // -1: not known
+	Digest   string // of the plain RDB, with its algorithm
 	CRC64    string
 	ServedBy string // node
 	Role     string // "replica", "primary"

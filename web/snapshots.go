@@ -106,7 +106,7 @@ func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws aw
 	}
 	for _, p := range snapshot.Parts {
 		props.Expires += max(p.Expires, 0)
-		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, SHA256: p.SHA256, CRC64: p.CRC64,
+		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, Digest: p.Digest, CRC64: p.CRC64,
 			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt)})
 	}
 	if strings.HasPrefix(snapshot.Origin, "Imported") { // nobody knows the cluster

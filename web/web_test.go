@@ -285,7 +285,7 @@ func (c *console) backUp(cluster, name string) models.Snapshot {
 	c.check(c.db.CompleteSnapshot(c.t.Context(), run, models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
 		UsedMemory: 400 << 20, ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: &started,
 		Parts: []models.Part{{Number: 1, Object: cluster + "/" + name + "/part-0001.rdb.zst", Bytes: int64(len(plainPart)), Stored: int64(len(storedPart)),
-			Keys: 4_000_000, SHA256: "aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}))
+			Keys: 4_000_000, Digest: "xxh128:aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}))
 	snapshot, err := c.db.Snapshot(c.t.Context(), name)
 	c.check(err)
 	return snapshot

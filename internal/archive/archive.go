@@ -2,17 +2,22 @@
 //
 // A snapshot is a folder of the store with one part per shard and a manifest:
 //
-//	<cluster>/<snapshot>/part-0001.rdb.zst    a plain RDB in zstd
-//	<cluster>/<snapshot>/manifest.json        what it is, and every part's length and hashes
+//	<cluster>/<snapshot>/part-0001-<attempt>.rdb.zst    a plain RDB in zstd
+//	<cluster>/<snapshot>/manifest.json                  what it is, and every part's length and hashes
 //
-// The manifest is the commit. To take a snapshot: WritePart for each shard, VerifyPart for each of them (it reads back
-// every byte), then Commit. Until then there is no snapshot, only remains, which Remove takes away; List tells the two
-// apart. Remove takes the manifest first. To restore: Manifest, then OpenPart for each part.
+// The manifest is the commit, and the first one that is there stays. To take a snapshot: NewAttempt, WritePart for each
+// shard, ReadBack for each of them, then Commit. Until then there is no snapshot, only an attempt's remains, which Remove
+// takes away; List tells the two apart. Remove takes the manifest first. To restore: Manifest, then OpenPart for each part.
+//
+// Two attempts at one snapshot, by two consoles on one store, do each other no harm: their parts lie under different names,
+// and the manifest names those of the one that committed.
 //
 // The format is described in docs/snapshot-format.md, for those who have to come back without Rekindle.
 package archive
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -95,22 +100,79 @@ func (r Ref) Check() error {
 // key is the store's key of one of the snapshot's objects.
 func (r Ref) key(object string) string { return r.Cluster + "/" + r.Snapshot + "/" + object }
 
-// PartObject is the name of part number (from 1) within its snapshot: "part-0001.rdb.zst".
-func PartObject(number int) string { return fmt.Sprintf("part-%04d.rdb.zst", number) }
+// Attempt is one try at storing a snapshot. What it writes, but for the manifest, lies under names that no other attempt
+// has. An ID of "" stands for what was stored before there were attempts, in format version 1.
+type Attempt struct {
+	Ref
+	ID string // 16 hexadecimal digits, by chance
+}
+
+// NewAttempt returns a new attempt at storing a snapshot.
+func NewAttempt(ref Ref) Attempt {
+	id := make([]byte, 8)
+	_, _ = rand.Read(id) // never fails
+	return Attempt{Ref: ref, ID: hex.EncodeToString(id)}
+}
+
+// Check says whether names and ID keep the rules; the error wraps ErrInvalid.
+func (a Attempt) Check() error {
+	if err := a.Ref.Check(); err != nil {
+		return err
+	}
+	if a.ID != "" && !isHex(a.ID, 16) {
+		return fmt.Errorf("%w: %.40q is no attempt", ErrInvalid, a.ID)
+	}
+	return nil
+}
+
+// Part is the name of part number (from 1) within the snapshot: "part-0001-6c1f0de2b49a8857.rdb.zst".
+func (a Attempt) Part(number int) string {
+	if a.ID == "" {
+		return fmt.Sprintf("part-%04d.rdb.zst", number)
+	}
+	return fmt.Sprintf("part-%04d-%s.rdb.zst", number, a.ID)
+}
+
+// Keys are the store's keys of everything that the attempt may write when the snapshot has so many parts.
+func (a Attempt) Keys(parts int) []string {
+	keys := []string{a.key(manifestName)}
+	for number := 1; number <= parts; number++ {
+		keys = append(keys, a.key(a.Part(number)))
+	}
+	return keys
+}
+
+var partPattern = regexp.MustCompile(`^part-([0-9]{4})(?:-([0-9a-f]{16}))?\.rdb\.zst$`)
+
+// attemptOf tells of which attempt an object is by its name; false when it is no part at all.
+func attemptOf(object string) (id string, part bool) {
+	found := partPattern.FindStringSubmatch(object)
+	if found == nil {
+		return "", false
+	}
+	return found[2], true
+}
 
 // partKey is the store's key of a part, whose object name may come from a manifest or a database.
 func partKey(ref Ref, p Part) (string, error) {
 	if err := ref.Check(); err != nil {
 		return "", err
 	}
-	if p.Number < 1 || p.Number > maxParts || p.Object != PartObject(p.Number) {
+	id, _ := attemptOf(p.Object)
+	if p.Number < 1 || p.Number > maxParts || p.Object != (Attempt{ref, id}).Part(p.Number) {
 		return "", fmt.Errorf("%w: part %d is called %.40q", ErrInvalid, p.Number, p.Object)
 	}
 	return ref.key(p.Object), nil
 }
 
-// Progress tells how far a WritePart or a VerifyPart is. The zero value is ready; all methods may be called meanwhile.
+// Progress tells how far a WritePart, a ReadBack or a VerifyPart is. The zero value is ready; all methods may be called meanwhile.
 type Progress struct{ bytes, stored, keys atomic.Int64 }
+
+func (p *Progress) reset() {
+	p.bytes.Store(0)
+	p.stored.Store(0)
+	p.keys.Store(0)
+}
 
 // Bytes returns how many bytes of the plain RDB have gone by.
 func (p *Progress) Bytes() int64 { return p.bytes.Load() }

@@ -23,8 +23,9 @@ import (
 )
 
 var (
-	ref   = archive.Ref{Cluster: "orders", Snapshot: "nightly"}
-	start = time.Date(2026, 7, 1, 3, 0, 0, 0, time.UTC)
+	ref     = archive.Ref{Cluster: "orders", Snapshot: "nightly"}
+	attempt = archive.Attempt{Ref: ref, ID: "6c1f0de2b49a8857"}
+	start   = time.Date(2026, 7, 1, 3, 0, 0, 0, time.UTC)
 )
 
 var sample struct {
@@ -71,7 +72,7 @@ func written(t *testing.T) (*archive.Archive, *dir.Store, string, archive.Part) 
 	t.Helper()
 	data, _ := sampleRDB(t)
 	a, st, folder := setUp(t)
-	part, err := a.WritePart(t.Context(), ref, 1, "", bytes.NewReader(data), nil)
+	part, err := a.WritePart(t.Context(), attempt, 1, "", bytes.NewReader(data), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +82,7 @@ func written(t *testing.T) (*archive.Archive, *dir.Store, string, archive.Part) 
 // manifestOf is a manifest of ref with these parts.
 func manifestOf(parts ...archive.Part) archive.Manifest {
 	return archive.Manifest{
-		Snapshot: ref.Snapshot, Cluster: ref.Cluster, Source: archive.Manual, Engine: "redis", EngineVersion: "7.0.15",
+		Snapshot: ref.Snapshot, Cluster: ref.Cluster, Attempt: attempt.ID, Source: archive.Manual, Engine: "redis", EngineVersion: "7.0.15",
 		RDBVersion: parts[0].RDBVersion, CreatedAt: start, CompletedAt: start.Add(time.Minute),
 		Configuration: archive.Configuration{Description: "the orders", NodeType: "cache.t4g.micro", Shards: len(parts)}, Parts: parts,
 	}
@@ -120,21 +121,22 @@ func TestCommitMakesASnapshotAndRemoveTakesItAway(t *testing.T) {
 		t.Errorf("Manifest before the commit = %v, want ErrMissing", err)
 	}
 	m := manifestOf(part)
-	for range 2 { // the second time for a console that was killed right behind the first
-		if err := a.Commit(t.Context(), m); err != nil {
+	var hashes [2]string
+	for i := range hashes { // the second time for a console that was killed right behind the first
+		var err error
+		if hashes[i], err = a.Commit(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
 	}
 	got, err := a.Manifest(t.Context(), ref)
-	m.FormatVersion = archive.FormatVersion
-	if err != nil || got.Parts[0] != m.Parts[0] || !reflect.DeepEqual(got.Configuration, m.Configuration) || got.Ref() != ref || !got.CreatedAt.Equal(m.CreatedAt) {
+	if err != nil || got.FormatVersion != archive.FormatVersion || got.Hash != hashes[0] || got.Hash != hashes[1] || got.Parts[0] != m.Parts[0] || !reflect.DeepEqual(got.Configuration, m.Configuration) || got.Ref() != ref || !got.CreatedAt.Equal(m.CreatedAt) {
 		t.Errorf("Manifest = %+v, %v", got, err)
 	}
 	if got := entries(t, a); !slices.Equal(got, []archive.Entry{{Ref: ref, Committed: true}}) {
 		t.Errorf("after the commit: %+v", got)
 	}
 	for range 2 {
-		if err := a.Remove(t.Context(), ref); err != nil {
+		if err := a.Remove(t.Context(), attempt, true); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -145,15 +147,15 @@ func TestWholeSnapshotIsNeverWrittenOver(t *testing.T) {
 	t.Parallel()
 	a, _, _, part := written(t)
 	m := manifestOf(part)
-	if err := a.Commit(t.Context(), m); err != nil {
+	if _, err := a.Commit(t.Context(), m); err != nil {
 		t.Fatal(err)
 	}
 	data, _ := sampleRDB(t)
-	if _, err := a.WritePart(t.Context(), ref, 1, "", bytes.NewReader(data), nil); !errors.Is(err, archive.ErrExists) {
+	if _, err := a.WritePart(t.Context(), attempt, 1, "", bytes.NewReader(data), nil); !errors.Is(err, archive.ErrExists) {
 		t.Errorf("WritePart = %v, want ErrExists", err)
 	}
 	m.Configuration.Description = "another"
-	if err := a.Commit(t.Context(), m); !errors.Is(err, archive.ErrExists) {
+	if _, err := a.Commit(t.Context(), m); !errors.Is(err, archive.ErrExists) {
 		t.Errorf("Commit = %v, want ErrExists", err)
 	}
 	if err := a.VerifyPart(t.Context(), ref, part, nil); err != nil {
@@ -165,7 +167,7 @@ func TestCommitRefusesWhatIsNotThere(t *testing.T) {
 	t.Parallel()
 	a, st, _, part := written(t)
 	second := part
-	second.Number, second.Object = 2, archive.PartObject(2)
+	second.Number, second.Object = 2, attempt.Part(2)
 	longer := part
 	longer.StoredBytes++
 	invalid := manifestOf(part)
@@ -178,7 +180,7 @@ func TestCommitRefusesWhatIsNotThere(t *testing.T) {
 		"a part is of other size": {manifestOf(longer), archive.ErrDamaged},
 		"an invalid manifest":     {invalid, archive.ErrInvalid},
 	} {
-		if err := a.Commit(t.Context(), test.manifest); !errors.Is(err, test.want) {
+		if _, err := a.Commit(t.Context(), test.manifest); !errors.Is(err, test.want) {
 			t.Errorf("%s: Commit = %v, want %v", name, err, test.want)
 		}
 	}
@@ -226,13 +228,13 @@ func TestRemoveTakesTheManifestFirst(t *testing.T) {
 	_, st, _, part := written(t)
 	watched := &spy{Store: st}
 	a := archive.New(watched)
-	if err := a.Commit(t.Context(), manifestOf(part)); err != nil {
+	if _, err := a.Commit(t.Context(), manifestOf(part)); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Remove(t.Context(), ref); err != nil {
+	if err := a.Remove(t.Context(), attempt, true); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"orders/nightly/manifest.json", "orders/nightly/part-0001.rdb.zst"}; !slices.Equal(watched.deleted, want) {
+	if want := attempt.Keys(1); !slices.Equal(watched.deleted, want) {
 		t.Errorf("deleted %q, want %q", watched.deleted, want)
 	}
 }
@@ -241,7 +243,7 @@ func TestCommitTakesBackAManifestThatReadsBackWrong(t *testing.T) {
 	t.Parallel()
 	_, st, _, part := written(t)
 	a := archive.New(&spy{Store: st, spoil: true})
-	if err := a.Commit(t.Context(), manifestOf(part)); !errors.Is(err, archive.ErrDamaged) {
+	if _, err := a.Commit(t.Context(), manifestOf(part)); !errors.Is(err, archive.ErrDamaged) {
 		t.Errorf("Commit = %v, want ErrDamaged", err)
 	}
 	if got := entries(t, a); !slices.Equal(got, []archive.Entry{{Ref: ref}}) {
@@ -252,7 +254,7 @@ func TestCommitTakesBackAManifestThatReadsBackWrong(t *testing.T) {
 func TestManifestThatWasPutElsewhereIsRefused(t *testing.T) {
 	t.Parallel()
 	a, st, _, part := written(t)
-	if err := a.Commit(t.Context(), manifestOf(part)); err != nil {
+	if _, err := a.Commit(t.Context(), manifestOf(part)); err != nil {
 		t.Fatal(err)
 	}
 	r, err := st.Open(t.Context(), "orders/nightly/manifest.json")
@@ -292,23 +294,44 @@ func TestListTellsWholeFromRemains(t *testing.T) {
 	}
 }
 
-func TestRemoveStaysWithinItsSnapshot(t *testing.T) {
+func TestRemoveTakesWhatIsTheAttemptsAndNothingElse(t *testing.T) {
 	t.Parallel()
-	a, st, _ := setUp(t)
-	for _, key := range []string{"b/n/part-0001.rdb.zst", "b/n/x/y", "b/n-2/manifest.json", "b/nn/manifest.json"} {
-		if _, err := st.Put(t.Context(), key, strings.NewReader("x")); err != nil {
-			t.Fatal(err)
-		}
+	const one, other = "0000000000000001", "0000000000000002"
+	all := []string{
+		"b/n-2/manifest.json", "b/n/manifest.json", "b/n/part-0001-" + one + ".rdb.zst", "b/n/part-0001-" + other + ".rdb.zst",
+		"b/n/part-0001.rdb.zst", "b/n/part-0002-" + one + ".rdb.zst", "b/n/x/part-0001-" + one + ".rdb.zst", "b/nn/manifest.json",
 	}
-	if err := a.Remove(t.Context(), archive.Ref{Cluster: "b", Snapshot: "n"}); err != nil {
-		t.Fatal(err)
-	}
-	var left []string
-	for object := range st.List(t.Context(), "") {
-		left = append(left, object.Key)
-	}
-	if !slices.Equal(left, []string{"b/n-2/manifest.json", "b/nn/manifest.json"}) {
-		t.Errorf("left: %q", left)
+	for name, test := range map[string]struct {
+		id       string
+		manifest bool
+		want     []string // what goes
+	}{
+		"a snapshot":                {one, true, []string{"b/n/manifest.json", "b/n/part-0001-" + one + ".rdb.zst", "b/n/part-0002-" + one + ".rdb.zst"}},
+		"an attempt that lost":      {other, false, []string{"b/n/part-0001-" + other + ".rdb.zst"}},
+		"a snapshot of version 1":   {"", true, []string{"b/n/manifest.json", "b/n/part-0001.rdb.zst"}},
+		"an attempt that left none": {"0000000000000003", false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, st, _ := setUp(t)
+			for _, key := range all {
+				if _, err := st.Put(t.Context(), key, strings.NewReader("x")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			at := archive.Attempt{Ref: archive.Ref{Cluster: "b", Snapshot: "n"}, ID: test.id}
+			if err := a.Remove(t.Context(), at, test.manifest); err != nil {
+				t.Fatal(err)
+			}
+			want := slices.DeleteFunc(slices.Clone(all), func(key string) bool { return slices.Contains(test.want, key) })
+			var left []string
+			for object := range st.List(t.Context(), "") {
+				left = append(left, object.Key)
+			}
+			if !slices.Equal(left, want) {
+				t.Errorf("left: %q\nwant: %q", left, want)
+			}
+		})
 	}
 }
 
@@ -320,14 +343,21 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		{}, {Cluster: "a"}, {Snapshot: "a"}, {"..", "n"}, {"a", ".."}, {"a/b", "n"}, {"a", "b/c"}, {"A", "n"}, {"a", "N"}, {"1a", "n"},
 		{"a-", "n"}, {"a--b", "n"}, {"a", "x.n"}, {"a", "automatic."}, {strings.Repeat("a", 41), "n"}, {"a", strings.Repeat("n", 256)}, {"a\n", "n"},
 	} {
-		_, writeErr := a.WritePart(t.Context(), bad, 1, "", bytes.NewReader(data), nil)
+		at := archive.Attempt{Ref: bad, ID: attempt.ID}
+		_, writeErr := a.WritePart(t.Context(), at, 1, "", bytes.NewReader(data), nil)
 		_, openErr := a.OpenPart(t.Context(), bad, archive.Part{Number: 1, Object: "part-0001.rdb.zst"})
 		_, storedErr := a.OpenStored(t.Context(), bad, archive.Part{Number: 1, Object: "part-0001.rdb.zst"})
 		_, manifestErr := a.Manifest(t.Context(), bad)
-		for name, err := range map[string]error{"WritePart": writeErr, "OpenPart": openErr, "OpenStored": storedErr, "Manifest": manifestErr, "Remove": a.Remove(t.Context(), bad)} {
+		for name, err := range map[string]error{"WritePart": writeErr, "OpenPart": openErr, "OpenStored": storedErr, "Manifest": manifestErr, "Remove": a.Remove(t.Context(), at, true)} {
 			if !errors.Is(err, archive.ErrInvalid) {
 				t.Errorf("%s of %q = %v, want ErrInvalid", name, bad, err)
 			}
+		}
+	}
+	for _, id := range []string{"", "x", "6C1F0DE2B49A8857", "../../etc/passwd", attempt.ID + "0"} {
+		at := archive.Attempt{Ref: ref, ID: id}
+		if _, err := a.WritePart(t.Context(), at, 1, "", bytes.NewReader(data), nil); !errors.Is(err, archive.ErrInvalid) {
+			t.Errorf("WritePart at the attempt %q = %v, want ErrInvalid", id, err)
 		}
 	}
 	for _, part := range []archive.Part{{}, {Number: 1}, {Number: 1, Object: "../../x"}, {Number: 1, Object: "part-0002.rdb.zst"}, {Number: -1, Object: "part--001.rdb.zst"}} {
@@ -336,7 +366,7 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		}
 	}
 	for _, slots := range []string{"x", "1-", "5-1", "0-16384", "3,2", "01", "-1", "1,,2"} {
-		if _, err := a.WritePart(t.Context(), ref, 1, slots, bytes.NewReader(data), nil); !errors.Is(err, archive.ErrInvalid) {
+		if _, err := a.WritePart(t.Context(), attempt, 1, slots, bytes.NewReader(data), nil); !errors.Is(err, archive.ErrInvalid) {
 			t.Errorf("WritePart with slots %q = %v, want ErrInvalid", slots, err)
 		}
 	}

@@ -27,60 +27,85 @@ func (a *Archive) absent(ctx context.Context, ref Ref) error {
 	return err
 }
 
-// Commit makes a snapshot of parts that are written and verified: it checks the manifest and that every part is there
-// in its length, writes manifest.json, and reads it back. When that goes wrong the manifest is taken away again. A
-// FormatVersion of 0 is set to the current one. Committing the same manifest again is fine; another one over a whole
-// snapshot is ErrExists. Errors else: ErrInvalid, ErrMissing or ErrDamaged (a part), the store's.
-func (a *Archive) Commit(ctx context.Context, m Manifest) error {
-	if err := a.commit(ctx, m); err != nil {
-		return fmt.Errorf("commit %s: %w", m.Ref(), err)
+// Commit makes a snapshot of parts that are written and read back: it checks the manifest and that every part is there
+// in its length, creates manifest.json, and reads it back. The format version is set to the current one. Committing the
+// same manifest again is fine; a snapshot that another attempt has committed stays as it is, and that is ErrExists.
+// Errors else: ErrInvalid, ErrMissing or ErrDamaged (a part, or the manifest, which is taken away again), the store's.
+//
+// It returns the hash by which the manifest is known.
+func (a *Archive) Commit(ctx context.Context, m Manifest) (hash string, err error) {
+	if hash, err = a.commit(ctx, m); err != nil {
+		return "", fmt.Errorf("commit %s: %w", m.Ref(), err)
 	}
-	return nil
+	return hash, nil
 }
 
-func (a *Archive) commit(ctx context.Context, m Manifest) error {
-	if m.FormatVersion == 0 {
-		m.FormatVersion = FormatVersion
-	}
-	data, err := m.marshal()
+func (a *Archive) commit(ctx context.Context, m Manifest) (string, error) {
+	data, err := m.Encode()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalid, err)
+		return "", err
 	}
-	if _, err := ParseManifest(data); err != nil { // Check, and that it can be read again
-		return err
+	checked, err := ParseManifest(data) // Check, and that it can be read again
+	if err != nil {
+		return "", err
 	}
 	for _, p := range m.Parts {
 		object, err := a.store.Stat(ctx, m.Ref().key(p.Object))
 		if err != nil {
-			return missing(err)
+			return "", missing(err)
 		}
 		if object.Size != p.StoredBytes {
-			return fmt.Errorf("%s is %w: %d bytes are stored, %d were written", object.Key, ErrDamaged, object.Size, p.StoredBytes)
+			return "", fmt.Errorf("%s is %w: %d bytes are stored, %d were written", object.Key, ErrDamaged, object.Size, p.StoredBytes)
 		}
 	}
-	key := m.Ref().key(manifestName)
-	before, err := a.read(ctx, key)
-	switch {
-	case err == nil && bytes.Equal(before, data):
-		return nil
-	case err == nil:
-		return ErrExists
-	case !errors.Is(err, ErrMissing):
+	return checked.Hash, a.publish(ctx, m.Ref().key(manifestName), data)
+}
+
+// publish creates a manifest, unless there is one.
+func (a *Archive) publish(ctx context.Context, key string, data []byte) error {
+	_, err := a.store.Create(ctx, key, bytes.NewReader(data))
+	existed := errors.Is(err, store.ErrExist)
+	if err != nil && !existed {
 		return err
 	}
-	if _, err := a.store.Put(ctx, key, bytes.NewReader(data)); err != nil {
-		return err
+	if !existed && !a.store.Exclusive(ctx) {
+		// Somebody else may have looked, found none and be writing: whoever writes last has won, and the other one finds out.
+		if err := a.pause(ctx, settleTime); err != nil {
+			return err
+		}
 	}
 	back, err := a.read(ctx, key)
-	if err == nil && bytes.Equal(back, data) {
+	switch {
+	case err != nil:
+	case bytes.Equal(back, data):
 		return nil
-	}
-	if err == nil {
+	case existed:
+		return ErrExists
+	default:
+		if _, err := ParseManifest(back); err == nil {
+			return ErrExists
+		}
 		err = fmt.Errorf("%s is %w: it reads back other than it was written", key, ErrDamaged)
+	}
+	if existed {
+		return err
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
 	return errors.Join(err, a.store.Delete(clean, key))
+}
+
+// settleTime is how long two attempts may lie apart, between the look for a manifest and the end of writing one, in a store that
+// cannot create exclusively.
+const settleTime = 2 * time.Second
+
+func (a *Archive) pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-a.clock.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // cleanUpTime is what taking a bad manifest away again may last, whatever has become of the caller's context.
@@ -124,27 +149,39 @@ func (a *Archive) manifest(ctx context.Context, ref Ref) (Manifest, error) {
 	return m, nil
 }
 
-// Remove takes a snapshot away: its manifest first, from when on it is none any more, then everything else below its
-// name. It also takes away what is left of a snapshot that was never committed. That there is nothing is fine, and a
-// Remove that failed half-way can be repeated.
-func (a *Archive) Remove(ctx context.Context, ref Ref) error {
-	if err := ref.Check(); err != nil {
-		return fmt.Errorf("remove %s: %w", ref, err)
+// Remove takes away what an attempt has stored. With manifest its manifest goes first, from when on it is no snapshot any
+// more; without, a manifest that is there belongs to another attempt and stays. Then the attempt's parts go. What other
+// attempts have stored in the same place stays. That there is nothing is fine, and a Remove that failed half-way can be
+// repeated.
+func (a *Archive) Remove(ctx context.Context, at Attempt, manifest bool) error {
+	if err := a.remove(ctx, at, manifest); err != nil {
+		return fmt.Errorf("remove %s: %w", at, err)
 	}
-	if err := a.store.Delete(ctx, ref.key(manifestName)); err != nil {
-		return fmt.Errorf("remove %s: %w", ref, err)
+	return nil
+}
+
+func (a *Archive) remove(ctx context.Context, at Attempt, manifest bool) error {
+	if err := at.Check(); err != nil {
+		return err
+	}
+	if manifest {
+		if err := a.store.Delete(ctx, at.key(manifestName)); err != nil {
+			return err
+		}
 	}
 	// First the names, then the deletes: not every store likes to be changed while it is listed.
 	var keys []string
-	for object, err := range a.store.List(ctx, ref.key("")) {
+	for object, err := range a.store.List(ctx, at.key("")) {
 		if err != nil {
-			return fmt.Errorf("remove %s: %w", ref, err)
+			return err
 		}
-		keys = append(keys, object.Key)
+		if id, part := attemptOf(strings.TrimPrefix(object.Key, at.key(""))); part && id == at.ID {
+			keys = append(keys, object.Key)
+		}
 	}
 	for _, key := range keys {
 		if err := a.store.Delete(ctx, key); err != nil {
-			return fmt.Errorf("remove %s: %w", ref, err)
+			return err
 		}
 	}
 	return nil

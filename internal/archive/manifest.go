@@ -2,19 +2,25 @@ package archive
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"rekindle/internal/digest"
 )
 
-// FormatVersion is the version of the format that is written. Readers refuse a higher one. Fields may be added without
-// a new version: readers skip those they do not know.
-const FormatVersion = 1
+// FormatVersion is the version of the format that is written. Readers refuse a higher one, and read every lower one. Fields
+// may be added without a new version: readers skip those they do not know.
+//
+// Version 1 has no attempts, no hash of the manifest, and SHA-256 over the plain RDB where version 2 has XXH3-128.
+const FormatVersion = 2
 
 // Sources of a snapshot.
 const (
@@ -35,15 +41,20 @@ type Manifest struct {
 	FormatVersion int           `json:"format_version"`
 	Snapshot      string        `json:"snapshot"`
 	Cluster       string        `json:"cluster"`
-	Source        string        `json:"source"`           // Automatic or Manual
-	Origin        string        `json:"origin,omitempty"` // a sentence: copied or imported from where
-	Engine        string        `json:"engine"`           // of the nodes that served it: "redis" or "valkey"
-	EngineVersion string        `json:"engine_version"`   // "7.0.15"
-	RDBVersion    int           `json:"rdb_version"`      // the highest of the parts'
-	CreatedAt     time.Time     `json:"created_at"`       // when the snapshot was begun
+	Attempt       string        `json:"attempt,omitempty"` // at which it was stored: Attempt.ID
+	Source        string        `json:"source"`            // Automatic or Manual
+	Origin        string        `json:"origin,omitempty"`  // a sentence: copied or imported from where
+	Engine        string        `json:"engine"`            // of the nodes that served it: "redis" or "valkey"
+	EngineVersion string        `json:"engine_version"`    // "7.0.15"
+	RDBVersion    int           `json:"rdb_version"`       // the highest of the parts'
+	CreatedAt     time.Time     `json:"created_at"`        // when the snapshot was begun
 	CompletedAt   time.Time     `json:"completed_at"`
 	Configuration Configuration `json:"configuration"`
 	Parts         []Part        `json:"parts"` // by number: 1, 2, 3...
+
+	// Hash is the SHA-256 by which a manifest that was read is known: the one in its last line, of version 1 that of the
+	// whole file. It is not taken into account when a manifest is written.
+	Hash string `json:"-"`
 }
 
 // Configuration is the cluster as it was when the snapshot was taken, without secrets: what the restore form is
@@ -72,7 +83,7 @@ type Configuration struct {
 // Part is one shard's RDB within a snapshot. Hashes are lower-case hexadecimal.
 type Part struct {
 	Number       int    `json:"number"` // from 1
-	Object       string `json:"object"` // PartObject(Number)
+	Object       string `json:"object"` // Attempt.Part(Number)
 	Slots        string `json:"slots"`  // "0-8191,16000"; "" outside of cluster mode
 	RDBVersion   int    `json:"rdb_version"`
 	Bytes        int64  `json:"bytes"`               // of the plain RDB
@@ -80,7 +91,8 @@ type Part struct {
 	Keys         int64  `json:"keys"`                // in all databases; -1: unknown
 	Expires      int64  `json:"expires"`             // keys with an expiry among them; -1: unknown
 	Databases    int    `json:"databases,omitempty"` // how many a node needs to load it: the highest number + 1; 0: unknown
-	SHA256       string `json:"sha256"`              // of the plain RDB
+	XXH128       string `json:"xxh128,omitempty"`    // XXH3-128 of the plain RDB
+	SHA256       string `json:"sha256,omitempty"`    // of the plain RDB, instead, when it was taken in format version 1
 	StoredSHA256 string `json:"stored_sha256"`
 	CRC64        string `json:"crc64"` // the one at the RDB's end; zeros: the server computed none
 
@@ -92,6 +104,32 @@ type Part struct {
 	StartedAt         time.Time `json:"started_at"`
 	CompletedAt       time.Time `json:"completed_at"`
 }
+
+// Digest is the hash of the plain RDB, whichever there is.
+func (p Part) Digest() digest.Digest {
+	if p.XXH128 != "" {
+		return digest.Of(digest.XXH128, p.XXH128)
+	}
+	return digest.Of(digest.SHA256, p.SHA256)
+}
+
+// WithDigest returns the part with this hash of its plain RDB.
+func (p Part) WithDigest(d digest.Digest) Part {
+	p.XXH128, p.SHA256 = d.Hex(digest.XXH128), d.Hex(digest.SHA256)
+	return p
+}
+
+// In is the manifest of a copy that is stored at another attempt.
+func (m Manifest) In(at Attempt) Manifest {
+	m.Cluster, m.Snapshot, m.Attempt, m.Parts = at.Cluster, at.Snapshot, at.ID, slices.Clone(m.Parts)
+	for i := range m.Parts {
+		m.Parts[i].Object = at.Part(m.Parts[i].Number)
+	}
+	return m
+}
+
+// At is the attempt at which the snapshot was stored.
+func (m Manifest) At() Attempt { return Attempt{Ref: m.Ref(), ID: m.Attempt} }
 
 // Ref names the snapshot that the manifest is of.
 func (m Manifest) Ref() Ref { return Ref{Cluster: m.Cluster, Snapshot: m.Snapshot} }
@@ -134,7 +172,17 @@ func ParseManifest(data []byte) (Manifest, error) {
 	if version.FormatVersion > FormatVersion {
 		return Manifest{}, fmt.Errorf("%w: the manifest has format version %d, this one knows %d", ErrNewer, version.FormatVersion, FormatVersion)
 	}
-	var m Manifest
+	hash := ""
+	if version.FormatVersion > 1 {
+		var err error
+		if hash, err = sealedHash(data); err != nil {
+			return Manifest{}, err
+		}
+	} else {
+		whole := sha256.Sum256(data)
+		hash = hex.EncodeToString(whole[:])
+	}
+	m := Manifest{Hash: hash}
 	if err := unmarshal(data, &m); err != nil {
 		return Manifest{}, err
 	}
@@ -155,8 +203,30 @@ func unmarshal(data []byte, into any) error {
 	return nil
 }
 
-// marshal is the manifest as it is stored: JSON for people's eyes, with UTC times.
-func (m Manifest) marshal() ([]byte, error) {
+// The last two lines of a manifest have the SHA-256 of all lines before them, so that a flip anywhere is noticed, and so that
+// a shell can look: head -n -2 manifest.json | sha256sum
+const (
+	sealStart = `  "manifest_sha256": "`
+	sealEnd   = "\"\n}\n"
+)
+
+// sealedHash returns the hash that a manifest has of itself, if it is right.
+func sealedHash(data []byte) (string, error) {
+	at := len(data) - len(sealStart) - hex.EncodedLen(sha256.Size) - len(sealEnd)
+	if at < 0 || !bytes.HasPrefix(data[at:], []byte(sealStart)) || !bytes.HasSuffix(data, []byte(sealEnd)) {
+		return "", fmt.Errorf("%w: the manifest does not end with its own hash", ErrInvalid)
+	}
+	said := string(data[at+len(sealStart) : len(data)-len(sealEnd)])
+	sum := sha256.Sum256(data[:at])
+	if got := hex.EncodeToString(sum[:]); got != said {
+		return "", fmt.Errorf("%w: the manifest's hash is %s instead of %.64q: it was changed", ErrInvalid, got, said)
+	}
+	return said, nil
+}
+
+// Encode is the manifest as it is stored: JSON for people's eyes, with UTC times and its own hash, in the current format version.
+func (m Manifest) Encode() ([]byte, error) {
+	m.FormatVersion = FormatVersion
 	m.CreatedAt, m.CompletedAt = m.CreatedAt.UTC(), m.CompletedAt.UTC()
 	parts := make([]Part, len(m.Parts))
 	for i, p := range m.Parts {
@@ -165,17 +235,24 @@ func (m Manifest) marshal() ([]byte, error) {
 	}
 	m.Parts = parts
 	data, err := json.MarshalIndent(m, "", "  ")
-	return append(data, '\n'), err
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	data = append(bytes.TrimSuffix(data, []byte("\n}")), ",\n"...)
+	sum := sha256.Sum256(data)
+	return append(data, sealStart+hex.EncodeToString(sum[:])+sealEnd...), nil
 }
 
 // Check says whether the manifest keeps the format's rules; the error wraps ErrInvalid and says what is wrong.
 func (m Manifest) Check() error {
-	if err := m.Ref().Check(); err != nil {
+	if err := m.At().Check(); err != nil {
 		return err
 	}
 	switch {
-	case m.FormatVersion != FormatVersion:
+	case m.FormatVersion < 1 || m.FormatVersion > FormatVersion:
 		return fmt.Errorf("%w: format version %d", ErrInvalid, m.FormatVersion)
+	case (m.FormatVersion == 1) != (m.Attempt == ""):
+		return fmt.Errorf("%w: format version %d with the attempt %.40q", ErrInvalid, m.FormatVersion, m.Attempt)
 	case m.Source != Automatic && m.Source != Manual:
 		return fmt.Errorf("%w: source %.40q is neither automatic nor manual", ErrInvalid, m.Source)
 	case m.Engine == "" || m.EngineVersion == "":
@@ -196,7 +273,7 @@ func (m Manifest) Check() error {
 		if p.Number != i+1 {
 			return fmt.Errorf("%w: part %d stands at place %d", ErrInvalid, p.Number, i+1)
 		}
-		if err := p.check(); err != nil {
+		if err := p.check(m.At()); err != nil {
 			return err
 		}
 		highest = max(highest, p.RDBVersion)
@@ -217,14 +294,14 @@ func (c Configuration) check() error {
 	return texts(c.Description, c.NodeType, c.Engine, c.Version, c.SnapshotWindow, c.ParameterGroup)
 }
 
-func (p Part) check() error {
+func (p Part) check(at Attempt) error {
 	wrong := func(format string, args ...any) error {
 		return fmt.Errorf("%w: part %d: %w", ErrInvalid, p.Number, fmt.Errorf(format, args...))
 	}
 	switch {
 	case p.Number < 1 || p.Number > maxParts:
 		return wrong("its number is not 1 to %d", maxParts)
-	case p.Object != PartObject(p.Number):
+	case p.Object != at.Part(p.Number):
 		return wrong("its object is called %.40q", p.Object)
 	case p.RDBVersion < 1 || p.RDBVersion > 999:
 		return wrong("RDB version %d", p.RDBVersion)
@@ -232,7 +309,9 @@ func (p Part) check() error {
 		return wrong("%d bytes, %d stored", p.Bytes, p.StoredBytes)
 	case p.Keys < -1 || p.Expires < -1 || p.Keys > p.Bytes || p.Expires > p.Bytes || p.Databases < 0 || p.Databases > 1<<31 || p.UsedMemory < 0 || p.ReplicationOffset < -1:
 		return wrong("keys %d, expires %d, databases %d, used memory %d, replication offset %d", p.Keys, p.Expires, p.Databases, p.UsedMemory, p.ReplicationOffset)
-	case !isHex(p.SHA256, 64) || !isHex(p.StoredSHA256, 64) || !isHex(p.CRC64, 16):
+	case (p.XXH128 == "") == (p.SHA256 == "") || at.ID == "" && p.SHA256 == "":
+		return wrong("not exactly one hash of its plain RDB")
+	case p.Digest().Check() != nil || !isHex(p.StoredSHA256, 64) || !isHex(p.CRC64, 16):
 		return wrong("a hash that is none")
 	case !instant(p.StartedAt) || !instant(p.CompletedAt):
 		return wrong("started at %v, completed at %v", p.StartedAt, p.CompletedAt)

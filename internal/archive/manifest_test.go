@@ -1,8 +1,9 @@
 package archive_test
 
 import (
-	"encoding/json"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
@@ -35,7 +36,7 @@ func TestDocumentedManifestHasEveryField(t *testing.T) {
 	for _, value := range []any{m, m.Configuration, m.Parts[0]} {
 		v := reflect.ValueOf(value)
 		for i := range v.NumField() {
-			if v.Field(i).IsZero() {
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "SHA256" { // which stands for XXH128 in what was version 1
 				t.Errorf("%s.%s is not in the documented example", v.Type().Name(), v.Type().Field(i).Name)
 			}
 		}
@@ -49,20 +50,53 @@ func TestDocumentedManifestHasEveryField(t *testing.T) {
 	}
 }
 
+// resealed is a manifest of version 2 whose hash is made right again after a change.
+func resealed(text string) string {
+	at := strings.LastIndex(text, `  "manifest_sha256"`)
+	if at < 0 {
+		return text
+	}
+	sum := sha256.Sum256([]byte(text[:at]))
+	return fmt.Sprintf("%s  \"manifest_sha256\": \"%x\"\n}\n", text[:at], sum)
+}
+
+func TestManifestNoticesAFlipOfAnyBit(t *testing.T) {
+	t.Parallel()
+	text := []byte(exampleManifest(t))
+	for i := range text {
+		for bit := range 8 {
+			text[i] ^= 1 << bit
+			if _, err := archive.ParseManifest(text); !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer) {
+				t.Errorf("bit %d of byte %d flipped: ParseManifest = %v", bit, i, err)
+			}
+			text[i] ^= 1 << bit
+		}
+	}
+	if _, err := archive.ParseManifest(text); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParseManifestRefuses(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		old, replacement string
 		want             error
 	}{
-		"a newer format":              {`"format_version": 1`, `"format_version": 2`, archive.ErrNewer},
-		"no format":                   {`"format_version": 1`, `"format": 1`, archive.ErrInvalid},
-		"format zero":                 {`"format_version": 1`, `"format_version": 0`, archive.ErrInvalid},
+		"a newer format":              {`"format_version": 2`, `"format_version": 3`, archive.ErrNewer},
+		"no format":                   {`"format_version": 2`, `"format": 2`, archive.ErrInvalid},
+		"format zero":                 {`"format_version": 2`, `"format_version": 0`, archive.ErrInvalid},
+		"an older format":             {`"format_version": 2`, `"format_version": 1`, archive.ErrInvalid},
+		"no attempt":                  {`"attempt"`, `"attempted"`, archive.ErrInvalid},
+		"an attempt that is none":     {`"attempt": "6`, `"attempt": "/`, archive.ErrInvalid},
+		"another attempt":             {`"attempt": "6`, `"attempt": "7`, archive.ErrInvalid},
+		"two hashes of a plain RDB":   {`"xxh128": "`, `"sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "xxh128": "`, archive.ErrInvalid},
+		"no hash of a plain RDB":      {`"xxh128"`, `"xxh32"`, archive.ErrInvalid},
 		"a cluster's name":            {`"cluster": "orders"`, `"cluster": "../orders"`, archive.ErrInvalid},
 		"a snapshot's name":           {`"snapshot": "`, `"snapshot": "/`, archive.ErrInvalid},
 		"a source":                    {`"automatic",`, `"magic",`, archive.ErrInvalid},
 		"no engine":                   {`"engine": "redis"`, `"engine": ""`, archive.ErrInvalid},
-		"an object's name":            {`"part-0001.rdb.zst"`, `"../part-0001.rdb.zst"`, archive.ErrInvalid},
+		"an object's name":            {`"part-0001-6c1f0de2b49a8857.rdb.zst"`, `"../part-0001-6c1f0de2b49a8857.rdb.zst"`, archive.ErrInvalid},
 		"parts out of order":          {`"number": 1`, `"number": 2`, archive.ErrInvalid},
 		"slots":                       {`"0-8191"`, `"0-99999"`, archive.ErrInvalid},
 		"no bytes":                    {`"bytes": 755`, `"bytes": -755`, archive.ErrInvalid},
@@ -81,7 +115,7 @@ func TestParseManifestRefuses(t *testing.T) {
 		if text == exampleManifest(t) {
 			t.Errorf("%s: nothing to replace", name)
 		}
-		if _, err := archive.ParseManifest([]byte(text)); !errors.Is(err, test.want) {
+		if _, err := archive.ParseManifest([]byte(resealed(text))); !errors.Is(err, test.want) {
 			t.Errorf("%s: ParseManifest = %v, want %v", name, err, test.want)
 		}
 	}
@@ -97,16 +131,21 @@ func TestParseManifestRefuses(t *testing.T) {
 
 func TestParseManifestSkipsFieldsOfLaterVersions(t *testing.T) {
 	t.Parallel()
-	text := strings.Replace(exampleManifest(t), `"format_version": 1`, `"format_version": 1, "colour": {"deep": [1, 2]}`, 1)
-	if _, err := archive.ParseManifest([]byte(text)); err != nil {
+	text := strings.Replace(exampleManifest(t), `"format_version": 2`, `"format_version": 2, "colour": {"deep": [1, 2]}`, 1)
+	if _, err := archive.ParseManifest([]byte(resealed(text))); err != nil {
 		t.Error(err)
 	}
 }
 
 func FuzzParseManifest(f *testing.F) {
 	f.Add([]byte(exampleManifest(f)))
+	before, err := os.ReadFile("testdata/format-1/orders/nightly/manifest.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(before)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := archive.ParseManifest(data)
+		m, err := archive.ParseManifest([]byte(resealed(string(data)))) // or no change would get any further
 		if err != nil {
 			if !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer) {
 				t.Errorf("an error of no kind: %v", err)
@@ -118,7 +157,10 @@ func FuzzParseManifest(f *testing.F) {
 				t.Errorf("an object leads to %q", key)
 			}
 		}
-		again, err := json.Marshal(m)
+		if m.FormatVersion == 1 {
+			return // it is read, and never written again
+		}
+		again, err := m.Encode()
 		if err != nil {
 			t.Fatalf("it cannot be written again: %v", err)
 		}
@@ -126,7 +168,7 @@ func FuzzParseManifest(f *testing.F) {
 		if err != nil {
 			t.Fatalf("it cannot be read again: %v", err)
 		}
-		third, err := json.Marshal(back)
+		third, err := back.Encode()
 		if err != nil || string(third) != string(again) {
 			t.Errorf("it changes on its way: %s\n%s", again, third)
 		}

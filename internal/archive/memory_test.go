@@ -98,7 +98,7 @@ func TestTwoPartsInFlightTakeBoundedMemory(t *testing.T) {
 	var group errgroup.Group
 	for i := range parts {
 		group.Go(func() (err error) {
-			parts[i], err = a.WritePart(t.Context(), ref, i+1, "", &heapGauge{Reader: bigRDB(size), peak: &peak}, nil)
+			parts[i], err = a.WritePart(t.Context(), attempt, i+1, "", &heapGauge{Reader: bigRDB(size), peak: &peak}, nil)
 			return err
 		})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"rekindle/internal/digest"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
 )
@@ -18,6 +19,11 @@ import (
 // maxWindow is the largest zstd window that is decompressed, in bytes: what every decoder has to bear (RFC 8878), and
 // more than Rekindle writes. A damaged or hostile frame that asks for more is refused instead of paid for in memory.
 const maxWindow = 8 << 20
+
+// newDecoder decompresses in the goroutine that reads from it.
+func newDecoder(r io.Reader) (*zstd.Decoder, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+}
 
 // OpenStored reads a part as it is stored, compressed; nothing is checked. ErrMissing when it is not there.
 func (a *Archive) OpenStored(ctx context.Context, ref Ref, p Part) (io.ReadCloser, error) {
@@ -40,9 +46,10 @@ func missing(err error) error {
 	return err
 }
 
-// OpenPart reads a part as a plain RDB. The reader ends with io.EOF only when both lengths are the manifest's and zstd's
-// own checksum was right, else with ErrDamaged or the store's error. It does not compute the SHA-256: who passes the
-// bytes on to a node does (package primary). ErrMissing when the part is not there.
+// OpenPart reads a part as a plain RDB. The reader ends with io.EOF only when both lengths and the XXH3-128 are the
+// manifest's, else with ErrDamaged or the store's error. Of a part of format version 1 it is zstd's own checksum that has to
+// be right, for its SHA-256 costs more: who passes the bytes on to a node computes that (package primary). ErrMissing when
+// the part is not there.
 func (a *Archive) OpenPart(ctx context.Context, ref Ref, p Part) (io.ReadCloser, error) {
 	return a.openPart(ctx, ref, p, nil, new(Progress))
 }
@@ -52,9 +59,8 @@ func (a *Archive) openPart(ctx context.Context, ref Ref, p Part, storedHash hash
 	if err != nil {
 		return nil, fmt.Errorf("open part %d of %s: %w", p.Number, ref, err)
 	}
-	r := &partReader{ref: ref, part: p, stored: storedReader{ReadCloser: stored, hash: storedHash, progress: progress}}
-	r.decoder, err = zstd.NewReader(&r.stored, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow))
+	r := &partReader{ref: ref, part: p, hash: digest.New(), stored: storedReader{ReadCloser: stored, hash: storedHash, progress: progress}}
+	r.decoder, err = newDecoder(&r.stored)
 	if err != nil {
 		_ = stored.Close()
 		return nil, fmt.Errorf("open part %d of %s: %w", p.Number, ref, err)
@@ -91,6 +97,7 @@ type partReader struct {
 	part    Part
 	stored  storedReader
 	decoder *zstd.Decoder
+	hash    digest.Hash
 	bytes   int64
 	err     error
 }
@@ -101,6 +108,7 @@ func (r *partReader) Read(p []byte) (int, error) {
 	}
 	n, err := r.decoder.Read(p)
 	r.bytes += int64(n)
+	_, _ = r.hash.Write(p[:n])
 	switch {
 	case r.bytes > r.part.Bytes:
 		n = 0
@@ -115,6 +123,8 @@ func (r *partReader) Read(p []byte) (int, error) {
 		r.err = r.damaged("%d bytes are stored, %d were written", r.stored.bytes, r.part.StoredBytes)
 	case r.bytes != r.part.Bytes:
 		r.err = r.damaged("it decompresses to %d bytes instead of %d", r.bytes, r.part.Bytes)
+	case r.part.XXH128 != "" && r.hash.Digest() != r.part.Digest():
+		r.err = r.damaged("the hash of the RDB in it is %s instead of %s", r.hash.Digest(), r.part.Digest())
 	default:
 		r.err = io.EOF
 	}
@@ -131,15 +141,54 @@ func (r *partReader) Close() error {
 	return r.stored.Close()
 }
 
-// VerifyPart reads back a stored part, all of it, and compares it with p: stored length and SHA-256, zstd's checksum,
-// plain length and SHA-256, and the RDB's structure, end mark and CRC64. Memory is bounded whatever lies in the store.
-// pr may be nil. Errors: ErrDamaged (with what is wrong), ErrMissing, or the store's or ctx's own, which say nothing
-// about the part.
-func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
+// readings is how often a part is read before it is called damaged. A bit that flipped on the way reads right the next time,
+// and a reading that fits the SHA-256 cannot have done so by chance.
+const readings = 3
+
+// judged has a part read again when it seems to be damaged, or came other than the store says it was sent.
+func judged(pr *Progress, read func(*Progress) error) (err error) {
 	if pr == nil {
 		pr = new(Progress)
 	}
-	storedHash, plainHash := sha256.New(), sha256.New()
+	for range readings {
+		pr.reset()
+		if err = read(pr); !errors.Is(err, ErrDamaged) && !errors.Is(err, store.ErrTransit) {
+			return err
+		}
+	}
+	return err
+}
+
+// ReadBack reads what is stored of a part that WritePart or CopyPart has just stored, and compares its length and SHA-256 with
+// p's. It is read again before it is called damaged. pr may be nil, and counts stored bytes only. Errors as of VerifyPart.
+func (a *Archive) ReadBack(ctx context.Context, ref Ref, p Part, pr *Progress) error {
+	return judged(pr, func(pr *Progress) error {
+		r, err := a.OpenStored(ctx, ref, p)
+		if err != nil {
+			return fmt.Errorf("read part %d of %s back: %w", p.Number, ref, err)
+		}
+		defer r.Close()
+		if err := discard(stored(r, p, pr)); err != nil {
+			return fmt.Errorf("read part %d of %s back: %w", p.Number, ref, err)
+		}
+		return nil
+	})
+}
+
+// VerifyPart reads a stored part, all of it, and compares it with p: stored length and SHA-256, plain length and hash, and the
+// RDB's structure, end mark and CRC64. It is read again before it is called damaged. Memory is bounded whatever lies in the
+// store. pr may be nil. Errors: ErrDamaged (with what is wrong), ErrMissing, or the store's or ctx's own, which say nothing
+// about the part.
+func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
+	return judged(pr, func(pr *Progress) error { return a.verifyPart(ctx, ref, p, pr) })
+}
+
+func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
+	plainHash, err := p.Digest().New()
+	if err != nil {
+		return fmt.Errorf("verify part %d of %s: %w: %w", p.Number, ref, ErrInvalid, err)
+	}
+	storedHash := sha256.New()
 	r, err := a.openPart(ctx, ref, p, storedHash, pr)
 	if err != nil {
 		return err
@@ -167,15 +216,15 @@ func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress)
 	<-done
 	pr.keys.Store(sum.Keys)
 
-	switch stored, whole := hex.EncodeToString(storedHash.Sum(nil)), hex.EncodeToString(plainHash.Sum(nil)); {
+	switch stored, whole := hex.EncodeToString(storedHash.Sum(nil)), plainHash.Digest(); {
 	case readErr != nil && readErr != errStopped:
 		return readErr
 	case scanErr != nil:
 		return r.damaged("the RDB in it: %w", scanErr)
 	case stored != p.StoredSHA256:
 		return r.damaged("the SHA-256 of what is stored is %s instead of %s", stored, p.StoredSHA256)
-	case whole != p.SHA256:
-		return r.damaged("the SHA-256 of the RDB in it is %s instead of %s", whole, p.SHA256)
+	case whole != p.Digest():
+		return r.damaged("the hash of the RDB in it is %s instead of %s", whole, p.Digest())
 	case crcText(sum) != p.CRC64:
 		return r.damaged("the CRC64 of the RDB in it is %s instead of %s", crcText(sum), p.CRC64)
 	case p.RDBVersion != 0 && sum.Version != p.RDBVersion:

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
@@ -67,12 +68,15 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 			if err := a.VerifyPart(t.Context(), ref, part, nil); !errors.Is(err, archive.ErrDamaged) {
 				t.Errorf("VerifyPart = %v, want ErrDamaged", err)
 			}
+			if err := a.ReadBack(t.Context(), ref, part, nil); !errors.Is(err, archive.ErrDamaged) {
+				t.Errorf("ReadBack = %v, want ErrDamaged", err)
+			}
 			r, err := a.OpenPart(t.Context(), ref, part)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			// OpenPart leaves the hash to its reader, but never takes damage for the end of other bytes.
+			// OpenPart may bear damage that changes nothing of the RDB, but never takes it for the end of other bytes.
 			got, err := io.ReadAll(r)
 			if err == nil && !bytes.Equal(got, data) || err != nil && !errors.Is(err, archive.ErrDamaged) {
 				t.Errorf("OpenPart gives %d bytes, %v", len(got), err)
@@ -84,7 +88,7 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 func TestVerifyFindsAFlippedBitInEveryByte(t *testing.T) {
 	t.Parallel()
 	a, _, folder := setUp(t)
-	part, err := a.WritePart(t.Context(), ref, 1, "", bytes.NewReader(smallRDB(t)), nil)
+	part, err := a.WritePart(t.Context(), attempt, 1, "", bytes.NewReader(smallRDB(t)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,17 +117,61 @@ func TestVerifyComparesWithEveryFigure(t *testing.T) {
 		"bytes":         func(p *archive.Part) { p.Bytes++ },
 		"fewer bytes":   func(p *archive.Part) { p.Bytes-- },
 		"stored bytes":  func(p *archive.Part) { p.StoredBytes-- },
-		"SHA-256":       func(p *archive.Part) { p.SHA256 = other },
+		"hash":          func(p *archive.Part) { p.XXH128 = other[:32] },
+		"SHA-256":       func(p *archive.Part) { p.XXH128, p.SHA256 = "", other },
 		"stored hash":   func(p *archive.Part) { p.StoredSHA256 = other },
 		"CRC64":         func(p *archive.Part) { p.CRC64 = other[:16] },
 		"RDB version":   func(p *archive.Part) { p.RDBVersion = 9 },
-		"without hash":  func(p *archive.Part) { p.SHA256 = "" },
 		"without a CRC": func(p *archive.Part) { p.CRC64 = strings.Repeat("0", 16) },
 	} {
 		part := good
 		change(&part)
 		if err := a.VerifyPart(t.Context(), ref, part, nil); !errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("another %s: VerifyPart = %v, want ErrDamaged", name, err)
+		}
+	}
+}
+
+func TestVerifyRefusesAPartWithoutAHash(t *testing.T) {
+	t.Parallel()
+	a, _, _, part := written(t)
+	part.XXH128 = ""
+	if err := a.VerifyPart(t.Context(), ref, part, nil); !errors.Is(err, archive.ErrInvalid) {
+		t.Errorf("VerifyPart = %v, want ErrInvalid", err)
+	}
+}
+
+// flipping is a store that flips a bit on the way of the first so many readings.
+type flipping struct {
+	store.Store
+	left *atomic.Int64
+}
+
+func (f flipping) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, err := f.Store.Open(ctx, key)
+	if err != nil || f.left.Add(-1) < 0 {
+		return r, err
+	}
+	data, err := io.ReadAll(r)
+	data[len(data)/2] ^= 4
+	return io.NopCloser(bytes.NewReader(data)), errors.Join(err, r.Close())
+}
+
+func TestBitThatFlipsOnTheWayDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	_, st, _, part := written(t)
+	for flips, want := range []error{0: nil, 1: nil, 2: nil, 3: archive.ErrDamaged} {
+		var left atomic.Int64
+		a := archive.New(flipping{st, &left})
+		for name, read := range map[string]func(context.Context, archive.Ref, archive.Part, *archive.Progress) error{"ReadBack": a.ReadBack, "VerifyPart": a.VerifyPart} {
+			left.Store(int64(flips))
+			var progress archive.Progress
+			if err := read(t.Context(), ref, part, &progress); !errors.Is(err, want) {
+				t.Errorf("%d times: %s = %v, want %v", flips, name, err, want)
+			}
+			if want == nil && progress.Stored() != part.StoredBytes {
+				t.Errorf("%d times: %s counted %d bytes of %d", flips, name, progress.Stored(), part.StoredBytes)
+			}
 		}
 	}
 }
@@ -136,7 +184,7 @@ func TestMissingPartIsCalledMissing(t *testing.T) {
 	}
 	_, openErr := a.OpenPart(t.Context(), ref, part)
 	_, storedErr := a.OpenStored(t.Context(), ref, part)
-	for name, err := range map[string]error{"OpenPart": openErr, "OpenStored": storedErr, "VerifyPart": a.VerifyPart(t.Context(), ref, part, nil)} {
+	for name, err := range map[string]error{"OpenPart": openErr, "OpenStored": storedErr, "VerifyPart": a.VerifyPart(t.Context(), ref, part, nil), "ReadBack": a.ReadBack(t.Context(), ref, part, nil)} {
 		if !errors.Is(err, archive.ErrMissing) || errors.Is(err, archive.ErrDamaged) {
 			t.Errorf("%s = %v, want ErrMissing", name, err)
 		}

@@ -21,6 +21,9 @@ const (
 	consoleRecord = "console.json"
 )
 
+// recordVersion is the version of their format that is written. Readers refuse a higher one.
+const recordVersion = 1
+
 // ClusterRecord says how a cluster is to be, without secrets.
 type ClusterRecord struct {
 	FormatVersion int           `json:"format_version"`
@@ -45,13 +48,13 @@ const ConsoleRecordKey = consoleRecord
 
 // Sum tells whether two records say the same, whenever they were written.
 func (r ClusterRecord) Sum() string {
-	r.WrittenAt, r.FormatVersion, r.CreatedAt = time.Time{}, FormatVersion, r.CreatedAt.UTC()
+	r.WrittenAt, r.FormatVersion, r.CreatedAt = time.Time{}, recordVersion, r.CreatedAt.UTC()
 	return sumOf(r)
 }
 
 // Sum tells whether two records say the same, whenever they were written.
 func (r ConsoleRecord) Sum() string {
-	r.WrittenAt, r.FormatVersion = time.Time{}, FormatVersion
+	r.WrittenAt, r.FormatVersion = time.Time{}, recordVersion
 	if len(r.Settings) == 0 {
 		r.Settings = nil
 	}
@@ -66,7 +69,7 @@ func sumOf(record any) string {
 
 // WriteCluster writes a cluster's record over the one that is there.
 func (a *Archive) WriteCluster(ctx context.Context, r ClusterRecord) error {
-	r.FormatVersion, r.WrittenAt, r.CreatedAt = FormatVersion, r.WrittenAt.UTC(), r.CreatedAt.UTC()
+	r.FormatVersion, r.WrittenAt, r.CreatedAt = recordVersion, r.WrittenAt.UTC(), r.CreatedAt.UTC()
 	if err := r.check(); err != nil {
 		return err
 	}
@@ -75,7 +78,7 @@ func (a *Archive) WriteCluster(ctx context.Context, r ClusterRecord) error {
 
 // WriteConsole writes the console's record over the one that is there.
 func (a *Archive) WriteConsole(ctx context.Context, r ConsoleRecord) error {
-	r.FormatVersion, r.WrittenAt = FormatVersion, r.WrittenAt.UTC()
+	r.FormatVersion, r.WrittenAt = recordVersion, r.WrittenAt.UTC()
 	return a.writeRecord(ctx, consoleRecord, r)
 }
 
@@ -124,7 +127,7 @@ func (a *Archive) readRecord(ctx context.Context, key string, into any) error {
 		return fmt.Errorf("read %s: %w", key, err)
 	}
 	switch {
-	case version.FormatVersion > FormatVersion:
+	case version.FormatVersion > recordVersion:
 		return fmt.Errorf("read %s: %w: it has format version %d", key, ErrNewer, version.FormatVersion)
 	case version.FormatVersion < 1:
 		return fmt.Errorf("read %s: %w: it has no format version", key, ErrInvalid)

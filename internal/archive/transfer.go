@@ -3,8 +3,6 @@ package archive
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"rekindle/internal/digest"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
 )
@@ -30,70 +29,100 @@ var (
 	ErrWindow = errors.New("the file is compressed with a window of more than 8 MiB")
 )
 
-// CopyPart copies a part as it is stored from this archive into another one (or another snapshot of this one). What arrives is
-// compared with p's length and SHA-256 before the other store sees its end, so that nothing else is ever stored. ErrDamaged when it
-// does not match, ErrMissing when it is not there, ErrExists when the target has a manifest.
-func (a *Archive) CopyPart(ctx context.Context, ref Ref, p Part, to *Archive, target Ref, pr *Progress) error {
+// CopyPart copies a part as it is stored from this archive into an attempt at a snapshot of another one (or of this one), and returns
+// it as it lies there. What arrives is compared with p's length and SHA-256 before the other store sees its end, so that nothing else
+// is ever stored. ErrDamaged when it does not match, ErrMissing when it is not there, ErrExists when the target has a manifest.
+func (a *Archive) CopyPart(ctx context.Context, ref Ref, p Part, to *Archive, target Attempt, pr *Progress) (Part, error) {
 	if pr == nil {
 		pr = new(Progress)
 	}
-	key, err := partKey(target, p)
-	if err == nil {
-		err = to.absent(ctx, target)
+	copied := p
+	copied.Object = target.Part(p.Number)
+	if err := a.copyPart(ctx, ref, p, to, target, copied, pr); err != nil {
+		return Part{}, fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
 	}
+	return copied, nil
+}
+
+func (a *Archive) copyPart(ctx context.Context, ref Ref, p Part, to *Archive, target Attempt, copied Part, pr *Progress) error {
+	key, err := to.free(ctx, target, copied)
 	if err != nil {
-		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
+		return err
 	}
 	r, err := a.OpenStored(ctx, ref, p)
 	if err != nil {
-		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
+		return err
 	}
 	defer r.Close()
-	_, err = to.store.Put(ctx, key, &exact{r: r, hash: sha256.New(), size: p.StoredBytes, want: p.StoredSHA256, seen: pr.stored.Add})
-	if err != nil {
-		return fmt.Errorf("copy part %d of %s to %s: %w", p.Number, ref, target, err)
-	}
-	return nil
+	_, err = to.store.Put(ctx, key, stored(r, p, pr))
+	return err
 }
 
 // PutPlain writes a part as a plain RDB into a store, under a key of the caller's choice, and compares it with p's length and
-// SHA-256 on the way. An object that is there is replaced: the caller looks first. Errors as of CopyPart.
+// hash on the way. An object that is there is replaced: the caller looks first. Errors as of CopyPart.
 func (a *Archive) PutPlain(ctx context.Context, ref Ref, p Part, to store.Store, key string, pr *Progress) error {
 	r, err := a.OpenPart(ctx, ref, p)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	if _, err := to.Put(ctx, key, &exact{r: r, hash: sha256.New(), size: p.Bytes, want: p.SHA256, seen: pr.bytes.Add}); err != nil {
+	whole, err := plain(r, p, pr)
+	if err != nil {
+		return err
+	}
+	if _, err := to.Put(ctx, key, whole); err != nil {
 		return fmt.Errorf("export part %d of %s to %s: %w", p.Number, ref, key, err)
 	}
 	return nil
 }
 
-// VerifyPlain reads an exported part back and compares its length and SHA-256 with p's. ErrDamaged, ErrMissing, or the store's error.
+// VerifyPlain reads an exported part back and compares its length and hash with p's. It is read again before it is called damaged.
+// ErrDamaged, ErrMissing, or the store's error.
 func VerifyPlain(ctx context.Context, st store.Store, key string, p Part, check *Progress) error {
-	r, err := st.Open(ctx, key)
-	if err != nil {
-		return fmt.Errorf("read %s back: %w", key, missing(err))
-	}
-	defer r.Close()
-	e := &exact{r: r, hash: sha256.New(), size: p.Bytes, want: p.SHA256, seen: check.bytes.Add}
-	if _, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, e, make([]byte, 256<<10)); err != nil {
-		return fmt.Errorf("read %s back: %w", key, err)
-	}
-	return nil
+	return judged(check, func(check *Progress) error {
+		r, err := st.Open(ctx, key)
+		if err != nil {
+			return fmt.Errorf("read %s back: %w", key, missing(err))
+		}
+		defer r.Close()
+		whole, err := plain(r, p, check)
+		if err == nil {
+			err = discard(whole)
+		}
+		if err != nil {
+			return fmt.Errorf("read %s back: %w", key, err)
+		}
+		return nil
+	})
 }
 
-// exact reads something whose length and SHA-256 are known beforehand, and gives io.EOF only when both are right.
+// exact reads something whose length and hash are known beforehand, and gives io.EOF only when both are right.
 type exact struct {
-	r    io.Reader
-	hash interface {
-		io.Writer
-		Sum([]byte) []byte
-	}
+	r          io.Reader
+	hash       digest.Hash
 	size, read int64
-	want       string
+	want       digest.Digest
 	seen       func(int64) int64
+}
+
+// stored is the exact reader of a part as it is stored.
+func stored(r io.Reader, p Part, pr *Progress) *exact {
+	return &exact{r: r, hash: digest.NewSHA256(), size: p.StoredBytes, want: digest.Of(digest.SHA256, p.StoredSHA256), seen: pr.stored.Add}
+}
+
+// plain is the exact reader of a part's plain RDB.
+func plain(r io.Reader, p Part, pr *Progress) (*exact, error) {
+	hash, err := p.Digest().New()
+	if err != nil {
+		return nil, fmt.Errorf("%w: part %d: %w", ErrInvalid, p.Number, err)
+	}
+	return &exact{r: r, hash: hash, size: p.Bytes, want: p.Digest(), seen: pr.bytes.Add}, nil
+}
+
+// discard reads to the end, in large pieces.
+func discard(r io.Reader) error {
+	_, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 256<<10))
+	return err
 }
 
 func (e *exact) Read(p []byte) (int, error) {
@@ -109,8 +138,8 @@ func (e *exact) Read(p []byte) (int, error) {
 	case e.read != e.size:
 		return n, fmt.Errorf("%w: %d bytes are stored, %d were written", ErrDamaged, e.read, e.size)
 	}
-	if got := hex.EncodeToString(e.hash.Sum(nil)); got != e.want {
-		return n, fmt.Errorf("%w: its SHA-256 is %s instead of %s", ErrDamaged, got, e.want)
+	if got := e.hash.Digest(); got != e.want {
+		return n, fmt.Errorf("%w: its hash is %s instead of %s", ErrDamaged, got, e.want)
 	}
 	return n, io.EOF
 }
@@ -131,7 +160,7 @@ const headerPeek = 64 << 10
 // node has just sent it is refused: an RDB of a version that is not known, one whose structure is nonsense (also within what is packed
 // or compressed, see rdb.Strict) although its checksum is right, and one in which neither could be judged. Memory is bounded whatever src
 // claims to be; ErrBomb bounds the time. Errors besides WritePart's: ErrRefused, ErrBomb, ErrWindow.
-func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
+func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
 	var found Imported
 	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a read that blocks comes to an end
 	defer release()
@@ -140,7 +169,7 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, at, err)
 	}
 	defer plain.release()
 	head := make([]byte, headerPeek)
@@ -150,7 +179,7 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, at, err)
 	}
 	version, err := rdb.PeekVersion(head[:min(n, 9)])
 	found.Header.Version = version
@@ -158,12 +187,12 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 		err = fmt.Errorf("%w: RDB version %d is not known", ErrRefused, version)
 	}
 	if err != nil {
-		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, at, err)
 	}
 	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // what cannot be read here the scanner judges
 	found.Header.Version = version
 	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
-	part, err := a.writePart(ctx, ref, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
+	part, err := a.writePart(ctx, at, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
 		found.Unknown, found.Unchecked = !sum.StatsKnown, sum.ChecksumDisabled
 		found.Modules = missingModules(sum)
 		switch {
@@ -179,7 +208,7 @@ func (a *Archive) ImportPart(ctx context.Context, ref Ref, number int, src io.Re
 		return nil
 	}})
 	if err != nil {
-		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, ref, err)
+		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, at, err)
 	}
 	return part, found, nil
 }
@@ -231,7 +260,7 @@ func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
 	if err := frame.Decode(first); err == nil && frame.WindowSize > maxWindow {
 		return nil, fmt.Errorf("%w: %d bytes", ErrWindow, frame.WindowSize)
 	}
-	decoder, err := zstd.NewReader(whole, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+	decoder, err := newDecoder(whole)
 	if err != nil {
 		return nil, err
 	}

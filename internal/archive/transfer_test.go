@@ -46,8 +46,7 @@ func FuzzImport(f *testing.F) {
 	}
 	a := archive.New(st)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		ref := archive.Ref{Cluster: "c", Snapshot: "s"}
-		part, found, err := a.ImportPart(t.Context(), ref, 1, io.NopCloser(bytes.NewReader(data)), nil)
+		part, found, err := a.ImportPart(t.Context(), attempt, 1, io.NopCloser(bytes.NewReader(data)), nil)
 		if err != nil {
 			known := false
 			for _, e := range []error{rdb.ErrNotRDB, rdb.ErrTruncated, rdb.ErrChecksum, rdb.ErrCorrupt, archive.ErrRefused, archive.ErrBomb, archive.ErrWindow} {
@@ -70,7 +69,7 @@ func FuzzImport(f *testing.F) {
 		if !rdb.Known(part.RDBVersion) || found.Unknown && found.Unchecked {
 			t.Errorf("accepted version %d, %+v", part.RDBVersion, found)
 		}
-		if err := a.Remove(t.Context(), ref); err != nil {
+		if err := a.Remove(t.Context(), attempt, false); err != nil {
 			t.Error(err)
 		}
 	})
@@ -89,7 +88,7 @@ func TestImportAcceptsWhatEnginesWrite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		part, found, err := a.ImportPart(t.Context(), archive.Ref{Cluster: "c", Snapshot: "s"}, i+1, io.NopCloser(bytes.NewReader(content)), nil)
+		part, found, err := a.ImportPart(t.Context(), attempt, i+1, io.NopCloser(bytes.NewReader(content)), nil)
 		if err != nil || part.Keys <= 0 || found.Header.EngineVersion == "" || found.Unknown || found.Unchecked {
 			t.Errorf("%s: %v, %d keys, %+v", name, err, part.Keys, found)
 		}
@@ -123,12 +122,12 @@ func TestImportOfAWideWindow(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := a.ImportPart(t.Context(), archive.Ref{Cluster: "c", Snapshot: "s"}, 1, io.NopCloser(&file), nil); !errors.Is(err, want) {
+		if _, _, err := a.ImportPart(t.Context(), attempt, 1, io.NopCloser(&file), nil); !errors.Is(err, want) {
 			t.Errorf("a window of %d MiB: %v, want %v", window>>20, err, want)
 		}
 	}
 	gigabytes := append([]byte{0x28, 0xB5, 0x2F, 0xFD, 0x00, 0xA8}, bytes.Repeat([]byte{0xFF}, 100)...)
-	if _, _, err := a.ImportPart(t.Context(), archive.Ref{Cluster: "c", Snapshot: "s"}, 1, io.NopCloser(bytes.NewReader(gigabytes)), nil); !errors.Is(err, archive.ErrWindow) {
+	if _, _, err := a.ImportPart(t.Context(), attempt, 1, io.NopCloser(bytes.NewReader(gigabytes)), nil); !errors.Is(err, archive.ErrWindow) {
 		t.Errorf("a window of 2 GiB: %v", err)
 	}
 }
@@ -198,7 +197,7 @@ func TestHostileImportsTakeNeitherMemoryNorTime(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		began := time.Now()
-		_, _, err := a.ImportPart(t.Context(), ref, 1, io.NopCloser(bytes.NewReader(file)), nil)
+		_, _, err := a.ImportPart(t.Context(), attempt, 1, io.NopCloser(bytes.NewReader(file)), nil)
 		took := time.Since(began)
 		runtime.ReadMemStats(&after)
 		if err == nil {

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/zeebo/xxh3"
+
 	"rekindle/internal/archive"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
@@ -27,19 +29,19 @@ func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
 	data, keys := sampleRDB(t)
 	a, _, folder := setUp(t)
 	var progress archive.Progress
-	part, err := a.WritePart(t.Context(), ref, 1, "0-8191,16000", bytes.NewReader(data), &progress)
+	part, err := a.WritePart(t.Context(), attempt, 1, "0-8191,16000", bytes.NewReader(data), &progress)
 	if err != nil {
 		t.Fatal(err)
 	}
-	object := filepath.Join(folder, "orders", "nightly", "part-0001.rdb.zst")
+	object := filepath.Join(folder, "orders", "nightly", attempt.Part(1))
 	stored, err := os.ReadFile(object)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plainSum, storedSum := sha256.Sum256(data), sha256.Sum256(stored)
+	plainSum, storedSum := xxh3.Hash128(data).Bytes(), sha256.Sum256(stored)
 	want := archive.Part{
-		Number: 1, Object: "part-0001.rdb.zst", Slots: "0-8191,16000", RDBVersion: 10, Bytes: int64(len(data)), StoredBytes: int64(len(stored)),
-		Keys: keys, Expires: part.Expires, Databases: 4, SHA256: hex.EncodeToString(plainSum[:]), StoredSHA256: hex.EncodeToString(storedSum[:]),
+		Number: 1, Object: "part-0001-6c1f0de2b49a8857.rdb.zst", Slots: "0-8191,16000", RDBVersion: 10, Bytes: int64(len(data)), StoredBytes: int64(len(stored)),
+		Keys: keys, Expires: part.Expires, Databases: 4, XXH128: hex.EncodeToString(plainSum[:]), StoredSHA256: hex.EncodeToString(storedSum[:]),
 		CRC64: fmt.Sprintf("%016x", binary.LittleEndian.Uint64(data[len(data)-8:])), UsedMemory: part.UsedMemory, StartedAt: start, CompletedAt: start,
 	}
 	if part != want || part.Expires < 100 || part.UsedMemory < 1<<20 {
@@ -52,6 +54,10 @@ func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
 		t.Errorf("%d bytes take %d", len(data), len(stored))
 	}
 
+	var back archive.Progress
+	if err := a.ReadBack(t.Context(), ref, part, &back); err != nil || back.Stored() != part.StoredBytes {
+		t.Errorf("ReadBack = %v, %d bytes", err, back.Stored())
+	}
 	var verify archive.Progress
 	if err := a.VerifyPart(t.Context(), ref, part, &verify); err != nil {
 		t.Error(err)
@@ -102,7 +108,7 @@ func TestSourceThatTricklesIsStoredWhole(t *testing.T) {
 	t.Parallel()
 	data := smallRDB(t)
 	a, _, _ := setUp(t)
-	part, err := a.WritePart(t.Context(), ref, 1, "", iotest.OneByteReader(bytes.NewReader(data)), nil)
+	part, err := a.WritePart(t.Context(), attempt, 1, "", iotest.OneByteReader(bytes.NewReader(data)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +140,7 @@ func TestPartIsStoredWholeOrNotAtAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, st, _ := setUp(t)
-			if part, err := a.WritePart(t.Context(), ref, 1, "", test.src, nil); !errors.Is(err, test.want) {
+			if part, err := a.WritePart(t.Context(), attempt, 1, "", test.src, nil); !errors.Is(err, test.want) {
 				t.Errorf("WritePart = %+v, %v; want %v", part, err, test.want)
 			}
 			wantEmpty(t, st)
@@ -176,7 +182,7 @@ func TestCancelEndsAWriteWhoseSourceBlocks(t *testing.T) {
 		<-src.blocked
 		cancel(stop)
 	}()
-	if _, err := a.WritePart(ctx, ref, 1, "", src, nil); !errors.Is(err, stop) {
+	if _, err := a.WritePart(ctx, attempt, 1, "", src, nil); !errors.Is(err, stop) {
 		t.Errorf("WritePart = %v, want the cause of the cancellation", err)
 	}
 	wantEmpty(t, st)
@@ -187,7 +193,7 @@ func TestFailingStoreEndsAWriteWhoseSourceBlocks(t *testing.T) {
 	data, _ := sampleRDB(t)
 	_, st, _ := setUp(t)
 	a := archive.New(&spy{Store: st, putErr: fmt.Errorf("put: %w", store.ErrFull)})
-	if _, err := a.WritePart(t.Context(), ref, 1, "", newStuck(data[:len(data)-1]), nil); !errors.Is(err, store.ErrFull) {
+	if _, err := a.WritePart(t.Context(), attempt, 1, "", newStuck(data[:len(data)-1]), nil); !errors.Is(err, store.ErrFull) {
 		t.Errorf("WritePart = %v, want ErrFull", err)
 	}
 	wantEmpty(t, st)
@@ -198,7 +204,7 @@ func TestSourceStaysOpenAfterAGoodWrite(t *testing.T) {
 	data, _ := sampleRDB(t)
 	a, _, _ := setUp(t)
 	src := &closable{Reader: bytes.NewReader(data)}
-	if _, err := a.WritePart(t.Context(), ref, 1, "", src, nil); err != nil || src.closed {
+	if _, err := a.WritePart(t.Context(), attempt, 1, "", src, nil); err != nil || src.closed {
 		t.Errorf("WritePart = %v, closed %v", err, src.closed)
 	}
 }

@@ -3,7 +3,6 @@ package primary
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -106,8 +105,11 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 		return err
 	}
 	defer func() { _ = source.Close() }()
+	sum, err := dump.Digest.New()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrHash, err)
+	}
 	var (
-		sum      = sha256.New()
 		buf      = make([]byte, sendBuffer)
 		kept     = 0 // bytes at the start of buf: read and hashed, not sent
 		read     int64
@@ -116,7 +118,7 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 	)
 	for {
 		n, err := source.Read(buf[kept:])
-		sum.Write(buf[kept : kept+n])
+		_, _ = sum.Write(buf[kept : kept+n])
 		read += int64(n)
 		if read > dump.Length {
 			return fmt.Errorf("%w: more than %d bytes", ErrHash, dump.Length)
@@ -140,8 +142,8 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 			return fmt.Errorf("read the data: %w", err)
 		}
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); read != dump.Length || !strings.EqualFold(got, dump.SHA256) {
-		return fmt.Errorf("%w: %d bytes with SHA-256 %s instead of %d with %s", ErrHash, read, got, dump.Length, dump.SHA256)
+	if got := sum.Digest(); read != dump.Length || got != dump.Digest {
+		return fmt.Errorf("%w: %d bytes with %s instead of %d with %s", ErrHash, read, got, dump.Length, dump.Digest)
 	}
 	// The end, and a question that makes the target answer as soon as it has loaded, instead of at its next full second.
 	if err := l.write(resp.AppendCommand(buf[:kept], "REPLCONF", "GETACK", "*")); err != nil {

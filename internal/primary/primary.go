@@ -15,12 +15,12 @@ package primary
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
+	"rekindle/internal/digest"
 	"rekindle/internal/secret"
 )
 
@@ -52,11 +52,11 @@ type Target struct {
 
 // Dump is the RDB to feed it with.
 type Dump struct {
-	Length  int64  // bytes of the plain RDB
-	SHA256  string // of the plain RDB, hexadecimal
-	Version int    // of the RDB format
-	Keys    int64  // in all databases; -1: unknown, not compared
-	Expires int64  // keys with an expiry among them; -1: unknown
+	Length  int64         // bytes of the plain RDB
+	Digest  digest.Digest // of the plain RDB
+	Version int           // of the RDB format
+	Keys    int64         // in all databases; -1: unknown, not compared
+	Expires int64         // keys with an expiry among them; -1: unknown
 	// Open starts to read it. The reader has to come to an end when ctx does.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
@@ -117,8 +117,8 @@ func Feed(ctx context.Context, target Target, dump Dump, options Options) (Resul
 
 // check refuses a dump that cannot be one.
 func (d Dump) check() error {
-	if _, err := hex.DecodeString(d.SHA256); err != nil || len(d.SHA256) != 64 || d.Length < 10 || d.Open == nil {
-		return fmt.Errorf("%w: %d bytes, SHA-256 %.70q", ErrHash, d.Length, d.SHA256)
+	if err := d.Digest.Check(); err != nil || d.Length < 10 || d.Open == nil {
+		return fmt.Errorf("%w: %d bytes, hash %.80q", ErrHash, d.Length, d.Digest)
 	}
 	return nil
 }

@@ -3,8 +3,6 @@ package primary_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"rekindle/internal/digest"
 	"rekindle/internal/primary"
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
@@ -48,9 +47,10 @@ func dumpOf(t *testing.T, data []byte) primary.Dump {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hash := sha256.Sum256(data)
+	hash := digest.New()
+	_, _ = hash.Write(data)
 	return primary.Dump{
-		Length: int64(len(data)), SHA256: hex.EncodeToString(hash[:]), Version: sum.Version, Keys: sum.Keys, Expires: sum.Expires,
+		Length: int64(len(data)), Digest: hash.Digest(), Version: sum.Version, Keys: sum.Keys, Expires: sum.Expires,
 		Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil },
 	}
 }
@@ -165,7 +165,7 @@ func TestFeedRefusesBeforeAnythingIsChanged(t *testing.T) {
 	good := dumpOf(t, saved(t, source))
 	newer, unhashed := good, good
 	newer.Version = 999
-	unhashed.SHA256 = "?"
+	unhashed.Digest = "?"
 	for name, test := range map[string]struct {
 		args []string
 		dump primary.Dump
@@ -382,7 +382,7 @@ func hugeString() []byte {
 func hugeDump(block <-chan struct{}) (primary.Dump, *endless) {
 	r := &endless{start: bytes.NewReader(hugeString()), middle: make(chan struct{}), block: block}
 	return primary.Dump{
-		Length: 1<<30 + 1<<20, SHA256: strings.Repeat("0", 64), Version: 10, Keys: 1, Expires: 0,
+		Length: 1<<30 + 1<<20, Digest: digest.Of(digest.XXH128, strings.Repeat("0", 32)), Version: 10, Keys: 1, Expires: 0,
 		Open: func(ctx context.Context) (io.ReadCloser, error) {
 			return io.NopCloser(readerFunc(func(p []byte) (int, error) {
 				if ctx.Err() != nil {

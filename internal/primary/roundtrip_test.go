@@ -17,7 +17,10 @@ import (
 	"rekindle/internal/testkit"
 )
 
-var ref = archive.Ref{Cluster: "orders", Snapshot: "nightly"}
+var (
+	ref     = archive.Ref{Cluster: "orders", Snapshot: "nightly"}
+	attempt = archive.NewAttempt(ref)
+)
 
 // backedUp takes a snapshot of a server as the console does: by replication, into a store in folder.
 func backedUp(t *testing.T, source *testkit.Server, folder string) (*archive.Archive, archive.Part) {
@@ -33,7 +36,7 @@ func backedUp(t *testing.T, source *testkit.Server, folder string) (*archive.Arc
 		t.Fatal(err)
 	}
 	defer func() { _ = stream.Close() }()
-	part, err := a.WritePart(t.Context(), ref, 1, "", stream, nil)
+	part, err := a.WritePart(t.Context(), attempt, 1, "", stream, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +44,8 @@ func backedUp(t *testing.T, source *testkit.Server, folder string) (*archive.Arc
 		t.Fatal(err)
 	}
 	origin := stream.Origin()
-	err = a.Commit(t.Context(), archive.Manifest{
-		Snapshot: ref.Snapshot, Cluster: ref.Cluster, Source: archive.Manual, Engine: origin.Engine, EngineVersion: origin.Version,
+	_, err = a.Commit(t.Context(), archive.Manifest{
+		Snapshot: ref.Snapshot, Cluster: ref.Cluster, Attempt: attempt.ID, Source: archive.Manual, Engine: origin.Engine, EngineVersion: origin.Version,
 		RDBVersion: part.RDBVersion, CreatedAt: time.Now(), CompletedAt: time.Now(), Parts: []archive.Part{part},
 	})
 	if err != nil {
@@ -53,7 +56,7 @@ func backedUp(t *testing.T, source *testkit.Server, folder string) (*archive.Arc
 
 func dumpOfPart(a *archive.Archive, part archive.Part) primary.Dump {
 	return primary.Dump{
-		Length: part.Bytes, SHA256: part.SHA256, Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+		Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
 		Open: func(ctx context.Context) (io.ReadCloser, error) { return a.OpenPart(ctx, ref, part) },
 	}
 }

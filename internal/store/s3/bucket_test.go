@@ -204,8 +204,9 @@ func TestSnapshotGoesToS3AndBack(t *testing.T) {
 	s := openChecked(t, shared(t), configOf(shared(t)))
 	a := archive.New(s)
 	ref := archive.Ref{Cluster: "orders", Snapshot: "nightly"}
+	attempt := archive.NewAttempt(ref)
 	for number, plain := range [][]byte{dump(100, 5000), dump(1<<20, 20<<20, 7)} {
-		part, err := a.WritePart(t.Context(), ref, number+1, "", bytes.NewReader(plain), nil)
+		part, err := a.WritePart(t.Context(), attempt, number+1, "", bytes.NewReader(plain), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +223,7 @@ func TestSnapshotGoesToS3AndBack(t *testing.T) {
 			t.Errorf("part %d: %d bytes came back of %d, %v", number+1, len(got), len(plain), err)
 		}
 	}
-	if err := a.Remove(t.Context(), ref); err != nil {
+	if err := a.Remove(t.Context(), attempt, false); err != nil {
 		t.Fatal(err)
 	}
 	for object, err := range s.List(t.Context(), "") {
@@ -236,7 +237,7 @@ func TestSnapshotFailsCleanlyWhenTheStoreStalls(t *testing.T) {
 	s, proxy, c := faulty(t, shared(t), short)
 	proxy.Add(testkit.Fault{On: "UploadPart", Do: testkit.Stall})
 	began := time.Now()
-	_, err := archive.New(s).WritePart(t.Context(), archive.Ref{Cluster: "orders", Snapshot: "nightly"}, 1, "", bytes.NewReader(dump(30<<20)), nil)
+	_, err := archive.New(s).WritePart(t.Context(), archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "nightly"}), 1, "", bytes.NewReader(dump(30<<20)), nil)
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("WritePart = %v", err)
 	}
