@@ -356,7 +356,11 @@ func TestMovesRefuseWhatCannotWork(t *testing.T) {
 func TestExportOfSeveralShardsIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	first, second := fakeRDB("REDIS0010", oneKey...), fakeRDB("REDIS0010", bytes.Repeat(append(oneKey[2:len(oneKey):len(oneKey)], 0x00, 0x01, 'l', 0x01, 'w'), 500)...)
+	many := slices.Clone(oneKey)
+	for i := range 1000 {
+		many = append(many, fmt.Sprintf("\x00\x04l%03d\x01w", i)...)
+	}
+	first, second := fakeRDB("REDIS0010", oneKey...), fakeRDB("REDIS0010", many...)
 	if err := c.upload("elsewhere", "two", first, second); err != nil {
 		t.Fatal(err)
 	}
