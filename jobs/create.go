@@ -36,7 +36,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	if run.Kind == models.RunRestore {
-		if _, err := m.DB.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
+		if cluster, err = m.DB.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
 			return err
 		}
 	}
@@ -55,10 +55,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		if err != nil {
 			return err
 		}
-		message = fmt.Sprintf("The cluster %s was restored from %s: %s.", cluster.Name, run.SnapshotName, count(result.Keys, "key"))
-		if result.Expired > 0 {
-			message = fmt.Sprintf("%s %s had expired since the snapshot.", message, count(result.Expired, "more key"))
-		}
+		message = restored(cluster, run, result)
 	}
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
@@ -79,6 +76,23 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, message)
+}
+
+// restored is the event about a cluster that was filled.
+func restored(cluster models.Cluster, run models.Run, result primary.Result) string {
+	how := "restored"
+	if cluster.UnsavedFrom != "" {
+		how = "filled again"
+	}
+	message := fmt.Sprintf("The cluster %s was %s from %s: %s.", cluster.Name, how, run.SnapshotName, count(result.Keys, "key"))
+	if result.Expired > 0 {
+		message = fmt.Sprintf("%s %s had expired since the snapshot.", message, count(result.Expired, "more key"))
+	}
+	if limit := cluster.MaxMemory(); result.Memory > limit {
+		message = fmt.Sprintf("%s Its data takes %s bytes of memory, and %s has %s: until there is more, the engine evicts keys or refuses writes, as its maxmemory-policy says.",
+			message, digits(result.Memory), cluster.NodeType, digits(limit))
+	}
+	return message
 }
 
 // fill feeds a snapshot to an empty node and makes it a primary.
@@ -105,7 +119,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 	})
 	result, err := primary.Feed(ctx,
 		primary.Target{Addr: node.Address(), Password: cluster.Password},
-		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.archive.OpenPart(ctx, ref, part) }},
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
@@ -126,6 +140,12 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		return models.Progress{BytesDone: part.Bytes, BytesTotal: part.Bytes, KeysDone: result.Keys, KeysTotal: part.Keys}
 	})
 	return result, nil
+}
+
+// fitted tells whether the data of a snapshot was in a node like those of the cluster.
+func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
+	nodeType, known := models.FindNodeType(cluster.NodeType)
+	return known && snapshot.FittedInto(nodeType)
 }
 
 // join starts a replica and waits until it is in step with its primary. It returns the node with the port that it has got.
@@ -154,11 +174,12 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 	}
 }
 
-// startNew starts a node for the first time. A port that somebody took since it was picked is exchanged for another, unless it was asked for.
+// startNew starts a node for the first time. A port that somebody took since it was picked is exchanged for another, unless it was asked for, or
+// people know it since the cluster was available.
 func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
 	for {
 		err := m.start(ctx, cluster, node)
-		if !errors.Is(err, launch.ErrPortTaken) {
+		if !errors.Is(err, launch.ErrPortTaken) || filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
 		moved, could, failure := m.DB.RepickPort(ctx, cluster, node)
@@ -174,6 +195,7 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
+		Held: node.Role == models.RolePrimary && filling(cluster),
 	}
 	var err error
 	if want.Config, err = m.DB.NodeParameters(ctx, cluster); err != nil {
@@ -209,6 +231,12 @@ func (m *Manager) lastWords(cluster models.Cluster, node models.Node) string {
 		return ""
 	}
 	return " " + words
+}
+
+// filling tells whether a cluster is being created with data: until that is there, its primary takes no writes, for whoever knows the port
+// from before would write in between.
+func filling(cluster models.Cluster) bool {
+	return cluster.Status == models.ClusterCreating && cluster.RestoredFrom != ""
 }
 
 // savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the

@@ -81,14 +81,19 @@ func storeSentence(err error) string {
 
 // count is a number of things, as people write it: "1 key", "699,071 keys".
 func count(n int64, thing string) string {
-	digits := strconv.FormatInt(n, 10)
-	for i := len(digits) - 3; i > 0 && digits[i-1] != '-'; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
 	if n != 1 {
 		thing += "s"
 	}
-	return digits + " " + thing
+	return digits(n) + " " + thing
+}
+
+// digits is a number as people write it: "699,071".
+func digits(n int64) string {
+	text := strconv.FormatInt(n, 10)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 const unexpected = "Something unexpected went wrong. The log says more."

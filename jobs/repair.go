@@ -4,8 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
+	"rekindle/internal/launch"
 	"rekindle/models"
 )
 
@@ -23,11 +24,15 @@ func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []vi
 	if primary < 0 {
 		return because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
+	m.fence(ctx, cluster, views, primary)
 	var how comeback
 	if !views[primary].running {
 		var err error
 		if primary, how, err = m.replacePrimary(ctx, cluster, views, primary); err != nil {
 			return err
+		}
+		if views[primary].trouble != "" || how.empty && m.refill(ctx, cluster, &views[primary]) {
+			return nil
 		}
 	}
 	var failures []error
@@ -66,12 +71,26 @@ type comeback struct {
 // replacePrimary decides who is primary when the primary's process is gone, writes it down, and returns its index.
 func (m *Manager) replacePrimary(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
 	chosen, how, err := m.successor(ctx, cluster, views, primary)
-	if err != nil || chosen == primary {
+	if err != nil {
 		return primary, how, err
 	}
-	// The catalog first: whoever carries on from here sees what was decided.
-	if err := m.DB.Promote(ctx, cluster.ID, views[chosen].node); err != nil {
+	if chosen < 0 {
+		return m.fromDisk(ctx, cluster, views, primary)
+	}
+	if err := m.appoint(ctx, cluster, views, chosen); err != nil {
 		return primary, how, err
+	}
+	m.event(ctx, how.severity, cluster.Name, how.text)
+	return chosen, how, nil
+}
+
+// appoint makes a node the primary in the catalog, before it is: whoever carries on from here sees what was decided.
+func (m *Manager) appoint(ctx context.Context, cluster models.Cluster, views []view, chosen int) error {
+	if views[chosen].node.Role == models.RolePrimary {
+		return nil
+	}
+	if err := m.DB.Promote(ctx, cluster.ID, views[chosen].node); err != nil {
+		return err
 	}
 	for i := range views {
 		views[i].node.Role = models.RoleReplica
@@ -80,10 +99,7 @@ func (m *Manager) replacePrimary(ctx context.Context, cluster models.Cluster, vi
 	for i := range cluster.Nodes {
 		cluster.Nodes[i].Role = views[i].node.Role
 	}
-	if views[chosen].running {
-		m.event(ctx, how.severity, cluster.Name, how.text)
-	}
-	return chosen, how, nil
+	return nil
 }
 
 // cameBack says that a primary was started again, after it was: before, it would not be true.
@@ -100,6 +116,9 @@ func (m *Manager) cameBack(ctx context.Context, cluster models.Cluster, primary 
 // bringBack starts a node that has ended. What is in the way is said once, and kept with the view.
 func (m *Manager) bringBack(ctx context.Context, cluster models.Cluster, v *view) error {
 	err := m.start(ctx, cluster, v.node)
+	if errors.Is(err, launch.ErrData) && v.node.Role == models.RoleReplica { // its primary has the data
+		err = m.startWithout(ctx, cluster, v.node, err)
+	}
 	if err == nil {
 		v.started = true
 		return nil
@@ -107,11 +126,32 @@ func (m *Manager) bringBack(ctx context.Context, cluster models.Cluster, v *view
 	if ctx.Err() != nil {
 		return err
 	}
-	v.trouble = sentence(err)
-	if m.seen.complain(v.node.Name, v.trouble) {
-		m.Logger.Error("start node again", "cluster", cluster.Name, "node", v.node.Name, "error", err)
-		m.event(ctx, models.SeverityError, cluster.Name, v.trouble)
+	m.complain(ctx, cluster, v, sentence(err), err)
+	return nil
+}
+
+// complain keeps what is in the way of a node with its view, and says it once.
+func (m *Manager) complain(ctx context.Context, cluster models.Cluster, v *view, trouble string, cause error) {
+	v.trouble = trouble
+	if m.seen.complain(v.node.Name, trouble) {
+		m.Logger.Error("repair node", "cluster", cluster.Name, "node", v.node.Name, "trouble", trouble, "error", cause)
+		m.event(ctx, models.SeverityError, cluster.Name, trouble)
 	}
+}
+
+// startWithout starts a replica that could not load its RDB without that. The file stays, under another name.
+func (m *Manager) startWithout(ctx context.Context, cluster models.Cluster, node models.Node, cause error) error {
+	why := m.lastWords(cluster, node)
+	name, err := m.Nodes.SetAside(ctx, cluster.Name, node.Name)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if err := m.start(ctx, cluster, node); err != nil {
+		return err
+	}
+	m.Logger.Warn("a replica was started without its dump.rdb", "cluster", cluster.Name, "node", node.Name, "error", cause)
+	m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The replica %s could not load its dump.rdb.%s The file is %s in the node's folder now, and %s gets the data from its primary.",
+		node.Name, why, name, node.Name))
 	return nil
 }
 
@@ -147,11 +187,31 @@ func (m *Manager) repairPrimary(ctx context.Context, cluster models.Cluster, v *
 		if err := tell(ctx, cluster, v.node, "REPLICAOF", "NO", "ONE"); err != nil {
 			return err
 		}
+		m.wasLedAstray(ctx, cluster, *v)
+		if s, err := m.probe(ctx, cluster, v.node); err == nil && !s.replica { // it has a history of its own now
+			m.seen.owns(v.node.Name, s.history)
+		}
 		return m.configure(ctx, cluster, v.node)
 	case v.answers && v.state.maxMemory != cluster.MaxMemory():
 		return m.configure(ctx, cluster, v.node) // a change of the node type that did not get through
 	}
 	return nil
+}
+
+// wasLedAstray says that somebody had made the primary a replica of a node that is none of the cluster's, which is undone. Unless it is certain
+// that its data is still its own, it counts as lost.
+func (m *Manager) wasLedAstray(ctx context.Context, cluster models.Cluster, v view) {
+	if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.primary }) {
+		return // a promotion that a console which was killed did not get through
+	}
+	if own := m.seen.own(v.node.Name); own != "" && own == v.state.history && !v.state.loading {
+		m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's. "+
+			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.primary))
+		return
+	}
+	if err := m.DB.Replaced(context.WithoutCancel(ctx), cluster.ID, v.node.Name, v.state.primary, v.state.history); err != nil {
+		m.Logger.Error("write down that the cluster's data was replaced", "cluster", cluster.Name, "error", err)
+	}
 }
 
 func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, primary models.Node, v *view) error {
@@ -166,6 +226,7 @@ func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, pri
 		if err := tell(ctx, cluster, v.node, "REPLICAOF", primary.Host, fmt.Sprint(primary.Port)); err != nil {
 			return err
 		}
+		m.isReplicaAgain(ctx, cluster, primary, *v)
 		return m.configure(ctx, cluster, v.node)
 	case v.answers && v.state.maxMemory != cluster.MaxMemory():
 		return m.configure(ctx, cluster, v.node)
@@ -173,8 +234,18 @@ func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, pri
 	return nil
 }
 
-// successor chooses who is primary when the primary's process is gone, and says how in a sentence: the live replica that is furthest; when
-// none lives, the node with the latest RDB; the primary itself when there is nothing anywhere.
+// isReplicaAgain says that a replica had been something else, which is undone.
+func (m *Manager) isReplicaAgain(ctx context.Context, cluster models.Cluster, primary models.Node, v view) {
+	was := "a replica of " + v.state.primary
+	if !v.state.replica {
+		was = "a primary of its own, and what was written to it alone is gone"
+	} else if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.primary }) {
+		return // it follows a primary of before
+	}
+	m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was))
+}
+
+// successor chooses the live replica that is furthest for when the primary's process is gone, and says how in a sentence; -1 when none lives.
 func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
 	old := views[primary].node
 	warning := func(format string, args ...any) comeback {
@@ -187,8 +258,7 @@ func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views [
 		case i == primary || !v.running:
 		case !v.answers || v.state.loading:
 			silent = v.node.Name
-		case v.state.syncing || (v.state.replica && v.state.offset <= 1):
-			// It has no complete copy.
+		case !complete(v):
 		case best < 0 || v.state.offset > views[best].state.offset || !v.state.replica:
 			best = i
 			if !v.state.replica { // promoted already, before a console that was killed could say so
@@ -199,59 +269,10 @@ func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views [
 	if best >= 0 {
 		return best, warning("The primary %s had stopped. The replica %s was promoted; %s joins it as a replica.", old.Name, views[best].node.Name, old.Name), nil
 	}
-	if silent != "" && m.seen.note(silent+"/successor", false) < 10*silentProbes {
+	now := m.Clock.Now()
+	if silent != "" && m.seen.note(silent+"/successor", false, now).probes < 10*silentProbes {
 		return 0, comeback{}, because(nil, "The primary %s has stopped, and the replica %s does not answer yet.", old.Name, silent)
 	}
-	m.seen.note(silent+"/successor", true)
-	return m.fromDisk(ctx, cluster, views, primary)
-}
-
-// fromDisk chooses among the RDB files that the nodes have left.
-func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
-	type candidate struct {
-		at     time.Time
-		id     string
-		offset int64
-	}
-	var best candidate
-	chosen := -1
-	order := append([]int{primary}, indexesWithout(len(views), primary)...) // the primary wins a draw
-	for _, i := range order {
-		if views[i].running {
-			continue
-		}
-		saved, err := m.Nodes.Saved(ctx, cluster.Name, views[i].node.Name)
-		if err != nil {
-			return 0, comeback{}, fmt.Errorf("look for the RDB of %s: %w", views[i].node.Name, err)
-		}
-		c := candidate{saved.At, saved.ReplicationID, saved.Offset}
-		newer := c.at.After(best.at)
-		if c.id != "" && c.id == best.id {
-			newer = c.offset > best.offset // of one history the offset knows better than the clock
-		}
-		if saved.Exists && (chosen < 0 || newer) {
-			best, chosen = c, i
-		}
-	}
-	if chosen < 0 {
-		return primary, comeback{empty: true}, nil
-	}
-	old := views[primary].node
-	how := comeback{severity: models.SeverityWarning, text: fmt.Sprintf("The primary %s had stopped and no replica was alive. The cluster comes back from the RDB that %s saved at %s UTC.",
-		old.Name, views[chosen].node.Name, best.at.UTC().Format("2006-01-02 15:04:05"))}
-	if old.Halted {
-		how = comeback{severity: models.SeverityInfo, text: fmt.Sprintf("The cluster %s, which was stopped with the console, was started again with what %s saved at %s UTC.",
-			cluster.Name, views[chosen].node.Name, best.at.UTC().Format("2006-01-02 15:04:05"))}
-	}
-	return chosen, how, nil
-}
-
-func indexesWithout(n, without int) []int {
-	var indexes []int
-	for i := range n {
-		if i != without {
-			indexes = append(indexes, i)
-		}
-	}
-	return indexes
+	m.seen.note(silent+"/successor", true, now)
+	return -1, comeback{}, nil
 }

@@ -9,15 +9,17 @@ import (
 
 // A shard whose nodes all end at once comes back from an RDB on a disk. Its replicas write those by their save points, but only after so many
 // changes, and not at all when the data came by replication: from a snapshot, from a new primary. So the supervisor sees to it that one node
-// has saved what the shard holds since it has its present history.
+// has saved what the shard holds since it has its present history. That takes a while: a cluster that was restored and all of whose nodes die
+// before is filled again.
 
 // saveAgainAfter is the pause after an attempt to save that led to nothing, such as when the disk is full.
 const saveAgainAfter = 10 * time.Second
 
 // keepSaved has a replica save, when no node has an RDB of the present history yet. The primary saves only when no replica runs: then the
-// application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points.
+// application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points, once it
+// has saved what it was filled with.
 func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views []view) {
-	if cluster.Cached() || len(views) < 2 {
+	if cluster.Cached() || len(views) < 2 && cluster.UnsavedFrom == "" {
 		return
 	}
 	var primary, chosen *view
@@ -42,7 +44,9 @@ func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views [
 	history := primary.state.history
 	for i := range views {
 		v := &views[i]
-		if saved, err := m.Nodes.Saved(ctx, cluster.Name, v.node.Name); err == nil && saved.Exists && saved.ReplicationID == history {
+		saved, err := m.Nodes.Saved(ctx, cluster.Name, v.node.Name)
+		if err == nil && saved.Exists && (saved.ReplicationID == history || len(views) == 1) {
+			m.hasSaved(ctx, cluster)
 			return
 		}
 		s := v.state
@@ -53,7 +57,7 @@ func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views [
 	if chosen == nil && !replicas {
 		chosen = primary
 	}
-	if chosen == nil || !m.seen.maySave(cluster.Name+" "+history) {
+	if chosen == nil || !m.seen.may(cluster.Name+" save "+history, saveAgainAfter) {
 		return
 	}
 	if err := tell(ctx, cluster, chosen.node, "BGSAVE"); err != nil && ctx.Err() == nil {
@@ -61,19 +65,30 @@ func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views [
 	}
 }
 
-// maySave tells whether the last attempt is long enough ago.
-func (m *memory) maySave(what string) bool {
+// hasSaved writes down that a cluster that was filled has its data on a disk.
+func (m *Manager) hasSaved(ctx context.Context, cluster models.Cluster) {
+	if cluster.UnsavedFrom == "" {
+		return
+	}
+	if err := m.DB.ClusterSaved(ctx, cluster.ID); err != nil && ctx.Err() == nil {
+		m.Logger.Error("write down that the data is saved", "cluster", cluster.Name, "error", err)
+	}
+}
+
+// may tells whether the last attempt at something is long enough ago, and counts this one.
+func (m *memory) may(what string, pause time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if last, tried := m.saves[what]; tried && time.Since(last) < saveAgainAfter {
-		return false
-	}
-	for other, at := range m.saves {
-		if time.Since(at) >= saveAgainAfter {
-			delete(m.saves, other)
+	now := time.Now()
+	for other, next := range m.next {
+		if now.After(next) {
+			delete(m.next, other)
 		}
 	}
-	m.saves[what] = time.Now()
+	if _, soon := m.next[what]; soon {
+		return false
+	}
+	m.next[what] = now.Add(pause)
 	return true
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"rekindle/internal/launch"
@@ -21,8 +22,9 @@ type state struct {
 	syncing    bool // receiving its first copy of the data
 	saving     bool // writing an RDB, to its disk or to a replica
 	linkUp     bool
-	primary    string // host:port of the primary that a replica follows
-	history    string // the id of the replication stream that it follows or writes
+	heard      time.Duration // since a replica last heard from its primary; very long when the link is down
+	primary    string        // host:port of the primary that a replica follows
+	history    string        // the id of the replication stream that it follows or writes
 	offset     int64
 	usedMemory int64
 	maxMemory  int64
@@ -55,6 +57,9 @@ func (m *Manager) probe(ctx context.Context, cluster models.Cluster, node models
 	if s.replica {
 		s.primary = info["master_host"] + ":" + info["master_port"]
 		s.offset = info.Int("slave_repl_offset")
+		if s.heard = time.Duration(info.Int("master_last_io_seconds_ago")) * time.Second; !s.linkUp {
+			s.heard = math.MaxInt64
+		}
 	}
 	return s, nil
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"rekindle/internal/resp"
 	"rekindle/models"
 )
 
@@ -23,25 +24,60 @@ const seenEvery = 20 * time.Second
 // memory is what the supervisor remembers of nodes, by their names.
 type memory struct {
 	mu      sync.Mutex
-	silent  map[string]int    // probes in a row without an answer
-	trouble map[string]string // why it could not be started, as was said
-	saves   map[string]time.Time
+	silent  map[string]silence
+	trouble map[string]string    // why it could not be started, as was said
+	next    map[string]time.Time // when something may be tried again
+	owned   map[string]string    // the history of a primary when it was last seen as one
+}
+
+// silence is a row of probes without an answer.
+type silence struct {
+	probes      int
+	since, last time.Time
 }
 
 func newMemory() *memory {
-	return &memory{silent: make(map[string]int), trouble: make(map[string]string), saves: make(map[string]time.Time)}
+	return &memory{silent: make(map[string]silence), trouble: make(map[string]string), next: make(map[string]time.Time), owned: make(map[string]string)}
 }
 
-// note counts a probe, and returns how many there were in a row without an answer.
-func (m *memory) note(node string, answered bool) int {
+// longestPause between two probes counts as silence: in a longer one the console itself was not there to listen.
+const longestPause = 30 * time.Second
+
+// note counts a probe, and returns the row without an answer that it belongs to.
+func (m *memory) note(node string, answered bool, now time.Time) silence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if answered {
 		delete(m.silent, node)
-		return 0
+		return silence{}
 	}
-	m.silent[node]++
+	s := m.silent[node]
+	if pause := now.Sub(s.last); s.probes == 0 || pause > longestPause || pause < 0 {
+		s.since = now
+	}
+	s.probes, s.last = s.probes+1, now
+	m.silent[node] = s
+	return s
+}
+
+// silence returns the row of probes without an answer that a node is in.
+func (m *memory) silence(node string) silence {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return m.silent[node]
+}
+
+// own returns the history of a primary when it was last seen as one; "" when this console has not seen it.
+func (m *memory) own(node string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.owned[node]
+}
+
+func (m *memory) owns(node, history string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.owned[node] = history
 }
 
 // complain tells whether this trouble has not been spoken of yet. None, "", ends it.
@@ -103,6 +139,7 @@ type view struct {
 	answers bool
 	refuses bool // it answers, but does not know the console's password
 	state   state
+	lives   bool   // it said something, if only an error
 	started bool   // by the repair
 	trouble string // why the repair could not start it
 }
@@ -114,7 +151,7 @@ func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) 
 	if ctx.Err() != nil {
 		return nil
 	}
-	if needsRepair(cluster, views) {
+	if _, hangs := m.hangs(ctx, cluster, views); hangs || needsRepair(cluster, views) {
 		taken, err := m.DB.TryLock(ctx, cluster.Name, m.Owner)
 		if err != nil || !taken {
 			return err
@@ -180,6 +217,8 @@ func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.
 		if v.state, err = m.probe(ctx, cluster, node); err == nil {
 			v.answers = true
 		}
+		_, refused := errors.AsType[resp.Error](err)
+		v.lives = v.answers || refused
 		v.refuses = passwordRefused(err)
 	}
 	return v
@@ -198,7 +237,10 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 	reachable, reason := true, ""
 	for _, v := range views {
 		n := v.node
-		silent := m.seen.note(n.Name, v.answers)
+		silent := m.seen.note(n.Name, v.answers, m.Clock.Now())
+		if n.Role == models.RolePrimary && v.answers && !v.state.replica {
+			m.seen.owns(n.Name, v.state.history)
+		}
 		switch {
 		case v.started:
 			n.State = "starting"
@@ -219,13 +261,13 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 		}
 		if n.Role != models.RoleReplica && v.trouble != "" {
 			reachable, reason = false, v.trouble
-		} else if n.Role != models.RoleReplica && silent >= silentProbes {
+		} else if n.Role != models.RoleReplica && silent.probes >= silentProbes {
 			reachable, reason = false, fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
 			if v.refuses {
 				reason = fmt.Sprintf("The %s %s answers, but does not accept the console's password: somebody has changed it. %s", n.Role, n.Name, setPasswordBack)
 			}
 		}
-		if v.running {
+		if v.running && v.trouble == "" {
 			m.seen.complain(n.Name, "")
 		}
 		if n.SameAs(v.node, seenEvery) {

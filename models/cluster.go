@@ -182,6 +182,9 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 		clusters = clusters[:0]
 		for i, name := range names {
 			cluster := tx.newCluster(spec, name, ports[i*each:(i+1)*each])
+			if cluster.Databases, err = tx.databases(ctx, cluster); err != nil {
+				return err
+			}
 			if err := tx.with(ctx).Create(&cluster).Error; err != nil {
 				return fmt.Errorf("write cluster %s: %w", name, err)
 			}

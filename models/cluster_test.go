@@ -326,7 +326,7 @@ func TestRestoreIsRefusedWhenItCouldOnlyFailLater(t *testing.T) {
 		field string
 		code  Code
 	}{
-		{"too large", map[string]any{"used_memory": 512<<20 + 1}, nil, "node_type", CodeCombination},
+		{"too large", map[string]any{"used_memory": 512<<20 + 1, "node_type": "cache.t4g.small"}, nil, "node_type", CodeCombination},
 		{"too new", map[string]any{"rdb_version": 11}, nil, "engine", CodeCombination},
 		{"being made", map[string]any{"status": SnapshotCreating}, nil, "snapshot", CodeSnapshotState},
 		{"failed", map[string]any{"status": SnapshotFailed}, nil, "snapshot", CodeSnapshotState},
@@ -334,7 +334,7 @@ func TestRestoreIsRefusedWhenItCouldOnlyFailLater(t *testing.T) {
 		{"several shards", map[string]any{"shards": 2}, nil, "snapshot", CodeCombination},
 	}
 	for _, test := range tests {
-		check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(map[string]any{"used_memory": 512 << 20, "rdb_version": 10, "status": SnapshotAvailable, "shards": 1}).Error)
+		check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(map[string]any{"node_type": "cache.t4g.micro", "used_memory": 512 << 20, "rdb_version": 10, "status": SnapshotAvailable, "shards": 1}).Error)
 		check(t, db.with(t.Context()).Model(&Snapshot{ID: snapshot.ID}).Updates(test.row).Error)
 		before := content(t, db)
 		c := spec("copy")
@@ -422,7 +422,7 @@ func TestModifyClusterRefusesAndWritesNothing(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	c := spec("orders")
-	c.Retention = 1
+	c.Retention, c.NodeType = 1, "cache.t4g.small"
 	cluster := launched(t, db, c)
 	node := cluster.Nodes[0]
 	node.UsedMemory = 1 << 30

@@ -144,9 +144,9 @@ func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
 		faults.add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
 			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
 	}
-	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory {
-		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
-			sizeText(snapshot.UsedMemory), nodeType.Name, sizeText(nodeType.Memory)))
+	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
+		needs, has := sizeTexts(snapshot.UsedMemory, nodeType.Memory)
+		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))
 	}
 	if !db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
 		faults.add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
@@ -155,10 +155,27 @@ func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
 	return faults
 }
 
-// sizeText writes a size as the pages do: by 1000, with one digit from a gigabyte on.
-func sizeText(n int64) string {
-	if n < 1e9 {
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+// FittedInto tells whether the data of a snapshot was in a node that had no more memory than this type. It fits again, though what INFO says
+// of a full node's memory is somewhat more than its limit: buffers and the like are not counted against that.
+func (s Snapshot) FittedInto(t NodeType) bool {
+	source, known := FindNodeType(s.NodeType)
+	return known && s.ServedBy != "" && source.Memory <= t.Memory
+}
+
+// sizeTexts writes two sizes that differ so that one sees it.
+func sizeTexts(a, b int64) (string, string) {
+	for digits := range 4 {
+		if x, y := sizeTextOf(a, digits), sizeTextOf(b, digits); x != y {
+			return x, y
+		}
 	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+	return fmt.Sprintf("%d bytes", a), fmt.Sprintf("%d bytes", b)
+}
+
+// sizeTextOf writes a size as the pages do, by 1000 and with one digit from a gigabyte on, and with so many more digits.
+func sizeTextOf(n int64, more int) string {
+	if n < 1e9 {
+		return fmt.Sprintf("%.*f MB", more, float64(n)/1e6)
+	}
+	return fmt.Sprintf("%.*f GB", more+1, float64(n)/1e9)
 }

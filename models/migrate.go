@@ -134,6 +134,11 @@ var migrations = []*gormigrate.Migration{
 	)},
 	// 0004-api was changed after it had been used: catalogs from before went without the column.
 	{ID: "0006-zone", Migrate: addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
+	{ID: "0009-nodes", Migrate: execute(
+		`ALTER TABLE clusters ADD COLUMN unsaved_from text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN loss_cause text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN databases integer NOT NULL DEFAULT 0`,
+	)},
 	{ID: "0010-files", Migrate: execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
 	{ID: "0011-words", Migrate: execute(
 		`UPDATE clusters SET status = 'rebooting cluster nodes' WHERE status = 'rebooting'`,

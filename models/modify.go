@@ -229,9 +229,9 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 		found := false
 		if nodeType, found = FindNodeType(*spec.NodeType); !found {
 			faults.add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
-		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory {
-			faults.add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.",
-				sizeText(primary.UsedMemory), nodeType.Name, sizeText(nodeType.Memory)))
+		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
+			holds, room := sizeTexts(primary.UsedMemory, nodeType.Memory)
+			faults.add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.", holds, nodeType.Name, room))
 		}
 		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
 			faults.add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")

@@ -94,6 +94,7 @@ func Parameters(family string) []Parameter {
 	return []Parameter{
 		{Name: "client-query-buffer-limit", Default: "1073741824", Description: "Largest query buffer of a client in bytes", Type: "integer", Allowed: "1048576-9223372036854775807"},
 		{Name: "cluster-enabled", Default: "no", Description: "Cluster mode", Type: "string", Allowed: yesNo, Reboot: true, Fixed: true},
+		{Name: "databases", Default: "16", Description: "Databases of each node of a cluster that is created; a restore makes as many as its data needs", Type: "integer", Allowed: "1-1200000", Reboot: true},
 		{Name: "hash-max-" + packed + "-entries", Default: "512", Description: "Fields up to which a hash is kept compact", Type: "integer", Allowed: anyCount},
 		{Name: "hash-max-" + packed + "-value", Default: "64", Description: "Bytes of a value up to which a hash is kept compact", Type: "integer", Allowed: anyCount},
 		{Name: "latency-monitor-threshold", Default: "0", Description: "Milliseconds from which events are recorded by the latency monitor; 0 turns it off", Type: "integer", Allowed: anyCount},

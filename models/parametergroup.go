@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -238,8 +239,51 @@ func (db *DB) ParametersApplied(ctx context.Context, clusterID uint, wanted int)
 	return nil
 }
 
-// NodeParameters returns what a cluster's group sets: what a node is started with. One whose group is gone has the engine's defaults.
+// parameterDatabases holds at a cluster's creation, as in ElastiCache: with fewer later, a node would not load its own data.
+const parameterDatabases = "databases"
+
+// databases is how many databases the nodes of a new cluster get by its parameter group; 0: the engine's own number.
+func (db *DB) databases(ctx context.Context, cluster Cluster) (int, error) {
+	set, err := db.groupParameters(ctx, cluster)
+	if err != nil || set[parameterDatabases] == "" {
+		return 0, err
+	}
+	n, err := strconv.Atoi(set[parameterDatabases])
+	if err != nil {
+		return 0, fmt.Errorf("read %s of parameter group %s: %w", parameterDatabases, cluster.ParameterGroup, err)
+	}
+	return n, nil
+}
+
+// engineDatabases is how many databases the engines have when nothing else is set.
+const engineDatabases = 16
+
+// databasesFor is how many databases a cluster needs to be filled from a snapshot.
+func (c Cluster) databasesFor(snapshot Snapshot) int {
+	needed := c.Databases
+	for _, part := range snapshot.Parts {
+		if part.Databases > max(c.Databases, engineDatabases) || c.Databases > 0 {
+			needed = max(needed, part.Databases)
+		}
+	}
+	return needed
+}
+
+// NodeParameters returns what a node is started with: what its cluster's group sets, and the number of databases that the cluster has.
 func (db *DB) NodeParameters(ctx context.Context, cluster Cluster) (map[string]string, error) {
+	set, err := db.groupParameters(ctx, cluster)
+	delete(set, parameterDatabases)
+	if err == nil && cluster.Databases > 0 {
+		if set == nil {
+			set = make(map[string]string)
+		}
+		set[parameterDatabases] = strconv.Itoa(cluster.Databases)
+	}
+	return set, err
+}
+
+// groupParameters returns what a cluster's group sets. One whose group is gone has the engine's defaults.
+func (db *DB) groupParameters(ctx context.Context, cluster Cluster) (map[string]string, error) {
 	if cluster.ParameterGroup == "" {
 		return nil, nil
 	}

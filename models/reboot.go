@@ -62,11 +62,11 @@ func (db *DB) take(ctx context.Context, cluster Cluster, to ClusterStatus, what 
 }
 
 // BeginRestore checks once more, when a restore begins, what was checked when it was asked for, and holds the snapshot. Data that was
-// imported for it is only known now.
-func (db *DB) BeginRestore(ctx context.Context, cluster Cluster, name string) (Snapshot, error) {
-	var snapshot Snapshot
-	err := db.transaction(ctx, func(tx *DB) (err error) {
-		if snapshot, err = tx.Snapshot(ctx, name); err != nil {
+// imported for it is only known now. It returns the cluster with as many databases as the data needs.
+func (db *DB) BeginRestore(ctx context.Context, cluster Cluster, name string) (Cluster, error) {
+	err := db.transaction(ctx, func(tx *DB) error {
+		snapshot, err := tx.Snapshot(ctx, name)
+		if err != nil {
 			return err
 		}
 		if snapshot.Status == SnapshotFailed && snapshot.StatusReason != "" {
@@ -75,10 +75,16 @@ func (db *DB) BeginRestore(ctx context.Context, cluster Cluster, name string) (S
 		if faults := tx.checkRestore(ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType}, snapshot); len(faults) > 0 {
 			return faults
 		}
+		if needed := cluster.databasesFor(snapshot); needed != cluster.Databases {
+			if err := tx.with(ctx).Model(&Cluster{ID: cluster.ID}).UpdateColumn("databases", needed).Error; err != nil {
+				return fmt.Errorf("write the number of databases of %s: %w", cluster.Name, err)
+			}
+			cluster.Databases = needed
+		}
 		_, err = tx.moveSnapshot(ctx, name, SnapshotRestoring, "", SnapshotAvailable, SnapshotRestoring, SnapshotCopying)
 		return err
 	})
-	return snapshot, err
+	return cluster, err
 }
 
 // Importing tells whether a snapshot is still being brought here, so that who waits for it goes on waiting.

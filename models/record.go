@@ -60,7 +60,7 @@ func (db *DB) EndKeep(ctx context.Context, key, sum string) error {
 }
 
 // keptSettings are those that are written into the store. Never a secret.
-var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports}
+var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports, "promote_after"}
 
 // ChosenSettings returns the settings that somebody has chosen here, by their names, as they are kept.
 func (db *DB) ChosenSettings(ctx context.Context) (map[string]string, error) {
@@ -98,10 +98,15 @@ func (db *DB) AdoptSettings(ctx context.Context, found map[string]string) (adopt
 		}
 		settings, err := tx.Settings(ctx)
 		days, noNumber := tx.VerifyEvery(ctx)
-		if err := errors.Join(err, noNumber); err != nil {
+		seconds, noSeconds := tx.PromoteAfter(ctx)
+		if err := errors.Join(err, noNumber, noSeconds); err != nil {
 			return errors.Join(refuse(CodeInvalid, "", "A setting is no number."), err)
 		}
-		return errors.Join(tx.SaveSettings(ctx, settings), tx.SaveVerifyEvery(ctx, days)) // as they are, to have them judged
+		judged := errors.Join(tx.SaveSettings(ctx, settings), tx.SaveVerifyEvery(ctx, days)) // as they are
+		if _, given := found["promote_after"]; given {
+			judged = errors.Join(judged, tx.SavePromoteAfter(ctx, seconds))
+		}
+		return judged
 	})
 	return adopted && err == nil, err
 }

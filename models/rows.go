@@ -36,6 +36,7 @@ type Cluster struct {
 	NodeType      string
 	Shards        int
 	Replicas      int  // per shard
+	Databases     int  // of each node, from its creation on; 0: the engine's 16
 	Port          int  // of the primary
 	PortChosen    bool // false: automatic, and may change as long as the cluster is being created
 	Password      secret.Text
@@ -52,8 +53,10 @@ type Cluster struct {
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one
-	EmptiedAt    *time.Time    // when it was started empty, for its data was lost; until somebody takes a snapshot by hand
+	EmptiedAt    *time.Time    // when its data was lost; until somebody takes a snapshot by hand
+	LossCause    string        // what became of the data that was lost then; "": it was started empty
 	RestoredFrom string        // the snapshot's name
+	UnsavedFrom  string        // the same, as long as no node has saved what it was filled with
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 

@@ -77,6 +77,7 @@ type RunOptions struct {
 	FinalSnapshot string     `json:"final_snapshot,omitempty"` // of a delete
 	RemoveNodes   []string   `json:"remove_nodes,omitempty"`   // of a modify
 	RebootNodes   []string   `json:"reboot_nodes,omitempty"`   // of a reboot
+	Refill        bool       `json:"refill,omitempty"`         // a restore of a cluster that had been available already
 	From          string     `json:"from,omitempty"`           // the primary that a failover takes the role from
 	Unreachable   string     `json:"unreachable,omitempty"`    // of a snapshot: why the cluster was unreachable when it was asked for
 

@@ -118,6 +118,11 @@ func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) erro
 		if _, err := tx.backToAvailable(ctx, run.ClusterID, "", ClusterCreating, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
+		if run.Kind == RunRestore {
+			if err := tx.setUnsaved(ctx, run.ClusterID, run.SnapshotName); err != nil {
+				return err
+			}
+		}
 		return errors.Join(
 			tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
 			tx.endRun(ctx, run.ID, RunSucceeded, ""),
@@ -131,6 +136,11 @@ func (db *DB) FailCluster(ctx context.Context, run Run, status RunStatus, reason
 }
 
 func (db *DB) settleRestore(ctx context.Context, run Run, status RunStatus, reason string) error {
+	if options, err := run.ReadOptions(); err != nil {
+		return err
+	} else if options.Refill {
+		return db.settleRefill(ctx, run, options, status, reason)
+	}
 	to, what := ClusterCreateFailed, "created"
 	if run.Kind == RunRestore {
 		to, what = ClusterRestoreFailed, "restored from "+run.SnapshotName

@@ -238,7 +238,7 @@ func samplePages() []samplePage {
 	takeNone := takePrimary
 	takeNone.Fields, takeNone.Source = Fields{}, nil
 	sessions := []Session{{ID: "a", User: "admin", Agent: "Firefox on Linux", Address: "192.0.2.7", CreatedAt: ago(50 * time.Hour), SeenAt: sampleNow, Current: true}, {ID: "b", User: "admin", Agent: "Safari on macOS", Address: "192.0.2.9", CreatedAt: ago(80 * time.Hour), SeenAt: ago(3 * time.Hour)}}
-	settings := Settings{StoreLocation: "dir:/var/lib/rekindle/store", StoreChecked: ago(40 * time.Second), StoredBytes: 21 * gb, FreeBytes: 310 * gb, SnapshotCount: 128, Sessions: sessions, Limits: Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}, LimitsAction: "/settings/limits", Verify: Fields{Values: map[string]string{"verify_every": "7"}}, Version: "0.1.0"}
+	settings := Settings{StoreLocation: "dir:/var/lib/rekindle/store", StoreChecked: ago(40 * time.Second), StoredBytes: 21 * gb, FreeBytes: 310 * gb, SnapshotCount: 128, Sessions: sessions, Limits: Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}, LimitsAction: "/settings/limits", Verify: Fields{Values: map[string]string{"verify_every": "7"}}, Failover: Fields{Values: map[string]string{"promote_after": "60"}}, Version: "0.1.0"}
 	settingsWrong := settings
 	settingsWrong.StoreProblem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
 	settingsWrong.Password = Fields{Errors: map[string]string{"current": "This is not the current password."}}

@@ -34,6 +34,7 @@ type Settings struct {
 	LimitsAction string
 	Verify       Fields // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
 	TryImports   bool   // its form is POST /settings/imports, with try_imports on or not there
+	Failover     Fields // values: promote_after; its form is POST /settings/failover
 	Running      Work   // a rebuild of the catalog
 	Version      string // of Rekindle
 }

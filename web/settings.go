@@ -17,14 +17,20 @@ import (
 )
 
 func (s *server) settingsPage(w http.ResponseWriter, r *http.Request) error {
-	return s.showSettings(w, r, views.Fields{}, views.Fields{}, views.Fields{})
+	return s.showSettings(w, r, settingsForms{})
 }
 
-// showSettings shows the page; limits, password and verify have what is wrong when one of these forms is shown again.
-func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, password, verify views.Fields) error {
+// settingsForms are the forms of the settings page, with what is wrong when one of them is shown again.
+type settingsForms struct{ limits, password, verify, failover views.Fields }
+
+func (f settingsForms) wrong() bool {
+	return len(f.limits.Errors)+len(f.password.Errors)+len(f.verify.Errors)+len(f.failover.Errors) > 0
+}
+
+func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms settingsForms) error {
 	ctx := r.Context()
 	props := views.Settings{StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
-		Limits: limits, LimitsAction: "/settings/limits", Password: password, Verify: verify, Version: s.version}
+		Limits: forms.limits, LimitsAction: "/settings/limits", Password: forms.password, Verify: forms.verify, Failover: forms.failover, Version: s.version}
 	check, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := s.jobs.CheckStore(check); err != nil {
@@ -41,7 +47,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 		return err
 	}
 	props.StoredBytes, props.SnapshotCount = storage.Stored, storage.Snapshots
-	if len(limits.Values) == 0 {
+	if len(forms.limits.Values) == 0 {
 		settings, err := s.db.Settings(ctx)
 		if err != nil {
 			return err
@@ -49,7 +55,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 		props.Limits.Values = map[string]string{"manual_quota": strconv.Itoa(settings.ManualQuota),
 			"price": strconv.FormatFloat(settings.Price, 'f', -1, 64), "currency": settings.Currency}
 	}
-	if len(verify.Values) == 0 {
+	if len(forms.verify.Values) == 0 {
 		days, err := s.db.VerifyEvery(ctx)
 		if err != nil {
 			return err
@@ -58,6 +64,13 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 	}
 	if props.TryImports, err = s.db.TriesImports(ctx); err != nil {
 		return err
+	}
+	if len(forms.failover.Values) == 0 {
+		seconds, err := s.db.PromoteAfter(ctx)
+		if err != nil {
+			return err
+		}
+		props.Failover.Values = map[string]string{"promote_after": strconv.Itoa(seconds)}
 	}
 	var busy bool
 	if props.Running, busy, err = s.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
@@ -74,7 +87,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, limits, pa
 	}
 	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy, aws: s.aws(r).whoAmI()}
 	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
-	if len(limits.Errors)+len(password.Errors)+len(verify.Errors) > 0 {
+	if forms.wrong() {
 		return s.again(w, r, at, draw)
 	}
 	return s.page(w, r, at, draw)
@@ -99,7 +112,30 @@ func (s *server) saveLimits(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.showSettings(w, r, views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}, views.Fields{}, views.Fields{})
+	return s.showSettings(w, r, settingsForms{limits: views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}})
+}
+
+// savePromoteAfter sets when a replica takes over from a primary that hangs.
+func (s *server) savePromoteAfter(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	limits := fmt.Sprintf("0 or %d to %d", models.MinPromoteAfter, models.MaxPromoteAfter)
+	seconds := wholeNumber(form, "promote_after", "number of seconds", limits, wrong)
+	if len(wrong) == 0 {
+		if err := s.db.SavePromoteAfter(r.Context(), seconds); err == nil {
+			text := fmt.Sprintf("A primary that hangs is replaced after %s.", views.Plural(seconds, "second"))
+			if seconds == 0 {
+				text = "A primary that hangs is left alone now."
+			}
+			return s.done(w, r, "/settings#failover", "success", text)
+		} else if err := wrong.refusal(err, []string{"promote_after"}); err != nil {
+			return err
+		}
+	}
+	return s.showSettings(w, r, settingsForms{failover: views.Fields{Values: firstValues(form, "promote_after"), Errors: wrong}})
 }
 
 func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
@@ -115,7 +151,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
 	} else if err := wrong.refusal(err, []string{"current", "new", "repeat"}); err != nil {
 		return err
 	}
-	return s.showSettings(w, r, views.Fields{}, views.Fields{Errors: wrong}, views.Fields{})
+	return s.showSettings(w, r, settingsForms{password: views.Fields{Errors: wrong}})
 }
 
 func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {

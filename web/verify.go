@@ -41,7 +41,7 @@ func (s *server) saveVerifyEvery(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return s.showSettings(w, r, views.Fields{}, views.Fields{}, views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong})
+	return s.showSettings(w, r, settingsForms{verify: views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong}})
 }
 
 // saveTryImports sets whether files from elsewhere are loaded into a node before they become snapshots.

@@ -66,6 +66,19 @@ func (c *console) names(address string) string {
 	return "s2 s1"
 }
 
+func TestFailoverIsSetUnderSettings(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.get("/settings").says("Replace a primary that hangs after", `value="60"`)
+	for _, wrong := range []string{"", "-1", "9", "3601", "soon"} {
+		c.post("/settings/failover", "promote_after", wrong).is(http.StatusUnprocessableEntity).hasErrorAt("promote_after")
+	}
+	for seconds, says := range map[int]string{30: "replaced after 30 seconds", 0: "is left alone now"} {
+		c.post("/settings/failover", "promote_after", fmt.Sprint(seconds)).redirects("/settings#failover")
+		c.get("/settings").says(says, fmt.Sprintf(`value="%d"`, seconds))
+	}
+}
+
 func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rekindle/internal/primary"
 	"rekindle/internal/secret"
 )
 
@@ -19,6 +20,7 @@ const (
 	logFile    = "node.log"
 	pidFile    = "node.pid"
 	dumpFile   = "dump.rdb"
+	asideFile  = "damaged.rdb" // a dump.rdb that could not be loaded
 )
 
 // renderConfig returns node.conf for a node in dir, run by engine. Every value that is not a
@@ -85,7 +87,9 @@ func renderConfig(dir string, n Node, engine Engine) string {
 	if !isUnspecified(n.Host) {
 		set("replica-announce-ip", quote(n.Host))
 	}
-	if n.PrimaryPort != 0 {
+	if n.Held {
+		set("replicaof", quote(primary.Nobody.Host)+" "+strconv.Itoa(primary.Nobody.Port))
+	} else if n.PrimaryPort != 0 {
 		set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
 	}
 	b.WriteString(renderDirectives(n.Config))

@@ -77,8 +77,8 @@ type Saved struct {
 	Offset        int64  // position in that replication stream
 }
 
-// Saved looks at the node's dump.rdb. A node without one is no error: Exists is false. A file that
-// is no RDB is one. Whether the file is whole to its end is not looked at.
+// Saved looks at the node's dump.rdb. A node without one is no error: Exists is false. Of a file that
+// does not begin as an RDB only the date and the size are known. Whether it can be loaded, Start says: ErrData.
 func (l *Local) Saved(_ context.Context, cluster, name string) (Saved, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -97,14 +97,39 @@ func (l *Local) Saved(_ context.Context, cluster, name string) (Saved, error) {
 	if err != nil {
 		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
 	}
+	if !info.Mode().IsRegular() {
+		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %s is no file", cluster, name, f.Name())
+	}
 	header, err := rdb.ReadHeader(f)
 	if err != nil {
-		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %s: %w", cluster, name, f.Name(), err)
+		l.log.Warn("a dump.rdb does not begin as one", "cluster", cluster, "node", name, "error", err)
+		header = rdb.Header{}
 	}
 	return Saved{
 		Exists: true, At: info.ModTime().UTC(), Bytes: info.Size(),
 		ReplicationID: header.ReplicationID, Offset: header.ReplicationOffset,
 	}, nil
+}
+
+// SetAside renames the node's dump.rdb, which cannot be loaded, so that the node starts without, and returns the new name. An older one that
+// was set aside is replaced. ErrRunning when the node runs.
+func (l *Local) SetAside(_ context.Context, cluster, name string) (string, error) {
+	dir, err := l.nodeDir(cluster, name)
+	if err != nil {
+		return "", err
+	}
+	lock, err := acquire(dir, false)
+	if err == nil && lock == nil {
+		err = ErrRunning
+	}
+	if err != nil {
+		return "", fmt.Errorf("set aside the data of node %s/%s: %w", cluster, name, err)
+	}
+	defer func() { _ = lock.Close() }()
+	if err := os.Rename(filepath.Join(dir, dumpFile), filepath.Join(dir, asideFile)); err != nil {
+		return "", fmt.Errorf("set aside the data of node %s/%s: %w", cluster, name, err)
+	}
+	return asideFile, nil
 }
 
 // Memory is what there is for nodes on this host, in bytes.

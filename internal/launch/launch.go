@@ -75,6 +75,7 @@ type Node struct {
 	MaxMemory   int64
 	PrimaryHost string // whom to replicate; see PrimaryPort
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
+	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; nothing to memcached
 	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; nothing to memcached
 
 	// Config has more settings, which an administrator has chosen. For redis and valkey they are directives of the configuration

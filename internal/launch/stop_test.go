@@ -70,8 +70,23 @@ func TestSavedTellsTheReplicationPosition(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dirOf(l, primary), dumpFile), []byte("no RDB at all, though long"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := l.Saved(t.Context(), "shop", "shop-001"); err == nil {
-		t.Error("a file that is no RDB is not noticed")
+	if saved, err := l.Saved(t.Context(), "shop", "shop-001"); err != nil || !saved.Exists || saved.Bytes != 26 || saved.ReplicationID != "" {
+		t.Errorf("of a file that is no RDB: %+v, %v", saved, err)
+	}
+	if err := l.Start(t.Context(), primary); !errors.Is(err, ErrData) {
+		t.Errorf("the start says %v, want that the data cannot be loaded", err)
+	}
+	if name, err := l.SetAside(t.Context(), "shop", "shop-001"); err != nil || name != asideFile {
+		t.Errorf("set aside as %q, %v", name, err)
+	}
+	if saved, err := l.Saved(t.Context(), "shop", "shop-001"); err != nil || saved.Exists {
+		t.Errorf("after that there is %+v, %v", saved, err)
+	}
+	if err := l.Start(t.Context(), primary); err != nil {
+		t.Errorf("without it: %v", err)
+	}
+	if _, err := l.SetAside(t.Context(), "shop", "shop-001"); !errors.Is(err, ErrRunning) {
+		t.Errorf("of a node that runs: %v", err)
 	}
 }
 

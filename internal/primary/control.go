@@ -84,7 +84,7 @@ func (f *feeder) inspect(ctx context.Context) error {
 		return fmt.Errorf("%w: it is loading data: try again later", ErrRefused)
 	case info.Int("cluster_enabled") != 0:
 		return fmt.Errorf("%w: it runs in cluster mode, where REPLICAOF is not to be had", ErrRefused)
-	case info["role"] != "master":
+	case info["role"] != "master" && !isHeld(info):
 		return fmt.Errorf("%w: it is a replica of %s: promote it first", ErrRefused, net.JoinHostPort(info["master_host"], info["master_port"]))
 	case info.Int("connected_slaves") != 0:
 		return fmt.Errorf("%w: it has replicas, which would be emptied and filled with it: detach them first", ErrRefused)
@@ -93,8 +93,13 @@ func (f *feeder) inspect(ctx context.Context) error {
 	case !rdb.CanLoad(engine, version, f.dump.Version):
 		return fmt.Errorf("%w: %s %s cannot load RDB version %d", ErrVersion, engine, version, f.dump.Version)
 	}
-	f.evicted = info.Int("evicted_keys")
+	f.evicted, f.wasHeld = info.Int("evicted_keys"), isHeld(info)
 	return nil
+}
+
+// isHeld tells whether a target is a replica of Nobody.
+func isHeld(info resp.Info) bool {
+	return info["role"] == "slave" && info["master_host"] == Nobody.Host && info["master_port"] == strconv.Itoa(Nobody.Port)
 }
 
 // setting is a configuration value of the target as it was before.
@@ -103,17 +108,27 @@ type setting struct {
 	value secret.Text
 }
 
-// protect makes the target sign in with password wherever it connects to as a replica. It returns what it has changed,
-// also with an error.
-func (c *control) protect(ctx context.Context, password secret.Text) ([]setting, error) {
+// protect makes the target sign in with password wherever it connects to as a replica, and keeps it from evicting data that fitted before
+// it was counted. It returns what it has changed, also with an error.
+func (c *control) protect(ctx context.Context, password secret.Text, fitted bool) ([]setting, error) {
 	var old []setting
+	if fitted {
+		limit, err := c.configGet(ctx, "maxmemory")
+		if err != nil {
+			return nil, err
+		}
+		old = append(old, setting{"maxmemory", limit})
+		if err := c.configSet(ctx, setting{"maxmemory", "0"}); err != nil {
+			return old, err
+		}
+	}
 	user, err := c.configGet(ctx, "masteruser")
 	if err != nil {
-		return nil, err
+		return old, err
 	}
 	auth, err := c.configGet(ctx, "masterauth")
 	if err != nil {
-		return nil, err
+		return old, err
 	}
 	if user != "" { // servers before 6.0 have none
 		old = append(old, setting{"masteruser", user})
@@ -142,9 +157,12 @@ func (c *control) configSet(ctx context.Context, s setting) error {
 	return err
 }
 
-// nobody is where a target that failed and holds data is attached to: nothing listens there, and nothing can without
-// being root. So it stays a read-only replica, and asks no stranger for data at the port that was ours.
-var nobody = [2]string{"127.0.0.1", "1"}
+// Nobody is the primary of a node that must not be written to: nothing listens there, and nothing can without being root. A target that
+// failed and holds data is attached to it: so it stays a read-only replica, and asks no stranger for data at the port that was ours.
+var Nobody = struct {
+	Host string
+	Port int
+}{"127.0.0.1", 1}
 
 // cleanUp puts the target's settings back and, after a failure, sees to it that it is no primary with data.
 func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error {
@@ -159,7 +177,7 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 	defer func() { _ = c.Close() }()
 	var errs []error
 	if failed && f.attached {
-		if err := c.detach(ctx); err != nil {
+		if err := c.detach(ctx, f.wasHeld); err != nil {
 			errs = append(errs, fmt.Errorf("the target could not be let go: %w", err))
 		}
 	}
@@ -171,15 +189,15 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 	return errors.Join(errs...)
 }
 
-// detach makes an empty target a primary again, and one with data a replica of nobody.
-func (c *control) detach(ctx context.Context) error {
+// detach makes an empty target a primary again, and one with data, or that was held, a replica of Nobody.
+func (c *control) detach(ctx context.Context, wasHeld bool) error {
 	info, err := c.settled(ctx)
 	if err != nil {
 		return err
 	}
 	switch {
-	case info.Keys() != 0:
-		return c.replicaOf(ctx, nobody[0], nobody[1])
+	case wasHeld || info.Keys() != 0:
+		return c.replicaOf(ctx, Nobody.Host, strconv.Itoa(Nobody.Port))
 	case info["role"] != "master":
 		return c.replicaOf(ctx, "NO", "ONE")
 	}
@@ -217,13 +235,14 @@ func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
 			strings.ReplaceAll(loaded["role"], "slave", "replica"), loaded["master_host"], loaded["master_port"], loaded["master_link_status"])
 	}
 	keys := loaded.Keys()
-	switch used, limit := loaded.Int("used_memory")-loaded.Int("mem_not_counted_for_evict"), loaded.Int("maxmemory"); {
+	used := loaded.Int("used_memory") - loaded.Int("mem_not_counted_for_evict")
+	switch limit := loaded.Int("maxmemory"); {
 	case f.dump.Keys >= 0 && keys != f.dump.Keys:
 		return Result{}, fmt.Errorf("%w: %d keys were loaded, %d were sent", ErrCount, keys, f.dump.Keys)
 	case loaded.Int("evicted_keys") != f.evicted:
 		return Result{}, fmt.Errorf("%w: it evicted %d keys while it loaded", ErrTooBig, loaded.Int("evicted_keys")-f.evicted)
 	case limit > 0 && used > limit:
-		return Result{}, fmt.Errorf("%w: it takes %d MiB of %d MiB", ErrTooBig, used>>20, limit>>20)
+		return Result{}, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooBig, used, limit)
 	}
 	if err := f.control.replicaOf(ctx, "NO", "ONE"); err != nil {
 		return Result{}, err
@@ -242,7 +261,7 @@ func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
 		return Result{}, fmt.Errorf("%w: %d keys before the promotion, %d after it, %d were dropped as their time had passed",
 			ErrCount, keys, now.Keys(), expired(now)-expired(loaded))
 	}
-	return Result{Keys: now.Keys(), Expired: missing}, nil
+	return Result{Keys: now.Keys(), Expired: missing, Memory: used}, nil
 }
 
 // expired is how many keys, or fields (the last of which takes its key along), the target has dropped for their age.

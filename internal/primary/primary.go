@@ -6,6 +6,7 @@
 //
 // What it takes care of, since a node that loads a bad RDB exits, and one that loads too much evicts in silence:
 //   - A target that holds keys, or whose version cannot read the RDB, is refused before anything is changed.
+//   - A target that is a replica of Nobody, so that no client writes to it before the data is there, is that again after a failure.
 //   - The RDB's end is held back until the whole of it has been read and its SHA-256 is right.
 //   - The port that the target fetches the RDB from asks for a password that only the target was told, for this once.
 //   - Before the promotion the keys are counted and the memory is looked at, after it the keys are counted again.
@@ -57,6 +58,7 @@ type Dump struct {
 	Version int           // of the RDB format
 	Keys    int64         // in all databases; -1: unknown, not compared
 	Expires int64         // keys with an expiry among them; -1: unknown
+	Fitted  bool          // the data was in a node with this maxmemory: it is taken though it is somewhat more than that now
 	// Open starts to read it. The reader has to come to an end when ctx does.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
@@ -78,6 +80,7 @@ type Options struct {
 type Result struct {
 	Keys    int64 // in all databases, after the promotion
 	Expired int64 // keys that the target has dropped since, as their time had passed
+	Memory  int64 // what the data takes of the target's maxmemory, as far as it counts against that
 }
 
 const (
@@ -132,6 +135,7 @@ type feeder struct {
 	control  *control
 	evicted  int64 // evicted_keys of the target before
 	attached bool  // the target was told REPLICAOF
+	wasHeld  bool  // it was a replica of Nobody
 }
 
 func (f *feeder) run(ctx context.Context) (result Result, err error) {
@@ -151,7 +155,7 @@ func (f *feeder) run(ctx context.Context) (result Result, err error) {
 	}
 	defer srv.close()
 
-	old, err := f.control.protect(ctx, srv.password)
+	old, err := f.control.protect(ctx, srv.password, f.dump.Fitted)
 	defer func() {
 		// First nobody can fetch anything any more, then the target is let go.
 		srv.close()

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -309,6 +310,62 @@ func TestFeedStopsWhenOpenFails(t *testing.T) {
 		t.Errorf("Feed = %v", err)
 	}
 	wantAsBefore(t, target, "")
+}
+
+// What filled its node before is taken into one like it, whole, though it is somewhat more than maxmemory now.
+func TestFeedTakesWhatFittedBefore(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	if err := source.Client().Do(t.Context(), "DEBUG", "POPULATE", "20000", "key", "300").Err(); err != nil {
+		t.Fatal(err)
+	}
+	dump := dumpOf(t, saved(t, source))
+	dump.Fitted = true
+	target := testkit.Redis(t, "--maxmemory", "4mb", "--maxmemory-policy", "noeviction", "--masterauth", "as before")
+	result, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{})
+	if err != nil || result.Keys != 20000 || result.Memory <= 4<<20 {
+		t.Errorf("Feed = %+v, %v", result, err)
+	}
+	if got := target.Client().ConfigGet(t.Context(), "maxmemory").Val()["maxmemory"]; got != "4194304" {
+		t.Errorf("maxmemory is %s, want it put back", got)
+	}
+	if got := target.Client().DBSize(t.Context()).Val(); got != 20000 {
+		t.Errorf("the target has %d keys", got)
+	}
+	wantMasterauth(t, target, "as before")
+}
+
+// A target that takes no writes before its data is there takes none after a failure either.
+func TestFeedHoldsATargetThatWasHeld(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	testkit.Fill(t, source.Client(), 100)
+	want := testkit.Fingerprint(t, source.Client())
+	good := dumpOf(t, saved(t, source))
+	cut := good
+	cut.Length--
+	target := testkit.Redis(t, "--replicaof", primary.Nobody.Host+" "+strconv.Itoa(primary.Nobody.Port))
+	held := func() {
+		t.Helper()
+		if role, port := field(t, target, "role"), field(t, target, "master_port"); role != "slave" || port != "1" {
+			t.Errorf("the target is a %s of port %q, want a replica of nobody", role, port)
+		}
+		if err := target.Client().Set(t.Context(), "a", "b", 0).Err(); err == nil || !strings.HasPrefix(err.Error(), "READONLY") {
+			t.Errorf("a write is answered with %v, want READONLY", err)
+		}
+	}
+	held()
+	if _, err := primary.Feed(t.Context(), targetOf(target), cut, primary.Options{}); !errors.Is(err, primary.ErrHash) {
+		t.Errorf("Feed = %v, want %v", err, primary.ErrHash)
+	}
+	held()
+	wantNoKeys(t, target)
+	if _, err := primary.Feed(t.Context(), targetOf(target), good, primary.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := testkit.Fingerprint(t, target.Client()); got != want || field(t, target, "role") != "master" {
+		t.Errorf("the target is a %s, or has other data", field(t, target, "role"))
+	}
 }
 
 // Data that is too big, or not what was counted, stays behind in a read-only replica of nobody.
