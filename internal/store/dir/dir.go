@@ -33,8 +33,9 @@ const (
 
 // Store is a store.Store in a folder.
 type Store struct {
-	path string // absolute, for messages
-	root *os.Root
+	path  string // absolute, for messages
+	root  *os.Root
+	flush func(*os.File) error // (*os.File).Sync
 
 	claims    []func(s *Store, name, key string) error
 	claiming  sync.Mutex
@@ -45,29 +46,32 @@ var _ store.Store = (*Store)(nil)
 
 // Open returns the store in the folder path, which is made when it is missing. A folder that is there but cannot be
 // written to opens all the same, as what it holds may be readable: Check tells. ErrDenied when it cannot be opened.
-func Open(path string) (*Store, error) {
+func Open(path string) (*Store, error) { return openWith(path, (*os.File).Sync) }
+
+// openWith lets flush do what makes files and folders durable.
+func openWith(path string, flush func(*os.File) error) (*Store, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open store dir:%s: %w", path, err)
 	}
-	if err := makeFolder(absolute); err != nil {
+	if err := makeFolder(absolute, flush); err != nil {
 		return nil, fmt.Errorf("open store dir:%s: %w", absolute, explain(err))
 	}
 	root, err := os.OpenRoot(absolute)
 	if err != nil {
 		return nil, fmt.Errorf("open store dir:%s: %w", absolute, explain(err))
 	}
-	return &Store{path: absolute, root: root, claims: slices.Clone(claims)}, nil
+	return &Store{path: absolute, root: root, flush: flush, claims: slices.Clone(claims)}, nil
 }
 
 // makeFolder makes a folder and those above it that are missing, and flushes each name.
-func makeFolder(path string) error {
+func makeFolder(path string, flush func(*os.File) error) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil
 	}
 	above := filepath.Dir(path)
 	if above != path {
-		if err := makeFolder(above); err != nil {
+		if err := makeFolder(above, flush); err != nil {
 			return err
 		}
 	}
@@ -79,7 +83,7 @@ func makeFolder(path string) error {
 		return err
 	}
 	defer folder.Close()
-	return folder.Sync()
+	return flush(folder)
 }
 
 // Close gives the folder's handle back. The store cannot be used afterwards.
@@ -210,7 +214,7 @@ func (s *Store) sync(folder string) error {
 		return err
 	}
 	defer file.Close()
-	return file.Sync()
+	return s.flush(file)
 }
 
 // ready is what every method asks first: does ctx still run, is the key good.

@@ -49,7 +49,7 @@ func (s *Store) write(ctx context.Context, r io.Reader) (string, fs.FileInfo, er
 	if err != nil {
 		return "", nil, err
 	}
-	info, err := fill(ctx, file, r)
+	info, err := s.fill(ctx, file, r)
 	if err = errors.Join(err, file.Close()); err != nil {
 		_ = s.root.Remove(name)
 		return "", nil, err
@@ -58,7 +58,7 @@ func (s *Store) write(ctx context.Context, r io.Reader) (string, fs.FileInfo, er
 }
 
 // fill copies r into file, flushes and describes it.
-func fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileInfo, error) {
+func (s *Store) fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileInfo, error) {
 	// Neither WriterTo nor ReaderFrom: they would not look at ctx between reads.
 	if _, err := io.CopyBuffer(struct{ io.Writer }{file}, reader{ctx: ctx, Reader: r}, make([]byte, 256<<10)); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileInfo, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := file.Sync(); err != nil {
+	if err := s.flush(file); err != nil {
 		return nil, err
 	}
 	return file.Stat()
