@@ -21,6 +21,7 @@ FUZZ        ?= .
 FUZZTIME    ?= 30s
 MUTANTS     ?= .
 MUTANTJOBS  ?= 2
+S3SERVERS   ?=
 SCREENSHOTS ?= screenshots
 BROWSERTEST ?= Browser
 IMAGE       ?= rekindle
@@ -106,7 +107,7 @@ go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TES
 	@go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz mutants cover screenshots image clean
+.PHONY: fmt generate tidy bench fuzz mutants test-s3 cover screenshots image clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
@@ -133,6 +134,9 @@ fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 
 mutants: ## plant mistakes in a copy, one at a time, and see which the tests notice (MUTANTS=pattern MUTANTJOBS=2)
 	@go -C tools run ./mutants -root .. -only '$(MUTANTS)' -jobs '$(MUTANTJOBS)'
+
+test-s3: setup-test ## the store and the product against other S3 servers, with a table of what came out (S3SERVERS="minio rclone")
+	@bash tools/test-s3.sh $(S3SERVERS)
 
 cover: ## test coverage: bin/cover.html
 	@mkdir -p bin

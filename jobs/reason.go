@@ -52,6 +52,9 @@ var sentences = []struct {
 	{store.ErrRegion, "The bucket of the snapshot store is in another region. Correct region= in --store; the log says which one it is."},
 	{store.ErrCredentials, "The snapshot store does not accept the console's credentials. Check the access key, the profile or the role, and the clock."},
 	{store.ErrDenied, "The snapshot store refuses to be written. Check the permissions of its folder, or the policy of its bucket."},
+	{store.ErrUploadGone, "The snapshot store no longer knew the upload: a rule of the bucket, or another console with the same prefix, ended it. Try again."},
+	{store.ErrTransit, "What came from the snapshot store is not what it says it has sent: the network or a proxy changed it on the way. Try again."},
+	{store.ErrCut, "The connection to the snapshot store was cut again and again. Look at the network and the proxies on the way, then try again."}, // before what cut it
 	{archive.ErrDamaged, "What is stored does not match what was written: the snapshot is damaged and must not be used."},
 	{archive.ErrMissing, "A part of the snapshot is missing in the store."},
 	{store.ErrNotExist, "The snapshot is missing in the store."},

@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"rekindle/internal/store"
 	"rekindle/models"
 )
 
@@ -91,13 +93,17 @@ func (m *Manager) tidy(ctx context.Context) {
 		defer cancel()
 		ctx = limited
 	}
-	if _, err := m.Store.Sweep(ctx, before); err != nil {
+	switch _, err := m.Store.Sweep(ctx, before); {
+	case errors.Is(err, store.ErrCannotSweep):
+		m.Logger.Warn("sweep store", "error", err)
+	case err != nil:
 		if m.run.Err() == nil {
 			m.Logger.Error("sweep store; tried again in a minute", "error", err)
 		}
 		return
 	}
 	m.tidied.Store(true)
+	m.judgeStore(ctx)
 }
 
 // sweepHourly is the tick of the sweep: once an hour, and as soon as the store is back when it was away then.

@@ -107,6 +107,12 @@ func (t target) reason(ctx context.Context, err error) error {
 		return because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
 	case errors.Is(err, store.ErrDenied):
 		return because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
+	case errors.Is(err, store.ErrUploadGone):
+		return because(err, "%s no longer knew the upload: a rule of the bucket, or another console, ended it. Try again.", where)
+	case errors.Is(err, store.ErrTransit):
+		return because(err, "What came from %s is not what it says it has sent: the network or a proxy changed it on the way. Try again.", where)
+	case errors.Is(err, store.ErrCut):
+		return because(err, "The connection to %s was cut again and again. Look at the network and the proxies on the way, then try again.", where)
 	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
 		return because(err, "%s has too much to do: it answers, but asks for fewer requests. Try again later.", where)
 	case errors.Is(err, store.ErrSlow):

@@ -149,6 +149,8 @@ func (m *Manager) present(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrRegion): // it is there, and says why
+		return err
 	case err != nil:
 		return because(err, "The snapshot store is away, so nothing can be said about the snapshots in it. They stay as they are.")
 	}

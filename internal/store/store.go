@@ -31,14 +31,20 @@ var (
 	ErrDenied = errors.New("the snapshot store refuses access: check that it is not read-only and that the console's user may read and write it")
 	// ErrUnavailable: the store cannot be reached, or did not answer rightly for so long that waiting on makes no sense.
 	ErrUnavailable = errors.New("the snapshot store does not answer: check that it runs and that the network lets the console through, then try again")
+	// ErrUploadGone: the store does not know the upload any more whose parts it was given.
+	ErrUploadGone = errors.New("the snapshot store does not know the upload any more: a rule of the bucket, or another console with the same prefix, has ended it; try again")
+	// ErrCannotSweep: the store does not tell what Puts that never came to an end have left. It is said once.
+	ErrCannotSweep = errors.New("the snapshot store cannot list unfinished uploads, so what a killed console leaves of them stays there: remove it with the store's own tools, or by a rule of the bucket")
 	// ErrTransit: what was read is not what the store says it has sent; something on the way changed it. A reader says so
 	// with its last byte at the latest, so whoever finds the bytes wrong before reads on to the end to know. Reading again
 	// tells: when it comes again and again, then the object itself is damaged.
 	ErrTransit = errors.New("what arrived from the snapshot store is not what it says it has sent: the network, a proxy or memory on the way changed it; try again")
-	// ErrBusy: the store answers, but only that it has too much to do. It comes with ErrUnavailable, like the next.
+	// ErrBusy: the store answers, but only that it has too much to do. It comes with ErrUnavailable, like the next two.
 	ErrBusy = errors.New("the snapshot store has too much to do (it answers SlowDown or the like): try again later, or look at what else uses it")
 	// ErrSlow: nothing moved between the store and the console for longer than is waited for.
 	ErrSlow = errors.New("the snapshot store stood still: it is too slow or overloaded, or the network holds its answers back")
+	// ErrCut: connections to the store were cut, one after the other.
+	ErrCut = errors.New("the connection to the snapshot store was cut again and again: look at the network and the proxies on the way, and into the store's log")
 	// ErrUnsafe: the store took an object but did not keep it as it was told to (size, checksum, encryption, storage
 	// class). The object was removed.
 	ErrUnsafe = errors.New("the snapshot store did not keep what it was given as it was told to")
@@ -71,6 +77,10 @@ type Description struct {
 	Encryption     string // what objects are encrypted with
 	StorageClass   string // what objects are stored as
 	Checksums      string // what proves on the way that they arrived as they were sent
+	Conditional    string // of a bucket: whether it knows conditional writes: yes, no
+
+	// Warnings are sentences about what the store was seen not to do that others do.
+	Warnings []string
 }
 
 // Store keeps objects. All methods may be called from many goroutines at once, and give up when ctx ends.
@@ -106,7 +116,8 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 
 	// Sweep removes what Puts that never came to an end have left (a killed console), when it was last written before
-	// olderThan, and says how many there were. Whole objects and Puts that are under way are not touched.
+	// olderThan, and says how many there were. Whole objects and Puts that are under way are not touched. ErrCannotSweep, once,
+	// when the store cannot tell; then and later the rest is done all the same.
 	Sweep(ctx context.Context, olderThan time.Time) (int, error)
 
 	// Check proves that the store can be written to and read from right now, and leaves nothing behind.

@@ -15,14 +15,15 @@ import (
 
 // Fault is what FaultyS3 does with a request in place of passing it on and its answer back.
 type Fault struct {
-	On    string // the operation, such as "UploadPart", see operation; "" for all
-	Times int    // how often; 0 for ever
+	On    string                   // the operation, such as "UploadPart", see operation; "" for all
+	If    func(*http.Request) bool // nil: for each
+	Times int                      // how often; 0 for ever
 	Do    Trouble
 
 	After  int64             // CutAnswer, FlipAnswer: bytes of the answer's body that still come as they are
 	Edit   func(http.Header) // EditAnswer: changes the answer's headers
 	Then   func()            // called each time, before the trouble
-	Code   string            // Answer: S3's error code
+	Code   string            // Answer: S3's error code; "" for none
 	Status int               // Answer: the status
 	seen   int
 }
@@ -42,7 +43,7 @@ const (
 	EditAnswer                // passed on; the answer's headers are changed by Edit
 	Moved                     // 301 with the right region
 	Note                      // passed on unharmed, for Then
-	Answer                    // an error with Status and Code, not passed on
+	Answer                    // Status, and with Code an error, not passed on
 )
 
 // FaultyS3 is a proxy before an S3 server that does harm when told to.
@@ -112,7 +113,7 @@ func (f *FaultyS3) next(r *http.Request) *Fault {
 	name := operation(r)
 	f.counts[name]++
 	for _, fault := range f.faults {
-		if (fault.On == "" || fault.On == name) && (fault.Times == 0 || fault.seen < fault.Times) {
+		if (fault.On == "" || fault.On == name) && (fault.If == nil || fault.If(r)) && (fault.Times == 0 || fault.seen < fault.Times) {
 			fault.seen++
 			return fault
 		}
@@ -177,6 +178,9 @@ func (f *FaultyS3) serve(w http.ResponseWriter, r *http.Request, proxy http.Hand
 	case Answer:
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.WriteHeader(fault.Status)
+		if fault.Code == "" {
+			return
+		}
 		_, _ = io.WriteString(w, xmlHead+`<Error><Code>`+fault.Code+`</Code><Message>What a test wants.</Message></Error>`)
 	case Cut:
 		cutOff(w)

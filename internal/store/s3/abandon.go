@@ -11,7 +11,7 @@ import (
 // bucket where nothing else may be swept. See store.Abandoner.
 func (s *Store) Abandon(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
-		err := s.uploads(ctx, key, func(found, id string, _ time.Time) error {
+		err := s.uploads(ctx, s.name(key), func(found, id string, _ time.Time) error {
 			s.mu.Lock()
 			busy := s.active[id]
 			s.mu.Unlock()

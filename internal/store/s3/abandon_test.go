@@ -6,7 +6,19 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"rekindle/internal/store/s3"
 )
+
+// openUpload opens a multipart upload that nobody goes on with, and returns its id.
+func openUpload(t *testing.T, c s3.Config, key string) string {
+	t.Helper()
+	made, err := shared(t).Client().CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(c.Bucket), Key: aws.String(c.Prefix + "/" + key)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return aws.ToString(made.UploadId)
+}
 
 func TestAbandonAbortsTheUploadsOfTheseKeysAndNoOthers(t *testing.T) {
 	t.Parallel()
@@ -14,16 +26,13 @@ func TestAbandonAbortsTheUploadsOfTheseKeysAndNoOthers(t *testing.T) {
 	c := configOf(server)
 	s := open(t, c)
 	for _, name := range []string{"mine-0001.rdb", "mine-0001.rdb.bak", "other-0001.rdb"} {
-		made, err := server.Client().CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(c.Bucket), Key: aws.String(c.Prefix + "/" + name)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		id := openUpload(t, c, name)
 		if name == "mine-0001.rdb" {
 			continue
 		}
 		t.Cleanup(func() {
 			if _, err := server.Client().AbortMultipartUpload(context.Background(), &sdk.AbortMultipartUploadInput{Bucket: aws.String(c.Bucket),
-				Key: aws.String(c.Prefix + "/" + name), UploadId: made.UploadId}); err != nil {
+				Key: aws.String(c.Prefix + "/" + name), UploadId: aws.String(id)}); err != nil {
 				t.Errorf("the upload of %s was touched: %v", name, err)
 			}
 		})

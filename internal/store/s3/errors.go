@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -56,15 +59,17 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w (%w)", silence(err), short(err))
 }
 
-// silence tells a store that does not answer from one that has too much to do, or stands still.
+// silence tells a store that does not answer from one that has too much to do, stands still, or cuts what was begun.
 func silence(err error) error {
 	code, _ := codeOf(err)
 	switch status := statusOf(err); {
 	case strings.HasPrefix(code, "SlowDown"), code == "ServerBusy", code == "TooManyRequests", code == "RequestLimitExceeded",
 		status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable && code != "XMinioServerNotInitialized":
 		return fmt.Errorf("%w: %w", store.ErrBusy, store.ErrUnavailable)
-	case errors.Is(err, errStalled):
+	case code == "RequestTimeout", code == "RequestTimeoutException", errors.Is(err, errStalled):
 		return fmt.Errorf("%w: %w", store.ErrSlow, store.ErrUnavailable)
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: %w", store.ErrCut, store.ErrUnavailable)
 	}
 	return store.ErrUnavailable
 }
@@ -105,7 +110,7 @@ func (a answer) Unwrap() error { return a.cause }
 // explain puts the typed error of package store before the server's.
 func explain(err error) error {
 	for _, known := range []error{store.ErrKey, store.ErrNotExist, store.ErrExist, store.ErrDenied, store.ErrFull, store.ErrUnavailable, store.ErrUnsafe,
-		store.ErrLocked, store.ErrNoBucket, store.ErrRegion, context.Canceled, context.DeadlineExceeded} {
+		store.ErrLocked, store.ErrNoBucket, store.ErrRegion, store.ErrUploadGone, store.ErrTransit, context.Canceled, context.DeadlineExceeded} {
 		if err == nil || errors.Is(err, known) {
 			return err
 		}
@@ -115,6 +120,8 @@ func explain(err error) error {
 	low := strings.ToLower(message)
 	short := short(err)
 	switch {
+	case code == "NoSuchUpload":
+		return fmt.Errorf("%w (%w)", store.ErrUploadGone, short)
 	case code == "NoSuchBucket":
 		return fmt.Errorf("%w (%w)", store.ErrNoBucket, short)
 	case status == http.StatusMovedPermanently, status == http.StatusTemporaryRedirect, code == "PermanentRedirect",
@@ -146,6 +153,12 @@ func explain(err error) error {
 		return fmt.Errorf("the snapshot store does not understand what it is asked for; where it is not AWS, checksums=compatible in --store may help (%w)", short)
 	}
 	return short
+}
+
+// unimplemented says whether a server does not know an operation.
+func unimplemented(err error) bool {
+	code, _ := codeOf(err)
+	return statusOf(err) == http.StatusNotImplemented || statusOf(err) == http.StatusMethodNotAllowed || code == "NotImplemented" || code == "XNotImplemented"
 }
 
 // noCredentials says whether the SDK's chain has found none, or could not get at them.

@@ -1,9 +1,7 @@
 package s3
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -79,7 +77,7 @@ func (u *upload) inTheWay(ctx context.Context, refused error) error {
 	return fmt.Errorf("%w (%w)", store.ErrExist, short(refused))
 }
 
-// answer to "do Creates exclude each other here?"
+// Answers to "do Creates exclude each other here?"
 const (
 	notKnown int32 = iota
 	exclusive
@@ -89,35 +87,7 @@ const (
 // Exclusive tries two Creates of one key, as a whole and in parts; see store.Store.
 func (s *Store) Exclusive(ctx context.Context) bool {
 	if s.exclusive.Load() == notKnown {
-		if known, err := s.tryCreates(ctx); err == nil {
-			s.exclusive.Store(known)
-		}
+		_ = s.tryParts(ctx)
 	}
 	return s.exclusive.Load() == exclusive
-}
-
-// tryCreates finds out whether a second Create is refused. It leaves nothing behind.
-func (s *Store) tryCreates(ctx context.Context) (known int32, err error) {
-	key := probes + rand.Text()
-	var made []*upload
-	defer func() {
-		for _, u := range made {
-			if undone := s.undo(ctx, key, u.version); err == nil {
-				err = undone
-			}
-		}
-	}()
-	for _, how := range []how{asNew | inParts, asNew, asNew | inParts} {
-		u, err := s.put(ctx, key, bytes.NewReader([]byte("rekindle: who comes first?\n")), how)
-		switch {
-		case err == nil:
-			made = append([]*upload{u}, made...)
-			if !u.conditional || len(made) > 1 {
-				return notExclusive, nil
-			}
-		case !errors.Is(err, store.ErrExist) || len(made) == 0:
-			return notKnown, err
-		}
-	}
-	return exclusive, nil
 }

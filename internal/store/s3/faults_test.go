@@ -383,7 +383,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 			for _, err := range s.List(t.Context(), "") {
 				listErr = err
 			}
-			for operation, err := range map[string]error{"Put": putErr, "Open": openErr, "Stat": statErr, "List": listErr, "Check": s.Check(t.Context())} {
+			for operation, err := range map[string]error{"Put": putErr, "Open": openErr, "Stat": statErr, "List": listErr, "Check": s.Check(t.Context()), "Present": s.Present(t.Context())} {
 				if errors.Is(err, test.want) && strings.Contains(err.Error(), test.says) {
 					continue
 				}

@@ -301,7 +301,7 @@ func (u *upload) cleanUp(parent context.Context) {
 		_ = s.abort(ctx, u.key, u.id)
 	}
 	if u.lostCreate && s.creating.TryLock() {
-		_ = s.uploads(ctx, u.key, func(key, id string, _ time.Time) error {
+		_ = s.uploads(ctx, s.name(u.key), func(key, id string, _ time.Time) error {
 			s.mu.Lock()
 			busy := s.active[id]
 			s.mu.Unlock()

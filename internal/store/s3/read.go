@@ -254,8 +254,7 @@ func (s *Store) check(ctx context.Context) error {
 		u.cleanUp(ctx)
 		return fmt.Errorf("%s does not let objects be deleted: %w", s.Location(), err)
 	}
-	s.Exclusive(ctx)
-	return nil
+	return s.learn(ctx)
 }
 
 func (s *Store) readAll(ctx context.Context, key string) ([]byte, error) {
@@ -273,7 +272,15 @@ func (s *Store) Present(ctx context.Context) error {
 		_, err := s.client.HeadBucket(ctx, &sdk.HeadBucketInput{Bucket: s.bucket()})
 		return err
 	})
-	if errors.Is(err, store.ErrNotExist) {
+	if err != nil && !errors.Is(err, store.ErrUnavailable) { // an answer to HEAD has no body that says why
+		for _, why := range s.listRaw(ctx, probes) {
+			if code, _ := codeOf(why); code != "" {
+				err = why
+			}
+			break
+		}
+	}
+	if errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket) {
 		err = fmt.Errorf("%w (%w)", store.ErrNoBucket, err)
 	}
 	if err != nil {

@@ -39,7 +39,11 @@ type Store struct {
 
 	checkedUntil time.Time    // how long the last good Check counts; under mu
 	exclusive    atomic.Int32 // whether Creates exclude each other
-	covers       atomic.Bool  // versions may not be removed here: they are covered by delete markers
+	learned      atomic.Bool  // what is to be found out about the server once is known
+	lax          atomic.Bool  // it takes bytes that do not have the checksum which comes with them
+
+	saidCannotSweep atomic.Bool
+	covers          atomic.Bool // versions may not be removed here: they are covered by delete markers
 }
 
 var _ store.Store = (*Store)(nil)
@@ -220,6 +224,13 @@ func (s *Store) undo(ctx context.Context, key, version string) error {
 // process. What another console that works in the same prefix is uploading cannot be told apart: give each its own.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
 	removed, err := s.sweepUploads(ctx, olderThan)
+	var cannot error
+	if unimplemented(err) {
+		if !s.saidCannotSweep.Swap(true) {
+			cannot = s.failed("sweep", "uploads", fmt.Errorf("%w (%w)", store.ErrCannotSweep, short(err)))
+		}
+		err = nil
+	}
 	if err != nil {
 		return removed, s.failed("sweep", "uploads", err)
 	}
@@ -232,12 +243,14 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
 			return removed, s.failed("sweep", probes, err)
 		}
 	}
-	return removed, nil
+	return removed, cannot
 }
 
+// sweepUploads looks at all of the bucket, as some servers find only uploads of exactly the key that they are asked for (MinIO). Where
+// all of the bucket may not be listed, by a condition on s3:prefix, it has to do with what is below the prefix.
 func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, error) {
 	removed := 0
-	return removed, s.uploads(ctx, "", func(key, id string, since time.Time) error {
+	abort := func(key, id string, since time.Time) error {
 		if !since.Before(olderThan) || !ours(key) {
 			return nil
 		}
@@ -249,27 +262,38 @@ func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, err
 		}
 		removed++
 		return s.abort(ctx, key, id)
-	})
+	}
+	err := s.uploads(ctx, nil, abort)
+	if errors.Is(err, store.ErrDenied) && removed == 0 && s.prefix != "" {
+		err = s.uploads(ctx, s.name(""), abort)
+	}
+	return removed, err
 }
 
 // ours says whether an object of that key is one that a console uploads: .../part-0001.rdb.zst, .../manifest.json, or an
-// export's .../name-0001.rdb.
+// export's .../name-0001.rdb; or one that Check does.
 func ours(key string) bool {
+	if strings.HasPrefix(key, probes) {
+		return true
+	}
 	if store.CheckKey(key) != nil || !strings.Contains(key, "/") {
 		return false
 	}
 	return strings.HasSuffix(key, ".rdb.zst") || strings.HasSuffix(key, ".rdb") || strings.HasSuffix(key, "/manifest.json")
 }
 
-// uploads calls f for each multipart upload that is open below a prefix of keys.
-func (s *Store) uploads(ctx context.Context, prefix string, f func(key, id string, since time.Time) error) error {
-	input := &sdk.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: s.name(prefix)}
+// uploads calls f for each multipart upload that is open below the store's prefix. names narrows what the server is asked for: to names in
+// the bucket that begin so, or everything when it is nil.
+func (s *Store) uploads(ctx context.Context, names *string, f func(key, id string, since time.Time) error) error {
+	input := &sdk.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: names}
 	for {
 		var page *sdk.ListMultipartUploadsOutput
 		if err := s.try(ctx, func(ctx context.Context) (err error) {
 			page, err = s.client.ListMultipartUploads(ctx, input)
 			return err
-		}); err != nil {
+		}); errors.Is(err, store.ErrUploadGone) { // so some servers say that there are none (rclone, gofakes3)
+			return nil
+		} else if err != nil {
 			return err
 		}
 		for _, upload := range page.Uploads {
@@ -309,6 +333,7 @@ func (s *Store) Describe(ctx context.Context) (store.Description, error) {
 	if s.config.StorageClass != "" {
 		d.StorageClass = s.config.StorageClass
 	}
+	s.describeServer(&d)
 	if err := ctx.Err(); err != nil {
 		return d, err
 	}

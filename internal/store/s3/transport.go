@@ -173,6 +173,7 @@ func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) erro
 
 func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx context.Context) error) error {
 	p := newProgress(patience)
+	var said error // last, but for standing still: the last try may have been given no time
 	for tries := 1; ; tries++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -188,6 +189,9 @@ func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx c
 		if !passing(err) {
 			return explain(err)
 		}
+		if said == nil || !errors.Is(err, errStalled) {
+			said = err
+		}
 		// Exponential, with jitter over its upper half, so that many uploads do not come back at the same moment.
 		wait := min(firstWait<<(tries-1), maxWait, s.config.Patience/8)
 		wait = wait/2 + rand.N(wait/2+1)
@@ -195,7 +199,7 @@ func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx c
 			if raced(err) {
 				return explain(err)
 			}
-			return unavailable(err)
+			return unavailable(said)
 		}
 		timer := time.NewTimer(wait)
 		select {
