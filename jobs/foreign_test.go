@@ -2,9 +2,11 @@ package jobs_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,15 +166,62 @@ func TestOldAndForeignVersionsAreRestoredAsRedisLoadsThem(t *testing.T) {
 	}
 }
 
+// Before version 5 there was no checksum, and no value was packed as it is today.
+func TestEveryOldVersionIsRestoredAsRedisLoadsIt(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	text := func(s string) []byte { return append([]byte{byte(len(s))}, s...) }
+	var body []byte
+	add := func(parts ...any) {
+		for _, p := range parts {
+			switch p := p.(type) {
+			case int:
+				body = append(body, byte(p))
+			case string:
+				body = append(body, text(p)...)
+			case []byte:
+				body = append(body, p...)
+			}
+		}
+	}
+	add(0xFE, 0, 0, "text", "hello", 0, "int", 0xC1, 0x39, 0x30, 0, "lzf", 0xC3, 5, 0x41, 0x09, []byte("\x00a\xE0\xFF\x00")) // 265 times a
+	add(0xFD, []byte("\xFF\xFF\xFF\x7E"), 0, "expiring", "v")                                                                // in seconds
+	add(1, "list", 2, "a", 0xC0, 5, 2, "set", 2, "m", "n", 3, "zset", 3, "a", "1.5", "b", 254, "c", 255, 4, "hash", 1, "f", "v")
+	add(9, "zipmap", "\x01\x01f\x01\x00v\xff", 11, "intset", "\x02\x00\x00\x00\x02\x00\x00\x00\x01\x00\x02\x00", 0xFE, 5, 0, "other", "v")
+	for version := 1; version <= 4; version++ {
+		data := append(fmt.Appendf(nil, "REDIS%04d", version), append(slices.Clone(body), 0xFF)...)
+		server := testkit.Redis(t)
+		must(t, os.WriteFile(filepath.Join(server.Dir, "dump.rdb"), data, 0o600))
+		server.Restart()
+		want := testkit.Fingerprint(t, server.Client())
+		name := fmt.Sprintf("v%d", version)
+		if err := c.upload(name, name, data); err != nil {
+			t.Errorf("version %d: %v", version, err)
+			continue
+		}
+		if s := mustSnapshot(c, name); s.Keys != 11 || s.RDBVersion != version || !strings.Contains(s.Origin, "no checksum") {
+			t.Errorf("version %d: %d keys, RDB version %d, %q", version, s.Keys, s.RDBVersion, s.Origin)
+		}
+		if got := c.restored(name, name+"-again"); got != want {
+			t.Errorf("version %d: restored %s, redis-server loads %s", version, got, want)
+		}
+	}
+}
+
 // A console that was killed while it tried something out removes the node when it is started again.
 func TestStartRemovesTheNodesOfCutTrials(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
 	c.stop()
-	port, err := c.host.FreePort(t.Context(), nil)
-	must(t, err)
-	left := launch.Node{Cluster: "0-trial-7", Name: "part-0001", Engine: c.spec("x", 0).Engine.Name, Host: "127.0.0.1", Port: port, Password: "secret"}
-	must(t, c.nodes.Start(t.Context(), left))
+	left := launch.Node{Cluster: "0-trial-7", Name: "part-0001", Engine: c.spec("x", 0).Engine.Name, Host: "127.0.0.1", Password: "secret"}
+	for started := error(launch.ErrPortTaken); errors.Is(started, launch.ErrPortTaken); { // by another test's node, between the look and the start
+		port, err := c.host.FreePort(t.Context(), nil)
+		must(t, err)
+		left.Port = port
+		if started = c.nodes.Start(t.Context(), left); !errors.Is(started, launch.ErrPortTaken) {
+			must(t, started)
+		}
+	}
 	c.start()
 	c.noTrials()
 	if running, err := c.nodes.Running(t.Context(), left.Cluster, left.Name); err != nil || running {

@@ -174,7 +174,7 @@ func TestKeysOfImportedFilesAreLiteral(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		config.Credentials, config.Patience = server.Credentials(), time.Second
+		config.Credentials, config.Patience = server.Credentials(), 30*time.Second
 		return s3.Open(ctx, config)
 	}
 	c.start()

@@ -135,6 +135,10 @@ func (m *movers) check() {
 			m.t.Errorf("snapshot %s is stuck in %s", s.Name, s.Status)
 		}
 	}
+	// A node that tried an import out does not outlive the start that follows the kill.
+	if left, err := filepath.Glob(filepath.Join(m.data, nodesFolder, "0-trial-*")); err != nil || len(left) != 0 {
+		m.t.Errorf("nodes of trials are left: %v, %v", left, err)
+	}
 	elsewhere, done := []string{"from/source-0001.rdb"}, 0
 	for _, id := range m.runs {
 		run, err := m.db.Run(m.t.Context(), id)
