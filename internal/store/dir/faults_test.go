@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -13,6 +12,7 @@ import (
 
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
 )
 
 // A full disk and a read-only one need a mount of their own. The test binary runs itself in a new mount namespace (as
@@ -31,45 +31,18 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 	if os.Getenv(childEnv) != "" {
 		return
 	}
-	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		attributes.Cloneflags |= syscall.CLONE_NEWUSER
-		attributes.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attributes.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	output, err := runChild(t, byMount, attributes)
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) { // it did not even start
+	output, started, err := testkit.RunChild(t, childTests, childEnv+"="+byMount, testkit.MountNamespace())
+	if !started {
 		if os.Getuid() == 0 {
 			t.Skipf("SKIPPED, NOT TESTED: full and read-only disk. Root here may not make a mount namespace: %v", err)
 		}
 		t.Logf("no namespaces here (%v): by file-size limit and mode bits instead", err)
-		output, err = runChild(t, byLimit, nil)
+		output, _, err = testkit.RunChild(t, childTests, childEnv+"="+byLimit, nil)
 	}
+	testkit.SkipWithoutMounts(t, output)
 	if err != nil || !strings.Contains(output, "--- PASS: TestInChildFull") || !strings.Contains(output, "--- PASS: TestInChildReadOnly") {
 		t.Errorf("%v\n%s", err, output)
 	}
-}
-
-func runChild(t *testing.T, how string, attributes *syscall.SysProcAttr) (string, error) {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+childTests, "-test.v")
-	command.Env = append(os.Environ(), childEnv+"="+how)
-	command.SysProcAttr = attributes
-	output, err := command.CombinedOutput()
-	return string(output), err
-}
-
-// mount mounts a tmpfs of 1 MiB in the child's namespace.
-func mount(t *testing.T, folder string) {
-	t.Helper()
-	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-		t.Fatalf("make mounts private: %v", err)
-	}
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatalf("mount: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) })
 }
 
 func TestInChildFull(t *testing.T) {
@@ -79,7 +52,7 @@ func TestInChildFull(t *testing.T) {
 	}
 	folder := t.TempDir()
 	if how == byMount {
-		mount(t, folder)
+		testkit.MountTmpfs(t, folder, "1m")
 	} else {
 		signal.Ignore(syscall.SIGXFSZ)
 		var old syscall.Rlimit
@@ -126,7 +99,7 @@ func TestInChildReadOnly(t *testing.T) {
 	}
 	folder := t.TempDir()
 	if how == byMount {
-		mount(t, folder)
+		testkit.MountTmpfs(t, folder, "1m")
 	}
 	s := open(t, folder)
 	if _, err := s.Put(t.Context(), "kept/small", strings.NewReader("fits")); err != nil {
