@@ -174,6 +174,11 @@ func CheckKey(key string) error {
 	return nil
 }
 
+// Clock is a store with a clock of its own, which is not this host's.
+type Clock interface {
+	Now() time.Time // zero when it has not been heard of lately
+}
+
 // Abandoner is a store that keeps what killed Puts have sent until it is told otherwise, by their keys: a bucket, with its multipart
 // uploads. Only for keys that the caller knows to be written by nobody else.
 type Abandoner interface {

@@ -44,6 +44,7 @@ type Store struct {
 
 	saidCannotSweep atomic.Bool
 	covers          atomic.Bool // versions may not be removed here: they are covered by delete markers
+	told            atomic.Pointer[told]
 }
 
 var _ store.Store = (*Store)(nil)
@@ -90,7 +91,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		s.prefix = c.Prefix + "/"
 	}
 	s.client = sdk.NewFromConfig(loaded, func(o *sdk.Options) {
-		o.HTTPClient = watched{inner: o.HTTPClient}
+		o.HTTPClient = watched{inner: dated{inner: o.HTTPClient, last: &s.told}}
 		o.Retryer = aws.NopRetryer{} // try does it, as it can tell progress from standing still
 		o.UsePathStyle = c.PathStyle
 		if c.Endpoint != "" {
