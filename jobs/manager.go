@@ -57,6 +57,7 @@ type Manager struct {
 	swept     time.Time        // when the store was last swept, by the catalog's clock; of the sweep's tick
 	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
 	moving    atomic.Int64     // snapshots and restores that go on
+	low       bool             // the disk of the data folder was; of the disk's tick
 	noted     atomic.Bool      // that the store has more than the catalog
 }
 
@@ -100,6 +101,9 @@ func defaults[T comparable](value *T, otherwise T) {
 // Start puts right what a killed console left in the catalog, then starts the loops. It returns when they run, also while the store is away:
 // what is left there is put right beside them.
 func (m *Manager) Start(ctx context.Context) error {
+	if _, err := m.DB.LookAtClock(ctx, time.Time{}); err != nil { // before anything is deleted for its age
+		return err
+	}
 	if err := m.recover(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
@@ -107,6 +111,8 @@ func (m *Manager) Start(ctx context.Context) error {
 		every time.Duration
 		do    func(context.Context)
 	}{
+		"clock":     {time.Minute, m.watchClock},
+		"disk":      {time.Minute, m.watchDisk},
 		"schedule":  {time.Minute, m.askSchedule},
 		"retention": {time.Hour, m.applyRetention},
 		"recover":   {time.Minute, m.recoverStored},

@@ -115,6 +115,9 @@ func sentence(err error) string {
 			return s.text
 		}
 	}
+	if text := models.DiskTrouble(err); text != "" {
+		return text
+	}
 	var reply resp.Error
 	if errors.As(err, &reply) {
 		if reply.PasswordRefused() {

@@ -255,9 +255,17 @@ func (r *rebuilding) learn(manifest archive.Manifest) {
 	}
 	newest, known := r.newest[manifest.Cluster]
 	copied, was := manifest.Origin != "", newest.Origin != ""
-	if !known || was && !copied || was == copied && manifest.CreatedAt.After(newest.CreatedAt) { // a copy only when there is nothing else
+	if !known || was && !copied || was == copied && r.newer(manifest.CreatedAt, newest.CreatedAt) { // a copy only when there is nothing else
 		r.newest[manifest.Cluster] = manifest
 	}
+}
+
+// newer tells whether a comes after b; a time after now is of a clock that stood wrong, and comes first of all.
+func (r *rebuilding) newer(a, b time.Time) bool {
+	if ahead := a.After(r.since); ahead != b.After(r.since) {
+		return !ahead
+	}
+	return a.After(b)
 }
 
 // rowOf is a snapshot of the catalog as its manifest describes it. Nobody has looked at its parts since the catalog was lost, so the schedule

@@ -85,6 +85,9 @@ func (m *Manager) tidy(ctx context.Context) {
 	before := m.begun.Add(-tidyMargin)
 	select {
 	case <-m.looked:
+		if !m.clockAgrees(ctx) {
+			return // what is this console's own could look older than it
+		}
 	default:
 		before = time.Now()
 		defer m.Wake()

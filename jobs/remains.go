@@ -213,7 +213,7 @@ func (m *Manager) takeBackOne(ctx context.Context, left models.Remains) error {
 		return context.Cause(ctx)
 	case failure == nil:
 		return m.DB.EndRemains(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, options.Source, where))
-	case m.DB.Now().Sub(left.Since) >= remainsTried:
+	case m.clockAgrees(ctx) && m.DB.Now().Sub(left.Since) >= remainsTried:
 		return errors.Join(failure, m.DB.EndRemains(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
 			"in %d days, and is not looked for any more: %s. Remove it by hand, in a bucket its unfinished multipart uploads too.",
 			run.Kind, options.Source, where, int(remainsTried.Hours())/24, remaining(options))))

@@ -198,8 +198,10 @@ func (m *Manager) sweep(ctx context.Context) {
 
 // sweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended.
 func (m *Manager) sweepStore(ctx context.Context) {
-	if _, err := m.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
-		m.Logger.Error("sweep store", "error", err)
+	if m.clockAgrees(ctx) {
+		if _, err := m.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+			m.Logger.Error("sweep store", "error", err)
+		}
 	}
 	for entry, err := range m.archive.List(ctx) {
 		if err != nil {

@@ -40,9 +40,12 @@ type Host interface {
 
 // DB is the catalog.
 type DB struct {
-	gorm  *gorm.DB
-	clock clockwork.Clock
-	host  Host
+	gorm   *gorm.DB
+	clock  clockwork.Clock
+	host   Host
+	folder string // in which the catalog lies
+	watch  *clockWatch
+	probe  *diskProbe
 }
 
 // Open opens the catalog in this SQLite file, creates it when it is not there and brings its tables up to date.
@@ -54,9 +57,16 @@ func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", path, err)
 	}
-	catalog := &DB{gorm: db, clock: clock, host: host}
-	if err := migrate(db.WithContext(ctx)); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrate catalog %s: %w", path, err), catalog.Close())
+	catalog := &DB{gorm: db, clock: clock, host: host, folder: filepath.Dir(path), watch: newClockWatch(), probe: &diskProbe{}}
+	err = prepare(ctx, db, path, clock.Now())
+	if err == nil {
+		err = migrate(db.WithContext(ctx))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", path, err), catalog.Close())
+	}
+	if err := catalog.rememberClock(ctx); err != nil {
+		return nil, errors.Join(err, catalog.Close())
 	}
 	return catalog, nil
 }
@@ -64,8 +74,16 @@ func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*
 func connect(path string, clock clockwork.Clock) (*gorm.DB, error) {
 	// The pragmas hold per connection, so they belong in the DSN. Transactions begin as immediate ones: a deferred
 	// read-then-write fails at once when somebody else wrote in between, whatever the busy timeout.
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: "_journal_mode=WAL" +
-		"&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL"}
+	return connectWith(path, "_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL", clock)
+}
+
+// connectPlain opens a copy, which has no journal beside it and is to have none.
+func connectPlain(path string) (*gorm.DB, error) {
+	return connectWith(path, "mode=ro&immutable=1", clockwork.NewRealClock())
+}
+
+func connectWith(path, options string, clock clockwork.Clock) (*gorm.DB, error) {
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options}
 	return gorm.Open(sqlite.Open(dsn.String()), &gorm.Config{
 		TranslateError: true,
 		NowFunc:        func() time.Time { return clock.Now().UTC() },
@@ -89,7 +107,11 @@ func createPrivate(path string) error {
 
 // Close closes the catalog.
 func (db *DB) Close() error {
-	pool, err := db.gorm.DB()
+	return closePool(db.gorm)
+}
+
+func closePool(db *gorm.DB) error {
+	pool, err := db.DB()
 	if err != nil {
 		return fmt.Errorf("close catalog: %w", err)
 	}
@@ -120,7 +142,9 @@ func inUTC(at *time.Time) *time.Time {
 func (db *DB) transaction(ctx context.Context, fn func(tx *DB) error) error {
 	var mark *invocation
 	err := db.gorm.WithContext(ctx).Transaction(func(g *gorm.DB) (err error) {
-		tx := &DB{gorm: g, clock: db.clock, host: db.host}
+		copied := *db
+		tx := &copied
+		tx.gorm = g
 		if mark, err = markInvocation(ctx, tx); err != nil {
 			return err
 		}

@@ -179,11 +179,12 @@ func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
 	}, l)
 }
 
-// NewestSnapshots returns each cluster's newest usable snapshot, by the cluster's name.
+// NewestSnapshots returns each cluster's newest usable snapshot, by the cluster's name. One from the future is of a clock that stood wrong: it
+// counts only where there is no other.
 func (db *DB) NewestSnapshots(ctx context.Context) (map[string]Snapshot, error) {
 	var snapshots []Snapshot
-	err := db.with(ctx).Where(`id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY cluster_name ORDER BY created_at DESC, id DESC) AS place
-		FROM snapshots WHERE status IN ?) WHERE place = 1)`, []SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying}).Find(&snapshots).Error
+	err := db.with(ctx).Where(`id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY cluster_name ORDER BY created_at > ?, created_at DESC, id DESC) AS place
+		FROM snapshots WHERE status IN ?) WHERE place = 1)`, db.Now(), []SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying}).Find(&snapshots).Error
 	if err != nil {
 		return nil, fmt.Errorf("list newest snapshots: %w", err)
 	}

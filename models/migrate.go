@@ -7,9 +7,11 @@ import (
 	"gorm.io/gorm"
 )
 
+type migration = gormigrate.Migration
+
 // migrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
 // catalog must not. To add one: append it, then `go test ./models -run Migration -update`, and commit what that wrote.
-var migrations = []*gormigrate.Migration{
+var migrations = []*migration{
 	{ID: "0001-tables", Migrate: execute(
 		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
 			engine text NOT NULL, engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL,
@@ -179,6 +181,6 @@ func addMissing(table, column, definition string) gormigrate.MigrateFunc {
 
 func migrate(db *gorm.DB) error {
 	options := *gormigrate.DefaultOptions
-	options.UseTransaction = true
+	options.UseTransaction, options.ValidateUnknownMigrations = true, true
 	return gormigrate.New(db, &options, migrations).Migrate()
 }

@@ -32,7 +32,7 @@ func TestOutlived(t *testing.T) {
 		{"raised", 35, []Kept{kept(1, 30*day, true), kept(2, 20*day, true)}, nil, nil},
 		{"lowered", 1, []Kept{kept(1, 3*day, true), kept(2, 2*day, true), kept(3, day, true)}, []uint{1, 2}, nil},
 		{"two of the same instant", 1, []Kept{kept(1, 3*day, true), kept(2, 3*day, true)}, []uint{2}, nil},
-		{"from the future", 1, []Kept{kept(1, -day, true), kept(2, 2*day, true)}, []uint{2}, nil},
+		{"from the future, it is not the newest", 1, []Kept{kept(1, -day, true), kept(2, 2*day, true)}, nil, nil},
 		{"the newest good one from before a loss stays", 1, []Kept{kept(1, 9*day, true), kept(2, 8*day, true), kept(3, 7*day, false), kept(4, 3*day, true), kept(5, time.Hour, true)},
 			[]uint{1, 3, 4}, []time.Time{now.Add(-6 * day)}},
 		{"of two losses each keeps its own", 1, []Kept{kept(1, 9*day, true), kept(2, 8*day, true), kept(3, 4*day, true), kept(4, time.Hour, true)},

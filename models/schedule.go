@@ -94,13 +94,14 @@ type Kept struct {
 }
 
 // Outlived says which automatic snapshots of one living cluster are to be removed: those older than the limit in days, but
-// never the newest good one, so that a row of failures does not eat the last backup; nor the newest good one from before each
+// never the newest good one, so that a row of failures does not eat the last backup (one from the future is of a clock that stood
+// wrong, and not the newest); nor the newest good one from before each
 // loss, when the cluster was started empty, for what came after it has not that data. A limit of 0 means that
 // backups were turned off: then each snapshot stays as long as was promised when it was taken.
 func Outlived(now time.Time, limit int, losses []time.Time, snapshots []Kept) []uint {
-	keep := map[int]bool{newestGood(snapshots, func(Kept) bool { return true }): true}
+	keep := map[int]bool{newestGood(snapshots, func(s Kept) bool { return !s.CreatedAt.After(now) }): true}
 	for _, loss := range losses {
-		keep[newestGood(snapshots, func(s Kept) bool { return s.CreatedAt.Before(loss) })] = true
+		keep[newestGood(snapshots, func(s Kept) bool { return s.CreatedAt.Before(loss) && !s.CreatedAt.After(now) })] = true
 	}
 	var outlived []uint
 	for i, s := range snapshots {

@@ -149,11 +149,12 @@ func (db *DB) checkQuota(ctx context.Context, cluster Cluster, faults *Faults) e
 	if err != nil {
 		return err
 	}
-	since := db.Now().Add(-24 * time.Hour)
+	now := db.Now() // a time after it is of a clock that stood wrong
+	since := now.Add(-24 * time.Hour)
 	var taken int64
 	err = db.with(ctx).Model(&Snapshot{}).Where("cluster_name = ? AND source = ? AND status <> ?", cluster.Name, SourceManual, SnapshotFailed).
-		Where("(created_at > ? OR name IN (SELECT snapshot_name FROM runs WHERE kind IN ? AND created_at > ?))",
-			since, []RunKind{RunCopy, RunImport}, since).Count(&taken).Error
+		Where("(created_at > ? AND created_at <= ? OR name IN (SELECT snapshot_name FROM runs WHERE kind IN ? AND created_at > ? AND created_at <= ?))",
+			since, now, []RunKind{RunCopy, RunImport}, since, now).Count(&taken).Error
 	if err != nil {
 		return fmt.Errorf("count snapshots of %s: %w", cluster.Name, err)
 	}
@@ -212,8 +213,11 @@ func (db *DB) deleteSnapshot(ctx context.Context, name, requestedBy string) erro
 }
 
 // QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which. Those of a cluster that
-// has lost its nodes stay; see [Cluster.Lost].
+// has lost its nodes stay; see [Cluster.Lost]. While the clock is in doubt, all do.
 func (db *DB) QueueOutlived(ctx context.Context) ([]string, error) {
+	if doubt, err := db.LookAtClock(ctx, time.Time{}); err != nil || doubt != nil {
+		return nil, err
+	}
 	var clusters []Cluster
 	if err := db.with(ctx).Where("id IN (SELECT cluster_id FROM nodes)").Find(&clusters).Error; err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)

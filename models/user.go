@@ -127,7 +127,7 @@ func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, add
 		CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLifetime)}
 	err = db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(
-			tx.with(ctx).Where("expires_at <= ? OR last_seen_at <= ?", now, now.Add(-SessionIdle)).Delete(&Session{}).Error,
+			tx.with(ctx).Where("id NOT IN (?)", validAt(tx.with(ctx).Model(&Session{}).Select("id"), now)).Delete(&Session{}).Error,
 			tx.with(ctx).Where("name = ? AND address = ?", name, address).Delete(&SignInFailure{}).Error,
 			tx.with(ctx).Create(&session).Error)
 	})
@@ -166,11 +166,17 @@ func hashToken(token secret.Text) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// validAt chooses the sessions that are valid. One that was used or ends far in the future was begun by a clock that stood ahead: without
+// the upper bounds it would be valid until that time comes.
+func validAt(query *gorm.DB, now time.Time) *gorm.DB {
+	return query.Where("expires_at > ? AND last_seen_at > ? AND expires_at <= ? AND last_seen_at <= ?",
+		now, now.Add(-SessionIdle), now.Add(SessionLifetime+SessionIdle), now.Add(SessionIdle))
+}
+
 // FindSession returns the session and user of a token, if it is valid still, and notes that it was used.
 func (db *DB) FindSession(ctx context.Context, token secret.Text) (Session, User, bool, error) {
 	now := db.Now()
-	session, found, err := find[Session](db.with(ctx).Where("token_hash = ? AND expires_at > ? AND last_seen_at > ?",
-		hashToken(token), now, now.Add(-SessionIdle)))
+	session, found, err := find[Session](validAt(db.with(ctx), now).Where("token_hash = ?", hashToken(token)))
 	if err != nil || !found {
 		return session, User{}, false, err
 	}
@@ -178,8 +184,8 @@ func (db *DB) FindSession(ctx context.Context, token secret.Text) (Session, User
 	if err != nil || !found {
 		return session, user, false, err
 	}
-	if now.Sub(session.LastSeenAt) > time.Minute { // not a write for every request
-		if err := db.with(ctx).Model(&Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil {
+	if now.Sub(session.LastSeenAt).Abs() > time.Minute { // not a write for every request
+		if err := db.with(ctx).Model(&Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil && DiskTrouble(err) == "" { // reading goes on
 			return session, user, false, fmt.Errorf("touch session: %w", err)
 		}
 	}
@@ -190,7 +196,7 @@ func (db *DB) FindSession(ctx context.Context, token secret.Text) (Session, User
 func (db *DB) Sessions(ctx context.Context, userID uint) ([]Session, error) {
 	now := db.Now()
 	var sessions []Session
-	err := db.with(ctx).Where("user_id = ? AND expires_at > ? AND last_seen_at > ?", userID, now, now.Add(-SessionIdle)).
+	err := validAt(db.with(ctx), now).Where("user_id = ?", userID).
 		Order("last_seen_at DESC, id DESC").Find(&sessions).Error
 	if err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)

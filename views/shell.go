@@ -47,6 +47,7 @@ type Shell struct {
 	Zone        *time.Location // the viewer's; nil means UTC
 	Search      string         // what stands in the search field
 	Flash       Flash
+	Notices     []Notice
 	// RunningCount is the number of runs that are queued or running, shown beside Activity.
 	RunningCount int
 	// Path is this page's own path with its query, as it is asked for again and returned to.
@@ -67,6 +68,14 @@ type Crumb struct {
 type Flash struct {
 	Kind string // "success", "info", "warning", "error"
 	Text string
+}
+
+// Notice is what stands on every page until it is over. With an action there is a button for it.
+type Notice struct {
+	Kind   string // as a flash's
+	Text   string
+	Action string // the path that the button posts to
+	Label  string
 }
 
 // searchAction is where the search field leads: to the list that one is in, else to the snapshots.
@@ -109,7 +118,7 @@ func (s Shell) live() templ.Attributes {
 		"hx-select":  "#main",
 		"hx-swap":    "outerMorph",
 		// the counters beside Activity; what was just done stays where it is
-		"hx-select-oob": "#running,#running-folded",
+		"hx-select-oob": "#running,#running-folded,#notices",
 	}
 }
 

@@ -106,7 +106,7 @@ func (s *server) overdue(ctx context.Context, cluster models.Cluster, newest mod
 		return false, nil
 	}
 	last := closed[len(closed)-1]
-	if !cluster.CreatedAt.Before(last.Opens) || !newest.CreatedAt.Before(last.Opens) {
+	if !cluster.CreatedAt.Before(last.Opens) || !newest.CreatedAt.Before(last.Opens) && !newest.CreatedAt.After(now) {
 		return false, nil
 	}
 	return s.db.WindowCounted(ctx, cluster, last)

@@ -87,6 +87,7 @@ func (s *server) routes() http.Handler {
 	user("POST /settings/verify", s.saveVerifyEvery)
 	user("POST /settings/imports", s.saveTryImports)
 	user("POST /settings/failover", s.savePromoteAfter)
+	user("POST /settings/clock", s.confirmClock)
 	user("POST /settings/rebuild", s.rebuildCatalog)
 	user("POST /settings/password", s.changePassword)
 	user("POST /settings/sessions/revoke-others", s.revokeOthers)

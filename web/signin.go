@@ -39,6 +39,11 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusUnprocessableEntity,
 			views.SignInPage(views.SignIn{User: name, Next: next, Error: faults.Error(), Theme: themeOf(r)}))
+	} else if text := models.DiskTrouble(err); text != "" {
+		s.log.ErrorContext(r.Context(), "sign-in: disk of the data folder", "request", visitOf(r).id, "error", err)
+		w.Header().Set("Cache-Control", "no-store")
+		return write(w, r, http.StatusServiceUnavailable, views.SignInPage(views.SignIn{User: name, Next: next, Theme: themeOf(r),
+			Error: "Nobody can sign in now. " + text}))
 	} else if err != nil {
 		return err
 	}
@@ -103,6 +108,14 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	if err := s.db.Check(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: catalog", "request", visitOf(r).id, "error", err)
 		return plain(w, http.StatusServiceUnavailable, "The catalog does not answer. The console's log says why.")
+	}
+	if err := s.db.CheckWrite(ctx); err != nil {
+		s.log.WarnContext(ctx, "not ready: disk of the data folder", "request", visitOf(r).id, "error", err)
+		text := models.DiskTrouble(err)
+		if text == "" {
+			text = "The data folder cannot be written. The console's log says why."
+		}
+		return plain(w, http.StatusServiceUnavailable, text)
 	}
 	if err := s.jobs.CheckStore(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: store", "request", visitOf(r).id, "error", err)

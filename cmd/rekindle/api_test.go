@@ -45,8 +45,13 @@ func serveAPI(p *process, flags ...string) *apiConsole {
 	a.env = []string{accessKeyVariable + "=" + apiKeyID, secretKeyVariable + "=" + apiSecret,
 		"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey}
 	a.start(flags...)
-	a.sdk = elasticache.New(elasticache.Options{Region: apiRegion, BaseEndpoint: &a.url, Credentials: credentials.NewStaticCredentialsProvider(apiKeyID, apiSecret, "")})
+	a.connect()
 	return a
+}
+
+// connect makes the client of the API.
+func (a *apiConsole) connect() {
+	a.sdk = elasticache.New(elasticache.Options{Region: apiRegion, BaseEndpoint: &a.url, Credentials: credentials.NewStaticCredentialsProvider(apiKeyID, apiSecret, "")})
 }
 
 // must returns value, or ends the test.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -17,20 +19,59 @@ import (
 	"rekindle/models"
 )
 
-// runCatalog is "rekindle catalog rebuild": for a console that is stopped, whose database is lost or older than the store.
-func runCatalog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
+// runCatalog is what can be done with a catalog without the console.
+func runCatalog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
 		args = []string{"rebuild", "--help"}
 	}
-	if len(args) == 0 || args[0] != "rebuild" {
-		return fmt.Errorf("%w: the only thing to do with a catalog is: rekindle catalog rebuild", errUsage)
+	if len(args) > 0 {
+		switch args[0] {
+		case "rebuild":
+			return runRebuild(ctx, args[1:], getenv, stdout, stderr)
+		case "backup":
+			return runBackup(ctx, args[1:], getenv, stdout)
+		}
 	}
+	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog rebuild", errUsage)
+}
+
+// runBackup is "rekindle catalog backup FILE": also while the console runs.
+func runBackup(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
+in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
+	data := flags.string("data", "./data", "`folder` of the catalog")
+	var target string
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		target, args = args[0], args[1:]
+	}
+	if err := flags.parse(args); err != nil {
+		return err
+	}
+	if target == "" {
+		return fmt.Errorf("%w: name the file to write: rekindle catalog backup FILE [--data folder]", errUsage)
+	}
+	path := filepath.Join(*data, catalogFile)
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("there is no catalog in %s; name the console's folder with --data", *data)
+	}
+	if err := models.Backup(ctx, path, target); err != nil {
+		if text := models.DiskTrouble(err); text != "" {
+			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
+		}
+		return err
+	}
+	fmt.Fprintf(stdout, "The catalog in %s is copied to %s.\n", *data, target)
+	return nil
+}
+
+// runRebuild is "rekindle catalog rebuild": for a console that is stopped, whose database is lost or older than the store.
+func runRebuild(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
 	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
 	nodeAddress := flags.string("node-address", "127.0.0.1", "`address` that launched nodes are bound to")
-	if err := flags.parse(args[1:]); err != nil {
+	if err := flags.parse(args); err != nil {
 		return err
 	}
 	if *location == "" {

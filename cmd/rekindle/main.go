@@ -40,6 +40,8 @@ const usage = `Rekindle backs up and restores Redis and Valkey clusters.
 Usage:
   rekindle serve [flags]            serve the console
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
+  rekindle catalog backup FILE [flags]
+                                    copy the database to a file (console running or stopped)
   rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
   rekindle health [flags]           ask a running console whether it is healthy; for container health checks
   rekindle version                  print the version
