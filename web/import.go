@@ -24,9 +24,6 @@ const importPath = "/snapshots/import"
 // maxUpload is the largest upload by default: more than any node of ElastiCache's holds.
 const maxUpload = 1 << 40
 
-// uploadIdle is how long an upload may stand still.
-const uploadIdle = 2 * time.Minute
-
 // isUpload tells whether a request carries files: the only one that may be larger than a form.
 func isUpload(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -104,7 +101,7 @@ const (
 func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
 	in := &uploaded{control: control, limit: s.maxUpload}
-	in.alive()
+	r.Body = &paced{ReadCloser: r.Body, deadline: control.SetReadDeadline, now: time.Now, patience: uploadIdle}
 	reader, err := r.MultipartReader()
 	if err != nil {
 		return problem{status: http.StatusBadRequest}
@@ -151,9 +148,6 @@ type uploaded struct {
 	reading atomic.Bool
 }
 
-// alive gives the browser time for the next bytes.
-func (u *uploaded) alive() { _ = u.control.SetReadDeadline(time.Now().Add(uploadIdle)) }
-
 // rest takes the time limit away: all has come.
 func (u *uploaded) rest() { _ = u.control.SetReadDeadline(time.Time{}) }
 
@@ -185,7 +179,6 @@ func (u *uploaded) next() (string, io.ReadCloser, error) {
 	u.first = nil
 	for part == nil || part.FormName() != "file" || part.FileName() == "" {
 		var err error
-		u.alive()
 		if part, err = u.reader.NextPart(); err == io.EOF {
 			u.rest()
 			return "", nil, io.EOF
@@ -225,7 +218,6 @@ type uploadedFile struct {
 }
 
 func (f *uploadedFile) Read(p []byte) (int, error) {
-	f.u.alive()
 	f.u.reading.Store(true)
 	n, err := f.part.Read(p)
 	f.u.reading.Store(false)

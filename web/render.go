@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,6 +204,9 @@ func readForm(r *http.Request) (url.Values, error) {
 	if err := r.ParseForm(); errors.As(err, &tooLarge) {
 		return nil, problem{status: http.StatusRequestEntityTooLarge, title: "This is too much at once",
 			text: "The form is larger than the console takes. Choose fewer things at a time."}
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, problem{status: http.StatusRequestTimeout, title: "This took too long to arrive",
+			text: "The form did not arrive in time, because the connection is slow or the console has very much to do. Nothing was changed. Try again."}
 	} else if err != nil {
 		return nil, problem{status: http.StatusBadRequest}
 	}

@@ -14,6 +14,12 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 // maxBody is the largest request that is read: a form that names some ten thousand snapshots.
 const maxBody = 1 << 20
 
+// The form of the sign-in page is read of everybody, and is small.
+const (
+	signInPath = "/sign-in"
+	maxSignIn  = 16 << 10
+)
+
 // protect puts around the routes what holds for every request.
 func (s *server) protect(routes http.Handler, trustedOrigin string) (http.Handler, error) {
 	crossOrigin := http.NewCrossOriginProtection()
@@ -28,7 +34,7 @@ func (s *server) protect(routes http.Handler, trustedOrigin string) (http.Handle
 		}
 		return problem{status: http.StatusForbidden}
 	}))
-	return s.atTheDoor(crossOrigin.Handler(s.limitBody(routes))), nil
+	return s.gate.Handler(s.atTheDoor(crossOrigin.Handler(s.limitBody(routes))), s.addressOf), nil
 }
 
 // atTheDoor numbers the request, sets the headers that every answer has, and turns a panic into a page.
@@ -63,8 +69,11 @@ func (s *server) atTheDoor(next http.Handler) http.Handler {
 func (s *server) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxBody)
-		if isUpload(r) {
+		switch {
+		case isUpload(r):
 			limit = s.maxUpload
+		case r.URL.Path == signInPath:
+			limit = maxSignIn
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)

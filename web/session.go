@@ -14,6 +14,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/models"
 	"rekindle/views"
+	"rekindle/web/gate"
 )
 
 // The console's cookies. Those of theme and time zone hold a preference and no secret.
@@ -120,6 +121,9 @@ func (s *server) identify(r *http.Request) (*visit, error) {
 	}
 	v.user, v.known = session.Values[valueUser].(models.User)
 	v.session, _ = session.Values[valueSession].(models.Session)
+	if v.known {
+		gate.Known(r.Context())
+	}
 	return v, nil
 }
 

@@ -26,6 +26,7 @@ import (
 
 	"rekindle/models"
 	"rekindle/web/elasticache"
+	"rekindle/web/gate"
 )
 
 // Jobs is what the console needs of the running engine. *jobs.Manager implements it.
@@ -67,6 +68,9 @@ type Config struct {
 	// TrustedProxies are where the proxies in front of the console send from. Of requests from there the client is the one that the
 	// header X-Forwarded-For names; of others that header does not count, for anybody can write it.
 	TrustedProxies []netip.Prefix
+	// Gate bounds what strangers can hold of the console; nil: one with the usual limits. It must have let in the connections
+	// that are served, else it bounds nothing.
+	Gate *gate.Gate
 	// MaxUpload is the largest import that a browser may send, in bytes; 0: 1 TiB.
 	MaxUpload int64
 	// Account is the account id in the ARNs of the ElastiCache API; "": 123456789012.
@@ -86,6 +90,7 @@ type server struct {
 	maxUpload int64
 	publicURL string // without a slash at its end; "" when nobody said
 	api       http.Handler
+	gate      *gate.Gate
 }
 
 // New builds the console.
@@ -106,6 +111,9 @@ func New(c Config) (http.Handler, error) {
 		secure: c.SecureCookies || strings.HasPrefix(origin, "https://")}
 	if s.maxUpload = c.MaxUpload; s.maxUpload <= 0 {
 		s.maxUpload = maxUpload
+	}
+	if s.gate = c.Gate; s.gate == nil {
+		s.gate = gate.New(gate.DefaultLimits(), c.TrustedProxies)
 	}
 	s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
 	s.api = elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account})

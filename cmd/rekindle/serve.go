@@ -21,6 +21,7 @@ import (
 	"rekindle/jobs"
 	"rekindle/models"
 	"rekindle/web"
+	"rekindle/web/gate"
 )
 
 // What lies in the data folder.
@@ -82,7 +83,8 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err != nil {
 		return err
 	}
-	handler, err := web.New(web.Config{DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
+	door := gate.New(gate.DefaultLimits(), c.proxies)
+	handler, err := web.New(web.Config{Gate: door, DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
 		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, TrustedProxies: c.proxies})
 	if err != nil {
 		return err
@@ -92,10 +94,11 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	}
 	defer func() { err = errors.Join(err, stop(manager, c.stopNodes, logger)) }()
 
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
+	door.Bind(server)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
+	go func() { failed <- server.Serve(door.Listener(listener)) }()
 	announce(stdout, c, listener.Addr().String(), generated.Reveal())
 	if ready != nil {
 		ready(listener.Addr().String())

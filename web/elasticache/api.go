@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime/debug"
 
 	"github.com/jonboulle/clockwork"
@@ -26,6 +27,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/models"
 	"rekindle/web/elasticache/sigv4"
+	"rekindle/web/gate"
 )
 
 // The versions of the APIs, as requests name them and namespaces contain them.
@@ -131,6 +133,8 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxForm))
 	if _, tooLong := errors.AsType[*http.MaxBytesError](err); tooLong {
 		return nil, fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "The request is longer than 1 MiB."}
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, fault{http.StatusRequestTimeout, "RequestTimeout", "The request took too long to arrive. Send it again."}
 	} else if err != nil {
 		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
 	}
@@ -139,6 +143,7 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	gate.Known(ctx)
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, fault{http.StatusNotFound, "MalformedQueryString", "The request's form cannot be read: it must be application/x-www-form-urlencoded, with not too many parameters."}
