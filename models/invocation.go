@@ -90,10 +90,13 @@ func markInvocation(ctx context.Context, tx *DB) (*invocation, error) {
 	return mark, nil
 }
 
-// Admit decides whether a signed request may be answered, and notes it. The second one with a signature is a copy, and is not. But clients
-// sign whole seconds and not the number of the invocation, so within moments an honest client can come twice with one signature: with
-// another look at the same thing (again tells that nothing is changed), or with the next attempt of the same invocation.
-func (db *DB) Admit(ctx context.Context, s Signature, again bool) (bool, error) {
+// Admit decides whether a signed request may be answered, and notes it. The second one with a signature may be a copy. But clients sign whole
+// seconds and not the number of the invocation, so within moments an honest client can come twice with one signature: with the next attempt of
+// an invocation, which acts once, or with another invocation that asks for the same. That one is worked on, and its answer goes by the state
+// that the first one has left: every change names what it makes, changes or removes, so a stranger who copies it within these moments gets
+// no more out of it than the sender has asked for. What comes word for word as before is a copy; so is a change without a number, by which
+// nobody could tell; and everything is that comes later. look tells that nothing is changed.
+func (db *DB) Admit(ctx context.Context, s Signature, look bool) (bool, error) {
 	admitted := false
 	err := db.transaction(ctx, func(tx *DB) error {
 		s.At = tx.Now()
@@ -109,8 +112,9 @@ func (db *DB) Admit(ctx context.Context, s Signature, again bool) (bool, error) 
 			return fmt.Errorf("look for a signature: %w", err)
 		}
 		for _, earlier := range seen {
-			copied := earlier.Invocation == s.Invocation && earlier.Attempt == s.Attempt
-			if copied || s.At.Sub(seen[0].At) > moments || !again && (earlier.Invocation != s.Invocation || s.Invocation == "") {
+			nameless := s.Invocation == ""
+			copied := !nameless && earlier.Invocation == s.Invocation && earlier.Attempt == s.Attempt
+			if copied || nameless && !look || s.At.Sub(seen[0].At) > moments {
 				return nil
 			}
 		}
@@ -120,7 +124,7 @@ func (db *DB) Admit(ctx context.Context, s Signature, again bool) (bool, error) 
 		admitted = true
 		return nil
 	})
-	if again && DiskTrouble(err) != "" {
+	if look && DiskTrouble(err) != "" {
 		return true, nil // a copy of it could do no more than look once more
 	}
 	return admitted, err

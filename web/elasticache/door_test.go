@@ -78,26 +78,38 @@ func TestACopiedRequestIsRefused(t *testing.T) {
 	// botocore signs neither header, so they are set behind the signature here.
 	look := b.sign(form("DescribeSnapshots"), serviceCache, testKey, testSecret)
 	take := b.sign(form("CreateSnapshot", "SnapshotName", "one", "ReplicationGroupId", "orders"), serviceCache, testKey, testSecret)
+	must(b.db.CreateSubnetGroup(t.Context(), "nets", "d", []string{"subnet-1"}, nil))(t)
+	tag := b.sign(form("AddTagsToResource", "ResourceName", "arn:aws:elasticache:x:123456789012:replicationgroup:orders", "Tags.Tag.1.Key", "k", "Tags.Tag.1.Value", "v"), serviceCache, testKey, testSecret)
+	remove := b.sign(form("DeleteCacheSubnetGroup", "CacheSubnetGroupName", "nets"), serviceCache, testKey, testSecret)
+	const mismatch = "SignatureDoesNotMatch"
 	for _, step := range []struct {
 		what   string
 		r      *http.Request
 		change func(*http.Request)
 		pause  time.Duration
 		status int
+		code   string // of a refusal
 	}{
-		{"the first look", look, attempt("a", "1"), 0, 200},
-		{"a copy of it", look, attempt("a", "1"), 0, 403},
-		{"another look in the same second", look, attempt("b", "1"), 0, 200},
-		{"a look with a copied signature later", look, attempt("c", "1"), 3 * time.Second, 403},
-		{"the first change", take, attempt("d", "1"), 0, 200},
-		{"a copy of it", take, attempt("d", "1"), 0, 403},
-		{"its next attempt in the same second", take, attempt("d", "2"), 0, 200},
-		{"its signature for something else", take, attempt("e", "1"), 0, 403},
-		{"its signature without a number", take, func(*http.Request) {}, 0, 403},
-		{"its next attempt much later", take, attempt("d", "3"), 3 * time.Second, 403},
+		{"the first look", look, attempt("a", "1"), 0, 200, ""},
+		{"a copy of it", look, attempt("a", "1"), 0, 403, mismatch},
+		{"another look in the same second", look, attempt("b", "1"), 0, 200, ""},
+		{"a look without a number", look, func(*http.Request) {}, 0, 200, ""},
+		{"another one", look, func(*http.Request) {}, 0, 200, ""},
+		{"a look with a copied signature later", look, attempt("c", "1"), 3 * time.Second, 403, mismatch},
+		{"the first change", take, attempt("d", "1"), 0, 200, ""},
+		{"a copy of it", take, attempt("d", "1"), 0, 403, mismatch},
+		{"its next attempt in the same second", take, attempt("d", "2"), 0, 200, ""},
+		{"the same asked for again in the same second", take, attempt("e", "1"), 0, 400, "SnapshotAlreadyExistsFault"},
+		{"its signature without a number", take, func(*http.Request) {}, 0, 403, mismatch},
+		{"its next attempt much later", take, attempt("d", "3"), 3 * time.Second, 403, mismatch},
+		{"the same asked for again much later", take, attempt("f", "1"), 0, 403, mismatch},
+		{"tags", tag, attempt("g", "1"), 0, 200, ""},
+		{"the same tags in the same second", tag, attempt("h", "1"), 0, 200, ""},
+		{"a deletion", remove, attempt("i", "1"), 0, 200, ""},
+		{"the same deletion in the same second", remove, attempt("j", "1"), 0, 400, "CacheSubnetGroupNotFoundFault"},
 	} {
 		b.clock.Advance(step.pause)
-		if status, body := again(step.r, step.change); status != step.status || status != 200 && code(body) != "SignatureDoesNotMatch" {
+		if status, body := again(step.r, step.change); status != step.status || status != 200 && code(body) != step.code {
 			t.Errorf("%s: %d %s", step.what, status, body)
 		}
 	}
