@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
+	"syscall"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/primary"
@@ -71,6 +73,16 @@ var sentences = []struct {
 	{store.ErrBusy, "The snapshot store has too much to do: it answers, but asks for fewer requests. Look at what else uses it, then try again."}, // before ErrUnavailable, which comes with it
 	{store.ErrSlow, "The snapshot store stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Look at both, then try again."},
 	{store.ErrUnavailable, "The snapshot store does not answer. Check that it runs and that the network lets the console through, then try again."},
+	{syscall.ENOSPC, "The disk of the console's data folder is full. Free some space, then try again."},
+	{syscall.EDQUOT, "The console's user may not use more of the disk. Raise its quota or free some space, then try again."},
+	{syscall.EROFS, "The disk of the console's data folder can only be read. Mount it for writing, then try again."},
+	{syscall.EIO, "The disk of the console's host failed to read or write. Look into its log before you trust it with more."},
+	{syscall.EMFILE, "The console has as many files open as it may. Raise its limit (ulimit -n) and start it anew."},
+	{syscall.ENOMEM, "The host of the console has no memory left."},
+	{syscall.ECONNREFUSED, "Nothing listens at the address of the node. Try again when it runs."},
+	{syscall.ECONNRESET, "The node closed the connection in the middle."},
+	{syscall.EPIPE, "The node closed the connection in the middle."},
+	{fs.ErrPermission, "The console's user may not read or write a file that this needs. The log says which."},
 	{context.DeadlineExceeded, "It took too long to answer."},
 }
 
