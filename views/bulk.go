@@ -8,9 +8,9 @@ type DoomedCluster struct {
 	Status    string
 	Nodes     int
 	Keys      int64 // -1: not known
-	Automatic int   // snapshots that go with it
-	Manual    int   // snapshots that stay
+	Left      Legacy
 	CanFinal  bool
+	CacheOnly bool // memcached: there is nothing to bring back
 }
 
 // DeleteClusters is the page that asks before several clusters are deleted. Form: POST DeleteClustersPath with confirm, final=on and
@@ -64,9 +64,14 @@ func (p DeleteClusters) sum(of func(DoomedCluster) int) int {
 
 func (p DeleteClusters) nodes() int { return p.sum(func(c DoomedCluster) int { return c.Nodes }) }
 func (p DeleteClusters) automatic() int {
-	return p.sum(func(c DoomedCluster) int { return c.Automatic })
+	return p.sum(func(c DoomedCluster) int { return c.Left.Automatic })
 }
-func (p DeleteClusters) manual() int { return p.sum(func(c DoomedCluster) int { return c.Manual }) }
+func (p DeleteClusters) manual() int {
+	return p.sum(func(c DoomedCluster) int { return c.Left.Manual })
+}
+func (p DeleteClusters) useless() int {
+	return p.sum(func(c DoomedCluster) int { return c.Left.Useless })
+}
 
 // finals is how many of them a final snapshot can be taken of.
 func (p DeleteClusters) finals() int {
@@ -81,7 +86,17 @@ func (p DeleteClusters) finals() int {
 // bare are the clusters of which nothing can be brought back without a final snapshot.
 func (p DeleteClusters) bare() int {
 	return p.sum(func(c DoomedCluster) int {
-		if c.CanFinal && c.Manual == 0 {
+		if c.CanFinal && c.Left.Manual == 0 {
+			return 1
+		}
+		return 0
+	})
+}
+
+// lost are the clusters of which nothing can be brought back in any case.
+func (p DeleteClusters) lost() int {
+	return p.sum(func(c DoomedCluster) int {
+		if !c.CanFinal && !c.CacheOnly && c.Left.Manual == 0 && (!NeverRan(c.Status) || c.Left.Automatic > 0) {
 			return 1
 		}
 		return 0
@@ -96,8 +111,8 @@ func (c DoomedCluster) fate() string {
 	} else if c.Keys >= 0 {
 		text += ", " + Plural(c.Keys, "key")
 	}
-	if c.Automatic > 0 {
-		text += ", " + Plural(c.Automatic, "automatic snapshot")
+	if c.Left.Automatic > 0 {
+		text += ", " + Plural(c.Left.Automatic, "automatic snapshot")
 	}
 	return text
 }

@@ -1,24 +1,50 @@
 package views
 
-import "github.com/a-h/templ"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// Legacy is what a cluster leaves when it is deleted. Only good snapshots count.
+type Legacy struct {
+	Automatic int // which go
+	Manual    int // which stay
+	Newest    string
+	NewestAt  time.Time
+	Useless   int // manual ones that stay, and that nothing can be restored from
+	Earlier   int // good manual ones of an earlier cluster of this name
+}
 
 // DeleteCluster is the page that asks before a cluster is deleted.
 // Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name; while they are filled in the page is asked for again with
 // the same, for the command.
 type DeleteCluster struct {
 	Fields
-	Action             string
-	ID                 string
-	Status             string
-	Kind               string // "launched", "attached"
-	Nodes              int
-	Keys               int64 // -1: not known
-	AutomaticSnapshots int
-	ManualSnapshots    int
-	CanFinal           bool
-	NoFinalReason      string // a sentence, when no final snapshot can be taken
-	CacheOnly          bool   // memcached: there is nothing to back up
-	AWS                string
+	Action        string
+	ID            string
+	Status        string
+	Kind          string // "launched", "attached"
+	Nodes         int
+	Keys          int64 // -1: not known
+	Left          Legacy
+	CanFinal      bool
+	NoFinalReason string // a sentence, when no final snapshot can be taken
+	CacheOnly     bool   // memcached: there is nothing to back up
+	AWS           string
+}
+
+// lost says that nothing of the cluster's data can be brought back afterwards, when that is so.
+func (p DeleteCluster) lost() string {
+	switch {
+	case p.Left.Manual > 0 || p.CacheOnly || p.Kind == "attached" || NeverRan(p.Status) && p.Left.Automatic == 0:
+		return ""
+	case p.CanFinal:
+		return "Without a final snapshot, nothing of this cluster's data can be brought back: of what stays there is no good snapshot."
+	case p.Left.Automatic > 0:
+		return "Nothing of this cluster's data can be brought back afterwards: its automatic snapshots go with it. Copy one of them first to keep it."
+	}
+	return "Nothing of this cluster's data can be brought back afterwards: there is no good snapshot of it, and no final one can be taken now."
 }
 
 // fieldRefs ties an input to its help and its error for screen readers.

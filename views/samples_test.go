@@ -175,7 +175,8 @@ func sampleBulk() (DeleteClusters, SnapshotClusters) {
 	hidden := []Hidden{{"name", "catalogue"}, {"name", "orders"}, {"name", "orders-test"}}
 	skipped := []string{"sessions is snapshotting."}
 	return DeleteClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, AWS: sampleAWS("elasticache delete-replication-group", `--replication-group-id "$id"`),
-			Clusters: []DoomedCluster{{"catalogue", "available", 1, 120_411, 0, 1, true}, {"orders", "available", 2, 4_000_000, 7, 0, true}, {"orders-test", "restore-failed", 0, -1, 0, 0, false}}},
+			Clusters: []DoomedCluster{{"catalogue", "available", 1, 120_411, Legacy{Manual: 1, Newest: "catalogue-1", NewestAt: ago(26 * time.Hour)}, true, false},
+				{"orders", "available", 2, 4_000_000, Legacy{Automatic: 7, Useless: 2}, true, false}, {"sessions", "modifying", 1, 20, Legacy{}, false, false}, {"orders-test", "restore-failed", 0, -1, Legacy{}, false, false}}},
 		SnapshotClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, Names: []string{"catalogue", "orders"}, AWS: sampleAWS("elasticache create-snapshot"),
 			Fields: Fields{Values: map[string]string{"suffix": "2026-11-22-12-08-31"}}}
 }
@@ -254,7 +255,7 @@ func samplePages() []samplePage {
 	runDone := RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule"}
 	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11_000_000, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
 	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
-	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, AutomaticSnapshots: 7, ManualSnapshots: 2, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
+	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, Left: Legacy{Automatic: 7, Manual: 2, Newest: "orders-before-migration", NewestAt: ago(52 * time.Hour), Useless: 1, Earlier: 1}, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
 
 	deleteClusters, snapshotClusters := sampleBulk()
 	manySeeds := sampleForm("create")

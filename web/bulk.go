@@ -113,8 +113,7 @@ func (s *server) deleteClustersPage(w http.ResponseWriter, r *http.Request) erro
 		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
 	}
 	c.leave(undeletable)
-	asked.Del("confirm") // it is for the person to type
-	return s.askDeleteClusters(w, r, c, asked, nil)
+	return s.askDeleteClusters(w, r, c, askedFinal(r), nil)
 }
 
 func (s *server) askDeleteClusters(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
@@ -146,17 +145,13 @@ func (s *server) finalEnd(form url.Values) string {
 func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
 	props := views.DeleteClusters{CancelHref: c.back(), Skipped: c.skipped, Hidden: c.hidden()}
 	for _, cluster := range c.clusters {
-		automatic, err := s.db.AutomaticSnapshots(r.Context(), cluster.ID)
+		left, err := s.db.Legacy(r.Context(), cluster)
 		if err != nil {
 			return props, err
 		}
-		manual, err := s.db.ListSnapshots(r.Context(), models.List{Equal: map[string]string{"cluster": cluster.Name, "source": models.SourceManual}, Size: 1})
-		if err != nil {
-			return props, err
-		}
-		can, _ := canSnapshot(cluster)
+		can, _ := canFinal(cluster)
 		doomed := views.DoomedCluster{Name: cluster.Name, Status: string(cluster.Status), Nodes: len(cluster.Nodes), Keys: keysOf(cluster),
-			Automatic: len(automatic), Manual: manual.Total, CanFinal: can}
+			Left: presentLegacy(left), CanFinal: can, CacheOnly: cluster.Cached()}
 		if views.NeverRan(doomed.Status) {
 			doomed.Nodes = 0
 		}
@@ -191,7 +186,7 @@ func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
 	end := s.finalEnd(form)
 	return s.each(w, r, c, "being deleted", func(cluster models.Cluster) error {
 		final := ""
-		if can, _ := canSnapshot(cluster); can && end != "" {
+		if can, _ := canFinal(cluster); can && end != "" {
 			final = cluster.Name + end
 		}
 		return s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"rekindle/models"
@@ -23,11 +22,10 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 	c.get("/clusters").says(`name="name" value="alpha"`, "Take snapshot…", "Delete…", `formaction="/clusters/-/snapshot"`, "data-select-all")
 	c.get("/clusters/-/delete").redirects("/clusters")
 	c.get("/clusters/-/delete?q=a&name=").redirects("/clusters?q=a")
-	page := c.get("/clusters/-/delete?name=alpha&name=gamma&name=nobody").is(http.StatusOK).says("What goes", "What stays", "1 manual snapshot of them", "gamma is snapshotting.",
-		"There is no cluster nobody.", "aws elasticache delete-replication-group", "Delete this cluster")
-	if strings.Contains(page.body, "--final-snapshot-identifier") {
-		t.Error("the command asks for a final snapshot")
-	}
+	c.get("/clusters/-/delete?name=alpha&name=gamma&name=nobody").is(http.StatusOK).says("What goes", "What stays", "1 manual snapshot of them", "gamma is snapshotting.",
+		"that can be restored", "There is no cluster nobody.", "aws elasticache delete-replication-group", "--final-snapshot-identifier", "Delete this cluster").
+		hasTicked("final")
+	c.get("/clusters/-/delete?name=alpha&confirm=").doesNotSay("--final-snapshot-identifier", "checked") // the box was cleared
 	c.get("/clusters/-/delete?all=on&engine=redis").says("delete 2 clusters", "nothing of the data of 1 cluster can be brought back", `name="engine" value="redis"`)
 	c.get("/clusters/-/delete?all=on").says("delete 3 clusters", "Take a final snapshot first of 2 clusters", "of the rest none can be taken", "delete-cache-cluster")
 	c.htmx(http.MethodGet, "/clusters/-/delete?name=alpha&name=beta&name=sessions&final=on", nil).

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"rekindle/models"
 )
@@ -283,12 +284,53 @@ func TestRestoringIsPrefilledAndChecked(t *testing.T) {
 	c.postForm("/clusters/new", with(good, "id", "seeded", "snapshot", "first")).redirects("/clusters/seeded")
 }
 
+// hasTicked tells whether a box is ticked.
+func (a answer) hasTicked(box string) {
+	a.t.Helper()
+	if !strings.Contains(a.body, `id="f-`+box+`" name="`+box+`" value="on" checked`) {
+		a.t.Errorf("%s: %s is not ticked\n%s", a.what, box, excerpt(a.body))
+	}
+}
+
+func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	for name, status := range map[string]models.RunStatus{"broken": models.RunFailed, "stopped": models.RunCancelled} {
+		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
+		c.check(err)
+		c.check(c.db.FailSnapshot(t.Context(), c.claim(), status, "It did not work."))
+	}
+	const lost = "Without a final snapshot, nothing of this cluster's data can be brought back"
+	c.get("/clusters/orders/delete").says("there are none that could be restored", "2 failed, cancelled or damaged manual snapshots", lost).hasTicked("final")
+	c.get("/clusters/-/delete?name=orders").says("0 manual snapshots of them that can be restored", "nothing of the data of 1 cluster can be brought back").hasTicked("final")
+
+	c.backUp("orders", "first")
+	c.clock.Advance(3 * 24 * time.Hour)
+	c.signIn() // the session has ended meanwhile
+	c.get("/clusters/orders/delete").says("1 manual snapshot</a> that can be restored", "3 days ago", ">first</a>", "2 failed, cancelled or damaged").doesNotSay("can be brought back")
+	c.get("/clusters/-/delete?name=orders").says("keeps 1 manual snapshot that can be restored", "3 days ago").doesNotSay("can be brought back")
+	if _, err := c.db.MarkReachable(t.Context(), c.find("orders").ID, false, "It does not answer."); err != nil {
+		t.Fatal(err)
+	}
+	c.get("/clusters/orders/delete").says("no final snapshot can be taken").doesNotSay("f-final")
+	c.get("/clusters/-/delete?name=orders").doesNotSay("f-final")
+
+	// Of a cluster of the same name that comes later they are not the data.
+	c.check(c.db.DeleteCluster(t.Context(), "orders", "", "admin"))
+	c.check(c.db.CompleteClusterDeletion(t.Context(), c.claim()))
+	c.launch("orders")
+	c.get("/clusters/orders/delete").says(lost, "1 manual snapshot of an earlier cluster of this name")
+}
+
 func TestDeletingAClusterAsksForItsName(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("orders")
 	c.backUp("orders", "first")
-	c.get("/clusters/orders/delete").is(http.StatusOK).says("2 nodes", "1 manual snapshot", "orders-final-2026-11-22-12-00", "aws elasticache delete-replication-group")
+	c.get("/clusters/orders/delete").is(http.StatusOK).says("2 nodes", "1 manual snapshot", "that can be restored", ">first<", "orders-final-2026-11-22-12-00",
+		"aws elasticache delete-replication-group", "--final-snapshot-identifier").doesNotSay("can be brought back").hasTicked("final")
+	c.get("/clusters/orders/delete?confirm=&final_name=x").doesNotSay("--final-snapshot-identifier", "checked") // the box was cleared
 	for _, one := range []struct {
 		form  url.Values
 		field string

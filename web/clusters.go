@@ -195,30 +195,51 @@ func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	// While the boxes and fields are filled in, the page is asked for again with them: the command follows. The name is for the person to type.
+	// While the boxes and fields are filled in, the page is asked for again with them: the command follows.
+	return s.askDeleteCluster(w, r, cluster, askedFinal(r), nil)
+}
+
+// askedFinal is what has been filled in so far of a page that asks before it deletes. At first the final snapshot is ticked. The name is for the
+// person to type.
+func askedFinal(r *http.Request) url.Values {
 	asked := r.URL.Query()
+	if !asked.Has("confirm") && !asked.Has("final") && !asked.Has("final_name") {
+		asked.Set("final", "on")
+	}
 	asked.Del("confirm")
-	return s.askDeleteCluster(w, r, cluster, asked, nil)
+	return asked
+}
+
+// canFinal tells whether a final snapshot can be taken, else why not.
+func canFinal(cluster models.Cluster) (bool, string) {
+	if cluster.Status == models.ClusterUnreachable {
+		return false, "The primary does not answer, so no final snapshot can be taken. Take a snapshot by hand first: a replica can serve it."
+	}
+	return canSnapshot(cluster)
+}
+
+func presentLegacy(l models.Legacy) views.Legacy {
+	left := views.Legacy{Automatic: l.Automatic, Manual: l.Manual, Useless: l.Useless, Earlier: l.Earlier}
+	if l.Newest != nil {
+		left.Newest, left.NewestAt = l.Newest.Name, l.Newest.CreatedAt
+	}
+	return left
 }
 
 // askDeleteCluster shows what goes and what stays, and asks for the name.
 func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
 	props := views.DeleteCluster{Action: r.URL.Path, ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
-	automatic, err := s.db.AutomaticSnapshots(ctx, cluster.ID)
+	left, err := s.db.Legacy(ctx, cluster)
 	if err != nil {
 		return err
 	}
-	manual, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"cluster": cluster.Name, "source": models.SourceManual}, Size: 1})
-	if err != nil {
-		return err
-	}
-	props.AutomaticSnapshots, props.ManualSnapshots = len(automatic), manual.Total
-	if props.CanFinal, props.NoFinalReason = canSnapshot(cluster); !props.CanFinal && props.NoFinalReason == "" {
+	props.Left = presentLegacy(left)
+	if props.CanFinal, props.NoFinalReason = canFinal(cluster); !props.CanFinal && props.NoFinalReason == "" {
 		props.NoFinalReason = fmt.Sprintf("The cluster is %s, so no final snapshot can be taken.", cluster.Status)
 	}
 	final := form.Get("final_name")
-	if final == "" && form.Get("final") == "" {
+	if final == "" && !form.Has("final_name") {
 		final = models.SuggestSnapshotName(cluster.Name+"-final", s.clock.Now())
 	}
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{

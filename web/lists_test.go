@@ -157,7 +157,7 @@ func TestTheCommandFollowsTheFields(t *testing.T) {
 	c.htmx(http.MethodGet, "/snapshots/new?name=mine&cluster=orders", nil).says("--snapshot-name orders-2026-11-22-12-00-00") // another cluster was chosen
 	c.get("/snapshots/new?name=mine&cluster=orders").says("--snapshot-name mine", `value="mine"`)                             // without a script
 
-	c.get("/clusters/orders/delete").says(`hx-get="/clusters/orders/delete"`, `formmethod="get"`).doesNotSay("--final-snapshot-identifier")
+	c.get("/clusters/orders/delete").says(`hx-get="/clusters/orders/delete"`, `formmethod="get"`, "--final-snapshot-identifier orders-final-2026-11-22-12-00-00")
 	c.htmx(http.MethodGet, "/clusters/orders/delete?final=on&final_name=last&confirm=orders", nil).says("--final-snapshot-identifier last").doesNotSay(`name="confirm" value="orders"`)
 	c.htmx(http.MethodGet, "/clusters/orders/delete?final=on&final_name=", nil).says("--final-snapshot-identifier NAME")
 	c.get("/clusters/orders/delete?final_name=last").doesNotSay("--final-snapshot-identifier")
