@@ -299,7 +299,7 @@ func TestPrimaryThatWasMadeAReplicaOfAnotherIsALoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.kill(cluster, func() { // while no console looks
-		if err := source.SlaveOf(t.Context(), foreign.Host, strconv.Itoa(foreign.Port)).Err(); err != nil {
+		if err := source.ReplicaOf(t.Context(), foreign.Host, strconv.Itoa(foreign.Port)).Err(); err != nil {
 			t.Fatal(err)
 		}
 		testkit.WaitFor(t, "the data to be another's", func() bool { return source.Get(t.Context(), "theirs").Val() == "x" })
@@ -329,7 +329,7 @@ func TestPrimaryThatWasPointedAtNobodyKeepsItsDataAndSaysSo(t *testing.T) {
 	c.awaitSaved(cluster)
 	c.awaitNodes("orders")
 	nobody := testkit.FreePort(t)
-	if err := source.SlaveOf(t.Context(), "127.0.0.1", strconv.Itoa(nobody)).Err(); err != nil {
+	if err := source.ReplicaOf(t.Context(), "127.0.0.1", strconv.Itoa(nobody)).Err(); err != nil {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "an event that says so", func() bool {
@@ -340,7 +340,7 @@ func TestPrimaryThatWasPointedAtNobodyKeepsItsDataAndSaysSo(t *testing.T) {
 	if got := testkit.Fingerprint(t, c.primary(cluster)); got != want || cluster.EmptiedAt != nil {
 		t.Errorf("its data changed, or counts as lost (%v)", cluster.EmptiedAt)
 	}
-	if err := c.client(cluster, cluster.Nodes[1]).SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+	if err := c.client(cluster, cluster.Nodes[1]).ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "an event about the replica", func() bool {
