@@ -99,7 +99,7 @@ func TestOldestReaderCanLoad(t *testing.T) {
 	t.Parallel()
 	for version := range 200 {
 		engine, release := rdb.OldestReader(version)
-		if rdb.Known(version) != (version >= 5 && engine != "" && rdb.CanLoad(engine, release, version)) {
+		if rdb.Known(version) != (version >= 1 && engine != "" && rdb.CanLoad(engine, release, version)) {
 			t.Errorf("RDB %d: known %t, read by %s %s", version, rdb.Known(version), engine, release)
 		}
 	}
