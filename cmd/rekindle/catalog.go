@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -40,11 +39,8 @@ func runBackup(ctx context.Context, args []string, getenv func(string) string, s
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog")
-	var target string
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		target, args = args[0], args[1:]
-	}
-	if err := flags.parse(args); err != nil {
+	target, err := flags.parseWith(args)
+	if err != nil {
 		return err
 	}
 	if target == "" {

@@ -80,6 +80,21 @@ func (f *flagSet) string(name, value, text string) *string {
 	return f.FlagSet.String(name, value, text)
 }
 
+// parseWith is parse for a command that wants one argument beside its flags, before or behind them.
+func (f *flagSet) parseWith(args []string) (operand string, err error) {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		return args[0], f.parse(args[1:])
+	}
+	err = f.parse(args)
+	if f.NArg() == 1 && errors.Is(err, errOperand) {
+		return f.Arg(0), nil
+	}
+	return "", err
+}
+
+// errOperand comes with errUsage: there is an argument that is no flag.
+var errOperand = errors.New("unexpected argument")
+
 // parse reads the environment, then the arguments over it.
 func (f *flagSet) parse(args []string) error {
 	var failures []error
@@ -100,7 +115,7 @@ func (f *flagSet) parse(args []string) error {
 		return fmt.Errorf("%w: %w; rekindle %s --help lists the flags", errUsage, err, f.Name())
 	}
 	if f.NArg() > 0 {
-		return fmt.Errorf("%w: unexpected argument %q; rekindle %s --help lists the flags", errUsage, f.Arg(0), f.Name())
+		return fmt.Errorf("%w: %w %q; rekindle %s --help lists the flags", errUsage, errOperand, f.Arg(0), f.Name())
 	}
 	return nil
 }
