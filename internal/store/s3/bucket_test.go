@@ -241,7 +241,7 @@ func TestSnapshotFailsCleanlyWhenTheStoreStalls(t *testing.T) {
 	if !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("WritePart = %v", err)
 	}
-	if took := time.Since(began); took > 4*short {
+	if took := time.Since(began); took > 20*short {
 		t.Errorf("it took %s", took)
 	}
 	if stored(t, c, key) != nil {

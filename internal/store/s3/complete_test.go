@@ -94,7 +94,7 @@ func TestCompleteThatIsCarriedOutAfterTheProxyGaveUp(t *testing.T) {
 			t.Parallel()
 			var first sync.Once
 			c := configOf(shared(t))
-			c.Patience, c.Finish = 2*short, time.Minute
+			c.Patience, c.Finish = 8*short, time.Minute
 			behind := c
 			behind.Endpoint = lateProxy(t, c.Endpoint, 2*short, func(w http.ResponseWriter) {
 				then := giveUp
