@@ -18,6 +18,8 @@ BENCH_KEYS    ?= 1000000
 BENCH_ROUNDS  ?= 3
 BENCH_PROFILE ?=
 FUZZ        ?= .
+ROUNDS      ?= 200
+SEED        ?=
 FUZZTIME    ?= 30s
 MUTANTS     ?= .
 MUTANTJOBS  ?= 2
@@ -104,10 +106,10 @@ check-figures: ## the README's figures of speed are those of docs/benchmarks.md
 
 go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
 	@echo '==> go test -race'
-	@go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
+	@TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz mutants test-s3 cover screenshots image clean
+.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 cover screenshots image clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
@@ -120,7 +122,7 @@ bench: ## the product beside Redis's own ways (BENCH_KEYS=4000000 BENCH_PROFILE=
 ifeq ($(BENCH)$(filter command line environment,$(origin PKG)),)
 	@$(MAKE) --no-print-directory build
 	@go test -c -o bin/bench.test ./cmd/rekindle
-	@TMPDIR=$$(if [ -w /dev/shm ]; then echo /dev/shm; else echo "$${TMPDIR:-/tmp}"; fi) \
+	@TMPDIR=$$(bash tools/memory-folder.sh) \
 	  REKINDLE_BENCH_KEYS='$(BENCH_KEYS)' REKINDLE_BENCH_ROUNDS='$(BENCH_ROUNDS)' REKINDLE_BENCH_BINARY="$$PWD/bin/rekindle" \
 	  REKINDLE_BENCH_OUTPUT="$$PWD/bin/bench.md" REKINDLE_BENCH_PROFILE='$(if $(BENCH_PROFILE),$(abspath $(BENCH_PROFILE)))' \
 	  bin/bench.test -test.run '^$$' -test.bench '^BenchmarkProduct$$' -test.benchtime 1x -test.timeout 2h >bin/bench.log || { cat bin/bench.log >&2; exit 1; }
@@ -131,6 +133,11 @@ endif
 
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
+
+SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestVerifyDueForgetsNoneAndDoublesNone
+soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
+	@REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \
+	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models
 
 mutants: ## plant mistakes in a copy, one at a time, and see which the tests notice (MUTANTS=pattern MUTANTJOBS=2)
 	@go -C tools run ./mutants -root .. -only '$(MUTANTS)' -jobs '$(MUTANTJOBS)'

@@ -148,7 +148,7 @@ func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 	return known && snapshot.FittedInto(nodeType)
 }
 
-// join starts a replica and waits until it is in step with its primary. It returns the node with the port that it has got.
+// join starts a replica and waits until it is in step with its primary. It returns the node with the endpoint that it has got.
 func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) (models.Node, error) {
 	report.stage("Attaching replica "+node.Name, nil)
 	node, err := m.startNew(ctx, cluster, node)
@@ -182,7 +182,7 @@ func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node mod
 		if !errors.Is(err, launch.ErrPortTaken) || filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
-		moved, could, failure := m.DB.RepickPort(ctx, cluster, node)
+		moved, could, failure := m.DB.MoveNode(ctx, cluster, node)
 		if failure != nil || !could {
 			return node, errors.Join(failure, because(err, "The port %d that the node %s was to have is taken by another program.", node.Port, node.Name))
 		}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 
 	"rekindle/internal/launch"
 	"rekindle/internal/rdb"
@@ -10,12 +11,11 @@ import (
 
 // Host tells the rules in models what the place is like where nodes are launched.
 type Host struct {
-	nodes   *launch.Local
-	address string
+	nodes *launch.Local
 }
 
-// NewHost describes the host on which these nodes run, bound to this address.
-func NewHost(nodes *launch.Local, address string) *Host { return &Host{nodes: nodes, address: address} }
+// NewHost describes the host on which these nodes run.
+func NewHost(nodes *launch.Local) *Host { return &Host{nodes: nodes} }
 
 // Engines lists the installed server programs.
 func (h *Host) Engines(ctx context.Context) ([]models.Engine, error) {
@@ -30,15 +30,21 @@ func (h *Host) Engines(ctx context.Context) ([]models.Engine, error) {
 	return engines, nil
 }
 
-// Address is where nodes are bound.
-func (h *Host) Address() string { return h.address }
+// Address is the first of those that nodes may be bound to.
+func (h *Host) Address() string { return h.nodes.Address() }
 
-// PortFree tells whether nothing listens on this port.
-func (h *Host) PortFree(port int) bool { return h.nodes.PortFree(port) }
-
-// FreePort finds a port for a node.
+// FreePort finds a port for a node at the first address.
 func (h *Host) FreePort(ctx context.Context, avoid func(int) bool) (int, error) {
 	return h.nodes.FreePort(ctx, avoid)
+}
+
+// FreeAddress finds an address for a node with this port; "" when there is none.
+func (h *Host) FreeAddress(ctx context.Context, port int, avoid func(string) bool) (string, error) {
+	address, err := h.nodes.FreeAddress(ctx, port, avoid)
+	if errors.Is(err, launch.ErrNoPort) {
+		return "", nil
+	}
+	return address, err
 }
 
 // CanLoad tells whether this engine can load an RDB of this version.

@@ -16,7 +16,7 @@ import (
 // own, and each parameter can be set when a node starts, without which a node with such a group would never come up.
 func TestParametersAreWhatTheInstalledEnginesTake(t *testing.T) {
 	t.Parallel()
-	nodes := launch.NewLocal(t.TempDir(), "127.0.0.1", launch.Options{})
+	nodes := launch.NewLocal(t.TempDir(), nil, launch.Options{})
 	engines, err := nodes.Engines(t.Context())
 	if err != nil || len(engines) == 0 {
 		t.Fatalf("no engine is installed: run make setup (%v)", err)

@@ -68,8 +68,8 @@ func manyStore(tb testing.TB) store.Store {
 func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *models.DB) {
 	tb.Helper()
 	data := tb.TempDir()
-	nodes := launch.NewLocal(filepath.Join(data, "nodes"), "127.0.0.1", launch.Options{})
-	host := jobs.NewHost(nodes, "127.0.0.1")
+	nodes := launch.NewLocal(filepath.Join(data, "nodes"), nil, launch.Options{})
+	host := jobs.NewHost(nodes)
 	clock := clockwork.NewRealClock()
 	db, err := models.Open(context.Background(), filepath.Join(data, "rekindle.db"), clock, host)
 	if err != nil {

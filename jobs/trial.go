@@ -158,13 +158,13 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 		config["databases"] = strconv.Itoa(part.Databases)
 	}
 	for {
-		port, err := t.m.DB.FreePort(ctx)
+		free, err := t.m.DB.FreeEndpoint(ctx)
 		if err != nil {
 			return err
 		}
-		t.node.Port = port
+		t.node.Host, t.node.Port = free.Host, free.Port
 		err = t.m.Nodes.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
-			Host: t.node.Host, Port: port, Password: t.cluster.Password, Config: config})
+			Host: free.Host, Port: free.Port, Password: t.cluster.Password, Config: config})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
 		}

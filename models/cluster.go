@@ -34,7 +34,6 @@ type ClusterSpec struct {
 	NodeType    string
 	Replicas    int
 	Port        int // 0: automatic
-	PreferPort  int // of an automatic one: this one, when it is free
 	Auth        string
 	Password    secret.Text // with AuthGiven
 	Retention   int         // days; 0: no automatic backups
@@ -66,7 +65,7 @@ func (db *DB) CreateCluster(ctx context.Context, spec ClusterSpec) ([]Cluster, e
 		spec.Password = "" // one that came along was not checked
 	}
 	var clusters []Cluster
-	err = retryPorts(func() error {
+	err = retryEndpoints(func() error {
 		clusters, err = db.createClusters(ctx, spec, snapshot)
 		return err
 	})
@@ -144,9 +143,15 @@ func GeneratePassword() secret.Text { return secret.Text(rand.Text() + rand.Text
 func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Snapshot) ([]Cluster, error) {
 	names := NumberedNames(spec.Name, spec.Copies)
 	each := spec.nodes()
-	ports, err := db.pickPorts(ctx, spec.Port, spec.PreferPort, each*len(names))
+	picker, err := db.endpointPicker(ctx)
 	if err != nil {
 		return nil, err
+	}
+	endpoints := make([][]Endpoint, len(names))
+	for i := range names {
+		if endpoints[i], err = picker.cluster(ctx, spec.Port, each); err != nil {
+			return nil, err
+		}
 	}
 	var clusters []Cluster
 	err = db.transaction(ctx, func(tx *DB) error {
@@ -181,7 +186,7 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 		}
 		clusters = clusters[:0]
 		for i, name := range names {
-			cluster := tx.newCluster(spec, name, ports[i*each:(i+1)*each])
+			cluster := tx.newCluster(spec, name, endpoints[i])
 			if cluster.Databases, err = tx.databases(ctx, cluster); err != nil {
 				return err
 			}
@@ -241,20 +246,20 @@ func (db *DB) importFor(ctx context.Context, spec ClusterSpec) (string, error) {
 	return run.SnapshotName, err
 }
 
-func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
+func (db *DB) newCluster(spec ClusterSpec, name string, endpoints []Endpoint) Cluster {
 	now := db.Now()
 	cluster := Cluster{
 		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
 		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
-		Shards: 1, Replicas: spec.Replicas, Port: ports[0], PortChosen: spec.Port != 0, Password: spec.Password,
+		Shards: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, PortChosen: spec.Port != 0, Password: spec.Password,
 		RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
 	}
 	if cluster.SnapshotWindow.IsZero() {
 		cluster.SnapshotWindow = PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
 	}
-	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.complete(cluster.SnapshotWindow, db.host.Address())
-	for i, port := range ports {
+	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.complete(cluster.SnapshotWindow, endpoints[0].Host)
+	for i, endpoint := range endpoints {
 		role := RoleReplica
 		switch {
 		case cluster.Cached():
@@ -266,7 +271,7 @@ func (db *DB) newCluster(spec ClusterSpec, name string, ports []int) Cluster {
 		if i < len(spec.Attributes.Zones) {
 			zone = spec.Attributes.Zones[i]
 		}
-		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: db.host.Address(), Port: port,
+		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: endpoint.Host, Port: endpoint.Port,
 			State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now})
 	}
 	return cluster

@@ -196,7 +196,7 @@ func TestAPortThatSomebodyElseTakesFirstIsLookedForAgain(t *testing.T) {
 	}
 	must(db.CreateCluster(t.Context(), spec("other")))(t)
 	must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Replicas: pointer(1)}))(t)
-	if _, ok, err := db.RepickPort(t.Context(), cluster, cluster.Nodes[0]); !ok || err != nil {
+	if _, ok, err := db.MoveNode(t.Context(), cluster, cluster.Nodes[0]); !ok || err != nil {
 		t.Error(err)
 	}
 	if count(t, db, &Cluster{}) != 2 || count(t, db, &Run{}) != 3 {
@@ -225,21 +225,63 @@ func TestOnePortIsWantedByMany(t *testing.T) {
 	}
 }
 
-func TestRepickPort(t *testing.T) {
+func TestNodesOfAClusterShareItsPortWhereTheHostHasAddresses(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	endpoints := func(name string) string {
+		var all []string
+		for _, n := range must(db.Cluster(t.Context(), name))(t).Nodes {
+			all = append(all, n.Address())
+		}
+		return strings.Join(all, " ")
+	}
+	expect := func(name, want string) {
+		t.Helper()
+		if got := endpoints(name); got != want {
+			t.Errorf("%s is at %s, want %s", name, got, want)
+		}
+	}
+	db.host.(*fakeHost).more = []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"}
+	chosen := spec("chosen")
+	chosen.Port, chosen.Replicas = 6379, 1
+	first := launched(t, db, chosen)
+	chosen.Name = "second"
+	must(db.CreateCluster(t.Context(), chosen))(t)
+	automatic := spec("automatic")
+	automatic.Replicas = 1
+	must(db.CreateCluster(t.Context(), automatic))(t)
+	expect("chosen", "127.0.0.1:6379 127.0.0.2:6379")
+	expect("second", "127.0.0.3:6379 127.0.0.4:6379")
+	expect("automatic", "127.0.0.1:7000 127.0.0.2:7000")
+	chosen.Name, chosen.Replicas = "third", 0
+	if _, err := db.CreateCluster(t.Context(), chosen); !strings.Contains(refused(t, err, CodeInvalid).Fields()["port"], "The port 6379 is in use") {
+		t.Error(err)
+	}
+
+	db.host.(*fakeHost).more = append(db.host.(*fakeHost).more, "127.0.0.5", "127.0.0.6")
+	must(db.ModifyCluster(t.Context(), "chosen", ModifySpec{Replicas: pointer(2)}))(t)
+	expect("chosen", "127.0.0.1:6379 127.0.0.2:6379 127.0.0.5:6379")
+	if moved, ok, err := db.MoveNode(t.Context(), first, first.Nodes[0]); !ok || err != nil || moved.Address() != "127.0.0.6:6379" {
+		t.Errorf("%s, %t, %v", moved.Address(), ok, err)
+	}
+	expect("chosen", "127.0.0.6:6379 127.0.0.2:6379 127.0.0.5:6379")
+}
+
+func TestNodeMovesToAnotherPortOnAHostWithOneAddress(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	c := spec("chosen")
 	c.Port, c.Replicas = 7000, 1
 	chosen := must(db.CreateCluster(t.Context(), c))(t)[0]
 	automatic := must(db.CreateCluster(t.Context(), spec("automatic")))(t)[0]
-	if _, ok, err := db.RepickPort(t.Context(), chosen, chosen.Nodes[0]); ok || err != nil {
+	if _, ok, err := db.MoveNode(t.Context(), chosen, chosen.Nodes[0]); ok || err != nil {
 		t.Errorf("a chosen port was changed: %v", err)
 	}
-	node, ok, err := db.RepickPort(t.Context(), chosen, chosen.Nodes[1])
+	node, ok, err := db.MoveNode(t.Context(), chosen, chosen.Nodes[1])
 	if !ok || err != nil || node.Port == chosen.Nodes[1].Port {
 		t.Errorf("%+v, %v", node, err)
 	}
-	node, ok, err = db.RepickPort(t.Context(), automatic, automatic.Nodes[0])
+	node, ok, err = db.MoveNode(t.Context(), automatic, automatic.Nodes[0])
 	after := must(db.Cluster(t.Context(), "automatic"))(t)
 	if !ok || err != nil || after.Port != node.Port || after.Nodes[0].Port != node.Port || node.Port == automatic.Port {
 		t.Errorf("%+v, %v", after, err)
@@ -412,7 +454,7 @@ func TestModifyCluster(t *testing.T) {
 	}
 	// It loses a node after the ports were looked for.
 	check(t, db.transaction(t.Context(), func(tx *DB) error {
-		_, err := tx.resize(t.Context(), got, ModifySpec{Replicas: pointer(3)}, []int{9000})
+		_, err := tx.resize(t.Context(), got, ModifySpec{Replicas: pointer(3)}, []Endpoint{{"127.0.0.1", 9000}})
 		refused(t, err, CodeClusterState)
 		return nil
 	}))

@@ -28,12 +28,12 @@ func (e Engine) String() string { return e.Name + " " + e.Version }
 type Host interface {
 	// Engines lists the installed server programs.
 	Engines(ctx context.Context) ([]Engine, error)
-	// Address is where nodes are bound, such as "127.0.0.1".
+	// Address is the first of those that nodes may be bound to, such as "127.0.0.1".
 	Address() string
-	// PortFree tells whether nothing listens on this port.
-	PortFree(port int) bool
-	// FreePort finds a port on which nothing listens and that avoid does not exclude.
+	// FreePort finds a port on which nothing listens at that address and that avoid does not exclude.
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
+	// FreeAddress finds an address at which nothing listens on this port and that avoid does not exclude. It is "" when there is none.
+	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
 	// CanLoad tells whether this engine can load an RDB of this version.
 	CanLoad(engine Engine, rdbVersion int) bool
 }

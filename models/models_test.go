@@ -19,8 +19,17 @@ import (
 var logged lockedBuffer
 
 func TestMain(m *testing.M) {
+	hashMemory = 64
 	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	os.Exit(m.Run())
+}
+
+// simulated is so many days of a simulation, as they are in `make soak`; every day it is a part of them.
+func simulated(days int) int {
+	if os.Getenv("REKINDLE_SOAK_ROUNDS") != "" {
+		return days
+	}
+	return days / 4
 }
 
 type lockedBuffer struct {
@@ -46,7 +55,8 @@ var monday = time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
 // fakeHost hands out the lowest free port, so that two people who look at once find the same one.
 type fakeHost struct {
 	mutex sync.Mutex
-	busy  map[int]bool // ports on which something else listens
+	busy  map[int]bool // ports on which something else listens, at each address
+	more  []string     // addresses besides 127.0.0.1
 	fail  error
 	found func(port int) // called with each port that FreePort hands out
 }
@@ -59,15 +69,24 @@ func (h *fakeHost) Engines(context.Context) ([]Engine, error) {
 
 func (h *fakeHost) Address() string { return "127.0.0.1" }
 
-func (h *fakeHost) PortFree(port int) bool {
+func (h *fakeHost) free(port int) bool {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	return !h.busy[port]
 }
 
+func (h *fakeHost) FreeAddress(ctx context.Context, port int, avoid func(string) bool) (string, error) {
+	for _, address := range append([]string{h.Address()}, h.more...) {
+		if h.free(port) && !avoid(address) {
+			return address, ctx.Err()
+		}
+	}
+	return "", ctx.Err()
+}
+
 func (h *fakeHost) FreePort(ctx context.Context, avoid func(int) bool) (int, error) {
 	for port := 7000; port < 65536; port++ {
-		if h.PortFree(port) && !avoid(port) {
+		if h.free(port) && !avoid(port) {
 			if h.found != nil {
 				h.found(port)
 			}

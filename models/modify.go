@@ -26,7 +26,7 @@ type ModifySpec struct {
 // to the nodes by a run, and the cluster is modifying until then.
 func (db *DB) ModifyCluster(ctx context.Context, name string, spec ModifySpec) (Cluster, error) {
 	var cluster Cluster
-	err := retryPorts(func() (err error) {
+	err := retryEndpoints(func() (err error) {
 		cluster, err = db.modifyCluster(ctx, name, spec)
 		return err
 	})
@@ -38,12 +38,12 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 	if err != nil {
 		return before, err
 	}
-	var ports []int
+	var endpoints []Endpoint
 	if spec.Add != "" {
 		if err := db.checkNewNode(ctx, &spec); err != nil {
 			return before, err
 		}
-		if ports, err = db.pickPorts(ctx, 0, 0, 1); err != nil {
+		if endpoints, err = db.endpointsBeside(ctx, before, 1); err != nil {
 			return before, err
 		}
 	} else if spec.Replicas != nil && *spec.Replicas <= MaxReplicas {
@@ -54,7 +54,7 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 			}
 		}
 		if more > 0 {
-			if ports, err = db.pickPorts(ctx, 0, 0, more); err != nil {
+			if endpoints, err = db.endpointsBeside(ctx, before, more); err != nil {
 				return before, err
 			}
 		}
@@ -88,7 +88,7 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		}
 		var options RunOptions
 		if spec.Replicas != nil {
-			if options.RemoveNodes, err = tx.resize(ctx, cluster, spec, ports); err != nil {
+			if options.RemoveNodes, err = tx.resize(ctx, cluster, spec, endpoints); err != nil {
 				return err
 			}
 		}
@@ -273,7 +273,7 @@ func (db *DB) changes(cluster Cluster, spec ModifySpec) (Faults, map[string]any)
 }
 
 // resize adds the rows of new replicas, and names those replicas that the run has to remove: the given ones, else the youngest.
-func (db *DB) resize(ctx context.Context, cluster Cluster, spec ModifySpec, ports []int) (remove []string, err error) {
+func (db *DB) resize(ctx context.Context, cluster Cluster, spec ModifySpec, endpoints []Endpoint) (remove []string, err error) {
 	var present []Node
 	replicas, chosen := *spec.Replicas, spec.Remove
 	used := make(map[string]bool)
@@ -302,10 +302,10 @@ func (db *DB) resize(ctx context.Context, cluster Cluster, spec ModifySpec, port
 			}
 			name = NodeName(cluster.Name, number)
 		}
-		if i == len(ports) { // it lost nodes since the ports were looked for
+		if i == len(endpoints) { // it lost nodes since the endpoints were looked for
 			return nil, refuse(CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
 		}
-		node := Node{ClusterID: cluster.ID, Name: name, Shard: 1, Role: RoleReplica, Host: db.host.Address(), Port: ports[i],
+		node := Node{ClusterID: cluster.ID, Name: name, Shard: 1, Role: RoleReplica, Host: endpoints[i].Host, Port: endpoints[i].Port,
 			State: "starting", CreatedAt: db.Now()}
 		if i < len(spec.Zones) {
 			node.Zone = spec.Zones[i]

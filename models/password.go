@@ -21,6 +21,9 @@ const (
 	argonLength  = 32
 )
 
+// hashMemory is argonMemory, but in tests that are about something else.
+var hashMemory uint32 = argonMemory
+
 // argonTurn lets one password be hashed at a time, so that a storm of sign-ins costs time and not memory.
 var argonTurn = make(chan struct{}, 1)
 
@@ -28,8 +31,8 @@ var argonTurn = make(chan struct{}, 1)
 func hashPassword(password secret.Text) string {
 	salt := make([]byte, 16)
 	_, _ = rand.Read(salt) // never fails (crypto/rand)
-	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonThreads,
-		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(argon(password, salt, argonPasses, argonMemory, argonThreads)))
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, hashMemory, argonPasses, argonThreads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(argon(password, salt, argonPasses, hashMemory, argonThreads)))
 }
 
 func argon(password secret.Text, salt []byte, passes, memory uint32, threads uint8) []byte {
@@ -45,7 +48,7 @@ func verifyPassword(encoded string, password secret.Text) bool {
 	var threads uint8
 	parts := strings.Split(encoded, "$")
 	if len(parts) != 6 || parts[1] != "argon2id" {
-		argon(password, make([]byte, 16), argonPasses, argonMemory, argonThreads)
+		argon(password, make([]byte, 16), argonPasses, hashMemory, argonThreads)
 		return false
 	}
 	_, errVersion := fmt.Sscanf(parts[2], "v=%d", &version)

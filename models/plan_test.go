@@ -137,9 +137,9 @@ func TestTheCatalogsScheduleOverSimulatedYears(t *testing.T) {
 		outages, back bool
 		failures      float64
 	}{
-		{"two consoles that never stop", 420, false, false, 0},
-		{"restarts and failures", 420, true, false, 0.3},
-		{"a clock that jumps", 420, true, true, 0},
+		{"two consoles that never stop", simulated(420), false, false, 0},
+		{"restarts and failures", simulated(420), true, false, 0.3},
+		{"a clock that jumps", simulated(420), true, true, 0},
 	}
 	for k, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {

@@ -108,9 +108,9 @@ func TestQueueOutlivedOverSixtyDays(t *testing.T) {
 	}
 	for day := range 60 {
 		s.fails = func() bool { return day >= 40 }
-		for range 24 * 4 {
+		for range 24 * 2 {
 			s.tick(t, false)
-			s.clock.Advance(15 * time.Minute)
+			s.clock.Advance(30 * time.Minute)
 		}
 		removeOutlived()
 		good := count(t, db, &Snapshot{}, "cluster_name = ? AND source = ? AND status = ?", "orders", SourceAutomatic, SnapshotAvailable)

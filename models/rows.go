@@ -2,6 +2,8 @@ package models
 
 import (
 	"fmt"
+	"net"
+	"strconv"
 	"time"
 
 	"rekindle/internal/secret"
@@ -126,7 +128,7 @@ func (n Node) InStep() bool {
 const NodeDeleting = "deleting" // a run is removing it
 
 // Address returns "host:port".
-func (n Node) Address() string { return fmt.Sprintf("%s:%d", n.Host, n.Port) }
+func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 // NodeName is the name of the n-th node of a cluster, counted from 1, as ElastiCache numbers them.
 func NodeName(cluster string, n int) string { return fmt.Sprintf("%s-%03d", cluster, n) }

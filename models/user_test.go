@@ -237,8 +237,11 @@ func TestChangePassword(t *testing.T) {
 
 func TestPasswordHashes(t *testing.T) {
 	t.Parallel()
+	if argonMemory != 19456 || argonPasses != 2 {
+		t.Errorf("a password costs %d KiB and %d passes", argonMemory, argonPasses)
+	}
 	one, two := hashPassword(rightPassword), hashPassword(rightPassword)
-	if one == two || !strings.HasPrefix(one, "$argon2id$v=19$m=19456,t=2,p=1$") || !verifyPassword(one, rightPassword) || !verifyPassword(two, rightPassword) {
+	if one == two || !strings.HasPrefix(one, "$argon2id$v=19$m=64,t=2,p=1$") || !verifyPassword(one, rightPassword) || !verifyPassword(two, rightPassword) {
 		t.Errorf("%s, %s", one, two)
 	}
 	parts := strings.Split(one, "$")

@@ -310,8 +310,13 @@ func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
 func (*fakeHost) Address() string                           { return "127.0.0.1" }
-func (*fakeHost) PortFree(port int) bool                    { return port != 6379 }
 func (*fakeHost) CanLoad(e models.Engine, version int) bool { return e.Name == "redis" || version > 9 }
+func (*fakeHost) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
+	if port == 6379 || avoid("127.0.0.1") {
+		return "", nil
+	}
+	return "127.0.0.1", nil
+}
 func (h *fakeHost) FreePort(_ context.Context, avoid func(int) bool) (int, error) {
 	for {
 		if port := 16378 + int(h.next.Add(1)); !avoid(port) {

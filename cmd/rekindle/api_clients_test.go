@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -58,7 +59,7 @@ func (a *apiConsole) query(query string, args ...string) string {
 
 func TestTheAWSCommandLineTour(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24400-24499")
+	a := serveAPI(newProcess(t).racing())
 	if who, fault := a.aws("sts", "get-caller-identity"); !strings.Contains(who, apiKeyID) {
 		t.Errorf("%s%s", who, fault)
 	}
@@ -138,7 +139,7 @@ func TestTheDocumentedTourWorksAsItIsWritten(t *testing.T) {
 	for _, bucket := range []string{"snapshots", "my-exports"} {
 		server.Bucket(bucket)
 	}
-	a := newAPIConsole(t, "24600-24699", "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
+	a := newAPIConsole(t, "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
 	text := strings.ReplaceAll(strings.Join(script, ""), "http://127.0.0.1:8080", a.url)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
 	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+apiKeyID, "AWS_SECRET_ACCESS_KEY="+apiSecret, "AWS_DEFAULT_REGION="+apiRegion, "AWS_PAGER=",
@@ -235,7 +236,6 @@ resource "aws_elasticache_replication_group" "shop" {
   engine                     = "redis"
   node_type                  = "cache.t4g.micro"
   num_cache_clusters         = var.nodes
-  port                       = PORT1
   automatic_failover_enabled = true
   parameter_group_name       = aws_elasticache_parameter_group.mine.name
   subnet_group_name          = aws_elasticache_subnet_group.net.name
@@ -252,7 +252,6 @@ resource "aws_elasticache_cluster" "cache" {
   engine          = "memcached"
   node_type       = "cache.t4g.micro"
   num_cache_nodes = 2
-  port            = PORT2
   tags            = { team = var.team }
 }
 resource "aws_elasticache_cluster" "one" {
@@ -260,7 +259,6 @@ resource "aws_elasticache_cluster" "one" {
   engine                   = "redis"
   node_type                = "cache.t4g.micro"
   num_cache_nodes          = 1
-  port                     = PORT3
   snapshot_retention_limit = 3
   snapshot_window          = "22:00-23:00"
 }
@@ -268,11 +266,9 @@ resource "aws_elasticache_cluster" "one" {
 
 func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24500-24589")
+	a := newAPIConsole(t)
 	engines := must(a.sdk.DescribeCacheEngineVersions(t.Context(), &elasticache.DescribeCacheEngineVersionsInput{Engine: aws.String("redis"), DefaultOnly: aws.Bool(true)}))(t).CacheEngineVersions
-	port := testkit.FreePort(t)
-	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily),
-		"PORT1", strconv.Itoa(port), "PORT2", strconv.Itoa(testkit.FreePort(t)), "PORT3", strconv.Itoa(testkit.FreePort(t))).Replace(terraformConfig))
+	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily)).Replace(terraformConfig))
 	good := func(want int, args ...string) {
 		t.Helper()
 		if code, out := run(args...); code != want {
@@ -283,8 +279,17 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	plan := []string{"plan", "-detailed-exitcode", "-input=false"} // 0: nothing to do, 2: changes
 	good(0, apply...)
 	good(0, plan...)
-	node := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + strconv.Itoa(port)})
-	defer node.Close()
+	primary := func() *redis.Client {
+		t.Helper()
+		endpoint := a.group("shop").NodeGroups[0].PrimaryEndpoint
+		if aws.ToInt32(endpoint.Port) != 6379 { // without a port in the configuration
+			t.Errorf("the group is at %s:%d", aws.ToString(endpoint.Address), aws.ToInt32(endpoint.Port))
+		}
+		client := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(aws.ToString(endpoint.Address), strconv.Itoa(int(aws.ToInt32(endpoint.Port))))})
+		t.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+	node := primary()
 	testkit.Fill(t, node, 50)
 	change := []string{"-var", "retention=9", "-var", "nodes=3", "-var", "policy=allkeys-lfu", "-var", "team=shop2"}
 	good(2, append(plan, change...)...)
@@ -296,6 +301,12 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	if g := a.group("shop"); len(g.MemberClusters) != 3 || aws.ToInt32(g.SnapshotRetentionLimit) != 9 {
 		t.Errorf("%+v", g)
 	}
+	must(a.sdk.TestFailover(t.Context(), &elasticache.TestFailoverInput{ReplicationGroupId: aws.String("shop"), NodeGroupId: aws.String("0001")}))(t)
+	testkit.WaitFor(t, "the failover", func() bool { return aws.ToString(a.group("shop").Status) == "available" })
+	if after := primary(); after.Options().Addr == node.Options().Addr {
+		t.Errorf("after the failover the group is still at %s", after.Options().Addr)
+	}
+	good(0, append(plan, change...)...) // another address at the same port is no drift
 	good(0, append([]string{"destroy", "-auto-approve", "-input=false"}, change...)...)
 	a.snapshot("shop-final")
 	if left := must(a.sdk.DescribeCacheClusters(t.Context(), &elasticache.DescribeCacheClustersInput{}))(t).CacheClusters; len(left) != 0 {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -21,12 +20,10 @@ import (
 // made; had it said so without acting, nothing would be there to show.
 func TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24700-24799")
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("random seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+	a := newAPIConsole(t)
+	kills, random := rounds(t, 12), randomness(t)
 	acted := 0
-	for i := range 40 {
+	for i := range kills {
 		name := fmt.Sprintf("group-%d", i)
 		form := url.Values{"Action": {"CreateCacheParameterGroup"}, "Version": {"2015-02-02"}, "CacheParameterGroupName": {name},
 			"CacheParameterGroupFamily": {"redis7"}, "Description": {"d"}}
@@ -55,7 +52,7 @@ func TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle(t *testing.T) {
 			t.Errorf("%s: %d %s", name, response.StatusCode, body)
 		}
 	}
-	t.Logf("%d of 40 were answered before the kill", acted)
+	t.Logf("%d of %d requests were answered before the kill", acted, kills)
 }
 
 // signed is a request of an invocation, the n-th attempt.

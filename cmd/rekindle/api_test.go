@@ -34,9 +34,9 @@ type apiConsole struct {
 	sdk *elasticache.Client
 }
 
-func newAPIConsole(t *testing.T, ports string, flags ...string) *apiConsole {
+func newAPIConsole(t *testing.T, flags ...string) *apiConsole {
 	t.Helper()
-	return serveAPI(newProcess(t, ports), flags...)
+	return serveAPI(newProcess(t), flags...)
 }
 
 // serveAPI starts a console with an access key.
@@ -105,7 +105,7 @@ func primaryOf(g types.ReplicationGroup) *types.Endpoint { return g.NodeGroups[0
 
 func TestTheSDKBacksUpAndRestores(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24000-24099")
+	a := newAPIConsole(t)
 	ctx, c := t.Context(), a.sdk
 	const token = "the-token-of-the-orders"
 	must(c.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("orders"), ReplicationGroupDescription: aws.String("orders"),
@@ -143,7 +143,7 @@ func TestTheSDKBacksUpAndRestores(t *testing.T) {
 	for _, m := range after.NodeGroups[0].NodeGroupMembers {
 		roles[aws.ToString(m.CacheClusterId)] = aws.ToString(m.CurrentRole)
 	}
-	if roles["orders-001"] != "replica" || aws.ToInt32(primaryOf(after).Port) == aws.ToInt32(primaryOf(orders).Port) {
+	if roles["orders-001"] != "replica" || aws.ToInt32(primaryOf(after).Port) != 6379 || aws.ToString(primaryOf(after).Address) == aws.ToString(primaryOf(orders).Address) {
 		t.Errorf("after the failover: %v", roles)
 	}
 	must(c.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: aws.String("orders-001"), CacheNodeIdsToReboot: []string{"0001"}}))(t)
@@ -182,7 +182,7 @@ func TestTheSDKBacksUpAndRestores(t *testing.T) {
 
 func TestParameterGroupsReachTheNodes(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24100-24199")
+	a := newAPIConsole(t)
 	ctx, c := t.Context(), a.sdk
 	engines := must(c.DescribeCacheEngineVersions(ctx, &elasticache.DescribeCacheEngineVersionsInput{Engine: aws.String("redis"), DefaultOnly: aws.Bool(true)}))(t).CacheEngineVersions
 	family := engines[0].CacheParameterGroupFamily
@@ -225,7 +225,7 @@ func TestParameterGroupsReachTheNodes(t *testing.T) {
 
 func TestMemcachedClusters(t *testing.T) {
 	t.Parallel()
-	a := newAPIConsole(t, "24200-24299")
+	a := newAPIConsole(t)
 	ctx, c := t.Context(), a.sdk
 	must(c.CreateCacheCluster(ctx, &elasticache.CreateCacheClusterInput{CacheClusterId: aws.String("mem"), Engine: aws.String("memcached"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheNodes: aws.Int32(2)}))(t)
 	waiter := elasticache.NewCacheClusterAvailableWaiter(c, func(o *elasticache.CacheClusterAvailableWaiterOptions) {
@@ -286,7 +286,7 @@ func TestPlainFilesGoOutAndComeInThroughBuckets(t *testing.T) {
 	for _, bucket := range []string{"snapshots", "exports"} {
 		server.Bucket(bucket)
 	}
-	a := newAPIConsole(t, "24300-24399", "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
+	a := newAPIConsole(t, "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
 	ctx, c := t.Context(), a.sdk
 	must(c.CreateCacheCluster(ctx, &elasticache.CreateCacheClusterInput{CacheClusterId: aws.String("one"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.micro")}))(t)
 	one := a.cluster("one")

@@ -117,7 +117,7 @@ type benchSource struct {
 }
 
 func newBench(b *testing.B, keys int) *bench {
-	p := newProcess(b, benchPorts)
+	p := newProcess(b)
 	if p.binary = os.Getenv("REKINDLE_BENCH_BINARY"); p.binary == "" {
 		p.binary = filepath.Join(b.TempDir(), "rekindle")
 		if output, err := exec.Command("go", "build", "-trimpath", "-o", p.binary, ".").CombinedOutput(); err != nil {

@@ -193,11 +193,12 @@ type served struct {
 	db    *models.DB
 }
 
-func newServed(t *testing.T, ports string) *served {
+func newServed(t *testing.T) *served {
 	t.Helper()
 	s := &served{data: t.TempDir(), clock: clockwork.NewFakeClockAt(time.Now().UTC().Truncate(24 * time.Hour).Add(12 * time.Hour))}
+	addresses := testkit.Loopback(t)[0].String()
 	getenv := func(name string) string {
-		return map[string]string{"REKINDLE_ADMIN_PASSWORD": adminPassword, "REKINDLE_NODE_PORTS": ports}[name]
+		return map[string]string{"REKINDLE_ADMIN_PASSWORD": adminPassword, "REKINDLE_NODE_ADDRESS": addresses}[name]
 	}
 	c, err := readServeConfig([]string{"--listen", "127.0.0.1:0", "--data", s.data}, getenv, os.Stderr)
 	if err != nil {
@@ -248,7 +249,7 @@ func (s *served) fingerprint(t *testing.T, cluster, node string) string {
 // restore two copies and compare every key; then the clock moves, the automatic snapshot appears, and retention takes it away.
 func TestBrowserTour(t *testing.T) {
 	t.Parallel()
-	s := newServed(t, "28000-28999")
+	s := newServed(t)
 	b := newTab(t, s.url)
 
 	b.open("/snapshots")

@@ -66,8 +66,12 @@ func runRebuild(ctx context.Context, args []string, getenv func(string) string, 
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
 	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
-	nodeAddress := flags.string("node-address", "127.0.0.1", "`address` that launched nodes are bound to")
+	nodeAddress := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	if err := flags.parse(args); err != nil {
+		return err
+	}
+	var nodeAddresses launch.Addresses
+	if err := readNodeAddresses(*nodeAddress, &nodeAddresses); err != nil {
 		return err
 	}
 	if *location == "" {
@@ -87,8 +91,8 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
-	nodes := launch.NewLocal(filepath.Join(*data, nodesFolder), *nodeAddress, launch.Options{Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes, *nodeAddress)
+	nodes := launch.NewLocal(filepath.Join(*data, nodesFolder), nodeAddresses, launch.Options{Log: logger, AllowOpen: true})
+	host := jobs.NewHost(nodes)
 	db, err := models.Open(ctx, filepath.Join(*data, catalogFile), clock, host)
 	if err != nil {
 		return err

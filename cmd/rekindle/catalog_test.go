@@ -15,7 +15,7 @@ import (
 // The database is deleted under a console that is stopped; its nodes go on.
 func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "26800-26899")
+	p := newProcess(t)
 	p.start()
 	p.signIn()
 	p.must("/clusters/new", createForm("orders", "1"))

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 	"rekindle/web/elasticache"
 )
@@ -31,7 +32,7 @@ type config struct {
 	listen        string // host:port
 	data          string // folder of catalog and nodes
 	store         string // URL of the snapshot store
-	nodeAddress   string
+	nodeAddresses launch.Addresses
 	nodePorts     [2]int
 	publicURL     string
 	transfers     int
@@ -44,6 +45,12 @@ type config struct {
 	accessKeyID   string // of the first access key of the API
 	accessSecret  secret.Text
 }
+
+// By default each node has a loopback address of its own, so that all can have the port that clients expect.
+const (
+	defaultNodeAddresses = "127.0.0.0/8"
+	nodeAddressUsage     = "`addresses` that launched nodes are bound to, separated by commas: 10.0.0.7, or a range such as 127.0.0.0/8"
+)
 
 // flagSet is a flag.FlagSet whose flags can also come from the environment.
 type flagSet struct {
@@ -127,7 +134,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
 	flags.StringVar(&c.data, "data", "./data", "`folder` of the catalog and of the nodes' files")
 	flags.StringVar(&c.store, "store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
-	flags.StringVar(&c.nodeAddress, "node-address", "127.0.0.1", "`address` that launched nodes are bound to")
+	nodeAddresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
 	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
@@ -148,8 +155,8 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	if _, _, err := net.SplitHostPort(c.listen); err != nil {
 		wrong("--listen must look like 127.0.0.1:8080, not %q", c.listen)
 	}
-	if net.ParseIP(c.nodeAddress) == nil {
-		wrong("--node-address must be an IP address, not %q", c.nodeAddress)
+	if err := readNodeAddresses(*nodeAddresses, &c.nodeAddresses); err != nil {
+		failures = append(failures, err)
 	}
 	if !readPorts(*ports, &c.nodePorts) {
 		wrong("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports)
@@ -205,6 +212,13 @@ func readProxies(text string, into *[]netip.Prefix) error {
 			return err
 		}
 		*into = append(*into, prefix.Masked())
+	}
+	return nil
+}
+
+func readNodeAddresses(text string, addresses *launch.Addresses) (err error) {
+	if *addresses, err = launch.ParseAddresses(text); err != nil {
+		return fmt.Errorf("%w: --node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %w", errUsage, err)
 	}
 	return nil
 }

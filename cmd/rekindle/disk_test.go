@@ -41,7 +41,7 @@ func TestInChildConsoleOnAFullDisk(t *testing.T) {
 	}
 	data := t.TempDir()
 	testkit.MountTmpfs(t, data, "24m")
-	a := &apiConsole{process: newProcess(t, "26600-26699")}
+	a := &apiConsole{process: newProcess(t)}
 	a.data, a.env = data, []string{accessKeyVariable + "=" + apiKeyID, secretKeyVariable + "=" + apiSecret}
 	a.start()
 	a.connect()

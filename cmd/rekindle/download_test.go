@@ -18,7 +18,7 @@ import (
 // TestDownloadedSnapshotIsAnRDBThatRedisLoads goes the way back without Rekindle: download, check, start a server on the file.
 func TestDownloadedSnapshotIsAnRDBThatRedisLoads(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "26600-26699")
+	p := newProcess(t)
 	p.start()
 	p.signIn()
 	db := p.catalog()

@@ -31,7 +31,7 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"an empty folder":              {args: []string{"--store", "dir:"}, want: "--store must look like"},
 		"ports the wrong way round":    {args: []string{"--node-ports", "9000-8000"}, want: "--node-ports must look like"},
 		"ports that are words":         {args: []string{"--node-ports", "many"}, want: "--node-ports must look like"},
-		"a host name for the nodes":    {args: []string{"--node-address", "localhost"}, want: "--node-address must be an IP address"},
+		"a host name for the nodes":    {args: []string{"--node-address", "localhost"}, want: "--node-address must name addresses such as 10.0.0.7"},
 		"a number that is none":        {env: map[string]string{"REKINDLE_TRANSFERS": "two"}, want: `REKINDLE_TRANSFERS="two" is not acceptable`},
 		"no transfers":                 {args: []string{"--transfers", "0"}, want: "at least 1"},
 		"a public address without URL": {args: []string{"--public-url", "rekindle.example.com"}, want: "--public-url must look like"},
@@ -100,7 +100,7 @@ func TestCommandsExplainThemselves(t *testing.T) {
 
 func TestSecondConsoleOnTheSameFolderIsRefused(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "26400-26499")
+	p := newProcess(t)
 	p.start()
 	second := exec.Command(os.Args[0], "serve", "--listen", "127.0.0.1:0", "--data", p.data)
 	second.Env = append(os.Environ(), consoleEnv+"=1")
@@ -168,7 +168,7 @@ func TestGeneratedPasswordIsShownOnceAndCanBeReset(t *testing.T) {
 
 func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "26500-26599")
+	p := newProcess(t)
 	p.start()
 	p.signIn()
 	db := p.catalog()

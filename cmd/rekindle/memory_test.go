@@ -21,7 +21,7 @@ const maxMemory = 96
 // them at once, with S3 as the store. The binary is built without the race detector, which needs many times the memory.
 func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "29000-29099")
+	p := newProcess(t)
 	p.binary = filepath.Join(t.TempDir(), "rekindle")
 	if output, err := exec.Command("go", "build", "-o", p.binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, output)

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +16,11 @@ import (
 	"rekindle/models"
 )
 
-// moveKills is how often the console is killed in copies, exports and imports; REKINDLE_KILLS changes it.
-const moveKills = 30
+// moveKills is how often the console is killed in copies, exports and imports, except in a soak.
+const moveKills = 12
+
+// moveKillsInARow is after how many of them what is left behind is looked at: after one of each kind.
+const moveKillsInARow = 4
 
 // movers is a console with an S3 store and a snapshot s1, and another bucket that things are brought to and from.
 type movers struct {
@@ -37,14 +39,11 @@ func (m *movers) begin() { m.start("--store", "s3://snapshots/console"+m.options
 // done is there, and nothing else is: no object, no open upload, and nothing that never ends.
 func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	t.Parallel()
-	kills := moveKills
-	if n, err := strconv.Atoi(os.Getenv("REKINDLE_KILLS")); err == nil {
-		kills = n
-	}
+	kills, random := rounds(t, moveKills), randomness(t)
 	server := testkit.S3(t)
 	server.Bucket("snapshots")
 	server.Bucket("elsewhere")
-	p := newProcess(t, "26600-26699")
+	p := newProcess(t)
 	p.env = []string{"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey}
 	m := &movers{killer: killer{process: p, checked: make(map[string]bool)}, server: server}
 	m.begin()
@@ -74,9 +73,7 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	p.must("/snapshots/s1/export", url.Values{"name": {"source"}, "store": {"s3://elsewhere/from" + m.options()}})
 	m.settle()
 	whole := min(2*time.Since(began), 3*time.Second)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("random seed %d, kills within %s", seed, whole)
-	random := rand.New(rand.NewPCG(seed, 0))
+	t.Logf("kills within %s", whole)
 	for i := range kills {
 		switch i % 4 {
 		case 0:
@@ -92,7 +89,7 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 		<-time.After(time.Duration(random.Int64N(int64(whole))))
 		p.kill()
 		m.begin()
-		if i%killsInARow == killsInARow-1 {
+		if i%moveKillsInARow == moveKillsInARow-1 {
 			m.settle()
 			m.check()
 		}
@@ -186,7 +183,7 @@ func (m *movers) holds(bucket string, want []string) {
 // The data folder is gone, with the nodes; the store is kept. A command brings clusters, schedules and settings back, and every page of them works.
 func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	t.Parallel()
-	p := newProcess(t, "26500-26599")
+	p := newProcess(t)
 	store := t.TempDir()
 	p.start("--store", "dir:"+store)
 	p.signIn()

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -20,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/testkit"
 	"rekindle/models"
 )
 
@@ -32,15 +34,54 @@ func TestMain(m *testing.M) {
 	if os.Getenv(consoleEnv) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if built.folder != "" {
+		_ = os.RemoveAll(built.folder)
+	}
+	os.Exit(code)
+}
+
+// built is rekindle without the race detector, for tests in which only the process matters: it takes a fraction of the time.
+var built struct {
+	once   sync.Once
+	folder string
+	err    error
+}
+
+// plain builds rekindle as people run it, once for all tests.
+func plain(t testing.TB) string {
+	t.Helper()
+	built.once.Do(func() {
+		if built.folder, built.err = os.MkdirTemp("", "rekindle-test-"); built.err != nil {
+			return
+		}
+		if output, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), ".").CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, output)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("build rekindle: %v", built.err)
+	}
+	return filepath.Join(built.folder, "rekindle")
+}
+
+// racing has the race detector look at the console of this process.
+func (p *process) racing() *process {
+	p.binary = os.Args[0]
+	p.t.Cleanup(func() {
+		if strings.Contains(p.output.tail(1<<20), "WARNING: DATA RACE") {
+			p.t.Errorf("the console has a data race:\n%s", p.output.tail(1<<20))
+		}
+	})
+	return p
 }
 
 // process is rekindle as a process of its own, on one data folder, with a browser's cookie jar.
 type process struct {
 	t      testing.TB
-	binary string // the test binary itself, unless a test builds one
+	binary string
 	data   string
-	ports  string
+	nodes  string // addresses, of this test alone
 	client *http.Client
 	cmd    *exec.Cmd
 	url    string
@@ -48,13 +89,13 @@ type process struct {
 	env    []string // beside the test's own
 }
 
-func newProcess(t testing.TB, ports string) *process {
+func newProcess(t testing.TB) *process {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, binary: os.Args[0], data: t.TempDir(), ports: ports, client: &http.Client{Jar: jar}}
+	p := &process{t: t, binary: plain(t), data: t.TempDir(), nodes: testkit.Loopback(t)[0].String(), client: &http.Client{Jar: jar}}
 	t.Cleanup(func() {
 		p.kill()
 		killNodes(t, p.data)
@@ -67,7 +108,7 @@ func newProcess(t testing.TB, ports string) *process {
 
 // killNodes ends the nodes of a data folder, which outlive their console.
 func killNodes(t testing.TB, data string) {
-	nodes := launch.NewLocal(filepath.Join(data, nodesFolder), "127.0.0.1", launch.Options{})
+	nodes := launch.NewLocal(filepath.Join(data, nodesFolder), nil, launch.Options{})
 	ids, err := nodes.List(context.Background())
 	if err != nil {
 		t.Error(err)
@@ -82,7 +123,7 @@ func killNodes(t testing.TB, data string) {
 // start starts the console and returns when it serves.
 func (p *process) start(flags ...string) {
 	p.t.Helper()
-	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", p.data, "--node-ports", p.ports}, flags...)
+	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", p.data, "--node-address", p.nodes}, flags...)
 	p.cmd = exec.Command(p.binary, args...)
 	p.cmd.Env = append(os.Environ(), consoleEnv+"=1", "REKINDLE_ADMIN_PASSWORD="+adminPassword)
 	p.cmd.Env = append(p.cmd.Env, p.env...)

@@ -50,9 +50,9 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
-	nodes := launch.NewLocal(filepath.Join(c.data, nodesFolder), c.nodeAddress,
+	nodes := launch.NewLocal(filepath.Join(c.data, nodesFolder), c.nodeAddresses,
 		launch.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes, c.nodeAddress)
+	host := jobs.NewHost(nodes)
 	db, err := models.Open(ctx, filepath.Join(c.data, catalogFile), clock, host)
 	if err != nil {
 		return err

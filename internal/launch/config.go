@@ -37,9 +37,9 @@ func renderConfig(dir string, n Node, engine Engine) string {
 	b.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
 	set("bind", quote(n.Host))
 	set("port", strconv.Itoa(n.Port))
-	// Protected mode refuses everyone but the loopback addresses as long as there is no password.
-	// Off it is only where an open node was asked for: it would refuse the node's own replicas.
-	set("protected-mode", yesNo(n.Password != "" || isLoopback(n.Host)))
+	// Protected mode refuses everyone but 127.0.0.1 and ::1 as long as there is no password: also the node's own replicas, which have addresses
+	// of their own. A loopback address needs no such protection, and elsewhere an open node was asked for.
+	set("protected-mode", yesNo(n.Password != ""))
 	if n.Password != "" {
 		set("requirepass", quote(n.Password.Reveal()))
 		set("masterauth", quote(n.Password.Reveal()))

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -16,39 +15,6 @@ import (
 
 	"rekindle/internal/rdb"
 )
-
-// FreePort returns a port of the range in Options on which nobody listens now and that avoid (may
-// be nil) does not object to. It goes round through the range, so that a port is not given to the
-// next cluster while clients of a deleted one may still knock there. Between this call and the
-// node's start somebody else may take the port: then Start says ErrPortTaken. ErrNoPort when there
-// is none.
-func (l *Local) FreePort(ctx context.Context, avoid func(port int) bool) (int, error) {
-	l.portMu.Lock()
-	defer l.portMu.Unlock()
-	for range l.opts.LastPort - l.opts.FirstPort + 1 {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		if l.nextPort < l.opts.FirstPort || l.nextPort > l.opts.LastPort {
-			l.nextPort = l.opts.FirstPort
-		}
-		port := l.nextPort
-		l.nextPort++
-		if (avoid == nil || !avoid(port)) && l.PortFree(port) {
-			return port, nil
-		}
-	}
-	return 0, fmt.Errorf("%w between %d and %d", ErrNoPort, l.opts.FirstPort, l.opts.LastPort)
-}
-
-// PortFree says whether a node could listen on the port of the launcher's address now.
-func (l *Local) PortFree(port int) bool {
-	listener, err := net.Listen("tcp", net.JoinHostPort(l.host, strconv.Itoa(port)))
-	if err != nil {
-		return false
-	}
-	return listener.Close() == nil
-}
 
 // Owns says whether a path, which need not exist, lies in the folder of the nodes or is it, by whatever links.
 func (l *Local) Owns(path string) bool {

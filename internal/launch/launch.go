@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,10 +103,11 @@ type Options struct {
 // Local starts nodes on this machine. It is safe for concurrent use, also by several processes on
 // the same directory: it keeps nothing in memory that matters.
 type Local struct {
-	dir  string
-	host string
-	opts Options
-	log  *slog.Logger
+	dir       string
+	host      string // the first of the addresses
+	addresses Addresses
+	opts      Options
+	log       *slog.Logger
 
 	enginesMu sync.Mutex
 	engines   []Engine // as found by the first look; nil before
@@ -114,14 +116,14 @@ type Local struct {
 	nextPort int
 }
 
-// NewLocal returns a launcher whose nodes live under dir and listen on host (an IP address or a
-// host name; "" is 127.0.0.1). It touches nothing yet.
-func NewLocal(dir, host string, opts Options) *Local {
+// NewLocal returns a launcher whose nodes live under dir and listen on addresses, none being
+// 127.0.0.1 alone. It touches nothing yet.
+func NewLocal(dir string, addresses Addresses, opts Options) *Local {
 	if abs, err := filepath.Abs(dir); err == nil { // fails only without a working directory
 		dir = abs
 	}
-	if host == "" {
-		host = "127.0.0.1"
+	if len(addresses) == 0 {
+		addresses = Addresses{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 32)}
 	}
 	setDefault(&opts.FirstPort, 16379)
 	setDefault(&opts.LastPort, 26378)
@@ -131,7 +133,7 @@ func NewLocal(dir, host string, opts Options) *Local {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
-	return &Local{dir: dir, host: host, opts: opts, log: opts.Log}
+	return &Local{dir: dir, host: addresses.first(), addresses: addresses, opts: opts, log: opts.Log}
 }
 
 func setDefault[T comparable](value *T, to T) {

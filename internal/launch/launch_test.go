@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // newLocal returns a launcher on dir whose nodes end with the test.
 func newLocal(t *testing.T, dir string) *Local {
 	t.Helper()
-	l := NewLocal(dir, "", Options{})
+	l := NewLocal(dir, nil, Options{})
 	t.Cleanup(func() {
 		ids, err := l.List(context.Background())
 		if err != nil {
@@ -183,7 +183,7 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 func TestListAndRemove(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	if ids, err := NewLocal(filepath.Join(l.dir, "never"), "", Options{}).List(t.Context()); err != nil || len(ids) != 0 {
+	if ids, err := NewLocal(filepath.Join(l.dir, "never"), nil, Options{}).List(t.Context()); err != nil || len(ids) != 0 {
 		t.Errorf("list of a folder that is not there: %v, %v", ids, err)
 	}
 	a := start(t, l, Node{Cluster: "shop", Name: "shop-002"})

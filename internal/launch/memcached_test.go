@@ -76,7 +76,7 @@ func TestCacheNodeIsStartedOnceUnderTwoConsolesAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
 	opts := Options{EnginePaths: []string{countingCache(t)}}
-	consoles := []*Local{NewLocal(l.dir, "", opts), NewLocal(l.dir, "", opts)}
+	consoles := []*Local{NewLocal(l.dir, nil, opts), NewLocal(l.dir, nil, opts)}
 	n := Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: testkit.FreePort(t), MaxMemory: 16 << 20}
 	var group sync.WaitGroup
 	for i := range 20 {
@@ -169,7 +169,7 @@ func TestCacheNodeThatHangsIsKilledAfterTheGrace(t *testing.T) {
 		if err := syscall.Kill(server(t, l, n), syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		quick := NewLocal(l.dir, "", Options{KillGrace: 100 * time.Millisecond})
+		quick := NewLocal(l.dir, nil, Options{KillGrace: 100 * time.Millisecond})
 		if err := quick.Stop(t.Context(), n.Cluster, n.Name, save); err != nil {
 			t.Errorf("save %v: %v", save, err)
 		}

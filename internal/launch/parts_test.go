@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"rekindle/internal/testkit"
 )
 
 func TestEngineIsChosenForANodesVersion(t *testing.T) {
@@ -48,7 +50,7 @@ func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 		}
 		return path
 	}
-	l := NewLocal(dir, "", Options{EnginePaths: []string{
+	l := NewLocal(dir, nil, Options{EnginePaths: []string{
 		program("valkey", "echo 'Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'"),
 		program("newer", "echo 'Valkey server v=9.1.2 sha=00000000:0'"),
 		program("again", "echo 'Valkey server v=8.1.1 sha=00000000:0'"),
@@ -94,7 +96,7 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 		lacks  []string
 	}{
 		"redis 6.0": {primary, Engine{Name: "redis", Version: "6.0.16"},
-			[]string{"repl-diskless-load on-empty-db", "repl-diskless-sync-delay 0", "rdbcompression no", `save ""`, "maxmemory 0", `bind "127.0.0.1"`, "protected-mode yes"},
+			[]string{"repl-diskless-load on-empty-db", "repl-diskless-sync-delay 0", "rdbcompression no", `save ""`, "maxmemory 0", `bind "127.0.0.1"`, "protected-mode no"},
 			[]string{"shutdown-on-", "requirepass", "masterauth", "replicaof"}},
 		"redis 7.0": {primary, Engine{Name: "redis", Version: "7.0.15"}, []string{"shutdown-on-sigterm save", "shutdown-on-sigint save"}, nil},
 		"valkey":    {primary, Engine{Name: "valkey", Version: "8.1.1"}, []string{"shutdown-on-sigterm save"}, nil},
@@ -135,12 +137,12 @@ func TestFreePortsGoRoundAndAvoidWhatTheyAreTold(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	taken := listener.Addr().(*net.TCPAddr).Port
-	l := NewLocal(t.TempDir(), "", Options{FirstPort: taken, LastPort: taken})
+	l := NewLocal(t.TempDir(), nil, Options{FirstPort: taken, LastPort: taken})
 	if port, err := l.FreePort(t.Context(), nil); !errors.Is(err, ErrNoPort) {
 		t.Errorf("port %d, %v; want ErrNoPort", port, err)
 	}
 
-	l = NewLocal(t.TempDir(), "", Options{FirstPort: 21000, LastPort: 21099})
+	l = NewLocal(t.TempDir(), nil, Options{FirstPort: 21000, LastPort: 21099})
 	a, err := l.FreePort(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +163,7 @@ func TestFreePortsGoRoundAndAvoidWhatTheyAreTold(t *testing.T) {
 
 func TestMemoryIsTheTightestLimit(t *testing.T) {
 	t.Parallel()
-	m, err := NewLocal(t.TempDir(), "", Options{}).Memory(t.Context())
+	m, err := NewLocal(t.TempDir(), nil, Options{}).Memory(t.Context())
 	if err != nil || m.Available <= 0 || m.Total < m.Available {
 		t.Errorf("this host: %+v, %v", m, err)
 	}
@@ -194,5 +196,67 @@ func TestMemoryIsTheTightestLimit(t *testing.T) {
 		if got := limitMemory(host, root, []byte(group)); got != want {
 			t.Errorf("group %q: %+v, want %+v", group, got, want)
 		}
+	}
+}
+
+func TestAddressesAreRead(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"127.0.0.1":          "127.0.0.1",
+		"10.0.0.7, 10.0.0.9": "10.0.0.7 10.0.0.9",
+		"10.0.0.4/30":        "10.0.0.5 10.0.0.6",
+		"10.0.0.4/31":        "10.0.0.4 10.0.0.5",
+		"::1":                "::1",
+		"fd00::/126":         "fd00::1 fd00::2",
+		"127.9.9.9/8":        "127.0.0.1 127.0.0.2 127.0.0.3",
+		"0.0.0.0":            "0.0.0.0",
+		"255.255.255.254/31": "255.255.255.254 255.255.255.255",
+		"":                   "",
+		"localhost":          "",
+		"10.0.0.7,":          "",
+		"10.0.0.0/33":        "",
+		"fe80::1%eth0":       "",
+		"10.0.0.1-10.0.0.9":  "",
+	} {
+		addresses, err := ParseAddresses(text)
+		var got []string
+		for address := range addresses.all {
+			if got = append(got, address.String()); len(got) == 3 {
+				break
+			}
+		}
+		if strings.Join(got, " ") != want || (err != nil) != (want == "") {
+			t.Errorf("%q: %v, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestAPortIsFreeAtTheFirstAddressWhereNobodyListens(t *testing.T) {
+	t.Parallel()
+	l := NewLocal(t.TempDir(), testkit.Loopback(t), Options{})
+	first, err := l.FreeAddress(t.Context(), 6379, nil)
+	if err != nil || first != l.Address() {
+		t.Fatalf("%s, %v; want %s", first, err, l.Address())
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(first, "6379"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	second, err := l.FreeAddress(t.Context(), 6379, nil)
+	if err != nil || second == first {
+		t.Errorf("%s, %v", second, err)
+	}
+	third, err := l.FreeAddress(t.Context(), 6379, func(address string) bool { return address == second })
+	if err != nil || third == first || third == second {
+		t.Errorf("%s, %v", third, err)
+	}
+	if none, err := l.FreeAddress(t.Context(), 6379, func(string) bool { return true }); !errors.Is(err, ErrNoPort) {
+		t.Errorf("everything is avoided: %s, %v", none, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.FreeAddress(ctx, 6379, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }

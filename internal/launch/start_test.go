@@ -65,7 +65,7 @@ func TestStartingTwentyTimesAtOnceGivesOneServer(t *testing.T) {
 func dyingConsole(dir string) {
 	port, _ := strconv.Atoi(os.Getenv("LAUNCH_TEST_PORT"))
 	n := Node{Cluster: "shop", Name: "shop-001", Port: port, Password: "geheim"}
-	if err := NewLocal(dir, "", Options{}).Start(context.Background(), n); err != nil {
+	if err := NewLocal(dir, nil, Options{}).Start(context.Background(), n); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -153,8 +153,8 @@ func TestTakenPortIsSaidClearlyAndLeavesNoProcess(t *testing.T) {
 			if pids := holders(dirOf(l, n)); len(pids) != 0 {
 				t.Errorf("processes left: %v", pids)
 			}
-			if l.PortFree(port) {
-				t.Error("PortFree says that the port is free")
+			if address, err := l.FreeAddress(t.Context(), port, nil); !errors.Is(err, ErrNoPort) {
+				t.Errorf("the port is free at %q (%v)", address, err)
 			}
 		})
 	}

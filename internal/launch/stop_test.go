@@ -154,7 +154,7 @@ func TestHungNodeIsOnlyKilledWhenNothingIsToBeSaved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	n := start(t, newLocal(t, dir), Node{})
-	l := NewLocal(dir, "", Options{StopTimeout: 200 * time.Millisecond, KillGrace: 200 * time.Millisecond})
+	l := NewLocal(dir, nil, Options{StopTimeout: 200 * time.Millisecond, KillGrace: 200 * time.Millisecond})
 	if err := syscall.Kill(server(t, l, n), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestProcessesThatAreNotTheNodeAreNeverSignalled(t *testing.T) {
 	}
 	defer func() { _ = lock.Close() }()
 
-	quick := NewLocal(l.dir, "", Options{StopTimeout: 100 * time.Millisecond, KillGrace: 100 * time.Millisecond})
+	quick := NewLocal(l.dir, nil, Options{StopTimeout: 100 * time.Millisecond, KillGrace: 100 * time.Millisecond})
 	for name, end := range map[string]func(context.Context) error{
 		"stop with save":    func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, true) },
 		"stop without save": func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, false) },

@@ -72,6 +72,11 @@ func listen(ctx context.Context, host string, control net.Conn) (*server, error)
 
 func address(addr net.Addr) netip.Addr { return addr.(*net.TCPAddr).AddrPort().Addr().Unmap() }
 
+// expected tells whether the target may connect from an address: its own or, as it is with us on this host, another one of the loopback.
+func (s *server) expected(from netip.Addr) bool {
+	return from == s.peer || from.IsLoopback() && s.peer.IsLoopback()
+}
+
 func (s *server) address() string { return net.JoinHostPort(s.host, s.port) }
 
 // accept takes connections until the server is closed.
@@ -86,7 +91,7 @@ func (s *server) accept() {
 			<-time.After(acceptPause)
 			continue
 		}
-		if from := address(conn.RemoteAddr()); from != s.peer {
+		if from := address(conn.RemoteAddr()); !s.expected(from) {
 			s.refuse(fmt.Errorf("a connection from %s, which is not the target's %s", from, s.peer))
 			_ = conn.Close()
 			continue

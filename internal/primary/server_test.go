@@ -3,6 +3,7 @@ package primary
 import (
 	"bufio"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -135,5 +136,21 @@ func TestServerListensEverywhereButNamesOneAddress(t *testing.T) {
 	defer s.close()
 	if s.host != "127.0.0.1" {
 		t.Errorf("the target is told %s", s.host)
+	}
+}
+
+func TestTargetIsExpectedFromItsAddressOrAnotherOfTheLoopback(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		target, from string
+		want         bool
+	}{
+		{"10.0.0.7", "10.0.0.7", true}, {"10.0.0.7", "10.0.0.8", false}, {"10.0.0.7", "127.0.0.1", false}, {"127.0.0.1", "10.0.0.7", false},
+		{"127.0.0.5", "127.0.0.1", true}, {"127.0.0.5", "127.0.0.6", true}, {"::1", "::1", true}, {"fd00::1", "fd00::2", false},
+	} {
+		s := &server{peer: netip.MustParseAddr(test.target)}
+		if got := s.expected(netip.MustParseAddr(test.from)); got != test.want {
+			t.Errorf("the target %s from %s: %t", test.target, test.from, got)
+		}
 	}
 }

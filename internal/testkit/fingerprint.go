@@ -35,15 +35,32 @@ func Fingerprint(t testing.TB, client *redis.Client) string {
 }
 
 // Digests is what Fingerprint digests: one digest per key ("db0 name") and per library
-// ("function name"). Use it with Diff to see what differs.
+// ("function name"). Use it with Diff to see what differs. A server that is loading is waited for.
 func Digests(t testing.TB, client *redis.Client) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
+	for {
+		out, err := digests(ctx, client)
+		switch {
+		case err == nil:
+			return out
+		case !redis.HasErrorPrefix(err, "LOADING"):
+			t.Fatalf("fingerprint %s: %v", client.Options().Addr, err)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("fingerprint %s: it does not come to the end of its loading", client.Options().Addr)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+func digests(ctx context.Context, client *redis.Client) (map[string]string, error) {
 	out := map[string]string{}
 	info, err := client.Info(ctx, "keyspace").Result()
 	if err != nil {
-		t.Fatalf("fingerprint %s: %v", client.Options().Addr, err)
+		return nil, err
 	}
 	for line := range strings.Lines(info) {
 		number, _, ok := strings.Cut(strings.TrimPrefix(line, "db"), ":")
@@ -52,13 +69,10 @@ func Digests(t testing.TB, client *redis.Client) map[string]string {
 			continue
 		}
 		if err := readDatabase(ctx, client, db, out); err != nil {
-			t.Fatalf("fingerprint %s db %d: %v", client.Options().Addr, db, err)
+			return nil, fmt.Errorf("db %d: %w", db, err)
 		}
 	}
-	if err := readFunctions(ctx, client, out); err != nil {
-		t.Fatalf("fingerprint %s: %v", client.Options().Addr, err)
-	}
-	return out
+	return out, readFunctions(ctx, client, out)
 }
 
 // Diff names what differs between two Digests, at most 20 lines, or returns "" when nothing does.

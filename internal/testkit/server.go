@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -253,6 +254,23 @@ func newClient(addr, user, password string, db int) *redis.Client {
 func sibling(client *redis.Client, db int) *redis.Client {
 	o := client.Options()
 	return newClient(o.Addr, o.Username, o.Password, db)
+}
+
+// Loopback returns a range of 254 loopback addresses that are this test's alone, so that all ports at them are free. It is held by a
+// listener at the last of them.
+func Loopback(t testing.TB) []netip.Prefix {
+	t.Helper()
+	for range 1000 {
+		a, b := byte(1+rand.IntN(254)), byte(1+rand.IntN(254))
+		held, err := net.Listen("tcp", netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, a, b, 254}), lastPort).String())
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { _ = held.Close() })
+		return []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, a, b, 0}), 24)}
+	}
+	t.Fatal("no range of loopback addresses is free")
+	return nil
 }
 
 // FreePort returns a port of 127.0.0.1 on which nobody listens now. Somebody may take it before the

@@ -84,7 +84,6 @@ type call struct {
 	account string
 	request string // its number
 
-	agent      string // what the client says it is
 	invocation string // the client's number of it, the same for each attempt; "" when it gives none
 }
 
@@ -190,7 +189,7 @@ func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, erro
 
 // admit refuses what may be a copy of a request that was seen before.
 func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identity, c *call, do action) error {
-	c.agent, c.invocation = r.UserAgent(), r.Header.Get("Amz-Sdk-Invocation-Id")
+	c.invocation = r.Header.Get("Amz-Sdk-Invocation-Id")
 	attempt := r.Header.Get("Amz-Sdk-Request")
 	if len(c.invocation) > maxHeader || len(attempt) > maxHeader {
 		return fault{http.StatusBadRequest, codeInvalidValue, "The header Amz-Sdk-Invocation-Id or Amz-Sdk-Request is too long."}

@@ -54,22 +54,37 @@ func (*quietJobs) BucketURL(bucket, region string) string {
 }
 
 // host is where nodes would run.
-type host struct{ next atomic.Int64 }
+type host struct {
+	next   atomic.Int64
+	single bool // it has one address
+}
 
 func (*host) Engines(context.Context) ([]models.Engine, error) {
 	return []models.Engine{{Name: "memcached", Version: "1.6.18"}, {Name: "redis", Version: "7.0.15"}, {Name: "redis", Version: "6.0.16"}, {Name: "valkey", Version: "8.1.1"}}, nil
 }
 func (*host) Address() string                     { return "127.0.0.1" }
-func (*host) PortFree(port int) bool              { return port != 7777 }
 func (*host) CanLoad(e models.Engine, v int) bool { return e.Version != "6.0.16" || v < 10 }
+func (h *host) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
+	for i := range 250 {
+		if address := fmt.Sprintf("127.0.0.%d", i+1); port != 7777 && !avoid(address) && !(h.single && i > 0) {
+			return address, nil
+		}
+	}
+	return "", nil
+}
 func (h *host) FreePort(context.Context, func(int) bool) (int, error) {
 	return 16378 + int(h.next.Add(1)), nil
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchOn(t, &host{})
+}
+
+func newBenchOn(t *testing.T, place *host) *bench {
+	t.Helper()
 	b := &bench{t: t, clock: clockwork.NewFakeClockAt(time.Now()), wall: clockwork.NewFakeClockAt(time.Now()), jobs: &quietJobs{}, log: &bytes.Buffer{}}
-	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "rekindle.db"), b.clock, &host{})
+	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "rekindle.db"), b.clock, place)
 	b.check(err)
 	t.Cleanup(func() { _ = db.Close() })
 	b.db = db

@@ -87,8 +87,8 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 	}
 	spec.Port, _ = c.number("Port")
 	if spec.Port == 0 {
-		if spec.PreferPort = defaultPorts[engine]; spec.PreferPort == 0 {
-			spec.PreferPort = redisPort
+		if spec.Port = defaultPorts[engine]; spec.Port == 0 {
+			spec.Port = redisPort
 		}
 	}
 	if token := c.values.Get("AuthToken"); token != "" {
@@ -111,7 +111,21 @@ func (a *api) create(ctx context.Context, c *call, spec models.ClusterSpec) erro
 		return err
 	}
 	_, err := a.DB.CreateCluster(ctx, spec)
+	if faults, refused := models.AsFaults(err); refused && c.text("Port") == "" {
+		return noDefaultPort(faults, spec.Port)
+	}
 	return err
+}
+
+// noDefaultPort says why a cluster without a port was refused. It does not get another one instead: to whoever keeps clusters in files, one that
+// was asked for without a port and has another than ElastiCache's is one that has to be destroyed and made anew, at every run.
+func noDefaultPort(faults models.Faults, port int) models.Faults {
+	for i, f := range faults {
+		if f.Field == "port" {
+			faults[i].Message = fmt.Sprintf("A cluster without Port gets %d, which is in use at each address that nodes of this host may have (--node-address). Give it a Port of its own.", port)
+		}
+	}
+	return faults
 }
 
 // window reads SnapshotWindow; absent is "no preference".

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"rekindle/models"
 )
@@ -203,25 +202,7 @@ func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
 	for _, name := range []string{"GlobalReplicationGroupId", "PrimaryClusterId", "ServerlessCacheSnapshotName"} {
 		c.notOffered(name)
 	}
-	if spec.Port == 0 && strings.Contains(c.agent, "Terraform") {
-		return a.createAtDefaultPort(ctx, c, spec)
-	}
 	return a.create(ctx, c, spec)
-}
-
-// createAtDefaultPort is for Terraform: to it, a group that was asked for without a port and has another than this one is a group that has
-// to be destroyed and made anew, at every run.
-func (a *api) createAtDefaultPort(ctx context.Context, c *call, spec models.ClusterSpec) error {
-	spec.Port = redisPort
-	err := a.create(ctx, c, spec)
-	faults, _ := models.AsFaults(err)
-	for _, f := range faults {
-		if f.Field == "port" {
-			return models.Faults{{Code: f.Code, Field: f.Field, Message: fmt.Sprintf(
-				"The port %d is taken on this host, which all clusters share. Give the resource a port of its own.", redisPort)}}
-		}
-	}
-	return err
 }
 
 // shardZones reads the zones of the one shard's configuration: the primary's, then the replicas'.

@@ -397,24 +397,26 @@ func TestAPasswordThatIsTheSameIsNoChange(t *testing.T) {
 	}
 }
 
-func TestTerraformIsNotGivenAnotherPortThanTheDefault(t *testing.T) {
+func TestGroupWithoutAPortHasTheDefaultOneWhoeverAsks(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
-	create := func(id, agent string) (int, string) {
-		t.Helper()
-		b.wall.Advance(time.Second) // another signature
-		return b.send(form("CreateReplicationGroup", "ReplicationGroupId", id, "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"),
-			func(r *http.Request) { r.Header.Set("User-Agent", agent) })
-	}
-	const terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) terraform-provider-aws/5.100.0"
-	if status, body := create("first", terraform); status != 200 {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := create("second", terraform); status != 400 || !strings.Contains(body, "Give the resource a port") {
-		t.Errorf("%d %s", status, body)
-	}
-	if status, body := create("second", "aws-cli/2.9.19"); status != 200 {
-		t.Errorf("%d %s", status, body)
+	clients := []string{"APN/1.0 HashiCorp/1.0 Terraform/1.11.4 (+https://www.terraform.io) terraform-provider-aws/5.100.0", "aws-cli/2.9.19", "crossplane", ""}
+	for _, single := range []bool{false, true} {
+		b := newBenchOn(t, &host{single: single})
+		for i, agent := range clients {
+			id := fmt.Sprintf("group-%d", i)
+			b.wall.Advance(time.Second) // another signature
+			status, body := b.send(form("CreateReplicationGroup", "ReplicationGroupId", id, "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"),
+				func(r *http.Request) { r.Header.Set("User-Agent", agent) })
+			if single && i > 0 {
+				if status != 400 || !strings.Contains(body, "A cluster without Port gets 6379, which is in use at each address") {
+					t.Errorf("%s: %d %s", agent, status, body)
+				}
+				continue
+			}
+			if cluster, err := b.db.Cluster(t.Context(), id); status != 200 || err != nil || cluster.Port != 6379 || cluster.Nodes[0].Host != fmt.Sprintf("127.0.0.%d", i+1) {
+				t.Errorf("%s: %d %s, the group is %+v (%v)", agent, status, body, cluster.Nodes, err)
+			}
+		}
 	}
 }
 
