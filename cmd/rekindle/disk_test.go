@@ -6,6 +6,7 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -25,12 +26,12 @@ func TestConsoleOnAFullDisk(t *testing.T) {
 	if os.Getenv(diskEnv) != "" {
 		return
 	}
-	output, started, err := testkit.RunChild(t, "^TestInChildConsoleOnAFullDisk$", diskEnv+"=1", testkit.MountNamespace())
+	output, started, err := testkit.RunChild(t, "^TestInChild", diskEnv+"=1", testkit.MountNamespace())
 	if !started {
 		t.Skipf("SKIPPED, NOT TESTED: no mount namespace is to be had here: %v", err)
 	}
 	testkit.SkipWithoutMounts(t, output)
-	if err != nil || !strings.Contains(output, "--- PASS: TestInChildConsoleOnAFullDisk") {
+	if err != nil || strings.Count(output, "--- PASS: TestInChild") != 2 {
 		t.Errorf("%v\n%s", err, output)
 	}
 }
@@ -87,6 +88,45 @@ func TestInChildConsoleOnAFullDisk(t *testing.T) {
 	testkit.WaitFor(t, "the console to be ready again", func() bool { status, _ := a.get("/readyz"); return status == http.StatusOK })
 	if status, said := signInAgain(t, a.process); status != http.StatusSeeOther {
 		t.Errorf("with free space again signing in answers %d: %s", status, said)
+	}
+}
+
+// A console whose disk cannot be written when it is started says so and leaves all as it was; with the disk in order it has everything again.
+func TestInChildConsoleStartsOnADiskThatCannotBeWritten(t *testing.T) {
+	if os.Getenv(diskEnv) == "" {
+		t.Skip("run by TestConsoleOnAFullDisk")
+	}
+	data := t.TempDir()
+	testkit.MountTmpfs(t, data, "24m")
+	p := newProcess(t)
+	p.data = data
+	p.start()
+	p.signIn()
+	p.end(syscall.SIGTERM)
+	refused := func(want string) {
+		t.Helper()
+		command := exec.Command(p.binary, "serve", "--listen", "127.0.0.1:0", "--data", data)
+		output, err := command.CombinedOutput()
+		if err == nil || !strings.Contains(string(output), want) {
+			t.Errorf("it ended with %v and said\n%s\nwant %q", err, output, want)
+		}
+	}
+	if err := syscall.Mount("", data, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	refused("The disk of the data folder can only be read. Make it writable and start again.")
+	if err := syscall.Mount("", data, "", syscall.MS_REMOUNT, ""); err != nil {
+		t.Fatal(err)
+	}
+	hog := filepath.Join(data, "hog")
+	fill(t, hog, 64<<20)
+	refused("The disk of the data folder is full. Free some space on it and start again.")
+	if err := os.Remove(hog); err != nil {
+		t.Fatal(err)
+	}
+	p.start()
+	if status, _ := p.get("/clusters"); status != http.StatusOK {
+		t.Errorf("with the disk in order, and the session of before, /clusters answers %d", status)
 	}
 }
 

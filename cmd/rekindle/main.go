@@ -87,10 +87,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(stderr, "rekindle:", err)
 		return exitUsage
-	default:
-		fmt.Fprintln(stderr, "rekindle:", err)
-		return exitFailed
 	}
+	if text := models.DiskTroubleAtStart(err); text != "" && args[0] == "serve" {
+		fmt.Fprintln(stderr, "rekindle:", text)
+	}
+	fmt.Fprintln(stderr, "rekindle:", err)
+	return exitFailed
 }
 
 func runServe(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {

@@ -48,9 +48,15 @@ var built struct {
 	err    error
 }
 
+// builtEnv tells a child where rekindle was built.
+const builtEnv = "REKINDLE_TEST_BINARY"
+
 // plain builds rekindle as people run it, once for all tests.
 func plain(t testing.TB) string {
 	t.Helper()
+	if path := os.Getenv(builtEnv); path != "" {
+		return path
+	}
 	built.once.Do(func() {
 		if built.folder, built.err = os.MkdirTemp("", "rekindle-test-"); built.err != nil {
 			return
@@ -58,6 +64,7 @@ func plain(t testing.TB) string {
 		if output, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), ".").CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, output)
 		}
+		_ = os.Setenv(builtEnv, filepath.Join(built.folder, "rekindle"))
 	})
 	if built.err != nil {
 		t.Fatalf("build rekindle: %v", built.err)

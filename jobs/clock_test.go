@@ -1,0 +1,82 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/models"
+)
+
+// swept is a real store that counts how often what is old in it is thrown away.
+type swept struct {
+	store.Store
+	times atomic.Int32
+}
+
+func (s *swept) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
+	s.times.Add(1)
+	return s.Store.Sweep(ctx, olderThan)
+}
+
+func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
+	t.Parallel()
+	folder, err := dir.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer folder.Close()
+	st := &swept{Store: folder}
+	path := filepath.Join(t.TempDir(), "rekindle.db")
+	right := time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
+	open := func(at time.Time) (*Manager, *clockwork.FakeClock) {
+		t.Helper()
+		clock := clockwork.NewFakeClockAt(at)
+		db, err := models.Open(t.Context(), path, clock, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = db.Close() })
+		m := &Manager{Config: Config{DB: db, Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler)}, run: t.Context(),
+			archive: archive.New(st), looked: make(chan struct{}), begun: at}
+		close(m.looked) // as after the start
+		return m, clock
+	}
+	sweeps := func(m *Manager) int32 {
+		t.Helper()
+		before := st.times.Load()
+		m.sweepStore(t.Context())
+		m.tidied.Store(false)
+		m.tidy(t.Context())
+		if doubted := m.DB.ClockDoubt() != nil; m.tidied.Load() == doubted {
+			t.Errorf("the clock is doubted: %t, and the store counts as tidied: %t", doubted, m.tidied.Load())
+		}
+		return st.times.Load() - before
+	}
+	m, _ := open(right)
+	if n := sweeps(m); n != 2 {
+		t.Errorf("with a clock that is right it was swept %d times of 2", n)
+	}
+	m, clock := open(right.Add(45 * 24 * time.Hour))
+	if n := sweeps(m); n != 0 {
+		t.Errorf("with a clock that has leapt it was swept %d times", n)
+	}
+	if err := m.DB.ConfirmClock(t.Context(), "admin"); err != nil {
+		t.Fatal(err)
+	}
+	if n := sweeps(m); n != 2 {
+		t.Errorf("with a clock that was confirmed it was swept %d times of 2", n)
+	}
+	clock.Advance(-2 * 24 * time.Hour) // while it runs
+	if n := sweeps(m); n != 0 {
+		t.Errorf("with a clock that was set back it was swept %d times", n)
+	}
+}
