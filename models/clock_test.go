@@ -166,7 +166,7 @@ func TestClockAheadAtStartDeletesNothing(t *testing.T) {
 
 			back := clockwork.NewFakeClockAt(right.Add(time.Hour))
 			db = open(t, path, back)
-			if newest := must(db.NewestSnapshots(t.Context()))(t)["orders"].Name; newest != "automatic.orders-2" {
+			if newest := must(db.NewestSnapshots(t.Context(), "orders"))(t)["orders"].Name; newest != "automatic.orders-2" {
 				t.Errorf("the newest snapshot is %s", newest)
 			}
 			for range 10 * 24 {

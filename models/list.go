@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,13 +39,18 @@ type table struct {
 // maxText is how much of a search text counts, in bytes. SQLite refuses a LIKE pattern beyond 50,000.
 const maxText = 1000
 
+// contains is a LIKE pattern, with ESCAPE '\', for what has the text in it.
+func contains(text string) string {
+	text = text[:min(len(text), maxText)]
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+}
+
 func list[T any](query *gorm.DB, t table, l List) (Rows[T], error) {
 	var page Rows[T]
 	var row T
 	query = query.Model(&row)
 	if text := strings.TrimSpace(l.Text); text != "" {
-		text = text[:min(len(text), maxText)]
-		pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
+		pattern := contains(text)
 		clauses, args := make([]string, len(t.text)), make([]any, len(t.text))
 		for i, column := range t.text {
 			clauses[i], args[i] = column+` LIKE ? ESCAPE '\'`, pattern
@@ -85,7 +91,9 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 		text:    []string{"name", "description"},
 		filters: map[string]string{"status": "status", "engine": "engine"},
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",
-			"created": "created_at"},
+			"created": "created_at",
+			"newest":  "(SELECT MAX(created_at) FROM " + goodSnapshots + " AND cluster_name = clusters.name)",
+			"memory":  "(SELECT SUM(used_memory) FROM nodes WHERE nodes.cluster_id = clusters.id AND nodes.role <> 'replica')"},
 		order: "name",
 	}, l)
 }
@@ -120,9 +128,30 @@ func (db *DB) ListSnapshots(ctx context.Context, l List) (Rows[Snapshot], error)
 	}, l)
 }
 
-// CancelledSnapshots returns the names of the failed snapshots that were cancelled.
-func (db *DB) CancelledSnapshots(ctx context.Context) (map[string]bool, error) {
-	return nameSet(db.with(ctx).Model(&Snapshot{}).Where(cancelledSnapshot), "name")
+// CountSnapshots counts what [DB.ListSnapshots] finds by a status.
+func (db *DB) CountSnapshots(ctx context.Context, status SnapshotStatus) (int, error) {
+	query := db.with(ctx).Model(&Snapshot{}).Where("status = ?", status)
+	switch status {
+	case SnapshotFailed:
+		query = query.Where("NOT " + cancelledSnapshot)
+	case SnapshotAvailable: // nearly all: what is kept of the good ones, less the few that are worked on
+		var sum int
+		row := db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tallies), 0) - (SELECT COUNT(*) FROM snapshots INDEXED BY idx_snapshots_status_created WHERE status IN ('restoring', 'copying'))`).Row()
+		if err := row.Scan(&sum); err != nil {
+			return 0, fmt.Errorf("count available snapshots: %w", err)
+		}
+		return sum, nil
+	}
+	var n int64
+	if err := query.Count(&n).Error; err != nil {
+		return 0, fmt.Errorf("count %s snapshots: %w", status, err)
+	}
+	return int(n), nil
+}
+
+// CancelledSnapshots returns which of these snapshots failed because they were cancelled.
+func (db *DB) CancelledSnapshots(ctx context.Context, names ...string) (map[string]bool, error) {
+	return nameSet(db.with(ctx).Model(&Snapshot{}).Where("name IN ? AND "+cancelledSnapshot, names), "name")
 }
 
 // nameSet is a column's values.
@@ -158,6 +187,22 @@ func (db *DB) ClusterNames(ctx context.Context, kind any) ([]string, error) {
 	return names, nil
 }
 
+// FindClusterNames returns the names, in their order and no more than limit, of clusters in which the text occurs: of those that there are, and of
+// those that are gone and have left good snapshots. Those of memcached only cache, and are left out where it is about backups.
+func (db *DB) FindClusterNames(ctx context.Context, text string, backups bool, limit int) ([]string, error) {
+	pattern, without := contains(text), ""
+	if backups {
+		without = EngineMemcached
+	}
+	var names []string
+	err := db.with(ctx).Raw(`SELECT name FROM clusters WHERE name LIKE ? ESCAPE '\' AND engine <> ? UNION SELECT cluster_name FROM tallies WHERE cluster_name LIKE ? ESCAPE '\'
+		ORDER BY 1 LIMIT ?`, pattern, without, pattern, limit).Scan(&names).Error
+	if err != nil {
+		return nil, fmt.Errorf("find names of clusters: %w", err)
+	}
+	return names, nil
+}
+
 // ListRuns filters by kind, status and cluster; the newest come first.
 func (db *DB) ListRuns(ctx context.Context, l List) (Rows[Run], error) {
 	return list[Run](db.with(ctx), table{
@@ -179,18 +224,55 @@ func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
 	}, l)
 }
 
-// NewestSnapshots returns each cluster's newest usable snapshot, by the cluster's name. One from the future is of a clock that stood wrong: it
-// counts only where there is no other.
-func (db *DB) NewestSnapshots(ctx context.Context) (map[string]Snapshot, error) {
-	var snapshots []Snapshot
-	err := db.with(ctx).Where(`id IN (SELECT id FROM (SELECT id, ROW_NUMBER() OVER (PARTITION BY cluster_name ORDER BY created_at > ?, created_at DESC, id DESC) AS place
-		FROM snapshots WHERE status IN ?) WHERE place = 1)`, db.Now(), []SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying}).Find(&snapshots).Error
+// good holds for the snapshots that can be restored; goodSnapshots are read by the index that has only these, which SQLite would not choose.
+const (
+	good          = "status IN ('available', 'restoring', 'copying')"
+	goodSnapshots = "snapshots INDEXED BY idx_snapshots_good WHERE " + good
+)
+
+// newestGoodID is the id of a cluster's newest good snapshot. One from the future is of a clock that stood wrong: it counts only where there is
+// no other. It takes the time twice.
+const newestGoodID = `COALESCE(
+	(SELECT id FROM ` + goodSnapshots + ` AND cluster_name = clusters.name AND created_at <= ? ORDER BY created_at DESC, id DESC LIMIT 1),
+	(SELECT id FROM ` + goodSnapshots + ` AND cluster_name = clusters.name AND created_at > ? ORDER BY created_at DESC, id DESC LIMIT 1))`
+
+// ClustersAfter returns the next clusters in the order of their names, with their nodes, no more than limit.
+func (db *DB) ClustersAfter(ctx context.Context, name string, limit int) ([]Cluster, error) {
+	var clusters []Cluster
+	err := db.with(ctx).Preload("Nodes", inOrder).Where("name > ?", name).Order("name").Limit(limit).Find(&clusters).Error
 	if err != nil {
-		return nil, fmt.Errorf("list newest snapshots: %w", err)
+		return nil, fmt.Errorf("list clusters behind %s: %w", name, err)
 	}
-	newest := make(map[string]Snapshot, len(snapshots))
-	for _, s := range snapshots {
-		newest[s.ClusterName] = s
+	return clusters, nil
+}
+
+// SnapshotsAfter returns the next snapshots in the order of their creation, without their parts, no more than limit. The first ones come after a
+// zero Snapshot.
+func (db *DB) SnapshotsAfter(ctx context.Context, last Snapshot, limit int) ([]Snapshot, error) {
+	query := db.with(ctx)
+	if last.ID > 0 {
+		query = query.Where("(created_at, id) > (?, ?)", last.CreatedAt.UTC(), last.ID)
+	}
+	var snapshots []Snapshot
+	if err := query.Order("created_at, id").Limit(limit).Find(&snapshots).Error; err != nil {
+		return nil, fmt.Errorf("list snapshots behind %s: %w", last.Name, err)
+	}
+	return snapshots, nil
+}
+
+// NewestSnapshots returns the newest good snapshot of each of these clusters, by the cluster's name.
+func (db *DB) NewestSnapshots(ctx context.Context, clusters ...string) (map[string]Snapshot, error) {
+	newest := make(map[string]Snapshot, len(clusters))
+	now := db.Now()
+	for names := range slices.Chunk(clusters, 500) {
+		var snapshots []Snapshot
+		err := db.with(ctx).Where("id IN (SELECT "+newestGoodID+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
+		if err != nil {
+			return nil, fmt.Errorf("list newest snapshots: %w", err)
+		}
+		for _, s := range snapshots {
+			newest[s.ClusterName] = s
+		}
 	}
 	return newest, nil
 }
@@ -207,30 +289,26 @@ type Storage struct {
 // Source: Amazon ElastiCache user guide, "Backup costs".
 func (db *DB) Storage(ctx context.Context) (Storage, error) {
 	var sum Storage
-	newest, err := db.NewestSnapshots(ctx)
-	if err != nil {
-		return sum, err
-	}
-	var clusters []string
-	if err := db.with(ctx).Model(&Cluster{}).Pluck("name", &clusters).Error; err != nil {
-		return sum, fmt.Errorf("list clusters: %w", err)
-	}
-	row := db.with(ctx).Model(&Snapshot{}).Select("COUNT(*), COALESCE(SUM(stored), 0)").
-		Where("status IN ?", []SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying}).Row()
+	row := db.with(ctx).Table("tallies").Select("COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0)").Row()
 	if err := row.Scan(&sum.Snapshots, &sum.Stored); err != nil {
 		return sum, fmt.Errorf("sum snapshots: %w", err)
 	}
-	sum.Billable = sum.Stored
-	for _, name := range clusters {
-		sum.Billable -= newest[name].Stored
+	var free int64
+	now := db.Now()
+	row = db.with(ctx).Raw(`SELECT COALESCE(SUM(COALESCE(
+		(SELECT stored FROM `+goodSnapshots+` AND cluster_name = clusters.name AND created_at <= ? ORDER BY created_at DESC, id DESC LIMIT 1),
+		(SELECT stored FROM `+goodSnapshots+` AND cluster_name = clusters.name AND created_at > ? ORDER BY created_at DESC, id DESC LIMIT 1), 0)), 0)
+		FROM clusters`, now, now).Row()
+	if err := row.Scan(&free); err != nil {
+		return sum, fmt.Errorf("sum newest snapshots: %w", err)
 	}
+	sum.Billable = sum.Stored - free
 	return sum, nil
 }
 
 // ClusterStorage sums one cluster's usable snapshots, in bytes.
 func (db *DB) ClusterStorage(ctx context.Context, name string) (count int, stored int64, err error) {
-	row := db.with(ctx).Model(&Snapshot{}).Select("COUNT(*), COALESCE(SUM(stored), 0)").
-		Where("cluster_name = ? AND status IN ?", name, []SnapshotStatus{SnapshotAvailable, SnapshotRestoring, SnapshotCopying}).Row()
+	row := db.with(ctx).Table("tallies").Select("COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0)").Where("cluster_name = ?", name).Row()
 	if err := row.Scan(&count, &stored); err != nil {
 		return 0, 0, fmt.Errorf("sum snapshots of %s: %w", name, err)
 	}
@@ -256,17 +334,4 @@ func (db *DB) EndedRuns(ctx context.Context, since time.Time) ([]Run, error) {
 		return nil, fmt.Errorf("list ended runs: %w", err)
 	}
 	return runs, nil
-}
-
-// WindowCounted tells whether a cluster's schedule was in force when a window closed, so that a snapshot was due in it.
-func (db *DB) WindowCounted(ctx context.Context, cluster Cluster, o Occurrence) (bool, error) {
-	if o.Closes.After(cluster.ScheduleSince) {
-		return true, nil
-	}
-	// The schedule's beginning moves on with time; the windows that it has seen are marked.
-	_, marked, err := find[WindowMark](db.with(ctx).Where("cluster_id = ? AND opens = ?", cluster.ID, o.Opens.UTC()))
-	if err != nil {
-		return false, fmt.Errorf("look for a window of %s: %w", cluster.Name, err)
-	}
-	return marked, nil
 }

@@ -158,7 +158,7 @@ func TestStorage(t *testing.T) {
 	if n, stored, err := db.ClusterStorage(t.Context(), "a"); n != 3 || stored != 900 || err != nil {
 		t.Error(n, stored, err)
 	}
-	if newest := must(db.NewestSnapshots(t.Context()))(t); newest["a"].Name != "a2" || newest["b"].Name != "b2" || len(newest) != 2 {
+	if newest := must(db.NewestSnapshots(t.Context(), "a", "b", "c", "gone"))(t); newest["a"].Name != "a2" || newest["b"].Name != "b2" || len(newest) != 2 {
 		t.Error(newest)
 	}
 	check(t, db.DeleteCluster(t.Context(), "b", "", "admin"))
@@ -195,7 +195,7 @@ func TestTenThousandSnapshots(t *testing.T) {
 	if page.Total != 3333 || len(page.Rows) != 50 {
 		t.Errorf("%d of %d", len(page.Rows), page.Total)
 	}
-	if newest := must(db.NewestSnapshots(t.Context()))(t); len(newest) != 3 {
+	if newest := must(db.NewestSnapshots(t.Context(), "c0", "c1", "c2", "gone"))(t); len(newest) != 3 {
 		t.Error(newest)
 	}
 }

@@ -153,6 +153,36 @@ var migrations = []*migration{
 		`ALTER TABLE parts RENAME COLUMN sha256 TO digest`,
 		`UPDATE parts SET digest = 'sha256:' || digest WHERE digest <> ''`,
 	)},
+	// Pages that cost the same however much there is: what is good by cluster and time, the runs of a cluster by kind, and sums that are kept.
+	{ID: "0014-scale", Migrate: execute(
+		`CREATE INDEX idx_snapshots_good ON snapshots (cluster_name, created_at, id, stored, status) WHERE status IN ('available', 'restoring', 'copying')`,
+		`CREATE INDEX idx_snapshots_status_created ON snapshots (status, created_at)`,
+		`DROP INDEX idx_snapshots_status`,
+		`CREATE INDEX idx_snapshots_source_created ON snapshots (source, created_at)`,
+		`CREATE INDEX idx_runs_cluster_kind ON runs (cluster_name, kind, id)`,
+		`DROP INDEX idx_runs_cluster_name`,
+
+		`CREATE TABLE tallies (cluster_name text PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL)`,
+		`INSERT INTO tallies (cluster_name, snapshots, stored) SELECT cluster_name, COUNT(*), SUM(stored) FROM snapshots
+			WHERE status IN ('available', 'restoring', 'copying') GROUP BY cluster_name`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT ON snapshots WHEN NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+		END`,
+		`CREATE TRIGGER snapshots_discounted AFTER DELETE ON snapshots WHEN OLD.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+		END`,
+		`CREATE TRIGGER snapshots_recounted AFTER UPDATE OF cluster_name, status, stored ON snapshots
+			WHEN OLD.status IN ('available', 'restoring', 'copying') OR NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored
+				WHERE cluster_name = OLD.cluster_name AND OLD.status IN ('available', 'restoring', 'copying');
+			INSERT INTO tallies (cluster_name, snapshots, stored) SELECT NEW.cluster_name, 1, NEW.stored
+				WHERE NEW.status IN ('available', 'restoring', 'copying')
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+		END`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

@@ -180,9 +180,14 @@ func dump(t *testing.T, db *DB) string {
 	var objects []struct{ Type, Name, SQL string }
 	check(t, db.gorm.Raw("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid").Scan(&objects).Error)
 	text.WriteString("PRAGMA foreign_keys=OFF;\nBEGIN;\n")
-	for _, o := range objects {
-		fmt.Fprintf(&text, "%s;\n", o.SQL)
+	create := func(triggers bool) {
+		for _, o := range objects {
+			if (o.Type == "trigger") == triggers {
+				fmt.Fprintf(&text, "%s;\n", o.SQL)
+			}
+		}
 	}
+	create(false)
 	for _, o := range objects {
 		if o.Type != "table" {
 			continue
@@ -199,6 +204,7 @@ func dump(t *testing.T, db *DB) string {
 			fmt.Fprintf(&text, "INSERT INTO %s (%s) VALUES (%s);\n", o.Name, strings.Join(columns, ", "), row)
 		}
 	}
+	create(true) // which would act on the rows
 	text.WriteString("COMMIT;\n")
 	return text.String()
 }

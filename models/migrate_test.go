@@ -145,7 +145,7 @@ func tables(t *testing.T, db *DB) map[string][]string {
 	var lines []struct{ Name, Line string }
 	check(t, db.gorm.Raw(`SELECT m.name, 'column '||c.name||' '||c.type||' notnull '||c."notnull"||' key '||c.pk||' default '||coalesce(c.dflt_value, '-') AS line
 			FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'
-		UNION ALL SELECT tbl_name, coalesce(sql, name) FROM sqlite_master WHERE type = 'index' ORDER BY 1, 2`).Scan(&lines).Error)
+		UNION ALL SELECT tbl_name, coalesce(sql, name) FROM sqlite_master WHERE type IN ('index', 'trigger') ORDER BY 1, 2`).Scan(&lines).Error)
 	found := make(map[string][]string)
 	for _, l := range lines {
 		found[l.Name] = append(found[l.Name], l.Line)

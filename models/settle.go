@@ -348,6 +348,19 @@ func (db *DB) Clusters(ctx context.Context) ([]Cluster, error) {
 	return clusters, nil
 }
 
+// ClustersByName returns those of these clusters that there are, with their nodes.
+func (db *DB) ClustersByName(ctx context.Context, names []string) (map[string]Cluster, error) {
+	var found []Cluster
+	if err := db.with(ctx).Preload("Nodes", inOrder).Where("name IN ?", names).Find(&found).Error; err != nil {
+		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	clusters := make(map[string]Cluster, len(found))
+	for _, c := range found {
+		clusters[c.Name] = c
+	}
+	return clusters, nil
+}
+
 // ClusterByID returns a cluster with its nodes.
 func (db *DB) ClusterByID(ctx context.Context, id uint) (Cluster, error) {
 	cluster, found, err := find[Cluster](db.with(ctx).Preload("Nodes", func(q *gorm.DB) *gorm.DB { return q.Order("id") }).Where("id = ?", id))

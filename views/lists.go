@@ -60,3 +60,17 @@ func sortAria(is, descending bool) templ.Attributes {
 	}
 	return nil
 }
+
+// suggesting has the field within ask for what it can be completed to while somebody types, and the datalist of this id offer that.
+func suggesting(list string) templ.Attributes {
+	return templ.Attributes{"hx-get": ClusterNamesPath, "hx-trigger": "input changed delay:200ms from:find input", "hx-include": "find input",
+		"hx-target": "#" + list, "hx-swap": "innerHTML", "hx-push-url": "false"}
+}
+
+// completed are the attributes of a filter's field that is completed while somebody types.
+func (f Filter) completed() templ.Attributes {
+	if !f.Typed {
+		return nil
+	}
+	return suggesting("filter-names")
+}

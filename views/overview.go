@@ -57,8 +57,8 @@ type Overview struct {
 // overviewRows is how many clusters the first page has rows for.
 const overviewRows = 50
 
-// worst are the clusters that get a row.
-func (p Overview) worst() []Protection { return p.Clusters[:min(len(p.Clusters), overviewRows)] }
+// Worst are the clusters that get a row.
+func (p Overview) Worst() []Protection { return p.Clusters[:min(len(p.Clusters), overviewRows)] }
 
 // tally is how many clusters there are in each of the conditions that the first question is about.
 type tally struct {

@@ -114,7 +114,7 @@ func OverviewPage(s Shell, p Overview) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				if shown := len(p.worst()); shown < len(p.Clusters) {
+				if shown := len(p.Worst()); shown < len(p.Clusters) {
 					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<span><span class=\"quiet\">the ")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
@@ -150,7 +150,7 @@ func OverviewPage(s Shell, p Overview) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				for _, c := range p.worst() {
+				for _, c := range p.Worst() {
 					templ_7745c5c3_Err = protectionRow(s, c).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err

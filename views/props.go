@@ -115,7 +115,17 @@ type Filter struct {
 	Name    string
 	Label   string
 	Options []Option // "all" comes by itself
+	Typed   bool     // there are more, which are typed and suggested while that is done
 }
+
+// Choices are what a field offers: all there are, or the first of them when there are too many, and the others are typed.
+type Choices struct {
+	Options []Option
+	Typed   bool
+}
+
+// ClusterNamesPath answers with Suggestions for ?cluster=, part of a name.
+const ClusterNamesPath = "/clusters/-/names"
 
 // Schedule is a cluster's automatic snapshots and what became of the last ones.
 type Schedule struct {
@@ -208,4 +218,9 @@ type Fact struct {
 	Copy  string // what the copy button copies; empty: no button
 	Href  string // makes the value a link
 	Mono  bool
+}
+
+// filter is a filter of a list by a cluster.
+func (c Choices) filter() Filter {
+	return Filter{Name: "cluster", Label: "Cluster", Options: append([]Option{}, c.Options...), Typed: c.Typed}
 }

@@ -6,7 +6,7 @@ import "time"
 type RunList struct {
 	List     List
 	Rows     []Run
-	Clusters []Option // for the filter
+	Clusters Choices // for the filter
 	Any      bool
 }
 
@@ -27,7 +27,7 @@ func (p RunList) filters() []Filter {
 			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
 			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},
 		}},
-		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+		p.Clusters.filter(),
 	}
 }
 
@@ -59,14 +59,14 @@ type RunDetail struct {
 type EventList struct {
 	List     List
 	Rows     []Event
-	Clusters []Option // for the filter
+	Clusters Choices // for the filter
 	Any      bool
 }
 
 func (p EventList) filters() []Filter {
 	return []Filter{
 		{Name: "q", Label: "Text"},
-		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+		p.Clusters.filter(),
 		{Name: "severity", Label: "Severity", Options: []Option{{Value: "info", Label: "Info"}, {Value: "warning", Label: "Warning"}, {Value: "error", Label: "Error"}}},
 	}
 }

@@ -235,7 +235,7 @@ func samplePages() []samplePage {
 	revealed := withTab("connect")
 	revealed.Password = "8Fh2kQz-not-real-0193"
 	takeReplica := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "orders-2026-11-22-12-08"}}, Action: "/clusters/orders/snapshot", CancelHref: "/clusters/orders", Cluster: "orders", Source: &TakeSource{Node: "orders-002", Role: "replica", LagBytes: 1402, UsedMemory: 2 * gb, FreeMemory: 11 * gb, Fits: true}, AWS: "aws elasticache create-snapshot \\\n  --replication-group-id orders \\\n  --snapshot-name orders-2026-11-22-12-08"}
-	takePrimary := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "x", "cluster": "catalogue"}, Errors: map[string]string{"override": "Tick this to take the snapshot although it may not fit.", "name": "There is a snapshot of this name already."}}, Action: "/snapshots/new", CancelHref: "/snapshots", Clusters: []Option{{Value: "orders", Label: "orders"}, {Value: "catalogue", Label: "catalogue"}, {Value: "tiny", Label: "tiny: cache.t1.micro cannot be snapshotted", Disabled: true}}, Source: &TakeSource{Node: "catalogue-001", Role: "primary", UsedMemory: 9 * gb, FreeMemory: 4 * gb}}
+	takePrimary := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "x", "cluster": "catalogue"}, Errors: map[string]string{"override": "Tick this to take the snapshot although it may not fit.", "name": "There is a snapshot of this name already."}}, Action: "/snapshots/new", CancelHref: "/snapshots", Clusters: Choices{Options: []Option{{Value: "orders", Label: "orders"}, {Value: "catalogue", Label: "catalogue"}, {Value: "tiny", Label: "tiny: cache.t1.micro cannot be snapshotted", Disabled: true}}}, Source: &TakeSource{Node: "catalogue-001", Role: "primary", UsedMemory: 9 * gb, FreeMemory: 4 * gb}}
 	takeNone := takePrimary
 	takeNone.Fields, takeNone.Source = Fields{}, nil
 	sessions := []Session{{ID: "a", User: "admin", Agent: "Firefox on Linux", Address: "192.0.2.7", CreatedAt: ago(50 * time.Hour), SeenAt: sampleNow, Current: true}, {ID: "b", User: "admin", Agent: "Safari on macOS", Address: "192.0.2.9", CreatedAt: ago(80 * time.Hour), SeenAt: ago(3 * time.Hour)}}
@@ -253,6 +253,8 @@ func samplePages() []samplePage {
 	runDetail := RunDetail{Run: sampleRun(), AskedBy: "admin", Steps: []RunStep{{ago(9 * time.Second), "Asked for by admin", ""}, {ago(8 * time.Second), "Chose replica orders-002: link up, 1.4 KB behind", "ok"}, {ago(8 * time.Second), "Reading part 1", ""}}, Events: sampleEvents()[:1]}
 	runFailed := RunDetail{Run: sampleRuns()[2]}
 	runDone := RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule"}
+	takeTyped := takeNone
+	takeTyped.Clusters.Typed = true
 	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11_000_000, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
 	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
 	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, Left: Legacy{Automatic: 7, Manual: 2, Newest: "orders-before-migration", NewestAt: ago(52 * time.Hour), Useless: 1, Earlier: 1}, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
@@ -290,8 +292,10 @@ func samplePages() []samplePage {
 		{"take-replica", TakeSnapshotPage(sampleShell(NavClusters, "Take a snapshot", clusters, orders, here("Take a snapshot")), takeReplica)},
 		{"take-primary", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takePrimary)},
 		{"take-choose", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takeNone)},
-		{"snapshots", SnapshotsPage(flashed, Snapshots{List: list("/snapshots", 128), Rows: sampleSnapshotRows(), Clusters: []Option{{Value: "orders", Label: "orders"}}, Any: true})},
-		{"snapshots-none-match", SnapshotsPage(flashed, Snapshots{List: filtered, Clusters: []Option{{Value: "orders", Label: "orders"}}, Any: true})},
+		{"snapshots", SnapshotsPage(flashed, Snapshots{List: list("/snapshots", 128), Rows: sampleSnapshotRows(), Clusters: Choices{Options: []Option{{Value: "orders", Label: "orders"}}}, Any: true})},
+		{"snapshots-typed", SnapshotsPage(flashed, Snapshots{List: list("/snapshots", 128), Rows: sampleSnapshotRows(), Clusters: Choices{Typed: true, Options: []Option{{Value: "orders", Label: "orders"}}}, Any: true})},
+		{"take-typed", TakeSnapshotPage(sampleShell(NavSnapshots, "Take a snapshot", snapshots, here("Take a snapshot")), takeTyped)},
+		{"snapshots-none-match", SnapshotsPage(flashed, Snapshots{List: filtered, Clusters: Choices{Options: []Option{{Value: "orders", Label: "orders"}}}, Any: true})},
 		{"snapshots-empty", SnapshotsPage(sampleShell(NavSnapshots, "Snapshots", here("Snapshots")), Snapshots{})},
 		{"snapshot", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("available"))},
 		{"snapshot-creating", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("creating"))},

@@ -28,14 +28,14 @@ type SnapshotRow struct {
 type Snapshots struct {
 	List     List
 	Rows     []SnapshotRow
-	Clusters []Option // for the filter: clusters that have snapshots
-	Any      bool     // there are snapshots at all, whatever the filters say
+	Clusters Choices // for the filter: clusters that have snapshots
+	Any      bool    // there are snapshots at all, whatever the filters say
 }
 
 func (p Snapshots) filters() []Filter {
 	return []Filter{
 		{Name: "q", Label: "Name"},
-		{Name: "cluster", Label: "Cluster", Options: append([]Option{}, p.Clusters...)},
+		p.Clusters.filter(),
 		{Name: "source", Label: "Source", Options: []Option{{Value: "automatic", Label: "Automatic"}, {Value: "manual", Label: "Manual"}}},
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"}, {Value: "restoring", Label: "Restoring"},
@@ -180,7 +180,7 @@ type TakeSnapshot struct {
 	// Cluster is given when one comes from its page; else Clusters are offered, and the page is asked for
 	// again with ?cluster= when another one is chosen.
 	Cluster  string
-	Clusters []Option
+	Clusters Choices
 	Source   *TakeSource // nil: no cluster chosen yet
 	AWS      string
 }

@@ -1,12 +1,10 @@
 package web
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -18,7 +16,7 @@ import (
 var (
 	clustersCrumb  = views.Crumb{Text: "Clusters", Href: "/clusters"}
 	clusterListing = listing{filters: []string{"status", "engine"}, order: "name",
-		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "nodes", "newest": "", "memory": ""}}
+		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "nodes", "newest": "newest", "memory": "memory"}}
 )
 
 // clusterAddress is where a cluster's page is.
@@ -26,30 +24,16 @@ func clusterAddress(id string) string { return "/clusters/" + url.PathEscape(id)
 
 func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	newest, err := s.db.NewestSnapshots(ctx)
+	shown, rows := clusterListing.read(r)
+	clusters, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Cluster], error) { return s.db.ListClusters(ctx, l) })
 	if err != nil {
 		return err
 	}
-	shown, rows := clusterListing.read(r)
-	query := func(l models.List) (models.Rows[models.Cluster], error) { return s.db.ListClusters(ctx, l) }
-	var clusters []models.Cluster
-	if rows.Sort != "" {
-		clusters, err = fetch(&shown, rows, query)
-	} else { // by what is not in the clusters' table
-		rows.Size = 0
-		clusters, err = fetch(&shown, rows, query)
-		by := map[string]func(a, b models.Cluster) int{
-			"newest": func(a, b models.Cluster) int { return newest[a.Name].CreatedAt.Compare(newest[b.Name].CreatedAt) },
-			"memory": func(a, b models.Cluster) int { return cmp.Compare(usedMemory(a), usedMemory(b)) },
-		}[strings.TrimPrefix(shown.Sort, "-")]
-		slices.SortStableFunc(clusters, func(a, b models.Cluster) int {
-			if rows.Desc {
-				return by(b, a)
-			}
-			return by(a, b)
-		})
-		clusters = slicePage(&shown, clusters)
+	names := make([]string, len(clusters))
+	for i, c := range clusters {
+		names[i] = c.Name
 	}
+	newest, err := s.db.NewestSnapshots(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -95,7 +79,7 @@ func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.NewestSnapshots(ctx)
+	newest, err := s.db.NewestSnapshots(ctx, cluster.Name)
 	if err != nil {
 		return err
 	}

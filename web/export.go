@@ -1,10 +1,11 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
+	"bufio"
+	"context"
+	"errors"
 	"net/http"
-	"strconv"
+	"slices"
 	"time"
 
 	"rekindle/models"
@@ -13,15 +14,6 @@ import (
 // exportVersion is the version of the schema, described in docs/export.md. Fields may be added within a version; taking one
 // away or giving it another meaning needs the next.
 const exportVersion = 1
-
-type exported struct {
-	FormatVersion   int                `json:"format_version"`
-	ExportedAt      time.Time          `json:"exported_at"`
-	RekindleVersion string             `json:"rekindle_version"`
-	Store           string             `json:"store"`
-	Clusters        []exportedCluster  `json:"clusters"`
-	Snapshots       []exportedSnapshot `json:"snapshots"`
-}
 
 type exportedCluster struct {
 	ID            string           `json:"id"`
@@ -93,52 +85,90 @@ type exportedConfiguration struct {
 	Window        *string `json:"window_utc"`
 }
 
-// export gives all clusters with their schedules, and all snapshots, to a program. There are no secrets in it.
+// exportBatch is how many rows of the catalog are in memory at a time.
+const exportBatch = 500
+
+// export gives all clusters with their schedules, and all snapshots, to a program, as they are read. There are no secrets in it. What fails after
+// the beginning ends the connection, so that nobody takes a part for the whole.
 func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	clusters, err := s.db.Clusters(ctx)
-	if err != nil {
-		return err
-	}
-	newest, err := s.db.NewestSnapshots(ctx)
-	if err != nil {
-		return err
-	}
-	snapshots, err := s.db.ListSnapshots(ctx, models.List{Sort: "created"})
-	if err != nil {
-		return err
-	}
-	all := exported{FormatVersion: exportVersion, ExportedAt: s.clock.Now().UTC(), RekindleVersion: s.version, Store: s.jobs.StoreLocation(),
-		Clusters: []exportedCluster{}, Snapshots: []exportedSnapshot{}}
-	living := make(map[string]bool, len(clusters))
-	for _, c := range clusters {
-		living[c.Name] = true
-		one := exportCluster(c)
-		one.Schedule.NewestGood = orNull(newest[c.Name].Name)
-		if next, planned, err := s.db.NextSnapshot(ctx, c); err != nil {
-			return err
-		} else if planned {
-			next = next.UTC()
-			one.Schedule.NextAt = &next
-		}
-		all.Clusters = append(all.Clusters, one)
-	}
-	for _, snapshot := range snapshots.Rows {
-		all.Snapshots = append(all.Snapshots, exportSnapshot(snapshot, living[snapshot.ClusterName]))
-	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(all); err != nil {
-		return err
+	if err := s.db.Check(ctx); err != nil {
+		return err // as long as it can be said
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	h.Set("Cache-Control", "no-store")
-	_, _ = w.Write(body.Bytes())
+	out := bufio.NewWriterSize(w, 64<<10)
+	d := &document{to: out}
+	d.field("format_version", exportVersion)
+	d.field("exported_at", s.clock.Now().UTC())
+	d.field("rekindle_version", s.version)
+	d.field("store", s.jobs.StoreLocation())
+	_ = out.Flush()
+	_ = http.NewResponseController(w).Flush()
+	err := d.list("clusters", func(add func(any)) error { return s.exportClusters(ctx, add) })
+	if err == nil {
+		err = d.list("snapshots", func(add func(any)) error { return s.exportSnapshots(ctx, add) })
+	}
+	if err = errors.Join(err, d.end(), out.Flush()); err != nil {
+		if ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "export", "error", err)
+		}
+		panic(http.ErrAbortHandler)
+	}
 	return nil
+}
+
+func (s *server) exportClusters(ctx context.Context, add func(any)) error {
+	for after := ""; ; {
+		clusters, err := s.db.ClustersAfter(ctx, after, exportBatch)
+		if err != nil || len(clusters) == 0 {
+			return err
+		}
+		names := make([]string, len(clusters))
+		for i, c := range clusters {
+			names[i] = c.Name
+		}
+		newest, err := s.db.NewestSnapshots(ctx, names...)
+		if err != nil {
+			return err
+		}
+		for _, c := range clusters {
+			one := exportCluster(c)
+			one.Schedule.NewestGood = orNull(newest[c.Name].Name)
+			if next, planned, err := s.db.NextSnapshot(ctx, c); err != nil {
+				return err
+			} else if planned {
+				next = next.UTC()
+				one.Schedule.NextAt = &next
+			}
+			add(one)
+		}
+		after = names[len(names)-1]
+	}
+}
+
+func (s *server) exportSnapshots(ctx context.Context, add func(any)) error {
+	var last models.Snapshot
+	for {
+		snapshots, err := s.db.SnapshotsAfter(ctx, last, exportBatch)
+		if err != nil || len(snapshots) == 0 {
+			return err
+		}
+		clusters := make([]string, len(snapshots))
+		for i, snapshot := range snapshots {
+			clusters[i] = snapshot.ClusterName
+		}
+		slices.Sort(clusters)
+		living, _, err := s.db.Present(ctx, slices.Compact(clusters), nil)
+		if err != nil {
+			return err
+		}
+		for _, snapshot := range snapshots {
+			add(exportSnapshot(snapshot, living[snapshot.ClusterName]))
+		}
+		last = snapshots[len(snapshots)-1]
+	}
 }
 
 func exportCluster(c models.Cluster) exportedCluster {

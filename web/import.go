@@ -34,27 +34,12 @@ func (s *server) importPage(w http.ResponseWriter, r *http.Request) error {
 	return s.askImport(w, r, url.Values{"cluster": {r.URL.Query().Get("cluster")}}, r.URL.Query().Get("from") == "upload", nil)
 }
 
-// importClusters are the clusters of which something can be imported: those that there are or that have left snapshots.
-func (s *server) importClusters(ctx context.Context) ([]views.Option, error) {
-	names, err := s.db.ClusterNames(ctx, models.Snapshot{})
-	if err != nil {
-		return nil, err
-	}
-	clusters, err := s.db.Clusters(ctx)
-	for _, c := range clusters {
-		if !c.Cached() {
-			names = append(names, c.Name)
-		}
-	}
-	return clusterOptions(names, ""), err
-}
-
 func (s *server) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {
-	clusters, err := s.importClusters(r.Context())
+	names, err := s.db.FindClusterNames(r.Context(), "", true, maxSuggestions)
 	if err != nil {
 		return err
 	}
-	props := views.ImportSnapshot{Upload: upload, Clusters: clusters, Limit: s.maxUpload, AWS: s.aws(r).createFromFiles(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
+	props := views.ImportSnapshot{Upload: upload, Clusters: clusterOptions(names, ""), Limit: s.maxUpload, AWS: s.aws(r).createFromFiles(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"cluster": form.Get("cluster"), "name": form.Get("name"), "sources": form.Get("sources")}}}
 	at := place{title: "Import", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, path: importPath}
 	draw := func(shell views.Shell) templ.Component { return views.ImportSnapshotPage(shell, props) }

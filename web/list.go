@@ -68,14 +68,6 @@ func fetch[T any](shown *views.List, rows models.List, query func(models.List) (
 	return found.Rows, nil
 }
 
-// slicePage cuts one page out of rows that were sorted here.
-func slicePage[T any](shown *views.List, rows []T) []T {
-	shown.Total = len(rows)
-	shown.Page = min(shown.Page, shown.Pages())
-	from := min((shown.Page-1)*shown.Size, len(rows))
-	return rows[from:min(from+shown.Size, len(rows))]
-}
-
 // clusterOptions are the clusters to choose from in a filter, those in use first of all.
 func clusterOptions(names []string, chosen string) []views.Option {
 	if chosen != "" && !slices.Contains(names, chosen) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -15,23 +14,24 @@ import (
 func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	props := views.Overview{StoreLocation: s.jobs.StoreLocation()}
-	clusters, err := s.db.Clusters(ctx)
+	clusters, err := s.db.Guarded(ctx)
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.NewestSnapshots(ctx)
-	if err != nil {
-		return err
-	}
-	for _, cluster := range clusters {
-		row, err := s.protection(ctx, cluster, newest[cluster.Name])
-		if err != nil {
-			return err
+	props.Clusters = make([]views.Protection, len(clusters))
+	unreachable := 0
+	for i := range clusters {
+		g := &clusters[i]
+		props.Clusters[i] = presentProtection(g)
+		if g.Cluster.Status == models.ClusterUnreachable {
+			unreachable++
 		}
-		props.Clusters = append(props.Clusters, row)
 	}
 	slices.SortStableFunc(props.Clusters, func(a, b views.Protection) int { return badness(b) - badness(a) })
-	if props.Counters, err = s.counters(ctx, clusters); err != nil {
+	if err := s.describeProtection(ctx, props.Worst()); err != nil {
+		return err
+	}
+	if props.Counters, err = s.counters(ctx, len(clusters), unreachable); err != nil {
 		return err
 	}
 	var active bool
@@ -62,54 +62,64 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// protection says how well a cluster can be brought back.
-func (s *server) protection(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Protection, error) {
-	schedule, err := s.schedule(ctx, cluster, newest)
-	if err != nil {
-		return views.Protection{}, err
-	}
-	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Notice: cluster.StatusReason, Newest: schedule.Last, Schedule: schedule, State: views.Protected}
-	row.CanSnapshot, _ = canSnapshot(cluster)
-	late, err := s.overdue(ctx, cluster, newest)
-	if err != nil {
-		return views.Protection{}, err
+// presentProtection says how well a cluster can be brought back.
+func presentProtection(g *models.Guarded) views.Protection {
+	cluster := &g.Cluster
+	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Notice: cluster.StatusReason, State: views.Protected}
+	if !g.NewestAt.IsZero() {
+		row.Newest = &views.LastSnapshot{At: g.NewestAt}
 	}
 	switch {
 	case cluster.Cached():
 		row.State = views.CacheOnly
 	case views.NeverRan(row.Status):
-		row.State, row.Schedule = views.NothingInIt, views.Schedule{}
-	case !schedule.Enabled:
+		row.State = views.NothingInIt
+	case !cluster.Backups():
 		row.State = views.NoSchedule
-	case !schedule.Failed.IsZero():
-		row.State, row.Reason = views.LastFailed, schedule.FailedReason
-	case late:
+	case g.Failed:
+		row.State = views.LastFailed
+	case g.Late:
 		row.State, row.Reason = views.Overdue, "The last window passed without a snapshot."
 	case row.Newest == nil:
 		row.State = views.FirstPending
 	}
-	return row, nil
+	return row
 }
 
-// overdue tells whether the last window of the schedule has closed without a snapshot since it opened.
-func (s *server) overdue(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (bool, error) {
-	switch cluster.Status {
-	case models.ClusterCreating, models.ClusterSnapshotting, models.ClusterDeleting, models.ClusterCreateFailed, models.ClusterRestoreFailed:
-		return false, nil
+// describeProtection fills in what only the rows that are shown need to say.
+func (s *server) describeProtection(ctx context.Context, rows []views.Protection) error {
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = row.Cluster
 	}
-	if !cluster.Backups() {
-		return false, nil
+	clusters, err := s.db.ClustersByName(ctx, names)
+	if err != nil {
+		return err
 	}
-	now := s.clock.Now()
-	closed := cluster.SnapshotWindow.Closed(now.Add(-48*time.Hour), now, cluster.Name)
-	if len(closed) == 0 {
-		return false, nil
+	newest, err := s.db.NewestSnapshots(ctx, names...)
+	if err != nil {
+		return err
 	}
-	last := closed[len(closed)-1]
-	if !cluster.CreatedAt.Before(last.Opens) || !newest.CreatedAt.Before(last.Opens) && !newest.CreatedAt.After(now) {
-		return false, nil
+	for i := range rows {
+		row := &rows[i]
+		cluster, found := clusters[row.Cluster]
+		if !found {
+			continue // it went just now
+		}
+		schedule, err := s.schedule(ctx, cluster, newest[cluster.Name])
+		if err != nil {
+			return err
+		}
+		row.Newest = schedule.Last
+		row.CanSnapshot, _ = canSnapshot(cluster)
+		if row.State == views.LastFailed {
+			row.Reason = schedule.FailedReason
+		}
+		if row.State != views.NothingInIt {
+			row.Schedule = schedule
+		}
 	}
-	return s.db.WindowCounted(ctx, cluster, last)
+	return nil
 }
 
 // badness puts the worst first; among equals those that have something to say.
@@ -122,25 +132,19 @@ func badness(p views.Protection) int {
 }
 
 // counters are numbers that lead to the lists they count.
-func (s *server) counters(ctx context.Context, clusters []models.Cluster) ([]views.Counter, error) {
-	unreachable := 0
-	for _, c := range clusters {
-		if c.Status == models.ClusterUnreachable {
-			unreachable++
-		}
-	}
+func (s *server) counters(ctx context.Context, clusters, unreachable int) ([]views.Counter, error) {
 	counters := []views.Counter{
-		{Label: "Clusters", Value: len(clusters), Href: "/clusters"},
+		{Label: "Clusters", Value: clusters, Href: "/clusters"},
 		{Label: "Unreachable", Value: unreachable, Href: "/clusters?status=unreachable", Tone: "bad"},
 	}
 	for _, c := range []struct{ label, status, tone string }{
 		{"Available snapshots", string(models.SnapshotAvailable), ""}, {"Failed snapshots", string(models.SnapshotFailed), "bad"},
 	} {
-		found, err := s.db.ListSnapshots(ctx, models.List{Equal: map[string]string{"status": c.status}, Size: 1})
+		found, err := s.db.CountSnapshots(ctx, models.SnapshotStatus(c.status))
 		if err != nil {
 			return nil, err
 		}
-		counters = append(counters, views.Counter{Label: c.label, Value: found.Total, Href: "/snapshots?status=" + c.status, Tone: c.tone})
+		counters = append(counters, views.Counter{Label: c.label, Value: found, Href: "/snapshots?status=" + c.status, Tone: c.tone})
 	}
 	running, err := s.db.ListRuns(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
 	if err != nil {

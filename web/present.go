@@ -241,15 +241,15 @@ func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
 
 // presentSnapshots are the rows, and whether any of them is being worked on.
 func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapshot) (rows []views.SnapshotRow, busy bool, err error) {
-	clusters, err := s.db.Clusters(ctx)
-	if err != nil {
+	names, clusters := make([]string, len(snapshots)), make([]string, len(snapshots))
+	for i, snapshot := range snapshots {
+		names[i], clusters[i] = snapshot.Name, snapshot.ClusterName
+	}
+	at := around{running: make(map[string]views.Run)}
+	if at.living, _, err = s.db.Present(ctx, clusters, nil); err != nil {
 		return nil, false, err
 	}
-	at := around{living: make(map[string]bool, len(clusters)), running: make(map[string]views.Run)}
-	for _, c := range clusters {
-		at.living[c.Name] = true
-	}
-	if at.cancelled, err = s.db.CancelledSnapshots(ctx); err != nil {
+	if at.cancelled, err = s.db.CancelledSnapshots(ctx, names...); err != nil {
 		return nil, false, err
 	}
 	active, err := s.db.ActiveRuns(ctx)

@@ -39,6 +39,7 @@ func (s *server) routes() http.Handler {
 	user("POST /clusters/-/delete", s.deleteClusters)
 	user("GET /clusters/-/snapshot", s.snapshotClustersPage) // views.SnapshotClustersPath
 	user("POST /clusters/-/snapshot", s.snapshotClusters)
+	user("GET /clusters/-/names", s.suggestClusters) // views.ClusterNamesPath
 	user("GET /clusters/{id}", s.clusterPage)
 	user("GET /clusters/{id}/modify", s.modifyPage)
 	user("POST /clusters/{id}/modify", s.modify)

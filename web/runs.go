@@ -50,12 +50,6 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// clusterChoices are the clusters that occur in rows of a kind, for a filter of the list of those.
-func (s *server) clusterChoices(ctx context.Context, kind any, chosen string) ([]views.Option, error) {
-	names, err := s.db.ClusterNames(ctx, kind)
-	return clusterOptions(names, chosen), err
-}
-
 // findRun reads the run's number from the address.
 func (s *server) findRun(r *http.Request) (models.Run, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)

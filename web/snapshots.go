@@ -71,7 +71,7 @@ func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cancelled, err := s.db.CancelledSnapshots(ctx)
+	cancelled, err := s.db.CancelledSnapshots(ctx, snapshot.Name)
 	if err != nil {
 		return err
 	}

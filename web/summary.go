@@ -75,7 +75,7 @@ func (s *server) expectedSize(ctx context.Context, f clusterForm) (int64, error)
 	if f.mode != modeModify {
 		return f.snapshot.Stored, nil
 	}
-	newest, err := s.db.NewestSnapshots(ctx)
+	newest, err := s.db.NewestSnapshots(ctx, f.cluster.Name)
 	return newest[f.cluster.Name].Stored, err
 }
 

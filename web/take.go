@@ -43,8 +43,11 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 	if props.Cluster != "" {
 		props.CancelHref = clusterAddress(id)
 		at.active, at.crumbs = views.NavClusters, []views.Crumb{clustersCrumb, {Text: id, Href: clusterAddress(id)}}
-	} else if err := s.offerClusters(ctx, &props); err != nil {
-		return err
+	} else {
+		var err error
+		if props.Clusters, err = s.backupChoices(ctx); err != nil {
+			return err
+		}
 	}
 	name := form.Get("name")
 	target := awsTarget{Grouped: true}
@@ -67,27 +70,6 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 		return s.again(w, r, at, draw)
 	}
 	return s.page(w, r, at, draw)
-}
-
-func (s *server) offerClusters(ctx context.Context, props *views.TakeSnapshot) error {
-	clusters, err := s.db.Clusters(ctx)
-	if err != nil {
-		return err
-	}
-	for _, c := range clusters {
-		if c.Cached() {
-			continue // it never can
-		}
-		option := views.Option{Value: c.Name, Label: c.Name}
-		if can, _ := canSnapshot(c); !can {
-			option.Label, option.Disabled = c.Name+" · "+string(c.Status), true
-			if c.Status == models.ClusterAvailable {
-				option.Label = c.Name + " · " + c.NodeType + " cannot be backed up"
-			}
-		}
-		props.Clusters = append(props.Clusters, option)
-	}
-	return nil
 }
 
 // source asks where a snapshot of the cluster would be taken from.

@@ -34,7 +34,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // console is a running console and one browser.
 type console struct {
-	t       *testing.T
+	t       testing.TB
 	db      *models.DB
 	jobs    *fakeJobs
 	clock   *clockwork.FakeClock
@@ -44,7 +44,7 @@ type console struct {
 }
 
 // newConsole starts a console with nobody signed in.
-func newConsole(t *testing.T, configure ...func(*Config)) *console {
+func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
 	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), c.clock, &fakeHost{})
@@ -79,7 +79,7 @@ func signedIn(t *testing.T, configure ...func(*Config)) *console {
 	return c
 }
 
-func newBrowser(t *testing.T) *http.Client {
+func newBrowser(t testing.TB) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *console) signIn() {
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header

@@ -1,0 +1,161 @@
+package web
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+// scaled are pages that people look at, of a catalog that [models.DB.Sample] made.
+var scaled = []struct{ name, path string }{
+	{"overview", "/"},
+	{"clusters", "/clusters"},
+	{"clusters by memory", "/clusters?sort=-memory"},
+	{"clusters by newest snapshot", "/clusters?sort=newest"},
+	{"clusters, searched", "/clusters?q=shop-00042"},
+	{"cluster", "/clusters/shop-00042"},
+	{"cluster's snapshots", "/clusters/shop-00042?tab=snapshots"},
+	{"snapshots", "/snapshots"},
+	{"snapshots of a cluster", "/snapshots?cluster=shop-00042"},
+	{"snapshots, last page", "/snapshots?page=999999"},
+	{"taking a snapshot", "/snapshots/new"},
+	{"importing", "/snapshots/import"},
+	{"new cluster", "/clusters/new"},
+	{"runs", "/runs"},
+	{"events", "/events"},
+	{"settings", "/settings"},
+}
+
+// BenchmarkPages prints what each page of a large catalog costs. REKINDLE_BENCH_CLUSTERS and REKINDLE_BENCH_SNAPSHOTS say how large it is.
+func BenchmarkPages(b *testing.B) {
+	size := func(name string, otherwise int) int {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			return n
+		}
+		return otherwise
+	}
+	clusters, snapshots := size("REKINDLE_BENCH_CLUSTERS", 10_000), size("REKINDLE_BENCH_SNAPSHOTS", 35)
+	c := sampled(b, clusters, snapshots)
+	fmt.Printf("%d clusters, %d snapshots\n| page | median ms | p99 ms | KB |\n|---|---:|---:|---:|\n", clusters, clusters*snapshots)
+	for _, page := range scaled {
+		if only := os.Getenv("REKINDLE_BENCH_PAGE"); only != "" && only != page.name {
+			continue
+		}
+		times := make([]time.Duration, 0, 40)
+		kilobytes := 0
+		for range cap(times) {
+			began := time.Now()
+			answer := c.get(page.path)
+			times = append(times, time.Since(began))
+			if answer.status != http.StatusOK {
+				b.Fatalf("%s answers %d", page.path, answer.status)
+			}
+			kilobytes = len(answer.raw) / 1000
+			if began := times[len(times)-1]; began > 2*time.Second && len(times) > 2 {
+				break
+			}
+		}
+		slices.Sort(times)
+		fmt.Printf("| %s | %.1f | %.1f | %d |\n", page.name, ms(times[len(times)/2]), ms(times[len(times)*99/100]), kilobytes)
+	}
+	b.ReportMetric(0, "ns/op")
+	if os.Getenv("REKINDLE_BENCH_PAGE") != "" {
+		return
+	}
+	began := time.Now()
+	answer := c.get("/export.json")
+	fmt.Printf("| export | %.0f | | %d |\n", ms(time.Since(began)), len(answer.raw)/1000)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// sampled is a console on such a catalog, with the admin signed in.
+func sampled(tb testing.TB, clusters, snapshots int) *console {
+	tb.Helper()
+	c := newConsole(tb)
+	c.signIn()
+	if err := c.db.Sample(tb.Context(), clusters, snapshots); err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// A page that lists all there is would grow with it. These are as large with four hundred clusters as they are with two hundred, but for the
+// digits, and name of all the clusters no more than fit on a page.
+func TestPagesDoNotGrowWithTheCatalog(t *testing.T) {
+	t.Parallel()
+	few, many := sampled(t, 200, 3), sampled(t, 400, 3)
+	for _, page := range scaled {
+		path := strings.ReplaceAll(page.path, "shop-00042", "shop-00142")
+		a, b := few.get(path).is(http.StatusOK), many.get(path).is(http.StatusOK)
+		if grown := len(b.raw) - len(a.raw); grown > 200 {
+			t.Errorf("%s (%s) has %d bytes with 200 clusters and %d with 400", page.name, path, len(a.raw), len(b.raw))
+		}
+	}
+}
+
+func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
+	t.Parallel()
+	c := sampled(t, maxChoices+1, 1)
+	for _, path := range []string{"/snapshots", "/snapshots/new", "/snapshots/import", "/runs", "/events"} {
+		if path == "/runs" || path == "/events" {
+			c.backUp("shop-00042", "by-hand-of"+strings.ReplaceAll(path, "/", "-"))
+			c.check(c.db.AddEvent(t.Context(), models.Event{ClusterName: "shop-00042", Severity: models.SeverityInfo, Message: "Something."}))
+		}
+		answer := c.get(path).is(http.StatusOK).says(`hx-get="/clusters/-/names"`, `<option value="shop-00001">`)
+		if n := strings.Count(answer.raw, "<option value=\"shop-"); n != maxSuggestions {
+			t.Errorf("%s offers %d clusters", path, n)
+		}
+	}
+	c.get("/clusters/-/names?cluster=0004").is(http.StatusOK).says(`<option value="shop-00040">`, `<option value="shop-00049">`).doesNotSay("shop-00050")
+	c.get("/clusters/-/names?cluster=" + url.QueryEscape(`%_"<`)).is(http.StatusOK).doesNotSay("option")
+	c.get("/snapshots?cluster=shop-00042").is(http.StatusOK).says("automatic.shop-00042-", `value="shop-00042"`).doesNotSay("automatic.shop-00043-")
+	c.get("/snapshots/new?cluster=shop-00042").is(http.StatusOK).says(`value="shop-00042"`, "From replica")
+	c.post("/snapshots/new", "cluster", "shop-99999", "name", "x").is(http.StatusUnprocessableEntity).says("There is no cluster shop-99999.")
+	c.another().get("/clusters/-/names?cluster=shop").redirects("/sign-in?next=%2Fclusters%2F-%2Fnames%3Fcluster%3Dshop")
+}
+
+func TestAnExportOfManyHasThemAllInOrder(t *testing.T) {
+	t.Parallel()
+	const snapshots = 3
+	c := sampled(t, exportBatch+7, snapshots)
+	var all struct {
+		Clusters []struct {
+			ID       string
+			Schedule struct {
+				Newest string `json:"newest_good_snapshot"`
+			}
+			Nodes []struct{ Name string }
+		}
+		Snapshots []struct {
+			Name      string
+			CreatedAt time.Time `json:"created_at"`
+			Exists    bool      `json:"cluster_exists"`
+		}
+	}
+	c.check(json.Unmarshal([]byte(c.get("/export.json").is(http.StatusOK).raw), &all))
+	if len(all.Clusters) != exportBatch+7 || len(all.Snapshots) != (exportBatch+7)*snapshots {
+		t.Fatalf("%d clusters, %d snapshots", len(all.Clusters), len(all.Snapshots))
+	}
+	seen := make(map[string]bool)
+	for i, s := range all.Snapshots {
+		if seen[s.Name] || !s.Exists || i > 0 && s.CreatedAt.Before(all.Snapshots[i-1].CreatedAt) {
+			t.Fatalf("snapshot %d is %+v", i, s)
+		}
+		seen[s.Name] = true
+	}
+	for i, cluster := range all.Clusters {
+		if cluster.ID != fmt.Sprintf("shop-%05d", i) || len(cluster.Nodes) != 2 || !seen[cluster.Schedule.Newest] {
+			t.Fatalf("cluster %d is %+v", i, cluster)
+		}
+	}
+}
