@@ -172,11 +172,22 @@ func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
 	if options := must(run.ReadOptions())(t); len(options.RebootNodes) != 2 {
 		t.Errorf("%+v", options)
 	}
+	said := func(reason, event string) {
+		t.Helper()
+		cluster := must(db.Cluster(t.Context(), "orders"))(t)
+		events := must(db.ListEvents(t.Context(), List{Size: 1}))(t).Rows
+		if cluster.Status != ClusterAvailable || cluster.StatusReason != reason || events[0].Message != event {
+			t.Errorf("it is %s (%s), and the event says %q", cluster.Status, cluster.StatusReason, events[0].Message)
+		}
+	}
 	check(t, db.FailModify(t.Context(), run, "It did not save."))
+	said("The last restart of nodes did not succeed. It did not save.", "Nodes of the cluster orders could not be restarted. It did not save.")
 	check(t, db.FailOver(t.Context(), "orders", "test"))
 	if cluster := must(db.Cluster(t.Context(), "orders"))(t); cluster.Status != ClusterModifying {
 		t.Errorf("%+v", cluster)
 	}
+	check(t, db.FailModify(t.Context(), claim(t, db), "No replica is in step."))
+	said("The last failover did not succeed. No replica is in step.", "The failover of the cluster orders did not succeed. No replica is in step.")
 }
 
 func TestSignaturesAndInvocationsAreForgotten(t *testing.T) {

@@ -164,14 +164,20 @@ func (db *DB) releaseSnapshot(ctx context.Context, run Run) error {
 	return db.releaseSource(ctx, run.SnapshotName, run.ID)
 }
 
-// FailModify ends a modification that did not succeed: the cluster is available again, and says why.
+// FailModify ends a change, a restart of nodes or a failover that did not succeed: the cluster is available again, and says why.
 func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
+	what, event := "The last change did not succeed. ", "The cluster %s could not be modified. %s"
+	switch run.Kind {
+	case RunReboot:
+		what, event = "The last restart of nodes did not succeed. ", "Nodes of the cluster %s could not be restarted. %s"
+	case RunFailover:
+		what, event = "The last failover did not succeed. ", "The failover of the cluster %s did not succeed. %s"
+	}
 	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.backToAvailable(ctx, run.ClusterID, "The last change did not succeed. "+reason, ClusterModifying, ClusterRebooting); err != nil {
+		if _, err := tx.backToAvailable(ctx, run.ClusterID, what+reason, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
-		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName,
-			Message: fmt.Sprintf("The cluster %s could not be modified. %s", run.ClusterName, reason)}),
+		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, Message: fmt.Sprintf(event, run.ClusterName, reason)}),
 			tx.endRun(ctx, run.ID, RunFailed, reason))
 	})
 }
