@@ -119,3 +119,27 @@ func TestOpenWindowIsUsedAfterARestart(t *testing.T) {
 		return len(snapshots) == 1 && snapshots[0].Status == models.SnapshotAvailable
 	})
 }
+
+func TestQueuedSnapshotWhoseWindowHasClosedIsNotTaken(t *testing.T) {
+	t.Parallel()
+	clock := clockwork.NewFakeClockAt(noon)
+	c := newConsole(t, clock)
+	spec := c.spec("orders", 0)
+	spec.Retention, spec.Window = 7, models.Window{Start: 3 * 60, Length: 60}
+	c.create(spec)
+	c.stop()
+	clock.Advance(15*time.Hour + 58*time.Minute) // 03:58 of the next day
+	if queued, err := c.db.QueueDue(t.Context()); err != nil || queued != 1 {
+		t.Fatalf("%d queued, %v", queued, err)
+	}
+	clock.Advance(3 * time.Minute)
+	c.start()
+	testkit.WaitFor(t, "the run to end", func() bool {
+		runs, err := c.db.ListRuns(t.Context(), models.List{Equal: map[string]string{"kind": string(models.RunSnapshot)}})
+		return err == nil && len(runs.Rows) == 1 && runs.Rows[0].Status == models.RunFailed &&
+			strings.HasPrefix(runs.Rows[0].Error, "Its window closed at 04:00 UTC before its turn came")
+	})
+	if files := c.stored(); len(files) != 0 {
+		t.Errorf("the store has %v", files)
+	}
+}

@@ -215,3 +215,27 @@ type closable struct {
 }
 
 func (c *closable) Close() error { c.closed = true; return nil }
+
+// believer is a store that says another size than it has stored.
+type believer struct {
+	store.Store
+	off int64
+}
+
+func (s believer) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	object, err := s.Store.Put(ctx, key, r)
+	object.Size += s.off
+	return object, err
+}
+
+func TestStoreThatHasAnotherSizeIsNotBelieved(t *testing.T) {
+	t.Parallel()
+	data, _ := sampleRDB(t)
+	for _, off := range []int64{-1, 1} {
+		_, st, _ := setUp(t)
+		a := archive.New(believer{st, off})
+		if part, err := a.WritePart(t.Context(), attempt, 1, "", bytes.NewReader(data), nil); err == nil {
+			t.Errorf("off by %d: stored as %+v", off, part)
+		}
+	}
+}
