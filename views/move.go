@@ -32,7 +32,7 @@ type MoveSource struct {
 	Shards                int
 }
 
-// ImportSnapshot is the page that makes a snapshot of RDB files. Form: POST to /snapshots/import with cluster, name and sources (one
+// ImportSnapshot is the page that makes a snapshot of RDB files. Form: POST to /snapshots/-/import with cluster, name and sources (one
 // address on a line), or as multipart with cluster, name and files.
 type ImportSnapshot struct {
 	Fields

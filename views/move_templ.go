@@ -565,7 +565,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, " <nav class=\"tabs\" aria-label=\"Where the files are\"><a href=\"/snapshots/import\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 29, " <nav class=\"tabs\" aria-label=\"Where the files are\"><a href=\"/snapshots/-/import\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -575,7 +575,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, ">From a store</a> <a href=\"/snapshots/import?from=upload\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 31, ">From a store</a> <a href=\"/snapshots/-/import?from=upload\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -585,7 +585,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, ">Upload</a></nav><form class=\"form\" method=\"post\" action=\"/snapshots/import\"")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 33, ">Upload</a></nav><form class=\"form\" method=\"post\" action=\"/snapshots/-/import\"")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -101,7 +101,7 @@ func sampleCluster() Cluster {
 
 func sampleForm(mode string) ClusterForm {
 	f := ClusterForm{
-		Mode: mode, Action: "/clusters", CancelHref: "/clusters", SummaryAction: "/clusters/new/summary",
+		Mode: mode, Action: "/clusters", CancelHref: "/clusters", SummaryAction: "/clusters/-/summary",
 		Engines:   []Option{{Value: "redis/7.0.15", Label: "Redis 7.0.15"}, {Value: "valkey/8.1.1", Label: "Valkey 8.1.1"}},
 		NodeTypes: []NodeType{{"cache.t1.micro", 213 << 20, true}, {"cache.t4g.micro", 512 << 20, false}, {"cache.m7g.large", 6_854_000_000, false}},
 		Snapshots: []Option{{Value: "before-migration", Label: "before-migration · catalogue · 38 MB · 4 days ago"}},
@@ -235,7 +235,7 @@ func samplePages() []samplePage {
 	revealed := withTab("connect")
 	revealed.Password = "8Fh2kQz-not-real-0193"
 	takeReplica := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "orders-2026-11-22-12-08"}}, Action: "/clusters/orders/snapshot", CancelHref: "/clusters/orders", Cluster: "orders", Source: &TakeSource{Node: "orders-002", Role: "replica", LagBytes: 1402, UsedMemory: 2 * gb, FreeMemory: 11 * gb, Fits: true}, AWS: "aws elasticache create-snapshot \\\n  --replication-group-id orders \\\n  --snapshot-name orders-2026-11-22-12-08"}
-	takePrimary := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "x", "cluster": "catalogue"}, Errors: map[string]string{"override": "Tick this to take the snapshot although it may not fit.", "name": "There is a snapshot of this name already."}}, Action: "/snapshots/new", CancelHref: "/snapshots", Clusters: Choices{Options: []Option{{Value: "orders", Label: "orders"}, {Value: "catalogue", Label: "catalogue"}, {Value: "tiny", Label: "tiny: cache.t1.micro cannot be snapshotted", Disabled: true}}}, Source: &TakeSource{Node: "catalogue-001", Role: "primary", UsedMemory: 9 * gb, FreeMemory: 4 * gb}}
+	takePrimary := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "x", "cluster": "catalogue"}, Errors: map[string]string{"override": "Tick this to take the snapshot although it may not fit.", "name": "There is a snapshot of this name already."}}, Action: "/snapshots/-/new", CancelHref: "/snapshots", Clusters: Choices{Options: []Option{{Value: "orders", Label: "orders"}, {Value: "catalogue", Label: "catalogue"}, {Value: "tiny", Label: "tiny: cache.t1.micro cannot be snapshotted", Disabled: true}}}, Source: &TakeSource{Node: "catalogue-001", Role: "primary", UsedMemory: 9 * gb, FreeMemory: 4 * gb}}
 	takeNone := takePrimary
 	takeNone.Fields, takeNone.Source = Fields{}, nil
 	sessions := []Session{{ID: "a", User: "admin", Agent: "Firefox on Linux", Address: "192.0.2.7", CreatedAt: ago(50 * time.Hour), SeenAt: sampleNow, Current: true}, {ID: "b", User: "admin", Agent: "Safari on macOS", Address: "192.0.2.9", CreatedAt: ago(80 * time.Hour), SeenAt: ago(3 * time.Hour)}}
@@ -256,7 +256,7 @@ func samplePages() []samplePage {
 	takeTyped := takeNone
 	takeTyped.Clusters.Typed = true
 	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11_000_000, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
-	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
+	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/-/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
 	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, Left: Legacy{Automatic: 7, Manual: 2, Newest: "orders-before-migration", NewestAt: ago(52 * time.Hour), Useless: 1, Earlier: 1}, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
 
 	deleteClusters, snapshotClusters := sampleBulk()

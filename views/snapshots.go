@@ -23,7 +23,7 @@ type SnapshotRow struct {
 // Snapshots is the list of snapshots. Filters: q, cluster, source, status.
 // Sorted by: name, cluster, source, status, size, stored, keys, verified, created.
 //
-// Its select boxes are a GET form to /snapshots/delete: "name" once for each chosen row, or "all=on" with
+// Its select boxes are a GET form to /snapshots/-/delete: "name" once for each chosen row, or "all=on" with
 // the filters, for all that match them.
 type Snapshots struct {
 	List     List

@@ -138,7 +138,7 @@ func TakeSnapshotPage(s Shell, p TakeSnapshot) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "\" list=\"cluster-names\" placeholder=\"Type its name\" autocomplete=\"off\" spellcheck=\"false\" autocapitalize=\"none\" hx-get=\"/snapshots/new\" hx-trigger=\"change\" hx-target=\"#source\" hx-select=\"#source\" hx-swap=\"outerHTML\" hx-select-oob=\"#f-name\"")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "\" list=\"cluster-names\" placeholder=\"Type its name\" autocomplete=\"off\" spellcheck=\"false\" autocapitalize=\"none\" hx-get=\"/snapshots/-/new\" hx-trigger=\"change\" hx-target=\"#source\" hx-select=\"#source\" hx-swap=\"outerHTML\" hx-select-oob=\"#f-name\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -159,7 +159,7 @@ func TakeSnapshotPage(s Shell, p TakeSnapshot) templ.Component {
 							return templ_7745c5c3_Err
 						}
 					} else {
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<select id=\"f-cluster\" name=\"cluster\" hx-get=\"/snapshots/new\" hx-trigger=\"change\" hx-target=\"#source\" hx-select=\"#source\" hx-swap=\"outerHTML\" hx-select-oob=\"#f-name\"")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<select id=\"f-cluster\" name=\"cluster\" hx-get=\"/snapshots/-/new\" hx-trigger=\"change\" hx-target=\"#source\" hx-select=\"#source\" hx-swap=\"outerHTML\" hx-select-oob=\"#f-name\"")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}

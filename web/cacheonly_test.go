@@ -34,13 +34,13 @@ func TestAClusterOfMemcachedHasNothingToBackUp(t *testing.T) {
 	c.get("/").says("Yes: the cluster can be restored.", "Nothing to back up").doesNotSay("/clusters/sessions/snapshot")
 
 	// Nothing offers it for a snapshot, and who asks all the same is refused in words.
-	for _, address := range []string{"/snapshots/new", "/snapshots", "/snapshots/import", "/clusters/new"} {
+	for _, address := range []string{"/snapshots/-/new", "/snapshots", "/snapshots/-/import", "/clusters/-/new"} {
 		c.get(address).is(http.StatusOK).doesNotSay("sessions", "emcached")
 	}
 	c.get("/clusters/sessions/snapshot").is(http.StatusOK).says(refusal)
 	c.post("/clusters/sessions/snapshot", "name", "x").is(http.StatusUnprocessableEntity).says(refusal)
-	c.post("/snapshots/new", "cluster", "sessions", "name", "x").is(http.StatusUnprocessableEntity).says(refusal)
-	c.postForm("/clusters/new", with(good, "id", "other", "engine", "memcached/1.6.18")).is(http.StatusUnprocessableEntity)
+	c.post("/snapshots/-/new", "cluster", "sessions", "name", "x").is(http.StatusUnprocessableEntity).says(refusal)
+	c.postForm("/clusters/-/new", with(good, "id", "other", "engine", "memcached/1.6.18")).is(http.StatusUnprocessableEntity)
 
 	c.get("/clusters/sessions/reboot").is(http.StatusOK).says("what they hold is lost", "--cache-cluster-id sessions", "0001 0002 0003")
 	c.get("/clusters/sessions/delete").is(http.StatusOK).says("3 nodes with everything that they cache (30 keys)", refusal, "aws elasticache delete-cache-cluster").

@@ -367,7 +367,7 @@ func formPlace(f clusterForm) place {
 		return place{title: "Restore", active: views.NavSnapshots, path: snapshotAddress(f.snapshot.Name) + "/restore",
 			crumbs: []views.Crumb{snapshotsCrumb, {Text: f.snapshot.Name, Href: snapshotAddress(f.snapshot.Name)}}}
 	}
-	return place{title: "Create a cluster", active: views.NavClusters, path: "/clusters/new", crumbs: []views.Crumb{clustersCrumb}}
+	return place{title: "Create a cluster", active: views.NavClusters, path: "/clusters/-/new", crumbs: []views.Crumb{clustersCrumb}}
 }
 
 // showSummary answers what the form would do as it stands: to htmx the summary alone, to a browser without scripts the whole form.
@@ -397,7 +397,7 @@ func (s *server) clusterFormProps(ctx context.Context, f clusterForm, aws awsCLI
 		props.Source = &views.RestoreSource{Snapshot: f.snapshot.Name, Cluster: f.snapshot.ClusterName, Bytes: f.snapshot.Bytes, Keys: f.snapshot.Keys,
 			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion}
 	default:
-		props.SummaryAction = "/clusters/summary"
+		props.SummaryAction = "/clusters/-/summary"
 		if err := s.offerSeeds(ctx, &f, &props); err != nil {
 			return props, err
 		}

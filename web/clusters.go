@@ -257,9 +257,6 @@ func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
 		if final = strings.TrimSpace(form.Get("final_name")); final == "" {
 			wrong.add("final_name", "Give a name for the final snapshot, or do not ask for one.")
 		}
-		if problem := reservedSnapshotName(final); problem != "" {
-			wrong.add("final_name", problem)
-		}
 	}
 	if len(wrong) == 0 {
 		err := s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)

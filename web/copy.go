@@ -79,18 +79,14 @@ func (s *server) copySnapshot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	if problem := reservedSnapshotName(form.Get("name")); problem != "" {
-		wrong.add("name", problem)
-	} else {
-		run, err := s.db.CopySnapshot(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
-			RequestedBy: visitOf(r).user.Name})
-		if err == nil {
-			s.jobs.Wake()
-			return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
-		}
-		if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
-			return err
-		}
+	run, err := s.db.CopySnapshot(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+		RequestedBy: visitOf(r).user.Name})
+	if err == nil {
+		s.jobs.Wake()
+		return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
+	}
+	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
+		return err
 	}
 	return s.askCopy(w, r, snapshot, form, wrong)
 }

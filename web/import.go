@@ -19,7 +19,7 @@ import (
 	"rekindle/views"
 )
 
-const importPath = "/snapshots/import"
+const importPath = "/snapshots/-/import"
 
 // maxUpload is the largest upload by default: more than any node of ElastiCache's holds.
 const maxUpload = 1 << 40
@@ -61,17 +61,13 @@ func (s *server) importSnapshot(w http.ResponseWriter, r *http.Request) error {
 	}
 	wrong := mistakes{}
 	spec := models.ImportSpec{Cluster: form.Get("cluster"), Name: form.Get("name"), Sources: strings.Split(form.Get("sources"), "\n"), RequestedBy: visitOf(r).user.Name}
-	if problem := reservedSnapshotName(spec.Name); problem != "" {
-		wrong.add("name", problem)
-	} else {
-		run, err := s.db.RequestImport(r.Context(), spec)
-		if err == nil {
-			s.jobs.Wake()
-			return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
-		}
-		if err := wrong.refusal(err, importFields); err != nil {
-			return err
-		}
+	run, err := s.db.RequestImport(r.Context(), spec)
+	if err == nil {
+		s.jobs.Wake()
+		return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
+	}
+	if err := wrong.refusal(err, importFields); err != nil {
+		return err
 	}
 	return s.askImport(w, r, form, false, wrong)
 }
@@ -110,9 +106,6 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) takeUpload(ctx context.Context, spec models.ImportSpec, size int64, in *uploaded, wrong mistakes) error {
-	if problem := reservedSnapshotName(spec.Name); problem != "" {
-		wrong.add("name", problem)
-	}
 	if in.first == nil || in.first.FileName() == "" {
 		wrong.add("file", "Choose an RDB file.")
 	}

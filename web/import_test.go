@@ -77,7 +77,6 @@ func TestUploadStreamsFilesLargerThanAForm(t *testing.T) {
 	}{
 		{[]string{"cluster", "a--b", "name", "x"}, map[string][]byte{"dump.rdb": big}, "two hyphens in a row"},
 		{[]string{"cluster", "a", "name", ""}, map[string][]byte{"dump.rdb": big}, "Give a snapshot name."},
-		{[]string{"cluster", "a", "name", "import"}, map[string][]byte{"dump.rdb": big}, "The console itself uses the name"},
 		{[]string{"cluster", "a", "name", "x"}, nil, "Choose an RDB file."},
 		{[]string{"cluster", "a", "name", "x"}, map[string][]byte{"": {}}, "Choose an RDB file."},
 		{[]string{"cluster", "a", "name", "refused"}, map[string][]byte{"dump.rdb": big}, "The file dump.rdb is damaged."},
@@ -107,7 +106,7 @@ func TestUploadNeedsASessionAndTheConsolesOwnPage(t *testing.T) {
 	}
 	// Every other route keeps its limit, multipart or not.
 	kind, body = uploadForm([]string{"name", "x"}, map[string][]byte{"dump.rdb": bytes.Repeat([]byte{'x'}, 2<<20)})
-	r = c.request(http.MethodPost, "/snapshots/new", body)
+	r = c.request(http.MethodPost, "/snapshots/-/new", body)
 	r.Header.Set("Content-Type", kind)
 	r.Header.Set("Origin", c.server.URL)
 	if got := c.do(r); got.status == http.StatusOK || got.status == http.StatusSeeOther {

@@ -121,13 +121,13 @@ func TestMoreSnapshotsThanAFormOffersAreFoundByName(t *testing.T) {
 	c.post("/settings/limits", "manual_quota", "1000", "price", "0.085", "currency", "$").redirects("/settings#limits")
 	c.launch("orders")
 	c.backUp("orders", "oldest")
-	c.get("/clusters/new").says("<select id=\"f-snapshot\"").doesNotSay("are offered")
+	c.get("/clusters/-/new").says("<select id=\"f-snapshot\"").doesNotSay("are offered")
 	for i := range maxSeeds {
 		c.backUp("orders", fmt.Sprintf("s-%03d", i))
 	}
-	c.get("/clusters/new").says("The newest 100 of 101 are offered; of the others, type the name.", `<datalist id="seeds">`, `<option value="s-099">`).doesNotSay(`<option value="oldest">`)
-	c.htmx(http.MethodPost, "/clusters/summary", with(good, "snapshot", " oldest ")).says("--snapshot-name oldest", "about $")
-	c.postForm("/clusters/new", with(good, "id", "copy", "snapshot", "oldest")).redirects("/clusters/copy")
+	c.get("/clusters/-/new").says("The newest 100 of 101 are offered; of the others, type the name.", `<datalist id="seeds">`, `<option value="s-099">`).doesNotSay(`<option value="oldest">`)
+	c.htmx(http.MethodPost, "/clusters/-/summary", with(good, "snapshot", " oldest ")).says("--snapshot-name oldest", "about $")
+	c.postForm("/clusters/-/new", with(good, "id", "copy", "snapshot", "oldest")).redirects("/clusters/copy")
 }
 
 func TestModifyingTellsAllMistakesAtOnce(t *testing.T) {
@@ -153,9 +153,9 @@ func TestTheCommandFollowsTheFields(t *testing.T) {
 		t.Error(command)
 	}
 	c.htmx(http.MethodGet, "/clusters/orders/snapshot?show=command&name=mine&cluster=orders", nil).says("--snapshot-name mine")
-	c.htmx(http.MethodGet, "/snapshots/new?show=command&name=mine&cluster=orders", nil).says("--snapshot-name mine")
-	c.htmx(http.MethodGet, "/snapshots/new?name=mine&cluster=orders", nil).says("--snapshot-name orders-2026-11-22-12-00-00") // another cluster was chosen
-	c.get("/snapshots/new?name=mine&cluster=orders").says("--snapshot-name mine", `value="mine"`)                             // without a script
+	c.htmx(http.MethodGet, "/snapshots/-/new?show=command&name=mine&cluster=orders", nil).says("--snapshot-name mine")
+	c.htmx(http.MethodGet, "/snapshots/-/new?name=mine&cluster=orders", nil).says("--snapshot-name orders-2026-11-22-12-00-00") // another cluster was chosen
+	c.get("/snapshots/-/new?name=mine&cluster=orders").says("--snapshot-name mine", `value="mine"`)                             // without a script
 
 	c.get("/clusters/orders/delete").says(`hx-get="/clusters/orders/delete"`, `formmethod="get"`, "--final-snapshot-identifier orders-final-2026-11-22-12-00-00")
 	c.htmx(http.MethodGet, "/clusters/orders/delete?final=on&final_name=last&confirm=orders", nil).says("--final-snapshot-identifier last").doesNotSay(`name="confirm" value="orders"`)

@@ -32,9 +32,9 @@ func (s *server) routes() http.Handler {
 	script("GET /export.json", s.export)
 
 	user("GET /clusters", s.clusterList)
-	user("GET /clusters/new", s.createPage)
-	user("POST /clusters/new", s.create)
-	user("POST /clusters/summary", s.createSummary)
+	user("GET /clusters/-/new", s.createPage)
+	user("POST /clusters/-/new", s.create)
+	user("POST /clusters/-/summary", s.createSummary)
 	user("GET /clusters/-/delete", s.deleteClustersPage) // views.DeleteClustersPath
 	user("POST /clusters/-/delete", s.deleteClusters)
 	user("GET /clusters/-/snapshot", s.snapshotClustersPage) // views.SnapshotClustersPath
@@ -54,14 +54,14 @@ func (s *server) routes() http.Handler {
 	user("POST /clusters/{id}/delete", s.deleteCluster)
 
 	user("GET /snapshots", s.snapshotList)
-	user("GET /snapshots/new", s.takePage)
-	user("POST /snapshots/new", s.take)
-	user("GET /snapshots/delete", s.deleteSnapshotsPage)
-	user("POST /snapshots/delete", s.deleteSnapshots)
+	user("GET /snapshots/-/new", s.takePage)
+	user("POST /snapshots/-/new", s.take)
+	user("GET /snapshots/-/delete", s.deleteSnapshotsPage)
+	user("POST /snapshots/-/delete", s.deleteSnapshots)
 	user("GET /snapshots/{name}", s.snapshotPage)
 	user("GET /snapshots/{name}/parts/{file}", s.download)
-	user("GET /snapshots/import", s.importPage)
-	user("POST /snapshots/import", s.importSnapshot)
+	user("GET /snapshots/-/import", s.importPage)
+	user("POST /snapshots/-/import", s.importSnapshot)
 	user("GET /snapshots/{name}/copy", s.copyPage)
 	user("POST /snapshots/{name}/copy", s.copySnapshot)
 	user("GET /snapshots/{name}/export", s.exportPage)

@@ -27,9 +27,9 @@ var scaled = []struct{ name, path string }{
 	{"snapshots", "/snapshots"},
 	{"snapshots of a cluster", "/snapshots?cluster=shop-00042"},
 	{"snapshots, last page", "/snapshots?page=999999"},
-	{"taking a snapshot", "/snapshots/new"},
-	{"importing", "/snapshots/import"},
-	{"new cluster", "/clusters/new"},
+	{"taking a snapshot", "/snapshots/-/new"},
+	{"importing", "/snapshots/-/import"},
+	{"new cluster", "/clusters/-/new"},
 	{"runs", "/runs"},
 	{"events", "/events"},
 	{"settings", "/settings"},
@@ -106,7 +106,7 @@ func TestPagesDoNotGrowWithTheCatalog(t *testing.T) {
 func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
 	t.Parallel()
 	c := sampled(t, maxChoices+1, 1)
-	for _, path := range []string{"/snapshots", "/snapshots/new", "/snapshots/import", "/runs", "/events"} {
+	for _, path := range []string{"/snapshots", "/snapshots/-/new", "/snapshots/-/import", "/runs", "/events"} {
 		if path == "/runs" || path == "/events" {
 			c.backUp("shop-00042", "by-hand-of"+strings.ReplaceAll(path, "/", "-"))
 			c.check(c.db.AddEvent(t.Context(), models.Event{ClusterName: "shop-00042", Severity: models.SeverityInfo, Message: "Something."}))
@@ -119,8 +119,8 @@ func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
 	c.get("/clusters/-/names?cluster=0004").is(http.StatusOK).says(`<option value="shop-00040">`, `<option value="shop-00049">`).doesNotSay("shop-00050")
 	c.get("/clusters/-/names?cluster=" + url.QueryEscape(`%_"<`)).is(http.StatusOK).doesNotSay("option")
 	c.get("/snapshots?cluster=shop-00042").is(http.StatusOK).says("automatic.shop-00042-", `value="shop-00042"`).doesNotSay("automatic.shop-00043-")
-	c.get("/snapshots/new?cluster=shop-00042").is(http.StatusOK).says(`value="shop-00042"`, "From replica")
-	c.post("/snapshots/new", "cluster", "shop-99999", "name", "x").is(http.StatusUnprocessableEntity).says("There is no cluster shop-99999.")
+	c.get("/snapshots/-/new?cluster=shop-00042").is(http.StatusOK).says(`value="shop-00042"`, "From replica")
+	c.post("/snapshots/-/new", "cluster", "shop-99999", "name", "x").is(http.StatusUnprocessableEntity).says("There is no cluster shop-99999.")
 	c.another().get("/clusters/-/names?cluster=shop").redirects("/sign-in?next=%2Fclusters%2F-%2Fnames%3Fcluster%3Dshop")
 }
 

@@ -14,7 +14,7 @@ func TestEveryAnswerHasTheSecurityHeaders(t *testing.T) {
 	c.launch("orders")
 	c.backUp("orders", "first")
 	addresses := []string{"/healthz", "/readyz", "/sign-in", "/static/app.css", "/nowhere", "/clusters/orders", "/clusters/orders/modify", "/clusters/orders/delete",
-		"/clusters/orders/snapshot", "/clusters/nobody", "/snapshots/delete?name=first"}
+		"/clusters/orders/snapshot", "/clusters/nobody", "/snapshots/-/delete?name=first"}
 	for _, one := range allRoutes(t, "user") {
 		if one.method == http.MethodGet {
 			addresses = append(addresses, one.address)
@@ -173,8 +173,8 @@ func TestHeadAnswersAsGetWithoutABody(t *testing.T) {
 func TestTooLargeAFormIsRefused(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	c.post("/clusters/new", "description", strings.Repeat("x", maxBody)).is(http.StatusRequestEntityTooLarge).says("This is too much at once")
-	r := c.request(http.MethodPost, "/clusters/new", strings.NewReader("id=%zz"))
+	c.post("/clusters/-/new", "description", strings.Repeat("x", maxBody)).is(http.StatusRequestEntityTooLarge).says("This is too much at once")
+	r := c.request(http.MethodPost, "/clusters/-/new", strings.NewReader("id=%zz"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	c.do(r).is(http.StatusBadRequest).says("This did not work")
 }

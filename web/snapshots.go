@@ -25,14 +25,6 @@ var (
 // snapshotAddress is where a snapshot's page is.
 func snapshotAddress(name string) string { return "/snapshots/" + url.PathEscape(name) }
 
-// reservedSnapshotName refuses the names that are parts of the console's own addresses.
-func reservedSnapshotName(name string) string {
-	if name = strings.ToLower(strings.TrimSpace(name)); name == "new" || name == "delete" || name == "import" {
-		return fmt.Sprintf("The console itself uses the name %s in its addresses. Choose another one.", name)
-	}
-	return ""
-}
-
 func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := snapshotListing.read(r)

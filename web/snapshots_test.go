@@ -16,13 +16,13 @@ func TestASnapshotByHandSaysWhereItIsTakenFrom(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("orders")
-	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/new?cluster=orders"} {
+	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new?cluster=orders"} {
 		c.get(address).is(http.StatusOK).says("orders-002", "orders-2026-11-22-12-00-00", "aws elasticache create-snapshot", "A fork fits into what is free")
 	}
-	c.get("/snapshots/new").says("Choose a cluster; then this says")
-	c.get("/snapshots/new?cluster=nobody").is(http.StatusOK)
+	c.get("/snapshots/-/new").says("Choose a cluster; then this says")
+	c.get("/snapshots/-/new?cluster=nobody").is(http.StatusOK)
 
-	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/new"} {
+	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new"} {
 		for _, one := range []struct{ name, says string }{
 			{"", "Give a snapshot name."},
 			{"1st", "The snapshot name must begin with a letter."},
@@ -31,14 +31,12 @@ func TestASnapshotByHandSaysWhereItIsTakenFrom(t *testing.T) {
 			{"automatic.orders", "may contain only letters, digits and hyphens"},
 			{"../../etc/passwd", "must begin with a letter"},
 			{strings.Repeat("a", 256), "at most 255 are allowed"},
-			{"new", "The console itself uses the name new"},
-			{"Delete", "The console itself uses the name delete"},
 		} {
 			c.post(address, "cluster", "orders", "name", one.name).is(http.StatusUnprocessableEntity).says(one.says).hasErrorAt("name")
 		}
 	}
-	c.post("/snapshots/new", "name", "x").is(http.StatusUnprocessableEntity).says("Choose the cluster").hasErrorAt("cluster")
-	c.post("/snapshots/new", "cluster", "nobody", "name", "x").is(http.StatusUnprocessableEntity).says("There is no cluster nobody.").hasErrorAt("cluster")
+	c.post("/snapshots/-/new", "name", "x").is(http.StatusUnprocessableEntity).says("Choose the cluster").hasErrorAt("cluster")
+	c.post("/snapshots/-/new", "cluster", "nobody", "name", "x").is(http.StatusUnprocessableEntity).says("There is no cluster nobody.").hasErrorAt("cluster")
 
 	c.post("/clusters/orders/snapshot", "name", " Before-Release ").redirects("/clusters/orders")
 	c.get("/clusters/orders").says("The snapshot before-release of orders is being taken.", "Snapshotting", "Snapshot before-release of orders")
@@ -106,22 +104,22 @@ func TestDeletingSnapshotsAsksForAPhrase(t *testing.T) {
 		return snapshot.Status
 	}
 	c.get("/snapshots/first/delete").is(http.StatusOK).says("What goes", "aws elasticache delete-snapshot").doesNotSay("has no good snapshot left")
-	c.get("/snapshots/delete?all=on&cluster=orders").says("delete 3 snapshots", "After this, orders has no good snapshot left.")
-	c.get("/snapshots/delete?name=first&name=gone&name=first").says("Delete snapshot first", "1 snapshot of the chosen ones")
-	c.get("/snapshots/delete?cluster=orders").redirects("/snapshots?cluster=orders")
+	c.get("/snapshots/-/delete?all=on&cluster=orders").says("delete 3 snapshots", "After this, orders has no good snapshot left.")
+	c.get("/snapshots/-/delete?name=first&name=gone&name=first").says("Delete snapshot first", "1 snapshot of the chosen ones")
+	c.get("/snapshots/-/delete?cluster=orders").redirects("/snapshots?cluster=orders")
 
 	for _, confirm := range []string{"", "second", "First", "delete 1 snapshot"} {
 		c.post("/snapshots/first/delete", "confirm", confirm).is(http.StatusUnprocessableEntity).hasErrorAt("confirm")
 	}
-	c.post("/snapshots/delete", "name", "first", "name", "second", "confirm", "delete 3 snapshots").is(http.StatusUnprocessableEntity).says("delete 2 snapshots")
-	c.post("/snapshots/delete", "all", "on", "confirm", "delete 3 snapshots").redirects("/snapshots") // only what the page named
+	c.post("/snapshots/-/delete", "name", "first", "name", "second", "confirm", "delete 3 snapshots").is(http.StatusUnprocessableEntity).says("delete 2 snapshots")
+	c.post("/snapshots/-/delete", "all", "on", "confirm", "delete 3 snapshots").redirects("/snapshots") // only what the page named
 	if status("first") != models.SnapshotAvailable {
 		t.Fatal("it went without being confirmed")
 	}
 	c.post("/snapshots/first/delete", "confirm", "first").redirects("/snapshots")
 	c.get("/snapshots").says("The snapshot first is being deleted.", "Deleting")
 	c.post("/snapshots/first/delete", "confirm", "first").is(http.StatusUnprocessableEntity).says("None of the chosen snapshots can be deleted just now.")
-	c.post("/snapshots/delete", "name", "first", "name", "second", "name", "third", "cluster", "orders", "confirm", "delete 2 snapshots").redirects("/snapshots?cluster=orders")
+	c.post("/snapshots/-/delete", "name", "first", "name", "second", "name", "third", "cluster", "orders", "confirm", "delete 2 snapshots").redirects("/snapshots?cluster=orders")
 	if status("second") != models.SnapshotDeleting || status("third") != models.SnapshotDeleting {
 		t.Error("they are not being deleted")
 	}
@@ -279,4 +277,18 @@ func TestSettingsAreCheckedAndKept(t *testing.T) {
 	c.post("/settings/sessions/x/revoke").is(http.StatusNotFound)
 	c.jobs.change(func(a *answers) { a.checkStore = func() error { return errOnPurpose } })
 	c.get("/settings").says("broken on purpose")
+}
+
+// The console's own addresses lie where no name is: whatever a cluster or a snapshot is called, its page is there.
+func TestNoNameHidesAPageOfItsOwn(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	for _, name := range []string{"new", "import", "delete", "summary", "names", "snapshot"} {
+		c.launch(name)
+		c.backUp(name, name)
+		c.get("/clusters/"+name).is(http.StatusOK).says(name, "Available")
+		c.get("/clusters/"+name+"/delete").is(http.StatusOK).says("Delete "+name, "What goes")
+		c.get("/snapshots/" + name).is(http.StatusOK).says("Snapshot of " + name + " · manual")
+		c.get("/snapshots/" + name + "/copy").is(http.StatusOK).says("Copy")
+	}
 }

@@ -114,9 +114,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 	} else if fromCluster || !models.HasCode(err, models.CodeClusterNotFound) {
 		return err
 	}
-	if problem := reservedSnapshotName(name); problem != "" {
-		wrong.add("name", problem)
-	} else if _, problem := models.CheckSnapshotName(name); problem != "" {
+	if _, problem := models.CheckSnapshotName(name); problem != "" {
 		wrong.add("name", problem)
 	}
 	if len(wrong) == 0 {

@@ -263,15 +263,15 @@ func TestBrowserTour(t *testing.T) {
 		b.inspect(page[0], page[1])
 	}
 
-	b.open("/clusters/new")
+	b.open("/clusters/-/new")
 	b.fill("id", "Orders")
 	b.fill("retention", "99")
 	b.fill("window_preference", "given")
 	b.fill("window_length", "30")
-	b.submit("/clusters/new")
+	b.submit("/clusters/-/new")
 	b.awaitText("at least 60 minutes")
 	b.awaitText("between 1 and 35 days")
-	b.open("/clusters/new")
+	b.open("/clusters/-/new")
 	b.fill("id", "Orders")
 	b.fill("description", "Orders of the shop")
 	b.fill("engine", engineValue())
@@ -330,7 +330,7 @@ func TestBrowserTour(t *testing.T) {
 	b.fill("store", "dir:"+out)
 	b.submit("/snapshots/before-the-release")
 	b.awaitText("Succeeded")
-	b.open("/snapshots/import?from=upload")
+	b.open("/snapshots/-/import?from=upload")
 	b.fill("cluster", "elsewhere")
 	b.fill("name", "back")
 	b.do("choose the file", chromedp.SetUploadFiles(`#f-file`, []string{filepath.Join(out, "before-the-release-0001.rdb")}))
@@ -338,12 +338,12 @@ func TestBrowserTour(t *testing.T) {
 	b.awaitText("Imported from before-the-release-0001.rdb")
 	s.clock.Advance(2 * time.Minute) // what has ended is no longer shown on top
 	for _, page := range [][2]string{
-		{"overview", "/"}, {"clusters", "/clusters"}, {"cluster-new", "/clusters/new"}, {"cluster", "/clusters/orders"}, {"cluster-snapshots", "/clusters/orders?tab=snapshots"},
+		{"overview", "/"}, {"clusters", "/clusters"}, {"cluster-new", "/clusters/-/new"}, {"cluster", "/clusters/orders"}, {"cluster-snapshots", "/clusters/orders?tab=snapshots"},
 		{"cluster-events", "/clusters/orders?tab=events"}, {"cluster-connect", "/clusters/orders?tab=connect"}, {"cluster-modify", "/clusters/orders/modify"},
 		{"cluster-delete", "/clusters/orders/delete"}, {"take-snapshot", "/clusters/orders/snapshot"}, {"take-snapshot-primary", "/clusters/orders-copy-1/snapshot"},
 		{"snapshots", "/snapshots"}, {"snapshot", "/snapshots/before-the-release"}, {"restore", "/snapshots/before-the-release/restore"},
 		{"snapshot-delete", "/snapshots/before-the-release/delete"}, {"snapshot-copy", "/snapshots/before-the-release/copy"}, {"snapshot-export", "/snapshots/before-the-release/export"},
-		{"import", "/snapshots/import"}, {"import-upload", "/snapshots/import?from=upload"}, {"copy", "/snapshots/kept"}, {"imported", "/snapshots/back"},
+		{"import", "/snapshots/-/import"}, {"import-upload", "/snapshots/-/import?from=upload"}, {"copy", "/snapshots/kept"}, {"imported", "/snapshots/back"},
 		{"activity", "/runs"}, {"run", "/runs/1"}, {"events", "/events"}, {"settings", "/settings"},
 		{"cluster-reboot", "/clusters/orders/reboot"}, {"cluster-failover", "/clusters/orders/failover"},
 		{"clusters-delete", "/clusters/-/delete?all=on"}, {"clusters-snapshot", "/clusters/-/snapshot?all=on"},
@@ -352,11 +352,11 @@ func TestBrowserTour(t *testing.T) {
 		b.inspect(page[0], page[1])
 	}
 	b.inspectAfter("cluster-new-wrong", func() {
-		b.open("/clusters/new")
+		b.open("/clusters/-/new")
 		b.fill("id", "or--ders")
 		b.fill("retention", "99")
 		b.fill("replicas", "many")
-		b.submit("/clusters/new")
+		b.submit("/clusters/-/new")
 		b.awaitText("3 fields need another look")
 	})
 	b.open("/settings/access-keys")
@@ -412,7 +412,7 @@ func (s *served) measure(b *tab) {
 	b.open("/snapshots")
 	b.await("each date on one line", `[...document.querySelectorAll('tbody time')].every(t => t.getClientRects().length === 1)`)
 	b.do("narrow", chromedp.EmulateViewport(400, 1000))
-	b.open("/clusters/new")
+	b.open("/clusters/-/new")
 	b.await("room between a field's help and the next field's label",
 		`document.querySelector('label[for=f-port]').getBoundingClientRect().top - document.querySelector('#h-auth').getBoundingClientRect().bottom >= 12`)
 	b.do("back to wide", chromedp.EmulateViewport(1440, 1000))

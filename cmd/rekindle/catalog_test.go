@@ -18,7 +18,7 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	p := newProcess(t)
 	p.start()
 	p.signIn()
-	p.must("/clusters/new", createForm("orders", "1"))
+	p.must("/clusters/-/new", createForm("orders", "1"))
 	db := p.catalog()
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()

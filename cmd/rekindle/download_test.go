@@ -22,7 +22,7 @@ func TestDownloadedSnapshotIsAnRDBThatRedisLoads(t *testing.T) {
 	p.start()
 	p.signIn()
 	db := p.catalog()
-	p.must("/clusters/new", createForm("orders", "0"))
+	p.must("/clusters/-/new", createForm("orders", "0"))
 	settled := func() bool {
 		runs, err := db.ActiveRuns(t.Context())
 		return err == nil && len(runs) == 0

@@ -45,7 +45,7 @@ func TestConsoleKilledAtAnyInstantLosesNothing(t *testing.T) {
 	if err := db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
-	p.must("/clusters/new", createForm("orders", "1"))
+	p.must("/clusters/-/new", createForm("orders", "1"))
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()
 	orders, err := db.Cluster(t.Context(), "orders")
@@ -123,7 +123,7 @@ func (k *killer) work(i int) {
 	if len(usable) > 0 && i%2 == 0 {
 		form := createForm(fmt.Sprintf("r%d", i), strconv.Itoa(i/2%2))
 		form.Set("snapshot", usable[i%len(usable)])
-		k.post("/clusters/new", form)
+		k.post("/clusters/-/new", form)
 	}
 	if i%3 == 0 && len(usable) > 4 {
 		k.post("/snapshots/"+usable[0]+"/delete", url.Values{"confirm": {usable[0]}})

@@ -172,7 +172,7 @@ func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T
 	p.start()
 	p.signIn()
 	db := p.catalog()
-	p.must("/clusters/new", createForm("orders", "1"))
+	p.must("/clusters/-/new", createForm("orders", "1"))
 	var orders models.Cluster
 	available := func() bool {
 		var err error

@@ -37,7 +37,7 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 	for _, name := range names {
 		form := createForm(name, "0")
 		form.Set("node_type", "cache.t4g.small")
-		p.must("/clusters/new", form)
+		p.must("/clusters/-/new", form)
 	}
 	settled := func() bool {
 		runs, err := db.ActiveRuns(t.Context())

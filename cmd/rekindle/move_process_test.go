@@ -52,7 +52,7 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	if err := m.db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
-	p.must("/clusters/new", createForm("orders", "0"))
+	p.must("/clusters/-/new", createForm("orders", "0"))
 	m.settle()
 	orders, err := m.db.Cluster(t.Context(), "orders")
 	if err != nil {
@@ -98,7 +98,7 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	m.check()
 }
 
-const importAddress = "/snapshots/import"
+const importAddress = "/snapshots/-/import"
 
 // ask asks for something to be killed in.
 func (m *movers) ask(kind models.RunKind, path string, form url.Values) {
@@ -190,7 +190,7 @@ func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	form := createForm("orders", "1")
 	form.Set("description", "Orders of the shop")
 	form.Set("retention", "9")
-	p.must("/clusters/new", form)
+	p.must("/clusters/-/new", form)
 	db := p.catalog()
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()
@@ -230,7 +230,7 @@ func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	k.settle()
 	again := createForm("orders", "0")
 	again.Set("snapshot", "s1")
-	p.must("/clusters/new", again)
+	p.must("/clusters/-/new", again)
 	k.settle()
 	if c, err := db.Cluster(t.Context(), "orders"); err != nil || c.Status != models.ClusterAvailable {
 		t.Errorf("restored under its name it is %s (%s): %v", c.Status, c.StatusReason, err)

@@ -27,7 +27,7 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 		runs, err := db.ActiveRuns(t.Context())
 		return err == nil && len(runs) == 0
 	}
-	p.must("/clusters/new", createForm("orders", "0"))
+	p.must("/clusters/-/new", createForm("orders", "0"))
 	testkit.WaitFor(t, "the cluster", settled)
 	orders, err := db.Cluster(t.Context(), "orders")
 	if err != nil {
