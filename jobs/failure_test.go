@@ -183,6 +183,39 @@ func TestPasswordThatWasChangedIsSaidAsOne(t *testing.T) {
 	c.await("orders", models.ClusterAvailable)
 }
 
+// A restore waits in the queue while a verification finds out that its snapshot is damaged: then it is not used, although its bytes could be read.
+func TestQueuedRestoreOfASnapshotThatTurnsOutDamagedFails(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	c.snapshot("orders", "s1")
+	c.stop()
+	spec := c.spec("copy", 0)
+	spec.Snapshot = "s1"
+	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.db.RequestVerify(t.Context(), "s1", "test"); err != nil {
+		t.Fatal(err)
+	}
+	run, claimed, err := c.db.ClaimRun(t.Context(), "another console", func(run models.Run) bool { return run.Kind == models.RunVerify })
+	if err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	row, err := c.db.Snapshot(t.Context(), "s1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.db.CompleteVerify(t.Context(), run, row, "Its manifest is another one."); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	cluster := c.await("copy", models.ClusterRestoreFailed)
+	if !strings.Contains(cluster.StatusReason, "The snapshot s1 has failed. Its manifest is another one.") {
+		t.Errorf("the reason is %q", cluster.StatusReason)
+	}
+}
+
 func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
