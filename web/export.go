@@ -110,7 +110,10 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		err = d.list("snapshots", func(add func(any)) error { return s.exportSnapshots(ctx, add) })
 	}
-	if err = errors.Join(err, d.end(), out.Flush()); err != nil {
+	if err == nil {
+		err = d.end()
+	}
+	if err = errors.Join(err, out.Flush()); err != nil {
 		if ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "export", "error", err)
 		}

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 )
@@ -59,13 +60,13 @@ func (d *document) list(name string, each func(add func(v any)) error) error {
 		d.text("\n    ")
 		d.value(v, "    ")
 	})
+	if err != nil {
+		return err // and the list has no end, so that nobody takes it for whole
+	}
 	if count > 0 {
 		d.text("\n  ")
 	}
 	d.text("]")
-	if err != nil {
-		return err
-	}
 	return d.err
 }
 
@@ -76,25 +77,10 @@ func (d *document) end() error {
 
 // marshalPlain is JSON without the escapes that only HTML needs.
 func marshalPlain(v any, prefix string) ([]byte, error) {
-	var b trimmed
+	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent(prefix, "  ")
 	err := encoder.Encode(v)
-	return b.bytes(), err
-}
-
-// trimmed collects text without the line's end that an encoder writes.
-type trimmed struct{ text []byte }
-
-func (t *trimmed) Write(p []byte) (int, error) {
-	t.text = append(t.text, p...)
-	return len(p), nil
-}
-
-func (t *trimmed) bytes() []byte {
-	if n := len(t.text); n > 0 && t.text[n-1] == '\n' {
-		return t.text[:n-1]
-	}
-	return t.text
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err // the encoder ends a line
 }

@@ -1,8 +1,10 @@
 package web
 
 import (
+	"database/sql"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -157,5 +159,25 @@ func TestAnExportOfManyHasThemAllInOrder(t *testing.T) {
 		if cluster.ID != fmt.Sprintf("shop-%05d", i) || len(cluster.Nodes) != 2 || !seen[cluster.Schedule.Newest] {
 			t.Fatalf("cluster %d is %+v", i, cluster)
 		}
+	}
+}
+
+func TestAnExportThatFailsInItsMiddleIsCut(t *testing.T) {
+	t.Parallel()
+	c := sampled(t, 3, 1)
+	raw, err := sql.Open("sqlite3", c.path)
+	c.check(err)
+	defer raw.Close()
+	_, err = raw.ExecContext(t.Context(), "ALTER TABLE snapshots RENAME TO elsewhere") // what comes after the clusters' names
+	c.check(err)
+	response, err := c.browser.Get(c.server.URL + "/export.json")
+	c.check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), `"format_version": 1`) || json.Valid(body) {
+		t.Errorf("it answered %d, ended with %v, and gave %s", response.StatusCode, err, body)
+	}
+	if said := c.log.String(); !strings.Contains(said, "msg=export") {
+		t.Errorf("the log has nothing of it:\n%s", said)
 	}
 }

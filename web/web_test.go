@@ -36,6 +36,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 type console struct {
 	t       testing.TB
 	db      *models.DB
+	path    string // of the catalog
 	jobs    *fakeJobs
 	clock   *clockwork.FakeClock
 	log     *lockedBuffer
@@ -47,7 +48,8 @@ type console struct {
 func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
-	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "catalog.db"), c.clock, &fakeHost{})
+	c.path = filepath.Join(t.TempDir(), "catalog.db")
+	db, err := models.Open(t.Context(), c.path, c.clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}
