@@ -267,6 +267,21 @@ func TestNodesOfAClusterShareItsPortWhereTheHostHasAddresses(t *testing.T) {
 	expect("chosen", "127.0.0.6:6379 127.0.0.2:6379 127.0.0.5:6379")
 }
 
+func TestCopiesShareAPortWhereTheHostHasAddresses(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	db.host.(*fakeHost).more = []string{"127.0.0.2"}
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "seed")
+	copies := spec("copy")
+	copies.Snapshot, copies.Copies, copies.Port = "seed", 2, 7100
+	for i, c := range must(db.CreateCluster(t.Context(), copies))(t) {
+		if at := c.Nodes[0].Address(); at != fmt.Sprintf("127.0.0.%d:7100", i+1) {
+			t.Errorf("%s is at %s", c.Name, at)
+		}
+	}
+}
+
 func TestNodeMovesToAnotherPortOnAHostWithOneAddress(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
@@ -346,9 +361,11 @@ func TestCopiesOfASnapshot(t *testing.T) {
 	if faults := refused(t, err, CodeClusterExists); len(faults) != 20 {
 		t.Errorf("%d faults", len(faults))
 	}
-	c.Name, c.Port = "fresh", 6400
+	c.Name, c.Port = "fresh", 6400 // on a host with one address
 	_, err = db.CreateCluster(t.Context(), c)
-	refused(t, err, CodeCombination)
+	if faults := refused(t, err, CodeInvalid).Fields(); !strings.HasPrefix(faults["port"], "The port 6400 is in use at each address") {
+		t.Error(faults)
+	}
 	c.Name, c.Port, c.Copies = "copy-0", 0, 5 // copy-0-1 ... are free
 	if content(t, db) != before {
 		t.Error("something was written")

@@ -45,9 +45,6 @@ func checkSpec(spec ClusterSpec, engines []Engine) Faults {
 		if spec.Snapshot == "" {
 			faults.add(CodeCombination, "copies", "Several clusters at once can only be made from a snapshot.")
 		}
-		if spec.Port != 0 {
-			faults.add(CodeCombination, "port", "Several clusters cannot share one port. Leave it empty, and each gets its own.")
-		}
 		last := NumberedNames(spec.Name, spec.Copies)[spec.Copies-1]
 		if _, own := CheckName("cluster id", spec.Name); own == "" && len(last) > maxNameLength {
 			faults.add(CodeInvalid, "id", fmt.Sprintf("The id is too long to be numbered: %q has more than %d characters.", last, maxNameLength))

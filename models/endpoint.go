@@ -84,7 +84,7 @@ func (p endpointPicker) cluster(ctx context.Context, chosen, nodes int) ([]Endpo
 	} else {
 		var ok bool
 		if first, ok, err = p.at(ctx, chosen); err == nil && !ok {
-			return nil, refuse(CodeInvalid, "port", fmt.Sprintf("The port %d is in use on %s. Choose another one or leave it empty.", chosen, p.host.Address()))
+			return nil, refuse(CodeInvalid, "port", fmt.Sprintf("The port %d is in use at each address of this host. Choose another one or leave it empty.", chosen))
 		}
 	}
 	if err != nil {

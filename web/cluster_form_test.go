@@ -61,7 +61,7 @@ var wrongNewClusters = []struct{ field, value, says string }{
 	{"port", "0", "The port must be between 1024 and 65535."},
 	{"port", "70000", "The port must be between 1024 and 65535, not 70000."},
 	{"port", "http", `The port must be a whole number, 1024 to 65535 or empty, not "http".`},
-	{"port", "6379", "The port 6379 is in use on 127.0.0.1."},
+	{"port", "6379", "The port 6379 is in use at each address of this host."},
 	{"auth", "maybe", "Choose no password, a generated one or one of your own."},
 }
 
@@ -268,7 +268,7 @@ func TestRestoringIsPrefilledAndChecked(t *testing.T) {
 	}) {
 		c.postForm("/snapshots/first/restore", with(form, one.field, one.value)).is(http.StatusUnprocessableEntity).says(one.says)
 	}
-	c.postForm("/snapshots/first/restore", with(form, "copies", "2", "port", "7001")).is(http.StatusUnprocessableEntity).says("cannot share one port")
+	c.postForm("/snapshots/first/restore", with(form, "copies", "2", "port", "7001")).is(http.StatusUnprocessableEntity).says("The port 7001 is in use at each address of this host.") // which has one
 	c.countsClusters(1)
 
 	c.htmx(http.MethodPost, "/snapshots/first/summary", with(form, "copies", "3")).is(http.StatusOK).says("3 clusters", "copy-1", "copy-3", "for id in copy-1 copy-2 copy-3", "about $0.45")
