@@ -16,7 +16,7 @@ func TestLargeTablesAreReadByIndex(t *testing.T) {
 		args  []any
 		want  []string // in the plan
 	}{
-		"newest snapshots of some clusters": {"SELECT * FROM snapshots WHERE id IN (SELECT " + newestGoodID + " FROM clusters WHERE name IN ('shop-00001', 'shop-00002'))", []any{now, now},
+		"newest snapshots of some clusters": {"SELECT * FROM snapshots WHERE id IN (SELECT " + newestGoodSnapshot("id") + " FROM clusters WHERE name IN ('shop-00001', 'shop-00002'))", []any{now, now},
 			[]string{"SEARCH snapshots USING COVERING INDEX idx_snapshots_good (cluster_name=? AND created_at<?)", "SEARCH snapshots USING INTEGER PRIMARY KEY"}},
 		"clusters by their newest snapshot": {"SELECT name, (SELECT MAX(created_at) FROM " + goodSnapshots + " AND cluster_name = clusters.name) FROM clusters", nil,
 			[]string{"SEARCH snapshots USING COVERING INDEX idx_snapshots_good (cluster_name=?)"}},

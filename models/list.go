@@ -230,11 +230,12 @@ const (
 	goodSnapshots = "snapshots INDEXED BY idx_snapshots_good WHERE " + good
 )
 
-// newestGoodID is the id of a cluster's newest good snapshot. One from the future is of a clock that stood wrong: it counts only where there is
-// no other. It takes the time twice.
-const newestGoodID = `COALESCE(
-	(SELECT id FROM ` + goodSnapshots + ` AND cluster_name = clusters.name AND created_at <= ? ORDER BY created_at DESC, id DESC LIMIT 1),
-	(SELECT id FROM ` + goodSnapshots + ` AND cluster_name = clusters.name AND created_at > ? ORDER BY created_at DESC, id DESC LIMIT 1))`
+// newestGoodSnapshot is a column of the newest good snapshot of the cluster that the query is at. One from the future is of a clock that stood
+// wrong: it counts only where there is no other. It takes the time twice.
+func newestGoodSnapshot(column string) string {
+	newest := "(SELECT " + column + " FROM " + goodSnapshots + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
+	return "COALESCE(" + fmt.Sprintf(newest, "<=") + ", " + fmt.Sprintf(newest, ">") + ")"
+}
 
 // ClustersAfter returns the next clusters in the order of their names, with their nodes, no more than limit.
 func (db *DB) ClustersAfter(ctx context.Context, name string, limit int) ([]Cluster, error) {
@@ -266,7 +267,7 @@ func (db *DB) NewestSnapshots(ctx context.Context, clusters ...string) (map[stri
 	now := db.Now()
 	for names := range slices.Chunk(clusters, 500) {
 		var snapshots []Snapshot
-		err := db.with(ctx).Where("id IN (SELECT "+newestGoodID+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
+		err := db.with(ctx).Where("id IN (SELECT "+newestGoodSnapshot("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
 		if err != nil {
 			return nil, fmt.Errorf("list newest snapshots: %w", err)
 		}
@@ -295,10 +296,7 @@ func (db *DB) Storage(ctx context.Context) (Storage, error) {
 	}
 	var free int64
 	now := db.Now()
-	row = db.with(ctx).Raw(`SELECT COALESCE(SUM(COALESCE(
-		(SELECT stored FROM `+goodSnapshots+` AND cluster_name = clusters.name AND created_at <= ? ORDER BY created_at DESC, id DESC LIMIT 1),
-		(SELECT stored FROM `+goodSnapshots+` AND cluster_name = clusters.name AND created_at > ? ORDER BY created_at DESC, id DESC LIMIT 1), 0)), 0)
-		FROM clusters`, now, now).Row()
+	row = db.with(ctx).Raw("SELECT COALESCE(SUM("+newestGoodSnapshot("stored")+"), 0) FROM clusters", now, now).Row()
 	if err := row.Scan(&free); err != nil {
 		return sum, fmt.Errorf("sum newest snapshots: %w", err)
 	}
