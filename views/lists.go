@@ -63,7 +63,7 @@ func sortAria(is, descending bool) templ.Attributes {
 
 // suggesting has the field within ask for what it can be completed to while somebody types, and the datalist of this id offer that.
 func suggesting(list string) templ.Attributes {
-	return templ.Attributes{"hx-get": ClusterNamesPath, "hx-trigger": "input changed delay:200ms from:find input", "hx-include": "find input",
+	return templ.Attributes{"hx-get": ClusterNamesPath, "hx-trigger": "input delay:200ms", "hx-include": "find input",
 		"hx-target": "#" + list, "hx-swap": "innerHTML", "hx-push-url": "false"}
 }
 

@@ -1,0 +1,58 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"rekindle/internal/testkit"
+)
+
+// In a real browser: what is typed is completed from all clusters there are, and the page follows the one that was chosen.
+func TestWhatIsTypedIsCompletedInABrowser(t *testing.T) {
+	t.Parallel()
+	c := sampled(t, maxChoices+30, 1)
+	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()))...)
+	t.Cleanup(cancel)
+	browser, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(browser, chromedp.Navigate("about:blank")); err != nil { // it lives as long as this context
+		t.Fatalf("start the browser (make setup-test installs it): %v", err)
+	}
+	ctx, cancel := context.WithTimeout(browser, 2*time.Minute)
+	t.Cleanup(cancel)
+	do := func(steps ...chromedp.Action[chromedp.Void]) {
+		t.Helper()
+		c.check(chromedp.Do(ctx, steps...))
+	}
+	says := func(what, script, want string) {
+		t.Helper()
+		got := ""
+		defer func() {
+			if t.Failed() {
+				t.Logf("%s: %q, want %q", what, got, want)
+			}
+		}()
+		testkit.WaitFor(t, what, func() bool {
+			var err error
+			got, err = chromedp.Run(ctx, chromedp.Evaluate[string](script))
+			return err == nil && got == want
+		})
+	}
+	do(chromedp.Navigate(c.server.URL+"/sign-in"), chromedp.WaitReady(".door"), chromedp.SendKeys("[name=user]", "admin"), chromedp.SendKeys("[name=password]", adminPassword),
+		chromedp.Click(".door button[type=submit]"), chromedp.WaitReady("main"))
+	for _, page := range []struct{ path, field, list string }{
+		{"/snapshots", "main [name=cluster]", "filter-names"}, {"/snapshots/-/import", "#f-cluster", "clusters"}, {"/snapshots/-/new", "#f-cluster", "cluster-names"},
+	} {
+		do(chromedp.Navigate(c.server.URL+page.path), chromedp.WaitReady("main"), chromedp.SendKeys(page.field, "0012"))
+		says("the names that complete what is typed on "+page.path, fmt.Sprintf(`[...document.querySelectorAll('#%s option')].map(o => o.value).join(' ')`, page.list),
+			"shop-00012 shop-00120 shop-00121 shop-00122 shop-00123 shop-00124 shop-00125 shop-00126 shop-00127 shop-00128 shop-00129")
+		says("the field that has the focus, and what is typed in it", `document.activeElement.name + '=' + document.activeElement.value`, "cluster=0012")
+	}
+	do(chromedp.Evaluate[chromedp.Void](`(() => { const f = document.querySelector('#f-cluster'); f.value = 'shop-00042'; f.dispatchEvent(new Event('change', {bubbles: true})) })()`))
+	says("the name that is proposed for its snapshot", `document.querySelector('#f-name').value`, "shop-00042-2026-11-22-12-00-00")
+}
