@@ -252,7 +252,7 @@ func TestSnapshotFailsCleanlyWhenTheStoreStalls(t *testing.T) {
 // Whoever watches the console asks often; that must not cost a write each time, and still find a store that is gone.
 func TestCheckLastsForAWhile(t *testing.T) {
 	t.Parallel()
-	s, proxy, _ := faulty(t, shared(t), short)
+	s, proxy, _ := faulty(t, shared(t), 4*short)
 	wrote := 0
 	for range 5 {
 		if err := s.Check(t.Context()); err != nil {

@@ -144,7 +144,7 @@ func remove(t *testing.T, name string) {
 
 func TestExclusiveIsNotGuessedWhileTheServerIsAway(t *testing.T) {
 	t.Parallel()
-	s, proxy, _ := faulty(t, shared(t), short)
+	s, proxy, _ := faulty(t, shared(t), 4*short)
 	proxy.Add(testkit.Fault{Do: testkit.Refuse})
 	if s.Exclusive(t.Context()) {
 		t.Error("a server that is away is exclusive")

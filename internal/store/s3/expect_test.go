@@ -78,7 +78,7 @@ func TestFlippedBitInWhatIsRead(t *testing.T) {
 // Who knows how long an object is does not ask for its end.
 func TestFlippedBitIsSaidWithTheLastByte(t *testing.T) {
 	t.Parallel()
-	s, proxy, _ := faulty(t, shared(t), short)
+	s, proxy, _ := faulty(t, shared(t), ample)
 	if _, err := s.Put(t.Context(), key, bytes.NewReader(random(small))); err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestCheckFindsOutThatPartsAreNotKept(t *testing.T) {
 		"uploads are forgotten": {[]testkit.Fault{{On: "UploadPart", Do: testkit.Answer, Status: 404, Code: "NoSuchUpload"}}, store.ErrUploadGone, "another console"},
 		"no uploads":            {[]testkit.Fault{{On: "CreateMultipartUpload", Do: testkit.Answer, Status: 501, Code: "NotImplemented"}}, nil, "checksums=compatible"},
 	} {
-		s, proxy, c := faulty(t, shared(t), short)
+		s, proxy, c := faulty(t, shared(t), ample)
 		proxy.Add(test.faults...)
 		err := s.Check(t.Context())
 		if err == nil || test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) || !strings.Contains(err.Error(), "cannot keep what is sent in parts") {
@@ -95,7 +95,7 @@ func TestUnavailableSaysHow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, _ := faulty(t, shared(t), short)
+			s, proxy, _ := faulty(t, shared(t), 2*short)
 			test.fault.If = func(r *http.Request) bool { return r.Method != http.MethodHead } // whose answers say nothing
 			proxy.Add(test.fault)
 			_, putErr := s.Put(t.Context(), key, bytes.NewReader(random(small)))
@@ -131,7 +131,7 @@ func TestUploadThatWasEndedOnTheServer(t *testing.T) {
 			}}
 		},
 	} {
-		s, proxy, c := faulty(t, shared(t), short)
+		s, proxy, c := faulty(t, shared(t), ample)
 		proxy.Add(fault(c))
 		if _, err := s.Put(t.Context(), key, only{bytes.NewReader(random(middle))}); !errors.Is(err, store.ErrUploadGone) || errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("%s: Put = %v", name, err)

@@ -70,7 +70,7 @@ func TestOneWrongAnswerIsAskedAgain(t *testing.T) {
 		"a checksum": func(h http.Header) { h.Set("X-Amz-Checksum-Crc64nvme", "AAAAAAAAAAA=") },
 		"none":       noChecksums,
 	} {
-		s, proxy, c := faulty(t, shared(t), short)
+		s, proxy, c := faulty(t, shared(t), ample)
 		for _, size := range []int{small, middle} {
 			proxy.Add(testkit.Fault{On: "HeadObject", Times: 1, Do: testkit.EditAnswer, Edit: edit})
 			data := random(size)

@@ -27,7 +27,7 @@ func TestSweepOnServersThatListUploadsInTheirOwnWay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, _ := faulty(t, shared(t), short)
+			s, proxy, _ := faulty(t, shared(t), ample)
 			leaveUpload(t, s)
 			test.fault.On = "ListMultipartUploads"
 			proxy.Add(test.fault)
@@ -47,7 +47,7 @@ func TestSweepOnServersThatListUploadsInTheirOwnWay(t *testing.T) {
 func TestServerThatCannotListUploadsIsToldOfOnce(t *testing.T) {
 	t.Parallel()
 	for _, fault := range []testkit.Fault{{Status: 501, Code: "NotImplemented"}, {Status: 405, Code: "MethodNotAllowed"}} {
-		s, proxy, _ := faulty(t, shared(t), short)
+		s, proxy, _ := faulty(t, shared(t), ample)
 		fault.On, fault.Do = "ListMultipartUploads", testkit.Answer
 		proxy.Add(fault)
 		if _, err := s.Sweep(t.Context(), time.Now()); !errors.Is(err, store.ErrCannotSweep) || errors.Is(err, store.ErrUnavailable) {

@@ -93,7 +93,7 @@ func TestWireThatGoesBadInTheMiddle(t *testing.T) {
 	} {
 		t.Run(name+", for good", func(t *testing.T) {
 			t.Parallel()
-			s, wire, c := wired(t, short)
+			s, wire, c := wired(t, 2*short)
 			t.Cleanup(func() { // what the console could not abort is swept when the store is back
 				wire.mend()
 				if _, err := s.Sweep(context.Background(), time.Now().Add(time.Hour)); err != nil {
