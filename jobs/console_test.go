@@ -52,7 +52,7 @@ func newConsole(t *testing.T, clock clockwork.Clock) *console {
 func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store) *console {
 	t.Helper()
 	c := &console{t: t, data: data, clock: clock, store: st}
-	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond})
+	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes)
 	db, err := models.Open(t.Context(), filepath.Join(data, "rekindle.db"), clock, c.host)
 	if err != nil {

@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -280,6 +281,31 @@ func TestSourceWithoutReplicasIsThePrimaryWithItsMemory(t *testing.T) {
 	}
 	if !source.Fallback || !source.Fits || source.UsedMemory <= 0 || source.Available <= 0 {
 		t.Errorf("the source is %+v, want the primary as a fallback, with its memory", source)
+	}
+}
+
+// The host's memory is limited as a service's or a container's is.
+func TestSnapshotThatDoesNotFitIsTakenWithTheOverrideOnly(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 0))[0]
+	for name, text := range map[string]string{"memory.max": "1100000\n", "memory.current": "1000000\n", "memory.stat": "inactive_file 0\n"} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(c.data, "cgroup"), 0o700), os.WriteFile(filepath.Join(c.data, "cgroup", name), []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if source, err := c.manager.SnapshotSource(t.Context(), cluster); err != nil || source.Fits || source.Available != 100_000 {
+		t.Fatalf("the source is %+v, %v", source, err)
+	}
+	for name, override := range map[string]bool{"refused": false, "taken": true} {
+		if _, err := c.db.RequestSnapshot(t.Context(), "orders", name, override, "test"); err != nil {
+			t.Fatal(err)
+		}
+		c.manager.Wake()
+		snapshot := c.awaitSnapshot(name)
+		if (snapshot.Status == models.SnapshotAvailable) != override || !override && !strings.Contains(snapshot.StatusReason, "Free some memory") {
+			t.Errorf("with the override %t: %s, %q", override, snapshot.Status, snapshot.StatusReason)
+		}
 	}
 }
 

@@ -73,10 +73,18 @@ func TestOnceActsOnce(t *testing.T) {
 	if acts != 4 {
 		t.Errorf("without a number it acted %d times in all", acts)
 	}
+	acts = 0
+	check(t, db.Once(t.Context(), "c", func(ctx context.Context) error { // while it is under way it comes again, and is faster
+		check(t, db.Once(t.Context(), "c", act(nil)))
+		return act(nil)(ctx)
+	}))
+	if acts != 1 {
+		t.Errorf("the same at the same time acted %d times", acts)
+	}
 	for _, err := range atOnce(6, func(int) error { return db.Once(t.Context(), "b", act(nil)) }) {
 		check(t, err)
 	}
-	if n := count(t, db, &Invocation{}); n != 2 {
+	if n := count(t, db, &Invocation{}); n != 3 {
 		t.Errorf("%d invocations", n)
 	}
 }

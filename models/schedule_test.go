@@ -270,6 +270,7 @@ func TestDueAtTheEdges(t *testing.T) {
 		{"failed in a future that the clock left", o.Begins, day, marks(Mark{MarkFailed, 1, o.Closes}), 1, 1, 2, 0},
 		{"failed too often", o.Closes.Add(-time.Minute), day, marks(Mark{MarkFailed, MaxAttempts, o.Begins}), 1, 0, 0, 0},
 		{"marked as missed by a wrong clock", o.Begins, day, marks(Mark{MarkMissed, 0, o.Closes}), 1, 1, 1, 0},
+		{"missed, and said so", o.Closes.Add(time.Minute), day, marks(Mark{MarkMissed, 0, o.Closes}), 1, 0, 0, 0},
 		{"failed and over", o.Closes, day, marks(Mark{MarkFailed, 1, o.Begins}), 1, 0, 0, 0},
 		{"yesterday's was missed", o.Begins, yesterday.Opens, nil, 1, 1, 1, 1},
 		{"a year off", o.Begins, o.Begins.AddDate(-1, 0, 0), nil, 1, 1, 1, 365},

@@ -132,6 +132,20 @@ func TestVerifyComparesWithEveryFigure(t *testing.T) {
 	}
 }
 
+func TestReadersAreGivenNoMoreThanThePartShouldHave(t *testing.T) {
+	t.Parallel()
+	a, _, _, part := written(t)
+	part.Bytes -= 500
+	r, err := a.OpenPart(t.Context(), ref, part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := io.ReadAll(r); int64(len(got)) > part.Bytes || !errors.Is(err, archive.ErrDamaged) {
+		t.Errorf("read %d bytes of %d, %v", len(got), part.Bytes, err)
+	}
+}
+
 func TestVerifyRefusesAPartWithoutAHash(t *testing.T) {
 	t.Parallel()
 	a, _, _, part := written(t)

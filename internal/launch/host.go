@@ -3,6 +3,7 @@ package launch
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,7 +118,7 @@ func (l *Local) Memory(_ context.Context) (Memory, error) {
 		return Memory{}, errors.New("read the host's memory: no MemTotal in /proc/meminfo")
 	}
 	group, _ := os.ReadFile("/proc/self/cgroup")
-	return limitMemory(m, "/sys/fs/cgroup", group), nil
+	return limitMemory(m, cmp.Or(l.opts.ControlGroups, "/sys/fs/cgroup"), group), nil
 }
 
 // limitMemory lowers m to the limits of a control group, given as /proc/self/cgroup names it.

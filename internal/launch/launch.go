@@ -90,14 +90,15 @@ type ID struct{ Cluster, Name string }
 
 // Options of a Local. The zero value is fine.
 type Options struct {
-	EnginePaths  []string      // programs to offer besides redis-server, valkey-server and memcached in PATH
-	FirstPort    int           // of the range for FreePort; default 16379
-	LastPort     int           // default 26378
-	StartTimeout time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
-	StopTimeout  time.Duration // for a node that saves and stops; default 5 min
-	KillGrace    time.Duration // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
-	AllowOpen    bool          // allow nodes without a password on addresses that others can reach
-	Log          *slog.Logger  // default slog.Default()
+	EnginePaths   []string      // programs to offer besides redis-server, valkey-server and memcached in PATH
+	FirstPort     int           // of the range for FreePort; default 16379
+	LastPort      int           // default 26378
+	StartTimeout  time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
+	StopTimeout   time.Duration // for a node that saves and stops; default 5 min
+	KillGrace     time.Duration // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
+	AllowOpen     bool          // allow nodes without a password on addresses that others can reach
+	ControlGroups string        // where they are mounted; default /sys/fs/cgroup
+	Log           *slog.Logger  // default slog.Default()
 }
 
 // Local starts nodes on this machine. It is safe for concurrent use, also by several processes on
