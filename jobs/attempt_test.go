@@ -110,7 +110,7 @@ func TestRecoveryTakesNoForeignManifestForItsOwn(t *testing.T) {
 			if !own {
 				attempt = archive.NewAttempt(other.Ref()).ID
 			}
-			must(t, k.db.NoteAttempt(t.Context(), "new", attempt))
+			must(t, k.db.NoteAttempt(t.Context(), run, "new", attempt))
 			k.start()
 			run = k.awaitRun(run)
 			if got := k.status("new"); own != (got == models.SnapshotAvailable) || own != (run.Status == models.RunSucceeded) {

@@ -2,7 +2,6 @@ package jobs_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +34,7 @@ type console struct {
 	host    *jobs.Host
 	db      *models.DB
 	manager *jobs.Manager
+	lease   time.Duration                                              // 0: as in the product
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 }
 
@@ -72,7 +72,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 				t.Error(err)
 			}
 		}
-		if err := db.Close(); err != nil {
+		if err := c.db.Close(); err != nil { // which is not the first one when a test has lost that
 			t.Error(err)
 		}
 	})
@@ -83,7 +83,7 @@ func (c *console) start() {
 	c.t.Helper()
 	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Nodes: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Owner: rand.Text(), SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
+		Home: c.data, Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -91,6 +91,16 @@ func (c *console) start() {
 		c.t.Fatal(err)
 	}
 	c.manager = manager
+}
+
+// earlier is the lease of a console that ran on this data folder before, and that the next one takes for killed.
+func (c *console) earlier() string {
+	c.t.Helper()
+	owner, err := c.db.Enroll(c.t.Context(), c.data)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return owner.ID
 }
 
 func (c *console) stop() {

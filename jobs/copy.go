@@ -89,7 +89,7 @@ func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Sna
 	case committed:
 		return at, true, m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
 	}
-	at, err = m.begin(ctx, row)
+	at, err = m.beginAttempt(ctx, run, row)
 	return at, false, err
 }
 
@@ -272,6 +272,8 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run) error {
 	}
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
+	case err == nil && run.GivenUp != "" && !foreign:
+		return m.settleMove(ctx, run, nil, run.GivenUp, run.Error) // its remains may be removed in part
 	case err != nil:
 		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)

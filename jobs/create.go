@@ -279,12 +279,13 @@ func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 // lock waits until nobody else changes the nodes of this cluster.
 func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err error) {
 	for {
-		taken, err := m.DB.TryLock(ctx, cluster, m.Owner)
+		owner := m.owner()
+		taken, err := m.DB.TryLock(ctx, cluster, owner)
 		if err != nil {
 			return nil, err
 		}
 		if taken {
-			return m.unlocker(ctx, cluster), nil
+			return m.unlocker(ctx, cluster, owner), nil
 		}
 		if !m.pause(ctx, 50*time.Millisecond) {
 			return nil, fmt.Errorf("lock %s: %w", cluster, context.Cause(ctx))
@@ -292,9 +293,9 @@ func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err 
 	}
 }
 
-func (m *Manager) unlocker(ctx context.Context, cluster string) func() {
+func (m *Manager) unlocker(ctx context.Context, cluster, owner string) func() {
 	return func() {
-		if err := m.DB.Unlock(context.WithoutCancel(ctx), cluster, m.Owner); err != nil {
+		if err := m.DB.Unlock(context.WithoutCancel(ctx), cluster, owner); err != nil {
 			m.Logger.Error("unlock", "cluster", cluster, "error", err)
 		}
 	}

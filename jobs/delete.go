@@ -58,7 +58,7 @@ func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *rep
 	if row.Usable() {
 		return nil
 	}
-	measured, err := m.take(ctx, run.ClusterID, run.SnapshotName, true, report)
+	measured, err := m.take(ctx, run, true, report)
 	if err != nil {
 		return errors.Join(errFinalSnapshot, err)
 	}

@@ -14,6 +14,9 @@ import (
 // settleTimeout bounds the clean-up after a run, which never happens on the run's own context: that one may have ended.
 const settleTimeout = 2 * time.Minute
 
+// pollEvery is how long a run waits that another console has queued.
+const pollEvery = time.Second
+
 // dispatch claims runs as long as there are any and the limits allow, then waits to be woken.
 func (m *Manager) dispatch() {
 	var running sync.WaitGroup
@@ -28,7 +31,8 @@ func (m *Manager) dispatch() {
 			}
 			return slot && m.hostAllows(run) && !m.awaitsImport(run)
 		}
-		run, claimed, err := m.DB.ClaimRun(m.run, m.Owner, allowed)
+		tenure := m.tenure.Load()
+		run, claimed, err := m.begin(func() (models.Run, bool, error) { return m.DB.ClaimRun(m.run, tenure.id, allowed) })
 		if slot && !(claimed && transfer(run)) {
 			m.freeSlot()
 		}
@@ -45,15 +49,27 @@ func (m *Manager) dispatch() {
 			running.Go(func() {
 				defer m.Wake()
 				defer release()
-				m.execute(run)
+				m.execute(tenure, run)
 			})
 		default:
 			select {
 			case <-m.wake:
+			case <-time.After(pollEvery): // another console may have queued one, or the catalog may be younger than this look
 			case <-m.run.Done():
 			}
 		}
 	}
+}
+
+// begin takes a run, and makes known that it is worked on: in one step, for who looks for runs that are not.
+func (m *Manager) begin(claim func() (models.Run, bool, error)) (models.Run, bool, error) {
+	m.claiming.Lock()
+	defer m.claiming.Unlock()
+	run, claimed, err := claim()
+	if claimed {
+		m.working.Store(run.ID, true)
+	}
+	return run, claimed, err
 }
 
 // transfer tells whether a run moves data, and so needs memory and bandwidth.
@@ -100,8 +116,8 @@ func (m *Manager) pause(ctx context.Context, d time.Duration) bool {
 }
 
 // execute carries out one run and settles it, whatever happens.
-func (m *Manager) execute(run models.Run) {
-	ctx, cancel := context.WithCancelCause(m.run)
+func (m *Manager) execute(tenure *tenure, run models.Run) {
+	ctx, cancel := context.WithCancelCause(tenure.ctx)
 	defer cancel(nil)
 	_ = m.conduct(ctx, cancel, run, func(report *report) error { return m.carryOut(ctx, run, report) })
 }
@@ -110,6 +126,7 @@ func (m *Manager) execute(run models.Run) {
 func (m *Manager) conduct(ctx context.Context, cancel context.CancelCauseFunc, run models.Run, body func(*report) error) error {
 	logger := m.Logger.With("run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
 	logger.Info("run begins")
+	defer m.working.Delete(run.ID)
 	report := m.startReport(ctx, run, cancel)
 	if transfer(run) {
 		m.moving.Add(1)
@@ -122,8 +139,11 @@ func (m *Manager) conduct(ctx context.Context, cancel context.CancelCauseFunc, r
 	}
 	clean, done := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer done()
-	if settled := m.settle(clean, run, err); settled != nil {
-		logger.Error("run could not be settled", "error", settled)
+	switch settled := m.settle(clean, run, err); {
+	case errors.Is(settled, models.ErrRunEnded):
+		logger.Warn("run belongs to another console by now, or has ended; nothing of it was touched", "error", err)
+	case settled != nil:
+		logger.Error("run could not be settled; tried again in a minute", "error", settled)
 	}
 	switch {
 	case err == nil:
@@ -175,6 +195,19 @@ const maxBegins = 10
 
 var errTooOften = errors.New("it was begun several times and the console ended each time in its middle")
 
+// removes tells whether something of a run that has failed is removed from the store or from a host.
+func removes(run models.Run, err error) bool {
+	switch run.Kind {
+	case models.RunSnapshot, models.RunCreate, models.RunRestore:
+		return true
+	case models.RunCopy, models.RunImport, models.RunExport:
+		return !elsewhere(run)
+	case models.RunDelete:
+		return errors.Is(err, errFinalSnapshot)
+	}
+	return false
+}
+
 // settle writes down how a run that did not succeed ended. Bodies settle their success themselves.
 func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 	if err == nil {
@@ -186,7 +219,12 @@ func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 	}
 	// What can simply be begun again is, when the console is stopped: only a snapshot's moment cannot be had again.
 	if errors.Is(err, errStopping) && run.Kind != models.RunSnapshot && !uploaded(run) {
-		return m.DB.Requeue(ctx, run.ID)
+		return m.DB.Requeue(ctx, run)
+	}
+	if removes(run, err) {
+		if err := m.DB.GiveUp(ctx, run, status, reason); err != nil {
+			return err
+		}
 	}
 	switch run.Kind {
 	case models.RunSnapshot:

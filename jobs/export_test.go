@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"time"
 
 	"rekindle/models"
 )
@@ -9,4 +10,32 @@ import (
 // Settle is how a run ends whose body returned err.
 func (m *Manager) Settle(ctx context.Context, run models.Run, err error) error {
 	return m.settle(ctx, run, err)
+}
+
+// Freeze has the lease not be renewed any more, as in a process that is stopped by a signal.
+func (m *Manager) Freeze() {
+	m.dismiss()
+	m.keeper.Wait()
+}
+
+// Hold is what is asked before anything is committed or removed.
+func (m *Manager) Hold(ctx context.Context) error { return m.hold(ctx) }
+
+// Settled waits until this console does not work on a run any more.
+func (m *Manager) Settled(run uint) {
+	for {
+		if _, works := m.working.Load(run); !works {
+			return
+		}
+		m.pause(context.Background(), time.Millisecond)
+	}
+}
+
+// Sweep is the hourly sweep of the store.
+func (m *Manager) Sweep(ctx context.Context) { m.sweepStore(ctx) }
+
+// Recover is the tick that settles what was cut off, after the first one.
+func (m *Manager) Recover(ctx context.Context) {
+	<-m.looked
+	m.recoverStored(ctx)
 }

@@ -199,7 +199,7 @@ func TestQueuedRestoreOfASnapshotThatTurnsOutDamagedFails(t *testing.T) {
 	if _, err := c.db.RequestVerify(t.Context(), "s1", "test"); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err := c.db.ClaimRun(t.Context(), "another console", func(run models.Run) bool { return run.Kind == models.RunVerify })
+	run, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(run models.Run) bool { return run.Kind == models.RunVerify })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}

@@ -355,11 +355,15 @@ func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64
 	if m.run.Err() != nil {
 		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: "Rekindle is being stopped. Try again when it runs."}}
 	}
-	run, err := m.DB.BeginUpload(ctx, spec, m.Owner)
+	tenure := m.tenure.Load()
+	run, _, err := m.begin(func() (models.Run, bool, error) {
+		run, err := m.DB.BeginUpload(ctx, spec, tenure.id)
+		return run, err == nil, err
+	})
 	if err != nil {
 		return run, err
 	}
-	working, cancel := context.WithCancelCause(m.run)
+	working, cancel := context.WithCancelCause(tenure.ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(errUploadCut) })()
 	err = m.conduct(working, cancel, run, func(report *report) error {

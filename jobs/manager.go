@@ -28,7 +28,7 @@ type Config struct {
 	Host   *Host
 	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
 	Logger *slog.Logger
-	Owner  string // names this console in the catalog, different for every process
+	Home   string // names the data folder, which this console has locked: an owner with the same home is gone
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
@@ -38,6 +38,7 @@ type Config struct {
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
 	SuperviseEvery   time.Duration // 2 s
+	Lease            time.Duration // after which a console that says nothing is taken for gone (15 s)
 }
 
 // Manager carries out runs, supervises nodes and asks the schedule. Start it once, stop it once.
@@ -49,6 +50,11 @@ type Manager struct {
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
 	loops     sync.WaitGroup
+	tenure    atomic.Pointer[tenure]
+	keeper    sync.WaitGroup // of the lease, which outlasts the loops
+	dismiss   context.CancelFunc
+	claiming  sync.Mutex // held while a run is taken
+	working   sync.Map   // runs that this console works on, by their ids
 	seen      *memory
 	slots     chan struct{}    // one for each run or upload that moves data
 	begun     time.Time        // when this console began, by the clock that stores use for what they hold
@@ -73,6 +79,7 @@ func New(config Config) (*Manager, error) {
 	defaults(&config.SnapshotsPerHost, 1)
 	defaults(&config.Chores, 4)
 	defaults(&config.SuperviseEvery, 2*time.Second)
+	defaults(&config.Lease, 15*time.Second)
 	if config.OpenStore == nil {
 		config.OpenStore = openFolder
 	}
@@ -84,10 +91,12 @@ func New(config Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build scheduler: %w", err)
 	}
-	m := &Manager{Config: config, archive: archive.New(config.Store), scheduler: scheduler, wake: make(chan struct{}, 1), seen: newMemory(),
+	m := &Manager{Config: config, scheduler: scheduler, wake: make(chan struct{}, 1), seen: newMemory(),
 		slots: make(chan struct{}, config.Transfers), looked: make(chan struct{}), begun: time.Now()}
+	m.archive = archive.New(leasedStore{config.Store, m})
 	m.quiet = archive.New(quietStore{config.Store, m})
 	m.run, m.stop = context.WithCancelCause(context.Background())
+	m.dismiss = func() {}
 	return m, nil
 }
 
@@ -107,6 +116,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.recover(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
+	keeping, dismiss := context.WithCancel(context.Background())
+	m.dismiss = dismiss
+	m.keeper.Go(func() { m.keepLease(keeping) })
 	ticks := map[string]struct {
 		every time.Duration
 		do    func(context.Context)
@@ -134,7 +146,7 @@ func (m *Manager) Start(ctx context.Context) error {
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
-// begun again at the next start. It waits for them until ctx ends.
+// begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(errStopping)
 	err := m.scheduler.Shutdown()
@@ -142,7 +154,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 	go func() { m.loops.Wait(); close(done) }()
 	select {
 	case <-done:
-		return err
+		m.dismiss()
+		m.keeper.Wait()
+		return errors.Join(err, m.giveBack(ctx))
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("stop jobs: %w", ctx.Err()))
 	}

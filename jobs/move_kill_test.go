@@ -55,7 +55,7 @@ func newKilled(t *testing.T) *killed {
 func (k *killed) begin(run models.Run, err error) models.Run {
 	k.t.Helper()
 	k.must(run, err)
-	claimed, ok, err := k.db.ClaimRun(k.t.Context(), "a console that was killed", func(r models.Run) bool { return r.ID == run.ID })
+	claimed, ok, err := k.db.ClaimRun(k.t.Context(), k.earlier(), func(r models.Run) bool { return r.ID == run.ID })
 	if err != nil || !ok {
 		k.t.Fatalf("claim run %d: %v", run.ID, err)
 	}
@@ -106,7 +106,7 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 					run = k.begin(k.db.RequestImport(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new", Sources: []string{"dir:/gone/dump.rdb"}}))
 				default:
 					cluster = "elsewhere"
-					run = k.must(k.db.BeginUpload(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new"}, "a console that was killed"))
+					run = k.must(k.db.BeginUpload(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new"}, k.earlier()))
 				}
 				row := mustSnapshot(k.console, "new")
 				if step == 1 {
@@ -114,7 +114,7 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 				}
 				at := archive.NewAttempt(archive.Ref{Cluster: cluster, Snapshot: "new"})
 				if step >= 1 {
-					must(t, k.db.NoteAttempt(t.Context(), "new", at.ID))
+					must(t, k.db.NoteAttempt(t.Context(), run, "new", at.ID))
 				}
 				if step >= 2 {
 					k.put(k.store, at.Keys(1)[1], k.part)

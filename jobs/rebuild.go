@@ -30,11 +30,14 @@ func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) e
 
 // RebuildCatalog does the same without a run, for a console that is not started. Say is told from time to time how far it is.
 func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
+	if err := m.enroll(ctx); err != nil {
+		return models.Rebuilt{}, err
+	}
 	done, err := m.readStore(ctx, say)
 	if err != nil {
 		return done, fmt.Errorf("rebuild the catalog: %w", err)
 	}
-	return done, m.DB.RebuildEvent(ctx, done)
+	return done, errors.Join(m.DB.RebuildEvent(ctx, done), m.giveBack(ctx))
 }
 
 // rebuilding is what is known in the middle of it.

@@ -27,7 +27,6 @@ func (c *console) loseCatalog() {
 	db, err := models.Open(c.t.Context(), filepath.Join(c.data, "rekindle.db"), c.clock, c.host)
 	must(c.t, err)
 	c.db = db
-	c.t.Cleanup(func() { _ = db.Close() })
 }
 
 func (c *console) rebuild() models.Run {
@@ -178,7 +177,7 @@ func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
 	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err := c.db.ClaimRun(t.Context(), "test", func(models.Run) bool { return true })
+	run, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
@@ -186,7 +185,7 @@ func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
 	if _, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err = c.db.ClaimRun(t.Context(), "test", func(models.Run) bool { return true })
+	run, claimed, err = c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}

@@ -75,7 +75,7 @@ func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *models.DB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	manager, err := jobs.New(jobs.Config{DB: db, Store: st, Nodes: nodes, Host: host, Clock: clock, Logger: slog.New(slog.DiscardHandler), Owner: "test"})
+	manager, err := jobs.New(jobs.Config{DB: db, Store: st, Nodes: nodes, Host: host, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}

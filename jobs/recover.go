@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rekindle/internal/store"
 	"rekindle/models"
 )
 
-// This file puts right what a console that was killed left behind. The data folder's lock is held, so whatever is marked as running by
-// another owner belongs to nobody any more.
+// This file puts right what a console left behind that was killed, or that has lost its lease: runs that are marked as running and
+// belong to nobody.
 //
 // A snapshot's moment cannot be had again: if its manifest was written it is available, for the manifest is the commit; else it
 // failed, and its remains are removed. Everything else is begun again, because its steps may be repeated.
@@ -19,31 +20,48 @@ import (
 // What only takes the catalog is done before the loops begin. What takes the store is done beside them, for the store may be away: until
 // it answers such a run stays as it is, its cluster goes on being snapshotting, and a tick tries again.
 
-// recover breaks the locks of consoles that are gone, and puts their runs back into the queue where that is all there is to do.
+// recover takes a lease, with which the consoles that are gone lose theirs, and puts their runs back into the queue where that is all
+// there is to do.
 func (m *Manager) recover(ctx context.Context) error {
-	if err := m.DB.BreakLocks(ctx, m.Owner); err != nil {
+	if err := m.enroll(ctx); err != nil {
 		return err
 	}
 	m.endTrials(ctx)
-	leftover, err := m.DB.LeftoverRuns(ctx, m.Owner)
+	return m.requeueCutOff(ctx)
+}
+
+// cutOff returns the runs that nobody works on although they are running.
+func (m *Manager) cutOff(ctx context.Context) ([]models.Run, error) {
+	m.claiming.Lock()
+	defer m.claiming.Unlock()
+	runs, err := m.DB.CutOffRuns(ctx, m.owner())
+	return slices.DeleteFunc(runs, func(run models.Run) bool {
+		_, works := m.working.Load(run.ID)
+		return works
+	}), err
+}
+
+// requeueCutOff puts runs that were cut off back into the queue, where that is all there is to do.
+func (m *Manager) requeueCutOff(ctx context.Context) error {
+	runs, err := m.cutOff(ctx)
 	if err != nil {
 		return err
 	}
-	for _, run := range leftover {
+	for _, run := range runs {
 		m.Logger.Warn("run was cut off", "run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
 		if committable(run) {
 			continue
 		}
-		if err := m.DB.Requeue(ctx, run.ID); err != nil {
+		if err := m.DB.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
 			return err
 		}
 	}
 	return nil
 }
 
-// committable tells whether the store says what became of a run.
+// committable tells whether what became of a run is settled by what is in the store.
 func committable(run models.Run) bool {
-	return run.Kind == models.RunSnapshot || (run.Kind == models.RunCopy || run.Kind == models.RunImport) && !elsewhere(run)
+	return run.Kind == models.RunDelete && run.GivenUp != "" || run.Kind == models.RunSnapshot || (run.Kind == models.RunCopy || run.Kind == models.RunImport) && !elsewhere(run)
 }
 
 // tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
@@ -57,7 +75,11 @@ func (m *Manager) recoverStored(ctx context.Context) {
 	if !m.tidied.Load() {
 		m.tidy(ctx)
 	}
-	leftover, err := m.DB.LeftoverRuns(ctx, m.Owner)
+	err := m.requeueCutOff(ctx)
+	var leftover []models.Run
+	if err == nil {
+		leftover, err = m.cutOff(ctx)
+	}
 	if err == nil && len(leftover) > 0 {
 		err = m.present(ctx) // else each of them waits until the store is given up
 	}
@@ -65,10 +87,8 @@ func (m *Manager) recoverStored(ctx context.Context) {
 		if err != nil {
 			break
 		}
-		if run.Kind == models.RunSnapshot {
-			err = m.recoverSnapshot(ctx, run)
-		} else {
-			err = m.recoverMove(ctx, run)
+		if committable(run) {
+			err = m.recoverRun(ctx, run)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
@@ -89,7 +109,9 @@ func (m *Manager) tidy(ctx context.Context) {
 			return // what is this console's own could look older than it
 		}
 	default:
-		before = time.Now()
+		if alone, err := m.alone(ctx); err != nil || alone { // else another console's uploads could be older than this look
+			before = time.Now()
+		}
 		defer m.Wake()
 		defer close(m.looked)
 		limited, cancel := context.WithTimeout(ctx, tidyTimeout)
@@ -125,7 +147,25 @@ func (m *Manager) sweepHourly(ctx context.Context) {
 	m.sweep(ctx)
 }
 
+// recoverRun settles a run that was cut off, unless another console is faster.
+func (m *Manager) recoverRun(ctx context.Context, run models.Run) error {
+	run, adopted, err := m.DB.AdoptRun(ctx, run, m.owner())
+	if err != nil || !adopted {
+		return err
+	}
+	switch run.Kind {
+	case models.RunSnapshot:
+		return m.recoverSnapshot(ctx, run)
+	case models.RunDelete:
+		return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, run.Error))
+	}
+	return m.recoverMove(ctx, run)
+}
+
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
+	if run.GivenUp != "" { // its remains may be removed in part
+		return errors.Join(m.discard(ctx, run), m.DB.FailSnapshot(ctx, run, run.GivenUp, run.Error))
+	}
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
 		if cut, err = c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
 			t.Fatal(err)
 		}
-		if _, claimed, err := c.db.ClaimRun(t.Context(), "a console that is gone", func(models.Run) bool { return true }); err != nil || !claimed {
+		if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 			t.Fatal(claimed, err)
 		}
 		st.mu.Lock()

@@ -32,7 +32,7 @@ func (m *Manager) startReport(ctx context.Context, run models.Run, cancel contex
 			if now == last {
 				return // not a write to the catalog for nothing
 			}
-			if err := m.DB.ReportProgress(clean, run.ID, now); err != nil {
+			if err := m.DB.ReportProgress(clean, run, now); err != nil {
 				m.Logger.Error("report progress", "run", run.ID, "error", err)
 			}
 			last = now

@@ -23,7 +23,7 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) 
 		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))
 	}
-	measured, err := m.take(ctx, run.ClusterID, run.SnapshotName, options.Override, report)
+	measured, err := m.take(ctx, run, options.Override, report)
 	if err != nil {
 		return err
 	}
@@ -38,9 +38,10 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) 
 //
 // The order is what makes a snapshot trustworthy: the parts are stored and flushed, then read back whole and compared, and only
 // then is the manifest written. Without a manifest there is no snapshot.
-func (m *Manager) take(ctx context.Context, clusterID uint, name string, override bool, report *report) (models.Snapshot, error) {
+func (m *Manager) take(ctx context.Context, run models.Run, override bool, report *report) (models.Snapshot, error) {
 	var none models.Snapshot
-	cluster, err := m.DB.ClusterByID(ctx, clusterID)
+	name := run.SnapshotName
+	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
 	if err != nil {
 		return none, err
 	}
@@ -68,7 +69,7 @@ func (m *Manager) take(ctx context.Context, clusterID uint, name string, overrid
 	case committed: // by a console that was killed before it could say so
 		return measuredBy(manifest), nil
 	}
-	at, err := m.begin(ctx, row)
+	at, err := m.beginAttempt(ctx, run, row)
 	if err != nil {
 		return none, err
 	}

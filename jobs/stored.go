@@ -55,14 +55,14 @@ func (m *Manager) manifest(ctx context.Context, row models.Snapshot) (archive.Ma
 	return manifest, err
 }
 
-// begin makes room for a new attempt at storing a snapshot, and writes it down before it stores anything: what lies in the store without
+// beginAttempt makes room for a new attempt at storing a snapshot, and writes it down before it stores anything: what lies in the store without
 // being known to belong to anybody is never removed.
-func (m *Manager) begin(ctx context.Context, row models.Snapshot) (archive.Attempt, error) {
+func (m *Manager) beginAttempt(ctx context.Context, run models.Run, row models.Snapshot) (archive.Attempt, error) {
 	if err := m.removeStored(ctx, row); err != nil {
 		return archive.Attempt{}, err
 	}
 	at := archive.NewAttempt(refOf(row))
-	return at, m.DB.NoteAttempt(ctx, row.Name, at.ID)
+	return at, m.DB.NoteAttempt(ctx, run, row.Name, at.ID)
 }
 
 // removeStored removes a snapshot from the store, or what an attempt at it has left. That of somebody else stays, and is a failure when it

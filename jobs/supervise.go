@@ -152,11 +152,12 @@ func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) 
 		return nil
 	}
 	if _, hangs := m.hangs(ctx, cluster, views); hangs || needsRepair(cluster, views) {
-		taken, err := m.DB.TryLock(ctx, cluster.Name, m.Owner)
+		owner := m.owner()
+		taken, err := m.DB.TryLock(ctx, cluster.Name, owner)
 		if err != nil || !taken {
 			return err
 		}
-		defer m.unlocker(ctx, cluster.Name)()
+		defer m.unlocker(ctx, cluster.Name, owner)()
 		cluster, err = m.DB.ClusterByID(ctx, cluster.ID) // again, now that nobody else changes it
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return nil

@@ -445,7 +445,7 @@ func TestSecondAttemptBeginsWithoutWhatTheFirstLeft(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, claimed, err := c.db.ClaimRun(t.Context(), "a console that is gone", func(models.Run) bool { return true }); err != nil || !claimed {
+			if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 				t.Fatal(claimed, err)
 			}
 			cluster, node := clusters[0], clusters[0].Nodes[0]

@@ -321,7 +321,7 @@ func TestVerifyIsCancelledAndCutOffCleanly(t *testing.T) {
 		t.Errorf("after the stop the run is %s", r.Status)
 	}
 	// Killed, it could not even put it back into the queue.
-	if _, claimed, err := c.db.ClaimRun(t.Context(), "a console that was killed", func(models.Run) bool { return true }); err != nil || !claimed {
+	if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
 	slow.set(nil, nil)

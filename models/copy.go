@@ -218,7 +218,7 @@ func (db *DB) CompleteMove(ctx context.Context, run Run, measured Snapshot, mess
 				return err
 			}
 		}
-		if err := tx.endRun(ctx, run.ID, RunSucceeded, ""); err != nil {
+		if err := tx.endRun(ctx, run, RunSucceeded, ""); err != nil {
 			return err
 		}
 		return tx.releaseMoved(ctx, run)
@@ -258,7 +258,7 @@ func (db *DB) settleMove(ctx context.Context, run Run, status RunStatus, reason 
 			return err
 		}
 	}
-	return errors.Join(db.AddEvent(ctx, moveEvent(run, options, status, reason)), db.endRun(ctx, run.ID, status, reason), db.releaseMoved(ctx, run))
+	return errors.Join(db.AddEvent(ctx, moveEvent(run, options, status, reason)), db.endRun(ctx, run, status, reason), db.releaseMoved(ctx, run))
 }
 
 // AbandonMove is FailMove for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
@@ -274,7 +274,7 @@ func (db *DB) AbandonMove(ctx context.Context, run Run, status RunStatus, reason
 				return err
 			}
 		}
-		return errors.Join(tx.AddEvent(ctx, moveEvent(run, options, status, reason)), tx.endRun(ctx, run.ID, status, reason), tx.releaseMoved(ctx, run))
+		return errors.Join(tx.AddEvent(ctx, moveEvent(run, options, status, reason)), tx.endRun(ctx, run, status, reason), tx.releaseMoved(ctx, run))
 	})
 }
 

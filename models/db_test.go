@@ -205,8 +205,8 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	c.Retention = 5
 	cluster := launched(t, db, c)
 	local := clock.Now()
-	run := must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
-	claim(t, db)
+	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	run := claim(t, db)
 	done := measured(db, "one")
 	done.StartedAt, done.Parts[0].StartedAt, done.Parts[0].CompletedAt = &local, local, local
 	check(t, db.CompleteSnapshot(t.Context(), run, done))
@@ -218,7 +218,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	must(db.QueueDue(t.Context()))(t)
 	check(t, db.SaveVerifyEvery(t.Context(), 1))
 	must(db.QueueVerifications(t.Context()))(t)
-	must(db.TryLock(t.Context(), "orders", "me"))(t)
+	must(db.TryLock(t.Context(), "orders", lease(t, db, "me")))(t)
 	must(db.EnsureAdmin(t.Context(), "a-long-password"))(t)
 	must(db.SignIn(t.Context(), AdminName, "a-long-password", "::1", "test"))(t)
 	_, err := db.SignIn(t.Context(), AdminName, "wrong", "::1", "test")
@@ -279,6 +279,10 @@ func TestLocks(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	won := make([]bool, 20)
+	for i := range won {
+		lease(t, db, fmt.Sprint(i))
+	}
+	lease(t, db, "x")
 	for _, err := range atOnce(20, func(i int) (err error) {
 		won[i], err = db.TryLock(context.Background(), "orders", fmt.Sprint(i))
 		return err
@@ -293,17 +297,20 @@ func TestLocks(t *testing.T) {
 	if must(db.TryLock(t.Context(), "orders", "x"))(t) {
 		t.Error("somebody else gave the lock back")
 	}
-	check(t, db.BreakLocks(t.Context(), fmt.Sprint(owner)))
+	check(t, db.Leave(t.Context(), fmt.Sprint((owner+1)%len(won))))
 	if must(db.TryLock(t.Context(), "orders", "x"))(t) {
-		t.Error("one's own lock was broken")
+		t.Error("another's lock was broken")
 	}
 	check(t, db.Unlock(t.Context(), "orders", fmt.Sprint(owner)))
 	if !must(db.TryLock(t.Context(), "orders", "x"))(t) {
 		t.Error("the lock was not given back")
 	}
-	check(t, db.BreakLocks(t.Context(), "new console"))
-	if !must(db.TryLock(t.Context(), "orders", "new console"))(t) {
+	check(t, db.Leave(t.Context(), "x"))
+	if !must(db.TryLock(t.Context(), "orders", lease(t, db, "new console")))(t) {
 		t.Error("the lock of a console that is gone holds")
+	}
+	if _, err := db.TryLock(t.Context(), "customers", "x"); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("a lock without a lease: %v", err)
 	}
 }
 

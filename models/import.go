@@ -114,6 +114,9 @@ func (db *DB) BeginUpload(ctx context.Context, spec ImportSpec, owner string) (R
 		if run, err = tx.enqueue(ctx, run, RunOptions{Target: spec.Name, Upload: true}); err != nil {
 			return err
 		}
+		if err := tx.leased(ctx, owner); err != nil {
+			return err
+		}
 		now := tx.Now()
 		begun := tx.with(ctx).Model(&Run{}).Where("id = ?", run.ID).
 			Updates(map[string]any{"status": RunRunning, "owner": owner, "started_at": now, "attempts": 1})

@@ -15,27 +15,27 @@ type Lock struct {
 	At    time.Time
 }
 
-// TryLock takes the lock of this name, and tells whether it was free.
+// TryLock takes the lock of this name for an owner that has a lease, and tells whether it was free.
 func (db *DB) TryLock(ctx context.Context, name, owner string) (bool, error) {
-	taken := db.with(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&Lock{Name: name, Owner: owner, At: db.Now()})
-	if taken.Error != nil {
-		return false, fmt.Errorf("lock %s: %w", name, taken.Error)
+	var got bool
+	err := db.transaction(ctx, func(tx *DB) error {
+		if err := tx.leased(ctx, owner); err != nil {
+			return err
+		}
+		taken := tx.with(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&Lock{Name: name, Owner: owner, At: tx.Now()})
+		got = taken.RowsAffected == 1
+		return taken.Error
+	})
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", name, err)
 	}
-	return taken.RowsAffected == 1, nil
+	return got, nil
 }
 
 // Unlock gives the lock back.
 func (db *DB) Unlock(ctx context.Context, name, owner string) error {
 	if err := db.with(ctx).Where("name = ? AND owner = ?", name, owner).Delete(&Lock{}).Error; err != nil {
 		return fmt.Errorf("unlock %s: %w", name, err)
-	}
-	return nil
-}
-
-// BreakLocks removes the locks of consoles that are gone: all but this owner's.
-func (db *DB) BreakLocks(ctx context.Context, owner string) error {
-	if err := db.with(ctx).Where("owner <> ?", owner).Delete(&Lock{}).Error; err != nil {
-		return fmt.Errorf("remove old locks: %w", err)
 	}
 	return nil
 }

@@ -183,6 +183,11 @@ var migrations = []*migration{
 			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
 		END`,
 	)},
+	// Consoles that share a catalog: whose lease has ended is gone, and a run that has failed says so before its remains are removed.
+	{ID: "0015-owners", Migrate: execute(
+		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, beat integer NOT NULL DEFAULT 0, since datetime NOT NULL, seen datetime NOT NULL)`,
+		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

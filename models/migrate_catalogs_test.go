@@ -40,7 +40,7 @@ func fill(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 	}
 	must(db.RequestSnapshot(ctx, "orders", "failed", false, "admin"))(t)
 	check(t, db.FailSnapshot(ctx, claim(t, db), RunFailed, "Its source went away."))
-	must(db.TryLock(ctx, "orders", "console"))(t)
+	must(db.TryLock(ctx, "orders", lease(t, db, "console")))(t)
 	launched(t, db, spec("gone"))
 	check(t, db.DeleteCluster(ctx, "gone", "", "admin"))
 	check(t, db.CompleteClusterDeletion(ctx, claim(t, db)))
@@ -134,7 +134,7 @@ func useTheClock(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 		must(db.QueueOutlived(ctx))(t)
 		must(db.QueueVerifications(ctx))(t)
 		for {
-			run, found, err := db.ClaimRun(ctx, "console", func(Run) bool { return true })
+			run, found, err := db.ClaimRun(ctx, lease(t, db, "console"), func(Run) bool { return true })
 			check(t, err)
 			if !found {
 				break

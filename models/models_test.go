@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"gorm.io/gorm/clause"
 )
 
 // logged is everything that this test binary writes into the log.
@@ -136,10 +137,18 @@ func launched(t testing.TB, db *DB, s ClusterSpec) Cluster {
 	return must(db.Cluster(t.Context(), clusters[0].Name))(t)
 }
 
+// lease makes sure that a console of this name has a lease, and returns the name.
+func lease(t testing.TB, db *DB, id string) string {
+	t.Helper()
+	now := db.Now()
+	check(t, db.with(t.Context()).Clauses(clause.OnConflict{DoNothing: true}).Create(&Owner{ID: id, Home: id, Since: now, Seen: now}).Error)
+	return id
+}
+
 // claim takes the oldest run of the queue.
 func claim(t testing.TB, db *DB) Run {
 	t.Helper()
-	run, ok, err := db.ClaimRun(t.Context(), "console", func(Run) bool { return true })
+	run, ok, err := db.ClaimRun(t.Context(), lease(t, db, "console"), func(Run) bool { return true })
 	if err != nil || !ok {
 		t.Fatalf("claim a run: found %t, %v", ok, err)
 	}

@@ -60,7 +60,7 @@ func (s *simulation) tick(t *testing.T, atTheSameTime bool) {
 		must(s.db[0].QueueDue(t.Context()))(t)
 	}
 	for {
-		run, ok, err := s.db[0].ClaimRun(t.Context(), "console", func(Run) bool { return true })
+		run, ok, err := s.db[0].ClaimRun(t.Context(), lease(t, s.db[0], "console"), func(Run) bool { return true })
 		check(t, err)
 		if !ok {
 			break
@@ -183,12 +183,12 @@ func TestABusyClusterStaysDueUntilItsWindowCloses(t *testing.T) {
 	s := newSimulation(t, 1, map[string]Window{"orders": {12 * 60, 60}})
 	db := s.db[0]
 	o := s.ledgers["orders"].window.occurrence(monday, "orders")
-	run := must(db.RequestSnapshot(t.Context(), "orders", "by-hand", false, "admin"))(t)
+	must(db.RequestSnapshot(t.Context(), "orders", "by-hand", false, "admin"))(t)
 	s.clock.Advance(o.Begins.Sub(monday))
 	if n := must(db.QueueDue(t.Context()))(t); n != 0 || count(t, db, &WindowMark{}) != 0 {
 		t.Errorf("%d queued while the cluster is busy", n)
 	}
-	claim(t, db)
+	run := claim(t, db)
 	check(t, db.CompleteSnapshot(t.Context(), run, measured(db, "by-hand")))
 	s.clock.Advance(time.Minute)
 	if n := must(db.QueueDue(t.Context()))(t); n != 1 {

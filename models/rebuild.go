@@ -284,7 +284,7 @@ func (db *DB) AdoptCluster(ctx context.Context, cluster Cluster, message string)
 // CompleteRebuild ends a rebuild.
 func (db *DB) CompleteRebuild(ctx context.Context, run Run, done Rebuilt) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		return errors.Join(tx.RebuildEvent(ctx, done), tx.endRun(ctx, run.ID, RunSucceeded, ""))
+		return errors.Join(tx.RebuildEvent(ctx, done), tx.endRun(ctx, run, RunSucceeded, ""))
 	})
 }
 

@@ -81,7 +81,7 @@ func (db *DB) settleRefill(ctx context.Context, run Run, options RunOptions, sta
 			return err
 		}
 	}
-	if err := db.endRun(ctx, run.ID, status, reason); err != nil {
+	if err := db.endRun(ctx, run, status, reason); err != nil {
 		return err
 	}
 	return db.releaseSnapshot(ctx, run)

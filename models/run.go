@@ -53,7 +53,8 @@ type Run struct {
 	SnapshotName    string    `gorm:"index"`
 	RequestedBy     string    // a user's name, or "schedule", "retention"
 	Options         string    // JSON of RunOptions
-	Owner           string    // the console that works on it
+	Owner           string    // of the console that works on it; "" while it is running: nobody, it was cut off
+	GivenUp         RunStatus // how it is going to end, once its remains are removed; "": not decided
 	Attempts        int       // how often it was begun; more than once after a console was killed
 	CancelRequested bool
 
@@ -135,7 +136,7 @@ func (db *DB) ClaimRun(ctx context.Context, owner string, allowed func(Run) bool
 			continue
 		}
 		now := db.Now()
-		claimed := db.with(ctx).Model(&Run{}).Where("id = ? AND status = ?", run.ID, RunQueued).
+		claimed := db.with(ctx).Model(&Run{}).Where("id = ? AND status = ? AND EXISTS (SELECT 1 FROM owners WHERE id = ?)", run.ID, RunQueued, owner).
 			Updates(map[string]any{"status": RunRunning, "owner": owner, "started_at": now, "attempts": run.Attempts + 1})
 		if claimed.Error != nil {
 			return Run{}, false, fmt.Errorf("claim run %d: %w", run.ID, claimed.Error)
@@ -167,13 +168,13 @@ type Progress struct {
 }
 
 // ReportProgress writes down how far a run has come.
-func (db *DB) ReportProgress(ctx context.Context, id uint, p Progress) error {
-	err := db.with(ctx).Model(&Run{}).Where("id = ?", id).Updates(map[string]any{
+func (db *DB) ReportProgress(ctx context.Context, run Run, p Progress) error {
+	err := db.with(ctx).Model(&Run{}).Where("id = ? AND owner = ?", run.ID, run.Owner).Updates(map[string]any{
 		"stage": p.Stage, "bytes_done": p.BytesDone, "bytes_total": p.BytesTotal,
 		"keys_done": p.KeysDone, "keys_total": p.KeysTotal,
 	}).Error
 	if err != nil {
-		return fmt.Errorf("report progress of run %d: %w", id, err)
+		return fmt.Errorf("report progress of run %d: %w", run.ID, err)
 	}
 	return nil
 }
@@ -184,19 +185,19 @@ func (db *DB) CancelRequested(ctx context.Context, id uint) (bool, error) {
 	return run.CancelRequested, err
 }
 
-// ErrRunEnded tells that somebody else has ended a run, such as a console that took it for a leftover: what it worked on may belong
-// to another run by now, and nothing was changed.
-var ErrRunEnded = errors.New("the run has ended already")
+// ErrRunEnded tells that a run has ended or is another console's: what it worked on may belong to another run by now, and nothing was
+// changed.
+var ErrRunEnded = errors.New("the run has ended already, or another console goes on with it")
 
 // endRun records how a run ended; call it in the transaction that settles the state of what it worked on, which is undone when
-// the run has ended before.
-func (db *DB) endRun(ctx context.Context, id uint, status RunStatus, reason string) error {
-	ended := db.with(ctx).Model(&Run{}).Where("id = ? AND status IN ?", id, []RunStatus{RunQueued, RunRunning}).
+// the run has ended before or is not its owner's any more.
+func (db *DB) endRun(ctx context.Context, run Run, status RunStatus, reason string) error {
+	ended := db.with(ctx).Model(&Run{}).Where("id = ? AND status IN ? AND owner = ?", run.ID, []RunStatus{RunQueued, RunRunning}, run.Owner).
 		Updates(map[string]any{"status": status, "error": reason, "ended_at": db.Now()})
 	if ended.Error != nil {
-		return fmt.Errorf("end run %d: %w", id, ended.Error)
+		return fmt.Errorf("end run %d: %w", run.ID, ended.Error)
 	} else if ended.RowsAffected == 0 {
-		return fmt.Errorf("end run %d: %w", id, ErrRunEnded)
+		return fmt.Errorf("end run %d: %w", run.ID, ErrRunEnded)
 	}
 	return nil
 }
@@ -220,18 +221,14 @@ func (db *DB) ActiveRuns(ctx context.Context) ([]Run, error) {
 	return runs, err
 }
 
-// LeftoverRuns returns the runs that are marked as running by another owner than this one: those of a console that is gone.
-func (db *DB) LeftoverRuns(ctx context.Context, owner string) ([]Run, error) {
-	var runs []Run
-	err := db.with(ctx).Where("status = ? AND owner <> ?", RunRunning, owner).Order("id").Find(&runs).Error
-	return runs, err
-}
-
 // Requeue puts a run that was cut off back into the queue: for work that is safe to begin again.
-func (db *DB) Requeue(ctx context.Context, id uint) error {
-	err := db.with(ctx).Model(&Run{}).Where("id = ? AND status = ?", id, RunRunning).Updates(map[string]any{"status": RunQueued, "owner": ""}).Error
-	if err != nil {
-		return fmt.Errorf("requeue run %d: %w", id, err)
+func (db *DB) Requeue(ctx context.Context, run Run) error {
+	requeued := db.with(ctx).Model(&Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, RunRunning, run.Owner).
+		Updates(map[string]any{"status": RunQueued, "owner": "", "given_up": "", "error": ""})
+	if requeued.Error != nil {
+		return fmt.Errorf("requeue run %d: %w", run.ID, requeued.Error)
+	} else if requeued.RowsAffected == 0 {
+		return fmt.Errorf("requeue run %d: %w", run.ID, ErrRunEnded)
 	}
 	return nil
 }

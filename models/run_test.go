@@ -19,6 +19,9 @@ func TestManyWorkersClaimEachRunOnce(t *testing.T) {
 	}
 	var mutex sync.Mutex
 	owners := make(map[uint]string)
+	for i := range workers {
+		lease(t, db, fmt.Sprint(i))
+	}
 	for _, err := range atOnce(workers, func(i int) error {
 		for last := uint(0); ; {
 			run, ok, err := db.ClaimRun(context.Background(), fmt.Sprint(i), func(r Run) bool { return r.SnapshotName != "13" })
@@ -53,23 +56,26 @@ func TestLeftoverRunsAreFoundAndRepeated(t *testing.T) {
 	db, _ := catalog(t)
 	for _, owner := range []string{"dead", "alive"} {
 		must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: owner}, RunOptions{}))(t)
-		_, ok, err := db.ClaimRun(t.Context(), owner, func(Run) bool { return true })
+		_, ok, err := db.ClaimRun(t.Context(), lease(t, db, owner), func(Run) bool { return true })
 		if check(t, err); !ok {
 			t.Fatal("nothing to claim")
 		}
 	}
 	must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: "queued"}, RunOptions{}))(t)
-	leftover := must(db.LeftoverRuns(t.Context(), "alive"))(t)
+	check(t, db.Leave(t.Context(), "dead"))
+	leftover := must(db.CutOffRuns(t.Context(), "third"))(t)
 	if len(leftover) != 1 || leftover[0].ClusterName != "dead" {
 		t.Fatalf("%+v", leftover)
 	}
-	check(t, db.Requeue(t.Context(), leftover[0].ID))
+	check(t, db.Requeue(t.Context(), leftover[0]))
 	run := claim(t, db)
 	if run.ID != leftover[0].ID || run.Attempts != 2 || run.Owner != "console" {
 		t.Errorf("%+v", run)
 	}
 	check(t, db.FailRun(t.Context(), run, "It broke."))
-	check(t, db.Requeue(t.Context(), run.ID))
+	if err := db.Requeue(t.Context(), run); !errors.Is(err, ErrRunEnded) {
+		t.Error(err)
+	}
 	if again := must(db.Run(t.Context(), run.ID))(t); again.Status != RunFailed {
 		t.Errorf("a run that had ended is %s", again.Status)
 	}
@@ -79,10 +85,10 @@ func TestProgress(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	launched(t, db, spec("orders"))
-	run := must(db.RequestSnapshot(t.Context(), "orders", "one", true, "admin"))(t)
-	claim(t, db)
+	must(db.RequestSnapshot(t.Context(), "orders", "one", true, "admin"))(t)
+	run := claim(t, db)
 	want := Progress{"Reading", 5, 10, 3, 9}
-	check(t, db.ReportProgress(t.Context(), run.ID, want))
+	check(t, db.ReportProgress(t.Context(), run, want))
 	if cancel, err := db.CancelRequested(t.Context(), run.ID); cancel || err != nil {
 		t.Error(cancel, err)
 	}
@@ -131,7 +137,7 @@ func TestCancelRunInEachState(t *testing.T) {
 
 	// Running: only asked for; the worker ends it.
 	run = must(db.RequestSnapshot(t.Context(), "orders", "two", false, "admin"))(t)
-	claim(t, db)
+	run = claim(t, db)
 	check(t, db.CancelRun(t.Context(), run.ID))
 	expectRun(t, db, run.ID, RunRunning)
 	expectCluster(t, db, "orders", ClusterSnapshotting)
@@ -154,15 +160,17 @@ func TestCancelAndClaimAtOnce(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	launched(t, db, spec("orders"))
+	lease(t, db, "console")
 	for i := range 10 {
 		name := fmt.Sprintf("s%d", i)
 		run := must(db.RequestSnapshot(t.Context(), "orders", name, false, "admin"))(t)
 		var claimed bool
+		var mine Run
 		for _, err := range atOnce(2, func(i int) (err error) {
 			if i == 0 {
 				return db.CancelRun(context.Background(), run.ID)
 			}
-			_, claimed, err = db.ClaimRun(context.Background(), "console", func(Run) bool { return true })
+			mine, claimed, err = db.ClaimRun(context.Background(), "console", func(Run) bool { return true })
 			return err
 		}) {
 			check(t, err)
@@ -171,7 +179,7 @@ func TestCancelAndClaimAtOnce(t *testing.T) {
 			if r := must(db.Run(t.Context(), run.ID))(t); r.Status != RunRunning || !r.CancelRequested {
 				t.Fatalf("%+v", r)
 			}
-			check(t, db.FailSnapshot(t.Context(), run, RunCancelled, "It was cancelled."))
+			check(t, db.FailSnapshot(t.Context(), mine, RunCancelled, "It was cancelled."))
 		}
 		expectRun(t, db, run.ID, RunCancelled)
 		expectSnapshot(t, db, name, SnapshotFailed)
@@ -213,7 +221,7 @@ func TestSnapshotFromRequestToRemoval(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	clock.Advance(time.Minute)
-	claim(t, db)
+	run = claim(t, db)
 	check(t, db.CompleteSnapshot(t.Context(), run, measured(db, "one")))
 	s = must(db.Snapshot(t.Context(), "one"))(t)
 	if s.Status != SnapshotAvailable || s.Bytes != 1000 || len(s.Parts) != 1 || !s.CompletedAt.Equal(clock.Now()) || s.CreatedAt.Equal(clock.Now()) {
@@ -400,8 +408,8 @@ func TestARunThatHasEndedSettlesNothing(t *testing.T) {
 	c := spec("orders")
 	c.Replicas = 1
 	launched(t, db, c)
-	stale := must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
-	claim(t, db)
+	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	stale := claim(t, db)
 	check(t, db.FailSnapshot(t.Context(), stale, RunFailed, "Rekindle ended in its middle."))
 	must(db.RequestSnapshot(t.Context(), "orders", "two", false, "admin"))(t)
 	claim(t, db)

@@ -27,9 +27,9 @@ func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) 
 			return err
 		}
 		if run.Kind != RunSnapshot {
-			return nil // the final snapshot of a deletion: the run goes on
+			return tx.hold(ctx, run) // the final snapshot of a deletion: the run goes on
 		}
-		return tx.endRun(ctx, run.ID, RunSucceeded, "")
+		return tx.endRun(ctx, run, RunSucceeded, "")
 	})
 }
 
@@ -109,7 +109,7 @@ func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, rea
 	if status == RunCancelled { // which is all there is to say
 		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The snapshot %s of %s was cancelled.", run.SnapshotName, run.ClusterName)
 	}
-	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run.ID, status, reason))
+	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run, status, reason))
 }
 
 // CompleteCluster turns a created, restored or modified cluster available.
@@ -125,7 +125,7 @@ func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) erro
 		}
 		return errors.Join(
 			tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
-			tx.endRun(ctx, run.ID, RunSucceeded, ""),
+			tx.endRun(ctx, run, RunSucceeded, ""),
 			tx.releaseSnapshot(ctx, run))
 	})
 }
@@ -153,7 +153,7 @@ func (db *DB) settleRestore(ctx context.Context, run Run, status RunStatus, reas
 	if status == RunCancelled {
 		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The cluster %s was not %s. %s", run.ClusterName, what, reason)
 	}
-	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run.ID, status, reason), db.releaseSnapshot(ctx, run))
+	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run, status, reason), db.releaseSnapshot(ctx, run))
 }
 
 // releaseSnapshot lets go of the snapshot that a restore read.
@@ -178,7 +178,7 @@ func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
 			return err
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, Message: fmt.Sprintf(event, run.ClusterName, reason)}),
-			tx.endRun(ctx, run.ID, RunFailed, reason))
+			tx.endRun(ctx, run, RunFailed, reason))
 	})
 }
 
@@ -193,7 +193,7 @@ func (db *DB) AbandonDelete(ctx context.Context, run Run, reason string) error {
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
 			Message: fmt.Sprintf("The cluster %s was not deleted. %s", run.ClusterName, reason)}),
-			tx.endRun(ctx, run.ID, RunFailed, reason))
+			tx.endRun(ctx, run, RunFailed, reason))
 	})
 }
 
@@ -216,7 +216,7 @@ func (db *DB) FailRun(ctx context.Context, run Run, reason string) error {
 				return err
 			}
 		}
-		return errors.Join(tx.AddEvent(ctx, event), tx.endRun(ctx, run.ID, RunFailed, reason))
+		return errors.Join(tx.AddEvent(ctx, event), tx.endRun(ctx, run, RunFailed, reason))
 	})
 }
 
@@ -226,7 +226,7 @@ func (db *DB) CompleteSnapshotDeletion(ctx context.Context, run Run) error {
 		return errors.Join(tx.RemoveSnapshotRow(ctx, run.SnapshotName),
 			tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
 				Message: fmt.Sprintf("The snapshot %s was deleted.", run.SnapshotName)}),
-			tx.endRun(ctx, run.ID, RunSucceeded, ""))
+			tx.endRun(ctx, run, RunSucceeded, ""))
 	})
 }
 
@@ -254,7 +254,7 @@ func (db *DB) CompleteClusterDeletion(ctx context.Context, run Run) error {
 			return fmt.Errorf("remove cluster %s: %w", run.ClusterName, err)
 		}
 		return errors.Join(gone,
-			tx.endRun(ctx, run.ID, RunSucceeded, ""))
+			tx.endRun(ctx, run, RunSucceeded, ""))
 	})
 }
 

@@ -329,7 +329,7 @@ func (db *DB) KeepSnapshot(ctx context.Context, run Run, reason string) error {
 		}
 		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: row.ClusterName, SnapshotName: row.Name,
 			Message: fmt.Sprintf("The snapshot %s could not be deleted. Nothing of it was removed, and it stays. %s", row.Name, reason)}),
-			tx.endRun(ctx, run.ID, RunFailed, reason))
+			tx.endRun(ctx, run, RunFailed, reason))
 	})
 }
 
@@ -347,13 +347,18 @@ func (db *DB) ReinstateSnapshot(ctx context.Context, row Snapshot) error {
 
 // NoteAttempt writes down that a snapshot that is being created is stored at this attempt from now on. Whatever an earlier one has
 // stored was removed before: only the last one is remembered.
-func (db *DB) NoteAttempt(ctx context.Context, name, attempt string) error {
-	written := db.with(ctx).Model(&Snapshot{}).Where("name = ? AND status = ?", name, SnapshotCreating).UpdateColumn("attempt", attempt)
-	if written.Error != nil {
-		return fmt.Errorf("note the attempt at snapshot %s: %w", name, written.Error)
-	}
-	if written.RowsAffected == 0 {
-		return fmt.Errorf("note the attempt at snapshot %s: %w", name, ErrRunEnded)
+func (db *DB) NoteAttempt(ctx context.Context, run Run, name, attempt string) error {
+	err := db.transaction(ctx, func(tx *DB) error {
+		written := tx.with(ctx).Model(&Snapshot{}).Where("name = ? AND status = ?", name, SnapshotCreating).UpdateColumn("attempt", attempt)
+		if written.Error != nil {
+			return written.Error
+		} else if written.RowsAffected == 0 {
+			return ErrRunEnded
+		}
+		return tx.hold(ctx, run)
+	})
+	if err != nil {
+		return fmt.Errorf("note the attempt at snapshot %s: %w", name, err)
 	}
 	return nil
 }

@@ -236,10 +236,10 @@ func (db *DB) CompleteVerify(ctx context.Context, run Run, verified Snapshot, da
 			return err
 		}
 		if err != nil || present.ID != verified.ID || !present.Verifiable() {
-			return tx.endRun(ctx, run.ID, RunCancelled, "The snapshot was deleted in the meantime.")
+			return tx.endRun(ctx, run, RunCancelled, "The snapshot was deleted in the meantime.")
 		}
 		if damage != "" {
-			return errors.Join(tx.markDamaged(ctx, present, damage), tx.endRun(ctx, run.ID, RunSucceeded, ""))
+			return errors.Join(tx.markDamaged(ctx, present, damage), tx.endRun(ctx, run, RunSucceeded, ""))
 		}
 		changes := map[string]any{"verified_at": tx.Now()}
 		if present.ManifestSHA256 == "" { // of a snapshot from before manifests were remembered
@@ -251,7 +251,7 @@ func (db *DB) CompleteVerify(ctx context.Context, run Run, verified Snapshot, da
 			failures = append(failures, tx.AddEvent(ctx, Event{Severity: SeverityInfo, ClusterName: present.ClusterName, SnapshotName: present.Name,
 				Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is right.", present.Name, present.ClusterName)}))
 		}
-		failures = append(failures, tx.with(ctx).Model(&Snapshot{ID: present.ID}).UpdateColumns(changes).Error, tx.endRun(ctx, run.ID, RunSucceeded, ""))
+		failures = append(failures, tx.with(ctx).Model(&Snapshot{ID: present.ID}).UpdateColumns(changes).Error, tx.endRun(ctx, run, RunSucceeded, ""))
 		return errors.Join(failures...)
 	})
 }
@@ -280,9 +280,9 @@ func (db *DB) settleVerify(ctx context.Context, run Run, status RunStatus, reaso
 		if snapshot, err := db.Snapshot(ctx, run.SnapshotName); HasCode(err, CodeSnapshotNotFound) || err == nil && snapshot.Status == SnapshotDeleting {
 			reason = "The snapshot was deleted in the meantime."
 		}
-		return db.endRun(ctx, run.ID, status, reason)
+		return db.endRun(ctx, run, status, reason)
 	}
 	return errors.Join(db.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
 		Message: fmt.Sprintf("The snapshot %s could not be verified. %s", run.SnapshotName, reason)}),
-		db.endRun(ctx, run.ID, status, reason))
+		db.endRun(ctx, run, status, reason))
 }

@@ -201,7 +201,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.check(err)
 	run := c.claim()
 	c.clock.Advance(10 * time.Second)
-	c.check(c.db.ReportProgress(t.Context(), run.ID, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	address := fmt.Sprintf("/runs/%d", run.ID)
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
 		c.get(page).says("Reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")

@@ -37,7 +37,7 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 	run := c.claim()
 	row, err := c.db.Snapshot(t.Context(), "s1")
 	c.check(err)
-	c.check(c.db.ReportProgress(t.Context(), run.ID, models.Progress{Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	c.get("/snapshots/s1").says("Reading part 1 of 1", "105 MB of 419 MB", "Cancel", "Available")
 	c.get("/runs?kind=verify").says("Verify s1", `value="verify" selected`)
 

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"html"
@@ -268,7 +269,9 @@ func (c *console) find(name string) models.Cluster {
 // claim begins the next run, as a worker does.
 func (c *console) claim() models.Run {
 	c.t.Helper()
-	run, found, err := c.db.ClaimRun(c.t.Context(), "test", func(models.Run) bool { return true })
+	owner, err := c.db.Enroll(c.t.Context(), rand.Text())
+	c.check(err)
+	run, found, err := c.db.ClaimRun(c.t.Context(), owner.ID, func(models.Run) bool { return true })
 	c.check(err)
 	if !found {
 		c.t.Fatal("no run is queued")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -442,11 +443,28 @@ func (s *served) inspectRunning(b *tab) {
 	if _, err := s.db.RequestSnapshot(ctx, "orders-copy-1", "held", false, "admin"); err != nil {
 		b.t.Fatal(err)
 	}
-	run, claimed, err := s.db.ClaimRun(ctx, "browser test", func(r models.Run) bool { return r.SnapshotName == "held" })
+	owner, err := s.db.Enroll(ctx, "browser test")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	renewing, end := context.WithCancel(ctx)
+	var renewals sync.WaitGroup
+	defer renewals.Wait()
+	defer end()
+	renewals.Go(func() { // as long as pages are looked at
+		for ticker := time.NewTicker(time.Second); renewing.Err() == nil; {
+			select {
+			case <-ticker.C:
+				_ = s.db.Renew(ctx, owner.ID)
+			case <-renewing.Done():
+			}
+		}
+	})
+	run, claimed, err := s.db.ClaimRun(ctx, owner.ID, func(r models.Run) bool { return r.SnapshotName == "held" })
 	if err != nil || !claimed {
 		b.t.Fatalf("claim the run: %v, %v", claimed, err)
 	}
-	if err := s.db.ReportProgress(ctx, run.ID, models.Progress{Stage: "Reading from primary orders-copy-1-001", BytesDone: 741e6, BytesTotal: 1229e6}); err != nil {
+	if err := s.db.ReportProgress(ctx, run, models.Progress{Stage: "Reading from primary orders-copy-1-001", BytesDone: 741e6, BytesTotal: 1229e6}); err != nil {
 		b.t.Fatal(err)
 	}
 	for _, page := range [][2]string{{"running-overview", "/"}, {"running-cluster", "/clusters/orders-copy-1"}, {"running-snapshot", "/snapshots/held"}, {"running-activity", "/runs"}} {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -85,6 +84,10 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 		return err
 	}
 	defer unlock()
+	home, err := homeOf(*data)
+	if err != nil {
+		return err
+	}
 	clock := clockwork.NewRealClock()
 	logger := newLogger(config{}, stderr)
 	store, err := openStore(ctx, *location)
@@ -98,7 +101,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text()})
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Home: home})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,6 +29,7 @@ import (
 const (
 	catalogFile = "rekindle.db"
 	lockFile    = "lock"
+	homeFile    = "home"
 	nodesFolder = "nodes"
 )
 
@@ -46,6 +48,10 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 	defer unlock()
+	home, err := homeOf(c.data)
+	if err != nil {
+		return err
+	}
 	store, err := openStore(ctx, c.store)
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
@@ -77,7 +83,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Owner: rand.Text(),
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Home: home,
 		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	if err != nil {
@@ -151,6 +157,22 @@ func newLogger(c config, w io.Writer) *slog.Logger {
 	logger := slog.New(handler)
 	slog.SetDefault(logger)
 	return logger
+}
+
+// homeOf reads the name of a data folder, by which the catalog tells consoles apart, and gives it one when it has none.
+func homeOf(folder string) (string, error) {
+	path := filepath.Join(folder, homeFile)
+	name, err := os.ReadFile(path)
+	if err == nil && len(bytes.TrimSpace(name)) > 0 {
+		return string(bytes.TrimSpace(name)), nil
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the name of the data folder: %w", err)
+	}
+	home := rand.Text()
+	if err := os.WriteFile(path, []byte(home+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("name the data folder: %w", err)
+	}
+	return home, nil
 }
 
 // lockData makes sure that one console at a time works on a data folder. The lock goes with the process, however it ends.

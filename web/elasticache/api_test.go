@@ -127,8 +127,10 @@ func (b *bench) admin() *sdk.Client { return b.client(testKey, testSecret) }
 func (b *bench) settle() {
 	b.t.Helper()
 	ctx := b.t.Context()
+	owner, err := b.db.Enroll(ctx, "test")
+	b.check(err)
 	for {
-		run, found, err := b.db.ClaimRun(ctx, "test", func(models.Run) bool { return true })
+		run, found, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
 		b.check(err)
 		if !found {
 			return

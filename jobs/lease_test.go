@@ -1,0 +1,171 @@
+package jobs_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
+	"rekindle/internal/testkit"
+	"rekindle/jobs"
+	"rekindle/models"
+)
+
+// halting is a real store that holds one call up, as a console is that is frozen in it: it goes on whatever has been cancelled meanwhile.
+type halting struct {
+	store.Store
+	call    string // "put", "create", "created" or "delete"
+	key     string // the end of the object's
+	fails   error  // of what has been created, although it is there
+	once    sync.Once
+	reached chan struct{}
+	goOn    chan struct{}
+}
+
+func (s *halting) halt(call, key string) {
+	if s.call == call && strings.HasSuffix(key, s.key) {
+		s.once.Do(func() {
+			close(s.reached)
+			<-s.goOn
+		})
+	}
+}
+
+func (s *halting) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	object, err := s.Store.Put(ctx, key, r)
+	s.halt("put", key)
+	return object, err
+}
+
+func (s *halting) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	s.halt("create", key)
+	object, err := s.Store.Create(ctx, key, r)
+	s.halt("created", key)
+	if err == nil && strings.HasSuffix(key, "manifest.json") {
+		err = s.fails
+	}
+	return object, err
+}
+
+func (s *halting) Delete(ctx context.Context, key string) error {
+	s.halt("delete", key)
+	return s.Store.Delete(ctx, key)
+}
+
+// beside starts another console on the same catalog and store.
+func (c *console) beside(home string, lease time.Duration) *jobs.Manager {
+	c.t.Helper()
+	st, err := dir.Open(filepath.Join(c.data, "snapshots"))
+	must(c.t, err)
+	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("console", home)
+	manager, err := jobs.New(jobs.Config{DB: c.db, Store: st, Nodes: c.nodes, Host: c.host, Clock: c.clock, Logger: logger, Home: home,
+		SuperviseEvery: 50 * time.Millisecond, Lease: lease})
+	must(c.t, err)
+	must(c.t, manager.Start(c.t.Context()))
+	c.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := manager.Stop(ctx); err != nil {
+			c.t.Error(err)
+		}
+	})
+	return manager
+}
+
+// A console is frozen in the middle of a snapshot for longer than its lease, and thaws when another one has settled it.
+func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		call, key string
+		fails     error
+		available bool
+	}{
+		"before the manifest is written":    {"put", ".zst", nil, false},
+		"after it was written":              {"created", "manifest.json", nil, true},
+		"while it removes what it gave up":  {"delete", "manifest.json", store.ErrDenied, false},
+		"while it removes it, a part later": {"delete", ".zst", store.ErrDenied, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			real, err := dir.Open(filepath.Join(data, "snapshots"))
+			must(t, err)
+			st := &halting{Store: real, call: test.call, key: test.key, fails: test.fails, reached: make(chan struct{}), goOn: make(chan struct{})}
+			c := newConsoleWith(t, clockwork.NewRealClock(), data, st)
+			c.stop()
+			c.lease = time.Second
+			c.start()
+			source := c.primary(c.create(c.spec("orders", 0))[0])
+			testkit.Fill(t, source, 50)
+			want := testkit.Fingerprint(t, source)
+			run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+			must(t, err)
+			c.manager.Wake()
+			<-st.reached
+			thaw := sync.OnceFunc(func() { close(st.goOn) })
+			defer thaw()
+			c.manager.Freeze()
+			other := c.beside("another", c.lease)
+			run = c.ended(run.ID)
+			settled := c.status("s1")
+			thaw()
+			c.manager.Settled(run.ID)
+			if (settled == models.SnapshotAvailable) != test.available || c.status("s1") != settled || (run.Status == models.RunSucceeded) != test.available {
+				t.Fatalf("the snapshot is %s, then %s; the run %s (%s)", settled, c.status("s1"), run.Status, run.Error)
+			}
+			if cluster, err := c.db.Cluster(t.Context(), "orders"); err != nil || cluster.Status != models.ClusterAvailable {
+				t.Errorf("the cluster is %s, %v", cluster.Status, err)
+			}
+			if err := c.manager.Hold(t.Context()); !errors.Is(err, models.ErrLeaseLost) {
+				t.Errorf("the one that was frozen believes in its lease: %v", err)
+			}
+			if test.available {
+				c.stop()
+				c.manager = other
+				if got := c.restored("s1", "copy"); got != want {
+					t.Error("what is restored is something else")
+				}
+				c.start()
+				return
+			}
+			other.Sweep(t.Context())
+			for object, err := range real.List(t.Context(), "orders/s1/") {
+				t.Errorf("left in the store: %+v, %v", object, err)
+			}
+		})
+	}
+}
+
+// Consoles that renew their leases leave each other's runs alone, however long these take.
+func TestRunOfAConsoleThatLivesIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	st.mu.Lock()
+	st.reached, st.goOn = make(chan struct{}), make(chan struct{})
+	reached := st.reached
+	st.mu.Unlock()
+	run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+	must(t, err)
+	c.manager.Wake()
+	<-reached
+	c.beside("another", 20*time.Second) // whose start is when earlier consoles took every other one for dead
+	other := c.beside("a third", 20*time.Second)
+	other.Recover(t.Context())
+	if now, err := c.db.Run(t.Context(), run.ID); err != nil || now.Status != models.RunRunning || now.Owner == "" {
+		t.Errorf("the run is %s of %q, %v", now.Status, now.Owner, err)
+	}
+	close(st.goOn)
+	if s := c.awaitSnapshot("s1"); s.Status != models.SnapshotAvailable {
+		t.Errorf("the snapshot is %s: %s", s.Status, s.StatusReason)
+	}
+}

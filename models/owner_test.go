@@ -1,0 +1,129 @@
+package models
+
+import (
+	"errors"
+	"testing"
+)
+
+func TestOwnersThatAreGoneLeaveTheirRunsAndLocksToOthers(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	first := must(db.Enroll(t.Context(), "here"))(t)
+	other := must(db.Enroll(t.Context(), "there"))(t)
+	for _, owner := range []Owner{first, other} {
+		must(db.enqueue(t.Context(), Run{Kind: RunVerify, SnapshotName: owner.Home}, RunOptions{}))(t)
+		if _, claimed, err := db.ClaimRun(t.Context(), owner.ID, func(Run) bool { return true }); err != nil || !claimed {
+			t.Fatal(claimed, err)
+		}
+		if !must(db.TryLock(t.Context(), owner.Home, owner.ID))(t) {
+			t.Fatal("not locked")
+		}
+	}
+	cutOff := func() string {
+		names := ""
+		for _, run := range must(db.CutOffRuns(t.Context(), "nobody"))(t) {
+			names += run.SnapshotName + " "
+		}
+		return names
+	}
+	if got := cutOff(); got != "" {
+		t.Fatalf("cut off while both live: %s", got)
+	}
+	// A console with the same data folder has its lock, so the earlier one is gone.
+	second := must(db.Enroll(t.Context(), "here"))(t)
+	if got := cutOff(); second.ID == first.ID || got != "here " {
+		t.Errorf("cut off: %s", got)
+	}
+	if !must(db.TryLock(t.Context(), "here", second.ID))(t) || must(db.TryLock(t.Context(), "there", second.ID))(t) {
+		t.Error("the lock of the one that is gone holds, or the other's does not")
+	}
+	if err := db.Renew(t.Context(), first.ID); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("renewing a lease that has ended: %v", err)
+	}
+	// Only who has not renewed since it was looked at is ended.
+	check(t, db.Renew(t.Context(), other.ID))
+	if must(db.EndOwner(t.Context(), other))(t) {
+		t.Error("a lease that was renewed was ended")
+	}
+	if other.Beat++; !must(db.EndOwner(t.Context(), other))(t) || must(db.EndOwner(t.Context(), other))(t) {
+		t.Error("a lease that was not renewed goes on, or ended twice")
+	}
+	if got := cutOff(); got != "here there " {
+		t.Errorf("cut off: %s", got)
+	}
+	check(t, db.Leave(t.Context(), second.ID))
+	if owners := must(db.Owners(t.Context()))(t); len(owners) != 0 {
+		t.Errorf("owners: %+v", owners)
+	}
+}
+
+func TestWhoHasNoLeaseTakesNothing(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	if _, claimed, err := db.ClaimRun(t.Context(), "nobody", func(Run) bool { return true }); err != nil || claimed {
+		t.Errorf("a run was claimed: %t, %v", claimed, err)
+	}
+	if _, err := db.TryLock(t.Context(), "orders", "nobody"); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("TryLock = %v", err)
+	}
+	before := content(t, db)
+	if _, err := db.BeginUpload(t.Context(), ImportSpec{Cluster: "elsewhere", Name: "new"}, "nobody"); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("BeginUpload = %v", err)
+	}
+	if content(t, db) != before {
+		t.Error("something was written")
+	}
+	lease(t, db, "gone")
+	run, claimed, err := db.ClaimRun(t.Context(), "gone", func(Run) bool { return true })
+	if err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	check(t, db.Leave(t.Context(), "gone"))
+	if _, _, err := db.AdoptRun(t.Context(), run, "nobody"); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("AdoptRun = %v", err)
+	}
+	for i, owner := range []string{"quick", "slow"} {
+		if _, adopted, err := db.AdoptRun(t.Context(), run, lease(t, db, owner)); err != nil || adopted != (i == 0) {
+			t.Errorf("adopted by %s: %t, %v", owner, adopted, err)
+		}
+	}
+}
+
+// A console that was frozen thaws when another one has taken its run over, and knows it only as its own.
+func TestARunThatWasTakenOverIsNotSettledByItsFirstOwner(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	stale := claim(t, db)
+	check(t, db.GiveUp(t.Context(), stale, RunFailed, "The store is full."))
+	check(t, db.Leave(t.Context(), stale.Owner))
+	left := must(db.CutOffRuns(t.Context(), "other"))(t)
+	if len(left) != 1 || left[0].GivenUp != RunFailed || left[0].Error != "The store is full." {
+		t.Fatalf("%+v", left)
+	}
+	if _, adopted, err := db.AdoptRun(t.Context(), left[0], lease(t, db, "other")); err != nil || !adopted {
+		t.Fatal(adopted, err)
+	}
+	before := content(t, db)
+	final := stale
+	final.Kind = RunDelete // whose snapshot is complete and whose run goes on
+	for name, err := range map[string]error{
+		"complete":       db.CompleteSnapshot(t.Context(), stale, measured(db, "one")),
+		"complete final": db.CompleteSnapshot(t.Context(), final, measured(db, "one")),
+		"fail":           db.FailSnapshot(t.Context(), stale, RunFailed, "x"),
+		"give up":        db.GiveUp(t.Context(), stale, RunFailed, "x"),
+		"requeue":        db.Requeue(t.Context(), stale),
+		"note attempt":   db.NoteAttempt(t.Context(), stale, "one", "another"),
+	} {
+		if !errors.Is(err, ErrRunEnded) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	check(t, db.ReportProgress(t.Context(), stale, Progress{Stage: "Reading"}))
+	if content(t, db) != before {
+		t.Error("something was written")
+	}
+}
