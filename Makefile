@@ -134,7 +134,7 @@ endif
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
-SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestVerifyDueForgetsNoneAndDoublesNone
+SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestVerifyDueForgetsNoneAndDoublesNone
 soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
 	@REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \
 	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models

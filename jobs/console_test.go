@@ -34,7 +34,8 @@ type console struct {
 	host    *jobs.Host
 	db      *models.DB
 	manager *jobs.Manager
-	lease   time.Duration                                              // 0: as in the product
+	lease   time.Duration // 0: as in the product
+	home    string
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 }
 
@@ -51,9 +52,9 @@ func newConsole(t *testing.T, clock clockwork.Clock) *console {
 
 func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store) *console {
 	t.Helper()
-	c := &console{t: t, data: data, clock: clock, store: st}
+	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
 	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
-	c.host = jobs.NewHost(c.nodes)
+	c.host = jobs.NewHost(c.nodes, c.home)
 	db, err := models.Open(t.Context(), filepath.Join(data, "rekindle.db"), clock, c.host)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +84,7 @@ func (c *console) start() {
 	c.t.Helper()
 	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Nodes: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Home: c.data, Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
+		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func (c *console) start() {
 // earlier is the lease of a console that ran on this data folder before, and that the next one takes for killed.
 func (c *console) earlier() string {
 	c.t.Helper()
-	owner, err := c.db.Enroll(c.t.Context(), c.data)
+	owner, err := c.db.Enroll(c.t.Context(), c.home, time.Minute)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -141,7 +141,8 @@ func (m *Manager) conduct(ctx context.Context, cancel context.CancelCauseFunc, r
 	defer done()
 	switch settled := m.settle(clean, run, err); {
 	case errors.Is(settled, models.ErrRunEnded):
-		logger.Warn("run belongs to another console by now, or has ended; nothing of it was touched", "error", err)
+		logger.Warn("run belongs to another console by now, or has ended", "error", err)
+		m.clearAway(clean, run)
 	case settled != nil:
 		logger.Error("run could not be settled; tried again in a minute", "error", settled)
 	}

@@ -12,10 +12,14 @@ import (
 // Host tells the rules in models what the place is like where nodes are launched.
 type Host struct {
 	nodes *launch.Local
+	home  string
 }
 
-// NewHost describes the host on which these nodes run.
-func NewHost(nodes *launch.Local) *Host { return &Host{nodes: nodes} }
+// NewHost describes the host on which these nodes run. home names the data folder: [models.Owner.Home].
+func NewHost(nodes *launch.Local, home string) *Host { return &Host{nodes: nodes, home: home} }
+
+// Home names the data folder.
+func (h *Host) Home() string { return h.home }
 
 // Engines lists the installed server programs.
 func (h *Host) Engines(ctx context.Context) ([]models.Engine, error) {

@@ -31,7 +31,7 @@ type tenure struct {
 // enroll takes a lease. The runs of consoles that are known to be gone are nobody's then.
 func (m *Manager) enroll(ctx context.Context) error {
 	asked := time.Now()
-	owner, err := m.DB.Enroll(ctx, m.Home)
+	owner, err := m.DB.Enroll(ctx, m.Host.Home(), m.Lease)
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (m *Manager) watchOthers(ctx context.Context, seen map[string]sighting) err
 		case owner.ID == me:
 		case !known || before.owner.Beat != owner.Beat:
 			seen[owner.ID] = sighting{owner, now}
-		case now.Sub(before.since) >= m.Lease:
+		case now.Sub(before.since) >= owner.Lease:
 			ended, err := m.DB.EndOwner(ctx, owner)
 			if err != nil {
 				return err

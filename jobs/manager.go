@@ -28,7 +28,6 @@ type Config struct {
 	Host   *Host
 	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
 	Logger *slog.Logger
-	Home   string // names the data folder, which this console has locked: an owner with the same home is gone
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
@@ -38,7 +37,7 @@ type Config struct {
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
 	SuperviseEvery   time.Duration // 2 s
-	Lease            time.Duration // after which a console that says nothing is taken for gone (15 s)
+	Lease            time.Duration // after which a console that says nothing is taken for gone (15 s); the catalog tells it to the others
 }
 
 // Manager carries out runs, supervises nodes and asks the schedule. Start it once, stop it once.
@@ -172,6 +171,9 @@ func (m *Manager) StopNodes(ctx context.Context) error {
 	var stops sync.WaitGroup
 	failures := make([]error, len(clusters))
 	for i, cluster := range clusters {
+		if !m.here(cluster) {
+			continue
+		}
 		stops.Go(func() {
 			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary, models.RoleCache} {
 				for _, node := range cluster.Nodes {

@@ -162,6 +162,9 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	if _, err := r.m.DB.TakeOver(ctx, names); err != nil {
+		return nil, err
+	}
 	for _, name := range names {
 		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
 			continue

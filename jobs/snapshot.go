@@ -219,10 +219,8 @@ func (m *Manager) sweepStore(ctx context.Context) {
 		case err != nil:
 			m.Logger.Error("sweep store", "error", err)
 			return
-		case row.Status != models.SnapshotFailed || row.ClusterName != entry.Cluster:
+		case row.ClusterName != entry.Cluster || !remains(row):
 			continue
-		case row.Damage != "":
-			continue // it was whole once: what is left of it is for somebody to look at, and goes only by hand
 		case entry.Committed && row.CompletedAt != nil:
 			if m.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
 				if err := m.DB.ReinstateSnapshot(ctx, row); err != nil {
@@ -235,6 +233,27 @@ func (m *Manager) sweepStore(ctx context.Context) {
 		if err := m.removeStored(ctx, row); err != nil {
 			m.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
 		}
+	}
+}
+
+// remains tells whether what the store has of a snapshot is of no use to anybody. What was whole once is for somebody to look at, and goes
+// only by hand.
+func remains(row models.Snapshot) bool {
+	return row.Status == models.SnapshotFailed && row.Damage == ""
+}
+
+// clearAway removes what a run has stored that another console has settled as failed meanwhile: that one may have looked before the last
+// of it was stored.
+func (m *Manager) clearAway(ctx context.Context, run models.Run) {
+	if !committable(run) {
+		return
+	}
+	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	if err == nil && remains(row) && row.CompletedAt == nil {
+		err = m.removeStored(ctx, row)
+	}
+	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+		m.Logger.Error("remove what is left of a failed snapshot; the next sweep tries again", "snapshot", run.SnapshotName, "error", err)
 	}
 }
 

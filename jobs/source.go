@@ -133,6 +133,9 @@ func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node mo
 //
 // An error is a refusal in words.
 func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
+	if !m.here(cluster) {
+		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
+	}
 	source, err := m.source(ctx, cluster)
 	if err != nil {
 		m.Logger.Warn("no node to take a snapshot from", "cluster", cluster.Name, "error", err)

@@ -109,6 +109,12 @@ func (m *Manager) supervise() {
 			if !supervised(cluster.Status) {
 				continue
 			}
+			if !m.here(cluster) {
+				if err := m.superviseAway(m.run, cluster); err != nil && m.run.Err() == nil {
+					m.Logger.Error("look for the console of a cluster", "cluster", cluster.Name, "error", err)
+				}
+				continue
+			}
 			if _, already := busy.LoadOrStore(cluster.ID, true); already {
 				continue
 			}
@@ -126,6 +132,26 @@ func (m *Manager) supervise() {
 		}
 	}
 }
+
+// here tells whether the nodes of a cluster are on this console's host.
+func (m *Manager) here(cluster models.Cluster) bool { return cluster.Home == m.Host.Home() }
+
+// superviseAway marks a cluster as unreachable whose nodes are on another console's host, while that console is away. Nobody else can tell
+// how they are, and nobody else ever starts them.
+func (m *Manager) superviseAway(ctx context.Context, cluster models.Cluster) error {
+	away, err := m.DB.Away(ctx, cluster.Home)
+	if err != nil || !away || cluster.Status == models.ClusterUnreachable && cluster.StatusReason == hostAway {
+		return err
+	}
+	changed, err := m.DB.MarkReachable(ctx, cluster.ID, false, hostAway)
+	if changed {
+		m.event(ctx, models.SeverityError, cluster.Name, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, hostAway))
+	}
+	return err
+}
+
+// hostAway is why a cluster is unreachable whose host has no console.
+const hostAway = "The console on the host of its nodes is away. Start it there; should the host be lost, restore a snapshot into a new cluster."
 
 // supervised tells whether the supervisor may touch the nodes: in the other states a run has them.
 func supervised(status models.ClusterStatus) bool {

@@ -249,6 +249,7 @@ func (db *DB) importFor(ctx context.Context, spec ClusterSpec) (string, error) {
 func (db *DB) newCluster(spec ClusterSpec, name string, endpoints []Endpoint) Cluster {
 	now := db.Now()
 	cluster := Cluster{
+		Home: db.host.Home(),
 		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
 		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
 		Shards: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, PortChosen: spec.Port != 0, Password: spec.Password,

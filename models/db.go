@@ -28,6 +28,8 @@ func (e Engine) String() string { return e.Name + " " + e.Version }
 type Host interface {
 	// Engines lists the installed server programs.
 	Engines(ctx context.Context) ([]Engine, error)
+	// Home names the data folder in which this host's nodes have their files: [Owner.Home].
+	Home() string
 	// Address is the first of those that nodes may be bound to, such as "127.0.0.1".
 	Address() string
 	// FreePort finds a port on which nothing listens at that address and that avoid does not exclude.

@@ -183,10 +183,13 @@ var migrations = []*migration{
 			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
 		END`,
 	)},
-	// Consoles that share a catalog: whose lease has ended is gone, and a run that has failed says so before its remains are removed.
+	// Consoles that share a catalog: whose lease has ended is gone, a run that has failed says so before its remains are removed, and nodes
+	// belong to the console on whose host they are.
 	{ID: "0015-owners", Migrate: execute(
-		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, beat integer NOT NULL DEFAULT 0, since datetime NOT NULL, seen datetime NOT NULL)`,
+		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
 		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
+		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN home text NOT NULL DEFAULT 'catalog'`,
 	)},
 }
 

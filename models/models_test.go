@@ -2,6 +2,7 @@ package models
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,11 +59,14 @@ type fakeHost struct {
 	mutex sync.Mutex
 	busy  map[int]bool // ports on which something else listens, at each address
 	more  []string     // addresses besides 127.0.0.1
+	home  string
 	fail  error
 	found func(port int) // called with each port that FreePort hands out
 }
 
 var testEngine = Engine{"redis", "7.0.15"}
+
+func (h *fakeHost) Home() string { return cmp.Or(h.home, CatalogHome) }
 
 func (h *fakeHost) Engines(context.Context) ([]Engine, error) {
 	return []Engine{testEngine, {"valkey", "9.1.2"}}, h.fail
@@ -141,7 +145,7 @@ func launched(t testing.TB, db *DB, s ClusterSpec) Cluster {
 func lease(t testing.TB, db *DB, id string) string {
 	t.Helper()
 	now := db.Now()
-	check(t, db.with(t.Context()).Clauses(clause.OnConflict{DoNothing: true}).Create(&Owner{ID: id, Home: id, Since: now, Seen: now}).Error)
+	check(t, db.with(t.Context()).Clauses(clause.OnConflict{DoNothing: true}).Create(&Owner{ID: id, Home: CatalogHome, Lease: time.Minute, Since: now, Seen: now}).Error)
 	return id
 }
 

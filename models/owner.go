@@ -18,19 +18,23 @@ import (
 // ErrLeaseLost tells that a console's lease has ended: another console goes on with what it had begun.
 var ErrLeaseLost = errors.New("this console did not renew its lease in time, and another one goes on with its work")
 
+// CatalogHome is the home of the console in whose data folder the catalog lies, which nobody else can have locked.
+const CatalogHome = "catalog"
+
 // Owner is a console with a lease.
 type Owner struct {
-	ID    string `gorm:"primaryKey"`
-	Home  string // names its data folder, and with that the nodes that it launches
-	Beat  int64  // how often the lease was renewed
+	ID    string        `gorm:"primaryKey"`
+	Home  string        // names its data folder, and with that the nodes that it launches
+	Beat  int64         // how often the lease was renewed
+	Lease time.Duration // after which without a renewal it may be ended
 	Since time.Time
 	Seen  time.Time // the last renewal, for people
 }
 
-// Enroll gives a lease to a console. Its data folder is locked by it, so an earlier owner with the same home is gone and is ended.
-func (db *DB) Enroll(ctx context.Context, home string) (Owner, error) {
+// Enroll gives a lease of this length to a console. Its data folder is locked by it, so an earlier owner with the same home is gone and is ended.
+func (db *DB) Enroll(ctx context.Context, home string, lease time.Duration) (Owner, error) {
 	now := db.Now()
-	owner := Owner{ID: rand.Text(), Home: home, Since: now, Seen: now}
+	owner := Owner{ID: rand.Text(), Home: home, Lease: lease, Since: now, Seen: now}
 	err := db.transaction(ctx, func(tx *DB) error {
 		if err := tx.with(ctx).Where("home = ?", home).Delete(&Owner{}).Error; err != nil {
 			return fmt.Errorf("end earlier owners: %w", err)
@@ -91,6 +95,43 @@ func (db *DB) Leave(ctx context.Context, id string) error {
 		return fmt.Errorf("give the lease back: %w", err)
 	}
 	return nil
+}
+
+// Away tells whether no console has a lease whose nodes these are, so that nobody can look after them.
+func (db *DB) Away(ctx context.Context, home string) (bool, error) {
+	_, found, err := find[Owner](db.with(ctx).Where("home = ?", home))
+	if err != nil {
+		return false, fmt.Errorf("look for the console of home %s: %w", home, err)
+	}
+	return !found, nil
+}
+
+// TakeOver makes the nodes of these clusters this host's, where they belong to a console that is away: somebody has found their files here
+// and asked for it. It returns those that it took.
+func (db *DB) TakeOver(ctx context.Context, names []string) (taken []string, err error) {
+	home := db.host.Home()
+	err = db.transaction(ctx, func(tx *DB) error {
+		var clusters []Cluster
+		err := tx.with(ctx).Select("id", "name").Where("name IN ? AND home <> ? AND home NOT IN (SELECT home FROM owners)", names, home).Order("name").Find(&clusters).Error
+		if err != nil {
+			return err
+		}
+		for _, cluster := range clusters {
+			message := fmt.Sprintf("The files of the nodes of %s are on this host, and the console that had them is away: this one looks after them from now on.", cluster.Name)
+			err := errors.Join(tx.with(ctx).Model(&cluster).UpdateColumn("home", home).Error,
+				tx.with(ctx).Model(&Run{}).Where("cluster_id = ? AND status = ? AND home <> ''", cluster.ID, RunQueued).UpdateColumn("home", home).Error,
+				tx.AddEvent(ctx, Event{Severity: SeverityWarning, ClusterName: cluster.Name, Message: message}))
+			if err != nil {
+				return err
+			}
+			taken = append(taken, cluster.Name)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("take clusters over: %w", err)
+	}
+	return taken, nil
 }
 
 // takeFromTheGone takes runs and locks from owners without a lease.

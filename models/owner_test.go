@@ -3,13 +3,14 @@ package models
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 func TestOwnersThatAreGoneLeaveTheirRunsAndLocksToOthers(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
-	first := must(db.Enroll(t.Context(), "here"))(t)
-	other := must(db.Enroll(t.Context(), "there"))(t)
+	first := must(db.Enroll(t.Context(), "here", time.Minute))(t)
+	other := must(db.Enroll(t.Context(), "there", time.Minute))(t)
 	for _, owner := range []Owner{first, other} {
 		must(db.enqueue(t.Context(), Run{Kind: RunVerify, SnapshotName: owner.Home}, RunOptions{}))(t)
 		if _, claimed, err := db.ClaimRun(t.Context(), owner.ID, func(Run) bool { return true }); err != nil || !claimed {
@@ -30,7 +31,7 @@ func TestOwnersThatAreGoneLeaveTheirRunsAndLocksToOthers(t *testing.T) {
 		t.Fatalf("cut off while both live: %s", got)
 	}
 	// A console with the same data folder has its lock, so the earlier one is gone.
-	second := must(db.Enroll(t.Context(), "here"))(t)
+	second := must(db.Enroll(t.Context(), "here", time.Minute))(t)
 	if got := cutOff(); second.ID == first.ID || got != "here " {
 		t.Errorf("cut off: %s", got)
 	}
@@ -125,5 +126,70 @@ func TestARunThatWasTakenOverIsNotSettledByItsFirstOwner(t *testing.T) {
 	check(t, db.ReportProgress(t.Context(), stale, Progress{Stage: "Reading"}))
 	if content(t, db) != before {
 		t.Error("something was written")
+	}
+}
+
+func TestWhatIsDoneToNodesIsDoneWhereTheyAre(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := launched(t, db, spec("orders")) // at home with the catalog
+	taken(t, db, "orders", "kept")
+	check(t, db.Leave(t.Context(), "console"))
+	elsewhere := must(db.Enroll(t.Context(), "elsewhere", time.Minute))(t)
+	claims := func(owner string) string {
+		names := ""
+		for {
+			run, claimed, err := db.ClaimRun(t.Context(), owner, func(Run) bool { return true })
+			check(t, err)
+			if !claimed {
+				return names
+			}
+			names += string(run.Kind) + " "
+		}
+	}
+	must(db.RequestVerify(t.Context(), "kept", "admin"))(t)
+	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
+	if got := claims(elsewhere.ID); got != "verify " {
+		t.Errorf("elsewhere these were begun: %s", got)
+	}
+	// Its files turn up elsewhere: whoever rebuilds the catalog there takes it over, but never from a console that lives.
+	other := *db
+	other.host = &fakeHost{home: "elsewhere"}
+	home := must(db.Enroll(t.Context(), CatalogHome, time.Minute))(t)
+	if got := must(other.TakeOver(t.Context(), []string{"orders", "unknown"}))(t); len(got) != 0 {
+		t.Errorf("%q were taken from a console that lives", got)
+	}
+	check(t, db.Leave(t.Context(), home.ID))
+	if away := must(db.Away(t.Context(), CatalogHome))(t); !away {
+		t.Error("it does not count as away")
+	}
+	if got := must(other.TakeOver(t.Context(), []string{"orders", "unknown"}))(t); len(got) != 1 || got[0] != "orders" {
+		t.Errorf("%q were taken", got)
+	}
+	if got := must(db.ClusterByID(t.Context(), cluster.ID))(t).Home; got != "elsewhere" {
+		t.Errorf("it is at home %s", got)
+	}
+	if got := claims(elsewhere.ID); got != "snapshot " {
+		t.Errorf("after that these were begun: %s", got)
+	}
+}
+
+func TestClusterOfALostHostCanBeDeletedElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, away := range []bool{true, false} {
+		db, _ := catalog(t)
+		launched(t, db, spec("orders"))
+		elsewhere := must(db.Enroll(t.Context(), "elsewhere", time.Minute))(t)
+		if away {
+			check(t, db.Leave(t.Context(), "console"))
+		}
+		check(t, db.DeleteCluster(t.Context(), "orders", "", "admin"))
+		run, claimed, err := db.ClaimRun(t.Context(), elsewhere.ID, func(Run) bool { return true })
+		if err != nil || claimed != away {
+			t.Fatalf("away %t: claimed %t, %v", away, claimed, err)
+		}
+		if away {
+			check(t, db.CompleteClusterDeletion(t.Context(), run))
+		}
 	}
 }

@@ -255,6 +255,7 @@ func (db *DB) AdoptCluster(ctx context.Context, cluster Cluster, message string)
 			return err
 		}
 		now := tx.Now()
+		cluster.Home = tx.host.Home()
 		oldest, found, err := find[Snapshot](tx.with(ctx).Where("cluster_name = ?", cluster.Name).Order("created_at"))
 		if err != nil {
 			return err

@@ -32,6 +32,7 @@ type Cluster struct {
 	Name          string `gorm:"uniqueIndex"`
 	Description   string
 	Kind          string // "launched"; clusters that were there before will be "attached"
+	Home          string // of its nodes: the console with this [Owner.Home] looks after them
 	Grouped       bool   // a replication group in ElastiCache's terms; else a cache cluster
 	Engine        string
 	EngineVersion string

@@ -53,6 +53,7 @@ type Run struct {
 	SnapshotName    string    `gorm:"index"`
 	RequestedBy     string    // a user's name, or "schedule", "retention"
 	Options         string    // JSON of RunOptions
+	Home            string    // of the nodes that it works on: only the console there does it; "": any
 	Owner           string    // of the console that works on it; "" while it is running: nobody, it was cut off
 	GivenUp         RunStatus // how it is going to end, once its remains are removed; "": not decided
 	Attempts        int       // how often it was begun; more than once after a console was killed
@@ -117,6 +118,11 @@ func (db *DB) enqueue(ctx context.Context, run Run, options RunOptions) (Run, er
 	if err != nil {
 		return run, fmt.Errorf("write options of %s: %w", run.Kind, err)
 	}
+	if run.onNodes() {
+		if run.Home, err = db.homeOf(ctx, run); err != nil {
+			return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
+		}
+	}
 	run.Status, run.Options, run.CreatedAt = RunQueued, string(text), db.Now()
 	if err := db.with(ctx).Create(&run).Error; err != nil {
 		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
@@ -124,11 +130,36 @@ func (db *DB) enqueue(ctx context.Context, run Run, options RunOptions) (Run, er
 	return run, nil
 }
 
-// ClaimRun takes the oldest queued run that is allowed now for this owner. The conditional update decides when two workers, or
+// onNodes tells whether a run works on the nodes of a cluster.
+func (r Run) onNodes() bool {
+	switch r.Kind {
+	case RunCreate, RunRestore, RunModify, RunReboot, RunFailover, RunDelete, RunSnapshot:
+		return true
+	}
+	return false
+}
+
+// homeOf is where a run has to be done that works on nodes. A cluster whose host is away, and may never come back, is deleted by whoever
+// is there: its nodes belong to no cluster then, should it come back after all.
+func (db *DB) homeOf(ctx context.Context, run Run) (string, error) {
+	cluster, found, err := find[Cluster](db.with(ctx).Select("home").Where("id = ?", run.ClusterID))
+	if err != nil || !found {
+		return "", err
+	}
+	if run.Kind == RunDelete && run.SnapshotName == "" {
+		if away, err := db.Away(ctx, cluster.Home); err != nil || away {
+			return "", err
+		}
+	}
+	return cluster.Home, nil
+}
+
+// ClaimRun takes the oldest queued run that is allowed now for this owner, but for what works on nodes elsewhere. The conditional update decides when two workers, or
 // two consoles, reach for the same run.
 func (db *DB) ClaimRun(ctx context.Context, owner string, allowed func(Run) bool) (Run, bool, error) {
 	var queued []Run
-	if err := db.with(ctx).Where("status = ?", RunQueued).Order("id").Find(&queued).Error; err != nil {
+	here := "home IN ('', (SELECT home FROM owners WHERE owners.id = ?))"
+	if err := db.with(ctx).Where("status = ? AND "+here, RunQueued, owner).Order("id").Find(&queued).Error; err != nil {
 		return Run{}, false, fmt.Errorf("list queued runs: %w", err)
 	}
 	for _, run := range queued {

@@ -9,4 +9,5 @@ type SnapshotSource struct {
 	Fits       bool   // UsedMemory is within Available
 	Fallback   bool   // the primary has to serve because no replica can
 	Why        string // with Fallback: the reason as a sentence
+	Elsewhere  bool   // the nodes are on another console's host, and that one chooses; nothing else is known
 }

@@ -170,6 +170,7 @@ type TakeSource struct {
 	FreeMemory int64  // on its host, -1: not known
 	Fits       bool   // a fork fits into what is free
 	Problem    string // a sentence when there is no source at all
+	Elsewhere  bool   // its nodes are on another console's host
 }
 
 // TakeSnapshot is the page for a snapshot by hand. Form: POST Action with cluster, name, override.

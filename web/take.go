@@ -88,7 +88,7 @@ func (s *server) source(ctx context.Context, cluster models.Cluster) *views.Take
 		return &views.TakeSource{Problem: err.Error()}
 	}
 	return &views.TakeSource{Node: found.Node.Name, Role: string(found.Node.Role), LagBytes: found.LagBytes,
-		UsedMemory: found.UsedMemory, FreeMemory: found.Available, Fits: found.Fits}
+		UsedMemory: found.UsedMemory, FreeMemory: found.Available, Fits: found.Fits, Elsewhere: found.Elsewhere}
 }
 
 func (s *server) take(w http.ResponseWriter, r *http.Request) error {

@@ -269,7 +269,7 @@ func (c *console) find(name string) models.Cluster {
 // claim begins the next run, as a worker does.
 func (c *console) claim() models.Run {
 	c.t.Helper()
-	owner, err := c.db.Enroll(c.t.Context(), rand.Text())
+	owner, err := c.db.Enroll(c.t.Context(), rand.Text(), time.Minute)
 	c.check(err)
 	run, found, err := c.db.ClaimRun(c.t.Context(), owner.ID, func(models.Run) bool { return true })
 	c.check(err)
@@ -310,6 +310,8 @@ var (
 	installed = []models.Engine{{Name: "redis", Version: "7.0.15"}, {Name: "valkey", Version: "8.1.1"}}
 	caching   = models.Engine{Name: models.EngineMemcached, Version: "1.6.18"} // which the console does not offer
 )
+
+func (*fakeHost) Home() string { return "here" }
 
 func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+
 	"testing"
 	"time"
 
@@ -436,43 +436,41 @@ func (s *served) commandsFollow(b *tab) {
 	b.awaitText("delete 2 clusters")
 }
 
-// inspectRunning looks at pages while something is under way: a run that this test claims before the console does, and then cancels.
+// inspectRunning looks at pages while a snapshot is under way, whose node takes its time over every key, and then cancels it.
 func (s *served) inspectRunning(b *tab) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	if _, err := s.db.RequestSnapshot(ctx, "orders-copy-1", "held", false, "admin"); err != nil {
-		b.t.Fatal(err)
-	}
-	owner, err := s.db.Enroll(ctx, "browser test")
+	cluster, err := s.db.Cluster(ctx, "orders-copy-1")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	renewing, end := context.WithCancel(ctx)
-	var renewals sync.WaitGroup
-	defer renewals.Wait()
-	defer end()
-	renewals.Go(func() { // as long as pages are looked at
-		for ticker := time.NewTicker(time.Second); renewing.Err() == nil; {
-			select {
-			case <-ticker.C:
-				_ = s.db.Renew(ctx, owner.ID)
-			case <-renewing.Done():
-			}
+	primary, _ := cluster.Primary()
+	node := client(b.t, cluster, primary)
+	pace := func(microseconds string) {
+		if err := node.ConfigSet(ctx, "rdb-key-save-delay", microseconds).Err(); err != nil {
+			b.t.Fatal(err)
 		}
-	})
-	run, claimed, err := s.db.ClaimRun(ctx, owner.ID, func(r models.Run) bool { return r.SnapshotName == "held" })
-	if err != nil || !claimed {
-		b.t.Fatalf("claim the run: %v, %v", claimed, err)
 	}
-	if err := s.db.ReportProgress(ctx, run, models.Progress{Stage: "Reading from primary orders-copy-1-001", BytesDone: 741e6, BytesTotal: 1229e6}); err != nil {
+	pace("50000")
+	defer pace("0")
+	run, err := s.db.RequestSnapshot(ctx, "orders-copy-1", "held", false, "admin")
+	if err != nil {
 		b.t.Fatal(err)
 	}
+	await := func(what string, is func(models.Run) bool) {
+		testkit.WaitFor(b.t, what, func() bool {
+			now, err := s.db.Run(ctx, run.ID)
+			return err == nil && is(now)
+		})
+	}
+	await("the node to send", func(r models.Run) bool { return strings.HasPrefix(r.Stage, "Reading from primary orders-copy-1-001") })
 	for _, page := range [][2]string{{"running-overview", "/"}, {"running-cluster", "/clusters/orders-copy-1"}, {"running-snapshot", "/snapshots/held"}, {"running-activity", "/runs"}} {
 		b.inspect(page[0], page[1])
 	}
-	if err := s.db.FailSnapshot(ctx, run, models.RunCancelled, "It was cancelled."); err != nil {
+	if err := s.db.CancelRun(ctx, run.ID); err != nil {
 		b.t.Fatal(err)
 	}
+	await("it to be cancelled", func(r models.Run) bool { return r.Status == models.RunCancelled })
 	b.inspect("cancelled", "/snapshots/held")
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,6 +37,7 @@ func runBackup(ctx context.Context, args []string, getenv func(string) string, s
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog")
+	catalog := flags.string("catalog", "", catalogUsage)
 	target, err := flags.parseWith(args)
 	if err != nil {
 		return err
@@ -45,17 +45,20 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	if target == "" {
 		return fmt.Errorf("%w: name the file to write: rekindle catalog backup FILE [--data folder]", errUsage)
 	}
-	path := filepath.Join(*data, catalogFile)
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no catalog in %s; name the console's folder with --data", *data)
+	at, err := placeOf(*data, *catalog)
+	if err != nil {
+		return err
 	}
-	if err := models.Backup(ctx, path, target); err != nil {
+	if err := at.exists(); err != nil {
+		return err
+	}
+	if err := models.Backup(ctx, at.catalog, target); err != nil {
 		if text := models.DiskTrouble(err); text != "" {
 			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
 		}
 		return err
 	}
-	fmt.Fprintf(stdout, "The catalog in %s is copied to %s.\n", *data, target)
+	fmt.Fprintf(stdout, "The catalog %s is copied to %s.\n", at.catalog, target)
 	return nil
 }
 
@@ -64,6 +67,7 @@ func runRebuild(ctx context.Context, args []string, getenv func(string) string, 
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
+	catalog := flags.string("catalog", "", catalogUsage)
 	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
 	nodeAddress := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	if err := flags.parse(args); err != nil {
@@ -79,12 +83,16 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	if err := checkStore(*location); err != nil {
 		return fmt.Errorf("%w: --store: %w", errUsage, err)
 	}
-	unlock, err := lockData(*data)
+	at, err := placeOf(*data, *catalog)
+	if err != nil {
+		return err
+	}
+	unlock, err := at.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	home, err := homeOf(*data)
+	home, err := at.home()
 	if err != nil {
 		return err
 	}
@@ -95,13 +103,13 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
 	nodes := launch.NewLocal(filepath.Join(*data, nodesFolder), nodeAddresses, launch.Options{Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes)
-	db, err := models.Open(ctx, filepath.Join(*data, catalogFile), clock, host)
+	host := jobs.NewHost(nodes, home)
+	db, err := models.Open(ctx, at.catalog, clock, host)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Home: home})
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger})
 	if err != nil {
 		return err
 	}

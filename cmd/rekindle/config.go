@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"rekindle/internal/launch"
 	"rekindle/internal/secret"
@@ -30,13 +31,14 @@ var errUsage = errors.New("wrong use")
 // config is what the console is started with.
 type config struct {
 	listen        string // host:port
-	data          string // folder of catalog and nodes
+	place         place
 	store         string // URL of the snapshot store
 	nodeAddresses launch.Addresses
 	nodePorts     [2]int
 	publicURL     string
 	transfers     int
 	perHost       int
+	lease         time.Duration
 	stopNodes     bool
 	logJSON       bool
 	adminPassword secret.Text
@@ -132,7 +134,8 @@ func readServeConfig(args []string, getenv func(string) string, output io.Writer
 generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
 	var c config
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
-	flags.StringVar(&c.data, "data", "./data", "`folder` of the catalog and of the nodes' files")
+	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
+	catalog := flags.string("catalog", "", catalogUsage)
 	flags.StringVar(&c.store, "store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
 	nodeAddresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
@@ -140,6 +143,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
+	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console is taken for gone when it cannot reach a catalog that it shares, and another one goes on with its work")
 	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
 	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
 	format := flags.string("log-format", "text", "text or json")
@@ -154,6 +158,10 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	}
 	if _, _, err := net.SplitHostPort(c.listen); err != nil {
 		wrong("--listen must look like 127.0.0.1:8080, not %q", c.listen)
+	}
+	var err error
+	if c.place, err = placeOf(*data, *catalog); err != nil {
+		failures = append(failures, err)
 	}
 	if err := readNodeAddresses(*nodeAddresses, &c.nodeAddresses); err != nil {
 		failures = append(failures, err)
@@ -173,6 +181,9 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	if c.transfers < 1 || c.perHost < 1 {
 		wrong("--transfers and --snapshots-per-host must be at least 1")
 	}
+	if c.lease < time.Second || c.lease > time.Hour {
+		wrong("--lease must be from 1s to 1h, not %s", c.lease)
+	}
 	if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 		wrong("--public-url must look like https://rekindle.example.com, not %q", c.publicURL)
 	}
@@ -184,7 +195,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 		wrong("--log-format must be text or json, not %q", *format)
 	}
 	if c.store == "" {
-		c.store = "dir:" + filepath.Join(c.data, "snapshots")
+		c.store = "dir:" + filepath.Join(*data, "snapshots")
 	}
 	if err := checkStore(c.store); err != nil {
 		wrong("--store %v", err)

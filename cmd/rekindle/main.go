@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -115,14 +114,18 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stdout)
 	data := flags.string("data", "./data", "folder of the catalog")
+	catalog := flags.string("catalog", "", catalogUsage)
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	path := filepath.Join(*data, catalogFile)
-	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("there is no catalog in %s; name the console's folder with --data", *data)
+	at, err := placeOf(*data, *catalog)
+	if err != nil {
+		return err
 	}
-	db, err := models.Open(ctx, path, clockwork.NewRealClock(), nil)
+	if err := at.exists(); err != nil {
+		return err
+	}
+	db, err := models.Open(ctx, at.catalog, clockwork.NewRealClock(), nil)
 	if err != nil {
 		return err
 	}

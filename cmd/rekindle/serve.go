@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -43,12 +39,12 @@ const (
 // serve builds the console, starts it, waits until ctx ends and stops it in reverse order. When it serves, ready is told the address.
 func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
 	logger := newLogger(c, stderr)
-	unlock, err := lockData(c.data)
+	unlock, err := c.place.lock()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	home, err := homeOf(c.data)
+	home, err := c.place.home()
 	if err != nil {
 		return err
 	}
@@ -56,10 +52,10 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
-	nodes := launch.NewLocal(filepath.Join(c.data, nodesFolder), c.nodeAddresses,
+	nodes := launch.NewLocal(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
 		launch.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes)
-	db, err := models.Open(ctx, filepath.Join(c.data, catalogFile), clock, host)
+	host := jobs.NewHost(nodes, home)
+	db, err := models.Open(ctx, c.place.catalog, clock, host)
 	if err != nil {
 		return err
 	}
@@ -83,8 +79,8 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger, Home: home,
-		Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger,
+		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	if err != nil {
 		return err
@@ -157,36 +153,4 @@ func newLogger(c config, w io.Writer) *slog.Logger {
 	logger := slog.New(handler)
 	slog.SetDefault(logger)
 	return logger
-}
-
-// homeOf reads the name of a data folder, by which the catalog tells consoles apart, and gives it one when it has none.
-func homeOf(folder string) (string, error) {
-	path := filepath.Join(folder, homeFile)
-	name, err := os.ReadFile(path)
-	if err == nil && len(bytes.TrimSpace(name)) > 0 {
-		return string(bytes.TrimSpace(name)), nil
-	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("read the name of the data folder: %w", err)
-	}
-	home := rand.Text()
-	if err := os.WriteFile(path, []byte(home+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("name the data folder: %w", err)
-	}
-	return home, nil
-}
-
-// lockData makes sure that one console at a time works on a data folder. The lock goes with the process, however it ends.
-func lockData(folder string) (unlock func(), err error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return nil, fmt.Errorf("create data folder: %w", err)
-	}
-	file, err := os.OpenFile(filepath.Join(folder, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock data folder: %w", err)
-	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("another Rekindle already works on %s: stop it first, or choose another folder with --data", folder)
-	}
-	return func() { file.Close() }, nil
 }

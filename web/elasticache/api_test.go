@@ -59,6 +59,8 @@ type host struct {
 	single bool // it has one address
 }
 
+func (*host) Home() string { return "here" }
+
 func (*host) Engines(context.Context) ([]models.Engine, error) {
 	return []models.Engine{{Name: "memcached", Version: "1.6.18"}, {Name: "redis", Version: "7.0.15"}, {Name: "redis", Version: "6.0.16"}, {Name: "valkey", Version: "8.1.1"}}, nil
 }
@@ -127,7 +129,7 @@ func (b *bench) admin() *sdk.Client { return b.client(testKey, testSecret) }
 func (b *bench) settle() {
 	b.t.Helper()
 	ctx := b.t.Context()
-	owner, err := b.db.Enroll(ctx, "test")
+	owner, err := b.db.Enroll(ctx, "test", time.Minute)
 	b.check(err)
 	for {
 		run, found, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
