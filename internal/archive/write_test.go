@@ -239,3 +239,37 @@ func TestStoreThatHasAnotherSizeIsNotBelieved(t *testing.T) {
 		}
 	}
 }
+
+// deaf is a store that does not hear of the cancellation of a Put, as one that has looked just before it.
+type deaf struct{ store.Store }
+
+func (s deaf) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	return s.Store.Put(context.WithoutCancel(ctx), key, r)
+}
+
+// It stores a stream that ends: so the stream of what is not whole must break off.
+func TestStoreThatHasNotHeardOfTheEndStoresNothingThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	data, _ := sampleRDB(t)
+	flipped := bytes.Clone(data)
+	flipped[len(data)/2] ^= 1
+	broken := errors.New("the socket broke")
+	for name, test := range map[string]struct {
+		src  io.Reader
+		want error
+	}{
+		"a clean cut":             {bytes.NewReader(data[:len(data)/2]), rdb.ErrTruncated},
+		"a flipped bit":           {bytes.NewReader(flipped), rdb.ErrChecksum},
+		"an error in the midst":   {io.MultiReader(bytes.NewReader(data[:len(data)/2]), iotest.ErrReader(broken)), broken},
+		"an error behind the end": {io.MultiReader(bytes.NewReader(data), iotest.ErrReader(broken)), broken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, st, _ := setUp(t)
+			if part, err := archive.New(deaf{st}).WritePart(t.Context(), attempt, 1, "", test.src, nil); !errors.Is(err, test.want) {
+				t.Errorf("WritePart = %+v, %v; want %v", part, err, test.want)
+			}
+			wantEmpty(t, st)
+		})
+	}
+}
