@@ -3,6 +3,7 @@ package rdb_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"runtime"
@@ -367,5 +368,18 @@ func TestScanMemoryStaysAtOneBuffer(t *testing.T) {
 				t.Errorf("%d bytes allocated", got)
 			}
 		})
+	}
+}
+
+// A reader that wraps io.EOF has met an end where it expected none.
+func TestScanTakesOnlyABareEndForTheEnd(t *testing.T) {
+	t.Parallel()
+	data := file(t, "redis-7.0.rdb")
+	torn := fmt.Errorf("the link: %w", io.EOF)
+	for name, before := range map[string][]byte{"at once": nil, "within the header": data[:5], "in the midst": data[:len(data)/2], "behind the end": data} {
+		r := io.MultiReader(bytes.NewReader(before), iotest.ErrReader(torn))
+		if _, err := rdb.NewScanner(r).Scan(); !errors.Is(err, torn) {
+			t.Errorf("%s: got %v, want the reader's error", name, err)
+		}
 	}
 }
