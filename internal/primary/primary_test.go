@@ -11,9 +11,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/digest"
 	"rekindle/internal/primary"
@@ -595,4 +598,117 @@ func TestFeedGivesStrangersNothing(t *testing.T) {
 	}
 	close(release)
 	<-failed
+}
+
+// What goes on behind a whole RDB is not that RDB: the target must not get the end of it, however much comes behind.
+func TestFeedNeverSendsTheEndOfWhatIsTooLong(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	testkit.Fill(t, source.Client(), 100)
+	data := saved(t, source)
+	for load, args := range loads {
+		t.Run(load, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t, append(args, "--masterauth", "as before")...)
+			long := reading(dumpOf(t, data), func() []io.Reader {
+				return []io.Reader{bytes.NewReader(data), strings.NewReader(strings.Repeat("x", 4<<10))}
+			})
+			if _, err := primary.Feed(t.Context(), targetOf(target), long, primary.Options{}); !errors.Is(err, primary.ErrHash) {
+				t.Errorf("Feed = %v, want %v", err, primary.ErrHash)
+			}
+			if strings.Contains(target.Log(), "Finished with success") {
+				t.Error("the target has loaded it")
+			}
+			if target.Client().Ping(t.Context()).Err() == nil {
+				wantAsBefore(t, target, "as before")
+			} else if load == "from a file" { // the other way it may exit over the cut
+				t.Error("the target died")
+			}
+		})
+	}
+}
+
+// meddler stands before a target and does something to it in the moment in which it has been promoted.
+func meddler(t *testing.T, target *testkit.Server, meddle func()) (addr string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", target.Addr)
+			if err != nil {
+				_ = client.Close()
+				continue
+			}
+			t.Cleanup(func() { _, _ = client.Close(), server.Close() })
+			var promoted atomic.Bool
+			pass := func(to, from net.Conn, look func([]byte)) {
+				defer to.Close()
+				buf := make([]byte, 64<<10)
+				for {
+					n, err := from.Read(buf)
+					look(buf[:n])
+					if _, failed := to.Write(buf[:n]); err != nil || failed != nil {
+						return
+					}
+				}
+			}
+			go pass(server, client, func(sent []byte) {
+				promoted.Store(promoted.Load() || bytes.Contains(sent, []byte("$2\r\nNO\r\n$3\r\nONE\r\n")))
+			})
+			go pass(client, server, func([]byte) {
+				if promoted.CompareAndSwap(true, false) {
+					meddle()
+				}
+			})
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// Keys that go for another reason than their age are missing: the target is not handed over.
+func TestFeedNoticesKeysThatGoWhenItIsPromoted(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	for _, name := range []string{"a", "b", "c"} {
+		if err := source.Client().Set(t.Context(), name, "x", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dump := dumpOf(t, saved(t, source))
+	for name, test := range map[string]struct {
+		meddle func(ctx context.Context, client *redis.Client) error
+		want   error
+	}{
+		"one is deleted": {func(ctx context.Context, client *redis.Client) error { return client.Del(ctx, "b").Err() }, primary.ErrCount},
+		"one is added":   {func(ctx context.Context, client *redis.Client) error { return client.Set(ctx, "d", "x", 0).Err() }, primary.ErrCount},
+		"one has passed": {func(ctx context.Context, client *redis.Client) error {
+			return client.PExpire(ctx, "b", time.Millisecond).Err()
+		}, nil},
+		"none": {func(context.Context, *redis.Client) error { return nil }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t)
+			to := targetOf(target)
+			to.Addr = meddler(t, target, func() {
+				if err := test.meddle(context.WithoutCancel(t.Context()), target.Client()); err != nil {
+					t.Error(err)
+				}
+			})
+			if result, err := primary.Feed(t.Context(), to, dump, primary.Options{}); !errors.Is(err, test.want) {
+				t.Errorf("Feed = %+v, %v; want %v", result, err, test.want)
+			}
+			if role, want := field(t, target, "role"), map[bool]string{true: "master", false: "slave"}[test.want == nil]; role != want {
+				t.Errorf("the target is a %s, want a %s", role, want)
+			}
+		})
+	}
 }

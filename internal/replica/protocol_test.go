@@ -252,3 +252,47 @@ func TestTricklingNodeGetsThrough(t *testing.T) {
 		t.Errorf("got %d bytes, %v", len(got), err)
 	}
 }
+
+// The last bytes before a hang-up are the end only when all of them are the mark.
+func TestWhatOnlyBeginsLikeTheMarkIsNoEnd(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]string{
+		"its first half":             mark[:20],
+		"its first half, then other": mark[:20] + strings.Repeat("y", 20),
+		"all but its last byte":      mark[:39] + "x",
+		"all but its first byte":     "x" + mark[1:],
+		"the mark, then another":     mark + "x",
+	} {
+		for _, before := range []string{"", strings.Repeat("x", 500)} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				n := &node{pieces: []string{"+FULLRESYNC " + mark + " 1\r\n$EOF:" + mark + "\r\n" + before + last}, hangUp: true}
+				s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer s.Close()
+				if got, err := readAll(s); !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("got %d bytes, %v; want ErrUnexpectedEOF", len(got), err)
+				}
+			})
+		}
+	}
+}
+
+func TestOnlyAFullSynchronisationIsTakenForOne(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"+CONTINUE " + mark + " 1", "+fullresync " + mark + " 1", "FULLRESYNC " + mark + " 1", "+FULLRESYNC " + mark, "+FULLRESYNC " + mark + " 1 2"} {
+		t.Run(answer, func(t *testing.T) {
+			t.Parallel()
+			n := &node{pieces: []string{answer + "\r\n$3\r\nabc"}, hangUp: true}
+			s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+			if err == nil {
+				s.Close()
+			}
+			if !errors.Is(err, resp.ErrProtocol) {
+				t.Errorf("got %v, want ErrProtocol", err)
+			}
+		})
+	}
+}
