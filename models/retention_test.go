@@ -165,3 +165,50 @@ func TestRetentionLeavesWhatIsInUse(t *testing.T) {
 		t.Errorf("removed %v after the restore", names)
 	}
 }
+
+// aged is a cluster with a retention of a day and automatic snapshots that are that old, or older.
+func aged(t *testing.T, snapshots int) (*DB, Cluster) {
+	t.Helper()
+	db, clock := catalog(t)
+	c := spec("orders")
+	c.Retention = 1
+	cluster := launched(t, db, c)
+	for i := range snapshots {
+		check(t, db.with(t.Context()).Create(&Snapshot{Name: fmt.Sprintf("automatic.orders-%d", i), ClusterName: "orders", ClusterID: cluster.ID,
+			Source: SourceAutomatic, Status: SnapshotAvailable, RetentionLimit: 1, RDBVersion: 10, CreatedAt: db.Now()}).Error)
+		clock.Advance(24 * time.Hour)
+	}
+	return db, cluster
+}
+
+// Somebody has to look at a damaged one, and to delete it by hand.
+func TestRetentionLeavesWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	db, _ := aged(t, 3)
+	damaged := must(db.Snapshot(t.Context(), "automatic.orders-0"))(t)
+	must(db.RequestVerify(t.Context(), damaged.Name, "admin"))(t)
+	check(t, db.CompleteVerify(t.Context(), claim(t, db), damaged, "Its part is gone."))
+	if names := must(db.QueueOutlived(t.Context()))(t); !slices.Equal(names, []string{"automatic.orders-1"}) {
+		t.Errorf("removed %v", names)
+	}
+	expectSnapshot(t, db, damaged.Name, SnapshotFailed)
+}
+
+// What a cluster had whose nodes are lost is all that is left of it.
+func TestRetentionLeavesTheSnapshotsOfAClusterWithoutNodes(t *testing.T) {
+	t.Parallel()
+	db, cluster := aged(t, 3)
+	nodes := must(db.ClusterByID(t.Context(), cluster.ID))(t).Nodes
+	for _, node := range nodes {
+		check(t, db.RemoveNode(t.Context(), node.ID))
+	}
+	if names := must(db.QueueOutlived(t.Context()))(t); len(names) != 0 {
+		t.Errorf("without nodes: removed %v", names)
+	}
+	for _, node := range nodes {
+		check(t, db.with(t.Context()).Create(&node).Error)
+	}
+	if names := must(db.QueueOutlived(t.Context()))(t); len(names) != 2 {
+		t.Errorf("with its nodes: removed %v", names)
+	}
+}

@@ -67,3 +67,41 @@ func TestVerifyDue(t *testing.T) {
 		}
 	}
 }
+
+func TestVerificationMarksDamageUntilItFindsTheSnapshotWhole(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	s := taken(t, db, "orders", "one")
+	for _, damage := range []string{"Its part is gone.", "Its part has another checksum.", ""} {
+		must(db.RequestVerify(t.Context(), "one", "admin"))(t)
+		run := claim(t, db)
+		check(t, db.CompleteVerify(t.Context(), run, s, damage))
+		expectRun(t, db, run.ID, RunSucceeded)
+		s = must(db.Snapshot(t.Context(), "one"))(t)
+		if s.Damage != damage || s.StatusReason != damage || s.Damaged() != (damage != "") || s.Usable() != (damage == "") || !s.Verifiable() {
+			t.Errorf("found %q: the snapshot is %s (%q), its damage %q", damage, s.Status, s.StatusReason, s.Damage)
+		}
+	}
+}
+
+// What was read back was another snapshot of the same name.
+func TestVerificationSaysNothingAboutASnapshotThatWasMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, damage := range []string{"Its part is gone.", ""} {
+		db, clock := catalog(t)
+		launched(t, db, spec("orders"))
+		before := taken(t, db, "orders", "one")
+		must(db.RequestVerify(t.Context(), "one", "admin"))(t)
+		run := claim(t, db)
+		check(t, db.RemoveSnapshotRow(t.Context(), "one"))
+		anew := taken(t, db, "orders", "one")
+		clock.Advance(time.Hour)
+		check(t, db.CompleteVerify(t.Context(), run, before, damage))
+		expectRun(t, db, run.ID, RunCancelled)
+		now := must(db.Snapshot(t.Context(), "one"))(t)
+		if now.Status != SnapshotAvailable || now.Damage != "" || !now.VerifiedAt.Equal(*anew.VerifiedAt) {
+			t.Errorf("found %q: the new one is %s (%q), verified at %s", damage, now.Status, now.Damage, now.VerifiedAt)
+		}
+	}
+}
