@@ -207,7 +207,7 @@ func (f *FaultyS3) serve(w http.ResponseWriter, r *http.Request, proxy http.Hand
 
 // cutOff ends the connection of a request with a reset.
 func cutOff(w http.ResponseWriter) {
-	conn, _, err := w.(http.Hijacker).Hijack()
+	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
 	}

@@ -158,3 +158,31 @@ func TestExclusiveIsNotGuessedWhileTheServerIsAway(t *testing.T) {
 		t.Error("what is known is asked again")
 	}
 }
+
+// Without conditions nothing keeps another's object from taking the place of ours, which then has not won.
+func TestCreateThatIsReplacedOnAServerWithoutConditions(t *testing.T) {
+	t.Parallel()
+	for on, size := range map[string]int{"PutObject": small, "CompleteMultipartUpload": large} {
+		t.Run(on, func(t *testing.T) {
+			t.Parallel()
+			s, proxy, c := faulty(t, shared(t), 7*time.Second)
+			other := open(t, c)
+			there := func(*http.Request) bool {
+				_, err := other.Stat(context.WithoutCancel(t.Context()), key)
+				return err == nil
+			}
+			proxy.Add(testkit.Fault{On: on, Times: 1, Do: testkit.Answer, Status: http.StatusBadRequest, Code: "InvalidArgument"},
+				testkit.Fault{On: "HeadObject", If: there, Times: 1, Do: testkit.Note, Then: func() {
+					if _, err := other.Put(context.WithoutCancel(t.Context()), key, strings.NewReader("the other's")); err != nil {
+						t.Error(err)
+					}
+				}})
+			if _, err := s.Create(t.Context(), key, only{bytes.NewReader(random(size))}); !errors.Is(err, store.ErrExist) {
+				t.Errorf("Create = %v, want ErrExist", err)
+			}
+			if got := string(stored(t, c, key)); got != "the other's" {
+				t.Errorf("%d bytes are there now", len(got))
+			}
+		})
+	}
+}

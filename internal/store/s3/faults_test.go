@@ -398,3 +398,34 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		})
 	}
 }
+
+// What arrived is not what was sent: it is sent again, and never made part of an object.
+func TestPartWithAnotherChecksumIsSentAgain(t *testing.T) {
+	t.Parallel()
+	other := testkit.Fault{On: "UploadPart", Do: testkit.EditAnswer, Edit: func(h http.Header) { h.Set("X-Amz-Checksum-Crc64nvme", "AAAAAAAAAAA=") }}
+	t.Run("once", func(t *testing.T) {
+		t.Parallel()
+		s, proxy, c := faulty(t, shared(t), ample)
+		once := other
+		once.Times = 1
+		proxy.Add(once)
+		data, before := random(large), proxy.Count("UploadPart")
+		if _, err := s.Put(t.Context(), key, only{bytes.NewReader(data)}); err != nil || !bytes.Equal(stored(t, c, key), data) {
+			t.Errorf("Put = %v", err)
+		}
+		if sent := proxy.Count("UploadPart") - before; sent != 4 {
+			t.Errorf("three parts were sent with %d requests, want 4", sent)
+		}
+	})
+	t.Run("each time", func(t *testing.T) {
+		t.Parallel()
+		s, proxy, c := faulty(t, shared(t), short)
+		proxy.Add(other)
+		if _, err := s.Put(t.Context(), key, only{bytes.NewReader(random(large))}); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("Put = %v, want ErrUnavailable", err)
+		}
+		if left := stored(t, c, key); left != nil {
+			t.Errorf("%d bytes are left", len(left))
+		}
+	})
+}
