@@ -359,3 +359,24 @@ func TestSnapshotInTheStoreThatTheCatalogDoesNotKnowIsNeverTouched(t *testing.T)
 		t.Errorf("the store had %v and has %v", before, after)
 	}
 }
+
+// A replica whose link is down does not know what it misses. Its own password for the primary is wrong here, which nobody puts right.
+func TestReplicaThatHasLostItsPrimaryServesNoSnapshot(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	c.create(c.spec("orders", 1))
+	cluster := c.awaitNodes("orders")
+	replica := c.client(cluster, cluster.Nodes[1])
+	if source, err := c.manager.SnapshotSource(t.Context(), cluster); err != nil || source.Node.Name != "orders-002" || source.Fallback {
+		t.Errorf("in step: the source is %+v, %v", source, err)
+	}
+	must(t, replica.ConfigSet(t.Context(), "masterauth", "another").Err())
+	must(t, c.primary(cluster).Do(t.Context(), "CLIENT", "KILL", "TYPE", "replica").Err())
+	testkit.WaitFor(t, "the replica's link to be down", func() bool {
+		return field(replica.Info(t.Context(), "replication").Val(), "master_link_status") == "down"
+	})
+	source, err := c.manager.SnapshotSource(t.Context(), cluster)
+	if err != nil || source.Node.Name != "orders-001" || !source.Fallback || !strings.HasPrefix(source.Why, "No replica is in step with its primary") {
+		t.Errorf("without a link: the source is %+v, %v", source, err)
+	}
+}

@@ -31,3 +31,32 @@ func TestANewReplicaWhosePortIsTakenMeanwhileGetsAnotherAddress(t *testing.T) {
 		t.Error("the replica holds other data")
 	}
 }
+
+// The replica that was to go has become the primary before the change began.
+func TestModifyDoesNotTakeAReplicaThatIsThePrimaryMeanwhile(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 1))[0]
+	source := c.primary(cluster)
+	testkit.Fill(t, source, 50)
+	want := testkit.Fingerprint(t, source)
+	cluster = c.awaitNodes("orders")
+	must(t, source.Wait(t.Context(), 1, 0).Err())
+	c.stop()
+	none := 0
+	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Replicas: &none})
+	must(t, err)
+	must(t, c.db.Promote(t.Context(), cluster.ID, cluster.Nodes[1]))
+	must(t, c.client(cluster, cluster.Nodes[1]).Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
+	c.start()
+	cluster = c.await("orders", models.ClusterAvailable)
+	if primary, _ := cluster.Primary(); primary.Name != "orders-002" {
+		t.Fatalf("the primary is %q of %+v", primary.Name, cluster.Nodes)
+	}
+	if running, err := c.nodes.Running(t.Context(), "orders", "orders-002"); err != nil || !running {
+		t.Fatalf("the primary runs: %t, %v", running, err)
+	}
+	if testkit.Fingerprint(t, c.primary(cluster)) != want {
+		t.Error("the primary has other data")
+	}
+}

@@ -7,11 +7,13 @@ import (
 	"iter"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
@@ -149,5 +151,63 @@ func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
 	c.await("orders", models.ClusterAvailable)
 	if snapshot := c.snapshot("orders", "s2"); snapshot.Status != models.SnapshotAvailable {
 		t.Errorf("the next snapshot is %s (%s)", snapshot.Status, snapshot.StatusReason)
+	}
+}
+
+// unreadable is a real store in which one object cannot be read for a while, though the store is there.
+type unreadable struct {
+	store.Store
+	key     string
+	over    atomic.Bool
+	refused atomic.Int32
+}
+
+func (s *unreadable) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	if key == s.key && !s.over.Load() {
+		s.refused.Add(1)
+		return nil, fmt.Errorf("open: %w", store.ErrUnavailable)
+	}
+	return s.Store.Open(ctx, key)
+}
+
+// Whether it was committed is not known before its manifest has been looked for: until then it has neither failed nor is it there.
+func TestSnapshotWhoseManifestCannotBeReadIsSettledWhenItCan(t *testing.T) {
+	t.Parallel()
+	for name, committed := range map[string]bool{"committed": true, "not committed": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKilled(t)
+			run := k.begin(k.db.RequestSnapshot(t.Context(), "orders", "new", false, "test"))
+			at := archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "new"})
+			must(t, k.db.NoteAttempt(t.Context(), "new", at.ID))
+			k.put(k.store, at.Keys(1)[1], k.part)
+			if committed {
+				k.commit(k.store, k.manifest.In(at))
+			}
+			st := &unreadable{Store: k.store, key: at.Keys(1)[0]}
+			clock := clockwork.NewFakeClockAt(time.Now())
+			k.store, k.clock = st, clock
+			k.start()
+			testkit.WaitFor(t, "the manifest to be looked for again", func() bool {
+				clock.Advance(time.Minute)
+				return st.refused.Load() >= 2
+			})
+			st.over.Store(true)
+			testkit.WaitFor(t, "the snapshot to be settled", func() bool {
+				clock.Advance(time.Minute)
+				return k.status("new") != models.SnapshotCreating
+			})
+			run = k.awaitRun(run)
+			if got := k.status("new"); committed != (got == models.SnapshotAvailable) || committed != (run.Status == models.RunSucceeded) {
+				t.Errorf("the run is %s (%s), the snapshot %s", run.Status, run.Error, got)
+			}
+			want := 2 // the files of s1
+			if committed {
+				want = 4
+			}
+			if files := k.stored(); len(files) != want {
+				t.Errorf("the store has %v", files)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -502,4 +503,29 @@ func TestDataInManyDatabasesComesBack(t *testing.T) {
 	copied := c.spec("copy", 0)
 	copied.Snapshot = "s1"
 	keys(c.create(copied)[0])
+}
+
+// Nor when nothing was saved, so that the primary starts empty: the replica would be the only node, and empty as well.
+func TestReplicaIsNotStartedBeforeAPrimaryThatHasNothing(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 1))[0]
+	var other io.Closer
+	c.kill(cluster, func() {
+		for _, node := range cluster.Nodes {
+			if err := os.Remove(c.dump(node)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		other = occupy(t, cluster.Nodes[0])
+	}, cluster.Nodes...)
+	c.awaitAttempts(cluster.Nodes[0], 4)
+	if running, err := c.nodes.Running(t.Context(), "orders", "orders-002"); err != nil || running {
+		t.Errorf("the replica runs (%v), without a primary", err)
+	}
+	_ = other.Close()
+	cluster = c.awaitNodes("orders")
+	if primary, _ := cluster.Primary(); primary.Name != "orders-001" {
+		t.Errorf("the primary is %s", primary.Name)
+	}
 }
