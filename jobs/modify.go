@@ -26,13 +26,14 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
-	if primary, found := cluster.Primary(); found && lastReplicaGoes(cluster, options.RemoveNodes) {
+	leaving := leavers(cluster, options.RemoveNodes)
+	if primary, found := cluster.Primary(); found && lastReplicaGoes(cluster, leaving) {
 		report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
 		m.save(ctx, cluster, primary)
 	}
 	var stay []models.Node
 	for _, node := range cluster.Nodes {
-		if !slices.Contains(options.RemoveNodes, node.Name) || node.Role == models.RolePrimary {
+		if !slices.Contains(leaving, node.Name) {
 			stay = append(stay, node)
 			continue
 		}
@@ -62,6 +63,28 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	}
 	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
 		cluster.Name, cluster.NodeType, count(int64(cluster.Replicas), "replica")))
+}
+
+// leavers are the replicas that go, of those that were to. One of them may have become the primary meanwhile: that stays, and a replica
+// goes in its place, unless one went before the run was cut off.
+func leavers(cluster models.Cluster, remove []string) []string {
+	var leaving, stay []string
+	promoted := false
+	for _, node := range cluster.Nodes {
+		named := slices.Contains(remove, node.Name)
+		switch {
+		case node.Role == models.RolePrimary:
+			promoted = named
+		case named:
+			leaving = append(leaving, node.Name)
+		case node.Role == models.RoleReplica:
+			stay = append(stay, node.Name)
+		}
+	}
+	if promoted && len(stay) > cluster.Replicas {
+		leaving = append(leaving, stay[len(stay)-1])
+	}
+	return leaving
 }
 
 // lastReplicaGoes tells whether a cluster that has replicas keeps none.

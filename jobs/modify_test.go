@@ -59,4 +59,7 @@ func TestModifyDoesNotTakeAReplicaThatIsThePrimaryMeanwhile(t *testing.T) {
 	if testkit.Fingerprint(t, c.primary(cluster)) != want {
 		t.Error("the primary has other data")
 	}
+	if running, err := c.nodes.Running(t.Context(), "orders", "orders-001"); err != nil || running || len(cluster.Nodes) != 1 {
+		t.Errorf("a replica is left though none was wanted: %t, %v, %d nodes", running, err, len(cluster.Nodes))
+	}
 }
