@@ -179,7 +179,7 @@ func TestSnapshotWhoseManifestCannotBeReadIsSettledWhenItCan(t *testing.T) {
 			k := newKilled(t)
 			run := k.begin(k.db.RequestSnapshot(t.Context(), "orders", "new", false, "test"))
 			at := archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "new"})
-			must(t, k.db.NoteAttempt(t.Context(), "new", at.ID))
+			must(t, k.db.NoteAttempt(t.Context(), run, "new", at.ID))
 			k.put(k.store, at.Keys(1)[1], k.part)
 			if committed {
 				k.commit(k.store, k.manifest.In(at))
