@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,10 +24,11 @@ import (
 // halting is a real store that holds one call up, as a console is that is frozen in it: it goes on whatever has been cancelled meanwhile.
 type halting struct {
 	store.Store
-	call    string // "put", "create", "created" or "delete"
+	call    string // "put", "stat", "created" or "delete", each when it is done but for the last
 	key     string // the end of the object's
 	fails   error  // of what has been created, although it is there
 	once    sync.Once
+	commits atomic.Int32
 	reached chan struct{}
 	goOn    chan struct{}
 }
@@ -47,11 +49,21 @@ func (s *halting) Put(ctx context.Context, key string, r io.Reader) (store.Objec
 }
 
 func (s *halting) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
-	s.halt("create", key)
+	if strings.HasSuffix(key, "manifest.json") {
+		s.commits.Add(1)
+	}
 	object, err := s.Store.Create(ctx, key, r)
 	s.halt("created", key)
 	if err == nil && strings.HasSuffix(key, "manifest.json") {
 		err = s.fails
+	}
+	return object, err
+}
+
+func (s *halting) Stat(ctx context.Context, key string) (store.Object, error) {
+	object, err := s.Store.Stat(ctx, key)
+	if err == nil {
+		s.halt("stat", key)
 	}
 	return object, err
 }
@@ -89,7 +101,8 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 		fails     error
 		available bool
 	}{
-		"before the manifest is written":    {"put", ".zst", nil, false},
+		"when it has stored a part":         {"put", ".zst", nil, false},
+		"right before it commits":           {"stat", ".zst", nil, false},
 		"after it was written":              {"created", "manifest.json", nil, true},
 		"while it removes what it gave up":  {"delete", "manifest.json", store.ErrDenied, false},
 		"while it removes it, a part later": {"delete", ".zst", store.ErrDenied, false},
@@ -126,6 +139,9 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 			if cluster, err := c.db.Cluster(t.Context(), "orders"); err != nil || !strings.HasPrefix(cluster.StatusReason, "The console on the host of its nodes is away.") {
 				t.Errorf("the cluster is %s (%s), %v", cluster.Status, cluster.StatusReason, err)
 			}
+			if wrote := st.commits.Load() > 0; wrote != (test.available || test.fails != nil) {
+				t.Errorf("a manifest was written: %t", wrote)
+			}
 			if err := c.manager.Hold(t.Context()); !errors.Is(err, models.ErrLeaseLost) {
 				t.Errorf("the one that was frozen believes in its lease: %v", err)
 			}
@@ -142,6 +158,31 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 				t.Error("what is restored is something else")
 			}
 		})
+	}
+}
+
+func TestRunsOfOthersAreNeitherSettledNorQueuedAgain(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	c.snapshot("orders", "s1")
+	c.stop()
+	lives, err := c.db.Enroll(t.Context(), "there", time.Minute)
+	must(t, err)
+	asked, err := c.db.RequestVerify(t.Context(), "s1", "test")
+	must(t, err)
+	if _, claimed, err := c.db.ClaimRun(t.Context(), lives.ID, func(models.Run) bool { return true }); err != nil || !claimed {
+		t.Fatal(claimed, err)
+	}
+	c.start()
+	c.manager.Recover(t.Context())
+	if run, err := c.db.Run(t.Context(), asked.ID); err != nil || run.Status != models.RunRunning || run.Owner != lives.ID {
+		t.Errorf("the run is %s of %q, %v", run.Status, run.Owner, err)
+	}
+	must(t, c.db.Leave(t.Context(), lives.ID))
+	c.manager.Recover(t.Context())
+	if run := c.ended(asked.ID); run.Status != models.RunSucceeded {
+		t.Errorf("after its console has gone the run is %s: %s", run.Status, run.Error)
 	}
 }
 
