@@ -350,11 +350,10 @@ func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64
 		return models.Run{}, err
 	}
 	defer release()
-	m.loops.Add(1)
-	defer m.loops.Done()
-	if m.run.Err() != nil {
+	if !m.uploads.Enter() {
 		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: "Rekindle is being stopped. Try again when it runs."}}
 	}
+	defer m.uploads.Leave()
 	tenure := m.tenure.Load()
 	run, _, err := m.begin(func() (models.Run, bool, error) {
 		run, err := m.DB.BeginUpload(ctx, spec, tenure.id)

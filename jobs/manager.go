@@ -15,6 +15,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/models"
@@ -49,6 +50,7 @@ type Manager struct {
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
 	loops     sync.WaitGroup
+	uploads   drain.Group // which browsers begin
 	tenure    atomic.Pointer[tenure]
 	keeper    sync.WaitGroup // of the lease, which outlasts the loops
 	dismiss   context.CancelFunc
@@ -150,7 +152,11 @@ func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(errStopping)
 	err := m.scheduler.Shutdown()
 	done := make(chan struct{})
-	go func() { m.loops.Wait(); close(done) }()
+	go func() {
+		_ = m.uploads.Close(context.WithoutCancel(ctx)) // they were cut off
+		m.loops.Wait()
+		close(done)
+	}()
 	select {
 	case <-done:
 		m.dismiss()

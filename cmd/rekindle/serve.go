@@ -14,6 +14,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/jobs"
 	"rekindle/models"
@@ -96,7 +97,8 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	}
 	defer func() { err = errors.Join(err, stop(manager, c.stopNodes, logger)) }()
 
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	var requests drain.Group
+	server := &http.Server{Handler: requests.Handler(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
 	door.Bind(server)
 	failed := make(chan error, 1)
@@ -113,10 +115,14 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	logger.Info("stopping")
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopHTTP)
 	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
-		return server.Close() // somebody still downloads: cut
+	if server.Shutdown(ending) == nil {
+		return nil
 	}
-	return nil
+	// Somebody still downloads, and is cut. What the request uses stays until it has noticed.
+	err = server.Close()
+	noticing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopHTTP)
+	defer cancel()
+	return errors.Join(err, requests.Close(noticing))
 }
 
 // stop ends the jobs, and the nodes where that was asked for.

@@ -1,0 +1,73 @@
+// Package drain lets work that comes from outside, such as requests, come to its end before what it uses is closed.
+package drain
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+)
+
+// Group counts what is under way. The zero value lets everything in. It is safe for concurrent use.
+type Group struct {
+	mu     sync.Mutex
+	closed bool
+	under  int
+	empty  chan struct{} // closed when the last one leaves after Close; nil before somebody waits
+}
+
+// Enter tells whether work may begin; then Leave has to be called when it has ended. After Close nothing begins any more.
+func (g *Group) Enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return false
+	}
+	g.under++
+	return true
+}
+
+// Leave ends what Enter began.
+func (g *Group) Leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.under--; g.under == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
+}
+
+// Close lets nothing in any more, and waits until all that was let in has left or ctx has ended. The error says how many have not.
+func (g *Group) Close(ctx context.Context) error {
+	g.mu.Lock()
+	g.closed = true
+	if g.under > 0 && g.empty == nil {
+		g.empty = make(chan struct{})
+	}
+	empty := g.empty
+	g.mu.Unlock()
+	if empty == nil {
+		return nil
+	}
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return fmt.Errorf("wait for the last %d: %w", g.under, context.Cause(ctx))
+	}
+}
+
+// Handler counts requests. Those that come after Close are answered with 503.
+func (g *Group) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !g.Enter() {
+			w.Header().Set("Connection", "close")
+			http.Error(w, "Rekindle is being stopped.", http.StatusServiceUnavailable)
+			return
+		}
+		defer g.Leave()
+		next.ServeHTTP(w, r)
+	})
+}
