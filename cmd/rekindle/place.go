@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"rekindle/models"
 )
@@ -65,6 +66,10 @@ func (p place) home() (string, error) {
 	return home, nil
 }
 
+// lockPatience is how long the lock of a console that was killed may outlive it: a node that it was just starting has its files open
+// until that is another program.
+const lockPatience = 3 * time.Second
+
 // lock makes sure that one console at a time works on a data folder. The lock goes with the process, however it ends.
 func (p place) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(p.data, 0o700); err != nil {
@@ -74,9 +79,13 @@ func (p place) lock() (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data folder: %w", err)
 	}
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	for begun := time.Now(); ; time.Sleep(20 * time.Millisecond) {
+		if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			return func() { file.Close() }, nil
+		} else if time.Since(begun) < lockPatience {
+			continue
+		}
 		file.Close()
 		return nil, fmt.Errorf("another Rekindle already works on %s: stop it first, or choose another folder with --data", p.data)
 	}
-	return func() { file.Close() }, nil
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"rekindle/models"
 )
@@ -35,5 +37,36 @@ func TestDataFolderHasANameWhereTheCatalogIsElsewhere(t *testing.T) {
 	fine(t, os.WriteFile(filepath.Join(data, homeFile), nil, 0o600)) // as a full disk leaves it
 	if again := home(outside); len(again) < 20 || again == name {
 		t.Errorf("after an empty file it is %q", again)
+	}
+}
+
+func TestLockOfAConsoleThatWasKilledIsWaitedForAMoment(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		held   time.Duration // 0: for good
+		locked bool
+	}{
+		"a moment": {100 * time.Millisecond, true},
+		"for good": {0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			data := t.TempDir()
+			other, err := os.OpenFile(filepath.Join(data, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+			fine(t, err)
+			fine(t, syscall.Flock(int(other.Fd()), syscall.LOCK_EX))
+			if test.held > 0 {
+				time.AfterFunc(test.held, func() { other.Close() })
+			} else {
+				defer other.Close()
+			}
+			unlock, err := place{data: data}.lock()
+			if (err == nil) != test.locked {
+				t.Fatalf("lock = %v", err)
+			}
+			if err == nil {
+				unlock()
+			}
+		})
 	}
 }
