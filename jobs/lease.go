@@ -43,6 +43,9 @@ func (m *Manager) enroll(ctx context.Context) error {
 
 type tenureKey struct{}
 
+// Owner is the id of the lease that this console has.
+func (m *Manager) Owner() string { return m.owner() }
+
 // owner names this console in the catalog, until it loses its lease.
 func (m *Manager) owner() string { return m.tenure.Load().id }
 

@@ -186,7 +186,7 @@ var migrations = []*migration{
 	// Consoles that share a catalog: whose lease has ended is gone, a run that has failed says so before its remains are removed, and nodes
 	// belong to the console on whose host they are.
 	{ID: "0015-owners", Migrate: execute(
-		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
+		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, host text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
 		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
 		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN home text NOT NULL DEFAULT 'catalog'`,

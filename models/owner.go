@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,6 +26,7 @@ const CatalogHome = "catalog"
 type Owner struct {
 	ID    string        `gorm:"primaryKey"`
 	Home  string        // names its data folder, and with that the nodes that it launches
+	Host  string        // its name, for people
 	Beat  int64         // how often the lease was renewed
 	Lease time.Duration // after which without a renewal it may be ended
 	Since time.Time
@@ -34,7 +36,8 @@ type Owner struct {
 // Enroll gives a lease of this length to a console. Its data folder is locked by it, so an earlier owner with the same home is gone and is ended.
 func (db *DB) Enroll(ctx context.Context, home string, lease time.Duration) (Owner, error) {
 	now := db.Now()
-	owner := Owner{ID: rand.Text(), Home: home, Lease: lease, Since: now, Seen: now}
+	host, _ := os.Hostname() // "" is shown as unknown
+	owner := Owner{ID: rand.Text(), Home: home, Host: host, Lease: lease, Since: now, Seen: now}
 	err := db.transaction(ctx, func(tx *DB) error {
 		if err := tx.with(ctx).Where("home = ?", home).Delete(&Owner{}).Error; err != nil {
 			return fmt.Errorf("end earlier owners: %w", err)
@@ -95,6 +98,22 @@ func (db *DB) Leave(ctx context.Context, id string) error {
 		return fmt.Errorf("give the lease back: %w", err)
 	}
 	return nil
+}
+
+// HomeClusters counts the clusters of each home.
+func (db *DB) HomeClusters(ctx context.Context) (map[string]int, error) {
+	var rows []struct {
+		Home     string
+		Clusters int
+	}
+	if err := db.with(ctx).Model(&Cluster{}).Select("home, COUNT(*) AS clusters").Group("home").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("count the clusters of each console: %w", err)
+	}
+	counts := make(map[string]int, len(rows))
+	for _, row := range rows {
+		counts[row.Home] = row.Clusters
+	}
+	return counts, nil
 }
 
 // Away tells whether no console has a lease whose nodes these are, so that nobody can look after them.

@@ -161,6 +161,7 @@ type Run struct {
 	ClusterExists  bool
 	SnapshotExists bool
 	QueuedAt       time.Time
+	HostAway       bool // it waits for a console that is away
 	StartedAt      time.Time
 	FinishedAt     time.Time
 	Step           string // what it is at just now: "Reading from replica orders-002"

@@ -32,11 +32,21 @@ type Settings struct {
 	// Limits; without an action they are shown and cannot be changed
 	Limits       Fields // values: manual_quota, price, currency
 	LimitsAction string
-	Verify       Fields // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
-	TryImports   bool   // its form is POST /settings/imports, with try_imports on or not there
-	Failover     Fields // values: promote_after; its form is POST /settings/failover
-	Running      Work   // a rebuild of the catalog
-	Version      string // of Rekindle
+	Verify       Fields    // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
+	TryImports   bool      // its form is POST /settings/imports, with try_imports on or not there
+	Failover     Fields    // values: promote_after; its form is POST /settings/failover
+	Running      Work      // a rebuild of the catalog
+	Consoles     []Console // that share the catalog; none: only this one
+	Version      string    // of Rekindle
+}
+
+// Console is one of those that share a catalog.
+type Console struct {
+	Host     string // "" when it is away
+	Clusters int    // whose nodes are there
+	Since    time.Time
+	Seen     time.Time
+	Current  bool
 }
 
 // StoreFact is a line of what the store says about itself.

@@ -81,7 +81,11 @@ func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, ac
 				continue
 			}
 		}
-		work.Runs = append(work.Runs, presentRun(run, now))
+		shown, err := s.waiting(ctx, run, presentRun(run, now))
+		if err != nil {
+			return work, false, err
+		}
+		work.Runs = append(work.Runs, shown)
 	}
 	shown := 0
 	for _, run := range ended {
@@ -127,10 +131,20 @@ func (s *server) presentRuns(ctx context.Context, runs []models.Run) ([]views.Ru
 	}
 	shown := make([]views.Run, len(runs))
 	for i, run := range runs {
-		shown[i] = presentRun(run, s.clock.Now())
+		if shown[i], err = s.waiting(ctx, run, presentRun(run, s.clock.Now())); err != nil {
+			return nil, err
+		}
 		shown[i].ClusterExists, shown[i].SnapshotExists = livingClusters[run.ClusterName], livingSnapshots[run.SnapshotName]
 	}
 	return shown, nil
+}
+
+// waiting adds to a run that is queued whether the console is away that has to do it.
+func (s *server) waiting(ctx context.Context, run models.Run, shown views.Run) (_ views.Run, err error) {
+	if run.Status == models.RunQueued && run.Home != "" {
+		shown.HostAway, err = s.db.Away(ctx, run.Home)
+	}
+	return shown, err
 }
 
 // queuedLast sorts those that wait behind those at work.

@@ -3,8 +3,10 @@ package web
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,6 +78,9 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 	if props.Running, busy, err = s.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
 		return err
 	}
+	if props.Consoles, err = s.consoles(ctx); err != nil {
+		return err
+	}
 	v := visitOf(r)
 	found, err := s.db.Sessions(ctx, v.user.ID)
 	if err != nil {
@@ -91,6 +96,30 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 		return s.again(w, r, at, draw)
 	}
 	return s.page(w, r, at, draw)
+}
+
+// consoles are those that share the catalog, and last those that are away although nodes are theirs. None when this one is alone.
+func (s *server) consoles(ctx context.Context) ([]views.Console, error) {
+	owners, err := s.db.Owners(ctx)
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := s.db.HomeClusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []views.Console
+	for _, owner := range owners {
+		all = append(all, views.Console{Host: owner.Host, Clusters: clusters[owner.Home], Since: owner.Since, Seen: owner.Seen, Current: owner.ID == s.jobs.Owner()})
+		delete(clusters, owner.Home)
+	}
+	for _, home := range slices.Sorted(maps.Keys(clusters)) {
+		all = append(all, views.Console{Clusters: clusters[home]})
+	}
+	if len(all) == 1 && all[0].Current {
+		return nil, nil
+	}
+	return all, nil
 }
 
 func (s *server) saveLimits(w http.ResponseWriter, r *http.Request) error {

@@ -33,6 +33,8 @@ import (
 type Jobs interface {
 	// Wake says that runs were queued: look now.
 	Wake()
+	// Owner is the id of the lease that this console has.
+	Owner() string
 	// SnapshotSource says where a snapshot of the cluster would be taken from now.
 	SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error)
 	// OpenPart streams a part: plain as an RDB file, else as it is stored.

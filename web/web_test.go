@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"html"
@@ -59,6 +58,11 @@ func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	if _, err := db.EnsureAdmin(t.Context(), adminPassword); err != nil {
 		t.Fatal(err)
 	}
+	owner, err := db.Enroll(t.Context(), (&fakeHost{}).Home(), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.jobs.owner = owner.ID
 	config := Config{DB: db, Jobs: c.jobs, Clock: c.clock, Logger: slog.New(slog.NewTextHandler(c.log, nil)), Version: "1.2.3"}
 	for _, change := range configure {
 		change(&config)
@@ -269,9 +273,7 @@ func (c *console) find(name string) models.Cluster {
 // claim begins the next run, as a worker does.
 func (c *console) claim() models.Run {
 	c.t.Helper()
-	owner, err := c.db.Enroll(c.t.Context(), rand.Text(), time.Minute)
-	c.check(err)
-	run, found, err := c.db.ClaimRun(c.t.Context(), owner.ID, func(models.Run) bool { return true })
+	run, found, err := c.db.ClaimRun(c.t.Context(), c.jobs.owner, func(models.Run) bool { return true })
 	c.check(err)
 	if !found {
 		c.t.Fatal("no run is queued")
@@ -339,6 +341,7 @@ const (
 
 // fakeJobs is the engine: its answers can be changed.
 type fakeJobs struct {
+	owner string
 	woken atomic.Int64
 	mu    sync.Mutex
 	answers
@@ -382,6 +385,8 @@ func (j *fakeJobs) now() answers {
 	defer j.mu.Unlock()
 	return j.answers
 }
+
+func (j *fakeJobs) Owner() string { return j.owner }
 
 func (j *fakeJobs) Wake() { j.woken.Add(1) }
 func (j *fakeJobs) SnapshotSource(_ context.Context, c models.Cluster) (models.SnapshotSource, error) {

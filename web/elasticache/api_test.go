@@ -129,7 +129,7 @@ func (b *bench) admin() *sdk.Client { return b.client(testKey, testSecret) }
 func (b *bench) settle() {
 	b.t.Helper()
 	ctx := b.t.Context()
-	owner, err := b.db.Enroll(ctx, "test", time.Minute)
+	owner, err := b.db.Enroll(ctx, (&host{}).Home(), time.Minute)
 	b.check(err)
 	for {
 		run, found, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
