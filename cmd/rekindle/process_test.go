@@ -34,7 +34,6 @@ func TestMain(m *testing.M) {
 	if os.Getenv(consoleEnv) != "" {
 		main()
 	}
-	testkit.SideBySide(3)
 	code := m.Run()
 	if built.folder != "" {
 		_ = os.RemoveAll(built.folder)

@@ -147,7 +147,7 @@ func TestPutOfWhichNothingIsKnownForAWhile(t *testing.T) {
 		for times := 1; times <= 4; times++ {
 			t.Run(fmt.Sprintf("%d bytes, %d heads stand still", size, times), func(t *testing.T) {
 				t.Parallel()
-				s, proxy, c := faulty(t, shared(t), short)
+				s, proxy, c := faulty(t, shared(t), 2*short) // the clean-up takes as many heads as stand still
 				proxy.Add(testkit.Fault{On: "PutObject", Do: testkit.LoseAnswer}, testkit.Fault{On: "CompleteMultipartUpload", Do: testkit.LoseAnswer},
 					testkit.Fault{On: "HeadObject", Times: times, Do: testkit.Stall})
 				data := random(size)

@@ -45,7 +45,6 @@ func (p *packageLife) Fatalf(format string, args ...any) {
 var life = &packageLife{}
 
 func TestMain(m *testing.M) {
-	testkit.SideBySide(4)
 	folder, err := os.MkdirTemp("", "rekindle-s3-")
 	if err != nil {
 		panic(err)
