@@ -51,20 +51,20 @@ func TestSourceIsLetGoWhenTheLastOneHasReadIt(t *testing.T) {
 		}
 	}
 	first := must(db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: "a"}))(t)
-	second := must(db.ExportSnapshot(t.Context(), ExportSpec{Snapshot: "one", Name: "b", Store: "s3://bucket"}))(t)
+	must(db.ExportSnapshot(t.Context(), ExportSpec{Snapshot: "one", Name: "b", Store: "s3://bucket"}))(t)
 	refused(t, db.DeleteSnapshots(t.Context(), []string{"one"}, "admin"), CodeSnapshotState)
 	check(t, db.CancelRun(t.Context(), first.ID))
 	status(SnapshotCopying)
-	check(t, db.FailMove(t.Context(), second, RunFailed, "The bucket is gone."))
+	check(t, db.FailMove(t.Context(), claim(t, db), RunFailed, "The bucket is gone."))
 	status(SnapshotAvailable)
 	if got := must(db.Snapshot(t.Context(), "a"))(t).Status; got != SnapshotFailed {
 		t.Errorf("the cancelled copy is %s", got)
 	}
-	third := must(db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: "c", Store: "dir:/x"}))(t)
+	must(db.CopySnapshot(t.Context(), CopySpec{Snapshot: "one", Name: "c", Store: "dir:/x"}))(t)
 	if _, err := db.Snapshot(t.Context(), "c"); !HasCode(err, CodeSnapshotNotFound) {
 		t.Errorf("a copy to another store is in the catalog (%v)", err)
 	}
-	check(t, db.CompleteMove(t.Context(), third, Snapshot{}, "It is there."))
+	check(t, db.CompleteMove(t.Context(), claim(t, db), Snapshot{}, "It is there."))
 	status(SnapshotAvailable)
 }
 

@@ -223,7 +223,10 @@ var ErrRunEnded = errors.New("the run has ended already, or another console goes
 // endRun records how a run ended; call it in the transaction that settles the state of what it worked on, which is undone when
 // the run has ended before or is not its owner's any more.
 func (db *DB) endRun(ctx context.Context, run Run, status RunStatus, reason string) error {
-	ended := db.with(ctx).Model(&Run{}).Where("id = ? AND status IN ? AND owner = ?", run.ID, []RunStatus{RunQueued, RunRunning}, run.Owner).
+	if err := checkMoves(runMoves, status, run.Status); err != nil {
+		return fmt.Errorf("end run %d: %w", run.ID, err)
+	}
+	ended := db.with(ctx).Model(&Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, run.Status, run.Owner).
 		Updates(map[string]any{"status": status, "error": reason, "ended_at": db.Now()})
 	if ended.Error != nil {
 		return fmt.Errorf("end run %d: %w", run.ID, ended.Error)
@@ -301,6 +304,9 @@ func (db *DB) CancelRun(ctx context.Context, id uint) error {
 
 // moveCluster changes a cluster's state if it is in one of the given ones, and tells whether it did. It is the lock.
 func (db *DB) moveCluster(ctx context.Context, id uint, to ClusterStatus, reason string, from ...ClusterStatus) (bool, error) {
+	if err := checkMoves(clusterMoves, to, from...); err != nil {
+		return false, fmt.Errorf("set cluster %d %s: %w", id, to, err)
+	}
 	moved := db.with(ctx).Model(&Cluster{}).Where("id = ? AND status IN ?", id, from).
 		Updates(map[string]any{"status": to, "status_reason": reason})
 	if moved.Error != nil {
@@ -310,6 +316,9 @@ func (db *DB) moveCluster(ctx context.Context, id uint, to ClusterStatus, reason
 }
 
 func (db *DB) moveSnapshot(ctx context.Context, name string, to SnapshotStatus, reason string, from ...SnapshotStatus) (bool, error) {
+	if err := checkMoves(snapshotMoves, to, from...); err != nil {
+		return false, fmt.Errorf("set snapshot %s %s: %w", name, to, err)
+	}
 	moved := db.with(ctx).Model(&Snapshot{}).Where("name = ? AND status IN ?", name, from).
 		Updates(map[string]any{"status": to, "status_reason": reason})
 	if moved.Error != nil {

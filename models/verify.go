@@ -258,6 +258,9 @@ func (db *DB) CompleteVerify(ctx context.Context, run Run, verified Snapshot, da
 
 // markDamaged turns a snapshot failed because of what is, or is no longer, in the store. What is there stays there.
 func (db *DB) markDamaged(ctx context.Context, s Snapshot, damage string) error {
+	if err := checkMoves(snapshotMoves, SnapshotFailed, s.Status); err != nil {
+		return fmt.Errorf("mark snapshot %s as damaged: %w", s.Name, err)
+	}
 	changed := db.with(ctx).Model(&Snapshot{ID: s.ID}).UpdateColumns(map[string]any{"status": SnapshotFailed, "status_reason": damage, "damage": damage})
 	if changed.Error != nil {
 		return fmt.Errorf("mark snapshot %s as damaged: %w", s.Name, changed.Error)
