@@ -131,10 +131,8 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 	}
 	defer release()
 	defer func() {
-		if !done && !errors.Is(context.Cause(ctx), errStopping) {
-			if left := m.takeBack(ctx, run.ID, st, manifest, nil); left != nil {
-				m.leave(ctx, run.ID, &manifest, left)
-			}
+		if !done {
+			m.undo(ctx, run, st, manifest, nil)
 		}
 	}()
 	to, where := archive.New(st), strings.TrimSuffix(options.Store, "/")+" as "+ref.String()

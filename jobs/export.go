@@ -39,10 +39,8 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	w := exporter{m: m, st: st, run: run, options: options, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
 	done := false
 	defer func() {
-		if !done && !errors.Is(context.Cause(ctx), errStopping) {
-			if left := m.takeBack(ctx, run.ID, st, manifest, w.ours); left != nil {
-				m.leave(ctx, run.ID, &manifest, left)
-			}
+		if !done {
+			m.undo(ctx, run, st, manifest, w.ours)
 		}
 	}()
 	if err := w.write(ctx); err != nil {

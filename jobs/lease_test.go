@@ -26,7 +26,7 @@ type halting struct {
 	store.Store
 	call    string // "put", "stat", "created" or "delete", each when it is done but for the last
 	key     string // the end of the object's
-	fails   error  // of what has been created, although it is there
+	fails   error  // of the manifest that has been created, or of the file that has been put, although it is there
 	once    sync.Once
 	commits atomic.Int32
 	reached chan struct{}
@@ -45,6 +45,9 @@ func (s *halting) halt(call, key string) {
 func (s *halting) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	object, err := s.Store.Put(ctx, key, r)
 	s.halt("put", key)
+	if err == nil && s.call == "put" && strings.HasSuffix(key, s.key) {
+		err = s.fails
+	}
 	return object, err
 }
 
@@ -158,6 +161,40 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 				t.Error("what is restored is something else")
 			}
 		})
+	}
+}
+
+// What a run writes into another store has the same names whoever begins it again.
+func TestExportOfAFrozenConsoleIsNotTakenBackFromTheOneThatFinishedIt(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	c.snapshot("orders", "s1")
+	c.stop()
+	folder := filepath.Join(t.TempDir(), "exports")
+	st := &halting{call: "put", key: ".rdb", fails: store.ErrFull, reached: make(chan struct{}), goOn: make(chan struct{})}
+	c.open = func(context.Context, string) (store.Store, error) {
+		var err error
+		st.Store, err = dir.Open(folder)
+		return st, err
+	}
+	c.lease = time.Second
+	c.start()
+	run, err := c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + folder, RequestedBy: "test"})
+	must(t, err)
+	c.manager.Wake()
+	<-st.reached
+	thaw := sync.OnceFunc(func() { close(st.goOn) })
+	defer thaw()
+	c.manager.Freeze()
+	c.beside("another", c.lease)
+	if run = c.ended(run.ID); run.Status != models.RunSucceeded || run.Attempts != 2 {
+		t.Fatalf("the run is %s after %d attempts: %s", run.Status, run.Attempts, run.Error)
+	}
+	thaw()
+	c.manager.Settled(run.ID)
+	if files, err := filepath.Glob(filepath.Join(folder, "*.rdb")); err != nil || len(files) != 1 {
+		t.Errorf("of the export there is %q, %v", files, err)
 	}
 }
 

@@ -23,6 +23,24 @@ const remainsTried = 7 * 24 * time.Hour
 // remainsLock is held while something is taken back later, so that it never meets a run that writes the same keys anew. It is no name of a cluster.
 const remainsLock = "what was left in other stores"
 
+// undo takes back what a run has written that did not succeed, unless it is begun again: after the console has been stopped, or by another
+// one, whose objects have the same keys.
+func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
+	if errors.Is(context.Cause(ctx), errStopping) {
+		return
+	}
+	left := m.DB.Hold(context.WithoutCancel(ctx), run)
+	if errors.Is(left, models.ErrRunEnded) {
+		return
+	}
+	if left == nil {
+		left = m.takeBack(ctx, run.ID, st, manifest, ours)
+	}
+	if left != nil {
+		m.leave(ctx, run.ID, &manifest, left)
+	}
+}
+
 // takeBack removes what this run has put into another store. The run wrote down which keys were free before it began; of what lies there now,
 // only what is the very thing that it writes is taken for its own.
 func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {

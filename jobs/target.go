@@ -17,7 +17,8 @@ import (
 // snapshot store.
 type target struct {
 	store.Store
-	url string
+	url  string
+	hold func(context.Context) error // fails when this console has lost its lease: then nothing is removed
 }
 
 // openTarget opens another store to write to.
@@ -33,7 +34,7 @@ func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), e
 		release()
 		return target{}, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
 	}
-	return target{st, url}, release, nil
+	return target{st, url, m.hold}, release, nil
 }
 
 func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
@@ -75,7 +76,10 @@ func place(location string) string {
 // their keys, for it cannot tell another console's upload that goes on from one that was killed; in a folder what is still being written is
 // locked.
 func (t target) clear(ctx context.Context, keys ...string) error {
-	var err error
+	err := t.hold(ctx)
+	if err != nil {
+		return err
+	}
 	if bucket, ok := t.Store.(store.Abandoner); ok {
 		err = bucket.Abandon(ctx, keys...)
 	} else {
@@ -190,6 +194,9 @@ func (t target) Stat(ctx context.Context, key string) (store.Object, error) {
 
 // Delete is the store's.
 func (t target) Delete(ctx context.Context, key string) error {
+	if err := t.hold(ctx); err != nil {
+		return err
+	}
 	return t.reason(ctx, t.Store.Delete(ctx, key))
 }
 

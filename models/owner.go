@@ -116,6 +116,16 @@ func (db *DB) HomeClusters(ctx context.Context) (map[string]int, error) {
 	return counts, nil
 }
 
+// Homes returns the homes of the consoles that have a lease.
+func (db *DB) Homes(ctx context.Context) (map[string]bool, error) {
+	owners, err := db.Owners(ctx)
+	homes := make(map[string]bool, len(owners))
+	for _, owner := range owners {
+		homes[owner.Home] = true
+	}
+	return homes, err
+}
+
 // Away tells whether no console has a lease whose nodes these are, so that nobody can look after them.
 func (db *DB) Away(ctx context.Context, home string) (bool, error) {
 	_, found, err := find[Owner](db.with(ctx).Where("home = ?", home))
@@ -217,6 +227,9 @@ func (db *DB) hold(ctx context.Context, run Run) error {
 	}
 	return nil
 }
+
+// Hold fails with ErrRunEnded when a run is not, or not any more, what its owner works on: then nothing that it has made may be removed.
+func (db *DB) Hold(ctx context.Context, run Run) error { return db.hold(ctx, run) }
 
 // GiveUp writes down that a run has failed for this reason, before anything that it has made is removed: whoever has to go on from here
 // must not take what is half removed for a success. ErrRunEnded when it is not this owner's any more; then nothing may be removed.
