@@ -105,14 +105,11 @@ func (m *Manager) supervise() {
 		if err != nil && m.run.Err() == nil {
 			m.Logger.Error("supervise", "error", err)
 		}
+		if err := m.superviseAway(m.run, clusters); err != nil && m.run.Err() == nil {
+			m.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
+		}
 		for _, cluster := range clusters {
-			if !supervised(cluster.Status) {
-				continue
-			}
-			if !m.here(cluster) {
-				if err := m.superviseAway(m.run, cluster); err != nil && m.run.Err() == nil {
-					m.Logger.Error("look for the console of a cluster", "cluster", cluster.Name, "error", err)
-				}
+			if !supervised(cluster.Status) || !m.here(cluster) {
 				continue
 			}
 			if _, already := busy.LoadOrStore(cluster.ID, true); already {
@@ -136,18 +133,30 @@ func (m *Manager) supervise() {
 // here tells whether the nodes of a cluster are on this console's host.
 func (m *Manager) here(cluster models.Cluster) bool { return cluster.Home == m.Host.Home() }
 
-// superviseAway marks a cluster as unreachable whose nodes are on another console's host, while that console is away. Nobody else can tell
-// how they are, and nobody else ever starts them.
-func (m *Manager) superviseAway(ctx context.Context, cluster models.Cluster) error {
-	away, err := m.DB.Away(ctx, cluster.Home)
-	if err != nil || !away || cluster.Status == models.ClusterUnreachable && cluster.StatusReason == hostAway {
+// superviseAway marks those clusters as unreachable whose nodes are on another console's host, while that console is away. Nobody else can
+// tell how they are, and nobody else ever starts them.
+func (m *Manager) superviseAway(ctx context.Context, clusters []models.Cluster) error {
+	elsewhere := func(c models.Cluster) bool { return supervised(c.Status) && !m.here(c) }
+	if !slices.ContainsFunc(clusters, elsewhere) {
+		return nil
+	}
+	homes, err := m.DB.Homes(ctx)
+	if err != nil {
 		return err
 	}
-	changed, err := m.DB.MarkReachable(ctx, cluster.ID, false, hostAway)
-	if changed {
-		m.event(ctx, models.SeverityError, cluster.Name, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, hostAway))
+	for _, cluster := range clusters {
+		if !elsewhere(cluster) || homes[cluster.Home] || cluster.Status == models.ClusterUnreachable && cluster.StatusReason == hostAway {
+			continue
+		}
+		changed, err := m.DB.MarkReachable(ctx, cluster.ID, false, hostAway)
+		if err != nil {
+			return err
+		}
+		if changed {
+			m.event(ctx, models.SeverityError, cluster.Name, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, hostAway))
+		}
 	}
-	return err
+	return nil
 }
 
 // hostAway is why a cluster is unreachable whose host has no console.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"time"
@@ -66,6 +67,10 @@ func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, ac
 	if err != nil {
 		return work, false, err
 	}
+	away, err := s.homesAway(ctx, runs)
+	if err != nil {
+		return work, false, err
+	}
 	work.Href = of.activity()
 	// Those at work first, then those that wait, the oldest of each first.
 	slices.SortStableFunc(runs, func(a, b models.Run) int { return queuedLast(a) - queuedLast(b) })
@@ -81,10 +86,8 @@ func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, ac
 				continue
 			}
 		}
-		shown, err := s.waiting(ctx, run, presentRun(run, now))
-		if err != nil {
-			return work, false, err
-		}
+		shown := presentRun(run, now)
+		shown.HostAway = away[run.Home]
 		work.Runs = append(work.Runs, shown)
 	}
 	shown := 0
@@ -129,22 +132,33 @@ func (s *server) presentRuns(ctx context.Context, runs []models.Run) ([]views.Ru
 	if err != nil {
 		return nil, err
 	}
+	away, err := s.homesAway(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]views.Run, len(runs))
 	for i, run := range runs {
-		if shown[i], err = s.waiting(ctx, run, presentRun(run, s.clock.Now())); err != nil {
-			return nil, err
-		}
+		shown[i] = presentRun(run, s.clock.Now())
+		shown[i].HostAway = away[run.Home]
 		shown[i].ClusterExists, shown[i].SnapshotExists = livingClusters[run.ClusterName], livingSnapshots[run.SnapshotName]
 	}
 	return shown, nil
 }
 
-// waiting adds to a run that is queued whether the console is away that has to do it.
-func (s *server) waiting(ctx context.Context, run models.Run, shown views.Run) (_ views.Run, err error) {
-	if run.Status == models.RunQueued && run.Home != "" {
-		shown.HostAway, err = s.db.Away(ctx, run.Home)
+// homesAway are the homes that queued runs wait for, of consoles that are away.
+func (s *server) homesAway(ctx context.Context, runs []models.Run) (map[string]bool, error) {
+	away := map[string]bool{}
+	for _, run := range runs {
+		if run.Status == models.RunQueued && run.Home != "" {
+			away[run.Home] = true
+		}
 	}
-	return shown, err
+	if len(away) == 0 {
+		return nil, nil
+	}
+	living, err := s.db.Homes(ctx)
+	maps.DeleteFunc(away, func(home string, _ bool) bool { return living[home] })
+	return away, err
 }
 
 // queuedLast sorts those that wait behind those at work.
