@@ -49,13 +49,25 @@ func (m *Manager) Owner() string { return m.owner() }
 // owner names this console in the catalog, until it loses its lease.
 func (m *Manager) owner() string { return m.tenure.Load().id }
 
-// giveBack gives the lease back, when there is one.
-func (m *Manager) giveBack(ctx context.Context) error {
-	t := m.tenure.Load()
-	if t == nil {
-		return nil
+// startLease takes a lease and renews it from then on.
+func (m *Manager) startLease(ctx context.Context) error {
+	if err := m.enroll(ctx); err != nil {
+		return err
 	}
-	return m.DB.Leave(ctx, t.id)
+	keeping, dismiss := context.WithCancel(context.Background())
+	m.dismiss = dismiss
+	m.keeper.Go(func() { m.keepLease(keeping) })
+	return nil
+}
+
+// endLease gives the lease back, when there is one.
+func (m *Manager) endLease(ctx context.Context) error {
+	m.dismiss()
+	m.keeper.Wait()
+	if t := m.tenure.Load(); t != nil {
+		return m.DB.Leave(ctx, t.id)
+	}
+	return nil
 }
 
 // hold fails with models.ErrLeaseLost when the tenure that this work was begun in has ended. A lease that was not renewed for so long

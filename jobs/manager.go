@@ -117,9 +117,6 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.recover(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
-	keeping, dismiss := context.WithCancel(context.Background())
-	m.dismiss = dismiss
-	m.keeper.Go(func() { m.keepLease(keeping) })
 	ticks := map[string]struct {
 		every time.Duration
 		do    func(context.Context)
@@ -159,9 +156,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	}()
 	select {
 	case <-done:
-		m.dismiss()
-		m.keeper.Wait()
-		return errors.Join(err, m.giveBack(ctx))
+		return errors.Join(err, m.endLease(ctx))
 	case <-ctx.Done():
 		return errors.Join(err, fmt.Errorf("stop jobs: %w", ctx.Err()))
 	}

@@ -30,14 +30,17 @@ func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) e
 
 // RebuildCatalog does the same without a run, for a console that is not started. Say is told from time to time how far it is.
 func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
-	if err := m.enroll(ctx); err != nil {
+	if err := m.startLease(ctx); err != nil {
 		return models.Rebuilt{}, err
 	}
 	done, err := m.readStore(ctx, say)
-	if err != nil {
+	if err == nil {
+		err = m.DB.RebuildEvent(ctx, done)
+	}
+	if err = errors.Join(err, m.endLease(context.WithoutCancel(ctx))); err != nil {
 		return done, fmt.Errorf("rebuild the catalog: %w", err)
 	}
-	return done, errors.Join(m.DB.RebuildEvent(ctx, done), m.giveBack(ctx))
+	return done, nil
 }
 
 // rebuilding is what is known in the middle of it.

@@ -23,7 +23,7 @@ import (
 // recover takes a lease, with which the consoles that are gone lose theirs, and puts their runs back into the queue where that is all
 // there is to do.
 func (m *Manager) recover(ctx context.Context) error {
-	if err := m.enroll(ctx); err != nil {
+	if err := m.startLease(ctx); err != nil {
 		return err
 	}
 	m.endTrials(ctx)
