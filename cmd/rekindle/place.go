@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/models"
 )
 
@@ -54,16 +55,17 @@ func (p place) home() (string, error) {
 	}
 	path := filepath.Join(data, homeFile)
 	name, err := os.ReadFile(path)
-	if name = bytes.TrimSpace(name); err == nil && len(name) > 0 {
-		return string(name), nil
-	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("read the name of the data folder: %w", err)
+	if errors.Is(err, os.ErrNotExist) {
+		name = []byte(rand.Text())
+		err = launch.ReplaceFile(path, append(name, '\n'))
 	}
-	home := rand.Text()
-	if err := os.WriteFile(path, []byte(home+"\n"), 0o600); err != nil {
+	if err != nil {
 		return "", fmt.Errorf("name the data folder: %w", err)
 	}
-	return home, nil
+	if name = bytes.TrimSpace(name); len(name) == 0 {
+		return "", fmt.Errorf("%s is empty: put the data folder's name back, as the catalog has it; or remove the file, and let `rekindle catalog rebuild` take the clusters over whose nodes are here", path)
+	}
+	return string(name), nil
 }
 
 // lockPatience is how long the lock of a console that was killed may outlive it: a node that it was just starting has its files open

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -34,9 +35,12 @@ func TestDataFolderHasANameWhereTheCatalogIsElsewhere(t *testing.T) {
 	if again := home(outside); len(name) < 20 || again != name {
 		t.Errorf("it is %q, then %q", name, again)
 	}
-	fine(t, os.WriteFile(filepath.Join(data, homeFile), nil, 0o600)) // as a full disk leaves it
-	if again := home(outside); len(again) < 20 || again == name {
-		t.Errorf("after an empty file it is %q", again)
+	// Another name would be another console's: the clusters of this one would be nobody's.
+	fine(t, os.WriteFile(filepath.Join(data, homeFile), nil, 0o600))
+	at, err := placeOf(data, outside)
+	fine(t, err)
+	if again, err := at.home(); err == nil || !strings.Contains(err.Error(), "is empty: put the data folder's name back") {
+		t.Errorf("with an empty file it is %q, %v", again, err)
 	}
 }
 

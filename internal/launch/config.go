@@ -171,10 +171,10 @@ func writeFiles(dir string, n Node, engine Engine) error {
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil || n.Engine == engineMemcached {
+	if err := ReplaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil || n.Engine == engineMemcached {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))
+	return ReplaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))
 }
 
 func readRecord(dir string) (record, error) {
@@ -190,8 +190,8 @@ func readRecord(dir string) (record, error) {
 	return r, nil
 }
 
-// replaceFile writes a file so that others see the old or the new one, never a half.
-func replaceFile(path string, text []byte) error {
+// ReplaceFile writes a private file so that others see the old or the new one, never a half, also after a power cut.
+func ReplaceFile(path string, text []byte) error {
 	temp := path + ".new"
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -202,7 +202,14 @@ func replaceFile(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(temp, path)
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }
 
 func isUnspecified(host string) bool {
