@@ -113,16 +113,24 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	case <-ctx.Done():
 	}
 	logger.Info("stopping")
-	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopHTTP)
+	return shutDown(context.WithoutCancel(ctx), server, &requests, logger)
+}
+
+// shutDown lets requests end, then cuts those that have not, such as a long download, and gives them time to notice: what they use is
+// closed next.
+func shutDown(ctx context.Context, server *http.Server, requests *drain.Group, logger *slog.Logger) error {
+	ending, cancel := context.WithTimeout(ctx, stopHTTP)
 	defer cancel()
 	if server.Shutdown(ending) == nil {
 		return nil
 	}
-	// Somebody still downloads, and is cut. What the request uses stays until it has noticed.
-	err = server.Close()
-	noticing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopHTTP)
+	err := server.Close()
+	noticing, cancel := context.WithTimeout(ctx, stopHTTP)
 	defer cancel()
-	return errors.Join(err, requests.Close(noticing))
+	if late := requests.Close(noticing); late != nil { // an upload, perhaps, that waits for its store: the jobs wait for that one
+		logger.Warn("stop requests", "error", late)
+	}
+	return err
 }
 
 // stop ends the jobs, and the nodes where that was asked for.
