@@ -368,6 +368,7 @@ func TestBrowserTour(t *testing.T) {
 	s.measure(b)
 	s.commandsFollow(b)
 	s.inspectRunning(b)
+	s.inspectConsoles(b)
 	s.inspectDamage(b)
 
 	// The clock moves to the next window, twice: the automatic snapshot appears, and a day later it has outlived its retention.
@@ -472,6 +473,21 @@ func (s *served) inspectRunning(b *tab) {
 	}
 	await("it to be cancelled", func(r models.Run) bool { return r.Status == models.RunCancelled })
 	b.inspect("cancelled", "/snapshots/held")
+}
+
+// inspectConsoles looks at the settings while another console shares the catalog.
+func (s *served) inspectConsoles(b *tab) {
+	b.t.Helper()
+	other, err := s.db.Enroll(b.t.Context(), "another data folder", time.Hour)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.open("/settings")
+	b.awaitText("Console on")
+	b.inspect("settings-consoles", "/settings")
+	if err := s.db.Leave(b.t.Context(), other.ID); err != nil {
+		b.t.Fatal(err)
+	}
 }
 
 // inspectDamage spoils a snapshot in the store, restores it, and looks at what became of both.
