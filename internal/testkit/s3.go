@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -125,16 +124,11 @@ func (s *S3Server) Start() {
 	s.cmd.Env = append(os.Environ(), "HOME="+s.folder, "ROOT_ACCESS_KEY="+S3AccessKey, "ROOT_SECRET_KEY="+S3SecretKey,
 		"MINIO_ROOT_USER="+S3AccessKey, "MINIO_ROOT_PASSWORD="+S3SecretKey, "MINIO_BROWSER=off", "MINIO_UPDATE=off")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	done, err := startBound(s.cmd)
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	cmd, done := s.cmd, make(chan struct{})
 	s.done = done
-	go func() {
-		_ = cmd.Wait()
-		close(done)
-	}()
 	up := func() bool {
 		select {
 		case <-done:

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -166,20 +165,8 @@ func (s *Server) start() error {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(s.binary, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.Dir, log, log
-	// The kernel kills the server when the thread that started it ends, so that a test binary
-	// that dies (a timeout, a kill) leaves none behind. Hence the goroutine that keeps its thread.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, done := make(chan error, 1), make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer close(done)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	done, err := startBound(cmd)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -277,6 +264,14 @@ func Loopback(t testing.TB) []netip.Prefix {
 // test does.
 func FreePort(t testing.TB) int {
 	t.Helper()
+	port, err := freePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+func freePort() (int, error) {
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -284,10 +279,9 @@ func FreePort(t testing.TB) int {
 			continue
 		}
 		_ = l.Close()
-		return port
+		return port, nil
 	}
-	t.Fatalf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
-	return 0
+	return 0, fmt.Errorf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
 }
 
 // argument returns the value behind the last name in args.
