@@ -57,7 +57,7 @@ build: ## build bin/rekindle
 setup: ## install what running needs and is missing (redis-server, memcached)
 	@bash tools/setup.sh run
 
-setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server)
+setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server, PostgreSQL)
 	@bash tools/setup.sh test
 
 # One after the other, also under -j, and the first failure ends it.
@@ -107,6 +107,10 @@ check-figures: ## the README's figures of speed are those of docs/benchmarks.md
 go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
 	@echo '==> go test -race'
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
+ifneq ($(filter ./... ./models,$(PKG)),)
+	@echo '==> go test -race, with the catalogs in PostgreSQL'
+	@REKINDLE_TEST_CATALOG=postgres TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./models
+endif
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
 .PHONY: fmt generate tidy bench fuzz soak mutants test-s3 cover screenshots image clean

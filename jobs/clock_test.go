@@ -40,7 +40,7 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 	open := func(at time.Time) (*Manager, *clockwork.FakeClock) {
 		t.Helper()
 		clock := clockwork.NewFakeClockAt(at)
-		db, err := models.Open(t.Context(), path, clock, nil)
+		db, err := models.Open(t.Context(), models.File(path), clock, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

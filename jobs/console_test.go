@@ -55,7 +55,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
 	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
-	db, err := models.Open(t.Context(), filepath.Join(data, "rekindle.db"), clock, c.host)
+	db, err := models.Open(t.Context(), models.File(filepath.Join(data, "rekindle.db")), clock, c.host)
 	if err != nil {
 		t.Fatal(err)
 	}

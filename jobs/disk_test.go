@@ -36,7 +36,7 @@ func TestInChildDiskThatFills(t *testing.T) {
 	}
 	data := t.TempDir()
 	testkit.MountTmpfs(t, data, "32m")
-	db, err := models.Open(t.Context(), filepath.Join(data, "rekindle.db"), clockwork.NewRealClock(), nil)
+	db, err := models.Open(t.Context(), models.File(filepath.Join(data, "rekindle.db")), clockwork.NewRealClock(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

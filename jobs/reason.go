@@ -127,7 +127,7 @@ func sentence(err error) string {
 			return s.text
 		}
 	}
-	if text := models.DiskTrouble(err); text != "" {
+	if text := models.Trouble(err); text != "" {
 		return text
 	}
 	var reply resp.Error

@@ -24,7 +24,7 @@ func (c *console) loseCatalog() {
 			c.t.Fatal(err)
 		}
 	}
-	db, err := models.Open(c.t.Context(), filepath.Join(c.data, "rekindle.db"), c.clock, c.host)
+	db, err := models.Open(c.t.Context(), models.File(filepath.Join(c.data, "rekindle.db")), c.clock, c.host)
 	must(c.t, err)
 	c.db = db
 }

@@ -71,7 +71,7 @@ func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *models.DB) {
 	nodes := launch.NewLocal(filepath.Join(data, "nodes"), nil, launch.Options{})
 	host := jobs.NewHost(nodes, models.CatalogHome)
 	clock := clockwork.NewRealClock()
-	db, err := models.Open(context.Background(), filepath.Join(data, "rekindle.db"), clock, host)
+	db, err := models.Open(context.Background(), models.File(filepath.Join(data, "rekindle.db")), clock, host)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -19,9 +19,6 @@ import (
 // keptCopies is how many copies from before an upgrade are kept beside the catalog.
 const keptCopies = 3
 
-// ErrNewerCatalog says that the catalog was written by a newer Rekindle.
-var ErrNewerCatalog = errors.New("the catalog is newer than this Rekindle")
-
 // Backup copies the catalog in this file to another one, which must not be there yet. It may be in use meanwhile, and stays as it is: nothing
 // is brought up to date.
 func Backup(ctx context.Context, path, target string) (err error) {
@@ -31,7 +28,7 @@ func Backup(ctx context.Context, path, target string) (err error) {
 	if _, err := os.Lstat(target); err == nil {
 		return fmt.Errorf("there is already something at %s, and it is not overwritten", target)
 	}
-	db, err := connect(path, clockwork.NewRealClock())
+	db, err := connectSQLite(path, clockwork.NewRealClock())
 	if err != nil {
 		return fmt.Errorf("open catalog %s: %w", path, err)
 	}
@@ -90,50 +87,6 @@ func syncFolder(path string) error {
 		return err
 	}
 	return errors.Join(folder.Sync(), folder.Close())
-}
-
-// appliedMigrations returns the IDs of what was done to a catalog; none when it is a new one.
-func appliedMigrations(db *gorm.DB) ([]string, error) {
-	var tables int
-	if err := db.Raw("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'").Scan(&tables).Error; err != nil {
-		return nil, fmt.Errorf("look into the catalog: %w", err)
-	} else if tables == 0 {
-		return nil, nil
-	}
-	var ids []string
-	if err := db.Raw("SELECT id FROM migrations ORDER BY id").Scan(&ids).Error; err != nil {
-		return nil, fmt.Errorf("look into the catalog: %w", err)
-	}
-	return ids, nil
-}
-
-// prepare refuses a catalog that is newer than this program, and keeps a copy of one that is about to be changed.
-func prepare(ctx context.Context, db *gorm.DB, path string, now time.Time) error {
-	applied, err := appliedMigrations(db.WithContext(ctx))
-	if err != nil || len(applied) == 0 {
-		return err
-	}
-	var pending []string
-	for _, m := range migrations {
-		if !slices.Contains(applied, m.ID) {
-			pending = append(pending, m.ID)
-		}
-	}
-	for _, id := range applied {
-		if !slices.ContainsFunc(migrations, func(m *migration) bool { return m.ID == id }) {
-			return fmt.Errorf("%w: it has been brought to %s, which this version does not know. Start the newer version again; "+
-				"or go back to the copy that was kept beside the catalog before the upgrade, and lose what has happened since", ErrNewerCatalog, id)
-		}
-	}
-	if len(pending) == 0 {
-		return nil
-	}
-	prefix := path + ".before-"
-	target := prefix + pending[0] + "." + now.UTC().Format("20060102T150405.000")
-	if err := copyCatalog(ctx, db, target); err != nil {
-		return fmt.Errorf("keep a copy of the catalog before it is changed: %w", err)
-	}
-	return dropOldCopies(prefix, target)
 }
 
 // dropOldCopies keeps the newest copies, and in any case the one just made.

@@ -14,33 +14,34 @@ import (
 
 func TestNewerCatalogIsRefusedInWordsAndLeftAsItIs(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "rekindle.db")
-	db, err := Open(t.Context(), path, clockwork.NewFakeClockAt(monday), &fakeHost{})
+	place := newPlace(t)
+	db, err := Open(t.Context(), place, clockwork.NewFakeClockAt(monday), &fakeHost{})
 	check(t, err)
 	check(t, db.gorm.Exec("INSERT INTO migrations (id) VALUES ('9999-future')").Error)
 	before := content(t, db)
 	check(t, db.Close())
-	newer, err := Open(t.Context(), path, clockwork.NewFakeClockAt(monday), &fakeHost{})
+	newer, err := Open(t.Context(), place, clockwork.NewFakeClockAt(monday), &fakeHost{})
 	if !errors.Is(err, ErrNewerCatalog) || !strings.Contains(fmt.Sprint(err), "it has been brought to 9999-future, which this version does not know. Start the newer version again") {
 		t.Fatalf("opened: %v, %v", newer, err)
 	}
-	raw := must(connect(path, clockwork.NewFakeClock()))(t)
+	raw := must(place.database().connect(clockwork.NewFakeClock()))(t)
 	t.Cleanup(func() { check(t, closePool(raw)) })
 	if content(t, &DB{gorm: raw}) != before {
 		t.Error("it was changed")
 	}
-	if copies := must(filepath.Glob(path + ".before-*"))(t); len(copies) > 0 {
+	if copies := must(filepath.Glob(filepath.Join(place.folder(), "*.before-*")))(t); len(copies) > 0 {
 		t.Errorf("copies were made: %v", copies)
 	}
 }
 
 func TestCopyIsKeptBeforeMigrationsAndOnlyThen(t *testing.T) {
 	t.Parallel()
+	inFile(t)
 	path := filepath.Join(t.TempDir(), "with space", "rekindle?.db")
 	clock := clockwork.NewFakeClockAt(monday)
-	db := open(t, path, clock)
+	db := open(t, File(path), clock)
 	launched(t, db, spec("orders"))
-	open(t, path, clock)
+	open(t, File(path), clock)
 	copies := func() []string {
 		t.Helper()
 		var found []string
@@ -57,7 +58,7 @@ func TestCopyIsKeptBeforeMigrationsAndOnlyThen(t *testing.T) {
 	for i := range 5 {
 		check(t, db.gorm.Exec("DELETE FROM migrations WHERE id = ?", "0006-zone").Error) // it can be done again
 		clock.Advance(1e9)
-		other := open(t, path, clock)
+		other := open(t, File(path), clock)
 		if must(other.Cluster(t.Context(), "orders"))(t).Name != "orders" {
 			t.Error("the cluster is gone")
 		}
@@ -73,7 +74,7 @@ func TestCopyIsKeptBeforeMigrationsAndOnlyThen(t *testing.T) {
 			t.Errorf("the copy is called %s", file)
 		}
 	}
-	before := open(t, copies()[0], clock)
+	before := open(t, File(copies()[0]), clock)
 	if must(before.Cluster(t.Context(), "orders"))(t).Name != "orders" {
 		t.Error("the copy has no cluster")
 	}
@@ -81,6 +82,7 @@ func TestCopyIsKeptBeforeMigrationsAndOnlyThen(t *testing.T) {
 
 func TestBackupWhileTheCatalogIsWritten(t *testing.T) {
 	t.Parallel()
+	inFile(t)
 	db, _ := catalog(t)
 	ctx, stop := context.WithCancel(t.Context())
 	written, ended := make(chan struct{}, 1000), make(chan error)
@@ -115,7 +117,7 @@ func TestBackupWhileTheCatalogIsWritten(t *testing.T) {
 	if info := must(os.Stat(target))(t); info.Mode().Perm() != 0o600 {
 		t.Errorf("the backup has the mode %v", info.Mode())
 	}
-	copied := open(t, target, clockwork.NewFakeClockAt(monday))
+	copied := open(t, File(target), clockwork.NewFakeClockAt(monday))
 	if n := count(t, copied, &Event{}); n < 40 || n%2 != 0 {
 		t.Errorf("the backup has %d events", n)
 	}

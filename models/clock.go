@@ -23,7 +23,20 @@ const (
 	clockKept        = time.Minute // how often it is written down
 )
 
-const clockSetting = "clock"
+// clockSetting is what is remembered of this host's clock. Consoles that share a catalog have clocks of their own.
+func clockSetting(home string) string {
+	if home == CatalogHome {
+		return "clock"
+	}
+	return "clock:" + home
+}
+
+func (db *DB) clockSetting() string {
+	if db.host == nil {
+		return clockSetting(CatalogHome)
+	}
+	return clockSetting(db.host.Home())
+}
 
 // ClockDoubt is a leap of the clock that nobody has explained so far.
 type ClockDoubt struct {
@@ -153,7 +166,7 @@ func (db *DB) ConfirmClock(ctx context.Context, by string) error {
 // rememberClock reads what was written down, and has a first look without writing anything. A catalog from before that was done is as old as
 // the last thing that happened in it.
 func (db *DB) rememberClock(ctx context.Context) error {
-	row, found, err := find[Setting](db.with(ctx).Where("name = ?", clockSetting))
+	row, found, err := find[Setting](db.with(ctx).Where("name = ?", db.clockSetting()))
 	if err != nil {
 		return fmt.Errorf("read what the clock said: %w", err)
 	}
@@ -200,7 +213,7 @@ func (db *DB) saveClock(ctx context.Context, state clockState) error {
 	if err != nil {
 		return fmt.Errorf("write what the clock said: %w", err)
 	}
-	return db.set(ctx, clockSetting, string(text))
+	return db.set(ctx, db.clockSetting(), string(text))
 }
 
 // forgetFutureWindows takes back what a clock that stood ahead has marked: the windows are still to come.

@@ -3,7 +3,6 @@ package models
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,9 +60,9 @@ func TestClockThatLeaps(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "rekindle.db")
+			place := newPlace(t)
 			clock := &leaping{clockwork.NewFakeClockAt(monday), 0, "first"}
-			db := open(t, path, clock)
+			db := open(t, place, clock)
 			if looked(t, db) != nil {
 				t.Fatal("a new catalog doubts the clock")
 			}
@@ -74,7 +73,7 @@ func TestClockThatLeaps(t *testing.T) {
 					clock.boot += "+"
 				}
 				if s.restart != "" {
-					db = open(t, path, clock)
+					db = open(t, place, clock)
 				} else if db.mayForget() == s.doubt && i == 0 {
 					t.Errorf("step %d: before anybody looked, it may forget: %t", i, !s.doubt)
 				}
@@ -92,7 +91,7 @@ func TestClockThatLeaps(t *testing.T) {
 func TestWitnessDecidesAboutTheClock(t *testing.T) {
 	t.Parallel()
 	clock := &leaping{clockwork.NewFakeClockAt(monday), 0, "first"}
-	db := open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock)
+	db := open(t, newPlace(t), clock)
 	looked(t, db)
 	clock.boot = "second"
 	clock.Advance(20 * day) // the host was down
@@ -136,18 +135,18 @@ func TestClockAheadAtStartDeletesNothing(t *testing.T) {
 	for _, from := range []string{"a catalog that remembers the clock", "a catalog from before it did"} {
 		t.Run(from, func(t *testing.T) {
 			t.Parallel()
-			path := filepath.Join(t.TempDir(), "rekindle.db")
+			place := newPlace(t)
 			clock := clockwork.NewFakeClockAt(monday)
-			db := open(t, path, clock)
+			db := open(t, place, clock)
 			automatics(t, db, clock)
 			if strings.Contains(from, "before") {
-				check(t, db.with(t.Context()).Delete(&Setting{Name: clockSetting}).Error)
+				check(t, db.with(t.Context()).Delete(&Setting{Name: db.clockSetting()}).Error)
 				check(t, db.AddEvent(t.Context(), Event{Message: "The last one."}))
 			}
 			right := clock.Now()
 
 			ahead := clockwork.NewFakeClockAt(right.Add(45 * day))
-			db = open(t, path, ahead)
+			db = open(t, place, ahead)
 			queued := 0
 			for range 48 * 6 {
 				if gone := must(db.QueueOutlived(t.Context()))(t); len(gone) > 0 {
@@ -165,7 +164,7 @@ func TestClockAheadAtStartDeletesNothing(t *testing.T) {
 			check(t, db.CompleteSnapshot(t.Context(), run, measured(db, run.SnapshotName)))
 
 			back := clockwork.NewFakeClockAt(right.Add(time.Hour))
-			db = open(t, path, back)
+			db = open(t, place, back)
 			if newest := must(db.NewestSnapshots(t.Context(), "orders"))(t)["orders"].Name; newest != "automatic.orders-2" {
 				t.Errorf("the newest snapshot is %s", newest)
 			}
@@ -190,12 +189,12 @@ func TestClockAheadAtStartDeletesNothing(t *testing.T) {
 
 func TestConfirmedClockDeletesAgain(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "rekindle.db")
+	place := newPlace(t)
 	clock := clockwork.NewFakeClockAt(monday)
-	db := open(t, path, clock)
+	db := open(t, place, clock)
 	automatics(t, db, clock)
 	clock.Advance(45 * day)
-	db = open(t, path, clock)
+	db = open(t, place, clock)
 	if gone := must(db.QueueOutlived(t.Context()))(t); len(gone) > 0 {
 		t.Fatalf("deleted %v", gone)
 	}
@@ -211,7 +210,7 @@ func TestConfirmedClockDeletesAgain(t *testing.T) {
 func TestLeapsDoNotOpenOrLockDoors(t *testing.T) {
 	t.Parallel()
 	clock := &leaping{clockwork.NewFakeClockAt(monday), 0, "first"}
-	db := open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock)
+	db := open(t, newPlace(t), clock)
 	looked(t, db)
 	must(db.EnsureAdmin(t.Context(), "a-long-password"))(t)
 	signIn := func() (valid func() bool) {

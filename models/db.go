@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jonboulle/clockwork"
-	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 )
@@ -43,29 +39,29 @@ type Host interface {
 // DB is the catalog.
 type DB struct {
 	gorm   *gorm.DB
+	kind   database
+	place  Place
 	clock  clockwork.Clock
 	host   Host
-	folder string // in which the catalog lies
+	folder string // whose disk is watched
 	watch  *clockWatch
 	probe  *diskProbe
 }
 
-// Open opens the catalog in this SQLite file, creates it when it is not there and brings its tables up to date.
-func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*DB, error) {
-	if err := createPrivate(path); err != nil {
-		return nil, err
-	}
-	db, err := connect(path, clock)
+// Open opens the catalog at this place, creates it when it is not there and brings its tables up to date.
+func Open(ctx context.Context, place Place, clock clockwork.Clock, host Host) (*DB, error) {
+	kind := place.database()
+	db, err := kind.connect(clock)
 	if err != nil {
-		return nil, fmt.Errorf("open catalog %s: %w", path, err)
+		return nil, fmt.Errorf("open catalog %s: %w", place, err)
 	}
-	catalog := &DB{gorm: db, clock: clock, host: host, folder: filepath.Dir(path), watch: newClockWatch(), probe: &diskProbe{}}
-	err = prepare(ctx, db, path, clock.Now())
-	if err == nil {
-		err = migrate(db.WithContext(ctx))
+	catalog := &DB{gorm: db, kind: kind, place: place, clock: clock, host: host, folder: place.folder(), watch: newClockWatch(), probe: &diskProbe{}}
+	pending, err := prepare(ctx, kind, db, clock.Now())
+	if err == nil && pending {
+		err = migrate(ctx, db, kind.migrations())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", path, err), catalog.Close())
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", place, err), catalog.Close())
 	}
 	if err := catalog.rememberClock(ctx); err != nil {
 		return nil, errors.Join(err, catalog.Close())
@@ -73,38 +69,12 @@ func Open(ctx context.Context, path string, clock clockwork.Clock, host Host) (*
 	return catalog, nil
 }
 
-func connect(path string, clock clockwork.Clock) (*gorm.DB, error) {
-	// The pragmas hold per connection, so they belong in the DSN. Transactions begin as immediate ones: a deferred
-	// read-then-write fails at once when somebody else wrote in between, whatever the busy timeout.
-	return connectWith(path, "_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL", clock)
-}
-
-// connectPlain opens a copy, which has no journal beside it and is to have none.
-func connectPlain(path string) (*gorm.DB, error) {
-	return connectWith(path, "mode=ro&immutable=1", clockwork.NewRealClock())
-}
-
-func connectWith(path, options string, clock clockwork.Clock) (*gorm.DB, error) {
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options}
-	return gorm.Open(sqlite.Open(dsn.String()), &gorm.Config{
+func gormConfig(clock clockwork.Clock) *gorm.Config {
+	return &gorm.Config{
 		TranslateError: true,
-		NowFunc:        func() time.Time { return clock.Now().UTC() },
+		NowFunc:        func() time.Time { return catalogTime(clock.Now()) },
 		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default prints secrets
-	})
-}
-
-// createPrivate makes the file readable by its owner only before SQLite writes secrets into it; SQLite gives its
-// journal files the same mode.
-func createPrivate(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("create folder of catalog: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("create catalog: %w", err)
-	}
-	// The mode of a file that was there already is not changed by opening it.
-	return errors.Join(file.Chmod(0o600), file.Close())
 }
 
 // Close closes the catalog.
@@ -122,21 +92,24 @@ func closePool(db *gorm.DB) error {
 
 // Check tells whether the catalog answers.
 func (db *DB) Check(ctx context.Context) error {
-	if err := db.gorm.WithContext(ctx).Exec("SELECT 1").Error; err != nil {
+	if err := db.kind.check(db.with(ctx)); err != nil {
 		return fmt.Errorf("query catalog: %w", err)
 	}
 	return nil
 }
 
 // Now is the catalog's time, in UTC.
-func (db *DB) Now() time.Time { return db.clock.Now().UTC() }
+func (db *DB) Now() time.Time { return catalogTime(db.clock.Now()) }
 
-// inUTC is how every time is stored: SQLite compares times as text, which is right in one zone only.
-func inUTC(at *time.Time) *time.Time {
+// catalogTime is a time as every catalog keeps it: SQLite compares times as text, which is right in one zone only, and PostgreSQL counts
+// microseconds.
+func catalogTime(at time.Time) time.Time { return at.UTC().Truncate(time.Microsecond) }
+
+func catalogTimeOf(at *time.Time) *time.Time {
 	if at == nil {
 		return nil
 	}
-	utc := at.UTC()
+	utc := catalogTime(*at)
 	return &utc
 }
 

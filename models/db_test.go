@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-gormigrate/gormigrate/v2"
 	"github.com/jonboulle/clockwork"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
@@ -33,11 +32,14 @@ func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {
 	launched(t, db, spec("orders"))
 	tables := func() string {
 		var statements []string
-		check(t, db.gorm.Raw("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").Scan(&statements).Error)
+		for table, columns := range columnsOf(t, db) {
+			statements = append(statements, table+" "+strings.Join(columns, ", "))
+		}
+		slices.Sort(statements)
 		return strings.Join(statements, "\n")
 	}
 	schemaBefore, before := tables(), content(t, db)
-	check(t, migrate(db.gorm))
+	check(t, migrate(t.Context(), db.gorm, db.kind.migrations()))
 	if tables() != schemaBefore || content(t, db) != before {
 		t.Error("the second run of the migrations changed something")
 	}
@@ -69,7 +71,7 @@ func TestZeroRowsPutNoNullWhereNoneMayBe(t *testing.T) {
 	db, _ := catalog(t)
 	for _, row := range rows() {
 		tx := db.gorm.Begin() // with the foreign keys looked at only at an end that never comes
-		check(t, tx.Exec("PRAGMA defer_foreign_keys=ON").Error)
+		check(t, tx.Exec(map[string]string{"sqlite": "PRAGMA defer_foreign_keys=ON", "postgres": "SET LOCAL session_replication_role = replica"}[catalogsAre]).Error)
 		if err := tx.Create(row).Error; err != nil {
 			t.Errorf("%T: %v", row, err)
 		}
@@ -81,18 +83,23 @@ func TestZeroRowsPutNoNullWhereNoneMayBe(t *testing.T) {
 	}
 }
 
-func TestEveryConnectionHasItsPragmas(t *testing.T) {
+func TestEveryConnectionHasItsSettings(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
+	ask, settings := "PRAGMA ", map[string]string{"journal_mode": "wal", "busy_timeout": "5000", "foreign_keys": "1", "synchronous": "2"}
+	if db.place.InPostgres() {
+		ask, settings = "SHOW ", map[string]string{"default_transaction_isolation": "read committed", "lock_timeout": "15s", "idle_in_transaction_session_timeout": "5s",
+			"timezone": "UTC", "application_name": "rekindle"}
+	}
 	pool := must(db.gorm.DB())(t)
 	for range 4 {
 		conn := must(pool.Conn(t.Context()))(t) // kept, so that the next one is another
 		t.Cleanup(func() { _ = conn.Close() })
-		for pragma, want := range map[string]string{"journal_mode": "wal", "busy_timeout": "5000", "foreign_keys": "1", "synchronous": "2"} {
+		for setting, want := range settings {
 			var got string
-			check(t, conn.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+			check(t, conn.QueryRowContext(t.Context(), ask+setting).Scan(&got))
 			if got != want {
-				t.Errorf("%s is %s", pragma, got)
+				t.Errorf("%s is %s", setting, got)
 			}
 		}
 	}
@@ -100,11 +107,12 @@ func TestEveryConnectionHasItsPragmas(t *testing.T) {
 
 func TestTheFileIsPrivateAlsoWhenItWasThereBefore(t *testing.T) {
 	t.Parallel()
+	inFile(t)
 	path := filepath.Join(t.TempDir(), "data", "rekindle.db")
 	check(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	check(t, os.WriteFile(path, nil, 0o644))
 	check(t, os.Chmod(path, 0o644)) // whatever the umask
-	db := open(t, path, clockwork.NewFakeClock())
+	db := open(t, File(path), clockwork.NewFakeClock())
 	launched(t, db, spec("orders"))
 	for _, file := range []string{path, path + "-wal", path + "-shm"} {
 		if info := must(os.Stat(file))(t); info.Mode().Perm() != 0o600 {
@@ -115,9 +123,10 @@ func TestTheFileIsPrivateAlsoWhenItWasThereBefore(t *testing.T) {
 
 func TestAnyPathWillDo(t *testing.T) {
 	t.Parallel()
+	inFile(t)
 	for _, name := range []string{"with space", "q?mark", "ha#sh", "per%41cent", "plus+amp&eq=", "ünïcode", "quo'te\"", "a:b"} {
 		path := filepath.Join(t.TempDir(), name, "re?kindle.db")
-		db := open(t, path, clockwork.NewFakeClock())
+		db := open(t, File(path), clockwork.NewFakeClock())
 		launched(t, db, spec("orders"))
 		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
 			t.Errorf("%q: %v, %v", name, info, err)
@@ -126,13 +135,13 @@ func TestAnyPathWillDo(t *testing.T) {
 			t.Errorf("%q: files %v", name, files)
 		}
 	}
-	if db, err := Open(t.Context(), t.TempDir(), clockwork.NewFakeClock(), &fakeHost{}); err == nil {
+	if db, err := Open(t.Context(), File(t.TempDir()), clockwork.NewFakeClock(), &fakeHost{}); err == nil {
 		_ = db.Close()
 		t.Error("a folder was opened")
 	}
 	garbage := filepath.Join(t.TempDir(), "garbage.db")
 	check(t, os.WriteFile(garbage, []byte(strings.Repeat("no database ", 1000)), 0o600))
-	if db, err := Open(t.Context(), garbage, clockwork.NewFakeClock(), &fakeHost{}); err == nil {
+	if db, err := Open(t.Context(), File(garbage), clockwork.NewFakeClock(), &fakeHost{}); err == nil {
 		_ = db.Close()
 		t.Error("garbage was opened")
 	}
@@ -140,9 +149,9 @@ func TestAnyPathWillDo(t *testing.T) {
 
 func TestConsolesThatOpenANewCatalogAtOnce(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "rekindle.db")
+	place := newPlace(t)
 	for _, err := range atOnce(6, func(int) error {
-		db, err := Open(context.Background(), path, clockwork.NewFakeClock(), &fakeHost{})
+		db, err := Open(context.Background(), place, clockwork.NewFakeClock(), &fakeHost{})
 		if err != nil {
 			return err
 		}
@@ -162,7 +171,7 @@ func TestTimesCompareAsTextJustAsTheyDoAsTimes(t *testing.T) {
 	times := make([]time.Time, 300)
 	for i := range times {
 		nanos := []int{0, 1, 10, 500_000_000, 123_456_789, 999_999_999, random.IntN(1_000_000_000)}[random.IntN(7)]
-		times[i] = time.Date(1970+random.IntN(200), 1, 1, 0, 0, random.IntN(5), nanos, time.UTC)
+		times[i] = catalogTime(time.Date(1970+random.IntN(200), 1, 1, 0, 0, random.IntN(5), nanos, time.UTC))
 		if i%3 > 0 { // equal and close ones
 			times[i] = times[i-1].Add(time.Duration(random.IntN(3)) * 100 * time.Millisecond)
 		}
@@ -200,7 +209,7 @@ func (z zoned) Now() time.Time {
 func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	t.Parallel()
 	clock := zoned{clockwork.NewFakeClockAt(monday.Add(123456789))}
-	db := open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock)
+	db := open(t, newPlace(t), clock)
 	c := spec("orders")
 	c.Retention = 5
 	cluster := launched(t, db, c)
@@ -234,7 +243,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 			check(t, db.gorm.Raw(fmt.Sprintf("SELECT CAST(%s AS text) FROM %s WHERE %s IS NOT NULL", field.DBName, parsed.Table, field.DBName)).Scan(&texts).Error)
 			for _, text := range texts {
 				checked++
-				if !strings.HasSuffix(text, "+00:00") || text[10] != ' ' {
+				if want := map[string]string{"sqlite": "+00:00", "postgres": "+00"}[catalogsAre]; !strings.HasSuffix(text, want) || text[10] != ' ' {
 					t.Errorf("%s.%s is stored as %s", parsed.Table, field.DBName, text)
 				}
 			}
@@ -318,9 +327,8 @@ func TestRowsOfBeforeGetTheWordsOfNow(t *testing.T) {
 	t.Parallel()
 	raw := must(gorm.Open(sqlite.Open(filepath.Join(t.TempDir(), "old.db")), &gorm.Config{Logger: logger.Discard}))(t)
 	t.Cleanup(func() { check(t, must(raw.DB())(t).Close()) })
-	options := *gormigrate.DefaultOptions
-	options.UseTransaction = true
-	check(t, gormigrate.New(raw, &options, migrations).MigrateTo("0005-losses"))
+	before := slices.IndexFunc(sqliteMigrations, func(m migration) bool { return m.id > "0005-losses" })
+	check(t, migrate(t.Context(), raw, sqliteMigrations[:before]))
 	for _, statement := range []string{
 		`INSERT INTO clusters (name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window,
 			window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at)
@@ -333,7 +341,7 @@ func TestRowsOfBeforeGetTheWordsOfNow(t *testing.T) {
 	} {
 		check(t, raw.Exec(statement).Error)
 	}
-	check(t, migrate(raw))
+	check(t, migrate(t.Context(), raw, sqliteMigrations))
 	var cluster Cluster
 	check(t, raw.First(&cluster).Error)
 	var snapshot Snapshot

@@ -7,10 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/mattn/go-sqlite3"
 	"golang.org/x/sys/unix"
 )
 
@@ -18,49 +16,6 @@ import (
 
 // ErrDiskSlow says that the disk of the data folder did not take a write in time.
 var ErrDiskSlow = errors.New("the disk did not take a write in time")
-
-// DiskTrouble says in a sentence that the disk of the data folder cannot be written, when that is what err is about; else "".
-func DiskTrouble(err error) string {
-	what, remedy := diskTrouble(err)
-	switch {
-	case what == "":
-		return ""
-	case remedy != "":
-		return what + " What is there can still be looked at, and nothing can be changed. " + remedy + " and try again."
-	}
-	return what + " Look at the disk and at the host's log."
-}
-
-// DiskTroubleAtStart is the same of a console that did not come to serve, where nothing can be looked at.
-func DiskTroubleAtStart(err error) string {
-	what, remedy := diskTrouble(err)
-	switch {
-	case what == "":
-		return ""
-	case remedy != "":
-		return what + " " + remedy + " and start again."
-	}
-	return what + " Look at the disk and at the host's log."
-}
-
-func diskTrouble(err error) (what, remedy string) {
-	var failed sqlite3.Error
-	code := sqlite3.ErrNo(0)
-	if errors.As(err, &failed) {
-		code = failed.Code
-	}
-	switch {
-	case code == sqlite3.ErrFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), code == sqlite3.ErrIoErr && failed.SystemErrno == syscall.ENOSPC:
-		return "The disk of the data folder is full.", "Free some space on it"
-	case code == sqlite3.ErrReadonly, errors.Is(err, syscall.EROFS):
-		return "The disk of the data folder can only be read.", "Make it writable"
-	case code == sqlite3.ErrIoErr, code == sqlite3.ErrCantOpen, errors.Is(err, syscall.EIO):
-		return "The disk of the data folder fails: the catalog could not be read or written.", ""
-	case errors.Is(err, ErrDiskSlow):
-		return "The disk of the data folder does not answer.", ""
-	}
-	return "", ""
-}
 
 // Space is the size of the disk of the data folder, in bytes.
 type Space struct{ Free, Total int64 }

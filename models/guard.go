@@ -23,7 +23,7 @@ func (db *DB) Guarded(ctx context.Context) ([]Guarded, error) {
 	now := db.Now()
 	// The driver would start a goroutine for each row of a query that can be cancelled.
 	rows, err := db.with(context.WithoutCancel(ctx)).Raw(`SELECT clusters.id, clusters.name, clusters.engine, clusters.node_type, clusters.status, clusters.status_reason, clusters.retention_limit,
-			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+newestGoodSnapshot("created_at")+`,
+			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+db.newestGoodSnapshot("created_at")+`,
 			tried.status, tried.created_at
 		FROM clusters
 		LEFT JOIN runs tried ON tried.id = (SELECT id FROM runs WHERE cluster_name = clusters.name AND kind = ? AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1)

@@ -124,7 +124,7 @@ func (db *DB) Admit(ctx context.Context, s Signature, look bool) (bool, error) {
 		admitted = true
 		return nil
 	})
-	if look && DiskTrouble(err) != "" {
+	if look && Trouble(err) != "" {
 		return true, nil // a copy of it could do no more than look once more
 	}
 	return admitted, err
@@ -136,7 +136,7 @@ func (db *DB) KeyUsed(ctx context.Context, key AccessKey) error {
 	if key.UsedAt != nil && now.Sub(*key.UsedAt) < time.Minute && !now.Before(*key.UsedAt) {
 		return nil
 	}
-	if err := db.with(ctx).Model(&AccessKey{ID: key.ID}).UpdateColumn("used_at", now).Error; err != nil && DiskTrouble(err) == "" { // reading goes on
+	if err := db.with(ctx).Model(&AccessKey{ID: key.ID}).UpdateColumn("used_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on
 		return fmt.Errorf("note the use of access key %s: %w", key.KeyID, err)
 	}
 	return nil

@@ -33,27 +33,21 @@ type table struct {
 	text    []string          // columns that the text is looked for in
 	filters map[string]string // a filter's name to its column
 	sorts   map[string]string // a sort's name to its SQL expression
+	missing []string          // sorts whose expression can be NULL, which counts as less than any value
 	order   string            // when no sort is asked for
 }
 
 // maxText is how much of a search text counts, in bytes. SQLite refuses a LIKE pattern beyond 50,000.
 const maxText = 1000
 
-// contains is a LIKE pattern, with ESCAPE '\', for what has the text in it.
-func contains(text string) string {
-	text = text[:min(len(text), maxText)]
-	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
-}
-
-func list[T any](query *gorm.DB, t table, l List) (Rows[T], error) {
+func list[T any](db *DB, query *gorm.DB, t table, l List) (Rows[T], error) {
 	var page Rows[T]
 	var row T
 	query = query.Model(&row)
 	if text := strings.TrimSpace(l.Text); text != "" {
-		pattern := contains(text)
 		clauses, args := make([]string, len(t.text)), make([]any, len(t.text))
 		for i, column := range t.text {
-			clauses[i], args[i] = column+` LIKE ? ESCAPE '\'`, pattern
+			clauses[i], args[i] = db.contains(column, text)
 		}
 		query = query.Where("("+strings.Join(clauses, " OR ")+")", args...)
 	}
@@ -69,11 +63,14 @@ func list[T any](query *gorm.DB, t table, l List) (Rows[T], error) {
 	page.Total = int(total)
 	order := t.order
 	if expression, known := t.sorts[l.Sort]; known {
-		order = expression
+		direction, nulls := "", " NULLS FIRST"
 		if l.Desc {
-			order += " DESC"
+			direction, nulls = " DESC", " NULLS LAST"
 		}
-		order += ", id DESC"
+		if !slices.Contains(t.missing, l.Sort) {
+			nulls = ""
+		}
+		order = expression + direction + nulls + ", id DESC"
 	}
 	query = query.Order(order)
 	if l.Size > 0 {
@@ -87,14 +84,15 @@ func list[T any](query *gorm.DB, t table, l List) (Rows[T], error) {
 
 // ListClusters filters by status and engine.
 func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
-	return list[Cluster](db.with(ctx).Preload("Nodes", inOrder), table{
+	return list[Cluster](db, db.with(ctx).Preload("Nodes", inOrder), table{
 		text:    []string{"name", "description"},
 		filters: map[string]string{"status": "status", "engine": "engine"},
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",
 			"created": "created_at",
-			"newest":  "(SELECT MAX(created_at) FROM " + goodSnapshots + " AND cluster_name = clusters.name)",
+			"newest":  "(SELECT MAX(created_at) FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name)",
 			"memory":  "(SELECT SUM(used_memory) FROM nodes WHERE nodes.cluster_id = clusters.id AND nodes.role <> 'replica')"},
-		order: "name",
+		missing: []string{"newest", "memory"},
+		order:   "name",
 	}, l)
 }
 
@@ -119,12 +117,13 @@ func (db *DB) ListSnapshots(ctx context.Context, l List) (Rows[Snapshot], error)
 		l.Equal = maps.Clone(l.Equal)
 		delete(l.Equal, "status")
 	}
-	return list[Snapshot](query, table{
+	return list[Snapshot](db, query, table{
 		text:    []string{"name", "cluster_name"},
 		filters: map[string]string{"cluster": "cluster_name", "source": "source", "status": "status"},
 		sorts: map[string]string{"name": "name", "cluster": "cluster_name", "source": "source", "status": "status", "size": "bytes",
 			"stored": "stored", "keys": "keys", "verified": "verified_at", "created": "created_at"},
-		order: "created_at DESC, id DESC",
+		missing: []string{"verified"},
+		order:   "created_at DESC, id DESC",
 	}, l)
 }
 
@@ -136,7 +135,7 @@ func (db *DB) CountSnapshots(ctx context.Context, status SnapshotStatus) (int, e
 		query = query.Where("NOT " + cancelledSnapshot)
 	case SnapshotAvailable: // nearly all: what is kept of the good ones, less the few that are worked on
 		var sum int
-		row := db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tallies), 0) - (SELECT COUNT(*) FROM snapshots INDEXED BY idx_snapshots_status_created WHERE status IN ('restoring', 'copying'))`).Row()
+		row := db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tallies), 0) - (SELECT COUNT(*) FROM ` + db.kind.using("snapshots", "idx_snapshots_status_created") + ` WHERE status IN ('restoring', 'copying'))`).Row()
 		if err := row.Scan(&sum); err != nil {
 			return 0, fmt.Errorf("count available snapshots: %w", err)
 		}
@@ -190,13 +189,15 @@ func (db *DB) ClusterNames(ctx context.Context, kind any) ([]string, error) {
 // FindClusterNames returns the names, in their order and no more than limit, of clusters in which the text occurs: of those that there are, and of
 // those that are gone and have left good snapshots. Those of memcached only cache, and are left out where it is about backups.
 func (db *DB) FindClusterNames(ctx context.Context, text string, backups bool, limit int) ([]string, error) {
-	pattern, without := contains(text), ""
+	without := ""
 	if backups {
 		without = EngineMemcached
 	}
+	named, pattern := db.contains("name", text)
+	left, _ := db.contains("cluster_name", text)
 	var names []string
-	err := db.with(ctx).Raw(`SELECT name FROM clusters WHERE name LIKE ? ESCAPE '\' AND engine <> ? UNION SELECT cluster_name FROM tallies WHERE cluster_name LIKE ? ESCAPE '\'
-		ORDER BY 1 LIMIT ?`, pattern, without, pattern, limit).Scan(&names).Error
+	err := db.with(ctx).Raw("SELECT name FROM clusters WHERE "+named+" AND engine <> ? UNION SELECT cluster_name FROM tallies WHERE "+left+" ORDER BY 1 LIMIT ?",
+		pattern, without, pattern, limit).Scan(&names).Error
 	if err != nil {
 		return nil, fmt.Errorf("find names of clusters: %w", err)
 	}
@@ -205,7 +206,7 @@ func (db *DB) FindClusterNames(ctx context.Context, text string, backups bool, l
 
 // ListRuns filters by kind, status and cluster; the newest come first.
 func (db *DB) ListRuns(ctx context.Context, l List) (Rows[Run], error) {
-	return list[Run](db.with(ctx), table{
+	return list[Run](db, db.with(ctx), table{
 		text:    []string{"cluster_name", "snapshot_name"},
 		filters: map[string]string{"kind": "kind", "status": "status", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts:   map[string]string{"started": "created_at", "kind": "kind", "status": "status", "cluster": "cluster_name"},
@@ -215,7 +216,7 @@ func (db *DB) ListRuns(ctx context.Context, l List) (Rows[Run], error) {
 
 // ListEvents filters by severity and cluster; the newest come first.
 func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
-	return list[Event](db.with(ctx), table{
+	return list[Event](db, db.with(ctx), table{
 		text:    []string{"message", "cluster_name", "snapshot_name"},
 		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
@@ -224,16 +225,18 @@ func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
 	}, l)
 }
 
-// good holds for the snapshots that can be restored; goodSnapshots are read by the index that has only these, which SQLite would not choose.
-const (
-	good          = "status IN ('available', 'restoring', 'copying')"
-	goodSnapshots = "snapshots INDEXED BY idx_snapshots_good WHERE " + good
-)
+// good holds for the snapshots that can be restored.
+const good = "status IN ('available', 'restoring', 'copying')"
+
+// goodSnapshots are read by the index that has only these.
+func (db *DB) goodSnapshots() string {
+	return db.kind.using("snapshots", "idx_snapshots_good") + " WHERE " + good
+}
 
 // newestGoodSnapshot is a column of the newest good snapshot of the cluster that the query is at. One from the future is of a clock that stood
 // wrong: it counts only where there is no other. It takes the time twice.
-func newestGoodSnapshot(column string) string {
-	newest := "(SELECT " + column + " FROM " + goodSnapshots + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
+func (db *DB) newestGoodSnapshot(column string) string {
+	newest := "(SELECT " + column + " FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
 	return "COALESCE(" + fmt.Sprintf(newest, "<=") + ", " + fmt.Sprintf(newest, ">") + ")"
 }
 
@@ -252,7 +255,7 @@ func (db *DB) ClustersAfter(ctx context.Context, name string, limit int) ([]Clus
 func (db *DB) SnapshotsAfter(ctx context.Context, last Snapshot, limit int) ([]Snapshot, error) {
 	query := db.with(ctx)
 	if last.ID > 0 {
-		query = query.Where("(created_at, id) > (?, ?)", last.CreatedAt.UTC(), last.ID)
+		query = query.Where("(created_at, id) > (?, ?)", catalogTime(last.CreatedAt), last.ID)
 	}
 	var snapshots []Snapshot
 	if err := query.Order("created_at, id").Limit(limit).Find(&snapshots).Error; err != nil {
@@ -267,7 +270,7 @@ func (db *DB) NewestSnapshots(ctx context.Context, clusters ...string) (map[stri
 	now := db.Now()
 	for names := range slices.Chunk(clusters, 500) {
 		var snapshots []Snapshot
-		err := db.with(ctx).Where("id IN (SELECT "+newestGoodSnapshot("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
+		err := db.with(ctx).Where("id IN (SELECT "+db.newestGoodSnapshot("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
 		if err != nil {
 			return nil, fmt.Errorf("list newest snapshots: %w", err)
 		}
@@ -296,7 +299,7 @@ func (db *DB) Storage(ctx context.Context) (Storage, error) {
 	}
 	var free int64
 	now := db.Now()
-	row = db.with(ctx).Raw("SELECT COALESCE(SUM("+newestGoodSnapshot("stored")+"), 0) FROM clusters", now, now).Row()
+	row = db.with(ctx).Raw("SELECT COALESCE(SUM("+db.newestGoodSnapshot("stored")+"), 0) FROM clusters", now, now).Row()
 	if err := row.Scan(&free); err != nil {
 		return sum, fmt.Errorf("sum newest snapshots: %w", err)
 	}
@@ -315,12 +318,12 @@ func (db *DB) ClusterStorage(ctx context.Context, name string) (count int, store
 
 // LastRun returns the newest run of a kind for a cluster since an instant.
 func (db *DB) LastRun(ctx context.Context, cluster string, kind RunKind, since time.Time) (Run, bool, error) {
-	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, since.UTC()).Order("id DESC"))
+	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, catalogTime(since)).Order("id DESC"))
 }
 
 // LastAutomaticRun returns the newest snapshot run that the schedule asked for since an instant.
 func (db *DB) LastAutomaticRun(ctx context.Context, cluster string, since time.Time) (Run, bool, error) {
-	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND requested_by = 'schedule' AND created_at >= ?", cluster, RunSnapshot, since.UTC()).
+	return find[Run](db.with(ctx).Where("cluster_name = ? AND kind = ? AND requested_by = 'schedule' AND created_at >= ?", cluster, RunSnapshot, catalogTime(since)).
 		Order("id DESC"))
 }
 
@@ -328,7 +331,7 @@ func (db *DB) LastAutomaticRun(ctx context.Context, cluster string, since time.T
 // for more and the runs of years need not be read for it.
 func (db *DB) EndedRuns(ctx context.Context, since time.Time) ([]Run, error) {
 	var runs []Run
-	if err := db.with(ctx).Where("id > (SELECT COALESCE(MAX(id), 0) - 1000 FROM runs) AND ended_at >= ?", since.UTC()).Order("ended_at DESC, id DESC").Find(&runs).Error; err != nil {
+	if err := db.with(ctx).Where("id > (SELECT COALESCE(MAX(id), 0) - 1000 FROM runs) AND ended_at >= ?", catalogTime(since)).Order("ended_at DESC, id DESC").Find(&runs).Error; err != nil {
 		return nil, fmt.Errorf("list ended runs: %w", err)
 	}
 	return runs, nil

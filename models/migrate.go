@@ -1,18 +1,23 @@
 package models
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/go-gormigrate/gormigrate/v2"
 	"gorm.io/gorm"
 )
 
-type migration = gormigrate.Migration
+// migration is a change of the tables, known by its ID.
+type migration struct {
+	id string
+	do gormigrate.MigrateFunc
+}
 
-// migrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
-// catalog must not. To add one: append it, then `go test ./models -run Migration -update`, and commit what that wrote.
-var migrations = []*migration{
-	{ID: "0001-tables", Migrate: execute(
+// sqliteMigrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
+// catalog must not. To add one: append it, here and to [postgresMigrations], then `go test ./models -run Migration -update`, and commit what that wrote.
+var sqliteMigrations = []migration{
+	{"0001-tables", execute(
 		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
 			engine text NOT NULL, engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL,
 			port integer NOT NULL, port_chosen boolean NOT NULL, password text NOT NULL, retention_limit integer NOT NULL, snapshot_window text NOT NULL,
@@ -80,15 +85,15 @@ var migrations = []*migration{
 		`CREATE TABLE sign_in_failures (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, address text NOT NULL, at datetime NOT NULL)`,
 		`CREATE INDEX idx_sign_in_failures_name ON sign_in_failures (name, at)`,
 	)},
-	{ID: "0002-verify", Migrate: execute(
+	{"0002-verify", execute(
 		`ALTER TABLE snapshots ADD COLUMN verified_at datetime`,
 		`ALTER TABLE snapshots ADD COLUMN verify_tried_at datetime`,
 		`ALTER TABLE snapshots ADD COLUMN damage text NOT NULL DEFAULT ''`,
 		`UPDATE snapshots SET verified_at = completed_at WHERE status IN ('available', 'restoring', 'copying')`,
 		`CREATE INDEX idx_snapshots_verified_at ON snapshots (verified_at)`,
 	)},
-	{ID: "0003-origin", Migrate: execute(`ALTER TABLE snapshots ADD COLUMN origin text NOT NULL DEFAULT ''`)},
-	{ID: "0004-api", Migrate: execute(
+	{"0003-origin", execute(`ALTER TABLE snapshots ADD COLUMN origin text NOT NULL DEFAULT ''`)},
+	{"0004-api", execute(
 		`ALTER TABLE clusters ADD COLUMN grouped boolean NOT NULL DEFAULT true`,
 		`ALTER TABLE clusters ADD COLUMN attributes text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN parameter_group text NOT NULL DEFAULT ''`,
@@ -128,33 +133,33 @@ var migrations = []*migration{
 			name text NOT NULL, value text NOT NULL)`,
 		`CREATE UNIQUE INDEX idx_parameter_values_name ON parameter_values (group_id, name)`,
 	)},
-	{ID: "0005-losses", Migrate: execute(
+	{"0005-losses", execute(
 		`ALTER TABLE clusters ADD COLUMN emptied_at datetime`,
 		`ALTER TABLE nodes ADD COLUMN halted boolean NOT NULL DEFAULT false`,
 		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
 		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
 	// 0004-api was changed after it had been used: catalogs from before went without the column.
-	{ID: "0006-zone", Migrate: addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
-	{ID: "0009-nodes", Migrate: execute(
+	{"0006-zone", addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
+	{"0009-nodes", execute(
 		`ALTER TABLE clusters ADD COLUMN unsaved_from text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN loss_cause text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN databases integer NOT NULL DEFAULT 0`,
 	)},
-	{ID: "0010-files", Migrate: execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
-	{ID: "0011-words", Migrate: execute(
+	{"0010-files", execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
+	{"0011-words", execute(
 		`UPDATE clusters SET status = 'rebooting cluster nodes' WHERE status = 'rebooting'`,
 		`ALTER TABLE snapshots ADD COLUMN node_created_at datetime`,
 		`UPDATE snapshots SET node_created_at = (SELECT n.created_at FROM nodes n WHERE n.name = snapshots.node AND n.cluster_id = snapshots.cluster_id)`,
 	)},
-	{ID: "0013-attempts", Migrate: execute(
+	{"0013-attempts", execute(
 		`ALTER TABLE snapshots ADD COLUMN attempt text NOT NULL DEFAULT ''`,
 		`ALTER TABLE snapshots ADD COLUMN manifest_sha256 text NOT NULL DEFAULT ''`,
 		`ALTER TABLE parts RENAME COLUMN sha256 TO digest`,
 		`UPDATE parts SET digest = 'sha256:' || digest WHERE digest <> ''`,
 	)},
 	// Pages that cost the same however much there is: what is good by cluster and time, the runs of a cluster by kind, and sums that are kept.
-	{ID: "0014-scale", Migrate: execute(
+	{"0014-scale", execute(
 		`CREATE INDEX idx_snapshots_good ON snapshots (cluster_name, created_at, id, stored, status) WHERE status IN ('available', 'restoring', 'copying')`,
 		`CREATE INDEX idx_snapshots_status_created ON snapshots (status, created_at)`,
 		`DROP INDEX idx_snapshots_status`,
@@ -185,7 +190,7 @@ var migrations = []*migration{
 	)},
 	// Consoles that share a catalog: whose lease has ended is gone, a run that has failed says so before its remains are removed, and nodes
 	// belong to the console on whose host they are.
-	{ID: "0015-owners", Migrate: execute(
+	{"0015-owners", execute(
 		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, host text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
 		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
 		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
@@ -217,8 +222,15 @@ func addMissing(table, column, definition string) gormigrate.MigrateFunc {
 	}
 }
 
-func migrate(db *gorm.DB) error {
+// migrate does what has not been done. All of it is one transaction, so that of consoles that start at the same time one does it.
+func migrate(ctx context.Context, db *gorm.DB, all []migration) error {
 	options := *gormigrate.DefaultOptions
-	options.UseTransaction, options.ValidateUnknownMigrations = true, true
-	return gormigrate.New(db, &options, migrations).Migrate()
+	options.ValidateUnknownMigrations = true
+	steps := make([]*gormigrate.Migration, len(all))
+	for i, m := range all {
+		steps[i] = &gormigrate.Migration{ID: m.id, Migrate: m.do}
+	}
+	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		return gormigrate.New(tx, &options, steps).Migrate()
+	})
 }

@@ -29,6 +29,11 @@ const (
 
 func TestMigrationsAreAppendedAndNeverChanged(t *testing.T) {
 	sums, order := statementSums(t), migrationIDs()
+	for _, id := range order {
+		if first := postgresMigrations[0].id; id > first && !slices.ContainsFunc(postgresMigrations, func(m migration) bool { return m.id == id }) {
+			t.Errorf("the migration %s is not there for PostgreSQL: append it there too", id)
+		}
+	}
 	if !slices.IsSorted(order) || len(slices.Compact(slices.Clone(order))) != len(order) {
 		t.Errorf("the migrations are not in the order of their IDs: %v", order)
 	}
@@ -44,6 +49,9 @@ func TestMigrationsAreAppendedAndNeverChanged(t *testing.T) {
 		case now != sum:
 			t.Errorf("the migration %s was changed. Catalogs exist to which it was applied as it was: put it back, and append another one", id)
 		}
+	}
+	for _, m := range postgresMigrations {
+		order = append(order, inPostgres+m.id)
 	}
 	var lines strings.Builder
 	for _, id := range order {
@@ -62,6 +70,7 @@ func TestMigrationsOfOldCatalogs(t *testing.T) {
 	if *update {
 		writeMissingCatalogs(t)
 	}
+	inFile(t)
 	fresh, _ := catalog(t)
 	files := must(filepath.Glob(filepath.Join(oldCatalogs, "*.sql")))(t)
 	for _, id := range migrationIDs() {
@@ -90,12 +99,12 @@ func TestMigrationsOfOldCatalogs(t *testing.T) {
 func upgraded(t *testing.T, file string) (*DB, *clockwork.FakeClock) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rekindle.db")
-	raw := must(connect(path, clockwork.NewFakeClock()))(t)
+	raw := must(connectSQLite(path, clockwork.NewFakeClock()))(t)
 	check(t, raw.Exec(string(must(os.ReadFile(file))(t))).Error)
 	before := rowCounts(t, raw)
 	check(t, must(raw.DB())(t).Close())
 	clock := clockwork.NewFakeClockAt(monday.Add(2 * 24 * time.Hour)) // within a day of the last thing that happened
-	db := open(t, path, clock)
+	db := open(t, File(path), clock)
 	for table, n := range rowCounts(t, db.gorm) {
 		if n < before[table] {
 			t.Errorf("of %d rows of %s %d remain", before[table], table, n)
@@ -105,9 +114,9 @@ func upgraded(t *testing.T, file string) (*DB, *clockwork.FakeClock) {
 }
 
 func migrationIDs() []string {
-	ids := make([]string, len(migrations))
-	for i, m := range migrations {
-		ids[i] = m.ID
+	ids := make([]string, len(sqliteMigrations))
+	for i, m := range sqliteMigrations {
+		ids[i] = m.id
 	}
 	return ids
 }
@@ -116,16 +125,26 @@ func migrationIDs() []string {
 // broken into lines does not count.
 func statementSums(t *testing.T) map[string]string {
 	t.Helper()
-	db := must(connect(filepath.Join(t.TempDir(), "rekindle.db"), clockwork.NewFakeClock()))(t)
+	db := must(connectSQLite(filepath.Join(t.TempDir(), "rekindle.db"), clockwork.NewFakeClock()))(t)
 	t.Cleanup(func() { check(t, must(db.DB())(t).Close()) })
 	sums := make(map[string]string)
-	for _, m := range migrations {
+	for _, m := range sqliteMigrations {
 		var said statements
-		check(t, m.Migrate(db.Session(&gorm.Session{Logger: &said})))
-		sums[m.ID] = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(said, ";\n"))))
+		check(t, m.do(db.Session(&gorm.Session{Logger: &said})))
+		sums[m.id] = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(said, ";\n"))))
+	}
+	dry := must(postgresDatabase{Place{URL: "postgres://nobody@127.0.0.1:1/nothing"}}.connect(clockwork.NewFakeClock()))(t)
+	t.Cleanup(func() { check(t, closePool(dry)) })
+	for _, m := range postgresMigrations {
+		var said statements
+		check(t, m.do(dry.Session(&gorm.Session{DryRun: true, Logger: &said})))
+		sums[inPostgres+m.id] = fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(said, ";\n"))))
 	}
 	return sums
 }
+
+// inPostgres marks the sums of migrations of PostgreSQL.
+const inPostgres = "postgres/"
 
 // statements is a logger that keeps them.
 type statements []string

@@ -9,12 +9,17 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 	"gorm.io/gorm/clause"
+
+	"rekindle/internal/secret"
+	"rekindle/internal/testkit"
 )
 
 // logged is everything that this test binary writes into the log.
@@ -23,7 +28,56 @@ var logged lockedBuffer
 func TestMain(m *testing.M) {
 	hashMemory = 64
 	slog.SetDefault(slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-	os.Exit(m.Run())
+	code := m.Run()
+	if postgresStarted.Load() {
+		started, err := postgresServer()
+		if err == nil {
+			err = started.Stop()
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// catalogsAre says where the catalogs of the tests are: "sqlite", or "postgres", by $REKINDLE_TEST_CATALOG. All tests hold for both, except
+// where one says that it is about a file.
+var catalogsAre = cmp.Or(os.Getenv("REKINDLE_TEST_CATALOG"), "sqlite")
+
+// inFile is for tests of what only SQLite has.
+func inFile(t testing.TB) {
+	t.Helper()
+	if catalogsAre != "sqlite" {
+		t.Skip("about the file of SQLite: it runs where catalogs are in files")
+	}
+}
+
+// The server of all tests, which is started by the first one that needs it.
+var (
+	postgresStarted atomic.Bool
+	postgresServer  = sync.OnceValues(func() (*testkit.PostgresServer, error) {
+		postgresStarted.Store(true)
+		return testkit.StartPostgres()
+	})
+)
+
+// newPlace is a place for a catalog, where nothing is yet.
+func newPlace(t testing.TB) Place {
+	t.Helper()
+	if catalogsAre == "sqlite" {
+		return File(filepath.Join(t.TempDir(), "rekindle.db"))
+	}
+	return postgresPlace(t)
+}
+
+func postgresPlace(t testing.TB) Place {
+	t.Helper()
+	server := must(postgresServer())(t)
+	place := must(server.Database(""))(t)
+	t.Cleanup(func() { check(t, server.Drop(place)) })
+	return Place{URL: secret.Text(place), Folder: t.TempDir()}
 }
 
 // simulated is so many days of a simulation, as they are in `make soak`; every day it is a part of them.
@@ -109,12 +163,12 @@ func (h *fakeHost) CanLoad(engine Engine, rdbVersion int) bool {
 func catalog(t testing.TB) (*DB, *clockwork.FakeClock) {
 	t.Helper()
 	clock := clockwork.NewFakeClockAt(monday)
-	return open(t, filepath.Join(t.TempDir(), "rekindle.db"), clock), clock
+	return open(t, newPlace(t), clock), clock
 }
 
-func open(t testing.TB, path string, clock clockwork.Clock) *DB {
+func open(t testing.TB, place Place, clock clockwork.Clock) *DB {
 	t.Helper()
-	db, err := Open(t.Context(), path, clock, &fakeHost{})
+	db, err := Open(t.Context(), place, clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +178,22 @@ func open(t testing.TB, path string, clock clockwork.Clock) *DB {
 		}
 	})
 	return db
+}
+
+// noRoom makes the database refuse what is written so, "INSERT ON events", as on a full disk; and room lets it again.
+func noRoom(t testing.TB, db *DB, what string) (room func()) {
+	t.Helper()
+	_, table, _ := strings.Cut(what, " ON ")
+	begin, end := []string{"CREATE TRIGGER no_room BEFORE " + what + " BEGIN SELECT RAISE(ABORT, 'disk full'); END"}, "DROP TRIGGER no_room"
+	if db.place.InPostgres() {
+		begin = []string{"CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'disk full' USING ERRCODE = 'disk_full'; END$$",
+			"CREATE TRIGGER no_room BEFORE " + what + " FOR EACH ROW EXECUTE FUNCTION no_room()"}
+		end += " ON " + table
+	}
+	for _, statement := range begin {
+		check(t, db.gorm.Exec(statement).Error)
+	}
+	return func() { check(t, db.gorm.Exec(end).Error) }
 }
 
 func spec(name string) ClusterSpec {

@@ -47,7 +47,7 @@ type EventFilter struct {
 
 // EventPage returns up to limit events that are about something, the oldest first, whose numbers follow one number.
 func (db *DB) EventPage(ctx context.Context, f EventFilter, after uint, limit int) ([]Event, error) {
-	query := db.with(ctx).Where("id > ? AND source_type <> '' AND at >= ? AND at <= ?", after, f.From.UTC(), f.To.UTC()).Order("id").Limit(limit)
+	query := db.with(ctx).Where("id > ? AND source_type <> '' AND at >= ? AND at <= ?", after, catalogTime(f.From), catalogTime(f.To)).Order("id").Limit(limit)
 	if f.SourceType != "" {
 		query = query.Where("source_type = ?", f.SourceType)
 	}

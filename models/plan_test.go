@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -25,11 +24,11 @@ type simulation struct {
 func newSimulation(t *testing.T, consoles int, windows map[string]Window) *simulation {
 	t.Helper()
 	s := &simulation{clock: clockwork.NewFakeClockAt(monday), ledgers: make(map[string]*history), fails: func() bool { return false }}
-	path := filepath.Join(t.TempDir(), "rekindle.db")
+	place := newPlace(t)
 	for range consoles {
-		db := open(t, path, s.clock)
+		db := open(t, place, s.clock)
 		// A year of commits that wait for the disk would take minutes, and no power is cut here.
-		check(t, db.gorm.Exec("PRAGMA synchronous=OFF").Error)
+		check(t, db.gorm.Exec(map[string]string{"sqlite": "PRAGMA synchronous=OFF", "postgres": "SET synchronous_commit=off"}[catalogsAre]).Error)
 		pool, err := db.gorm.DB()
 		check(t, err)
 		pool.SetMaxOpenConns(1)
@@ -272,11 +271,11 @@ func TestMissedWindowsAreReportedLaterWhenTheyCouldNotBeWritten(t *testing.T) {
 	s := newSimulation(t, 1, map[string]Window{"orders": {12 * 60, 60}})
 	db := s.db[0]
 	s.clock.Advance(4 * 24 * time.Hour)
-	check(t, db.gorm.Exec("CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'disk full'); END").Error)
+	room := noRoom(t, db, "INSERT ON events")
 	if _, err := db.QueueDue(t.Context()); err == nil {
 		t.Error("no error")
 	}
-	check(t, db.gorm.Exec("DROP TRIGGER full").Error)
+	room()
 	must(db.QueueDue(t.Context()))(t)
 	if n := count(t, db, &Event{}, "severity = ?", SeverityWarning); n != 1 {
 		t.Errorf("%d events", n)

@@ -105,10 +105,10 @@ func (db *DB) Adopt(ctx context.Context, found []Snapshot, since time.Time) (don
 				if c, ok := living[s.ClusterName]; ok && !s.CreatedAt.Before(c.CreatedAt) {
 					s.ClusterID = c.ID // else it was of an earlier cluster of that name
 				}
-				s.CreatedAt = s.CreatedAt.UTC()
-				s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = inUTC(s.StartedAt), inUTC(s.CompletedAt), inUTC(s.VerifiedAt), inUTC(s.NodeCreatedAt)
+				s.CreatedAt = catalogTime(s.CreatedAt)
+				s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = catalogTimeOf(s.StartedAt), catalogTimeOf(s.CompletedAt), catalogTimeOf(s.VerifiedAt), catalogTimeOf(s.NodeCreatedAt)
 				for i := range s.Parts {
-					s.Parts[i].StartedAt, s.Parts[i].CompletedAt = s.Parts[i].StartedAt.UTC(), s.Parts[i].CompletedAt.UTC()
+					s.Parts[i].StartedAt, s.Parts[i].CompletedAt = catalogTime(s.Parts[i].StartedAt), catalogTime(s.Parts[i].CompletedAt)
 				}
 				fresh = append(fresh, s)
 				known[s.Name] = s
@@ -166,7 +166,7 @@ func (db *DB) reinstate(ctx context.Context, row, found Snapshot) error {
 	}
 	parts := make([]Part, len(found.Parts))
 	for i, p := range found.Parts {
-		p.ID, p.SnapshotID, p.StartedAt, p.CompletedAt = 0, row.ID, p.StartedAt.UTC(), p.CompletedAt.UTC()
+		p.ID, p.SnapshotID, p.StartedAt, p.CompletedAt = 0, row.ID, catalogTime(p.StartedAt), catalogTime(p.CompletedAt)
 		parts[i] = p
 	}
 	if err := db.with(ctx).CreateInBatches(&parts, batch).Error; err != nil {
@@ -178,7 +178,7 @@ func (db *DB) reinstate(ctx context.Context, row, found Snapshot) error {
 		"attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
 		"status": SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
 		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
-		"created_at": found.CreatedAt.UTC(), "started_at": inUTC(found.StartedAt), "completed_at": inUTC(found.CompletedAt), "verified_at": inUTC(found.VerifiedAt),
+		"created_at": catalogTime(found.CreatedAt), "started_at": catalogTimeOf(found.StartedAt), "completed_at": catalogTimeOf(found.CompletedAt), "verified_at": catalogTimeOf(found.VerifiedAt),
 	}).Error
 	if err != nil {
 		return fmt.Errorf("write snapshot %s: %w", row.Name, err)
@@ -206,7 +206,7 @@ func (db *DB) goneSince(ctx context.Context, since time.Time) (gone, error) {
 	g := gone{map[string]bool{}, map[string]bool{}}
 	var runs []Run
 	err := db.with(ctx).Select("kind", "snapshot_name", "cluster_name").Where("kind IN ? AND (status IN ? OR ended_at >= ?)", []RunKind{RunDelete, RunDeleteSnapshot},
-		[]RunStatus{RunQueued, RunRunning}, since.UTC()).Find(&runs).Error
+		[]RunStatus{RunQueued, RunRunning}, catalogTime(since)).Find(&runs).Error
 	if err != nil {
 		return g, fmt.Errorf("list deletions: %w", err)
 	}
@@ -262,7 +262,7 @@ func (db *DB) AdoptCluster(ctx context.Context, cluster Cluster, message string)
 		}
 		cluster.Status, cluster.CreatedAt, cluster.UpdatedAt, cluster.ScheduleSince = ClusterAvailable, now, now, now
 		if found && oldest.CreatedAt.Before(now) {
-			cluster.CreatedAt = oldest.CreatedAt.UTC()
+			cluster.CreatedAt = catalogTime(oldest.CreatedAt)
 		}
 		for i := range cluster.Nodes {
 			cluster.Nodes[i].CreatedAt = now

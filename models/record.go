@@ -130,7 +130,7 @@ func (db *DB) AdoptLostCluster(ctx context.Context, cluster Cluster, since time.
 		}
 		now := tx.Now()
 		cluster.Kind, cluster.Status, cluster.UpdatedAt, cluster.ScheduleSince = "launched", ClusterRestoreFailed, now, now
-		cluster.CreatedAt = cluster.CreatedAt.UTC()
+		cluster.CreatedAt = catalogTime(cluster.CreatedAt)
 		if cluster.CreatedAt.After(now) || cluster.CreatedAt.IsZero() {
 			cluster.CreatedAt = now
 		}

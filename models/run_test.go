@@ -445,7 +445,7 @@ func TestSettlingIsAllOrNothing(t *testing.T) {
 	launched(t, db, c)
 	run := must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
 	claim(t, db)
-	check(t, db.gorm.Exec("CREATE TRIGGER full BEFORE UPDATE OF ended_at ON runs BEGIN SELECT RAISE(ABORT, 'disk full'); END").Error)
+	noRoom(t, db, "UPDATE OF ended_at ON runs")
 	before := content(t, db)
 	for name, settle := range map[string]func() error{
 		"complete snapshot": func() error { return db.CompleteSnapshot(t.Context(), run, measured(db, "one")) },

@@ -43,7 +43,7 @@ func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
 	}
 	for _, part := range measured.Parts {
 		part.ID, part.SnapshotID = 0, snapshot.ID
-		part.StartedAt, part.CompletedAt = part.StartedAt.UTC(), part.CompletedAt.UTC()
+		part.StartedAt, part.CompletedAt = catalogTime(part.StartedAt), catalogTime(part.CompletedAt)
 		if err := db.with(ctx).Create(&part).Error; err != nil {
 			return fmt.Errorf("write part %d of snapshot %s: %w", part.Number, snapshot.Name, err)
 		}
@@ -52,7 +52,7 @@ func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
 	written := db.with(ctx).Model(&Snapshot{ID: snapshot.ID}).Where("status = ?", SnapshotCreating).Updates(map[string]any{
 		"status": SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
 		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
-		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": inUTC(measured.StartedAt), "completed_at": now,
+		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": catalogTimeOf(measured.StartedAt), "completed_at": now,
 		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256,
 	})
 	if written.Error != nil {
@@ -269,7 +269,7 @@ func (db *DB) AddEvent(ctx context.Context, e Event) error {
 	if e.At.IsZero() {
 		e.At = db.Now()
 	}
-	e.At = e.At.UTC() // times are compared as text
+	e.At = catalogTime(e.At)
 	if e.ClusterName != "" && e.SourceType == "" {
 		e.SourceType = SourceGroup
 		if cluster, found, err := find[Cluster](db.with(ctx).Where("name = ?", e.ClusterName)); err != nil {
@@ -287,7 +287,7 @@ func (db *DB) AddEvent(ctx context.Context, e Event) error {
 // NodeSeen records what the supervisor saw of a node.
 func (db *DB) NodeSeen(ctx context.Context, n Node) error {
 	err := db.with(ctx).Model(&Node{ID: n.ID}).UpdateColumns(map[string]any{"state": n.State, "used_memory": n.UsedMemory,
-		"max_memory": n.MaxMemory, "keys": n.Keys, "lag_bytes": n.LagBytes, "seen_at": inUTC(n.SeenAt)}).Error
+		"max_memory": n.MaxMemory, "keys": n.Keys, "lag_bytes": n.LagBytes, "seen_at": catalogTimeOf(n.SeenAt)}).Error
 	if err != nil {
 		return fmt.Errorf("record node %s: %w", n.Name, err)
 	}

@@ -31,7 +31,7 @@ func TestTalliesAreWhatOneWouldCount(t *testing.T) {
 		var wrong int
 		check(t, db.gorm.Raw(`SELECT COUNT(*) FROM (
 			SELECT cluster_name, snapshots, stored FROM tallies
-			EXCEPT SELECT cluster_name, COUNT(*), SUM(stored) FROM snapshots WHERE `+good+` GROUP BY cluster_name)`).Scan(&wrong).Error)
+			EXCEPT SELECT cluster_name, COUNT(*), SUM(stored) FROM snapshots WHERE `+good+` GROUP BY cluster_name) AS wrong`).Scan(&wrong).Error)
 		kept, counted := count(t, db, &tallyRow{}), 0
 		check(t, db.gorm.Raw("SELECT COUNT(DISTINCT cluster_name) FROM snapshots WHERE "+good).Scan(&counted).Error)
 		if wrong != 0 || kept != counted {

@@ -185,7 +185,7 @@ func (db *DB) FindSession(ctx context.Context, token secret.Text) (Session, User
 		return session, user, false, err
 	}
 	if now.Sub(session.LastSeenAt).Abs() > time.Minute { // not a write for every request
-		if err := db.with(ctx).Model(&Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil && DiskTrouble(err) == "" { // reading goes on
+		if err := db.with(ctx).Model(&Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on
 			return session, user, false, fmt.Errorf("touch session: %w", err)
 		}
 	}

@@ -12,6 +12,7 @@ die() { say "$@"; exit 1; }
 have() { PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin" command -v "$1" >/dev/null 2>&1; }
 
 policy=/usr/sbin/policy-rc.d
+clusters=/etc/postgresql-common/createcluster.d/rekindle-setup.conf
 policy_mark='# Written by the setup of Rekindle for the time of one installation.'
 
 # --- As root: install, and keep services from starting -----------------------------------------------------------------
@@ -28,6 +29,13 @@ forbid_services() {
   trap 'exit 143' TERM HUP
   printf '#!/bin/sh\n%s\nexit 101\n' "$policy_mark" > "$policy"
   chmod 755 "$policy"
+}
+
+# forbid_clusters keeps PostgreSQL's package from making a database cluster for everybody.
+forbid_clusters() {
+  installed postgresql-common && return
+  mkdir -p "${clusters%/*}"
+  printf 'create_main_cluster = false\n' > "$clusters"
 }
 
 # leave_off turns off a service that has just come with a package, whatever the package's scripts have done.
@@ -72,22 +80,23 @@ install_as_root() {
       missing+=(valkey-server) # this release has it: both can be launched
     fi
   done
-  for package in redis-server valkey-server memcached; do
+  for package in redis-server valkey-server memcached postgresql; do
     installed "$package" || fresh+=("$package")
   done
 
   say "apt-get install ${missing[*]} (this can take some minutes)"
   forbid_services
+  forbid_clusters
   local failed=0 log
   log=$(mktemp)
   apt-get -qq install -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${missing[@]}" \
     </dev/null >"$log" 2>&1 9>&- || failed=1
   [ "$failed" = 0 ] || cat "$log" >&2
-  rm -f "$log"
+  rm -f "$log" "$clusters"
   for package in "${fresh[@]}"; do
     if installed "$package"; then
       leave_off "$package"
-      say "$package is not started and not enabled as a system service: Rekindle starts its nodes itself"
+      say "$package is not started and not enabled as a system service: Rekindle and its tests start servers themselves"
     fi
   done
   [ "$failed" = 0 ] || die "apt-get could not install: ${missing[*]}. What it says is above."
@@ -125,6 +134,8 @@ if [ "$purpose" = test ]; then
   have git || need git "the tests' version check"
   { have redis-cli && have redis-check-rdb; } || need redis-tools "tests let it judge our RDB files"
   have aws || need awscli "the ElastiCache API is tested with it"
+  [ -n "${REKINDLE_POSTGRES:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ||
+    need postgresql "catalogs in PostgreSQL are tested with it"
   have chromium || have chromium-browser || have google-chrome || have google-chrome-stable || have chrome ||
     need chromium "the browser test"
   if have dpkg-query; then

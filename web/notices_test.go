@@ -14,7 +14,7 @@ import (
 func TestDoubtfulClockIsSaidOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "leaps.db")
-	before, err := models.Open(t.Context(), path, clockwork.NewFakeClockAt(noon.Add(-45*24*time.Hour)), &fakeHost{})
+	before, err := models.Open(t.Context(), models.File(path), clockwork.NewFakeClockAt(noon.Add(-45*24*time.Hour)), &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestDoubtfulClockIsSaidOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	}
 	var db *models.DB
 	c := newConsole(t, func(config *Config) {
-		if db, err = models.Open(t.Context(), path, config.Clock, &fakeHost{}); err != nil {
+		if db, err = models.Open(t.Context(), models.File(path), config.Clock, &fakeHost{}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })

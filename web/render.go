@@ -166,9 +166,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return // nobody is there any more
-	case models.DiskTrouble(err) != "":
-		p = problem{status: http.StatusServiceUnavailable, title: "The disk of the console cannot be used", text: models.DiskTrouble(err)}
-		s.log.ErrorContext(r.Context(), "disk of the data folder", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)
+	case models.Trouble(err) != "":
+		p = problem{status: http.StatusServiceUnavailable, title: "The catalog cannot be used", text: models.Trouble(err)}
+		s.log.ErrorContext(r.Context(), "catalog", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)
 	default:
 		p.status = http.StatusInternalServerError
 		s.log.ErrorContext(r.Context(), "request failed", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -39,8 +40,8 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusUnprocessableEntity,
 			views.SignInPage(views.SignIn{User: name, Next: next, Error: faults.Error(), Theme: themeOf(r)}))
-	} else if text := models.DiskTrouble(err); text != "" {
-		s.log.ErrorContext(r.Context(), "sign-in: disk of the data folder", "request", visitOf(r).id, "error", err)
+	} else if text := models.Trouble(err); text != "" {
+		s.log.ErrorContext(r.Context(), "sign-in: catalog", "request", visitOf(r).id, "error", err)
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusServiceUnavailable, views.SignInPage(views.SignIn{User: name, Next: next, Theme: themeOf(r),
 			Error: "Nobody can sign in now. " + text}))
@@ -107,11 +108,11 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	if err := s.db.Check(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: catalog", "request", visitOf(r).id, "error", err)
-		return plain(w, http.StatusServiceUnavailable, "The catalog does not answer. The console's log says why.")
+		return plain(w, http.StatusServiceUnavailable, cmp.Or(models.Trouble(err), "The catalog does not answer. The console's log says why."))
 	}
 	if err := s.db.CheckWrite(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: disk of the data folder", "request", visitOf(r).id, "error", err)
-		text := models.DiskTrouble(err)
+		text := models.Trouble(err)
 		if text == "" {
 			text = "The data folder cannot be written. The console's log says why."
 		}

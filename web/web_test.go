@@ -49,7 +49,7 @@ func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
 	c.path = filepath.Join(t.TempDir(), "catalog.db")
-	db, err := models.Open(t.Context(), c.path, c.clock, &fakeHost{})
+	db, err := models.Open(t.Context(), models.File(c.path), c.clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}

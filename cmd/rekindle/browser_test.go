@@ -223,7 +223,7 @@ func newServed(t *testing.T) *served {
 		}
 		killNodes(t, s.data)
 	})
-	if s.db, err = models.Open(t.Context(), filepath.Join(s.data, catalogFile), s.clock, nil); err != nil {
+	if s.db, err = models.Open(t.Context(), models.File(filepath.Join(s.data, catalogFile)), s.clock, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.db.Close() })

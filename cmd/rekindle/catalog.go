@@ -49,11 +49,14 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	if err != nil {
 		return err
 	}
-	if err := at.exists(); err != nil {
+	if err := at.exists(ctx); err != nil {
 		return err
 	}
-	if err := models.Backup(ctx, at.catalog, target); err != nil {
-		if text := models.DiskTrouble(err); text != "" {
+	if at.catalog.InPostgres() {
+		return fmt.Errorf("%w: the catalog is in PostgreSQL, which has its own tools for that: pg_dump --format=custom --file=FILE, and pg_restore", errUsage)
+	}
+	if err := models.Backup(ctx, at.catalog.File, target); err != nil {
+		if text := models.Trouble(err); text != "" {
 			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
 		}
 		return err

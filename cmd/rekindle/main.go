@@ -87,7 +87,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, "rekindle:", err)
 		return exitUsage
 	}
-	if text := models.DiskTroubleAtStart(err); text != "" && args[0] == "serve" {
+	if text := models.TroubleAtStart(err); text != "" && args[0] == "serve" {
 		fmt.Fprintln(stderr, "rekindle:", text)
 	}
 	fmt.Fprintln(stderr, "rekindle:", err)
@@ -122,7 +122,7 @@ func runResetPassword(ctx context.Context, args []string, getenv func(string) st
 	if err != nil {
 		return err
 	}
-	if err := at.exists(); err != nil {
+	if err := at.exists(ctx); err != nil {
 		return err
 	}
 	db, err := models.Open(ctx, at.catalog, clockwork.NewRealClock(), nil)

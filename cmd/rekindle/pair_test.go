@@ -15,13 +15,16 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/secret"
+	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
+	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
 
 // pairTimes is how often one of two consoles is killed or frozen, except in a soak.
-const pairTimes = 10
+const pairTimes = 6
 
 // pairLease is short, so that a freeze can be longer.
 const pairLease = 2 * time.Second
@@ -31,18 +34,53 @@ const pairLease = 2 * time.Second
 // of both. Whatever the catalog then calls available must restore equal, once only, and nothing may stay half done or be left behind.
 func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 	t.Parallel()
+	t.Run("SQLite and a folder", func(t *testing.T) {
+		t.Parallel()
+		shared := t.TempDir()
+		at := models.File(filepath.Join(shared, catalogFile))
+		st, err := dir.Open(filepath.Join(shared, "snapshots"))
+		fine(t, err)
+		k := &killer{process: &process{t: t, data: shared}}
+		test := &pair{t: t, place: at, store: st, files: func() []string { return k.files("snapshots") }}
+		test.loseNothing("--catalog", "sqlite:"+at.File, "--store", "dir:"+filepath.Join(shared, "snapshots"))
+	})
+	t.Run("PostgreSQL and S3", func(t *testing.T) {
+		t.Parallel()
+		database, err := testkit.Postgres(t).Database("")
+		fine(t, err)
+		server := testkit.S3(t)
+		server.Bucket("snapshots")
+		address := "s3://snapshots?path_style=true&region=" + testkit.S3Region + "&endpoint=" + server.Endpoint
+		c, err := s3.ParseURL(address)
+		fine(t, err)
+		c.Credentials = server.Credentials()
+		st, err := s3.Open(t.Context(), c)
+		fine(t, err)
+		test := &pair{t: t, place: models.Place{URL: secret.Text(database), Folder: t.TempDir()}, store: st,
+			env: []string{"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey, "REKINDLE_CATALOG=" + database}}
+		test.files = func() []string {
+			notSnapshots := func(key string) bool {
+				return strings.HasSuffix(key, "/cluster.json") || key == "console.json" || strings.Contains(key, probe)
+			}
+			uploads := slices.DeleteFunc(server.OpenUploads("snapshots", ""), notSnapshots)
+			return append(slices.DeleteFunc(server.Objects("snapshots", ""), notSnapshots), uploads...)
+		}
+		test.loseNothing("--store", address)
+	})
+}
+
+func (pair *pair) loseNothing(flags ...string) {
+	t := pair.t
 	times, random := rounds(t, pairTimes), randomness(t)
-	shared := t.TempDir()
-	catalog := filepath.Join(shared, catalogFile)
-	flags := []string{"--catalog", "sqlite:" + catalog, "--store", "dir:" + filepath.Join(shared, "snapshots"), "--lease", pairLease.String()}
-	pair := &pair{t: t, flags: flags, shared: shared, checked: make(map[string]bool)}
+	pair.flags, pair.checked = append(flags, "--lease", pairLease.String()), make(map[string]bool)
 	for range 2 {
 		p := newProcess(t)
-		p.start(flags...)
+		p.env = pair.env
+		p.start(pair.flags...)
 		p.signIn()
 		pair.consoles = append(pair.consoles, p)
 	}
-	db, err := models.Open(t.Context(), catalog, clockwork.NewRealClock(), nil)
+	db, err := models.Open(t.Context(), pair.place, clockwork.NewRealClock(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +124,7 @@ func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 			p.kill()
 			pair.work(other, fmt.Sprintf("%d-k", i), random)
 			<-time.After(time.Duration(random.Int64N(int64(2 * pairLease))))
-			p.start(flags...)
+			p.start(pair.flags...)
 		} else {
 			frozen++
 			fine(t, p.cmd.Process.Signal(syscall.SIGSTOP))
@@ -117,8 +155,11 @@ type pair struct {
 	t        *testing.T
 	consoles []*process
 	flags    []string
-	shared   string
+	env      []string
+	place    models.Place
 	db       *models.DB
+	store    store.Store
+	files    func() []string // in the store, of snapshots
 	want     string          // the fingerprint of the data
 	checked  map[string]bool // snapshots that were restored equal
 	nodes    int             // nodes that were equal
@@ -194,14 +235,12 @@ func (d *pair) settle() {
 func (d *pair) check() {
 	d.t.Helper()
 	ctx := d.t.Context()
-	st, err := dir.Open(filepath.Join(d.shared, "snapshots"))
-	fine(d.t, err)
 	events, err := d.db.EventPage(ctx, models.EventFilter{To: time.Now().AddDate(1, 0, 0)}, 0, 100_000)
 	fine(d.t, err)
 	rows, err := d.db.ListSnapshots(ctx, models.List{})
 	fine(d.t, err)
 	var want []string
-	k := &killer{process: &process{t: d.t, data: d.shared}, want: d.want}
+	k := &killer{process: &process{t: d.t}, want: d.want}
 	for _, s := range rows.Rows {
 		said := 0
 		for _, event := range events {
@@ -218,14 +257,14 @@ func (d *pair) check() {
 		folder := s.ClusterName + "/" + s.Name + "/"
 		want = append(want, folder+"manifest.json", folder+"part-0001.rdb.zst")
 		if !d.checked[s.Name] {
-			k.restoresEqual(archive.New(st), archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name})
+			k.restoresEqual(archive.New(d.store), archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name})
 			d.checked[s.Name] = true
 		}
 	}
 	var got []string
 	patience := time.Now().Add(20 * time.Second) // of the sweep
 	testkit.WaitFor(d.t, "the store to be at rest", func() bool {
-		got = anyAttempt(k.files("snapshots"))
+		got = anyAttempt(d.files())
 		return slices.Equal(sorted(got), sorted(want)) || time.Now().After(patience)
 	})
 	if !slices.Equal(sorted(got), sorted(want)) {
@@ -257,7 +296,7 @@ func (d *pair) checkNodes() {
 		}
 	}
 	for _, p := range d.consoles {
-		home, err := place{p.data, filepath.Join(d.shared, catalogFile)}.home()
+		home, err := place{p.data, d.place}.home()
 		fine(d.t, err)
 		folders, err := filepath.Glob(filepath.Join(p.data, nodesFolder, "*", "*"))
 		fine(d.t, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -12,35 +13,58 @@ import (
 	"time"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/secret"
 	"rekindle/models"
 )
 
 // place is where a console has its catalog and the files of its nodes.
 type place struct {
 	data    string // folder
-	catalog string // file
+	catalog models.Place
 }
 
-const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, which several consoles on one host may share (default: rekindle.db in the data folder)"
+const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, which several consoles on one host may share, or " +
+	"postgres://user:password@host/database?sslmode=verify-full, which consoles on several hosts may share (docs/running.md; default: rekindle.db in the data folder)"
+
+// catalogForms is how --catalog may look.
+const catalogForms = "sqlite:/path/to/rekindle.db or postgres://user:password@host/database?sslmode=verify-full"
 
 // placeOf reads --data and --catalog.
 func placeOf(data, catalog string) (place, error) {
-	if catalog == "" {
-		return place{data, filepath.Join(data, catalogFile)}, nil
+	at, err := catalogPlace(data, catalog)
+	if err != nil {
+		return place{}, fmt.Errorf("%w: --catalog %w", errUsage, err)
 	}
-	path, ok := strings.CutPrefix(catalog, "sqlite:")
-	if !ok || path == "" || strings.HasSuffix(path, "/") {
-		return place{}, fmt.Errorf("%w: --catalog must look like sqlite:/path/to/rekindle.db, not %q", errUsage, catalog)
+	return place{data, at}, nil
+}
+
+// catalogPlace reads where a catalog is. What it says of a mistake has no password in it.
+func catalogPlace(data, catalog string) (models.Place, error) {
+	kind, path, _ := strings.Cut(catalog, ":")
+	switch {
+	case catalog == "":
+		return models.Place{File: filepath.Join(data, catalogFile), Folder: data}, nil
+	case kind == "sqlite" && path != "" && !strings.HasSuffix(path, "/"):
+		return models.Place{File: filepath.Clean(path), Folder: data}, nil
+	case kind == "postgres", kind == "postgresql":
+		at := models.Place{URL: secret.Text(catalog), Folder: data}
+		return at, at.Check()
+	case kind == "sqlite":
+		return models.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, catalog)
 	}
-	return place{data, filepath.Clean(path)}, nil
+	return models.Place{}, fmt.Errorf("must look like %s", catalogForms)
 }
 
 // exists fails when there is no catalog.
-func (p place) exists() error {
-	if _, err := os.Stat(p.catalog); err != nil {
-		return fmt.Errorf("there is no catalog at %s; name the console's folder with --data, or its catalog with --catalog", p.catalog)
+func (p place) exists(ctx context.Context) error {
+	if p.catalog.InPostgres() {
+		if there, err := models.Exists(ctx, p.catalog); err != nil || there {
+			return err
+		}
+	} else if _, err := os.Stat(p.catalog.File); err == nil {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("there is no catalog at %s; name the console's folder with --data, or its catalog with --catalog", p.catalog)
 }
 
 // home names the data folder, by which a catalog tells consoles apart. A catalog that lies in the data folder has only the one that has
@@ -50,8 +74,10 @@ func (p place) home() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("name the data folder: %w", err)
 	}
-	if catalog, err := filepath.Abs(p.catalog); err != nil || filepath.Dir(catalog) == data {
-		return models.CatalogHome, err
+	if !p.catalog.InPostgres() {
+		if catalog, err := filepath.Abs(p.catalog.File); err != nil || filepath.Dir(catalog) == data {
+			return models.CatalogHome, err
+		}
 	}
 	path := filepath.Join(data, homeFile)
 	name, err := os.ReadFile(path)

@@ -213,7 +213,7 @@ func (p *process) must(path string, form url.Values) {
 // catalog opens the console's catalog beside it, to look at.
 func (p *process) catalog() *models.DB {
 	p.t.Helper()
-	db, err := models.Open(p.t.Context(), filepath.Join(p.data, catalogFile), clockwork.NewRealClock(), nil)
+	db, err := models.Open(p.t.Context(), models.File(filepath.Join(p.data, catalogFile)), clockwork.NewRealClock(), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -86,7 +86,7 @@ func newBench(t *testing.T) *bench {
 func newBenchOn(t *testing.T, place *host) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: clockwork.NewFakeClockAt(time.Now()), wall: clockwork.NewFakeClockAt(time.Now()), jobs: &quietJobs{}, log: &bytes.Buffer{}}
-	db, err := models.Open(t.Context(), filepath.Join(t.TempDir(), "rekindle.db"), b.clock, place)
+	db, err := models.Open(t.Context(), models.File(filepath.Join(t.TempDir(), "rekindle.db")), b.clock, place)
 	b.check(err)
 	t.Cleanup(func() { _ = db.Close() })
 	b.db = db

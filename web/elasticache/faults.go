@@ -92,9 +92,9 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err erro
 		refused = translate(faults, errors.As(err, new(ofCluster)))
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return // nobody is there any more
-	case models.DiskTrouble(err) != "":
-		a.Logger.ErrorContext(ctx, "disk of the data folder", "request", c.request, "action", c.action, "error", err)
-		refused = fault{http.StatusServiceUnavailable, "ServiceUnavailable", models.DiskTrouble(err)}
+	case models.Trouble(err) != "":
+		a.Logger.ErrorContext(ctx, "catalog", "request", c.request, "action", c.action, "error", err)
+		refused = fault{http.StatusServiceUnavailable, "ServiceUnavailable", models.Trouble(err)}
 	default:
 		a.Logger.ErrorContext(ctx, "API request failed", "request", c.request, "action", c.action, "error", err)
 		refused = internalFailure
