@@ -68,6 +68,9 @@ type database interface {
 	keep(ctx context.Context, db *gorm.DB, pending string, now time.Time) error
 	// check asks something.
 	check(db *gorm.DB) error
+	// lastID is the last number that a row of this table ever got; setLastID sets it.
+	lastID(db *gorm.DB, table string) (int64, error)
+	setLastID(db *gorm.DB, table string, id int64) error
 	// using reads a table by this index, where the planner would not find it.
 	using(table, index string) string
 	// like is the operator that ignores the case of ASCII letters.

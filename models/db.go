@@ -63,6 +63,11 @@ func Open(ctx context.Context, place Place, clock clockwork.Clock, host Host) (*
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", place, err), catalog.Close())
 	}
+	if moved, is, err := find[Setting](db.WithContext(ctx).Where("name = ?", movedSetting)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", place, err), catalog.Close())
+	} else if is {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w %s: start with --catalog and that one", place, ErrMoved, moved.Value), catalog.Close())
+	}
 	if err := catalog.rememberClock(ctx); err != nil {
 		return nil, errors.Join(err, catalog.Close())
 	}

@@ -102,6 +102,16 @@ func (postgresDatabase) check(db *gorm.DB) error {
 
 func (postgresDatabase) using(table, _ string) string { return table }
 
+func (postgresDatabase) lastID(db *gorm.DB, table string) (last int64, err error) {
+	err = db.Raw("SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), 0)", table).Scan(&last).Error
+	return last, err
+}
+
+func (postgresDatabase) setLastID(db *gorm.DB, table string, id int64) error {
+	var set int64
+	return db.Raw("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", table, id).Scan(&set).Error
+}
+
 func (postgresDatabase) like() string { return "ILIKE" }
 
 // keep makes no copy: tables are changed in one transaction, and a server has its own backups.

@@ -79,6 +79,13 @@ func (db *DB) set(ctx context.Context, name, value string) error {
 	return nil
 }
 
+func (db *DB) unset(ctx context.Context, name string) error {
+	if err := db.with(ctx).Delete(&Setting{Name: name}).Error; err != nil {
+		return fmt.Errorf("forget setting %s: %w", name, err)
+	}
+	return nil
+}
+
 // SessionKey returns the key that signs session cookies, made at the first call and kept in the catalog.
 func (db *DB) SessionKey(ctx context.Context) (secret.Text, error) {
 	key := make([]byte, 32)

@@ -31,6 +31,15 @@ func (sqliteDatabase) using(table, index string) string { return table + " INDEX
 
 func (sqliteDatabase) check(db *gorm.DB) error { return db.Exec("SELECT 1").Error }
 
+func (sqliteDatabase) lastID(db *gorm.DB, table string) (last int64, err error) {
+	err = db.Raw("SELECT seq FROM sqlite_sequence WHERE name = ?", table).Scan(&last).Error
+	return last, err
+}
+
+func (sqliteDatabase) setLastID(db *gorm.DB, table string, id int64) error {
+	return errors.Join(db.Exec("DELETE FROM sqlite_sequence WHERE name = ?", table).Error, db.Exec("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, id).Error)
+}
+
 func (sqliteDatabase) like() string { return "LIKE" }
 
 // keep copies the file.

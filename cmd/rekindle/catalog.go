@@ -27,9 +27,11 @@ func runCatalog(ctx context.Context, args []string, getenv func(string) string, 
 			return runRebuild(ctx, args[1:], getenv, stdout, stderr)
 		case "backup":
 			return runBackup(ctx, args[1:], getenv, stdout)
+		case "move":
+			return runMove(ctx, args[1:], getenv, stdout)
 		}
 	}
-	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog rebuild", errUsage)
+	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild", errUsage)
 }
 
 // runBackup is "rekindle catalog backup FILE": also while the console runs.
@@ -62,6 +64,60 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 		return err
 	}
 	fmt.Fprintf(stdout, "The catalog %s is copied to %s.\n", at.catalog, target)
+	return nil
+}
+
+// runMove is "rekindle catalog move": for consoles that are stopped.
+func runMove(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
+	flags := newFlags("catalog move", `Carry the catalog over into another place, with all consoles stopped that use it. Afterwards start them with --catalog and that
+place: what was moved cannot be started with any more. A place is sqlite:/path/to/rekindle.db or
+postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
+	data := flags.string("data", "./data", "`folder` of the nodes' files, of the console that is to look after them from the new place")
+	from := flags.string("from", "", "`URL` of the catalog that there is (default: rekindle.db in the data folder)")
+	to := flags.string("to", "", "`URL` of the new one: an empty database, or a file that is not there")
+	if err := flags.parse(args); err != nil {
+		return err
+	}
+	source, err := catalogPlace(*data, *from)
+	if err != nil {
+		return fmt.Errorf("%w: --from %w", errUsage, err)
+	}
+	target, err := catalogPlace(*data, *to)
+	if err == nil && *to == "" {
+		err = fmt.Errorf("must name the new place: %s", catalogForms)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: --to %w", errUsage, err)
+	}
+	before, after := place{*data, source}, place{*data, target}
+	if err := before.exists(ctx); err != nil {
+		return err
+	}
+	unlock, err := before.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	fromHome, err := before.home()
+	if err != nil {
+		return err
+	}
+	toHome, err := after.home()
+	if err != nil {
+		return err
+	}
+	catalogs := make([]*models.DB, 2)
+	for i, at := range []models.Place{source, target} {
+		if catalogs[i], err = models.Open(ctx, at, clockwork.NewRealClock(), nil); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, catalogs[i].Close()) }()
+	}
+	rows, err := models.Move(ctx, catalogs[0], catalogs[1], fromHome, toHome)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The catalog %s, %d rows, is moved to %s. Start the console with --catalog and that place.\n", source, rows, target)
 	return nil
 }
 

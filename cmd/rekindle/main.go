@@ -41,6 +41,8 @@ Usage:
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
   rekindle catalog backup FILE [flags]
                                     copy the database to a file (console running or stopped)
+  rekindle catalog move --to URL [flags]
+                                    carry the database over into another place (console stopped)
   rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
   rekindle health [flags]           ask a running console whether it is healthy; for container health checks
   rekindle version                  print the version
