@@ -103,6 +103,9 @@ func (db *DB) Check(ctx context.Context) error {
 	return nil
 }
 
+// Place is where the catalog is.
+func (db *DB) Place() Place { return db.place }
+
 // Now is the catalog's time, in UTC.
 func (db *DB) Now() time.Time { return catalogTime(db.clock.Now()) }
 

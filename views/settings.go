@@ -30,14 +30,16 @@ type Settings struct {
 	Password Fields
 	Sessions []Session
 	// Limits; without an action they are shown and cannot be changed
-	Limits       Fields // values: manual_quota, price, currency
-	LimitsAction string
-	Verify       Fields    // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
-	TryImports   bool      // its form is POST /settings/imports, with try_imports on or not there
-	Failover     Fields    // values: promote_after; its form is POST /settings/failover
-	Running      Work      // a rebuild of the catalog
-	Consoles     []Console // that share the catalog; none: only this one
-	Version      string    // of Rekindle
+	Limits          Fields // values: manual_quota, price, currency
+	LimitsAction    string
+	Verify          Fields    // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
+	TryImports      bool      // its form is POST /settings/imports, with try_imports on or not there
+	Failover        Fields    // values: promote_after; its form is POST /settings/failover
+	CatalogLocation string    // without secrets
+	CatalogBackup   string    // the command that copies it
+	Running         Work      // a rebuild of the catalog
+	Consoles        []Console // that share the catalog; none: only this one
+	Version         string    // of Rekindle
 }
 
 // Console is one of those that share a catalog.

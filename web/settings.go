@@ -31,7 +31,8 @@ func (f settingsForms) wrong() bool {
 
 func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms settingsForms) error {
 	ctx := r.Context()
-	props := views.Settings{StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
+	catalog := s.db.Place()
+	props := views.Settings{CatalogLocation: catalog.String(), CatalogBackup: backupCommand(catalog), StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
 		Limits: forms.limits, LimitsAction: "/settings/limits", Password: forms.password, Verify: forms.verify, Failover: forms.failover, Version: s.version}
 	check, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -96,6 +97,14 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 		return s.again(w, r, at, draw)
 	}
 	return s.page(w, r, at, draw)
+}
+
+// backupCommand copies the catalog of this place to a file, also while consoles run.
+func backupCommand(at models.Place) string {
+	if at.InPostgres() {
+		return "pg_dump --format=custom --file=rekindle.dump " + at.String()
+	}
+	return "rekindle catalog backup rekindle-copy.db --catalog 'sqlite:" + strings.ReplaceAll(at.File, "'", `'\''`) + "'"
 }
 
 // consoles are those that share the catalog, and last those that are away although nodes are theirs. None when this one is alone.

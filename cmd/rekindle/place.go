@@ -43,9 +43,9 @@ func catalogPlace(data, catalog string) (models.Place, error) {
 	kind, path, _ := strings.Cut(catalog, ":")
 	switch {
 	case catalog == "":
-		return models.Place{File: filepath.Join(data, catalogFile), Folder: data}, nil
+		return catalogIn(filepath.Join(data, catalogFile), data)
 	case kind == "sqlite" && path != "" && !strings.HasSuffix(path, "/"):
-		return models.Place{File: filepath.Clean(path), Folder: data}, nil
+		return catalogIn(path, data)
 	case kind == "postgres", kind == "postgresql":
 		at := models.Place{URL: secret.Text(catalog), Folder: data}
 		return at, at.Check()
@@ -53,6 +53,15 @@ func catalogPlace(data, catalog string) (models.Place, error) {
 		return models.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, catalog)
 	}
 	return models.Place{}, fmt.Errorf("must look like %s", catalogForms)
+}
+
+// catalogIn is a catalog in a file, with the whole path: pages show it.
+func catalogIn(path, data string) (models.Place, error) {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return models.Place{}, fmt.Errorf("cannot be found: %w", err)
+	}
+	return models.Place{File: whole, Folder: data}, nil
 }
 
 // exists fails when there is no catalog.
@@ -75,8 +84,8 @@ func (p place) home() (string, error) {
 		return "", fmt.Errorf("name the data folder: %w", err)
 	}
 	if !p.catalog.InPostgres() {
-		if catalog, err := filepath.Abs(p.catalog.File); err != nil || filepath.Dir(catalog) == data {
-			return models.CatalogHome, err
+		if filepath.Dir(p.catalog.File) == data {
+			return models.CatalogHome, nil
 		}
 	}
 	path := filepath.Join(data, homeFile)
