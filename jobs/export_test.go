@@ -39,3 +39,6 @@ func (m *Manager) Recover(ctx context.Context) {
 	<-m.looked
 	m.recoverStored(ctx)
 }
+
+// TakeBack is the hourly tick for what was left in other stores.
+func (m *Manager) TakeBack(ctx context.Context) { m.takeBackLater(ctx) }

@@ -3,10 +3,12 @@ package jobs_test
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/store/s3"
@@ -246,5 +249,91 @@ func TestFailedSnapshotAbandonsItsUploads(t *testing.T) {
 	}
 	if count != 1 {
 		t.Errorf("abandoned: %v", st.keys)
+	}
+}
+
+// stubborn is a store that removes nothing while it is away.
+type stubborn struct {
+	store.Store
+	away  atomic.Bool
+	tried atomic.Int32
+}
+
+func (s *stubborn) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
+	s.tried.Add(1)
+	if s.away.Load() {
+		return 0, store.ErrUnavailable
+	}
+	return s.Store.Sweep(ctx, olderThan)
+}
+
+// What was left is known by its names, so it is taken back whatever the clock says. That it is given up is for its age, and waits.
+func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewFakeClockAt(noon))
+	k := &killed{console: c}
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	c.snapshot("orders", "s1")
+	c.stop()
+	root := t.TempDir()
+	other := &stubborn{Store: openDir(t, root)}
+	other.away.Store(true)
+	c.open = func(context.Context, string) (store.Store, error) { return other, nil }
+
+	ref := archive.Ref{Cluster: "orders", Snapshot: "new"}
+	at := archive.NewAttempt(ref)
+	manifest, err := archive.New(c.store).Manifest(t.Context(), archive.Ref{Cluster: "orders", Snapshot: "s1"})
+	must(t, err)
+	for range 2 { // one is taken back, the other one given up
+		run := k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
+		k.note(run, "orders/new at the attempt "+at.ID)
+		must(t, c.db.FailRun(t.Context(), run, "the store went away"))
+		must(t, c.db.NoteRemains(t.Context(), run, nil, "left"))
+	}
+	copied := manifest
+	copied.Snapshot = ref.Snapshot
+	copied = copied.In(at)
+	k.put(other.Store, ref.String()+"/"+copied.Parts[0].Object, make([]byte, copied.Parts[0].StoredBytes))
+
+	must(t, c.db.Close())
+	clock := clockwork.NewFakeClockAt(noon.Add(8 * 24 * time.Hour))
+	c.clock = clock
+	c.db, err = models.Open(t.Context(), models.File(filepath.Join(c.data, "rekindle.db")), clock, c.host)
+	must(t, err)
+	c.start()
+	left := func() int {
+		t.Helper()
+		all, err := c.db.AllRemains(t.Context())
+		must(t, err)
+		return len(all)
+	}
+	before := other.tried.Load()
+	c.manager.TakeBack(t.Context())
+	if c.db.ClockDoubt() == nil || other.tried.Load() < before+2 {
+		t.Fatalf("the doubt is %v, and it was tried %d times; the test means nothing", c.db.ClockDoubt(), other.tried.Load()-before)
+	}
+	if left() != 2 || strings.Contains(c.events(), "not looked for any more") {
+		t.Errorf("%d of 2 are remembered; events:\n%s", left(), c.events())
+	}
+	other.away.Store(false)
+	all, err := c.db.AllRemains(t.Context())
+	must(t, err)
+	c.manager.TakeBack(t.Context())
+	for object, err := range other.List(t.Context(), "") {
+		t.Errorf("%s is still there (%v)", object.Key, err)
+	}
+	if left() != 0 || c.db.ClockDoubt() == nil {
+		t.Errorf("%d are remembered; the doubt is %v", left(), c.db.ClockDoubt())
+	}
+
+	run, err := c.db.Run(t.Context(), all[0].Run)
+	must(t, err)
+	other.away.Store(true)
+	must(t, c.db.NoteRemains(t.Context(), run, nil, "left"))
+	clock.Advance(8 * 24 * time.Hour)
+	must(t, c.db.ConfirmClock(t.Context(), "admin"))
+	c.manager.TakeBack(t.Context())
+	if left() != 0 || !strings.Contains(c.events(), "not looked for any more") {
+		t.Errorf("%d are remembered; events:\n%s", left(), c.events())
 	}
 }
