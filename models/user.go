@@ -5,8 +5,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -50,6 +54,8 @@ const (
 	failureWindow    = 15 * time.Minute
 	failuresPerPair  = 5  // of one user from one address
 	failuresPerUser  = 50 // of one user from anywhere
+	knownFor         = 30 * 24 * time.Hour
+	knownPlaces      = 50 // of one user
 	minPasswordRunes = 10
 )
 
@@ -94,11 +100,11 @@ func checkPassword(password secret.Text) string {
 // SignIn checks name and password and starts a session. The token goes into the cookie and nowhere else.
 func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, address, userAgent string) (secret.Text, error) {
 	const wrong = "That name and password do not match."
-	now := db.Now()
+	now, from := db.Now(), placeOf(address)
 	// The attempt is written down as failed before the password is looked at: of a hundred guesses at once only as many are
 	// looked at as are allowed. The right password takes it back.
 	err := db.transaction(ctx, func(tx *DB) error {
-		wait, err := tx.signInWait(ctx, name, address)
+		wait, err := tx.signInWait(ctx, name, from)
 		if err != nil {
 			return err
 		} else if wait > 0 {
@@ -106,7 +112,7 @@ func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, add
 		}
 		if err := errors.Join(
 			tx.with(ctx).Where("at <= ?", now.Add(-failureWindow)).Delete(&SignInFailure{}).Error,
-			tx.with(ctx).Create(&SignInFailure{Name: name, Address: address, At: now}).Error); err != nil {
+			tx.with(ctx).Create(&SignInFailure{Name: name, Address: from, At: now}).Error); err != nil {
 			return fmt.Errorf("record sign-in: %w", err)
 		}
 		return nil
@@ -128,7 +134,8 @@ func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, add
 	err = db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(
 			tx.with(ctx).Where("id NOT IN (?)", validAt(tx.with(ctx).Model(&Session{}).Select("id"), now)).Delete(&Session{}).Error,
-			tx.with(ctx).Where("name = ? AND address = ?", name, address).Delete(&SignInFailure{}).Error,
+			tx.with(ctx).Where("name = ? AND address = ?", name, from).Delete(&SignInFailure{}).Error,
+			tx.rememberPlace(ctx, name, from),
 			tx.with(ctx).Create(&session).Error)
 	})
 	if err != nil {
@@ -137,28 +144,98 @@ func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, add
 	return token, nil
 }
 
-// signInWait is how long this pair of name and address has to wait before the next attempt.
-func (db *DB) signInWait(ctx context.Context, name, address string) (time.Duration, error) {
+// signInWait is how long this name has to wait before the next attempt from there. Strangers who guess from many addresses lock out whoever
+// comes from a place that nobody knows, but not where the user has signed in before: else they could keep the administrator away for ever. Nor
+// this host, to which no stranger comes.
+func (db *DB) signInWait(ctx context.Context, name, from string) (time.Duration, error) {
+	wait, err := db.failureWait(ctx, db.with(ctx).Where("name = ? AND address = ?", name, from), failuresPerPair)
+	if err != nil || wait > 0 || from == thisHost {
+		return wait, err
+	}
+	wait, err = db.failureWait(ctx, db.with(ctx).Where("name = ?", name), failuresPerUser)
+	if err != nil || wait == 0 {
+		return 0, err
+	}
+	places, err := db.knownPlaces(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	if _, known := places[from]; known {
+		return 0, nil
+	}
+	return wait, nil
+}
+
+// failureWait is how long to wait until fewer than so many of these failures are recent.
+func (db *DB) failureWait(ctx context.Context, query *gorm.DB, allowed int) (time.Duration, error) {
 	now := db.Now()
 	var failures []SignInFailure
 	// A failure in the future is from a clock that was set back; it would lock its user out for who knows how long.
-	err := db.with(ctx).Where("name = ? AND at > ? AND at <= ?", name, now.Add(-failureWindow), now).Order("at").Limit(failuresPerUser + 1).Find(&failures).Error
+	err := query.Where("at > ? AND at <= ?", now.Add(-failureWindow), now).Order("at DESC").Limit(allowed).Find(&failures).Error
 	if err != nil {
 		return 0, fmt.Errorf("count failed sign-ins: %w", err)
 	}
-	var here []SignInFailure
-	for _, f := range failures {
-		if f.Address == address {
-			here = append(here, f)
+	if len(failures) < allowed {
+		return 0, nil
+	}
+	return failures[allowed-1].At.Add(failureWindow).Sub(now), nil
+}
+
+// thisHost is the place of all loopback addresses.
+const thisHost = "this host"
+
+// placeOf is what counts as one place: an address, or the /64 that a host on IPv6 has all of.
+func placeOf(address string) string {
+	parsed, err := netip.ParseAddr(address)
+	if err != nil {
+		return address
+	}
+	parsed = parsed.Unmap()
+	switch {
+	case parsed.IsLoopback():
+		return thisHost
+	case parsed.Is4():
+		return parsed.String()
+	}
+	return netip.PrefixFrom(parsed.WithZone(""), 64).Masked().String()
+}
+
+// placesPrefix begins the names of the settings that hold where users have signed in, and when last.
+const placesPrefix = "signed in:"
+
+// knownPlaces is where the user of this name has signed in lately.
+func (db *DB) knownPlaces(ctx context.Context, name string) (map[string]time.Time, error) {
+	row, found, err := find[Setting](db.with(ctx).Where("name = ?", placesPrefix+name))
+	if err != nil {
+		return nil, fmt.Errorf("look where %s has signed in: %w", name, err)
+	}
+	places := make(map[string]time.Time)
+	if found {
+		if err := json.Unmarshal([]byte(row.Value), &places); err != nil {
+			return nil, fmt.Errorf("read where %s has signed in: %w", name, err)
 		}
 	}
-	switch {
-	case len(here) >= failuresPerPair:
-		return here[len(here)-failuresPerPair].At.Add(failureWindow).Sub(now), nil
-	case len(failures) >= failuresPerUser:
-		return failures[0].At.Add(failureWindow).Sub(now), nil
+	now := db.Now()
+	maps.DeleteFunc(places, func(_ string, at time.Time) bool { return now.Sub(at).Abs() >= knownFor })
+	return places, nil
+}
+
+// rememberPlace notes that a user has signed in from there, and forgets the places that were used the longest ago.
+func (db *DB) rememberPlace(ctx context.Context, name, from string) error {
+	places, err := db.knownPlaces(ctx, name)
+	if err != nil {
+		return err
 	}
-	return 0, nil
+	places[from] = db.Now()
+	byAge := slices.SortedFunc(maps.Keys(places), func(a, b string) int { return places[b].Compare(places[a]) })
+	for _, old := range byAge[min(len(byAge), knownPlaces):] {
+		delete(places, old)
+	}
+	text, err := json.Marshal(places)
+	if err != nil {
+		return fmt.Errorf("write down where %s has signed in: %w", name, err)
+	}
+	return db.set(ctx, placesPrefix+name, string(text))
 }
 
 func hashToken(token secret.Text) string {

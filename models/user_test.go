@@ -98,6 +98,14 @@ func TestSignInIsLimited(t *testing.T) {
 	if n := count(t, db, &SignInFailure{}); n > 1 {
 		t.Errorf("%d old failures are kept", n)
 	}
+	// What a place is.
+	for _, address := range []string{"2001:db8::1", "2001:db8::2", "2001:db8::3%eth0", "2001:db8::ffff:4", "2001:db8::5"} {
+		wrong(AdminName, address)
+	}
+	_, err = db.SignIn(t.Context(), AdminName, rightPassword, "2001:db8::6", "browser")
+	refused(t, err, CodeInvalid)
+	signIn(t, db, "2001:db8:0:1::6")
+	signIn(t, db, "::ffff:10.3.0.1")
 	// The clock stood wrong during the failures.
 	advance(365 * 24 * time.Hour)
 	for range failuresPerPair {
@@ -105,6 +113,54 @@ func TestSignInIsLimited(t *testing.T) {
 	}
 	advance(-365 * 24 * time.Hour)
 	signIn(t, db, "10.0.0.1")
+}
+
+// Whoever guesses from many addresses keeps away those who come from a new one, and nobody else.
+func TestStrangersCannotLockOutWhoHasSignedInBefore(t *testing.T) {
+	t.Parallel()
+	db, _, advance := signedUp(t)
+	try := func(password secret.Text, address string) error {
+		_, err := db.SignIn(t.Context(), AdminName, password, address, "browser")
+		return err
+	}
+	attack := func() {
+		t.Helper()
+		for i := range 10 * failuresPerUser {
+			refused(t, try("wrong", fmt.Sprintf("10.1.%d.%d", i/250, i%250)), CodeInvalid)
+		}
+		refused(t, try(rightPassword, "10.9.0.1"), CodeInvalid) // nobody was there before
+	}
+	const home = "10.0.0.1"
+	signIn(t, db, home)
+	advance(knownFor - time.Hour)
+	attack()
+	signIn(t, db, home)
+	signIn(t, db, "127.0.0.1") // by way of the host
+	signIn(t, db, "::1")
+	advance(time.Minute)
+	signIn(t, db, home) // again, within the same attack
+	for range failuresPerPair {
+		refused(t, try("wrong", home), CodeInvalid)
+	}
+	if got := refused(t, try(rightPassword, home), CodeInvalid).Error(); !strings.Contains(got, "Too many") { // there, too, nobody guesses on and on
+		t.Error(got)
+	}
+	refused(t, try("wrong", "127.0.0.1"), CodeInvalid)
+	_, err := db.SignIn(t.Context(), "somebody", rightPassword, home, "browser")
+	refused(t, err, CodeInvalid)
+
+	advance(knownFor)
+	attack()
+	refused(t, try(rightPassword, home), CodeInvalid) // it was too long ago
+	advance(failureWindow)
+	for i := range 3 * knownPlaces {
+		signIn(t, db, fmt.Sprintf("10.4.0.%d", i))
+		advance(time.Second)
+	}
+	places := must(db.knownPlaces(t.Context(), AdminName))(t)
+	if _, newest := places[fmt.Sprintf("10.4.0.%d", 3*knownPlaces-1)]; len(places) != knownPlaces || !newest {
+		t.Errorf("%d places are remembered: %v", len(places), places)
+	}
 }
 
 func TestAHundredGuessesAtOnceAreLimitedToo(t *testing.T) {
