@@ -66,6 +66,7 @@ type Manager struct {
 	moving    atomic.Int64     // snapshots and restores that go on
 	low       bool             // the disk of the data folder was; of the disk's tick
 	noted     atomic.Bool      // that the store has more than the catalog
+	checked   storeCheck
 }
 
 // errStopping is why runs are cut off when the console stops.
@@ -239,15 +240,6 @@ func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part m
 
 // StoreLocation says where snapshots are kept.
 func (m *Manager) StoreLocation() string { return m.Store.Location() }
-
-// CheckStore tells whether the store can be written and read now. An error is a refusal in words.
-func (m *Manager) CheckStore(ctx context.Context) error {
-	if err := m.Store.Check(ctx); err != nil {
-		m.Logger.Warn("check store", "store", m.Store.Location(), "error", err)
-		return models.Faults{{Code: models.CodeInvalid, Message: storeSentence(err)}}
-	}
-	return nil
-}
 
 // HostMemory returns the memory of the host on which nodes are launched, in bytes.
 func (m *Manager) HostMemory(ctx context.Context) (total, available int64, err error) {

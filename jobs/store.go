@@ -3,9 +3,82 @@ package jobs
 import (
 	"context"
 	"strings"
+	"sync"
+	"time"
 
 	"rekindle/models"
 )
+
+// A check writes to the store, which costs money in a bucket, and anybody may ask for it. So one runs at a time, and what it found counts for
+// a while: shorter when it is bad, for whoever has just put it right.
+const (
+	checkGood = 10 * time.Second
+	checkBad  = 2 * time.Second
+	checkTime = 5 * time.Second
+)
+
+type storeCheck struct {
+	mutex   sync.Mutex
+	running chan struct{} // closed when the check that runs has its result; nil: none runs
+	at      time.Time     // when there was a result, by the console's clock; zero: never
+	err     error
+}
+
+// CheckStore tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
+func (m *Manager) CheckStore(ctx context.Context) error {
+	c := &m.checked
+	c.mutex.Lock()
+	if c.running == nil {
+		if c.counts(m.Clock.Now()) {
+			defer c.mutex.Unlock()
+			return c.err
+		}
+		c.running = make(chan struct{})
+		go m.checkStore()
+	}
+	running := c.running
+	c.mutex.Unlock()
+	select {
+	case <-running:
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		return c.err
+	case <-ctx.Done():
+		return storeRefusal(ctx.Err())
+	}
+}
+
+// counts tells whether the last result still counts. One from the future is from a clock that was set back.
+func (c *storeCheck) counts(now time.Time) bool {
+	lasts := checkGood
+	if c.err != nil {
+		lasts = checkBad
+	}
+	age := now.Sub(c.at)
+	return !c.at.IsZero() && age >= 0 && age < lasts
+}
+
+// checkStore is the check itself. It belongs to all who wait for it, so it does not end with the first of them.
+func (m *Manager) checkStore() {
+	ctx, cancel := context.WithTimeout(m.run, checkTime)
+	defer cancel()
+	err := m.Store.Check(ctx)
+	if err != nil {
+		if m.run.Err() == nil {
+			m.Logger.Warn("check store", "store", m.Store.Location(), "error", err)
+		}
+		err = storeRefusal(err)
+	}
+	c := &m.checked
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	close(c.running)
+	c.running, c.at, c.err = nil, m.Clock.Now(), err
+}
+
+func storeRefusal(err error) error {
+	return models.Faults{{Code: models.CodeInvalid, Message: storeSentence(err)}}
+}
 
 // DescribeStore says what is known of the store. What it does not tell is left out.
 func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
