@@ -32,7 +32,8 @@ func open(t *testing.T, path string) *dir.Store {
 func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store { return open(t, t.TempDir()) },
-		storetest.WithRemains(func(t *testing.T, s store.Store) { leaveRemains(t, folderOf(s)) }))
+		storetest.WithRemains(func(t *testing.T, s store.Store) { leaveRemains(t, folderOf(s)) }),
+		storetest.WithProbe(func(t *testing.T, s store.Store) { leaveRemains(t, folderOf(s)) })) // it writes a temporary file as well
 }
 
 // Some file systems know no hard links (exFAT, FAT), and some in user space no rename that replaces nothing either.

@@ -45,11 +45,19 @@ func (s *Store) store(ctx context.Context, operation, key string, r io.Reader, m
 
 // write puts what r gives into a new temporary file and flushes it. On an error no file is left.
 func (s *Store) write(ctx context.Context, r io.Reader) (string, fs.FileInfo, error) {
+	return s.writeAnd(ctx, r, func(string) error { return nil })
+}
+
+// writeAnd is write that lets look see the file while it is locked still, so that no Sweep takes it away.
+func (s *Store) writeAnd(ctx context.Context, r io.Reader, look func(name string) error) (string, fs.FileInfo, error) {
 	file, name, err := s.create()
 	if err != nil {
 		return "", nil, err
 	}
 	info, err := s.fill(ctx, file, r)
+	if err == nil {
+		err = look(name)
+	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		_ = s.root.Remove(name)
 		return "", nil, err
@@ -72,8 +80,26 @@ func (s *Store) fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileIn
 	return file.Stat()
 }
 
-// create makes a locked temporary file, and the folder for it when there is none.
+// create makes a locked temporary file. A Sweep beside it may take the file before it is locked: then another one.
 func (s *Store) create() (*os.File, string, error) {
+	for range maxPruned {
+		file, name, err := s.createOnce()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			continue
+		}
+		if err == nil {
+			if _, gone := s.root.Lstat(name); absent(gone) {
+				_ = file.Close()
+				continue
+			}
+		}
+		return file, name, err
+	}
+	return nil, "", errors.New("temporary files are taken away again and again")
+}
+
+// createOnce makes a locked temporary file, and the folder for it when there is none.
+func (s *Store) createOnce() (*os.File, string, error) {
 	name := filepath.Join(tmp, rand.Text())
 	file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -167,20 +193,24 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	}
 	text := []byte("rekindle: can this store be written to?\n")
-	name, _, err := s.write(ctx, bytes.NewReader(text))
+	var got []byte
+	var unread error
+	name, _, err := s.writeAnd(ctx, bytes.NewReader(text), func(name string) error {
+		got, unread = s.root.ReadFile(name)
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("%s cannot be written to: %w", s.Location(), explain(err))
 	}
-	got, err := s.root.ReadFile(name)
-	if removed := s.root.Remove(name); err == nil {
-		err = removed
+	if err := s.root.Remove(name); unread == nil && !absent(err) { // a Sweep may have been faster
+		unread = err
 	}
-	if err == nil && !bytes.Equal(got, text) {
-		err = errors.New("what was read is not what was written: check the disk")
+	if unread == nil && !bytes.Equal(got, text) {
+		unread = errors.New("what was read is not what was written: check the disk")
 	}
 	s.Exclusive(ctx)
-	if err != nil {
-		return fmt.Errorf("%s cannot be read from: %w", s.Location(), explain(err))
+	if unread != nil {
+		return fmt.Errorf("%s cannot be read from: %w", s.Location(), explain(unread))
 	}
 	return nil
 }

@@ -51,13 +51,18 @@ func (s *Store) describeServer(d *store.Description) {
 // tryParts stores a short object in parts, reads it back, and finds out whether a second Create of it is refused, as a whole and in parts.
 // It leaves nothing behind.
 func (s *Store) tryParts(ctx context.Context) (err error) {
-	key, text := probes+rand.Text(), []byte("rekindle: are parts kept, and who comes first?\n")
+	key, done := s.probe()
+	defer done()
+	text := []byte("rekindle: are parts kept, and who comes first?\n")
 	var made []*upload
 	defer func() {
 		for _, u := range made {
 			if undone := s.undo(ctx, key, u.version); err == nil {
 				err = undone
 			}
+		}
+		if err == nil {
+			s.sweepOldProbes(ctx)
 		}
 	}()
 	for _, how := range []how{asNew | inParts, asNew, asNew | inParts} {
@@ -87,7 +92,9 @@ func (s *Store) tryParts(ctx context.Context) (err error) {
 
 // tryWrongSums sends bytes with a checksum that is not theirs, as a whole and as a part, and says whether any of them was taken.
 func (s *Store) tryWrongSums(ctx context.Context) (lax bool, err error) {
-	u := &upload{store: s, key: probes + rand.Text(), mark: rand.Text()}
+	key, done := s.probe()
+	defer done()
+	u := &upload{store: s, key: key, mark: rand.Text()}
 	defer u.memory.close()
 	defer u.forget()
 	right, err := u.fill(ctx, bytes.NewReader([]byte("rekindle: is it seen that this has another checksum?\n")), chunkSize)

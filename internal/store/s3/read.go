@@ -3,7 +3,6 @@ package s3
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -201,9 +200,6 @@ func (s *Store) listRaw(ctx context.Context, prefix string) iter.Seq2[store.Obje
 	}
 }
 
-// probes is where Check writes. CheckKey allows no key in it.
-const probes = ".rekindle-check/"
-
 // A good Check counts for a while, in which only the bucket is asked for: who watches the console asks all the time, and
 // each request is paid for. It is longer where each Check leaves a version, as Object Lock lets nobody remove it.
 const (
@@ -237,7 +233,8 @@ func (s *Store) Check(ctx context.Context) error {
 
 func (s *Store) check(ctx context.Context) error {
 	text := []byte("rekindle: can this store be written to?\n")
-	key := probes + rand.Text()
+	key, done := s.probe()
+	defer done()
 	u, err := s.put(ctx, key, bytes.NewReader(text), 0)
 	if err != nil {
 		return fmt.Errorf("%s cannot be written to: %w", s.Location(), err)

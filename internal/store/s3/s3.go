@@ -36,6 +36,7 @@ type Store struct {
 	creating sync.RWMutex
 	mu       sync.Mutex
 	active   map[string]bool // the ids of multipart uploads under way here
+	probing  map[string]bool // the keys of probes under way here
 
 	checkedUntil time.Time    // how long the last good Check counts; under mu
 	exclusive    atomic.Int32 // whether Creates exclude each other
@@ -44,6 +45,7 @@ type Store struct {
 
 	saidCannotSweep atomic.Bool
 	covers          atomic.Bool // versions may not be removed here: they are covered by delete markers
+	probesKept      time.Duration
 	told            atomic.Pointer[told]
 }
 
@@ -86,7 +88,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		loaded.Region = "us-east-1" // what servers other than AWS go by
 	}
 	c.Region = loaded.Region
-	s := &Store{config: c, active: map[string]bool{}}
+	s := &Store{config: c, active: map[string]bool{}, probing: map[string]bool{}, probesKept: probesKept}
 	if c.Prefix != "" {
 		s.prefix = c.Prefix + "/"
 	}
@@ -235,14 +237,9 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
 	if err != nil {
 		return removed, s.failed("sweep", "uploads", err)
 	}
-	for object, err := range s.listRaw(ctx, probes) {
-		if err == nil && object.Modified.Before(olderThan) {
-			err = s.delete(ctx, object.Key, "")
-			removed++
-		}
-		if err != nil {
-			return removed, s.failed("sweep", probes, err)
-		}
+	more, err := s.sweepProbes(ctx, olderThan)
+	if removed += more; err != nil {
+		return removed, s.failed("sweep", probes, err)
 	}
 	return removed, cannot
 }
@@ -255,10 +252,7 @@ func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, err
 		if !since.Before(olderThan) || !ours(key) {
 			return nil
 		}
-		s.mu.Lock()
-		busy := s.active[id]
-		s.mu.Unlock()
-		if busy {
+		if s.busy(id) {
 			return nil
 		}
 		removed++
@@ -269,6 +263,17 @@ func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, err
 		err = s.uploads(ctx, s.name(""), abort)
 	}
 	return removed, err
+}
+
+// busy says whether a multipart upload is under way here, or may be: one that is just being opened is listed before its id is known.
+func (s *Store) busy(id string) bool {
+	if !s.creating.TryLock() {
+		return true
+	}
+	defer s.creating.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.active[id]
 }
 
 // ours says whether an object of that key is one that a console uploads: .../part-0001.rdb.zst, .../manifest.json, or an

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -107,7 +108,7 @@ func TestStore(t *testing.T) {
 				c := configOf(shared(t))
 				c.Checksums = checksums
 				return openChecked(t, shared(t), c)
-			}, storetest.WithRemains(leaveUpload))
+			}, storetest.WithRemains(leaveUpload), storetest.WithProbe(func(t *testing.T, s store.Store) { leaveProbe(t, s.(*s3.Store)) }))
 		})
 	}
 }
@@ -129,6 +130,16 @@ func leaveUpload(t *testing.T, s store.Store) {
 				}
 			})
 		}
+	}
+}
+
+// leaveProbe leaves what a console that is killed between the writing and the removing of a check leaves.
+func leaveProbe(t *testing.T, s *s3.Store) {
+	t.Helper()
+	prefix := s.Location()[len("s3://"+bucket+"/"):]
+	_, err := shared(t).Client().PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String(prefix + "/.rekindle-check/KILLED"), Body: strings.NewReader("?")})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

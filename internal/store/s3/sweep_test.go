@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rekindle/internal/store"
+	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
 )
 
@@ -73,5 +74,39 @@ func TestSweepTakesWhatACheckLeft(t *testing.T) {
 	openUpload(t, c, ".rekindle-check/KILLED")
 	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
 		t.Errorf("Sweep = %d, %v", n, err)
+	}
+}
+
+// A bucket that is only copied to is never swept, so there the next console that tries it out removes what is certainly nobody's any more.
+func TestCheckTakesOldProbesOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, try := range map[string]func(t *testing.T, s *s3.Store){
+		"check": func(t *testing.T, s *s3.Store) {
+			if err := s.Check(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"first manifest": func(t *testing.T, s *s3.Store) { s.Exclusive(t.Context()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := configOf(shared(t))
+			young, old := openChecked(t, shared(t), c), openChecked(t, shared(t), c)
+			leaveProbe(t, young)
+			if _, err := young.Put(t.Context(), "orders/s1/part-0001.rdb.zst", strings.NewReader("x")); err != nil {
+				t.Fatal(err)
+			}
+			openUpload(t, c, ".rekindle-check/KILLED")
+			kept := shared(t).Objects(bucket, c.Prefix+"/")
+			try(t, young)
+			if got := shared(t).Objects(bucket, c.Prefix+"/"); !slices.Equal(got, kept) || len(shared(t).OpenUploads(bucket, c.Prefix+"/")) != 1 {
+				t.Errorf("what may be in use is gone: %q, %q", got, shared(t).OpenUploads(bucket, c.Prefix+"/"))
+			}
+			old.KeepProbes(-time.Hour) // as if an hour had gone by in the bucket
+			try(t, old)
+			if got := shared(t).Objects(bucket, c.Prefix+"/"); !slices.Equal(got, []string{c.Prefix + "/orders/s1/part-0001.rdb.zst"}) {
+				t.Errorf("the bucket has %q", got)
+			}
+		})
 	}
 }

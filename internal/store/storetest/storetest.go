@@ -30,9 +30,14 @@ func WithRemains(leave func(t *testing.T, s store.Store)) Option {
 	return func(s *suite) { s.leaveRemains = leave }
 }
 
+// WithProbe tells Run how to leave what a console killed in the middle of a Check leaves, last written just now.
+func WithProbe(leave func(t *testing.T, s store.Store)) Option {
+	return func(s *suite) { s.leaveProbe = leave }
+}
+
 type suite struct {
-	open         func(t *testing.T) store.Store
-	leaveRemains func(t *testing.T, s store.Store)
+	open                     func(t *testing.T) store.Store
+	leaveRemains, leaveProbe func(t *testing.T, s store.Store)
 }
 
 // Run runs the suite. open returns a new, empty store of its own for each test, and cleans up after it.
@@ -60,6 +65,8 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		"bad keys are refused everywhere":          s.badKeys,
 		"sweep takes only old remains":             s.sweep,
 		"check leaves nothing":                     s.check,
+		"checks beside sweeps":                     s.checksBesideSweeps,
+		"sweep takes what a killed check left":     s.sweepProbe,
 		"location says the kind":                   s.location,
 	})
 }
@@ -448,6 +455,54 @@ func (x suite) check(t *testing.T) {
 		t.Errorf("Check: %v", err)
 	}
 	wantKeys(t, s, "")
+	wantNoRemains(t, s)
+}
+
+// What is tried out is under way, and no leftover of a killed console.
+func (x suite) checksBesideSweeps(t *testing.T) {
+	s := x.open(t)
+	var checks, sweeps sync.WaitGroup
+	done := make(chan struct{})
+	sweeps.Go(func() {
+		for {
+			if _, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("Sweep: %v", err)
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	})
+	for range 4 {
+		checks.Go(func() {
+			if err := s.Check(t.Context()); err != nil {
+				t.Errorf("Check: %v", err)
+			}
+		})
+	}
+	checks.Wait()
+	close(done)
+	sweeps.Wait()
+}
+
+func (x suite) sweepProbe(t *testing.T) {
+	if x.leaveProbe == nil {
+		t.Skip("how a killed check is left is not known")
+	}
+	s := x.open(t)
+	x.leaveProbe(t, s)
+	wantKeys(t, s, "")
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("Check beside a probe of another console's: %v", err)
+	}
+	if n, err := s.Sweep(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
+		t.Errorf("Sweep of what is older than an hour = %d, %v; the probe may be in use", n, err)
+	}
+	if n, err := s.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("Sweep = %d, %v; want the probe gone", n, err)
+	}
 	wantNoRemains(t, s)
 }
 
