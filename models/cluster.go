@@ -150,25 +150,16 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 	endpoints := make([][]Endpoint, len(names))
 	for i := range names {
 		if endpoints[i], err = picker.cluster(ctx, spec.Port, each); err != nil {
+			if taken := db.namesFree(ctx, spec, names); taken != nil { // who comes twice finds the port taken by the first time
+				err = taken
+			}
 			return nil, err
 		}
 	}
 	var clusters []Cluster
 	err = db.transaction(ctx, func(tx *DB) error {
-		var faults Faults
-		for _, name := range names {
-			if _, exists, err := find[Cluster](tx.with(ctx).Where("name = ?", name)); err != nil {
-				return err
-			} else if exists {
-				faults.add(CodeClusterExists, "id", fmt.Sprintf("There is already a cluster %s. Choose another id.", name))
-			} else if problem, err := tx.checkNodeNames(ctx, spec, name); err != nil {
-				return err
-			} else if problem != "" {
-				faults.add(CodeClusterExists, "id", problem)
-			}
-		}
-		if len(faults) > 0 {
-			return faults
+		if err := tx.namesFree(ctx, spec, names); err != nil {
+			return err
 		}
 		kind := RunCreate
 		if len(spec.Sources) > 0 {
@@ -205,6 +196,23 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 		return nil
 	})
 	return clusters, err
+}
+
+// namesFree refuses names that clusters have already, or nodes of theirs.
+func (db *DB) namesFree(ctx context.Context, spec ClusterSpec, names []string) error {
+	var faults Faults
+	for _, name := range names {
+		if _, exists, err := find[Cluster](db.with(ctx).Where("name = ?", name)); err != nil {
+			return fmt.Errorf("look for a cluster %s: %w", name, err)
+		} else if exists {
+			faults.add(CodeClusterExists, "id", fmt.Sprintf("There is already a cluster %s. Choose another id.", name))
+		} else if problem, err := db.checkNodeNames(ctx, spec, name); err != nil {
+			return err
+		} else if problem != "" {
+			faults.add(CodeClusterExists, "id", problem)
+		}
+	}
+	return faults.orNil()
 }
 
 // nodes is how many nodes each cluster is to have.

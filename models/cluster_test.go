@@ -361,7 +361,12 @@ func TestCopiesOfASnapshot(t *testing.T) {
 	if faults := refused(t, err, CodeClusterExists); len(faults) != 20 {
 		t.Errorf("%d faults", len(faults))
 	}
-	c.Name, c.Port = "fresh", 6400 // on a host with one address
+	c.Port = 6400 // on a host with one address
+	_, err = db.CreateCluster(t.Context(), c)
+	if faults := refused(t, err, CodeClusterExists); len(faults) != 20 {
+		t.Errorf("with a port that they have: %v", faults)
+	}
+	c.Name = "fresh"
 	_, err = db.CreateCluster(t.Context(), c)
 	if faults := refused(t, err, CodeInvalid).Fields(); !strings.HasPrefix(faults["port"], "The port 6400 is in use at each address") {
 		t.Error(faults)

@@ -606,3 +606,22 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 		t.Errorf("%+v %+v %+v", imported, options, restored)
 	}
 }
+
+// What was asked for once has taken the port; that the name is taken is what a client understands.
+func TestTheSameAgainOnAHostWithOneAddressExistsAlready(t *testing.T) {
+	t.Parallel()
+	b := newBenchOn(t, &host{single: true})
+	ctx, c := t.Context(), b.admin()
+	for name, port := range map[string]*int32{"default": nil, "chosen": aws.Int32(7000)} {
+		create := &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String(name), ReplicationGroupDescription: aws.String("d"), CacheNodeType: aws.String("cache.t4g.micro"), Port: port}
+		must(c.CreateReplicationGroup(ctx, create))(t)
+		if _, err := c.CreateReplicationGroup(ctx, create); errorCode(err) != "ReplicationGroupAlreadyExists" {
+			t.Errorf("the group %s again: %v", name, err)
+		}
+	}
+	create := &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("alone"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheNodes: aws.Int32(1), Port: aws.Int32(7001)}
+	must(c.CreateCacheCluster(ctx, create))(t)
+	if _, err := c.CreateCacheCluster(ctx, create); errorCode(err) != "CacheClusterAlreadyExists" {
+		t.Errorf("the cache cluster again: %v", err)
+	}
+}
