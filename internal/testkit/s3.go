@@ -59,6 +59,10 @@ var s3Kinds = []s3Kind{
 	{"gofakes3", func(s *S3Server) []string {
 		return []string{"-host", s.address, "-backend", "memory", "-quiet"}
 	}, "/"},
+	{"moto", func(s *S3Server) []string {
+		host, port, _ := strings.Cut(s.address, ":")
+		return []string{"-H", host, "-p", port}
+	}, "/moto-api/"},
 }
 
 // S3 starts an S3 server that ends with the test. Unless another one was asked for it knows versioning and Object Lock.
