@@ -71,7 +71,7 @@ func TestZeroRowsPutNoNullWhereNoneMayBe(t *testing.T) {
 	db, _ := catalog(t)
 	for _, row := range rows() {
 		tx := db.gorm.Begin() // with the foreign keys looked at only at an end that never comes
-		check(t, tx.Exec(map[string]string{"sqlite": "PRAGMA defer_foreign_keys=ON", "postgres": "SET LOCAL session_replication_role = replica"}[catalogsAre]).Error)
+		check(t, tx.Exec(map[string]string{"sqlite": "PRAGMA defer_foreign_keys=ON", "postgres": "SET LOCAL session_replication_role = replica"}[catalogsAre()]).Error)
 		if err := tx.Create(row).Error; err != nil {
 			t.Errorf("%T: %v", row, err)
 		}
@@ -243,7 +243,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 			check(t, db.gorm.Raw(fmt.Sprintf("SELECT CAST(%s AS text) FROM %s WHERE %s IS NOT NULL", field.DBName, parsed.Table, field.DBName)).Scan(&texts).Error)
 			for _, text := range texts {
 				checked++
-				if want := map[string]string{"sqlite": "+00:00", "postgres": "+00"}[catalogsAre]; !strings.HasSuffix(text, want) || text[10] != ' ' {
+				if want := map[string]string{"sqlite": "+00:00", "postgres": "+00"}[catalogsAre()]; !strings.HasSuffix(text, want) || text[10] != ' ' {
 					t.Errorf("%s.%s is stored as %s", parsed.Table, field.DBName, text)
 				}
 			}

@@ -43,13 +43,14 @@ func TestMain(m *testing.M) {
 }
 
 // catalogsAre says where the catalogs of the tests are: "sqlite", or "postgres", by $REKINDLE_TEST_CATALOG. All tests hold for both, except
-// where one says that it is about a file.
-var catalogsAre = cmp.Or(os.Getenv("REKINDLE_TEST_CATALOG"), "sqlite")
+// where one says that it is about a file. It is asked for in tests only, and not before: go test would not see it, and give one's results
+// for the other's.
+func catalogsAre() string { return cmp.Or(os.Getenv("REKINDLE_TEST_CATALOG"), "sqlite") }
 
 // inFile is for tests of what only SQLite has.
 func inFile(t testing.TB) {
 	t.Helper()
-	if catalogsAre != "sqlite" {
+	if catalogsAre() != "sqlite" {
 		t.Skip("about the file of SQLite: it runs where catalogs are in files")
 	}
 }
@@ -66,7 +67,7 @@ var (
 // newPlace is a place for a catalog, where nothing is yet.
 func newPlace(t testing.TB) Place {
 	t.Helper()
-	if catalogsAre == "sqlite" {
+	if catalogsAre() == "sqlite" {
 		return File(filepath.Join(t.TempDir(), "rekindle.db"))
 	}
 	return postgresPlace(t)

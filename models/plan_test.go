@@ -28,7 +28,7 @@ func newSimulation(t *testing.T, consoles int, windows map[string]Window) *simul
 	for range consoles {
 		db := open(t, place, s.clock)
 		// A year of commits that wait for the disk would take minutes, and no power is cut here.
-		check(t, db.gorm.Exec(map[string]string{"sqlite": "PRAGMA synchronous=OFF", "postgres": "SET synchronous_commit=off"}[catalogsAre]).Error)
+		check(t, db.gorm.Exec(map[string]string{"sqlite": "PRAGMA synchronous=OFF", "postgres": "SET synchronous_commit=off"}[catalogsAre()]).Error)
 		pool, err := db.gorm.DB()
 		check(t, err)
 		pool.SetMaxOpenConns(1)

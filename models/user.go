@@ -57,6 +57,7 @@ const (
 	knownFor         = 30 * 24 * time.Hour
 	knownPlaces      = 50 // of one user
 	minPasswordRunes = 10
+	maxUserName      = 256 // bytes; nobody has a longer name, and an index of PostgreSQL takes no text of any length
 )
 
 // AdminName is the first user.
@@ -100,6 +101,7 @@ func checkPassword(password secret.Text) string {
 // SignIn checks name and password and starts a session. The token goes into the cookie and nowhere else.
 func (db *DB) SignIn(ctx context.Context, name string, password secret.Text, address, userAgent string) (secret.Text, error) {
 	const wrong = "That name and password do not match."
+	name = name[:min(len(name), maxUserName)]
 	now, from := db.Now(), placeOf(address)
 	// The attempt is written down as failed before the password is looked at: of a hundred guesses at once only as many are
 	// looked at as are allowed. The right password takes it back.

@@ -360,3 +360,21 @@ func TestSecretsAreNowhereInTheOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestNameOfAnyLengthDoesNotMatch(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	must(db.EnsureAdmin(t.Context(), "a-long-password"))(t)
+	name := make([]byte, 20_000)
+	for i := range name {
+		name[i] = byte(i * i >> 3) // what does not get smaller when it is compressed
+	}
+	for range failuresPerPair {
+		_, err := db.SignIn(t.Context(), string(name), "a-long-password", "::1", "test")
+		refused(t, err, CodeInvalid)
+	}
+	_, err := db.SignIn(t.Context(), string(name), "a-long-password", "::1", "test")
+	if faults := refused(t, err, CodeInvalid); !strings.Contains(faults.Error(), "Try again") {
+		t.Errorf("after %d attempts it says %s", failuresPerPair, faults.Error())
+	}
+}
