@@ -21,6 +21,10 @@ type Guarded struct {
 // Guarded looks at all clusters, in the order of their names.
 func (db *DB) Guarded(ctx context.Context) ([]Guarded, error) {
 	now := db.Now()
+	var clusters int64
+	if err := db.with(ctx).Model(&Cluster{}).Count(&clusters).Error; err != nil {
+		return nil, fmt.Errorf("count clusters: %w", err)
+	}
 	// The driver would start a goroutine for each row of a query that can be cancelled.
 	rows, err := db.with(context.WithoutCancel(ctx)).Raw(`SELECT clusters.id, clusters.name, clusters.engine, clusters.node_type, clusters.status, clusters.status_reason, clusters.retention_limit,
 			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+db.newestGoodSnapshot("created_at")+`,
@@ -32,7 +36,7 @@ func (db *DB) Guarded(ctx context.Context) ([]Guarded, error) {
 		return nil, fmt.Errorf("look at all clusters: %w", err)
 	}
 	defer func() { _ = rows.Close() }()
-	var all []Guarded
+	all := make([]Guarded, 0, clusters) // they are large: growing costs more than reading them
 	for rows.Next() {
 		all = append(all, Guarded{})
 		g := &all[len(all)-1]

@@ -30,12 +30,41 @@ type Rows[T any] struct {
 
 // table says how a list of one kind of row is searched, filtered and sorted. Only these columns ever get into a query.
 type table struct {
-	text    []string          // columns that the text is looked for in
-	filters map[string]string // a filter's name to its column
-	sorts   map[string]string // a sort's name to its SQL expression
-	missing []string          // sorts whose expression can be NULL, which counts as less than any value
-	order   string            // when no sort is asked for
+	text    []string            // columns that the text is looked for in
+	filters map[string]string   // a filter's name to its column
+	sorts   map[string]string   // a sort's name to its SQL expression
+	missing []string            // sorts whose expression can be NULL, which counts as less than any value
+	order   []ordering          // when no sort is asked for
+	total   func() (int, error) // of all rows that match, when that is known without counting them
 }
+
+// ordering is one expression that rows are sorted by.
+type ordering struct {
+	by      string
+	desc    bool
+	missing bool // it can be NULL
+}
+
+var byID = ordering{by: "id", desc: true}
+
+// orderBy is the clause, or the one for the same rows from the other end.
+func orderBy(all []ordering, reverse bool) string {
+	terms := make([]string, len(all))
+	for i, o := range all {
+		direction, nulls := "", " NULLS FIRST"
+		if o.desc != reverse {
+			direction, nulls = " DESC", " NULLS LAST"
+		}
+		if !o.missing {
+			nulls = ""
+		}
+		terms[i] = o.by + direction + nulls
+	}
+	return strings.Join(terms, ", ")
+}
+
+// deep is from how many rows before it on a page is looked for among numbers only: rows are wide.
+const deep = 1000
 
 // maxText is how much of a search text counts, in bytes. SQLite refuses a LIKE pattern beyond 50,000.
 const maxText = 1000
@@ -56,30 +85,47 @@ func list[T any](db *DB, query *gorm.DB, t table, l List) (Rows[T], error) {
 			query = query.Where(column+" = ?", value)
 		}
 	}
-	var total int64
-	if err := query.Session(&gorm.Session{}).Count(&total).Error; err != nil {
-		return page, fmt.Errorf("count rows: %w", err)
+	total, err := t.countOr(query)
+	if err != nil {
+		return page, err
 	}
-	page.Total = int(total)
+	page.Total = total
 	order := t.order
 	if expression, known := t.sorts[l.Sort]; known {
-		direction, nulls := "", " NULLS FIRST"
-		if l.Desc {
-			direction, nulls = " DESC", " NULLS LAST"
-		}
-		if !slices.Contains(t.missing, l.Sort) {
-			nulls = ""
-		}
-		order = expression + direction + nulls + ", id DESC"
+		order = []ordering{{expression, l.Desc, slices.Contains(t.missing, l.Sort)}, byID}
 	}
-	query = query.Order(order)
 	if l.Size > 0 {
-		query = query.Limit(l.Size).Offset((min(max(l.Page, 1), math.MaxInt/l.Size) - 1) * l.Size)
+		skip := (min(max(l.Page, 1), math.MaxInt/l.Size) - 1) * l.Size
+		query = onPage(query, order, total, skip, l.Size)
 	}
-	if err := query.Find(&page.Rows).Error; err != nil {
+	if err := query.Order(orderBy(order, false)).Find(&page.Rows).Error; err != nil {
 		return page, fmt.Errorf("list rows: %w", err)
 	}
 	return page, nil
+}
+
+func (t table) countOr(query *gorm.DB) (int, error) {
+	if t.total != nil {
+		return t.total()
+	}
+	var total int64
+	if err := query.Session(&gorm.Session{}).Count(&total).Error; err != nil {
+		return 0, fmt.Errorf("count rows: %w", err)
+	}
+	return int(total), nil
+}
+
+// onPage leaves the rows of one page. One that lies deep is looked for in an index, from the end that is nearer.
+func onPage(query *gorm.DB, order []ordering, total, skip, size int) *gorm.DB {
+	if skip < deep || skip >= total {
+		return query.Limit(size).Offset(skip)
+	}
+	reverse, length := skip > total/2, min(size, total-skip)
+	if reverse {
+		skip = total - skip - length
+	}
+	numbers := query.Session(&gorm.Session{}).Select("id").Order(orderBy(order, reverse)).Limit(length).Offset(skip)
+	return query.Where("id IN (?)", numbers)
 }
 
 // ListClusters filters by status and engine.
@@ -92,7 +138,7 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 			"newest":  "(SELECT MAX(created_at) FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name)",
 			"memory":  "(SELECT SUM(used_memory) FROM nodes WHERE nodes.cluster_id = clusters.id AND nodes.role <> 'replica')"},
 		missing: []string{"newest", "memory"},
-		order:   "name",
+		order:   []ordering{{by: "name"}},
 	}, l)
 }
 
@@ -106,7 +152,7 @@ const FilterCancelled = string(RunCancelled)
 
 // ListSnapshots filters by cluster, source and status; the newest come first.
 func (db *DB) ListSnapshots(ctx context.Context, l List) (Rows[Snapshot], error) {
-	query := db.with(ctx)
+	query, total := db.with(ctx), db.snapshotTotal(ctx, l)
 	switch status := l.Equal["status"]; status {
 	case FilterCancelled, string(SnapshotFailed):
 		condition := cancelledSnapshot
@@ -123,8 +169,29 @@ func (db *DB) ListSnapshots(ctx context.Context, l List) (Rows[Snapshot], error)
 		sorts: map[string]string{"name": "name", "cluster": "cluster_name", "source": "source", "status": "status", "size": "bytes",
 			"stored": "stored", "keys": "keys", "verified": "verified_at", "created": "created_at"},
 		missing: []string{"verified"},
-		order:   "created_at DESC, id DESC",
+		total:   total,
+		order:   []ordering{{by: "created_at", desc: true}, byID},
 	}, l)
+}
+
+// snapshotTotal adds up what is kept of the good snapshots and the few others, where a list has all of them or all of a cluster; else it is nil.
+func (db *DB) snapshotTotal(ctx context.Context, l List) func() (int, error) {
+	if strings.TrimSpace(l.Text) != "" || l.Equal["source"] != "" || l.Equal["status"] != "" {
+		return nil
+	}
+	return func() (total int, err error) {
+		kept, others, cluster := "", "", l.Equal["cluster"]
+		var args []any
+		if cluster != "" {
+			kept, others, args = " WHERE cluster_name = ?", " AND cluster_name = ?", []any{cluster, cluster}
+		}
+		row := db.with(ctx).Raw("SELECT COALESCE((SELECT SUM(snapshots) FROM tallies"+kept+"), 0) + (SELECT COUNT(*) FROM snapshots WHERE status IN ('creating', 'deleting', 'failed')"+
+			others+")", args...).Row()
+		if err := row.Scan(&total); err != nil {
+			return 0, fmt.Errorf("count snapshots: %w", err)
+		}
+		return total, nil
+	}
 }
 
 // CountSnapshots counts what [DB.ListSnapshots] finds by a status.
@@ -210,7 +277,7 @@ func (db *DB) ListRuns(ctx context.Context, l List) (Rows[Run], error) {
 		text:    []string{"cluster_name", "snapshot_name"},
 		filters: map[string]string{"kind": "kind", "status": "status", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts:   map[string]string{"started": "created_at", "kind": "kind", "status": "status", "cluster": "cluster_name"},
-		order:   "id DESC",
+		order:   []ordering{byID},
 	}, l)
 }
 
@@ -221,7 +288,7 @@ func (db *DB) ListEvents(ctx context.Context, l List) (Rows[Event], error) {
 		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
 			"severity": "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"},
-		order: "at DESC, id DESC",
+		order: []ordering{{by: "at", desc: true}, byID},
 	}, l)
 }
 

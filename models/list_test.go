@@ -215,3 +215,56 @@ func BenchmarkListTenThousandSnapshots(b *testing.B) {
 		}
 	})
 }
+
+// A page that lies deep is looked for in another way than one at the front, and from the end that is nearer: it is the same page.
+func TestDeepPagesAreThePagesOfTheWholeList(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	check(t, db.Sample(t.Context(), 150, 20))
+	check(t, db.with(t.Context()).Model(&Snapshot{}).Where("id % 3 = 0").UpdateColumn("verified_at", nil).Error)
+	check(t, db.with(t.Context()).Model(&Snapshot{}).Where("id % 7 = 0").UpdateColumn("status", SnapshotFailed).Error)
+	const size = 70
+	for name, list := range map[string]List{
+		"by creation":       {},
+		"by name":           {Sort: "name"},
+		"by name, reversed": {Sort: "name", Desc: true},
+		"by verification":   {Sort: "verified"},
+		"the last verified": {Sort: "verified", Desc: true},
+		"of a status":       {Equal: map[string]string{"status": string(SnapshotAvailable)}},
+		"of a source":       {Equal: map[string]string{"source": SourceAutomatic}},
+		"found":             {Text: "shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			all := must(db.ListSnapshots(t.Context(), list))(t)
+			if all.Total != len(all.Rows) || all.Total < 2*deep {
+				t.Fatalf("%d rows, and it says %d", len(all.Rows), all.Total)
+			}
+			last := (all.Total + size - 1) / size
+			for _, number := range []int{1, deep / size, deep/size + 2, all.Total/2/size + 1, all.Total/2/size + 2, last - 1, last, last + 1} {
+				page := list
+				page.Size, page.Page = size, number
+				got := must(db.ListSnapshots(t.Context(), page))(t)
+				want := all.Rows[min((number-1)*size, all.Total):min(number*size, all.Total)]
+				if !slices.EqualFunc(got.Rows, want, func(a, b Snapshot) bool { return a.ID == b.ID }) || got.Total != all.Total {
+					t.Errorf("page %d has %d rows of %d, want %d: or others", number, len(got.Rows), got.Total, len(want))
+				}
+			}
+		})
+	}
+}
+
+func TestSnapshotsOfAClusterAreCountedAsTheyAre(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	check(t, db.Sample(t.Context(), 3, 12))
+	for i, status := range []SnapshotStatus{SnapshotCreating, SnapshotDeleting, SnapshotFailed, SnapshotRestoring, SnapshotCopying} {
+		check(t, db.with(t.Context()).Model(&Snapshot{}).Where("id = ?", i+1).UpdateColumn("status", status).Error)
+	}
+	for _, cluster := range append(must(db.ClusterNames(t.Context(), &Snapshot{}))(t), "", "nobody") {
+		list := must(db.ListSnapshots(t.Context(), List{Equal: map[string]string{"cluster": cluster}}))(t)
+		if list.Total != len(list.Rows) || (list.Total == 0) != (cluster == "nobody") {
+			t.Errorf("of %q there are %d, and it says %d", cluster, len(list.Rows), list.Total)
+		}
+	}
+}
