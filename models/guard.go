@@ -31,7 +31,7 @@ func (db *DB) Guarded(ctx context.Context) ([]Guarded, error) {
 			tried.status, tried.created_at
 		FROM clusters
 		LEFT JOIN runs tried ON tried.id = (SELECT id FROM runs WHERE cluster_name = clusters.name AND kind = ? AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1)
-		ORDER BY clusters.name`, now, now, RunSnapshot).Rows()
+		ORDER BY clusters.name`, now, now, now, RunSnapshot).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("look at all clusters: %w", err)
 	}

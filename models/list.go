@@ -135,7 +135,7 @@ func (db *DB) ListClusters(ctx context.Context, l List) (Rows[Cluster], error) {
 		filters: map[string]string{"status": "status", "engine": "engine"},
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",
 			"created": "created_at",
-			"newest":  "(SELECT MAX(created_at) FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name)",
+			"newest":  "(SELECT newest_at FROM tallies WHERE cluster_name = clusters.name)",
 			"memory":  "(SELECT SUM(used_memory) FROM nodes WHERE nodes.cluster_id = clusters.id AND nodes.role <> 'replica')"},
 		missing: []string{"newest", "memory"},
 		order:   []ordering{{by: "name"}},
@@ -300,11 +300,14 @@ func (db *DB) goodSnapshots() string {
 	return db.kind.using("snapshots", "idx_snapshots_good") + " WHERE " + good
 }
 
-// newestGoodSnapshot is a column of the newest good snapshot of the cluster that the query is at. One from the future is of a clock that stood
-// wrong: it counts only where there is no other. It takes the time twice.
+// newestGoodSnapshot is what there is of the newest good snapshot of the cluster that the query is at: its "id", its "created_at" or what it has
+// "stored". It is kept in tallies. But one from the future is of a clock that stood wrong: it counts only where there is no other, and then
+// they are looked for. It takes the time three times.
 func (db *DB) newestGoodSnapshot(column string) string {
-	newest := "(SELECT " + column + " FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
-	return "COALESCE(" + fmt.Sprintf(newest, "<=") + ", " + fmt.Sprintf(newest, ">") + ")"
+	kept := map[string]string{"id": "newest_id", "created_at": "newest_at", "stored": "newest_stored"}[column]
+	other := "(SELECT " + column + " FROM " + db.goodSnapshots() + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
+	return "(SELECT CASE WHEN newest_at <= ? THEN " + kept + " ELSE COALESCE(" + fmt.Sprintf(other, "<=") + ", " + fmt.Sprintf(other, ">") +
+		") END FROM tallies WHERE tallies.cluster_name = clusters.name)"
 }
 
 // ClustersAfter returns the next clusters in the order of their names, with their nodes, no more than limit.
@@ -337,7 +340,7 @@ func (db *DB) NewestSnapshots(ctx context.Context, clusters ...string) (map[stri
 	now := db.Now()
 	for names := range slices.Chunk(clusters, 500) {
 		var snapshots []Snapshot
-		err := db.with(ctx).Where("id IN (SELECT "+db.newestGoodSnapshot("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, names).Find(&snapshots).Error
+		err := db.with(ctx).Where("id IN (SELECT "+db.newestGoodSnapshot("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, now, names).Find(&snapshots).Error
 		if err != nil {
 			return nil, fmt.Errorf("list newest snapshots: %w", err)
 		}
@@ -366,7 +369,7 @@ func (db *DB) Storage(ctx context.Context) (Storage, error) {
 	}
 	var free int64
 	now := db.Now()
-	row = db.with(ctx).Raw("SELECT COALESCE(SUM("+db.newestGoodSnapshot("stored")+"), 0) FROM clusters", now, now).Row()
+	row = db.with(ctx).Raw("SELECT COALESCE(SUM("+db.newestGoodSnapshot("stored")+"), 0) FROM clusters", now, now, now).Row()
 	if err := row.Scan(&free); err != nil {
 		return sum, fmt.Errorf("sum newest snapshots: %w", err)
 	}

@@ -196,6 +196,42 @@ var sqliteMigrations = []migration{
 		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN home text NOT NULL DEFAULT 'catalog'`,
 	)},
+	// What pages say of every cluster: its newest good snapshot, kept beside the sums.
+	{"0016-newest", execute(
+		`ALTER TABLE tallies ADD COLUMN newest_id integer NOT NULL DEFAULT 0`,
+		`ALTER TABLE tallies ADD COLUMN newest_at datetime`,
+		`ALTER TABLE tallies ADD COLUMN newest_stored integer NOT NULL DEFAULT 0`,
+		`UPDATE tallies SET (newest_id, newest_at, newest_stored) = (SELECT id, created_at, stored FROM snapshots WHERE snapshots.cluster_name = tallies.cluster_name
+			AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1)`,
+		`DROP TRIGGER snapshots_counted`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT ON snapshots WHEN NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = NEW.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = NEW.cluster_name;
+		END`,
+		`DROP TRIGGER snapshots_discounted`,
+		`CREATE TRIGGER snapshots_discounted AFTER DELETE ON snapshots WHEN OLD.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = OLD.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = OLD.cluster_name;
+		END`,
+		`DROP TRIGGER snapshots_recounted`,
+		`CREATE TRIGGER snapshots_recounted AFTER UPDATE OF cluster_name, status, stored, created_at ON snapshots
+			WHEN OLD.status IN ('available', 'restoring', 'copying') OR NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored
+				WHERE cluster_name = OLD.cluster_name AND OLD.status IN ('available', 'restoring', 'copying');
+			INSERT INTO tallies (cluster_name, snapshots, stored) SELECT NEW.cluster_name, 1, NEW.stored
+				WHERE NEW.status IN ('available', 'restoring', 'copying')
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = OLD.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = OLD.cluster_name;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = NEW.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = NEW.cluster_name;
+		END`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

@@ -110,6 +110,9 @@ func upgraded(t *testing.T, file string) (*DB, *clockwork.FakeClock) {
 			t.Errorf("of %d rows of %s %d remain", before[table], table, n)
 		}
 	}
+	if wrong := wrongTallies(t, db); wrong != 0 {
+		t.Errorf("what is kept of %d clusters is wrong", wrong)
+	}
 	return db, clock
 }
 

@@ -50,6 +50,36 @@ var postgresTables string
 // postgresMigrations is append-only, like [sqliteMigrations], and begins with all that those had done when PostgreSQL came to be supported.
 var postgresMigrations = []migration{
 	{"0015-owners", execute(postgresTables)},
+	{"0016-newest", execute(
+		`ALTER TABLE tallies ADD COLUMN newest_id bigint NOT NULL DEFAULT 0, ADD COLUMN newest_at timestamptz, ADD COLUMN newest_stored bigint NOT NULL DEFAULT 0`,
+		`CREATE FUNCTION note_newest(whose text) RETURNS void LANGUAGE sql AS $$
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = whose AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = whose
+		$$`,
+		`CREATE OR REPLACE FUNCTION count_snapshot() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP <> 'INSERT' AND OLD.status IN ('available', 'restoring', 'copying') THEN
+				UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			END IF;
+			IF TG_OP <> 'DELETE' AND NEW.status IN ('available', 'restoring', 'copying') THEN
+				INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+					ON CONFLICT (cluster_name) DO UPDATE SET snapshots = tallies.snapshots + 1, stored = tallies.stored + EXCLUDED.stored;
+			END IF;
+			IF TG_OP <> 'INSERT' THEN
+				DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+				PERFORM note_newest(OLD.cluster_name);
+			END IF;
+			IF TG_OP <> 'DELETE' THEN
+				PERFORM note_newest(NEW.cluster_name);
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`DROP TRIGGER snapshots_counted ON snapshots`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT OR DELETE OR UPDATE OF cluster_name, status, stored, created_at ON snapshots
+			FOR EACH ROW EXECUTE FUNCTION count_snapshot()`,
+		`UPDATE tallies SET (newest_id, newest_at, newest_stored) = (SELECT id, created_at, stored FROM snapshots WHERE snapshots.cluster_name = tallies.cluster_name
+			AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1)`,
+	)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
