@@ -96,6 +96,9 @@ func list[T any](db *DB, query *gorm.DB, t table, l List) (Rows[T], error) {
 	}
 	if l.Size > 0 {
 		skip := (min(max(l.Page, 1), math.MaxInt/l.Size) - 1) * l.Size
+		if skip >= total {
+			return page, nil
+		}
 		query = onPage(query, order, total, skip, l.Size)
 	}
 	if err := query.Order(orderBy(order, false)).Find(&page.Rows).Error; err != nil {
@@ -117,7 +120,7 @@ func (t table) countOr(query *gorm.DB) (int, error) {
 
 // onPage leaves the rows of one page. One that lies deep is looked for in an index, from the end that is nearer.
 func onPage(query *gorm.DB, order []ordering, total, skip, size int) *gorm.DB {
-	if skip < deep || skip >= total {
+	if skip < deep {
 		return query.Limit(size).Offset(skip)
 	}
 	reverse, length := skip > total/2, min(size, total-skip)
