@@ -268,3 +268,32 @@ func TestSnapshotsOfAClusterAreCountedAsTheyAre(t *testing.T) {
 		}
 	}
 }
+
+// One from the future is of a clock that stood wrong.
+func TestNewestSnapshotIsNoneFromTheFuture(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "first")
+	clock.Advance(time.Hour)
+	taken(t, db, "orders", "second")
+	check(t, db.with(t.Context()).Model(&Snapshot{}).Where("name = ?", "second").UpdateColumns(map[string]any{"created_at": db.Now().Add(48 * time.Hour), "stored": 7}).Error)
+	newest := func(want string, at time.Time, free int64) {
+		t.Helper()
+		if found := must(db.NewestSnapshots(t.Context(), "orders"))(t)["orders"]; found.Name != want {
+			t.Errorf("the newest one is %s, want %s", found.Name, want)
+		}
+		if all := must(db.Guarded(t.Context()))(t); len(all) != 1 || !all[0].NewestAt.Equal(at) {
+			t.Errorf("the newest one is of %v, want %v", all[0].NewestAt, at)
+		}
+		if sum := must(db.Storage(t.Context()))(t); sum.Stored-sum.Billable != free {
+			t.Errorf("%d bytes are free, want %d", sum.Stored-sum.Billable, free)
+		}
+	}
+	newest("first", monday, 300)
+	check(t, db.DeleteSnapshots(t.Context(), []string{"first"}, "admin"))
+	check(t, db.CompleteSnapshotDeletion(t.Context(), claim(t, db)))
+	newest("second", db.Now().Add(48*time.Hour), 7) // there is no other
+	clock.Advance(49 * time.Hour)
+	newest("second", db.Now().Add(-time.Hour), 7)
+}

@@ -147,8 +147,8 @@ func (postgresDatabase) like() string { return "ILIKE" }
 // keep makes no copy: tables are changed in one transaction, and a server has its own backups.
 func (postgresDatabase) keep(context.Context, *gorm.DB, string, time.Time) error { return nil }
 
-// postgresConn gives the driver what every driver of database/sql gets. Left alone, pgx asks values how they want to be printed, which a
-// secret answers with ***; and PostgreSQL refuses text that is not UTF-8 or has a zero byte in it, such as somebody's search.
+// postgresConn gives the driver the plain values that SQLite's gets, and not what pgx makes of a type by itself. PostgreSQL refuses text that is
+// not UTF-8 or has a zero byte in it, such as somebody's search.
 type postgresConn struct{ gorm.ConnPool }
 
 func (c postgresConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {

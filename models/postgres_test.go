@@ -21,7 +21,7 @@ func inPostgresCatalog(t *testing.T) *DB {
 	return open(t, postgresPlace(t), clockwork.NewFakeClockAt(monday))
 }
 
-// The driver would ask a secret how it wants to be printed.
+// A secret prints as ***, and pgx stores what prints itself as it is printed, if it finds no other way.
 func TestPostgresKeepsSecretsAndNotWhatTheyPrint(t *testing.T) {
 	t.Parallel()
 	db := inPostgresCatalog(t)

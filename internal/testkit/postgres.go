@@ -61,13 +61,41 @@ func StartPostgres() (*PostgresServer, error) {
 		return nil, err
 	}
 	s := &PostgresServer{}
-	if s.folder, err = os.MkdirTemp("", "rekindle-postgres-"); err != nil {
+	if s.folder, err = os.MkdirTemp(publicFolder(), "rekindle-postgres-"); err != nil {
 		return nil, err
 	}
 	if err := errors.Join(s.create(programs), s.Start()); err != nil {
 		return nil, errors.Join(fmt.Errorf("start PostgreSQL: %w\n%s", err, lastLines(s.Log(), 20)), s.Stop())
 	}
 	return s, nil
+}
+
+// publicFolder is one for temporary files that the user nobody can get to, who runs the server where root runs the tests.
+func publicFolder() string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	for _, folder := range []string{os.TempDir(), "/dev/shm", "/tmp"} {
+		if public(folder) {
+			return folder
+		}
+	}
+	return ""
+}
+
+// public tells whether everybody can pass through a folder and all above it.
+func public(folder string) bool {
+	for {
+		info, err := os.Stat(folder)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		above := filepath.Dir(folder)
+		if above == folder {
+			return true
+		}
+		folder = above
+	}
 }
 
 // postgresPrograms is the folder of the server's programs: $REKINDLE_POSTGRES, or Debian's newest.
