@@ -216,7 +216,7 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, err error, sta
 		if errors.Is(err, errTooOften) {
 			m.leave(ctx, run.ID, nil, err)
 		}
-		return m.DB.FailMove(ctx, run, status, reason)
+		return m.DB.FailRun(ctx, run, status, reason)
 	}
 	if errors.Is(err, errNameInStore) {
 		return m.DB.AbandonMove(ctx, run, status, reason)
@@ -225,7 +225,7 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, err error, sta
 	if removed == nil && options.Upload {
 		return m.DB.AbandonMove(ctx, run, status, reason) // the form has said why, and the name is free for another try
 	}
-	return errors.Join(removed, m.DB.FailMove(ctx, run, status, reason))
+	return errors.Join(removed, m.DB.FailRun(ctx, run, status, reason))
 }
 
 // suspectSource has a snapshot verified whose copy or export failed because of what is stored.
@@ -264,7 +264,7 @@ func uploaded(run models.Run) bool {
 func (m *Manager) recoverMove(ctx context.Context, run models.Run) error {
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
-		return m.DB.FailMove(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
+		return m.DB.FailRun(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
 	} else if err != nil {
 		return err
 	}

@@ -229,24 +229,24 @@ func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 	}
 	switch run.Kind {
 	case models.RunSnapshot:
-		return errors.Join(m.discard(ctx, run), m.DB.FailSnapshot(ctx, run, status, reason))
+		return errors.Join(m.discard(ctx, run), m.DB.FailRun(ctx, run, status, reason))
 	case models.RunCreate, models.RunRestore:
 		m.suspect(ctx, run, err)
-		return errors.Join(m.wipe(ctx, run), m.DB.FailCluster(ctx, run, status, reason))
+		return errors.Join(m.wipe(ctx, run), m.DB.FailRun(ctx, run, status, reason))
 	case models.RunCopy, models.RunExport, models.RunImport:
 		return m.settleMove(ctx, run, err, status, reason)
 	case models.RunVerify:
-		return m.DB.FailVerify(ctx, run, status, reason)
+		return m.DB.FailRun(ctx, run, status, reason)
 	case models.RunModify, models.RunReboot, models.RunFailover:
-		return m.DB.FailModify(ctx, run, reason)
+		return m.DB.FailRun(ctx, run, status, reason)
 	case models.RunDelete:
 		if errors.Is(err, errFinalSnapshot) {
 			return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, reason))
 		}
-		return m.DB.FailRun(ctx, run, reason)
+		return m.DB.FailRun(ctx, run, status, reason)
 	case models.RunDeleteSnapshot:
-		return m.settleRemoval(ctx, run, reason)
+		return m.settleRemoval(ctx, run, status, reason)
 	default:
-		return m.DB.FailRun(ctx, run, reason)
+		return m.DB.FailRun(ctx, run, status, reason)
 	}
 }

@@ -189,7 +189,7 @@ func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
-	must(t, c.db.FailSnapshot(t.Context(), run, models.RunFailed, "The store did not answer."))
+	must(t, c.db.FailRun(t.Context(), run, models.RunFailed, "The store did not answer."))
 	must(t, os.MkdirAll(filepath.Join(c.data, "snapshots", "orders"), 0o700))
 	must(t, os.Rename(aside, filepath.Join(c.data, "snapshots", "orders", "s1")))
 	c.start()

@@ -164,7 +164,7 @@ func (m *Manager) recoverRun(ctx context.Context, run models.Run) error {
 
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if run.GivenUp != "" { // its remains may be removed in part
-		return errors.Join(m.discard(ctx, run), m.DB.FailSnapshot(ctx, run, run.GivenUp, run.Error))
+		return errors.Join(m.discard(ctx, run), m.DB.FailRun(ctx, run, run.GivenUp, run.Error))
 	}
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if err != nil {
@@ -184,5 +184,5 @@ func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if err := m.discard(ctx, run); err != nil {
 		return err
 	}
-	return m.DB.FailSnapshot(ctx, run, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
+	return m.DB.FailRun(ctx, run, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
 }

@@ -287,7 +287,7 @@ func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
 	for range 2 { // one is taken back, the other one given up
 		run := k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
 		k.note(run, "orders/new at the attempt "+at.ID)
-		must(t, c.db.FailRun(t.Context(), run, "the store went away"))
+		must(t, c.db.FailRun(t.Context(), run, models.RunFailed, "the store went away"))
 		must(t, c.db.NoteRemains(t.Context(), run, nil, "left"))
 	}
 	copied := manifest

@@ -188,13 +188,13 @@ func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
 			t.Errorf("it is %s (%s), and the event says %q", cluster.Status, cluster.StatusReason, events[0].Message)
 		}
 	}
-	check(t, db.FailModify(t.Context(), run, "It did not save."))
+	check(t, db.FailRun(t.Context(), run, RunFailed, "It did not save."))
 	said("The last restart of nodes did not succeed. It did not save.", "Nodes of the cluster orders could not be restarted. It did not save.")
 	check(t, db.FailOver(t.Context(), "orders", "test"))
 	if cluster := must(db.Cluster(t.Context(), "orders"))(t); cluster.Status != ClusterModifying {
 		t.Errorf("%+v", cluster)
 	}
-	check(t, db.FailModify(t.Context(), claim(t, db), "No replica is in step."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "No replica is in step."))
 	said("The last failover did not succeed. No replica is in step.", "The failover of the cluster orders did not succeed. No replica is in step.")
 }
 

@@ -331,7 +331,7 @@ func TestCopiesOfASnapshot(t *testing.T) {
 		if i%2 == 0 {
 			check(t, db.CompleteCluster(t.Context(), run, "Restored."))
 		} else {
-			check(t, db.FailCluster(t.Context(), run, RunFailed, "The node died."))
+			check(t, db.FailRun(t.Context(), run, RunFailed, "The node died."))
 		}
 		want := SnapshotRestoring
 		if i == 19 {
@@ -470,7 +470,7 @@ func TestModifyCluster(t *testing.T) {
 	if len(got.Nodes) != 2 || got.Nodes[1].Name != "orders-001" {
 		t.Errorf("%+v", got.Nodes)
 	}
-	check(t, db.FailModify(t.Context(), claim(t, db), "The node did not start."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "The node did not start."))
 	if got = must(db.Cluster(t.Context(), "orders"))(t); got.Status != ClusterAvailable || !strings.Contains(got.StatusReason, "did not start") {
 		t.Errorf("%+v", got)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // CopySpec asks for a copy of a snapshot.
@@ -27,11 +26,6 @@ type ExportSpec struct {
 
 // ExportedObject is the name of a shard's file in an export, as ElastiCache gives it.
 func ExportedObject(name string, shard int) string { return fmt.Sprintf("%s-%04d.rdb", name, shard) }
-
-// movesSnapshot tells whether the run brings a snapshot from one place to another.
-func (r Run) movesSnapshot() bool {
-	return r.Kind == RunCopy || r.Kind == RunExport || r.Kind == RunImport
-}
 
 // CopySnapshot checks the request and queues the copy. Within the console's own store the copy is a manual snapshot of the same
 // cluster, written down as creating; in another store it is an archive that this catalog does not know.
@@ -243,25 +237,21 @@ func (db *DB) releaseMoved(ctx context.Context, run Run) error {
 	return db.releaseSource(ctx, options.Source, run.ID)
 }
 
-// FailMove ends a copy, an export or an import that did not succeed, after its remains were removed.
-func (db *DB) FailMove(ctx context.Context, run Run, status RunStatus, reason string) error {
-	return db.transaction(ctx, func(tx *DB) error { return tx.settleMove(ctx, run, status, reason) })
-}
-
-func (db *DB) settleMove(ctx context.Context, run Run, status RunStatus, reason string) error {
+// freeMoved ends the snapshot that a copy, an export or an import did not complete, and lets go of the one that it read.
+func freeMoved(ctx context.Context, tx *DB, run Run, e *ending) error {
 	options, err := run.ReadOptions()
 	if err != nil {
 		return err
 	}
 	if options.Store == "" { // else run.SnapshotName is the source
-		if _, err := db.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
+		if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating); err != nil {
 			return err
 		}
 	}
-	return errors.Join(db.AddEvent(ctx, moveEvent(run, options, status, reason)), db.endRun(ctx, run, status, reason), db.releaseMoved(ctx, run))
+	return tx.releaseMoved(ctx, run)
 }
 
-// AbandonMove is FailMove for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
+// AbandonMove is FailRun for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
 // is taken by a snapshot that this catalog does not know, for deleting the row later would delete that snapshot.
 func (db *DB) AbandonMove(ctx context.Context, run Run, status RunStatus, reason string) error {
 	return db.transaction(ctx, func(tx *DB) error {
@@ -274,22 +264,6 @@ func (db *DB) AbandonMove(ctx context.Context, run Run, status RunStatus, reason
 				return err
 			}
 		}
-		return errors.Join(tx.AddEvent(ctx, moveEvent(run, options, status, reason)), tx.endRun(ctx, run, status, reason), tx.releaseMoved(ctx, run))
+		return errors.Join(tx.conclude(ctx, run, endingOf(run, status, reason)), tx.releaseMoved(ctx, run))
 	})
-}
-
-func moveEvent(run Run, options RunOptions, status RunStatus, reason string) Event {
-	what := map[RunKind]string{
-		RunCopy:   fmt.Sprintf("The copy of the snapshot %s to %s", options.Source, options.Target),
-		RunExport: fmt.Sprintf("The export of the snapshot %s", options.Source),
-		RunImport: fmt.Sprintf("The import of the snapshot %s", run.SnapshotName),
-	}[run.Kind]
-	severity, verb := SeverityError, "failed"
-	if status == RunCancelled {
-		severity, verb = SeverityInfo, "was cancelled"
-		if reason == "It was cancelled." {
-			reason = "" // that is said already
-		}
-	}
-	return Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: strings.TrimSpace(fmt.Sprintf("%s %s. %s", what, verb, reason))}
 }

@@ -55,7 +55,7 @@ func TestSourceIsLetGoWhenTheLastOneHasReadIt(t *testing.T) {
 	refused(t, db.DeleteSnapshots(t.Context(), []string{"one"}, "admin"), CodeSnapshotState)
 	check(t, db.CancelRun(t.Context(), first.ID))
 	status(SnapshotCopying)
-	check(t, db.FailMove(t.Context(), claim(t, db), RunFailed, "The bucket is gone."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "The bucket is gone."))
 	status(SnapshotAvailable)
 	if got := must(db.Snapshot(t.Context(), "a"))(t).Status; got != SnapshotFailed {
 		t.Errorf("the cancelled copy is %s", got)

@@ -40,7 +40,7 @@ func TestLossStaysVisibleUntilASnapshotByHandAndItsSnapshotIsKept(t *testing.T) 
 	must(db.MarkReachable(t.Context(), cluster.ID, true, ""))(t)
 	says(true)
 	must(db.ModifyCluster(t.Context(), "orders", ModifySpec{NodeType: pointer("cache.t4g.small")}))(t)
-	check(t, db.FailModify(t.Context(), claim(t, db), "No."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "No."))
 	says(true)
 	if n := count(t, db, &Event{}, "severity = ? AND message LIKE ?", SeverityError, "The primary orders-001 had stopped and there is no RDB%"); n != 2 {
 		t.Errorf("%d events speak of the losses", n)
@@ -94,7 +94,7 @@ func TestUnreachableClusterCanBeBackedUpFromAReplicaInStep(t *testing.T) {
 		t.Errorf("afterwards the cluster is %s: %q", again.Status, again.StatusReason)
 	}
 	must(db.RequestSnapshot(t.Context(), "orders", "s2", false, "admin"))(t)
-	check(t, db.FailSnapshot(t.Context(), claim(t, db), RunCancelled, "It was cancelled."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunCancelled, "It was cancelled."))
 	if again = must(db.Cluster(t.Context(), "orders"))(t); again.Status != ClusterUnreachable {
 		t.Errorf("after a cancelled one the cluster is %s", again.Status)
 	}

@@ -39,7 +39,7 @@ func fill(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 		}
 	}
 	must(db.RequestSnapshot(ctx, "orders", "failed", false, "admin"))(t)
-	check(t, db.FailSnapshot(ctx, claim(t, db), RunFailed, "Its source went away."))
+	check(t, db.FailRun(ctx, claim(t, db), RunFailed, "Its source went away."))
 	must(db.TryLock(ctx, "orders", lease(t, db, "console")))(t)
 	launched(t, db, spec("gone"))
 	check(t, db.DeleteCluster(ctx, "gone", "", "admin"))

@@ -95,7 +95,7 @@ func TestRefillTakesTheNewestGoodSnapshotAndHoldsIt(t *testing.T) {
 		return run
 	}
 	for range 2 { // the second failure for the same reason is not said again
-		check(t, db.FailCluster(t.Context(), begun("s1"), RunFailed, "The store is away."))
+		check(t, db.FailRun(t.Context(), begun("s1"), RunFailed, "The store is away."))
 		cluster = must(db.Cluster(t.Context(), "copy"))(t)
 		if cluster.Status != ClusterUnreachable || !strings.HasSuffix(cluster.StatusReason, "filled again from s1. The store is away. It is tried again.") {
 			t.Errorf("it is %s: %q", cluster.Status, cluster.StatusReason)
@@ -116,7 +116,7 @@ func TestRefillTakesTheNewestGoodSnapshotAndHoldsIt(t *testing.T) {
 	must(db.RequestSnapshot(t.Context(), "copy", "busy", false, "admin"))(t)
 	_, err := db.Refill(t.Context(), cluster.ID)
 	refused(t, err, CodeClusterState)
-	check(t, db.FailSnapshot(t.Context(), claim(t, db), RunFailed, "No."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "No."))
 	check(t, db.ClusterSaved(t.Context(), cluster.ID))
 	if must(db.Refill(t.Context(), cluster.ID))(t) {
 		t.Error("a cluster that has saved its data is filled again")

@@ -116,7 +116,7 @@ func TestARunThatWasTakenOverIsNotSettledByItsFirstOwner(t *testing.T) {
 	for name, err := range map[string]error{
 		"complete":       db.CompleteSnapshot(t.Context(), stale, measured(db, "one")),
 		"complete final": db.CompleteSnapshot(t.Context(), final, measured(db, "one")),
-		"fail":           db.FailSnapshot(t.Context(), stale, RunFailed, "x"),
+		"fail":           db.FailRun(t.Context(), stale, RunFailed, "x"),
 		"give up":        db.GiveUp(t.Context(), stale, RunFailed, "x"),
 		"requeue":        db.Requeue(t.Context(), stale),
 		"note attempt":   db.NoteAttempt(t.Context(), stale, "one", "another"),

@@ -72,7 +72,7 @@ func (s *simulation) tick(t *testing.T, atTheSameTime bool) {
 		}
 		p := ledger.begin(t, now, o)
 		if s.fails() {
-			check(t, s.db[0].FailSnapshot(t.Context(), run, RunFailed, "The link broke."))
+			check(t, s.db[0].FailRun(t.Context(), run, RunFailed, "The link broke."))
 		} else {
 			p.succeeded++
 			check(t, s.db[0].CompleteSnapshot(t.Context(), run, measured(s.db[0], run.SnapshotName)))

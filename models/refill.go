@@ -68,21 +68,15 @@ func (db *DB) Refill(ctx context.Context, clusterID uint) (queued bool, err erro
 	return queued && err == nil, err
 }
 
-// settleRefill ends a refill that did not succeed: the cluster is unreachable, and the supervisor tries again.
-func (db *DB) settleRefill(ctx context.Context, run Run, options RunOptions, status RunStatus, reason string) error {
-	text := refillFailed + run.SnapshotName + ". " + reason + " It is tried again."
-	if _, err := db.moveCluster(ctx, run.ClusterID, ClusterUnreachable, text, ClusterCreating); err != nil {
+// freeRefilled leaves a cluster that could not be filled again unreachable, and the supervisor tries again.
+func freeRefilled(ctx context.Context, tx *DB, run Run, options RunOptions, e *ending) error {
+	text := refillFailed + run.SnapshotName + ". " + e.reason + " It is tried again."
+	if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterUnreachable, text, ClusterCreating); err != nil {
 		return err
 	}
+	e.event.Severity, e.event.Message = SeverityError, ""
 	if text != options.Unreachable { // not the same at each attempt
-		err := db.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-			Message: fmt.Sprintf("The cluster %s could not be filled again from %s. %s It is tried again.", run.ClusterName, run.SnapshotName, reason)})
-		if err != nil {
-			return err
-		}
+		e.event.Message = fmt.Sprintf("The cluster %s could not be filled again from %s. %s It is tried again.", run.ClusterName, run.SnapshotName, e.reason)
 	}
-	if err := db.endRun(ctx, run, status, reason); err != nil {
-		return err
-	}
-	return db.releaseSnapshot(ctx, run)
+	return tx.releaseSnapshot(ctx, run)
 }

@@ -118,10 +118,8 @@ func (db *DB) enqueue(ctx context.Context, run Run, options RunOptions) (Run, er
 	if err != nil {
 		return run, fmt.Errorf("write options of %s: %w", run.Kind, err)
 	}
-	if run.onNodes() {
-		if run.Home, err = db.homeOf(ctx, run); err != nil {
-			return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
-		}
+	if run.Home, err = kindOf(run.Kind).home(ctx, db, run); err != nil {
+		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
 	}
 	run.Status, run.Options, run.CreatedAt = RunQueued, string(text), db.Now()
 	if err := db.with(ctx).Create(&run).Error; err != nil {
@@ -130,28 +128,26 @@ func (db *DB) enqueue(ctx context.Context, run Run, options RunOptions) (Run, er
 	return run, nil
 }
 
-// onNodes tells whether a run works on the nodes of a cluster.
-func (r Run) onNodes() bool {
-	switch r.Kind {
-	case RunCreate, RunRestore, RunModify, RunReboot, RunFailover, RunDelete, RunSnapshot:
-		return true
-	}
-	return false
+// anywhere is the home of a run that any console can do.
+func anywhere(context.Context, *DB, Run) (string, error) { return "", nil }
+
+// atNodes is the home of a run that works on the nodes of a cluster: where they are.
+func atNodes(ctx context.Context, tx *DB, run Run) (string, error) {
+	cluster, _, err := find[Cluster](tx.with(ctx).Select("home").Where("id = ?", run.ClusterID))
+	return cluster.Home, err
 }
 
-// homeOf is where a run has to be done that works on nodes. A cluster whose host is away, and may never come back, is deleted by whoever
-// is there: its nodes belong to no cluster then, should it come back after all.
-func (db *DB) homeOf(ctx context.Context, run Run) (string, error) {
-	cluster, found, err := find[Cluster](db.with(ctx).Select("home").Where("id = ?", run.ClusterID))
-	if err != nil || !found {
+// atNodesOrGone is the home of a deletion. A cluster whose host is away, and may never come back, is deleted by whoever is there, unless data is
+// asked for: its nodes belong to no cluster then, should it come back after all.
+func atNodesOrGone(ctx context.Context, tx *DB, run Run) (string, error) {
+	home, err := atNodes(ctx, tx, run)
+	if err != nil || run.SnapshotName != "" {
+		return home, err
+	}
+	if away, err := tx.Away(ctx, home); err != nil || away {
 		return "", err
 	}
-	if run.Kind == RunDelete && run.SnapshotName == "" {
-		if away, err := db.Away(ctx, cluster.Home); err != nil || away {
-			return "", err
-		}
-	}
-	return cluster.Home, nil
+	return home, nil
 }
 
 // ClaimRun takes the oldest queued run that is allowed now for this owner, but for what works on nodes elsewhere. The conditional update decides when two workers, or
@@ -269,7 +265,7 @@ func (db *DB) Requeue(ctx context.Context, run Run) error {
 
 // Cancellable tells whether a run can still be stopped without leaving something half done.
 func (r Run) Cancellable() bool {
-	return !r.Status.Ended() && !r.CancelRequested && (r.Kind == RunSnapshot || r.Kind == RunRestore || r.Kind == RunVerify || r.movesSnapshot())
+	return !r.Status.Ended() && !r.CancelRequested && kindOf(r.Kind).cancellable
 }
 
 // CancelRun asks for a run to be stopped. A queued run ends at once; a running one when its worker sees the request.
@@ -285,20 +281,10 @@ func (db *DB) CancelRun(ctx context.Context, id uint) error {
 		if err := tx.with(ctx).Model(&Run{}).Where("id = ?", id).Update("cancel_requested", true).Error; err != nil {
 			return fmt.Errorf("cancel run %d: %w", id, err)
 		}
-		if run.Status == RunRunning || run.movesSnapshot() && run.Attempts > 0 {
+		if run.Status == RunRunning || kindOf(run.Kind).removes && run.Attempts > 0 {
 			return nil // its worker removes what it has written
 		}
-		const reason = "Cancelled before it began."
-		switch run.Kind {
-		case RunSnapshot:
-			return tx.settleSnapshot(ctx, run, RunCancelled, reason)
-		case RunVerify:
-			return tx.settleVerify(ctx, run, RunCancelled, reason)
-		case RunCopy, RunExport, RunImport:
-			return tx.settleMove(ctx, run, RunCancelled, reason)
-		default:
-			return tx.settleRestore(ctx, run, RunCancelled, reason)
-		}
+		return tx.fail(ctx, run, RunCancelled, "Cancelled before it began.")
 	})
 }
 

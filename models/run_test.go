@@ -72,7 +72,7 @@ func TestLeftoverRunsAreFoundAndRepeated(t *testing.T) {
 	if run.ID != leftover[0].ID || run.Attempts != 2 || run.Owner != "console" {
 		t.Errorf("%+v", run)
 	}
-	check(t, db.FailRun(t.Context(), run, "It broke."))
+	check(t, db.FailRun(t.Context(), run, RunFailed, "It broke."))
 	if err := db.Requeue(t.Context(), run); !errors.Is(err, ErrRunEnded) {
 		t.Error(err)
 	}
@@ -142,7 +142,7 @@ func TestCancelRunInEachState(t *testing.T) {
 	expectRun(t, db, run.ID, RunRunning)
 	expectCluster(t, db, "orders", ClusterSnapshotting)
 	refused(t, db.CancelRun(t.Context(), run.ID), CodeRunState)
-	check(t, db.FailSnapshot(t.Context(), run, RunCancelled, "It was cancelled."))
+	check(t, db.FailRun(t.Context(), run, RunCancelled, "It was cancelled."))
 	expectRun(t, db, run.ID, RunCancelled)
 	expectCluster(t, db, "orders", ClusterAvailable)
 
@@ -179,7 +179,7 @@ func TestCancelAndClaimAtOnce(t *testing.T) {
 			if r := must(db.Run(t.Context(), run.ID))(t); r.Status != RunRunning || !r.CancelRequested {
 				t.Fatalf("%+v", r)
 			}
-			check(t, db.FailSnapshot(t.Context(), mine, RunCancelled, "It was cancelled."))
+			check(t, db.FailRun(t.Context(), mine, RunCancelled, "It was cancelled."))
 		}
 		expectRun(t, db, run.ID, RunCancelled)
 		expectSnapshot(t, db, name, SnapshotFailed)
@@ -239,7 +239,7 @@ func TestSnapshotFromRequestToRemoval(t *testing.T) {
 	expectSnapshot(t, db, "one", SnapshotDeleting)
 	refused(t, db.DeleteSnapshots(t.Context(), []string{"one"}, "admin"), CodeSnapshotState)
 	run = claim(t, db)
-	check(t, db.FailRun(t.Context(), run, "The store does not answer."))
+	check(t, db.FailRun(t.Context(), run, RunFailed, "The store does not answer."))
 	expectSnapshot(t, db, "one", SnapshotFailed)
 	expectRun(t, db, run.ID, RunFailed)
 	check(t, db.DeleteSnapshots(t.Context(), []string{"one"}, "admin"))
@@ -355,7 +355,7 @@ func TestDeleteCluster(t *testing.T) {
 
 	// One that ends before the final snapshot was begun leaves no snapshot that is being made for ever.
 	check(t, db.DeleteCluster(t.Context(), "orders", "final-0", "admin"))
-	check(t, db.FailRun(t.Context(), claim(t, db), "It was begun too often."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "It was begun too often."))
 	expectSnapshot(t, db, "final-0", SnapshotFailed)
 	_, err = db.moveCluster(t.Context(), cluster.ID, ClusterAvailable, "", ClusterDeleting)
 	check(t, err)
@@ -366,7 +366,7 @@ func TestDeleteCluster(t *testing.T) {
 	check(t, db.CompleteSnapshot(t.Context(), run, measured(db, "final-2")))
 	expectRun(t, db, run.ID, RunRunning)
 	expectCluster(t, db, "orders", ClusterDeleting)
-	check(t, db.FailRun(t.Context(), run, "The store does not answer."))
+	check(t, db.FailRun(t.Context(), run, RunFailed, "The store does not answer."))
 	expectCluster(t, db, "orders", ClusterDeleting)
 	expectSnapshot(t, db, "final-2", SnapshotAvailable)
 	refused(t, db.DeleteCluster(t.Context(), "orders", "final-3", "admin"), CodeClusterState)
@@ -410,23 +410,25 @@ func TestARunThatHasEndedSettlesNothing(t *testing.T) {
 	launched(t, db, c)
 	must(db.RequestSnapshot(t.Context(), "orders", "one", false, "admin"))(t)
 	stale := claim(t, db)
-	check(t, db.FailSnapshot(t.Context(), stale, RunFailed, "Rekindle ended in its middle."))
+	check(t, db.FailRun(t.Context(), stale, RunFailed, "Rekindle ended in its middle."))
 	must(db.RequestSnapshot(t.Context(), "orders", "two", false, "admin"))(t)
 	claim(t, db)
 	before := content(t, db)
 	modify := stale
 	modify.Kind = RunModify
-	for name, err := range map[string]error{
+	settled := map[string]error{
 		"complete snapshot": db.CompleteSnapshot(t.Context(), stale, measured(db, "one")),
-		"fail snapshot":     db.FailSnapshot(t.Context(), stale, RunFailed, "x"),
 		"complete cluster":  db.CompleteCluster(t.Context(), modify, "x"),
-		"fail cluster":      db.FailCluster(t.Context(), modify, RunFailed, "x"),
-		"fail modify":       db.FailModify(t.Context(), modify, "x"),
 		"abandon delete":    db.AbandonDelete(t.Context(), modify, "x"),
-		"fail run":          db.FailRun(t.Context(), modify, "x"),
 		"snapshot deletion": db.CompleteSnapshotDeletion(t.Context(), stale),
 		"cluster deletion":  db.CompleteClusterDeletion(t.Context(), stale),
-	} {
+	}
+	for _, kind := range RunKinds() {
+		failed := stale
+		failed.Kind = kind
+		settled["fail "+string(kind)] = db.FailRun(t.Context(), failed, RunFailed, "x")
+	}
+	for name, err := range settled {
 		if !errors.Is(err, ErrRunEnded) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -447,18 +449,20 @@ func TestSettlingIsAllOrNothing(t *testing.T) {
 	claim(t, db)
 	noRoom(t, db, "UPDATE OF ended_at ON runs")
 	before := content(t, db)
-	for name, settle := range map[string]func() error{
+	settles := map[string]func() error{
 		"complete snapshot": func() error { return db.CompleteSnapshot(t.Context(), run, measured(db, "one")) },
-		"fail snapshot":     func() error { return db.FailSnapshot(t.Context(), run, RunFailed, "x") },
 		"complete cluster":  func() error { return db.CompleteCluster(t.Context(), run, "x") },
-		"fail cluster":      func() error { return db.FailCluster(t.Context(), run, RunFailed, "x") },
-		"fail modify":       func() error { return db.FailModify(t.Context(), run, "x") },
 		"abandon delete":    func() error { return db.AbandonDelete(t.Context(), run, "x") },
-		"fail run":          func() error { return db.FailRun(t.Context(), run, "x") },
 		"snapshot deletion": func() error { return db.CompleteSnapshotDeletion(t.Context(), run) },
 		"cluster deletion":  func() error { return db.CompleteClusterDeletion(t.Context(), run) },
 		"cancel":            func() error { return db.CancelRun(cancelled(t), run.ID) },
-	} {
+	}
+	for _, kind := range RunKinds() {
+		failed := run
+		failed.Kind = kind
+		settles["fail "+string(kind)] = func() error { return db.FailRun(t.Context(), failed, RunFailed, "x") }
+	}
+	for name, settle := range settles {
 		if err := settle(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -478,7 +482,7 @@ func TestFailuresOfClustersSayWhy(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	must(db.CreateCluster(t.Context(), spec("orders")))(t)
-	check(t, db.FailCluster(t.Context(), claim(t, db), RunFailed, "The program did not start."))
+	check(t, db.FailRun(t.Context(), claim(t, db), RunFailed, "The program did not start."))
 	cluster := must(db.Cluster(t.Context(), "orders"))(t)
 	if cluster.Status != ClusterCreateFailed || cluster.StatusReason != "The program did not start." {
 		t.Errorf("%+v", cluster)

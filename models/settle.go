@@ -26,8 +26,8 @@ func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) 
 		if err := tx.endSnapshotting(ctx, run); err != nil {
 			return err
 		}
-		if run.Kind != RunSnapshot {
-			return tx.hold(ctx, run) // the final snapshot of a deletion: the run goes on
+		if kindOf(run.Kind).goesOn {
+			return tx.hold(ctx, run) // the final snapshot of a deletion
 		}
 		return tx.endRun(ctx, run, RunSucceeded, "")
 	})
@@ -81,35 +81,60 @@ func (db *DB) endSnapshotting(ctx context.Context, run Run) error {
 	return err
 }
 
-// FailSnapshot turns a snapshot failed, after its remains were removed from the store.
-func (db *DB) FailSnapshot(ctx context.Context, run Run, status RunStatus, reason string) error {
-	return db.transaction(ctx, func(tx *DB) error { return tx.settleSnapshot(ctx, run, status, reason) })
+// FailRun ends a run that did not succeed, after its remains were removed, and frees what it worked on.
+func (db *DB) FailRun(ctx context.Context, run Run, status RunStatus, reason string) error {
+	return db.transaction(ctx, func(tx *DB) error { return tx.fail(ctx, run, status, reason) })
 }
 
-func (db *DB) settleSnapshot(ctx context.Context, run Run, status RunStatus, reason string) error {
-	if _, err := db.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
+func (db *DB) fail(ctx context.Context, run Run, status RunStatus, reason string) error {
+	e := endingOf(run, status, reason)
+	if err := kindOf(run.Kind).frees(ctx, db, run, &e); err != nil {
 		return err
 	}
-	if err := db.endSnapshotting(ctx, run); err != nil {
+	return db.conclude(ctx, run, e)
+}
+
+// endingOf is how a run of its kind ends that did not succeed.
+func endingOf(run Run, status RunStatus, reason string) ending {
+	e := ending{status, reason, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+		Message: kindOf(run.Kind).says(run, status, reason)}}
+	if status == RunCancelled {
+		e.event.Severity = SeverityInfo
+	}
+	return e
+}
+
+func (db *DB) conclude(ctx context.Context, run Run, e ending) error {
+	if e.event.Message != "" {
+		if err := db.AddEvent(ctx, e.event); err != nil {
+			return err
+		}
+	}
+	return db.endRun(ctx, run, e.status, e.reason)
+}
+
+func freeNothing(context.Context, *DB, Run, *ending) error { return nil }
+
+// freeSnapshotted ends the snapshot and gives its cluster free.
+func freeSnapshotted(ctx context.Context, tx *DB, run Run, e *ending) error {
+	if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating); err != nil {
+		return err
+	}
+	if err := tx.endSnapshotting(ctx, run); err != nil {
 		return err
 	}
 	options, err := run.ReadOptions()
 	if err != nil {
 		return err
 	}
-	if options.WindowOpens != nil && status == RunFailed {
-		err := db.with(ctx).Model(&WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *options.WindowOpens).
-			Updates(map[string]any{"outcome": MarkFailed, "tried": db.Now()}).Error
+	if options.WindowOpens != nil && e.status == RunFailed {
+		err := tx.with(ctx).Model(&WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *options.WindowOpens).
+			Updates(map[string]any{"outcome": MarkFailed, "tried": tx.Now()}).Error
 		if err != nil {
 			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
 		}
 	}
-	event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-		Message: fmt.Sprintf("The snapshot %s of %s failed. %s", run.SnapshotName, run.ClusterName, reason)}
-	if status == RunCancelled { // which is all there is to say
-		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The snapshot %s of %s was cancelled.", run.SnapshotName, run.ClusterName)
-	}
-	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run, status, reason))
+	return nil
 }
 
 // CompleteCluster turns a created, restored or modified cluster available.
@@ -118,7 +143,7 @@ func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) erro
 		if _, err := tx.backToAvailable(ctx, run.ClusterID, "", ClusterCreating, ClusterModifying, ClusterRebooting); err != nil {
 			return err
 		}
-		if run.Kind == RunRestore {
+		if run.SnapshotName != "" {
 			if err := tx.setUnsaved(ctx, run.ClusterID, run.SnapshotName); err != nil {
 				return err
 			}
@@ -130,56 +155,40 @@ func (db *DB) CompleteCluster(ctx context.Context, run Run, message string) erro
 	})
 }
 
-// FailCluster turns a cluster that could not be created or restored into one that can only be deleted.
-func (db *DB) FailCluster(ctx context.Context, run Run, status RunStatus, reason string) error {
-	return db.transaction(ctx, func(tx *DB) error { return tx.settleRestore(ctx, run, status, reason) })
+// freeNew leaves a cluster that did not come up as one that can only be deleted.
+func freeNew(to ClusterStatus) func(context.Context, *DB, Run, *ending) error {
+	return func(ctx context.Context, tx *DB, run Run, e *ending) error {
+		_, err := tx.moveCluster(ctx, run.ClusterID, to, e.reason, ClusterCreating)
+		return err
+	}
 }
 
-func (db *DB) settleRestore(ctx context.Context, run Run, status RunStatus, reason string) error {
+func freeRestored(ctx context.Context, tx *DB, run Run, e *ending) error {
 	if options, err := run.ReadOptions(); err != nil {
 		return err
 	} else if options.Refill {
-		return db.settleRefill(ctx, run, options, status, reason)
+		return freeRefilled(ctx, tx, run, options, e)
 	}
-	to, what := ClusterCreateFailed, "created"
-	if run.Kind == RunRestore {
-		to, what = ClusterRestoreFailed, "restored from "+run.SnapshotName
-	}
-	if _, err := db.moveCluster(ctx, run.ClusterID, to, reason, ClusterCreating); err != nil {
+	if err := freeNew(ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
 		return err
 	}
-	event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-		Message: fmt.Sprintf("The cluster %s could not be %s. %s", run.ClusterName, what, reason)}
-	if status == RunCancelled {
-		event.Severity, event.Message = SeverityInfo, fmt.Sprintf("The cluster %s was not %s. %s", run.ClusterName, what, reason)
-	}
-	return errors.Join(db.AddEvent(ctx, event), db.endRun(ctx, run, status, reason), db.releaseSnapshot(ctx, run))
+	return tx.releaseSnapshot(ctx, run)
 }
 
 // releaseSnapshot lets go of the snapshot that a restore read.
 func (db *DB) releaseSnapshot(ctx context.Context, run Run) error {
-	if run.Kind != RunRestore {
+	if run.SnapshotName == "" {
 		return nil
 	}
 	return db.releaseSource(ctx, run.SnapshotName, run.ID)
 }
 
-// FailModify ends a change, a restart of nodes or a failover that did not succeed: the cluster is available again, and says why.
-func (db *DB) FailModify(ctx context.Context, run Run, reason string) error {
-	what, event := "The last change did not succeed. ", "The cluster %s could not be modified. %s"
-	switch run.Kind {
-	case RunReboot:
-		what, event = "The last restart of nodes did not succeed. ", "Nodes of the cluster %s could not be restarted. %s"
-	case RunFailover:
-		what, event = "The last failover did not succeed. ", "The failover of the cluster %s did not succeed. %s"
+// freeAvailable makes a cluster available again after a change that did not succeed, and has it say why.
+func freeAvailable(what string) func(context.Context, *DB, Run, *ending) error {
+	return func(ctx context.Context, tx *DB, run Run, e *ending) error {
+		_, err := tx.backToAvailable(ctx, run.ClusterID, what+e.reason, ClusterModifying, ClusterRebooting)
+		return err
 	}
-	return db.transaction(ctx, func(tx *DB) error {
-		if _, err := tx.backToAvailable(ctx, run.ClusterID, what+reason, ClusterModifying, ClusterRebooting); err != nil {
-			return err
-		}
-		return errors.Join(tx.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, Message: fmt.Sprintf(event, run.ClusterName, reason)}),
-			tx.endRun(ctx, run, RunFailed, reason))
-	})
 }
 
 // AbandonDelete ends a deletion whose final snapshot failed: nothing was deleted, the cluster is available again.
@@ -197,27 +206,21 @@ func (db *DB) AbandonDelete(ctx context.Context, run Run, reason string) error {
 	})
 }
 
-// FailRun ends a deletion that a store or a node refused in its middle. What is left says so and can be deleted again.
-func (db *DB) FailRun(ctx context.Context, run Run, reason string) error {
-	return db.transaction(ctx, func(tx *DB) error {
-		event := Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: reason}
-		switch run.Kind {
-		case RunDeleteSnapshot:
-			if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, "It could not be removed completely. "+reason, SnapshotDeleting); err != nil {
-				return err
-			}
-		case RunDelete:
-			// It stays deleting, for some of it may be gone already and nothing may bring that back empty; deleting it again goes on.
-			if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterDeleting, "It could not be deleted completely. "+reason, ClusterDeleting); err != nil {
-				return err
-			}
-			// A final snapshot that was not begun will never be.
-			if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, reason, SnapshotCreating); err != nil {
-				return err
-			}
-		}
-		return errors.Join(tx.AddEvent(ctx, event), tx.endRun(ctx, run, RunFailed, reason))
-	})
+// freeRemoved leaves a snapshot that was removed in part as one that can be deleted again.
+func freeRemoved(ctx context.Context, tx *DB, run Run, e *ending) error {
+	_, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, "It could not be removed completely. "+e.reason, SnapshotDeleting)
+	return err
+}
+
+// freeDeleting has a cluster say why it is still deleting. It stays that, for some of it may be gone already and nothing may bring that back
+// empty; deleting it again goes on.
+func freeDeleting(ctx context.Context, tx *DB, run Run, e *ending) error {
+	if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterDeleting, "It could not be deleted completely. "+e.reason, ClusterDeleting); err != nil {
+		return err
+	}
+	// A final snapshot that was not begun will never be.
+	_, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating)
+	return err
 }
 
 // CompleteSnapshotDeletion takes a removed snapshot out of the catalog.

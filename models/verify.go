@@ -273,19 +273,13 @@ func (db *DB) markDamaged(ctx context.Context, s Snapshot, damage string) error 
 			s.Name, s.ClusterName, damage)})
 }
 
-// FailVerify ends a verification that came to no result. It says nothing about the snapshot, which stays as it is.
-func (db *DB) FailVerify(ctx context.Context, run Run, status RunStatus, reason string) error {
-	return db.transaction(ctx, func(tx *DB) error { return tx.settleVerify(ctx, run, status, reason) })
-}
-
-func (db *DB) settleVerify(ctx context.Context, run Run, status RunStatus, reason string) error {
-	if status == RunCancelled {
-		if snapshot, err := db.Snapshot(ctx, run.SnapshotName); HasCode(err, CodeSnapshotNotFound) || err == nil && snapshot.Status == SnapshotDeleting {
-			reason = "The snapshot was deleted in the meantime."
-		}
-		return db.endRun(ctx, run, status, reason)
+// freeVerified says nothing about the snapshot, which stays as it is: its verification came to no result.
+func freeVerified(ctx context.Context, tx *DB, run Run, e *ending) error {
+	if e.status != RunCancelled {
+		return nil
 	}
-	return errors.Join(db.AddEvent(ctx, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-		Message: fmt.Sprintf("The snapshot %s could not be verified. %s", run.SnapshotName, reason)}),
-		db.endRun(ctx, run, status, reason))
+	if snapshot, err := tx.Snapshot(ctx, run.SnapshotName); HasCode(err, CodeSnapshotNotFound) || err == nil && snapshot.Status == SnapshotDeleting {
+		e.reason = "The snapshot was deleted in the meantime."
+	}
+	return nil
 }

@@ -299,7 +299,7 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 	for name, status := range map[string]models.RunStatus{"broken": models.RunFailed, "stopped": models.RunCancelled} {
 		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
 		c.check(err)
-		c.check(c.db.FailSnapshot(t.Context(), c.claim(), status, "It did not work."))
+		c.check(c.db.FailRun(t.Context(), c.claim(), status, "It did not work."))
 	}
 	const lost = "Without a final snapshot, nothing of this cluster's data can be brought back"
 	c.get("/clusters/orders/delete").says("there are none that could be restored", "2 failed, cancelled or damaged manual snapshots", lost).hasTicked("final")

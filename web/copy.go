@@ -144,17 +144,3 @@ func bucketOf(store string) string {
 	at, _ := models.ParseS3Address(strings.TrimSpace(store))
 	return at.Bucket
 }
-
-// moveTitle says what a copy, an export or an import does.
-func moveTitle(run models.Run) string {
-	options, err := run.ReadOptions()
-	switch {
-	case err != nil || run.Kind == models.RunImport:
-		return "Import " + run.SnapshotName
-	case run.Kind == models.RunExport:
-		return "Export " + options.Source + " to " + options.Store
-	case options.Store != "":
-		return "Copy " + options.Source + " to " + options.Store
-	}
-	return "Copy " + options.Source + " to " + options.Target
-}

@@ -47,7 +47,7 @@ func TestASnapshotThatIsNotThereYetCannotBeDownloadedOrRestored(t *testing.T) {
 	c.get("/snapshots/first/parts/1.rdb").is(http.StatusConflict).says("only an available one can be downloaded")
 	c.get("/snapshots/first/restore").is(http.StatusConflict).says("only an available one can be restored")
 	c.post("/snapshots/first/restore", "id", "copy").is(http.StatusConflict)
-	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.get("/snapshots/first/parts/1.rdb").is(http.StatusConflict)
 	c.get("/snapshots/first").is(http.StatusOK).says("The disk is full.")
 }

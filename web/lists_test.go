@@ -25,7 +25,7 @@ func TestRunningWorkIsShownHoweverMuchHasEndedSince(t *testing.T) {
 		c.clock.Advance(time.Second)
 		_, err := c.db.RequestSnapshot(t.Context(), "other", fmt.Sprintf("s-%02d", i), false, "admin")
 		c.check(err)
-		c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+		c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	}
 	for _, page := range []string{"/", "/clusters/orders"} {
 		c.get(page).says("Snapshot slow of orders", `hx-trigger="every`)
@@ -95,7 +95,7 @@ func TestACancelledSnapshotIsNoFailure(t *testing.T) {
 	for name, status := range map[string]models.RunStatus{"stopped": models.RunCancelled, "broken": models.RunFailed} {
 		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
 		c.check(err)
-		c.check(c.db.FailSnapshot(t.Context(), c.claim(), status, "It was "+name+"."))
+		c.check(c.db.FailRun(t.Context(), c.claim(), status, "It was "+name+"."))
 	}
 	c.get("/snapshots?status=cancelled").says(`class="pill pill-idle">Cancelled<`, "It was stopped.").doesNotSay(">broken<", `pill-bad`, "text-bad")
 	c.get("/snapshots?status=failed").says(">broken<", "pill-bad").doesNotSay(">stopped<")
@@ -111,7 +111,7 @@ func TestACancelledSnapshotIsNoFailure(t *testing.T) {
 	c.check(c.db.CompleteSnapshotDeletion(t.Context(), c.claim()))
 	_, err := c.db.RequestSnapshot(t.Context(), "orders", "stopped", false, "admin")
 	c.check(err)
-	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.get("/snapshots?status=failed").says(">stopped<", ">broken<")
 }
 

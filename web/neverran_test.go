@@ -14,7 +14,7 @@ func (c *console) failRestore(name, snapshot string) {
 	_, err := c.db.CreateCluster(c.t.Context(), models.ClusterSpec{Name: name, Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro",
 		Replicas: 1, Auth: models.AuthGenerate, Retention: 7, Snapshot: snapshot, RequestedBy: "admin"})
 	c.check(err)
-	c.check(c.db.FailCluster(c.t.Context(), c.claim(), models.RunFailed, "The port was taken."))
+	c.check(c.db.FailRun(c.t.Context(), c.claim(), models.RunFailed, "The port was taken."))
 }
 
 func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
@@ -25,7 +25,7 @@ func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
 	c.failRestore("copy", "first")
 	_, err := c.db.CreateCluster(t.Context(), models.ClusterSpec{Name: "plain", Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro", Retention: 7})
 	c.check(err)
-	c.check(c.db.FailCluster(t.Context(), c.claim(), models.RunFailed, "The port was taken."))
+	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The port was taken."))
 
 	for _, name := range []string{"copy", "plain"} {
 		endpoint := c.find(name).Nodes[0].Address()

@@ -24,50 +24,10 @@ func runKindName(kind models.RunKind) string {
 	return string(kind)
 }
 
-func runTitle(run models.Run) string {
-	switch run.Kind {
-	case models.RunCreate:
-		return "Create " + run.ClusterName
-	case models.RunRestore:
-		return "Restore " + run.SnapshotName + " into " + run.ClusterName
-	case models.RunModify:
-		return "Modify " + run.ClusterName
-	case models.RunReboot:
-		return "Reboot " + rebooted(run)
-	case models.RunFailover:
-		return "Fail over " + run.ClusterName
-	case models.RunDelete:
-		return "Delete " + run.ClusterName
-	case models.RunSnapshot:
-		return "Snapshot " + run.SnapshotName + " of " + run.ClusterName
-	case models.RunDeleteSnapshot:
-		return "Delete snapshot " + run.SnapshotName
-	case models.RunCopy, models.RunExport, models.RunImport:
-		return moveTitle(run)
-	case models.RunVerify:
-		return "Verify " + run.SnapshotName
-	case models.RunRebuild:
-		return "Rebuild the catalog from the store"
-	}
-	return string(run.Kind) + " " + run.ClusterName
-}
-
-// rebooted says what a reboot restarts: one node, or so many.
-func rebooted(run models.Run) string {
-	options, err := run.ReadOptions()
-	switch {
-	case err != nil || len(options.RebootNodes) == 0:
-		return run.ClusterName
-	case len(options.RebootNodes) == 1:
-		return options.RebootNodes[0] + " of " + run.ClusterName
-	}
-	return views.Plural(len(options.RebootNodes), "node") + " of " + run.ClusterName
-}
-
 // presentRun computes rate and time left from what the run has reported so far.
 func presentRun(run models.Run, now time.Time) views.Run {
 	v := views.Run{
-		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Title: runTitle(run), Status: string(run.Status),
+		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Title: run.Title(), Status: string(run.Status),
 		Cluster: run.ClusterName, Snapshot: run.SnapshotName, QueuedAt: run.CreatedAt, Step: run.Stage,
 		Done: run.BytesDone, Total: run.BytesTotal, Error: run.Error,
 		Cancelable: run.Cancellable() || run.CancelRequested && !run.Status.Ended(), Cancelling: run.CancelRequested,

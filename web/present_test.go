@@ -70,7 +70,7 @@ func TestTheExportHasItsDocumentedSchemaAndNoSecrets(t *testing.T) {
 	c.backUp("orders", "first")
 	_, err := c.db.RequestSnapshot(t.Context(), "orders", "broken", false, "admin")
 	c.check(err)
-	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.backUp("quiet", "last")
 	c.check(c.db.DeleteCluster(t.Context(), "quiet", "", "admin"))
 	c.check(c.db.CompleteClusterDeletion(t.Context(), c.claim()))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"testing"
@@ -71,5 +72,25 @@ func TestAFailoverIsTriedWhereAReplicaCanTakeOver(t *testing.T) {
 	}
 	if c.jobs.woken.Load() != 1 {
 		t.Error("the jobs were not woken once")
+	}
+}
+
+func TestAFailedRestartOrFailoverIsNotCalledAChange(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ ask, cluster, event string }{
+		"restart":  {"reboot", "The last restart of nodes did not succeed. It broke.", "Nodes of the cluster orders could not be restarted. It broke."},
+		"failover": {"failover", "The last failover did not succeed. It broke.", "The failover of the cluster orders did not succeed. It broke."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := signedIn(t)
+			c.launch("orders")
+			c.post("/clusters/orders/"+test.ask, "nodes", "orders-002").redirects("/clusters/orders")
+			run := c.claim()
+			c.check(c.db.FailRun(t.Context(), run, models.RunFailed, "It broke."))
+			c.get("/clusters/orders").says(test.cluster).doesNotSay("could not be modified", "last change")
+			c.get(fmt.Sprintf("/runs/%d", run.ID)).says("It broke.", test.event).doesNotSay("could not be modified")
+			c.get("/events").says(test.event).doesNotSay("could not be modified")
+		})
 	}
 }

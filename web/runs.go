@@ -134,9 +134,9 @@ func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.jobs.Wake()
-	text := "It is being cancelled: " + runTitle(run) + "."
+	text := "It is being cancelled: " + run.Title() + "."
 	if run.Status == models.RunQueued {
-		text = "Cancelled: " + runTitle(run) + "."
+		text = "Cancelled: " + run.Title() + "."
 	}
 	return s.done(w, r, next, "success", text)
 }

@@ -135,7 +135,7 @@ func TestListsAreFilteredSortedAndPagedByTheirAddress(t *testing.T) {
 	c.launch("carts")
 	_, err := c.db.RequestSnapshot(t.Context(), "carts", "broken", false, "admin")
 	c.check(err)
-	c.check(c.db.FailSnapshot(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.check(c.db.SaveSettings(t.Context(), models.Settings{ManualQuota: 100, Price: 1, Currency: "$"}))
 	for i := range 30 {
 		c.backUp("orders", fmt.Sprintf("s-%02d", i))
@@ -214,7 +214,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.get("/clusters/orders").says("It is being cancelled", "Stopping…")
 	c.post(address + "/cancel").redirects(address)
 	c.get(address).says("It had ended before it could be cancelled.")
-	c.check(c.db.FailSnapshot(t.Context(), run, models.RunCancelled, "Cancelled by admin."))
+	c.check(c.db.FailRun(t.Context(), run, models.RunCancelled, "Cancelled by admin."))
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
 		c.get(page).says("Cancelled by admin.").doesNotSay(`hx-trigger="every`)
 	}

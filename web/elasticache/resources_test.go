@@ -147,6 +147,16 @@ func TestCacheClustersOfRedisAndMemcached(t *testing.T) {
 	if options := must(run.ReadOptions())(t); !slices.Equal(options.RebootNodes, []string{"mem-001", "mem-003"}) {
 		t.Errorf("%+v", options)
 	}
+	owner := must(b.db.Enroll(ctx, (&host{}).Home(), time.Minute))(t)
+	run, _, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
+	b.check(err)
+	b.check(b.db.FailRun(ctx, run, models.RunFailed, "It broke."))
+	events := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceType: types.SourceTypeCacheCluster, SourceIdentifier: aws.String("mem")}))(t).Events
+	if !slices.ContainsFunc(events, func(e types.Event) bool {
+		return aws.ToString(e.Message) == "Nodes of the cluster mem could not be restarted. It broke."
+	}) {
+		t.Errorf("the failed restart is not said: %+v", events)
+	}
 }
 
 func TestRefusalsHaveTheWiresCodes(t *testing.T) {

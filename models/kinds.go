@@ -1,0 +1,180 @@
+package models
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// runKind is what people and the catalog's rules have to know about the runs of one kind. What a console does about them is in jobs.
+type runKind struct {
+	kind        RunKind
+	cancellable bool // can be stopped without leaving something half done
+	removes     bool // one that was begun may have written what only its worker can remove, even while it waits to be begun again
+	goesOn      bool // when the snapshot that it takes is available
+	home        func(ctx context.Context, tx *DB, run Run) (string, error)
+	title       func(Run) string
+	says        func(run Run, status RunStatus, reason string) string // the event about one that did not succeed; "": there is none
+	frees       func(ctx context.Context, tx *DB, run Run, e *ending) error
+}
+
+// ending is how a run ends that did not succeed. What frees the things that it worked on may amend it.
+type ending struct {
+	status RunStatus
+	reason string
+	event  Event // without a message it is not written
+}
+
+// runKinds has every kind of run, in the order in which lists name them.
+var runKinds = []runKind{
+	{
+		kind: RunSnapshot, cancellable: true, home: atNodes, frees: freeSnapshotted,
+		title: func(r Run) string { return "Snapshot " + r.SnapshotName + " of " + r.ClusterName },
+		says:  saysSnapshot,
+	}, {
+		kind: RunRestore, cancellable: true, home: atNodes, frees: freeRestored,
+		title: func(r Run) string { return "Restore " + r.SnapshotName + " into " + r.ClusterName },
+		says:  saysNew(func(r Run) string { return "restored from " + r.SnapshotName }),
+	}, {
+		kind: RunCreate, home: atNodes, frees: freeNew(ClusterCreateFailed),
+		title: func(r Run) string { return "Create " + r.ClusterName },
+		says:  saysNew(func(Run) string { return "created" }),
+	}, {
+		kind: RunModify, home: atNodes, frees: freeAvailable("The last change did not succeed. "),
+		title: func(r Run) string { return "Modify " + r.ClusterName },
+		says:  saysCluster("The cluster %s could not be modified. "),
+	}, {
+		kind: RunReboot, home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. "),
+		title: titleReboot,
+		says:  saysCluster("Nodes of the cluster %s could not be restarted. "),
+	}, {
+		kind: RunFailover, home: atNodes, frees: freeAvailable("The last failover did not succeed. "),
+		title: func(r Run) string { return "Fail over " + r.ClusterName },
+		says:  saysCluster("The failover of the cluster %s did not succeed. "),
+	}, {
+		kind: RunDelete, goesOn: true, home: atNodesOrGone, frees: freeDeleting,
+		title: func(r Run) string { return "Delete " + r.ClusterName },
+		says:  saysReason,
+	}, {
+		kind: RunDeleteSnapshot, home: anywhere, frees: freeRemoved,
+		title: func(r Run) string { return "Delete snapshot " + r.SnapshotName },
+		says:  saysReason,
+	}, {
+		kind: RunCopy, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		title: titleCopy,
+		says:  saysMove(func(r Run, o RunOptions) string { return "copy of the snapshot " + o.Source + " to " + o.Target }),
+	}, {
+		kind: RunExport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		title: titleExport,
+		says:  saysMove(func(r Run, o RunOptions) string { return "export of the snapshot " + o.Source }),
+	}, {
+		kind: RunImport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		title: func(r Run) string { return "Import " + r.SnapshotName },
+		says:  saysMove(func(r Run, _ RunOptions) string { return "import of the snapshot " + r.SnapshotName }),
+	}, {
+		kind: RunVerify, cancellable: true, home: anywhere, frees: freeVerified,
+		title: func(r Run) string { return "Verify " + r.SnapshotName },
+		says:  saysVerify,
+	}, {
+		kind: RunRebuild, home: anywhere, frees: freeNothing,
+		title: func(Run) string { return "Rebuild the catalog from the store" },
+		says:  saysReason,
+	},
+}
+
+// kindOf returns what is known about a kind. Of one that only a newer console knows there is no more than its name.
+func kindOf(kind RunKind) runKind {
+	if i := slices.IndexFunc(runKinds, func(k runKind) bool { return k.kind == kind }); i >= 0 {
+		return runKinds[i]
+	}
+	return runKind{kind: kind, home: anywhere, frees: freeNothing, says: saysReason,
+		title: func(r Run) string { return string(r.Kind) + " " + r.ClusterName }}
+}
+
+// RunKinds lists every kind of run.
+func RunKinds() []RunKind {
+	kinds := make([]RunKind, len(runKinds))
+	for i, k := range runKinds {
+		kinds[i] = k.kind
+	}
+	return kinds
+}
+
+// Title says in a few words what the run does.
+func (r Run) Title() string { return kindOf(r.Kind).title(r) }
+
+func titleReboot(r Run) string {
+	options, err := r.ReadOptions()
+	switch {
+	case err != nil || len(options.RebootNodes) == 0:
+		return "Reboot " + r.ClusterName
+	case len(options.RebootNodes) == 1:
+		return "Reboot " + options.RebootNodes[0] + " of " + r.ClusterName
+	}
+	return fmt.Sprintf("Reboot %d nodes of %s", len(options.RebootNodes), r.ClusterName)
+}
+
+func titleCopy(r Run) string {
+	options, err := r.ReadOptions()
+	switch {
+	case err != nil:
+		return "Copy " + r.SnapshotName
+	case options.Store != "":
+		return "Copy " + options.Source + " to " + options.Store
+	}
+	return "Copy " + options.Source + " to " + options.Target
+}
+
+func titleExport(r Run) string {
+	options, err := r.ReadOptions()
+	if err != nil {
+		return "Export " + r.SnapshotName
+	}
+	return "Export " + options.Source + " to " + options.Store
+}
+
+func saysReason(_ Run, _ RunStatus, reason string) string { return reason }
+
+func saysSnapshot(r Run, status RunStatus, reason string) string {
+	what := fmt.Sprintf("The snapshot %s of %s ", r.SnapshotName, r.ClusterName)
+	if status == RunCancelled { // which is all there is to say
+		return what + "was cancelled."
+	}
+	return what + "failed. " + reason
+}
+
+func saysVerify(r Run, status RunStatus, reason string) string {
+	if status == RunCancelled {
+		return ""
+	}
+	return fmt.Sprintf("The snapshot %s could not be verified. %s", r.SnapshotName, reason)
+}
+
+func saysNew(what func(Run) string) func(Run, RunStatus, string) string {
+	return func(r Run, status RunStatus, reason string) string {
+		verb := "could not be"
+		if status == RunCancelled {
+			verb = "was not"
+		}
+		return fmt.Sprintf("The cluster %s %s %s. %s", r.ClusterName, verb, what(r), reason)
+	}
+}
+
+func saysCluster(format string) func(Run, RunStatus, string) string {
+	return func(r Run, _ RunStatus, reason string) string { return fmt.Sprintf(format, r.ClusterName) + reason }
+}
+
+func saysMove(what func(Run, RunOptions) string) func(Run, RunStatus, string) string {
+	return func(r Run, status RunStatus, reason string) string {
+		options, _ := r.ReadOptions() // what frees the snapshot has complained
+		verb := "failed"
+		if status == RunCancelled {
+			verb = "was cancelled"
+			if reason == "It was cancelled." {
+				reason = "" // that is said already
+			}
+		}
+		return strings.TrimSpace(fmt.Sprintf("The %s %s. %s", what(r, options), verb, reason))
+	}
+}

@@ -1,0 +1,108 @@
+package models
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// kindsInSource are the constants of the type RunKind, as run.go has them.
+func kindsInSource(t *testing.T) []RunKind {
+	t.Helper()
+	file := must(parser.ParseFile(token.NewFileSet(), "run.go", nil, 0))(t)
+	var kinds []RunKind
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, isValue := n.(*ast.ValueSpec)
+		if !isValue {
+			return true
+		}
+		if of, named := spec.Type.(*ast.Ident); named && of.Name == "RunKind" {
+			kinds = append(kinds, RunKind(must(strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value))(t)))
+		}
+		return true
+	})
+	return kinds
+}
+
+func TestEveryKindOfRunHasACompleteEntry(t *testing.T) {
+	t.Parallel()
+	kinds := RunKinds()
+	want := kindsInSource(t)
+	if slices.Sort(kinds); len(want) == 0 || !slices.Equal(kinds, slices.Sorted(slices.Values(want))) {
+		t.Fatalf("the table has %v; the kinds are %v", kinds, want)
+	}
+	titles := map[string]RunKind{}
+	for _, k := range runKinds {
+		row := reflect.ValueOf(k)
+		for i := range row.NumField() {
+			if row.Field(i).Kind() == reflect.Func && row.Field(i).IsNil() {
+				t.Errorf("%s has no %s", k.kind, row.Type().Field(i).Name)
+			}
+		}
+		run := Run{Kind: k.kind, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two"}`}
+		if other, taken := titles[run.Title()]; taken || run.Title() == "" {
+			t.Errorf("%s and %s are both called %q", k.kind, other, run.Title())
+		}
+		titles[run.Title()] = k.kind
+	}
+}
+
+func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[RunKind][2]string{
+		RunSnapshot:       {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
+		RunRestore:        {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
+		RunCreate:         {"The cluster orders could not be created. It broke."},
+		RunModify:         {"The cluster orders could not be modified. It broke."},
+		RunReboot:         {"Nodes of the cluster orders could not be restarted. It broke."},
+		RunFailover:       {"The failover of the cluster orders did not succeed. It broke."},
+		RunDelete:         {"It broke."},
+		RunDeleteSnapshot: {"It broke."},
+		RunCopy:           {"The copy of the snapshot one to two failed. It broke.", "The copy of the snapshot one to two was cancelled."},
+		RunExport:         {"The export of the snapshot one failed. It broke.", "The export of the snapshot one was cancelled."},
+		RunImport:         {"The import of the snapshot one failed. It broke.", "The import of the snapshot one was cancelled."},
+		RunVerify:         {"The snapshot one could not be verified. It broke.", ""},
+		RunRebuild:        {"It broke."},
+		"of tomorrow":     {"It broke."},
+	} {
+		run := Run{Kind: kind, Status: RunRunning, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two"}`}
+		e := endingOf(run, RunFailed, "It broke.")
+		if e.event.Message != want[0] || e.event.Severity != SeverityError {
+			t.Errorf("a failed %s: %s %q", kind, e.event.Severity, e.event.Message)
+		}
+		if !run.Cancellable() {
+			continue
+		}
+		e = endingOf(run, RunCancelled, "It was cancelled.")
+		if e.event.Message != want[1] || e.event.Severity != SeverityInfo {
+			t.Errorf("a cancelled %s: %s %q", kind, e.event.Severity, e.event.Message)
+		}
+	}
+}
+
+func TestRunsHaveTitles(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		kind          RunKind
+		options, want string
+	}{
+		{RunReboot, `{}`, "Reboot orders"},
+		{RunReboot, `{"reboot_nodes":["orders-001"]}`, "Reboot orders-001 of orders"},
+		{RunReboot, `{"reboot_nodes":["orders-001","orders-002"]}`, "Reboot 2 nodes of orders"},
+		{RunCopy, `{"source":"one","target":"two"}`, "Copy one to two"},
+		{RunCopy, `{"source":"one","target":"two","store":"dir:/far"}`, "Copy one to dir:/far"},
+		{RunCopy, `?`, "Copy one"},
+		{RunExport, `{"source":"one","target":"two","store":"dir:/far"}`, "Export one to dir:/far"},
+		{RunExport, `?`, "Export one"},
+		{"of tomorrow", `{}`, "of tomorrow orders"},
+	} {
+		if got := (Run{Kind: test.kind, ClusterName: "orders", SnapshotName: "one", Options: test.options}).Title(); strings.TrimSpace(got) != test.want {
+			t.Errorf("a %s with %s is called %q", test.kind, test.options, got)
+		}
+	}
+}
