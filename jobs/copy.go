@@ -204,28 +204,28 @@ func sameParts(a, b archive.Manifest) bool {
 }
 
 // settleMove ends a copy, an export or an import that did not succeed.
-func (m *Manager) settleMove(ctx context.Context, run models.Run, err error, status models.RunStatus, reason string) error {
-	options, failure := run.ReadOptions()
-	if failure != nil {
-		return failure
+func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) error {
+	options, err := run.ReadOptions()
+	if err != nil {
+		return err
 	}
-	if options.Source != "" && (errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing)) {
+	if options.Source != "" && (errors.Is(f.err, archive.ErrDamaged) || errors.Is(f.err, archive.ErrMissing)) {
 		defer m.suspectSource(ctx, options.Source)
 	}
 	if options.Store != "" { // its body has removed what it wrote, if it has come so far
-		if errors.Is(err, errTooOften) {
-			m.leave(ctx, run.ID, nil, err)
+		if errors.Is(f.err, errTooOften) {
+			m.leave(ctx, run.ID, nil, f.err)
 		}
-		return m.DB.FailRun(ctx, run, status, reason)
+		return m.fail(ctx, run, f)
 	}
-	if errors.Is(err, errNameInStore) {
-		return m.DB.AbandonMove(ctx, run, status, reason)
+	if errors.Is(f.err, errNameInStore) {
+		return m.DB.AbandonMove(ctx, run, f.status, f.reason)
 	}
 	removed := m.discardMove(ctx, run)
 	if removed == nil && options.Upload {
-		return m.DB.AbandonMove(ctx, run, status, reason) // the form has said why, and the name is free for another try
+		return m.DB.AbandonMove(ctx, run, f.status, f.reason) // the form has said why, and the name is free for another try
 	}
-	return errors.Join(removed, m.DB.FailRun(ctx, run, status, reason))
+	return errors.Join(removed, m.fail(ctx, run, f))
 }
 
 // suspectSource has a snapshot verified whose copy or export failed because of what is stored.
@@ -255,13 +255,18 @@ func elsewhere(run models.Run) bool {
 	return err == nil && options.Store != ""
 }
 
-func uploaded(run models.Run) bool {
-	options, err := run.ReadOptions()
-	return err == nil && options.Upload
+// recoverCopy settles a copy that a killed console left. What was stored is its own when that says so.
+func (m *Manager) recoverCopy(ctx context.Context, run models.Run) error {
+	return m.recoverMove(ctx, run, func(stored archive.Manifest, row models.Snapshot) bool { return stored.Origin == row.Origin })
 }
 
-// recoverMove settles a copy or an import that a killed console left: the manifest is the commit.
-func (m *Manager) recoverMove(ctx context.Context, run models.Run) error {
+// recoverImport settles an import that a killed console left. What its data comes from is only known to what was stored.
+func (m *Manager) recoverImport(ctx context.Context, run models.Run) error {
+	return m.recoverMove(ctx, run, func(archive.Manifest, models.Snapshot) bool { return true })
+}
+
+// recoverMove settles a copy or an import by what is stored, if that is its own: the manifest is the commit.
+func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(archive.Manifest, models.Snapshot) bool) error {
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
 		return m.DB.FailRun(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
@@ -271,15 +276,15 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run) error {
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
 	case err == nil && run.GivenUp != "" && !foreign:
-		return m.settleMove(ctx, run, nil, run.GivenUp, run.Error) // its remains may be removed in part
+		return m.settleMove(ctx, run, failure{status: run.GivenUp, reason: run.Error}) // its remains may be removed in part
 	case err != nil:
 		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
 		return nil
-	case committed && !foreign && manifest.Origin == row.Origin || committed && !foreign && run.Kind == models.RunImport:
+	case committed && !foreign && own(manifest, row):
 		return m.DB.CompleteMove(ctx, run, describedBy(manifest), "")
 	case committed:
 		return m.DB.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
 	}
-	return m.settleMove(ctx, run, nil, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
+	return m.settleMove(ctx, run, failure{status: models.RunFailed, reason: "Rekindle ended in the middle of it. What had been stored was removed."})
 }

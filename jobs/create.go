@@ -16,7 +16,7 @@ import (
 // joinTimeout bounds how long a new replica may take to get its first copy of the data.
 const joinTimeout = 30 * time.Minute
 
-// create is the body of a run that starts a new cluster, empty or from a snapshot.
+// create is the body of a run that starts a new cluster, empty or from the snapshot that the run names.
 //
 // It may be begun again after it was cut off: the cluster is not available yet, so nobody's data can be in its nodes, and what the
 // first attempt left is removed.
@@ -35,7 +35,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
-	if run.Kind == models.RunRestore {
+	if run.SnapshotName != "" {
 		if cluster, err = m.DB.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 	}
 	first, _ := cluster.Primary()
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
-	if run.Kind == models.RunRestore {
+	if run.SnapshotName != "" {
 		result, err := m.fill(ctx, cluster, first, run.SnapshotName, report)
 		if err != nil {
 			return err
@@ -70,7 +70,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 		m.keepSaved(ctx, cluster, m.lookAtAll(ctx, cluster))
-	} else if run.Kind == models.RunRestore {
+	} else if run.SnapshotName != "" {
 		if err := tell(ctx, cluster, first, "BGSAVE"); err != nil {
 			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
 		}
@@ -243,6 +243,15 @@ func filling(cluster models.Cluster) bool {
 // application never feels a fork.
 func savesItself(cluster models.Cluster, node models.Node) bool {
 	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
+}
+
+func (m *Manager) settleCreate(ctx context.Context, run models.Run, f failure) error {
+	return errors.Join(m.wipe(ctx, run), m.fail(ctx, run, f))
+}
+
+func (m *Manager) settleRestore(ctx context.Context, run models.Run, f failure) error {
+	m.suspect(ctx, run, f.err)
+	return m.settleCreate(ctx, run, f)
 }
 
 // wipe removes the nodes of a cluster that could not be created. The cluster's row stays and says why.

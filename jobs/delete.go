@@ -49,6 +49,19 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 	return m.DB.CompleteClusterDeletion(context.WithoutCancel(ctx), run)
 }
 
+func (m *Manager) settleDelete(ctx context.Context, run models.Run, f failure) error {
+	if !errors.Is(f.err, errFinalSnapshot) {
+		return m.fail(ctx, run, f)
+	}
+	run.Error = f.reason
+	return m.abandonDelete(ctx, run)
+}
+
+// abandonDelete ends a deletion whose final snapshot failed, for the reason that the run has.
+func (m *Manager) abandonDelete(ctx context.Context, run models.Run) error {
+	return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, run.Error))
+}
+
 // finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
 func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *report) error {
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)

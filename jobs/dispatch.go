@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,14 +25,16 @@ func (m *Manager) dispatch() {
 		transfers := len(m.slots)
 		slot := m.trySlot() // before a run is chosen: an upload may want the last one too
 		allowed := func(run models.Run) bool {
-			if !transfer(run) {
-				return chores.Load() < int64(m.Chores) && m.verifyMayRun(run, transfers)
+			job := jobOf(run)
+			room := slot
+			if !job.moves(run) {
+				room = chores.Load() < int64(m.Chores)
 			}
-			return slot && m.hostAllows(run) && !m.awaitsImport(run)
+			return room && job.may(m, run, transfers)
 		}
 		tenure := m.tenure.Load()
 		run, claimed, err := m.begin(func() (models.Run, bool, error) { return m.DB.ClaimRun(m.run, tenure.id, allowed) })
-		if slot && !(claimed && transfer(run)) {
+		if slot && !(claimed && jobOf(run).moves(run)) {
 			m.freeSlot()
 		}
 		switch {
@@ -42,7 +43,7 @@ func (m *Manager) dispatch() {
 			m.pause(m.run, time.Second)
 		case claimed:
 			release := m.freeSlot
-			if !transfer(run) {
+			if !jobOf(run).moves(run) {
 				chores.Add(1)
 				release = func() { chores.Add(-1) }
 			}
@@ -72,20 +73,8 @@ func (m *Manager) begin(claim func() (models.Run, bool, error)) (models.Run, boo
 	return run, claimed, err
 }
 
-// transfer tells whether a run moves data, and so needs memory and bandwidth.
-func transfer(run models.Run) bool {
-	switch run.Kind {
-	case models.RunCopy, models.RunExport, models.RunImport:
-		return true
-	}
-	return run.Kind == models.RunSnapshot || run.Kind == models.RunRestore || (run.Kind == models.RunDelete && run.SnapshotName != "")
-}
-
 // hostAllows keeps the number of forks on one host within the limit.
-func (m *Manager) hostAllows(run models.Run) bool {
-	if run.Kind != models.RunSnapshot {
-		return true
-	}
+func (m *Manager) hostAllows(run models.Run, _ int) bool {
 	cluster, err := m.DB.ClusterByID(m.run, run.ClusterID)
 	if err != nil || len(cluster.Nodes) == 0 {
 		return true // it will fail with a reason when it begins
@@ -94,13 +83,10 @@ func (m *Manager) hostAllows(run models.Run) bool {
 	return err == nil && n < m.SnapshotsPerHost
 }
 
-// awaitsImport tells whether a restore waits for the snapshot that it is to be made of: its files are being imported.
-func (m *Manager) awaitsImport(run models.Run) bool {
-	if run.Kind != models.RunRestore {
-		return false
-	}
+// importIsThere tells whether a restore need not wait for the snapshot that it is to be made of: its files may be being imported.
+func (m *Manager) importIsThere(run models.Run, _ int) bool {
 	importing, err := m.DB.Importing(m.run, run.SnapshotName)
-	return err != nil || importing
+	return err == nil && !importing
 }
 
 // pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
@@ -128,7 +114,7 @@ func (m *Manager) conduct(ctx context.Context, cancel context.CancelCauseFunc, r
 	logger.Info("run begins")
 	defer m.working.Delete(run.ID)
 	report := m.startReport(ctx, run, cancel)
-	if transfer(run) {
+	if jobOf(run).moves(run) {
 		m.moving.Add(1)
 		defer m.moving.Add(-1)
 	}
@@ -162,33 +148,7 @@ func (m *Manager) carryOut(ctx context.Context, run models.Run, report *report) 
 	if run.Attempts > maxBegins {
 		return errTooOften
 	}
-	switch run.Kind {
-	case models.RunSnapshot:
-		return m.snapshot(ctx, run, report)
-	case models.RunCreate, models.RunRestore:
-		return m.create(ctx, run, report)
-	case models.RunModify:
-		return m.modify(ctx, run, report)
-	case models.RunReboot:
-		return m.reboot(ctx, run, report)
-	case models.RunFailover:
-		return m.failOver(ctx, run, report)
-	case models.RunDelete:
-		return m.delete(ctx, run, report)
-	case models.RunDeleteSnapshot:
-		return m.deleteSnapshot(ctx, run, report)
-	case models.RunCopy:
-		return m.copySnapshot(ctx, run, report)
-	case models.RunExport:
-		return m.export(ctx, run, report)
-	case models.RunImport:
-		return m.importSnapshot(ctx, run, report)
-	case models.RunVerify:
-		return m.verify(ctx, run, report)
-	case models.RunRebuild:
-		return m.rebuild(ctx, run, report)
-	}
-	return fmt.Errorf("unknown kind of run %q", run.Kind)
+	return jobOf(run).does(m, ctx, run, report)
 }
 
 // maxBegins is how often a run is begun again after the console was killed in its middle, for it may be what kills it.
@@ -196,57 +156,23 @@ const maxBegins = 10
 
 var errTooOften = errors.New("it was begun several times and the console ended each time in its middle")
 
-// removes tells whether something of a run that has failed is removed from the store or from a host.
-func removes(run models.Run, err error) bool {
-	switch run.Kind {
-	case models.RunSnapshot, models.RunCreate, models.RunRestore:
-		return true
-	case models.RunCopy, models.RunImport, models.RunExport:
-		return !elsewhere(run)
-	case models.RunDelete:
-		return errors.Is(err, errFinalSnapshot)
-	}
-	return false
-}
-
 // settle writes down how a run that did not succeed ended. Bodies settle their success themselves.
 func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 	if err == nil {
 		return nil
 	}
-	status, reason := models.RunFailed, sentence(err)
-	if errors.Is(err, errCancelled) {
-		status, reason = models.RunCancelled, "It was cancelled."
-	}
-	// What can simply be begun again is, when the console is stopped: only a snapshot's moment cannot be had again.
-	if errors.Is(err, errStopping) && run.Kind != models.RunSnapshot && !uploaded(run) {
+	job := jobOf(run)
+	if errors.Is(err, errStopping) && job.again(run) {
 		return m.DB.Requeue(ctx, run)
 	}
-	if removes(run, err) {
-		if err := m.DB.GiveUp(ctx, run, status, reason); err != nil {
+	f := failure{err, models.RunFailed, sentence(err)}
+	if errors.Is(err, errCancelled) {
+		f.status, f.reason = models.RunCancelled, "It was cancelled."
+	}
+	if job.removes(run, err) {
+		if err := m.DB.GiveUp(ctx, run, f.status, f.reason); err != nil {
 			return err
 		}
 	}
-	switch run.Kind {
-	case models.RunSnapshot:
-		return errors.Join(m.discard(ctx, run), m.DB.FailRun(ctx, run, status, reason))
-	case models.RunCreate, models.RunRestore:
-		m.suspect(ctx, run, err)
-		return errors.Join(m.wipe(ctx, run), m.DB.FailRun(ctx, run, status, reason))
-	case models.RunCopy, models.RunExport, models.RunImport:
-		return m.settleMove(ctx, run, err, status, reason)
-	case models.RunVerify:
-		return m.DB.FailRun(ctx, run, status, reason)
-	case models.RunModify, models.RunReboot, models.RunFailover:
-		return m.DB.FailRun(ctx, run, status, reason)
-	case models.RunDelete:
-		if errors.Is(err, errFinalSnapshot) {
-			return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, reason))
-		}
-		return m.DB.FailRun(ctx, run, status, reason)
-	case models.RunDeleteSnapshot:
-		return m.settleRemoval(ctx, run, status, reason)
-	default:
-		return m.DB.FailRun(ctx, run, status, reason)
-	}
+	return job.settles(m, ctx, run, f)
 }

@@ -49,7 +49,7 @@ func (m *Manager) requeueCutOff(ctx context.Context) error {
 	}
 	for _, run := range runs {
 		m.Logger.Warn("run was cut off", "run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
-		if committable(run) {
+		if jobOf(run).recovers(run) != nil {
 			continue
 		}
 		if err := m.DB.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
@@ -57,11 +57,6 @@ func (m *Manager) requeueCutOff(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// committable tells whether what became of a run is settled by what is in the store.
-func committable(run models.Run) bool {
-	return run.Kind == models.RunDelete && run.GivenUp != "" || run.Kind == models.RunSnapshot || (run.Kind == models.RunCopy || run.Kind == models.RunImport) && !elsewhere(run)
 }
 
 // tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
@@ -87,7 +82,7 @@ func (m *Manager) recoverStored(ctx context.Context) {
 		if err != nil {
 			break
 		}
-		if committable(run) {
+		if jobOf(run).recovers(run) != nil {
 			err = m.recoverRun(ctx, run)
 		}
 	}
@@ -153,18 +148,12 @@ func (m *Manager) recoverRun(ctx context.Context, run models.Run) error {
 	if err != nil || !adopted {
 		return err
 	}
-	switch run.Kind {
-	case models.RunSnapshot:
-		return m.recoverSnapshot(ctx, run)
-	case models.RunDelete:
-		return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, run.Error))
-	}
-	return m.recoverMove(ctx, run)
+	return jobOf(run).recovers(run)(m, ctx, run)
 }
 
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if run.GivenUp != "" { // its remains may be removed in part
-		return errors.Join(m.discard(ctx, run), m.DB.FailRun(ctx, run, run.GivenUp, run.Error))
+		return m.settleSnapshot(ctx, run, failure{status: run.GivenUp, reason: run.Error})
 	}
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if err != nil {

@@ -23,6 +23,18 @@ const remainsTried = 7 * 24 * time.Hour
 // remainsLock is held while something is taken back later, so that it never meets a run that writes the same keys anew. It is no name of a cluster.
 const remainsLock = "what was left in other stores"
 
+// abroad is how what the runs of a kind write to another store is known there again.
+type abroad struct {
+	writes    func(models.RunOptions, archive.Manifest) archive.Manifest // the manifest of what it writes, given its source's
+	takesBack func(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, ours map[string]int64) error
+}
+
+// abroads has the kinds that write to other stores. It is no part of the other table because the runs there take back what earlier ones have left.
+var abroads = map[models.RunKind]abroad{
+	models.RunCopy:   {writesCopy, takeBackCopy},
+	models.RunExport: {writesFiles, takeBackFiles},
+}
+
 // undo takes back what a run has written that did not succeed, unless it is begun again: after the console has been stopped, or by another
 // one, whose objects have the same keys.
 func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
@@ -54,14 +66,11 @@ func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest arc
 	if err != nil || len(options.Written) == 0 {
 		return err
 	}
-	if run.Kind == models.RunExport {
-		return takeBackFiles(ctx, st, options, manifest, ours)
-	}
-	return takeBackCopy(ctx, st, options, manifest)
+	return abroads[run.Kind].takesBack(ctx, st, options, manifest, ours)
 }
 
 // takeBackCopy takes back a copy: its manifest, then parts that have the name and the length of one of its own.
-func takeBackCopy(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest) error {
+func takeBackCopy(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, _ map[string]int64) error {
 	ref := manifest.Ref()
 	if !slices.Contains(options.Written, copyNote(manifest.At())) {
 		return nil
@@ -90,10 +99,21 @@ func takeBackCopy(ctx context.Context, st target, options models.RunOptions, man
 	return nil
 }
 
+// writesCopy returns the manifest of a copy: of its last attempt, if there was one.
+func writesCopy(options models.RunOptions, manifest archive.Manifest) archive.Manifest {
+	manifest.Snapshot = options.Target
+	if at, begun := copyAttempt(options, manifest.Ref()); begun {
+		return manifest.In(at)
+	}
+	return manifest
+}
+
 // copiedKeys are the keys of a snapshot's objects.
 func copiedKeys(manifest archive.Manifest) []string {
 	return manifest.At().Keys(len(manifest.Parts))
 }
+
+func writesFiles(_ models.RunOptions, manifest archive.Manifest) archive.Manifest { return manifest }
 
 // takeBackFiles takes back the files of an export: those that it saw written (ours, with their lengths), and others under the names that it
 // had found free when they read back as the very bytes. A Put whose answer was lost may have left one.
@@ -253,12 +273,7 @@ func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, options mode
 		if manifest, err = m.archive.Manifest(ctx, refOf(source)); err != nil {
 			return err
 		}
-		if run.Kind == models.RunCopy {
-			manifest.Snapshot = options.Target
-			if at, begun := copyAttempt(options, manifest.Ref()); begun {
-				manifest = manifest.In(at)
-			}
-		}
+		manifest = abroads[run.Kind].writes(options, manifest)
 	}
 	st, release, err := m.openTarget(ctx, options.Store)
 	if err != nil {

@@ -160,6 +160,10 @@ func estimate(p *archive.Progress, origin replica.Origin) models.Progress {
 	return now
 }
 
+func (m *Manager) settleSnapshot(ctx context.Context, run models.Run, f failure) error {
+	return errors.Join(m.discard(ctx, run), m.fail(ctx, run, f))
+}
+
 // discard removes what a failed snapshot left in the store. What it cannot remove now, the sweep removes later.
 //
 // Only a snapshot that is being created can fail: one that the catalog calls available, because its completion was written although the
@@ -245,7 +249,7 @@ func remains(row models.Snapshot) bool {
 // clearAway removes what a run has stored that another console has settled as failed meanwhile: that one may have looked before the last
 // of it was stored.
 func (m *Manager) clearAway(ctx context.Context, run models.Run) {
-	if !committable(run) {
+	if jobOf(run).recovers(run) == nil {
 		return
 	}
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)

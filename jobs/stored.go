@@ -117,12 +117,12 @@ func (m *Manager) whole(ctx context.Context, row models.Snapshot) bool {
 
 // settleRemoval ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
 // and the snapshot is what it was.
-func (m *Manager) settleRemoval(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+func (m *Manager) settleRemoval(ctx context.Context, run models.Run, f failure) error {
 	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if err == nil && m.whole(ctx, row) {
-		return m.DB.KeepSnapshot(ctx, run, reason)
+		return m.DB.KeepSnapshot(ctx, run, f.reason)
 	}
-	return m.DB.FailRun(ctx, run, status, reason)
+	return m.fail(ctx, run, f)
 }
 
 // usable fails when the store cannot be written now, or is not what was opened: a folder that is moved away takes what is written with it.

@@ -26,11 +26,8 @@ func (m *Manager) askVerifications(ctx context.Context) {
 }
 
 // verifyMayRun keeps verifications from getting in the way: one at a time, and the schedule's wait until nothing moves.
-func (m *Manager) verifyMayRun(run models.Run, transfers int) bool {
-	if run.Kind != models.RunVerify {
-		return true
-	}
-	if run.RequestedBy == models.VerifyBySchedule && transfers > 0 {
+func (m *Manager) verifyMayRun(run models.Run, moving int) bool {
+	if run.RequestedBy == models.VerifyBySchedule && moving > 0 {
 		return false
 	}
 	may, err := m.DB.VerifyMayRun(m.run, run)
@@ -215,8 +212,7 @@ func differs(manifest archive.Manifest, row models.Snapshot) string {
 
 // suspect has a snapshot verified whose restore failed because of what is stored.
 func (m *Manager) suspect(ctx context.Context, run models.Run, err error) {
-	if run.Kind != models.RunRestore ||
-		!(errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing) || errors.Is(err, archive.ErrInvalid) || errors.Is(err, primary.ErrHash)) {
+	if !(errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing) || errors.Is(err, archive.ErrInvalid) || errors.Is(err, primary.ErrHash)) {
 		return
 	}
 	if _, err := m.DB.RequestVerify(ctx, run.SnapshotName, "restore"); err != nil {
