@@ -13,26 +13,26 @@ import (
 
 // copySnapshot is the body of a copy: object to object, compared on the way, read back, and only then committed.
 func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *report) error {
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.CopyArgs](run)
 	if err != nil {
 		return err
 	}
-	source, err := m.DB.Snapshot(ctx, options.Source)
+	source, err := m.DB.Snapshot(ctx, args.Source)
 	if err != nil {
 		return err
 	}
 	manifest, err := m.manifest(ctx, source)
 	if err != nil {
-		if options.Store != "" {
+		if args.Store != "" {
 			m.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		}
 		return fmt.Errorf("copy %s: %w", source.Name, err)
 	}
 	from := manifest
-	manifest.Snapshot, manifest.Source = options.Target, archive.Manual
+	manifest.Snapshot, manifest.Source = args.Target, archive.Manual
 	manifest.Origin = fmt.Sprintf("Copied from %s on %s UTC.", source.Name, run.CreatedAt.UTC().Format("2006-01-02 15:04"))
-	if options.Store != "" {
-		return m.copyOut(ctx, run, from, manifest, options, report)
+	if args.Store != "" {
+		return m.copyOut(ctx, run, from, manifest, args, report)
 	}
 	target, err := m.DB.Snapshot(ctx, run.SnapshotName)
 	if err != nil {
@@ -118,13 +118,13 @@ func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest
 }
 
 // copyOut copies a snapshot into another store.
-func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest archive.Manifest, options models.RunOptions, report *report) (err error) {
+func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest archive.Manifest, args models.CopyArgs, report *report) (err error) {
 	ref, done := manifest.Ref(), false
-	earlier, begun := copyAttempt(options, ref)
+	earlier, begun := copyAttempt(args, ref)
 	if begun {
 		manifest = manifest.In(earlier)
 	}
-	st, release, err := m.openTarget(ctx, options.Store)
+	st, release, err := m.openTarget(ctx, args.Store)
 	if err != nil {
 		m.leave(ctx, run.ID, &manifest, err)
 		return err
@@ -135,25 +135,25 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 			m.undo(ctx, run, st, manifest, nil)
 		}
 	}()
-	to, where := archive.New(st), strings.TrimSuffix(options.Store, "/")+" as "+ref.String()
+	to, where := archive.New(st), strings.TrimSuffix(args.Store, "/")+" as "+ref.String()
 	if begun {
 		if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
 			return err
 		}
 		if whole, err := to.Manifest(ctx, ref); err == nil && sameParts(whole, manifest) {
 			done = true
-			return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
+			return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 		}
 		if err := m.takeBack(ctx, run.ID, st, manifest, nil); err != nil {
 			return err
 		}
 	}
-	if err := m.takeBackBefore(ctx, options.Store); err != nil {
+	if err := m.takeBackBefore(ctx, args.Store); err != nil {
 		return err
 	}
 	for object, err := range st.List(ctx, ref.String()+"/") {
 		if err != nil {
-			return fmt.Errorf("look into %s: %w", options.Store, err)
+			return fmt.Errorf("look into %s: %w", args.Store, err)
 		}
 		return because(nil, "There is already something at %s (%s). It was left as it is. Choose another name or another store.", where, object.Key)
 	}
@@ -170,7 +170,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 	}
 	done = true
 	report.stage("Copied to "+where, nil)
-	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", options.Source, where))
+	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 }
 
 // copyNote is how a run writes down that it copies into another store at this attempt.
@@ -184,8 +184,8 @@ func copyNote(at archive.Attempt) string {
 const copyNoted = " at the attempt "
 
 // copyAttempt is the last attempt at a copy into another store that a run has written down, if there is one.
-func copyAttempt(options models.RunOptions, ref archive.Ref) (archive.Attempt, bool) {
-	for _, written := range slices.Backward(options.Written) {
+func copyAttempt(args models.CopyArgs, ref archive.Ref) (archive.Attempt, bool) {
+	for _, written := range slices.Backward(args.Written) {
 		if written == ref.String() { // by a console that had no attempts yet
 			return archive.Attempt{Ref: ref}, true
 		}
@@ -205,14 +205,14 @@ func sameParts(a, b archive.Manifest) bool {
 
 // settleMove ends a copy, an export or an import that did not succeed.
 func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) error {
-	options, err := run.ReadOptions()
+	args, err := run.Carries()
 	if err != nil {
 		return err
 	}
-	if options.Source != "" && (errors.Is(f.err, archive.ErrDamaged) || errors.Is(f.err, archive.ErrMissing)) {
-		defer m.suspectSource(ctx, options.Source)
+	if args.Source != "" && (errors.Is(f.err, archive.ErrDamaged) || errors.Is(f.err, archive.ErrMissing)) {
+		defer m.suspectSource(ctx, args.Source)
 	}
-	if options.Store != "" { // its body has removed what it wrote, if it has come so far
+	if args.Store != "" { // its body has removed what it wrote, if it has come so far
 		if errors.Is(f.err, errTooOften) {
 			m.leave(ctx, run.ID, nil, f.err)
 		}
@@ -222,7 +222,7 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) err
 		return m.DB.AbandonMove(ctx, run, f.status, f.reason)
 	}
 	removed := m.discardMove(ctx, run)
-	if removed == nil && options.Upload {
+	if removed == nil && !fromStore(run) {
 		return m.DB.AbandonMove(ctx, run, f.status, f.reason) // the form has said why, and the name is free for another try
 	}
 	return errors.Join(removed, m.fail(ctx, run, f))
@@ -251,8 +251,8 @@ func (m *Manager) discardMove(ctx context.Context, run models.Run) error {
 // elsewhere tells whether a run writes into another store, which is begun again after the console was killed: it has written
 // down what it writes. What comes into the catalog is settled like a snapshot.
 func elsewhere(run models.Run) bool {
-	options, err := run.ReadOptions()
-	return err == nil && options.Store != ""
+	args, err := run.Carries()
+	return err == nil && args.Store != ""
 }
 
 // recoverCopy settles a copy that a killed console left. What was stored is its own when that says so.

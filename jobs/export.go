@@ -17,11 +17,11 @@ import (
 // store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
 // when it is ours, and the rest is written. A run that fails removes what it has written.
 func (m *Manager) export(ctx context.Context, run models.Run, report *report) (err error) {
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.CopyArgs](run)
 	if err != nil {
 		return err
 	}
-	source, err := m.DB.Snapshot(ctx, options.Source)
+	source, err := m.DB.Snapshot(ctx, args.Source)
 	if err != nil {
 		return err
 	}
@@ -30,13 +30,13 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 		m.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		return fmt.Errorf("export %s: %w", source.Name, err)
 	}
-	st, release, err := m.openTarget(ctx, options.Store)
+	st, release, err := m.openTarget(ctx, args.Store)
 	if err != nil {
 		m.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
-	w := exporter{m: m, st: st, run: run, options: options, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
+	w := exporter{m: m, st: st, run: run, args: args, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
 	done := false
 	defer func() {
 		if !done {
@@ -47,39 +47,39 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 		return err
 	}
 	done = true
-	files := models.ExportedObject(options.Target, 1)
+	files := models.ExportedObject(args.Target, 1)
 	if n := len(manifest.Parts); n > 1 {
-		files = fmt.Sprintf("%s to %s", files, models.ExportedObject(options.Target, n))
+		files = fmt.Sprintf("%s to %s", files, models.ExportedObject(args.Target, n))
 	}
-	where := files + " in " + options.Store
+	where := files + " in " + args.Store
 	report.stage("Written: "+where, nil)
 	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
 }
 
 type exporter struct {
-	m       *Manager
-	st      target
-	run     models.Run
-	options models.RunOptions
-	ref     archive.Ref
-	parts   []archive.Part
-	ours    map[string]int64 // objects that this run has written for certain, with their lengths
-	report  *report
-	total   int64
-	done    int64
+	m      *Manager
+	st     target
+	run    models.Run
+	args   models.CopyArgs
+	ref    archive.Ref
+	parts  []archive.Part
+	ours   map[string]int64 // objects that this run has written for certain, with their lengths
+	report *report
+	total  int64
+	done   int64
 }
 
 func (w *exporter) key(part archive.Part) string {
-	return models.ExportedObject(w.options.Target, part.Number)
+	return models.ExportedObject(w.args.Target, part.Number)
 }
 
 func (w *exporter) write(ctx context.Context) error {
-	if len(w.options.Written) > 0 { // an earlier attempt had begun
-		if err := w.st.clear(ctx, w.options.Written...); err != nil {
+	if len(w.args.Written) > 0 { // an earlier attempt had begun
+		if err := w.st.clear(ctx, w.args.Written...); err != nil {
 			return err
 		}
 	}
-	if err := w.m.takeBackBefore(ctx, w.options.Store); err != nil {
+	if err := w.m.takeBackBefore(ctx, w.args.Store); err != nil {
 		return err
 	}
 	var missing []archive.Part
@@ -115,13 +115,13 @@ func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
 	case errors.Is(err, store.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("look for %s in %s: %w", key, w.options.Store, err)
-	case !slices.Contains(w.options.Written, key) || object.Size != part.Bytes:
-		return false, because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.options.Store)
+		return false, fmt.Errorf("look for %s in %s: %w", key, w.args.Store, err)
+	case !slices.Contains(w.args.Written, key) || object.Size != part.Bytes:
+		return false, because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.args.Store)
 	}
 	check := w.stage("Reading %s back", key)
 	if err := archive.VerifyPlain(ctx, w.st, key, part, check); errors.Is(err, archive.ErrDamaged) {
-		return false, because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.options.Store)
+		return false, because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.args.Store)
 	} else if err != nil {
 		return false, err
 	}
@@ -144,13 +144,13 @@ func (w *exporter) put(ctx context.Context, part archive.Part) error {
 	written := w.stage("Writing %s", key)
 	if err := w.m.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDenied) {
-			return because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.options.Store)
+			return because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.args.Store)
 		}
 		return err
 	}
 	w.ours[key] = part.Bytes
 	if err := archive.VerifyPlain(ctx, w.st, key, part, w.stage("Reading %s back", key)); err != nil {
-		return because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.options.Store)
+		return because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.args.Store)
 	}
 	w.done += part.Bytes
 	return nil

@@ -29,17 +29,17 @@ type incoming struct {
 
 // importSnapshot is the body of an import of objects from a store.
 func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *report) error {
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.ImportArgs](run)
 	if err != nil {
 		return err
 	}
-	if options.Upload {
+	if args.Upload {
 		return because(nil, "The upload was cut off. Upload it again.")
 	}
 	total := int64(0)
-	sizes := make([]int64, len(options.Sources))
+	sizes := make([]int64, len(args.Sources))
 	report.stage("Looking for the files", nil)
-	for i, source := range options.Sources {
+	for i, source := range args.Sources {
 		if sizes[i], err = m.objectSize(ctx, source); err != nil {
 			return err
 		}
@@ -47,11 +47,11 @@ func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *re
 	}
 	number := 0
 	return m.receive(ctx, run, report, total, func() (incoming, error) {
-		if number == len(options.Sources) {
+		if number == len(args.Sources) {
 			return incoming{}, io.EOF
 		}
 		number++
-		return m.openObject(ctx, options.Sources[number-1])
+		return m.openObject(ctx, args.Sources[number-1])
 	})
 }
 

@@ -104,8 +104,8 @@ func takesSnapshot(run models.Run) bool { return run.SnapshotName != "" }
 
 // fromStore tells whether what an import reads can be read again: what a browser has sent is gone.
 func fromStore(run models.Run) bool {
-	options, err := run.ReadOptions()
-	return err != nil || !options.Upload
+	args, err := models.Args[models.ImportArgs](run)
+	return err != nil || !args.Upload
 }
 
 func atOnce(*Manager, models.Run, int) bool { return true }

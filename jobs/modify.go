@@ -18,7 +18,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 		return err
 	}
 	defer unlock()
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.ModifyArgs](run)
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
-	leaving := leavers(cluster, options.RemoveNodes)
+	leaving := leavers(cluster, args.RemoveNodes)
 	if primary, found := cluster.Primary(); found && lastReplicaGoes(cluster, leaving) {
 		report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
 		m.save(ctx, cluster, primary)

@@ -20,7 +20,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 		return err
 	}
 	defer unlock()
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.RebootArgs](run)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 	}
 	var nodes []models.Node
 	for _, node := range cluster.Nodes {
-		if slices.Contains(options.RebootNodes, node.Name) {
+		if slices.Contains(args.Nodes, node.Name) {
 			nodes = append(nodes, node)
 		}
 	}
@@ -55,7 +55,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(options.RebootNodes, ", ")))
+	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(args.Nodes, ", ")))
 }
 
 // failoverTimeout bounds how long the new primary may take to get in step with the old one, during which that one takes no writes.
@@ -71,7 +71,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 		return err
 	}
 	defer unlock()
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.FailoverArgs](run)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	if !found {
 		return because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
-	if old.Name == options.From { // else it was cut off after the change was written down
+	if old.Name == args.From { // else it was cut off after the change was written down
 		next, err := m.successorOf(ctx, cluster, old)
 		if err != nil {
 			return err
@@ -112,7 +112,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 		m.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
 	}
 	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run,
-		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, options.From))
+		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From))
 }
 
 // successorOf chooses the replica that is in step and furthest. One that is primary already was made so before a console was killed.

@@ -25,8 +25,8 @@ const remainsLock = "what was left in other stores"
 
 // abroad is how what the runs of a kind write to another store is known there again.
 type abroad struct {
-	writes    func(models.RunOptions, archive.Manifest) archive.Manifest // the manifest of what it writes, given its source's
-	takesBack func(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, ours map[string]int64) error
+	writes    func(models.CopyArgs, archive.Manifest) archive.Manifest // the manifest of what it writes, given its source's
+	takesBack func(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, ours map[string]int64) error
 }
 
 // abroads has the kinds that write to other stores. It is no part of the other table because the runs there take back what earlier ones have left.
@@ -62,17 +62,17 @@ func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest arc
 	if err != nil {
 		return err
 	}
-	options, err := run.ReadOptions()
-	if err != nil || len(options.Written) == 0 {
+	args, err := models.Args[models.CopyArgs](run)
+	if err != nil || len(args.Written) == 0 {
 		return err
 	}
-	return abroads[run.Kind].takesBack(ctx, st, options, manifest, ours)
+	return abroads[run.Kind].takesBack(ctx, st, args, manifest, ours)
 }
 
 // takeBackCopy takes back a copy: its manifest, then parts that have the name and the length of one of its own.
-func takeBackCopy(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, _ map[string]int64) error {
+func takeBackCopy(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, _ map[string]int64) error {
 	ref := manifest.Ref()
-	if !slices.Contains(options.Written, copyNote(manifest.At())) {
+	if !slices.Contains(args.Written, copyNote(manifest.At())) {
 		return nil
 	}
 	if err := st.clear(ctx, copiedKeys(manifest)...); err != nil {
@@ -100,9 +100,9 @@ func takeBackCopy(ctx context.Context, st target, options models.RunOptions, man
 }
 
 // writesCopy returns the manifest of a copy: of its last attempt, if there was one.
-func writesCopy(options models.RunOptions, manifest archive.Manifest) archive.Manifest {
-	manifest.Snapshot = options.Target
-	if at, begun := copyAttempt(options, manifest.Ref()); begun {
+func writesCopy(args models.CopyArgs, manifest archive.Manifest) archive.Manifest {
+	manifest.Snapshot = args.Target
+	if at, begun := copyAttempt(args, manifest.Ref()); begun {
 		return manifest.In(at)
 	}
 	return manifest
@@ -113,15 +113,15 @@ func copiedKeys(manifest archive.Manifest) []string {
 	return manifest.At().Keys(len(manifest.Parts))
 }
 
-func writesFiles(_ models.RunOptions, manifest archive.Manifest) archive.Manifest { return manifest }
+func writesFiles(_ models.CopyArgs, manifest archive.Manifest) archive.Manifest { return manifest }
 
 // takeBackFiles takes back the files of an export: those that it saw written (ours, with their lengths), and others under the names that it
 // had found free when they read back as the very bytes. A Put whose answer was lost may have left one.
-func takeBackFiles(ctx context.Context, st target, options models.RunOptions, manifest archive.Manifest, ours map[string]int64) error {
-	failures := []error{st.clear(ctx, options.Written...)}
+func takeBackFiles(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, ours map[string]int64) error {
+	failures := []error{st.clear(ctx, args.Written...)}
 	for _, part := range manifest.Parts {
-		key := models.ExportedObject(options.Target, part.Number)
-		if !slices.Contains(options.Written, key) {
+		key := models.ExportedObject(args.Target, part.Number)
+		if !slices.Contains(args.Written, key) {
 			continue
 		}
 		size, sure := ours[key]
@@ -161,11 +161,11 @@ func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	run, err := m.DB.Run(ctx, id)
-	var options models.RunOptions
+	var args models.CopyArgs
 	if err == nil {
-		options, err = run.ReadOptions()
+		args, err = models.Args[models.CopyArgs](run)
 	}
-	if err == nil && len(options.Written) == 0 {
+	if err == nil && len(args.Written) == 0 {
 		return
 	}
 	var text []byte
@@ -174,14 +174,14 @@ func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest
 	}
 	if err == nil {
 		err = m.DB.NoteRemains(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
-			run.Kind, options.Source, place(options.Store), remaining(options), int(remainsTried.Hours())/24))
+			run.Kind, args.Source, place(args.Store), remaining(args), int(remainsTried.Hours())/24))
 	}
-	m.Logger.Error("remove what a run had written to another store", "run", id, "objects", options.Written, "error", errors.Join(cause, err))
+	m.Logger.Error("remove what a run had written to another store", "run", id, "objects", args.Written, "error", errors.Join(cause, err))
 }
 
 // remaining names what may be left.
-func remaining(options models.RunOptions) string {
-	names := options.Written
+func remaining(args models.CopyArgs) string {
+	names := args.Written
 	if more := len(names) - 5; more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:5], ", "), more)
 	}
@@ -215,8 +215,8 @@ func (m *Manager) takeBackBefore(ctx context.Context, url string) error {
 		if err != nil {
 			return err
 		}
-		options, err := run.ReadOptions()
-		if err == nil && place(options.Store) == place(url) {
+		args, err := models.Args[models.CopyArgs](run)
+		if err == nil && place(args.Store) == place(url) {
 			err = m.takeBackOne(ctx, left)
 		}
 		if err != nil {
@@ -240,42 +240,42 @@ func (m *Manager) takeBackOne(ctx context.Context, left models.Remains) error {
 	if err != nil {
 		return err
 	}
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.CopyArgs](run)
 	if err != nil {
 		return err
 	}
-	where := place(options.Store)
-	failure := m.takeBackFrom(ctx, run, options, left)
+	where := place(args.Store)
+	failure := m.takeBackFrom(ctx, run, args, left)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case failure == nil:
-		return m.DB.EndRemains(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, options.Source, where))
+		return m.DB.EndRemains(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
 	case m.clockAgrees(ctx) && m.DB.Now().Sub(left.Since) >= remainsTried:
 		return errors.Join(failure, m.DB.EndRemains(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
 			"in %d days, and is not looked for any more: %s. Remove it by hand, in a bucket its unfinished multipart uploads too.",
-			run.Kind, options.Source, where, int(remainsTried.Hours())/24, remaining(options))))
+			run.Kind, args.Source, where, int(remainsTried.Hours())/24, remaining(args))))
 	}
 	return failure
 }
 
-func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, options models.RunOptions, left models.Remains) error {
+func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, args models.CopyArgs, left models.Remains) error {
 	var manifest archive.Manifest
 	if len(left.Manifest) > 0 {
 		if err := json.Unmarshal(left.Manifest, &manifest); err != nil {
 			return fmt.Errorf("read what run %d had written: %w", run.ID, err)
 		}
 	} else {
-		source, err := m.DB.Snapshot(ctx, options.Source)
+		source, err := m.DB.Snapshot(ctx, args.Source)
 		if err != nil {
 			return err
 		}
 		if manifest, err = m.archive.Manifest(ctx, refOf(source)); err != nil {
 			return err
 		}
-		manifest = abroads[run.Kind].writes(options, manifest)
+		manifest = abroads[run.Kind].writes(args, manifest)
 	}
-	st, release, err := m.openTarget(ctx, options.Store)
+	st, release, err := m.openTarget(ctx, args.Store)
 	if err != nil {
 		return err
 	}

@@ -15,15 +15,15 @@ import (
 
 // snapshot is the body of a snapshot run.
 func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) error {
-	options, err := run.ReadOptions()
+	args, err := models.Args[models.SnapshotArgs](run)
 	if err != nil {
 		return err
 	}
-	if closes := options.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
+	if closes := args.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
 		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))
 	}
-	measured, err := m.take(ctx, run, options.Override, report)
+	measured, err := m.take(ctx, run, args.Override, report)
 	if err != nil {
 		return err
 	}

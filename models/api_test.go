@@ -177,8 +177,8 @@ func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
 	refused(t, db.FailOver(t.Context(), "orders", "test"), CodeClusterState)
 	refused(t, db.RebootCluster(t.Context(), "orders", nil, "test"), CodeClusterState)
 	run := claim(t, db)
-	if options := must(run.ReadOptions())(t); len(options.RebootNodes) != 2 {
-		t.Errorf("%+v", options)
+	if args := must(Args[RebootArgs](run))(t); len(args.Nodes) != 2 {
+		t.Errorf("%+v", args)
 	}
 	said := func(reason, event string) {
 		t.Helper()

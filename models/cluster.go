@@ -161,14 +161,14 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 		if err := tx.namesFree(ctx, spec, names); err != nil {
 			return err
 		}
-		kind := RunCreate
+		kind, args := RunCreate, arguments(NoArgs{})
 		if len(spec.Sources) > 0 {
-			kind = RunRestore // which waits for the import
+			kind, args = RunRestore, RestoreArgs{} // which waits for the import
 			if spec.Snapshot, err = tx.importFor(ctx, spec); err != nil {
 				return err
 			}
 		} else if spec.Snapshot != "" {
-			kind = RunRestore
+			kind, args = RunRestore, RestoreArgs{}
 			if moved, err := tx.moveSnapshot(ctx, snapshot.Name, SnapshotRestoring, "", SnapshotAvailable, SnapshotRestoring, SnapshotCopying); err != nil {
 				return err
 			} else if !moved {
@@ -185,7 +185,7 @@ func (db *DB) createClusters(ctx context.Context, spec ClusterSpec, snapshot Sna
 				return fmt.Errorf("write cluster %s: %w", name, err)
 			}
 			run := Run{Kind: kind, ClusterName: name, ClusterID: cluster.ID, SnapshotName: spec.Snapshot, RequestedBy: spec.RequestedBy}
-			if _, err := tx.enqueue(ctx, run, RunOptions{}); err != nil {
+			if _, err := tx.enqueue(ctx, run, args); err != nil {
 				return err
 			}
 			if err := tx.addTags(ctx, cluster.Resource(), spec.Tags); err != nil {
@@ -345,7 +345,7 @@ func (db *DB) DeleteCluster(ctx context.Context, name, finalSnapshot, requestedB
 			}
 			return refuse(CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; %s", name, cluster.Status, hint))
 		}
-		_, err = tx.enqueue(ctx, run, RunOptions{FinalSnapshot: run.SnapshotName})
+		_, err = tx.enqueue(ctx, run, DeleteArgs{FinalSnapshot: run.SnapshotName})
 		return err
 	})
 }

@@ -456,8 +456,8 @@ func TestModifyCluster(t *testing.T) {
 	check(t, db.Promote(t.Context(), cluster.ID, got.Nodes[4]))
 	got = modify(ModifySpec{Replicas: pointer(1)})
 	run = claim(t, db)
-	if options := must(run.ReadOptions())(t); strings.Join(options.RemoveNodes, " ") != "orders-004 orders-003 orders-002" || got.Port != got.Nodes[4].Port {
-		t.Errorf("%+v, port %d", options, got.Port)
+	if args := must(Args[ModifyArgs](run))(t); strings.Join(args.RemoveNodes, " ") != "orders-004 orders-003 orders-002" || got.Port != got.Nodes[4].Port {
+		t.Errorf("%+v, port %d", args, got.Port)
 	}
 	for _, n := range got.Nodes[1:4] {
 		check(t, db.RemoveNode(t.Context(), n.ID))

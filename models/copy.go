@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // CopySpec asks for a copy of a snapshot.
@@ -63,7 +62,7 @@ func (db *DB) CopySnapshot(ctx context.Context, spec CopySpec) (Run, error) {
 				return err
 			}
 		}
-		run, err = tx.enqueue(ctx, run, RunOptions{Source: source.Name, Target: name, Store: store})
+		run, err = tx.enqueue(ctx, run, CopyArgs{Source: source.Name, Target: name, Store: store})
 		return err
 	})
 	return run, err
@@ -96,7 +95,7 @@ func (db *DB) ExportSnapshot(ctx context.Context, spec ExportSpec) (Run, error) 
 			return err
 		}
 		run, err = tx.enqueue(ctx, Run{Kind: RunExport, ClusterName: source.ClusterName, ClusterID: source.ClusterID, SnapshotName: source.Name,
-			RequestedBy: spec.RequestedBy}, RunOptions{Source: source.Name, Target: name, Store: store})
+			RequestedBy: spec.RequestedBy}, CopyArgs{Source: source.Name, Target: name, Store: store})
 		return err
 	})
 	return run, err
@@ -156,38 +155,15 @@ func (db *DB) releaseSource(ctx context.Context, name string, ended uint) error 
 		}
 		if run.Kind == RunRestore && run.SnapshotName == name {
 			to = SnapshotRestoring
-		} else if run.Kind == RunCopy || run.Kind == RunExport {
-			if options, err := run.ReadOptions(); err != nil {
-				return err
-			} else if options.Source == name {
-				to = SnapshotCopying
-				break
-			}
+		} else if args, err := run.Carries(); err != nil {
+			return err
+		} else if args.Source == name {
+			to = SnapshotCopying
+			break
 		}
 	}
 	_, err = db.moveSnapshot(ctx, name, to, "", SnapshotRestoring, SnapshotCopying)
 	return err
-}
-
-// NoteWritten writes down that a run has found this key of another store free and is about to write it. What a run has not written
-// down it never removes.
-func (db *DB) NoteWritten(ctx context.Context, id uint, keys ...string) error {
-	return db.transaction(ctx, func(tx *DB) error {
-		run, err := tx.Run(ctx, id)
-		if err != nil {
-			return err
-		}
-		options, err := run.ReadOptions()
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if !slices.Contains(options.Written, key) {
-				options.Written = append(options.Written, key)
-			}
-		}
-		return tx.setOptions(ctx, id, options)
-	})
 }
 
 // CompleteMove ends a copy, an export or an import that succeeded. measured is what has become a snapshot of this catalog; its name is
@@ -230,20 +206,20 @@ func (db *DB) describeSnapshot(ctx context.Context, s Snapshot) error {
 }
 
 func (db *DB) releaseMoved(ctx context.Context, run Run) error {
-	options, err := run.ReadOptions()
-	if err != nil || options.Source == "" {
+	args, err := run.Carries()
+	if err != nil || args.Source == "" {
 		return err
 	}
-	return db.releaseSource(ctx, options.Source, run.ID)
+	return db.releaseSource(ctx, args.Source, run.ID)
 }
 
 // freeMoved ends the snapshot that a copy, an export or an import did not complete, and lets go of the one that it read.
 func freeMoved(ctx context.Context, tx *DB, run Run, e *ending) error {
-	options, err := run.ReadOptions()
+	args, err := run.Carries()
 	if err != nil {
 		return err
 	}
-	if options.Store == "" { // else run.SnapshotName is the source
+	if args.Store == "" { // else run.SnapshotName is the source
 		if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating); err != nil {
 			return err
 		}
@@ -255,11 +231,11 @@ func freeMoved(ctx context.Context, tx *DB, run Run, e *ending) error {
 // is taken by a snapshot that this catalog does not know, for deleting the row later would delete that snapshot.
 func (db *DB) AbandonMove(ctx context.Context, run Run, status RunStatus, reason string) error {
 	return db.transaction(ctx, func(tx *DB) error {
-		options, err := run.ReadOptions()
+		args, err := run.Carries()
 		if err != nil {
 			return err
 		}
-		if options.Store == "" {
+		if args.Store == "" {
 			if err := tx.RemoveSnapshotRow(ctx, run.SnapshotName); err != nil {
 				return err
 			}

@@ -94,7 +94,7 @@ func (db *DB) RequestImport(ctx context.Context, spec ImportSpec) (Run, error) {
 		if err != nil {
 			return err
 		}
-		run, err = tx.enqueue(ctx, run, RunOptions{Target: spec.Name, Sources: spec.Sources})
+		run, err = tx.enqueue(ctx, run, ImportArgs{Target: spec.Name, Sources: spec.Sources})
 		return err
 	})
 	return run, err
@@ -111,7 +111,7 @@ func (db *DB) BeginUpload(ctx context.Context, spec ImportSpec, owner string) (R
 		if run, err = tx.addImport(ctx, spec, 1, "Uploaded."); err != nil {
 			return err
 		}
-		if run, err = tx.enqueue(ctx, run, RunOptions{Target: spec.Name, Upload: true}); err != nil {
+		if run, err = tx.enqueue(ctx, run, ImportArgs{Target: spec.Name, Upload: true}); err != nil {
 			return err
 		}
 		if err := tx.leased(ctx, owner); err != nil {

@@ -63,15 +63,15 @@ var runKinds = []runKind{
 	}, {
 		kind: RunCopy, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: titleCopy,
-		says:  saysMove(func(r Run, o RunOptions) string { return "copy of the snapshot " + o.Source + " to " + o.Target }),
+		says:  saysMove(func(_ Run, a CopyArgs) string { return "copy of the snapshot " + a.Source + " to " + a.Target }),
 	}, {
 		kind: RunExport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: titleExport,
-		says:  saysMove(func(r Run, o RunOptions) string { return "export of the snapshot " + o.Source }),
+		says:  saysMove(func(_ Run, a CopyArgs) string { return "export of the snapshot " + a.Source }),
 	}, {
 		kind: RunImport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: func(r Run) string { return "Import " + r.SnapshotName },
-		says:  saysMove(func(r Run, _ RunOptions) string { return "import of the snapshot " + r.SnapshotName }),
+		says:  saysMove(func(r Run, _ CopyArgs) string { return "import of the snapshot " + r.SnapshotName }),
 	}, {
 		kind: RunVerify, cancellable: true, home: anywhere, frees: freeVerified,
 		title: func(r Run) string { return "Verify " + r.SnapshotName },
@@ -105,33 +105,33 @@ func RunKinds() []RunKind {
 func (r Run) Title() string { return kindOf(r.Kind).title(r) }
 
 func titleReboot(r Run) string {
-	options, err := r.ReadOptions()
+	args, err := Args[RebootArgs](r)
 	switch {
-	case err != nil || len(options.RebootNodes) == 0:
+	case err != nil || len(args.Nodes) == 0:
 		return "Reboot " + r.ClusterName
-	case len(options.RebootNodes) == 1:
-		return "Reboot " + options.RebootNodes[0] + " of " + r.ClusterName
+	case len(args.Nodes) == 1:
+		return "Reboot " + args.Nodes[0] + " of " + r.ClusterName
 	}
-	return fmt.Sprintf("Reboot %d nodes of %s", len(options.RebootNodes), r.ClusterName)
+	return fmt.Sprintf("Reboot %d nodes of %s", len(args.Nodes), r.ClusterName)
 }
 
 func titleCopy(r Run) string {
-	options, err := r.ReadOptions()
+	args, err := r.Carries()
 	switch {
 	case err != nil:
 		return "Copy " + r.SnapshotName
-	case options.Store != "":
-		return "Copy " + options.Source + " to " + options.Store
+	case args.Store != "":
+		return "Copy " + args.Source + " to " + args.Store
 	}
-	return "Copy " + options.Source + " to " + options.Target
+	return "Copy " + args.Source + " to " + args.Target
 }
 
 func titleExport(r Run) string {
-	options, err := r.ReadOptions()
+	args, err := r.Carries()
 	if err != nil {
 		return "Export " + r.SnapshotName
 	}
-	return "Export " + options.Source + " to " + options.Store
+	return "Export " + args.Source + " to " + args.Store
 }
 
 func saysReason(_ Run, _ RunStatus, reason string) string { return reason }
@@ -165,9 +165,9 @@ func saysCluster(format string) func(Run, RunStatus, string) string {
 	return func(r Run, _ RunStatus, reason string) string { return fmt.Sprintf(format, r.ClusterName) + reason }
 }
 
-func saysMove(what func(Run, RunOptions) string) func(Run, RunStatus, string) string {
+func saysMove(what func(Run, CopyArgs) string) func(Run, RunStatus, string) string {
 	return func(r Run, status RunStatus, reason string) string {
-		options, _ := r.ReadOptions() // what frees the snapshot has complained
+		args, _ := r.Carries() // what frees the snapshot has complained
 		verb := "failed"
 		if status == RunCancelled {
 			verb = "was cancelled"
@@ -175,6 +175,6 @@ func saysMove(what func(Run, RunOptions) string) func(Run, RunStatus, string) st
 				reason = "" // that is said already
 			}
 		}
-		return strings.TrimSpace(fmt.Sprintf("The %s %s. %s", what(r, options), verb, reason))
+		return strings.TrimSpace(fmt.Sprintf("The %s %s. %s", what(r, args), verb, reason))
 	}
 }

@@ -86,16 +86,16 @@ func (db *DB) modifyCluster(ctx context.Context, name string, spec ModifySpec) (
 		} else if !moved {
 			return refuse(CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; its nodes can be changed when it is available.", name, cluster.Status))
 		}
-		var options RunOptions
+		var args ModifyArgs
 		if spec.Replicas != nil {
-			if options.RemoveNodes, err = tx.resize(ctx, cluster, spec, endpoints); err != nil {
+			if args.RemoveNodes, err = tx.resize(ctx, cluster, spec, endpoints); err != nil {
 				return err
 			}
 		}
 		if err := tx.with(ctx).Model(&Cluster{ID: cluster.ID}).Updates(changes).Error; err != nil {
 			return err
 		}
-		_, err = tx.enqueue(ctx, Run{Kind: RunModify, ClusterName: name, ClusterID: cluster.ID, RequestedBy: spec.RequestedBy}, options)
+		_, err = tx.enqueue(ctx, Run{Kind: RunModify, ClusterName: name, ClusterID: cluster.ID, RequestedBy: spec.RequestedBy}, args)
 		return err
 	})
 	if err != nil {

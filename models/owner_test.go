@@ -12,7 +12,7 @@ func TestOwnersThatAreGoneLeaveTheirRunsAndLocksToOthers(t *testing.T) {
 	first := must(db.Enroll(t.Context(), "here", time.Minute))(t)
 	other := must(db.Enroll(t.Context(), "there", time.Minute))(t)
 	for _, owner := range []Owner{first, other} {
-		must(db.enqueue(t.Context(), Run{Kind: RunVerify, SnapshotName: owner.Home}, RunOptions{}))(t)
+		must(db.enqueue(t.Context(), Run{Kind: RunVerify, SnapshotName: owner.Home}, NoArgs{}))(t)
 		if _, claimed, err := db.ClaimRun(t.Context(), owner.ID, func(Run) bool { return true }); err != nil || !claimed {
 			t.Fatal(claimed, err)
 		}

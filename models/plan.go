@@ -98,7 +98,7 @@ func (db *DB) queueAutomatic(ctx context.Context, cluster Cluster, d Decision, n
 		if err != nil {
 			return err
 		}
-		_, err = tx.queueSnapshot(ctx, cluster, name, "schedule", RunOptions{WindowOpens: &opens, WindowCloses: &d.Occurrence.Closes})
+		_, err = tx.queueSnapshot(ctx, cluster, name, "schedule", SnapshotArgs{WindowOpens: &opens, WindowCloses: &d.Occurrence.Closes})
 		return err
 	})
 	if _, refused := AsFaults(err); refused || errors.Is(err, gorm.ErrDuplicatedKey) {

@@ -64,10 +64,10 @@ func (s *simulation) tick(t *testing.T, atTheSameTime bool) {
 		if !ok {
 			break
 		}
-		options := must(run.ReadOptions())(t)
+		args := must(Args[SnapshotArgs](run))(t)
 		ledger := s.ledgers[run.ClusterName]
 		o, open := ledger.window.Open(now, run.ClusterName)
-		if !open || run.Kind != RunSnapshot || !o.Opens.Equal(*options.WindowOpens) {
+		if !open || run.Kind != RunSnapshot || !o.Opens.Equal(*args.WindowOpens) {
 			t.Fatalf("an unexpected run at %v: %+v", now, run)
 		}
 		p := ledger.begin(t, now, o)

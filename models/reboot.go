@@ -26,7 +26,7 @@ func (db *DB) RebootCluster(ctx context.Context, name string, nodes []string, re
 		if err := tx.take(ctx, cluster, ClusterRebooting, "its nodes can be restarted"); err != nil {
 			return err
 		}
-		_, err = tx.enqueue(ctx, Run{Kind: RunReboot, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, RunOptions{RebootNodes: nodes})
+		_, err = tx.enqueue(ctx, Run{Kind: RunReboot, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, RebootArgs{Nodes: nodes})
 		return err
 	})
 }
@@ -45,7 +45,7 @@ func (db *DB) FailOver(ctx context.Context, name, requestedBy string) error {
 		if err := tx.take(ctx, cluster, ClusterModifying, "a failover can be tried"); err != nil {
 			return err
 		}
-		_, err = tx.enqueue(ctx, Run{Kind: RunFailover, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, RunOptions{From: primary.Name})
+		_, err = tx.enqueue(ctx, Run{Kind: RunFailover, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, FailoverArgs{From: primary.Name})
 		return err
 	})
 }

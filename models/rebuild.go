@@ -58,7 +58,7 @@ func (db *DB) RequestRebuild(ctx context.Context, requestedBy string) (Run, erro
 		} else if found {
 			return refuse(CodeRunState, "", "The catalog is being rebuilt already.")
 		}
-		run, err = tx.enqueue(ctx, Run{Kind: RunRebuild, RequestedBy: requestedBy}, RunOptions{})
+		run, err = tx.enqueue(ctx, Run{Kind: RunRebuild, RequestedBy: requestedBy}, NoArgs{})
 		return err
 	})
 	return run, err

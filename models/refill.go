@@ -62,20 +62,20 @@ func (db *DB) Refill(ctx context.Context, clusterID uint) (queued bool, err erro
 		}
 		queued = true
 		_, err = tx.enqueue(ctx, Run{Kind: RunRestore, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: source.Name, RequestedBy: "supervisor"},
-			RunOptions{Refill: true, Unreachable: before})
+			RestoreArgs{Refill: true, Before: before})
 		return err
 	})
 	return queued && err == nil, err
 }
 
 // freeRefilled leaves a cluster that could not be filled again unreachable, and the supervisor tries again.
-func freeRefilled(ctx context.Context, tx *DB, run Run, options RunOptions, e *ending) error {
+func freeRefilled(ctx context.Context, tx *DB, run Run, args RestoreArgs, e *ending) error {
 	text := refillFailed + run.SnapshotName + ". " + e.reason + " It is tried again."
 	if _, err := tx.moveCluster(ctx, run.ClusterID, ClusterUnreachable, text, ClusterCreating); err != nil {
 		return err
 	}
 	e.event.Severity, e.event.Message = SeverityError, ""
-	if text != options.Unreachable { // not the same at each attempt
+	if text != args.Before { // not the same at each attempt
 		e.event.Message = fmt.Sprintf("The cluster %s could not be filled again from %s. %s It is tried again.", run.ClusterName, run.SnapshotName, e.reason)
 	}
 	return tx.releaseSnapshot(ctx, run)

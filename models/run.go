@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -52,7 +51,7 @@ type Run struct {
 	ClusterID       uint      `gorm:"index"`
 	SnapshotName    string    `gorm:"index"`
 	RequestedBy     string    // a user's name, or "schedule", "retention"
-	Options         string    // JSON of RunOptions
+	Options         string    // its arguments, as JSON; see Args
 	Home            string    // of the nodes that it works on: only the console there does it; "": any
 	Owner           string    // of the console that works on it; "" while it is running: nobody, it was cut off
 	GivenUp         RunStatus // how it is going to end, once its remains are removed; "": not decided
@@ -71,57 +70,16 @@ type Run struct {
 	EndedAt   *time.Time
 }
 
-// RunOptions are the parameters of a run beyond what its rows say.
-type RunOptions struct {
-	Override      bool       `json:"override,omitempty"`       // snapshot the primary although memory may not suffice
-	WindowOpens   *time.Time `json:"window_opens,omitempty"`   // of an automatic snapshot
-	WindowCloses  *time.Time `json:"window_closes,omitempty"`  // it must have begun before
-	FinalSnapshot string     `json:"final_snapshot,omitempty"` // of a delete
-	RemoveNodes   []string   `json:"remove_nodes,omitempty"`   // of a modify
-	RebootNodes   []string   `json:"reboot_nodes,omitempty"`   // of a reboot
-	Refill        bool       `json:"refill,omitempty"`         // a restore of a cluster that had been available already
-	From          string     `json:"from,omitempty"`           // the primary that a failover takes the role from
-	Unreachable   string     `json:"unreachable,omitempty"`    // of a snapshot: why the cluster was unreachable when it was asked for
-
-	Source  string   `json:"source,omitempty"`  // the snapshot that a copy or an export reads
-	Target  string   `json:"target,omitempty"`  // the name that a copy or an export gives
-	Store   string   `json:"store,omitempty"`   // where it writes to; "": the console's own store
-	Sources []string `json:"sources,omitempty"` // the objects that an import reads, one for each shard
-	Upload  bool     `json:"upload,omitempty"`  // the import's bytes come from a browser
-	Written []string `json:"written,omitempty"` // keys that a copy or an export found free and then began to write
-}
-
-// setOptions replaces the options of a run.
-func (db *DB) setOptions(ctx context.Context, id uint, options RunOptions) error {
-	text, err := json.Marshal(options)
-	if err == nil {
-		err = db.with(ctx).Model(&Run{}).Where("id = ?", id).Update("options", string(text)).Error
-	}
-	if err != nil {
-		return fmt.Errorf("write options of run %d: %w", id, err)
-	}
-	return nil
-}
-
-// ReadOptions returns the run's options.
-func (r Run) ReadOptions() (RunOptions, error) {
-	var options RunOptions
-	if err := json.Unmarshal([]byte(r.Options), &options); err != nil {
-		return options, fmt.Errorf("read options of run %d: %w", r.ID, err)
-	}
-	return options, nil
-}
-
 // enqueue writes a run into the queue; call it in the transaction that changes the state of what the run works on.
-func (db *DB) enqueue(ctx context.Context, run Run, options RunOptions) (Run, error) {
-	text, err := json.Marshal(options)
+func (db *DB) enqueue(ctx context.Context, run Run, args arguments) (Run, error) {
+	err := run.tell(args)
 	if err != nil {
-		return run, fmt.Errorf("write options of %s: %w", run.Kind, err)
+		return run, err
 	}
 	if run.Home, err = kindOf(run.Kind).home(ctx, db, run); err != nil {
 		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
 	}
-	run.Status, run.Options, run.CreatedAt = RunQueued, string(text), db.Now()
+	run.Status, run.CreatedAt = RunQueued, db.Now()
 	if err := db.with(ctx).Create(&run).Error; err != nil {
 		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
 	}

@@ -15,7 +15,7 @@ func TestManyWorkersClaimEachRunOnce(t *testing.T) {
 	db, _ := catalog(t)
 	const runs, workers = 60, 12
 	for i := range runs {
-		must(db.enqueue(t.Context(), Run{Kind: RunDeleteSnapshot, SnapshotName: fmt.Sprint(i)}, RunOptions{}))(t)
+		must(db.enqueue(t.Context(), Run{Kind: RunDeleteSnapshot, SnapshotName: fmt.Sprint(i)}, NoArgs{}))(t)
 	}
 	var mutex sync.Mutex
 	owners := make(map[uint]string)
@@ -55,13 +55,13 @@ func TestLeftoverRunsAreFoundAndRepeated(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	for _, owner := range []string{"dead", "alive"} {
-		must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: owner}, RunOptions{}))(t)
+		must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: owner}, NoArgs{}))(t)
 		_, ok, err := db.ClaimRun(t.Context(), lease(t, db, owner), func(Run) bool { return true })
 		if check(t, err); !ok {
 			t.Fatal("nothing to claim")
 		}
 	}
-	must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: "queued"}, RunOptions{}))(t)
+	must(db.enqueue(t.Context(), Run{Kind: RunCreate, ClusterName: "queued"}, NoArgs{}))(t)
 	check(t, db.Leave(t.Context(), "dead"))
 	leftover := must(db.CutOffRuns(t.Context(), "third"))(t)
 	if len(leftover) != 1 || leftover[0].ClusterName != "dead" {
@@ -92,7 +92,7 @@ func TestProgress(t *testing.T) {
 	if cancel, err := db.CancelRequested(t.Context(), run.ID); cancel || err != nil {
 		t.Error(cancel, err)
 	}
-	if r := must(db.Run(t.Context(), run.ID))(t); (Progress{r.Stage, r.BytesDone, r.BytesTotal, r.KeysDone, r.KeysTotal}) != want || !must(r.ReadOptions())(t).Override {
+	if r := must(db.Run(t.Context(), run.ID))(t); (Progress{r.Stage, r.BytesDone, r.BytesTotal, r.KeysDone, r.KeysTotal}) != want || !must(Args[SnapshotArgs](r))(t).Override {
 		t.Errorf("%+v", r)
 	}
 	if n := must(db.SnapshotsOnHost(t.Context(), "127.0.0.1"))(t); n != 1 {
@@ -338,7 +338,7 @@ func TestDeleteCluster(t *testing.T) {
 	// A final snapshot that fails: nothing was deleted.
 	check(t, db.DeleteCluster(t.Context(), "orders", "Final-1", "admin"))
 	run := claim(t, db)
-	if run.Kind != RunDelete || run.SnapshotName != "final-1" || must(run.ReadOptions())(t).FinalSnapshot != "final-1" {
+	if run.Kind != RunDelete || run.SnapshotName != "final-1" || must(Args[DeleteArgs](run))(t).FinalSnapshot != "final-1" {
 		t.Errorf("%+v", run)
 	}
 	refused(t, db.DeleteCluster(t.Context(), "orders", "", "admin"), CodeClusterState)

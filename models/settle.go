@@ -23,11 +23,15 @@ func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) 
 		if err := tx.recordSnapshot(ctx, measured); err != nil {
 			return err
 		}
-		if err := tx.endSnapshotting(ctx, run); err != nil {
-			return err
-		}
 		if kindOf(run.Kind).goesOn {
 			return tx.hold(ctx, run) // the final snapshot of a deletion
+		}
+		args, err := Args[SnapshotArgs](run)
+		if err != nil {
+			return err
+		}
+		if err := tx.endSnapshotting(ctx, run, args); err != nil {
+			return err
 		}
 		return tx.endRun(ctx, run, RunSucceeded, "")
 	})
@@ -68,13 +72,9 @@ func (db *DB) recordSnapshot(ctx context.Context, measured Snapshot) error {
 }
 
 // endSnapshotting gives the cluster of a snapshot free. One that was unreachable is so again until the supervisor has seen otherwise.
-func (db *DB) endSnapshotting(ctx context.Context, run Run) error {
-	options, err := run.ReadOptions()
-	if err != nil {
-		return err
-	}
-	if options.Unreachable != "" {
-		_, err = db.moveCluster(ctx, run.ClusterID, ClusterUnreachable, options.Unreachable, ClusterSnapshotting)
+func (db *DB) endSnapshotting(ctx context.Context, run Run, args SnapshotArgs) (err error) {
+	if args.Unreachable != "" {
+		_, err = db.moveCluster(ctx, run.ClusterID, ClusterUnreachable, args.Unreachable, ClusterSnapshotting)
 	} else {
 		_, err = db.backToAvailable(ctx, run.ClusterID, "", ClusterSnapshotting)
 	}
@@ -117,18 +117,18 @@ func freeNothing(context.Context, *DB, Run, *ending) error { return nil }
 
 // freeSnapshotted ends the snapshot and gives its cluster free.
 func freeSnapshotted(ctx context.Context, tx *DB, run Run, e *ending) error {
-	if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating); err != nil {
-		return err
-	}
-	if err := tx.endSnapshotting(ctx, run); err != nil {
-		return err
-	}
-	options, err := run.ReadOptions()
+	args, err := Args[SnapshotArgs](run)
 	if err != nil {
 		return err
 	}
-	if options.WindowOpens != nil && e.status == RunFailed {
-		err := tx.with(ctx).Model(&WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *options.WindowOpens).
+	if _, err := tx.moveSnapshot(ctx, run.SnapshotName, SnapshotFailed, e.reason, SnapshotCreating); err != nil {
+		return err
+	}
+	if err := tx.endSnapshotting(ctx, run, args); err != nil {
+		return err
+	}
+	if args.WindowOpens != nil && e.status == RunFailed {
+		err := tx.with(ctx).Model(&WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *args.WindowOpens).
 			Updates(map[string]any{"outcome": MarkFailed, "tried": tx.Now()}).Error
 		if err != nil {
 			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
@@ -164,10 +164,10 @@ func freeNew(to ClusterStatus) func(context.Context, *DB, Run, *ending) error {
 }
 
 func freeRestored(ctx context.Context, tx *DB, run Run, e *ending) error {
-	if options, err := run.ReadOptions(); err != nil {
+	if args, err := Args[RestoreArgs](run); err != nil {
 		return err
-	} else if options.Refill {
-		return freeRefilled(ctx, tx, run, options, e)
+	} else if args.Refill {
+		return freeRefilled(ctx, tx, run, args, e)
 	}
 	if err := freeNew(ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
 		return err

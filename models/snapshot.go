@@ -40,7 +40,7 @@ func (db *DB) TakeSnapshot(ctx context.Context, spec SnapshotSpec) (Run, error) 
 		if err != nil {
 			return err
 		}
-		if run, err = tx.queueSnapshot(ctx, row, name, spec.RequestedBy, RunOptions{Override: spec.Override}); err != nil {
+		if run, err = tx.queueSnapshot(ctx, row, name, spec.RequestedBy, SnapshotArgs{Override: spec.Override}); err != nil {
 			return err
 		}
 		return tx.addTags(ctx, ResourceSnapshot+":"+name, spec.Tags)
@@ -50,7 +50,7 @@ func (db *DB) TakeSnapshot(ctx context.Context, spec SnapshotSpec) (Run, error) 
 
 // queueSnapshot locks the cluster by its state and queues the run. A cluster whose primary does not answer can be backed up too, as long as
 // a replica is in step: afterwards it is unreachable again.
-func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requestedBy string, options RunOptions) (Run, error) {
+func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requestedBy string, args SnapshotArgs) (Run, error) {
 	from := ClusterAvailable
 	if cluster.Status == ClusterUnreachable {
 		present, err := db.ClusterByID(ctx, cluster.ID)
@@ -58,7 +58,7 @@ func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requeste
 			return Run{}, err
 		}
 		if slices.ContainsFunc(present.Nodes, Node.InStep) {
-			from, options.Unreachable = ClusterUnreachable, present.StatusReason
+			from, args.Unreachable = ClusterUnreachable, present.StatusReason
 		}
 	}
 	moved, err := db.moveCluster(ctx, cluster.ID, ClusterSnapshotting, "", from)
@@ -74,7 +74,7 @@ func (db *DB) queueSnapshot(ctx context.Context, cluster Cluster, name, requeste
 		}
 		return Run{}, refuse(CodeClusterState, "cluster", why)
 	}
-	return db.enqueue(ctx, Run{Kind: RunSnapshot, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: name, RequestedBy: requestedBy}, options)
+	return db.enqueue(ctx, Run{Kind: RunSnapshot, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: name, RequestedBy: requestedBy}, args)
 }
 
 // newSnapshot checks that this snapshot may be taken and writes its row as creating, with the cluster's configuration as it is now.
@@ -208,7 +208,7 @@ func (db *DB) deleteSnapshot(ctx context.Context, name, requestedBy string) erro
 		return err
 	}
 	_, err = db.enqueue(ctx, Run{Kind: RunDeleteSnapshot, ClusterName: snapshot.ClusterName, ClusterID: snapshot.ClusterID,
-		SnapshotName: name, RequestedBy: requestedBy}, RunOptions{})
+		SnapshotName: name, RequestedBy: requestedBy}, NoArgs{})
 	return err
 }
 

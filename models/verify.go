@@ -189,7 +189,7 @@ func (db *DB) RequestVerify(ctx context.Context, name, requestedBy string) (Run,
 			return refuse(CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is being verified already.", name))
 		}
 		run, err = tx.enqueue(ctx, Run{Kind: RunVerify, ClusterName: snapshot.ClusterName, ClusterID: snapshot.ClusterID, SnapshotName: name,
-			RequestedBy: requestedBy}, RunOptions{})
+			RequestedBy: requestedBy}, NoArgs{})
 		return err
 	})
 	return run, err

@@ -51,8 +51,8 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 	runs, err := c.db.ActiveRuns(t.Context())
 	c.check(err)
 	for _, run := range runs {
-		if options, err := run.ReadOptions(); err == nil && run.Kind == models.RunDelete {
-			finals[run.ClusterName] = options.FinalSnapshot
+		if args, err := models.Args[models.DeleteArgs](run); err == nil {
+			finals[run.ClusterName] = args.FinalSnapshot
 		}
 	}
 	if len(finals) != 3 || finals["alpha"] != "alpha-final-2026-11-22-12-00-14" || finals["sessions"] != "" {

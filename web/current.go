@@ -36,8 +36,8 @@ func (a about) includes(run models.Run) bool {
 		return a.cluster == "" || run.ClusterName == a.cluster
 	}
 	// A copy belongs to the page of what it copies, as well.
-	options, err := run.ReadOptions()
-	return run.SnapshotName == a.snapshot || err == nil && !run.Status.Ended() && options.Source == a.snapshot
+	args, err := run.Carries()
+	return run.SnapshotName == a.snapshot || err == nil && !run.Status.Ended() && args.Source == a.snapshot
 }
 
 func (a about) activity() string {

@@ -134,9 +134,9 @@ func TestImportFormNamesEveryMistakeAndKeepsWhatWasTyped(t *testing.T) {
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("%d runs (%v)", len(runs), err)
 	}
-	options, err := runs[0].ReadOptions()
-	if err != nil || strings.Join(options.Sources, " ") != "s3://b/f/x.rdb s3://b/f/y.rdb?region=eu-west-1" {
-		t.Errorf("the sources are %q (%v)", options.Sources, err)
+	args, err := models.Args[models.ImportArgs](runs[0])
+	if err != nil || strings.Join(args.Sources, " ") != "s3://b/f/x.rdb s3://b/f/y.rdb?region=eu-west-1" {
+		t.Errorf("the sources are %q (%v)", args.Sources, err)
 	}
 	c.post(importPath, "cluster", "a", "name", "x", "sources", "s3://b/z.rdb").says("There is already a snapshot x")
 }

@@ -34,8 +34,8 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 	c.get("/clusters/orders/reboot").is(http.StatusOK).says("The cluster orders is rebooting cluster nodes; its nodes can be restarted when it is available.")
 	c.post("/clusters/orders/reboot", "nodes", "orders-001").is(http.StatusUnprocessableEntity).says("its nodes can be restarted when it is available")
 	run := c.claim()
-	if options, err := run.ReadOptions(); err != nil || run.Kind != models.RunReboot || !slices.Equal(options.RebootNodes, []string{"orders-002"}) || run.RequestedBy != "admin" {
-		t.Errorf("%+v, %+v (%v)", run, options, err)
+	if args, err := models.Args[models.RebootArgs](run); err != nil || !slices.Equal(args.Nodes, []string{"orders-002"}) || run.RequestedBy != "admin" {
+		t.Errorf("%+v, %+v (%v)", run, args, err)
 	}
 	if c.jobs.woken.Load() != 1 {
 		t.Error("the jobs were not woken once")

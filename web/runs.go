@@ -81,7 +81,7 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if options, err := run.ReadOptions(); err == nil && options.Store != "" && run.Status == models.RunSucceeded {
+	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // where it is
 	}
 	if props.Events, err = s.runEvents(ctx, run); err != nil {

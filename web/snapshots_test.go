@@ -58,8 +58,8 @@ func TestASnapshotThatDoesNotFitNeedsAnOverride(t *testing.T) {
 	c.get("/clusters/orders/snapshot").says("From the primary", "Take it all the same")
 	c.post("/clusters/orders/snapshot", "name", "tight").is(http.StatusUnprocessableEntity).says("Too little memory is free").hasErrorAt("override")
 	c.post("/clusters/orders/snapshot", "name", "tight", "override", "on").redirects("/clusters/orders")
-	if options, err := c.claim().ReadOptions(); err != nil || !options.Override {
-		t.Errorf("options %+v, %v", options, err)
+	if args, err := models.Args[models.SnapshotArgs](c.claim()); err != nil || !args.Override {
+		t.Errorf("arguments %+v, %v", args, err)
 	}
 }
 

@@ -142,7 +142,7 @@ func (m *movers) check() {
 		if err != nil {
 			m.t.Fatal(err)
 		}
-		options, err := run.ReadOptions()
+		args, err := run.Carries()
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -151,10 +151,10 @@ func (m *movers) check() {
 			m.t.Errorf("the %s %d is %s: %s", run.Kind, id, run.Status, run.Error) // begun again until it is done
 		case run.Kind == models.RunExport:
 			done++
-			elsewhere = append(elsewhere, "to/"+models.ExportedObject(options.Target, 1))
+			elsewhere = append(elsewhere, "to/"+models.ExportedObject(args.Target, 1))
 		default:
 			done++
-			elsewhere = append(elsewhere, "archive/orders/"+options.Target+"/manifest.json", "archive/orders/"+options.Target+"/part-0001.rdb.zst")
+			elsewhere = append(elsewhere, "archive/orders/"+args.Target+"/manifest.json", "archive/orders/"+args.Target+"/part-0001.rdb.zst")
 		}
 	}
 	m.holds("snapshots", own)

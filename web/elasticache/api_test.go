@@ -150,10 +150,10 @@ func (b *bench) settle() {
 			}
 			b.check(b.db.CompleteClusterDeletion(ctx, run))
 		case models.RunModify:
-			options := must(run.ReadOptions())(b.t)
+			args := must(models.Args[models.ModifyArgs](run))(b.t)
 			cluster := must(b.db.ClusterByID(ctx, run.ClusterID))(b.t)
 			for _, n := range cluster.Nodes {
-				for _, name := range options.RemoveNodes {
+				for _, name := range args.RemoveNodes {
 					if n.Name == name {
 						b.check(b.db.RemoveNode(ctx, n.ID))
 					}

@@ -144,8 +144,8 @@ func TestCacheClustersOfRedisAndMemcached(t *testing.T) {
 		t.Error(status)
 	}
 	run := must(b.db.ActiveRuns(ctx))(t)[0]
-	if options := must(run.ReadOptions())(t); !slices.Equal(options.RebootNodes, []string{"mem-001", "mem-003"}) {
-		t.Errorf("%+v", options)
+	if args := must(models.Args[models.RebootArgs](run))(t); !slices.Equal(args.Nodes, []string{"mem-001", "mem-003"}) {
+		t.Errorf("%+v", args)
 	}
 	owner := must(b.db.Enroll(ctx, (&host{}).Home(), time.Minute))(t)
 	run, _, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
@@ -548,8 +548,8 @@ func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
 		t.Errorf("%+v", exported.Snapshot)
 	}
 	run := must(b.db.ActiveRuns(ctx))(t)[0]
-	if options := must(run.ReadOptions())(t); run.Kind != models.RunExport || options.Store != "s3://my-bucket?region=eu-central-1" || options.Target != "out" {
-		t.Errorf("%+v %+v", run, options)
+	if args := must(run.Carries())(t); run.Kind != models.RunExport || args.Store != "s3://my-bucket?region=eu-central-1" || args.Target != "out" {
+		t.Errorf("%+v %+v", run, args)
 	}
 }
 
@@ -610,10 +610,10 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 		SnapshotArns: []string{"arn:aws:s3:::bucket/a b/100%/ä+b%41?#.rdb"}}))(t)
 	runs := must(b.db.ActiveRuns(ctx))(t)
 	imported, restored := runs[1], runs[2]
-	options := must(imported.ReadOptions())(t)
-	if imported.Kind != models.RunImport || restored.Kind != models.RunRestore || restored.SnapshotName != imported.SnapshotName ||
-		!slices.Equal(options.Sources, []string{"s3://bucket/a b/100%/ä+b%41?#.rdb?region=eu-central-1"}) {
-		t.Errorf("%+v %+v %+v", imported, options, restored)
+	args := must(models.Args[models.ImportArgs](imported))(t)
+	if restored.Kind != models.RunRestore || restored.SnapshotName != imported.SnapshotName ||
+		!slices.Equal(args.Sources, []string{"s3://bucket/a b/100%/ä+b%41?#.rdb?region=eu-central-1"}) {
+		t.Errorf("%+v %+v %+v", imported, args, restored)
 	}
 }
 

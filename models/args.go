@@ -1,0 +1,132 @@
+package models
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What a run is told beyond what its row says: a type for each kind, kept with the row as JSON. A row may be as old as its catalog, so what a
+// field is called there stays.
+type (
+	// SnapshotArgs are of a snapshot.
+	SnapshotArgs struct {
+		Override     bool       `json:"override,omitempty"`      // use the primary although memory may not suffice
+		WindowOpens  *time.Time `json:"window_opens,omitempty"`  // of an automatic one
+		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must have begun before
+		Unreachable  string     `json:"unreachable,omitempty"`   // why the cluster was that when it was asked for
+	}
+	// RestoreArgs are of a restore.
+	RestoreArgs struct {
+		Refill bool   `json:"refill,omitempty"`      // of a cluster that had been available already
+		Before string `json:"unreachable,omitempty"` // what a cluster that is to be filled again said until then
+	}
+	// ModifyArgs are of a change to the nodes.
+	ModifyArgs struct {
+		RemoveNodes []string `json:"remove_nodes,omitempty"`
+	}
+	// RebootArgs are of a restart of nodes.
+	RebootArgs struct {
+		Nodes []string `json:"reboot_nodes,omitempty"`
+	}
+	// FailoverArgs are of a failover.
+	FailoverArgs struct {
+		From string `json:"from,omitempty"` // the primary that the role is taken from
+	}
+	// DeleteArgs are of the deletion of a cluster.
+	DeleteArgs struct {
+		FinalSnapshot string `json:"final_snapshot,omitempty"`
+	}
+	// CopyArgs are of a copy, and of an export.
+	CopyArgs struct {
+		Source  string   `json:"source,omitempty"`  // the snapshot that is read
+		Target  string   `json:"target,omitempty"`  // the name that is given
+		Store   string   `json:"store,omitempty"`   // where it is written to; "": the console's own store
+		Written []string `json:"written,omitempty"` // keys of another store that were found free before they began to be written
+	}
+	// ImportArgs are of an import.
+	ImportArgs struct {
+		Target  string   `json:"target,omitempty"`
+		Sources []string `json:"sources,omitempty"` // the objects that are read, one for each shard
+		Upload  bool     `json:"upload,omitempty"`  // its bytes come from a browser instead
+	}
+	// NoArgs are of what is told nothing.
+	NoArgs struct{}
+)
+
+// arguments is one of the types above, and says whose they are.
+type arguments interface{ kinds() []RunKind }
+
+func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
+func (RestoreArgs) kinds() []RunKind  { return []RunKind{RunRestore} }
+func (ModifyArgs) kinds() []RunKind   { return []RunKind{RunModify} }
+func (RebootArgs) kinds() []RunKind   { return []RunKind{RunReboot} }
+func (FailoverArgs) kinds() []RunKind { return []RunKind{RunFailover} }
+func (DeleteArgs) kinds() []RunKind   { return []RunKind{RunDelete} }
+func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
+func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }
+func (NoArgs) kinds() []RunKind {
+	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
+}
+
+// Args returns what a run of this kind is told.
+func Args[T arguments](run Run) (T, error) {
+	var args T
+	if !slices.Contains(args.kinds(), run.Kind) {
+		return args, fmt.Errorf("read arguments of run %d: a %s has no %T", run.ID, run.Kind, args)
+	}
+	if err := json.Unmarshal([]byte(run.Options), &args); err != nil {
+		return args, fmt.Errorf("read arguments of run %d: %w", run.ID, err)
+	}
+	return args, nil
+}
+
+// Carries says what a copy or an export reads and where it writes. Other runs do neither.
+func (r Run) Carries() (CopyArgs, error) {
+	if !slices.Contains(CopyArgs{}.kinds(), r.Kind) {
+		return CopyArgs{}, nil
+	}
+	return Args[CopyArgs](r)
+}
+
+// tell has the run carry its arguments.
+func (r *Run) tell(args arguments) error {
+	if !slices.Contains(args.kinds(), r.Kind) {
+		return fmt.Errorf("write arguments: a %s has no %T", r.Kind, args)
+	}
+	text, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("write arguments of %s: %w", r.Kind, err)
+	}
+	r.Options = string(text)
+	return nil
+}
+
+// NoteWritten writes down that a run has found this key of another store free and is about to write it. What a run has not written
+// down it never removes.
+func (db *DB) NoteWritten(ctx context.Context, id uint, keys ...string) error {
+	return db.transaction(ctx, func(tx *DB) error {
+		run, err := tx.Run(ctx, id)
+		if err != nil {
+			return err
+		}
+		args, err := Args[CopyArgs](run)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if !slices.Contains(args.Written, key) {
+				args.Written = append(args.Written, key)
+			}
+		}
+		if err := run.tell(args); err != nil {
+			return err
+		}
+		if err := tx.with(ctx).Model(&Run{}).Where("id = ?", id).Update("options", run.Options).Error; err != nil {
+			return fmt.Errorf("write arguments of run %d: %w", id, err)
+		}
+		return nil
+	})
+}
