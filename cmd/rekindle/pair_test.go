@@ -69,31 +69,31 @@ func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 	})
 }
 
-func (pair *pair) loseNothing(flags ...string) {
-	t := pair.t
+func (d *pair) loseNothing(flags ...string) {
+	t := d.t
 	times, random := rounds(t, pairTimes), randomness(t)
-	pair.flags, pair.checked = append(flags, "--lease", pairLease.String()), make(map[string]bool)
+	d.flags, d.checked = append(flags, "--lease", pairLease.String()), make(map[string]bool)
 	for range 2 {
 		p := newProcess(t)
-		p.env = pair.env
-		p.start(pair.flags...)
+		p.env = d.env
+		p.start(d.flags...)
 		p.signIn()
-		pair.consoles = append(pair.consoles, p)
+		d.consoles = append(d.consoles, p)
 	}
-	db, err := models.Open(t.Context(), pair.place, clockwork.NewRealClock(), nil)
+	db, err := models.Open(t.Context(), d.place, clockwork.NewRealClock(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	pair.db = db
+	d.db = db
 	if err := db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range pair.consoles {
+	for i, p := range d.consoles {
 		p.must("/clusters/-/new", createForm(pairCluster(i), "1"))
 	}
-	pair.settle()
-	for i := range pair.consoles {
+	d.settle()
+	for i := range d.consoles {
 		cluster, err := db.Cluster(t.Context(), pairCluster(i))
 		if err != nil {
 			t.Fatal(err)
@@ -108,23 +108,23 @@ func (pair *pair) loseNothing(flags ...string) {
 				t.Fatal(err)
 			}
 		}
-		pair.want = testkit.Fingerprint(t, source)
+		d.want = testkit.Fingerprint(t, source)
 	}
 	killed, frozen := 0, 0
 	for i := range times {
-		for n, p := range pair.consoles {
-			pair.work(p, fmt.Sprintf("%d-%d", i, n), random)
+		for n, p := range d.consoles {
+			d.work(p, fmt.Sprintf("%d-%d", i, n), random)
 		}
 		// The instant is what is being tested: it has to be at random.
 		<-time.After(time.Duration(random.Int64N(int64(time.Second))))
 		victim := random.IntN(2)
-		p, other := pair.consoles[victim], pair.consoles[1-victim]
+		p, other := d.consoles[victim], d.consoles[1-victim]
 		if random.IntN(2) == 0 {
 			killed++
 			p.kill()
-			pair.work(other, fmt.Sprintf("%d-k", i), random)
+			d.work(other, fmt.Sprintf("%d-k", i), random)
 			<-time.After(time.Duration(random.Int64N(int64(2 * pairLease))))
-			p.start(pair.flags...)
+			p.start(d.flags...)
 		} else {
 			frozen++
 			fine(t, p.cmd.Process.Signal(syscall.SIGSTOP))
@@ -132,13 +132,13 @@ func (pair *pair) loseNothing(flags ...string) {
 			fine(t, p.cmd.Process.Signal(syscall.SIGCONT))
 		}
 		if i%5 == 4 || i == times-1 {
-			pair.settle()
-			pair.check()
+			d.settle()
+			d.check()
 		}
 	}
-	t.Logf("%d kills, %d freezes, %d snapshots found available and restored equal, %d nodes equal", killed, frozen, len(pair.checked), pair.nodes)
-	if len(pair.checked) < 2 {
-		t.Errorf("too little survived for the test to mean much: %d snapshots", len(pair.checked))
+	t.Logf("%d kills, %d freezes, %d snapshots found available and restored equal, %d nodes equal", killed, frozen, len(d.checked), d.nodes)
+	if len(d.checked) < 2 {
+		t.Errorf("too little survived for the test to mean much: %d snapshots", len(d.checked))
 	}
 }
 
