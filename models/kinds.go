@@ -10,9 +10,10 @@ import (
 // runKind is what people and the catalog's rules have to know about the runs of one kind. What a console does about them is in jobs.
 type runKind struct {
 	kind        RunKind
-	cancellable bool // can be stopped without leaving something half done
-	removes     bool // one that was begun may have written what only its worker can remove, even while it waits to be begun again
-	goesOn      bool // when the snapshot that it takes is available
+	label       string // what people call it
+	cancellable bool   // can be stopped without leaving something half done
+	removes     bool   // one that was begun may have written what only its worker can remove, even while it waits to be begun again
+	goesOn      bool   // when the snapshot that it takes is available
 	home        func(ctx context.Context, tx *DB, run Run) (string, error)
 	title       func(Run) string
 	says        func(run Run, status RunStatus, reason string) string // the event about one that did not succeed; "": there is none
@@ -29,55 +30,55 @@ type ending struct {
 // runKinds has every kind of run, in the order in which lists name them.
 var runKinds = []runKind{
 	{
-		kind: RunSnapshot, cancellable: true, home: atNodes, frees: freeSnapshotted,
+		kind: RunSnapshot, label: "Snapshot", cancellable: true, home: atNodes, frees: freeSnapshotted,
 		title: func(r Run) string { return "Snapshot " + r.SnapshotName + " of " + r.ClusterName },
 		says:  saysSnapshot,
 	}, {
-		kind: RunRestore, cancellable: true, home: atNodes, frees: freeRestored,
+		kind: RunRestore, label: "Restore", cancellable: true, home: atNodes, frees: freeRestored,
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into " + r.ClusterName },
 		says:  saysNew(func(r Run) string { return "restored from " + r.SnapshotName }),
 	}, {
-		kind: RunCreate, home: atNodes, frees: freeNew(ClusterCreateFailed),
+		kind: RunCreate, label: "Create", home: atNodes, frees: freeNew(ClusterCreateFailed),
 		title: func(r Run) string { return "Create " + r.ClusterName },
 		says:  saysNew(func(Run) string { return "created" }),
 	}, {
-		kind: RunModify, home: atNodes, frees: freeAvailable("The last change did not succeed. "),
+		kind: RunModify, label: "Modify", home: atNodes, frees: freeAvailable("The last change did not succeed. "),
 		title: func(r Run) string { return "Modify " + r.ClusterName },
 		says:  saysCluster("The cluster %s could not be modified. "),
 	}, {
-		kind: RunReboot, home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. "),
+		kind: RunReboot, label: "Reboot", home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. "),
 		title: titleReboot,
 		says:  saysCluster("Nodes of the cluster %s could not be restarted. "),
 	}, {
-		kind: RunFailover, home: atNodes, frees: freeAvailable("The last failover did not succeed. "),
+		kind: RunFailover, label: "Failover", home: atNodes, frees: freeAvailable("The last failover did not succeed. "),
 		title: func(r Run) string { return "Fail over " + r.ClusterName },
 		says:  saysCluster("The failover of the cluster %s did not succeed. "),
 	}, {
-		kind: RunDelete, goesOn: true, home: atNodesOrGone, frees: freeDeleting,
+		kind: RunDelete, label: "Delete cluster", goesOn: true, home: atNodesOrGone, frees: freeDeleting,
 		title: func(r Run) string { return "Delete " + r.ClusterName },
 		says:  saysReason,
 	}, {
-		kind: RunDeleteSnapshot, home: anywhere, frees: freeRemoved,
+		kind: RunDeleteSnapshot, label: "Delete snapshot", home: anywhere, frees: freeRemoved,
 		title: func(r Run) string { return "Delete snapshot " + r.SnapshotName },
 		says:  saysReason,
 	}, {
-		kind: RunCopy, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunCopy, label: "Copy", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: titleCopy,
 		says:  saysMove(func(_ Run, a CopyArgs) string { return "copy of the snapshot " + a.Source + " to " + a.Target }),
 	}, {
-		kind: RunExport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunExport, label: "Export", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: titleExport,
 		says:  saysMove(func(_ Run, a CopyArgs) string { return "export of the snapshot " + a.Source }),
 	}, {
-		kind: RunImport, cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunImport, label: "Import", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
 		title: func(r Run) string { return "Import " + r.SnapshotName },
 		says:  saysMove(func(r Run, _ CopyArgs) string { return "import of the snapshot " + r.SnapshotName }),
 	}, {
-		kind: RunVerify, cancellable: true, home: anywhere, frees: freeVerified,
+		kind: RunVerify, label: "Verify", cancellable: true, home: anywhere, frees: freeVerified,
 		title: func(r Run) string { return "Verify " + r.SnapshotName },
 		says:  saysVerify,
 	}, {
-		kind: RunRebuild, home: anywhere, frees: freeNothing,
+		kind: RunRebuild, label: "Rebuild catalog", home: anywhere, frees: freeNothing,
 		title: func(Run) string { return "Rebuild the catalog from the store" },
 		says:  saysReason,
 	},
@@ -88,7 +89,7 @@ func kindOf(kind RunKind) runKind {
 	if i := slices.IndexFunc(runKinds, func(k runKind) bool { return k.kind == kind }); i >= 0 {
 		return runKinds[i]
 	}
-	return runKind{kind: kind, home: anywhere, frees: freeNothing, says: saysReason,
+	return runKind{kind: kind, label: string(kind), home: anywhere, frees: freeNothing, says: saysReason,
 		title: func(r Run) string { return string(r.Kind) + " " + r.ClusterName }}
 }
 
@@ -100,6 +101,9 @@ func RunKinds() []RunKind {
 	}
 	return kinds
 }
+
+// Label is what people call runs of the kind.
+func (k RunKind) Label() string { return kindOf(k).label }
 
 // Title says in a few words what the run does.
 func (r Run) Title() string { return kindOf(r.Kind).title(r) }

@@ -152,7 +152,8 @@ type LastSnapshot struct {
 // Run is one piece of work: a snapshot, a restore, a deletion... waiting, under way or done.
 type Run struct {
 	ID       string
-	Kind     string // one of runKinds
+	Kind     string // "snapshot"
+	Label    string // what people call its kind: "Snapshot"
 	Title    string // what it does: "Snapshot orders-0412 of orders"
 	Status   string // "queued", "running", "succeeded", "failed", "cancelled"
 	Cluster  string // may be empty

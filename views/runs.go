@@ -6,38 +6,21 @@ import "time"
 type RunList struct {
 	List     List
 	Rows     []Run
-	Clusters Choices // for the filter
+	Kinds    []Option // for the filter: all kinds of runs
+	Clusters Choices  // for the filter
 	Any      bool
-}
-
-// runKinds are all kinds of runs, as [Run.Kind] and the filter have them.
-var runKinds = []Option{
-	{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "create", Label: "Create"}, {Value: "modify", Label: "Modify"},
-	{Value: "reboot", Label: "Reboot"}, {Value: "failover", Label: "Failover"},
-	{Value: "delete-cluster", Label: "Delete cluster"}, {Value: "delete-snapshots", Label: "Delete snapshot"},
-	{Value: "copy", Label: "Copy"}, {Value: "export", Label: "Export"}, {Value: "import", Label: "Import"},
-	{Value: "verify", Label: "Verify"}, {Value: "rebuild", Label: "Rebuild catalog"},
 }
 
 func (p RunList) filters() []Filter {
 	return []Filter{
 		{Name: "q", Label: "Cluster or snapshot"},
-		{Name: "kind", Label: "Kind", Options: runKinds},
+		{Name: "kind", Label: "Kind", Options: p.Kinds},
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
 			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},
 		}},
 		p.Clusters.filter(),
 	}
-}
-
-func kindText(kind string) string {
-	for _, o := range runKinds {
-		if o.Value == kind {
-			return o.Label
-		}
-	}
-	return sentenceCase(kind)
 }
 
 // RunStep is one thing that a run did, or is doing.
@@ -82,7 +65,7 @@ func severityIcon(severity string) string {
 }
 
 func runLine(p RunDetail) string {
-	line := kindText(p.Kind) + " · run " + p.ID
+	line := p.Label + " · run " + p.ID
 	if p.Status == "running" && p.Step != "" {
 		line += " · " + p.Step
 	}

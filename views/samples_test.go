@@ -27,23 +27,27 @@ func sampleShell(active Nav, title string, crumbs ...Crumb) Shell {
 
 func sampleRun() Run {
 	return Run{
-		ID: "412", Kind: "snapshot", Title: "Snapshot of orders: orders-2026-11-22", Status: "running", Cluster: "orders",
+		ID: "412", Kind: "snapshot", Label: "Snapshot", Title: "Snapshot of orders: orders-2026-11-22", Status: "running", Cluster: "orders",
 		Snapshot: "orders-2026-11-22", QueuedAt: ago(9 * time.Second), StartedAt: ago(8 * time.Second),
 		Step: "Reading from replica orders-002", Done: 741_000_000, Total: 1229_000_000, Rate: 92_000_000, Left: 6 * time.Second,
 		Cancelable: true,
 	}
 }
 
+func sampleKinds() []Option {
+	return []Option{{Value: "snapshot", Label: "Snapshot"}, {Value: "restore", Label: "Restore"}, {Value: "delete-cluster", Label: "Delete cluster"}}
+}
+
 func sampleRuns() []Run {
 	runs := []Run{
 		sampleRun(),
-		{ID: "411", Kind: "restore", Title: "Restore orders-copy-2 from automatic.orders-2026-11-22-03-12", Status: "queued", Cluster: "orders-copy-2", QueuedAt: ago(20 * time.Second), Cancelable: true},
-		{ID: "410", Kind: "snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412_000_000,
+		{ID: "411", Kind: "restore", Label: "Restore", Title: "Restore orders-copy-2 from automatic.orders-2026-11-22-03-12", Status: "queued", Cluster: "orders-copy-2", QueuedAt: ago(20 * time.Second), Cancelable: true},
+		{ID: "410", Kind: "snapshot", Label: "Snapshot", Title: "Snapshot of sessions: automatic.sessions-2026-11-22-02-40", Status: "failed", Cluster: "sessions", QueuedAt: ago(9 * time.Hour), StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 40*time.Second), Done: 412_000_000,
 			Error: "The replica sessions-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 02:40 UTC."},
-		{ID: "409", Kind: "snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229_000_000, Result: "1.2 GB in 14 s, from replica orders-002."},
-		{ID: "407", Kind: "failover", Title: "Fail over orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(31 * time.Hour), FinishedAt: ago(31*time.Hour - time.Second)},
-		{ID: "406", Kind: "reboot", Title: "Reboot orders-002 of orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(32 * time.Hour), FinishedAt: ago(32*time.Hour - 3*time.Second)},
-		{ID: "408", Kind: "delete-cluster", Title: "Delete staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
+		{ID: "409", Kind: "snapshot", Label: "Snapshot", Title: "Snapshot of orders: automatic.orders-2026-11-22-03-12", Status: "succeeded", Cluster: "orders", StartedAt: ago(9 * time.Hour), FinishedAt: ago(9*time.Hour - 14*time.Second), Done: 1229_000_000, Result: "1.2 GB in 14 s, from replica orders-002."},
+		{ID: "407", Kind: "failover", Label: "Failover", Title: "Fail over orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(31 * time.Hour), FinishedAt: ago(31*time.Hour - time.Second)},
+		{ID: "406", Kind: "reboot", Label: "Reboot", Title: "Reboot orders-002 of orders", Status: "succeeded", Cluster: "orders", StartedAt: ago(32 * time.Hour), FinishedAt: ago(32*time.Hour - 3*time.Second)},
+		{ID: "408", Kind: "delete-cluster", Label: "Delete cluster", Title: "Delete staging", Status: "cancelled", Cluster: "staging", StartedAt: ago(30 * time.Hour), FinishedAt: ago(30*time.Hour - 2*time.Second), Error: "Cancelled by admin; the cluster is as it was."},
 	}
 	for i := range runs {
 		runs[i].ClusterExists, runs[i].SnapshotExists = runs[i].Cluster != "staging", runs[i].Snapshot != ""
@@ -304,8 +308,8 @@ func samplePages() []samplePage {
 		{"snapshot-damaged", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("damaged"))},
 		{"snapshot-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteOne)},
 		{"snapshots-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteMany)},
-		{"runs", RunsPage(commanded(sampleShell(NavActivity, "Activity", here("Activity")), "elasticache describe-events", "--duration 1440"), RunList{List: list("/runs", 412), Rows: sampleRuns(), Any: true})},
-		{"runs-empty", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{})},
+		{"runs", RunsPage(commanded(sampleShell(NavActivity, "Activity", here("Activity")), "elasticache describe-events", "--duration 1440"), RunList{List: list("/runs", 412), Rows: sampleRuns(), Kinds: sampleKinds(), Any: true})},
+		{"runs-empty", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{Kinds: sampleKinds()})},
 		{"run", RunPage(commanded(sampleShell(NavActivity, "Run 412", Crumb{"Activity", "/runs"}, here("412")), "elasticache describe-events", "--duration 1440"), runDetail)},
 		{"run-failed", RunPage(sampleShell(NavActivity, "Run 410", Crumb{"Activity", "/runs"}, here("410")), runFailed)},
 		{"run-done", RunPage(sampleShell(NavActivity, "Run 409", Crumb{"Activity", "/runs"}, here("409")), runDone)},

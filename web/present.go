@@ -27,7 +27,7 @@ func runKindName(kind models.RunKind) string {
 // presentRun computes rate and time left from what the run has reported so far.
 func presentRun(run models.Run, now time.Time) views.Run {
 	v := views.Run{
-		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Title: run.Title(), Status: string(run.Status),
+		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Label: run.Kind.Label(), Title: run.Title(), Status: string(run.Status),
 		Cluster: run.ClusterName, Snapshot: run.SnapshotName, QueuedAt: run.CreatedAt, Step: run.Stage,
 		Done: run.BytesDone, Total: run.BytesTotal, Error: run.Error,
 		Cancelable: run.Cancellable() || run.CancelRequested && !run.Status.Ended(), Cancelling: run.CancelRequested,

@@ -87,3 +87,15 @@ func TestTheExportHasItsDocumentedSchemaAndNoSecrets(t *testing.T) {
 		t.Errorf("the export is not as in %s; when the schema was changed on purpose, change docs/export.md and run with -update.\n%s", golden, answer.raw)
 	}
 }
+
+func TestTheActivityIsFilteredByEachKindOfRun(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	page := c.get("/runs")
+	for _, kind := range models.RunKinds() {
+		page.says(`<option value="`+runKindName(kind)+`"`, kind.Label())
+	}
+	c.get("/runs?kind=create").says("Create orders")
+	c.get("/runs?kind=delete-cluster").doesNotSay("Create orders")
+}

@@ -33,6 +33,9 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	props := views.RunList{List: shown, Any: shown.Total > 0 || len(shown.Query) > 0}
+	for _, kind := range models.RunKinds() {
+		props.Kinds = append(props.Kinds, views.Option{Value: runKindName(kind), Label: kind.Label()})
+	}
 	if props.Clusters, err = s.clusterChoices(ctx, models.Run{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
