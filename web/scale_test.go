@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"rekindle/internal/secret"
+	"rekindle/internal/testkit"
 	"rekindle/models"
 )
 
@@ -46,8 +48,26 @@ func BenchmarkPages(b *testing.B) {
 		return otherwise
 	}
 	clusters, snapshots := size("REKINDLE_BENCH_CLUSTERS", 10_000), size("REKINDLE_BENCH_SNAPSHOTS", 35)
-	c := sampled(b, clusters, snapshots)
-	fmt.Printf("%d clusters, %d snapshots\n| page | median ms | p99 ms | KB |\n|---|---:|---:|---:|\n", clusters, clusters*snapshots)
+	fmt.Printf("%d clusters, %d snapshots\n", clusters, clusters*snapshots)
+	fmt.Println("\nSQLite")
+	pages(b, sampled(b, newConsole(b), clusters, snapshots))
+
+	server := testkit.Postgres(b)
+	database, err := server.Database("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := sampled(b, newConsoleOn(b, models.Place{URL: secret.Text(database), Folder: b.TempDir()}), clusters, snapshots)
+	if err := server.Settle(database); err != nil {
+		b.Fatal(err)
+	}
+	fmt.Println("\nPostgreSQL")
+	pages(b, c)
+	b.ReportMetric(0, "ns/op")
+}
+
+func pages(b *testing.B, c *console) {
+	fmt.Printf("| page | median ms | p99 ms | KB |\n|---|---:|---:|---:|\n")
 	for _, page := range scaled {
 		if only := os.Getenv("REKINDLE_BENCH_PAGE"); only != "" && only != page.name {
 			continue
@@ -69,7 +89,6 @@ func BenchmarkPages(b *testing.B) {
 		slices.Sort(times)
 		fmt.Printf("| %s | %.1f | %.1f | %d |\n", page.name, ms(times[len(times)/2]), ms(times[len(times)*99/100]), kilobytes)
 	}
-	b.ReportMetric(0, "ns/op")
 	if os.Getenv("REKINDLE_BENCH_PAGE") != "" {
 		return
 	}
@@ -81,9 +100,8 @@ func BenchmarkPages(b *testing.B) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // sampled is a console on such a catalog, with the admin signed in.
-func sampled(tb testing.TB, clusters, snapshots int) *console {
+func sampled(tb testing.TB, c *console, clusters, snapshots int) *console {
 	tb.Helper()
-	c := newConsole(tb)
 	c.signIn()
 	if err := c.db.Sample(tb.Context(), clusters, snapshots); err != nil {
 		tb.Fatal(err)
@@ -95,7 +113,7 @@ func sampled(tb testing.TB, clusters, snapshots int) *console {
 // digits, and name of all the clusters no more than fit on a page.
 func TestPagesDoNotGrowWithTheCatalog(t *testing.T) {
 	t.Parallel()
-	few, many := sampled(t, 200, 3), sampled(t, 400, 3)
+	few, many := sampled(t, newConsole(t), 200, 3), sampled(t, newConsole(t), 400, 3)
 	for _, page := range scaled {
 		path := strings.ReplaceAll(page.path, "shop-00042", "shop-00142")
 		a, b := few.get(path).is(http.StatusOK), many.get(path).is(http.StatusOK)
@@ -107,7 +125,7 @@ func TestPagesDoNotGrowWithTheCatalog(t *testing.T) {
 
 func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
 	t.Parallel()
-	c := sampled(t, maxChoices+1, 1)
+	c := sampled(t, newConsole(t), maxChoices+1, 1)
 	for _, path := range []string{"/snapshots", "/snapshots/-/new", "/snapshots/-/import", "/runs", "/events"} {
 		if path == "/runs" || path == "/events" {
 			c.backUp("shop-00042", "by-hand-of"+strings.ReplaceAll(path, "/", "-"))
@@ -129,7 +147,7 @@ func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
 func TestAnExportOfManyHasThemAllInOrder(t *testing.T) {
 	t.Parallel()
 	const snapshots = 3
-	c := sampled(t, exportBatch+7, snapshots)
+	c := sampled(t, newConsole(t), exportBatch+7, snapshots)
 	var all struct {
 		Clusters []struct {
 			ID       string
@@ -164,7 +182,7 @@ func TestAnExportOfManyHasThemAllInOrder(t *testing.T) {
 
 func TestAnExportThatFailsInItsMiddleIsCut(t *testing.T) {
 	t.Parallel()
-	c := sampled(t, 3, 1)
+	c := sampled(t, newConsole(t), 3, 1)
 	raw, err := sql.Open("sqlite3", c.path)
 	c.check(err)
 	defer raw.Close()

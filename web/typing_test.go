@@ -14,7 +14,7 @@ import (
 // In a real browser: what is typed is completed from all clusters there are, and the page follows the one that was chosen.
 func TestWhatIsTypedIsCompletedInABrowser(t *testing.T) {
 	t.Parallel()
-	c := sampled(t, maxChoices+30, 1)
+	c := sampled(t, newConsole(t), maxChoices+30, 1)
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(t.TempDir()))...)
 	t.Cleanup(cancel)

@@ -47,9 +47,16 @@ type console struct {
 // newConsole starts a console with nobody signed in.
 func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "catalog.db")
+	c := newConsoleOn(t, models.File(path), configure...)
+	c.path = path
+	return c
+}
+
+func newConsoleOn(t testing.TB, catalog models.Place, configure ...func(*Config)) *console {
+	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
-	c.path = filepath.Join(t.TempDir(), "catalog.db")
-	db, err := models.Open(t.Context(), models.File(c.path), c.clock, &fakeHost{})
+	db, err := models.Open(t.Context(), catalog, c.clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}

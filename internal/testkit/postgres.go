@@ -205,6 +205,16 @@ func (s *PostgresServer) Database(template string) (string, error) {
 	return s.URL(name), nil
 }
 
+// Settle does what the server would do by itself a while after much was written: it counts, and sorts out what is visible to all.
+func (s *PostgresServer) Settle(database string) error {
+	pool, err := sql.Open("pgx", database)
+	if err != nil {
+		return err
+	}
+	_, err = pool.Exec("VACUUM ANALYZE")
+	return errors.Join(err, pool.Close())
+}
+
 // Drop removes the database of this URL, whoever is using it.
 func (s *PostgresServer) Drop(database string) error {
 	u, err := url.Parse(database)
