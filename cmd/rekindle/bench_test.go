@@ -268,6 +268,7 @@ func (s *bench) bgsave(sources []benchSource) benchFigures {
 		s.configure(source, "yes")
 		defer s.configure(source, "no") // as on all nodes that Rekindle launches
 	}
+	s.childrenEnd(sources) // a node that was restored just now saves what it got
 	before, began := s.childCPU(sources), time.Now()
 	for _, source := range sources {
 		must(source.client.BgSave(s.b.Context()).Result())(s.b)

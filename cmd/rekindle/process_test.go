@@ -61,7 +61,7 @@ func plain(t testing.TB) string {
 		if built.folder, built.err = os.MkdirTemp("", "rekindle-test-"); built.err != nil {
 			return
 		}
-		if output, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), ".").CombinedOutput(); err != nil {
+		if output, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), "rekindle/cmd/rekindle").CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, output)
 		}
 		_ = os.Setenv(builtEnv, filepath.Join(built.folder, "rekindle"))
