@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,6 +87,11 @@ func (p Place) database() database {
 
 // Exists tells whether there is a catalog at this place. It creates nothing.
 func Exists(ctx context.Context, place Place) (exists bool, err error) {
+	if !place.InPostgres() {
+		if _, err := os.Stat(place.File); errors.Is(err, os.ErrNotExist) {
+			return false, nil
+		}
+	}
 	db, err := place.database().connect(clockwork.NewRealClock())
 	if err != nil {
 		return false, fmt.Errorf("open catalog %s: %w", place, err)
