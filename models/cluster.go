@@ -85,7 +85,7 @@ func (db *DB) CheckCluster(ctx context.Context, spec *ClusterSpec) (Snapshot, er
 	var faults Faults
 	name, problem := CheckName("cluster id", spec.Name)
 	if spec.CacheCluster {
-		name, problem = checkName("cluster id", spec.Name, maxCacheClusterName)
+		name, problem = CheckCacheClusterName(spec.Name)
 	}
 	if problem != "" {
 		faults.add(CodeInvalid, "id", problem)

@@ -77,7 +77,7 @@ func (db *DB) ExportSnapshot(ctx context.Context, spec ExportSpec) (Run, error) 
 			return err
 		}
 		var faults Faults
-		name, problem := checkName("name", spec.Name, maxExportName)
+		name, problem := CheckExportName(spec.Name)
 		if problem != "" {
 			faults.add(CodeInvalid, "name", problem)
 		}

@@ -1,84 +1,74 @@
 package models
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// runKind is what people and the catalog's rules have to know about the runs of one kind. What a console does about them is in jobs.
+// runKind is what people have to know about the runs of one kind. What the catalog does about them is in runWays, what a console does in jobs.
 type runKind struct {
 	kind        RunKind
 	label       string // what people call it
 	cancellable bool   // can be stopped without leaving something half done
 	removes     bool   // one that was begun may have written what only its worker can remove, even while it waits to be begun again
 	goesOn      bool   // when the snapshot that it takes is available
-	home        func(ctx context.Context, tx *DB, run Run) (string, error)
 	title       func(Run) string
 	says        func(run Run, status RunStatus, reason string) string // the event about one that did not succeed; "": there is none
-	frees       func(ctx context.Context, tx *DB, run Run, e *ending) error
-}
-
-// ending is how a run ends that did not succeed. What frees the things that it worked on may amend it.
-type ending struct {
-	status RunStatus
-	reason string
-	event  Event // without a message it is not written
 }
 
 // runKinds has every kind of run, in the order in which lists name them.
 var runKinds = []runKind{
 	{
-		kind: RunSnapshot, label: "Snapshot", cancellable: true, home: atNodes, frees: freeSnapshotted,
+		kind: RunSnapshot, label: "Snapshot", cancellable: true,
 		title: func(r Run) string { return "Snapshot " + r.SnapshotName + " of " + r.ClusterName },
 		says:  saysSnapshot,
 	}, {
-		kind: RunRestore, label: "Restore", cancellable: true, home: atNodes, frees: freeRestored,
+		kind: RunRestore, label: "Restore", cancellable: true,
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into " + r.ClusterName },
 		says:  saysNew(func(r Run) string { return "restored from " + r.SnapshotName }),
 	}, {
-		kind: RunCreate, label: "Create", home: atNodes, frees: freeNew(ClusterCreateFailed),
+		kind: RunCreate, label: "Create",
 		title: func(r Run) string { return "Create " + r.ClusterName },
 		says:  saysNew(func(Run) string { return "created" }),
 	}, {
-		kind: RunModify, label: "Modify", home: atNodes, frees: freeAvailable("The last change did not succeed. "),
+		kind: RunModify, label: "Modify",
 		title: func(r Run) string { return "Modify " + r.ClusterName },
 		says:  saysCluster("The cluster %s could not be modified. "),
 	}, {
-		kind: RunReboot, label: "Reboot", home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. "),
+		kind: RunReboot, label: "Reboot",
 		title: titleReboot,
 		says:  saysCluster("Nodes of the cluster %s could not be restarted. "),
 	}, {
-		kind: RunFailover, label: "Failover", home: atNodes, frees: freeAvailable("The last failover did not succeed. "),
+		kind: RunFailover, label: "Failover",
 		title: func(r Run) string { return "Fail over " + r.ClusterName },
 		says:  saysCluster("The failover of the cluster %s did not succeed. "),
 	}, {
-		kind: RunDelete, label: "Delete cluster", goesOn: true, home: atNodesOrGone, frees: freeDeleting,
+		kind: RunDelete, label: "Delete cluster", goesOn: true,
 		title: func(r Run) string { return "Delete " + r.ClusterName },
 		says:  saysReason,
 	}, {
-		kind: RunDeleteSnapshot, label: "Delete snapshot", home: anywhere, frees: freeRemoved,
+		kind: RunDeleteSnapshot, label: "Delete snapshot",
 		title: func(r Run) string { return "Delete snapshot " + r.SnapshotName },
 		says:  saysReason,
 	}, {
-		kind: RunCopy, label: "Copy", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunCopy, label: "Copy", cancellable: true, removes: true,
 		title: titleCopy,
 		says:  saysMove(func(_ Run, a CopyArgs) string { return "copy of the snapshot " + a.Source + " to " + a.Target }),
 	}, {
-		kind: RunExport, label: "Export", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunExport, label: "Export", cancellable: true, removes: true,
 		title: titleExport,
 		says:  saysMove(func(_ Run, a CopyArgs) string { return "export of the snapshot " + a.Source }),
 	}, {
-		kind: RunImport, label: "Import", cancellable: true, removes: true, home: anywhere, frees: freeMoved,
+		kind: RunImport, label: "Import", cancellable: true, removes: true,
 		title: func(r Run) string { return "Import " + r.SnapshotName },
 		says:  saysMove(func(r Run, _ CopyArgs) string { return "import of the snapshot " + r.SnapshotName }),
 	}, {
-		kind: RunVerify, label: "Verify", cancellable: true, home: anywhere, frees: freeVerified,
+		kind: RunVerify, label: "Verify", cancellable: true,
 		title: func(r Run) string { return "Verify " + r.SnapshotName },
 		says:  saysVerify,
 	}, {
-		kind: RunRebuild, label: "Rebuild catalog", home: anywhere, frees: freeNothing,
+		kind: RunRebuild, label: "Rebuild catalog",
 		title: func(Run) string { return "Rebuild the catalog from the store" },
 		says:  saysReason,
 	},
@@ -89,7 +79,7 @@ func kindOf(kind RunKind) runKind {
 	if i := slices.IndexFunc(runKinds, func(k runKind) bool { return k.kind == kind }); i >= 0 {
 		return runKinds[i]
 	}
-	return runKind{kind: kind, label: string(kind), home: anywhere, frees: freeNothing, says: saysReason,
+	return runKind{kind: kind, label: string(kind), says: saysReason,
 		title: func(r Run) string { return string(r.Kind) + " " + r.ClusterName }}
 }
 
@@ -104,6 +94,17 @@ func RunKinds() []RunKind {
 
 // Label is what people call runs of the kind.
 func (k RunKind) Label() string { return kindOf(k).label }
+
+// LeavesRemains tells whether a run that was begun may have written what only its worker can remove.
+func (r Run) LeavesRemains() bool { return kindOf(r.Kind).removes && r.Attempts > 0 }
+
+// GoesOn tells whether the run has not ended when the snapshot that it takes is available.
+func (r Run) GoesOn() bool { return kindOf(r.Kind).goesOn }
+
+// Says is the event about the run when it did not succeed; "": there is none.
+func (r Run) Says(status RunStatus, reason string) string {
+	return kindOf(r.Kind).says(r, status, reason)
+}
 
 // Title says in a few words what the run does.
 func (r Run) Title() string { return kindOf(r.Kind).title(r) }

@@ -203,7 +203,7 @@ func (db *DB) changeGroups(ctx context.Context, cluster Cluster, spec ModifySpec
 
 // checkNewNode checks the name that a new replica is to have.
 func (db *DB) checkNewNode(ctx context.Context, spec *ModifySpec) error {
-	name, problem := checkName("cluster id", spec.Add, maxCacheClusterName)
+	name, problem := CheckCacheClusterName(spec.Add)
 	if problem != "" {
 		return refuse(CodeInvalid, "id", problem)
 	}

@@ -31,6 +31,16 @@ func CheckSnapshotName(name string) (string, string) {
 	return checkName("snapshot name", name, maxSnapshotNameLength)
 }
 
+// CheckCacheClusterName checks the name of a cache cluster.
+func CheckCacheClusterName(name string) (string, string) {
+	return checkName("cluster id", name, maxCacheClusterName)
+}
+
+// CheckExportName checks the name of an export's files.
+func CheckExportName(name string) (string, string) {
+	return checkName("name", name, maxExportName)
+}
+
 func checkName(what, name string, limit int) (string, string) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch {

@@ -101,7 +101,7 @@ func (s *simulation) report(t *testing.T, e Event) {
 	}
 	for _, m := range marks {
 		for day := -1; day <= 1; day++ {
-			if o := s.ledgers[e.ClusterName].window.occurrence(m.Opens.AddDate(0, 0, day), e.ClusterName); o.Opens.Equal(m.Opens) {
+			if o := s.ledgers[e.ClusterName].window.On(m.Opens.AddDate(0, 0, day), e.ClusterName); o.Opens.Equal(m.Opens) {
 				s.ledgers[e.ClusterName].at(o).reported++
 			}
 		}
@@ -114,7 +114,7 @@ func (s *simulation) pause(now time.Time, random *rand.Rand) time.Duration {
 	for _, name := range slices.Sorted(maps.Keys(s.ledgers)) { // one order, so that a seed always gives the same years
 		ledger := s.ledgers[name]
 		for day := -1; day <= 1; day++ {
-			o := ledger.window.occurrence(now.AddDate(0, 0, day), name)
+			o := ledger.window.On(now.AddDate(0, 0, day), name)
 			p := ledger.at(o)
 			done := p.succeeded > 0 || p.begun == MaxAttempts
 			switch {
@@ -145,7 +145,7 @@ func TestTheCatalogsScheduleOverSimulatedYears(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(7, uint64(k)))
 			s := newSimulation(t, 2, map[string]Window{
-				"midnight": {23*60 + 30, 60}, "early": {0, 60}, "long": {15 * 60, 1439}, "random": {random.IntN(dayMinutes), 60 + random.IntN(600)},
+				"midnight": {23*60 + 30, 60}, "early": {0, 60}, "long": {15 * 60, 1439}, "random": {random.IntN(24 * 60), 60 + random.IntN(600)},
 			})
 			s.fails = func() bool { return random.Float64() < kind.failures }
 			ticks := 0
@@ -181,7 +181,7 @@ func TestABusyClusterStaysDueUntilItsWindowCloses(t *testing.T) {
 	t.Parallel()
 	s := newSimulation(t, 1, map[string]Window{"orders": {12 * 60, 60}})
 	db := s.db[0]
-	o := s.ledgers["orders"].window.occurrence(monday, "orders")
+	o := s.ledgers["orders"].window.On(monday, "orders")
 	must(db.RequestSnapshot(t.Context(), "orders", "by-hand", false, "admin"))(t)
 	s.clock.Advance(o.Begins.Sub(monday))
 	if n := must(db.QueueDue(t.Context()))(t); n != 0 || count(t, db, &WindowMark{}) != 0 {
@@ -229,11 +229,11 @@ func TestAScheduleThatIsChangedOrTurnedOff(t *testing.T) {
 	}
 	// A window that is moved to where it is open now is used at once; one that has passed today is not missed.
 	now := db.Now()
-	modify(ModifySpec{Window: &Window{(now.Hour()*60 + now.Minute() + dayMinutes - 120) % dayMinutes, 60}})
+	modify(ModifySpec{Window: &Window{(now.Hour()*60 + now.Minute() + 24*60 - 120) % (24 * 60), 60}})
 	if n := queued(); n != 0 || count(t, db, &WindowMark{}) != 0 {
 		t.Error("a window before the change counts")
 	}
-	modify(ModifySpec{Window: &Window{(now.Hour()*60 + now.Minute() + dayMinutes - 100) % dayMinutes, 120}})
+	modify(ModifySpec{Window: &Window{(now.Hour()*60 + now.Minute() + 24*60 - 100) % (24 * 60), 120}})
 	if n := queued(); n != 1 {
 		t.Errorf("%d queued in the window that is open", n)
 	}
@@ -302,7 +302,7 @@ func TestCancelledAutomaticSnapshotIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	s := newSimulation(t, 1, map[string]Window{"orders": {12 * 60, 240}})
 	db := s.db[0]
-	o := s.ledgers["orders"].window.occurrence(monday, "orders")
+	o := s.ledgers["orders"].window.On(monday, "orders")
 	s.clock.Advance(o.Begins.Sub(monday))
 	must(db.QueueDue(t.Context()))(t)
 	active := must(db.ActiveRuns(t.Context()))(t)
@@ -318,7 +318,7 @@ func TestNextSnapshotSaysWhen(t *testing.T) {
 	s := newSimulation(t, 1, map[string]Window{"orders": {12 * 60, 240}})
 	db := s.db[0]
 	cluster := must(db.Cluster(t.Context(), "orders"))(t)
-	o := cluster.SnapshotWindow.occurrence(monday, "orders")
+	o := cluster.SnapshotWindow.On(monday, "orders")
 	expect := func(want time.Time) {
 		t.Helper()
 		if got, on, err := db.NextSnapshot(t.Context(), cluster); err != nil || !on || !got.Equal(want) {

@@ -76,7 +76,7 @@ func (db *DB) enqueue(ctx context.Context, run Run, args arguments) (Run, error)
 	if err != nil {
 		return run, err
 	}
-	if run.Home, err = kindOf(run.Kind).home(ctx, db, run); err != nil {
+	if run.Home, err = wayOf(run.Kind).home(ctx, db, run); err != nil {
 		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
 	}
 	run.Status, run.CreatedAt = RunQueued, db.Now()
@@ -239,7 +239,7 @@ func (db *DB) CancelRun(ctx context.Context, id uint) error {
 		if err := tx.with(ctx).Model(&Run{}).Where("id = ?", id).Update("cancel_requested", true).Error; err != nil {
 			return fmt.Errorf("cancel run %d: %w", id, err)
 		}
-		if run.Status == RunRunning || kindOf(run.Kind).removes && run.Attempts > 0 {
+		if run.Status == RunRunning || run.LeavesRemains() {
 			return nil // its worker removes what it has written
 		}
 		return tx.fail(ctx, run, RunCancelled, "Cancelled before it began.")

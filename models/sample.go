@@ -34,7 +34,7 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 	for i := from; i < to; i++ {
 		name := fmt.Sprintf("shop-%05d", i)
 		c := Cluster{Name: name, Description: fmt.Sprintf("Orders of shop %d", i), Kind: "launched", Grouped: true, Engine: "redis", EngineVersion: "7.0.15",
-			NodeType: "cache.t4g.micro", Shards: 1, Replicas: 1, Port: 6379, RetentionLimit: 35, SnapshotWindow: Window{Start: i * 7 % dayMinutes, Length: 60},
+			NodeType: "cache.t4g.micro", Shards: 1, Replicas: 1, Port: 6379, RetentionLimit: 35, SnapshotWindow: Window{Start: i * 7 % (24 * 60), Length: 60},
 			WindowChosen: true, ScheduleSince: now, Status: ClusterAvailable, CreatedAt: since, UpdatedAt: since}
 		for n, role := range []Role{RolePrimary, RoleReplica} {
 			at := 2*i + n

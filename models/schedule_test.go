@@ -63,7 +63,7 @@ func (h *history) begin(t *testing.T, now time.Time, o Occurrence) *past {
 func (h *history) verify(t *testing.T, failures, back bool) (days, begun, missed int) {
 	t.Helper()
 	for day := h.since.AddDate(0, 0, -2); day.Before(h.last.AddDate(0, 0, 2)); day = day.AddDate(0, 0, 1) {
-		o := h.window.occurrence(day, h.cluster)
+		o := h.window.On(day, h.cluster)
 		p := h.at(o)
 		if !p.chance && (!o.Closes.After(h.since) || o.Closes.After(h.last)) {
 			if p.begun+p.reported > 0 {
@@ -209,7 +209,7 @@ func TestTenYearsOfSchedulesMissAndDoubleNothing(t *testing.T) {
 func (s *store) pause(now time.Time, random *rand.Rand) time.Duration {
 	rest := time.Hour
 	for day := -1; day <= 1; day++ {
-		o := s.plan.Window.occurrence(now.AddDate(0, 0, day), s.plan.Cluster)
+		o := s.plan.Window.On(now.AddDate(0, 0, day), s.plan.Cluster)
 		for _, edge := range []time.Time{o.Opens, o.Begins, o.Closes} {
 			if until := edge.Sub(now); until > -time.Minute && until <= time.Minute {
 				return time.Minute
@@ -245,8 +245,8 @@ func TestDueAtTheEdges(t *testing.T) {
 	t.Parallel()
 	window := Window{3 * 60, 60}
 	day := time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC)
-	o := window.occurrence(day, "orders")
-	yesterday := window.occurrence(day.AddDate(0, 0, -1), "orders")
+	o := window.On(day, "orders")
+	yesterday := window.On(day.AddDate(0, 0, -1), "orders")
 	marks := func(m Mark) map[int64]Mark { return map[int64]Mark{o.Opens.Unix(): m} }
 	tests := []struct {
 		name         string
@@ -296,7 +296,7 @@ func TestStartsAreSpreadOverTheWindow(t *testing.T) {
 			const clusters = 1000
 			var quarters [4]int
 			for n := range clusters {
-				o := Window{22 * 60, length}.occurrence(monday, fmt.Sprintf(pattern, n))
+				o := Window{22 * 60, length}.On(monday, fmt.Sprintf(pattern, n))
 				spread := o.Begins.Sub(o.Opens).Minutes()
 				if spread < 0 || spread >= float64(length*3/4) {
 					t.Fatalf("begins %v minutes into a window of %d", spread, length)

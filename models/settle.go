@@ -23,7 +23,7 @@ func (db *DB) CompleteSnapshot(ctx context.Context, run Run, measured Snapshot) 
 		if err := tx.recordSnapshot(ctx, measured); err != nil {
 			return err
 		}
-		if kindOf(run.Kind).goesOn {
+		if run.GoesOn() {
 			return tx.hold(ctx, run) // the final snapshot of a deletion
 		}
 		args, err := Args[SnapshotArgs](run)
@@ -88,7 +88,7 @@ func (db *DB) FailRun(ctx context.Context, run Run, status RunStatus, reason str
 
 func (db *DB) fail(ctx context.Context, run Run, status RunStatus, reason string) error {
 	e := endingOf(run, status, reason)
-	if err := kindOf(run.Kind).frees(ctx, db, run, &e); err != nil {
+	if err := wayOf(run.Kind).frees(ctx, db, run, &e); err != nil {
 		return err
 	}
 	return db.conclude(ctx, run, e)
@@ -97,7 +97,7 @@ func (db *DB) fail(ctx context.Context, run Run, status RunStatus, reason string
 // endingOf is how a run of its kind ends that did not succeed.
 func endingOf(run Run, status RunStatus, reason string) ending {
 	e := ending{status, reason, Event{Severity: SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-		Message: kindOf(run.Kind).says(run, status, reason)}}
+		Message: run.Says(status, reason)}}
 	if status == RunCancelled {
 		e.event.Severity = SeverityInfo
 	}

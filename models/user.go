@@ -47,18 +47,24 @@ type SignInFailure struct {
 	At      time.Time `gorm:"index"`
 }
 
-// The limits of signing in.
+// How long somebody stays signed in.
 const (
-	SessionIdle      = 12 * time.Hour // without a request
-	SessionLifetime  = 7 * 24 * time.Hour
-	failureWindow    = 15 * time.Minute
-	failuresPerPair  = 5  // of one user from one address
-	failuresPerUser  = 50 // of one user from anywhere
-	knownFor         = 30 * 24 * time.Hour
-	knownPlaces      = 50 // of one user
-	minPasswordRunes = 10
-	maxUserName      = 256 // bytes; nobody has a longer name, and an index of PostgreSQL takes no text of any length
+	SessionIdle     = 12 * time.Hour // without a request
+	SessionLifetime = 7 * 24 * time.Hour
 )
+
+// The limits of guessing.
+const (
+	failureWindow   = 15 * time.Minute
+	failuresPerPair = 5  // of one user from one address
+	failuresPerUser = 50 // of one user from anywhere
+	knownFor        = 30 * 24 * time.Hour
+	knownPlaces     = 50  // of one user
+	maxUserName     = 256 // bytes; nobody has a longer name, and an index of PostgreSQL takes no text of any length
+)
+
+// minPasswordRunes is the length of the shortest password.
+const minPasswordRunes = 10
 
 // AdminName is the first user.
 const AdminName = "admin"

@@ -82,10 +82,10 @@ func (w Window) String() string {
 // Begins unless something kept it.
 type Occurrence struct{ Opens, Begins, Closes time.Time }
 
-// occurrence is the window that opens on the UTC day of t. Starts are spread over the window by the cluster's name, so that
+// On is the window that opens on the UTC day of t. Starts are spread over the window by the cluster's name, so that
 // many clusters with the same window do not begin at once, and each begins at the same minute every day. The last
 // quarter of the window stays free as a reserve for catching up.
-func (w Window) occurrence(t time.Time, cluster string) Occurrence {
+func (w Window) On(t time.Time, cluster string) Occurrence {
 	year, month, day := t.UTC().Date()
 	opens := time.Date(year, month, day, 0, w.Start, 0, 0, time.UTC)
 	hash := fnv.New32a()
@@ -104,7 +104,7 @@ func (w Window) Open(t time.Time, cluster string) (Occurrence, bool) {
 		return Occurrence{}, false
 	}
 	for _, day := range []int{-1, 0} { // yesterday's may reach over midnight
-		if o := w.occurrence(t.UTC().AddDate(0, 0, day), cluster); !t.Before(o.Opens) && t.Before(o.Closes) {
+		if o := w.On(t.UTC().AddDate(0, 0, day), cluster); !t.Before(o.Opens) && t.Before(o.Closes) {
 			return o, true
 		}
 	}
@@ -117,7 +117,7 @@ func (w Window) Next(t time.Time, cluster string) Occurrence {
 		return Occurrence{}
 	}
 	for day := -1; ; day++ {
-		if o := w.occurrence(t.UTC().AddDate(0, 0, day), cluster); o.Begins.After(t) {
+		if o := w.On(t.UTC().AddDate(0, 0, day), cluster); o.Begins.After(t) {
 			return o
 		}
 	}
@@ -130,7 +130,7 @@ func (w Window) Closed(after, until time.Time, cluster string) []Occurrence {
 		return nil
 	}
 	for day := after.UTC().AddDate(0, 0, -2); !day.After(until.AddDate(0, 0, 1)); day = day.AddDate(0, 0, 1) {
-		if o := w.occurrence(day, cluster); o.Closes.After(after) && !o.Closes.After(until) {
+		if o := w.On(day, cluster); o.Closes.After(after) && !o.Closes.After(until) {
 			closed = append(closed, o)
 		}
 	}

@@ -31,8 +31,8 @@ func (f settingsForms) wrong() bool {
 
 func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms settingsForms) error {
 	ctx := r.Context()
-	catalog := s.db.Place()
-	props := views.Settings{CatalogLocation: catalog.String(), CatalogBackup: backupCommand(catalog), StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
+	where := s.db.Place()
+	props := views.Settings{CatalogLocation: where.String(), CatalogBackup: backupCommand(where), StoreLocation: s.jobs.StoreLocation(), StoreChecked: s.clock.Now(), FreeBytes: -1,
 		Limits: forms.limits, LimitsAction: "/settings/limits", Password: forms.password, Verify: forms.verify, Failover: forms.failover, Version: s.version}
 	check, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -53,10 +53,10 @@ func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	return c
 }
 
-func newConsoleOn(t testing.TB, catalog models.Place, configure ...func(*Config)) *console {
+func newConsoleOn(t testing.TB, place models.Place, configure ...func(*Config)) *console {
 	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
-	db, err := models.Open(t.Context(), catalog, c.clock, &fakeHost{})
+	db, err := models.Open(t.Context(), place, c.clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}

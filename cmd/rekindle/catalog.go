@@ -39,7 +39,7 @@ func runBackup(ctx context.Context, args []string, getenv func(string) string, s
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog")
-	catalog := flags.string("catalog", "", catalogUsage)
+	where := flags.string("catalog", "", catalogUsage)
 	target, err := flags.parseWith(args)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	if target == "" {
 		return fmt.Errorf("%w: name the file to write: rekindle catalog backup FILE [--data folder]", errUsage)
 	}
-	at, err := placeOf(*data, *catalog)
+	at, err := placeOf(*data, *where)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func runRebuild(ctx context.Context, args []string, getenv func(string) string, 
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
-	catalog := flags.string("catalog", "", catalogUsage)
+	where := flags.string("catalog", "", catalogUsage)
 	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
 	nodeAddress := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	if err := flags.parse(args); err != nil {
@@ -142,7 +142,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	if err := checkStore(*location); err != nil {
 		return fmt.Errorf("%w: --store: %w", errUsage, err)
 	}
-	at, err := placeOf(*data, *catalog)
+	at, err := placeOf(*data, *where)
 	if err != nil {
 		return err
 	}

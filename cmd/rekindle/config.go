@@ -135,7 +135,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	var c config
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
 	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
-	catalog := flags.string("catalog", "", catalogUsage)
+	where := flags.string("catalog", "", catalogUsage)
 	flags.StringVar(&c.store, "store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
 	nodeAddresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
@@ -160,7 +160,7 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 		wrong("--listen must look like 127.0.0.1:8080, not %q", c.listen)
 	}
 	var err error
-	if c.place, err = placeOf(*data, *catalog); err != nil {
+	if c.place, err = placeOf(*data, *where); err != nil {
 		failures = append(failures, err)
 	}
 	if err := readNodeAddresses(*nodeAddresses, &c.nodeAddresses); err != nil {

@@ -116,11 +116,11 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stdout)
 	data := flags.string("data", "./data", "folder of the catalog")
-	catalog := flags.string("catalog", "", catalogUsage)
+	where := flags.string("catalog", "", catalogUsage)
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	at, err := placeOf(*data, *catalog)
+	at, err := placeOf(*data, *where)
 	if err != nil {
 		return err
 	}

@@ -30,8 +30,8 @@ const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, w
 const catalogForms = "sqlite:/path/to/rekindle.db or postgres://user:password@host/database?sslmode=verify-full"
 
 // placeOf reads --data and --catalog.
-func placeOf(data, catalog string) (place, error) {
-	at, err := catalogPlace(data, catalog)
+func placeOf(data, url string) (place, error) {
+	at, err := catalogPlace(data, url)
 	if err != nil {
 		return place{}, fmt.Errorf("%w: --catalog %w", errUsage, err)
 	}
@@ -39,18 +39,18 @@ func placeOf(data, catalog string) (place, error) {
 }
 
 // catalogPlace reads where a catalog is. What it says of a mistake has no password in it.
-func catalogPlace(data, catalog string) (models.Place, error) {
-	kind, path, _ := strings.Cut(catalog, ":")
+func catalogPlace(data, url string) (models.Place, error) {
+	kind, path, _ := strings.Cut(url, ":")
 	switch {
-	case catalog == "":
+	case url == "":
 		return catalogIn(filepath.Join(data, catalogFile), data)
 	case kind == "sqlite" && path != "" && !strings.HasSuffix(path, "/"):
 		return catalogIn(path, data)
 	case kind == "postgres", kind == "postgresql":
-		at := models.Place{URL: secret.Text(catalog), Folder: data}
+		at := models.Place{URL: secret.Text(url), Folder: data}
 		return at, at.Check()
 	case kind == "sqlite":
-		return models.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, catalog)
+		return models.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, url)
 	}
 	return models.Place{}, fmt.Errorf("must look like %s", catalogForms)
 }
