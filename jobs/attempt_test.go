@@ -54,7 +54,7 @@ func TestTwoConsolesOnOneStoreSpoilNothing(t *testing.T) {
 	for _, name := range []string{"s1", "s2", "s3"} {
 		arrived.Add(2)
 		for _, c := range consoles {
-			c.must(c.db.RequestSnapshot(t.Context(), "orders", name, false, "test"))
+			c.must(c.db.Snapshots.Request(t.Context(), "orders", name, false, "test"))
 			c.manager.Wake()
 		}
 		var got [2]models.Snapshot
@@ -104,13 +104,13 @@ func TestRecoveryTakesNoForeignManifestForItsOwn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newKilled(t)
-			run := k.begin(k.db.RequestSnapshot(t.Context(), "orders", "new", false, "test"))
+			run := k.begin(k.db.Snapshots.Request(t.Context(), "orders", "new", false, "test"))
 			other := k.foreign(k.manifest, "new")
 			attempt := other.Attempt
 			if !own {
 				attempt = archive.NewAttempt(other.Ref()).ID
 			}
-			must(t, k.db.NoteAttempt(t.Context(), run, "new", attempt))
+			must(t, k.db.Snapshots.NoteAttempt(t.Context(), run, "new", attempt))
 			k.start()
 			run = k.awaitRun(run)
 			if got := k.status("new"); own != (got == models.SnapshotAvailable) || own != (run.Status == models.RunSucceeded) {
@@ -176,7 +176,7 @@ func TestManifestThatWasReplacedIsNoticed(t *testing.T) {
 	must(t, os.WriteFile(c.file("orders", "s1", "manifest.json"), text, 0o600))
 	spec := c.spec("copy", 0)
 	spec.Snapshot = "s1"
-	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()

@@ -9,7 +9,7 @@ import (
 
 // watchClock is the minute tick that remembers what the clock says; while that is in doubt, the store is asked what its own clock says.
 func (m *Manager) watchClock(ctx context.Context) {
-	if m.DB.ClockDoubt() != nil {
+	if m.DB.Clock.Doubt() != nil {
 		_ = m.present(ctx) // for the time of its answer
 	}
 	m.clockAgrees(ctx)
@@ -21,7 +21,7 @@ func (m *Manager) clockAgrees(ctx context.Context) bool {
 	if clock, ok := m.Store.(store.Clock); ok {
 		witness = clock.Now()
 	}
-	doubt, err := m.DB.LookAtClock(ctx, witness)
+	doubt, err := m.DB.Clock.Look(ctx, witness)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("look at the clock", "error", err)
 	}

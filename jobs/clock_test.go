@@ -13,7 +13,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
-	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // swept is a real store that counts how often what is old in it is thrown away.
@@ -40,7 +40,7 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 	open := func(at time.Time) (*Manager, *clockwork.FakeClock) {
 		t.Helper()
 		clock := clockwork.NewFakeClockAt(at)
-		db, err := models.Open(t.Context(), models.File(path), clock, nil)
+		db, err := catalog.Open(t.Context(), catalog.File(path), clock, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +56,7 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 		m.sweepStore(t.Context())
 		m.tidied.Store(false)
 		m.tidy(t.Context())
-		if doubted := m.DB.ClockDoubt() != nil; m.tidied.Load() == doubted {
+		if doubted := m.DB.Clock.Doubt() != nil; m.tidied.Load() == doubted {
 			t.Errorf("the clock is doubted: %t, and the store counts as tidied: %t", doubted, m.tidied.Load())
 		}
 		return st.times.Load() - before
@@ -69,7 +69,7 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 	if n := sweeps(m); n != 0 {
 		t.Errorf("with a clock that has leapt it was swept %d times", n)
 	}
-	if err := m.DB.ConfirmClock(t.Context(), "admin"); err != nil {
+	if err := m.DB.Clock.Confirm(t.Context(), "admin"); err != nil {
 		t.Fatal(err)
 	}
 	if n := sweeps(m); n != 2 {

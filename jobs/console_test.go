@@ -22,6 +22,7 @@ import (
 	"rekindle/internal/testkit"
 	"rekindle/jobs"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // console is the whole of Rekindle without its pages: a catalog, a store, real nodes, and a manager that can be restarted.
@@ -32,7 +33,7 @@ type console struct {
 	store   store.Store
 	nodes   *launch.Local
 	host    *jobs.Host
-	db      *models.DB
+	db      *catalog.DB
 	manager *jobs.Manager
 	lease   time.Duration // 0: as in the product
 	home    string
@@ -55,7 +56,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
 	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
-	db, err := models.Open(t.Context(), models.File(filepath.Join(data, "rekindle.db")), clock, c.host)
+	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func (c *console) start() {
 // earlier is the lease of a console that ran on this data folder before, and that the next one takes for killed.
 func (c *console) earlier() string {
 	c.t.Helper()
-	owner, err := c.db.Enroll(c.t.Context(), c.home, time.Minute)
+	owner, err := c.db.Owners.Enroll(c.t.Context(), c.home, time.Minute)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -124,7 +125,7 @@ func (c *console) spec(name string, replicas int) models.ClusterSpec {
 // create asks for clusters and waits until they are available.
 func (c *console) create(spec models.ClusterSpec) []models.Cluster {
 	c.t.Helper()
-	clusters, err := c.db.CreateCluster(c.t.Context(), spec)
+	clusters, err := c.db.Clusters.Create(c.t.Context(), spec)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func (c *console) await(name string, status models.ClusterStatus) models.Cluster
 	var cluster models.Cluster
 	c.waitFor(fmt.Sprintf("cluster %s to be %s", name, status), func() bool {
 		var err error
-		cluster, err = c.db.Cluster(c.t.Context(), name)
+		cluster, err = c.db.Clusters.Get(c.t.Context(), name)
 		return err == nil && cluster.Status == status
 	}, func() string { return fmt.Sprintf("%s (%s)", cluster.Status, cluster.StatusReason) })
 	return cluster
@@ -161,7 +162,7 @@ func (c *console) waitFor(what string, condition func() bool, otherwise func() s
 // snapshot takes a manual snapshot and waits for its end.
 func (c *console) snapshot(cluster, name string) models.Snapshot {
 	c.t.Helper()
-	if _, err := c.db.RequestSnapshot(c.t.Context(), cluster, name, false, "test"); err != nil {
+	if _, err := c.db.Snapshots.Request(c.t.Context(), cluster, name, false, "test"); err != nil {
 		c.t.Fatal(err)
 	}
 	c.manager.Wake()
@@ -173,7 +174,7 @@ func (c *console) awaitSnapshot(name string) models.Snapshot {
 	var snapshot models.Snapshot
 	testkit.WaitFor(c.t, "snapshot "+name+" to end", func() bool {
 		var err error
-		snapshot, err = c.db.Snapshot(c.t.Context(), name)
+		snapshot, err = c.db.Snapshots.Get(c.t.Context(), name)
 		return err == nil && snapshot.Status != models.SnapshotCreating
 	})
 	return snapshot
@@ -229,7 +230,7 @@ func (c *console) storedNow() []string {
 }
 
 func (c *console) events() string {
-	events, err := c.db.ListEvents(c.t.Context(), models.List{})
+	events, err := c.db.Events.List(c.t.Context(), models.List{})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 	if err != nil {
 		return err
 	}
-	source, err := m.DB.Snapshot(ctx, args.Source)
+	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *repo
 	if args.Store != "" {
 		return m.copyOut(ctx, run, from, manifest, args, report)
 	}
-	target, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	target, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archi
 	if warning != "" {
 		measured.Warning = warning
 	}
-	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, measured, "")
+	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, measured, "")
 }
 
 // describedBy is measuredBy for a snapshot whose row does not know yet what it is of.
@@ -87,7 +87,7 @@ func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Sna
 	case foreign || committed && run.Attempts <= 1:
 		return at, false, errNameInStore
 	case committed:
-		return at, true, m.DB.CompleteMove(context.WithoutCancel(ctx), run, describedBy(manifest), "")
+		return at, true, m.DB.Settle.Move(context.WithoutCancel(ctx), run, describedBy(manifest), "")
 	}
 	at, err = m.beginAttempt(ctx, run, row)
 	return at, false, err
@@ -142,7 +142,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 		}
 		if whole, err := to.Manifest(ctx, ref); err == nil && sameParts(whole, manifest) {
 			done = true
-			return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
+			return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 		}
 		if err := m.takeBack(ctx, run.ID, st, manifest, nil); err != nil {
 			return err
@@ -158,7 +158,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 		return because(nil, "There is already something at %s (%s). It was left as it is. Choose another name or another store.", where, object.Key)
 	}
 	manifest = manifest.In(archive.NewAttempt(ref))
-	if err := m.DB.NoteWritten(ctx, run.ID, copyNote(manifest.At())); err != nil {
+	if err := m.DB.Copies.NoteWritten(ctx, run.ID, copyNote(manifest.At())); err != nil {
 		return err
 	}
 	if err := m.copyParts(ctx, from, manifest, to, report); err != nil {
@@ -170,7 +170,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 	}
 	done = true
 	report.stage("Copied to "+where, nil)
-	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
+	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 }
 
 // copyNote is how a run writes down that it copies into another store at this attempt.
@@ -219,18 +219,18 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) err
 		return m.fail(ctx, run, f)
 	}
 	if errors.Is(f.err, errNameInStore) {
-		return m.DB.AbandonMove(ctx, run, f.status, f.reason)
+		return m.DB.Settle.AbandonMove(ctx, run, f.status, f.reason)
 	}
 	removed := m.discardMove(ctx, run)
 	if removed == nil && !fromStore(run) {
-		return m.DB.AbandonMove(ctx, run, f.status, f.reason) // the form has said why, and the name is free for another try
+		return m.DB.Settle.AbandonMove(ctx, run, f.status, f.reason) // the form has said why, and the name is free for another try
 	}
 	return errors.Join(removed, m.fail(ctx, run, f))
 }
 
 // suspectSource has a snapshot verified whose copy or export failed because of what is stored.
 func (m *Manager) suspectSource(ctx context.Context, name string) {
-	if _, err := m.DB.RequestVerify(ctx, name, "copy"); err != nil {
+	if _, err := m.DB.Verifications.Request(ctx, name, "copy"); err != nil {
 		m.Logger.Warn("verify a snapshot whose copy failed", "snapshot", name, "error", err)
 		return
 	}
@@ -238,7 +238,7 @@ func (m *Manager) suspectSource(ctx context.Context, name string) {
 }
 
 func (m *Manager) discardMove(ctx context.Context, run models.Run) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil {
 		err = m.removeStored(ctx, row)
 	}
@@ -267,9 +267,9 @@ func (m *Manager) recoverImport(ctx context.Context, run models.Run) error {
 
 // recoverMove settles a copy or an import by what is stored, if that is its own: the manifest is the commit.
 func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(archive.Manifest, models.Snapshot) bool) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
-		return m.DB.FailRun(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
+		return m.DB.Settle.Fail(ctx, run, models.RunFailed, "Rekindle ended in the middle of it.")
 	} else if err != nil {
 		return err
 	}
@@ -282,9 +282,9 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(arch
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
 		return nil
 	case committed && !foreign && own(manifest, row):
-		return m.DB.CompleteMove(ctx, run, describedBy(manifest), "")
+		return m.DB.Settle.Move(ctx, run, describedBy(manifest), "")
 	case committed:
-		return m.DB.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
+		return m.DB.Settle.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
 	}
 	return m.settleMove(ctx, run, failure{status: models.RunFailed, reason: "Rekindle ended in the middle of it. What had been stored was removed."})
 }

@@ -26,7 +26,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		return err
 	}
 	defer unlock()
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	if run.SnapshotName != "" {
-		if cluster, err = m.DB.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
+		if cluster, err = m.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 	}
 	// From here on somebody may write to it, and it has to come back with its data should it die before its first save.
 	if len(cluster.Nodes) > 1 {
-		if cluster, err = m.DB.ClusterByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
+		if cluster, err = m.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
 			return err
 		}
 		m.keepSaved(ctx, cluster, m.lookAtAll(ctx, cluster))
@@ -75,7 +75,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
 		}
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, message)
+	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
 }
 
 // restored is the event about a cluster that was filled.
@@ -97,7 +97,7 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 
 // fill feeds a snapshot to an empty node and makes it a primary.
 func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.Node, snapshot string, report *report) (primary.Result, error) {
-	row, err := m.DB.Snapshot(ctx, snapshot)
+	row, err := m.DB.Snapshots.Get(ctx, snapshot)
 	if err != nil {
 		return primary.Result{}, err
 	}
@@ -182,7 +182,7 @@ func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node mod
 		if !errors.Is(err, launch.ErrPortTaken) || filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
-		moved, could, failure := m.DB.MoveNode(ctx, cluster, node)
+		moved, could, failure := m.DB.Nodes.Move(ctx, cluster, node)
 		if failure != nil || !could {
 			return node, errors.Join(failure, because(err, "The port %d that the node %s was to have is taken by another program.", node.Port, node.Name))
 		}
@@ -198,7 +198,7 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 		Held: node.Role == models.RolePrimary && filling(cluster),
 	}
 	var err error
-	if want.Config, err = m.DB.NodeParameters(ctx, cluster); err != nil {
+	if want.Config, err = m.DB.Parameters.OfNodes(ctx, cluster); err != nil {
 		return err
 	}
 	if node.Role == models.RoleReplica {
@@ -215,7 +215,7 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 	err = m.Nodes.Start(ctx, want)
 	switch {
 	case err == nil:
-		return m.DB.NodeStarted(ctx, node)
+		return m.DB.Nodes.Started(ctx, node)
 	case errors.Is(err, launch.ErrPortTaken):
 		return because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
 	case errors.Is(err, launch.ErrNoEngine):
@@ -256,7 +256,7 @@ func (m *Manager) settleRestore(ctx context.Context, run models.Run, f failure) 
 
 // wipe removes the nodes of a cluster that could not be created. The cluster's row stays and says why.
 func (m *Manager) wipe(ctx context.Context, run models.Run) error {
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -289,7 +289,7 @@ func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err error) {
 	for {
 		owner := m.owner()
-		taken, err := m.DB.TryLock(ctx, cluster, owner)
+		taken, err := m.DB.Locks.Try(ctx, cluster, owner)
 		if err != nil {
 			return nil, err
 		}
@@ -304,7 +304,7 @@ func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err 
 
 func (m *Manager) unlocker(ctx context.Context, cluster, owner string) func() {
 	return func() {
-		if err := m.DB.Unlock(context.WithoutCancel(ctx), cluster, owner); err != nil {
+		if err := m.DB.Locks.Release(context.WithoutCancel(ctx), cluster, owner); err != nil {
 			m.Logger.Error("unlock", "cluster", cluster, "error", err)
 		}
 	}

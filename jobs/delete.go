@@ -20,7 +20,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 		return err
 	}
 	defer unlock()
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 	}
 	var names []string
 	if !cluster.Lost() { // else they are all that is left of it
-		if names, err = m.DB.AutomaticSnapshots(ctx, cluster.ID); err != nil {
+		if names, err = m.DB.Snapshots.Automatic(ctx, cluster.ID); err != nil {
 			return err
 		}
 	}
@@ -46,7 +46,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	m.forgetRecord(ctx, cluster)
-	return m.DB.CompleteClusterDeletion(context.WithoutCancel(ctx), run)
+	return m.DB.Settle.ClusterDeletion(context.WithoutCancel(ctx), run)
 }
 
 func (m *Manager) settleDelete(ctx context.Context, run models.Run, f failure) error {
@@ -59,12 +59,12 @@ func (m *Manager) settleDelete(ctx context.Context, run models.Run, f failure) e
 
 // abandonDelete ends a deletion whose final snapshot failed, for the reason that the run has.
 func (m *Manager) abandonDelete(ctx context.Context, run models.Run) error {
-	return errors.Join(m.discard(ctx, run), m.DB.AbandonDelete(ctx, run, run.Error))
+	return errors.Join(m.discard(ctx, run), m.DB.Settle.AbandonDelete(ctx, run, run.Error))
 }
 
 // finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
 func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *report) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return errors.Join(errFinalSnapshot, err)
 	}
@@ -75,13 +75,13 @@ func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *rep
 	if err != nil {
 		return errors.Join(errFinalSnapshot, err)
 	}
-	return m.DB.CompleteSnapshot(context.WithoutCancel(ctx), run, measured)
+	return m.DB.Settle.Snapshot(context.WithoutCancel(ctx), run, measured)
 }
 
 // removeAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.
 func (m *Manager) removeAutomatic(ctx context.Context, name string) error {
 	for {
-		free, err := m.DB.ClaimSnapshotForRemoval(ctx, name)
+		free, err := m.DB.Snapshots.ClaimForRemoval(ctx, name)
 		if err != nil {
 			return err
 		}
@@ -92,12 +92,12 @@ func (m *Manager) removeAutomatic(ctx context.Context, name string) error {
 			return context.Cause(ctx)
 		}
 	}
-	row, err := m.DB.Snapshot(ctx, name)
+	row, err := m.DB.Snapshots.Get(ctx, name)
 	if err != nil {
 		return err
 	}
 	if err := m.removeStored(ctx, row); err != nil {
 		return err
 	}
-	return m.DB.RemoveSnapshotRow(ctx, name)
+	return m.DB.Snapshots.RemoveRow(ctx, name)
 }

@@ -8,7 +8,7 @@ import (
 
 // watchDisk is the minute tick that warns before the disk of the data folder is full.
 func (m *Manager) watchDisk(ctx context.Context) {
-	space, err := m.DB.Space()
+	space, err := m.DB.Disk.Space()
 	if err != nil {
 		m.Logger.Error("look at the disk of the data folder", "error", err)
 		return

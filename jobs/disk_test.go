@@ -11,6 +11,7 @@ import (
 
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 const diskEnv = "REKINDLE_TEST_JOBS_DISK"
@@ -36,7 +37,7 @@ func TestInChildDiskThatFills(t *testing.T) {
 	}
 	data := t.TempDir()
 	testkit.MountTmpfs(t, data, "32m")
-	db, err := models.Open(t.Context(), models.File(filepath.Join(data, "rekindle.db")), clockwork.NewRealClock(), nil)
+	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clockwork.NewRealClock(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +54,7 @@ func TestInChildDiskThatFills(t *testing.T) {
 	}
 	said := func() string {
 		t.Helper()
-		events, err := db.ListEvents(t.Context(), models.List{})
+		events, err := db.Events.List(t.Context(), models.List{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,7 @@ func (m *Manager) dispatch() {
 			return room && job.may(m, run, transfers)
 		}
 		tenure := m.tenure.Load()
-		run, claimed, err := m.begin(func() (models.Run, bool, error) { return m.DB.ClaimRun(m.run, tenure.id, allowed) })
+		run, claimed, err := m.begin(func() (models.Run, bool, error) { return m.DB.Runs.Claim(m.run, tenure.id, allowed) })
 		if slot && !(claimed && jobOf(run).moves(run)) {
 			m.freeSlot()
 		}
@@ -75,17 +75,17 @@ func (m *Manager) begin(claim func() (models.Run, bool, error)) (models.Run, boo
 
 // hostAllows keeps the number of forks on one host within the limit.
 func (m *Manager) hostAllows(run models.Run, _ int) bool {
-	cluster, err := m.DB.ClusterByID(m.run, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(m.run, run.ClusterID)
 	if err != nil || len(cluster.Nodes) == 0 {
 		return true // it will fail with a reason when it begins
 	}
-	n, err := m.DB.SnapshotsOnHost(m.run, cluster.Nodes[0].Host)
+	n, err := m.DB.Runs.SnapshotsOnHost(m.run, cluster.Nodes[0].Host)
 	return err == nil && n < m.SnapshotsPerHost
 }
 
 // importIsThere tells whether a restore need not wait for the snapshot that it is to be made of: its files may be being imported.
 func (m *Manager) importIsThere(run models.Run, _ int) bool {
-	importing, err := m.DB.Importing(m.run, run.SnapshotName)
+	importing, err := m.DB.Copies.Importing(m.run, run.SnapshotName)
 	return err == nil && !importing
 }
 
@@ -163,14 +163,14 @@ func (m *Manager) settle(ctx context.Context, run models.Run, err error) error {
 	}
 	job := jobOf(run)
 	if errors.Is(err, errStopping) && job.again(run) {
-		return m.DB.Requeue(ctx, run)
+		return m.DB.Runs.Requeue(ctx, run)
 	}
 	f := failure{err, models.RunFailed, sentence(err)}
 	if errors.Is(err, errCancelled) {
 		f.status, f.reason = models.RunCancelled, "It was cancelled."
 	}
 	if job.removes(run, err) {
-		if err := m.DB.GiveUp(ctx, run, f.status, f.reason); err != nil {
+		if err := m.DB.Runs.GiveUp(ctx, run, f.status, f.reason); err != nil {
 			return err
 		}
 	}

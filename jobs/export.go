@@ -21,7 +21,7 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	if err != nil {
 		return err
 	}
-	source, err := m.DB.Snapshot(ctx, args.Source)
+	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 	}
 	where := files + " in " + args.Store
 	report.stage("Written: "+where, nil)
-	return m.DB.CompleteMove(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
+	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
 }
 
 type exporter struct {
@@ -96,7 +96,7 @@ func (w *exporter) write(ctx context.Context) error {
 	for i, part := range missing {
 		keys[i] = w.key(part)
 	}
-	if err := w.m.DB.NoteWritten(ctx, w.run.ID, keys...); err != nil {
+	if err := w.m.DB.Copies.NoteWritten(ctx, w.run.ID, keys...); err != nil {
 		return err
 	}
 	for _, part := range missing {

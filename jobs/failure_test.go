@@ -106,11 +106,11 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 			must(c.t, c.client(cluster, cluster.Nodes[1]).Do(c.t.Context(), "CLIENT", "KILL", "TYPE", "replica").Err())
 		}},
 		"somebody cancels it": {status: models.RunCancelled, reason: "It was cancelled.", before: func(c *console, _ models.Cluster, run models.Run) {
-			if err := c.db.CancelRun(c.t.Context(), run.ID); err != nil {
+			if err := c.db.Runs.Cancel(c.t.Context(), run.ID); err != nil {
 				c.t.Fatal(err)
 			}
 			testkit.WaitFor(c.t, "the run to be cancelled", func() bool {
-				run, _ = c.db.Run(c.t.Context(), run.ID)
+				run, _ = c.db.Runs.Get(c.t.Context(), run.ID)
 				return run.Status.Ended()
 			})
 		}},
@@ -129,7 +129,7 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 			st.mu.Lock()
 			st.after, st.failure, st.reached, st.goOn = 1<<20, test.failure, reached, goOn
 			st.mu.Unlock()
-			run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+			run, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,7 +140,7 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 			}
 			close(goOn)
 			snapshot := c.awaitSnapshot("s1")
-			run, err = c.db.Run(t.Context(), run.ID)
+			run, err = c.db.Runs.Get(t.Context(), run.ID)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -193,21 +193,21 @@ func TestQueuedRestoreOfASnapshotThatTurnsOutDamagedFails(t *testing.T) {
 	c.stop()
 	spec := c.spec("copy", 0)
 	spec.Snapshot = "s1"
-	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.db.RequestVerify(t.Context(), "s1", "test"); err != nil {
+	if _, err := c.db.Verifications.Request(t.Context(), "s1", "test"); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(run models.Run) bool { return run.Kind == models.RunVerify })
+	run, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(run models.Run) bool { return run.Kind == models.RunVerify })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
-	row, err := c.db.Snapshot(t.Context(), "s1")
+	row, err := c.db.Snapshots.Get(t.Context(), "s1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.db.CompleteVerify(t.Context(), run, row, "Its manifest is another one."); err != nil {
+	if err := c.db.Settle.Verify(t.Context(), run, row, "Its manifest is another one."); err != nil {
 		t.Fatal(err)
 	}
 	c.start()
@@ -244,7 +244,7 @@ func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 			}
 			spec := c.spec("copy", 0)
 			spec.Snapshot = "s1"
-			if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+			if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
 				t.Fatal(err)
 			}
 			c.manager.Wake()
@@ -256,15 +256,15 @@ func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 				t.Errorf("the node still runs (%v)", err)
 			}
 			// It is as it was, until the verification that the failure has asked for says what is wrong with it.
-			if snapshot, err := c.db.Snapshot(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable && !snapshot.Damaged() {
+			if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable && !snapshot.Damaged() {
 				t.Errorf("the snapshot is %s (%v), want it untouched", snapshot.Status, err)
 			}
-			if err := c.db.DeleteCluster(t.Context(), "copy", "", "test"); err != nil {
+			if err := c.db.Clusters.Delete(t.Context(), "copy", "", "test"); err != nil {
 				t.Fatal(err)
 			}
 			c.manager.Wake()
 			testkit.WaitFor(t, "the cluster to be gone", func() bool {
-				_, err := c.db.Cluster(t.Context(), "copy")
+				_, err := c.db.Clusters.Get(t.Context(), "copy")
 				return models.HasCode(err, models.CodeClusterNotFound)
 			})
 		})
@@ -298,7 +298,7 @@ func TestSnapshotThatDoesNotFitIsTakenWithTheOverrideOnly(t *testing.T) {
 		t.Fatalf("the source is %+v, %v", source, err)
 	}
 	for name, override := range map[string]bool{"refused": false, "taken": true} {
-		if _, err := c.db.RequestSnapshot(t.Context(), "orders", name, override, "test"); err != nil {
+		if _, err := c.db.Snapshots.Request(t.Context(), "orders", name, override, "test"); err != nil {
 			t.Fatal(err)
 		}
 		c.manager.Wake()
@@ -318,7 +318,7 @@ func TestFailedFinalSnapshotKeepsTheCluster(t *testing.T) {
 	st.mu.Lock()
 	st.failure, st.reached = fmt.Errorf("write: %w", store.ErrFull), make(chan struct{})
 	st.mu.Unlock()
-	if err := c.db.DeleteCluster(t.Context(), "orders", "last", "test"); err != nil {
+	if err := c.db.Clusters.Delete(t.Context(), "orders", "last", "test"); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
@@ -339,7 +339,7 @@ func TestSnapshotInTheStoreThatTheCatalogDoesNotKnowIsNeverTouched(t *testing.T)
 	c := newConsole(t, clockwork.NewRealClock())
 	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
 	c.snapshot("orders", "precious")
-	if err := c.db.RemoveSnapshotRow(t.Context(), "precious"); err != nil { // as if the database had been lost
+	if err := c.db.Snapshots.RemoveRow(t.Context(), "precious"); err != nil { // as if the database had been lost
 		t.Fatal(err)
 	}
 	before := c.stored()
@@ -347,12 +347,12 @@ func TestSnapshotInTheStoreThatTheCatalogDoesNotKnowIsNeverTouched(t *testing.T)
 	if second.Status != models.SnapshotFailed || !strings.Contains(second.StatusReason, "already has a snapshot of this name") {
 		t.Errorf("the second one is %s (%s), want failed with the reason", second.Status, second.StatusReason)
 	}
-	if err := c.db.DeleteSnapshots(t.Context(), []string{"precious"}, "test"); err != nil {
+	if err := c.db.Snapshots.Delete(t.Context(), []string{"precious"}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
 	testkit.WaitFor(t, "the failed one to be gone from the catalog", func() bool {
-		_, err := c.db.Snapshot(t.Context(), "precious")
+		_, err := c.db.Snapshots.Get(t.Context(), "precious")
 		return models.HasCode(err, models.CodeSnapshotNotFound)
 	})
 	if after := c.stored(); len(before) != 2 || strings.Join(after, " ") != strings.Join(before, " ") {

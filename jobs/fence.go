@@ -22,7 +22,7 @@ func (m *Manager) hangs(ctx context.Context, cluster models.Cluster, views []vie
 	if silent.probes < silentProbes {
 		return 0, false
 	}
-	seconds, err := m.DB.PromoteAfter(ctx)
+	seconds, err := m.DB.Settings.PromoteAfter(ctx)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("look after a primary that does not answer", "cluster", cluster.Name, "error", err)
 	}

@@ -80,7 +80,7 @@ func TestForeignFilesGetTheirRightAnswer(t *testing.T) {
 		}
 	}
 	c.noTrials()
-	clusters, err := c.db.Clusters(t.Context())
+	clusters, err := c.db.Clusters.All(t.Context())
 	if err != nil || len(clusters) != 0 {
 		t.Errorf("clusters %v, %v", clusters, err)
 	}
@@ -99,7 +99,7 @@ func (c *console) noTrials() {
 func TestTrialsCanBeTurnedOff(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	must(t, c.db.SaveTriesImports(t.Context(), false))
+	must(t, c.db.Settings.SaveTriesImports(t.Context(), false))
 	if err := c.upload("elsewhere", "dup", foreignFile(t, "dup-key.rdb")); err != nil {
 		t.Error(err)
 	}

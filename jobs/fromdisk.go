@@ -142,7 +142,7 @@ func (m *Manager) refill(ctx context.Context, cluster models.Cluster, primary *v
 	if !m.seen.may(cluster.Name+" refill", refillRounds*m.SuperviseEvery) {
 		return true
 	}
-	queued, err := m.DB.Refill(ctx, cluster.ID)
+	queued, err := m.DB.Losses.Refill(ctx, cluster.ID)
 	if err != nil {
 		m.Logger.Warn("fill a cluster again", "cluster", cluster.Name, "error", err)
 		return true

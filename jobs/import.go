@@ -134,7 +134,7 @@ func (r *released) Close() error {
 // receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing is believed
 // that a file says: its structure, end and checksum are judged while it streams into the store, and what was stored is read back.
 func (m *Manager) receive(ctx context.Context, run models.Run, report *report, total int64, next func() (incoming, error)) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
 	}
@@ -356,7 +356,7 @@ func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64
 	defer m.uploads.Leave()
 	tenure := m.tenure.Load()
 	run, _, err := m.begin(func() (models.Run, bool, error) {
-		run, err := m.DB.BeginUpload(ctx, spec, tenure.id)
+		run, err := m.DB.Copies.BeginUpload(ctx, spec, tenure.id)
 		return run, err == nil, err
 	})
 	if err != nil {

@@ -79,7 +79,7 @@ func TestHostileFilesAreRefusedAndLeaveNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.reason) {
 			t.Errorf("%s: %v, want a sentence with %q", name, err, test.reason)
 		}
-		if _, err := c.db.Snapshot(t.Context(), "hostile"); !models.HasCode(err, models.CodeSnapshotNotFound) {
+		if _, err := c.db.Snapshots.Get(t.Context(), "hostile"); !models.HasCode(err, models.CodeSnapshotNotFound) {
 			t.Errorf("%s: the refused upload left a row (%v)", name, err)
 		}
 		if files := c.stored(); len(files) != 0 {
@@ -116,7 +116,7 @@ func TestBombIsRefusedAndLeavesNothing(t *testing.T) {
 	if err := c.upload("elsewhere", "bomb", bomb.Bytes()); err == nil || !strings.Contains(err.Error(), "out of all proportion") {
 		t.Errorf("a bomb: %v", err)
 	}
-	if _, err := c.db.Snapshot(t.Context(), "bomb"); !models.HasCode(err, models.CodeSnapshotNotFound) {
+	if _, err := c.db.Snapshots.Get(t.Context(), "bomb"); !models.HasCode(err, models.CodeSnapshotNotFound) {
 		t.Errorf("the refused bomb left a row (%v)", err)
 	}
 	if files := c.stored(); len(files) != 0 {
@@ -152,7 +152,7 @@ func TestImportSaysWhyAnObjectCannotBeRead(t *testing.T) {
 		"s3://exports/dump.rdb?region=r&path_style=true&endpoint=http://127.0.0.1:1": "Nobody answers",
 	} {
 		n++
-		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: fmt.Sprintf("x%d", n), Sources: []string{url}})))
+		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: fmt.Sprintf("x%d", n), Sources: []string{url}})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
 			t.Errorf("%s: %s %q, want %q", url, run.Status, run.Error, want)
 		}
@@ -203,7 +203,7 @@ func TestKeysOfImportedFilesAreLiteral(t *testing.T) {
 		for _, source := range []string{"dir:" + filepath.Join(folder, key), models.S3Address{Bucket: "exports", Key: key, Options: way}.String()} {
 			n++
 			name := fmt.Sprintf("x%d", n)
-			run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: fmt.Sprintf("c%d", n), Name: name, Sources: []string{source}})))
+			run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: fmt.Sprintf("c%d", n), Name: name, Sources: []string{source}})))
 			if run.Status != models.RunSucceeded {
 				t.Errorf("%s: %s %s", source, run.Status, run.Error)
 			} else if s := mustSnapshot(c, name); s.Keys != int64(i+1) {
@@ -213,11 +213,11 @@ func TestKeysOfImportedFilesAreLiteral(t *testing.T) {
 	}
 	// And on the way out: what is exported lies under the very prefix that was named.
 	for _, prefix := range []string{"100%", "b%41/a b+c", "ä"} {
-		c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: models.S3Address{Bucket: "exports", Key: prefix, Options: way}.String()})))
+		c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: models.S3Address{Bucket: "exports", Key: prefix, Options: way}.String()})))
 		if _, err := server.Client().HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String("exports"), Key: aws.String(prefix + "/out-0001.rdb")}); err != nil {
 			t.Errorf("exported to %q: %v", prefix, err)
 		}
-		c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: "dir:" + filepath.Join(folder, "out", prefix)})))
+		c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "x1", Name: "out", Store: "dir:" + filepath.Join(folder, "out", prefix)})))
 		if _, err := os.Stat(filepath.Join(folder, "out", prefix, "out-0001.rdb")); err != nil {
 			t.Errorf("exported to %q: %v", prefix, err)
 		}

@@ -38,7 +38,7 @@ func TestSnapshotOfAReplicaRestoresEqualIntoSeveralClusters(t *testing.T) {
 			}
 		}
 	}
-	if snapshot, _ = c.db.Snapshot(t.Context(), "before"); snapshot.Status != models.SnapshotAvailable {
+	if snapshot, _ = c.db.Snapshots.Get(t.Context(), "before"); snapshot.Status != models.SnapshotAvailable {
 		t.Errorf("the snapshot is %s after the restores, want available", snapshot.Status)
 	}
 	if err := source.Set(t.Context(), "later", "x", 0).Err(); err != nil {
@@ -93,7 +93,7 @@ func TestDeadPrimaryIsReplacedByItsReplicaAndJoinsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "all three nodes to be in step again", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		primary, _ := cluster.Primary()
 		for _, n := range cluster.Nodes {
 			if n.State != "available" || n.LagBytes < 0 {
@@ -151,7 +151,7 @@ func TestWholeClusterThatDiedComesBackFromTheLatestRDBOfAnyNode(t *testing.T) {
 	}
 	c.start()
 	testkit.WaitFor(t, "the cluster to be back", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		for _, n := range cluster.Nodes {
 			if c.client(cluster, n).Ping(t.Context()).Err() != nil || n.State != "available" || n.LagBytes < 0 {
 				return false
@@ -200,7 +200,7 @@ func TestModifyChangesMemoryAndReplicasInPlace(t *testing.T) {
 
 	modify := func(nodeType string, replicas int) models.Cluster {
 		t.Helper()
-		if _, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{NodeType: &nodeType, Replicas: &replicas}); err != nil {
+		if _, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{NodeType: &nodeType, Replicas: &replicas}); err != nil {
 			t.Fatal(err)
 		}
 		c.manager.Wake()
@@ -241,20 +241,20 @@ func TestDeleteTakesAFinalSnapshotAndKeepsManualOnesOnly(t *testing.T) {
 	c.snapshot("orders", "by-hand")
 	automatic := c.nextAutomatic(clock, "orders")
 
-	if err := c.db.DeleteCluster(t.Context(), "orders", "last", "test"); err != nil {
+	if err := c.db.Clusters.Delete(t.Context(), "orders", "last", "test"); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
 	testkit.WaitFor(t, "the cluster to be gone", func() bool {
-		_, err := c.db.Cluster(t.Context(), "orders")
+		_, err := c.db.Clusters.Get(t.Context(), "orders")
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
-	if _, err := c.db.Snapshot(t.Context(), automatic.Name); !models.HasCode(err, models.CodeSnapshotNotFound) {
+	if _, err := c.db.Snapshots.Get(t.Context(), automatic.Name); !models.HasCode(err, models.CodeSnapshotNotFound) {
 		t.Errorf("the automatic snapshot is still there: %v", err)
 	}
 	files := strings.Join(c.stored(), "\n")
 	for _, name := range []string{"by-hand", "last"} {
-		if snapshot, err := c.db.Snapshot(t.Context(), name); err != nil || snapshot.Status != models.SnapshotAvailable {
+		if snapshot, err := c.db.Snapshots.Get(t.Context(), name); err != nil || snapshot.Status != models.SnapshotAvailable {
 			t.Errorf("snapshot %s: %s, %v; want available", name, snapshot.Status, err)
 		}
 		if !strings.Contains(files, "orders/"+name+"/manifest.json") {
@@ -283,12 +283,12 @@ func TestStoppedConsoleBeginsARestoreAgain(t *testing.T) {
 	c.snapshot("orders", "big")
 	spec := c.spec("copy", 0)
 	spec.Snapshot = "big"
-	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
 	testkit.WaitFor(t, "the restore to move bytes", func() bool {
-		runs, _ := c.db.ActiveRuns(t.Context())
+		runs, _ := c.db.Runs.Active(t.Context())
 		return len(runs) == 0 || runs[0].BytesDone > 0
 	})
 	c.stop()

@@ -141,5 +141,5 @@ func recoveringCopy(run models.Run) recovery {
 
 // fail is how a run ends that leaves nothing behind.
 func (m *Manager) fail(ctx context.Context, run models.Run, f failure) error {
-	return m.DB.FailRun(ctx, run, f.status, f.reason)
+	return m.DB.Settle.Fail(ctx, run, f.status, f.reason)
 }

@@ -31,7 +31,7 @@ type tenure struct {
 // enroll takes a lease. The runs of consoles that are known to be gone are nobody's then.
 func (m *Manager) enroll(ctx context.Context) error {
 	asked := time.Now()
-	owner, err := m.DB.Enroll(ctx, m.Host.Home(), m.Lease)
+	owner, err := m.DB.Owners.Enroll(ctx, m.Host.Home(), m.Lease)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (m *Manager) endLease(ctx context.Context) error {
 	m.dismiss()
 	m.keeper.Wait()
 	if t := m.tenure.Load(); t != nil {
-		return m.DB.Leave(ctx, t.id)
+		return m.DB.Owners.Leave(ctx, t.id)
 	}
 	return nil
 }
@@ -90,7 +90,7 @@ func (m *Manager) renew(ctx context.Context, t *tenure, after time.Duration) err
 	} else if asked.Sub(t.renewed) < after {
 		return nil
 	}
-	err := m.DB.Renew(ctx, t.id)
+	err := m.DB.Owners.Renew(ctx, t.id)
 	switch {
 	case err == nil:
 		t.renewed = asked
@@ -127,7 +127,7 @@ func (m *Manager) keepLease(ctx context.Context) {
 
 // watchOthers ends the leases of owners that were not seen to renew them for as long as a lease lasts, and goes on with their runs.
 func (m *Manager) watchOthers(ctx context.Context, seen map[string]sighting) error {
-	owners, err := m.DB.Owners(ctx)
+	owners, err := m.DB.Owners.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (m *Manager) watchOthers(ctx context.Context, seen map[string]sighting) err
 		case !known || before.owner.Beat != owner.Beat:
 			seen[owner.ID] = sighting{owner, now}
 		case now.Sub(before.since) >= owner.Lease:
-			ended, err := m.DB.EndOwner(ctx, owner)
+			ended, err := m.DB.Owners.End(ctx, owner)
 			if err != nil {
 				return err
 			} else if !ended {
@@ -177,7 +177,7 @@ func (m *Manager) goOn(ctx context.Context) error {
 
 // alone tells whether no other console has a lease.
 func (m *Manager) alone(ctx context.Context) (bool, error) {
-	owners, err := m.DB.Owners(ctx)
+	owners, err := m.DB.Owners.All(ctx)
 	for _, owner := range owners {
 		if owner.ID != m.owner() {
 			return false, err

@@ -123,7 +123,7 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 			source := c.primary(c.create(c.spec("orders", 0))[0])
 			testkit.Fill(t, source, 50)
 			want := testkit.Fingerprint(t, source)
-			run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+			run, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
 			must(t, err)
 			c.manager.Wake()
 			<-st.reached
@@ -139,7 +139,7 @@ func TestSnapshotOfAFrozenConsoleIsSettledOnceByAnother(t *testing.T) {
 				t.Fatalf("the snapshot is %s, then %s; the run %s (%s)", settled, c.status("s1"), run.Status, run.Error)
 			}
 			testkit.WaitFor(t, "the other one to say that it cannot look after the nodes", func() bool { // the one that thawed says what it sees, too
-				cluster, err := c.db.Cluster(t.Context(), "orders")
+				cluster, err := c.db.Clusters.Get(t.Context(), "orders")
 				return err == nil && cluster.Status == models.ClusterUnreachable && strings.HasPrefix(cluster.StatusReason, "The console on the host of its nodes is away.")
 			})
 			if wrote := st.commits.Load() > 0; wrote != (test.available || test.fails != nil) {
@@ -180,7 +180,7 @@ func TestExportOfAFrozenConsoleIsNotTakenBackFromTheOneThatFinishedIt(t *testing
 	}
 	c.lease = time.Second
 	c.start()
-	run, err := c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + folder, RequestedBy: "test"})
+	run, err := c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + folder, RequestedBy: "test"})
 	must(t, err)
 	c.manager.Wake()
 	<-st.reached
@@ -204,19 +204,19 @@ func TestRunsOfOthersAreNeitherSettledNorQueuedAgain(t *testing.T) {
 	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
 	c.snapshot("orders", "s1")
 	c.stop()
-	lives, err := c.db.Enroll(t.Context(), "there", time.Minute)
+	lives, err := c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	must(t, err)
-	asked, err := c.db.RequestVerify(t.Context(), "s1", "test")
+	asked, err := c.db.Verifications.Request(t.Context(), "s1", "test")
 	must(t, err)
-	if _, claimed, err := c.db.ClaimRun(t.Context(), lives.ID, func(models.Run) bool { return true }); err != nil || !claimed {
+	if _, claimed, err := c.db.Runs.Claim(t.Context(), lives.ID, func(models.Run) bool { return true }); err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
 	c.start()
 	c.manager.Recover(t.Context())
-	if run, err := c.db.Run(t.Context(), asked.ID); err != nil || run.Status != models.RunRunning || run.Owner != lives.ID {
+	if run, err := c.db.Runs.Get(t.Context(), asked.ID); err != nil || run.Status != models.RunRunning || run.Owner != lives.ID {
 		t.Errorf("the run is %s of %q, %v", run.Status, run.Owner, err)
 	}
-	must(t, c.db.Leave(t.Context(), lives.ID))
+	must(t, c.db.Owners.Leave(t.Context(), lives.ID))
 	c.manager.Recover(t.Context())
 	if run := c.ended(asked.ID); run.Status != models.RunSucceeded {
 		t.Errorf("after its console has gone the run is %s: %s", run.Status, run.Error)
@@ -232,14 +232,14 @@ func TestRunOfAConsoleThatLivesIsLeftAlone(t *testing.T) {
 	st.reached, st.goOn = make(chan struct{}), make(chan struct{})
 	reached := st.reached
 	st.mu.Unlock()
-	run, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test")
+	run, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
 	must(t, err)
 	c.manager.Wake()
 	<-reached
 	c.beside("another", 20*time.Second) // whose start is when earlier consoles took every other one for dead
 	other := c.beside("a third", 20*time.Second)
 	other.Recover(t.Context())
-	if now, err := c.db.Run(t.Context(), run.ID); err != nil || now.Status != models.RunRunning || now.Owner == "" {
+	if now, err := c.db.Runs.Get(t.Context(), run.ID); err != nil || now.Status != models.RunRunning || now.Owner == "" {
 		t.Errorf("the run is %s of %q, %v", now.Status, now.Owner, err)
 	}
 	close(st.goOn)

@@ -19,11 +19,12 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // Config is what a [Manager] is built from. The limits have defaults.
 type Config struct {
-	DB     *models.DB
+	DB     *catalog.DB
 	Store  store.Store
 	Nodes  *launch.Local
 	Host   *Host
@@ -112,7 +113,7 @@ func defaults[T comparable](value *T, otherwise T) {
 // Start puts right what a killed console left in the catalog, then starts the loops. It returns when they run, also while the store is away:
 // what is left there is put right beside them.
 func (m *Manager) Start(ctx context.Context) error {
-	if _, err := m.DB.LookAtClock(ctx, time.Time{}); err != nil { // before anything is deleted for its age
+	if _, err := m.DB.Clock.Look(ctx, time.Time{}); err != nil { // before anything is deleted for its age
 		return err
 	}
 	if err := m.recover(ctx); err != nil {
@@ -166,7 +167,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 // StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
 // Replicas first, so that no primary waits for them and none of them is promoted.
 func (m *Manager) StopNodes(ctx context.Context) error {
-	clusters, err := m.DB.Clusters(ctx)
+	clusters, err := m.DB.Clusters.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,7 @@ func (m *Manager) halt(ctx context.Context, cluster models.Cluster, node models.
 	if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, true); err != nil {
 		return err
 	}
-	return m.DB.NodesHalted(ctx, node)
+	return m.DB.Nodes.Halted(ctx, node)
 }
 
 // Wake says that runs were queued.
@@ -211,7 +212,7 @@ func (m *Manager) Wake() {
 
 // askSchedule is the minute tick.
 func (m *Manager) askSchedule(ctx context.Context) {
-	queued, err := m.DB.QueueDue(ctx)
+	queued, err := m.DB.Schedule.QueueDue(ctx)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("ask schedule", "error", err)
 	}
@@ -221,7 +222,7 @@ func (m *Manager) askSchedule(ctx context.Context) {
 }
 
 func (m *Manager) applyRetention(ctx context.Context) {
-	outlived, err := m.DB.QueueOutlived(ctx)
+	outlived, err := m.DB.Schedule.QueueOutlived(ctx)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("apply retention", "error", err)
 	}

@@ -22,7 +22,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 		if err := m.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
 			return err
 		}
-		if err := m.DB.RemoveNode(ctx, node.ID); err != nil {
+		if err := m.DB.Nodes.Remove(ctx, node.ID); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
+	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
 		cluster.Name, cluster.NodeType, count(int64(cluster.Replicas), "replica")))
 }
 
@@ -125,7 +125,7 @@ func (m *Manager) applyParameters(ctx context.Context, cluster models.Cluster, n
 	if cluster.Cached() {
 		return nil // every parameter of memcached takes a restart
 	}
-	set, err := m.DB.NodeParameters(ctx, cluster)
+	set, err := m.DB.Parameters.OfNodes(ctx, cluster)
 	if err != nil {
 		return err
 	}
@@ -143,5 +143,5 @@ func (m *Manager) applyParameters(ctx context.Context, cluster models.Cluster, n
 			}
 		}
 	}
-	return m.DB.ParametersApplied(ctx, cluster.ID, cluster.ParametersWanted)
+	return m.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted)
 }

@@ -16,7 +16,7 @@ func TestANewReplicaWhosePortIsTakenMeanwhileGetsAnotherAddress(t *testing.T) {
 	source := c.primary(c.create(c.spec("orders", 0))[0])
 	testkit.Fill(t, source, 50)
 	one := 1
-	cluster, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Replicas: &one})
+	cluster, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Replicas: &one})
 	must(t, err)
 	taken := cluster.Nodes[1]
 	listener, err := net.Listen("tcp", taken.Address()) // between the choice of the endpoint and the start of the node
@@ -44,9 +44,9 @@ func TestModifyDoesNotTakeAReplicaThatIsThePrimaryMeanwhile(t *testing.T) {
 	must(t, source.Wait(t.Context(), 1, 0).Err())
 	c.stop()
 	none := 0
-	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Replicas: &none})
+	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Replicas: &none})
 	must(t, err)
-	must(t, c.db.Promote(t.Context(), cluster.ID, cluster.Nodes[1]))
+	must(t, c.db.Nodes.Promote(t.Context(), cluster.ID, cluster.Nodes[1]))
 	must(t, c.client(cluster, cluster.Nodes[1]).Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
 	c.start()
 	cluster = c.await("orders", models.ClusterAvailable)

@@ -55,7 +55,7 @@ func newKilled(t *testing.T) *killed {
 func (k *killed) begin(run models.Run, err error) models.Run {
 	k.t.Helper()
 	k.must(run, err)
-	claimed, ok, err := k.db.ClaimRun(k.t.Context(), k.earlier(), func(r models.Run) bool { return r.ID == run.ID })
+	claimed, ok, err := k.db.Runs.Claim(k.t.Context(), k.earlier(), func(r models.Run) bool { return r.ID == run.ID })
 	if err != nil || !ok {
 		k.t.Fatalf("claim run %d: %v", run.ID, err)
 	}
@@ -100,13 +100,13 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 				cluster := "orders"
 				switch kind {
 				case models.RunCopy:
-					run = k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", RequestedBy: "test"}))
+					run = k.begin(k.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", RequestedBy: "test"}))
 				case models.RunImport:
 					cluster = "elsewhere"
-					run = k.begin(k.db.RequestImport(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new", Sources: []string{"dir:/gone/dump.rdb"}}))
+					run = k.begin(k.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new", Sources: []string{"dir:/gone/dump.rdb"}}))
 				default:
 					cluster = "elsewhere"
-					run = k.must(k.db.BeginUpload(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new"}, k.earlier()))
+					run = k.must(k.db.Copies.BeginUpload(t.Context(), models.ImportSpec{Cluster: cluster, Name: "new"}, k.earlier()))
 				}
 				row := mustSnapshot(k.console, "new")
 				if step == 1 {
@@ -114,7 +114,7 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 				}
 				at := archive.NewAttempt(archive.Ref{Cluster: cluster, Snapshot: "new"})
 				if step >= 1 {
-					must(t, k.db.NoteAttempt(t.Context(), run, "new", at.ID))
+					must(t, k.db.Snapshots.NoteAttempt(t.Context(), run, "new", at.ID))
 				}
 				if step >= 2 {
 					k.put(k.store, at.Keys(1)[1], k.part)
@@ -132,7 +132,7 @@ func TestKilledCopyOrImportIsSettledByItsManifest(t *testing.T) {
 					if got := mustSnapshot(k.console, "new"); run.Status != models.RunSucceeded || got.Status != models.SnapshotAvailable || len(got.Parts) != 1 || got.Engine == "" {
 						t.Errorf("the run is %s (%s), the snapshot %+v", run.Status, run.Error, got)
 					}
-				} else if got, err := k.db.Snapshot(t.Context(), "new"); run.Status != models.RunFailed || err == nil && got.Status != models.SnapshotFailed {
+				} else if got, err := k.db.Snapshots.Get(t.Context(), "new"); run.Status != models.RunFailed || err == nil && got.Status != models.SnapshotFailed {
 					t.Errorf("the run is %s, the snapshot %s (%v)", run.Status, got.Status, err)
 				}
 				if files := k.stored(); len(files) != want {
@@ -177,7 +177,7 @@ func TestKilledExportIsFinishedAndTouchesNobodysFiles(t *testing.T) {
 			t.Parallel()
 			k, root := newKilled(t), t.TempDir()
 			st := openDir(t, root)
-			run := k.begin(k.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "s1", Store: "dir:" + root}))
+			run := k.begin(k.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "s1", Store: "dir:" + root}))
 			test.prepare(k, run, root, st)
 			before, _ := os.ReadFile(filepath.Join(root, "s1-0001.rdb"))
 			k.start()
@@ -201,7 +201,7 @@ func TestKilledExportIsFinishedAndTouchesNobodysFiles(t *testing.T) {
 
 func (k *killed) note(run models.Run, keys ...string) {
 	k.t.Helper()
-	if err := k.db.NoteWritten(k.t.Context(), run.ID, keys...); err != nil {
+	if err := k.db.Copies.NoteWritten(k.t.Context(), run.ID, keys...); err != nil {
 		k.t.Fatal(err)
 	}
 }
@@ -213,7 +213,7 @@ func TestKilledCopyToAnotherStoreIsFinished(t *testing.T) {
 			t.Parallel()
 			k, root := newKilled(t), t.TempDir()
 			st := openDir(t, root)
-			run := k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
+			run := k.begin(k.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
 			at := archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "new"})
 			if step >= 1 {
 				k.note(run, "orders/new at the attempt "+at.ID)
@@ -263,11 +263,11 @@ func TestCopyThatDoesNotSucceedLeavesNothing(t *testing.T) {
 	}{
 		"the store is full": {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "full"},
 		"it is cancelled": {status: models.RunCancelled, reason: "cancelled", middle: func(c *console, run models.Run) {
-			if err := c.db.CancelRun(c.t.Context(), run.ID); err != nil {
+			if err := c.db.Runs.Cancel(c.t.Context(), run.ID); err != nil {
 				c.t.Fatal(err)
 			}
 			testkit.WaitFor(c.t, "the run to end", func() bool {
-				now, err := c.db.Run(c.t.Context(), run.ID)
+				now, err := c.db.Runs.Get(c.t.Context(), run.ID)
 				return err == nil && now.Status.Ended()
 			})
 		}},
@@ -281,11 +281,11 @@ func TestCopyThatDoesNotSucceedLeavesNothing(t *testing.T) {
 			st.mu.Lock()
 			st.after, st.failure, st.reached, st.goOn = 1<<10, test.failure, reached, goOn
 			st.mu.Unlock()
-			run := c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new"}))
+			run := c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new"}))
 			c.manager.Wake()
 			<-reached
 			// What is read cannot be deleted meanwhile.
-			if err := c.db.DeleteSnapshots(t.Context(), []string{"s1"}, "test"); !models.HasCode(err, models.CodeSnapshotState) {
+			if err := c.db.Snapshots.Delete(t.Context(), []string{"s1"}, "test"); !models.HasCode(err, models.CodeSnapshotState) {
 				t.Errorf("deleting the source: %v", err)
 			}
 			if test.middle != nil {
@@ -325,11 +325,11 @@ func TestMovesRefuseWhatCannotWork(t *testing.T) {
 		}
 	}
 	out := t.TempDir()
-	damaged := c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new"})))
+	damaged := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new"})))
 	if damaged.Status != models.RunFailed || !strings.Contains(damaged.Error, "does not match") {
 		t.Errorf("a damaged snapshot was copied: %s %q", damaged.Status, damaged.Error)
 	}
-	damaged = c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s2", Name: "s1", Store: "dir:" + out})))
+	damaged = c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s2", Name: "s1", Store: "dir:" + out})))
 	if damaged.Status != models.RunFailed || len(filesIn(t, out)) != 0 {
 		t.Errorf("a damaged snapshot was exported: %s %q, %v", damaged.Status, damaged.Error, filesIn(t, out))
 	}
@@ -337,12 +337,12 @@ func TestMovesRefuseWhatCannotWork(t *testing.T) {
 	if err := os.Remove(part("s3")); err != nil {
 		t.Fatal(err)
 	}
-	lost := c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s3", Name: "new2"})))
+	lost := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s3", Name: "new2"})))
 	if lost.Status != models.RunFailed || !strings.Contains(lost.Error, "missing") {
 		t.Errorf("a lost snapshot was copied: %s %q", lost.Status, lost.Error)
 	}
 	for url, reason := range map[string]string{"dir:/nowhere/dump.rdb": "no folder", "dir:" + out + "/dump.rdb": "no file"} {
-		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "x", Name: "import-" + reason[3:], Sources: []string{url}})))
+		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "x", Name: "import-" + reason[3:], Sources: []string{url}})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, reason) {
 			t.Errorf("import of %s: %s %q", url, run.Status, run.Error)
 		}
@@ -365,11 +365,11 @@ func TestExportOfSeveralShardsIsAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	out := t.TempDir()
-	run := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "two", Name: "x", Store: "dir:" + out})))
+	run := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "two", Name: "x", Store: "dir:" + out})))
 	if got, err := os.ReadFile(filepath.Join(out, "x-0002.rdb")); run.Status != models.RunSucceeded || err != nil || !bytes.Equal(got, second) || len(filesIn(t, out)) != 2 {
 		t.Errorf("it is %s (%s): %v, %v", run.Status, run.Error, filesIn(t, out), err)
 	}
-	copied := c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "two", Name: "three"})))
+	copied := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "two", Name: "three"})))
 	if got := mustSnapshot(c, "three"); copied.Status != models.RunSucceeded || len(got.Parts) != 2 || got.Shards != 2 {
 		t.Errorf("the copy is %s (%s): %+v", copied.Status, copied.Error, got)
 	}
@@ -377,12 +377,12 @@ func TestExportOfSeveralShardsIsAllOrNothing(t *testing.T) {
 	if err := os.Truncate(part, 60); err != nil {
 		t.Fatal(err)
 	}
-	run = c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "two", Name: "y", Store: "dir:" + out})))
+	run = c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "two", Name: "y", Store: "dir:" + out})))
 	if files := filesIn(t, out); run.Status != models.RunFailed || len(files) != 2 {
 		t.Errorf("it is %s (%s): %v", run.Status, run.Error, files)
 	}
 	other := t.TempDir()
-	run = c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "three", Name: "z", Store: "dir:" + other})))
+	run = c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "three", Name: "z", Store: "dir:" + other})))
 	if run.Status != models.RunSucceeded || len(filesIn(t, other)) != 3 {
 		t.Errorf("it is %s (%s): %v", run.Status, run.Error, filesIn(t, other))
 	}

@@ -36,8 +36,8 @@ func TestExportCopyAndImportThroughS3(t *testing.T) {
 
 	options := "?region=" + testkit.S3Region + "&path_style=true&endpoint=" + server.Endpoint
 	for _, run := range []models.Run{
-		c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "s3://exports/daily" + options})),
-		c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "s3://exports/archive" + options})),
+		c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "s3://exports/daily" + options})),
+		c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "s3://exports/archive" + options})),
 	} {
 		if run = c.awaitRun(run); run.Status != models.RunSucceeded {
 			t.Fatalf("the %s is %s: %s", run.Kind, run.Status, run.Error)
@@ -49,7 +49,7 @@ func TestExportCopyAndImportThroughS3(t *testing.T) {
 		t.Errorf("the bucket has %v", objects)
 	}
 	for name, object := range map[string]string{"from-export": "daily/orders-0001.rdb", "from-archive": objects[1]} {
-		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{"s3://exports/" + object + options}})))
+		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{"s3://exports/" + object + options}})))
 		if run.Status != models.RunSucceeded {
 			t.Fatalf("the import of %s is %s: %s", object, run.Status, run.Error)
 		}
@@ -57,12 +57,12 @@ func TestExportCopyAndImportThroughS3(t *testing.T) {
 			t.Errorf("%s brings other data back", object)
 		}
 	}
-	again := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "s3://exports/daily" + options})))
+	again := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "s3://exports/daily" + options})))
 	if again.Status != models.RunFailed || !strings.Contains(again.Error, "already a file") {
 		t.Errorf("exported over an object: %s %q", again.Status, again.Error)
 	}
 	for url, reason := range map[string]string{"s3://exports/daily/none.rdb": "no file", "s3://nowhere/x.rdb": ""} {
-		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: "x" + reason[:min(1, len(reason))], Sources: []string{url + options}})))
+		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: "x" + reason[:min(1, len(reason))], Sources: []string{url + options}})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, reason) {
 			t.Errorf("import of %s: %s %q", url, run.Status, run.Error)
 		}

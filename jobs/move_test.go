@@ -28,7 +28,7 @@ func (c *console) awaitRun(run models.Run) models.Run {
 	c.t.Helper()
 	c.manager.Wake()
 	c.waitFor(fmt.Sprintf("run %d (%s) to end", run.ID, run.Kind), func() bool {
-		now, err := c.db.Run(c.t.Context(), run.ID)
+		now, err := c.db.Runs.Get(c.t.Context(), run.ID)
 		if err == nil {
 			run = now
 		}
@@ -56,7 +56,7 @@ func (c *console) restored(snapshot, cluster string) string {
 
 func (c *console) status(name string) models.SnapshotStatus {
 	c.t.Helper()
-	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -102,12 +102,12 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	other, out := t.TempDir(), t.TempDir()
 
 	// Two at once.
-	first := c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "kept", RequestedBy: "test"}))
+	first := c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "kept", RequestedBy: "test"}))
 	if got := c.status("s1"); got != models.SnapshotCopying {
 		t.Errorf("the source is %s while it is copied", got)
 	}
-	second := c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"}))
-	third := c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"}))
+	second := c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"}))
+	third := c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"}))
 	for _, run := range []models.Run{first, second, third} {
 		if run = c.awaitRun(run); run.Status != models.RunSucceeded {
 			t.Fatalf("the %s is %s: %s", run.Kind, run.Status, run.Error)
@@ -116,7 +116,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	if got := c.status("s1"); got != models.SnapshotAvailable {
 		t.Errorf("the source is %s afterwards", got)
 	}
-	kept, err := c.db.Snapshot(t.Context(), "kept")
+	kept, err := c.db.Snapshots.Get(t.Context(), "kept")
 	if err != nil || kept.Source != models.SourceManual || kept.Status != models.SnapshotAvailable || kept.Keys <= 0 || kept.Origin == "" {
 		t.Errorf("the copy is %+v (%v)", kept, err)
 	}
@@ -137,7 +137,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 
 	// The way back: the exported file, the part of the other store, and an upload.
 	for name, url := range map[string]string{"from-file": "dir:" + dump, "from-part": "dir:" + other + "/orders/s1/" + manifest.Parts[0].Object} {
-		run := c.awaitRun(c.must(c.db.RequestImport(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{url}, RequestedBy: "test"})))
+		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: name, Sources: []string{url}, RequestedBy: "test"})))
 		if run.Status != models.RunSucceeded {
 			t.Fatalf("the import %s is %s: %s", name, run.Status, run.Error)
 		}
@@ -150,7 +150,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"from-file", "from-part", "uploaded"} {
-		snapshot, err := c.db.Snapshot(t.Context(), name)
+		snapshot, err := c.db.Snapshots.Get(t.Context(), name)
 		if err != nil || snapshot.Engine == "" || snapshot.EngineVersion == "" || snapshot.NodeType == "" || snapshot.Keys <= 0 || snapshot.Source != models.SourceManual {
 			t.Errorf("%s is %+v (%v)", name, snapshot, err)
 		}
@@ -160,15 +160,15 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	}
 
 	// Nothing that is there is overwritten, and nothing of the attempt is left.
-	again := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"})))
+	again := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: "dir:" + out, RequestedBy: "test"})))
 	if after, _ := os.ReadFile(dump); again.Status != models.RunFailed || !strings.Contains(again.Error, "already a file") || !bytes.Equal(after, content) {
 		t.Errorf("exported over a file: %s, %q", again.Status, again.Error)
 	}
-	again = c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"})))
+	again = c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: "dir:" + other, RequestedBy: "test"})))
 	if again.Status != models.RunFailed || !strings.Contains(again.Error, "already something") || len(filesIn(t, other)) != 2 {
 		t.Errorf("copied over a snapshot: %s, %q, %v", again.Status, again.Error, filesIn(t, other))
 	}
-	own := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "x", Store: c.store.Location(), RequestedBy: "test"})))
+	own := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "x", Store: c.store.Location(), RequestedBy: "test"})))
 	if own.Status != models.RunFailed || !strings.Contains(own.Error, "own store") {
 		t.Errorf("exported into the own store: %s, %q", own.Status, own.Error)
 	}
@@ -191,7 +191,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	}
 	spec := c.spec("two", 0)
 	spec.Snapshot = "two"
-	if _, err := c.db.CreateCluster(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "2 shards") {
+	if _, err := c.db.Clusters.Create(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "2 shards") {
 		t.Errorf("restoring two shards: %v", err)
 	}
 	if err := c.upload("elsewhere", "twice", content, content); err == nil || !strings.Contains(err.Error(), "the same as") {
@@ -201,7 +201,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 
 func mustSnapshot(c *console, name string) models.Snapshot {
 	c.t.Helper()
-	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -263,11 +263,11 @@ func TestUploadThatBreaksOffLeavesNothing(t *testing.T) {
 	for name, end := range map[string]func(cancel context.CancelFunc){
 		"gone": func(cancel context.CancelFunc) { cancel() },
 		"cancelled": func(context.CancelFunc) {
-			runs, err := c.db.ActiveRuns(t.Context())
+			runs, err := c.db.Runs.Active(t.Context())
 			if err != nil || len(runs) != 1 {
 				t.Fatalf("%d runs are active (%v)", len(runs), err)
 			}
-			if err := c.db.CancelRun(t.Context(), runs[0].ID); err != nil {
+			if err := c.db.Runs.Cancel(t.Context(), runs[0].ID); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -293,7 +293,7 @@ func TestUploadThatBreaksOffLeavesNothing(t *testing.T) {
 		t.Errorf("the store has %v", files)
 	}
 	for _, name := range []string{"cut", "full", "gone", "cancelled"} {
-		if _, err := c.db.Snapshot(t.Context(), name); !models.HasCode(err, models.CodeSnapshotNotFound) {
+		if _, err := c.db.Snapshots.Get(t.Context(), name); !models.HasCode(err, models.CodeSnapshotNotFound) {
 			t.Errorf("%s left a row (%v)", name, err)
 		}
 	}
@@ -348,11 +348,11 @@ func TestExportRefusesPlacesThatCannotBe(t *testing.T) {
 		"/proc/exports":                       "no such folder",
 		filepath.Join(outside, "file", "x"):   "no such folder",
 	} {
-		run := c.awaitRun(c.must(c.db.ExportSnapshot(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + place})))
+		run := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + place})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
 			t.Errorf("%s: %s %q, want %q", place, run.Status, run.Error, want)
 		}
-		run = c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s2", Store: "dir:" + place})))
+		run = c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "s2", Store: "dir:" + place})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {
 			t.Errorf("a copy to %s: %s %q, want %q", place, run.Status, run.Error, want)
 		}

@@ -15,6 +15,7 @@ import (
 	"rekindle/internal/resp"
 	"rekindle/internal/store"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // reason is an error that already is a sentence for people; the cause goes to the log.
@@ -127,7 +128,7 @@ func sentence(err error) string {
 			return s.text
 		}
 	}
-	if text := models.Trouble(err); text != "" {
+	if text := catalog.Trouble(err); text != "" {
 		return text
 	}
 	var reply resp.Error

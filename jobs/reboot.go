@@ -24,7 +24,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -51,11 +51,11 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	if len(nodes) == len(cluster.Nodes) { // they were started with what is wanted now
-		if err := m.DB.ParametersApplied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
+		if err := m.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
 			return err
 		}
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(args.Nodes, ", ")))
+	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(args.Nodes, ", ")))
 }
 
 // failoverTimeout bounds how long the new primary may take to get in step with the old one, during which that one takes no writes.
@@ -75,7 +75,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	if err != nil {
 		return err
 	}
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -92,10 +92,10 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 		if err := m.handOver(ctx, cluster, old, next); err != nil {
 			return err
 		}
-		if err := m.DB.Promote(context.WithoutCancel(ctx), cluster.ID, next); err != nil {
+		if err := m.DB.Nodes.Promote(context.WithoutCancel(ctx), cluster.ID, next); err != nil {
 			return err
 		}
-		if cluster, err = m.DB.ClusterByID(ctx, run.ClusterID); err != nil {
+		if cluster, err = m.DB.Clusters.ByID(ctx, run.ClusterID); err != nil {
 			return err
 		}
 		old = next
@@ -111,7 +111,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	if err := errors.Join(failures...); err != nil {
 		m.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
 	}
-	return m.DB.CompleteCluster(context.WithoutCancel(ctx), run,
+	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run,
 		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From))
 }
 

@@ -25,7 +25,7 @@ func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) e
 	if err != nil {
 		return err
 	}
-	return m.DB.CompleteRebuild(context.WithoutCancel(ctx), run, done)
+	return m.DB.Settle.Rebuild(context.WithoutCancel(ctx), run, done)
 }
 
 // RebuildCatalog does the same without a run, for a console that is not started. Say is told from time to time how far it is.
@@ -35,7 +35,7 @@ func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (mo
 	}
 	done, err := m.readStore(ctx, say)
 	if err == nil {
-		err = m.DB.RebuildEvent(ctx, done)
+		err = m.DB.Rebuild.Event(ctx, done)
 	}
 	if err = errors.Join(err, m.endLease(context.WithoutCancel(ctx))); err != nil {
 		return done, fmt.Errorf("rebuild the catalog: %w", err)
@@ -97,7 +97,7 @@ func (r *rebuilding) warn(ctx context.Context, e models.Event, cause error) {
 		return
 	}
 	e.Severity = models.SeverityWarning
-	if err := r.m.DB.AddEvent(ctx, e); err != nil {
+	if err := r.m.DB.Events.Add(ctx, e); err != nil {
 		r.m.Logger.Error("write event", "message", e.Message, "error", err)
 	}
 }
@@ -151,7 +151,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 
 	var found []models.Snapshot
 	write := func() error {
-		done, warnings, err := r.m.DB.Adopt(ctx, found, r.since)
+		done, warnings, err := r.m.DB.Rebuild.Adopt(ctx, found, r.since)
 		if err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 // lose turns the snapshots failed that the catalog holds for whole and the store does not have.
 func (r *rebuilding) lose(ctx context.Context) error {
 	for after := uint(0); ; {
-		rows, err := r.m.DB.UsableSnapshots(ctx, after, 1000)
+		rows, err := r.m.DB.Snapshots.Usable(ctx, after, 1000)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (r *rebuilding) lose(ctx context.Context) error {
 			if err := r.m.present(ctx); err != nil {
 				return err
 			}
-			lost, err := r.m.DB.LoseSnapshot(ctx, row, "The manifest is missing in the store.")
+			lost, err := r.m.DB.Snapshots.Lose(ctx, row, "The manifest is missing in the store.")
 			if err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ import (
 
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // loseCatalog deletes the database under a console that is stopped, and opens a new one.
@@ -24,14 +25,14 @@ func (c *console) loseCatalog() {
 			c.t.Fatal(err)
 		}
 	}
-	db, err := models.Open(c.t.Context(), models.File(filepath.Join(c.data, "rekindle.db")), c.clock, c.host)
+	db, err := catalog.Open(c.t.Context(), catalog.File(filepath.Join(c.data, "rekindle.db")), c.clock, c.host)
 	must(c.t, err)
 	c.db = db
 }
 
 func (c *console) rebuild() models.Run {
 	c.t.Helper()
-	run, err := c.db.RequestRebuild(c.t.Context(), "test")
+	run, err := c.db.Rebuild.Request(c.t.Context(), "test")
 	must(c.t, err)
 	c.manager.Wake()
 	return c.ended(run.ID)
@@ -49,16 +50,16 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	before := c.snapshot("orders", "s1")
 	gone := c.create(c.spec("gone", 0))[0]
 	c.snapshot("gone", "of-gone")
-	must(t, c.db.DeleteCluster(t.Context(), gone.Name, "", "test"))
+	must(t, c.db.Clusters.Delete(t.Context(), gone.Name, "", "test"))
 	c.manager.Wake()
 	testkit.WaitFor(t, "the cluster to be gone", func() bool {
-		_, err := c.db.Cluster(t.Context(), "gone")
+		_, err := c.db.Clusters.Get(t.Context(), "gone")
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
 	// The roles are not those of the start any more.
 	must(t, c.nodes.Kill(t.Context(), "orders", "orders-001"))
 	testkit.WaitFor(t, "the replica to be primary", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		primary, _ := cluster.Primary()
 		replica := c.client(cluster, cluster.Nodes[0]).Info(t.Context(), "replication").Val()
 		return primary.Name == "orders-002" && strings.Contains(replica, "role:slave") && strings.Contains(replica, "master_link_status:up")
@@ -72,7 +73,7 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	if run := c.rebuild(); run.Status != models.RunSucceeded {
 		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
 	}
-	after, err := c.db.Snapshot(t.Context(), "s1")
+	after, err := c.db.Snapshots.Get(t.Context(), "s1")
 	must(t, err)
 	if before.NodeCreatedAt == nil || after.NodeCreatedAt == nil || !after.NodeCreatedAt.Equal(*before.NodeCreatedAt) {
 		t.Errorf("the node of the snapshot was made %v and came back as made %v", before.NodeCreatedAt, after.NodeCreatedAt)
@@ -87,10 +88,10 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	if fmt.Sprintf("%+v", after) != fmt.Sprintf("%+v", before) {
 		t.Errorf("the snapshot came back as\n%+v\nand was\n%+v", after, before)
 	}
-	if other, err := c.db.Snapshot(t.Context(), "of-gone"); err != nil || other.Status != models.SnapshotAvailable || other.ClusterID != 0 {
+	if other, err := c.db.Snapshots.Get(t.Context(), "of-gone"); err != nil || other.Status != models.SnapshotAvailable || other.ClusterID != 0 {
 		t.Errorf("the snapshot of the deleted cluster: %v, %s, cluster %d", err, other.Status, other.ClusterID)
 	}
-	back, err := c.db.Cluster(t.Context(), "orders")
+	back, err := c.db.Clusters.Get(t.Context(), "orders")
 	must(t, err)
 	primary, _ := back.Primary()
 	if back.Description != spec.Description || back.RetentionLimit != 9 || back.SnapshotWindow != spec.Window || back.NodeType != spec.NodeType ||
@@ -134,7 +135,7 @@ func TestRebuildSaysWhatDoesNotFit(t *testing.T) {
 	if run := c.rebuild(); run.Status != models.RunSucceeded {
 		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
 	}
-	found, err := c.db.ListSnapshots(t.Context(), models.List{Sort: "name"})
+	found, err := c.db.Snapshots.List(t.Context(), models.List{Sort: "name"})
 	must(t, err)
 	if len(found.Rows) != 2 || found.Rows[0].Name != "good" || found.Rows[1].Name != "lost" {
 		t.Errorf("the catalog has %d snapshots", len(found.Rows))
@@ -149,7 +150,7 @@ func TestRebuildSaysWhatDoesNotFit(t *testing.T) {
 	must(t, os.Remove(c.file("orders", "lost", "manifest.json")))
 	files := len(c.stored())
 	c.rebuild()
-	if s, err := c.db.Snapshot(t.Context(), "lost"); err != nil || !s.Damaged() {
+	if s, err := c.db.Snapshots.Get(t.Context(), "lost"); err != nil || !s.Damaged() {
 		t.Errorf("the lost one is %s: %v", s.Status, err)
 	}
 	c.stop()
@@ -174,34 +175,34 @@ func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
 	c.loseCatalog()
 	spec := c.spec("orders", 0)
 	spec.Name = "orders"
-	if _, err := c.db.CreateCluster(t.Context(), spec); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true })
+	run, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(models.Run) bool { return true })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
-	must(t, c.db.CompleteCluster(t.Context(), run, "It is there."))
-	if _, err := c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
+	must(t, c.db.Settle.Cluster(t.Context(), run, "It is there."))
+	if _, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test"); err != nil {
 		t.Fatal(err)
 	}
-	run, claimed, err = c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true })
+	run, claimed, err = c.db.Runs.Claim(t.Context(), c.earlier(), func(models.Run) bool { return true })
 	if err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
-	must(t, c.db.FailRun(t.Context(), run, models.RunFailed, "The store did not answer."))
+	must(t, c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The store did not answer."))
 	must(t, os.MkdirAll(filepath.Join(c.data, "snapshots", "orders"), 0o700))
 	must(t, os.Rename(aside, filepath.Join(c.data, "snapshots", "orders", "s1")))
 	c.start()
 	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "1 that had failed are whole and available.") {
 		t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
 	}
-	after, err := c.db.Snapshot(t.Context(), "s1")
+	after, err := c.db.Snapshots.Get(t.Context(), "s1")
 	if err != nil || after.Status != models.SnapshotAvailable || after.Bytes != before.Bytes || len(after.Parts) != 1 || !after.CreatedAt.Equal(before.CreatedAt) {
 		t.Errorf("it came back as %+v: %v", after, err)
 	}
 	// Nobody has looked at it since, so the schedule may be verifying it already.
-	if _, err := c.db.RequestVerify(t.Context(), "s1", "test"); err != nil && !models.HasCode(err, models.CodeSnapshotState) {
+	if _, err := c.db.Verifications.Request(t.Context(), "s1", "test"); err != nil && !models.HasCode(err, models.CodeSnapshotState) {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
@@ -222,17 +223,17 @@ func TestNodesThatTheCatalogLostAreNeverTaken(t *testing.T) {
 	c.stop()
 	c.loseCatalog()
 	c.start()
-	if _, err := c.db.CreateCluster(t.Context(), c.spec("orders", 0)); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), c.spec("orders", 0)); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
 	if failed := c.await("orders", models.ClusterCreateFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster orders") {
 		t.Errorf("it failed because %q", failed.StatusReason)
 	}
-	must(t, c.db.DeleteCluster(t.Context(), "orders", "", "test"))
+	must(t, c.db.Clusters.Delete(t.Context(), "orders", "", "test"))
 	c.manager.Wake()
 	testkit.WaitFor(t, "the new cluster to be gone", func() bool {
-		_, err := c.db.Cluster(t.Context(), "orders")
+		_, err := c.db.Clusters.Get(t.Context(), "orders")
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
 	if got := testkit.Fingerprint(t, source); got != want {

@@ -25,7 +25,7 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 		return false, r.m.away(err)
 	}
 	for _, name := range names {
-		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
+		if _, err := r.m.DB.Clusters.Get(ctx, name); err == nil {
 			continue
 		} else if !models.HasCode(err, models.CodeClusterNotFound) {
 			return false, err
@@ -53,14 +53,14 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 	case err != nil:
 		return false, r.m.away(err)
 	}
-	r.done.Settings, err = r.m.DB.AdoptSettings(ctx, console.Settings)
+	r.done.Settings, err = r.m.DB.Settings.Adopt(ctx, console.Settings)
 	if _, refused := models.AsFaults(err); refused {
 		r.warn(ctx, models.Event{Message: "The settings that the store has cannot be used: " + sentence(err) + " They stay as they are."}, err)
 		return true, nil
 	} else if err != nil || !r.done.Settings {
 		return true, err
 	}
-	return true, r.m.DB.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
+	return true, r.m.DB.Records.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
 }
 
 // configuration is how a cluster is to be as far as the store knows: its record, else its newest snapshot. From says which of them.
@@ -114,7 +114,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 			cluster.CreatedAt = r.newest[name].CreatedAt
 		}
 		cluster.StatusReason = r.lostSentence(cluster, c)
-		adopted, err := r.m.DB.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(name), sum)
+		adopted, err := r.m.DB.Rebuild.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(name), sum)
 		if err != nil {
 			return err
 		}
@@ -162,11 +162,11 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if _, err := r.m.DB.TakeOver(ctx, names); err != nil {
+	if _, err := r.m.DB.Owners.TakeOver(ctx, names); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		if _, err := r.m.DB.Cluster(ctx, name); err == nil {
+		if _, err := r.m.DB.Clusters.Get(ctx, name); err == nil {
 			continue
 		} else if !models.HasCode(err, models.CodeClusterNotFound) {
 			return nil, err
@@ -174,7 +174,7 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		cluster, err := r.cluster(ctx, name, nodes[name])
 		var adopted bool
 		if err == nil {
-			adopted, err = r.m.DB.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
+			adopted, err = r.m.DB.Rebuild.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -190,7 +190,7 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		case adopted:
 			r.done.Clusters = append(r.done.Clusters, name)
 			if record, found := r.records[name]; found {
-				if err := r.m.DB.EndKeep(ctx, archive.ClusterRecordKey(name), record.Sum()); err != nil {
+				if err := r.m.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(name), record.Sum()); err != nil {
 					return nil, err
 				}
 			}

@@ -21,6 +21,7 @@ import (
 	"rekindle/internal/store/dir"
 	"rekindle/jobs"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 const manySnapshots, manyClusters = 10_000, 50
@@ -65,13 +66,13 @@ func manyStore(tb testing.TB) store.Store {
 }
 
 // emptyCatalog is a manager that is not started, with a catalog that knows nothing.
-func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *models.DB) {
+func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *catalog.DB) {
 	tb.Helper()
 	data := tb.TempDir()
 	nodes := launch.NewLocal(filepath.Join(data, "nodes"), nil, launch.Options{})
 	host := jobs.NewHost(nodes, models.CatalogHome)
 	clock := clockwork.NewRealClock()
-	db, err := models.Open(context.Background(), models.File(filepath.Join(data, "rekindle.db")), clock, host)
+	db, err := catalog.Open(context.Background(), catalog.File(filepath.Join(data, "rekindle.db")), clock, host)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestTenThousandSnapshotsAreRebuilt(t *testing.T) {
 	if err != nil || done.Found != manySnapshots || done.Adopted != manySnapshots || len(done.Lost) != manyClusters || done.Warnings+done.Missing != 0 {
 		t.Fatalf("%+v, %v", done, err)
 	}
-	clusters, err := db.Clusters(t.Context())
+	clusters, err := db.Clusters.All(t.Context())
 	if err != nil || len(clusters) != manyClusters {
 		t.Fatalf("%d clusters: %v", len(clusters), err)
 	}
@@ -99,14 +100,14 @@ func TestTenThousandSnapshotsAreRebuilt(t *testing.T) {
 		if c.RetentionLimit != 35 || c.SnapshotWindow != (models.Window{Start: 3 * 60, Length: 60}) || !strings.Contains(c.StatusReason, models.AutomaticName(c.Name, newest)) {
 			t.Errorf("%s came back as %+v", c.Name, c)
 		}
-		names, err := db.AutomaticSnapshots(t.Context(), c.ID)
+		names, err := db.Snapshots.Automatic(t.Context(), c.ID)
 		if err != nil || len(names) != manySnapshots/manyClusters {
 			t.Errorf("%s has %d snapshots: %v", c.Name, len(names), err)
 		}
 	}
 	for n := range manySnapshots / manyClusters {
 		name := models.AutomaticName("cluster-7", manyNight(n))
-		s, err := db.Snapshot(t.Context(), name)
+		s, err := db.Snapshots.Get(t.Context(), name)
 		if err != nil || s.Status != models.SnapshotAvailable || !s.CreatedAt.Equal(manyNight(n)) || len(s.Parts) != 1 || s.Parts[0].Stored != 3 || s.VerifiedAt != nil {
 			t.Fatalf("%s came back as %+v: %v", name, s, err)
 		}

@@ -22,11 +22,11 @@ func (m *Manager) keepRecords(ctx context.Context) {
 }
 
 func (m *Manager) keep(ctx context.Context) error {
-	kept, err := m.DB.Kept(ctx)
+	kept, err := m.DB.Records.Kept(ctx)
 	if err != nil {
 		return err
 	}
-	clusters, err := m.DB.Clusters(ctx)
+	clusters, err := m.DB.Clusters.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (m *Manager) keep(ctx context.Context) error {
 			}
 		}
 	}
-	settings, err := m.DB.ChosenSettings(ctx)
+	settings, err := m.DB.Settings.Chosen(ctx)
 	if err != nil || len(settings) == 0 && !written {
 		return err // an empty catalog has nothing to say, and a lost one must not seem to
 	}
@@ -101,13 +101,13 @@ func (m *Manager) keepOne(ctx context.Context, cluster uint, key, sum, sums stri
 	case err != nil && !errors.Is(err, archive.ErrMissing):
 		return err
 	}
-	if may, err := m.DB.BeginKeep(ctx, cluster, key, sum); err != nil || !may {
+	if may, err := m.DB.Records.BeginKeep(ctx, cluster, key, sum); err != nil || !may {
 		return err
 	}
 	if err := write(); err != nil {
 		return err
 	}
-	return m.DB.EndKeep(ctx, key, sum)
+	return m.DB.Records.EndKeep(ctx, key, sum)
 }
 
 // dropRecord removes the record of a cluster that was deleted here, if it still is the one that was written here.
@@ -122,13 +122,13 @@ func (m *Manager) dropRecord(ctx context.Context, cluster, sums string) error {
 	if err != nil {
 		return err
 	}
-	return m.DB.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
+	return m.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
 }
 
 // forgetRecord removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
 // That it was written stays noted until the next tick has looked once more: a tick may be about to write it.
 func (m *Manager) forgetRecord(ctx context.Context, cluster models.Cluster) {
-	kept, err := m.DB.Kept(ctx)
+	kept, err := m.DB.Records.Kept(ctx)
 	if err == nil {
 		var there archive.ClusterRecord
 		if there, err = m.archive.Cluster(ctx, cluster.Name); err == nil && strings.Contains(kept[archive.ClusterRecordKey(cluster.Name)], there.Sum()) {

@@ -26,7 +26,7 @@ func (c *console) restart(what string, condition func(a *archive.Archive) bool) 
 // kept tells whether the record of a cluster in the store is the one that the catalog has written.
 func (c *console) kept(a *archive.Archive, cluster string, like func(archive.ClusterRecord) bool) bool {
 	record, err := a.Cluster(c.t.Context(), cluster)
-	kept, failure := c.db.Kept(c.t.Context())
+	kept, failure := c.db.Records.Kept(c.t.Context())
 	return err == nil && failure == nil && kept[archive.ClusterRecordKey(cluster)] == record.Sum() && like(record)
 }
 
@@ -46,10 +46,10 @@ func (c *console) loseHost() {
 
 func (c *console) delete(cluster string) {
 	c.t.Helper()
-	must(c.t, c.db.DeleteCluster(c.t.Context(), cluster, "", "test"))
+	must(c.t, c.db.Clusters.Delete(c.t.Context(), cluster, "", "test"))
 	c.manager.Wake()
 	testkit.WaitFor(c.t, "the cluster to be gone", func() bool {
-		_, err := c.db.Cluster(c.t.Context(), cluster)
+		_, err := c.db.Clusters.Get(c.t.Context(), cluster)
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
 }
@@ -68,8 +68,8 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	c.create(c.spec("gone", 0))
 	c.snapshot("gone", "of-gone")
 	settings := models.Settings{ManualQuota: 7, Price: 0.02, Currency: "EUR"}
-	must(t, c.db.SaveSettings(t.Context(), settings))
-	must(t, c.db.SaveVerifyEvery(t.Context(), 3))
+	must(t, c.db.Settings.Save(t.Context(), settings))
+	must(t, c.db.Settings.SaveVerifyEvery(t.Context(), 3))
 	c.restart("the records", func(a *archive.Archive) bool {
 		_, err := a.Console(t.Context())
 		return err == nil && c.kept(a, "gone", anyRecord) && c.kept(a, "empty", anyRecord)
@@ -80,7 +80,7 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	}
 	// A change of the schedule after the newest snapshot is known too.
 	retention := 11
-	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &retention})
 	must(t, err)
 	c.restart("the changed record", func(a *archive.Archive) bool {
 		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 11 })
@@ -96,21 +96,21 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "Known again, but without nodes: empty, orders.") {
 		t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
 	}
-	back, err := c.db.Cluster(t.Context(), "orders")
+	back, err := c.db.Clusters.Get(t.Context(), "orders")
 	must(t, err)
 	if back.Description != spec.Description || back.RetentionLimit != 11 || back.SnapshotWindow != spec.Window || !back.WindowChosen || back.NodeType != spec.NodeType ||
 		back.Engine != spec.Engine.Name || back.Status != models.ClusterRestoreFailed || !back.Lost() ||
 		!strings.Contains(back.StatusReason, "Its nodes are gone") || !strings.Contains(back.StatusReason, "newest snapshot, s1 of") {
 		t.Errorf("the cluster came back as %+v", back)
 	}
-	if empty, err := c.db.Cluster(t.Context(), "empty"); err != nil || !strings.Contains(empty.StatusReason, "There is no snapshot of it.") || empty.WindowChosen {
+	if empty, err := c.db.Clusters.Get(t.Context(), "empty"); err != nil || !strings.Contains(empty.StatusReason, "There is no snapshot of it.") || empty.WindowChosen {
 		t.Errorf("the cluster without a snapshot came back as %+v: %v", empty, err)
 	}
-	if _, err := c.db.Cluster(t.Context(), "gone"); !models.HasCode(err, models.CodeClusterNotFound) {
+	if _, err := c.db.Clusters.Get(t.Context(), "gone"); !models.HasCode(err, models.CodeClusterNotFound) {
 		t.Errorf("the deleted cluster was brought back: %v", err)
 	}
-	got, err := c.db.Settings(t.Context())
-	days, failure := c.db.VerifyEvery(t.Context())
+	got, err := c.db.Settings.Get(t.Context())
+	days, failure := c.db.Settings.VerifyEvery(t.Context())
 	if err != nil || failure != nil || got != settings || days != 3 {
 		t.Errorf("the settings are %+v, verified every %d days: %v %v", got, days, err, failure)
 	}
@@ -140,7 +140,7 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 
 func mustClusters(c *console) []models.Cluster {
 	c.t.Helper()
-	clusters, err := c.db.Clusters(c.t.Context())
+	clusters, err := c.db.Clusters.All(c.t.Context())
 	must(c.t, err)
 	return clusters
 }
@@ -170,12 +170,12 @@ func TestLostHostIsRebuiltFromManifestsAlone(t *testing.T) {
 	if run := c.rebuild(); run.Status != models.RunSucceeded {
 		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
 	}
-	back, err := c.db.Cluster(t.Context(), "orders")
+	back, err := c.db.Clusters.Get(t.Context(), "orders")
 	must(t, err)
 	if back.RetentionLimit != 2 || back.SnapshotWindow != spec.Window || !back.WindowChosen || !strings.Contains(back.StatusReason, second.Name) || len(mustClusters(c)) != 1 {
 		t.Errorf("the clusters came back as %+v", mustClusters(c))
 	}
-	if outlived, err := c.db.QueueOutlived(t.Context()); err != nil || len(outlived) != 0 {
+	if outlived, err := c.db.Schedule.QueueOutlived(t.Context()); err != nil || len(outlived) != 0 {
 		t.Errorf("retention takes %v: %v", outlived, err)
 	}
 	c.restart("the record", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) })
@@ -199,7 +199,7 @@ func TestImportDoesNotSwitchBackupsOff(t *testing.T) {
 	before := c.create(spec)[0]
 	c.snapshot("orders", "s1")
 	must(t, c.upload("orders", "imported", fakeRDB("REDIS0010", oneKey...)))
-	run := c.awaitRun(c.must(c.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "imported", Name: "copied", RequestedBy: "test"})))
+	run := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "imported", Name: "copied", RequestedBy: "test"})))
 	if run.Status != models.RunSucceeded {
 		t.Fatal(run.Error)
 	}
@@ -229,7 +229,7 @@ func TestRecordOfSomebodyElseIsNotReplacedBlindly(t *testing.T) {
 		must(t, a.WriteCluster(t.Context(), other))
 	}
 	retention := 3
-	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &retention})
 	must(t, err)
 	c.restart("the changed record", func(a *archive.Archive) bool {
 		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 3 })
@@ -245,7 +245,7 @@ func TestRecordOfSomebodyElseIsNotReplacedBlindly(t *testing.T) {
 		t.Errorf("the other console's record was removed with our cluster: %v", err)
 	}
 	// A record of a cluster that was deleted while the store was away goes later.
-	must(t, c.db.EndKeep(t.Context(), archive.ClusterRecordKey("late"), lateRecord(t, a)))
+	must(t, c.db.Records.EndKeep(t.Context(), archive.ClusterRecordKey("late"), lateRecord(t, a)))
 	c.restart("the late record to go", func(a *archive.Archive) bool {
 		_, err := a.Cluster(t.Context(), "late")
 		return errors.Is(err, archive.ErrMissing)

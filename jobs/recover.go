@@ -34,7 +34,7 @@ func (m *Manager) recover(ctx context.Context) error {
 func (m *Manager) cutOff(ctx context.Context) ([]models.Run, error) {
 	m.claiming.Lock()
 	defer m.claiming.Unlock()
-	runs, err := m.DB.CutOffRuns(ctx, m.owner())
+	runs, err := m.DB.Runs.CutOff(ctx, m.owner())
 	return slices.DeleteFunc(runs, func(run models.Run) bool {
 		_, works := m.working.Load(run.ID)
 		return works
@@ -52,7 +52,7 @@ func (m *Manager) requeueCutOff(ctx context.Context) error {
 		if jobOf(run).recovers(run) != nil {
 			continue
 		}
-		if err := m.DB.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
+		if err := m.DB.Runs.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
 			return err
 		}
 	}
@@ -144,7 +144,7 @@ func (m *Manager) sweepHourly(ctx context.Context) {
 
 // recoverRun settles a run that was cut off, unless another console is faster.
 func (m *Manager) recoverRun(ctx context.Context, run models.Run) error {
-	run, adopted, err := m.DB.AdoptRun(ctx, run, m.owner())
+	run, adopted, err := m.DB.Runs.Adopt(ctx, run, m.owner())
 	if err != nil || !adopted {
 		return err
 	}
@@ -155,7 +155,7 @@ func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if run.GivenUp != "" { // its remains may be removed in part
 		return m.settleSnapshot(ctx, run, failure{status: run.GivenUp, reason: run.Error})
 	}
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 		// The store does not answer: whether the snapshot was committed is known when it does.
 		return fmt.Errorf("look for the manifest of snapshot %s, which was cut off: %w", run.SnapshotName, err)
 	case committed && !foreign:
-		if err := m.DB.CompleteSnapshot(ctx, run, measuredBy(manifest)); err != nil {
+		if err := m.DB.Settle.Snapshot(ctx, run, measuredBy(manifest)); err != nil {
 			return fmt.Errorf("complete snapshot %s: %w", run.SnapshotName, err)
 		}
 		return nil
@@ -173,5 +173,5 @@ func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if err := m.discard(ctx, run); err != nil {
 		return err
 	}
-	return m.DB.FailRun(ctx, run, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
+	return m.DB.Settle.Fail(ctx, run, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
 }

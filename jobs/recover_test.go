@@ -115,10 +115,10 @@ func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
 	var cut models.Run
 	var back func()
 	c.kill(cluster, func() { // and its console had begun a snapshot when it was killed
-		if cut, err = c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"); err != nil {
+		if cut, err = c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test"); err != nil {
 			t.Fatal(err)
 		}
-		if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
+		if _, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 			t.Fatal(claimed, err)
 		}
 		st.mu.Lock()
@@ -129,8 +129,8 @@ func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
 	testkit.WaitFor(t, "the node to be started again", func() bool { return source.Get(t.Context(), "a").Val() == "b" })
 	undecided := func() {
 		t.Helper()
-		cluster, err := c.db.Cluster(t.Context(), "orders")
-		run, failed := c.db.Run(t.Context(), cut.ID)
+		cluster, err := c.db.Clusters.Get(t.Context(), "orders")
+		run, failed := c.db.Runs.Get(t.Context(), cut.ID)
 		if err != nil || failed != nil || cluster.Status != models.ClusterSnapshotting || c.status("s1") != models.SnapshotCreating ||
 			run.Status != models.RunRunning || run.Attempts != 1 {
 			t.Errorf("meanwhile the cluster is %s, the snapshot %s and its run %s, begun %d times (%v, %v)", cluster.Status, c.status("s1"), run.Status, run.Attempts, err, failed)
@@ -177,9 +177,9 @@ func TestSnapshotWhoseManifestCannotBeReadIsSettledWhenItCan(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := newKilled(t)
-			run := k.begin(k.db.RequestSnapshot(t.Context(), "orders", "new", false, "test"))
+			run := k.begin(k.db.Snapshots.Request(t.Context(), "orders", "new", false, "test"))
 			at := archive.NewAttempt(archive.Ref{Cluster: "orders", Snapshot: "new"})
-			must(t, k.db.NoteAttempt(t.Context(), run, "new", at.ID))
+			must(t, k.db.Snapshots.NoteAttempt(t.Context(), run, "new", at.ID))
 			k.put(k.store, at.Keys(1)[1], k.part)
 			if committed {
 				k.commit(k.store, k.manifest.In(at))

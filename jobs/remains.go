@@ -41,7 +41,7 @@ func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest 
 	if errors.Is(context.Cause(ctx), errStopping) {
 		return
 	}
-	left := m.DB.Hold(context.WithoutCancel(ctx), run)
+	left := m.DB.Runs.Hold(context.WithoutCancel(ctx), run)
 	if errors.Is(left, models.ErrRunEnded) {
 		return
 	}
@@ -58,7 +58,7 @@ func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest 
 func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	run, err := m.DB.Run(ctx, id)
+	run, err := m.DB.Runs.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -160,7 +160,7 @@ func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	run, err := m.DB.Run(ctx, id)
+	run, err := m.DB.Runs.Get(ctx, id)
 	var args models.CopyArgs
 	if err == nil {
 		args, err = models.Args[models.CopyArgs](run)
@@ -173,7 +173,7 @@ func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest
 		text, err = json.Marshal(manifest)
 	}
 	if err == nil {
-		err = m.DB.NoteRemains(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
+		err = m.DB.Remains.Note(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
 			run.Kind, args.Source, place(args.Store), remaining(args), int(remainsTried.Hours())/24))
 	}
 	m.Logger.Error("remove what a run had written to another store", "run", id, "objects", args.Written, "error", errors.Join(cause, err))
@@ -190,7 +190,7 @@ func remaining(args models.CopyArgs) string {
 
 // takeBackLater is the hourly tick for what was left in other stores.
 func (m *Manager) takeBackLater(ctx context.Context) {
-	all, err := m.DB.AllRemains(ctx)
+	all, err := m.DB.Remains.All(ctx)
 	for _, left := range all {
 		if ctx.Err() != nil {
 			return
@@ -206,12 +206,12 @@ func (m *Manager) takeBackLater(ctx context.Context) {
 
 // takeBackBefore takes back what earlier runs have left in a store that is about to be written to: afterwards it could not be told apart.
 func (m *Manager) takeBackBefore(ctx context.Context, url string) error {
-	all, err := m.DB.AllRemains(ctx)
+	all, err := m.DB.Remains.All(ctx)
 	if err != nil {
 		return err
 	}
 	for _, left := range all {
-		run, err := m.DB.Run(ctx, left.Run)
+		run, err := m.DB.Runs.Get(ctx, left.Run)
 		if err != nil {
 			return err
 		}
@@ -232,11 +232,11 @@ func (m *Manager) takeBackOne(ctx context.Context, left models.Remains) error {
 		return err
 	}
 	defer unlock()
-	all, err := m.DB.AllRemains(ctx) // again, now that nobody else is at it
+	all, err := m.DB.Remains.All(ctx) // again, now that nobody else is at it
 	if err != nil || !slices.ContainsFunc(all, func(r models.Remains) bool { return r.Run == left.Run }) {
 		return err
 	}
-	run, err := m.DB.Run(ctx, left.Run)
+	run, err := m.DB.Runs.Get(ctx, left.Run)
 	if err != nil {
 		return err
 	}
@@ -250,9 +250,9 @@ func (m *Manager) takeBackOne(ctx context.Context, left models.Remains) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case failure == nil:
-		return m.DB.EndRemains(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
+		return m.DB.Remains.End(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
 	case m.clockAgrees(ctx) && m.DB.Now().Sub(left.Since) >= remainsTried:
-		return errors.Join(failure, m.DB.EndRemains(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
+		return errors.Join(failure, m.DB.Remains.End(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
 			"in %d days, and is not looked for any more: %s. Remove it by hand, in a bucket its unfinished multipart uploads too.",
 			run.Kind, args.Source, where, int(remainsTried.Hours())/24, remaining(args))))
 	}
@@ -266,7 +266,7 @@ func (m *Manager) takeBackFrom(ctx context.Context, run models.Run, args models.
 			return fmt.Errorf("read what run %d had written: %w", run.ID, err)
 		}
 	} else {
-		source, err := m.DB.Snapshot(ctx, args.Source)
+		source, err := m.DB.Snapshots.Get(ctx, args.Source)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // paused is a store whose parts stop being read in their middle, when the test wants.
@@ -93,9 +94,9 @@ func inBucket(server *testkit.S3Server, folder string) string {
 func (c *console) move(kind models.RunKind, server *testkit.S3Server) models.Run {
 	c.t.Helper()
 	if kind == models.RunExport {
-		return c.must(c.db.ExportSnapshot(c.t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: inBucket(server, "daily")}))
+		return c.must(c.db.Copies.Export(c.t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: inBucket(server, "daily")}))
 	}
-	return c.must(c.db.CopySnapshot(c.t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: inBucket(server, "archive")}))
+	return c.must(c.db.Copies.Copy(c.t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: inBucket(server, "archive")}))
 }
 
 var movedObjects = map[models.RunKind][]string{
@@ -152,7 +153,7 @@ func TestUploadIntoABucketThatGoesAwayIsTakenBackLater(t *testing.T) {
 				c.stop()
 				c.start()
 				testkit.WaitFor(t, "nothing to be left", func() bool {
-					all, err := c.db.AllRemains(t.Context())
+					all, err := c.db.Remains.All(t.Context())
 					return err == nil && len(all) == 0
 				})
 				if !strings.Contains(c.events(), "had left in "+where+" is gone.") {
@@ -234,7 +235,7 @@ func TestFailedSnapshotAbandonsItsUploads(t *testing.T) {
 	if s := c.snapshot("orders", "s1"); s.Status != models.SnapshotFailed {
 		t.Fatalf("it is %s", s.Status)
 	}
-	run, found, err := c.db.LastRun(t.Context(), "orders", models.RunSnapshot, time.Time{})
+	run, found, err := c.db.Runs.Last(t.Context(), "orders", models.RunSnapshot, time.Time{})
 	if err != nil || !found {
 		t.Fatal(found, err)
 	}
@@ -285,10 +286,10 @@ func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
 	manifest, err := archive.New(c.store).Manifest(t.Context(), archive.Ref{Cluster: "orders", Snapshot: "s1"})
 	must(t, err)
 	for range 2 { // one is taken back, the other one given up
-		run := k.begin(k.db.CopySnapshot(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
+		run := k.begin(k.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "new", Store: "dir:" + root}))
 		k.note(run, "orders/new at the attempt "+at.ID)
-		must(t, c.db.FailRun(t.Context(), run, models.RunFailed, "the store went away"))
-		must(t, c.db.NoteRemains(t.Context(), run, nil, "left"))
+		must(t, c.db.Settle.Fail(t.Context(), run, models.RunFailed, "the store went away"))
+		must(t, c.db.Remains.Note(t.Context(), run, nil, "left"))
 	}
 	copied := manifest
 	copied.Snapshot = ref.Snapshot
@@ -298,40 +299,40 @@ func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
 	must(t, c.db.Close())
 	clock := clockwork.NewFakeClockAt(noon.Add(8 * 24 * time.Hour))
 	c.clock = clock
-	c.db, err = models.Open(t.Context(), models.File(filepath.Join(c.data, "rekindle.db")), clock, c.host)
+	c.db, err = catalog.Open(t.Context(), catalog.File(filepath.Join(c.data, "rekindle.db")), clock, c.host)
 	must(t, err)
 	c.start()
 	left := func() int {
 		t.Helper()
-		all, err := c.db.AllRemains(t.Context())
+		all, err := c.db.Remains.All(t.Context())
 		must(t, err)
 		return len(all)
 	}
 	before := other.tried.Load()
 	c.manager.TakeBack(t.Context())
-	if c.db.ClockDoubt() == nil || other.tried.Load() < before+2 {
-		t.Fatalf("the doubt is %v, and it was tried %d times; the test means nothing", c.db.ClockDoubt(), other.tried.Load()-before)
+	if c.db.Clock.Doubt() == nil || other.tried.Load() < before+2 {
+		t.Fatalf("the doubt is %v, and it was tried %d times; the test means nothing", c.db.Clock.Doubt(), other.tried.Load()-before)
 	}
 	if left() != 2 || strings.Contains(c.events(), "not looked for any more") {
 		t.Errorf("%d of 2 are remembered; events:\n%s", left(), c.events())
 	}
 	other.away.Store(false)
-	all, err := c.db.AllRemains(t.Context())
+	all, err := c.db.Remains.All(t.Context())
 	must(t, err)
 	c.manager.TakeBack(t.Context())
 	for object, err := range other.List(t.Context(), "") {
 		t.Errorf("%s is still there (%v)", object.Key, err)
 	}
-	if left() != 0 || c.db.ClockDoubt() == nil {
-		t.Errorf("%d are remembered; the doubt is %v", left(), c.db.ClockDoubt())
+	if left() != 0 || c.db.Clock.Doubt() == nil {
+		t.Errorf("%d are remembered; the doubt is %v", left(), c.db.Clock.Doubt())
 	}
 
-	run, err := c.db.Run(t.Context(), all[0].Run)
+	run, err := c.db.Runs.Get(t.Context(), all[0].Run)
 	must(t, err)
 	other.away.Store(true)
-	must(t, c.db.NoteRemains(t.Context(), run, nil, "left"))
+	must(t, c.db.Remains.Note(t.Context(), run, nil, "left"))
 	clock.Advance(8 * 24 * time.Hour)
-	must(t, c.db.ConfirmClock(t.Context(), "admin"))
+	must(t, c.db.Clock.Confirm(t.Context(), "admin"))
 	c.manager.TakeBack(t.Context())
 	if left() != 0 || !strings.Contains(c.events(), "not looked for any more") {
 		t.Errorf("%d are remembered; events:\n%s", left(), c.events())

@@ -89,7 +89,7 @@ func (m *Manager) appoint(ctx context.Context, cluster models.Cluster, views []v
 	if views[chosen].node.Role == models.RolePrimary {
 		return nil
 	}
-	if err := m.DB.Promote(ctx, cluster.ID, views[chosen].node); err != nil {
+	if err := m.DB.Nodes.Promote(ctx, cluster.ID, views[chosen].node); err != nil {
 		return err
 	}
 	for i := range views {
@@ -108,7 +108,7 @@ func (m *Manager) cameBack(ctx context.Context, cluster models.Cluster, primary 
 		m.event(ctx, how.severity, cluster.Name, how.text)
 		return
 	}
-	if err := m.DB.Emptied(context.WithoutCancel(ctx), cluster.ID, primary.Name); err != nil {
+	if err := m.DB.Losses.Emptied(context.WithoutCancel(ctx), cluster.ID, primary.Name); err != nil {
 		m.Logger.Error("write down that the cluster was started empty", "cluster", cluster.Name, "error", err)
 	}
 }
@@ -209,7 +209,7 @@ func (m *Manager) wasLedAstray(ctx context.Context, cluster models.Cluster, v vi
 			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.primary))
 		return
 	}
-	if err := m.DB.Replaced(context.WithoutCancel(ctx), cluster.ID, v.node.Name, v.state.primary, v.state.history); err != nil {
+	if err := m.DB.Losses.Replaced(context.WithoutCancel(ctx), cluster.ID, v.node.Name, v.state.primary, v.state.history); err != nil {
 		m.Logger.Error("write down that the cluster's data was replaced", "cluster", cluster.Name, "error", err)
 	}
 }

@@ -32,14 +32,14 @@ func (m *Manager) startReport(ctx context.Context, run models.Run, cancel contex
 			if now == last {
 				return // not a write to the catalog for nothing
 			}
-			if err := m.DB.ReportProgress(clean, run, now); err != nil {
+			if err := m.DB.Runs.ReportProgress(clean, run, now); err != nil {
 				m.Logger.Error("report progress", "run", run.ID, "error", err)
 			}
 			last = now
 		}
 		for {
 			write()
-			if asked, err := m.DB.CancelRequested(clean, run.ID); err != nil {
+			if asked, err := m.DB.Runs.CancelRequested(clean, run.ID); err != nil {
 				m.Logger.Error("look for a request to cancel", "run", run.ID, "error", err)
 			} else if asked {
 				cancel(errCancelled)

@@ -70,7 +70,7 @@ func (m *Manager) hasSaved(ctx context.Context, cluster models.Cluster) {
 	if cluster.UnsavedFrom == "" {
 		return
 	}
-	if err := m.DB.ClusterSaved(ctx, cluster.ID); err != nil && ctx.Err() == nil {
+	if err := m.DB.Losses.Saved(ctx, cluster.ID); err != nil && ctx.Err() == nil {
 		m.Logger.Error("write down that the data is saved", "cluster", cluster.Name, "error", err)
 	}
 }

@@ -29,7 +29,7 @@ func noise(i int) []byte {
 func (c *console) nextAutomatic(clock *clockwork.FakeClock, name string) models.Snapshot {
 	c.t.Helper()
 	cluster := c.await(name, models.ClusterAvailable)
-	next, on, err := c.db.NextSnapshot(c.t.Context(), cluster)
+	next, on, err := c.db.Schedule.Next(c.t.Context(), cluster)
 	if err != nil || !on {
 		c.t.Fatalf("no next snapshot of %s: %v", name, err)
 	}
@@ -49,7 +49,7 @@ func (c *console) nextAutomatic(clock *clockwork.FakeClock, name string) models.
 // automatic lists a cluster's automatic snapshots, the newest first.
 func (c *console) automatic(name string) []models.Snapshot {
 	c.t.Helper()
-	rows, err := c.db.ListSnapshots(c.t.Context(), models.List{Equal: map[string]string{"cluster": name, "source": models.SourceAutomatic}})
+	rows, err := c.db.Snapshots.List(c.t.Context(), models.List{Equal: map[string]string{"cluster": name, "source": models.SourceAutomatic}})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -75,13 +75,13 @@ func TestAutomaticSnapshotsComeInTheirWindowAndGoWithRetention(t *testing.T) {
 	second := c.nextAutomatic(clock, "orders")
 	testkit.WaitFor(t, "retention to remove the first one", func() bool {
 		clock.Advance(time.Hour)
-		_, err := c.db.Snapshot(t.Context(), first.Name)
+		_, err := c.db.Snapshots.Get(t.Context(), first.Name)
 		return models.HasCode(err, models.CodeSnapshotNotFound)
 	})
-	if _, err := c.db.Snapshot(t.Context(), second.Name); err != nil {
+	if _, err := c.db.Snapshots.Get(t.Context(), second.Name); err != nil {
 		t.Errorf("the second one is gone: %v", err)
 	}
-	if by, err := c.db.Snapshot(t.Context(), "by-hand"); err != nil || by.Status != models.SnapshotAvailable {
+	if by, err := c.db.Snapshots.Get(t.Context(), "by-hand"); err != nil || by.Status != models.SnapshotAvailable {
 		t.Errorf("the manual one is gone: %v", err)
 	}
 }
@@ -129,13 +129,13 @@ func TestQueuedSnapshotWhoseWindowHasClosedIsNotTaken(t *testing.T) {
 	c.create(spec)
 	c.stop()
 	clock.Advance(15*time.Hour + 58*time.Minute) // 03:58 of the next day
-	if queued, err := c.db.QueueDue(t.Context()); err != nil || queued != 1 {
+	if queued, err := c.db.Schedule.QueueDue(t.Context()); err != nil || queued != 1 {
 		t.Fatalf("%d queued, %v", queued, err)
 	}
 	clock.Advance(3 * time.Minute)
 	c.start()
 	testkit.WaitFor(t, "the run to end", func() bool {
-		runs, err := c.db.ListRuns(t.Context(), models.List{Equal: map[string]string{"kind": string(models.RunSnapshot)}})
+		runs, err := c.db.Runs.List(t.Context(), models.List{Equal: map[string]string{"kind": string(models.RunSnapshot)}})
 		return err == nil && len(runs.Rows) == 1 && runs.Rows[0].Status == models.RunFailed &&
 			strings.HasPrefix(runs.Rows[0].Error, "Its window closed at 04:00 UTC before its turn came")
 	})

@@ -43,14 +43,14 @@ func TestUploadsAndRunsShareTheirSlots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := c.must(c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "test"))
+	run := c.must(c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test"))
 	c.manager.Wake()
 	impatient, leave := context.WithCancel(t.Context())
 	leave()
 	if _, err := c.manager.Upload(impatient, models.ImportSpec{Cluster: "orders", Name: "one-too-many", RequestedBy: "test"}, 0, nil); err == nil || !strings.Contains(err.Error(), "which is the limit") {
 		t.Errorf("an upload without a slot: %v", err)
 	}
-	if run, err := c.db.Run(t.Context(), run.ID); err != nil || run.Status != models.RunQueued {
+	if run, err := c.db.Runs.Get(t.Context(), run.ID); err != nil || run.Status != models.RunQueued {
 		t.Errorf("the snapshot is %s while uploads have all slots (%v)", run.Status, err)
 	}
 	freed := time.Now()

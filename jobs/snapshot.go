@@ -27,7 +27,7 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) 
 	if err != nil {
 		return err
 	}
-	if err := m.DB.CompleteSnapshot(context.WithoutCancel(ctx), run, measured); err != nil {
+	if err := m.DB.Settle.Snapshot(context.WithoutCancel(ctx), run, measured); err != nil {
 		return err
 	}
 	m.applyRetention(ctx)
@@ -41,11 +41,11 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) 
 func (m *Manager) take(ctx context.Context, run models.Run, override bool, report *report) (models.Snapshot, error) {
 	var none models.Snapshot
 	name := run.SnapshotName
-	cluster, err := m.DB.ClusterByID(ctx, run.ClusterID)
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return none, err
 	}
-	row, err := m.DB.Snapshot(ctx, name)
+	row, err := m.DB.Snapshots.Get(ctx, name)
 	if err != nil {
 		return none, err
 	}
@@ -169,7 +169,7 @@ func (m *Manager) settleSnapshot(ctx context.Context, run models.Run, f failure)
 // Only a snapshot that is being created can fail: one that the catalog calls available, because its completion was written although the
 // answer to that was lost, is never touched.
 func (m *Manager) discard(ctx context.Context, run models.Run) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return fmt.Errorf("look at snapshot %s before its remains are removed: %w", run.SnapshotName, err)
 	}
@@ -185,14 +185,14 @@ func (m *Manager) discard(ctx context.Context, run models.Run) error {
 // deleteSnapshot is the body of a run that removes a snapshot: the manifest first, then the parts, then the row.
 func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *report) error {
 	report.stage("Removing it from the store", nil)
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
 	}
 	if err := m.removeStored(ctx, row); err != nil {
 		return err
 	}
-	return m.DB.CompleteSnapshotDeletion(context.WithoutCancel(ctx), run)
+	return m.DB.Settle.SnapshotDeletion(context.WithoutCancel(ctx), run)
 }
 
 // sweep is the hourly tick that removes what belongs to no snapshot, here and elsewhere.
@@ -215,7 +215,7 @@ func (m *Manager) sweepStore(ctx context.Context) {
 			}
 			return
 		}
-		row, err := m.DB.Snapshot(ctx, entry.Snapshot)
+		row, err := m.DB.Snapshots.Get(ctx, entry.Snapshot)
 		switch {
 		case models.HasCode(err, models.CodeSnapshotNotFound):
 			m.noteUnknown(ctx, entry)
@@ -227,7 +227,7 @@ func (m *Manager) sweepStore(ctx context.Context) {
 			continue
 		case entry.Committed && row.CompletedAt != nil:
 			if m.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
-				if err := m.DB.ReinstateSnapshot(ctx, row); err != nil {
+				if err := m.DB.Snapshots.Reinstate(ctx, row); err != nil {
 					m.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
 				}
 			}
@@ -252,7 +252,7 @@ func (m *Manager) clearAway(ctx context.Context, run models.Run) {
 	if jobOf(run).recovers(run) == nil {
 		return
 	}
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && remains(row) && row.CompletedAt == nil {
 		err = m.removeStored(ctx, row)
 	}

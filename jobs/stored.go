@@ -62,7 +62,7 @@ func (m *Manager) beginAttempt(ctx context.Context, run models.Run, row models.S
 		return archive.Attempt{}, err
 	}
 	at := archive.NewAttempt(refOf(row))
-	return at, m.DB.NoteAttempt(ctx, run, row.Name, at.ID)
+	return at, m.DB.Snapshots.NoteAttempt(ctx, run, row.Name, at.ID)
 }
 
 // removeStored removes a snapshot from the store, or what an attempt at it has left. That of somebody else stays, and is a failure when it
@@ -118,9 +118,9 @@ func (m *Manager) whole(ctx context.Context, row models.Snapshot) bool {
 // settleRemoval ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
 // and the snapshot is what it was.
 func (m *Manager) settleRemoval(ctx context.Context, run models.Run, f failure) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && m.whole(ctx, row) {
-		return m.DB.KeepSnapshot(ctx, run, f.reason)
+		return m.DB.Snapshots.Keep(ctx, run, f.reason)
 	}
 	return m.fail(ctx, run, f)
 }

@@ -64,9 +64,9 @@ func newRefusing(t *testing.T) (*console, *refusing) {
 func (c *console) deleteSnapshot(name string) models.Run {
 	c.t.Helper()
 	cluster := mustSnapshot(c, name).ClusterName
-	must(c.t, c.db.DeleteSnapshots(c.t.Context(), []string{name}, "test"))
+	must(c.t, c.db.Snapshots.Delete(c.t.Context(), []string{name}, "test"))
 	c.manager.Wake()
-	run, found, err := c.db.LastRun(c.t.Context(), cluster, models.RunDeleteSnapshot, c.db.Now().AddDate(-1, 0, 0))
+	run, found, err := c.db.Runs.Last(c.t.Context(), cluster, models.RunDeleteSnapshot, c.db.Now().AddDate(-1, 0, 0))
 	if err != nil || !found {
 		c.t.Fatalf("no run deletes %s: %v", name, err)
 	}

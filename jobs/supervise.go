@@ -101,7 +101,7 @@ func (m *Manager) supervise() {
 	turns := make(chan struct{}, 8) // not hundreds of connections at once
 	var busy sync.Map               // clusters that are being looked after, by their ids
 	for {
-		clusters, err := m.DB.Clusters(m.run)
+		clusters, err := m.DB.Clusters.All(m.run)
 		if err != nil && m.run.Err() == nil {
 			m.Logger.Error("supervise", "error", err)
 		}
@@ -140,7 +140,7 @@ func (m *Manager) superviseAway(ctx context.Context, clusters []models.Cluster) 
 	if !slices.ContainsFunc(clusters, elsewhere) {
 		return nil
 	}
-	homes, err := m.DB.Homes(ctx)
+	homes, err := m.DB.Owners.Homes(ctx)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (m *Manager) superviseAway(ctx context.Context, clusters []models.Cluster) 
 		if !elsewhere(cluster) || homes[cluster.Home] || cluster.Status == models.ClusterUnreachable && cluster.StatusReason == hostAway {
 			continue
 		}
-		changed, err := m.DB.MarkReachable(ctx, cluster.ID, false, hostAway)
+		changed, err := m.DB.Clusters.MarkReachable(ctx, cluster.ID, false, hostAway)
 		if err != nil {
 			return err
 		}
@@ -188,12 +188,12 @@ func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) 
 	}
 	if _, hangs := m.hangs(ctx, cluster, views); hangs || needsRepair(cluster, views) {
 		owner := m.owner()
-		taken, err := m.DB.TryLock(ctx, cluster.Name, owner)
+		taken, err := m.DB.Locks.Try(ctx, cluster.Name, owner)
 		if err != nil || !taken {
 			return err
 		}
 		defer m.unlocker(ctx, cluster.Name, owner)()
-		cluster, err = m.DB.ClusterByID(ctx, cluster.ID) // again, now that nobody else changes it
+		cluster, err = m.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else changes it
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return nil
 		} else if err != nil || !supervised(cluster.Status) {
@@ -309,12 +309,12 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 		if n.SameAs(v.node, seenEvery) {
 			continue // not a write to the catalog for nothing
 		}
-		failures = append(failures, m.DB.NodeSeen(ctx, n))
+		failures = append(failures, m.DB.Nodes.Seen(ctx, n))
 	}
 	if reachable && cluster.Status != models.ClusterUnreachable || !reachable && cluster.Status == models.ClusterUnreachable && reason == cluster.StatusReason {
 		return errors.Join(failures...)
 	}
-	changed, err := m.DB.MarkReachable(ctx, cluster.ID, reachable, reason)
+	changed, err := m.DB.Clusters.MarkReachable(ctx, cluster.ID, reachable, reason)
 	if changed && reachable {
 		m.event(ctx, models.SeverityInfo, cluster.Name, fmt.Sprintf("The cluster %s answers again.", cluster.Name))
 	} else if changed {
@@ -324,7 +324,7 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 }
 
 func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, message string) {
-	if err := m.DB.AddEvent(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
+	if err := m.DB.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
 		m.Logger.Error("write event", "message", message, "error", err)
 	}
 }

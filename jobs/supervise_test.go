@@ -36,7 +36,7 @@ func (c *console) awaitNodes(name string) models.Cluster {
 	c.t.Helper()
 	var cluster models.Cluster
 	testkit.WaitFor(c.t, "the nodes of "+name+" to be in step", func() bool {
-		cluster, _ = c.db.Cluster(c.t.Context(), name)
+		cluster, _ = c.db.Clusters.Get(c.t.Context(), name)
 		primary, _ := cluster.Primary()
 		for _, n := range cluster.Nodes { // in their own words: what the catalog has may be from before
 			client := c.client(cluster, n)
@@ -136,7 +136,7 @@ func TestNodeThatCannotBeStartedIsShownAndSpokenOfOnce(t *testing.T) {
 				}
 			}
 			testkit.WaitFor(t, "the node to be shown as stopped", func() bool {
-				cluster, _ = c.db.Cluster(t.Context(), "orders")
+				cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 				return cluster.Nodes[replicas].State == "stopped"
 			})
 			if want := models.ClusterAvailable; replicas > 0 && cluster.Status != want {
@@ -174,7 +174,7 @@ func TestReasonOfANodeThatDoesNotStartIsInItsOwnWords(t *testing.T) {
 	}
 	const words = "could not be started. The data is damaged at byte 10: Invalid object type: 103."
 	damaged("fresh-001")
-	if _, err := c.db.CreateCluster(t.Context(), c.spec("fresh", 0)); err != nil {
+	if _, err := c.db.Clusters.Create(t.Context(), c.spec("fresh", 0)); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
@@ -216,7 +216,7 @@ func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 			c.kill(cluster, nil, cluster.Nodes[0])
 		},
 		"after a failover": func(c *console, cluster models.Cluster) {
-			if err := c.db.FailOver(c.t.Context(), "orders", "test"); err != nil {
+			if err := c.db.Changes.FailOver(c.t.Context(), "orders", "test"); err != nil {
 				c.t.Fatal(err)
 			}
 			c.manager.Wake()
@@ -234,7 +234,7 @@ func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 			want := testkit.Fingerprint(t, source)
 			change(c, cluster)
 			testkit.WaitFor(t, "the other node to be the primary", func() bool {
-				cluster, _ = c.db.Cluster(t.Context(), "orders")
+				cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 				primary, _ := cluster.Primary()
 				return primary.Name == "orders-002" && cluster.Status == models.ClusterAvailable
 			})
@@ -260,7 +260,7 @@ func TestPrimaryWhoseLastReplicaGoesSavesItsData(t *testing.T) {
 	none, one := 0, 1
 	modify := func(replicas *int) {
 		t.Helper()
-		if _, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Replicas: replicas}); err != nil {
+		if _, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Replicas: replicas}); err != nil {
 			t.Fatal(err)
 		}
 		c.manager.Wake()
@@ -288,7 +288,7 @@ func TestClusterThatStartsEmptyGoesOnSayingSo(t *testing.T) {
 	c.snapshot("orders", "s1")
 	c.kill(cluster, nil, cluster.Nodes...)
 	testkit.WaitFor(t, "the cluster to say that it was started empty", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		return cluster.Status == models.ClusterAvailable && strings.Contains(cluster.StatusReason, "The cluster orders was started empty at") &&
 			strings.Contains(cluster.StatusReason, "before is s1: restore it")
 	})

@@ -73,7 +73,7 @@ func restoredUnsaved(t *testing.T, replicas int, meanwhile func(c *console, st *
 	st.gate = make(chan struct{})
 	spec := c.spec("copy", replicas)
 	spec.Snapshot = "s1"
-	clusters, err := c.db.CreateCluster(t.Context(), spec)
+	clusters, err := c.db.Clusters.Create(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestRestoredClusterThatDiesBeforeItsFirstSaveIsFilledAgain(t *testing.T) {
 				t.Errorf("the events are:\n%s", events)
 			}
 			testkit.WaitFor(t, "the cluster to have saved its data", func() bool {
-				cluster, _ = c.db.Cluster(t.Context(), "copy")
+				cluster, _ = c.db.Clusters.Get(t.Context(), "copy")
 				return cluster.UnsavedFrom == ""
 			})
 			c.kill(cluster, nil, cluster.Nodes...)
@@ -152,7 +152,7 @@ func TestClusterThatCannotBeFilledAgainWaitsForItsSnapshotUnlessThatIsGone(t *te
 		if said := "All nodes had died before one of them had saved its data, and it could not be filled again from s1. The snapshot store does not answer."; !strings.HasPrefix(cluster.StatusReason, said) {
 			t.Errorf("it says %q", cluster.StatusReason)
 		}
-		if snapshot, err := c.db.Snapshot(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable {
+		if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable {
 			t.Errorf("the snapshot is %s (%v)", snapshot.Status, err)
 		}
 		st.away.Store(false)
@@ -166,12 +166,12 @@ func TestClusterThatCannotBeFilledAgainWaitsForItsSnapshotUnlessThatIsGone(t *te
 	t.Run("the snapshot was deleted", func(t *testing.T) {
 		t.Parallel()
 		c, _ := restoredUnsaved(t, 0, func(c *console, _ *gated) {
-			if err := c.db.RemoveSnapshotRow(t.Context(), "s1"); err != nil {
+			if err := c.db.Snapshots.RemoveRow(t.Context(), "s1"); err != nil {
 				t.Fatal(err)
 			}
 		})
 		testkit.WaitFor(t, "the cluster to say that its data is lost", func() bool {
-			cluster, _ := c.db.Cluster(t.Context(), "copy")
+			cluster, _ := c.db.Clusters.Get(t.Context(), "copy")
 			return cluster.Status == models.ClusterAvailable && strings.Contains(cluster.StatusReason, "There is no good snapshot from before.") && cluster.UnsavedFrom == ""
 		})
 	})
@@ -306,7 +306,7 @@ func TestPrimaryThatWasMadeAReplicaOfAnotherIsALoss(t *testing.T) {
 		testkit.WaitFor(t, "the data to be another's", func() bool { return source.Get(t.Context(), "theirs").Val() == "x" })
 	})
 	testkit.WaitFor(t, "the cluster to say that its data was replaced", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		return strings.Contains(cluster.StatusReason, "The data of the cluster orders was replaced by another's before") &&
 			strings.Contains(cluster.StatusReason, ": its primary orders-001 had been made a replica of "+foreign.Addr+". The newest good snapshot from before is s1: restore it")
 	})
@@ -353,7 +353,7 @@ func TestPrimaryThatWasPointedAtNobodyKeepsItsDataAndSaysSo(t *testing.T) {
 func TestPrimaryThatHangsIsEndedAndReplaced(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	if err := c.db.SavePromoteAfter(t.Context(), models.MinPromoteAfter); err != nil {
+	if err := c.db.Settings.SavePromoteAfter(t.Context(), models.MinPromoteAfter); err != nil {
 		t.Fatal(err)
 	}
 	cluster := c.create(c.spec("orders", 1))[0]
@@ -369,7 +369,7 @@ func TestPrimaryThatHangsIsEndedAndReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "the replica to be the primary", func() bool {
-		cluster, _ = c.db.Cluster(t.Context(), "orders")
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		primary, _ := cluster.Primary()
 		return primary.Name == "orders-002"
 	})
@@ -403,7 +403,7 @@ func TestSettlingAfterALostAnswerTouchesNothing(t *testing.T) {
 	spec := c.spec("copy", 0)
 	spec.Snapshot = "s1"
 	c.create(spec)
-	runs, err := c.db.ListRuns(t.Context(), models.List{})
+	runs, err := c.db.Runs.List(t.Context(), models.List{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -419,12 +419,12 @@ func TestSettlingAfterALostAnswerTouchesNothing(t *testing.T) {
 		t.Fatalf("%d runs were settled again", settled)
 	}
 	for _, name := range []string{"orders", "copy"} {
-		cluster, err := c.db.Cluster(t.Context(), name)
+		cluster, err := c.db.Clusters.Get(t.Context(), name)
 		if err != nil || cluster.Status != models.ClusterAvailable || testkit.Fingerprint(t, c.primary(cluster)) != want {
 			t.Errorf("the cluster %s is %s (%v), or has lost its data", name, cluster.Status, err)
 		}
 	}
-	if snapshot, err := c.db.Snapshot(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable || len(c.stored()) != stored {
+	if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable || len(c.stored()) != stored {
 		t.Errorf("the snapshot is %s (%v), and the store has %v", snapshot.Status, err, c.stored())
 	}
 }
@@ -442,11 +442,11 @@ func TestSecondAttemptBeginsWithoutWhatTheFirstLeft(t *testing.T) {
 			c.stop()
 			spec := c.spec("copy", 0)
 			spec.Snapshot = snapshot
-			clusters, err := c.db.CreateCluster(t.Context(), spec)
+			clusters, err := c.db.Clusters.Create(t.Context(), spec)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
+			if _, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 				t.Fatal(claimed, err)
 			}
 			cluster, node := clusters[0], clusters[0].Nodes[0]

@@ -43,7 +43,7 @@ type trial struct {
 // tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's; a warning
 // says why there was no trial.
 func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *report) (warning string, err error) {
-	wanted, err := m.DB.TriesImports(ctx)
+	wanted, err := m.DB.Settings.TriesImports(ctx)
 	if err != nil || !wanted {
 		return "", err
 	}
@@ -158,7 +158,7 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 		config["databases"] = strconv.Itoa(part.Databases)
 	}
 	for {
-		free, err := t.m.DB.FreeEndpoint(ctx)
+		free, err := t.m.DB.Nodes.FreeEndpoint(ctx)
 		if err != nil {
 			return err
 		}

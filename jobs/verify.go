@@ -16,7 +16,7 @@ import (
 
 // askVerifications is the minute's tick of the scrub.
 func (m *Manager) askVerifications(ctx context.Context) {
-	queued, err := m.DB.QueueVerifications(ctx)
+	queued, err := m.DB.Verifications.Queue(ctx)
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("ask for verifications", "error", err)
 	}
@@ -30,7 +30,7 @@ func (m *Manager) verifyMayRun(run models.Run, moving int) bool {
 	if run.RequestedBy == models.VerifyBySchedule && moving > 0 {
 		return false
 	}
-	may, err := m.DB.VerifyMayRun(m.run, run)
+	may, err := m.DB.Verifications.MayRun(m.run, run)
 	if err != nil && m.run.Err() == nil {
 		m.Logger.Error("look for other verifications", "error", err)
 	}
@@ -40,7 +40,7 @@ func (m *Manager) verifyMayRun(run models.Run, moving int) bool {
 // verify is the body of a run that reads every byte of a snapshot back. What it finds is its result; it fails when it could not look,
 // as when the store is away, and then the snapshot stays as it is.
 func (m *Manager) verify(ctx context.Context, run models.Run, report *report) error {
-	row, err := m.DB.Snapshot(ctx, run.SnapshotName)
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 		return err
 	}
@@ -53,7 +53,7 @@ func (m *Manager) verify(ctx context.Context, run models.Run, report *report) er
 	if damage != "" {
 		m.Logger.Error("snapshot is damaged", "cluster", row.ClusterName, "snapshot", row.Name, "damage", damage)
 	}
-	return m.DB.CompleteVerify(context.WithoutCancel(ctx), run, row, damage)
+	return m.DB.Settle.Verify(context.WithoutCancel(ctx), run, row, damage)
 }
 
 // inspect compares everything that is stored of a snapshot with what the catalog says, and says what is wrong. An error tells nothing
@@ -163,7 +163,7 @@ func (m *Manager) emptied(ctx context.Context) error {
 		}
 		return nil
 	}
-	known, err := m.DB.Storage(ctx)
+	known, err := m.DB.Snapshots.Storage(ctx)
 	if err != nil || known.Snapshots < 2 {
 		return err
 	}
@@ -215,7 +215,7 @@ func (m *Manager) suspect(ctx context.Context, run models.Run, err error) {
 	if !(errors.Is(err, archive.ErrDamaged) || errors.Is(err, archive.ErrMissing) || errors.Is(err, archive.ErrInvalid) || errors.Is(err, primary.ErrHash)) {
 		return
 	}
-	if _, err := m.DB.RequestVerify(ctx, run.SnapshotName, "restore"); err != nil {
+	if _, err := m.DB.Verifications.Request(ctx, run.SnapshotName, "restore"); err != nil {
 		m.Logger.Warn("verify a snapshot whose restore failed", "snapshot", run.SnapshotName, "error", err)
 		return
 	}

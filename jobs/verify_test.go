@@ -23,13 +23,13 @@ import (
 // verify has a snapshot verified and waits for the end of that.
 func (c *console) verify(name string) (models.Run, models.Snapshot) {
 	c.t.Helper()
-	run, err := c.db.RequestVerify(c.t.Context(), name, "test")
+	run, err := c.db.Verifications.Request(c.t.Context(), name, "test")
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.manager.Wake()
 	run = c.ended(run.ID)
-	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 		c.t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func (c *console) ended(id uint) (run models.Run) {
 	c.t.Helper()
 	testkit.WaitFor(c.t, "the run to end", func() bool {
 		var err error
-		run, err = c.db.Run(c.t.Context(), id)
+		run, err = c.db.Runs.Get(c.t.Context(), id)
 		return err == nil && run.Status.Ended()
 	})
 	return run
@@ -137,7 +137,7 @@ func TestVerifyFindsWhateverBecameOfASnapshot(t *testing.T) {
 		}
 		spec := c.spec("copy", 0)
 		spec.Snapshot = name
-		if _, err := c.db.CreateCluster(t.Context(), spec); !models.HasCode(err, models.CodeSnapshotState) {
+		if _, err := c.db.Clusters.Create(t.Context(), spec); !models.HasCode(err, models.CodeSnapshotState) {
 			t.Errorf("%s can be restored: %v", name, err)
 		}
 	}
@@ -153,7 +153,7 @@ func TestVerifyFindsWhateverBecameOfASnapshot(t *testing.T) {
 		t.Errorf("the good one is %s (%s)", good.Status, good.StatusReason)
 	}
 	testkit.WaitFor(t, "the progress to say how much was read", func() bool { // the last figures follow the end
-		run, _ = c.db.Run(t.Context(), run.ID)
+		run, _ = c.db.Runs.Get(t.Context(), run.ID)
 		return run.BytesDone == good.Bytes && run.BytesTotal == good.Bytes
 	})
 	// What was put right again can be used again.
@@ -162,7 +162,7 @@ func TestVerifyFindsWhateverBecameOfASnapshot(t *testing.T) {
 		t.Errorf("the repaired one is %s (%s)", again.Status, again.StatusReason)
 	}
 	// By hand a damaged one goes, with all that is left of it.
-	must(t, c.db.DeleteSnapshots(t.Context(), []string{"no-manifest", "cut"}, "test"))
+	must(t, c.db.Snapshots.Delete(t.Context(), []string{"no-manifest", "cut"}, "test"))
 	c.manager.Wake()
 	testkit.WaitFor(t, "the damaged ones to be gone", func() bool {
 		files := strings.Join(c.stored(), "\n")
@@ -279,7 +279,7 @@ func TestVerifyIsCancelledAndCutOffCleanly(t *testing.T) {
 	c.snapshot("orders", "s2")
 	begin := func(name string) models.Run {
 		t.Helper()
-		run, err := c.db.RequestVerify(t.Context(), name, "test")
+		run, err := c.db.Verifications.Request(t.Context(), name, "test")
 		must(t, err)
 		c.manager.Wake()
 		return run
@@ -290,26 +290,26 @@ func TestVerifyIsCancelledAndCutOffCleanly(t *testing.T) {
 	// Meanwhile it is what it was, and asking again is refused; another one waits.
 	run := begin("s1")
 	<-slow.opened
-	if s, _ := c.db.Snapshot(t.Context(), "s1"); s.Status != models.SnapshotAvailable {
+	if s, _ := c.db.Snapshots.Get(t.Context(), "s1"); s.Status != models.SnapshotAvailable {
 		t.Errorf("while it is verified the snapshot is %s", s.Status)
 	}
-	if _, err := c.db.RequestVerify(t.Context(), "s1", "test"); !models.HasCode(err, models.CodeSnapshotState) {
+	if _, err := c.db.Verifications.Request(t.Context(), "s1", "test"); !models.HasCode(err, models.CodeSnapshotState) {
 		t.Errorf("it can be verified twice at once: %v", err)
 	}
 	second := begin("s2")
 	time.Sleep(200 * time.Millisecond)
-	if r, _ := c.db.Run(t.Context(), second.ID); r.Status != models.RunQueued {
+	if r, _ := c.db.Runs.Get(t.Context(), second.ID); r.Status != models.RunQueued {
 		t.Errorf("a second verification is %s while one goes on", r.Status)
 	}
-	must(t, c.db.CancelRun(t.Context(), second.ID))
-	must(t, c.db.CancelRun(t.Context(), run.ID))
+	must(t, c.db.Runs.Cancel(t.Context(), second.ID))
+	must(t, c.db.Runs.Cancel(t.Context(), run.ID))
 	if r := c.ended(run.ID); r.Status != models.RunCancelled {
 		t.Errorf("the cancelled run is %s: %s", r.Status, r.Error)
 	}
 	if r := c.ended(second.ID); r.Status != models.RunCancelled {
 		t.Errorf("the run that was cancelled in the queue is %s: %s", r.Status, r.Error)
 	}
-	if s, _ := c.db.Snapshot(t.Context(), "s1"); s.Status != models.SnapshotAvailable || !s.VerifiedAt.Equal(*taken.VerifiedAt) {
+	if s, _ := c.db.Snapshots.Get(t.Context(), "s1"); s.Status != models.SnapshotAvailable || !s.VerifiedAt.Equal(*taken.VerifiedAt) {
 		t.Errorf("after the cancelled verification it is %s (%s), verified at %v", s.Status, s.StatusReason, s.VerifiedAt)
 	}
 
@@ -317,11 +317,11 @@ func TestVerifyIsCancelledAndCutOffCleanly(t *testing.T) {
 	run = begin("s1")
 	<-slow.opened
 	c.stop()
-	if r, _ := c.db.Run(t.Context(), run.ID); r.Status != models.RunQueued {
+	if r, _ := c.db.Runs.Get(t.Context(), run.ID); r.Status != models.RunQueued {
 		t.Errorf("after the stop the run is %s", r.Status)
 	}
 	// Killed, it could not even put it back into the queue.
-	if _, claimed, err := c.db.ClaimRun(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
+	if _, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(models.Run) bool { return true }); err != nil || !claimed {
 		t.Fatal(claimed, err)
 	}
 	slow.set(nil, nil)
@@ -345,13 +345,13 @@ func TestVerifyIsCancelledAndCutOffCleanly(t *testing.T) {
 	}
 	run = begin("s1")
 	<-slow.opened
-	must(t, c.db.DeleteSnapshots(t.Context(), []string{"s1"}, "test"))
+	must(t, c.db.Snapshots.Delete(t.Context(), []string{"s1"}, "test"))
 	c.manager.Wake()
 	if r := c.ended(run.ID); r.Status != models.RunCancelled || !strings.Contains(r.Error, "deleted") {
 		t.Errorf("the verification of a deleted snapshot is %s: %s", r.Status, r.Error)
 	}
 	testkit.WaitFor(t, "the snapshot to be gone", func() bool {
-		_, err := c.db.Snapshot(t.Context(), "s1")
+		_, err := c.db.Snapshots.Get(t.Context(), "s1")
 		return models.HasCode(err, models.CodeSnapshotNotFound)
 	})
 	if events := c.events(); strings.Contains(events, "s1 of orders is damaged") {
@@ -369,7 +369,7 @@ func TestScrubVerifiesEverySnapshotOnceAWeek(t *testing.T) {
 		c.snapshot("orders", name)
 	}
 	runs := func() map[string]int {
-		found, err := c.db.ListRuns(t.Context(), models.List{Equal: map[string]string{"kind": "verify"}})
+		found, err := c.db.Runs.List(t.Context(), models.List{Equal: map[string]string{"kind": "verify"}})
 		must(t, err)
 		count := make(map[string]int)
 		for _, run := range found.Rows {
@@ -397,7 +397,7 @@ func TestScrubVerifiesEverySnapshotOnceAWeek(t *testing.T) {
 			}
 		}
 	}
-	must(t, c.db.SaveVerifyEvery(t.Context(), 0))
+	must(t, c.db.Settings.SaveVerifyEvery(t.Context(), 0))
 	clock.Advance(30 * 24 * time.Hour)
 	for range 5 {
 		clock.Advance(time.Minute)
@@ -418,7 +418,7 @@ func TestRetentionKeepsTheNewestThatIsNotDamaged(t *testing.T) {
 	first := c.nextAutomatic(clock, "orders")
 	second := c.nextAutomatic(clock, "orders")
 	testkit.WaitFor(t, "the first one to have outlived, or not", func() bool {
-		_, err := c.db.Snapshot(t.Context(), first.Name)
+		_, err := c.db.Snapshots.Get(t.Context(), first.Name)
 		return err != nil || second.CreatedAt.Sub(first.CreatedAt) < 24*time.Hour
 	})
 	flip(t, c.file("orders", second.Name, firstPart))
@@ -427,11 +427,11 @@ func TestRetentionKeepsTheNewestThatIsNotDamaged(t *testing.T) {
 	}
 	third := c.nextAutomatic(clock, "orders")
 	clock.Advance(5 * 24 * time.Hour)
-	if _, err := c.db.QueueOutlived(t.Context()); err != nil {
+	if _, err := c.db.Schedule.QueueOutlived(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{second.Name, third.Name} {
-		s, err := c.db.Snapshot(t.Context(), name)
+		s, err := c.db.Snapshots.Get(t.Context(), name)
 		if err != nil || s.Status == models.SnapshotDeleting {
 			t.Errorf("%s goes: %v %s; a damaged one stays for somebody to look at, and the newest good one as well", name, err, s.Status)
 		}

@@ -40,7 +40,7 @@ func (a S3Address) String() string {
 }
 
 // checkOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.
-func checkOtherStore(text string) (string, string) {
+func CheckOtherStore(text string) (string, string) {
 	text = strings.TrimSpace(text)
 	const looks = "It must look like s3://bucket/prefix or dir:/folder."
 	switch {
@@ -77,7 +77,7 @@ func checkObject(text string) (string, string) {
 		bucket, key, _ := strings.Cut(rest, "/")
 		text = S3Address{Bucket: bucket, Key: key}.String()
 	}
-	text, problem := checkOtherStore(text)
+	text, problem := CheckOtherStore(text)
 	if problem != "" {
 		return text, fmt.Sprintf("%.200q is not the address of a file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
 	}

@@ -10,12 +10,12 @@ func TestStoreAddresses(t *testing.T) {
 	for text, want := range map[string]string{
 		"": "", " s3://bucket ": "s3://bucket", "s3://bucket/a/b?region=eu-west-1": "s3://bucket/a/b?region=eu-west-1", "dir:/a/../b/": "dir:/b",
 	} {
-		if got, problem := checkOtherStore(text); problem != "" || got != want {
+		if got, problem := CheckOtherStore(text); problem != "" || got != want {
 			t.Errorf("%q: %q, %s", text, got, problem)
 		}
 	}
 	for _, text := range []string{"bucket", "s3:bucket", "s3://", "https://bucket/x", "dir:", "dir:x", "s3://k:s@bucket", "s3://KEY:sec/ret@bucket/x", "s3://b/\x00", "file:///etc", strings.Repeat("x", 2000)} {
-		if got, problem := checkOtherStore(text); problem == "" {
+		if got, problem := CheckOtherStore(text); problem == "" {
 			t.Errorf("%q is taken as %q", text, got)
 		}
 	}

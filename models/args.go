@@ -1,7 +1,6 @@
 package models
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -57,7 +56,7 @@ type (
 )
 
 // arguments is one of the types above, and says whose they are.
-type arguments interface{ kinds() []RunKind }
+type Arguments interface{ kinds() []RunKind }
 
 func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
 func (RestoreArgs) kinds() []RunKind  { return []RunKind{RunRestore} }
@@ -72,7 +71,7 @@ func (NoArgs) kinds() []RunKind {
 }
 
 // Args returns what a run of this kind is told.
-func Args[T arguments](run Run) (T, error) {
+func Args[T Arguments](run Run) (T, error) {
 	var args T
 	if !slices.Contains(args.kinds(), run.Kind) {
 		return args, fmt.Errorf("read arguments of run %d: a %s has no %T", run.ID, run.Kind, args)
@@ -92,7 +91,7 @@ func (r Run) Carries() (CopyArgs, error) {
 }
 
 // tell has the run carry its arguments.
-func (r *Run) tell(args arguments) error {
+func (r *Run) Tell(args Arguments) error {
 	if !slices.Contains(args.kinds(), r.Kind) {
 		return fmt.Errorf("write arguments: a %s has no %T", r.Kind, args)
 	}
@@ -102,31 +101,4 @@ func (r *Run) tell(args arguments) error {
 	}
 	r.Options = string(text)
 	return nil
-}
-
-// NoteWritten writes down that a run has found this key of another store free and is about to write it. What a run has not written
-// down it never removes.
-func (db *DB) NoteWritten(ctx context.Context, id uint, keys ...string) error {
-	return db.transaction(ctx, func(tx *DB) error {
-		run, err := tx.Run(ctx, id)
-		if err != nil {
-			return err
-		}
-		args, err := Args[CopyArgs](run)
-		if err != nil {
-			return err
-		}
-		for _, key := range keys {
-			if !slices.Contains(args.Written, key) {
-				args.Written = append(args.Written, key)
-			}
-		}
-		if err := run.tell(args); err != nil {
-			return err
-		}
-		if err := tx.with(ctx).Model(&Run{}).Where("id = ?", id).Update("options", run.Options).Error; err != nil {
-			return fmt.Errorf("write arguments of run %d: %w", id, err)
-		}
-		return nil
-	})
 }

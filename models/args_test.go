@@ -9,18 +9,18 @@ import (
 )
 
 // example is a run's arguments as every catalog so far has them in its rows.
-func example[T arguments](kind RunKind, text string, want T) func(t *testing.T) RunKind {
+func example[T Arguments](kind RunKind, text string, want T) func(t *testing.T) RunKind {
 	return func(t *testing.T) RunKind {
 		t.Helper()
 		run := Run{Kind: kind, Options: text}
 		if got, err := Args[T](run); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: read %+v (%v)", kind, got, err)
 		}
-		if err := run.tell(want); err != nil || run.Options != text {
+		if err := run.Tell(want); err != nil || run.Options != text {
 			t.Errorf("%s: written %s (%v)", kind, run.Options, err)
 		}
-		for _, other := range []arguments{SnapshotArgs{}, CopyArgs{}, NoArgs{}} {
-			if err := run.tell(other); slices.Contains(other.kinds(), kind) == (err != nil) {
+		for _, other := range []Arguments{SnapshotArgs{}, CopyArgs{}, NoArgs{}} {
+			if err := run.Tell(other); slices.Contains(other.kinds(), kind) == (err != nil) {
 				t.Errorf("a %s is told %T (%v)", kind, other, err)
 			}
 		}

@@ -65,35 +65,35 @@ func (Attributes) GormDataType() string { return "text" }
 // ReadAttributes reads attributes from a manifest. What does not fit was written by somebody else and is left out.
 func ReadAttributes(text []byte) Attributes {
 	var a Attributes
-	if a.Scan(text) != nil || len(a.check(MaxReplicas+1)) > 0 {
+	if a.Scan(text) != nil || len(a.Check(MaxReplicas+1)) > 0 {
 		return Attributes{}
 	}
 	return a
 }
 
 // check says what is wrong with the attributes of a cluster with so many nodes.
-func (a Attributes) check(nodes int) Faults {
+func (a Attributes) Check(nodes int) Faults {
 	var faults Faults
 	if a.MaintenanceWindow != "" {
 		if problem := checkMaintenanceWindow(a.MaintenanceWindow); problem != "" {
-			faults.add(CodeInvalid, "maintenance_window", problem)
+			faults.Add(CodeInvalid, "maintenance_window", problem)
 		}
 	}
 	if a.AutomaticFailover && nodes < 2 {
-		faults.add(CodeCombination, "automatic_failover", "Automatic failover needs at least one replica.")
+		faults.Add(CodeCombination, "automatic_failover", "Automatic failover needs at least one replica.")
 	}
 	if a.MultiAZ && !a.AutomaticFailover {
-		faults.add(CodeCombination, "multi_az", "Multi-AZ needs automatic failover.")
+		faults.Add(CodeCombination, "multi_az", "Multi-AZ needs automatic failover.")
 	}
 	if !slices.Contains([]string{"", "ipv4", "ipv6", "dual_stack"}, a.NetworkType) {
-		faults.add(CodeInvalid, "network_type", fmt.Sprintf("The network type must be ipv4, ipv6 or dual_stack, not %.40q.", a.NetworkType))
+		faults.Add(CodeInvalid, "network_type", fmt.Sprintf("The network type must be ipv4, ipv6 or dual_stack, not %.40q.", a.NetworkType))
 	}
 	if !slices.Contains([]string{"", "ipv4", "ipv6"}, a.IPDiscovery) {
-		faults.add(CodeInvalid, "ip_discovery", fmt.Sprintf("IP discovery must be ipv4 or ipv6, not %.40q.", a.IPDiscovery))
+		faults.Add(CodeInvalid, "ip_discovery", fmt.Sprintf("IP discovery must be ipv4 or ipv6, not %.40q.", a.IPDiscovery))
 	}
 	texts := append([]string{a.SubnetGroup, a.Topic, a.SnapshottingNode}, append(a.SecurityGroups, a.Zones...)...)
 	if len(texts) > 200 || slices.ContainsFunc(texts, func(s string) bool { return len(s) > 255 || strings.ContainsFunc(s, unicode.IsControl) }) {
-		faults.add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, holds control characters, or there are more than 200 of them.")
+		faults.Add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, holds control characters, or there are more than 200 of them.")
 	}
 	return faults
 }
@@ -112,7 +112,7 @@ func (c Cluster) Described() Attributes {
 	if len(c.Nodes) > 0 {
 		host = c.Nodes[0].Host
 	}
-	a := c.Attributes.complete(c.SnapshotWindow, host)
+	a := c.Attributes.Complete(c.SnapshotWindow, host)
 	if a.SubnetGroup == "" {
 		a.SubnetGroup = DefaultSubnetGroup
 	}
@@ -120,7 +120,7 @@ func (c Cluster) Described() Attributes {
 }
 
 // complete fills in what ElastiCache would choose.
-func (a Attributes) complete(window Window, host string) Attributes {
+func (a Attributes) Complete(window Window, host string) Attributes {
 	if a.MaintenanceWindow == "" {
 		a.MaintenanceWindow = PickMaintenanceWindow(window)
 	}

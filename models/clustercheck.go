@@ -6,96 +6,96 @@ import (
 	"unicode/utf8"
 )
 
-func checkSpec(spec ClusterSpec, engines []Engine) Faults {
+func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 	var faults Faults
-	faults = append(faults, checkDescription(spec.Description)...)
-	faults = append(faults, checkWindow(spec.Window)...)
+	faults = append(faults, CheckDescription(spec.Description)...)
+	faults = append(faults, CheckWindow(spec.Window)...)
 	window := spec.Window
 	if window.IsZero() {
 		window = PickWindowBeside(spec.Name, spec.Attributes.MaintenanceWindow)
 	}
-	faults = append(faults, checkOverlap(window, spec.Attributes.MaintenanceWindow)...)
+	faults = append(faults, CheckOverlap(window, spec.Attributes.MaintenanceWindow)...)
 	installed := false
 	for _, e := range engines {
 		installed = installed || e == spec.Engine
 	}
 	if !installed {
-		faults.add(CodeInvalid, "engine", fmt.Sprintf("The engine %s is not installed on this host.", spec.Engine))
+		faults.Add(CodeInvalid, "engine", fmt.Sprintf("The engine %s is not installed on this host.", spec.Engine))
 	}
 	nodeType, known := FindNodeType(spec.NodeType)
 	if !known {
-		faults.add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", spec.NodeType))
+		faults.Add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", spec.NodeType))
 	}
 	if spec.Engine.Name == EngineMemcached {
 		faults = append(faults, checkCached(spec)...)
 	} else if spec.CacheNodes > 1 {
-		faults.add(CodeCombination, "nodes", "A cache cluster of Redis or Valkey has one node. For more, make a replication group with replicas.")
+		faults.Add(CodeCombination, "nodes", "A cache cluster of Redis or Valkey has one node. For more, make a replication group with replicas.")
 	} else if spec.CacheCluster && spec.Replicas > 0 {
-		faults.add(CodeCombination, "replicas", "A cache cluster has no replicas: make a replication group.")
+		faults.Add(CodeCombination, "replicas", "A cache cluster has no replicas: make a replication group.")
 	}
 	if spec.Replicas < 0 || spec.Replicas > MaxReplicas {
-		faults.add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
+		faults.Add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
 	}
 	if spec.Port != 0 && (spec.Port < 1024 || spec.Port > 65535) {
-		faults.add(CodeInvalid, "port", fmt.Sprintf("The port must be between 1024 and 65535, not %d.", spec.Port))
+		faults.Add(CodeInvalid, "port", fmt.Sprintf("The port must be between 1024 and 65535, not %d.", spec.Port))
 	}
 	if spec.Copies < 1 || spec.Copies > MaxCopies {
-		faults.add(CodeInvalid, "copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not %d.", MaxCopies, spec.Copies))
+		faults.Add(CodeInvalid, "copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not %d.", MaxCopies, spec.Copies))
 	} else if spec.Copies > 1 {
 		if spec.Snapshot == "" {
-			faults.add(CodeCombination, "copies", "Several clusters at once can only be made from a snapshot.")
+			faults.Add(CodeCombination, "copies", "Several clusters at once can only be made from a snapshot.")
 		}
 		last := NumberedNames(spec.Name, spec.Copies)[spec.Copies-1]
 		if _, own := CheckName("cluster id", spec.Name); own == "" && len(last) > maxNameLength {
-			faults.add(CodeInvalid, "id", fmt.Sprintf("The id is too long to be numbered: %q has more than %d characters.", last, maxNameLength))
+			faults.Add(CodeInvalid, "id", fmt.Sprintf("The id is too long to be numbered: %q has more than %d characters.", last, maxNameLength))
 		}
 	}
 	switch spec.Auth {
 	case AuthNone, AuthGenerate, "":
 	case AuthGiven:
-		if problem := checkAuthPassword(spec.Password.Reveal()); problem != "" {
-			faults.add(CodeInvalid, "password", problem)
+		if problem := CheckAuthPassword(spec.Password.Reveal()); problem != "" {
+			faults.Add(CodeInvalid, "password", problem)
 		}
 	default:
-		faults.add(CodeInvalid, "auth", "Choose no password, a generated one or one of your own.")
+		faults.Add(CodeInvalid, "auth", "Choose no password, a generated one or one of your own.")
 	}
-	faults = append(faults, spec.Attributes.check(max(spec.Replicas+1, spec.CacheNodes))...)
-	faults = append(faults, checkTags(spec.Tags)...)
-	return append(faults, checkRetention(spec.Retention, nodeType)...)
+	faults = append(faults, spec.Attributes.Check(max(spec.Replicas+1, spec.CacheNodes))...)
+	faults = append(faults, CheckTags(spec.Tags)...)
+	return append(faults, CheckRetention(spec.Retention, nodeType)...)
 }
 
 // checkCached refuses for memcached what only makes sense with data that is kept.
 func checkCached(spec ClusterSpec) Faults {
 	var faults Faults
 	if spec.CacheNodes < 1 || spec.CacheNodes > MaxCacheNodes {
-		faults.add(CodeInvalid, "nodes", fmt.Sprintf("A memcached cluster can have 1 to %d nodes, not %d.", MaxCacheNodes, spec.CacheNodes))
+		faults.Add(CodeInvalid, "nodes", fmt.Sprintf("A memcached cluster can have 1 to %d nodes, not %d.", MaxCacheNodes, spec.CacheNodes))
 	}
 	if !spec.CacheCluster || spec.Replicas > 0 {
-		faults.add(CodeCombination, "replicas", "Nodes of memcached do not replicate: make a cache cluster with several nodes.")
+		faults.Add(CodeCombination, "replicas", "Nodes of memcached do not replicate: make a cache cluster with several nodes.")
 	}
 	if spec.Auth != "" && spec.Auth != AuthNone {
-		faults.add(CodeCombination, "auth", "Clusters of memcached have no password.")
+		faults.Add(CodeCombination, "auth", "Clusters of memcached have no password.")
 	}
 	if spec.Retention > 0 || spec.Snapshot != "" || len(spec.Sources) > 0 {
-		faults.add(CodeSnapshotUnsupported, "engine", cachedUnsupported)
+		faults.Add(CodeSnapshotUnsupported, "engine", CachedUnsupported)
 	}
 	return faults
 }
 
-const cachedUnsupported = "Clusters of memcached cannot be backed up or filled from a snapshot: their nodes only cache."
+const CachedUnsupported = "Clusters of memcached cannot be backed up or filled from a snapshot: their nodes only cache."
 
-func checkDescription(description string) Faults {
+func CheckDescription(description string) Faults {
 	var faults Faults
 	if utf8.RuneCountInString(description) > 255 {
-		faults.add(CodeInvalid, "description", "The description may have at most 255 characters.")
+		faults.Add(CodeInvalid, "description", "The description may have at most 255 characters.")
 	} else if !utf8.ValidString(description) || strings.ContainsFunc(description, unprintable) {
-		faults.add(CodeInvalid, "description", "The description is not valid text (UTF-8 without control characters).")
+		faults.Add(CodeInvalid, "description", "The description is not valid text (UTF-8 without control characters).")
 	}
 	return faults
 }
 
 // checkWindow refuses what could be written down and never be read again.
-func checkWindow(window Window) Faults {
+func CheckWindow(window Window) Faults {
 	if window.IsZero() {
 		return nil
 	}
@@ -104,20 +104,20 @@ func checkWindow(window Window) Faults {
 	return faults
 }
 
-func checkRetention(days int, nodeType NodeType) Faults {
+func CheckRetention(days int, nodeType NodeType) Faults {
 	var faults Faults
 	if days < 0 || days > MaxRetention {
-		faults.add(CodeInvalid, "retention", fmt.Sprintf("The retention must be between 1 and %d days, not %d.", MaxRetention, days))
+		faults.Add(CodeInvalid, "retention", fmt.Sprintf("The retention must be between 1 and %d days, not %d.", MaxRetention, days))
 	}
 	if days > 0 && nodeType.NoSnapshots {
-		faults.add(CodeSnapshotUnsupported, "backups",
+		faults.Add(CodeSnapshotUnsupported, "backups",
 			fmt.Sprintf("Clusters of the node type %s cannot be backed up. Turn automatic backups off or choose a larger type.", nodeType.Name))
 	}
 	return faults
 }
 
 // checkAuthPassword applies ElastiCache's rule for AUTH tokens ("Authenticating with the AUTH command", user guide).
-func checkAuthPassword(password string) string {
+func CheckAuthPassword(password string) string {
 	if len(password) < 16 || len(password) > 128 {
 		return fmt.Sprintf("The password must have 16 to 128 characters; this one has %d.", len(password))
 	}
@@ -129,29 +129,6 @@ func checkAuthPassword(password string) string {
 	return ""
 }
 
-// checkRestore refuses what could only fail later.
-func (db *DB) checkRestore(spec ClusterSpec, snapshot Snapshot) Faults {
-	var faults Faults
-	if !snapshot.Usable() {
-		faults.add(CodeSnapshotState, "snapshot",
-			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
-		return faults // of one that is not whole nothing else is known
-	}
-	if snapshot.Shards > 1 {
-		faults.add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
-			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
-	}
-	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
-		needs, has := sizeTexts(snapshot.UsedMemory, nodeType.Memory)
-		faults.add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))
-	}
-	if !db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
-		faults.add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
-			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
-	}
-	return faults
-}
-
 // FittedInto tells whether the data of a snapshot was in a node that had no more memory than this type. It fits again, though what INFO says
 // of a full node's memory is somewhat more than its limit: buffers and the like are not counted against that.
 func (s Snapshot) FittedInto(t NodeType) bool {
@@ -160,7 +137,7 @@ func (s Snapshot) FittedInto(t NodeType) bool {
 }
 
 // sizeTexts writes two sizes that differ so that one sees it.
-func sizeTexts(a, b int64) (string, string) {
+func SizeTexts(a, b int64) (string, string) {
 	for digits := range 4 {
 		if x, y := sizeTextOf(a, digits), sizeTextOf(b, digits); x != y {
 			return x, y

@@ -79,19 +79,19 @@ func (f Faults) Code() Code {
 	return f[0].Code
 }
 
-func (f *Faults) add(code Code, field, message string) {
+func (f *Faults) Add(code Code, field, message string) {
 	*f = append(*f, Fault{Code: code, Field: field, Message: message})
 }
 
 // orNil avoids the trap of a non-nil error interface around an empty list.
-func (f Faults) orNil() error {
+func (f Faults) OrNil() error {
 	if len(f) == 0 {
 		return nil
 	}
 	return f
 }
 
-func refuse(code Code, field, message string) error {
+func Refuse(code Code, field, message string) error {
 	return Faults{{Code: code, Field: field, Message: message}}
 }
 

@@ -52,39 +52,6 @@ func TestEveryKindOfRunHasACompleteEntry(t *testing.T) {
 	}
 }
 
-func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
-	t.Parallel()
-	for kind, want := range map[RunKind][2]string{
-		RunSnapshot:       {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
-		RunRestore:        {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
-		RunCreate:         {"The cluster orders could not be created. It broke."},
-		RunModify:         {"The cluster orders could not be modified. It broke."},
-		RunReboot:         {"Nodes of the cluster orders could not be restarted. It broke."},
-		RunFailover:       {"The failover of the cluster orders did not succeed. It broke."},
-		RunDelete:         {"It broke."},
-		RunDeleteSnapshot: {"It broke."},
-		RunCopy:           {"The copy of the snapshot one to two failed. It broke.", "The copy of the snapshot one to two was cancelled."},
-		RunExport:         {"The export of the snapshot one failed. It broke.", "The export of the snapshot one was cancelled."},
-		RunImport:         {"The import of the snapshot one failed. It broke.", "The import of the snapshot one was cancelled."},
-		RunVerify:         {"The snapshot one could not be verified. It broke.", ""},
-		RunRebuild:        {"It broke."},
-		"of tomorrow":     {"It broke."},
-	} {
-		run := Run{Kind: kind, Status: RunRunning, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two"}`}
-		e := endingOf(run, RunFailed, "It broke.")
-		if e.event.Message != want[0] || e.event.Severity != SeverityError {
-			t.Errorf("a failed %s: %s %q", kind, e.event.Severity, e.event.Message)
-		}
-		if !run.Cancellable() {
-			continue
-		}
-		e = endingOf(run, RunCancelled, "It was cancelled.")
-		if e.event.Message != want[1] || e.event.Severity != SeverityInfo {
-			t.Errorf("a cancelled %s: %s %q", kind, e.event.Severity, e.event.Message)
-		}
-	}
-}
-
 func TestRunsHaveTitles(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {

@@ -57,10 +57,10 @@ func (w Window) Overlaps(maintenance string) bool {
 }
 
 // checkOverlap refuses windows that overlap, in ElastiCache's words and with what they are.
-func checkOverlap(window Window, maintenance string) Faults {
+func CheckOverlap(window Window, maintenance string) Faults {
 	var faults Faults
 	if window.Overlaps(maintenance) {
-		faults.add(CodeInvalid, "window_start", fmt.Sprintf("The snapshot window and maintenance window must not overlap. They would be %s and %s UTC.", window, maintenance))
+		faults.Add(CodeInvalid, "window_start", fmt.Sprintf("The snapshot window and maintenance window must not overlap. They would be %s and %s UTC.", window, maintenance))
 	}
 	return faults
 }

@@ -1,7 +1,6 @@
 package models
 
 import (
-	"strings"
 	"testing"
 )
 
@@ -53,61 +52,5 @@ func TestPickedWindowsDoNotOverlap(t *testing.T) {
 				t.Errorf("%s beside %s", window, maintenance)
 			}
 		}
-	}
-}
-
-func TestOverlappingWindowsAreRefusedAndPickedOnesGiveWay(t *testing.T) {
-	t.Parallel()
-	db, _ := catalog(t)
-	const words = "The snapshot window and maintenance window must not overlap."
-	refused := func(err error) {
-		t.Helper()
-		if !HasCode(err, CodeInvalid) || !strings.Contains(err.Error(), words) {
-			t.Errorf("not refused as overlapping: %v", err)
-		}
-	}
-	wanted := spec("orders")
-	wanted.Window, wanted.Attributes.MaintenanceWindow = Window{Start: 180, Length: 60}, "tue:03:30-tue:05:00"
-	_, err := db.CreateCluster(t.Context(), wanted)
-	refused(err)
-	wanted.Window, wanted.Attributes.MaintenanceWindow = Window{}, "sun:00:00-sat:00:00"
-	_, err = db.CreateCluster(t.Context(), wanted) // there is no room for a picked one
-	refused(err)
-
-	wanted.Attributes.MaintenanceWindow = "sun:22:00-mon:06:00" // where windows are picked
-	launched(t, db, wanted)
-	if c := must(db.Cluster(t.Context(), "orders"))(t); c.SnapshotWindow.Overlaps("sun:22:00-mon:06:00") || c.WindowChosen {
-		t.Errorf("picked %s", c.SnapshotWindow)
-	}
-	overlapping, beside, none := Window{Start: 5 * 60, Length: 90}, Window{Start: 12 * 60, Length: 60}, Window{}
-	_, err = db.ModifyCluster(t.Context(), "orders", ModifySpec{Window: &overlapping})
-	refused(err)
-	must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Window: &beside}))(t)
-	_, err = db.ModifyCluster(t.Context(), "orders", ModifySpec{Attributes: func(a *Attributes) { a.MaintenanceWindow = "fri:11:30-fri:12:30" }})
-	refused(err)
-	c := must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Window: &overlapping, Attributes: func(a *Attributes) { a.MaintenanceWindow = "fri:11:30-fri:12:30" }}))(t)
-	if c.SnapshotWindow != overlapping || c.Attributes.MaintenanceWindow != "fri:11:30-fri:12:30" {
-		t.Errorf("%s %s", c.SnapshotWindow, c.Attributes.MaintenanceWindow)
-	}
-	if c := must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Window: &none}))(t); c.SnapshotWindow.Overlaps(c.Attributes.MaintenanceWindow) {
-		t.Errorf("picked %s", c.SnapshotWindow)
-	}
-
-	// A window that nobody has chosen gives way.
-	c = must(db.ModifyCluster(t.Context(), "orders", ModifySpec{Attributes: func(a *Attributes) { a.MaintenanceWindow = "sun:22:00-mon:06:00" }}))(t)
-	if c.SnapshotWindow.Overlaps("sun:22:00-mon:06:00") || c.WindowChosen {
-		t.Errorf("picked %s", c.SnapshotWindow)
-	}
-	plain := spec("plain")
-	plain.Window = Window{Start: 180, Length: 60}
-	launched(t, db, plain)
-	before := must(db.Cluster(t.Context(), "plain"))(t).Described().MaintenanceWindow
-	window := Window{Start: 5 * 60, Length: 60}
-	if !window.Overlaps(before) {
-		t.Fatalf("%s does not overlap %s, so this tests nothing", window, before)
-	}
-	after := must(db.ModifyCluster(t.Context(), "plain", ModifySpec{Window: &window}))(t)
-	if after.SnapshotWindow != window || window.Overlaps(after.Described().MaintenanceWindow) {
-		t.Errorf("%s and %s", after.SnapshotWindow, after.Described().MaintenanceWindow)
 	}
 }

@@ -127,7 +127,7 @@ func TestNodeTypes(t *testing.T) {
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	var none Faults
-	if none.orNil() != nil || none.Code() != "" {
+	if none.OrNil() != nil || none.Code() != "" {
 		t.Error("an empty list is an error")
 	}
 	faults := Faults{{CodeInvalid, "id", "First."}, {CodeCombination, "id", "Second."}, {CodeClusterState, "", "Third."}}

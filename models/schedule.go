@@ -58,7 +58,7 @@ func Due(now time.Time, plans []Plan) (due, missed []Decision) {
 			continue
 		}
 		if open, ok := plan.Window.Open(now, plan.Cluster); ok && !now.Before(open.Begins) {
-			if attempt := plan.attempt(now, open); attempt > 0 {
+			if attempt := plan.Attempt(now, open); attempt > 0 {
 				due = append(due, Decision{plan.ClusterID, plan.Cluster, open, attempt})
 			}
 		}
@@ -73,7 +73,7 @@ func Due(now time.Time, plans []Plan) (due, missed []Decision) {
 }
 
 // attempt is the number of the attempt to make now in this occurrence, or 0 for none.
-func (p Plan) attempt(now time.Time, o Occurrence) int {
+func (p Plan) Attempt(now time.Time, o Occurrence) int {
 	mark, known := p.Marks[o.Opens.Unix()]
 	switch {
 	case !known || mark.Outcome == MarkMissed:

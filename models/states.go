@@ -14,7 +14,7 @@ type move[S ~string] struct {
 	When     string
 }
 
-var clusterMoves = []move[ClusterStatus]{
+var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
 	{"", ClusterAvailable, "a rebuild of the catalog finds its nodes"},
 	{"", ClusterRestoreFailed, "a rebuild finds it in the store, without nodes"},
@@ -44,7 +44,7 @@ var clusterMoves = []move[ClusterStatus]{
 	{ClusterDeleting, "", "its nodes are gone"},
 }
 
-var snapshotMoves = []move[SnapshotStatus]{
+var SnapshotMoves = []move[SnapshotStatus]{
 	{"", SnapshotCreating, "it is asked for, due, copied or imported"},
 	{"", SnapshotAvailable, "a rebuild of the catalog finds its manifest"},
 	{SnapshotCreating, SnapshotAvailable, "all of it is stored, read back and committed by a manifest"},
@@ -71,7 +71,7 @@ var snapshotMoves = []move[SnapshotStatus]{
 	{SnapshotDeleting, "", "it is gone from the store"},
 }
 
-var runMoves = []move[RunStatus]{
+var RunMoves = []move[RunStatus]{
 	{"", RunQueued, "somebody asks for it, or the schedule does"},
 	{"", RunRunning, "a browser begins to send a file"},
 	{RunQueued, RunRunning, "a console with a lease claims it"},
@@ -83,7 +83,7 @@ var runMoves = []move[RunStatus]{
 }
 
 // checkMoves fails when a state must not follow one of these. That is a mistake in the code, and nothing is changed then.
-func checkMoves[S ~string](moves []move[S], to S, from ...S) error {
+func CheckMoves[S ~string](moves []move[S], to S, from ...S) error {
 	for _, state := range from {
 		if !slices.ContainsFunc(moves, func(m move[S]) bool { return m.From == state && m.To == to }) {
 			return fmt.Errorf("there is no way from the state %q to %q", state, to)

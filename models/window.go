@@ -27,7 +27,7 @@ type Window struct {
 func ParseWindow(s string) (Window, error) {
 	from, to, ok := strings.Cut(strings.TrimSpace(s), "-")
 	if !ok {
-		return Window{}, refuse(CodeInvalid, "window", fmt.Sprintf("The window must look like 03:00-04:00, not %q.", s))
+		return Window{}, Refuse(CodeInvalid, "window", fmt.Sprintf("The window must look like 03:00-04:00, not %q.", s))
 	}
 	start, err := ParseTimeOfDay(from)
 	if err != nil {
@@ -44,12 +44,12 @@ func ParseWindow(s string) (Window, error) {
 func NewWindow(start, length int) (Window, error) {
 	switch {
 	case start < 0 || start >= dayMinutes:
-		return Window{}, refuse(CodeInvalid, "window_start", "The window must begin between 00:00 and 23:59.")
+		return Window{}, Refuse(CodeInvalid, "window_start", "The window must begin between 00:00 and 23:59.")
 	case length < MinWindowMinutes:
-		return Window{}, refuse(CodeInvalid, "window_length",
+		return Window{}, Refuse(CodeInvalid, "window_length",
 			fmt.Sprintf("The window must be at least %d minutes long; this one has %d.", MinWindowMinutes, length))
 	case length >= dayMinutes:
-		return Window{}, refuse(CodeInvalid, "window_length", "The window must be shorter than 24 hours.")
+		return Window{}, Refuse(CodeInvalid, "window_length", "The window must be shorter than 24 hours.")
 	}
 	return Window{Start: start, Length: length}, nil
 }
@@ -60,7 +60,7 @@ func ParseTimeOfDay(s string) (int, error) {
 	h, errH := strconv.ParseUint(hours, 10, 8)
 	m, errM := strconv.ParseUint(minutes, 10, 8)
 	if !ok || errH != nil || errM != nil || h > 23 || m > 59 || len(hours) != 2 || len(minutes) != 2 {
-		return 0, refuse(CodeInvalid, "window_start",
+		return 0, Refuse(CodeInvalid, "window_start",
 			fmt.Sprintf("The time of day must look like 03:00 (00:00 to 23:59), not %q.", s))
 	}
 	return int(h)*60 + int(m), nil

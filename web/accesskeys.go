@@ -22,7 +22,7 @@ func (s *server) accessKeysPage(w http.ResponseWriter, r *http.Request) error {
 
 // showAccessKeys shows the keys. A key that was just made is shown with its secret, this once.
 func (s *server) showAccessKeys(w http.ResponseWriter, r *http.Request, props views.AccessKeys) error {
-	keys, err := s.db.AccessKeys(r.Context())
+	keys, err := s.db.Keys.All(r.Context())
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (s *server) createAccessKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	key, err := s.db.CreateAccessKey(r.Context(), models.KeyRole(form.Get("role")), form.Get("description"), visitOf(r).user.Name)
+	key, err := s.db.Keys.Create(r.Context(), models.KeyRole(form.Get("role")), form.Get("description"), visitOf(r).user.Name)
 	if err != nil {
 		if err := wrong.refusal(err, []string{"role", "description"}); err != nil {
 			return err
@@ -64,7 +64,7 @@ func (s *server) createAccessKey(w http.ResponseWriter, r *http.Request) error {
 // accessKey finds the key that the address names.
 func (s *server) accessKey(r *http.Request) (models.AccessKey, error) {
 	gone := problem{status: http.StatusNotFound, text: "There is no such access key. It may have been revoked already.", back: accessKeysPath, backText: "To the access keys"}
-	keys, err := s.db.AccessKeys(r.Context())
+	keys, err := s.db.Keys.All(r.Context())
 	if err != nil {
 		return models.AccessKey{}, err
 	}
@@ -110,7 +110,7 @@ func (s *server) revokeAccessKey(w http.ResponseWriter, r *http.Request) error {
 	if strings.TrimSpace(form.Get("confirm")) != key.KeyID {
 		return s.askRevokeAccessKey(w, r, key, form, mistakes{"confirm": "Type the key's id " + key.KeyID + " to confirm that it is to be revoked."})
 	}
-	if _, err := s.db.RevokeAccessKey(r.Context(), key.ID, visitOf(r).user.Name); err != nil {
+	if _, err := s.db.Keys.Revoke(r.Context(), key.ID, visitOf(r).user.Name); err != nil {
 		return err
 	}
 	return s.done(w, r, accessKeysPath, "success", "The access key "+key.KeyID+" was revoked. Requests signed with it are refused from now on.")

@@ -24,12 +24,12 @@ func TestASecretIsShownOnceAndNeverAgain(t *testing.T) {
 	if got := answer.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control is %q", got)
 	}
-	keys, err := c.db.AccessKeys(t.Context())
+	keys, err := c.db.Keys.All(t.Context())
 	c.check(err)
 	if len(keys) != 1 || keys[0].Role != models.RoleOperate || keys[0].Description != "Terraform of <ops>" || keys[0].CreatedBy != "admin" {
 		t.Fatalf("%+v", keys)
 	}
-	kept, found, err := c.db.FindAccessKey(t.Context(), keys[0].KeyID)
+	kept, found, err := c.db.Keys.Find(t.Context(), keys[0].KeyID)
 	if err != nil || !found || kept.Secret.Reveal() != shown[1] {
 		t.Errorf("the secret that was shown is not the key's (%v)", err)
 	}
@@ -56,7 +56,7 @@ func TestWrongInputMakesNoAccessKey(t *testing.T) {
 			doesNotSay("The new key").hasErrorAt(one.field)
 	}
 	c.post(accessKeysPath, "role", "root", "description", strings.Repeat("x", 300)).is(http.StatusUnprocessableEntity).says("2 fields need another look")
-	if keys, err := c.db.AccessKeys(t.Context()); err != nil || len(keys) != 0 {
+	if keys, err := c.db.Keys.All(t.Context()); err != nil || len(keys) != 0 {
 		t.Errorf("%d keys (%v)", len(keys), err)
 	}
 }
@@ -64,9 +64,9 @@ func TestWrongInputMakesNoAccessKey(t *testing.T) {
 func TestRevokingAnAccessKeyAsksForItsID(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	key, err := c.db.CreateAccessKey(t.Context(), models.RoleAdminister, "deploys", "admin")
+	key, err := c.db.Keys.Create(t.Context(), models.RoleAdminister, "deploys", "admin")
 	c.check(err)
-	other, err := c.db.CreateAccessKey(t.Context(), models.RoleRead, "", "admin")
+	other, err := c.db.Keys.Create(t.Context(), models.RoleRead, "", "admin")
 	c.check(err)
 	address := fmt.Sprintf("%s/%d/revoke", accessKeysPath, key.ID)
 	c.get(address).is(http.StatusOK).says(key.KeyID, "deploys", "It was never used.")
@@ -80,7 +80,7 @@ func TestRevokingAnAccessKeyAsksForItsID(t *testing.T) {
 	c.post(address, "confirm", " "+key.KeyID+" ").redirects(accessKeysPath)
 	c.get(accessKeysPath).says("The access key "+key.KeyID+" was revoked.", other.KeyID).doesNotSay(address)
 	c.post(address, "confirm", key.KeyID).is(http.StatusNotFound)
-	if _, found, err := c.db.FindAccessKey(t.Context(), key.KeyID); found || err != nil {
+	if _, found, err := c.db.Keys.Find(t.Context(), key.KeyID); found || err != nil {
 		t.Errorf("it is still there (%v)", err)
 	}
 	c.get("/settings").says(accessKeysPath)

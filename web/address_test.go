@@ -60,7 +60,7 @@ func TestNobodyLocksTheAdminOutFromBehindTheSameProxy(t *testing.T) {
 	// Whatever the other one puts in front, the proxy appends where it comes from.
 	try("192.0.2.7, 203.0.113.1", adminPassword).says("Too many wrong passwords")
 	try("192.0.2.7", adminPassword).redirects("/")
-	sessions, err := c.db.Sessions(t.Context(), 1)
+	sessions, err := c.db.Users.Sessions(t.Context(), 1)
 	c.check(err)
 	if len(sessions) != 1 || sessions[0].Address != "192.0.2.7" {
 		t.Errorf("%+v", sessions)

@@ -63,7 +63,7 @@ func (s *server) target(ctx context.Context, id string, grouped func() (bool, er
 	if id == "" {
 		return awsTarget{}, nil
 	}
-	cluster, err := s.db.Cluster(ctx, id)
+	cluster, err := s.db.Clusters.Get(ctx, id)
 	if !models.HasCode(err, models.CodeClusterNotFound) {
 		return awsTargetOf(cluster), err
 	}
@@ -74,7 +74,7 @@ func (s *server) target(ctx context.Context, id string, grouped func() (bool, er
 // eventsTarget is the cluster whose events are to be shown.
 func (s *server) eventsTarget(ctx context.Context, id string) (awsTarget, error) {
 	return s.target(ctx, id, func() (bool, error) {
-		last, err := s.db.ListEvents(ctx, models.List{Equal: map[string]string{"cluster": id}, Size: 1})
+		last, err := s.db.Events.List(ctx, models.List{Equal: map[string]string{"cluster": id}, Size: 1})
 		return err != nil || len(last.Rows) == 0 || last.Rows[0].SourceType != models.SourceCluster, err
 	})
 }

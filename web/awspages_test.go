@@ -31,7 +31,7 @@ func TestEveryPageShowsOneEquivalentCommand(t *testing.T) {
 	c.launch("orders")
 	c.launch("lonely", single)
 	c.backUp("orders", "first")
-	key, err := c.db.CreateAccessKey(t.Context(), models.RoleRead, "", "admin")
+	key, err := c.db.Keys.Create(t.Context(), models.RoleRead, "", "admin")
 	c.check(err)
 	addresses := []string{"/snapshots/-/delete?name=first", "/snapshots/-/delete?name=gone", "/snapshots/-/new?cluster=orders", "/clusters/orders?tab=connect", "/clusters/lonely/modify",
 		"/clusters/lonely/reboot", "/snapshots/-/import?from=upload", "/clusters/-/delete?all=on&final=on", "/clusters/-/delete?name=gone", "/clusters/-/snapshot?all=on",
@@ -63,8 +63,8 @@ func TestTheCommandFollowsThePage(t *testing.T) {
 	c.backUp("orders", "first")
 	c.launch("gone", single)
 	c.backUp("gone", "last")
-	c.check(c.db.DeleteCluster(t.Context(), "gone", "", "admin"))
-	c.check(c.db.CompleteClusterDeletion(t.Context(), c.claim()))
+	c.check(c.db.Clusters.Delete(t.Context(), "gone", "", "admin"))
+	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	for address, want := range map[string]string{
 		"/":                              "describe-replication-groups describe-cache-clusters --show-cache-clusters-not-in-replication-groups describe-snapshots",
 		"/clusters":                      "describe-replication-groups describe-cache-clusters --show-cache-clusters-not-in-replication-groups",

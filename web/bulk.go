@@ -33,7 +33,7 @@ func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenCluster
 		}
 	}
 	if from.Get("all") == "on" {
-		found, err := s.db.ListClusters(r.Context(), list)
+		found, err := s.db.Clusters.List(r.Context(), list)
 		c.clusters = found.Rows
 		return c, err
 	}
@@ -42,7 +42,7 @@ func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenCluster
 		if name == "" {
 			continue
 		}
-		cluster, err := s.db.Cluster(r.Context(), name)
+		cluster, err := s.db.Clusters.Get(r.Context(), name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			c.skipped = append(c.skipped, err.Error())
 			continue
@@ -145,7 +145,7 @@ func (s *server) finalEnd(form url.Values) string {
 func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
 	props := views.DeleteClusters{CancelHref: c.back(), Skipped: c.skipped, Hidden: c.hidden()}
 	for _, cluster := range c.clusters {
-		left, err := s.db.Legacy(r.Context(), cluster)
+		left, err := s.db.Clusters.Legacy(r.Context(), cluster)
 		if err != nil {
 			return props, err
 		}
@@ -189,7 +189,7 @@ func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
 		if can, _ := canFinal(cluster); can && end != "" {
 			final = cluster.Name + end
 		}
-		return s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		return s.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
 	})
 }
 
@@ -287,7 +287,7 @@ func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error 
 		return s.askSnapshotClusters(w, r, c, form, wrong)
 	}
 	return s.each(w, r, c, "a snapshot is being taken of each", func(cluster models.Cluster) error {
-		_, err := s.db.RequestSnapshot(r.Context(), cluster.Name, cluster.Name+"-"+suffix, false, visitOf(r).user.Name)
+		_, err := s.db.Snapshots.Request(r.Context(), cluster.Name, cluster.Name+"-"+suffix, false, visitOf(r).user.Name)
 		return err
 	})
 }

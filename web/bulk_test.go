@@ -15,7 +15,7 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 	}
 	c.launch("sessions", cache)
 	c.backUp("alpha", "kept")
-	_, err := c.db.RequestSnapshot(t.Context(), "gamma", "busy", false, "admin")
+	_, err := c.db.Snapshots.Request(t.Context(), "gamma", "busy", false, "admin")
 	c.check(err)
 	status := func(name string) models.ClusterStatus { return c.find(name).Status }
 
@@ -48,7 +48,7 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 		}
 	}
 	finals := map[string]string{}
-	runs, err := c.db.ActiveRuns(t.Context())
+	runs, err := c.db.Runs.Active(t.Context())
 	c.check(err)
 	for _, run := range runs {
 		if args, err := models.Args[models.DeleteArgs](run); err == nil {

@@ -17,7 +17,7 @@ func TestAClusterOfMemcachedHasNothingToBackUp(t *testing.T) {
 	seen := c.clock.Now().UTC()
 	for i, node := range sessions.Nodes {
 		node.State, node.UsedMemory, node.Keys, node.SeenAt = "available", int64(i+1)<<20, 10, &seen
-		c.check(c.db.NodeSeen(t.Context(), node))
+		c.check(c.db.Nodes.Seen(t.Context(), node))
 	}
 	const refusal = "Clusters of memcached cannot be backed up"
 	first := sessions.Nodes[0].Address()

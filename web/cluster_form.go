@@ -138,7 +138,7 @@ func (s *server) createFrom(w http.ResponseWriter, r *http.Request, f clusterFor
 	}
 	if len(f.wrong) > 0 {
 		// Along with what cannot be read, say what is wrong with the rest: all mistakes in one go.
-		if _, err := s.db.CheckCluster(r.Context(), &f.spec); err != nil {
+		if _, err := s.db.Clusters.Check(r.Context(), &f.spec); err != nil {
 			if err := f.wrong.refusal(err, fields); err != nil {
 				return err
 			}
@@ -146,7 +146,7 @@ func (s *server) createFrom(w http.ResponseWriter, r *http.Request, f clusterFor
 		return s.showClusterForm(w, r, f)
 	}
 	f.spec.RequestedBy = visitOf(r).user.Name
-	clusters, err := s.db.CreateCluster(r.Context(), f.spec)
+	clusters, err := s.db.Clusters.Create(r.Context(), f.spec)
 	if err != nil {
 		if err := f.wrong.refusal(err, fields); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (s *server) createSummary(w http.ResponseWriter, r *http.Request) error {
 
 // modifiable is the cluster in the address, if there is something left of it that can be changed.
 func (s *server) modifiable(r *http.Request) (models.Cluster, error) {
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err == nil && views.NeverRan(string(cluster.Status)) {
 		err = problem{status: http.StatusConflict, title: "This cluster cannot be modified", back: clusterAddress(cluster.Name), backText: "To the cluster",
 			text: fmt.Sprintf("The cluster %s never came up and its nodes are gone. It can only be deleted.", cluster.Name)}
@@ -249,7 +249,7 @@ func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
 		return s.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form held what "+name+" has already.")
 	}
 	spec.RequestedBy = visitOf(r).user.Name
-	after, err := s.db.ModifyCluster(r.Context(), name, spec)
+	after, err := s.db.Changes.Modify(r.Context(), name, spec)
 	if models.HasCode(err, models.CodeClusterNotFound) {
 		return err
 	} else if err != nil {
@@ -274,7 +274,7 @@ func (s *server) findMoreWrong(ctx context.Context, f clusterForm) error {
 	if f.cluster.Cached() {
 		spec.CacheNodes = len(f.cluster.Nodes)
 	}
-	_, err := s.db.CheckCluster(ctx, &spec)
+	_, err := s.db.Clusters.Check(ctx, &spec)
 	faults, refused := models.AsFaults(err)
 	if !refused {
 		return err

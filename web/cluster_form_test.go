@@ -75,7 +75,7 @@ func (a answer) hasErrorAt(field string) {
 
 func (c *console) countsClusters(want int) {
 	c.t.Helper()
-	clusters, err := c.db.Clusters(c.t.Context())
+	clusters, err := c.db.Clusters.All(c.t.Context())
 	c.check(err)
 	if len(clusters) != want {
 		c.t.Errorf("there are %d clusters, want %d", len(clusters), want)
@@ -297,9 +297,9 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders")
 	for name, status := range map[string]models.RunStatus{"broken": models.RunFailed, "stopped": models.RunCancelled} {
-		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
+		_, err := c.db.Snapshots.Request(t.Context(), "orders", name, false, "admin")
 		c.check(err)
-		c.check(c.db.FailRun(t.Context(), c.claim(), status, "It did not work."))
+		c.check(c.db.Settle.Fail(t.Context(), c.claim(), status, "It did not work."))
 	}
 	const lost = "Without a final snapshot, nothing of this cluster's data can be brought back"
 	c.get("/clusters/orders/delete").says("there are none that could be restored", "2 failed, cancelled or damaged manual snapshots", lost).hasTicked("final")
@@ -310,15 +310,15 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 	c.signIn() // the session has ended meanwhile
 	c.get("/clusters/orders/delete").says("1 manual snapshot</a> that can be restored", "3 days ago", ">first</a>", "2 failed, cancelled or damaged").doesNotSay("can be brought back")
 	c.get("/clusters/-/delete?name=orders").says("keeps 1 manual snapshot that can be restored", "3 days ago").doesNotSay("can be brought back")
-	if _, err := c.db.MarkReachable(t.Context(), c.find("orders").ID, false, "It does not answer."); err != nil {
+	if _, err := c.db.Clusters.MarkReachable(t.Context(), c.find("orders").ID, false, "It does not answer."); err != nil {
 		t.Fatal(err)
 	}
 	c.get("/clusters/orders/delete").says("no final snapshot can be taken").doesNotSay("f-final")
 	c.get("/clusters/-/delete?name=orders").doesNotSay("f-final")
 
 	// Of a cluster of the same name that comes later they are not the data.
-	c.check(c.db.DeleteCluster(t.Context(), "orders", "", "admin"))
-	c.check(c.db.CompleteClusterDeletion(t.Context(), c.claim()))
+	c.check(c.db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	c.launch("orders")
 	c.get("/clusters/orders/delete").says(lost, "1 manual snapshot of an earlier cluster of this name")
 }
@@ -353,7 +353,7 @@ func TestDeletingAClusterAsksForItsName(t *testing.T) {
 	c.get("/clusters").says("after the final snapshot last is good.", "Deleting")
 	c.post("/clusters/orders/delete", "confirm", "orders").is(http.StatusUnprocessableEntity).says("The cluster orders is deleting")
 	run := c.claim()
-	c.check(c.db.CompleteClusterDeletion(t.Context(), run))
+	c.check(c.db.Settle.ClusterDeletion(t.Context(), run))
 	c.get("/snapshots/first").is(http.StatusOK).says("deleted since")
 	c.get("/clusters/orders").is(http.StatusNotFound)
 }

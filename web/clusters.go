@@ -25,7 +25,7 @@ func clusterAddress(id string) string { return "/clusters/" + url.PathEscape(id)
 func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := clusterListing.read(r)
-	clusters, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Cluster], error) { return s.db.ListClusters(ctx, l) })
+	clusters, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Cluster], error) { return s.db.Clusters.List(ctx, l) })
 	if err != nil {
 		return err
 	}
@@ -33,13 +33,13 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 	for i, c := range clusters {
 		names[i] = c.Name
 	}
-	newest, err := s.db.NewestSnapshots(ctx, names...)
+	newest, err := s.db.Snapshots.Newest(ctx, names...)
 	if err != nil {
 		return err
 	}
 	props := views.Clusters{List: shown, Any: shown.Total > 0}
 	if !props.Any {
-		all, err := s.db.ListClusters(ctx, models.List{Size: 1})
+		all, err := s.db.Clusters.List(ctx, models.List{Size: 1})
 		if err != nil {
 			return err
 		}
@@ -75,11 +75,11 @@ const inTab = 20
 
 func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	cluster, err := s.db.Cluster(ctx, r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.NewestSnapshots(ctx, cluster.Name)
+	newest, err := s.db.Snapshots.Newest(ctx, cluster.Name)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func (s *server) presentOrigin(ctx context.Context, c models.Cluster, props *vie
 		return nil
 	}
 	props.RestoredFrom = c.RestoredFrom
-	snapshot, err := s.db.Snapshot(ctx, c.RestoredFrom)
+	snapshot, err := s.db.Snapshots.Get(ctx, c.RestoredFrom)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
 		return nil
 	}
@@ -149,7 +149,7 @@ func (s *server) presentOrigin(ctx context.Context, c models.Cluster, props *vie
 // fillTab fetches what the chosen tab shows; how many snapshots there are stands on the tab itself.
 func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
 	own := models.List{Equal: map[string]string{"cluster": props.ID}, Size: inTab}
-	snapshots, err := s.db.ListSnapshots(ctx, own)
+	snapshots, err := s.db.Snapshots.List(ctx, own)
 	if err != nil {
 		return err
 	}
@@ -159,7 +159,7 @@ func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
 		props.Snapshots, _, err = s.presentSnapshots(ctx, snapshots.Rows)
 	case "events":
 		var events models.Rows[models.Event]
-		events, err = s.db.ListEvents(ctx, own)
+		events, err = s.db.Events.List(ctx, own)
 		if err == nil {
 			props.EventCount = events.Total
 			props.Events, err = s.presentEvents(ctx, events.Rows)
@@ -175,7 +175,7 @@ func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
 }
 
 func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error {
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func presentLegacy(l models.Legacy) views.Legacy {
 func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
 	props := views.DeleteCluster{Action: r.URL.Path, ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
-	left, err := s.db.Legacy(ctx, cluster)
+	left, err := s.db.Clusters.Legacy(ctx, cluster)
 	if err != nil {
 		return err
 	}
@@ -243,7 +243,7 @@ func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -259,7 +259,7 @@ func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(wrong) == 0 {
-		err := s.db.DeleteCluster(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		err := s.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return err
 		} else if err == nil {

@@ -15,19 +15,19 @@ func TestConsolesThatShareTheCatalogAreListed(t *testing.T) {
 	c.get("/settings").doesNotSay("Console on")
 	c.get("/settings").says("Rebuild the catalog")
 
-	other, err := c.db.Enroll(t.Context(), "there", time.Minute)
+	other, err := c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	c.check(err)
 	c.get("/settings").says("Console on", "Clusters of its own", "This one", "Last heard of").doesNotSay("Away")
-	c.check(c.db.Leave(t.Context(), other.ID))
+	c.check(c.db.Owners.Leave(t.Context(), other.ID))
 	c.get("/settings").doesNotSay("Console on")
 
 	// Its own host goes away, as another console sees it.
-	c.check(c.db.Leave(t.Context(), c.jobs.owner))
-	other, err = c.db.Enroll(t.Context(), "there", time.Minute)
+	c.check(c.db.Owners.Leave(t.Context(), c.jobs.owner))
+	other, err = c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	c.check(err)
 	c.jobs.owner = other.ID
 	c.get("/settings").says("a host that is away", "Away", "longer ago than its lease")
-	_, err = c.db.RequestSnapshot(t.Context(), "orders", "s1", false, "admin")
+	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "admin")
 	c.check(err)
 	for _, page := range []string{"/", "/snapshots/s1", "/clusters/orders"} {
 		c.get(page).says("Waits for the console on the host of its nodes, which is away, since").doesNotSay("Waits for its turn")

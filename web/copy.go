@@ -15,7 +15,7 @@ import (
 
 // copyable is the snapshot in the address, if its bytes can be read now.
 func (s *server) copyable(r *http.Request, what string) (models.Snapshot, error) {
-	snapshot, err := s.db.Snapshot(r.Context(), r.PathValue("name"))
+	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err == nil && !snapshot.Usable() {
 		err = problem{status: http.StatusConflict, title: "This snapshot cannot be " + what, back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
 			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be %s.", snapshot.Name, snapshot.Status, what)}
@@ -48,7 +48,7 @@ func (s *server) suggestCopyName(r *http.Request, snapshot models.Snapshot) (str
 		if n > 1 {
 			name += "-" + strconv.Itoa(n)
 		}
-		if _, err := s.db.Snapshot(r.Context(), name); models.HasCode(err, models.CodeSnapshotNotFound) {
+		if _, err := s.db.Snapshots.Get(r.Context(), name); models.HasCode(err, models.CodeSnapshotNotFound) {
 			return name, nil
 		} else if err != nil {
 			return "", err
@@ -79,7 +79,7 @@ func (s *server) copySnapshot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	run, err := s.db.CopySnapshot(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+	run, err := s.db.Copies.Copy(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
 		s.jobs.Wake()
@@ -127,7 +127,7 @@ func (s *server) exportSnapshot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	_, err = s.db.ExportSnapshot(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+	_, err = s.db.Copies.Export(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
 		s.jobs.Wake()

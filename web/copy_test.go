@@ -30,7 +30,7 @@ func TestCopyAndExportFormsNameEveryMistakeAndKeepWhatWasTyped(t *testing.T) {
 	c.post("/snapshots/one/copy", "name", "two").redirects("/snapshots/two")
 	c.get("/snapshots/two").says("Copy one to two", "Copied from one")
 	c.get("/snapshots/one").says("Copying", "Export one to s3://exports/daily", "Copy one to two")
-	snapshot, err := c.db.Snapshot(t.Context(), "two")
+	snapshot, err := c.db.Snapshots.Get(t.Context(), "two")
 	if err != nil || snapshot.Source != models.SourceManual || snapshot.Status != models.SnapshotCreating {
 		t.Errorf("the copy is %+v (%v)", snapshot, err)
 	}
@@ -38,16 +38,16 @@ func TestCopyAndExportFormsNameEveryMistakeAndKeepWhatWasTyped(t *testing.T) {
 	c.get("/snapshots/two/copy").is(http.StatusConflict)
 	c.post("/snapshots/two/export", "name", "x", "store", "dir:/x").is(http.StatusConflict)
 	// A copy that waits can be cancelled; its source is let go.
-	runs, err := c.db.ActiveRuns(t.Context())
+	runs, err := c.db.Runs.Active(t.Context())
 	if err != nil || len(runs) != 2 {
 		t.Fatalf("%d runs (%v)", len(runs), err)
 	}
 	for _, run := range runs {
-		if err := c.db.CancelRun(t.Context(), run.ID); err != nil {
+		if err := c.db.Runs.Cancel(t.Context(), run.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if snapshot, err = c.db.Snapshot(t.Context(), "one"); err != nil || snapshot.Status != models.SnapshotAvailable {
+	if snapshot, err = c.db.Snapshots.Get(t.Context(), "one"); err != nil || snapshot.Status != models.SnapshotAvailable {
 		t.Errorf("the source is %s (%v)", snapshot.Status, err)
 	}
 }

@@ -58,12 +58,12 @@ func (a about) activity() string {
 // currentRuns are the runs under way or just ended, and whether any of them goes on. All that are at work are shown, however many wait
 // or have ended since.
 func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, active bool, err error) {
-	runs, err := s.db.ActiveRuns(ctx)
+	runs, err := s.db.Runs.Active(ctx)
 	if err != nil {
 		return work, false, err
 	}
 	now := s.clock.Now()
-	ended, err := s.db.EndedRuns(ctx, now.Add(-showEnded))
+	ended, err := s.db.Runs.Ended(ctx, now.Add(-showEnded))
 	if err != nil {
 		return work, false, err
 	}
@@ -156,7 +156,7 @@ func (s *server) homesAway(ctx context.Context, runs []models.Run) (map[string]b
 	if len(away) == 0 {
 		return nil, nil
 	}
-	living, err := s.db.Homes(ctx)
+	living, err := s.db.Owners.Homes(ctx)
 	maps.DeleteFunc(away, func(home string, _ bool) bool { return living[home] })
 	return away, err
 }

@@ -14,7 +14,7 @@ import (
 
 // download streams a part of a snapshot: "1.rdb" as a plain RDB file, "1.rdb.zst" as it is stored.
 func (s *server) download(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := s.db.Snapshot(r.Context(), r.PathValue("name"))
+	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}

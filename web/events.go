@@ -15,7 +15,7 @@ var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-ti
 func (s *server) eventList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := eventListing.read(r)
-	events, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Event], error) { return s.db.ListEvents(ctx, l) })
+	events, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Event], error) { return s.db.Events.List(ctx, l) })
 	if err != nil {
 		return err
 	}

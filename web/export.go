@@ -124,7 +124,7 @@ func (s *server) export(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) exportClusters(ctx context.Context, add func(any)) error {
 	for after := ""; ; {
-		clusters, err := s.db.ClustersAfter(ctx, after, exportBatch)
+		clusters, err := s.db.Clusters.After(ctx, after, exportBatch)
 		if err != nil || len(clusters) == 0 {
 			return err
 		}
@@ -132,14 +132,14 @@ func (s *server) exportClusters(ctx context.Context, add func(any)) error {
 		for i, c := range clusters {
 			names[i] = c.Name
 		}
-		newest, err := s.db.NewestSnapshots(ctx, names...)
+		newest, err := s.db.Snapshots.Newest(ctx, names...)
 		if err != nil {
 			return err
 		}
 		for _, c := range clusters {
 			one := exportCluster(c)
 			one.Schedule.NewestGood = orNull(newest[c.Name].Name)
-			if next, planned, err := s.db.NextSnapshot(ctx, c); err != nil {
+			if next, planned, err := s.db.Schedule.Next(ctx, c); err != nil {
 				return err
 			} else if planned {
 				next = next.UTC()
@@ -154,7 +154,7 @@ func (s *server) exportClusters(ctx context.Context, add func(any)) error {
 func (s *server) exportSnapshots(ctx context.Context, add func(any)) error {
 	var last models.Snapshot
 	for {
-		snapshots, err := s.db.SnapshotsAfter(ctx, last, exportBatch)
+		snapshots, err := s.db.Snapshots.After(ctx, last, exportBatch)
 		if err != nil || len(snapshots) == 0 {
 			return err
 		}

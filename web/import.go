@@ -35,7 +35,7 @@ func (s *server) importPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {
-	names, err := s.db.FindClusterNames(r.Context(), "", true, maxSuggestions)
+	names, err := s.db.Clusters.FindNames(r.Context(), "", true, maxSuggestions)
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *server) importSnapshot(w http.ResponseWriter, r *http.Request) error {
 	}
 	wrong := mistakes{}
 	spec := models.ImportSpec{Cluster: form.Get("cluster"), Name: form.Get("name"), Sources: strings.Split(form.Get("sources"), "\n"), RequestedBy: visitOf(r).user.Name}
-	run, err := s.db.RequestImport(r.Context(), spec)
+	run, err := s.db.Copies.Import(r.Context(), spec)
 	if err == nil {
 		s.jobs.Wake()
 		return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
@@ -109,7 +109,7 @@ func (s *server) takeUpload(ctx context.Context, spec models.ImportSpec, size in
 	if in.first == nil || in.first.FileName() == "" {
 		wrong.add("file", "Choose an RDB file.")
 	}
-	err := s.db.CheckImport(ctx, &spec, true)
+	err := s.db.Copies.CheckImport(ctx, &spec, true)
 	if err == nil && len(wrong) == 0 {
 		_, err = s.jobs.Upload(ctx, spec, max(size, 0), in.next)
 	}

@@ -130,7 +130,7 @@ func TestImportFormNamesEveryMistakeAndKeepsWhatWasTyped(t *testing.T) {
 	c.post(importPath, "cluster", "a", "name", "x", "sources", "s3://b/x.rdb\ns3://b/x.rdb").says("is named twice")
 	c.post(importPath, "cluster", "a", "name", "x", "sources", "s3://key:secret@b/x.rdb").says("is not the address of a file")
 	c.post(importPath, "cluster", "a", "name", "x", "sources", "arn:aws:s3:::b/f/x.rdb\n s3://b/f/y.rdb?region=eu-west-1 \n").redirects("/snapshots/x")
-	runs, err := c.db.ActiveRuns(t.Context())
+	runs, err := c.db.Runs.Active(t.Context())
 	if err != nil || len(runs) != 1 {
 		t.Fatalf("%d runs (%v)", len(runs), err)
 	}

@@ -18,14 +18,14 @@ func TestRunningWorkIsShownHoweverMuchHasEndedSince(t *testing.T) {
 	for i := range 5 {
 		c.launch(fmt.Sprintf("w-%d", i))
 	}
-	_, err := c.db.RequestSnapshot(t.Context(), "orders", "slow", false, "admin")
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "slow", false, "admin")
 	c.check(err)
 	c.claim() // it goes on
 	for i := range 25 {
 		c.clock.Advance(time.Second)
-		_, err := c.db.RequestSnapshot(t.Context(), "other", fmt.Sprintf("s-%02d", i), false, "admin")
+		_, err := c.db.Snapshots.Request(t.Context(), "other", fmt.Sprintf("s-%02d", i), false, "admin")
 		c.check(err)
-		c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+		c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	}
 	for _, page := range []string{"/", "/clusters/orders"} {
 		c.get(page).says("Snapshot slow of orders", `hx-trigger="every`)
@@ -35,7 +35,7 @@ func TestRunningWorkIsShownHoweverMuchHasEndedSince(t *testing.T) {
 		t.Error("the page follows what has ended")
 	}
 	for i := range 5 {
-		_, err := c.db.RequestSnapshot(t.Context(), fmt.Sprintf("w-%d", i), fmt.Sprintf("of-%d", i), false, "admin")
+		_, err := c.db.Snapshots.Request(t.Context(), fmt.Sprintf("w-%d", i), fmt.Sprintf("of-%d", i), false, "admin")
 		c.check(err)
 	}
 	c.get("/").says("Snapshot slow of orders", "Snapshot of-0 of w-0", "Snapshot of-2 of w-2", "2 more runs wait").doesNotSay("Snapshot of-3 of w-3")
@@ -48,11 +48,11 @@ func TestListsSortFilterAndLinkOnlyWhatIsThere(t *testing.T) {
 	c.launch("gone")
 	c.backUp("orders", "first")
 	c.backUp("gone", "left")
-	c.check(c.db.AddEvent(t.Context(), models.Event{Severity: models.SeverityError, ClusterName: "orders", Message: "Something broke."}))
-	c.check(c.db.DeleteCluster(t.Context(), "gone", "", "admin"))
-	c.check(c.db.CompleteClusterDeletion(t.Context(), c.claim()))
-	c.check(c.db.DeleteSnapshots(t.Context(), []string{"left"}, "admin"))
-	c.check(c.db.CompleteSnapshotDeletion(t.Context(), c.claim()))
+	c.check(c.db.Events.Add(t.Context(), models.Event{Severity: models.SeverityError, ClusterName: "orders", Message: "Something broke."}))
+	c.check(c.db.Clusters.Delete(t.Context(), "gone", "", "admin"))
+	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
+	c.check(c.db.Snapshots.Delete(t.Context(), []string{"left"}, "admin"))
+	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))
 	c.clock.Advance(2 * time.Minute)
 
 	for _, page := range []string{"/", "/events", "/runs", "/runs/2", "/runs/4", "/clusters/orders?tab=events"} {
@@ -83,7 +83,7 @@ func TestListsSortFilterAndLinkOnlyWhatIsThere(t *testing.T) {
 	before("/runs?sort=-cluster", "Snapshot first of orders", "Snapshot left of gone")
 	before("/runs", "Delete gone", "Create orders")
 	before("/runs?sort=started", "Create orders", "Delete gone")
-	_, err := c.db.RequestSnapshot(t.Context(), "orders", "slow", false, "admin")
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "slow", false, "admin")
 	c.check(err)
 	c.get("/runs").says(`action="/runs/7/cancel"`)
 }
@@ -93,9 +93,9 @@ func TestACancelledSnapshotIsNoFailure(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders")
 	for name, status := range map[string]models.RunStatus{"stopped": models.RunCancelled, "broken": models.RunFailed} {
-		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
+		_, err := c.db.Snapshots.Request(t.Context(), "orders", name, false, "admin")
 		c.check(err)
-		c.check(c.db.FailRun(t.Context(), c.claim(), status, "It was "+name+"."))
+		c.check(c.db.Settle.Fail(t.Context(), c.claim(), status, "It was "+name+"."))
 	}
 	c.get("/snapshots?status=cancelled").says(`class="pill pill-idle">Cancelled<`, "It was stopped.").doesNotSay(">broken<", `pill-bad`, "text-bad")
 	c.get("/snapshots?status=failed").says(">broken<", "pill-bad").doesNotSay(">stopped<")
@@ -107,11 +107,11 @@ func TestACancelledSnapshotIsNoFailure(t *testing.T) {
 		t.Errorf("the failed ones are counted as %.120s", counter)
 	}
 	// The name may be used again, and then it is what it became.
-	c.check(c.db.DeleteSnapshots(t.Context(), []string{"stopped"}, "admin"))
-	c.check(c.db.CompleteSnapshotDeletion(t.Context(), c.claim()))
-	_, err := c.db.RequestSnapshot(t.Context(), "orders", "stopped", false, "admin")
+	c.check(c.db.Snapshots.Delete(t.Context(), []string{"stopped"}, "admin"))
+	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "stopped", false, "admin")
 	c.check(err)
-	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.get("/snapshots?status=failed").says(">stopped<", ">broken<")
 }
 

@@ -11,10 +11,10 @@ import (
 // fail lets a restore of the snapshot into a new cluster fail.
 func (c *console) failRestore(name, snapshot string) {
 	c.t.Helper()
-	_, err := c.db.CreateCluster(c.t.Context(), models.ClusterSpec{Name: name, Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro",
+	_, err := c.db.Clusters.Create(c.t.Context(), models.ClusterSpec{Name: name, Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro",
 		Replicas: 1, Auth: models.AuthGenerate, Retention: 7, Snapshot: snapshot, RequestedBy: "admin"})
 	c.check(err)
-	c.check(c.db.FailRun(c.t.Context(), c.claim(), models.RunFailed, "The port was taken."))
+	c.check(c.db.Settle.Fail(c.t.Context(), c.claim(), models.RunFailed, "The port was taken."))
 }
 
 func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
@@ -23,9 +23,9 @@ func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
 	c.launch("orders")
 	c.backUp("orders", "first")
 	c.failRestore("copy", "first")
-	_, err := c.db.CreateCluster(t.Context(), models.ClusterSpec{Name: "plain", Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro", Retention: 7})
+	_, err := c.db.Clusters.Create(t.Context(), models.ClusterSpec{Name: "plain", Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro", Retention: 7})
 	c.check(err)
-	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The port was taken."))
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The port was taken."))
 
 	for _, name := range []string{"copy", "plain"} {
 		endpoint := c.find(name).Nodes[0].Address()
@@ -50,14 +50,14 @@ func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
 
 	c.get("/clusters/copy").says("The snapshot first is untouched and can be restored again.")
 	c.get("/clusters/plain").doesNotSay("The snapshot")
-	_, err = c.db.RequestVerify(t.Context(), "first", "admin")
+	_, err = c.db.Verifications.Request(t.Context(), "first", "admin")
 	c.check(err)
-	snapshot, err := c.db.Snapshot(t.Context(), "first")
+	snapshot, err := c.db.Snapshots.Get(t.Context(), "first")
 	c.check(err)
-	c.check(c.db.CompleteVerify(t.Context(), c.claim(), snapshot, "Part 1 is damaged."))
+	c.check(c.db.Settle.Verify(t.Context(), c.claim(), snapshot, "Part 1 is damaged."))
 	c.get("/clusters/copy").says("The snapshot first cannot be restored as it is now").doesNotSay("untouched")
-	c.check(c.db.DeleteSnapshots(t.Context(), []string{"first"}, "admin"))
-	c.check(c.db.CompleteSnapshotDeletion(t.Context(), c.claim()))
+	c.check(c.db.Snapshots.Delete(t.Context(), []string{"first"}, "admin"))
+	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))
 	c.get("/clusters/copy").says("The snapshot first is not there any more.", "Restored from").doesNotSay(`href="/snapshots/first"`)
 }
 
@@ -76,7 +76,7 @@ func TestAClusterThatWasStartedEmptySaysSoEverywhere(t *testing.T) {
 	c := signedIn(t)
 	orders := c.launch("orders")
 	c.backUp("orders", "first")
-	c.check(c.db.Emptied(t.Context(), orders.ID, "orders-001"))
+	c.check(c.db.Losses.Emptied(t.Context(), orders.ID, "orders-001"))
 	for _, page := range []string{"/", "/clusters", "/clusters/orders"} {
 		c.get(page).says("The cluster orders was started empty at 2026-11-22")
 	}

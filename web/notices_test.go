@@ -8,29 +8,29 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 func TestDoubtfulClockIsSaidOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "leaps.db")
-	before, err := models.Open(t.Context(), models.File(path), clockwork.NewFakeClockAt(noon.Add(-45*24*time.Hour)), &fakeHost{})
+	before, err := catalog.Open(t.Context(), catalog.File(path), clockwork.NewFakeClockAt(noon.Add(-45*24*time.Hour)), &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := before.LookAtClock(t.Context(), time.Time{}); err != nil {
+	if _, err := before.Clock.Look(t.Context(), time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := before.Close(); err != nil {
 		t.Fatal(err)
 	}
-	var db *models.DB
+	var db *catalog.DB
 	c := newConsole(t, func(config *Config) {
-		if db, err = models.Open(t.Context(), models.File(path), config.Clock, &fakeHost{}); err != nil {
+		if db, err = catalog.Open(t.Context(), catalog.File(path), config.Clock, &fakeHost{}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		if _, err := db.EnsureAdmin(t.Context(), adminPassword); err != nil {
+		if _, err := db.Users.EnsureAdmin(t.Context(), adminPassword); err != nil {
 			t.Fatal(err)
 		}
 		config.DB = db

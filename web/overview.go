@@ -14,7 +14,7 @@ import (
 func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	props := views.Overview{StoreLocation: s.jobs.StoreLocation()}
-	clusters, err := s.db.Guarded(ctx)
+	clusters, err := s.db.Schedule.Guarded(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,18 +38,18 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 	if props.Running, active, err = s.currentRuns(ctx, about{}); err != nil {
 		return err
 	}
-	events, err := s.db.ListEvents(ctx, models.List{Size: 8})
+	events, err := s.db.Events.List(ctx, models.List{Size: 8})
 	if err != nil {
 		return err
 	}
 	if props.Events, err = s.presentEvents(ctx, events.Rows); err != nil {
 		return err
 	}
-	storage, err := s.db.Storage(ctx)
+	storage, err := s.db.Snapshots.Storage(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := s.db.Settings(ctx)
+	settings, err := s.db.Settings.Get(ctx)
 	if err != nil {
 		return err
 	}
@@ -92,11 +92,11 @@ func (s *server) describeProtection(ctx context.Context, rows []views.Protection
 	for i, row := range rows {
 		names[i] = row.Cluster
 	}
-	clusters, err := s.db.ClustersByName(ctx, names)
+	clusters, err := s.db.Clusters.ByName(ctx, names)
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.NewestSnapshots(ctx, names...)
+	newest, err := s.db.Snapshots.Newest(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -140,13 +140,13 @@ func (s *server) counters(ctx context.Context, clusters, unreachable int) ([]vie
 	for _, c := range []struct{ label, status, tone string }{
 		{"Available snapshots", string(models.SnapshotAvailable), ""}, {"Failed snapshots", string(models.SnapshotFailed), "bad"},
 	} {
-		found, err := s.db.CountSnapshots(ctx, models.SnapshotStatus(c.status))
+		found, err := s.db.Snapshots.Count(ctx, models.SnapshotStatus(c.status))
 		if err != nil {
 			return nil, err
 		}
 		counters = append(counters, views.Counter{Label: c.label, Value: found, Href: "/snapshots?status=" + c.status, Tone: c.tone})
 	}
-	running, err := s.db.ListRuns(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
+	running, err := s.db.Runs.List(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
 	if err != nil {
 		return nil, err
 	}

@@ -23,15 +23,15 @@ func TestTheOverviewCountsAllClustersAndOnlyTheScheduleIsBehindIt(t *testing.T) 
 
 	// What people do by hand is not the schedule's.
 	for name, status := range map[string]models.RunStatus{"second": models.RunFailed, "third": models.RunCancelled} {
-		_, err := c.db.RequestSnapshot(t.Context(), "orders", name, false, "admin")
+		_, err := c.db.Snapshots.Request(t.Context(), "orders", name, false, "admin")
 		c.check(err)
 		c.clock.Advance(time.Minute)
-		c.check(c.db.FailRun(t.Context(), c.claim(), status, "The disk is full."))
+		c.check(c.db.Settle.Fail(t.Context(), c.claim(), status, "The disk is full."))
 		c.get("/").says("Protected").doesNotSay("Last failed", "behind schedule", "Overdue")
 		c.get("/clusters/orders").doesNotSay("The last attempt failed")
 	}
 	automatic := func() models.Run {
-		queued, err := c.db.QueueDue(t.Context())
+		queued, err := c.db.Schedule.QueueDue(t.Context())
 		c.check(err)
 		if queued != 1 {
 			t.Fatalf("%d automatic snapshots were queued at %s", queued, c.clock.Now())
@@ -40,7 +40,7 @@ func TestTheOverviewCountsAllClustersAndOnlyTheScheduleIsBehindIt(t *testing.T) 
 	}
 	c.clock.Advance(time.Date(2026, 11, 23, 3, 59, 0, 0, time.UTC).Sub(c.clock.Now()))
 	c.signIn()
-	c.check(c.db.FailRun(t.Context(), automatic(), models.RunFailed, "The disk is full."))
+	c.check(c.db.Settle.Fail(t.Context(), automatic(), models.RunFailed, "The disk is full."))
 	c.get("/").says("Last failed", "The disk is full.", "1 cluster is behind schedule")
 	c.get("/clusters/orders").says("The last attempt failed")
 	c.backUp("orders", "fourth")
@@ -51,15 +51,15 @@ func TestTheOverviewCountsAllClustersAndOnlyTheScheduleIsBehindIt(t *testing.T) 
 	c.get("/").says("Overdue", "The last window passed without a snapshot.")
 	// A change of the schedule has no past: what closed before it was nobody's window.
 	off, on, window := 0, 7, models.Window{Start: 60, Length: 60}
-	_, err := c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &off})
+	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &off})
 	c.check(err)
 	c.clock.Advance(time.Minute)
-	_, err = c.db.ModifyCluster(t.Context(), "orders", models.ModifySpec{Retention: &on, Window: &window})
+	_, err = c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &on, Window: &window})
 	c.check(err)
-	_, err = c.db.RequestSnapshot(t.Context(), "orders", "fifth", false, "admin")
+	_, err = c.db.Snapshots.Request(t.Context(), "orders", "fifth", false, "admin")
 	c.check(err)
 	c.clock.Advance(time.Minute)
-	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunCancelled, "It was cancelled."))
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunCancelled, "It was cancelled."))
 	c.get("/").doesNotSay("Overdue")
 }
 

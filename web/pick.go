@@ -16,20 +16,20 @@ const (
 
 // clusterChoices are the clusters that occur in rows of a kind, for a filter of the list of those; typed when they are too many to be listed.
 func (s *server) clusterChoices(ctx context.Context, kind any, chosen string) (choices views.Choices, err error) {
-	names, err := s.db.FindClusterNames(ctx, "", false, maxChoices+1)
+	names, err := s.db.Clusters.FindNames(ctx, "", false, maxChoices+1)
 	if err != nil {
 		return choices, err
 	}
 	if len(names) > maxChoices {
 		return views.Choices{Typed: true, Options: clusterOptions(names[:maxSuggestions], "")}, nil
 	}
-	names, err = s.db.ClusterNames(ctx, kind)
+	names, err = s.db.Clusters.Names(ctx, kind)
 	return views.Choices{Options: clusterOptions(names, chosen)}, err
 }
 
 // suggestClusters completes the name of a cluster while it is typed.
 func (s *server) suggestClusters(w http.ResponseWriter, r *http.Request) error {
-	names, err := s.db.FindClusterNames(r.Context(), r.URL.Query().Get("cluster"), false, maxSuggestions)
+	names, err := s.db.Clusters.FindNames(r.Context(), r.URL.Query().Get("cluster"), false, maxSuggestions)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (s *server) suggestClusters(w http.ResponseWriter, r *http.Request) error {
 
 // backupChoices are the clusters of which a snapshot can be taken.
 func (s *server) backupChoices(ctx context.Context) (views.Choices, error) {
-	found, err := s.db.ListClusters(ctx, models.List{Size: maxChoices})
+	found, err := s.db.Clusters.List(ctx, models.List{Size: maxChoices})
 	if err != nil {
 		return views.Choices{}, err
 	}

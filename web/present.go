@@ -68,7 +68,7 @@ func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Sched
 // about it, unless it made a newer good snapshot.
 func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
 	v := presentSchedule(cluster, newest)
-	next, planned, err := s.db.NextSnapshot(ctx, cluster)
+	next, planned, err := s.db.Schedule.Next(ctx, cluster)
 	if err != nil {
 		return v, err
 	}
@@ -79,7 +79,7 @@ func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest mo
 	if newest.Name != "" {
 		since = newest.CreatedAt.Add(1)
 	}
-	last, found, err := s.db.LastAutomaticRun(ctx, cluster.Name, since)
+	last, found, err := s.db.Schedule.LastRun(ctx, cluster.Name, since)
 	if err != nil {
 		return v, err
 	}
@@ -209,10 +209,10 @@ func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapsh
 	if at.living, _, err = s.db.Present(ctx, clusters, nil); err != nil {
 		return nil, false, err
 	}
-	if at.cancelled, err = s.db.CancelledSnapshots(ctx, names...); err != nil {
+	if at.cancelled, err = s.db.Snapshots.Cancelled(ctx, names...); err != nil {
 		return nil, false, err
 	}
-	active, err := s.db.ActiveRuns(ctx)
+	active, err := s.db.Runs.Active(ctx)
 	if err != nil {
 		return nil, false, err
 	}

@@ -14,7 +14,7 @@ import (
 // This file restarts nodes, and tries out what happens when a primary is lost. Both ask first.
 
 func (s *server) rebootPage(w http.ResponseWriter, r *http.Request) error {
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *server) reboot(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (s *server) reboot(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("nodes", "Choose the nodes that are to be restarted.")
 	}
 	if len(wrong) == 0 {
-		err := s.db.RebootCluster(r.Context(), cluster.Name, chosen, visitOf(r).user.Name)
+		err := s.db.Changes.Reboot(r.Context(), cluster.Name, chosen, visitOf(r).user.Name)
 		if err == nil {
 			s.jobs.Wake()
 			return s.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("%s of %s: the restart has been asked for.", views.Plural(len(chosen), "node"), cluster.Name))
@@ -86,7 +86,7 @@ func (s *server) reboot(w http.ResponseWriter, r *http.Request) error {
 
 // failover is the cluster in the address, if a replica could take over in it.
 func (s *server) failover(r *http.Request) (models.Cluster, error) {
-	cluster, err := s.db.Cluster(r.Context(), r.PathValue("id"))
+	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err == nil && !hasReplica(cluster) {
 		text := fmt.Sprintf("The cluster %s has no replica that could take over. Modify it to have one.", cluster.Name)
 		if !cluster.Grouped {
@@ -127,7 +127,7 @@ func (s *server) failOver(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	err = s.db.FailOver(r.Context(), cluster.Name, visitOf(r).user.Name)
+	err = s.db.Changes.FailOver(r.Context(), cluster.Name, visitOf(r).user.Name)
 	if err == nil {
 		s.jobs.Wake()
 		return s.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("A replica of %s is taking over.", cluster.Name))

@@ -40,7 +40,7 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 	if c.jobs.woken.Load() != 1 {
 		t.Error("the jobs were not woken once")
 	}
-	c.check(c.db.CompleteCluster(t.Context(), run, "Nodes of orders were restarted: orders-002."))
+	c.check(c.db.Settle.Cluster(t.Context(), run, "Nodes of orders were restarted: orders-002."))
 	c.post("/clusters/orders/reboot", "nodes", "orders-001", "nodes", "orders-002").redirects("/clusters/orders")
 	c.get("/runs").says("Reboot 2 nodes of orders")
 }
@@ -87,7 +87,7 @@ func TestAFailedRestartOrFailoverIsNotCalledAChange(t *testing.T) {
 			c.launch("orders")
 			c.post("/clusters/orders/"+test.ask, "nodes", "orders-002").redirects("/clusters/orders")
 			run := c.claim()
-			c.check(c.db.FailRun(t.Context(), run, models.RunFailed, "It broke."))
+			c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "It broke."))
 			c.get("/clusters/orders").says(test.cluster).doesNotSay("could not be modified", "last change")
 			c.get(fmt.Sprintf("/runs/%d", run.ID)).says("It broke.", test.event).doesNotSay("could not be modified")
 			c.get("/events").says(test.event).doesNotSay("could not be modified")

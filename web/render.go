@@ -15,6 +15,7 @@ import (
 	"github.com/a-h/templ"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/views"
 )
 
@@ -39,7 +40,7 @@ func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true
 
 // shell collects what every page needs.
 func (s *server) shell(w http.ResponseWriter, r *http.Request, p place) (views.Shell, error) {
-	active, err := s.db.ActiveRuns(r.Context())
+	active, err := s.db.Runs.Active(r.Context())
 	if err != nil {
 		return views.Shell{}, err
 	}
@@ -166,8 +167,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	case errors.Is(err, context.Canceled) && r.Context().Err() != nil:
 		return // nobody is there any more
-	case models.Trouble(err) != "":
-		p = problem{status: http.StatusServiceUnavailable, title: "The catalog cannot be used", text: models.Trouble(err)}
+	case catalog.Trouble(err) != "":
+		p = problem{status: http.StatusServiceUnavailable, title: "The catalog cannot be used", text: catalog.Trouble(err)}
 		s.log.ErrorContext(r.Context(), "catalog", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)
 	default:
 		p.status = http.StatusInternalServerError

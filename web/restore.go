@@ -42,7 +42,7 @@ func (s *server) restorePage(w http.ResponseWriter, r *http.Request) error {
 
 // restorable is the snapshot in the address, if it can be restored now.
 func (s *server) restorable(r *http.Request) (models.Snapshot, error) {
-	snapshot, err := s.db.Snapshot(r.Context(), r.PathValue("name"))
+	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err == nil && !snapshot.Usable() {
 		err = problem{status: http.StatusConflict, title: "This snapshot cannot be restored", back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
 			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status)}
@@ -75,7 +75,7 @@ func (s *server) suggestRestoreName(r *http.Request, snapshot models.Snapshot) (
 		case n > 2:
 			name = cut(base, 28) + "-restored-" + strconv.Itoa(n-1)
 		}
-		_, err := s.db.Cluster(r.Context(), name)
+		_, err := s.db.Clusters.Get(r.Context(), name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			if _, problem := models.CheckName("cluster id", name); problem == "" {
 				return name, nil

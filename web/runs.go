@@ -28,7 +28,7 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 			rows.Equal["kind"] = string(kind)
 		}
 	}
-	runs, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Run], error) { return s.db.ListRuns(ctx, l) })
+	runs, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Run], error) { return s.db.Runs.List(ctx, l) })
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (s *server) findRun(r *http.Request) (models.Run, error) {
 	if err != nil {
 		return models.Run{}, problem{status: http.StatusNotFound, text: fmt.Sprintf("There is no run %q.", r.PathValue("id")), back: "/runs", backText: "To the activity"}
 	}
-	return s.db.Run(r.Context(), uint(id))
+	return s.db.Runs.Get(r.Context(), uint(id))
 }
 
 func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
@@ -77,7 +77,7 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 		props.AskedBy = "the " + run.RequestedBy
 	}
 	if run.Kind == models.RunSnapshot && run.Status == models.RunSucceeded {
-		snapshot, err := s.db.Snapshot(ctx, run.SnapshotName)
+		snapshot, err := s.db.Snapshots.Get(ctx, run.SnapshotName)
 		if err == nil && snapshot.ServedBy != "" {
 			props.Result = fmt.Sprintf("%s in %s, from %s.", views.SizeText(snapshot.Bytes), views.DurationText(took(snapshot)), servedBy(snapshot))
 		} else if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
@@ -104,7 +104,7 @@ func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, 
 	if run.SnapshotName != "" {
 		equal["snapshot"] = run.SnapshotName
 	}
-	found, err := s.db.ListEvents(ctx, models.List{Equal: equal, Size: 100})
+	found, err := s.db.Events.List(ctx, models.List{Equal: equal, Size: 100})
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	if next == "/" && form.Get("next") != "/" {
 		next = "/runs/" + strconv.FormatUint(uint64(run.ID), 10)
 	}
-	err = s.db.CancelRun(r.Context(), run.ID)
+	err = s.db.Runs.Cancel(r.Context(), run.ID)
 	if models.HasCode(err, models.CodeRunState) {
 		return s.done(w, r, next, "info", "It had ended before it could be cancelled.")
 	} else if err != nil {

@@ -17,6 +17,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // scaled are pages that people look at, of a catalog that [models.DB.Sample] made.
@@ -57,7 +58,7 @@ func BenchmarkPages(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := sampled(b, newConsoleOn(b, models.Place{URL: secret.Text(database), Folder: b.TempDir()}), clusters, snapshots)
+	c := sampled(b, newConsoleOn(b, catalog.Place{URL: secret.Text(database), Folder: b.TempDir()}), clusters, snapshots)
 	if err := server.Settle(database); err != nil {
 		b.Fatal(err)
 	}
@@ -129,7 +130,7 @@ func TestAmongManyClustersOneIsFoundByTyping(t *testing.T) {
 	for _, path := range []string{"/snapshots", "/snapshots/-/new", "/snapshots/-/import", "/runs", "/events"} {
 		if path == "/runs" || path == "/events" {
 			c.backUp("shop-00042", "by-hand-of"+strings.ReplaceAll(path, "/", "-"))
-			c.check(c.db.AddEvent(t.Context(), models.Event{ClusterName: "shop-00042", Severity: models.SeverityInfo, Message: "Something."}))
+			c.check(c.db.Events.Add(t.Context(), models.Event{ClusterName: "shop-00042", Severity: models.SeverityInfo, Message: "Something."}))
 		}
 		answer := c.get(path).is(http.StatusOK).says(`hx-get="/clusters/-/names"`, `<option value="shop-00001">`)
 		if n := strings.Count(answer.raw, "<option value=\"shop-"); n != maxSuggestions {

@@ -13,6 +13,7 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/views"
 	"rekindle/web/gate"
 )
@@ -28,14 +29,14 @@ const (
 // sessionStore is a [sessions.Store] that keeps sessions in the catalog, where they can be revoked. The cookie carries nothing but
 // a signed token; the catalog has its hash and decides, by its own clock, whether it is still good.
 type sessionStore struct {
-	db     *models.DB
+	db     *catalog.DB
 	codec  *securecookie.SecureCookie
 	secure bool
 }
 
 var _ sessions.Store = (*sessionStore)(nil)
 
-func newSessionStore(db *models.DB, key secret.Text, secure bool) *sessionStore {
+func newSessionStore(db *catalog.DB, key secret.Text, secure bool) *sessionStore {
 	codec := securecookie.New([]byte(key.Reveal()), nil).SetSerializer(securecookie.JSONEncoder{})
 	codec.MaxAge(0) // the catalog knows how long, not the cookie
 	return &sessionStore{db: db, codec: codec, secure: secure}
@@ -61,7 +62,7 @@ func (st *sessionStore) New(r *http.Request, name string) (*sessions.Session, er
 	if cookie, err := r.Cookie(name); err != nil || st.codec.Decode(name, cookie.Value, &token) != nil {
 		return session, nil
 	}
-	row, user, found, err := st.db.FindSession(r.Context(), secret.Text(token))
+	row, user, found, err := st.db.Users.FindSession(r.Context(), secret.Text(token))
 	if err != nil || !found {
 		return session, err
 	}

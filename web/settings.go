@@ -15,6 +15,7 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/views"
 )
 
@@ -45,13 +46,13 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 			props.StoreFacts = append(props.StoreFacts, views.StoreFact{Name: fact.Name, Value: fact.Value})
 		}
 	}
-	storage, err := s.db.Storage(ctx)
+	storage, err := s.db.Snapshots.Storage(ctx)
 	if err != nil {
 		return err
 	}
 	props.StoredBytes, props.SnapshotCount = storage.Stored, storage.Snapshots
 	if len(forms.limits.Values) == 0 {
-		settings, err := s.db.Settings(ctx)
+		settings, err := s.db.Settings.Get(ctx)
 		if err != nil {
 			return err
 		}
@@ -59,17 +60,17 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 			"price": strconv.FormatFloat(settings.Price, 'f', -1, 64), "currency": settings.Currency}
 	}
 	if len(forms.verify.Values) == 0 {
-		days, err := s.db.VerifyEvery(ctx)
+		days, err := s.db.Settings.VerifyEvery(ctx)
 		if err != nil {
 			return err
 		}
 		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
 	}
-	if props.TryImports, err = s.db.TriesImports(ctx); err != nil {
+	if props.TryImports, err = s.db.Settings.TriesImports(ctx); err != nil {
 		return err
 	}
 	if len(forms.failover.Values) == 0 {
-		seconds, err := s.db.PromoteAfter(ctx)
+		seconds, err := s.db.Settings.PromoteAfter(ctx)
 		if err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 		return err
 	}
 	v := visitOf(r)
-	found, err := s.db.Sessions(ctx, v.user.ID)
+	found, err := s.db.Users.Sessions(ctx, v.user.ID)
 	if err != nil {
 		return err
 	}
@@ -100,7 +101,7 @@ func (s *server) showSettings(w http.ResponseWriter, r *http.Request, forms sett
 }
 
 // backupCommand copies the catalog of this place to a file, also while consoles run.
-func backupCommand(at models.Place) string {
+func backupCommand(at catalog.Place) string {
 	if at.InPostgres() {
 		return "pg_dump --format=custom --file=rekindle.dump " + at.String()
 	}
@@ -109,11 +110,11 @@ func backupCommand(at models.Place) string {
 
 // consoles are those that share the catalog, and last those that are away although nodes are theirs. None when this one is alone.
 func (s *server) consoles(ctx context.Context) ([]views.Console, error) {
-	owners, err := s.db.Owners(ctx)
+	owners, err := s.db.Owners.All(ctx)
 	if err != nil {
 		return nil, err
 	}
-	clusters, err := s.db.HomeClusters(ctx)
+	clusters, err := s.db.Owners.HomeClusters(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +145,7 @@ func (s *server) saveLimits(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("price", fmt.Sprintf("The price must be a number such as 0.085, not %q.", price))
 	}
 	if len(wrong) == 0 {
-		if err := s.db.SaveSettings(r.Context(), settings); err == nil {
+		if err := s.db.Settings.Save(r.Context(), settings); err == nil {
 			return s.done(w, r, "/settings#limits", "success", "The limits and the price are saved.")
 		} else if err := wrong.refusal(err, []string{"manual_quota", "price", "currency"}); err != nil {
 			return err
@@ -163,7 +164,7 @@ func (s *server) savePromoteAfter(w http.ResponseWriter, r *http.Request) error 
 	limits := fmt.Sprintf("0 or %d to %d", models.MinPromoteAfter, models.MaxPromoteAfter)
 	seconds := wholeNumber(form, "promote_after", "number of seconds", limits, wrong)
 	if len(wrong) == 0 {
-		if err := s.db.SavePromoteAfter(r.Context(), seconds); err == nil {
+		if err := s.db.Settings.SavePromoteAfter(r.Context(), seconds); err == nil {
 			text := fmt.Sprintf("A primary that hangs is replaced after %s.", views.Plural(seconds, "second"))
 			if seconds == 0 {
 				text = "A primary that hangs is left alone now."
@@ -182,7 +183,7 @@ func (s *server) changePassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	v, wrong := visitOf(r), mistakes{}
-	err = s.db.ChangePassword(r.Context(), v.user.ID, v.session.ID,
+	err = s.db.Users.ChangePassword(r.Context(), v.user.ID, v.session.ID,
 		secret.Text(form.Get("current")), secret.Text(form.Get("new")), secret.Text(form.Get("repeat")))
 	if err == nil {
 		return s.done(w, r, "/settings#account", "success", "The password is changed. Every other session was signed out.")
@@ -197,7 +198,7 @@ func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return problem{status: http.StatusNotFound, back: "/settings", backText: "To the settings"}
 	}
-	if err := s.db.RevokeSession(r.Context(), visitOf(r).user.ID, uint(id)); err != nil {
+	if err := s.db.Users.RevokeSession(r.Context(), visitOf(r).user.ID, uint(id)); err != nil {
 		return err
 	}
 	return s.done(w, r, "/settings#sessions", "success", "That session was signed out.")
@@ -205,7 +206,7 @@ func (s *server) revokeSession(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) revokeOthers(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
-	if err := s.db.RevokeOtherSessions(r.Context(), v.user.ID, v.session.ID); err != nil {
+	if err := s.db.Users.RevokeOtherSessions(r.Context(), v.user.ID, v.session.ID); err != nil {
 		return err
 	}
 	return s.done(w, r, "/settings#sessions", "success", "Every other session was signed out.")

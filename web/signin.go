@@ -9,6 +9,7 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/views"
 )
 
@@ -35,12 +36,12 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name, next := strings.TrimSpace(form.Get("user")), localPath(form.Get("next"))
-	token, err := s.db.SignIn(r.Context(), name, secret.Text(form.Get("password")), s.addressOf(r), cut(r.UserAgent(), 400))
+	token, err := s.db.Users.SignIn(r.Context(), name, secret.Text(form.Get("password")), s.addressOf(r), cut(r.UserAgent(), 400))
 	if faults, refused := models.AsFaults(err); refused {
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusUnprocessableEntity,
 			views.SignInPage(views.SignIn{User: name, Next: next, Error: faults.Error(), Theme: themeOf(r)}))
-	} else if text := models.Trouble(err); text != "" {
+	} else if text := catalog.Trouble(err); text != "" {
 		s.log.ErrorContext(r.Context(), "sign-in: catalog", "request", visitOf(r).id, "error", err)
 		w.Header().Set("Cache-Control", "no-store")
 		return write(w, r, http.StatusServiceUnavailable, views.SignInPage(views.SignIn{User: name, Next: next, Theme: themeOf(r),
@@ -54,7 +55,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	if old, ok := session.Values[valueSession].(models.Session); ok {
 		// Whoever signs in anew leaves the earlier session behind.
-		if err := s.db.RevokeSession(r.Context(), old.UserID, old.ID); err != nil {
+		if err := s.db.Users.RevokeSession(r.Context(), old.UserID, old.ID); err != nil {
 			return err
 		}
 	}
@@ -67,7 +68,7 @@ func (s *server) signIn(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) signOut(w http.ResponseWriter, r *http.Request) error {
 	v := visitOf(r)
-	if err := s.db.RevokeSession(r.Context(), v.user.ID, v.session.ID); err != nil {
+	if err := s.db.Users.RevokeSession(r.Context(), v.user.ID, v.session.ID); err != nil {
 		return err
 	}
 	session, err := s.sessions.Get(r, sessionCookie)
@@ -108,11 +109,11 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) error {
 	defer cancel()
 	if err := s.db.Check(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: catalog", "request", visitOf(r).id, "error", err)
-		return plain(w, http.StatusServiceUnavailable, cmp.Or(models.Trouble(err), "The catalog does not answer. The console's log says why."))
+		return plain(w, http.StatusServiceUnavailable, cmp.Or(catalog.Trouble(err), "The catalog does not answer. The console's log says why."))
 	}
-	if err := s.db.CheckWrite(ctx); err != nil {
+	if err := s.db.Disk.CheckWrite(ctx); err != nil {
 		s.log.WarnContext(ctx, "not ready: disk of the data folder", "request", visitOf(r).id, "error", err)
-		text := models.Trouble(err)
+		text := catalog.Trouble(err)
 		if text == "" {
 			text = "The data folder cannot be written. The console's log says why."
 		}

@@ -101,7 +101,7 @@ func TestASessionEnds(t *testing.T) {
 		"when another revokes":   func(c *console) { o := c.another(); o.signIn(); o.post("/settings/sessions/revoke-others") },
 		"when revoked by number": func(c *console) { o := c.another(); o.signIn(); o.post("/settings/sessions/1/revoke") },
 		"when the password is reset": func(c *console) {
-			_, err := c.db.ResetPassword(c.t.Context(), "admin")
+			_, err := c.db.Users.ResetPassword(c.t.Context(), "admin")
 			c.check(err)
 		},
 		"when its time is over": func(c *console) {

@@ -28,13 +28,13 @@ func snapshotAddress(name string) string { return "/snapshots/" + url.PathEscape
 func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := snapshotListing.read(r)
-	snapshots, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Snapshot], error) { return s.db.ListSnapshots(ctx, l) })
+	snapshots, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Snapshot], error) { return s.db.Snapshots.List(ctx, l) })
 	if err != nil {
 		return err
 	}
 	props := views.Snapshots{List: shown, Any: shown.Total > 0}
 	if !props.Any {
-		all, err := s.db.ListSnapshots(ctx, models.List{Size: 1})
+		all, err := s.db.Snapshots.List(ctx, models.List{Size: 1})
 		if err != nil {
 			return err
 		}
@@ -59,16 +59,16 @@ func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	snapshot, err := s.db.Snapshot(ctx, r.PathValue("name"))
+	snapshot, err := s.db.Snapshots.Get(ctx, r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	cancelled, err := s.db.CancelledSnapshots(ctx, snapshot.Name)
+	cancelled, err := s.db.Snapshots.Cancelled(ctx, snapshot.Name)
 	if err != nil {
 		return err
 	}
 	props := s.presentSnapshotPage(snapshot, around{cancelled: cancelled}, s.aws(r))
-	if _, err := s.db.Cluster(ctx, snapshot.ClusterName); err == nil {
+	if _, err := s.db.Clusters.Get(ctx, snapshot.ClusterName); err == nil {
 		props.ClusterExists = true
 	} else if !models.HasCode(err, models.CodeClusterNotFound) {
 		return err
@@ -138,7 +138,7 @@ func (s *server) readChosen(r *http.Request, from url.Values) (chosen, error) {
 	c := chosen{filters: url.Values{}}
 	if name := r.PathValue("name"); name != "" {
 		c.names, c.single = []string{name}, true
-		_, err := s.db.Snapshot(r.Context(), name)
+		_, err := s.db.Snapshots.Get(r.Context(), name)
 		return c, err
 	}
 	list := models.List{Text: from.Get("q"), Equal: map[string]string{}}
@@ -154,7 +154,7 @@ func (s *server) readChosen(r *http.Request, from url.Values) (chosen, error) {
 		c.names = slices.Compact(c.names)
 		return c, nil
 	}
-	found, err := s.db.ListSnapshots(r.Context(), list)
+	found, err := s.db.Snapshots.List(r.Context(), list)
 	for _, snapshot := range found.Rows {
 		c.names = append(c.names, snapshot.Name)
 	}
@@ -197,7 +197,7 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 	usable := make(map[string]int) // good snapshots that go, by cluster
 	var all []string
 	for _, name := range c.names {
-		snapshot, err := s.db.Snapshot(ctx, name)
+		snapshot, err := s.db.Snapshots.Get(ctx, name)
 		if models.HasCode(err, models.CodeSnapshotNotFound) {
 			props.Skipped++
 			continue
@@ -224,7 +224,7 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 		props.Hidden = append(props.Hidden, views.Hidden{Name: name, Value: c.filters.Get(name)})
 	}
 	for _, cluster := range props.Clusters {
-		good, _, err := s.db.ClusterStorage(ctx, cluster)
+		good, _, err := s.db.Snapshots.StorageOf(ctx, cluster)
 		if err != nil {
 			return props, err
 		}
@@ -285,7 +285,7 @@ func (s *server) deleteSnapshots(w http.ResponseWriter, r *http.Request) error {
 				}
 			}
 		}
-		err := s.db.DeleteSnapshots(r.Context(), names, visitOf(r).user.Name)
+		err := s.db.Snapshots.Delete(r.Context(), names, visitOf(r).user.Name)
 		if err == nil {
 			s.jobs.Wake()
 			text := fmt.Sprintf("%s are being deleted.", views.Plural(len(names), "snapshot"))

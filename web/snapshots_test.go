@@ -77,7 +77,7 @@ func TestWithoutASourceNoSnapshotIsQueued(t *testing.T) {
 	c.post("/clusters/orders/snapshot", "name", "x").is(http.StatusUnprocessableEntity).says("No node of orders answers")
 	c.get("/clusters/tiny/snapshot").is(http.StatusOK).says("cannot be backed up")
 	c.post("/clusters/tiny/snapshot", "name", "x").is(http.StatusUnprocessableEntity).says("cannot be backed up")
-	if runs, err := c.db.ActiveRuns(t.Context()); err != nil || len(runs) != 0 {
+	if runs, err := c.db.Runs.Active(t.Context()); err != nil || len(runs) != 0 {
 		t.Errorf("%d runs, %v", len(runs), err)
 	}
 }
@@ -99,7 +99,7 @@ func TestDeletingSnapshotsAsksForAPhrase(t *testing.T) {
 		c.backUp("orders", name)
 	}
 	status := func(name string) models.SnapshotStatus {
-		snapshot, err := c.db.Snapshot(t.Context(), name)
+		snapshot, err := c.db.Snapshots.Get(t.Context(), name)
 		c.check(err)
 		return snapshot.Status
 	}
@@ -123,7 +123,7 @@ func TestDeletingSnapshotsAsksForAPhrase(t *testing.T) {
 	if status("second") != models.SnapshotDeleting || status("third") != models.SnapshotDeleting {
 		t.Error("they are not being deleted")
 	}
-	c.check(c.db.CompleteSnapshotDeletion(t.Context(), c.claim()))
+	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))
 	c.get("/snapshots/first").is(http.StatusNotFound)
 }
 
@@ -133,10 +133,10 @@ func TestListsAreFilteredSortedAndPagedByTheirAddress(t *testing.T) {
 	c.get("/snapshots").says("No snapshots yet")
 	c.launch("orders")
 	c.launch("carts")
-	_, err := c.db.RequestSnapshot(t.Context(), "carts", "broken", false, "admin")
+	_, err := c.db.Snapshots.Request(t.Context(), "carts", "broken", false, "admin")
 	c.check(err)
-	c.check(c.db.FailRun(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
-	c.check(c.db.SaveSettings(t.Context(), models.Settings{ManualQuota: 100, Price: 1, Currency: "$"}))
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.check(c.db.Settings.Save(t.Context(), models.Settings{ManualQuota: 100, Price: 1, Currency: "$"}))
 	for i := range 30 {
 		c.backUp("orders", fmt.Sprintf("s-%02d", i))
 	}
@@ -197,11 +197,11 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("orders")
-	_, err := c.db.RequestSnapshot(t.Context(), "orders", "first", false, "admin")
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "first", false, "admin")
 	c.check(err)
 	run := c.claim()
 	c.clock.Advance(10 * time.Second)
-	c.check(c.db.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	address := fmt.Sprintf("/runs/%d", run.ID)
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
 		c.get(page).says("Reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
@@ -214,7 +214,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.get("/clusters/orders").says("It is being cancelled", "Stopping…")
 	c.post(address + "/cancel").redirects(address)
 	c.get(address).says("It had ended before it could be cancelled.")
-	c.check(c.db.FailRun(t.Context(), run, models.RunCancelled, "Cancelled by admin."))
+	c.check(c.db.Settle.Fail(t.Context(), run, models.RunCancelled, "Cancelled by admin."))
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
 		c.get(page).says("Cancelled by admin.").doesNotSay(`hx-trigger="every`)
 	}
@@ -223,7 +223,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 
 	done := c.backUp("orders", "second")
 	c.get("/snapshots/second").says("1.1 GB", "4,000,000", "14 s", "dir:/srv/snapshots/orders/second", "Read back and compared")
-	found, err := c.db.ListRuns(t.Context(), models.List{Equal: map[string]string{"snapshot": done.Name}})
+	found, err := c.db.Runs.List(t.Context(), models.List{Equal: map[string]string{"snapshot": done.Name}})
 	c.check(err)
 	c.get(fmt.Sprintf("/runs/%d", found.Rows[0].ID)).says("1.1 GB in 14 s, from replica orders-002.", "admin", "The manual snapshot second of orders is available.")
 }
@@ -232,7 +232,7 @@ func TestAQueuedRunIsCancelledAtOnce(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("orders")
-	run, err := c.db.RequestSnapshot(t.Context(), "orders", "first", false, "admin")
+	run, err := c.db.Snapshots.Request(t.Context(), "orders", "first", false, "admin")
 	c.check(err)
 	c.post(fmt.Sprintf("/runs/%d/cancel", run.ID), "next", "//evil.example").redirects(fmt.Sprintf("/runs/%d", run.ID))
 	c.get("/runs").says("Cancelled: Snapshot first of orders.", "Cancelled before it began.")

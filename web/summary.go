@@ -30,7 +30,7 @@ func (s *server) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.
 		v.Free = available
 	}
 	v.Schedule = s.plannedSchedule(spec)
-	settings, err := s.db.Settings(ctx)
+	settings, err := s.db.Settings.Get(ctx)
 	if err != nil {
 		return v, err
 	}
@@ -75,7 +75,7 @@ func (s *server) expectedSize(ctx context.Context, f clusterForm) (int64, error)
 	if f.mode != modeModify {
 		return f.snapshot.Stored, nil
 	}
-	newest, err := s.db.NewestSnapshots(ctx, f.cluster.Name)
+	newest, err := s.db.Snapshots.Newest(ctx, f.cluster.Name)
 	return newest[f.cluster.Name].Stored, err
 }
 

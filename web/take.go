@@ -27,7 +27,7 @@ func (s *server) takePage(w http.ResponseWriter, r *http.Request) error {
 		form.Del("name") // another cluster was chosen: another name; else only the command follows the name
 	}
 	if id := r.PathValue("id"); id != "" {
-		if _, err := s.db.Cluster(r.Context(), id); err != nil {
+		if _, err := s.db.Clusters.Get(r.Context(), id); err != nil {
 			return err
 		}
 	}
@@ -52,7 +52,7 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 	name := form.Get("name")
 	target := awsTarget{Grouped: true}
 	if id != "" {
-		cluster, err := s.db.Cluster(ctx, id)
+		cluster, err := s.db.Clusters.Get(ctx, id)
 		if err == nil {
 			target = awsTargetOf(cluster)
 			props.Source = s.source(ctx, cluster)
@@ -103,7 +103,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 	id, name, override, wrong := form.Get("cluster"), form.Get("name"), form.Get("override") == "on", mistakes{}
 	if id == "" {
 		wrong.add("cluster", "Choose the cluster of which the snapshot is to be taken.")
-	} else if cluster, err := s.db.Cluster(r.Context(), id); err == nil {
+	} else if cluster, err := s.db.Clusters.Get(r.Context(), id); err == nil {
 		if can, _ := canSnapshot(cluster); can {
 			if source := s.source(r.Context(), cluster); source.Problem != "" {
 				wrong.add("", source.Problem)
@@ -118,7 +118,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("name", problem)
 	}
 	if len(wrong) == 0 {
-		run, err := s.db.RequestSnapshot(r.Context(), id, name, override, visitOf(r).user.Name)
+		run, err := s.db.Snapshots.Request(r.Context(), id, name, override, visitOf(r).user.Name)
 		if err == nil {
 			s.jobs.Wake()
 			to := snapshotAddress(run.SnapshotName)

@@ -12,7 +12,7 @@ import (
 // verifySnapshot has every byte of one snapshot read back.
 func (s *server) verifySnapshot(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	_, err := s.db.RequestVerify(r.Context(), name, visitOf(r).user.Name)
+	_, err := s.db.Verifications.Request(r.Context(), name, visitOf(r).user.Name)
 	if models.HasCode(err, models.CodeSnapshotState) {
 		return s.done(w, r, snapshotAddress(name), "info", err.Error())
 	} else if err != nil {
@@ -31,7 +31,7 @@ func (s *server) saveVerifyEvery(w http.ResponseWriter, r *http.Request) error {
 	wrong := mistakes{}
 	days := wholeNumber(form, "verify_every", "number of days", fmt.Sprintf("0 to %d", models.MaxVerifyEvery), wrong)
 	if len(wrong) == 0 {
-		if err := s.db.SaveVerifyEvery(r.Context(), days); err == nil {
+		if err := s.db.Settings.SaveVerifyEvery(r.Context(), days); err == nil {
 			text := fmt.Sprintf("Each snapshot is verified every %s.", strings.TrimPrefix(views.Plural(days, "day"), "1 "))
 			if days == 0 {
 				text = "Snapshots are verified only by hand now."
@@ -51,7 +51,7 @@ func (s *server) saveTryImports(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	try := form.Get("try_imports") == "on"
-	if err := s.db.SaveTriesImports(r.Context(), try); err != nil {
+	if err := s.db.Settings.SaveTriesImports(r.Context(), try); err != nil {
 		return err
 	}
 	text := "Files that are imported are loaded into a node first."
@@ -63,7 +63,7 @@ func (s *server) saveTryImports(w http.ResponseWriter, r *http.Request) error {
 
 // rebuildCatalog has the catalog compared with the store.
 func (s *server) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
-	_, err := s.db.RequestRebuild(r.Context(), visitOf(r).user.Name)
+	_, err := s.db.Rebuild.Request(r.Context(), visitOf(r).user.Name)
 	if models.HasCode(err, models.CodeRunState) {
 		return s.done(w, r, "/settings#catalog", "info", err.Error())
 	} else if err != nil {

@@ -35,18 +35,18 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 		t.Error("the jobs were not woken once")
 	}
 	run := c.claim()
-	row, err := c.db.Snapshot(t.Context(), "s1")
+	row, err := c.db.Snapshots.Get(t.Context(), "s1")
 	c.check(err)
-	c.check(c.db.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	c.get("/snapshots/s1").says("Reading part 1 of 1", "105 MB of 419 MB", "Cancel", "Available")
 	c.get("/runs?kind=verify").says("Verify s1", `value="verify" selected`)
 
-	c.check(c.db.CompleteVerify(t.Context(), run, row, "Part 1 is missing in the store."))
+	c.check(c.db.Settle.Verify(t.Context(), run, row, "Part 1 is missing in the store."))
 	c.get("/snapshots/s1").says("Failed", "Part 1 is missing in the store.", "damaged", `action="/snapshots/s1/verify"`).doesNotSay("nothing of it was kept", `href="/snapshots/s1/restore"`)
 	c.get("/snapshots").says("Part 1 is missing in the store.", "damaged")
 	c.get("/events").says("The snapshot s1 of orders is damaged and is not used any more. Part 1 is missing in the store.")
 
-	_, err = c.db.RequestSnapshot(t.Context(), "orders", "s3", false, "admin")
+	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s3", false, "admin")
 	c.check(err)
 	c.post("/snapshots/s3/verify").redirects("/snapshots/s3")
 	c.get("/snapshots/s3").says("only one that is available can be verified").doesNotSay(`action="/snapshots/s3/verify"`)
@@ -89,7 +89,7 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	for days, says := range map[int]string{3: "every 3 days", 1: "every day", 0: "only by hand"} {
 		c.post("/settings/verify", "verify_every", fmt.Sprint(days)).redirects("/settings#verify")
 		c.get("/settings").says(says, fmt.Sprintf(`value="%d"`, days))
-		if got, err := c.db.VerifyEvery(t.Context()); err != nil || got != days {
+		if got, err := c.db.Settings.VerifyEvery(t.Context()); err != nil || got != days {
 			t.Errorf("%d days are kept as %d: %v", days, got, err)
 		}
 	}
@@ -98,7 +98,7 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	c.post("/settings/rebuild").redirects("/settings#catalog")
 	c.get("/settings").says("The catalog is being rebuilt already.")
 	run := c.claim()
-	c.check(c.db.CompleteRebuild(t.Context(), run, models.Rebuilt{Found: 12, Adopted: 2, Agreed: 10}))
+	c.check(c.db.Settle.Rebuild(t.Context(), run, models.Rebuilt{Found: 12, Adopted: 2, Agreed: 10}))
 	c.get("/settings").says("Succeeded")
 	c.get("/events").says("12 snapshots found, 2 of them new, 10 known already.")
 	c.get(fmt.Sprintf("/runs/%d", run.ID)).says("Rebuild the catalog from the store")
@@ -114,7 +114,7 @@ func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
 		if ticked := strings.Contains(page.raw, `name="try_imports" value="on" checked`); ticked != want {
 			t.Errorf("the box is ticked: %t", ticked)
 		}
-		if try, err := c.db.TriesImports(t.Context()); err != nil || try != want {
+		if try, err := c.db.Settings.TriesImports(t.Context()); err != nil || try != want {
 			t.Errorf("%t, %v", try, err)
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/web/elasticache"
 	"rekindle/web/gate"
 )
@@ -57,7 +58,7 @@ type Jobs interface {
 
 // Config is what the console is made of.
 type Config struct {
-	DB     *models.DB
+	DB     *catalog.DB
 	Jobs   Jobs
 	Clock  clockwork.Clock
 	Logger *slog.Logger
@@ -81,7 +82,7 @@ type Config struct {
 
 // server is the console. It has no state of its own: what must last is in the catalog or in the browser's cookies.
 type server struct {
-	db        *models.DB
+	db        *catalog.DB
 	jobs      Jobs
 	clock     clockwork.Clock
 	log       *slog.Logger
@@ -97,7 +98,7 @@ type server struct {
 
 // New builds the console.
 func New(c Config) (http.Handler, error) {
-	key, err := c.DB.SessionKey(context.Background())
+	key, err := c.DB.Settings.SessionKey(context.Background())
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}

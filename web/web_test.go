@@ -24,6 +24,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // The tests speak to a real console over HTTP, with a real catalog. Only the engine behind it is a fake, for there is nothing to run.
@@ -35,7 +36,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // console is a running console and one browser.
 type console struct {
 	t       testing.TB
-	db      *models.DB
+	db      *catalog.DB
 	path    string // of the catalog
 	jobs    *fakeJobs
 	clock   *clockwork.FakeClock
@@ -48,24 +49,24 @@ type console struct {
 func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "catalog.db")
-	c := newConsoleOn(t, models.File(path), configure...)
+	c := newConsoleOn(t, catalog.File(path), configure...)
 	c.path = path
 	return c
 }
 
-func newConsoleOn(t testing.TB, place models.Place, configure ...func(*Config)) *console {
+func newConsoleOn(t testing.TB, place catalog.Place, configure ...func(*Config)) *console {
 	t.Helper()
 	c := &console{t: t, clock: clockwork.NewFakeClockAt(noon), jobs: newFakeJobs(), log: &lockedBuffer{}}
-	db, err := models.Open(t.Context(), place, c.clock, &fakeHost{})
+	db, err := catalog.Open(t.Context(), place, c.clock, &fakeHost{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.db = db
 	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.EnsureAdmin(t.Context(), adminPassword); err != nil {
+	if _, err := db.Users.EnsureAdmin(t.Context(), adminPassword); err != nil {
 		t.Fatal(err)
 	}
-	owner, err := db.Enroll(t.Context(), (&fakeHost{}).Home(), time.Minute)
+	owner, err := db.Owners.Enroll(t.Context(), (&fakeHost{}).Home(), time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,9 +257,9 @@ func (c *console) launch(name string, change ...func(*models.ClusterSpec)) model
 	for _, f := range change {
 		f(&spec)
 	}
-	_, err := c.db.CreateCluster(c.t.Context(), spec)
+	_, err := c.db.Clusters.Create(c.t.Context(), spec)
 	c.check(err)
-	c.check(c.db.CompleteCluster(c.t.Context(), c.claim(), "The cluster "+name+" is available."))
+	c.check(c.db.Settle.Cluster(c.t.Context(), c.claim(), "The cluster "+name+" is available."))
 	return c.find(name)
 }
 
@@ -272,7 +273,7 @@ func single(s *models.ClusterSpec) { s.CacheCluster, s.Replicas = true, 0 }
 
 func (c *console) find(name string) models.Cluster {
 	c.t.Helper()
-	cluster, err := c.db.Cluster(c.t.Context(), name)
+	cluster, err := c.db.Clusters.Get(c.t.Context(), name)
 	c.check(err)
 	return cluster
 }
@@ -280,7 +281,7 @@ func (c *console) find(name string) models.Cluster {
 // claim begins the next run, as a worker does.
 func (c *console) claim() models.Run {
 	c.t.Helper()
-	run, found, err := c.db.ClaimRun(c.t.Context(), c.jobs.owner, func(models.Run) bool { return true })
+	run, found, err := c.db.Runs.Claim(c.t.Context(), c.jobs.owner, func(models.Run) bool { return true })
 	c.check(err)
 	if !found {
 		c.t.Fatal("no run is queued")
@@ -291,16 +292,16 @@ func (c *console) claim() models.Run {
 // backUp takes a manual snapshot of one part.
 func (c *console) backUp(cluster, name string) models.Snapshot {
 	c.t.Helper()
-	_, err := c.db.RequestSnapshot(c.t.Context(), cluster, name, false, "admin")
+	_, err := c.db.Snapshots.Request(c.t.Context(), cluster, name, false, "admin")
 	c.check(err)
 	run := c.claim()
 	started := c.clock.Now().UTC()
 	c.clock.Advance(14 * time.Second)
-	c.check(c.db.CompleteSnapshot(c.t.Context(), run, models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
+	c.check(c.db.Settle.Snapshot(c.t.Context(), run, models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
 		UsedMemory: 400 << 20, ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: &started,
 		Parts: []models.Part{{Number: 1, Object: cluster + "/" + name + "/part-0001.rdb.zst", Bytes: int64(len(plainPart)), Stored: int64(len(storedPart)),
 			Keys: 4_000_000, Digest: "xxh128:aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}))
-	snapshot, err := c.db.Snapshot(c.t.Context(), name)
+	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
 	c.check(err)
 	return snapshot
 }

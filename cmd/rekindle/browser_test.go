@@ -17,6 +17,7 @@ import (
 
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // axe is axe-core, which finds violations of the accessibility rules in a page (Mozilla Public License 2.0, see the folder).
@@ -191,7 +192,7 @@ type served struct {
 	url   string
 	data  string
 	clock *clockwork.FakeClock
-	db    *models.DB
+	db    *catalog.DB
 }
 
 func newServed(t *testing.T) *served {
@@ -223,7 +224,7 @@ func newServed(t *testing.T) *served {
 		}
 		killNodes(t, s.data)
 	})
-	if s.db, err = models.Open(t.Context(), models.File(filepath.Join(s.data, catalogFile)), s.clock, nil); err != nil {
+	if s.db, err = catalog.Open(t.Context(), catalog.File(filepath.Join(s.data, catalogFile)), s.clock, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.db.Close() })
@@ -233,7 +234,7 @@ func newServed(t *testing.T) *served {
 // fingerprint digests every key of a node.
 func (s *served) fingerprint(t *testing.T, cluster, node string) string {
 	t.Helper()
-	row, err := s.db.Cluster(t.Context(), cluster)
+	row, err := s.db.Clusters.Get(t.Context(), cluster)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,7 +288,7 @@ func TestBrowserTour(t *testing.T) {
 	b.submit("/clusters/orders")
 	b.awaitText("Succeeded") // without a reload
 
-	orders, err := s.db.Cluster(t.Context(), "orders")
+	orders, err := s.db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +312,7 @@ func TestBrowserTour(t *testing.T) {
 	b.submit("/clusters")
 	for _, name := range []string{"orders-copy-1", "orders-copy-2"} {
 		testkit.WaitFor(t, "cluster "+name, func() bool {
-			cluster, err := s.db.Cluster(t.Context(), name)
+			cluster, err := s.db.Clusters.Get(t.Context(), name)
 			return err == nil && cluster.Status == models.ClusterAvailable
 		})
 		if got := s.fingerprint(t, name, name+"-001"); got != want {
@@ -373,7 +374,7 @@ func TestBrowserTour(t *testing.T) {
 
 	// The clock moves to the next window, twice: the automatic snapshot appears, and a day later it has outlived its retention.
 	automatic := func() []models.Snapshot {
-		rows, err := s.db.ListSnapshots(t.Context(), models.List{Equal: map[string]string{"cluster": "orders", "source": models.SourceAutomatic, "status": "available"}})
+		rows, err := s.db.Snapshots.List(t.Context(), models.List{Equal: map[string]string{"cluster": "orders", "source": models.SourceAutomatic, "status": "available"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -400,10 +401,10 @@ func TestBrowserTour(t *testing.T) {
 	b.fill("confirm", "orders")
 	b.submit("/clusters")
 	testkit.WaitFor(t, "the cluster to be gone", func() bool {
-		_, err := s.db.Cluster(t.Context(), "orders")
+		_, err := s.db.Clusters.Get(t.Context(), "orders")
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
-	if kept, err := s.db.Snapshot(t.Context(), "before-the-release"); err != nil || kept.Status != models.SnapshotAvailable {
+	if kept, err := s.db.Snapshots.Get(t.Context(), "before-the-release"); err != nil || kept.Status != models.SnapshotAvailable {
 		t.Errorf("the manual snapshot is %s (%v), want it kept", kept.Status, err)
 	}
 }
@@ -441,7 +442,7 @@ func (s *served) commandsFollow(b *tab) {
 func (s *served) inspectRunning(b *tab) {
 	b.t.Helper()
 	ctx := b.t.Context()
-	cluster, err := s.db.Cluster(ctx, "orders-copy-1")
+	cluster, err := s.db.Clusters.Get(ctx, "orders-copy-1")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -454,13 +455,13 @@ func (s *served) inspectRunning(b *tab) {
 	}
 	pace("50000")
 	defer pace("0")
-	run, err := s.db.RequestSnapshot(ctx, "orders-copy-1", "held", false, "admin")
+	run, err := s.db.Snapshots.Request(ctx, "orders-copy-1", "held", false, "admin")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	await := func(what string, is func(models.Run) bool) {
 		testkit.WaitFor(b.t, what, func() bool {
-			now, err := s.db.Run(ctx, run.ID)
+			now, err := s.db.Runs.Get(ctx, run.ID)
 			return err == nil && is(now)
 		})
 	}
@@ -468,7 +469,7 @@ func (s *served) inspectRunning(b *tab) {
 	for _, page := range [][2]string{{"running-overview", "/"}, {"running-cluster", "/clusters/orders-copy-1"}, {"running-snapshot", "/snapshots/held"}, {"running-activity", "/runs"}} {
 		b.inspect(page[0], page[1])
 	}
-	if err := s.db.CancelRun(ctx, run.ID); err != nil {
+	if err := s.db.Runs.Cancel(ctx, run.ID); err != nil {
 		b.t.Fatal(err)
 	}
 	await("it to be cancelled", func(r models.Run) bool { return r.Status == models.RunCancelled })
@@ -478,14 +479,14 @@ func (s *served) inspectRunning(b *tab) {
 // inspectConsoles looks at the settings while another console shares the catalog.
 func (s *served) inspectConsoles(b *tab) {
 	b.t.Helper()
-	other, err := s.db.Enroll(b.t.Context(), "another data folder", time.Hour)
+	other, err := s.db.Owners.Enroll(b.t.Context(), "another data folder", time.Hour)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.open("/settings")
 	b.awaitText("Console on")
 	b.inspect("settings-consoles", "/settings")
-	if err := s.db.Leave(b.t.Context(), other.ID); err != nil {
+	if err := s.db.Owners.Leave(b.t.Context(), other.ID); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -526,7 +527,7 @@ func (s *served) moveUntil(t *testing.T, what string, done func() bool) {
 		if done() {
 			return true
 		}
-		if runs, err := s.db.ActiveRuns(t.Context()); err != nil || len(runs) > 0 {
+		if runs, err := s.db.Runs.Active(t.Context()); err != nil || len(runs) > 0 {
 			quiet = 0
 		} else if quiet++; quiet > 5 {
 			s.clock.Advance(10 * time.Minute)

@@ -13,7 +13,7 @@ import (
 
 	"rekindle/internal/launch"
 	"rekindle/jobs"
-	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // runCatalog is what can be done with a catalog without the console.
@@ -57,8 +57,8 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	if at.catalog.InPostgres() {
 		return fmt.Errorf("%w: the catalog is in PostgreSQL, which has its own tools for that: pg_dump --format=custom --file=FILE, and pg_restore", errUsage)
 	}
-	if err := models.Backup(ctx, at.catalog.File, target); err != nil {
-		if text := models.Trouble(err); text != "" {
+	if err := catalog.Backup(ctx, at.catalog.File, target); err != nil {
+		if text := catalog.Trouble(err); text != "" {
 			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
 		}
 		return err
@@ -106,14 +106,14 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 	if err != nil {
 		return err
 	}
-	catalogs := make([]*models.DB, 2)
-	for i, at := range []models.Place{source, target} {
-		if catalogs[i], err = models.Open(ctx, at, clockwork.NewRealClock(), nil); err != nil {
+	catalogs := make([]*catalog.DB, 2)
+	for i, at := range []catalog.Place{source, target} {
+		if catalogs[i], err = catalog.Open(ctx, at, clockwork.NewRealClock(), nil); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, catalogs[i].Close()) }()
 	}
-	rows, err := models.Move(ctx, catalogs[0], catalogs[1], fromHome, toHome)
+	rows, err := catalog.Move(ctx, catalogs[0], catalogs[1], fromHome, toHome)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	}
 	nodes := launch.NewLocal(filepath.Join(*data, nodesFolder), nodeAddresses, launch.Options{Log: logger, AllowOpen: true})
 	host := jobs.NewHost(nodes, home)
-	db, err := models.Open(ctx, at.catalog, clock, host)
+	db, err := catalog.Open(ctx, at.catalog, clock, host)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	db := p.catalog()
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()
-	before, err := db.Cluster(t.Context(), "orders")
+	before, err := db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +51,14 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	}
 	p.start()
 	db = p.catalog()
-	after, err := db.Cluster(t.Context(), "orders")
+	after, err := db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if now, _ := after.Primary(); now.Address() != primary.Address() || after.Password != before.Password || len(after.Nodes) != len(before.Nodes) {
 		t.Errorf("the cluster came back as %+v", after)
 	}
-	if s, err := db.Snapshot(t.Context(), "s1"); err != nil || s.Status != models.SnapshotAvailable || s.ClusterID != after.ID {
+	if s, err := db.Snapshots.Get(t.Context(), "s1"); err != nil || s.Status != models.SnapshotAvailable || s.ClusterID != after.ID {
 		t.Errorf("the snapshot came back as %+v: %v", s, err)
 	}
 }

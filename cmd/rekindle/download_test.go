@@ -24,11 +24,11 @@ func TestDownloadedSnapshotIsAnRDBThatRedisLoads(t *testing.T) {
 	db := p.catalog()
 	p.must("/clusters/-/new", createForm("orders", "0"))
 	settled := func() bool {
-		runs, err := db.ActiveRuns(t.Context())
+		runs, err := db.Runs.Active(t.Context())
 		return err == nil && len(runs) == 0
 	}
 	testkit.WaitFor(t, "the cluster", settled)
-	orders, err := db.Cluster(t.Context(), "orders")
+	orders, err := db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func TestDownloadedSnapshotIsAnRDBThatRedisLoads(t *testing.T) {
 	want := testkit.Fingerprint(t, source)
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s1"}})
 	testkit.WaitFor(t, "the snapshot", settled)
-	if snapshot, err := db.Snapshot(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable {
+	if snapshot, err := db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable {
 		t.Fatalf("the snapshot is %s (%v)", snapshot.Status, err)
 	}
 

@@ -23,6 +23,7 @@ import (
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // killTimes is how often the console is killed, except in a soak.
@@ -42,13 +43,13 @@ func TestConsoleKilledAtAnyInstantLosesNothing(t *testing.T) {
 	p.start()
 	p.signIn()
 	db := p.catalog()
-	if err := db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
+	if err := db.Settings.Save(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
 	p.must("/clusters/-/new", createForm("orders", "1"))
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()
-	orders, err := db.Cluster(t.Context(), "orders")
+	orders, err := db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func engineValue() string {
 
 type killer struct {
 	*process
-	db       *models.DB
+	db       *catalog.DB
 	want     string          // the fingerprint of the data
 	checked  map[string]bool // snapshots that were restored equal
 	clusters int             // restored clusters that were equal
@@ -134,7 +135,7 @@ func (k *killer) work(i int) {
 	if i%5 == 0 {
 		k.post("/settings/rebuild", nil) // beside all the rest: it must bring back nothing that was deleted, and lose nothing that is there
 	}
-	rows, err := k.db.ListClusters(k.t.Context(), models.List{Text: "r"})
+	rows, err := k.db.Clusters.List(k.t.Context(), models.List{Text: "r"})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func (k *killer) work(i int) {
 
 func (k *killer) snapshots(status models.SnapshotStatus) []string {
 	k.t.Helper()
-	rows, err := k.db.ListSnapshots(k.t.Context(), models.List{Equal: map[string]string{"status": string(status)}})
+	rows, err := k.db.Snapshots.List(k.t.Context(), models.List{Equal: map[string]string{"status": string(status)}})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func (k *killer) snapshots(status models.SnapshotStatus) []string {
 func (k *killer) settle() {
 	k.t.Helper()
 	testkit.WaitFor(k.t, "all runs to end", func() bool {
-		runs, err := k.db.ActiveRuns(k.t.Context())
+		runs, err := k.db.Runs.Active(k.t.Context())
 		return err == nil && len(runs) == 0
 	})
 }
@@ -176,7 +177,7 @@ func (k *killer) check() {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	rows, err := k.db.ListSnapshots(ctx, models.List{})
+	rows, err := k.db.Snapshots.List(ctx, models.List{})
 	if err != nil {
 		k.t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func (k *killer) check() {
 	if !slices.Equal(sorted(got), sorted(want)) {
 		k.t.Errorf("the store has\n%s\nwant\n%s", strings.Join(sorted(got), "\n"), strings.Join(sorted(want), "\n"))
 	}
-	clusters, err := k.db.Clusters(ctx)
+	clusters, err := k.db.Clusters.All(ctx)
 	if err != nil {
 		k.t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"rekindle/internal/store/s3"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // version is set by the Makefile.
@@ -89,7 +90,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, "rekindle:", err)
 		return exitUsage
 	}
-	if text := models.TroubleAtStart(err); text != "" && args[0] == "serve" {
+	if text := catalog.TroubleAtStart(err); text != "" && args[0] == "serve" {
 		fmt.Fprintln(stderr, "rekindle:", text)
 	}
 	fmt.Fprintln(stderr, "rekindle:", err)
@@ -127,11 +128,11 @@ func runResetPassword(ctx context.Context, args []string, getenv func(string) st
 	if err := at.exists(ctx); err != nil {
 		return err
 	}
-	db, err := models.Open(ctx, at.catalog, clockwork.NewRealClock(), nil)
+	db, err := catalog.Open(ctx, at.catalog, clockwork.NewRealClock(), nil)
 	if err != nil {
 		return err
 	}
-	password, err := db.ResetPassword(ctx, models.AdminName)
+	password, err := db.Users.ResetPassword(ctx, models.AdminName)
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T
 	var orders models.Cluster
 	available := func() bool {
 		var err error
-		orders, err = db.Cluster(t.Context(), "orders")
+		orders, err = db.Clusters.Get(t.Context(), "orders")
 		return err == nil && orders.Status == models.ClusterAvailable
 	}
 	testkit.WaitFor(t, "the cluster", available)

@@ -40,13 +40,13 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 		p.must("/clusters/-/new", form)
 	}
 	settled := func() bool {
-		runs, err := db.ActiveRuns(t.Context())
+		runs, err := db.Runs.Active(t.Context())
 		return err == nil && len(runs) == 0
 	}
 	testkit.WaitFor(t, "the clusters", settled)
 	var bytes, stored int64
 	for i, name := range names {
-		cluster, err := db.Cluster(t.Context(), name)
+		cluster, err := db.Clusters.Get(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,11 +71,11 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 	}
 	testkit.WaitFor(t, "the restores", settled)
 	for _, name := range names {
-		snapshot, err := db.Snapshot(t.Context(), "of-"+name)
+		snapshot, err := db.Snapshots.Get(t.Context(), "of-"+name)
 		if err != nil || snapshot.Status != models.SnapshotAvailable {
 			t.Fatalf("the snapshot of %s is %s (%s, %v)", name, snapshot.Status, snapshot.StatusReason, err)
 		}
-		if copied, err := db.Cluster(t.Context(), "copy-of-"+name); err != nil || copied.Status != models.ClusterAvailable {
+		if copied, err := db.Clusters.Get(t.Context(), "copy-of-"+name); err != nil || copied.Status != models.ClusterAvailable {
 			t.Fatalf("the copy of %s is %s (%s, %v)", name, copied.Status, copied.StatusReason, err)
 		}
 		bytes += snapshot.Bytes

@@ -49,12 +49,12 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	m.begin()
 	p.signIn()
 	m.db = p.catalog()
-	if err := m.db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
+	if err := m.db.Settings.Save(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
 	p.must("/clusters/-/new", createForm("orders", "0"))
 	m.settle()
-	orders, err := m.db.Cluster(t.Context(), "orders")
+	orders, err := m.db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ const importAddress = "/snapshots/-/import"
 func (m *movers) ask(kind models.RunKind, path string, form url.Values) {
 	m.t.Helper()
 	m.must(path, form)
-	run, found, err := m.db.LastRun(m.t.Context(), "orders", kind, time.Time{})
+	run, found, err := m.db.Runs.Last(m.t.Context(), "orders", kind, time.Time{})
 	if err != nil || !found {
 		m.t.Fatalf("%s queued no %s: %v", path, kind, err)
 	}
@@ -116,7 +116,7 @@ func (m *movers) ask(kind models.RunKind, path string, form url.Values) {
 // check compares what the catalog says with what is in both buckets.
 func (m *movers) check() {
 	m.t.Helper()
-	rows, err := m.db.ListSnapshots(m.t.Context(), models.List{})
+	rows, err := m.db.Snapshots.List(m.t.Context(), models.List{})
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func (m *movers) check() {
 	}
 	elsewhere, done := []string{"from/source-0001.rdb"}, 0
 	for _, id := range m.runs {
-		run, err := m.db.Run(m.t.Context(), id)
+		run, err := m.db.Runs.Get(m.t.Context(), id)
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	k.settle()
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s1"}})
 	k.settle()
-	if err := db.SaveVerifyEvery(t.Context(), 5); err != nil {
+	if err := db.Settings.SaveVerifyEvery(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
 	p.kill()
@@ -232,7 +232,7 @@ func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	again.Set("snapshot", "s1")
 	p.must("/clusters/-/new", again)
 	k.settle()
-	if c, err := db.Cluster(t.Context(), "orders"); err != nil || c.Status != models.ClusterAvailable {
+	if c, err := db.Clusters.Get(t.Context(), "orders"); err != nil || c.Status != models.ClusterAvailable {
 		t.Errorf("restored under its name it is %s (%s): %v", c.Status, c.StatusReason, err)
 	}
 }

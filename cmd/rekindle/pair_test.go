@@ -21,6 +21,7 @@ import (
 	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // pairTimes is how often one of two consoles is killed or frozen, except in a soak.
@@ -37,7 +38,7 @@ func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 	t.Run("SQLite and a folder", func(t *testing.T) {
 		t.Parallel()
 		shared := t.TempDir()
-		at := models.File(filepath.Join(shared, catalogFile))
+		at := catalog.File(filepath.Join(shared, catalogFile))
 		st, err := dir.Open(filepath.Join(shared, "snapshots"))
 		fine(t, err)
 		k := &killer{process: &process{t: t, data: shared}}
@@ -56,7 +57,7 @@ func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 		c.Credentials = server.Credentials()
 		st, err := s3.Open(t.Context(), c)
 		fine(t, err)
-		test := &pair{t: t, place: models.Place{URL: secret.Text(database), Folder: t.TempDir()}, store: st,
+		test := &pair{t: t, place: catalog.Place{URL: secret.Text(database), Folder: t.TempDir()}, store: st,
 			env: []string{"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey, "REKINDLE_CATALOG=" + database}}
 		test.files = func() []string {
 			notSnapshots := func(key string) bool {
@@ -80,13 +81,13 @@ func (d *pair) loseNothing(flags ...string) {
 		p.signIn()
 		d.consoles = append(d.consoles, p)
 	}
-	db, err := models.Open(t.Context(), d.place, clockwork.NewRealClock(), nil)
+	db, err := catalog.Open(t.Context(), d.place, clockwork.NewRealClock(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
 	d.db = db
-	if err := db.SaveSettings(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
+	if err := db.Settings.Save(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}); err != nil {
 		t.Fatal(err)
 	}
 	for i, p := range d.consoles {
@@ -94,7 +95,7 @@ func (d *pair) loseNothing(flags ...string) {
 	}
 	d.settle()
 	for i := range d.consoles {
-		cluster, err := db.Cluster(t.Context(), pairCluster(i))
+		cluster, err := db.Clusters.Get(t.Context(), pairCluster(i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -156,8 +157,8 @@ type pair struct {
 	consoles []*process
 	flags    []string
 	env      []string
-	place    models.Place
-	db       *models.DB
+	place    catalog.Place
+	db       *catalog.DB
 	store    store.Store
 	files    func() []string // in the store, of snapshots
 	want     string          // the fingerprint of the data
@@ -187,7 +188,7 @@ func (d *pair) work(p *process, name string, random *rand.Rand) {
 			p.post("/snapshots/"+gone+"/delete", url.Values{"confirm": {gone}})
 		}
 	}
-	clusters, err := d.db.Clusters(d.t.Context())
+	clusters, err := d.db.Clusters.All(d.t.Context())
 	fine(d.t, err)
 	for _, cluster := range clusters {
 		if strings.HasPrefix(cluster.Name, "r-") && len(clusters) > 5 && cluster.Status == models.ClusterAvailable {
@@ -199,7 +200,7 @@ func (d *pair) work(p *process, name string, random *rand.Rand) {
 
 func (d *pair) available() []string {
 	d.t.Helper()
-	rows, err := d.db.ListSnapshots(d.t.Context(), models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}})
+	rows, err := d.db.Snapshots.List(d.t.Context(), models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}})
 	fine(d.t, err)
 	var names []string
 	for _, s := range rows.Rows {
@@ -213,7 +214,7 @@ func (d *pair) settle() {
 	d.t.Helper()
 	ended := func() {
 		testkit.WaitFor(d.t, "all runs to end", func() bool {
-			runs, err := d.db.ActiveRuns(d.t.Context())
+			runs, err := d.db.Runs.Active(d.t.Context())
 			return err == nil && len(runs) == 0
 		})
 	}
@@ -225,7 +226,7 @@ func (d *pair) settle() {
 		p.start(d.flags...)
 	}
 	testkit.WaitFor(d.t, "all clusters to be reachable", func() bool {
-		clusters, err := d.db.Clusters(d.t.Context())
+		clusters, err := d.db.Clusters.All(d.t.Context())
 		return err == nil && !slices.ContainsFunc(clusters, func(c models.Cluster) bool { return c.Status == models.ClusterUnreachable })
 	})
 	ended()
@@ -235,9 +236,9 @@ func (d *pair) settle() {
 func (d *pair) check() {
 	d.t.Helper()
 	ctx := d.t.Context()
-	events, err := d.db.EventPage(ctx, models.EventFilter{To: time.Now().AddDate(1, 0, 0)}, 0, 100_000)
+	events, err := d.db.Events.Page(ctx, models.EventFilter{To: time.Now().AddDate(1, 0, 0)}, 0, 100_000)
 	fine(d.t, err)
-	rows, err := d.db.ListSnapshots(ctx, models.List{})
+	rows, err := d.db.Snapshots.List(ctx, models.List{})
 	fine(d.t, err)
 	var want []string
 	k := &killer{process: &process{t: d.t}, want: d.want}
@@ -271,7 +272,7 @@ func (d *pair) check() {
 		d.t.Errorf("the store has\n%s\nwant\n%s", strings.Join(sorted(got), "\n"), strings.Join(sorted(want), "\n"))
 	}
 	d.checkNodes()
-	if owners, err := d.db.Owners(ctx); err != nil || len(owners) != 2 {
+	if owners, err := d.db.Owners.All(ctx); err != nil || len(owners) != 2 {
 		d.t.Errorf("owners: %+v, %v", owners, err)
 	}
 }
@@ -279,7 +280,7 @@ func (d *pair) check() {
 // checkNodes looks at the nodes and their files: each on the host where its cluster was asked for, and with the data.
 func (d *pair) checkNodes() {
 	d.t.Helper()
-	clusters, err := d.db.Clusters(d.t.Context())
+	clusters, err := d.db.Clusters.All(d.t.Context())
 	fine(d.t, err)
 	want := map[string][]string{}
 	for _, cluster := range clusters {

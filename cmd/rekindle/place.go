@@ -15,12 +15,13 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // place is where a console has its catalog and the files of its nodes.
 type place struct {
 	data    string // folder
-	catalog models.Place
+	catalog catalog.Place
 }
 
 const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, which several consoles on one host may share, or " +
@@ -39,7 +40,7 @@ func placeOf(data, url string) (place, error) {
 }
 
 // catalogPlace reads where a catalog is. What it says of a mistake has no password in it.
-func catalogPlace(data, url string) (models.Place, error) {
+func catalogPlace(data, url string) (catalog.Place, error) {
 	kind, path, _ := strings.Cut(url, ":")
 	switch {
 	case url == "":
@@ -47,27 +48,27 @@ func catalogPlace(data, url string) (models.Place, error) {
 	case kind == "sqlite" && path != "" && !strings.HasSuffix(path, "/"):
 		return catalogIn(path, data)
 	case kind == "postgres", kind == "postgresql":
-		at := models.Place{URL: secret.Text(url), Folder: data}
+		at := catalog.Place{URL: secret.Text(url), Folder: data}
 		return at, at.Check()
 	case kind == "sqlite":
-		return models.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, url)
+		return catalog.Place{}, fmt.Errorf("must look like %s, not %q", catalogForms, url)
 	}
-	return models.Place{}, fmt.Errorf("must look like %s", catalogForms)
+	return catalog.Place{}, fmt.Errorf("must look like %s", catalogForms)
 }
 
 // catalogIn is a catalog in a file, with the whole path: pages show it.
-func catalogIn(path, data string) (models.Place, error) {
+func catalogIn(path, data string) (catalog.Place, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
-		return models.Place{}, fmt.Errorf("cannot be found: %w", err)
+		return catalog.Place{}, fmt.Errorf("cannot be found: %w", err)
 	}
-	return models.Place{File: whole, Folder: data}, nil
+	return catalog.Place{File: whole, Folder: data}, nil
 }
 
 // exists fails when there is no catalog.
 func (p place) exists(ctx context.Context) error {
 	if p.catalog.InPostgres() {
-		if there, err := models.Exists(ctx, p.catalog); err != nil || there {
+		if there, err := catalog.Exists(ctx, p.catalog); err != nil || there {
 			return err
 		}
 	} else if _, err := os.Stat(p.catalog.File); err == nil {

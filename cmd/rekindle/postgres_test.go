@@ -14,6 +14,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // A console's catalog is moved into PostgreSQL and back. Its cluster stays its own, the snapshots stay what they are, and the session goes on.
@@ -30,7 +31,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	db := p.catalog()
 	k := &killer{process: p, db: db, checked: make(map[string]bool)}
 	k.settle()
-	orders, err := db.Cluster(t.Context(), "orders")
+	orders, err := db.Clusters.Get(t.Context(), "orders")
 	fine(t, err)
 	primary, _ := orders.Primary()
 	testkit.Fill(t, client(t, orders, primary), 100)
@@ -74,14 +75,14 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	code, output = command(database, "catalog", "backup", filepath.Join(t.TempDir(), "copy"))
 	expect(code, exitUsage, output, "pg_dump")
 
-	look := func(place models.Place) {
+	look := func(place catalog.Place) {
 		t.Helper()
-		if db, err = models.Open(t.Context(), place, clockwork.NewRealClock(), nil); err != nil {
+		if db, err = catalog.Open(t.Context(), place, clockwork.NewRealClock(), nil); err != nil {
 			t.Fatal(err)
 		}
 		k.db = db
 		testkit.WaitFor(t, "the cluster", func() bool {
-			orders, err = db.Cluster(t.Context(), "orders")
+			orders, err = db.Clusters.Get(t.Context(), "orders")
 			return err == nil && orders.Status == models.ClusterAvailable
 		})
 		k.settle()
@@ -91,12 +92,12 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	}
 	p.env = []string{"REKINDLE_CATALOG=" + database}
 	p.start()
-	look(models.Place{URL: secret.Text(database), Folder: p.data})
+	look(catalog.Place{URL: secret.Text(database), Folder: p.data})
 	form := createForm("again", "0")
 	form.Set("snapshot", "s1")
 	p.must("/clusters/-/new", form)
 	k.settle()
-	again, err := db.Cluster(t.Context(), "again")
+	again, err := db.Clusters.Get(t.Context(), "again")
 	fine(t, err)
 	node, _ := again.Primary()
 	if got := testkit.Fingerprint(t, client(t, again, node)); got != want {
@@ -117,7 +118,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	})
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s2"}})
 	k.settle()
-	if s2, err := db.Snapshot(t.Context(), "s2"); err != nil || s2.Status != models.SnapshotAvailable {
+	if s2, err := db.Snapshots.Get(t.Context(), "s2"); err != nil || s2.Status != models.SnapshotAvailable {
 		t.Errorf("the next snapshot is %s (%s), %v", s2.Status, s2.StatusReason, err)
 	}
 	fine(t, db.Close())
@@ -128,9 +129,9 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	expect(code, exitOK, output, "is moved to "+filepath.Join(p.data, "back.db"))
 	p.env = []string{"REKINDLE_CATALOG=" + back}
 	p.start()
-	look(models.File(filepath.Join(p.data, "back.db")))
+	look(catalog.File(filepath.Join(p.data, "back.db")))
 	t.Cleanup(func() { _ = db.Close() })
-	if events, err := db.EventPage(t.Context(), models.EventFilter{To: time.Now().AddDate(1, 0, 0)}, 0, 1000); err != nil || len(events) == 0 {
+	if events, err := db.Events.Page(t.Context(), models.EventFilter{To: time.Now().AddDate(1, 0, 0)}, 0, 1000); err != nil || len(events) == 0 {
 		t.Errorf("%d events, %v", len(events), err)
 	}
 }

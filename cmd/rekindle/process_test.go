@@ -23,6 +23,7 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // consoleEnv turns the test binary into rekindle itself, so that tests can start it as a process and kill it.
@@ -211,9 +212,9 @@ func (p *process) must(path string, form url.Values) {
 }
 
 // catalog opens the console's catalog beside it, to look at.
-func (p *process) catalog() *models.DB {
+func (p *process) catalog() *catalog.DB {
 	p.t.Helper()
-	db, err := models.Open(p.t.Context(), models.File(filepath.Join(p.data, catalogFile)), clockwork.NewRealClock(), nil)
+	db, err := catalog.Open(p.t.Context(), catalog.File(filepath.Join(p.data, catalogFile)), clockwork.NewRealClock(), nil)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -24,12 +24,12 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 	p.signIn()
 	db := p.catalog()
 	settled := func() bool {
-		runs, err := db.ActiveRuns(t.Context())
+		runs, err := db.Runs.Active(t.Context())
 		return err == nil && len(runs) == 0
 	}
 	p.must("/clusters/-/new", createForm("orders", "0"))
 	testkit.WaitFor(t, "the cluster", settled)
-	orders, err := db.Cluster(t.Context(), "orders")
+	orders, err := db.Clusters.Get(t.Context(), "orders")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 	}
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s1"}})
 	testkit.WaitFor(t, "the snapshot", settled)
-	snapshot, err := db.Snapshot(t.Context(), "s1")
+	snapshot, err := db.Snapshots.Get(t.Context(), "s1")
 	if err != nil || snapshot.Status != models.SnapshotAvailable {
 		t.Fatalf("the snapshot is %s (%s, %v)", snapshot.Status, snapshot.StatusReason, err)
 	}
@@ -52,7 +52,7 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 	form.Set("copies", "1")
 	p.must("/snapshots/s1/restore", form)
 	testkit.WaitFor(t, "the restore", settled)
-	restored, err := db.Cluster(t.Context(), "copy")
+	restored, err := db.Clusters.Get(t.Context(), "copy")
 	if err != nil || restored.Status != models.ClusterAvailable {
 		t.Fatalf("the copy is %s (%s, %v)", restored.Status, restored.StatusReason, err)
 	}

@@ -18,6 +18,7 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/jobs"
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/web"
 	"rekindle/web/gate"
 )
@@ -56,7 +57,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	nodes := launch.NewLocal(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
 		launch.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
 	host := jobs.NewHost(nodes, home)
-	db, err := models.Open(ctx, c.place.catalog, clock, host)
+	db, err := catalog.Open(ctx, c.place.catalog, clock, host)
 	if err != nil {
 		return err
 	}
@@ -67,13 +68,13 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
 	}
 	defer listener.Close()
-	generated, err := db.EnsureAdmin(ctx, c.adminPassword)
+	generated, err := db.Users.EnsureAdmin(ctx, c.adminPassword)
 	if faults, refused := models.AsFaults(err); refused {
 		return fmt.Errorf("%w: REKINDLE_ADMIN_PASSWORD: %s", errUsage, faults.Error())
 	} else if err != nil {
 		return err
 	}
-	if err := db.EnsureAccessKey(ctx, c.accessKeyID, c.accessSecret); err != nil {
+	if err := db.Keys.Ensure(ctx, c.accessKeyID, c.accessSecret); err != nil {
 		if faults, refused := models.AsFaults(err); refused {
 			return fmt.Errorf("%w: %s, %s: %s", errUsage, accessKeyVariable, secretKeyVariable, faults.Error())
 		}

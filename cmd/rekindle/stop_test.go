@@ -43,7 +43,7 @@ func TestConsoleThatIsStoppedInTheMiddleOfAnUploadEndsWell(t *testing.T) {
 		answered <- err
 	}()
 	testkit.WaitFor(t, "the upload to be under way", func() bool {
-		runs, err := db.ActiveRuns(t.Context())
+		runs, err := db.Runs.Active(t.Context())
 		return err == nil && len(runs) == 1
 	})
 	if code := p.end(syscall.SIGTERM); code != exitOK {
@@ -56,10 +56,10 @@ func TestConsoleThatIsStoppedInTheMiddleOfAnUploadEndsWell(t *testing.T) {
 	if said := p.output.tail(1 << 16); strings.Contains(said, "database is closed") || strings.Contains(said, "panic") {
 		t.Errorf("what the upload used was closed under it:\n%s", said)
 	}
-	if runs, err := db.ActiveRuns(t.Context()); err != nil || len(runs) != 0 {
+	if runs, err := db.Runs.Active(t.Context()); err != nil || len(runs) != 0 {
 		t.Errorf("left under way: %+v, %v", runs, err)
 	}
-	if owners, err := db.Owners(t.Context()); err != nil || len(owners) != 0 {
+	if owners, err := db.Owners.All(t.Context()); err != nil || len(owners) != 0 {
 		t.Errorf("it has not given its lease back: %+v, %v", owners, err)
 	}
 }

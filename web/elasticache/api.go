@@ -26,6 +26,7 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/web/elasticache/sigv4"
 	"rekindle/web/gate"
 )
@@ -56,7 +57,7 @@ type Jobs interface {
 
 // Config is what the API is made of.
 type Config struct {
-	DB      *models.DB
+	DB      *catalog.DB
 	Jobs    Jobs
 	Clock   clockwork.Clock
 	Logger  *slog.Logger
@@ -181,7 +182,7 @@ func (do action) version() string {
 // prove finds out who sent the request.
 func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, error) {
 	return sigv4.Verify(r, body, a.Clock.Now(), []string{serviceCache, serviceSTS}, func(ctx context.Context, id string) (secret.Text, bool, error) {
-		key, found, err := a.DB.FindAccessKey(ctx, id)
+		key, found, err := a.DB.Keys.Find(ctx, id)
 		c.key = key
 		return key.Secret, found, err
 	})
@@ -194,13 +195,13 @@ func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identit
 	if len(c.invocation) > maxHeader || len(attempt) > maxHeader {
 		return fault{http.StatusBadRequest, codeInvalidValue, "The header Amz-Sdk-Invocation-Id or Amz-Sdk-Request is too long."}
 	}
-	admitted, err := a.DB.Admit(ctx, models.Signature{Signature: identity.Signature, Invocation: c.invocation, Attempt: attempt}, do.act == nil)
+	admitted, err := a.DB.Calls.Admit(ctx, models.Signature{Signature: identity.Signature, Invocation: c.invocation, Attempt: attempt}, do.act == nil)
 	if err != nil {
 		return err
 	} else if !admitted {
 		return fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, "This very request was received before. Sign it anew to send it again."}
 	}
-	return a.DB.KeyUsed(ctx, c.key)
+	return a.DB.Keys.Used(ctx, c.key)
 }
 
 // perform acts, once for each invocation, and answers with what is there then.
@@ -210,7 +211,7 @@ func (a *api) perform(ctx context.Context, c *call, do action) (any, error) {
 		if c.invocation != "" {
 			number = c.key.KeyID + " " + c.action + " " + c.invocation
 		}
-		if err := a.DB.Once(ctx, number, func(ctx context.Context) error { return do.act(a, ctx, c) }); err != nil {
+		if err := a.DB.Calls.Once(ctx, number, func(ctx context.Context) error { return do.act(a, ctx, c) }); err != nil {
 			return nil, err
 		}
 		a.Jobs.Wake()

@@ -25,6 +25,7 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // The tests of this package drive the API with Amazon's own SDK over a real catalog; what would launch nodes is played by the test, which
@@ -38,7 +39,7 @@ const (
 
 type bench struct {
 	t     *testing.T
-	db    *models.DB
+	db    *catalog.DB
 	clock *clockwork.FakeClock // the catalog's
 	wall  *clockwork.FakeClock // by which signatures are judged; the SDK signs with the real one
 	url   string
@@ -86,11 +87,11 @@ func newBench(t *testing.T) *bench {
 func newBenchOn(t *testing.T, place *host) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: clockwork.NewFakeClockAt(time.Now()), wall: clockwork.NewFakeClockAt(time.Now()), jobs: &quietJobs{}, log: &bytes.Buffer{}}
-	db, err := models.Open(t.Context(), models.File(filepath.Join(t.TempDir(), "rekindle.db")), b.clock, place)
+	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(t.TempDir(), "rekindle.db")), b.clock, place)
 	b.check(err)
 	t.Cleanup(func() { _ = db.Close() })
 	b.db = db
-	b.check(db.EnsureAccessKey(t.Context(), testKey, testSecret))
+	b.check(db.Keys.Ensure(t.Context(), testKey, testSecret))
 	server := httptest.NewServer(New(Config{DB: db, Jobs: b.jobs, Clock: b.wall, Logger: slog.New(slog.NewTextHandler(b.log, nil))}))
 	t.Cleanup(server.Close)
 	b.url = server.URL
@@ -129,39 +130,39 @@ func (b *bench) admin() *sdk.Client { return b.client(testKey, testSecret) }
 func (b *bench) settle() {
 	b.t.Helper()
 	ctx := b.t.Context()
-	owner, err := b.db.Enroll(ctx, (&host{}).Home(), time.Minute)
+	owner, err := b.db.Owners.Enroll(ctx, (&host{}).Home(), time.Minute)
 	b.check(err)
 	for {
-		run, found, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
+		run, found, err := b.db.Runs.Claim(ctx, owner.ID, func(models.Run) bool { return true })
 		b.check(err)
 		if !found {
 			return
 		}
 		switch run.Kind {
 		case models.RunSnapshot:
-			b.check(b.db.CompleteSnapshot(ctx, run, b.measured(run.SnapshotName)))
+			b.check(b.db.Settle.Snapshot(ctx, run, b.measured(run.SnapshotName)))
 		case models.RunCopy:
-			b.check(b.db.CompleteMove(ctx, run, b.measured(run.SnapshotName), ""))
+			b.check(b.db.Settle.Move(ctx, run, b.measured(run.SnapshotName), ""))
 		case models.RunDeleteSnapshot:
-			b.check(b.db.CompleteSnapshotDeletion(ctx, run))
+			b.check(b.db.Settle.SnapshotDeletion(ctx, run))
 		case models.RunDelete:
 			if run.SnapshotName != "" {
-				b.check(b.db.CompleteSnapshot(ctx, run, b.measured(run.SnapshotName)))
+				b.check(b.db.Settle.Snapshot(ctx, run, b.measured(run.SnapshotName)))
 			}
-			b.check(b.db.CompleteClusterDeletion(ctx, run))
+			b.check(b.db.Settle.ClusterDeletion(ctx, run))
 		case models.RunModify:
 			args := must(models.Args[models.ModifyArgs](run))(b.t)
-			cluster := must(b.db.ClusterByID(ctx, run.ClusterID))(b.t)
+			cluster := must(b.db.Clusters.ByID(ctx, run.ClusterID))(b.t)
 			for _, n := range cluster.Nodes {
 				for _, name := range args.RemoveNodes {
 					if n.Name == name {
-						b.check(b.db.RemoveNode(ctx, n.ID))
+						b.check(b.db.Nodes.Remove(ctx, n.ID))
 					}
 				}
 			}
-			b.check(b.db.CompleteCluster(ctx, run, "The cluster "+run.ClusterName+" was modified."))
+			b.check(b.db.Settle.Cluster(ctx, run, "The cluster "+run.ClusterName+" was modified."))
 		default:
-			b.check(b.db.CompleteCluster(ctx, run, "The cluster "+run.ClusterName+" is available."))
+			b.check(b.db.Settle.Cluster(ctx, run, "The cluster "+run.ClusterName+" is available."))
 		}
 	}
 }
@@ -181,7 +182,7 @@ func (b *bench) launch(spec models.ClusterSpec) {
 	if spec.NodeType == "" {
 		spec.NodeType = "cache.t4g.small"
 	}
-	must(b.db.CreateCluster(b.t.Context(), spec))(b.t)
+	must(b.db.Clusters.Create(b.t.Context(), spec))(b.t)
 	b.settle()
 }
 
@@ -189,9 +190,9 @@ func (b *bench) launch(spec models.ClusterSpec) {
 func (b *bench) see(cluster string) {
 	b.t.Helper()
 	now := b.db.Now()
-	for _, n := range must(b.db.Cluster(b.t.Context(), cluster))(b.t).Nodes {
+	for _, n := range must(b.db.Clusters.Get(b.t.Context(), cluster))(b.t).Nodes {
 		n.State, n.SeenAt = "available", &now
-		b.check(b.db.NodeSeen(b.t.Context(), n))
+		b.check(b.db.Nodes.Seen(b.t.Context(), n))
 	}
 }
 

@@ -197,13 +197,13 @@ func (f found) name() string {
 func (a *api) describeCacheClusters(ctx context.Context, c *call) (any, error) {
 	var all []found
 	if id := c.id("CacheClusterId"); id != "" {
-		cluster, member, err := a.DB.CacheCluster(ctx, id)
+		cluster, member, err := a.DB.Clusters.Cache(ctx, id)
 		if err != nil {
 			return nil, aboutCluster(err)
 		}
 		all = []found{{cluster, member}}
 	} else {
-		clusters, err := a.DB.Clusters(ctx)
+		clusters, err := a.DB.Clusters.All(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -234,7 +234,7 @@ func (a *api) describeCacheClusters(ctx context.Context, c *call) (any, error) {
 // showCacheCluster answers to what was done to a cache cluster. One that is gone by now is being deleted still, as far as the client is told.
 func (a *api) showCacheCluster(ctx context.Context, c *call) (any, error) {
 	id := c.id("CacheClusterId")
-	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
 	deleted := c.action == "DeleteCacheCluster"
 	if models.HasCode(err, models.CodeClusterNotFound) && deleted {
 		cluster, member = models.Cluster{Name: id, Status: models.ClusterDeleting}, nil
@@ -292,10 +292,10 @@ func (a *api) addMember(ctx context.Context, c *call, id string) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Group(ctx, id); err != nil {
+	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
 		return err
 	}
-	_, err := a.DB.ModifyCluster(ctx, id, spec)
+	_, err := a.DB.Changes.Modify(ctx, id, spec)
 	if models.HasCode(err, models.CodeClusterExists) {
 		return aboutCluster(err)
 	}
@@ -303,7 +303,7 @@ func (a *api) addMember(ctx context.Context, c *call, id string) error {
 }
 
 func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
-	cluster, member, err := a.DB.CacheCluster(ctx, c.requiredID("CacheClusterId"))
+	cluster, member, err := a.DB.Clusters.Cache(ctx, c.requiredID("CacheClusterId"))
 	if wrong := c.wrong(); wrong != nil {
 		return wrong
 	} else if err != nil {
@@ -345,18 +345,18 @@ func (a *api) deleteCacheCluster(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
 	if err != nil {
 		return aboutCluster(err)
 	}
 	if member == nil {
-		return aboutCluster(a.DB.DeleteCluster(ctx, cluster.Name, final, c.key.KeyID))
+		return aboutCluster(a.DB.Clusters.Delete(ctx, cluster.Name, final, c.key.KeyID))
 	}
 	if final != "" {
 		return models.Faults{{Code: models.CodeCombination, Message: fmt.Sprintf(
 			"%s is a member of the replication group %s. A final snapshot is taken when the group is deleted.", member.Name, cluster.Name)}}
 	}
-	_, err = a.DB.ModifyCluster(ctx, cluster.Name, models.ModifySpec{Remove: []string{member.Name}, RequestedBy: c.key.KeyID})
+	_, err = a.DB.Changes.Modify(ctx, cluster.Name, models.ModifySpec{Remove: []string{member.Name}, RequestedBy: c.key.KeyID})
 	return aboutCluster(err)
 }
 
@@ -368,7 +368,7 @@ func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	cluster, member, err := a.DB.CacheCluster(ctx, id)
+	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
 	if err != nil {
 		return aboutCluster(err)
 	}
@@ -388,5 +388,5 @@ func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return aboutCluster(a.DB.RebootCluster(ctx, cluster.Name, names, c.key.KeyID))
+	return aboutCluster(a.DB.Changes.Reboot(ctx, cluster.Name, names, c.key.KeyID))
 }

@@ -58,7 +58,7 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 	engine, version := c.id("Engine"), c.text("EngineVersion")
 	if spec.Snapshot != "" {
 		spec.Snapshot = strings.ToLower(spec.Snapshot)
-		snapshot, err := a.DB.Snapshot(ctx, spec.Snapshot)
+		snapshot, err := a.DB.Snapshots.Get(ctx, spec.Snapshot)
 		if faults, refused := models.AsFaults(err); refused {
 			c.faults = append(c.faults, faults...)
 		} else if err != nil {
@@ -75,7 +75,7 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 		engine = "redis"
 	}
 	var err error
-	spec.Engine, err = a.DB.FindEngine(ctx, engine, version)
+	spec.Engine, err = a.DB.Engines.Find(ctx, engine, version)
 	if faults, refused := models.AsFaults(err); refused {
 		c.faults = append(c.faults, faults...)
 		spec.Engine.Name = engine
@@ -110,7 +110,7 @@ func (a *api) create(ctx context.Context, c *call, spec models.ClusterSpec) erro
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.CreateCluster(ctx, spec)
+	_, err := a.DB.Clusters.Create(ctx, spec)
 	if faults, refused := models.AsFaults(err); refused && c.text("Port") == "" {
 		return noDefaultPort(faults, spec.Port)
 	}
@@ -254,6 +254,6 @@ func (a *api) modify(ctx context.Context, c *call, is models.Cluster, spec model
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.ModifyCluster(ctx, is.Name, spec)
+	_, err := a.DB.Changes.Modify(ctx, is.Name, spec)
 	return err
 }

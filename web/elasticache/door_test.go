@@ -78,7 +78,7 @@ func TestACopiedRequestIsRefused(t *testing.T) {
 	// botocore signs neither header, so they are set behind the signature here.
 	look := b.sign(form("DescribeSnapshots"), serviceCache, testKey, testSecret)
 	take := b.sign(form("CreateSnapshot", "SnapshotName", "one", "ReplicationGroupId", "orders"), serviceCache, testKey, testSecret)
-	must(b.db.CreateSubnetGroup(t.Context(), "nets", "d", []string{"subnet-1"}, nil))(t)
+	must(b.db.Subnets.Create(t.Context(), "nets", "d", []string{"subnet-1"}, nil))(t)
 	tag := b.sign(form("AddTagsToResource", "ResourceName", "arn:aws:elasticache:x:123456789012:replicationgroup:orders", "Tags.Tag.1.Key", "k", "Tags.Tag.1.Value", "v"), serviceCache, testKey, testSecret)
 	remove := b.sign(form("DeleteCacheSubnetGroup", "CacheSubnetGroupName", "nets"), serviceCache, testKey, testSecret)
 	const mismatch = "SignatureDoesNotMatch"
@@ -113,7 +113,7 @@ func TestACopiedRequestIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", step.what, status, body)
 		}
 	}
-	if n := must(b.db.ListSnapshots(t.Context(), models.List{}))(t).Total; n != 1 {
+	if n := must(b.db.Snapshots.List(t.Context(), models.List{}))(t).Total; n != 1 {
 		t.Errorf("%d snapshots", n)
 	}
 }
@@ -158,7 +158,7 @@ func TestAnInvocationActsOnceHoweverOftenItComes(t *testing.T) {
 		}
 		b.settle()
 	}
-	runs := must(b.db.ListRuns(t.Context(), models.List{}))(t)
+	runs := must(b.db.Runs.List(t.Context(), models.List{}))(t)
 	if runs.Total != 5 { // orders, shop, one, and the two deletions
 		t.Errorf("%d runs", runs.Total)
 	}
@@ -195,7 +195,7 @@ func TestRolesOfAccessKeys(t *testing.T) {
 	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
 	clients := map[models.KeyRole]*sdk.Client{}
 	for _, role := range models.KeyRoles() {
-		key := must(b.db.CreateAccessKey(t.Context(), role, "test", "admin"))(t)
+		key := must(b.db.Keys.Create(t.Context(), role, "test", "admin"))(t)
 		clients[role] = b.client(key.KeyID, key.Secret)
 	}
 	looks := func(c *sdk.Client) error {
@@ -227,12 +227,12 @@ func TestRolesOfAccessKeys(t *testing.T) {
 		}
 	}
 	// A revoked key is nobody's.
-	keys := must(b.db.AccessKeys(t.Context()))(t)
+	keys := must(b.db.Keys.All(t.Context()))(t)
 	for _, k := range keys {
 		if k.UsedAt == nil && k.KeyID != testKey {
 			t.Errorf("the key %s seems never to have been used", k.KeyID)
 		}
-		must(b.db.RevokeAccessKey(t.Context(), k.ID, "admin"))(t)
+		must(b.db.Keys.Revoke(t.Context(), k.ID, "admin"))(t)
 	}
 	if err := looks(clients[models.RoleAdminister]); errorCode(err) != "InvalidClientTokenId" {
 		t.Errorf("a revoked key: %v", err)

@@ -26,7 +26,7 @@ var engineTitles = map[string]string{"redis": "Redis", "valkey": "Valkey", model
 
 // describeCacheEngineVersions lists the engines that are installed.
 func (a *api) describeCacheEngineVersions(ctx context.Context, c *call) (any, error) {
-	engines, err := a.DB.Engines(ctx)
+	engines, err := a.DB.Engines.All(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func (a *api) describeCacheEngineVersions(ctx context.Context, c *call) (any, er
 		if name != "" && e.Name != name || family != "" && e.Family() != family || wanted != "" && e.Version != wanted && !strings.HasPrefix(e.Version, wanted+".") {
 			continue
 		}
-		if newest, err := a.DB.FindEngine(ctx, e.Name, ""); newestOnly && (err != nil || newest != e) {
+		if newest, err := a.DB.Engines.Find(ctx, e.Name, ""); newestOnly && (err != nil || newest != e) {
 			continue
 		}
 		title := engineTitles[e.Name]
@@ -90,9 +90,9 @@ func (a *api) listAllowedNodeTypeModifications(ctx context.Context, c *call) (an
 		c.mistake(models.CodeCombination, "Name either a ReplicationGroupId or a CacheClusterId.")
 		err = c.wrong()
 	case group != "":
-		is, err = a.DB.Group(ctx, group)
+		is, err = a.DB.Clusters.Group(ctx, group)
 	default:
-		is, _, err = a.DB.CacheCluster(ctx, cluster)
+		is, _, err = a.DB.Clusters.Cache(ctx, cluster)
 		err = aboutCluster(err)
 	}
 	if err != nil {

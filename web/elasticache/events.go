@@ -66,7 +66,7 @@ func (a *api) describeEvents(ctx context.Context, c *call) (any, error) {
 	}
 	filter.From, filter.To = from, to
 	if filter.SourceType == models.SourceCluster && filter.Source != "" { // what happens to a member is told of its group
-		cluster, member, err := a.DB.CacheCluster(ctx, filter.Source)
+		cluster, member, err := a.DB.Clusters.Cache(ctx, filter.Source)
 		if err == nil && member != nil {
 			filter.Source, filter.SourceType = cluster.Name, models.SourceGroup
 		} else if err != nil && !models.HasCode(err, models.CodeClusterNotFound) {
@@ -84,7 +84,7 @@ func (a *api) describeEvents(ctx context.Context, c *call) (any, error) {
 	if err := c.wrong(); err != nil {
 		return nil, err
 	}
-	rows, err := a.DB.EventPage(ctx, filter, uint(after), limit+1)
+	rows, err := a.DB.Events.Page(ctx, filter, uint(after), limit+1)
 	if err != nil {
 		return nil, err
 	}

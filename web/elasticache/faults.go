@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/web/elasticache/sigv4"
 )
 
@@ -92,9 +93,9 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err erro
 		refused = translate(faults, errors.As(err, new(ofCluster)))
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return // nobody is there any more
-	case models.Trouble(err) != "":
+	case catalog.Trouble(err) != "":
 		a.Logger.ErrorContext(ctx, "catalog", "request", c.request, "action", c.action, "error", err)
-		refused = fault{http.StatusServiceUnavailable, "ServiceUnavailable", models.Trouble(err)}
+		refused = fault{http.StatusServiceUnavailable, "ServiceUnavailable", catalog.Trouble(err)}
 	default:
 		a.Logger.ErrorContext(ctx, "API request failed", "request", c.request, "action", c.action, "error", err)
 		refused = internalFailure

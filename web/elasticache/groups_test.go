@@ -58,8 +58,8 @@ func TestParameterGroups(t *testing.T) {
 	if got := status(); got != "mine applying" {
 		t.Error(got)
 	}
-	cluster := must(b.db.Cluster(ctx, "orders"))(t)
-	b.check(b.db.ParametersApplied(ctx, cluster.ID, cluster.ParametersWanted))
+	cluster := must(b.db.Clusters.Get(ctx, "orders"))(t)
+	b.check(b.db.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted))
 	if got := status(); got != "mine in-sync" {
 		t.Error(got)
 	}
@@ -121,7 +121,7 @@ func TestTagsOfEveryKindOfResource(t *testing.T) {
 	ctx, c := t.Context(), b.admin()
 	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
 	b.launch(models.ClusterSpec{Name: "one", CacheCluster: true})
-	must(b.db.RequestSnapshot(ctx, "orders", "s", false, "test"))(t)
+	must(b.db.Snapshots.Request(ctx, "orders", "s", false, "test"))(t)
 	b.settle()
 	for _, resource := range []string{"replicationgroup:orders", "cluster:orders-001", "cluster:one", "snapshot:s", "subnetgroup:default", "parametergroup:default.redis7"} {
 		arn := aws.String("arn:aws:elasticache:eu-central-1:123456789012:" + resource)

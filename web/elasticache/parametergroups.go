@@ -57,10 +57,10 @@ func (a *api) describeCacheParameterGroups(ctx context.Context, c *call) (any, e
 	var err error
 	if name := c.id("CacheParameterGroupName"); name != "" {
 		var group models.ParameterGroup
-		group, err = a.DB.ParameterGroup(ctx, name)
+		group, err = a.DB.Parameters.Get(ctx, name)
 		groups = []models.ParameterGroup{group}
 	} else {
-		groups, err = a.DB.ParameterGroups(ctx)
+		groups, err = a.DB.Parameters.All(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func presentParameters(family string, set map[string]string) []parameter {
 }
 
 func (a *api) describeCacheParameters(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.ParameterGroup(ctx, c.requiredID("CacheParameterGroupName"))
+	group, err := a.DB.Parameters.Get(ctx, c.requiredID("CacheParameterGroupName"))
 	if wrong := c.wrong(); wrong != nil {
 		return nil, wrong
 	} else if err != nil {
@@ -141,12 +141,12 @@ func (a *api) createCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.CreateParameterGroup(ctx, name, family, description, tags)
+	_, err := a.DB.Parameters.Create(ctx, name, family, description, tags)
 	return err
 }
 
 func (a *api) showParameterGroup(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.ParameterGroup(ctx, c.id("CacheParameterGroupName"))
+	group, err := a.DB.Parameters.Get(ctx, c.id("CacheParameterGroupName"))
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (a *api) modifyCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.SetParameters(ctx, name, values)
+	return a.DB.Parameters.Set(ctx, name, values)
 }
 
 func (a *api) resetCacheParameterGroup(ctx context.Context, c *call) error {
@@ -185,7 +185,7 @@ func (a *api) resetCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.ResetParameters(ctx, name, names)
+	return a.DB.Parameters.Reset(ctx, name, names)
 }
 
 func (a *api) deleteCacheParameterGroup(ctx context.Context, c *call) error {
@@ -193,5 +193,5 @@ func (a *api) deleteCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.DeleteParameterGroup(ctx, name)
+	return a.DB.Parameters.Delete(ctx, name)
 }

@@ -145,13 +145,13 @@ type (
 func (a *api) describeReplicationGroups(ctx context.Context, c *call) (any, error) {
 	var found []models.Cluster
 	if id := c.id("ReplicationGroupId"); id != "" {
-		group, err := a.DB.Group(ctx, id)
+		group, err := a.DB.Clusters.Group(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		found = []models.Cluster{group}
 	} else {
-		all, err := a.DB.Clusters(ctx)
+		all, err := a.DB.Clusters.All(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +171,7 @@ func (a *api) describeReplicationGroups(ctx context.Context, c *call) (any, erro
 // showReplicationGroup answers to what was done to a group. One that is gone by now is being deleted still, as far as the client is told.
 func (a *api) showReplicationGroup(ctx context.Context, c *call) (any, error) {
 	id := c.id("ReplicationGroupId")
-	group, err := a.DB.Group(ctx, id)
+	group, err := a.DB.Clusters.Group(ctx, id)
 	if models.HasCode(err, models.CodeClusterNotFound) && c.action == "DeleteReplicationGroup" {
 		group = models.Cluster{Name: id, Grouped: true, Status: models.ClusterDeleting}
 	} else if err != nil {
@@ -248,7 +248,7 @@ func (c *call) replicas() int {
 }
 
 func (a *api) modifyReplicationGroup(ctx context.Context, c *call) error {
-	group, err := a.DB.Group(ctx, c.requiredID("ReplicationGroupId"))
+	group, err := a.DB.Clusters.Group(ctx, c.requiredID("ReplicationGroupId"))
 	if wrong := c.wrong(); wrong != nil {
 		return wrong
 	} else if err != nil {
@@ -301,10 +301,10 @@ func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Group(ctx, id); err != nil {
+	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
 		return err
 	}
-	return a.DB.DeleteCluster(ctx, id, final, c.key.KeyID)
+	return a.DB.Clusters.Delete(ctx, id, final, c.key.KeyID)
 }
 
 func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
@@ -346,7 +346,7 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	group, err := a.DB.Group(ctx, id)
+	group, err := a.DB.Clusters.Group(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -360,7 +360,7 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 		}
 		spec.Replicas = &wants
 	}
-	_, err = a.DB.ModifyCluster(ctx, id, spec)
+	_, err = a.DB.Changes.Modify(ctx, id, spec)
 	return err
 }
 
@@ -369,11 +369,11 @@ func (a *api) testFailover(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Group(ctx, id); err != nil {
+	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
 		return err
 	}
 	if shard != groupID {
 		return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q; the only one is %s.", id, shard, groupID)}
 	}
-	return a.DB.FailOver(ctx, id, c.key.KeyID)
+	return a.DB.Changes.FailOver(ctx, id, c.key.KeyID)
 }

@@ -104,7 +104,7 @@ func TestAReplicationGroupFromItsCreationToItsEnd(t *testing.T) {
 	if aws.ToString(last.ReplicationGroupId) != "shop" || aws.ToString(last.SnapshotStatus) != "available" || last.AutomaticFailover != "enabled" {
 		t.Errorf("%+v", last)
 	}
-	if tags := must(b.db.Tags(ctx, "replicationgroup:shop"))(t); len(tags) != 0 {
+	if tags := must(b.db.Tags.On(ctx, "replicationgroup:shop"))(t); len(tags) != 0 {
 		t.Errorf("its tags are still there: %v", tags)
 	}
 }
@@ -143,14 +143,14 @@ func TestCacheClustersOfRedisAndMemcached(t *testing.T) {
 	if status := aws.ToString(must(c.RebootCacheCluster(ctx, &sdk.RebootCacheClusterInput{CacheClusterId: aws.String("mem"), CacheNodeIdsToReboot: []string{"0001", "0003"}}))(t).CacheCluster.CacheClusterStatus); status != "rebooting cluster nodes" {
 		t.Error(status)
 	}
-	run := must(b.db.ActiveRuns(ctx))(t)[0]
+	run := must(b.db.Runs.Active(ctx))(t)[0]
 	if args := must(models.Args[models.RebootArgs](run))(t); !slices.Equal(args.Nodes, []string{"mem-001", "mem-003"}) {
 		t.Errorf("%+v", args)
 	}
-	owner := must(b.db.Enroll(ctx, (&host{}).Home(), time.Minute))(t)
-	run, _, err := b.db.ClaimRun(ctx, owner.ID, func(models.Run) bool { return true })
+	owner := must(b.db.Owners.Enroll(ctx, (&host{}).Home(), time.Minute))(t)
+	run, _, err := b.db.Runs.Claim(ctx, owner.ID, func(models.Run) bool { return true })
 	b.check(err)
-	b.check(b.db.FailRun(ctx, run, models.RunFailed, "It broke."))
+	b.check(b.db.Settle.Fail(ctx, run, models.RunFailed, "It broke."))
 	events := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceType: types.SourceTypeCacheCluster, SourceIdentifier: aws.String("mem")}))(t).Events
 	if !slices.ContainsFunc(events, func(e types.Event) bool {
 		return aws.ToString(e.Message) == "Nodes of the cluster mem could not be restarted. It broke."
@@ -167,10 +167,10 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 	b.launch(models.ClusterSpec{Name: "one", CacheCluster: true})
 	b.launch(models.ClusterSpec{Name: "mem", CacheCluster: true, CacheNodes: 2, Engine: models.Engine{Name: "memcached", Version: "1.6.18"}})
 	b.launch(models.ClusterSpec{Name: "micro", NodeType: "cache.t1.micro"})
-	must(b.db.RequestSnapshot(t.Context(), "orders", "done", false, "test"))(t)
+	must(b.db.Snapshots.Request(t.Context(), "orders", "done", false, "test"))(t)
 	b.settle()
-	must(b.db.RequestSnapshot(t.Context(), "alone", "busy", false, "test"))(t)
-	must(b.db.CreateParameterGroup(t.Context(), "old", "redis6.x", "d", nil))(t)
+	must(b.db.Snapshots.Request(t.Context(), "alone", "busy", false, "test"))(t)
+	must(b.db.Parameters.Create(t.Context(), "old", "redis6.x", "d", nil))(t)
 	group := func(more ...string) []string {
 		return append([]string{"ReplicationGroupId", "new", "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"}, more...)
 	}
@@ -316,7 +316,7 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 			t.Errorf("%s %v: %d %s", one.action, one.with, status, body)
 		}
 	}
-	if clusters := must(b.db.Clusters(t.Context()))(t); len(clusters) != 5 {
+	if clusters := must(b.db.Clusters.All(t.Context()))(t); len(clusters) != 5 {
 		t.Errorf("refusals left something behind: %d clusters", len(clusters))
 	}
 	if b.log.Len() > 0 {
@@ -423,7 +423,7 @@ func TestGroupWithoutAPortHasTheDefaultOneWhoeverAsks(t *testing.T) {
 				}
 				continue
 			}
-			if cluster, err := b.db.Cluster(t.Context(), id); status != 200 || err != nil || cluster.Port != 6379 || cluster.Nodes[0].Host != fmt.Sprintf("127.0.0.%d", i+1) {
+			if cluster, err := b.db.Clusters.Get(t.Context(), id); status != 200 || err != nil || cluster.Port != 6379 || cluster.Nodes[0].Host != fmt.Sprintf("127.0.0.%d", i+1) {
 				t.Errorf("%s: %d %s, the group is %+v (%v)", agent, status, body, cluster.Nodes, err)
 			}
 		}
@@ -434,10 +434,10 @@ func TestListsComeInPages(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	ctx, c := t.Context(), b.admin()
-	b.check(b.db.SaveSettings(ctx, models.Settings{ManualQuota: 1000, Price: 1, Currency: "$"}))
+	b.check(b.db.Settings.Save(ctx, models.Settings{ManualQuota: 1000, Price: 1, Currency: "$"}))
 	b.launch(models.ClusterSpec{Name: "orders", Replicas: 1})
 	for i := range 45 {
-		must(b.db.RequestSnapshot(ctx, "orders", fmt.Sprintf("s%03d", i), false, "test"))(t)
+		must(b.db.Snapshots.Request(ctx, "orders", fmt.Sprintf("s%03d", i), false, "test"))(t)
 		b.settle()
 		b.launch(models.ClusterSpec{Name: fmt.Sprintf("c%02d", i)})
 	}
@@ -448,7 +448,7 @@ func TestListsComeInPages(t *testing.T) {
 			seen = append(seen, aws.ToString(s.SnapshotName))
 		}
 		if n == 0 { // what goes in between hides nothing
-			b.check(b.db.DeleteSnapshots(ctx, []string{"s003"}, "test"))
+			b.check(b.db.Snapshots.Delete(ctx, []string{"s003"}, "test"))
 			b.settle()
 		}
 	}
@@ -498,12 +498,12 @@ func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
 	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{SnapshotName: aws.String("three"), ReplicationGroupId: aws.String("other")}))(t)
 	b.settle()
 	b.clock.Advance(25 * time.Hour)
-	if n := must(b.db.QueueDue(ctx))(t); n > 1 {
+	if n := must(b.db.Schedule.QueueDue(ctx))(t); n > 1 {
 		t.Fatal("queued", n)
 	}
 	for range 24 * 60 { // until its window has come
 		b.clock.Advance(time.Minute)
-		if must(b.db.QueueDue(ctx))(t) > 0 {
+		if must(b.db.Schedule.QueueDue(ctx))(t) > 0 {
 			break
 		}
 	}
@@ -547,7 +547,7 @@ func TestSnapshotsAreFilteredAndCopied(t *testing.T) {
 	if aws.ToString(exported.Snapshot.SnapshotStatus) != "exporting" || aws.ToString(exported.Snapshot.SnapshotName) != "out" {
 		t.Errorf("%+v", exported.Snapshot)
 	}
-	run := must(b.db.ActiveRuns(ctx))(t)[0]
+	run := must(b.db.Runs.Active(ctx))(t)[0]
 	if args := must(run.Carries())(t); run.Kind != models.RunExport || args.Store != "s3://my-bucket?region=eu-central-1" || args.Target != "out" {
 		t.Errorf("%+v %+v", run, args)
 	}
@@ -596,7 +596,7 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 	b := newBench(t)
 	ctx, c := t.Context(), b.admin()
 	b.launch(models.ClusterSpec{Name: "orders", NodeType: "cache.t4g.medium"})
-	must(b.db.RequestSnapshot(ctx, "orders", "s", false, "test"))(t)
+	must(b.db.Snapshots.Request(ctx, "orders", "s", false, "test"))(t)
 	b.settle()
 	// Engine and node type are the snapshot's when they are not given.
 	g := must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String("again"), ReplicationGroupDescription: aws.String("d"), SnapshotName: aws.String("S")}))(t).ReplicationGroup
@@ -608,7 +608,7 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 	}
 	must(c.CreateCacheCluster(ctx, &sdk.CreateCacheClusterInput{CacheClusterId: aws.String("files"), Engine: aws.String("redis"), CacheNodeType: aws.String("cache.t4g.small"),
 		SnapshotArns: []string{"arn:aws:s3:::bucket/a b/100%/ä+b%41?#.rdb"}}))(t)
-	runs := must(b.db.ActiveRuns(ctx))(t)
+	runs := must(b.db.Runs.Active(ctx))(t)
 	imported, restored := runs[1], runs[2]
 	args := must(models.Args[models.ImportArgs](imported))(t)
 	if restored.Kind != models.RunRestore || restored.SnapshotName != imported.SnapshotName ||

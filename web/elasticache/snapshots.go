@@ -138,7 +138,7 @@ func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
 	if err := c.wrong(); err != nil {
 		return nil, err
 	}
-	rows, err := a.DB.SnapshotPage(ctx, filter, after, limit+1)
+	rows, err := a.DB.Snapshots.Page(ctx, filter, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -165,12 +165,12 @@ func (a *api) nothingBecause(ctx context.Context, f models.SnapshotFilter) error
 		return models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", f.Name)}}
 	}
 	if f.Group != "" {
-		if _, err := a.DB.Group(ctx, f.Group); err != nil {
+		if _, err := a.DB.Clusters.Group(ctx, f.Group); err != nil {
 			return a.unlessLeft(ctx, models.SnapshotFilter{Group: f.Group}, err)
 		}
 	}
 	if f.Node != "" {
-		if _, _, err := a.DB.CacheCluster(ctx, f.Node); err != nil {
+		if _, _, err := a.DB.Clusters.Cache(ctx, f.Node); err != nil {
 			return a.unlessLeft(ctx, models.SnapshotFilter{Node: f.Node}, aboutCluster(err))
 		}
 	}
@@ -179,7 +179,7 @@ func (a *api) nothingBecause(ctx context.Context, f models.SnapshotFilter) error
 
 // unlessLeft returns err, that there is no such cluster, unless one has left snapshots.
 func (a *api) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error) error {
-	left, failure := a.DB.SnapshotPage(ctx, f, "", 1)
+	left, failure := a.DB.Snapshots.Page(ctx, f, "", 1)
 	if failure != nil {
 		return failure
 	} else if len(left) > 0 {
@@ -199,13 +199,13 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 		return err
 	}
 	if group != "" {
-		if _, err := a.DB.Group(ctx, group); err != nil {
+		if _, err := a.DB.Clusters.Group(ctx, group); err != nil {
 			return err
 		}
 		spec.Cluster = group
 	}
 	if node != "" {
-		cluster, member, err := a.DB.CacheCluster(ctx, node)
+		cluster, member, err := a.DB.Clusters.Cache(ctx, node)
 		if err != nil {
 			return aboutCluster(err)
 		}
@@ -217,7 +217,7 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 			spec.Node = member.Name
 		}
 	}
-	_, err := a.DB.TakeSnapshot(ctx, spec)
+	_, err := a.DB.Snapshots.Take(ctx, spec)
 	if group == "" {
 		err = aboutCluster(err)
 	}
@@ -225,7 +225,7 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 }
 
 func (a *api) showSnapshot(ctx context.Context, c *call) (any, error) {
-	row, err := a.DB.Snapshot(ctx, c.id("SnapshotName"))
+	row, err := a.DB.Snapshots.Get(ctx, c.id("SnapshotName"))
 	if err != nil {
 		return nil, err
 	}
@@ -243,23 +243,23 @@ func (a *api) copySnapshot(ctx context.Context, c *call) error {
 		return err
 	}
 	if bucket != "" {
-		_, err := a.DB.ExportSnapshot(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket, c.region), RequestedBy: c.key.KeyID})
+		_, err := a.DB.Copies.Export(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket, c.region), RequestedBy: c.key.KeyID})
 		return err
 	}
-	_, err := a.DB.CopySnapshot(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})
+	_, err := a.DB.Copies.Copy(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})
 	return err
 }
 
 // showCopy answers with the copy, or, where plain files are written into a bucket, with what they are made of.
 func (a *api) showCopy(ctx context.Context, c *call) (any, error) {
 	if c.text("TargetBucket") == "" {
-		row, err := a.DB.Snapshot(ctx, c.id("TargetSnapshotName"))
+		row, err := a.DB.Snapshots.Get(ctx, c.id("TargetSnapshotName"))
 		if err != nil {
 			return nil, err
 		}
 		return oneSnapshot{presentSnapshot(c, row, false)}, nil
 	}
-	row, err := a.DB.Snapshot(ctx, c.id("SourceSnapshotName"))
+	row, err := a.DB.Snapshots.Get(ctx, c.id("SourceSnapshotName"))
 	if err != nil {
 		return nil, err
 	}
@@ -273,13 +273,13 @@ func (a *api) deleteSnapshot(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.DeleteSnapshots(ctx, []string{name}, c.key.KeyID)
+	return a.DB.Snapshots.Delete(ctx, []string{name}, c.key.KeyID)
 }
 
 // showDeletedSnapshot answers with a snapshot that is being deleted, though it may be gone by now.
 func (a *api) showDeletedSnapshot(ctx context.Context, c *call) (any, error) {
 	name := c.id("SnapshotName")
-	row, err := a.DB.Snapshot(ctx, name)
+	row, err := a.DB.Snapshots.Get(ctx, name)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
 		row, err = models.Snapshot{Name: name, Source: models.SourceManual}, nil
 	}

@@ -48,10 +48,10 @@ func (a *api) describeCacheSubnetGroups(ctx context.Context, c *call) (any, erro
 	var err error
 	if name := c.id("CacheSubnetGroupName"); name != "" {
 		var group models.SubnetGroup
-		group, err = a.DB.SubnetGroup(ctx, name)
+		group, err = a.DB.Subnets.Get(ctx, name)
 		groups = []models.SubnetGroup{group}
 	} else {
-		groups, err = a.DB.SubnetGroups(ctx)
+		groups, err = a.DB.Subnets.All(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (a *api) createCacheSubnetGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.CreateSubnetGroup(ctx, name, description, subnets, tags)
+	_, err := a.DB.Subnets.Create(ctx, name, description, subnets, tags)
 	return err
 }
 
@@ -85,12 +85,12 @@ func (a *api) modifyCacheSubnetGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.ModifySubnetGroup(ctx, name, description, subnets)
+	_, err := a.DB.Subnets.Modify(ctx, name, description, subnets)
 	return err
 }
 
 func (a *api) showSubnetGroup(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.SubnetGroup(ctx, c.id("CacheSubnetGroupName"))
+	group, err := a.DB.Subnets.Get(ctx, c.id("CacheSubnetGroupName"))
 	if err != nil {
 		return nil, err
 	}
@@ -102,5 +102,5 @@ func (a *api) deleteCacheSubnetGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.DeleteSubnetGroup(ctx, name)
+	return a.DB.Subnets.Delete(ctx, name)
 }

@@ -33,16 +33,16 @@ func (a *api) resource(ctx context.Context, c *call) (string, error) {
 	var err error
 	switch kind {
 	case models.ResourceGroup:
-		_, err = a.DB.Group(ctx, name)
+		_, err = a.DB.Clusters.Group(ctx, name)
 	case models.ResourceCluster:
-		_, _, err = a.DB.CacheCluster(ctx, name)
+		_, _, err = a.DB.Clusters.Cache(ctx, name)
 		err = aboutCluster(err)
 	case models.ResourceSnapshot:
-		_, err = a.DB.Snapshot(ctx, name)
+		_, err = a.DB.Snapshots.Get(ctx, name)
 	case models.ResourceSubnetGroup:
-		_, err = a.DB.SubnetGroup(ctx, name)
+		_, err = a.DB.Subnets.Get(ctx, name)
 	case models.ResourceParameterGroup:
-		_, err = a.DB.ParameterGroup(ctx, name)
+		_, err = a.DB.Parameters.Get(ctx, name)
 	default:
 		c.mistake(codeARN, "There are no resources of the kind %.40q here.", kind)
 		err = c.wrong()
@@ -55,7 +55,7 @@ func (a *api) showTags(ctx context.Context, c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := a.DB.Tags(ctx, resource)
+	tags, err := a.DB.Tags.On(ctx, resource)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a *api) addTags(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return a.DB.AddTags(ctx, resource, tags)
+	return a.DB.Tags.Add(ctx, resource, tags)
 }
 
 func (a *api) removeTags(ctx context.Context, c *call) error {
@@ -88,5 +88,5 @@ func (a *api) removeTags(ctx context.Context, c *call) error {
 		return err
 	}
 	slices.Sort(keys)
-	return a.DB.RemoveTags(ctx, resource, slices.Compact(keys))
+	return a.DB.Tags.Remove(ctx, resource, slices.Compact(keys))
 }

@@ -1,0 +1,203 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+
+	"rekindle/models"
+)
+
+// Host is what the rules need to know of the place where nodes run. Package jobs implements it over internal/launch.
+type Host interface {
+	// Engines lists the installed server programs.
+	Engines(ctx context.Context) ([]models.Engine, error)
+	// Home names the data folder in which this host's nodes have their files: [Owner.Home].
+	Home() string
+	// Address is the first of those that nodes may be bound to, such as "127.0.0.1".
+	Address() string
+	// FreePort finds a port on which nothing listens at that address and that avoid does not exclude.
+	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
+	// FreeAddress finds an address at which nothing listens on this port and that avoid does not exclude. It is "" when there is none.
+	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
+	// CanLoad tells whether this engine can load an RDB of this version.
+	CanLoad(engine models.Engine, rdbVersion int) bool
+}
+
+// DB is the catalog: a small type for each of the things that it keeps, over one database.
+type DB struct {
+	Clusters      Clusters
+	Changes       Changes
+	Nodes         Nodes
+	Losses        Losses
+	Snapshots     Snapshots
+	Copies        Copies
+	Schedule      Schedule
+	Verifications Verifications
+	Runs          Runs
+	Settle        Settling
+	Owners        Owners
+	Locks         Locks
+	Parameters    Parameters
+	Subnets       Subnets
+	Tags          Tags
+	Keys          Keys
+	Calls         Calls
+	Users         Users
+	Settings      Settings
+	Records       Records
+	Rebuild       Rebuilding
+	Remains       Remains
+	Events        Events
+	Clock         Clock
+	Disk          Disk
+	Engines       Engines
+
+	gorm   *gorm.DB
+	kind   database
+	place  Place
+	clock  clockwork.Clock
+	host   Host
+	folder string // whose disk is watched
+	watch  *clockWatch
+	probe  *diskProbe
+}
+
+// Open opens the catalog at this place, creates it when it is not there and brings its tables up to date.
+func Open(ctx context.Context, place Place, clock clockwork.Clock, host Host) (*DB, error) {
+	kind := place.database()
+	db, err := kind.connect(clock)
+	if err != nil {
+		return nil, fmt.Errorf("open catalog %s: %w", place, err)
+	}
+	catalog := (&DB{gorm: db, kind: kind, place: place, clock: clock, host: host, folder: place.folder(), watch: newClockWatch(), probe: &diskProbe{}}).bound()
+	pending, err := prepare(ctx, kind, db, clock.Now())
+	if err == nil && pending {
+		err = migrate(ctx, db, kind.migrations())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", place, err), catalog.Close())
+	}
+	if moved, is, err := find[models.Setting](db.WithContext(ctx).Where("name = ?", movedSetting)); err != nil {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w", place, err), catalog.Close())
+	} else if is {
+		return nil, errors.Join(fmt.Errorf("open catalog %s: %w %s: start with --catalog and that one", place, ErrMoved, moved.Value), catalog.Close())
+	}
+	if err := catalog.Clock.remember(ctx); err != nil {
+		return nil, errors.Join(err, catalog.Close())
+	}
+	return catalog, nil
+}
+
+func gormConfig(clock clockwork.Clock) *gorm.Config {
+	return &gorm.Config{
+		TranslateError: true,
+		NowFunc:        func() time.Time { return catalogTime(clock.Now()) },
+		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default prints secrets
+	}
+}
+
+// bound has every part ask this database.
+func (db *DB) bound() *DB {
+	db.Clusters = Clusters{db}
+	db.Changes = Changes{db}
+	db.Nodes = Nodes{db}
+	db.Losses = Losses{db}
+	db.Snapshots = Snapshots{db}
+	db.Copies = Copies{db}
+	db.Schedule = Schedule{db}
+	db.Verifications = Verifications{db}
+	db.Runs = Runs{db}
+	db.Settle = Settling{db}
+	db.Owners = Owners{db}
+	db.Locks = Locks{db}
+	db.Parameters = Parameters{db}
+	db.Subnets = Subnets{db}
+	db.Tags = Tags{db}
+	db.Keys = Keys{db}
+	db.Calls = Calls{db}
+	db.Users = Users{db}
+	db.Settings = Settings{db}
+	db.Records = Records{db}
+	db.Rebuild = Rebuilding{db}
+	db.Remains = Remains{db}
+	db.Events = Events{db}
+	db.Clock = Clock{db}
+	db.Disk = Disk{db}
+	db.Engines = Engines{db}
+	return db
+}
+
+// Close closes the catalog.
+func (db *DB) Close() error {
+	return closePool(db.gorm)
+}
+
+func closePool(db *gorm.DB) error {
+	pool, err := db.DB()
+	if err != nil {
+		return fmt.Errorf("close catalog: %w", err)
+	}
+	return pool.Close()
+}
+
+// Check tells whether the catalog answers.
+func (db *DB) Check(ctx context.Context) error {
+	if err := db.kind.check(db.with(ctx)); err != nil {
+		return fmt.Errorf("query catalog: %w", err)
+	}
+	return nil
+}
+
+// Place is where the catalog is.
+func (db *DB) Place() Place { return db.place }
+
+// Now is the catalog's time, in UTC.
+func (db *DB) Now() time.Time { return catalogTime(db.clock.Now()) }
+
+// catalogTime is a time as every catalog keeps it: SQLite compares times as text, which is right in one zone only, and PostgreSQL counts
+// microseconds.
+func catalogTime(at time.Time) time.Time { return at.UTC().Truncate(time.Microsecond) }
+
+func catalogTimeOf(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	utc := catalogTime(*at)
+	return &utc
+}
+
+// transaction runs fn so that all its changes happen or none. No network I/O belongs into fn.
+func (db *DB) transaction(ctx context.Context, fn func(tx *DB) error) error {
+	var mark *invocation
+	err := db.gorm.WithContext(ctx).Transaction(func(g *gorm.DB) (err error) {
+		copied := *db
+		copied.gorm = g
+		tx := copied.bound()
+		if mark, err = markInvocation(ctx, tx); err != nil {
+			return err
+		}
+		return fn(tx)
+	})
+	if err != nil && mark != nil {
+		mark.written = false // it went with the transaction
+	}
+	return err
+}
+
+func (db *DB) with(ctx context.Context) *gorm.DB { return db.gorm.WithContext(ctx) }
+
+// find loads the one row that matches, and tells whether there is one.
+func find[T any](query *gorm.DB) (T, bool, error) {
+	var rows []T
+	if err := query.Limit(1).Find(&rows).Error; err != nil || len(rows) == 0 {
+		var none T
+		return none, false, err
+	}
+	return rows[0], true, nil
+}

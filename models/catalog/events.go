@@ -1,0 +1,58 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// Events is what has happened.
+type Events struct{ db *DB }
+
+// List filters by severity and cluster; the newest come first.
+func (q Events) List(ctx context.Context, l models.List) (models.Rows[models.Event], error) {
+	return list[models.Event](q.db, q.db.with(ctx), table{
+		text:    []string{"message", "cluster_name", "snapshot_name"},
+		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
+		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
+			"severity": "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"},
+		order: []ordering{{by: "at", desc: true}, byID},
+	}, l)
+}
+
+// Page returns up to limit events that are about something, the oldest first, whose numbers follow one number.
+func (q Events) Page(ctx context.Context, f models.EventFilter, after uint, limit int) ([]models.Event, error) {
+	query := q.db.with(ctx).Where("id > ? AND source_type <> '' AND at >= ? AND at <= ?", after, catalogTime(f.From), catalogTime(f.To)).Order("id").Limit(limit)
+	if f.SourceType != "" {
+		query = query.Where("source_type = ?", f.SourceType)
+	}
+	if f.Source != "" {
+		query = query.Where("cluster_name = ?", f.Source)
+	}
+	var rows []models.Event
+	if err := query.Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return rows, nil
+}
+
+// Add writes an event with the catalog's time.
+func (q Events) Add(ctx context.Context, e models.Event) error {
+	if e.At.IsZero() {
+		e.At = q.db.Now()
+	}
+	e.At = catalogTime(e.At)
+	if e.ClusterName != "" && e.SourceType == "" {
+		e.SourceType = models.SourceGroup
+		if cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("name = ?", e.ClusterName)); err != nil {
+			return fmt.Errorf("find the cluster of an event: %w", err)
+		} else if found && !cluster.Grouped {
+			e.SourceType = models.SourceCluster
+		}
+	}
+	if err := q.db.with(ctx).Create(&e).Error; err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}

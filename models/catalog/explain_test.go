@@ -1,0 +1,74 @@
+package catalog
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+)
+
+// What the pages ask of a large catalog is found by an index, and not by looking at each row.
+func TestLargeTablesAreReadByIndex(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	check(t, db.Sample(t.Context(), 200, 10))
+	now := db.Now()
+	if db.place.InPostgres() {
+		check(t, db.gorm.Exec("ANALYZE").Error)
+	}
+	for name, test := range map[string]struct {
+		query string
+		args  []any
+		want  []string // in SQLite's plan
+		index string   // in PostgreSQL's
+	}{
+		"newest snapshots of some clusters": {"SELECT * FROM snapshots WHERE id IN (SELECT " + db.Snapshots.newestGood("id") + " FROM clusters WHERE name IN ('shop-00001', 'shop-00002'))", []any{now, now, now},
+			[]string{"SEARCH tallies USING INDEX", "SEARCH snapshots USING COVERING INDEX idx_snapshots_good (cluster_name=? AND created_at<?)", "SEARCH snapshots USING INTEGER PRIMARY KEY"}, "tallies_pkey"},
+		"clusters by their newest snapshot": {"SELECT name, (SELECT newest_at FROM tallies WHERE cluster_name = clusters.name) FROM clusters", nil,
+			[]string{"SEARCH tallies USING INDEX"}, "tallies_pkey"},
+		"snapshots of a status":   {"SELECT * FROM snapshots WHERE status = 'available' ORDER BY created_at DESC, id DESC LIMIT 50", nil, []string{"idx_snapshots_status_created (status=?)"}, "idx_snapshots_status_created"},
+		"snapshots of a source":   {"SELECT * FROM snapshots WHERE source = 'manual' ORDER BY created_at DESC, id DESC LIMIT 50", nil, []string{"idx_snapshots_source_created (source=?)"}, "idx_snapshots_source_created"},
+		"snapshots of a cluster":  {"SELECT * FROM snapshots WHERE cluster_name = 'shop-00001' ORDER BY created_at DESC, id DESC LIMIT 50", nil, []string{"idx_snapshots_cluster_name (cluster_name=?)"}, "idx_snapshots_cluster_name"},
+		"snapshots one by one":    {"SELECT * FROM snapshots WHERE (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 500", []any{now, 7}, []string{"idx_snapshots_created_at"}, "idx_snapshots_created_at"},
+		"the schedule's last run": {"SELECT id FROM runs WHERE cluster_name = 'shop-00001' AND kind = 'snapshot' AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1", nil, []string{"idx_runs_cluster_kind (cluster_name=? AND kind=?)"}, "idx_runs_cluster_kind"},
+		"clusters one by one":     {"SELECT * FROM clusters WHERE name > 'shop-00001' ORDER BY name LIMIT 500", nil, []string{"idx_clusters_name (name>?)"}, "idx_clusters_name"},
+	} {
+		plan := sqlitePlan
+		if db.place.InPostgres() {
+			plan, test.want = postgresPlan, []string{test.index}
+		}
+		text := plan(t, db, test.query, test.args)
+		for _, want := range test.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: the plan has no %q:\n%s", name, want, text)
+			}
+		}
+		for _, bad := range []string{"TEMP B-TREE", "SCAN snapshots", "Sort Key: created_at", "Sort Key: name", "Seq Scan on snapshots"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: it sorts or looks at all:\n%s", name, text)
+			}
+		}
+	}
+}
+
+func sqlitePlan(t *testing.T, db *DB, query string, args []any) string {
+	t.Helper()
+	var steps []struct{ Detail string }
+	check(t, db.gorm.Raw("EXPLAIN QUERY PLAN "+query, args...).Scan(&steps).Error)
+	var plan []string
+	for _, step := range steps {
+		plan = append(plan, step.Detail)
+	}
+	return strings.Join(plan, "\n")
+}
+
+// postgresPlan is that of a table which is too large to be read as a whole: the test's are not.
+func postgresPlan(t *testing.T, db *DB, query string, args []any) string {
+	t.Helper()
+	var plan []string
+	check(t, db.gorm.Transaction(func(tx *gorm.DB) error {
+		return errors.Join(tx.Exec("SET LOCAL enable_seqscan = off").Error, tx.Exec("SET LOCAL enable_bitmapscan = off").Error, tx.Raw("EXPLAIN "+query, args...).Scan(&plan).Error)
+	}))
+	return strings.Join(plan, "\n")
+}

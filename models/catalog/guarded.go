@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mattn/go-sqlite3"
+
+	"rekindle/models"
+)
+
+// Guarded looks at all clusters, in the order of their names.
+func (q Schedule) Guarded(ctx context.Context) ([]models.Guarded, error) {
+	now := q.db.Now()
+	var clusters int64
+	if err := q.db.with(ctx).Model(&models.Cluster{}).Count(&clusters).Error; err != nil {
+		return nil, fmt.Errorf("count clusters: %w", err)
+	}
+	// The driver would start a goroutine for each row of a query that can be cancelled.
+	rows, err := q.db.with(context.WithoutCancel(ctx)).Raw(`SELECT clusters.id, clusters.name, clusters.engine, clusters.node_type, clusters.status, clusters.status_reason, clusters.retention_limit,
+			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+q.db.Snapshots.newestGood("created_at")+`,
+			tried.status, tried.created_at
+		FROM clusters
+		LEFT JOIN runs tried ON tried.id = (SELECT id FROM runs WHERE cluster_name = clusters.name AND kind = ? AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1)
+		ORDER BY clusters.name`, now, now, now, models.RunSnapshot).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("look at all clusters: %w", err)
+	}
+	defer func() { _ = rows.Close() }()
+	all := make([]models.Guarded, 0, clusters) // they are large: growing costs more than reading them
+	for rows.Next() {
+		all = append(all, models.Guarded{})
+		g := &all[len(all)-1]
+		var newest computedTime
+		var tried sql.NullTime
+		var outcome sql.NullString
+		c := &g.Cluster
+		err := rows.Scan(&c.ID, &c.Name, &c.Engine, &c.NodeType, &c.Status, &c.StatusReason, &c.RetentionLimit, &c.SnapshotWindow, &c.ScheduleSince, &c.CreatedAt,
+			&newest, &outcome, &tried)
+		if err != nil {
+			return nil, fmt.Errorf("look at all clusters: %w", err)
+		}
+		g.NewestAt = newest.Time
+		g.Failed = models.RunStatus(outcome.String) == models.RunFailed && tried.Time.After(g.NewestAt) && !tried.Time.Before(c.CreatedAt)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("look at all clusters: %w", err)
+	}
+	return all, q.lookForLate(ctx, now, all)
+}
+
+// lookForLate finds out which clusters are late. Those that seem so are few, unless something is wrong with all.
+func (q Schedule) lookForLate(ctx context.Context, now time.Time, all []models.Guarded) error {
+	windows := make(map[uint]models.Occurrence)
+	var ids []uint
+	for i := range all { // not by value: they are large, and many
+		g := &all[i]
+		if last, seems := g.SeemsLate(now); seems {
+			windows[g.Cluster.ID] = last
+			if !last.Closes.After(g.Cluster.ScheduleSince) { // the schedule's beginning moves on with time; the windows that it has seen are marked
+				ids = append(ids, g.Cluster.ID)
+			}
+		}
+	}
+	marked := make(map[uint]bool)
+	for chunk := range slices.Chunk(ids, 500) {
+		var marks []models.WindowMark
+		if err := q.db.with(ctx).Where("cluster_id IN ? AND opens >= ?", chunk, now.Add(-72*time.Hour)).Find(&marks).Error; err != nil {
+			return fmt.Errorf("look for windows: %w", err)
+		}
+		for _, mark := range marks {
+			if mark.Opens.Equal(windows[mark.ClusterID].Opens) {
+				marked[mark.ClusterID] = true
+			}
+		}
+	}
+	for i := range all {
+		g := &all[i]
+		last, seems := windows[g.Cluster.ID]
+		g.Late = seems && (last.Closes.After(g.Cluster.ScheduleSince) || marked[g.Cluster.ID])
+	}
+	return nil
+}
+
+// computedTime is a time that a query computes, which SQLite gives as the text that it keeps; NULL is zero.
+type computedTime struct{ time.Time }
+
+// Scan reads it.
+func (t *computedTime) Scan(src any) (err error) {
+	switch v := src.(type) {
+	case nil:
+		t.Time = time.Time{}
+	case time.Time:
+		t.Time = v
+	case string:
+		t.Time, err = time.Parse(sqlite3.SQLiteTimestampFormats[0], v)
+	case []byte:
+		t.Time, err = time.Parse(sqlite3.SQLiteTimestampFormats[0], string(v))
+	default:
+		err = fmt.Errorf("scan a time: unexpected %T", src)
+	}
+	return err
+}

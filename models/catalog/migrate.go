@@ -1,0 +1,272 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/go-gormigrate/gormigrate/v2"
+	"gorm.io/gorm"
+)
+
+// migration is a change of the tables, known by its ID.
+type migration struct {
+	id string
+	do gormigrate.MigrateFunc
+}
+
+// sqliteMigrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
+// catalog must not. To add one: append it, here and to [postgresMigrations], then `go test ./models -run Migration -update`, and commit what that wrote.
+var sqliteMigrations = []migration{
+	{"0001-tables", execute(
+		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
+			engine text NOT NULL, engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL,
+			port integer NOT NULL, port_chosen boolean NOT NULL, password text NOT NULL, retention_limit integer NOT NULL, snapshot_window text NOT NULL,
+			window_chosen boolean NOT NULL, schedule_since datetime NOT NULL, status text NOT NULL, status_reason text NOT NULL,
+			restored_from text NOT NULL, created_at datetime NOT NULL, updated_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_clusters_name ON clusters (name)`,
+		`CREATE INDEX idx_clusters_status ON clusters (status)`,
+
+		`CREATE TABLE nodes (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), name text NOT NULL,
+			shard integer NOT NULL, role text NOT NULL, host text NOT NULL, port integer NOT NULL, created_at datetime NOT NULL,
+			state text NOT NULL, used_memory integer NOT NULL, max_memory integer NOT NULL, keys integer NOT NULL, lag_bytes integer NOT NULL,
+			seen_at datetime)`,
+		`CREATE INDEX idx_nodes_cluster_id ON nodes (cluster_id)`,
+		`CREATE UNIQUE INDEX idx_nodes_name ON nodes (name)`,
+		`CREATE UNIQUE INDEX idx_nodes_endpoint ON nodes (host, port)`,
+
+		`CREATE TABLE snapshots (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, cluster_name text NOT NULL, cluster_id integer NOT NULL,
+			source text NOT NULL, status text NOT NULL, status_reason text NOT NULL, description text NOT NULL, engine text NOT NULL,
+			engine_version text NOT NULL, node_type text NOT NULL, shards integer NOT NULL, replicas integer NOT NULL, port integer NOT NULL,
+			retention_limit integer NOT NULL, snapshot_window text NOT NULL, auth_enabled boolean NOT NULL, rdb_version integer NOT NULL,
+			bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL, used_memory integer NOT NULL, served_by text NOT NULL,
+			served_role text NOT NULL, warning text NOT NULL, created_at datetime NOT NULL, started_at datetime, completed_at datetime)`,
+		`CREATE UNIQUE INDEX idx_snapshots_name ON snapshots (name)`,
+		`CREATE INDEX idx_snapshots_cluster_name ON snapshots (cluster_name, created_at)`,
+		`CREATE INDEX idx_snapshots_cluster_id ON snapshots (cluster_id)`,
+		`CREATE INDEX idx_snapshots_status ON snapshots (status)`,
+		`CREATE INDEX idx_snapshots_created_at ON snapshots (created_at)`,
+
+		`CREATE TABLE parts (id integer PRIMARY KEY AUTOINCREMENT, snapshot_id integer NOT NULL REFERENCES snapshots (id), number integer NOT NULL,
+			object text NOT NULL, slots text NOT NULL, bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL,
+			expires integer NOT NULL, sha256 text NOT NULL, stored_sha256 text NOT NULL, crc64 text NOT NULL, served_by text NOT NULL,
+			served_role text NOT NULL, replication_id text NOT NULL, replication_offset integer NOT NULL, started_at datetime NOT NULL,
+			completed_at datetime NOT NULL)`,
+		`CREATE INDEX idx_parts_snapshot_id ON parts (snapshot_id)`,
+
+		`CREATE TABLE runs (id integer PRIMARY KEY AUTOINCREMENT, kind text NOT NULL, status text NOT NULL, cluster_name text NOT NULL,
+			cluster_id integer NOT NULL, snapshot_name text NOT NULL, requested_by text NOT NULL, options text NOT NULL, owner text NOT NULL, attempts integer NOT NULL,
+			cancel_requested boolean NOT NULL, stage text NOT NULL, bytes_done integer NOT NULL, bytes_total integer NOT NULL,
+			keys_done integer NOT NULL, keys_total integer NOT NULL, error text NOT NULL, created_at datetime NOT NULL, started_at datetime,
+			ended_at datetime)`,
+		`CREATE INDEX idx_runs_status ON runs (status)`,
+		`CREATE INDEX idx_runs_cluster_name ON runs (cluster_name)`,
+		`CREATE INDEX idx_runs_snapshot_name ON runs (snapshot_name)`,
+
+		`CREATE TABLE window_marks (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), opens datetime NOT NULL,
+			outcome text NOT NULL, attempts integer NOT NULL, tried datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_window_marks_window ON window_marks (cluster_id, opens)`,
+
+		`CREATE TABLE locks (name text PRIMARY KEY, owner text NOT NULL, at datetime NOT NULL)`,
+
+		`CREATE TABLE events (id integer PRIMARY KEY AUTOINCREMENT, at datetime NOT NULL, severity text NOT NULL, cluster_name text NOT NULL,
+			snapshot_name text NOT NULL, message text NOT NULL)`,
+		`CREATE INDEX idx_events_at ON events (at)`,
+		`CREATE INDEX idx_events_cluster_name ON events (cluster_name)`,
+
+		`CREATE TABLE settings (name text PRIMARY KEY, value text NOT NULL)`,
+
+		`CREATE TABLE users (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, password_hash text NOT NULL, role text NOT NULL,
+			created_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_users_name ON users (name)`,
+		`CREATE TABLE sessions (id integer PRIMARY KEY AUTOINCREMENT, token_hash text NOT NULL, user_id integer NOT NULL REFERENCES users (id),
+			user_agent text NOT NULL, address text NOT NULL, created_at datetime NOT NULL, last_seen_at datetime NOT NULL, expires_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_sessions_token_hash ON sessions (token_hash)`,
+		`CREATE INDEX idx_sessions_user_id ON sessions (user_id)`,
+		`CREATE TABLE sign_in_failures (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, address text NOT NULL, at datetime NOT NULL)`,
+		`CREATE INDEX idx_sign_in_failures_name ON sign_in_failures (name, at)`,
+	)},
+	{"0002-verify", execute(
+		`ALTER TABLE snapshots ADD COLUMN verified_at datetime`,
+		`ALTER TABLE snapshots ADD COLUMN verify_tried_at datetime`,
+		`ALTER TABLE snapshots ADD COLUMN damage text NOT NULL DEFAULT ''`,
+		`UPDATE snapshots SET verified_at = completed_at WHERE status IN ('available', 'restoring', 'copying')`,
+		`CREATE INDEX idx_snapshots_verified_at ON snapshots (verified_at)`,
+	)},
+	{"0003-origin", execute(`ALTER TABLE snapshots ADD COLUMN origin text NOT NULL DEFAULT ''`)},
+	{"0004-api", execute(
+		`ALTER TABLE clusters ADD COLUMN grouped boolean NOT NULL DEFAULT true`,
+		`ALTER TABLE clusters ADD COLUMN attributes text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN parameter_group text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN parameters_wanted integer NOT NULL DEFAULT 0`,
+		`ALTER TABLE clusters ADD COLUMN parameters_applied integer NOT NULL DEFAULT 0`,
+		`ALTER TABLE nodes ADD COLUMN zone text NOT NULL DEFAULT ''`,
+		`ALTER TABLE snapshots ADD COLUMN grouped boolean NOT NULL DEFAULT true`,
+		`ALTER TABLE snapshots ADD COLUMN attributes text NOT NULL DEFAULT ''`,
+		`ALTER TABLE snapshots ADD COLUMN parameter_group text NOT NULL DEFAULT ''`,
+		`ALTER TABLE snapshots ADD COLUMN node text NOT NULL DEFAULT ''`,
+		`UPDATE snapshots SET node = served_by`,
+		`CREATE INDEX idx_snapshots_node ON snapshots (node)`,
+		`ALTER TABLE events ADD COLUMN source_type text NOT NULL DEFAULT ''`,
+		`UPDATE events SET source_type = 'replication-group' WHERE cluster_name <> ''`,
+
+		`CREATE TABLE access_keys (id integer PRIMARY KEY AUTOINCREMENT, key_id text NOT NULL, secret text NOT NULL, role text NOT NULL,
+			description text NOT NULL, created_by text NOT NULL, created_at datetime NOT NULL, used_at datetime)`,
+		`CREATE UNIQUE INDEX idx_access_keys_key_id ON access_keys (key_id)`,
+		`CREATE TABLE invocations (id integer PRIMARY KEY AUTOINCREMENT, number text NOT NULL, at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_invocations_number ON invocations (number)`,
+		`CREATE INDEX idx_invocations_at ON invocations (at)`,
+		`CREATE TABLE signatures (id integer PRIMARY KEY AUTOINCREMENT, signature text NOT NULL, invocation text NOT NULL, attempt text NOT NULL,
+			at datetime NOT NULL)`,
+		`CREATE INDEX idx_signatures_signature ON signatures (signature)`,
+		`CREATE INDEX idx_signatures_at ON signatures (at)`,
+
+		`CREATE TABLE tags (id integer PRIMARY KEY AUTOINCREMENT, resource text NOT NULL, key text NOT NULL, value text NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_tags_key ON tags (resource, key)`,
+		`CREATE TABLE subnet_groups (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, subnets text NOT NULL,
+			created_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_subnet_groups_name ON subnet_groups (name)`,
+		`INSERT INTO subnet_groups (name, description, subnets, created_at) VALUES ('default', 'Default subnet group', 'subnet-default', CURRENT_TIMESTAMP)`,
+		`CREATE TABLE parameter_groups (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, family text NOT NULL, description text NOT NULL,
+			created_at datetime NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_parameter_groups_name ON parameter_groups (name)`,
+		`CREATE TABLE parameter_values (id integer PRIMARY KEY AUTOINCREMENT, group_id integer NOT NULL REFERENCES parameter_groups (id),
+			name text NOT NULL, value text NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_parameter_values_name ON parameter_values (group_id, name)`,
+	)},
+	{"0005-losses", execute(
+		`ALTER TABLE clusters ADD COLUMN emptied_at datetime`,
+		`ALTER TABLE nodes ADD COLUMN halted boolean NOT NULL DEFAULT false`,
+		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
+		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
+	)},
+	// 0004-api was changed after it had been used: catalogs from before went without the column.
+	{"0006-zone", addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
+	{"0009-nodes", execute(
+		`ALTER TABLE clusters ADD COLUMN unsaved_from text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN loss_cause text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN databases integer NOT NULL DEFAULT 0`,
+	)},
+	{"0010-files", execute(`ALTER TABLE parts ADD COLUMN databases integer NOT NULL DEFAULT 0`)},
+	{"0011-words", execute(
+		`UPDATE clusters SET status = 'rebooting cluster nodes' WHERE status = 'rebooting'`,
+		`ALTER TABLE snapshots ADD COLUMN node_created_at datetime`,
+		`UPDATE snapshots SET node_created_at = (SELECT n.created_at FROM nodes n WHERE n.name = snapshots.node AND n.cluster_id = snapshots.cluster_id)`,
+	)},
+	{"0013-attempts", execute(
+		`ALTER TABLE snapshots ADD COLUMN attempt text NOT NULL DEFAULT ''`,
+		`ALTER TABLE snapshots ADD COLUMN manifest_sha256 text NOT NULL DEFAULT ''`,
+		`ALTER TABLE parts RENAME COLUMN sha256 TO digest`,
+		`UPDATE parts SET digest = 'sha256:' || digest WHERE digest <> ''`,
+	)},
+	// Pages that cost the same however much there is: what is good by cluster and time, the runs of a cluster by kind, and sums that are kept.
+	{"0014-scale", execute(
+		`CREATE INDEX idx_snapshots_good ON snapshots (cluster_name, created_at, id, stored, status) WHERE status IN ('available', 'restoring', 'copying')`,
+		`CREATE INDEX idx_snapshots_status_created ON snapshots (status, created_at)`,
+		`DROP INDEX idx_snapshots_status`,
+		`CREATE INDEX idx_snapshots_source_created ON snapshots (source, created_at)`,
+		`CREATE INDEX idx_runs_cluster_kind ON runs (cluster_name, kind, id)`,
+		`DROP INDEX idx_runs_cluster_name`,
+
+		`CREATE TABLE tallies (cluster_name text PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL)`,
+		`INSERT INTO tallies (cluster_name, snapshots, stored) SELECT cluster_name, COUNT(*), SUM(stored) FROM snapshots
+			WHERE status IN ('available', 'restoring', 'copying') GROUP BY cluster_name`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT ON snapshots WHEN NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+		END`,
+		`CREATE TRIGGER snapshots_discounted AFTER DELETE ON snapshots WHEN OLD.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+		END`,
+		`CREATE TRIGGER snapshots_recounted AFTER UPDATE OF cluster_name, status, stored ON snapshots
+			WHEN OLD.status IN ('available', 'restoring', 'copying') OR NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored
+				WHERE cluster_name = OLD.cluster_name AND OLD.status IN ('available', 'restoring', 'copying');
+			INSERT INTO tallies (cluster_name, snapshots, stored) SELECT NEW.cluster_name, 1, NEW.stored
+				WHERE NEW.status IN ('available', 'restoring', 'copying')
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+		END`,
+	)},
+	// Consoles that share a catalog: whose lease has ended is gone, a run that has failed says so before its remains are removed, and nodes
+	// belong to the console on whose host they are.
+	{"0015-owners", execute(
+		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, host text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
+		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
+		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN home text NOT NULL DEFAULT 'catalog'`,
+	)},
+	// What pages say of every cluster: its newest good snapshot, kept beside the sums.
+	{"0016-newest", execute(
+		`ALTER TABLE tallies ADD COLUMN newest_id integer NOT NULL DEFAULT 0`,
+		`ALTER TABLE tallies ADD COLUMN newest_at datetime`,
+		`ALTER TABLE tallies ADD COLUMN newest_stored integer NOT NULL DEFAULT 0`,
+		`UPDATE tallies SET (newest_id, newest_at, newest_stored) = (SELECT id, created_at, stored FROM snapshots WHERE snapshots.cluster_name = tallies.cluster_name
+			AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1)`,
+		`DROP TRIGGER snapshots_counted`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT ON snapshots WHEN NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = NEW.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = NEW.cluster_name;
+		END`,
+		`DROP TRIGGER snapshots_discounted`,
+		`CREATE TRIGGER snapshots_discounted AFTER DELETE ON snapshots WHEN OLD.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = OLD.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = OLD.cluster_name;
+		END`,
+		`DROP TRIGGER snapshots_recounted`,
+		`CREATE TRIGGER snapshots_recounted AFTER UPDATE OF cluster_name, status, stored, created_at ON snapshots
+			WHEN OLD.status IN ('available', 'restoring', 'copying') OR NEW.status IN ('available', 'restoring', 'copying') BEGIN
+			UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored
+				WHERE cluster_name = OLD.cluster_name AND OLD.status IN ('available', 'restoring', 'copying');
+			INSERT INTO tallies (cluster_name, snapshots, stored) SELECT NEW.cluster_name, 1, NEW.stored
+				WHERE NEW.status IN ('available', 'restoring', 'copying')
+				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
+			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = OLD.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = OLD.cluster_name;
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = NEW.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = NEW.cluster_name;
+		END`,
+	)},
+}
+
+func execute(statements ...string) gormigrate.MigrateFunc {
+	return func(tx *gorm.DB) error {
+		for _, statement := range statements {
+			if err := tx.Exec(statement).Error; err != nil {
+				return fmt.Errorf("%.60s: %w", statement, err)
+			}
+		}
+		return nil
+	}
+}
+
+// addMissing adds a column, where there is none of that name.
+func addMissing(table, column, definition string) gormigrate.MigrateFunc {
+	return func(tx *gorm.DB) error {
+		var have int
+		if err := tx.Raw("SELECT count(*) FROM pragma_table_info(?) WHERE name = ?", table, column).Scan(&have).Error; err != nil {
+			return fmt.Errorf("look for %s.%s: %w", table, column, err)
+		} else if have > 0 {
+			return nil
+		}
+		return execute(fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, column, definition))(tx)
+	}
+}
+
+// migrate does what has not been done. All of it is one transaction, so that of consoles that start at the same time one does it.
+func migrate(ctx context.Context, db *gorm.DB, all []migration) error {
+	options := *gormigrate.DefaultOptions
+	options.ValidateUnknownMigrations = true
+	steps := make([]*gormigrate.Migration, len(all))
+	for i, m := range all {
+		steps[i] = &gormigrate.Migration{ID: m.id, Migrate: m.do}
+	}
+	return db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		return gormigrate.New(tx, &options, steps).Migrate()
+	})
+}

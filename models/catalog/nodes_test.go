@@ -1,0 +1,224 @@
+package catalog
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+func TestReplacedDataIsALossAndWhatWasTakenOfItIsNotFromBefore(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster := launched(t, db, spec("orders"))
+	clock.Advance(time.Hour)
+	taken(t, db, "orders", "ours")
+	clock.Advance(time.Hour)
+	theirs := taken(t, db, "orders", "theirs")
+	check(t, db.with(t.Context()).Model(&models.Part{}).Where("snapshot_id = ?", theirs.ID).UpdateColumn("replication_id", "foreign").Error)
+	clock.Advance(time.Hour)
+	check(t, db.Losses.Replaced(t.Context(), cluster.ID, "orders-001", "10.0.0.5:6379", "foreign"))
+
+	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
+	const says = "The data of the cluster orders was replaced by another's before 2026-01-05 12:00:00 UTC: its primary orders-001 had been made a replica of 10.0.0.5:6379. " +
+		"The newest good snapshot from before is ours: restore it into a new cluster to get the data back. It is kept until you delete it."
+	if cluster.StatusReason != says {
+		t.Errorf("the cluster says %q", cluster.StatusReason)
+	}
+	if losses := must(db.Losses.since(t.Context(), cluster.ID))(t); len(losses) != 1 || !losses[0].Equal(theirs.CreatedAt) {
+		t.Errorf("the losses are %v", losses)
+	}
+	if n := count(t, db, &models.Event{}, "severity = ? AND message LIKE ?", models.SeverityError, "The primary orders-001 had been made a replica of 10.0.0.5:6379, by a REPLICAOF%is ours:%"); n != 1 {
+		t.Errorf("%d events say so", n)
+	}
+	clock.Advance(time.Hour)
+	taken(t, db, "orders", "seen")
+	if cluster = must(db.Clusters.Get(t.Context(), "orders"))(t); cluster.StatusReason != "" || cluster.LossCause != "" {
+		t.Errorf("after a snapshot by hand it still says %q", cluster.StatusReason)
+	}
+}
+
+func TestLossOfARestoredClusterNamesTheSnapshotThatItCameFrom(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(db *DB)
+		want   string
+	}{
+		"it is there": {func(*DB) {}, "There is no good snapshot of it from before. The one that it was restored from is still there, s1: restore it into a new cluster."},
+		"it is damaged": {func(db *DB) {
+			check(t, db.with(t.Context()).Model(&models.Snapshot{}).Where("name = 's1'").UpdateColumn("damage", "x").Error)
+		}, "There is no good snapshot from before."},
+		"it is gone": {func(db *DB) { check(t, db.Snapshots.RemoveRow(t.Context(), "s1")) }, "There is no good snapshot from before."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db, clock := catalog(t)
+			launched(t, db, spec("orders"))
+			taken(t, db, "orders", "s1")
+			clock.Advance(time.Hour)
+			restore := spec("copy")
+			restore.Snapshot = "s1"
+			cluster := launched(t, db, restore)
+			if cluster.UnsavedFrom != "s1" {
+				t.Errorf("it counts as saved: %q", cluster.UnsavedFrom)
+			}
+			clock.Advance(time.Hour)
+			test.change(db)
+			check(t, db.Losses.Emptied(t.Context(), cluster.ID, "copy-001"))
+			cluster = must(db.Clusters.Get(t.Context(), "copy"))(t)
+			if !strings.HasSuffix(cluster.StatusReason, test.want) || cluster.UnsavedFrom != "" {
+				t.Errorf("it says %q, unsaved is %q", cluster.StatusReason, cluster.UnsavedFrom)
+			}
+		})
+	}
+}
+
+func TestRefillTakesTheNewestGoodSnapshotAndHoldsIt(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "s1")
+	restore := spec("copy")
+	restore.Snapshot = "s1"
+	cluster := launched(t, db, restore)
+	begun := func(want string) models.Run {
+		t.Helper()
+		if !must(db.Losses.Refill(t.Context(), cluster.ID))(t) {
+			t.Fatal("nothing was queued")
+		}
+		run := claim(t, db)
+		if cluster = must(db.Clusters.Get(t.Context(), "copy"))(t); run.SnapshotName != want || run.Kind != models.RunRestore || cluster.Status != models.ClusterCreating {
+			t.Fatalf("the cluster is %s, the run is a %s of %s", cluster.Status, run.Kind, run.SnapshotName)
+		}
+		if held := must(db.Snapshots.Get(t.Context(), want))(t); held.Status != models.SnapshotRestoring {
+			t.Errorf("the snapshot is %s meanwhile", held.Status)
+		}
+		return run
+	}
+	for range 2 { // the second failure for the same reason is not said again
+		check(t, db.Settle.Fail(t.Context(), begun("s1"), models.RunFailed, "The store is away."))
+		cluster = must(db.Clusters.Get(t.Context(), "copy"))(t)
+		if cluster.Status != models.ClusterUnreachable || !strings.HasSuffix(cluster.StatusReason, "filled again from s1. The store is away. It is tried again.") {
+			t.Errorf("it is %s: %q", cluster.Status, cluster.StatusReason)
+		}
+		if free := must(db.Snapshots.Get(t.Context(), "s1"))(t); free.Status != models.SnapshotAvailable {
+			t.Errorf("the snapshot is %s afterwards", free.Status)
+		}
+	}
+	for what, want := range map[string]int{"%It is filled again from s1%": 1, "%could not be filled again%": 1} {
+		if n := count(t, db, &models.Event{}, "message LIKE ?", what); n != want {
+			t.Errorf("%d events are like %s", n, what)
+		}
+	}
+	check(t, db.Settle.Cluster(t.Context(), begun("s1"), "It is there."))
+	clock.Advance(time.Hour)
+	taken(t, db, "copy", "own")
+	check(t, db.Settle.Cluster(t.Context(), begun("own"), "It is there."))
+	must(db.Snapshots.Request(t.Context(), "copy", "busy", false, "admin"))(t)
+	_, err := db.Losses.Refill(t.Context(), cluster.ID)
+	refused(t, err, models.CodeClusterState)
+	check(t, db.Settle.Fail(t.Context(), claim(t, db), models.RunFailed, "No."))
+	check(t, db.Losses.Saved(t.Context(), cluster.ID))
+	if must(db.Losses.Refill(t.Context(), cluster.ID))(t) {
+		t.Error("a cluster that has saved its data is filled again")
+	}
+}
+
+func TestDatabasesAreThoseOfTheCreationAndWhatTheDataNeeds(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	must(db.Parameters.Create(t.Context(), "many", testEngine.Family(), "Many databases", nil))(t)
+	check(t, db.Parameters.Set(t.Context(), "many", map[string]string{"databases": "40", "timeout": "7"}))
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "s1")
+	for i, test := range []struct {
+		group    string
+		snapshot bool
+		needed   int
+		want     string
+	}{
+		{"", false, 0, ""}, {"many", false, 0, "40"}, {"", true, 16, ""}, {"", true, 21, "21"}, {"many", true, 21, "40"}, {"many", true, 50, "50"},
+	} {
+		s := spec("c" + string(rune('a'+i)))
+		s.ParameterGroup = test.group
+		if test.snapshot {
+			s.Snapshot = "s1"
+			check(t, db.with(t.Context()).Model(&models.Part{}).Where("true").UpdateColumn("databases", test.needed).Error)
+		}
+		cluster := must(db.Clusters.Create(t.Context(), s))(t)[0]
+		if test.snapshot {
+			cluster = must(db.Clusters.BeginRestore(t.Context(), cluster, "s1"))(t)
+		}
+		check(t, db.Settle.Cluster(t.Context(), claim(t, db), "It is there."))
+		kept := must(db.Clusters.Get(t.Context(), s.Name))(t)
+		if kept.Databases != cluster.Databases {
+			t.Errorf("%v: %d databases are kept as %d", test, cluster.Databases, kept.Databases)
+		}
+		if got := must(db.Parameters.OfNodes(t.Context(), kept))(t); got["databases"] != test.want || test.group != "" && got["timeout"] != "7" {
+			t.Errorf("%v: nodes start with %v", test, got)
+		}
+	}
+	// As in ElastiCache it holds at the creation: with fewer a node would not load its own data.
+	check(t, db.Parameters.Set(t.Context(), "many", map[string]string{"databases": "2"}))
+	if got := must(db.Parameters.OfNodes(t.Context(), must(db.Clusters.Get(t.Context(), "cb"))(t)))(t); got["databases"] != "40" {
+		t.Errorf("afterwards nodes start with %v", got)
+	}
+}
+
+func TestDataThatFilledItsNodeIsNotRefusedForARounding(t *testing.T) {
+	t.Parallel()
+	micro, _ := models.FindNodeType("cache.t4g.micro")
+	small, _ := models.FindNodeType("cache.t4g.small")
+	for name, test := range map[string]struct {
+		from, to string
+		used     int64
+		imported bool
+		want     string // "": it is taken
+	}{
+		"the same type, by a little":      {from: micro.Name, to: micro.Name, used: micro.Memory + 1000},
+		"the same type, by more":          {from: micro.Name, to: micro.Name, used: micro.Memory + 50e6},
+		"another type of the same memory": {from: micro.Name, to: "cache.t3.micro", used: micro.Memory + 1000},
+		"a larger one":                    {from: micro.Name, to: small.Name, used: micro.Memory + 50e6},
+		"a smaller one, by a little":      {from: small.Name, to: micro.Name, used: micro.Memory + 1000, want: "The data needs 536.872 MB of memory, and cache.t4g.micro has 536.871 MB."},
+		"a smaller one, by more":          {from: small.Name, to: micro.Name, used: micro.Memory + 300e3, want: "The data needs 537.2 MB of memory, and cache.t4g.micro has 536.9 MB."},
+		"a smaller one, by much":          {from: small.Name, to: micro.Name, used: 1e9, want: "The data needs 1.0 GB of memory, and cache.t4g.micro has 537 MB."},
+		"what was never in such a node":   {from: micro.Name, to: micro.Name, used: micro.Memory + 1e6, imported: true, want: "The data needs 538 MB of memory, and cache.t4g.micro has 537 MB."},
+	} {
+		db, _ := catalog(t)
+		snapshot := models.Snapshot{Name: "s1", Status: models.SnapshotAvailable, Engine: testEngine.Name, EngineVersion: testEngine.Version, NodeType: test.from, Shards: 1,
+			RDBVersion: 10, UsedMemory: test.used, ServedBy: "orders-002"}
+		if test.imported {
+			snapshot.ServedBy = ""
+		}
+		got := ""
+		if faults := db.Clusters.checkRestore(models.ClusterSpec{Engine: testEngine, NodeType: test.to}, snapshot); len(faults) > 0 {
+			got = faults.Error()
+		}
+		if got != test.want && (test.want == "" || !strings.HasPrefix(got, test.want)) {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestPromoteAfterIsBoundedAndKept(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	if seconds := must(db.Settings.PromoteAfter(t.Context()))(t); seconds != models.DefaultPromoteAfter {
+		t.Errorf("at first it is %d", seconds)
+	}
+	for _, wrong := range []int{-1, 1, 9, 3601} {
+		refused(t, db.Settings.SavePromoteAfter(t.Context(), wrong), models.CodeInvalid)
+	}
+	for _, right := range []int{0, 10, 3600} {
+		check(t, db.Settings.SavePromoteAfter(t.Context(), right))
+		if seconds := must(db.Settings.PromoteAfter(t.Context()))(t); seconds != right {
+			t.Errorf("%d is kept as %d", right, seconds)
+		}
+	}
+	other, _ := catalog(t)
+	chosen := must(db.Settings.Chosen(t.Context()))(t)
+	if adopted := must(other.Settings.Adopt(t.Context(), chosen))(t); !adopted || must(other.Settings.PromoteAfter(t.Context()))(t) != 3600 {
+		t.Errorf("a rebuild adopted it: %t", adopted)
+	}
+}

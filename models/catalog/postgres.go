@@ -1,0 +1,224 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jonboulle/clockwork"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+
+	"rekindle/internal/secret"
+)
+
+// postgresDatabase is a catalog in a database of a PostgreSQL server.
+type postgresDatabase struct{ place Place }
+
+// Whoever writes is alone, as in SQLite: each transaction begins by taking one lock for all of the catalog. What is read and then written in
+// a transaction is safe with that, whatever it is, and nothing can deadlock. The catalog's transactions are short.
+const catalogLock = 0x72656b69 // "reki"
+
+// What each connection is told. A console that is frozen in the midst of a transaction must not stop the others for long; and a snapshot
+// of the data that is older than the lock would be one from before the last writer.
+var postgresParameters = map[string]string{
+	"default_transaction_isolation":       "read committed",
+	"idle_in_transaction_session_timeout": "5000", // ms
+	"lock_timeout":                        "15000",
+	"timezone":                            "UTC",
+}
+
+const (
+	postgresConnections = 16
+	postgresPatience    = 10 * time.Second // for a connection, and for a server that takes what was sent
+)
+
+//go:embed postgres.sql
+var postgresTables string
+
+// postgresMigrations is append-only, like [sqliteMigrations], and begins with all that those had done when PostgreSQL came to be supported.
+var postgresMigrations = []migration{
+	{"0015-owners", execute(postgresTables)},
+	{"0016-newest", execute(
+		`ALTER TABLE tallies ADD COLUMN newest_id bigint NOT NULL DEFAULT 0, ADD COLUMN newest_at timestamptz, ADD COLUMN newest_stored bigint NOT NULL DEFAULT 0`,
+		`CREATE FUNCTION note_newest(whose text) RETURNS void LANGUAGE sql AS $$
+			UPDATE tallies SET newest_id = n.id, newest_at = n.created_at, newest_stored = n.stored FROM (SELECT id, created_at, stored FROM snapshots
+				WHERE cluster_name = whose AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = whose
+		$$`,
+		`CREATE OR REPLACE FUNCTION count_snapshot() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP <> 'INSERT' AND OLD.status IN ('available', 'restoring', 'copying') THEN
+				UPDATE tallies SET snapshots = snapshots - 1, stored = stored - OLD.stored WHERE cluster_name = OLD.cluster_name;
+			END IF;
+			IF TG_OP <> 'DELETE' AND NEW.status IN ('available', 'restoring', 'copying') THEN
+				INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
+					ON CONFLICT (cluster_name) DO UPDATE SET snapshots = tallies.snapshots + 1, stored = tallies.stored + EXCLUDED.stored;
+			END IF;
+			IF TG_OP <> 'INSERT' THEN
+				DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
+				PERFORM note_newest(OLD.cluster_name);
+			END IF;
+			IF TG_OP <> 'DELETE' THEN
+				PERFORM note_newest(NEW.cluster_name);
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`DROP TRIGGER snapshots_counted ON snapshots`,
+		`CREATE TRIGGER snapshots_counted AFTER INSERT OR DELETE OR UPDATE OF cluster_name, status, stored, created_at ON snapshots
+			FOR EACH ROW EXECUTE FUNCTION count_snapshot()`,
+		`UPDATE tallies SET (newest_id, newest_at, newest_stored) = (SELECT id, created_at, stored FROM snapshots WHERE snapshots.cluster_name = tallies.cluster_name
+			AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1)`,
+	)},
+}
+
+func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
+	config, err := postgresConfig(d.place.URL)
+	if err != nil {
+		return nil, err
+	}
+	config.ConnectTimeout = cmp.Or(config.ConnectTimeout, postgresPatience)
+	config.DialFunc = (&net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: postgresPatience, Interval: postgresPatience / 3, Count: 3},
+		Control:         limitUnacknowledged,
+	}).DialContext
+	for name, value := range postgresParameters {
+		config.RuntimeParams[name] = value
+	}
+	config.RuntimeParams["application_name"] = cmp.Or(config.RuntimeParams["application_name"], "rekindle")
+	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, c *pgx.Conn) error {
+		c.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
+		return nil
+	}))
+	pool.SetMaxOpenConns(postgresConnections)
+	pool.SetMaxIdleConns(postgresConnections / 2)
+	pool.SetConnMaxIdleTime(5 * time.Minute)
+	return gorm.Open(postgres.New(postgres.Config{Conn: postgresPool{postgresConn{pool}, pool}}), gormConfig(clock))
+}
+
+var errPostgresURL = errors.New("must look like postgres://user:password@host:5432/database?sslmode=verify-full, with a password whose special characters are written " +
+	"with percent signs; files for sslrootcert, sslcert and sslkey must be there")
+
+func postgresConfig(url secret.Text) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url.Reveal())
+	if err != nil {
+		return nil, errPostgresURL // what the driver says may have the URL in it
+	}
+	return config, nil
+}
+
+func (postgresDatabase) migrations() []migration { return postgresMigrations }
+
+// check fails also on a standby, which answers and takes nothing.
+func (postgresDatabase) check(db *gorm.DB) error {
+	var setting []string
+	if err := db.Raw("SHOW transaction_read_only").Scan(&setting).Error; err != nil {
+		return err
+	} else if slices.Contains(setting, "on") {
+		return ErrCatalogReadOnly
+	}
+	return nil
+}
+
+func (postgresDatabase) using(table, _ string) string { return table }
+
+func (postgresDatabase) lastID(db *gorm.DB, table string) (last int64, err error) {
+	err = db.Raw("SELECT COALESCE(pg_sequence_last_value(pg_get_serial_sequence(?, 'id')::regclass), 0)", table).Scan(&last).Error
+	return last, err
+}
+
+func (postgresDatabase) setLastID(db *gorm.DB, table string, id int64) error {
+	var set int64
+	return db.Raw("SELECT setval(pg_get_serial_sequence(?, 'id'), ?)", table, id).Scan(&set).Error
+}
+
+func (postgresDatabase) like() string { return "ILIKE" }
+
+// keep makes no copy: tables are changed in one transaction, and a server has its own backups.
+func (postgresDatabase) keep(context.Context, *gorm.DB, string, time.Time) error { return nil }
+
+// postgresConn gives the driver the plain values that SQLite's gets, and not what pgx makes of a type by itself. PostgreSQL refuses text that is
+// not UTF-8 or has a zero byte in it, such as somebody's search.
+type postgresConn struct{ gorm.ConnPool }
+
+func (c postgresConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	plain, err := plainValues(args)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.ConnPool.ExecContext(ctx, query, plain...)
+	return result, away(ctx, err)
+}
+
+func (c postgresConn) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	plain, err := plainValues(args)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.ConnPool.QueryContext(ctx, query, plain...)
+	return rows, away(ctx, err)
+}
+
+func (c postgresConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if plain, err := plainValues(args); err == nil { // else the driver says what is wrong with it
+		args = plain
+	}
+	return c.ConnPool.QueryRowContext(ctx, query, args...)
+}
+
+func plainValues(args []any) ([]any, error) {
+	plain := make([]any, len(args))
+	for i, arg := range args {
+		if mode, ok := arg.(pgx.QueryExecMode); ok { // GORM says so how a query is to be sent
+			plain[i] = mode
+			continue
+		}
+		value, err := driver.DefaultParameterConverter.ConvertValue(arg)
+		if err != nil {
+			return nil, fmt.Errorf("value %d of a query: %w", i+1, err)
+		}
+		if text, ok := value.(string); ok {
+			value = strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+		}
+		plain[i] = value
+	}
+	return plain, nil
+}
+
+// postgresPool takes the catalog's lock at the beginning of each transaction. GORM makes one of every write.
+type postgresPool struct {
+	postgresConn
+	pool *sql.DB
+}
+
+func (p postgresPool) GetDBConn() (*sql.DB, error) { return p.pool, nil }
+
+func (p postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool, error) {
+	tx, err := p.pool.BeginTx(ctx, options)
+	if err != nil {
+		return nil, away(ctx, err)
+	}
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", catalogLock); err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for whoever writes to the catalog: %w", away(ctx, err)), tx.Rollback())
+	}
+	return &postgresTx{postgresConn{tx}, ctx, tx}, nil
+}
+
+type postgresTx struct {
+	postgresConn
+	ctx context.Context // of the transaction
+	tx  *sql.Tx
+}
+
+func (t *postgresTx) Commit() error   { return away(t.ctx, t.tx.Commit()) }
+func (t *postgresTx) Rollback() error { return t.tx.Rollback() }

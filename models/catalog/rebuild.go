@@ -1,0 +1,281 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rekindle/models"
+)
+
+// Rebuilding is how a catalog is filled again from the store.
+type Rebuilding struct{ db *DB }
+
+// Request queues a rebuild of the catalog. One at a time is enough.
+func (q Rebuilding) Request(ctx context.Context, requestedBy string) (models.Run, error) {
+	var run models.Run
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		_, found, err := find[models.Run](tx.with(ctx).Where("kind = ? AND status IN ?", models.RunRebuild, []models.RunStatus{models.RunQueued, models.RunRunning}))
+		if err != nil {
+			return fmt.Errorf("look for a rebuild: %w", err)
+		} else if found {
+			return models.Refuse(models.CodeRunState, "", "The catalog is being rebuilt already.")
+		}
+		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunRebuild, RequestedBy: requestedBy}, models.NoArgs{})
+		return err
+	})
+	return run, err
+}
+
+// Adopt writes a batch of snapshots down that were found in the store, each as its manifest describes it, with its parts; since is when
+// the store began to be read. Warnings are sentences about those that could not be.
+func (q Rebuilding) Adopt(ctx context.Context, found []models.Snapshot, since time.Time) (done models.Rebuilt, warnings []models.Event, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		done, warnings = models.Rebuilt{}, nil
+		names := make([]string, len(found))
+		for i, s := range found {
+			names[i] = s.Name
+		}
+		var rows []models.Snapshot
+		if err := tx.with(ctx).Preload("Parts", inOrder).Where("name IN ?", names).Find(&rows).Error; err != nil {
+			return fmt.Errorf("look for known snapshots: %w", err)
+		}
+		known := make(map[string]models.Snapshot, len(rows))
+		for _, row := range rows {
+			known[row.Name] = row
+		}
+		gone, err := tx.Rebuild.goneSince(ctx, since)
+		if err != nil {
+			return err
+		}
+		var clusters []models.Cluster
+		if err := tx.with(ctx).Find(&clusters).Error; err != nil {
+			return fmt.Errorf("list clusters: %w", err)
+		}
+		living := make(map[string]models.Cluster, len(clusters))
+		for _, c := range clusters {
+			living[c.Name] = c
+		}
+		var fresh []models.Snapshot
+		for _, s := range found {
+			done.Found++
+			row, exists := known[s.Name]
+			switch {
+			case !exists && (gone.snapshots[s.Name] || gone.clusters[s.ClusterName]):
+				// Deleted while the store was read.
+			case !exists:
+				s.Status, s.ClusterID = models.SnapshotAvailable, 0
+				if c, ok := living[s.ClusterName]; ok && !s.CreatedAt.Before(c.CreatedAt) {
+					s.ClusterID = c.ID // else it was of an earlier cluster of that name
+				}
+				s.CreatedAt = catalogTime(s.CreatedAt)
+				s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = catalogTimeOf(s.StartedAt), catalogTimeOf(s.CompletedAt), catalogTimeOf(s.VerifiedAt), catalogTimeOf(s.NodeCreatedAt)
+				for i := range s.Parts {
+					s.Parts[i].StartedAt, s.Parts[i].CompletedAt = catalogTime(s.Parts[i].StartedAt), catalogTime(s.Parts[i].CompletedAt)
+				}
+				fresh = append(fresh, s)
+				known[s.Name] = s
+			case row.ClusterName != s.ClusterName:
+				warnings = append(warnings, models.Event{ClusterName: s.ClusterName, SnapshotName: s.Name,
+					Message: fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left as it is.",
+						s.Name, row.ClusterName, s.ClusterName, row.ClusterName)})
+			case row.Status == models.SnapshotCreating || row.Status == models.SnapshotDeleting:
+				done.Agreed++ // a run is at work on it
+			case row.Status == models.SnapshotFailed && row.Damage == "":
+				if err := tx.Rebuild.reinstate(ctx, row, s); err != nil {
+					return err
+				}
+				done.Restored++
+			case !sameParts(row.Parts, s.Parts), row.ManifestSHA256 != "" && row.ManifestSHA256 != s.ManifestSHA256:
+				warnings = append(warnings, models.Event{ClusterName: s.ClusterName, SnapshotName: s.Name,
+					Message: fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to learn which is right.", s.Name)})
+			default:
+				done.Agreed++
+			}
+		}
+		done.Adopted = len(fresh)
+		return tx.Rebuild.createSnapshots(ctx, fresh)
+	})
+	return done, warnings, err
+}
+
+// batch is how many rows go into one statement: SQLite takes at most 32,766 values.
+const batch = 200
+
+func (q Rebuilding) createSnapshots(ctx context.Context, rows []models.Snapshot) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := q.db.with(ctx).Omit("Parts").CreateInBatches(&rows, batch).Error; err != nil {
+		return fmt.Errorf("write snapshots: %w", err)
+	}
+	var parts []models.Part
+	for _, row := range rows {
+		for _, p := range row.Parts {
+			p.ID, p.SnapshotID = 0, row.ID
+			parts = append(parts, p)
+		}
+	}
+	if err := q.db.with(ctx).CreateInBatches(&parts, batch).Error; err != nil {
+		return fmt.Errorf("write parts: %w", err)
+	}
+	return nil
+}
+
+// reinstate turns a snapshot that the catalog has as failed, though its manifest is in the store, into what it is.
+func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) error {
+	if err := q.db.with(ctx).Where("snapshot_id = ?", row.ID).Delete(&models.Part{}).Error; err != nil {
+		return fmt.Errorf("replace parts of snapshot %s: %w", row.Name, err)
+	}
+	parts := make([]models.Part, len(found.Parts))
+	for i, p := range found.Parts {
+		p.ID, p.SnapshotID, p.StartedAt, p.CompletedAt = 0, row.ID, catalogTime(p.StartedAt), catalogTime(p.CompletedAt)
+		parts[i] = p
+	}
+	if err := q.db.with(ctx).CreateInBatches(&parts, batch).Error; err != nil {
+		return fmt.Errorf("write parts of snapshot %s: %w", row.Name, err)
+	}
+	err := q.db.with(ctx).Model(&models.Snapshot{ID: row.ID}).UpdateColumns(map[string]any{
+		"engine": found.Engine, "engine_version": found.EngineVersion, "node_type": found.NodeType, "shards": found.Shards, "replicas": found.Replicas,
+		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node, "node_created_at": found.NodeCreatedAt,
+		"attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
+		"status": models.SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
+		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
+		"created_at": catalogTime(found.CreatedAt), "started_at": catalogTimeOf(found.StartedAt), "completed_at": catalogTimeOf(found.CompletedAt), "verified_at": catalogTimeOf(found.VerifiedAt),
+	}).Error
+	if err != nil {
+		return fmt.Errorf("write snapshot %s: %w", row.Name, err)
+	}
+	return nil
+}
+
+func sameParts(a, b []models.Part) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i].Number != b[i].Number || a[i].Object != b[i].Object || a[i].Digest != b[i].Digest || a[i].StoredSHA256 != b[i].StoredSHA256 ||
+			a[i].Bytes != b[i].Bytes || a[i].Stored != b[i].Stored {
+			return false
+		}
+	}
+	return true
+}
+
+// gone are the snapshots and clusters that go, or have gone, since an instant.
+type gone struct{ snapshots, clusters map[string]bool }
+
+func (q Rebuilding) goneSince(ctx context.Context, since time.Time) (gone, error) {
+	g := gone{map[string]bool{}, map[string]bool{}}
+	var runs []models.Run
+	err := q.db.with(ctx).Select("kind", "snapshot_name", "cluster_name").Where("kind IN ? AND (status IN ? OR ended_at >= ?)", []models.RunKind{models.RunDelete, models.RunDeleteSnapshot},
+		[]models.RunStatus{models.RunQueued, models.RunRunning}, catalogTime(since)).Find(&runs).Error
+	if err != nil {
+		return g, fmt.Errorf("list deletions: %w", err)
+	}
+	for _, run := range runs {
+		if run.Kind == models.RunDelete {
+			g.clusters[run.ClusterName] = true
+		} else {
+			g.snapshots[run.SnapshotName] = true
+		}
+	}
+	return g, nil
+}
+
+// AdoptCluster writes down a cluster that was found by its nodes, and makes the snapshots of its name its own. It tells whether it did: a
+// cluster of that name that the catalog has is left as it is.
+func (q Rebuilding) AdoptCluster(ctx context.Context, cluster models.Cluster, message string) (adopted bool, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		if _, exists, err := find[models.Cluster](tx.with(ctx).Where("name = ?", cluster.Name)); err != nil || exists {
+			return err
+		}
+		now := tx.Now()
+		cluster.Home = tx.host.Home()
+		oldest, found, err := find[models.Snapshot](tx.with(ctx).Where("cluster_name = ?", cluster.Name).Order("created_at"))
+		if err != nil {
+			return err
+		}
+		cluster.Status, cluster.CreatedAt, cluster.UpdatedAt, cluster.ScheduleSince = models.ClusterAvailable, now, now, now
+		if found && oldest.CreatedAt.Before(now) {
+			cluster.CreatedAt = catalogTime(oldest.CreatedAt)
+		}
+		for i := range cluster.Nodes {
+			cluster.Nodes[i].CreatedAt = now
+		}
+		if cluster.SnapshotWindow.IsZero() {
+			cluster.SnapshotWindow, cluster.WindowChosen = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
+		}
+		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
+			return fmt.Errorf("write cluster %s: %w", cluster.Name, err)
+		}
+		if err := tx.Rebuild.giveSnapshots(ctx, cluster); err != nil {
+			return err
+		}
+		adopted = true
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name, Message: message})
+	})
+	return adopted, err
+}
+
+// Event writes down what a rebuild did.
+func (q Rebuilding) Event(ctx context.Context, done models.Rebuilt) error {
+	severity := models.SeverityInfo
+	if done.Warnings+done.Missing+len(done.Lost) > 0 {
+		severity = models.SeverityWarning
+	}
+	return q.db.Events.Add(ctx, models.Event{Severity: severity, Message: done.Sentence()})
+}
+
+// AdoptLostCluster writes down a cluster whose nodes are gone, and of which the store has the configuration: to look at, to restore its
+// snapshots by, and to delete. Since is when the store began to be read. It tells whether it did: not a cluster that the catalog has, or
+// that was deleted on purpose meanwhile.
+func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster, since time.Time, key, sum string) (adopted bool, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		_, exists, err := find[models.Cluster](tx.with(ctx).Where("name = ?", cluster.Name))
+		if err != nil || exists {
+			return err
+		}
+		_, pending, err := find[models.Setting](tx.with(ctx).Where("name = ?", keptPrefix+key))
+		if err != nil || pending { // it was deleted here, and its record waits for that
+			return err
+		}
+		gone, err := tx.Rebuild.goneSince(ctx, since)
+		if err != nil || gone.clusters[cluster.Name] {
+			return err
+		}
+		now := tx.Now()
+		cluster.Kind, cluster.Status, cluster.UpdatedAt, cluster.ScheduleSince = "launched", models.ClusterRestoreFailed, now, now
+		cluster.CreatedAt = catalogTime(cluster.CreatedAt)
+		if cluster.CreatedAt.After(now) || cluster.CreatedAt.IsZero() {
+			cluster.CreatedAt = now
+		}
+		if cluster.SnapshotWindow.IsZero() {
+			cluster.SnapshotWindow, cluster.WindowChosen = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
+		}
+		cluster.Nodes = nil
+		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
+			return fmt.Errorf("write cluster %s: %w", cluster.Name, err)
+		}
+		if sum != "" {
+			if err := tx.Settings.set(ctx, keptPrefix+key, sum); err != nil {
+				return err
+			}
+		}
+		adopted = true
+		return errors.Join(tx.Rebuild.giveSnapshots(ctx, cluster),
+			tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name,
+				Message: fmt.Sprintf("The cluster %s was brought back from what the store has of it. %s", cluster.Name, cluster.StatusReason)}))
+	})
+	return adopted && err == nil, err
+}
+
+// giveSnapshots makes the snapshots of its name a cluster's own that was brought back.
+func (q Rebuilding) giveSnapshots(ctx context.Context, cluster models.Cluster) error {
+	err := q.db.with(ctx).Model(&models.Snapshot{}).Where("cluster_name = ? AND cluster_id = 0", cluster.Name).UpdateColumn("cluster_id", cluster.ID).Error
+	if err != nil {
+		return fmt.Errorf("give %s its snapshots: %w", cluster.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rekindle/models"
+)
+
+// Runs is the queue, and the record of what was done.
+type Runs struct{ db *DB }
+
+// List filters by kind, status and cluster; the newest come first.
+func (q Runs) List(ctx context.Context, l models.List) (models.Rows[models.Run], error) {
+	return list[models.Run](q.db, q.db.with(ctx), table{
+		text:    []string{"cluster_name", "snapshot_name"},
+		filters: map[string]string{"kind": "kind", "status": "status", "cluster": "cluster_name", "snapshot": "snapshot_name"},
+		sorts:   map[string]string{"started": "created_at", "kind": "kind", "status": "status", "cluster": "cluster_name"},
+		order:   []ordering{byID},
+	}, l)
+}
+
+// Last returns the newest run of a kind for a cluster since an instant.
+func (q Runs) Last(ctx context.Context, cluster string, kind models.RunKind, since time.Time) (models.Run, bool, error) {
+	return find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, catalogTime(since)).Order("id DESC"))
+}
+
+// Ended returns the runs that have ended since an instant, the last one first. It looks among the newest thousand, for nobody asks
+// for more and the runs of years need not be read for it.
+func (q Runs) Ended(ctx context.Context, since time.Time) ([]models.Run, error) {
+	var runs []models.Run
+	if err := q.db.with(ctx).Where("id > (SELECT COALESCE(MAX(id), 0) - 1000 FROM runs) AND ended_at >= ?", catalogTime(since)).Order("ended_at DESC, id DESC").Find(&runs).Error; err != nil {
+		return nil, fmt.Errorf("list ended runs: %w", err)
+	}
+	return runs, nil
+}
+
+// CutOff returns the runs that are marked as running although no console works on them: those of consoles that are gone, and those
+// that this owner has adopted. Leave out what this owner is working on.
+func (q Runs) CutOff(ctx context.Context, owner string) ([]models.Run, error) {
+	var runs []models.Run
+	err := q.db.with(ctx).Where("status = ? AND owner IN ?", models.RunRunning, []string{"", owner}).Order("id").Find(&runs).Error
+	if err != nil {
+		return nil, fmt.Errorf("list runs that were cut off: %w", err)
+	}
+	return runs, nil
+}
+
+// Adopt makes a run that was cut off this owner's, to settle it, and tells whether it did: another console may have been faster.
+func (q Runs) Adopt(ctx context.Context, run models.Run, owner string) (models.Run, bool, error) {
+	adopted := false
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		if err := tx.Owners.leased(ctx, owner); err != nil {
+			return err
+		}
+		taken := tx.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner IN ?", run.ID, models.RunRunning, []string{"", owner}).UpdateColumn("owner", owner)
+		adopted = taken.RowsAffected == 1
+		return taken.Error
+	})
+	if err != nil {
+		return run, false, fmt.Errorf("adopt run %d: %w", run.ID, err)
+	}
+	run.Owner = owner
+	return run, adopted, nil
+}
+
+// hold fails with ErrRunEnded when a run is not, or not any more, what its owner works on. Call it in the transaction that writes what
+// the run has done.
+func (q Runs) hold(ctx context.Context, run models.Run) error {
+	held := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).UpdateColumn("owner", run.Owner)
+	if held.Error != nil {
+		return fmt.Errorf("hold run %d: %w", run.ID, held.Error)
+	} else if held.RowsAffected == 0 {
+		return fmt.Errorf("hold run %d: %w", run.ID, models.ErrRunEnded)
+	}
+	return nil
+}
+
+// Hold fails with ErrRunEnded when a run is not, or not any more, what its owner works on: then nothing that it has made may be removed.
+func (q Runs) Hold(ctx context.Context, run models.Run) error { return q.hold(ctx, run) }
+
+// GiveUp writes down that a run has failed for this reason, before anything that it has made is removed: whoever has to go on from here
+// must not take what is half removed for a success. ErrRunEnded when it is not this owner's any more; then nothing may be removed.
+func (q Runs) GiveUp(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+	given := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).
+		UpdateColumns(map[string]any{"given_up": status, "error": reason})
+	if given.Error != nil {
+		return fmt.Errorf("give run %d up: %w", run.ID, given.Error)
+	} else if given.RowsAffected == 0 {
+		return fmt.Errorf("give run %d up: %w", run.ID, models.ErrRunEnded)
+	}
+	return nil
+}
+
+// enqueue writes a run into the queue; call it in the transaction that changes the state of what the run works on.
+func (q Runs) enqueue(ctx context.Context, run models.Run, args models.Arguments) (models.Run, error) {
+	err := run.Tell(args)
+	if err != nil {
+		return run, err
+	}
+	if run.Home, err = wayOf(run.Kind).home(ctx, q.db, run); err != nil {
+		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
+	}
+	run.Status, run.CreatedAt = models.RunQueued, q.db.Now()
+	if err := q.db.with(ctx).Create(&run).Error; err != nil {
+		return run, fmt.Errorf("queue %s of %s: %w", run.Kind, run.ClusterName, err)
+	}
+	return run, nil
+}
+
+// Claim takes the oldest queued run that is allowed now for this owner, but for what works on nodes elsewhere. The conditional update decides when two workers, or
+// two consoles, reach for the same run.
+func (q Runs) Claim(ctx context.Context, owner string, allowed func(models.Run) bool) (models.Run, bool, error) {
+	var queued []models.Run
+	here := "home IN ('', (SELECT home FROM owners WHERE owners.id = ?))"
+	if err := q.db.with(ctx).Where("status = ? AND "+here, models.RunQueued, owner).Order("id").Find(&queued).Error; err != nil {
+		return models.Run{}, false, fmt.Errorf("list queued runs: %w", err)
+	}
+	for _, run := range queued {
+		if !allowed(run) {
+			continue
+		}
+		now := q.db.Now()
+		claimed := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND EXISTS (SELECT 1 FROM owners WHERE id = ?)", run.ID, models.RunQueued, owner).
+			Updates(map[string]any{"status": models.RunRunning, "owner": owner, "started_at": now, "attempts": run.Attempts + 1})
+		if claimed.Error != nil {
+			return models.Run{}, false, fmt.Errorf("claim run %d: %w", run.ID, claimed.Error)
+		}
+		if claimed.RowsAffected == 1 {
+			run.Status, run.Owner, run.StartedAt, run.Attempts = models.RunRunning, owner, &now, run.Attempts+1
+			return run, true, nil
+		}
+	}
+	return models.Run{}, false, nil
+}
+
+// SnapshotsOnHost counts the snapshots that are being taken from nodes of this host: each costs it a fork.
+func (q Runs) SnapshotsOnHost(ctx context.Context, host string) (int, error) {
+	var count int64
+	err := q.db.with(ctx).Model(&models.Run{}).Where("status = ? AND kind = ? AND cluster_id IN (SELECT cluster_id FROM nodes WHERE host = ?)",
+		models.RunRunning, models.RunSnapshot, host).Count(&count).Error
+	if err != nil {
+		return 0, fmt.Errorf("count snapshots on host %s: %w", host, err)
+	}
+	return int(count), nil
+}
+
+// ReportProgress writes down how far a run has come.
+func (q Runs) ReportProgress(ctx context.Context, run models.Run, p models.Progress) error {
+	err := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND owner = ?", run.ID, run.Owner).Updates(map[string]any{
+		"stage": p.Stage, "bytes_done": p.BytesDone, "bytes_total": p.BytesTotal,
+		"keys_done": p.KeysDone, "keys_total": p.KeysTotal,
+	}).Error
+	if err != nil {
+		return fmt.Errorf("report progress of run %d: %w", run.ID, err)
+	}
+	return nil
+}
+
+// CancelRequested tells whether somebody asked for a run to be cancelled.
+func (q Runs) CancelRequested(ctx context.Context, id uint) (bool, error) {
+	run, err := q.Get(ctx, id)
+	return run.CancelRequested, err
+}
+
+// end records how a run ended; call it in the transaction that settles the state of what it worked on, which is undone when
+// the run has ended before or is not its owner's any more.
+func (q Runs) end(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+	if err := models.CheckMoves(models.RunMoves, status, run.Status); err != nil {
+		return fmt.Errorf("end run %d: %w", run.ID, err)
+	}
+	ended := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, run.Status, run.Owner).
+		Updates(map[string]any{"status": status, "error": reason, "ended_at": q.db.Now()})
+	if ended.Error != nil {
+		return fmt.Errorf("end run %d: %w", run.ID, ended.Error)
+	} else if ended.RowsAffected == 0 {
+		return fmt.Errorf("end run %d: %w", run.ID, models.ErrRunEnded)
+	}
+	return nil
+}
+
+// Get returns a run by its number.
+func (q Runs) Get(ctx context.Context, id uint) (models.Run, error) {
+	run, found, err := find[models.Run](q.db.with(ctx).Where("id = ?", id))
+	switch {
+	case err != nil:
+		return run, fmt.Errorf("find run %d: %w", id, err)
+	case !found:
+		return run, models.Refuse(models.CodeRunNotFound, "", fmt.Sprintf("There is no run %d.", id))
+	}
+	return run, nil
+}
+
+// Active returns the runs that are queued or running, oldest first.
+func (q Runs) Active(ctx context.Context) ([]models.Run, error) {
+	var runs []models.Run
+	err := q.db.with(ctx).Where("status IN ?", []models.RunStatus{models.RunQueued, models.RunRunning}).Order("id").Find(&runs).Error
+	return runs, err
+}
+
+// Requeue puts a run that was cut off back into the queue: for work that is safe to begin again.
+func (q Runs) Requeue(ctx context.Context, run models.Run) error {
+	requeued := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).
+		Updates(map[string]any{"status": models.RunQueued, "owner": "", "given_up": "", "error": ""})
+	if requeued.Error != nil {
+		return fmt.Errorf("requeue run %d: %w", run.ID, requeued.Error)
+	} else if requeued.RowsAffected == 0 {
+		return fmt.Errorf("requeue run %d: %w", run.ID, models.ErrRunEnded)
+	}
+	return nil
+}
+
+// Cancel asks for a run to be stopped. A queued run ends at once; a running one when its worker sees the request.
+func (q Runs) Cancel(ctx context.Context, id uint) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		run, err := tx.Runs.Get(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !run.Cancellable() {
+			return models.Refuse(models.CodeRunState, "", fmt.Sprintf("Run %d is %s and cannot be cancelled any more.", id, run.Status))
+		}
+		if err := tx.with(ctx).Model(&models.Run{}).Where("id = ?", id).Update("cancel_requested", true).Error; err != nil {
+			return fmt.Errorf("cancel run %d: %w", id, err)
+		}
+		if run.Status == models.RunRunning || run.LeavesRemains() {
+			return nil // its worker removes what it has written
+		}
+		return tx.Settle.fail(ctx, run, models.RunCancelled, "Cancelled before it began.")
+	})
+}

@@ -1,0 +1,185 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// freeMoved ends the snapshot that a copy, an export or an import did not complete, and lets go of the one that it read.
+func freeMoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	args, err := run.Carries()
+	if err != nil {
+		return err
+	}
+	if args.Store == "" { // else run.SnapshotName is the source
+		if _, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, e.reason, models.SnapshotCreating); err != nil {
+			return err
+		}
+	}
+	return tx.Copies.release(ctx, run)
+}
+
+// freeRefilled leaves a cluster that could not be filled again unreachable, and the supervisor tries again.
+func freeRefilled(ctx context.Context, tx *DB, run models.Run, args models.RestoreArgs, e *ending) error {
+	text := refillFailed + run.SnapshotName + ". " + e.reason + " It is tried again."
+	if _, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterUnreachable, text, models.ClusterCreating); err != nil {
+		return err
+	}
+	e.event.Severity, e.event.Message = models.SeverityError, ""
+	if text != args.Before { // not the same at each attempt
+		e.event.Message = fmt.Sprintf("The cluster %s could not be filled again from %s. %s It is tried again.", run.ClusterName, run.SnapshotName, e.reason)
+	}
+	return tx.Settle.releaseSnapshot(ctx, run)
+}
+
+// anywhere is the home of a run that any console can do.
+func anywhere(context.Context, *DB, models.Run) (string, error) { return "", nil }
+
+// atNodes is the home of a run that works on the nodes of a cluster: where they are.
+func atNodes(ctx context.Context, tx *DB, run models.Run) (string, error) {
+	cluster, _, err := find[models.Cluster](tx.with(ctx).Select("home").Where("id = ?", run.ClusterID))
+	return cluster.Home, err
+}
+
+// atNodesOrGone is the home of a deletion. A cluster whose host is away, and may never come back, is deleted by whoever is there, unless data is
+// asked for: its nodes belong to no cluster then, should it come back after all.
+func atNodesOrGone(ctx context.Context, tx *DB, run models.Run) (string, error) {
+	home, err := atNodes(ctx, tx, run)
+	if err != nil || run.SnapshotName != "" {
+		return home, err
+	}
+	if away, err := tx.Owners.Away(ctx, home); err != nil || away {
+		return "", err
+	}
+	return home, nil
+}
+
+// runWay is what the catalog does about the runs of one kind.
+type runWay struct {
+	home  func(ctx context.Context, tx *DB, run models.Run) (string, error)
+	frees func(ctx context.Context, tx *DB, run models.Run, e *ending) error
+}
+
+// ending is how a run ends that did not succeed. What frees the things that it worked on may amend it.
+type ending struct {
+	status models.RunStatus
+	reason string
+	event  models.Event // without a message it is not written
+}
+
+// runWays has the way of every kind.
+var runWays = map[models.RunKind]runWay{
+	models.RunSnapshot:       {home: atNodes, frees: freeSnapshotted},
+	models.RunRestore:        {home: atNodes, frees: freeRestored},
+	models.RunCreate:         {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
+	models.RunModify:         {home: atNodes, frees: freeAvailable("The last change did not succeed. ")},
+	models.RunReboot:         {home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. ")},
+	models.RunFailover:       {home: atNodes, frees: freeAvailable("The last failover did not succeed. ")},
+	models.RunDelete:         {home: atNodesOrGone, frees: freeDeleting},
+	models.RunDeleteSnapshot: {home: anywhere, frees: freeRemoved},
+	models.RunCopy:           {home: anywhere, frees: freeMoved},
+	models.RunExport:         {home: anywhere, frees: freeMoved},
+	models.RunImport:         {home: anywhere, frees: freeMoved},
+	models.RunVerify:         {home: anywhere, frees: freeVerified},
+	models.RunRebuild:        {home: anywhere, frees: freeNothing},
+}
+
+// wayOf returns what the catalog does about a kind. One that only a newer console knows is worked on anywhere and holds nothing.
+func wayOf(kind models.RunKind) runWay {
+	if way, known := runWays[kind]; known {
+		return way
+	}
+	return runWay{home: anywhere, frees: freeNothing}
+}
+
+// endingOf is how a run of its kind ends that did not succeed.
+func endingOf(run models.Run, status models.RunStatus, reason string) ending {
+	e := ending{status, reason, models.Event{Severity: models.SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+		Message: run.Says(status, reason)}}
+	if status == models.RunCancelled {
+		e.event.Severity = models.SeverityInfo
+	}
+	return e
+}
+
+func freeNothing(context.Context, *DB, models.Run, *ending) error { return nil }
+
+// freeSnapshotted ends the snapshot and gives its cluster free.
+func freeSnapshotted(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	args, err := models.Args[models.SnapshotArgs](run)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, e.reason, models.SnapshotCreating); err != nil {
+		return err
+	}
+	if err := tx.Settle.endSnapshotting(ctx, run, args); err != nil {
+		return err
+	}
+	if args.WindowOpens != nil && e.status == models.RunFailed {
+		err := tx.with(ctx).Model(&models.WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *args.WindowOpens).
+			Updates(map[string]any{"outcome": models.MarkFailed, "tried": tx.Now()}).Error
+		if err != nil {
+			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
+		}
+	}
+	return nil
+}
+
+// freeNew leaves a cluster that did not come up as one that can only be deleted.
+func freeNew(to models.ClusterStatus) func(context.Context, *DB, models.Run, *ending) error {
+	return func(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+		_, err := tx.Clusters.move(ctx, run.ClusterID, to, e.reason, models.ClusterCreating)
+		return err
+	}
+}
+
+func freeRestored(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	if args, err := models.Args[models.RestoreArgs](run); err != nil {
+		return err
+	} else if args.Refill {
+		return freeRefilled(ctx, tx, run, args, e)
+	}
+	if err := freeNew(models.ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
+		return err
+	}
+	return tx.Settle.releaseSnapshot(ctx, run)
+}
+
+// freeAvailable makes a cluster available again after a change that did not succeed, and has it say why.
+func freeAvailable(what string) func(context.Context, *DB, models.Run, *ending) error {
+	return func(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+		_, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, what+e.reason, models.ClusterModifying, models.ClusterRebooting)
+		return err
+	}
+}
+
+// freeRemoved leaves a snapshot that was removed in part as one that can be deleted again.
+func freeRemoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	_, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, "It could not be removed completely. "+e.reason, models.SnapshotDeleting)
+	return err
+}
+
+// freeDeleting has a cluster say why it is still deleting. It stays that, for some of it may be gone already and nothing may bring that back
+// empty; deleting it again goes on.
+func freeDeleting(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	if _, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterDeleting, "It could not be deleted completely. "+e.reason, models.ClusterDeleting); err != nil {
+		return err
+	}
+	// A final snapshot that was not begun will never be.
+	_, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, e.reason, models.SnapshotCreating)
+	return err
+}
+
+// freeVerified says nothing about the snapshot, which stays as it is: its verification came to no result.
+func freeVerified(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	if e.status != models.RunCancelled {
+		return nil
+	}
+	if snapshot, err := tx.Snapshots.Get(ctx, run.SnapshotName); models.HasCode(err, models.CodeSnapshotNotFound) || err == nil && snapshot.Status == models.SnapshotDeleting {
+		e.reason = "The snapshot was deleted in the meantime."
+	}
+	return nil
+}

@@ -1,0 +1,206 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm/clause"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+)
+
+// Settings is what administrators have chosen.
+type Settings struct{ db *DB }
+
+// PromoteAfter is for how many seconds a primary must not have answered before a replica takes over from it; 0: never.
+func (q Settings) PromoteAfter(ctx context.Context) (int, error) {
+	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "promote_after"))
+	if err != nil || !found {
+		return models.DefaultPromoteAfter, err
+	}
+	seconds, err := strconv.Atoi(row.Value)
+	if err != nil {
+		return 0, fmt.Errorf("read setting promote_after: %w", err)
+	}
+	return seconds, nil
+}
+
+// SavePromoteAfter sets for how many seconds a primary that hangs is waited for.
+func (q Settings) SavePromoteAfter(ctx context.Context, seconds int) error {
+	if seconds != 0 && (seconds < models.MinPromoteAfter || seconds > models.MaxPromoteAfter) {
+		return models.Refuse(models.CodeInvalid, "promote_after", fmt.Sprintf("Give %d to %d seconds, or 0 to leave a primary that hangs alone.", models.MinPromoteAfter, models.MaxPromoteAfter))
+	}
+	return q.set(ctx, "promote_after", strconv.Itoa(seconds))
+}
+
+// TriesImports tells whether an RDB from elsewhere is loaded into a node that is there for nothing else before it becomes a snapshot. It is,
+// unless somebody has chosen otherwise.
+func (q Settings) TriesImports(ctx context.Context) (bool, error) {
+	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", tryImports))
+	return !found || row.Value != "off", err
+}
+
+// SaveTriesImports sets that.
+func (q Settings) SaveTriesImports(ctx context.Context, try bool) error {
+	return q.set(ctx, tryImports, map[bool]string{true: "on", false: "off"}[try])
+}
+
+// Chosen returns the settings that somebody has chosen here, by their names, as they are kept.
+func (q Settings) Chosen(ctx context.Context) (map[string]string, error) {
+	var rows []models.Setting
+	if err := q.db.with(ctx).Where("name IN ?", keptSettings).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	chosen := make(map[string]string, len(rows))
+	for _, row := range rows {
+		chosen[row.Name] = row.Value
+	}
+	return chosen, nil
+}
+
+// Adopt takes over those settings that nobody has chosen here, and tells whether there were any. What is out of its range is refused
+// like from a form.
+func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted bool, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		chosen, err := tx.Settings.Chosen(ctx)
+		if err != nil {
+			return err
+		}
+		for _, name := range keptSettings {
+			value, given := found[name]
+			if _, known := chosen[name]; known || !given {
+				continue
+			}
+			if err := tx.Settings.set(ctx, name, value); err != nil {
+				return err
+			}
+			adopted = true
+		}
+		if !adopted {
+			return nil
+		}
+		settings, err := tx.Settings.Get(ctx)
+		days, noNumber := tx.Settings.VerifyEvery(ctx)
+		seconds, noSeconds := tx.Settings.PromoteAfter(ctx)
+		if err := errors.Join(err, noNumber, noSeconds); err != nil {
+			return errors.Join(models.Refuse(models.CodeInvalid, "", "A setting is no number."), err)
+		}
+		judged := errors.Join(tx.Settings.Save(ctx, settings), tx.Settings.SaveVerifyEvery(ctx, days)) // as they are
+		if _, given := found["promote_after"]; given {
+			judged = errors.Join(judged, tx.Settings.SavePromoteAfter(ctx, seconds))
+		}
+		return judged
+	})
+	return adopted && err == nil, err
+}
+
+// Get returns the settings; what was never set has ElastiCache's value.
+//
+// Source: Amazon ElastiCache user guide, "Backup constraints" and "Backup costs".
+func (q Settings) Get(ctx context.Context) (models.Settings, error) {
+	settings := models.Settings{ManualQuota: 20, Price: 0.085, Currency: "$"}
+	var rows []models.Setting
+	if err := q.db.with(ctx).Find(&rows).Error; err != nil {
+		return settings, fmt.Errorf("read settings: %w", err)
+	}
+	var failures []error
+	for _, row := range rows {
+		var err error
+		switch row.Name {
+		case "manual_quota":
+			settings.ManualQuota, err = strconv.Atoi(row.Value)
+		case "price":
+			settings.Price, err = strconv.ParseFloat(row.Value, 64)
+		case "currency":
+			settings.Currency = row.Value
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("read setting %s: %w", row.Name, err))
+		}
+	}
+	return settings, errors.Join(failures...)
+}
+
+// Save checks and stores the settings.
+func (q Settings) Save(ctx context.Context, s models.Settings) error {
+	var faults models.Faults
+	if s.ManualQuota < 1 || s.ManualQuota > 10000 {
+		faults.Add(models.CodeInvalid, "manual_quota", "The limit must be between 1 and 10000 manual snapshots.")
+	}
+	if !(s.Price >= 0 && s.Price <= 1000) { // also refuses NaN
+		faults.Add(models.CodeInvalid, "price", "The price must be between 0 and 1000.")
+	}
+	if s.Currency = strings.TrimSpace(s.Currency); s.Currency == "" || len(s.Currency) > 8 {
+		faults.Add(models.CodeInvalid, "currency", "Give the currency with at most 8 characters, such as $ or EUR.")
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	return q.db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(
+			tx.Settings.set(ctx, "manual_quota", strconv.Itoa(s.ManualQuota)),
+			tx.Settings.set(ctx, "price", strconv.FormatFloat(s.Price, 'f', -1, 64)),
+			tx.Settings.set(ctx, "currency", s.Currency))
+	})
+}
+
+func (q Settings) set(ctx context.Context, name, value string) error {
+	err := q.db.with(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&models.Setting{Name: name, Value: value}).Error
+	if err != nil {
+		return fmt.Errorf("store setting %s: %w", name, err)
+	}
+	return nil
+}
+
+func (q Settings) unset(ctx context.Context, name string) error {
+	if err := q.db.with(ctx).Delete(&models.Setting{Name: name}).Error; err != nil {
+		return fmt.Errorf("forget setting %s: %w", name, err)
+	}
+	return nil
+}
+
+// SessionKey returns the key that signs session cookies, made at the first call and kept in the catalog.
+func (q Settings) SessionKey(ctx context.Context) (secret.Text, error) {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	err := q.db.with(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&models.Setting{Name: "session_key", Value: hex.EncodeToString(key)}).Error
+	if err != nil {
+		return "", fmt.Errorf("store session key: %w", err)
+	}
+	row, _, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "session_key"))
+	if err != nil {
+		return "", fmt.Errorf("read session key: %w", err)
+	}
+	decoded, err := hex.DecodeString(row.Value)
+	if err != nil {
+		return "", fmt.Errorf("read session key: %w", err)
+	}
+	return secret.Text(decoded), nil
+}
+
+// VerifyEvery is after how many days snapshots are verified again; 0: only by hand.
+func (q Settings) VerifyEvery(ctx context.Context) (int, error) {
+	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "verify_every"))
+	if err != nil || !found {
+		return models.DefaultVerifyEvery, err
+	}
+	days, err := strconv.Atoi(row.Value)
+	if err != nil {
+		return 0, fmt.Errorf("read setting verify_every: %w", err)
+	}
+	return days, nil
+}
+
+// SaveVerifyEvery sets after how many days snapshots are verified again.
+func (q Settings) SaveVerifyEvery(ctx context.Context, days int) error {
+	if days < 0 || days > models.MaxVerifyEvery {
+		return models.Refuse(models.CodeInvalid, "verify_every", fmt.Sprintf("Give 1 to %d days, or 0 to verify only by hand.", models.MaxVerifyEvery))
+	}
+	return q.set(ctx, "verify_every", strconv.Itoa(days))
+}

@@ -1,0 +1,267 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// Settling is how runs end: what each one held is let go in the same transaction.
+type Settling struct{ db *DB }
+
+// Move ends a copy, an export or an import that succeeded. measured is what has become a snapshot of this catalog; its name is
+// empty when the bytes went elsewhere, and then message says where.
+func (q Settling) Move(ctx context.Context, run models.Run, measured models.Snapshot, message string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if present, err := tx.Runs.Get(ctx, run.ID); err != nil {
+			return err
+		} else if present.Status == models.RunSucceeded {
+			return nil // said twice
+		}
+		if measured.Name != "" {
+			if err := tx.Copies.describe(ctx, measured); err != nil {
+				return err
+			}
+			if err := tx.Settle.recordSnapshot(ctx, measured); err != nil {
+				return err
+			}
+		} else {
+			event := models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}
+			if err := tx.Events.Add(ctx, event); err != nil {
+				return err
+			}
+		}
+		if err := tx.Runs.end(ctx, run, models.RunSucceeded, ""); err != nil {
+			return err
+		}
+		return tx.Copies.release(ctx, run)
+	})
+}
+
+// AbandonMove is FailRun for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
+// is taken by a snapshot that this catalog does not know, for deleting the row later would delete that snapshot.
+func (q Settling) AbandonMove(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		args, err := run.Carries()
+		if err != nil {
+			return err
+		}
+		if args.Store == "" {
+			if err := tx.Snapshots.RemoveRow(ctx, run.SnapshotName); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.Settle.conclude(ctx, run, endingOf(run, status, reason)), tx.Copies.release(ctx, run))
+	})
+}
+
+// Rebuild ends a rebuild.
+func (q Settling) Rebuild(ctx context.Context, run models.Run, done models.Rebuilt) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(tx.Rebuild.Event(ctx, done), tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+	})
+}
+
+// This file ends runs: each function settles, in one transaction, the run and the state of everything it worked on, so that
+// a console killed in between leaves either all of it or nothing.
+
+// Snapshot turns a snapshot available, after its manifest was written. The given row carries what was measured and its parts.
+func (q Settling) Snapshot(ctx context.Context, run models.Run, measured models.Snapshot) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if present, err := tx.Runs.Get(ctx, run.ID); err != nil {
+			return err
+		} else if present.Status == models.RunSucceeded {
+			return nil // said twice
+		}
+		if err := tx.Settle.recordSnapshot(ctx, measured); err != nil {
+			return err
+		}
+		if run.GoesOn() {
+			return tx.Runs.hold(ctx, run) // the final snapshot of a deletion
+		}
+		args, err := models.Args[models.SnapshotArgs](run)
+		if err != nil {
+			return err
+		}
+		if err := tx.Settle.endSnapshotting(ctx, run, args); err != nil {
+			return err
+		}
+		return tx.Runs.end(ctx, run, models.RunSucceeded, "")
+	})
+}
+
+func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) error {
+	snapshot, err := q.db.Snapshots.Get(ctx, measured.Name)
+	if err != nil {
+		return err
+	}
+	if err := q.db.with(ctx).Where("snapshot_id = ?", snapshot.ID).Delete(&models.Part{}).Error; err != nil {
+		return fmt.Errorf("replace parts of snapshot %s: %w", snapshot.Name, err)
+	}
+	for _, part := range measured.Parts {
+		part.ID, part.SnapshotID = 0, snapshot.ID
+		part.StartedAt, part.CompletedAt = catalogTime(part.StartedAt), catalogTime(part.CompletedAt)
+		if err := q.db.with(ctx).Create(&part).Error; err != nil {
+			return fmt.Errorf("write part %d of snapshot %s: %w", part.Number, snapshot.Name, err)
+		}
+	}
+	now := q.db.Now()
+	written := q.db.with(ctx).Model(&models.Snapshot{ID: snapshot.ID}).Where("status = ?", models.SnapshotCreating).Updates(map[string]any{
+		"status": models.SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
+		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
+		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": catalogTimeOf(measured.StartedAt), "completed_at": now,
+		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256,
+	})
+	if written.Error != nil {
+		return fmt.Errorf("write snapshot %s: %w", snapshot.Name, written.Error)
+	} else if written.RowsAffected == 0 {
+		return fmt.Errorf("write snapshot %s, which is %s: %w", snapshot.Name, snapshot.Status, models.ErrRunEnded)
+	}
+	if err := q.db.Losses.noticed(ctx, snapshot); err != nil {
+		return err
+	}
+	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: snapshot.ClusterName, SnapshotName: snapshot.Name,
+		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
+}
+
+// endSnapshotting gives the cluster of a snapshot free. One that was unreachable is so again until the supervisor has seen otherwise.
+func (q Settling) endSnapshotting(ctx context.Context, run models.Run, args models.SnapshotArgs) (err error) {
+	if args.Unreachable != "" {
+		_, err = q.db.Clusters.move(ctx, run.ClusterID, models.ClusterUnreachable, args.Unreachable, models.ClusterSnapshotting)
+	} else {
+		_, err = q.db.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterSnapshotting)
+	}
+	return err
+}
+
+// Fail ends a run that did not succeed, after its remains were removed, and frees what it worked on.
+func (q Settling) Fail(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+	return q.db.transaction(ctx, func(tx *DB) error { return tx.Settle.fail(ctx, run, status, reason) })
+}
+
+func (q Settling) fail(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
+	e := endingOf(run, status, reason)
+	if err := wayOf(run.Kind).frees(ctx, q.db, run, &e); err != nil {
+		return err
+	}
+	return q.conclude(ctx, run, e)
+}
+
+func (q Settling) conclude(ctx context.Context, run models.Run, e ending) error {
+	if e.event.Message != "" {
+		if err := q.db.Events.Add(ctx, e.event); err != nil {
+			return err
+		}
+	}
+	return q.db.Runs.end(ctx, run, e.status, e.reason)
+}
+
+// Cluster turns a created, restored or modified cluster available.
+func (q Settling) Cluster(ctx context.Context, run models.Run, message string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting); err != nil {
+			return err
+		}
+		if run.SnapshotName != "" {
+			if err := tx.Losses.setUnsaved(ctx, run.ClusterID, run.SnapshotName); err != nil {
+				return err
+			}
+		}
+		return errors.Join(
+			tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
+			tx.Runs.end(ctx, run, models.RunSucceeded, ""),
+			tx.Settle.releaseSnapshot(ctx, run))
+	})
+}
+
+// releaseSnapshot lets go of the snapshot that a restore read.
+func (q Settling) releaseSnapshot(ctx context.Context, run models.Run) error {
+	if run.SnapshotName == "" {
+		return nil
+	}
+	return q.db.Snapshots.release(ctx, run.SnapshotName, run.ID)
+}
+
+// AbandonDelete ends a deletion whose final snapshot failed: nothing was deleted, the cluster is available again.
+func (q Settling) AbandonDelete(ctx context.Context, run models.Run, reason string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, reason, models.SnapshotCreating); err != nil {
+			return err
+		}
+		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "It was not deleted. "+reason, models.ClusterDeleting); err != nil {
+			return err
+		}
+		return errors.Join(tx.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was not deleted. %s", run.ClusterName, reason)}),
+			tx.Runs.end(ctx, run, models.RunFailed, reason))
+	})
+}
+
+// SnapshotDeletion takes a removed snapshot out of the catalog.
+func (q Settling) SnapshotDeletion(ctx context.Context, run models.Run) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(tx.Snapshots.RemoveRow(ctx, run.SnapshotName),
+			tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+				Message: fmt.Sprintf("The snapshot %s was deleted.", run.SnapshotName)}),
+			tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+	})
+}
+
+// ClusterDeletion takes a deleted cluster out of the catalog; its manual snapshots stay, belonging to no living cluster.
+func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.Clusters.ByID(ctx, run.ClusterID)
+		if err != nil {
+			return err
+		}
+		if err := tx.Tags.drop(ctx, cluster.Resources()...); err != nil {
+			return err
+		}
+		for _, rows := range []any{&models.Node{}, &models.WindowMark{}, &models.Loss{}} {
+			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
+				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
+			}
+		}
+		if err := tx.with(ctx).Model(&models.Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
+			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
+		}
+		gone := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was deleted.", run.ClusterName)})
+		if err := tx.with(ctx).Delete(&models.Cluster{}, run.ClusterID).Error; err != nil {
+			return fmt.Errorf("remove cluster %s: %w", run.ClusterName, err)
+		}
+		return errors.Join(gone,
+			tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+	})
+}
+
+// Verify ends a verification that came to a result: the snapshot is verified, or damage says in sentences what is wrong. The
+// given row is what was verified; when the snapshot was deleted or made anew in the meantime, nothing is said about that one.
+func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Snapshot, damage string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		present, err := tx.Snapshots.Get(ctx, run.SnapshotName)
+		if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+			return err
+		}
+		if err != nil || present.ID != verified.ID || !present.Verifiable() {
+			return tx.Runs.end(ctx, run, models.RunCancelled, "The snapshot was deleted in the meantime.")
+		}
+		if damage != "" {
+			return errors.Join(tx.Snapshots.markDamaged(ctx, present, damage), tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+		}
+		changes := map[string]any{"verified_at": tx.Now()}
+		if present.ManifestSHA256 == "" { // of a snapshot from before manifests were remembered
+			changes["manifest_sha256"] = verified.ManifestSHA256
+		}
+		var failures []error
+		if present.Damaged() {
+			changes["status"], changes["status_reason"], changes["damage"] = models.SnapshotAvailable, "", ""
+			failures = append(failures, tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: present.ClusterName, SnapshotName: present.Name,
+				Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is right.", present.Name, present.ClusterName)}))
+		}
+		failures = append(failures, tx.with(ctx).Model(&models.Snapshot{ID: present.ID}).UpdateColumns(changes).Error, tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+		return errors.Join(failures...)
+	})
+}
