@@ -107,9 +107,9 @@ check-figures: ## the README's figures of speed are those of docs/benchmarks.md
 go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
 	@echo '==> go test -race'
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
-ifneq ($(filter ./... ./models,$(PKG)),)
+ifneq ($(filter ./... ./models/... ./models/catalog,$(PKG)),)
 	@echo '==> go test -race, with the catalogs in PostgreSQL'
-	@REKINDLE_TEST_CATALOG=postgres TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./models
+	@REKINDLE_TEST_CATALOG=postgres TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./models/catalog
 endif
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestVerifyDueForgetsNoneAndDoublesNone
 soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
 	@REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \
-	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models
+	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models ./models/catalog
 
 mutants: ## plant mistakes in a copy, one at a time, and see which the tests notice (MUTANTS=pattern MUTANTJOBS=2)
 	@go -C tools run ./mutants -root .. -only '$(MUTANTS)' -jobs '$(MUTANTJOBS)'

@@ -16,7 +16,7 @@ type Rows[T any] struct {
 	Total int
 }
 
-// FilterCancelled is the status by which [DB.ListSnapshots] finds the failed snapshots that were cancelled; failed finds the others.
+// FilterCancelled is the status by which [List] finds the failed snapshots that were cancelled; failed finds the others.
 const FilterCancelled = string(RunCancelled)
 
 // Storage is what the snapshots take up in the store.

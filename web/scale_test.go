@@ -20,7 +20,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// scaled are pages that people look at, of a catalog that [models.DB.Sample] made.
+// scaled are pages that people look at, of a catalog that [catalog.DB.Sample] made.
 var scaled = []struct{ name, path string }{
 	{"overview", "/"},
 	{"clusters", "/clusters"},

@@ -57,7 +57,7 @@ func (q Owners) All(ctx context.Context) ([]models.Owner, error) {
 }
 
 // End ends a lease that was not renewed since it was seen like this, and tells whether it did. What the owner had begun belongs to
-// nobody then: its locks are free, and its runs are [DB.CutOffRuns].
+// nobody then: its locks are free, and its runs are [Runs.CutOff].
 func (q Owners) End(ctx context.Context, seen models.Owner) (ended bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		gone := tx.with(ctx).Where("id = ? AND beat = ?", seen.ID, seen.Beat).Delete(&models.Owner{})

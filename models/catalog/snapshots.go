@@ -101,7 +101,7 @@ func (q Snapshots) total(ctx context.Context, l models.List) func() (int, error)
 	}
 }
 
-// Count counts what [DB.ListSnapshots] finds by a status.
+// Count counts what [Snapshots.List] finds by a status.
 func (q Snapshots) Count(ctx context.Context, status models.SnapshotStatus) (int, error) {
 	query := q.db.with(ctx).Model(&models.Snapshot{}).Where("status = ?", status)
 	switch status {

@@ -38,3 +38,12 @@ func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryKindOfRunHasAWay(t *testing.T) {
+	t.Parallel()
+	for _, kind := range models.RunKinds() {
+		if way := runWays[kind]; way.home == nil || way.frees == nil {
+			t.Errorf("nothing says where a %s is done, or what its end lets go", kind)
+		}
+	}
+}
