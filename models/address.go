@@ -39,7 +39,7 @@ func (a S3Address) String() string {
 	return text
 }
 
-// checkOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.
+// CheckOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.
 func CheckOtherStore(text string) (string, string) {
 	text = strings.TrimSpace(text)
 	const looks = "It must look like s3://bucket/prefix or dir:/folder."

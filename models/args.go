@@ -55,7 +55,7 @@ type (
 	NoArgs struct{}
 )
 
-// arguments is one of the types above, and says whose they are.
+// Arguments is one of the types above, and says whose they are.
 type Arguments interface{ kinds() []RunKind }
 
 func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
@@ -90,7 +90,7 @@ func (r Run) Carries() (CopyArgs, error) {
 	return Args[CopyArgs](r)
 }
 
-// tell has the run carry its arguments.
+// Tell has the run carry its arguments.
 func (r *Run) Tell(args Arguments) error {
 	if !slices.Contains(args.kinds(), r.Kind) {
 		return fmt.Errorf("write arguments: a %s has no %T", r.Kind, args)

@@ -71,7 +71,7 @@ func ReadAttributes(text []byte) Attributes {
 	return a
 }
 
-// check says what is wrong with the attributes of a cluster with so many nodes.
+// Check says what is wrong with the attributes of a cluster with so many nodes.
 func (a Attributes) Check(nodes int) Faults {
 	var faults Faults
 	if a.MaintenanceWindow != "" {
@@ -119,7 +119,7 @@ func (c Cluster) Described() Attributes {
 	return a
 }
 
-// complete fills in what ElastiCache would choose.
+// Complete fills in what ElastiCache would choose.
 func (a Attributes) Complete(window Window, host string) Attributes {
 	if a.MaintenanceWindow == "" {
 		a.MaintenanceWindow = PickMaintenanceWindow(window)

@@ -1,80 +1,90 @@
 package models
 
 import (
-	"crypto/rand"
-	"hash/fnv"
+	"time"
 
 	"rekindle/internal/secret"
 )
 
-// Limits of a cluster, as in ElastiCache; the number of copies is Rekindle's own.
+// ClusterStatus is the state of a cluster, in ElastiCache's words.
+type ClusterStatus string
+
+// The states of a cluster. A cluster is created, then available; from there each action leads to a state of its own and back.
+// Only one action at a time has a cluster: the change of state, made in the transaction that queues the run, is the lock.
 const (
-	MaxReplicas  = 5
-	MaxRetention = 35
-	MaxCopies    = 20
+	ClusterCreating      ClusterStatus = "creating"
+	ClusterAvailable     ClusterStatus = "available"
+	ClusterModifying     ClusterStatus = "modifying"
+	ClusterSnapshotting  ClusterStatus = "snapshotting"
+	ClusterRebooting     ClusterStatus = "rebooting cluster nodes"
+	ClusterDeleting      ClusterStatus = "deleting"
+	ClusterRestoreFailed ClusterStatus = "restore-failed"
+	ClusterCreateFailed  ClusterStatus = "create-failed" // as ElastiCache calls it
+	ClusterUnreachable   ClusterStatus = "unreachable"
 )
 
-// How a new cluster gets its password (Redis AUTH).
-const (
-	AuthNone     = "none"
-	AuthGenerate = "generate"
-	AuthGiven    = "given"
-)
+// Cluster is what a user names: one or more shards with the same configuration.
+type Cluster struct {
+	ID            uint
+	Name          string `gorm:"uniqueIndex"`
+	Description   string
+	Kind          string // "launched"; clusters that were there before will be "attached"
+	Home          string // of its nodes: the console with this [Owner.Home] looks after them
+	Grouped       bool   // a replication group in ElastiCache's terms; else a cache cluster
+	Engine        string
+	EngineVersion string
+	NodeType      string
+	Shards        int
+	Replicas      int  // per shard
+	Databases     int  // of each node, from its creation on; 0: the engine's 16
+	Port          int  // of the primary
+	PortChosen    bool // false: automatic, and may change as long as the cluster is being created
+	Password      secret.Text
 
-// ClusterSpec asks for a new cluster, or for several filled from one snapshot.
-type ClusterSpec struct {
-	Name        string
-	Description string
-	Engine      Engine
-	NodeType    string
-	Replicas    int
-	Port        int // 0: automatic
-	Auth        string
-	Password    secret.Text // with AuthGiven
-	Retention   int         // days; 0: no automatic backups
-	Window      Window      // zero: no preference
-	Snapshot    string      // "": empty
-	Copies      int         // 0 counts as 1
-	RequestedBy string
+	RetentionLimit int // days; 0: automatic backups are off
+	SnapshotWindow Window
+	WindowChosen   bool      // false: "no preference", Rekindle picked it
+	ScheduleSince  time.Time // when the schedule came into force; missed windows were looked for until here
 
-	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; else a replication group
-	CacheNodes     int  // of memcached
-	ParameterGroup string
-	Attributes     Attributes
-	Tags           map[string]string
-	Sources        []string // RDB files elsewhere to be imported and restored; see [ImportSpec]
+	Attributes        Attributes
+	ParameterGroup    string
+	ParametersWanted  int // grows whenever the parameters change
+	ParametersApplied int // what the nodes have of it
+
+	Status       ClusterStatus `gorm:"index"`
+	StatusReason string        // a sentence, when the state needs one
+	EmptiedAt    *time.Time    // when its data was lost; until somebody takes a snapshot by hand
+	LossCause    string        // what became of the data that was lost then; "": it was started empty
+	RestoredFrom string        // the snapshot's name
+	UnsavedFrom  string        // the same, as long as no node has saved what it was filled with
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+
+	Nodes []Node
 }
 
-// GeneratePassword makes a password that [AuthGiven] would accept, with more than 128 bits of randomness.
-func GeneratePassword() secret.Text { return secret.Text(rand.Text() + rand.Text()[:6]) }
+// EngineName returns the engine with its version.
+func (c Cluster) EngineName() Engine { return Engine{c.Engine, c.EngineVersion} }
 
-// nodes is how many nodes each cluster is to have.
-func (spec ClusterSpec) Nodes() int {
-	if spec.Engine.Name == EngineMemcached {
-		return spec.CacheNodes
-	}
-	return spec.Replicas + 1
+// Backups tells whether automatic backups are on.
+func (c Cluster) Backups() bool { return c.RetentionLimit > 0 && !c.SnapshotWindow.IsZero() }
+
+// MaxMemory is what each node may hold, in bytes.
+func (c Cluster) MaxMemory() int64 {
+	t, _ := FindNodeType(c.NodeType)
+	return t.Memory
 }
 
-// PickWindow chooses a window of one hour for a cluster whose owner has no preference: in the quiet hours from 22:00 to 06:00
-// UTC, spread by the cluster's name, as ElastiCache picks one from a block of eight hours.
-func PickWindow(cluster string) Window {
-	hash := fnv.New32a()
-	_, _ = hash.Write([]byte("window of " + cluster))
-	return Window{Start: (22*60 + int(hash.Sum32()%14)*30) % dayMinutes, Length: MinWindowMinutes}
-}
-
-func RenameField(err error, from, to string) error {
-	faults, ok := AsFaults(err)
-	if !ok {
-		return err
-	}
-	renamed := make(Faults, len(faults))
-	for i, f := range faults {
-		if f.Field == from {
-			f.Field = to
+// Primary returns the primary node.
+func (c Cluster) Primary() (Node, bool) {
+	for _, n := range c.Nodes {
+		if n.Role == RolePrimary {
+			return n, true
 		}
-		renamed[i] = f
 	}
-	return renamed
+	return Node{}, false
 }
+
+// Lost tells whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither
+// retention nor its deletion takes one of them.
+func (c Cluster) Lost() bool { return len(c.Nodes) == 0 }

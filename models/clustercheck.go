@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 )
 
+// CheckSpec checks what can be checked of a new cluster without looking at other things. engines are the installed ones.
 func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 	var faults Faults
 	faults = append(faults, CheckDescription(spec.Description)...)
@@ -82,8 +83,10 @@ func checkCached(spec ClusterSpec) Faults {
 	return faults
 }
 
+// CachedUnsupported is why memcached and snapshots do not go together.
 const CachedUnsupported = "Clusters of memcached cannot be backed up or filled from a snapshot: their nodes only cache."
 
+// CheckDescription checks the description of a cluster.
 func CheckDescription(description string) Faults {
 	var faults Faults
 	if utf8.RuneCountInString(description) > 255 {
@@ -94,7 +97,7 @@ func CheckDescription(description string) Faults {
 	return faults
 }
 
-// checkWindow refuses what could be written down and never be read again.
+// CheckWindow refuses what could be written down and never be read again.
 func CheckWindow(window Window) Faults {
 	if window.IsZero() {
 		return nil
@@ -104,6 +107,7 @@ func CheckWindow(window Window) Faults {
 	return faults
 }
 
+// CheckRetention checks the days for which automatic snapshots are kept; 0 turns them off.
 func CheckRetention(days int, nodeType NodeType) Faults {
 	var faults Faults
 	if days < 0 || days > MaxRetention {
@@ -116,7 +120,7 @@ func CheckRetention(days int, nodeType NodeType) Faults {
 	return faults
 }
 
-// checkAuthPassword applies ElastiCache's rule for AUTH tokens ("Authenticating with the AUTH command", user guide).
+// CheckAuthPassword applies ElastiCache's rule for AUTH tokens ("Authenticating with the AUTH command", user guide).
 func CheckAuthPassword(password string) string {
 	if len(password) < 16 || len(password) > 128 {
 		return fmt.Sprintf("The password must have 16 to 128 characters; this one has %d.", len(password))
@@ -136,7 +140,7 @@ func (s Snapshot) FittedInto(t NodeType) bool {
 	return known && s.ServedBy != "" && source.Memory <= t.Memory
 }
 
-// sizeTexts writes two sizes that differ so that one sees it.
+// SizeTexts writes two sizes that differ so that one sees it.
 func SizeTexts(a, b int64) (string, string) {
 	for digits := range 4 {
 		if x, y := sizeTextOf(a, digits), sizeTextOf(b, digits); x != y {
@@ -152,4 +156,27 @@ func sizeTextOf(n int64, more int) string {
 		return fmt.Sprintf("%.*f MB", more, float64(n)/1e6)
 	}
 	return fmt.Sprintf("%.*f GB", more+1, float64(n)/1e9)
+}
+
+// CheckRestore refuses what could only fail later. loads says whether the engine can load the snapshot's version of RDB.
+func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
+	var faults Faults
+	if !snapshot.Usable() {
+		faults.Add(CodeSnapshotState, "snapshot",
+			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
+		return faults // of one that is not whole nothing else is known
+	}
+	if snapshot.Shards > 1 {
+		faults.Add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
+			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
+	}
+	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
+		needs, has := SizeTexts(snapshot.UsedMemory, nodeType.Memory)
+		faults.Add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))
+	}
+	if !loads {
+		faults.Add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
+			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
+	}
+	return faults
 }

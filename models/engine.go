@@ -6,6 +6,15 @@ import (
 	"strings"
 )
 
+// Engine is a server program that can be launched.
+type Engine struct {
+	Name    string // "redis" or "valkey"
+	Version string // "7.0.15"
+}
+
+// String returns "redis 7.0.15".
+func (e Engine) String() string { return e.Name + " " + e.Version }
+
 // EngineMemcached is the engine whose nodes are caches and nothing more: there is no replication and nothing to be backed up.
 const EngineMemcached = "memcached"
 
@@ -33,7 +42,7 @@ func (e Engine) Family() string {
 // AtLeast tells whether the engine is of this version or a newer one.
 func (e Engine) AtLeast(version string) bool { return !Newer(version, e.Version) }
 
-// newer compares two versions number by number.
+// Newer compares two versions number by number.
 func Newer(a, b string) bool {
 	numbers := func(version string) (n []int) {
 		for part := range strings.SplitSeq(version, ".") {

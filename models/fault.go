@@ -79,11 +79,12 @@ func (f Faults) Code() Code {
 	return f[0].Code
 }
 
+// Add adds a fault.
 func (f *Faults) Add(code Code, field, message string) {
 	*f = append(*f, Fault{Code: code, Field: field, Message: message})
 }
 
-// orNil avoids the trap of a non-nil error interface around an empty list.
+// OrNil avoids the trap of a non-nil error interface around an empty list.
 func (f Faults) OrNil() error {
 	if len(f) == 0 {
 		return nil
@@ -91,6 +92,7 @@ func (f Faults) OrNil() error {
 	return f
 }
 
+// Refuse is a refusal for one reason.
 func Refuse(code Code, field, message string) error {
 	return Faults{{Code: code, Field: field, Message: message}}
 }

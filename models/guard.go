@@ -12,7 +12,7 @@ type Guarded struct {
 	Late     bool      // its last window closed without a snapshot since it opened
 }
 
-// seemsLate tells whether a cluster's last window has closed without a snapshot since it opened, whether or not its schedule was in force then.
+// SeemsLate tells whether a cluster's last window has closed without a snapshot since it opened, whether or not its schedule was in force then.
 func (g *Guarded) SeemsLate(now time.Time) (Occurrence, bool) {
 	c := &g.Cluster
 	switch c.Status {

@@ -21,6 +21,7 @@ type ImportSpec struct {
 	CacheCluster bool // it is for a cluster that is to be a cache cluster in ElastiCache's terms
 }
 
+// CheckSources checks the addresses of the files that are to be imported, and brings them into their final form.
 func CheckSources(spec *ImportSpec, faults *Faults) {
 	var sources []string
 	seen := make(map[string]bool)

@@ -9,3 +9,25 @@ type Legacy struct {
 	Useless   int       // manual ones that stay and hold nothing that could be restored
 	Earlier   int       // good manual ones of an earlier cluster of the same name
 }
+
+// LegacyOf looks at what a cluster would leave of these snapshots: its own, and the manual ones of earlier clusters of its name, the newest first.
+func LegacyOf(cluster Cluster, snapshots []Snapshot) Legacy {
+	var l Legacy
+	for i, s := range snapshots {
+		own := s.ClusterID == cluster.ID
+		switch good := s.Usable() && !s.Damaged(); {
+		case s.Source == SourceAutomatic && good:
+			l.Automatic++
+		case s.Source == SourceAutomatic:
+		case !good && s.Status == SnapshotFailed:
+			l.Useless++
+		case good && own:
+			if l.Manual++; l.Newest == nil {
+				l.Newest = &snapshots[i]
+			}
+		case good:
+			l.Earlier++
+		}
+	}
+	return l
+}

@@ -56,7 +56,7 @@ func (w Window) Overlaps(maintenance string) bool {
 	return false
 }
 
-// checkOverlap refuses windows that overlap, in ElastiCache's words and with what they are.
+// CheckOverlap refuses windows that overlap, in ElastiCache's words and with what they are.
 func CheckOverlap(window Window, maintenance string) Faults {
 	var faults Faults
 	if window.Overlaps(maintenance) {

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // ModifySpec changes a cluster; what is nil stays as it is.
@@ -21,7 +22,7 @@ type ModifySpec struct {
 	Zones          []string          // of the replicas that are added, in their order
 }
 
-// count makes the number of replicas of those that are to be removed.
+// Count makes the number of replicas of those that are to be removed.
 func (spec *ModifySpec) Count(cluster Cluster) error {
 	left := cluster.Replicas
 	if spec.Add != "" {
@@ -48,7 +49,7 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	return nil
 }
 
-// attributes are those that the cluster would have.
+// Wanted are the attributes that the cluster would have.
 func (spec *ModifySpec) Wanted(cluster Cluster) Attributes {
 	if spec.Attributes == nil {
 		return cluster.Attributes
@@ -56,4 +57,137 @@ func (spec *ModifySpec) Wanted(cluster Cluster) Attributes {
 	attributes := cluster.Described()
 	spec.Attributes(&attributes)
 	return attributes
+}
+
+// Resized names the replicas that leave, which are the given ones and else the youngest, and those that join.
+func (spec ModifySpec) Resized(cluster Cluster) (leave, join []string) {
+	var stay []string
+	used := make(map[string]bool)
+	leave = append(leave, spec.Remove...)
+	for _, n := range cluster.Nodes {
+		used[n.Name] = true
+		if n.Role == RoleReplica && !slices.Contains(spec.Remove, n.Name) {
+			stay = append(stay, n.Name)
+		}
+	}
+	for len(stay) > *spec.Replicas {
+		leave = append(leave, stay[len(stay)-1])
+		stay = stay[:len(stay)-1]
+	}
+	for number := 0; len(stay)+len(join) < *spec.Replicas; {
+		name := spec.Add
+		if name == "" || len(join) > 0 {
+			for number++; used[NodeName(cluster.Name, number)]; number++ {
+			}
+			name = NodeName(cluster.Name, number)
+		}
+		join = append(join, name)
+	}
+	return leave, join
+}
+
+// Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
+func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[string]any) {
+	var faults Faults
+	set := map[string]any{"updated_at": now}
+	nodeType, _ := FindNodeType(cluster.NodeType)
+	if spec.Description != nil {
+		faults = append(faults, CheckDescription(*spec.Description)...)
+		set["description"] = *spec.Description
+	}
+	if spec.NodeType != nil {
+		found := false
+		if nodeType, found = FindNodeType(*spec.NodeType); !found {
+			faults.Add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
+		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
+			holds, room := SizeTexts(primary.UsedMemory, nodeType.Memory)
+			faults.Add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.", holds, nodeType.Name, room))
+		}
+		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
+			faults.Add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")
+		}
+		set["node_type"] = *spec.NodeType
+	}
+	if spec.Replicas != nil {
+		if *spec.Replicas < 0 || *spec.Replicas > MaxReplicas {
+			faults.Add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, *spec.Replicas))
+		}
+		if cluster.Cached() || !cluster.Grouped && *spec.Replicas > 0 {
+			faults.Add(CodeCombination, "replicas", fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas. Restore a snapshot into a replication group to have some.", cluster.Name))
+		}
+		set["replicas"] = *spec.Replicas
+	}
+	retention := cluster.RetentionLimit
+	if spec.Retention != nil {
+		retention = *spec.Retention
+		set["retention_limit"] = retention
+	}
+	if cluster.Cached() && retention > 0 {
+		faults.Add(CodeSnapshotUnsupported, "backups", CachedUnsupported)
+	}
+	faults = append(faults, CheckRetention(retention, nodeType)...)
+	window := cluster.SnapshotWindow
+	if spec.Window != nil {
+		faults = append(faults, CheckWindow(*spec.Window)...)
+		window = *spec.Window
+		set["window_chosen"] = !window.IsZero()
+		if window.IsZero() {
+			window = PickWindowBeside(cluster.Name, spec.Wanted(cluster).MaintenanceWindow)
+		}
+		set["snapshot_window"] = window
+	}
+	if window != cluster.SnapshotWindow || (retention > 0) != (cluster.RetentionLimit > 0) {
+		set["schedule_since"] = now
+	}
+	return append(faults, spec.attributeColumns(cluster, set, now)...), set
+}
+
+// attributeColumns checks what a modification says of attributes, and adds the columns to set.
+func (spec ModifySpec) attributeColumns(cluster Cluster, columns map[string]any, now time.Time) (faults Faults) {
+	replicas := cluster.Replicas
+	if spec.Replicas != nil {
+		replicas = *spec.Replicas
+	}
+	attributes := spec.Wanted(cluster)
+	if spec.Attributes != nil {
+		if node := attributes.SnapshottingNode; node != "" && !slices.ContainsFunc(cluster.Nodes, func(n Node) bool { return n.Name == node }) {
+			faults.Add(CodeNodeNotFound, "snapshotting_node", fmt.Sprintf("The cluster %s has no node %.80s.", cluster.Name, node))
+		}
+	}
+	overlap, moved := spec.settleWindows(cluster, &attributes, columns, now)
+	faults = append(faults, overlap...)
+	if spec.Attributes != nil || spec.Replicas != nil || moved {
+		if spec.Replicas != nil && spec.Attributes == nil && replicas == 0 && attributes.AutomaticFailover {
+			attributes.AutomaticFailover, attributes.MultiAZ = false, false // there is nobody left to take over
+		}
+		faults = append(faults, attributes.Check(replicas+1)...)
+		columns["attributes"] = attributes
+	}
+	return faults
+}
+
+// settleWindows lets the window that nobody has chosen, of snapshots or of maintenance, give way to the other one that is changed, and refuses
+// chosen ones that overlap. It tells whether the attributes changed.
+func (spec ModifySpec) settleWindows(cluster Cluster, attributes *Attributes, columns map[string]any, now time.Time) (faults Faults, moved bool) {
+	window, changed := columns["snapshot_window"].(Window)
+	var asked Attributes
+	if spec.Attributes != nil {
+		spec.Attributes(&asked)
+	}
+	picked := PickMaintenanceWindow(cluster.SnapshotWindow)
+	switch {
+	case changed && asked.MaintenanceWindow == "" && attributes.MaintenanceWindow == picked && window.Overlaps(picked):
+		attributes.MaintenanceWindow = PickMaintenanceWindow(window)
+		return nil, true
+	case changed:
+		return CheckOverlap(window, attributes.MaintenanceWindow), false
+	case asked.MaintenanceWindow == "" || !cluster.SnapshotWindow.Overlaps(attributes.MaintenanceWindow):
+		return nil, false
+	}
+	window = cluster.SnapshotWindow
+	if !cluster.WindowChosen {
+		window = PickWindowBeside(cluster.Name, attributes.MaintenanceWindow)
+		columns["snapshot_window"], columns["schedule_since"] = window, now
+	}
+	return CheckOverlap(window, attributes.MaintenanceWindow), false
 }

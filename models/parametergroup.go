@@ -41,6 +41,7 @@ func (g ParameterGroup) IsDefault() bool { return g.ID == 0 }
 // DefaultParameterGroup is the name of the group that clusters of this engine have when no other is asked for.
 func DefaultParameterGroup(engine Engine) string { return "default." + engine.Family() }
 
+// DefaultGroup finds a default group by its name: nobody has to make it.
 func DefaultGroup(name string) (ParameterGroup, bool) {
 	family, isDefault := strings.CutPrefix(name, "default.")
 	if !isDefault || !slices.Contains(Families(), family) {
@@ -49,6 +50,7 @@ func DefaultGroup(name string) (ParameterGroup, bool) {
 	return ParameterGroup{Name: name, Family: family, Description: "Default parameter group for " + family}, true
 }
 
+// CheckParameters checks values that a parameter group is to have.
 func CheckParameters(family string, values map[string]string) Faults {
 	var faults Faults
 	known := make(map[string]Parameter)
@@ -68,13 +70,13 @@ func CheckParameters(family string, values map[string]string) Faults {
 	return faults
 }
 
-// parameterDatabases holds at a cluster's creation, as in ElastiCache: with fewer later, a node would not load its own data.
+// ParameterDatabases holds at a cluster's creation, as in ElastiCache: with fewer later, a node would not load its own data.
 const ParameterDatabases = "databases"
 
 // engineDatabases is how many databases the engines have when nothing else is set.
 const engineDatabases = 16
 
-// databasesFor is how many databases a cluster needs to be filled from a snapshot.
+// DatabasesFor is how many databases a cluster needs to be filled from a snapshot.
 func (c Cluster) DatabasesFor(snapshot Snapshot) int {
 	needed := c.Databases
 	for _, part := range snapshot.Parts {

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"sort"
 	"time"
 )
@@ -72,7 +73,7 @@ func Due(now time.Time, plans []Plan) (due, missed []Decision) {
 	return due, missed
 }
 
-// attempt is the number of the attempt to make now in this occurrence, or 0 for none.
+// Attempt is the number of the attempt to make now in this occurrence, or 0 for none.
 func (p Plan) Attempt(now time.Time, o Occurrence) int {
 	mark, known := p.Marks[o.Opens.Unix()]
 	switch {
@@ -125,4 +126,27 @@ func newestGood(snapshots []Kept, counts func(Kept) bool) int {
 		}
 	}
 	return newest
+}
+
+// WindowMark says what became of one cluster's window on one day. Its unique pair of cluster and window is what decides when
+// two ticks, or two consoles, see the same window at once.
+type WindowMark struct {
+	ID        uint
+	ClusterID uint      `gorm:"uniqueIndex:idx_window_marks_window"`
+	Opens     time.Time `gorm:"uniqueIndex:idx_window_marks_window"`
+	Outcome   MarkOutcome
+	Attempts  int
+	Tried     time.Time
+}
+
+// MissedMessage says which windows of a cluster have passed without a snapshot.
+func MissedMessage(cluster Cluster, missed []Decision) string {
+	const when = "2006-01-02 15:04"
+	first, last := missed[0].Occurrence, missed[len(missed)-1].Occurrence
+	if len(missed) == 1 {
+		return fmt.Sprintf("No automatic snapshot of %s was taken in the window of %s to %s UTC: Rekindle was not running or the cluster was busy. "+
+			"Take one by hand, or wait for the next window.", cluster.Name, first.Opens.Format(when), first.Closes.Format("15:04"))
+	}
+	return fmt.Sprintf("No automatic snapshots of %s were taken in %d windows from %s to %s UTC: Rekindle was not running. "+
+		"Take one by hand, or wait for the next window.", cluster.Name, len(missed), first.Opens.Format(when), last.Closes.Format(when))
 }

@@ -14,6 +14,7 @@ type move[S ~string] struct {
 	When     string
 }
 
+// ClusterMoves are the ways between the states of clusters.
 var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
 	{"", ClusterAvailable, "a rebuild of the catalog finds its nodes"},
@@ -44,6 +45,7 @@ var ClusterMoves = []move[ClusterStatus]{
 	{ClusterDeleting, "", "its nodes are gone"},
 }
 
+// SnapshotMoves are the ways between the states of snapshots.
 var SnapshotMoves = []move[SnapshotStatus]{
 	{"", SnapshotCreating, "it is asked for, due, copied or imported"},
 	{"", SnapshotAvailable, "a rebuild of the catalog finds its manifest"},
@@ -71,6 +73,7 @@ var SnapshotMoves = []move[SnapshotStatus]{
 	{SnapshotDeleting, "", "it is gone from the store"},
 }
 
+// RunMoves are the ways between the states of runs.
 var RunMoves = []move[RunStatus]{
 	{"", RunQueued, "somebody asks for it, or the schedule does"},
 	{"", RunRunning, "a browser begins to send a file"},
@@ -82,7 +85,7 @@ var RunMoves = []move[RunStatus]{
 	{RunRunning, RunCancelled, "somebody cancels it; what it has made is removed first"},
 }
 
-// checkMoves fails when a state must not follow one of these. That is a mistake in the code, and nothing is changed then.
+// CheckMoves fails when a state must not follow one of these. That is a mistake in the code, and nothing is changed then.
 func CheckMoves[S ~string](moves []move[S], to S, from ...S) error {
 	for _, state := range from {
 		if !slices.ContainsFunc(moves, func(m move[S]) bool { return m.From == state && m.To == to }) {

@@ -33,7 +33,7 @@ var (
 	groupNamePattern = regexp.MustCompile(`^[a-z][a-z0-9.]*(-[a-z0-9.]+)*$`)
 )
 
-// checkGroupName applies ElastiCache's rule for the names of subnet and parameter groups, and returns the name in lower case.
+// CheckGroupName applies ElastiCache's rule for the names of subnet and parameter groups, and returns the name in lower case.
 func CheckGroupName(what, name string) (string, string) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if len(name) > 255 || !groupNamePattern.MatchString(name) {
@@ -42,6 +42,7 @@ func CheckGroupName(what, name string) (string, string) {
 	return name, ""
 }
 
+// CheckSubnets checks the subnets of a group.
 func CheckSubnets(subnets []string) Faults {
 	var faults Faults
 	if len(subnets) == 0 || len(subnets) > 20 {
@@ -55,7 +56,7 @@ func CheckSubnets(subnets []string) Faults {
 	return faults
 }
 
-// validDescription is what a parameter group's description must be: there, and not too long.
+// ValidDescription is what a parameter group's description must be: there, and not too long.
 func ValidDescription(text string) bool {
 	return strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= 255 && utf8.ValidString(text)
 }

@@ -34,7 +34,7 @@ func (c Cluster) Resource() string {
 	return ResourceCluster + ":" + c.Name
 }
 
-// resources are the resources of a cluster and of its nodes.
+// Resources are the resources of a cluster and of its nodes.
 func (c Cluster) Resources() []string {
 	all := []string{c.Resource()}
 	if c.Grouped {
@@ -45,7 +45,7 @@ func (c Cluster) Resources() []string {
 	return all
 }
 
-// checkTags applies AWS's rules for keys and values.
+// CheckTags applies AWS's rules for keys and values.
 //
 // Source: Amazon ElastiCache user guide, "Tagging your ElastiCache resources".
 func CheckTags(tags map[string]string) Faults {

@@ -48,6 +48,7 @@ const minPasswordRunes = 10
 // AdminName is the first user.
 const AdminName = "admin"
 
+// CheckPassword says what is wrong with a new password, or "".
 func CheckPassword(password secret.Text) string {
 	n := len([]rune(password.Reveal()))
 	if n < minPasswordRunes || n > 256 {

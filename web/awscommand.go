@@ -200,7 +200,7 @@ func (a awsCLI) deleteCluster(target awsTarget, finalSnapshot string) string {
 // those of which one can be taken.
 func (a awsCLI) deleteClusters(clusters []models.Cluster, finalEnd string) string {
 	return a.forClusters(clusters, func(c models.Cluster) string {
-		if can, _ := canFinal(c); can && finalEnd != "" {
+		if finalEnd != "" && c.NoFinalSnapshot() == "" {
 			return `--final-snapshot-identifier "$id"` + shellQuote(finalEnd)
 		}
 		return ""

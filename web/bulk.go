@@ -94,15 +94,6 @@ func (c chosenClusters) hidden() []views.Hidden {
 	return hidden
 }
 
-// undeletable says why a cluster cannot be deleted now, or "".
-func undeletable(c models.Cluster) string {
-	switch c.Status {
-	case models.ClusterAvailable, models.ClusterUnreachable, models.ClusterRestoreFailed, models.ClusterCreateFailed:
-		return ""
-	}
-	return fmt.Sprintf("%s is %s.", c.Name, c.Status)
-}
-
 func (s *server) deleteClustersPage(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
 	c, err := s.chooseClusters(r, asked)
@@ -112,7 +103,7 @@ func (s *server) deleteClustersPage(w http.ResponseWriter, r *http.Request) erro
 	if c.none() {
 		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
 	}
-	c.leave(undeletable)
+	c.leave(models.Cluster.NoDeletion)
 	return s.askDeleteClusters(w, r, c, askedFinal(r), nil)
 }
 
@@ -149,7 +140,7 @@ func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.De
 		if err != nil {
 			return props, err
 		}
-		can, _ := canFinal(cluster)
+		can := cluster.NoFinalSnapshot() == ""
 		doomed := views.DoomedCluster{Name: cluster.Name, Status: string(cluster.Status), Nodes: len(cluster.Nodes), Keys: keysOf(cluster),
 			Left: presentLegacy(left), CanFinal: can, CacheOnly: cluster.Cached()}
 		if views.NeverRan(doomed.Status) {
@@ -173,7 +164,7 @@ func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
 	if c.none() {
 		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
 	}
-	c.leave(undeletable)
+	c.leave(models.Cluster.NoDeletion)
 	wrong := mistakes{}
 	if phrase := views.DeletePhrase(c.names()); len(c.clusters) == 0 {
 		wrong.add("", "None of the chosen clusters can be deleted just now.")
@@ -186,7 +177,7 @@ func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
 	end := s.finalEnd(form)
 	return s.each(w, r, c, "being deleted", func(cluster models.Cluster) error {
 		final := ""
-		if can, _ := canFinal(cluster); can && end != "" {
+		if can := cluster.NoFinalSnapshot() == ""; can && end != "" {
 			final = cluster.Name + end
 		}
 		return s.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
@@ -219,18 +210,6 @@ func (s *server) each(w http.ResponseWriter, r *http.Request, c chosenClusters, 
 	return s.done(w, r, c.back(), kind, text)
 }
 
-// unsnapshottable says why no snapshot can be taken of a cluster now, or "".
-func unsnapshottable(c models.Cluster) string {
-	can, why := canSnapshot(c)
-	switch {
-	case can:
-		return ""
-	case why == "":
-		return fmt.Sprintf("%s is %s.", c.Name, c.Status)
-	}
-	return c.Name + ": " + why
-}
-
 func (s *server) snapshotClustersPage(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
 	c, err := s.chooseClusters(r, asked)
@@ -243,7 +222,7 @@ func (s *server) snapshotClustersPage(w http.ResponseWriter, r *http.Request) er
 	if !asked.Has("suffix") {
 		asked.Set("suffix", strings.TrimPrefix(models.SuggestSnapshotName("", s.clock.Now()), "-"))
 	}
-	c.leave(unsnapshottable)
+	c.leave(models.Cluster.NoSnapshot)
 	return s.askSnapshotClusters(w, r, c, asked, nil)
 }
 
@@ -274,7 +253,7 @@ func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error 
 	if c.none() {
 		return s.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
 	}
-	c.leave(unsnapshottable)
+	c.leave(models.Cluster.NoSnapshot)
 	suffix, wrong := strings.TrimSpace(form.Get("suffix")), mistakes{}
 	if len(c.clusters) == 0 {
 		wrong.add("", "Of none of the chosen clusters a snapshot can be taken just now.")

@@ -22,7 +22,7 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 	c.get("/clusters").says(`name="name" value="alpha"`, "Take snapshot…", "Delete…", `formaction="/clusters/-/snapshot"`, "data-select-all")
 	c.get("/clusters/-/delete").redirects("/clusters")
 	c.get("/clusters/-/delete?q=a&name=").redirects("/clusters?q=a")
-	c.get("/clusters/-/delete?name=alpha&name=gamma&name=nobody").is(http.StatusOK).says("What goes", "What stays", "1 manual snapshot of them", "gamma is snapshotting.",
+	c.get("/clusters/-/delete?name=alpha&name=gamma&name=nobody").is(http.StatusOK).says("What goes", "What stays", "1 manual snapshot of them", "The cluster gamma is snapshotting; it can be deleted when that is done.",
 		"that can be restored", "There is no cluster nobody.", "aws elasticache delete-replication-group", "--final-snapshot-identifier", "Delete this cluster").
 		hasTicked("final")
 	c.get("/clusters/-/delete?name=alpha&confirm=").doesNotSay("--final-snapshot-identifier", "checked") // the box was cleared
@@ -69,7 +69,7 @@ func TestSnapshotsOfManyClustersAreTakenAtOnce(t *testing.T) {
 	c.launch("sessions", cache)
 
 	c.get("/clusters/-/snapshot").redirects("/clusters")
-	c.get("/clusters/-/snapshot?all=on").is(http.StatusOK).says("Take 2 snapshots", "tiny: Clusters of the node type", "sessions: Clusters of memcached", `value="2026-11-22-12-00-00"`,
+	c.get("/clusters/-/snapshot?all=on").is(http.StatusOK).says("Take 2 snapshots", "The cluster tiny has the node type cache.t1.micro", "The cluster sessions is one of memcached", `value="2026-11-22-12-00-00"`,
 		"for id in alpha beta; do", `--snapshot-name "$id"-2026-11-22-12-00-00`)
 	c.htmx(http.MethodGet, "/clusters/-/snapshot?name=alpha&suffix=before-it", nil).says(`--snapshot-name "$id"-before-it`)
 	c.get("/clusters/-/snapshot?name=tiny").says("Of none of the chosen clusters a snapshot can be taken just now.")

@@ -19,7 +19,7 @@ func TestAClusterOfMemcachedHasNothingToBackUp(t *testing.T) {
 		node.State, node.UsedMemory, node.Keys, node.SeenAt = "available", int64(i+1)<<20, 10, &seen
 		c.check(c.db.Nodes.Seen(t.Context(), node))
 	}
-	const refusal = "Clusters of memcached cannot be backed up"
+	const refusal = "whose nodes only cache: it cannot be backed up"
 	first := sessions.Nodes[0].Address()
 	c.get("/clusters/sessions").is(http.StatusOK).says(refusal, "Memcached 1.6.18", "Endpoint of the first node", first, "3 nodes", "sessions-003", "Cache",
 		"6.3 MB", "/clusters/sessions/reboot", "aws elasticache describe-cache-clusters", "--show-cache-node-info").

@@ -47,27 +47,18 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 	}
 	busy := false
 	for _, c := range clusters {
-		can, _ := canSnapshot(c)
+		can := c.NoSnapshot() == ""
 		latest := newest[c.Name]
 		props.Rows = append(props.Rows, views.ClusterRow{
 			ID: c.Name, Description: c.Description, Status: string(c.Status), Notice: c.StatusReason, Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
 			NodeType: c.NodeType, Nodes: len(c.Nodes), Schedule: presentSchedule(c, latest), Newest: latest.CreatedAt, NewestName: latest.Name,
 			UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), CanSnapshot: can, CacheOnly: c.Cached(),
 		})
-		busy = busy || inMotion(c.Status)
+		busy = busy || c.Status.InMotion()
 	}
 	return s.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, aws: s.aws(r).clusters()}, func(shell views.Shell) templ.Component {
 		return views.ClustersPage(shell, props)
 	})
-}
-
-// inMotion tells whether a cluster will be in another state soon, by what is done to it now.
-func inMotion(status models.ClusterStatus) bool {
-	switch status {
-	case models.ClusterCreating, models.ClusterModifying, models.ClusterSnapshotting, models.ClusterRebooting, models.ClusterDeleting:
-		return true
-	}
-	return false
 }
 
 // inTab is how many snapshots and events a cluster's page shows; the lists have all.
@@ -121,9 +112,10 @@ func presentCluster(c models.Cluster) views.Cluster {
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, Shards: c.Shards, Replicas: c.Replicas,
 		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(),
-		CanReboot: c.Status == models.ClusterAvailable, CanFailOver: c.Status == models.ClusterAvailable && hasReplica(c),
+		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",
 	}
-	props.CanSnapshot, props.Refusal = canSnapshot(c)
+	props.Refusal = c.NoSnapshot()
+	props.CanSnapshot = props.Refusal == ""
 	if props.NeverRan() {
 		props.Nodes, props.NodeCount = nil, 0 // they were wiped; what is left of them are their names and ports
 	} else if first, found := firstNode(c); found {
@@ -194,14 +186,6 @@ func askedFinal(r *http.Request) url.Values {
 	return asked
 }
 
-// canFinal tells whether a final snapshot can be taken, else why not.
-func canFinal(cluster models.Cluster) (bool, string) {
-	if cluster.Status == models.ClusterUnreachable {
-		return false, "The primary does not answer, so no final snapshot can be taken. Take a snapshot by hand first: a replica can serve it."
-	}
-	return canSnapshot(cluster)
-}
-
 func presentLegacy(l models.Legacy) views.Legacy {
 	left := views.Legacy{Automatic: l.Automatic, Manual: l.Manual, Useless: l.Useless, Earlier: l.Earlier}
 	if l.Newest != nil {
@@ -219,9 +203,8 @@ func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluste
 		return err
 	}
 	props.Left = presentLegacy(left)
-	if props.CanFinal, props.NoFinalReason = canFinal(cluster); !props.CanFinal && props.NoFinalReason == "" {
-		props.NoFinalReason = fmt.Sprintf("The cluster is %s, so no final snapshot can be taken.", cluster.Status)
-	}
+	props.NoFinalReason = cluster.NoFinalSnapshot()
+	props.CanFinal = props.NoFinalReason == ""
 	final := form.Get("final_name")
 	if final == "" && !form.Has("final_name") {
 		final = models.SuggestSnapshotName(cluster.Name+"-final", s.clock.Now())

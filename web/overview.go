@@ -111,7 +111,7 @@ func (s *server) describeProtection(ctx context.Context, rows []views.Protection
 			return err
 		}
 		row.Newest = schedule.Last
-		row.CanSnapshot, _ = canSnapshot(cluster)
+		row.CanSnapshot = cluster.NoSnapshot() == ""
 		if row.State == views.LastFailed {
 			row.Reason = schedule.FailedReason
 		}

@@ -48,7 +48,7 @@ func (s *server) backupChoices(ctx context.Context) (views.Choices, error) {
 			continue // it never can
 		}
 		option := views.Option{Value: c.Name, Label: c.Name}
-		if can, _ := canSnapshot(c); !can {
+		if c.NoSnapshot() != "" {
 			if choices.Typed {
 				continue
 			}

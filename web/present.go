@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,10 +159,6 @@ func firstNode(c models.Cluster) (models.Node, bool) {
 	return c.Primary()
 }
 
-func hasReplica(c models.Cluster) bool {
-	return slices.ContainsFunc(c.Nodes, func(n models.Node) bool { return n.Role == models.RoleReplica })
-}
-
 // knownKeys is the node's number of keys, or -1 when nobody has seen it yet.
 func knownKeys(n models.Node) int64 {
 	if n.SeenAt == nil {
@@ -225,32 +220,6 @@ func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapsh
 		busy = busy || rows[i].Running != nil
 	}
 	return rows, busy, nil
-}
-
-// canSnapshot tells whether a snapshot of the cluster can be taken now, and why not.
-func canSnapshot(cluster models.Cluster) (bool, string) {
-	if cluster.Cached() {
-		return false, "Clusters of memcached cannot be backed up: their nodes only cache, and nothing of it is kept."
-	}
-	if t, _ := models.FindNodeType(cluster.NodeType); t.NoSnapshots {
-		return false, fmt.Sprintf("Clusters of the node type %s cannot be backed up, as in ElastiCache. Choose a larger type to take snapshots.", t.Name)
-	}
-	switch cluster.Status {
-	case models.ClusterAvailable:
-		return true, ""
-	case models.ClusterCreateFailed, models.ClusterRestoreFailed:
-		return false, "The cluster never came up and its nodes are gone, so there is nothing to take a snapshot of."
-	case models.ClusterSnapshotting:
-		return false, "A snapshot is being taken. The next one can begin when it is done."
-	case models.ClusterUnreachable:
-		if slices.ContainsFunc(cluster.Nodes, models.Node.InStep) {
-			return true, ""
-		}
-		return false, strings.TrimSpace("The cluster is unreachable, so no snapshot can be taken of it now. " + cluster.StatusReason)
-	case models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting:
-		return false, fmt.Sprintf("The cluster is %s. A snapshot can be taken when it is available.", cluster.Status)
-	}
-	return false, ""
 }
 
 // gigabyte is what Amazon charges for, by its price list: 2 to the 30th bytes. The sizes on the pages count by 1000; see views.SizeText.

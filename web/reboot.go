@@ -41,9 +41,7 @@ func (s *server) askReboot(w http.ResponseWriter, r *http.Request, cluster model
 			props.Chosen = append(props.Chosen, n.Name)
 		}
 	}
-	if cluster.Status != models.ClusterAvailable {
-		props.Refusal = fmt.Sprintf("The cluster %s is %s; its nodes can be restarted when it is available.", cluster.Name, cluster.Status)
-	}
+	props.Refusal = cluster.NoReboot()
 	if props.AWS = s.aws(r).cluster(awsTargetOf(cluster)); len(props.Chosen) > 0 {
 		props.AWS = s.aws(r).reboot(cluster, props.Chosen)
 	}
@@ -87,7 +85,7 @@ func (s *server) reboot(w http.ResponseWriter, r *http.Request) error {
 // failover is the cluster in the address, if a replica could take over in it.
 func (s *server) failover(r *http.Request) (models.Cluster, error) {
 	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
-	if err == nil && !hasReplica(cluster) {
+	if err == nil && !cluster.HasReplica() {
 		text := fmt.Sprintf("The cluster %s has no replica that could take over. Modify it to have one.", cluster.Name)
 		if !cluster.Grouped {
 			text = fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas that could take over.", cluster.Name)
@@ -115,9 +113,7 @@ func (s *server) askFailover(w http.ResponseWriter, r *http.Request, cluster mod
 			props.Replicas = append(props.Replicas, n.Name)
 		}
 	}
-	if cluster.Status != models.ClusterAvailable {
-		props.Refusal = fmt.Sprintf("The cluster %s is %s; a failover can be tried when it is available.", cluster.Name, cluster.Status)
-	}
+	props.Refusal = cluster.NoFailover()
 	return s.confirm(w, r, cluster, "Test failover", wrong, func(shell views.Shell) templ.Component { return views.FailoverClusterPage(shell, props) })
 }
 

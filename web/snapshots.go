@@ -204,7 +204,7 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 		} else if err != nil {
 			return props, err
 		}
-		if snapshot.Status != models.SnapshotAvailable && snapshot.Status != models.SnapshotFailed {
+		if snapshot.NoDeletion() != "" {
 			props.Skipped++
 			continue
 		}

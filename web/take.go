@@ -74,10 +74,7 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 
 // source asks where a snapshot of the cluster would be taken from.
 func (s *server) source(ctx context.Context, cluster models.Cluster) *views.TakeSource {
-	if can, why := canSnapshot(cluster); !can {
-		if why == "" {
-			why = fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", cluster.Name, cluster.Status)
-		}
+	if why := cluster.NoSnapshot(); why != "" {
 		return &views.TakeSource{Problem: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
@@ -104,7 +101,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 	if id == "" {
 		wrong.add("cluster", "Choose the cluster of which the snapshot is to be taken.")
 	} else if cluster, err := s.db.Clusters.Get(r.Context(), id); err == nil {
-		if can, _ := canSnapshot(cluster); can {
+		if cluster.NoSnapshot() == "" {
 			if source := s.source(r.Context(), cluster); source.Problem != "" {
 				wrong.add("", source.Problem)
 			} else if !source.Fits && !override {

@@ -56,8 +56,8 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 		if err := spec.Count(cluster); err != nil {
 			return err
 		}
-		faults, changes := tx.Changes.columns(cluster, spec)
-		if err := tx.Changes.groups(ctx, cluster, spec, &faults, changes); err != nil {
+		faults, columns := spec.Columns(cluster, tx.Now())
+		if err := tx.Changes.parameterGroup(ctx, cluster, spec, &faults, columns); err != nil {
 			return err
 		} else if len(faults) > 0 {
 			return faults
@@ -67,13 +67,13 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 			if cluster.Status == models.ClusterDeleting {
 				return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is being deleted.", name))
 			}
-			return tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(changes).Error
+			return tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(columns).Error
 		}
-		moved, err := tx.Clusters.move(ctx, cluster.ID, models.ClusterModifying, "", models.ClusterAvailable)
-		if err != nil {
+		if why := cluster.NoChangeOfNodes(); why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
+		}
+		if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
 			return err
-		} else if !moved {
-			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; its nodes can be changed when it is available.", name, cluster.Status))
 		}
 		var args models.ModifyArgs
 		if spec.Replicas != nil {
@@ -81,7 +81,7 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 				return err
 			}
 		}
-		if err := tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(changes).Error; err != nil {
+		if err := tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(columns).Error; err != nil {
 			return err
 		}
 		_, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunModify, ClusterName: name, ClusterID: cluster.ID, RequestedBy: spec.RequestedBy}, args)
@@ -93,64 +93,16 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 	return q.db.Clusters.Get(ctx, name)
 }
 
-// settleWindows lets the window that nobody has chosen, of snapshots or of maintenance, give way to the other one that is changed, and refuses
-// chosen ones that overlap. It tells whether the attributes changed.
-func (q Changes) settleWindows(cluster models.Cluster, spec models.ModifySpec, attributes *models.Attributes, changes map[string]any) (faults models.Faults, moved bool) {
-	window, changed := changes["snapshot_window"].(models.Window)
-	var asked models.Attributes
-	if spec.Attributes != nil {
-		spec.Attributes(&asked)
-	}
-	picked := models.PickMaintenanceWindow(cluster.SnapshotWindow)
-	switch {
-	case changed && asked.MaintenanceWindow == "" && attributes.MaintenanceWindow == picked && window.Overlaps(picked):
-		attributes.MaintenanceWindow = models.PickMaintenanceWindow(window)
-		return nil, true
-	case changed:
-		return models.CheckOverlap(window, attributes.MaintenanceWindow), false
-	case asked.MaintenanceWindow == "" || !cluster.SnapshotWindow.Overlaps(attributes.MaintenanceWindow):
-		return nil, false
-	}
-	window = cluster.SnapshotWindow
-	if !cluster.WindowChosen {
-		window = models.PickWindowBeside(cluster.Name, attributes.MaintenanceWindow)
-		changes["snapshot_window"], changes["schedule_since"] = window, q.db.Now()
-	}
-	return models.CheckOverlap(window, attributes.MaintenanceWindow), false
-}
-
-// groups checks what a modification says of groups and attributes, and adds the columns to set.
-func (q Changes) groups(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, faults *models.Faults, changes map[string]any) error {
-	replicas := cluster.Replicas
-	if spec.Replicas != nil {
-		replicas = *spec.Replicas
-	}
-	attributes := spec.Wanted(cluster)
-	if spec.Attributes != nil {
-		if node := attributes.SnapshottingNode; node != "" && !slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Name == node }) {
-			faults.Add(models.CodeNodeNotFound, "snapshotting_node", fmt.Sprintf("The cluster %s has no node %.80s.", cluster.Name, node))
-		}
-	}
-	overlap, moved := q.settleWindows(cluster, spec, &attributes, changes)
-	*faults = append(*faults, overlap...)
-	if spec.Attributes != nil || spec.Replicas != nil || moved {
-		if spec.Replicas != nil && spec.Attributes == nil && replicas == 0 && attributes.AutomaticFailover {
-			attributes.AutomaticFailover, attributes.MultiAZ = false, false // there is nobody left to take over
-		}
-		*faults = append(*faults, attributes.Check(replicas+1)...)
-		changes["attributes"] = attributes
-	}
+// parameterGroup checks the group that a modification names, and adds the columns to set.
+func (q Changes) parameterGroup(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, faults *models.Faults, columns map[string]any) error {
 	if spec.ParameterGroup == nil {
 		return nil
 	}
 	group, err := q.db.Parameters.check(ctx, *spec.ParameterGroup, cluster.EngineName(), faults)
-	if err != nil {
-		return err
+	if err == nil && group != cluster.ParameterGroup {
+		columns["parameter_group"], columns["parameters_wanted"] = group, cluster.ParametersWanted+1
 	}
-	if group != cluster.ParameterGroup {
-		changes["parameter_group"], changes["parameters_wanted"] = group, cluster.ParametersWanted+1
-	}
-	return nil
+	return err
 }
 
 // checkNewNode checks the name that a new replica is to have.
@@ -168,95 +120,19 @@ func (q Changes) checkNewNode(ctx context.Context, spec *models.ModifySpec) erro
 	return nil
 }
 
-// columns checks a modification against the cluster and returns the columns to set.
-func (q Changes) columns(cluster models.Cluster, spec models.ModifySpec) (models.Faults, map[string]any) {
-	var faults models.Faults
-	set := map[string]any{"updated_at": q.db.Now()}
-	nodeType, _ := models.FindNodeType(cluster.NodeType)
-	if spec.Description != nil {
-		faults = append(faults, models.CheckDescription(*spec.Description)...)
-		set["description"] = *spec.Description
-	}
-	if spec.NodeType != nil {
-		found := false
-		if nodeType, found = models.FindNodeType(*spec.NodeType); !found {
-			faults.Add(models.CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
-		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
-			holds, room := models.SizeTexts(primary.UsedMemory, nodeType.Memory)
-			faults.Add(models.CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.", holds, nodeType.Name, room))
-		}
-		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
-			faults.Add(models.CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")
-		}
-		set["node_type"] = *spec.NodeType
-	}
-	if spec.Replicas != nil {
-		if *spec.Replicas < 0 || *spec.Replicas > models.MaxReplicas {
-			faults.Add(models.CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", models.MaxReplicas, *spec.Replicas))
-		}
-		if cluster.Cached() || !cluster.Grouped && *spec.Replicas > 0 {
-			faults.Add(models.CodeCombination, "replicas", fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas. Restore a snapshot into a replication group to have some.", cluster.Name))
-		}
-		set["replicas"] = *spec.Replicas
-	}
-	retention := cluster.RetentionLimit
-	if spec.Retention != nil {
-		retention = *spec.Retention
-		set["retention_limit"] = retention
-	}
-	if cluster.Cached() && retention > 0 {
-		faults.Add(models.CodeSnapshotUnsupported, "backups", models.CachedUnsupported)
-	}
-	faults = append(faults, models.CheckRetention(retention, nodeType)...)
-	window := cluster.SnapshotWindow
-	if spec.Window != nil {
-		faults = append(faults, models.CheckWindow(*spec.Window)...)
-		window = *spec.Window
-		set["window_chosen"] = !window.IsZero()
-		if window.IsZero() {
-			window = models.PickWindowBeside(cluster.Name, spec.Wanted(cluster).MaintenanceWindow)
-		}
-		set["snapshot_window"] = window
-	}
-	if window != cluster.SnapshotWindow || (retention > 0) != (cluster.RetentionLimit > 0) {
-		set["schedule_since"] = q.db.Now()
-	}
-	return faults, set
-}
-
-// resize adds the rows of new replicas, and names those replicas that the run has to remove: the given ones, else the youngest.
-func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, endpoints []models.Endpoint) (remove []string, err error) {
-	var present []models.Node
-	replicas, chosen := *spec.Replicas, spec.Remove
-	used := make(map[string]bool)
-	remove = append(remove, chosen...)
-	for _, n := range cluster.Nodes {
-		used[n.Name] = true
-		if n.Role == models.RoleReplica && !slices.Contains(chosen, n.Name) {
-			present = append(present, n)
-		}
-	}
-	for len(present) > replicas {
-		remove = append(remove, present[len(present)-1].Name)
-		present = present[:len(present)-1]
-	}
-	if len(remove) > 0 {
-		leaving := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id = ? AND name IN ?", cluster.ID, remove).UpdateColumn("state", models.NodeDeleting)
+// resize adds the rows of new replicas, and names those that the run has to remove.
+func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, endpoints []models.Endpoint) ([]string, error) {
+	leave, join := spec.Resized(cluster)
+	if len(leave) > 0 {
+		leaving := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id = ? AND name IN ?", cluster.ID, leave).UpdateColumn("state", models.NodeDeleting)
 		if leaving.Error != nil {
 			return nil, fmt.Errorf("mark nodes of %s: %w", cluster.Name, leaving.Error)
 		}
 	}
-	number := 0
-	for i := 0; len(present) < replicas; i++ {
-		name := spec.Add
-		if name == "" || i > 0 {
-			for number++; used[models.NodeName(cluster.Name, number)]; number++ {
-			}
-			name = models.NodeName(cluster.Name, number)
-		}
-		if i == len(endpoints) { // it lost nodes since the endpoints were looked for
-			return nil, models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
-		}
+	if len(join) > len(endpoints) { // it lost nodes since the endpoints were looked for
+		return nil, models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
+	}
+	for i, name := range join {
 		node := models.Node{ClusterID: cluster.ID, Name: name, Shard: 1, Role: models.RoleReplica, Host: endpoints[i].Host, Port: endpoints[i].Port,
 			State: "starting", CreatedAt: q.db.Now()}
 		if i < len(spec.Zones) {
@@ -265,9 +141,8 @@ func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models
 		if err := q.db.with(ctx).Create(&node).Error; err != nil {
 			return nil, fmt.Errorf("write node %s: %w", node.Name, err)
 		}
-		present = append(present, node)
 	}
-	return remove, nil
+	return leave, nil
 }
 
 // Reboot queues the restart of some nodes of a cluster, of all without names. Nodes with data save it before.
@@ -287,7 +162,10 @@ func (q Changes) Reboot(ctx context.Context, name string, nodes []string, reques
 				nodes = append(nodes, n.Name)
 			}
 		}
-		if err := tx.Changes.take(ctx, cluster, models.ClusterRebooting, "its nodes can be restarted"); err != nil {
+		if why := cluster.NoReboot(); why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
+		}
+		if err := tx.Clusters.take(ctx, cluster, models.ClusterRebooting); err != nil {
 			return err
 		}
 		_, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunReboot, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, models.RebootArgs{Nodes: nodes})
@@ -303,24 +181,15 @@ func (q Changes) FailOver(ctx context.Context, name, requestedBy string) error {
 			return err
 		}
 		primary, found := cluster.Primary()
-		if !found || !slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Role == models.RoleReplica }) {
-			return models.Refuse(models.CodeNoFailover, "", fmt.Sprintf("The cluster %s has no replica that could take over.", name))
+		if why := cluster.NoFailover(); !found || !cluster.HasReplica() {
+			return models.Refuse(models.CodeNoFailover, "", why)
+		} else if why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
 		}
-		if err := tx.Changes.take(ctx, cluster, models.ClusterModifying, "a failover can be tried"); err != nil {
+		if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
 			return err
 		}
 		_, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunFailover, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, models.FailoverArgs{From: primary.Name})
 		return err
 	})
-}
-
-// take locks an available cluster by its state.
-func (q Changes) take(ctx context.Context, cluster models.Cluster, to models.ClusterStatus, what string) error {
-	moved, err := q.db.Clusters.move(ctx, cluster.ID, to, "", models.ClusterAvailable)
-	if err != nil {
-		return err
-	} else if !moved {
-		return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; %s when it is available.", cluster.Name, cluster.Status, what))
-	}
-	return nil
 }

@@ -76,7 +76,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 		} else if err != nil {
 			return snapshot, err
 		} else {
-			faults = append(faults, q.checkRestore(*spec, snapshot)...)
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CanLoad(spec.Engine, snapshot.RDBVersion))...)
 		}
 	}
 	return snapshot, faults.OrNil()
@@ -136,7 +136,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 		}
 		clusters = clusters[:0]
 		for i, name := range names {
-			cluster := tx.Clusters.row(spec, name, endpoints[i])
+			cluster := models.NewCluster(spec, name, tx.host.Home(), endpoints[i], tx.Now())
 			if cluster.Databases, err = tx.Parameters.databases(ctx, cluster); err != nil {
 				return err
 			}
@@ -205,38 +205,6 @@ func (q Clusters) importFor(ctx context.Context, spec models.ClusterSpec) (strin
 	return run.SnapshotName, err
 }
 
-func (q Clusters) row(spec models.ClusterSpec, name string, endpoints []models.Endpoint) models.Cluster {
-	now := q.db.Now()
-	cluster := models.Cluster{
-		Home: q.db.host.Home(),
-		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
-		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
-		Shards: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, PortChosen: spec.Port != 0, Password: spec.Password,
-		RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
-		Status: models.ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
-	}
-	if cluster.SnapshotWindow.IsZero() {
-		cluster.SnapshotWindow = models.PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
-	}
-	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
-	for i, endpoint := range endpoints {
-		role := models.RoleReplica
-		switch {
-		case cluster.Cached():
-			role = models.RoleCache
-		case i == 0:
-			role = models.RolePrimary
-		}
-		zone := ""
-		if i < len(spec.Attributes.Zones) {
-			zone = spec.Attributes.Zones[i]
-		}
-		cluster.Nodes = append(cluster.Nodes, models.Node{Name: models.NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: endpoint.Host, Port: endpoint.Port,
-			State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now})
-	}
-	return cluster
-}
-
 // Get returns a cluster with its nodes.
 func (q Clusters) Get(ctx context.Context, name string) (models.Cluster, error) {
 	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Where("name = ?", name))
@@ -259,61 +227,34 @@ func (q Clusters) Delete(ctx context.Context, name, finalSnapshot, requestedBy s
 		if err != nil {
 			return err
 		}
-		from := []models.ClusterStatus{models.ClusterAvailable, models.ClusterUnreachable, models.ClusterRestoreFailed, models.ClusterCreateFailed}
+		why := cluster.NoDeletion()
+		if finalSnapshot != "" {
+			if why = cluster.Unprotected(); why != "" {
+				return models.Refuse(models.CodeSnapshotUnsupported, "", why)
+			}
+			why = cluster.NoFinalSnapshot()
+		} else if cluster.Status == models.ClusterDeleting {
+			if stopped, err := tx.Runs.none(ctx, cluster.ID, models.RunDelete); err != nil {
+				return err
+			} else if stopped { // an earlier deletion stopped half way: this one goes on
+				why = ""
+			}
+		}
+		if why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
+		}
 		run := models.Run{Kind: models.RunDelete, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy, SnapshotName: finalSnapshot}
 		if finalSnapshot != "" {
-			from = []models.ClusterStatus{models.ClusterAvailable}
 			if run.SnapshotName, err = tx.Snapshots.create(ctx, cluster, finalSnapshot, models.SourceManual, true); err != nil {
 				return models.RenameField(err, "name", "final_name")
 			}
 		}
-		if finalSnapshot == "" && cluster.Status == models.ClusterDeleting {
-			var active int64
-			err := tx.with(ctx).Model(&models.Run{}).Where("cluster_id = ? AND kind = ? AND status IN ?", cluster.ID, models.RunDelete, []models.RunStatus{models.RunQueued, models.RunRunning}).
-				Count(&active).Error
-			if err != nil {
-				return fmt.Errorf("count runs of %s: %w", name, err)
-			}
-			if active == 0 { // an earlier deletion stopped half way: this one goes on
-				from = append(from, models.ClusterDeleting)
-			}
-		}
-		moved, err := tx.Clusters.move(ctx, cluster.ID, models.ClusterDeleting, "", from...)
-		if err != nil {
+		if err := tx.Clusters.take(ctx, cluster, models.ClusterDeleting); err != nil {
 			return err
-		} else if !moved {
-			hint := "it can be deleted when that is done."
-			if finalSnapshot != "" {
-				hint = "a final snapshot needs an available cluster."
-			}
-			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; %s", name, cluster.Status, hint))
 		}
 		_, err = tx.Runs.enqueue(ctx, run, models.DeleteArgs{FinalSnapshot: run.SnapshotName})
 		return err
 	})
-}
-
-// checkRestore refuses what could only fail later.
-func (q Clusters) checkRestore(spec models.ClusterSpec, snapshot models.Snapshot) models.Faults {
-	var faults models.Faults
-	if !snapshot.Usable() {
-		faults.Add(models.CodeSnapshotState, "snapshot",
-			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
-		return faults // of one that is not whole nothing else is known
-	}
-	if snapshot.Shards > 1 {
-		faults.Add(models.CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
-			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.Shards))
-	}
-	if nodeType, ok := models.FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
-		needs, has := models.SizeTexts(snapshot.UsedMemory, nodeType.Memory)
-		faults.Add(models.CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))
-	}
-	if !q.db.host.CanLoad(spec.Engine, snapshot.RDBVersion) {
-		faults.Add(models.CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
-			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
-	}
-	return faults
 }
 
 // Legacy looks at what a cluster would leave.
@@ -323,24 +264,7 @@ func (q Clusters) Legacy(ctx context.Context, cluster models.Cluster) (models.Le
 	if err != nil {
 		return models.Legacy{}, fmt.Errorf("list snapshots of %s: %w", cluster.Name, err)
 	}
-	var l models.Legacy
-	for i, s := range rows {
-		own := s.ClusterID == cluster.ID
-		switch good := s.Usable() && !s.Damaged(); {
-		case s.Source == models.SourceAutomatic && good:
-			l.Automatic++
-		case s.Source == models.SourceAutomatic:
-		case !good && s.Status == models.SnapshotFailed:
-			l.Useless++
-		case good && own:
-			if l.Manual++; l.Newest == nil {
-				l.Newest = &rows[i]
-			}
-		case good:
-			l.Earlier++
-		}
-	}
-	return l, nil
+	return models.LegacyOf(cluster, rows), nil
 }
 
 // List filters by status and engine.
@@ -457,7 +381,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 		if snapshot.Status == models.SnapshotFailed && snapshot.StatusReason != "" {
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s has failed. %s", name, snapshot.StatusReason))
 		}
-		if faults := tx.Clusters.checkRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType}, snapshot); len(faults) > 0 {
+		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType}, snapshot, tx.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
 			return faults
 		}
 		if needed := cluster.DatabasesFor(snapshot); needed != cluster.Databases {
@@ -483,6 +407,15 @@ func (q Clusters) move(ctx context.Context, id uint, to models.ClusterStatus, re
 		return false, fmt.Errorf("set cluster %d %s: %w", id, to, moved.Error)
 	}
 	return moved.RowsAffected == 1, nil
+}
+
+// take locks a cluster by a state, after a rule has said that it may be.
+func (q Clusters) take(ctx context.Context, cluster models.Cluster, to models.ClusterStatus) error {
+	moved, err := q.move(ctx, cluster.ID, to, "", cluster.Status)
+	if err == nil && !moved {
+		err = models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s has changed in the meantime. Try again.", cluster.Name))
+	}
+	return err
 }
 
 // MarkReachable moves a cluster between available and unreachable, and tells whether that was a change. The reason of one that is

@@ -230,3 +230,12 @@ func (q Runs) Cancel(ctx context.Context, id uint) error {
 		return tx.Settle.fail(ctx, run, models.RunCancelled, "Cancelled before it began.")
 	})
 }
+
+// none tells whether no run of this kind waits or goes on for a cluster.
+func (q Runs) none(ctx context.Context, clusterID uint, kind models.RunKind) (bool, error) {
+	_, found, err := find[models.Run](q.db.with(ctx).Where("cluster_id = ? AND kind = ? AND status IN ?", clusterID, kind, []models.RunStatus{models.RunQueued, models.RunRunning}))
+	if err != nil {
+		return false, fmt.Errorf("look for a %s of cluster %d: %w", kind, clusterID, err)
+	}
+	return !found, nil
+}

@@ -291,31 +291,20 @@ func (q Snapshots) Take(ctx context.Context, spec models.SnapshotSpec) (models.R
 	return run, err
 }
 
-// queue locks the cluster by its state and queues the run. A cluster whose primary does not answer can be backed up too, as long as
-// a replica is in step: afterwards it is unreachable again.
+// queue locks the cluster by its state and queues the run. A cluster that was unreachable is that again afterwards.
 func (q Snapshots) queue(ctx context.Context, cluster models.Cluster, name, requestedBy string, args models.SnapshotArgs) (models.Run, error) {
-	from := models.ClusterAvailable
-	if cluster.Status == models.ClusterUnreachable {
-		present, err := q.db.Clusters.ByID(ctx, cluster.ID)
-		if err != nil {
-			return models.Run{}, err
-		}
-		if slices.ContainsFunc(present.Nodes, models.Node.InStep) {
-			from, args.Unreachable = models.ClusterUnreachable, present.StatusReason
-		}
-	}
-	moved, err := q.db.Clusters.move(ctx, cluster.ID, models.ClusterSnapshotting, "", from)
+	present, err := q.db.Clusters.ByID(ctx, cluster.ID)
 	if err != nil {
 		return models.Run{}, err
-	} else if !moved {
-		why := fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", cluster.Name, cluster.Status)
-		if cluster.Status == models.ClusterSnapshotting {
-			why = fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", cluster.Name)
-		} else if cluster.Status == models.ClusterUnreachable {
-			why = strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from. %s",
-				cluster.Name, cluster.StatusReason))
-		}
+	}
+	if why := present.NoSnapshot(); why != "" {
 		return models.Run{}, models.Refuse(models.CodeClusterState, "cluster", why)
+	}
+	if present.Status == models.ClusterUnreachable {
+		args.Unreachable = present.StatusReason
+	}
+	if err := q.db.Clusters.take(ctx, present, models.ClusterSnapshotting); err != nil {
+		return models.Run{}, err
 	}
 	return q.db.Runs.enqueue(ctx, models.Run{Kind: models.RunSnapshot, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: name, RequestedBy: requestedBy}, args)
 }
@@ -340,10 +329,8 @@ func (q Snapshots) create(ctx context.Context, cluster models.Cluster, name, sou
 	} else if exists {
 		faults.Add(models.CodeSnapshotExists, "name", fmt.Sprintf("There is already a snapshot %s. Choose another name.", name))
 	}
-	if cluster.Cached() {
-		faults.Add(models.CodeSnapshotUnsupported, "cluster", models.CachedUnsupported)
-	} else if t, _ := models.FindNodeType(cluster.NodeType); t.NoSnapshots {
-		faults.Add(models.CodeSnapshotUnsupported, "cluster", fmt.Sprintf("Clusters of the node type %s cannot be backed up.", t.Name))
+	if why := cluster.Unprotected(); why != "" {
+		faults.Add(models.CodeSnapshotUnsupported, "cluster", why)
 	}
 	if len(faults) > 0 {
 		return "", faults
@@ -416,11 +403,13 @@ func (q Snapshots) delete(ctx context.Context, name, requestedBy string) error {
 	if err != nil {
 		return err
 	}
-	moved, err := q.move(ctx, name, models.SnapshotDeleting, "", models.SnapshotAvailable, models.SnapshotFailed)
-	if err != nil {
+	if why := snapshot.NoDeletion(); why != "" {
+		return models.Refuse(models.CodeSnapshotState, "", why)
+	}
+	if moved, err := q.move(ctx, name, models.SnapshotDeleting, "", snapshot.Status); err != nil {
 		return err
 	} else if !moved {
-		return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is %s and cannot be deleted now.", name, snapshot.Status))
+		return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s has changed in the meantime. Try again.", name))
 	}
 	if err := q.db.Verifications.stop(ctx, name); err != nil {
 		return err

@@ -1,0 +1,110 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// This file says what may be done to a cluster or a snapshot in which state, and why not. Pages ask before they offer it, the catalog asks
+// again when it is done.
+
+// InMotion tells whether a cluster will be in another state soon, by what is done to it now.
+func (s ClusterStatus) InMotion() bool {
+	switch s {
+	case ClusterCreating, ClusterModifying, ClusterSnapshotting, ClusterRebooting, ClusterDeleting:
+		return true
+	}
+	return false
+}
+
+// Unprotected says why a cluster of this kind cannot be backed up at all, or "".
+func (c Cluster) Unprotected() string {
+	if c.Cached() {
+		return fmt.Sprintf("The cluster %s is one of memcached, whose nodes only cache: it cannot be backed up.", c.Name)
+	}
+	if t, _ := FindNodeType(c.NodeType); t.NoSnapshots {
+		return fmt.Sprintf("The cluster %s has the node type %s, which cannot be backed up, as in ElastiCache. Choose a larger type to take snapshots.", c.Name, t.Name)
+	}
+	return ""
+}
+
+// NoSnapshot says why no snapshot of the cluster can be taken now, or "". One whose primary does not answer can be backed up too, as long as a
+// replica is in step.
+func (c Cluster) NoSnapshot() string {
+	if why := c.Unprotected(); why != "" {
+		return why
+	}
+	switch c.Status {
+	case ClusterAvailable:
+		return ""
+	case ClusterUnreachable:
+		if slices.ContainsFunc(c.Nodes, Node.InStep) {
+			return ""
+		}
+		return strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from. %s",
+			c.Name, c.StatusReason))
+	case ClusterCreateFailed, ClusterRestoreFailed:
+		return fmt.Sprintf("The cluster %s never came up and its nodes are gone, so there is nothing to take a snapshot of.", c.Name)
+	case ClusterSnapshotting:
+		return fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", c.Name)
+	}
+	return fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", c.Name, c.Status)
+}
+
+// NoFinalSnapshot says why the cluster cannot be deleted with a final snapshot now, or "".
+func (c Cluster) NoFinalSnapshot() string {
+	if why := c.Unprotected(); why != "" {
+		return why
+	}
+	switch c.Status {
+	case ClusterAvailable:
+		return ""
+	case ClusterUnreachable:
+		return "The primary does not answer, so no final snapshot can be taken. Take a snapshot by hand first: a replica can serve it."
+	}
+	return fmt.Sprintf("The cluster %s is %s; a final snapshot needs an available cluster.", c.Name, c.Status)
+}
+
+// NoDeletion says why the cluster cannot be deleted now, or "".
+func (c Cluster) NoDeletion() string {
+	switch c.Status {
+	case ClusterAvailable, ClusterUnreachable, ClusterRestoreFailed, ClusterCreateFailed:
+		return ""
+	}
+	return fmt.Sprintf("The cluster %s is %s; it can be deleted when that is done.", c.Name, c.Status)
+}
+
+// NoReboot says why nodes of the cluster cannot be restarted now, or "".
+func (c Cluster) NoReboot() string { return c.unavailable("its nodes can be restarted") }
+
+// NoFailover says why no failover of the cluster can be tried now, or "".
+func (c Cluster) NoFailover() string {
+	if !c.HasReplica() {
+		return fmt.Sprintf("The cluster %s has no replica that could take over.", c.Name)
+	}
+	return c.unavailable("a failover can be tried")
+}
+
+// NoChangeOfNodes says why nodes of the cluster cannot be added, removed or given another type now, or "".
+func (c Cluster) NoChangeOfNodes() string { return c.unavailable("its nodes can be changed") }
+
+func (c Cluster) unavailable(what string) string {
+	if c.Status == ClusterAvailable {
+		return ""
+	}
+	return fmt.Sprintf("The cluster %s is %s; %s when it is available.", c.Name, c.Status, what)
+}
+
+// HasReplica tells whether any of its nodes is a replica.
+func (c Cluster) HasReplica() bool {
+	return slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.Role == RoleReplica })
+}
+
+// NoDeletion says why the snapshot cannot be deleted now, or "".
+func (s Snapshot) NoDeletion() string {
+	if s.Status == SnapshotAvailable || s.Status == SnapshotFailed {
+		return ""
+	}
+	return fmt.Sprintf("The snapshot %s is %s and cannot be deleted now.", s.Name, s.Status)
+}

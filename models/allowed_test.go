@@ -1,0 +1,69 @@
+package models
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhatMayBeDoneInWhichState(t *testing.T) {
+	t.Parallel()
+	states := []ClusterStatus{ClusterCreating, ClusterAvailable, ClusterModifying, ClusterSnapshotting, ClusterRebooting, ClusterDeleting,
+		ClusterRestoreFailed, ClusterCreateFailed, ClusterUnreachable}
+	inStep := []Node{{Name: "orders-001", Role: RolePrimary}, {Name: "orders-002", Role: RoleReplica, State: "available"}}
+	for name, test := range map[string]struct {
+		why   func(Cluster) string
+		nodes []Node
+		may   []ClusterStatus
+	}{
+		"a snapshot":                     {Cluster.NoSnapshot, nil, []ClusterStatus{ClusterAvailable}},
+		"a snapshot, a replica in step":  {Cluster.NoSnapshot, inStep, []ClusterStatus{ClusterAvailable, ClusterUnreachable}},
+		"a final snapshot":               {Cluster.NoFinalSnapshot, inStep, []ClusterStatus{ClusterAvailable}},
+		"a deletion":                     {Cluster.NoDeletion, nil, []ClusterStatus{ClusterAvailable, ClusterRestoreFailed, ClusterCreateFailed, ClusterUnreachable}},
+		"a restart":                      {Cluster.NoReboot, nil, []ClusterStatus{ClusterAvailable}},
+		"a change of nodes":              {Cluster.NoChangeOfNodes, nil, []ClusterStatus{ClusterAvailable}},
+		"a failover":                     {Cluster.NoFailover, inStep, []ClusterStatus{ClusterAvailable}},
+		"a failover without any replica": {Cluster.NoFailover, inStep[:1], nil},
+	} {
+		may := strings.Builder{}
+		for _, state := range states {
+			why := test.why(Cluster{Name: "orders", Engine: "redis", NodeType: "cache.t4g.micro", Status: state, Nodes: test.nodes})
+			if why == "" {
+				may.WriteString(string(state) + ",")
+			} else if !strings.HasSuffix(why, ".") {
+				t.Errorf("%s of a cluster that is %s: %q is no sentence", name, state, why)
+			}
+		}
+		want := strings.Builder{}
+		for _, state := range test.may {
+			want.WriteString(string(state) + ",")
+		}
+		if may.String() != want.String() {
+			t.Errorf("%s may be had of clusters that are %s, want %s", name, may.String(), want.String())
+		}
+	}
+}
+
+func TestWhatCannotBeBackedUpNeverCan(t *testing.T) {
+	t.Parallel()
+	for _, c := range []Cluster{{Name: "tiny", Engine: "redis", NodeType: "cache.t1.micro"}, {Name: "sessions", Engine: EngineMemcached, NodeType: "cache.t4g.micro"}} {
+		c.Status = ClusterAvailable
+		for _, why := range []string{c.Unprotected(), c.NoSnapshot(), c.NoFinalSnapshot()} {
+			if !strings.Contains(why, "cannot be backed up") || !strings.Contains(why, c.Name) {
+				t.Errorf("%s: %q", c.Name, why)
+			}
+		}
+		if why := c.NoDeletion(); why != "" {
+			t.Errorf("%s cannot be deleted: %s", c.Name, why)
+		}
+	}
+}
+
+func TestSnapshotsInUseAreNotDeleted(t *testing.T) {
+	t.Parallel()
+	for state, may := range map[SnapshotStatus]bool{SnapshotCreating: false, SnapshotAvailable: true, SnapshotRestoring: false, SnapshotCopying: false,
+		SnapshotDeleting: false, SnapshotFailed: true} {
+		if why := (Snapshot{Name: "one", Status: state}).NoDeletion(); (why == "") != may {
+			t.Errorf("one that is %s: %q", state, why)
+		}
+	}
+}

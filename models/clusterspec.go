@@ -1,0 +1,114 @@
+package models
+
+import (
+	"crypto/rand"
+	"hash/fnv"
+	"time"
+
+	"rekindle/internal/secret"
+)
+
+// Limits of a cluster, as in ElastiCache; the number of copies is Rekindle's own.
+const (
+	MaxReplicas  = 5
+	MaxRetention = 35
+	MaxCopies    = 20
+)
+
+// How a new cluster gets its password (Redis AUTH).
+const (
+	AuthNone     = "none"
+	AuthGenerate = "generate"
+	AuthGiven    = "given"
+)
+
+// ClusterSpec asks for a new cluster, or for several filled from one snapshot.
+type ClusterSpec struct {
+	Name        string
+	Description string
+	Engine      Engine
+	NodeType    string
+	Replicas    int
+	Port        int // 0: automatic
+	Auth        string
+	Password    secret.Text // with AuthGiven
+	Retention   int         // days; 0: no automatic backups
+	Window      Window      // zero: no preference
+	Snapshot    string      // "": empty
+	Copies      int         // 0 counts as 1
+	RequestedBy string
+
+	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; else a replication group
+	CacheNodes     int  // of memcached
+	ParameterGroup string
+	Attributes     Attributes
+	Tags           map[string]string
+	Sources        []string // RDB files elsewhere to be imported and restored; see [ImportSpec]
+}
+
+// GeneratePassword makes a password that [AuthGiven] would accept, with more than 128 bits of randomness.
+func GeneratePassword() secret.Text { return secret.Text(rand.Text() + rand.Text()[:6]) }
+
+// Nodes is how many nodes each cluster is to have.
+func (spec ClusterSpec) Nodes() int {
+	if spec.Engine.Name == EngineMemcached {
+		return spec.CacheNodes
+	}
+	return spec.Replicas + 1
+}
+
+// PickWindow chooses a window of one hour for a cluster whose owner has no preference: in the quiet hours from 22:00 to 06:00
+// UTC, spread by the cluster's name, as ElastiCache picks one from a block of eight hours.
+func PickWindow(cluster string) Window {
+	hash := fnv.New32a()
+	_, _ = hash.Write([]byte("window of " + cluster))
+	return Window{Start: (22*60 + int(hash.Sum32()%14)*30) % dayMinutes, Length: MinWindowMinutes}
+}
+
+// RenameField has a refusal name another field of the form.
+func RenameField(err error, from, to string) error {
+	faults, ok := AsFaults(err)
+	if !ok {
+		return err
+	}
+	renamed := make(Faults, len(faults))
+	for i, f := range faults {
+		if f.Field == from {
+			f.Field = to
+		}
+		renamed[i] = f
+	}
+	return renamed
+}
+
+// NewCluster is the row of a cluster that is asked for, with its nodes, which are placed at these endpoints of a host.
+func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now time.Time) Cluster {
+	cluster := Cluster{
+		Home: home,
+		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
+		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
+		Shards: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, PortChosen: spec.Port != 0, Password: spec.Password,
+		RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
+		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
+	}
+	if cluster.SnapshotWindow.IsZero() {
+		cluster.SnapshotWindow = PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
+	}
+	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
+	for i, endpoint := range endpoints {
+		role := RoleReplica
+		switch {
+		case cluster.Cached():
+			role = RoleCache
+		case i == 0:
+			role = RolePrimary
+		}
+		zone := ""
+		if i < len(spec.Attributes.Zones) {
+			zone = spec.Attributes.Zones[i]
+		}
+		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: endpoint.Host, Port: endpoint.Port,
+			State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now})
+	}
+	return cluster
+}

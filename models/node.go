@@ -1,0 +1,73 @@
+package models
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Role is what a node is within its shard.
+type Role string
+
+// The roles of a node.
+const (
+	RolePrimary Role = "primary"
+	RoleReplica Role = "replica"
+	RoleCache   Role = "cache" // of memcached: a node beside others, with keys of its own
+)
+
+// Node is one server process.
+type Node struct {
+	ID        uint
+	ClusterID uint   `gorm:"index"`
+	Name      string `gorm:"uniqueIndex"` // "orders-001"
+	Shard     int    // from 1
+	Role      Role
+	Zone      string // availability zone, kept and given back; "": the region's first
+	Host      string `gorm:"uniqueIndex:idx_nodes_endpoint"`
+	Port      int    `gorm:"uniqueIndex:idx_nodes_endpoint"`
+	CreatedAt time.Time
+
+	// What the supervisor saw last.
+	State      string // "starting", "available", "loading", "unreachable", "stopped"
+	UsedMemory int64  // bytes
+	MaxMemory  int64  // bytes
+	Keys       int64
+	LagBytes   int64 // behind the primary; -1: the link is down
+	SeenAt     *time.Time
+	Halted     bool // it was stopped on purpose, with the console
+}
+
+// InStep tells whether a node was, when it was last seen, a replica with a link to its primary.
+func (n Node) InStep() bool {
+	return n.Role == RoleReplica && n.State == "available" && n.LagBytes >= 0
+}
+
+// The states of nodes that the rules know; the supervisor writes others.
+const NodeDeleting = "deleting" // a run is removing it
+
+// Address returns "host:port".
+func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
+
+// NodeName is the name of the n-th node of a cluster, counted from 1, as ElastiCache numbers them.
+func NodeName(cluster string, n int) string { return fmt.Sprintf("%s-%03d", cluster, n) }
+
+// SameAs tells whether a node is as it was seen before, but for small movements of its memory, and that is not longer ago than limit.
+func (n Node) SameAs(before Node, limit time.Duration) bool {
+	if n.State != before.State || n.Role != before.Role || n.MaxMemory != before.MaxMemory || n.Keys != before.Keys || (n.LagBytes < 0) != (before.LagBytes < 0) {
+		return false
+	}
+	if n.SeenAt == nil || before.SeenAt == nil {
+		return n.SeenAt == before.SeenAt
+	}
+	moved := n.UsedMemory - before.UsedMemory
+	return n.SeenAt.Sub(*before.SeenAt) < limit && max(moved, -moved) < 1<<20
+}
+
+// Endpoint is where a node listens. The nodes of a cluster have one port and differ in their addresses, as in ElastiCache, as long as the host
+// has addresses enough; on one with a single address they differ in their ports.
+type Endpoint struct {
+	Host string
+	Port int
+}
