@@ -7,7 +7,7 @@ import (
 	"math"
 	"time"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/memcached"
 	"rekindle/internal/resp"
 	"rekindle/models"
 )
@@ -36,7 +36,7 @@ func (m *Manager) probe(ctx context.Context, cluster models.Cluster, node models
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	if cluster.Cached() {
-		s, err := launch.ProbeCache(ctx, node.Address())
+		s, err := memcached.Probe(ctx, node.Address())
 		return state{usedMemory: s.UsedMemory, maxMemory: s.MaxMemory, keys: s.Items}, err
 	}
 	conn, err := dial(ctx, cluster, node)

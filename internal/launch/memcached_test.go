@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rekindle/internal/memcached"
 	"rekindle/internal/testkit"
 )
 
@@ -70,6 +71,22 @@ func countingCache(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+func TestCacheTellsItsState(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, t.TempDir())
+	n := startCache(t, l, Node{MaxMemory: 8 << 20})
+	before, err := memcached.Probe(t.Context(), addrOf(n))
+	if want := (memcached.State{MaxMemory: 8 << 20, PID: server(t, l, n)}); err != nil || before != want {
+		t.Errorf("%+v, %v; want %+v", before, err, want)
+	}
+	setCached(t, n, "a", "value")
+	setCached(t, n, "b", "value")
+	after, err := memcached.Probe(t.Context(), addrOf(n))
+	if err != nil || after.Items != 2 || after.UsedMemory < 10 || after.UsedMemory > 1000 {
+		t.Errorf("%+v, %v; want 2 items", after, err)
+	}
 }
 
 func TestCacheNodeIsStartedOnceUnderTwoConsolesAndFoundAgain(t *testing.T) {

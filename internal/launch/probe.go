@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"rekindle/internal/memcached"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
 )
@@ -37,7 +38,7 @@ func probe(ctx context.Context, dir string) (nodeState, error) {
 		return nodeState{}, err
 	}
 	if r.Engine == engineMemcached {
-		state, err := probeCache(ctx, r.addr())
+		state, err := memcached.Probe(ctx, r.addr())
 		if err == nil {
 			err = checkOwn(state.PID, dir, r)
 		}

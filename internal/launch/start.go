@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"rekindle/internal/memcached"
 	"rekindle/internal/secret"
 )
 
@@ -86,7 +87,8 @@ func (l *Local) answers(ctx context.Context, dir string, patience *patience) (bo
 	}
 	// A refused password is not waited out, but forgiven for a moment: the file that it was read
 	// from may just be replaced.
-	if errors.Is(err, errRefused) && patience.spent() > time.Second || patience.over() {
+	refused := errors.Is(err, errRefused) || errors.Is(err, memcached.ErrRefused)
+	if refused && patience.spent() > time.Second || patience.over() {
 		return false, fmt.Errorf("it is running (process %v) but does not answer: %w", holders(dir), err)
 	}
 	return false, nil

@@ -1,4 +1,5 @@
-package launch
+// Package memcached asks memcached servers how they are.
+package memcached
 
 import (
 	"bufio"
@@ -12,33 +13,39 @@ import (
 	"time"
 )
 
-const maxStatsBytes = 1 << 20 // of an answer to stats, which has some 4 KiB
+const (
+	maxStatsBytes = 1 << 20         // of an answer to stats, which has some 4 KiB
+	probeTimeout  = 5 * time.Second // for an answer
+)
 
-// CacheState is what a memcached server says about itself.
-type CacheState struct {
+// ErrRefused: a server answers, but not to us.
+var ErrRefused = errors.New("the server refuses us")
+
+// State is what a memcached server says about itself.
+type State struct {
 	UsedMemory int64 // bytes, of the items
 	MaxMemory  int64 // bytes
 	Items      int64
 	PID        int // of its process, on its own host
 }
 
-// ProbeCache asks the memcached server at addr (host:port) how it is, within 5 s. The error is one of the network, the server's own
+// Probe asks the memcached server at addr (host:port) how it is, within 5 s. The error is one of the network, the server's own
 // refusal (too many connections, say), or says that what answers is no memcached.
-func ProbeCache(ctx context.Context, addr string) (CacheState, error) {
-	state, err := probeCache(ctx, addr)
+func Probe(ctx context.Context, addr string) (State, error) {
+	state, err := probe(ctx, addr)
 	if err != nil {
-		return CacheState{}, fmt.Errorf("ask memcached at %s: %w", addr, err)
+		return State{}, fmt.Errorf("ask memcached at %s: %w", addr, err)
 	}
 	return state, nil
 }
 
-func probeCache(ctx context.Context, addr string) (CacheState, error) {
+func probe(ctx context.Context, addr string) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return CacheState{}, err
+		return State{}, err
 	}
 	defer func() { _ = conn.Close() }()
 	// Whatever ends the context ends the waiting for an answer.
@@ -50,9 +57,9 @@ func probeCache(ctx context.Context, addr string) (CacheState, error) {
 	return state, err
 }
 
-func askStats(conn io.ReadWriter) (CacheState, error) {
+func askStats(conn io.ReadWriter) (State, error) {
 	if _, err := io.WriteString(conn, "stats\r\n"); err != nil {
-		return CacheState{}, err
+		return State{}, err
 	}
 	stats := map[string]int64{}
 	lines := bufio.NewReader(io.LimitReader(conn, maxStatsBytes))
@@ -62,16 +69,16 @@ func askStats(conn io.ReadWriter) (CacheState, error) {
 			err = io.ErrUnexpectedEOF
 		}
 		if err != nil {
-			return CacheState{}, err
+			return State{}, err
 		}
 		words := strings.Fields(line)
 		switch {
 		case len(words) == 1 && words[0] == "END":
-			return cacheState(stats)
+			return stateOf(stats)
 		case len(words) > 0 && strings.HasSuffix(words[0], "ERROR"): // ERROR, SERVER_ERROR, CLIENT_ERROR
-			return CacheState{}, fmt.Errorf("%w: %.100q", errRefused, strings.TrimSpace(line))
+			return State{}, fmt.Errorf("%w: %.100q", ErrRefused, strings.TrimSpace(line))
 		case len(words) < 2 || words[0] != "STAT":
-			return CacheState{}, fmt.Errorf("that is no memcached: it answers %.100q", strings.TrimSpace(line))
+			return State{}, fmt.Errorf("that is no memcached: it answers %.100q", strings.TrimSpace(line))
 		}
 		if len(words) == 3 {
 			if n, err := strconv.ParseInt(words[2], 10, 64); err == nil {
@@ -81,13 +88,13 @@ func askStats(conn io.ReadWriter) (CacheState, error) {
 	}
 }
 
-func cacheState(stats map[string]int64) (CacheState, error) {
+func stateOf(stats map[string]int64) (State, error) {
 	for _, name := range []string{"pid", "bytes", "limit_maxbytes", "curr_items"} {
 		if _, there := stats[name]; !there {
-			return CacheState{}, errors.New("its answer has no " + name)
+			return State{}, errors.New("its answer has no " + name)
 		}
 	}
-	return CacheState{
+	return State{
 		UsedMemory: stats["bytes"], MaxMemory: stats["limit_maxbytes"], Items: stats["curr_items"], PID: int(stats["pid"]),
 	}, nil
 }
