@@ -17,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
@@ -31,7 +32,7 @@ type console struct {
 	data    string
 	clock   clockwork.Clock
 	store   store.Store
-	nodes   *launch.Local
+	nodes   *local.Launcher
 	host    *jobs.Host
 	db      *catalog.DB
 	manager *jobs.Manager
@@ -54,7 +55,7 @@ func newConsole(t *testing.T, clock clockwork.Clock) *console {
 func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store) *console {
 	t.Helper()
 	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
-	c.nodes = launch.NewLocal(filepath.Join(data, "nodes"), testkit.Loopback(t), launch.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
+	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
 	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)
 	if err != nil {
@@ -70,7 +71,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 			t.Error(err)
 		}
 		for _, id := range ids {
-			if err := c.nodes.Kill(ctx, id.Cluster, id.Name); err != nil {
+			if err := c.nodes.Stop(ctx, id.Cluster, id.Name, launch.Kill); err != nil {
 				t.Error(err)
 			}
 		}

@@ -127,10 +127,10 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
 		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
 			err = errors.Join(damage, err)
-		} else if complaint := m.Nodes.Complaint(cluster.Name, node.Name); complaint != "" {
+		} else if complaint, named := m.Nodes.LastWords(ctx, cluster.Name, node.Name); named {
 			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
 		} else {
-			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.lastWords(cluster, node))
+			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.lastWords(ctx, cluster, node))
 		}
 	}
 	if err != nil {
@@ -163,7 +163,7 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 			return node, nil
 		}
 		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
-			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(cluster, node))
+			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(ctx, cluster, node))
 		}
 		if !m.pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
@@ -221,12 +221,12 @@ func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models
 	case errors.Is(err, launch.ErrNoEngine):
 		return because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
 	}
-	return because(err, "The node %s could not be started.%s", node.Name, m.lastWords(cluster, node))
+	return because(err, "The node %s could not be started.%s", node.Name, m.lastWords(ctx, cluster, node))
 }
 
 // lastWords is a sentence with what a node's log has of why it has ended, for where nobody sees that, with a space before it.
-func (m *Manager) lastWords(cluster models.Cluster, node models.Node) string {
-	words := m.Nodes.LastWords(cluster.Name, node.Name)
+func (m *Manager) lastWords(ctx context.Context, cluster models.Cluster, node models.Node) string {
+	words, _ := m.Nodes.LastWords(ctx, cluster.Name, node.Name)
 	if words == "" {
 		return ""
 	}
@@ -274,7 +274,7 @@ func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 			m.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}
-		err := m.Nodes.Stop(ctx, cluster.Name, node.Name, false)
+		err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.NoSave)
 		if err == nil {
 			err = m.Nodes.Remove(ctx, cluster.Name, node.Name)
 		}

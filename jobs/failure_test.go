@@ -14,6 +14,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
@@ -92,7 +93,7 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		"the bucket does not encrypt":   {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},
 		"the bucket refuses the key":    {failure: fmt.Errorf("write: %w: %w", store.ErrCredentials, store.ErrDenied), status: models.RunFailed, reason: "does not accept the console's credentials"},
 		"the replica dies": {status: models.RunFailed, reason: "The replica orders-002 stopped answering after|The replica orders-002 was restarted while it sent", before: func(c *console, cluster models.Cluster, _ models.Run) {
-			if err := c.nodes.Kill(c.t.Context(), "orders", "orders-002"); err != nil {
+			if err := c.nodes.Stop(c.t.Context(), "orders", "orders-002", launch.Kill); err != nil {
 				c.t.Fatal(err)
 			}
 		}},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/models"
 )
 
@@ -69,7 +70,7 @@ func (m *Manager) fence(ctx context.Context, cluster models.Cluster, views []vie
 		return
 	}
 	v := &views[primary]
-	if err := m.Nodes.Kill(ctx, cluster.Name, v.node.Name); err != nil {
+	if err := m.Nodes.Stop(ctx, cluster.Name, v.node.Name, launch.Kill); err != nil {
 		if ctx.Err() == nil {
 			m.complain(ctx, cluster, v, fmt.Sprintf("The primary %s hangs and its process could not be ended, so no replica takes over: it might wake and go on taking writes.", v.node.Name), err)
 		}

@@ -91,7 +91,7 @@ func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []
 			m.complain(ctx, cluster, v, sentence(err), err)
 			return rdb.index, comeback{}, nil
 		}
-		refused = append(refused, fmt.Sprintf("The RDB that %s saved at %s UTC cannot be loaded.%s", v.node.Name, clockText(rdb.At), m.lastWords(cluster, v.node)))
+		refused = append(refused, fmt.Sprintf("The RDB that %s saved at %s UTC cannot be loaded.%s", v.node.Name, clockText(rdb.At), m.lastWords(ctx, cluster, v.node)))
 		m.Logger.Error("load what a node has saved", "cluster", cluster.Name, "node", v.node.Name, "error", err)
 		if len(found) == 1 {
 			refused = []string{sentence(err)}

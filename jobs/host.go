@@ -11,12 +11,12 @@ import (
 
 // Host tells the rules in models what the place is like where nodes are launched.
 type Host struct {
-	nodes *launch.Local
+	nodes launch.Placer
 	home  string
 }
 
 // NewHost describes the host on which these nodes run. home names the data folder: [models.Owner.Home].
-func NewHost(nodes *launch.Local, home string) *Host { return &Host{nodes: nodes, home: home} }
+func NewHost(nodes launch.Placer, home string) *Host { return &Host{nodes: nodes, home: home} }
 
 // Home names the data folder.
 func (h *Host) Home() string { return h.home }
@@ -39,16 +39,17 @@ func (h *Host) Address() string { return h.nodes.Address() }
 
 // FreePort finds a port for a node at the first address.
 func (h *Host) FreePort(ctx context.Context, avoid func(int) bool) (int, error) {
-	return h.nodes.FreePort(ctx, avoid)
+	free, err := h.nodes.Place(ctx, 0, func(e launch.Endpoint) bool { return avoid(e.Port) })
+	return free.Port, err
 }
 
 // FreeAddress finds an address for a node with this port; "" when there is none.
 func (h *Host) FreeAddress(ctx context.Context, port int, avoid func(string) bool) (string, error) {
-	address, err := h.nodes.FreeAddress(ctx, port, avoid)
+	free, err := h.nodes.Place(ctx, port, func(e launch.Endpoint) bool { return avoid(e.Host) })
 	if errors.Is(err, launch.ErrNoPort) {
 		return "", nil
 	}
-	return address, err
+	return free.Host, err
 }
 
 // CanLoad tells whether this engine can load an RDB of this version.

@@ -9,6 +9,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -89,7 +90,7 @@ func TestDeadPrimaryIsReplacedByItsReplicaAndJoinsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := testkit.Fingerprint(t, source)
-	if err := c.nodes.Kill(t.Context(), "orders", "orders-001"); err != nil {
+	if err := c.nodes.Stop(t.Context(), "orders", "orders-001", launch.Kill); err != nil {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "all three nodes to be in step again", func() bool {
@@ -120,7 +121,7 @@ func TestDeadPrimaryWithoutReplicasComesBackFromItsRDB(t *testing.T) {
 	if err := source.Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.nodes.Kill(t.Context(), "alone", "alone-001"); err != nil {
+	if err := c.nodes.Stop(t.Context(), "alone", "alone-001", launch.Kill); err != nil {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "the node to be back", func() bool { return source.Ping(t.Context()).Err() == nil })
@@ -145,7 +146,7 @@ func TestWholeClusterThatDiedComesBackFromTheLatestRDBOfAnyNode(t *testing.T) {
 	}
 	c.stop()
 	for _, node := range cluster.Nodes {
-		if err := c.nodes.Kill(t.Context(), "orders", node.Name); err != nil {
+		if err := c.nodes.Stop(t.Context(), "orders", node.Name, launch.Kill); err != nil {
 			t.Fatal(err)
 		}
 	}

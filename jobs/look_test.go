@@ -4,14 +4,14 @@ import (
 	"log/slog"
 	"testing"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/models"
 )
 
 // Where it is not known whether a node runs, a second one on the same data must not be started.
 func TestNodeThatCannotBeLookedForIsNotStartedAgain(t *testing.T) {
 	t.Parallel()
-	m := &Manager{Config: Config{Nodes: launch.NewLocal(t.TempDir(), nil, launch.Options{}), Logger: slog.New(slog.DiscardHandler)}}
+	m := &Manager{Config: Config{Nodes: local.New(t.TempDir(), nil, local.Options{}), Logger: slog.New(slog.DiscardHandler)}}
 	node := models.Node{Name: "no/folder", Role: models.RolePrimary}
 	cluster := models.Cluster{Name: "orders", Nodes: []models.Node{node}}
 	v := m.look(t.Context(), cluster, node)

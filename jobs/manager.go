@@ -26,7 +26,7 @@ import (
 type Config struct {
 	DB     *catalog.DB
 	Store  store.Store
-	Nodes  *launch.Local
+	Nodes  launch.Launcher
 	Host   *Host
 	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
 	Logger *slog.Logger
@@ -196,7 +196,7 @@ func (m *Manager) halt(ctx context.Context, cluster models.Cluster, node models.
 	if running, err := m.Nodes.Running(ctx, cluster.Name, node.Name); err != nil || !running {
 		return err
 	}
-	if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, true); err != nil {
+	if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 		return err
 	}
 	return m.DB.Nodes.Halted(ctx, node)

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -16,7 +17,7 @@ import (
 // own, and each parameter can be set when a node starts, without which a node with such a group would never come up.
 func TestParametersAreWhatTheInstalledEnginesTake(t *testing.T) {
 	t.Parallel()
-	nodes := launch.NewLocal(t.TempDir(), nil, launch.Options{})
+	nodes := local.New(t.TempDir(), nil, local.Options{})
 	engines, err := nodes.Engines(t.Context())
 	if err != nil || len(engines) == 0 {
 		t.Fatalf("no engine is installed: run make setup (%v)", err)
@@ -36,7 +37,7 @@ func TestParametersAreWhatTheInstalledEnginesTake(t *testing.T) {
 		}
 		for name, config := range map[string]map[string]string{"plain": nil, "set": defaults} {
 			node := launch.Node{Cluster: "parameters", Name: fmt.Sprintf("%s-%d", name, i), Engine: engine.Name, Version: engine.Version, Port: testkit.FreePort(t), MaxMemory: 256 << 20, Config: config}
-			t.Cleanup(func() { _ = nodes.Kill(t.Context(), node.Cluster, node.Name) })
+			t.Cleanup(func() { _ = nodes.Stop(t.Context(), node.Cluster, node.Name, launch.Kill) })
 			if err := nodes.Start(t.Context(), node); err != nil {
 				t.Errorf("%s with %v: %v", engine.Name, config, err)
 				continue
@@ -51,7 +52,7 @@ func TestParametersAreWhatTheInstalledEnginesTake(t *testing.T) {
 				}
 			}
 			_ = client.Close()
-			if err := nodes.Kill(t.Context(), node.Cluster, node.Name); err != nil {
+			if err := nodes.Stop(t.Context(), node.Cluster, node.Name, launch.Kill); err != nil {
 				t.Error(err)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/models"
 )
@@ -37,7 +38,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 	slices.SortStableFunc(nodes, func(a, b models.Node) int { return strings.Compare(string(b.Role), string(a.Role)) }) // "replica" before "primary"
 	for _, node := range nodes {
 		report.stage("Stopping "+node.Name, nil)
-		if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, true); err != nil {
+		if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
 		}
 		report.stage("Starting "+node.Name, nil)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -57,7 +58,7 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
 	// The roles are not those of the start any more.
-	must(t, c.nodes.Kill(t.Context(), "orders", "orders-001"))
+	must(t, c.nodes.Stop(t.Context(), "orders", "orders-001", launch.Kill))
 	testkit.WaitFor(t, "the replica to be primary", func() bool {
 		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 		primary, _ := cluster.Primary()

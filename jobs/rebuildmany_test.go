@@ -16,7 +16,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/jobs"
@@ -69,7 +69,7 @@ func manyStore(tb testing.TB) store.Store {
 func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *catalog.DB) {
 	tb.Helper()
 	data := tb.TempDir()
-	nodes := launch.NewLocal(filepath.Join(data, "nodes"), nil, launch.Options{})
+	nodes := local.New(filepath.Join(data, "nodes"), nil, local.Options{})
 	host := jobs.NewHost(nodes, models.CatalogHome)
 	clock := clockwork.NewRealClock()
 	db, err := catalog.Open(context.Background(), catalog.File(filepath.Join(data, "rekindle.db")), clock, host)

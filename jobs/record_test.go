@@ -11,6 +11,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -38,7 +39,7 @@ func (c *console) loseHost() {
 	ids, err := c.nodes.List(c.t.Context())
 	must(c.t, err)
 	for _, id := range ids {
-		must(c.t, c.nodes.Kill(c.t.Context(), id.Cluster, id.Name))
+		must(c.t, c.nodes.Stop(c.t.Context(), id.Cluster, id.Name, launch.Kill))
 		must(c.t, c.nodes.Remove(c.t.Context(), id.Cluster, id.Name))
 	}
 	c.loseCatalog()

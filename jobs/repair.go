@@ -141,7 +141,7 @@ func (m *Manager) complain(ctx context.Context, cluster models.Cluster, v *view,
 
 // startWithout starts a replica that could not load its RDB without that. The file stays, under another name.
 func (m *Manager) startWithout(ctx context.Context, cluster models.Cluster, node models.Node, cause error) error {
-	why := m.lastWords(cluster, node)
+	why := m.lastWords(ctx, cluster, node)
 	name, err := m.Nodes.SetAside(ctx, cluster.Name, node.Name)
 	if err != nil {
 		return errors.Join(cause, err)

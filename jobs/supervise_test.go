@@ -12,6 +12,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -21,7 +22,7 @@ func (c *console) kill(cluster models.Cluster, meanwhile func(), nodes ...models
 	c.t.Helper()
 	c.stop()
 	for _, node := range nodes {
-		if err := c.nodes.Kill(c.t.Context(), cluster.Name, node.Name); err != nil {
+		if err := c.nodes.Stop(c.t.Context(), cluster.Name, node.Name, launch.Kill); err != nil {
 			c.t.Fatal(err)
 		}
 	}

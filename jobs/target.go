@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 )
@@ -23,7 +24,8 @@ type target struct {
 
 // openTarget opens another store to write to.
 func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), error) {
-	if folder, ok := strings.CutPrefix(url, "dir:"); ok && m.Nodes.Owns(folder) { // before opening it makes a folder there
+	owner, ok := m.Nodes.(launch.FolderOwner)
+	if folder, local := strings.CutPrefix(url, "dir:"); ok && local && owner.Owns(folder) { // before opening it makes a folder there
 		return target{}, nil, because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
 	}
 	st, release, err := m.openOther(ctx, url)

@@ -88,13 +88,13 @@ var errNoVerdict = errors.New("the trial says nothing about the file")
 
 // judge says what a failure of the trial means: that the file is refused, that the store has failed, or nothing.
 func (t *trial) judge(ctx context.Context, file string, err error) error {
-	why := t.m.Nodes.Complaint(t.cluster.Name, t.node.Name)
+	why, named := t.m.Nodes.LastWords(ctx, t.cluster.Name, t.node.Name)
 	switch {
-	case why != "":
+	case named:
 	case errors.Is(err, primary.ErrCount):
 		why = "There it had another number of keys than the file has."
 	case t.ended(ctx):
-		why = "The node did not survive that." + t.m.lastWords(t.cluster, t.node)
+		why = "The node did not survive that." + t.m.lastWords(ctx, t.cluster, t.node)
 	case errors.Is(err, primary.ErrGone), errors.Is(err, primary.ErrRefused):
 		return fmt.Errorf("%w: %w", errNoVerdict, err)
 	default:
@@ -293,7 +293,7 @@ func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][
 func (m *Manager) endTrial(ctx context.Context, node launch.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := m.Nodes.Stop(ctx, node.Cluster, node.Name, false)
+	err := m.Nodes.Stop(ctx, node.Cluster, node.Name, launch.NoSave)
 	if err == nil {
 		err = m.Nodes.Remove(ctx, node.Cluster, node.Name)
 	}

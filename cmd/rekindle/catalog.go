@@ -11,7 +11,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/jobs"
 	"rekindle/models/catalog"
 )
@@ -132,7 +132,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	var nodeAddresses launch.Addresses
+	var nodeAddresses local.Addresses
 	if err := readNodeAddresses(*nodeAddress, &nodeAddresses); err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
-	nodes := launch.NewLocal(filepath.Join(*data, nodesFolder), nodeAddresses, launch.Options{Log: logger, AllowOpen: true})
+	nodes := local.New(filepath.Join(*data, nodesFolder), nodeAddresses, local.Options{Log: logger, AllowOpen: true})
 	host := jobs.NewHost(nodes, home)
 	db, err := catalog.Open(ctx, at.catalog, clock, host)
 	if err != nil {

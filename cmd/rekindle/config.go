@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/secret"
 	"rekindle/web/elasticache"
 )
@@ -33,7 +33,7 @@ type config struct {
 	listen        string // host:port
 	place         place
 	store         string // URL of the snapshot store
-	nodeAddresses launch.Addresses
+	nodeAddresses local.Addresses
 	nodePorts     [2]int
 	publicURL     string
 	transfers     int
@@ -227,8 +227,8 @@ func readProxies(text string, into *[]netip.Prefix) error {
 	return nil
 }
 
-func readNodeAddresses(text string, addresses *launch.Addresses) (err error) {
-	if *addresses, err = launch.ParseAddresses(text); err != nil {
+func readNodeAddresses(text string, addresses *local.Addresses) (err error) {
+	if *addresses, err = local.ParseAddresses(text); err != nil {
 		return fmt.Errorf("%w: --node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %w", errUsage, err)
 	}
 	return nil

@@ -19,6 +19,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/primary"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
@@ -100,7 +101,7 @@ func createForm(name, replicas string) url.Values {
 
 // engineValue is the newest engine on this host, as the form names it.
 func engineValue() string {
-	engines, err := launch.NewLocal(os.TempDir(), nil, launch.Options{}).Engines(context.Background())
+	engines, err := local.New(os.TempDir(), nil, local.Options{}).Engines(context.Background())
 	engines = slices.DeleteFunc(engines, func(e launch.Engine) bool { return e.Name == models.EngineMemcached })
 	if err != nil || len(engines) == 0 {
 		panic("no engine is installed: run make setup")

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/secret"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -93,7 +93,7 @@ func (p place) home() (string, error) {
 	name, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		name = []byte(rand.Text())
-		err = launch.ReplaceFile(path, append(name, '\n'))
+		err = local.ReplaceFile(path, append(name, '\n'))
 	}
 	if err != nil {
 		return "", fmt.Errorf("name the data folder: %w", err)

@@ -21,6 +21,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -116,13 +117,13 @@ func newProcess(t testing.TB) *process {
 
 // killNodes ends the nodes of a data folder, which outlive their console.
 func killNodes(t testing.TB, data string) {
-	nodes := launch.NewLocal(filepath.Join(data, nodesFolder), nil, launch.Options{})
+	nodes := local.New(filepath.Join(data, nodesFolder), nil, local.Options{})
 	ids, err := nodes.List(context.Background())
 	if err != nil {
 		t.Error(err)
 	}
 	for _, id := range ids {
-		if err := nodes.Kill(context.Background(), id.Cluster, id.Name); err != nil {
+		if err := nodes.Stop(context.Background(), id.Cluster, id.Name, launch.Kill); err != nil {
 			t.Error(err)
 		}
 	}

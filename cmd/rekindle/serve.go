@@ -15,7 +15,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/drain"
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 	"rekindle/jobs"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -54,8 +54,8 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err != nil {
 		return fmt.Errorf("open snapshot store: %w", err)
 	}
-	nodes := launch.NewLocal(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
-		launch.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
+	nodes := local.New(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
+		local.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
 	host := jobs.NewHost(nodes, home)
 	db, err := catalog.Open(ctx, c.place.catalog, clock, host)
 	if err != nil {

@@ -1,65 +1,104 @@
-// Package launch starts, finds again and stops the server processes (nodes) of launched clusters.
-// Nothing else in Rekindle knows about the processes, files or ports of a node.
-//
-// A node lives in a directory of its own, <dir>/<cluster>/<node>/, for its whole life:
-//
-//	node.conf   its configuration, written anew at every start (0600: it contains the password);
-//	            a memcached node has none, all that it is told are arguments
-//	node.json   what was started, for finding the node again (0600)
-//	node.log    what the server printed
-//	node.pid    the server's process id, written by the server, for people
-//	dump.rdb    its data, written by the server when it saves; memcached never does
-//	lock        locked exactly as long as the server lives
-//
-// The lock is what makes a start happen once. The launcher opens it, takes a flock on it and hands
-// the open file down to the server. A flock belongs to the open file, not to a process, so it
-// stays until the server and every child that it forked are gone, whatever becomes of the console.
-// "Is the node running" is therefore the same question as "is the lock held", and neither two
-// consoles nor one that was killed in the middle can ever start a node twice.
-//
-// Nodes outlive the console: they are in a session of their own, so that no signal meant for the
-// console reaches them. (A service manager that kills the whole control group must be told not to:
-// KillMode=process.) A process is only ever signalled after a look at /proc has shown that it works
-// in the node's directory and has the node's lock open.
+// Package launch says what a launcher does: it places the nodes of launched clusters, starts and stops them, and finds them again. Ports,
+// addresses, processes and files are its own business; everybody else knows a node by its names and speaks to it at its endpoint.
 package launch
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"net"
-	"net/netip"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"rekindle/internal/secret"
 )
 
 var (
-	// ErrName: a cluster's or node's name that could not be a directory's name.
+	// ErrName: a cluster's or node's name that cannot be placed.
 	ErrName = errors.New("names may only contain a-z, 0-9 and hyphens, must not begin with a hyphen and have at most 63 characters")
 	// ErrNode: a node that is described wrongly; the text says how.
 	ErrNode = errors.New("invalid node")
 	// ErrNoEngine: the engine is not installed in this version or a newer one.
 	ErrNoEngine = errors.New("engine not installed")
-	// ErrPortTaken: another process listens on the node's port. Another port may work.
+	// ErrPortTaken: somebody else listens on the node's port. Another port may work.
 	ErrPortTaken = errors.New("port is taken by another process")
-	// ErrData: the server could not load the node's dump.rdb.
+	// ErrData: the server could not load the RDB that the node has saved.
 	ErrData = errors.New("its dump.rdb cannot be loaded")
-	// ErrNoPort: no port of the range is free.
+	// ErrNoPort: no endpoint is free.
 	ErrNoPort = errors.New("no free port")
-	// ErrRunning: the node runs, so its directory cannot be removed.
+	// ErrRunning: the node runs, so its data cannot be touched.
 	ErrRunning = errors.New("node is running")
 	// ErrNotStopped: the node still runs after the time it was given.
 	ErrNotStopped = errors.New("node did not stop in time")
 	// ErrNotSaved: the node refused to stop, because it could not save. It runs on.
 	ErrNotSaved = errors.New("node could not save its data and runs on")
+)
+
+// A Launcher has nodes and what they run on. It is safe for concurrent use, also by several consoles on the same nodes.
+type Launcher interface {
+	Placer
+	Runner
+	Historian
+}
+
+// Placer says what nodes can be started, and where.
+type Placer interface {
+	// Engines lists what nodes can run, sorted by name and newest first within a name. None at all is no error.
+	Engines(ctx context.Context) ([]Engine, error)
+	// Memory is what there is for nodes.
+	Memory(ctx context.Context) (Memory, error)
+	// Address is that of nodes which are told no other.
+	Address() string
+	// Place finds an endpoint for a new node: with this port at any address, or with port 0 any port at [Placer.Address]. Nobody listens there now,
+	// and taken (may be nil) does not claim it. Until the node is started somebody else may take it: then Start says ErrPortTaken. ErrNoPort
+	// when there is none.
+	Place(ctx context.Context, port int, taken func(Endpoint) bool) (Endpoint, error)
+}
+
+// Runner starts and stops nodes.
+type Runner interface {
+	// Start makes sure that the node runs and returns when it answers. One that runs already is left as it is, whatever n says. A primary answers
+	// when it has loaded what it saved, a replica as soon as it takes commands. When the server cannot start, it is gone, and the error says
+	// why: ErrPortTaken, ErrNoEngine, ErrName, ErrNode, ErrData, or in other words.
+	Start(ctx context.Context, n Node) error
+	// Stop ends the node and returns when it is gone. One that does not run is fine.
+	Stop(ctx context.Context, cluster, name string, how How) error
+	// Remove deletes a node with all that it has saved. ErrRunning, and nothing deleted, when it runs; one that never was is fine.
+	Remove(ctx context.Context, cluster, name string) error
+	// Running tells whether the node's server, or a child that it forked, is alive. One that never was is not running.
+	Running(ctx context.Context, cluster, name string) (bool, error)
+	// List returns all nodes that were started and not removed, running or not, sorted: more than the catalog has are orphans.
+	List(ctx context.Context) ([]ID, error)
+}
+
+// Historian knows what is left of a node: what a console needs to bring one back that has ended.
+type Historian interface {
+	// Describe says as what the node was started last, its password included. One that never was is fs.ErrNotExist.
+	Describe(ctx context.Context, cluster, name string) (Found, error)
+	// Saved looks at the RDB that the node has saved last. A node without one is no error. Whether it can be loaded, Start says: ErrData.
+	Saved(ctx context.Context, cluster, name string) (Saved, error)
+	// SetAside puts the node's RDB, which cannot be loaded, out of its way, so that it starts without, and returns the file's new name. An older
+	// one that was set aside is replaced. ErrRunning when the node runs.
+	SetAside(ctx context.Context, cluster, name string) (string, error)
+	// LastWords says in a sentence why a node that was started has ended, or does not take what it is fed: the cause that it has named since it was
+	// started, else, with named false, the last that it said; "" when that is nothing. Without the password, and shortened when it is long.
+	LastWords(ctx context.Context, cluster, name string) (sentence string, named bool)
+}
+
+// FolderOwner is a Launcher whose nodes have their files in a folder of this host, where nothing else may be written.
+type FolderOwner interface {
+	// Owns tells whether a path, which need not exist, lies in that folder or is it, by whatever links.
+	Owns(path string) bool
+}
+
+// How a node is stopped.
+type How int
+
+const (
+	// Save: it saves first, however long that takes within the launcher's patience, and is never killed: ErrNotSaved when it says that it
+	// cannot, ErrNotStopped when the time is up, and in both cases it still runs. A cache has nothing to save.
+	Save How = iota
+	// NoSave: what it has not saved is lost. A server that does not react is killed.
+	NoSave
+	// Kill: the same, without being asked. Whatever it was about to do, it does not do it any more.
+	Kill
 )
 
 // Node is what is needed to start a node.
@@ -85,183 +124,38 @@ type Node struct {
 	Config map[string]string
 }
 
-// ID names a node's directory.
+// ID names a node.
 type ID struct{ Cluster, Name string }
 
-// Options of a Local. The zero value is fine.
-type Options struct {
-	EnginePaths   []string      // programs to offer besides redis-server, valkey-server and memcached in PATH
-	FirstPort     int           // of the range for FreePort; default 16379
-	LastPort      int           // default 26378
-	StartTimeout  time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
-	StopTimeout   time.Duration // for a node that saves and stops; default 5 min
-	KillGrace     time.Duration // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
-	AllowOpen     bool          // allow nodes without a password on addresses that others can reach
-	ControlGroups string        // where they are mounted; default /sys/fs/cgroup
-	Log           *slog.Logger  // default slog.Default()
+// Endpoint is where a node listens.
+type Endpoint struct {
+	Host string
+	Port int
 }
 
-// Local starts nodes on this machine. It is safe for concurrent use, also by several processes on
-// the same directory: it keeps nothing in memory that matters.
-type Local struct {
-	dir       string
-	host      string // the first of the addresses
-	addresses Addresses
-	opts      Options
-	log       *slog.Logger
-
-	enginesMu sync.Mutex
-	engines   []Engine // as found by the first look; nil before
-
-	portMu   sync.Mutex
-	nextPort int
+// Engine is a server that nodes can run.
+type Engine struct {
+	Name    string // "redis", "valkey" or "memcached"
+	Version string // such as "7.0.15"
 }
 
-// NewLocal returns a launcher whose nodes live under dir and listen on addresses, none being
-// 127.0.0.1 alone. It touches nothing yet.
-func NewLocal(dir string, addresses Addresses, opts Options) *Local {
-	if abs, err := filepath.Abs(dir); err == nil { // fails only without a working directory
-		dir = abs
-	}
-	if len(addresses) == 0 {
-		addresses = Addresses{netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 32)}
-	}
-	setDefault(&opts.FirstPort, 16379)
-	setDefault(&opts.LastPort, 26378)
-	setDefault(&opts.StartTimeout, time.Minute)
-	setDefault(&opts.StopTimeout, 5*time.Minute)
-	setDefault(&opts.KillGrace, 5*time.Second)
-	if opts.Log == nil {
-		opts.Log = slog.Default()
-	}
-	return &Local{dir: dir, host: addresses.first(), addresses: addresses, opts: opts, log: opts.Log}
+// Memory is what there is for nodes, in bytes.
+type Memory struct {
+	Total     int64
+	Available int64 // without swapping
 }
 
-func setDefault[T comparable](value *T, to T) {
-	var zero T
-	if *value == zero {
-		*value = to
-	}
+// Found is a node as the launcher knows it: what a console needs that has lost its own record of the node.
+type Found struct {
+	Node
+	Replica bool // it was last started as one; roles may have changed since
 }
 
-// Running says whether the node's server, or a child that it forked, is alive. A node that never
-// was is not running.
-func (l *Local) Running(_ context.Context, cluster, name string) (bool, error) {
-	dir, err := l.nodeDir(cluster, name)
-	if err != nil {
-		return false, err
-	}
-	held, err := lockHeld(dir)
-	if err != nil {
-		return false, fmt.Errorf("look for node %s/%s: %w", cluster, name, err)
-	}
-	return held, nil
-}
-
-// List returns the IDs of all node directories, running or not, sorted: more than are in the
-// catalog means that there are orphans.
-func (l *Local) List(ctx context.Context) ([]ID, error) {
-	var out []ID
-	clusters, err := subdirectories(l.dir)
-	if err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
-	}
-	for _, cluster := range clusters {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		nodes, err := subdirectories(filepath.Join(l.dir, cluster))
-		if err != nil {
-			return nil, fmt.Errorf("list nodes: %w", err)
-		}
-		for _, node := range nodes {
-			out = append(out, ID{Cluster: cluster, Name: node})
-		}
-	}
-	return out, nil
-}
-
-// subdirectories returns the names of directories that could be ours. A missing dir has none.
-func subdirectories(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		if e.IsDir() && validName(e.Name()) {
-			out = append(out, e.Name())
-		}
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
-var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
-
-func validName(name string) bool { return namePattern.MatchString(name) }
-
-// nodeDir is the only place that turns names into a path.
-func (l *Local) nodeDir(cluster, name string) (string, error) {
-	for _, n := range []string{cluster, name} {
-		if !validName(n) {
-			return "", fmt.Errorf("%w: %q", ErrName, n)
-		}
-	}
-	return filepath.Join(l.dir, cluster, name), nil
-}
-
-// complete fills in defaults and refuses what could not work or would harm.
-func (l *Local) complete(n Node) (Node, error) {
-	setDefault(&n.Engine, engineRedis)
-	setDefault(&n.Host, l.host)
-	wrong := func(format string, args ...any) (Node, error) {
-		return n, fmt.Errorf("%w: %s", ErrNode, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case n.Engine != engineRedis && n.Engine != engineValkey && n.Engine != engineMemcached:
-		return wrong("unknown engine %q", n.Engine)
-	case !validHost(n.Host):
-		return wrong("%q is not an address to listen on", n.Host)
-	case n.Port < 1 || n.Port > 65535:
-		return wrong("port %d is not between 1 and 65535", n.Port)
-	case n.PrimaryPort < 0 || n.PrimaryPort > 65535:
-		return wrong("the primary's port %d is not between 1 and 65535", n.PrimaryPort)
-	case n.PrimaryPort != 0 && !validHost(n.PrimaryHost):
-		return wrong("%q is not the address of a primary", n.PrimaryHost)
-	case n.MaxMemory < 0:
-		return wrong("a memory limit of %d bytes", n.MaxMemory)
-	case strings.ContainsRune(n.Password.Reveal(), 0):
-		return wrong("the password contains a zero byte, at which older servers cut it off")
-	case len(n.Password.Reveal()) > 512:
-		return wrong("the password is longer than 512 bytes, which servers do not accept")
-	}
-	check := l.checkServer
-	if n.Engine == engineMemcached {
-		check = l.checkMemcached
-	}
-	if err := check(n); err != nil {
-		return n, fmt.Errorf("%w: %w", ErrNode, err)
-	}
-	return n, nil
-}
-
-// checkServer refuses what would harm a redis or valkey node. The error is the sentence for it.
-func (l *Local) checkServer(n Node) error {
-	if n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen {
-		return fmt.Errorf("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)
-	}
-	return checkDirectives(n.Config)
-}
-
-var hostPattern = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
-
-func validHost(host string) bool { return net.ParseIP(host) != nil || hostPattern.MatchString(host) }
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+// Saved is what a node's RDB says about itself.
+type Saved struct {
+	Exists        bool
+	At            time.Time // when it was written, UTC
+	Bytes         int64
+	ReplicationID string // "" when the node had not replicated
+	Offset        int64  // position in that replication stream
 }

@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/secret"
 )
@@ -25,7 +26,7 @@ const (
 
 // renderConfig returns node.conf for a node in dir, run by engine. Every value that is not a
 // number or a constant is quoted.
-func renderConfig(dir string, n Node, engine Engine) string {
+func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	var b strings.Builder
 	set := func(name, value string) {
 		// Of what is set here, Config can only have what is no more than a default.
@@ -97,7 +98,7 @@ func renderConfig(dir string, n Node, engine Engine) string {
 }
 
 // atLeast compares with a version of Redis; Valkey began as Redis 7.2 and counts on from there.
-func atLeast(engine Engine, major, minor int) bool {
+func atLeast(engine launch.Engine, major, minor int) bool {
 	v := parseVersion(engine.Version)
 	return v[0] > major || v[0] == major && v[1] >= minor
 }
@@ -157,11 +158,11 @@ func (r record) addr() string {
 
 // savesOnSigterm says whether SIGTERM makes the node save before it ends.
 func (r record) savesOnSigterm() bool {
-	return r.SavePoints || atLeast(Engine{Version: r.Version}, 7, 0)
+	return r.SavePoints || atLeast(launch.Engine{Version: r.Version}, 7, 0)
 }
 
 // writeFiles writes node.json and, for an engine that reads one, node.conf. The caller holds the lock.
-func writeFiles(dir string, n Node, engine Engine) error {
+func writeFiles(dir string, n launch.Node, engine launch.Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
 		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,

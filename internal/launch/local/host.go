@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"bufio"
@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/rdb"
 )
 
 // Owns says whether a path, which need not exist, lies in the folder of the nodes or is it, by whatever links.
-func (l *Local) Owns(path string) bool {
+func (l *Launcher) Owns(path string) bool {
 	inside, err := filepath.Rel(resolve(l.dir), resolve(path))
 	return err == nil && filepath.IsLocal(inside)
 }
@@ -35,44 +35,35 @@ func resolve(path string) string {
 	return path
 }
 
-// Saved is what a node's dump.rdb says about itself.
-type Saved struct {
-	Exists        bool
-	At            time.Time // when it was written, UTC
-	Bytes         int64
-	ReplicationID string // "" when the node had not replicated
-	Offset        int64  // position in that replication stream
-}
-
 // Saved looks at the node's dump.rdb. A node without one is no error: Exists is false. Of a file that
 // does not begin as an RDB only the date and the size are known. Whether it can be loaded, Start says: ErrData.
-func (l *Local) Saved(_ context.Context, cluster, name string) (Saved, error) {
+func (l *Launcher) Saved(_ context.Context, cluster, name string) (launch.Saved, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
-		return Saved{}, err
+		return launch.Saved{}, err
 	}
 	// Opened once: the server replaces the file by a rename, and all that is said is about one file.
 	f, err := os.Open(filepath.Join(dir, dumpFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return Saved{}, nil
+		return launch.Saved{}, nil
 	}
 	if err != nil {
-		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
+		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
+		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return Saved{}, fmt.Errorf("look at the data of node %s/%s: %s is no file", cluster, name, f.Name())
+		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %s is no file", cluster, name, f.Name())
 	}
 	header, err := rdb.ReadHeader(f)
 	if err != nil {
 		l.log.Warn("a dump.rdb does not begin as one", "cluster", cluster, "node", name, "error", err)
 		header = rdb.Header{}
 	}
-	return Saved{
+	return launch.Saved{
 		Exists: true, At: info.ModTime().UTC(), Bytes: info.Size(),
 		ReplicationID: header.ReplicationID, Offset: header.ReplicationOffset,
 	}, nil
@@ -80,14 +71,14 @@ func (l *Local) Saved(_ context.Context, cluster, name string) (Saved, error) {
 
 // SetAside renames the node's dump.rdb, which cannot be loaded, so that the node starts without, and returns the new name. An older one that
 // was set aside is replaced. ErrRunning when the node runs.
-func (l *Local) SetAside(_ context.Context, cluster, name string) (string, error) {
+func (l *Launcher) SetAside(_ context.Context, cluster, name string) (string, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return "", err
 	}
 	lock, err := acquire(dir, false)
 	if err == nil && lock == nil {
-		err = ErrRunning
+		err = launch.ErrRunning
 	}
 	if err != nil {
 		return "", fmt.Errorf("set aside the data of node %s/%s: %w", cluster, name, err)
@@ -99,30 +90,24 @@ func (l *Local) SetAside(_ context.Context, cluster, name string) (string, error
 	return asideFile, nil
 }
 
-// Memory is what there is for nodes on this host, in bytes.
-type Memory struct {
-	Total     int64
-	Available int64 // without swapping
-}
-
 // Memory reads /proc/meminfo and, in a container or a service with a limit, the limits of our
 // control group (version 2) and of those above it: the tightest one counts.
-func (l *Local) Memory(_ context.Context) (Memory, error) {
+func (l *Launcher) Memory(_ context.Context) (launch.Memory, error) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
-		return Memory{}, fmt.Errorf("read the host's memory: %w", err)
+		return launch.Memory{}, fmt.Errorf("read the host's memory: %w", err)
 	}
 	fields := parseFields(text)
-	m := Memory{Total: fields["MemTotal:"] << 10, Available: fields["MemAvailable:"] << 10} // kB there
+	m := launch.Memory{Total: fields["MemTotal:"] << 10, Available: fields["MemAvailable:"] << 10} // kB there
 	if m.Total == 0 {
-		return Memory{}, errors.New("read the host's memory: no MemTotal in /proc/meminfo")
+		return launch.Memory{}, errors.New("read the host's memory: no MemTotal in /proc/meminfo")
 	}
 	group, _ := os.ReadFile("/proc/self/cgroup")
 	return limitMemory(m, cmp.Or(l.opts.ControlGroups, "/sys/fs/cgroup"), group), nil
 }
 
 // limitMemory lowers m to the limits of a control group, given as /proc/self/cgroup names it.
-func limitMemory(m Memory, root string, group []byte) Memory {
+func limitMemory(m launch.Memory, root string, group []byte) launch.Memory {
 	path := ""
 	for line := range bytes.Lines(group) {
 		if name, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("0::")); ok {

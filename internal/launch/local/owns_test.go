@@ -1,11 +1,11 @@
-package launch_test
+package local_test
 
 import (
 	"os"
 	"path/filepath"
 	"testing"
 
-	"rekindle/internal/launch"
+	"rekindle/internal/launch/local"
 )
 
 func TestOwnsWhatLiesInTheFolderOfTheNodesByWhateverName(t *testing.T) {
@@ -29,12 +29,12 @@ func TestOwnsWhatLiesInTheFolderOfTheNodesByWhateverName(t *testing.T) {
 	} {
 		// Also where the launcher's own folder is named by a link.
 		for _, dir := range []string{nodes, filepath.Join(data, "exports", "link")} {
-			if got := launch.NewLocal(dir, nil, launch.Options{}).Owns(filepath.Join(data, path)); got != want {
+			if got := local.New(dir, nil, local.Options{}).Owns(filepath.Join(data, path)); got != want {
 				t.Errorf("%s with the nodes in %s: %t", path, dir, got)
 			}
 		}
 	}
-	if fresh := launch.NewLocal(filepath.Join(data, "none", "yet"), nil, launch.Options{}); !fresh.Owns(filepath.Join(data, "none", "yet", "x")) || fresh.Owns(data) {
+	if fresh := local.New(filepath.Join(data, "none", "yet"), nil, local.Options{}); !fresh.Owns(filepath.Join(data, "none", "yet", "x")) || fresh.Owns(data) {
 		t.Error("a folder of nodes that is not there yet")
 	}
 }

@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 )
@@ -23,7 +24,7 @@ import (
 func TestStartedNodeIsFoundAgainByAnotherConsole(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{Password: "geheim", MaxMemory: 64 << 20})
+	n := start(t, l, launch.Node{Password: "geheim", MaxMemory: 64 << 20})
 	set(t, n, "key", "value")
 	pid := server(t, l, n)
 
@@ -43,8 +44,8 @@ func TestStartedNodeIsFoundAgainByAnotherConsole(t *testing.T) {
 func TestStartingTwentyTimesAtOnceGivesOneServer(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	consoles := []*Local{newLocal(t, dir), newLocal(t, dir), newLocal(t, dir), newLocal(t, dir)}
-	n := Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t)}
+	consoles := []*Launcher{newLocal(t, dir), newLocal(t, dir), newLocal(t, dir), newLocal(t, dir)}
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t)}
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
@@ -64,8 +65,8 @@ func TestStartingTwentyTimesAtOnceGivesOneServer(t *testing.T) {
 // dyingConsole starts a node, tells the port, and is killed without a chance to tidy up.
 func dyingConsole(dir string) {
 	port, _ := strconv.Atoi(os.Getenv("LAUNCH_TEST_PORT"))
-	n := Node{Cluster: "shop", Name: "shop-001", Port: port, Password: "geheim"}
-	if err := NewLocal(dir, nil, Options{}).Start(context.Background(), n); err != nil {
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Port: port, Password: "geheim"}
+	if err := New(dir, nil, Options{}).Start(context.Background(), n); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -75,7 +76,7 @@ func dyingConsole(dir string) {
 func TestNodeSurvivesAConsoleThatIsKilled(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t), Password: "geheim"}
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t), Password: "geheim"}
 	console := exec.Command(os.Args[0])
 	console.Env = append(os.Environ(), "LAUNCH_TEST_CONSOLE="+l.dir, "LAUNCH_TEST_PORT="+strconv.Itoa(n.Port))
 	console.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -94,7 +95,7 @@ func TestNodeSurvivesAConsoleThatIsKilled(t *testing.T) {
 	if now := server(t, l, n); now != pid || get(t, n, "key") != "value" {
 		t.Errorf("process %d instead of %d: it was started again", now, pid)
 	}
-	if err := l.Stop(t.Context(), n.Cluster, n.Name, true); err != nil {
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
 		t.Fatal(err)
 	}
 	requireRunning(t, l, n, false)
@@ -103,13 +104,13 @@ func TestNodeSurvivesAConsoleThatIsKilled(t *testing.T) {
 func TestServerHasASessionOfItsOwnAndNoneOfOurSecrets(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{Password: "geheim"})
+	n := start(t, l, launch.Node{Password: "geheim"})
 	pid := server(t, l, n)
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 		t.Errorf("session %d of process %d: %v", sid, pid, err)
 	}
 	// Not from /proc: the server writes its title over its environment there.
-	cmd, log, err := prepare(t.TempDir(), nil, n, Engine{Path: "redis-server"})
+	cmd, log, err := prepare(t.TempDir(), nil, n, program{path: "redis-server"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,16 +145,16 @@ func TestTakenPortIsSaidClearlyAndLeavesNoProcess(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocal(t, t.TempDir())
-			n := Node{Cluster: "shop", Name: "shop-001", Port: port, Password: "geheim"}
+			n := launch.Node{Cluster: "shop", Name: "shop-001", Port: port, Password: "geheim"}
 			err := l.Start(t.Context(), n)
-			if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), strconv.Itoa(port)) {
-				t.Errorf("%v, want ErrPortTaken with the port", err)
+			if !errors.Is(err, launch.ErrPortTaken) || !strings.Contains(err.Error(), strconv.Itoa(port)) {
+				t.Errorf("%v, want launch.ErrPortTaken with the port", err)
 			}
 			requireRunning(t, l, n, false)
 			if pids := holders(dirOf(l, n)); len(pids) != 0 {
 				t.Errorf("processes left: %v", pids)
 			}
-			if address, err := l.FreeAddress(t.Context(), port, nil); !errors.Is(err, ErrNoPort) {
+			if address, err := l.freeAddress(t.Context(), port, nil); !errors.Is(err, launch.ErrNoPort) {
 				t.Errorf("the port is free at %q (%v)", address, err)
 			}
 		})
@@ -163,7 +164,7 @@ func TestTakenPortIsSaidClearlyAndLeavesNoProcess(t *testing.T) {
 func TestServerThatCannotLoadItsDataIsReportedWithItsLog(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t)}
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t)}
 	if err := os.MkdirAll(dirOf(l, n), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestOddPasswordsWorkAndChangeNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLocal(t, t.TempDir())
-			n := start(t, l, Node{Password: password, MaxMemory: 32 << 20})
+			n := start(t, l, launch.Node{Password: password, MaxMemory: 32 << 20})
 			set(t, n, "key", "value")
 			config, err := client(t, n).ConfigGet(t.Context(), "*").Result()
 			if err != nil {
@@ -208,11 +209,11 @@ func TestOddPasswordsWorkAndChangeNothingElse(t *testing.T) {
 					t.Errorf("%s is %q, want %q", field, config[field], want)
 				}
 			}
-			open := client(t, Node{Port: n.Port})
+			open := client(t, launch.Node{Port: n.Port})
 			if err := open.Ping(t.Context()).Err(); err == nil {
 				t.Error("it answers without the password")
 			}
-			if err := l.Stop(t.Context(), n.Cluster, n.Name, true); err != nil {
+			if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
 				t.Error(err)
 			}
 		})
@@ -222,9 +223,9 @@ func TestOddPasswordsWorkAndChangeNothingElse(t *testing.T) {
 func TestReplicaAttachesToItsPrimary(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	primary := start(t, l, Node{Name: "shop-001", Password: "ge heim"})
+	primary := start(t, l, launch.Node{Name: "shop-001", Password: "ge heim"})
 	testkit.Fill(t, client(t, primary), 100)
-	replica := start(t, l, Node{Name: "shop-002", Password: "ge heim", PrimaryHost: "127.0.0.1", PrimaryPort: primary.Port})
+	replica := start(t, l, launch.Node{Name: "shop-002", Password: "ge heim", PrimaryHost: "127.0.0.1", PrimaryPort: primary.Port})
 	testkit.WaitFor(t, "the link to the primary", func() bool {
 		info, err := client(t, replica).Info(t.Context(), "replication").Result()
 		return err == nil && strings.Contains(info, "master_link_status:up")
@@ -254,7 +255,7 @@ func TestPasswordIsHiddenInTheLogsTail(t *testing.T) {
 func TestStartEndsWithItsContextAndTheServerGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{})
+	n := start(t, l, launch.Node{})
 	pid := server(t, l, n)
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"os"
@@ -6,11 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 )
 
 // nodeWithLog is a launcher with a node shop-001 that has printed this.
-func nodeWithLog(t *testing.T, log string) *Local {
+func nodeWithLog(t *testing.T, log string) *Launcher {
 	t.Helper()
 	l := newLocal(t, t.TempDir())
 	dir := filepath.Join(l.dir, "shop", "shop-001")
@@ -37,11 +38,12 @@ func TestLastWords(t *testing.T) {
 			"18:M 25 Nov 2026 16:32:38.943 # Server initialized\n18:M 25 Nov 2026 16:32:38.943 # Bad thing\n18:M 25 Nov 2026 16:32:38.943 * MASTER MODE enabled\n": "Its log ends: “Bad thing”.",
 		"17:M 25 Nov 2026 16:32:37.943 # Out Of Memory allocating 1048576 bytes!\n17:M 25 Nov 2026 16:32:37.943 # Guru Meditation: Redis aborting for OUT OF MEMORY. Allocating 1048576 bytes! #server.c:6474": "There was too little memory on its host: 1048576 bytes more were not to be had.",
 	} {
-		if got := nodeWithLog(t, log).LastWords("shop", "shop-001"); got != want {
+		got, named := nodeWithLog(t, log).LastWords(t.Context(), "shop", "shop-001")
+		if got != want || named != (want != "" && !strings.HasPrefix(want, "Its log ends")) {
 			t.Errorf("%q: got %q, want %q", log, got, want)
 		}
 	}
-	if got := newLocal(t, t.TempDir()).LastWords("shop", "shop-001"); got != "" {
+	if got, _ := newLocal(t, t.TempDir()).LastWords(t.Context(), "shop", "shop-001"); got != "" {
 		t.Errorf("of a node without a log: %q", got)
 	}
 }
@@ -98,7 +100,7 @@ func TestLastWordsNameTheCauseInTheLogsOfRealServers(t *testing.T) {
 			if !particular {
 				want = wants[name]
 			}
-			if got := nodeWithLog(t, log).LastWords("shop", "shop-001"); want == "" || got != want {
+			if got, _ := nodeWithLog(t, log).LastWords(t.Context(), "shop", "shop-001"); want == "" || got != want {
 				t.Errorf("%s %s: got %q, want %q", engine, name, got, want)
 			}
 		}
@@ -109,10 +111,10 @@ func TestLastWordsHideThePassword(t *testing.T) {
 	t.Parallel()
 	l := nodeWithLog(t, "*** FATAL CONFIG FILE ERROR ***\n>>> 'requirepass \"open sesame\"'\n")
 	dir := filepath.Join(l.dir, "shop", "shop-001")
-	if err := writeFiles(dir, Node{Engine: "redis", Host: "127.0.0.1", Port: 1, Password: secret.Text("open sesame")}, Engine{Name: "redis", Version: "7.0.15"}); err != nil {
+	if err := writeFiles(dir, launch.Node{Engine: "redis", Host: "127.0.0.1", Port: 1, Password: secret.Text("open sesame")}, launch.Engine{Name: "redis", Version: "7.0.15"}); err != nil {
 		t.Fatal(err)
 	}
-	if got := l.LastWords("shop", "shop-001"); got == "" || strings.Contains(got, "sesame") {
+	if got, _ := l.LastWords(t.Context(), "shop", "shop-001"); got == "" || strings.Contains(got, "sesame") {
 		t.Errorf("got %q", got)
 	}
 }

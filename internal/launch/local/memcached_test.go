@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"bufio"
@@ -18,20 +18,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/memcached"
 	"rekindle/internal/testkit"
 )
 
-func startCache(t *testing.T, l *Local, n Node) Node {
+func startCache(t *testing.T, l *Launcher, n launch.Node) launch.Node {
 	t.Helper()
 	n.Engine = engineMemcached
 	return start(t, l, n)
 }
 
-func addrOf(n Node) string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
+func addrOf(n launch.Node) string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
 
 // askCache sends a command to a memcached and returns its answer up to the line that starts with last.
-func askCache(t *testing.T, n Node, command, last string) string {
+func askCache(t *testing.T, n launch.Node, command, last string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", addrOf(n))
 	if err != nil {
@@ -52,12 +53,12 @@ func askCache(t *testing.T, n Node, command, last string) string {
 	return ""
 }
 
-func setCached(t *testing.T, n Node, key, value string) {
+func setCached(t *testing.T, n launch.Node, key, value string) {
 	t.Helper()
 	askCache(t, n, fmt.Sprintf("set %s 0 0 %d\r\n%s", key, len(value), value), "STORED")
 }
 
-func isCached(t *testing.T, n Node, key string) bool {
+func isCached(t *testing.T, n launch.Node, key string) bool {
 	t.Helper()
 	return askCache(t, n, "get "+key, "END") != ""
 }
@@ -76,7 +77,7 @@ func countingCache(t *testing.T) string {
 func TestCacheTellsItsState(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := startCache(t, l, Node{MaxMemory: 8 << 20})
+	n := startCache(t, l, launch.Node{MaxMemory: 8 << 20})
 	before, err := memcached.Probe(t.Context(), addrOf(n))
 	if want := (memcached.State{MaxMemory: 8 << 20, PID: server(t, l, n)}); err != nil || before != want {
 		t.Errorf("%+v, %v; want %+v", before, err, want)
@@ -93,8 +94,8 @@ func TestCacheNodeIsStartedOnceUnderTwoConsolesAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
 	opts := Options{EnginePaths: []string{countingCache(t)}}
-	consoles := []*Local{NewLocal(l.dir, nil, opts), NewLocal(l.dir, nil, opts)}
-	n := Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: testkit.FreePort(t), MaxMemory: 16 << 20}
+	consoles := []*Launcher{New(l.dir, nil, opts), New(l.dir, nil, opts)}
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: testkit.FreePort(t), MaxMemory: 16 << 20}
 	var group sync.WaitGroup
 	for i := range 20 {
 		group.Go(func() {
@@ -123,18 +124,18 @@ func TestCacheNodeIsStartedOnceUnderTwoConsolesAndFoundAgain(t *testing.T) {
 
 func TestCacheNodeEndsEmptyAndStartsAgain(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*Local, Node) error{
-		"stop with save":    func(l *Local, n Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, true) },
-		"stop without save": func(l *Local, n Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, false) },
-		"kill":              func(l *Local, n Node) error { return l.Kill(t.Context(), n.Cluster, n.Name) },
-		"from outside":      func(l *Local, n Node) error { return killServer(l, n) },
+	for name, end := range map[string]func(*Launcher, launch.Node) error{
+		"stop with save":    func(l *Launcher, n launch.Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, launch.Save) },
+		"stop without save": func(l *Launcher, n launch.Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, launch.NoSave) },
+		"kill":              func(l *Launcher, n launch.Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill) },
+		"from outside":      func(l *Launcher, n launch.Node) error { return killServer(l, n) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocal(t, t.TempDir())
-			n := startCache(t, l, Node{})
+			n := startCache(t, l, launch.Node{})
 			setCached(t, n, "key", "value")
-			if err := l.Remove(t.Context(), n.Cluster, n.Name); !errors.Is(err, ErrRunning) {
-				t.Errorf("remove a running node: %v, want ErrRunning", err)
+			if err := l.Remove(t.Context(), n.Cluster, n.Name); !errors.Is(err, launch.ErrRunning) {
+				t.Errorf("remove a running node: %v, want launch.ErrRunning", err)
 			}
 			for range 2 {
 				if err := end(l, n); err != nil {
@@ -155,7 +156,7 @@ func TestCacheNodeEndsEmptyAndStartsAgain(t *testing.T) {
 				t.Error("the key is still there: it was not restarted")
 			}
 
-			if ids, err := l.List(t.Context()); err != nil || !slices.Equal(ids, []ID{{n.Cluster, n.Name}}) {
+			if ids, err := l.List(t.Context()); err != nil || !slices.Equal(ids, []launch.ID{{Cluster: n.Cluster, Name: n.Name}}) {
 				t.Errorf("list %v, %v", ids, err)
 			}
 			if err := end(l, n); err != nil {
@@ -170,7 +171,7 @@ func TestCacheNodeEndsEmptyAndStartsAgain(t *testing.T) {
 }
 
 // killServer is the system that runs out of memory.
-func killServer(l *Local, n Node) error {
+func killServer(l *Launcher, n launch.Node) error {
 	var errs []error
 	for _, pid := range holders(dirOf(l, n)) {
 		errs = append(errs, syscall.Kill(pid, syscall.SIGKILL))
@@ -180,15 +181,15 @@ func killServer(l *Local, n Node) error {
 
 func TestCacheNodeThatHangsIsKilledAfterTheGrace(t *testing.T) {
 	t.Parallel()
-	for _, save := range []bool{true, false} {
+	for _, how := range []launch.How{launch.Save, launch.NoSave} {
 		l := newLocal(t, t.TempDir())
-		n := startCache(t, l, Node{})
+		n := startCache(t, l, launch.Node{})
 		if err := syscall.Kill(server(t, l, n), syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		quick := NewLocal(l.dir, nil, Options{KillGrace: 100 * time.Millisecond})
-		if err := quick.Stop(t.Context(), n.Cluster, n.Name, save); err != nil {
-			t.Errorf("save %v: %v", save, err)
+		quick := New(l.dir, nil, Options{KillGrace: 100 * time.Millisecond})
+		if err := quick.Stop(t.Context(), n.Cluster, n.Name, how); err != nil {
+			t.Errorf("how %v: %v", how, err)
 		}
 		requireRunning(t, l, n, false)
 	}
@@ -197,7 +198,7 @@ func TestCacheNodeThatHangsIsKilledAfterTheGrace(t *testing.T) {
 func TestCacheNodeIsAProcessLikeTheOthers(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := startCache(t, l, Node{MaxMemory: 10<<20 - 1})
+	n := startCache(t, l, launch.Node{MaxMemory: 10<<20 - 1})
 	dir, pid := dirOf(l, n), server(t, l, n)
 	if sid, err := unix.Getsid(pid); err != nil || sid != pid {
 		t.Errorf("session %d of process %d: %v", sid, pid, err)
@@ -237,7 +238,7 @@ func TestCacheNodeIsAProcessLikeTheOthers(t *testing.T) {
 func TestCacheNodeIsNotMistakenForAnother(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	a, b := startCache(t, l, Node{Name: "shop-001"}), startCache(t, l, Node{Name: "shop-002"})
+	a, b := startCache(t, l, launch.Node{Name: "shop-001"}), startCache(t, l, launch.Node{Name: "shop-002"})
 	moved, err := readRecord(dirOf(l, a))
 	if err != nil {
 		t.Fatal(err)
@@ -249,7 +250,7 @@ func TestCacheNodeIsNotMistakenForAnother(t *testing.T) {
 	if _, err := probe(t.Context(), dirOf(l, a)); !errors.Is(err, errForeign) {
 		t.Errorf("%v, want errForeign", err)
 	}
-	if err := l.Stop(t.Context(), a.Cluster, a.Name, false); err != nil {
+	if err := l.Stop(t.Context(), a.Cluster, a.Name, launch.NoSave); err != nil {
 		t.Fatal(err)
 	}
 	requireRunning(t, l, a, false)
@@ -264,16 +265,16 @@ func TestTakenPortIsSaidClearlyForACacheNode(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	for name, port := range map[string]int{
-		"a memcached":     startCache(t, newLocal(t, t.TempDir()), Node{}).Port,
+		"a memcached":     startCache(t, newLocal(t, t.TempDir()), launch.Node{}).Port,
 		"a redis":         testkit.Redis(t).Port,
 		"a mute listener": listener.Addr().(*net.TCPAddr).Port,
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocal(t, t.TempDir())
-			n := Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: port}
+			n := launch.Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: port}
 			err := l.Start(t.Context(), n)
-			if !errors.Is(err, ErrPortTaken) || !strings.Contains(err.Error(), strconv.Itoa(port)) {
-				t.Errorf("%v, want ErrPortTaken with the port", err)
+			if !errors.Is(err, launch.ErrPortTaken) || !strings.Contains(err.Error(), strconv.Itoa(port)) {
+				t.Errorf("%v, want launch.ErrPortTaken with the port", err)
 			}
 			requireRunning(t, l, n, false)
 			if pids := holders(dirOf(l, n)); len(pids) != 0 {
@@ -286,14 +287,14 @@ func TestTakenPortIsSaidClearlyForACacheNode(t *testing.T) {
 func TestCacheSettingsReachTheServer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		node Node
+		node launch.Node
 		want map[string]string // of stats settings
 	}{
-		"none":        {Node{}, map[string]string{"maxbytes": "67108864", "udpport": "0", "item_size_max": "1048576", "evictions": "on"}},
-		"some memory": {Node{MaxMemory: 100<<20 + 5}, map[string]string{"maxbytes": "104857600"}},
-		"one byte":    {Node{MaxMemory: 1}, map[string]string{"maxbytes": "2097152"}},
+		"none":        {launch.Node{}, map[string]string{"maxbytes": "67108864", "udpport": "0", "item_size_max": "1048576", "evictions": "on"}},
+		"some memory": {launch.Node{MaxMemory: 100<<20 + 5}, map[string]string{"maxbytes": "104857600"}},
+		"one byte":    {launch.Node{MaxMemory: 1}, map[string]string{"maxbytes": "2097152"}},
 		"parameters": {
-			Node{MaxMemory: 64 << 20, Config: map[string]string{
+			launch.Node{MaxMemory: 64 << 20, Config: map[string]string{
 				"max_item_size": "2097152", "chunk_size_growth_factor": "1.5", "backlog_queue_limit": "77", "max_simultaneous_connections": "64",
 				"binding_protocol": "ascii", "cas_disabled": "1", "chunk_size": "96", "disable_flush_all": "1", "error_on_memory_exhausted": "1",
 			}},
@@ -302,7 +303,7 @@ func TestCacheSettingsReachTheServer(t *testing.T) {
 				"binding_protocol": "ascii", "cas_enabled": "no", "chunk_size": "96", "flush_enabled": "no", "evictions": "off",
 			}},
 		"parameters that are off": {
-			Node{Config: map[string]string{"cas_disabled": "0", "disable_flush_all": "0", "error_on_memory_exhausted": "0"}},
+			launch.Node{Config: map[string]string{"cas_disabled": "0", "disable_flush_all": "0", "error_on_memory_exhausted": "0"}},
 			map[string]string{"cas_enabled": "yes", "flush_enabled": "yes", "evictions": "on"}},
 	}
 	for name, test := range tests {
@@ -321,16 +322,16 @@ func TestCacheSettingsReachTheServer(t *testing.T) {
 
 func TestCacheNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
-	config := func(name, value string) func(*Node) {
-		return func(n *Node) { n.Config = map[string]string{"backlog_queue_limit": "5", name: value} }
+	config := func(name, value string) func(*launch.Node) {
+		return func(n *launch.Node) { n.Config = map[string]string{"backlog_queue_limit": "5", name: value} }
 	}
 	tests := map[string]struct {
-		change func(*Node)
+		change func(*launch.Node)
 		says   string
 	}{
-		"password":                {func(n *Node) { n.Password = "x" }, "no password"},
-		"primary":                 {func(n *Node) { n.PrimaryHost, n.PrimaryPort = "127.0.0.1", 6379 }, "does not replicate"},
-		"open to others":          {func(n *Node) { n.Host = "0.0.0.0" }, "could read and change"},
+		"password":                {func(n *launch.Node) { n.Password = "x" }, "no password"},
+		"primary":                 {func(n *launch.Node) { n.PrimaryHost, n.PrimaryPort = "127.0.0.1", 6379 }, "does not replicate"},
+		"open to others":          {func(n *launch.Node) { n.Host = "0.0.0.0" }, "could read and change"},
 		"unknown parameter":       {config("shoe_size", "1"), "shoe_size"},
 		"a flag":                  {config("-I", "1m"), "not a parameter"},
 		"a directive of redis":    {config("maxmemory-policy", "noeviction"), "not a parameter"},
@@ -348,10 +349,10 @@ func TestCacheNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLocal(t, filepath.Join(t.TempDir(), "nodes"))
-			n := Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: 20000}
+			n := launch.Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: 20000}
 			test.change(&n)
-			if err := l.Start(t.Context(), n); !errors.Is(err, ErrNode) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("%v, want ErrNode with %q", err, test.says)
+			if err := l.Start(t.Context(), n); !errors.Is(err, launch.ErrNode) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("%v, want launch.ErrNode with %q", err, test.says)
 			}
 			if _, err := os.Stat(l.dir); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a directory was made: %v", err)
@@ -363,7 +364,7 @@ func TestCacheNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 func TestCacheThatCannotStartIsReportedInItsWords(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: testkit.FreePort(t), MaxMemory: 4 << 20,
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Engine: engineMemcached, Port: testkit.FreePort(t), MaxMemory: 4 << 20,
 		Config: map[string]string{"max_item_size": "4194304"}}
 	if err := l.Start(t.Context(), n); err == nil || !strings.Contains(err.Error(), "higher than 1/2 of memory max") {
 		t.Errorf("%v, want memcached's reason", err)
@@ -374,7 +375,7 @@ func TestCacheThatCannotStartIsReportedInItsWords(t *testing.T) {
 func TestCacheArgumentsFitTheAddressAndTheUser(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{"127.0.0.1": "127.0.0.1", "::1": "[::1]", "::": "[::]", "cache.example": "cache.example"} {
-		args, err := memcachedArguments("/data/nodes/a/b", Node{Host: host, Port: 11211})
+		args, err := memcachedArguments("/data/nodes/a/b", launch.Node{Host: host, Port: 11211})
 		if err != nil || args[0] != "-l" || args[1] != want {
 			t.Errorf("%s: %v, %v", host, args, err)
 		}

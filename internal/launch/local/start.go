@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"bytes"
@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/memcached"
 	"rekindle/internal/secret"
 )
@@ -32,14 +33,14 @@ const (
 // When ctx ends while the server is loading, Start returns its error and the server goes on.
 // When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
 // ErrNoEngine, ErrName, ErrNode, ErrData, or as the log says.
-func (l *Local) Start(ctx context.Context, n Node) error {
+func (l *Launcher) Start(ctx context.Context, n launch.Node) error {
 	if err := l.start(ctx, n); err != nil {
 		return fmt.Errorf("start node %s/%s: %w", n.Cluster, n.Name, err)
 	}
 	return nil
 }
 
-func (l *Local) start(ctx context.Context, n Node) error {
+func (l *Launcher) start(ctx context.Context, n launch.Node) error {
 	dir, err := l.nodeDir(n.Cluster, n.Name)
 	if err != nil {
 		return err
@@ -47,7 +48,7 @@ func (l *Local) start(ctx context.Context, n Node) error {
 	if n, err = l.complete(n); err != nil {
 		return err
 	}
-	var engine Engine
+	var engine program
 	patience := newPatience(l.opts.StartTimeout)
 	return poll(ctx, startTick, func() (bool, error) {
 		held, err := lockHeld(dir)
@@ -59,7 +60,7 @@ func (l *Local) start(ctx context.Context, n Node) error {
 		}
 		// Looked up before the directory is made, so that a missing engine leaves nothing behind,
 		// and after the look at the lock: a running node needs no program.
-		if engine.Path == "" {
+		if engine.path == "" {
 			if engine, err = l.engineFor(ctx, n); err != nil {
 				return false, err
 			}
@@ -76,7 +77,7 @@ func (l *Local) start(ctx context.Context, n Node) error {
 }
 
 // answers is one look at a node that somebody else has started.
-func (l *Local) answers(ctx context.Context, dir string, patience *patience) (bool, error) {
+func (l *Launcher) answers(ctx context.Context, dir string, patience *patience) (bool, error) {
 	state, err := probe(ctx, dir)
 	if err == nil {
 		patience.renew() // it talks to us, so it may take its time to load
@@ -95,7 +96,7 @@ func (l *Local) answers(ctx context.Context, dir string, patience *patience) (bo
 }
 
 // launch runs the server. It takes over the lock, which it holds.
-func (l *Local) launch(ctx context.Context, dir string, lock *os.File, n Node, engine Engine) error {
+func (l *Launcher) launch(ctx context.Context, dir string, lock *os.File, n launch.Node, engine program) error {
 	cmd, log, err := prepare(dir, lock, n, engine)
 	if err != nil {
 		_ = lock.Close()
@@ -120,7 +121,7 @@ func (l *Local) launch(ctx context.Context, dir string, lock *os.File, n Node, e
 	return poll(ctx, startTick, func() (bool, error) {
 		select {
 		case <-ended:
-			return false, startFailure(dir, began, cmd.ProcessState, n, engine)
+			return false, startFailure(dir, began, cmd.ProcessState, n, engine.Engine)
 		default:
 		}
 		state, err := probe(ctx, dir)
@@ -143,15 +144,15 @@ func (l *Local) launch(ctx context.Context, dir string, lock *os.File, n Node, e
 
 // prepare writes the files and sets up the command; nothing runs yet. The caller holds the lock
 // and closes the log.
-func prepare(dir string, lock *os.File, n Node, engine Engine) (cmd *exec.Cmd, log *os.File, err error) {
-	path, err := filepath.Abs(engine.Path)
+func prepare(dir string, lock *os.File, n launch.Node, engine program) (cmd *exec.Cmd, log *os.File, err error) {
+	path, err := filepath.Abs(engine.path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := tidy(dir); err != nil {
 		return nil, nil, err
 	}
-	if err := writeFiles(dir, n, engine); err != nil {
+	if err := writeFiles(dir, n, engine.Engine); err != nil {
 		return nil, nil, err
 	}
 	args := []string{filepath.Join(dir, confFile)}
@@ -199,10 +200,10 @@ func escapeGlob(path string) string {
 }
 
 // startFailure explains why a server ended instead of answering.
-func startFailure(dir string, began int64, end *os.ProcessState, n Node, engine Engine) error {
+func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, engine launch.Engine) error {
 	tail := logTail(dir, began, n.Password)
 	if strings.Contains(tail, "already in use") {
-		return fmt.Errorf("%w: %s:%d", ErrPortTaken, n.Host, n.Port)
+		return fmt.Errorf("%w: %s:%d", launch.ErrPortTaken, n.Host, n.Port)
 	}
 	hint := ""
 	if status, ok := end.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
@@ -210,7 +211,7 @@ func startFailure(dir string, began int64, end *os.ProcessState, n Node, engine 
 	}
 	err := fmt.Errorf("%s %s ended at once (%s%s); its log ends:\n%s", engine.Name, engine.Version, end, hint, tail)
 	if _, data := findCause(lastStart(readLog(dir, n.Password))); data {
-		err = fmt.Errorf("%w: %w", ErrData, err)
+		err = fmt.Errorf("%w: %w", launch.ErrData, err)
 	}
 	return err
 }

@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
 )
@@ -22,23 +23,20 @@ const (
 	gonePrefix  = ".gone-" // of directories that are being removed
 )
 
-// Stop ends the node and returns when it is gone. A node that does not run is fine.
-//
-// With save it writes its dump.rdb first, however long that takes within Options.StopTimeout. It
-// is never killed then: ErrNotSaved when it says that it cannot save, ErrNotStopped when the time
-// is up, and in both cases it still runs. Without save, what is not in dump.rdb is lost, and a
-// server that does not react is killed. A memcached node has nothing to save and is ended without
-// in either case.
-func (l *Local) Stop(ctx context.Context, cluster, name string, save bool) error {
+// Stop ends the node, as [launch.Runner] says. With launch.Save it has Options.StopTimeout for that; without, it is killed when it has not reacted
+// within Options.KillGrace. A memcached node has nothing to save and is ended without in either case.
+func (l *Launcher) Stop(ctx context.Context, cluster, name string, how launch.How) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return err
 	}
 	r, _ := readRecord(dir) // without one, the ways of the other engines say what is missing
 	switch {
+	case how == launch.Kill:
+		err = kill(ctx, dir)
 	case r.Engine == engineMemcached:
 		err = l.stopCache(ctx, dir)
-	case save:
+	case how == launch.Save:
 		err = l.stopSaved(ctx, dir)
 	default:
 		err = l.stopNow(ctx, dir)
@@ -49,13 +47,13 @@ func (l *Local) Stop(ctx context.Context, cluster, name string, save bool) error
 	return nil
 }
 
-func (l *Local) stopSaved(ctx context.Context, dir string) error {
+func (l *Launcher) stopSaved(ctx context.Context, dir string) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err
 	}
 	asked := askShutdown(ctx, dir, "SAVE", l.opts.StopTimeout)
 	if reply, ok := errors.AsType[resp.Error](asked); ok {
-		return fmt.Errorf("%w: %s; its log ends:\n%s", ErrNotSaved, reply, logTail(dir, 0, passwordOf(dir)))
+		return fmt.Errorf("%w: %s; its log ends:\n%s", launch.ErrNotSaved, reply, logTail(dir, 0, passwordOf(dir)))
 	}
 	if asked != nil {
 		if err := l.terminate(dir, asked); err != nil {
@@ -67,7 +65,7 @@ func (l *Local) stopSaved(ctx context.Context, dir string) error {
 
 // terminate is the way for a node that cannot be talked to (all connections in use, a changed
 // password): SIGTERM, if that makes it save.
-func (l *Local) terminate(dir string, cause error) error {
+func (l *Launcher) terminate(dir string, cause error) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err // it was about to end anyway
 	}
@@ -76,7 +74,7 @@ func (l *Local) terminate(dir string, cause error) error {
 		return errors.Join(cause, err)
 	}
 	if !r.savesOnSigterm() {
-		return fmt.Errorf("%w: it cannot be asked to save, and SIGTERM would end this version without: %w", ErrNotStopped, cause)
+		return fmt.Errorf("%w: it cannot be asked to save, and SIGTERM would end this version without: %w", launch.ErrNotStopped, cause)
 	}
 	return terminateServer(dir)
 }
@@ -94,14 +92,14 @@ func terminateServer(dir string) error {
 	return nil
 }
 
-func (l *Local) stopNow(ctx context.Context, dir string) error {
+func (l *Launcher) stopNow(ctx context.Context, dir string) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err
 	}
 	// What goes wrong here does not matter: the kill follows.
 	_ = askShutdown(ctx, dir, "NOSAVE", l.opts.KillGrace)
 	err := awaitFree(ctx, dir, l.opts.KillGrace, nil)
-	if errors.Is(err, ErrNotStopped) {
+	if errors.Is(err, launch.ErrNotStopped) {
 		return kill(ctx, dir)
 	}
 	return err
@@ -128,19 +126,7 @@ func askShutdown(ctx context.Context, dir, how string, timeout time.Duration) er
 	return nil
 }
 
-// Kill ends the node with SIGKILL, its forked children as well, and returns when all are gone.
-// What is not in dump.rdb is lost. A node that does not run is fine.
-func (l *Local) Kill(ctx context.Context, cluster, name string) error {
-	dir, err := l.nodeDir(cluster, name)
-	if err != nil {
-		return err
-	}
-	if err := kill(ctx, dir); err != nil {
-		return fmt.Errorf("kill node %s/%s: %w", cluster, name, err)
-	}
-	return nil
-}
-
+// kill ends the node in dir with SIGKILL, its forked children as well, and returns when all are gone.
 func kill(ctx context.Context, dir string) error {
 	return awaitFree(ctx, dir, killTimeout, func() error {
 		var errs []error
@@ -166,7 +152,7 @@ func awaitFree(ctx context.Context, dir string, limit time.Duration, meanwhile f
 			}
 		}
 		if patience.over() {
-			return false, fmt.Errorf("%w (%s); processes: %v", ErrNotStopped, limit, holders(dir))
+			return false, fmt.Errorf("%w (%s); processes: %v", launch.ErrNotStopped, limit, holders(dir))
 		}
 		return false, nil
 	})
@@ -174,7 +160,7 @@ func awaitFree(ctx context.Context, dir string, limit time.Duration, meanwhile f
 
 // Remove deletes the node's directory with all data in it, and the cluster's when it was the last
 // one. ErrRunning, and nothing deleted, when the node runs; a node that never was is fine.
-func (l *Local) Remove(ctx context.Context, cluster, name string) error {
+func (l *Launcher) Remove(ctx context.Context, cluster, name string) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return err
@@ -203,7 +189,7 @@ func moveAway(dir string) (bool, error) {
 	if lock == nil {
 		held, err := lockHeld(dir)
 		if held {
-			return false, ErrRunning
+			return false, launch.ErrRunning
 		}
 		return false, err // somebody had just been looking at the lock
 	}

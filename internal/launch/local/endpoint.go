@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"rekindle/internal/launch"
 )
 
 // maxTried is how many addresses in a row are tried in vain for a port. Something that listens on all of a host's addresses has the
@@ -61,14 +63,27 @@ func (a Addresses) first() string {
 }
 
 // Address is the first of the addresses that nodes may be bound to.
-func (l *Local) Address() string { return l.host }
+func (l *Launcher) Address() string { return l.host }
 
-// FreePort returns a port of the range in Options on which nobody listens now at the first address, and that avoid (may
+// Place finds an endpoint, as [launch.Placer] says.
+func (l *Launcher) Place(ctx context.Context, port int, taken func(launch.Endpoint) bool) (launch.Endpoint, error) {
+	if taken == nil {
+		taken = func(launch.Endpoint) bool { return false }
+	}
+	if port == 0 {
+		free, err := l.freePort(ctx, func(port int) bool { return taken(launch.Endpoint{Host: l.host, Port: port}) })
+		return launch.Endpoint{Host: l.host, Port: free}, err
+	}
+	host, err := l.freeAddress(ctx, port, func(host string) bool { return taken(launch.Endpoint{Host: host, Port: port}) })
+	return launch.Endpoint{Host: host, Port: port}, err
+}
+
+// freePort returns a port of the range in Options on which nobody listens now at the first address, and that avoid (may
 // be nil) does not object to. It goes round through the range, so that a port is not given to the
 // next cluster while clients of a deleted one may still knock there. Between this call and the
 // node's start somebody else may take the port: then Start says ErrPortTaken. ErrNoPort when there
 // is none.
-func (l *Local) FreePort(ctx context.Context, avoid func(port int) bool) (int, error) {
+func (l *Launcher) freePort(ctx context.Context, avoid func(port int) bool) (int, error) {
 	l.portMu.Lock()
 	defer l.portMu.Unlock()
 	for range l.opts.LastPort - l.opts.FirstPort + 1 {
@@ -84,12 +99,12 @@ func (l *Local) FreePort(ctx context.Context, avoid func(port int) bool) (int, e
 			return port, nil
 		}
 	}
-	return 0, fmt.Errorf("%w between %d and %d", ErrNoPort, l.opts.FirstPort, l.opts.LastPort)
+	return 0, fmt.Errorf("%w between %d and %d", launch.ErrNoPort, l.opts.FirstPort, l.opts.LastPort)
 }
 
-// FreeAddress returns the first address at which nobody listens on the port now, and that avoid (may be nil) does not object to. ErrNoPort
+// freeAddress returns the first address at which nobody listens on the port now, and that avoid (may be nil) does not object to. ErrNoPort
 // when there is none.
-func (l *Local) FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error) {
+func (l *Launcher) freeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error) {
 	tried := 0
 	for address := range l.addresses.all {
 		if err := ctx.Err(); err != nil {
@@ -106,7 +121,7 @@ func (l *Local) FreeAddress(ctx context.Context, port int, avoid func(address st
 			break
 		}
 	}
-	return "", fmt.Errorf("%w: %d is in use at each address", ErrNoPort, port)
+	return "", fmt.Errorf("%w: %d is in use at each address", launch.ErrNoPort, port)
 }
 
 // listens tries whether a node could listen there now.

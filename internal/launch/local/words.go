@@ -1,7 +1,8 @@
-package launch
+package local
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -81,31 +82,20 @@ func findCause(log string) (sentence string, data bool) {
 	return sentence, data
 }
 
-// LastWords says in a sentence why a node that was started has ended, or does not take what it is fed: what its log names as the cause since it
-// was started, else how that ends; "" when there is nothing in it. Without the password, and shortened when it is long.
-func (l *Local) LastWords(cluster, name string) string {
+// LastWords are the cause that a node's log names since it was started last, else how that ends.
+func (l *Launcher) LastWords(_ context.Context, cluster, name string) (sentence string, named bool) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
-		return ""
+		return "", false
 	}
 	log := lastStart(readLog(dir, passwordOf(dir)))
 	if sentence, _ := findCause(log); sentence != "" {
-		return shorten(sentence, 300)
+		return shorten(sentence, 300), true
 	}
 	if line := lastLine(log); line != "" {
-		return "Its log ends: “" + shorten(line, 200) + "”."
+		return "Its log ends: “" + shorten(line, 200) + "”.", false
 	}
-	return ""
-}
-
-// Complaint is LastWords when the log names a cause; "" when it only ends.
-func (l *Local) Complaint(cluster, name string) string {
-	dir, err := l.nodeDir(cluster, name)
-	if err != nil {
-		return ""
-	}
-	sentence, _ := findCause(lastStart(readLog(dir, passwordOf(dir))))
-	return shorten(sentence, 300)
+	return "", false
 }
 
 // readLog returns the end of a node's log, without the password.

@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -8,27 +8,22 @@ import (
 	"strconv"
 	"strings"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 )
 
-// Found is a node as its directory describes it: what a console needs that has lost its own record of the node.
-type Found struct {
-	Node
-	Replica bool // it was last started as one; roles may have changed since
-}
-
 // Describe reads what was last started in a node's directory, its password included. The error is one of the file system, or says
 // that the description is damaged.
-func (l *Local) Describe(_ context.Context, cluster, name string) (Found, error) {
+func (l *Launcher) Describe(_ context.Context, cluster, name string) (launch.Found, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
-		return Found{}, err
+		return launch.Found{}, err
 	}
 	r, err := readRecord(dir)
 	if err != nil {
-		return Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
+		return launch.Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
-	found := Found{Replica: r.Replica, Node: Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
+	found := launch.Found{Replica: r.Replica, Node: launch.Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
 		Password: secret.Text(r.Password), SavePoints: r.SavePoints, Config: r.Config}}
 	if r.MaxMemory != nil {
 		found.MaxMemory = *r.MaxMemory
@@ -36,12 +31,12 @@ func (l *Local) Describe(_ context.Context, cluster, name string) (Found, error)
 	}
 	text, err := os.ReadFile(filepath.Join(dir, confFile))
 	if err != nil {
-		return Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
+		return launch.Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory "); ok {
 			if found.MaxMemory, err = strconv.ParseInt(value, 10, 64); err != nil {
-				return Found{}, fmt.Errorf("look at node %s/%s: %s: maxmemory: %w", cluster, name, confFile, err)
+				return launch.Found{}, fmt.Errorf("look at node %s/%s: %s: maxmemory: %w", cluster, name, confFile, err)
 			}
 		}
 	}

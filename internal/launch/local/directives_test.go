@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"os"
@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 )
 
 func TestOnlyOurDefaultsCanBeSetByAnAdministrator(t *testing.T) {
 	t.Parallel()
-	n := Node{Host: "127.0.0.1", Port: 1, Password: "x", PrimaryHost: "127.0.0.1", PrimaryPort: 2, SavePoints: true}
-	for line := range strings.Lines(renderConfig("/data", n, Engine{Name: "redis", Version: "7.0.15"})) {
+	n := launch.Node{Host: "127.0.0.1", Port: 1, Password: "x", PrimaryHost: "127.0.0.1", PrimaryPort: 2, SavePoints: true}
+	for line := range strings.Lines(renderConfig("/data", n, launch.Engine{Name: "redis", Version: "7.0.15"})) {
 		name, _, _ := strings.Cut(line, " ")
 		if name == "#" {
 			continue
@@ -82,7 +83,7 @@ func TestDirectivesReachTheServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newLocal(t, t.TempDir())
-			n := start(t, l, Node{Password: "geheim", Config: test.config})
+			n := start(t, l, launch.Node{Password: "geheim", Config: test.config})
 			for directive, want := range test.want {
 				got, err := client(t, n).ConfigGet(t.Context(), directive).Result()
 				if err != nil || got[directive] != want {
@@ -101,7 +102,7 @@ func TestDirectiveThatTheServerRefusesIsReportedInItsWords(t *testing.T) {
 		t.Run(directive, func(t *testing.T) {
 			t.Parallel()
 			l := newLocal(t, t.TempDir())
-			n := Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t), Config: map[string]string{directive: "replica"}}
+			n := launch.Node{Cluster: "shop", Name: "shop-001", Port: testkit.FreePort(t), Config: map[string]string{directive: "replica"}}
 			if err := l.Start(t.Context(), n); err == nil || !strings.Contains(err.Error(), words) {
 				t.Errorf("%v, want %q", err, words)
 			}
@@ -113,7 +114,7 @@ func TestDirectiveThatTheServerRefusesIsReportedInItsWords(t *testing.T) {
 func TestNodeIsDescribedAsItWasStarted(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{Password: "geheim", MaxMemory: 64<<20 + 1, Config: map[string]string{"maxmemory-policy": "noeviction"}})
+	n := start(t, l, launch.Node{Password: "geheim", MaxMemory: 64<<20 + 1, Config: map[string]string{"maxmemory-policy": "noeviction"}})
 	found, err := l.Describe(t.Context(), n.Cluster, n.Name)
 	if err != nil || found.MaxMemory != n.MaxMemory || found.Password != n.Password || found.Port != n.Port || found.Config["maxmemory-policy"] != "noeviction" {
 		t.Errorf("%+v, %v", found, err)
@@ -127,7 +128,7 @@ func TestNodeIsDescribedAsItWasStarted(t *testing.T) {
 	if found, err := l.Describe(t.Context(), n.Cluster, n.Name); err != nil || found.MaxMemory != n.MaxMemory {
 		t.Errorf("with an earlier record: %+v, %v", found, err)
 	}
-	if err := l.Kill(t.Context(), n.Cluster, n.Name); err != nil {
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill); err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range []string{confFile, recordFile} {

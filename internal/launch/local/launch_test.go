@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 )
@@ -28,16 +29,16 @@ func TestMain(m *testing.M) {
 }
 
 // newLocal returns a launcher on dir whose nodes end with the test.
-func newLocal(t *testing.T, dir string) *Local {
+func newLocal(t *testing.T, dir string) *Launcher {
 	t.Helper()
-	l := NewLocal(dir, nil, Options{})
+	l := New(dir, nil, Options{})
 	t.Cleanup(func() {
 		ids, err := l.List(context.Background())
 		if err != nil {
 			t.Error(err)
 		}
 		for _, id := range ids {
-			if err := l.Kill(context.Background(), id.Cluster, id.Name); err != nil {
+			if err := l.Stop(context.Background(), id.Cluster, id.Name, launch.Kill); err != nil {
 				t.Error(err)
 			}
 		}
@@ -46,7 +47,7 @@ func newLocal(t *testing.T, dir string) *Local {
 }
 
 // start starts a node on a free port and returns it.
-func start(t *testing.T, l *Local, n Node) Node {
+func start(t *testing.T, l *Launcher, n launch.Node) launch.Node {
 	t.Helper()
 	if n.Cluster == "" {
 		n.Cluster = "shop"
@@ -57,7 +58,7 @@ func start(t *testing.T, l *Local, n Node) Node {
 	for {
 		n.Port = testkit.FreePort(t)
 		err := l.Start(t.Context(), n)
-		if errors.Is(err, ErrPortTaken) {
+		if errors.Is(err, launch.ErrPortTaken) {
 			continue
 		}
 		if err != nil {
@@ -67,7 +68,7 @@ func start(t *testing.T, l *Local, n Node) Node {
 	}
 }
 
-func client(t *testing.T, n Node) *redis.Client {
+func client(t *testing.T, n launch.Node) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{
 		Addr: fmt.Sprintf("127.0.0.1:%d", n.Port), Password: n.Password.Reveal(),
@@ -78,7 +79,7 @@ func client(t *testing.T, n Node) *redis.Client {
 	return c
 }
 
-func set(t *testing.T, n Node, key, value string) {
+func set(t *testing.T, n launch.Node, key, value string) {
 	t.Helper()
 	if err := client(t, n).Set(context.Background(), key, value, 0).Err(); err != nil {
 		t.Fatal(err)
@@ -86,7 +87,7 @@ func set(t *testing.T, n Node, key, value string) {
 }
 
 // get returns the value, or "" when there is none.
-func get(t *testing.T, n Node, key string) string {
+func get(t *testing.T, n launch.Node, key string) string {
 	t.Helper()
 	value, err := client(t, n).Get(context.Background(), key).Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -95,10 +96,10 @@ func get(t *testing.T, n Node, key string) string {
 	return value
 }
 
-func dirOf(l *Local, n Node) string { return filepath.Join(l.dir, n.Cluster, n.Name) }
+func dirOf(l *Launcher, n launch.Node) string { return filepath.Join(l.dir, n.Cluster, n.Name) }
 
 // server returns the process id of the node's server and fails when there is not exactly one.
-func server(t *testing.T, l *Local, n Node) int {
+func server(t *testing.T, l *Launcher, n launch.Node) int {
 	t.Helper()
 	pids := holders(dirOf(l, n))
 	if len(pids) != 1 {
@@ -107,7 +108,7 @@ func server(t *testing.T, l *Local, n Node) int {
 	return pids[0]
 }
 
-func requireRunning(t *testing.T, l *Local, n Node, want bool) {
+func requireRunning(t *testing.T, l *Launcher, n launch.Node, want bool) {
 	t.Helper()
 	got, err := l.Running(t.Context(), n.Cluster, n.Name)
 	if err != nil {
@@ -122,19 +123,19 @@ func TestNamesThatAreNoDirectoryNamesAreRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, filepath.Join(t.TempDir(), "nodes"))
 	for _, name := range []string{"", ".", "..", "../x", "a/b", "a\x00b", "A", "-a", ".gone-a", "ä", "a b", "a\n", strings.Repeat("a", 64)} {
-		for _, id := range []ID{{name, "ok"}, {"ok", name}} {
+		for _, id := range []launch.ID{{Cluster: name, Name: "ok"}, {Cluster: "ok", Name: name}} {
 			_, running := l.Running(t.Context(), id.Cluster, id.Name)
 			_, saved := l.Saved(t.Context(), id.Cluster, id.Name)
 			for call, err := range map[string]error{
-				"Start":   l.Start(t.Context(), Node{Cluster: id.Cluster, Name: id.Name, Port: 20000}),
-				"Stop":    l.Stop(t.Context(), id.Cluster, id.Name, true),
-				"Kill":    l.Kill(t.Context(), id.Cluster, id.Name),
+				"Start":   l.Start(t.Context(), launch.Node{Cluster: id.Cluster, Name: id.Name, Port: 20000}),
+				"Stop":    l.Stop(t.Context(), id.Cluster, id.Name, launch.Save),
+				"Kill":    l.Stop(t.Context(), id.Cluster, id.Name, launch.Kill),
 				"Remove":  l.Remove(t.Context(), id.Cluster, id.Name),
 				"Running": running,
 				"Saved":   saved,
 			} {
-				if !errors.Is(err, ErrName) {
-					t.Errorf("%s(%q, %q): %v, want ErrName", call, id.Cluster, id.Name, err)
+				if !errors.Is(err, launch.ErrName) {
+					t.Errorf("%s(%q, %q): %v, want launch.ErrName", call, id.Cluster, id.Name, err)
 				}
 			}
 		}
@@ -146,23 +147,23 @@ func TestNamesThatAreNoDirectoryNamesAreRefusedEverywhere(t *testing.T) {
 
 func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 	t.Parallel()
-	good := Node{Cluster: "shop", Name: "shop-001", Port: 20000}
+	good := launch.Node{Cluster: "shop", Name: "shop-001", Port: 20000}
 	tests := map[string]struct {
-		change func(*Node)
+		change func(*launch.Node)
 		want   error
 	}{
-		"unknown engine":                {func(n *Node) { n.Engine = "mongodb" }, ErrNode},
-		"no port":                       {func(n *Node) { n.Port = 0 }, ErrNode},
-		"port too high":                 {func(n *Node) { n.Port = 65536 }, ErrNode},
-		"host with a space":             {func(n *Node) { n.Host = "127.0.0.1 0.0.0.0" }, ErrNode},
-		"replica of nobody":             {func(n *Node) { n.PrimaryPort = 6379 }, ErrNode},
-		"negative memory":               {func(n *Node) { n.MaxMemory = -1 }, ErrNode},
-		"zero byte in the password":     {func(n *Node) { n.Password = "a\x00b" }, ErrNode},
-		"endless password":              {func(n *Node) { n.Password = secret.Text(strings.Repeat("x", 513)) }, ErrNode},
-		"open to others, no password":   {func(n *Node) { n.Host = "0.0.0.0" }, ErrNode},
-		"newer engine than is there is": {func(n *Node) { n.Version = "99.0.0" }, ErrNoEngine},
-		"directive of our own":          {func(n *Node) { n.Config = map[string]string{"timeout": "0", "dir": "/"} }, ErrNode},
-		"two directives in one":         {func(n *Node) { n.Config = map[string]string{"timeout 0\ndir": "/"} }, ErrNode},
+		"unknown engine":                {func(n *launch.Node) { n.Engine = "mongodb" }, launch.ErrNode},
+		"no port":                       {func(n *launch.Node) { n.Port = 0 }, launch.ErrNode},
+		"port too high":                 {func(n *launch.Node) { n.Port = 65536 }, launch.ErrNode},
+		"host with a space":             {func(n *launch.Node) { n.Host = "127.0.0.1 0.0.0.0" }, launch.ErrNode},
+		"replica of nobody":             {func(n *launch.Node) { n.PrimaryPort = 6379 }, launch.ErrNode},
+		"negative memory":               {func(n *launch.Node) { n.MaxMemory = -1 }, launch.ErrNode},
+		"zero byte in the password":     {func(n *launch.Node) { n.Password = "a\x00b" }, launch.ErrNode},
+		"endless password":              {func(n *launch.Node) { n.Password = secret.Text(strings.Repeat("x", 513)) }, launch.ErrNode},
+		"open to others, no password":   {func(n *launch.Node) { n.Host = "0.0.0.0" }, launch.ErrNode},
+		"newer engine than is there is": {func(n *launch.Node) { n.Version = "99.0.0" }, launch.ErrNoEngine},
+		"directive of our own":          {func(n *launch.Node) { n.Config = map[string]string{"timeout": "0", "dir": "/"} }, launch.ErrNode},
+		"two directives in one":         {func(n *launch.Node) { n.Config = map[string]string{"timeout 0\ndir": "/"} }, launch.ErrNode},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -183,23 +184,23 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 func TestListAndRemove(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	if ids, err := NewLocal(filepath.Join(l.dir, "never"), nil, Options{}).List(t.Context()); err != nil || len(ids) != 0 {
+	if ids, err := New(filepath.Join(l.dir, "never"), nil, Options{}).List(t.Context()); err != nil || len(ids) != 0 {
 		t.Errorf("list of a folder that is not there: %v, %v", ids, err)
 	}
-	a := start(t, l, Node{Cluster: "shop", Name: "shop-002"})
-	b := start(t, l, Node{Cluster: "shop", Name: "shop-001"})
+	a := start(t, l, launch.Node{Cluster: "shop", Name: "shop-002"})
+	b := start(t, l, launch.Node{Cluster: "shop", Name: "shop-001"})
 	for _, odd := range []string{".gone-shop-009-1/shop-009", "Not Ours"} {
 		if err := os.MkdirAll(filepath.Join(l.dir, "shop", odd), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
 	ids, err := l.List(t.Context())
-	if want := []ID{{"shop", "shop-001"}, {"shop", "shop-002"}}; err != nil || !slices.Equal(ids, want) {
+	if want := []launch.ID{{Cluster: "shop", Name: "shop-001"}, {Cluster: "shop", Name: "shop-002"}}; err != nil || !slices.Equal(ids, want) {
 		t.Errorf("list %v, %v; want %v", ids, err, want)
 	}
 
-	if err := l.Remove(t.Context(), a.Cluster, a.Name); !errors.Is(err, ErrRunning) {
-		t.Errorf("remove a running node: %v, want ErrRunning", err)
+	if err := l.Remove(t.Context(), a.Cluster, a.Name); !errors.Is(err, launch.ErrRunning) {
+		t.Errorf("remove a running node: %v, want launch.ErrRunning", err)
 	}
 	if _, err := os.Stat(filepath.Join(dirOf(l, a), confFile)); err != nil {
 		t.Errorf("the refused removal removed something: %v", err)
@@ -207,8 +208,8 @@ func TestListAndRemove(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(l.dir, "shop", "Not Ours")); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []Node{a, b} {
-		if err := l.Kill(t.Context(), n.Cluster, n.Name); err != nil {
+	for _, n := range []launch.Node{a, b} {
+		if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
@@ -228,7 +229,7 @@ func TestListAndRemove(t *testing.T) {
 func TestKilledServerIsReapedAndSeenAsGone(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{})
+	n := start(t, l, launch.Node{})
 	pid := server(t, l, n)
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -247,7 +248,7 @@ func TestKilledServerIsReapedAndSeenAsGone(t *testing.T) {
 func TestNodeRunsAsLongAsAForkedChildDoes(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{})
+	n := start(t, l, launch.Node{})
 	c := client(t, n)
 	for i := range 100 {
 		c.Set(t.Context(), fmt.Sprint("key", i), "value", 0)
@@ -267,7 +268,7 @@ func TestNodeRunsAsLongAsAForkedChildDoes(t *testing.T) {
 	requireRunning(t, l, n, true)
 
 	began := time.Now()
-	if err := l.Kill(t.Context(), n.Cluster, n.Name); err != nil {
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill); err != nil {
 		t.Fatal(err)
 	}
 	requireRunning(t, l, n, false)

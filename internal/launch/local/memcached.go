@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rekindle/internal/launch"
 )
 
 // Memcached differs from the other engines: all that it is told are arguments, it answers another protocol, it has no password, no
@@ -24,7 +26,7 @@ const (
 )
 
 // memcachedArguments returns how memcached is called for a complete node in dir.
-func memcachedArguments(dir string, n Node) ([]string, error) {
+func memcachedArguments(dir string, n launch.Node) ([]string, error) {
 	host := n.Host
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]" // else it looks for a port in the address
@@ -46,7 +48,7 @@ func memcachedArguments(dir string, n Node) ([]string, error) {
 }
 
 // checkMemcached refuses what memcached cannot do. The error is the sentence for it.
-func (l *Local) checkMemcached(n Node) error {
+func (l *Launcher) checkMemcached(n launch.Node) error {
 	switch {
 	case n.Password != "":
 		return errors.New("memcached has no password")
@@ -83,7 +85,7 @@ var cacheParameters = map[string]cacheParameter{
 }
 
 // cacheFlags returns the arguments for a memcached node's Config, sorted by the parameters' names. The error is the sentence for what is wrong.
-func cacheFlags(n Node) ([]string, error) {
+func cacheFlags(n launch.Node) ([]string, error) {
 	var args []string
 	for _, name := range slices.Sorted(maps.Keys(n.Config)) {
 		parameter, known := cacheParameters[name]
@@ -138,7 +140,7 @@ func onOff(flag string) cacheParameter {
 }
 
 // stopCache ends the memcached node in dir, and kills it when it does not end by itself within Options.KillGrace.
-func (l *Local) stopCache(ctx context.Context, dir string) error {
+func (l *Launcher) stopCache(ctx context.Context, dir string) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err
 	}
@@ -146,7 +148,7 @@ func (l *Local) stopCache(ctx context.Context, dir string) error {
 		return err
 	}
 	err := awaitFree(ctx, dir, l.opts.KillGrace, nil)
-	if errors.Is(err, ErrNotStopped) {
+	if errors.Is(err, launch.ErrNotStopped) {
 		return kill(ctx, dir)
 	}
 	return err

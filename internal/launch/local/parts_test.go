@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"strings"
 	"testing"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 )
 
 func TestEngineIsChosenForANodesVersion(t *testing.T) {
 	t.Parallel()
-	engines := []Engine{
-		{"redis", "8.0.2", "8.0"}, {"redis", "7.0.15", "7.0.15"}, {"redis", "7.0.11", "7.0.11"},
-		{"redis", "6.0.16", "6.0"}, {"valkey", "8.1.1", "v8.1"},
+	engines := []program{
+		{launch.Engine{Name: "redis", Version: "8.0.2"}, "8.0"}, {launch.Engine{Name: "redis", Version: "7.0.15"}, "7.0.15"}, {launch.Engine{Name: "redis", Version: "7.0.11"}, "7.0.11"},
+		{launch.Engine{Name: "redis", Version: "6.0.16"}, "6.0"}, {launch.Engine{Name: "valkey", Version: "8.1.1"}, "v8.1"},
 	}
 	tests := []struct{ name, version, want string }{
 		{"redis", "", "8.0"},
@@ -34,8 +35,8 @@ func TestEngineIsChosenForANodesVersion(t *testing.T) {
 	}
 	for _, test := range tests {
 		got, err := chooseEngine(engines, test.name, test.version)
-		if got.Path != test.want || (test.want == "") != errors.Is(err, ErrNoEngine) {
-			t.Errorf("%s %s: %q, %v; want %q", test.name, test.version, got.Path, err, test.want)
+		if got.path != test.want || (test.want == "") != errors.Is(err, launch.ErrNoEngine) {
+			t.Errorf("%s %s: %q, %v; want %q", test.name, test.version, got.path, err, test.want)
 		}
 	}
 }
@@ -43,25 +44,25 @@ func TestEngineIsChosenForANodesVersion(t *testing.T) {
 func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	program := func(name, says string) string {
+	script := func(name, says string) string {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte("#!/bin/sh\n"+says+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		return path
 	}
-	l := NewLocal(dir, nil, Options{EnginePaths: []string{
-		program("valkey", "echo 'Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'"),
-		program("newer", "echo 'Valkey server v=9.1.2 sha=00000000:0'"),
-		program("again", "echo 'Valkey server v=8.1.1 sha=00000000:0'"),
-		program("old-valkey", "echo 'Server v=7.2.8 sha=00000000:0 malloc=libc bits=64 build=1'"),
-		program("cache", "echo 'memcached 1.99.3'"),
-		program("other", "echo 'mongod 7.0.1'"),
-		program("broken", "exit 3"),
+	l := New(dir, nil, Options{EnginePaths: []string{
+		script("valkey", "echo 'Valkey server v=8.1.1 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=1'"),
+		script("newer", "echo 'Valkey server v=9.1.2 sha=00000000:0'"),
+		script("again", "echo 'Valkey server v=8.1.1 sha=00000000:0'"),
+		script("old-valkey", "echo 'Server v=7.2.8 sha=00000000:0 malloc=libc bits=64 build=1'"),
+		script("cache", "echo 'memcached 1.99.3'"),
+		script("other", "echo 'mongod 7.0.1'"),
+		script("broken", "exit 3"),
 		filepath.Join(dir, "absent"),
 	}})
 	for range 2 { // found, then remembered
-		engines, err := l.Engines(t.Context())
+		engines, err := l.installed(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,11 +75,11 @@ func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 		if want := "9.1.2 8.1.1 7.2.8"; strings.Join(got, " ") != want {
 			t.Errorf("valkey %v, want %s", got, want)
 		}
-		if engines[0] != (Engine{"memcached", "1.99.3", filepath.Join(dir, "cache")}) {
+		if engines[0] != (program{launch.Engine{Name: "memcached", Version: "1.99.3"}, filepath.Join(dir, "cache")}) {
 			t.Errorf("first is %+v, want the memcached", engines[0])
 		}
 		for _, name := range []string{"memcached", "redis"} {
-			if !slices.ContainsFunc(engines, func(e Engine) bool { return e.Name == name && filepath.Dir(e.Path) != dir }) {
+			if !slices.ContainsFunc(engines, func(e program) bool { return e.Name == name && filepath.Dir(e.path) != dir }) {
 				t.Errorf("no %s in PATH? %+v", name, engines)
 			}
 		}
@@ -87,24 +88,24 @@ func TestEnginesAreFoundAndAskedForTheirVersion(t *testing.T) {
 
 func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 	t.Parallel()
-	primary := Node{Host: "127.0.0.1", Port: 6379}
-	replica := Node{Host: "10.0.0.5", Port: 6380, Password: "geheim", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, SavePoints: true, MaxMemory: 1 << 30}
+	primary := launch.Node{Host: "127.0.0.1", Port: 6379}
+	replica := launch.Node{Host: "10.0.0.5", Port: 6380, Password: "geheim", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, SavePoints: true, MaxMemory: 1 << 30}
 	tests := map[string]struct {
-		node   Node
-		engine Engine
+		node   launch.Node
+		engine launch.Engine
 		has    []string
 		lacks  []string
 	}{
-		"redis 6.0": {primary, Engine{Name: "redis", Version: "6.0.16"},
+		"redis 6.0": {primary, launch.Engine{Name: "redis", Version: "6.0.16"},
 			[]string{"repl-diskless-load on-empty-db", "repl-diskless-sync-delay 0", "rdbcompression no", `save ""`, "maxmemory 0", `bind "127.0.0.1"`, "protected-mode no"},
 			[]string{"shutdown-on-", "requirepass", "masterauth", "replicaof"}},
-		"redis 7.0": {primary, Engine{Name: "redis", Version: "7.0.15"}, []string{"shutdown-on-sigterm save", "shutdown-on-sigint save"}, nil},
-		"valkey":    {primary, Engine{Name: "valkey", Version: "8.1.1"}, []string{"shutdown-on-sigterm save"}, nil},
-		"replica": {replica, Engine{Name: "redis", Version: "7.0.15"},
+		"redis 7.0": {primary, launch.Engine{Name: "redis", Version: "7.0.15"}, []string{"shutdown-on-sigterm save", "shutdown-on-sigint save"}, nil},
+		"valkey":    {primary, launch.Engine{Name: "valkey", Version: "8.1.1"}, []string{"shutdown-on-sigterm save"}, nil},
+		"replica": {replica, launch.Engine{Name: "redis", Version: "7.0.15"},
 			[]string{`replicaof "10.0.0.4" 6379`, `requirepass "geheim"`, `masterauth "geheim"`, "save 60 10000", "maxmemory 1073741824", `replica-announce-ip "10.0.0.5"`},
 			[]string{`save ""`}},
-		"open":           {Node{Host: "10.0.0.5", Port: 1}, Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
-		"all interfaces": {Node{Host: "0.0.0.0", Port: 1, Password: "x"}, Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
+		"open":           {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
+		"all interfaces": {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
 	}
 	for name, test := range tests {
 		lines := strings.Split(renderConfig("/data/nodes/a/b", test.node, test.engine), "\n")
@@ -137,33 +138,33 @@ func TestFreePortsGoRoundAndAvoidWhatTheyAreTold(t *testing.T) {
 	}
 	defer func() { _ = listener.Close() }()
 	taken := listener.Addr().(*net.TCPAddr).Port
-	l := NewLocal(t.TempDir(), nil, Options{FirstPort: taken, LastPort: taken})
-	if port, err := l.FreePort(t.Context(), nil); !errors.Is(err, ErrNoPort) {
-		t.Errorf("port %d, %v; want ErrNoPort", port, err)
+	l := New(t.TempDir(), nil, Options{FirstPort: taken, LastPort: taken})
+	if port, err := l.freePort(t.Context(), nil); !errors.Is(err, launch.ErrNoPort) {
+		t.Errorf("port %d, %v; want launch.ErrNoPort", port, err)
 	}
 
-	l = NewLocal(t.TempDir(), nil, Options{FirstPort: 21000, LastPort: 21099})
-	a, err := l.FreePort(t.Context(), nil)
+	l = New(t.TempDir(), nil, Options{FirstPort: 21000, LastPort: 21099})
+	a, err := l.freePort(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := l.FreePort(t.Context(), func(port int) bool { return port == a+1 })
+	b, err := l.freePort(t.Context(), func(port int) bool { return port == a+1 })
 	if err != nil || b <= a+1 || b > 21099 {
 		t.Errorf("ports %d and %d, %v", a, b, err)
 	}
-	if _, err := l.FreePort(t.Context(), func(int) bool { return true }); !errors.Is(err, ErrNoPort) {
+	if _, err := l.freePort(t.Context(), func(int) bool { return true }); !errors.Is(err, launch.ErrNoPort) {
 		t.Errorf("everything is avoided: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.FreePort(ctx, nil); !errors.Is(err, context.Canceled) {
+	if _, err := l.freePort(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
 
 func TestMemoryIsTheTightestLimit(t *testing.T) {
 	t.Parallel()
-	m, err := NewLocal(t.TempDir(), nil, Options{}).Memory(t.Context())
+	m, err := New(t.TempDir(), nil, Options{}).Memory(t.Context())
 	if err != nil || m.Available <= 0 || m.Total < m.Available {
 		t.Errorf("this host: %+v, %v", m, err)
 	}
@@ -185,10 +186,10 @@ func TestMemoryIsTheTightestLimit(t *testing.T) {
 	write("a/b/memory.current", "5\n")
 	write("full/memory.max", "100\n")
 	write("full/memory.current", "150\n")
-	host := Memory{Total: 5000, Available: 4000}
-	for group, want := range map[string]Memory{
-		"0::/a/b\n":            {1000, 400},
-		"1:cpu:/x\n0::/full\n": {100, 0},
+	host := launch.Memory{Total: 5000, Available: 4000}
+	for group, want := range map[string]launch.Memory{
+		"0::/a/b\n":            {Total: 1000, Available: 400},
+		"1:cpu:/x\n0::/full\n": {Total: 100, Available: 0},
 		"0::/elsewhere\n":      host,
 		"0::/\n":               host,
 		"":                     host,
@@ -233,8 +234,8 @@ func TestAddressesAreRead(t *testing.T) {
 
 func TestAPortIsFreeAtTheFirstAddressWhereNobodyListens(t *testing.T) {
 	t.Parallel()
-	l := NewLocal(t.TempDir(), testkit.Loopback(t), Options{})
-	first, err := l.FreeAddress(t.Context(), 6379, nil)
+	l := New(t.TempDir(), testkit.Loopback(t), Options{})
+	first, err := l.freeAddress(t.Context(), 6379, nil)
 	if err != nil || first != l.Address() {
 		t.Fatalf("%s, %v; want %s", first, err, l.Address())
 	}
@@ -243,20 +244,20 @@ func TestAPortIsFreeAtTheFirstAddressWhereNobodyListens(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = listener.Close() }()
-	second, err := l.FreeAddress(t.Context(), 6379, nil)
+	second, err := l.freeAddress(t.Context(), 6379, nil)
 	if err != nil || second == first {
 		t.Errorf("%s, %v", second, err)
 	}
-	third, err := l.FreeAddress(t.Context(), 6379, func(address string) bool { return address == second })
+	third, err := l.freeAddress(t.Context(), 6379, func(address string) bool { return address == second })
 	if err != nil || third == first || third == second {
 		t.Errorf("%s, %v", third, err)
 	}
-	if none, err := l.FreeAddress(t.Context(), 6379, func(string) bool { return true }); !errors.Is(err, ErrNoPort) {
+	if none, err := l.freeAddress(t.Context(), 6379, func(string) bool { return true }); !errors.Is(err, launch.ErrNoPort) {
 		t.Errorf("everything is avoided: %s, %v", none, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.FreeAddress(ctx, 6379, nil); !errors.Is(err, context.Canceled) {
+	if _, err := l.freeAddress(ctx, 6379, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }

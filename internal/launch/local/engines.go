@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"cmp"
@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rekindle/internal/launch"
 )
 
 const (
@@ -23,30 +25,41 @@ const (
 // programs are the engines' programs, as they are called in PATH.
 var programs = map[string]string{engineRedis: "redis-server", engineValkey: "valkey-server", engineMemcached: "memcached"}
 
-// Engine is a server program that is installed here.
-type Engine struct {
-	Name    string // "redis", "valkey" or "memcached"
-	Version string // such as "7.0.15"
-	Path    string
+// program is an engine that is installed here.
+type program struct {
+	launch.Engine
+	path string
 }
 
 // Engines returns the installed engines, sorted by name and newest first within a name:
 // redis-server, valkey-server and memcached from PATH, and Options.EnginePaths. The programs are
 // asked for their version once; one that does not answer is left out, with a warning in the log.
 // None at all is no error.
-func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
+func (l *Launcher) Engines(ctx context.Context) ([]launch.Engine, error) {
+	found, err := l.installed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	engines := make([]launch.Engine, len(found))
+	for i, p := range found {
+		engines[i] = p.Engine
+	}
+	return engines, nil
+}
+
+func (l *Launcher) installed(ctx context.Context) ([]program, error) {
 	l.enginesMu.Lock()
 	defer l.enginesMu.Unlock()
 	if l.engines != nil {
 		return slices.Clone(l.engines), nil
 	}
 	var paths []string
-	for _, program := range slices.Sorted(maps.Values(programs)) {
-		if path, err := exec.LookPath(program); err == nil {
+	for _, name := range slices.Sorted(maps.Values(programs)) {
+		if path, err := exec.LookPath(name); err == nil {
 			paths = append(paths, path)
 		}
 	}
-	found := []Engine{}
+	found := []program{}
 	for _, path := range append(paths, l.opts.EnginePaths...) {
 		engine, err := askEngine(ctx, path)
 		if ctx.Err() != nil {
@@ -56,12 +69,12 @@ func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
 			l.log.Warn("engine left out", "path", path, "error", err)
 			continue
 		}
-		same := func(e Engine) bool { return e.Name == engine.Name && e.Version == engine.Version }
+		same := func(e program) bool { return e.Name == engine.Name && e.Version == engine.Version }
 		if !slices.ContainsFunc(found, same) {
 			found = append(found, engine)
 		}
 	}
-	slices.SortStableFunc(found, func(a, b Engine) int {
+	slices.SortStableFunc(found, func(a, b program) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), -compareVersions(a.Version, b.Version))
 	})
 	if len(found) > 0 { // none yet: look again next time, somebody may be installing one
@@ -74,16 +87,16 @@ func (l *Local) Engines(ctx context.Context) ([]Engine, error) {
 // "memcached 1.6.18".
 var versionPattern = regexp.MustCompile(`^(?:(Redis |Valkey )?[Ss]erver v=|(memcached) )(\d+\.\d+\.\d+)`)
 
-func askEngine(ctx context.Context, path string) (Engine, error) {
+func askEngine(ctx context.Context, path string) (program, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, path, "--version").Output()
 	if err != nil {
-		return Engine{}, fmt.Errorf("%s --version: %w", path, err)
+		return program{}, fmt.Errorf("%s --version: %w", path, err)
 	}
 	match := versionPattern.FindSubmatch(out)
 	if match == nil {
-		return Engine{}, errors.New("its --version is none of Redis's, Valkey's and memcached's")
+		return program{}, errors.New("its --version is none of Redis's, Valkey's and memcached's")
 	}
 	name := engineValkey
 	switch {
@@ -92,31 +105,31 @@ func askEngine(ctx context.Context, path string) (Engine, error) {
 	case string(match[1]) == "Redis ":
 		name = engineRedis
 	}
-	return Engine{Name: name, Version: string(match[3]), Path: path}, nil
+	return program{launch.Engine{Name: name, Version: string(match[3])}, path}, nil
 }
 
 // engineFor chooses the program for a node: its very version, else another patch of it, else the
 // nearest newer one, because packages are upgraded below us and newer engines read older data.
 // Never an older one, which could not.
-func (l *Local) engineFor(ctx context.Context, n Node) (Engine, error) {
-	engines, err := l.Engines(ctx)
+func (l *Launcher) engineFor(ctx context.Context, n launch.Node) (program, error) {
+	engines, err := l.installed(ctx)
 	if err != nil {
-		return Engine{}, err
+		return program{}, err
 	}
 	return chooseEngine(engines, n.Engine, n.Version)
 }
 
-func chooseEngine(engines []Engine, name, version string) (Engine, error) {
-	engines = slices.DeleteFunc(slices.Clone(engines), func(e Engine) bool { return e.Name != name })
+func chooseEngine(engines []program, name, version string) (program, error) {
+	engines = slices.DeleteFunc(slices.Clone(engines), func(e program) bool { return e.Name != name })
 	if len(engines) == 0 {
-		return Engine{}, fmt.Errorf("%w: no %s found", ErrNoEngine, programs[name])
+		return program{}, fmt.Errorf("%w: no %s found", launch.ErrNoEngine, programs[name])
 	}
-	slices.SortFunc(engines, func(a, b Engine) int { return compareVersions(a.Version, b.Version) })
+	slices.SortFunc(engines, func(a, b program) int { return compareVersions(a.Version, b.Version) })
 	if version == "" {
 		return engines[len(engines)-1], nil
 	}
 	wanted := parseVersion(version)
-	var newer, samePatch *Engine
+	var newer, samePatch *program
 	for i, e := range engines {
 		v := parseVersion(e.Version)
 		switch {
@@ -131,8 +144,8 @@ func chooseEngine(engines []Engine, name, version string) (Engine, error) {
 	if chosen := cmp.Or(samePatch, newer); chosen != nil {
 		return *chosen, nil
 	}
-	return Engine{}, fmt.Errorf("%w: %s %s or newer is needed, the newest here is %s",
-		ErrNoEngine, name, version, engines[len(engines)-1].Version)
+	return program{}, fmt.Errorf("%w: %s %s or newer is needed, the newest here is %s",
+		launch.ErrNoEngine, name, version, engines[len(engines)-1].Version)
 }
 
 func parseVersion(version string) [3]int {

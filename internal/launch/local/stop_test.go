@@ -1,4 +1,4 @@
-package launch
+package local
 
 import (
 	"context"
@@ -11,12 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/testkit"
 )
 
 func TestCleanStopSavesAndARestartHasTheData(t *testing.T) {
 	t.Parallel()
-	for name, n := range map[string]Node{
+	for name, n := range map[string]launch.Node{
 		"without save points": {Password: "geheim"},
 		"with save points":    {Password: "geheim", SavePoints: true},
 	} {
@@ -29,7 +30,7 @@ func TestCleanStopSavesAndARestartHasTheData(t *testing.T) {
 			}
 			set(t, n, "key", "value")
 			began := time.Now().Add(-time.Minute) // file times are coarser than clocks
-			if err := l.Stop(t.Context(), n.Cluster, n.Name, true); err != nil {
+			if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
 				t.Fatal(err)
 			}
 			requireRunning(t, l, n, false)
@@ -37,7 +38,7 @@ func TestCleanStopSavesAndARestartHasTheData(t *testing.T) {
 			if err != nil || !saved.Exists || saved.Bytes < 50 || saved.At.Before(began) {
 				t.Errorf("saved %+v, %v", saved, err)
 			}
-			if err := l.Stop(t.Context(), n.Cluster, n.Name, true); err != nil {
+			if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
 				t.Errorf("stop a stopped node: %v", err)
 			}
 			if err := l.Start(t.Context(), n); err != nil {
@@ -53,14 +54,14 @@ func TestCleanStopSavesAndARestartHasTheData(t *testing.T) {
 func TestSavedTellsTheReplicationPosition(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	primary := start(t, l, Node{Name: "shop-001"})
-	start(t, l, Node{Name: "shop-002", PrimaryHost: "127.0.0.1", PrimaryPort: primary.Port})
+	primary := start(t, l, launch.Node{Name: "shop-001"})
+	start(t, l, launch.Node{Name: "shop-002", PrimaryHost: "127.0.0.1", PrimaryPort: primary.Port})
 	testkit.WaitFor(t, "an attached replica", func() bool {
 		n, err := client(t, primary).Wait(t.Context(), 1, time.Second).Result()
 		return err == nil && n == 1
 	})
 	set(t, primary, "key", "value")
-	if err := l.Stop(t.Context(), "shop", "shop-001", true); err != nil {
+	if err := l.Stop(t.Context(), "shop", "shop-001", launch.Save); err != nil {
 		t.Fatal(err)
 	}
 	saved, err := l.Saved(t.Context(), "shop", "shop-001")
@@ -73,7 +74,7 @@ func TestSavedTellsTheReplicationPosition(t *testing.T) {
 	if saved, err := l.Saved(t.Context(), "shop", "shop-001"); err != nil || !saved.Exists || saved.Bytes != 26 || saved.ReplicationID != "" {
 		t.Errorf("of a file that is no RDB: %+v, %v", saved, err)
 	}
-	if err := l.Start(t.Context(), primary); !errors.Is(err, ErrData) {
+	if err := l.Start(t.Context(), primary); !errors.Is(err, launch.ErrData) {
 		t.Errorf("the start says %v, want that the data cannot be loaded", err)
 	}
 	if name, err := l.SetAside(t.Context(), "shop", "shop-001"); err != nil || name != asideFile {
@@ -85,7 +86,7 @@ func TestSavedTellsTheReplicationPosition(t *testing.T) {
 	if err := l.Start(t.Context(), primary); err != nil {
 		t.Errorf("without it: %v", err)
 	}
-	if _, err := l.SetAside(t.Context(), "shop", "shop-001"); !errors.Is(err, ErrRunning) {
+	if _, err := l.SetAside(t.Context(), "shop", "shop-001"); !errors.Is(err, launch.ErrRunning) {
 		t.Errorf("of a node that runs: %v", err)
 	}
 }
@@ -93,7 +94,7 @@ func TestSavedTellsTheReplicationPosition(t *testing.T) {
 func TestTerminatedServerSavesAsAtTheMachinesShutdown(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{})
+	n := start(t, l, launch.Node{})
 	set(t, n, "key", "value")
 	if err := syscall.Kill(server(t, l, n), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -113,7 +114,7 @@ func TestTerminatedServerSavesAsAtTheMachinesShutdown(t *testing.T) {
 func TestStopThatCannotTalkToTheNodeStillSaves(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{Password: "geheim"})
+	n := start(t, l, launch.Node{Password: "geheim"})
 	set(t, n, "key", "value")
 	if err := client(t, n).ConfigSet(t.Context(), "requirepass", "changed by hand").Err(); err != nil {
 		t.Fatal(err)
@@ -121,7 +122,7 @@ func TestStopThatCannotTalkToTheNodeStillSaves(t *testing.T) {
 	if err := l.Start(t.Context(), n); err == nil {
 		t.Error("start should say that the node refuses the password")
 	}
-	if err := l.Stop(t.Context(), n.Cluster, n.Name, true); err != nil {
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Start(t.Context(), n); err != nil {
@@ -135,14 +136,14 @@ func TestStopThatCannotTalkToTheNodeStillSaves(t *testing.T) {
 func TestNodeThatCannotSaveRunsOn(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{Password: "geheim"})
+	n := start(t, l, launch.Node{Password: "geheim"})
 	set(t, n, "key", "value")
 	// A directory in the way of dump.rdb: as good as a full disk, also for root.
 	if err := os.MkdirAll(filepath.Join(dirOf(l, n), dumpFile, "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Stop(t.Context(), n.Cluster, n.Name, true); !errors.Is(err, ErrNotSaved) {
-		t.Errorf("%v, want ErrNotSaved", err)
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); !errors.Is(err, launch.ErrNotSaved) {
+		t.Errorf("%v, want launch.ErrNotSaved", err)
 	}
 	requireRunning(t, l, n, true)
 	if got := get(t, n, "key"); got != "value" {
@@ -153,16 +154,16 @@ func TestNodeThatCannotSaveRunsOn(t *testing.T) {
 func TestHungNodeIsOnlyKilledWhenNothingIsToBeSaved(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	n := start(t, newLocal(t, dir), Node{})
-	l := NewLocal(dir, nil, Options{StopTimeout: 200 * time.Millisecond, KillGrace: 200 * time.Millisecond})
+	n := start(t, newLocal(t, dir), launch.Node{})
+	l := New(dir, nil, Options{StopTimeout: 200 * time.Millisecond, KillGrace: 200 * time.Millisecond})
 	if err := syscall.Kill(server(t, l, n), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Stop(t.Context(), n.Cluster, n.Name, true); !errors.Is(err, ErrNotStopped) {
-		t.Errorf("%v, want ErrNotStopped", err)
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); !errors.Is(err, launch.ErrNotStopped) {
+		t.Errorf("%v, want launch.ErrNotStopped", err)
 	}
 	requireRunning(t, l, n, true)
-	if err := l.Stop(t.Context(), n.Cluster, n.Name, false); err != nil {
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.NoSave); err != nil {
 		t.Error(err)
 	}
 	requireRunning(t, l, n, false)
@@ -170,13 +171,13 @@ func TestHungNodeIsOnlyKilledWhenNothingIsToBeSaved(t *testing.T) {
 
 func TestStopWithoutSaveAndKillKeepTheLastSave(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*Local, Node) error{
-		"stop": func(l *Local, n Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, false) },
-		"kill": func(l *Local, n Node) error { return l.Kill(t.Context(), n.Cluster, n.Name) },
+	for name, end := range map[string]func(*Launcher, launch.Node) error{
+		"stop": func(l *Launcher, n launch.Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, launch.NoSave) },
+		"kill": func(l *Launcher, n launch.Node) error { return l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLocal(t, t.TempDir())
-			n := start(t, l, Node{SavePoints: true})
+			n := start(t, l, launch.Node{SavePoints: true})
 			set(t, n, "key", "saved")
 			if err := client(t, n).Save(t.Context()).Err(); err != nil {
 				t.Fatal(err)
@@ -203,8 +204,8 @@ func TestStopWithoutSaveAndKillKeepTheLastSave(t *testing.T) {
 func TestProcessesThatAreNotTheNodeAreNeverSignalled(t *testing.T) {
 	t.Parallel()
 	l := newLocal(t, t.TempDir())
-	n := start(t, l, Node{})
-	if err := l.Kill(t.Context(), n.Cluster, n.Name); err != nil {
+	n := start(t, l, launch.Node{})
+	if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Kill); err != nil {
 		t.Fatal(err)
 	}
 	dir := dirOf(l, n)
@@ -225,11 +226,11 @@ func TestProcessesThatAreNotTheNodeAreNeverSignalled(t *testing.T) {
 	}
 	defer func() { _ = lock.Close() }()
 
-	quick := NewLocal(l.dir, nil, Options{StopTimeout: 100 * time.Millisecond, KillGrace: 100 * time.Millisecond})
+	quick := New(l.dir, nil, Options{StopTimeout: 100 * time.Millisecond, KillGrace: 100 * time.Millisecond})
 	for name, end := range map[string]func(context.Context) error{
-		"stop with save":    func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, true) },
-		"stop without save": func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, false) },
-		"kill":              func(ctx context.Context) error { return quick.Kill(ctx, n.Cluster, n.Name) },
+		"stop with save":    func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, launch.Save) },
+		"stop without save": func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, launch.NoSave) },
+		"kill":              func(ctx context.Context) error { return quick.Stop(ctx, n.Cluster, n.Name, launch.Kill) },
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		if err := end(ctx); err == nil {
