@@ -10,6 +10,7 @@ import (
 
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -69,9 +70,9 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		if cluster, err = m.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
 			return err
 		}
-		m.keepSaved(ctx, cluster, m.lookAtAll(ctx, cluster))
+		m.nodes.KeepSaved(ctx, cluster)
 	} else if run.SnapshotName != "" {
-		if err := tell(ctx, cluster, first, "BGSAVE"); err != nil {
+		if err := nodes.Tell(ctx, cluster, first, "BGSAVE"); err != nil {
 			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
 		}
 	}
@@ -130,7 +131,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		} else if complaint, named := m.Nodes.LastWords(ctx, cluster.Name, node.Name); named {
 			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
 		} else {
-			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.lastWords(ctx, cluster, node))
+			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
 		}
 	}
 	if err != nil {
@@ -158,12 +159,12 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 	deadline, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
 	for {
-		s, err := m.probe(deadline, cluster, node)
-		if err == nil && s.replica && s.linkUp && !s.loading {
+		s, err := nodes.Probe(deadline, cluster, node)
+		if err == nil && s.Replica && s.LinkUp && !s.Loading {
 			return node, nil
 		}
 		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
-			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.lastWords(ctx, cluster, node))
+			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
 		}
 		if !m.pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
@@ -178,8 +179,8 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 // people know it since the cluster was available.
 func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
 	for {
-		err := m.start(ctx, cluster, node)
-		if !errors.Is(err, launch.ErrPortTaken) || filling(cluster) && cluster.UnsavedFrom != "" {
+		err := m.nodes.Start(ctx, cluster, node)
+		if !errors.Is(err, launch.ErrPortTaken) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
 		moved, could, failure := m.DB.Nodes.Move(ctx, cluster, node)
@@ -188,61 +189,6 @@ func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node mod
 		}
 		node = moved
 	}
-}
-
-// start starts a node as the catalog wants it, or finds it running.
-func (m *Manager) start(ctx context.Context, cluster models.Cluster, node models.Node) error {
-	want := launch.Node{
-		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
-		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
-		Held: node.Role == models.RolePrimary && filling(cluster),
-	}
-	var err error
-	if want.Config, err = m.DB.Parameters.OfNodes(ctx, cluster); err != nil {
-		return err
-	}
-	if node.Role == models.RoleReplica {
-		first, found := cluster.Primary()
-		if !found {
-			return because(nil, "The cluster %s has no primary.", cluster.Name)
-		}
-		want.PrimaryHost, want.PrimaryPort = first.Host, first.Port
-	}
-	if m.foreignNode(ctx, cluster, node.Name) {
-		return because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
-			"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
-	}
-	err = m.Nodes.Start(ctx, want)
-	switch {
-	case err == nil:
-		return m.DB.Nodes.Started(ctx, node)
-	case errors.Is(err, launch.ErrPortTaken):
-		return because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
-	case errors.Is(err, launch.ErrNoEngine):
-		return because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
-	}
-	return because(err, "The node %s could not be started.%s", node.Name, m.lastWords(ctx, cluster, node))
-}
-
-// lastWords is a sentence with what a node's log has of why it has ended, for where nobody sees that, with a space before it.
-func (m *Manager) lastWords(ctx context.Context, cluster models.Cluster, node models.Node) string {
-	words, _ := m.Nodes.LastWords(ctx, cluster.Name, node.Name)
-	if words == "" {
-		return ""
-	}
-	return " " + words
-}
-
-// filling tells whether a cluster is being created with data: until that is there, its primary takes no writes, for whoever knows the port
-// from before would write in between.
-func filling(cluster models.Cluster) bool {
-	return cluster.Status == models.ClusterCreating && cluster.RestoredFrom != ""
-}
-
-// savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
-// application never feels a fork.
-func savesItself(cluster models.Cluster, node models.Node) bool {
-	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
 }
 
 func (m *Manager) settleCreate(ctx context.Context, run models.Run, f failure) error {
@@ -270,7 +216,7 @@ func (m *Manager) wipe(ctx context.Context, run models.Run) error {
 func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	var failures []error
 	for _, node := range nodes {
-		if m.foreignNode(ctx, cluster, node.Name) {
+		if m.nodes.Foreign(ctx, cluster, node.Name) {
 			m.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}
@@ -288,13 +234,9 @@ func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 // lock waits until nobody else changes the nodes of this cluster.
 func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err error) {
 	for {
-		owner := m.owner()
-		taken, err := m.DB.Locks.Try(ctx, cluster, owner)
-		if err != nil {
-			return nil, err
-		}
-		if taken {
-			return m.unlocker(ctx, cluster, owner), nil
+		unlock, taken, err := m.tryLock(ctx, cluster)
+		if err != nil || taken {
+			return unlock, err
 		}
 		if !m.pause(ctx, 50*time.Millisecond) {
 			return nil, fmt.Errorf("lock %s: %w", cluster, context.Cause(ctx))
@@ -302,10 +244,15 @@ func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err 
 	}
 }
 
-func (m *Manager) unlocker(ctx context.Context, cluster, owner string) func() {
+// tryLock takes the lock on the nodes of a cluster when nobody has it.
+func (m *Manager) tryLock(ctx context.Context, cluster string) (unlock func(), taken bool, err error) {
+	owner := m.owner()
+	if taken, err = m.DB.Locks.Try(ctx, cluster, owner); err != nil || !taken {
+		return nil, false, err
+	}
 	return func() {
 		if err := m.DB.Locks.Release(context.WithoutCancel(ctx), cluster, owner); err != nil {
 			m.Logger.Error("unlock", "cluster", cluster, "error", err)
 		}
-	}
+	}, true, nil
 }

@@ -15,6 +15,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
@@ -311,8 +312,8 @@ func fileText(name string) string { return fmt.Sprintf("The file %.200s", printa
 
 // importReason says in a sentence why a file was refused.
 func importReason(ctx context.Context, name string, found archive.Imported, err error) error {
-	var said reason
-	if _, refused := models.AsFaults(err); refused || ctx.Err() != nil || errors.As(err, &said) {
+	_, said := reason.Text(err)
+	if _, refused := models.AsFaults(err); refused || ctx.Err() != nil || said {
 		return err
 	}
 	file := fileText(name)

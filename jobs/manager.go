@@ -18,6 +18,7 @@ import (
 	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -57,7 +58,7 @@ type Manager struct {
 	dismiss   context.CancelFunc
 	claiming  sync.Mutex // held while a run is taken
 	working   sync.Map   // runs that this console works on, by their ids
-	seen      *memory
+	nodes     *nodes.Supervisor
 	slots     chan struct{}    // one for each run or upload that moves data
 	begun     time.Time        // when this console began, by the clock that stores use for what they hold
 	tidied    atomic.Bool      // that what earlier consoles had half written is gone from the store
@@ -94,12 +95,14 @@ func New(config Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build scheduler: %w", err)
 	}
-	m := &Manager{Config: config, scheduler: scheduler, wake: make(chan struct{}, 1), seen: newMemory(),
+	m := &Manager{Config: config, scheduler: scheduler, wake: make(chan struct{}, 1),
 		slots: make(chan struct{}, config.Transfers), looked: make(chan struct{}), begun: time.Now()}
 	m.archive = archive.New(leasedStore{config.Store, m})
 	m.quiet = archive.New(quietStore{config.Store, m})
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	m.dismiss = func() {}
+	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Nodes}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
+		Every: m.SuperviseEvery, Lock: m.tryLock, Sentence: sentence, Wake: m.Wake})
 	return m, nil
 }
 
@@ -141,7 +144,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.scheduler.Start()
 	m.loops.Go(m.dispatch)
-	m.loops.Go(m.supervise)
+	m.loops.Go(func() { m.nodes.Run(m.run) })
 	return nil
 }
 
@@ -165,41 +168,13 @@ func (m *Manager) Stop(ctx context.Context) error {
 }
 
 // StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
-// Replicas first, so that no primary waits for them and none of them is promoted.
-func (m *Manager) StopNodes(ctx context.Context) error {
-	clusters, err := m.DB.Clusters.All(ctx)
-	if err != nil {
-		return err
-	}
-	var stops sync.WaitGroup
-	failures := make([]error, len(clusters))
-	for i, cluster := range clusters {
-		if !m.here(cluster) {
-			continue
-		}
-		stops.Go(func() {
-			for _, role := range []models.Role{models.RoleReplica, models.RolePrimary, models.RoleCache} {
-				for _, node := range cluster.Nodes {
-					if node.Role == role {
-						failures[i] = errors.Join(failures[i], m.halt(ctx, cluster, node))
-					}
-				}
-			}
-		})
-	}
-	stops.Wait()
-	return errors.Join(failures...)
-}
+func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.Stop(ctx) }
 
-// halt stops a node that runs, and writes down that it did not die.
-func (m *Manager) halt(ctx context.Context, cluster models.Cluster, node models.Node) error {
-	if running, err := m.Nodes.Running(ctx, cluster.Name, node.Name); err != nil || !running {
-		return err
+// event writes an event.
+func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, message string) {
+	if err := m.DB.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
+		m.Logger.Error("write event", "message", message, "error", err)
 	}
-	if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
-		return err
-	}
-	return m.DB.Nodes.Halted(ctx, node)
 }
 
 // Wake says that runs were queued.

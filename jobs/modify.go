@@ -2,11 +2,11 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
+	"time"
 
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -57,7 +57,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 			}
 		}
 		report.stage("Setting the memory of "+node.Name, nil)
-		if err := m.configure(ctx, cluster, node); err != nil {
+		if err := nodes.Configure(ctx, cluster, node); err != nil {
 			return err
 		}
 	}
@@ -101,47 +101,15 @@ func lastReplicaGoes(cluster models.Cluster, remove []string) bool {
 	return replicas > 0 && stay == 0
 }
 
-// savePoints are Redis's own defaults, as package launch writes them into a node's configuration.
-const savePoints = "3600 1 300 100 60 10000"
-
-// configure sets what may change while a node runs.
-func (m *Manager) configure(ctx context.Context, cluster models.Cluster, node models.Node) error {
-	saves := ""
-	if savesItself(cluster, node) {
-		saves = savePoints
-	}
-	err := errors.Join(
-		tell(ctx, cluster, node, "CONFIG", "SET", "maxmemory", strconv.FormatInt(cluster.MaxMemory(), 10)),
-		tell(ctx, cluster, node, "CONFIG", "SET", "save", saves))
-	if err != nil {
-		return because(err, "The node %s did not take its new settings.", node.Name)
-	}
-	return nil
-}
-
-// applyParameters brings a changed parameter group to the nodes: what holds at once is set, and what takes a restart waits for one. Also
-// parameters that the group does not set are, to the engine's defaults, for it may have set them before.
-func (m *Manager) applyParameters(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
-	if cluster.Cached() {
-		return nil // every parameter of memcached takes a restart
-	}
-	set, err := m.DB.Parameters.OfNodes(ctx, cluster)
-	if err != nil {
-		return err
-	}
-	for _, node := range nodes {
-		for _, p := range models.Parameters(cluster.EngineName().Family()) {
-			if p.Reboot {
-				continue
-			}
-			value, given := set[p.Name]
-			if !given {
-				value = p.Default
-			}
-			if err := tell(ctx, cluster, node, "CONFIG", "SET", p.Name, value); err != nil {
-				return because(err, "The node %s did not take the parameter %s.", node.Name, p.Name)
-			}
+// save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.
+func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.Node) {
+	err := nodes.Tell(ctx, cluster, node, "BGSAVE")
+	for err == nil {
+		var s nodes.State
+		if s, err = nodes.Probe(ctx, cluster, node); err == nil && !s.Saving {
+			return
 		}
+		m.pause(ctx, 50*time.Millisecond)
 	}
-	return m.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted)
+	m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
 }

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"strconv"
@@ -14,27 +13,15 @@ import (
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
 	"rekindle/internal/store"
+	"rekindle/jobs/nodes"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
 
-// reason is an error that already is a sentence for people; the cause goes to the log.
-type reason struct {
-	text  string
-	cause error
-}
-
-func (r reason) Error() string {
-	if r.cause == nil {
-		return r.text
-	}
-	return r.text + " (" + r.cause.Error() + ")"
-}
-
-func (r reason) Unwrap() error { return r.cause }
-
+// because is an error that says this to people; the cause goes to the log.
 func because(cause error, format string, args ...any) error {
-	return reason{text: fmt.Sprintf(format, args...), cause: cause}
+	return reason.Because(cause, format, args...)
 }
 
 // sentences translate what the engine reports. The first that matches is used, so the particular ones come first.
@@ -116,9 +103,8 @@ const unexpected = "Something unexpected went wrong. The log says more."
 
 // sentence says to a person what went wrong. Nothing of a driver's text gets into it; the log has all of it.
 func sentence(err error) string {
-	var r reason
-	if errors.As(err, &r) {
-		return r.text
+	if text, found := reason.Text(err); found {
+		return text
 	}
 	if faults, refused := models.AsFaults(err); refused {
 		return faults.Error()
@@ -134,7 +120,7 @@ func sentence(err error) string {
 	var reply resp.Error
 	if errors.As(err, &reply) {
 		if reply.PasswordRefused() {
-			return "The node answers, but does not accept the console's password: somebody has changed it. " + setPasswordBack
+			return "The node answers, but does not accept the console's password: somebody has changed it. " + nodes.SetPasswordBack
 		}
 		return "The node refused a command (" + reply.Code() + "). The log says more."
 	}

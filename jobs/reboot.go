@@ -10,6 +10,7 @@ import (
 
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -45,7 +46,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 		if node.Role == models.RoleReplica {
 			_, err = m.join(ctx, cluster, node, report)
 		} else {
-			err = m.start(ctx, cluster, node)
+			err = m.nodes.Start(ctx, cluster, node)
 		}
 		if err != nil {
 			return err
@@ -105,9 +106,9 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
 			report.stage("Attaching "+node.Name, nil)
-			failures = append(failures, tell(ctx, cluster, node, "REPLICAOF", old.Host, fmt.Sprint(old.Port)))
+			failures = append(failures, nodes.Tell(ctx, cluster, node, "REPLICAOF", old.Host, fmt.Sprint(old.Port)))
 		}
-		failures = append(failures, m.configure(ctx, cluster, node))
+		failures = append(failures, nodes.Configure(ctx, cluster, node))
 	}
 	if err := errors.Join(failures...); err != nil {
 		m.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
@@ -124,12 +125,12 @@ func (m *Manager) successorOf(ctx context.Context, cluster models.Cluster, old m
 		if node.Role != models.RoleReplica {
 			continue
 		}
-		s, err := m.probe(ctx, cluster, node)
-		if err == nil && !s.replica && !s.loading {
+		s, err := nodes.Probe(ctx, cluster, node)
+		if err == nil && !s.Replica && !s.Loading {
 			return node, nil
 		}
-		if err == nil && s.linkUp && !s.loading && !s.syncing && s.primary == old.Address() && s.offset > best {
-			best, next = s.offset, node
+		if err == nil && s.LinkUp && !s.Loading && !s.Syncing && s.Primary == old.Address() && s.Offset > best {
+			best, next = s.Offset, node
 		}
 	}
 	if best < 0 {
@@ -140,23 +141,23 @@ func (m *Manager) successorOf(ctx context.Context, cluster models.Cluster, old m
 
 // handOver makes the next node a primary and the old one its replica.
 func (m *Manager) handOver(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
-	if s, err := m.probe(ctx, cluster, next); err == nil && !s.replica {
+	if s, err := nodes.Probe(ctx, cluster, next); err == nil && !s.Replica {
 		return nil // it is one already
 	}
-	err := tell(ctx, cluster, old, "FAILOVER", "TO", next.Host, fmt.Sprint(next.Port), "TIMEOUT", fmt.Sprint(failoverTimeout.Milliseconds()))
+	err := nodes.Tell(ctx, cluster, old, "FAILOVER", "TO", next.Host, fmt.Sprint(next.Port), "TIMEOUT", fmt.Sprint(failoverTimeout.Milliseconds()))
 	if reply, refused := errors.AsType[resp.Error](err); refused && strings.Contains(strings.ToLower(reply.Error()), "unknown command") {
 		return m.handOverByHand(ctx, cluster, old, next)
 	} else if err != nil {
 		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
 	}
-	deadline, cancel := context.WithTimeout(ctx, failoverTimeout+2*probeTimeout)
+	deadline, cancel := context.WithTimeout(ctx, failoverTimeout+2*nodes.ProbeTimeout)
 	defer cancel()
 	for {
-		if s, err := m.probe(deadline, cluster, next); err == nil && !s.replica {
+		if s, err := nodes.Probe(deadline, cluster, next); err == nil && !s.Replica {
 			return nil
 		}
 		if !m.pause(deadline, 20*time.Millisecond) {
-			if err := tell(context.WithoutCancel(ctx), cluster, old, "FAILOVER", "ABORT"); err != nil {
+			if err := nodes.Tell(context.WithoutCancel(ctx), cluster, old, "FAILOVER", "ABORT"); err != nil {
 				m.Logger.Warn("abort failover", "node", old.Name, "error", err)
 			}
 			return because(context.Cause(ctx), "The replica %s did not take over within %s. The primary is as it was.", next.Name, failoverTimeout)
@@ -166,22 +167,22 @@ func (m *Manager) handOver(ctx context.Context, cluster models.Cluster, old, nex
 
 // handOverByHand is for Redis before 6.2, which has no FAILOVER: the primary's clients wait, as far as CLIENT PAUSE makes them.
 func (m *Manager) handOverByHand(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
-	if err := tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
+	if err := nodes.Tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
 		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
 	}
 	deadline, cancel := context.WithTimeout(ctx, failoverTimeout/2)
 	defer cancel()
 	last := int64(-1)
 	for { // the paused primary answers nobody, so the replica's offset has to stand still for a moment
-		if s, err := m.probe(deadline, cluster, next); err == nil {
-			if s.linkUp && s.offset == last {
+		if s, err := nodes.Probe(deadline, cluster, next); err == nil {
+			if s.LinkUp && s.Offset == last {
 				break
 			}
-			last = s.offset
+			last = s.Offset
 		}
 		if !m.pause(deadline, 500*time.Millisecond) {
 			return because(context.Cause(ctx), "The replica %s did not get in step. The primary is as it was.", next.Name)
 		}
 	}
-	return tell(ctx, cluster, next, "REPLICAOF", "NO", "ONE")
+	return nodes.Tell(ctx, cluster, next, "REPLICAOF", "NO", "ONE")
 }

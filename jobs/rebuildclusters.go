@@ -11,6 +11,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -283,14 +284,14 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 			continue
 		}
 		running++
-		state, err := r.m.probe(ctx, cluster, node)
+		state, err := nodes.Probe(ctx, cluster, node)
 		if err != nil {
 			return 0, because(err, "The node %s runs but does not answer.", node.Name)
 		}
-		if !state.replica {
+		if !state.Replica {
 			live = append(live, i)
 		} else {
-			followed[state.primary] = true
+			followed[state.Primary] = true
 		}
 	}
 	if running > 0 && len(live) == 0 && len(followed) == 1 {
@@ -313,13 +314,6 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 		}
 	}
 	return 0, nil
-}
-
-// foreignNode tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
-// with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
-func (m *Manager) foreignNode(ctx context.Context, cluster models.Cluster, node string) bool {
-	found, err := m.Nodes.Describe(ctx, cluster.Name, node)
-	return err == nil && found.Password != cluster.Password
 }
 
 // nodeTypeOf is the node type with this memory, the preferred one if that fits.

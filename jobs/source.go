@@ -2,95 +2,12 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"time"
 
-	"rekindle/internal/memcached"
-	"rekindle/internal/resp"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
-
-// probeTimeout is how long a healthy node may take to answer.
-const probeTimeout = 3 * time.Second
-
-// state is what a node says of itself.
-type state struct {
-	replica    bool
-	loading    bool
-	syncing    bool // receiving its first copy of the data
-	saving     bool // writing an RDB, to its disk or to a replica
-	linkUp     bool
-	heard      time.Duration // since a replica last heard from its primary; very long when the link is down
-	primary    string        // host:port of the primary that a replica follows
-	history    string        // the id of the replication stream that it follows or writes
-	offset     int64
-	usedMemory int64
-	maxMemory  int64
-	keys       int64
-}
-
-// probe asks a node how it is.
-func (m *Manager) probe(ctx context.Context, cluster models.Cluster, node models.Node) (state, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	if cluster.Cached() {
-		s, err := memcached.Probe(ctx, node.Address())
-		return state{usedMemory: s.UsedMemory, maxMemory: s.MaxMemory, keys: s.Items}, err
-	}
-	conn, err := dial(ctx, cluster, node)
-	if err != nil {
-		return state{}, fmt.Errorf("probe %s: %w", node.Name, err)
-	}
-	defer conn.Close()
-	info, err := conn.Info(ctx)
-	if err != nil {
-		return state{}, fmt.Errorf("probe %s: %w", node.Name, err)
-	}
-	s := state{
-		replica: info["role"] == "slave", loading: info.Int("loading") != 0, syncing: info.Int("master_sync_in_progress") != 0,
-		saving: info.Int("rdb_bgsave_in_progress") != 0, history: info["master_replid"],
-		linkUp: info["master_link_status"] == "up", offset: info.Int("master_repl_offset"),
-		usedMemory: info.Int("used_memory"), maxMemory: info.Int("maxmemory"), keys: info.Keys(),
-	}
-	if s.replica {
-		s.primary = info["master_host"] + ":" + info["master_port"]
-		s.offset = info.Int("slave_repl_offset")
-		if s.heard = time.Duration(info.Int("master_last_io_seconds_ago")) * time.Second; !s.linkUp {
-			s.heard = math.MaxInt64
-		}
-	}
-	return s, nil
-}
-
-func dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error) {
-	return resp.Dial(ctx, resp.Options{Addr: node.Address(), Password: cluster.Password, DialTimeout: probeTimeout})
-}
-
-// setPasswordBack is what to do about a node whose password was changed.
-const setPasswordBack = "Set it back to that of the cluster (CONFIG SET requirepass, or ACL SETUSER default)."
-
-// passwordRefused tells whether a node has answered that it does not know the console's password.
-func passwordRefused(err error) bool {
-	reply, answered := errors.AsType[resp.Error](err)
-	return answered && reply.PasswordRefused()
-}
-
-// tell sends one command to a node.
-func tell(ctx context.Context, cluster models.Cluster, node models.Node, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*probeTimeout)
-	defer cancel()
-	conn, err := dial(ctx, cluster, node)
-	if err != nil {
-		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
-	}
-	defer conn.Close()
-	if _, err := conn.Do(ctx, args...); err != nil {
-		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
-	}
-	return nil
-}
 
 // life is what tells afterwards what became of a node that broke off while it served a snapshot. The zero value is of one that did not say.
 type life struct {
@@ -99,9 +16,9 @@ type life struct {
 }
 
 func (m *Manager) lifeOf(ctx context.Context, cluster models.Cluster, node models.Node) (life, error) {
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, nodes.ProbeTimeout)
 	defer cancel()
-	conn, err := dial(ctx, cluster, node)
+	conn, err := nodes.Dial(ctx, cluster, node)
 	if err != nil {
 		return life{}, err
 	}
@@ -115,8 +32,8 @@ func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node mo
 	who, after := fmt.Sprintf("The %s %s", node.Role, node.Name), fmt.Sprintf("after %s", byteCount(received))
 	now, err := m.lifeOf(ctx, cluster, node)
 	switch {
-	case passwordRefused(err):
-		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, setPasswordBack)
+	case nodes.PasswordRefused(err):
+		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, nodes.SetPasswordBack)
 	case err != nil:
 		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after)
 	case now.run != before.run && before.run != "":
@@ -133,7 +50,7 @@ func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node mo
 //
 // An error is a refusal in words.
 func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
-	if !m.here(cluster) {
+	if !m.nodes.Here(cluster) {
 		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
 	}
 	source, err := m.source(ctx, cluster)
@@ -151,28 +68,28 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 	if !found {
 		return source, because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
-	states := make(map[string]state)
+	states := make(map[string]nodes.State)
 	var refused error // by a node that answers
 	for _, node := range cluster.Nodes {
-		s, err := m.probe(ctx, cluster, node)
+		s, err := nodes.Probe(ctx, cluster, node)
 		if err == nil {
 			states[node.Name] = s
-			head = max(head, s.offset)
-		} else if passwordRefused(err) {
-			refused = because(err, "The %s %s answers, but does not accept the console's password: somebody has changed it. %s", node.Role, node.Name, setPasswordBack)
+			head = max(head, s.Offset)
+		} else if nodes.PasswordRefused(err) {
+			refused = because(err, "The %s %s answers, but does not accept the console's password: somebody has changed it. %s", node.Role, node.Name, nodes.SetPasswordBack)
 		}
 	}
 	best := int64(-1)
 	chosen := false
 	for _, node := range cluster.Nodes {
 		s, answers := states[node.Name]
-		if !answers || node.Role != models.RoleReplica || !s.replica || !s.linkUp || s.loading || s.syncing || chosen {
+		if !answers || node.Role != models.RoleReplica || !s.Replica || !s.LinkUp || s.Loading || s.Syncing || chosen {
 			continue
 		}
 		// The replica that was chosen to serve snapshots does so as long as it can.
-		if chosen = node.Name == cluster.Attributes.SnapshottingNode; chosen || s.offset > best {
-			best = s.offset
-			source.Node, source.UsedMemory, source.LagBytes = node, s.usedMemory, head-s.offset
+		if chosen = node.Name == cluster.Attributes.SnapshottingNode; chosen || s.Offset > best {
+			best = s.Offset
+			source.Node, source.UsedMemory, source.LagBytes = node, s.UsedMemory, head-s.Offset
 		}
 	}
 	memory, err := m.Nodes.Memory(ctx)
@@ -187,7 +104,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 		} else if !answers {
 			return source, because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", cluster.Name)
 		}
-		source.Node, source.UsedMemory, source.Fallback = primary, s.usedMemory, true
+		source.Node, source.UsedMemory, source.Fallback = primary, s.UsedMemory, true
 		source.Why = "The cluster has no replica, so the primary has to serve the snapshot."
 		if cluster.Replicas > 0 {
 			source.Why = "No replica is in step with its primary, so the primary has to serve the snapshot."
@@ -208,22 +125,22 @@ func (m *Manager) catchUp(ctx context.Context, cluster models.Cluster, source mo
 	if source.Fallback || !found {
 		return "", nil
 	}
-	head, err := m.probe(ctx, cluster, primary)
+	head, err := nodes.Probe(ctx, cluster, primary)
 	if err != nil {
 		return fmt.Sprintf("The primary %s did not answer, so it is not known how far the replica %s was behind.", primary.Name, source.Node.Name), nil
 	}
 	deadline, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
 	for {
-		s, err := m.probe(deadline, cluster, source.Node)
-		if err == nil && s.offset >= head.offset {
+		s, err := nodes.Probe(deadline, cluster, source.Node)
+		if err == nil && s.Offset >= head.Offset {
 			return "", nil
 		}
 		if !m.pause(deadline, 10*time.Millisecond) {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
-			return fmt.Sprintf("The replica %s was %s behind its primary when the snapshot was taken.", source.Node.Name, byteCount(head.offset-s.offset)), nil
+			return fmt.Sprintf("The replica %s was %s behind its primary when the snapshot was taken.", source.Node.Name, byteCount(head.Offset-s.Offset)), nil
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -94,7 +95,7 @@ func (t *trial) judge(ctx context.Context, file string, err error) error {
 	case errors.Is(err, primary.ErrCount):
 		why = "There it had another number of keys than the file has."
 	case t.ended(ctx):
-		why = "The node did not survive that." + t.m.lastWords(ctx, t.cluster, t.node)
+		why = "The node did not survive that." + t.m.nodes.LastWords(ctx, t.cluster, t.node)
 	case errors.Is(err, primary.ErrGone), errors.Is(err, primary.ErrRefused):
 		return fmt.Errorf("%w: %w", errNoVerdict, err)
 	default:
@@ -241,7 +242,7 @@ type trialUser struct {
 }
 
 func (u *trialUser) connect(ctx context.Context) error {
-	conn, err := dial(ctx, u.cluster, u.node)
+	conn, err := nodes.Dial(ctx, u.cluster, u.node)
 	if err != nil {
 		return fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
 	}

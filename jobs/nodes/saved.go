@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"context"
@@ -15,10 +15,15 @@ import (
 // saveAgainAfter is the pause after an attempt to save that led to nothing, such as when the disk is full.
 const saveAgainAfter = 10 * time.Second
 
+// KeepSaved sees to it that a cluster which has just been filled has its data on a disk.
+func (m *Supervisor) KeepSaved(ctx context.Context, cluster models.Cluster) {
+	m.keepSaved(ctx, cluster, m.lookAtAll(ctx, cluster))
+}
+
 // keepSaved has a replica save, when no node has an RDB of the present history yet. The primary saves only when no replica runs: then the
 // application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points, once it
 // has saved what it was filled with.
-func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views []view) {
+func (m *Supervisor) keepSaved(ctx context.Context, cluster models.Cluster, views []view) {
 	if cluster.Cached() || len(views) < 2 && cluster.UnsavedFrom == "" {
 		return
 	}
@@ -31,26 +36,26 @@ func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views [
 		} else if v.running || v.started {
 			replicas = true
 		}
-		if v.answers && v.state.saving {
+		if v.answers && v.state.Saving {
 			return // whatever it writes is looked at when it is there
 		}
 	}
-	if primary == nil || !primary.answers || primary.state.replica || primary.state.loading || primary.state.history == "" {
+	if primary == nil || !primary.answers || primary.state.Replica || primary.state.Loading || primary.state.History == "" {
 		return
 	}
-	if primary.state.keys == 0 {
+	if primary.state.Keys == 0 {
 		return // an RDB without a key would make a loss look like a return
 	}
-	history := primary.state.history
+	history := primary.state.History
 	for i := range views {
 		v := &views[i]
-		saved, err := m.Nodes.Saved(ctx, cluster.Name, v.node.Name)
+		saved, err := m.Launcher.Saved(ctx, cluster.Name, v.node.Name)
 		if err == nil && saved.Exists && (saved.ReplicationID == history || len(views) == 1) {
 			m.hasSaved(ctx, cluster)
 			return
 		}
 		s := v.state
-		if chosen == nil && v.answers && s.replica && s.linkUp && !s.loading && !s.syncing && s.history == history {
+		if chosen == nil && v.answers && s.Replica && s.LinkUp && !s.Loading && !s.Syncing && s.History == history {
 			chosen = v
 		}
 	}
@@ -60,13 +65,13 @@ func (m *Manager) keepSaved(ctx context.Context, cluster models.Cluster, views [
 	if chosen == nil || !m.seen.may(cluster.Name+" save "+history, saveAgainAfter) {
 		return
 	}
-	if err := tell(ctx, cluster, chosen.node, "BGSAVE"); err != nil && ctx.Err() == nil {
+	if err := Tell(ctx, cluster, chosen.node, "BGSAVE"); err != nil && ctx.Err() == nil {
 		m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", chosen.node.Name, "error", err)
 	}
 }
 
 // hasSaved writes down that a cluster that was filled has its data on a disk.
-func (m *Manager) hasSaved(ctx context.Context, cluster models.Cluster) {
+func (m *Supervisor) hasSaved(ctx context.Context, cluster models.Cluster) {
 	if cluster.UnsavedFrom == "" {
 		return
 	}
@@ -90,17 +95,4 @@ func (m *memory) may(what string, pause time.Duration) bool {
 	}
 	m.next[what] = now.Add(pause)
 	return true
-}
-
-// save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.
-func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.Node) {
-	err := tell(ctx, cluster, node, "BGSAVE")
-	for err == nil {
-		var s state
-		if s, err = m.probe(ctx, cluster, node); err == nil && !s.saving {
-			return
-		}
-		m.pause(ctx, 50*time.Millisecond)
-	}
-	m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
 }

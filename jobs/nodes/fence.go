@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // writes. What it had not yet passed on to a replica is lost, as at any failover.
 
 // hangs tells for how long the primary has hung, when that is long enough for a replica to take over.
-func (m *Manager) hangs(ctx context.Context, cluster models.Cluster, views []view) (time.Duration, bool) {
+func (m *Supervisor) hangs(ctx context.Context, cluster models.Cluster, views []view) (time.Duration, bool) {
 	primary, found := cluster.Primary()
 	if cluster.Cached() || !found || len(views) < 2 {
 		return 0, false
@@ -47,10 +47,10 @@ func hung(views []view, silent silence, limit time.Duration) bool {
 	}
 	ready := false
 	for _, v := range views {
-		if v.node.Role != models.RoleReplica || !v.answers || !v.state.replica || v.state.primary != primary.node.Address() {
+		if v.node.Role != models.RoleReplica || !v.answers || !v.state.Replica || v.state.Primary != primary.node.Address() {
 			continue
 		}
-		if v.state.heard < limit {
+		if v.state.Heard < limit {
 			return false
 		}
 		ready = ready || complete(v)
@@ -60,17 +60,17 @@ func hung(views []view, silent silence, limit time.Duration) bool {
 
 // complete tells whether a replica has all of the data that it has heard of.
 func complete(v view) bool {
-	return v.answers && !v.state.loading && !v.state.syncing && (!v.state.replica || v.state.offset > 1)
+	return v.answers && !v.state.Loading && !v.state.Syncing && (!v.state.Replica || v.state.Offset > 1)
 }
 
 // fence ends a primary that hangs, so that a replica can take over.
-func (m *Manager) fence(ctx context.Context, cluster models.Cluster, views []view, primary int) {
+func (m *Supervisor) fence(ctx context.Context, cluster models.Cluster, views []view, primary int) {
 	silent, hangs := m.hangs(ctx, cluster, views)
 	if !hangs {
 		return
 	}
 	v := &views[primary]
-	if err := m.Nodes.Stop(ctx, cluster.Name, v.node.Name, launch.Kill); err != nil {
+	if err := m.Launcher.Stop(ctx, cluster.Name, v.node.Name, launch.Kill); err != nil {
 		if ctx.Err() == nil {
 			m.complain(ctx, cluster, v, fmt.Sprintf("The primary %s hangs and its process could not be ended, so no replica takes over: it might wake and go on taking writes.", v.node.Name), err)
 		}

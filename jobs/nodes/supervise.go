@@ -1,12 +1,15 @@
-package jobs
+package nodes
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/resp"
 	"rekindle/models"
@@ -20,6 +23,28 @@ const silentProbes = 3
 
 // seenEvery is how often what was seen of a node is written down when hardly anything changed.
 const seenEvery = 20 * time.Second
+
+// Config is what a [Supervisor] is built from.
+type Config struct {
+	Operator
+	Home   string          // of this console: only nodes there are looked after
+	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
+	Logger *slog.Logger
+	Every  time.Duration // between two looks at a cluster
+
+	Lock     func(ctx context.Context, cluster string) (unlock func(), taken bool, err error) // so that nobody else changes its nodes
+	Sentence func(error) string                                                               // says to people what went wrong
+	Wake     func()                                                                           // says that a run was queued
+}
+
+// Supervisor looks after the nodes of launched clusters.
+type Supervisor struct {
+	Config
+	seen *memory
+}
+
+// New builds a supervisor; nothing happens before [Supervisor.Run].
+func New(config Config) *Supervisor { return &Supervisor{Config: config, seen: newMemory()} }
 
 // memory is what the supervisor remembers of nodes, by their names.
 type memory struct {
@@ -93,23 +118,23 @@ func (m *memory) complain(node, trouble string) bool {
 	return fresh
 }
 
-// supervise looks after every cluster until the manager stops. One whose node takes long, to start or to answer, does not keep the others
+// Run looks after every cluster until ctx ends. One whose node takes long, to start or to answer, does not keep the others
 // waiting: its turn comes again when that is over.
-func (m *Manager) supervise() {
+func (m *Supervisor) Run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	turns := make(chan struct{}, 8) // not hundreds of connections at once
 	var busy sync.Map               // clusters that are being looked after, by their ids
 	for {
-		clusters, err := m.DB.Clusters.All(m.run)
-		if err != nil && m.run.Err() == nil {
+		clusters, err := m.DB.Clusters.All(ctx)
+		if err != nil && ctx.Err() == nil {
 			m.Logger.Error("supervise", "error", err)
 		}
-		if err := m.superviseAway(m.run, clusters); err != nil && m.run.Err() == nil {
+		if err := m.superviseAway(ctx, clusters); err != nil && ctx.Err() == nil {
 			m.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
 		}
 		for _, cluster := range clusters {
-			if !supervised(cluster.Status) || !m.here(cluster) {
+			if !supervised(cluster.Status) || !m.Here(cluster) {
 				continue
 			}
 			if _, already := busy.LoadOrStore(cluster.ID, true); already {
@@ -119,24 +144,24 @@ func (m *Manager) supervise() {
 				defer busy.Delete(cluster.ID)
 				turns <- struct{}{}
 				defer func() { <-turns }()
-				if err := m.superviseCluster(m.run, cluster); err != nil && m.run.Err() == nil {
+				if err := m.superviseCluster(ctx, cluster); err != nil && ctx.Err() == nil {
 					m.Logger.Error("supervise cluster", "cluster", cluster.Name, "error", err)
 				}
 			})
 		}
-		if !m.pause(m.run, m.SuperviseEvery) {
+		if !pause(ctx, m.Every) {
 			return
 		}
 	}
 }
 
-// here tells whether the nodes of a cluster are on this console's host.
-func (m *Manager) here(cluster models.Cluster) bool { return cluster.Home == m.Host.Home() }
+// Here tells whether the nodes of a cluster are on this console's host.
+func (m *Supervisor) Here(cluster models.Cluster) bool { return cluster.Home == m.Home }
 
 // superviseAway marks those clusters as unreachable whose nodes are on another console's host, while that console is away. Nobody else can
 // tell how they are, and nobody else ever starts them.
-func (m *Manager) superviseAway(ctx context.Context, clusters []models.Cluster) error {
-	elsewhere := func(c models.Cluster) bool { return supervised(c.Status) && !m.here(c) }
+func (m *Supervisor) superviseAway(ctx context.Context, clusters []models.Cluster) error {
+	elsewhere := func(c models.Cluster) bool { return supervised(c.Status) && !m.Here(c) }
 	if !slices.ContainsFunc(clusters, elsewhere) {
 		return nil
 	}
@@ -173,7 +198,7 @@ type view struct {
 	running bool
 	answers bool
 	refuses bool // it answers, but does not know the console's password
-	state   state
+	state   State
 	lives   bool   // it said something, if only an error
 	started bool   // by the repair
 	trouble string // why the repair could not start it
@@ -181,18 +206,17 @@ type view struct {
 
 // superviseCluster looks at a cluster without locking it, for most of the time there is nothing to do; only for a repair it takes the lock and
 // looks again.
-func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) error {
+func (m *Supervisor) superviseCluster(ctx context.Context, cluster models.Cluster) error {
 	views := m.lookAtAll(ctx, cluster)
 	if ctx.Err() != nil {
 		return nil
 	}
 	if _, hangs := m.hangs(ctx, cluster, views); hangs || needsRepair(cluster, views) {
-		owner := m.owner()
-		taken, err := m.DB.Locks.Try(ctx, cluster.Name, owner)
+		unlock, taken, err := m.Lock(ctx, cluster.Name)
 		if err != nil || !taken {
 			return err
 		}
-		defer m.unlocker(ctx, cluster.Name, owner)()
+		defer unlock()
 		cluster, err = m.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else changes it
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return nil
@@ -211,7 +235,7 @@ func (m *Manager) superviseCluster(ctx context.Context, cluster models.Cluster) 
 	return m.record(ctx, cluster, views)
 }
 
-func (m *Manager) lookAtAll(ctx context.Context, cluster models.Cluster) []view {
+func (m *Supervisor) lookAtAll(ctx context.Context, cluster models.Cluster) []view {
 	views := make([]view, len(cluster.Nodes))
 	var probes sync.WaitGroup
 	for i, node := range cluster.Nodes {
@@ -228,11 +252,11 @@ func needsRepair(cluster models.Cluster, views []view) bool {
 	}
 	primary, found := cluster.Primary()
 	for _, v := range views {
-		wrong := v.state.maxMemory != cluster.MaxMemory()
+		wrong := v.state.MaxMemory != cluster.MaxMemory()
 		if v.node.Role == models.RolePrimary {
-			wrong = wrong || v.state.replica
+			wrong = wrong || v.state.Replica
 		} else {
-			wrong = wrong || !v.state.replica || v.state.primary != primary.Address()
+			wrong = wrong || !v.state.Replica || v.state.Primary != primary.Address()
 		}
 		if !v.running || (v.answers && wrong) {
 			return true
@@ -241,31 +265,31 @@ func needsRepair(cluster models.Cluster, views []view) bool {
 	return !found || cluster.ParametersApplied < cluster.ParametersWanted
 }
 
-func (m *Manager) look(ctx context.Context, cluster models.Cluster, node models.Node) view {
+func (m *Supervisor) look(ctx context.Context, cluster models.Cluster, node models.Node) view {
 	v := view{node: node}
-	running, err := m.Nodes.Running(ctx, cluster.Name, node.Name)
+	running, err := m.Launcher.Running(ctx, cluster.Name, node.Name)
 	if err != nil {
 		m.Logger.Error("look for node", "node", node.Name, "error", err)
 		v.running = true // unknown: never start a second one
 		return v
 	}
 	if v.running = running; running {
-		if v.state, err = m.probe(ctx, cluster, node); err == nil {
+		if v.state, err = Probe(ctx, cluster, node); err == nil {
 			v.answers = true
 		}
 		_, refused := errors.AsType[resp.Error](err)
 		v.lives = v.answers || refused
-		v.refuses = passwordRefused(err)
+		v.refuses = PasswordRefused(err)
 	}
 	return v
 }
 
 // record writes down what was seen, for the pages, and whether the cluster can be reached.
-func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []view) error {
+func (m *Supervisor) record(ctx context.Context, cluster models.Cluster, views []view) error {
 	var head int64
 	for _, v := range views {
 		if v.answers {
-			head = max(head, v.state.offset)
+			head = max(head, v.state.Offset)
 		}
 	}
 	now := m.DB.Now()
@@ -274,8 +298,8 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 	for _, v := range views {
 		n := v.node
 		silent := m.seen.note(n.Name, v.answers, m.Clock.Now())
-		if n.Role == models.RolePrimary && v.answers && !v.state.replica {
-			m.seen.owns(n.Name, v.state.history)
+		if n.Role == models.RolePrimary && v.answers && !v.state.Replica {
+			m.seen.owns(n.Name, v.state.History)
 		}
 		switch {
 		case v.started:
@@ -284,14 +308,14 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 			n.State = "stopped"
 		case !v.answers:
 			n.State = "unreachable"
-		case v.state.loading || v.state.syncing:
+		case v.state.Loading || v.state.Syncing:
 			n.State = "loading"
 		default:
 			n.State = "available"
 		}
 		if v.answers {
-			n.SeenAt, n.UsedMemory, n.MaxMemory, n.Keys, n.LagBytes = &now, v.state.usedMemory, v.state.maxMemory, v.state.keys, head-v.state.offset
-			if v.state.replica && !v.state.linkUp {
+			n.SeenAt, n.UsedMemory, n.MaxMemory, n.Keys, n.LagBytes = &now, v.state.UsedMemory, v.state.MaxMemory, v.state.Keys, head-v.state.Offset
+			if v.state.Replica && !v.state.LinkUp {
 				n.LagBytes = -1
 			}
 		}
@@ -300,7 +324,7 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 		} else if n.Role != models.RoleReplica && silent.probes >= silentProbes {
 			reachable, reason = false, fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
 			if v.refuses {
-				reason = fmt.Sprintf("The %s %s answers, but does not accept the console's password: somebody has changed it. %s", n.Role, n.Name, setPasswordBack)
+				reason = fmt.Sprintf("The %s %s answers, but does not accept the console's password: somebody has changed it. %s", n.Role, n.Name, SetPasswordBack)
 			}
 		}
 		if v.running && v.trouble == "" {
@@ -323,8 +347,20 @@ func (m *Manager) record(ctx context.Context, cluster models.Cluster, views []vi
 	return errors.Join(append(failures, err)...)
 }
 
-func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, message string) {
+func (m *Supervisor) event(ctx context.Context, severity models.Severity, cluster, message string) {
 	if err := m.DB.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
 		m.Logger.Error("write event", "message", message, "error", err)
+	}
+}
+
+// pause waits for real time to pass, and tells whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"context"
@@ -7,11 +7,12 @@ import (
 	"slices"
 
 	"rekindle/internal/launch"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
 // repair brings back what died and puts roles right. A primary that is gone is never started empty over replicas that have its data.
-func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []view) error {
+func (m *Supervisor) repair(ctx context.Context, cluster models.Cluster, views []view) error {
 	if cluster.Cached() {
 		return m.repairCaches(ctx, cluster, views)
 	}
@@ -22,7 +23,7 @@ func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []vi
 		}
 	}
 	if primary < 0 {
-		return because(nil, "The cluster %s has no primary.", cluster.Name)
+		return reason.Because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
 	m.fence(ctx, cluster, views, primary)
 	var how comeback
@@ -54,7 +55,7 @@ func (m *Manager) repair(ctx context.Context, cluster models.Cluster, views []vi
 		return err
 	}
 	for _, v := range views {
-		if !v.running || !v.answers || v.state.loading {
+		if !v.running || !v.answers || v.state.Loading {
 			return nil // when all of them answer
 		}
 	}
@@ -69,7 +70,7 @@ type comeback struct {
 }
 
 // replacePrimary decides who is primary when the primary's process is gone, writes it down, and returns its index.
-func (m *Manager) replacePrimary(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
+func (m *Supervisor) replacePrimary(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
 	chosen, how, err := m.successor(ctx, cluster, views, primary)
 	if err != nil {
 		return primary, how, err
@@ -85,7 +86,7 @@ func (m *Manager) replacePrimary(ctx context.Context, cluster models.Cluster, vi
 }
 
 // appoint makes a node the primary in the catalog, before it is: whoever carries on from here sees what was decided.
-func (m *Manager) appoint(ctx context.Context, cluster models.Cluster, views []view, chosen int) error {
+func (m *Supervisor) appoint(ctx context.Context, cluster models.Cluster, views []view, chosen int) error {
 	if views[chosen].node.Role == models.RolePrimary {
 		return nil
 	}
@@ -103,7 +104,7 @@ func (m *Manager) appoint(ctx context.Context, cluster models.Cluster, views []v
 }
 
 // cameBack says that a primary was started again, after it was: before, it would not be true.
-func (m *Manager) cameBack(ctx context.Context, cluster models.Cluster, primary models.Node, how comeback) {
+func (m *Supervisor) cameBack(ctx context.Context, cluster models.Cluster, primary models.Node, how comeback) {
 	if !how.empty {
 		m.event(ctx, how.severity, cluster.Name, how.text)
 		return
@@ -114,8 +115,8 @@ func (m *Manager) cameBack(ctx context.Context, cluster models.Cluster, primary 
 }
 
 // bringBack starts a node that has ended. What is in the way is said once, and kept with the view.
-func (m *Manager) bringBack(ctx context.Context, cluster models.Cluster, v *view) error {
-	err := m.start(ctx, cluster, v.node)
+func (m *Supervisor) bringBack(ctx context.Context, cluster models.Cluster, v *view) error {
+	err := m.Start(ctx, cluster, v.node)
 	if errors.Is(err, launch.ErrData) && v.node.Role == models.RoleReplica { // its primary has the data
 		err = m.startWithout(ctx, cluster, v.node, err)
 	}
@@ -126,12 +127,12 @@ func (m *Manager) bringBack(ctx context.Context, cluster models.Cluster, v *view
 	if ctx.Err() != nil {
 		return err
 	}
-	m.complain(ctx, cluster, v, sentence(err), err)
+	m.complain(ctx, cluster, v, m.Sentence(err), err)
 	return nil
 }
 
 // complain keeps what is in the way of a node with its view, and says it once.
-func (m *Manager) complain(ctx context.Context, cluster models.Cluster, v *view, trouble string, cause error) {
+func (m *Supervisor) complain(ctx context.Context, cluster models.Cluster, v *view, trouble string, cause error) {
 	v.trouble = trouble
 	if m.seen.complain(v.node.Name, trouble) {
 		m.Logger.Error("repair node", "cluster", cluster.Name, "node", v.node.Name, "trouble", trouble, "error", cause)
@@ -140,13 +141,13 @@ func (m *Manager) complain(ctx context.Context, cluster models.Cluster, v *view,
 }
 
 // startWithout starts a replica that could not load its RDB without that. The file stays, under another name.
-func (m *Manager) startWithout(ctx context.Context, cluster models.Cluster, node models.Node, cause error) error {
-	why := m.lastWords(ctx, cluster, node)
-	name, err := m.Nodes.SetAside(ctx, cluster.Name, node.Name)
+func (m *Supervisor) startWithout(ctx context.Context, cluster models.Cluster, node models.Node, cause error) error {
+	why := m.LastWords(ctx, cluster, node)
+	name, err := m.Launcher.SetAside(ctx, cluster.Name, node.Name)
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	if err := m.start(ctx, cluster, node); err != nil {
+	if err := m.Start(ctx, cluster, node); err != nil {
 		return err
 	}
 	m.Logger.Warn("a replica was started without its dump.rdb", "cluster", cluster.Name, "node", node.Name, "error", cause)
@@ -156,7 +157,7 @@ func (m *Manager) startWithout(ctx context.Context, cluster models.Cluster, node
 }
 
 // startedAgain is the event about a node that was started again, as what.
-func (m *Manager) startedAgain(ctx context.Context, cluster models.Cluster, node models.Node, as string) {
+func (m *Supervisor) startedAgain(ctx context.Context, cluster models.Cluster, node models.Node, as string) {
 	if node.Halted {
 		m.event(ctx, models.SeverityInfo, cluster.Name, fmt.Sprintf("The node %s, which was stopped with the console, was started again%s.", node.Name, as))
 		return
@@ -165,7 +166,7 @@ func (m *Manager) startedAgain(ctx context.Context, cluster models.Cluster, node
 }
 
 // repairCaches starts the nodes of memcached that have died: empty, as caches are.
-func (m *Manager) repairCaches(ctx context.Context, cluster models.Cluster, views []view) error {
+func (m *Supervisor) repairCaches(ctx context.Context, cluster models.Cluster, views []view) error {
 	var failures []error
 	for i := range views {
 		if views[i].running {
@@ -179,42 +180,42 @@ func (m *Manager) repairCaches(ctx context.Context, cluster models.Cluster, view
 	return errors.Join(failures...)
 }
 
-func (m *Manager) repairPrimary(ctx context.Context, cluster models.Cluster, v *view) error {
+func (m *Supervisor) repairPrimary(ctx context.Context, cluster models.Cluster, v *view) error {
 	switch {
 	case !v.running:
 		return m.bringBack(ctx, cluster, v)
-	case v.answers && v.state.replica:
-		if err := tell(ctx, cluster, v.node, "REPLICAOF", "NO", "ONE"); err != nil {
+	case v.answers && v.state.Replica:
+		if err := Tell(ctx, cluster, v.node, "REPLICAOF", "NO", "ONE"); err != nil {
 			return err
 		}
 		m.wasLedAstray(ctx, cluster, *v)
-		if s, err := m.probe(ctx, cluster, v.node); err == nil && !s.replica { // it has a history of its own now
-			m.seen.owns(v.node.Name, s.history)
+		if s, err := Probe(ctx, cluster, v.node); err == nil && !s.Replica { // it has a history of its own now
+			m.seen.owns(v.node.Name, s.History)
 		}
-		return m.configure(ctx, cluster, v.node)
-	case v.answers && v.state.maxMemory != cluster.MaxMemory():
-		return m.configure(ctx, cluster, v.node) // a change of the node type that did not get through
+		return Configure(ctx, cluster, v.node)
+	case v.answers && v.state.MaxMemory != cluster.MaxMemory():
+		return Configure(ctx, cluster, v.node) // a change of the node type that did not get through
 	}
 	return nil
 }
 
 // wasLedAstray says that somebody had made the primary a replica of a node that is none of the cluster's, which is undone. Unless it is certain
 // that its data is still its own, it counts as lost.
-func (m *Manager) wasLedAstray(ctx context.Context, cluster models.Cluster, v view) {
-	if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.primary }) {
+func (m *Supervisor) wasLedAstray(ctx context.Context, cluster models.Cluster, v view) {
+	if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.Primary }) {
 		return // a promotion that a console which was killed did not get through
 	}
-	if own := m.seen.own(v.node.Name); own != "" && own == v.state.history && !v.state.loading {
+	if own := m.seen.own(v.node.Name); own != "" && own == v.state.History && !v.state.Loading {
 		m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's. "+
-			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.primary))
+			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.Primary))
 		return
 	}
-	if err := m.DB.Losses.Replaced(context.WithoutCancel(ctx), cluster.ID, v.node.Name, v.state.primary, v.state.history); err != nil {
+	if err := m.DB.Losses.Replaced(context.WithoutCancel(ctx), cluster.ID, v.node.Name, v.state.Primary, v.state.History); err != nil {
 		m.Logger.Error("write down that the cluster's data was replaced", "cluster", cluster.Name, "error", err)
 	}
 }
 
-func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, primary models.Node, v *view) error {
+func (m *Supervisor) repairReplica(ctx context.Context, cluster models.Cluster, primary models.Node, v *view) error {
 	switch {
 	case !v.running:
 		err := m.bringBack(ctx, cluster, v)
@@ -222,31 +223,31 @@ func (m *Manager) repairReplica(ctx context.Context, cluster models.Cluster, pri
 			m.startedAgain(ctx, cluster, v.node, " as a replica of "+primary.Name)
 		}
 		return err
-	case v.answers && (!v.state.replica || v.state.primary != primary.Address()):
-		if err := tell(ctx, cluster, v.node, "REPLICAOF", primary.Host, fmt.Sprint(primary.Port)); err != nil {
+	case v.answers && (!v.state.Replica || v.state.Primary != primary.Address()):
+		if err := Tell(ctx, cluster, v.node, "REPLICAOF", primary.Host, fmt.Sprint(primary.Port)); err != nil {
 			return err
 		}
 		m.isReplicaAgain(ctx, cluster, primary, *v)
-		return m.configure(ctx, cluster, v.node)
-	case v.answers && v.state.maxMemory != cluster.MaxMemory():
-		return m.configure(ctx, cluster, v.node)
+		return Configure(ctx, cluster, v.node)
+	case v.answers && v.state.MaxMemory != cluster.MaxMemory():
+		return Configure(ctx, cluster, v.node)
 	}
 	return nil
 }
 
 // isReplicaAgain says that a replica had been something else, which is undone.
-func (m *Manager) isReplicaAgain(ctx context.Context, cluster models.Cluster, primary models.Node, v view) {
-	was := "a replica of " + v.state.primary
-	if !v.state.replica {
+func (m *Supervisor) isReplicaAgain(ctx context.Context, cluster models.Cluster, primary models.Node, v view) {
+	was := "a replica of " + v.state.Primary
+	if !v.state.Replica {
 		was = "a primary of its own, and what was written to it alone is gone"
-	} else if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.primary }) {
+	} else if slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == v.state.Primary }) {
 		return // it follows a primary of before
 	}
 	m.event(ctx, models.SeverityWarning, cluster.Name, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was))
 }
 
 // successor chooses the live replica that is furthest for when the primary's process is gone, and says how in a sentence; -1 when none lives.
-func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
+func (m *Supervisor) successor(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
 	old := views[primary].node
 	warning := func(format string, args ...any) comeback {
 		return comeback{severity: models.SeverityWarning, text: fmt.Sprintf(format, args...)}
@@ -256,12 +257,12 @@ func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views [
 	for i, v := range views {
 		switch {
 		case i == primary || !v.running:
-		case !v.answers || v.state.loading:
+		case !v.answers || v.state.Loading:
 			silent = v.node.Name
 		case !complete(v):
-		case best < 0 || v.state.offset > views[best].state.offset || !v.state.replica:
+		case best < 0 || v.state.Offset > views[best].state.Offset || !v.state.Replica:
 			best = i
-			if !v.state.replica { // promoted already, before a console that was killed could say so
+			if !v.state.Replica { // promoted already, before a console that was killed could say so
 				return best, warning("The primary %s had stopped. %s is the primary now; %s joins it as a replica.", old.Name, v.node.Name, old.Name), nil
 			}
 		}
@@ -271,7 +272,7 @@ func (m *Manager) successor(ctx context.Context, cluster models.Cluster, views [
 	}
 	now := m.Clock.Now()
 	if silent != "" && m.seen.note(silent+"/successor", false, now).probes < 10*silentProbes {
-		return 0, comeback{}, because(nil, "The primary %s has stopped, and the replica %s does not answer yet.", old.Name, silent)
+		return 0, comeback{}, reason.Because(nil, "The primary %s has stopped, and the replica %s does not answer yet.", old.Name, silent)
 	}
 	m.seen.note(silent+"/successor", true, now)
 	return -1, comeback{}, nil

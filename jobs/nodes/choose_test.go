@@ -1,9 +1,8 @@
-package jobs
+package nodes
 
 import (
 	"log/slog"
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +16,9 @@ import (
 // member is a view of a node of a shard; the first one is its primary.
 func member(n int, change func(*view)) view {
 	v := view{node: models.Node{Name: models.NodeName("orders", n), Role: models.RoleReplica, Host: "127.0.0.1", Port: 7000 + n}, running: true, answers: true,
-		state: state{replica: true, linkUp: true, primary: "127.0.0.1:7001", history: "h", offset: 100}}
+		state: State{Replica: true, LinkUp: true, Primary: "127.0.0.1:7001", History: "h", Offset: 100}}
 	if n == 1 {
-		v.node.Role, v.state = models.RolePrimary, state{history: "h", offset: 100}
+		v.node.Role, v.state = models.RolePrimary, State{History: "h", Offset: 100}
 	}
 	if change != nil {
 		change(&v)
@@ -29,8 +28,8 @@ func member(n int, change func(*view)) view {
 
 func TestSuccessorIsTheReplicaThatHasTheMost(t *testing.T) {
 	t.Parallel()
-	dead := member(1, func(v *view) { v.running, v.answers, v.state = false, false, state{} })
-	at := func(offset int64) func(*view) { return func(v *view) { v.state.offset = offset } }
+	dead := member(1, func(v *view) { v.running, v.answers, v.state = false, false, State{} })
+	at := func(offset int64) func(*view) { return func(v *view) { v.state.Offset = offset } }
 	for name, test := range map[string]struct {
 		replicas []view
 		want     int // -1: none of them
@@ -40,13 +39,13 @@ func TestSuccessorIsTheReplicaThatHasTheMost(t *testing.T) {
 		"one that never had a copy":            {[]view{member(2, at(0))}, -1, false},
 		"one that has just been attached":      {[]view{member(2, at(1))}, -1, false},
 		"none at offset 0 beside one with":     {[]view{member(2, at(0)), member(3, at(2))}, 2, false},
-		"none in the middle of a sync":         {[]view{member(2, func(v *view) { v.state.syncing, v.state.offset = true, 500 }), member(3, at(2))}, 2, false},
-		"one that was promoted before":         {[]view{member(2, at(500)), member(3, func(v *view) { v.state = state{offset: 1} })}, 2, false},
+		"none in the middle of a sync":         {[]view{member(2, func(v *view) { v.state.Syncing, v.state.Offset = true, 500 }), member(3, at(2))}, 2, false},
+		"one that was promoted before":         {[]view{member(2, at(500)), member(3, func(v *view) { v.state = State{Offset: 1} })}, 2, false},
 		"none that has ended":                  {[]view{member(2, func(v *view) { v.running, v.answers = false, false })}, -1, false},
 		"not yet, when one does not answer":    {[]view{member(2, func(v *view) { v.answers = false })}, 0, true},
 		"one that answers beside a silent one": {[]view{member(2, func(v *view) { v.answers = false }), member(3, at(7))}, 2, false},
 	} {
-		m := &Manager{Config: Config{Clock: clockwork.NewFakeClock(), Logger: slog.New(slog.DiscardHandler)}, seen: newMemory()}
+		m := New(Config{Clock: clockwork.NewFakeClock(), Logger: slog.New(slog.DiscardHandler)})
 		got, how, err := m.successor(t.Context(), models.Cluster{Name: "orders"}, append([]view{dead}, test.replicas...), 0)
 		if test.waits != (err != nil) || !test.waits && (got != test.want || (got >= 0) != strings.Contains(how.text, "The primary orders-001 had stopped.")) {
 			t.Errorf("%s: chosen is %d (%q, %v), want %d", name, got, how.text, err, test.want)
@@ -93,8 +92,8 @@ func TestPrimaryHangsWhenNobodyHasHeardOfItForLongEnough(t *testing.T) {
 	const limit = time.Minute
 	begin := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	silentFor := func(d time.Duration) silence { return silence{probes: 20, since: begin, last: begin.Add(d)} }
-	stopped := func(v *view) { v.answers, v.state = false, state{} }
-	unheard := func(v *view) { v.state.heard = limit }
+	stopped := func(v *view) { v.answers, v.state = false, State{} }
+	unheard := func(v *view) { v.state.Heard = limit }
 	for name, test := range map[string]struct {
 		primary func(*view)
 		replica func(*view)
@@ -103,18 +102,18 @@ func TestPrimaryHangsWhenNobodyHasHeardOfItForLongEnough(t *testing.T) {
 		want    bool
 	}{
 		"it hangs":                             {primary: stopped, replica: unheard, silent: limit, want: true},
-		"its link is down":                     {primary: stopped, replica: func(v *view) { v.state.linkUp, v.state.heard = false, math.MaxInt64 }, silent: limit, want: true},
+		"its link is down":                     {primary: stopped, replica: func(v *view) { v.state.LinkUp, v.state.Heard = false, math.MaxInt64 }, silent: limit, want: true},
 		"not long enough":                      {primary: stopped, replica: unheard, silent: limit - time.Second},
 		"it answers":                           {replica: unheard, silent: limit},
 		"it refuses the console":               {primary: func(v *view) { stopped(v); v.lives = true }, replica: unheard, silent: limit},
 		"its process has ended":                {primary: func(v *view) { stopped(v); v.running = false }, replica: unheard, silent: limit},
-		"a replica has heard of it":            {primary: stopped, replica: func(v *view) { v.state.heard = limit - 1 }, silent: limit},
+		"a replica has heard of it":            {primary: stopped, replica: func(v *view) { v.state.Heard = limit - 1 }, silent: limit},
 		"another replica has heard of it":      {primary: stopped, replica: unheard, more: []view{member(3, nil)}, silent: limit},
-		"the replica has nothing":              {primary: stopped, replica: func(v *view) { unheard(v); v.state.offset = 0 }, silent: limit},
-		"the replica is in the middle of it":   {primary: stopped, replica: func(v *view) { unheard(v); v.state.syncing = true }, silent: limit},
+		"the replica has nothing":              {primary: stopped, replica: func(v *view) { unheard(v); v.state.Offset = 0 }, silent: limit},
+		"the replica is in the middle of it":   {primary: stopped, replica: func(v *view) { unheard(v); v.state.Syncing = true }, silent: limit},
 		"the replica does not answer":          {primary: stopped, replica: func(v *view) { unheard(v); v.answers = false }, silent: limit},
-		"the replica is another's":             {primary: stopped, replica: func(v *view) { unheard(v); v.state.primary = "10.0.0.1:6379" }, silent: limit},
-		"one replica is ready, one is not yet": {primary: stopped, replica: unheard, more: []view{member(3, func(v *view) { unheard(v); v.state.syncing = true })}, silent: limit, want: true},
+		"the replica is another's":             {primary: stopped, replica: func(v *view) { unheard(v); v.state.Primary = "10.0.0.1:6379" }, silent: limit},
+		"one replica is ready, one is not yet": {primary: stopped, replica: unheard, more: []view{member(3, func(v *view) { unheard(v); v.state.Syncing = true })}, silent: limit, want: true},
 	} {
 		views := append([]view{member(1, test.primary), member(2, test.replica)}, test.more...)
 		if got := hung(views, silentFor(test.silent), limit); got != test.want {
@@ -142,43 +141,5 @@ func TestSilenceIsOnlyWhatWasListenedTo(t *testing.T) {
 	}
 	if s := m.note("n", true, now); s.probes != 0 || m.silence("n").probes != 0 {
 		t.Error("an answer does not end it")
-	}
-}
-
-func TestThoseThatLeaveAreNeverThePrimaryAndNoMoreThanWanted(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		primary  int
-		nodes    []int
-		replicas int // that are wanted
-		remove   []int
-		want     []int
-	}{
-		"none":                                  {1, []int{1, 2, 3}, 2, nil, nil},
-		"those that were to":                    {1, []int{1, 2, 3}, 0, []int{3, 2}, []int{2, 3}},
-		"one that has gone already":             {1, []int{1, 2}, 1, []int{3}, nil},
-		"another for the primary":               {3, []int{1, 2, 3}, 1, []int{3}, []int{2}},
-		"another for the primary, of the rest":  {3, []int{1, 2, 3}, 0, []int{3, 2}, []int{2, 1}},
-		"no other, when begun again":            {3, []int{1, 3}, 1, []int{3}, nil},
-		"no other beside a primary that stays":  {2, []int{1, 2, 3}, 0, []int{3}, []int{3}},
-		"no other, where there are few already": {2, []int{2, 3}, 2, []int{2}, nil},
-	} {
-		cluster := models.Cluster{Name: "orders", Replicas: test.replicas}
-		for _, n := range test.nodes {
-			role := models.RoleReplica
-			if n == test.primary {
-				role = models.RolePrimary
-			}
-			cluster.Nodes = append(cluster.Nodes, models.Node{Name: models.NodeName("orders", n), Role: role})
-		}
-		names := func(numbers []int) (names []string) {
-			for _, n := range numbers {
-				names = append(names, models.NodeName("orders", n))
-			}
-			return names
-		}
-		if got := leavers(cluster, names(test.remove)); !slices.Equal(got, names(test.want)) {
-			t.Errorf("%s: %v leave, want %v", name, got, names(test.want))
-		}
 	}
 }

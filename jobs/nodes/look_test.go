@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"log/slog"
@@ -11,7 +11,7 @@ import (
 // Where it is not known whether a node runs, a second one on the same data must not be started.
 func TestNodeThatCannotBeLookedForIsNotStartedAgain(t *testing.T) {
 	t.Parallel()
-	m := &Manager{Config: Config{Nodes: local.New(t.TempDir(), nil, local.Options{}), Logger: slog.New(slog.DiscardHandler)}}
+	m := New(Config{Operator: Operator{Launcher: local.New(t.TempDir(), nil, local.Options{})}, Logger: slog.New(slog.DiscardHandler)})
 	node := models.Node{Name: "no/folder", Role: models.RolePrimary}
 	cluster := models.Cluster{Name: "orders", Nodes: []models.Node{node}}
 	v := m.look(t.Context(), cluster, node)

@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"context"
@@ -30,13 +30,13 @@ func (l leftover) newer(than leftover) bool {
 }
 
 // leftovers are the RDBs of the nodes that do not run, the freshest first. The primary's wins a draw.
-func (m *Manager) leftovers(ctx context.Context, cluster models.Cluster, views []view, primary int) ([]leftover, error) {
+func (m *Supervisor) leftovers(ctx context.Context, cluster models.Cluster, views []view, primary int) ([]leftover, error) {
 	var found []leftover
 	for _, i := range append([]int{primary}, indexesWithout(len(views), primary)...) {
 		if views[i].running {
 			continue
 		}
-		saved, err := m.Nodes.Saved(ctx, cluster.Name, views[i].node.Name)
+		saved, err := m.Launcher.Saved(ctx, cluster.Name, views[i].node.Name)
 		if err != nil {
 			return nil, fmt.Errorf("look for the RDB of %s: %w", views[i].node.Name, err)
 		}
@@ -65,7 +65,7 @@ func freshestFirst(found []leftover) []leftover {
 
 // fromDisk starts a node as the primary with the freshest RDB that can be loaded, and returns its index. When none can, nothing was changed: the
 // data may still be saved by hand.
-func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
+func (m *Supervisor) fromDisk(ctx context.Context, cluster models.Cluster, views []view, primary int) (int, comeback, error) {
 	found, err := m.leftovers(ctx, cluster, views, primary)
 	if err != nil {
 		return primary, comeback{}, err
@@ -80,7 +80,7 @@ func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []
 			return primary, comeback{}, err
 		}
 		v := &views[rdb.index]
-		err := m.start(ctx, cluster, v.node)
+		err := m.Start(ctx, cluster, v.node)
 		switch {
 		case err == nil:
 			v.started, v.running = true, true
@@ -88,13 +88,13 @@ func (m *Manager) fromDisk(ctx context.Context, cluster models.Cluster, views []
 		case ctx.Err() != nil:
 			return rdb.index, comeback{}, err
 		case !errors.Is(err, launch.ErrData):
-			m.complain(ctx, cluster, v, sentence(err), err)
+			m.complain(ctx, cluster, v, m.Sentence(err), err)
 			return rdb.index, comeback{}, nil
 		}
-		refused = append(refused, fmt.Sprintf("The RDB that %s saved at %s UTC cannot be loaded.%s", v.node.Name, clockText(rdb.At), m.lastWords(ctx, cluster, v.node)))
+		refused = append(refused, fmt.Sprintf("The RDB that %s saved at %s UTC cannot be loaded.%s", v.node.Name, clockText(rdb.At), m.LastWords(ctx, cluster, v.node)))
 		m.Logger.Error("load what a node has saved", "cluster", cluster.Name, "node", v.node.Name, "error", err)
 		if len(found) == 1 {
-			refused = []string{sentence(err)}
+			refused = []string{m.Sentence(err)}
 		}
 	}
 	if err := m.appoint(ctx, cluster, views, found[0].index); err != nil {
@@ -134,12 +134,12 @@ const refillRounds = 10
 
 // refill has a cluster filled again none of whose nodes has anything left, since they died before the first of them had saved what it was
 // restored with. It tells whether that is under way: else the cluster has lost its data.
-func (m *Manager) refill(ctx context.Context, cluster models.Cluster, primary *view) bool {
+func (m *Supervisor) refill(ctx context.Context, cluster models.Cluster, primary *view) bool {
 	if cluster.UnsavedFrom == "" {
 		return false
 	}
 	primary.trouble = cluster.StatusReason
-	if !m.seen.may(cluster.Name+" refill", refillRounds*m.SuperviseEvery) {
+	if !m.seen.may(cluster.Name+" refill", refillRounds*m.Every) {
 		return true
 	}
 	queued, err := m.DB.Losses.Refill(ctx, cluster.ID)

@@ -1,0 +1,94 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"rekindle/internal/memcached"
+	"rekindle/internal/resp"
+	"rekindle/models"
+)
+
+// ProbeTimeout is how long a healthy node may take to answer.
+const ProbeTimeout = 3 * time.Second
+
+// State is what a node says of itself.
+type State struct {
+	Replica    bool
+	Loading    bool
+	Syncing    bool // receiving its first copy of the data
+	Saving     bool // writing an RDB, to its disk or to a replica
+	LinkUp     bool
+	Heard      time.Duration // since a replica last heard from its primary; very long when the link is down
+	Primary    string        // host:port of the primary that a replica follows
+	History    string        // the id of the replication stream that it follows or writes
+	Offset     int64
+	UsedMemory int64
+	MaxMemory  int64
+	Keys       int64
+}
+
+// Probe asks a node how it is.
+func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State, error) {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
+	defer cancel()
+	if cluster.Cached() {
+		s, err := memcached.Probe(ctx, node.Address())
+		return State{UsedMemory: s.UsedMemory, MaxMemory: s.MaxMemory, Keys: s.Items}, err
+	}
+	conn, err := Dial(ctx, cluster, node)
+	if err != nil {
+		return State{}, fmt.Errorf("probe %s: %w", node.Name, err)
+	}
+	defer conn.Close()
+	info, err := conn.Info(ctx)
+	if err != nil {
+		return State{}, fmt.Errorf("probe %s: %w", node.Name, err)
+	}
+	s := State{
+		Replica: info["role"] == "slave", Loading: info.Int("loading") != 0, Syncing: info.Int("master_sync_in_progress") != 0,
+		Saving: info.Int("rdb_bgsave_in_progress") != 0, History: info["master_replid"],
+		LinkUp: info["master_link_status"] == "up", Offset: info.Int("master_repl_offset"),
+		UsedMemory: info.Int("used_memory"), MaxMemory: info.Int("maxmemory"), Keys: info.Keys(),
+	}
+	if s.Replica {
+		s.Primary = info["master_host"] + ":" + info["master_port"]
+		s.Offset = info.Int("slave_repl_offset")
+		if s.Heard = time.Duration(info.Int("master_last_io_seconds_ago")) * time.Second; !s.LinkUp {
+			s.Heard = math.MaxInt64
+		}
+	}
+	return s, nil
+}
+
+// Dial connects to a node.
+func Dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error) {
+	return resp.Dial(ctx, resp.Options{Addr: node.Address(), Password: cluster.Password, DialTimeout: ProbeTimeout})
+}
+
+// SetPasswordBack is what to do about a node whose password was changed.
+const SetPasswordBack = "Set it back to that of the cluster (CONFIG SET requirepass, or ACL SETUSER default)."
+
+// PasswordRefused tells whether a node has answered that it does not know the console's password.
+func PasswordRefused(err error) bool {
+	reply, answered := errors.AsType[resp.Error](err)
+	return answered && reply.PasswordRefused()
+}
+
+// Tell sends one command to a node.
+func Tell(ctx context.Context, cluster models.Cluster, node models.Node, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*ProbeTimeout)
+	defer cancel()
+	conn, err := Dial(ctx, cluster, node)
+	if err != nil {
+		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
+	}
+	defer conn.Close()
+	if _, err := conn.Do(ctx, args...); err != nil {
+		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
+	}
+	return nil
+}

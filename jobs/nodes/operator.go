@@ -1,0 +1,125 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"rekindle/internal/launch"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// Operator starts nodes as the catalog wants them, for runs as for the supervisor.
+type Operator struct {
+	DB       *catalog.DB
+	Launcher launch.Launcher
+}
+
+// Start starts a node as the catalog wants it, or finds it running.
+func (o *Operator) Start(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	want := launch.Node{
+		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
+		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
+		Held: node.Role == models.RolePrimary && Filling(cluster),
+	}
+	var err error
+	if want.Config, err = o.DB.Parameters.OfNodes(ctx, cluster); err != nil {
+		return err
+	}
+	if node.Role == models.RoleReplica {
+		first, found := cluster.Primary()
+		if !found {
+			return reason.Because(nil, "The cluster %s has no primary.", cluster.Name)
+		}
+		want.PrimaryHost, want.PrimaryPort = first.Host, first.Port
+	}
+	if o.Foreign(ctx, cluster, node.Name) {
+		return reason.Because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
+			"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
+	}
+	err = o.Launcher.Start(ctx, want)
+	switch {
+	case err == nil:
+		return o.DB.Nodes.Started(ctx, node)
+	case errors.Is(err, launch.ErrPortTaken):
+		return reason.Because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
+	case errors.Is(err, launch.ErrNoEngine):
+		return reason.Because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
+	}
+	return reason.Because(err, "The node %s could not be started.%s", node.Name, o.LastWords(ctx, cluster, node))
+}
+
+// LastWords is a sentence with what a node's log has of why it has ended, for where nobody sees that, with a space before it.
+func (o *Operator) LastWords(ctx context.Context, cluster models.Cluster, node models.Node) string {
+	words, _ := o.Launcher.LastWords(ctx, cluster.Name, node.Name)
+	if words == "" {
+		return ""
+	}
+	return " " + words
+}
+
+// Filling tells whether a cluster is being created with data: until that is there, its primary takes no writes, for whoever knows the port
+// from before would write in between.
+func Filling(cluster models.Cluster) bool {
+	return cluster.Status == models.ClusterCreating && cluster.RestoredFrom != ""
+}
+
+// savesItself tells whether a node writes RDB files now and then, to come back froo. A primary leaves that to its replicas, so that the
+// application never feels a fork.
+func savesItself(cluster models.Cluster, node models.Node) bool {
+	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
+}
+
+// Foreign tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
+// with another password. Nothing may start over them or remove theo. Of clusters without a password this cannot be told.
+func (o *Operator) Foreign(ctx context.Context, cluster models.Cluster, node string) bool {
+	found, err := o.Launcher.Describe(ctx, cluster.Name, node)
+	return err == nil && found.Password != cluster.Password
+}
+
+// savePoints are Redis's own defaults, as the launcher writes them into a node's configuration.
+const savePoints = "3600 1 300 100 60 10000"
+
+// Configure sets what may change while a node runs.
+func Configure(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	saves := ""
+	if savesItself(cluster, node) {
+		saves = savePoints
+	}
+	err := errors.Join(
+		Tell(ctx, cluster, node, "CONFIG", "SET", "maxmemory", strconv.FormatInt(cluster.MaxMemory(), 10)),
+		Tell(ctx, cluster, node, "CONFIG", "SET", "save", saves))
+	if err != nil {
+		return reason.Because(err, "The node %s did not take its new settings.", node.Name)
+	}
+	return nil
+}
+
+// applyParameters brings a changed parameter group to the nodes: what holds at once is set, and what takes a restart waits for one. Also
+// parameters that the group does not set are, to the engine's defaults, for it may have set them before.
+func (o *Operator) applyParameters(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
+	if cluster.Cached() {
+		return nil // every parameter of memcached takes a restart
+	}
+	set, err := o.DB.Parameters.OfNodes(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		for _, p := range models.Parameters(cluster.EngineName().Family()) {
+			if p.Reboot {
+				continue
+			}
+			value, given := set[p.Name]
+			if !given {
+				value = p.Default
+			}
+			if err := Tell(ctx, cluster, node, "CONFIG", "SET", p.Name, value); err != nil {
+				return reason.Because(err, "The node %s did not take the parameter %s.", node.Name, p.Name)
+			}
+		}
+	}
+	return o.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted)
+}
