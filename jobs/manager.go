@@ -168,7 +168,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 }
 
 // StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
-func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.Stop(ctx) }
+func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.StopNodes(ctx) }
 
 // event writes an event.
 func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, message string) {

@@ -106,7 +106,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
 			report.stage("Attaching "+node.Name, nil)
-			failures = append(failures, nodes.Tell(ctx, cluster, node, "REPLICAOF", old.Host, fmt.Sprint(old.Port)))
+			failures = append(failures, nodes.Follow(ctx, cluster, node, old))
 		}
 		failures = append(failures, nodes.Configure(ctx, cluster, node))
 	}

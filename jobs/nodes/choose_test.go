@@ -1,24 +1,21 @@
 package nodes
 
 import (
-	"log/slog"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jonboulle/clockwork"
-
 	"rekindle/internal/launch"
 	"rekindle/models"
 )
 
-// member is a view of a node of a shard; the first one is its primary.
-func member(n int, change func(*view)) view {
-	v := view{node: models.Node{Name: models.NodeName("orders", n), Role: models.RoleReplica, Host: "127.0.0.1", Port: 7000 + n}, running: true, answers: true,
-		state: State{Replica: true, LinkUp: true, Primary: "127.0.0.1:7001", History: "h", Offset: 100}}
+// member is a node of a shard as it is when all is well; the first one is the primary.
+func member(n int, change func(*seen)) seen {
+	v := seen{node: models.Node{Name: models.NodeName("orders", n), Role: models.RoleReplica, Host: "127.0.0.1", Port: 7000 + n}, running: true, answers: true, lives: true,
+		state: State{Replica: true, LinkUp: true, Primary: "127.0.0.1:7001", History: "h", Offset: 100, Keys: 1}}
 	if n == 1 {
-		v.node.Role, v.state = models.RolePrimary, State{History: "h", Offset: 100}
+		v.node.Role, v.state = models.RolePrimary, State{History: "h", Offset: 100, Keys: 1}
 	}
 	if change != nil {
 		change(&v)
@@ -26,29 +23,35 @@ func member(n int, change func(*view)) view {
 	return v
 }
 
+func dead(v *seen) { v.running, v.answers, v.lives, v.state = false, false, false, State{} }
+
 func TestSuccessorIsTheReplicaThatHasTheMost(t *testing.T) {
 	t.Parallel()
-	dead := member(1, func(v *view) { v.running, v.answers, v.state = false, false, State{} })
-	at := func(offset int64) func(*view) { return func(v *view) { v.state.Offset = offset } }
+	at := func(offset int64) func(*seen) { return func(v *seen) { v.state.Offset = offset } }
+	mute := func(v *seen) { v.answers = false }
 	for name, test := range map[string]struct {
-		replicas []view
-		want     int // -1: none of them
-		waits    bool
+		replicas []seen
+		want     string // the step: "appoint orders-002", for one
 	}{
-		"the further one":                      {[]view{member(2, at(100)), member(3, at(200))}, 2, false},
-		"one that never had a copy":            {[]view{member(2, at(0))}, -1, false},
-		"one that has just been attached":      {[]view{member(2, at(1))}, -1, false},
-		"none at offset 0 beside one with":     {[]view{member(2, at(0)), member(3, at(2))}, 2, false},
-		"none in the middle of a sync":         {[]view{member(2, func(v *view) { v.state.Syncing, v.state.Offset = true, 500 }), member(3, at(2))}, 2, false},
-		"one that was promoted before":         {[]view{member(2, at(500)), member(3, func(v *view) { v.state = State{Offset: 1} })}, 2, false},
-		"none that has ended":                  {[]view{member(2, func(v *view) { v.running, v.answers = false, false })}, -1, false},
-		"not yet, when one does not answer":    {[]view{member(2, func(v *view) { v.answers = false })}, 0, true},
-		"one that answers beside a silent one": {[]view{member(2, func(v *view) { v.answers = false }), member(3, at(7))}, 2, false},
+		"the further one":                      {[]seen{member(2, at(100)), member(3, at(200))}, "appoint orders-003"},
+		"one that never had a copy":            {[]seen{member(2, at(0))}, ""},
+		"one that has just been attached":      {[]seen{member(2, at(1))}, ""},
+		"none at offset 0 beside one with":     {[]seen{member(2, at(0)), member(3, at(2))}, "appoint orders-003"},
+		"none in the middle of a sync":         {[]seen{member(2, func(v *seen) { v.state.Syncing, v.state.Offset = true, 500 }), member(3, at(2))}, "appoint orders-003"},
+		"one that was promoted before":         {[]seen{member(2, at(500)), member(3, func(v *seen) { v.state = State{Offset: 1} })}, "appoint orders-003"},
+		"none that has ended":                  {[]seen{member(2, dead)}, ""},
+		"not yet, when one does not answer":    {[]seen{member(2, mute)}, "await orders-002"},
+		"nor when it loads":                    {[]seen{member(2, func(v *seen) { v.state.Loading = true })}, "await orders-002"},
+		"nobody, when it was waited for":       {[]seen{member(2, func(v *seen) { mute(v); v.waited = 29 })}, ""},
+		"one that answers beside a silent one": {[]seen{member(2, mute), member(3, at(7))}, "appoint orders-003"},
 	} {
-		m := New(Config{Clock: clockwork.NewFakeClock(), Logger: slog.New(slog.DiscardHandler)})
-		got, how, err := m.successor(t.Context(), models.Cluster{Name: "orders"}, append([]view{dead}, test.replicas...), 0)
-		if test.waits != (err != nil) || !test.waits && (got != test.want || (got >= 0) != strings.Contains(how.text, "The primary orders-001 had stopped.")) {
-			t.Errorf("%s: chosen is %d (%q, %v), want %d", name, got, how.text, err, test.want)
+		steps := plan(models.Cluster{Name: "orders"}, look{nodes: append([]seen{member(1, dead)}, test.replicas...)})
+		got := ""
+		if first := texts(steps)[0]; strings.HasPrefix(first, "appoint") || strings.HasPrefix(first, "await") {
+			got = first
+		}
+		if got != test.want || strings.HasPrefix(got, "appoint") && !strings.Contains(steps[1].(say).text, "The primary orders-001 had stopped.") {
+			t.Errorf("%s: the plan is %v, want %q", name, texts(steps), test.want)
 		}
 	}
 }
@@ -92,32 +95,36 @@ func TestPrimaryHangsWhenNobodyHasHeardOfItForLongEnough(t *testing.T) {
 	const limit = time.Minute
 	begin := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	silentFor := func(d time.Duration) silence { return silence{probes: 20, since: begin, last: begin.Add(d)} }
-	stopped := func(v *view) { v.answers, v.state = false, State{} }
-	unheard := func(v *view) { v.state.Heard = limit }
+	stopped := func(v *seen) { v.answers, v.lives, v.state = false, false, State{} }
+	unheard := func(v *seen) { v.state.Heard = limit }
 	for name, test := range map[string]struct {
-		primary func(*view)
-		replica func(*view)
-		more    []view
+		primary func(*seen)
+		replica func(*seen)
+		more    []seen
 		silent  time.Duration
 		want    bool
 	}{
 		"it hangs":                             {primary: stopped, replica: unheard, silent: limit, want: true},
-		"its link is down":                     {primary: stopped, replica: func(v *view) { v.state.LinkUp, v.state.Heard = false, math.MaxInt64 }, silent: limit, want: true},
+		"its link is down":                     {primary: stopped, replica: func(v *seen) { v.state.LinkUp, v.state.Heard = false, math.MaxInt64 }, silent: limit, want: true},
 		"not long enough":                      {primary: stopped, replica: unheard, silent: limit - time.Second},
 		"it answers":                           {replica: unheard, silent: limit},
-		"it refuses the console":               {primary: func(v *view) { stopped(v); v.lives = true }, replica: unheard, silent: limit},
-		"its process has ended":                {primary: func(v *view) { stopped(v); v.running = false }, replica: unheard, silent: limit},
-		"a replica has heard of it":            {primary: stopped, replica: func(v *view) { v.state.Heard = limit - 1 }, silent: limit},
-		"another replica has heard of it":      {primary: stopped, replica: unheard, more: []view{member(3, nil)}, silent: limit},
-		"the replica has nothing":              {primary: stopped, replica: func(v *view) { unheard(v); v.state.Offset = 0 }, silent: limit},
-		"the replica is in the middle of it":   {primary: stopped, replica: func(v *view) { unheard(v); v.state.Syncing = true }, silent: limit},
-		"the replica does not answer":          {primary: stopped, replica: func(v *view) { unheard(v); v.answers = false }, silent: limit},
-		"the replica is another's":             {primary: stopped, replica: func(v *view) { unheard(v); v.state.Primary = "10.0.0.1:6379" }, silent: limit},
-		"one replica is ready, one is not yet": {primary: stopped, replica: unheard, more: []view{member(3, func(v *view) { unheard(v); v.state.Syncing = true })}, silent: limit, want: true},
+		"it refuses the console":               {primary: func(v *seen) { stopped(v); v.lives = true }, replica: unheard, silent: limit},
+		"its process has ended":                {primary: func(v *seen) { stopped(v); v.running = false }, replica: unheard, silent: limit},
+		"a replica has heard of it":            {primary: stopped, replica: func(v *seen) { v.state.Heard = limit - 1 }, silent: limit},
+		"another replica has heard of it":      {primary: stopped, replica: unheard, more: []seen{member(3, nil)}, silent: limit},
+		"the replica has nothing":              {primary: stopped, replica: func(v *seen) { unheard(v); v.state.Offset = 0 }, silent: limit},
+		"the replica is in the middle of it":   {primary: stopped, replica: func(v *seen) { unheard(v); v.state.Syncing = true }, silent: limit},
+		"the replica does not answer":          {primary: stopped, replica: func(v *seen) { unheard(v); v.answers = false }, silent: limit},
+		"the replica is another's":             {primary: stopped, replica: func(v *seen) { unheard(v); v.state.Primary = "10.0.0.1:6379" }, silent: limit},
+		"one replica is ready, one is not yet": {primary: stopped, replica: unheard, more: []seen{member(3, func(v *seen) { unheard(v); v.state.Syncing = true })}, silent: limit, want: true},
 	} {
-		views := append([]view{member(1, test.primary), member(2, test.replica)}, test.more...)
-		if got := hung(views, silentFor(test.silent), limit); got != test.want {
+		l := look{nodes: append([]seen{member(1, test.primary), member(2, test.replica)}, test.more...), limit: limit}
+		l.nodes[0].silent = silentFor(test.silent)
+		if got := hung(l); got != test.want {
 			t.Errorf("%s: hung is %t, want %t", name, got, test.want)
+		}
+		if l.limit = 0; hung(l) {
+			t.Errorf("%s: it hangs although nobody is to take over", name)
 		}
 	}
 }
@@ -139,7 +146,12 @@ func TestSilenceIsOnlyWhatWasListenedTo(t *testing.T) {
 			t.Errorf("step %d: %s of silence, want %s", i, got, step.want)
 		}
 	}
-	if s := m.note("n", true, now); s.probes != 0 || m.silence("n").probes != 0 {
+	if s := m.note("n", true, now); s.probes != 0 || remembered(m, "n").probes != 0 {
 		t.Error("an answer does not end it")
 	}
+}
+
+func remembered(m *memory, node string) silence {
+	silent, _, _ := m.recall(node)
+	return silent
 }

@@ -14,12 +14,12 @@ func TestNodeThatCannotBeLookedForIsNotStartedAgain(t *testing.T) {
 	m := New(Config{Operator: Operator{Launcher: local.New(t.TempDir(), nil, local.Options{})}, Logger: slog.New(slog.DiscardHandler)})
 	node := models.Node{Name: "no/folder", Role: models.RolePrimary}
 	cluster := models.Cluster{Name: "orders", Nodes: []models.Node{node}}
-	v := m.look(t.Context(), cluster, node)
+	v := m.see(t.Context(), cluster, node)
 	if !v.running || v.answers {
 		t.Errorf("it is taken for running: %t, answering: %t", v.running, v.answers)
 	}
-	if needsRepair(cluster, []view{v}) {
-		t.Error("it would be started again")
+	if steps := plan(cluster, look{nodes: []seen{v}}); len(steps) > 0 {
+		t.Errorf("it would be touched: %v", texts(steps))
 	}
 }
 

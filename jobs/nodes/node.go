@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"time"
 
 	"rekindle/internal/memcached"
@@ -91,4 +92,9 @@ func Tell(ctx context.Context, cluster models.Cluster, node models.Node, args ..
 		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
 	}
 	return nil
+}
+
+// Follow tells a node to be a replica of the primary.
+func Follow(ctx context.Context, cluster models.Cluster, node, primary models.Node) error {
+	return Tell(ctx, cluster, node, "REPLICAOF", primary.Host, strconv.Itoa(primary.Port))
 }

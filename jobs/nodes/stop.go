@@ -9,9 +9,9 @@ import (
 	"rekindle/models"
 )
 
-// Stop saves and stops every node of every launched cluster here.
+// StopNodes saves and stops every node of every launched cluster here.
 // Replicas first, so that no primary waits for them and none of them is promoted.
-func (s *Supervisor) Stop(ctx context.Context) error {
+func (s *Supervisor) StopNodes(ctx context.Context) error {
 	clusters, err := s.DB.Clusters.All(ctx)
 	if err != nil {
 		return err

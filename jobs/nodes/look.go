@@ -1,0 +1,122 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"rekindle/internal/launch"
+	"rekindle/internal/resp"
+	"rekindle/models"
+)
+
+// look is all that a plan goes by besides the cluster's row: its nodes as they were seen, and what this repair has done so far.
+type look struct {
+	nodes []seen        // in the order of the cluster's
+	was   int           // which of them was the primary when the repair began; -1: none
+	limit time.Duration // of the silence after which a primary that hangs is replaced; 0: never
+
+	filling      bool // the cluster is to be filled again
+	cannotRefill bool // there is nothing that it could be filled from
+	triedToSave  bool
+	failed       bool // a step has
+}
+
+// seen is one node as it is.
+type seen struct {
+	node    models.Node
+	running bool
+	answers bool
+	refuses bool // it answers, but does not know the console's password
+	lives   bool // it said something, if only an error
+	state   State
+	saved   launch.Saved
+	unsure  error // why it is not known what it has saved
+
+	silent silence // the row of probes without an answer before this look
+	waited int     // how often it was waited for, to succeed a stopped primary
+	owned  string  // the history that it had when it was last seen as a primary
+
+	done
+}
+
+// done is what this repair has done with a node, and what came of it.
+type done struct {
+	started bool
+	ended   bool
+	failure *failure // why it could not be started, or ended
+	aside   string   // the name that the RDB has now which it could not load
+	refused string   // what it said of that
+	handled bool     // it was told something, or a step on it has failed: the next round looks further
+	trouble string   // what is in its way, in a sentence
+}
+
+// failure is why a node could not be started or ended.
+type failure struct {
+	err   error
+	text  string // for people
+	words string // the node's last ones, with a space before them
+	data  bool   // it is the data's fault
+}
+
+// primary is the index of the node that the catalog has as the primary, -1 when there is none.
+func (l *look) primary() int {
+	for i, v := range l.nodes {
+		if v.node.Role == models.RolePrimary {
+			return i
+		}
+	}
+	return -1
+}
+
+// node finds a node by its name; the plan names none that is not there.
+func (l *look) node(name string) *seen {
+	for i := range l.nodes {
+		if l.nodes[i].node.Name == name {
+			return &l.nodes[i]
+		}
+	}
+	return nil
+}
+
+// look looks at all nodes of a cluster at once.
+func (s *Supervisor) look(ctx context.Context, cluster models.Cluster) look {
+	l := look{nodes: make([]seen, len(cluster.Nodes))}
+	var probes sync.WaitGroup
+	for i, node := range cluster.Nodes {
+		probes.Go(func() { l.nodes[i] = s.see(ctx, cluster, node) })
+	}
+	probes.Wait()
+	if l.was = l.primary(); l.was >= 0 && l.nodes[l.was].silent.probes >= silentProbes {
+		seconds, err := s.DB.Settings.PromoteAfter(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.Logger.Error("look after a primary that does not answer", "cluster", cluster.Name, "error", err)
+		}
+		l.limit = time.Duration(seconds) * time.Second
+		if err != nil {
+			l.limit = 0
+		}
+	}
+	return l
+}
+
+func (s *Supervisor) see(ctx context.Context, cluster models.Cluster, node models.Node) seen {
+	v := seen{node: node}
+	v.silent, v.waited, v.owned = s.memory.recall(node.Name)
+	running, err := s.Launcher.Running(ctx, cluster.Name, node.Name)
+	if err != nil {
+		s.Logger.Error("look for node", "node", node.Name, "error", err)
+		v.running = true // unknown: never start a second one
+		return v
+	}
+	if v.running = running; running {
+		v.state, err = Probe(ctx, cluster, node)
+		_, refused := errors.AsType[resp.Error](err)
+		v.answers, v.lives, v.refuses = err == nil, err == nil || refused, PasswordRefused(err)
+	}
+	if savesAtAll(cluster) || !running && !cluster.Cached() {
+		v.saved, v.unsure = s.Launcher.Saved(ctx, cluster.Name, node.Name)
+	}
+	return v
+}

@@ -1,0 +1,199 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// A plan decides and does nothing. It has the steps that are possible now; when they are carried out it is asked again, with a new look where
+// they have changed a node, until it has none any more.
+
+// plan has the next steps towards what the catalog wants.
+func plan(cluster models.Cluster, l look) []step {
+	if steps := repair(cluster, l); len(steps) > 0 || l.failed {
+		return steps
+	}
+	return keepSaved(cluster, l)
+}
+
+// repair brings back what died and puts roles right; none of it is for a cluster that somebody else is changing. A primary that is gone is never
+// started empty over replicas that have its data.
+func repair(cluster models.Cluster, l look) []step {
+	if cluster.Cached() {
+		return repairCaches(l)
+	}
+	p := l.primary()
+	if p < 0 {
+		return []step{giveUp{err: reason.Because(nil, "The cluster %s has no primary.", cluster.Name)}}
+	}
+	primary := l.nodes[p]
+	switch {
+	case primary.trouble != "" || l.filling || primary.started && !primary.running:
+		// A replica that is started now would be taken for one that lived on, and promoted with what it has, which may be older.
+		return nil
+	case !primary.running:
+		return replacePrimary(cluster, l, p)
+	case primary.failure != nil:
+		return []step{complainOf(primary)}
+	case hung(l):
+		return fence(primary)
+	}
+	steps := repairPrimary(cluster, primary)
+	for i, v := range l.nodes {
+		if i != p {
+			steps = append(steps, repairReplica(cluster, primary.node, v)...)
+		}
+	}
+	if len(steps) > 0 || l.failed || cluster.ParametersApplied >= cluster.ParametersWanted {
+		return steps
+	}
+	if slices.ContainsFunc(l.nodes, func(v seen) bool { return !v.running || !v.answers || v.state.Loading }) {
+		return nil // when all of them answer
+	}
+	return []step{setParameters{}}
+}
+
+// repairCaches starts the nodes of memcached that have died: empty, as caches are.
+func repairCaches(l look) []step {
+	var steps []step
+	for _, v := range l.nodes {
+		steps = append(steps, startAgain(v, ", empty")...)
+	}
+	return steps
+}
+
+// startAgain starts a node that has ended, and says as what.
+func startAgain(v seen, as string) []step {
+	name := on(v.node.Name)
+	switch {
+	case v.running || v.started || v.handled || v.trouble != "":
+		return nil
+	case v.failure != nil && v.failure.data && v.node.Role == models.RoleReplica && v.aside == "": // its primary has the data
+		return []step{setAside{name}}
+	case v.failure != nil:
+		return []step{complainOf(v)}
+	}
+	steps := []step{startNode{name}}
+	if v.aside != "" {
+		steps = append(steps, say{name, models.SeverityWarning, fmt.Sprintf("The replica %s could not load its dump.rdb.%s The file is %s in the node's folder now, and %s gets the data from its primary.",
+			v.node.Name, v.refused, v.aside, v.node.Name)})
+	}
+	if v.node.Halted {
+		return append(steps, say{name, models.SeverityInfo, fmt.Sprintf("The node %s, which was stopped with the console, was started again%s.", v.node.Name, as)})
+	}
+	return append(steps, say{name, models.SeverityWarning, fmt.Sprintf("The node %s had stopped. It was started again%s.", v.node.Name, as)})
+}
+
+func complainOf(v seen) step { return complain{on(v.node.Name), v.failure.text, v.failure.err} }
+
+func repairPrimary(cluster models.Cluster, v seen) []step {
+	name := on(v.node.Name)
+	switch {
+	case v.handled || !v.answers:
+		return nil
+	case v.state.Replica:
+		return slices.Concat([]step{promote{name}}, ledAstray(cluster, v), []step{configure{name}})
+	case v.state.MaxMemory != cluster.MaxMemory():
+		return []step{configure{name}} // a change of the node type that did not get through
+	}
+	return nil
+}
+
+// ledAstray says that somebody had made the primary a replica of a node that is none of the cluster's, which is undone. Unless it is certain
+// that its data is still its own, it counts as lost.
+func ledAstray(cluster models.Cluster, v seen) []step {
+	if memberAt(cluster, v.state.Primary) {
+		return nil // a promotion that a console which was killed did not get through
+	}
+	if v.owned != "" && v.owned == v.state.History && !v.state.Loading {
+		return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's. "+
+			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.Primary)}}
+	}
+	return []step{noteReplaced{on(v.node.Name), v.state.Primary, v.state.History}}
+}
+
+func memberAt(cluster models.Cluster, address string) bool {
+	return slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == address })
+}
+
+func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
+	name := on(v.node.Name)
+	switch {
+	case !v.running:
+		return startAgain(v, " as a replica of "+primary.Name)
+	case v.handled || !v.answers:
+		return nil
+	case !v.state.Replica || v.state.Primary != primary.Address():
+		return slices.Concat([]step{follow{name}}, replicaAgain(cluster, primary, v), []step{configure{name}})
+	case v.state.MaxMemory != cluster.MaxMemory():
+		return []step{configure{name}}
+	}
+	return nil
+}
+
+// replicaAgain says that a replica had been something else, which is undone.
+func replicaAgain(cluster models.Cluster, primary models.Node, v seen) []step {
+	was := "a replica of " + v.state.Primary
+	if !v.state.Replica {
+		was = "a primary of its own, and what was written to it alone is gone"
+	} else if memberAt(cluster, v.state.Primary) {
+		return nil // it follows a primary of before
+	}
+	return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was)}}
+}
+
+// keepSaved has a replica save, when no node has an RDB of the present history yet. The primary saves only when no replica runs: then the
+// application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points, once it
+// has saved what it was filled with.
+//
+// A shard whose nodes all end at once comes back from an RDB on a disk. Its replicas write those by their save points, but only after so many
+// changes, and not at all when the data came by replication: from a snapshot, from a new primary. All that takes a while: a cluster that was
+// restored and all of whose nodes die before is filled again.
+func keepSaved(cluster models.Cluster, l look) []step {
+	p := l.primary()
+	if !savesAtAll(cluster) || l.triedToSave || p < 0 {
+		return nil
+	}
+	if slices.ContainsFunc(l.nodes, func(v seen) bool { return v.answers && v.state.Saving }) {
+		return nil // whatever it writes is looked at when it is there
+	}
+	primary := l.nodes[p]
+	history := primary.state.History
+	if !primary.answers || primary.state.Replica || primary.state.Loading || history == "" || primary.state.Keys == 0 {
+		return nil // an RDB without a key would make a loss look like a return
+	}
+	chosen := ""
+	replicas := false // any that runs
+	for i, v := range l.nodes {
+		if v.unsure == nil && v.saved.Exists && (v.saved.ReplicationID == history || len(l.nodes) == 1) {
+			if cluster.UnsavedFrom == "" {
+				return nil
+			}
+			return []step{noteSaved{}}
+		}
+		replicas = replicas || i != p && (v.running || v.started)
+		s := v.state
+		if chosen == "" && v.answers && s.Replica && s.LinkUp && !s.Loading && !s.Syncing && s.History == history {
+			chosen = v.node.Name
+		}
+	}
+	if chosen == "" && !replicas {
+		chosen = primary.node.Name
+	}
+	if chosen == "" {
+		return nil
+	}
+	return []step{saveNode{on(chosen), history}}
+}
+
+// savesAtAll tells whether it matters what the nodes of a cluster have saved while they run.
+func savesAtAll(cluster models.Cluster) bool {
+	return !cluster.Cached() && (len(cluster.Nodes) > 1 || cluster.UnsavedFrom != "")
+}
+
+// join puts sentences together.
+func join(sentences []string) string { return strings.Join(sentences, " ") }

@@ -1,0 +1,214 @@
+package nodes
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"rekindle/internal/launch"
+	"rekindle/models"
+)
+
+// This file decides what becomes of a shard whose primary hangs or is gone.
+
+// silentProbes is how often a primary whose process lives may fail to answer before the cluster is called unreachable.
+const silentProbes = 3
+
+// hung tells whether the primary hangs: its process is there but has not answered for so long, also not with a refusal, and a replica has all of
+// the data but has not heard of it either. A replica that has heard of it knows better.
+func hung(l look) bool {
+	primary := l.nodes[l.primary()]
+	if l.limit == 0 || primary.silent.probes < silentProbes || primary.ended {
+		return false
+	}
+	if !primary.running || primary.answers || primary.lives || primary.silent.length() < l.limit {
+		return false
+	}
+	ready := false
+	for _, v := range l.nodes {
+		if v.node.Role != models.RoleReplica || !v.answers || !v.state.Replica || v.state.Primary != primary.node.Address() {
+			continue
+		}
+		if v.state.Heard < l.limit {
+			return false
+		}
+		ready = ready || complete(v)
+	}
+	return ready
+}
+
+// complete tells whether a replica has all of the data that it has heard of.
+func complete(v seen) bool {
+	return v.answers && !v.state.Loading && !v.state.Syncing && (!v.state.Replica || v.state.Offset > 1)
+}
+
+// fence ends a primary that hangs, so that a replica can take over. It cannot be asked to step down, and may wake at any moment with clients that
+// go on writing to it. So it is ended before a replica is promoted, and not when it wakes: its process is on this host, what is killed never
+// runs again, and at no moment do two nodes take writes. What it had not yet passed on to a replica is lost, as at any failover.
+func fence(primary seen) []step {
+	name := primary.node.Name
+	return []step{
+		endNode{on(name), fmt.Sprintf("The primary %s hangs and its process could not be ended, so no replica takes over: it might wake and go on taking writes.", name)},
+		say{on(name), models.SeverityError, fmt.Sprintf("The primary %s had not answered for %s, and its replicas had not heard of it. "+
+			"Its process was ended, so that it cannot take writes any more; what it had not yet passed on to a replica is lost.", name, primary.silent.length().Round(time.Second))},
+	}
+}
+
+// replacePrimary decides who is primary when the primary's process is gone: the live replica that is furthest, else whoever has saved the most.
+func replacePrimary(cluster models.Cluster, l look, p int) []step {
+	if slices.ContainsFunc(l.nodes, func(v seen) bool { return v.handled }) {
+		return nil // an appointment has failed
+	}
+	old := l.nodes[l.was].node.Name
+	chosen, silent := successor(l, p)
+	if chosen >= 0 {
+		v := l.nodes[chosen]
+		text := fmt.Sprintf("The primary %s had stopped. The replica %s was promoted; %s joins it as a replica.", old, v.node.Name, old)
+		if !v.state.Replica { // before a console that was killed could say so
+			text = fmt.Sprintf("The primary %s had stopped. %s is the primary now; %s joins it as a replica.", old, v.node.Name, old)
+		}
+		return []step{appoint{on(v.node.Name)}, say{on(v.node.Name), models.SeverityWarning, text}}
+	}
+	if silent >= 0 && l.nodes[silent].waited+1 < 10*silentProbes {
+		v := l.nodes[silent]
+		return []step{await{on(v.node.Name), fmt.Sprintf("The primary %s has stopped, and the replica %s does not answer yet.", old, v.node.Name)}}
+	}
+	return fromDisk(cluster, l, p)
+}
+
+// successor chooses the live replica that is furthest; -1 when none lives that is ready, and then which one runs without an answer.
+func successor(l look, primary int) (chosen, silent int) {
+	chosen, silent = -1, -1
+	for i, v := range l.nodes {
+		switch {
+		case i == primary || !v.running:
+		case !v.answers || v.state.Loading:
+			silent = i
+		case !complete(v):
+		case !v.state.Replica:
+			return i, silent // promoted already
+		case chosen < 0 || v.state.Offset > l.nodes[chosen].state.Offset:
+			chosen = i
+		}
+	}
+	return chosen, silent
+}
+
+// leftover is the RDB that a node has left.
+type leftover struct {
+	index int // of the node
+	launch.Saved
+}
+
+// newer tells which of two RDBs has more.
+func (l leftover) newer(than leftover) bool {
+	if l.ReplicationID != "" && l.ReplicationID == than.ReplicationID {
+		return l.Offset > than.Offset // of one history the offset knows better than the clock
+	}
+	return l.At.After(than.At)
+}
+
+// leftovers are the RDBs of the nodes that do not run, the freshest first. That of the primary of before wins a draw.
+func leftovers(l look) ([]leftover, error) {
+	var found []leftover
+	for _, i := range append([]int{l.was}, indexesWithout(len(l.nodes), l.was)...) {
+		v := l.nodes[i]
+		switch {
+		case v.running:
+		case v.unsure != nil:
+			return nil, fmt.Errorf("look for the RDB of %s: %w", v.node.Name, v.unsure)
+		case v.saved.Exists:
+			found = append(found, leftover{i, v.saved})
+		}
+	}
+	return freshestFirst(found), nil
+}
+
+// freshestFirst takes one after the other: with histories and clocks mixed there is no order to sort by.
+func freshestFirst(found []leftover) []leftover {
+	var ordered []leftover
+	for len(found) > 0 {
+		best := 0
+		for i := range found {
+			if found[i].newer(found[best]) {
+				best = i
+			}
+		}
+		ordered = append(ordered, found[best])
+		found = slices.Delete(found, best, best+1)
+	}
+	return ordered
+}
+
+func indexesWithout(n, without int) []int {
+	var indexes []int
+	for i := range n {
+		if i != without {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// fromDisk brings back a shard all of whose nodes have ended: with the freshest RDB that can be loaded. When none can, nothing is changed: the
+// data may still be saved by hand.
+func fromDisk(cluster models.Cluster, l look, p int) []step {
+	found, err := leftovers(l)
+	if err != nil {
+		return []step{giveUp{err: err}}
+	}
+	if len(found) == 0 {
+		return fromNothing(cluster, l, l.nodes[p])
+	}
+	var refused []string
+	for _, rdb := range found {
+		v := l.nodes[rdb.index]
+		switch {
+		case v.failure == nil:
+			return append(appointed(v), startNode{on(v.node.Name)}, cameFrom(cluster, l.nodes[l.was].node, v.node, rdb.At, refused))
+		case !v.failure.data:
+			return []step{complainOf(v)}
+		}
+		refused = append(refused, fmt.Sprintf("The RDB that %s saved at %s UTC cannot be loaded.%s", v.node.Name, clockText(rdb.At), v.failure.words))
+	}
+	freshest := l.nodes[found[0].index]
+	if len(found) == 1 {
+		refused = []string{freshest.failure.text}
+	}
+	return append(appointed(freshest), complain{on(freshest.node.Name), join(refused), freshest.failure.err})
+}
+
+func appointed(v seen) []step {
+	if v.node.Role == models.RolePrimary {
+		return nil
+	}
+	return []step{appoint{on(v.node.Name)}}
+}
+
+// fromNothing is for a shard without any RDB. One that was restored, and died before the first of its nodes had saved that, is filled again from
+// the snapshot that it came from. Any other has lost its data.
+func fromNothing(cluster models.Cluster, l look, primary seen) []step {
+	name := on(primary.node.Name)
+	if primary.failure != nil {
+		return []step{complainOf(primary)}
+	}
+	if cluster.UnsavedFrom != "" && !l.cannotRefill {
+		return []step{refill{name}}
+	}
+	return []step{startNode{name}, noteEmptied{name}}
+}
+
+// cameFrom says from which RDB a cluster came back, and which ones that are fresher could not be loaded.
+func cameFrom(cluster models.Cluster, old, node models.Node, at time.Time, refused []string) step {
+	if len(refused) == 0 && old.Halted {
+		return say{on(node.Name), models.SeverityInfo, fmt.Sprintf("The cluster %s, which was stopped with the console, was started again with what %s saved at %s UTC.",
+			cluster.Name, node.Name, clockText(at))}
+	}
+	severity, text := models.SeverityWarning, fmt.Sprintf("The primary %s had stopped and no replica was alive.", old.Name)
+	if len(refused) > 0 {
+		severity, text = models.SeverityError, text+" "+join(refused)
+	}
+	return say{on(node.Name), severity, fmt.Sprintf("%s The cluster comes back from the RDB that %s saved at %s UTC.", text, node.Name, clockText(at))}
+}
+
+func clockText(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05") }

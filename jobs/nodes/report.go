@@ -1,0 +1,100 @@
+package nodes
+
+import (
+	"fmt"
+	"time"
+
+	"rekindle/models"
+)
+
+// seenEvery is how often what was seen of a node is written down when hardly anything changed.
+const seenEvery = 20 * time.Second
+
+// report has what is to be written down of what was seen, for the pages, and whether the cluster can be reached. Only what differs is.
+func report(cluster models.Cluster, l look, now time.Time) []step {
+	var head int64
+	for _, v := range l.nodes {
+		if v.answers {
+			head = max(head, v.state.Offset)
+		}
+	}
+	var steps []step
+	reachable, why := true, ""
+	for _, v := range l.nodes {
+		if n := described(v, head, now); !n.SameAs(v.node, seenEvery) {
+			steps = append(steps, noteNode{on(n.Name), n})
+		}
+		if trouble := outOfReach(v); trouble != "" {
+			reachable, why = false, trouble
+		}
+	}
+	name, was := cluster.Name, cluster.Status == models.ClusterUnreachable
+	switch {
+	case reachable && was:
+		steps = append(steps, mark{"", true, "", say{"", models.SeverityInfo, fmt.Sprintf("The cluster %s answers again.", name)}})
+	case !reachable && (!was || why != cluster.StatusReason):
+		steps = append(steps, markUnreachable(cluster, why))
+	}
+	return steps
+}
+
+func markUnreachable(cluster models.Cluster, why string) mark {
+	return mark{"", false, why, say{"", models.SeverityError, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, why)}}
+}
+
+// described is a node's row with what was seen of it.
+func described(v seen, head int64, now time.Time) models.Node {
+	n := v.node
+	switch {
+	case v.started:
+		n.State = "starting"
+	case !v.running:
+		n.State = "stopped"
+	case !v.answers:
+		n.State = "unreachable"
+	case v.state.Loading || v.state.Syncing:
+		n.State = "loading"
+	default:
+		n.State = "available"
+	}
+	if v.answers {
+		n.SeenAt, n.UsedMemory, n.MaxMemory, n.Keys, n.LagBytes = &now, v.state.UsedMemory, v.state.MaxMemory, v.state.Keys, head-v.state.Offset
+		if v.state.Replica && !v.state.LinkUp {
+			n.LagBytes = -1
+		}
+	}
+	return n
+}
+
+// outOfReach says why a cluster cannot be reached at a node, "" when it can.
+func outOfReach(v seen) string {
+	n := v.node
+	switch {
+	case n.Role == models.RoleReplica:
+		return ""
+	case v.trouble != "":
+		return v.trouble
+	case v.silent.probes < silentProbes:
+		return ""
+	case v.refuses:
+		return fmt.Sprintf("The %s %s answers, but does not accept the console's password: somebody has changed it. %s", n.Role, n.Name, SetPasswordBack)
+	}
+	return fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
+}
+
+// away are those clusters whose nodes are on another console's host, while that console is away: nobody else can tell how they are, and nobody else
+// ever starts them. Those that say so already are left out.
+func away(clusters []models.Cluster, home string, homes map[string]bool) []models.Cluster {
+	var found []models.Cluster
+	for _, c := range clusters {
+		if elsewhere(c, home) && !homes[c.Home] && (c.Status != models.ClusterUnreachable || c.StatusReason != hostAway) {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+func elsewhere(c models.Cluster, home string) bool { return supervised(c.Status) && c.Home != home }
+
+// hostAway is why a cluster is unreachable whose host has no console.
+const hostAway = "The console on the host of its nodes is away. Start it there; should the host be lost, restore a snapshot into a new cluster."
