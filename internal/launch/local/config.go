@@ -24,77 +24,93 @@ const (
 	asideFile  = "damaged.rdb" // a dump.rdb that could not be loaded
 )
 
-// renderConfig returns node.conf for a node in dir, run by engine. Every value that is not a
-// number or a constant is quoted.
-func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
-	var b strings.Builder
-	set := func(name, value string) {
-		// Of what is set here, Config can only have what is no more than a default.
-		if _, chosen := n.Config[name]; !chosen {
-			fmt.Fprintf(&b, "%s %s\n", name, value)
-		}
-	}
+// conf is a node.conf that is being written. Every value that is not a number or a constant is quoted by who sets it.
+type conf struct {
+	strings.Builder
+	chosen map[string]string // by an administrator
+}
 
-	b.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
-	set("bind", quote(n.Host))
-	set("port", strconv.Itoa(n.Port))
+// set writes a directive. Of what is set here, an administrator can only have chosen what is no more than a default.
+func (c *conf) set(name, value string) {
+	if _, chosen := c.chosen[name]; !chosen {
+		fmt.Fprintf(c, "%s %s\n", name, value)
+	}
+}
+
+// renderConfig returns node.conf for a node in dir, run by engine.
+func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
+	c := &conf{chosen: n.Config}
+	c.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
+	c.network(n)
+	c.process(dir, engine)
+	c.data(n, engine)
+	c.replication(n, engine)
+	c.WriteString(renderDirectives(n.Config))
+	return c.String()
+}
+
+func (c *conf) network(n launch.Node) {
+	c.set("bind", quote(n.Host))
+	c.set("port", strconv.Itoa(n.Port))
 	// Protected mode refuses everyone but 127.0.0.1 and ::1 as long as there is no password: also the node's own replicas, which have addresses
 	// of their own. A loopback address needs no such protection, and elsewhere an open node was asked for.
-	set("protected-mode", yesNo(n.Password != ""))
+	c.set("protected-mode", yesNo(n.Password != ""))
 	if n.Password != "" {
-		set("requirepass", quote(n.Password.Reveal()))
-		set("masterauth", quote(n.Password.Reveal()))
+		c.set("requirepass", quote(n.Password.Reveal()))
+		c.set("masterauth", quote(n.Password.Reveal()))
 	}
-	set("tcp-keepalive", "60")
+	c.set("tcp-keepalive", "60")
+}
 
-	set("dir", quote(dir))
-	set("dbfilename", quote(dumpFile))
-	set("pidfile", quote(filepath.Join(dir, pidFile)))
-	set("daemonize", "no")
-	set("logfile", `""`) // standard output, which is node.log: start failures end up there as well
-	set("loglevel", "notice")
-	set("always-show-logo", "no")
+func (c *conf) process(dir string, engine launch.Engine) {
+	c.set("dir", quote(dir))
+	c.set("dbfilename", quote(dumpFile))
+	c.set("pidfile", quote(filepath.Join(dir, pidFile)))
+	c.set("daemonize", "no")
+	c.set("logfile", `""`) // standard output, which is node.log: start failures end up there as well
+	c.set("loglevel", "notice")
+	c.set("always-show-logo", "no")
+	if atLeast(engine, 6, 2) {
+		c.set("crash-memcheck-enabled", "no") // it takes as long as the node is large, and until then it hangs instead of being started again
+	}
+}
 
-	set("maxmemory", strconv.FormatInt(n.MaxMemory, 10))
-	set("maxmemory-policy", "volatile-lru") // ElastiCache's default
-
-	set("appendonly", "no")
+func (c *conf) data(n launch.Node, engine launch.Engine) {
+	c.set("maxmemory", strconv.FormatInt(n.MaxMemory, 10))
+	c.set("maxmemory-policy", "volatile-lru") // ElastiCache's default
+	c.set("appendonly", "no")
 	if n.SavePoints {
 		for _, point := range []string{"3600 1", "300 100", "60 10000"} { // Redis's own defaults
-			set("save", point)
+			c.set("save", point)
 		}
 	} else {
-		set("save", `""`)
+		c.set("save", `""`)
 	}
 	// A full disk must not turn writes away: the data is in memory, and the snapshots are elsewhere.
-	set("stop-writes-on-bgsave-error", "no")
+	c.set("stop-writes-on-bgsave-error", "no")
 	// LZF costs the fork child half of its time, and zstd behind it makes smaller files without.
-	set("rdbcompression", "no")
+	c.set("rdbcompression", "no")
 	if atLeast(engine, 7, 0) {
 		// A clean stop saves whatever the save points are: the machine's reboot loses nothing.
-		set("shutdown-on-sigterm", "save")
-		set("shutdown-on-sigint", "save")
+		c.set("shutdown-on-sigterm", "save")
+		c.set("shutdown-on-sigint", "save")
 	}
+}
 
-	if atLeast(engine, 6, 2) {
-		set("crash-memcheck-enabled", "no") // it takes as long as the node is large, and until then it hangs instead of being started again
-	}
-
-	set("repl-diskless-sync", "yes")
-	set("repl-diskless-sync-delay", "0")
+func (c *conf) replication(n launch.Node, engine launch.Engine) {
+	c.set("repl-diskless-sync", "yes")
+	c.set("repl-diskless-sync-delay", "0")
 	if atLeast(engine, 6, 0) {
-		set("repl-diskless-load", "on-empty-db")
+		c.set("repl-diskless-load", "on-empty-db")
 	}
 	if !isUnspecified(n.Host) {
-		set("replica-announce-ip", quote(n.Host))
+		c.set("replica-announce-ip", quote(n.Host))
 	}
 	if n.Held {
-		set("replicaof", quote(primary.Nobody.Host)+" "+strconv.Itoa(primary.Nobody.Port))
+		c.set("replicaof", quote(primary.Nobody.Host)+" "+strconv.Itoa(primary.Nobody.Port))
 	} else if n.PrimaryPort != 0 {
-		set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
+		c.set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
 	}
-	b.WriteString(renderDirectives(n.Config))
-	return b.String()
 }
 
 // atLeast compares with a version of Redis; Valkey began as Redis 7.2 and counts on from there.
