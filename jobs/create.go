@@ -128,7 +128,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
 		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
 			err = errors.Join(damage, err)
-		} else if complaint, named := m.Nodes.LastWords(ctx, cluster.Name, node.Name); named {
+		} else if complaint, named := m.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
 			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
 		} else {
 			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
@@ -163,7 +163,7 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 		if err == nil && s.Replica && s.LinkUp && !s.Loading {
 			return node, nil
 		}
-		if running, down := m.Nodes.Running(deadline, cluster.Name, node.Name); down == nil && !running {
+		if running, down := m.Launcher.Running(deadline, cluster.Name, node.Name); down == nil && !running {
 			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
 		}
 		if !m.pause(deadline, 50*time.Millisecond) {
@@ -220,9 +220,9 @@ func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 			m.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}
-		err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.NoSave)
+		err := m.Launcher.Stop(ctx, cluster.Name, node.Name, launch.NoSave)
 		if err == nil {
-			err = m.Nodes.Remove(ctx, cluster.Name, node.Name)
+			err = m.Launcher.Remove(ctx, cluster.Name, node.Name)
 		}
 		if err != nil {
 			failures = append(failures, because(err, "The node %s could not be removed.", node.Name))

@@ -82,7 +82,7 @@ func (c *console) beside(home string, lease time.Duration) *jobs.Manager {
 	st, err := dir.Open(filepath.Join(c.data, "snapshots"))
 	must(c.t, err)
 	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})).With("console", home)
-	manager, err := jobs.New(jobs.Config{DB: c.db, Store: st, Nodes: c.nodes, Host: jobs.NewHost(c.nodes, home), Clock: c.clock, Logger: logger,
+	manager, err := jobs.New(jobs.Config{DB: c.db, Store: st, Launcher: c.nodes, Host: jobs.NewHost(c.nodes, home), Clock: c.clock, Logger: logger,
 		SuperviseEvery: 50 * time.Millisecond, Lease: lease})
 	must(c.t, err)
 	must(c.t, manager.Start(c.t.Context()))

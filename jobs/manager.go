@@ -25,12 +25,12 @@ import (
 
 // Config is what a [Manager] is built from. The limits have defaults.
 type Config struct {
-	DB     *catalog.DB
-	Store  store.Store
-	Nodes  launch.Launcher
-	Host   *Host
-	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
-	Logger *slog.Logger
+	DB       *catalog.DB
+	Store    store.Store
+	Launcher launch.Launcher
+	Host     *Host
+	Clock    clockwork.Clock // decides when; what only paces I/O uses real time
+	Logger   *slog.Logger
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
@@ -101,7 +101,7 @@ func New(config Config) (*Manager, error) {
 	m.quiet = archive.New(quietStore{config.Store, m})
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	m.dismiss = func() {}
-	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Nodes}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
+	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.tryLock, Sentence: sentence, Wake: m.Wake})
 	return m, nil
 }
@@ -219,7 +219,7 @@ func (m *Manager) StoreLocation() string { return m.Store.Location() }
 
 // HostMemory returns the memory of the host on which nodes are launched, in bytes.
 func (m *Manager) HostMemory(ctx context.Context) (total, available int64, err error) {
-	memory, err := m.Nodes.Memory(ctx)
+	memory, err := m.Launcher.Memory(ctx)
 	return memory.Total, memory.Available, err
 }
 

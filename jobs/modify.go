@@ -47,7 +47,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	}
 	cluster.Nodes = stay
 	for _, node := range cluster.Nodes {
-		running, err := m.Nodes.Running(ctx, cluster.Name, node.Name)
+		running, err := m.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
 			return fmt.Errorf("look for %s: %w", node.Name, err)
 		}

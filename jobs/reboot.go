@@ -39,7 +39,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 	slices.SortStableFunc(nodes, func(a, b models.Node) int { return strings.Compare(string(b.Role), string(a.Role)) }) // "replica" before "primary"
 	for _, node := range nodes {
 		report.stage("Stopping "+node.Name, nil)
-		if err := m.Nodes.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
+		if err := m.Launcher.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
 		}
 		report.stage("Starting "+node.Name, nil)

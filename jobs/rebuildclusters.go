@@ -147,7 +147,7 @@ func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) s
 // clusters brings back those clusters whose node directories are there and that the catalog does not know. It returns all nodes that have
 // one, by their clusters.
 func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) {
-	ids, err := r.m.Nodes.List(ctx)
+	ids, err := r.m.Launcher.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	slices.Sort(names)
 	var started []launch.Found
 	for _, node := range names {
-		found, err := r.m.Nodes.Describe(ctx, name, node)
+		found, err := r.m.Launcher.Describe(ctx, name, node)
 		if err != nil {
 			return none, because(err, "The files of the node %s cannot be read.", node)
 		}
@@ -276,7 +276,7 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 	running, live := 0, []int{}
 	followed := make(map[string]bool) // whom living replicas follow
 	for i, node := range cluster.Nodes {
-		is, err := r.m.Nodes.Running(ctx, cluster.Name, node.Name)
+		is, err := r.m.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
 			return 0, err
 		}

@@ -76,7 +76,7 @@ func emptyCatalog(tb testing.TB, st store.Store) (*jobs.Manager, *catalog.DB) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	manager, err := jobs.New(jobs.Config{DB: db, Store: st, Nodes: nodes, Host: host, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
+	manager, err := jobs.New(jobs.Config{DB: db, Store: st, Launcher: nodes, Host: host, Clock: clock, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}

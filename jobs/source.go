@@ -92,7 +92,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 			source.Node, source.UsedMemory, source.LagBytes = node, s.UsedMemory, head-s.Offset
 		}
 	}
-	memory, err := m.Nodes.Memory(ctx)
+	memory, err := m.Launcher.Memory(ctx)
 	if err != nil {
 		return source, fmt.Errorf("read memory of host: %w", err)
 	}

@@ -24,7 +24,7 @@ type target struct {
 
 // openTarget opens another store to write to.
 func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), error) {
-	owner, ok := m.Nodes.(launch.FolderOwner)
+	owner, ok := m.Launcher.(launch.FolderOwner)
 	if folder, local := strings.CutPrefix(url, "dir:"); ok && local && owner.Owns(folder) { // before opening it makes a folder there
 		return target{}, nil, because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
 	}

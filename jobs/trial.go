@@ -89,7 +89,7 @@ var errNoVerdict = errors.New("the trial says nothing about the file")
 
 // judge says what a failure of the trial means: that the file is refused, that the store has failed, or nothing.
 func (t *trial) judge(ctx context.Context, file string, err error) error {
-	why, named := t.m.Nodes.LastWords(ctx, t.cluster.Name, t.node.Name)
+	why, named := t.m.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name)
 	switch {
 	case named:
 	case errors.Is(err, primary.ErrCount):
@@ -107,7 +107,7 @@ func (t *trial) judge(ctx context.Context, file string, err error) error {
 // ended tells whether the node is gone. One that has closed its connections may take a moment.
 func (t *trial) ended(ctx context.Context) bool {
 	for range 30 {
-		if running, err := t.m.Nodes.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
+		if running, err := t.m.Launcher.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
 			return err == nil
 		}
 		if !t.m.pause(ctx, 100*time.Millisecond) {
@@ -138,7 +138,7 @@ func (m *Manager) trialEngine(ctx context.Context, engine string, version int) (
 
 // trialMemory is what a part may need in a node, and what the host has.
 func (m *Manager) trialMemory(ctx context.Context, part archive.Part) (need, free int64, err error) {
-	memory, err := m.Nodes.Memory(ctx)
+	memory, err := m.Launcher.Memory(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read memory of host: %w", err)
 	}
@@ -164,7 +164,7 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 			return err
 		}
 		t.node.Host, t.node.Port = free.Host, free.Port
-		err = t.m.Nodes.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
+		err = t.m.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
 			Host: free.Host, Port: free.Port, Password: t.cluster.Password, Config: config})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
@@ -294,9 +294,9 @@ func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][
 func (m *Manager) endTrial(ctx context.Context, node launch.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := m.Nodes.Stop(ctx, node.Cluster, node.Name, launch.NoSave)
+	err := m.Launcher.Stop(ctx, node.Cluster, node.Name, launch.NoSave)
 	if err == nil {
-		err = m.Nodes.Remove(ctx, node.Cluster, node.Name)
+		err = m.Launcher.Remove(ctx, node.Cluster, node.Name)
 	}
 	if err != nil {
 		m.Logger.Error("remove a node that tried an import out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
@@ -307,7 +307,7 @@ func isTrial(node launch.ID) bool { return strings.HasPrefix(node.Cluster, trial
 
 // endTrials removes the nodes of trials that a killed console has left.
 func (m *Manager) endTrials(ctx context.Context) {
-	nodes, err := m.Nodes.List(ctx)
+	nodes, err := m.Launcher.List(ctx)
 	if err != nil {
 		m.Logger.Error("look for nodes that tried imports out", "error", err)
 	}

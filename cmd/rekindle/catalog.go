@@ -168,7 +168,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger})
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger})
 	if err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Nodes: nodes, Host: host, Clock: clock, Logger: logger,
+	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
 		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	if err != nil {

@@ -66,14 +66,14 @@ func Filling(cluster models.Cluster) bool {
 	return cluster.Status == models.ClusterCreating && cluster.RestoredFrom != ""
 }
 
-// savesItself tells whether a node writes RDB files now and then, to come back froo. A primary leaves that to its replicas, so that the
+// savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
 // application never feels a fork.
 func savesItself(cluster models.Cluster, node models.Node) bool {
 	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
 }
 
 // Foreign tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
-// with another password. Nothing may start over them or remove theo. Of clusters without a password this cannot be told.
+// with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
 func (o *Operator) Foreign(ctx context.Context, cluster models.Cluster, node string) bool {
 	found, err := o.Launcher.Describe(ctx, cluster.Name, node)
 	return err == nil && found.Password != cluster.Password
