@@ -3,7 +3,8 @@ package nodes
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
+	"sync"
 
 	"rekindle/internal/launch"
 	"rekindle/jobs/reason"
@@ -27,16 +28,14 @@ func (r *round) settle(ctx context.Context) error {
 	for range mostPlans {
 		steps := plan(r.cluster, r.look)
 		if len(steps) == 0 || r.over || ctx.Err() != nil {
-			break
+			return errors.Join(failures...)
 		}
 		if err := r.carryOut(ctx, steps); err != nil {
 			failures = append(failures, err)
 		}
-		if slices.ContainsFunc(steps, changesNode) {
-			r.lookAgain(ctx)
-		}
+		r.lookAgain(ctx, steps)
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, fmt.Errorf("%d plans for %s have not brought it to rest", mostPlans, r.cluster.Name))...)
 }
 
 // carryOut carries out the steps of a plan. What fails on one node does not keep the others waiting.
@@ -78,13 +77,26 @@ func changesNode(s step) bool {
 	return false
 }
 
-// lookAgain looks at the nodes again, without forgetting what was done with them.
-func (r *round) lookAgain(ctx context.Context) {
-	fresh := r.Supervisor.look(ctx, r.cluster)
-	for i := range fresh.nodes {
-		fresh.nodes[i].done = r.look.nodes[i].done
+// lookAgain looks at those nodes again that were changed, without forgetting what was done with them.
+func (r *round) lookAgain(ctx context.Context, steps []step) {
+	changed := make(map[string]bool)
+	for _, s := range steps {
+		if changesNode(s) {
+			changed[s.about()] = true
+		}
 	}
-	r.look.nodes, r.look.limit = fresh.nodes, fresh.limit
+	var probes sync.WaitGroup
+	for i, node := range r.cluster.Nodes {
+		if !changed[node.Name] {
+			continue
+		}
+		probes.Go(func() {
+			fresh := r.see(ctx, r.cluster, node)
+			fresh.done = r.look.nodes[i].done
+			r.look.nodes[i] = fresh
+		})
+	}
+	probes.Wait()
 }
 
 func (s appoint) carryOut(ctx context.Context, r *round) error {
