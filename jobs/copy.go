@@ -70,7 +70,7 @@ func (m *Manager) commitMove(ctx context.Context, run models.Run, manifest archi
 func describedBy(manifest archive.Manifest) models.Snapshot {
 	s := measuredBy(manifest)
 	s.Engine, s.EngineVersion, s.NodeType = manifest.Configuration.Engine, manifest.Configuration.Version, manifest.Configuration.NodeType
-	s.Shards, s.Origin = max(1, manifest.Configuration.Shards), manifest.Origin
+	s.ShardCount, s.Origin = max(1, manifest.Configuration.Shards), manifest.Origin
 	return s
 }
 

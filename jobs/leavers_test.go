@@ -25,7 +25,7 @@ func TestThoseThatLeaveAreNeverThePrimaryAndNoMoreThanWanted(t *testing.T) {
 		"no other beside a primary that stays":  {2, []int{1, 2, 3}, 0, []int{3}, []int{3}},
 		"no other, where there are few already": {2, []int{2, 3}, 2, []int{2}, nil},
 	} {
-		cluster := models.Cluster{Name: "orders", Replicas: test.replicas}
+		cluster := models.Cluster{Name: "orders", Configuration: models.Configuration{Replicas: test.replicas}}
 		for _, n := range test.nodes {
 			role := models.RoleReplica
 			if n == test.primary {

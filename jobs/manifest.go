@@ -9,17 +9,13 @@ import (
 
 // manifestOf describes a snapshot of one shard for the store.
 func manifestOf(row models.Snapshot, cluster models.Cluster, at archive.Attempt, part archive.Part, origin replica.Origin) archive.Manifest {
+	configuration := storedConfiguration(row.Configuration)
+	configuration.MaxMemory, configuration.WindowChosen = cluster.MaxMemory(), &cluster.WindowChosen
+	configuration.UsedMemory, configuration.AuthEnabled, configuration.NodeCreatedAt = origin.UsedMemory, row.AuthEnabled, row.NodeCreatedAt
 	return archive.Manifest{
 		Snapshot: row.Name, Cluster: row.ClusterName, Attempt: at.ID, Source: row.Source,
 		Engine: origin.Engine, EngineVersion: origin.Version, RDBVersion: part.RDBVersion,
-		CreatedAt: row.CreatedAt,
-		Configuration: archive.Configuration{
-			Description: row.Description, NodeType: row.NodeType, Engine: row.Engine, Version: row.EngineVersion, Port: row.Port, Replicas: row.Replicas, Shards: row.Shards,
-			RetentionLimit: row.RetentionLimit, SnapshotWindow: row.SnapshotWindow.String(), WindowChosen: &cluster.WindowChosen, MaxMemory: cluster.MaxMemory(),
-			UsedMemory: origin.UsedMemory, AuthEnabled: row.AuthEnabled,
-			Grouped: &row.Grouped, ParameterGroup: row.ParameterGroup, Attributes: row.Attributes.JSON(), NodeCreatedAt: row.NodeCreatedAt,
-		},
-		Parts: []archive.Part{part},
+		CreatedAt: row.CreatedAt, Configuration: configuration, Parts: []archive.Part{part},
 	}
 }
 

@@ -370,7 +370,7 @@ func TestExportOfSeveralShardsIsAllOrNothing(t *testing.T) {
 		t.Errorf("it is %s (%s): %v, %v", run.Status, run.Error, filesIn(t, out), err)
 	}
 	copied := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "two", Name: "three"})))
-	if got := mustSnapshot(c, "three"); copied.Status != models.RunSucceeded || len(got.Parts) != 2 || got.Shards != 2 {
+	if got := mustSnapshot(c, "three"); copied.Status != models.RunSucceeded || len(got.Parts) != 2 || got.ShardCount != 2 {
 		t.Errorf("the copy is %s (%s): %+v", copied.Status, copied.Error, got)
 	}
 	part := c.file("elsewhere", "two", "part-0002.rdb.zst")

@@ -186,7 +186,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	if err := c.upload("elsewhere", "two", content, shard2); err != nil {
 		t.Fatal(err)
 	}
-	if two := mustSnapshot(c, "two"); two.Shards != 2 || len(two.Parts) != 2 {
+	if two := mustSnapshot(c, "two"); two.ShardCount != 2 || len(two.Parts) != 2 {
 		t.Errorf("two shards became %+v", two)
 	}
 	spec := c.spec("two", 0)

@@ -109,11 +109,9 @@ type manifestRead struct {
 	err      error
 }
 
-// adopt reads all manifests, some at a time, and writes them down in batches.
-func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	refs, read := make(chan archive.Ref), make(chan manifestRead)
+// manifests reads all manifests of the store, some at a time. What ends is the channel; then the error says how.
+func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, end func() error) {
+	refs, answers := make(chan archive.Ref), make(chan manifestRead)
 	listed := make(chan error, 1)
 	go func() {
 		defer close(refs)
@@ -140,15 +138,26 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 			for ref := range refs {
 				manifest, err := r.m.archive.Manifest(ctx, ref)
 				select {
-				case read <- manifestRead{ref, manifest, err}:
+				case answers <- manifestRead{ref, manifest, err}:
 				case <-ctx.Done():
 					return
 				}
 			}
 		})
 	}
-	go func() { readers.Wait(); close(read) }()
+	go func() { readers.Wait(); close(answers) }()
+	return answers, func() error {
+		if err := <-listed; err != nil {
+			return r.m.away(err)
+		}
+		return context.Cause(ctx)
+	}
+}
 
+// adopt writes the snapshots down that the store has, in batches.
+func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var found []models.Snapshot
 	write := func() error {
 		done, warnings, err := r.m.DB.Rebuild.Adopt(ctx, found, r.since)
@@ -166,23 +175,14 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 		say(fmt.Sprintf("%d snapshots read", r.done.Found))
 		return nil
 	}
+	read, end := r.manifests(ctx)
 	for one := range read {
-		switch {
-		case one.err == nil:
-			row := rowOf(one.manifest)
-			r.committed[one.ref] = true
+		row, is, err := r.understand(ctx, one)
+		if err != nil {
+			return err
+		}
+		if is {
 			found = append(found, row)
-			r.learn(one.manifest)
-		case errors.Is(one.err, archive.ErrMissing): // deleted meanwhile
-		case errors.Is(one.err, archive.ErrNewer), errors.Is(one.err, archive.ErrInvalid):
-			r.committed[one.ref] = true
-			text := fmt.Sprintf("The manifest of %s in the store cannot be read: it is damaged, or another snapshot's. It was left as it is.", one.ref)
-			if errors.Is(one.err, archive.ErrNewer) {
-				text = fmt.Sprintf("The manifest of %s in the store was written by a newer Rekindle than this one. Upgrade to see that snapshot.", one.ref)
-			}
-			r.warn(ctx, models.Event{ClusterName: one.ref.Cluster, SnapshotName: one.ref.Snapshot, Message: text}, one.err)
-		default:
-			return r.m.away(one.err)
 		}
 		if len(found) == rebuildBatch {
 			if err := write(); err != nil {
@@ -190,13 +190,38 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 			}
 		}
 	}
-	if err := <-listed; err != nil {
-		return r.m.away(err)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := end(); err != nil {
+		return err
 	}
 	return write()
+}
+
+// understand makes a row of what was read, and warns when it cannot, or not wholly.
+func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row models.Snapshot, is bool, err error) {
+	warn := func(cause error, format string) {
+		r.warn(ctx, models.Event{ClusterName: one.ref.Cluster, SnapshotName: one.ref.Snapshot, Message: fmt.Sprintf(format, one.ref)}, cause)
+	}
+	switch {
+	case one.err == nil:
+		r.committed[one.ref] = true
+		row, damage := rowOf(one.manifest)
+		if damage != nil {
+			warn(damage, "The manifest of %s in the store says of the cluster what cannot be, such as a window that is none. That was left out; the data is not touched by it.")
+		}
+		r.learn(one.manifest)
+		return row, true, nil
+	case errors.Is(one.err, archive.ErrMissing): // deleted meanwhile
+		return row, false, nil
+	case errors.Is(one.err, archive.ErrNewer):
+		r.committed[one.ref] = true
+		warn(one.err, "The manifest of %s in the store was written by a newer Rekindle than this one. Upgrade to see that snapshot.")
+		return row, false, nil
+	case errors.Is(one.err, archive.ErrInvalid):
+		r.committed[one.ref] = true
+		warn(one.err, "The manifest of %s in the store cannot be read: it is damaged, or another snapshot's. It was left as it is.")
+		return row, false, nil
+	}
+	return row, false, r.m.away(one.err)
 }
 
 // lose turns the snapshots failed that the catalog holds for whole and the store does not have.
@@ -274,24 +299,17 @@ func (r *rebuilding) newer(a, b time.Time) bool {
 	return a.After(b)
 }
 
-// rowOf is a snapshot of the catalog as its manifest describes it. Nobody has looked at its parts since the catalog was lost, so the schedule
-// of verifications looks at them soon.
-func rowOf(manifest archive.Manifest) models.Snapshot {
+// rowOf is a snapshot of the catalog as its manifest describes it; the error says what it left out. Nobody has looked at its parts since the
+// catalog was lost, so the schedule of verifications looks at them soon.
+func rowOf(manifest archive.Manifest) (models.Snapshot, error) {
 	row := measuredBy(manifest)
-	c := manifest.Configuration
+	configuration, damage := readConfiguration(manifest.Configuration)
+	if configuration.Engine == "" || configuration.EngineVersion == "" {
+		configuration.Engine, configuration.EngineVersion = manifest.Engine, manifest.EngineVersion
+	}
 	completed := manifest.CompletedAt
-	row.Source, row.Status, row.CreatedAt, row.CompletedAt = manifest.Source, models.SnapshotAvailable, manifest.CreatedAt, &completed
-	row.Description, row.Engine, row.EngineVersion, row.NodeType = c.Description, c.Engine, c.Version, c.NodeType
-	if row.Engine == "" || row.EngineVersion == "" {
-		row.Engine, row.EngineVersion = manifest.Engine, manifest.EngineVersion
-	}
-	row.Origin = manifest.Origin
-	row.Shards, row.Replicas, row.Port, row.RetentionLimit, row.AuthEnabled = max(1, c.Shards), c.Replicas, c.Port, c.RetentionLimit, c.AuthEnabled
-	row.Grouped = c.Grouped == nil || *c.Grouped
-	row.Node = row.ServedBy
-	row.ParameterGroup, row.Attributes, row.NodeCreatedAt = c.ParameterGroup, models.ReadAttributes(c.Attributes), c.NodeCreatedAt
-	if window, err := models.ParseWindow(c.SnapshotWindow); err == nil {
-		row.SnapshotWindow = window
-	}
-	return row
+	row.Configuration, row.Source, row.Status, row.Origin = configuration, manifest.Source, models.SnapshotAvailable, manifest.Origin
+	row.CreatedAt, row.CompletedAt = manifest.CreatedAt, &completed
+	row.AuthEnabled, row.Node, row.NodeCreatedAt = manifest.Configuration.AuthEnabled, row.ServedBy, manifest.Configuration.NodeCreatedAt
+	return row, damage
 }

@@ -75,15 +75,15 @@ func (r *rebuilding) configuration(name string) (c archive.Configuration, from s
 	return c, "", false
 }
 
-// wanted is a cluster with the configuration that the store has of it.
-func wanted(name string, c archive.Configuration) models.Cluster {
-	cluster := models.Cluster{Name: name, Kind: "launched", Grouped: c.Grouped == nil || *c.Grouped, Description: c.Description, Engine: c.Engine, EngineVersion: c.Version,
-		NodeType: c.NodeType, Shards: 1, Replicas: c.Replicas, Port: c.Port, RetentionLimit: min(c.RetentionLimit, models.MaxRetention),
-		ParameterGroup: c.ParameterGroup, Attributes: models.ReadAttributes(c.Attributes)}
-	if window, err := models.ParseWindow(c.SnapshotWindow); err == nil {
-		cluster.SnapshotWindow, cluster.WindowChosen = window, c.WindowChosen == nil || *c.WindowChosen
+// wanted is a cluster with the configuration that the store has of it. What of that cannot be is left out.
+func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configuration) models.Cluster {
+	configuration, damage := readConfiguration(c)
+	if damage != nil {
+		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s cannot be in part, such as a window that is none. "+
+			"That was left out: look at its schedule.", name)}, damage)
 	}
-	return cluster
+	configuration.ShardCount, configuration.RetentionLimit = 1, min(configuration.RetentionLimit, models.MaxRetention)
+	return models.Cluster{Name: name, Kind: "launched", Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
 }
 
 // lost brings back, without nodes, those clusters that the store knows and nothing else does. In a store in which no records are kept yet,
@@ -101,7 +101,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 			continue // brought back with them, or there was a warning why not
 		}
 		c, _, _ := r.configuration(name)
-		cluster := wanted(name, c)
+		cluster := r.wanted(ctx, name, c)
 		checked, problem := models.CheckName("cluster id", name)
 		if _, found := models.FindNodeType(c.NodeType); !found || problem != "" || checked != name || c.Engine == "" || c.Version == "" || c.Replicas > models.MaxReplicas {
 			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s makes no sense here, so it was not brought back.", name)}, nil)
@@ -224,7 +224,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		return none, because(nil, "That is no name of a cluster.")
 	}
 	config, _, _ := r.configuration(name)
-	cluster := wanted(name, config)
+	cluster := r.wanted(ctx, name, config)
 	cluster.Replicas = len(names) - 1
 	slices.Sort(names)
 	var started []launch.Found

@@ -80,11 +80,9 @@ func recordable(c models.Cluster) bool {
 }
 
 func recordOf(c models.Cluster) archive.ClusterRecord {
-	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: archive.Configuration{
-		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, Version: c.EngineVersion, Port: c.Port, Shards: c.Shards, Replicas: c.Replicas,
-		RetentionLimit: c.RetentionLimit, SnapshotWindow: c.SnapshotWindow.String(), WindowChosen: &c.WindowChosen, MaxMemory: c.MaxMemory(),
-		AuthEnabled: c.Password != "", Grouped: &c.Grouped, ParameterGroup: c.ParameterGroup, Attributes: c.Attributes.JSON(),
-	}}
+	configuration := storedConfiguration(c.Configuration)
+	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.Password != ""
+	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration}
 }
 
 // keepOne writes one record if it says something else than what was written last. Found reads what is there. The intent is written down

@@ -95,7 +95,7 @@ func (m *Manager) abandon(ctx context.Context, row models.Snapshot) {
 	if !ok || row.CompletedAt != nil {
 		return
 	}
-	if err := bucket.Abandon(ctx, attemptOf(row).Keys(max(1, row.Shards))...); err != nil {
+	if err := bucket.Abandon(ctx, attemptOf(row).Keys(max(1, row.ShardCount))...); err != nil {
 		m.Logger.Warn("abandon the uploads of a snapshot; the sweep of the store tries again", "snapshot", row.Name, "error", err)
 	}
 }

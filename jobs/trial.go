@@ -60,7 +60,8 @@ func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 	} else if need > free {
 		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, byteCount(need), byteCount(free)), nil
 	}
-	t := trial{m: m, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Engine: chosen.Name, EngineVersion: chosen.Version, Password: secret.Text(rand.Text())},
+	t := trial{m: m, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
+		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},
 		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: m.Host.Address()}}
 	defer m.endTrial(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
 	report.stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)

@@ -26,7 +26,7 @@ func TestWhatMayBeDoneInWhichState(t *testing.T) {
 	} {
 		may := strings.Builder{}
 		for _, state := range states {
-			why := test.why(Cluster{Name: "orders", Engine: "redis", NodeType: "cache.t4g.micro", Status: state, Nodes: test.nodes})
+			why := test.why(Cluster{Name: "orders", Configuration: Configuration{Engine: "redis", NodeType: "cache.t4g.micro"}, Status: state, Nodes: test.nodes})
 			if why == "" {
 				may.WriteString(string(state) + ",")
 			} else if !strings.HasSuffix(why, ".") {
@@ -45,8 +45,8 @@ func TestWhatMayBeDoneInWhichState(t *testing.T) {
 
 func TestWhatCannotBeBackedUpNeverCan(t *testing.T) {
 	t.Parallel()
-	for _, c := range []Cluster{{Name: "tiny", Engine: "redis", NodeType: "cache.t1.micro"}, {Name: "sessions", Engine: EngineMemcached, NodeType: "cache.t4g.micro"}} {
-		c.Status = ClusterAvailable
+	for name, configuration := range map[string]Configuration{"tiny": {Engine: "redis", NodeType: "cache.t1.micro"}, "sessions": {Engine: EngineMemcached, NodeType: "cache.t4g.micro"}} {
+		c := Cluster{Name: name, Configuration: configuration, Status: ClusterAvailable}
 		for _, why := range []string{c.Unprotected(), c.NoSnapshot(), c.NoFinalSnapshot()} {
 			if !strings.Contains(why, "cannot be backed up") || !strings.Contains(why, c.Name) {
 				t.Errorf("%s: %q", c.Name, why)

@@ -62,13 +62,16 @@ func (a *Attributes) Scan(src any) error {
 // GormDataType names the column's type.
 func (Attributes) GormDataType() string { return "text" }
 
-// ReadAttributes reads attributes from a manifest. What does not fit was written by somebody else and is left out.
-func ReadAttributes(text []byte) Attributes {
+// ReadAttributes reads attributes from a manifest. There are none when they do not fit.
+func ReadAttributes(text []byte) (Attributes, error) {
 	var a Attributes
-	if a.Scan(text) != nil || len(a.Check(MaxReplicas+1)) > 0 {
-		return Attributes{}
+	if err := a.Scan(text); err != nil {
+		return Attributes{}, err
 	}
-	return a
+	if faults := a.Check(MaxReplicas + 1); len(faults) > 0 {
+		return Attributes{}, faults
+	}
+	return a, nil
 }
 
 // Check says what is wrong with the attributes of a cluster with so many nodes.

@@ -25,31 +25,20 @@ const (
 
 // Cluster is what a user names: one or more shards with the same configuration.
 type Cluster struct {
-	ID            uint
-	Name          string `gorm:"uniqueIndex"`
-	Description   string
-	Kind          string // "launched"; clusters that were there before will be "attached"
-	Home          string // of its nodes: the console with this [Owner.Home] looks after them
-	Grouped       bool   // a replication group in ElastiCache's terms; else a cache cluster
-	Engine        string
-	EngineVersion string
-	NodeType      string
-	Shards        int
-	Replicas      int  // per shard
-	Databases     int  // of each node, from its creation on; 0: the engine's 16
-	Port          int  // of the primary
-	PortChosen    bool // false: automatic, and may change as long as the cluster is being created
-	Password      secret.Text
+	ID   uint
+	Name string `gorm:"uniqueIndex"`
+	Kind string // "launched"; clusters that were there before will be "attached"
+	Home string // of its nodes: the console with this [Owner.Home] looks after them
 
-	RetentionLimit int // days; 0: automatic backups are off
-	SnapshotWindow Window
-	WindowChosen   bool      // false: "no preference", Rekindle picked it
-	ScheduleSince  time.Time // when the schedule came into force; missed windows were looked for until here
+	Configuration
+	Databases    int  // of each node, from its creation on; 0: the engine's 16
+	PortChosen   bool // false: automatic, and may change as long as the cluster is being created
+	WindowChosen bool // false: "no preference", Rekindle picked it
+	Password     secret.Text
 
-	Attributes        Attributes
-	ParameterGroup    string
-	ParametersWanted  int // grows whenever the parameters change
-	ParametersApplied int // what the nodes have of it
+	ScheduleSince     time.Time // when the schedule came into force; missed windows were looked for until here
+	ParametersWanted  int       // grows whenever the parameters change
+	ParametersApplied int       // what the nodes have of it
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one
@@ -61,18 +50,6 @@ type Cluster struct {
 	UpdatedAt    time.Time
 
 	Nodes []Node
-}
-
-// EngineName returns the engine with its version.
-func (c Cluster) EngineName() Engine { return Engine{c.Engine, c.EngineVersion} }
-
-// Backups tells whether automatic backups are on.
-func (c Cluster) Backups() bool { return c.RetentionLimit > 0 && !c.SnapshotWindow.IsZero() }
-
-// MaxMemory is what each node may hold, in bytes.
-func (c Cluster) MaxMemory() int64 {
-	t, _ := FindNodeType(c.NodeType)
-	return t.Memory
 }
 
 // Primary returns the primary node.

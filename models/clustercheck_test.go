@@ -24,7 +24,7 @@ func TestDataThatFilledItsNodeIsNotRefusedForARounding(t *testing.T) {
 		"a smaller one, by much":          {from: small.Name, to: micro.Name, used: 1e9, want: "The data needs 1.0 GB of memory, and cache.t4g.micro has 537 MB."},
 		"what was never in such a node":   {from: micro.Name, to: micro.Name, used: micro.Memory + 1e6, imported: true, want: "The data needs 538 MB of memory, and cache.t4g.micro has 537 MB."},
 	} {
-		snapshot := Snapshot{Name: "s1", Status: SnapshotAvailable, Engine: testEngine.Name, EngineVersion: testEngine.Version, NodeType: test.from, Shards: 1,
+		snapshot := Snapshot{Name: "s1", Status: SnapshotAvailable, Configuration: Configuration{Engine: testEngine.Name, EngineVersion: testEngine.Version, NodeType: test.from, ShardCount: 1},
 			RDBVersion: 10, UsedMemory: test.used, ServedBy: "orders-002"}
 		if test.imported {
 			snapshot.ServedBy = ""

@@ -84,17 +84,18 @@ func RenameField(err error, from, to string) error {
 // NewCluster is the row of a cluster that is asked for, with its nodes, which are placed at these endpoints of a host.
 func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now time.Time) Cluster {
 	cluster := Cluster{
-		Home: home,
-		Name: name, Description: spec.Description, Kind: "launched", Grouped: !spec.CacheCluster,
-		Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
-		Shards: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, PortChosen: spec.Port != 0, Password: spec.Password,
-		RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
+		Name: name, Kind: "launched", Home: home,
+		Configuration: Configuration{
+			Description: spec.Description, Grouped: !spec.CacheCluster, Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
+			ShardCount: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, ParameterGroup: spec.ParameterGroup,
+		},
+		PortChosen: spec.Port != 0, Password: spec.Password, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
 	}
 	if cluster.SnapshotWindow.IsZero() {
 		cluster.SnapshotWindow = PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
 	}
-	cluster.ParameterGroup, cluster.Attributes = spec.ParameterGroup, spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
+	cluster.Attributes = spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
 	for i, endpoint := range endpoints {
 		role := RoleReplica
 		switch {

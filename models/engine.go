@@ -21,9 +21,6 @@ const EngineMemcached = "memcached"
 // MaxCacheNodes is how many nodes a memcached cluster can have, as in ElastiCache.
 const MaxCacheNodes = 40
 
-// Cached tells whether the nodes only cache: each has its own keys, none is a primary, and there are no snapshots.
-func (c Cluster) Cached() bool { return c.Engine == EngineMemcached }
-
 // Family is the engine's generation as parameter groups name it: "redis7", "redis6.x", "valkey8", "memcached1.6".
 //
 // Source: Amazon ElastiCache API reference, CreateCacheParameterGroup, CacheParameterGroupFamily.

@@ -33,22 +33,10 @@ type Snapshot struct {
 	Status       SnapshotStatus `gorm:"index"`
 	StatusReason string
 
-	// The cluster's configuration at that time.
-	Description    string
-	Engine         string
-	EngineVersion  string
-	NodeType       string
-	Shards         int
-	Replicas       int
-	Port           int
-	RetentionLimit int
-	SnapshotWindow Window
-	AuthEnabled    bool
-	Grouped        bool
-	ParameterGroup string
-	Attributes     Attributes
-	Node           string // stands for the cluster where ElastiCache names a node: the one asked for, else one that would serve
-	NodeCreatedAt  *time.Time
+	Configuration // of the cluster at that time
+	AuthEnabled   bool
+	Node          string // stands for the cluster where ElastiCache names a node: the one asked for, else one that would serve
+	NodeCreatedAt *time.Time
 
 	RDBVersion int
 	Bytes      int64 // plain RDB
@@ -73,9 +61,6 @@ type Snapshot struct {
 
 	Parts []Part
 }
-
-// EngineName returns the engine with its version.
-func (s Snapshot) EngineName() Engine { return Engine{s.Engine, s.EngineVersion} }
 
 // Usable tells whether it can be restored, downloaded or copied.
 func (s Snapshot) Usable() bool {

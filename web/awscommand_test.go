@@ -41,8 +41,8 @@ func TestEquivalentCommands(t *testing.T) {
 		}
 		return nodes
 	}
-	group := models.Cluster{Name: "orders", Grouped: true, Engine: "redis", Replicas: 2, NodeType: "cache.t4g.micro", RetentionLimit: 7}
-	alone := models.Cluster{Name: "one", Engine: "redis", Nodes: nodes("one-001", "one-002", "one-003")}
+	group := models.Cluster{Name: "orders", Configuration: models.Configuration{Grouped: true, Engine: "redis", Replicas: 2, NodeType: "cache.t4g.micro", RetentionLimit: 7}}
+	alone := models.Cluster{Name: "one", Configuration: models.Configuration{Engine: "redis"}, Nodes: nodes("one-001", "one-002", "one-003")}
 	ptr := func(n int) *int { return &n }
 	larger, description := "cache.r7g.large", "Bob's orders"
 	a := awsCLI{"http://127.0.0.1:8080"}

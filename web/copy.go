@@ -25,7 +25,7 @@ func (s *server) copyable(r *http.Request, what string) (models.Snapshot, error)
 
 func moveSource(snapshot models.Snapshot) views.MoveSource {
 	return views.MoveSource{Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, CreatedAt: snapshot.CreatedAt,
-		Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Shards: max(1, snapshot.Shards)}
+		Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Shards: max(1, snapshot.ShardCount)}
 }
 
 func (s *server) copyPage(w http.ResponseWriter, r *http.Request) error {

@@ -177,7 +177,7 @@ func (s *server) exportSnapshots(ctx context.Context, add func(any)) error {
 func exportCluster(c models.Cluster) exportedCluster {
 	one := exportedCluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason, Engine: c.Engine, EngineVersion: c.EngineVersion,
-		NodeType: c.NodeType, Shards: c.Shards, Replicas: c.Replicas, AuthEnabled: c.Password != "", RestoredFrom: orNull(c.RestoredFrom),
+		NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas, AuthEnabled: c.Password != "", RestoredFrom: orNull(c.RestoredFrom),
 		CreatedAt: c.CreatedAt.UTC(), Nodes: []exportedNode{},
 		Schedule: exportedSchedule{Enabled: c.Backups(), RetentionDays: c.RetentionLimit, Window: orNull(c.SnapshotWindow.String()), WindowChosen: c.WindowChosen},
 	}
@@ -192,7 +192,7 @@ func exportSnapshot(s models.Snapshot, clusterExists bool) exportedSnapshot {
 		Name: s.Name, Cluster: s.ClusterName, ClusterExists: clusterExists, Source: s.Source, Status: string(s.Status), StatusReason: s.StatusReason,
 		CreatedAt: s.CreatedAt.UTC(), StartedAt: inUTC(s.StartedAt), CompletedAt: inUTC(s.CompletedAt), ServedBy: orNull(s.ServedBy),
 		ServedRole: orNull(string(s.ServedRole)), Warning: s.Warning,
-		Configuration: exportedConfiguration{Description: s.Description, Engine: s.Engine, EngineVersion: s.EngineVersion, NodeType: s.NodeType, Shards: s.Shards,
+		Configuration: exportedConfiguration{Description: s.Description, Engine: s.Engine, EngineVersion: s.EngineVersion, NodeType: s.NodeType, Shards: s.ShardCount,
 			Replicas: s.Replicas, Port: s.Port, AuthEnabled: s.AuthEnabled, RetentionDays: s.RetentionLimit, Window: orNull(s.SnapshotWindow.String())},
 	}
 	if s.CompletedAt != nil { // before that nothing was measured

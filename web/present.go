@@ -177,7 +177,7 @@ type around struct {
 // presentSnapshot is a snapshot's row.
 func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
 	v := views.SnapshotRow{Name: snapshot.Name, Cluster: snapshot.ClusterName, ClusterExists: at.living[snapshot.ClusterName], Source: snapshot.Source,
-		Status: string(snapshot.Status), Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Parts: max(1, snapshot.Shards),
+		Status: string(snapshot.Status), Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Parts: max(1, snapshot.ShardCount),
 		CreatedAt: snapshot.CreatedAt, Reason: snapshot.StatusReason, Damaged: snapshot.Damaged()}
 	if snapshot.VerifiedAt != nil {
 		v.VerifiedAt = *snapshot.VerifiedAt

@@ -103,7 +103,7 @@ func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws aw
 	}
 	if strings.HasPrefix(snapshot.Origin, "Imported") { // nobody knows the cluster
 		props.Configuration = []views.Fact{{Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
-			{Label: "Suggested node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.Shards)}}
+			{Label: "Suggested node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)}}
 		return props
 	}
 	schedule := "off"
@@ -120,7 +120,7 @@ func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws aw
 	}
 	props.Configuration = []views.Fact{
 		{Label: "Description", Value: description}, {Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
-		{Label: "Node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.Shards)},
+		{Label: "Node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)},
 		{Label: "Replicas", Value: strconv.Itoa(snapshot.Replicas)}, {Label: "Port", Value: strconv.Itoa(snapshot.Port)},
 		{Label: "Automatic snapshots", Value: schedule}, {Label: "Authentication", Value: auth},
 	}

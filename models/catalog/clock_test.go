@@ -128,7 +128,7 @@ func automatics(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 			looked(t, db)
 		}
 		check(t, db.with(t.Context()).Create(&models.Snapshot{Name: fmt.Sprintf("automatic.orders-%d", i), ClusterName: "orders", ClusterID: cluster.ID,
-			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, RetentionLimit: 3, RDBVersion: 10, CreatedAt: db.Now()}).Error)
+			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, Configuration: models.Configuration{RetentionLimit: 3}, RDBVersion: 10, CreatedAt: db.Now()}).Error)
 	}
 }
 

@@ -138,7 +138,7 @@ func (q Copies) checkNewManual(ctx context.Context, cluster, name string, faults
 // describe writes down what an import has found out about where the data comes from.
 func (q Copies) describe(ctx context.Context, s models.Snapshot) error {
 	err := q.db.with(ctx).Model(&models.Snapshot{}).Where("name = ? AND status = ?", s.Name, models.SnapshotCreating).Updates(map[string]any{
-		"engine": s.Engine, "engine_version": s.EngineVersion, "node_type": s.NodeType, "shards": s.Shards, "origin": s.Origin}).Error
+		"engine": s.Engine, "engine_version": s.EngineVersion, "node_type": s.NodeType, "shards": s.ShardCount, "origin": s.Origin}).Error
 	if err != nil {
 		return fmt.Errorf("describe snapshot %s: %w", s.Name, err)
 	}
@@ -224,8 +224,9 @@ func (q Copies) BeginUpload(ctx context.Context, spec models.ImportSpec, owner s
 
 // addImport writes the row of a snapshot whose engine is not known yet.
 func (q Copies) addImport(ctx context.Context, spec models.ImportSpec, shards int, origin string) (models.Run, error) {
-	row := models.Snapshot{Name: spec.Name, ClusterName: spec.Cluster, Source: models.SourceManual, Status: models.SnapshotCreating, Shards: shards, Grouped: !spec.CacheCluster,
-		Origin: fmt.Sprintf("%.1000s", origin), CreatedAt: q.db.Now()}
+	row := models.Snapshot{Name: spec.Name, ClusterName: spec.Cluster, Source: models.SourceManual, Status: models.SnapshotCreating,
+		Configuration: models.Configuration{ShardCount: shards, Grouped: !spec.CacheCluster},
+		Origin:        fmt.Sprintf("%.1000s", origin), CreatedAt: q.db.Now()}
 	cluster, exists, err := find[models.Cluster](q.db.with(ctx).Where("name = ?", spec.Cluster))
 	if err != nil {
 		return models.Run{}, err

@@ -23,7 +23,7 @@ func TestCopiesCountAgainstTheQuotaAndKeepTheAgeOfTheirData(t *testing.T) {
 		if got := must(db.Snapshots.Get(t.Context(), "one"))(t); got.Status != models.SnapshotCopying {
 			t.Errorf("the source is %s", got.Status)
 		}
-		check(t, db.Settle.Move(t.Context(), claim(t, db), models.Snapshot{Name: name, Shards: 1, RDBVersion: 10, Bytes: 1, Origin: must(db.Snapshots.Get(t.Context(), name))(t).Origin}, ""))
+		check(t, db.Settle.Move(t.Context(), claim(t, db), models.Snapshot{Name: name, Configuration: models.Configuration{ShardCount: 1}, RDBVersion: 10, Bytes: 1, Origin: must(db.Snapshots.Get(t.Context(), name))(t).Origin}, ""))
 		check(t, db.Settle.Move(t.Context(), run, models.Snapshot{Name: name}, "")) // said twice
 		if got := must(db.Snapshots.Get(t.Context(), "one"))(t); got.Status != models.SnapshotAvailable {
 			t.Errorf("the source is %s afterwards", got.Status)

@@ -8,11 +8,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jonboulle/clockwork"
+	"gorm.io/gorm/schema"
 
 	"rekindle/internal/secret"
+	"rekindle/models"
 )
 
 // columnsOf lists the columns and indexes of each table, in words that are the same for both databases.
@@ -85,5 +88,25 @@ func TestPlacesAreNamedWithoutTheirSecrets(t *testing.T) {
 		if text := fmt.Sprintf("%v %+v %#v %s", place, place, place, place); strings.Contains(text, "hunter2") {
 			t.Errorf("%s is printed as %s", url, text)
 		}
+	}
+}
+
+func TestConfigurationsHaveTheSameColumnsEverywhere(t *testing.T) {
+	t.Parallel()
+	var columns []string
+	for _, row := range []any{&models.Configuration{}, &models.Cluster{}, &models.Snapshot{}} {
+		parsed := must(schema.Parse(row, &sync.Map{}, schema.NamingStrategy{}))(t)
+		if columns == nil {
+			columns = parsed.DBNames
+		}
+		for _, column := range columns {
+			if _, has := parsed.FieldsByDBName[column]; !has {
+				t.Errorf("%s has no column %s", parsed.Name, column)
+			}
+		}
+	}
+	written := slices.Sorted(maps.Keys(configurationColumns(models.Configuration{})))
+	if slices.Sort(columns); !slices.Equal(written, columns) {
+		t.Errorf("%v are written, of %v", written, columns)
 	}
 }

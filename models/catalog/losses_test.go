@@ -18,7 +18,7 @@ func TestLossStaysVisibleUntilASnapshotByHandAndItsSnapshotIsKept(t *testing.T) 
 	automatic := func(name string) {
 		t.Helper()
 		check(t, db.with(t.Context()).Create(&models.Snapshot{Name: name, ClusterName: "orders", ClusterID: cluster.ID, Source: models.SourceAutomatic,
-			Status: models.SnapshotAvailable, RetentionLimit: 1, RDBVersion: 10, CreatedAt: db.Now()}).Error)
+			Status: models.SnapshotAvailable, Configuration: models.Configuration{RetentionLimit: 1}, RDBVersion: 10, CreatedAt: db.Now()}).Error)
 		clock.Advance(24 * time.Hour)
 	}
 	automatic("automatic.orders-1")

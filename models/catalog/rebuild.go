@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"rekindle/models"
@@ -136,18 +137,24 @@ func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) e
 	if err := q.db.with(ctx).CreateInBatches(&parts, batch).Error; err != nil {
 		return fmt.Errorf("write parts of snapshot %s: %w", row.Name, err)
 	}
-	err := q.db.with(ctx).Model(&models.Snapshot{ID: row.ID}).UpdateColumns(map[string]any{
-		"engine": found.Engine, "engine_version": found.EngineVersion, "node_type": found.NodeType, "shards": found.Shards, "replicas": found.Replicas,
-		"port": found.Port, "origin": found.Origin, "grouped": found.Grouped, "parameter_group": found.ParameterGroup, "attributes": found.Attributes, "node": found.Node, "node_created_at": found.NodeCreatedAt,
-		"attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
+	columns := configurationColumns(found.Configuration)
+	maps.Copy(columns, map[string]any{
+		"origin": found.Origin, "auth_enabled": found.AuthEnabled, "node": found.Node, "node_created_at": found.NodeCreatedAt, "attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
 		"status": models.SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
 		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
 		"created_at": catalogTime(found.CreatedAt), "started_at": catalogTimeOf(found.StartedAt), "completed_at": catalogTimeOf(found.CompletedAt), "verified_at": catalogTimeOf(found.VerifiedAt),
-	}).Error
-	if err != nil {
+	})
+	if err := q.db.with(ctx).Model(&models.Snapshot{ID: row.ID}).UpdateColumns(columns).Error; err != nil {
 		return fmt.Errorf("write snapshot %s: %w", row.Name, err)
 	}
 	return nil
+}
+
+// configurationColumns are the columns that a configuration has in every table.
+func configurationColumns(c models.Configuration) map[string]any {
+	return map[string]any{"description": c.Description, "grouped": c.Grouped, "engine": c.Engine, "engine_version": c.EngineVersion, "node_type": c.NodeType,
+		"shards": c.ShardCount, "replicas": c.Replicas, "port": c.Port, "retention_limit": c.RetentionLimit, "snapshot_window": c.SnapshotWindow,
+		"parameter_group": c.ParameterGroup, "attributes": c.Attributes}
 }
 
 func sameParts(a, b []models.Part) bool {

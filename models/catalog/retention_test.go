@@ -72,7 +72,7 @@ func TestRetentionLeavesWhatIsInUse(t *testing.T) {
 	cluster := launched(t, db, c)
 	for i := range 3 {
 		check(t, db.with(t.Context()).Create(&models.Snapshot{Name: fmt.Sprintf("automatic.orders-%d", i), ClusterName: "orders", ClusterID: cluster.ID,
-			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, RetentionLimit: 1, RDBVersion: 10, CreatedAt: db.Now()}).Error)
+			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, Configuration: models.Configuration{RetentionLimit: 1}, RDBVersion: 10, CreatedAt: db.Now()}).Error)
 		clock.Advance(24 * time.Hour)
 	}
 	restore := spec("copy")
@@ -96,7 +96,7 @@ func aged(t *testing.T, snapshots int) (*DB, models.Cluster) {
 	cluster := launched(t, db, c)
 	for i := range snapshots {
 		check(t, db.with(t.Context()).Create(&models.Snapshot{Name: fmt.Sprintf("automatic.orders-%d", i), ClusterName: "orders", ClusterID: cluster.ID,
-			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, RetentionLimit: 1, RDBVersion: 10, CreatedAt: db.Now()}).Error)
+			Source: models.SourceAutomatic, Status: models.SnapshotAvailable, Configuration: models.Configuration{RetentionLimit: 1}, RDBVersion: 10, CreatedAt: db.Now()}).Error)
 		clock.Advance(24 * time.Hour)
 	}
 	return db, cluster

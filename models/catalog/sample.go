@@ -35,8 +35,9 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 	clusters := make([]models.Cluster, 0, to-from)
 	for i := from; i < to; i++ {
 		name := fmt.Sprintf("shop-%05d", i)
-		c := models.Cluster{Name: name, Description: fmt.Sprintf("Orders of shop %d", i), Kind: "launched", Grouped: true, Engine: "redis", EngineVersion: "7.0.15",
-			NodeType: "cache.t4g.micro", Shards: 1, Replicas: 1, Port: 6379, RetentionLimit: 35, SnapshotWindow: models.Window{Start: i * 7 % (24 * 60), Length: 60},
+		c := models.Cluster{Name: name, Kind: "launched", Configuration: models.Configuration{Description: fmt.Sprintf("Orders of shop %d", i), Grouped: true,
+			Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.t4g.micro", ShardCount: 1, Replicas: 1, Port: 6379, RetentionLimit: 35,
+			SnapshotWindow: models.Window{Start: i * 7 % (24 * 60), Length: 60}},
 			WindowChosen: true, ScheduleSince: now, Status: models.ClusterAvailable, CreatedAt: since, UpdatedAt: since}
 		for n, role := range []models.Role{models.RolePrimary, models.RoleReplica} {
 			at := 2*i + n
@@ -58,8 +59,7 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 				StoredSHA256: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", CRC64: "0123456789abcdef", ServedBy: c.Nodes[1].Name, ServedRole: models.RoleReplica,
 				StartedAt: at, CompletedAt: done}
 			rows = append(rows, models.Snapshot{Name: models.AutomaticName(c.Name, at), ClusterName: c.Name, ClusterID: c.ID, Source: models.SourceAutomatic, Status: models.SnapshotAvailable,
-				Description: c.Description, Engine: c.Engine, EngineVersion: c.EngineVersion, NodeType: c.NodeType, Shards: 1, Replicas: 1, Port: 6379,
-				RetentionLimit: 35, SnapshotWindow: c.SnapshotWindow, Grouped: true, Node: c.Nodes[1].Name, RDBVersion: 10, Bytes: size, Stored: size / 3, Keys: size >> 9,
+				Configuration: c.Configuration, Node: c.Nodes[1].Name, RDBVersion: 10, Bytes: size, Stored: size / 3, Keys: size >> 9,
 				UsedMemory: 2 * size, ServedBy: c.Nodes[1].Name, ServedRole: models.RoleReplica, Attempt: "0123456789abcdef", VerifiedAt: &done, CreatedAt: at, StartedAt: &at, CompletedAt: &done,
 				Parts: []models.Part{part}})
 		}

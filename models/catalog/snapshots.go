@@ -336,11 +336,8 @@ func (q Snapshots) create(ctx context.Context, cluster models.Cluster, name, sou
 		return "", faults
 	}
 	snapshot := models.Snapshot{
-		Name: name, ClusterName: cluster.Name, ClusterID: cluster.ID, Source: source, Status: models.SnapshotCreating,
-		Description: cluster.Description, Engine: cluster.Engine, EngineVersion: cluster.EngineVersion, NodeType: cluster.NodeType,
-		Shards: cluster.Shards, Replicas: cluster.Replicas, Port: cluster.Port, RetentionLimit: cluster.RetentionLimit,
-		SnapshotWindow: cluster.SnapshotWindow, AuthEnabled: cluster.Password != "", CreatedAt: q.db.Now(),
-		Grouped: cluster.Grouped, ParameterGroup: cluster.ParameterGroup, Attributes: cluster.Attributes, Node: cluster.SnapshottingNode(), NodeCreatedAt: cluster.SnapshottingSince(),
+		Name: name, ClusterName: cluster.Name, ClusterID: cluster.ID, Source: source, Status: models.SnapshotCreating, CreatedAt: q.db.Now(),
+		Configuration: cluster.Configuration, AuthEnabled: cluster.Password != "", Node: cluster.SnapshottingNode(), NodeCreatedAt: cluster.SnapshottingSince(),
 	}
 	if err := q.db.with(ctx).Create(&snapshot).Error; err != nil {
 		return "", fmt.Errorf("write snapshot %s: %w", name, err)

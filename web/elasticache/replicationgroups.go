@@ -173,7 +173,7 @@ func (a *api) showReplicationGroup(ctx context.Context, c *call) (any, error) {
 	id := c.id("ReplicationGroupId")
 	group, err := a.DB.Clusters.Group(ctx, id)
 	if models.HasCode(err, models.CodeClusterNotFound) && c.action == "DeleteReplicationGroup" {
-		group = models.Cluster{Name: id, Grouped: true, Status: models.ClusterDeleting}
+		group = models.Cluster{Name: id, Configuration: models.Configuration{Grouped: true}, Status: models.ClusterDeleting}
 	} else if err != nil {
 		return nil, err
 	}

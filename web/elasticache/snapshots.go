@@ -73,7 +73,7 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(firstZone(s.Attributes)),
 		PreferredMaintenanceWindow: s.Attributes.MaintenanceWindow, TopicArn: s.Attributes.Topic, Port: s.Port, CacheParameterGroupName: s.ParameterGroup,
 		CacheSubnetGroupName: s.Attributes.SubnetGroup, VpcId: network, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
-		SnapshotWindow: s.SnapshotWindow.String(), NumNodeGroups: s.Shards, ARN: c.arn(models.ResourceSnapshot + ":" + s.Name), DataTiering: onOff(false),
+		SnapshotWindow: s.SnapshotWindow.String(), NumNodeGroups: s.ShardCount, ARN: c.arn(models.ResourceSnapshot + ":" + s.Name), DataTiering: onOff(false),
 	}
 	if s.Grouped {
 		v.ReplicationGroupId, v.ReplicationGroupDescription, v.AutomaticFailover = s.ClusterName, s.Description, onOff(s.Attributes.AutomaticFailover)
@@ -81,7 +81,7 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 		v.CacheClusterId = s.ClusterName
 	}
 	if len(s.Parts) == 0 { // it is being made
-		s.Parts = make([]models.Part, max(s.Shards, 1))
+		s.Parts = make([]models.Part, max(s.ShardCount, 1))
 	}
 	if s.NodeCreatedAt != nil {
 		v.CacheClusterCreateTime = at(*s.NodeCreatedAt)

@@ -1,0 +1,40 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+
+	"rekindle/internal/archive"
+	"rekindle/models"
+)
+
+// storedConfiguration is a cluster's configuration as the store keeps it, in manifests and in records.
+func storedConfiguration(c models.Configuration) archive.Configuration {
+	return archive.Configuration{
+		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, Version: c.EngineVersion, Port: c.Port, Shards: c.ShardCount, Replicas: c.Replicas,
+		RetentionLimit: c.RetentionLimit, SnapshotWindow: c.SnapshotWindow.String(), MaxMemory: c.MaxMemory(),
+		Grouped: &c.Grouped, ParameterGroup: c.ParameterGroup, Attributes: c.Attributes.JSON(),
+	}
+}
+
+// readConfiguration is the way back. What cannot be is left out, and the error says of each such thing in a sentence what it was.
+func readConfiguration(c archive.Configuration) (models.Configuration, error) {
+	read := models.Configuration{
+		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, EngineVersion: c.Version, Port: c.Port, ShardCount: max(1, c.Shards), Replicas: c.Replicas,
+		RetentionLimit: c.RetentionLimit, Grouped: c.Grouped == nil || *c.Grouped, ParameterGroup: c.ParameterGroup,
+	}
+	var wrong []error
+	if c.SnapshotWindow != "" {
+		window, err := models.ParseWindow(c.SnapshotWindow)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("its snapshot window is %.40q, which is none", c.SnapshotWindow))
+		}
+		read.SnapshotWindow = window
+	}
+	attributes, err := models.ReadAttributes(c.Attributes)
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("its attributes cannot be read: %w", err))
+	}
+	read.Attributes = attributes
+	return read, errors.Join(wrong...)
+}
