@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"github.com/mattn/go-sqlite3"
 	"gorm.io/driver/sqlite"
 	"gorm.io/gorm"
 )
@@ -55,7 +56,14 @@ func (d sqliteDatabase) keep(ctx context.Context, db *gorm.DB, pending string, n
 func connectSQLite(path string, clock clockwork.Clock) (*gorm.DB, error) {
 	// The pragmas hold per connection, so they belong in the DSN. Transactions begin as immediate ones: a deferred
 	// read-then-write fails at once when somebody else wrote in between, whatever the busy timeout.
-	return connectWith(path, "_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL", clock)
+	const patience, pause = 5 * time.Second, 10 * time.Millisecond
+	for began := time.Now(); ; time.Sleep(pause) {
+		db, err := connectWith(path, "_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL", clock)
+		// While another console gives a new file its journal, SQLite does not wait: its busy timeout would be a deadlock there.
+		if busy, is := errors.AsType[sqlite3.Error](err); !is || busy.Code != sqlite3.ErrBusy || time.Since(began) > patience {
+			return db, err
+		}
+	}
 }
 
 // connectPlain opens a copy, which has no journal beside it and is to have none.
@@ -65,7 +73,11 @@ func connectPlain(path string) (*gorm.DB, error) {
 
 func connectWith(path, options string, clock clockwork.Clock) (*gorm.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options}
-	return gorm.Open(sqlite.Open(dsn.String()), gormConfig(clock))
+	db, err := gorm.Open(sqlite.Open(dsn.String()), gormConfig(clock))
+	if err != nil && db != nil && db.ConnPool != nil {
+		err = errors.Join(err, closePool(db))
+	}
+	return db, err
 }
 
 // createPrivate makes the file readable by its owner only before SQLite writes secrets into it; SQLite gives its
