@@ -66,7 +66,7 @@ test: setup-test ## every check there is, and every test, with the race detector
 	@for step in $(STEPS); do \
 	  $(MAKE) --no-print-directory $$step || { printf '\nmake test: FAILED at %s. Again, only this step: make %s\n' $$step $$step >&2; exit 1; }; \
 	done; \
-	printf '\nmake test: everything passed.\n'
+	printf '\nmake test: everything passed; %s\n' "$$(bin/tally -sum bin/skipped)"
 
 # --- The steps of `make test` ------------------------------------------------------------------------------------------
 .PHONY: lint check-fmt check-vet check-staticcheck check-arrows check-generate check-tidy check-figures go-test
@@ -104,13 +104,19 @@ check-figures: ## the README's figures of speed are those of docs/benchmarks.md
 	@echo '==> figures'
 	@bash tools/figures.sh check
 
-go-test: ## go test -race, the browser test included (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
+GOTEST = TMPDIR=$$(bash tools/memory-folder.sh) go test -race -json -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS)
+TALLY  = bin/tally $(if $(filter -v -test.v,$(TESTFLAGS)),-v) -to bin/skipped
+
+go-test: ## go test -race, the browser test included, and what was skipped (PKG=./jobs RUN=TestDue TESTFLAGS=-v)
+	@mkdir -p bin; rm -f bin/skipped; touch bin/skipped
+	@go -C tools build -o ../bin/tally ./tally
 	@echo '==> go test -race'
-	@TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) $(PKG)
+	@$(GOTEST) $(PKG) | $(TALLY)
 ifneq ($(filter ./... ./models/... ./models/catalog,$(PKG)),)
 	@echo '==> go test -race, with the catalogs in PostgreSQL'
-	@REKINDLE_TEST_CATALOG=postgres TMPDIR=$$(bash tools/memory-folder.sh) go test -race -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) ./models/catalog
+	@REKINDLE_TEST_CATALOG=postgres $(GOTEST) ./models/catalog | $(TALLY)
 endif
+	@bin/tally -sum bin/skipped
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
 .PHONY: fmt generate tidy bench fuzz soak mutants test-s3 cover screenshots image clean

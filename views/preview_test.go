@@ -28,7 +28,7 @@ func render(t *testing.T, c templ.Component) string {
 func TestPreview(t *testing.T) {
 	dir := os.Getenv("REKINDLE_PREVIEW")
 	if dir == "" {
-		t.Skip("REKINDLE_PREVIEW is not set")
+		t.Skip("for people who set REKINDLE_PREVIEW")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "static"), 0o755); err != nil {
 		t.Fatal(err)

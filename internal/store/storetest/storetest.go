@@ -48,6 +48,9 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 	}
 	t.Run("big stream takes bounded memory", s.bigStream) // first and alone, as it looks at the heap
 	s.run(t, s.creates())
+	if s.leaveProbe != nil {
+		s.run(t, map[string]func(*testing.T){"sweep takes what a killed check left": s.sweepProbe})
+	}
 	s.run(t, map[string]func(*testing.T){
 		"put and read back":                        s.roundTrip,
 		"put replaces in one step":                 s.overwrite,
@@ -66,7 +69,6 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		"sweep takes only old remains":             s.sweep,
 		"check leaves nothing":                     s.check,
 		"checks beside sweeps":                     s.checksBesideSweeps,
-		"sweep takes what a killed check left":     s.sweepProbe,
 		"location says the kind":                   s.location,
 	})
 }
@@ -488,9 +490,6 @@ func (x suite) checksBesideSweeps(t *testing.T) {
 }
 
 func (x suite) sweepProbe(t *testing.T) {
-	if x.leaveProbe == nil {
-		t.Skip("how a killed check is left is not known")
-	}
 	s := x.open(t)
 	x.leaveProbe(t, s)
 	wantKeys(t, s, "")
