@@ -29,7 +29,7 @@ func TestEncryptionThatTheServerSilentlyDoesNotApply(t *testing.T) {
 		plain := c
 		c.SSE = sse
 		s := openChecked(t, shared(t), c)
-		for _, size := range []int{small, 9 << 20} {
+		for _, size := range []int{small, middle} {
 			_, err := s.Put(t.Context(), key, bytes.NewReader(random(size)))
 			t.Logf("sse=%s: %v", sse, err)
 			if err == nil {
@@ -133,7 +133,7 @@ func TestObjectLockIsRespected(t *testing.T) {
 	c := configOf(server)
 	c.Bucket = "locked"
 	s := openChecked(t, server, c)
-	for _, size := range []int{small, 9 << 20} {
+	for _, size := range []int{small, middle} {
 		if _, err := s.Put(t.Context(), key, bytes.NewReader(random(size))); err != nil {
 			t.Fatal(err)
 		}
@@ -205,7 +205,7 @@ func TestSnapshotGoesToS3AndBack(t *testing.T) {
 	a := archive.New(s)
 	ref := archive.Ref{Cluster: "orders", Snapshot: "nightly"}
 	attempt := archive.NewAttempt(ref)
-	for number, plain := range [][]byte{dump(100, 5000), dump(1<<20, 20<<20, 7)} {
+	for number, plain := range [][]byte{dump(100, 5000), dump(1<<20, 11<<20, 7)} {
 		part, err := a.WritePart(t.Context(), attempt, number+1, "", bytes.NewReader(plain), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -34,7 +34,7 @@ func TestFlippedBitInWhatIsRead(t *testing.T) {
 	}{
 		"first byte":           {s3.CRC64NVME, small, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer}}, false},
 		"last byte":            {s3.CRC64NVME, small, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: small - 1}}, false},
-		"in parts":             {s3.CRC64NVME, large, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: 9 << 20}}, false},
+		"in parts":             {s3.CRC64NVME, large, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: 6 << 20}}, false},
 		"before a cut":         {s3.CRC64NVME, large, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.CutAnswer, After: 3 << 20}, {On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: 100}}, false},
 		"compatible":           {s3.Compatible, small, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: 100}}, false},
 		"compatible, in parts": {s3.Compatible, large, []testkit.Fault{{On: "GetObject", Times: 1, Do: testkit.FlipAnswer, After: 100}}, true},

@@ -15,7 +15,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-const middle = 9 << 20 // two parts
+const middle = 6 << 20 // two parts
 
 func noChecksums(h http.Header) {
 	for name := range h {
@@ -157,7 +157,7 @@ func TestPartsOfOneSize(t *testing.T) {
 	c := configOf(shared(t))
 	c.PartSize, c.Checksums = 6<<20, s3.Compatible
 	s := openChecked(t, shared(t), c)
-	for size, parts := range map[int]string{6<<20 - 1: "", 6 << 20: "-1", 6<<20 + 1: "-2", 12 << 20: "-2", large: "-4"} {
+	for size, parts := range map[int]string{6<<20 - 1: "", 6 << 20: "-1", 6<<20 + 1: "-2", 12 << 20: "-2", 12<<20 + 1: "-3"} {
 		data := random(size)
 		if _, err := s.Put(t.Context(), key, only{bytes.NewReader(data)}); err != nil || !bytes.Equal(stored(t, c, key), data) {
 			t.Errorf("Put of %d bytes = %v", size, err)

@@ -46,6 +46,7 @@ func (p *packageLife) Fatalf(format string, args ...any) {
 var life = &packageLife{}
 
 func TestMain(m *testing.M) {
+	testkit.MostlyWaiting()
 	folder, err := os.MkdirTemp("", "rekindle-s3-")
 	if err != nil {
 		panic(err)
@@ -75,8 +76,9 @@ func shared(t *testing.T) *testkit.S3Server {
 	return server
 }
 
+// configOf has the smallest parts that S3 takes: an object of some of them costs the least. How parts grow has tests of its own.
 func configOf(server *testkit.S3Server) s3.Config {
-	return s3.Config{Bucket: bucket, Prefix: fmt.Sprintf("t%d/deep", prefixes.Add(1)), Region: testkit.S3Region, Endpoint: server.Endpoint,
+	return s3.Config{PartSize: 5 << 20, Bucket: bucket, Prefix: fmt.Sprintf("t%d/deep", prefixes.Add(1)), Region: testkit.S3Region, Endpoint: server.Endpoint,
 		PathStyle: true, Credentials: server.Credentials()}
 }
 
@@ -106,7 +108,7 @@ func TestStore(t *testing.T) {
 		t.Run(string(checksums), func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) store.Store {
 				c := configOf(shared(t))
-				c.Checksums = checksums
+				c.Checksums, c.PartSize = checksums, 0
 				return openChecked(t, shared(t), c)
 			}, storetest.WithRemains(leaveUpload), storetest.WithProbe(func(t *testing.T, s store.Store) { leaveProbe(t, s.(*s3.Store)) }))
 		})
@@ -148,7 +150,9 @@ func keys(access, secret string) aws.CredentialsProvider {
 }
 
 func uploadsTakeTwoPartsEach(t *testing.T) {
-	s := openChecked(t, shared(t), configOf(shared(t)))
+	c := configOf(shared(t))
+	c.PartSize = 0
+	s := openChecked(t, shared(t), c)
 	var peak atomic.Int64
 	var wait sync.WaitGroup
 	for i := range 2 {

@@ -101,8 +101,8 @@ func TestWireThatGoesBadInTheMiddle(t *testing.T) {
 				}
 			})
 			began := time.Now()
-			_, err := s.Put(t.Context(), key, io.MultiReader(bytes.NewReader(data[:12<<20]), hook(func() { wire.add(test.kind, test.stream, test.attributes) }),
-				bytes.NewReader(data[12<<20:])))
+			_, err := s.Put(t.Context(), key, io.MultiReader(bytes.NewReader(data[:7<<20]), hook(func() { wire.add(test.kind, test.stream, test.attributes) }),
+				bytes.NewReader(data[7<<20:])))
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("Put = %v", err)
 			}
@@ -117,10 +117,10 @@ func TestWireThatGoesBadInTheMiddle(t *testing.T) {
 			t.Parallel()
 			s, wire, c := wired(t, 6*time.Second)
 			mended := make(chan struct{})
-			_, err := s.Put(t.Context(), key, io.MultiReader(bytes.NewReader(data[:12<<20]), hook(func() {
+			_, err := s.Put(t.Context(), key, io.MultiReader(bytes.NewReader(data[:7<<20]), hook(func() {
 				wire.add(test.kind, test.stream, test.attributes)
 				time.AfterFunc(time.Second, func() { defer close(mended); wire.mend() })
-			}), bytes.NewReader(data[12<<20:])))
+			}), bytes.NewReader(data[7<<20:])))
 			<-mended
 			if err != nil || !bytes.Equal(stored(t, c, key), data) {
 				t.Errorf("Put = %v", err)
