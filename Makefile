@@ -144,10 +144,10 @@ endif
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
-SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestVerifyDueForgetsNoneAndDoublesNone
+SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestYearsOfSchedulesMissAndDoubleNothing|TestVerifyDueForgetsNoneAndDoublesNone|TestManySnapshotsAreRebuilt
 soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
 	@REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \
-	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models ./models/catalog
+	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models ./models/catalog ./jobs
 
 mutants: ## plant mistakes in a copy, one at a time, and see which the tests notice (MUTANTS=pattern MUTANTJOBS=2)
 	@go -C tools run ./mutants -root .. -only '$(MUTANTS)' -jobs '$(MUTANTJOBS)'

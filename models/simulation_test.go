@@ -3,6 +3,7 @@ package models_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -59,8 +60,12 @@ func (s *store) tick(t *testing.T, now time.Time, double bool) {
 	}
 }
 
-func TestTenYearsOfSchedulesMissAndDoubleNothing(t *testing.T) {
+func TestYearsOfSchedulesMissAndDoubleNothing(t *testing.T) {
 	t.Parallel()
+	years := 3
+	if os.Getenv("REKINDLE_SOAK_ROUNDS") != "" {
+		years = 10
+	}
 	kinds := []struct {
 		name          string
 		outages, back bool
@@ -92,7 +97,7 @@ func TestTenYearsOfSchedulesMissAndDoubleNothing(t *testing.T) {
 				}
 				name := fmt.Sprintf("cluster-%d", n)
 				now := time.Date(2024, 1, 1, random.IntN(24), random.IntN(60), random.IntN(60), 0, time.UTC) // 2024 has a 29th of February
-				end := now.AddDate(10, 0, 0)
+				end := now.AddDate(years, 0, 0)
 				ledger := modelstest.NewHistory(window, name, now)
 				s := &store{plan: models.Plan{ClusterID: 1, Cluster: name, Window: window, Retention: 7, Since: now, Marks: map[int64]models.Mark{}}, ledger: ledger,
 					fails: func() bool { return random.Float64() < kind.failures }}

@@ -190,11 +190,11 @@ func TestClustersByNameAndNumber(t *testing.T) {
 	}
 }
 
-func TestTenThousandSnapshots(t *testing.T) {
+func TestThousandsOfSnapshots(t *testing.T) {
 	t.Parallel()
-	db := filled(t, 10000)
-	page := must(db.Snapshots.List(t.Context(), models.List{Text: "s-", Equal: map[string]string{"cluster": "c1"}, Sort: "size", Size: 50, Page: 60}))(t)
-	if page.Total != 3333 || len(page.Rows) != 50 {
+	db := filled(t, 2000)
+	page := must(db.Snapshots.List(t.Context(), models.List{Text: "s-", Equal: map[string]string{"cluster": "c1"}, Sort: "size", Size: 50, Page: 12}))(t)
+	if page.Total != 667 || len(page.Rows) != 50 {
 		t.Errorf("%d of %d", len(page.Rows), page.Total)
 	}
 	if newest := must(db.Snapshots.Newest(t.Context(), "c0", "c1", "c2", "gone"))(t); len(newest) != 3 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,7 +53,15 @@ func catalogsAre() string { return cmp.Or(os.Getenv("REKINDLE_TEST_CATALOG"), "s
 func inFile(t testing.TB) {
 	t.Helper()
 	if catalogsAre() != "sqlite" {
-		t.Skip("about the file of SQLite: it runs where catalogs are in files")
+		t.Skip("run by the tests with catalogs in files")
+	}
+}
+
+// once is for tests that do the same wherever the catalogs of the others are: they ask none, or say themselves where theirs is.
+func once(t testing.TB) {
+	t.Helper()
+	if catalogsAre() != "sqlite" {
+		t.Skip("run by the tests with catalogs in files")
 	}
 }
 
@@ -74,20 +83,61 @@ func newPlace(t testing.TB) Place {
 	return postgresPlace(t)
 }
 
-func postgresPlace(t testing.TB) Place {
+func postgresPlace(t testing.TB) Place { return postgresCopy(t, "") }
+
+func postgresCopy(t testing.TB, template string) Place {
 	t.Helper()
 	server := must(postgresServer())(t)
-	place := must(server.Database(""))(t)
+	place := must(server.Database(template))(t)
 	t.Cleanup(func() { check(t, server.Drop(place)) })
 	return Place{URL: secret.Text(place), Folder: t.TempDir()}
 }
 
-// simulated is so many days of a simulation, as they are in `make soak`; every day it is a part of them.
+// The catalog of most tests is a copy of one that was brought up to date once.
+var (
+	fileTemplate     = testkit.NewTemplate(func(path string) error { return prepareCatalog(File(path)) })
+	postgresTemplate = sync.OnceValues(func() (string, error) {
+		server, err := postgresServer()
+		if err != nil {
+			return "", err
+		}
+		place, err := server.Database("")
+		if err != nil {
+			return "", err
+		}
+		u, err := url.Parse(place)
+		if err != nil {
+			return "", err
+		}
+		return strings.TrimPrefix(u.Path, "/"), prepareCatalog(Place{URL: secret.Text(place), Folder: os.TempDir()})
+	})
+)
+
+func prepareCatalog(place Place) error {
+	db, err := Open(context.Background(), place, clockwork.NewFakeClockAt(monday), &fakeHost{})
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
+// preparedPlace is a place with an empty catalog.
+func preparedPlace(t testing.TB) Place {
+	t.Helper()
+	if catalogsAre() == "sqlite" {
+		place := newPlace(t)
+		fileTemplate.Copy(t, place.File)
+		return place
+	}
+	return postgresCopy(t, must(postgresTemplate())(t))
+}
+
+// simulated is so many days of a simulation, as they are in `make soak`; every day it is a part of them, in which all has happened once.
 func simulated(days int) int {
 	if os.Getenv("REKINDLE_SOAK_ROUNDS") != "" {
 		return days
 	}
-	return days / 4
+	return days / 12
 }
 
 type lockedBuffer struct {
@@ -161,11 +211,11 @@ func (h *fakeHost) CanLoad(engine models.Engine, rdbVersion int) bool {
 	return rdbVersion <= map[string]int{"redis": 10, "valkey": 80}[engine.Name]
 }
 
-// catalog is a fresh one in a real file, with a clock that only the test moves.
+// catalog is an empty one in a real file, with a clock that only the test moves.
 func catalog(t testing.TB) (*DB, *clockwork.FakeClock) {
 	t.Helper()
 	clock := clockwork.NewFakeClockAt(monday)
-	return open(t, newPlace(t), clock), clock
+	return open(t, preparedPlace(t), clock), clock
 }
 
 func open(t testing.TB, place Place, clock clockwork.Clock) *DB {

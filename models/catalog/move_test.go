@@ -70,6 +70,7 @@ func everything(t *testing.T, db *DB) map[string][]string {
 
 func TestCatalogIsMovedWithEverythingInIt(t *testing.T) {
 	t.Parallel()
+	once(t)
 	places := map[string]func() Place{
 		"sqlite":   func() Place { return File(filepath.Join(t.TempDir(), "rekindle.db")) },
 		"postgres": func() Place { return postgresPlace(t) },

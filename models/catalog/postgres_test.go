@@ -25,6 +25,7 @@ func inPostgresCatalog(t *testing.T) *DB {
 // A secret prints as ***, and pgx stores what prints itself as it is printed, if it finds no other way.
 func TestPostgresKeepsSecretsAndNotWhatTheyPrint(t *testing.T) {
 	t.Parallel()
+	once(t)
 	db := inPostgresCatalog(t)
 	given := secret.Text("0123456789abcdefgh")
 	check(t, db.Keys.Ensure(t.Context(), "KEY1", given))
@@ -38,6 +39,7 @@ func TestPostgresKeepsSecretsAndNotWhatTheyPrint(t *testing.T) {
 
 func TestPostgresTakesAnyText(t *testing.T) {
 	t.Parallel()
+	once(t)
 	db := inPostgresCatalog(t)
 	for given, want := range map[string]string{"a\x00b": "a\uFFFDb", "a\xffb": "a\uFFFDb", "日本\u2028": "日本\u2028", `%_\`: `%_\`} {
 		check(t, db.Events.Add(t.Context(), models.Event{Message: given}))
@@ -52,6 +54,7 @@ func TestPostgresTakesAnyText(t *testing.T) {
 
 func TestPostgresLetsOneTransactionWriteAtATime(t *testing.T) {
 	t.Parallel()
+	once(t)
 	db := inPostgresCatalog(t)
 	check(t, db.Settings.set(t.Context(), "n", "0"))
 	for _, err := range atOnce(20, func(int) error {
@@ -74,6 +77,7 @@ func TestPostgresLetsOneTransactionWriteAtATime(t *testing.T) {
 // A console that is frozen in the midst of a transaction holds the lock for as long as the server lets it.
 func TestPostgresEndsATransactionThatStandsStill(t *testing.T) {
 	t.Parallel()
+	once(t)
 	place := postgresPlace(t)
 	frozen := open(t, place, clockwork.NewFakeClockAt(monday))
 	other := open(t, place, clockwork.NewFakeClockAt(monday))
@@ -101,6 +105,7 @@ func TestPostgresEndsATransactionThatStandsStill(t *testing.T) {
 
 func TestTroubleWithPostgresIsSaidInWords(t *testing.T) {
 	t.Parallel()
+	once(t)
 	server := testkit.Postgres(t)
 	place := Place{URL: secret.Text(must(server.Database(""))(t)), Folder: t.TempDir()}
 	db := open(t, place, clockwork.NewFakeClockAt(monday))
