@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,14 +16,10 @@ import (
 const maxMemory = 96
 
 // TestConsoleStaysSmallWhateverTheSizeOfTheData takes two snapshots at once of more data than the console may have in memory, and restores
-// them at once, with S3 as the store. The binary is built without the race detector, which needs many times the memory.
+// them at once, with S3 as the store.
 func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 	t.Parallel()
 	p := newProcess(t)
-	p.binary = filepath.Join(t.TempDir(), "rekindle")
-	if output, err := exec.Command("go", "build", "-o", p.binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, output)
-	}
 	// A bucket, as it needs the most: two parts of each upload are in memory.
 	bucket := testkit.S3(t)
 	bucket.Bucket("snapshots")

@@ -17,7 +17,7 @@ import (
 )
 
 // moveKills is how often the console is killed in copies, exports and imports, except in a soak.
-const moveKills = 12
+const moveKills = 4
 
 // moveKillsInARow is after how many of them what is left behind is looked at: after one of each kind.
 const moveKillsInARow = 4

@@ -25,7 +25,7 @@ import (
 )
 
 // pairTimes is how often one of two consoles is killed or frozen, except in a soak.
-const pairTimes = 6
+const pairTimes = 4
 
 // pairLease is short, so that a freeze can be longer.
 const pairLease = 2 * time.Second
@@ -145,7 +145,7 @@ func (d *pair) loseNothing(flags ...string) {
 
 func pairCluster(i int) string { return []string{"ours", "theirs"}[i] }
 
-func fine(t *testing.T, err error) {
+func fine(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

@@ -257,6 +257,8 @@ type editedAnswer struct {
 func (a *editedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *editedAnswer) WriteHeader(status int) {
-	a.edit(a.Header())
+	if status >= http.StatusOK { // a 100 asks for the body of the request, and is no answer yet
+		a.edit(a.Header())
+	}
 	a.ResponseWriter.WriteHeader(status)
 }

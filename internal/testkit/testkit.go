@@ -21,13 +21,16 @@ import (
 )
 
 const (
-	tick     = 5 * time.Millisecond
 	patience = 30 * time.Second
+
+	// A look costs something, such as a query with the race detector at work. So who has waited for long is looked at less often.
+	firstRest = 5 * time.Millisecond
+	lastRest  = 50 * time.Millisecond
 )
 
 // WaitFor returns as soon as cond is true and fails the test when it is not within 30 seconds.
 // What names the awaited thing in the failure. It is the one waiting loop for things that happen
-// in foreign processes; cond is called in the test's goroutine, about every 5 ms.
+// in foreign processes; cond is called in the test's goroutine, every 5 ms and then more rarely, up to every 50 ms.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	if !poll(patience, cond) {
@@ -40,18 +43,15 @@ func poll(limit time.Duration, cond func() bool) bool {
 	if cond() {
 		return true
 	}
-	deadline := time.NewTimer(limit)
-	defer deadline.Stop()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	began := time.Now()
 	for {
-		select {
-		case <-ticker.C:
-			if cond() {
-				return true
-			}
-		case <-deadline.C:
+		waited := time.Since(began)
+		if waited >= limit {
 			return cond()
+		}
+		time.Sleep(min(max(waited/10, firstRest), lastRest, limit-waited))
+		if cond() {
+			return true
 		}
 	}
 }
