@@ -229,18 +229,24 @@ func (s *Server) end(sig syscall.Signal) {
 }
 
 func newClient(addr, user, password string, db int) *redis.Client {
-	return redis.NewClient(&redis.Options{
+	return redis.NewClient(clientOptions(addr, user, password, db))
+}
+
+func clientOptions(addr, user, password string, db int) *redis.Options {
+	return &redis.Options{
 		Addr: addr, Username: user, Password: password, DB: db,
 		// RESP2 and no greetings: replies look the same on every engine and version.
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
-	})
+	}
 }
 
-// sibling is a client for another database of the same server.
+// sibling is a client for another database of the same server, which is waited for: on a busy machine tens of megabytes take seconds.
 func sibling(client *redis.Client, db int) *redis.Client {
-	o := client.Options()
-	return newClient(o.Addr, o.Username, o.Password, db)
+	of := client.Options()
+	o := clientOptions(of.Addr, of.Username, of.Password, db)
+	o.ReadTimeout, o.WriteTimeout = patience, patience
+	return redis.NewClient(o)
 }
 
 // Loopback returns a range of 254 loopback addresses that are this test's alone, so that all ports at them are free. It is held by a
