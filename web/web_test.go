@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"html"
@@ -22,7 +23,12 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"golang.org/x/crypto/argon2"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 
+	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -45,10 +51,40 @@ type console struct {
 	browser *http.Client
 }
 
+// catalogTemplate is a catalog with the admin, whose password is hashed at the least cost there is: it is nothing to these tests.
+var catalogTemplate = testkit.NewTemplate(func(path string) error {
+	ctx := context.Background()
+	db, err := catalog.Open(ctx, catalog.File(path), clockwork.NewFakeClockAt(noon), &fakeHost{})
+	if err != nil {
+		return err
+	}
+	_, err = db.Users.EnsureAdmin(ctx, adminPassword)
+	if err = errors.Join(err, db.Close()); err != nil {
+		return err
+	}
+	salt := make([]byte, 16)
+	hash := fmt.Sprintf("$argon2id$v=%d$m=8,t=1,p=1$%s$%s", argon2.Version, base64.RawStdEncoding.EncodeToString(salt),
+		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(adminPassword), salt, 1, 8, 1, 32)))
+	raw, err := gorm.Open(sqlite.Open(path), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		return err
+	}
+	changed := raw.Exec("UPDATE users SET password_hash = ?", hash)
+	pool, err := raw.DB()
+	if err == nil {
+		err = pool.Close()
+	}
+	if changed.RowsAffected != 1 {
+		err = errors.Join(err, fmt.Errorf("%d passwords changed", changed.RowsAffected))
+	}
+	return errors.Join(changed.Error, err)
+})
+
 // newConsole starts a console with nobody signed in.
 func newConsole(t testing.TB, configure ...func(*Config)) *console {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "catalog.db")
+	catalogTemplate.Copy(t, path)
 	c := newConsoleOn(t, catalog.File(path), configure...)
 	c.path = path
 	return c

@@ -24,6 +24,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/secret"
+	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -79,6 +80,15 @@ func (h *host) FreePort(context.Context, func(int) bool) (int, error) {
 	return 16378 + int(h.next.Add(1)), nil
 }
 
+// catalogTemplate is an empty catalog, of which each test has a copy.
+var catalogTemplate = testkit.NewTemplate(func(path string) error {
+	db, err := catalog.Open(context.Background(), catalog.File(path), clockwork.NewRealClock(), nil)
+	if err != nil {
+		return err
+	}
+	return db.Close()
+})
+
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	return newBenchOn(t, &host{})
@@ -87,7 +97,9 @@ func newBench(t *testing.T) *bench {
 func newBenchOn(t *testing.T, place *host) *bench {
 	t.Helper()
 	b := &bench{t: t, clock: clockwork.NewFakeClockAt(time.Now()), wall: clockwork.NewFakeClockAt(time.Now()), jobs: &quietJobs{}, log: &bytes.Buffer{}}
-	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(t.TempDir(), "rekindle.db")), b.clock, place)
+	path := filepath.Join(t.TempDir(), "rekindle.db")
+	catalogTemplate.Copy(t, path)
+	db, err := catalog.Open(t.Context(), catalog.File(path), b.clock, place)
 	b.check(err)
 	t.Cleanup(func() { _ = db.Close() })
 	b.db = db
