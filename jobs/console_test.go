@@ -41,6 +41,15 @@ type console struct {
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 }
 
+// catalogTemplate is an empty catalog, which most consoles here begin with.
+var catalogTemplate = testkit.NewTemplate(func(path string) error {
+	db, err := catalog.Open(context.Background(), catalog.File(path), clockwork.NewRealClock(), nil)
+	if err != nil {
+		return err
+	}
+	return db.Close()
+})
+
 // newConsole starts a console in a folder of its own. The nodes that it launches end with the test.
 func newConsole(t *testing.T, clock clockwork.Clock) *console {
 	t.Helper()
@@ -57,6 +66,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
 	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
+	catalogTemplate.Copy(t, filepath.Join(data, "rekindle.db"))
 	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)
 	if err != nil {
 		t.Fatal(err)
