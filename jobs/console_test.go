@@ -200,7 +200,7 @@ func (c *console) client(cluster models.Cluster, node models.Node) *redis.Client
 
 func (c *console) primary(cluster models.Cluster) *redis.Client {
 	c.t.Helper()
-	node, found := cluster.Primary()
+	node, found := cluster.Shards()[0].Primary()
 	if !found {
 		c.t.Fatalf("cluster %s has no primary", cluster.Name)
 	}

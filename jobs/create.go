@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/jobs/nodes"
@@ -49,10 +50,9 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 			}
 		}
 	}
-	first, _ := cluster.Primary()
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
 	if run.SnapshotName != "" {
-		result, err := m.fill(ctx, cluster, first, run.SnapshotName, report)
+		result, err := m.fill(ctx, cluster, run.SnapshotName, report)
 		if err != nil {
 			return err
 		}
@@ -72,8 +72,10 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 		}
 		m.nodes.KeepSaved(ctx, cluster)
 	} else if run.SnapshotName != "" {
-		if err := nodes.Tell(ctx, cluster, first, "BGSAVE"); err != nil {
-			m.Logger.Warn("save after restore", "node", first.Name, "error", err)
+		for _, primary := range cluster.Primaries() {
+			if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
+				m.Logger.Warn("save after restore", "node", primary.Name, "error", err)
+			}
 		}
 	}
 	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
@@ -96,31 +98,46 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 	return message
 }
 
-// fill feeds a snapshot to an empty node and makes it a primary.
-func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.Node, snapshot string, report *report) (primary.Result, error) {
+// fill feeds each shard its part of a snapshot, and returns what they hold together.
+func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *report) (primary.Result, error) {
+	var all primary.Result
 	row, err := m.DB.Snapshots.Get(ctx, snapshot)
 	if err != nil {
-		return primary.Result{}, err
+		return all, err
 	}
 	if row.Damaged() {
-		return primary.Result{}, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
+		return all, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
 	}
-	ref := refOf(row)
 	manifest, err := m.manifest(ctx, row)
 	if err != nil {
-		return primary.Result{}, fmt.Errorf("restore %s: %w", snapshot, err)
+		return all, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
-	if len(manifest.Parts) != 1 {
-		return primary.Result{}, because(nil, "The snapshot %s has %d shards; only snapshots of one shard can be restored so far.", snapshot, len(manifest.Parts))
+	primaries := cluster.Primaries()
+	if len(manifest.Parts) != len(primaries) {
+		return all, because(nil, "The snapshot %s has %d shards, and the cluster %s has %d; so far they have to be as many.", snapshot, len(manifest.Parts), cluster.Name, len(primaries))
 	}
-	part := manifest.Parts[0]
+	for i, part := range manifest.Parts {
+		result, err := m.fillShard(ctx, cluster, primaries[i], row, part, report)
+		if err != nil {
+			return all, fmt.Errorf("restore %s into %s: %w", snapshot, primaries[i].Name, err)
+		}
+		all.Keys += result.Keys
+		all.Expired += result.Expired
+		all.Memory = max(all.Memory, result.Memory) // of the fullest
+	}
+	return all, nil
+}
+
+// fillShard feeds a part of a snapshot to an empty node and makes it a primary.
+func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *report) (primary.Result, error) {
+	ref := refOf(row)
 	var sent atomic.Int64
 	report.stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
 	})
 	result, err := primary.Feed(ctx,
 		primary.Target{Addr: node.Address(), Password: cluster.Password},
-		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: manifest.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
+		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.archive.OpenPart(ctx, ref, part) }},
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
@@ -135,7 +152,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, node models.
 		}
 	}
 	if err != nil {
-		return result, fmt.Errorf("restore %s into %s: %w", snapshot, node.Name, err)
+		return result, err
 	}
 	report.stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: part.Bytes, BytesTotal: part.Bytes, KeysDone: result.Keys, KeysTotal: part.Keys}

@@ -95,7 +95,7 @@ func TestDeadPrimaryIsReplacedByItsReplicaAndJoinsIt(t *testing.T) {
 	}
 	testkit.WaitFor(t, "all three nodes to be in step again", func() bool {
 		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		for _, n := range cluster.Nodes {
 			if n.State != "available" || n.LagBytes < 0 {
 				return false
@@ -158,7 +158,7 @@ func TestWholeClusterThatDiedComesBackFromTheLatestRDBOfAnyNode(t *testing.T) {
 				return false
 			}
 		}
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		return primary.Name == "orders-002"
 	})
 	for _, node := range cluster.Nodes {
@@ -326,7 +326,7 @@ func TestSilentPrimaryMakesTheClusterUnreachableAndIsNotReplaced(t *testing.T) {
 	if cluster.StatusReason != "The primary orders-001 does not answer." {
 		t.Errorf("the reason is %q", cluster.StatusReason)
 	}
-	if primary, _ := cluster.Primary(); primary.Name != "orders-001" {
+	if primary, _ := cluster.Shards()[0].Primary(); primary.Name != "orders-001" {
 		t.Errorf("a primary that is only slow was replaced by %s", primary.Name)
 	}
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {

@@ -25,13 +25,13 @@ func TestThoseThatLeaveAreNeverThePrimaryAndNoMoreThanWanted(t *testing.T) {
 		"no other beside a primary that stays":  {2, []int{1, 2, 3}, 0, []int{3}, []int{3}},
 		"no other, where there are few already": {2, []int{2, 3}, 2, []int{2}, nil},
 	} {
-		cluster := models.Cluster{Name: "orders", Configuration: models.Configuration{Replicas: test.replicas}}
+		shard := models.Shard{Number: 1}
 		for _, n := range test.nodes {
 			role := models.RoleReplica
 			if n == test.primary {
 				role = models.RolePrimary
 			}
-			cluster.Nodes = append(cluster.Nodes, models.Node{Name: models.NodeName("orders", n), Role: role})
+			shard.Nodes = append(shard.Nodes, models.Node{Name: models.NodeName("orders", n), Role: role})
 		}
 		names := func(numbers []int) (names []string) {
 			for _, n := range numbers {
@@ -39,7 +39,7 @@ func TestThoseThatLeaveAreNeverThePrimaryAndNoMoreThanWanted(t *testing.T) {
 			}
 			return names
 		}
-		if got := leavers(cluster, names(test.remove)); !slices.Equal(got, names(test.want)) {
+		if got := leavers(shard, test.replicas, names(test.remove)); !slices.Equal(got, names(test.want)) {
 			t.Errorf("%s: %v leave, want %v", name, got, names(test.want))
 		}
 	}

@@ -3,20 +3,23 @@ package jobs
 import (
 	"rekindle/internal/archive"
 	"rekindle/internal/digest"
-	"rekindle/internal/replica"
 	"rekindle/models"
 )
 
-// manifestOf describes a snapshot of one shard for the store.
-func manifestOf(row models.Snapshot, cluster models.Cluster, at archive.Attempt, part archive.Part, origin replica.Origin) archive.Manifest {
+// manifestOf describes a snapshot for the store.
+func manifestOf(row models.Snapshot, cluster models.Cluster, at archive.Attempt, taken []takenPart) archive.Manifest {
 	configuration := storedConfiguration(row.Configuration)
 	configuration.MaxMemory, configuration.WindowChosen = cluster.MaxMemory(), &cluster.WindowChosen
-	configuration.UsedMemory, configuration.AuthEnabled, configuration.NodeCreatedAt = origin.UsedMemory, row.AuthEnabled, row.NodeCreatedAt
-	return archive.Manifest{
-		Snapshot: row.Name, Cluster: row.ClusterName, Attempt: at.ID, Source: row.Source,
-		Engine: origin.Engine, EngineVersion: origin.Version, RDBVersion: part.RDBVersion,
-		CreatedAt: row.CreatedAt, Configuration: configuration, Parts: []archive.Part{part},
+	configuration.AuthEnabled, configuration.NodeCreatedAt = row.AuthEnabled, row.NodeCreatedAt
+	m := archive.Manifest{Snapshot: row.Name, Cluster: row.ClusterName, Attempt: at.ID, Source: row.Source, CreatedAt: row.CreatedAt}
+	for _, part := range taken {
+		configuration.UsedMemory += part.origin.UsedMemory
+		m.Engine, m.EngineVersion = part.origin.Engine, part.origin.Version
+		m.RDBVersion = max(m.RDBVersion, part.RDBVersion)
+		m.Parts = append(m.Parts, part.Part)
 	}
+	m.Configuration = configuration
+	return m
 }
 
 // measuredBy turns a manifest into what the catalog keeps of it.

@@ -26,10 +26,14 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	if err != nil {
 		return err
 	}
-	leaving := leavers(cluster, args.RemoveNodes)
-	if primary, found := cluster.Primary(); found && lastReplicaGoes(cluster, leaving) {
-		report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
-		m.save(ctx, cluster, primary)
+	var leaving []string
+	for _, shard := range cluster.Shards() {
+		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
+		if primary, found := shard.Primary(); found && lastReplicaGoes(shard, leave) {
+			report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
+			m.save(ctx, cluster, primary)
+		}
+		leaving = append(leaving, leave...)
 	}
 	var stay []models.Node
 	for _, node := range cluster.Nodes {
@@ -67,10 +71,10 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 
 // leavers are the replicas that go, of those that were to. One of them may have become the primary meanwhile: that stays, and a replica
 // goes in its place, unless one went before the run was cut off.
-func leavers(cluster models.Cluster, remove []string) []string {
+func leavers(shard models.Shard, replicas int, remove []string) []string {
 	var leaving, stay []string
 	promoted := false
-	for _, node := range cluster.Nodes {
+	for _, node := range shard.Nodes {
 		named := slices.Contains(remove, node.Name)
 		switch {
 		case node.Role == models.RolePrimary:
@@ -81,24 +85,16 @@ func leavers(cluster models.Cluster, remove []string) []string {
 			stay = append(stay, node.Name)
 		}
 	}
-	if promoted && len(stay) > cluster.Replicas {
+	if promoted && len(stay) > replicas {
 		leaving = append(leaving, stay[len(stay)-1])
 	}
 	return leaving
 }
 
-// lastReplicaGoes tells whether a cluster that has replicas keeps none.
-func lastReplicaGoes(cluster models.Cluster, remove []string) bool {
-	replicas, stay := 0, 0
-	for _, node := range cluster.Nodes {
-		if node.Role == models.RoleReplica {
-			replicas++
-			if !slices.Contains(remove, node.Name) {
-				stay++
-			}
-		}
-	}
-	return replicas > 0 && stay == 0
+// lastReplicaGoes tells whether a shard that has replicas keeps none.
+func lastReplicaGoes(shard models.Shard, remove []string) bool {
+	replicas := shard.Replicas()
+	return len(replicas) > 0 && !slices.ContainsFunc(replicas, func(n models.Node) bool { return !slices.Contains(remove, n.Name) })
 }
 
 // save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.

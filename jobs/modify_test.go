@@ -50,7 +50,7 @@ func TestModifyDoesNotTakeAReplicaThatIsThePrimaryMeanwhile(t *testing.T) {
 	must(t, c.client(cluster, cluster.Nodes[1]).Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
 	c.start()
 	cluster = c.await("orders", models.ClusterAvailable)
-	if primary, _ := cluster.Primary(); primary.Name != "orders-002" {
+	if primary, _ := cluster.Shards()[0].Primary(); primary.Name != "orders-002" {
 		t.Fatalf("the primary is %q of %+v", primary.Name, cluster.Nodes)
 	}
 	if running, err := c.nodes.Running(t.Context(), "orders", "orders-002"); err != nil || !running {

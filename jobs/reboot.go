@@ -81,10 +81,12 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	if err != nil {
 		return err
 	}
-	old, found := cluster.Primary()
+	shard, _ := cluster.ShardWith(args.From)
+	old, found := shard.Primary()
 	if !found {
 		return because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
+	cluster = cluster.Only(shard)
 	if old.Name == args.From { // else it was cut off after the change was written down
 		next, err := m.successorOf(ctx, cluster, old)
 		if err != nil {
@@ -100,7 +102,8 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 		if cluster, err = m.DB.Clusters.ByID(ctx, run.ClusterID); err != nil {
 			return err
 		}
-		old = next
+		shard, _ = cluster.ShardWith(next.Name)
+		cluster, old = cluster.Only(shard), next
 	}
 	var failures []error
 	for _, node := range cluster.Nodes {

@@ -60,7 +60,7 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	must(t, c.nodes.Stop(t.Context(), "orders", "orders-001", launch.Kill))
 	testkit.WaitFor(t, "the replica to be primary", func() bool {
 		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		replica := c.client(cluster, cluster.Nodes[0]).Info(t.Context(), "replication").Val()
 		return primary.Name == "orders-002" && strings.Contains(replica, "role:slave") && strings.Contains(replica, "master_link_status:up")
 	})
@@ -93,7 +93,7 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	}
 	back, err := c.db.Clusters.Get(t.Context(), "orders")
 	must(t, err)
-	primary, _ := back.Primary()
+	primary, _ := back.Shards()[0].Primary()
 	if back.Description != spec.Description || back.RetentionLimit != 9 || back.SnapshotWindow != spec.Window || back.NodeType != spec.NodeType ||
 		back.Password != cluster.Password || len(back.Nodes) != 2 || primary.Name != "orders-002" || back.Port != primary.Port {
 		t.Errorf("the cluster came back as %+v", back)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -53,13 +54,15 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return none, err
 	}
 	report.stage("Choosing a node to take it from", nil)
-	source, err := m.source(ctx, cluster)
+	sources, err := m.sources(ctx, cluster)
 	if err != nil {
 		return none, err
 	}
-	if !source.Fits && !override {
-		return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
-			source.Node.Role, source.Node.Name, byteCount(source.Available), byteCount(source.UsedMemory))
+	for _, source := range sources {
+		if !source.Fits && !override {
+			return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
+				source.Node.Role, source.Node.Name, byteCount(source.Available), byteCount(source.UsedMemory))
+		}
 	}
 	switch manifest, committed, foreign, err := m.stored(ctx, row); {
 	case err != nil:
@@ -73,16 +76,13 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err != nil {
 		return none, err
 	}
-	report.stage("Waiting until "+source.Node.Name+" has what was written before", nil)
-	warning, err := m.catchUp(ctx, cluster, source)
-	if err != nil {
-		return none, err
+	taken := make([]takenPart, len(sources))
+	for i, source := range sources { // one after the other: each is a fork on the same host
+		if taken[i], err = m.takePart(ctx, cluster, source, at, report); err != nil {
+			return none, err
+		}
 	}
-	part, origin, err := m.takePart(ctx, cluster, source, at, report)
-	if err != nil {
-		return none, err
-	}
-	manifest := manifestOf(row, cluster, at, part, origin)
+	manifest := manifestOf(row, cluster, at, taken)
 	manifest.CompletedAt = m.DB.Now()
 	if manifest.Hash, err = m.archive.Commit(ctx, manifest); err != nil {
 		return none, fmt.Errorf("commit snapshot %s: %w", name, err)
@@ -91,14 +91,47 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return none, err
 	}
 	measured := measuredBy(manifest)
-	if warning != "" {
-		measured.Warning = warning
+	var warnings []string
+	for _, part := range taken {
+		if part.warning != "" {
+			warnings = append(warnings, part.warning)
+		}
+	}
+	if len(warnings) > 0 {
+		measured.Warning = strings.Join(warnings, " ")
 	}
 	return measured, nil
 }
 
-// takePart streams one shard into the store and reads it back.
-func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (archive.Part, replica.Origin, error) {
+// takenPart is one shard in the store.
+type takenPart struct {
+	archive.Part
+	origin  replica.Origin
+	warning string
+}
+
+// takePart streams one shard into the store, when the node that serves it has all that was written before, and reads it back.
+func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (taken takenPart, err error) {
+	report.stage("Waiting until "+source.Node.Name+" has what was written before", nil)
+	if taken.warning, err = m.catchUp(ctx, cluster, source); err != nil {
+		return taken, err
+	}
+	if taken.Part, taken.origin, err = m.streamPart(ctx, cluster, source, at, report); err != nil {
+		return taken, err
+	}
+	part := taken.Part
+	var check archive.Progress
+	report.stage("Reading back what was stored", func() models.Progress {
+		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
+	})
+	if err := m.archive.ReadBack(ctx, at.Ref, part, &check); err != nil {
+		return taken, fmt.Errorf("verify part %d of %s: %w", part.Number, at.Snapshot, err)
+	}
+	return taken, nil
+}
+
+// streamPart streams one shard into the store.
+func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (archive.Part, replica.Origin, error) {
 	var part archive.Part
 	node := source.Node
 	started := m.DB.Now()
@@ -119,7 +152,7 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	var progress archive.Progress
 	report.stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: stream}
-	part, err = m.archive.WritePart(transfer, at, 1, "", reader, &progress)
+	part, err = m.archive.WritePart(transfer, at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
 		return part, origin, because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
 			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", byteCount(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
@@ -128,18 +161,11 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 		if reader.failure != nil && ctx.Err() == nil {
 			err = because(err, "%s", m.brokenOff(ctx, cluster, node, before, progress.Bytes()))
 		}
-		return part, origin, fmt.Errorf("store part 1 of %s: %w", at.Snapshot, err)
+		return part, origin, fmt.Errorf("store part %d of %s: %w", source.Shard.Number, at.Snapshot, err)
 	}
 	part.SourceNode, part.SourceRole = node.Name, string(node.Role)
 	part.ReplicationID, part.ReplicationOffset, part.UsedMemory = origin.ReplicationID, origin.Offset, origin.UsedMemory
 	part.StartedAt, part.CompletedAt = started, m.DB.Now()
-	var check archive.Progress
-	report.stage("Reading back what was stored", func() models.Progress {
-		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
-	})
-	if err := m.archive.ReadBack(ctx, at.Ref, part, &check); err != nil {
-		return part, origin, fmt.Errorf("verify part 1 of %s: %w", at.Snapshot, err)
-	}
 	return part, origin, nil
 }
 

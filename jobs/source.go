@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"rekindle/jobs/nodes"
@@ -45,32 +46,53 @@ func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node mo
 		"The snapshot was discarded. Take it again.", who, after)
 }
 
-// SnapshotSource says where a snapshot of the cluster would be taken now: the freshest replica whose link is up; the primary only when
-// there is none, and then whether its host can bear the fork.
+// SnapshotSource says where a snapshot of the cluster would be taken now: in each shard the freshest replica whose link is up; the primary only
+// when there is none, and then whether its host can bear the fork. Of several shards it tells of the first that cannot, else of the first.
 //
 // An error is a refusal in words.
 func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
 	if !m.nodes.Here(cluster) {
 		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
 	}
-	source, err := m.source(ctx, cluster)
+	sources, err := m.sources(ctx, cluster)
 	if err != nil {
 		m.Logger.Warn("no node to take a snapshot from", "cluster", cluster.Name, "error", err)
-		return source, models.Faults{{Code: models.CodeClusterState, Message: sentence(err)}}
+		return models.SnapshotSource{}, models.Faults{{Code: models.CodeClusterState, Message: sentence(err)}}
 	}
-	return source, nil
+	for _, source := range sources {
+		if !source.Fits {
+			return source, nil
+		}
+	}
+	return sources[0], nil
 }
 
-func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
-	var source models.SnapshotSource
+// sources are where the parts of a snapshot are taken, one for each shard.
+func (m *Manager) sources(ctx context.Context, cluster models.Cluster) ([]models.SnapshotSource, error) {
+	shards := cluster.Shards()
+	if len(shards) == 0 {
+		return nil, because(nil, "The cluster %s has no nodes.", cluster.Name)
+	}
+	sources := make([]models.SnapshotSource, len(shards))
+	for i, shard := range shards {
+		var err error
+		if sources[i], err = m.source(ctx, cluster, shard); err != nil {
+			return nil, err
+		}
+	}
+	return sources, nil
+}
+
+func (m *Manager) source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {
+	source := models.SnapshotSource{Shard: shard}
 	var head int64 // the primary's offset, or what the freshest replica has heard of it
-	primary, found := cluster.Primary()
+	primary, found := shard.Primary()
 	if !found {
-		return source, because(nil, "The cluster %s has no primary.", cluster.Name)
+		return source, because(nil, "%s has no primary.", shardName(cluster, shard))
 	}
 	states := make(map[string]nodes.State)
 	var refused error // by a node that answers
-	for _, node := range cluster.Nodes {
+	for _, node := range shard.Nodes {
 		s, err := nodes.Probe(ctx, cluster, node)
 		if err == nil {
 			states[node.Name] = s
@@ -81,7 +103,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 	}
 	best := int64(-1)
 	chosen := false
-	for _, node := range cluster.Nodes {
+	for _, node := range shard.Nodes {
 		s, answers := states[node.Name]
 		if !answers || node.Role != models.RoleReplica || !s.Replica || !s.LinkUp || s.Loading || s.Syncing || chosen {
 			continue
@@ -102,7 +124,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 		if !answers && refused != nil {
 			return source, refused
 		} else if !answers {
-			return source, because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", cluster.Name)
+			return source, because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", strings.TrimPrefix(shardName(cluster, shard), "The cluster "))
 		}
 		source.Node, source.UsedMemory, source.Fallback = primary, s.UsedMemory, true
 		source.Why = "The cluster has no replica, so the primary has to serve the snapshot."
@@ -114,6 +136,14 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster) (models.Sn
 	return source, nil
 }
 
+// shardName names a shard to people, at the beginning of a sentence: by the cluster's name where it has one shard only.
+func shardName(cluster models.Cluster, shard models.Shard) string {
+	if len(cluster.Shards()) == 1 {
+		return "The cluster " + cluster.Name
+	}
+	return fmt.Sprintf("Shard %s of %s", shard.ID(), cluster.Name)
+}
+
 // catchUpTimeout bounds how long a snapshot waits for its replica to have everything that was written before it was asked for.
 const catchUpTimeout = 15 * time.Second
 
@@ -121,7 +151,7 @@ const catchUpTimeout = 15 * time.Second
 // has just written. A replica that does not get there serves all the same, with its lag in the warning; a primary that does not answer
 // cannot be compared with.
 func (m *Manager) catchUp(ctx context.Context, cluster models.Cluster, source models.SnapshotSource) (warning string, err error) {
-	primary, found := cluster.Primary()
+	primary, found := source.Shard.Primary()
 	if source.Fallback || !found {
 		return "", nil
 	}

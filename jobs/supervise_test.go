@@ -38,7 +38,7 @@ func (c *console) awaitNodes(name string) models.Cluster {
 	var cluster models.Cluster
 	testkit.WaitFor(c.t, "the nodes of "+name+" to be in step", func() bool {
 		cluster, _ = c.db.Clusters.Get(c.t.Context(), name)
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		for _, n := range cluster.Nodes { // in their own words: what the catalog has may be from before
 			client := c.client(cluster, n)
 			info := client.Info(c.t.Context(), "replication").Val()
@@ -217,7 +217,7 @@ func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 			c.kill(cluster, nil, cluster.Nodes[0])
 		},
 		"after a failover": func(c *console, cluster models.Cluster) {
-			if err := c.db.Changes.FailOver(c.t.Context(), "orders", "test"); err != nil {
+			if err := c.db.Changes.FailOver(c.t.Context(), "orders", 1, "test"); err != nil {
 				c.t.Fatal(err)
 			}
 			c.manager.Wake()
@@ -236,7 +236,7 @@ func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 			change(c, cluster)
 			testkit.WaitFor(t, "the other node to be the primary", func() bool {
 				cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
-				primary, _ := cluster.Primary()
+				primary, _ := cluster.Shards()[0].Primary()
 				return primary.Name == "orders-002" && cluster.Status == models.ClusterAvailable
 			})
 			c.awaitSaved(c.awaitNodes("orders"))

@@ -218,7 +218,7 @@ func TestShardComesBackFromTheFreshestRDBThatCanBeLoaded(t *testing.T) {
 	t.Parallel()
 	c, older := savedTwice(t, 1)
 	cluster := c.awaitNodes("orders")
-	if primary, _ := cluster.Primary(); primary.Name != "orders-001" {
+	if primary, _ := cluster.Shards()[0].Primary(); primary.Name != "orders-001" {
 		t.Errorf("the primary is %s", primary.Name)
 	}
 	for _, node := range cluster.Nodes {
@@ -282,7 +282,7 @@ func TestReplicaIsNotStartedWhileItsPrimaryCannotBe(t *testing.T) {
 	}
 	_ = other.Close()
 	cluster = c.awaitNodes("orders")
-	if primary, _ := cluster.Primary(); primary.Name != "orders-001" || testkit.Fingerprint(t, c.primary(cluster)) != want {
+	if primary, _ := cluster.Shards()[0].Primary(); primary.Name != "orders-001" || testkit.Fingerprint(t, c.primary(cluster)) != want {
 		t.Errorf("%s came back, with other data", primary.Name)
 	}
 }
@@ -370,7 +370,7 @@ func TestPrimaryThatHangsIsEndedAndReplaced(t *testing.T) {
 	}
 	testkit.WaitFor(t, "the replica to be the primary", func() bool {
 		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		return primary.Name == "orders-002"
 	})
 	if stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && bytes.Contains(stat, []byte(") T ")) {
@@ -525,7 +525,7 @@ func TestReplicaIsNotStartedBeforeAPrimaryThatHasNothing(t *testing.T) {
 	}
 	_ = other.Close()
 	cluster = c.awaitNodes("orders")
-	if primary, _ := cluster.Primary(); primary.Name != "orders-001" {
+	if primary, _ := cluster.Shards()[0].Primary(); primary.Name != "orders-001" {
 		t.Errorf("the primary is %s", primary.Name)
 	}
 }

@@ -39,7 +39,7 @@ func (c Cluster) NoSnapshot() string {
 	case ClusterAvailable:
 		return ""
 	case ClusterUnreachable:
-		if slices.ContainsFunc(c.Nodes, Node.InStep) {
+		if c.inStep() {
 			return ""
 		}
 		return strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable and has no replica that is in step with its primary, so there is nothing to take a snapshot from. %s",
@@ -50,6 +50,12 @@ func (c Cluster) NoSnapshot() string {
 		return fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", c.Name)
 	}
 	return fmt.Sprintf("The cluster %s is %s; a snapshot can be taken when it is available.", c.Name, c.Status)
+}
+
+// inStep tells whether each shard has a replica that is in step.
+func (c Cluster) inStep() bool {
+	shards := c.Shards()
+	return len(shards) > 0 && !slices.ContainsFunc(shards, func(s Shard) bool { return !slices.ContainsFunc(s.Nodes, Node.InStep) })
 }
 
 // NoFinalSnapshot says why the cluster cannot be deleted with a final snapshot now, or "".

@@ -52,16 +52,6 @@ type Cluster struct {
 	Nodes []Node
 }
 
-// Primary returns the primary node.
-func (c Cluster) Primary() (Node, bool) {
-	for _, n := range c.Nodes {
-		if n.Role == RolePrimary {
-			return n, true
-		}
-	}
-	return Node{}, false
-}
-
 // Lost tells whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither
 // retention nor its deletion takes one of them.
 func (c Cluster) Lost() bool { return len(c.Nodes) == 0 }

@@ -99,8 +99,8 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 		found := false
 		if nodeType, found = FindNodeType(*spec.NodeType); !found {
 			faults.Add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
-		} else if primary, ok := cluster.Primary(); ok && primary.UsedMemory > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
-			holds, room := SizeTexts(primary.UsedMemory, nodeType.Memory)
+		} else if used := cluster.FullestShard(); used > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
+			holds, room := SizeTexts(used, nodeType.Memory)
 			faults.Add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.", holds, nodeType.Name, room))
 		}
 		if cluster.Cached() && *spec.NodeType != cluster.NodeType {

@@ -1,7 +1,8 @@
 package models
 
-// SnapshotSource is the node from which a snapshot of a cluster would be taken now, and what that would mean.
+// SnapshotSource is the node from which a shard's part of a snapshot would be taken now, and what that would mean.
 type SnapshotSource struct {
+	Shard      Shard
 	Node       Node
 	LagBytes   int64  // how far a replica is behind its primary
 	UsedMemory int64  // of the node, bytes: what a fork may have to copy in the worst case

@@ -111,14 +111,18 @@ func presentNodes(nodes []models.Node) []views.Node {
 	return shown
 }
 
-// usedMemory is what the data takes up: on the primary, or on all nodes where each has its own.
-func usedMemory(c models.Cluster) int64 {
-	if !c.Cached() {
-		primary, _ := c.Primary()
-		return primary.UsedMemory
+// keepers are the nodes that have keys which no other node is to have: the primaries, or all where each has its own.
+func keepers(c models.Cluster) []models.Node {
+	if c.Cached() {
+		return c.Nodes
 	}
+	return c.Primaries()
+}
+
+// usedMemory is what the data takes up.
+func usedMemory(c models.Cluster) int64 {
 	var sum int64
-	for _, n := range c.Nodes {
+	for _, n := range keepers(c) {
 		sum += n.UsedMemory
 	}
 	return sum
@@ -126,22 +130,17 @@ func usedMemory(c models.Cluster) int64 {
 
 // maxMemory is how much data fits in.
 func maxMemory(c models.Cluster) int64 {
-	if c.Cached() {
-		return c.MaxMemory() * int64(len(c.Nodes))
-	}
-	return c.MaxMemory()
+	return c.MaxMemory() * int64(max(1, len(keepers(c))))
 }
 
 // keysOf is the number of keys, or -1 when nobody has counted them yet.
 func keysOf(c models.Cluster) int64 {
-	if !c.Cached() {
-		if primary, found := c.Primary(); found {
-			return knownKeys(primary)
-		}
+	nodes := keepers(c)
+	if len(nodes) == 0 {
 		return -1
 	}
 	var sum int64
-	for _, n := range c.Nodes {
+	for _, n := range nodes {
 		known := knownKeys(n)
 		if known < 0 {
 			return -1
@@ -153,10 +152,10 @@ func keysOf(c models.Cluster) int64 {
 
 // firstNode is the one that clients are told to connect to first: the primary, where there is one.
 func firstNode(c models.Cluster) (models.Node, bool) {
-	if c.Cached() && len(c.Nodes) > 0 {
-		return c.Nodes[0], true
+	if nodes := keepers(c); len(nodes) > 0 {
+		return nodes[0], true
 	}
-	return c.Primary()
+	return models.Node{}, false
 }
 
 // knownKeys is the node's number of keys, or -1 when nobody has seen it yet.

@@ -123,7 +123,7 @@ func (s *server) failOver(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	err = s.db.Changes.FailOver(r.Context(), cluster.Name, visitOf(r).user.Name)
+	err = s.db.Changes.FailOver(r.Context(), cluster.Name, 1, visitOf(r).user.Name)
 	if err == nil {
 		s.jobs.Wake()
 		return s.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("A replica of %s is taking over.", cluster.Name))

@@ -59,7 +59,7 @@ func TestAFailoverIsTriedWhereAReplicaCanTakeOver(t *testing.T) {
 	}
 	c.get("/clusters/nobody/failover").is(http.StatusNotFound)
 	c.post("/clusters/nobody/failover").is(http.StatusNotFound)
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	c.get("/clusters/orders").says("/clusters/orders/failover")
 	c.get("/clusters/orders/failover").is(http.StatusOK).says("The replica orders-002 takes over from orders-001", primary.Address(), "aws elasticache test-failover", "--node-group-id 0001")
 	c.post("/clusters/orders/failover").redirects("/clusters/orders")

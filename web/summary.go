@@ -107,8 +107,8 @@ func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeTy
 		warnings = append(warnings, fmt.Sprintf("Clusters of the node type %s cannot be backed up, neither automatically nor by hand.", nodeType.Name))
 	}
 	used := f.snapshot.UsedMemory
-	if primary, found := f.cluster.Primary(); found {
-		used = primary.UsedMemory
+	if len(f.cluster.Nodes) > 0 {
+		used = f.cluster.FullestShard()
 	}
 	if nodeType.Memory > 0 && used > nodeType.Memory {
 		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",

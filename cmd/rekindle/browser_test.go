@@ -300,7 +300,7 @@ func TestBrowserTour(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	testkit.Fill(t, client(t, orders, primary), 2000)
 	want := s.fingerprint(t, "orders", "orders-001")
 
@@ -454,7 +454,7 @@ func (s *served) inspectRunning(b *tab) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	primary, _ := cluster.Primary()
+	primary, _ := cluster.Shards()[0].Primary()
 	node := client(b.t, cluster, primary)
 	pace := func(microseconds string) {
 		if err := node.ConfigSet(ctx, "rdb-key-save-delay", microseconds).Err(); err != nil {

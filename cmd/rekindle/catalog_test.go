@@ -26,7 +26,7 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	primary, _ := before.Primary()
+	primary, _ := before.Shards()[0].Primary()
 	testkit.Fill(t, client(t, before, primary), 100)
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s1"}})
 	k.settle()
@@ -55,7 +55,7 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now, _ := after.Primary(); now.Address() != primary.Address() || after.Password != before.Password || len(after.Nodes) != len(before.Nodes) {
+	if now, _ := after.Shards()[0].Primary(); now.Address() != primary.Address() || after.Password != before.Password || len(after.Nodes) != len(before.Nodes) {
 		t.Errorf("the cluster came back as %+v", after)
 	}
 	if s, err := db.Snapshots.Get(t.Context(), "s1"); err != nil || s.Status != models.SnapshotAvailable || s.ClusterID != after.ID {

@@ -100,7 +100,7 @@ func newCrash(t *testing.T) *crash {
 	c.settle()
 	orders, err := c.db.Clusters.Get(t.Context(), "orders")
 	fine(t, err)
-	first, _ := orders.Primary()
+	first, _ := orders.Shards()[0].Primary()
 	source := client(t, orders, first)
 	testkit.Fill(t, source, 50)
 	noise := make([]byte, 6<<20) // so that a part of the snapshot goes in two parts of an upload

@@ -32,7 +32,7 @@ func TestDownloadedSnapshotIsAnRDBThatRedisLoads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	source := client(t, orders, primary)
 	testkit.Fill(t, source, 500)
 	want := testkit.Fingerprint(t, source)

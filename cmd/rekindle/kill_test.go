@@ -54,7 +54,7 @@ func TestConsoleKilledAtAnyInstantLosesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := orders.Primary()
+	first, _ := orders.Shards()[0].Primary()
 	source := client(t, orders, first)
 	testkit.Fill(t, source, 200)
 	for i := range 12 { // a size at which a snapshot and a restore take some hundred milliseconds

@@ -186,7 +186,7 @@ func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T
 		return err == nil && orders.Status == models.ClusterAvailable
 	}
 	testkit.WaitFor(t, "the cluster", available)
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	redis := client(t, orders, primary)
 	testkit.Fill(t, redis, 300)
 	want := testkit.Fingerprint(t, redis)

@@ -44,7 +44,7 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		const fill = `math.randomseed(tonumber(ARGV[1]) * 2 + tonumber(ARGV[2])) for i = ARGV[1] * 60000 + 1, ARGV[1] * 60000 + 60000 do
 			redis.call('SET', 'order:'..i, '{"id":'..i..',"customer":"c'..math.random(1e8)..'","total":'..math.random(1e5)..',"sku":"'..math.random(1e9)..math.random(1e9)..'","note":"delivered to the door, as always"}') end return 1`
 		for step := range 10 { // in steps, as a node that is busy for long answers nobody

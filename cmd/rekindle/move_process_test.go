@@ -58,7 +58,7 @@ func TestConsoleKilledWhileItMovesSnapshots(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, _ := orders.Primary()
+	first, _ := orders.Shards()[0].Primary()
 	source := client(t, orders, first)
 	for i := range 24 { // more than one part of a multipart upload
 		noise := make([]byte, 1<<20)

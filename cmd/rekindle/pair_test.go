@@ -99,7 +99,7 @@ func (d *pair) loseNothing(flags ...string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		primary, _ := cluster.Primary()
+		primary, _ := cluster.Shards()[0].Primary()
 		source := client(t, cluster, primary)
 		testkit.Fill(t, source, 200)
 		for n := range 6 {

@@ -33,7 +33,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	k.settle()
 	orders, err := db.Clusters.Get(t.Context(), "orders")
 	fine(t, err)
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	testkit.Fill(t, client(t, orders, primary), 100)
 	want := testkit.Fingerprint(t, client(t, orders, primary))
 	p.must("/clusters/orders/snapshot", url.Values{"name": {"s1"}})
@@ -99,7 +99,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	k.settle()
 	again, err := db.Clusters.Get(t.Context(), "again")
 	fine(t, err)
-	node, _ := again.Primary()
+	node, _ := again.Shards()[0].Primary()
 	if got := testkit.Fingerprint(t, client(t, again, node)); got != want {
 		t.Error("what was restored has other data")
 	}

@@ -33,7 +33,7 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	primary, _ := orders.Primary()
+	primary, _ := orders.Shards()[0].Primary()
 	source := client(t, orders, primary)
 	for i := range 24 { // more than one part of a multipart upload
 		noise := make([]byte, 1<<20)
@@ -56,7 +56,7 @@ func TestSnapshotAndRestoreOnThisServer(t *testing.T) {
 	if err != nil || restored.Status != models.ClusterAvailable {
 		t.Fatalf("the copy is %s (%s, %v)", restored.Status, restored.StatusReason, err)
 	}
-	primary, _ = restored.Primary()
+	primary, _ = restored.Shards()[0].Primary()
 	for i := range 24 {
 		want := source.Get(t.Context(), fmt.Sprintf("noise:%d", i)).Val()
 		if got, err := client(t, restored, primary).Get(t.Context(), fmt.Sprintf("noise:%d", i)).Result(); err != nil || got != want {

@@ -70,6 +70,17 @@ func (l *look) primary() int {
 	return -1
 }
 
+// head is the offset of whoever is furthest.
+func (l *look) head() int64 {
+	var head int64
+	for _, v := range l.nodes {
+		if v.answers {
+			head = max(head, v.state.Offset)
+		}
+	}
+	return head
+}
+
 // node finds a node by its name; the plan names none that is not there.
 func (l *look) node(name string) *seen {
 	for i := range l.nodes {

@@ -29,7 +29,8 @@ func (o *Operator) Start(ctx context.Context, cluster models.Cluster, node model
 		return err
 	}
 	if node.Role == models.RoleReplica {
-		first, found := cluster.Primary()
+		shard, _ := cluster.Shard(node.Shard)
+		first, found := shard.Primary()
 		if !found {
 			return reason.Because(nil, "The cluster %s has no primary.", cluster.Name)
 		}
@@ -69,7 +70,8 @@ func Filling(cluster models.Cluster) bool {
 // savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
 // application never feels a fork.
 func savesItself(cluster models.Cluster, node models.Node) bool {
-	return !cluster.Cached() && (node.Role == models.RoleReplica || len(cluster.Nodes) == 1)
+	shard, _ := cluster.Shard(node.Shard)
+	return !cluster.Cached() && (node.Role == models.RoleReplica || len(shard.Nodes) == 1)
 }
 
 // Foreign tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started

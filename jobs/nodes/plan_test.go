@@ -276,7 +276,7 @@ func TestReportOfWhatWasSeen(t *testing.T) {
 		"what is in a replica's":    {nodes: []seen{member(1, known), member(2, and(known, dead, func(v *seen) { v.trouble = "No disk." }))}, want: []string{"noteNode orders-002"}, silent: true},
 	} {
 		l := look{nodes: test.nodes}
-		steps := report(clusterOf(l, test.change), l, noon)
+		steps := report(clusterOf(l, test.change), []look{l}, noon)
 		if got := texts(steps); !slices.Equal(got, test.want) || !strings.Contains(said(steps), test.says) || test.silent && said(steps) != "" {
 			t.Errorf("%s: the steps are %v, which say %q; want %v, %q", name, got, said(steps), test.want, test.says)
 		}

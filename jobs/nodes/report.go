@@ -11,21 +11,19 @@ import (
 const seenEvery = 20 * time.Second
 
 // report has what is to be written down of what was seen, for the pages, and whether the cluster can be reached. Only what differs is.
-func report(cluster models.Cluster, l look, now time.Time) []step {
-	var head int64
-	for _, v := range l.nodes {
-		if v.answers {
-			head = max(head, v.state.Offset)
-		}
-	}
+// There is a look for each shard.
+func report(cluster models.Cluster, shards []look, now time.Time) []step {
 	var steps []step
 	reachable, why := true, ""
-	for _, v := range l.nodes {
-		if n := described(v, head, now); !n.SameAs(v.node, seenEvery) {
-			steps = append(steps, noteNode{on(n.Name), n})
-		}
-		if trouble := outOfReach(v); trouble != "" {
-			reachable, why = false, trouble
+	for _, l := range shards {
+		head := l.head()
+		for _, v := range l.nodes {
+			if n := described(v, head, now); !n.SameAs(v.node, seenEvery) {
+				steps = append(steps, noteNode{on(n.Name), n})
+			}
+			if trouble := outOfReach(v); trouble != "" {
+				reachable, why = false, trouble
+			}
 		}
 	}
 	name, was := cluster.Name, cluster.Status == models.ClusterUnreachable

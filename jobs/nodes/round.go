@@ -11,12 +11,14 @@ import (
 	"rekindle/models"
 )
 
-// round carries out what is planned for one cluster, and looks again.
+// round carries out what is planned for one shard, and looks again.
 type round struct {
 	*Supervisor
-	cluster models.Cluster
+	cluster models.Cluster // with the nodes of this shard only
 	look    look
 	over    bool // there is nothing more to be done now
+	saved   bool // what the shard was filled with is on a disk
+	ready   bool // its nodes can be given the parameters that have changed
 }
 
 // mostPlans bounds a round: no repair takes so many.
@@ -174,11 +176,8 @@ func (s configure) carryOut(ctx context.Context, r *round) error {
 	return Configure(ctx, r.cluster, v.node)
 }
 
-func (s setParameters) carryOut(ctx context.Context, r *round) error {
-	if err := r.applyParameters(ctx, r.cluster, r.cluster.Nodes); err != nil {
-		return err
-	}
-	r.cluster.ParametersApplied = r.cluster.ParametersWanted
+func (s setParameters) carryOut(_ context.Context, r *round) error {
+	r.ready, r.cluster.ParametersApplied = true, r.cluster.ParametersWanted
 	return nil
 }
 
@@ -193,11 +192,8 @@ func (s saveNode) carryOut(ctx context.Context, r *round) error {
 	return nil
 }
 
-func (s noteSaved) carryOut(ctx context.Context, r *round) error {
-	r.look.triedToSave = true
-	if err := r.DB.Losses.Saved(ctx, r.cluster.ID); err != nil && ctx.Err() == nil {
-		r.Logger.Error("write down that the data is saved", "cluster", r.cluster.Name, "error", err)
-	}
+func (s noteSaved) carryOut(_ context.Context, r *round) error {
+	r.look.triedToSave, r.saved = true, true
 	return nil
 }
 

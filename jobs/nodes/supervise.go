@@ -107,35 +107,92 @@ func (s *Supervisor) superviseAway(ctx context.Context, clusters []models.Cluste
 }
 
 // supervise looks at a cluster without locking it, for most of the time there is nothing to do; only for a repair it takes the lock and looks
-// again.
+// again. Each shard is repaired by itself.
 func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) error {
-	r := &round{Supervisor: s, cluster: cluster, look: s.look(ctx, cluster)}
+	rounds := s.rounds(ctx, cluster)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if len(repair(r.cluster, r.look)) == 0 {
-		return errors.Join(r.carryOut(ctx, keepSaved(r.cluster, r.look)), r.report(ctx))
+	if !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
+		return errors.Join(s.keepSaved(ctx, cluster, rounds), s.report(ctx, cluster, rounds))
 	}
 	unlock, taken, err := s.Lock(ctx, cluster.Name)
 	if err != nil || !taken {
 		return err
 	}
 	defer unlock()
-	r.cluster, err = s.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else changes it
+	cluster, err = s.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else changes it
 	if models.HasCode(err, models.CodeClusterNotFound) {
 		return nil
-	} else if err != nil || !supervised(r.cluster.Status) {
+	} else if err != nil || !supervised(cluster.Status) {
 		return err
 	}
-	if r.look = s.look(ctx, r.cluster); ctx.Err() != nil {
+	if rounds = s.rounds(ctx, cluster); ctx.Err() != nil {
 		return nil
 	}
+	var failures []error
+	for _, r := range rounds {
+		failures = append(failures, r.settle(ctx))
+	}
 	// What could not be repaired is written down too, or it would go on looking well.
-	return errors.Join(r.settle(ctx), r.report(ctx))
+	return errors.Join(append(failures, s.together(ctx, cluster, rounds), s.report(ctx, cluster, rounds))...)
+}
+
+// rounds look at a cluster, shard by shard.
+func (s *Supervisor) rounds(ctx context.Context, cluster models.Cluster) []*round {
+	var rounds []*round
+	for _, shard := range cluster.Shards() {
+		rounds = append(rounds, &round{Supervisor: s, cluster: cluster.Only(shard)})
+	}
+	if len(rounds) == 0 { // of memcached
+		rounds = []*round{{Supervisor: s, cluster: cluster}}
+	}
+	var looks sync.WaitGroup
+	for _, r := range rounds {
+		looks.Go(func() { r.look = s.look(ctx, r.cluster) })
+	}
+	looks.Wait()
+	return rounds
+}
+
+// keepSaved sees to it that each shard has its data on a disk.
+func (s *Supervisor) keepSaved(ctx context.Context, cluster models.Cluster, rounds []*round) error {
+	var failures []error
+	for _, r := range rounds {
+		failures = append(failures, r.carryOut(ctx, keepSaved(r.cluster, r.look)))
+	}
+	return errors.Join(append(failures, s.together(ctx, cluster, rounds))...)
+}
+
+// together does what is the whole cluster's and waits for all of its shards.
+func (s *Supervisor) together(ctx context.Context, cluster models.Cluster, rounds []*round) error {
+	all := func(done func(*round) bool) bool {
+		return !slices.ContainsFunc(rounds, func(r *round) bool { return !done(r) })
+	}
+	if all(func(r *round) bool { return r.saved }) {
+		if err := s.DB.Losses.Saved(ctx, cluster.ID); err != nil && ctx.Err() == nil {
+			s.Logger.Error("write down that the data is saved", "cluster", cluster.Name, "error", err)
+		}
+	}
+	if all(func(r *round) bool { return r.ready }) {
+		return s.applyParameters(ctx, cluster, cluster.Nodes)
+	}
+	return nil
 }
 
 // report remembers what was seen and writes it down.
-func (r *round) report(ctx context.Context) error {
+func (s *Supervisor) report(ctx context.Context, cluster models.Cluster, rounds []*round) error {
+	looks := make([]look, len(rounds))
+	for i, r := range rounds {
+		r.remember()
+		looks[i] = r.look
+	}
+	whole := &round{Supervisor: s, cluster: cluster}
+	return whole.carryOut(ctx, report(cluster, looks, s.DB.Now()))
+}
+
+// remember keeps what was seen for the next round.
+func (r *round) remember() {
 	for i := range r.look.nodes {
 		v := &r.look.nodes[i]
 		v.silent = r.memory.note(v.node.Name, v.answers, r.Clock.Now())
@@ -149,13 +206,11 @@ func (r *round) report(ctx context.Context) error {
 			r.memory.waitedEnough(v.node.Name)
 		}
 	}
-	return r.carryOut(ctx, report(r.cluster, r.look, r.DB.Now()))
 }
 
 // KeepSaved sees to it that a cluster which has just been filled has its data on a disk.
 func (s *Supervisor) KeepSaved(ctx context.Context, cluster models.Cluster) {
-	r := &round{Supervisor: s, cluster: cluster, look: s.look(ctx, cluster)}
-	_ = r.carryOut(ctx, keepSaved(cluster, r.look)) // what fails is in the log, and the supervisor tries again
+	_ = s.keepSaved(ctx, cluster, s.rounds(ctx, cluster)) // what fails is in the log, and the supervisor tries again
 }
 
 // pause waits for real time to pass, and tells whether ctx is still alive.

@@ -129,10 +129,10 @@ func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
 	alone := spec("alone")
 	alone.Replicas = 0
 	launched(t, db, alone)
-	refused(t, db.Changes.FailOver(t.Context(), "alone", "test"), models.CodeNoFailover)
+	refused(t, db.Changes.FailOver(t.Context(), "alone", 1, "test"), models.CodeNoFailover)
 	refused(t, db.Changes.Reboot(t.Context(), "orders", []string{"alone-001"}, "test"), models.CodeNodeNotFound)
 	check(t, db.Changes.Reboot(t.Context(), "orders", nil, "test"))
-	refused(t, db.Changes.FailOver(t.Context(), "orders", "test"), models.CodeClusterState)
+	refused(t, db.Changes.FailOver(t.Context(), "orders", 1, "test"), models.CodeClusterState)
 	refused(t, db.Changes.Reboot(t.Context(), "orders", nil, "test"), models.CodeClusterState)
 	run := claim(t, db)
 	if args := must(models.Args[models.RebootArgs](run))(t); len(args.Nodes) != 2 {
@@ -148,7 +148,7 @@ func TestAClusterIsTakenForARestartOrAFailoverOnce(t *testing.T) {
 	}
 	check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "It did not save."))
 	said("The last restart of nodes did not succeed. It did not save.", "Nodes of the cluster orders could not be restarted. It did not save.")
-	check(t, db.Changes.FailOver(t.Context(), "orders", "test"))
+	check(t, db.Changes.FailOver(t.Context(), "orders", 1, "test"))
 	if cluster := must(db.Clusters.Get(t.Context(), "orders"))(t); cluster.Status != models.ClusterModifying {
 		t.Errorf("%+v", cluster)
 	}

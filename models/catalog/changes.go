@@ -173,15 +173,16 @@ func (q Changes) Reboot(ctx context.Context, name string, nodes []string, reques
 	})
 }
 
-// FailOver queues that a replica takes over from the primary of a shard, which is then its replica.
-func (q Changes) FailOver(ctx context.Context, name, requestedBy string) error {
+// FailOver queues that a replica takes over from the primary of a shard, given by its number, which is then its replica.
+func (q Changes) FailOver(ctx context.Context, name string, shard int, requestedBy string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
 		if err != nil {
 			return err
 		}
-		primary, found := cluster.Primary()
-		if why := cluster.NoFailover(); !found || !cluster.HasReplica() {
+		at, _ := cluster.Shard(shard)
+		primary, found := at.Primary()
+		if why := cluster.Only(at).NoFailover(); !found || len(at.Replicas()) == 0 {
 			return models.Refuse(models.CodeNoFailover, "", why)
 		} else if why != "" {
 			return models.Refuse(models.CodeClusterState, "", why)

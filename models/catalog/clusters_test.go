@@ -28,7 +28,7 @@ func TestCreateClusterWritesEverythingDown(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 	}
-	if primary, ok := cluster.Primary(); !ok || primary.Port != 6400 || primary.Address() != "127.0.0.1:6400" {
+	if primary, ok := cluster.Shards()[0].Primary(); !ok || primary.Port != 6400 || primary.Address() != "127.0.0.1:6400" {
 		t.Errorf("%+v", primary)
 	}
 	run := claim(t, db)

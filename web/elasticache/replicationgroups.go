@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rekindle/models"
 )
@@ -47,6 +48,7 @@ type (
 		Status           string
 		PrimaryEndpoint  *endpoint
 		ReaderEndpoint   *endpoint
+		Slots            string `xml:",omitempty"`
 		NodeGroupMembers nodeGroupMembers
 	}
 	nodeGroupMembers struct{ NodeGroupMember []nodeGroupMember }
@@ -109,29 +111,42 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	if m.RetentionLimit > 0 {
 		g.SnapshottingClusterId = m.SnapshottingNode()
 	}
-	group := nodeGroup{NodeGroupId: groupID, Status: groupStatus(m)}
+	for _, n := range m.Nodes {
+		g.MemberClusters.ClusterId = append(g.MemberClusters.ClusterId, n.Name)
+	}
+	if m.Status != models.ClusterCreating { // until then a port may still change
+		for _, shard := range shardsOf(m) {
+			g.NodeGroups.NodeGroup = append(g.NodeGroups.NodeGroup, presentShard(c, m, shard))
+		}
+	}
+	return g
+}
+
+// shardsOf are the shards of a cluster; one without any node is shown with an empty one.
+func shardsOf(m models.Cluster) []models.Shard {
+	if shards := m.Shards(); len(shards) > 0 {
+		return shards
+	}
+	return []models.Shard{{Number: 1}}
+}
+
+func presentShard(c *call, m models.Cluster, shard models.Shard) nodeGroup {
+	group := nodeGroup{NodeGroupId: shard.ID(), Status: groupStatus(m), Slots: shard.Slots}
 	if m.Status == models.ClusterUnreachable {
 		group.Status = string(m.Status)
 	}
-	known := m.Status != models.ClusterCreating // until then a port may still change
-	for _, n := range m.Nodes {
-		g.MemberClusters.ClusterId = append(g.MemberClusters.ClusterId, n.Name)
-		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(n.Zone), CurrentRole: string(n.Role)}
-		if known {
-			member.ReadEndpoint = &endpoint{n.Host, n.Port}
-			if n.Role == models.RolePrimary {
-				group.PrimaryEndpoint = member.ReadEndpoint
-			}
-			if group.ReaderEndpoint == nil || n.Role == models.RoleReplica && n.State == "available" && group.ReaderEndpoint == group.PrimaryEndpoint {
-				group.ReaderEndpoint = member.ReadEndpoint
-			}
+	for _, n := range shard.Nodes {
+		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(n.Zone), CurrentRole: string(n.Role),
+			ReadEndpoint: &endpoint{n.Host, n.Port}}
+		if n.Role == models.RolePrimary {
+			group.PrimaryEndpoint = member.ReadEndpoint
+		}
+		if group.ReaderEndpoint == nil || n.Role == models.RoleReplica && n.State == "available" && group.ReaderEndpoint == group.PrimaryEndpoint {
+			group.ReaderEndpoint = member.ReadEndpoint
 		}
 		group.NodeGroupMembers.NodeGroupMember = append(group.NodeGroupMembers.NodeGroupMember, member)
 	}
-	if known {
-		g.NodeGroups.NodeGroup = []nodeGroup{group}
-	}
-	return g
+	return group
 }
 
 type (
@@ -369,11 +384,16 @@ func (a *api) testFailover(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
+	cluster, err := a.DB.Clusters.Group(ctx, id)
+	if err != nil {
 		return err
 	}
-	if shard != groupID {
-		return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q; the only one is %s.", id, shard, groupID)}
+	var known []string
+	for _, s := range shardsOf(cluster) {
+		if s.ID() == shard {
+			return a.DB.Changes.FailOver(ctx, id, s.Number, c.key.KeyID)
+		}
+		known = append(known, s.ID())
 	}
-	return a.DB.Changes.FailOver(ctx, id, c.key.KeyID)
+	return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q, but %s.", id, shard, strings.Join(known, ", "))}
 }

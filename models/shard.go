@@ -1,0 +1,91 @@
+package models
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Shard is a part of a cluster's keys: a set of hash slots, the primary that has them, and its replicas. ElastiCache calls it a node group.
+type Shard struct {
+	Number int    // from 1
+	Slots  string // "0-5460,9000"; "" outside of cluster mode, where the only shard has all keys
+	Nodes  []Node
+}
+
+// ID is what ElastiCache calls the shard: "0001".
+func (s Shard) ID() string { return fmt.Sprintf("%04d", s.Number) }
+
+// Primary returns the node that takes the writes.
+func (s Shard) Primary() (Node, bool) { return s.first(RolePrimary) }
+
+// Replicas are the others.
+func (s Shard) Replicas() []Node {
+	return slices.DeleteFunc(slices.Clone(s.Nodes), func(n Node) bool { return n.Role != RoleReplica })
+}
+
+func (s Shard) first(role Role) (Node, bool) {
+	if i := slices.IndexFunc(s.Nodes, func(n Node) bool { return n.Role == role }); i >= 0 {
+		return s.Nodes[i], true
+	}
+	return Node{}, false
+}
+
+// Shards are the cluster's shards, in the order of their numbers, each with its nodes in the cluster's order. One of memcached has none: each of
+// its nodes has keys of its own.
+func (c Cluster) Shards() []Shard {
+	if c.Cached() {
+		return nil
+	}
+	var shards []Shard
+	for _, n := range c.Nodes {
+		i, found := slices.BinarySearchFunc(shards, n.Shard, func(s Shard, number int) int { return s.Number - number })
+		if !found {
+			shards = slices.Insert(shards, i, Shard{Number: n.Shard})
+		}
+		shards[i].Nodes = append(shards[i].Nodes, n)
+	}
+	return shards
+}
+
+// Shard returns the shard with this number. There is none without a node.
+func (c Cluster) Shard(number int) (Shard, bool) {
+	shards := c.Shards()
+	if i := slices.IndexFunc(shards, func(s Shard) bool { return s.Number == number }); i >= 0 {
+		return shards[i], true
+	}
+	return Shard{Number: number}, false
+}
+
+// ShardWith returns the shard that has the node with this name.
+func (c Cluster) ShardWith(node string) (Shard, bool) {
+	if i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.Name == node }); i >= 0 {
+		return c.Shard(c.Nodes[i].Shard)
+	}
+	return Shard{}, false
+}
+
+// Primaries are the primaries of all shards that have one.
+func (c Cluster) Primaries() []Node {
+	var primaries []Node
+	for _, s := range c.Shards() {
+		if primary, found := s.Primary(); found {
+			primaries = append(primaries, primary)
+		}
+	}
+	return primaries
+}
+
+// Only is the cluster as if it had only this shard: for what is done shard by shard.
+func (c Cluster) Only(s Shard) Cluster {
+	c.Nodes = s.Nodes
+	return c
+}
+
+// FullestShard is how much memory the data of the fullest shard takes, in bytes.
+func (c Cluster) FullestShard() int64 {
+	var most int64
+	for _, primary := range c.Primaries() {
+		most = max(most, primary.UsedMemory)
+	}
+	return most
+}
