@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"path"
@@ -33,9 +34,9 @@ type file struct {
 }
 
 var (
-	byName    = map[string]*file{}  // "app.css"
-	byAddress = map[string]*file{}  // "app.0123456789ab.css"
-	icons     = map[string]string{} // "camera" -> the inside of its svg element
+	byName    = map[string]*file{} // "app.css"
+	byAddress = map[string]*file{} // "app.0123456789ab.css"
+	icons     = map[string]bool{}  // "camera"
 )
 
 // served are the files with an address; licences and icons have none.
@@ -56,25 +57,34 @@ func init() {
 		if err != nil {
 			panic("static: " + err.Error()) // cannot happen in a binary that was built
 		}
-		sum := sha256.Sum256(content)
-		f := &file{name: s.name, hash: hex.EncodeToString(sum[:6]), content: content, media: s.media}
-		byName[s.name] = f
-		byAddress[f.address()] = f
+		add(s.name, s.media, content)
 	}
 	found, err := fs.Glob(files, "thirdparty/lucide/*.svg")
 	if err != nil {
 		panic("static: " + err.Error())
 	}
+	// One file has all icons, and pages name those that they show: a table would repeat the same ones in each row.
+	var sheet bytes.Buffer
+	sheet.WriteString(`<svg xmlns="http://www.w3.org/2000/svg">`)
 	for _, name := range found {
 		content, err := files.ReadFile(name)
 		if err != nil {
 			panic("static: " + err.Error())
 		}
 		if m := iconInside.FindSubmatch(content); m != nil {
-			inside := strings.Join(strings.Fields(string(m[1])), " ")
-			icons[strings.TrimSuffix(path.Base(name), ".svg")] = inside
+			id := strings.TrimSuffix(path.Base(name), ".svg")
+			fmt.Fprintf(&sheet, `<symbol id="%s" viewBox="0 0 24 24">%s</symbol>`, id, strings.Join(strings.Fields(string(m[1])), " "))
+			icons[id] = true
 		}
 	}
+	sheet.WriteString("</svg>")
+	add(iconSheet, "image/svg+xml", sheet.Bytes())
+}
+
+func add(name, media string, content []byte) {
+	sum := sha256.Sum256(content)
+	f := &file{name: name, hash: hex.EncodeToString(sum[:6]), content: content, media: media}
+	byName[name], byAddress[f.address()] = f, f
 }
 
 // address is the file's name with its hash: "app.0123456789ab.css".
@@ -93,11 +103,11 @@ func Path(name string) string {
 	return Prefix + f.address()
 }
 
-// Icon gives the inside of a lucide icon's svg element (24 by 24, stroked), and whether there is one.
-func Icon(name string) (string, bool) {
-	inside, ok := icons[name]
-	return inside, ok
-}
+// iconSheet is the file that has all icons.
+const iconSheet = "icons.svg"
+
+// Icon gives the address of a lucide icon (24 by 24, stroked), and whether there is one.
+func Icon(name string) (string, bool) { return Path(iconSheet) + "#" + name, icons[name] }
 
 // Handler serves the files under Prefix. Hashed addresses may be kept for ever; plain names
 // ("/static/app.css") work too and are asked for again each time.

@@ -19,7 +19,7 @@ func get(path string, header ...string) *httptest.ResponseRecorder {
 }
 
 func TestHashedAddressesAreKeptForEver(t *testing.T) {
-	for _, name := range []string{"app.css", "app.js", "htmx.js", "favicon.svg", "htmx.LICENSE.txt", "lucide.LICENSE.txt"} {
+	for _, name := range []string{"app.css", "app.js", "htmx.js", "favicon.svg", "icons.svg", "htmx.LICENSE.txt", "lucide.LICENSE.txt"} {
 		address := Path(name)
 		if !regexp.MustCompile(`^/static/[A-Za-z.]+\.[0-9a-f]{12}\.[a-z]+$`).MatchString(address) {
 			t.Errorf("%s has the address %s", name, address)
@@ -57,9 +57,12 @@ func TestNothingElseIsServed(t *testing.T) {
 }
 
 func TestIconsAndStylesAreClean(t *testing.T) {
-	inside, ok := Icon("camera")
-	if !ok || !strings.Contains(inside, "<path") || strings.Contains(inside, "<svg") || strings.Contains(inside, "style=") {
-		t.Errorf("camera: %q", inside)
+	sheet := string(byName[iconSheet].content)
+	if strings.Count(sheet, "<symbol") != len(icons) || strings.Count(sheet, "<svg") != 1 || strings.Contains(sheet, "style=") || strings.Contains(sheet, "<script") {
+		t.Errorf("the sheet of %d icons: %.300s", len(icons), sheet)
+	}
+	if address, ok := Icon("camera"); !ok || address != Path(iconSheet)+"#camera" || !strings.Contains(sheet, `id="camera"`) {
+		t.Errorf("the camera is at %s", address)
 	}
 	if _, ok := Icon("no-such-icon"); ok {
 		t.Error("an icon that is not there was found")

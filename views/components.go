@@ -11,13 +11,11 @@ import (
 
 // Icon draws a lucide icon, hidden from screen readers: the words beside it say the same.
 func Icon(name string) templ.Component {
-	inside, ok := static.Icon(name)
+	address, ok := static.Icon(name)
 	if !ok {
-		inside, _ = static.Icon("square")
+		address, _ = static.Icon("square")
 	}
-	return templ.Raw(`<svg class="icon" viewBox="0 0 24 24" width="16" height="16" fill="none" stroke="currentColor"` +
-		` stroke-width="2" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">` +
-		inside + `</svg>`)
+	return templ.Raw(`<svg class="icon" width="16" height="16" aria-hidden="true"><use href="` + address + `"/></svg>`)
 }
 
 // state is how a status is shown: a colour, and words that say it without the colour.

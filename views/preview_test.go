@@ -38,7 +38,7 @@ func TestPreview(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"app.css", "app.js", "htmx.js", "favicon.svg"} {
+	for _, name := range []string{"app.css", "app.js", "htmx.js", "favicon.svg", "icons.svg"} {
 		w := httptest.NewRecorder()
 		static.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, static.Path(name), nil))
 		if w.Code != http.StatusOK {

@@ -200,3 +200,14 @@ func TestAnExportThatFailsInItsMiddleIsCut(t *testing.T) {
 		t.Errorf("the log has nothing of it:\n%s", said)
 	}
 }
+
+func TestNoPageOfALargeCatalogIsLarge(t *testing.T) {
+	t.Parallel()
+	const most = 150 << 10 // before compression
+	c := sampled(t, newConsole(t), 120, 3)
+	for _, page := range scaled {
+		if size := len(c.get(page.path).body); size > most || size < 1000 {
+			t.Errorf("%s has %d bytes", page.name, size)
+		}
+	}
+}
