@@ -11,6 +11,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
+	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
@@ -87,13 +88,13 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 	if cluster.UnsavedFrom != "" {
 		how = "filled again"
 	}
-	message := fmt.Sprintf("The cluster %s was %s from %s: %s.", cluster.Name, how, run.SnapshotName, count(result.Keys, "key"))
+	message := fmt.Sprintf("The cluster %s was %s from %s: %s.", cluster.Name, how, run.SnapshotName, words.Plural(result.Keys, "key"))
 	if result.Expired > 0 {
-		message = fmt.Sprintf("%s %s had expired since the snapshot.", message, count(result.Expired, "more key"))
+		message = fmt.Sprintf("%s %s had expired since the snapshot.", message, words.Plural(result.Expired, "more key"))
 	}
 	if limit := cluster.MaxMemory(); result.Memory > limit {
 		message = fmt.Sprintf("%s Its data takes %s bytes of memory, and %s has %s: until there is more, the engine evicts keys or refuses writes, as its maxmemory-policy says.",
-			message, digits(result.Memory), cluster.NodeType, digits(limit))
+			message, words.Number(result.Memory), cluster.NodeType, words.Number(limit))
 	}
 	return message
 }

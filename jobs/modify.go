@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
@@ -66,7 +67,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
-		cluster.Name, cluster.NodeType, count(int64(cluster.Replicas), "replica")))
+		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica")))
 }
 
 // leavers are the replicas that go, of those that were to. One of them may have become the primary meanwhile: that stays, and a replica

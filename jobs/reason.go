@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"strconv"
 	"syscall"
 
 	"rekindle/internal/archive"
@@ -80,23 +79,6 @@ func storeSentence(err error) string {
 		return text
 	}
 	return "The snapshot store cannot be used at the moment. The log says why."
-}
-
-// count is a number of things, as people write it: "1 key", "699,071 keys".
-func count(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return digits(n) + " " + thing
-}
-
-// digits is a number as people write it: "699,071".
-func digits(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }
 
 const unexpected = "Something unexpected went wrong. The log says more."

@@ -11,6 +11,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
@@ -249,7 +250,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
-		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", byteCount(first.MaxMemory))
+		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
 	}
 	for i := range cluster.Nodes {
 		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()

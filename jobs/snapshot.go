@@ -11,6 +11,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/replica"
+	"rekindle/internal/words"
 	"rekindle/models"
 )
 
@@ -61,7 +62,7 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	for _, source := range sources {
 		if !source.Fits && !override {
 			return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
-				source.Node.Role, source.Node.Name, byteCount(source.Available), byteCount(source.UsedMemory))
+				source.Node.Role, source.Node.Name, words.Size(source.Available), words.Size(source.UsedMemory))
 		}
 	}
 	switch manifest, committed, foreign, err := m.stored(ctx, row); {
@@ -155,7 +156,7 @@ func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source
 	part, err = m.archive.WritePart(transfer, at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
 		return part, origin, because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
-			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", byteCount(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
+			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", words.Size(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
 	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {

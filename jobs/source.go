@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
@@ -30,7 +31,7 @@ func (m *Manager) lifeOf(ctx context.Context, cluster models.Cluster, node model
 
 // brokenOff says why a node has ended a transfer, by what it was before and is now.
 func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node models.Node, before life, received int64) string {
-	who, after := fmt.Sprintf("The %s %s", node.Role, node.Name), fmt.Sprintf("after %s", byteCount(received))
+	who, after := fmt.Sprintf("The %s %s", node.Role, node.Name), fmt.Sprintf("after %s", words.Size(received))
 	now, err := m.lifeOf(ctx, cluster, node)
 	switch {
 	case nodes.PasswordRefused(err):
@@ -170,19 +171,7 @@ func (m *Manager) catchUp(ctx context.Context, cluster models.Cluster, source mo
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}
-			return fmt.Sprintf("The replica %s was %s behind its primary when the snapshot was taken.", source.Node.Name, byteCount(head.Offset-s.Offset)), nil
+			return fmt.Sprintf("The replica %s was %s behind its primary when the snapshot was taken.", source.Node.Name, words.Size(head.Offset-s.Offset)), nil
 		}
 	}
-}
-
-func byteCount(n int64) string {
-	switch {
-	case n < 1e3:
-		return fmt.Sprintf("%d bytes", n)
-	case n < 1e6:
-		return fmt.Sprintf("%.0f KB", float64(n)/1e3)
-	case n < 1e9:
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(n)/1e9)
 }

@@ -17,6 +17,7 @@ import (
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
+	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
@@ -58,7 +59,7 @@ func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 	if need, free, err := m.trialMemory(ctx, part); err != nil {
 		return "", err
 	} else if need > free {
-		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, byteCount(need), byteCount(free)), nil
+		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, words.Size(need), words.Size(free)), nil
 	}
 	t := trial{m: m, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
 		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},

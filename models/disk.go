@@ -3,6 +3,7 @@ package models
 import (
 	"errors"
 	"fmt"
+	"rekindle/internal/words"
 )
 
 // The disk of the catalog is the one of the data folder. What of the console needs no write goes on while that is full.
@@ -19,12 +20,5 @@ func (s Space) Low() bool { return s.Total > 0 && s.Free < min(s.Total/10, 1<<30
 // Sentence warns a person.
 func (s Space) Sentence() string {
 	return fmt.Sprintf("The disk of the data folder is nearly full: %s of %s are free. When it is full, nothing can be written down, and no snapshot can be taken. "+
-		"Free some space on it.", size(s.Free), size(s.Total))
-}
-
-func size(bytes int64) string {
-	if bytes < 1e9 {
-		return fmt.Sprintf("%.0f MB", float64(bytes)/1e6)
-	}
-	return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+		"Free some space on it.", words.Size(s.Free), words.Size(s.Total))
 }

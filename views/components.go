@@ -127,14 +127,6 @@ func (c Schedule) localWindow(now time.Time, zone *time.Location) string {
 	return clockText(c.Start+off) + "-" + clockText(c.Start+c.Length+off)
 }
 
-// ScheduleText is a schedule in few words, for a column: "03:00-04:00 UTC, kept 7 days".
-func ScheduleText(c Schedule) string {
-	if !c.Enabled {
-		return "No automatic snapshots"
-	}
-	return c.window() + " UTC, kept " + Plural(c.Retention, "day")
-}
-
 func twoDigits(n int) string {
 	if n < 10 {
 		return "0" + itoa(n)

@@ -3,6 +3,7 @@ package views
 import (
 	"fmt"
 	"math"
+	"rekindle/internal/words"
 	"strconv"
 	"strings"
 	"time"
@@ -11,53 +12,13 @@ import (
 func itoa[T ~int | ~int32 | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
 
 // Count writes a number with thousands apart: 4,000,000.
-func Count[T ~int | ~int32 | ~int64](n T) string {
-	s := itoa(n)
-	sign := ""
-	if strings.HasPrefix(s, "-") {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
-}
+func Count[T ~int | ~int32 | ~int64](n T) string { return words.Number(n) }
 
 // Plural writes a number and its noun: "1 node", "3 nodes".
-func Plural[T ~int | ~int32 | ~int64](n T, noun string) string {
-	switch {
-	case n == 1:
-	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "sh"):
-		noun += "es"
-	case strings.HasSuffix(noun, "ry"):
-		noun = strings.TrimSuffix(noun, "y") + "ies"
-	default:
-		noun += "s"
-	}
-	return Count(n) + " " + noun
-}
+func Plural[T ~int | ~int32 | ~int64](n T, noun string) string { return words.Plural(n, noun) }
 
-// SizeText writes bytes as people say them: GB with one digit, MB, KB and bytes below. As everywhere in Rekindle 1 GB is 1000 MB, and 1 KB
-// is 1000 bytes. Amazon gives the memory of node types in GiB instead; see [MemoryText].
-func SizeText(bytes int64) string {
-	const kb, mb, gb = 1e3, 1e6, 1e9
-	b := float64(bytes)
-	switch {
-	case bytes < 0:
-		return "unknown"
-	case b >= 999.95*gb:
-		return fmt.Sprintf("%s GB", Count(int64(math.Round(b/gb))))
-	case b >= 999.5*mb:
-		return fmt.Sprintf("%.1f GB", b/gb)
-	case b >= 9.95*mb:
-		return fmt.Sprintf("%.0f MB", b/mb)
-	case b >= 999.5*kb:
-		return fmt.Sprintf("%.1f MB", b/mb)
-	case b >= kb:
-		return fmt.Sprintf("%.0f KB", b/kb)
-	}
-	return fmt.Sprintf("%d B", bytes)
-}
+// SizeText writes bytes as people say them. Amazon gives the memory of node types in GiB instead; see [MemoryText].
+func SizeText(bytes int64) string { return words.Size(bytes) }
 
 // MemoryText writes the memory of a node type, with the number by which people know it from Amazon's list: "6.9 GB (6.38 GiB)".
 func MemoryText(bytes int64) string {

@@ -89,6 +89,8 @@ var allowed = []struct{ file, imports string }{
 	{"views/page_templ.go", "github.com/a-h/templ"},
 	{"views/page_templ.go", "github.com/a-h/templ/runtime"},
 	{"views/page.go", "rekindle/static"},
+	{"views/page.go", "rekindle/internal/words"},
+	{"models/cluster.go", "rekindle/internal/words"},
 	{"views/page.go", "rekindle/views/components"},
 	{"views/page.go", "strings"},
 	{"views/page_test.go", "golang.org/x/net/html"},

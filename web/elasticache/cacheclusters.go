@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"rekindle/internal/words"
 	"rekindle/models"
 )
 
@@ -322,7 +323,7 @@ func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
 		}
 	}
 	if n, given := c.number("NumCacheNodes"); given && n != nodes {
-		c.mistake(models.CodeCombination, "The number of nodes of a cache cluster cannot be changed. %s has %s.", cluster.Name, plural(nodes, "node"))
+		c.mistake(models.CodeCombination, "The number of nodes of a cache cluster cannot be changed. %s has %s.", cluster.Name, words.Plural(nodes, "node"))
 	}
 	if mode := c.text("AZMode"); mode != "" {
 		cross := c.crossZone()
@@ -331,13 +332,6 @@ func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
 	c.notOffered("CacheNodeIdsToRemove")
 	c.notOffered("NewAvailabilityZones")
 	return aboutCluster(a.modify(ctx, c, cluster, spec))
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return strconv.Itoa(n) + " " + word + "s"
 }
 
 func (a *api) deleteCacheCluster(ctx context.Context, c *call) error {

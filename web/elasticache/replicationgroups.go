@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"rekindle/internal/words"
 	"rekindle/models"
 )
 
@@ -325,7 +326,7 @@ func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
 func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants <= has {
-			return fmt.Sprintf("The replication group has %s already; NewReplicaCount must be larger.", plural(has, "replica"))
+			return fmt.Sprintf("The replication group has %s already; NewReplicaCount must be larger.", words.Plural(has, "replica"))
 		}
 		return ""
 	})
@@ -334,7 +335,7 @@ func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
 func (a *api) decreaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants >= has {
-			return fmt.Sprintf("The replication group has %s; NewReplicaCount must be smaller.", plural(has, "replica"))
+			return fmt.Sprintf("The replication group has %s; NewReplicaCount must be smaller.", words.Plural(has, "replica"))
 		}
 		return ""
 	})
