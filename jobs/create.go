@@ -197,7 +197,7 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 // people know it since the cluster was available.
 func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
 	for {
-		err := m.nodes.Start(ctx, cluster, node)
+		err := m.nodes.StartNode(ctx, cluster, node)
 		if !errors.Is(err, launch.ErrPortTaken) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/models"
 )
 
@@ -90,16 +91,7 @@ func (m *Manager) importIsThere(run models.Run, _ int) bool {
 }
 
 // pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
-func (m *Manager) pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
+func (m *Manager) pause(ctx context.Context, d time.Duration) bool { return drain.Pause(ctx, d) }
 
 // execute carries out one run and settles it, whatever happens.
 func (m *Manager) execute(tenure *tenure, run models.Run) {

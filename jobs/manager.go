@@ -72,7 +72,7 @@ type Manager struct {
 }
 
 // errStopping is why runs are cut off when the console stops.
-var errStopping = errors.New("the console is being stopped")
+var errStopping = drain.ErrStopping
 
 // errCancelled is why a run ends when somebody asked for it.
 var errCancelled = errors.New("cancelled by request")
@@ -144,21 +144,21 @@ func (m *Manager) Start(ctx context.Context) error {
 	}
 	m.scheduler.Start()
 	m.loops.Go(m.dispatch)
-	m.loops.Go(func() { m.nodes.Run(m.run) })
-	return nil
+	return m.nodes.Start(ctx)
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
 // begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(errStopping)
-	err := m.scheduler.Shutdown()
 	done := make(chan struct{})
 	go func() {
+		_ = m.nodes.Stop(context.WithoutCancel(ctx))
 		_ = m.uploads.Close(context.WithoutCancel(ctx)) // they were cut off
 		m.loops.Wait()
 		close(done)
 	}()
+	err := m.scheduler.Shutdown()
 	select {
 	case <-done:
 		return errors.Join(err, m.endLease(ctx))

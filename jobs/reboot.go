@@ -46,7 +46,7 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 		if node.Role == models.RoleReplica {
 			_, err = m.join(ctx, cluster, node, report)
 		} else {
-			err = m.nodes.Start(ctx, cluster, node)
+			err = m.nodes.StartNode(ctx, cluster, node)
 		}
 		if err != nil {
 			return err

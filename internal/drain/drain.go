@@ -1,4 +1,5 @@
-// Package drain lets work that comes from outside, such as requests, come to its end before what it uses is closed.
+// Package drain lets work come to its end before what it uses is closed: work that comes from outside, such as requests, and loops that go on in
+// the background.
 package drain
 
 import (
@@ -35,6 +36,13 @@ func (g *Group) Leave() {
 		close(g.empty)
 		g.empty = nil
 	}
+}
+
+// refuse lets nothing in any more.
+func (g *Group) refuse() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
 }
 
 // Close lets nothing in any more, and waits until all that was let in has left or ctx has ended. The error says how many have not.

@@ -17,8 +17,8 @@ type Operator struct {
 	Launcher launch.Launcher
 }
 
-// Start starts a node as the catalog wants it, or finds it running.
-func (o *Operator) Start(ctx context.Context, cluster models.Cluster, node models.Node) error {
+// StartNode starts a node as the catalog wants it, or finds it running.
+func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),

@@ -117,7 +117,7 @@ func (s appoint) carryOut(ctx context.Context, r *round) error {
 
 func (s startNode) carryOut(ctx context.Context, r *round) error {
 	v := r.look.node(s.about())
-	err := r.Start(ctx, r.cluster, v.node)
+	err := r.StartNode(ctx, r.cluster, v.node)
 	if err == nil {
 		v.started = true
 		return nil

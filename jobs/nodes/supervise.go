@@ -10,6 +10,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/drain"
 	"rekindle/models"
 )
 
@@ -39,14 +40,26 @@ type Config struct {
 type Supervisor struct {
 	Config
 	memory *memory
+	loops  *drain.Loops
 }
 
-// New builds a supervisor; nothing happens before [Supervisor.Run].
-func New(config Config) *Supervisor { return &Supervisor{Config: config, memory: newMemory()} }
+// New builds a supervisor; nothing happens before [Supervisor.Start].
+func New(config Config) *Supervisor {
+	return &Supervisor{Config: config, memory: newMemory(), loops: drain.NewLoops()}
+}
 
-// Run looks after every cluster until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting: its turn
+// Start begins to look after the clusters.
+func (s *Supervisor) Start(context.Context) error {
+	s.loops.Go(s.watch)
+	return nil
+}
+
+// Stop leaves the clusters to themselves. It waits until nothing is done about one any more, or ctx ends.
+func (s *Supervisor) Stop(ctx context.Context) error { return s.loops.Stop(ctx) }
+
+// watch looks after every cluster until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting: its turn
 // comes again when that is over.
-func (s *Supervisor) Run(ctx context.Context) {
+func (s *Supervisor) watch(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	turns := make(chan struct{}, atOnce)
@@ -75,7 +88,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 				}
 			})
 		}
-		if !pause(ctx, s.Every) {
+		if !drain.Pause(ctx, s.Every) {
 			return
 		}
 	}
@@ -211,16 +224,4 @@ func (r *round) remember() {
 // KeepSaved sees to it that a cluster which has just been filled has its data on a disk.
 func (s *Supervisor) KeepSaved(ctx context.Context, cluster models.Cluster) {
 	_ = s.keepSaved(ctx, cluster, s.rounds(ctx, cluster)) // what fails is in the log, and the supervisor tries again
-}
-
-// pause waits for real time to pass, and tells whether ctx is still alive.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
