@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rekindle/internal/archive"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -100,13 +101,13 @@ func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest
 	for i, part := range manifest.Parts {
 		var progress, check archive.Progress
 		before := done
-		report.stage(fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
+		report.Stage(fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: before + progress.Stored(), BytesTotal: total}
 		})
 		if _, err := m.archive.CopyPart(ctx, from.Ref(), from.Parts[i], to, manifest.At(), &progress); err != nil {
 			return err
 		}
-		report.stage(fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
+		report.Stage(fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: before + check.Stored(), BytesTotal: total}
 		})
 		if err := to.ReadBack(ctx, manifest.Ref(), part, &check); err != nil {
@@ -169,7 +170,7 @@ func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest ar
 		return fmt.Errorf("commit the copy: %w", err)
 	}
 	done = true
-	report.stage("Copied to "+where, nil)
+	report.Stage("Copied to "+where, nil)
 	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 }
 
@@ -209,21 +210,21 @@ func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) err
 	if err != nil {
 		return err
 	}
-	if args.Source != "" && (errors.Is(f.err, archive.ErrDamaged) || errors.Is(f.err, archive.ErrMissing)) {
+	if args.Source != "" && (errors.Is(f.Err, archive.ErrDamaged) || errors.Is(f.Err, archive.ErrMissing)) {
 		defer m.suspectSource(ctx, args.Source)
 	}
 	if args.Store != "" { // its body has removed what it wrote, if it has come so far
-		if errors.Is(f.err, errTooOften) {
-			m.leave(ctx, run.ID, nil, f.err)
+		if errors.Is(f.Err, queue.ErrTooOften) {
+			m.leave(ctx, run.ID, nil, f.Err)
 		}
 		return m.fail(ctx, run, f)
 	}
-	if errors.Is(f.err, errNameInStore) {
-		return m.DB.Settle.AbandonMove(ctx, run, f.status, f.reason)
+	if errors.Is(f.Err, errNameInStore) {
+		return m.DB.Settle.AbandonMove(ctx, run, f.Status, f.Reason)
 	}
 	removed := m.discardMove(ctx, run)
 	if removed == nil && !fromStore(run) {
-		return m.DB.Settle.AbandonMove(ctx, run, f.status, f.reason) // the form has said why, and the name is free for another try
+		return m.DB.Settle.AbandonMove(ctx, run, f.Status, f.Reason) // the form has said why, and the name is free for another try
 	}
 	return errors.Join(removed, m.fail(ctx, run, f))
 }
@@ -276,7 +277,7 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(arch
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
 	case err == nil && run.GivenUp != "" && !foreign:
-		return m.settleMove(ctx, run, failure{status: run.GivenUp, reason: run.Error}) // its remains may be removed in part
+		return m.settleMove(ctx, run, failure{Status: run.GivenUp, Reason: run.Error}) // its remains may be removed in part
 	case err != nil:
 		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
@@ -286,5 +287,5 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(arch
 	case committed:
 		return m.DB.Settle.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
 	}
-	return m.settleMove(ctx, run, failure{status: models.RunFailed, reason: "Rekindle ended in the middle of it. What had been stored was removed."})
+	return m.settleMove(ctx, run, failure{Status: models.RunFailed, Reason: "Rekindle ended in the middle of it. What had been stored was removed."})
 }

@@ -45,7 +45,7 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *report) er
 	}
 	for i, node := range cluster.Nodes {
 		if node.Role != models.RoleReplica {
-			report.stage("Starting "+node.Name, nil)
+			report.Stage("Starting "+node.Name, nil)
 			if cluster.Nodes[i], err = m.startNew(ctx, cluster, node); err != nil {
 				return err
 			}
@@ -133,7 +133,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *report) (primary.Result, error) {
 	ref := refOf(row)
 	var sent atomic.Int64
-	report.stage("Feeding "+node.Name, func() models.Progress {
+	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
 	})
 	result, err := primary.Feed(ctx,
@@ -143,7 +143,7 @@ func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node mo
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
-		report.stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
+		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
 		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
 			err = errors.Join(damage, err)
 		} else if complaint, named := m.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
@@ -155,7 +155,7 @@ func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node mo
 	if err != nil {
 		return result, err
 	}
-	report.stage("Feeding "+node.Name, func() models.Progress {
+	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: part.Bytes, BytesTotal: part.Bytes, KeysDone: result.Keys, KeysTotal: part.Keys}
 	})
 	return result, nil
@@ -169,7 +169,7 @@ func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 
 // join starts a replica and waits until it is in step with its primary. It returns the node with the endpoint that it has got.
 func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) (models.Node, error) {
-	report.stage("Attaching replica "+node.Name, nil)
+	report.Stage("Attaching replica "+node.Name, nil)
 	node, err := m.startNew(ctx, cluster, node)
 	if err != nil {
 		return node, err
@@ -214,7 +214,7 @@ func (m *Manager) settleCreate(ctx context.Context, run models.Run, f failure) e
 }
 
 func (m *Manager) settleRestore(ctx context.Context, run models.Run, f failure) error {
-	m.suspect(ctx, run, f.err)
+	m.suspect(ctx, run, f.Err)
 	return m.settleCreate(ctx, run, f)
 }
 
@@ -264,7 +264,7 @@ func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err 
 
 // tryLock takes the lock on the nodes of a cluster when nobody has it.
 func (m *Manager) tryLock(ctx context.Context, cluster string) (unlock func(), taken bool, err error) {
-	owner := m.owner()
+	owner := m.lease.Owner()
 	if taken, err = m.DB.Locks.Try(ctx, cluster, owner); err != nil || !taken {
 		return nil, false, err
 	}

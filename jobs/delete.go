@@ -29,7 +29,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 			return err
 		}
 	}
-	report.stage("Stopping the nodes", nil)
+	report.Stage("Stopping the nodes", nil)
 	if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 		}
 	}
 	for i, name := range names {
-		report.stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
+		report.Stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
 		if err := m.removeAutomatic(ctx, name); err != nil {
 			return because(err, "Its nodes are gone, but its automatic snapshots could not all be removed from the store. Delete it again when the store answers.")
 		}
@@ -50,10 +50,10 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 }
 
 func (m *Manager) settleDelete(ctx context.Context, run models.Run, f failure) error {
-	if !errors.Is(f.err, errFinalSnapshot) {
+	if !errors.Is(f.Err, errFinalSnapshot) {
 		return m.fail(ctx, run, f)
 	}
-	run.Error = f.reason
+	run.Error = f.Reason
 	return m.abandonDelete(ctx, run)
 }
 

@@ -52,7 +52,7 @@ func (m *Manager) export(ctx context.Context, run models.Run, report *report) (e
 		files = fmt.Sprintf("%s to %s", files, models.ExportedObject(args.Target, n))
 	}
 	where := files + " in " + args.Store
-	report.stage("Written: "+where, nil)
+	report.Stage("Written: "+where, nil)
 	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
 }
 
@@ -133,7 +133,7 @@ func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
 func (w *exporter) stage(format, key string) *archive.Progress {
 	var progress archive.Progress
 	before := w.done
-	w.report.stage(fmt.Sprintf(format, key), func() models.Progress {
+	w.report.Stage(fmt.Sprintf(format, key), func() models.Progress {
 		return models.Progress{BytesDone: before + progress.Bytes(), BytesTotal: w.total}
 	})
 	return &progress

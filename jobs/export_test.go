@@ -9,24 +9,22 @@ import (
 
 // Settle is how a run ends whose body returned err.
 func (m *Manager) Settle(ctx context.Context, run models.Run, err error) error {
-	return m.settle(ctx, run, err)
+	return m.queue.Settle(ctx, run, err)
 }
 
 // Freeze has the lease not be renewed any more, as in a process that is stopped by a signal.
 func (m *Manager) Freeze() {
-	m.dismiss()
-	m.keeper.Wait()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel() // so that it is not given back either
+	_ = m.lease.Stop(ctx)
 }
 
 // Hold is what is asked before anything is committed or removed.
-func (m *Manager) Hold(ctx context.Context) error { return m.hold(ctx) }
+func (m *Manager) Hold(ctx context.Context) error { return m.lease.Hold(ctx) }
 
 // Settled waits until this console does not work on a run any more.
 func (m *Manager) Settled(run uint) {
-	for {
-		if _, works := m.working.Load(run); !works {
-			return
-		}
+	for m.queue.Working(run) {
 		m.pause(context.Background(), time.Millisecond)
 	}
 }

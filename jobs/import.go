@@ -8,13 +8,14 @@ import (
 	"os"
 	"path"
 	"regexp"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
 	"rekindle/models"
 )
@@ -39,7 +40,7 @@ func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *re
 	}
 	total := int64(0)
 	sizes := make([]int64, len(args.Sources))
-	report.stage("Looking for the files", nil)
+	report.Stage("Looking for the files", nil)
 	for i, source := range args.Sources {
 		if sizes[i], err = m.objectSize(ctx, source); err != nil {
 			return err
@@ -178,14 +179,14 @@ func (m *Manager) receivePart(ctx context.Context, at archive.Attempt, number in
 	body := &counted{ReadCloser: file.body, n: raw}
 	defer body.Close()
 	var progress, check archive.Progress
-	report.stage("Receiving "+path.Base(file.name), func() models.Progress {
+	report.Stage("Receiving "+path.Base(file.name), func() models.Progress {
 		return models.Progress{BytesDone: raw.Load(), BytesTotal: max(total, raw.Load()), KeysDone: progress.Keys()}
 	})
 	part, found, err := m.archive.ImportPart(ctx, at, number, body, &progress)
 	if err != nil {
 		return part, found, err
 	}
-	report.stage("Reading back what was stored", func() models.Progress {
+	report.Stage("Reading back what was stored", func() models.Progress {
 		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: max(part.Keys, 0), KeysTotal: max(part.Keys, 0)}
 	})
 	return part, found, m.archive.ReadBack(ctx, at.Ref, part, &check)
@@ -346,44 +347,26 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 // Upload is an import whose files come from a browser: it returns when the snapshot is available or refused. The files stream into the
 // store; next gives one after the other and ends with io.EOF. size is how many bytes will come, about.
 func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error) {
-	release, err := m.slot(ctx)
-	if err != nil {
-		return models.Run{}, err
-	}
-	defer release()
-	if !m.uploads.Enter() {
-		return models.Run{}, models.Faults{{Code: models.CodeRunState, Message: "Rekindle is being stopped. Try again when it runs."}}
-	}
-	defer m.uploads.Leave()
-	tenure := m.tenure.Load()
-	run, _, err := m.begin(func() (models.Run, bool, error) {
-		run, err := m.DB.Copies.BeginUpload(ctx, spec, tenure.id)
-		return run, err == nil, err
-	})
-	if err != nil {
-		return run, err
-	}
-	working, cancel := context.WithCancelCause(tenure.ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(ctx, func() { cancel(errUploadCut) })()
-	err = m.conduct(working, cancel, run, func(report *report) error {
-		return m.receive(working, run, report, size, func() (incoming, error) {
+	run, err := m.queue.Upload(ctx, errUploadCut, func(owner string) (models.Run, error) {
+		return m.DB.Copies.BeginUpload(ctx, spec, owner)
+	}, func(ctx context.Context, run models.Run, report *report) error {
+		return m.receive(ctx, run, report, size, func() (incoming, error) {
 			name, body, err := next()
 			return incoming{name: printable(name), body: body}, err
 		})
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return run, nil
+	case run.ID != 0:
 		return run, models.Faults{{Code: models.CodeInvalid, Field: "file", Message: sentence(err)}}
+	case errors.Is(err, drain.ErrStopping):
+		err = models.Faults{{Code: models.CodeRunState, Message: "Rekindle is being stopped. Try again when it runs."}}
+	case errors.Is(err, queue.ErrNotReady):
+		err = models.Faults{{Code: models.CodeRunState, Message: "The snapshot store does not answer yet. Try again in a minute."}}
+	case errors.Is(err, queue.ErrFull):
+		err = models.Faults{{Code: models.CodeRunState, Message: fmt.Sprintf(
+			"%d snapshots, restores, copies or uploads are under way, which is the limit. Try again when one of them has ended.", m.Transfers)}}
 	}
-	return run, nil
-}
-
-// guarded turns a panic into a failure of this run, not of the console.
-func guarded(body func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return body()
+	return run, err
 }

@@ -4,16 +4,19 @@ import (
 	"reflect"
 	"testing"
 
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
 func TestEveryKindOfRunHasACompleteJob(t *testing.T) {
 	t.Parallel()
+	kinds := (&Manager{}).kinds()
 	if len(kinds) != len(models.RunKinds()) {
 		t.Errorf("there are jobs for %d kinds of runs, and %d kinds", len(kinds), len(models.RunKinds()))
 	}
+	q := queue.New(queue.Config{Kinds: kinds})
 	for _, kind := range append(models.RunKinds(), "of tomorrow") {
-		row := reflect.ValueOf(jobOf(models.Run{Kind: kind}))
+		row := reflect.ValueOf(q.Kind(models.Run{Kind: kind}))
 		for i := range row.NumField() {
 			if row.Field(i).IsNil() {
 				t.Errorf("%s has no %s", kind, row.Type().Field(i).Name)
@@ -25,6 +28,7 @@ func TestEveryKindOfRunHasACompleteJob(t *testing.T) {
 // What is spread over a table is easily changed in one line: this is what an operator relies on, kind by kind.
 func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 	t.Parallel()
+	q := queue.New(queue.Config{Kinds: (&Manager{}).kinds()})
 	for name, test := range map[string]struct {
 		run                     models.Run
 		moves, again, recovered bool
@@ -48,8 +52,8 @@ func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 		"a rebuild of the catalog":         {models.Run{Kind: models.RunRebuild}, false, true, false},
 		"what only a newer console can do": {models.Run{Kind: "of tomorrow"}, false, true, false},
 	} {
-		job := jobOf(test.run)
-		if moves, again, recovered := job.moves(test.run), job.again(test.run), job.recovers(test.run) != nil; moves != test.moves || again != test.again || recovered != test.recovered {
+		kind := q.Kind(test.run)
+		if moves, again, recovered := kind.Moves(test.run), kind.Again(test.run), kind.Recovers(test.run) != nil; moves != test.moves || again != test.again || recovered != test.recovered {
 			t.Errorf("%s: moves data %v, begun again when stopped %v, settled by the store when cut off %v", name, moves, again, recovered)
 		}
 	}

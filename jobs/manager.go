@@ -19,6 +19,7 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -48,34 +49,20 @@ type Manager struct {
 	Config
 	archive   *archive.Archive
 	scheduler gocron.Scheduler
-	wake      chan struct{}
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
-	loops     sync.WaitGroup
-	uploads   drain.Group // which browsers begin
-	tenure    atomic.Pointer[tenure]
-	keeper    sync.WaitGroup // of the lease, which outlasts the loops
-	dismiss   context.CancelFunc
-	claiming  sync.Mutex // held while a run is taken
-	working   sync.Map   // runs that this console works on, by their ids
+	lease     *queue.Lease
+	queue     *queue.Queue
 	nodes     *nodes.Supervisor
-	slots     chan struct{}    // one for each run or upload that moves data
 	begun     time.Time        // when this console began, by the clock that stores use for what they hold
 	tidied    atomic.Bool      // that what earlier consoles had half written is gone from the store
 	looked    chan struct{}    // closed when that was tried once
 	swept     time.Time        // when the store was last swept, by the catalog's clock; of the sweep's tick
 	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
-	moving    atomic.Int64     // snapshots and restores that go on
 	low       bool             // the disk of the data folder was; of the disk's tick
 	noted     atomic.Bool      // that the store has more than the catalog
 	checked   storeCheck
 }
-
-// errStopping is why runs are cut off when the console stops.
-var errStopping = drain.ErrStopping
-
-// errCancelled is why a run ends when somebody asked for it.
-var errCancelled = errors.New("cancelled by request")
 
 // New builds a manager; nothing happens before [Manager.Start].
 func New(config Config) (*Manager, error) {
@@ -95,12 +82,13 @@ func New(config Config) (*Manager, error) {
 	if err != nil {
 		return nil, fmt.Errorf("build scheduler: %w", err)
 	}
-	m := &Manager{Config: config, scheduler: scheduler, wake: make(chan struct{}, 1),
-		slots: make(chan struct{}, config.Transfers), looked: make(chan struct{}), begun: time.Now()}
-	m.archive = archive.New(leasedStore{config.Store, m})
-	m.quiet = archive.New(quietStore{config.Store, m})
+	m := &Manager{Config: config, scheduler: scheduler, looked: make(chan struct{}), begun: time.Now()}
 	m.run, m.stop = context.WithCancelCause(context.Background())
-	m.dismiss = func() {}
+	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
+	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
+		Ready: m.looked, Sentence: sentence, Reachable: m.present, ClearsAway: m.clearAway})
+	m.archive = archive.New(leasedStore{config.Store, m.lease})
+	m.quiet = archive.New(quietStore{config.Store, m.queue})
 	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.tryLock, Sentence: sentence, Wake: m.Wake})
 	return m, nil
@@ -119,9 +107,10 @@ func (m *Manager) Start(ctx context.Context) error {
 	if _, err := m.DB.Clock.Look(ctx, time.Time{}); err != nil { // before anything is deleted for its age
 		return err
 	}
-	if err := m.recover(ctx); err != nil {
+	if err := m.lease.Start(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
+	m.endTrials(ctx)
 	ticks := map[string]struct {
 		every time.Duration
 		do    func(context.Context)
@@ -142,29 +131,29 @@ func (m *Manager) Start(ctx context.Context) error {
 			return fmt.Errorf("schedule %s: %w", name, err)
 		}
 	}
+	if err := m.queue.Start(ctx); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
 	m.scheduler.Start()
-	m.loops.Go(m.dispatch)
 	return m.nodes.Start(ctx)
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
 // begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.stop(errStopping)
-	done := make(chan struct{})
-	go func() {
-		_ = m.nodes.Stop(context.WithoutCancel(ctx))
-		_ = m.uploads.Close(context.WithoutCancel(ctx)) // they were cut off
-		m.loops.Wait()
-		close(done)
-	}()
-	err := m.scheduler.Shutdown()
-	select {
-	case <-done:
-		return errors.Join(err, m.endLease(ctx))
-	case <-ctx.Done():
-		return errors.Join(err, fmt.Errorf("stop jobs: %w", ctx.Err()))
+	m.stop(drain.ErrStopping)
+	loops := []interface{ Stop(context.Context) error }{m.queue, m.nodes}
+	failures := make([]error, len(loops))
+	var stops sync.WaitGroup
+	for i, loop := range loops {
+		stops.Go(func() { failures[i] = loop.Stop(ctx) })
 	}
+	err := m.scheduler.Shutdown()
+	stops.Wait()
+	if failed := errors.Join(failures...); failed != nil {
+		return errors.Join(err, fmt.Errorf("stop jobs: %w", failed))
+	}
+	return errors.Join(err, m.lease.Stop(ctx))
 }
 
 // StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
@@ -178,11 +167,23 @@ func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, 
 }
 
 // Wake says that runs were queued.
-func (m *Manager) Wake() {
-	select {
-	case m.wake <- struct{}{}:
-	default: // it will look anyway
+func (m *Manager) Wake() { m.queue.Wake() }
+
+// Owner is the id of the lease that this console has.
+func (m *Manager) Owner() string { return m.lease.Owner() }
+
+// goOn goes on with runs that were cut off.
+func (m *Manager) goOn(ctx context.Context) error {
+	if err := m.queue.Requeue(ctx); err != nil {
+		return err
 	}
+	m.queue.Wake()
+	for _, job := range m.scheduler.Jobs() {
+		if job.Name() == "recover" {
+			return job.RunNow()
+		}
+	}
+	return nil
 }
 
 // askSchedule is the minute tick.
@@ -232,3 +233,6 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 // BucketURL is the address of a bucket that is reached in the way of the snapshot store. When that is a folder, the region is what there is to
 // go by.
 func (m *Manager) BucketURL(bucket, region string) string { return m.Bucket(bucket, region) }
+
+// pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
+func (m *Manager) pause(ctx context.Context, d time.Duration) bool { return drain.Pause(ctx, d) }

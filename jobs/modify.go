@@ -31,7 +31,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 	for _, shard := range cluster.Shards() {
 		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
 		if primary, found := shard.Primary(); found && lastReplicaGoes(shard, leave) {
-			report.stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
+			report.Stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
 			m.save(ctx, cluster, primary)
 		}
 		leaving = append(leaving, leave...)
@@ -42,7 +42,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 			stay = append(stay, node)
 			continue
 		}
-		report.stage("Removing replica "+node.Name, nil)
+		report.Stage("Removing replica "+node.Name, nil)
 		if err := m.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, report *report) er
 				return err
 			}
 		}
-		report.stage("Setting the memory of "+node.Name, nil)
+		report.Stage("Setting the memory of "+node.Name, nil)
 		if err := nodes.Configure(ctx, cluster, node); err != nil {
 			return err
 		}

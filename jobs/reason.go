@@ -8,11 +8,13 @@ import (
 	"syscall"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/primary"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -28,11 +30,11 @@ var sentences = []struct {
 	is   error
 	text string
 }{
-	{errStopping, "Rekindle was stopped in the middle of it."},
+	{drain.ErrStopping, "Rekindle was stopped in the middle of it."},
 	{errNameInStore, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
 	{archive.ErrExists, "Another console has stored a snapshot of this name in the same store meanwhile. That one was not touched, and this one was discarded. Choose another name."},
 	{errUploadCut, "The upload was cut off. Nothing of it was kept."},
-	{errTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
+	{queue.ErrTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
 	{archive.ErrNewer, "The snapshot was written by a newer Rekindle than this one. Upgrade to use it."},
 	{store.ErrFull, "The snapshot store is full. Free some space or delete snapshots, then try again."},
 	{store.ErrUnsafe, "The snapshot store did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it. The log says what differs."},

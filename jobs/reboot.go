@@ -38,11 +38,11 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) er
 	}
 	slices.SortStableFunc(nodes, func(a, b models.Node) int { return strings.Compare(string(b.Role), string(a.Role)) }) // "replica" before "primary"
 	for _, node := range nodes {
-		report.stage("Stopping "+node.Name, nil)
+		report.Stage("Stopping "+node.Name, nil)
 		if err := m.Launcher.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
 		}
-		report.stage("Starting "+node.Name, nil)
+		report.Stage("Starting "+node.Name, nil)
 		if node.Role == models.RoleReplica {
 			_, err = m.join(ctx, cluster, node, report)
 		} else {
@@ -92,7 +92,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 		if err != nil {
 			return err
 		}
-		report.stage(fmt.Sprintf("Handing over from %s to %s", old.Name, next.Name), nil)
+		report.Stage(fmt.Sprintf("Handing over from %s to %s", old.Name, next.Name), nil)
 		if err := m.handOver(ctx, cluster, old, next); err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) 
 	var failures []error
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
-			report.stage("Attaching "+node.Name, nil)
+			report.Stage("Attaching "+node.Name, nil)
 			failures = append(failures, nodes.Follow(ctx, cluster, node, old))
 		}
 		failures = append(failures, nodes.Configure(ctx, cluster, node))

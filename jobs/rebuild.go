@@ -21,7 +21,7 @@ const (
 
 // rebuild is the body of a run that rebuilds the catalog.
 func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) error {
-	done, err := m.readStore(ctx, func(text string) { report.stage(text, nil) })
+	done, err := m.readStore(ctx, func(text string) { report.Stage(text, nil) })
 	if err != nil {
 		return err
 	}
@@ -30,14 +30,14 @@ func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) e
 
 // RebuildCatalog does the same without a run, for a console that is not started. Say is told from time to time how far it is.
 func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
-	if err := m.startLease(ctx); err != nil {
+	if err := m.lease.Start(ctx); err != nil {
 		return models.Rebuilt{}, err
 	}
 	done, err := m.readStore(ctx, say)
 	if err == nil {
 		err = m.DB.Rebuild.Event(ctx, done)
 	}
-	if err = errors.Join(err, m.endLease(context.WithoutCancel(ctx))); err != nil {
+	if err = errors.Join(err, m.lease.Stop(context.WithoutCancel(ctx))); err != nil {
 		return done, fmt.Errorf("rebuild the catalog: %w", err)
 	}
 	return done, nil

@@ -4,60 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"rekindle/internal/store"
 	"rekindle/models"
 )
 
-// This file puts right what a console left behind that was killed, or that has lost its lease: runs that are marked as running and
-// belong to nobody.
+// This file puts right in the store what a console left behind that was killed, or that has lost its lease. The queue finds the runs.
 //
 // A snapshot's moment cannot be had again: if its manifest was written it is available, for the manifest is the commit; else it
-// failed, and its remains are removed. Everything else is begun again, because its steps may be repeated.
+// failed, and its remains are removed. What is not settled by the store is begun again, because its steps may be repeated.
 //
-// What only takes the catalog is done before the loops begin. What takes the store is done beside them, for the store may be away: until
-// it answers such a run stays as it is, its cluster goes on being snapshotting, and a tick tries again.
-
-// recover takes a lease, with which the consoles that are gone lose theirs, and puts their runs back into the queue where that is all
-// there is to do.
-func (m *Manager) recover(ctx context.Context) error {
-	if err := m.startLease(ctx); err != nil {
-		return err
-	}
-	m.endTrials(ctx)
-	return m.requeueCutOff(ctx)
-}
-
-// cutOff returns the runs that nobody works on although they are running.
-func (m *Manager) cutOff(ctx context.Context) ([]models.Run, error) {
-	m.claiming.Lock()
-	defer m.claiming.Unlock()
-	runs, err := m.DB.Runs.CutOff(ctx, m.owner())
-	return slices.DeleteFunc(runs, func(run models.Run) bool {
-		_, works := m.working.Load(run.ID)
-		return works
-	}), err
-}
-
-// requeueCutOff puts runs that were cut off back into the queue, where that is all there is to do.
-func (m *Manager) requeueCutOff(ctx context.Context) error {
-	runs, err := m.cutOff(ctx)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		m.Logger.Warn("run was cut off", "run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
-		if jobOf(run).recovers(run) != nil {
-			continue
-		}
-		if err := m.DB.Runs.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
-			return err
-		}
-	}
-	return nil
-}
+// The store may be away, so this is done beside the loops: until it answers such a run stays as it is, its cluster goes on being snapshotting,
+// and a tick tries again.
 
 // tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
 const tidyTimeout = time.Minute
@@ -70,27 +29,8 @@ func (m *Manager) recoverStored(ctx context.Context) {
 	if !m.tidied.Load() {
 		m.tidy(ctx)
 	}
-	err := m.requeueCutOff(ctx)
-	var leftover []models.Run
-	if err == nil {
-		leftover, err = m.cutOff(ctx)
-	}
-	if err == nil && len(leftover) > 0 {
-		err = m.present(ctx) // else each of them waits until the store is given up
-	}
-	for _, run := range leftover {
-		if err != nil {
-			break
-		}
-		if jobOf(run).recovers(run) != nil {
-			err = m.recoverRun(ctx, run)
-		}
-	}
-	if err != nil && ctx.Err() == nil {
+	if err := m.queue.Recover(ctx); err != nil && ctx.Err() == nil {
 		m.Logger.Error("settle runs that were cut off; tried again in a minute", "error", err)
-	}
-	if len(leftover) > 0 {
-		m.Wake()
 	}
 }
 
@@ -104,7 +44,7 @@ func (m *Manager) tidy(ctx context.Context) {
 			return // what is this console's own could look older than it
 		}
 	default:
-		if alone, err := m.alone(ctx); err != nil || alone { // else another console's uploads could be older than this look
+		if alone, err := m.lease.Alone(ctx); err != nil || alone { // else another console's uploads could be older than this look
 			before = time.Now()
 		}
 		defer m.Wake()
@@ -142,18 +82,9 @@ func (m *Manager) sweepHourly(ctx context.Context) {
 	m.sweep(ctx)
 }
 
-// recoverRun settles a run that was cut off, unless another console is faster.
-func (m *Manager) recoverRun(ctx context.Context, run models.Run) error {
-	run, adopted, err := m.DB.Runs.Adopt(ctx, run, m.owner())
-	if err != nil || !adopted {
-		return err
-	}
-	return jobOf(run).recovers(run)(m, ctx, run)
-}
-
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if run.GivenUp != "" { // its remains may be removed in part
-		return m.settleSnapshot(ctx, run, failure{status: run.GivenUp, reason: run.Error})
+		return m.settleSnapshot(ctx, run, failure{Status: run.GivenUp, Reason: run.Error})
 	}
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -38,7 +40,7 @@ var abroads = map[models.RunKind]abroad{
 // undo takes back what a run has written that did not succeed, unless it is begun again: after the console has been stopped, or by another
 // one, whose objects have the same keys.
 func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
-	if errors.Is(context.Cause(ctx), errStopping) {
+	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
 	}
 	left := m.DB.Runs.Hold(context.WithoutCancel(ctx), run)
@@ -56,7 +58,7 @@ func (m *Manager) undo(ctx context.Context, run models.Run, st target, manifest 
 // takeBack removes what this run has put into another store. The run wrote down which keys were free before it began; of what lies there now,
 // only what is the very thing that it writes is taken for its own.
 func (m *Manager) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queue.SettleTimeout)
 	defer cancel()
 	run, err := m.DB.Runs.Get(ctx, id)
 	if err != nil {
@@ -155,10 +157,10 @@ func removeSized(ctx context.Context, st store.Store, key string, size int64) er
 // leave writes down that something may be left of a run in another store. The manifest is of what was written, nil when it is not known. A run
 // that is begun again, because the console stops, leaves nothing.
 func (m *Manager) leave(ctx context.Context, id uint, manifest *archive.Manifest, cause error) {
-	if errors.Is(context.Cause(ctx), errStopping) {
+	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queue.SettleTimeout)
 	defer cancel()
 	run, err := m.DB.Runs.Get(ctx, id)
 	var args models.CopyArgs

@@ -54,7 +54,7 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err := m.usable(ctx); err != nil {
 		return none, err
 	}
-	report.stage("Choosing a node to take it from", nil)
+	report.Stage("Choosing a node to take it from", nil)
 	sources, err := m.sources(ctx, cluster)
 	if err != nil {
 		return none, err
@@ -113,7 +113,7 @@ type takenPart struct {
 
 // takePart streams one shard into the store, when the node that serves it has all that was written before, and reads it back.
 func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (taken takenPart, err error) {
-	report.stage("Waiting until "+source.Node.Name+" has what was written before", nil)
+	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
 	if taken.warning, err = m.catchUp(ctx, cluster, source); err != nil {
 		return taken, err
 	}
@@ -122,7 +122,7 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 	}
 	part := taken.Part
 	var check archive.Progress
-	report.stage("Reading back what was stored", func() models.Progress {
+	report.Stage("Reading back what was stored", func() models.Progress {
 		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
 	})
 	if err := m.archive.ReadBack(ctx, at.Ref, part, &check); err != nil {
@@ -136,7 +136,7 @@ func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source
 	var part archive.Part
 	node := source.Node
 	started := m.DB.Now()
-	report.stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
+	report.Stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
 	// A store that stalls must not stall the node: then the transfer ends at once, and it is the store that is to blame.
 	transfer, end := context.WithCancelCause(ctx)
 	defer end(nil)
@@ -151,7 +151,7 @@ func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source
 	defer stream.Close()
 	origin := stream.Origin()
 	var progress archive.Progress
-	report.stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
+	report.Stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: stream}
 	part, err = m.archive.WritePart(transfer, at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
@@ -211,7 +211,7 @@ func (m *Manager) discard(ctx context.Context, run models.Run) error {
 
 // deleteSnapshot is the body of a run that removes a snapshot: the manifest first, then the parts, then the row.
 func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *report) error {
-	report.stage("Removing it from the store", nil)
+	report.Stage("Removing it from the store", nil)
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
@@ -276,9 +276,6 @@ func remains(row models.Snapshot) bool {
 // clearAway removes what a run has stored that another console has settled as failed meanwhile: that one may have looked before the last
 // of it was stored.
 func (m *Manager) clearAway(ctx context.Context, run models.Run) {
-	if jobOf(run).recovers(run) == nil {
-		return
-	}
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && remains(row) && row.CompletedAt == nil {
 		err = m.removeStored(ctx, row)

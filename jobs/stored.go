@@ -120,7 +120,7 @@ func (m *Manager) whole(ctx context.Context, row models.Snapshot) bool {
 func (m *Manager) settleRemoval(ctx context.Context, run models.Run, f failure) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && m.whole(ctx, row) {
-		return m.DB.Snapshots.Keep(ctx, run, f.reason)
+		return m.DB.Snapshots.Keep(ctx, run, f.Reason)
 	}
 	return m.fail(ctx, run, f)
 }

@@ -36,7 +36,7 @@ func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), e
 		release()
 		return target{}, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
 	}
-	return target{st, url, m.hold}, release, nil
+	return target{st, url, m.lease.Hold}, release, nil
 }
 
 func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {

@@ -65,7 +65,7 @@ func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},
 		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: m.Host.Address()}}
 	defer m.endTrial(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
-	report.stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)
+	report.Stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)
 	if err := t.start(ctx, part); err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)

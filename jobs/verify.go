@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/primary"
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -26,12 +28,12 @@ func (m *Manager) askVerifications(ctx context.Context) {
 }
 
 // verifyMayRun keeps verifications from getting in the way: one at a time, and the schedule's wait until nothing moves.
-func (m *Manager) verifyMayRun(run models.Run, moving int) bool {
+func (m *Manager) verifyMayRun(ctx context.Context, run models.Run, moving int) bool {
 	if run.RequestedBy == models.VerifyBySchedule && moving > 0 {
 		return false
 	}
-	may, err := m.DB.Verifications.MayRun(m.run, run)
-	if err != nil && m.run.Err() == nil {
+	may, err := m.DB.Verifications.MayRun(ctx, run)
+	if err != nil && ctx.Err() == nil {
 		m.Logger.Error("look for other verifications", "error", err)
 	}
 	return err == nil && may
@@ -59,7 +61,7 @@ func (m *Manager) verify(ctx context.Context, run models.Run, report *report) er
 // inspect compares everything that is stored of a snapshot with what the catalog says, and says what is wrong. An error tells nothing
 // about the snapshot. A manifest that the catalog did not remember yet is remembered in row.
 func (m *Manager) inspect(ctx context.Context, row *models.Snapshot, report *report) (damage string, err error) {
-	report.stage("Comparing the manifest with the catalog", nil)
+	report.Stage("Comparing the manifest with the catalog", nil)
 	if err := m.present(ctx); err != nil {
 		return "", err
 	}
@@ -90,7 +92,7 @@ func (m *Manager) inspect(ctx context.Context, row *models.Snapshot, report *rep
 		}
 		var progress archive.Progress
 		done := before
-		report.stage(fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
+		report.Stage(fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: done + progress.Bytes(), BytesTotal: total}
 		})
 		err := m.quiet.VerifyPart(ctx, ref, part, &progress)
@@ -225,7 +227,7 @@ func (m *Manager) suspect(ctx context.Context, run models.Run, err error) {
 // quietStore reads slowly as long as snapshots or restores go on, so that a verification does not take their bandwidth.
 type quietStore struct {
 	store.Store
-	manager *Manager
+	queue *queue.Queue
 }
 
 // quietPause is what each read waits then. Reads are of some 128 KiB.
@@ -236,18 +238,18 @@ func (s quietStore) Open(ctx context.Context, key string) (io.ReadCloser, error)
 	if err != nil {
 		return nil, err
 	}
-	return quietReader{r, ctx, s.manager}, nil
+	return quietReader{r, ctx, s.queue}, nil
 }
 
 type quietReader struct {
 	io.ReadCloser
-	ctx     context.Context
-	manager *Manager
+	ctx   context.Context
+	queue *queue.Queue
 }
 
 func (r quietReader) Read(p []byte) (int, error) {
-	if r.manager.moving.Load() > 0 {
-		r.manager.pause(r.ctx, quietPause)
+	if r.queue.Moving() > 0 {
+		drain.Pause(r.ctx, quietPause)
 	}
 	return r.ReadCloser.Read(p)
 }

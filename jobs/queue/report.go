@@ -1,4 +1,4 @@
-package jobs
+package queue
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 // reportEvery is how often progress is written down and a request to cancel is looked for.
 const reportEvery = 500 * time.Millisecond
 
-// report writes a run's progress into the catalog while it goes on, and cancels it when somebody asked for that.
-type report struct {
+// Report writes a run's progress into the catalog while it goes on, and cancels it when somebody asked for that.
+type Report struct {
 	mu       sync.Mutex
 	progress models.Progress
 	measure  func() models.Progress // refreshes the numbers; nil when there are none
@@ -20,8 +20,8 @@ type report struct {
 	ended    sync.WaitGroup
 }
 
-func (m *Manager) startReport(ctx context.Context, run models.Run, cancel context.CancelCauseFunc) *report {
-	r := &report{done: make(chan struct{})}
+func (q *Queue) startReport(ctx context.Context, run models.Run, cancel context.CancelCauseFunc) *Report {
+	r := &Report{done: make(chan struct{})}
 	clean := context.WithoutCancel(ctx)
 	r.ended.Go(func() {
 		ticker := time.NewTicker(reportEvery)
@@ -32,17 +32,17 @@ func (m *Manager) startReport(ctx context.Context, run models.Run, cancel contex
 			if now == last {
 				return // not a write to the catalog for nothing
 			}
-			if err := m.DB.Runs.ReportProgress(clean, run, now); err != nil {
-				m.Logger.Error("report progress", "run", run.ID, "error", err)
+			if err := q.DB.Runs.ReportProgress(clean, run, now); err != nil {
+				q.Logger.Error("report progress", "run", run.ID, "error", err)
 			}
 			last = now
 		}
 		for {
 			write()
-			if asked, err := m.DB.Runs.CancelRequested(clean, run.ID); err != nil {
-				m.Logger.Error("look for a request to cancel", "run", run.ID, "error", err)
+			if asked, err := q.DB.Runs.CancelRequested(clean, run.ID); err != nil {
+				q.Logger.Error("look for a request to cancel", "run", run.ID, "error", err)
 			} else if asked {
-				cancel(errCancelled)
+				cancel(ErrCancelled)
 			}
 			select {
 			case <-ticker.C:
@@ -55,8 +55,8 @@ func (m *Manager) startReport(ctx context.Context, run models.Run, cancel contex
 	return r
 }
 
-// stage says in a sentence what is going on from here, and where the numbers come from; the numbers stay as they are when measure is nil.
-func (r *report) stage(text string, measure func() models.Progress) {
+// Stage says in a sentence what is going on from here, and where the numbers come from; the numbers stay as they are when measure is nil.
+func (r *Report) Stage(text string, measure func() models.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.measure != nil {
@@ -65,7 +65,7 @@ func (r *report) stage(text string, measure func() models.Progress) {
 	r.progress.Stage, r.measure = text, measure
 }
 
-func (r *report) now() models.Progress {
+func (r *Report) now() models.Progress {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.measure != nil {
@@ -76,7 +76,7 @@ func (r *report) now() models.Progress {
 	return r.progress
 }
 
-func (r *report) end() {
+func (r *Report) finish() {
 	close(r.done)
 	r.ended.Wait()
 }

@@ -1,0 +1,52 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// Kind is what a console does about the runs of one kind. What people and the catalog's rules know about them is in models.
+type Kind struct {
+	Moves    func(models.Run) bool                                            // data, and takes one of the slots for that; else it is a chore
+	May      func(ctx context.Context, run models.Run, moving int) bool       // begin now, while so many others move data
+	Does     func(ctx context.Context, run models.Run, report *Report) error  // what it is about; its success it settles itself
+	Again    func(models.Run) bool                                            // it is begun again when the console was stopped in its middle
+	Removes  func(run models.Run, err error) bool                             // from the store or a host, when it has failed
+	Settles  func(ctx context.Context, run models.Run, failure Failure) error // one that did not succeed
+	Recovers func(models.Run) Recovery                                        // one that was cut off; nil: it is begun again
+}
+
+// Failure is how a run ends that did not succeed.
+type Failure struct {
+	Err    error // nil when it was another console that worked on it
+	Status models.RunStatus
+	Reason string // a sentence
+}
+
+// Recovery settles, by what is in the store, a run that was cut off.
+type Recovery = func(context.Context, models.Run) error
+
+// Kinds is the table: it has every kind of run.
+type Kinds map[models.RunKind]Kind
+
+// Kind returns what is done about a run. One that only a newer console knows fails.
+func (q *Queue) Kind(run models.Run) Kind {
+	if k, known := q.Kinds[run.Kind]; known {
+		return k
+	}
+	return Kind{
+		Moves: func(models.Run) bool { return false },
+		May:   func(context.Context, models.Run, int) bool { return true },
+		Does: func(context.Context, models.Run, *Report) error {
+			return fmt.Errorf("unknown kind of run %q", run.Kind)
+		},
+		Again:   func(models.Run) bool { return true },
+		Removes: func(models.Run, error) bool { return false },
+		Settles: func(ctx context.Context, run models.Run, f Failure) error {
+			return q.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
+		},
+		Recovers: func(models.Run) Recovery { return nil },
+	}
+}

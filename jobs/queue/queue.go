@@ -1,0 +1,111 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"rekindle/internal/drain"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// Config is what a [Queue] is built from.
+type Config struct {
+	DB     *catalog.DB
+	Kinds  Kinds
+	Lease  *Lease
+	Logger *slog.Logger
+
+	Transfers int             // runs and uploads that move data at once
+	Chores    int             // other runs at once
+	Ready     <-chan struct{} // nothing moves data before it is closed
+
+	Sentence   func(error) string                        // says to people what went wrong
+	Reachable  func(ctx context.Context) error           // fails when what recoveries look at is away, so that not each of them waits for it
+	ClearsAway func(ctx context.Context, run models.Run) // what a run has stored that another console has settled meanwhile
+}
+
+// Queue works on runs. Start it once, when there is a lease, and stop it once.
+type Queue struct {
+	Config
+	loops    *drain.Loops
+	wake     chan struct{}
+	slots    chan struct{} // one for each run or upload that moves data
+	claiming sync.Mutex    // held while a run is taken
+	working  sync.Map      // runs that this console works on, by their ids
+	moving   atomic.Int64  // runs and uploads that move data
+}
+
+// New builds a queue; nothing happens before [Queue.Start].
+func New(config Config) *Queue {
+	return &Queue{Config: config, loops: drain.NewLoops(), wake: make(chan struct{}, 1), slots: make(chan struct{}, config.Transfers)}
+}
+
+// Start puts runs that were cut off back into the queue, where that is all there is to do, and begins to work on what is queued.
+func (q *Queue) Start(ctx context.Context) error {
+	if err := q.Requeue(ctx); err != nil {
+		return err
+	}
+	q.loops.Go(q.dispatch)
+	return nil
+}
+
+// Stop cuts off the runs and waits until they have settled what they were doing, or ctx ends.
+func (q *Queue) Stop(ctx context.Context) error { return q.loops.Stop(ctx) }
+
+// Wake says that runs were queued.
+func (q *Queue) Wake() {
+	select {
+	case q.wake <- struct{}{}:
+	default: // it will look anyway
+	}
+}
+
+// Moving is how many runs and uploads move data now.
+func (q *Queue) Moving() int64 { return q.moving.Load() }
+
+// Working tells whether this console works on a run.
+func (q *Queue) Working(run uint) bool {
+	_, works := q.working.Load(run)
+	return works
+}
+
+// Upload carries out a run that somebody waits for, and who brings what it needs. claim writes it into the catalog as this owner's; when ctx
+// ends, cut is why it is cut off. A run without an ID has not begun.
+func (q *Queue) Upload(ctx context.Context, cut error, claim func(owner string) (models.Run, error), body func(context.Context, models.Run, *Report) error) (models.Run, error) {
+	if !q.loops.Enter() { // before the wait for a slot, so that Stop waits for it
+		return models.Run{}, drain.ErrStopping
+	}
+	defer q.loops.Leave()
+	release, err := q.slot(ctx)
+	if err != nil {
+		return models.Run{}, err
+	}
+	defer release()
+	tenure := q.Lease.now()
+	run, claimed, err := q.begin(func() (models.Run, bool, error) {
+		run, err := claim(tenure.id)
+		return run, err == nil, err
+	})
+	if !claimed {
+		return models.Run{}, err
+	}
+	working, cancel := tenure.within(q.loops.Context())
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() { cancel(cut) })()
+	return run, q.conduct(working, cancel, run, func(report *Report) error { return body(working, run, report) })
+}
+
+var (
+	// ErrCancelled is why a run ends when somebody asked for it.
+	ErrCancelled = errors.New("cancelled by request")
+	// ErrTooOften is why a run is not begun once more.
+	ErrTooOften = errors.New("it was begun several times and the console ended each time in its middle")
+	// ErrNotReady is why an upload does not begin before anything may move data.
+	ErrNotReady = errors.New("nothing may move data yet")
+	// ErrFull is why an upload does not begin for which no slot became free.
+	ErrFull = errors.New("as much moves data as may")
+)
