@@ -16,6 +16,7 @@ import (
 
 	"rekindle/internal/drain"
 	"rekindle/internal/launch/local"
+	"rekindle/internal/secret"
 	"rekindle/jobs"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -68,19 +69,10 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
 	}
 	defer listener.Close()
-	generated, err := db.Users.EnsureAdmin(ctx, c.adminPassword)
-	if faults, refused := models.AsFaults(err); refused {
-		return fmt.Errorf("%w: REKINDLE_ADMIN_PASSWORD: %s", errUsage, faults.Error())
-	} else if err != nil {
+	generated, err := ensureAccess(ctx, c, db)
+	if err != nil {
 		return err
 	}
-	if err := db.Keys.Ensure(ctx, c.accessKeyID, c.accessSecret); err != nil {
-		if faults, refused := models.AsFaults(err); refused {
-			return fmt.Errorf("%w: %s, %s: %s", errUsage, accessKeyVariable, secretKeyVariable, faults.Error())
-		}
-		return err
-	}
-
 	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
 		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
@@ -93,33 +85,56 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err != nil {
 		return err
 	}
+	var requests drain.Group
+	defer lastRequests(&requests, logger)
 	if err := manager.Start(ctx); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stop(manager, c.stopNodes, logger)) }()
 
-	var requests drain.Group
 	server := &http.Server{Handler: requests.Handler(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
 	door.Bind(server)
 	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(door.Listener(listener)) }()
+	go func() {
+		failed <- fmt.Errorf("serve on %s: %w", c.listen, server.Serve(door.Listener(listener)))
+	}()
 	announce(stdout, c, listener.Addr().String(), generated.Reveal())
 	if ready != nil {
 		ready(listener.Addr().String())
 	}
+	return untilStopped(ctx, server, failed, &requests, logger)
+}
+
+// ensureAccess sees to it that the administrator and the access key exist that were asked for, and returns a password that was made up for it.
+func ensureAccess(ctx context.Context, c config, db *catalog.DB) (generated secret.Text, err error) {
+	generated, err = db.Users.EnsureAdmin(ctx, c.adminPassword)
+	if faults, refused := models.AsFaults(err); refused {
+		return generated, fmt.Errorf("%w: REKINDLE_ADMIN_PASSWORD: %s", errUsage, faults.Error())
+	} else if err != nil {
+		return generated, err
+	}
+	err = db.Keys.Ensure(ctx, c.accessKeyID, c.accessSecret)
+	if faults, refused := models.AsFaults(err); refused {
+		return generated, fmt.Errorf("%w: %s, %s: %s", errUsage, accessKeyVariable, secretKeyVariable, faults.Error())
+	}
+	return generated, err
+}
+
+// untilStopped waits until ctx ends or the server has failed, and then for the requests that are under way.
+func untilStopped(ctx context.Context, server *http.Server, failed <-chan error, requests *drain.Group, logger *slog.Logger) error {
+	var err error
 	select {
-	case err := <-failed:
-		return fmt.Errorf("serve on %s: %w", c.listen, err)
+	case err = <-failed:
 	case <-ctx.Done():
 	}
 	logger.Info("stopping")
-	return shutDown(context.WithoutCancel(ctx), server, &requests, logger)
+	return errors.Join(err, shutDown(context.WithoutCancel(ctx), server, requests))
 }
 
 // shutDown lets requests end, then cuts those that have not, such as a long download, and gives them time to notice: what they use is
 // closed next.
-func shutDown(ctx context.Context, server *http.Server, requests *drain.Group, logger *slog.Logger) error {
+func shutDown(ctx context.Context, server *http.Server, requests *drain.Group) error {
 	ending, cancel := context.WithTimeout(ctx, stopHTTP)
 	defer cancel()
 	if server.Shutdown(ending) == nil {
@@ -128,10 +143,17 @@ func shutDown(ctx context.Context, server *http.Server, requests *drain.Group, l
 	err := server.Close()
 	noticing, cancel := context.WithTimeout(ctx, stopHTTP)
 	defer cancel()
-	if late := requests.Close(noticing); late != nil { // an upload, perhaps, that waits for its store: the jobs wait for that one
+	_ = requests.Close(noticing) // an upload, perhaps, that waits for its store: it is cut off when the jobs are stopped
+	return err
+}
+
+// lastRequests waits, when the jobs have been stopped, for what only their end has cut off, before the catalog is closed.
+func lastRequests(requests *drain.Group, logger *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopHTTP)
+	defer cancel()
+	if late := requests.Close(ctx); late != nil {
 		logger.Warn("stop requests", "error", late)
 	}
-	return err
 }
 
 // stop ends the jobs, and the nodes where that was asked for.

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
+	"log/slog"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"rekindle/internal/drain"
 	"rekindle/internal/testkit"
 )
 
@@ -61,5 +66,38 @@ func TestConsoleThatIsStoppedInTheMiddleOfAnUploadEndsWell(t *testing.T) {
 	}
 	if owners, err := db.Owners.All(t.Context()); err != nil || len(owners) != 0 {
 		t.Errorf("it has not given its lease back: %+v, %v", owners, err)
+	}
+}
+
+// The catalog is closed next, so a server that fails has to see its requests out as one does that is stopped.
+func TestRequestsEndAlsoWhenTheServerFails(t *testing.T) {
+	t.Parallel()
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var ended atomic.Bool
+	var requests drain.Group
+	server := httptest.NewServer(requests.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		close(begun)
+		<-goOn
+		ended.Store(true)
+	})))
+	defer server.Close()
+	server.Config.RegisterOnShutdown(func() { close(goOn) })
+	asked := make(chan error, 1)
+	go func() {
+		answer, err := server.Client().Get(server.URL)
+		if err == nil {
+			err = answer.Body.Close()
+		}
+		asked <- err
+	}()
+	<-begun
+	failed := make(chan error, 1)
+	broken := errors.New("too many open files")
+	failed <- broken
+	if err := untilStopped(t.Context(), server.Config, failed, &requests, slog.New(slog.DiscardHandler)); !errors.Is(err, broken) || !ended.Load() {
+		t.Errorf("it ends with %v, and the request has ended: %t", err, ended.Load())
+	}
+	if err := <-asked; err != nil {
+		t.Errorf("the request was answered with %v", err)
 	}
 }
