@@ -13,11 +13,7 @@ import (
 )
 
 // copySnapshot is the body of a copy: object to object, compared on the way, read back, and only then committed.
-func (m *Manager) copySnapshot(ctx context.Context, run models.Run, report *report) error {
-	args, err := models.Args[models.CopyArgs](run)
-	if err != nil {
-		return err
-	}
+func (m *Manager) copySnapshot(ctx context.Context, run models.Run, args models.CopyArgs, report *report) error {
 	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err

@@ -16,11 +16,7 @@ import (
 // Nothing that is there is overwritten: all names are looked at first, and written down as free before the first byte is written. A
 // store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
 // when it is ours, and the rest is written. A run that fails removes what it has written.
-func (m *Manager) export(ctx context.Context, run models.Run, report *report) (err error) {
-	args, err := models.Args[models.CopyArgs](run)
-	if err != nil {
-		return err
-	}
+func (m *Manager) export(ctx context.Context, run models.Run, args models.CopyArgs, report *report) (err error) {
 	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err

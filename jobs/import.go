@@ -30,11 +30,7 @@ type incoming struct {
 }
 
 // importSnapshot is the body of an import of objects from a store.
-func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *report) error {
-	args, err := models.Args[models.ImportArgs](run)
-	if err != nil {
-		return err
-	}
+func (m *Manager) importSnapshot(ctx context.Context, run models.Run, args models.ImportArgs, report *report) error {
 	if args.Upload {
 		return because(nil, "The upload was cut off. Upload it again.")
 	}
@@ -42,6 +38,7 @@ func (m *Manager) importSnapshot(ctx context.Context, run models.Run, report *re
 	sizes := make([]int64, len(args.Sources))
 	report.Stage("Looking for the files", nil)
 	for i, source := range args.Sources {
+		var err error
 		if sizes[i], err = m.objectSize(ctx, source); err != nil {
 			return err
 		}

@@ -17,7 +17,7 @@ type (
 func (m *Manager) kinds() queue.Kinds {
 	return queue.Kinds{
 		models.RunSnapshot: {
-			Moves: always, May: m.hostAllows, Does: m.snapshot, Again: never, // its moment cannot be had again
+			Moves: always, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
 			Removes: inAnyCase, Settles: m.settleSnapshot, Recovers: by(m.recoverSnapshot),
 		},
 		models.RunRestore: {
@@ -29,15 +29,15 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: inAnyCase, Settles: m.settleCreate, Recovers: beginningAgain,
 		},
 		models.RunModify: {
-			Moves: never, May: atOnce, Does: m.modify, Again: always,
+			Moves: never, May: atOnce, Does: queue.With(m.modify), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunReboot: {
-			Moves: never, May: atOnce, Does: m.reboot, Again: always,
+			Moves: never, May: atOnce, Does: queue.With(m.reboot), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunFailover: {
-			Moves: never, May: atOnce, Does: m.failOver, Again: always,
+			Moves: never, May: atOnce, Does: queue.With(m.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunDelete: {
@@ -49,15 +49,15 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: inNoCase, Settles: m.settleRemoval, Recovers: beginningAgain,
 		},
 		models.RunCopy: {
-			Moves: always, May: atOnce, Does: m.copySnapshot, Again: always,
+			Moves: always, May: atOnce, Does: queue.With(m.copySnapshot), Again: always,
 			Removes: atHome, Settles: m.settleMove, Recovers: m.recoveringCopy,
 		},
 		models.RunExport: {
-			Moves: always, May: atOnce, Does: m.export, Again: always,
+			Moves: always, May: atOnce, Does: queue.With(m.export), Again: always,
 			Removes: inNoCase, Settles: m.settleMove, Recovers: beginningAgain,
 		},
 		models.RunImport: {
-			Moves: always, May: atOnce, Does: m.importSnapshot, Again: fromStore,
+			Moves: always, May: atOnce, Does: queue.With(m.importSnapshot), Again: fromStore,
 			Removes: inAnyCase, Settles: m.settleMove, Recovers: by(m.recoverImport),
 		},
 		models.RunVerify: {

@@ -13,16 +13,12 @@ import (
 
 // modify is the body of a run that brings the nodes of a cluster in line with its changed row: memory, and replicas up or down. Each
 // step may be repeated, so it is simply begun again after it was cut off.
-func (m *Manager) modify(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	args, err := models.Args[models.ModifyArgs](run)
-	if err != nil {
-		return err
-	}
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err

@@ -16,16 +16,12 @@ import (
 
 // reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; one that
 // cannot save is not restarted. Each step may be repeated.
-func (m *Manager) reboot(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	args, err := models.Args[models.RebootArgs](run)
-	if err != nil {
-		return err
-	}
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
@@ -67,16 +63,12 @@ const failoverTimeout = 10 * time.Second
 // stops taking writes until the replica has them all.
 //
 // Source: the FAILOVER command of Redis 6.2 and Valkey.
-func (m *Manager) failOver(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) failOver(ctx context.Context, run models.Run, args models.FailoverArgs, report *report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	args, err := models.Args[models.FailoverArgs](run)
-	if err != nil {
-		return err
-	}
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err

@@ -16,11 +16,7 @@ import (
 )
 
 // snapshot is the body of a snapshot run.
-func (m *Manager) snapshot(ctx context.Context, run models.Run, report *report) error {
-	args, err := models.Args[models.SnapshotArgs](run)
-	if err != nil {
-		return err
-	}
+func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.SnapshotArgs, report *report) error {
 	if closes := args.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
 		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))

@@ -18,6 +18,17 @@ type Kind struct {
 	Recovers func(models.Run) Recovery                                        // one that was cut off; nil: it is begun again
 }
 
+// With is what a kind does whose runs carry arguments of this type.
+func With[A models.Arguments](does func(context.Context, models.Run, A, *Report) error) func(context.Context, models.Run, *Report) error {
+	return func(ctx context.Context, run models.Run, report *Report) error {
+		args, err := models.Args[A](run)
+		if err != nil {
+			return err
+		}
+		return does(ctx, run, args, report)
+	}
+}
+
 // Failure is how a run ends that did not succeed.
 type Failure struct {
 	Err    error // nil when it was another console that worked on it

@@ -234,6 +234,30 @@ func TestHowRunsEnd(t *testing.T) {
 	}
 }
 
+func TestArgumentsOfARunAreReadBeforeItBegins(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	told := make(chan models.ImportArgs, 1)
+	imports := b.kind(true, nil)
+	imports.Does = queue.With(func(_ context.Context, _ models.Run, args models.ImportArgs, _ *queue.Report) error {
+		told <- args
+		return errors.New("done")
+	})
+	others := b.kind(false, nil)
+	others.Does = queue.With(func(context.Context, models.Run, models.ImportArgs, *queue.Report) error {
+		t.Error("a run begins with arguments of another kind")
+		return nil
+	})
+	b.start(queue.Kinds{models.RunImport: imports, models.RunRebuild: others}, nil)
+	run, other := b.imports(), b.rebuild()
+	if args := <-told; args.Target != run.SnapshotName || len(args.Sources) != 1 {
+		t.Errorf("it was told %+v", args)
+	}
+	if run := b.await(other, models.RunFailed); !strings.Contains(run.Error, "a rebuild has no models.ImportArgs") {
+		t.Errorf("it failed because of %q", run.Error)
+	}
+}
+
 func TestStoppedQueueQueuesAgainWhatItCutsOff(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
