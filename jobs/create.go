@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/words"
@@ -184,7 +185,7 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 		if running, down := m.Launcher.Running(deadline, cluster.Name, node.Name); down == nil && !running {
 			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
 		}
-		if !m.pause(deadline, 50*time.Millisecond) {
+		if !drain.Pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
 				return node, context.Cause(ctx)
 			}
@@ -256,7 +257,7 @@ func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err 
 		if err != nil || taken {
 			return unlock, err
 		}
-		if !m.pause(ctx, 50*time.Millisecond) {
+		if !drain.Pause(ctx, 50*time.Millisecond) {
 			return nil, fmt.Errorf("lock %s: %w", cluster, context.Cause(ctx))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/models"
 )
 
@@ -88,7 +89,7 @@ func (m *Manager) removeAutomatic(ctx context.Context, name string) error {
 		if free {
 			break
 		}
-		if !m.pause(ctx, time.Second) {
+		if !drain.Pause(ctx, time.Second) {
 			return context.Cause(ctx)
 		}
 	}

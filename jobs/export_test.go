@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/models"
 )
 
@@ -25,7 +26,7 @@ func (m *Manager) Hold(ctx context.Context) error { return m.lease.Hold(ctx) }
 // Settled waits until this console does not work on a run any more.
 func (m *Manager) Settled(run uint) {
 	for m.queue.Working(run) {
-		m.pause(context.Background(), time.Millisecond)
+		drain.Pause(context.Background(), time.Millisecond)
 	}
 }
 

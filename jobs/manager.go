@@ -233,6 +233,3 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 // BucketURL is the address of a bucket that is reached in the way of the snapshot store. When that is a folder, the region is what there is to
 // go by.
 func (m *Manager) BucketURL(bucket, region string) string { return m.Bucket(bucket, region) }
-
-// pause waits for real time to pass: it paces I/O and decides nothing. It tells whether ctx is still alive.
-func (m *Manager) pause(ctx context.Context, d time.Duration) bool { return drain.Pause(ctx, d) }

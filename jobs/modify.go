@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
@@ -102,7 +103,7 @@ func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.
 		if s, err = nodes.Probe(ctx, cluster, node); err == nil && !s.Saving {
 			return
 		}
-		m.pause(ctx, 50*time.Millisecond)
+		drain.Pause(ctx, 50*time.Millisecond)
 	}
 	m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/jobs/nodes"
@@ -151,7 +152,7 @@ func (m *Manager) handOver(ctx context.Context, cluster models.Cluster, old, nex
 		if s, err := nodes.Probe(deadline, cluster, next); err == nil && !s.Replica {
 			return nil
 		}
-		if !m.pause(deadline, 20*time.Millisecond) {
+		if !drain.Pause(deadline, 20*time.Millisecond) {
 			if err := nodes.Tell(context.WithoutCancel(ctx), cluster, old, "FAILOVER", "ABORT"); err != nil {
 				m.Logger.Warn("abort failover", "node", old.Name, "error", err)
 			}
@@ -175,7 +176,7 @@ func (m *Manager) handOverByHand(ctx context.Context, cluster models.Cluster, ol
 			}
 			last = s.Offset
 		}
-		if !m.pause(deadline, 500*time.Millisecond) {
+		if !drain.Pause(deadline, 500*time.Millisecond) {
 			return because(context.Cause(ctx), "The replica %s did not get in step. The primary is as it was.", next.Name)
 		}
 	}

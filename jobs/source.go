@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"rekindle/internal/drain"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/models"
@@ -167,7 +168,7 @@ func (m *Manager) catchUp(ctx context.Context, cluster models.Cluster, source mo
 		if err == nil && s.Offset >= head.Offset {
 			return "", nil
 		}
-		if !m.pause(deadline, 10*time.Millisecond) {
+		if !drain.Pause(deadline, 10*time.Millisecond) {
 			if ctx.Err() != nil {
 				return "", context.Cause(ctx)
 			}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/rdb"
@@ -112,7 +113,7 @@ func (t *trial) ended(ctx context.Context) bool {
 		if running, err := t.m.Launcher.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
 			return err == nil
 		}
-		if !t.m.pause(ctx, 100*time.Millisecond) {
+		if !drain.Pause(ctx, 100*time.Millisecond) {
 			break
 		}
 	}
