@@ -8,6 +8,7 @@ import (
 	"rekindle/models"
 )
 
+// What the bodies of all kinds are given, and how all of them end.
 type (
 	report  = queue.Report
 	failure = queue.Failure

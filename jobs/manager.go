@@ -64,6 +64,12 @@ type Manager struct {
 	checked   storeCheck
 }
 
+// loop is what goes on in the background from its start until it is stopped.
+type loop interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error // cuts off what is under way, and waits for that until ctx ends
+}
+
 // New builds a manager; nothing happens before [Manager.Start].
 func New(config Config) (*Manager, error) {
 	defaults(&config.Transfers, 2)
@@ -142,7 +148,7 @@ func (m *Manager) Start(ctx context.Context) error {
 // begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
-	loops := []interface{ Stop(context.Context) error }{m.queue, m.nodes}
+	loops := []loop{m.queue, m.nodes}
 	failures := make([]error, len(loops))
 	var stops sync.WaitGroup
 	for i, loop := range loops {
