@@ -10,7 +10,7 @@ import (
 type ClusterStatus string
 
 // The states of a cluster. A cluster is created, then available; from there each action leads to a state of its own and back.
-// Only one action at a time has a cluster: the change of state, made in the transaction that queues the run, is the lock.
+// One action at a time works on a cluster: the change of state, made in the transaction that queues the run, is the lock.
 const (
 	ClusterCreating      ClusterStatus = "creating"
 	ClusterAvailable     ClusterStatus = "available"

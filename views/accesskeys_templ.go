@@ -107,7 +107,7 @@ func AccessKeysPage(s Shell, p AccessKeys) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = SelectField(p.Fields, "role", "What it may do", "Each may do what those before it may. Nobody can give a key more later: make another one.", keyRoles).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = SelectField(p.Fields, "role", "What it may do", "Each role may do what the ones before it may. A key keeps its role: make another key for another role.", keyRoles).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -539,7 +539,7 @@ func SnapshotClustersPage(s Shell, p SnapshotClusters) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if len(p.Names) == 0 {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "<p>Of none of the chosen clusters a snapshot can be taken just now.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "<p>No snapshot can be taken of any of the chosen clusters just now.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -640,7 +640,7 @@ func SnapshotClustersPage(s Shell, p SnapshotClusters) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = TextField(p.Fields, "suffix", "End of their names", "Each is called as its cluster, a hyphen, and this: "+p.Names[0]+"-"+p.or("suffix", "NAME"), map[string]any{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "maxlength": "200", "required": true}).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = TextField(p.Fields, "suffix", "End of their names", "Each is named after its cluster, a hyphen and this: "+p.Names[0]+"-"+p.or("suffix", "NAME"), map[string]any{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "maxlength": "200", "required": true}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -943,7 +943,7 @@ func settingsZone(s Shell) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.Zone == nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<p>Your browser has not said where you are, so all times are in UTC. With JavaScript it does so by itself.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<p>Your browser has not told its time zone, so all times are in UTC. With JavaScript it tells it by itself.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -317,7 +317,7 @@ func TakeSourceAside(p TakeSnapshot) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if p.Source == nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<p class=\"quiet\">Choose a cluster; then this says which node serves the snapshot, and whether that node can bear it.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 27, "<p class=\"quiet\">Choose a cluster to see which node will serve the snapshot, and whether it has the memory for it.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

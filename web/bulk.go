@@ -256,7 +256,7 @@ func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error 
 	c.leave(models.Cluster.NoSnapshot)
 	suffix, wrong := strings.TrimSpace(form.Get("suffix")), mistakes{}
 	if len(c.clusters) == 0 {
-		wrong.add("", "Of none of the chosen clusters a snapshot can be taken just now.")
+		wrong.add("", "No snapshot can be taken of any of the chosen clusters just now.")
 	} else if suffix == "" {
 		wrong.add("suffix", "Give the end of the snapshots' names.")
 	} else if _, problem := models.CheckSnapshotName(c.clusters[0].Name + "-" + suffix); problem != "" {

@@ -72,7 +72,7 @@ func TestSnapshotsOfManyClustersAreTakenAtOnce(t *testing.T) {
 	c.get("/clusters/-/snapshot?all=on").is(http.StatusOK).says("Take 2 snapshots", "The cluster tiny has the node type cache.t1.micro", "The cluster sessions is one of memcached", `value="2026-11-22-12-00-00"`,
 		"for id in alpha beta; do", `--snapshot-name "$id"-2026-11-22-12-00-00`)
 	c.htmx(http.MethodGet, "/clusters/-/snapshot?name=alpha&suffix=before-it", nil).says(`--snapshot-name "$id"-before-it`)
-	c.get("/clusters/-/snapshot?name=tiny").says("Of none of the chosen clusters a snapshot can be taken just now.")
+	c.get("/clusters/-/snapshot?name=tiny").says("No snapshot can be taken of any of the chosen clusters just now.")
 	for suffix, says := range map[string]string{"": "Give the end of the snapshots' names.", "a--b": "two hyphens in a row", "a b": "may contain only letters"} {
 		c.post("/clusters/-/snapshot", "name", "alpha", "suffix", suffix).is(http.StatusUnprocessableEntity).says(says).hasErrorAt("suffix")
 	}

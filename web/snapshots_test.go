@@ -19,7 +19,7 @@ func TestASnapshotByHandSaysWhereItIsTakenFrom(t *testing.T) {
 	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new?cluster=orders"} {
 		c.get(address).is(http.StatusOK).says("orders-002", "orders-2026-11-22-12-00-00", "aws elasticache create-snapshot", "A fork fits into what is free")
 	}
-	c.get("/snapshots/-/new").says("Choose a cluster; then this says")
+	c.get("/snapshots/-/new").says("Choose a cluster to see which node will serve")
 	c.get("/snapshots/-/new?cluster=nobody").is(http.StatusOK)
 
 	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new"} {

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// Calls is what makes a request of the API act once.
+// Calls makes each request of the API act once.
 type Calls struct{ db *DB }
 
 // moments is how long honest requests with one signature can be apart.

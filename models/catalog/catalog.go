@@ -102,7 +102,7 @@ func gormConfig(clock clockwork.Clock) *gorm.Config {
 	}
 }
 
-// bound has every part ask this database.
+// bound points every part at this database.
 func (db *DB) bound() *DB {
 	db.Clusters = Clusters{db}
 	db.Changes = Changes{db}

@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Changes is what is changed of clusters that exist: their configuration, their nodes, which of these is the primary.
+// Changes changes clusters that exist: their configuration, their nodes, and which of these is the primary.
 type Changes struct{ db *DB }
 
 // Modify changes a cluster. Schedule and description hold at once; another node type or number of replicas is brought
@@ -27,26 +27,9 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 	if err != nil {
 		return before, err
 	}
-	var endpoints []models.Endpoint
-	if spec.Add != "" {
-		if err := q.checkNewNode(ctx, &spec); err != nil {
-			return before, err
-		}
-		if endpoints, err = q.db.Nodes.endpointsBeside(ctx, before, 1); err != nil {
-			return before, err
-		}
-	} else if spec.Replicas != nil && *spec.Replicas <= models.MaxReplicas {
-		more := *spec.Replicas // than there are, which may be fewer than before.Replicas
-		for _, n := range before.Nodes {
-			if n.Role == models.RoleReplica {
-				more--
-			}
-		}
-		if more > 0 {
-			if endpoints, err = q.db.Nodes.endpointsBeside(ctx, before, more); err != nil {
-				return before, err
-			}
-		}
+	endpoints, err := q.endpoints(ctx, before, &spec)
+	if err != nil {
+		return before, err
 	}
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
@@ -91,6 +74,28 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 		return before, err
 	}
 	return q.db.Clusters.Get(ctx, name)
+}
+
+// endpoints finds where the replicas that come to a cluster can listen, before the transaction that adds them: that looks at the host.
+func (q Changes) endpoints(ctx context.Context, cluster models.Cluster, spec *models.ModifySpec) ([]models.Endpoint, error) {
+	more := 0
+	if spec.Add != "" {
+		if err := q.checkNewNode(ctx, spec); err != nil {
+			return nil, err
+		}
+		more = 1
+	} else if spec.Replicas != nil && *spec.Replicas <= models.MaxReplicas {
+		more = *spec.Replicas // than there are, which may be fewer than cluster.Replicas
+		for _, n := range cluster.Nodes {
+			if n.Role == models.RoleReplica {
+				more--
+			}
+		}
+	}
+	if more <= 0 {
+		return nil, nil
+	}
+	return q.db.Nodes.endpointsBeside(ctx, cluster, more)
 }
 
 // parameterGroup checks the group that a modification names, and adds the columns to set.

@@ -14,7 +14,7 @@ import (
 	"rekindle/models"
 )
 
-// Clock is what the catalog thinks of the clock.
+// Clock judges the clock of this host.
 type Clock struct{ db *DB }
 
 // What is old is deleted, so a clock that stands wrong deletes what is young. The catalog remembers what the clock said last. When it has

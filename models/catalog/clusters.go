@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// Clusters is the clusters: which there are, new ones, and the state that each is in.
+// Clusters finds, creates and deletes clusters, and moves them from state to state.
 type Clusters struct{ db *DB }
 
 // Create checks the request, writes the clusters down as creating and queues a run for each.

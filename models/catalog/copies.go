@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Copies is copies, exports and imports.
+// Copies queues copies, exports and imports.
 type Copies struct{ db *DB }
 
 // NoteWritten writes down that a run has found this key of another store free and is about to write it. What a run has not written

@@ -14,7 +14,7 @@ import (
 	"rekindle/models"
 )
 
-// Disk is the disk that the data folder is on.
+// Disk watches the disk that the data folder is on.
 type Disk struct{ db *DB }
 
 // Space tells how full the disk of the data folder is.

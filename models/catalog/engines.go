@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Engines is the server programs of this host.
+// Engines finds the server programs of this host.
 type Engines struct{ db *DB }
 
 // Find returns the newest installed engine of this name whose version begins with the given one: "7", "7.0", "7.0.15", "6.x" or ""

@@ -7,7 +7,7 @@ import (
 	"rekindle/models"
 )
 
-// Events is what has happened.
+// Events keeps what has happened.
 type Events struct{ db *DB }
 
 // List filters by severity and cluster; the newest come first.

@@ -17,7 +17,7 @@ import (
 	"rekindle/models"
 )
 
-// Keys is the access keys of the API.
+// Keys keeps the access keys of the API.
 type Keys struct{ db *DB }
 
 // Create makes a key and returns it with its secret, for being shown once.

@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// Locks is who works on which cluster.
+// Locks keeps who works on which cluster.
 type Locks struct{ db *DB }
 
 // Try takes the lock of this name for an owner that has a lease, and tells whether it was free.

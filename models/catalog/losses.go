@@ -12,7 +12,7 @@ import (
 	"rekindle/models"
 )
 
-// Losses is what clusters have lost, and what was to fill them again.
+// Losses records when clusters lost their data, and what they are filled again from.
 type Losses struct{ db *DB }
 
 // Emptied writes down that a cluster was started empty now, in place of this primary, with an event. The cluster says so until somebody

@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// Nodes is the nodes: how they were seen, and where they listen.
+// Nodes records how nodes were seen, and where they listen.
 type Nodes struct{ db *DB }
 
 // Halted writes down that these nodes of a cluster were stopped on purpose, with the console, so that nobody is warned when they are

@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// Owners is the consoles and their leases.
+// Owners keeps the consoles and their leases.
 type Owners struct{ db *DB }
 
 // Enroll gives a lease of this length to a console. Its data folder is locked by it, so an earlier owner with the same home is gone and is ended.

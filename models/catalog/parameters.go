@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// Parameters is the parameter groups.
+// Parameters keeps the parameter groups.
 type Parameters struct{ db *DB }
 
 // Get returns a group by its name.

@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Rebuilding is how a catalog is filled again from the store.
+// Rebuilding fills a catalog again from what the store has.
 type Rebuilding struct{ db *DB }
 
 // Request queues a rebuild of the catalog. One at a time is enough.

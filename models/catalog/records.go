@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Records is what is kept in the store beside the snapshots.
+// Records remembers what was written into the store beside the snapshots.
 type Records struct{ db *DB }
 
 // What clusters there are and how the console is set is also written into the store, for the day on which the host is lost: package jobs

@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Remains is what runs have left in other stores.
+// Remains remembers what runs have left in other stores.
 type Remains struct{ db *DB }
 
 // A copy or an export that fails removes what it has written into another store. When that store is away, what may be left there is written

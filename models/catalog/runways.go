@@ -106,7 +106,7 @@ func endingOf(run models.Run, status models.RunStatus, reason string) ending {
 
 func freeNothing(context.Context, *DB, models.Run, *ending) error { return nil }
 
-// freeSnapshotted ends the snapshot and gives its cluster free.
+// freeSnapshotted ends the snapshot and releases its cluster.
 func freeSnapshotted(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	args, err := models.Args[models.SnapshotArgs](run)
 	if err != nil {
@@ -162,7 +162,7 @@ func freeRemoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	return err
 }
 
-// freeDeleting has a cluster say why it is still deleting. It stays that, for some of it may be gone already and nothing may bring that back
+// freeDeleting has a cluster say why it is still deleting. It stays in that state, because some of it may be gone already and must not come back
 // empty; deleting it again goes on.
 func freeDeleting(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if _, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterDeleting, "It could not be deleted completely. "+e.reason, models.ClusterDeleting); err != nil {

@@ -14,7 +14,7 @@ import (
 	"rekindle/models"
 )
 
-// Schedule is what is due, missed or outlived.
+// Schedule says which automatic snapshots are due, missed or outlived, and queues them.
 type Schedule struct{ db *DB }
 
 // Next is when the next automatic snapshot of the cluster begins, or false when backups are off. An occurrence that

@@ -15,7 +15,7 @@ import (
 	"rekindle/models"
 )
 
-// Settings is what administrators have chosen.
+// Settings keeps what administrators have chosen.
 type Settings struct{ db *DB }
 
 // PromoteAfter is for how many seconds a primary must not have answered before a replica takes over from it; 0: never.

@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Settling is how runs end: what each one held is let go in the same transaction.
+// Settling ends runs: in one transaction everything that a run held is released.
 type Settling struct{ db *DB }
 
 // Move ends a copy, an export or an import that succeeded. measured is what has become a snapshot of this catalog; its name is
@@ -126,7 +126,7 @@ func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) 
 		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
 }
 
-// endSnapshotting gives the cluster of a snapshot free. One that was unreachable is so again until the supervisor has seen otherwise.
+// endSnapshotting releases the cluster of a snapshot. One that was unreachable is unreachable again until the supervisor sees otherwise.
 func (q Settling) endSnapshotting(ctx context.Context, run models.Run, args models.SnapshotArgs) (err error) {
 	if args.Unreachable != "" {
 		_, err = q.db.Clusters.move(ctx, run.ClusterID, models.ClusterUnreachable, args.Unreachable, models.ClusterSnapshotting)

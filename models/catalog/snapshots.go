@@ -12,7 +12,7 @@ import (
 	"rekindle/models"
 )
 
-// Snapshots is the snapshots: which there are, new ones, and the state that each is in.
+// Snapshots finds, creates and deletes snapshots, and moves them from state to state.
 type Snapshots struct{ db *DB }
 
 func (q Snapshots) add(ctx context.Context, row models.Snapshot) error {
@@ -22,7 +22,7 @@ func (q Snapshots) add(ctx context.Context, row models.Snapshot) error {
 	return nil
 }
 
-// hold turns the snapshot that is to be read copying.
+// hold marks the snapshot that is about to be read as copying.
 func (q Snapshots) hold(ctx context.Context, source models.Snapshot, what string) error {
 	moved, err := q.move(ctx, source.Name, models.SnapshotCopying, source.StatusReason, models.SnapshotAvailable, models.SnapshotRestoring, models.SnapshotCopying)
 	if err != nil {
@@ -507,7 +507,7 @@ func (q Snapshots) NoteAttempt(ctx context.Context, run models.Run, name, attemp
 	return nil
 }
 
-// markDamaged turns a snapshot failed because of what is, or is no longer, in the store. What is there stays there.
+// markDamaged marks a snapshot as failed because of what is in the store, or no longer is. Nothing is removed.
 func (q Snapshots) markDamaged(ctx context.Context, s models.Snapshot, damage string) error {
 	if err := models.CheckMoves(models.SnapshotMoves, models.SnapshotFailed, s.Status); err != nil {
 		return fmt.Errorf("mark snapshot %s as damaged: %w", s.Name, err)

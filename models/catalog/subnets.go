@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// Subnets is the subnet groups.
+// Subnets keeps the subnet groups.
 type Subnets struct{ db *DB }
 
 // Create writes a subnet group down.

@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Tags is the tags of clusters, snapshots and groups.
+// Tags keeps the tags of clusters, snapshots and groups.
 type Tags struct{ db *DB }
 
 // On returns the tags of a resource.

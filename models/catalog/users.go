@@ -19,7 +19,7 @@ import (
 	"rekindle/models"
 )
 
-// Users is who may sign in, and who is.
+// Users keeps who may sign in, and who has.
 type Users struct{ db *DB }
 
 // The limits of guessing.

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// Verifications is what is read back, and when.
+// Verifications says which snapshots are to be read back, and queues that.
 type Verifications struct{ db *DB }
 
 // maxScrubs is how many scheduled verifications wait or run at a time: they are spread, and one by hand is soon its turn.
