@@ -40,7 +40,7 @@ func (q Settling) Move(ctx context.Context, run models.Run, measured models.Snap
 	})
 }
 
-// AbandonMove is FailRun for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
+// AbandonMove is Fail for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
 // is taken by a snapshot that this catalog does not know, for deleting the row later would delete that snapshot.
 func (q Settling) AbandonMove(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
