@@ -10,7 +10,7 @@ import (
 
 // addressOf is where the request comes from. Behind trusted proxies it is what the outermost of them says: of X-Forwarded-For, to which
 // each proxy appends, the right-most address that is no trusted proxy itself. What stands further left the client may have made up.
-func (s *server) addressOf(r *http.Request) string {
+func (s *site) addressOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -33,7 +33,7 @@ func (s *server) addressOf(r *http.Request) string {
 	return address.String()
 }
 
-func (s *server) trusts(address netip.Addr) bool {
+func (s *site) trusts(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 	return slices.ContainsFunc(s.proxies, func(p netip.Prefix) bool { return p.Contains(address) })
 }
@@ -46,4 +46,16 @@ func parseHop(hop string) (netip.Addr, bool) {
 	}
 	withPort, err := netip.ParseAddrPort(hop)
 	return withPort.Addr().Unmap().WithZone(""), err == nil
+}
+
+// endpoint is where programs reach the API: the address by which people reach the console.
+func (s *site) endpoint(r *http.Request) string {
+	if s.publicURL != "" {
+		return s.publicURL
+	}
+	scheme := "http"
+	if s.secure || r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
 }

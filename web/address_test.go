@@ -10,7 +10,7 @@ import (
 
 func TestWhoeverAsksIsKnownBehindAProxyAndCannotMakeThatUp(t *testing.T) {
 	t.Parallel()
-	s := &server{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("127.0.0.1/32")}}
+	s := &site{proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("127.0.0.1/32")}}
 	for name, one := range map[string]struct {
 		from      string
 		forwarded []string

@@ -16,7 +16,7 @@ import (
 type awsCLI struct{ endpoint string }
 
 // aws writes commands for the person who asks.
-func (s *server) aws(r *http.Request) awsCLI { return awsCLI{s.endpoint(r)} }
+func (s *site) aws(r *http.Request) awsCLI { return awsCLI{s.endpoint(r)} }
 
 // awsTarget is a cluster as far as a command has to name it: as a replication group or as a cache cluster. Those that the console makes
 // are replication groups.

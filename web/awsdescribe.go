@@ -59,11 +59,11 @@ func (a awsCLI) events(target awsTarget) string {
 }
 
 // target finds out how a command names a cluster. One that is gone is told by what it left.
-func (s *server) target(ctx context.Context, id string, grouped func() (bool, error)) (awsTarget, error) {
+func (p presenter) target(ctx context.Context, id string, grouped func() (bool, error)) (awsTarget, error) {
 	if id == "" {
 		return awsTarget{}, nil
 	}
-	cluster, err := s.db.Clusters.Get(ctx, id)
+	cluster, err := p.db.Clusters.Get(ctx, id)
 	if !models.HasCode(err, models.CodeClusterNotFound) {
 		return awsTargetOf(cluster), err
 	}
@@ -72,9 +72,9 @@ func (s *server) target(ctx context.Context, id string, grouped func() (bool, er
 }
 
 // eventsTarget is the cluster whose events are to be shown.
-func (s *server) eventsTarget(ctx context.Context, id string) (awsTarget, error) {
-	return s.target(ctx, id, func() (bool, error) {
-		last, err := s.db.Events.List(ctx, models.List{Equal: map[string]string{"cluster": id}, Size: 1})
+func (p presenter) eventsTarget(ctx context.Context, id string) (awsTarget, error) {
+	return p.target(ctx, id, func() (bool, error) {
+		last, err := p.db.Events.List(ctx, models.List{Equal: map[string]string{"cluster": id}, Size: 1})
 		return err != nil || len(last.Rows) == 0 || last.Rows[0].SourceType != models.SourceCluster, err
 	})
 }

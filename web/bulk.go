@@ -14,8 +14,6 @@ import (
 	"rekindle/views"
 )
 
-// This file does with many clusters, chosen in their list, what clusters.go and take.go do with one: each becomes a run of its own.
-
 // chosenClusters are those that were ticked, or all that match the filters.
 type chosenClusters struct {
 	clusters []models.Cluster
@@ -23,7 +21,10 @@ type chosenClusters struct {
 	filters  url.Values // of the list that one came from, and goes back to
 }
 
-func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenClusters, error) {
+// bulkPages do with many clusters, chosen in their list, what clusterPages and takePages do with one: each becomes a run of its own.
+type bulkPages struct{ *site }
+
+func (h bulkPages) choose(r *http.Request, from url.Values) (chosenClusters, error) {
 	c := chosenClusters{filters: url.Values{}}
 	list := models.List{Text: from.Get("q"), Equal: map[string]string{}}
 	for _, name := range append([]string{"q"}, clusterListing.filters...) {
@@ -33,7 +34,7 @@ func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenCluster
 		}
 	}
 	if from.Get("all") == "on" {
-		found, err := s.db.Clusters.List(r.Context(), list)
+		found, err := h.db.Clusters.List(r.Context(), list)
 		c.clusters = found.Rows
 		return c, err
 	}
@@ -42,7 +43,7 @@ func (s *server) chooseClusters(r *http.Request, from url.Values) (chosenCluster
 		if name == "" {
 			continue
 		}
-		cluster, err := s.db.Clusters.Get(r.Context(), name)
+		cluster, err := h.db.Clusters.Get(r.Context(), name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			c.skipped = append(c.skipped, err.Error())
 			continue
@@ -94,49 +95,46 @@ func (c chosenClusters) hidden() []views.Hidden {
 	return hidden
 }
 
-func (s *server) deleteClustersPage(w http.ResponseWriter, r *http.Request) error {
+func (h bulkPages) deletePage(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
-	c, err := s.chooseClusters(r, asked)
+	c, err := h.choose(r, asked)
 	if err != nil {
 		return err
 	}
 	if c.none() {
-		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+		return h.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
 	}
 	c.leave(models.Cluster.NoDeletion)
-	return s.askDeleteClusters(w, r, c, askedFinal(r), nil)
+	return h.askDelete(w, r, c, askedFinal(r), nil)
 }
 
-func (s *server) askDeleteClusters(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
-	props, err := s.deletionOfClusters(r, c)
+func (h bulkPages) askDelete(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
+	props, err := h.deletion(r, c)
 	if err != nil {
 		return err
 	}
 	props.Fields = views.Fields{Errors: wrong, Values: firstValues(form, "final", "confirm")}
 	at := place{title: "Delete", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}}
-	if props.AWS = s.aws(r).deleteClusters(c.clusters, s.finalEnd(form)); props.AWS == "" {
-		at.aws = s.aws(r).clusters()
+	if props.AWS = h.aws(r).deleteClusters(c.clusters, h.finalEnd(form)); props.AWS == "" {
+		at.aws = h.aws(r).clusters()
 	}
 	draw := func(shell views.Shell) templ.Component { return views.DeleteClustersPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
 // finalEnd is the end of the names of final snapshots, or "" when none are asked for.
-func (s *server) finalEnd(form url.Values) string {
+func (h bulkPages) finalEnd(form url.Values) string {
 	if form.Get("final") != "on" {
 		return ""
 	}
-	return strings.TrimPrefix(models.SuggestSnapshotName("x-final", s.clock.Now()), "x")
+	return strings.TrimPrefix(models.SuggestSnapshotName("x-final", h.clock.Now()), "x")
 }
 
-// deletionOfClusters looks at what goes with the chosen clusters.
-func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
+// deletion looks at what goes with the chosen clusters.
+func (h bulkPages) deletion(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
 	props := views.DeleteClusters{CancelHref: c.back(), Skipped: c.skipped, Hidden: c.hidden()}
 	for _, cluster := range c.clusters {
-		left, err := s.db.Clusters.Legacy(r.Context(), cluster)
+		left, err := h.db.Clusters.Legacy(r.Context(), cluster)
 		if err != nil {
 			return props, err
 		}
@@ -151,18 +149,18 @@ func (s *server) deletionOfClusters(r *http.Request, c chosenClusters) (views.De
 	return props, nil
 }
 
-func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
+func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
 	form.Del("all") // exactly those that the page named go, not what has come to match since
-	c, err := s.chooseClusters(r, form)
+	c, err := h.choose(r, form)
 	if err != nil {
 		return err
 	}
 	if c.none() {
-		return s.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+		return h.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
 	}
 	c.leave(models.Cluster.NoDeletion)
 	wrong := mistakes{}
@@ -172,20 +170,20 @@ func (s *server) deleteClusters(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm that this is to be deleted.", phrase))
 	}
 	if len(wrong) > 0 {
-		return s.askDeleteClusters(w, r, c, form, wrong)
+		return h.askDelete(w, r, c, form, wrong)
 	}
-	end := s.finalEnd(form)
-	return s.each(w, r, c, "being deleted", func(cluster models.Cluster) error {
+	end := h.finalEnd(form)
+	return h.each(w, r, c, "being deleted", func(cluster models.Cluster) error {
 		final := ""
 		if can := cluster.NoFinalSnapshot() == ""; can && end != "" {
 			final = cluster.Name + end
 		}
-		return s.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		return h.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
 	})
 }
 
 // each asks for the same of every chosen cluster. What is refused of one does not keep the others from it; the message says both.
-func (s *server) each(w http.ResponseWriter, r *http.Request, c chosenClusters, doing string, do func(models.Cluster) error) error {
+func (h bulkPages) each(w http.ResponseWriter, r *http.Request, c chosenClusters, doing string, do func(models.Cluster) error) error {
 	var done int
 	var refused []string
 	for _, cluster := range c.clusters {
@@ -200,58 +198,55 @@ func (s *server) each(w http.ResponseWriter, r *http.Request, c chosenClusters, 
 	}
 	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows how far each is.", views.Plural(done, "cluster"), doing)
 	if done > 0 {
-		s.jobs.Wake()
+		h.jobs.Wake()
 	}
 	if len(refused) > 0 {
 		const named = 3
 		kind = "warning"
 		text += " Refused for " + views.Plural(len(refused), "cluster") + ": " + strings.Join(refused[:min(len(refused), named)], " ")
 	}
-	return s.done(w, r, c.back(), kind, text)
+	return h.done(w, r, c.back(), kind, text)
 }
 
-func (s *server) snapshotClustersPage(w http.ResponseWriter, r *http.Request) error {
+func (h bulkPages) takePage(w http.ResponseWriter, r *http.Request) error {
 	asked := r.URL.Query()
-	c, err := s.chooseClusters(r, asked)
+	c, err := h.choose(r, asked)
 	if err != nil {
 		return err
 	}
 	if c.none() {
-		return s.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+		return h.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
 	}
 	if !asked.Has("suffix") {
-		asked.Set("suffix", strings.TrimPrefix(models.SuggestSnapshotName("", s.clock.Now()), "-"))
+		asked.Set("suffix", strings.TrimPrefix(models.SuggestSnapshotName("", h.clock.Now()), "-"))
 	}
 	c.leave(models.Cluster.NoSnapshot)
-	return s.askSnapshotClusters(w, r, c, asked, nil)
+	return h.askTake(w, r, c, asked, nil)
 }
 
-func (s *server) askSnapshotClusters(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
+func (h bulkPages) askTake(w http.ResponseWriter, r *http.Request, c chosenClusters, form url.Values, wrong mistakes) error {
 	props := views.SnapshotClusters{CancelHref: c.back(), Names: c.names(), Skipped: c.skipped, Hidden: c.hidden(),
 		Fields: views.Fields{Errors: wrong, Values: firstValues(form, "suffix")}}
 	at := place{title: "Take snapshots", active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}}
-	if props.AWS = s.aws(r).snapshotClusters(c.clusters, strings.TrimSpace(form.Get("suffix"))); props.AWS == "" {
-		at.aws = s.aws(r).clusters()
+	if props.AWS = h.aws(r).snapshotClusters(c.clusters, strings.TrimSpace(form.Get("suffix"))); props.AWS == "" {
+		at.aws = h.aws(r).clusters()
 	}
 	draw := func(shell views.Shell) templ.Component { return views.SnapshotClustersPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
-func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error {
+func (h bulkPages) take(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
 	form.Del("all")
-	c, err := s.chooseClusters(r, form)
+	c, err := h.choose(r, form)
 	if err != nil {
 		return err
 	}
 	if c.none() {
-		return s.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+		return h.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
 	}
 	c.leave(models.Cluster.NoSnapshot)
 	suffix, wrong := strings.TrimSpace(form.Get("suffix")), mistakes{}
@@ -263,10 +258,10 @@ func (s *server) snapshotClusters(w http.ResponseWriter, r *http.Request) error 
 		wrong.add("suffix", problem)
 	}
 	if len(wrong) > 0 {
-		return s.askSnapshotClusters(w, r, c, form, wrong)
+		return h.askTake(w, r, c, form, wrong)
 	}
-	return s.each(w, r, c, "a snapshot is being taken of each", func(cluster models.Cluster) error {
-		_, err := s.db.Snapshots.Request(r.Context(), cluster.Name, cluster.Name+"-"+suffix, false, visitOf(r).user.Name)
+	return h.each(w, r, c, "a snapshot is being taken of each", func(cluster models.Cluster) error {
+		_, err := h.db.Snapshots.Request(r.Context(), cluster.Name, cluster.Name+"-"+suffix, false, visitOf(r).user.Name)
 		return err
 	})
 }

@@ -102,8 +102,10 @@ func (f *clusterForm) readSchedule(form url.Values) {
 	f.spec.Window = window
 }
 
-func (s *server) createPage(w http.ResponseWriter, r *http.Request) error {
-	engines, err := s.jobs.Engines(r.Context())
+type formPages struct{ *site }
+
+func (h formPages) createPage(w http.ResponseWriter, r *http.Request) error {
+	engines, err := h.jobs.Engines(r.Context())
 	if err != nil {
 		return fmt.Errorf("list engines: %w", err)
 	}
@@ -119,63 +121,63 @@ func (s *server) createPage(w http.ResponseWriter, r *http.Request) error {
 		form.Set(name, value)
 	}
 	f := readClusterForm(modeCreate, form)
-	return s.showClusterForm(w, r, f)
+	return h.show(w, r, f)
 }
 
-func (s *server) create(w http.ResponseWriter, r *http.Request) error {
+func (h formPages) create(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	return s.createFrom(w, r, readClusterForm(modeCreate, form))
+	return h.createFrom(w, r, readClusterForm(modeCreate, form))
 }
 
 // createFrom creates the clusters that the form asks for, or shows it again with what is wrong.
-func (s *server) createFrom(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+func (h formPages) createFrom(w http.ResponseWriter, r *http.Request, f clusterForm) error {
 	fields := append([]string{"password"}, formFields...)
 	if f.mode == modeRestore { // there the snapshot is no field: what is wrong with it is said on top
 		fields = slices.DeleteFunc(fields, func(name string) bool { return name == "snapshot" })
 	}
 	if len(f.wrong) > 0 {
 		// Along with what cannot be read, say what is wrong with the rest: all mistakes in one go.
-		if _, err := s.db.Clusters.Check(r.Context(), &f.spec); err != nil {
+		if _, err := h.db.Clusters.Check(r.Context(), &f.spec); err != nil {
 			if err := f.wrong.refusal(err, fields); err != nil {
 				return err
 			}
 		}
-		return s.showClusterForm(w, r, f)
+		return h.show(w, r, f)
 	}
 	f.spec.RequestedBy = visitOf(r).user.Name
-	clusters, err := s.db.Clusters.Create(r.Context(), f.spec)
+	clusters, err := h.db.Clusters.Create(r.Context(), f.spec)
 	if err != nil {
 		if err := f.wrong.refusal(err, fields); err != nil {
 			return err
 		}
-		return s.showClusterForm(w, r, f)
+		return h.show(w, r, f)
 	}
-	s.jobs.Wake()
+	h.jobs.Wake()
 	first, last := clusters[0].Name, clusters[len(clusters)-1].Name
 	switch {
 	case len(clusters) > 1:
-		return s.done(w, r, "/clusters?"+url.Values{"q": {f.spec.Name}}.Encode(), "success",
+		return h.done(w, r, "/clusters?"+url.Values{"q": {f.spec.Name}}.Encode(), "success",
 			fmt.Sprintf("%d clusters are being created from %s: %s to %s.", len(clusters), f.spec.Snapshot, first, last))
 	case f.spec.Snapshot != "":
-		return s.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being restored from %s.", first, f.spec.Snapshot))
+		return h.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being restored from %s.", first, f.spec.Snapshot))
 	}
-	return s.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being created.", first))
+	return h.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being created.", first))
 }
 
-func (s *server) createSummary(w http.ResponseWriter, r *http.Request) error {
+func (h formPages) createSummary(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	return s.showSummary(w, r, readClusterForm(modeCreate, form))
+	return h.showSummary(w, r, readClusterForm(modeCreate, form))
 }
 
 // modifiable is the cluster in the address, if there is something left of it that can be changed.
-func (s *server) modifiable(r *http.Request) (models.Cluster, error) {
-	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
+func (h formPages) modifiable(r *http.Request) (models.Cluster, error) {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err == nil && views.NeverRan(string(cluster.Status)) {
 		err = problem{status: http.StatusConflict, title: "This cluster cannot be modified", back: clusterAddress(cluster.Name), backText: "To the cluster",
 			text: fmt.Sprintf("The cluster %s never came up and its nodes are gone. It can only be deleted.", cluster.Name)}
@@ -183,14 +185,14 @@ func (s *server) modifiable(r *http.Request) (models.Cluster, error) {
 	return cluster, err
 }
 
-func (s *server) modifyPage(w http.ResponseWriter, r *http.Request) error {
-	cluster, err := s.modifiable(r)
+func (h formPages) modifyPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.modifiable(r)
 	if err != nil {
 		return err
 	}
 	form := url.Values{"description": {cluster.Description}, "node_type": {cluster.NodeType}, "replicas": {strconv.Itoa(cluster.Replicas)}}
 	setSchedule(form, cluster.RetentionLimit, cluster.SnapshotWindow, cluster.WindowChosen)
-	return s.showClusterForm(w, r, readModifyForm(cluster, form))
+	return h.show(w, r, readModifyForm(cluster, form))
 }
 
 // readModifyForm reads what is to change of a cluster. The form of a cache cluster leaves out what cannot be changed of it.
@@ -227,54 +229,54 @@ func setSchedule(form url.Values, retention int, window models.Window, chosen bo
 	}
 }
 
-func (s *server) modify(w http.ResponseWriter, r *http.Request) error {
+func (h formPages) modify(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	cluster, err := s.modifiable(r)
+	cluster, err := h.modifiable(r)
 	if err != nil {
 		return err
 	}
 	f := readModifyForm(cluster, form)
 	if len(f.wrong) > 0 {
-		if err := s.findMoreWrong(r.Context(), f); err != nil {
+		if err := h.findMoreWrong(r.Context(), f); err != nil {
 			return err
 		}
-		return s.showClusterForm(w, r, f)
+		return h.show(w, r, f)
 	}
 	spec, changes := f.changes()
 	name := f.cluster.Name
 	if len(changes) == 0 {
-		return s.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form held what "+name+" has already.")
+		return h.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form held what "+name+" has already.")
 	}
 	spec.RequestedBy = visitOf(r).user.Name
-	after, err := s.db.Changes.Modify(r.Context(), name, spec)
+	after, err := h.db.Changes.Modify(r.Context(), name, spec)
 	if models.HasCode(err, models.CodeClusterNotFound) {
 		return err
 	} else if err != nil {
 		if err := f.wrong.refusal(err, formFields); err != nil {
 			return err
 		}
-		return s.showClusterForm(w, r, f)
+		return h.show(w, r, f)
 	}
-	s.jobs.Wake()
+	h.jobs.Wake()
 	text := fmt.Sprintf("The changes to %s are saved.", name)
 	if after.Status == models.ClusterModifying {
 		text = fmt.Sprintf("The changes to %s are saved, and its nodes are being brought in line.", name)
 	}
-	return s.done(w, r, clusterAddress(name), "success", text)
+	return h.done(w, r, clusterAddress(name), "success", text)
 }
 
 // findMoreWrong says, along with what cannot be read, what is wrong with the rest of a modification: all mistakes in one go. What would be
 // wrong with creating such a cluster is, as far as it is a field of this form, wrong here too.
-func (s *server) findMoreWrong(ctx context.Context, f clusterForm) error {
+func (h formPages) findMoreWrong(ctx context.Context, f clusterForm) error {
 	spec := f.spec
 	spec.Name, spec.Engine, spec.CacheCluster, spec.Auth, spec.Snapshot = f.cluster.Name, f.cluster.EngineName(), !f.cluster.Grouped, models.AuthNone, ""
 	if f.cluster.Cached() {
 		spec.CacheNodes = len(f.cluster.Nodes)
 	}
-	_, err := s.db.Clusters.Check(ctx, &spec)
+	_, err := h.db.Clusters.Check(ctx, &spec)
 	faults, refused := models.AsFaults(err)
 	if !refused {
 		return err
@@ -332,30 +334,27 @@ func (f clusterForm) changes() (models.ModifySpec, []string) {
 	return spec, changes
 }
 
-func (s *server) modifySummary(w http.ResponseWriter, r *http.Request) error {
+func (h formPages) modifySummary(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	cluster, err := s.modifiable(r)
+	cluster, err := h.modifiable(r)
 	if err != nil {
 		return err
 	}
-	return s.showSummary(w, r, readModifyForm(cluster, form))
+	return h.showSummary(w, r, readModifyForm(cluster, form))
 }
 
-// showClusterForm shows the form, and with mistakes says so in its status.
-func (s *server) showClusterForm(w http.ResponseWriter, r *http.Request, f clusterForm) error {
-	props, err := s.clusterFormProps(r.Context(), f, s.aws(r))
+// show shows the form, and with mistakes says so in its status.
+func (h formPages) show(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+	props, err := h.props(r.Context(), f, h.aws(r))
 	if err != nil {
 		return err
 	}
 	at := formPlace(f)
 	draw := func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) }
-	if len(f.wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, f.wrong, draw)
 }
 
 func formPlace(f clusterForm) place {
@@ -371,19 +370,19 @@ func formPlace(f clusterForm) place {
 }
 
 // showSummary answers what the form would do as it stands: to htmx the summary alone, to a browser without scripts the whole form.
-func (s *server) showSummary(w http.ResponseWriter, r *http.Request, f clusterForm) error {
-	props, err := s.clusterFormProps(r.Context(), f, s.aws(r))
+func (h formPages) showSummary(w http.ResponseWriter, r *http.Request, f clusterForm) error {
+	props, err := h.props(r.Context(), f, h.aws(r))
 	if err != nil {
 		return err
 	}
 	props.Errors = nil // it is still being filled in
 	if fromHTMX(r) {
-		return s.partial(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormFragment(shell, props) })
+		return h.partial(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormFragment(shell, props) })
 	}
-	return s.page(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) })
+	return h.page(w, r, formPlace(f), func(shell views.Shell) templ.Component { return views.ClusterFormPage(shell, props) })
 }
 
-func (s *server) clusterFormProps(ctx context.Context, f clusterForm, aws awsCLI) (views.ClusterForm, error) {
+func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.ClusterForm, error) {
 	props := views.ClusterForm{Mode: f.mode, ID: f.cluster.Name, MaxCopies: models.MaxCopies, AuthKept: f.cluster.Password != "",
 		CacheOnly: f.cluster.Cached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
 		Fields: views.Fields{Values: maps.Clone(f.values), Errors: f.wrong}}
@@ -398,21 +397,21 @@ func (s *server) clusterFormProps(ctx context.Context, f clusterForm, aws awsCLI
 			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion}
 	default:
 		props.SummaryAction = "/clusters/-/summary"
-		if err := s.offerSeeds(ctx, &f, &props); err != nil {
+		if err := h.offerSeeds(ctx, &f, &props); err != nil {
 			return props, err
 		}
 	}
 	for _, t := range models.NodeTypes() {
 		props.NodeTypes = append(props.NodeTypes, views.NodeType{Name: t.Name, Memory: t.Memory, NoSnapshots: t.NoSnapshots})
 	}
-	engines, err := s.jobs.Engines(ctx)
+	engines, err := h.jobs.Engines(ctx)
 	if err != nil {
 		return props, fmt.Errorf("list engines: %w", err)
 	}
 	for _, e := range engines {
 		props.Engines = append(props.Engines, views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)})
 	}
-	if props.Summary, err = s.summary(ctx, f, aws); err != nil {
+	if props.Summary, err = h.summary(ctx, f, aws); err != nil {
 		return props, err
 	}
 	if f.mode != modeModify && len(engines) == 0 {

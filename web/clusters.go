@@ -22,10 +22,18 @@ var (
 // clusterAddress is where a cluster's page is.
 func clusterAddress(id string) string { return "/clusters/" + url.PathEscape(id) }
 
-func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
+// underCluster is the place of a page that asks before something is done to a cluster.
+func underCluster(cluster models.Cluster, title string) place {
+	return place{title: title, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb, {Text: cluster.Name, Href: clusterAddress(cluster.Name)}}}
+}
+
+// clusterPages list and show clusters, and delete one.
+type clusterPages struct{ *site }
+
+func (h clusterPages) list(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := clusterListing.read(r)
-	clusters, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Cluster], error) { return s.db.Clusters.List(ctx, l) })
+	clusters, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Cluster], error) { return h.db.Clusters.List(ctx, l) })
 	if err != nil {
 		return err
 	}
@@ -33,13 +41,13 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 	for i, c := range clusters {
 		names[i] = c.Name
 	}
-	newest, err := s.db.Snapshots.Newest(ctx, names...)
+	newest, err := h.db.Snapshots.Newest(ctx, names...)
 	if err != nil {
 		return err
 	}
 	props := views.Clusters{List: shown, Any: shown.Total > 0}
 	if !props.Any {
-		all, err := s.db.Clusters.List(ctx, models.List{Size: 1})
+		all, err := h.db.Clusters.List(ctx, models.List{Size: 1})
 		if err != nil {
 			return err
 		}
@@ -56,7 +64,7 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 		})
 		busy = busy || c.Status.InMotion()
 	}
-	return s.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, aws: s.aws(r).clusters()}, func(shell views.Shell) templ.Component {
+	return h.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, aws: h.aws(r).clusters()}, func(shell views.Shell) templ.Component {
 		return views.ClustersPage(shell, props)
 	})
 }
@@ -64,29 +72,29 @@ func (s *server) clusterList(w http.ResponseWriter, r *http.Request) error {
 // inTab is how many snapshots and events a cluster's page shows; the lists have all.
 const inTab = 20
 
-func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
+func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	cluster, err := s.db.Clusters.Get(ctx, r.PathValue("id"))
+	cluster, err := h.db.Clusters.Get(ctx, r.PathValue("id"))
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.Snapshots.Newest(ctx, cluster.Name)
+	newest, err := h.db.Snapshots.Newest(ctx, cluster.Name)
 	if err != nil {
 		return err
 	}
 	props := presentCluster(cluster)
-	if err := s.presentOrigin(ctx, cluster, &props); err != nil {
+	if err := h.presentOrigin(ctx, cluster, &props); err != nil {
 		return err
 	}
-	if props.Schedule, err = s.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
+	if props.Schedule, err = h.present.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, about{cluster: cluster.Name}); err != nil {
+	if props.Running, active, err = h.present.currentRuns(ctx, about{cluster: cluster.Name}); err != nil {
 		return err
 	}
 	props.Tab = r.URL.Query().Get("tab")
-	if err := s.fillTab(ctx, &props); err != nil {
+	if err := h.fillTab(ctx, &props); err != nil {
 		return err
 	}
 	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" {
@@ -97,13 +105,13 @@ func (s *server) clusterPage(w http.ResponseWriter, r *http.Request) error {
 	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active}
 	switch target := awsTargetOf(cluster); props.Tab {
 	case "snapshots":
-		at.aws = s.aws(r).snapshots(target, "", "")
+		at.aws = h.aws(r).snapshots(target, "", "")
 	case "events":
-		at.aws = s.aws(r).events(target)
+		at.aws = h.aws(r).events(target)
 	default:
-		at.aws = s.aws(r).cluster(target)
+		at.aws = h.aws(r).cluster(target)
 	}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.ClusterPage(shell, props) })
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.ClusterPage(shell, props) })
 }
 
 func presentCluster(c models.Cluster) views.Cluster {
@@ -125,12 +133,12 @@ func presentCluster(c models.Cluster) views.Cluster {
 }
 
 // presentOrigin says which snapshot the cluster was restored from, and what has become of that.
-func (s *server) presentOrigin(ctx context.Context, c models.Cluster, props *views.Cluster) error {
+func (h clusterPages) presentOrigin(ctx context.Context, c models.Cluster, props *views.Cluster) error {
 	if c.RestoredFrom == "" {
 		return nil
 	}
 	props.RestoredFrom = c.RestoredFrom
-	snapshot, err := s.db.Snapshots.Get(ctx, c.RestoredFrom)
+	snapshot, err := h.db.Snapshots.Get(ctx, c.RestoredFrom)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
 		return nil
 	}
@@ -139,22 +147,22 @@ func (s *server) presentOrigin(ctx context.Context, c models.Cluster, props *vie
 }
 
 // fillTab fetches what the chosen tab shows; how many snapshots there are stands on the tab itself.
-func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
+func (h clusterPages) fillTab(ctx context.Context, props *views.Cluster) error {
 	own := models.List{Equal: map[string]string{"cluster": props.ID}, Size: inTab}
-	snapshots, err := s.db.Snapshots.List(ctx, own)
+	snapshots, err := h.db.Snapshots.List(ctx, own)
 	if err != nil {
 		return err
 	}
 	props.SnapshotCount = snapshots.Total
 	switch props.Tab {
 	case "snapshots":
-		props.Snapshots, _, err = s.presentSnapshots(ctx, snapshots.Rows)
+		props.Snapshots, _, err = h.present.snapshots(ctx, snapshots.Rows)
 	case "events":
 		var events models.Rows[models.Event]
-		events, err = s.db.Events.List(ctx, own)
+		events, err = h.db.Events.List(ctx, own)
 		if err == nil {
 			props.EventCount = events.Total
-			props.Events, err = s.presentEvents(ctx, events.Rows)
+			props.Events, err = h.present.events(ctx, events.Rows)
 		}
 	case "connect":
 		if props.NeverRan() {
@@ -166,13 +174,13 @@ func (s *server) fillTab(ctx context.Context, props *views.Cluster) error {
 	return err
 }
 
-func (s *server) deleteClusterPage(w http.ResponseWriter, r *http.Request) error {
-	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
+func (h clusterPages) deletePage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	// While the boxes and fields are filled in, the page is asked for again with them: the command follows.
-	return s.askDeleteCluster(w, r, cluster, askedFinal(r), nil)
+	return h.askDelete(w, r, cluster, askedFinal(r), nil)
 }
 
 // askedFinal is what has been filled in so far of a page that asks before it deletes. At first the final snapshot is ticked. The name is for the
@@ -194,11 +202,11 @@ func presentLegacy(l models.Legacy) views.Legacy {
 	return left
 }
 
-// askDeleteCluster shows what goes and what stays, and asks for the name.
-func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
+// askDelete shows what goes and what stays, and asks for the name.
+func (h clusterPages) askDelete(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
 	props := views.DeleteCluster{Action: r.URL.Path, ID: cluster.Name, Status: string(cluster.Status), Kind: cluster.Kind, Nodes: len(cluster.Nodes), Keys: keysOf(cluster), CacheOnly: cluster.Cached()}
-	left, err := s.db.Clusters.Legacy(ctx, cluster)
+	left, err := h.db.Clusters.Legacy(ctx, cluster)
 	if err != nil {
 		return err
 	}
@@ -207,7 +215,7 @@ func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluste
 	props.CanFinal = props.NoFinalReason == ""
 	final := form.Get("final_name")
 	if final == "" && !form.Has("final_name") {
-		final = models.SuggestSnapshotName(cluster.Name+"-final", s.clock.Now())
+		final = models.SuggestSnapshotName(cluster.Name+"-final", h.clock.Now())
 	}
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{
 		"final": form.Get("final"), "final_name": final, "confirm": form.Get("confirm"),
@@ -217,16 +225,16 @@ func (s *server) askDeleteCluster(w http.ResponseWriter, r *http.Request, cluste
 	} else {
 		final = orPlaceholder(strings.TrimSpace(final), "NAME")
 	}
-	props.AWS = s.aws(r).deleteCluster(awsTargetOf(cluster), final)
-	return s.confirm(w, r, cluster, "Delete", wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })
+	props.AWS = h.aws(r).deleteCluster(awsTargetOf(cluster), final)
+	return h.ask(w, r, underCluster(cluster, "Delete"), wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })
 }
 
-func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
+func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	cluster, err := s.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		return err
 	}
@@ -242,19 +250,28 @@ func (s *server) deleteCluster(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(wrong) == 0 {
-		err := s.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		err := h.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return err
 		} else if err == nil {
-			s.jobs.Wake()
+			h.jobs.Wake()
 			text := fmt.Sprintf("The cluster %s is being deleted.", cluster.Name)
 			if final != "" {
 				text = fmt.Sprintf("The cluster %s is being deleted, after the final snapshot %s is good.", cluster.Name, strings.ToLower(final))
 			}
-			return s.done(w, r, "/clusters", "success", text)
+			return h.done(w, r, "/clusters", "success", text)
 		} else if err := wrong.refusal(err, []string{"confirm", "final_name"}); err != nil {
 			return err
 		}
 	}
-	return s.askDeleteCluster(w, r, cluster, form, wrong)
+	return h.askDelete(w, r, cluster, form, wrong)
+}
+
+// suggest completes the name of a cluster while it is typed.
+func (h clusterPages) suggest(w http.ResponseWriter, r *http.Request) error {
+	names, err := h.db.Clusters.FindNames(r.Context(), r.URL.Query().Get("cluster"), false, maxSuggestions)
+	if err != nil {
+		return err
+	}
+	return write(w, r, http.StatusOK, views.Suggestions(clusterOptions(names, "")))
 }

@@ -13,9 +13,12 @@ import (
 	"rekindle/views"
 )
 
+// copyPages copy a snapshot, and export it as plain files.
+type copyPages struct{ *site }
+
 // copyable is the snapshot in the address, if its bytes can be read now.
-func (s *server) copyable(r *http.Request, what string) (models.Snapshot, error) {
-	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
+func (h copyPages) copyable(r *http.Request, what string) (models.Snapshot, error) {
+	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err == nil && !snapshot.Usable() {
 		err = problem{status: http.StatusConflict, title: "This snapshot cannot be " + what, back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
 			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be %s.", snapshot.Name, snapshot.Status, what)}
@@ -28,27 +31,27 @@ func moveSource(snapshot models.Snapshot) views.MoveSource {
 		Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Shards: max(1, snapshot.ShardCount)}
 }
 
-func (s *server) copyPage(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := s.copyable(r, "copied")
+func (h copyPages) copyPage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := h.copyable(r, "copied")
 	if err != nil {
 		return err
 	}
-	name, err := s.suggestCopyName(r, snapshot)
+	name, err := h.suggestName(r, snapshot)
 	if err != nil {
 		return err
 	}
-	return s.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
+	return h.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
 }
 
-// suggestCopyName is the snapshot's name with "-copy", and a number when that is taken.
-func (s *server) suggestCopyName(r *http.Request, snapshot models.Snapshot) (string, error) {
+// suggestName is the snapshot's name with "-copy", and a number when that is taken.
+func (h copyPages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
 	base := strings.TrimSuffix(cut(strings.TrimPrefix(snapshot.Name, "automatic."), 240), "-") + "-copy"
 	for n := 1; n <= 50; n++ {
 		name := base
 		if n > 1 {
 			name += "-" + strconv.Itoa(n)
 		}
-		if _, err := s.db.Snapshots.Get(r.Context(), name); models.HasCode(err, models.CodeSnapshotNotFound) {
+		if _, err := h.db.Snapshots.Get(r.Context(), name); models.HasCode(err, models.CodeSnapshotNotFound) {
 			return name, nil
 		} else if err != nil {
 			return "", err
@@ -57,86 +60,80 @@ func (s *server) suggestCopyName(r *http.Request, snapshot models.Snapshot) (str
 	return "", nil // let the person think of one
 }
 
-func (s *server) askCopy(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
-	props := views.CopySnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), OwnStore: s.jobs.StoreLocation(),
-		AWS:    s.aws(r).copySnapshot(snapshot.Name, form.Get("name"), ""),
+func (h copyPages) askCopy(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
+	props := views.CopySnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), OwnStore: h.jobs.StoreLocation(),
+		AWS:    h.aws(r).copySnapshot(snapshot.Name, form.Get("name"), ""),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
 	at := place{title: "Copy", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
 	draw := func(shell views.Shell) templ.Component { return views.CopySnapshotPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
-func (s *server) copySnapshot(w http.ResponseWriter, r *http.Request) error {
+func (h copyPages) copy(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.copyable(r, "copied")
+	snapshot, err := h.copyable(r, "copied")
 	if err != nil {
 		return err
 	}
 	wrong := mistakes{}
-	run, err := s.db.Copies.Copy(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+	run, err := h.db.Copies.Copy(r.Context(), models.CopySpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
-		s.jobs.Wake()
-		return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
+		h.jobs.Wake()
+		return h.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
 	}
 	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
 		return err
 	}
-	return s.askCopy(w, r, snapshot, form, wrong)
+	return h.askCopy(w, r, snapshot, form, wrong)
 }
 
-func (s *server) exportPage(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := s.copyable(r, "exported")
+func (h copyPages) exportPage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := h.copyable(r, "exported")
 	if err != nil {
 		return err
 	}
-	return s.askExport(w, r, snapshot, url.Values{"name": {strings.ReplaceAll(snapshot.Name, ".", "-")}}, nil)
+	return h.askExport(w, r, snapshot, url.Values{"name": {strings.ReplaceAll(snapshot.Name, ".", "-")}}, nil)
 }
 
 // filesShown is how many of an export's files are named on the page.
 const filesShown = 10
 
-func (s *server) askExport(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
+func (h copyPages) askExport(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
 	props := views.ExportSnapshot{Action: r.URL.Path, CancelHref: snapshotAddress(snapshot.Name), Source: moveSource(snapshot), Shards: max(1, len(snapshot.Parts)),
-		AWS:    s.aws(r).copySnapshot(snapshot.Name, form.Get("name"), orPlaceholder(bucketOf(form.Get("store")), "BUCKET")),
+		AWS:    h.aws(r).copySnapshot(snapshot.Name, form.Get("name"), orPlaceholder(bucketOf(form.Get("store")), "BUCKET")),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"name": form.Get("name"), "store": form.Get("store")}}}
 	for shard := 1; shard <= min(props.Shards, filesShown); shard++ {
 		props.Files = append(props.Files, models.ExportedObject(orPlaceholder(form.Get("name"), "NAME"), shard))
 	}
 	at := place{title: "Export", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
 	draw := func(shell views.Shell) templ.Component { return views.ExportSnapshotPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
-func (s *server) exportSnapshot(w http.ResponseWriter, r *http.Request) error {
+func (h copyPages) export(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	snapshot, err := s.copyable(r, "exported")
+	snapshot, err := h.copyable(r, "exported")
 	if err != nil {
 		return err
 	}
 	wrong := mistakes{}
-	_, err = s.db.Copies.Export(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+	_, err = h.db.Copies.Export(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
-		s.jobs.Wake()
-		return s.done(w, r, snapshotAddress(snapshot.Name), "success", fmt.Sprintf("The snapshot %s is being exported.", snapshot.Name))
+		h.jobs.Wake()
+		return h.done(w, r, snapshotAddress(snapshot.Name), "success", fmt.Sprintf("The snapshot %s is being exported.", snapshot.Name))
 	}
 	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
 		return err
 	}
-	return s.askExport(w, r, snapshot, form, wrong)
+	return h.askExport(w, r, snapshot, form, wrong)
 }
 
 // bucketOf is the bucket of an s3:// address.

@@ -11,8 +11,6 @@ import (
 	"rekindle/views"
 )
 
-// This file finds what pages show of the work around them: runs under way or just ended, and events with links that lead somewhere.
-
 // How long a run that has ended stays on top of the pages of what it worked on, and how many of those do.
 const (
 	showEnded = time.Minute
@@ -57,17 +55,17 @@ func (a about) activity() string {
 
 // currentRuns are the runs under way or just ended, and whether any of them goes on. All that are at work are shown, however many wait
 // or have ended since.
-func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, active bool, err error) {
-	runs, err := s.db.Runs.Active(ctx)
+func (p presenter) currentRuns(ctx context.Context, of about) (work views.Work, active bool, err error) {
+	runs, err := p.db.Runs.Active(ctx)
 	if err != nil {
 		return work, false, err
 	}
-	now := s.clock.Now()
-	ended, err := s.db.Runs.Ended(ctx, now.Add(-showEnded))
+	now := p.clock.Now()
+	ended, err := p.db.Runs.Ended(ctx, now.Add(-showEnded))
 	if err != nil {
 		return work, false, err
 	}
-	away, err := s.homesAway(ctx, runs)
+	away, err := p.homesAway(ctx, runs)
 	if err != nil {
 		return work, false, err
 	}
@@ -104,13 +102,13 @@ func (s *server) currentRuns(ctx context.Context, of about) (work views.Work, ac
 	return work, active, nil
 }
 
-// presentEvents are events in which only what there still is can be followed.
-func (s *server) presentEvents(ctx context.Context, events []models.Event) ([]views.Event, error) {
+// events are events in which only what there still is can be followed.
+func (p presenter) events(ctx context.Context, events []models.Event) ([]views.Event, error) {
 	clusters, snapshots := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
 		clusters[i], snapshots[i] = e.ClusterName, e.SnapshotName
 	}
-	livingClusters, livingSnapshots, err := s.db.Present(ctx, clusters, snapshots)
+	livingClusters, livingSnapshots, err := p.db.Present(ctx, clusters, snapshots)
 	if err != nil {
 		return nil, err
 	}
@@ -122,23 +120,23 @@ func (s *server) presentEvents(ctx context.Context, events []models.Event) ([]vi
 	return shown, nil
 }
 
-// presentRuns are runs in which only what there still is can be followed.
-func (s *server) presentRuns(ctx context.Context, runs []models.Run) ([]views.Run, error) {
+// runs are runs in which only what there still is can be followed.
+func (p presenter) runs(ctx context.Context, runs []models.Run) ([]views.Run, error) {
 	clusters, snapshots := make([]string, len(runs)), make([]string, len(runs))
 	for i, run := range runs {
 		clusters[i], snapshots[i] = run.ClusterName, run.SnapshotName
 	}
-	livingClusters, livingSnapshots, err := s.db.Present(ctx, clusters, snapshots)
+	livingClusters, livingSnapshots, err := p.db.Present(ctx, clusters, snapshots)
 	if err != nil {
 		return nil, err
 	}
-	away, err := s.homesAway(ctx, runs)
+	away, err := p.homesAway(ctx, runs)
 	if err != nil {
 		return nil, err
 	}
 	shown := make([]views.Run, len(runs))
 	for i, run := range runs {
-		shown[i] = presentRun(run, s.clock.Now())
+		shown[i] = presentRun(run, p.clock.Now())
 		shown[i].HostAway = away[run.Home]
 		shown[i].ClusterExists, shown[i].SnapshotExists = livingClusters[run.ClusterName], livingSnapshots[run.SnapshotName]
 	}
@@ -146,7 +144,7 @@ func (s *server) presentRuns(ctx context.Context, runs []models.Run) ([]views.Ru
 }
 
 // homesAway are the homes that queued runs wait for, of consoles that are away.
-func (s *server) homesAway(ctx context.Context, runs []models.Run) (map[string]bool, error) {
+func (p presenter) homesAway(ctx context.Context, runs []models.Run) (map[string]bool, error) {
 	away := map[string]bool{}
 	for _, run := range runs {
 		if run.Status == models.RunQueued && run.Home != "" {
@@ -156,7 +154,7 @@ func (s *server) homesAway(ctx context.Context, runs []models.Run) (map[string]b
 	if len(away) == 0 {
 		return nil, nil
 	}
-	living, err := s.db.Owners.Homes(ctx)
+	living, err := p.db.Owners.Homes(ctx)
 	maps.DeleteFunc(away, func(home string, _ bool) bool { return living[home] })
 	return away, err
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // download streams a part of a snapshot: "1.rdb" as a plain RDB file, "1.rdb.zst" as it is stored.
-func (s *server) download(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
+func (h snapshotPages) download(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return err
 	}
@@ -43,17 +43,17 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 		size, name, media = part.Bytes, fileName(snapshot, part)+".rdb", "application/octet-stream"
 	}
 	announce := func() {
-		h := w.Header()
-		h.Set("Content-Type", media)
-		h.Set("Content-Length", strconv.FormatInt(size, 10))
-		h.Set("Content-Disposition", `attachment; filename="`+name+`"`) // names have only letters, digits, dots and hyphens
-		h.Set("Cache-Control", "private, no-store")
+		header := w.Header()
+		header.Set("Content-Type", media)
+		header.Set("Content-Length", strconv.FormatInt(size, 10))
+		header.Set("Content-Disposition", `attachment; filename="`+name+`"`) // names have only letters, digits, dots and hyphens
+		header.Set("Cache-Control", "private, no-store")
 	}
 	if r.Method == http.MethodHead {
 		announce()
 		return nil
 	}
-	content, err := s.jobs.OpenPart(r.Context(), snapshot, part, isPlain)
+	content, err := h.jobs.OpenPart(r.Context(), snapshot, part, isPlain)
 	if err != nil {
 		return fmt.Errorf("open part %d of %s: %w", part.Number, snapshot.Name, err)
 	}
@@ -69,7 +69,7 @@ func (s *server) download(w http.ResponseWriter, r *http.Request) error {
 	}
 	// The length was promised. Breaking the connection is the only way to say that what came is not the whole file.
 	if r.Context().Err() == nil {
-		s.log.ErrorContext(r.Context(), "download cut", "request", visitOf(r).id, "snapshot", snapshot.Name, "part", part.Number,
+		h.log.ErrorContext(r.Context(), "download cut", "request", visitOf(r).id, "snapshot", snapshot.Name, "part", part.Number,
 			"sent", sent, "size", size, "error", err)
 	}
 	panic(http.ErrAbortHandler)

@@ -88,43 +88,46 @@ type exportedConfiguration struct {
 // exportBatch is how many rows of the catalog are in memory at a time.
 const exportBatch = 500
 
+// inventory is what the console tells a program of all that it has.
+type inventory struct{ *site }
+
 // export gives all clusters with their schedules, and all snapshots, to a program, as they are read. There are no secrets in it. What fails after
 // the beginning ends the connection, so that nobody takes a part for the whole.
-func (s *server) export(w http.ResponseWriter, r *http.Request) error {
+func (h inventory) export(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	if err := s.db.Check(ctx); err != nil {
+	if err := h.db.Check(ctx); err != nil {
 		return err // as long as it can be said
 	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
 	out := bufio.NewWriterSize(w, 64<<10)
 	d := &document{to: out}
 	d.field("format_version", exportVersion)
-	d.field("exported_at", s.clock.Now().UTC())
-	d.field("rekindle_version", s.version)
-	d.field("store", s.jobs.StoreLocation())
+	d.field("exported_at", h.clock.Now().UTC())
+	d.field("rekindle_version", h.version)
+	d.field("store", h.jobs.StoreLocation())
 	_ = out.Flush()
 	_ = http.NewResponseController(w).Flush()
-	err := d.list("clusters", func(add func(any)) error { return s.exportClusters(ctx, add) })
+	err := d.list("clusters", func(add func(any)) error { return h.clusters(ctx, add) })
 	if err == nil {
-		err = d.list("snapshots", func(add func(any)) error { return s.exportSnapshots(ctx, add) })
+		err = d.list("snapshots", func(add func(any)) error { return h.snapshots(ctx, add) })
 	}
 	if err == nil {
 		err = d.end()
 	}
 	if err = errors.Join(err, out.Flush()); err != nil {
 		if ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "export", "error", err)
+			h.log.ErrorContext(ctx, "export", "error", err)
 		}
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-func (s *server) exportClusters(ctx context.Context, add func(any)) error {
+func (h inventory) clusters(ctx context.Context, add func(any)) error {
 	for after := ""; ; {
-		clusters, err := s.db.Clusters.After(ctx, after, exportBatch)
+		clusters, err := h.db.Clusters.After(ctx, after, exportBatch)
 		if err != nil || len(clusters) == 0 {
 			return err
 		}
@@ -132,14 +135,14 @@ func (s *server) exportClusters(ctx context.Context, add func(any)) error {
 		for i, c := range clusters {
 			names[i] = c.Name
 		}
-		newest, err := s.db.Snapshots.Newest(ctx, names...)
+		newest, err := h.db.Snapshots.Newest(ctx, names...)
 		if err != nil {
 			return err
 		}
 		for _, c := range clusters {
 			one := exportCluster(c)
 			one.Schedule.NewestGood = orNull(newest[c.Name].Name)
-			if next, planned, err := s.db.Schedule.Next(ctx, c); err != nil {
+			if next, planned, err := h.db.Schedule.Next(ctx, c); err != nil {
 				return err
 			} else if planned {
 				next = next.UTC()
@@ -151,10 +154,10 @@ func (s *server) exportClusters(ctx context.Context, add func(any)) error {
 	}
 }
 
-func (s *server) exportSnapshots(ctx context.Context, add func(any)) error {
+func (h inventory) snapshots(ctx context.Context, add func(any)) error {
 	var last models.Snapshot
 	for {
-		snapshots, err := s.db.Snapshots.After(ctx, last, exportBatch)
+		snapshots, err := h.db.Snapshots.After(ctx, last, exportBatch)
 		if err != nil || len(snapshots) == 0 {
 			return err
 		}
@@ -163,7 +166,7 @@ func (s *server) exportSnapshots(ctx context.Context, add func(any)) error {
 			clusters[i] = snapshot.ClusterName
 		}
 		slices.Sort(clusters)
-		living, _, err := s.db.Present(ctx, slices.Compact(clusters), nil)
+		living, _, err := h.db.Present(ctx, slices.Compact(clusters), nil)
 		if err != nil {
 			return err
 		}

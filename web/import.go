@@ -30,30 +30,32 @@ func isUpload(r *http.Request) bool {
 	return r.Method == http.MethodPost && r.URL.Path == importPath && err == nil && kind == "multipart/form-data"
 }
 
-func (s *server) importPage(w http.ResponseWriter, r *http.Request) error {
-	return s.askImport(w, r, url.Values{"cluster": {r.URL.Query().Get("cluster")}}, r.URL.Query().Get("from") == "upload", nil)
+type importPages struct {
+	*site
+	maxUpload int64
 }
 
-func (s *server) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {
-	names, err := s.db.Clusters.FindNames(r.Context(), "", true, maxSuggestions)
+func (h importPages) importPage(w http.ResponseWriter, r *http.Request) error {
+	return h.askImport(w, r, url.Values{"cluster": {r.URL.Query().Get("cluster")}}, r.URL.Query().Get("from") == "upload", nil)
+}
+
+func (h importPages) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {
+	names, err := h.db.Clusters.FindNames(r.Context(), "", true, maxSuggestions)
 	if err != nil {
 		return err
 	}
-	props := views.ImportSnapshot{Upload: upload, Clusters: clusterOptions(names, ""), Limit: s.maxUpload, AWS: s.aws(r).createFromFiles(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
+	props := views.ImportSnapshot{Upload: upload, Clusters: clusterOptions(names, ""), Limit: h.maxUpload, AWS: h.aws(r).createFromFiles(form.Get("cluster"), strings.Split(form.Get("sources"), "\n")),
 		Fields: views.Fields{Errors: wrong, Values: map[string]string{"cluster": form.Get("cluster"), "name": form.Get("name"), "sources": form.Get("sources")}}}
 	at := place{title: "Import", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, path: importPath}
 	draw := func(shell views.Shell) templ.Component { return views.ImportSnapshotPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
 var importFields = []string{"cluster", "name", "sources", "file"}
 
-func (s *server) importSnapshot(w http.ResponseWriter, r *http.Request) error {
+func (h importPages) importSnapshot(w http.ResponseWriter, r *http.Request) error {
 	if isUpload(r) {
-		return s.upload(w, r)
+		return h.upload(w, r)
 	}
 	form, err := readForm(r)
 	if err != nil {
@@ -61,15 +63,15 @@ func (s *server) importSnapshot(w http.ResponseWriter, r *http.Request) error {
 	}
 	wrong := mistakes{}
 	spec := models.ImportSpec{Cluster: form.Get("cluster"), Name: form.Get("name"), Sources: strings.Split(form.Get("sources"), "\n"), RequestedBy: visitOf(r).user.Name}
-	run, err := s.db.Copies.Import(r.Context(), spec)
+	run, err := h.db.Copies.Import(r.Context(), spec)
 	if err == nil {
-		s.jobs.Wake()
-		return s.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
+		h.jobs.Wake()
+		return h.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
 	}
 	if err := wrong.refusal(err, importFields); err != nil {
 		return err
 	}
-	return s.askImport(w, r, form, false, wrong)
+	return h.askImport(w, r, form, false, wrong)
 }
 
 // Bounds of an upload's fields, which stand before its files.
@@ -79,9 +81,9 @@ const (
 )
 
 // upload streams the files of a form into the store, without a copy of them anywhere.
-func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
+func (h importPages) upload(w http.ResponseWriter, r *http.Request) error {
 	control := http.NewResponseController(w)
-	in := &uploaded{control: control, limit: s.maxUpload}
+	in := &uploaded{control: control, limit: h.maxUpload}
 	r.Body = &paced{ReadCloser: r.Body, deadline: control.SetReadDeadline, now: time.Now, patience: uploadIdle}
 	reader, err := r.MultipartReader()
 	if err != nil {
@@ -92,26 +94,26 @@ func (s *server) upload(w http.ResponseWriter, r *http.Request) error {
 	wrong := mistakes{}
 	spec := models.ImportSpec{Cluster: form.Get("cluster"), Name: form.Get("name"), RequestedBy: visitOf(r).user.Name}
 	if err == nil {
-		err = s.takeUpload(r.Context(), spec, r.ContentLength, in, wrong)
+		err = h.takeUpload(r.Context(), spec, r.ContentLength, in, wrong)
 	}
 	if err == nil && len(wrong) == 0 {
 		in.rest()
-		return s.done(w, r, snapshotAddress(strings.ToLower(strings.TrimSpace(spec.Name))), "success", fmt.Sprintf("The snapshot %s was imported.", spec.Name))
+		return h.done(w, r, snapshotAddress(strings.ToLower(strings.TrimSpace(spec.Name))), "success", fmt.Sprintf("The snapshot %s was imported.", spec.Name))
 	}
 	if err := wrong.refusal(err, importFields); err != nil {
 		return err
 	}
 	in.drain(r.Body)
-	return s.askImport(w, r, form, true, wrong)
+	return h.askImport(w, r, form, true, wrong)
 }
 
-func (s *server) takeUpload(ctx context.Context, spec models.ImportSpec, size int64, in *uploaded, wrong mistakes) error {
+func (h importPages) takeUpload(ctx context.Context, spec models.ImportSpec, size int64, in *uploaded, wrong mistakes) error {
 	if in.first == nil || in.first.FileName() == "" {
 		wrong.add("file", "Choose an RDB file.")
 	}
-	err := s.db.Copies.CheckImport(ctx, &spec, true)
+	err := h.db.Copies.CheckImport(ctx, &spec, true)
 	if err == nil && len(wrong) == 0 {
-		_, err = s.jobs.Upload(ctx, spec, max(size, 0), in.next)
+		_, err = h.jobs.Upload(ctx, spec, max(size, 0), in.next)
 	}
 	return err
 }

@@ -67,16 +67,3 @@ func fetch[T any](shown *views.List, rows models.List, query func(models.List) (
 	}
 	return found.Rows, nil
 }
-
-// clusterOptions are the clusters to choose from in a filter, those in use first of all.
-func clusterOptions(names []string, chosen string) []views.Option {
-	if chosen != "" && !slices.Contains(names, chosen) {
-		names = append(names, chosen)
-	}
-	slices.Sort(names)
-	options := make([]views.Option, 0, len(names))
-	for _, name := range slices.Compact(names) {
-		options = append(options, views.Option{Value: name, Label: name})
-	}
-	return options
-}

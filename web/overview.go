@@ -11,10 +11,12 @@ import (
 	"rekindle/views"
 )
 
-func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
+type overviewPage struct{ *site }
+
+func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	props := views.Overview{StoreLocation: s.jobs.StoreLocation()}
-	clusters, err := s.db.Schedule.Guarded(ctx)
+	props := views.Overview{StoreLocation: h.jobs.StoreLocation()}
+	clusters, err := h.db.Schedule.Guarded(ctx)
 	if err != nil {
 		return err
 	}
@@ -28,36 +30,36 @@ func (s *server) overview(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	slices.SortStableFunc(props.Clusters, func(a, b views.Protection) int { return badness(b) - badness(a) })
-	if err := s.describeProtection(ctx, props.Worst()); err != nil {
+	if err := h.describeProtection(ctx, props.Worst()); err != nil {
 		return err
 	}
-	if props.Counters, err = s.counters(ctx, len(clusters), unreachable); err != nil {
+	if props.Counters, err = h.counters(ctx, len(clusters), unreachable); err != nil {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, about{}); err != nil {
+	if props.Running, active, err = h.present.currentRuns(ctx, about{}); err != nil {
 		return err
 	}
-	events, err := s.db.Events.List(ctx, models.List{Size: 8})
+	events, err := h.db.Events.List(ctx, models.List{Size: 8})
 	if err != nil {
 		return err
 	}
-	if props.Events, err = s.presentEvents(ctx, events.Rows); err != nil {
+	if props.Events, err = h.present.events(ctx, events.Rows); err != nil {
 		return err
 	}
-	storage, err := s.db.Snapshots.Storage(ctx)
+	storage, err := h.db.Snapshots.Storage(ctx)
 	if err != nil {
 		return err
 	}
-	settings, err := s.db.Settings.Get(ctx)
+	settings, err := h.db.Settings.Get(ctx)
 	if err != nil {
 		return err
 	}
 	props.SnapshotCount, props.StoredBytes, props.FreeBytes = storage.Snapshots, storage.Stored, storage.Stored-storage.Billable
 	props.MonthlyCost = money(settings, float64(storage.Billable)/gigabyte*settings.Price)
-	aws := s.aws(r)
+	aws := h.aws(r)
 	at := place{title: "Overview", active: views.NavOverview, follow: active, aws: aws.clusters() + "\n" + aws.snapshots(awsTarget{}, "", "")}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component {
+	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.OverviewPage(shell, props)
 	})
 }
@@ -87,16 +89,16 @@ func presentProtection(g *models.Guarded) views.Protection {
 }
 
 // describeProtection fills in what only the rows that are shown need to say.
-func (s *server) describeProtection(ctx context.Context, rows []views.Protection) error {
+func (h overviewPage) describeProtection(ctx context.Context, rows []views.Protection) error {
 	names := make([]string, len(rows))
 	for i, row := range rows {
 		names[i] = row.Cluster
 	}
-	clusters, err := s.db.Clusters.ByName(ctx, names)
+	clusters, err := h.db.Clusters.ByName(ctx, names)
 	if err != nil {
 		return err
 	}
-	newest, err := s.db.Snapshots.Newest(ctx, names...)
+	newest, err := h.db.Snapshots.Newest(ctx, names...)
 	if err != nil {
 		return err
 	}
@@ -106,7 +108,7 @@ func (s *server) describeProtection(ctx context.Context, rows []views.Protection
 		if !found {
 			continue // it went just now
 		}
-		schedule, err := s.schedule(ctx, cluster, newest[cluster.Name])
+		schedule, err := h.present.schedule(ctx, cluster, newest[cluster.Name])
 		if err != nil {
 			return err
 		}
@@ -132,7 +134,7 @@ func badness(p views.Protection) int {
 }
 
 // counters are numbers that lead to the lists they count.
-func (s *server) counters(ctx context.Context, clusters, unreachable int) ([]views.Counter, error) {
+func (h overviewPage) counters(ctx context.Context, clusters, unreachable int) ([]views.Counter, error) {
 	counters := []views.Counter{
 		{Label: "Clusters", Value: clusters, Href: "/clusters"},
 		{Label: "Unreachable", Value: unreachable, Href: "/clusters?status=unreachable", Tone: "bad"},
@@ -140,13 +142,13 @@ func (s *server) counters(ctx context.Context, clusters, unreachable int) ([]vie
 	for _, c := range []struct{ label, status, tone string }{
 		{"Available snapshots", string(models.SnapshotAvailable), ""}, {"Failed snapshots", string(models.SnapshotFailed), "bad"},
 	} {
-		found, err := s.db.Snapshots.Count(ctx, models.SnapshotStatus(c.status))
+		found, err := h.db.Snapshots.Count(ctx, models.SnapshotStatus(c.status))
 		if err != nil {
 			return nil, err
 		}
 		counters = append(counters, views.Counter{Label: c.label, Value: found, Href: "/snapshots?status=" + c.status, Tone: c.tone})
 	}
-	running, err := s.db.Runs.List(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
+	running, err := h.db.Runs.List(ctx, models.List{Equal: map[string]string{"status": string(models.RunRunning)}, Size: 1})
 	if err != nil {
 		return nil, err
 	}

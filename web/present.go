@@ -7,11 +7,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"rekindle/models"
+	"rekindle/models/catalog"
 	"rekindle/views"
 )
 
 // This file turns rows of the catalog into what the pages show.
+
+// presenter finds what several pages show alike: work, events, rows of snapshots, schedules, clusters to choose from.
+type presenter struct {
+	db    *catalog.DB
+	clock clockwork.Clock
+}
 
 // The page's names of kinds of runs, where they differ from the catalog's.
 var runKindNames = map[models.RunKind]string{models.RunDelete: "delete-cluster", models.RunDeleteSnapshot: "delete-snapshots"}
@@ -65,9 +74,9 @@ func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Sched
 
 // schedule adds when the next snapshot is due, and whether the last attempt of the schedule failed. What people do by hand says nothing
 // about it, unless it made a newer good snapshot.
-func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
+func (p presenter) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
 	v := presentSchedule(cluster, newest)
-	next, planned, err := s.db.Schedule.Next(ctx, cluster)
+	next, planned, err := p.db.Schedule.Next(ctx, cluster)
 	if err != nil {
 		return v, err
 	}
@@ -78,7 +87,7 @@ func (s *server) schedule(ctx context.Context, cluster models.Cluster, newest mo
 	if newest.Name != "" {
 		since = newest.CreatedAt.Add(1)
 	}
-	last, found, err := s.db.Schedule.LastRun(ctx, cluster.Name, since)
+	last, found, err := p.db.Schedule.LastRun(ctx, cluster.Name, since)
 	if err != nil {
 		return v, err
 	}
@@ -193,25 +202,25 @@ func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
 	return v
 }
 
-// presentSnapshots are the rows, and whether any of them is being worked on.
-func (s *server) presentSnapshots(ctx context.Context, snapshots []models.Snapshot) (rows []views.SnapshotRow, busy bool, err error) {
+// snapshots are the rows, and whether any of them is being worked on.
+func (p presenter) snapshots(ctx context.Context, snapshots []models.Snapshot) (rows []views.SnapshotRow, busy bool, err error) {
 	names, clusters := make([]string, len(snapshots)), make([]string, len(snapshots))
 	for i, snapshot := range snapshots {
 		names[i], clusters[i] = snapshot.Name, snapshot.ClusterName
 	}
 	at := around{running: make(map[string]views.Run)}
-	if at.living, _, err = s.db.Present(ctx, clusters, nil); err != nil {
+	if at.living, _, err = p.db.Present(ctx, clusters, nil); err != nil {
 		return nil, false, err
 	}
-	if at.cancelled, err = s.db.Snapshots.Cancelled(ctx, names...); err != nil {
+	if at.cancelled, err = p.db.Snapshots.Cancelled(ctx, names...); err != nil {
 		return nil, false, err
 	}
-	active, err := s.db.Runs.Active(ctx)
+	active, err := p.db.Runs.Active(ctx)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, run := range active {
-		at.running[run.SnapshotName] = presentRun(run, s.clock.Now())
+		at.running[run.SnapshotName] = presentRun(run, p.clock.Now())
 	}
 	rows = make([]views.SnapshotRow, len(snapshots))
 	for i, snapshot := range snapshots {

@@ -5,11 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"os"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -19,7 +15,7 @@ import (
 	"rekindle/views"
 )
 
-// The ways in which a handler ends: page (200), again (422: a form with its mistakes), partial (for htmx), redirect, or an
+// The ways in which a handler ends: page (200), ask (422 where the form has mistakes), partial (for htmx), redirect, or an
 // error, which answer turns into a page in words.
 
 // pollEvery is how often a page asks for itself again while it shows running work.
@@ -39,7 +35,7 @@ type place struct {
 func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
 // shell collects what every page needs.
-func (s *server) shell(w http.ResponseWriter, r *http.Request, p place) (views.Shell, error) {
+func (s *site) shell(w http.ResponseWriter, r *http.Request, p place) (views.Shell, error) {
 	active, err := s.db.Runs.Active(r.Context())
 	if err != nil {
 		return views.Shell{}, err
@@ -52,7 +48,7 @@ func (s *server) shell(w http.ResponseWriter, r *http.Request, p place) (views.S
 }
 
 // bareShell is the shell without what the catalog knows: also error pages have it.
-func (s *server) bareShell(r *http.Request, p place) views.Shell {
+func (s *site) bareShell(r *http.Request, p place) views.Shell {
 	shell := views.Shell{
 		Title: p.title, Breadcrumbs: append(p.crumbs[:len(p.crumbs):len(p.crumbs)], views.Crumb{Text: p.title}), Active: p.active,
 		User: visitOf(r).user.Name, Theme: themeOf(r), Now: s.clock.Now().UTC(), Zone: zoneOf(r),
@@ -68,16 +64,19 @@ func (s *server) bareShell(r *http.Request, p place) views.Shell {
 }
 
 // page shows a page.
-func (s *server) page(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
+func (s *site) page(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
 	return s.pageWith(w, r, http.StatusOK, p, draw)
 }
 
-// again shows a form once more, with what is wrong at its fields.
-func (s *server) again(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
-	return s.pageWith(w, r, http.StatusUnprocessableEntity, p, draw)
+// ask shows a page with a form. With mistakes it is the form once more, which the status says too.
+func (s *site) ask(w http.ResponseWriter, r *http.Request, p place, wrong mistakes, draw func(views.Shell) templ.Component) error {
+	if len(wrong) > 0 {
+		return s.pageWith(w, r, http.StatusUnprocessableEntity, p, draw)
+	}
+	return s.page(w, r, p, draw)
 }
 
-func (s *server) pageWith(w http.ResponseWriter, r *http.Request, status int, p place, draw func(views.Shell) templ.Component) error {
+func (s *site) pageWith(w http.ResponseWriter, r *http.Request, status int, p place, draw func(views.Shell) templ.Component) error {
 	shell, err := s.shell(w, r, p)
 	if err != nil {
 		return err
@@ -86,7 +85,7 @@ func (s *server) pageWith(w http.ResponseWriter, r *http.Request, status int, p 
 }
 
 // partial shows a piece of a page; it does not use up the message that the next page is to show.
-func (s *server) partial(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
+func (s *site) partial(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
 	return write(w, r, http.StatusOK, draw(s.bareShell(r, p)))
 }
 
@@ -109,7 +108,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component
 }
 
 // redirect leads on, in htmx's way when htmx asks: it would follow a 303 itself and put a whole page into a fragment.
-func (s *server) redirect(w http.ResponseWriter, r *http.Request, to string) error {
+func (s *site) redirect(w http.ResponseWriter, r *http.Request, to string) error {
 	w.Header().Add("Vary", "HX-Request")
 	w.Header().Set("Cache-Control", "no-store")
 	if fromHTMX(r) {
@@ -123,7 +122,7 @@ func (s *server) redirect(w http.ResponseWriter, r *http.Request, to string) err
 }
 
 // done leads on with a message about what was just done.
-func (s *server) done(w http.ResponseWriter, r *http.Request, to, kind, text string) error {
+func (s *site) done(w http.ResponseWriter, r *http.Request, to, kind, text string) error {
 	s.setFlash(w, r, flash{Kind: kind, Text: text})
 	return s.redirect(w, r, to)
 }
@@ -138,7 +137,7 @@ type problem struct {
 func (p problem) Error() string { return strconv.Itoa(p.status) + " " + p.title + " " + p.text }
 
 // answer makes a handler of net/http.
-func (s *server) answer(h handler) http.Handler {
+func (s *site) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			s.fail(w, r, err)
@@ -148,7 +147,7 @@ func (s *server) answer(h handler) http.Handler {
 
 // fail says to a person what went wrong. A refusal is their business and says why; anything else is the console's, goes to the
 // log, and the page has only the number under which it is found there.
-func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var p problem
 	faults, refused := models.AsFaults(err)
 	switch {
@@ -182,7 +181,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.errorPage(w, r, p)
 }
 
-func (s *server) errorPage(w http.ResponseWriter, r *http.Request, p problem) {
+func (s *site) errorPage(w http.ResponseWriter, r *http.Request, p problem) {
 	info := views.ErrorInfo{Status: p.status, Title: p.title, Text: p.text, RequestID: visitOf(r).id, BackHref: p.back, BackText: p.backText}
 	title := p.title
 	if title == "" {
@@ -197,49 +196,4 @@ func (s *server) errorPage(w http.ResponseWriter, r *http.Request, p problem) {
 		s.log.ErrorContext(r.Context(), "error page failed", "request", visitOf(r).id, "error", err)
 		http.Error(w, "Something went wrong in the console. Request "+visitOf(r).id+".", p.status)
 	}
-}
-
-// readForm returns the form that was posted, without what stands in the address.
-func readForm(r *http.Request) (url.Values, error) {
-	var tooLarge *http.MaxBytesError
-	if err := r.ParseForm(); errors.As(err, &tooLarge) {
-		return nil, problem{status: http.StatusRequestEntityTooLarge, title: "This is too much at once",
-			text: "The form is larger than the console takes. Choose fewer things at a time."}
-	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, problem{status: http.StatusRequestTimeout, title: "This took too long to arrive",
-			text: "The form did not arrive in time, because the connection is slow or the console has very much to do. Nothing was changed. Try again."}
-	} else if err != nil {
-		return nil, problem{status: http.StatusBadRequest}
-	}
-	return r.PostForm, nil
-}
-
-// mistakes is what is wrong with a form: by field, one sentence each. Under "" is what belongs to no field.
-type mistakes map[string]string
-
-func (m mistakes) add(field, sentence string) {
-	if _, said := m[field]; !said {
-		m[field] = sentence
-	}
-}
-
-// refusal sorts an error of package models: a refusal goes to the fields, and on top when the form has no such field; anything
-// else is returned.
-func (m mistakes) refusal(err error, fields []string) error {
-	faults, refused := models.AsFaults(err)
-	if !refused {
-		return err
-	}
-	for _, fault := range faults {
-		field := fault.Field
-		if !slices.Contains(fields, field) {
-			field = ""
-		}
-		if earlier := m[field]; field == "" && earlier != "" && !strings.Contains(earlier, fault.Message) {
-			m[field] = earlier + " " + fault.Message
-			continue
-		}
-		m.add(field, fault.Message)
-	}
-	return nil
 }

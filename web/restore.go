@@ -9,12 +9,18 @@ import (
 	"rekindle/models"
 )
 
-func (s *server) restorePage(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := s.restorable(r)
+// restorePages fill the form in from a snapshot; what becomes of it is the form's.
+type restorePages struct {
+	*site
+	forms formPages
+}
+
+func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error {
+	snapshot, err := h.restorable(r)
 	if err != nil {
 		return err
 	}
-	engines, err := s.jobs.Engines(r.Context())
+	engines, err := h.jobs.Engines(r.Context())
 	if err != nil {
 		return fmt.Errorf("list engines: %w", err)
 	}
@@ -30,19 +36,19 @@ func (s *server) restorePage(w http.ResponseWriter, r *http.Request) error {
 	engine := likeliestEngine(engines, snapshot)
 	form.Set("engine", engine.Name+"/"+engine.Version)
 	setSchedule(form, snapshot.RetentionLimit, snapshot.SnapshotWindow, true)
-	id, err := s.suggestRestoreName(r, snapshot)
+	id, err := h.suggestName(r, snapshot)
 	if err != nil {
 		return err
 	}
 	form.Set("id", id)
 	f := readClusterForm(modeRestore, form)
 	f.snapshot, f.spec.Snapshot = snapshot, snapshot.Name
-	return s.showClusterForm(w, r, f)
+	return h.forms.show(w, r, f)
 }
 
 // restorable is the snapshot in the address, if it can be restored now.
-func (s *server) restorable(r *http.Request) (models.Snapshot, error) {
-	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
+func (h restorePages) restorable(r *http.Request) (models.Snapshot, error) {
+	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err == nil && !snapshot.Usable() {
 		err = problem{status: http.StatusConflict, title: "This snapshot cannot be restored", back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
 			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status)}
@@ -64,8 +70,8 @@ func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.E
 	return best
 }
 
-// suggestRestoreName is the name of the snapshot's cluster when that is free again, else one beside it.
-func (s *server) suggestRestoreName(r *http.Request, snapshot models.Snapshot) (string, error) {
+// suggestName is the name of the snapshot's cluster when that is free again, else one beside it.
+func (h restorePages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
 	base := snapshot.ClusterName
 	for n := 1; n <= 50; n++ {
 		name := base
@@ -75,7 +81,7 @@ func (s *server) suggestRestoreName(r *http.Request, snapshot models.Snapshot) (
 		case n > 2:
 			name = cut(base, 28) + "-restored-" + strconv.Itoa(n-1)
 		}
-		_, err := s.db.Clusters.Get(r.Context(), name)
+		_, err := h.db.Clusters.Get(r.Context(), name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			if _, problem := models.CheckName("cluster id", name); problem == "" {
 				return name, nil
@@ -87,29 +93,29 @@ func (s *server) suggestRestoreName(r *http.Request, snapshot models.Snapshot) (
 	return "", nil // let the person think of one
 }
 
-func (s *server) readRestoreForm(r *http.Request) (clusterForm, error) {
+func (h restorePages) read(r *http.Request) (clusterForm, error) {
 	form, err := readForm(r)
 	if err != nil {
 		return clusterForm{}, err
 	}
 	f := readClusterForm(modeRestore, form)
-	f.snapshot, err = s.restorable(r)
+	f.snapshot, err = h.restorable(r)
 	f.spec.Snapshot = f.snapshot.Name
 	return f, err
 }
 
-func (s *server) restore(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readRestoreForm(r)
+func (h restorePages) restore(w http.ResponseWriter, r *http.Request) error {
+	f, err := h.read(r)
 	if err != nil {
 		return err
 	}
-	return s.createFrom(w, r, f)
+	return h.forms.createFrom(w, r, f)
 }
 
-func (s *server) restoreSummary(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.readRestoreForm(r)
+func (h restorePages) restoreSummary(w http.ResponseWriter, r *http.Request) error {
+	f, err := h.read(r)
 	if err != nil {
 		return err
 	}
-	return s.showSummary(w, r, f)
+	return h.forms.showSummary(w, r, f)
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/http"
-	"strings"
 
 	"rekindle/static"
 )
@@ -10,144 +9,137 @@ import (
 // handler is a route's function. The error that it returns becomes a page; see fail.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
+// table is where the routes are written down.
+type table struct {
+	*site
+	mux *http.ServeMux
+}
+
+// open is for everybody.
+func (t table) open(pattern string, h handler) { t.mux.Handle(pattern, t.answer(h)) }
+
+// user is for whoever is signed in.
+func (t table) user(pattern string, h handler) { t.mux.Handle(pattern, t.answer(t.signedIn(h))) }
+
+// script is for programs that are signed in.
+func (t table) script(pattern string, h handler) { t.mux.Handle(pattern, t.answer(t.signedInOr401(h))) }
+
 // routes is every address of the console.
-func (s *server) routes() http.Handler {
-	mux := http.NewServeMux()
-	open := func(pattern string, h handler) { mux.Handle(pattern, s.answer(h)) }
-	user := func(pattern string, h handler) { mux.Handle(pattern, s.answer(s.signedIn(h))) }
-	script := func(pattern string, h handler) { mux.Handle(pattern, s.answer(s.signedInOr401(h))) }
-
-	// Without a session.
-	mux.Handle(static.Prefix, static.Handler())
-	open("GET /healthz", s.healthz)
-	open("GET /readyz", s.readyz)
-	open("GET /sign-in", s.signInPage)
-	open("POST /sign-in", s.signIn)
-	mux.Handle("POST /{$}", s.api) // the ElastiCache API: requests are signed with an access key
-
-	// For whoever is signed in.
-	user("POST /sign-out", s.signOut)
-	user("POST /theme", s.theme)
-	user("GET /{$}", s.overview)
-	script("GET /export.json", s.export)
-
-	user("GET /clusters", s.clusterList)
-	user("GET /clusters/-/new", s.createPage)
-	user("POST /clusters/-/new", s.create)
-	user("POST /clusters/-/summary", s.createSummary)
-	user("GET /clusters/-/delete", s.deleteClustersPage) // views.DeleteClustersPath
-	user("POST /clusters/-/delete", s.deleteClusters)
-	user("GET /clusters/-/snapshot", s.snapshotClustersPage) // views.SnapshotClustersPath
-	user("POST /clusters/-/snapshot", s.snapshotClusters)
-	user("GET /clusters/-/names", s.suggestClusters) // views.ClusterNamesPath
-	user("GET /clusters/{id}", s.clusterPage)
-	user("GET /clusters/{id}/modify", s.modifyPage)
-	user("POST /clusters/{id}/modify", s.modify)
-	user("POST /clusters/{id}/summary", s.modifySummary)
-	user("GET /clusters/{id}/snapshot", s.takePage)
-	user("POST /clusters/{id}/snapshot", s.take)
-	user("GET /clusters/{id}/reboot", s.rebootPage)
-	user("POST /clusters/{id}/reboot", s.reboot)
-	user("GET /clusters/{id}/failover", s.failoverPage)
-	user("POST /clusters/{id}/failover", s.failOver)
-	user("GET /clusters/{id}/delete", s.deleteClusterPage)
-	user("POST /clusters/{id}/delete", s.deleteCluster)
-
-	user("GET /snapshots", s.snapshotList)
-	user("GET /snapshots/-/new", s.takePage)
-	user("POST /snapshots/-/new", s.take)
-	user("GET /snapshots/-/delete", s.deleteSnapshotsPage)
-	user("POST /snapshots/-/delete", s.deleteSnapshots)
-	user("GET /snapshots/{name}", s.snapshotPage)
-	user("GET /snapshots/{name}/parts/{file}", s.download)
-	user("GET /snapshots/-/import", s.importPage)
-	user("POST /snapshots/-/import", s.importSnapshot)
-	user("GET /snapshots/{name}/copy", s.copyPage)
-	user("POST /snapshots/{name}/copy", s.copySnapshot)
-	user("GET /snapshots/{name}/export", s.exportPage)
-	user("POST /snapshots/{name}/export", s.exportSnapshot)
-	user("GET /snapshots/{name}/restore", s.restorePage)
-	user("POST /snapshots/{name}/restore", s.restore)
-	user("POST /snapshots/{name}/summary", s.restoreSummary)
-	user("GET /snapshots/{name}/delete", s.deleteSnapshotsPage)
-	user("POST /snapshots/{name}/delete", s.deleteSnapshots)
-	user("POST /snapshots/{name}/verify", s.verifySnapshot)
-
-	user("GET /runs", s.runList)
-	user("GET /runs/{id}", s.runPage)
-	user("POST /runs/{id}/cancel", s.cancelRun)
-
-	user("GET /events", s.eventList)
-
-	user("GET /settings", s.settingsPage)
-	user("GET /settings/access-keys", s.accessKeysPage)
-	user("POST /settings/access-keys", s.createAccessKey)
-	user("GET /settings/access-keys/{id}/revoke", s.revokeAccessKeyPage)
-	user("POST /settings/access-keys/{id}/revoke", s.revokeAccessKey)
-	user("POST /settings/limits", s.saveLimits)
-	user("POST /settings/verify", s.saveVerifyEvery)
-	user("POST /settings/imports", s.saveTryImports)
-	user("POST /settings/failover", s.savePromoteAfter)
-	user("POST /settings/clock", s.confirmClock)
-	user("POST /settings/rebuild", s.rebuildCatalog)
-	user("POST /settings/password", s.changePassword)
-	user("POST /settings/sessions/revoke-others", s.revokeOthers)
-	user("POST /settings/sessions/{id}/revoke", s.revokeSession)
-
-	return s.orInWords(mux)
+func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
+	t := table{s, http.NewServeMux()}
+	t.mux.Handle(static.Prefix, static.Handler())
+	t.mux.Handle("POST /{$}", api) // the ElastiCache API: requests are signed with an access key
+	t.watched()
+	t.signingIn()
+	t.whole()
+	t.clusters()
+	t.clusterForms()
+	t.snapshots()
+	t.copies(maxUpload)
+	t.settings()
+	return s.orInWords(t.mux)
 }
 
-// orInWords answers with a page where the mux would say "404 page not found".
-func (s *server) orInWords(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		own, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		s.answer(s.signedIn(func(w http.ResponseWriter, r *http.Request) error {
-			answer := &muted{header: make(http.Header)}
-			own.ServeHTTP(answer, r)
-			switch answer.status {
-			case http.StatusMethodNotAllowed:
-				w.Header().Set("Allow", answer.header.Get("Allow"))
-				return problem{status: answer.status, text: "This address is answered only for " + answer.header.Get("Allow") + ", not for " + r.Method + "."}
-			case http.StatusNotFound:
-				if to := withoutSlash(mux, r); to != "" {
-					return s.redirect(w, r, to)
-				}
-				return problem{status: answer.status}
-			}
-			own.ServeHTTP(w, r) // a redirect to the same address without dots or double slashes
-			return nil
-		})).ServeHTTP(w, r)
-	})
+func (t table) watched() {
+	is := health{t.site}
+	t.open("GET /healthz", is.healthz)
+	t.open("GET /readyz", is.readyz)
 }
 
-// withoutSlash is the address without the slash at its end, when there is a page without it: "/clusters/orders/".
-func withoutSlash(mux *http.ServeMux, r *http.Request) string {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return ""
-	}
-	u := *r.URL
-	u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), strings.TrimSuffix(u.RawPath, "/")
-	asked := r.Clone(r.Context())
-	asked.URL = &u
-	if _, pattern := mux.Handler(asked); u.Path == r.URL.Path || pattern == "" {
-		return ""
-	}
-	if to := localPath(u.RequestURI()); to != "/" {
-		return to
-	}
-	return ""
+func (t table) signingIn() {
+	pages := signInPages{t.site}
+	t.open("GET /sign-in", pages.signInPage)
+	t.open("POST /sign-in", pages.signIn)
+	t.user("POST /sign-out", pages.signOut)
+	t.user("POST /theme", pages.theme)
 }
 
-// muted takes an answer and keeps only its status and header.
-type muted struct {
-	header http.Header
-	status int
+func (t table) whole() {
+	t.user("GET /{$}", overviewPage{t.site}.show)
+	t.script("GET /export.json", inventory{t.site}.export)
+	t.user("GET /events", eventPages{t.site}.list)
+
+	runs := runPages{t.site}
+	t.user("GET /runs", runs.list)
+	t.user("GET /runs/{id}", runs.show)
+	t.user("POST /runs/{id}/cancel", runs.cancel)
 }
 
-func (m *muted) Header() http.Header         { return m.header }
-func (m *muted) Write(p []byte) (int, error) { return len(p), nil }
-func (m *muted) WriteHeader(status int)      { m.status = status }
+func (t table) clusters() {
+	clusters, many, takes := clusterPages{t.site}, bulkPages{t.site}, takePages{t.site}
+	t.user("GET /clusters", clusters.list)
+	t.user("GET /clusters/-/names", clusters.suggest) // views.ClusterNamesPath
+	t.user("GET /clusters/-/delete", many.deletePage) // views.DeleteClustersPath
+	t.user("POST /clusters/-/delete", many.delete)
+	t.user("GET /clusters/-/snapshot", many.takePage) // views.SnapshotClustersPath
+	t.user("POST /clusters/-/snapshot", many.take)
+	t.user("GET /clusters/{id}", clusters.show)
+	t.user("GET /clusters/{id}/delete", clusters.deletePage)
+	t.user("POST /clusters/{id}/delete", clusters.delete)
+	t.user("GET /clusters/{id}/snapshot", takes.takePage)
+	t.user("POST /clusters/{id}/snapshot", takes.take)
+
+	reboots, failovers := rebootPages{t.site}, failoverPages{t.site}
+	t.user("GET /clusters/{id}/reboot", reboots.rebootPage)
+	t.user("POST /clusters/{id}/reboot", reboots.reboot)
+	t.user("GET /clusters/{id}/failover", failovers.failoverPage)
+	t.user("POST /clusters/{id}/failover", failovers.failOver)
+}
+
+func (t table) clusterForms() {
+	forms := formPages{t.site}
+	t.user("GET /clusters/-/new", forms.createPage)
+	t.user("POST /clusters/-/new", forms.create)
+	t.user("POST /clusters/-/summary", forms.createSummary)
+	t.user("GET /clusters/{id}/modify", forms.modifyPage)
+	t.user("POST /clusters/{id}/modify", forms.modify)
+	t.user("POST /clusters/{id}/summary", forms.modifySummary)
+
+	restores := restorePages{t.site, forms}
+	t.user("GET /snapshots/{name}/restore", restores.restorePage)
+	t.user("POST /snapshots/{name}/restore", restores.restore)
+	t.user("POST /snapshots/{name}/summary", restores.restoreSummary)
+}
+
+func (t table) snapshots() {
+	snapshots, takes := snapshotPages{t.site}, takePages{t.site}
+	t.user("GET /snapshots", snapshots.list)
+	t.user("GET /snapshots/-/new", takes.takePage)
+	t.user("POST /snapshots/-/new", takes.take)
+	t.user("GET /snapshots/-/delete", snapshots.deletePage)
+	t.user("POST /snapshots/-/delete", snapshots.delete)
+	t.user("GET /snapshots/{name}", snapshots.show)
+	t.user("GET /snapshots/{name}/parts/{file}", snapshots.download)
+	t.user("GET /snapshots/{name}/delete", snapshots.deletePage)
+	t.user("POST /snapshots/{name}/delete", snapshots.delete)
+	t.user("POST /snapshots/{name}/verify", snapshots.verify)
+}
+
+func (t table) copies(maxUpload int64) {
+	copies, imports := copyPages{t.site}, importPages{t.site, maxUpload}
+	t.user("GET /snapshots/{name}/copy", copies.copyPage)
+	t.user("POST /snapshots/{name}/copy", copies.copy)
+	t.user("GET /snapshots/{name}/export", copies.exportPage)
+	t.user("POST /snapshots/{name}/export", copies.export)
+	t.user("GET /snapshots/-/import", imports.importPage)
+	t.user("POST /snapshots/-/import", imports.importSnapshot)
+}
+
+func (t table) settings() {
+	settings, keys := settingsPages{t.site}, accessKeyPages{t.site}
+	t.user("GET /settings", settings.settingsPage)
+	t.user("POST /settings/limits", settings.saveLimits)
+	t.user("POST /settings/verify", settings.saveVerifyEvery)
+	t.user("POST /settings/imports", settings.saveTryImports)
+	t.user("POST /settings/failover", settings.savePromoteAfter)
+	t.user("POST /settings/clock", settings.confirmClock)
+	t.user("POST /settings/rebuild", settings.rebuildCatalog)
+	t.user("POST /settings/password", settings.changePassword)
+	t.user("POST /settings/sessions/revoke-others", settings.revokeOthers)
+	t.user("POST /settings/sessions/{id}/revoke", settings.revokeSession)
+
+	t.user("GET /settings/access-keys", keys.list)
+	t.user("POST /settings/access-keys", keys.create)
+	t.user("GET /settings/access-keys/{id}/revoke", keys.revokePage)
+	t.user("POST /settings/access-keys/{id}/revoke", keys.revoke)
+}

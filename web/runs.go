@@ -20,7 +20,9 @@ var (
 		sorts: map[string]string{"started": "started", "kind": "kind", "status": "status", "cluster": "cluster"}}
 )
 
-func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
+type runPages struct{ *site }
+
+func (h runPages) list(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := runListing.read(r)
 	for kind, name := range runKindNames {
@@ -28,7 +30,7 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 			rows.Equal["kind"] = string(kind)
 		}
 	}
-	runs, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Run], error) { return s.db.Runs.List(ctx, l) })
+	runs, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Run], error) { return h.db.Runs.List(ctx, l) })
 	if err != nil {
 		return err
 	}
@@ -36,39 +38,39 @@ func (s *server) runList(w http.ResponseWriter, r *http.Request) error {
 	for _, kind := range models.RunKinds() {
 		props.Kinds = append(props.Kinds, views.Option{Value: runKindName(kind), Label: kind.Label()})
 	}
-	if props.Clusters, err = s.clusterChoices(ctx, models.Run{}, shown.Query.Get("cluster")); err != nil {
+	if props.Clusters, err = h.present.clusterChoices(ctx, models.Run{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	target, err := s.eventsTarget(ctx, shown.Query.Get("cluster"))
+	target, err := h.present.eventsTarget(ctx, shown.Query.Get("cluster"))
 	if err != nil {
 		return err
 	}
-	if props.Rows, err = s.presentRuns(ctx, runs); err != nil {
+	if props.Rows, err = h.present.runs(ctx, runs); err != nil {
 		return err
 	}
 	busy := slices.ContainsFunc(runs, func(run models.Run) bool { return !run.Status.Ended() })
-	at := place{title: "Activity", active: views.NavActivity, follow: busy, aws: s.aws(r).events(target)}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component {
+	at := place{title: "Activity", active: views.NavActivity, follow: busy, aws: h.aws(r).events(target)}
+	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.RunsPage(shell, props)
 	})
 }
 
-// findRun reads the run's number from the address.
-func (s *server) findRun(r *http.Request) (models.Run, error) {
+// find reads the run's number from the address.
+func (h runPages) find(r *http.Request) (models.Run, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
 	if err != nil {
 		return models.Run{}, problem{status: http.StatusNotFound, text: fmt.Sprintf("There is no run %q.", r.PathValue("id")), back: "/runs", backText: "To the activity"}
 	}
-	return s.db.Runs.Get(r.Context(), uint(id))
+	return h.db.Runs.Get(r.Context(), uint(id))
 }
 
-func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
+func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	run, err := s.findRun(r)
+	run, err := h.find(r)
 	if err != nil {
 		return err
 	}
-	shown, err := s.presentRuns(ctx, []models.Run{run})
+	shown, err := h.present.runs(ctx, []models.Run{run})
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 		props.AskedBy = "the " + run.RequestedBy
 	}
 	if run.Kind == models.RunSnapshot && run.Status == models.RunSucceeded {
-		snapshot, err := s.db.Snapshots.Get(ctx, run.SnapshotName)
+		snapshot, err := h.db.Snapshots.Get(ctx, run.SnapshotName)
 		if err == nil && snapshot.ServedBy != "" {
 			props.Result = fmt.Sprintf("%s in %s, from %s.", views.SizeText(snapshot.Bytes), views.DurationText(took(snapshot)), servedBy(snapshot))
 		} else if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
@@ -87,24 +89,24 @@ func (s *server) runPage(w http.ResponseWriter, r *http.Request) error {
 	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // where it is
 	}
-	if props.Events, err = s.runEvents(ctx, run); err != nil {
+	if props.Events, err = h.events(ctx, run); err != nil {
 		return err
 	}
-	target, err := s.eventsTarget(ctx, run.ClusterName)
+	target, err := h.present.eventsTarget(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
-	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), aws: s.aws(r).events(target)}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
+	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), aws: h.aws(r).events(target)}
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
 }
 
-// runEvents are the events of what the run works on, from its beginning to its end.
-func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, error) {
+// events are the events of what the run works on, from its beginning to its end.
+func (h runPages) events(ctx context.Context, run models.Run) ([]views.Event, error) {
 	equal := map[string]string{"cluster": run.ClusterName}
 	if run.SnapshotName != "" {
 		equal["snapshot"] = run.SnapshotName
 	}
-	found, err := s.db.Events.List(ctx, models.List{Equal: equal, Size: 100})
+	found, err := h.db.Events.List(ctx, models.List{Equal: equal, Size: 100})
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +116,15 @@ func (s *server) runEvents(ctx context.Context, run models.Run) ([]views.Event, 
 			own = append(own, e)
 		}
 	}
-	return s.presentEvents(ctx, own)
+	return h.present.events(ctx, own)
 }
 
-func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
+func (h runPages) cancel(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
-	run, err := s.findRun(r)
+	run, err := h.find(r)
 	if err != nil {
 		return err
 	}
@@ -130,16 +132,16 @@ func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	if next == "/" && form.Get("next") != "/" {
 		next = "/runs/" + strconv.FormatUint(uint64(run.ID), 10)
 	}
-	err = s.db.Runs.Cancel(r.Context(), run.ID)
+	err = h.db.Runs.Cancel(r.Context(), run.ID)
 	if models.HasCode(err, models.CodeRunState) {
-		return s.done(w, r, next, "info", "It had ended before it could be cancelled.")
+		return h.done(w, r, next, "info", "It had ended before it could be cancelled.")
 	} else if err != nil {
 		return err
 	}
-	s.jobs.Wake()
+	h.jobs.Wake()
 	text := "It is being cancelled: " + run.Title() + "."
 	if run.Status == models.RunQueued {
 		text = "Cancelled: " + run.Title() + "."
 	}
-	return s.done(w, r, next, "success", text)
+	return h.done(w, r, next, "success", text)
 }

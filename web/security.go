@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+
+	"rekindle/web/gate"
 )
 
 // The policy forbids whatever the pages do not need. No page has a script or a style of its own in it.
@@ -20,25 +22,32 @@ const (
 	maxSignIn  = 16 << 10
 )
 
+// door is what every request goes through before it comes to its page.
+type door struct {
+	*site
+	gate      *gate.Gate
+	maxUpload int64
+}
+
 // protect puts around the routes what holds for every request.
-func (s *server) protect(routes http.Handler, trustedOrigin string) (http.Handler, error) {
+func (d door) protect(routes http.Handler, trustedOrigin string) (http.Handler, error) {
 	crossOrigin := http.NewCrossOriginProtection()
 	if trustedOrigin != "" {
 		if err := crossOrigin.AddTrustedOrigin(trustedOrigin); err != nil {
 			return nil, fmt.Errorf("web: trust the public address: %w", err)
 		}
 	}
-	crossOrigin.SetDenyHandler(s.answer(func(_ http.ResponseWriter, r *http.Request) error {
-		if _, err := s.identify(r); err != nil {
+	crossOrigin.SetDenyHandler(d.answer(func(_ http.ResponseWriter, r *http.Request) error {
+		if _, err := d.identify(r); err != nil {
 			return err
 		}
 		return problem{status: http.StatusForbidden}
 	}))
-	return s.gate.Handler(s.atTheDoor(crossOrigin.Handler(s.limitBody(routes))), s.addressOf), nil
+	return d.gate.Handler(d.atTheDoor(crossOrigin.Handler(d.limitBody(routes))), d.addressOf), nil
 }
 
 // atTheDoor numbers the request, sets the headers that every answer has, and turns a panic into a page.
-func (s *server) atTheDoor(next http.Handler) http.Handler {
+func (d door) atTheDoor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{id: rand.Text()[:12]}
 		r = withVisit(r, v)
@@ -57,21 +66,21 @@ func (s *server) atTheDoor(next http.Handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(cause) // a download that was cut: the connection must break
 			default:
-				s.log.ErrorContext(r.Context(), "request panicked", "request", v.id, "method", r.Method, "path", r.URL.Path,
+				d.log.ErrorContext(r.Context(), "request panicked", "request", v.id, "method", r.Method, "path", r.URL.Path,
 					"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-				s.errorPage(w, r, problem{status: http.StatusInternalServerError})
+				d.errorPage(w, r, problem{status: http.StatusInternalServerError})
 			}
 		}()
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (s *server) limitBody(next http.Handler) http.Handler {
+func (d door) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		limit := int64(maxBody)
 		switch {
 		case isUpload(r):
-			limit = s.maxUpload
+			limit = d.maxUpload
 		case r.URL.Path == signInPath:
 			limit = maxSignIn
 		}

@@ -12,15 +12,15 @@ import (
 const maxSeeds = 100
 
 // offerSeeds lists the snapshots from which a new cluster can be filled, the newest first.
-func (s *server) offerSeeds(ctx context.Context, f *clusterForm, props *views.ClusterForm) error {
-	found, err := s.db.Snapshots.List(ctx, models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}, Size: maxSeeds})
+func (h formPages) offerSeeds(ctx context.Context, f *clusterForm, props *views.ClusterForm) error {
+	found, err := h.db.Snapshots.List(ctx, models.List{Equal: map[string]string{"status": string(models.SnapshotAvailable)}, Size: maxSeeds})
 	if err != nil {
 		return err
 	}
 	props.SnapshotCount = found.Total
 	chosen := f.values["snapshot"]
 	if chosen != "" {
-		if f.snapshot, err = s.db.Snapshots.Get(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+		if f.snapshot, err = h.db.Snapshots.Get(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 			return err
 		}
 	}

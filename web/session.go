@@ -111,7 +111,7 @@ func visitOf(r *http.Request) *visit {
 }
 
 // identify finds out who asks.
-func (s *server) identify(r *http.Request) (*visit, error) {
+func (s *site) identify(r *http.Request) (*visit, error) {
 	v := visitOf(r)
 	if v.known {
 		return v, nil
@@ -129,7 +129,7 @@ func (s *server) identify(r *http.Request) (*visit, error) {
 }
 
 // signedIn lets only those through who are. A page leads to the sign-in page and back; htmx is told to lead there.
-func (s *server) signedIn(h handler) handler {
+func (s *site) signedIn(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, err := s.identify(r)
 		if err != nil {
@@ -153,7 +153,7 @@ func (s *server) signedIn(h handler) handler {
 }
 
 // signedInOr401 is for addresses that scripts ask: they get a plain no where a browser would be led to the sign-in page.
-func (s *server) signedInOr401(h handler) handler {
+func (s *site) signedInOr401(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, err := s.identify(r)
 		if err != nil {
@@ -208,7 +208,7 @@ type flash struct {
 // flashSeconds is how long a message waits for its page.
 const flashSeconds = 60
 
-func (s *server) setFlash(w http.ResponseWriter, r *http.Request, f flash) {
+func (s *site) setFlash(w http.ResponseWriter, r *http.Request, f flash) {
 	value, err := s.sessions.codec.Encode(flashCookie, f)
 	if err != nil {
 		s.log.ErrorContext(r.Context(), "message not kept", "request", visitOf(r).id, "error", err)
@@ -221,7 +221,7 @@ func (s *server) setFlash(w http.ResponseWriter, r *http.Request, f flash) {
 
 // takeFlash returns the message for this page, if there is one, and takes it out of the browser. A page that follows a run and
 // asks for itself does not get it: it might be another one than the person is looking at.
-func (s *server) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
+func (s *site) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
 	cookie, err := r.Cookie(flashCookie)
 	if err != nil || fromHTMX(r) {
 		return views.Flash{}

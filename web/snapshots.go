@@ -25,63 +25,66 @@ var (
 // snapshotAddress is where a snapshot's page is.
 func snapshotAddress(name string) string { return "/snapshots/" + url.PathEscape(name) }
 
-func (s *server) snapshotList(w http.ResponseWriter, r *http.Request) error {
+// snapshotPages list and show snapshots, delete them, and have one verified.
+type snapshotPages struct{ *site }
+
+func (h snapshotPages) list(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	shown, rows := snapshotListing.read(r)
-	snapshots, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Snapshot], error) { return s.db.Snapshots.List(ctx, l) })
+	snapshots, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.Snapshot], error) { return h.db.Snapshots.List(ctx, l) })
 	if err != nil {
 		return err
 	}
 	props := views.Snapshots{List: shown, Any: shown.Total > 0}
 	if !props.Any {
-		all, err := s.db.Snapshots.List(ctx, models.List{Size: 1})
+		all, err := h.db.Snapshots.List(ctx, models.List{Size: 1})
 		if err != nil {
 			return err
 		}
 		props.Any = all.Total > 0
 	}
 	var busy bool
-	if props.Rows, busy, err = s.presentSnapshots(ctx, snapshots); err != nil {
+	if props.Rows, busy, err = h.present.snapshots(ctx, snapshots); err != nil {
 		return err
 	}
-	if props.Clusters, err = s.clusterChoices(ctx, models.Snapshot{}, shown.Query.Get("cluster")); err != nil {
+	if props.Clusters, err = h.present.clusterChoices(ctx, models.Snapshot{}, shown.Query.Get("cluster")); err != nil {
 		return err
 	}
-	target, err := s.target(ctx, shown.Query.Get("cluster"), func() (bool, error) { return len(snapshots) == 0 || snapshots[0].Grouped, nil })
+	target, err := h.present.target(ctx, shown.Query.Get("cluster"), func() (bool, error) { return len(snapshots) == 0 || snapshots[0].Grouped, nil })
 	if err != nil {
 		return err
 	}
-	at := place{title: "Snapshots", active: views.NavSnapshots, follow: busy, aws: s.aws(r).snapshots(target, shown.Query.Get("source"), shown.Query.Get("status"))}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component {
+	at := place{title: "Snapshots", active: views.NavSnapshots, follow: busy, aws: h.aws(r).snapshots(target, shown.Query.Get("source"), shown.Query.Get("status"))}
+	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.SnapshotsPage(shell, props)
 	})
 }
 
-func (s *server) snapshotPage(w http.ResponseWriter, r *http.Request) error {
+func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	snapshot, err := s.db.Snapshots.Get(ctx, r.PathValue("name"))
+	snapshot, err := h.db.Snapshots.Get(ctx, r.PathValue("name"))
 	if err != nil {
 		return err
 	}
-	cancelled, err := s.db.Snapshots.Cancelled(ctx, snapshot.Name)
+	cancelled, err := h.db.Snapshots.Cancelled(ctx, snapshot.Name)
 	if err != nil {
 		return err
 	}
-	props := s.presentSnapshotPage(snapshot, around{cancelled: cancelled}, s.aws(r))
-	if _, err := s.db.Clusters.Get(ctx, snapshot.ClusterName); err == nil {
+	props := h.presentPage(snapshot, around{cancelled: cancelled}, h.aws(r))
+	if _, err := h.db.Clusters.Get(ctx, snapshot.ClusterName); err == nil {
 		props.ClusterExists = true
 	} else if !models.HasCode(err, models.CodeClusterNotFound) {
 		return err
 	}
 	var active bool
-	if props.Running, active, err = s.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
+	if props.Running, active, err = h.present.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
 	}
 	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active}
-	return s.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 
-func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws awsCLI) views.Snapshot {
+func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsCLI) views.Snapshot {
 	row := presentSnapshot(snapshot, at)
 	props := views.Snapshot{
 		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: row.Status, Reason: snapshot.StatusReason,
@@ -94,7 +97,7 @@ func (s *server) presentSnapshotPage(snapshot models.Snapshot, at around, aws aw
 	}
 	if len(snapshot.Parts) > 0 {
 		props.Expires = 0
-		props.Location = strings.TrimSuffix(s.jobs.StoreLocation(), "/") + "/" + snapshot.ClusterName + "/" + snapshot.Name
+		props.Location = strings.TrimSuffix(h.jobs.StoreLocation(), "/") + "/" + snapshot.ClusterName + "/" + snapshot.Name
 	}
 	for _, p := range snapshot.Parts {
 		props.Expires += max(p.Expires, 0)
@@ -134,11 +137,11 @@ type chosen struct {
 	single  bool
 }
 
-func (s *server) readChosen(r *http.Request, from url.Values) (chosen, error) {
+func (h snapshotPages) readChosen(r *http.Request, from url.Values) (chosen, error) {
 	c := chosen{filters: url.Values{}}
 	if name := r.PathValue("name"); name != "" {
 		c.names, c.single = []string{name}, true
-		_, err := s.db.Snapshots.Get(r.Context(), name)
+		_, err := h.db.Snapshots.Get(r.Context(), name)
 		return c, err
 	}
 	list := models.List{Text: from.Get("q"), Equal: map[string]string{}}
@@ -154,7 +157,7 @@ func (s *server) readChosen(r *http.Request, from url.Values) (chosen, error) {
 		c.names = slices.Compact(c.names)
 		return c, nil
 	}
-	found, err := s.db.Snapshots.List(r.Context(), list)
+	found, err := h.db.Snapshots.List(r.Context(), list)
 	for _, snapshot := range found.Rows {
 		c.names = append(c.names, snapshot.Name)
 	}
@@ -172,32 +175,32 @@ func (c chosen) back() string {
 	return "/snapshots"
 }
 
-func (s *server) deleteSnapshotsPage(w http.ResponseWriter, r *http.Request) error {
-	c, err := s.readChosen(r, r.URL.Query())
+func (h snapshotPages) deletePage(w http.ResponseWriter, r *http.Request) error {
+	c, err := h.readChosen(r, r.URL.Query())
 	if err != nil {
 		return err
 	}
 	if len(c.names) == 0 {
-		return s.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+		return h.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
 	}
-	props, err := s.deletion(r, c)
+	props, err := h.deletion(r, c)
 	if err != nil {
 		return err
 	}
-	return s.askDeleteSnapshots(w, r, props, "", nil)
+	return h.askDelete(w, r, props, "", nil)
 }
 
 // namesShown is how many of the snapshots to be deleted are named on the page.
 const namesShown = 100
 
 // deletion looks at the chosen snapshots: which of them can go, and what that means.
-func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, error) {
+func (h snapshotPages) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, error) {
 	ctx := r.Context()
 	props := views.DeleteSnapshots{Action: r.URL.Path, CancelHref: c.back()}
 	usable := make(map[string]int) // good snapshots that go, by cluster
 	var all []string
 	for _, name := range c.names {
-		snapshot, err := s.db.Snapshots.Get(ctx, name)
+		snapshot, err := h.db.Snapshots.Get(ctx, name)
 		if models.HasCode(err, models.CodeSnapshotNotFound) {
 			props.Skipped++
 			continue
@@ -224,7 +227,7 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 		props.Hidden = append(props.Hidden, views.Hidden{Name: name, Value: c.filters.Get(name)})
 	}
 	for _, cluster := range props.Clusters {
-		good, _, err := s.db.Snapshots.StorageOf(ctx, cluster)
+		good, _, err := h.db.Snapshots.StorageOf(ctx, cluster)
 		if err != nil {
 			return props, err
 		}
@@ -234,38 +237,35 @@ func (s *server) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, err
 	}
 	props.Names, props.Count = all[:min(len(all), namesShown)], len(all)
 	if len(all) > 0 {
-		props.AWS = s.aws(r).deleteSnapshots(all)
+		props.AWS = h.aws(r).deleteSnapshots(all)
 	}
 	return props, nil
 }
 
-func (s *server) askDeleteSnapshots(w http.ResponseWriter, r *http.Request, props views.DeleteSnapshots, confirm string, wrong mistakes) error {
+func (h snapshotPages) askDelete(w http.ResponseWriter, r *http.Request, props views.DeleteSnapshots, confirm string, wrong mistakes) error {
 	props.Fields = views.Fields{Values: map[string]string{"confirm": confirm}, Errors: wrong}
 	at := place{title: "Delete", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}}
 	if props.Count == 0 {
-		at.aws = s.aws(r).snapshots(awsTarget{}, "", "")
+		at.aws = h.aws(r).snapshots(awsTarget{}, "", "")
 	}
 	draw := func(shell views.Shell) templ.Component { return views.DeleteSnapshotsPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
-func (s *server) deleteSnapshots(w http.ResponseWriter, r *http.Request) error {
+func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
 	}
 	form.Del("all") // exactly those that the page named go, not what has come to match since
-	c, err := s.readChosen(r, form)
+	c, err := h.readChosen(r, form)
 	if err != nil {
 		return err
 	}
 	if len(c.names) == 0 {
-		return s.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+		return h.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
 	}
-	props, err := s.deletion(r, c)
+	props, err := h.deletion(r, c)
 	if err != nil {
 		return err
 	}
@@ -279,24 +279,37 @@ func (s *server) deleteSnapshots(w http.ResponseWriter, r *http.Request) error {
 		names := c.names
 		if !c.single {
 			names = nil
-			for _, h := range props.Hidden {
-				if h.Name == "name" {
-					names = append(names, h.Value)
+			for _, field := range props.Hidden {
+				if field.Name == "name" {
+					names = append(names, field.Value)
 				}
 			}
 		}
-		err := s.db.Snapshots.Delete(r.Context(), names, visitOf(r).user.Name)
+		err := h.db.Snapshots.Delete(r.Context(), names, visitOf(r).user.Name)
 		if err == nil {
-			s.jobs.Wake()
+			h.jobs.Wake()
 			text := fmt.Sprintf("%s are being deleted.", views.Plural(len(names), "snapshot"))
 			if len(names) == 1 {
 				text = fmt.Sprintf("The snapshot %s is being deleted.", names[0])
 			}
 			c.single = false
-			return s.done(w, r, c.back(), "success", text)
+			return h.done(w, r, c.back(), "success", text)
 		} else if err := wrong.refusal(err, []string{"confirm"}); err != nil {
 			return err
 		}
 	}
-	return s.askDeleteSnapshots(w, r, props, confirm, wrong)
+	return h.askDelete(w, r, props, confirm, wrong)
+}
+
+// verify has every byte of one snapshot read back.
+func (h snapshotPages) verify(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	_, err := h.db.Verifications.Request(r.Context(), name, visitOf(r).user.Name)
+	if models.HasCode(err, models.CodeSnapshotState) {
+		return h.done(w, r, snapshotAddress(name), "info", err.Error())
+	} else if err != nil {
+		return err
+	}
+	h.jobs.Wake()
+	return h.done(w, r, snapshotAddress(name), "success", fmt.Sprintf("The snapshot %s is being verified. It can be used meanwhile.", name))
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // summary says what the form would do as it stands now, however much of it is still wrong.
-func (s *server) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
+func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
 	spec := f.spec
 	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
 	spec.Copies = min(max(spec.Copies, 1), models.MaxCopies)
@@ -26,15 +26,15 @@ func (s *server) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.
 	if spec.Copies > 1 && spec.Name != "" {
 		v.Names = models.NumberedNames(spec.Name, spec.Copies)
 	}
-	if _, available, err := s.jobs.HostMemory(ctx); err == nil {
+	if _, available, err := h.jobs.HostMemory(ctx); err == nil {
 		v.Free = available
 	}
-	v.Schedule = s.plannedSchedule(spec)
-	settings, err := s.db.Settings.Get(ctx)
+	v.Schedule = h.plannedSchedule(spec)
+	settings, err := h.db.Settings.Get(ctx)
 	if err != nil {
 		return v, err
 	}
-	size, err := s.expectedSize(ctx, f)
+	size, err := h.expectedSize(ctx, f)
 	if err != nil {
 		return v, err
 	}
@@ -53,7 +53,7 @@ func (s *server) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.
 }
 
 // plannedSchedule is the schedule that the fields make. Without a window of its own a cluster gets one by its name.
-func (s *server) plannedSchedule(spec models.ClusterSpec) views.Schedule {
+func (h formPages) plannedSchedule(spec models.ClusterSpec) views.Schedule {
 	v := views.Schedule{Enabled: spec.Retention > 0, Retention: spec.Retention}
 	name := models.NumberedNames(spec.Name, spec.Copies)[0]
 	window := spec.Window
@@ -65,17 +65,17 @@ func (s *server) plannedSchedule(spec models.ClusterSpec) views.Schedule {
 	}
 	v.Start, v.Length = window.Start, window.Length
 	if spec.Name != "" {
-		v.Next = window.Next(s.clock.Now(), name).Begins
+		v.Next = window.Next(h.clock.Now(), name).Begins
 	}
 	return v
 }
 
 // expectedSize is what one snapshot of the cluster will take up in the store, or 0 when nothing tells.
-func (s *server) expectedSize(ctx context.Context, f clusterForm) (int64, error) {
+func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, error) {
 	if f.mode != modeModify {
 		return f.snapshot.Stored, nil
 	}
-	newest, err := s.db.Snapshots.Newest(ctx, f.cluster.Name)
+	newest, err := h.db.Snapshots.Newest(ctx, f.cluster.Name)
 	return newest[f.cluster.Name].Stored, err
 }
 

@@ -17,8 +17,10 @@ import (
 // sourceTimeout is how long the nodes may take to say how they are, while somebody waits for the page.
 const sourceTimeout = 8 * time.Second
 
+type takePages struct{ *site }
+
 // takePage asks for a snapshot by hand: of the cluster in the path, or of one to be chosen.
-func (s *server) takePage(w http.ResponseWriter, r *http.Request) error {
+func (h takePages) takePage(w http.ResponseWriter, r *http.Request) error {
 	form := url.Values{"cluster": {r.PathValue("id")}, "name": {r.URL.Query().Get("name")}}
 	if form.Get("cluster") == "" {
 		form.Set("cluster", r.URL.Query().Get("cluster"))
@@ -27,15 +29,15 @@ func (s *server) takePage(w http.ResponseWriter, r *http.Request) error {
 		form.Del("name") // another cluster was chosen: another name; else only the command follows the name
 	}
 	if id := r.PathValue("id"); id != "" {
-		if _, err := s.db.Clusters.Get(r.Context(), id); err != nil {
+		if _, err := h.db.Clusters.Get(r.Context(), id); err != nil {
 			return err
 		}
 	}
-	return s.askTake(w, r, form, nil)
+	return h.askTake(w, r, form, nil)
 }
 
 // askTake shows the form, with where the snapshot would be taken from just now.
-func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+func (h takePages) askTake(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
 	id := form.Get("cluster")
 	props := views.TakeSnapshot{Action: r.URL.Path, Cluster: r.PathValue("id"), CancelHref: "/snapshots"}
@@ -45,50 +47,47 @@ func (s *server) askTake(w http.ResponseWriter, r *http.Request, form url.Values
 		at.active, at.crumbs = views.NavClusters, []views.Crumb{clustersCrumb, {Text: id, Href: clusterAddress(id)}}
 	} else {
 		var err error
-		if props.Clusters, err = s.backupChoices(ctx); err != nil {
+		if props.Clusters, err = h.backupChoices(ctx); err != nil {
 			return err
 		}
 	}
 	name := form.Get("name")
 	target := awsTarget{Grouped: true}
 	if id != "" {
-		cluster, err := s.db.Clusters.Get(ctx, id)
+		cluster, err := h.db.Clusters.Get(ctx, id)
 		if err == nil {
 			target = awsTargetOf(cluster)
-			props.Source = s.source(ctx, cluster)
+			props.Source = h.source(ctx, cluster)
 			if name == "" && wrong == nil {
-				name = models.SuggestSnapshotName(cluster.Name, s.clock.Now())
+				name = models.SuggestSnapshotName(cluster.Name, h.clock.Now())
 			}
 		} else if !models.HasCode(err, models.CodeClusterNotFound) {
 			return err
 		}
 	}
-	props.AWS = s.aws(r).createSnapshot(target, name)
+	props.AWS = h.aws(r).createSnapshot(target, name)
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{"cluster": id, "name": name, "override": form.Get("override")}}
 	draw := func(shell views.Shell) templ.Component { return views.TakeSnapshotPage(shell, props) }
-	if len(wrong) > 0 {
-		return s.again(w, r, at, draw)
-	}
-	return s.page(w, r, at, draw)
+	return h.ask(w, r, at, wrong, draw)
 }
 
 // source asks where a snapshot of the cluster would be taken from.
-func (s *server) source(ctx context.Context, cluster models.Cluster) *views.TakeSource {
+func (h takePages) source(ctx context.Context, cluster models.Cluster) *views.TakeSource {
 	if why := cluster.NoSnapshot(); why != "" {
 		return &views.TakeSource{Problem: why}
 	}
 	ctx, cancel := context.WithTimeout(ctx, sourceTimeout)
 	defer cancel()
-	found, err := s.jobs.SnapshotSource(ctx, cluster)
+	found, err := h.jobs.SnapshotSource(ctx, cluster)
 	if err != nil {
-		s.log.WarnContext(ctx, "no snapshot source", "cluster", cluster.Name, "error", err)
+		h.log.WarnContext(ctx, "no snapshot source", "cluster", cluster.Name, "error", err)
 		return &views.TakeSource{Problem: err.Error()}
 	}
 	return &views.TakeSource{Node: found.Node.Name, Role: string(found.Node.Role), LagBytes: found.LagBytes,
 		UsedMemory: found.UsedMemory, FreeMemory: found.Available, Fits: found.Fits, Elsewhere: found.Elsewhere}
 }
 
-func (s *server) take(w http.ResponseWriter, r *http.Request) error {
+func (h takePages) take(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
@@ -100,9 +99,9 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 	id, name, override, wrong := form.Get("cluster"), form.Get("name"), form.Get("override") == "on", mistakes{}
 	if id == "" {
 		wrong.add("cluster", "Choose the cluster of which the snapshot is to be taken.")
-	} else if cluster, err := s.db.Clusters.Get(r.Context(), id); err == nil {
+	} else if cluster, err := h.db.Clusters.Get(r.Context(), id); err == nil {
 		if cluster.NoSnapshot() == "" {
-			if source := s.source(r.Context(), cluster); source.Problem != "" {
+			if source := h.source(r.Context(), cluster); source.Problem != "" {
 				wrong.add("", source.Problem)
 			} else if !source.Fits && !override {
 				wrong.add("override", "Too little memory is free for this. Tick the box to take the snapshot all the same.")
@@ -115,14 +114,14 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("name", problem)
 	}
 	if len(wrong) == 0 {
-		run, err := s.db.Snapshots.Request(r.Context(), id, name, override, visitOf(r).user.Name)
+		run, err := h.db.Snapshots.Request(r.Context(), id, name, override, visitOf(r).user.Name)
 		if err == nil {
-			s.jobs.Wake()
+			h.jobs.Wake()
 			to := snapshotAddress(run.SnapshotName)
 			if fromCluster {
 				to = clusterAddress(id)
 			}
-			return s.done(w, r, to, "success", fmt.Sprintf("The snapshot %s of %s is being taken.", run.SnapshotName, id))
+			return h.done(w, r, to, "success", fmt.Sprintf("The snapshot %s of %s is being taken.", run.SnapshotName, id))
 		}
 		fields := []string{"name", "override"}
 		if !fromCluster {
@@ -133,5 +132,34 @@ func (s *server) take(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	form.Set("name", strings.TrimSpace(name))
-	return s.askTake(w, r, form, wrong)
+	return h.askTake(w, r, form, wrong)
+}
+
+// backupChoices are the clusters of which a snapshot can be taken.
+func (h takePages) backupChoices(ctx context.Context) (views.Choices, error) {
+	found, err := h.db.Clusters.List(ctx, models.List{Size: maxChoices})
+	if err != nil {
+		return views.Choices{}, err
+	}
+	choices := views.Choices{Typed: found.Total > maxChoices}
+	for _, c := range found.Rows {
+		if c.Cached() {
+			continue // it never can
+		}
+		option := views.Option{Value: c.Name, Label: c.Name}
+		if c.NoSnapshot() != "" {
+			if choices.Typed {
+				continue
+			}
+			option.Label, option.Disabled = c.Name+" · "+string(c.Status), true
+			if c.Status == models.ClusterAvailable {
+				option.Label = c.Name + " · " + c.NodeType + " cannot be backed up"
+			}
+		}
+		choices.Options = append(choices.Options, option)
+	}
+	if choices.Typed {
+		choices.Options = choices.Options[:min(len(choices.Options), maxSuggestions)]
+	}
+	return choices, nil
 }

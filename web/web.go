@@ -2,7 +2,7 @@
 // watch whether Rekindle is well.
 //
 // How a request goes: [New] puts the middlewares of security.go around the routes of routes.go. Each route is a method of
-// server in the file of its resource (clusters.go, snapshots.go, runs.go...). It reads the form or the query, asks
+// what answers for its resource (clusterPages in clusters.go, snapshotPages in snapshots.go...), which stands on the site. It reads the form or the query, asks
 // package models to do what is to be done, and ends in one of the ways of render.go: a page, a form again with what is
 // wrong at its fields, a redirect with a message, or an error, which becomes a page in words.
 //
@@ -80,20 +80,19 @@ type Config struct {
 	Account string
 }
 
-// server is the console. It has no state of its own: what must last is in the catalog or in the browser's cookies.
-type server struct {
+// site is what all pages have in common: the catalog and the engine, who is signed in, and the ways to answer. It has no state of its own:
+// what must last is in the catalog or in the browser's cookies.
+type site struct {
 	db        *catalog.DB
 	jobs      Jobs
 	clock     clockwork.Clock
 	log       *slog.Logger
+	present   presenter
 	version   string
 	secure    bool
 	sessions  *sessionStore
 	proxies   []netip.Prefix
-	maxUpload int64
 	publicURL string // without a slash at its end; "" when nobody said
-	api       http.Handler
-	gate      *gate.Gate
 }
 
 // New builds the console.
@@ -110,16 +109,16 @@ func New(c Config) (http.Handler, error) {
 		}
 		origin = public.Scheme + "://" + public.Host
 	}
-	s := &server{db: c.DB, jobs: c.Jobs, clock: c.Clock, log: c.Logger, version: c.Version, proxies: c.TrustedProxies,
-		secure: c.SecureCookies || strings.HasPrefix(origin, "https://")}
-	if s.maxUpload = c.MaxUpload; s.maxUpload <= 0 {
-		s.maxUpload = maxUpload
-	}
-	if s.gate = c.Gate; s.gate == nil {
-		s.gate = gate.New(gate.DefaultLimits(), c.TrustedProxies)
-	}
-	s.publicURL = strings.TrimSuffix(c.PublicURL, "/")
-	s.api = elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account})
+	s := &site{db: c.DB, jobs: c.Jobs, clock: c.Clock, log: c.Logger, present: presenter{c.DB, c.Clock}, version: c.Version,
+		proxies: c.TrustedProxies, publicURL: strings.TrimSuffix(c.PublicURL, "/"), secure: c.SecureCookies || strings.HasPrefix(origin, "https://")}
 	s.sessions = newSessionStore(c.DB, key, s.secure)
-	return s.protect(s.routes(), origin)
+	d := door{s, c.Gate, c.MaxUpload}
+	if d.maxUpload <= 0 {
+		d.maxUpload = maxUpload
+	}
+	if d.gate == nil {
+		d.gate = gate.New(gate.DefaultLimits(), c.TrustedProxies)
+	}
+	api := elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account})
+	return d.protect(s.routes(api, d.maxUpload), origin)
 }

@@ -1,0 +1,65 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// failoverPages try out what happens when a primary is lost.
+type failoverPages struct{ *site }
+
+// failover is the cluster in the address, if a replica could take over in it.
+func (h failoverPages) failover(r *http.Request) (models.Cluster, error) {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err == nil && !cluster.HasReplica() {
+		text := fmt.Sprintf("The cluster %s has no replica that could take over. Modify it to have one.", cluster.Name)
+		if !cluster.Grouped {
+			text = fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas that could take over.", cluster.Name)
+		}
+		err = problem{status: http.StatusConflict, title: "There is nobody to take over", text: text, back: clusterAddress(cluster.Name), backText: "To the cluster"}
+	}
+	return cluster, err
+}
+
+func (h failoverPages) failoverPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.failover(r)
+	if err != nil {
+		return err
+	}
+	return h.askFailover(w, r, cluster, nil)
+}
+
+func (h failoverPages) askFailover(w http.ResponseWriter, r *http.Request, cluster models.Cluster, wrong mistakes) error {
+	props := views.FailoverCluster{ID: cluster.Name, Status: string(cluster.Status), AWS: h.aws(r).failOver(cluster.Name), Fields: views.Fields{Errors: wrong}}
+	for _, n := range cluster.Nodes {
+		switch n.Role {
+		case models.RolePrimary:
+			props.Primary, props.Endpoint = n.Name, n.Address()
+		case models.RoleReplica:
+			props.Replicas = append(props.Replicas, n.Name)
+		}
+	}
+	props.Refusal = cluster.NoFailover()
+	return h.ask(w, r, underCluster(cluster, "Test failover"), wrong, func(shell views.Shell) templ.Component { return views.FailoverClusterPage(shell, props) })
+}
+
+func (h failoverPages) failOver(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.failover(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	err = h.db.Changes.FailOver(r.Context(), cluster.Name, 1, visitOf(r).user.Name)
+	if err == nil {
+		h.jobs.Wake()
+		return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("A replica of %s is taking over.", cluster.Name))
+	} else if err := wrong.refusal(err, nil); err != nil {
+		return err
+	}
+	return h.askFailover(w, r, cluster, wrong)
+}

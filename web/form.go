@@ -1,0 +1,91 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rekindle/models"
+)
+
+// readForm returns the form that was posted, without what stands in the address.
+func readForm(r *http.Request) (url.Values, error) {
+	var tooLarge *http.MaxBytesError
+	if err := r.ParseForm(); errors.As(err, &tooLarge) {
+		return nil, problem{status: http.StatusRequestEntityTooLarge, title: "This is too much at once",
+			text: "The form is larger than the console takes. Choose fewer things at a time."}
+	} else if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, problem{status: http.StatusRequestTimeout, title: "This took too long to arrive",
+			text: "The form did not arrive in time, because the connection is slow or the console has very much to do. Nothing was changed. Try again."}
+	} else if err != nil {
+		return nil, problem{status: http.StatusBadRequest}
+	}
+	return r.PostForm, nil
+}
+
+// mistakes is what is wrong with a form: by field, one sentence each. Under "" is what belongs to no field.
+type mistakes map[string]string
+
+func (m mistakes) add(field, sentence string) {
+	if _, said := m[field]; !said {
+		m[field] = sentence
+	}
+}
+
+// refusal sorts an error of package models: a refusal goes to the fields, and on top when the form has no such field; anything
+// else is returned.
+func (m mistakes) refusal(err error, fields []string) error {
+	faults, refused := models.AsFaults(err)
+	if !refused {
+		return err
+	}
+	for _, fault := range faults {
+		field := fault.Field
+		if !slices.Contains(fields, field) {
+			field = ""
+		}
+		if earlier := m[field]; field == "" && earlier != "" && !strings.Contains(earlier, fault.Message) {
+			m[field] = earlier + " " + fault.Message
+			continue
+		}
+		m.add(field, fault.Message)
+	}
+	return nil
+}
+
+// wholeNumber reads a number from a form; what is none is a mistake at its field, and 0. The range is only named here, package
+// models decides.
+func wholeNumber(form url.Values, field, what, limits string, wrong mistakes) int {
+	text := strings.TrimSpace(form.Get(field))
+	n, err := strconv.Atoi(text)
+	switch {
+	case err == nil:
+		return n
+	case text == "":
+		wrong.add(field, fmt.Sprintf("Give the %s, %s.", what, limits))
+	default:
+		wrong.add(field, fmt.Sprintf("The %s must be a whole number, %s, not %q.", what, limits, cut(text, 40)))
+	}
+	return 0
+}
+
+// firstValues are a form's fields as they were sent, to be shown again.
+func firstValues(form url.Values, names ...string) map[string]string {
+	values := make(map[string]string, len(names))
+	for _, name := range names {
+		values[name] = form.Get(name)
+	}
+	return values
+}
+
+func cut(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "")
+}

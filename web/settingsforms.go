@@ -1,0 +1,155 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/views"
+)
+
+func (h settingsPages) saveLimits(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	settings := models.Settings{Currency: form.Get("currency")}
+	settings.ManualQuota = wholeNumber(form, "manual_quota", "limit", "1 to 10000", wrong)
+	price := strings.TrimSpace(form.Get("price"))
+	if settings.Price, err = strconv.ParseFloat(price, 64); err != nil {
+		wrong.add("price", fmt.Sprintf("The price must be a number such as 0.085, not %q.", price))
+	}
+	if len(wrong) == 0 {
+		if err := h.db.Settings.Save(r.Context(), settings); err == nil {
+			return h.done(w, r, "/settings#limits", "success", "The limits and the price are saved.")
+		} else if err := wrong.refusal(err, []string{"manual_quota", "price", "currency"}); err != nil {
+			return err
+		}
+	}
+	return h.show(w, r, settingsForms{limits: views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}})
+}
+
+// saveVerifyEvery sets how often each snapshot is verified.
+func (h settingsPages) saveVerifyEvery(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	days := wholeNumber(form, "verify_every", "number of days", fmt.Sprintf("0 to %d", models.MaxVerifyEvery), wrong)
+	if len(wrong) == 0 {
+		if err := h.db.Settings.SaveVerifyEvery(r.Context(), days); err == nil {
+			text := fmt.Sprintf("Each snapshot is verified every %s.", strings.TrimPrefix(views.Plural(days, "day"), "1 "))
+			if days == 0 {
+				text = "Snapshots are verified only by hand now."
+			}
+			return h.done(w, r, "/settings#verify", "success", text)
+		} else if err := wrong.refusal(err, []string{"verify_every"}); err != nil {
+			return err
+		}
+	}
+	return h.show(w, r, settingsForms{verify: views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong}})
+}
+
+// saveTryImports sets whether files from elsewhere are loaded into a node before they become snapshots.
+func (h settingsPages) saveTryImports(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	try := form.Get("try_imports") == "on"
+	if err := h.db.Settings.SaveTriesImports(r.Context(), try); err != nil {
+		return err
+	}
+	text := "Files that are imported are loaded into a node first."
+	if !try {
+		text = "Of files that are imported only the structure is checked now."
+	}
+	return h.done(w, r, "/settings#imports", "success", text)
+}
+
+// savePromoteAfter sets when a replica takes over from a primary that hangs.
+func (h settingsPages) savePromoteAfter(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	limits := fmt.Sprintf("0 or %d to %d", models.MinPromoteAfter, models.MaxPromoteAfter)
+	seconds := wholeNumber(form, "promote_after", "number of seconds", limits, wrong)
+	if len(wrong) == 0 {
+		if err := h.db.Settings.SavePromoteAfter(r.Context(), seconds); err == nil {
+			text := fmt.Sprintf("A primary that hangs is replaced after %s.", views.Plural(seconds, "second"))
+			if seconds == 0 {
+				text = "A primary that hangs is left alone now."
+			}
+			return h.done(w, r, "/settings#failover", "success", text)
+		} else if err := wrong.refusal(err, []string{"promote_after"}); err != nil {
+			return err
+		}
+	}
+	return h.show(w, r, settingsForms{failover: views.Fields{Values: firstValues(form, "promote_after"), Errors: wrong}})
+}
+
+// confirmClock takes somebody's word that the clock is right, whatever it has done.
+func (h settingsPages) confirmClock(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	if err := h.db.Clock.Confirm(r.Context(), visitOf(r).user.Name); err != nil {
+		return err
+	}
+	return h.done(w, r, localPath(form.Get("next")), "success", "The clock counts as right. What is old is deleted again.")
+}
+
+// rebuildCatalog has the catalog compared with the store.
+func (h settingsPages) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
+	_, err := h.db.Rebuild.Request(r.Context(), visitOf(r).user.Name)
+	if models.HasCode(err, models.CodeRunState) {
+		return h.done(w, r, "/settings#catalog", "info", err.Error())
+	} else if err != nil {
+		return err
+	}
+	h.jobs.Wake()
+	return h.done(w, r, "/settings#catalog", "success", "The catalog is being rebuilt from the store. The events say what was found.")
+}
+
+func (h settingsPages) changePassword(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	v, wrong := visitOf(r), mistakes{}
+	err = h.db.Users.ChangePassword(r.Context(), v.user.ID, v.session.ID,
+		secret.Text(form.Get("current")), secret.Text(form.Get("new")), secret.Text(form.Get("repeat")))
+	if err == nil {
+		return h.done(w, r, "/settings#account", "success", "The password is changed. Every other session was signed out.")
+	} else if err := wrong.refusal(err, []string{"current", "new", "repeat"}); err != nil {
+		return err
+	}
+	return h.show(w, r, settingsForms{password: views.Fields{Errors: wrong}})
+}
+
+func (h settingsPages) revokeSession(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	if err != nil {
+		return problem{status: http.StatusNotFound, back: "/settings", backText: "To the settings"}
+	}
+	if err := h.db.Users.RevokeSession(r.Context(), visitOf(r).user.ID, uint(id)); err != nil {
+		return err
+	}
+	return h.done(w, r, "/settings#sessions", "success", "That session was signed out.")
+}
+
+func (h settingsPages) revokeOthers(w http.ResponseWriter, r *http.Request) error {
+	v := visitOf(r)
+	if err := h.db.Users.RevokeOtherSessions(r.Context(), v.user.ID, v.session.ID); err != nil {
+		return err
+	}
+	return h.done(w, r, "/settings#sessions", "success", "Every other session was signed out.")
+}
