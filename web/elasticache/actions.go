@@ -6,62 +6,72 @@ import (
 	"rekindle/models"
 )
 
-// actions is everything that can be asked for, with the role that it takes: looking, changing, and what destroys.
-var actions map[string]action
+// actionsOf is everything that can be asked for, with the role that it takes: looking, changing, and what destroys.
+func actionsOf(c Config) map[string]action {
+	changes := clusterChanges{c.DB, c.Jobs}
+	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
+	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
+	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}
+	return map[string]action{
+		"DescribeReplicationGroups": look(groups.describe),
+		"CreateReplicationGroup":    change(groups.create, groups.show),
+		"ModifyReplicationGroup":    change(groups.modify, groups.show),
+		"DeleteReplicationGroup":    destroy(groups.delete, groups.show),
+		"IncreaseReplicaCount":      change(groups.increaseReplicaCount, groups.show),
+		"DecreaseReplicaCount":      change(groups.decreaseReplicaCount, groups.show),
+		"TestFailover":              change(groups.testFailover, groups.show),
 
-func init() { // not in the declaration: the answers look their own action up
-	actions = map[string]action{
-		"DescribeReplicationGroups": look((*api).describeReplicationGroups),
-		"DescribeCacheClusters":     look((*api).describeCacheClusters),
-		"DescribeSnapshots":         look((*api).describeSnapshots),
+		"DescribeCacheClusters": look(caches.describe),
+		"CreateCacheCluster":    change(caches.create, caches.show),
+		"ModifyCacheCluster":    change(caches.modify, caches.show),
+		"DeleteCacheCluster":    destroy(caches.delete, caches.show),
+		"RebootCacheCluster":    change(caches.reboot, caches.show),
 
-		"CreateSnapshot": change((*api).createSnapshot, (*api).showSnapshot),
-		"CopySnapshot":   change((*api).copySnapshot, (*api).showCopy),
-		"DeleteSnapshot": destroy((*api).deleteSnapshot, (*api).showDeletedSnapshot),
+		"DescribeSnapshots": look(snapshots.describe),
+		"CreateSnapshot":    change(snapshots.create, snapshots.show),
+		"CopySnapshot":      change(snapshots.copy, snapshots.showCopy),
+		"DeleteSnapshot":    destroy(snapshots.delete, snapshots.showDeleted),
 
-		"CreateReplicationGroup": change((*api).createReplicationGroup, (*api).showReplicationGroup),
-		"ModifyReplicationGroup": change((*api).modifyReplicationGroup, (*api).showReplicationGroup),
-		"DeleteReplicationGroup": destroy((*api).deleteReplicationGroup, (*api).showReplicationGroup),
-		"IncreaseReplicaCount":   change((*api).increaseReplicaCount, (*api).showReplicationGroup),
-		"DecreaseReplicaCount":   change((*api).decreaseReplicaCount, (*api).showReplicationGroup),
-		"TestFailover":           change((*api).testFailover, (*api).showReplicationGroup),
+		"ListTagsForResource":    look(tags.show),
+		"AddTagsToResource":      change(tags.add, tags.show),
+		"RemoveTagsFromResource": change(tags.remove, tags.show),
 
-		"CreateCacheCluster": change((*api).createCacheCluster, (*api).showCacheCluster),
-		"ModifyCacheCluster": change((*api).modifyCacheCluster, (*api).showCacheCluster),
-		"DeleteCacheCluster": destroy((*api).deleteCacheCluster, (*api).showCacheCluster),
-		"RebootCacheCluster": change((*api).rebootCacheCluster, (*api).showCacheCluster),
+		"DescribeEvents":                   look(events.describe),
+		"DescribeCacheEngineVersions":      look(engines.describeVersions),
+		"DescribeServiceUpdates":           look(engines.describeServiceUpdates),
+		"DescribeUpdateActions":            look(engines.describeUpdateActions),
+		"ListAllowedNodeTypeModifications": look(engines.listNodeTypes),
 
-		"ListTagsForResource":    look((*api).showTags),
-		"AddTagsToResource":      change((*api).addTags, (*api).showTags),
-		"RemoveTagsFromResource": change((*api).removeTags, (*api).showTags),
+		"DescribeCacheSubnetGroups": look(subnets.describe),
+		"CreateCacheSubnetGroup":    change(subnets.create, subnets.show),
+		"ModifyCacheSubnetGroup":    change(subnets.modify, subnets.show),
+		"DeleteCacheSubnetGroup":    destroy(subnets.delete, done),
 
-		"DescribeEvents":                   look((*api).describeEvents),
-		"DescribeCacheEngineVersions":      look((*api).describeCacheEngineVersions),
-		"DescribeServiceUpdates":           look((*api).describeServiceUpdates),
-		"DescribeUpdateActions":            look((*api).describeUpdateActions),
-		"ListAllowedNodeTypeModifications": look((*api).listAllowedNodeTypeModifications),
+		"DescribeCacheParameterGroups":    look(parameters.describe),
+		"DescribeCacheParameters":         look(parameters.describeParameters),
+		"DescribeEngineDefaultParameters": look(parameters.describeDefaults),
+		"CreateCacheParameterGroup":       change(parameters.create, parameters.show),
+		"ModifyCacheParameterGroup":       change(parameters.modify, parameters.showName),
+		"ResetCacheParameterGroup":        change(parameters.reset, parameters.showName),
+		"DeleteCacheParameterGroup":       destroy(parameters.delete, done),
 
-		"DescribeCacheSubnetGroups": look((*api).describeCacheSubnetGroups),
-		"CreateCacheSubnetGroup":    change((*api).createCacheSubnetGroup, (*api).showSubnetGroup),
-		"ModifyCacheSubnetGroup":    change((*api).modifyCacheSubnetGroup, (*api).showSubnetGroup),
-		"DeleteCacheSubnetGroup":    destroy((*api).deleteCacheSubnetGroup, (*api).done),
-
-		"DescribeCacheParameterGroups":    look((*api).describeCacheParameterGroups),
-		"DescribeCacheParameters":         look((*api).describeCacheParameters),
-		"DescribeEngineDefaultParameters": look((*api).describeEngineDefaultParameters),
-		"CreateCacheParameterGroup":       change((*api).createCacheParameterGroup, (*api).showParameterGroup),
-		"ModifyCacheParameterGroup":       change((*api).modifyCacheParameterGroup, (*api).showParameterGroupName),
-		"ResetCacheParameterGroup":        change((*api).resetCacheParameterGroup, (*api).showParameterGroupName),
-		"DeleteCacheParameterGroup":       destroy((*api).deleteCacheParameterGroup, (*api).done),
-
-		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: (*api).getCallerIdentity},
+		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: getCallerIdentity},
 	}
 }
 
 type (
-	actor = func(a *api, ctx context.Context, c *call) error
-	shown = func(a *api, ctx context.Context, c *call) (any, error)
+	actor = func(context.Context, *call) error
+	shown = func(context.Context, *call) (any, error)
 )
+
+// action is what a request can ask for. act, where there is one, reads the parameters, returns what is wrong with them, and only then acts;
+// show answers.
+type action struct {
+	role    models.KeyRole
+	service string
+	act     actor
+	show    shown
+}
 
 func look(show shown) action {
 	return action{role: models.RoleRead, service: serviceCache, show: show}
@@ -75,5 +85,12 @@ func destroy(act actor, show shown) action {
 	return action{role: models.RoleAdminister, service: serviceCache, act: act, show: show}
 }
 
+func (do action) version() string {
+	if do.service == serviceSTS {
+		return stsVersion
+	}
+	return version
+}
+
 // done answers to what has nothing to show.
-func (a *api) done(context.Context, *call) (any, error) { return nothing{}, nil }
+func done(context.Context, *call) (any, error) { return nothing{}, nil }

@@ -64,8 +64,10 @@ type Config struct {
 	Account string // the account id in ARNs; "": DefaultAccount
 }
 
+// api is the door: it knows how requests come and answers go, and none of the resources.
 type api struct {
 	Config
+	actions map[string]action
 }
 
 // New builds the handler of POST /.
@@ -73,28 +75,20 @@ func New(c Config) http.Handler {
 	if c.Account == "" {
 		c.Account = DefaultAccount
 	}
-	return &api{c}
+	return &api{c, actionsOf(c)}
 }
 
 // call is one request.
 type call struct {
 	params
 	action  string
+	service string // the action's, when there is such an action
 	key     models.AccessKey
 	region  string
 	account string
 	request string // its number
 
 	invocation string // the client's number of it, the same for each attempt; "" when it gives none
-}
-
-// action is what a request can ask for. act, where there is one, reads the parameters, returns what is wrong with them, and only then acts;
-// show answers.
-type action struct {
-	role    models.KeyRole
-	service string
-	act     func(a *api, ctx context.Context, c *call) error
-	show    func(a *api, ctx context.Context, c *call) (any, error)
 }
 
 // maxHeader bounds what a client may say of its attempts.
@@ -152,10 +146,11 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	if c.action == "" {
 		return nil, fault{http.StatusBadRequest, "MissingAction", "The request has no parameter Action."}
 	}
-	do, known := actions[c.action]
+	do, known := a.actions[c.action]
 	if !known {
 		return nil, fault{http.StatusBadRequest, "InvalidAction", fmt.Sprintf("Could not find operation %.80s for version %.20s.", c.action, form.Get("Version"))}
 	}
+	c.service = do.service
 	if identity.Service != do.service {
 		return nil, fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, fmt.Sprintf("Credential should be scoped to correct service: '%s'.", do.service)}
 	}
@@ -170,13 +165,6 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 		return nil, err
 	}
 	return a.perform(ctx, c, do)
-}
-
-func (do action) version() string {
-	if do.service == serviceSTS {
-		return stsVersion
-	}
-	return version
 }
 
 // prove finds out who sent the request.
@@ -211,12 +199,12 @@ func (a *api) perform(ctx context.Context, c *call, do action) (any, error) {
 		if c.invocation != "" {
 			number = c.key.KeyID + " " + c.action + " " + c.invocation
 		}
-		if err := a.DB.Calls.Once(ctx, number, func(ctx context.Context) error { return do.act(a, ctx, c) }); err != nil {
+		if err := a.DB.Calls.Once(ctx, number, func(ctx context.Context) error { return do.act(ctx, c) }); err != nil {
 			return nil, err
 		}
 		a.Jobs.Wake()
 	}
-	result, err := do.show(a, ctx, c)
+	result, err := do.show(ctx, c)
 	if wrong := c.wrong(); wrong != nil {
 		return nil, wrong
 	}

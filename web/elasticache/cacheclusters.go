@@ -8,6 +8,7 @@ import (
 
 	"rekindle/internal/words"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -195,16 +196,22 @@ func (f found) name() string {
 	return f.cluster.Name
 }
 
-func (a *api) describeCacheClusters(ctx context.Context, c *call) (any, error) {
+// cacheActions are about cache clusters: those that stand alone, and the nodes of replication groups.
+type cacheActions struct {
+	db      *catalog.DB
+	changes clusterChanges
+}
+
+func (a cacheActions) describe(ctx context.Context, c *call) (any, error) {
 	var all []found
 	if id := c.id("CacheClusterId"); id != "" {
-		cluster, member, err := a.DB.Clusters.Cache(ctx, id)
+		cluster, member, err := a.db.Clusters.Cache(ctx, id)
 		if err != nil {
 			return nil, aboutCluster(err)
 		}
 		all = []found{{cluster, member}}
 	} else {
-		clusters, err := a.DB.Clusters.All(ctx)
+		clusters, err := a.db.Clusters.All(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -232,10 +239,10 @@ func (a *api) describeCacheClusters(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// showCacheCluster answers to what was done to a cache cluster. One that is gone by now is being deleted still, as far as the client is told.
-func (a *api) showCacheCluster(ctx context.Context, c *call) (any, error) {
+// show answers to what was done to a cache cluster. One that is gone by now is being deleted still, as far as the client is told.
+func (a cacheActions) show(ctx context.Context, c *call) (any, error) {
 	id := c.id("CacheClusterId")
-	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
+	cluster, member, err := a.db.Clusters.Cache(ctx, id)
 	deleted := c.action == "DeleteCacheCluster"
 	if models.HasCode(err, models.CodeClusterNotFound) && deleted {
 		cluster, member = models.Cluster{Name: id, Status: models.ClusterDeleting}, nil
@@ -249,11 +256,11 @@ func (a *api) showCacheCluster(ctx context.Context, c *call) (any, error) {
 	return oneCluster{shown}, nil
 }
 
-func (a *api) createCacheCluster(ctx context.Context, c *call) error {
+func (a cacheActions) create(ctx context.Context, c *call) error {
 	if group := c.id("ReplicationGroupId"); group != "" {
 		return a.addMember(ctx, c, group)
 	}
-	spec, err := a.createSpec(ctx, c)
+	spec, err := a.changes.createSpec(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -269,7 +276,7 @@ func (a *api) createCacheCluster(ctx context.Context, c *call) error {
 		}
 	}
 	spec.Attributes.CrossZone = c.crossZone()
-	return aboutCluster(a.create(ctx, c, spec))
+	return aboutCluster(a.changes.create(ctx, c, spec))
 }
 
 // crossZone reads AZMode.
@@ -282,7 +289,7 @@ func (c *call) crossZone() bool {
 }
 
 // addMember adds a replica to a replication group: a cache cluster that is created as its member.
-func (a *api) addMember(ctx context.Context, c *call, id string) error {
+func (a cacheActions) addMember(ctx context.Context, c *call, id string) error {
 	spec := models.ModifySpec{Add: c.requiredID("CacheClusterId"), RequestedBy: c.key.KeyID}
 	if zone := c.text("PreferredAvailabilityZone"); zone != "" {
 		spec.Zones = []string{zone}
@@ -293,24 +300,24 @@ func (a *api) addMember(ctx context.Context, c *call, id string) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
+	if _, err := a.db.Clusters.Group(ctx, id); err != nil {
 		return err
 	}
-	_, err := a.DB.Changes.Modify(ctx, id, spec)
+	_, err := a.db.Changes.Modify(ctx, id, spec)
 	if models.HasCode(err, models.CodeClusterExists) {
 		return aboutCluster(err)
 	}
 	return err
 }
 
-func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
-	cluster, member, err := a.DB.Clusters.Cache(ctx, c.requiredID("CacheClusterId"))
+func (a cacheActions) modify(ctx context.Context, c *call) error {
+	cluster, member, err := a.db.Clusters.Cache(ctx, c.requiredID("CacheClusterId"))
 	if wrong := c.wrong(); wrong != nil {
 		return wrong
 	} else if err != nil {
 		return aboutCluster(err)
 	}
-	spec := a.modifySpec(c, cluster)
+	spec := a.changes.modifySpec(c, cluster)
 	nodes := len(cluster.Nodes)
 	if member != nil {
 		nodes = 1
@@ -331,30 +338,30 @@ func (a *api) modifyCacheCluster(ctx context.Context, c *call) error {
 	}
 	c.notOffered("CacheNodeIdsToRemove")
 	c.notOffered("NewAvailabilityZones")
-	return aboutCluster(a.modify(ctx, c, cluster, spec))
+	return aboutCluster(a.changes.modify(ctx, c, cluster, spec))
 }
 
-func (a *api) deleteCacheCluster(ctx context.Context, c *call) error {
+func (a cacheActions) delete(ctx context.Context, c *call) error {
 	id, final := c.requiredID("CacheClusterId"), c.text("FinalSnapshotIdentifier")
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
+	cluster, member, err := a.db.Clusters.Cache(ctx, id)
 	if err != nil {
 		return aboutCluster(err)
 	}
 	if member == nil {
-		return aboutCluster(a.DB.Clusters.Delete(ctx, cluster.Name, final, c.key.KeyID))
+		return aboutCluster(a.db.Clusters.Delete(ctx, cluster.Name, final, c.key.KeyID))
 	}
 	if final != "" {
 		return models.Faults{{Code: models.CodeCombination, Message: fmt.Sprintf(
 			"%s is a member of the replication group %s. A final snapshot is taken when the group is deleted.", member.Name, cluster.Name)}}
 	}
-	_, err = a.DB.Changes.Modify(ctx, cluster.Name, models.ModifySpec{Remove: []string{member.Name}, RequestedBy: c.key.KeyID})
+	_, err = a.db.Changes.Modify(ctx, cluster.Name, models.ModifySpec{Remove: []string{member.Name}, RequestedBy: c.key.KeyID})
 	return aboutCluster(err)
 }
 
-func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
+func (a cacheActions) reboot(ctx context.Context, c *call) error {
 	id, ids := c.requiredID("CacheClusterId"), c.list("CacheNodeIdsToReboot")
 	if len(ids) == 0 {
 		c.mistake(codeMissing, "The request must contain the parameter CacheNodeIdsToReboot.")
@@ -362,7 +369,7 @@ func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	cluster, member, err := a.DB.Clusters.Cache(ctx, id)
+	cluster, member, err := a.db.Clusters.Cache(ctx, id)
 	if err != nil {
 		return aboutCluster(err)
 	}
@@ -382,5 +389,5 @@ func (a *api) rebootCacheCluster(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return aboutCluster(a.DB.Changes.Reboot(ctx, cluster.Name, names, c.key.KeyID))
+	return aboutCluster(a.db.Changes.Reboot(ctx, cluster.Name, names, c.key.KeyID))
 }

@@ -8,9 +8,8 @@ import (
 
 	"rekindle/internal/secret"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
-
-// The parameters that creating and modifying have in common for replication groups and cache clusters.
 
 // defaultPorts are where ElastiCache's nodes listen when no port is asked for. Here the first cluster does; the others get automatic ones.
 var defaultPorts = map[string]int{models.EngineMemcached: 11211}
@@ -50,15 +49,21 @@ func (c *call) refuseUnkeepable() {
 	}
 }
 
+// clusterChanges is what creating and modifying have in common for replication groups and cache clusters.
+type clusterChanges struct {
+	db   *catalog.DB
+	jobs Jobs
+}
+
 // createSpec reads what a new cluster is to be.
-func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, error) {
+func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, error) {
 	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
 		Snapshot: c.text("SnapshotName"), Sources: a.sources(c), RequestedBy: c.key.KeyID, Auth: models.AuthNone}
 	c.refuseUnkeepable()
 	engine, version := c.id("Engine"), c.text("EngineVersion")
 	if spec.Snapshot != "" {
 		spec.Snapshot = strings.ToLower(spec.Snapshot)
-		snapshot, err := a.DB.Snapshots.Get(ctx, spec.Snapshot)
+		snapshot, err := a.db.Snapshots.Get(ctx, spec.Snapshot)
 		if faults, refused := models.AsFaults(err); refused {
 			c.faults = append(c.faults, faults...)
 		} else if err != nil {
@@ -75,7 +80,7 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 		engine = "redis"
 	}
 	var err error
-	spec.Engine, err = a.DB.Engines.Find(ctx, engine, version)
+	spec.Engine, err = a.db.Engines.Find(ctx, engine, version)
 	if faults, refused := models.AsFaults(err); refused {
 		c.faults = append(c.faults, faults...)
 		spec.Engine.Name = engine
@@ -106,11 +111,11 @@ func (a *api) createSpec(ctx context.Context, c *call) (models.ClusterSpec, erro
 }
 
 // create creates the cluster, if all that was read is right.
-func (a *api) create(ctx context.Context, c *call, spec models.ClusterSpec) error {
+func (a clusterChanges) create(ctx context.Context, c *call, spec models.ClusterSpec) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.Clusters.Create(ctx, spec)
+	_, err := a.db.Clusters.Create(ctx, spec)
 	if faults, refused := models.AsFaults(err); refused && c.text("Port") == "" {
 		return noDefaultPort(faults, spec.Port)
 	}
@@ -187,7 +192,7 @@ func (c *call) readAttributes() func(is *models.Attributes) {
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
-func (a *api) sources(c *call) []string {
+func (a clusterChanges) sources(c *call) []string {
 	var sources []string
 	arns := c.list("SnapshotArns")
 	if len(arns) > 1 {
@@ -206,7 +211,7 @@ func (a *api) sources(c *call) []string {
 			c.mistake(models.CodeInvalid, "A snapshot's ARN must look like arn:aws:s3:::bucket/folder/dump.rdb, not %.200q.", arn)
 			continue
 		}
-		sources = append(sources, inBucket(a.Jobs.BucketURL(bucket, c.region), key))
+		sources = append(sources, inBucket(a.jobs.BucketURL(bucket, c.region), key))
 	}
 	return sources
 }
@@ -219,7 +224,7 @@ func inBucket(bucket, key string) string {
 }
 
 // modifySpec reads what is to change of a cluster.
-func (a *api) modifySpec(c *call, is models.Cluster) models.ModifySpec {
+func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec {
 	spec := models.ModifySpec{RequestedBy: c.key.KeyID}
 	c.changeAttributes(&spec, c.readAttributes())
 	c.refuseUnkeepable()
@@ -250,10 +255,10 @@ func (a *api) modifySpec(c *call, is models.Cluster) models.ModifySpec {
 }
 
 // modify changes the cluster, if all that was read is right.
-func (a *api) modify(ctx context.Context, c *call, is models.Cluster, spec models.ModifySpec) error {
+func (a clusterChanges) modify(ctx context.Context, c *call, is models.Cluster, spec models.ModifySpec) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.Changes.Modify(ctx, is.Name, spec)
+	_, err := a.db.Changes.Modify(ctx, is.Name, spec)
 	return err
 }

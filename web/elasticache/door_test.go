@@ -242,7 +242,7 @@ func TestRolesOfAccessKeys(t *testing.T) {
 func TestEveryActionIsRefusedToStrangersAndHasARole(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	for name, do := range actions {
+	for name, do := range actionsOf(Config{}) {
 		if do.show == nil || do.role == "" || do.service == "" {
 			t.Errorf("%s is not complete", name)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -24,9 +25,12 @@ type (
 
 var engineTitles = map[string]string{"redis": "Redis", "valkey": "Valkey", models.EngineMemcached: "memcached"}
 
-// describeCacheEngineVersions lists the engines that are installed.
-func (a *api) describeCacheEngineVersions(ctx context.Context, c *call) (any, error) {
-	engines, err := a.DB.Engines.All(ctx)
+// engineActions are about what could be: engines, their updates, other node types.
+type engineActions struct{ db *catalog.DB }
+
+// describeVersions lists the engines that are installed.
+func (a engineActions) describeVersions(ctx context.Context, c *call) (any, error) {
+	engines, err := a.db.Engines.All(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +41,7 @@ func (a *api) describeCacheEngineVersions(ctx context.Context, c *call) (any, er
 		if name != "" && e.Name != name || family != "" && e.Family() != family || wanted != "" && e.Version != wanted && !strings.HasPrefix(e.Version, wanted+".") {
 			continue
 		}
-		if newest, err := a.DB.Engines.Find(ctx, e.Name, ""); newestOnly && (err != nil || newest != e) {
+		if newest, err := a.db.Engines.Find(ctx, e.Name, ""); newestOnly && (err != nil || newest != e) {
 			continue
 		}
 		title := engineTitles[e.Name]
@@ -58,7 +62,7 @@ type (
 )
 
 // describeServiceUpdates: engines are updated with the host's packages, so there are never any here.
-func (a *api) describeServiceUpdates(_ context.Context, c *call) (any, error) {
+func (a engineActions) describeServiceUpdates(_ context.Context, c *call) (any, error) {
 	if name := c.text("ServiceUpdateName"); name != "" {
 		return nil, fault{404, "ServiceUpdateNotFoundFault", fmt.Sprintf("There is no service update %.80s.", name)}
 	}
@@ -66,7 +70,7 @@ func (a *api) describeServiceUpdates(_ context.Context, c *call) (any, error) {
 	return serviceUpdates{}, nil
 }
 
-func (a *api) describeUpdateActions(_ context.Context, c *call) (any, error) {
+func (a engineActions) describeUpdateActions(_ context.Context, c *call) (any, error) {
 	c.limit(maxRecords)
 	return updateActions{}, nil
 }
@@ -80,8 +84,8 @@ type nodeTypes struct {
 	Members []string `xml:"member"`
 }
 
-// listAllowedNodeTypeModifications lists the larger types, and the smaller ones that the data fits into.
-func (a *api) listAllowedNodeTypeModifications(ctx context.Context, c *call) (any, error) {
+// listNodeTypes lists the larger types, and the smaller ones that the data fits into.
+func (a engineActions) listNodeTypes(ctx context.Context, c *call) (any, error) {
 	group, cluster := c.id("ReplicationGroupId"), c.id("CacheClusterId")
 	var is models.Cluster
 	var err error
@@ -90,9 +94,9 @@ func (a *api) listAllowedNodeTypeModifications(ctx context.Context, c *call) (an
 		c.mistake(models.CodeCombination, "Name either a ReplicationGroupId or a CacheClusterId.")
 		err = c.wrong()
 	case group != "":
-		is, err = a.DB.Clusters.Group(ctx, group)
+		is, err = a.db.Clusters.Group(ctx, group)
 	default:
-		is, _, err = a.DB.Clusters.Cache(ctx, cluster)
+		is, _, err = a.db.Clusters.Cache(ctx, cluster)
 		err = aboutCluster(err)
 	}
 	if err != nil {

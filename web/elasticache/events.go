@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -28,63 +29,30 @@ const (
 	eventsKept  = 14 * 24 * time.Hour
 )
 
-func (a *api) describeEvents(ctx context.Context, c *call) (any, error) {
+// eventActions are about events.
+type eventActions struct{ db *catalog.DB }
+
+// eventKinds are the kinds of sources that ElastiCache has. Of most of them there are no events here.
+var eventKinds = []string{"", models.SourceGroup, models.SourceCluster, "cache-parameter-group", "cache-security-group", "cache-subnet-group",
+	"serverless-cache", "serverless-cache-snapshot", "user", "user-group"}
+
+func (a eventActions) describe(ctx context.Context, c *call) (any, error) {
 	filter := models.EventFilter{SourceType: c.text("SourceType"), Source: c.id("SourceIdentifier")}
-	// Of the other kinds that ElastiCache has there are no events here.
-	kinds := []string{"", models.SourceGroup, models.SourceCluster, "cache-parameter-group", "cache-security-group", "cache-subnet-group",
-		"serverless-cache", "serverless-cache-snapshot", "user", "user-group"}
-	if !slices.Contains(kinds, filter.SourceType) {
+	if !slices.Contains(eventKinds, filter.SourceType) {
 		c.mistake(models.CodeInvalid, "There are no events of the kind %.40q.", filter.SourceType)
 	}
 	if filter.Source != "" && filter.SourceType == "" {
 		c.mistake(models.CodeCombination, "With SourceIdentifier the request must contain SourceType.")
 	}
-	from, givenFrom := c.instant("StartTime")
-	to, givenTo := c.instant("EndTime")
-	minutes, givenMinutes := c.number("Duration")
-	span := eventsShown
-	if givenMinutes {
-		if span = time.Duration(minutes) * time.Minute; minutes < 1 || span > eventsKept {
-			c.mistake(models.CodeInvalid, "Duration must be between 1 and %d minutes, not %d.", int(eventsKept/time.Minute), minutes)
-		}
+	filter.From, filter.To = c.span(a.db.Now())
+	if err := a.askOfGroup(ctx, &filter); err != nil {
+		return nil, err
 	}
-	now := a.DB.Now()
-	switch {
-	case !givenTo && givenFrom && givenMinutes:
-		to = from.Add(span)
-	case !givenTo:
-		to = now
-	}
-	if !givenFrom {
-		from = to.Add(-span)
-	}
-	if from.After(to) {
-		c.mistake(models.CodeCombination, "StartTime must be before EndTime.")
-	}
-	if oldest := now.Add(-eventsKept); from.Before(oldest) {
-		from = oldest
-	}
-	filter.From, filter.To = from, to
-	if filter.SourceType == models.SourceCluster && filter.Source != "" { // what happens to a member is told of its group
-		cluster, member, err := a.DB.Clusters.Cache(ctx, filter.Source)
-		if err == nil && member != nil {
-			filter.Source, filter.SourceType = cluster.Name, models.SourceGroup
-		} else if err != nil && !models.HasCode(err, models.CodeClusterNotFound) {
-			return nil, err
-		}
-	}
-	limit := c.limit(maxRecords)
-	var after uint64
-	if text := c.after(); text != "" {
-		var err error
-		if after, err = strconv.ParseUint(text, 10, 32); err != nil {
-			c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
-		}
-	}
+	limit, after := c.limit(maxRecords), c.afterEvent()
 	if err := c.wrong(); err != nil {
 		return nil, err
 	}
-	rows, err := a.DB.Events.Page(ctx, filter, uint(after), limit+1)
+	rows, err := a.db.Events.Page(ctx, filter, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -97,4 +65,61 @@ func (a *api) describeEvents(ctx context.Context, c *call) (any, error) {
 		result.Events.Event = append(result.Events.Event, event{e.ClusterName, e.SourceType, e.Message, at(e.At)})
 	}
 	return result, nil
+}
+
+// askOfGroup asks of a replication group what was asked of its member: what happens to a member is told of its group.
+func (a eventActions) askOfGroup(ctx context.Context, filter *models.EventFilter) error {
+	if filter.SourceType != models.SourceCluster || filter.Source == "" {
+		return nil
+	}
+	cluster, member, err := a.db.Clusters.Cache(ctx, filter.Source)
+	switch {
+	case err == nil && member != nil:
+		filter.Source, filter.SourceType = cluster.Name, models.SourceGroup
+	case err != nil && !models.HasCode(err, models.CodeClusterNotFound):
+		return err
+	}
+	return nil
+}
+
+// span reads from when to when events are asked for, in which of its ways a request says so.
+func (c *call) span(now time.Time) (from, to time.Time) {
+	from, givenFrom := c.instant("StartTime")
+	to, givenTo := c.instant("EndTime")
+	minutes, givenMinutes := c.number("Duration")
+	length := eventsShown
+	if givenMinutes {
+		if length = time.Duration(minutes) * time.Minute; minutes < 1 || length > eventsKept {
+			c.mistake(models.CodeInvalid, "Duration must be between 1 and %d minutes, not %d.", int(eventsKept/time.Minute), minutes)
+		}
+	}
+	switch {
+	case !givenTo && givenFrom && givenMinutes:
+		to = from.Add(length)
+	case !givenTo:
+		to = now
+	}
+	if !givenFrom {
+		from = to.Add(-length)
+	}
+	if from.After(to) {
+		c.mistake(models.CodeCombination, "StartTime must be before EndTime.")
+	}
+	if oldest := now.Add(-eventsKept); from.Before(oldest) {
+		from = oldest
+	}
+	return from, to
+}
+
+// afterEvent reads Marker: the number of the last page's last event.
+func (c *call) afterEvent() uint {
+	text := c.after()
+	if text == "" {
+		return 0
+	}
+	number, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
+	}
+	return uint(number)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -52,15 +53,18 @@ func presentParameterGroup(c *call, g models.ParameterGroup) parameterGroup {
 	return parameterGroup{g.Name, g.Family, g.Description, false, c.arn(models.ResourceParameterGroup + ":" + g.Name)}
 }
 
-func (a *api) describeCacheParameterGroups(ctx context.Context, c *call) (any, error) {
+// parameterActions are about parameter groups.
+type parameterActions struct{ db *catalog.DB }
+
+func (a parameterActions) describe(ctx context.Context, c *call) (any, error) {
 	var groups []models.ParameterGroup
 	var err error
 	if name := c.id("CacheParameterGroupName"); name != "" {
 		var group models.ParameterGroup
-		group, err = a.DB.Parameters.Get(ctx, name)
+		group, err = a.db.Parameters.Get(ctx, name)
 		groups = []models.ParameterGroup{group}
 	} else {
-		groups, err = a.DB.Parameters.All(ctx)
+		groups, err = a.db.Parameters.All(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -97,8 +101,8 @@ func presentParameters(family string, set map[string]string) []parameter {
 	return shown
 }
 
-func (a *api) describeCacheParameters(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.Parameters.Get(ctx, c.requiredID("CacheParameterGroupName"))
+func (a parameterActions) describeParameters(ctx context.Context, c *call) (any, error) {
+	group, err := a.db.Parameters.Get(ctx, c.requiredID("CacheParameterGroupName"))
 	if wrong := c.wrong(); wrong != nil {
 		return nil, wrong
 	} else if err != nil {
@@ -121,7 +125,7 @@ func pageOfParameters(c *call, all []parameter) (describedParameters, error) {
 	return describedParameters{Marker: next, Parameters: parameterList{shown}}, err
 }
 
-func (a *api) describeEngineDefaultParameters(_ context.Context, c *call) (any, error) {
+func (a parameterActions) describeDefaults(_ context.Context, c *call) (any, error) {
 	family := c.required("CacheParameterGroupFamily")
 	if err := c.wrong(); err != nil {
 		return nil, err
@@ -136,28 +140,28 @@ func (a *api) describeEngineDefaultParameters(_ context.Context, c *call) (any, 
 	return result, err
 }
 
-func (a *api) createCacheParameterGroup(ctx context.Context, c *call) error {
+func (a parameterActions) create(ctx context.Context, c *call) error {
 	name, family, description, tags := c.required("CacheParameterGroupName"), c.required("CacheParameterGroupFamily"), c.required("Description"), c.tags()
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.Parameters.Create(ctx, name, family, description, tags)
+	_, err := a.db.Parameters.Create(ctx, name, family, description, tags)
 	return err
 }
 
-func (a *api) showParameterGroup(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.Parameters.Get(ctx, c.id("CacheParameterGroupName"))
+func (a parameterActions) show(ctx context.Context, c *call) (any, error) {
+	group, err := a.db.Parameters.Get(ctx, c.id("CacheParameterGroupName"))
 	if err != nil {
 		return nil, err
 	}
 	return oneParameterGroup{presentParameterGroup(c, group)}, nil
 }
 
-func (a *api) showParameterGroupName(_ context.Context, c *call) (any, error) {
+func (a parameterActions) showName(_ context.Context, c *call) (any, error) {
 	return parameterGroupName{c.id("CacheParameterGroupName")}, nil
 }
 
-func (a *api) modifyCacheParameterGroup(ctx context.Context, c *call) error {
+func (a parameterActions) modify(ctx context.Context, c *call) error {
 	name := c.requiredID("CacheParameterGroupName")
 	values := make(map[string]string)
 	for _, p := range c.structs("ParameterNameValues") {
@@ -169,10 +173,10 @@ func (a *api) modifyCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.Parameters.Set(ctx, name, values)
+	return a.db.Parameters.Set(ctx, name, values)
 }
 
-func (a *api) resetCacheParameterGroup(ctx context.Context, c *call) error {
+func (a parameterActions) reset(ctx context.Context, c *call) error {
 	name := c.requiredID("CacheParameterGroupName")
 	all, _ := c.flag("ResetAllParameters")
 	var names []string
@@ -185,13 +189,13 @@ func (a *api) resetCacheParameterGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.Parameters.Reset(ctx, name, names)
+	return a.db.Parameters.Reset(ctx, name, names)
 }
 
-func (a *api) deleteCacheParameterGroup(ctx context.Context, c *call) error {
+func (a parameterActions) delete(ctx context.Context, c *call) error {
 	name := c.requiredID("CacheParameterGroupName")
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.Parameters.Delete(ctx, name)
+	return a.db.Parameters.Delete(ctx, name)
 }

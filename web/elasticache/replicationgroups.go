@@ -8,6 +8,7 @@ import (
 
 	"rekindle/internal/words"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -158,16 +159,22 @@ type (
 	oneGroup struct{ ReplicationGroup replicationGroup }
 )
 
-func (a *api) describeReplicationGroups(ctx context.Context, c *call) (any, error) {
+// groupActions are about replication groups.
+type groupActions struct {
+	db      *catalog.DB
+	changes clusterChanges
+}
+
+func (a groupActions) describe(ctx context.Context, c *call) (any, error) {
 	var found []models.Cluster
 	if id := c.id("ReplicationGroupId"); id != "" {
-		group, err := a.DB.Clusters.Group(ctx, id)
+		group, err := a.db.Clusters.Group(ctx, id)
 		if err != nil {
 			return nil, err
 		}
 		found = []models.Cluster{group}
 	} else {
-		all, err := a.DB.Clusters.All(ctx)
+		all, err := a.db.Clusters.All(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -184,10 +191,10 @@ func (a *api) describeReplicationGroups(ctx context.Context, c *call) (any, erro
 	return result, nil
 }
 
-// showReplicationGroup answers to what was done to a group. One that is gone by now is being deleted still, as far as the client is told.
-func (a *api) showReplicationGroup(ctx context.Context, c *call) (any, error) {
+// show answers to what was done to a group. One that is gone by now is being deleted still, as far as the client is told.
+func (a groupActions) show(ctx context.Context, c *call) (any, error) {
 	id := c.id("ReplicationGroupId")
-	group, err := a.DB.Clusters.Group(ctx, id)
+	group, err := a.db.Clusters.Group(ctx, id)
 	if models.HasCode(err, models.CodeClusterNotFound) && c.action == "DeleteReplicationGroup" {
 		group = models.Cluster{Name: id, Configuration: models.Configuration{Grouped: true}, Status: models.ClusterDeleting}
 	} else if err != nil {
@@ -196,8 +203,8 @@ func (a *api) showReplicationGroup(ctx context.Context, c *call) (any, error) {
 	return oneGroup{presentGroup(c, group)}, nil
 }
 
-func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
-	spec, err := a.createSpec(ctx, c)
+func (a groupActions) create(ctx context.Context, c *call) error {
+	spec, err := a.changes.createSpec(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -218,7 +225,7 @@ func (a *api) createReplicationGroup(ctx context.Context, c *call) error {
 	for _, name := range []string{"GlobalReplicationGroupId", "PrimaryClusterId", "ServerlessCacheSnapshotName"} {
 		c.notOffered(name)
 	}
-	return a.create(ctx, c, spec)
+	return a.changes.create(ctx, c, spec)
 }
 
 // shardZones reads the zones of the one shard's configuration: the primary's, then the replicas'.
@@ -263,14 +270,14 @@ func (c *call) replicas() int {
 	return 0
 }
 
-func (a *api) modifyReplicationGroup(ctx context.Context, c *call) error {
-	group, err := a.DB.Clusters.Group(ctx, c.requiredID("ReplicationGroupId"))
+func (a groupActions) modify(ctx context.Context, c *call) error {
+	group, err := a.db.Clusters.Group(ctx, c.requiredID("ReplicationGroupId"))
 	if wrong := c.wrong(); wrong != nil {
 		return wrong
 	} else if err != nil {
 		return err
 	}
-	spec := a.modifySpec(c, group)
+	spec := a.changes.modifySpec(c, group)
 	if text := c.text("ReplicationGroupDescription"); text != "" {
 		spec.Description = &text
 	}
@@ -291,25 +298,25 @@ func (a *api) modifyReplicationGroup(ctx context.Context, c *call) error {
 	if c.id("PrimaryClusterId") != "" {
 		return a.chooseReplica(ctx, c, group, spec)
 	}
-	return a.modify(ctx, c, group, spec)
+	return a.changes.modify(ctx, c, group, spec)
 }
 
 // chooseReplica is the old way of a failover: ModifyReplicationGroup with another primary.
-func (a *api) chooseReplica(ctx context.Context, c *call, group models.Cluster, spec models.ModifySpec) error {
+func (a groupActions) chooseReplica(ctx context.Context, c *call, group models.Cluster, spec models.ModifySpec) error {
 	id := c.id("PrimaryClusterId")
 	i := slices.IndexFunc(group.Nodes, func(n models.Node) bool { return n.Name == id })
 	switch {
 	case i < 0:
 		c.mistake(models.CodeNodeNotFound, "The replication group %s has no member %.80s.", group.Name, id)
 	case group.Nodes[i].Role == models.RolePrimary:
-		return a.modify(ctx, c, group, spec) // as it is
+		return a.changes.modify(ctx, c, group, spec) // as it is
 	default:
 		c.mistake(models.CodeCombination, "A primary cannot be chosen here. TestFailover hands the role to the replica that is furthest.")
 	}
 	return c.wrong()
 }
 
-func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
+func (a groupActions) delete(ctx context.Context, c *call) error {
 	id, final := c.requiredID("ReplicationGroupId"), c.text("FinalSnapshotIdentifier")
 	if retain, _ := c.flag("RetainPrimaryCluster"); retain {
 		c.mistake(models.CodeCombination, "RetainPrimaryCluster is not offered. Remove the replicas with DecreaseReplicaCount to keep the primary alone.")
@@ -317,13 +324,13 @@ func (a *api) deleteReplicationGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.DB.Clusters.Group(ctx, id); err != nil {
+	if _, err := a.db.Clusters.Group(ctx, id); err != nil {
 		return err
 	}
-	return a.DB.Clusters.Delete(ctx, id, final, c.key.KeyID)
+	return a.db.Clusters.Delete(ctx, id, final, c.key.KeyID)
 }
 
-func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
+func (a groupActions) increaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants <= has {
 			return fmt.Sprintf("The replication group has %s already; NewReplicaCount must be larger.", words.Plural(has, "replica"))
@@ -332,7 +339,7 @@ func (a *api) increaseReplicaCount(ctx context.Context, c *call) error {
 	})
 }
 
-func (a *api) decreaseReplicaCount(ctx context.Context, c *call) error {
+func (a groupActions) decreaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants >= has {
 			return fmt.Sprintf("The replication group has %s; NewReplicaCount must be smaller.", words.Plural(has, "replica"))
@@ -341,7 +348,7 @@ func (a *api) decreaseReplicaCount(ctx context.Context, c *call) error {
 	})
 }
 
-func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wants int) string) error {
+func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func(has, wants int) string) error {
 	id := c.requiredID("ReplicationGroupId")
 	c.flag("ApplyImmediately")
 	wants, given := c.number("NewReplicaCount")
@@ -362,7 +369,7 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	group, err := a.DB.Clusters.Group(ctx, id)
+	group, err := a.db.Clusters.Group(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -376,23 +383,23 @@ func (a *api) setReplicaCount(ctx context.Context, c *call, refusal func(has, wa
 		}
 		spec.Replicas = &wants
 	}
-	_, err = a.DB.Changes.Modify(ctx, id, spec)
+	_, err = a.db.Changes.Modify(ctx, id, spec)
 	return err
 }
 
-func (a *api) testFailover(ctx context.Context, c *call) error {
+func (a groupActions) testFailover(ctx context.Context, c *call) error {
 	id, shard := c.requiredID("ReplicationGroupId"), c.required("NodeGroupId")
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	cluster, err := a.DB.Clusters.Group(ctx, id)
+	cluster, err := a.db.Clusters.Group(ctx, id)
 	if err != nil {
 		return err
 	}
 	var known []string
 	for _, s := range shardsOf(cluster) {
 		if s.ID() == shard {
-			return a.DB.Changes.FailOver(ctx, id, s.Number, c.key.KeyID)
+			return a.db.Changes.FailOver(ctx, id, s.Number, c.key.KeyID)
 		}
 		known = append(known, s.ID())
 	}

@@ -31,7 +31,7 @@ type nothing struct{}
 
 // namespace is what the answer's elements belong to.
 func (c *call) namespace() string {
-	if actions[c.action].service == serviceSTS {
+	if c.service == serviceSTS {
 		return "https://sts.amazonaws.com/doc/" + stsVersion + "/"
 	}
 	return "http://elasticache.amazonaws.com/doc/" + version + "/"

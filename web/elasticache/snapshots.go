@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -125,7 +126,13 @@ func cacheSize(n int64) string {
 // snapshotsShown is how many snapshots a page has when the client does not say.
 const snapshotsShown = 50
 
-func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
+// snapshotActions are about snapshots.
+type snapshotActions struct {
+	db   *catalog.DB
+	jobs Jobs
+}
+
+func (a snapshotActions) describe(ctx context.Context, c *call) (any, error) {
 	filter := models.SnapshotFilter{Name: c.id("SnapshotName"), Group: c.id("ReplicationGroupId"), Node: c.id("CacheClusterId")}
 	if source := c.id("SnapshotSource"); source != "" {
 		known := false
@@ -138,7 +145,7 @@ func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
 	if err := c.wrong(); err != nil {
 		return nil, err
 	}
-	rows, err := a.DB.Snapshots.Page(ctx, filter, after, limit+1)
+	rows, err := a.db.Snapshots.Page(ctx, filter, after, limit+1)
 	if err != nil {
 		return nil, err
 	}
@@ -160,17 +167,17 @@ func (a *api) describeSnapshots(ctx context.Context, c *call) (any, error) {
 
 // nothingBecause says why a filter has found no snapshots, where that is a mistake: because what it names was never there. A cluster that is
 // gone and has left snapshots is none.
-func (a *api) nothingBecause(ctx context.Context, f models.SnapshotFilter) error {
+func (a snapshotActions) nothingBecause(ctx context.Context, f models.SnapshotFilter) error {
 	if f.Name != "" {
 		return models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", f.Name)}}
 	}
 	if f.Group != "" {
-		if _, err := a.DB.Clusters.Group(ctx, f.Group); err != nil {
+		if _, err := a.db.Clusters.Group(ctx, f.Group); err != nil {
 			return a.unlessLeft(ctx, models.SnapshotFilter{Group: f.Group}, err)
 		}
 	}
 	if f.Node != "" {
-		if _, _, err := a.DB.Clusters.Cache(ctx, f.Node); err != nil {
+		if _, _, err := a.db.Clusters.Cache(ctx, f.Node); err != nil {
 			return a.unlessLeft(ctx, models.SnapshotFilter{Node: f.Node}, aboutCluster(err))
 		}
 	}
@@ -178,8 +185,8 @@ func (a *api) nothingBecause(ctx context.Context, f models.SnapshotFilter) error
 }
 
 // unlessLeft returns err, that there is no such cluster, unless one has left snapshots.
-func (a *api) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error) error {
-	left, failure := a.DB.Snapshots.Page(ctx, f, "", 1)
+func (a snapshotActions) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error) error {
+	left, failure := a.db.Snapshots.Page(ctx, f, "", 1)
 	if failure != nil {
 		return failure
 	} else if len(left) > 0 {
@@ -188,7 +195,7 @@ func (a *api) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error
 	return err
 }
 
-func (a *api) createSnapshot(ctx context.Context, c *call) error {
+func (a snapshotActions) create(ctx context.Context, c *call) error {
 	spec := models.SnapshotSpec{Name: c.requiredID("SnapshotName"), Tags: c.tags(), RequestedBy: c.key.KeyID}
 	group, node := c.id("ReplicationGroupId"), c.id("CacheClusterId")
 	if group == "" && node == "" {
@@ -199,13 +206,13 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 		return err
 	}
 	if group != "" {
-		if _, err := a.DB.Clusters.Group(ctx, group); err != nil {
+		if _, err := a.db.Clusters.Group(ctx, group); err != nil {
 			return err
 		}
 		spec.Cluster = group
 	}
 	if node != "" {
-		cluster, member, err := a.DB.Clusters.Cache(ctx, node)
+		cluster, member, err := a.db.Clusters.Cache(ctx, node)
 		if err != nil {
 			return aboutCluster(err)
 		}
@@ -217,22 +224,22 @@ func (a *api) createSnapshot(ctx context.Context, c *call) error {
 			spec.Node = member.Name
 		}
 	}
-	_, err := a.DB.Snapshots.Take(ctx, spec)
+	_, err := a.db.Snapshots.Take(ctx, spec)
 	if group == "" {
 		err = aboutCluster(err)
 	}
 	return err
 }
 
-func (a *api) showSnapshot(ctx context.Context, c *call) (any, error) {
-	row, err := a.DB.Snapshots.Get(ctx, c.id("SnapshotName"))
+func (a snapshotActions) show(ctx context.Context, c *call) (any, error) {
+	row, err := a.db.Snapshots.Get(ctx, c.id("SnapshotName"))
 	if err != nil {
 		return nil, err
 	}
 	return oneSnapshot{presentSnapshot(c, row, false)}, nil
 }
 
-func (a *api) copySnapshot(ctx context.Context, c *call) error {
+func (a snapshotActions) copy(ctx context.Context, c *call) error {
 	source, target, bucket := c.requiredID("SourceSnapshotName"), c.requiredID("TargetSnapshotName"), c.text("TargetBucket")
 	tags := c.tags()
 	c.notOffered("KmsKeyId")
@@ -243,23 +250,23 @@ func (a *api) copySnapshot(ctx context.Context, c *call) error {
 		return err
 	}
 	if bucket != "" {
-		_, err := a.DB.Copies.Export(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.Jobs.BucketURL(bucket, c.region), RequestedBy: c.key.KeyID})
+		_, err := a.db.Copies.Export(ctx, models.ExportSpec{Snapshot: source, Name: target, Store: a.jobs.BucketURL(bucket, c.region), RequestedBy: c.key.KeyID})
 		return err
 	}
-	_, err := a.DB.Copies.Copy(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})
+	_, err := a.db.Copies.Copy(ctx, models.CopySpec{Snapshot: source, Name: target, Tags: tags, RequestedBy: c.key.KeyID})
 	return err
 }
 
 // showCopy answers with the copy, or, where plain files are written into a bucket, with what they are made of.
-func (a *api) showCopy(ctx context.Context, c *call) (any, error) {
+func (a snapshotActions) showCopy(ctx context.Context, c *call) (any, error) {
 	if c.text("TargetBucket") == "" {
-		row, err := a.DB.Snapshots.Get(ctx, c.id("TargetSnapshotName"))
+		row, err := a.db.Snapshots.Get(ctx, c.id("TargetSnapshotName"))
 		if err != nil {
 			return nil, err
 		}
 		return oneSnapshot{presentSnapshot(c, row, false)}, nil
 	}
-	row, err := a.DB.Snapshots.Get(ctx, c.id("SourceSnapshotName"))
+	row, err := a.db.Snapshots.Get(ctx, c.id("SourceSnapshotName"))
 	if err != nil {
 		return nil, err
 	}
@@ -268,18 +275,18 @@ func (a *api) showCopy(ctx context.Context, c *call) (any, error) {
 	return oneSnapshot{shown}, nil
 }
 
-func (a *api) deleteSnapshot(ctx context.Context, c *call) error {
+func (a snapshotActions) delete(ctx context.Context, c *call) error {
 	name := c.requiredID("SnapshotName")
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.Snapshots.Delete(ctx, []string{name}, c.key.KeyID)
+	return a.db.Snapshots.Delete(ctx, []string{name}, c.key.KeyID)
 }
 
-// showDeletedSnapshot answers with a snapshot that is being deleted, though it may be gone by now.
-func (a *api) showDeletedSnapshot(ctx context.Context, c *call) (any, error) {
+// showDeleted answers with a snapshot that is being deleted, though it may be gone by now.
+func (a snapshotActions) showDeleted(ctx context.Context, c *call) (any, error) {
 	name := c.id("SnapshotName")
-	row, err := a.DB.Snapshots.Get(ctx, name)
+	row, err := a.db.Snapshots.Get(ctx, name)
 	if models.HasCode(err, models.CodeSnapshotNotFound) {
 		row, err = models.Snapshot{Name: name, Source: models.SourceManual}, nil
 	}

@@ -5,6 +5,6 @@ import "context"
 type callerIdentity struct{ UserId, Account, Arn string } // the wire's names
 
 // getCallerIdentity tells a client who it is, which Terraform asks first.
-func (a *api) getCallerIdentity(_ context.Context, c *call) (any, error) {
+func getCallerIdentity(_ context.Context, c *call) (any, error) {
 	return callerIdentity{c.key.KeyID, c.account, c.userARN()}, nil
 }

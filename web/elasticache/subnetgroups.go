@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -43,15 +44,18 @@ func presentSubnetGroup(c *call, g models.SubnetGroup) subnetGroup {
 	return v
 }
 
-func (a *api) describeCacheSubnetGroups(ctx context.Context, c *call) (any, error) {
+// subnetActions are about subnet groups.
+type subnetActions struct{ db *catalog.DB }
+
+func (a subnetActions) describe(ctx context.Context, c *call) (any, error) {
 	var groups []models.SubnetGroup
 	var err error
 	if name := c.id("CacheSubnetGroupName"); name != "" {
 		var group models.SubnetGroup
-		group, err = a.DB.Subnets.Get(ctx, name)
+		group, err = a.db.Subnets.Get(ctx, name)
 		groups = []models.SubnetGroup{group}
 	} else {
-		groups, err = a.DB.Subnets.All(ctx)
+		groups, err = a.db.Subnets.All(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -67,16 +71,16 @@ func (a *api) describeCacheSubnetGroups(ctx context.Context, c *call) (any, erro
 	return result, nil
 }
 
-func (a *api) createCacheSubnetGroup(ctx context.Context, c *call) error {
+func (a subnetActions) create(ctx context.Context, c *call) error {
 	name, description, subnets, tags := c.required("CacheSubnetGroupName"), c.required("CacheSubnetGroupDescription"), c.list("SubnetIds"), c.tags()
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.Subnets.Create(ctx, name, description, subnets, tags)
+	_, err := a.db.Subnets.Create(ctx, name, description, subnets, tags)
 	return err
 }
 
-func (a *api) modifyCacheSubnetGroup(ctx context.Context, c *call) error {
+func (a subnetActions) modify(ctx context.Context, c *call) error {
 	name, subnets := c.required("CacheSubnetGroupName"), c.list("SubnetIds")
 	var description *string
 	if text := c.text("CacheSubnetGroupDescription"); text != "" {
@@ -85,22 +89,22 @@ func (a *api) modifyCacheSubnetGroup(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	_, err := a.DB.Subnets.Modify(ctx, name, description, subnets)
+	_, err := a.db.Subnets.Modify(ctx, name, description, subnets)
 	return err
 }
 
-func (a *api) showSubnetGroup(ctx context.Context, c *call) (any, error) {
-	group, err := a.DB.Subnets.Get(ctx, c.id("CacheSubnetGroupName"))
+func (a subnetActions) show(ctx context.Context, c *call) (any, error) {
+	group, err := a.db.Subnets.Get(ctx, c.id("CacheSubnetGroupName"))
 	if err != nil {
 		return nil, err
 	}
 	return oneSubnetGroup{presentSubnetGroup(c, group)}, nil
 }
 
-func (a *api) deleteCacheSubnetGroup(ctx context.Context, c *call) error {
+func (a subnetActions) delete(ctx context.Context, c *call) error {
 	name := c.required("CacheSubnetGroupName")
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	return a.DB.Subnets.Delete(ctx, name)
+	return a.db.Subnets.Delete(ctx, name)
 }

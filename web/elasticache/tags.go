@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 type (
@@ -18,8 +19,11 @@ type (
 
 var arnPattern = regexp.MustCompile(`^arn:aws[a-z-]*:elasticache:[a-z0-9-]*:(\d*):([a-z]+):(.+)$`)
 
+// tagActions are about the tags of any resource.
+type tagActions struct{ db *catalog.DB }
+
 // resource reads ResourceName, an ARN, as what the resource is called in the catalog, and looks whether it is there.
-func (a *api) resource(ctx context.Context, c *call) (string, error) {
+func (a tagActions) resource(ctx context.Context, c *call) (string, error) {
 	arn := c.required("ResourceName")
 	if err := c.wrong(); err != nil {
 		return "", err
@@ -33,16 +37,16 @@ func (a *api) resource(ctx context.Context, c *call) (string, error) {
 	var err error
 	switch kind {
 	case models.ResourceGroup:
-		_, err = a.DB.Clusters.Group(ctx, name)
+		_, err = a.db.Clusters.Group(ctx, name)
 	case models.ResourceCluster:
-		_, _, err = a.DB.Clusters.Cache(ctx, name)
+		_, _, err = a.db.Clusters.Cache(ctx, name)
 		err = aboutCluster(err)
 	case models.ResourceSnapshot:
-		_, err = a.DB.Snapshots.Get(ctx, name)
+		_, err = a.db.Snapshots.Get(ctx, name)
 	case models.ResourceSubnetGroup:
-		_, err = a.DB.Subnets.Get(ctx, name)
+		_, err = a.db.Subnets.Get(ctx, name)
 	case models.ResourceParameterGroup:
-		_, err = a.DB.Parameters.Get(ctx, name)
+		_, err = a.db.Parameters.Get(ctx, name)
 	default:
 		c.mistake(codeARN, "There are no resources of the kind %.40q here.", kind)
 		err = c.wrong()
@@ -50,12 +54,12 @@ func (a *api) resource(ctx context.Context, c *call) (string, error) {
 	return kind + ":" + name, err
 }
 
-func (a *api) showTags(ctx context.Context, c *call) (any, error) {
+func (a tagActions) show(ctx context.Context, c *call) (any, error) {
 	resource, err := a.resource(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := a.DB.Tags.On(ctx, resource)
+	tags, err := a.db.Tags.On(ctx, resource)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +70,7 @@ func (a *api) showTags(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-func (a *api) addTags(ctx context.Context, c *call) error {
+func (a tagActions) add(ctx context.Context, c *call) error {
 	tags := c.tags()
 	if len(tags) == 0 {
 		c.mistake(codeMissing, "The request must contain the parameter Tags.")
@@ -75,10 +79,10 @@ func (a *api) addTags(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return a.DB.Tags.Add(ctx, resource, tags)
+	return a.db.Tags.Add(ctx, resource, tags)
 }
 
-func (a *api) removeTags(ctx context.Context, c *call) error {
+func (a tagActions) remove(ctx context.Context, c *call) error {
 	keys := c.list("TagKeys")
 	if len(keys) == 0 {
 		c.mistake(codeMissing, "The request must contain the parameter TagKeys.")
@@ -88,5 +92,5 @@ func (a *api) removeTags(ctx context.Context, c *call) error {
 		return err
 	}
 	slices.Sort(keys)
-	return a.DB.Tags.Remove(ctx, resource, slices.Compact(keys))
+	return a.db.Tags.Remove(ctx, resource, slices.Compact(keys))
 }
