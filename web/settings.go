@@ -38,24 +38,53 @@ func (f settingsForms) wrong() mistakes {
 func (h settingsPages) show(w http.ResponseWriter, r *http.Request, forms settingsForms) error {
 	ctx := r.Context()
 	where := h.db.Place()
-	props := views.Settings{CatalogLocation: where.String(), CatalogBackup: backupCommand(where), StoreLocation: h.jobs.StoreLocation(), StoreChecked: h.clock.Now(), FreeBytes: -1,
-		Limits: forms.limits, LimitsAction: "/settings/limits", Password: forms.password, Verify: forms.verify, Failover: forms.failover, Version: h.version}
-	check, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := h.jobs.CheckStore(check); err != nil {
-		props.StoreProblem = err.Error()
-	}
-	if info, err := h.jobs.DescribeStore(check); err == nil {
-		props.FreeBytes = info.Free
-		for _, fact := range info.Facts {
-			props.StoreFacts = append(props.StoreFacts, views.StoreFact{Name: fact.Name, Value: fact.Value})
-		}
-	}
+	props := views.Settings{CatalogLocation: where.String(), CatalogBackup: backupCommand(where), LimitsAction: "/settings/limits", Password: forms.password, Version: h.version}
+	h.describeStore(ctx, &props)
 	storage, err := h.db.Snapshots.Storage(ctx)
 	if err != nil {
 		return err
 	}
 	props.StoredBytes, props.SnapshotCount = storage.Stored, storage.Snapshots
+	if err := h.fillForms(ctx, forms, &props); err != nil {
+		return err
+	}
+	var busy bool
+	if props.Running, busy, err = h.present.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
+		return err
+	}
+	if props.Consoles, err = h.consoles(ctx); err != nil {
+		return err
+	}
+	if props.Sessions, err = h.sessionsOf(ctx, visitOf(r)); err != nil {
+		return err
+	}
+	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy, aws: h.aws(r).whoAmI()}
+	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
+	return h.ask(w, r, at, forms.wrong(), draw)
+}
+
+// storePatience is how long the store may take to say how it is, while somebody waits for the page.
+const storePatience = 5 * time.Second
+
+// describeStore asks the store how it is. One that does not answer is a problem that the page shows, and none of the page.
+func (h settingsPages) describeStore(ctx context.Context, props *views.Settings) {
+	ctx, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	props.StoreLocation, props.StoreChecked, props.FreeBytes = h.jobs.StoreLocation(), h.clock.Now(), -1
+	if err := h.jobs.CheckStore(ctx); err != nil {
+		props.StoreProblem = err.Error()
+	}
+	if info, err := h.jobs.DescribeStore(ctx); err == nil {
+		props.FreeBytes = info.Free
+		for _, fact := range info.Facts {
+			props.StoreFacts = append(props.StoreFacts, views.StoreFact{Name: fact.Name, Value: fact.Value})
+		}
+	}
+}
+
+// fillForms has in each form what holds now; a form that is shown again keeps what was sent.
+func (h settingsPages) fillForms(ctx context.Context, forms settingsForms, props *views.Settings) (err error) {
+	props.Limits, props.Verify, props.Failover = forms.limits, forms.verify, forms.failover
 	if len(forms.limits.Values) == 0 {
 		settings, err := h.db.Settings.Get(ctx)
 		if err != nil {
@@ -71,9 +100,6 @@ func (h settingsPages) show(w http.ResponseWriter, r *http.Request, forms settin
 		}
 		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
 	}
-	if props.TryImports, err = h.db.Settings.TriesImports(ctx); err != nil {
-		return err
-	}
 	if len(forms.failover.Values) == 0 {
 		seconds, err := h.db.Settings.PromoteAfter(ctx)
 		if err != nil {
@@ -81,25 +107,19 @@ func (h settingsPages) show(w http.ResponseWriter, r *http.Request, forms settin
 		}
 		props.Failover.Values = map[string]string{"promote_after": strconv.Itoa(seconds)}
 	}
-	var busy bool
-	if props.Running, busy, err = h.present.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
-		return err
-	}
-	if props.Consoles, err = h.consoles(ctx); err != nil {
-		return err
-	}
-	v := visitOf(r)
+	props.TryImports, err = h.db.Settings.TriesImports(ctx)
+	return err
+}
+
+// sessionsOf are where the person is signed in.
+func (h settingsPages) sessionsOf(ctx context.Context, v *visit) ([]views.Session, error) {
 	found, err := h.db.Users.Sessions(ctx, v.user.ID)
-	if err != nil {
-		return err
+	shown := make([]views.Session, len(found))
+	for i, session := range found {
+		shown[i] = views.Session{ID: strconv.FormatUint(uint64(session.ID), 10), User: v.user.Name, Agent: agentName(session.UserAgent),
+			Address: session.Address, CreatedAt: session.CreatedAt, SeenAt: session.LastSeenAt, Current: session.ID == v.session.ID}
 	}
-	for _, session := range found {
-		props.Sessions = append(props.Sessions, views.Session{ID: strconv.FormatUint(uint64(session.ID), 10), User: v.user.Name, Agent: agentName(session.UserAgent),
-			Address: session.Address, CreatedAt: session.CreatedAt, SeenAt: session.LastSeenAt, Current: session.ID == v.session.ID})
-	}
-	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy, aws: h.aws(r).whoAmI()}
-	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
-	return h.ask(w, r, at, forms.wrong(), draw)
+	return shown, err
 }
 
 // backupCommand copies the catalog of this place to a file, also while consoles run.
