@@ -133,74 +133,104 @@ func readServeConfig(args []string, getenv func(string) string, output io.Writer
 	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
 generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
 	var c config
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
-	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
-	where := flags.string("catalog", "", catalogUsage)
-	flags.StringVar(&c.store, "store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
-	nodeAddresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
-	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
-	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
-	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
-	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
-	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
-	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console is taken for gone when it cannot reach a catalog that it shares, and another one goes on with its work")
-	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
-	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
-	format := flags.string("log-format", "text", "text or json")
+	declared := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c)}
 	if err := flags.parse(args); err != nil {
 		return c, err
 	}
 	c.adminPassword = secret.Text(getenv("REKINDLE_ADMIN_PASSWORD"))
 	c.accessKeyID, c.accessSecret = getenv(accessKeyVariable), secret.Text(getenv(secretKeyVariable))
 	var failures []error
-	wrong := func(text string, args ...any) {
-		failures = append(failures, fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...)))
-	}
-	if _, _, err := net.SplitHostPort(c.listen); err != nil {
-		wrong("--listen must look like 127.0.0.1:8080, not %q", c.listen)
-	}
-	var err error
-	if c.place, err = placeOf(*data, *where); err != nil {
-		failures = append(failures, err)
-	}
-	if err := readNodeAddresses(*nodeAddresses, &c.nodeAddresses); err != nil {
-		failures = append(failures, err)
-	}
-	if !readPorts(*ports, &c.nodePorts) {
-		wrong("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports)
-	}
-	if !regexp.MustCompile(`^\d{12}$`).MatchString(c.account) {
-		wrong("--account-id must have 12 digits, as 123456789012 does, not %q", c.account)
+	for _, read := range declared {
+		failures = append(failures, read())
 	}
 	if (c.accessKeyID == "") != (c.accessSecret == "") {
-		wrong("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable)
-	}
-	if err := readProxies(*proxies, &c.proxies); err != nil {
-		wrong("--trusted-proxy must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
-	}
-	if c.transfers < 1 || c.perHost < 1 {
-		wrong("--transfers and --snapshots-per-host must be at least 1")
-	}
-	if c.lease < time.Second || c.lease > time.Hour {
-		wrong("--lease must be from 1s to 1h, not %s", c.lease)
-	}
-	if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
-		wrong("--public-url must look like https://rekindle.example.com, not %q", c.publicURL)
-	}
-	switch *format {
-	case "text":
-	case "json":
-		c.logJSON = true
-	default:
-		wrong("--log-format must be text or json, not %q", *format)
-	}
-	if c.store == "" {
-		c.store = "dir:" + filepath.Join(*data, "snapshots")
-	}
-	if err := checkStore(c.store); err != nil {
-		wrong("--store %v", err)
+		failures = append(failures, misuse("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable))
 	}
 	return c, errors.Join(failures...)
+}
+
+// declaration reads into the configuration what was declared, once the flags are parsed, and says all that is wrong.
+type declaration func() error
+
+func misuse(text string, args ...any) error {
+	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...))
+}
+
+// declarePlace declares by which flags a catalog is found.
+func declarePlace(flags *flagSet, c *config, folder string) declaration {
+	data := flags.string("data", "./data", folder)
+	where := flags.string("catalog", "", catalogUsage)
+	return func() (err error) {
+		c.place, err = placeOf(*data, *where)
+		return err
+	}
+}
+
+// declareConsole declares by which flags all is found that a console has: its catalog, its store and its nodes.
+func declareConsole(flags *flagSet, c *config) declaration {
+	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
+	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
+	addresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
+	return func() error {
+		failures := []error{place(), readNodeAddresses(*addresses, &c.nodeAddresses)}
+		if c.store = *store; c.store == "" {
+			c.store = "dir:" + filepath.Join(c.place.data, "snapshots")
+		}
+		if err := checkStore(c.store); err != nil {
+			failures = append(failures, misuse("--store %v", err))
+		}
+		return errors.Join(failures...)
+	}
+}
+
+// declareWeb declares how people and programs reach the console.
+func declareWeb(flags *flagSet, c *config) declaration {
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
+	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
+	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
+	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
+	return func() error {
+		var failures []error
+		if _, _, err := net.SplitHostPort(c.listen); err != nil {
+			failures = append(failures, misuse("--listen must look like 127.0.0.1:8080, not %q", c.listen))
+		}
+		if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+			failures = append(failures, misuse("--public-url must look like https://rekindle.example.com, not %q", c.publicURL))
+		}
+		if err := readProxies(*proxies, &c.proxies); err != nil {
+			failures = append(failures, misuse("--trusted-proxy must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err))
+		}
+		if !regexp.MustCompile(`^\d{12}$`).MatchString(c.account) {
+			failures = append(failures, misuse("--account-id must have 12 digits, as 123456789012 does, not %q", c.account))
+		}
+		return errors.Join(failures...)
+	}
+}
+
+// declareWork declares how much the console does at once, with which ports, and how it ends and tells.
+func declareWork(flags *flagSet, c *config) declaration {
+	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
+	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
+	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
+	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console is taken for gone when it cannot reach a catalog that it shares, and another one goes on with its work")
+	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
+	format := flags.string("log-format", "text", "text or json")
+	return func() error {
+		var failures []error
+		if !readPorts(*ports, &c.nodePorts) {
+			failures = append(failures, misuse("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports))
+		}
+		if c.transfers < 1 || c.perHost < 1 {
+			failures = append(failures, misuse("--transfers and --snapshots-per-host must be at least 1"))
+		}
+		if c.lease < time.Second || c.lease > time.Hour {
+			failures = append(failures, misuse("--lease must be from 1s to 1h, not %s", c.lease))
+		}
+		if c.logJSON = *format == "json"; !c.logJSON && *format != "text" {
+			failures = append(failures, misuse("--log-format must be text or json, not %q", *format))
+		}
+		return errors.Join(failures...)
+	}
 }
 
 // readProxies reads addresses and networks.
@@ -229,7 +259,7 @@ func readProxies(text string, into *[]netip.Prefix) error {
 
 func readNodeAddresses(text string, addresses *local.Addresses) (err error) {
 	if *addresses, err = local.ParseAddresses(text); err != nil {
-		return fmt.Errorf("%w: --node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %w", errUsage, err)
+		return misuse("--node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %v", err)
 	}
 	return nil
 }
