@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/internal/launch/local"
-	"rekindle/jobs"
 	"rekindle/models/catalog"
 )
 
@@ -38,8 +35,8 @@ func runCatalog(ctx context.Context, args []string, getenv func(string) string, 
 func runBackup(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
-	data := flags.string("data", "./data", "`folder` of the catalog")
-	where := flags.string("catalog", "", catalogUsage)
+	var c config
+	read := declarePlace(flags, &c, "`folder` of the catalog")
 	target, err := flags.parseWith(args)
 	if err != nil {
 		return err
@@ -47,23 +44,22 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	if target == "" {
 		return fmt.Errorf("%w: name the file to write: rekindle catalog backup FILE [--data folder]", errUsage)
 	}
-	at, err := placeOf(*data, *where)
-	if err != nil {
+	if err := read(); err != nil {
 		return err
 	}
-	if err := at.exists(ctx); err != nil {
+	if err := c.place.exists(ctx); err != nil {
 		return err
 	}
-	if at.catalog.InPostgres() {
+	if c.place.catalog.InPostgres() {
 		return fmt.Errorf("%w: the catalog is in PostgreSQL, which has its own tools for that: pg_dump --format=custom --file=FILE, and pg_restore", errUsage)
 	}
-	if err := catalog.Backup(ctx, at.catalog.File, target); err != nil {
+	if err := catalog.Backup(ctx, c.place.catalog.File, target); err != nil {
 		if text := catalog.Trouble(err); text != "" {
 			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
 		}
 		return err
 	}
-	fmt.Fprintf(stdout, "The catalog %s is copied to %s.\n", at.catalog, target)
+	fmt.Fprintf(stdout, "The catalog %s is copied to %s.\n", c.place.catalog, target)
 	return nil
 }
 
@@ -125,55 +121,22 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 func runRebuild(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
-	data := flags.string("data", "./data", "`folder` of the catalog and of the nodes' files")
-	where := flags.string("catalog", "", catalogUsage)
-	location := flags.string("store", "", "where snapshots are kept, as serve takes it (default: snapshots in the data folder)")
-	nodeAddress := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
+	var c config
+	read := declareConsole(flags, &c)
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	var nodeAddresses local.Addresses
-	if err := readNodeAddresses(*nodeAddress, &nodeAddresses); err != nil {
-		return err
-	}
-	if *location == "" {
-		*location = "dir:" + filepath.Join(*data, "snapshots")
-	}
-	if err := checkStore(*location); err != nil {
-		return fmt.Errorf("%w: --store: %w", errUsage, err)
-	}
-	at, err := placeOf(*data, *where)
-	if err != nil {
-		return err
-	}
-	unlock, err := at.lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	home, err := at.home()
-	if err != nil {
+	if err := read(); err != nil {
 		return err
 	}
 	clock := clockwork.NewRealClock()
-	logger := newLogger(config{}, stderr)
-	store, err := openStore(ctx, *location)
-	if err != nil {
-		return fmt.Errorf("open snapshot store: %w", err)
-	}
-	nodes := local.New(filepath.Join(*data, nodesFolder), nodeAddresses, local.Options{Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes, home)
-	db, err := catalog.Open(ctx, at.catalog, clock, host)
+	built, err := build(ctx, c, clock, newLogger(c, stderr))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger})
-	if err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, built.close()) }()
 	began, said := clock.Now(), clock.Now()
-	done, err := manager.RebuildCatalog(ctx, func(text string) {
+	done, err := built.manager.RebuildCatalog(ctx, func(text string) {
 		if clock.Since(said) >= time.Second { // not a line for every batch
 			said = clock.Now()
 			fmt.Fprintln(stderr, text)

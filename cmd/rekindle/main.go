@@ -116,19 +116,18 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 
 func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stdout)
-	data := flags.string("data", "./data", "folder of the catalog")
-	where := flags.string("catalog", "", catalogUsage)
+	var c config
+	read := declarePlace(flags, &c, "`folder` of the catalog")
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	at, err := placeOf(*data, *where)
-	if err != nil {
+	if err := read(); err != nil {
 		return err
 	}
-	if err := at.exists(ctx); err != nil {
+	if err := c.place.exists(ctx); err != nil {
 		return err
 	}
-	db, err := catalog.Open(ctx, at.catalog, clockwork.NewRealClock(), nil)
+	db, err := catalog.Open(ctx, c.place.catalog, clockwork.NewRealClock(), nil)
 	if err != nil {
 		return err
 	}

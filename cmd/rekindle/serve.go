@@ -8,14 +8,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/drain"
-	"rekindle/internal/launch/local"
 	"rekindle/internal/secret"
 	"rekindle/jobs"
 	"rekindle/models"
@@ -42,55 +40,33 @@ const (
 // serve builds the console, starts it, waits until ctx ends and stops it in reverse order. When it serves, ready is told the address.
 func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
 	logger := newLogger(c, stderr)
-	unlock, err := c.place.lock()
+	built, err := build(ctx, c, clock, logger)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	home, err := c.place.home()
-	if err != nil {
-		return err
-	}
-	store, err := openStore(ctx, c.store)
-	if err != nil {
-		return fmt.Errorf("open snapshot store: %w", err)
-	}
-	nodes := local.New(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
-		local.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
-	host := jobs.NewHost(nodes, home)
-	db, err := catalog.Open(ctx, c.place.catalog, clock, host)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
+	defer func() { err = errors.Join(err, built.close()) }()
 	// Before anything is written or started, so that a port that is taken leaves everything as it was: the first password is shown once.
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
 	}
 	defer listener.Close()
-	generated, err := ensureAccess(ctx, c, db)
-	if err != nil {
-		return err
-	}
-	manager, err := jobs.New(jobs.Config{DB: db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
-		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
-		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
+	generated, err := ensureAccess(ctx, c, built.db)
 	if err != nil {
 		return err
 	}
 	door := gate.New(gate.DefaultLimits(), c.proxies)
-	handler, err := web.New(web.Config{Gate: door, DB: db, Jobs: manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
+	handler, err := web.New(web.Config{Gate: door, DB: built.db, Jobs: built.manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
 		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, TrustedProxies: c.proxies})
 	if err != nil {
 		return err
 	}
 	var requests drain.Group
 	defer lastRequests(&requests, logger)
-	if err := manager.Start(ctx); err != nil {
+	if err := built.manager.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop(manager, c.stopNodes, logger)) }()
+	defer func() { err = errors.Join(err, stop(built.manager, c.stopNodes, logger)) }()
 
 	server := &http.Server{Handler: requests.Handler(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/launch/local"
+	"rekindle/jobs"
+	"rekindle/models/catalog"
+)
+
+// console is what has to be there before anything is served or done: the locked data folder, the catalog, and the jobs on the store and
+// the nodes.
+type console struct {
+	db      *catalog.DB
+	manager *jobs.Manager
+	undo    []func() error
+}
+
+// build makes a console, in which nothing runs yet. Whoever has one closes it.
+func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Logger) (_ *console, err error) {
+	made := &console{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, made.close())
+		}
+	}()
+	unlock, err := c.place.lock()
+	if err != nil {
+		return nil, err
+	}
+	made.undo = append(made.undo, func() error { unlock(); return nil })
+	home, err := c.place.home()
+	if err != nil {
+		return nil, err
+	}
+	store, err := openStore(ctx, c.store)
+	if err != nil {
+		return nil, fmt.Errorf("open snapshot store: %w", err)
+	}
+	nodes := local.New(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
+		local.Options{FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
+	host := jobs.NewHost(nodes, home)
+	if made.db, err = catalog.Open(ctx, c.place.catalog, clock, host); err != nil {
+		return nil, err
+	}
+	made.undo = append(made.undo, made.db.Close)
+	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
+		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
+		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
+	return made, err
+}
+
+// close undoes what was built, the last first.
+func (c *console) close() error {
+	var failures []error
+	for _, undo := range slices.Backward(c.undo) {
+		failures = append(failures, undo())
+	}
+	return errors.Join(failures...)
+}
