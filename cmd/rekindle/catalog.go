@@ -55,7 +55,7 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	}
 	if err := catalog.Backup(ctx, c.place.catalog.File, target); err != nil {
 		if text := catalog.Trouble(err); text != "" {
-			return fmt.Errorf("the disk of %s cannot be written: %w", target, err)
+			return fmt.Errorf("the disk of %s cannot be written: %v", target, err) // not %w: it is not the catalog's own disk
 		}
 		return err
 	}

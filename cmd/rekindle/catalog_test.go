@@ -12,6 +12,31 @@ import (
 	"rekindle/models"
 )
 
+func TestCommandsSayInWordsThatTheCatalogIsAway(t *testing.T) {
+	t.Parallel()
+	const nobody = "postgres://rekindle:hunter2@127.0.0.1:1/rekindle?sslmode=disable"
+	for name, args := range map[string][]string{
+		"reset-password": {"reset-password"},
+		"backup":         {"catalog", "backup", "copy.db"},
+		"rebuild":        {"catalog", "rebuild"},
+		"move from":      {"catalog", "move", "--from", nobody, "--to", "sqlite:" + filepath.Join(t.TempDir(), "new.db")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			getenv := func(name string) string { return map[string]string{"REKINDLE_CATALOG": nobody}[name] }
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), append(args, "--data", t.TempDir()), getenv, &stdout, &stderr)
+			first, then, _ := strings.Cut(stderr.String(), "\n")
+			if code != exitFailed || stdout.Len() != 0 || first != "rekindle: The database server of the catalog does not answer. Look whether it runs and can be reached from here and try again." {
+				t.Errorf("it ends with %d: %q, then %q", code, first, stdout.String())
+			}
+			if !strings.HasPrefix(then, "rekindle: open catalog postgres://127.0.0.1:1/rekindle: ") || strings.Contains(then, "hunter2") {
+				t.Errorf("it goes on with %q", then)
+			}
+		})
+	}
+}
+
 // The database is deleted under a console that is stopped; its nodes go on.
 func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	t.Parallel()

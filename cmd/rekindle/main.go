@@ -90,10 +90,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, "rekindle:", err)
 		return exitUsage
 	}
-	if text := catalog.TroubleAtStart(err); text != "" && args[0] == "serve" {
+	inWords := catalog.TroubleInCommand
+	if args[0] == "serve" {
+		inWords = catalog.TroubleAtStart
+	}
+	if text := inWords(err); text != "" {
 		fmt.Fprintln(stderr, "rekindle:", text)
 	}
-	fmt.Fprintln(stderr, "rekindle:", err)
+	fmt.Fprintln(stderr, "rekindle:", err) // where that was, and what the driver says
 	return exitFailed
 }
 

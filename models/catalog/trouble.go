@@ -45,7 +45,12 @@ func Trouble(err error) string {
 }
 
 // TroubleAtStart is the same of a console that did not come to serve, where nothing can be looked at.
-func TroubleAtStart(err error) string {
+func TroubleAtStart(err error) string { return troubleAlone(err, "start") }
+
+// TroubleInCommand is the same of a command that is no console.
+func TroubleInCommand(err error) string { return troubleAlone(err, "try") }
+
+func troubleAlone(err error, again string) string {
 	t, is := troubleOf(err)
 	switch {
 	case !is:
@@ -53,7 +58,7 @@ func TroubleAtStart(err error) string {
 	case t.remedy == "":
 		return t.what + " Look at the disk and at the host's log."
 	}
-	return t.what + " " + t.remedy + " and start again."
+	return t.what + " " + t.remedy + " and " + again + " again."
 }
 
 func troubleOf(err error) (trouble, bool) {
