@@ -18,25 +18,9 @@ func (h snapshotPages) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	back := problem{status: http.StatusNotFound, back: snapshotAddress(snapshot.Name), backText: "To the snapshot"}
-	file := r.PathValue("file")
-	number, isPlain := strings.CutSuffix(file, ".rdb")
-	if !isPlain {
-		var isStored bool
-		if number, isStored = strings.CutSuffix(file, ".rdb.zst"); !isStored {
-			back.text = fmt.Sprintf("A snapshot has files such as 1.rdb and 1.rdb.zst, not %q.", file)
-			return back
-		}
-	}
-	part, found := findPart(snapshot, number)
-	switch {
-	case !snapshot.Usable():
-		back.status, back.title = http.StatusConflict, "This snapshot cannot be downloaded"
-		back.text = fmt.Sprintf("The snapshot %s is %s; only an available one can be downloaded.", snapshot.Name, snapshot.Status)
-		return back
-	case !found:
-		back.text = fmt.Sprintf("The snapshot %s has no part %q.", snapshot.Name, number)
-		return back
+	part, isPlain, err := downloadable(snapshot, r.PathValue("file"))
+	if err != nil {
+		return err
 	}
 	size, name, media := part.Stored, fileName(snapshot, part)+".rdb.zst", "application/zstd"
 	if isPlain {
@@ -73,6 +57,30 @@ func (h snapshotPages) download(w http.ResponseWriter, r *http.Request) error {
 			"sent", sent, "size", size, "error", err)
 	}
 	panic(http.ErrAbortHandler)
+}
+
+// downloadable is the part that a file's name means, and whether its plain RDB is meant.
+func downloadable(snapshot models.Snapshot, file string) (part models.Part, isPlain bool, err error) {
+	back := problem{status: http.StatusNotFound, back: snapshotAddress(snapshot.Name), backText: "To the snapshot"}
+	number, isPlain := strings.CutSuffix(file, ".rdb")
+	if !isPlain {
+		var isStored bool
+		if number, isStored = strings.CutSuffix(file, ".rdb.zst"); !isStored {
+			back.text = fmt.Sprintf("A snapshot has files such as 1.rdb and 1.rdb.zst, not %q.", file)
+			return part, false, back
+		}
+	}
+	part, found := findPart(snapshot, number)
+	switch {
+	case !snapshot.Usable():
+		back.status, back.title = http.StatusConflict, "This snapshot cannot be downloaded"
+		back.text = fmt.Sprintf("The snapshot %s is %s; only an available one can be downloaded.", snapshot.Name, snapshot.Status)
+		return part, false, back
+	case !found:
+		back.text = fmt.Sprintf("The snapshot %s has no part %q.", snapshot.Name, number)
+		return part, false, back
+	}
+	return part, isPlain, nil
 }
 
 func findPart(snapshot models.Snapshot, number string) (models.Part, bool) {

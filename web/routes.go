@@ -31,7 +31,8 @@ func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
 	t.mux.Handle("POST /{$}", api) // the ElastiCache API: requests are signed with an access key
 	t.watched()
 	t.signingIn()
-	t.whole()
+	t.overview()
+	t.activity()
 	t.clusters()
 	t.clusterForms()
 	t.snapshots()
@@ -54,12 +55,14 @@ func (t table) signingIn() {
 	t.user("POST /theme", pages.theme)
 }
 
-func (t table) whole() {
+func (t table) overview() {
 	t.user("GET /{$}", overviewPage{t.site}.show)
 	t.script("GET /export.json", inventory{t.site}.export)
-	t.user("GET /events", eventPages{t.site}.list)
+}
 
+func (t table) activity() {
 	runs := runPages{t.site}
+	t.user("GET /events", eventPages{t.site}.list)
 	t.user("GET /runs", runs.list)
 	t.user("GET /runs/{id}", runs.show)
 	t.user("POST /runs/{id}/cancel", runs.cancel)
