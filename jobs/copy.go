@@ -13,7 +13,7 @@ import (
 )
 
 // copySnapshot is the body of a copy: object to object, compared on the way, read back, and only then committed.
-func (m *Manager) copySnapshot(ctx context.Context, run models.Run, args models.CopyArgs, report *report) error {
+func (m *Manager) copySnapshot(ctx context.Context, run models.Run, args models.CopyArgs, report *queue.Report) error {
 	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (m *Manager) clearPlace(ctx context.Context, run models.Run, row models.Sna
 }
 
 // copyParts copies the parts of a snapshot to the place that the manifest names, and reads them back.
-func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest, to *archive.Archive, report *report) error {
+func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest, to *archive.Archive, report *queue.Report) error {
 	var done int64
 	total := manifest.StoredBytes()
 	for i, part := range manifest.Parts {
@@ -115,7 +115,7 @@ func (m *Manager) copyParts(ctx context.Context, from, manifest archive.Manifest
 }
 
 // copyOut copies a snapshot into another store.
-func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest archive.Manifest, args models.CopyArgs, report *report) (err error) {
+func (m *Manager) copyOut(ctx context.Context, run models.Run, from, manifest archive.Manifest, args models.CopyArgs, report *queue.Report) (err error) {
 	ref, done := manifest.Ref(), false
 	earlier, begun := copyAttempt(args, ref)
 	if begun {
@@ -201,7 +201,7 @@ func sameParts(a, b archive.Manifest) bool {
 }
 
 // settleMove ends a copy, an export or an import that did not succeed.
-func (m *Manager) settleMove(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleMove(ctx context.Context, run models.Run, f queue.Failure) error {
 	args, err := run.Carries()
 	if err != nil {
 		return err
@@ -273,7 +273,7 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(arch
 	manifest, committed, foreign, err := m.stored(ctx, row)
 	switch {
 	case err == nil && run.GivenUp != "" && !foreign:
-		return m.settleMove(ctx, run, failure{Status: run.GivenUp, Reason: run.Error}) // its remains may be removed in part
+		return m.settleMove(ctx, run, queue.Failure{Status: run.GivenUp, Reason: run.Error}) // its remains may be removed in part
 	case err != nil:
 		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
@@ -283,5 +283,5 @@ func (m *Manager) recoverMove(ctx context.Context, run models.Run, own func(arch
 	case committed:
 		return m.DB.Settle.AbandonMove(ctx, run, models.RunFailed, sentence(errNameInStore))
 	}
-	return m.settleMove(ctx, run, failure{Status: models.RunFailed, Reason: "Rekindle ended in the middle of it. What had been stored was removed."})
+	return m.settleMove(ctx, run, queue.Failure{Status: models.RunFailed, Reason: "Rekindle ended in the middle of it. What had been stored was removed."})
 }

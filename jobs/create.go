@@ -14,6 +14,7 @@ import (
 	"rekindle/internal/primary"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -24,7 +25,7 @@ const joinTimeout = 30 * time.Minute
 //
 // It may be begun again after it was cut off: the cluster is not available yet, so nobody's data can be in its nodes, and what the
 // first attempt left is removed.
-func (m *Manager) create(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) create(ctx context.Context, run models.Run, report *queue.Report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
@@ -101,7 +102,7 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 }
 
 // fill feeds each shard its part of a snapshot, and returns what they hold together.
-func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *report) (primary.Result, error) {
+func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (primary.Result, error) {
 	var all primary.Result
 	row, err := m.DB.Snapshots.Get(ctx, snapshot)
 	if err != nil {
@@ -131,7 +132,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 }
 
 // fillShard feeds a part of a snapshot to an empty node and makes it a primary.
-func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *report) (primary.Result, error) {
+func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *queue.Report) (primary.Result, error) {
 	ref := refOf(row)
 	var sent atomic.Int64
 	report.Stage("Feeding "+node.Name, func() models.Progress {
@@ -169,7 +170,7 @@ func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 }
 
 // join starts a replica and waits until it is in step with its primary. It returns the node with the endpoint that it has got.
-func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *report) (models.Node, error) {
+func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *queue.Report) (models.Node, error) {
 	report.Stage("Attaching replica "+node.Name, nil)
 	node, err := m.startNew(ctx, cluster, node)
 	if err != nil {
@@ -210,11 +211,11 @@ func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node mod
 	}
 }
 
-func (m *Manager) settleCreate(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
 	return errors.Join(m.wipe(ctx, run), m.fail(ctx, run, f))
 }
 
-func (m *Manager) settleRestore(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleRestore(ctx context.Context, run models.Run, f queue.Failure) error {
 	m.suspect(ctx, run, f.Err)
 	return m.settleCreate(ctx, run, f)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rekindle/internal/drain"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -15,7 +16,7 @@ var errFinalSnapshot = errors.New("the final snapshot failed")
 
 // delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
 // From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots.
-func (m *Manager) delete(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *report) er
 	return m.DB.Settle.ClusterDeletion(context.WithoutCancel(ctx), run)
 }
 
-func (m *Manager) settleDelete(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleDelete(ctx context.Context, run models.Run, f queue.Failure) error {
 	if !errors.Is(f.Err, errFinalSnapshot) {
 		return m.fail(ctx, run, f)
 	}
@@ -64,7 +65,7 @@ func (m *Manager) abandonDelete(ctx context.Context, run models.Run) error {
 }
 
 // finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
-func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *queue.Report) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return errors.Join(errFinalSnapshot, err)

@@ -8,6 +8,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -16,7 +17,7 @@ import (
 // Nothing that is there is overwritten: all names are looked at first, and written down as free before the first byte is written. A
 // store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
 // when it is ours, and the rest is written. A run that fails removes what it has written.
-func (m *Manager) export(ctx context.Context, run models.Run, args models.CopyArgs, report *report) (err error) {
+func (m *Manager) export(ctx context.Context, run models.Run, args models.CopyArgs, report *queue.Report) (err error) {
 	source, err := m.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ type exporter struct {
 	ref    archive.Ref
 	parts  []archive.Part
 	ours   map[string]int64 // objects that this run has written for certain, with their lengths
-	report *report
+	report *queue.Report
 	total  int64
 	done   int64
 }

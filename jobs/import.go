@@ -30,7 +30,7 @@ type incoming struct {
 }
 
 // importSnapshot is the body of an import of objects from a store.
-func (m *Manager) importSnapshot(ctx context.Context, run models.Run, args models.ImportArgs, report *report) error {
+func (m *Manager) importSnapshot(ctx context.Context, run models.Run, args models.ImportArgs, report *queue.Report) error {
 	if args.Upload {
 		return because(nil, "The upload was cut off. Upload it again.")
 	}
@@ -132,7 +132,7 @@ func (r *released) Close() error {
 
 // receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing is believed
 // that a file says: its structure, end and checksum are judged while it streams into the store, and what was stored is read back.
-func (m *Manager) receive(ctx context.Context, run models.Run, report *report, total int64, next func() (incoming, error)) error {
+func (m *Manager) receive(ctx context.Context, run models.Run, report *queue.Report, total int64, next func() (incoming, error)) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func (m *Manager) receive(ctx context.Context, run models.Run, report *report, t
 	return m.commitMove(ctx, run, found.manifest(row, at), found.warning)
 }
 
-func (m *Manager) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, total int64, report *report) (archive.Part, archive.Imported, error) {
+func (m *Manager) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, total int64, report *queue.Report) (archive.Part, archive.Imported, error) {
 	body := &counted{ReadCloser: file.body, n: raw}
 	defer body.Close()
 	var progress, check archive.Progress
@@ -346,7 +346,7 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error) {
 	run, err := m.queue.Upload(ctx, errUploadCut, func(owner string) (models.Run, error) {
 		return m.DB.Copies.BeginUpload(ctx, spec, owner)
-	}, func(ctx context.Context, run models.Run, report *report) error {
+	}, func(ctx context.Context, run models.Run, report *queue.Report) error {
 		return m.receive(ctx, run, report, size, func() (incoming, error) {
 			name, body, err := next()
 			return incoming{name: printable(name), body: body}, err

@@ -8,65 +8,59 @@ import (
 	"rekindle/models"
 )
 
-// What the bodies of all kinds are given, and how all of them end.
-type (
-	report  = queue.Report
-	failure = queue.Failure
-)
-
 // kinds is the queue's table: what a console does about the runs of every kind. What people and the catalog's rules know about them is in models.
 func (m *Manager) kinds() queue.Kinds {
 	return queue.Kinds{
 		models.RunSnapshot: {
-			Moves: always, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
+			Weighs: transfer, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
 			Removes: inAnyCase, Settles: m.settleSnapshot, Recovers: by(m.recoverSnapshot),
 		},
 		models.RunRestore: {
-			Moves: always, May: m.importIsThere, Does: m.create, Again: always,
+			Weighs: transfer, May: m.importIsThere, Does: m.create, Again: always,
 			Removes: inAnyCase, Settles: m.settleRestore, Recovers: beginningAgain,
 		},
 		models.RunCreate: {
-			Moves: never, May: atOnce, Does: m.create, Again: always,
+			Weighs: chore, May: atOnce, Does: m.create, Again: always,
 			Removes: inAnyCase, Settles: m.settleCreate, Recovers: beginningAgain,
 		},
 		models.RunModify: {
-			Moves: never, May: atOnce, Does: queue.With(m.modify), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.modify), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunReboot: {
-			Moves: never, May: atOnce, Does: queue.With(m.reboot), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.reboot), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunFailover: {
-			Moves: never, May: atOnce, Does: queue.With(m.failOver), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunDelete: {
-			Moves: takesSnapshot, May: atOnce, Does: m.delete, Again: always,
+			Weighs: asItsSnapshot, May: atOnce, Does: m.delete, Again: always,
 			Removes: finalSnapshotFailed, Settles: m.settleDelete, Recovers: m.abandoning,
 		},
 		models.RunDeleteSnapshot: {
-			Moves: never, May: atOnce, Does: m.deleteSnapshot, Again: always,
+			Weighs: chore, May: atOnce, Does: m.deleteSnapshot, Again: always,
 			Removes: inNoCase, Settles: m.settleRemoval, Recovers: beginningAgain,
 		},
 		models.RunCopy: {
-			Moves: always, May: atOnce, Does: queue.With(m.copySnapshot), Again: always,
+			Weighs: transfer, May: atOnce, Does: queue.With(m.copySnapshot), Again: always,
 			Removes: atHome, Settles: m.settleMove, Recovers: m.recoveringCopy,
 		},
 		models.RunExport: {
-			Moves: always, May: atOnce, Does: queue.With(m.export), Again: always,
+			Weighs: transfer, May: atOnce, Does: queue.With(m.export), Again: always,
 			Removes: inNoCase, Settles: m.settleMove, Recovers: beginningAgain,
 		},
 		models.RunImport: {
-			Moves: always, May: atOnce, Does: queue.With(m.importSnapshot), Again: fromStore,
+			Weighs: transfer, May: atOnce, Does: queue.With(m.importSnapshot), Again: fromStore,
 			Removes: inAnyCase, Settles: m.settleMove, Recovers: by(m.recoverImport),
 		},
 		models.RunVerify: {
-			Moves: never, May: m.verifyMayRun, Does: m.verify, Again: always,
+			Weighs: chore, May: m.verifyMayRun, Does: m.verify, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunRebuild: {
-			Moves: never, May: atOnce, Does: m.rebuild, Again: always,
+			Weighs: chore, May: atOnce, Does: m.rebuild, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 	}
@@ -75,8 +69,16 @@ func (m *Manager) kinds() queue.Kinds {
 func always(models.Run) bool { return true }
 func never(models.Run) bool  { return false }
 
-// takesSnapshot tells whether a deletion begins with a final snapshot.
-func takesSnapshot(run models.Run) bool { return run.SnapshotName != "" }
+func transfer(models.Run) queue.Weight { return queue.Transfer }
+func chore(models.Run) queue.Weight    { return queue.Chore }
+
+// asItsSnapshot weighs a deletion, which may begin with a final snapshot.
+func asItsSnapshot(run models.Run) queue.Weight {
+	if run.SnapshotName != "" {
+		return queue.Transfer
+	}
+	return queue.Chore
+}
 
 // fromStore tells whether what an import reads can be read again: what a browser has sent is gone.
 func fromStore(run models.Run) bool {
@@ -132,6 +134,6 @@ func (m *Manager) recoveringCopy(run models.Run) queue.Recovery {
 }
 
 // fail is how a run ends that leaves nothing behind.
-func (m *Manager) fail(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) fail(ctx context.Context, run models.Run, f queue.Failure) error {
 	return m.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
 }

@@ -53,7 +53,7 @@ func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 		"what only a newer console can do": {models.Run{Kind: "of tomorrow"}, false, true, false},
 	} {
 		kind := q.Kind(test.run)
-		if moves, again, recovered := kind.Moves(test.run), kind.Again(test.run), kind.Recovers(test.run) != nil; moves != test.moves || again != test.again || recovered != test.recovered {
+		if moves, again, recovered := kind.Weighs(test.run) == queue.Transfer, kind.Again(test.run), kind.Recovers(test.run) != nil; moves != test.moves || again != test.again || recovered != test.recovered {
 			t.Errorf("%s: moves data %v, begun again when stopped %v, settled by the store when cut off %v", name, moves, again, recovered)
 		}
 	}

@@ -9,12 +9,13 @@ import (
 	"rekindle/internal/drain"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
 // modify is the body of a run that brings the nodes of a cluster in line with its changed row: memory, and replicas up or down. Each
 // step may be repeated, so it is simply begun again after it was cut off.
-func (m *Manager) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *report) error {
+func (m *Manager) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *queue.Report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err

@@ -12,12 +12,13 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
 // reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; one that
 // cannot save is not restarted. Each step may be repeated.
-func (m *Manager) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *report) error {
+func (m *Manager) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *queue.Report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ const failoverTimeout = 10 * time.Second
 // stops taking writes until the replica has them all.
 //
 // Source: the FAILOVER command of Redis 6.2 and Valkey.
-func (m *Manager) failOver(ctx context.Context, run models.Run, args models.FailoverArgs, report *report) error {
+func (m *Manager) failOver(ctx context.Context, run models.Run, args models.FailoverArgs, report *queue.Report) error {
 	unlock, err := m.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err

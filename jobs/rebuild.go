@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -20,7 +21,7 @@ const (
 )
 
 // rebuild is the body of a run that rebuilds the catalog.
-func (m *Manager) rebuild(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) rebuild(ctx context.Context, run models.Run, report *queue.Report) error {
 	done, err := m.readStore(ctx, func(text string) { report.Stage(text, nil) })
 	if err != nil {
 		return err

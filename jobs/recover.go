@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -84,7 +85,7 @@ func (m *Manager) sweepHourly(ctx context.Context) {
 
 func (m *Manager) recoverSnapshot(ctx context.Context, run models.Run) error {
 	if run.GivenUp != "" { // its remains may be removed in part
-		return m.settleSnapshot(ctx, run, failure{Status: run.GivenUp, Reason: run.Error})
+		return m.settleSnapshot(ctx, run, queue.Failure{Status: run.GivenUp, Reason: run.Error})
 	}
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {

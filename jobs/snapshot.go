@@ -12,11 +12,12 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/replica"
 	"rekindle/internal/words"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
 // snapshot is the body of a snapshot run.
-func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.SnapshotArgs, report *report) error {
+func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.SnapshotArgs, report *queue.Report) error {
 	if closes := args.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
 		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))
@@ -36,7 +37,7 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.Snap
 //
 // The order is what makes a snapshot trustworthy: the parts are stored and flushed, then read back whole and compared, and only
 // then is the manifest written. Without a manifest there is no snapshot.
-func (m *Manager) take(ctx context.Context, run models.Run, override bool, report *report) (models.Snapshot, error) {
+func (m *Manager) take(ctx context.Context, run models.Run, override bool, report *queue.Report) (models.Snapshot, error) {
 	var none models.Snapshot
 	name := run.SnapshotName
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
@@ -108,7 +109,7 @@ type takenPart struct {
 }
 
 // takePart streams one shard into the store, when the node that serves it has all that was written before, and reads it back.
-func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (taken takenPart, err error) {
+func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *queue.Report) (taken takenPart, err error) {
 	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
 	if taken.warning, err = m.catchUp(ctx, cluster, source); err != nil {
 		return taken, err
@@ -128,7 +129,7 @@ func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source m
 }
 
 // streamPart streams one shard into the store.
-func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *report) (archive.Part, replica.Origin, error) {
+func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *queue.Report) (archive.Part, replica.Origin, error) {
 	var part archive.Part
 	node := source.Node
 	started := m.DB.Now()
@@ -183,7 +184,7 @@ func estimate(p *archive.Progress, origin replica.Origin) models.Progress {
 	return now
 }
 
-func (m *Manager) settleSnapshot(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleSnapshot(ctx context.Context, run models.Run, f queue.Failure) error {
 	return errors.Join(m.discard(ctx, run), m.fail(ctx, run, f))
 }
 
@@ -206,7 +207,7 @@ func (m *Manager) discard(ctx context.Context, run models.Run) error {
 }
 
 // deleteSnapshot is the body of a run that removes a snapshot: the manifest first, then the parts, then the row.
-func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) deleteSnapshot(ctx context.Context, run models.Run, report *queue.Report) error {
 	report.Stage("Removing it from the store", nil)
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -117,7 +118,7 @@ func (m *Manager) whole(ctx context.Context, row models.Snapshot) bool {
 
 // settleRemoval ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
 // and the snapshot is what it was.
-func (m *Manager) settleRemoval(ctx context.Context, run models.Run, f failure) error {
+func (m *Manager) settleRemoval(ctx context.Context, run models.Run, f queue.Failure) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && m.whole(ctx, row) {
 		return m.DB.Snapshots.Keep(ctx, run, f.Reason)

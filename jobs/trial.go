@@ -20,6 +20,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
@@ -45,7 +46,7 @@ type trial struct {
 
 // tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's; a warning
 // says why there was no trial.
-func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *report) (warning string, err error) {
+func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *queue.Report) (warning string, err error) {
 	wanted, err := m.DB.Settings.TriesImports(ctx)
 	if err != nil || !wanted {
 		return "", err

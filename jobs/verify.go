@@ -41,7 +41,7 @@ func (m *Manager) verifyMayRun(ctx context.Context, run models.Run, moving int) 
 
 // verify is the body of a run that reads every byte of a snapshot back. What it finds is its result; it fails when it could not look,
 // as when the store is away, and then the snapshot stays as it is.
-func (m *Manager) verify(ctx context.Context, run models.Run, report *report) error {
+func (m *Manager) verify(ctx context.Context, run models.Run, report *queue.Report) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 		return err
@@ -60,7 +60,7 @@ func (m *Manager) verify(ctx context.Context, run models.Run, report *report) er
 
 // inspect compares everything that is stored of a snapshot with what the catalog says, and says what is wrong. An error tells nothing
 // about the snapshot. A manifest that the catalog did not remember yet is remembered in row.
-func (m *Manager) inspect(ctx context.Context, row *models.Snapshot, report *report) (damage string, err error) {
+func (m *Manager) inspect(ctx context.Context, row *models.Snapshot, report *queue.Report) (damage string, err error) {
 	report.Stage("Comparing the manifest with the catalog", nil)
 	if err := m.present(ctx); err != nil {
 		return "", err

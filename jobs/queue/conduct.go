@@ -27,7 +27,7 @@ func (q *Queue) conduct(ctx context.Context, cancel context.CancelCauseFunc, run
 	logger.Info("run begins")
 	defer q.working.Delete(run.ID)
 	report := q.startReport(ctx, run, cancel)
-	if q.Kind(run).Moves(run) {
+	if q.Kind(run).Weighs(run) == Transfer {
 		q.moving.Add(1)
 		defer q.moving.Add(-1)
 	}

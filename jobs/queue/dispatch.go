@@ -24,14 +24,14 @@ func (q *Queue) dispatch(ctx context.Context) {
 		allowed := func(run models.Run) bool {
 			kind := q.Kind(run)
 			room := slot
-			if !kind.Moves(run) {
+			if kind.Weighs(run) == Chore {
 				room = chores.Load() < int64(q.Chores)
 			}
 			return room && kind.May(ctx, run, transfers)
 		}
 		tenure := q.Lease.now()
 		run, claimed, err := q.begin(func() (models.Run, bool, error) { return q.DB.Runs.Claim(ctx, tenure.id, allowed) })
-		if slot && !(claimed && q.Kind(run).Moves(run)) {
+		if slot && !(claimed && q.Kind(run).Weighs(run) == Transfer) {
 			q.freeSlot()
 		}
 		switch {
@@ -40,7 +40,7 @@ func (q *Queue) dispatch(ctx context.Context) {
 			drain.Pause(ctx, time.Second)
 		case claimed:
 			release := q.freeSlot
-			if !q.Kind(run).Moves(run) {
+			if q.Kind(run).Weighs(run) == Chore {
 				chores.Add(1)
 				release = func() { chores.Add(-1) }
 			}

@@ -9,7 +9,7 @@ import (
 
 // Kind is what a console does about the runs of one kind. What people and the catalog's rules know about them is in models.
 type Kind struct {
-	Moves    func(models.Run) bool                                            // data, and takes one of the slots for that; else it is a chore
+	Weighs   func(models.Run) Weight
 	May      func(ctx context.Context, run models.Run, moving int) bool       // begin now, while so many others move data
 	Does     func(ctx context.Context, run models.Run, report *Report) error  // what it is about; its success it settles itself
 	Again    func(models.Run) bool                                            // it is begun again when the console was stopped in its middle
@@ -17,6 +17,14 @@ type Kind struct {
 	Settles  func(ctx context.Context, run models.Run, failure Failure) error // one that did not succeed
 	Recovers func(models.Run) Recovery                                        // one that was cut off; nil: it is begun again
 }
+
+// Weight is what a run takes of the console: as many of each weight go on at once as [Config] says.
+type Weight int
+
+const (
+	Chore    Weight = iota // hardly anything
+	Transfer               // it moves data, which needs memory: one of the slots for that
+)
 
 // With is what a kind does whose runs carry arguments of this type.
 func With[A models.Arguments](does func(context.Context, models.Run, A, *Report) error) func(context.Context, models.Run, *Report) error {
@@ -48,8 +56,8 @@ func (q *Queue) Kind(run models.Run) Kind {
 		return k
 	}
 	return Kind{
-		Moves: func(models.Run) bool { return false },
-		May:   func(context.Context, models.Run, int) bool { return true },
+		Weighs: func(models.Run) Weight { return Chore },
+		May:    func(context.Context, models.Run, int) bool { return true },
 		Does: func(context.Context, models.Run, *Report) error {
 			return fmt.Errorf("unknown kind of run %q", run.Kind)
 		},

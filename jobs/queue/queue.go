@@ -19,8 +19,8 @@ type Config struct {
 	Lease  *Lease
 	Logger *slog.Logger
 
-	Transfers int             // runs and uploads that move data at once
-	Chores    int             // other runs at once
+	Transfers int             // of these and uploads at once
+	Chores    int             // of these at once
 	Ready     <-chan struct{} // nothing moves data before it is closed
 
 	Sentence   func(error) string                        // says to people what went wrong

@@ -43,9 +43,9 @@ func newBench(t *testing.T) *bench {
 }
 
 // kind is one that may begin at once, is begun again, and fails without a trace.
-func (b *bench) kind(moves bool, does func(context.Context, models.Run) error) queue.Kind {
+func (b *bench) kind(weight queue.Weight, does func(context.Context, models.Run) error) queue.Kind {
 	return queue.Kind{
-		Moves:    func(models.Run) bool { return moves },
+		Weighs:   func(models.Run) queue.Weight { return weight },
 		May:      func(context.Context, models.Run, int) bool { return true },
 		Does:     func(ctx context.Context, run models.Run, _ *queue.Report) error { return does(ctx, run) },
 		Again:    func(models.Run) bool { return true },
@@ -132,8 +132,8 @@ func TestRunsBeginWithinTheirLimits(t *testing.T) {
 	b := newBench(t)
 	ready, begun, goOn := make(chan struct{}), make(chan uint), make(chan struct{})
 	q, _ := b.start(queue.Kinds{
-		models.RunRebuild: b.kind(false, b.done),
-		models.RunImport: b.kind(true, func(context.Context, models.Run) error {
+		models.RunRebuild: b.kind(queue.Chore, b.done),
+		models.RunImport: b.kind(queue.Transfer, func(context.Context, models.Run) error {
 			begun <- 1
 			<-goOn
 			return errors.New("no such file")
@@ -164,7 +164,7 @@ func TestRunThatMayNotBeginWaitsWithoutAPlace(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	var may atomic.Bool
-	waits := b.kind(true, b.done)
+	waits := b.kind(queue.Transfer, b.done)
 	waits.May = func(context.Context, models.Run, int) bool { return may.Load() }
 	waits.Does = func(context.Context, models.Run, *queue.Report) error { return errors.New("begun") }
 	q, _ := b.start(queue.Kinds{models.RunImport: waits}, nil)
@@ -217,7 +217,7 @@ func TestHowRunsEnd(t *testing.T) {
 			}
 			kinds := queue.Kinds{}
 			if test.does != nil {
-				kinds[models.RunImport] = b.kind(true, test.does)
+				kinds[models.RunImport] = b.kind(queue.Transfer, test.does)
 			}
 			b.start(kinds, nil)
 			if test.cancel {
@@ -238,12 +238,12 @@ func TestArgumentsOfARunAreReadBeforeItBegins(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	told := make(chan models.ImportArgs, 1)
-	imports := b.kind(true, nil)
+	imports := b.kind(queue.Transfer, nil)
 	imports.Does = queue.With(func(_ context.Context, _ models.Run, args models.ImportArgs, _ *queue.Report) error {
 		told <- args
 		return errors.New("done")
 	})
-	others := b.kind(false, nil)
+	others := b.kind(queue.Chore, nil)
 	others.Does = queue.With(func(context.Context, models.Run, models.ImportArgs, *queue.Report) error {
 		t.Error("a run begins with arguments of another kind")
 		return nil
@@ -267,9 +267,9 @@ func TestStoppedQueueQueuesAgainWhatItCutsOff(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	once := b.kind(true, waits)
+	once := b.kind(queue.Transfer, waits)
 	once.Again = func(models.Run) bool { return false }
-	q, _ := b.start(queue.Kinds{models.RunRebuild: b.kind(false, waits), models.RunImport: once}, nil)
+	q, _ := b.start(queue.Kinds{models.RunRebuild: b.kind(queue.Chore, waits), models.RunImport: once}, nil)
 	again, never := b.rebuild(), b.imports()
 	q.Wake()
 	<-begun
@@ -289,7 +289,7 @@ func TestStoppedQueueQueuesAgainWhatItCutsOff(t *testing.T) {
 func TestUploadThatComesWhileTheQueueStopsIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	q, lease := b.start(queue.Kinds{models.RunImport: b.kind(true, b.done)}, func(c *queue.Config) { c.Transfers = 2 })
+	q, lease := b.start(queue.Kinds{models.RunImport: b.kind(queue.Transfer, b.done)}, func(c *queue.Config) { c.Transfers = 2 })
 	upload := func(name string, body func(context.Context)) (models.Run, error) {
 		return q.Upload(t.Context(), errors.New("cut"), func(owner string) (models.Run, error) {
 			return b.db.Copies.BeginUpload(t.Context(), models.ImportSpec{Cluster: "orders", Name: name, RequestedBy: "test"}, owner)
@@ -337,7 +337,7 @@ func TestUploadThatWaitsForASlotIsRefusedWhenTheQueueStops(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	begun := make(chan struct{})
-	q, _ := b.start(queue.Kinds{models.RunImport: b.kind(true, func(ctx context.Context, _ models.Run) error {
+	q, _ := b.start(queue.Kinds{models.RunImport: b.kind(queue.Transfer, func(ctx context.Context, _ models.Run) error {
 		close(begun)
 		<-ctx.Done()
 		return ctx.Err()

@@ -27,7 +27,7 @@ func (b *bench) cutOff(run models.Run) {
 func TestRunsThatWereCutOffAreBegunAgainOrSettledOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	settled := b.kind(true, b.done)
+	settled := b.kind(queue.Transfer, b.done)
 	settled.Recovers = func(models.Run) queue.Recovery {
 		return func(ctx context.Context, run models.Run) error {
 			return b.fail(ctx, run, queue.Failure{Status: models.RunFailed, Reason: "found in its middle"})
@@ -37,7 +37,7 @@ func TestRunsThatWereCutOffAreBegunAgainOrSettledOnce(t *testing.T) {
 	b.cutOff(again)
 	b.cutOff(stored)
 	away := errors.New("away")
-	q, _ := b.start(queue.Kinds{models.RunRebuild: b.kind(false, b.done), models.RunImport: settled}, func(c *queue.Config) {
+	q, _ := b.start(queue.Kinds{models.RunRebuild: b.kind(queue.Chore, b.done), models.RunImport: settled}, func(c *queue.Config) {
 		c.Reachable = func(context.Context) error { return away }
 	})
 	if run := b.await(again, models.RunSucceeded); run.Attempts != 2 {
@@ -66,7 +66,7 @@ func TestRunsOfAFrozenConsoleGoOnElsewhere(t *testing.T) {
 	b := newBench(t)
 	begun, ended := make(chan struct{}), make(chan error, 1)
 	cleared := make(chan uint, 1)
-	stored := b.kind(false, func(ctx context.Context, _ models.Run) error {
+	stored := b.kind(queue.Chore, func(ctx context.Context, _ models.Run) error {
 		close(begun)
 		<-ctx.Done()
 		ended <- context.Cause(ctx)
