@@ -42,15 +42,15 @@ func TestInChildDiskThatFills(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	m := &Manager{Config: Config{DB: db, Logger: slog.New(slog.DiscardHandler)}}
+	d := &disk{db: db, logger: slog.New(slog.DiscardHandler)}
 	hog := filepath.Join(data, "hog")
 	occupy := func(bytes int) {
 		t.Helper()
 		if err := os.WriteFile(hog, make([]byte, bytes), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		m.watchDisk(t.Context())
-		m.watchDisk(t.Context())
+		d.look(t.Context())
+		d.look(t.Context())
 	}
 	said := func() string {
 		t.Helper()

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/go-co-op/gocron/v2"
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
@@ -20,6 +19,7 @@ import (
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
+	"rekindle/jobs/tick"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -48,18 +48,19 @@ type Config struct {
 type Manager struct {
 	Config
 	archive   *archive.Archive
-	scheduler gocron.Scheduler
+	scheduler *tick.Scheduler
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
 	lease     *queue.Lease
 	queue     *queue.Queue
 	nodes     *nodes.Supervisor
+	calendar  *calendar
+	disk      *disk
 	begun     time.Time        // when this console began, by the clock that stores use for what they hold
 	tidied    atomic.Bool      // that what earlier consoles had half written is gone from the store
 	looked    chan struct{}    // closed when that was tried once
 	swept     time.Time        // when the store was last swept, by the catalog's clock; of the sweep's tick
 	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
-	low       bool             // the disk of the data folder was; of the disk's tick
 	noted     atomic.Bool      // that the store has more than the catalog
 	checked   storeCheck
 }
@@ -83,13 +84,13 @@ func New(config Config) (*Manager, error) {
 	if config.Bucket == nil {
 		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }
 	}
-	scheduler, err := gocron.NewScheduler(gocron.WithClock(config.Clock), gocron.WithLocation(time.UTC),
-		gocron.WithLogger(gocron.NewLogger(gocron.LogLevelError)))
+	scheduler, err := tick.New(config.Clock)
 	if err != nil {
-		return nil, fmt.Errorf("build scheduler: %w", err)
+		return nil, err
 	}
 	m := &Manager{Config: config, scheduler: scheduler, looked: make(chan struct{}), begun: time.Now()}
 	m.run, m.stop = context.WithCancelCause(context.Background())
+	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake}, &disk{db: m.DB, logger: m.Logger}
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
 		Ready: m.looked, Sentence: sentence, Reachable: m.present, ClearsAway: m.clearAway})
@@ -117,25 +118,15 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.endTrials(ctx)
-	ticks := map[string]struct {
-		every time.Duration
-		do    func(context.Context)
-	}{
-		"clock":     {time.Minute, m.watchClock},
-		"disk":      {time.Minute, m.watchDisk},
-		"schedule":  {time.Minute, m.askSchedule},
-		"retention": {time.Hour, m.applyRetention},
-		"recover":   {time.Minute, m.recoverStored},
-		"sweep":     {time.Minute, m.sweepHourly},
-		"verify":    {time.Minute, m.askVerifications},
-		"records":   {time.Minute, m.keepRecords},
+	own := []tick.Tick{
+		{Name: "clock", Every: time.Minute, Do: m.watchClock},
+		{Name: "recover", Every: time.Minute, Do: m.recoverStored},
+		{Name: "sweep", Every: time.Minute, Do: m.sweepHourly},
+		{Name: "verify", Every: time.Minute, Do: m.askVerifications},
+		{Name: "records", Every: time.Minute, Do: m.keepRecords},
 	}
-	for name, tick := range ticks {
-		_, err := m.scheduler.NewJob(gocron.DurationJob(tick.every), gocron.NewTask(func() { tick.do(m.run) }),
-			gocron.WithName(name), gocron.WithSingletonMode(gocron.LimitModeReschedule), gocron.WithStartAt(gocron.WithStartImmediately()))
-		if err != nil {
-			return fmt.Errorf("schedule %s: %w", name, err)
-		}
+	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), own)...); err != nil {
+		return err
 	}
 	if err := m.queue.Start(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
@@ -154,7 +145,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	for i, loop := range loops {
 		stops.Go(func() { failures[i] = loop.Stop(ctx) })
 	}
-	err := m.scheduler.Shutdown()
+	err := m.scheduler.Stop()
 	stops.Wait()
 	if failed := errors.Join(failures...); failed != nil {
 		return errors.Join(err, fmt.Errorf("stop jobs: %w", failed))
@@ -184,33 +175,7 @@ func (m *Manager) goOn(ctx context.Context) error {
 		return err
 	}
 	m.queue.Wake()
-	for _, job := range m.scheduler.Jobs() {
-		if job.Name() == "recover" {
-			return job.RunNow()
-		}
-	}
-	return nil
-}
-
-// askSchedule is the minute tick.
-func (m *Manager) askSchedule(ctx context.Context) {
-	queued, err := m.DB.Schedule.QueueDue(ctx)
-	if err != nil && ctx.Err() == nil {
-		m.Logger.Error("ask schedule", "error", err)
-	}
-	if queued > 0 {
-		m.Wake()
-	}
-}
-
-func (m *Manager) applyRetention(ctx context.Context) {
-	outlived, err := m.DB.Schedule.QueueOutlived(ctx)
-	if err != nil && ctx.Err() == nil {
-		m.Logger.Error("apply retention", "error", err)
-	}
-	if len(outlived) > 0 {
-		m.Wake()
-	}
+	return m.scheduler.Now("recover")
 }
 
 // OpenPart opens one part of a snapshot for reading: as a plain RDB, or as it is stored.

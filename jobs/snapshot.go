@@ -29,7 +29,7 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.Snap
 	if err := m.DB.Settle.Snapshot(context.WithoutCancel(ctx), run, measured); err != nil {
 		return err
 	}
-	m.applyRetention(ctx)
+	m.calendar.applyRetention(ctx)
 	return nil
 }
 

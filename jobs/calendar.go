@@ -1,0 +1,41 @@
+package jobs
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"rekindle/jobs/tick"
+	"rekindle/models/catalog"
+)
+
+// calendar queues what is due by the clusters' schedules.
+type calendar struct {
+	db     *catalog.DB
+	logger *slog.Logger
+	wake   func()
+}
+
+func (c *calendar) ticks() []tick.Tick {
+	return []tick.Tick{{Name: "schedule", Every: time.Minute, Do: c.askSchedule}, {Name: "retention", Every: time.Hour, Do: c.applyRetention}}
+}
+
+func (c *calendar) askSchedule(ctx context.Context) {
+	queued, err := c.db.Schedule.QueueDue(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.logger.Error("ask schedule", "error", err)
+	}
+	if queued > 0 {
+		c.wake()
+	}
+}
+
+func (c *calendar) applyRetention(ctx context.Context) {
+	outlived, err := c.db.Schedule.QueueOutlived(ctx)
+	if err != nil && ctx.Err() == nil {
+		c.logger.Error("apply retention", "error", err)
+	}
+	if len(outlived) > 0 {
+		c.wake()
+	}
+}
