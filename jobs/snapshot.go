@@ -12,9 +12,31 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/replica"
 	"rekindle/internal/words"
+	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/models"
 )
+
+// SnapshotSource says where a snapshot of the cluster would be taken now: in each shard the freshest replica whose link is up; the primary only
+// when there is none, and then whether its host can bear the fork. Of several shards it tells of the first that cannot, else of the first.
+//
+// An error is a refusal in words.
+func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
+	if !m.nodes.Here(cluster) {
+		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
+	}
+	sources, err := m.nodes.Sources(ctx, cluster)
+	if err != nil {
+		m.Logger.Warn("no node to take a snapshot from", "cluster", cluster.Name, "error", err)
+		return models.SnapshotSource{}, models.Faults{{Code: models.CodeClusterState, Message: sentence(err)}}
+	}
+	for _, source := range sources {
+		if !source.Fits {
+			return source, nil
+		}
+	}
+	return sources[0], nil
+}
 
 // snapshot is the body of a snapshot run.
 func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.SnapshotArgs, report *queue.Report) error {
@@ -52,7 +74,7 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return none, err
 	}
 	report.Stage("Choosing a node to take it from", nil)
-	sources, err := m.sources(ctx, cluster)
+	sources, err := m.nodes.Sources(ctx, cluster)
 	if err != nil {
 		return none, err
 	}
@@ -111,7 +133,7 @@ type takenPart struct {
 // takePart streams one shard into the store, when the node that serves it has all that was written before, and reads it back.
 func (m *Manager) takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, at archive.Attempt, report *queue.Report) (taken takenPart, err error) {
 	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
-	if taken.warning, err = m.catchUp(ctx, cluster, source); err != nil {
+	if taken.warning, err = nodes.CatchUp(ctx, cluster, source); err != nil {
 		return taken, err
 	}
 	if taken.Part, taken.origin, err = m.streamPart(ctx, cluster, source, at, report); err != nil {
@@ -137,7 +159,7 @@ func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source
 	// A store that stalls must not stall the node: then the transfer ends at once, and it is the store that is to blame.
 	transfer, end := context.WithCancelCause(ctx)
 	defer end(nil)
-	before, err := m.lifeOf(ctx, cluster, node)
+	life, err := nodes.LifeOf(ctx, cluster, node)
 	if err != nil {
 		m.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // it costs a reason at most
 	}
@@ -157,7 +179,7 @@ func (m *Manager) streamPart(ctx context.Context, cluster models.Cluster, source
 	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {
-			err = because(err, "%s", m.brokenOff(ctx, cluster, node, before, progress.Bytes()))
+			err = because(err, "%s", life.BrokeOff(ctx, progress.Bytes()))
 		}
 		return part, origin, fmt.Errorf("store part %d of %s: %w", source.Shard.Number, at.Snapshot, err)
 	}

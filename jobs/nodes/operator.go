@@ -11,7 +11,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// Operator starts nodes as the catalog wants them, for runs as for the supervisor.
+// Operator does what is done with nodes for runs as for the supervisor.
 type Operator struct {
 	DB       *catalog.DB
 	Launcher launch.Launcher

@@ -1,4 +1,4 @@
-package jobs
+package nodes
 
 import (
 	"context"
@@ -8,99 +8,94 @@ import (
 
 	"rekindle/internal/drain"
 	"rekindle/internal/words"
-	"rekindle/jobs/nodes"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
-// life is what tells afterwards what became of a node that broke off while it served a snapshot. The zero value is of one that did not say.
-type life struct {
+// Life is what tells afterwards what became of a node that broke off while it served a snapshot.
+type Life struct {
+	cluster models.Cluster
+	node    models.Node
+	marks   marks
+}
+
+// marks are of a moment of a node's life. The zero value is of one that did not say.
+type marks struct {
 	run     string // changes with each start
 	flushes string // how often FLUSHALL was called, with more that changes with each call
 }
 
-func (m *Manager) lifeOf(ctx context.Context, cluster models.Cluster, node models.Node) (life, error) {
-	ctx, cancel := context.WithTimeout(ctx, nodes.ProbeTimeout)
+// LifeOf looks at a node before it serves. When that fails it costs a reason at most.
+func LifeOf(ctx context.Context, cluster models.Cluster, node models.Node) (Life, error) {
+	l := Life{cluster: cluster, node: node}
+	var err error
+	l.marks, err = l.look(ctx)
+	return l, err
+}
+
+func (l Life) look(ctx context.Context) (marks, error) {
+	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
-	conn, err := nodes.Dial(ctx, cluster, node)
+	conn, err := Dial(ctx, l.cluster, l.node)
 	if err != nil {
-		return life{}, err
+		return marks{}, err
 	}
 	defer conn.Close()
 	info, err := conn.Info(ctx, "server", "commandstats")
-	return life{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
+	return marks{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
 }
 
-// brokenOff says why a node has ended a transfer, by what it was before and is now.
-func (m *Manager) brokenOff(ctx context.Context, cluster models.Cluster, node models.Node, before life, received int64) string {
-	who, after := fmt.Sprintf("The %s %s", node.Role, node.Name), fmt.Sprintf("after %s", words.Size(received))
-	now, err := m.lifeOf(ctx, cluster, node)
+// BrokeOff says why the node has ended a transfer after so many bytes, by what it was before and is now.
+func (l Life) BrokeOff(ctx context.Context, received int64) string {
+	who, after := fmt.Sprintf("The %s %s", l.node.Role, l.node.Name), fmt.Sprintf("after %s", words.Size(received))
+	now, err := l.look(ctx)
 	switch {
-	case nodes.PasswordRefused(err):
-		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, nodes.SetPasswordBack)
+	case PasswordRefused(err):
+		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, SetPasswordBack)
 	case err != nil:
 		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after)
-	case now.run != before.run && before.run != "":
+	case now.run != l.marks.run && l.marks.run != "":
 		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after)
-	case now.flushes != before.flushes:
-		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", node.Name, after)
+	case now.flushes != l.marks.flushes:
+		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", l.node.Name, after)
 	}
 	return fmt.Sprintf("%s ended the transfer %s, though it runs on: the process that it sends a snapshot with was ended, or it let go of the connection. Its log says why. "+
 		"The snapshot was discarded. Take it again.", who, after)
 }
 
-// SnapshotSource says where a snapshot of the cluster would be taken now: in each shard the freshest replica whose link is up; the primary only
-// when there is none, and then whether its host can bear the fork. Of several shards it tells of the first that cannot, else of the first.
-//
-// An error is a refusal in words.
-func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
-	if !m.nodes.Here(cluster) {
-		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
-	}
-	sources, err := m.sources(ctx, cluster)
-	if err != nil {
-		m.Logger.Warn("no node to take a snapshot from", "cluster", cluster.Name, "error", err)
-		return models.SnapshotSource{}, models.Faults{{Code: models.CodeClusterState, Message: sentence(err)}}
-	}
-	for _, source := range sources {
-		if !source.Fits {
-			return source, nil
-		}
-	}
-	return sources[0], nil
-}
-
-// sources are where the parts of a snapshot are taken, one for each shard.
-func (m *Manager) sources(ctx context.Context, cluster models.Cluster) ([]models.SnapshotSource, error) {
+// Sources are where the parts of a snapshot would be taken now, one for each shard: its freshest replica whose link is up; the primary only when
+// there is none, and then whether its host can bear the fork.
+func (o *Operator) Sources(ctx context.Context, cluster models.Cluster) ([]models.SnapshotSource, error) {
 	shards := cluster.Shards()
 	if len(shards) == 0 {
-		return nil, because(nil, "The cluster %s has no nodes.", cluster.Name)
+		return nil, reason.Because(nil, "The cluster %s has no nodes.", cluster.Name)
 	}
 	sources := make([]models.SnapshotSource, len(shards))
 	for i, shard := range shards {
 		var err error
-		if sources[i], err = m.source(ctx, cluster, shard); err != nil {
+		if sources[i], err = o.source(ctx, cluster, shard); err != nil {
 			return nil, err
 		}
 	}
 	return sources, nil
 }
 
-func (m *Manager) source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {
+func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {
 	source := models.SnapshotSource{Shard: shard}
 	var head int64 // the primary's offset, or what the freshest replica has heard of it
 	primary, found := shard.Primary()
 	if !found {
-		return source, because(nil, "%s has no primary.", shardName(cluster, shard))
+		return source, reason.Because(nil, "%s has no primary.", shardName(cluster, shard))
 	}
-	states := make(map[string]nodes.State)
+	states := make(map[string]State)
 	var refused error // by a node that answers
 	for _, node := range shard.Nodes {
-		s, err := nodes.Probe(ctx, cluster, node)
+		s, err := Probe(ctx, cluster, node)
 		if err == nil {
 			states[node.Name] = s
 			head = max(head, s.Offset)
-		} else if nodes.PasswordRefused(err) {
-			refused = because(err, "The %s %s answers, but does not accept the console's password: somebody has changed it. %s", node.Role, node.Name, nodes.SetPasswordBack)
+		} else if PasswordRefused(err) {
+			refused = reason.Because(err, "The %s %s answers, but does not accept the console's password: somebody has changed it. %s", node.Role, node.Name, SetPasswordBack)
 		}
 	}
 	best := int64(-1)
@@ -116,7 +111,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster, shard mode
 			source.Node, source.UsedMemory, source.LagBytes = node, s.UsedMemory, head-s.Offset
 		}
 	}
-	memory, err := m.Launcher.Memory(ctx)
+	memory, err := o.Launcher.Memory(ctx)
 	if err != nil {
 		return source, fmt.Errorf("read memory of host: %w", err)
 	}
@@ -126,7 +121,7 @@ func (m *Manager) source(ctx context.Context, cluster models.Cluster, shard mode
 		if !answers && refused != nil {
 			return source, refused
 		} else if !answers {
-			return source, because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", strings.TrimPrefix(shardName(cluster, shard), "The cluster "))
+			return source, reason.Because(nil, "No node of %s answers, so there is nothing to take a snapshot from.", strings.TrimPrefix(shardName(cluster, shard), "The cluster "))
 		}
 		source.Node, source.UsedMemory, source.Fallback = primary, s.UsedMemory, true
 		source.Why = "The cluster has no replica, so the primary has to serve the snapshot."
@@ -149,22 +144,22 @@ func shardName(cluster models.Cluster, shard models.Shard) string {
 // catchUpTimeout bounds how long a snapshot waits for its replica to have everything that was written before it was asked for.
 const catchUpTimeout = 15 * time.Second
 
-// catchUp waits until the replica has what the primary had when the snapshot began, so that a snapshot by hand contains what its owner
+// CatchUp waits until the replica has what the primary had when the snapshot began, so that a snapshot by hand contains what its owner
 // has just written. A replica that does not get there serves all the same, with its lag in the warning; a primary that does not answer
 // cannot be compared with.
-func (m *Manager) catchUp(ctx context.Context, cluster models.Cluster, source models.SnapshotSource) (warning string, err error) {
+func CatchUp(ctx context.Context, cluster models.Cluster, source models.SnapshotSource) (warning string, err error) {
 	primary, found := source.Shard.Primary()
 	if source.Fallback || !found {
 		return "", nil
 	}
-	head, err := nodes.Probe(ctx, cluster, primary)
+	head, err := Probe(ctx, cluster, primary)
 	if err != nil {
 		return fmt.Sprintf("The primary %s did not answer, so it is not known how far the replica %s was behind.", primary.Name, source.Node.Name), nil
 	}
 	deadline, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
 	for {
-		s, err := nodes.Probe(deadline, cluster, source.Node)
+		s, err := Probe(deadline, cluster, source.Node)
 		if err == nil && s.Offset >= head.Offset {
 			return "", nil
 		}
