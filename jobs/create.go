@@ -111,7 +111,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 	if row.Damaged() {
 		return all, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
 	}
-	manifest, err := m.manifest(ctx, row)
+	manifest, err := m.vault.Reader.Manifest(ctx, row)
 	if err != nil {
 		return all, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
@@ -133,7 +133,6 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 
 // fillShard feeds a part of a snapshot to an empty node and makes it a primary.
 func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *queue.Report) (primary.Result, error) {
-	ref := refOf(row)
 	var sent atomic.Int64
 	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
@@ -141,12 +140,12 @@ func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node mo
 	result, err := primary.Feed(ctx,
 		primary.Target{Addr: node.Address(), Password: cluster.Password},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.archive.OpenPart(ctx, ref, part) }},
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.vault.Reader.Open(ctx, row, part) }},
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
 		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
-		if damage := m.archive.VerifyPart(ctx, ref, part, nil); damage != nil {
+		if damage := m.vault.Reader.Verify(ctx, row, part); damage != nil {
 			err = errors.Join(damage, err)
 		} else if complaint, named := m.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
 			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
@@ -216,7 +215,7 @@ func (m *Manager) settleCreate(ctx context.Context, run models.Run, f queue.Fail
 }
 
 func (m *Manager) settleRestore(ctx context.Context, run models.Run, f queue.Failure) error {
-	m.suspect(ctx, run, f.Err)
+	m.vault.Verifier.Suspect(ctx, run, f.Err)
 	return m.settleCreate(ctx, run, f)
 }
 

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"rekindle/internal/drain"
 	"rekindle/jobs/queue"
 	"rekindle/models"
 )
@@ -43,11 +41,11 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Repo
 	}
 	for i, name := range names {
 		report.Stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
-		if err := m.removeAutomatic(ctx, name); err != nil {
+		if err := m.vault.Remover.RemoveAutomatic(ctx, name); err != nil {
 			return because(err, "Its nodes are gone, but its automatic snapshots could not all be removed from the store. Delete it again when the store answers.")
 		}
 	}
-	m.forgetRecord(ctx, cluster)
+	m.vault.Recorder.Forget(ctx, cluster)
 	return m.DB.Settle.ClusterDeletion(context.WithoutCancel(ctx), run)
 }
 
@@ -61,7 +59,7 @@ func (m *Manager) settleDelete(ctx context.Context, run models.Run, f queue.Fail
 
 // abandonDelete ends a deletion whose final snapshot failed, for the reason that the run has.
 func (m *Manager) abandonDelete(ctx context.Context, run models.Run) error {
-	return errors.Join(m.discard(ctx, run), m.DB.Settle.AbandonDelete(ctx, run, run.Error))
+	return errors.Join(m.vault.Keeper.Discard(ctx, run), m.DB.Settle.AbandonDelete(ctx, run, run.Error))
 }
 
 // finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
@@ -78,28 +76,4 @@ func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *que
 		return errors.Join(errFinalSnapshot, err)
 	}
 	return m.DB.Settle.Snapshot(context.WithoutCancel(ctx), run, measured)
-}
-
-// removeAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.
-func (m *Manager) removeAutomatic(ctx context.Context, name string) error {
-	for {
-		free, err := m.DB.Snapshots.ClaimForRemoval(ctx, name)
-		if err != nil {
-			return err
-		}
-		if free {
-			break
-		}
-		if !drain.Pause(ctx, time.Second) {
-			return context.Cause(ctx)
-		}
-	}
-	row, err := m.DB.Snapshots.Get(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := m.removeStored(ctx, row); err != nil {
-		return err
-	}
-	return m.DB.Snapshots.RemoveRow(ctx, name)
 }

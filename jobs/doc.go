@@ -1,11 +1,7 @@
-// Package jobs does the work that takes time: it says what each kind of run is about, keeps an eye on the nodes, and asks the schedule every
-// minute who is due.
+// Package jobs does the work that takes time. A [Manager] wires what works: the queue claims runs, as many at once as the limits allow, and gives
+// each a goroutine; the supervisor of the nodes compares them with what the catalog wants, brings back what died and promotes a replica where a
+// primary is gone; the vault knows what is in the store; and a scheduler ticks for all of them.
 //
-// A [Manager] has three loops. The scheduler (gocron, on an injected clock) only ever puts runs into the queue. The
-// dispatcher (package queue) claims runs, as many at once as the limits allow, and gives each a goroutine. The supervisor
-// (package nodes) compares the nodes as they are with the nodes as the catalog wants them, brings back what died and promotes
-// a replica where a primary is gone.
-//
-// Each kind of run has a thin body in a file of its own (snapshot.go, create.go, modify.go, delete.go); the engine beneath is in
-// internal/. kinds.go has the table that the queue works by; what a console that was killed has left in the store is put right in recover.go.
+// Each kind of run has a thin body in a file of its own (snapshot.go, create.go, modify.go, delete.go), or in the vault when it is about
+// snapshots only; the engine beneath is in internal/. kinds.go has the table that the queue works by.
 package jobs

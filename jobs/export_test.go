@@ -31,13 +31,13 @@ func (m *Manager) Settled(run uint) {
 }
 
 // Sweep is the hourly sweep of the store.
-func (m *Manager) Sweep(ctx context.Context) { m.sweepStore(ctx) }
+func (m *Manager) Sweep(ctx context.Context) { m.vault.Sweeper.SweepStore(ctx) }
 
 // Recover is the tick that settles what was cut off, after the first one.
 func (m *Manager) Recover(ctx context.Context) {
-	<-m.looked
-	m.recoverStored(ctx)
+	<-m.vault.Sweeper.Looked()
+	m.vault.Sweeper.Recover(ctx)
 }
 
 // TakeBack is the hourly tick for what was left in other stores.
-func (m *Manager) TakeBack(ctx context.Context) { m.takeBackLater(ctx) }
+func (m *Manager) TakeBack(ctx context.Context) { m.vault.Sweeper.TakeBack(ctx) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"rekindle/jobs/queue"
+	"rekindle/jobs/vault"
 	"rekindle/models"
 )
 
@@ -13,7 +14,7 @@ func (m *Manager) kinds() queue.Kinds {
 	return queue.Kinds{
 		models.RunSnapshot: {
 			Weighs: transfer, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
-			Removes: inAnyCase, Settles: m.settleSnapshot, Recovers: by(m.recoverSnapshot),
+			Removes: inAnyCase, Settles: m.vault.Writer.Settle, Recovers: by(m.vault.Writer.Recover),
 		},
 		models.RunRestore: {
 			Weighs: transfer, May: m.importIsThere, Does: m.create, Again: always,
@@ -40,27 +41,27 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: finalSnapshotFailed, Settles: m.settleDelete, Recovers: m.abandoning,
 		},
 		models.RunDeleteSnapshot: {
-			Weighs: chore, May: atOnce, Does: m.deleteSnapshot, Again: always,
-			Removes: inNoCase, Settles: m.settleRemoval, Recovers: beginningAgain,
+			Weighs: chore, May: atOnce, Does: m.vault.Remover.Delete, Again: always,
+			Removes: inNoCase, Settles: m.vault.Remover.Settle, Recovers: beginningAgain,
 		},
 		models.RunCopy: {
-			Weighs: transfer, May: atOnce, Does: queue.With(m.copySnapshot), Again: always,
-			Removes: atHome, Settles: m.settleMove, Recovers: m.recoveringCopy,
+			Weighs: transfer, May: atOnce, Does: queue.With(m.vault.Copier.Copy), Again: always,
+			Removes: atHome, Settles: m.vault.Mover.Settle, Recovers: m.recoveringCopy,
 		},
 		models.RunExport: {
-			Weighs: transfer, May: atOnce, Does: queue.With(m.export), Again: always,
-			Removes: inNoCase, Settles: m.settleMove, Recovers: beginningAgain,
+			Weighs: transfer, May: atOnce, Does: queue.With(m.vault.Exporter.Export), Again: always,
+			Removes: inNoCase, Settles: m.vault.Mover.Settle, Recovers: beginningAgain,
 		},
 		models.RunImport: {
-			Weighs: transfer, May: atOnce, Does: queue.With(m.importSnapshot), Again: fromStore,
-			Removes: inAnyCase, Settles: m.settleMove, Recovers: by(m.recoverImport),
+			Weighs: transfer, May: atOnce, Does: queue.With(m.vault.Importer.Import), Again: vault.FromStore,
+			Removes: inAnyCase, Settles: m.vault.Mover.Settle, Recovers: by(m.vault.Mover.RecoverImport),
 		},
 		models.RunVerify: {
-			Weighs: chore, May: m.verifyMayRun, Does: m.verify, Again: always,
+			Weighs: chore, May: m.vault.Verifier.MayRun, Does: m.vault.Verifier.Verify, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunRebuild: {
-			Weighs: chore, May: atOnce, Does: m.rebuild, Again: always,
+			Weighs: chore, May: atOnce, Does: m.vault.Rebuilder.Rebuild, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 	}
@@ -78,12 +79,6 @@ func asItsSnapshot(run models.Run) queue.Weight {
 		return queue.Transfer
 	}
 	return queue.Chore
-}
-
-// fromStore tells whether what an import reads can be read again: what a browser has sent is gone.
-func fromStore(run models.Run) bool {
-	args, err := models.Args[models.ImportArgs](run)
-	return err != nil || !args.Upload
 }
 
 func atOnce(context.Context, models.Run, int) bool { return true }
@@ -108,7 +103,7 @@ func inAnyCase(models.Run, error) bool { return true }
 func inNoCase(models.Run, error) bool  { return false }
 
 // atHome tells whether a copy goes to the console's own store. What it writes elsewhere it takes back itself.
-func atHome(run models.Run, _ error) bool { return !elsewhere(run) }
+func atHome(run models.Run, _ error) bool { return !vault.Elsewhere(run) }
 
 func finalSnapshotFailed(_ models.Run, err error) bool { return errors.Is(err, errFinalSnapshot) }
 
@@ -127,10 +122,10 @@ func (m *Manager) abandoning(run models.Run) queue.Recovery {
 }
 
 func (m *Manager) recoveringCopy(run models.Run) queue.Recovery {
-	if elsewhere(run) {
+	if vault.Elsewhere(run) {
 		return nil // it has written down what it writes
 	}
-	return m.recoverCopy
+	return m.vault.Mover.RecoverCopy
 }
 
 // fail is how a run ends that leaves nothing behind.

@@ -5,12 +5,13 @@ import (
 	"testing"
 
 	"rekindle/jobs/queue"
+	"rekindle/jobs/vault"
 	"rekindle/models"
 )
 
 func TestEveryKindOfRunHasACompleteJob(t *testing.T) {
 	t.Parallel()
-	kinds := (&Manager{}).kinds()
+	kinds := (&Manager{vault: &vault.Vault{}}).kinds()
 	if len(kinds) != len(models.RunKinds()) {
 		t.Errorf("there are jobs for %d kinds of runs, and %d kinds", len(kinds), len(models.RunKinds()))
 	}
@@ -28,7 +29,7 @@ func TestEveryKindOfRunHasACompleteJob(t *testing.T) {
 // What is spread over a table is easily changed in one line: this is what an operator relies on, kind by kind.
 func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 	t.Parallel()
-	q := queue.New(queue.Config{Kinds: (&Manager{}).kinds()})
+	q := queue.New(queue.Config{Kinds: (&Manager{vault: &vault.Vault{}}).kinds()})
 	for name, test := range map[string]struct {
 		run                     models.Run
 		moves, again, recovered bool

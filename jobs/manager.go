@@ -8,18 +8,17 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/internal/archive"
 	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
+	"rekindle/jobs/vault"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -47,22 +46,15 @@ type Config struct {
 // Manager carries out runs, supervises nodes and asks the schedule. Start it once, stop it once.
 type Manager struct {
 	Config
-	archive   *archive.Archive
 	scheduler *tick.Scheduler
 	run       context.Context // ends at Stop
 	stop      context.CancelCauseFunc
 	lease     *queue.Lease
 	queue     *queue.Queue
 	nodes     *nodes.Supervisor
+	vault     *vault.Vault
 	calendar  *calendar
 	disk      *disk
-	begun     time.Time        // when this console began, by the clock that stores use for what they hold
-	tidied    atomic.Bool      // that what earlier consoles had half written is gone from the store
-	looked    chan struct{}    // closed when that was tried once
-	swept     time.Time        // when the store was last swept, by the catalog's clock; of the sweep's tick
-	quiet     *archive.Archive // the same store, read slowly while snapshots and restores go on
-	noted     atomic.Bool      // that the store has more than the catalog
-	checked   storeCheck
 }
 
 // loop is what goes on in the background from its start until it is stopped.
@@ -78,9 +70,6 @@ func New(config Config) (*Manager, error) {
 	defaults(&config.Chores, 4)
 	defaults(&config.SuperviseEvery, 2*time.Second)
 	defaults(&config.Lease, 15*time.Second)
-	if config.OpenStore == nil {
-		config.OpenStore = openFolder
-	}
 	if config.Bucket == nil {
 		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }
 	}
@@ -88,14 +77,15 @@ func New(config Config) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{Config: config, scheduler: scheduler, looked: make(chan struct{}), begun: time.Now()}
+	m := &Manager{Config: config, scheduler: scheduler}
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake}, &disk{db: m.DB, logger: m.Logger}
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
+	m.vault = vault.New(vault.Config{DB: m.DB, Store: m.Store, Launcher: m.Launcher, Host: m.Host, Lease: m.lease, Clock: m.Clock, Logger: m.Logger, Life: m.run,
+		OpenStore: m.OpenStore, Lock: m.lock, Sentence: explain, Wake: m.Wake, Moving: func() int64 { return m.queue.Moving() },
+		GoOn: func(ctx context.Context) error { return m.queue.Recover(ctx) }, Dial: nodes.Dial, Follows: nodes.Follows})
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
-		Ready: m.looked, Sentence: sentence, Reachable: m.present, ClearsAway: m.clearAway})
-	m.archive = archive.New(leasedStore{config.Store, m.lease})
-	m.quiet = archive.New(quietStore{config.Store, m.queue})
+		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, ClearsAway: m.vault.Keeper.ClearAway})
 	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.tryLock, Sentence: sentence, Wake: m.Wake})
 	return m, nil
@@ -117,15 +107,8 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.lease.Start(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)
 	}
-	m.endTrials(ctx)
-	own := []tick.Tick{
-		{Name: "clock", Every: time.Minute, Do: m.watchClock},
-		{Name: "recover", Every: time.Minute, Do: m.recoverStored},
-		{Name: "sweep", Every: time.Minute, Do: m.sweepHourly},
-		{Name: "verify", Every: time.Minute, Do: m.askVerifications},
-		{Name: "records", Every: time.Minute, Do: m.keepRecords},
-	}
-	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), own)...); err != nil {
+	m.vault.Start(ctx)
+	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.vault.Ticks())...); err != nil {
 		return err
 	}
 	if err := m.queue.Start(ctx); err != nil {
@@ -156,13 +139,6 @@ func (m *Manager) Stop(ctx context.Context) error {
 // StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
 func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.StopNodes(ctx) }
 
-// event writes an event.
-func (m *Manager) event(ctx context.Context, severity models.Severity, cluster, message string) {
-	if err := m.DB.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
-		m.Logger.Error("write event", "message", message, "error", err)
-	}
-}
-
 // Wake says that runs were queued.
 func (m *Manager) Wake() { m.queue.Wake() }
 
@@ -175,19 +151,39 @@ func (m *Manager) goOn(ctx context.Context) error {
 		return err
 	}
 	m.queue.Wake()
-	return m.scheduler.Now("recover")
+	return m.scheduler.Now(vault.GoesOn)
+}
+
+// RebuildCatalog rebuilds the catalog from the store without a run, for a console that is not started. Say is told from time to time how far it is.
+func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
+	if err := m.lease.Start(ctx); err != nil {
+		return models.Rebuilt{}, err
+	}
+	done, err := m.vault.Rebuilder.Read(ctx, say)
+	if err == nil {
+		err = m.DB.Rebuild.Event(ctx, done)
+	}
+	if err = errors.Join(err, m.lease.Stop(context.WithoutCancel(ctx))); err != nil {
+		return done, fmt.Errorf("rebuild the catalog: %w", err)
+	}
+	return done, nil
 }
 
 // OpenPart opens one part of a snapshot for reading: as a plain RDB, or as it is stored.
 func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error) {
-	if plain {
-		return m.archive.OpenPart(ctx, refOf(snapshot), archivePart(part))
-	}
-	return m.archive.OpenStored(ctx, refOf(snapshot), archivePart(part))
+	return m.vault.Reader.OpenPart(ctx, snapshot, part, plain)
 }
 
 // StoreLocation says where snapshots are kept.
 func (m *Manager) StoreLocation() string { return m.Store.Location() }
+
+// CheckStore tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
+func (m *Manager) CheckStore(ctx context.Context) error { return m.vault.Health.Check(ctx) }
+
+// DescribeStore says what is known of the store. What it does not tell is left out.
+func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
+	return m.vault.Health.Describe(ctx)
+}
 
 // HostMemory returns the memory of the host on which nodes are launched, in bytes.
 func (m *Manager) HostMemory(ctx context.Context) (total, available int64, err error) {

@@ -16,6 +16,7 @@ import (
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
+	"rekindle/jobs/vault"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -31,7 +32,7 @@ var sentences = []struct {
 	text string
 }{
 	{drain.ErrStopping, "Rekindle was stopped in the middle of it."},
-	{errNameInStore, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
+	{vault.ErrNameTaken, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
 	{archive.ErrExists, "Another console has stored a snapshot of this name in the same store meanwhile. That one was not touched, and this one was discarded. Choose another name."},
 	{errUploadCut, "The upload was cut off. Nothing of it was kept."},
 	{queue.ErrTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
@@ -75,38 +76,36 @@ var sentences = []struct {
 	{context.DeadlineExceeded, "It took too long to answer."},
 }
 
-// storeSentence is sentence for what only the store can have said.
-func storeSentence(err error) string {
-	if text := sentence(err); text != unexpected {
-		return text
-	}
-	return "The snapshot store cannot be used at the moment. The log says why."
-}
-
 const unexpected = "Something unexpected went wrong. The log says more."
 
 // sentence says to a person what went wrong. Nothing of a driver's text gets into it; the log has all of it.
 func sentence(err error) string {
+	text, _ := explain(err)
+	return text
+}
+
+// explain is sentence, and tells whether it says what.
+func explain(err error) (text string, known bool) {
 	if text, found := reason.Text(err); found {
-		return text
+		return text, true
 	}
 	if faults, refused := models.AsFaults(err); refused {
-		return faults.Error()
+		return faults.Error(), true
 	}
 	for _, s := range sentences {
 		if errors.Is(err, s.is) {
-			return s.text
+			return s.text, true
 		}
 	}
 	if text := catalog.Trouble(err); text != "" {
-		return text
+		return text, true
 	}
 	var reply resp.Error
 	if errors.As(err, &reply) {
 		if reply.PasswordRefused() {
-			return "The node answers, but does not accept the console's password: somebody has changed it. " + nodes.SetPasswordBack
+			return "The node answers, but does not accept the console's password: somebody has changed it. " + nodes.SetPasswordBack, true
 		}
-		return "The node refused a command (" + reply.Code() + "). The log says more."
+		return "The node refused a command (" + reply.Code() + "). The log says more.", true
 	}
-	return unexpected
+	return unexpected, false
 }

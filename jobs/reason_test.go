@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"rekindle/internal/store"
 )
 
 func TestWhatTheSystemRefusesHasASentence(t *testing.T) {
@@ -22,6 +24,7 @@ func TestWhatTheSystemRefusesHasASentence(t *testing.T) {
 		&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}:        "Nothing listens",
 		&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}:             "closed the connection",
 		because(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "The node a could not be begun."): "The node a could not be begun.",
+		fmt.Errorf("check: %w", store.ErrUnavailable):                                                         "does not answer",
 		context.DeadlineExceeded:          "too long",
 		errors.New("a driver's own text"): unexpected,
 	} {

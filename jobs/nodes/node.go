@@ -65,6 +65,12 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 	return s, nil
 }
 
+// Follows asks a node whom it follows, if it is a replica.
+func Follows(ctx context.Context, cluster models.Cluster, node models.Node) (primary string, replica bool, err error) {
+	s, err := Probe(ctx, cluster, node)
+	return s.Primary, s.Replica, err
+}
+
 // Dial connects to a node.
 func Dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error) {
 	return resp.Dial(ctx, resp.Options{Addr: node.Address(), Password: cluster.Password, DialTimeout: ProbeTimeout})

@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -20,33 +20,21 @@ const (
 	rebuildWarnings = 50  // events of one rebuild; a last one counts the others
 )
 
-// rebuild is the body of a run that rebuilds the catalog.
-func (m *Manager) rebuild(ctx context.Context, run models.Run, report *queue.Report) error {
-	done, err := m.readStore(ctx, func(text string) { report.Stage(text, nil) })
+// Rebuilder makes a catalog of what is stored.
+type Rebuilder struct{ kit }
+
+// Rebuild is the body of a run that rebuilds the catalog.
+func (b *Rebuilder) Rebuild(ctx context.Context, run models.Run, report *queue.Report) error {
+	done, err := b.Read(ctx, func(text string) { report.Stage(text, nil) })
 	if err != nil {
 		return err
 	}
-	return m.DB.Settle.Rebuild(context.WithoutCancel(ctx), run, done)
-}
-
-// RebuildCatalog does the same without a run, for a console that is not started. Say is told from time to time how far it is.
-func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
-	if err := m.lease.Start(ctx); err != nil {
-		return models.Rebuilt{}, err
-	}
-	done, err := m.readStore(ctx, say)
-	if err == nil {
-		err = m.DB.Rebuild.Event(ctx, done)
-	}
-	if err = errors.Join(err, m.lease.Stop(context.WithoutCancel(ctx))); err != nil {
-		return done, fmt.Errorf("rebuild the catalog: %w", err)
-	}
-	return done, nil
+	return b.DB.Settle.Rebuild(context.WithoutCancel(ctx), run, done)
 }
 
 // rebuilding is what is known in the middle of it.
 type rebuilding struct {
-	m         *Manager
+	*Rebuilder
 	done      models.Rebuilt
 	since     time.Time // when the store began to be read
 	committed map[archive.Ref]bool
@@ -55,14 +43,15 @@ type rebuilding struct {
 	records   map[string]archive.ClusterRecord // of clusters that the catalog does not know
 }
 
-func (m *Manager) readStore(ctx context.Context, say func(string)) (models.Rebuilt, error) {
-	r := &rebuilding{m: m, since: m.DB.Now(), committed: make(map[archive.Ref]bool), newest: make(map[string]archive.Manifest),
+// Read reads the store and writes down what the catalog does not know. Say is told from time to time how far it is.
+func (b *Rebuilder) Read(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
+	r := &rebuilding{Rebuilder: b, since: b.DB.Now(), committed: make(map[archive.Ref]bool), newest: make(map[string]archive.Manifest),
 		living: make(map[string]bool), records: make(map[string]archive.ClusterRecord)}
 	say("Listing the store")
-	if err := m.present(ctx); err != nil {
+	if err := r.health.Present(ctx); err != nil {
 		return r.done, err
 	}
-	if err := m.emptied(ctx); err != nil {
+	if err := r.health.emptied(ctx); err != nil {
 		return r.done, err
 	}
 	if err := r.adopt(ctx, say); err != nil {
@@ -86,20 +75,20 @@ func (m *Manager) readStore(ctx context.Context, say func(string)) (models.Rebui
 		return r.done, err
 	}
 	if more := r.done.Warnings - rebuildWarnings; more > 0 {
-		m.event(ctx, models.SeverityWarning, "", fmt.Sprintf("While the catalog was rebuilt there were %d more warnings like the last ones; the log has them all.", more))
+		r.event(ctx, models.SeverityWarning, "", fmt.Sprintf("While the catalog was rebuilt there were %d more warnings like the last ones; the log has them all.", more))
 	}
 	return r.done, nil
 }
 
 func (r *rebuilding) warn(ctx context.Context, e models.Event, cause error) {
 	r.done.Warnings++
-	r.m.Logger.Warn("rebuild", "cluster", e.ClusterName, "snapshot", e.SnapshotName, "message", e.Message, "error", cause)
+	r.Logger.Warn("rebuild", "cluster", e.ClusterName, "snapshot", e.SnapshotName, "message", e.Message, "error", cause)
 	if r.done.Warnings > rebuildWarnings {
 		return
 	}
 	e.Severity = models.SeverityWarning
-	if err := r.m.DB.Events.Add(ctx, e); err != nil {
-		r.m.Logger.Error("write event", "message", e.Message, "error", err)
+	if err := r.DB.Events.Add(ctx, e); err != nil {
+		r.Logger.Error("write event", "message", e.Message, "error", err)
 	}
 }
 
@@ -116,7 +105,7 @@ func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, e
 	listed := make(chan error, 1)
 	go func() {
 		defer close(refs)
-		for entry, err := range r.m.archive.List(ctx) {
+		for entry, err := range r.archive.List(ctx) {
 			if err != nil {
 				listed <- err
 				return
@@ -137,7 +126,7 @@ func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, e
 	for range rebuildReaders {
 		readers.Go(func() {
 			for ref := range refs {
-				manifest, err := r.m.archive.Manifest(ctx, ref)
+				manifest, err := r.archive.Manifest(ctx, ref)
 				select {
 				case answers <- manifestRead{ref, manifest, err}:
 				case <-ctx.Done():
@@ -149,7 +138,7 @@ func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, e
 	go func() { readers.Wait(); close(answers) }()
 	return answers, func() error {
 		if err := <-listed; err != nil {
-			return r.m.away(err)
+			return r.health.away(err)
 		}
 		return context.Cause(ctx)
 	}
@@ -161,7 +150,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 	defer cancel()
 	var found []models.Snapshot
 	write := func() error {
-		done, warnings, err := r.m.DB.Rebuild.Adopt(ctx, found, r.since)
+		done, warnings, err := r.DB.Rebuild.Adopt(ctx, found, r.since)
 		if err != nil {
 			return err
 		}
@@ -222,13 +211,13 @@ func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row mode
 		warn(one.err, "The manifest of %s in the store cannot be read: it is damaged, or another snapshot's. It was left as it is.")
 		return row, false, nil
 	}
-	return row, false, r.m.away(one.err)
+	return row, false, r.health.away(one.err)
 }
 
 // lose turns the snapshots failed that the catalog holds for whole and the store does not have.
 func (r *rebuilding) lose(ctx context.Context) error {
 	for after := uint(0); ; {
-		rows, err := r.m.DB.Snapshots.Usable(ctx, after, 1000)
+		rows, err := r.DB.Snapshots.Usable(ctx, after, 1000)
 		if err != nil {
 			return err
 		}
@@ -239,15 +228,15 @@ func (r *rebuilding) lose(ctx context.Context) error {
 				continue
 			}
 			// It may have been taken since the store was listed.
-			if _, err := r.m.archive.Manifest(ctx, ref); err == nil || errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrNewer) {
+			if _, err := r.archive.Manifest(ctx, ref); err == nil || errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrNewer) {
 				continue
 			} else if !errors.Is(err, archive.ErrMissing) {
-				return r.m.away(err)
+				return r.health.away(err)
 			}
-			if err := r.m.present(ctx); err != nil {
+			if err := r.health.Present(ctx); err != nil {
 				return err
 			}
-			lost, err := r.m.DB.Snapshots.Lose(ctx, row, "The manifest is missing in the store.")
+			lost, err := r.DB.Snapshots.Lose(ctx, row, "The manifest is missing in the store.")
 			if err != nil {
 				return err
 			}
@@ -258,21 +247,6 @@ func (r *rebuilding) lose(ctx context.Context) error {
 		if len(rows) == 0 {
 			return nil
 		}
-	}
-}
-
-// noteUnknown says, once in a console's life, that the store has a snapshot that the catalog does not know: somebody who has lost the
-// database should hear of the way back.
-func (m *Manager) noteUnknown(ctx context.Context, entry archive.Entry) {
-	if !entry.Committed || m.noted.Load() {
-		return
-	}
-	if _, err := m.archive.Manifest(ctx, entry.Ref); err != nil { // deleted meanwhile, or nothing that a rebuild could use
-		return
-	}
-	if !m.noted.Swap(true) {
-		m.event(ctx, models.SeverityWarning, entry.Cluster, fmt.Sprintf("The store has snapshots that the catalog does not know, such as %s of %s. "+
-			"Rebuild the catalog under Settings to list them.", entry.Snapshot, entry.Cluster))
 	}
 }
 

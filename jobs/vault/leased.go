@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -6,13 +6,12 @@ import (
 	"io"
 
 	"rekindle/internal/store"
-	"rekindle/jobs/queue"
 )
 
 // leasedStore is the snapshot store for as long as the lease is held: what commits or removes looks at the lease first.
 type leasedStore struct {
 	store.Store
-	lease *queue.Lease
+	lease Lease
 }
 
 func (s leasedStore) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {

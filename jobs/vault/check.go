@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -24,17 +24,17 @@ type storeCheck struct {
 	err     error
 }
 
-// CheckStore tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
-func (m *Manager) CheckStore(ctx context.Context) error {
-	c := &m.checked
+// Check tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
+func (h *Health) Check(ctx context.Context) error {
+	c := &h.checked
 	c.mutex.Lock()
 	if c.running == nil {
-		if c.counts(m.Clock.Now()) {
+		if c.counts(h.Clock.Now()) {
 			defer c.mutex.Unlock()
 			return c.err
 		}
 		c.running = make(chan struct{})
-		go m.checkStore()
+		go h.check()
 	}
 	running := c.running
 	c.mutex.Unlock()
@@ -44,7 +44,7 @@ func (m *Manager) CheckStore(ctx context.Context) error {
 		defer c.mutex.Unlock()
 		return c.err
 	case <-ctx.Done():
-		return storeRefusal(ctx.Err())
+		return h.refusal(ctx.Err())
 	}
 }
 
@@ -58,31 +58,36 @@ func (c *storeCheck) counts(now time.Time) bool {
 	return !c.at.IsZero() && age >= 0 && age < lasts
 }
 
-// checkStore is the check itself. It belongs to all who wait for it, so it does not end with the first of them.
-func (m *Manager) checkStore() {
-	ctx, cancel := context.WithTimeout(m.run, checkTime)
+// check is the check itself. It belongs to all who wait for it, so it does not end with the first of them.
+func (h *Health) check() {
+	ctx, cancel := context.WithTimeout(h.Life, checkTime)
 	defer cancel()
-	err := m.Store.Check(ctx)
+	err := h.Store.Check(ctx)
 	if err != nil {
-		if m.run.Err() == nil {
-			m.Logger.Warn("check store", "store", m.Store.Location(), "error", err)
+		if h.Life.Err() == nil {
+			h.Logger.Warn("check store", "store", h.Store.Location(), "error", err)
 		}
-		err = storeRefusal(err)
+		err = h.refusal(err)
 	}
-	c := &m.checked
+	c := &h.checked
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	close(c.running)
-	c.running, c.at, c.err = nil, m.Clock.Now(), err
+	c.running, c.at, c.err = nil, h.Clock.Now(), err
 }
 
-func storeRefusal(err error) error {
-	return models.Faults{{Code: models.CodeInvalid, Message: storeSentence(err)}}
+// refusal says what only the store can have said.
+func (h *Health) refusal(err error) error {
+	text, known := h.Sentence(err)
+	if !known {
+		text = "The snapshot store cannot be used at the moment. The log says why."
+	}
+	return models.Faults{{Code: models.CodeInvalid, Message: text}}
 }
 
-// DescribeStore says what is known of the store. What it does not tell is left out.
-func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
-	d, err := m.Store.Describe(ctx)
+// Describe says what is known of the store. What it does not tell is left out.
+func (h *Health) Describe(ctx context.Context) (models.StoreInfo, error) {
+	d, err := h.Store.Describe(ctx)
 	if err != nil {
 		return models.StoreInfo{Free: -1, Capacity: -1}, err
 	}
@@ -99,18 +104,18 @@ func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
 	return info, nil
 }
 
-// judgeStore finds out at the start whether the store can keep snapshots, and what it does otherwise than it should, so that this stands in
+// judge finds out at the start whether the store can keep snapshots, and what it does otherwise than it should, so that this stands in
 // the log before the first snapshot fails.
-func (m *Manager) judgeStore(ctx context.Context) {
-	if err := m.Store.Check(ctx); err != nil {
+func (h *Health) judge(ctx context.Context) {
+	if err := h.Store.Check(ctx); err != nil {
 		if ctx.Err() == nil {
-			m.Logger.Error("check store", "store", m.Store.Location(), "error", err)
+			h.Logger.Error("check store", "store", h.Store.Location(), "error", err)
 		}
 		return
 	}
-	if d, err := m.Store.Describe(ctx); err == nil {
+	if d, err := h.Store.Describe(ctx); err == nil {
 		for _, warning := range d.Warnings {
-			m.Logger.Warn("check store", "store", m.Store.Location(), "warning", warning)
+			h.Logger.Warn("check store", "store", h.Store.Location(), "warning", warning)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
 	"rekindle/internal/words"
-	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
@@ -37,42 +37,45 @@ const (
 	trialTime = 10 * time.Second // for each type
 )
 
+// trials try parts out.
+type trials struct{ kit }
+
 // trial is a node that tries a part out.
 type trial struct {
-	m       *Manager
+	*trials
 	cluster models.Cluster // in no catalog
 	node    models.Node
 }
 
 // tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's; a warning
 // says why there was no trial.
-func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *queue.Report) (warning string, err error) {
-	wanted, err := m.DB.Settings.TriesImports(ctx)
+func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *queue.Report) (warning string, err error) {
+	wanted, err := ts.DB.Settings.TriesImports(ctx)
 	if err != nil || !wanted {
 		return "", err
 	}
 	const unsure = "Its structure was checked, but no node has loaded it yet: "
-	chosen, found, err := m.trialEngine(ctx, engine, part.RDBVersion)
+	chosen, found, err := ts.engine(ctx, engine, part.RDBVersion)
 	if err != nil {
 		return "", err
 	} else if !found {
 		return fmt.Sprintf("%sno engine is installed that can load RDB version %d.", unsure, part.RDBVersion), nil
 	}
-	if need, free, err := m.trialMemory(ctx, part); err != nil {
+	if need, free, err := ts.memory(ctx, part); err != nil {
 		return "", err
 	} else if need > free {
 		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, words.Size(need), words.Size(free)), nil
 	}
-	t := trial{m: m, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
+	t := trial{trials: ts, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
 		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},
-		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: m.Host.Address()}}
-	defer m.endTrial(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
+		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: ts.Host.Address()}}
+	defer ts.end(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
 	report.Stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)
 	if err := t.start(ctx, part); err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		m.Logger.Error("start a node to try an import out", "snapshot", row.Name, "error", err)
+		ts.Logger.Error("start a node to try an import out", "snapshot", row.Name, "error", err)
 		return unsure + "the node for it could not be started. The log says why.", nil
 	}
 	if err = t.load(ctx, refOf(row), part); err == nil {
@@ -82,7 +85,7 @@ func (m *Manager) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 		return "", context.Cause(ctx)
 	}
 	if err = t.judge(ctx, file, err); errors.Is(err, errNoVerdict) {
-		m.Logger.Error("try an import out", "snapshot", row.Name, "error", err)
+		ts.Logger.Error("try an import out", "snapshot", row.Name, "error", err)
 		return unsure + "the node that was to fell silent. The log says more.", nil
 	}
 	return "", err
@@ -93,25 +96,28 @@ var errNoVerdict = errors.New("the trial says nothing about the file")
 
 // judge says what a failure of the trial means: that the file is refused, that the store has failed, or nothing.
 func (t *trial) judge(ctx context.Context, file string, err error) error {
-	why, named := t.m.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name)
+	why, named := t.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name)
 	switch {
 	case named:
 	case errors.Is(err, primary.ErrCount):
 		why = "There it had another number of keys than the file has."
 	case t.ended(ctx):
-		why = "The node did not survive that." + t.m.nodes.LastWords(ctx, t.cluster, t.node)
+		why = "The node did not survive that."
+		if last, _ := t.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name); last != "" {
+			why += " " + last
+		}
 	case errors.Is(err, primary.ErrGone), errors.Is(err, primary.ErrRefused):
 		return fmt.Errorf("%w: %w", errNoVerdict, err)
 	default:
 		return err
 	}
-	return because(err, "%s cannot be used. It was loaded into a node of %s to try it out: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
+	return reason.Because(err, "%s cannot be used. It was loaded into a node of %s to try it out: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
 }
 
 // ended tells whether the node is gone. One that has closed its connections may take a moment.
 func (t *trial) ended(ctx context.Context) bool {
 	for range 30 {
-		if running, err := t.m.Launcher.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
+		if running, err := t.Launcher.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
 			return err == nil
 		}
 		if !drain.Pause(ctx, 100*time.Millisecond) {
@@ -121,9 +127,9 @@ func (t *trial) ended(ctx context.Context) bool {
 	return false
 }
 
-// trialEngine chooses what tries a part out: the newest of the engine that wrote it, else the newest that can load it.
-func (m *Manager) trialEngine(ctx context.Context, engine string, version int) (models.Engine, bool, error) {
-	engines, err := m.Host.Engines(ctx)
+// engine chooses what tries a part out: the newest of the engine that wrote it, else the newest that can load it.
+func (ts *trials) engine(ctx context.Context, engine string, version int) (models.Engine, bool, error) {
+	engines, err := ts.Host.Engines(ctx)
 	if err != nil {
 		return models.Engine{}, false, fmt.Errorf("list engines: %w", err)
 	}
@@ -140,9 +146,9 @@ func (m *Manager) trialEngine(ctx context.Context, engine string, version int) (
 	return best, true, nil
 }
 
-// trialMemory is what a part may need in a node, and what the host has.
-func (m *Manager) trialMemory(ctx context.Context, part archive.Part) (need, free int64, err error) {
-	memory, err := m.Launcher.Memory(ctx)
+// memory is what a part may need in a node, and what the host has.
+func (ts *trials) memory(ctx context.Context, part archive.Part) (need, free int64, err error) {
+	memory, err := ts.Launcher.Memory(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("read memory of host: %w", err)
 	}
@@ -163,12 +169,12 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 		config["databases"] = strconv.Itoa(part.Databases)
 	}
 	for {
-		free, err := t.m.DB.Nodes.FreeEndpoint(ctx)
+		free, err := t.DB.Nodes.FreeEndpoint(ctx)
 		if err != nil {
 			return err
 		}
 		t.node.Host, t.node.Port = free.Host, free.Port
-		err = t.m.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
+		err = t.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
 			Host: free.Host, Port: free.Port, Password: t.cluster.Password, Config: config})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
@@ -180,7 +186,7 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) error {
 	_, err := primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return t.m.archive.OpenPart(ctx, ref, part) }},
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return t.archive.OpenPart(ctx, ref, part) }},
 		primary.Options{ListenHost: t.node.Host})
 	return err
 }
@@ -246,7 +252,7 @@ type trialUser struct {
 }
 
 func (u *trialUser) connect(ctx context.Context) error {
-	conn, err := nodes.Dial(ctx, u.cluster, u.node)
+	conn, err := u.Dial(ctx, u.cluster, u.node)
 	if err != nil {
 		return fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
 	}
@@ -294,30 +300,30 @@ func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][
 	}
 }
 
-// endTrial stops a trial's node and removes its folder.
-func (m *Manager) endTrial(ctx context.Context, node launch.ID) {
+// end stops a trial's node and removes its folder.
+func (ts *trials) end(ctx context.Context, node launch.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	err := m.Launcher.Stop(ctx, node.Cluster, node.Name, launch.NoSave)
+	err := ts.Launcher.Stop(ctx, node.Cluster, node.Name, launch.NoSave)
 	if err == nil {
-		err = m.Launcher.Remove(ctx, node.Cluster, node.Name)
+		err = ts.Launcher.Remove(ctx, node.Cluster, node.Name)
 	}
 	if err != nil {
-		m.Logger.Error("remove a node that tried an import out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
+		ts.Logger.Error("remove a node that tried an import out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
 	}
 }
 
 func isTrial(node launch.ID) bool { return strings.HasPrefix(node.Cluster, trialPrefix) }
 
-// endTrials removes the nodes of trials that a killed console has left.
-func (m *Manager) endTrials(ctx context.Context) {
-	nodes, err := m.Launcher.List(ctx)
+// endAll removes the nodes of trials that a killed console has left.
+func (ts *trials) endAll(ctx context.Context) {
+	nodes, err := ts.Launcher.List(ctx)
 	if err != nil {
-		m.Logger.Error("look for nodes that tried imports out", "error", err)
+		ts.Logger.Error("look for nodes that tried imports out", "error", err)
 	}
 	for _, node := range nodes {
 		if isTrial(node) {
-			m.endTrial(ctx, node)
+			ts.end(ctx, node)
 		}
 	}
 }

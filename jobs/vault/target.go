@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
+	"rekindle/jobs/reason"
 )
 
 // target is another store that a copy or an export writes to. Whatever it refuses says its address, so that nobody looks for the fault in the
@@ -22,33 +23,34 @@ type target struct {
 	hold func(context.Context) error // fails when this console has lost its lease: then nothing is removed
 }
 
-// openTarget opens another store to write to.
-func (m *Manager) openTarget(ctx context.Context, url string) (target, func(), error) {
-	owner, ok := m.Launcher.(launch.FolderOwner)
+// target opens another store to write to.
+func (o *opener) target(ctx context.Context, url string) (target, func(), error) {
+	owner, ok := o.Launcher.(launch.FolderOwner)
 	if folder, local := strings.CutPrefix(url, "dir:"); ok && local && owner.Owns(folder) { // before opening it makes a folder there
-		return target{}, nil, because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
+		return target{}, nil, reason.Because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
 	}
-	st, release, err := m.openOther(ctx, url)
+	st, release, err := o.other(ctx, url)
 	if err != nil {
 		return target{}, nil, err
 	}
-	if store.Within(st, m.Store) {
+	if store.Within(st, o.Store) {
 		release()
-		return target{}, nil, because(nil, "%s lies in the console's own store. Choose another place.", url)
+		return target{}, nil, reason.Because(nil, "%s lies in the console's own store. Choose another place.", url)
 	}
-	return target{st, url, m.lease.Hold}, release, nil
+	return target{st, url, o.Lease.Hold}, release, nil
 }
 
-func (m *Manager) openOther(ctx context.Context, url string) (store.Store, func(), error) {
-	st, err := m.OpenStore(ctx, url)
+// other opens another store.
+func (o *opener) other(ctx context.Context, url string) (store.Store, func(), error) {
+	st, err := o.OpenStore(ctx, url)
 	if err != nil {
 		if errors.Is(err, store.ErrNotExist) {
-			return nil, nil, because(err, "%s cannot be used: there is no such folder, and none can be made there.", url)
+			return nil, nil, reason.Because(err, "%s cannot be used: there is no such folder, and none can be made there.", url)
 		}
 		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
-			return nil, nil, because(err, "%s cannot be used: the console may not read or write there.", url)
+			return nil, nil, reason.Because(err, "%s cannot be used: the console may not read or write there.", url)
 		}
-		return nil, nil, because(err, "%s cannot be opened. Check the address; the log says more.", url)
+		return nil, nil, reason.Because(err, "%s cannot be opened. Check the address; the log says more.", url)
 	}
 	release := func() {}
 	if closer, ok := st.(io.Closer); ok {
@@ -100,33 +102,33 @@ func (t target) reason(ctx context.Context, err error) error {
 	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrExist), errors.Is(err, store.ErrKey):
 		return err
 	case errors.Is(err, store.ErrFull):
-		return because(err, "%s is full. Free some space there, then try again.", where)
+		return reason.Because(err, "%s is full. Free some space there, then try again.", where)
 	case errors.Is(err, store.ErrLocked):
-		return because(err, "Object Lock protects this in %s. It can be removed when its retention or its legal hold has ended.", where)
+		return reason.Because(err, "Object Lock protects this in %s. It can be removed when its retention or its legal hold has ended.", where)
 	case errors.Is(err, store.ErrUnsafe):
-		return because(err, "%s did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it.", where)
+		return reason.Because(err, "%s did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it.", where)
 	case errors.Is(err, store.ErrNoBucket):
-		return because(err, "The bucket of %s does not exist. Create it, or correct the address.", where)
+		return reason.Because(err, "The bucket of %s does not exist. Create it, or correct the address.", where)
 	case errors.Is(err, store.ErrRegion):
-		return because(err, "The bucket of %s is in another region. Say which one in the address: ?region=...", where)
+		return reason.Because(err, "The bucket of %s is in another region. Say which one in the address: ?region=...", where)
 	case errors.Is(err, store.ErrCredentials):
-		return because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
+		return reason.Because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
 	case errors.Is(err, store.ErrDenied):
-		return because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
+		return reason.Because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
 	case errors.Is(err, store.ErrUploadGone):
-		return because(err, "%s no longer knew the upload: a rule of the bucket, or another console, ended it. Try again.", where)
+		return reason.Because(err, "%s no longer knew the upload: a rule of the bucket, or another console, ended it. Try again.", where)
 	case errors.Is(err, store.ErrTransit):
-		return because(err, "What came from %s is not what it says it has sent: the network or a proxy changed it on the way. Try again.", where)
+		return reason.Because(err, "What came from %s is not what it says it has sent: the network or a proxy changed it on the way. Try again.", where)
 	case errors.Is(err, store.ErrCut):
-		return because(err, "The connection to %s was cut again and again. Look at the network and the proxies on the way, then try again.", where)
+		return reason.Because(err, "The connection to %s was cut again and again. Look at the network and the proxies on the way, then try again.", where)
 	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
-		return because(err, "%s has too much to do: it answers, but asks for fewer requests. Try again later.", where)
+		return reason.Because(err, "%s has too much to do: it answers, but asks for fewer requests. Try again later.", where)
 	case errors.Is(err, store.ErrSlow):
-		return because(err, "%s stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Try again when that is over.", where)
+		return reason.Because(err, "%s stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Try again when that is over.", where)
 	case errors.Is(err, store.ErrUnavailable):
-		return because(err, "%s does not answer. Check that it runs and that the network lets the console through, then try again.", where)
+		return reason.Because(err, "%s does not answer. Check that it runs and that the network lets the console through, then try again.", where)
 	}
-	return because(err, "%s could not be used. The log says why.", where)
+	return reason.Because(err, "%s could not be used. The log says why.", where)
 }
 
 // Put is the store's. What broke off is told from what the store refused: the bytes come from the snapshot store.
@@ -146,9 +148,9 @@ func (t target) write(ctx context.Context, key string, r io.Reader, put func(con
 	case in.failed:
 		return object, err
 	case errors.Is(err, store.ErrNotExist): // not an object that is missing, but the place for it
-		return object, because(err, "No file can be made in %s. Choose another place.", place(t.url))
+		return object, reason.Because(err, "No file can be made in %s. Choose another place.", place(t.url))
 	case errors.Is(err, store.ErrKey):
-		return object, because(err, "No file %s can be made in %s: a folder of that name is there, or the name is too long. Choose another name or another place.", key, place(t.url))
+		return object, reason.Because(err, "No file %s can be made in %s: a folder of that name is there, or the name is too long. Choose another name or another place.", key, place(t.url))
 	}
 	return object, t.reason(ctx, err)
 }

@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -14,19 +14,22 @@ import (
 // snapshots. The minute tick writes what has changed since it was written last. A record that somebody else has written meanwhile is replaced
 // only by a change that was made here, with a warning.
 
-// keepRecords brings the records in the store in line with the catalog. What does not succeed is done at the next tick.
-func (m *Manager) keepRecords(ctx context.Context) {
-	if err := m.keep(ctx); err != nil && ctx.Err() == nil {
-		m.Logger.Warn("write the records of clusters and settings into the store; the next minute tries again", "error", err)
+// Recorder keeps records in the store.
+type Recorder struct{ kit }
+
+// keepUp brings the records in the store in line with the catalog. What does not succeed is done at the next tick.
+func (rec *Recorder) keepUp(ctx context.Context) {
+	if err := rec.keep(ctx); err != nil && ctx.Err() == nil {
+		rec.Logger.Warn("write the records of clusters and settings into the store; the next minute tries again", "error", err)
 	}
 }
 
-func (m *Manager) keep(ctx context.Context) error {
-	kept, err := m.DB.Records.Kept(ctx)
+func (rec *Recorder) keep(ctx context.Context) error {
+	kept, err := rec.DB.Records.Kept(ctx)
 	if err != nil {
 		return err
 	}
-	clusters, err := m.DB.Clusters.All(ctx)
+	clusters, err := rec.DB.Clusters.All(ctx)
 	if err != nil {
 		return err
 	}
@@ -43,29 +46,29 @@ func (m *Manager) keep(ctx context.Context) error {
 			continue // it comes from there, and knows less
 		}
 		record := recordOf(cluster)
-		record.WrittenAt = m.DB.Now()
-		err := m.keepOne(ctx, cluster.ID, key, record.Sum(), kept[key],
-			func() (string, error) { r, err := m.archive.Cluster(ctx, cluster.Name); return r.Sum(), err },
-			func() error { return m.archive.WriteCluster(ctx, record) })
+		record.WrittenAt = rec.DB.Now()
+		err := rec.keepOne(ctx, cluster.ID, key, record.Sum(), kept[key],
+			func() (string, error) { r, err := rec.archive.Cluster(ctx, cluster.Name); return r.Sum(), err },
+			func() error { return rec.archive.WriteCluster(ctx, record) })
 		if err != nil {
 			return err
 		}
 	}
 	for key, sums := range kept {
 		if !living[key] {
-			if err := m.dropRecord(ctx, strings.TrimSuffix(key, "/cluster.json"), sums); err != nil {
+			if err := rec.drop(ctx, strings.TrimSuffix(key, "/cluster.json"), sums); err != nil {
 				return err
 			}
 		}
 	}
-	settings, err := m.DB.Settings.Chosen(ctx)
+	settings, err := rec.DB.Settings.Chosen(ctx)
 	if err != nil || len(settings) == 0 && !written {
 		return err // an empty catalog has nothing to say, and a lost one must not seem to
 	}
-	console := archive.ConsoleRecord{WrittenAt: m.DB.Now(), Settings: settings}
-	return m.keepOne(ctx, 0, archive.ConsoleRecordKey, console.Sum(), kept[archive.ConsoleRecordKey],
-		func() (string, error) { r, err := m.archive.Console(ctx); return r.Sum(), err },
-		func() error { return m.archive.WriteConsole(ctx, console) })
+	console := archive.ConsoleRecord{WrittenAt: rec.DB.Now(), Settings: settings}
+	return rec.keepOne(ctx, 0, archive.ConsoleRecordKey, console.Sum(), kept[archive.ConsoleRecordKey],
+		func() (string, error) { r, err := rec.archive.Console(ctx); return r.Sum(), err },
+		func() error { return rec.archive.WriteConsole(ctx, console) })
 }
 
 // recordable tells whether a cluster is there to stay: in the other states a run decides whether it will be, and what was written stays.
@@ -87,53 +90,53 @@ func recordOf(c models.Cluster) archive.ClusterRecord {
 
 // keepOne writes one record if it says something else than what was written last. Found reads what is there. The intent is written down
 // first, so that a console that is killed in between knows the record for its own.
-func (m *Manager) keepOne(ctx context.Context, cluster uint, key, sum, sums string, found func() (string, error), write func() error) error {
+func (rec *Recorder) keepOne(ctx context.Context, cluster uint, key, sum, sums string, found func() (string, error), write func() error) error {
 	if sums == sum {
 		return nil
 	}
 	there, err := found()
 	switch {
 	case err == nil && there != sum && !strings.Contains(sums, there), errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
-		m.event(ctx, models.SeverityWarning, "", fmt.Sprintf("The record %s in the store was written by another console, or before the database was lost. "+
+		rec.event(ctx, models.SeverityWarning, "", fmt.Sprintf("The record %s in the store was written by another console, or before the database was lost. "+
 			"It was replaced by what this console has, because that has changed.", key))
 	case err != nil && !errors.Is(err, archive.ErrMissing):
 		return err
 	}
-	if may, err := m.DB.Records.BeginKeep(ctx, cluster, key, sum); err != nil || !may {
+	if may, err := rec.DB.Records.BeginKeep(ctx, cluster, key, sum); err != nil || !may {
 		return err
 	}
 	if err := write(); err != nil {
 		return err
 	}
-	return m.DB.Records.EndKeep(ctx, key, sum)
+	return rec.DB.Records.EndKeep(ctx, key, sum)
 }
 
-// dropRecord removes the record of a cluster that was deleted here, if it still is the one that was written here.
-func (m *Manager) dropRecord(ctx context.Context, cluster, sums string) error {
-	there, err := m.archive.Cluster(ctx, cluster)
+// drop removes the record of a cluster that was deleted here, if it still is the one that was written here.
+func (rec *Recorder) drop(ctx context.Context, cluster, sums string) error {
+	there, err := rec.archive.Cluster(ctx, cluster)
 	switch {
 	case err == nil && strings.Contains(sums, there.Sum()):
-		err = m.archive.RemoveCluster(ctx, cluster)
+		err = rec.archive.RemoveCluster(ctx, cluster)
 	case errors.Is(err, archive.ErrMissing), errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
 		err = nil
 	}
 	if err != nil {
 		return err
 	}
-	return m.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
+	return rec.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
 }
 
-// forgetRecord removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
+// Forget removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
 // That it was written stays noted until the next tick has looked once more: a tick may be about to write it.
-func (m *Manager) forgetRecord(ctx context.Context, cluster models.Cluster) {
-	kept, err := m.DB.Records.Kept(ctx)
+func (rec *Recorder) Forget(ctx context.Context, cluster models.Cluster) {
+	kept, err := rec.DB.Records.Kept(ctx)
 	if err == nil {
 		var there archive.ClusterRecord
-		if there, err = m.archive.Cluster(ctx, cluster.Name); err == nil && strings.Contains(kept[archive.ClusterRecordKey(cluster.Name)], there.Sum()) {
-			err = m.archive.RemoveCluster(ctx, cluster.Name)
+		if there, err = rec.archive.Cluster(ctx, cluster.Name); err == nil && strings.Contains(kept[archive.ClusterRecordKey(cluster.Name)], there.Sum()) {
+			err = rec.archive.RemoveCluster(ctx, cluster.Name)
 		}
 	}
 	if err != nil && !errors.Is(err, archive.ErrMissing) {
-		m.Logger.Warn("remove the record of a deleted cluster; the next minute tries again", "cluster", cluster.Name, "error", err)
+		rec.Logger.Warn("remove the record of a deleted cluster; the next minute tries again", "cluster", cluster.Name, "error", err)
 	}
 }

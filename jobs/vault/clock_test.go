@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/internal/archive"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/models/catalog"
@@ -37,7 +36,7 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 	st := &swept{Store: folder}
 	path := filepath.Join(t.TempDir(), "rekindle.db")
 	right := time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
-	open := func(at time.Time) (*Manager, *clockwork.FakeClock) {
+	open := func(at time.Time) (*Sweeper, *clockwork.FakeClock) {
 		t.Helper()
 		clock := clockwork.NewFakeClockAt(at)
 		db, err := catalog.Open(t.Context(), catalog.File(path), clock, nil)
@@ -45,38 +44,38 @@ func TestNothingIsSweptForItsAgeWhileTheClockIsInDoubt(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = db.Close() })
-		m := &Manager{Config: Config{DB: db, Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler)}, run: t.Context(),
-			archive: archive.New(st), looked: make(chan struct{}), begun: at}
-		close(m.looked) // as after the start
-		return m, clock
+		s := New(Config{DB: db, Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context()}).Sweeper
+		s.begun = at
+		close(s.looked) // as after the start
+		return s, clock
 	}
-	sweeps := func(m *Manager) int32 {
+	sweeps := func(s *Sweeper) int32 {
 		t.Helper()
 		before := st.times.Load()
-		m.sweepStore(t.Context())
-		m.tidied.Store(false)
-		m.tidy(t.Context())
-		if doubted := m.DB.Clock.Doubt() != nil; m.tidied.Load() == doubted {
-			t.Errorf("the clock is doubted: %t, and the store counts as tidied: %t", doubted, m.tidied.Load())
+		s.SweepStore(t.Context())
+		s.tidied.Store(false)
+		s.tidy(t.Context())
+		if doubted := s.DB.Clock.Doubt() != nil; s.tidied.Load() == doubted {
+			t.Errorf("the clock is doubted: %t, and the store counts as tidied: %t", doubted, s.tidied.Load())
 		}
 		return st.times.Load() - before
 	}
-	m, _ := open(right)
-	if n := sweeps(m); n != 2 {
+	s, _ := open(right)
+	if n := sweeps(s); n != 2 {
 		t.Errorf("with a clock that is right it was swept %d times of 2", n)
 	}
-	m, clock := open(right.Add(45 * 24 * time.Hour))
-	if n := sweeps(m); n != 0 {
+	s, clock := open(right.Add(45 * 24 * time.Hour))
+	if n := sweeps(s); n != 0 {
 		t.Errorf("with a clock that has leapt it was swept %d times", n)
 	}
-	if err := m.DB.Clock.Confirm(t.Context(), "admin"); err != nil {
+	if err := s.DB.Clock.Confirm(t.Context(), "admin"); err != nil {
 		t.Fatal(err)
 	}
-	if n := sweeps(m); n != 2 {
+	if n := sweeps(s); n != 2 {
 		t.Errorf("with a clock that was confirmed it was swept %d times of 2", n)
 	}
 	clock.Advance(-2 * 24 * time.Hour) // while it runs
-	if n := sweeps(m); n != 0 {
+	if n := sweeps(s); n != 0 {
 		t.Errorf("with a clock that was set back it was swept %d times", n)
 	}
 }

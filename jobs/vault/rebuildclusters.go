@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/words"
-	"rekindle/jobs/nodes"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
@@ -22,17 +22,17 @@ import (
 // read reads the records of those clusters that the catalog does not know, and the console's, and takes over its settings. It tells whether
 // the store is one in which records are kept: then a cluster without one was deleted on purpose.
 func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
-	names, err := r.m.archive.Clusters(ctx)
+	names, err := r.archive.Clusters(ctx)
 	if err != nil {
-		return false, r.m.away(err)
+		return false, r.health.away(err)
 	}
 	for _, name := range names {
-		if _, err := r.m.DB.Clusters.Get(ctx, name); err == nil {
+		if _, err := r.DB.Clusters.Get(ctx, name); err == nil {
 			continue
 		} else if !models.HasCode(err, models.CodeClusterNotFound) {
 			return false, err
 		}
-		record, err := r.m.archive.Cluster(ctx, name)
+		record, err := r.archive.Cluster(ctx, name)
 		switch {
 		case err == nil:
 			r.records[name] = record
@@ -41,10 +41,10 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("The record of the cluster %s in the store cannot be read: it is damaged, "+
 				"or was written by a newer Rekindle. It was left as it is.", name)}, err)
 		default:
-			return false, r.m.away(err)
+			return false, r.health.away(err)
 		}
 	}
-	console, err := r.m.archive.Console(ctx)
+	console, err := r.archive.Console(ctx)
 	switch {
 	case errors.Is(err, archive.ErrMissing):
 		return false, nil
@@ -53,16 +53,17 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 			"The settings stay as they are."}, err)
 		return true, nil
 	case err != nil:
-		return false, r.m.away(err)
+		return false, r.health.away(err)
 	}
-	r.done.Settings, err = r.m.DB.Settings.Adopt(ctx, console.Settings)
+	r.done.Settings, err = r.DB.Settings.Adopt(ctx, console.Settings)
 	if _, refused := models.AsFaults(err); refused {
-		r.warn(ctx, models.Event{Message: "The settings that the store has cannot be used: " + sentence(err) + " They stay as they are."}, err)
+		text, _ := r.Sentence(err)
+		r.warn(ctx, models.Event{Message: "The settings that the store has cannot be used: " + text + " They stay as they are."}, err)
 		return true, nil
 	} else if err != nil || !r.done.Settings {
 		return true, err
 	}
-	return true, r.m.DB.Records.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
+	return true, r.DB.Records.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
 }
 
 // configuration is how a cluster is to be as far as the store knows: its record, else its newest snapshot. From says which of them.
@@ -116,7 +117,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 			cluster.CreatedAt = r.newest[name].CreatedAt
 		}
 		cluster.StatusReason = r.lostSentence(cluster, c)
-		adopted, err := r.m.DB.Rebuild.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(name), sum)
+		adopted, err := r.DB.Rebuild.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(name), sum)
 		if err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) s
 // clusters brings back those clusters whose node directories are there and that the catalog does not know. It returns all nodes that have
 // one, by their clusters.
 func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) {
-	ids, err := r.m.Launcher.List(ctx)
+	ids, err := r.Launcher.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -164,11 +165,11 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	if _, err := r.m.DB.Owners.TakeOver(ctx, names); err != nil {
+	if _, err := r.DB.Owners.TakeOver(ctx, names); err != nil {
 		return nil, err
 	}
 	for _, name := range names {
-		if _, err := r.m.DB.Clusters.Get(ctx, name); err == nil {
+		if _, err := r.DB.Clusters.Get(ctx, name); err == nil {
 			continue
 		} else if !models.HasCode(err, models.CodeClusterNotFound) {
 			return nil, err
@@ -176,15 +177,15 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		cluster, err := r.cluster(ctx, name, nodes[name])
 		var adopted bool
 		if err == nil {
-			adopted, err = r.m.DB.Rebuild.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
+			adopted, err = r.DB.Rebuild.AdoptCluster(ctx, cluster, r.adoptedSentence(cluster))
 		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case errors.Is(err, fs.ErrNotExist): // removed meanwhile, or never started
 		case err != nil:
-			text := sentence(err)
-			if text == unexpected {
+			text, known := r.Sentence(err)
+			if !known {
 				text = "The log says why."
 			}
 			r.warn(ctx, models.Event{ClusterName: name,
@@ -192,7 +193,7 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 		case adopted:
 			r.done.Clusters = append(r.done.Clusters, name)
 			if record, found := r.records[name]; found {
-				if err := r.m.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(name), record.Sum()); err != nil {
+				if err := r.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(name), record.Sum()); err != nil {
 					return nil, err
 				}
 			}
@@ -222,7 +223,7 @@ func nodeNames(c models.Cluster) []string {
 func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (models.Cluster, error) {
 	var none models.Cluster
 	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
-		return none, because(nil, "That is no name of a cluster.")
+		return none, reason.Because(nil, "That is no name of a cluster.")
 	}
 	config, _, _ := r.configuration(name)
 	cluster := r.wanted(ctx, name, config)
@@ -230,13 +231,13 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	slices.Sort(names)
 	var started []launch.Found
 	for _, node := range names {
-		found, err := r.m.Launcher.Describe(ctx, name, node)
+		found, err := r.Launcher.Describe(ctx, name, node)
 		if err != nil {
-			return none, because(err, "The files of the node %s cannot be read.", node)
+			return none, reason.Because(err, "The files of the node %s cannot be read.", node)
 		}
 		started = append(started, found)
 		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.MaxMemory != started[0].MaxMemory {
-			return none, because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
+			return none, reason.Because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
 		}
 		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
 	}
@@ -246,11 +247,11 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		most = models.MaxCacheNodes
 	}
 	if len(names) > most {
-		return none, because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
+		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
-		return none, because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
+		return none, reason.Because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
 	}
 	for i := range cluster.Nodes {
 		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()
@@ -277,7 +278,7 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 	running, live := 0, []int{}
 	followed := make(map[string]bool) // whom living replicas follow
 	for i, node := range cluster.Nodes {
-		is, err := r.m.Launcher.Running(ctx, cluster.Name, node.Name)
+		is, err := r.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
 			return 0, err
 		}
@@ -285,14 +286,14 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 			continue
 		}
 		running++
-		state, err := nodes.Probe(ctx, cluster, node)
+		follows, replica, err := r.Follows(ctx, cluster, node)
 		if err != nil {
-			return 0, because(err, "The node %s runs but does not answer.", node.Name)
+			return 0, reason.Because(err, "The node %s runs but does not answer.", node.Name)
 		}
-		if !state.Replica {
+		if !replica {
 			live = append(live, i)
 		} else {
-			followed[state.Primary] = true
+			followed[follows] = true
 		}
 	}
 	if running > 0 && len(live) == 0 && len(followed) == 1 {
@@ -307,7 +308,7 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 	case len(live) == 1:
 		return live[0], nil
 	case running > 0:
-		return 0, because(nil, "%d of its %d running nodes say that they are the primary.", len(live), running)
+		return 0, reason.Because(nil, "%d of its %d running nodes say that they are the primary.", len(live), running)
 	}
 	for i, found := range started {
 		if !found.Replica {

@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"context"
@@ -9,35 +9,44 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
 	"rekindle/jobs/queue"
+	"rekindle/jobs/reason"
 	"rekindle/models"
 )
 
-// export is the body of a run that writes a snapshot's shards as plain RDB files into a store of the person's own.
+// Exporter writes snapshots as plain RDB files into stores of the person's own.
+type Exporter struct {
+	kit
+	reader    *Reader
+	leftovers *leftovers
+	opener    *opener
+}
+
+// Export is the body of a run that writes a snapshot's shards as plain RDB files into a store of the person's own.
 //
 // Nothing that is there is overwritten: all names are looked at first, and written down as free before the first byte is written. A
 // store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
 // when it is ours, and the rest is written. A run that fails removes what it has written.
-func (m *Manager) export(ctx context.Context, run models.Run, args models.CopyArgs, report *queue.Report) (err error) {
-	source, err := m.DB.Snapshots.Get(ctx, args.Source)
+func (e *Exporter) Export(ctx context.Context, run models.Run, args models.CopyArgs, report *queue.Report) (err error) {
+	source, err := e.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
 		return err
 	}
-	manifest, err := m.manifest(ctx, source)
+	manifest, err := e.reader.Manifest(ctx, source)
 	if err != nil {
-		m.leave(ctx, run.ID, nil, err) // of an earlier attempt
+		e.leftovers.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		return fmt.Errorf("export %s: %w", source.Name, err)
 	}
-	st, release, err := m.openTarget(ctx, args.Store)
+	st, release, err := e.opener.target(ctx, args.Store)
 	if err != nil {
-		m.leave(ctx, run.ID, &manifest, err)
+		e.leftovers.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
-	w := exporter{m: m, st: st, run: run, args: args, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
+	w := exporting{Exporter: e, st: st, run: run, args: args, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
 	done := false
 	defer func() {
 		if !done {
-			m.undo(ctx, run, st, manifest, w.ours)
+			e.leftovers.undo(ctx, run, st, manifest, w.ours)
 		}
 	}()
 	if err := w.write(ctx); err != nil {
@@ -50,11 +59,12 @@ func (m *Manager) export(ctx context.Context, run models.Run, args models.CopyAr
 	}
 	where := files + " in " + args.Store
 	report.Stage("Written: "+where, nil)
-	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
+	return e.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was exported: %s.", source.Name, where))
 }
 
-type exporter struct {
-	m      *Manager
+// exporting is one export.
+type exporting struct {
+	*Exporter
 	st     target
 	run    models.Run
 	args   models.CopyArgs
@@ -66,17 +76,17 @@ type exporter struct {
 	done   int64
 }
 
-func (w *exporter) key(part archive.Part) string {
+func (w *exporting) key(part archive.Part) string {
 	return models.ExportedObject(w.args.Target, part.Number)
 }
 
-func (w *exporter) write(ctx context.Context) error {
+func (w *exporting) write(ctx context.Context) error {
 	if len(w.args.Written) > 0 { // an earlier attempt had begun
 		if err := w.st.clear(ctx, w.args.Written...); err != nil {
 			return err
 		}
 	}
-	if err := w.m.takeBackBefore(ctx, w.args.Store); err != nil {
+	if err := w.leftovers.takeBackBefore(ctx, w.args.Store); err != nil {
 		return err
 	}
 	var missing []archive.Part
@@ -93,7 +103,7 @@ func (w *exporter) write(ctx context.Context) error {
 	for i, part := range missing {
 		keys[i] = w.key(part)
 	}
-	if err := w.m.DB.Copies.NoteWritten(ctx, w.run.ID, keys...); err != nil {
+	if err := w.DB.Copies.NoteWritten(ctx, w.run.ID, keys...); err != nil {
 		return err
 	}
 	for _, part := range missing {
@@ -105,7 +115,7 @@ func (w *exporter) write(ctx context.Context) error {
 }
 
 // find tells whether a part's file is there already from an earlier attempt. Anybody else's file ends the export.
-func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
+func (w *exporting) find(ctx context.Context, part archive.Part) (bool, error) {
 	key := w.key(part)
 	object, err := w.st.Stat(ctx, key)
 	switch {
@@ -114,11 +124,11 @@ func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("look for %s in %s: %w", key, w.args.Store, err)
 	case !slices.Contains(w.args.Written, key) || object.Size != part.Bytes:
-		return false, because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.args.Store)
+		return false, reason.Because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.args.Store)
 	}
 	check := w.stage("Reading %s back", key)
 	if err := archive.VerifyPlain(ctx, w.st, key, part, check); errors.Is(err, archive.ErrDamaged) {
-		return false, because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.args.Store)
+		return false, reason.Because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.args.Store)
 	} else if err != nil {
 		return false, err
 	}
@@ -127,7 +137,7 @@ func (w *exporter) find(ctx context.Context, part archive.Part) (bool, error) {
 	return true, nil
 }
 
-func (w *exporter) stage(format, key string) *archive.Progress {
+func (w *exporting) stage(format, key string) *archive.Progress {
 	var progress archive.Progress
 	before := w.done
 	w.report.Stage(fmt.Sprintf(format, key), func() models.Progress {
@@ -136,18 +146,18 @@ func (w *exporter) stage(format, key string) *archive.Progress {
 	return &progress
 }
 
-func (w *exporter) put(ctx context.Context, part archive.Part) error {
+func (w *exporting) put(ctx context.Context, part archive.Part) error {
 	key := w.key(part)
 	written := w.stage("Writing %s", key)
-	if err := w.m.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
+	if err := w.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDenied) {
-			return because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.args.Store)
+			return reason.Because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.args.Store)
 		}
 		return err
 	}
 	w.ours[key] = part.Bytes
 	if err := archive.VerifyPlain(ctx, w.st, key, part, w.stage("Reading %s back", key)); err != nil {
-		return because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.args.Store)
+		return reason.Because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.args.Store)
 	}
 	w.done += part.Bytes
 	return nil

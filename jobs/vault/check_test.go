@@ -1,7 +1,8 @@
-package jobs
+package vault
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
@@ -38,10 +39,15 @@ func (s *asked) Check(ctx context.Context) error {
 	return s.Store.Check(ctx)
 }
 
-func checking(t *testing.T, st store.Store) (*Manager, *clockwork.FakeClock) {
+func checking(t *testing.T, st store.Store) (*Health, *clockwork.FakeClock) {
 	t.Helper()
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC))
-	return &Manager{Config: Config{Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler)}, run: t.Context()}, clock
+	return New(Config{Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context(), Sentence: sentence}).Health, clock
+}
+
+// sentence has one for a store that is away.
+func sentence(err error) (string, bool) {
+	return "The snapshot store does not answer.", errors.Is(err, store.ErrUnavailable)
 }
 
 func folder(t *testing.T) store.Store {
@@ -57,7 +63,7 @@ func folder(t *testing.T) store.Store {
 func TestCheckOfTheStoreCountsForAMoment(t *testing.T) {
 	t.Parallel()
 	st := &asked{Store: folder(t)}
-	m, clock := checking(t, st)
+	h, clock := checking(t, st)
 	for i, step := range []struct {
 		later  time.Duration
 		away   bool
@@ -74,7 +80,7 @@ func TestCheckOfTheStoreCountsForAMoment(t *testing.T) {
 	} {
 		clock.Advance(step.later)
 		st.away.Store(step.away)
-		err := m.CheckStore(t.Context())
+		err := h.Check(t.Context())
 		if st.checks.Load() != step.checks || (err != nil) != step.bad {
 			t.Errorf("step %d: %d checks, %v", i, st.checks.Load(), err)
 		}
@@ -87,10 +93,10 @@ func TestCheckOfTheStoreCountsForAMoment(t *testing.T) {
 func TestOneCheckOfTheStoreRunsForAllWhoAsk(t *testing.T) {
 	t.Parallel()
 	st := &asked{Store: folder(t), begun: make(chan struct{}), goOn: make(chan struct{})}
-	m, _ := checking(t, st)
+	h, _ := checking(t, st)
 	first, cancel := context.WithCancel(t.Context())
 	gaveUp := make(chan error)
-	go func() { gaveUp <- m.CheckStore(first) }()
+	go func() { gaveUp <- h.Check(first) }()
 	<-st.begun
 	cancel() // whoever asked first goes away
 	if err := <-gaveUp; err == nil {
@@ -99,7 +105,7 @@ func TestOneCheckOfTheStoreRunsForAllWhoAsk(t *testing.T) {
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if err := m.CheckStore(t.Context()); err != nil {
+			if err := h.Check(t.Context()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -121,8 +127,8 @@ func TestChecksOfABucketWriteOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, clock := checking(t, st)
-	if err := m.CheckStore(t.Context()); err != nil {
+	h, clock := checking(t, st)
+	if err := h.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	puts, asks := proxy.Count("PutObject"), proxy.Count("HeadBucket")
@@ -130,7 +136,7 @@ func TestChecksOfABucketWriteOnce(t *testing.T) {
 		t.Fatal("nothing was written; the test means nothing")
 	}
 	for range 200 {
-		if err := m.CheckStore(t.Context()); err != nil {
+		if err := h.Check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -139,7 +145,7 @@ func TestChecksOfABucketWriteOnce(t *testing.T) {
 	}
 	clock.Advance(checkGood)
 	for range 200 {
-		if err := m.CheckStore(t.Context()); err != nil {
+		if err := h.Check(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

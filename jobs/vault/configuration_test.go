@@ -1,4 +1,4 @@
-package jobs
+package vault
 
 import (
 	"encoding/json"

@@ -1,0 +1,153 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// ErrNameTaken refuses a snapshot whose place in the store is taken.
+var ErrNameTaken = errors.New("the store already has a snapshot of this name that the catalog does not know: choose another name, or rebuild the catalog")
+
+// Keeper stands between the catalog and what may be removed from the store. A name alone proves nothing: after a database was lost, or with
+// two consoles on one store, a committed snapshot of the same name may be there that this catalog does not know. Nothing here ever touches one:
+// what the catalog's own attempt has stored is told by the attempt's id.
+type Keeper struct{ kit }
+
+// stored tells what lies in a snapshot's place: its own manifest, or none, or somebody else's.
+func (k *Keeper) stored(ctx context.Context, row models.Snapshot) (manifest archive.Manifest, committed, foreign bool, err error) {
+	manifest, err = k.archive.Manifest(ctx, refOf(row))
+	switch {
+	case err == nil:
+		return manifest, true, !owns(row, manifest), nil
+	case errors.Is(err, archive.ErrMissing):
+		return manifest, false, false, nil
+	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
+		// It cannot be read. If the catalog had this snapshot as complete it is ours and broken; else it is not ours.
+		return manifest, true, row.CompletedAt == nil, nil
+	}
+	return manifest, false, false, err
+}
+
+// owns tells whether a manifest is of what this row stands for.
+func owns(row models.Snapshot, manifest archive.Manifest) bool {
+	if row.Attempt != "" || manifest.Attempt != "" {
+		return row.Attempt == manifest.Attempt
+	}
+	// Of format version 1, which has no attempts: a row that is complete has the same parts, any other is as old.
+	if row.CompletedAt == nil {
+		return manifest.CreatedAt.Equal(row.CreatedAt)
+	}
+	return slices.EqualFunc(row.Parts, manifest.Parts, func(a models.Part, b archive.Part) bool { return a.StoredSHA256 == b.StoredSHA256 })
+}
+
+// beginAttempt makes room for a new attempt at storing a snapshot, and writes it down before it stores anything: what lies in the store without
+// being known to belong to anybody is never removed.
+func (k *Keeper) beginAttempt(ctx context.Context, run models.Run, row models.Snapshot) (archive.Attempt, error) {
+	if err := k.remove(ctx, row); err != nil {
+		return archive.Attempt{}, err
+	}
+	at := archive.NewAttempt(refOf(row))
+	return at, k.DB.Snapshots.NoteAttempt(ctx, run, row.Name, at.ID)
+}
+
+// remove removes a snapshot from the store, or what an attempt at it has left. That of somebody else stays, and is a failure when it
+// lies where a whole snapshot of this catalog was.
+func (k *Keeper) remove(ctx context.Context, row models.Snapshot) error {
+	_, committed, foreign, err := k.stored(ctx, row)
+	if err != nil {
+		return fmt.Errorf("look at snapshot %s in the store: %w", row.Name, err)
+	}
+	if foreign {
+		k.Logger.Warn("a snapshot of this name in the store is not the catalog's; it stays", "snapshot", row.Name, "cluster", row.ClusterName)
+	}
+	if !foreign || row.Attempt != "" { // without an attempt its parts have the names that a foreign one's may have
+		if err := k.archive.Remove(ctx, attemptOf(row), committed && !foreign); err != nil {
+			return fmt.Errorf("remove snapshot %s from the store: %w", row.Name, err)
+		}
+		k.abandon(ctx, row)
+	}
+	if foreign && row.CompletedAt != nil {
+		return reason.Because(nil, "In the store there is another snapshot in the place of %s: its manifest is not the one that the catalog remembers. It was left as it is. "+
+			"Look at %s in %s, and remove it there by hand if nobody needs it; then delete the snapshot again.", row.Name, refOf(row), k.Store.Location())
+	}
+	return nil
+}
+
+// abandon takes back what was sent of a snapshot that never was committed and has not become an object: a bucket keeps that until it is
+// told otherwise. A failure costs nothing but space, for some hours: what is left the sweep of the store takes.
+func (k *Keeper) abandon(ctx context.Context, row models.Snapshot) {
+	bucket, ok := k.Store.(store.Abandoner)
+	if !ok || row.CompletedAt != nil {
+		return
+	}
+	if err := bucket.Abandon(ctx, attemptOf(row).Keys(max(1, row.ShardCount))...); err != nil {
+		k.Logger.Warn("abandon the uploads of a snapshot; the sweep of the store tries again", "snapshot", row.Name, "error", err)
+	}
+}
+
+// whole tells whether all of a snapshot that the catalog had as complete is in the store still, by the lengths of its objects.
+func (k *Keeper) whole(ctx context.Context, row models.Snapshot) bool {
+	manifest, committed, foreign, err := k.stored(ctx, row)
+	if err != nil || !committed || foreign || row.CompletedAt == nil || len(manifest.Parts) == 0 {
+		return false
+	}
+	for _, part := range manifest.Parts {
+		object, err := k.Store.Stat(ctx, refOf(row).String()+"/"+part.Object)
+		if err != nil || object.Size != part.StoredBytes {
+			return false
+		}
+	}
+	return true
+}
+
+// Discard removes what a failed snapshot left in the store. What it cannot remove now, the sweep removes later.
+//
+// Only a snapshot that is being created can fail: one that the catalog calls available, because its completion was written although the
+// answer to that was lost, is never touched.
+func (k *Keeper) Discard(ctx context.Context, run models.Run) error {
+	row, err := k.DB.Snapshots.Get(ctx, run.SnapshotName)
+	if err != nil {
+		return fmt.Errorf("look at snapshot %s before its remains are removed: %w", run.SnapshotName, err)
+	}
+	if row.Status != models.SnapshotCreating {
+		return nil
+	}
+	if err := k.remove(ctx, row); err != nil {
+		k.Logger.Error("remove what is left of a failed snapshot; the next sweep tries again", "snapshot", run.SnapshotName, "error", err)
+	}
+	return nil
+}
+
+// remains tells whether what the store has of a snapshot is of no use to anybody. What was whole once is for somebody to look at, and goes
+// only by hand.
+func remains(row models.Snapshot) bool {
+	return row.Status == models.SnapshotFailed && row.Damage == ""
+}
+
+// ClearAway removes what a run has stored that another console has settled as failed meanwhile: that one may have looked before the last
+// of it was stored.
+func (k *Keeper) ClearAway(ctx context.Context, run models.Run) {
+	row, err := k.DB.Snapshots.Get(ctx, run.SnapshotName)
+	if err == nil && remains(row) && row.CompletedAt == nil {
+		err = k.remove(ctx, row)
+	}
+	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+		k.Logger.Error("remove what is left of a failed snapshot; the next sweep tries again", "snapshot", run.SnapshotName, "error", err)
+	}
+}
+
+func refOf(s models.Snapshot) archive.Ref {
+	return archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name}
+}
+
+// attemptOf is the attempt at which a snapshot is, or was last, stored.
+func attemptOf(s models.Snapshot) archive.Attempt {
+	return archive.Attempt{Ref: refOf(s), ID: s.Attempt}
+}

@@ -1,0 +1,94 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+
+	"rekindle/internal/store"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// opener opens other stores.
+type opener struct{ kit }
+
+// object opens the store that an object lies in.
+func (o *opener) object(ctx context.Context, url string) (store.Store, string, func(), error) {
+	location, key, ok := models.SplitObject(url)
+	if !ok {
+		return nil, "", nil, reason.Because(nil, "%s names no file.", url)
+	}
+	if folder, isDir := strings.CutPrefix(location, "dir:"); isDir {
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it to write would make it
+			return nil, "", nil, reason.Because(err, "There is no folder %s, or the console may not look into it.", folder)
+		}
+	}
+	st, release, err := o.other(ctx, location)
+	return st, key, release, err
+}
+
+// objectSize is the length of an object.
+func (o *opener) objectSize(ctx context.Context, url string) (int64, error) {
+	st, key, release, err := o.object(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	object, err := st.Stat(ctx, key)
+	if err != nil {
+		return 0, objectReason(url, err)
+	}
+	return object.Size, nil
+}
+
+// incoming opens an object that is to be imported.
+func (o *opener) incoming(ctx context.Context, url string) (incoming, error) {
+	st, key, release, err := o.object(ctx, url)
+	if err != nil {
+		return incoming{}, err
+	}
+	body, err := st.Open(ctx, key)
+	if err != nil {
+		release()
+		return incoming{}, objectReason(url, err)
+	}
+	return incoming{name: url, body: &released{body, release}}, nil
+}
+
+func objectReason(url string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrNoBucket): // before ErrNotExist, which comes with it
+		return reason.Because(err, "There is no bucket as in %s. Correct its name.", url)
+	case errors.Is(err, store.ErrNotExist):
+		return reason.Because(err, "There is no file %s.", url)
+	case errors.Is(err, store.ErrKey):
+		return reason.Because(err, "%s cannot be read from here: no part of a name between slashes may be empty, begin with a dot, hold a backslash or be longer than 255 bytes. Give the file another name.", url)
+	case errors.Is(err, store.ErrRegion):
+		return reason.Because(err, "The bucket of %s is in another region. Correct region= in the address; the log says which one it is.", url)
+	case errors.Is(err, store.ErrCredentials): // before ErrDenied, which comes with it
+		return reason.Because(err, "The console's credentials are not accepted at %s. Check the access key, the profile or the role, and the clock.", url)
+	case errors.Is(err, store.ErrDenied):
+		return reason.Because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
+	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
+		return reason.Because(err, "The store of %s has too much to do: it answers, but asks for fewer requests. Try again later.", url)
+	case errors.Is(err, store.ErrSlow):
+		return reason.Because(err, "The store of %s stood still: for too long it neither took nor gave a byte. Try again when it is faster.", url)
+	case errors.Is(err, store.ErrUnavailable):
+		return reason.Because(err, "Nobody answers at %s. Check the endpoint in the address, and whether the network lets the console through.", url)
+	}
+	return reason.Because(err, "The file %s could not be read. The log says more.", url)
+}
+
+type released struct {
+	io.ReadCloser
+	release func()
+}
+
+func (r *released) Close() error {
+	err := r.ReadCloser.Close()
+	r.release()
+	return err
+}

@@ -1,0 +1,63 @@
+package vault
+
+import (
+	"context"
+	"time"
+
+	"rekindle/internal/drain"
+	"rekindle/jobs/queue"
+	"rekindle/models"
+)
+
+// Remover removes snapshots that nobody wants any more.
+type Remover struct {
+	kit
+	keeper *Keeper
+}
+
+// Delete is the body of a run that removes a snapshot: the manifest first, then the parts, then the row.
+func (r *Remover) Delete(ctx context.Context, run models.Run, report *queue.Report) error {
+	report.Stage("Removing it from the store", nil)
+	row, err := r.DB.Snapshots.Get(ctx, run.SnapshotName)
+	if err != nil {
+		return err
+	}
+	if err := r.keeper.remove(ctx, row); err != nil {
+		return err
+	}
+	return r.DB.Settle.SnapshotDeletion(context.WithoutCancel(ctx), run)
+}
+
+// Settle ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
+// and the snapshot is what it was.
+func (r *Remover) Settle(ctx context.Context, run models.Run, f queue.Failure) error {
+	row, err := r.DB.Snapshots.Get(ctx, run.SnapshotName)
+	if err == nil && r.keeper.whole(ctx, row) {
+		return r.DB.Snapshots.Keep(ctx, run, f.Reason)
+	}
+	return r.fail(ctx, run, f)
+}
+
+// RemoveAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.
+func (r *Remover) RemoveAutomatic(ctx context.Context, name string) error {
+	for {
+		free, err := r.DB.Snapshots.ClaimForRemoval(ctx, name)
+		if err != nil {
+			return err
+		}
+		if free {
+			break
+		}
+		if !drain.Pause(ctx, time.Second) {
+			return context.Cause(ctx)
+		}
+	}
+	row, err := r.DB.Snapshots.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if err := r.keeper.remove(ctx, row); err != nil {
+		return err
+	}
+	return r.DB.Snapshots.RemoveRow(ctx, name)
+}

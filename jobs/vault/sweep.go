@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/store"
+	"rekindle/models"
+)
+
+// Sweeper puts right in the store what a console left behind that was killed, or that has lost its lease. The queue finds the runs.
+//
+// The store may be away, so this is done beside the loops: until it answers a run that was cut off stays as it is, its cluster goes on being
+// snapshotting, and a tick tries again.
+type Sweeper struct {
+	kit
+	keeper    *Keeper
+	clocks    *clocks
+	leftovers *leftovers
+
+	begun  time.Time     // when this console began, by the clock that stores use for what they hold
+	tidied atomic.Bool   // that what earlier consoles had half written is gone from the store
+	looked chan struct{} // closed when that was tried once
+	swept  time.Time     // when the store was last swept, by the catalog's clock; of the sweep's tick
+	noted  atomic.Bool   // that the store has more than the catalog
+}
+
+// Looked is closed when the store was tidied for the first time, or could not be: nothing moves data before.
+func (s *Sweeper) Looked() <-chan struct{} { return s.looked }
+
+// tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
+const tidyTimeout = time.Minute
+
+// tidyMargin is how far the clocks of the store and of the console may differ.
+const tidyMargin = 5 * time.Minute
+
+// Recover is the tick that tidies the store after a start, once, and settles what takes the store. Ticks never overlap.
+func (s *Sweeper) Recover(ctx context.Context) {
+	if !s.tidied.Load() {
+		s.tidy(ctx)
+	}
+	if err := s.GoOn(ctx); err != nil && ctx.Err() == nil {
+		s.Logger.Error("settle runs that were cut off; tried again in a minute", "error", err)
+	}
+}
+
+// tidy removes from the store what earlier consoles had half written. At first nothing of this console's own is there; later, when the store
+// was away then, only what is certainly older is touched.
+func (s *Sweeper) tidy(ctx context.Context) {
+	before := s.begun.Add(-tidyMargin)
+	select {
+	case <-s.looked:
+		if !s.clocks.agree(ctx) {
+			return // what is this console's own could look older than it
+		}
+	default:
+		if alone, err := s.Lease.Alone(ctx); err != nil || alone { // else another console's uploads could be older than this look
+			before = time.Now()
+		}
+		defer s.Wake()
+		defer close(s.looked)
+		limited, cancel := context.WithTimeout(ctx, tidyTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	switch _, err := s.Store.Sweep(ctx, before); {
+	case errors.Is(err, store.ErrCannotSweep):
+		s.Logger.Warn("sweep store", "error", err)
+	case err != nil:
+		if s.Life.Err() == nil {
+			s.Logger.Error("sweep store; tried again in a minute", "error", err)
+		}
+		return
+	}
+	s.tidied.Store(true)
+	s.health.judge(ctx)
+}
+
+// hourly is the tick of the sweep: once an hour, and as soon as the store is back when it was away then.
+func (s *Sweeper) hourly(ctx context.Context) {
+	now := s.DB.Now()
+	if age := now.Sub(s.swept); age >= 0 && age < time.Hour {
+		return
+	}
+	if err := s.health.Present(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.Logger.Error("sweep store; tried again in a minute", "error", err)
+		}
+		return
+	}
+	s.swept = now
+	s.sweep(ctx)
+}
+
+// sweep removes what belongs to no snapshot, here and elsewhere.
+func (s *Sweeper) sweep(ctx context.Context) {
+	s.SweepStore(ctx)
+	s.TakeBack(ctx)
+}
+
+// TakeBack takes back what could not be taken back from other stores when its runs ended.
+func (s *Sweeper) TakeBack(ctx context.Context) { s.leftovers.takeBackLater(ctx) }
+
+// SweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended.
+func (s *Sweeper) SweepStore(ctx context.Context) {
+	if s.clocks.agree(ctx) {
+		if _, err := s.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
+			s.Logger.Error("sweep store", "error", err)
+		}
+	}
+	for entry, err := range s.archive.List(ctx) {
+		if err != nil {
+			if ctx.Err() == nil {
+				s.Logger.Error("list store", "error", err)
+			}
+			return
+		}
+		row, err := s.DB.Snapshots.Get(ctx, entry.Snapshot)
+		switch {
+		case models.HasCode(err, models.CodeSnapshotNotFound):
+			s.noteUnknown(ctx, entry)
+			continue // somebody else's, or one that a rebuilt catalog will know: never touched
+		case err != nil:
+			s.Logger.Error("sweep store", "error", err)
+			return
+		case row.ClusterName != entry.Cluster || !remains(row):
+			continue
+		case entry.Committed && row.CompletedAt != nil:
+			if s.keeper.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
+				if err := s.DB.Snapshots.Reinstate(ctx, row); err != nil {
+					s.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
+				}
+			}
+			continue
+		}
+		// Also its own manifest, when that was written although it was said to have failed.
+		if err := s.keeper.remove(ctx, row); err != nil {
+			s.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
+		}
+	}
+}
+
+// noteUnknown says, once in a console's life, that the store has a snapshot that the catalog does not know: somebody who has lost the
+// database should hear of the way back.
+func (s *Sweeper) noteUnknown(ctx context.Context, entry archive.Entry) {
+	if !entry.Committed || s.noted.Load() {
+		return
+	}
+	if _, err := s.archive.Manifest(ctx, entry.Ref); err != nil { // deleted meanwhile, or nothing that a rebuild could use
+		return
+	}
+	if !s.noted.Swap(true) {
+		s.event(ctx, models.SeverityWarning, entry.Cluster, fmt.Sprintf("The store has snapshots that the catalog does not know, such as %s of %s. "+
+			"Rebuild the catalog under Settings to list them.", entry.Snapshot, entry.Cluster))
+	}
+}

@@ -1,0 +1,130 @@
+package vault
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/launch"
+	"rekindle/internal/resp"
+	"rekindle/internal/store"
+	"rekindle/jobs/queue"
+	"rekindle/jobs/tick"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// Config is what a [Vault] is built from.
+type Config struct {
+	DB       *catalog.DB
+	Store    store.Store
+	Launcher launch.Launcher // of the nodes that try imports out, and of those that are found when a catalog is rebuilt
+	Host     Host
+	Lease    Lease
+	Clock    clockwork.Clock // decides when; what only paces I/O uses real time
+	Logger   *slog.Logger
+	Life     context.Context // ends when the console is stopped
+	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
+	OpenStore func(ctx context.Context, url string) (store.Store, error)
+
+	Lock     func(ctx context.Context, name string) (unlock func(), err error) // waits for it
+	Sentence func(error) (text string, known bool)                             // says to people what went wrong
+	Wake     func()                                                            // says that a run was queued
+	Moving   func() int64                                                      // is how many runs and uploads move data now
+	GoOn     func(ctx context.Context) error                                   // goes on with runs that were cut off
+
+	Dial    func(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error)
+	Follows func(ctx context.Context, cluster models.Cluster, node models.Node) (primary string, replica bool, err error) // asks a node
+}
+
+// Host is the place where nodes are launched.
+type Host interface {
+	Engines(ctx context.Context) ([]models.Engine, error)
+	Address() string // a node may be bound to
+}
+
+// Lease is this console's right to change what is stored.
+type Lease interface {
+	Hold(ctx context.Context) error          // fails when it was lost
+	Alone(ctx context.Context) (bool, error) // tells whether no other console has one
+}
+
+// Vault works on what is in the store: each of its parts has one subject.
+type Vault struct {
+	Health    *Health    // whether the store is there and what it was
+	Reader    *Reader    // reads snapshots
+	Keeper    *Keeper    // stands between the catalog and what may be removed
+	Writer    *Writer    // brings what clusters hold into the store
+	Remover   *Remover   // removes snapshots
+	Mover     *Mover     // ends copies, exports and imports
+	Copier    *Copier    // copies snapshots, here and to other stores
+	Exporter  *Exporter  // writes RDB files into other stores
+	Importer  *Importer  // makes snapshots of RDB files
+	Verifier  *Verifier  // reads back what is stored
+	Recorder  *Recorder  // keeps what clusters there are in the store as well
+	Rebuilder *Rebuilder // makes a catalog of the store
+	Sweeper   *Sweeper   // puts in order what was left half done
+
+	clocks *clocks
+	trials *trials
+}
+
+// New builds a vault; nothing happens before [Vault.Start].
+func New(config Config) *Vault {
+	if config.OpenStore == nil {
+		config.OpenStore = openFolder
+	}
+	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease})}
+	k.health = &Health{Config: config, archive: k.archive}
+	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
+	opener := &opener{k}
+	leftovers := &leftovers{k, v.clocks, opener}
+	v.Verifier = &Verifier{k, archive.New(quietStore{config.Store, config.Moving})}
+	v.Writer = &Writer{k, v.Keeper}
+	v.Remover = &Remover{k, v.Keeper}
+	v.Mover = &Mover{k, v.Keeper, v.Verifier, leftovers}
+	v.Copier = &Copier{k, v.Reader, v.Mover, leftovers, opener}
+	v.Exporter = &Exporter{k, v.Reader, leftovers, opener}
+	v.Importer = &Importer{k, v.Mover, v.trials, opener}
+	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, clocks: v.clocks, leftovers: leftovers, begun: time.Now(), looked: make(chan struct{})}
+	return v
+}
+
+// Start removes what a killed console has left on this host.
+func (v *Vault) Start(ctx context.Context) { v.trials.endAll(ctx) }
+
+// GoesOn names the tick that goes on with what was cut off.
+const GoesOn = "recover"
+
+// Ticks are what is done again and again.
+func (v *Vault) Ticks() []tick.Tick {
+	return []tick.Tick{
+		{Name: "clock", Every: time.Minute, Do: v.clocks.watch},
+		{Name: GoesOn, Every: time.Minute, Do: v.Sweeper.Recover},
+		{Name: "sweep", Every: time.Minute, Do: v.Sweeper.hourly},
+		{Name: "verify", Every: time.Minute, Do: v.Verifier.ask},
+		{Name: "records", Every: time.Minute, Do: v.Recorder.keepUp},
+	}
+}
+
+// kit is what all parts of the vault work with.
+type kit struct {
+	Config
+	archive *archive.Archive // of the store, for as long as the lease is held
+	health  *Health
+}
+
+// fail is how a run ends that leaves nothing behind.
+func (k *kit) fail(ctx context.Context, run models.Run, f queue.Failure) error {
+	return k.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
+}
+
+// event writes an event.
+func (k *kit) event(ctx context.Context, severity models.Severity, cluster, message string) {
+	if err := k.DB.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster, Message: message}); err != nil {
+		k.Logger.Error("write event", "message", message, "error", err)
+	}
+}
