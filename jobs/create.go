@@ -15,47 +15,57 @@ import (
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
+	"rekindle/jobs/vault"
 	"rekindle/models"
 )
 
 // joinTimeout bounds how long a new replica may take to get its first copy of the data.
 const joinTimeout = 30 * time.Minute
 
+// builder starts nodes for clusters, fills and changes them.
+type builder struct {
+	Config
+	nodes    *nodes.Supervisor
+	locks    *locks
+	reader   *vault.Reader
+	verifier *vault.Verifier
+}
+
 // create is the body of a run that starts a new cluster, empty or from the snapshot that the run names.
 //
 // It may be begun again after it was cut off: the cluster is not available yet, so nobody's data can be in its nodes, and what the
 // first attempt left is removed.
-func (m *Manager) create(ctx context.Context, run models.Run, report *queue.Report) error {
-	unlock, err := m.lock(ctx, run.ClusterName)
+func (b *builder) create(ctx context.Context, run models.Run, report *queue.Report) error {
+	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
+	cluster, err := b.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
 	if run.Attempts > 1 {
-		if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
+		if err := b.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
 			return err
 		}
 	}
 	if run.SnapshotName != "" {
-		if cluster, err = m.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
+		if cluster, err = b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
 			return err
 		}
 	}
 	for i, node := range cluster.Nodes {
 		if node.Role != models.RoleReplica {
 			report.Stage("Starting "+node.Name, nil)
-			if cluster.Nodes[i], err = m.startNew(ctx, cluster, node); err != nil {
+			if cluster.Nodes[i], err = b.startNew(ctx, cluster, node); err != nil {
 				return err
 			}
 		}
 	}
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
 	if run.SnapshotName != "" {
-		result, err := m.fill(ctx, cluster, run.SnapshotName, report)
+		result, err := b.fill(ctx, cluster, run.SnapshotName, report)
 		if err != nil {
 			return err
 		}
@@ -63,25 +73,25 @@ func (m *Manager) create(ctx context.Context, run models.Run, report *queue.Repo
 	}
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
-			if _, err := m.join(ctx, cluster, node, report); err != nil {
+			if _, err := b.join(ctx, cluster, node, report); err != nil {
 				return err
 			}
 		}
 	}
 	// From here on somebody may write to it, and it has to come back with its data should it die before its first save.
 	if len(cluster.Nodes) > 1 {
-		if cluster, err = m.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
+		if cluster, err = b.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
 			return err
 		}
-		m.nodes.KeepSaved(ctx, cluster)
+		b.nodes.KeepSaved(ctx, cluster)
 	} else if run.SnapshotName != "" {
 		for _, primary := range cluster.Primaries() {
 			if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
-				m.Logger.Warn("save after restore", "node", primary.Name, "error", err)
+				b.Logger.Warn("save after restore", "node", primary.Name, "error", err)
 			}
 		}
 	}
-	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
 }
 
 // restored is the event about a cluster that was filled.
@@ -102,16 +112,16 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 }
 
 // fill feeds each shard its part of a snapshot, and returns what they hold together.
-func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (primary.Result, error) {
+func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (primary.Result, error) {
 	var all primary.Result
-	row, err := m.DB.Snapshots.Get(ctx, snapshot)
+	row, err := b.DB.Snapshots.Get(ctx, snapshot)
 	if err != nil {
 		return all, err
 	}
 	if row.Damaged() {
 		return all, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
 	}
-	manifest, err := m.vault.Reader.Manifest(ctx, row)
+	manifest, err := b.reader.Manifest(ctx, row)
 	if err != nil {
 		return all, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
@@ -120,7 +130,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 		return all, because(nil, "The snapshot %s has %d shards, and the cluster %s has %d; so far they have to be as many.", snapshot, len(manifest.Parts), cluster.Name, len(primaries))
 	}
 	for i, part := range manifest.Parts {
-		result, err := m.fillShard(ctx, cluster, primaries[i], row, part, report)
+		result, err := b.fillShard(ctx, cluster, primaries[i], row, part, report)
 		if err != nil {
 			return all, fmt.Errorf("restore %s into %s: %w", snapshot, primaries[i].Name, err)
 		}
@@ -132,7 +142,7 @@ func (m *Manager) fill(ctx context.Context, cluster models.Cluster, snapshot str
 }
 
 // fillShard feeds a part of a snapshot to an empty node and makes it a primary.
-func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *queue.Report) (primary.Result, error) {
+func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *queue.Report) (primary.Result, error) {
 	var sent atomic.Int64
 	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
@@ -140,17 +150,17 @@ func (m *Manager) fillShard(ctx context.Context, cluster models.Cluster, node mo
 	result, err := primary.Feed(ctx,
 		primary.Target{Addr: node.Address(), Password: cluster.Password},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return m.vault.Reader.Open(ctx, row, part) }},
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.reader.Open(ctx, row, part) }},
 		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
 		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
-		if damage := m.vault.Reader.Verify(ctx, row, part); damage != nil {
+		if damage := b.reader.Verify(ctx, row, part); damage != nil {
 			err = errors.Join(damage, err)
-		} else if complaint, named := m.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
+		} else if complaint, named := b.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
 			err = because(err, "The node %s could not load the snapshot. %s", node.Name, complaint)
 		} else {
-			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
+			err = because(err, "The node %s ended, or stopped answering, while it was being filled.%s", node.Name, b.nodes.LastWords(ctx, cluster, node))
 		}
 	}
 	if err != nil {
@@ -169,9 +179,9 @@ func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 }
 
 // join starts a replica and waits until it is in step with its primary. It returns the node with the endpoint that it has got.
-func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.Node, report *queue.Report) (models.Node, error) {
+func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.Node, report *queue.Report) (models.Node, error) {
 	report.Stage("Attaching replica "+node.Name, nil)
-	node, err := m.startNew(ctx, cluster, node)
+	node, err := b.startNew(ctx, cluster, node)
 	if err != nil {
 		return node, err
 	}
@@ -182,8 +192,8 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 		if err == nil && s.Replica && s.LinkUp && !s.Loading {
 			return node, nil
 		}
-		if running, down := m.Launcher.Running(deadline, cluster.Name, node.Name); down == nil && !running {
-			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, m.nodes.LastWords(ctx, cluster, node))
+		if running, down := b.Launcher.Running(deadline, cluster.Name, node.Name); down == nil && !running {
+			return node, because(err, "The replica %s ended while it was being attached.%s", node.Name, b.nodes.LastWords(ctx, cluster, node))
 		}
 		if !drain.Pause(deadline, 50*time.Millisecond) {
 			if ctx.Err() != nil {
@@ -196,13 +206,13 @@ func (m *Manager) join(ctx context.Context, cluster models.Cluster, node models.
 
 // startNew starts a node for the first time. A port that somebody took since it was picked is exchanged for another, unless it was asked for, or
 // people know it since the cluster was available.
-func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
+func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
 	for {
-		err := m.nodes.StartNode(ctx, cluster, node)
+		err := b.nodes.StartNode(ctx, cluster, node)
 		if !errors.Is(err, launch.ErrPortTaken) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
-		moved, could, failure := m.DB.Nodes.Move(ctx, cluster, node)
+		moved, could, failure := b.DB.Nodes.Move(ctx, cluster, node)
 		if failure != nil || !could {
 			return node, errors.Join(failure, because(err, "The port %d that the node %s was to have is taken by another program.", node.Port, node.Name))
 		}
@@ -210,68 +220,44 @@ func (m *Manager) startNew(ctx context.Context, cluster models.Cluster, node mod
 	}
 }
 
-func (m *Manager) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
-	return errors.Join(m.wipe(ctx, run), m.fail(ctx, run, f))
+// settleCreate ends a creation that did not succeed.
+func (b *builder) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
+	return errors.Join(b.wipe(ctx, run), f.Settle(ctx, b.DB, run))
 }
 
-func (m *Manager) settleRestore(ctx context.Context, run models.Run, f queue.Failure) error {
-	m.vault.Verifier.Suspect(ctx, run, f.Err)
-	return m.settleCreate(ctx, run, f)
+// settleRestore ends a restore that did not succeed. Its snapshot may be to blame.
+func (b *builder) settleRestore(ctx context.Context, run models.Run, f queue.Failure) error {
+	b.verifier.Suspect(ctx, run, f.Err)
+	return b.settleCreate(ctx, run, f)
 }
 
 // wipe removes the nodes of a cluster that could not be created. The cluster's row stays and says why.
-func (m *Manager) wipe(ctx context.Context, run models.Run) error {
-	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
+func (b *builder) wipe(ctx context.Context, run models.Run) error {
+	cluster, err := b.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
 	if cluster.Status != models.ClusterCreating {
 		return nil // its completion was written although the answer to that was lost: somebody may have data in it
 	}
-	return m.removeNodes(ctx, cluster, cluster.Nodes)
+	return b.removeNodes(ctx, cluster, cluster.Nodes)
 }
 
 // removeNodes stops nodes without saving and removes their files. Those of another cluster of that name stay.
-func (m *Manager) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
+func (b *builder) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	var failures []error
 	for _, node := range nodes {
-		if m.nodes.Foreign(ctx, cluster, node.Name) {
-			m.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
+		if b.nodes.Foreign(ctx, cluster, node.Name) {
+			b.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}
-		err := m.Launcher.Stop(ctx, cluster.Name, node.Name, launch.NoSave)
+		err := b.Launcher.Stop(ctx, cluster.Name, node.Name, launch.NoSave)
 		if err == nil {
-			err = m.Launcher.Remove(ctx, cluster.Name, node.Name)
+			err = b.Launcher.Remove(ctx, cluster.Name, node.Name)
 		}
 		if err != nil {
 			failures = append(failures, because(err, "The node %s could not be removed.", node.Name))
 		}
 	}
 	return errors.Join(failures...)
-}
-
-// lock waits until nobody else changes the nodes of this cluster.
-func (m *Manager) lock(ctx context.Context, cluster string) (unlock func(), err error) {
-	for {
-		unlock, taken, err := m.tryLock(ctx, cluster)
-		if err != nil || taken {
-			return unlock, err
-		}
-		if !drain.Pause(ctx, 50*time.Millisecond) {
-			return nil, fmt.Errorf("lock %s: %w", cluster, context.Cause(ctx))
-		}
-	}
-}
-
-// tryLock takes the lock on the nodes of a cluster when nobody has it.
-func (m *Manager) tryLock(ctx context.Context, cluster string) (unlock func(), taken bool, err error) {
-	owner := m.lease.Owner()
-	if taken, err = m.DB.Locks.Try(ctx, cluster, owner); err != nil || !taken {
-		return nil, false, err
-	}
-	return func() {
-		if err := m.DB.Locks.Release(context.WithoutCancel(ctx), cluster, owner); err != nil {
-			m.Logger.Error("unlock", "cluster", cluster, "error", err)
-		}
-	}, true, nil
 }

@@ -15,7 +15,7 @@ var errFinalSnapshot = errors.New("the final snapshot failed")
 // delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
 // From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots.
 func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Report) error {
-	unlock, err := m.lock(ctx, run.ClusterName)
+	unlock, err := m.locks.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Repo
 		}
 	}
 	report.Stage("Stopping the nodes", nil)
-	if err := m.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
+	if err := m.builder.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
 		return err
 	}
 	var names []string

@@ -17,23 +17,23 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: inAnyCase, Settles: m.vault.Writer.Settle, Recovers: by(m.vault.Writer.Recover),
 		},
 		models.RunRestore: {
-			Weighs: transfer, May: m.importIsThere, Does: m.create, Again: always,
-			Removes: inAnyCase, Settles: m.settleRestore, Recovers: beginningAgain,
+			Weighs: transfer, May: m.importIsThere, Does: m.builder.create, Again: always,
+			Removes: inAnyCase, Settles: m.builder.settleRestore, Recovers: beginningAgain,
 		},
 		models.RunCreate: {
-			Weighs: chore, May: atOnce, Does: m.create, Again: always,
-			Removes: inAnyCase, Settles: m.settleCreate, Recovers: beginningAgain,
+			Weighs: chore, May: atOnce, Does: m.builder.create, Again: always,
+			Removes: inAnyCase, Settles: m.builder.settleCreate, Recovers: beginningAgain,
 		},
 		models.RunModify: {
-			Weighs: chore, May: atOnce, Does: queue.With(m.modify), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.builder.modify), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunReboot: {
-			Weighs: chore, May: atOnce, Does: queue.With(m.reboot), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.builder.reboot), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunFailover: {
-			Weighs: chore, May: atOnce, Does: queue.With(m.failOver), Again: always,
+			Weighs: chore, May: atOnce, Does: queue.With(m.handover.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunDelete: {
@@ -130,5 +130,5 @@ func (m *Manager) recoveringCopy(run models.Run) queue.Recovery {
 
 // fail is how a run ends that leaves nothing behind.
 func (m *Manager) fail(ctx context.Context, run models.Run, f queue.Failure) error {
-	return m.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
+	return f.Settle(ctx, m.DB, run)
 }

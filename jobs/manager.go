@@ -53,6 +53,9 @@ type Manager struct {
 	queue     *queue.Queue
 	nodes     *nodes.Supervisor
 	vault     *vault.Vault
+	locks     *locks
+	builder   *builder
+	handover  *handover
 	calendar  *calendar
 	disk      *disk
 }
@@ -81,13 +84,15 @@ func New(config Config) (*Manager, error) {
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake}, &disk{db: m.DB, logger: m.Logger}
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
+	m.locks = &locks{m.DB, m.lease, m.Logger}
 	m.vault = vault.New(vault.Config{DB: m.DB, Store: m.Store, Launcher: m.Launcher, Host: m.Host, Lease: m.lease, Clock: m.Clock, Logger: m.Logger, Life: m.run,
-		OpenStore: m.OpenStore, Lock: m.lock, Sentence: explain, Wake: m.Wake, Moving: func() int64 { return m.queue.Moving() },
+		OpenStore: m.OpenStore, Lock: m.locks.lock, Sentence: explain, Wake: m.Wake, Moving: func() int64 { return m.queue.Moving() },
 		GoOn: func(ctx context.Context) error { return m.queue.Recover(ctx) }, Dial: nodes.Dial, Follows: nodes.Follows})
+	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
+		Every: m.SuperviseEvery, Lock: m.locks.try, Sentence: sentence, Wake: m.Wake})
+	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
 		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, ClearsAway: m.vault.Keeper.ClearAway})
-	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
-		Every: m.SuperviseEvery, Lock: m.tryLock, Sentence: sentence, Wake: m.Wake})
 	return m, nil
 }
 

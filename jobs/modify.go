@@ -15,13 +15,13 @@ import (
 
 // modify is the body of a run that brings the nodes of a cluster in line with its changed row: memory, and replicas up or down. Each
 // step may be repeated, so it is simply begun again after it was cut off.
-func (m *Manager) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *queue.Report) error {
-	unlock, err := m.lock(ctx, run.ClusterName)
+func (b *builder) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *queue.Report) error {
+	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
+	cluster, err := b.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, args models.Modify
 		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
 		if primary, found := shard.Primary(); found && lastReplicaGoes(shard, leave) {
 			report.Stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
-			m.save(ctx, cluster, primary)
+			b.save(ctx, cluster, primary)
 		}
 		leaving = append(leaving, leave...)
 	}
@@ -41,21 +41,21 @@ func (m *Manager) modify(ctx context.Context, run models.Run, args models.Modify
 			continue
 		}
 		report.Stage("Removing replica "+node.Name, nil)
-		if err := m.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
+		if err := b.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
 			return err
 		}
-		if err := m.DB.Nodes.Remove(ctx, node.ID); err != nil {
+		if err := b.DB.Nodes.Remove(ctx, node.ID); err != nil {
 			return err
 		}
 	}
 	cluster.Nodes = stay
 	for _, node := range cluster.Nodes {
-		running, err := m.Launcher.Running(ctx, cluster.Name, node.Name)
+		running, err := b.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
 			return fmt.Errorf("look for %s: %w", node.Name, err)
 		}
 		if !running && node.Role == models.RoleReplica {
-			if node, err = m.join(ctx, cluster, node, report); err != nil { // perhaps at another port
+			if node, err = b.join(ctx, cluster, node, report); err != nil { // perhaps at another port
 				return err
 			}
 		}
@@ -64,7 +64,7 @@ func (m *Manager) modify(ctx context.Context, run models.Run, args models.Modify
 			return err
 		}
 	}
-	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
 		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica")))
 }
 
@@ -97,7 +97,7 @@ func lastReplicaGoes(shard models.Shard, remove []string) bool {
 }
 
 // save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.
-func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.Node) {
+func (b *builder) save(ctx context.Context, cluster models.Cluster, node models.Node) {
 	err := nodes.Tell(ctx, cluster, node, "BGSAVE")
 	for err == nil {
 		var s nodes.State
@@ -106,5 +106,5 @@ func (m *Manager) save(ctx context.Context, cluster models.Cluster, node models.
 		}
 		drain.Pause(ctx, 50*time.Millisecond)
 	}
-	m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
+	b.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
 }

@@ -2,29 +2,24 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
-	"rekindle/internal/drain"
 	"rekindle/internal/launch"
-	"rekindle/internal/resp"
-	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/models"
 )
 
 // reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; one that
 // cannot save is not restarted. Each step may be repeated.
-func (m *Manager) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *queue.Report) error {
-	unlock, err := m.lock(ctx, run.ClusterName)
+func (b *builder) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *queue.Report) error {
+	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
+	cluster, err := b.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil {
 		return err
 	}
@@ -37,149 +32,23 @@ func (m *Manager) reboot(ctx context.Context, run models.Run, args models.Reboot
 	slices.SortStableFunc(nodes, func(a, b models.Node) int { return strings.Compare(string(b.Role), string(a.Role)) }) // "replica" before "primary"
 	for _, node := range nodes {
 		report.Stage("Stopping "+node.Name, nil)
-		if err := m.Launcher.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
+		if err := b.Launcher.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
 		}
 		report.Stage("Starting "+node.Name, nil)
 		if node.Role == models.RoleReplica {
-			_, err = m.join(ctx, cluster, node, report)
+			_, err = b.join(ctx, cluster, node, report)
 		} else {
-			err = m.nodes.StartNode(ctx, cluster, node)
+			err = b.nodes.StartNode(ctx, cluster, node)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if len(nodes) == len(cluster.Nodes) { // they were started with what is wanted now
-		if err := m.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
+		if err := b.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
 			return err
 		}
 	}
-	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(args.Nodes, ", ")))
-}
-
-// failoverTimeout bounds how long the new primary may take to get in step with the old one, during which that one takes no writes.
-const failoverTimeout = 10 * time.Second
-
-// failOver is the body of a run that lets the freshest replica take over from a primary that is well, without losing a write: the primary
-// stops taking writes until the replica has them all.
-//
-// Source: the FAILOVER command of Redis 6.2 and Valkey.
-func (m *Manager) failOver(ctx context.Context, run models.Run, args models.FailoverArgs, report *queue.Report) error {
-	unlock, err := m.lock(ctx, run.ClusterName)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
-	if err != nil {
-		return err
-	}
-	shard, _ := cluster.ShardWith(args.From)
-	old, found := shard.Primary()
-	if !found {
-		return because(nil, "The cluster %s has no primary.", cluster.Name)
-	}
-	cluster = cluster.Only(shard)
-	if old.Name == args.From { // else it was cut off after the change was written down
-		next, err := m.successorOf(ctx, cluster, old)
-		if err != nil {
-			return err
-		}
-		report.Stage(fmt.Sprintf("Handing over from %s to %s", old.Name, next.Name), nil)
-		if err := m.handOver(ctx, cluster, old, next); err != nil {
-			return err
-		}
-		if err := m.DB.Nodes.Promote(context.WithoutCancel(ctx), cluster.ID, next); err != nil {
-			return err
-		}
-		if cluster, err = m.DB.Clusters.ByID(ctx, run.ClusterID); err != nil {
-			return err
-		}
-		shard, _ = cluster.ShardWith(next.Name)
-		cluster, old = cluster.Only(shard), next
-	}
-	var failures []error
-	for _, node := range cluster.Nodes {
-		if node.Role == models.RoleReplica {
-			report.Stage("Attaching "+node.Name, nil)
-			failures = append(failures, nodes.Follow(ctx, cluster, node, old))
-		}
-		failures = append(failures, nodes.Configure(ctx, cluster, node))
-	}
-	if err := errors.Join(failures...); err != nil {
-		m.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
-	}
-	return m.DB.Settle.Cluster(context.WithoutCancel(ctx), run,
-		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From))
-}
-
-// successorOf chooses the replica that is in step and furthest. One that is primary already was made so before a console was killed.
-func (m *Manager) successorOf(ctx context.Context, cluster models.Cluster, old models.Node) (models.Node, error) {
-	var next models.Node
-	best := int64(-1)
-	for _, node := range cluster.Nodes {
-		if node.Role != models.RoleReplica {
-			continue
-		}
-		s, err := nodes.Probe(ctx, cluster, node)
-		if err == nil && !s.Replica && !s.Loading {
-			return node, nil
-		}
-		if err == nil && s.LinkUp && !s.Loading && !s.Syncing && s.Primary == old.Address() && s.Offset > best {
-			best, next = s.Offset, node
-		}
-	}
-	if best < 0 {
-		return next, because(nil, "No replica of %s is in step with its primary, so none can take over. Nothing was changed.", cluster.Name)
-	}
-	return next, nil
-}
-
-// handOver makes the next node a primary and the old one its replica.
-func (m *Manager) handOver(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
-	if s, err := nodes.Probe(ctx, cluster, next); err == nil && !s.Replica {
-		return nil // it is one already
-	}
-	err := nodes.Tell(ctx, cluster, old, "FAILOVER", "TO", next.Host, fmt.Sprint(next.Port), "TIMEOUT", fmt.Sprint(failoverTimeout.Milliseconds()))
-	if reply, refused := errors.AsType[resp.Error](err); refused && strings.Contains(strings.ToLower(reply.Error()), "unknown command") {
-		return m.handOverByHand(ctx, cluster, old, next)
-	} else if err != nil {
-		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
-	}
-	deadline, cancel := context.WithTimeout(ctx, failoverTimeout+2*nodes.ProbeTimeout)
-	defer cancel()
-	for {
-		if s, err := nodes.Probe(deadline, cluster, next); err == nil && !s.Replica {
-			return nil
-		}
-		if !drain.Pause(deadline, 20*time.Millisecond) {
-			if err := nodes.Tell(context.WithoutCancel(ctx), cluster, old, "FAILOVER", "ABORT"); err != nil {
-				m.Logger.Warn("abort failover", "node", old.Name, "error", err)
-			}
-			return because(context.Cause(ctx), "The replica %s did not take over within %s. The primary is as it was.", next.Name, failoverTimeout)
-		}
-	}
-}
-
-// handOverByHand is for Redis before 6.2, which has no FAILOVER: the primary's clients wait, as far as CLIENT PAUSE makes them.
-func (m *Manager) handOverByHand(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
-	if err := nodes.Tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
-		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)
-	}
-	deadline, cancel := context.WithTimeout(ctx, failoverTimeout/2)
-	defer cancel()
-	last := int64(-1)
-	for { // the paused primary answers nobody, so the replica's offset has to stand still for a moment
-		if s, err := nodes.Probe(deadline, cluster, next); err == nil {
-			if s.LinkUp && s.Offset == last {
-				break
-			}
-			last = s.Offset
-		}
-		if !drain.Pause(deadline, 500*time.Millisecond) {
-			return because(context.Cause(ctx), "The replica %s did not get in step. The primary is as it was.", next.Name)
-		}
-	}
-	return nodes.Tell(ctx, cluster, next, "REPLICAOF", "NO", "ONE")
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("Nodes of %s were restarted: %s.", cluster.Name, strings.Join(args.Nodes, ", ")))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // Kind is what a console does about the runs of one kind. What people and the catalog's rules know about them is in models.
@@ -44,6 +45,11 @@ type Failure struct {
 	Reason string // a sentence
 }
 
+// Settle is how a run ends that leaves nothing behind.
+func (f Failure) Settle(ctx context.Context, db *catalog.DB, run models.Run) error {
+	return db.Settle.Fail(ctx, run, f.Status, f.Reason)
+}
+
 // Recovery settles, by what is in the store, a run that was cut off.
 type Recovery = func(context.Context, models.Run) error
 
@@ -64,7 +70,7 @@ func (q *Queue) Kind(run models.Run) Kind {
 		Again:   func(models.Run) bool { return true },
 		Removes: func(models.Run, error) bool { return false },
 		Settles: func(ctx context.Context, run models.Run, f Failure) error {
-			return q.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
+			return f.Settle(ctx, q.DB, run)
 		},
 		Recovers: func(models.Run) Recovery { return nil },
 	}

@@ -74,7 +74,7 @@ func (m *Mover) Settle(ctx context.Context, run models.Run, f queue.Failure) err
 		if errors.Is(f.Err, queue.ErrTooOften) {
 			m.leftovers.leave(ctx, run.ID, nil, f.Err)
 		}
-		return m.fail(ctx, run, f)
+		return f.Settle(ctx, m.DB, run)
 	}
 	if errors.Is(f.Err, ErrNameTaken) {
 		return m.DB.Settle.AbandonMove(ctx, run, f.Status, f.Reason)
@@ -83,7 +83,7 @@ func (m *Mover) Settle(ctx context.Context, run models.Run, f queue.Failure) err
 	if removed == nil && !FromStore(run) {
 		return m.DB.Settle.AbandonMove(ctx, run, f.Status, f.Reason) // the form has said why, and the name is free for another try
 	}
-	return errors.Join(removed, m.fail(ctx, run, f))
+	return errors.Join(removed, f.Settle(ctx, m.DB, run))
 }
 
 // discard removes what a move has brought into the store.

@@ -35,7 +35,7 @@ func (r *Remover) Settle(ctx context.Context, run models.Run, f queue.Failure) e
 	if err == nil && r.keeper.whole(ctx, row) {
 		return r.DB.Snapshots.Keep(ctx, run, f.Reason)
 	}
-	return r.fail(ctx, run, f)
+	return f.Settle(ctx, r.DB, run)
 }
 
 // RemoveAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.

@@ -151,7 +151,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report *queue.Report)
 
 // Settle ends a snapshot that did not succeed.
 func (w *Writer) Settle(ctx context.Context, run models.Run, f queue.Failure) error {
-	return errors.Join(w.keeper.Discard(ctx, run), w.fail(ctx, run, f))
+	return errors.Join(w.keeper.Discard(ctx, run), f.Settle(ctx, w.DB, run))
 }
 
 // Recover settles a snapshot that a killed console left: its moment cannot be had again, so if its manifest was written it is available, for

@@ -11,7 +11,6 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/internal/store"
-	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -115,11 +114,6 @@ type kit struct {
 	Config
 	archive *archive.Archive // of the store, for as long as the lease is held
 	health  *Health
-}
-
-// fail is how a run ends that leaves nothing behind.
-func (k *kit) fail(ctx context.Context, run models.Run, f queue.Failure) error {
-	return k.DB.Settle.Fail(ctx, run, f.Status, f.Reason)
 }
 
 // event writes an event.
