@@ -15,10 +15,10 @@ import (
 // Copier copies snapshots: here, under another name, and into other stores.
 type Copier struct {
 	kit
-	reader    *Reader
-	mover     *Mover
-	leftovers *leftovers
-	opener    *opener
+	reader  *Reader
+	mover   *Mover
+	remains *remains
+	opener  *opener
 }
 
 // Copy is the body of a copy: object to object, compared on the way, read back, and only then committed.
@@ -30,7 +30,7 @@ func (c *Copier) Copy(ctx context.Context, run models.Run, args models.CopyArgs,
 	manifest, err := c.reader.Manifest(ctx, source)
 	if err != nil {
 		if args.Store != "" {
-			c.leftovers.leave(ctx, run.ID, nil, err) // of an earlier attempt
+			c.remains.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		}
 		return fmt.Errorf("copy %s: %w", source.Name, err)
 	}
@@ -89,13 +89,13 @@ func (c *Copier) copyOut(ctx context.Context, run models.Run, from, manifest arc
 	}
 	st, release, err := c.opener.target(ctx, args.Store)
 	if err != nil {
-		c.leftovers.leave(ctx, run.ID, &manifest, err)
+		c.remains.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
 	defer func() {
 		if !done {
-			c.leftovers.undo(ctx, run, st, manifest, nil)
+			c.remains.undo(ctx, run, st, manifest, nil)
 		}
 	}()
 	to, where := archive.New(st), strings.TrimSuffix(args.Store, "/")+" as "+ref.String()
@@ -107,11 +107,11 @@ func (c *Copier) copyOut(ctx context.Context, run models.Run, from, manifest arc
 			done = true
 			return c.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 		}
-		if err := c.leftovers.takeBack(ctx, run.ID, st, manifest, nil); err != nil {
+		if err := c.remains.takeBack(ctx, run.ID, st, manifest, nil); err != nil {
 			return err
 		}
 	}
-	if err := c.leftovers.takeBackBefore(ctx, args.Store); err != nil {
+	if err := c.remains.takeBackBefore(ctx, args.Store); err != nil {
 		return err
 	}
 	for object, err := range st.List(ctx, ref.String()+"/") {

@@ -16,9 +16,9 @@ import (
 // Exporter writes snapshots as plain RDB files into stores of the person's own.
 type Exporter struct {
 	kit
-	reader    *Reader
-	leftovers *leftovers
-	opener    *opener
+	reader  *Reader
+	remains *remains
+	opener  *opener
 }
 
 // Export is the body of a run that writes a snapshot's shards as plain RDB files into a store of the person's own.
@@ -33,12 +33,12 @@ func (e *Exporter) Export(ctx context.Context, run models.Run, args models.CopyA
 	}
 	manifest, err := e.reader.Manifest(ctx, source)
 	if err != nil {
-		e.leftovers.leave(ctx, run.ID, nil, err) // of an earlier attempt
+		e.remains.leave(ctx, run.ID, nil, err) // of an earlier attempt
 		return fmt.Errorf("export %s: %w", source.Name, err)
 	}
 	st, release, err := e.opener.target(ctx, args.Store)
 	if err != nil {
-		e.leftovers.leave(ctx, run.ID, &manifest, err)
+		e.remains.leave(ctx, run.ID, &manifest, err)
 		return err
 	}
 	defer release()
@@ -46,7 +46,7 @@ func (e *Exporter) Export(ctx context.Context, run models.Run, args models.CopyA
 	done := false
 	defer func() {
 		if !done {
-			e.leftovers.undo(ctx, run, st, manifest, w.ours)
+			e.remains.undo(ctx, run, st, manifest, w.ours)
 		}
 	}()
 	if err := w.write(ctx); err != nil {
@@ -86,7 +86,7 @@ func (w *exporting) write(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := w.leftovers.takeBackBefore(ctx, w.args.Store); err != nil {
+	if err := w.remains.takeBackBefore(ctx, w.args.Store); err != nil {
 		return err
 	}
 	var missing []archive.Part

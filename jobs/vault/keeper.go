@@ -125,9 +125,9 @@ func (k *Keeper) Discard(ctx context.Context, run models.Run) error {
 	return nil
 }
 
-// remains tells whether what the store has of a snapshot is of no use to anybody. What was whole once is for somebody to look at, and goes
+// useless tells whether what the store has of a snapshot is of no use to anybody. What was whole once is for somebody to look at, and goes
 // only by hand.
-func remains(row models.Snapshot) bool {
+func useless(row models.Snapshot) bool {
 	return row.Status == models.SnapshotFailed && row.Damage == ""
 }
 
@@ -135,7 +135,7 @@ func remains(row models.Snapshot) bool {
 // of it was stored.
 func (k *Keeper) ClearAway(ctx context.Context, run models.Run) {
 	row, err := k.DB.Snapshots.Get(ctx, run.SnapshotName)
-	if err == nil && remains(row) && row.CompletedAt == nil {
+	if err == nil && useless(row) && row.CompletedAt == nil {
 		err = k.remove(ctx, row)
 	}
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {

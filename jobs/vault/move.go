@@ -13,9 +13,9 @@ import (
 // Mover is what copies, exports and imports have in common: where what comes into the catalog begins, how it is committed, and how they end.
 type Mover struct {
 	kit
-	keeper    *Keeper
-	verifier  *Verifier
-	leftovers *leftovers
+	keeper   *Keeper
+	verifier *Verifier
+	remains  *remains
 }
 
 // clearPlace makes sure that nothing lies where a snapshot is to be stored, and begins an attempt at it. When an earlier attempt of this run
@@ -72,7 +72,7 @@ func (m *Mover) Settle(ctx context.Context, run models.Run, f queue.Failure) err
 	}
 	if args.Store != "" { // its body has removed what it wrote, if it has come so far
 		if errors.Is(f.Err, queue.ErrTooOften) {
-			m.leftovers.leave(ctx, run.ID, nil, f.Err)
+			m.remains.leave(ctx, run.ID, nil, f.Err)
 		}
 		return f.Settle(ctx, m.DB, run)
 	}

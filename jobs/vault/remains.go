@@ -37,8 +37,8 @@ var abroads = map[models.RunKind]abroad{
 	models.RunExport: {writesFiles, takeBackFiles},
 }
 
-// leftovers are what runs have left in other stores.
-type leftovers struct {
+// remains are what runs have left in other stores.
+type remains struct {
 	kit
 	clocks *clocks
 	opener *opener
@@ -46,28 +46,28 @@ type leftovers struct {
 
 // undo takes back what a run has written that did not succeed, unless it is begun again: after the console has been stopped, or by another
 // one, whose objects have the same keys.
-func (l *leftovers) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
+func (r *remains) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
 	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
 	}
-	left := l.DB.Runs.Hold(context.WithoutCancel(ctx), run)
+	left := r.DB.Runs.Hold(context.WithoutCancel(ctx), run)
 	if errors.Is(left, models.ErrRunEnded) {
 		return
 	}
 	if left == nil {
-		left = l.takeBack(ctx, run.ID, st, manifest, ours)
+		left = r.takeBack(ctx, run.ID, st, manifest, ours)
 	}
 	if left != nil {
-		l.leave(ctx, run.ID, &manifest, left)
+		r.leave(ctx, run.ID, &manifest, left)
 	}
 }
 
 // takeBack removes what this run has put into another store. The run wrote down which keys were free before it began; of what lies there now,
 // only what is the very thing that it writes is taken for its own.
-func (l *leftovers) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
+func (r *remains) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queue.SettleTimeout)
 	defer cancel()
-	run, err := l.DB.Runs.Get(ctx, id)
+	run, err := r.DB.Runs.Get(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -163,13 +163,13 @@ func removeSized(ctx context.Context, st store.Store, key string, size int64) er
 
 // leave writes down that something may be left of a run in another store. The manifest is of what was written, nil when it is not known. A run
 // that is begun again, because the console stops, leaves nothing.
-func (l *leftovers) leave(ctx context.Context, id uint, manifest *archive.Manifest, cause error) {
+func (r *remains) leave(ctx context.Context, id uint, manifest *archive.Manifest, cause error) {
 	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queue.SettleTimeout)
 	defer cancel()
-	run, err := l.DB.Runs.Get(ctx, id)
+	run, err := r.DB.Runs.Get(ctx, id)
 	var args models.CopyArgs
 	if err == nil {
 		args, err = models.Args[models.CopyArgs](run)
@@ -182,10 +182,10 @@ func (l *leftovers) leave(ctx context.Context, id uint, manifest *archive.Manife
 		text, err = json.Marshal(manifest)
 	}
 	if err == nil {
-		err = l.DB.Remains.Note(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
+		err = r.DB.Remains.Note(ctx, run, text, fmt.Sprintf("What the %s of the snapshot %s had written to %s could not be removed: %s. It is tried again every hour for %d days.",
 			run.Kind, args.Source, place(args.Store), remaining(args), int(remainsTried.Hours())/24))
 	}
-	l.Logger.Error("remove what a run had written to another store", "run", id, "objects", args.Written, "error", errors.Join(cause, err))
+	r.Logger.Error("remove what a run had written to another store", "run", id, "objects", args.Written, "error", errors.Join(cause, err))
 }
 
 // remaining names what may be left.
@@ -198,35 +198,35 @@ func remaining(args models.CopyArgs) string {
 }
 
 // takeBackLater is the hourly tick for what was left in other stores.
-func (l *leftovers) takeBackLater(ctx context.Context) {
-	all, err := l.DB.Remains.All(ctx)
+func (r *remains) takeBackLater(ctx context.Context) {
+	all, err := r.DB.Remains.All(ctx)
 	for _, left := range all {
 		if ctx.Err() != nil {
 			return
 		}
-		if failure := l.takeBackOne(ctx, left); failure != nil && ctx.Err() == nil {
-			l.Logger.Warn("remove what was left in another store", "run", left.Run, "error", failure)
+		if failure := r.takeBackOne(ctx, left); failure != nil && ctx.Err() == nil {
+			r.Logger.Warn("remove what was left in another store", "run", left.Run, "error", failure)
 		}
 	}
 	if err != nil && ctx.Err() == nil {
-		l.Logger.Error("look for what was left in other stores", "error", err)
+		r.Logger.Error("look for what was left in other stores", "error", err)
 	}
 }
 
 // takeBackBefore takes back what earlier runs have left in a store that is about to be written to: afterwards it could not be told apart.
-func (l *leftovers) takeBackBefore(ctx context.Context, url string) error {
-	all, err := l.DB.Remains.All(ctx)
+func (r *remains) takeBackBefore(ctx context.Context, url string) error {
+	all, err := r.DB.Remains.All(ctx)
 	if err != nil {
 		return err
 	}
 	for _, left := range all {
-		run, err := l.DB.Runs.Get(ctx, left.Run)
+		run, err := r.DB.Runs.Get(ctx, left.Run)
 		if err != nil {
 			return err
 		}
 		args, err := models.Args[models.CopyArgs](run)
 		if err == nil && place(args.Store) == place(url) {
-			err = l.takeBackOne(ctx, left)
+			err = r.takeBackOne(ctx, left)
 		}
 		if err != nil {
 			return err
@@ -235,17 +235,17 @@ func (l *leftovers) takeBackBefore(ctx context.Context, url string) error {
 	return nil
 }
 
-func (l *leftovers) takeBackOne(ctx context.Context, left models.Remains) error {
-	unlock, err := l.Lock(ctx, remainsLock)
+func (r *remains) takeBackOne(ctx context.Context, left models.Remains) error {
+	unlock, err := r.Lock(ctx, remainsLock)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	all, err := l.DB.Remains.All(ctx) // again, now that nobody else is at it
+	all, err := r.DB.Remains.All(ctx) // again, now that nobody else is at it
 	if err != nil || !slices.ContainsFunc(all, func(r models.Remains) bool { return r.Run == left.Run }) {
 		return err
 	}
-	run, err := l.DB.Runs.Get(ctx, left.Run)
+	run, err := r.DB.Runs.Get(ctx, left.Run)
 	if err != nil {
 		return err
 	}
@@ -254,40 +254,40 @@ func (l *leftovers) takeBackOne(ctx context.Context, left models.Remains) error 
 		return err
 	}
 	where := place(args.Store)
-	failure := l.takeBackFrom(ctx, run, args, left)
+	failure := r.takeBackFrom(ctx, run, args, left)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case failure == nil:
-		return l.DB.Remains.End(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
-	case l.clocks.agree(ctx) && l.DB.Now().Sub(left.Since) >= remainsTried:
-		return errors.Join(failure, l.DB.Remains.End(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
+		return r.DB.Remains.End(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
+	case r.clocks.agree(ctx) && r.DB.Now().Sub(left.Since) >= remainsTried:
+		return errors.Join(failure, r.DB.Remains.End(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
 			"in %d days, and is not looked for any more: %s. Remove it by hand, in a bucket its unfinished multipart uploads too.",
 			run.Kind, args.Source, where, int(remainsTried.Hours())/24, remaining(args))))
 	}
 	return failure
 }
 
-func (l *leftovers) takeBackFrom(ctx context.Context, run models.Run, args models.CopyArgs, left models.Remains) error {
+func (r *remains) takeBackFrom(ctx context.Context, run models.Run, args models.CopyArgs, left models.Remains) error {
 	var manifest archive.Manifest
 	if len(left.Manifest) > 0 {
 		if err := json.Unmarshal(left.Manifest, &manifest); err != nil {
 			return fmt.Errorf("read what run %d had written: %w", run.ID, err)
 		}
 	} else {
-		source, err := l.DB.Snapshots.Get(ctx, args.Source)
+		source, err := r.DB.Snapshots.Get(ctx, args.Source)
 		if err != nil {
 			return err
 		}
-		if manifest, err = l.archive.Manifest(ctx, refOf(source)); err != nil {
+		if manifest, err = r.archive.Manifest(ctx, refOf(source)); err != nil {
 			return err
 		}
 		manifest = abroads[run.Kind].writes(args, manifest)
 	}
-	st, release, err := l.opener.target(ctx, args.Store)
+	st, release, err := r.opener.target(ctx, args.Store)
 	if err != nil {
 		return err
 	}
 	defer release()
-	return l.takeBack(ctx, run.ID, st, manifest, nil)
+	return r.takeBack(ctx, run.ID, st, manifest, nil)
 }

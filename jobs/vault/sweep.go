@@ -18,9 +18,9 @@ import (
 // snapshotting, and a tick tries again.
 type Sweeper struct {
 	kit
-	keeper    *Keeper
-	clocks    *clocks
-	leftovers *leftovers
+	keeper  *Keeper
+	clocks  *clocks
+	remains *remains
 
 	begun  time.Time     // when this console began, by the clock that stores use for what they hold
 	tidied atomic.Bool   // that what earlier consoles had half written is gone from the store
@@ -103,7 +103,7 @@ func (s *Sweeper) sweep(ctx context.Context) {
 }
 
 // TakeBack takes back what could not be taken back from other stores when its runs ended.
-func (s *Sweeper) TakeBack(ctx context.Context) { s.leftovers.takeBackLater(ctx) }
+func (s *Sweeper) TakeBack(ctx context.Context) { s.remains.takeBackLater(ctx) }
 
 // SweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended.
 func (s *Sweeper) SweepStore(ctx context.Context) {
@@ -127,7 +127,7 @@ func (s *Sweeper) SweepStore(ctx context.Context) {
 		case err != nil:
 			s.Logger.Error("sweep store", "error", err)
 			return
-		case row.ClusterName != entry.Cluster || !remains(row):
+		case row.ClusterName != entry.Cluster || !useless(row):
 			continue
 		case entry.Committed && row.CompletedAt != nil:
 			if s.keeper.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come

@@ -80,15 +80,15 @@ func New(config Config) *Vault {
 	k.health = &Health{Config: config, archive: k.archive}
 	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
 	opener := &opener{k}
-	leftovers := &leftovers{k, v.clocks, opener}
+	remains := &remains{k, v.clocks, opener}
 	v.Verifier = &Verifier{k, archive.New(quietStore{config.Store, config.Moving})}
 	v.Writer = &Writer{k, v.Keeper}
 	v.Remover = &Remover{k, v.Keeper}
-	v.Mover = &Mover{k, v.Keeper, v.Verifier, leftovers}
-	v.Copier = &Copier{k, v.Reader, v.Mover, leftovers, opener}
-	v.Exporter = &Exporter{k, v.Reader, leftovers, opener}
+	v.Mover = &Mover{k, v.Keeper, v.Verifier, remains}
+	v.Copier = &Copier{k, v.Reader, v.Mover, remains, opener}
+	v.Exporter = &Exporter{k, v.Reader, remains, opener}
 	v.Importer = &Importer{k, v.Mover, v.trials, opener}
-	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, clocks: v.clocks, leftovers: leftovers, begun: time.Now(), looked: make(chan struct{})}
+	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, clocks: v.clocks, remains: remains, begun: time.Now(), looked: make(chan struct{})}
 	return v
 }
 
