@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rekindle/internal/replica"
+	"rekindle/internal/resp"
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
@@ -94,7 +95,7 @@ func takePart(ctx context.Context, cluster models.Cluster, source models.Snapsho
 		return err
 	}
 	return draft.Take(ctx, vault.Source{
-		SnapshotSource: source, Warning: warning, Replica: replica.Source{Addr: source.Node.Address(), Password: cluster.Password},
+		SnapshotSource: source, Warning: warning, Replica: replica.Source{Options: resp.Options{Addr: source.Node.Address(), Password: cluster.Password}},
 		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, cluster, source.Node) },
 	}, report)
 }

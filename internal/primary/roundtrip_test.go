@@ -13,6 +13,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/primary"
 	"rekindle/internal/replica"
+	"rekindle/internal/resp"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 )
@@ -31,7 +32,7 @@ func backedUp(t *testing.T, source *testkit.Server, folder string) (*archive.Arc
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	a := archive.New(st)
-	stream, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{})
+	stream, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

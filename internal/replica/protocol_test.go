@@ -55,6 +55,8 @@ func (n *node) start(t *testing.T) string {
 				_, _ = fmt.Fprintf(nc, "$%d\r\n%s\r\n", len(info), info)
 			case "CONFIG":
 				_, _ = io.WriteString(nc, "-NOPERM this user has no permissions to run the 'config|get' command\r\n")
+			case "CLIENT":
+				_, _ = io.WriteString(nc, "-NOPERM this user has no permissions to run the 'client|setname' command\r\n")
 			case "REPLCONF":
 				_, _ = io.WriteString(nc, "-ERR Unrecognized REPLCONF option: "+args[1]+"\r\n")
 			case "PSYNC":
@@ -104,7 +106,7 @@ func TestFindsTheEndHoweverBytesArrive(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					n := &node{pieces: pieces("\n\n+FULLRESYNC "+mark+" 77\r\n\n\n"+rest, seed)}
-					s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+					s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -132,7 +134,7 @@ func readAll(r io.Reader) (string, error) {
 func TestTellsTheNodeWhatItIs(t *testing.T) {
 	t.Parallel()
 	n := &node{pieces: []string{"+FULLRESYNC " + mark + " 1\r\n$0\r\n"}, heard: make(chan []string, 20)}
-	s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +147,7 @@ func TestTellsTheNodeWhatItIs(t *testing.T) {
 	for args := range n.heard {
 		all = append(all, strings.Join(args, " "))
 	}
-	want := "INFO server|INFO replication|INFO memory|INFO keyspace|CONFIG GET repl-timeout|REPLCONF version 9.1.2|" +
+	want := "INFO server|INFO replication|INFO memory|INFO keyspace|CONFIG GET repl-timeout|CLIENT SETNAME rekindle|REPLCONF version 9.1.2|" +
 		"REPLCONF capa eof capa psync2|REPLCONF rdb-only 1|PSYNC ? -1"
 	if got := strings.Join(all, "|"); got != want {
 		t.Errorf("got %s", got)
@@ -177,7 +179,7 @@ func TestUnderstandsAnswersToPSYNC(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := &node{pieces: []string{c.answer}, hangUp: true}
-			_, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+			_, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -197,7 +199,7 @@ func TestBrokenOffPayloadIsNoCleanEnd(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := &node{pieces: []string{"+FULLRESYNC " + mark + " 1\r\n" + payload}, hangUp: true}
-			s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+			s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -224,7 +226,7 @@ func TestSilentNodeIsGivenUp(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := &node{pieces: []string{c.answer}}
-			s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, c.o)
+			s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, c.o)
 			if err == nil {
 				defer s.Close()
 				_, err = io.Copy(io.Discard, s)
@@ -243,7 +245,7 @@ func TestTricklingNodeGetsThrough(t *testing.T) {
 	payload := strings.Repeat("0123456789", 60)
 	text := "+FULLRESYNC " + mark + " 1\r\n$EOF:" + mark + "\r\n" + payload + mark
 	n := &node{pieces: pieces(text, 5), pause: 30 * time.Millisecond}
-	s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{IdleTimeout: 2 * time.Second})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{IdleTimeout: 2 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +269,7 @@ func TestWhatOnlyBeginsLikeTheMarkIsNoEnd(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				n := &node{pieces: []string{"+FULLRESYNC " + mark + " 1\r\n$EOF:" + mark + "\r\n" + before + last}, hangUp: true}
-				s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+				s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -286,7 +288,7 @@ func TestOnlyAFullSynchronisationIsTakenForOne(t *testing.T) {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
 			n := &node{pieces: []string{answer + "\r\n$3\r\nabc"}, hangUp: true}
-			s, err := replica.Open(t.Context(), replica.Source{Addr: n.start(t)}, replica.Options{})
+			s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: n.start(t)}}, replica.Options{})
 			if err == nil {
 				s.Close()
 			}

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"rekindle/internal/resp"
-	"rekindle/internal/secret"
 )
 
 const (
@@ -22,9 +22,10 @@ const (
 
 // Source is the node to read from.
 type Source struct {
-	Addr     string      // host:port
-	Username string      // ACL user; empty: the default user
-	Password secret.Text // empty: no AUTH is sent
+	resp.Options
+	// PSYNC is what the command is called there (rename-command); "": PSYNC. A server takes a renamed PSYNC for SYNC, for it compares the name:
+	// then the data is the same, but nobody says where in the history it is.
+	PSYNC string
 }
 
 // Options are limits of time; their zero values mean the defaults.
@@ -42,7 +43,7 @@ type Options struct {
 
 // Origin says where the data comes from.
 type Origin struct {
-	ReplicationID string // of the node's history
+	ReplicationID string // of the node's history; "": it was not told, and Offset is 0
 	Offset        int64  // place in that history; the data contains everything before it
 	Engine        string // "redis" or "valkey"
 	Version       string // of the engine: "7.0.15"
@@ -77,20 +78,20 @@ func open(ctx context.Context, src Source, o Options) (*Stream, error) {
 	start := time.Now().Add(o.StartTimeout)
 	startCtx, cancel := context.WithDeadline(ctx, start)
 	defer cancel()
-	c, err := resp.Dial(startCtx, resp.Options{Addr: src.Addr, Username: src.Username, Password: src.Password})
+	c, err := resp.Dial(startCtx, src.Options)
 	if err != nil {
 		return nil, err
 	}
 	origin, err := introduce(startCtx, c)
 	if err == nil {
-		err = c.Send(startCtx, "PSYNC", "?", "-1")
+		err = c.Send(startCtx, cmp.Or(src.PSYNC, "PSYNC"), "?", "-1")
 	}
 	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	s := newStream(ctx, c, o.IdleTimeout)
-	s.origin = origin
+	s.origin, s.renamed = origin, src.PSYNC != ""
 	if err := s.begin(start); err != nil {
 		s.Close()
 		return nil, err
@@ -112,6 +113,12 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 	}
 	if o.ReplTimeout, err = replTimeout(ctx, c); err != nil {
 		return Origin{}, err
+	}
+	// So that CLIENT LIST says who this is. A node that does not know the command, or does not allow it, is none the worse.
+	if _, err := c.Do(ctx, "CLIENT", "SETNAME", "rekindle"); err != nil {
+		if _, isReply := errors.AsType[resp.Error](err); !isReply {
+			return Origin{}, err
+		}
 	}
 	for _, words := range [][]string{
 		// Valkey 9 writes for an old version unless the replica says its own; and then fails on newer data.
@@ -160,6 +167,8 @@ func (s *Stream) begin(start time.Time) error {
 	switch {
 	case strings.HasPrefix(line, "-"):
 		return fmt.Errorf("PSYNC: %w", resp.Error(line[1:]))
+	case s.renamed && strings.HasPrefix(line, "$"):
+		return s.announced(line)
 	case len(words) != 3 || words[0] != "+FULLRESYNC":
 		return fmt.Errorf("PSYNC was answered with %.80q: %w", line, resp.ErrProtocol)
 	}
@@ -171,6 +180,11 @@ func (s *Stream) begin(start time.Time) error {
 	if err != nil {
 		return fmt.Errorf("the node ended the synchronisation before its data: %w", err)
 	}
+	return s.announced(line)
+}
+
+// announced reads how the RDB will end: "$EOF:<mark>" or "$<length>".
+func (s *Stream) announced(line string) (err error) {
 	size, ok := strings.CutPrefix(line, "$")
 	mark, marked := strings.CutPrefix(size, "EOF:")
 	switch {

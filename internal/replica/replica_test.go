@@ -3,17 +3,22 @@ package replica_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"rekindle/internal/rdb"
 	"rekindle/internal/replica"
+	"rekindle/internal/resp"
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 )
@@ -51,7 +56,7 @@ func TestReceivesEverythingFromAPrimary(t *testing.T) {
 			t.Parallel()
 			source := testkit.Redis(t, "--rdbcompression", compression)
 			keys := int64(testkit.Fill(t, source.Client(), 2000))
-			data, sum, origin := receive(t, replica.Source{Addr: source.Addr})
+			data, sum, origin := receive(t, replica.Source{Options: resp.Options{Addr: source.Addr}})
 			if !sum.StatsKnown || sum.Keys != keys || origin.Keys != keys {
 				t.Errorf("%d keys written, INFO said %d, scanned %+v", keys, origin.Keys, sum)
 			}
@@ -82,7 +87,7 @@ func TestReceivesFromAReadReplica(t *testing.T) {
 	primary := testkit.Redis(t)
 	keys := int64(testkit.Fill(t, primary.Client(), 300))
 	node := replicaOf(t, primary)
-	_, sum, origin := receive(t, replica.Source{Addr: node.Addr})
+	_, sum, origin := receive(t, replica.Source{Options: resp.Options{Addr: node.Addr}})
 	if sum.Keys != keys || origin.Role != "replica" {
 		t.Errorf("%d keys written, %+v from %+v", keys, sum, origin)
 	}
@@ -104,7 +109,7 @@ func TestReceivesWithALengthFromANodeThatWritesAFileFirst(t *testing.T) {
 	t.Parallel()
 	source := testkit.Redis(t, "--repl-diskless-sync", "no")
 	keys := int64(testkit.Fill(t, source.Client(), 500))
-	data, sum, origin := receive(t, replica.Source{Addr: source.Addr})
+	data, sum, origin := receive(t, replica.Source{Options: resp.Options{Addr: source.Addr}})
 	if sum.Keys != keys || origin.Length != int64(len(data)) {
 		t.Errorf("%d keys and %d bytes, %+v from %+v", keys, len(data), sum, origin)
 	}
@@ -112,7 +117,7 @@ func TestReceivesWithALengthFromANodeThatWritesAFileFirst(t *testing.T) {
 
 func TestReceivesFromAnEmptyNode(t *testing.T) {
 	t.Parallel()
-	_, sum, origin := receive(t, replica.Source{Addr: testkit.Redis(t).Addr})
+	_, sum, origin := receive(t, replica.Source{Options: resp.Options{Addr: testkit.Redis(t).Addr}})
 	if sum.Keys != 0 || origin.Keys != 0 {
 		t.Errorf("%+v from %+v", sum, origin)
 	}
@@ -122,7 +127,7 @@ func TestReceivesThroughSmallReads(t *testing.T) {
 	t.Parallel()
 	source := testkit.Redis(t)
 	keys := int64(testkit.Fill(t, source.Client(), 200))
-	s, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +170,7 @@ func TestSignsIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			src := replica.Source{Addr: source.Addr, Username: c.user, Password: secret.Text(c.password)}
+			src := replica.Source{Options: resp.Options{Addr: source.Addr, Username: c.user, Password: secret.Text(c.password)}}
 			s, err := replica.Open(ctx, src, replica.Options{})
 			if s != nil {
 				defer s.Close()
@@ -193,7 +198,7 @@ func TestSaysWhatIsWrongWithTheNode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			node := testkit.Redis(t, c.args...)
-			_, err := replica.Open(t.Context(), replica.Source{Addr: node.Addr, Password: secret.Text(c.password)}, replica.Options{})
+			_, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: node.Addr, Password: secret.Text(c.password)}}, replica.Options{})
 			if !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
@@ -206,7 +211,7 @@ func TestSaysWhatIsWrongWithTheNode(t *testing.T) {
 
 func TestNobodyListens(t *testing.T) {
 	t.Parallel()
-	if _, err := replica.Open(t.Context(), replica.Source{Addr: "127.0.0.1:1"}, replica.Options{}); err == nil {
+	if _, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: "127.0.0.1:1"}}, replica.Options{}); err == nil {
 		t.Error("accepted")
 	}
 }
@@ -225,7 +230,7 @@ func slow(t *testing.T) *testkit.Server {
 func TestSourceKilledWhileItSends(t *testing.T) {
 	t.Parallel()
 	source := slow(t)
-	s, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +252,7 @@ func TestSourceKilledWhileItWritesItsFile(t *testing.T) {
 	}
 	opened := make(chan error)
 	go func() {
-		_, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{})
+		_, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{})
 		opened <- err
 	}()
 	testkit.WaitFor(t, "the sync to begin", func() bool { return strings.Contains(source.Log(), "BGSAVE for SYNC") })
@@ -262,7 +267,7 @@ func TestCancelEndsItAtOnce(t *testing.T) {
 	source := slow(t)
 	stopped := errors.New("stopped by the user")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	s, err := replica.Open(ctx, replica.Source{Addr: source.Addr}, replica.Options{})
+	s, err := replica.Open(ctx, replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,14 +284,14 @@ func TestCancelEndsItAtOnce(t *testing.T) {
 	testkit.WaitFor(t, "the node to end the child", func() bool {
 		return strings.Contains(source.Client().Info(t.Context(), "persistence").Val(), "rdb_bgsave_in_progress:0")
 	})
-	if _, err := replica.Open(ctx, replica.Source{Addr: source.Addr}, replica.Options{}); !errors.Is(err, stopped) {
+	if _, err := replica.Open(ctx, replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{}); !errors.Is(err, stopped) {
 		t.Errorf("Open with a dead context: %v", err)
 	}
 }
 
 func TestCloseEndsIt(t *testing.T) {
 	t.Parallel()
-	s, err := replica.Open(t.Context(), replica.Source{Addr: slow(t).Addr}, replica.Options{})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: slow(t).Addr}}, replica.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,5 +302,31 @@ func TestCloseEndsIt(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, s); err == nil {
 		t.Error("a closed stream ended well")
+	}
+}
+
+func TestReceivesOverTLSAndUnderARenamedCommand(t *testing.T) {
+	t.Parallel()
+	files := testkit.NewCertificates(t)
+	port := strconv.Itoa(testkit.FreePort(t))
+	source := testkit.Redis(t, "--tls-port", port, "--tls-cert-file", files.Certificate, "--tls-key-file", files.Key, "--tls-ca-cert-file", files.CA,
+		"--rename-command", "PSYNC", "COPY-ALL")
+	keys := int64(testkit.Fill(t, source.Client(), 20_000))
+	own, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(files.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	secured := resp.Options{Addr: net.JoinHostPort("127.0.0.1", port), TLS: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{own}}}
+	if _, err := replica.Open(t.Context(), replica.Source{Options: secured}, replica.Options{}); !errors.Is(err, replica.ErrRefused) {
+		t.Errorf("by its usual name: %v", err)
+	}
+	if _, sum, _ := receive(t, replica.Source{Options: secured, PSYNC: "COPY-ALL"}); sum.Keys != keys {
+		t.Errorf("%d keys came, %d were written", sum.Keys, keys)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rekindle/internal/replica"
+	"rekindle/internal/resp"
 	"rekindle/internal/testkit"
 )
 
@@ -33,7 +34,7 @@ func TestStalledReaderLetsTheNodeGoBeforeItIsCutOff(t *testing.T) {
 			t.Parallel()
 			source := bigSource(t)
 			stalled := make(chan error, 1)
-			s, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{OnStall: func(err error) { stalled <- err }})
+			s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{OnStall: func(err error) { stalled <- err }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +65,7 @@ func TestStalledReaderLetsTheNodeGoBeforeItIsCutOff(t *testing.T) {
 func TestSlowReaderGetsEverything(t *testing.T) {
 	t.Parallel()
 	source := bigSource(t)
-	s, err := replica.Open(t.Context(), replica.Source{Addr: source.Addr}, replica.Options{OnStall: func(err error) { t.Errorf("stalled: %v", err) }})
+	s, err := replica.Open(t.Context(), replica.Source{Options: resp.Options{Addr: source.Addr}}, replica.Options{OnStall: func(err error) { t.Errorf("stalled: %v", err) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,8 @@ type Stream struct {
 	idle   time.Duration
 	origin Origin
 
+	renamed bool // PSYNC has another name there
+
 	mark  []byte         // what ends the RDB; nil: its length is known
 	left  int64          // bytes to come when the length is known
 	held  [markSize]byte // the last bytes read, which may be the mark

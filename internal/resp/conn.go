@@ -2,12 +2,14 @@ package resp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"rekindle/internal/secret"
@@ -27,8 +29,11 @@ type Options struct {
 	Addr        string        // host:port
 	Username    string        // ACL user; empty: the default user
 	Password    secret.Text   // empty: no AUTH is sent
-	DialTimeout time.Duration // for the TCP connection; 0: 5 s
+	TLS         *tls.Config   // nil: plain TCP. Without a ServerName the host of Addr is what the certificate has to name
+	DialTimeout time.Duration // for the connection, TLS included; 0: 5 s
 	Timeout     time.Duration // for each command and its reply; 0: 10 s
+	// Control is asked before each attempt to connect, with the address that a name stands for; see [net.Dialer]. It refuses with an error.
+	Control func(network, address string, c syscall.RawConn) error
 }
 
 // Conn is one connection to a Redis or Valkey server. It is not safe for concurrent use, except for Close.
@@ -48,8 +53,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.Timeout <= 0 {
 		o.Timeout = defaultTimeout
 	}
-	d := net.Dialer{Timeout: o.DialTimeout}
-	nc, err := d.DialContext(ctx, "tcp", o.Addr)
+	nc, err := connect(ctx, o)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -73,6 +77,30 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("sign in at %s: %w", o.Addr, err)
 	}
 	return c, nil
+}
+
+// connect opens the connection that commands go through.
+func connect(ctx context.Context, o Options) (net.Conn, error) {
+	limited, cancel := context.WithTimeout(ctx, o.DialTimeout)
+	defer cancel()
+	d := net.Dialer{Control: o.Control}
+	nc, err := d.DialContext(limited, "tcp", o.Addr)
+	if err != nil || o.TLS == nil {
+		return nc, err
+	}
+	config := o.TLS.Clone()
+	if config.ServerName == "" {
+		if config.ServerName, _, err = net.SplitHostPort(o.Addr); err != nil {
+			nc.Close()
+			return nil, err
+		}
+	}
+	secured := tls.Client(nc, config)
+	if err := secured.HandshakeContext(limited); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return secured, nil
 }
 
 // NewConn wraps an open connection; timeout is for each command and its reply.

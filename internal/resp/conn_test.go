@@ -5,8 +5,11 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,5 +188,22 @@ func TestErrorCode(t *testing.T) {
 	}
 	if !resp.Error("ERR unknown command 'PSYNC', with args").UnknownCommand() || resp.Error("ERR unknown").UnknownCommand() {
 		t.Error("UnknownCommand")
+	}
+}
+
+func TestControlRefusesBeforeAnythingIsSent(t *testing.T) {
+	t.Parallel()
+	s := testkit.Redis(t)
+	refused := errors.New("not there")
+	asked := ""
+	_, err := resp.Dial(t.Context(), resp.Options{Addr: net.JoinHostPort("localhost", strconv.Itoa(s.Port)), Password: "s3cret", Control: func(_, address string, _ syscall.RawConn) error {
+		asked = address
+		return refused
+	}})
+	if !errors.Is(err, refused) {
+		t.Errorf("got %v", err)
+	}
+	if addr, err := netip.ParseAddrPort(asked); err != nil || !addr.Addr().IsLoopback() {
+		t.Errorf("it was asked about %q, want the address that the name stands for", asked)
 	}
 }
