@@ -39,6 +39,7 @@ type Server struct {
 	binary   string
 	args     []string
 	password string
+	config   string // of a Sentinel: its file, which it rewrites
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -62,10 +63,14 @@ func Redis(t testing.TB, args ...string) *Server {
 // Engine is Redis for another program: a redis-server or valkey-server of any version from 6.0.
 func Engine(t testing.TB, path string, args ...string) *Server {
 	t.Helper()
-	s := &Server{
-		Host: "127.0.0.1", Dir: t.TempDir(), t: t, binary: path, args: args,
-		password: argument(args, "--requirepass"),
-	}
+	return launch(t, &Server{binary: path, args: args, password: argument(args, "--requirepass")})
+}
+
+// launch starts a server at a free port.
+func launch(t testing.TB, s *Server) *Server {
+	t.Helper()
+	s.Host, s.Dir, s.t = "127.0.0.1", t.TempDir(), t
+	path := s.binary
 	t.Cleanup(func() {
 		if s.client != nil {
 			_ = s.client.Close()
@@ -149,15 +154,7 @@ func (s *Server) logFile() string { return filepath.Join(s.Dir, "server.log") }
 
 // start runs the process once and waits until it answers or has ended.
 func (s *Server) start() error {
-	args := []string{
-		"--bind", s.Host, "--port", strconv.Itoa(s.Port), "--dir", s.Dir,
-		"--daemonize", "no", "--logfile", "", "--save", "", "--appendonly", "no",
-		"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
-	}
-	if knowsDebugSwitch(s.binary) {
-		args = append(args, "--enable-debug-command", "local")
-	}
-	args = append(args, s.args...)
+	args := s.arguments()
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
@@ -173,6 +170,22 @@ func (s *Server) start() error {
 	s.cmd, s.done = cmd, done
 	s.mu.Unlock()
 	return s.awaitAnswer()
+}
+
+// arguments are what the process is started with.
+func (s *Server) arguments() []string {
+	if s.config != "" {
+		return []string{s.config, "--sentinel", "--bind", s.Host, "--port", strconv.Itoa(s.Port), "--dir", s.Dir, "--logfile", ""}
+	}
+	args := []string{
+		"--bind", s.Host, "--port", strconv.Itoa(s.Port), "--dir", s.Dir,
+		"--daemonize", "no", "--logfile", "", "--save", "", "--appendonly", "no",
+		"--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0",
+	}
+	if knowsDebugSwitch(s.binary) {
+		args = append(args, "--enable-debug-command", "local")
+	}
+	return append(args, s.args...)
 }
 
 // awaitAnswer waits until the server answers as the very process that was started: another one
@@ -195,7 +208,7 @@ func (s *Server) awaitAnswer() error {
 			return false
 		}
 		last = fmt.Errorf("another server answers on port %d", s.Port)
-		return infoField(info, "process_id") == strconv.Itoa(s.cmd.Process.Pid) && infoField(info, "loading") == "0"
+		return infoField(info, "process_id") == strconv.Itoa(s.cmd.Process.Pid) && infoField(info, "loading") != "1"
 	})
 	switch {
 	case ended:

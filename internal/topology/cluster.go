@@ -1,0 +1,143 @@
+package topology
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/resp"
+)
+
+// byCluster asks a node in cluster mode for all of them.
+func (d *discovery) byCluster(ctx context.Context, seeds []seed) (Topology, error) {
+	var failures []error
+	for _, s := range seeds {
+		members, err := d.members(ctx, s.addr)
+		if err == nil {
+			return d.shards(ctx, members, seeds)
+		}
+		failures = append(failures, err)
+	}
+	return Topology{}, errors.Join(failures...)
+}
+
+// member is one line of CLUSTER NODES.
+type member struct {
+	id, announced, primary string // primary: of a replica, the id of its primary
+	slots                  []string
+	first                  int // its lowest slot
+	replica                bool
+}
+
+func (d *discovery) members(ctx context.Context, addr string) ([]member, error) {
+	conn, err := resp.Dial(ctx, d.options(addr))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	v, err := conn.Do(ctx, "CLUSTER", "NODES")
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for the nodes of its cluster: %w", addr, err)
+	}
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	members, err := parseNodes(v.Str, host)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for the nodes of its cluster: %w", addr, err)
+	}
+	return members, nil
+}
+
+// parseNodes reads CLUSTER NODES: "<id> <ip:port@bus[,name]> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A node that does not
+// know its own address has none there: that is the host which was asked. Nodes that are only being met are left out.
+// See https://redis.io/docs/latest/commands/cluster-nodes/.
+func parseNodes(text, host string) ([]member, error) {
+	var members []member
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		if len(fields) < 8 || len(members) >= maxNodes {
+			return nil, fmt.Errorf("%w: CLUSTER NODES has the line %.80q", resp.ErrProtocol, line)
+		}
+		m := member{id: fields[0], primary: fields[3]}
+		flags := strings.Split(fields[2], ",")
+		if slices.Contains(flags, "noaddr") || slices.Contains(flags, "handshake") {
+			continue
+		}
+		m.replica = slices.Contains(flags, "slave")
+		at, _, _ := strings.Cut(fields[1], ",")
+		at, _, _ = strings.Cut(at, "@")
+		colon := strings.LastIndexByte(at, ':')
+		if colon < 0 {
+			return nil, fmt.Errorf("%w: CLUSTER NODES has the line %.80q", resp.ErrProtocol, line)
+		}
+		var ok bool
+		if m.announced, ok = announced(cmp.Or(at[:colon], host), at[colon+1:]); !ok {
+			continue
+		}
+		for _, slot := range fields[8:] {
+			if strings.HasPrefix(slot, "[") { // on its way from here, or to here
+				continue
+			}
+			first, _, _ := strings.Cut(slot, "-")
+			n, err := strconv.Atoi(first)
+			if err != nil {
+				return nil, fmt.Errorf("%w: CLUSTER NODES has the line %.80q", resp.ErrProtocol, line)
+			}
+			if len(m.slots) == 0 {
+				m.first = n
+			}
+			m.slots = append(m.slots, slot)
+		}
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+// shards are the primaries that have slots, in the order of these, each with its replicas.
+func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) (Topology, error) {
+	primaries := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.replica || len(m.slots) == 0 })
+	slices.SortFunc(primaries, func(a, b member) int { return a.first - b.first })
+	t := Topology{Kind: Cluster}
+	var nodes []Node
+	for _, p := range primaries {
+		nodes = append(nodes, Node{Addr: d.reach(p.announced), Announced: p.announced, ID: p.id, Primary: true})
+		for _, m := range members {
+			if m.replica && m.primary == p.id {
+				nodes = append(nodes, Node{Addr: d.reach(m.announced), Announced: m.announced, ID: m.id})
+			}
+		}
+		t.Shards = append(t.Shards, Shard{Slots: strings.Join(p.slots, ",")})
+	}
+	if len(nodes) == 0 {
+		return t, fmt.Errorf("%w: no node that %s knows has slots", ErrNoPrimary, seeds[0].addr)
+	}
+	shard := -1
+	for _, n := range each(nodes, func(n Node) Node { return d.look(ctx, n) }) {
+		if n.Primary {
+			shard++
+		}
+		t.Shards[shard].Nodes = append(t.Shards[shard].Nodes, n)
+	}
+	reached := make(map[string]bool)
+	for _, n := range t.Nodes() {
+		reached[n.Info["run_id"]] = true
+	}
+	for _, s := range seeds { // one without slots may be new; one that is of another cluster shares no node
+		if others, err := d.members(ctx, s.addr); !reached[s.info["run_id"]] && err == nil && !slices.ContainsFunc(others, func(o member) bool {
+			return slices.ContainsFunc(members, func(m member) bool { return m.id == o.id })
+		}) {
+			return t, fmt.Errorf("%w: %s and %s do not know each other", ErrStrangers, seeds[0].addr, s.addr)
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,282 @@
+package topology
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/resp"
+	"rekindle/internal/secret"
+)
+
+// Kind is how the nodes of a cluster belong together.
+type Kind string
+
+// The kinds of clusters.
+const (
+	Standalone Kind = "standalone" // one node
+	Replicated Kind = "replicated" // a primary with replicas
+	Sentinel   Kind = "sentinel"   // the same, watched by Sentinels
+	Cluster    Kind = "cluster"    // cluster mode
+)
+
+const (
+	dialTimeout  = 3 * time.Second
+	replyTimeout = 5 * time.Second
+	// maxNodes bounds what is asked for: a server that answers with more is none of ours.
+	maxNodes = 1000
+)
+
+// What is in the way, as errors.Is finds it. Each is a sentence's beginning; what it is about stands before it.
+var (
+	// ErrNoName says that the Sentinels watch no primary, or not the one that was asked for.
+	ErrNoName = errors.New("the Sentinels watch no primary of that name")
+	// ErrStrangers says that addresses belong to different clusters.
+	ErrStrangers = errors.New("the addresses belong to different clusters")
+	// ErrNoPrimary says that no node was found that takes writes.
+	ErrNoPrimary = errors.New("no primary was found")
+)
+
+// ChooseError says that the Sentinels watch several primaries, and that one has to be chosen.
+type ChooseError struct{ Names []string }
+
+// Error lists the names.
+func (e *ChooseError) Error() string {
+	return "the Sentinels watch several primaries: " + strings.Join(e.Names, ", ")
+}
+
+// Access says where a cluster is reached and how.
+type Access struct {
+	Addresses []string     // host:port, of its nodes or of its Sentinels
+	Node      resp.Options // how nodes are reached: everything but the address
+
+	Name             string // of the primary, to Sentinels; "": the only one that they watch
+	SentinelUsername string
+	SentinelPassword secret.Text // "": Sentinels have none
+
+	Map map[string]string // from an address that a node announces, or its host alone, to one that is reached from here
+}
+
+// Topology is what a cluster is made of.
+type Topology struct {
+	Kind    Kind
+	Name    string // what Sentinels call it
+	Engine  string // of the first node that answers: "redis" or "valkey"
+	Version string
+	Shards  []Shard
+	// Silent are addresses that were given, and of which none answered while others did, each with the reason.
+	Silent []error
+}
+
+// Shard is a set of slots with the nodes that have them, the primary first.
+type Shard struct {
+	Slots string // "0-5460,9000"; "" outside of cluster mode
+	Nodes []Node
+}
+
+// Node is one server.
+type Node struct {
+	Addr      string // host:port, as it is reached from here
+	Announced string // the same, as others call it
+	ID        string // in cluster mode: the node's
+	Primary   bool
+	Info      resp.Info // what it says of itself (server, replication, memory, persistence, keyspace); nil when it does not answer
+	Err       error     // why not
+}
+
+// Reached tells whether the node has answered.
+func (n Node) Reached() bool { return n.Err == nil && n.Info != nil }
+
+// Nodes are the nodes of all shards.
+func (t Topology) Nodes() []Node {
+	var all []Node
+	for _, s := range t.Shards {
+		all = append(all, s.Nodes...)
+	}
+	return all
+}
+
+// Discover finds out what the cluster is made of. Errors wrap [ErrNoName], [ErrStrangers], [ErrNoPrimary], a [*ChooseError], what the nodes
+// have answered ([resp.Error]), the cause of ctx, or errors of the network and of TLS.
+func Discover(ctx context.Context, a Access) (Topology, error) {
+	if len(a.Addresses) == 0 {
+		return Topology{}, errors.New("discover a cluster: no address was given")
+	}
+	d := &discovery{Access: a, known: make(map[string]bool)}
+	seeds, silent := d.seeds(ctx)
+	if len(seeds) == 0 {
+		return Topology{}, errors.Join(silent...)
+	}
+	mode := seeds[0].mode()
+	for _, s := range seeds[1:] {
+		if s.mode() != mode {
+			return Topology{}, fmt.Errorf("%w: %s is %s and %s is %s", ErrStrangers, seeds[0].addr, inWords(mode), s.addr, inWords(s.mode()))
+		}
+	}
+	var t Topology
+	var err error
+	switch mode {
+	case "sentinel":
+		t, err = d.bySentinel(ctx, seeds)
+	case "cluster":
+		t, err = d.byCluster(ctx, seeds)
+	default:
+		t, err = d.byReplication(ctx, seeds)
+	}
+	if err != nil {
+		return Topology{}, err
+	}
+	t.Silent = silent
+	for _, n := range t.Nodes() {
+		if n.Reached() {
+			t.Engine, t.Version = n.Info.Engine()
+			break
+		}
+	}
+	return t, nil
+}
+
+// discovery is one time of finding out.
+type discovery struct {
+	Access
+	known map[string]bool // the run ids of nodes that were found, for one may have several addresses
+}
+
+// seed is an address that was given, and what is there.
+type seed struct {
+	addr     string
+	info     resp.Info
+	sentinel bool // it took the Sentinels' password, or none
+}
+
+func (s seed) mode() string { return s.info["redis_mode"] }
+
+// inWords is what INFO's redis_mode means.
+func inWords(mode string) string {
+	switch mode {
+	case "sentinel":
+		return "a Sentinel"
+	case "cluster":
+		return "in cluster mode"
+	}
+	return "a node outside of cluster mode"
+}
+
+// options are how a node at this address is reached.
+func (d *discovery) options(addr string) resp.Options {
+	o := d.Node
+	o.Addr = addr
+	if o.DialTimeout <= 0 {
+		o.DialTimeout = dialTimeout
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = replyTimeout
+	}
+	return o
+}
+
+// sections are those of INFO that are read of each node.
+var sections = []string{"server", "replication", "memory", "persistence", "keyspace", "clients"}
+
+// seeds asks all addresses that were given, at once. Those that do not answer are returned as errors.
+func (d *discovery) seeds(ctx context.Context) (answered []seed, silent []error) {
+	type answer struct {
+		seed seed
+		err  error
+	}
+	answers := each(d.Addresses, func(addr string) answer {
+		s, err := d.seed(ctx, addr)
+		return answer{s, err}
+	})
+	for _, a := range answers {
+		if a.err != nil {
+			silent = append(silent, a.err)
+		} else if run := a.seed.info["run_id"]; !d.known[run] {
+			d.known[run] = run != ""
+			answered = append(answered, a.seed)
+		}
+	}
+	return answered, silent
+}
+
+// seed asks one address that was given. It may be a Sentinel, which has a password of its own, or none.
+func (d *discovery) seed(ctx context.Context, addr string) (seed, error) {
+	info, err := ask(ctx, d.options(addr), sections...)
+	if err == nil {
+		return seed{addr: addr, info: info}, nil
+	}
+	if reply, answered := errors.AsType[resp.Error](err); !answered || !reply.PasswordRefused() {
+		return seed{}, err
+	}
+	if info, other := ask(ctx, d.sentinelOptions(addr), "server"); other == nil && info["redis_mode"] == "sentinel" {
+		return seed{addr: addr, info: info, sentinel: true}, nil
+	}
+	return seed{}, err
+}
+
+// ask connects and asks for INFO.
+func ask(ctx context.Context, o resp.Options, sections ...string) (resp.Info, error) {
+	conn, err := resp.Dial(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	info, err := conn.Info(ctx, sections...)
+	if err != nil {
+		return nil, fmt.Errorf("ask %s: %w", o.Addr, err)
+	}
+	return info, nil
+}
+
+// look asks a node that was announced how it is.
+func (d *discovery) look(ctx context.Context, n Node) Node {
+	n.Info, n.Err = ask(ctx, d.options(n.Addr), sections...)
+	return n
+}
+
+// reach is where an announced address is reached from here. A host can be mapped with its port or without.
+func (a Access) reach(announced string) string {
+	if to, mapped := a.Map[announced]; mapped {
+		return to
+	}
+	host, port, err := net.SplitHostPort(announced)
+	if err != nil {
+		return announced
+	}
+	if to, mapped := a.Map[host]; mapped {
+		return net.JoinHostPort(to, port)
+	}
+	return announced
+}
+
+// announced is an address as nodes write it, with a port that can be one.
+func announced(host, port string) (string, bool) {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 || host == "" || host == "?" {
+		return "", false
+	}
+	return net.JoinHostPort(host, port), true
+}
+
+// each does something with all values at once, and returns what came of it in their order.
+func each[V, R any](values []V, do func(V) R) []R {
+	results := make([]R, len(values))
+	turns := make(chan struct{}, 32)
+	done := make(chan struct{})
+	for i, v := range values {
+		go func() {
+			turns <- struct{}{}
+			results[i] = do(v)
+			<-turns
+			done <- struct{}{}
+		}()
+	}
+	for range values {
+		<-done
+	}
+	return results
+}
