@@ -82,10 +82,18 @@ func (c Cluster) NoDeletion() string {
 }
 
 // NoReboot says why nodes of the cluster cannot be restarted now, or "".
-func (c Cluster) NoReboot() string { return c.unavailable("its nodes can be restarted") }
+func (c Cluster) NoReboot() string {
+	if c.Attached() {
+		return c.notOurs("Restart them")
+	}
+	return c.unavailable("its nodes can be restarted")
+}
 
 // NoFailover says why no failover of the cluster can be tried now, or "".
 func (c Cluster) NoFailover() string {
+	if c.Attached() {
+		return c.notOurs("Have a replica promoted")
+	}
 	if !c.HasReplica() {
 		return fmt.Sprintf("The cluster %s has no replica that could take over.", c.Name)
 	}
@@ -93,7 +101,17 @@ func (c Cluster) NoFailover() string {
 }
 
 // NoChangeOfNodes says why nodes of the cluster cannot be added, removed or given another type now, or "".
-func (c Cluster) NoChangeOfNodes() string { return c.unavailable("its nodes can be changed") }
+func (c Cluster) NoChangeOfNodes() string {
+	if c.Attached() {
+		return c.notOurs("Change them")
+	}
+	return c.unavailable("its nodes can be changed")
+}
+
+// notOurs refuses what would touch the nodes of an attached cluster.
+func (c Cluster) notOurs(what string) string {
+	return fmt.Sprintf("The cluster %s is attached: its nodes were there before, and Rekindle only reads them. %s where they are run.", c.Name, what)
+}
 
 func (c Cluster) unavailable(what string) string {
 	if c.Status == ClusterAvailable {

@@ -37,6 +37,7 @@ type (
 	// DeleteArgs are of the deletion of a cluster.
 	DeleteArgs struct {
 		FinalSnapshot string `json:"final_snapshot,omitempty"`
+		KeepAutomatic bool   `json:"keep_automatic,omitempty"` // its automatic snapshots stay, until somebody deletes them
 	}
 	// CopyArgs are of a copy, and of an export.
 	CopyArgs struct {

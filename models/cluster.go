@@ -27,8 +27,8 @@ const (
 type Cluster struct {
 	ID   uint
 	Name string `gorm:"uniqueIndex"`
-	Kind string // "launched"; clusters that were there before will be "attached"
-	Home string // of its nodes: the console with this [Owner.Home] looks after them
+	Kind string // [KindLaunched] or [KindAttached]
+	Home string // of launched nodes: the console with this [Owner.Home] looks after them; "": any console does
 
 	Configuration
 	Databases    int  // of each node, from its creation on; 0: the engine's 16
@@ -49,9 +49,10 @@ type Cluster struct {
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 
-	Nodes []Node
+	Nodes      []Node
+	Attachment *Attachment // how an attached one is reached; nil where that is not asked for
 }
 
 // Lost tells whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither
 // retention nor its deletion takes one of them.
-func (c Cluster) Lost() bool { return len(c.Nodes) == 0 }
+func (c Cluster) Lost() bool { return len(c.Nodes) == 0 && !c.Attached() }

@@ -84,7 +84,7 @@ func RenameField(err error, from, to string) error {
 // NewCluster is the row of a cluster that is asked for, with its nodes, which are placed at these endpoints of a host.
 func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now time.Time) Cluster {
 	cluster := Cluster{
-		Name: name, Kind: "launched", Home: home,
+		Name: name, Kind: KindLaunched, Home: home,
 		Configuration: Configuration{
 			Description: spec.Description, Grouped: !spec.CacheCluster, Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
 			ShardCount: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, ParameterGroup: spec.ParameterGroup,

@@ -86,10 +86,19 @@ func (spec ModifySpec) Resized(cluster Cluster) (leave, join []string) {
 	return leave, join
 }
 
+// touchesNodes tells whether a modification is of more than what Rekindle itself does for the cluster.
+func (spec ModifySpec) touchesNodes(cluster Cluster) bool {
+	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas ||
+		len(spec.Remove) > 0 || spec.Add != "" || spec.ParameterGroup != nil && *spec.ParameterGroup != cluster.ParameterGroup
+}
+
 // Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
 func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[string]any) {
 	var faults Faults
 	set := map[string]any{"updated_at": now}
+	if cluster.Attached() && spec.touchesNodes(cluster) {
+		return Faults{{Code: CodeClusterState, Message: cluster.NoChangeOfNodes()}}, set
+	}
 	nodeType, _ := FindNodeType(cluster.NodeType)
 	if spec.Description != nil {
 		faults = append(faults, CheckDescription(*spec.Description)...)
@@ -97,7 +106,7 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 	}
 	if spec.NodeType != nil {
 		found := false
-		if nodeType, found = FindNodeType(*spec.NodeType); !found {
+		if nodeType, found = FindNodeType(*spec.NodeType); !found && !cluster.Attached() {
 			faults.Add(CodeInvalid, "node_type", fmt.Sprintf("There is no node type %q.", *spec.NodeType))
 		} else if used := cluster.FullestShard(); used > nodeType.Memory && nodeType.Memory < cluster.MaxMemory() {
 			holds, room := SizeTexts(used, nodeType.Memory)
@@ -108,7 +117,7 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 		}
 		set["node_type"] = *spec.NodeType
 	}
-	if spec.Replicas != nil {
+	if spec.Replicas != nil && !cluster.Attached() {
 		if *spec.Replicas < 0 || *spec.Replicas > MaxReplicas {
 			faults.Add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, *spec.Replicas))
 		}

@@ -27,6 +27,8 @@ type Node struct {
 	Zone      string // availability zone, kept and given back; "": the region's first
 	Host      string `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	Port      int    `gorm:"uniqueIndex:idx_nodes_endpoint"`
+	Slots     string // of a primary in cluster mode: "0-5460,9000"
+	Ident     string // of an attached node in cluster mode: what its cluster calls it
 	CreatedAt time.Time
 
 	// What the supervisor saw last.

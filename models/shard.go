@@ -43,6 +43,9 @@ func (c Cluster) Shards() []Shard {
 			shards = slices.Insert(shards, i, Shard{Number: n.Shard})
 		}
 		shards[i].Nodes = append(shards[i].Nodes, n)
+		if n.Role == RolePrimary {
+			shards[i].Slots = n.Slots
+		}
 	}
 	return shards
 }

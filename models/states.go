@@ -17,7 +17,7 @@ type move[S ~string] struct {
 // ClusterMoves are the ways between the states of clusters.
 var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
-	{"", ClusterAvailable, "a rebuild of the catalog finds its nodes"},
+	{"", ClusterAvailable, "somebody attaches it, or a rebuild of the catalog finds its nodes"},
 	{"", ClusterRestoreFailed, "a rebuild finds it in the store, without nodes"},
 	{ClusterCreating, ClusterAvailable, "its nodes run and have their data"},
 	{ClusterCreating, ClusterCreateFailed, "a node could not be started"},

@@ -32,6 +32,7 @@ type Host interface {
 // DB is the catalog: a small type for each of the things that it keeps, over one database.
 type DB struct {
 	Clusters      Clusters
+	Attachments   Attachments
 	Changes       Changes
 	Nodes         Nodes
 	Losses        Losses
@@ -105,6 +106,7 @@ func gormConfig(clock clockwork.Clock) *gorm.Config {
 // bound points every part at this database.
 func (db *DB) bound() *DB {
 	db.Clusters = Clusters{db}
+	db.Attachments = Attachments{db}
 	db.Changes = Changes{db}
 	db.Nodes = Nodes{db}
 	db.Losses = Losses{db}

@@ -207,7 +207,7 @@ func (q Clusters) importFor(ctx context.Context, spec models.ClusterSpec) (strin
 
 // Get returns a cluster with its nodes.
 func (q Clusters) Get(ctx context.Context, name string) (models.Cluster, error) {
-	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Where("name = ?", name))
+	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("name = ?", name))
 	switch {
 	case err != nil:
 		return cluster, fmt.Errorf("find cluster %s: %w", name, err)
@@ -456,7 +456,7 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 
 // ByID returns a cluster with its nodes.
 func (q Clusters) ByID(ctx context.Context, id uint) (models.Cluster, error) {
-	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", func(q *gorm.DB) *gorm.DB { return q.Order("id") }).Where("id = ?", id))
+	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("id = ?", id))
 	if err == nil && !found {
 		err = models.Refuse(models.CodeClusterNotFound, "", fmt.Sprintf("There is no cluster with the number %d.", id))
 	}

@@ -232,6 +232,15 @@ var sqliteMigrations = []migration{
 				WHERE cluster_name = NEW.cluster_name AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1) AS n WHERE tallies.cluster_name = NEW.cluster_name;
 		END`,
 	)},
+	// Clusters that were there before: how they are reached, and what their nodes are in cluster mode.
+	{"0017-attached", execute(
+		`ALTER TABLE nodes ADD COLUMN slots text NOT NULL DEFAULT ''`,
+		`ALTER TABLE nodes ADD COLUMN ident text NOT NULL DEFAULT ''`,
+		`CREATE TABLE attachments (cluster_id integer PRIMARY KEY REFERENCES clusters (id), addresses text NOT NULL, mapped text NOT NULL, username text NOT NULL, psync text NOT NULL,
+			primary_name text NOT NULL, sentinel_username text NOT NULL, sentinel_password text NOT NULL,
+			tls boolean NOT NULL, ca text NOT NULL, certificate text NOT NULL, private_key text NOT NULL, server_name text NOT NULL, unverified boolean NOT NULL,
+			topology text NOT NULL, since datetime)`,
+	)},
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

@@ -105,7 +105,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 	total := 0
 	for _, copyTable := range []func(context.Context, *DB, *DB) (int, error){
 		rowsOf(func(c *models.Cluster) { c.Home = homeOf(c.Home) }),
-		rowsOf[models.Node](nil), rowsOf[models.Snapshot](nil), rowsOf[models.Part](nil),
+		rowsOf[models.Node](nil), rowsOf[models.Attachment](nil), rowsOf[models.Snapshot](nil), rowsOf[models.Part](nil),
 		rowsOf(func(r *models.Run) { r.Home = homeOf(r.Home) }),
 		rowsOf[models.WindowMark](nil), rowsOf[models.Loss](nil), rowsOf[models.Event](nil),
 		rowsOf(func(s *models.Setting) {

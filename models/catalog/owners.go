@@ -83,13 +83,13 @@ func (q Owners) Leave(ctx context.Context, id string) error {
 	return nil
 }
 
-// HomeClusters counts the clusters of each home.
+// HomeClusters counts the clusters of each home. Attached ones have none.
 func (q Owners) HomeClusters(ctx context.Context) (map[string]int, error) {
 	var rows []struct {
 		Home     string
 		Clusters int
 	}
-	if err := q.db.with(ctx).Model(&models.Cluster{}).Select("home, COUNT(*) AS clusters").Group("home").Find(&rows).Error; err != nil {
+	if err := q.db.with(ctx).Model(&models.Cluster{}).Select("home, COUNT(*) AS clusters").Where("home <> ''").Group("home").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("count the clusters of each console: %w", err)
 	}
 	counts := make(map[string]int, len(rows))
@@ -124,7 +124,7 @@ func (q Owners) TakeOver(ctx context.Context, names []string) (taken []string, e
 	home := q.db.host.Home()
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		var clusters []models.Cluster
-		err := tx.with(ctx).Select("id", "name").Where("name IN ? AND home <> ? AND home NOT IN (SELECT home FROM owners)", names, home).Order("name").Find(&clusters).Error
+		err := tx.with(ctx).Select("id", "name").Where("name IN ? AND home <> '' AND home <> ? AND home NOT IN (SELECT home FROM owners)", names, home).Order("name").Find(&clusters).Error
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,13 @@ var postgresMigrations = []migration{
 		`UPDATE tallies SET (newest_id, newest_at, newest_stored) = (SELECT id, created_at, stored FROM snapshots WHERE snapshots.cluster_name = tallies.cluster_name
 			AND status IN ('available', 'restoring', 'copying') ORDER BY created_at DESC, id DESC LIMIT 1)`,
 	)},
+	{"0017-attached", execute(
+		`ALTER TABLE nodes ADD COLUMN slots text NOT NULL DEFAULT '', ADD COLUMN ident text NOT NULL DEFAULT ''`,
+		`CREATE TABLE attachments (cluster_id bigint PRIMARY KEY REFERENCES clusters (id), addresses text NOT NULL, mapped text NOT NULL, username text NOT NULL, psync text NOT NULL,
+			primary_name text NOT NULL, sentinel_username text NOT NULL, sentinel_password text NOT NULL,
+			tls boolean NOT NULL, ca text NOT NULL, certificate text NOT NULL, private_key text NOT NULL, server_name text NOT NULL, unverified boolean NOT NULL,
+			topology text NOT NULL, since timestamptz)`,
+	)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {

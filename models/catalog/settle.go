@@ -219,7 +219,7 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		if err := tx.Tags.drop(ctx, cluster.Resources()...); err != nil {
 			return err
 		}
-		for _, rows := range []any{&models.Node{}, &models.WindowMark{}, &models.Loss{}} {
+		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
 			}
@@ -227,14 +227,22 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		if err := tx.with(ctx).Model(&models.Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
 			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
 		}
-		gone := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-			Message: fmt.Sprintf("The cluster %s was deleted.", run.ClusterName)})
+		said := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
+			Message: fmt.Sprintf("The cluster %s was %s.", run.ClusterName, becameOf(cluster))})
 		if err := tx.with(ctx).Delete(&models.Cluster{}, run.ClusterID).Error; err != nil {
 			return fmt.Errorf("remove cluster %s: %w", run.ClusterName, err)
 		}
-		return errors.Join(gone,
+		return errors.Join(said,
 			tx.Runs.end(ctx, run, models.RunSucceeded, ""))
 	})
+}
+
+// becameOf says what has become of a cluster.
+func becameOf(cluster models.Cluster) string {
+	if cluster.Attached() {
+		return "detached; its nodes run on"
+	}
+	return "deleted"
 }
 
 // Verify ends a verification that came to a result: the snapshot is verified, or damage says in sentences what is wrong. The

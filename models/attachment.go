@@ -1,0 +1,217 @@
+package models
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"database/sql/driver"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"rekindle/internal/secret"
+)
+
+// What kinds of clusters there are, by who started their nodes.
+const (
+	KindLaunched = "launched" // Rekindle did
+	KindAttached = "attached" // they were there before; Rekindle never starts, stops, configures or deletes one
+)
+
+// Attached tells whether the cluster's nodes were there before: then they are only read.
+func (c Cluster) Attached() bool { return c.Kind == KindAttached }
+
+// Lines are a few texts of one line each, kept as one text.
+type Lines []string
+
+// String has one on each line.
+func (l Lines) String() string { return strings.Join(l, "\n") }
+
+// SplitLines reads what somebody has typed: texts on lines of their own, or between commas and spaces.
+func SplitLines(text string) Lines {
+	var lines Lines
+	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// Value stores lines as text.
+func (l Lines) Value() (driver.Value, error) { return l.String(), nil }
+
+// Scan reads what [Lines.Value] stored.
+func (l *Lines) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		*l = SplitLines(v)
+	case []byte:
+		*l = SplitLines(string(v))
+	case nil:
+		*l = nil
+	default:
+		return fmt.Errorf("scan lines: unexpected %T", src)
+	}
+	return nil
+}
+
+// Access is how a cluster is reached, as somebody has said it. The password is the cluster's own.
+type Access struct {
+	Addresses Lines  // host:port, of nodes or of Sentinels
+	Mapped    Lines  // announced=reached, for nodes whose own idea of their address is of no use here; a host alone stands for all of its ports
+	Username  string // of the ACL; "": the default user
+	PSYNC     string // what the command is called there; "": PSYNC
+
+	PrimaryName      string // to Sentinels; "": the only one that they watch
+	SentinelUsername string
+	SentinelPassword secret.Text
+
+	TLS         bool
+	CA          string      // PEM; "": those that the console's host trusts
+	Certificate string      // PEM, the console's own; "": none
+	PrivateKey  secret.Text // PEM
+	ServerName  string      // that certificates have to name; "": the host of the address
+	Unverified  bool        // whoever answers is believed
+}
+
+// Attachment says how an attached cluster is reached, and what was seen of it.
+type Attachment struct {
+	ClusterID uint `gorm:"primaryKey"`
+	Access
+	Topology string     // what its nodes are together; see package topology
+	Since    *time.Time // it has not been reached since; nil: it is
+}
+
+// AttachSpec asks for a cluster that exists to be attached.
+type AttachSpec struct {
+	Name        string
+	Description string
+	Access
+	Password    secret.Text
+	Retention   int    // days; 0: no automatic backups
+	Window      Window // zero: no preference
+	RequestedBy string
+}
+
+// The limits of what is said of an access.
+const (
+	maxAddresses = 50
+	defaultPort  = "6379"
+)
+
+// CheckAttach checks what can be checked of a cluster to be attached without reaching it, and brings it into its final form.
+func CheckAttach(spec *AttachSpec) Faults {
+	var faults Faults
+	name, problem := CheckName("cluster id", spec.Name)
+	if problem != "" {
+		faults.Add(CodeInvalid, "id", problem)
+	}
+	spec.Name = name
+	faults = append(faults, CheckDescription(spec.Description)...)
+	faults = append(faults, CheckWindow(spec.Window)...)
+	faults = append(faults, CheckRetention(spec.Retention, NodeType{})...)
+	return append(faults, CheckAccess(&spec.Access)...)
+}
+
+// CheckAccess checks an access as far as that can be done without using it, and brings it into its final form.
+func CheckAccess(a *Access) Faults {
+	var faults Faults
+	var addresses Lines
+	for _, text := range a.Addresses {
+		address, problem := CheckEndpoint(text)
+		if problem != "" {
+			faults.Add(CodeInvalid, "addresses", problem)
+		}
+		addresses = append(addresses, address)
+	}
+	switch a.Addresses = addresses; {
+	case len(addresses) == 0:
+		faults.Add(CodeInvalid, "addresses", "Give the address of at least one node, or of the Sentinels: host:port.")
+	case len(addresses) > maxAddresses:
+		faults.Add(CodeInvalid, "addresses", fmt.Sprintf("%d addresses are too many. A few are enough: the other nodes are found from them.", len(addresses)))
+	}
+	for _, text := range a.Mapped {
+		announced, reached, found := strings.Cut(text, "=")
+		_, one := CheckEndpoint(announced)
+		_, other := CheckEndpoint(reached)
+		if !found || one != "" || other != "" || strings.Contains(announced, ":") != strings.Contains(reached, ":") {
+			faults.Add(CodeInvalid, "mapped", fmt.Sprintf("%.100q maps no address. Write announced=reached, both with their ports or both without: 172.17.0.2:6379=db1.example:16379.", text))
+		}
+	}
+	for field, text := range map[string]string{"username": a.Username, "sentinel_username": a.SentinelUsername, "psync": a.PSYNC, "primary_name": a.PrimaryName, "server_name": a.ServerName} {
+		if len(text) > 255 || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			faults.Add(CodeInvalid, field, "This may have at most 255 characters, and no spaces.")
+		}
+	}
+	if a.SentinelUsername != "" && a.SentinelPassword == "" {
+		faults.Add(CodeCombination, "sentinel_password", "A user of the Sentinels needs a password.")
+	}
+	return append(faults, checkTLS(a)...)
+}
+
+// checkTLS checks certificates; what is said of them counts only with TLS.
+func checkTLS(a *Access) Faults {
+	var faults Faults
+	if !a.TLS {
+		a.CA, a.Certificate, a.PrivateKey, a.ServerName, a.Unverified = "", "", "", "", false
+		return nil
+	}
+	if a.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(a.CA)) {
+		faults.Add(CodeInvalid, "ca", "This is no certificate. Paste the CA's, from -----BEGIN CERTIFICATE----- to the end.")
+	}
+	if (a.Certificate != "") != (a.PrivateKey != "") {
+		faults.Add(CodeCombination, "certificate", "A client's certificate needs its private key, and the key its certificate.")
+	} else if a.Certificate != "" {
+		if _, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey.Reveal())); err != nil {
+			faults.Add(CodeInvalid, "certificate", "Certificate and private key cannot be read, or do not belong together. Both have to be PEM, and the key without a passphrase.")
+		}
+	}
+	return faults
+}
+
+// CheckEndpoint checks the address of a node and gives it a port, where it has none: "db1", "10.0.0.5:6380", "[fd00::5]:6379".
+func CheckEndpoint(text string) (string, string) {
+	looks := fmt.Sprintf("%.100q is no address of a node. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", text)
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = strings.Trim(text, "[]"), defaultPort
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return text, looks
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return net.JoinHostPort(host, port), ""
+	}
+	if host == "" || len(host) > 253 || strings.ContainsFunc(host, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '.' && r != '_'
+	}) {
+		return text, looks
+	}
+	return net.JoinHostPort(strings.ToLower(host), port), ""
+}
+
+// Reached is the map that the lines of Mapped stand for.
+func (a Access) Reached() map[string]string {
+	reached := make(map[string]string, len(a.Mapped))
+	for _, line := range a.Mapped {
+		if from, to, found := strings.Cut(line, "="); found {
+			reached[from] = to
+		}
+	}
+	return reached
+}
+
+// DeniedAddress says why nodes are not looked for at an address, or "": no operator wants a console to be led to a cloud's metadata or to the
+// network's own machinery.
+func DeniedAddress(addr netip.Addr) string {
+	addr = addr.Unmap()
+	switch {
+	case addr.IsLinkLocalUnicast(), addr == netip.MustParseAddr("fd00:ec2::254"):
+		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there.", addr)
+	case addr.IsMulticast(), addr.IsUnspecified():
+		return fmt.Sprintf("%s is no address of one host.", addr)
+	}
+	return ""
+}

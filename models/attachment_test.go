@@ -1,0 +1,95 @@
+package models
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+func TestEndpointsAreReadAndGivenAPort(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"db1": "db1:6379", "DB1.example:6380": "db1.example:6380", "10.0.0.5": "10.0.0.5:6379", "[fd00::5]:6379": "[fd00::5]:6379", "fd00::5": "[fd00::5]:6379", "[fd00::5]": "[fd00::5]:6379",
+	} {
+		if got, problem := CheckEndpoint(text); got != want || problem != "" {
+			t.Errorf("%q is %q %s, want %q", text, got, problem, want)
+		}
+	}
+	for _, text := range []string{"", ":6379", "db1:", "db1:0", "db1:65536", "db1:x", "redis://db1:6379", "user@db1", "db 1", "db1:6379:6380x", strings.Repeat("a", 300)} {
+		if got, problem := CheckEndpoint(text); problem == "" {
+			t.Errorf("%q is %q", text, got)
+		}
+	}
+}
+
+func TestAnAccessIsCheckedBeforeItIsUsed(t *testing.T) {
+	t.Parallel()
+	good := Access{Addresses: Lines{"db1", "db2:6380"}, Mapped: Lines{"172.17.0.2:6379=db1:16379", "172.17.0.3=db2"}}
+	if faults := CheckAccess(&good); len(faults) > 0 {
+		t.Errorf("refused: %v", faults)
+	}
+	if got := good.Reached(); got["172.17.0.2:6379"] != "db1:16379" || got["172.17.0.3"] != "db2" {
+		t.Errorf("mapped %v", got)
+	}
+	for field, a := range map[string]Access{
+		"addresses":         {},
+		"mapped":            {Addresses: Lines{"db1"}, Mapped: Lines{"172.17.0.2:6379=db1"}},
+		"username":          {Addresses: Lines{"db1"}, Username: "a b"},
+		"sentinel_password": {Addresses: Lines{"db1"}, SentinelUsername: "watcher"},
+		"ca":                {Addresses: Lines{"db1"}, TLS: true, CA: "no certificate"},
+		"certificate":       {Addresses: Lines{"db1"}, TLS: true, Certificate: "no certificate"},
+	} {
+		faults := CheckAccess(&a)
+		if _, said := faults.Fields()[field]; !said || len(faults) != 1 {
+			t.Errorf("%s: %v", field, faults)
+		}
+	}
+	without := Access{Addresses: Lines{"db1"}, CA: "no certificate", Unverified: true}
+	if faults := CheckAccess(&without); len(faults) > 0 || without.CA != "" || without.Unverified {
+		t.Errorf("without TLS: %v, %+v", faults, without)
+	}
+}
+
+func TestNoNodeIsLookedForWhereCloudsHaveTheirMetadata(t *testing.T) {
+	t.Parallel()
+	for text, denied := range map[string]bool{
+		"169.254.169.254": true, "fe80::1": true, "fd00:ec2::254": true, "::ffff:169.254.169.254": true, "224.0.0.1": true, "0.0.0.0": true,
+		"127.0.0.1": false, "10.0.0.5": false, "192.168.1.1": false, "fd00::5": false, "203.0.113.7": false,
+	} {
+		if why := DeniedAddress(netip.MustParseAddr(text)); (why != "") != denied {
+			t.Errorf("%s: %q", text, why)
+		}
+	}
+}
+
+func TestNodesOfAnAttachedClusterAreNotTouched(t *testing.T) {
+	t.Parallel()
+	c := Cluster{Name: "orders", Kind: KindAttached, Status: ClusterAvailable, Configuration: Configuration{Engine: "redis", EngineVersion: "7.0.15", Replicas: 1},
+		Nodes: []Node{{Name: "orders-001", Role: RolePrimary, Shard: 1}, {Name: "orders-002", Role: RoleReplica, Shard: 1}}}
+	for what, why := range map[string]string{"reboot": c.NoReboot(), "failover": c.NoFailover(), "change": c.NoChangeOfNodes()} {
+		if !strings.Contains(why, "attached") {
+			t.Errorf("%s: %q", what, why)
+		}
+	}
+	if why := c.NoSnapshot() + c.NoFinalSnapshot() + c.NoDeletion(); why != "" {
+		t.Errorf("refused: %s", why)
+	}
+	if c.Lost() || (Cluster{Kind: KindAttached}).Lost() {
+		t.Error("it is lost")
+	}
+	type same struct {
+		replicas, retention int
+		text                string
+	}
+	now := c.CreatedAt
+	s := same{1, 5, "by hand"}
+	if faults, set := (ModifySpec{Replicas: &s.replicas, Retention: &s.retention, Description: &s.text}).Columns(c, now); len(faults) > 0 || set["retention_limit"] != 5 {
+		t.Errorf("its schedule: %v %v", faults, set)
+	}
+	more, other := 2, "cache.t4g.micro"
+	for name, spec := range map[string]ModifySpec{"replicas": {Replicas: &more}, "type": {NodeType: &other}, "one more": {Add: "orders-003"}, "one less": {Remove: []string{"orders-002"}}} {
+		if faults, _ := spec.Columns(c, now); faults.Code() != CodeClusterState {
+			t.Errorf("%s: %v", name, faults)
+		}
+	}
+}

@@ -1,0 +1,273 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+)
+
+// Attachments attaches clusters that exist, and keeps up with what they are.
+type Attachments struct{ db *DB }
+
+// Check says as [models.Faults] what is wrong with a cluster to be attached, as far as that is known without reaching it, and brings the request
+// into its final form.
+func (q Attachments) Check(ctx context.Context, spec *models.AttachSpec) error {
+	faults := models.CheckAttach(spec)
+	if len(faults) == 0 || !slices.ContainsFunc(faults, func(f models.Fault) bool { return f.Field == "id" }) {
+		if err := q.nameFree(ctx, spec.Name); err != nil {
+			more, refused := models.AsFaults(err)
+			if !refused {
+				return err
+			}
+			faults = append(faults, more...)
+		}
+	}
+	return faults.OrNil()
+}
+
+// nameFree refuses a name that a cluster has already, or a node.
+func (q Attachments) nameFree(ctx context.Context, name string) error {
+	if _, exists, err := find[models.Cluster](q.db.with(ctx).Where("name = ?", name)); err != nil {
+		return fmt.Errorf("look for a cluster %s: %w", name, err)
+	} else if exists {
+		return models.Refuse(models.CodeClusterExists, "id", fmt.Sprintf("There is already a cluster %s. Choose another id.", name))
+	}
+	return nil
+}
+
+// Attach writes a cluster down with the nodes that were found. Refusals are [models.Faults].
+func (q Attachments) Attach(ctx context.Context, spec models.AttachSpec, found models.Found) (models.Cluster, error) {
+	if err := q.Check(ctx, &spec); err != nil {
+		return models.Cluster{}, err
+	}
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		if err := tx.Attachments.nameFree(ctx, spec.Name); err != nil {
+			return err
+		}
+		cluster, attachment := models.NewAttachedCluster(spec, found, tx.Now())
+		if err := tx.Attachments.nodesFree(ctx, cluster.Nodes); err != nil {
+			return err
+		}
+		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
+			return fmt.Errorf("write cluster %s: %w", spec.Name, err)
+		}
+		attachment.ClusterID = cluster.ID
+		if err := tx.with(ctx).Create(&attachment).Error; err != nil {
+			return fmt.Errorf("write how %s is reached: %w", spec.Name, err)
+		}
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: spec.Name,
+			Message: fmt.Sprintf("The cluster %s was attached by %s.", spec.Name, spec.RequestedBy)})
+	})
+	if err != nil {
+		return models.Cluster{}, err
+	}
+	return q.db.Clusters.Get(ctx, spec.Name)
+}
+
+// nodesFree refuses nodes that belong to a cluster already: its snapshots would be taken twice.
+func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
+	for _, n := range nodes {
+		taken, found, err := find[models.Node](q.db.with(ctx).Where("host = ? AND port = ?", n.Host, n.Port))
+		if err != nil {
+			return fmt.Errorf("look for a node at %s: %w", n.Address(), err)
+		} else if !found {
+			continue
+		}
+		of, _, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", taken.ClusterID))
+		if err != nil {
+			return fmt.Errorf("look for the cluster of %s: %w", taken.Name, err)
+		}
+		return models.Refuse(models.CodeClusterExists, "addresses", fmt.Sprintf("The node at %s belongs to the cluster %s already.", n.Address(), of.Name))
+	}
+	return nil
+}
+
+// Follow brings the catalog in line with what an attached cluster was found to be, and writes an event for each change. Whoever calls it, and
+// however often, a change is written once.
+func (q Attachments) Follow(ctx context.Context, id uint, found models.Found) error {
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.Clusters.ByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !cluster.Attached() || cluster.Status == models.ClusterDeleting || cluster.Attachment == nil {
+			return nil
+		}
+		followed := cluster.Follow(found, tx.Now())
+		if err := tx.Attachments.writeNodes(ctx, cluster, followed); err != nil {
+			return err
+		}
+		if len(followed.Columns) > 0 {
+			if err := tx.with(ctx).Model(&models.Cluster{ID: id}).UpdateColumns(followed.Columns).Error; err != nil {
+				return fmt.Errorf("write what %s is: %w", cluster.Name, err)
+			}
+		}
+		if a := cluster.Attachment; a.Topology != found.Topology || a.Since != nil {
+			if err := tx.with(ctx).Model(&models.Attachment{ClusterID: id}).UpdateColumns(map[string]any{"topology": found.Topology, "since": nil}).Error; err != nil {
+				return fmt.Errorf("write how %s is reached: %w", cluster.Name, err)
+			}
+		}
+		again, err := tx.Clusters.backToAvailable(ctx, id, "", models.ClusterUnreachable)
+		if err != nil {
+			return err
+		}
+		if again {
+			followed.Messages = append([]string{fmt.Sprintf("The cluster %s answers again.", cluster.Name)}, followed.Messages...)
+		}
+		return tx.Attachments.say(ctx, cluster, models.SeverityInfo, followed.Messages...)
+	})
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return nil // it was detached meanwhile
+	} else if err != nil {
+		return fmt.Errorf("follow cluster %d: %w", id, err)
+	}
+	return nil
+}
+
+func (q Attachments) say(ctx context.Context, cluster models.Cluster, severity models.Severity, messages ...string) error {
+	var failures []error
+	for _, message := range messages {
+		failures = append(failures, q.db.Events.Add(ctx, models.Event{Severity: severity, ClusterName: cluster.Name, Message: message}))
+	}
+	return errors.Join(failures...)
+}
+
+// seenEvery is how often what was seen of a node is written down when hardly anything changed.
+const seenEvery = 20 * time.Second
+
+// writeNodes writes down which nodes there are and how they were seen. Those that are gone go first: another may have come to their address.
+func (q Attachments) writeNodes(ctx context.Context, cluster models.Cluster, followed models.Followed) error {
+	for _, n := range followed.Gone {
+		if err := q.db.Nodes.Remove(ctx, n.ID); err != nil {
+			return err
+		}
+	}
+	before := make(map[uint]models.Node, len(cluster.Nodes))
+	for _, n := range cluster.Nodes {
+		before[n.ID] = n
+	}
+	var moved []models.Node
+	for _, n := range followed.Nodes {
+		was, known := before[n.ID]
+		switch {
+		case !known:
+			if err := q.nodesFree(ctx, []models.Node{n}); err != nil {
+				return err
+			}
+			if err := q.db.with(ctx).Create(&n).Error; err != nil {
+				return fmt.Errorf("write node %s: %w", n.Name, err)
+			}
+		case n.Address() != was.Address():
+			moved = append(moved, n)
+		case n.Shard != was.Shard || n.Slots != was.Slots || n.Ident != was.Ident || !n.SameAs(was, seenEvery):
+			if err := q.writeNode(ctx, n); err != nil {
+				return err
+			}
+		}
+	}
+	return q.moveNodes(ctx, moved)
+}
+
+// moveNodes gives nodes other addresses, which may be those that others of them had.
+func (q Attachments) moveNodes(ctx context.Context, nodes []models.Node) error {
+	for _, n := range nodes {
+		if err := q.db.with(ctx).Model(&models.Node{ID: n.ID}).UpdateColumn("port", -int(n.ID)).Error; err != nil {
+			return fmt.Errorf("free the address of node %s: %w", n.Name, err)
+		}
+	}
+	for _, n := range nodes {
+		if err := q.writeNode(ctx, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q Attachments) writeNode(ctx context.Context, n models.Node) error {
+	err := q.db.with(ctx).Model(&models.Node{ID: n.ID}).UpdateColumns(map[string]any{"shard": n.Shard, "role": n.Role, "slots": n.Slots, "ident": n.Ident, "host": n.Host, "port": n.Port,
+		"state": n.State, "used_memory": n.UsedMemory, "max_memory": n.MaxMemory, "keys": n.Keys, "lag_bytes": n.LagBytes, "seen_at": catalogTimeOf(n.SeenAt)}).Error
+	if err != nil {
+		return fmt.Errorf("write node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
+// Unreached writes down that an attached cluster cannot be reached, and why, with an event when that is new. Its nodes are as they were seen last, but
+// for those that are given.
+func (q Attachments) Unreached(ctx context.Context, id uint, reason string, seen []models.Node) error {
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.Clusters.ByID(ctx, id)
+		if err != nil {
+			return err
+		}
+		if !cluster.Attached() || cluster.Attachment == nil {
+			return nil
+		}
+		for _, n := range seen {
+			if err := tx.Nodes.Seen(ctx, n); err != nil {
+				return err
+			}
+		}
+		if cluster.Attachment.Since == nil {
+			if err := tx.with(ctx).Model(&models.Attachment{ClusterID: id}).UpdateColumn("since", catalogTime(tx.Now())).Error; err != nil {
+				return fmt.Errorf("write since when %s is out of reach: %w", cluster.Name, err)
+			}
+		}
+		if cluster.Status == models.ClusterUnreachable && cluster.StatusReason == reason {
+			return nil
+		}
+		changed, err := tx.Clusters.move(ctx, id, models.ClusterUnreachable, reason, models.ClusterAvailable)
+		if err == nil && !changed {
+			_, err = tx.Clusters.move(ctx, id, models.ClusterUnreachable, reason, models.ClusterUnreachable)
+		}
+		if err != nil || !changed {
+			return err
+		}
+		return tx.Attachments.say(ctx, cluster, models.SeverityError, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, reason))
+	})
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("write down that cluster %d is out of reach: %w", id, err)
+	}
+	return nil
+}
+
+// Attached returns the attached clusters with their nodes and how they are reached.
+func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
+	var clusters []models.Cluster
+	err := q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Find(&clusters).Error
+	if err != nil {
+		return nil, fmt.Errorf("list attached clusters: %w", err)
+	}
+	return clusters, nil
+}
+
+// Change replaces how a cluster is reached. The nodes that were found there take the place of those that were known.
+func (q Attachments) Change(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string, found models.Found) error {
+	cluster, err := q.db.Clusters.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if cluster.Attachment == nil {
+		return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s was launched here; there is nothing to say of how it is reached.", name))
+	}
+	if faults := models.CheckAccess(&access); len(faults) > 0 {
+		return faults
+	}
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		attachment := models.Attachment{ClusterID: cluster.ID, Access: access, Topology: found.Topology, Since: cluster.Attachment.Since}
+		return errors.Join(tx.with(ctx).Save(&attachment).Error,
+			tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(map[string]any{"password": password, "updated_at": tx.Now()}).Error,
+			tx.Attachments.say(ctx, cluster, models.SeverityInfo, fmt.Sprintf("How %s is reached was changed by %s.", name, requestedBy)))
+	})
+	if err != nil {
+		return fmt.Errorf("write how %s is reached: %w", name, err)
+	}
+	return q.Follow(ctx, cluster.ID, found)
+}

@@ -1,0 +1,152 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/internal/secret"
+	"rekindle/models"
+)
+
+// foundAt is one shard whose nodes are at these addresses, the primary first.
+func foundAt(addresses ...string) models.Found {
+	shard := models.FoundShard{}
+	for i, address := range addresses {
+		role := models.RoleReplica
+		if i == 0 {
+			role = models.RolePrimary
+		}
+		shard.Nodes = append(shard.Nodes, models.FoundNode{Address: address, Role: role, State: "available", Keys: 7, UsedMemory: 5 << 20, Answers: true})
+	}
+	return models.Found{Topology: "replicated", Engine: models.Engine{Name: "redis", Version: "7.0.15"}, Shards: []models.FoundShard{shard}}
+}
+
+func attachSpec(name string) models.AttachSpec {
+	return models.AttachSpec{Name: name, Access: models.Access{Addresses: models.Lines{"10.0.0.1"}, Username: "backup", SentinelPassword: "watched"}, Password: "s3cret", Retention: 7, RequestedBy: "admin"}
+}
+
+func TestAClusterIsAttachedAsItWasFound(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("Orders"), foundAt("10.0.0.1:6379", "10.0.0.2:6379")))(t)
+	a := cluster.Attachment
+	if cluster.Name != "orders" || !cluster.Attached() || cluster.Status != models.ClusterAvailable || cluster.Home != "" || cluster.Password.Reveal() != "s3cret" || len(cluster.Nodes) != 2 {
+		t.Errorf("attached %+v", cluster)
+	}
+	if a == nil || !slices.Equal(a.Addresses, models.Lines{"10.0.0.1:6379"}) || a.Username != "backup" || a.SentinelPassword.Reveal() != "watched" || a.Topology != "replicated" || a.Since != nil {
+		t.Errorf("reached by %+v", a)
+	}
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "%was attached by admin%"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+
+	before := content(t, db)
+	if faults := refused(t, second(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.9:6379"))), models.CodeClusterExists); faults[0].Field != "id" {
+		t.Errorf("the name again: %v", faults)
+	}
+	if faults := refused(t, second(db.Attachments.Attach(t.Context(), attachSpec("parcels"), foundAt("10.0.0.9:6379", "10.0.0.2:6379"))), models.CodeClusterExists); !strings.Contains(faults.Error(), "cluster orders already") {
+		t.Errorf("a node again: %v", faults)
+	}
+	bad := attachSpec("-")
+	bad.Addresses, bad.Retention = models.Lines{"no address"}, 99
+	if faults := refused(t, second(db.Attachments.Attach(t.Context(), bad, foundAt("10.0.0.9:6379"))), models.CodeInvalid); len(faults) != 3 {
+		t.Errorf("all that is wrong: %v", faults)
+	}
+	if content(t, db) != before {
+		t.Error("a refusal has changed the catalog")
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestWhatAnAttachedClusterIsIsFollowedOnce(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379", "10.0.0.2:6379")))(t)
+	follow := func(found models.Found) {
+		t.Helper()
+		for _, err := range atOnce(3, func(int) error { return db.Attachments.Follow(t.Context(), cluster.ID, found) }) {
+			check(t, err)
+		}
+		cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
+	}
+	is := func(want ...string) {
+		t.Helper()
+		var got []string
+		for _, n := range cluster.Nodes {
+			got = append(got, fmt.Sprintf("%s %s %s", n.Name, n.Role, n.Address()))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("nodes %q, want %q", got, want)
+		}
+	}
+	follow(foundAt("10.0.0.2:6379", "10.0.0.1:6379", "10.0.0.3:6379"))
+	is("orders-001 replica 10.0.0.1:6379", "orders-002 primary 10.0.0.2:6379", "orders-003 replica 10.0.0.3:6379")
+	if n := count(t, db, &models.Event{}, "message LIKE ? OR message LIKE ?", "%is the primary now%", "%has come to orders%"); n != 2 {
+		t.Errorf("%d events of a failover and a replica that came, followed three times at once", n)
+	}
+	if cluster.Replicas != 2 {
+		t.Errorf("%d replicas", cluster.Replicas)
+	}
+
+	// In cluster mode two nodes may have exchanged their addresses.
+	swapped := func(one, other string) models.Found {
+		f := foundAt(one, other)
+		f.Shards[0].Nodes[0].Ident, f.Shards[0].Nodes[1].Ident = "one", "other"
+		return f
+	}
+	follow(swapped("10.0.0.2:6379", "10.0.0.3:6379"))
+	follow(swapped("10.0.0.3:6379", "10.0.0.2:6379"))
+	is("orders-002 primary 10.0.0.3:6379", "orders-003 replica 10.0.0.2:6379")
+
+	clock.Advance(time.Minute)
+	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	clock.Advance(time.Minute)
+	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "Still no answer.", nil))
+	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
+	if since := cluster.Attachment.Since; cluster.Status != models.ClusterUnreachable || cluster.StatusReason != "Still no answer." || since == nil || !since.Equal(db.Now().Add(-time.Minute)) {
+		t.Errorf("it is %s since %v: %s", cluster.Status, since, cluster.StatusReason)
+	}
+	follow(swapped("10.0.0.3:6379", "10.0.0.2:6379"))
+	if cluster.Status != models.ClusterAvailable || cluster.Attachment.Since != nil {
+		t.Errorf("it is %s since %v", cluster.Status, cluster.Attachment.Since)
+	}
+	for message, want := range map[string]int{"%is unreachable. No answer.": 1, "%Still no answer.": 0, "%answers again%": 1} {
+		if n := count(t, db, &models.Event{}, "message LIKE ?", message); n != want {
+			t.Errorf("%d events %q, want %d", n, message, want)
+		}
+	}
+}
+
+func TestHowAClusterIsReachedIsChangedWithItsNodes(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
+	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	check(t, db.Attachments.Change(t.Context(), "orders", models.Access{Addresses: models.Lines{"10.0.9.1:7000"}}, secret.Text("other"), "admin", foundAt("10.0.9.1:7000")))
+	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
+	if cluster.Status != models.ClusterAvailable || cluster.Nodes[0].Address() != "10.0.9.1:7000" || cluster.Attachment.Username != "" || cluster.Password.Reveal() != "other" {
+		t.Errorf("changed to %+v, %+v", cluster, cluster.Attachment)
+	}
+	launched(t, db, spec("here"))
+	refused(t, db.Attachments.Change(t.Context(), "here", models.Access{Addresses: models.Lines{"10.0.9.1:7000"}}, "", "admin", foundAt("10.0.9.1:7000")), models.CodeClusterState)
+}
+
+func TestADetachedClusterLeavesItsSnapshotsWhereThatWasChosen(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
+	taken(t, db, "orders", "by-hand")
+	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
+	if n := count(t, db, &models.Attachment{}) + count(t, db, &models.Node{}, "cluster_id = ?", cluster.ID); n != 0 {
+		t.Errorf("%d rows remain", n)
+	}
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "%was detached; its nodes run on%"); n != 1 {
+		t.Errorf("%d events", n)
+	}
+	must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
+}
