@@ -10,11 +10,12 @@ import (
 
 	"rekindle/internal/memcached"
 	"rekindle/internal/resp"
+	"rekindle/jobs/reach"
 	"rekindle/models"
 )
 
 // ProbeTimeout is how long a healthy node may take to answer.
-const ProbeTimeout = 3 * time.Second
+const ProbeTimeout = reach.Timeout
 
 // State is what a node says of itself.
 type State struct {
@@ -30,6 +31,8 @@ type State struct {
 	UsedMemory int64
 	MaxMemory  int64
 	Keys       int64
+	HostMemory int64 // bytes, of the whole host; 0: it does not say
+	Resident   int64 // bytes that the process takes of it
 }
 
 // Probe asks a node how it is.
@@ -54,6 +57,7 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 		Saving: info.Int("rdb_bgsave_in_progress") != 0, History: info["master_replid"],
 		LinkUp: info["master_link_status"] == "up", Offset: info.Int("master_repl_offset"),
 		UsedMemory: info.Int("used_memory"), MaxMemory: info.Int("maxmemory"), Keys: info.Keys(),
+		HostMemory: info.Int("total_system_memory"), Resident: info.Int("used_memory_rss"),
 	}
 	if s.Replica {
 		s.Primary = info["master_host"] + ":" + info["master_port"]
@@ -73,7 +77,11 @@ func Follows(ctx context.Context, cluster models.Cluster, node models.Node) (pri
 
 // Dial connects to a node.
 func Dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error) {
-	return resp.Dial(ctx, resp.Options{Addr: node.Address(), Password: cluster.Password, DialTimeout: ProbeTimeout})
+	o, err := reach.Node(cluster, node)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Dial(ctx, o)
 }
 
 // SetPasswordBack is what to do about a node whose password was changed.

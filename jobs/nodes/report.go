@@ -92,7 +92,9 @@ func away(clusters []models.Cluster, home string, homes map[string]bool) []model
 	return found
 }
 
-func elsewhere(c models.Cluster, home string) bool { return supervised(c.Status) && c.Home != home }
+func elsewhere(c models.Cluster, home string) bool {
+	return supervised(c.Status) && !c.Attached() && c.Home != home
+}
 
 // hostAway is why a cluster is unreachable whose host has no console.
 const hostAway = "The console on the host of its nodes is away. Start it there; should the host be lost, restore a snapshot into a new cluster."

@@ -19,7 +19,7 @@ func (s *Supervisor) StopNodes(ctx context.Context) error {
 	var stops sync.WaitGroup
 	failures := make([]error, len(clusters))
 	for i, cluster := range clusters {
-		if !s.Here(cluster) {
+		if cluster.Attached() || !s.Here(cluster) {
 			continue
 		}
 		stops.Go(func() {

@@ -73,7 +73,7 @@ func (s *Supervisor) watch(ctx context.Context) {
 			s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
 		}
 		for _, cluster := range clusters {
-			if !supervised(cluster.Status) || !s.Here(cluster) {
+			if !supervised(cluster.Status) || cluster.Attached() || !s.Here(cluster) {
 				continue
 			}
 			if _, already := busy.LoadOrStore(cluster.ID, true); already {
@@ -94,8 +94,10 @@ func (s *Supervisor) watch(ctx context.Context) {
 	}
 }
 
-// Here tells whether the nodes of a cluster are on this console's host.
-func (s *Supervisor) Here(cluster models.Cluster) bool { return cluster.Home == s.Home }
+// Here tells whether the nodes of a cluster can be worked on from this console: launched ones are on its host, attached ones anywhere.
+func (s *Supervisor) Here(cluster models.Cluster) bool {
+	return cluster.Attached() || cluster.Home == s.Home
+}
 
 // supervised tells whether the supervisor may touch the nodes: in the other states a run has them.
 func supervised(status models.ClusterStatus) bool {

@@ -1,0 +1,201 @@
+// Package attached looks after clusters that were there before Rekindle: it tries them out before they are attached, and keeps up with what they
+// become. It never changes anything on their nodes.
+package attached
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/drain"
+	"rekindle/internal/secret"
+	"rekindle/internal/topology"
+	"rekindle/jobs/nodes"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+const (
+	// atOnce is how many clusters are looked at at a time.
+	atOnce = 8
+	// silentLooks is how many looks in a row must have failed before a cluster is called unreachable.
+	silentLooks = 2
+	// lookTimeout bounds one look at a cluster.
+	lookTimeout = 20 * time.Second
+)
+
+// Config is what a [Follower] is built from.
+type Config struct {
+	DB     *catalog.DB
+	Clock  clockwork.Clock
+	Logger *slog.Logger
+	Every  time.Duration                           // between two looks at a cluster
+	Mine   func(ctx context.Context) (bool, error) // whether this console is the one that looks
+}
+
+// Follower keeps the catalog in line with what attached clusters are.
+type Follower struct {
+	Config
+	loops  *drain.Loops
+	mu     sync.Mutex
+	silent map[uint]int // looks in a row that have failed, by the cluster's id
+}
+
+// NewFollower builds a follower; nothing happens before [Follower.Start].
+func NewFollower(config Config) *Follower {
+	return &Follower{Config: config, loops: drain.NewLoops(), silent: make(map[uint]int)}
+}
+
+// Start begins to look after the clusters.
+func (f *Follower) Start(context.Context) error {
+	f.loops.Go(f.watch)
+	return nil
+}
+
+// Stop ends that. It waits until no look is under way any more, or ctx ends.
+func (f *Follower) Stop(ctx context.Context) error { return f.loops.Stop(ctx) }
+
+func (f *Follower) watch(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	turns := make(chan struct{}, atOnce)
+	var busy sync.Map
+	for {
+		clusters, err := f.due(ctx)
+		if err != nil && ctx.Err() == nil {
+			f.Logger.Error("follow attached clusters", "error", err)
+		}
+		for _, cluster := range clusters {
+			if _, already := busy.LoadOrStore(cluster.ID, true); already {
+				continue
+			}
+			all.Go(func() {
+				defer busy.Delete(cluster.ID)
+				turns <- struct{}{}
+				defer func() { <-turns }()
+				if err := f.follow(ctx, cluster); err != nil && ctx.Err() == nil {
+					f.Logger.Error("follow attached cluster", "cluster", cluster.Name, "error", err)
+				}
+			})
+		}
+		if !drain.Pause(ctx, f.Every) {
+			return
+		}
+	}
+}
+
+// due are the clusters to look at now.
+func (f *Follower) due(ctx context.Context) ([]models.Cluster, error) {
+	mine, err := f.Mine(ctx)
+	if err != nil || !mine {
+		return nil, err
+	}
+	return f.DB.Attachments.Attached(ctx)
+}
+
+// follow looks at a cluster once.
+func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
+	if cluster.Status == models.ClusterDeleting {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	found, err := look(limited, cluster)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err == nil {
+		f.note(cluster.ID, true)
+		return f.DB.Attachments.Follow(ctx, cluster.ID, foundOf(found))
+	}
+	if f.note(cluster.ID, false) < silentLooks && cluster.Status != models.ClusterUnreachable {
+		return nil
+	}
+	f.Logger.Debug("an attached cluster is out of reach", "cluster", cluster.Name, "error", err)
+	return f.DB.Attachments.Unreached(ctx, cluster.ID, Sentence(err, cluster.Attachment.Access), f.each(ctx, cluster))
+}
+
+// note counts the looks in a row that have failed.
+func (f *Follower) note(cluster uint, reached bool) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.silent[cluster]++; reached {
+		delete(f.silent, cluster)
+	}
+	return f.silent[cluster]
+}
+
+// look finds a cluster at the addresses that were given; when that fails, from its primary as it was known last, and then from any of its nodes. An
+// address that was given may belong to something else meanwhile, and those who run the cluster need not tell.
+func look(ctx context.Context, cluster models.Cluster) (topology.Topology, error) {
+	access := cluster.Attachment.Access
+	found, first := discover(ctx, access, cluster.Password)
+	if first == nil || cluster.Attachment.Topology == string(topology.Sentinel) {
+		return found, first
+	}
+	for _, n := range append(cluster.Primaries(), cluster.Nodes...) {
+		access.Addresses = models.Lines{n.Address()}
+		if found, err := discover(ctx, access, cluster.Password); err == nil {
+			return found, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return found, first
+}
+
+// each sees how the nodes of a cluster are that is out of reach as a whole: a replica may serve a snapshot all the same.
+func (f *Follower) each(ctx context.Context, cluster models.Cluster) []models.Node {
+	seen := make([]models.Node, len(cluster.Nodes))
+	var probes sync.WaitGroup
+	for i, n := range cluster.Nodes {
+		probes.Go(func() { seen[i] = nodes.Seen(ctx, cluster, n, f.DB.Now()) })
+	}
+	probes.Wait()
+	return seen
+}
+
+// Attach looks for a cluster and writes it down as it was found. Refusals are [models.Faults].
+func (f *Follower) Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error) {
+	if err := f.DB.Attachments.Check(ctx, &spec); err != nil {
+		return models.Cluster{}, err
+	}
+	found, err := f.find(ctx, spec.Access, spec.Password)
+	if err != nil {
+		return models.Cluster{}, err
+	}
+	return f.DB.Attachments.Attach(ctx, spec, found)
+}
+
+// ChangeAccess looks for a cluster in another way, and writes down that it is reached so when it was found. Refusals are [models.Faults].
+func (f *Follower) ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error {
+	if faults := models.CheckAccess(&access); len(faults) > 0 {
+		return faults
+	}
+	found, err := f.find(ctx, access, password)
+	if err != nil {
+		return err
+	}
+	return f.DB.Attachments.Change(ctx, name, access, password, requestedBy, found)
+}
+
+// find looks for a cluster that has to be there.
+func (f *Follower) find(ctx context.Context, access models.Access, password secret.Text) (models.Found, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	t, err := discover(ctx, access, password)
+	if err != nil {
+		f.Logger.Info("a cluster to be attached was not found", "error", err)
+		return models.Found{}, faultsOf(err, access)
+	}
+	found := foundOf(t)
+	if silent := silentPrimaries(found); silent != "" {
+		return found, models.Refuse(models.CodeInvalid, "addresses", fmt.Sprintf("A primary that the others name does not answer from here: %s. Map its address to one that is reached from here, or let the console through.", silent))
+	}
+	return found, nil
+}

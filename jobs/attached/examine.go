@@ -1,0 +1,251 @@
+package attached
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/resp"
+	"rekindle/internal/topology"
+	"rekindle/internal/words"
+	"rekindle/jobs/reach"
+	"rekindle/models"
+)
+
+// Examine says what a cluster is, and whether snapshots of it could be taken, without writing anything down. Refusals are [models.Faults].
+func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.Examination, error) {
+	if faults := models.CheckAccess(&spec.Access); len(faults) > 0 {
+		return models.Examination{}, faults
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	t, err := discover(ctx, spec.Access, spec.Password)
+	if err != nil {
+		f.Logger.Info("a cluster that was tried out was not found", "error", err)
+		return models.Examination{}, faultsOf(err, spec.Access)
+	}
+	e := models.Examination{Found: foundOf(t), PrimaryName: t.Name}
+	for _, silent := range t.Silent {
+		e.Notes = append(e.Notes, "One of the addresses is of no use: "+Sentence(silent, spec.Access))
+	}
+	lacks := false
+	for i, shard := range t.Shards {
+		at := sourceIn(e.Found.Shards[i])
+		for j, n := range shard.Nodes {
+			seen := examined(n, e.Found.Shards[i].Nodes[j], i+1, spec.Access)
+			seen.Source = j == at
+			e.Nodes = append(e.Nodes, seen)
+		}
+		if at < 0 {
+			e.Hindrances = append(e.Hindrances, fmt.Sprintf("No node of shard %d can serve a snapshot now: its primary does not answer, and no replica is in step.", i+1))
+			continue
+		}
+		source := shard.Nodes[at]
+		if source.Primary && len(shard.Nodes) > 1 {
+			e.Notes = append(e.Notes, fmt.Sprintf("No replica of shard %d is in step, so its primary %s would have to serve the snapshot.", i+1, source.Addr))
+		}
+		if source.Primary && t.Kind == topology.Sentinel {
+			e.Notes = append(e.Notes, "A snapshot that is read from a primary which Sentinels watch may stay in their lists as a replica that is down, until SENTINEL RESET: keep a replica in step.")
+		}
+		o, err := reach.Node(models.Cluster{Password: spec.Password, Attachment: &models.Attachment{Access: spec.Access}}, models.Node{})
+		if err != nil {
+			return e, err
+		}
+		o.Addr = source.Addr
+		rights, err := askRights(ctx, o, spec.PSYNC)
+		if err != nil {
+			e.Hindrances = append(e.Hindrances, Sentence(err, spec.Access))
+			continue
+		}
+		lacks = lacks || rights.lacks()
+		e.Hindrances = append(e.Hindrances, rights.hindrances(source.Addr, spec.PSYNC)...)
+		e.Modules = append(e.Modules, rights.modules...)
+	}
+	if lacks {
+		e.Rights = RightsLine(spec.Username)
+	}
+	slices.Sort(e.Modules)
+	e.Modules = slices.Compact(e.Modules)
+	e.Hindrances = unique(e.Hindrances)
+	e.Notes = append(e.Notes, forkNotes(e.Nodes)...)
+	return e, nil
+}
+
+// unique drops what was said already.
+func unique(texts []string) []string {
+	var once []string
+	for _, text := range texts {
+		if !slices.Contains(once, text) {
+			once = append(once, text)
+		}
+	}
+	return once
+}
+
+// sourceIn is the node of a shard from which a snapshot would be taken: the replica that is least behind, else the primary; -1: none.
+func sourceIn(shard models.FoundShard) int {
+	best := -1
+	for i, n := range shard.Nodes {
+		if n.Role == models.RoleReplica && n.State == "available" && n.LagBytes >= 0 && (best < 0 || n.LagBytes < shard.Nodes[best].LagBytes) {
+			best = i
+		}
+	}
+	if best < 0 && len(shard.Nodes) > 0 && shard.Nodes[0].State == "available" {
+		best = 0
+	}
+	return best
+}
+
+func examined(n topology.Node, found models.FoundNode, shard int, a models.Access) models.Examined {
+	e := models.Examined{FoundNode: found, Shard: shard}
+	if n.Announced != n.Addr {
+		e.Announced = n.Announced
+	}
+	if !n.Reached() {
+		e.Problem = Sentence(n.Err, a)
+		return e
+	}
+	e.Version.Name, e.Version.Version = n.Info.Engine()
+	e.ForkMemory, e.HostMemory = n.Info.Int("used_memory"), n.Info.Int("total_system_memory")
+	aof := n.Info["aof_enabled"] == "1"
+	rdb := n.Info.Int("rdb_saves") > 0 || n.Info.Int("rdb_last_load_keys_loaded") > 0
+	switch {
+	case rdb && aof:
+		e.Persistence = "RDB and AOF"
+	case aof:
+		e.Persistence = "AOF"
+	case rdb:
+		e.Persistence = "RDB"
+	default:
+		e.Persistence = "none seen"
+	}
+	return e
+}
+
+// forkNotes warn of hosts that cannot bear the fork, as far as what nodes tell of their hosts goes.
+func forkNotes(nodes []models.Examined) []string {
+	var notes []string
+	for _, n := range nodes {
+		if n.Source && n.HostMemory > 0 && 2*n.ForkMemory > n.HostMemory {
+			notes = append(notes, fmt.Sprintf("The node %s holds %s on a host with %s of memory: a fork under heavy writes may need more than there is.", n.Address, words.Size(n.ForkMemory), words.Size(n.HostMemory)))
+		}
+	}
+	return notes
+}
+
+// rights are what the console's user may do at a node.
+type rights struct {
+	psync    verdict
+	replconf verdict
+	config   bool // CONFIG GET, which only makes a transfer safer
+	modules  []string
+}
+
+// verdict is whether a command may be used.
+type verdict int
+
+const (
+	allowed verdict = iota
+	forbidden
+	unknown // the server does not know the command: it was renamed, or taken away
+)
+
+func (r rights) lacks() bool { return r.psync == forbidden || r.replconf == forbidden || !r.config }
+
+// hindrances say what stands in the way of a snapshot.
+func (r rights) hindrances(addr, renamed string) []string {
+	var texts []string
+	switch {
+	case r.psync == forbidden || r.replconf == forbidden:
+		texts = append(texts, "The user may not read the data as a replica does: it needs +psync and +replconf.")
+	case r.psync == unknown && renamed != "":
+		texts = append(texts, fmt.Sprintf("The node %s does not know the command %s either. Look for rename-command in its configuration.", addr, renamed))
+	case r.psync == unknown:
+		texts = append(texts, fmt.Sprintf("The node %s does not know PSYNC: it was renamed or taken away (rename-command), as managed services do. If it has another name there, give that.", addr))
+	}
+	if r.replconf == unknown {
+		texts = append(texts, fmt.Sprintf("The node %s does not know REPLCONF: it was renamed or taken away, and without it no snapshot can be read.", addr))
+	}
+	return texts
+}
+
+// askRights finds out what the user may do at a node, without doing any of it.
+func askRights(ctx context.Context, o resp.Options, renamed string) (rights, error) {
+	conn, err := resp.Dial(ctx, o)
+	if err != nil {
+		return rights{}, err
+	}
+	defer conn.Close()
+	var r rights
+	psync := "PSYNC"
+	if renamed != "" {
+		psync = renamed
+	}
+	if r.psync, err = mayPSYNC(ctx, conn, psync); err != nil {
+		return r, err
+	}
+	if r.replconf, err = may(conn.Do(ctx, "REPLCONF", "capa", "eof")); err != nil {
+		return r, err
+	}
+	config, err := may(conn.Do(ctx, "CONFIG", "GET", "repl-timeout"))
+	if err != nil {
+		return r, err
+	}
+	r.config = config == allowed
+	list, err := conn.Do(ctx, "MODULE", "LIST")
+	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused {
+		return r, err
+	}
+	for _, module := range list.Array {
+		if fields := module.Array; len(fields) >= 2 && strings.EqualFold(fields[0].Str, "name") {
+			r.modules = append(r.modules, fields[1].Str)
+		}
+	}
+	return r, nil
+}
+
+// mayPSYNC tries the command where it cannot begin. Into a transaction, which is thrown away then, servers before 7.0 take it if the user may use it,
+// and later ones do not whoever asks. These refuse it elsewhere for an offset that is no number, where older ones, and any that know it by another
+// name, would begin.
+func mayPSYNC(ctx context.Context, conn *resp.Conn, name string) (verdict, error) {
+	v := allowed
+	_, err := conn.Do(ctx, "MULTI")
+	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused {
+		return unknown, err
+	} else if err == nil {
+		if v, err = may(conn.Do(ctx, name, "?", "nowhere")); err != nil {
+			return v, err
+		}
+		if _, err := may(conn.Do(ctx, "DISCARD")); err != nil {
+			return v, err
+		}
+	}
+	if v != allowed || name != "PSYNC" {
+		return v, nil
+	}
+	info, err := conn.Info(ctx, "server")
+	if err != nil {
+		return unknown, err
+	}
+	if major, err := strconv.Atoi(strings.Split(info["redis_version"], ".")[0]); err != nil || major < 7 {
+		return allowed, nil
+	}
+	return may(conn.Do(ctx, name, "?", "nowhere"))
+}
+
+// may reads from an answer whether a command may be used. What else a server says of it, such as of its arguments, means that it may.
+func may(_ resp.Value, err error) (verdict, error) {
+	reply, refused := errors.AsType[resp.Error](err)
+	switch {
+	case err != nil && !refused:
+		return unknown, err
+	case err != nil && reply.Code() == "NOPERM":
+		return forbidden, nil
+	case err != nil && reply.UnknownCommand():
+		return unknown, nil
+	}
+	return allowed, nil
+}
