@@ -96,7 +96,7 @@ func (c *console) start() {
 	c.t.Helper()
 	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
+		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, FollowEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
 	if err != nil {
 		c.t.Fatal(err)
 	}

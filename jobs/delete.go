@@ -13,8 +13,9 @@ import (
 var errFinalSnapshot = errors.New("the final snapshot failed")
 
 // delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
-// From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots.
-func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Report) error {
+// From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots. Nodes of an attached
+// cluster run on.
+func (m *Manager) delete(ctx context.Context, run models.Run, args models.DeleteArgs, report *queue.Report) error {
 	unlock, err := m.locks.lock(ctx, run.ClusterName)
 	if err != nil {
 		return err
@@ -29,12 +30,14 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Repo
 			return err
 		}
 	}
-	report.Stage("Stopping the nodes", nil)
-	if err := m.builder.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
-		return err
+	if !cluster.Attached() {
+		report.Stage("Stopping the nodes", nil)
+		if err := m.builder.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
+			return err
+		}
 	}
 	var names []string
-	if !cluster.Lost() { // else they are all that is left of it
+	if !cluster.Lost() && !args.KeepAutomatic { // of one that is lost they are all that is left
 		if names, err = m.DB.Snapshots.Automatic(ctx, cluster.ID); err != nil {
 			return err
 		}
@@ -42,6 +45,9 @@ func (m *Manager) delete(ctx context.Context, run models.Run, report *queue.Repo
 	for i, name := range names {
 		report.Stage(fmt.Sprintf("Removing automatic snapshot %d of %d", i+1, len(names)), nil)
 		if err := m.vault.Remover.RemoveAutomatic(ctx, name); err != nil {
+			if cluster.Attached() {
+				return because(err, "Its automatic snapshots could not all be removed from the store. Detach it again when the store answers.")
+			}
 			return because(err, "Its nodes are gone, but its automatic snapshots could not all be removed from the store. Delete it again when the store answers.")
 		}
 	}

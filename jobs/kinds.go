@@ -37,7 +37,7 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
 		models.RunDelete: {
-			Weighs: asItsSnapshot, May: atOnce, Does: m.delete, Again: always,
+			Weighs: asItsSnapshot, May: atOnce, Does: queue.With(m.delete), Again: always,
 			Removes: finalSnapshotFailed, Settles: m.settleDelete, Recovers: m.abandoning,
 		},
 		models.RunDeleteSnapshot: {

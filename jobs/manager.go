@@ -15,6 +15,7 @@ import (
 	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
+	"rekindle/jobs/attached"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
@@ -39,7 +40,9 @@ type Config struct {
 	Transfers        int           // snapshots, restores, copies and uploads at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
+	Parts            int           // shards of one snapshot at once, where each is on a host of its own (4)
 	SuperviseEvery   time.Duration // 2 s
+	FollowEvery      time.Duration // between two looks at an attached cluster (10 s)
 	Lease            time.Duration // after which a console that says nothing is taken for gone (15 s); the catalog tells it to the others
 }
 
@@ -52,6 +55,7 @@ type Manager struct {
 	lease     *queue.Lease
 	queue     *queue.Queue
 	nodes     *nodes.Supervisor
+	attached  *attached.Follower
 	vault     *vault.Vault
 	locks     *locks
 	builder   *builder
@@ -71,7 +75,9 @@ func New(config Config) (*Manager, error) {
 	defaults(&config.Transfers, 2)
 	defaults(&config.SnapshotsPerHost, 1)
 	defaults(&config.Chores, 4)
+	defaults(&config.Parts, 4)
 	defaults(&config.SuperviseEvery, 2*time.Second)
+	defaults(&config.FollowEvery, 10*time.Second)
 	defaults(&config.Lease, 15*time.Second)
 	if config.Bucket == nil {
 		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }
@@ -90,6 +96,8 @@ func New(config Config) (*Manager, error) {
 		GoOn: func(ctx context.Context) error { return m.queue.Recover(ctx) }, Dial: nodes.Dial, Follows: nodes.Follows})
 	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.locks.try, Sentence: sentence, Wake: m.Wake})
+	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery,
+		Mine: func(ctx context.Context) (bool, error) { return m.DB.Owners.First(ctx, m.lease.Owner()) }})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
 		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, ClearsAway: m.vault.Keeper.ClearAway})
@@ -120,14 +128,14 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.scheduler.Start()
-	return m.nodes.Start(ctx)
+	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx))
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
 // begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
-	loops := []loop{m.queue, m.nodes}
+	loops := []loop{m.queue, m.nodes, m.attached}
 	failures := make([]error, len(loops))
 	var stops sync.WaitGroup
 	for i, loop := range loops {

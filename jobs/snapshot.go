@@ -3,12 +3,9 @@ package jobs
 import (
 	"context"
 
-	"rekindle/internal/replica"
-	"rekindle/internal/resp"
 	"rekindle/internal/words"
-	"rekindle/jobs/nodes"
+	"rekindle/jobs/attached"
 	"rekindle/jobs/queue"
-	"rekindle/jobs/vault"
 	"rekindle/models"
 )
 
@@ -64,6 +61,15 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err := m.vault.Health.Usable(ctx); err != nil {
 		return none, err
 	}
+	whole := func(context.Context) error { return nil }
+	if cluster.Attached() {
+		report.Stage("Looking at the cluster", nil)
+		var guard *attached.Guard
+		if cluster, guard, err = m.attached.Prepare(ctx, cluster, func(text string) { report.Stage(text, nil) }); err != nil {
+			return none, err
+		}
+		whole = guard.Check
+	}
 	report.Stage("Choosing a node to take it from", nil)
 	sources, err := m.nodes.Sources(ctx, cluster)
 	if err != nil {
@@ -79,23 +85,11 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err != nil || draft == nil {
 		return measured, err
 	}
-	for _, source := range sources { // one after the other: each is a fork on the same host
-		if err := takePart(ctx, cluster, source, draft, report); err != nil {
-			return none, err
-		}
+	if err := takeParts(ctx, cluster, sources, m.Parts, draft, report); err != nil {
+		return none, err
+	}
+	if err := whole(ctx); err != nil {
+		return none, err
 	}
 	return draft.Commit(ctx)
-}
-
-// takePart takes one shard, when the node that serves it has all that was written before.
-func takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, draft *vault.Draft, report *queue.Report) error {
-	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
-	warning, err := nodes.CatchUp(ctx, cluster, source)
-	if err != nil {
-		return err
-	}
-	return draft.Take(ctx, vault.Source{
-		SnapshotSource: source, Warning: warning, Replica: replica.Source{Options: resp.Options{Addr: source.Node.Address(), Password: cluster.Password}},
-		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, cluster, source.Node) },
-	}, report)
 }

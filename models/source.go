@@ -6,7 +6,7 @@ type SnapshotSource struct {
 	Node       Node
 	LagBytes   int64  // how far a replica is behind its primary
 	UsedMemory int64  // of the node, bytes: what a fork may have to copy in the worst case
-	Available  int64  // free on the node's host, bytes
+	Available  int64  // free on the node's host, bytes; of an attached cluster the most that can be free; -1: not known
 	Fits       bool   // UsedMemory is within Available
 	Fallback   bool   // the primary has to serve because no replica can
 	Why        string // with Fallback: the reason as a sentence

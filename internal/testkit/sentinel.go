@@ -77,5 +77,11 @@ func InClusterMode(t testing.TB, primaries, replicas int, args ...string) []*Ser
 			return err == nil && infoField(info, "master_link_status") == "up"
 		})
 	}
+	for _, node := range nodes {
+		WaitFor(t, node.Addr+" knows the replicas", func() bool {
+			text, err := node.Client().ClusterNodes(t.Context()).Result()
+			return err == nil && strings.Count(text, "slave ") == replicas
+		})
+	}
 	return nodes
 }

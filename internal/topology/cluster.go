@@ -141,3 +141,129 @@ func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) 
 	}
 	return t, nil
 }
+
+// Moving says which slots are on their way between shards: while one is, neither of the two has all of its keys, and an RDB of the one that takes
+// them can end a server that loads it. Marks of a move stand only where the nodes concerned speak of themselves, and moves by Valkey 9 and Redis 8.4
+// leave none: both are asked for at every primary.
+func Moving(ctx context.Context, a Access, t Topology) ([]string, error) {
+	if t.Kind != Cluster {
+		return nil, nil
+	}
+	d := &discovery{Access: a}
+	type answer struct {
+		moves []string
+		err   error
+	}
+	var primaries []Node
+	for _, n := range t.Nodes() {
+		if n.Primary {
+			primaries = append(primaries, n)
+		}
+	}
+	var moving []string
+	for _, a := range each(primaries, func(n Node) answer {
+		moves, err := d.movesAt(ctx, n.Addr)
+		return answer{moves, err}
+	}) {
+		if a.err != nil {
+			return nil, a.err
+		}
+		moving = append(moving, a.moves...)
+	}
+	slices.Sort(moving)
+	return slices.Compact(moving), nil
+}
+
+func (d *discovery) movesAt(ctx context.Context, addr string) ([]string, error) {
+	conn, err := resp.Dial(ctx, d.options(addr))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	v, err := conn.Do(ctx, "CLUSTER", "NODES")
+	if err != nil {
+		return nil, fmt.Errorf("ask %s for slots on their way: %w", addr, err)
+	}
+	moves := openMarks(v.Str)
+	v, err = conn.Do(ctx, "CLUSTER", "GETSLOTMIGRATIONS")
+	if _, refused := errors.AsType[resp.Error](err); refused {
+		return moves, nil // older, or not for this user: then there are marks
+	} else if err != nil {
+		return nil, fmt.Errorf("ask %s for slots on their way: %w", addr, err)
+	}
+	return append(moves, openMigrations(v)...), nil
+}
+
+// openMarks are the slots that a node is giving or taking: "[93-<-292f8b...]" in the line of itself.
+func openMarks(text string) []string {
+	var slots []string
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 8 || !slices.Contains(strings.Split(fields[2], ","), "myself") {
+			continue
+		}
+		for _, mark := range fields[8:] {
+			if slot, _, found := strings.Cut(strings.TrimPrefix(mark, "["), "-"); found && mark[0] == '[' {
+				slots = append(slots, slot)
+			}
+		}
+	}
+	return slots
+}
+
+// openMigrations are the slot ranges of what CLUSTER GETSLOTMIGRATIONS lists and has not ended.
+func openMigrations(v resp.Value) []string {
+	var ranges []string
+	for _, migration := range v.Array {
+		fields := pairs(migration)
+		switch state := strings.ToLower(fields["state"]); state {
+		case "", "success", "failed", "cancelled", "canceled":
+		default:
+			ranges = append(ranges, fields["slot_ranges"])
+		}
+	}
+	return ranges
+}
+
+// SlotCount is how many slots a cluster has.
+const SlotCount = 16384
+
+// MissingSlots says which slots no shard has, or more than one, "" when each has exactly one.
+func (t Topology) MissingSlots() string {
+	if t.Kind != Cluster {
+		return ""
+	}
+	var owners [SlotCount]uint8
+	for _, shard := range t.Shards {
+		for part := range strings.SplitSeq(shard.Slots, ",") {
+			first, last, _ := strings.Cut(part, "-")
+			from, err := strconv.Atoi(first)
+			to := from
+			if err == nil && last != "" {
+				to, err = strconv.Atoi(last)
+			}
+			if err != nil || from < 0 || to >= SlotCount {
+				return part
+			}
+			for slot := from; slot <= to; slot++ {
+				owners[slot] = min(owners[slot]+1, 2)
+			}
+		}
+	}
+	var wrong []string
+	for slot := 0; slot < SlotCount; slot++ {
+		if owners[slot] == 1 {
+			continue
+		}
+		from := slot
+		for slot+1 < SlotCount && owners[slot+1] != 1 {
+			slot++
+		}
+		if from == slot {
+			wrong = append(wrong, strconv.Itoa(from))
+		} else {
+			wrong = append(wrong, fmt.Sprintf("%d-%d", from, slot))
+		}
+	}
+	return strings.Join(wrong, ",")
+}

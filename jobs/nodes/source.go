@@ -111,11 +111,6 @@ func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard mod
 			source.Node, source.UsedMemory, source.LagBytes = node, s.UsedMemory, head-s.Offset
 		}
 	}
-	memory, err := o.Launcher.Memory(ctx)
-	if err != nil {
-		return source, fmt.Errorf("read memory of host: %w", err)
-	}
-	source.Available = memory.Available
 	if best < 0 {
 		s, answers := states[primary.Name]
 		if !answers && refused != nil {
@@ -129,8 +124,28 @@ func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard mod
 			source.Why = "No replica is in step with its primary, so the primary has to serve the snapshot."
 		}
 	}
-	source.Fits = source.UsedMemory <= source.Available
+	var err error
+	if source.Available, err = o.freeMemory(ctx, cluster, states[source.Node.Name]); err != nil {
+		return source, err
+	}
+	source.Fits = source.Available < 0 || source.UsedMemory <= source.Available
 	return source, nil
+}
+
+// freeMemory is how much memory the host of a node has free, in bytes. Of another host only its size is known, so that what is returned is the most
+// that there can be; -1: the node does not say.
+func (o *Operator) freeMemory(ctx context.Context, cluster models.Cluster, s State) (int64, error) {
+	if cluster.Attached() {
+		if s.HostMemory == 0 {
+			return -1, nil
+		}
+		return max(0, s.HostMemory-s.Resident), nil
+	}
+	memory, err := o.Launcher.Memory(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read memory of host: %w", err)
+	}
+	return memory.Available, nil
 }
 
 // shardName names a shard to people, at the beginning of a sentence: by the cluster's name where it has one shard only.

@@ -11,6 +11,11 @@ import (
 // reportEvery is how often progress is written down and a request to cancel is looked for.
 const reportEvery = 500 * time.Millisecond
 
+// Stager is told what goes on: see [Report.Stage].
+type Stager interface {
+	Stage(text string, measure func() models.Progress)
+}
+
 // Report writes a run's progress into the catalog while it goes on, and cancels it when somebody asked for that.
 type Report struct {
 	mu       sync.Mutex

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"rekindle/internal/archive"
@@ -45,6 +47,7 @@ type Draft struct {
 	row     models.Snapshot
 	cluster models.Cluster
 	at      archive.Attempt
+	mu      sync.Mutex
 	taken   []takenPart
 }
 
@@ -72,6 +75,7 @@ func (w *Writer) Begin(ctx context.Context, run models.Run, cluster models.Clust
 
 // Commit makes a snapshot of what was taken. It returns what was measured, for the catalog.
 func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error) {
+	slices.SortFunc(d.taken, func(a, b takenPart) int { return a.Number - b.Number })
 	manifest := manifestOf(d.row, d.cluster, d.at, d.taken)
 	manifest.CompletedAt = d.DB.Now()
 	if manifest.Hash, err = d.archive.Commit(ctx, manifest); err != nil {
@@ -93,8 +97,8 @@ func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error
 	return measured, nil
 }
 
-// Take streams one shard into the store, and reads it back.
-func (d *Draft) Take(ctx context.Context, source Source, report *queue.Report) error {
+// Take streams one shard into the store, and reads it back. Several may be taken at once.
+func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) error {
 	part, origin, err := d.stream(ctx, source, report)
 	if err != nil {
 		return err
@@ -106,12 +110,14 @@ func (d *Draft) Take(ctx context.Context, source Source, report *queue.Report) e
 	if err := d.archive.ReadBack(ctx, d.at.Ref, part, &check); err != nil {
 		return fmt.Errorf("verify part %d of %s: %w", part.Number, d.at.Snapshot, err)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.taken = append(d.taken, takenPart{part, origin, source.Warning})
 	return nil
 }
 
 // stream streams one shard into the store.
-func (d *Draft) stream(ctx context.Context, source Source, report *queue.Report) (archive.Part, replica.Origin, error) {
+func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) (archive.Part, replica.Origin, error) {
 	var part archive.Part
 	node := source.Node
 	started := d.DB.Now()

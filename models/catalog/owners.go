@@ -83,6 +83,15 @@ func (q Owners) Leave(ctx context.Context, id string) error {
 	return nil
 }
 
+// First tells whether this owner is the one that has been there longest: what one console does for all is done by that one.
+func (q Owners) First(ctx context.Context, id string) (bool, error) {
+	first, found, err := find[models.Owner](q.db.with(ctx).Order("since, id"))
+	if err != nil {
+		return false, fmt.Errorf("look for the first owner: %w", err)
+	}
+	return found && first.ID == id, nil
+}
+
 // HomeClusters counts the clusters of each home. Attached ones have none.
 func (q Owners) HomeClusters(ctx context.Context) (map[string]int, error) {
 	var rows []struct {

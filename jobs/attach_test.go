@@ -1,0 +1,199 @@
+package jobs_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// attachSpec asks for a cluster at these addresses.
+func attachSpec(name string, addresses ...string) models.AttachSpec {
+	return models.AttachSpec{Name: name, Access: models.Access{Addresses: addresses}, RequestedBy: "admin"}
+}
+
+func (c *console) attach(spec models.AttachSpec) models.Cluster {
+	c.t.Helper()
+	cluster, err := c.manager.Attach(c.t.Context(), spec)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return cluster
+}
+
+// replicaOf starts a server that follows another one, and returns when it is in step.
+func replicaOf(t *testing.T, primary *testkit.Server, args ...string) *testkit.Server {
+	t.Helper()
+	r := testkit.Redis(t, append([]string{"--replicaof", primary.Host + " " + strconv.Itoa(primary.Port)}, args...)...)
+	testkit.WaitFor(t, "the replica is in step", func() bool {
+		return strings.Contains(r.Client().Info(t.Context(), "replication").Val(), "master_link_status:up")
+	})
+	return r
+}
+
+// awaitAttached waits until the catalog says this of an attached cluster.
+func (c *console) awaitAttached(name, what string, is func(models.Cluster) bool) models.Cluster {
+	c.t.Helper()
+	var cluster models.Cluster
+	c.waitFor(what, func() bool {
+		var err error
+		cluster, err = c.db.Clusters.Get(c.t.Context(), name)
+		return err == nil && is(cluster)
+	}, func() string {
+		return fmt.Sprintf("%s %s %+v\n%s", cluster.Status, cluster.StatusReason, cluster.Nodes, c.events())
+	})
+	return cluster
+}
+
+func TestAnAttachedPairIsSnapshottedAndItsSnapshotRestored(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	primary := testkit.Redis(t)
+	replica := replicaOf(t, primary)
+	testkit.Fill(t, primary.Client(), 2000)
+	want := testkit.Fingerprint(t, primary.Client())
+	config := primary.Client().ConfigGet(t.Context(), "*").Val()
+
+	cluster := c.attach(attachSpec("orders", primary.Addr))
+	if len(cluster.Nodes) != 2 || cluster.Nodes[0].Address() != primary.Addr || cluster.Nodes[1].Address() != replica.Addr {
+		t.Fatalf("attached with %+v", cluster.Nodes)
+	}
+	snapshot := c.snapshot("orders", "first")
+	if snapshot.Status != models.SnapshotAvailable || snapshot.Parts[0].ServedBy != "orders-002" || snapshot.Parts[0].ServedRole != models.RoleReplica || snapshot.Warning != "" {
+		t.Fatalf("%s, served by %+v: %s%s", snapshot.Status, snapshot.Parts, snapshot.StatusReason, snapshot.Warning)
+	}
+	if got := c.restored("first", "again"); got != want {
+		t.Errorf("restored: %s\nwant: %s", got, want)
+	}
+
+	for _, node := range []*testkit.Server{primary, replica} {
+		if n := node.Client().Info(t.Context(), "commandstats").Val(); strings.Contains(n, "cmdstat_config|set") || strings.Contains(n, "cmdstat_replicaof") || strings.Contains(n, "cmdstat_flush") {
+			t.Errorf("%s was told something: %s", node.Addr, n)
+		}
+	}
+	if now := primary.Client().ConfigGet(t.Context(), "*").Val(); !equal(config, now) {
+		t.Error("its configuration has changed")
+	}
+
+	if err := c.db.Clusters.Delete(t.Context(), "orders", "", "admin"); err != nil {
+		t.Fatal(err)
+	}
+	c.manager.Wake()
+	c.waitFor("the cluster is detached", func() bool {
+		_, err := c.db.Clusters.Get(t.Context(), "orders")
+		return models.HasCode(err, models.CodeClusterNotFound)
+	}, c.events)
+	if testkit.Fingerprint(t, primary.Client()) != want {
+		t.Error("detaching has changed its data")
+	}
+	if s, err := c.db.Snapshots.Get(t.Context(), "first"); err != nil || !s.Usable() {
+		t.Errorf("its snapshot is %s: %v", s.Status, err)
+	}
+}
+
+func equal(a, b map[string]string) bool {
+	for name, value := range a {
+		if b[name] != value {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+func TestAnAttachedClusterIsFollowed(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	primary := testkit.Redis(t)
+	replica := replicaOf(t, primary)
+	c.attach(attachSpec("orders", primary.Addr, replica.Addr))
+
+	third := replicaOf(t, primary)
+	c.awaitAttached("orders", "a replica that came", func(cluster models.Cluster) bool { return len(cluster.Nodes) == 3 && cluster.Replicas == 2 })
+
+	// A failover by hand: the replica is promoted, and the others follow it.
+	for _, told := range [][]any{{"REPLICAOF", "NO", "ONE"}} {
+		if err := replica.Client().Do(t.Context(), told...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, node := range []*testkit.Server{primary, third} {
+		if err := node.Client().Do(t.Context(), "REPLICAOF", replica.Host, replica.Port).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cluster := c.awaitAttached("orders", "the new primary", func(cluster models.Cluster) bool {
+		p := cluster.Primaries()
+		return len(p) == 1 && p[0].Address() == replica.Addr && len(cluster.Nodes) == 3 && cluster.Port == replica.Port
+	})
+	if cluster.Primaries()[0].Name != "orders-002" {
+		t.Errorf("the primary is called %s", cluster.Primaries()[0].Name)
+	}
+
+	third.Stop()
+	testkit.WaitFor(t, "the primary has let go of it", func() bool {
+		return !strings.Contains(replica.Client().Info(t.Context(), "replication").Val(), "port="+strconv.Itoa(third.Port)+",")
+	})
+	c.awaitAttached("orders", "a replica that went", func(cluster models.Cluster) bool { return len(cluster.Nodes) == 2 })
+
+	primary.Kill()
+	replica.Kill()
+	cluster = c.awaitAttached("orders", "that it is out of reach", func(cluster models.Cluster) bool { return cluster.Status == models.ClusterUnreachable })
+	if cluster.Attachment.Since == nil || !strings.Contains(cluster.StatusReason, "Nothing listens") || len(cluster.Nodes) != 2 {
+		t.Errorf("unreachable since %v with %d nodes: %s", cluster.Attachment.Since, len(cluster.Nodes), cluster.StatusReason)
+	}
+	if _, err := c.db.Snapshots.Request(t.Context(), "orders", "none", false, "admin"); err == nil || !strings.Contains(err.Error(), "unreachable") {
+		t.Errorf("a snapshot of it: %v", err)
+	}
+	primary.Restart() // as it was configured: not as a replica
+	c.awaitAttached("orders", "that it is there again", func(cluster models.Cluster) bool {
+		return cluster.Status == models.ClusterAvailable && cluster.Attachment.Since == nil
+	})
+	said := c.events()
+	for _, message := range []string{"has come to orders", "orders-002 of orders is the primary now", "is no part of orders any more", "The cluster orders is unreachable", "The cluster orders answers again"} {
+		if n := strings.Count(said, message); n == 0 {
+			t.Errorf("no event says %q:\n%s", message, said)
+		}
+	}
+}
+
+func TestAClusterInClusterModeIsSnapshottedShardByShard(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	nodes := testkit.InClusterMode(t, 3, 3)
+	keys := 0
+	for i := range 3 {
+		for k := range 300 {
+			// Keys are written where their slots are: whoever refuses one is not its owner.
+			if err := nodes[i].Client().Set(t.Context(), fmt.Sprintf("key:%d", k), k, 0).Err(); err == nil {
+				keys++
+			}
+		}
+	}
+	if keys != 300 {
+		t.Fatalf("%d keys of 300 were written", keys)
+	}
+	cluster := c.attach(attachSpec("orders", nodes[4].Addr))
+	if len(cluster.Shards()) != 3 || cluster.ShardCount != 3 || cluster.Replicas != 1 || len(cluster.Nodes) != 6 {
+		t.Fatalf("attached with %+v", cluster.Nodes)
+	}
+	snapshot := c.snapshot("orders", "whole")
+	if snapshot.Status != models.SnapshotAvailable || len(snapshot.Parts) != 3 || snapshot.Keys != 300 {
+		t.Fatalf("%s of %d keys with %d parts: %s", snapshot.Status, snapshot.Keys, len(snapshot.Parts), snapshot.StatusReason)
+	}
+	var slots []string
+	for _, p := range snapshot.Parts {
+		slots = append(slots, p.Slots)
+		if p.ServedRole != models.RoleReplica {
+			t.Errorf("part %d was served by the %s %s", p.Number, p.ServedRole, p.ServedBy)
+		}
+	}
+	if want := []string{"0-5460", "5461-10921", "10922-16383"}; !slices.Equal(slots, want) {
+		t.Errorf("slots %q, want %q", slots, want)
+	}
+}

@@ -1,0 +1,137 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"rekindle/jobs/nodes"
+	"rekindle/jobs/queue"
+	"rekindle/jobs/reach"
+	"rekindle/jobs/vault"
+	"rekindle/models"
+)
+
+// takeParts takes all shards. Those that are served by one host are taken one after the other, for each is a fork there; hosts are read at the same
+// time, no more than limit of them. When one fails, the others are cut off.
+func takeParts(ctx context.Context, cluster models.Cluster, sources []models.SnapshotSource, limit int, draft *vault.Draft, report *queue.Report) error {
+	hosts := byHost(sources)
+	if len(hosts) == 1 {
+		return takeInTurn(ctx, cluster, sources, draft, report)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	all := newStrands(report, len(sources))
+	turns := make(chan struct{}, limit)
+	var taking sync.WaitGroup
+	for _, on := range hosts {
+		strand := all.strand()
+		taking.Go(func() {
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			err := context.Cause(ctx)
+			if err == nil {
+				err = takeInTurn(ctx, cluster, on, draft, strand)
+			}
+			if err != nil {
+				cancel(err)
+			}
+		})
+	}
+	taking.Wait()
+	return context.Cause(ctx)
+}
+
+// byHost groups sources by the host that they are on, in the order in which the first of each comes.
+func byHost(sources []models.SnapshotSource) [][]models.SnapshotSource {
+	var hosts [][]models.SnapshotSource
+	places := make(map[string]int)
+	for _, s := range sources {
+		i, known := places[s.Node.Host]
+		if !known {
+			i = len(hosts)
+			places[s.Node.Host] = i
+			hosts = append(hosts, nil)
+		}
+		hosts[i] = append(hosts[i], s)
+	}
+	return hosts
+}
+
+func takeInTurn(ctx context.Context, cluster models.Cluster, sources []models.SnapshotSource, draft *vault.Draft, report queue.Stager) error {
+	for _, source := range sources {
+		if err := takePart(ctx, cluster, source, draft, report); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takePart takes one shard, when the node that serves it has all that was written before.
+func takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, draft *vault.Draft, report queue.Stager) error {
+	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
+	warning, err := nodes.CatchUp(ctx, cluster, source)
+	if err != nil {
+		return err
+	}
+	from, err := reach.Source(cluster, source.Node)
+	if err != nil {
+		return err
+	}
+	return draft.Take(ctx, vault.Source{
+		SnapshotSource: source, Warning: warning, Replica: from,
+		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, cluster, source.Node) },
+	}, report)
+}
+
+// strands make one progress of what goes on at several hosts at once.
+type strands struct {
+	mu     sync.Mutex
+	report *queue.Report
+	all    []*strand
+	shards int
+}
+
+// strand is what goes on at one of them.
+type strand struct {
+	*strands
+	progress models.Progress
+	measure  func() models.Progress
+}
+
+func newStrands(report *queue.Report, shards int) *strands {
+	return &strands{report: report, shards: shards}
+}
+
+func (s *strands) strand() *strand {
+	one := &strand{strands: s}
+	s.all = append(s.all, one)
+	return one
+}
+
+// Stage notes what goes on at one host, and shows the sum of all.
+func (s *strand) Stage(_ string, measure func() models.Progress) {
+	s.mu.Lock()
+	if s.measure != nil {
+		s.progress = s.measure()
+	}
+	s.measure = measure
+	s.mu.Unlock()
+	s.report.Stage(fmt.Sprintf("Reading %d shards from %d hosts", s.shards, len(s.all)), s.sum)
+}
+
+func (s *strands) sum() models.Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sum models.Progress
+	for _, one := range s.all {
+		if one.measure != nil {
+			one.progress = one.measure()
+		}
+		sum.BytesDone += one.progress.BytesDone
+		sum.BytesTotal += one.progress.BytesTotal
+		sum.KeysDone += one.progress.KeysDone
+		sum.KeysTotal += one.progress.KeysTotal
+	}
+	return sum
+}
