@@ -197,3 +197,30 @@ func TestAClusterInClusterModeIsSnapshottedShardByShard(t *testing.T) {
 		t.Errorf("slots %q, want %q", slots, want)
 	}
 }
+
+func TestASnapshotWaitsWhileSlotsAreOnTheirWay(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	nodes := testkit.InClusterMode(t, 3, 0)
+	id := nodes[0].Client().Do(t.Context(), "CLUSTER", "MYID").Val()
+	tell := func(args ...any) {
+		t.Helper()
+		if err := nodes[1].Client().Do(t.Context(), append([]any{"CLUSTER", "SETSLOT", 5}, args...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.attach(attachSpec("orders", nodes[0].Addr))
+	tell("IMPORTING", id)
+	if _, err := c.db.Snapshots.Request(t.Context(), "orders", "waits", false, "test"); err != nil {
+		t.Fatal(err)
+	}
+	c.manager.Wake()
+	c.waitFor("the run says what it waits for", func() bool {
+		runs, err := c.db.Runs.Active(t.Context())
+		return err == nil && len(runs) == 1 && strings.Contains(runs[0].Stage, "until no slots are on their way")
+	}, c.events)
+	tell("STABLE")
+	if s := c.awaitSnapshot("waits"); s.Status != models.SnapshotAvailable || len(s.Parts) != 3 {
+		t.Errorf("%s with %d parts: %s", s.Status, len(s.Parts), s.StatusReason)
+	}
+}

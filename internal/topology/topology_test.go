@@ -242,3 +242,55 @@ func TestTLSWithClientCertificates(t *testing.T) {
 		}
 	}
 }
+
+func TestSlotsOnTheirWayAreSeen(t *testing.T) {
+	t.Parallel()
+	nodes := testkit.InClusterMode(t, 3, 0)
+	access := topology.Access{Addresses: []string{nodes[2].Addr}}
+	found := discover(t, access)
+	moving := func() []string {
+		t.Helper()
+		slots, err := topology.Moving(t.Context(), access, found)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slots
+	}
+	id := func(node *testkit.Server) string { return node.Client().Do(t.Context(), "CLUSTER", "MYID").Val().(string) }
+	tell := func(node *testkit.Server, args ...any) {
+		t.Helper()
+		if err := node.Client().Do(t.Context(), append([]any{"CLUSTER", "SETSLOT"}, args...)...).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := moving(); len(got) != 0 {
+		t.Errorf("at rest: %q", got)
+	}
+	tell(nodes[1], 17, "IMPORTING", id(nodes[0]))
+	if got := moving(); !slices.Equal(got, []string{"17"}) {
+		t.Errorf("taken: %q", got)
+	}
+	tell(nodes[0], 17, "MIGRATING", id(nodes[1]))
+	if got := moving(); !slices.Equal(got, []string{"17"}) {
+		t.Errorf("given and taken: %q", got)
+	}
+	for _, node := range nodes {
+		tell(node, 17, "NODE", id(nodes[1]))
+	}
+	if got := moving(); len(got) != 0 {
+		t.Errorf("when it has moved: %q", got)
+	}
+	testkit.WaitFor(t, "all know who has the slot", func() bool {
+		found, err := topology.Discover(t.Context(), access)
+		return err == nil && found.Shards[0].Slots == "0-16,18-5460" && found.Shards[1].Slots == "17,5461-10921"
+	})
+	if missing := discover(t, access).MissingSlots(); missing != "" {
+		t.Errorf("missing are %s", missing)
+	}
+	if err := nodes[2].Client().Do(t.Context(), "CLUSTER", "DELSLOTS", 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if missing := discover(t, access).MissingSlots(); missing != "16383" {
+		t.Errorf("missing are %s", missing)
+	}
+}
