@@ -39,6 +39,8 @@ const usage = `Rekindle backs up and restores Redis and Valkey clusters.
 
 Usage:
   rekindle serve [flags]            serve the console
+  rekindle attach NAME --address host:port [flags]
+                                    attach a cluster that exists (console running or stopped); --test only looks
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
   rekindle catalog backup FILE [flags]
                                     copy the database to a file (console running or stopped)
@@ -69,6 +71,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch args[0] {
 	case "serve":
 		err = runServe(ctx, args[1:], getenv, stdout, stderr)
+	case "attach":
+		err = runAttach(ctx, args[1:], getenv, stdout, stderr)
 	case "reset-password":
 		err = runResetPassword(ctx, args[1:], getenv, stdout)
 	case "catalog":

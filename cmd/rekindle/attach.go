@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/secret"
+	"rekindle/internal/words"
+	"rekindle/jobs/attached"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// Where the secrets of a cluster come from that is attached: arguments of a command are for all to see.
+const (
+	attachPassword   = "REKINDLE_ATTACH_PASSWORD"
+	sentinelPassword = "REKINDLE_ATTACH_SENTINEL_PASSWORD"
+)
+
+// runAttach is "rekindle attach NAME --address host:port": also while the console runs, which looks after the cluster from then on.
+func runAttach(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
+	flags := newFlags("attach", `Attach a cluster that exists: rekindle attach NAME --address host:port. One node or Sentinel is enough, the others are found from there. Nothing is
+changed on its nodes. The console may run meanwhile. The password comes from `+attachPassword+`, that of the Sentinels from
+`+sentinelPassword+`, or from files.`, getenv, stdout)
+	var c config
+	read := declarePlace(flags, &c, "`folder` of the catalog")
+	spec := models.AttachSpec{RequestedBy: "the command line"}
+	readSpec := declareAttach(flags, &spec, getenv)
+	test := flags.Bool("test", false, "only look, and say what was found")
+	name, err := flags.parseWith(args)
+	if err != nil {
+		return err
+	}
+	if spec.Name = name; name == "" && !*test {
+		return misuse("name the cluster: rekindle attach NAME --address host:port")
+	}
+	if err := errors.Join(read(), readSpec()); err != nil {
+		return err
+	}
+	logger := slog.New(slog.DiscardHandler) // what it would say is said on the terminal
+	if *test {
+		found, err := attached.NewFollower(attached.Config{Logger: logger}).Examine(ctx, spec)
+		if err != nil {
+			return inWordsOf(err)
+		}
+		return printExamination(stdout, found)
+	}
+	if err := c.place.exists(ctx); err != nil {
+		return err
+	}
+	clock := clockwork.NewRealClock()
+	db, err := catalog.Open(ctx, c.place.catalog, clock, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	follower := attached.NewFollower(attached.Config{DB: db, Clock: clock, Logger: logger})
+	if err := db.Attachments.Check(ctx, &spec); err != nil {
+		return inWordsOf(err)
+	}
+	found, err := follower.Examine(ctx, spec)
+	if err != nil {
+		return inWordsOf(err)
+	}
+	if err := printExamination(stdout, found); err != nil {
+		return err
+	}
+	cluster, err := follower.Attach(ctx, spec)
+	if err != nil {
+		return inWordsOf(err)
+	}
+	schedule := "no automatic snapshots"
+	if cluster.Backups() {
+		schedule = fmt.Sprintf("a snapshot every day in %s UTC, kept for %s", cluster.SnapshotWindow, words.Plural(cluster.RetentionLimit, "day"))
+	}
+	fmt.Fprintf(stdout, "\nThe cluster %s is attached: %s of %s, with %s.\n", cluster.Name, words.Plural(len(cluster.Nodes), "node"), cluster.EngineName(), schedule)
+	return nil
+}
+
+// inWordsOf has a refusal said as a misuse.
+func inWordsOf(err error) error {
+	if faults, refused := models.AsFaults(err); refused {
+		return misuse("%s", faults.Error())
+	}
+	return err
+}
+
+// declareAttach declares how a cluster is reached that is to be attached.
+func declareAttach(flags *flagSet, spec *models.AttachSpec, getenv func(string) string) declaration {
+	addresses := flags.string("address", "", "`host:port` of a node or of a Sentinel, or several, separated by commas")
+	mapped := flags.string("map", "", "`announced=reached`, or several, separated by commas, for nodes that announce an address which is not reached from here")
+	flags.StringVar(&spec.Username, "username", "", "`user` of the nodes' ACL (default: their default user)")
+	password := flags.string("password-file", "", "`file` with the password")
+	flags.StringVar(&spec.PSYNC, "psync", "", "`name` that PSYNC has there (rename-command)")
+	flags.StringVar(&spec.PrimaryName, "sentinel-name", "", "`name` of the primary that Sentinels watch, when they watch several")
+	flags.StringVar(&spec.SentinelUsername, "sentinel-username", "", "`user` of the Sentinels' ACL")
+	sentinels := flags.string("sentinel-password-file", "", "`file` with the Sentinels' password")
+	flags.BoolVar(&spec.TLS, "tls", false, "reach the nodes by TLS")
+	ca := flags.string("ca", "", "`file` with the certificate of the nodes' CA (PEM; default: those that this host trusts)")
+	certificate := flags.string("cert", "", "`file` with the client's certificate (PEM)")
+	key := flags.string("key", "", "`file` with its private key (PEM)")
+	flags.StringVar(&spec.ServerName, "server-name", "", "`name` that the nodes' certificates have (default: the host of each address)")
+	flags.BoolVar(&spec.Unverified, "insecure", false, "believe whoever answers: certificates are not checked")
+	flags.StringVar(&spec.Description, "description", "", "`text` that says what it is for")
+	flags.IntVar(&spec.Retention, "retention", 0, "`days` for which automatic snapshots are kept, 1 to 35 (default 0: none are taken)")
+	window := flags.string("window", "", "`HH:MM-HH:MM` in UTC in which they begin (default: picked)")
+	return func() error {
+		spec.Addresses, spec.Mapped = models.SplitLines(*addresses), models.SplitLines(*mapped)
+		spec.Password, spec.SentinelPassword = secret.Text(getenv(attachPassword)), secret.Text(getenv(sentinelPassword))
+		var failures []error
+		file := func(name, path string, into func(text string)) {
+			if path == "" {
+				return
+			}
+			text, err := os.ReadFile(path)
+			if err != nil {
+				failures = append(failures, misuse("--%s: %v", name, err))
+			}
+			into(string(text))
+		}
+		file("password-file", *password, func(text string) { spec.Password = secret.Text(strings.TrimSpace(text)) })
+		file("sentinel-password-file", *sentinels, func(text string) { spec.SentinelPassword = secret.Text(strings.TrimSpace(text)) })
+		file("ca", *ca, func(text string) { spec.CA = text })
+		file("cert", *certificate, func(text string) { spec.Certificate = text })
+		file("key", *key, func(text string) { spec.PrivateKey = secret.Text(text) })
+		if *window != "" {
+			var err error
+			if spec.Window, err = models.ParseWindow(*window); err != nil {
+				failures = append(failures, misuse("--window: %v", err))
+			}
+		}
+		return errors.Join(failures...)
+	}
+}
+
+// printExamination says what was found, and what stands in the way of snapshots.
+func printExamination(w io.Writer, e models.Examination) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NODE\tSHARD\tROLE\tENGINE\tMEMORY\tKEYS\tSTATE")
+	for _, n := range e.Nodes {
+		state := n.State
+		if n.Source {
+			state += ", would serve snapshots"
+		}
+		if n.Problem != "" {
+			state += ": " + n.Problem
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", n.Address, n.Shard, n.Role, n.Version, words.Size(n.UsedMemory), words.Number(n.Keys), state)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, text := range e.Hindrances {
+		fmt.Fprintln(w, "In the way:", text)
+	}
+	for _, text := range e.Notes {
+		fmt.Fprintln(w, "Note:", text)
+	}
+	if e.Rights != "" {
+		fmt.Fprintln(w, "Rights that the user lacks, some of them only useful:", e.Rights)
+	}
+	return nil
+}
