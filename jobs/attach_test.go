@@ -9,6 +9,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -222,5 +223,46 @@ func TestASnapshotWaitsWhileSlotsAreOnTheirWay(t *testing.T) {
 	tell("STABLE")
 	if s := c.awaitSnapshot("waits"); s.Status != models.SnapshotAvailable || len(s.Parts) != 3 {
 		t.Errorf("%s with %d parts: %s", s.Status, len(s.Parts), s.StatusReason)
+	}
+}
+
+func TestAnAttachedClusterComesBackWithTheCatalog(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	open, closed := testkit.Redis(t), testkit.Redis(t, "--requirepass", "s3cret")
+	c.attach(attachSpec("open", open.Addr))
+	spec := attachSpec("closed", closed.Addr)
+	spec.Password, spec.Retention = "s3cret", 5
+	c.attach(spec)
+	if s := c.snapshot("closed", "kept"); s.Status != models.SnapshotAvailable {
+		t.Fatal(s.StatusReason)
+	}
+	c.restart("their records", func(a *archive.Archive) bool { return c.kept(a, "open", anyRecord) && c.kept(a, "closed", anyRecord) })
+	a := archive.New(c.store)
+	if r, err := a.Cluster(t.Context(), "closed"); err != nil || strings.Contains(fmt.Sprintf("%+v", r), "s3cret") || !slices.Equal(r.Attached.Addresses, []string{closed.Addr}) {
+		t.Errorf("the record is %+v: %v", r, err)
+	}
+
+	c.stop()
+	c.loseHost()
+	c.start()
+	c.rebuild()
+	c.awaitAttached("open", "the one without a password is found again", func(cluster models.Cluster) bool {
+		return cluster.Status == models.ClusterAvailable && len(cluster.Nodes) == 1 && cluster.Attached()
+	})
+	cluster := c.awaitAttached("closed", "the other one says what it lacks", func(cluster models.Cluster) bool {
+		return cluster.Status == models.ClusterUnreachable && strings.Contains(cluster.StatusReason, "want a password")
+	})
+	if cluster.RetentionLimit != 5 || cluster.Lost() {
+		t.Errorf("brought back as %+v", cluster)
+	}
+	if err := c.manager.ChangeAccess(t.Context(), "closed", cluster.Attachment.Access, "s3cret", "admin"); err != nil {
+		t.Fatal(err)
+	}
+	if s := c.snapshot("closed", "after"); s.Status != models.SnapshotAvailable {
+		t.Error(s.StatusReason)
+	}
+	if s, err := c.db.Snapshots.Get(t.Context(), "kept"); err != nil || s.ClusterID != cluster.ID {
+		t.Errorf("its snapshot belongs to %d: %v", s.ClusterID, err)
 	}
 }

@@ -115,6 +115,15 @@ func CheckAttach(spec *AttachSpec) Faults {
 	return append(faults, CheckAccess(&spec.Access)...)
 }
 
+// CheckAttached is [CheckAccess] for what has lost its secrets.
+func CheckAttached(a *Access) Faults {
+	certificate, user := a.Certificate, a.SentinelUsername
+	a.Certificate, a.SentinelUsername = "", ""
+	faults := CheckAccess(a)
+	a.Certificate, a.SentinelUsername = certificate, user
+	return faults
+}
+
 // CheckAccess checks an access as far as that can be done without using it, and brings it into its final form.
 func CheckAccess(a *Access) Faults {
 	var faults Faults

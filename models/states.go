@@ -19,6 +19,7 @@ var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
 	{"", ClusterAvailable, "somebody attaches it, or a rebuild of the catalog finds its nodes"},
 	{"", ClusterRestoreFailed, "a rebuild finds it in the store, without nodes"},
+	{"", ClusterUnreachable, "a rebuild finds in the store that it was attached"},
 	{ClusterCreating, ClusterAvailable, "its nodes run and have their data"},
 	{ClusterCreating, ClusterCreateFailed, "a node could not be started"},
 	{ClusterCreating, ClusterRestoreFailed, "it could not be filled from the snapshot, or that was cancelled"},

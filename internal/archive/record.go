@@ -31,6 +31,22 @@ type ClusterRecord struct {
 	WrittenAt     time.Time     `json:"written_at"`
 	CreatedAt     time.Time     `json:"created_at"`
 	Configuration Configuration `json:"configuration"`
+	Attached      *Attached     `json:"attached,omitempty"` // of a cluster that was there before; nil: it was launched
+}
+
+// Attached says how an attached cluster is reached, without secrets.
+type Attached struct {
+	Addresses        []string `json:"addresses"`
+	Mapped           []string `json:"mapped,omitempty"`
+	Username         string   `json:"username,omitempty"`
+	PSYNC            string   `json:"psync,omitempty"`
+	PrimaryName      string   `json:"primary_name,omitempty"` // to Sentinels
+	SentinelUsername string   `json:"sentinel_username,omitempty"`
+	TLS              bool     `json:"tls,omitempty"`
+	CA               string   `json:"ca,omitempty"`          // PEM
+	Certificate      string   `json:"certificate,omitempty"` // PEM, the client's
+	ServerName       string   `json:"server_name,omitempty"`
+	Unverified       bool     `json:"unverified,omitempty"`
 }
 
 // ConsoleRecord says how a console is set, by the settings' names. What nobody has chosen is not in it.

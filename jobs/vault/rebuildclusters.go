@@ -85,7 +85,7 @@ func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configur
 			"That was left out: look at its schedule.", name)}, damage)
 	}
 	configuration.ShardCount, configuration.RetentionLimit = 1, min(configuration.RetentionLimit, models.MaxRetention)
-	return models.Cluster{Name: name, Kind: "launched", Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
+	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
 }
 
 // lost brings back, without nodes, those clusters that the store knows and nothing else does. In a store in which no records are kept yet,
@@ -105,6 +105,12 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 		c, _, _ := r.configuration(name)
 		cluster := r.wanted(ctx, name, c)
 		checked, problem := models.CheckName("cluster id", name)
+		if record := r.records[name]; record.Attached != nil && problem == "" && checked == name {
+			if err := r.attach(ctx, cluster, record); err != nil {
+				return err
+			}
+			continue
+		}
 		if _, found := models.FindNodeType(c.NodeType); !found || problem != "" || checked != name || c.Engine == "" || c.Version == "" || c.Replicas > models.MaxReplicas {
 			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s makes no sense here, so it was not brought back.", name)}, nil)
 			continue
@@ -126,6 +132,22 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 		}
 	}
 	return nil
+}
+
+// attach brings back a cluster that is attached. Its nodes are found again, without more ado when they want no password; the secrets were in the catalog.
+func (r *rebuilding) attach(ctx context.Context, cluster models.Cluster, record archive.ClusterRecord) error {
+	access := accessOf(*record.Attached)
+	if faults := models.CheckAttached(&access); len(faults) > 0 {
+		r.warn(ctx, models.Event{ClusterName: cluster.Name, Message: fmt.Sprintf("How the cluster %s was reached makes no sense here, so it was not brought back. Attach it again. %s", cluster.Name, faults.Error())}, nil)
+		return nil
+	}
+	cluster.Kind, cluster.CreatedAt, cluster.Attachment = models.KindAttached, record.CreatedAt, &models.Attachment{Access: access}
+	cluster.StatusReason = "The catalog was lost, and with it the passwords by which it is reached. Give them again."
+	adopted, err := r.DB.Rebuild.AdoptLostCluster(ctx, cluster, r.since, archive.ClusterRecordKey(cluster.Name), record.Sum())
+	if err == nil && adopted {
+		r.done.Lost = append(r.done.Lost, cluster.Name)
+	}
+	return err
 }
 
 func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) string {

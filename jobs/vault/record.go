@@ -33,6 +33,10 @@ func (rec *Recorder) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	attachments, err := rec.DB.Attachments.ByCluster(ctx)
+	if err != nil {
+		return err
+	}
 	living := map[string]bool{archive.ConsoleRecordKey: true}
 	written := false
 	for _, cluster := range clusters {
@@ -45,6 +49,7 @@ func (rec *Recorder) keep(ctx context.Context) error {
 		if cluster.Lost() && kept[key] != "" {
 			continue // it comes from there, and knows less
 		}
+		cluster.Attachment = attachments[cluster.ID]
 		record := recordOf(cluster)
 		record.WrittenAt = rec.DB.Now()
 		err := rec.keepOne(ctx, cluster.ID, key, record.Sum(), kept[key],
@@ -85,7 +90,23 @@ func recordable(c models.Cluster) bool {
 func recordOf(c models.Cluster) archive.ClusterRecord {
 	configuration := storedConfiguration(c.Configuration)
 	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.Password != ""
-	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration}
+	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c)}
+}
+
+// attachedOf is how a cluster is reached, as far as that is no secret.
+func attachedOf(c models.Cluster) *archive.Attached {
+	if c.Attachment == nil {
+		return nil
+	}
+	a := c.Attachment.Access
+	return &archive.Attached{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
+		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
+}
+
+// accessOf is what [attachedOf] wrote.
+func accessOf(a archive.Attached) models.Access {
+	return models.Access{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
+		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
 }
 
 // keepOne writes one record if it says something else than what was written last. Found reads what is there. The intent is written down

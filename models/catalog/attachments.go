@@ -248,6 +248,19 @@ func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	return clusters, nil
 }
 
+// ByCluster returns how attached clusters are reached, by their ids.
+func (q Attachments) ByCluster(ctx context.Context) (map[uint]*models.Attachment, error) {
+	var rows []models.Attachment
+	if err := q.db.with(ctx).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list how clusters are reached: %w", err)
+	}
+	byCluster := make(map[uint]*models.Attachment, len(rows))
+	for i, a := range rows {
+		byCluster[a.ClusterID] = &rows[i]
+	}
+	return byCluster, nil
+}
+
 // Change replaces how a cluster is reached. The nodes that were found there take the place of those that were known.
 func (q Attachments) Change(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string, found models.Found) error {
 	cluster, err := q.db.Clusters.Get(ctx, name)

@@ -235,8 +235,8 @@ func (q Rebuilding) Event(ctx context.Context, done models.Rebuilt) error {
 	return q.db.Events.Add(ctx, models.Event{Severity: severity, Message: done.Sentence()})
 }
 
-// AdoptLostCluster writes down a cluster whose nodes are gone, and of which the store has the configuration: to look at, to restore its
-// snapshots by, and to delete. Since is when the store began to be read. It tells whether it did: not a cluster that the catalog has, or
+// AdoptLostCluster writes down a cluster of which the store has the configuration: one whose nodes are gone, to look at, to restore its snapshots by,
+// and to delete, or one that is attached, whose nodes are looked for. Since is when the store began to be read. It tells whether it did: not a cluster that the catalog has, or
 // that was deleted on purpose meanwhile.
 func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster, since time.Time, key, sum string) (adopted bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
@@ -253,7 +253,10 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 			return err
 		}
 		now := tx.Now()
-		cluster.Kind, cluster.Status, cluster.UpdatedAt, cluster.ScheduleSince = "launched", models.ClusterRestoreFailed, now, now
+		cluster.Status, cluster.UpdatedAt, cluster.ScheduleSince = models.ClusterRestoreFailed, now, now
+		if cluster.Attached() {
+			cluster.Status = models.ClusterUnreachable
+		}
 		cluster.CreatedAt = catalogTime(cluster.CreatedAt)
 		if cluster.CreatedAt.After(now) || cluster.CreatedAt.IsZero() {
 			cluster.CreatedAt = now
