@@ -150,3 +150,32 @@ func TestADetachedClusterLeavesItsSnapshotsWhereThatWasChosen(t *testing.T) {
 	}
 	must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
 }
+
+// The window of a cluster that is out of reach stays due until it closes.
+func TestTheWindowsSnapshotIsTriedAgainWhenTheClusterIsBack(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	spec := attachSpec("orders")
+	spec.Window = models.Window{Start: 11 * 60, Length: 60} // the clock stands at 10:00
+	cluster := must(db.Attachments.Attach(t.Context(), spec, foundAt("10.0.0.1:6379")))(t)
+	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	clock.Advance(61 * time.Minute)
+	for range 30 {
+		if n := must(db.Schedule.QueueDue(t.Context()))(t); n != 0 {
+			t.Fatalf("%d snapshots of a cluster that is out of reach", n)
+		}
+		clock.Advance(time.Minute)
+	}
+	check(t, db.Attachments.Follow(t.Context(), cluster.ID, foundAt("10.0.0.1:6379")))
+	queued := 0
+	for range 28 {
+		queued += must(db.Schedule.QueueDue(t.Context()))(t)
+		clock.Advance(time.Minute)
+	}
+	if queued != 1 {
+		t.Errorf("%d snapshots in the rest of its window", queued)
+	}
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "%No automatic snapshot%"); n != 0 {
+		t.Errorf("%d events say that it was missed", n)
+	}
+}
