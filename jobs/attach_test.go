@@ -266,3 +266,71 @@ func TestAnAttachedClusterComesBackWithTheCatalog(t *testing.T) {
 		t.Errorf("its snapshot belongs to %d: %v", s.ClusterID, err)
 	}
 }
+
+// sourceFails attaches a cluster with two replicas, lets the one that serves fail, and returns the snapshot.
+func sourceFails(t *testing.T, c *console, fail func(source *testkit.Server, run func())) models.Snapshot {
+	t.Helper()
+	primary := testkit.Redis(t)
+	replicas := map[string]*testkit.Server{}
+	for range 2 {
+		r := replicaOf(t, primary)
+		replicas[r.Addr] = r
+	}
+	fillBig(t, primary.Client(), 24)
+	cluster := c.attach(attachSpec("orders", primary.Addr))
+	source, err := c.manager.SnapshotSource(t.Context(), cluster)
+	must(t, err)
+	node := replicas[source.Node.Address()]
+	if node == nil {
+		t.Fatalf("the source is %s", source.Node.Name)
+	}
+	fail(node, func() {
+		_, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
+		must(t, err)
+		c.manager.Wake()
+	})
+	snapshot := c.awaitSnapshot("s1")
+	if snapshot.Status == models.SnapshotAvailable && (snapshot.Parts[0].ServedBy == source.Node.Name || snapshot.Parts[0].ServedRole != models.RoleReplica) {
+		t.Errorf("it was served by the %s %s", snapshot.Parts[0].ServedRole, snapshot.Parts[0].ServedBy)
+	}
+	return snapshot
+}
+
+func TestAnotherReplicaServesInThePlaceOfOneThatFails(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]func(t *testing.T, source *testkit.Server){
+		"it refuses": func(t *testing.T, source *testkit.Server) {
+			must(t, source.Client().Do(t.Context(), "ACL", "SETUSER", "default", "-psync").Err())
+		},
+		"it dies": func(_ *testing.T, source *testkit.Server) { source.Kill() },
+		"it lets go": func(t *testing.T, source *testkit.Server) {
+			must(t, source.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "replica").Err())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, st := newTroubled(t)
+			snapshot := sourceFails(t, c, func(source *testkit.Server, run func()) {
+				if name == "it refuses" { // before it begins
+					fails(t, source)
+					run()
+					return
+				}
+				reached, goOn := make(chan struct{}), make(chan struct{})
+				st.mu.Lock()
+				st.after, st.reached, st.goOn = 1<<20, reached, goOn
+				st.mu.Unlock()
+				run()
+				<-reached // in the middle of its transfer
+				fails(t, source)
+				close(goOn)
+			})
+			if snapshot.Status != models.SnapshotAvailable {
+				t.Errorf("it is %s: %s", snapshot.Status, snapshot.StatusReason)
+			}
+			if left := len(c.storedNow()); left != 2 {
+				t.Errorf("%d files in the store: %v", left, c.storedNow())
+			}
+		})
+	}
+}

@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"rekindle/jobs/nodes"
@@ -12,33 +14,42 @@ import (
 	"rekindle/models"
 )
 
-// takeParts takes all shards. Those that are served by one host are taken one after the other, for each is a fork there; hosts are read at the same
-// time, no more than limit of them. When one fails, the others are cut off.
-func takeParts(ctx context.Context, cluster models.Cluster, sources []models.SnapshotSource, limit int, draft *vault.Draft, report *queue.Report) error {
+// taking is the taking of all shards of a cluster.
+type taking struct {
+	cluster models.Cluster
+	draft   *vault.Draft
+	nodes   *nodes.Supervisor
+	hosts   int // that are read at the same time, at most
+	logger  *slog.Logger
+}
+
+// all takes all shards. Those that are served by one host are taken one after the other, for each is a fork there; hosts are read at the same time.
+// When one fails, the others are cut off.
+func (t *taking) all(ctx context.Context, sources []models.SnapshotSource, report *queue.Report) error {
 	hosts := byHost(sources)
 	if len(hosts) == 1 {
-		return takeInTurn(ctx, cluster, sources, draft, report)
+		return t.inTurn(ctx, sources, report)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	all := newStrands(report, len(sources))
-	turns := make(chan struct{}, limit)
-	var taking sync.WaitGroup
+	turns := make(chan struct{}, t.hosts)
+	var taken sync.WaitGroup
 	for _, on := range hosts {
 		strand := all.strand()
-		taking.Go(func() {
+		taken.Go(func() {
 			turns <- struct{}{}
 			defer func() { <-turns }()
 			err := context.Cause(ctx)
 			if err == nil {
-				err = takeInTurn(ctx, cluster, on, draft, strand)
+				err = t.inTurn(ctx, on, strand)
 			}
 			if err != nil {
 				cancel(err)
 			}
 		})
 	}
-	taking.Wait()
+	taken.Wait()
 	return context.Cause(ctx)
 }
 
@@ -58,29 +69,47 @@ func byHost(sources []models.SnapshotSource) [][]models.SnapshotSource {
 	return hosts
 }
 
-func takeInTurn(ctx context.Context, cluster models.Cluster, sources []models.SnapshotSource, draft *vault.Draft, report queue.Stager) error {
+func (t *taking) inTurn(ctx context.Context, sources []models.SnapshotSource, report queue.Stager) error {
 	for _, source := range sources {
-		if err := takePart(ctx, cluster, source, draft, report); err != nil {
+		if err := t.takePart(ctx, source, report); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takePart takes one shard, when the node that serves it has all that was written before.
-func takePart(ctx context.Context, cluster models.Cluster, source models.SnapshotSource, draft *vault.Draft, report queue.Stager) error {
+// takePart takes one shard. When the node that serves it fails, another replica serves in its place.
+func (t *taking) takePart(ctx context.Context, source models.SnapshotSource, report queue.Stager) error {
+	var tried []string
+	for {
+		failed := t.takeFrom(ctx, source, report)
+		if _, another := errors.AsType[vault.SourceError](failed); !another || ctx.Err() != nil {
+			return failed
+		}
+		tried = append(tried, source.Node.Name)
+		next, found := t.nodes.Another(ctx, t.cluster, source.Shard, tried)
+		if !found {
+			return failed
+		}
+		t.logger.Warn("a node could not serve a snapshot; another one does", "cluster", t.cluster.Name, "node", source.Node.Name, "instead", next.Node.Name, "error", failed)
+		source = next
+	}
+}
+
+// takeFrom takes a shard from a node, when that has all that was written before.
+func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, report queue.Stager) error {
 	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
-	warning, err := nodes.CatchUp(ctx, cluster, source)
+	warning, err := nodes.CatchUp(ctx, t.cluster, source)
 	if err != nil {
 		return err
 	}
-	from, err := reach.Source(cluster, source.Node)
+	from, err := reach.Source(t.cluster, source.Node)
 	if err != nil {
 		return err
 	}
-	return draft.Take(ctx, vault.Source{
+	return t.draft.Take(ctx, vault.Source{
 		SnapshotSource: source, Warning: warning, Replica: from,
-		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, cluster, source.Node) },
+		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, t.cluster, source.Node) },
 	}, report)
 }
 

@@ -85,7 +85,8 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err != nil || draft == nil {
 		return measured, err
 	}
-	if err := takeParts(ctx, cluster, sources, m.Parts, draft, report); err != nil {
+	parts := &taking{cluster, draft, m.nodes, m.Parts, m.Logger}
+	if err := parts.all(ctx, sources, report); err != nil {
 		return none, err
 	}
 	if err := whole(ctx); err != nil {

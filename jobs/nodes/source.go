@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,22 +46,23 @@ func (l Life) look(ctx context.Context) (marks, error) {
 	return marks{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
 }
 
-// BrokeOff says why the node has ended a transfer after so many bytes, by what it was before and is now.
-func (l Life) BrokeOff(ctx context.Context, received int64) string {
+// BrokeOff says why the node has ended a transfer after so many bytes, by what it was before and is now, and whether another node may serve in its
+// place: not when all data was deleted meanwhile, for what another one has now is not what was asked for.
+func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another bool) {
 	who, after := fmt.Sprintf("The %s %s", l.node.Role, l.node.Name), fmt.Sprintf("after %s", words.Size(received))
 	now, err := l.look(ctx)
 	switch {
 	case PasswordRefused(err):
-		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, SetPasswordBack)
+		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, SetPasswordBack), true
 	case err != nil:
-		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after)
+		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after), true
 	case now.run != l.marks.run && l.marks.run != "":
-		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after)
+		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after), true
 	case now.flushes != l.marks.flushes:
-		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", l.node.Name, after)
+		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", l.node.Name, after), false
 	}
 	return fmt.Sprintf("%s ended the transfer %s, though it runs on: the process that it sends a snapshot with was ended, or it let go of the connection. Its log says why. "+
-		"The snapshot was discarded. Take it again.", who, after)
+		"The snapshot was discarded. Take it again.", who, after), true
 }
 
 // Sources are where the parts of a snapshot would be taken now, one for each shard: its freshest replica whose link is up; the primary only when
@@ -78,6 +80,13 @@ func (o *Operator) Sources(ctx context.Context, cluster models.Cluster) ([]model
 		}
 	}
 	return sources, nil
+}
+
+// Another is a replica of the shard that can serve in the place of those that were tried. The primary is never asked for that: it has the application.
+func (o *Operator) Another(ctx context.Context, cluster models.Cluster, shard models.Shard, tried []string) (models.SnapshotSource, bool) {
+	shard.Nodes = slices.DeleteFunc(slices.Clone(shard.Nodes), func(n models.Node) bool { return n.Role == models.RoleReplica && slices.Contains(tried, n.Name) })
+	source, err := o.source(ctx, cluster, shard)
+	return source, err == nil && !source.Fallback && source.Fits
 }
 
 func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {

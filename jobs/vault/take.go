@@ -36,10 +36,15 @@ type Source struct {
 	Life func(context.Context) (Life, error)
 }
 
-// Life says why a node has ended a transfer after so many bytes.
+// Life says why a node has ended a transfer after so many bytes, and whether another one may serve in its place.
 type Life interface {
-	BrokeOff(ctx context.Context, received int64) string
+	BrokeOff(ctx context.Context, received int64) (why string, another bool)
 }
+
+// SourceError says that it was the node that failed, and that another one may serve in its place. Nothing of what it sent is left.
+type SourceError struct{ error }
+
+func (e SourceError) Unwrap() error { return e.error }
 
 // Draft is a snapshot that has no manifest yet.
 type Draft struct {
@@ -131,7 +136,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	}
 	stream, err := replica.Open(transfer, source.Replica, replica.Options{OnStall: end})
 	if err != nil {
-		return part, replica.Origin{}, fmt.Errorf("read from %s: %w", node.Name, err)
+		return part, replica.Origin{}, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}
 	}
 	defer stream.Close()
 	origin := stream.Origin()
@@ -145,7 +150,10 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {
-			err = reason.Because(err, "%s", life.BrokeOff(ctx, progress.Bytes()))
+			why, another := life.BrokeOff(ctx, progress.Bytes())
+			if err = reason.Because(err, "%s", why); another {
+				err = SourceError{err}
+			}
 		}
 		return part, origin, fmt.Errorf("store part %d of %s: %w", source.Shard.Number, d.at.Snapshot, err)
 	}
