@@ -53,7 +53,7 @@ func TestAnAccessIsCheckedBeforeItIsUsed(t *testing.T) {
 func TestNoNodeIsLookedForWhereCloudsHaveTheirMetadata(t *testing.T) {
 	t.Parallel()
 	for text, denied := range map[string]bool{
-		"169.254.169.254": true, "fe80::1": true, "fd00:ec2::254": true, "::ffff:169.254.169.254": true, "224.0.0.1": true, "0.0.0.0": true,
+		"169.254.169.254": true, "fe80::1": true, "fd00:ec2::254": true, "::ffff:169.254.169.254": true, "::ffff:0.0.0.0": true, "224.0.0.1": true, "0.0.0.0": true,
 		"127.0.0.1": false, "10.0.0.5": false, "192.168.1.1": false, "fd00::5": false, "203.0.113.7": false,
 	} {
 		if why := DeniedAddress(netip.MustParseAddr(text)); (why != "") != denied {
