@@ -78,7 +78,7 @@ type Access struct {
 
 // Attachment says how an attached cluster is reached, and what was seen of it.
 type Attachment struct {
-	ClusterID uint `gorm:"primaryKey"`
+	ClusterID uint `gorm:"primaryKey;autoIncrement:false"`
 	Access
 	Topology string     // what its nodes are together; see package topology
 	Since    *time.Time // it has not been reached since; nil: it is
