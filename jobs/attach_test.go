@@ -82,7 +82,7 @@ func TestAnAttachedPairIsSnapshottedAndItsSnapshotRestored(t *testing.T) {
 		t.Error("its configuration has changed")
 	}
 
-	if err := c.db.Clusters.Delete(t.Context(), "orders", "", "admin"); err != nil {
+	if err := c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()

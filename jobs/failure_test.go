@@ -260,7 +260,7 @@ func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 			if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable && !snapshot.Damaged() {
 				t.Errorf("the snapshot is %s (%v), want it untouched", snapshot.Status, err)
 			}
-			if err := c.db.Clusters.Delete(t.Context(), "copy", "", "test"); err != nil {
+			if err := c.db.Clusters.Delete(t.Context(), "copy", models.DeleteSpec{RequestedBy: "test"}); err != nil {
 				t.Fatal(err)
 			}
 			c.manager.Wake()
@@ -319,7 +319,7 @@ func TestFailedFinalSnapshotKeepsTheCluster(t *testing.T) {
 	st.mu.Lock()
 	st.failure, st.reached = fmt.Errorf("write: %w", store.ErrFull), make(chan struct{})
 	st.mu.Unlock()
-	if err := c.db.Clusters.Delete(t.Context(), "orders", "last", "test"); err != nil {
+	if err := c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "last", RequestedBy: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()

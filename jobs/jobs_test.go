@@ -242,7 +242,7 @@ func TestDeleteTakesAFinalSnapshotAndKeepsManualOnesOnly(t *testing.T) {
 	c.snapshot("orders", "by-hand")
 	automatic := c.nextAutomatic(clock, "orders")
 
-	if err := c.db.Clusters.Delete(t.Context(), "orders", "last", "test"); err != nil {
+	if err := c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "last", RequestedBy: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	c.manager.Wake()

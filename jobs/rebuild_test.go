@@ -50,7 +50,7 @@ func TestLostCatalogIsRebuiltFromTheStoreAndTheNodes(t *testing.T) {
 	before := c.snapshot("orders", "s1")
 	gone := c.create(c.spec("gone", 0))[0]
 	c.snapshot("gone", "of-gone")
-	must(t, c.db.Clusters.Delete(t.Context(), gone.Name, "", "test"))
+	must(t, c.db.Clusters.Delete(t.Context(), gone.Name, models.DeleteSpec{RequestedBy: "test"}))
 	c.manager.Wake()
 	testkit.WaitFor(t, "the cluster to be gone", func() bool {
 		_, err := c.db.Clusters.Get(t.Context(), "gone")
@@ -236,7 +236,7 @@ func TestNodesThatTheCatalogLostAreNeverTaken(t *testing.T) {
 	if failed := c.await("orders", models.ClusterCreateFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster orders") {
 		t.Errorf("it failed because %q", failed.StatusReason)
 	}
-	must(t, c.db.Clusters.Delete(t.Context(), "orders", "", "test"))
+	must(t, c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "test"}))
 	c.manager.Wake()
 	testkit.WaitFor(t, "the new cluster to be gone", func() bool {
 		_, err := c.db.Clusters.Get(t.Context(), "orders")

@@ -47,7 +47,7 @@ func (c *console) loseHost() {
 
 func (c *console) delete(cluster string) {
 	c.t.Helper()
-	must(c.t, c.db.Clusters.Delete(c.t.Context(), cluster, "", "test"))
+	must(c.t, c.db.Clusters.Delete(c.t.Context(), cluster, models.DeleteSpec{RequestedBy: "test"}))
 	c.manager.Wake()
 	testkit.WaitFor(c.t, "the cluster to be gone", func() bool {
 		_, err := c.db.Clusters.Get(c.t.Context(), cluster)

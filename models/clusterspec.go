@@ -113,3 +113,10 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 	}
 	return cluster
 }
+
+// DeleteSpec asks for a cluster to be deleted; an attached one is only let go of.
+type DeleteSpec struct {
+	FinalSnapshot string // taken first, under this name; "": none
+	KeepAutomatic bool   // its automatic snapshots stay, until somebody deletes them
+	RequestedBy   string
+}

@@ -63,7 +63,7 @@ func TestTheCommandFollowsThePage(t *testing.T) {
 	c.backUp("orders", "first")
 	c.launch("gone", single)
 	c.backUp("gone", "last")
-	c.check(c.db.Clusters.Delete(t.Context(), "gone", "", "admin"))
+	c.check(c.db.Clusters.Delete(t.Context(), "gone", models.DeleteSpec{RequestedBy: "admin"}))
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	for address, want := range map[string]string{
 		"/":                              "describe-replication-groups describe-cache-clusters --show-cache-clusters-not-in-replication-groups describe-snapshots",

@@ -178,7 +178,7 @@ func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 		if can := cluster.NoFinalSnapshot() == ""; can && end != "" {
 			final = cluster.Name + end
 		}
-		return h.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		return h.db.Clusters.Delete(r.Context(), cluster.Name, models.DeleteSpec{FinalSnapshot: final, KeepAutomatic: cluster.Attached(), RequestedBy: visitOf(r).user.Name})
 	})
 }
 

@@ -317,7 +317,7 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 	c.get("/clusters/-/delete?name=orders").doesNotSay("f-final")
 
 	// Of a cluster of the same name that comes later they are not the data.
-	c.check(c.db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	c.check(c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	c.launch("orders")
 	c.get("/clusters/orders/delete").says(lost, "1 manual snapshot of an earlier cluster of this name")

@@ -250,7 +250,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(wrong) == 0 {
-		err := h.db.Clusters.Delete(r.Context(), cluster.Name, final, visitOf(r).user.Name)
+		err := h.db.Clusters.Delete(r.Context(), cluster.Name, models.DeleteSpec{FinalSnapshot: final, RequestedBy: visitOf(r).user.Name})
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return err
 		} else if err == nil {

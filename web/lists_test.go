@@ -49,7 +49,7 @@ func TestListsSortFilterAndLinkOnlyWhatIsThere(t *testing.T) {
 	c.backUp("orders", "first")
 	c.backUp("gone", "left")
 	c.check(c.db.Events.Add(t.Context(), models.Event{Severity: models.SeverityError, ClusterName: "orders", Message: "Something broke."}))
-	c.check(c.db.Clusters.Delete(t.Context(), "gone", "", "admin"))
+	c.check(c.db.Clusters.Delete(t.Context(), "gone", models.DeleteSpec{RequestedBy: "admin"}))
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	c.check(c.db.Snapshots.Delete(t.Context(), []string{"left"}, "admin"))
 	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))

@@ -72,7 +72,7 @@ func TestTheExportHasItsDocumentedSchemaAndNoSecrets(t *testing.T) {
 	c.check(err)
 	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	c.backUp("quiet", "last")
-	c.check(c.db.Clusters.Delete(t.Context(), "quiet", "", "admin"))
+	c.check(c.db.Clusters.Delete(t.Context(), "quiet", models.DeleteSpec{RequestedBy: "admin"}))
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 
 	answer = c.get("/export.json").is(http.StatusOK).doesNotSay(password)

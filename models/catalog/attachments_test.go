@@ -140,8 +140,12 @@ func TestADetachedClusterLeavesItsSnapshotsWhereThatWasChosen(t *testing.T) {
 	db, _ := catalog(t)
 	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
 	taken(t, db, "orders", "by-hand")
-	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
-	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{KeepAutomatic: true, RequestedBy: "admin"}))
+	run := claim(t, db)
+	if !must(models.Args[models.DeleteArgs](run))(t).KeepAutomatic {
+		t.Errorf("the run is told %s", run.Options)
+	}
+	check(t, db.Settle.ClusterDeletion(t.Context(), run))
 	if n := count(t, db, &models.Attachment{}) + count(t, db, &models.Node{}, "cluster_id = ?", cluster.ID); n != 0 {
 		t.Errorf("%d rows remain", n)
 	}

@@ -221,14 +221,14 @@ func inOrder(query *gorm.DB) *gorm.DB { return query.Order("id") }
 
 // Delete queues the deletion of a cluster, with a final snapshot when a name for one is given. The cluster is deleting
 // until it is gone; when the final snapshot fails it is available again and nothing was deleted.
-func (q Clusters) Delete(ctx context.Context, name, finalSnapshot, requestedBy string) error {
+func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpec) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
 		if err != nil {
 			return err
 		}
 		why := cluster.NoDeletion()
-		if finalSnapshot != "" {
+		if spec.FinalSnapshot != "" {
 			if why = cluster.Unprotected(); why != "" {
 				return models.Refuse(models.CodeSnapshotUnsupported, "", why)
 			}
@@ -243,16 +243,16 @@ func (q Clusters) Delete(ctx context.Context, name, finalSnapshot, requestedBy s
 		if why != "" {
 			return models.Refuse(models.CodeClusterState, "", why)
 		}
-		run := models.Run{Kind: models.RunDelete, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy, SnapshotName: finalSnapshot}
-		if finalSnapshot != "" {
-			if run.SnapshotName, err = tx.Snapshots.create(ctx, cluster, finalSnapshot, models.SourceManual, true); err != nil {
+		run := models.Run{Kind: models.RunDelete, ClusterName: name, ClusterID: cluster.ID, RequestedBy: spec.RequestedBy, SnapshotName: spec.FinalSnapshot}
+		if spec.FinalSnapshot != "" {
+			if run.SnapshotName, err = tx.Snapshots.create(ctx, cluster, spec.FinalSnapshot, models.SourceManual, true); err != nil {
 				return models.RenameField(err, "name", "final_name")
 			}
 		}
 		if err := tx.Clusters.take(ctx, cluster, models.ClusterDeleting); err != nil {
 			return err
 		}
-		_, err = tx.Runs.enqueue(ctx, run, models.DeleteArgs{FinalSnapshot: run.SnapshotName})
+		_, err = tx.Runs.enqueue(ctx, run, models.DeleteArgs{FinalSnapshot: run.SnapshotName, KeepAutomatic: spec.KeepAutomatic})
 		return err
 	})
 }

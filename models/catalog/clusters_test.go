@@ -495,7 +495,7 @@ func TestModifyClusterRefusesAndWritesNothing(t *testing.T) {
 	}
 	_, err := db.Changes.Modify(t.Context(), "none", models.ModifySpec{})
 	refused(t, err, models.CodeClusterNotFound)
-	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 	_, err = db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Description: pointer("x")})
 	refused(t, err, models.CodeClusterState)
 }

@@ -163,7 +163,7 @@ func TestStorage(t *testing.T) {
 	if newest := must(db.Snapshots.Newest(t.Context(), "a", "b", "c", "gone"))(t); newest["a"].Name != "a2" || newest["b"].Name != "b2" || len(newest) != 2 {
 		t.Error(newest)
 	}
-	check(t, db.Clusters.Delete(t.Context(), "b", "", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "b", models.DeleteSpec{RequestedBy: "admin"}))
 	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
 	if got := must(db.Snapshots.Storage(t.Context()))(t); got != (models.Storage{Snapshots: 6, Stored: 1800, Billable: 1500}) {
 		t.Errorf("nothing is free for a cluster that is gone: %+v", got)

@@ -60,7 +60,7 @@ func TestLossStaysVisibleUntilASnapshotByHandAndItsSnapshotIsKept(t *testing.T) 
 	}
 	check(t, db.Snapshots.Delete(t.Context(), []string{"automatic.orders-2"}, "admin"))
 	check(t, db.Settle.SnapshotDeletion(t.Context(), claim(t, db)))
-	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
 	if n := count(t, db, &models.Loss{}); n != 0 {
 		t.Errorf("%d losses remain of a cluster that is gone", n)

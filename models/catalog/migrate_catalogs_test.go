@@ -44,7 +44,7 @@ func fill(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 	check(t, db.Settle.Fail(ctx, claim(t, db), models.RunFailed, "Its source went away."))
 	must(db.Locks.Try(ctx, "orders", lease(t, db, "console")))(t)
 	launched(t, db, spec("gone"))
-	check(t, db.Clusters.Delete(ctx, "gone", "", "admin"))
+	check(t, db.Clusters.Delete(ctx, "gone", models.DeleteSpec{RequestedBy: "admin"}))
 	check(t, db.Settle.ClusterDeletion(ctx, claim(t, db)))
 	must(db.Clusters.Create(ctx, spec("waiting")))(t)
 	fillResources(t, db, cluster)
@@ -101,7 +101,7 @@ func use(t *testing.T, db *DB, clock *clockwork.FakeClock) {
 		check(t, db.Settle.SnapshotDeletion(ctx, claim(t, db)))
 	}
 	useTheClock(t, db, clock)
-	check(t, db.Clusters.Delete(ctx, "orders", "farewell", "admin"))
+	check(t, db.Clusters.Delete(ctx, "orders", models.DeleteSpec{FinalSnapshot: "farewell", RequestedBy: "admin"}))
 	run := claim(t, db)
 	check(t, db.Settle.Snapshot(ctx, run, measured(db, "farewell")))
 	check(t, db.Settle.ClusterDeletion(ctx, run))

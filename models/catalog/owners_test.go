@@ -188,7 +188,7 @@ func TestClusterOfALostHostCanBeDeletedElsewhere(t *testing.T) {
 		if away {
 			check(t, db.Owners.Leave(t.Context(), "console"))
 		}
-		check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+		check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 		run, claimed, err := db.Runs.Claim(t.Context(), elsewhere.ID, func(models.Run) bool { return true })
 		if err != nil || claimed != away {
 			t.Fatalf("away %t: claimed %t, %v", away, claimed, err)

@@ -319,7 +319,7 @@ func TestRequestSnapshotRefusesAndWritesNothing(t *testing.T) {
 	// But nobody is kept from a last backup.
 	_, err = db.Snapshots.Request(t.Context(), "orders", "five", false, "admin")
 	refused(t, err, models.CodeSnapshotQuota)
-	check(t, db.Clusters.Delete(t.Context(), "orders", "final", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "final", RequestedBy: "admin"}))
 }
 
 func TestDeleteCluster(t *testing.T) {
@@ -332,18 +332,18 @@ func TestDeleteCluster(t *testing.T) {
 	check(t, db.with(t.Context()).Create(&models.Snapshot{Name: "automatic.orders-1", ClusterName: "orders", ClusterID: cluster.ID, Source: models.SourceAutomatic, Status: models.SnapshotAvailable}).Error)
 	check(t, db.with(t.Context()).Create(&models.WindowMark{ClusterID: cluster.ID, Opens: monday}).Error)
 
-	if fields := refused(t, db.Clusters.Delete(t.Context(), "orders", "by-hand", "admin"), models.CodeSnapshotExists).Fields(); fields["final_name"] == "" {
+	if fields := refused(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "by-hand", RequestedBy: "admin"}), models.CodeSnapshotExists).Fields(); fields["final_name"] == "" {
 		t.Error(fields)
 	}
-	refused(t, db.Clusters.Delete(t.Context(), "none", "", "admin"), models.CodeClusterNotFound)
+	refused(t, db.Clusters.Delete(t.Context(), "none", models.DeleteSpec{RequestedBy: "admin"}), models.CodeClusterNotFound)
 
 	// A final snapshot that fails: nothing was deleted.
-	check(t, db.Clusters.Delete(t.Context(), "orders", "Final-1", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "Final-1", RequestedBy: "admin"}))
 	run := claim(t, db)
 	if run.Kind != models.RunDelete || run.SnapshotName != "final-1" || must(models.Args[models.DeleteArgs](run))(t).FinalSnapshot != "final-1" {
 		t.Errorf("%+v", run)
 	}
-	refused(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"), models.CodeClusterState)
+	refused(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}), models.CodeClusterState)
 	_, err := db.Snapshots.Request(t.Context(), "orders", "x", false, "admin")
 	refused(t, err, models.CodeClusterState)
 	check(t, db.Settle.AbandonDelete(t.Context(), run, "The link broke."))
@@ -356,14 +356,14 @@ func TestDeleteCluster(t *testing.T) {
 	expectRun(t, db, run.ID, models.RunFailed)
 
 	// One that ends before the final snapshot was begun leaves no snapshot that is being made for ever.
-	check(t, db.Clusters.Delete(t.Context(), "orders", "final-0", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "final-0", RequestedBy: "admin"}))
 	check(t, db.Settle.Fail(t.Context(), claim(t, db), models.RunFailed, "It was begun too often."))
 	expectSnapshot(t, db, "final-0", models.SnapshotFailed)
 	_, err = db.Clusters.move(t.Context(), cluster.ID, models.ClusterAvailable, "", models.ClusterDeleting)
 	check(t, err)
 
 	// Deletion that cannot be finished is begun again.
-	check(t, db.Clusters.Delete(t.Context(), "orders", "final-2", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "final-2", RequestedBy: "admin"}))
 	run = claim(t, db)
 	check(t, db.Settle.Snapshot(t.Context(), run, measured(db, "final-2")))
 	expectRun(t, db, run.ID, models.RunRunning)
@@ -371,9 +371,9 @@ func TestDeleteCluster(t *testing.T) {
 	check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "The store does not answer."))
 	expectCluster(t, db, "orders", models.ClusterDeleting)
 	expectSnapshot(t, db, "final-2", models.SnapshotAvailable)
-	refused(t, db.Clusters.Delete(t.Context(), "orders", "final-3", "admin"), models.CodeClusterState)
-	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
-	refused(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"), models.CodeClusterState) // it is under way
+	refused(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "final-3", RequestedBy: "admin"}), models.CodeClusterState)
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
+	refused(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}), models.CodeClusterState) // it is under way
 	run = claim(t, db)
 	names := must(db.Snapshots.Automatic(t.Context(), cluster.ID))(t)
 	if len(names) != 1 || names[0] != "automatic.orders-1" {
@@ -489,7 +489,7 @@ func TestFailuresOfClustersSayWhy(t *testing.T) {
 	if cluster.Status != models.ClusterCreateFailed || cluster.StatusReason != "The program did not start." {
 		t.Errorf("%+v", cluster)
 	}
-	check(t, db.Clusters.Delete(t.Context(), "orders", "", "admin"))
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 	claim(t, db)
 
 	launched(t, db, spec("other"))

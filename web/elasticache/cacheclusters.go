@@ -351,7 +351,7 @@ func (a cacheActions) delete(ctx context.Context, c *call) error {
 		return aboutCluster(err)
 	}
 	if member == nil {
-		return aboutCluster(a.db.Clusters.Delete(ctx, cluster.Name, final, c.key.KeyID))
+		return aboutCluster(a.db.Clusters.Delete(ctx, cluster.Name, models.DeleteSpec{FinalSnapshot: final, RequestedBy: c.key.KeyID}))
 	}
 	if final != "" {
 		return models.Faults{{Code: models.CodeCombination, Message: fmt.Sprintf(

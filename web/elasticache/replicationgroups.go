@@ -324,10 +324,11 @@ func (a groupActions) delete(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
-	if _, err := a.db.Clusters.Group(ctx, id); err != nil {
+	group, err := a.db.Clusters.Group(ctx, id)
+	if err != nil {
 		return err
 	}
-	return a.db.Clusters.Delete(ctx, id, final, c.key.KeyID)
+	return a.db.Clusters.Delete(ctx, id, models.DeleteSpec{FinalSnapshot: final, KeepAutomatic: group.Attached(), RequestedBy: c.key.KeyID})
 }
 
 func (a groupActions) increaseReplicaCount(ctx context.Context, c *call) error {
