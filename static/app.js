@@ -130,6 +130,17 @@
   };
   document.addEventListener('change', syncWhen);
 
+  // A link to a field leads to it also where its section is folded.
+  document.addEventListener('click', (event) => {
+    const link = event.target.closest('a[href^="#f-"]');
+    const field = link && document.getElementById(link.getAttribute('href').slice(1));
+    if (!field) return;
+    for (let part = field.closest('details'); part; part = part.parentElement.closest('details')) part.open = true;
+    event.preventDefault();
+    field.focus();
+    field.scrollIntoView({ block: 'center' });
+  });
+
   // The clock at the top ticks on from the server's time.
   let clocks = [];
   const startClocks = () => {
@@ -158,7 +169,15 @@
   });
 
   const start = () => { syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };
-  document.addEventListener('htmx:after:swap', () => { syncAll(); syncWhen(); });
+  document.addEventListener('htmx:after:swap', () => {
+    syncAll();
+    syncWhen();
+    const news = document.querySelector('[data-say]'); // what was asked for has come
+    if (news && news.dataset.say !== 'said') {
+      news.dataset.say = 'said';
+      say(news.textContent);
+    }
+  });
   if (document.readyState === 'loading') document.addEventListener('DOMContentLoaded', start);
   else start();
 })();

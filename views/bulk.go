@@ -11,6 +11,7 @@ type DoomedCluster struct {
 	Left      Legacy
 	CanFinal  bool
 	CacheOnly bool // memcached: there is nothing to bring back
+	Attached  bool // it is only let go of: its nodes run on, and its automatic snapshots stay
 }
 
 // DeleteClusters is the page that asks before several clusters are deleted. Form: POST DeleteClustersPath with confirm, final=on and
@@ -62,10 +63,26 @@ func (p DeleteClusters) sum(of func(DoomedCluster) int) int {
 	return n
 }
 
-func (p DeleteClusters) nodes() int { return p.sum(func(c DoomedCluster) int { return c.Nodes }) }
-func (p DeleteClusters) automatic() int {
-	return p.sum(func(c DoomedCluster) int { return c.Left.Automatic })
+// of sums up what a field has in those that are attached, or in the others.
+func (p DeleteClusters) of(attached bool, field func(DoomedCluster) int) int {
+	return p.sum(func(c DoomedCluster) int {
+		if c.Attached != attached {
+			return 0
+		}
+		return field(c)
+	})
 }
+
+func (p DeleteClusters) nodes(attached bool) int {
+	return p.of(attached, func(c DoomedCluster) int { return c.Nodes })
+}
+func (p DeleteClusters) automatic(attached bool) int {
+	return p.of(attached, func(c DoomedCluster) int { return c.Left.Automatic })
+}
+
+// detached is how many of them are only let go of.
+func (p DeleteClusters) detached() int { return p.of(true, func(DoomedCluster) int { return 1 }) }
+
 func (p DeleteClusters) manual() int {
 	return p.sum(func(c DoomedCluster) int { return c.Left.Manual })
 }
@@ -86,7 +103,7 @@ func (p DeleteClusters) finals() int {
 // bare are the clusters of which nothing can be brought back without a final snapshot.
 func (p DeleteClusters) bare() int {
 	return p.sum(func(c DoomedCluster) int {
-		if c.CanFinal && c.Left.Manual == 0 {
+		if c.CanFinal && c.Left.Manual == 0 && !c.Attached {
 			return 1
 		}
 		return 0
@@ -96,7 +113,7 @@ func (p DeleteClusters) bare() int {
 // lost are the clusters of which nothing can be brought back in any case.
 func (p DeleteClusters) lost() int {
 	return p.sum(func(c DoomedCluster) int {
-		if !c.CanFinal && !c.CacheOnly && c.Left.Manual == 0 && (!NeverRan(c.Status) || c.Left.Automatic > 0) {
+		if !c.CanFinal && !c.CacheOnly && !c.Attached && c.Left.Manual == 0 && (!NeverRan(c.Status) || c.Left.Automatic > 0) {
 			return 1
 		}
 		return 0
@@ -105,6 +122,9 @@ func (p DeleteClusters) lost() int {
 
 // fate is what goes with one of them.
 func (c DoomedCluster) fate() string {
+	if c.Attached {
+		return "is detached: its " + Plural(c.Nodes, "node") + " and automatic snapshots stay"
+	}
 	text := Plural(c.Nodes, "node")
 	if NeverRan(c.Status) {
 		text = "never came up"

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -11,6 +12,7 @@ type Node struct {
 	Shard      int    // from 1
 	Role       string // "primary", "replica", "cache"
 	Endpoint   string // host:port
+	Slots      string // of a primary in cluster mode
 	Status     string // "available", "starting", "loading", "syncing", "unreachable"...
 	UsedMemory int64
 	MaxMemory  int64
@@ -50,7 +52,8 @@ type Cluster struct {
 	// Refusal then says why.
 	CanSnapshot bool
 	Refusal     string
-	CacheOnly   bool // memcached: nodes of their own, and nothing to back up
+	Reach       *Reach // attached clusters
+	CacheOnly   bool   // memcached: nodes of their own, and nothing to back up
 	CanReboot   bool
 	CanFailOver bool // there is a replica that could take over
 
@@ -64,6 +67,88 @@ type Cluster struct {
 	// Password is set only when it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
 	Password      string
 	PasswordKnown bool // launched clusters
+}
+
+// Reach is how an attached cluster is reached, and what was seen of it.
+type Reach struct {
+	Topology    string // "a primary with 2 replicas"
+	Addresses   []string
+	Mapped      []string // announced=reached
+	User        string   // "": the default one
+	Password    bool     // there is one
+	PrimaryName string   // to the Sentinels
+	TLS         bool
+	ServerName  string
+	Unverified  bool
+	Certificate bool // the console shows one of its own
+	PSYNC       string
+	Since       time.Time // it has not been reached since; zero: it is
+}
+
+func (r Reach) user() string {
+	name := "The default user"
+	if r.User != "" {
+		name = r.User
+	}
+	if r.Password {
+		return name + ", with a password"
+	}
+	return name + ", without a password"
+}
+
+func (r Reach) tls() string {
+	var text string
+	switch {
+	case !r.TLS:
+		return "No: what is read crosses the network in the clear"
+	case r.Unverified:
+		text = "Yes, but certificates are not checked"
+	case r.ServerName != "":
+		text = "Yes, for the name " + r.ServerName
+	default:
+		text = "Yes, for the host of each address"
+	}
+	if r.Certificate {
+		text += "; with a certificate of the console"
+	}
+	return text
+}
+
+// away tells that an attached cluster cannot be reached.
+func (p Cluster) away() bool { return p.Reach != nil && p.Status == "unreachable" }
+
+func (p Cluster) awayText() string {
+	if p.StatusReason == "" {
+		return "The cluster does not answer."
+	}
+	return p.StatusReason
+}
+
+// slotted tells whether its primaries share the slots of a cluster.
+func (p Cluster) slotted() bool {
+	return slices.ContainsFunc(p.Nodes, func(n Node) bool { return n.Slots != "" })
+}
+
+// endpoints are those of all nodes with a role, one on a line.
+func (p Cluster) endpoints(role string) string {
+	var lines []string
+	for _, n := range p.Nodes {
+		if n.Role == role {
+			lines = append(lines, n.Endpoint)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func endpointsTitle(role, all string) string {
+	many := strings.Contains(all, "\n")
+	switch {
+	case role == "primary" && many:
+		return "Primaries"
+	case many:
+		return "Replicas"
+	}
+	return sentenceCase(role)
 }
 
 type tab struct{ key, label, count string }
@@ -104,7 +189,7 @@ func (p Cluster) line() string {
 	if !p.NeverRan() {
 		parts = append(parts, Plural(p.NodeCount, "node"))
 	}
-	if p.Kind == "attached" {
+	if p.Kind == KindAttached {
 		parts = append(parts, "attached")
 	}
 	return strings.Join(parts, " · ")
@@ -113,6 +198,9 @@ func (p Cluster) line() string {
 func (p Cluster) endpointLabel() string {
 	if p.CacheOnly {
 		return "Endpoint of the first node"
+	}
+	if p.slotted() {
+		return "Endpoint of the first primary"
 	}
 	return "Primary endpoint"
 }

@@ -66,6 +66,7 @@ type ClusterForm struct {
 	AuthKept      bool           // modify: there is a password (it is not changed here)
 	MaxCopies     int            // restore: 20 when zero
 	NoReplicas    bool           // modify: a cache cluster, which has none
+	Attached      bool           // modify: description and schedule are all that is Rekindle's to change
 	CacheOnly     bool           // modify: memcached, of which only the description can be changed
 	Summary       FormSummary
 }
@@ -92,6 +93,9 @@ func (p ClusterForm) line() string {
 	case "restore":
 		return "Into a new cluster, or several. The snapshot and the cluster it came from are not touched."
 	case "modify":
+		if p.Attached {
+			return "Its nodes are not touched. How they are reached is changed on a page of its own."
+		}
 		return "Changes take effect at once; the cluster stays in service."
 	}
 	return "Its nodes are started on this host, and its snapshots are taken from the first day on."

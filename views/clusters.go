@@ -22,6 +22,9 @@ type ClusterRow struct {
 	CacheOnly     bool // memcached: there is nothing to back up
 }
 
+// KindAttached is the kind of clusters whose nodes were there before.
+const KindAttached = "attached"
+
 // Clusters is the list of clusters. Filters: q, status, engine. Sorted by: name, status, engine, node_type, nodes.
 //
 // Its select boxes are a GET form to DeleteClustersPath or SnapshotClustersPath: "name" once for each chosen row, or "all=on" with the

@@ -16,8 +16,8 @@ type Legacy struct {
 	Earlier   int // good manual ones of an earlier cluster of this name
 }
 
-// DeleteCluster is the page that asks before a cluster is deleted.
-// Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name; while they are filled in the page is asked for again with
+// DeleteCluster is the page that asks before a cluster is deleted, or an attached one detached.
+// Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name, and for an attached one keep_automatic (on or off); while they are filled in the page is asked for again with
 // the same, for the command.
 type DeleteCluster struct {
 	Fields
@@ -31,13 +31,15 @@ type DeleteCluster struct {
 	CanFinal      bool
 	NoFinalReason string // a sentence, when no final snapshot can be taken
 	CacheOnly     bool   // memcached: there is nothing to back up
-	AWS           string
+	AWS           string // "" where no command does the same
 }
+
+func (p DeleteCluster) attached() bool { return p.Kind == KindAttached }
 
 // lost says that nothing of the cluster's data can be brought back afterwards, when that is so.
 func (p DeleteCluster) lost() string {
 	switch {
-	case p.Left.Manual > 0 || p.CacheOnly || p.Kind == "attached" || NeverRan(p.Status) && p.Left.Automatic == 0:
+	case p.Left.Manual > 0 || p.CacheOnly || p.attached() || NeverRan(p.Status) && p.Left.Automatic == 0:
 		return ""
 	case p.CanFinal:
 		return "Without a final snapshot, nothing of this cluster's data can be brought back: of what stays there is no good snapshot."
@@ -101,4 +103,33 @@ func keysText(keys int64) string {
 		return ""
 	}
 	return " (" + Plural(keys, "key") + ")"
+}
+
+func (p DeleteCluster) title() string {
+	if p.attached() {
+		return "Detach " + p.ID
+	}
+	return "Delete " + p.ID
+}
+
+func (p DeleteCluster) line() string {
+	if p.attached() {
+		return "Rekindle lets go of the cluster. Its nodes run on untouched."
+	}
+	return ""
+}
+
+// asksAutomatic tells whether there are automatic snapshots of which somebody has to say what becomes of them.
+func (p DeleteCluster) asksAutomatic() bool { return p.attached() && p.Left.Automatic > 0 }
+
+// Removes tells whether they are to be removed.
+func (p DeleteCluster) Removes() bool {
+	return p.asksAutomatic() && p.value("keep_automatic") == "off"
+}
+
+func themIt(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }

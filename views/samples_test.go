@@ -179,8 +179,9 @@ func sampleBulk() (DeleteClusters, SnapshotClusters) {
 	hidden := []Hidden{{"name", "catalogue"}, {"name", "orders"}, {"name", "orders-test"}}
 	skipped := []string{"sessions is snapshotting."}
 	return DeleteClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, AWS: sampleAWS("elasticache delete-replication-group", `--replication-group-id "$id"`),
-			Clusters: []DoomedCluster{{"catalogue", "available", 1, 120_411, Legacy{Manual: 1, Newest: "catalogue-1", NewestAt: ago(26 * time.Hour)}, true, false},
-				{"orders", "available", 2, 4_000_000, Legacy{Automatic: 7, Useless: 2}, true, false}, {"sessions", "modifying", 1, 20, Legacy{}, false, false}, {"orders-test", "restore-failed", 0, -1, Legacy{}, false, false}}},
+			Clusters: []DoomedCluster{{"catalogue", "available", 1, 120_411, Legacy{Manual: 1, Newest: "catalogue-1", NewestAt: ago(26 * time.Hour)}, true, false, false},
+				{"orders", "available", 2, 4_000_000, Legacy{Automatic: 7, Useless: 2}, true, false, false}, {"sessions", "modifying", 1, 20, Legacy{}, false, false, false}, {"orders-test", "restore-failed", 0, -1, Legacy{}, false, false, false},
+				{"old-shop", "available", 3, 4_000, Legacy{Automatic: 5}, true, false, true}}},
 		SnapshotClusters{CancelHref: "/clusters", Hidden: hidden, Skipped: skipped, Names: []string{"catalogue", "orders"}, AWS: sampleAWS("elasticache create-snapshot"),
 			Fields: Fields{Values: map[string]string{"suffix": "2026-11-22-12-08-31"}}}
 }
@@ -269,7 +270,7 @@ func samplePages() []samplePage {
 	busy := overview
 	busy.Running = Work{Runs: sampleRuns()[:3], Waiting: 12, Ended: 2, Href: "/runs"}
 
-	return append(sampleAPIPages(), []samplePage{
+	return append(append(sampleAPIPages(), sampleAttachPages()...), []samplePage{
 		{"sign-in", SignInPage(SignIn{Next: "/"})},
 		{"sign-in-wrong", SignInPage(SignIn{User: "admin", Next: "/", Error: "User and password do not belong together. Four more attempts are left.", Theme: "dark"})},
 		{"overview", OverviewPage(home, overview)},

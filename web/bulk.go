@@ -140,7 +140,7 @@ func (h bulkPages) deletion(r *http.Request, c chosenClusters) (views.DeleteClus
 		}
 		can := cluster.NoFinalSnapshot() == ""
 		doomed := views.DoomedCluster{Name: cluster.Name, Status: string(cluster.Status), Nodes: len(cluster.Nodes), Keys: keysOf(cluster),
-			Left: presentLegacy(left), CanFinal: can, CacheOnly: cluster.Cached()}
+			Left: presentLegacy(left), CanFinal: can, CacheOnly: cluster.Cached(), Attached: cluster.Attached()}
 		if views.NeverRan(doomed.Status) {
 			doomed.Nodes = 0
 		}

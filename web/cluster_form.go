@@ -75,31 +75,31 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 		}
 	}
 	if form.Get("backups") == "on" {
-		f.readSchedule(form)
+		f.spec.Retention, f.spec.Window = readSchedule(form, f.wrong)
 	}
 	return f
 }
 
 // readSchedule reads retention and window; without backups their fields do not matter.
-func (f *clusterForm) readSchedule(form url.Values) {
-	f.spec.Retention = wholeNumber(form, "retention", "number of days", fmt.Sprintf("1 to %d", models.MaxRetention), f.wrong)
-	if f.spec.Retention == 0 {
+func readSchedule(form url.Values, wrong mistakes) (retention int, window models.Window) {
+	retention = wholeNumber(form, "retention", "number of days", fmt.Sprintf("1 to %d", models.MaxRetention), wrong)
+	if retention == 0 {
 		// To package models this means "off", but here the box says "on".
-		f.wrong.add("retention", fmt.Sprintf("The retention must be between 1 and %d days, not 0. To have no automatic snapshots, untick them.", models.MaxRetention))
+		wrong.add("retention", fmt.Sprintf("The retention must be between 1 and %d days, not 0. To have no automatic snapshots, untick them.", models.MaxRetention))
 	}
 	if form.Get("window_preference") != "given" {
-		return
+		return retention, window
 	}
 	start, err := models.ParseTimeOfDay(form.Get("window_start"))
-	_ = f.wrong.refusal(err, formFields) // both only ever refuse
-	before := len(f.wrong)
-	length := wholeNumber(form, "window_length", "length of the window in minutes", fmt.Sprintf("%d to 1439", models.MinWindowMinutes), f.wrong)
-	if len(f.wrong) > before {
-		return
+	_ = wrong.refusal(err, formFields) // both only ever refuse
+	before := len(wrong)
+	length := wholeNumber(form, "window_length", "length of the window in minutes", fmt.Sprintf("%d to 1439", models.MinWindowMinutes), wrong)
+	if len(wrong) > before {
+		return retention, window
 	}
-	window, err := models.NewWindow(start, length)
-	_ = f.wrong.refusal(err, formFields)
-	f.spec.Window = window
+	window, err = models.NewWindow(start, length)
+	_ = wrong.refusal(err, formFields)
+	return retention, window
 }
 
 type formPages struct{ *site }
@@ -195,10 +195,14 @@ func (h formPages) modifyPage(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, r, readModifyForm(cluster, form))
 }
 
-// readModifyForm reads what is to change of a cluster. The form of a cache cluster leaves out what cannot be changed of it.
+// readModifyForm reads what is to change of a cluster. The forms of cache clusters and of attached ones leave out what cannot be changed of them.
 func readModifyForm(cluster models.Cluster, form url.Values) clusterForm {
-	if !cluster.Grouped {
+	if !cluster.Grouped || cluster.Attached() {
 		form = maps.Clone(form)
+		if cluster.Attached() { // what its nodes are is not for this form to say
+			form.Del("node_type")
+			form.Del("replicas")
+		}
 		for name, value := range map[string]string{"node_type": cluster.NodeType, "replicas": strconv.Itoa(cluster.Replicas)} {
 			if !form.Has(name) {
 				form.Set(name, value)
@@ -281,8 +285,12 @@ func (h formPages) findMoreWrong(ctx context.Context, f clusterForm) error {
 	if !refused {
 		return err
 	}
+	fields := []string{"description", "backups", "retention", "window_start", "window_length"}
+	if !f.cluster.Attached() {
+		fields = append(fields, "node_type", "replicas")
+	}
 	for _, fault := range faults {
-		if slices.Contains([]string{"description", "node_type", "replicas", "backups", "retention", "window_start", "window_length"}, fault.Field) {
+		if slices.Contains(fields, fault.Field) {
 			f.wrong.add(fault.Field, fault.Message)
 		}
 	}
@@ -384,7 +392,7 @@ func (h formPages) showSummary(w http.ResponseWriter, r *http.Request, f cluster
 
 func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.ClusterForm, error) {
 	props := views.ClusterForm{Mode: f.mode, ID: f.cluster.Name, MaxCopies: models.MaxCopies, AuthKept: f.cluster.Password != "",
-		CacheOnly: f.cluster.Cached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
+		CacheOnly: f.cluster.Cached(), Attached: f.cluster.Attached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
 		Fields: views.Fields{Values: maps.Clone(f.values), Errors: f.wrong}}
 	at := formPlace(f)
 	props.Action, props.CancelHref = at.path, at.crumbs[len(at.crumbs)-1].Href

@@ -97,7 +97,7 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err := h.fillTab(ctx, &props); err != nil {
 		return err
 	}
-	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" {
+	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() { // that of an attached one is the console's own
 		props.Password = cluster.Password.Reveal()
 		w.Header().Set("Cache-Control", "no-store")
 	}
@@ -118,8 +118,8 @@ func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas,
-		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
-		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(),
+		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
+		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c),
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",
 	}
 	props.Refusal = c.NoSnapshot()
@@ -218,15 +218,21 @@ func (h clusterPages) askDelete(w http.ResponseWriter, r *http.Request, cluster 
 		final = models.SuggestSnapshotName(cluster.Name+"-final", h.clock.Now())
 	}
 	props.Fields = views.Fields{Errors: wrong, Values: map[string]string{
-		"final": form.Get("final"), "final_name": final, "confirm": form.Get("confirm"),
+		"final": form.Get("final"), "final_name": final, "confirm": form.Get("confirm"), "keep_automatic": form.Get("keep_automatic"),
 	}}
 	if form.Get("final") == "" || !props.CanFinal {
 		final = ""
 	} else {
 		final = orPlaceholder(strings.TrimSpace(final), "NAME")
 	}
-	props.AWS = h.aws(r).deleteCluster(awsTargetOf(cluster), final)
-	return h.ask(w, r, underCluster(cluster, "Delete"), wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })
+	if !props.Removes() { // the API keeps the automatic snapshots of an attached cluster
+		props.AWS = h.aws(r).deleteCluster(awsTargetOf(cluster), final)
+	}
+	title := "Delete"
+	if cluster.Attached() {
+		title = "Detach"
+	}
+	return h.ask(w, r, underCluster(cluster, title), wrong, func(shell views.Shell) templ.Component { return views.DeleteClusterPage(shell, props) })
 }
 
 func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
@@ -239,9 +245,6 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	if strings.TrimSpace(form.Get("confirm")) != cluster.Name {
-		wrong.add("confirm", fmt.Sprintf("Type the name %s to confirm that it is to be deleted.", cluster.Name))
-	}
 	final := ""
 	if form.Get("final") == "on" {
 		// Without a name package models would take no final snapshot at all.
@@ -249,15 +252,22 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 			wrong.add("final_name", "Give a name for the final snapshot, or do not ask for one.")
 		}
 	}
+	doing, keep := "deleted", false
+	if cluster.Attached() {
+		doing, keep = "detached", form.Get("keep_automatic") != "off"
+	}
+	if strings.TrimSpace(form.Get("confirm")) != cluster.Name {
+		wrong.add("confirm", fmt.Sprintf("Type the name %s to confirm that it is to be %s.", cluster.Name, doing))
+	}
 	if len(wrong) == 0 {
-		err := h.db.Clusters.Delete(r.Context(), cluster.Name, models.DeleteSpec{FinalSnapshot: final, RequestedBy: visitOf(r).user.Name})
+		err := h.db.Clusters.Delete(r.Context(), cluster.Name, models.DeleteSpec{FinalSnapshot: final, KeepAutomatic: keep, RequestedBy: visitOf(r).user.Name})
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			return err
 		} else if err == nil {
 			h.jobs.Wake()
-			text := fmt.Sprintf("The cluster %s is being deleted.", cluster.Name)
+			text := fmt.Sprintf("The cluster %s is being %s.", cluster.Name, doing)
 			if final != "" {
-				text = fmt.Sprintf("The cluster %s is being deleted, after the final snapshot %s is good.", cluster.Name, strings.ToLower(final))
+				text = fmt.Sprintf("The cluster %s is being %s, after the final snapshot %s is good.", cluster.Name, doing, strings.ToLower(final))
 			}
 			return h.done(w, r, "/clusters", "success", text)
 		} else if err := wrong.refusal(err, []string{"confirm", "final_name"}); err != nil {

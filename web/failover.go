@@ -16,7 +16,11 @@ type failoverPages struct{ *site }
 // failover is the cluster in the address, if a replica could take over in it.
 func (h failoverPages) failover(r *http.Request) (models.Cluster, error) {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
-	if err == nil && !cluster.HasReplica() {
+	switch {
+	case err != nil:
+	case cluster.Attached():
+		err = problem{status: http.StatusConflict, title: "No failover can be tried", text: cluster.NoFailover(), back: clusterAddress(cluster.Name), backText: "To the cluster"}
+	case !cluster.HasReplica():
 		text := fmt.Sprintf("The cluster %s has no replica that could take over. Modify it to have one.", cluster.Name)
 		if !cluster.Grouped {
 			text = fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas that could take over.", cluster.Name)

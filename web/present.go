@@ -114,7 +114,7 @@ func servedBy(snapshot models.Snapshot) string {
 func presentNodes(nodes []models.Node) []views.Node {
 	shown := make([]views.Node, len(nodes))
 	for i, n := range nodes {
-		shown[i] = views.Node{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Endpoint: n.Address(), Status: n.State,
+		shown[i] = views.Node{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Endpoint: n.Address(), Slots: n.Slots, Status: n.State,
 			UsedMemory: n.UsedMemory, MaxMemory: n.MaxMemory, Keys: knownKeys(n), LinkUp: n.LagBytes >= 0, LagBytes: max(n.LagBytes, 0), LagSeconds: -1}
 	}
 	return shown
@@ -137,9 +137,19 @@ func usedMemory(c models.Cluster) int64 {
 	return sum
 }
 
-// maxMemory is how much data fits in.
+// maxMemory is how much data fits in; 0: nobody has set a limit.
 func maxMemory(c models.Cluster) int64 {
-	return c.MaxMemory() * int64(max(1, len(keepers(c))))
+	if !c.Attached() {
+		return c.MaxMemory() * int64(max(1, len(keepers(c))))
+	}
+	var sum int64
+	for _, n := range keepers(c) {
+		if n.MaxMemory <= 0 {
+			return 0 // it may take all that its host has
+		}
+		sum += n.MaxMemory
+	}
+	return sum
 }
 
 // keysOf is the number of keys, or -1 when nobody has counted them yet.

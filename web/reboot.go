@@ -43,7 +43,7 @@ func (h rebootPages) askReboot(w http.ResponseWriter, r *http.Request, cluster m
 		}
 	}
 	props.Refusal = cluster.NoReboot()
-	if props.AWS = h.aws(r).cluster(awsTargetOf(cluster)); len(props.Chosen) > 0 {
+	if props.AWS = h.aws(r).cluster(awsTargetOf(cluster)); len(props.Chosen) > 0 && !cluster.Attached() {
 		props.AWS = h.aws(r).reboot(cluster, props.Chosen)
 	}
 	return h.ask(w, r, underCluster(cluster, "Reboot"), wrong, func(shell views.Shell) templ.Component { return views.RebootClusterPage(shell, props) })

@@ -24,9 +24,13 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return fmt.Errorf("list engines: %w", err)
 	}
+	nodeType := snapshot.NodeType
+	if nodeType == "" { // of a cluster that was attached, whose nodes have none
+		nodeType = models.SuggestNodeType(snapshot.UsedMemory).Name
+	}
 	form := url.Values{}
 	for name, value := range map[string]string{
-		"description": snapshot.Description, "node_type": snapshot.NodeType, "replicas": strconv.Itoa(snapshot.Replicas), "copies": "1", "auth": "none",
+		"description": snapshot.Description, "node_type": nodeType, "replicas": strconv.Itoa(min(snapshot.Replicas, models.MaxReplicas)), "copies": "1", "auth": "none",
 	} {
 		form.Set(name, value)
 	}

@@ -35,6 +35,7 @@ func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
 	t.activity()
 	t.clusters()
 	t.clusterForms()
+	t.attaching()
 	t.snapshots()
 	t.copies(maxUpload)
 	t.settings()
@@ -102,6 +103,14 @@ func (t table) clusterForms() {
 	t.user("GET /snapshots/{name}/restore", restores.restorePage)
 	t.user("POST /snapshots/{name}/restore", restores.restore)
 	t.user("POST /snapshots/{name}/summary", restores.restoreSummary)
+}
+
+func (t table) attaching() {
+	pages := attachPages{t.site}
+	t.user("GET /clusters/-/attach", pages.attachPage) // views.AttachPath
+	t.user("POST /clusters/-/attach", pages.attach)
+	t.user("GET /clusters/{id}/access", pages.accessPage)
+	t.user("POST /clusters/{id}/access", pages.changeAccess)
 }
 
 func (t table) snapshots() {

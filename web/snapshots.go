@@ -123,11 +123,22 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	}
 	props.Configuration = []views.Fact{
 		{Label: "Description", Value: description}, {Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
-		{Label: "Node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)},
+		nodeTypeFact(snapshot), {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)},
 		{Label: "Replicas", Value: strconv.Itoa(snapshot.Replicas)}, {Label: "Port", Value: strconv.Itoa(snapshot.Port)},
 		{Label: "Automatic snapshots", Value: schedule}, {Label: "Authentication", Value: auth},
 	}
 	return props
+}
+
+// nodeTypeFact is the node type of the snapshot's cluster, or which one would do where its nodes had none.
+func nodeTypeFact(snapshot models.Snapshot) views.Fact {
+	switch {
+	case snapshot.NodeType == "" && snapshot.CompletedAt == nil:
+		return views.Fact{Label: "Node type", Value: "none: the cluster was attached"}
+	case snapshot.NodeType == "":
+		return views.Fact{Label: "Suggested node type", Value: models.SuggestNodeType(snapshot.UsedMemory).Name}
+	}
+	return views.Fact{Label: "Node type", Value: snapshot.NodeType}
 }
 
 // chosen is what is to be deleted: the names in the form or the address; one from the path; or all that match the filters.

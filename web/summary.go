@@ -38,7 +38,14 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	if err != nil {
 		return v, err
 	}
-	v.Cost, v.CostNote = expectedCost(settings, spec, size, nodeType)
+	most := nodeType.Memory
+	if f.cluster.Attached() {
+		most = usedMemory(f.cluster) // nothing else tells how much fits in
+	}
+	v.Cost, v.CostNote = expectedCost(settings, spec, size, most)
+	if f.cluster.Attached() && spec.Retention > 1 && size == 0 {
+		v.CostNote = views.Plural(min(spec.Retention, models.MaxRetention), "snapshot") + " as large as the data in memory, the newest one free"
+	}
 	v.Warnings = formWarnings(f, spec, nodeType, v)
 	if f.mode != modeModify {
 		v.AWS = aws.create(spec)
@@ -79,8 +86,9 @@ func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, erro
 	return newest[f.cluster.Name].Stored, err
 }
 
-// expectedCost is what the automatic snapshots would cost at ElastiCache, where one of each cluster is free.
-func expectedCost(settings models.Settings, spec models.ClusterSpec, size int64, nodeType models.NodeType) (cost, note string) {
+// expectedCost is what the automatic snapshots would cost at ElastiCache, where one of each cluster is free: by the size of one, or by the most that
+// one can take up.
+func expectedCost(settings models.Settings, spec models.ClusterSpec, size, most int64) (cost, note string) {
 	if spec.Retention <= 0 {
 		return money(settings, 0), "only by hand; one snapshot of each cluster is free"
 	}
@@ -98,7 +106,7 @@ func expectedCost(settings models.Settings, spec models.ClusterSpec, size int64,
 	if days == 1 {
 		return of(0), "one snapshot of each cluster is free"
 	}
-	return "at most " + of(nodeType.Memory), kept + " of full nodes, the newest one free"
+	return "at most " + of(most), kept + " of full nodes, the newest one free"
 }
 
 func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeType, v views.FormSummary) []string {
@@ -114,7 +122,7 @@ func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeTy
 		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
 			views.SizeText(used), nodeType.Name, views.SizeText(nodeType.Memory)))
 	}
-	if v.Free < 0 {
+	if v.Free < 0 || f.cluster.Attached() {
 		return warnings
 	}
 	if data := used * int64(v.Nodes); f.mode != modeModify && data > v.Free {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/secret"
 	"rekindle/models"
 	"rekindle/models/catalog"
 	"rekindle/web/elasticache"
@@ -38,6 +39,12 @@ type Jobs interface {
 	Owner() string
 	// SnapshotSource says where a snapshot of the cluster would be taken from now.
 	SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error)
+	// Examine says what a cluster is that might be attached. Refusals are [models.Faults].
+	Examine(ctx context.Context, spec models.AttachSpec) (models.Examination, error)
+	// Attach looks for a cluster and writes it down as it was found. Refusals are [models.Faults].
+	Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error)
+	// ChangeAccess has an attached cluster reached in another way, once it was found so. Refusals are [models.Faults].
+	ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error
 	// OpenPart streams a part: plain as an RDB file, else as it is stored.
 	OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error)
 	// Upload makes a snapshot of files that a browser sends, and returns when it is available. An error is a refusal in words.

@@ -106,7 +106,7 @@ func newConsoleOn(t testing.TB, place catalog.Place, configure ...func(*Config))
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.jobs.owner = owner.ID
+	c.jobs.owner, c.jobs.db = owner.ID, db
 	config := Config{DB: db, Jobs: c.jobs, Clock: c.clock, Logger: slog.New(slog.NewTextHandler(c.log, nil)), Version: "1.2.3"}
 	for _, change := range configure {
 		change(&config)
@@ -386,6 +386,7 @@ const (
 // fakeJobs is the engine: its answers can be changed.
 type fakeJobs struct {
 	owner string
+	db    *catalog.DB
 	woken atomic.Int64
 	mu    sync.Mutex
 	answers
@@ -397,6 +398,7 @@ type answers struct {
 	open          func(plain bool) (io.ReadCloser, error)
 	checkStore    func() error
 	storeLocation func() string
+	examine       func(models.AttachSpec) (models.Examination, error)
 	available     int64
 }
 

@@ -103,7 +103,7 @@ func (a engineActions) listNodeTypes(ctx context.Context, c *call) (any, error) 
 		return nil, err
 	}
 	var result nodeTypeModifications
-	if is.Cached() {
+	if is.Cached() || is.Attached() {
 		return result, nil
 	}
 	var used int64
