@@ -256,7 +256,9 @@ func TestSlotsOnTheirWayAreSeen(t *testing.T) {
 		}
 		return slots
 	}
-	id := func(node *testkit.Server) string { return node.Client().Do(t.Context(), "CLUSTER", "MYID").Val().(string) }
+	id := func(node *testkit.Server) string {
+		return node.Client().Do(t.Context(), "CLUSTER", "MYID").Val().(string)
+	}
 	tell := func(node *testkit.Server, args ...any) {
 		t.Helper()
 		if err := node.Client().Do(t.Context(), append([]any{"CLUSTER", "SETSLOT"}, args...)...).Err(); err != nil {
