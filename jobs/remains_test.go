@@ -77,7 +77,7 @@ func exporting(t *testing.T, clock clockwork.Clock, megabytes int) (*console, *p
 		if err != nil {
 			return nil, err
 		}
-		config.Credentials, config.Patience = server.Credentials(), time.Second
+		config.Credentials, config.Patience = server.Credentials(), 5*time.Second // a busy machine takes a while to answer
 		return s3.Open(ctx, config)
 	}
 	c.start()
@@ -97,6 +97,23 @@ func (c *console) move(kind models.RunKind, server *testkit.S3Server) models.Run
 		return c.must(c.db.Copies.Export(c.t.Context(), models.ExportSpec{Snapshot: "s1", Name: "orders", Store: inBucket(server, "daily")}))
 	}
 	return c.must(c.db.Copies.Copy(c.t.Context(), models.CopySpec{Snapshot: "s1", Name: "s1", Store: inBucket(server, "archive")}))
+}
+
+// awaitMiddle waits until a run has come to the point that closes reached. One that ends before never will.
+func (c *console) awaitMiddle(run models.Run, reached <-chan struct{}) {
+	c.t.Helper()
+	testkit.WaitFor(c.t, "the middle of the run", func() bool {
+		select {
+		case <-reached:
+			return true
+		default:
+		}
+		now, err := c.db.Runs.Get(c.t.Context(), run.ID)
+		if err == nil && now.Status.Ended() {
+			c.t.Fatalf("the run has %s before its middle: %s", now.Status, now.Error)
+		}
+		return false
+	})
 }
 
 var movedObjects = map[models.RunKind][]string{
@@ -119,7 +136,7 @@ func TestUploadIntoABucketThatGoesAwayIsTakenBackLater(t *testing.T) {
 				st.mu.Unlock()
 				run := c.move(kind, server)
 				c.manager.Wake()
-				<-reached
+				c.awaitMiddle(run, reached)
 				testkit.WaitFor(t, "the upload to be open", func() bool { return len(server.OpenUploads("exports", "")) == 1 })
 				server.Kill()
 				close(goOn)
