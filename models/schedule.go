@@ -100,21 +100,31 @@ type Kept struct {
 // loss, when the cluster was started empty, for what came after it has not that data. A limit of 0 means that
 // backups were turned off: then each snapshot stays as long as was promised when it was taken.
 func Outlived(now time.Time, limit int, losses []time.Time, snapshots []Kept) []uint {
-	keep := map[int]bool{newestGood(snapshots, func(s Kept) bool { return !s.CreatedAt.After(now) }): true}
-	for _, loss := range losses {
-		keep[newestGood(snapshots, func(s Kept) bool { return s.CreatedAt.Before(loss) && !s.CreatedAt.After(now) })] = true
-	}
+	keep := kept(now, losses, snapshots)
 	var outlived []uint
 	for i, s := range snapshots {
-		days := limit
-		if days == 0 {
-			days = s.Promised
-		}
-		if !keep[i] && now.Sub(s.CreatedAt) >= time.Duration(days)*24*time.Hour {
+		if !keep[i] && now.Sub(s.CreatedAt) >= s.lasts(limit) {
 			outlived = append(outlived, s.ID)
 		}
 	}
 	return outlived
+}
+
+// kept are the indexes of those that stay however old they are.
+func kept(now time.Time, losses []time.Time, snapshots []Kept) map[int]bool {
+	keep := map[int]bool{newestGood(snapshots, func(s Kept) bool { return !s.CreatedAt.After(now) }): true}
+	for _, loss := range losses {
+		keep[newestGood(snapshots, func(s Kept) bool { return s.CreatedAt.Before(loss) && !s.CreatedAt.After(now) })] = true
+	}
+	return keep
+}
+
+// lasts is how long it stays under a limit in days.
+func (s Kept) lasts(limit int) time.Duration {
+	if limit == 0 {
+		limit = s.Promised
+	}
+	return time.Duration(limit) * 24 * time.Hour
 }
 
 // newestGood is the index of the newest good snapshot among those that count; -1 when there is none.

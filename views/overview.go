@@ -42,10 +42,12 @@ type Counter struct {
 
 // Overview is the first page.
 type Overview struct {
-	Clusters []Protection // all there are, worst first
-	Counters []Counter
-	Running  Work
-	Events   []Event // the newest
+	Standings []Standing   // how all clusters stand
+	Oldest    time.Time    // of the newest snapshots of those that do not only cache
+	Worst     []Protection // the clusters that get a row, worst first
+	Counters  []Counter
+	Running   Work
+	Events    []Event // the newest
 	// Storage
 	SnapshotCount int
 	StoredBytes   int64
@@ -54,11 +56,25 @@ type Overview struct {
 	StoreLocation string
 }
 
-// overviewRows is how many clusters the first page has rows for.
-const overviewRows = 50
+// OverviewRows is how many clusters the first page has rows for.
+const OverviewRows = 50
 
-// Worst are the clusters that get a row.
-func (p Overview) Worst() []Protection { return p.Clusters[:min(len(p.Clusters), overviewRows)] }
+// Standing is how many clusters stand in one way.
+type Standing struct {
+	State      string // a [Protection.State]
+	Notice     bool   // they have something to say
+	Restorable bool   // they have a good snapshot
+	Clusters   int
+}
+
+// Total is how many clusters there are.
+func (p Overview) Total() int {
+	total := 0
+	for _, s := range p.Standings {
+		total += s.Clusters
+	}
+	return total
+}
 
 // tally is how many clusters there are in each of the conditions that the first question is about.
 type tally struct {
@@ -69,32 +85,30 @@ type tally struct {
 }
 
 func (p Overview) tally() tally {
-	var t tally
-	for _, c := range p.Clusters {
-		if c.State == NothingInIt {
-			t.down++
-		} else if c.Notice != "" {
-			t.notices++
+	t := tally{oldest: p.Oldest}
+	for _, s := range p.Standings {
+		n := s.Clusters
+		if s.State == NothingInIt {
+			t.down += n
+		} else if s.Notice {
+			t.notices += n
 		}
-		if c.State == CacheOnly || c.State == NothingInIt && c.Newest == nil {
+		if s.State == CacheOnly || s.State == NothingInIt && !s.Restorable {
 			continue // there is no data of it to be brought back
 		}
-		t.total++
-		if c.Newest != nil {
-			t.restorable++
-			if t.oldest.IsZero() || c.Newest.At.Before(t.oldest) {
-				t.oldest = c.Newest.At
-			}
+		t.total += n
+		if s.Restorable {
+			t.restorable += n
 		}
-		switch c.State {
+		switch s.State {
 		case Protected, NothingInIt:
-			t.well++
+			t.well += n
 		case FirstPending:
-			t.pending++
+			t.pending += n
 		case NoSchedule:
-			t.off++
+			t.off += n
 		case LastFailed, Overdue:
-			t.behind++
+			t.behind += n
 		}
 	}
 	return t

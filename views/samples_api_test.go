@@ -101,7 +101,7 @@ func sampleAPIPages() []samplePage {
 		{"cache-delete", DeleteClusterPage(sampleShell(NavClusters, "Delete", clusters, pages, here("Delete")), deleteCache)},
 		{"cache-reboot", RebootClusterPage(sampleShell(NavClusters, "Reboot", clusters, pages, here("Reboot")), caches)},
 		{"cache-only-overview", OverviewPage(commanded(sampleShell(NavOverview, "Overview", here("Overview")), "elasticache describe-cache-clusters"),
-			Overview{Clusters: []Protection{{Cluster: "pages", Status: "available", State: CacheOnly}}, MonthlyCost: "$0.00"})},
+			Overview{Standings: []Standing{{State: CacheOnly, Clusters: 1}}, Worst: []Protection{{Cluster: "pages", Status: "available", State: CacheOnly}}, MonthlyCost: "$0.00"})},
 		{"single-modify", ClusterFormPage(sampleShell(NavClusters, "Modify", clusters, Crumb{"lonely", "/clusters/lonely"}, here("Modify")), alone)},
 		{"reboot", RebootClusterPage(rebootShell, sampleReboot())},
 		{"reboot-refused", RebootClusterPage(rebootShell, refused)},

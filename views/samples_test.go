@@ -228,9 +228,12 @@ func samplePages() []samplePage {
 		{"Clusters", 5, "/clusters", ""}, {"Protected", 1, "/clusters?protection=protected", "ok"}, {"Last failed", 1, "/runs?kind=snapshot&status=failed", "bad"},
 		{"Snapshots", 128, "/snapshots", ""}, {"Manual", 11, "/snapshots?source=manual", ""}, {"Running", 2, "/runs?status=running", "busy"},
 	}
-	overview := Overview{Clusters: protections, Counters: counters, Running: Work{Runs: []Run{sampleRun()}}, Events: sampleEvents(), SnapshotCount: 128, StoredBytes: 21 * gb, FreeBytes: 3 * gb, MonthlyCost: "$1.53", StoreLocation: "dir:/var/lib/rekindle/store"}
+	overview := overviewOf(protections)
+	overview.Counters, overview.Running, overview.Events = counters, Work{Runs: []Run{sampleRun()}}, sampleEvents()
+	overview.SnapshotCount, overview.StoredBytes, overview.FreeBytes, overview.MonthlyCost, overview.StoreLocation = 128, 21*gb, 3*gb, "$1.53", "dir:/var/lib/rekindle/store"
 	well := overview
-	well.Clusters, well.Running = protections[3:4], Work{}
+	alone := overviewOf(protections[3:4])
+	well.Standings, well.Oldest, well.Worst, well.Running = alone.Standings, alone.Oldest, alone.Worst, Work{}
 	failed := sampleCluster()
 	failed.Status, failed.StatusReason, failed.CanSnapshot, failed.Running = "restore-failed", "The data needs 2.1 GB and cache.t4g.micro has 0.5 GB. Nothing was restored.", false, Work{}
 	failed.Refusal = "A cluster whose restore failed cannot be snapshotted."

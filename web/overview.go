@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -16,24 +17,21 @@ type overviewPage struct{ *site }
 func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	props := views.Overview{StoreLocation: h.jobs.StoreLocation()}
-	clusters, err := h.db.Schedule.Guarded(ctx)
+	protection, err := h.db.Schedule.Protection(ctx, views.OverviewRows)
 	if err != nil {
 		return err
 	}
-	props.Clusters = make([]views.Protection, len(clusters))
-	unreachable := 0
-	for i := range clusters {
-		g := &clusters[i]
-		props.Clusters[i] = presentProtection(g)
-		if g.Cluster.Status == models.ClusterUnreachable {
-			unreachable++
-		}
+	props.Oldest = protection.Oldest
+	for _, c := range protection.Counts {
+		props.Standings = append(props.Standings, views.Standing{State: standings[c.Standing], Notice: c.Says, Restorable: c.Restorable, Clusters: c.Clusters})
 	}
-	slices.SortStableFunc(props.Clusters, func(a, b views.Protection) int { return badness(b) - badness(a) })
-	if err := h.describeProtection(ctx, props.Worst()); err != nil {
+	for i := range protection.Worst {
+		props.Worst = append(props.Worst, presentProtection(&protection.Worst[i]))
+	}
+	if err := h.describeProtection(ctx, props.Worst); err != nil {
 		return err
 	}
-	if props.Counters, err = h.counters(ctx, len(clusters), unreachable); err != nil {
+	if props.Counters, err = h.counters(ctx, props.Total()); err != nil {
 		return err
 	}
 	var active bool
@@ -64,26 +62,23 @@ func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// standings are the names that the page has for how clusters stand.
+var standings = map[models.Standing]string{
+	models.StandingCached: views.CacheOnly, models.StandingGood: views.Protected, models.StandingEmpty: views.NothingInIt, models.StandingPending: views.FirstPending,
+	models.StandingUnscheduled: views.NoSchedule, models.StandingFailed: views.LastFailed, models.StandingLate: views.Overdue,
+}
+
 // presentProtection says how well a cluster can be brought back.
 func presentProtection(g *models.Guarded) views.Protection {
-	cluster := &g.Cluster
-	row := views.Protection{Cluster: cluster.Name, Status: string(cluster.Status), Notice: cluster.StatusReason, State: views.Protected}
+	row := views.Protection{Cluster: g.Cluster.Name, Status: string(g.Cluster.Status), Notice: g.Cluster.StatusReason, State: standings[g.Standing()]}
 	if !g.NewestAt.IsZero() {
 		row.Newest = &views.LastSnapshot{At: g.NewestAt}
 	}
-	switch {
-	case cluster.Cached():
-		row.State = views.CacheOnly
-	case views.NeverRan(row.Status):
-		row.State = views.NothingInIt
-	case !cluster.Backups():
-		row.State = views.NoSchedule
-	case g.Failed:
-		row.State = views.LastFailed
-	case g.Late:
-		row.State, row.Reason = views.Overdue, "The last window passed without a snapshot."
-	case row.Newest == nil:
-		row.State = views.FirstPending
+	switch row.State {
+	case views.Overdue:
+		row.Reason = "The last window passed without a snapshot."
+	case views.LastFailed:
+		row.Reason = g.Failure
 	}
 	return row
 }
@@ -102,21 +97,20 @@ func (h overviewPage) describeProtection(ctx context.Context, rows []views.Prote
 	if err != nil {
 		return err
 	}
+	next, err := h.db.Schedule.NextOf(ctx, slices.Collect(maps.Values(clusters))...)
+	if err != nil {
+		return err
+	}
 	for i := range rows {
 		row := &rows[i]
 		cluster, found := clusters[row.Cluster]
 		if !found {
 			continue // it went just now
 		}
-		schedule, err := h.present.schedule(ctx, cluster, newest[cluster.Name])
-		if err != nil {
-			return err
-		}
+		schedule := presentSchedule(cluster, newest[cluster.Name])
+		schedule.Next = next[cluster.ID]
 		row.Newest = schedule.Last
 		row.CanSnapshot = cluster.NoSnapshot() == ""
-		if row.State == views.LastFailed {
-			row.Reason = schedule.FailedReason
-		}
 		if row.State != views.NothingInIt {
 			row.Schedule = schedule
 		}
@@ -124,17 +118,12 @@ func (h overviewPage) describeProtection(ctx context.Context, rows []views.Prote
 	return nil
 }
 
-// badness puts the worst first; among equals those that have something to say.
-func badness(p views.Protection) int {
-	n := 2 * slices.Index([]string{views.CacheOnly, views.Protected, views.NothingInIt, views.FirstPending, views.NoSchedule, views.LastFailed, views.Overdue}, p.State)
-	if p.Notice != "" {
-		n++
-	}
-	return n
-}
-
 // counters are numbers that lead to the lists they count.
-func (h overviewPage) counters(ctx context.Context, clusters, unreachable int) ([]views.Counter, error) {
+func (h overviewPage) counters(ctx context.Context, clusters int) ([]views.Counter, error) {
+	unreachable, err := h.db.Clusters.Count(ctx, models.ClusterUnreachable)
+	if err != nil {
+		return nil, err
+	}
 	counters := []views.Counter{
 		{Label: "Clusters", Value: clusters, Href: "/clusters"},
 		{Label: "Unreachable", Value: unreachable, Href: "/clusters?status=unreachable", Tone: "bad"},

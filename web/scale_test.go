@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,6 +94,7 @@ func pages(b *testing.B, c *console) {
 	if os.Getenv("REKINDLE_BENCH_PAGE") != "" {
 		return
 	}
+	c.browser.Timeout = 0 // it takes what it takes
 	began := time.Now()
 	answer := c.get("/export.json")
 	fmt.Printf("| export | %.0f | | %d |\n", ms(time.Since(began)), len(answer.raw)/1000)
@@ -208,6 +210,40 @@ func TestNoPageOfALargeCatalogIsLarge(t *testing.T) {
 	for _, page := range scaled {
 		if size := len(c.get(page.path).body); size > most || size < 1000 {
 			t.Errorf("%s has %d bytes", page.name, size)
+		}
+	}
+}
+
+// What a page asks of the catalog, and what it is given, does not grow with the catalog: no more queries than here, and no more rows among many
+// clusters than among fewer.
+func TestPagesAskNoMoreOfALargeCatalog(t *testing.T) {
+	t.Parallel()
+	most := map[string]int{"overview": 30, "clusters": 15, "clusters by memory": 15, "clusters by newest snapshot": 15, "clusters, searched": 15, "cluster": 25, "cluster's snapshots": 25,
+		"snapshots": 12, "snapshots of a cluster": 14, "snapshots, last page": 14, "taking a snapshot": 16, "importing": 10, "new cluster": 14, "runs": 12, "events": 10, "settings": 22}
+	asked := make([]map[string]int64, 2)
+	for i, clusters := range []int{200, 400} {
+		c := sampled(t, newConsole(t), clusters, 3)
+		var mutex sync.Mutex
+		var queries []string
+		rows := int64(0)
+		c.db.Watch(func(query string, n int64) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			queries, rows = append(queries, query), rows+n
+		})
+		asked[i] = make(map[string]int64)
+		for _, page := range scaled {
+			queries, rows = nil, 0
+			c.get(strings.ReplaceAll(page.path, "shop-00042", "shop-00142")).is(http.StatusOK)
+			asked[i][page.name] = rows
+			if len(queries) > most[page.name] {
+				t.Errorf("%s asks %d queries, more than %d:\n%s", page.name, len(queries), most[page.name], strings.Join(queries, "\n"))
+			}
+		}
+	}
+	for page, rows := range asked[0] {
+		if more := asked[1][page]; more > rows || rows > 600 {
+			t.Errorf("%s reads %d rows with 200 clusters and %d with 400", page, rows, more)
 		}
 	}
 }

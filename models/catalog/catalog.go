@@ -159,6 +159,21 @@ func (db *DB) Check(ctx context.Context) error {
 // Place is where the catalog is.
 func (db *DB) Place() Place { return db.place }
 
+// Watch has each query that is asked from now on, and how many rows it gave or changed, seen by a function: -1 where they are read one by one.
+// Call it before the catalog is used by others.
+func (db *DB) Watch(seen func(query string, rows int64)) {
+	db.gorm.Logger = watcher{logger.Discard, seen}
+}
+
+type watcher struct {
+	logger.Interface
+	seen func(query string, rows int64)
+}
+
+func (w watcher) Trace(_ context.Context, _ time.Time, query func() (string, int64), _ error) {
+	w.seen(query())
+}
+
 // Now is the catalog's time, in UTC.
 func (db *DB) Now() time.Time { return catalogTime(db.clock.Now()) }
 

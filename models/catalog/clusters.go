@@ -274,11 +274,22 @@ func (q Clusters) List(ctx context.Context, l models.List) (models.Rows[models.C
 		filters: map[string]string{"status": "status", "engine": "engine"},
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",
 			"created": "created_at",
-			"newest":  "(SELECT newest_at FROM tallies WHERE cluster_name = clusters.name)",
+			"newest":  "standings.newest_at",
 			"memory":  "(SELECT SUM(used_memory) FROM nodes WHERE nodes.cluster_id = clusters.id AND nodes.role <> 'replica')"},
 		missing: []string{"newest", "memory"},
+		joins:   map[string]string{"newest": "JOIN " + q.db.Schedule.by("newest_at") + " ON standings.cluster_id = clusters.id"},
+		ties:    map[string]ordering{"newest": {by: "standings.cluster_id", desc: l.Desc}},
 		order:   []ordering{{by: "name"}},
 	}, l)
+}
+
+// Count counts the clusters in a state.
+func (q Clusters) Count(ctx context.Context, status models.ClusterStatus) (int, error) {
+	var n int64
+	if err := q.db.with(ctx).Model(&models.Cluster{}).Where("status = ?", status).Count(&n).Error; err != nil {
+		return 0, fmt.Errorf("count %s clusters: %w", status, err)
+	}
+	return int(n), nil
 }
 
 // Names returns the names of clusters that occur in rows of one kind, a [Run], [Event] or [Snapshot], in the order of names. The
@@ -302,8 +313,10 @@ func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limi
 	named, pattern := q.db.contains("name", text)
 	left, _ := q.db.contains("cluster_name", text)
 	var names []string
-	err := q.db.with(ctx).Raw("SELECT name FROM clusters WHERE "+named+" AND engine <> ? UNION SELECT cluster_name FROM tallies WHERE "+left+" ORDER BY 1 LIMIT ?",
-		pattern, without, pattern, limit).Scan(&names).Error
+	// Each half ends by itself, so that neither is read as a whole.
+	err := q.db.with(ctx).Raw("SELECT name FROM (SELECT name FROM clusters WHERE "+named+" AND engine <> ? ORDER BY name LIMIT ?) AS there UNION "+
+		"SELECT cluster_name FROM (SELECT cluster_name FROM tallies WHERE "+left+" ORDER BY cluster_name LIMIT ?) AS backed_up ORDER BY 1 LIMIT ?",
+		pattern, without, limit, pattern, limit, limit).Scan(&names).Error
 	if err != nil {
 		return nil, fmt.Errorf("find names of clusters: %w", err)
 	}
@@ -434,7 +447,8 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 // All returns all clusters with their nodes, by name.
 func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
 	var clusters []models.Cluster
-	err := q.db.with(ctx).Preload("Nodes", inOrder).Order("name").Find(&clusters).Error
+	// The driver would start a goroutine for each row of a query that can be cancelled.
+	err := q.db.with(context.WithoutCancel(ctx)).Preload("Nodes", inOrder).Order("name").Find(&clusters).Error
 	if err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -12,44 +13,50 @@ import (
 	"rekindle/models"
 )
 
-// Guarded looks at all clusters, in the order of their names.
-func (q Schedule) Guarded(ctx context.Context) ([]models.Guarded, error) {
+// Guarded looks at these clusters, in the order of their names.
+func (q Schedule) Guarded(ctx context.Context, ids []uint) ([]models.Guarded, error) {
 	now := q.db.Now()
-	var clusters int64
-	if err := q.db.with(ctx).Model(&models.Cluster{}).Count(&clusters).Error; err != nil {
-		return nil, fmt.Errorf("count clusters: %w", err)
+	all := make([]models.Guarded, 0, len(ids)) // they are large: growing costs more than reading them
+	for chunk := range slices.Chunk(ids, 500) {
+		if err := q.guarded(ctx, now, chunk, &all); err != nil {
+			return nil, fmt.Errorf("look at clusters: %w", err)
+		}
 	}
+	slices.SortFunc(all, func(a, b models.Guarded) int { return strings.Compare(a.Cluster.Name, b.Cluster.Name) })
+	return all, q.lookForLate(ctx, now, all)
+}
+
+func (q Schedule) guarded(ctx context.Context, now time.Time, ids []uint, all *[]models.Guarded) error {
 	// The driver would start a goroutine for each row of a query that can be cancelled.
 	rows, err := q.db.with(context.WithoutCancel(ctx)).Raw(`SELECT clusters.id, clusters.name, clusters.engine, clusters.node_type, clusters.status, clusters.status_reason, clusters.retention_limit,
-			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+q.db.Snapshots.newestGood("created_at")+`,
-			tried.status, tried.created_at
+			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+q.db.Snapshots.newestGood("created_at")+`, COALESCE(`+q.db.Snapshots.newestGood("stored")+`, 0),
+			tried.status, tried.created_at, tried.error
 		FROM clusters
 		LEFT JOIN runs tried ON tried.id = (SELECT id FROM runs WHERE cluster_name = clusters.name AND kind = ? AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1)
-		ORDER BY clusters.name`, now, now, now, models.RunSnapshot).Rows()
+		WHERE clusters.id IN ?`, now, now, now, now, now, now, models.RunSnapshot, ids).Rows()
 	if err != nil {
-		return nil, fmt.Errorf("look at all clusters: %w", err)
+		return err
 	}
 	defer func() { _ = rows.Close() }()
-	all := make([]models.Guarded, 0, clusters) // they are large: growing costs more than reading them
 	for rows.Next() {
-		all = append(all, models.Guarded{})
-		g := &all[len(all)-1]
+		*all = append(*all, models.Guarded{})
+		g := &(*all)[len(*all)-1]
 		var newest computedTime
 		var tried sql.NullTime
-		var outcome sql.NullString
+		var outcome, failure sql.NullString
 		c := &g.Cluster
 		err := rows.Scan(&c.ID, &c.Name, &c.Engine, &c.NodeType, &c.Status, &c.StatusReason, &c.RetentionLimit, &c.SnapshotWindow, &c.ScheduleSince, &c.CreatedAt,
-			&newest, &outcome, &tried)
+			&newest, &g.Stored, &outcome, &tried, &failure)
 		if err != nil {
-			return nil, fmt.Errorf("look at all clusters: %w", err)
+			return err
 		}
 		g.NewestAt = newest.Time
 		g.Failed = models.RunStatus(outcome.String) == models.RunFailed && tried.Time.After(g.NewestAt) && !tried.Time.Before(c.CreatedAt)
+		if g.Failed {
+			g.Failure = failure.String
+		}
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("look at all clusters: %w", err)
-	}
-	return all, q.lookForLate(ctx, now, all)
+	return rows.Err()
 }
 
 // lookForLate finds out which clusters are late. Those that seem so are few, unless something is wrong with all.

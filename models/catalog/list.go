@@ -18,6 +18,8 @@ type table struct {
 	filters map[string]string   // a filter's name to its column
 	sorts   map[string]string   // a sort's name to its SQL expression
 	missing []string            // sorts whose expression can be NULL, which counts as less than any value
+	ties    map[string]ordering // what sorts equals of some sorts, where that is not the number, so that one index has both
+	joins   map[string]string   // what some sorts take besides
 	order   []ordering          // when no sort is asked for
 	total   func() (int, error) // of all rows that match, when that is known without counting them
 }
@@ -76,7 +78,14 @@ func list[T any](db *DB, query *gorm.DB, t table, l models.List) (models.Rows[T]
 	page.Total = total
 	order := t.order
 	if expression, known := t.sorts[l.Sort]; known {
-		order = []ordering{{expression, l.Desc, slices.Contains(t.missing, l.Sort)}, byID}
+		tie, known := t.ties[l.Sort]
+		if !known {
+			tie = byID
+		}
+		order = []ordering{{expression, l.Desc, slices.Contains(t.missing, l.Sort)}, tie}
+	}
+	if join, has := t.joins[l.Sort]; has {
+		query = query.Joins(join)
 	}
 	if l.Size > 0 {
 		skip := (min(max(l.Page, 1), math.MaxInt/l.Size) - 1) * l.Size

@@ -285,7 +285,7 @@ func TestNewestSnapshotIsNoneFromTheFuture(t *testing.T) {
 		if found := must(db.Snapshots.Newest(t.Context(), "orders"))(t)["orders"]; found.Name != want {
 			t.Errorf("the newest one is %s, want %s", found.Name, want)
 		}
-		if all := must(db.Schedule.Guarded(t.Context()))(t); len(all) != 1 || !all[0].NewestAt.Equal(at) {
+		if all := must(db.Schedule.Guarded(t.Context(), []uint{1}))(t); len(all) != 1 || !all[0].NewestAt.Equal(at) {
 			t.Errorf("the newest one is of %v, want %v", all[0].NewestAt, at)
 		}
 		if sum := must(db.Snapshots.Storage(t.Context()))(t); sum.Stored-sum.Billable != free {
@@ -293,9 +293,13 @@ func TestNewestSnapshotIsNoneFromTheFuture(t *testing.T) {
 		}
 	}
 	newest("first", monday, 300)
+	check(t, db.Schedule.Judge(t.Context()))
+	newest("first", monday, 300)
 	check(t, db.Snapshots.Delete(t.Context(), []string{"first"}, "admin"))
 	check(t, db.Settle.SnapshotDeletion(t.Context(), claim(t, db)))
 	newest("second", db.Now().Add(48*time.Hour), 7) // there is no other
 	clock.Advance(49 * time.Hour)
+	newest("second", db.Now().Add(-time.Hour), 7)
+	check(t, db.Schedule.Judge(t.Context()))
 	newest("second", db.Now().Add(-time.Hour), 7)
 }

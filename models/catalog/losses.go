@@ -103,15 +103,6 @@ func (q Losses) noticed(ctx context.Context, snapshot models.Snapshot) error {
 	return nil
 }
 
-// since returns when a cluster lost its data.
-func (q Losses) since(ctx context.Context, clusterID uint) ([]time.Time, error) {
-	var at []time.Time
-	if err := q.db.with(ctx).Model(&models.Loss{}).Where("cluster_id = ?", clusterID).Order("at").Pluck("at", &at).Error; err != nil {
-		return nil, fmt.Errorf("list losses of cluster %d: %w", clusterID, err)
-	}
-	return at, nil
-}
-
 // A restored cluster is available before its first RDB is on a disk: writing that takes longer than the restore. Should all of its nodes die in
 // between, it is filled again, from what it came from.
 

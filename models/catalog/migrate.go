@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-gormigrate/gormigrate/v2"
 	"gorm.io/gorm"
@@ -241,6 +242,80 @@ var sqliteMigrations = []migration{
 			tls boolean NOT NULL, ca text NOT NULL, certificate text NOT NULL, private_key text NOT NULL, server_name text NOT NULL, unverified boolean NOT NULL,
 			topology text NOT NULL, since datetime)`,
 	)},
+	// How each cluster stands, judged when something about it has changed, so that neither pages nor ticks look at all of them: see standing.go.
+	// Triggers find out that something has changed, and keep sums; the rules stay in Go.
+	{"0018-standings", execute(slices.Concat([]string{
+		`CREATE TABLE standings (cluster_id integer PRIMARY KEY, cluster_name text NOT NULL, rank integer NOT NULL, newest_at datetime,
+			newest_stored integer NOT NULL, late_at datetime, due_at datetime, outlive_at datetime, judged_at datetime)`,
+		`CREATE TABLE standing_sums (rank integer NOT NULL, restorable boolean NOT NULL, clusters integer NOT NULL, stored integer NOT NULL, PRIMARY KEY (rank, restorable))`,
+		`CREATE TABLE tally_sums (bucket integer PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL)`,
+		`INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored) SELECT id, name, -1, newest_at, 0 FROM clusters LEFT JOIN tallies ON cluster_name = name`,
+		`INSERT INTO standing_sums (rank, restorable, clusters, stored) SELECT -1, newest_at IS NOT NULL, COUNT(*), 0 FROM standings GROUP BY 2`,
+		`INSERT INTO tally_sums (bucket, snapshots, stored) SELECT 0, COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0) FROM tallies`,
+		`CREATE INDEX idx_standings_rank ON standings (rank DESC, cluster_name)`,
+		`CREATE INDEX idx_standings_cluster_name ON standings (cluster_name)`,
+		`CREATE INDEX idx_standings_newest_at ON standings (newest_at, cluster_id)`,
+		`CREATE INDEX idx_standings_late_at ON standings (late_at)`,
+		`CREATE INDEX idx_standings_due_at ON standings (due_at)`,
+		`CREATE INDEX idx_standings_outlive_at ON standings (outlive_at)`,
+		`CREATE INDEX idx_standings_judged_at ON standings (judged_at)`,
+
+		`CREATE TRIGGER tallies_summed AFTER INSERT ON tallies BEGIN
+			UPDATE tally_sums SET snapshots = snapshots + NEW.snapshots, stored = stored + NEW.stored;
+		END`,
+		`CREATE TRIGGER tallies_resummed AFTER UPDATE OF snapshots, stored ON tallies BEGIN
+			UPDATE tally_sums SET snapshots = snapshots + NEW.snapshots - OLD.snapshots, stored = stored + NEW.stored - OLD.stored;
+		END`,
+		`CREATE TRIGGER tallies_unsummed AFTER DELETE ON tallies BEGIN
+			UPDATE tally_sums SET snapshots = snapshots - OLD.snapshots, stored = stored - OLD.stored;
+		END`,
+
+		`CREATE TRIGGER standings_summed AFTER INSERT ON standings BEGIN
+			INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (NEW.rank, NEW.newest_at IS NOT NULL, 1, NEW.newest_stored)
+				ON CONFLICT (rank, restorable) DO UPDATE SET clusters = clusters + 1, stored = stored + NEW.newest_stored;
+		END`,
+		`CREATE TRIGGER standings_unsummed AFTER DELETE ON standings BEGIN
+			UPDATE standing_sums SET clusters = clusters - 1, stored = stored - OLD.newest_stored WHERE rank = OLD.rank AND restorable = (OLD.newest_at IS NOT NULL);
+		END`,
+		`CREATE TRIGGER standings_resummed AFTER UPDATE OF rank, newest_at, newest_stored ON standings
+			WHEN OLD.rank <> NEW.rank OR (OLD.newest_at IS NULL) <> (NEW.newest_at IS NULL) OR OLD.newest_stored <> NEW.newest_stored BEGIN
+			UPDATE standing_sums SET clusters = clusters - 1, stored = stored - OLD.newest_stored WHERE rank = OLD.rank AND restorable = (OLD.newest_at IS NOT NULL);
+			INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (NEW.rank, NEW.newest_at IS NOT NULL, 1, NEW.newest_stored)
+				ON CONFLICT (rank, restorable) DO UPDATE SET clusters = clusters + 1, stored = stored + NEW.newest_stored;
+		END`,
+
+		`CREATE TRIGGER clusters_joined AFTER INSERT ON clusters BEGIN
+			INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored)
+				VALUES (NEW.id, NEW.name, -1, (SELECT newest_at FROM tallies WHERE cluster_name = NEW.name), 0);
+		END`,
+		`CREATE TRIGGER clusters_left AFTER DELETE ON clusters BEGIN
+			DELETE FROM standings WHERE cluster_id = OLD.id;
+		END`,
+		`CREATE TRIGGER clusters_changed AFTER UPDATE OF name, engine, node_type, status, status_reason, retention_limit, snapshot_window, schedule_since, created_at ON clusters BEGIN
+			UPDATE standings SET rank = -1, cluster_name = NEW.name WHERE cluster_id = NEW.id AND (rank <> -1 OR cluster_name <> NEW.name);
+		END`,
+		`CREATE TRIGGER tallies_changed AFTER UPDATE ON tallies BEGIN
+			UPDATE standings SET rank = -1, newest_at = NEW.newest_at WHERE cluster_name = NEW.cluster_name AND (rank <> -1 OR newest_at IS NOT NEW.newest_at);
+		END`,
+		`CREATE TRIGGER tallies_left AFTER DELETE ON tallies BEGIN
+			UPDATE standings SET rank = -1, newest_at = NULL WHERE cluster_name = OLD.cluster_name;
+		END`,
+	}, unjudgedBy("snapshots_begun", "INSERT ON snapshots", "cluster_id = NEW.cluster_id"),
+		unjudgedBy("snapshots_moved", "UPDATE OF cluster_id, source, status, damage, retention_limit, created_at ON snapshots", "cluster_id IN (OLD.cluster_id, NEW.cluster_id)"),
+		unjudgedBy("runs_begun", "INSERT ON runs WHEN NEW.kind = 'snapshot' AND NEW.requested_by = 'schedule'", "cluster_name = NEW.cluster_name"),
+		unjudgedBy("runs_moved", "UPDATE OF status ON runs WHEN NEW.kind = 'snapshot' AND NEW.requested_by = 'schedule'", "cluster_name = NEW.cluster_name"),
+		unjudgedBy("runs_gone", "DELETE ON runs WHEN OLD.kind = 'snapshot' AND OLD.requested_by = 'schedule'", "cluster_name = OLD.cluster_name"),
+		unjudgedBy("windows_marked", "INSERT ON window_marks", "cluster_id = NEW.cluster_id"),
+		unjudgedBy("windows_remarked", "UPDATE ON window_marks", "cluster_id = NEW.cluster_id"),
+		unjudgedBy("windows_unmarked", "DELETE ON window_marks", "cluster_id = OLD.cluster_id"),
+		unjudgedBy("losses_added", "INSERT ON losses", "cluster_id = NEW.cluster_id"),
+		unjudgedBy("losses_gone", "DELETE ON losses", "cluster_id = OLD.cluster_id"),
+	)...)},
+}
+
+// unjudgedBy is the trigger of [sqliteMigrations] that has clusters judged anew after an event.
+func unjudgedBy(name, event, which string) []string {
+	return []string{"CREATE TRIGGER " + name + " AFTER " + event + " BEGIN UPDATE standings SET rank = -1 WHERE " + which + " AND rank <> -1; END"}
 }
 
 func execute(statements ...string) gormigrate.MigrateFunc {

@@ -26,7 +26,7 @@ func TestReplacedDataIsALossAndWhatWasTakenOfItIsNotFromBefore(t *testing.T) {
 	if cluster.StatusReason != says {
 		t.Errorf("the cluster says %q", cluster.StatusReason)
 	}
-	if losses := must(db.Losses.since(t.Context(), cluster.ID))(t); len(losses) != 1 || !losses[0].Equal(theirs.CreatedAt) {
+	if losses := must(db.Schedule.aging(t.Context(), []models.Cluster{cluster}))(t)[cluster.ID].losses; len(losses) != 1 || !losses[0].Equal(theirs.CreatedAt) {
 		t.Errorf("the losses are %v", losses)
 	}
 	if n := count(t, db, &models.Event{}, "severity = ? AND message LIKE ?", models.SeverityError, "The primary orders-001 had been made a replica of 10.0.0.5:6379, by a REPLICAOF%is ours:%"); n != 1 {

@@ -87,6 +87,102 @@ var postgresMigrations = []migration{
 			tls boolean NOT NULL, ca text NOT NULL, certificate text NOT NULL, private_key text NOT NULL, server_name text NOT NULL, unverified boolean NOT NULL,
 			topology text NOT NULL, since timestamptz)`,
 	)},
+	{"0018-standings", execute(
+		`CREATE TABLE standings (cluster_id bigint PRIMARY KEY, cluster_name text COLLATE "C" NOT NULL, rank bigint NOT NULL, newest_at timestamptz,
+			newest_stored bigint NOT NULL, late_at timestamptz, due_at timestamptz, outlive_at timestamptz, judged_at timestamptz)`,
+		`CREATE TABLE standing_sums (rank bigint NOT NULL, restorable boolean NOT NULL, clusters bigint NOT NULL, stored bigint NOT NULL, PRIMARY KEY (rank, restorable))`,
+		// In buckets, because each change of a row leaves a dead one behind: one transaction that writes many snapshots would pass by all of those.
+		`CREATE TABLE tally_sums (bucket bigint PRIMARY KEY, snapshots bigint NOT NULL, stored bigint NOT NULL)`,
+		`INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored) SELECT id, name, -1, newest_at, 0 FROM clusters LEFT JOIN tallies ON cluster_name = name`,
+		`INSERT INTO standing_sums (rank, restorable, clusters, stored) SELECT -1, newest_at IS NOT NULL, COUNT(*), 0 FROM standings GROUP BY 2`,
+		`INSERT INTO tally_sums (bucket, snapshots, stored) SELECT n, 0, 0 FROM generate_series(0, 63) AS n`,
+		`UPDATE tally_sums SET snapshots = t.snapshots, stored = t.stored FROM (SELECT hashtext(cluster_name) & 63 AS bucket, SUM(snapshots) AS snapshots, SUM(stored) AS stored
+			FROM tallies GROUP BY 1) AS t WHERE t.bucket = tally_sums.bucket`,
+		`CREATE INDEX idx_standings_rank ON standings (rank DESC, cluster_name)`,
+		`CREATE INDEX idx_standings_cluster_name ON standings (cluster_name)`,
+		`CREATE INDEX idx_standings_newest_at ON standings (newest_at NULLS FIRST, cluster_id)`,
+		`CREATE INDEX idx_standings_late_at ON standings (late_at)`,
+		`CREATE INDEX idx_standings_due_at ON standings (due_at)`,
+		`CREATE INDEX idx_standings_outlive_at ON standings (outlive_at)`,
+		`CREATE INDEX idx_standings_judged_at ON standings (judged_at)`,
+
+		`CREATE FUNCTION sum_tally() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP <> 'INSERT' THEN
+				UPDATE tally_sums SET snapshots = snapshots - OLD.snapshots, stored = stored - OLD.stored WHERE bucket = hashtext(OLD.cluster_name) & 63;
+			END IF;
+			IF TG_OP <> 'DELETE' THEN
+				UPDATE tally_sums SET snapshots = snapshots + NEW.snapshots, stored = stored + NEW.stored WHERE bucket = hashtext(NEW.cluster_name) & 63;
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER tallies_summed AFTER INSERT OR DELETE ON tallies FOR EACH ROW EXECUTE FUNCTION sum_tally()`,
+		`CREATE TRIGGER tallies_resummed AFTER UPDATE ON tallies FOR EACH ROW
+			WHEN ((OLD.snapshots, OLD.stored) IS DISTINCT FROM (NEW.snapshots, NEW.stored)) EXECUTE FUNCTION sum_tally()`,
+
+		`CREATE FUNCTION sum_standing() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP <> 'INSERT' THEN
+				UPDATE standing_sums SET clusters = clusters - 1, stored = stored - OLD.newest_stored WHERE rank = OLD.rank AND restorable = (OLD.newest_at IS NOT NULL);
+			END IF;
+			IF TG_OP <> 'DELETE' THEN
+				INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (NEW.rank, NEW.newest_at IS NOT NULL, 1, NEW.newest_stored)
+					ON CONFLICT (rank, restorable) DO UPDATE SET clusters = standing_sums.clusters + 1, stored = standing_sums.stored + EXCLUDED.stored;
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER standings_summed AFTER INSERT OR DELETE ON standings FOR EACH ROW EXECUTE FUNCTION sum_standing()`,
+		`CREATE TRIGGER standings_resummed AFTER UPDATE ON standings FOR EACH ROW
+			WHEN ((OLD.rank, OLD.newest_at IS NULL, OLD.newest_stored) IS DISTINCT FROM (NEW.rank, NEW.newest_at IS NULL, NEW.newest_stored)) EXECUTE FUNCTION sum_standing()`,
+
+		`CREATE FUNCTION note_cluster() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP = 'INSERT' THEN
+				INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored)
+					VALUES (NEW.id, NEW.name, -1, (SELECT newest_at FROM tallies WHERE cluster_name = NEW.name), 0);
+			ELSIF TG_OP = 'DELETE' THEN
+				DELETE FROM standings WHERE cluster_id = OLD.id;
+			ELSE
+				UPDATE standings SET rank = -1, cluster_name = NEW.name WHERE cluster_id = NEW.id AND (rank <> -1 OR cluster_name <> NEW.name);
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER clusters_changed AFTER INSERT OR DELETE OR UPDATE OF name, engine, node_type, status, status_reason, retention_limit, snapshot_window, schedule_since, created_at
+			ON clusters FOR EACH ROW EXECUTE FUNCTION note_cluster()`,
+		`CREATE FUNCTION note_tally() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP = 'DELETE' THEN
+				UPDATE standings SET rank = -1, newest_at = NULL WHERE cluster_name = OLD.cluster_name;
+			ELSE
+				UPDATE standings SET rank = -1, newest_at = NEW.newest_at WHERE cluster_name = NEW.cluster_name AND (rank <> -1 OR newest_at IS DISTINCT FROM NEW.newest_at);
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER tallies_changed AFTER DELETE OR UPDATE ON tallies FOR EACH ROW EXECUTE FUNCTION note_tally()`,
+		`CREATE FUNCTION unjudge_id() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP <> 'INSERT' THEN
+				UPDATE standings SET rank = -1 WHERE cluster_id = OLD.cluster_id AND rank <> -1;
+			END IF;
+			IF TG_OP <> 'DELETE' THEN
+				UPDATE standings SET rank = -1 WHERE cluster_id = NEW.cluster_id AND rank <> -1;
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER snapshots_moved AFTER INSERT OR UPDATE OF cluster_id, source, status, damage, retention_limit, created_at ON snapshots FOR EACH ROW EXECUTE FUNCTION unjudge_id()`,
+		`CREATE TRIGGER windows_marked AFTER INSERT OR DELETE OR UPDATE ON window_marks FOR EACH ROW EXECUTE FUNCTION unjudge_id()`,
+		`CREATE TRIGGER losses_added AFTER INSERT OR DELETE ON losses FOR EACH ROW EXECUTE FUNCTION unjudge_id()`,
+		`CREATE FUNCTION unjudge_run() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+			IF TG_OP = 'DELETE' THEN
+				UPDATE standings SET rank = -1 WHERE cluster_name = OLD.cluster_name AND rank <> -1 AND OLD.kind = 'snapshot' AND OLD.requested_by = 'schedule';
+			ELSE
+				UPDATE standings SET rank = -1 WHERE cluster_name = NEW.cluster_name AND rank <> -1 AND NEW.kind = 'snapshot' AND NEW.requested_by = 'schedule';
+			END IF;
+			RETURN NULL;
+		END $$`,
+		`CREATE TRIGGER runs_moved AFTER INSERT OR DELETE OR UPDATE OF status ON runs FOR EACH ROW EXECUTE FUNCTION unjudge_run()`,
+	)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {

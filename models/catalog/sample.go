@@ -26,7 +26,7 @@ func (db *DB) Sample(ctx context.Context, clusters, snapshots int) error {
 			return err
 		}
 	}
-	return nil
+	return db.Schedule.Judge(ctx) // as a console at work has done
 }
 
 func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {

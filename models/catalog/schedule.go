@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -20,18 +21,29 @@ type Schedule struct{ db *DB }
 // Next is when the next automatic snapshot of the cluster begins, or false when backups are off. An occurrence that
 // is open and still to be done counts as now.
 func (q Schedule) Next(ctx context.Context, cluster models.Cluster) (time.Time, bool, error) {
-	if !cluster.Backups() {
-		return time.Time{}, false, nil
-	}
-	plan, err := q.plan(ctx, cluster)
+	next, err := q.NextOf(ctx, cluster)
+	at, planned := next[cluster.ID]
+	return at, planned, err
+}
+
+// NextOf is the same of several clusters, by their numbers.
+func (q Schedule) NextOf(ctx context.Context, clusters ...models.Cluster) (map[uint]time.Time, error) {
+	plans, err := q.plans(ctx, clusters)
 	if err != nil {
-		return time.Time{}, false, err
+		return nil, err
 	}
 	now := q.db.Now()
-	if open, ok := cluster.SnapshotWindow.Open(now, cluster.Name); ok && !now.Before(open.Begins) && plan.Attempt(now, open) > 0 {
-		return now, true, nil
+	next := make(map[uint]time.Time, len(clusters))
+	for i, cluster := range clusters {
+		if !cluster.Backups() {
+			continue
+		}
+		next[cluster.ID] = cluster.SnapshotWindow.Next(now, cluster.Name).Begins
+		if open, ok := cluster.SnapshotWindow.Open(now, cluster.Name); ok && !now.Before(open.Begins) && plans[i].Attempt(now, open) > 0 {
+			next[cluster.ID] = now
+		}
 	}
-	return cluster.SnapshotWindow.Next(now, cluster.Name).Begins, true, nil
+	return next, nil
 }
 
 // LastRun returns the newest snapshot run that the schedule asked for since an instant.
@@ -40,45 +52,81 @@ func (q Schedule) LastRun(ctx context.Context, cluster string, since time.Time) 
 		Order("id DESC"))
 }
 
-// plan collects what [Due] needs to know of one cluster.
-func (q Schedule) plan(ctx context.Context, cluster models.Cluster) (models.Plan, error) {
-	var marks []models.WindowMark
-	// Two days each way are enough for what is open; what passed earlier is covered by ScheduleSince.
-	since := cluster.ScheduleSince
-	if now := q.db.Now(); since.After(now) {
-		since = now // the clock was set back
+// plans are what [models.Due] needs to know of these clusters, in their order.
+func (q Schedule) plans(ctx context.Context, clusters []models.Cluster) ([]models.Plan, error) {
+	now := q.db.Now()
+	plans := make([]models.Plan, len(clusters))
+	at := make(map[uint]*models.Plan, len(clusters))
+	for i, cluster := range clusters {
+		since := cluster.ScheduleSince
+		if since.After(now) {
+			since = now // the clock was set back
+		}
+		plans[i] = models.Plan{ClusterID: cluster.ID, Cluster: cluster.Name, Window: cluster.SnapshotWindow, Retention: cluster.RetentionLimit,
+			Since: since, Marks: make(map[int64]models.Mark)}
+		at[cluster.ID] = &plans[i]
 	}
-	err := q.db.with(ctx).Where("cluster_id = ? AND opens >= ?", cluster.ID, since.AddDate(0, 0, -2)).Find(&marks).Error
-	if err != nil {
-		return models.Plan{}, fmt.Errorf("list windows of %s: %w", cluster.Name, err)
+	for some := range slices.Chunk(plans, 500) {
+		ids, since := make([]uint, len(some)), now
+		for i, p := range some {
+			ids[i] = p.ClusterID
+			if p.Since.Before(since) {
+				since = p.Since
+			}
+		}
+		var marks []models.WindowMark
+		// Two days each way are enough for what is open; what passed earlier is covered by ScheduleSince.
+		if err := q.db.with(ctx).Where("cluster_id IN ? AND opens >= ?", ids, catalogTime(since.AddDate(0, 0, -2))).Find(&marks).Error; err != nil {
+			return nil, fmt.Errorf("list windows: %w", err)
+		}
+		for _, m := range marks {
+			at[m.ClusterID].Marks[m.Opens.Unix()] = models.Mark{Outcome: m.Outcome, Attempts: m.Attempts, Tried: m.Tried}
+		}
 	}
-	plan := models.Plan{ClusterID: cluster.ID, Cluster: cluster.Name, Window: cluster.SnapshotWindow, Retention: cluster.RetentionLimit,
-		Since: since, Marks: make(map[int64]models.Mark, len(marks))}
-	for _, m := range marks {
-		plan.Marks[m.Opens.Unix()] = models.Mark{Outcome: m.Outcome, Attempts: m.Attempts, Tried: m.Tried}
+	return plans, nil
+}
+
+// scheduled tells whether the schedule may take snapshots of a cluster in this state, if not now.
+func scheduled(status models.ClusterStatus) bool {
+	switch status {
+	case models.ClusterCreating, models.ClusterDeleting, models.ClusterRestoreFailed, models.ClusterCreateFailed:
+		return false
 	}
-	return plan, nil
+	return true
+}
+
+// withIDs are the clusters with these numbers, without their nodes.
+func (q Schedule) withIDs(ctx context.Context, ids []uint) (clusters []models.Cluster, err error) {
+	for some := range slices.Chunk(ids, 500) {
+		var found []models.Cluster
+		if err := q.db.with(ctx).Where("id IN ?", some).Order("id").Find(&found).Error; err != nil {
+			return nil, fmt.Errorf("list clusters: %w", err)
+		}
+		clusters = append(clusters, found...)
+	}
+	return clusters, nil
 }
 
 // QueueDue asks the schedule who is due now, queues a run for each, and writes down which windows were missed. It may be called by
 // several ticks or consoles at once: the unique mark of cluster and window decides. A cluster that is busy with something
-// else stays due until its window closes.
+// else stays due until its window closes. Clusters at rest whose time has not come are not looked at.
 func (q Schedule) QueueDue(ctx context.Context) (queued int, err error) {
-	var clusters []models.Cluster
-	err = q.db.with(ctx).Where("retention_limit > 0 AND status NOT IN ?",
-		[]models.ClusterStatus{models.ClusterCreating, models.ClusterDeleting, models.ClusterRestoreFailed, models.ClusterCreateFailed}).Find(&clusters).Error
+	ids, err := q.come(ctx, "due_at", q.db.Now())
 	if err != nil {
-		return 0, fmt.Errorf("list clusters with a schedule: %w", err)
+		return 0, err
+	}
+	clusters, err := q.withIDs(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	clusters = slices.DeleteFunc(clusters, func(c models.Cluster) bool { return c.RetentionLimit == 0 || !scheduled(c.Status) })
+	plans, err := q.plans(ctx, clusters)
+	if err != nil {
+		return 0, err
 	}
 	byID := make(map[uint]models.Cluster, len(clusters))
-	plans := make([]models.Plan, 0, len(clusters))
 	for _, cluster := range clusters {
-		plan, err := q.plan(ctx, cluster)
-		if err != nil {
-			return 0, err
-		}
 		byID[cluster.ID] = cluster
-		plans = append(plans, plan)
 	}
 	now := q.db.Now()
 	due, missed := models.Due(now, plans)
@@ -95,6 +143,7 @@ func (q Schedule) QueueDue(ctx context.Context) (queued int, err error) {
 		err := q.markMissed(ctx, byID[id], decisions)
 		failures, reported[id] = append(failures, err), err == nil
 	}
+	var seen []uint
 	for _, cluster := range clusters {
 		if ok, any := reported[cluster.ID]; any && !ok {
 			continue // the next tick reports it
@@ -102,10 +151,13 @@ func (q Schedule) QueueDue(ctx context.Context) (queued int, err error) {
 		// What closed before now has been looked at; a time in the future is from a clock that was set back. The marks stay
 		// as long as the cluster: one row a day, and no clock however wrong can make a window be done twice.
 		if age := now.Sub(cluster.ScheduleSince); age > 24*time.Hour || age < 0 {
-			failures = append(failures, q.db.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumn("schedule_since", now).Error)
+			seen = append(seen, cluster.ID)
 		}
 	}
-	return queued, errors.Join(failures...)
+	for some := range slices.Chunk(seen, 500) {
+		failures = append(failures, q.db.with(ctx).Model(&models.Cluster{}).Where("id IN ?", some).UpdateColumn("schedule_since", now).Error)
+	}
+	return queued, errors.Join(append(failures, q.Judge(ctx))...)
 }
 
 func (q Schedule) queueAutomatic(ctx context.Context, cluster models.Cluster, d models.Decision, now time.Time) (bool, error) {
@@ -188,56 +240,115 @@ func (q Schedule) QueueOutlived(ctx context.Context) ([]string, error) {
 	if doubt, err := q.db.Clock.Look(ctx, time.Time{}); err != nil || doubt != nil {
 		return nil, err
 	}
-	var clusters []models.Cluster
-	if err := q.db.with(ctx).Where("id IN (SELECT cluster_id FROM nodes)").Find(&clusters).Error; err != nil {
-		return nil, fmt.Errorf("list clusters: %w", err)
+	ids, err := q.come(ctx, "outlive_at", q.db.Now())
+	if err != nil {
+		return nil, err
+	}
+	clusters, err := q.withIDs(ctx, ids)
+	if err != nil {
+		return nil, err
 	}
 	var names []string
-	for _, cluster := range clusters {
-		outlived, err := q.outlived(ctx, cluster)
+	for some := range slices.Chunk(clusters, 200) {
+		outlived, err := q.outlived(ctx, some)
 		if err != nil {
 			return names, err
 		}
-		for _, name := range outlived {
+		for _, s := range outlived {
 			err := q.db.transaction(ctx, func(tx *DB) error {
-				if err := tx.Snapshots.delete(ctx, name, "retention"); err != nil {
+				if err := tx.Snapshots.delete(ctx, s.Name, "retention"); err != nil {
 					return err
 				}
-				return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, SnapshotName: name,
-					Message: fmt.Sprintf("The automatic snapshot %s has outlived its retention and is removed.", name)})
+				return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: s.ClusterName, SnapshotName: s.Name,
+					Message: fmt.Sprintf("The automatic snapshot %s has outlived its retention and is removed.", s.Name)})
 			})
 			if _, refused := models.AsFaults(err); refused {
 				continue // it is being used; the next round takes it
 			} else if err != nil {
 				return names, err
 			}
-			names = append(names, name)
+			names = append(names, s.Name)
 		}
 	}
 	return names, nil
 }
 
-func (q Schedule) outlived(ctx context.Context, cluster models.Cluster) ([]string, error) {
-	var snapshots []models.Snapshot
-	// One that turned out to be damaged stays until somebody has looked at it and deletes it by hand.
-	err := q.db.with(ctx).Where("cluster_id = ? AND source = ? AND damage = '' AND status IN ?", cluster.ID, models.SourceAutomatic,
-		[]models.SnapshotStatus{models.SnapshotAvailable, models.SnapshotRestoring, models.SnapshotCopying, models.SnapshotFailed}).Find(&snapshots).Error
-	if err != nil {
-		return nil, fmt.Errorf("list snapshots of %s: %w", cluster.Name, err)
-	}
-	kept := make([]models.Kept, len(snapshots))
-	names := make(map[uint]string, len(snapshots))
-	for i, s := range snapshots {
-		kept[i] = models.Kept{ID: s.ID, CreatedAt: s.CreatedAt, Good: s.Usable(), Promised: s.RetentionLimit}
-		names[s.ID] = s.Name
-	}
-	var outlived []string
-	losses, err := q.db.Losses.since(ctx, cluster.ID)
+// outlived are the snapshots of these clusters that have outlived their retention, with the names that the clusters have.
+func (q Schedule) outlived(ctx context.Context, clusters []models.Cluster) ([]models.Snapshot, error) {
+	aging, err := q.aging(ctx, clusters)
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range models.Outlived(q.db.Now(), cluster.RetentionLimit, losses, kept) {
-		outlived = append(outlived, names[id])
+	var ids []uint
+	if err := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id IN ?", idsOf(clusters)).Distinct("cluster_id").Pluck("cluster_id", &ids).Error; err != nil {
+		return nil, fmt.Errorf("list clusters with nodes: %w", err)
+	}
+	var outlived []models.Snapshot
+	for _, cluster := range clusters {
+		if !slices.Contains(ids, cluster.ID) {
+			continue
+		}
+		a := aging[cluster.ID]
+		for _, id := range models.Outlived(q.db.Now(), cluster.RetentionLimit, a.losses, a.kept) {
+			outlived = append(outlived, models.Snapshot{ID: id, Name: a.names[id], ClusterName: cluster.Name})
+		}
 	}
 	return outlived, nil
+}
+
+// outliveFrom is when the first snapshot of each of these clusters outlives its retention.
+func (q Schedule) outliveFrom(ctx context.Context, now time.Time, clusters []models.Cluster) (map[uint]time.Time, error) {
+	aging, err := q.aging(ctx, clusters)
+	from := make(map[uint]time.Time, len(clusters))
+	for _, cluster := range clusters {
+		a := aging[cluster.ID]
+		from[cluster.ID] = models.OutlivedFrom(now, cluster.RetentionLimit, a.losses, a.kept)
+	}
+	return from, err
+}
+
+// aging is what retention needs to know of a cluster's automatic snapshots.
+type aging struct {
+	losses []time.Time
+	kept   []models.Kept
+	names  map[uint]string
+}
+
+func (q Schedule) aging(ctx context.Context, clusters []models.Cluster) (map[uint]aging, error) {
+	ids := idsOf(clusters)
+	var snapshots []models.Snapshot
+	// One that turned out to be damaged stays until somebody has looked at it and deletes it by hand.
+	err := q.db.with(ctx).Table(q.db.kind.using("snapshots", "idx_snapshots_cluster_id")).Select("id", "name", "cluster_id", "status", "retention_limit", "created_at").Where("cluster_id IN ? AND source = ? AND damage = '' AND status IN ?",
+		ids, models.SourceAutomatic, append([]models.SnapshotStatus{models.SnapshotFailed}, usable...)).Order("id").Find(&snapshots).Error
+	if err != nil {
+		return nil, fmt.Errorf("list automatic snapshots: %w", err)
+	}
+	var losses []models.Loss
+	if err := q.db.with(ctx).Where("cluster_id IN ?", ids).Order("at").Find(&losses).Error; err != nil {
+		return nil, fmt.Errorf("list losses: %w", err)
+	}
+	all := make(map[uint]aging, len(ids))
+	for _, id := range ids {
+		all[id] = aging{names: make(map[uint]string)}
+	}
+	for _, s := range snapshots {
+		a := all[s.ClusterID]
+		a.kept = append(a.kept, models.Kept{ID: s.ID, CreatedAt: s.CreatedAt, Good: s.Usable(), Promised: s.RetentionLimit})
+		a.names[s.ID] = s.Name
+		all[s.ClusterID] = a
+	}
+	for _, loss := range losses {
+		a := all[loss.ClusterID]
+		a.losses = append(a.losses, loss.At)
+		all[loss.ClusterID] = a
+	}
+	return all, nil
+}
+
+func idsOf(clusters []models.Cluster) []uint {
+	ids := make([]uint, len(clusters))
+	for i, c := range clusters {
+		ids[i] = c.ID
+	}
+	return ids
 }

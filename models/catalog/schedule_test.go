@@ -252,7 +252,7 @@ func TestMissedWindowsAreReportedAlsoWhenAnotherConsoleWroteSomeOfThem(t *testin
 	db := s.db[0]
 	cluster := must(db.Clusters.Get(t.Context(), "orders"))(t)
 	s.clock.Advance(4 * 24 * time.Hour)
-	plan := must(db.Schedule.plan(t.Context(), cluster))(t)
+	plan := must(db.Schedule.plans(t.Context(), []models.Cluster{cluster}))(t)[0]
 	_, missed := models.Due(db.Now(), []models.Plan{plan})
 	if len(missed) != 4 {
 		t.Fatalf("%d missed", len(missed))

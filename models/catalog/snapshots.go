@@ -81,18 +81,25 @@ func (q Snapshots) List(ctx context.Context, l models.List) (models.Rows[models.
 	}, l)
 }
 
-// total adds up what is kept of the good snapshots and the few others, where a list has all of them or all of a cluster; else it is nil.
+// total adds up what is kept of the good snapshots and the few others, where a list has all of them, all that are available, or all of a cluster;
+// else it is nil.
 func (q Snapshots) total(ctx context.Context, l models.List) func() (int, error) {
-	if strings.TrimSpace(l.Text) != "" || l.Equal["source"] != "" || l.Equal["status"] != "" {
+	status, cluster := l.Equal["status"], l.Equal["cluster"]
+	switch {
+	case strings.TrimSpace(l.Text) != "" || l.Equal["source"] != "":
+		return nil
+	case status == string(models.SnapshotAvailable) && cluster == "":
+		return func() (int, error) { return q.Count(ctx, models.SnapshotAvailable) }
+	case status != "":
 		return nil
 	}
 	return func() (total int, err error) {
-		kept, others, cluster := "", "", l.Equal["cluster"]
+		kept, others := "tally_sums", ""
 		var args []any
 		if cluster != "" {
-			kept, others, args = " WHERE cluster_name = ?", " AND cluster_name = ?", []any{cluster, cluster}
+			kept, others, args = "tallies WHERE cluster_name = ?", " AND cluster_name = ?", []any{cluster, cluster}
 		}
-		row := q.db.with(ctx).Raw("SELECT COALESCE((SELECT SUM(snapshots) FROM tallies"+kept+"), 0) + (SELECT COUNT(*) FROM snapshots WHERE status IN ('creating', 'deleting', 'failed')"+
+		row := q.db.with(ctx).Raw("SELECT COALESCE((SELECT SUM(snapshots) FROM "+kept+"), 0) + (SELECT COUNT(*) FROM snapshots WHERE status IN ('creating', 'deleting', 'failed')"+
 			others+")", args...).Row()
 		if err := row.Scan(&total); err != nil {
 			return 0, fmt.Errorf("count snapshots: %w", err)
@@ -109,7 +116,7 @@ func (q Snapshots) Count(ctx context.Context, status models.SnapshotStatus) (int
 		query = query.Where("NOT " + cancelledSnapshot)
 	case models.SnapshotAvailable: // nearly all: what is kept of the good ones, less the few that are worked on
 		var sum int
-		row := q.db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tallies), 0) - (SELECT COUNT(*) FROM ` + q.db.kind.using("snapshots", "idx_snapshots_status_created") + ` WHERE status IN ('restoring', 'copying'))`).Row()
+		row := q.db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tally_sums), 0) - (SELECT COUNT(*) FROM ` + q.db.kind.using("snapshots", "idx_snapshots_status_created") + ` WHERE status IN ('restoring', 'copying'))`).Row()
 		if err := row.Scan(&sum); err != nil {
 			return 0, fmt.Errorf("count available snapshots: %w", err)
 		}
@@ -178,15 +185,14 @@ func (q Snapshots) Newest(ctx context.Context, clusters ...string) (map[string]m
 // Source: Amazon ElastiCache user guide, "Backup costs".
 func (q Snapshots) Storage(ctx context.Context) (models.Storage, error) {
 	var sum models.Storage
-	row := q.db.with(ctx).Table("tallies").Select("COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0)").Row()
-	if err := row.Scan(&sum.Snapshots, &sum.Stored); err != nil {
-		return sum, fmt.Errorf("sum snapshots: %w", err)
-	}
 	var free int64
 	now := q.db.Now()
-	row = q.db.with(ctx).Raw("SELECT COALESCE(SUM("+q.newestGood("stored")+"), 0) FROM clusters", now, now, now).Row()
-	if err := row.Scan(&free); err != nil {
-		return sum, fmt.Errorf("sum newest snapshots: %w", err)
+	// What is kept of the newest ones, and of the few clusters about which something has changed, what there is.
+	row := q.db.with(ctx).Raw(`SELECT COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0), (SELECT COALESCE(SUM(stored), 0) FROM standing_sums WHERE rank >= 0) +
+		(SELECT COALESCE(SUM(COALESCE(`+q.newestGood("stored")+`, 0) - CASE WHEN rank >= 0 THEN newest_stored ELSE 0 END), 0)
+			FROM standings JOIN clusters ON clusters.id = standings.cluster_id WHERE `+unjudged+`) FROM tally_sums`, now, now, now, now).Row()
+	if err := row.Scan(&sum.Snapshots, &sum.Stored, &free); err != nil {
+		return sum, fmt.Errorf("sum snapshots: %w", err)
 	}
 	sum.Billable = sum.Stored - free
 	return sum, nil

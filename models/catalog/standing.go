@@ -1,0 +1,277 @@
+package catalog
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"gorm.io/gorm/clause"
+
+	"rekindle/models"
+)
+
+// How clusters stand is judged when something about them has changed, and written down with the time from which on it may be otherwise: pages and
+// ticks look only at those whose time has come, and at those that were not judged yet. Triggers say which those are; see 0018-standings.
+
+// standing is how a cluster was judged.
+type standing struct {
+	ClusterID    uint `gorm:"primaryKey;autoIncrement:false"`
+	ClusterName  string
+	Rank         int        // see [rankOf]; -1: something has changed since
+	NewestAt     *time.Time // of its newest good snapshot, even if that is in the future; kept by triggers
+	NewestStored int64      // of the one that counts
+	LateAt       *time.Time // from when on it is late; nil: it cannot be
+	DueAt        *time.Time // when the schedule has to look at it
+	OutliveAt    *time.Time // when one of its snapshots outlives its retention
+	JudgedAt     *time.Time
+}
+
+func (standing) TableName() string { return "standings" }
+
+// unjudged holds for clusters that have to be looked at themselves. What was judged by a clock that has been set back since does not count.
+const unjudged = "(rank = -1 OR judged_at > ?)"
+
+// by reads how clusters stand in the order of this column.
+func (q Schedule) by(column string) string {
+	return q.db.kind.using("standings", "idx_standings_"+column)
+}
+
+// rankOf sorts clusters by how they stand, among equals those last that have something to say.
+func rankOf(standing models.Standing, says bool) int {
+	if says {
+		return 2*int(standing) + 1
+	}
+	return 2 * int(standing)
+}
+
+// unjudgedIDs are the clusters that have to be looked at themselves.
+func (q Schedule) unjudgedIDs(ctx context.Context, now time.Time) (ids []uint, err error) {
+	err = q.db.with(ctx).Model(&standing{}).Where(unjudged, now).Pluck("cluster_id", &ids).Error
+	if err != nil {
+		return nil, fmt.Errorf("list clusters to look at: %w", err)
+	}
+	return ids, nil
+}
+
+// come are the clusters whose time has come, by one of the columns, or that have to be looked at themselves.
+func (q Schedule) come(ctx context.Context, column string, now time.Time) (ids []uint, err error) {
+	if ids, err = q.unjudgedIDs(ctx, now); err != nil {
+		return nil, err
+	}
+	var more []uint
+	if err := q.db.with(ctx).Model(&standing{}).Where(column+" <= ?", now).Pluck("cluster_id", &more).Error; err != nil {
+		return nil, fmt.Errorf("list clusters whose time has come: %w", err)
+	}
+	ids = append(ids, more...)
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// Judge judges anew the clusters about which something has changed.
+func (q Schedule) Judge(ctx context.Context) error {
+	ids, err := q.unjudgedIDs(ctx, q.db.Now())
+	if err != nil {
+		return err
+	}
+	for chunk := range slices.Chunk(ids, 200) { // so that nobody waits long who wants to write
+		if err := q.db.transaction(ctx, func(tx *DB) error { return tx.Schedule.judge(ctx, chunk) }); err != nil {
+			return fmt.Errorf("judge clusters: %w", err)
+		}
+	}
+	return nil
+}
+
+func (q Schedule) judge(ctx context.Context, ids []uint) error {
+	now := q.db.Now()
+	all, err := q.Guarded(ctx, ids)
+	if err != nil {
+		return err
+	}
+	clusters := make([]models.Cluster, len(all))
+	for i := range all {
+		clusters[i] = all[i].Cluster
+	}
+	plans, err := q.plans(ctx, clusters)
+	if err != nil {
+		return err
+	}
+	outlives, err := q.outliveFrom(ctx, now, clusters)
+	if err != nil {
+		return err
+	}
+	var newest []standing
+	if err := q.db.with(ctx).Where("cluster_id IN ?", ids).Find(&newest).Error; err != nil {
+		return err
+	}
+	future := make(map[uint]bool)
+	for _, s := range newest {
+		future[s.ClusterID] = s.NewestAt != nil && s.NewestAt.After(now)
+	}
+	var rows []standing
+	for i := range all {
+		g := &all[i]
+		if future[g.Cluster.ID] || g.Cluster.ScheduleSince.After(now) {
+			continue // of a clock that stood wrong: it is looked at each time
+		}
+		from := g.LateFrom(now)
+		if g.Late {
+			from = now
+			g.Late = false // the rank is that of the cluster before
+		}
+		due := time.Time{}
+		if scheduled(g.Cluster.Status) {
+			due = plans[i].DueFrom(now)
+		}
+		rows = append(rows, standing{ClusterID: g.Cluster.ID, ClusterName: g.Cluster.Name, Rank: rankOf(g.Standing(), g.Cluster.StatusReason != ""), NewestStored: g.Stored,
+			LateAt: orNil(from), DueAt: orNil(due), OutliveAt: orNil(outlives[g.Cluster.ID]), JudgedAt: &now})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return q.db.with(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "cluster_id"}},
+		DoUpdates: clause.AssignmentColumns([]string{"rank", "newest_stored", "late_at", "due_at", "outlive_at", "judged_at"})}).Create(&rows).Error
+}
+
+func orNil(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = catalogTime(at)
+	return &at
+}
+
+// canBecomeLate holds for the ranks of those that are late when their time has come; where the last snapshot has failed, that is what is said.
+var canBecomeLate = []int{rankOf(models.StandingGood, false), rankOf(models.StandingGood, true), rankOf(models.StandingPending, false), rankOf(models.StandingPending, true)}
+
+// Protection sums up how all clusters stand, and looks at so many of those that stand worst.
+func (q Schedule) Protection(ctx context.Context, worst int) (models.Protection, error) {
+	p, err := q.protection(ctx, worst)
+	if err != nil {
+		return p, fmt.Errorf("look how clusters stand: %w", err)
+	}
+	return p, nil
+}
+
+func (q Schedule) protection(ctx context.Context, worst int) (models.Protection, error) {
+	var p models.Protection
+	now := q.db.Now()
+	counts, ids, err := q.countStandings(ctx, now)
+	if err != nil {
+		return p, err
+	}
+	looked, err := q.Guarded(ctx, ids)
+	if err != nil {
+		return p, err
+	}
+	order, err := q.worst(ctx, now, worst)
+	if err != nil {
+		return p, err
+	}
+	if p.Oldest, err = q.oldest(ctx, now); err != nil {
+		return p, err
+	}
+	for i := range looked {
+		g := &looked[i]
+		rank := rankOf(g.Standing(), g.Cluster.StatusReason != "")
+		counts[tallied{rank, !g.NewestAt.IsZero()}]++
+		order = append(order, ranked{g.Cluster.ID, g.Cluster.Name, rank})
+		if !g.NewestAt.IsZero() && g.Standing() != models.StandingCached && (p.Oldest.IsZero() || g.NewestAt.Before(p.Oldest)) {
+			p.Oldest = g.NewestAt
+		}
+	}
+	for t, n := range counts {
+		if n > 0 {
+			p.Counts = append(p.Counts, models.StandingCount{Standing: models.Standing(t.rank / 2), Says: t.rank%2 == 1, Restorable: t.restorable, Clusters: n})
+		}
+	}
+	slices.SortFunc(order, func(a, b ranked) int { return cmp.Or(b.rank-a.rank, strings.Compare(a.name, b.name)) })
+	shown := make(map[uint]int, worst)
+	for i, r := range order[:min(worst, len(order))] {
+		shown[r.id] = i
+	}
+	if p.Worst, err = q.Guarded(ctx, slices.Collect(maps.Keys(shown))); err != nil {
+		return p, err
+	}
+	slices.SortFunc(p.Worst, func(a, b models.Guarded) int { return shown[a.Cluster.ID] - shown[b.Cluster.ID] })
+	return p, nil
+}
+
+// tallied are the clusters of a rank that have a good snapshot, or that have none.
+type tallied struct {
+	rank       int
+	restorable bool
+}
+
+// countStandings counts the clusters that were judged, as they stand now, and names the others. It does so at one moment, in one query, so that
+// each cluster is among these or those.
+func (q Schedule) countStandings(ctx context.Context, now time.Time) (counts map[tallied]int, others []uint, err error) {
+	var rows []struct {
+		Kind       string
+		Rank       int
+		Restorable bool
+		Clusters   int
+		ID         uint
+	}
+	err = q.db.with(ctx).Raw(`SELECT 'all' AS kind, rank, restorable, clusters, 0 AS id FROM standing_sums WHERE clusters > 0
+		UNION ALL SELECT 'unjudged', rank, newest_at IS NOT NULL, 1, cluster_id FROM standings WHERE `+unjudged+`
+		UNION ALL SELECT 'late', rank, newest_at IS NOT NULL, COUNT(*), 0 FROM `+q.by("late_at")+` WHERE late_at <= ? AND judged_at <= ? AND rank IN ? GROUP BY 2, 3`,
+		now, now, now, canBecomeLate).Scan(&rows).Error
+	counts = make(map[tallied]int)
+	for _, r := range rows {
+		group := tallied{r.Rank, r.Restorable}
+		switch r.Kind {
+		case "all":
+			counts[group] += r.Clusters
+		case "unjudged":
+			counts[group]--
+			others = append(others, r.ID)
+		case "late":
+			counts[group] -= r.Clusters
+			counts[tallied{rankOf(models.StandingLate, r.Rank%2 == 1), r.Restorable}] += r.Clusters
+		}
+	}
+	return counts, others, err
+}
+
+// oldest is when the oldest of the newest good snapshots was taken, of the clusters that were judged and do not only cache.
+func (q Schedule) oldest(ctx context.Context, now time.Time) (time.Time, error) {
+	row, found, err := find[standing](q.db.with(ctx).Table(q.by("newest_at")).Where("newest_at IS NOT NULL AND rank > ? AND judged_at <= ?", rankOf(models.StandingCached, true), now).
+		Order("newest_at, cluster_id"))
+	if err != nil || !found {
+		return time.Time{}, err
+	}
+	return row.NewestAt.UTC(), nil
+}
+
+type ranked struct {
+	id   uint
+	name string
+	rank int
+}
+
+// worst are those that stand worst of the clusters that were judged.
+func (q Schedule) worst(ctx context.Context, now time.Time, limit int) ([]ranked, error) {
+	var late, others []standing
+	err := q.db.with(ctx).Table(q.by("late_at")).Select("cluster_id", "cluster_name", "rank").Where("late_at <= ? AND judged_at <= ? AND rank IN ?", now, now, canBecomeLate).
+		Order("rank % 2 DESC, cluster_name").Limit(limit).Find(&late).Error
+	if err == nil && len(late) < limit {
+		err = q.db.with(ctx).Table(q.by("rank")).Select("cluster_id", "cluster_name", "rank").
+			Where("rank >= 0 AND judged_at <= ? AND (late_at IS NULL OR late_at > ? OR rank NOT IN ?)", now, now, canBecomeLate).
+			Order("rank DESC, cluster_name").Limit(limit - len(late)).Find(&others).Error
+	}
+	if err != nil {
+		return nil, err
+	}
+	worst := make([]ranked, 0, limit)
+	for _, s := range late {
+		worst = append(worst, ranked{s.ClusterID, s.ClusterName, rankOf(models.StandingLate, s.Rank%2 == 1)})
+	}
+	for _, s := range others {
+		worst = append(worst, ranked{s.ClusterID, s.ClusterName, s.Rank})
+	}
+	return worst, nil
+}
