@@ -35,29 +35,55 @@ func (q Verifications) Queue(ctx context.Context) (queued int, err error) {
 		return 0, nil
 	}
 	now, every := q.db.Now(), time.Duration(days)*24*time.Hour
+	// Only those that can be due, those first that have waited longest, and no more than it takes: this is asked every minute. Times of the
+	// future are of a clock that stood wrong.
+	var failures []error
+	for _, those := range []struct {
+		where string
+		args  []any
+	}{{"verified_at IS NULL", nil}, {"verified_at <= ?", []any{now.Add(-every * 6 / 7)}}, {"verified_at > ?", []any{now}}} {
+		for after := new(models.Snapshot); after != nil && queued < room; {
+			var waiting []models.Scrubbed
+			if waiting, after, err = q.waiting(ctx, *after, those.where, those.args...); err != nil {
+				return queued, errors.Join(append(failures, err)...)
+			}
+			for _, due := range models.VerifyDue(now, every, waiting) {
+				if queued == room {
+					break
+				}
+				ok, err := q.queueScrub(ctx, due, now)
+				if ok {
+					queued++
+				}
+				failures = append(failures, err)
+			}
+		}
+	}
+	return queued, errors.Join(failures...)
+}
+
+// waiting are the next usable snapshots after one, in the order of their last verification, and the last one of them: nil when there are no more.
+func (q Verifications) waiting(ctx context.Context, after models.Snapshot, where string, args ...any) ([]models.Scrubbed, *models.Snapshot, error) {
+	const some = 2000
+	query := q.db.with(ctx).Table(q.db.kind.using("snapshots", "idx_snapshots_verified_at")).Select("id", "name", "verified_at", "verify_tried_at").Where("status IN ?", usable).Where(where, args...)
+	switch {
+	case after.VerifiedAt != nil:
+		query = query.Where("(verified_at, id) > (?, ?)", catalogTime(*after.VerifiedAt), after.ID)
+	case after.ID > 0:
+		query = query.Where("id > ?", after.ID)
+	}
 	var rows []models.Snapshot
-	// Only those that can be due: this is asked every minute.
-	err = q.db.with(ctx).Select("id", "name", "verified_at", "verify_tried_at").
-		Where("status IN ? AND (verified_at IS NULL OR verified_at <= ? OR verified_at > ?)", usable, now.Add(-every*6/7), now).Find(&rows).Error
-	if err != nil {
-		return 0, fmt.Errorf("list snapshots to verify: %w", err)
+	if err := query.Order("verified_at, id").Limit(some).Find(&rows).Error; err != nil {
+		return nil, nil, fmt.Errorf("list snapshots to verify: %w", err)
 	}
 	scrubbed := make([]models.Scrubbed, len(rows))
 	for i, row := range rows {
 		scrubbed[i] = models.Scrubbed{ID: row.ID, Name: row.Name, Verified: orZero(row.VerifiedAt), Tried: orZero(row.VerifyTriedAt)}
 	}
-	var failures []error
-	for _, due := range models.VerifyDue(now, every, scrubbed) {
-		if queued == room {
-			break
-		}
-		ok, err := q.queueScrub(ctx, due, now)
-		if ok {
-			queued++
-		}
-		failures = append(failures, err)
+	if len(rows) < some {
+		return scrubbed, nil, nil
 	}
-	return queued, errors.Join(failures...)
+	return scrubbed, &rows[some-1], nil
 }
 
 var usable = []models.SnapshotStatus{models.SnapshotAvailable, models.SnapshotRestoring, models.SnapshotCopying}

@@ -1,0 +1,123 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/models"
+)
+
+// BenchmarkTicks prints what the console's ticks cost for clusters at rest, as far as they ask the catalog, beside few clusters and beside many:
+// what does not grow is flat. REKINDLE_BENCH_CLUSTERS and REKINDLE_BENCH_SNAPSHOTS say how many those are.
+func BenchmarkTicks(b *testing.B) {
+	size := func(name string, otherwise int) int {
+		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+			return n
+		}
+		return otherwise
+	}
+	many, snapshots := size("REKINDLE_BENCH_CLUSTERS", 10_000), size("REKINDLE_BENCH_SNAPSHOTS", 35)
+	few := many / 100
+	type column struct {
+		name string
+		db   *DB
+	}
+	var columns []column
+	for _, clusters := range []int{few, many} {
+		columns = append(columns, column{fmt.Sprintf("SQLite, %d clusters", clusters), atRest(b, File(b.TempDir()+"/rekindle.db"), clusters, snapshots)})
+	}
+	for _, clusters := range []int{few, many} {
+		place := postgresPlace(b)
+		db := atRest(b, place, clusters, snapshots)
+		check(b, must(postgresServer())(b).Settle(place.URL.Reveal()))
+		columns = append(columns, column{fmt.Sprintf("PostgreSQL, %d clusters", clusters), db})
+	}
+	fmt.Print("| tick, median (greatest) in ms |")
+	for _, c := range columns {
+		fmt.Printf(" %s |", c.name)
+	}
+	fmt.Printf("\n|---|%s\n", "---:|---:|---:|---:|")
+	for _, tick := range ticks {
+		times := make([][]time.Duration, len(columns))
+		for range 11 { // by turns
+			for i, c := range columns {
+				began := time.Now()
+				check(b, tick.do(b.Context(), c.db))
+				times[i] = append(times[i], time.Since(began))
+			}
+		}
+		fmt.Printf("| %s |", tick.name)
+		for _, took := range times {
+			took = took[1:] // the first one has nothing in any cache
+			slices.Sort(took)
+			fmt.Printf(" %.1f (%.1f) |", float64(took[len(took)/2])/1e6, float64(took[len(took)-1])/1e6)
+		}
+		fmt.Println()
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// atRest is a catalog of that size in which all is done that was due.
+func atRest(b *testing.B, place Place, clusters, snapshots int) *DB {
+	b.Helper()
+	db := open(b, place, clockwork.NewFakeClockAt(monday))
+	check(b, db.Sample(b.Context(), clusters, snapshots))
+	check(b, db.with(b.Context()).Model(&models.Snapshot{}).Where("1 = 1").UpdateColumn("verified_at", db.Now()).Error)
+	must(db.Schedule.QueueDue(b.Context()))(b)
+	must(db.Schedule.QueueOutlived(b.Context()))(b)
+	for { // what was due is done
+		run, found, err := db.Runs.Claim(b.Context(), lease(b, db, "console"), func(models.Run) bool { return true })
+		check(b, err)
+		if !found {
+			break
+		}
+		if run.Kind == models.RunSnapshot {
+			check(b, db.Settle.Snapshot(b.Context(), run, measured(db, run.SnapshotName)))
+		} else {
+			check(b, db.Settle.SnapshotDeletion(b.Context(), run))
+		}
+	}
+	check(b, db.Schedule.Judge(b.Context()))
+	return db
+}
+
+// ticks ask what those of package jobs ask.
+var ticks = []struct {
+	name string
+	do   func(ctx context.Context, db *DB) error
+}{
+	{"schedule", func(ctx context.Context, db *DB) error { _, err := db.Schedule.QueueDue(ctx); return err }},
+	{"retention, every hour", func(ctx context.Context, db *DB) error { _, err := db.Schedule.QueueOutlived(ctx); return err }},
+	{"recover", func(ctx context.Context, db *DB) error { _, err := db.Runs.CutOff(ctx, "console"); return err }},
+	{"verify", func(ctx context.Context, db *DB) error { _, err := db.Verifications.Queue(ctx); return err }},
+	{"records", func(ctx context.Context, db *DB) error {
+		if _, err := db.Records.Kept(ctx); err != nil {
+			return err
+		}
+		if _, err := db.Clusters.All(ctx); err != nil {
+			return err
+		}
+		_, err := db.Settings.Chosen(ctx)
+		return err
+	}},
+	{"sweep, every hour", func(ctx context.Context, db *DB) error {
+		after := uint(0)
+		for {
+			rows, err := db.Snapshots.Usable(ctx, after, 1000)
+			if err != nil || len(rows) == 0 {
+				return err
+			}
+			after = rows[len(rows)-1].ID
+		}
+	}},
+	{"disk", func(_ context.Context, db *DB) error { _, err := db.Disk.Space(); return err }},
+	{"clock", func(ctx context.Context, db *DB) error { _, err := db.Clock.Look(ctx, time.Time{}); return err }},
+	{"a supervisor's round, every 2 s", func(ctx context.Context, db *DB) error { _, err := db.Clusters.All(ctx); return err }},
+}
