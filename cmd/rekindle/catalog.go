@@ -26,9 +26,11 @@ func runCatalog(ctx context.Context, args []string, getenv func(string) string, 
 			return runBackup(ctx, args[1:], getenv, stdout)
 		case "move":
 			return runMove(ctx, args[1:], getenv, stdout)
+		case "sample":
+			return runSample(ctx, args[1:], getenv, stdout)
 		}
 	}
-	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild", errUsage)
+	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild, rekindle catalog sample", errUsage)
 }
 
 // runBackup is "rekindle catalog backup FILE": also while the console runs.

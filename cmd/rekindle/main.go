@@ -47,6 +47,7 @@ Usage:
   rekindle catalog move --to URL [flags]
                                     carry the database over into another place (console stopped)
   rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
+  rekindle catalog sample [flags]   make a new database of a size, to measure what a machine can bear
   rekindle health [flags]           ask a running console whether it is healthy; for container health checks
   rekindle version                  print the version
 
