@@ -234,8 +234,8 @@ func (q Schedule) markMissed(ctx context.Context, cluster models.Cluster, missed
 	return nil
 }
 
-// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which. Those of a cluster that
-// has lost its nodes stay; see [Cluster.Lost]. While the clock is in doubt, all do.
+// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which. Those of a cluster without
+// nodes stay: it has lost them, see [Cluster.Lost], or is attached and was not reached since it was brought back. While the clock is in doubt, all do.
 func (q Schedule) QueueOutlived(ctx context.Context) ([]string, error) {
 	if doubt, err := q.db.Clock.Look(ctx, time.Time{}); err != nil || doubt != nil {
 		return nil, err

@@ -28,9 +28,15 @@ func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 		check(t, db.with(t.Context()).Model(&models.Cluster{}).Order("id").Pluck("id", &ids).Error)
 		if len(ids) < 8 {
 			made++
-			c := models.Cluster{Name: fmt.Sprintf("c-%d", made), Status: models.ClusterAvailable, CreatedAt: db.Now(), ScheduleSince: db.Now(), Configuration: models.Configuration{
+			c := models.Cluster{Name: fmt.Sprintf("c-%d", made), Kind: models.KindLaunched, Home: "here", Status: models.ClusterAvailable, CreatedAt: db.Now(), ScheduleSince: db.Now(), Configuration: models.Configuration{
 				Engine: engines[random.IntN(len(engines))], NodeType: "cache.t4g.micro", RetentionLimit: random.IntN(4), SnapshotWindow: models.Window{Start: random.IntN(24 * 60), Length: 60 + random.IntN(300)}},
 				Nodes: []models.Node{{Name: models.NodeName(fmt.Sprintf("c-%d", made), 1), Host: "127.0.0.1", Port: 7000 + made, Role: models.RolePrimary, Shard: 1}}}
+			if random.IntN(3) == 0 {
+				c.Kind, c.Home, c.Engine, c.NodeType, c.Attachment = models.KindAttached, "", engines[random.IntN(3)], "", &models.Attachment{Access: models.Access{Addresses: models.Lines{c.Nodes[0].Address()}}}
+				if random.IntN(3) == 0 { // brought back with a lost catalog, and not reached since
+					c.Status, c.Nodes = models.ClusterUnreachable, nil
+				}
+			}
 			check(t, db.with(t.Context()).Create(&c).Error)
 			continue
 		}
@@ -38,7 +44,7 @@ func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 		cluster := must(db.Clusters.ByID(t.Context(), id))(t)
 		row := db.with(t.Context()).Model(&models.Cluster{ID: id})
 		some := db.with(t.Context()).Model(&models.Snapshot{}).Where("cluster_id = ? AND id % 3 = ?", id, random.IntN(3))
-		switch random.IntN(16) {
+		switch random.IntN(18) {
 		case 0:
 			check(t, row.UpdateColumn("status", statuses[random.IntN(len(statuses))]).Error)
 		case 1:
@@ -74,11 +80,16 @@ func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 			check(t, db.Schedule.Judge(t.Context()))
 		case 15:
 			if random.IntN(6) == 0 {
-				for _, rows := range []any{&models.Node{}, &models.WindowMark{}, &models.Loss{}} {
+				for _, rows := range []any{&models.Node{}, &models.WindowMark{}, &models.Loss{}, &models.Attachment{}} {
 					check(t, db.with(t.Context()).Where("cluster_id = ?", id).Delete(rows).Error)
 				}
 				check(t, db.with(t.Context()).Delete(&models.Cluster{}, id).Error)
 			}
+		case 16:
+			check(t, db.Attachments.Unreached(t.Context(), id, []string{"Nothing answers.", "It asks for a password."}[random.IntN(2)], nil))
+		case 17:
+			check(t, db.Attachments.Follow(t.Context(), id, models.Found{Engine: models.Engine{Name: engines[random.IntN(3)], Version: "8.0.0"}, Shards: []models.FoundShard{{Nodes: []models.FoundNode{
+				{Address: fmt.Sprintf("127.0.0.1:%d", 20_000+int(id)), Role: models.RolePrimary, State: "available", Answers: true}}}}}))
 		}
 		switch random.IntN(12) {
 		case 0:
