@@ -57,7 +57,7 @@ func (s *Supervisor) Start(context.Context) error {
 // Stop leaves the clusters to themselves. It waits until nothing is done about one any more, or ctx ends.
 func (s *Supervisor) Stop(ctx context.Context) error { return s.loops.Stop(ctx) }
 
-// watch looks after every cluster until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting: its turn
+// watch looks after the clusters launched here until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting: its turn
 // comes again when that is over.
 func (s *Supervisor) watch(ctx context.Context) {
 	var all sync.WaitGroup
@@ -65,17 +65,14 @@ func (s *Supervisor) watch(ctx context.Context) {
 	turns := make(chan struct{}, atOnce)
 	var busy sync.Map // clusters that are being looked after, by their ids
 	for {
-		clusters, err := s.DB.Clusters.All(ctx)
+		clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
 		if err != nil && ctx.Err() == nil {
 			s.Logger.Error("supervise", "error", err)
 		}
-		if err := s.superviseAway(ctx, clusters); err != nil && ctx.Err() == nil {
+		if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
 			s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
 		}
 		for _, cluster := range clusters {
-			if !supervised(cluster.Status) || cluster.Attached() || !s.Here(cluster) {
-				continue
-			}
 			if _, already := busy.LoadOrStore(cluster.ID, true); already {
 				continue
 			}
@@ -99,15 +96,16 @@ func (s *Supervisor) Here(cluster models.Cluster) bool {
 	return cluster.Attached() || cluster.Home == s.Home
 }
 
-// supervised tells whether the supervisor may touch the nodes: in the other states a run has them.
-func supervised(status models.ClusterStatus) bool {
-	return status == models.ClusterAvailable || status == models.ClusterSnapshotting || status == models.ClusterUnreachable
-}
+// supervisedStates are those in which the supervisor may touch the nodes: in the others a run has them.
+var supervisedStates = []models.ClusterStatus{models.ClusterAvailable, models.ClusterSnapshotting, models.ClusterUnreachable}
+
+func supervised(status models.ClusterStatus) bool { return slices.Contains(supervisedStates, status) }
 
 // superviseAway marks those clusters as unreachable whose console is away.
-func (s *Supervisor) superviseAway(ctx context.Context, clusters []models.Cluster) error {
-	if !slices.ContainsFunc(clusters, func(c models.Cluster) bool { return elsewhere(c, s.Home) }) {
-		return nil
+func (s *Supervisor) superviseAway(ctx context.Context) error {
+	clusters, err := s.DB.Clusters.LaunchedAway(ctx, s.Home, supervisedStates)
+	if err != nil || len(clusters) == 0 {
+		return err
 	}
 	homes, err := s.DB.Owners.Homes(ctx)
 	if err != nil {

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"gorm.io/gorm"
 
@@ -446,13 +447,61 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 
 // All returns all clusters with their nodes, by name.
 func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
-	var clusters []models.Cluster
-	// The driver would start a goroutine for each row of a query that can be cancelled.
-	err := q.db.with(context.WithoutCancel(ctx)).Preload("Nodes", inOrder).Order("name").Find(&clusters).Error
+	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("name") })
 	if err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}
+	return clusters, q.giveNodes(ctx, clusters, inOrder)
+}
+
+// LaunchedAt returns the launched clusters of a home that are in one of these states, with their nodes, by name.
+func (q Clusters) LaunchedAt(ctx context.Context, home string, states []models.ClusterStatus) ([]models.Cluster, error) {
+	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+		return query.Where("kind <> ? AND home = ? AND status IN ?", models.KindAttached, home, states).Order("name")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list clusters of home %s: %w", home, err)
+	}
+	for some := range slices.Chunk(clusters, 500) {
+		err := q.giveNodes(ctx, some, func(query *gorm.DB) *gorm.DB {
+			return query.Where("cluster_id IN ?", idsOf(some)).Order("cluster_id, id") // as the index has them
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
 	return clusters, nil
+}
+
+// LaunchedAway returns the launched clusters of other homes, without a console, that are in one of these states: only their names, homes and states.
+func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models.ClusterStatus) ([]models.Cluster, error) {
+	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+		return query.Select("id", "name", "kind", "home", "status", "status_reason").
+			Where("kind <> ? AND home <> ? AND status IN ? AND home NOT IN (SELECT home FROM owners)", models.KindAttached, home, states).Order("name")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list clusters of homes without a console: %w", err)
+	}
+	return clusters, nil
+}
+
+// giveNodes gives these clusters those of the nodes that are theirs.
+func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, which func(*gorm.DB) *gorm.DB) error {
+	nodes, err := readAll[models.Node](ctx, q.db, which)
+	if err != nil {
+		return fmt.Errorf("list nodes: %w", err)
+	}
+	at := make(map[uint]*models.Cluster, len(clusters))
+	for i := range clusters {
+		clusters[i].Nodes = []models.Node{}
+		at[clusters[i].ID] = &clusters[i]
+	}
+	for _, n := range nodes {
+		if cluster, wanted := at[n.ClusterID]; wanted {
+			cluster.Nodes = append(cluster.Nodes, n)
+		}
+	}
+	return nil
 }
 
 // ByName returns those of these clusters that there are, with their nodes.
