@@ -33,10 +33,6 @@ func (rec *Recorder) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	attachments, err := rec.DB.Attachments.ByCluster(ctx)
-	if err != nil {
-		return err
-	}
 	living := map[string]bool{archive.ConsoleRecordKey: true}
 	written := false
 	for _, cluster := range clusters {
@@ -49,7 +45,6 @@ func (rec *Recorder) keep(ctx context.Context) error {
 		if cluster.Lost() && kept[key] != "" {
 			continue // it comes from there, and knows less
 		}
-		cluster.Attachment = attachments[cluster.ID]
 		record := recordOf(cluster)
 		record.WrittenAt = rec.DB.Now()
 		err := rec.keepOne(ctx, cluster.ID, key, record.Sum(), kept[key],

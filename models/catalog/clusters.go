@@ -357,13 +357,13 @@ func (q Clusters) backToAvailable(ctx context.Context, id uint, reason string, f
 
 // Cache finds what ElastiCache calls a cache cluster: a cluster that is one, or a node of a replication group, and then which.
 func (q Clusters) Cache(ctx context.Context, name string) (models.Cluster, *models.Node, error) {
-	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Where("name = ? AND NOT grouped", name))
+	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("name = ? AND NOT grouped", name))
 	if err != nil {
 		return cluster, nil, fmt.Errorf("find cluster %s: %w", name, err)
 	} else if found {
 		return cluster, nil, nil
 	}
-	cluster, found, err = find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Where("grouped AND id IN (SELECT cluster_id FROM nodes WHERE name = ?)", name))
+	cluster, found, err = find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("grouped AND id IN (SELECT cluster_id FROM nodes WHERE name = ?)", name))
 	if err != nil {
 		return cluster, nil, fmt.Errorf("find cluster of node %s: %w", name, err)
 	}
@@ -445,13 +445,23 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 	return changed, err
 }
 
-// All returns all clusters with their nodes, by name.
+// All returns all clusters with their nodes, and how they are reached, by name.
 func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("name") })
 	if err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
 	}
-	return clusters, q.giveNodes(ctx, clusters, inOrder)
+	if err := q.giveNodes(ctx, clusters, inOrder); err != nil {
+		return nil, err
+	}
+	attachments, err := q.db.Attachments.ByCluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, c := range clusters {
+		clusters[i].Attachment = attachments[c.ID]
+	}
+	return clusters, nil
 }
 
 // LaunchedAt returns the launched clusters of a home that are in one of these states, with their nodes, by name.
