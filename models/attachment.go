@@ -24,6 +24,25 @@ const (
 // Attached tells whether the cluster's nodes were there before: then they are only read.
 func (c Cluster) Attached() bool { return c.Kind == KindAttached }
 
+// The topologies that rules know; package topology has them all.
+const (
+	topologySentinel = "sentinel"
+	topologyCluster  = "cluster"
+)
+
+// Sharded tells whether the cluster is in cluster mode, with however many shards.
+func (c Cluster) Sharded() bool {
+	return c.Attachment != nil && c.Attachment.Topology == topologyCluster
+}
+
+// FailsOver tells whether a replica takes over by itself when a primary of the attached cluster dies: its Sentinels or its own nodes see to that.
+func (c Cluster) FailsOver() bool {
+	return c.HasReplica() && (c.Sharded() || c.Attachment != nil && c.Attachment.Topology == topologySentinel)
+}
+
+// Encrypted tells whether its nodes are reached by TLS.
+func (c Cluster) Encrypted() bool { return c.Attachment != nil && c.Attachment.TLS }
+
 // Lines are a few texts of one line each, kept as one text.
 type Lines []string
 

@@ -50,21 +50,6 @@ func CheckSources(spec *ImportSpec, faults *Faults) {
 
 // SuggestNodeType returns the smallest of the current node types that holds this much memory with room to spare, or the largest one.
 func SuggestNodeType(usedMemory int64) NodeType {
-	var best, largest NodeType
-	for _, t := range NodeTypes() {
-		if !strings.HasPrefix(t.Name, "cache.t4g.") && !strings.HasPrefix(t.Name, "cache.m7g.") && !strings.HasPrefix(t.Name, "cache.r7g.") {
-			continue
-		}
-		if t.Memory > largest.Memory {
-			largest = t
-		}
-		// A quarter stays for buffers and for what is written later.
-		if t.Memory-t.Memory/4 >= usedMemory && (best.Name == "" || t.Memory < best.Memory) {
-			best = t
-		}
-	}
-	if best.Name == "" {
-		return largest
-	}
-	return best
+	// A quarter stays for buffers and for what is written later.
+	return smallestNodeType(func(t NodeType) bool { return t.Memory-t.Memory/4 >= usedMemory })
 }

@@ -24,6 +24,9 @@ type ModifySpec struct {
 
 // Count makes the number of replicas of those that are to be removed.
 func (spec *ModifySpec) Count(cluster Cluster) error {
+	if faults := spec.refuseNodes(cluster); len(faults) > 0 {
+		return faults
+	}
 	left := cluster.Replicas
 	if spec.Add != "" {
 		left++
@@ -92,12 +95,20 @@ func (spec ModifySpec) touchesNodes(cluster Cluster) bool {
 		len(spec.Remove) > 0 || spec.Add != "" || spec.ParameterGroup != nil && *spec.ParameterGroup != cluster.ParameterGroup
 }
 
+// refuseNodes refuses what would touch the nodes of an attached cluster, before it is asked whether that could be done.
+func (spec ModifySpec) refuseNodes(cluster Cluster) Faults {
+	if cluster.Attached() && spec.touchesNodes(cluster) {
+		return Faults{{Code: CodeClusterState, Message: cluster.NoChangeOfNodes()}}
+	}
+	return nil
+}
+
 // Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
 func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[string]any) {
 	var faults Faults
 	set := map[string]any{"updated_at": now}
-	if cluster.Attached() && spec.touchesNodes(cluster) {
-		return Faults{{Code: CodeClusterState, Message: cluster.NoChangeOfNodes()}}, set
+	if faults := spec.refuseNodes(cluster); len(faults) > 0 {
+		return faults, set
 	}
 	nodeType, _ := FindNodeType(cluster.NodeType)
 	if spec.Description != nil {

@@ -1,6 +1,9 @@
 package models
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // NodeType is a size of node, with ElastiCache's name and memory.
 type NodeType struct {
@@ -50,4 +53,51 @@ func FindNodeType(name string) (NodeType, bool) {
 		}
 	}
 	return NodeType{}, false
+}
+
+// smallestNodeType returns the smallest of the current node types that will do, or the largest one.
+func smallestNodeType(does func(NodeType) bool) NodeType {
+	var best, largest NodeType
+	for _, t := range NodeTypes() {
+		if !strings.HasPrefix(t.Name, "cache.t4g.") && !strings.HasPrefix(t.Name, "cache.m7g.") && !strings.HasPrefix(t.Name, "cache.r7g.") {
+			continue
+		}
+		if t.Memory > largest.Memory {
+			largest = t
+		}
+		if does(t) && (best.Name == "" || t.Memory < best.Memory) {
+			best = t
+		}
+	}
+	if best.Name == "" {
+		return largest
+	}
+	return best
+}
+
+// ShownNodeType is the cluster's node type; for an attached one, which has none, the smallest that bears what its fullest node may have, or what
+// that has where nothing limits it. ElastiCache's clients want to be told one.
+func (c Cluster) ShownNodeType() string {
+	if c.NodeType != "" || !c.Attached() {
+		return c.NodeType
+	}
+	var most int64
+	for _, n := range c.Nodes {
+		// The limit goes first: what INFO says of a full node is somewhat more, and the type would change to and fro.
+		if n.MaxMemory > 0 {
+			most = max(most, n.MaxMemory)
+		} else {
+			most = max(most, n.UsedMemory)
+		}
+	}
+	return smallestNodeType(func(t NodeType) bool { return t.Memory >= most }).Name
+}
+
+// ShownNodeType is the node type that a restore takes when none is named: the one that the cluster had, else the smallest that holds the data with
+// room to spare. As long as the snapshot of an attached cluster is being taken there is none.
+func (s Snapshot) ShownNodeType() string {
+	if s.NodeType != "" || s.UsedMemory == 0 {
+		return s.NodeType
+	}
+	return SuggestNodeType(s.UsedMemory).Name
 }

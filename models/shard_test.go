@@ -48,3 +48,36 @@ func TestNodesAreSortedIntoTheirShards(t *testing.T) {
 		t.Errorf("nodes of memcached are sorted into shards: %v", shards)
 	}
 }
+
+func TestANodeTypeIsShownForWhatHasNone(t *testing.T) {
+	t.Parallel()
+	const gib = 1 << 30
+	for want, nodes := range map[string][]Node{
+		"cache.t4g.micro":    nil,
+		"cache.t4g.small":    {{UsedMemory: gib}, {UsedMemory: 1}},
+		"cache.m7g.large":    {{UsedMemory: 1, MaxMemory: 5 * gib}, {UsedMemory: gib}},
+		"cache.t4g.medium":   {{UsedMemory: 4 * gib, MaxMemory: 3 * gib}}, // as a full node says, only more so
+		"cache.r7g.16xlarge": {{UsedMemory: 900 * gib}},
+		"cache.r7g.large":    {{UsedMemory: 7 * gib}, {UsedMemory: 13 * gib}},
+		"cache.m7g.16xlarge": {{UsedMemory: 200 * gib}},
+		"cache.r7g.12xlarge": {{MaxMemory: 300 * gib}},
+		"cache.r7g.4xlarge":  {{UsedMemory: 105 * gib}},
+		"cache.m7g.12xlarge": {{UsedMemory: 106 * gib}},
+		"cache.r7g.2xlarge":  {{UsedMemory: 52*gib + gib/2}},
+	} {
+		if got := (Cluster{Kind: KindAttached, Nodes: nodes}).ShownNodeType(); got != want {
+			t.Errorf("%+v: %s, want %s", nodes, got, want)
+		}
+	}
+	if got := (Cluster{Kind: KindLaunched, Configuration: Configuration{NodeType: "cache.t1.micro"}}).ShownNodeType(); got != "cache.t1.micro" {
+		t.Error(got)
+	}
+	for used, want := range map[int64]string{0: "", gib / 4: "cache.t4g.micro", gib / 2: "cache.t4g.small"} {
+		if got := (Snapshot{UsedMemory: used}).ShownNodeType(); got != want {
+			t.Errorf("a snapshot of %d bytes: %q, want %q", used, got, want)
+		}
+	}
+	if got := (Snapshot{UsedMemory: gib, Configuration: Configuration{NodeType: "cache.t4g.micro"}}).ShownNodeType(); got != "cache.t4g.micro" {
+		t.Error(got)
+	}
+}

@@ -79,6 +79,9 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 // endpoints finds where the replicas that come to a cluster can listen, before the transaction that adds them: that looks at the host.
 func (q Changes) endpoints(ctx context.Context, cluster models.Cluster, spec *models.ModifySpec) ([]models.Endpoint, error) {
 	more := 0
+	if cluster.Attached() {
+		return nil, nil // it gets none
+	}
 	if spec.Add != "" {
 		if err := q.checkNewNode(ctx, spec); err != nil {
 			return nil, err
@@ -187,7 +190,7 @@ func (q Changes) FailOver(ctx context.Context, name string, shard int, requested
 		}
 		at, _ := cluster.Shard(shard)
 		primary, found := at.Primary()
-		if why := cluster.Only(at).NoFailover(); !found || len(at.Replicas()) == 0 {
+		if why := cluster.Only(at).NoFailover(); !found || len(at.Replicas()) == 0 || cluster.Attached() {
 			return models.Refuse(models.CodeNoFailover, "", why)
 		} else if why != "" {
 			return models.Refuse(models.CodeClusterState, "", why)

@@ -101,19 +101,23 @@ func parameterStatus(m models.Cluster) string {
 	return "applying"
 }
 
+// parameterGroupOf is the cluster's parameter group; the default one stands for that of an attached cluster, which has none.
+func parameterGroupOf(m models.Cluster) string {
+	if m.ParameterGroup == "" {
+		return models.DefaultParameterGroup(m.EngineName())
+	}
+	return m.ParameterGroup
+}
+
 // presentCluster shows a cluster that is a cache cluster, or one node of a replication group as the member that it is.
 func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster {
 	attributes := m.Described()
-	group := m.ParameterGroup
-	if group == "" {
-		group = models.DefaultParameterGroup(m.EngineName())
-	}
 	v := cacheCluster{
-		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.NodeType, Engine: m.Engine, EngineVersion: m.EngineVersion,
+		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.ShownNodeType(), Engine: m.Engine, EngineVersion: m.EngineVersion,
 		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), CacheClusterCreateTime: at(m.CreatedAt),
-		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: group, ParameterApplyStatus: parameterStatus(m)},
+		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: parameterGroupOf(m), ParameterApplyStatus: parameterStatus(m)},
 		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
-		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "",
+		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "", TransitEncryptionEnabled: m.Encrypted(),
 		ARN: c.arn(models.ResourceCluster + ":" + m.Name), NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
 	}
 	nodes := m.Nodes

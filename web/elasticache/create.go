@@ -35,16 +35,34 @@ const (
 	noRest = "what the nodes save on their host's disk is as encrypted as that disk is. Snapshots are encrypted by the store's settings."
 )
 
-// refuseUnkeepable refuses what would be accepted in vain.
-func (c *call) refuseUnkeepable() {
-	c.notOfferedWhenTrue("TransitEncryptionEnabled", noTLS)
+// notOurs refuses what would change the nodes of an attached cluster.
+func (c *call) notOurs(is models.Cluster) {
+	c.mistake(models.CodeClusterState, "%s", is.NoChangeOfNodes())
+}
+
+// asItIs takes for an attached cluster what is so already, and refuses what would be a change of its nodes.
+func (c *call) asItIs(is models.Cluster, name string, on bool) {
+	if wants, given := c.flag(name); given && wants != on {
+		c.notOurs(is)
+	}
+}
+
+// refuseUnkeepable refuses what would be accepted in vain. A new cluster is a zero one.
+func (c *call) refuseUnkeepable(is models.Cluster) {
+	if is.Attached() {
+		c.asItIs(is, "TransitEncryptionEnabled", is.Encrypted())
+	} else {
+		c.notOfferedWhenTrue("TransitEncryptionEnabled", noTLS)
+	}
 	c.notOfferedWhenTrue("AtRestEncryptionEnabled", noRest)
 	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
 	for _, name := range []string{"TransitEncryptionMode", "KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
 		"OutpostMode", "PreferredOutpostArn", "PreferredOutpostArns", "ScaleConfig"} {
 		c.notOffered(name)
 	}
-	if mode := c.text("ClusterMode"); mode != "" && mode != "disabled" {
+	if mode := c.text("ClusterMode"); is.Attached() && mode != "" && mode != onOff(is.Sharded()) {
+		c.notOurs(is)
+	} else if !is.Attached() && mode != "" && mode != "disabled" {
 		c.mistake(models.CodeCombination, "ClusterMode can only be disabled here: a cluster has one shard.")
 	}
 }
@@ -59,7 +77,7 @@ type clusterChanges struct {
 func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, error) {
 	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
 		Snapshot: c.text("SnapshotName"), Sources: a.sources(c), RequestedBy: c.key.KeyID, Auth: models.AuthNone}
-	c.refuseUnkeepable()
+	c.refuseUnkeepable(models.Cluster{})
 	engine, version := c.id("Engine"), c.text("EngineVersion")
 	if spec.Snapshot != "" {
 		spec.Snapshot = strings.ToLower(spec.Snapshot)
@@ -73,7 +91,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 			engine = snapshot.Engine
 		}
 		if spec.NodeType == "" {
-			spec.NodeType = snapshot.NodeType
+			spec.NodeType = snapshot.ShownNodeType()
 		}
 	}
 	if engine == "" {
@@ -227,12 +245,12 @@ func inBucket(bucket, key string) string {
 func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec {
 	spec := models.ModifySpec{RequestedBy: c.key.KeyID}
 	c.changeAttributes(&spec, c.readAttributes())
-	c.refuseUnkeepable()
+	c.refuseUnkeepable(is)
 	c.flag("ApplyImmediately") // everything is
-	if text := c.text("CacheNodeType"); text != "" {
+	if text := c.text("CacheNodeType"); text != "" && (!is.Attached() || text != is.ShownNodeType()) {
 		spec.NodeType = &text
 	}
-	if group := c.id("CacheParameterGroupName"); group != "" {
+	if group := c.id("CacheParameterGroupName"); group != "" && (!is.Attached() || group != parameterGroupOf(is)) {
 		spec.ParameterGroup = &group
 	}
 	if days, given := c.number("SnapshotRetentionLimit"); given {
@@ -241,13 +259,23 @@ func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec
 	if window := c.window(); !window.IsZero() {
 		spec.Window = &window
 	}
-	if token := c.values.Get("AuthToken"); token != "" && token != is.Password.Reveal() || c.text("AuthTokenUpdateStrategy") == "DELETE" {
+	token, engine, version := c.values.Get("AuthToken"), c.id("Engine"), strings.TrimSuffix(c.text("EngineVersion"), ".x")
+	otherToken := token != "" && token != is.Password.Reveal() || c.text("AuthTokenUpdateStrategy") == "DELETE"
+	otherEngine := engine != "" && engine != is.Engine
+	otherVersion := version != "" && version != is.EngineVersion && !strings.HasPrefix(is.EngineVersion, version+".")
+	if is.Attached() {
+		if otherToken || otherEngine || otherVersion {
+			c.notOurs(is)
+		}
+		return spec
+	}
+	if otherToken {
 		c.mistake(models.CodeCombination, "The password of a cluster cannot be changed. Restore a snapshot into a new cluster with another one.")
 	}
-	if engine := c.id("Engine"); engine != "" && engine != is.Engine {
+	if otherEngine {
 		c.mistake(models.CodeCombination, "The engine of a cluster cannot be changed. Restore a snapshot into a new cluster of %.20s.", engine)
 	}
-	if version := strings.TrimSuffix(c.text("EngineVersion"), ".x"); version != "" && version != is.EngineVersion && !strings.HasPrefix(is.EngineVersion, version+".") {
+	if otherVersion {
 		c.mistake(models.CodeCombination, "%s cannot be changed in place. Restore a snapshot into a new cluster of %s %.20s.",
 			fmt.Sprintf("The engine version %s of a cluster", is.EngineVersion), is.Engine, version)
 	}

@@ -29,6 +29,7 @@ type (
 		SnapshotRetentionLimit     int
 		SnapshotWindow             string `xml:",omitempty"`
 		ClusterEnabled             bool
+		ConfigurationEndpoint      *endpoint
 		CacheNodeType              string
 		AuthTokenEnabled           bool
 		AuthTokenLastModifiedDate  *stamp
@@ -63,11 +64,8 @@ type (
 	}
 )
 
-// The one shard of a cluster, and the one node of a member.
-const (
-	groupID = "0001"
-	nodeID  = "0001"
-)
+// nodeID is the one node of a member.
+const nodeID = "0001"
 
 // groupStatus is the status of a replication group in ElastiCache's words. One whose primary does not answer is available to ElastiCache; its
 // node group says unreachable, which is Rekindle's own word.
@@ -103,9 +101,15 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	g := replicationGroup{
 		ReplicationGroupId: m.Name, Description: m.Description, Status: groupStatus(m), SnapshotRetentionLimit: m.RetentionLimit,
 		AutomaticFailover: onOff(attributes.AutomaticFailover), MultiAZ: onOff(attributes.MultiAZ),
-		CacheNodeType: m.NodeType, AuthTokenEnabled: m.Password != "", ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
+		CacheNodeType: m.ShownNodeType(), AuthTokenEnabled: m.Password != "", ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
 		DataTiering: onOff(false), AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades, NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
-		ClusterMode: onOff(false), Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
+		ClusterEnabled: m.Sharded(), ClusterMode: onOff(m.Sharded()), TransitEncryptionEnabled: m.Encrypted(), Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
+	}
+	if m.Attached() {
+		g.AutomaticFailover = onOff(m.FailsOver())
+	}
+	if primaries := m.Primaries(); m.Sharded() && len(primaries) > 0 {
+		g.ConfigurationEndpoint = &endpoint{primaries[0].Host, primaries[0].Port}
 	}
 	if m.Password != "" {
 		g.AuthTokenLastModifiedDate = at(m.CreatedAt)
@@ -147,6 +151,9 @@ func presentShard(c *call, m models.Cluster, shard models.Shard) nodeGroup {
 			group.ReaderEndpoint = member.ReadEndpoint
 		}
 		group.NodeGroupMembers.NodeGroupMember = append(group.NodeGroupMembers.NodeGroupMember, member)
+	}
+	if m.Sharded() { // clients begin at the configuration endpoint, and ask there for the others
+		group.PrimaryEndpoint, group.ReaderEndpoint = nil, nil
 	}
 	return group
 }
@@ -278,6 +285,10 @@ func (a groupActions) modify(ctx context.Context, c *call) error {
 		return err
 	}
 	spec := a.changes.modifySpec(c, group)
+	if group.Attached() {
+		c.asItIs(group, "AutomaticFailoverEnabled", group.FailsOver())
+		c.asItIs(group, "MultiAZEnabled", false)
+	}
 	if text := c.text("ReplicationGroupDescription"); text != "" {
 		spec.Description = &text
 	}
@@ -288,10 +299,10 @@ func (a groupActions) modify(ctx context.Context, c *call) error {
 		if node != "" {
 			is.SnapshottingNode = node
 		}
-		if givenFailover {
+		if givenFailover && !group.Attached() {
 			is.AutomaticFailover = failover
 		}
-		if givenZones {
+		if givenZones && !group.Attached() {
 			is.MultiAZ = zones
 		}
 	})
@@ -310,6 +321,8 @@ func (a groupActions) chooseReplica(ctx context.Context, c *call, group models.C
 		c.mistake(models.CodeNodeNotFound, "The replication group %s has no member %.80s.", group.Name, id)
 	case group.Nodes[i].Role == models.RolePrimary:
 		return a.changes.modify(ctx, c, group, spec) // as it is
+	case group.Attached():
+		c.notOurs(group)
 	default:
 		c.mistake(models.CodeCombination, "A primary cannot be chosen here. TestFailover hands the role to the replica that is furthest.")
 	}
@@ -354,15 +367,13 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 	c.flag("ApplyImmediately")
 	wants, given := c.number("NewReplicaCount")
 	remove := c.list("ReplicasToRemove")
-	var zones []string
+	var zones, shards []string
 	for _, shard := range c.structs("ReplicaConfiguration") {
 		zones = append(zones, shard.list("PreferredAvailabilityZones")...)
 		if n, ok := shard.number("NewReplicaCount"); ok {
 			wants, given = n, true
 		}
-		if group := shard.text("NodeGroupId"); group != groupID {
-			c.mistake(models.CodeInvalid, "There is no node group %.40q; the only one is %s.", group, groupID)
-		}
+		shards = append(shards, shard.text("NodeGroupId"))
 	}
 	if !given && len(remove) == 0 {
 		c.mistake(codeMissing, "The request must contain the parameter NewReplicaCount.")
@@ -372,6 +383,18 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 	}
 	group, err := a.db.Clusters.Group(ctx, id)
 	if err != nil {
+		return err
+	}
+	if group.Attached() {
+		c.notOurs(group)
+		return c.wrong()
+	}
+	for _, shard := range shards {
+		if only := shardsOf(group)[0].ID(); shard != only {
+			c.mistake(models.CodeInvalid, "There is no node group %.40q; the only one is %s.", shard, only)
+		}
+	}
+	if err := c.wrong(); err != nil {
 		return err
 	}
 	spec := models.ModifySpec{Remove: remove, RequestedBy: c.key.KeyID}

@@ -50,7 +50,7 @@ type (
 	}
 	nodeGroupConfiguration struct {
 		NodeGroupId             string
-		Slots                   string
+		Slots                   string `xml:",omitempty"`
 		ReplicaCount            int
 		PrimaryAvailabilityZone string
 	}
@@ -70,7 +70,7 @@ var (
 
 func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	v := snapshot{
-		SnapshotName: s.Name, CacheClusterId: s.Node, SnapshotStatus: string(s.Status), SnapshotSource: sourceNames[s.Source], CacheNodeType: s.NodeType,
+		SnapshotName: s.Name, CacheClusterId: s.Node, SnapshotStatus: string(s.Status), SnapshotSource: sourceNames[s.Source], CacheNodeType: s.ShownNodeType(),
 		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(firstZone(s.Attributes)),
 		PreferredMaintenanceWindow: s.Attributes.MaintenanceWindow, TopicArn: s.Attributes.Topic, Port: s.Port, CacheParameterGroupName: s.ParameterGroup,
 		CacheSubnetGroupName: s.Attributes.SubnetGroup, VpcId: network, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
@@ -88,14 +88,21 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 		v.CacheClusterCreateTime = at(*s.NodeCreatedAt)
 	}
 	for i, part := range s.Parts {
-		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(i + 1), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes), CacheNodeCreateTime: v.CacheClusterCreateTime,
+		number := part.Number
+		if number == 0 {
+			number = i + 1
+		}
+		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(number), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes), CacheNodeCreateTime: v.CacheClusterCreateTime,
 			SnapshotCreateTime: at(completed(s))}
+		if len(s.Parts) > 1 {
+			node.CacheClusterId = part.ServedBy // each node group has one of its own
+		}
 		if configured {
 			slots := part.Slots
-			if slots == "" {
+			if slots == "" && len(s.Parts) == 1 {
 				slots = "0-16383"
 			}
-			node.NodeGroupConfiguration = &nodeGroupConfiguration{numbered(i + 1), slots, s.Replicas, c.zone(firstZone(s.Attributes))}
+			node.NodeGroupConfiguration = &nodeGroupConfiguration{numbered(number), slots, s.Replicas, c.zone(firstZone(s.Attributes))}
 		}
 		v.NodeSnapshots.NodeSnapshot = append(v.NodeSnapshots.NodeSnapshot, node)
 	}
