@@ -162,7 +162,7 @@ func Moving(ctx context.Context, a Access, t Topology) ([]string, error) {
 	}
 	var moving []string
 	for _, a := range each(primaries, func(n Node) answer {
-		moves, err := d.movesAt(ctx, n.Addr)
+		moves, err := d.movesAt(ctx, n)
 		return answer{moves, err}
 	}) {
 		if a.err != nil {
@@ -174,7 +174,8 @@ func Moving(ctx context.Context, a Access, t Topology) ([]string, error) {
 	return slices.Compact(moving), nil
 }
 
-func (d *discovery) movesAt(ctx context.Context, addr string) ([]string, error) {
+func (d *discovery) movesAt(ctx context.Context, n Node) ([]string, error) {
+	addr := n.Addr
 	conn, err := resp.Dial(ctx, d.options(addr))
 	if err != nil {
 		return nil, err
@@ -186,8 +187,10 @@ func (d *discovery) movesAt(ctx context.Context, addr string) ([]string, error) 
 	}
 	moves := openMarks(v.Str)
 	v, err = conn.Do(ctx, "CLUSTER", "GETSLOTMIGRATIONS")
-	if _, refused := errors.AsType[resp.Error](err); refused {
-		return moves, nil // older, or not for this user: then there are marks
+	if reply, refused := errors.AsType[resp.Error](err); refused && reply.Code() == "NOPERM" && !strings.HasPrefix(n.Info["redis_version"], "6.") {
+		return nil, fmt.Errorf("ask %s for slots on their way: %w: %w", addr, ErrMovesHidden, err) // from 7 on what is not known is said before what is not allowed
+	} else if refused {
+		return moves, nil // it does not know the command, so there are marks
 	} else if err != nil {
 		return nil, fmt.Errorf("ask %s for slots on their way: %w", addr, err)
 	}

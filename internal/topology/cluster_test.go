@@ -69,3 +69,17 @@ func TestMigrationsThatLeaveNoMarkAreListed(t *testing.T) {
 		t.Errorf("on their way are %q", got)
 	}
 }
+
+func TestTheModeIsKnownByEitherName(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"redis_version:7.0.15\r\nredis_mode:cluster\r\n":                                                       "cluster",
+		"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nserver_mode:cluster\r\n":         "cluster",
+		"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nserver_mode:standalone\r\n":      "standalone",
+		"redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nserver_mode:sentinel\r\nother:1": "sentinel",
+	} {
+		if got := modeOf(resp.ParseInfo(text)); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}

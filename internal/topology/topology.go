@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ var (
 	ErrNoName = errors.New("the Sentinels watch no primary of that name")
 	// ErrStrangers says that addresses belong to different clusters.
 	ErrStrangers = errors.New("the addresses belong to different clusters")
+	// ErrMovesHidden says that the user may not see which slots are on their way.
+	ErrMovesHidden = errors.New("the user may not see slots on their way")
 	// ErrNoPrimary says that no node was found that takes writes.
 	ErrNoPrimary = errors.New("no primary was found")
 )
@@ -153,9 +156,12 @@ type seed struct {
 	sentinel bool // it took the Sentinels' password, or none
 }
 
-func (s seed) mode() string { return s.info["redis_mode"] }
+func (s seed) mode() string { return modeOf(s.info) }
 
-// inWords is what INFO's redis_mode means.
+// modeOf is what INFO says of a server: "standalone", "cluster" or "sentinel". Valkey has another name for the field.
+func modeOf(info resp.Info) string { return cmp.Or(info["redis_mode"], info["server_mode"]) }
+
+// inWords is what [modeOf] means.
 func inWords(mode string) string {
 	switch mode {
 	case "sentinel":
@@ -212,7 +218,7 @@ func (d *discovery) seed(ctx context.Context, addr string) (seed, error) {
 	if reply, answered := errors.AsType[resp.Error](err); !answered || !reply.PasswordRefused() {
 		return seed{}, err
 	}
-	if info, other := ask(ctx, d.sentinelOptions(addr), "server"); other == nil && info["redis_mode"] == "sentinel" {
+	if info, other := ask(ctx, d.sentinelOptions(addr), "server"); other == nil && modeOf(info) == "sentinel" {
 		return seed{addr: addr, info: info, sentinel: true}, nil
 	}
 	return seed{}, err

@@ -39,6 +39,8 @@ func explain(err error, a models.Access) (field, text string) {
 		return "primary_name", "The Sentinels watch several primaries. Say which one is meant: " + strings.Join(choose.Names, ", ") + "."
 	}
 	switch {
+	case errors.Is(err, topology.ErrMovesHidden):
+		return "username", "The user may not see which slots are on their way: it needs +cluster|getslotmigrations."
 	case errors.Is(err, topology.ErrNoName):
 		return "primary_name", "The Sentinels watch no primary of that name."
 	case errors.Is(err, topology.ErrStrangers):
