@@ -129,19 +129,23 @@ func TestAnswerToCompleteThatIsSwallowed(t *testing.T) {
 
 func TestCompleteEndsAtItsOwnLimitOrWhenItIsCancelled(t *testing.T) {
 	t.Parallel()
-	s, proxy, c := faulty(t, shared(t), short)
+	_, proxy, c := faulty(t, shared(t), short)
+	// A part may take longer on a busy machine than it is waited for here, and is not what this is about.
+	patient := c
+	patient.Endpoint, patient.Patience = proxy.Endpoint, 16*short
+	s := openChecked(t, shared(t), patient)
 	proxy.Add(testkit.Fault{On: "CompleteMultipartUpload", Do: testkit.Stall})
 	began := time.Now()
 	_, err := s.Put(t.Context(), key, only{bytes.NewReader(random(middle))})
-	if took := time.Since(began); !errors.Is(err, store.ErrUnavailable) || took < 2*short || took > 10*short {
+	if took := time.Since(began); !errors.Is(err, store.ErrUnavailable) || took < 2*short || took > 12*short {
 		t.Errorf("Put = %v after %s with a limit of %s", err, took, 2*short)
 	}
 	if stored(t, c, key) != nil {
 		t.Error("an object is left")
 	}
 
-	behind := c
-	behind.Endpoint, behind.Finish = proxy.Endpoint, time.Hour
+	behind := patient
+	behind.Finish = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
 	proxy.Clear()
 	proxy.Add(testkit.Fault{On: "CompleteMultipartUpload", Do: testkit.Stall, Then: cancel})
