@@ -57,38 +57,25 @@ func (s *Supervisor) Start(context.Context) error {
 // Stop leaves the clusters to themselves. It waits until nothing is done about one any more, or ctx ends.
 func (s *Supervisor) Stop(ctx context.Context) error { return s.loops.Stop(ctx) }
 
-// watch looks after the clusters launched here until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting: its turn
-// comes again when that is over.
+// watch looks after the clusters launched here until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting.
 func (s *Supervisor) watch(ctx context.Context) {
-	var all sync.WaitGroup
-	defer all.Wait()
-	turns := make(chan struct{}, atOnce)
-	var busy sync.Map // clusters that are being looked after, by their ids
-	for {
-		clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
-		if err != nil && ctx.Err() == nil {
-			s.Logger.Error("supervise", "error", err)
+	drain.Rounds(ctx, s.Every, atOnce, s.here, func(c models.Cluster) uint { return c.ID }, func(ctx context.Context, cluster models.Cluster) {
+		if err := s.supervise(ctx, cluster); err != nil && ctx.Err() == nil {
+			s.Logger.Error("supervise cluster", "cluster", cluster.Name, "error", err)
 		}
-		if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
-			s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
-		}
-		for _, cluster := range clusters {
-			if _, already := busy.LoadOrStore(cluster.ID, true); already {
-				continue
-			}
-			all.Go(func() {
-				defer busy.Delete(cluster.ID)
-				turns <- struct{}{}
-				defer func() { <-turns }()
-				if err := s.supervise(ctx, cluster); err != nil && ctx.Err() == nil {
-					s.Logger.Error("supervise cluster", "cluster", cluster.Name, "error", err)
-				}
-			})
-		}
-		if !drain.Pause(ctx, s.Every) {
-			return
-		}
+	})
+}
+
+// here are the clusters to look after. Those whose console is away are marked on the way.
+func (s *Supervisor) here(ctx context.Context) []models.Cluster {
+	clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
+	if err != nil && ctx.Err() == nil {
+		s.Logger.Error("supervise", "error", err)
 	}
+	if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
+		s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
+	}
+	return clusters
 }
 
 // Here tells whether the nodes of a cluster can be worked on from this console: launched ones are on its host, attached ones anywhere.

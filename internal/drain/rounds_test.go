@@ -1,0 +1,66 @@
+package drain_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"rekindle/internal/drain"
+)
+
+// One of three takes until the others have had their turn three times; it is never done twice at once, and Rounds waits for it.
+func TestRoundsKeepNobodyWaitingForOneThatTakesLong(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	times, inside := map[uint]int{}, map[uint]bool{}
+	slow := make(chan struct{})
+	drain.Rounds(ctx, time.Millisecond, 3, func(context.Context) []uint { return []uint{1, 2, 3} }, func(n uint) uint { return n }, func(_ context.Context, n uint) {
+		mu.Lock()
+		if inside[n] {
+			t.Errorf("%d is done twice at once", n)
+		}
+		inside[n] = true
+		times[n]++
+		if times[2] == 3 && n == 2 {
+			close(slow)
+			cancel()
+		}
+		mu.Unlock()
+		if n == 1 {
+			<-slow
+		}
+		mu.Lock()
+		inside[n] = false
+		mu.Unlock()
+	})
+	if times[1] != 1 || times[2] < 3 || inside[1] || inside[2] || inside[3] {
+		t.Errorf("done %v times, and still going on are %v", times, inside)
+	}
+}
+
+func TestRoundsDoNoMoreAtATimeThanTheyMay(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var mu sync.Mutex
+	now, most, done := 0, 0, 0
+	drain.Rounds(ctx, time.Millisecond, 2, func(context.Context) []uint { return []uint{1, 2, 3, 4, 5, 6} }, func(n uint) uint { return n }, func(context.Context, uint) {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		<-time.After(time.Millisecond)
+		mu.Lock()
+		now--
+		if done++; done == 30 {
+			cancel()
+		}
+		mu.Unlock()
+	})
+	if most > 2 {
+		t.Errorf("%d were done at a time", most)
+	}
+}
