@@ -199,6 +199,52 @@ func TestAClusterInClusterModeIsSnapshottedShardByShard(t *testing.T) {
 	}
 }
 
+// What another replica has after a FLUSHALL is not what was asked for.
+func TestNobodyServesAfterAFlushInTheMiddle(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	snapshot := sourceFails(t, c, func(source, primary *testkit.Server, run func()) {
+		reached, goOn := make(chan struct{}), make(chan struct{})
+		st.mu.Lock()
+		st.after, st.reached, st.goOn = 1<<20, reached, goOn
+		st.mu.Unlock()
+		run()
+		<-reached
+		must(t, primary.Client().FlushAll(t.Context()).Err())
+		testkit.WaitFor(t, "the replica to delete it, too", func() bool {
+			return strings.Contains(source.Client().Info(t.Context(), "commandstats").Val(), "cmdstat_flushall:")
+		})
+		close(goOn)
+	})
+	if snapshot.Status != models.SnapshotFailed || !strings.Contains(snapshot.StatusReason, "FLUSHALL") {
+		t.Errorf("it is %s: %s", snapshot.Status, snapshot.StatusReason)
+	}
+	if left := c.stored(); len(left) != 0 {
+		t.Errorf("it has left %v", left)
+	}
+}
+
+// In cluster mode the other shards go on knowing a primary that is gone.
+func TestAClusterWithoutOneOfItsPrimariesIsOutOfReach(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	nodes := testkit.InClusterMode(t, 3, 0)
+	c.attach(attachSpec("orders", nodes[0].Addr))
+	nodes[1].Kill()
+	cluster := c.awaitAttached("orders", "that it is out of reach", func(cluster models.Cluster) bool { return cluster.Status == models.ClusterUnreachable })
+	if !strings.Contains(cluster.StatusReason, "A primary does not answer: "+nodes[1].Addr) || cluster.Attachment.Since == nil || len(cluster.Nodes) != 3 {
+		t.Errorf("since %v, with %d nodes: %s", cluster.Attachment.Since, len(cluster.Nodes), cluster.StatusReason)
+	}
+	if _, err := c.db.Snapshots.Request(t.Context(), "orders", "none", false, "test"); err == nil {
+		t.Error("a snapshot without one of the shards is begun")
+	}
+	nodes[1].Restart()
+	c.awaitAttached("orders", "that it is there again", func(cluster models.Cluster) bool { return cluster.Status == models.ClusterAvailable })
+	if s := c.snapshot("orders", "whole"); s.Status != models.SnapshotAvailable || len(s.Parts) != 3 {
+		t.Errorf("%s with %d parts: %s", s.Status, len(s.Parts), s.StatusReason)
+	}
+}
+
 func TestASnapshotWaitsWhileSlotsAreOnTheirWay(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
@@ -268,7 +314,7 @@ func TestAnAttachedClusterComesBackWithTheCatalog(t *testing.T) {
 }
 
 // sourceFails attaches a cluster with two replicas, lets the one that serves fail, and returns the snapshot.
-func sourceFails(t *testing.T, c *console, fail func(source *testkit.Server, run func())) models.Snapshot {
+func sourceFails(t *testing.T, c *console, fail func(source, primary *testkit.Server, run func())) models.Snapshot {
 	t.Helper()
 	primary := testkit.Redis(t)
 	replicas := map[string]*testkit.Server{}
@@ -284,7 +330,7 @@ func sourceFails(t *testing.T, c *console, fail func(source *testkit.Server, run
 	if node == nil {
 		t.Fatalf("the source is %s", source.Node.Name)
 	}
-	fail(node, func() {
+	fail(node, primary, func() {
 		_, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
 		must(t, err)
 		c.manager.Wake()
@@ -310,7 +356,7 @@ func TestAnotherReplicaServesInThePlaceOfOneThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, st := newTroubled(t)
-			snapshot := sourceFails(t, c, func(source *testkit.Server, run func()) {
+			snapshot := sourceFails(t, c, func(source, _ *testkit.Server, run func()) {
 				if name == "it refuses" { // before it begins
 					fails(t, source)
 					run()

@@ -39,6 +39,9 @@ func (c Cluster) NoSnapshot() string {
 	case ClusterAvailable:
 		return ""
 	case ClusterUnreachable:
+		if c.Attached() { // what it is made of now is not known
+			return strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable, so no snapshot of it can be taken. %s", c.Name, c.StatusReason))
+		}
 		if c.inStep() {
 			return ""
 		}

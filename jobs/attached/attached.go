@@ -60,41 +60,24 @@ func (f *Follower) Start(context.Context) error {
 func (f *Follower) Stop(ctx context.Context) error { return f.loops.Stop(ctx) }
 
 func (f *Follower) watch(ctx context.Context) {
-	var all sync.WaitGroup
-	defer all.Wait()
-	turns := make(chan struct{}, atOnce)
-	var busy sync.Map
-	for {
-		clusters, err := f.due(ctx)
-		if err != nil && ctx.Err() == nil {
-			f.Logger.Error("follow attached clusters", "error", err)
+	drain.Rounds(ctx, f.Every, atOnce, f.due, func(c models.Cluster) uint { return c.ID }, func(ctx context.Context, cluster models.Cluster) {
+		if err := f.follow(ctx, cluster); err != nil && ctx.Err() == nil {
+			f.Logger.Error("follow attached cluster", "cluster", cluster.Name, "error", err)
 		}
-		for _, cluster := range clusters {
-			if _, already := busy.LoadOrStore(cluster.ID, true); already {
-				continue
-			}
-			all.Go(func() {
-				defer busy.Delete(cluster.ID)
-				turns <- struct{}{}
-				defer func() { <-turns }()
-				if err := f.follow(ctx, cluster); err != nil && ctx.Err() == nil {
-					f.Logger.Error("follow attached cluster", "cluster", cluster.Name, "error", err)
-				}
-			})
-		}
-		if !drain.Pause(ctx, f.Every) {
-			return
-		}
-	}
+	})
 }
 
 // due are the clusters to look at now.
-func (f *Follower) due(ctx context.Context) ([]models.Cluster, error) {
+func (f *Follower) due(ctx context.Context) []models.Cluster {
 	mine, err := f.Mine(ctx)
-	if err != nil || !mine {
-		return nil, err
+	var clusters []models.Cluster
+	if err == nil && mine {
+		clusters, err = f.DB.Attachments.Attached(ctx)
 	}
-	return f.DB.Attachments.Attached(ctx)
+	if err != nil && ctx.Err() == nil {
+		f.Logger.Error("follow attached clusters", "error", err)
+	}
+	return clusters
 }
 
 // follow looks at a cluster once.
@@ -104,19 +87,25 @@ func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	found, err := look(limited, cluster)
+	t, err := look(limited, cluster)
 	if ctx.Err() != nil {
 		return nil
 	}
-	if err == nil {
+	found, why := foundOf(t), ""
+	if err != nil {
+		why = Sentence(err, cluster.Attachment.Access)
+	} else if silent := silentPrimaries(found); silent != "" { // in cluster mode the others go on knowing it
+		why = fmt.Sprintf("A primary does not answer: %s.", silent)
+	}
+	if why == "" {
 		f.note(cluster.ID, true)
-		return f.DB.Attachments.Follow(ctx, cluster.ID, foundOf(found))
+		return f.DB.Attachments.Follow(ctx, cluster.ID, found)
 	}
 	if f.note(cluster.ID, false) < silentLooks && cluster.Status != models.ClusterUnreachable {
 		return nil
 	}
-	f.Logger.Debug("an attached cluster is out of reach", "cluster", cluster.Name, "error", err)
-	return f.DB.Attachments.Unreached(ctx, cluster.ID, Sentence(err, cluster.Attachment.Access), f.each(ctx, cluster))
+	f.Logger.Debug("an attached cluster is out of reach", "cluster", cluster.Name, "reason", why, "error", err)
+	return f.DB.Attachments.Unreached(ctx, cluster.ID, why, f.each(ctx, cluster))
 }
 
 // note counts the looks in a row that have failed.
@@ -149,7 +138,7 @@ func look(ctx context.Context, cluster models.Cluster) (topology.Topology, error
 	return found, first
 }
 
-// each sees how the nodes of a cluster are that is out of reach as a whole: a replica may serve a snapshot all the same.
+// each sees how the nodes of a cluster are that is out of reach as a whole.
 func (f *Follower) each(ctx context.Context, cluster models.Cluster) []models.Node {
 	seen := make([]models.Node, len(cluster.Nodes))
 	var probes sync.WaitGroup
