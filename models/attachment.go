@@ -139,7 +139,9 @@ func CheckAttached(a *Access) Faults {
 	certificate, user := a.Certificate, a.SentinelUsername
 	a.Certificate, a.SentinelUsername = "", ""
 	faults := CheckAccess(a)
-	a.Certificate, a.SentinelUsername = certificate, user
+	if a.SentinelUsername = user; a.TLS {
+		a.Certificate = pemText(certificate)
+	}
 	return faults
 }
 
@@ -179,6 +181,24 @@ func CheckAccess(a *Access) Faults {
 	return append(faults, checkTLS(a)...)
 }
 
+// SameWay tells whether another access leads to the same servers, and has them prove it alike. Only then are stored secrets sent by it: whoever may
+// change an access could have them sent to an address of their own otherwise.
+func (a Access) SameWay(other Access) bool {
+	for _, access := range []*Access{&a, &other} {
+		_ = CheckAttached(access) // brings it into its final form; what is wrong is said elsewhere
+	}
+	return a.Addresses.String() == other.Addresses.String() && a.Mapped.String() == other.Mapped.String() && a.PrimaryName == other.PrimaryName && a.TLS == other.TLS &&
+		a.CA == other.CA && a.Certificate == other.Certificate && a.ServerName == other.ServerName && a.Unverified == other.Unverified
+}
+
+// pemText is a certificate or a key with the ends of lines that it is stored with; browsers send others.
+func pemText(text string) string {
+	if text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")); text == "" {
+		return ""
+	}
+	return text + "\n"
+}
+
 // checkTLS checks certificates; what is said of them counts only with TLS.
 func checkTLS(a *Access) Faults {
 	var faults Faults
@@ -186,6 +206,7 @@ func checkTLS(a *Access) Faults {
 		a.CA, a.Certificate, a.PrivateKey, a.ServerName, a.Unverified = "", "", "", "", false
 		return nil
 	}
+	a.CA, a.Certificate, a.PrivateKey = pemText(a.CA), pemText(a.Certificate), secret.Text(pemText(a.PrivateKey.Reveal()))
 	if a.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(a.CA)) {
 		faults.Add(CodeInvalid, "ca", "This is no certificate. Paste the CA's, from -----BEGIN CERTIFICATE----- to the end.")
 	}

@@ -62,6 +62,48 @@ func TestNoNodeIsLookedForWhereCloudsHaveTheirMetadata(t *testing.T) {
 	}
 }
 
+func TestSecretsAreSentOnlyTheWayTheyWereGivenFor(t *testing.T) {
+	t.Parallel()
+	stored := Access{Addresses: Lines{"db1:6379", "db2:6379"}, Mapped: Lines{"172.17.0.2=db2"}, PrimaryName: "main", Username: "backup", PSYNC: "PSYNC", TLS: true, CA: "ca\n", Certificate: "own\n", ServerName: "redis.example"}
+	for name, change := range map[string]func(*Access){
+		"nothing":                    func(*Access) {},
+		"another user":               func(a *Access) { a.Username = "other" },
+		"another name of a command":  func(a *Access) { a.PSYNC = "COPY-ALL" },
+		"a port that goes by itself": func(a *Access) { a.Addresses = Lines{"DB1", "db2"} },
+		"lines as browsers end them": func(a *Access) { a.CA, a.Certificate = " ca\r\n", "own\r\n" },
+	} {
+		other := stored
+		if change(&other); !stored.SameWay(other) || !other.SameWay(stored) {
+			t.Errorf("%s leads elsewhere", name)
+		}
+	}
+	for name, change := range map[string]func(*Access){
+		"another address":     func(a *Access) { a.Addresses = Lines{"db1:6379", "evil:6379"} },
+		"one address more":    func(a *Access) { a.Addresses = append(Lines{"evil"}, a.Addresses...) },
+		"another mapping":     func(a *Access) { a.Mapped = Lines{"172.17.0.2=evil"} },
+		"another primary":     func(a *Access) { a.PrimaryName = "other" },
+		"no TLS":              func(a *Access) { a.TLS = false },
+		"another CA":          func(a *Access) { a.CA = "evil" },
+		"another certificate": func(a *Access) { a.Certificate = "evil" },
+		"another server":      func(a *Access) { a.ServerName = "evil" },
+		"whoever answers":     func(a *Access) { a.Unverified = true },
+	} {
+		other := stored
+		if change(&other); stored.SameWay(other) || other.SameWay(stored) {
+			t.Errorf("%s is the same way", name)
+		}
+	}
+}
+
+func TestNoSnapshotOfAnAttachedClusterThatIsOutOfReach(t *testing.T) {
+	t.Parallel()
+	c := Cluster{Name: "orders", Kind: KindAttached, Status: ClusterUnreachable, StatusReason: "A primary does not answer: db1:6379.",
+		Nodes: []Node{{Name: "orders-001", Role: RolePrimary, Shard: 1}, {Name: "orders-002", Role: RoleReplica, Shard: 1, State: "available"}}}
+	if why := c.NoSnapshot(); !strings.Contains(why, "unreachable") || !strings.Contains(why, "db1:6379") {
+		t.Errorf("it says %q", why)
+	}
+}
+
 func TestNodesOfAnAttachedClusterAreNotTouched(t *testing.T) {
 	t.Parallel()
 	c := Cluster{Name: "orders", Kind: KindAttached, Status: ClusterAvailable, Configuration: Configuration{Engine: "redis", EngineVersion: "7.0.15", Replicas: 1},

@@ -42,7 +42,7 @@ func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 		Access: models.Access{
 			Addresses: models.SplitLines(form.Get("addresses")), Mapped: models.SplitLines(form.Get("mapped")), Username: text("username"), PSYNC: text("psync"),
 			PrimaryName: text("primary_name"), SentinelUsername: text("sentinel_username"), SentinelPassword: secret.Text(form.Get("sentinel_password")),
-			TLS: form.Get("tls") == "on", CA: pemText(form.Get("ca")), Certificate: pemText(form.Get("certificate")), PrivateKey: secret.Text(pemText(form.Get("private_key"))),
+			TLS: form.Get("tls") == "on", CA: form.Get("ca"), Certificate: form.Get("certificate"), PrivateKey: secret.Text(form.Get("private_key")),
 			ServerName: text("server_name"), Unverified: form.Get("unverified") == "on",
 		}}
 	for _, field := range secretFields {
@@ -54,18 +54,10 @@ func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 	return f
 }
 
-// pemText is a certificate or key with the ends of lines that it is stored with; browsers send others.
-func pemText(text string) string {
-	if text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")); text == "" {
-		return ""
-	}
-	return text + "\n"
-}
-
 // keepStored fills in the secrets that are to stay as they are stored. A stored secret goes only where it has gone before: whoever may use this page
 // could otherwise have it sent to an address of their own.
 func (f *attachForm) keepStored(form url.Values) {
-	same := sameWay(f.cluster.Attachment.Access, f.spec.Access)
+	same := f.cluster.Attachment.SameWay(f.spec.Access)
 	for _, field := range secretFields {
 		stored, given := storedSecret(f.cluster, field), f.given(field)
 		if stored == "" || *given != "" || form.Get("keep_"+field) != "on" {
@@ -103,16 +95,6 @@ func storedSecret(cluster models.Cluster, field string) secret.Text {
 		return cluster.Attachment.PrivateKey
 	}
 	return cluster.Password
-}
-
-// sameWay tells whether two ways lead to the same servers, and prove it alike.
-func sameWay(a, b models.Access) bool {
-	for _, access := range []*models.Access{&a, &b} {
-		_ = models.CheckAccess(access) // brings it into its final form; what is wrong is said later
-		access.CA, access.Certificate = pemText(access.CA), pemText(access.Certificate)
-	}
-	return a.Addresses.String() == b.Addresses.String() && a.Mapped.String() == b.Mapped.String() && a.PrimaryName == b.PrimaryName && a.TLS == b.TLS && a.CA == b.CA &&
-		a.Certificate == b.Certificate && a.ServerName == b.ServerName && a.Unverified == b.Unverified
 }
 
 func (h attachPages) attachPage(w http.ResponseWriter, r *http.Request) error {
