@@ -77,8 +77,12 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	}
 	for _, source := range sources {
 		if !source.Fits && !override {
+			free := words.Size(source.Available)
+			if cluster.Attached() {
+				free = "at most " + free // what else runs there is not known
+			}
 			return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
-				source.Node.Role, source.Node.Name, words.Size(source.Available), words.Size(source.UsedMemory))
+				source.Node.Role, source.Node.Name, free, words.Size(source.UsedMemory))
 		}
 	}
 	draft, measured, err := m.vault.Writer.Begin(ctx, run, cluster, row)

@@ -168,9 +168,20 @@ type TakeSource struct {
 	LagBytes   int64
 	UsedMemory int64  // of the node
 	FreeMemory int64  // on its host, -1: not known
+	AtMost     bool   // that is all that there can be: the host is another one
 	Fits       bool   // a fork fits into what is free
 	Problem    string // a sentence when there is no source at all
 	Elsewhere  bool   // its nodes are on another console's host
+}
+
+// seesFree tells whether it is known how much memory is free for a fork.
+func (s TakeSource) seesFree() bool { return s.FreeMemory >= 0 && !s.AtMost }
+
+func (p TakeSnapshot) freeLabel() string {
+	if p.Source.AtMost && p.Source.FreeMemory >= 0 {
+		return "Free on its host, at most"
+	}
+	return "Free on its host"
 }
 
 // TakeSnapshot is the page for a snapshot by hand. Form: POST Action with cluster, name, override.

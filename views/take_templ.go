@@ -493,7 +493,7 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = FactRow("Free on its host").Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = FactRow(p.freeLabel()).Render(templ.WithChildren(ctx, templ_7745c5c3_Var17), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -554,12 +554,12 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if p.Source.FreeMemory < 0 && p.Source.Role == "primary" {
+		} else if !p.Source.seesFree() && p.Source.Role == "primary" {
 			templ_7745c5c3_Err = Banner("warning", "The primary forks to write the snapshot. Writes meanwhile cost extra memory, at worst as much again as is used. How much its host has free cannot be seen from here. A replica would spare the primary this.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-		} else if p.Source.FreeMemory < 0 {
+		} else if !p.Source.seesFree() {
 			templ_7745c5c3_Err = Banner("info", "The replica forks to write the snapshot. Writes meanwhile cost extra memory, at worst as much again as is used. How much its host has free cannot be seen from here.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -302,6 +302,12 @@ func TestThePagesOfAnAttachedClusterSayWhatIsTrueOfIt(t *testing.T) {
 		}
 	})
 	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "not known").doesNotSay("fits into what is free", "-1 bytes")
+	c.jobs.change(func(a *answers) {
+		a.source = func(c models.Cluster) (models.SnapshotSource, error) {
+			return models.SnapshotSource{Node: c.Nodes[0], UsedMemory: 100 << 20, Available: 8 << 30, Fits: true}, nil
+		}
+	})
+	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "Free on its host, at most", "8.6 GB").doesNotSay("fits into what is free")
 
 	c.check(c.db.Attachments.Unreached(t.Context(), cluster.ID, "10.0.0.1:6379 does not answer.", nil))
 	away := c.find("shop")
