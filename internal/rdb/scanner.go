@@ -85,6 +85,10 @@ type Scanner struct {
 	earliest uint64 // when the first field of this hash expires
 	attached uint16 // what has been said of a key that is still to come: see inOrder
 	claimed  uint64 // keys and expiries that the database is said to have
+
+	visitor Visitor    // nil: nobody is told
+	next    attributes // of the next key
+	name    []byte     // of the key that is visited
 }
 
 // NewScanner returns a Scanner over r, from which it reads to the end in large pieces. r may be an
@@ -98,7 +102,7 @@ func NewScanner(r io.Reader, options ...Option) *Scanner {
 }
 
 func newScanner(r io.Reader, size int) *Scanner {
-	s := &Scanner{source: source{r: r, buf: make([]byte, size), tail: trailerSize}}
+	s := &Scanner{source: source{r: r, buf: make([]byte, size), tail: trailerSize}, next: noAttributes}
 	s.summary.Aux = map[string]string{}
 	s.summary.DatabaseKeys = map[int]int64{}
 	s.summary.Types = map[string]int64{}
@@ -122,6 +126,9 @@ func (s *Scanner) Scan() (Summary, error) {
 		return Summary{}, err
 	}
 	err = s.walk()
+	if own, failed := errors.AsType[visitError](err); failed {
+		return s.result(), own.err
+	}
 	// Right behind the end mark there is the checksum and nothing else.
 	if err == nil {
 		err = s.discard(uint64(s.tail - 1))
@@ -232,10 +239,7 @@ func (s *Scanner) walk() error {
 }
 
 func (s *Scanner) key(objectType byte) error {
-	if err := s.skipString(); err != nil {
-		return err
-	}
-	if err := s.skipValue(objectType); err != nil {
+	if err := s.keyAndValue(objectType); err != nil {
 		return err
 	}
 	s.keys++
@@ -244,19 +248,27 @@ func (s *Scanner) key(objectType byte) error {
 	return nil
 }
 
+func (s *Scanner) keyAndValue(objectType byte) error {
+	if s.visitor != nil {
+		return s.visitKey(objectType)
+	}
+	if err := s.skipString(); err != nil {
+		return err
+	}
+	return s.skipValue(objectType)
+}
+
 // opcode walks over what is not a key.
 func (s *Scanner) opcode(op byte) error {
 	switch op {
 	case opExpireMs:
-		s.summary.Expires++
-		return s.discard(sizeTime)
+		return s.expiry(sizeTime)
 	case opExpire:
-		s.summary.Expires++
-		return s.discard(sizeSeconds)
+		return s.expiry(sizeSeconds)
 	case opIdle:
-		return s.skipCounts(1)
+		return s.idle()
 	case opFreq:
-		return s.discard(1)
+		return s.freq()
 	case opSelectDB:
 		return s.selectDatabase()
 	case opResizeDB:
@@ -267,6 +279,9 @@ func (s *Scanner) opcode(op byte) error {
 		return s.aux()
 	case opFunction2:
 		s.summary.Functions++
+		if s.visitor != nil {
+			return s.visitLibrary()
+		}
 		return s.skipString()
 	case opFunctionPreGA:
 		s.summary.Functions++
@@ -330,6 +345,9 @@ func (s *Scanner) aux() error {
 
 // skipFunctionPreGA walks over name, engine, an optional description, and the code.
 func (s *Scanner) skipFunctionPreGA() error {
+	if err := s.unvisited("functions in the format of a release candidate of Redis 7.0"); err != nil {
+		return err
+	}
 	if err := s.skipStrings(2); err != nil {
 		return err
 	}
@@ -342,6 +360,9 @@ func (s *Scanner) skipFunctionPreGA() error {
 
 // skipKeyMeta walks over metadata: for each class a 4-byte description and tagged values.
 func (s *Scanner) skipKeyMeta() error {
+	if err := s.unvisited("metadata that modules have attached to a key"); err != nil {
+		return err
+	}
 	classes, err := s.count()
 	if err != nil {
 		return err
@@ -359,6 +380,9 @@ func (s *Scanner) skipKeyMeta() error {
 
 // skipSlotImport walks over a job's name and its ranges of slots.
 func (s *Scanner) skipSlotImport() error {
+	if err := s.unvisited("a slot on its way between shards"); err != nil {
+		return err
+	}
 	if err := s.skipString(); err != nil {
 		return err
 	}

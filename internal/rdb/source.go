@@ -23,8 +23,8 @@ const (
 // jones is the CRC64 of Redis: polynomial 0xAD93D23594C935A9, here reflected.
 var jones = crc64.MakeTable(0x95AC9329AC4BC9B5)
 
-// updateCRC adds p to a checksum that starts at 0. Package crc64 inverts before and after, Redis does not.
-func updateCRC(crc uint64, p []byte) uint64 { return ^crc64.Update(^crc, jones, p) }
+// UpdateCRC adds p to the CRC64 of Redis, which starts at 0. Package crc64 inverts before and after, Redis does not.
+func UpdateCRC(crc uint64, p []byte) uint64 { return ^crc64.Update(^crc, jones, p) }
 
 // errEnd says that the source ended. It is not io.EOF, so that no reader's io.EOF is taken for it.
 var errEnd = errors.New("end of the data")
@@ -53,6 +53,10 @@ type source struct {
 
 	scratch [maxShort]byte // of shortString
 
+	copy    io.Writer // what is walked over goes there too; nil: nowhere
+	copied  int       // buf[:copied] has gone there
+	copyErr error
+
 	strict bool    // what is compressed or packed has to make sense, too
 	past   *window // of what is decompressed; nil until something is
 }
@@ -66,6 +70,9 @@ func (s *source) fill() error {
 	}
 	if len(s.buf)-s.end < len(s.buf)/4 {
 		s.slide()
+		if s.copy != nil && s.copyErr != nil {
+			return visitError{s.copyErr}
+		}
 	}
 	for range emptyReads {
 		n, err := s.r.Read(s.buf[s.end:])
@@ -93,7 +100,9 @@ func (s *source) fill() error {
 // slide hashes what has been walked over and moves the rest to the buffer's start.
 func (s *source) slide() {
 	done := max(0, min(s.pos, s.end-s.tail))
-	s.crc = updateCRC(s.crc, s.buf[:done])
+	s.copyUpTo(done)
+	s.copied = max(0, s.copied-done)
+	s.crc = UpdateCRC(s.crc, s.buf[:done])
 	copy(s.buf, s.buf[done:s.end])
 	s.base += int64(done)
 	s.pos -= done
@@ -163,13 +172,13 @@ func (s *source) trailer() trailer {
 		return trailer{}
 	}
 	if s.tail == oldTrailerSize {
-		return trailer{endMark: s.buf[s.end-1] == opEOF, computed: updateCRC(s.crc, s.buf[:s.end])}
+		return trailer{endMark: s.buf[s.end-1] == opEOF, computed: UpdateCRC(s.crc, s.buf[:s.end])}
 	}
 	sum := s.buf[s.end-8 : s.end]
 	return trailer{
 		endMark:  s.buf[s.end-trailerSize] == opEOF,
 		stored:   binary.LittleEndian.Uint64(sum),
-		computed: updateCRC(s.crc, s.buf[:s.end-8]),
+		computed: UpdateCRC(s.crc, s.buf[:s.end-8]),
 	}
 }
 

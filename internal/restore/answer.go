@@ -1,0 +1,83 @@
+package restore
+
+import (
+	"fmt"
+	"strings"
+
+	"rekindle/internal/resp"
+)
+
+// judge counts what a node has taken, and says what it has not and why.
+func (l *lane) judge(s sent, answer resp.Value) error {
+	if answer.Kind == resp.KindError {
+		return l.refused(s, answer.Str)
+	}
+	switch {
+	case s.chooses > 0:
+	case s.library:
+		l.libraries.Add(1)
+	default:
+		l.written.Add(1)
+		if s.expired {
+			l.expired.Add(1)
+		}
+	}
+	return nil
+}
+
+func (l *lane) refused(s sent, answer string) error {
+	if exists(s, answer) {
+		if l.keeps {
+			if !s.library {
+				l.kept.Add(1)
+			}
+			return nil
+		}
+		return l.because(s, ErrExists)
+	}
+	for _, known := range []struct {
+		text string
+		err  error
+	}{
+		{"ERR Bad data format", ErrValue},
+		{"MOVED ", ErrMoved}, {"ASK ", ErrMoved}, {"CLUSTERDOWN ", ErrMoved},
+		{"READONLY ", ErrNotPrimary}, {"MASTERDOWN ", ErrNotPrimary},
+		{"OOM ", ErrFull},
+		{"ERR DB index is out of range", ErrDatabase}, {"ERR SELECT is not allowed in cluster mode", ErrDatabase},
+		{"NOPERM ", ErrDenied},
+	} {
+		if strings.HasPrefix(answer, known.text) {
+			return l.because(s, known.err)
+		}
+	}
+	return l.because(s, resp.Error(answer))
+}
+
+// exists tells whether the node has such a key or library already.
+func exists(s sent, answer string) bool {
+	return strings.HasPrefix(answer, "BUSYKEY ") || s.library && strings.HasSuffix(answer, " already exists")
+}
+
+func (l *lane) because(s sent, err error) error {
+	if s.chooses > 0 {
+		return fmt.Errorf("select database %d of %s: %w", s.chooses-1, l.addr, err)
+	}
+	return fmt.Errorf("restore %s into %s: %w", s, l.addr, err)
+}
+
+// String names what was sent.
+func (s sent) String() string {
+	if s.library {
+		name, _, _ := strings.Cut(string(s.name[:min(s.length, nameKept)]), "\n")
+		return fmt.Sprintf("the functions %q", name)
+	}
+	return s.kind + " " + quoted(s.name[:min(s.length, nameKept)], s.length)
+}
+
+// quoted is a key's name, or the beginning of it.
+func quoted(name []byte, length int) string {
+	if length > nameKept {
+		return fmt.Sprintf("%q and %d more bytes", name[:nameKept], length-nameKept)
+	}
+	return fmt.Sprintf("%q", name)
+}

@@ -1,0 +1,246 @@
+package restore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+)
+
+const (
+	// batchBytes and batchCommands are when a batch is sent.
+	batchBytes    = 64 << 10
+	batchCommands = 256
+	// batchesAhead may be under way without an answer.
+	batchesAhead = 16
+	// silence is how long a node may neither read nor answer. A script, or a large value, keeps it busy for a while.
+	silence = 2 * time.Minute
+	// lastWords is how long a node that takes nothing any more may need to say why.
+	lastWords = time.Second
+	// nameKept is how much of a key's name is kept for what may be said of it.
+	nameKept = 64
+)
+
+// errLane says that a lane has failed; the reason is with the lane.
+var errLane = errors.New("the node has failed")
+
+// lane is the way to one node: commands go out in batches, answers come back in their order.
+type lane struct {
+	conn     *resp.Conn
+	addr     string
+	keeps    bool // keys that exist stay as they are
+	database int
+
+	batch   []byte
+	sent    []sent
+	waiting chan batch  // what has not been answered
+	free    chan []sent // what has, to be used again
+	done    chan struct{}
+
+	mu      sync.Mutex
+	failure error
+
+	written, kept, expired, libraries atomic.Int64
+}
+
+// sent is a command that waits for its answer.
+type sent struct {
+	name    [nameKept]byte
+	length  int // of the whole name
+	kind    string
+	chooses int // the database that is selected, + 1; 0: none is
+	library bool
+	expired bool
+}
+
+func (s sent) named(name []byte) sent {
+	s.length = len(name)
+	copy(s.name[:], name)
+	return s
+}
+
+func newLane(conn *resp.Conn, addr string, keeps bool) *lane {
+	l := &lane{conn: conn, addr: addr, keeps: keeps, waiting: make(chan batch, batchesAhead), free: make(chan []sent, batchesAhead+2), done: make(chan struct{})}
+	go l.listen()
+	return l
+}
+
+// batch are commands that were sent together.
+type batch struct {
+	sent     []sent
+	answered chan struct{} // closed when they, and all before them, were answered; nil: nobody waits for that
+}
+
+// begin writes the beginning of a command of n words into the batch.
+func (l *lane) begin(n int) { l.number('*', int64(n)) }
+
+func (l *lane) number(kind byte, n int64) {
+	l.batch = append(l.batch, kind)
+	l.batch = strconv.AppendInt(l.batch, n, 10)
+	l.batch = append(l.batch, '\r', '\n')
+}
+
+func (l *lane) word(text string) {
+	l.number('$', int64(len(text)))
+	l.batch = append(l.batch, text...)
+	l.batch = append(l.batch, '\r', '\n')
+}
+
+func (l *lane) blob(text []byte) {
+	l.number('$', int64(len(text)))
+	l.batch = append(l.batch, text...)
+	l.batch = append(l.batch, '\r', '\n')
+}
+
+// value writes a value as a dump. What of it was put aside goes straight to the node.
+func (l *lane) value(s *spool) error {
+	l.number('$', s.size()+rdb.DumpFooterSize)
+	l.batch = append(l.batch, s.head...)
+	if s.rest > 0 {
+		if err := l.write(); err != nil {
+			return err
+		}
+		if _, err := io.Copy(lasting{l.conn.NetConn()}, s.aside()); err != nil {
+			return l.unsent(err)
+		}
+	}
+	l.batch = rdb.AppendDumpFooter(l.batch, s.sum)
+	l.batch = append(l.batch, '\r', '\n')
+	return nil
+}
+
+// choose selects a database.
+func (l *lane) choose(database int) error {
+	if database == l.database {
+		return nil
+	}
+	l.database = database
+	l.begin(2)
+	l.word("SELECT")
+	l.word(strconv.Itoa(database))
+	return l.end(sent{chooses: database + 1})
+}
+
+// end ends a command, and sends the batch when it is large enough.
+func (l *lane) end(s sent) error {
+	l.sent = append(l.sent, s)
+	if len(l.batch) >= batchBytes || len(l.sent) >= batchCommands {
+		return l.flush()
+	}
+	return nil
+}
+
+// flush sends the batch.
+func (l *lane) flush() error {
+	if err := l.write(); err != nil {
+		return err
+	}
+	if len(l.sent) == 0 {
+		return nil
+	}
+	return l.expect(batch{sent: l.sent})
+}
+
+// expect has the answers to a batch read.
+func (l *lane) expect(b batch) error {
+	select {
+	case l.waiting <- b:
+	case <-l.done:
+		return errLane
+	}
+	select {
+	case l.sent = <-l.free:
+	default:
+		l.sent = make([]sent, 0, batchCommands)
+	}
+	return nil
+}
+
+func (l *lane) write() error {
+	_, err := lasting{l.conn.NetConn()}.Write(l.batch)
+	l.batch = l.batch[:0]
+	if err != nil {
+		return l.unsent(err)
+	}
+	return nil
+}
+
+// unsent looks for the reason why a node does not take what it is sent: it may have said so before it closed the connection.
+func (l *lane) unsent(err error) error {
+	_ = l.expect(batch{sent: append(l.sent, sent{})})
+	time.AfterFunc(lastWords, func() { _ = l.fail(fmt.Errorf("send keys to %s: %w", l.addr, err)) })
+	<-l.done
+	return errLane
+}
+
+// settle waits until all batches were answered, and returns why the lane has failed.
+func (l *lane) settle() error {
+	answered := make(chan struct{})
+	if l.expect(batch{answered: answered}) == nil {
+		select {
+		case <-answered:
+		case <-l.done:
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failure
+}
+
+// fail ends the lane; the first reason counts.
+func (l *lane) fail(err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failure == nil {
+		l.failure = err
+	}
+	l.conn.Close()
+	return errLane
+}
+
+// close ends the lane and waits until nobody reads any more.
+func (l *lane) close() {
+	_ = l.fail(resp.ErrClosed)
+	close(l.waiting)
+	<-l.done
+}
+
+// listen reads the answers.
+func (l *lane) listen() {
+	defer close(l.done)
+	for b := range l.waiting {
+		for _, s := range b.sent {
+			_ = l.conn.NetConn().SetReadDeadline(time.Now().Add(silence))
+			answer, err := l.conn.Reader().ReadValue()
+			if err != nil {
+				err = fmt.Errorf("restore %s into %s: read the answer: %w", s, l.addr, err)
+			} else {
+				err = l.judge(s, answer)
+			}
+			if err != nil {
+				_ = l.fail(err)
+				return
+			}
+		}
+		if b.answered != nil {
+			close(b.answered)
+			continue
+		}
+		l.free <- b.sent[:0]
+	}
+}
+
+// lasting writes to a node that may take its time, but not for ever.
+type lasting struct{ net.Conn }
+
+func (w lasting) Write(p []byte) (int, error) {
+	_ = w.SetWriteDeadline(time.Now().Add(silence)) // when it fails, so does the write
+	return w.Conn.Write(p)
+}

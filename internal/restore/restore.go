@@ -1,0 +1,146 @@
+// Package restore writes the keys of an RDB into servers that run, by RESTORE: into one node, or into the primaries of a cluster in cluster mode, each
+// key where its slot is.
+//
+// A [Writer] reads an RDB as it streams by, sends each key to its node in batches, and reads the answers meanwhile. Nothing of a value is understood:
+// its bytes go from the RDB into the command. A key whose value is large is put aside on disk, because the command begins with its length.
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+)
+
+// Policy says what becomes of a key that is there already.
+type Policy int
+
+// The policies.
+const (
+	Refuse  Policy = iota // the restore ends with [ErrExists]
+	Keep                  // it stays as it is
+	Replace               // it gets the value and the deadline that the RDB has
+)
+
+var (
+	// ErrExists says that a key is there already, or a library of functions.
+	ErrExists = errors.New("it is there already")
+	// ErrValue says that the server cannot read a value: it is of a type that came with a later version.
+	ErrValue = errors.New("the server does not know how the value is stored")
+	// ErrMoved says that a node does not have the slot of a key any more.
+	ErrMoved = errors.New("its slot is not at that node")
+	// ErrNotPrimary says that the node does not take writes any more.
+	ErrNotPrimary = errors.New("the node is no primary any more")
+	// ErrFull says that the server's memory is full.
+	ErrFull = errors.New("the server has no memory left")
+	// ErrDatabase says that the server has no database of that number.
+	ErrDatabase = errors.New("the server has no such database")
+	// ErrDenied says that the user may not do this.
+	ErrDenied = errors.New("the user may not do this")
+)
+
+// Options say how keys are written.
+type Options struct {
+	Policy Policy
+	Spool  string             // a folder for values that are too large for memory; "": the system's for temporary files
+	Route  func(slot int) int // the node, by its index, that has a slot; nil: there is one node
+	Now    func() time.Time   // to count the keys that have expired; nil: time.Now
+}
+
+// Counts are what has been done.
+type Counts struct {
+	Written   int64 // keys that the servers have taken
+	Kept      int64 // keys that were there already and stay as they were
+	Expired   int64 // keys among the written whose time has passed: a server takes them and has none
+	Libraries int64 // of functions, that the servers have taken
+}
+
+// Writer writes into the nodes of a cluster.
+type Writer struct {
+	options Options
+	lanes   []*lane
+	known   map[[32]byte]bool // libraries that were sent
+	spool   *spool
+	stop    func() bool
+}
+
+// Open connects to the nodes that keys are written to: primaries.
+func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, error) {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	w := &Writer{options: options, known: make(map[[32]byte]bool), spool: &spool{folder: options.Spool}}
+	for _, node := range nodes {
+		conn, err := resp.Dial(ctx, node)
+		if err != nil {
+			_ = w.Close()
+			return nil, err
+		}
+		w.lanes = append(w.lanes, newLane(conn, node.Addr, options.Policy == Keep))
+	}
+	w.stop = context.AfterFunc(ctx, func() {
+		for _, l := range w.lanes {
+			l.fail(context.Cause(ctx))
+		}
+	})
+	return w, nil
+}
+
+// Write writes the keys of one RDB, and returns when the servers have taken them all. It may be called again for another RDB.
+//
+// Errors are those of [rdb.Visit] and, with the key and the node in them, ErrExists, ErrValue, ErrMoved, ErrNotPrimary, ErrFull, ErrDatabase, ErrDenied,
+// what else a server has answered ([resp.Error]), the cause of the context given to [Open], or the network's. What was written until then stays written.
+func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
+	sum, err := rdb.Visit(r, visitor{w})
+	for _, l := range w.lanes {
+		if err == nil {
+			err = l.flush()
+		}
+	}
+	for _, l := range w.lanes {
+		if failed := l.settle(); err == nil || errors.Is(err, errLane) {
+			err = failed
+		}
+	}
+	return sum, err
+}
+
+// Counts may be called at any time, also while Write runs.
+func (w *Writer) Counts() Counts {
+	var all Counts
+	for _, l := range w.lanes {
+		all.Written += l.written.Load()
+		all.Kept += l.kept.Load()
+		all.Expired += l.expired.Load()
+		all.Libraries += l.libraries.Load()
+	}
+	return all
+}
+
+// Close closes the connections.
+func (w *Writer) Close() error {
+	if w.stop != nil {
+		w.stop()
+	}
+	for _, l := range w.lanes {
+		l.close()
+	}
+	return w.spool.close()
+}
+
+// lane is the node that a key goes to.
+func (w *Writer) lane(name []byte) (*lane, error) {
+	if w.options.Route == nil {
+		return w.lanes[0], nil
+	}
+	slot := rdb.Slot(name)
+	i := w.options.Route(slot)
+	if i < 0 || i >= len(w.lanes) {
+		return nil, fmt.Errorf("restore %s: no node has the slot %d", quoted(name, len(name)), slot)
+	}
+	return w.lanes[i], nil
+}

@@ -1,0 +1,88 @@
+package restore
+
+import (
+	"crypto/sha256"
+	"strconv"
+
+	"rekindle/internal/rdb"
+)
+
+// visitor sends what an RDB holds.
+type visitor struct{ *Writer }
+
+// Library sends a library of functions to every node, for each has all of them. Each part of a snapshot has the same ones.
+func (v visitor) Library(code []byte) error {
+	sum := sha256.Sum256(code)
+	if v.known[sum] {
+		return nil
+	}
+	v.known[sum] = true
+	for _, l := range v.lanes {
+		words := []string{"FUNCTION", "LOAD"}
+		if v.options.Policy == Replace {
+			words = append(words, "REPLACE")
+		}
+		l.begin(len(words) + 1)
+		for _, word := range words {
+			l.word(word)
+		}
+		l.blob(code)
+		if err := l.end(sent{library: true}.named(code)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Key sends a key to the node that has its slot.
+func (v visitor) Key(key rdb.Key, value rdb.Value) error {
+	l, err := v.lane(key.Name)
+	if err != nil {
+		return err
+	}
+	v.spool.begin(key.Type)
+	if _, err := value.WriteTo(v.spool); err != nil {
+		return err
+	}
+	if err := l.choose(key.Database); err != nil {
+		return err
+	}
+	words, expired := v.modifiers(key)
+	l.begin(4 + len(words))
+	l.word("RESTORE")
+	l.blob(key.Name)
+	l.word(deadline(key))
+	if err := l.value(v.spool); err != nil {
+		return err
+	}
+	for _, word := range words {
+		l.word(word)
+	}
+	return l.end(sent{expired: expired, kind: key.TypeName()}.named(key.Name))
+}
+
+// deadline is when a key expires, in milliseconds since 1970; "0" is never.
+func deadline(key rdb.Key) string {
+	if key.Expires.IsZero() {
+		return "0"
+	}
+	return strconv.FormatInt(max(1, key.Expires.UnixMilli()), 10)
+}
+
+// modifiers are what stands behind the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the policies of a server that count them.
+func (v visitor) modifiers(key rdb.Key) (words []string, expired bool) {
+	if v.options.Policy == Replace {
+		words = append(words, "REPLACE")
+	}
+	if !key.Expires.IsZero() {
+		words = append(words, "ABSTTL")
+		expired = !key.Expires.After(v.options.Now())
+	}
+	switch {
+	case key.Freq >= 0:
+		words = append(words, "FREQ", strconv.Itoa(key.Freq))
+	case key.Idle >= 0:
+		words = append(words, "IDLETIME", strconv.FormatInt(key.Idle, 10))
+	}
+	return words, expired
+}
