@@ -20,6 +20,10 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: transfer, May: m.importIsThere, Does: m.builder.create, Again: always,
 			Removes: inAnyCase, Settles: m.builder.settleRestore, Recovers: beginningAgain,
 		},
+		models.RunFill: {
+			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and whose keys those are is not known
+			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),
+		},
 		models.RunCreate: {
 			Weighs: chore, May: atOnce, Does: m.builder.create, Again: always,
 			Removes: inAnyCase, Settles: m.builder.settleCreate, Recovers: beginningAgain,

@@ -22,6 +22,11 @@ type (
 		Refill bool   `json:"refill,omitempty"`      // of a cluster that had been available already
 		Before string `json:"unreachable,omitempty"` // what a cluster that is to be filled again said until then
 	}
+	// FillArgs are of a restore into a cluster that exists.
+	FillArgs struct {
+		Existing Existing `json:"existing"`         // what becomes of the keys that it has
+		Safety   string   `json:"safety,omitempty"` // the snapshot of it that has to be available before
+	}
 	// ModifyArgs are of a change to the nodes.
 	ModifyArgs struct {
 		RemoveNodes []string `json:"remove_nodes,omitempty"`
@@ -61,6 +66,7 @@ type Arguments interface{ kinds() []RunKind }
 
 func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
 func (RestoreArgs) kinds() []RunKind  { return []RunKind{RunRestore} }
+func (FillArgs) kinds() []RunKind     { return []RunKind{RunFill} }
 func (ModifyArgs) kinds() []RunKind   { return []RunKind{RunModify} }
 func (RebootArgs) kinds() []RunKind   { return []RunKind{RunReboot} }
 func (FailoverArgs) kinds() []RunKind { return []RunKind{RunFailover} }

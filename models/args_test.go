@@ -39,6 +39,7 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunSnapshot, `{}`, SnapshotArgs{}),
 		example(RunRestore, `{"refill":true,"unreachable":"All nodes had died."}`, RestoreArgs{true, "All nodes had died."}),
 		example(RunRestore, `{}`, RestoreArgs{}),
+		example(RunFill, `{"existing":"replace","safety":"before"}`, FillArgs{ExistingReplace, "before"}),
 		example(RunModify, `{"remove_nodes":["orders-003","orders-002"]}`, ModifyArgs{[]string{"orders-003", "orders-002"}}),
 		example(RunReboot, `{"reboot_nodes":["orders-002"]}`, RebootArgs{[]string{"orders-002"}}),
 		example(RunFailover, `{"from":"orders-001"}`, FailoverArgs{"orders-001"}),

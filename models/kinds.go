@@ -28,6 +28,10 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into " + r.ClusterName },
 		says:  saysNew(func(r Run) string { return "restored from " + r.SnapshotName }),
 	}, {
+		kind: RunFill, label: "Restore into an existing cluster", cancellable: true,
+		title: func(r Run) string { return "Restore " + r.SnapshotName + " into the existing cluster " + r.ClusterName },
+		says:  saysFill,
+	}, {
 		kind: RunCreate, label: "Create",
 		title: func(r Run) string { return "Create " + r.ClusterName },
 		says:  saysNew(func(Run) string { return "created" }),
@@ -147,6 +151,14 @@ func saysSnapshot(r Run, status RunStatus, reason string) string {
 		return what + "was cancelled."
 	}
 	return what + "failed. " + reason
+}
+
+func saysFill(r Run, status RunStatus, reason string) string {
+	verb := "was not restored completely"
+	if status == RunCancelled {
+		verb = "was not restored"
+	}
+	return fmt.Sprintf("The snapshot %s %s into %s. %s", r.SnapshotName, verb, r.ClusterName, reason)
 }
 
 func saysVerify(r Run, status RunStatus, reason string) string {

@@ -12,6 +12,7 @@ type RunKind string
 const (
 	RunCreate         RunKind = "create"          // start a cluster's nodes
 	RunRestore        RunKind = "restore"         // start them and fill them from a snapshot
+	RunFill           RunKind = "fill"            // restore a snapshot into a cluster that exists
 	RunModify         RunKind = "modify"          // bring the nodes in line with the changed cluster
 	RunReboot         RunKind = "reboot"          // restart some of its nodes
 	RunFailover       RunKind = "failover"        // let a replica take over from a primary that is well

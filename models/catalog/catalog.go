@@ -35,6 +35,7 @@ type Host interface {
 type DB struct {
 	Clusters      Clusters
 	Attachments   Attachments
+	Fills         Fills
 	Changes       Changes
 	Nodes         Nodes
 	Losses        Losses
@@ -109,6 +110,7 @@ func gormConfig(clock clockwork.Clock) *gorm.Config {
 func (db *DB) bound() *DB {
 	db.Clusters = Clusters{db}
 	db.Attachments = Attachments{db}
+	db.Fills = Fills{db}
 	db.Changes = Changes{db}
 	db.Nodes = Nodes{db}
 	db.Losses = Losses{db}

@@ -73,6 +73,7 @@ type ending struct {
 var runWays = map[models.RunKind]runWay{
 	models.RunSnapshot:       {home: atNodes, frees: freeSnapshotted},
 	models.RunRestore:        {home: atNodes, frees: freeRestored},
+	models.RunFill:           {home: atNodes, frees: freeFilled},
 	models.RunCreate:         {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
 	models.RunModify:         {home: atNodes, frees: freeAvailable("The last change did not succeed. ")},
 	models.RunReboot:         {home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. ")},
@@ -143,6 +144,14 @@ func freeRestored(ctx context.Context, tx *DB, run models.Run, e *ending) error 
 		return freeRefilled(ctx, tx, run, args, e)
 	}
 	if err := freeNew(models.ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
+		return err
+	}
+	return tx.Settle.releaseSnapshot(ctx, run)
+}
+
+// freeFilled makes a cluster available again into which a snapshot was not restored, and lets go of the snapshot.
+func freeFilled(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	if err := freeAvailable("The last restore into it did not succeed. ")(ctx, tx, run, e); err != nil {
 		return err
 	}
 	return tx.Settle.releaseSnapshot(ctx, run)

@@ -176,6 +176,19 @@ func (q Settling) Cluster(ctx context.Context, run models.Run, message string) e
 	})
 }
 
+// Fill ends a restore into a cluster that exists.
+func (q Settling) Fill(ctx context.Context, run models.Run, message string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterModifying); err != nil {
+			return err
+		}
+		return errors.Join(
+			tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
+			tx.Runs.end(ctx, run, models.RunSucceeded, ""),
+			tx.Settle.releaseSnapshot(ctx, run))
+	})
+}
+
 // releaseSnapshot lets go of the snapshot that a restore read.
 func (q Settling) releaseSnapshot(ctx context.Context, run models.Run) error {
 	if run.SnapshotName == "" {

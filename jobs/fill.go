@@ -1,0 +1,194 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/resp"
+	"rekindle/internal/restore"
+	"rekindle/internal/words"
+	"rekindle/jobs/attached"
+	"rekindle/jobs/queue"
+	"rekindle/jobs/vault"
+	"rekindle/models"
+)
+
+// filler restores snapshots into clusters that exist.
+type filler struct {
+	Config
+	locks    *locks
+	attached *attached.Follower
+	reader   *vault.Reader
+	verifier *vault.Verifier
+}
+
+// may tells whether the snapshot that is taken before has ended.
+func (f *filler) may(ctx context.Context, run models.Run, _ int) bool {
+	args, err := models.Args[models.FillArgs](run)
+	if err != nil {
+		return true // it fails with that when it begins
+	}
+	begin, err := f.DB.Fills.MayBegin(ctx, run, args)
+	return err == nil && begin
+}
+
+// fill is the body of a run that restores a snapshot into a cluster that exists. Everything that can be in the way is looked for before the first key is
+// written, and the whole snapshot is read once: what the cluster has is not given up for something that turns out to be damaged.
+func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs, report *queue.Report) error {
+	unlock, err := f.locks.lock(ctx, run.ClusterName)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	cluster, row, err := f.DB.Fills.Begin(ctx, run, args)
+	if err != nil {
+		return err
+	}
+	report.Stage("Looking at the cluster", nil)
+	cluster, guard, err := f.attached.Prepare(ctx, cluster, func(text string) { report.Stage(text, nil) })
+	if err != nil {
+		return err
+	}
+	manifest, err := f.reader.Manifest(ctx, row)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", row.Name, err)
+	}
+	target, err := f.target(ctx, cluster, manifest, args.Existing)
+	if err != nil {
+		return err
+	}
+	for i, part := range manifest.Parts {
+		report.Stage(fmt.Sprintf("Reading the snapshot before anything is written (part %d of %d)", i+1, len(manifest.Parts)), nil)
+		if err := f.reader.Verify(ctx, row, part); err != nil {
+			return fmt.Errorf("restore %s: %w", row.Name, err)
+		}
+	}
+	if args.Existing == models.ExistingFlush {
+		report.Stage("Deleting the keys of "+cluster.Name, nil)
+		if err := target.flush(ctx); err != nil {
+			return err
+		}
+	}
+	counts, err := f.write(ctx, target, row, manifest, report)
+	if err == nil {
+		err = guard.Check(ctx)
+	}
+	if err != nil {
+		return halfWritten(err, counts, args.Existing)
+	}
+	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, filled(run, counts))
+}
+
+// write sends the keys of all parts.
+func (f *filler) write(ctx context.Context, target fillTarget, row models.Snapshot, manifest archive.Manifest, report *queue.Report) (restore.Counts, error) {
+	w, err := restore.Open(ctx, target.primaries, target.options)
+	if err != nil {
+		return restore.Counts{}, err
+	}
+	defer w.Close()
+	var read atomic.Int64
+	keys := int64(0)
+	for _, part := range manifest.Parts {
+		keys += max(0, part.Keys)
+	}
+	for i, part := range manifest.Parts {
+		stage := "Writing into " + target.cluster.Name
+		if len(manifest.Parts) > 1 {
+			stage = fmt.Sprintf("%s (part %d of %d)", stage, i+1, len(manifest.Parts))
+		}
+		report.Stage(stage, func() models.Progress {
+			c := w.Counts()
+			return models.Progress{BytesDone: read.Load(), BytesTotal: manifest.Bytes(), KeysDone: c.Written + c.Kept, KeysTotal: keys}
+		})
+		if err := f.writePart(ctx, w, row, part, &read); err != nil {
+			return w.Counts(), fmt.Errorf("restore part %d of %s into %s: %w", part.Number, row.Name, target.cluster.Name, err)
+		}
+	}
+	return w.Counts(), nil
+}
+
+func (f *filler) writePart(ctx context.Context, w *restore.Writer, row models.Snapshot, part archive.Part, read *atomic.Int64) error {
+	plain, err := f.reader.Open(ctx, row, part)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	_, err = w.Write(counted{plain, read})
+	return err
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	n *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n.Add(int64(n))
+	return n, err
+}
+
+// settle ends a restore that did not succeed. Its snapshot may be to blame.
+func (f *filler) settle(ctx context.Context, run models.Run, failure queue.Failure) error {
+	f.verifier.Suspect(ctx, run, failure.Err)
+	return failure.Settle(ctx, f.DB, run)
+}
+
+// recover ends a restore in whose middle its console was killed: how much was written is not known.
+func (f *filler) recover(ctx context.Context, run models.Run) error {
+	return queue.Failure{Status: models.RunFailed, Reason: "Rekindle was stopped in the middle of it: some of the keys may have been written. " + repeatFill}.Settle(ctx, f.DB, run)
+}
+
+const repeatFill = "Restore it once more and have keys that exist replaced, when you want all of it."
+
+// halfWritten says, beside why a restore has ended, what the cluster holds now.
+func halfWritten(err error, counts restore.Counts, existing models.Existing) error {
+	text := explainFill(err)
+	if counts.Written > 0 {
+		text = fmt.Sprintf("%s %s had been written by then, and they stay. %s", text, words.Plural(counts.Written, "key"), repeatFill)
+	} else if existing == models.ExistingFlush {
+		text += " The keys that it had are deleted."
+	}
+	return because(err, "%s", text)
+}
+
+// explainFill says why a node did not take a key.
+func explainFill(err error) string {
+	for _, known := range []struct {
+		is   error
+		text string
+	}{
+		{restore.ErrExists, "A key that the cluster did not have before is there now: an application writes to it. Have keys that exist kept or replaced."},
+		{restore.ErrValue, "The cluster's engine does not know how a value is stored: it is older than the one that wrote the snapshot."},
+		{restore.ErrMoved, "Slots were moved between the shards while the keys were written."},
+		{restore.ErrNotPrimary, "A primary has become a replica while the keys were written."},
+		{restore.ErrFull, "A primary has no memory left. Raise its maxmemory, then try again."},
+		{restore.ErrDatabase, "The cluster has too few databases for the snapshot."},
+		{restore.ErrDenied, "The user may not write keys. It needs +restore, +select, and for functions +function|load, on all keys (~*)."},
+	} {
+		if errors.Is(err, known.is) {
+			return known.text
+		}
+	}
+	if reply, refused := errors.AsType[resp.Error](err); refused && !reply.PasswordRefused() {
+		return "A primary refused a key (" + reply.Code() + "). The log says more."
+	}
+	return sentence(err)
+}
+
+// filled is the event about a restore.
+func filled(run models.Run, counts restore.Counts) string {
+	message := fmt.Sprintf("The snapshot %s was restored into %s: %s written", run.SnapshotName, run.ClusterName, words.Plural(counts.Written, "key"))
+	if counts.Kept > 0 {
+		message += fmt.Sprintf(", %s kept as they were", words.Number(counts.Kept))
+	}
+	if message += "."; counts.Expired > 0 {
+		message += fmt.Sprintf(" %s of them had expired since the snapshot.", words.Number(counts.Expired))
+	}
+	return message
+}

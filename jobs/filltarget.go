@@ -1,0 +1,166 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"rekindle/internal/archive"
+	"rekindle/internal/resp"
+	"rekindle/internal/restore"
+	"rekindle/internal/words"
+	"rekindle/jobs/attached"
+	"rekindle/jobs/reach"
+	"rekindle/models"
+)
+
+// flushTimeout is how long a node may take to let go of its keys.
+const flushTimeout = time.Minute
+
+// fillTarget is the cluster that a snapshot is restored into.
+type fillTarget struct {
+	cluster   models.Cluster
+	primaries []resp.Options
+	options   restore.Options
+}
+
+// target looks whether a cluster can take a snapshot, and how it gets it. Nothing is changed.
+func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, existing models.Existing) (fillTarget, error) {
+	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(existing), Now: f.Clock.Now}}
+	if cluster.Sharded() {
+		route, err := cluster.SlotMap()
+		if err != nil {
+			return t, err
+		}
+		t.options.Route = route
+	}
+	databases := 0
+	for _, part := range manifest.Parts {
+		databases = max(databases, part.Databases)
+	}
+	if cluster.Sharded() && databases > 1 {
+		return t, because(nil, "The snapshot has keys in databases up to number %d, and %s is in cluster mode, which has only database 0. Restore it into a cluster that is not in cluster mode.", databases-1, cluster.Name)
+	}
+	var room room
+	for _, primary := range cluster.Primaries() {
+		o, err := reach.Node(cluster, primary)
+		if err != nil {
+			return t, err
+		}
+		if err := room.ask(ctx, o, databases); err != nil {
+			return t, because(err, "The primary %s cannot take the snapshot. %s", primary.Name, whyNot(err, cluster))
+		}
+		t.primaries = append(t.primaries, o)
+	}
+	return t, room.fits(cluster, manifest.Configuration.UsedMemory, existing)
+}
+
+// policyOf is what the writer does about a key that exists. After a flush, applications may have written some already: the snapshot wins.
+func policyOf(existing models.Existing) restore.Policy {
+	switch existing {
+	case models.ExistingKeep:
+		return restore.Keep
+	case models.ExistingReplace, models.ExistingFlush:
+		return restore.Replace
+	}
+	return restore.Refuse
+}
+
+// errNoDatabase says that a node has not as many databases as the snapshot needs.
+var errNoDatabase = errors.New("the node has too few databases")
+
+// errNoPrimary says that a node takes no writes.
+var errNoPrimary = errors.New("the node is no primary any more")
+
+func whyNot(err error, cluster models.Cluster) string {
+	if errors.Is(err, errNoDatabase) {
+		return "The snapshot has keys in more databases than it has. Raise its setting databases and start it anew."
+	}
+	if errors.Is(err, errNoPrimary) {
+		return "It is no primary any more. Try again."
+	}
+	return attached.Sentence(err, cluster.Attachment.Access)
+}
+
+// room is what the primaries of a cluster hold, and how much they may.
+type room struct {
+	keys, used, limit int64
+	unlimited         bool
+	evicts            bool // instead of refusing writes
+}
+
+// ask adds one primary, which has to have so many databases.
+func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
+	conn, err := resp.Dial(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	info, err := conn.Info(ctx, "replication", "memory", "keyspace")
+	if err != nil {
+		return err
+	}
+	if info["role"] != "master" {
+		return errNoPrimary
+	}
+	if databases > 1 {
+		if _, err := conn.Do(ctx, "SELECT", strconv.Itoa(databases-1)); err != nil {
+			if _, refused := errors.AsType[resp.Error](err); refused {
+				return fmt.Errorf("%w: %w", errNoDatabase, err)
+			}
+			return err
+		}
+	}
+	r.keys += info.Keys()
+	r.used += info.Int("used_memory")
+	limit := info.Int("maxmemory")
+	r.limit += limit
+	r.unlimited = r.unlimited || limit == 0
+	r.evicts = r.evicts || info["maxmemory_policy"] != "noeviction"
+	return nil
+}
+
+// fits judges whether the data of a snapshot may be written there. Of several shards only the sum is known.
+func (r *room) fits(cluster models.Cluster, needs int64, existing models.Existing) error {
+	if existing == models.ExistingNone && r.keys > 0 {
+		return because(nil, "The cluster %s holds %s. Nothing was written: choose what becomes of them.", cluster.Name, words.Plural(r.keys, "key"))
+	}
+	if existing == models.ExistingFlush {
+		r.used = 0
+	}
+	if r.unlimited || needs+r.used <= r.limit {
+		return nil
+	}
+	then := "it would refuse to take all of it"
+	if r.evicts {
+		then = "it would evict keys to take it"
+	}
+	return because(nil, "The data of the snapshot takes up to %s of memory, and %s has %s left of its maxmemory: %s. Nothing was written. Raise maxmemory, then try again.",
+		words.Size(needs), cluster.Name, words.Size(max(0, r.limit-r.used)), then)
+}
+
+// flush deletes all keys of the cluster.
+func (t fillTarget) flush(ctx context.Context) error {
+	for _, o := range t.primaries {
+		if err := flush(ctx, o); err != nil {
+			if refused, is := errors.AsType[resp.Error](err); is && refused.Code() == "NOPERM" {
+				return because(err, "The user may not delete the keys of %s: it needs +flushall. Nothing was written.", t.cluster.Name)
+			}
+			return because(err, "The keys of %s could not all be deleted, and nothing was written. %s", t.cluster.Name, attached.Sentence(err, t.cluster.Attachment.Access))
+		}
+	}
+	return nil
+}
+
+func flush(ctx context.Context, o resp.Options) error {
+	o.Timeout = flushTimeout
+	conn, err := resp.Dial(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Do(ctx, "FLUSHALL", "ASYNC")
+	return err
+}

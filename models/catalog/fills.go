@@ -1,0 +1,108 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// Fills restores snapshots into clusters that exist.
+type Fills struct{ db *DB }
+
+// Check says whether a snapshot can be restored into a cluster, as far as the catalog knows.
+func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster, models.Snapshot, error) {
+	snapshot, err := q.db.Snapshots.Get(ctx, spec.Snapshot)
+	if err != nil {
+		return models.Cluster{}, snapshot, models.RenameField(err, "", "snapshot")
+	}
+	cluster, err := q.db.Clusters.Get(ctx, spec.Cluster)
+	if err != nil {
+		return cluster, snapshot, models.RenameField(err, "", "cluster")
+	}
+	if faults := models.CheckFill(spec, cluster, snapshot, q.db.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
+		return cluster, snapshot, faults
+	}
+	return cluster, snapshot, nil
+}
+
+// Request queues a restore, with a snapshot of the cluster before it when a name for one is given. The cluster is taken for whichever comes first. Only
+// one restore into a cluster can be under way: refusals are [models.Faults].
+func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, error) {
+	var run models.Run
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		cluster, snapshot, err := tx.Fills.Check(ctx, spec)
+		if err != nil {
+			return err
+		}
+		if spec.Safety != "" {
+			before, err := tx.Snapshots.Request(ctx, cluster.Name, spec.Safety, false, spec.RequestedBy)
+			if err != nil {
+				return models.RenameField(err, "name", "safety_name")
+			}
+			spec.Safety = before.SnapshotName
+		} else if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
+			return err
+		}
+		// The cluster is this transaction's: nobody else can ask for the same now.
+		if none, err := tx.Runs.none(ctx, cluster.ID, models.RunFill); err != nil {
+			return err
+		} else if !none {
+			return models.Refuse(models.CodeClusterState, "cluster", fmt.Sprintf("Another snapshot is about to be restored into %s.", cluster.Name))
+		}
+		if moved, err := tx.Snapshots.move(ctx, snapshot.Name, models.SnapshotRestoring, "", usable...); err != nil {
+			return err
+		} else if !moved {
+			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is no longer available.", snapshot.Name))
+		}
+		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunFill, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: snapshot.Name, RequestedBy: spec.RequestedBy},
+			models.FillArgs{Existing: spec.Existing, Safety: spec.Safety})
+		return err
+	})
+	return run, err
+}
+
+// MayBegin tells whether the snapshot before a restore has ended, and nothing else goes on with the cluster.
+func (q Fills) MayBegin(ctx context.Context, run models.Run, args models.FillArgs) (bool, error) {
+	if args.Safety == "" {
+		return true, nil
+	}
+	safety, err := q.db.Snapshots.Get(ctx, args.Safety)
+	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+		return false, err
+	}
+	cluster, err := q.db.Clusters.ByID(ctx, run.ClusterID)
+	if err != nil {
+		return true, nil // it fails with a reason when it begins
+	}
+	return safety.Status != models.SnapshotCreating && !cluster.Status.InMotion(), nil
+}
+
+// Begin takes the cluster, unless it was taken when the restore was asked for. Without the snapshot that was to be taken before, it refuses.
+func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) (models.Cluster, models.Snapshot, error) {
+	var cluster models.Cluster
+	var snapshot models.Snapshot
+	err := q.db.transaction(ctx, func(tx *DB) (err error) {
+		if cluster, err = tx.Clusters.ByID(ctx, run.ClusterID); err != nil {
+			return err
+		}
+		if snapshot, err = tx.Snapshots.Get(ctx, run.SnapshotName); err != nil {
+			return err
+		}
+		if args.Safety == "" {
+			return nil
+		}
+		safety, err := tx.Snapshots.Get(ctx, args.Safety)
+		if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
+			return err
+		}
+		if err != nil || !safety.Usable() || safety.Damaged() {
+			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken before, did not succeed. Nothing was written.", args.Safety, cluster.Name))
+		}
+		if why := cluster.NoFill(); why != "" {
+			return models.Refuse(models.CodeClusterState, "cluster", why)
+		}
+		return tx.Clusters.take(ctx, cluster, models.ClusterModifying)
+	})
+	return cluster, snapshot, err
+}
