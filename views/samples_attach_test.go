@@ -102,7 +102,24 @@ func sampleAttachPages() []samplePage {
 	modify.ID, modify.Attached, modify.Action = "shop", true, "/clusters/shop/modify"
 	take := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "shop-2026-11-22-12-08"}}, Action: "/clusters/shop/snapshot", CancelHref: "/clusters/shop", Cluster: "shop",
 		Source: &TakeSource{Node: "shop-001", Role: "primary", UsedMemory: 2 * gb, FreeMemory: -1, Fits: true}, AWS: sampleAWS("elasticache create-snapshot")}
+	into := sampleShell(NavSnapshots, "Restore into a cluster", Crumb{Text: "Snapshots", Href: "/snapshots"}, Crumb{Text: "Restore into a cluster"})
+	fill := FillCluster{Snapshot: "shop-before-migration", Keys: 4_211_090, Bytes: 2 * gb}
+	fillNone, fillChoose, fillEmpty, fillWrong := fill, fill, fill, fill
+	fillChoose.Clusters = Choices{Options: []Option{{Value: "shop", Label: "shop"}}}
+	fillEmpty.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("replicated", "", 1, 2)}
+	fillWrong.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("cluster", "", 3, 6), Keys: 4_000_000, Used: 3 * gb}
+	fillWrong.Fields = Fields{Values: map[string]string{"safety": "on", "safety_name": "shop-before-restore-2026-11-22"}, Errors: map[string]string{"existing": "Choose what becomes of the keys that the cluster has.", "confirm": "Type the name shop to confirm."}}
+	fillBusy := fillWrong
+	fillBusy.Fields.Errors = nil
+	busy := *fillWrong.Target
+	busy.Status, busy.Refusal = "snapshotting", "The cluster shop is snapshotting; a snapshot can be restored into it when it is available."
+	fillBusy.Target = &busy
 	return []samplePage{
+		{"fill-none", FillClusterPage(into, fillNone)},
+		{"fill-choose", FillClusterPage(into, fillChoose)},
+		{"fill-empty", FillClusterPage(into, fillEmpty)},
+		{"fill-wrong", FillClusterPage(into, fillWrong)},
+		{"fill-busy", FillClusterPage(into, fillBusy)},
 		{"attach", AttachPage(attach, sampleAttach())},
 		{"attach-tested", AttachPage(attach, sampleAttachTested())},
 		{"attach-hindered", AttachPage(attach, sampleAttachHindered())},

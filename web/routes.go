@@ -103,6 +103,10 @@ func (t table) clusterForms() {
 	t.user("GET /snapshots/{name}/restore", restores.restorePage)
 	t.user("POST /snapshots/{name}/restore", restores.restore)
 	t.user("POST /snapshots/{name}/summary", restores.restoreSummary)
+
+	fills := fillPages{t.site}
+	t.user("GET /snapshots/{name}/into", fills.fillPage)
+	t.user("POST /snapshots/{name}/into", fills.fill)
 }
 
 func (t table) attaching() {

@@ -248,6 +248,16 @@ func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	return clusters, nil
 }
 
+// Names are the names of attached clusters, no more than limit.
+func (q Attachments) Names(ctx context.Context, limit int) ([]string, error) {
+	var names []string
+	err := q.db.with(ctx).Model(&models.Cluster{}).Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Limit(limit).Pluck("name", &names).Error
+	if err != nil {
+		return nil, fmt.Errorf("list names of attached clusters: %w", err)
+	}
+	return names, nil
+}
+
 // ByCluster returns how attached clusters are reached, by their ids.
 func (q Attachments) ByCluster(ctx context.Context) (map[uint]*models.Attachment, error) {
 	var rows []models.Attachment
