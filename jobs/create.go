@@ -127,7 +127,14 @@ func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot str
 	}
 	primaries := cluster.Primaries()
 	if len(manifest.Parts) != len(primaries) {
-		return all, because(nil, "The snapshot %s has %d shards, and the cluster %s has %d; so far they have to be as many.", snapshot, len(manifest.Parts), cluster.Name, len(primaries))
+		if len(primaries) != 1 {
+			return all, because(nil, "The snapshot %s has %d shards, and the cluster %s has %d; so far they have to be as many, or one.", snapshot, len(manifest.Parts), cluster.Name, len(primaries))
+		}
+		all, err = b.merge(ctx, cluster, primaries[0], row, manifest, report)
+		if err != nil {
+			err = fmt.Errorf("restore %s into %s: %w", snapshot, primaries[0].Name, err)
+		}
+		return all, err
 	}
 	for i, part := range manifest.Parts {
 		result, err := b.fillShard(ctx, cluster, primaries[i], row, part, report)

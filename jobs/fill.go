@@ -104,15 +104,16 @@ func (f *filler) write(ctx context.Context, target fillTarget, row models.Snapsh
 			c := w.Counts()
 			return models.Progress{BytesDone: read.Load(), BytesTotal: manifest.Bytes(), KeysDone: c.Written + c.Kept, KeysTotal: keys}
 		})
-		if err := f.writePart(ctx, w, row, part, &read); err != nil {
+		if err := writePart(ctx, f.reader, w, row, part, &read); err != nil {
 			return w.Counts(), fmt.Errorf("restore part %d of %s into %s: %w", part.Number, row.Name, target.cluster.Name, err)
 		}
 	}
 	return w.Counts(), nil
 }
 
-func (f *filler) writePart(ctx context.Context, w *restore.Writer, row models.Snapshot, part archive.Part, read *atomic.Int64) error {
-	plain, err := f.reader.Open(ctx, row, part)
+// writePart sends the keys of one part.
+func writePart(ctx context.Context, reader *vault.Reader, w *restore.Writer, row models.Snapshot, part archive.Part, read *atomic.Int64) error {
+	plain, err := reader.Open(ctx, row, part)
 	if err != nil {
 		return err
 	}

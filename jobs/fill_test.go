@@ -190,6 +190,17 @@ func TestASnapshotIsRestoredIntoAnyNumberOfShards(t *testing.T) {
 			t.Errorf("from %s into %s: %s", way.from, way.to, diff)
 		}
 	}
+
+	// A new cluster of one shard takes them all.
+	spec := c.spec("launched", 1)
+	spec.Snapshot = "of-five"
+	launched := c.create(spec)[0]
+	if diff := testkit.Diff(want, testkit.Digests(t, c.primary(launched))); diff != "" {
+		t.Errorf("from five into a new cluster: %s", diff)
+	}
+	if !strings.Contains(c.events(), "The cluster launched was restored from of-five: 1,200 keys.") {
+		t.Error(c.events())
+	}
 }
 
 func TestARestoreIntoAClusterIsRefusedBeforeAnythingIsWritten(t *testing.T) {

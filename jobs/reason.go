@@ -12,6 +12,7 @@ import (
 	"rekindle/internal/primary"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
+	"rekindle/internal/restore"
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
@@ -53,6 +54,7 @@ var sentences = []struct {
 	{replica.ErrNoMasterLink, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
 	{replica.ErrLoading, "The node is still loading its data. Try again when it is available."},
 	{replica.ErrRefused, "The node does not allow replication: PSYNC is renamed or forbidden."},
+	{restore.ErrExists, "Two shards of the snapshot have a key or functions of the same name, or an application writes to the cluster already: what is meant cannot be told."},
 	{primary.ErrHash, "The stored data does not match its checksum. Nothing of it was handed over."},
 	{primary.ErrNotEmpty, "The new node already holds data. Nothing was changed."},
 	{primary.ErrVersion, "The engine is too old for this snapshot. Choose a newer one."},

@@ -113,7 +113,7 @@ func (c Cluster) NoChangeOfNodes() string {
 
 // notOurs refuses what would touch the nodes of an attached cluster.
 func (c Cluster) notOurs(what string) string {
-	return fmt.Sprintf("The cluster %s is attached: its nodes were there before, and Rekindle only reads them. %s where they are run.", c.Name, what)
+	return fmt.Sprintf("The cluster %s is attached: its nodes were there before, and Rekindle does not run them. %s where they are run.", c.Name, what)
 }
 
 func (c Cluster) unavailable(what string) string {

@@ -166,10 +166,6 @@ func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
 			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
 		return faults // of one that is not whole nothing else is known
 	}
-	if snapshot.ShardCount > 1 {
-		faults.Add(CodeCombination, "snapshot", fmt.Sprintf("The snapshot %s has %d shards; only snapshots of one shard can be restored so far. "+
-			"Each shard's RDB can be downloaded.", snapshot.Name, snapshot.ShardCount))
-	}
 	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
 		needs, has := SizeTexts(snapshot.UsedMemory, nodeType.Memory)
 		faults.Add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))

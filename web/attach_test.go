@@ -273,7 +273,7 @@ func TestAccessIsChangedOfAttachedClustersOnly(t *testing.T) {
 	c.get("/clusters/nobody/access").is(http.StatusNotFound)
 	c.attach()
 	for _, address := range []string{"/clusters/shop/reboot", "/clusters/shop/failover"} {
-		c.get(address).says("Rekindle only reads them").doesNotSay("aws elasticache reboot", "aws elasticache test-failover")
+		c.get(address).says("Rekindle does not run them").doesNotSay("aws elasticache reboot", "aws elasticache test-failover")
 	}
 	if got := c.get("/clusters/shop/access").command(); !strings.Contains(got, "describe-replication-groups") {
 		t.Error(got)

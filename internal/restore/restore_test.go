@@ -126,14 +126,14 @@ func TestRestoreBringsEachKeyToItsSlot(t *testing.T) {
 // route asks the first shard which of them has a slot.
 func route(t *testing.T, shards []*testkit.Server) func(slot int) int {
 	t.Helper()
-	slots, err := shards[0].Client().ClusterSlots(t.Context()).Result()
+	known, err := shards[0].Client().ClusterShards(t.Context()).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(slot int) int {
-		for _, r := range slots {
+		for _, shard := range known {
 			for i, s := range shards {
-				if slot >= r.Start && slot <= r.End && r.Nodes[0].Addr == s.Addr {
+				if has := shard.Slots[0]; int64(slot) >= has.Start && int64(slot) <= has.End && shard.Nodes[0].Port == int64(s.Port) {
 					return i
 				}
 			}

@@ -375,7 +375,6 @@ func TestRestoreIsRefusedWhenItCouldOnlyFailLater(t *testing.T) {
 		{"being made", map[string]any{"status": models.SnapshotCreating}, nil, "snapshot", models.CodeSnapshotState},
 		{"failed", map[string]any{"status": models.SnapshotFailed}, nil, "snapshot", models.CodeSnapshotState},
 		{"being removed", map[string]any{"status": models.SnapshotDeleting}, nil, "snapshot", models.CodeSnapshotState},
-		{"several shards", map[string]any{"shards": 2}, nil, "snapshot", models.CodeCombination},
 	}
 	for _, test := range tests {
 		check(t, db.with(t.Context()).Model(&models.Snapshot{ID: snapshot.ID}).Updates(map[string]any{"node_type": "cache.t4g.micro", "used_memory": 512 << 20, "rdb_version": 10, "status": models.SnapshotAvailable, "shards": 1}).Error)
