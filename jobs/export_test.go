@@ -41,3 +41,9 @@ func (m *Manager) Recover(ctx context.Context) {
 
 // TakeBack is the hourly tick for what was left in other stores.
 func (m *Manager) TakeBack(ctx context.Context) { m.vault.Sweeper.TakeBack(ctx) }
+
+// What people read of a restore that has ended in its middle.
+var (
+	HalfWritten = halfWritten
+	Sentence    = sentence
+)

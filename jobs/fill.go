@@ -57,7 +57,7 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", row.Name, err)
 	}
-	target, err := f.target(ctx, cluster, manifest, args.Existing)
+	target, err := f.target(ctx, cluster, manifest, args)
 	if err != nil {
 		return err
 	}
@@ -78,6 +78,9 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 		err = guard.Check(ctx)
 	}
 	if err != nil {
+		if ctx.Err() != nil { // whatever was cut off by that
+			err = errors.Join(context.Cause(ctx), err)
+		}
 		return halfWritten(err, counts, args.Existing)
 	}
 	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, filled(run, counts))
@@ -137,6 +140,9 @@ func (c counted) Read(p []byte) (int, error) {
 // settle ends a restore that did not succeed. Its snapshot may be to blame.
 func (f *filler) settle(ctx context.Context, run models.Run, failure queue.Failure) error {
 	f.verifier.Suspect(ctx, run, failure.Err)
+	if half, begun := errors.AsType[halfError](failure.Err); begun && failure.Status == models.RunCancelled {
+		failure.Reason += half.holds
+	}
 	return failure.Settle(ctx, f.DB, run)
 }
 
@@ -147,15 +153,23 @@ func (f *filler) recover(ctx context.Context, run models.Run) error {
 
 const repeatFill = "Restore it once more and have keys that exist replaced, when you want all of it."
 
+// halfError is a restore that has ended in its middle. holds says what the cluster holds now, behind a sentence that says why; "": what it held before.
+type halfError struct {
+	error
+	holds string
+}
+
+func (e halfError) Unwrap() error { return e.error }
+
 // halfWritten says, beside why a restore has ended, what the cluster holds now.
 func halfWritten(err error, counts restore.Counts, existing models.Existing) error {
-	text := explainFill(err)
+	holds := ""
 	if counts.Written > 0 {
-		text = fmt.Sprintf("%s %s had been written by then, and they stay. %s", text, words.Plural(counts.Written, "key"), repeatFill)
+		holds = fmt.Sprintf(" %s had been written by then, and they stay. %s", words.Plural(counts.Written, "key"), repeatFill)
 	} else if existing == models.ExistingFlush {
-		text += " The keys that it had are deleted."
+		holds = " The keys that it had are deleted."
 	}
-	return because(err, "%s", text)
+	return because(halfError{err, holds}, "%s%s", explainFill(err), holds)
 }
 
 // explainFill says why a node did not take a key.

@@ -1,6 +1,8 @@
 package jobs_test
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"strconv"
@@ -10,8 +12,10 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/restore"
 	"rekindle/internal/testkit"
 	"rekindle/internal/words"
+	"rekindle/jobs"
 	"rekindle/models"
 )
 
@@ -125,6 +129,47 @@ func TestWhatBecomesOfKeysThatExistIsChosen(t *testing.T) {
 				t.Errorf("the snapshot before: %+v (%v)", before, err)
 			}
 		})
+	}
+}
+
+func TestDeadlinesAreKeptOrDroppedAsChosen(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	source := testkit.Redis(t)
+	source.Client().Set(t.Context(), "session", 1, 1200*time.Millisecond)
+	c.attach(attachSpec("orders", source.Addr))
+	c.snapshot("orders", "good")
+	testkit.WaitFor(t, "the session is over", func() bool { return source.Client().Exists(t.Context(), "session").Val() == 0 })
+	source.Client().FlushAll(t.Context())
+
+	spec := models.FillSpec{Snapshot: "good", Cluster: "orders", Existing: models.ExistingNone, Deadlines: models.DeadlinesKept}
+	c.filledWell(spec)
+	if n := source.Client().Exists(t.Context(), "session").Val(); n != 0 || !strings.Contains(c.events(), "1 key written. 1 of them had expired since the snapshot.") {
+		t.Errorf("%d sessions\n%s", n, c.events())
+	}
+	spec.Deadlines = models.DeadlinesDropped
+	c.filledWell(spec)
+	if ttl := source.Client().TTL(t.Context(), "session").Val(); ttl != -1 {
+		t.Errorf("the session ends in %v", ttl)
+	}
+}
+
+func TestWhatEndsInTheMiddleSaysWhatTheClusterHolds(t *testing.T) {
+	t.Parallel()
+	full := fmt.Errorf("restore a key: %w", restore.ErrFull)
+	for name, test := range map[string]struct {
+		counts   restore.Counts
+		existing models.Existing
+		want     string
+	}{
+		"some written":    {restore.Counts{Written: 1234}, models.ExistingFlush, "A primary has no memory left. Raise its maxmemory, then try again. 1,234 keys had been written by then, and they stay. Restore it once more"},
+		"nothing written": {restore.Counts{}, models.ExistingReplace, "A primary has no memory left. Raise its maxmemory, then try again."},
+		"deleted":         {restore.Counts{}, models.ExistingFlush, "then try again. The keys that it had are deleted."},
+	} {
+		err := jobs.HalfWritten(full, test.counts, test.existing)
+		if text := jobs.Sentence(err); !strings.Contains(text, test.want) || !errors.Is(err, restore.ErrFull) {
+			t.Errorf("%s: %s", name, text)
+		}
 	}
 }
 

@@ -27,8 +27,8 @@ type fillTarget struct {
 }
 
 // target looks whether a cluster can take a snapshot, and how it gets it. Nothing is changed.
-func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, existing models.Existing) (fillTarget, error) {
-	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(existing), Now: f.Clock.Now}}
+func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, args models.FillArgs) (fillTarget, error) {
+	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), Deadlines: deadlinesOf(args.Deadlines), Now: f.Clock.Now}}
 	if cluster.Sharded() {
 		route, err := cluster.SlotMap()
 		if err != nil {
@@ -54,7 +54,7 @@ func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest ar
 		}
 		t.primaries = append(t.primaries, o)
 	}
-	return t, room.fits(cluster, manifest.Configuration.UsedMemory, existing)
+	return t, room.fits(cluster, manifest.Configuration.UsedMemory, args.Existing)
 }
 
 // policyOf is what the writer does about a key that exists. After a flush, applications may have written some already: the snapshot wins.
@@ -66,6 +66,16 @@ func policyOf(existing models.Existing) restore.Policy {
 		return restore.Replace
 	}
 	return restore.Refuse
+}
+
+func deadlinesOf(d models.Deadlines) restore.Deadlines {
+	switch d {
+	case models.DeadlinesShifted:
+		return restore.ShiftDeadlines
+	case models.DeadlinesDropped:
+		return restore.DropDeadlines
+	}
+	return restore.KeepDeadlines
 }
 
 // errNoDatabase says that a node has not as many databases as the snapshot needs.

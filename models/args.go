@@ -24,8 +24,9 @@ type (
 	}
 	// FillArgs are of a restore into a cluster that exists.
 	FillArgs struct {
-		Existing Existing `json:"existing"`         // what becomes of the keys that it has
-		Safety   string   `json:"safety,omitempty"` // the snapshot of it that has to be available before
+		Existing  Existing  `json:"existing"`            // what becomes of the keys that it has
+		Safety    string    `json:"safety,omitempty"`    // the snapshot of it that has to be available before
+		Deadlines Deadlines `json:"deadlines,omitempty"` // of keys that have one
 	}
 	// ModifyArgs are of a change to the nodes.
 	ModifyArgs struct {

@@ -21,11 +21,22 @@ const (
 // Destroys tells whether data of the cluster may be lost.
 func (e Existing) Destroys() bool { return e == ExistingReplace || e == ExistingFlush }
 
+// Deadlines says when keys expire that a snapshot is restored into a cluster with.
+type Deadlines string
+
+// The choices. Deadlines of a hash's fields are kept.
+const (
+	DeadlinesKept    Deadlines = ""      // when they would have expired anyway
+	DeadlinesShifted Deadlines = "shift" // after the time that they had left when the snapshot was taken
+	DeadlinesDropped Deadlines = "drop"  // never
+)
+
 // FillSpec asks for a snapshot to be restored into a cluster that exists.
 type FillSpec struct {
 	Snapshot    string
 	Cluster     string
 	Existing    Existing
+	Deadlines   Deadlines
 	Safety      string // name of a snapshot of the cluster that is taken before; "": none is
 	RequestedBy string
 }
@@ -46,6 +57,9 @@ func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, loads bool) Fa
 	}
 	if !slices.Contains([]Existing{ExistingNone, ExistingKeep, ExistingReplace, ExistingFlush}, spec.Existing) {
 		faults.Add(CodeInvalid, "existing", "Choose what becomes of the keys that the cluster has.")
+	}
+	if !slices.Contains([]Deadlines{DeadlinesKept, DeadlinesShifted, DeadlinesDropped}, spec.Deadlines) {
+		faults.Add(CodeInvalid, "deadlines", "Choose when keys with a deadline expire.")
 	}
 	switch {
 	case !snapshot.Usable():

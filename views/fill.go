@@ -7,6 +7,7 @@ type FillCluster struct {
 	Snapshot string
 	Keys     int64 // of the snapshot; -1: not known
 	Bytes    int64
+	Mortal   int64   // its keys that have a deadline; -1: not known
 	Clusters Choices // to choose from, while none is chosen
 	Target   *FillTarget
 }
@@ -29,6 +30,14 @@ func (p FillCluster) existing() []fillChoice {
 		{"keep", "Keep them", "Keys that it does not have are added. Where both have a key, the cluster's stays."},
 		{"replace", "Replace them by the snapshot's", "Where both have a key, the snapshot's takes its place. Keys that only the cluster has stay."},
 		{"flush", "Delete all of them first", "The cluster holds what the snapshot holds, and nothing else."},
+	}
+}
+
+func (p FillCluster) deadlines() []fillChoice {
+	return []fillChoice{
+		{"", "Keep their deadlines", "They expire when they would have anyway. Those whose time has passed since the snapshot are gone."},
+		{"shift", "Give them the time that they had left", "An hour when the snapshot was taken is an hour from now: sessions and caches come back with it."},
+		{"drop", "Drop the deadlines", "They stay until somebody deletes them."},
 	}
 }
 

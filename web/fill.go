@@ -38,7 +38,7 @@ func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
 
 // askFill asks for a cluster, and when there is one, for what becomes of its keys.
 func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
-	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes}
+	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Mortal: mortalKeys(snapshot)}
 	id := strings.TrimSpace(form.Get("cluster"))
 	if id != "" {
 		cluster, err := h.db.Clusters.Get(r.Context(), id)
@@ -64,9 +64,21 @@ func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot mode
 			form.Set("cluster", snapshot.ClusterName)
 		}
 	}
-	props.Fields = views.Fields{Errors: wrong, Values: firstValues(form, "cluster", "existing", "safety", "safety_name", "confirm")}
+	props.Fields = views.Fields{Errors: wrong, Values: firstValues(form, "cluster", "existing", "deadlines", "safety", "safety_name", "confirm")}
 	at := place{title: "Restore into a cluster", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
 	return h.ask(w, r, at, wrong, func(shell views.Shell) templ.Component { return views.FillClusterPage(shell, props) })
+}
+
+// mortalKeys is how many keys of a snapshot have a deadline; -1: that is not known.
+func mortalKeys(snapshot models.Snapshot) int64 {
+	var sum int64
+	for _, part := range snapshot.Parts {
+		if part.Expires < 0 {
+			return -1
+		}
+		sum += part.Expires
+	}
+	return sum
 }
 
 // attachedChoices are the clusters that a snapshot can be restored into.
@@ -88,7 +100,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := models.FillSpec{Snapshot: snapshot.Name, Cluster: strings.TrimSpace(form.Get("cluster")), Existing: models.Existing(form.Get("existing")), RequestedBy: visitOf(r).user.Name}
+	spec := models.FillSpec{Snapshot: snapshot.Name, Cluster: strings.TrimSpace(form.Get("cluster")), Existing: models.Existing(form.Get("existing")), Deadlines: models.Deadlines(form.Get("deadlines")), RequestedBy: visitOf(r).user.Name}
 	wrong := mistakes{}
 	if form.Get("safety") == "on" && spec.Existing != models.ExistingNone {
 		if spec.Safety = strings.TrimSpace(form.Get("safety_name")); spec.Safety == "" { // else none would be taken
@@ -99,7 +111,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 		wrong.add("confirm", fmt.Sprintf("Type the name %.80s to confirm that this is to be written into it.", spec.Cluster))
 	}
 	if _, _, err := h.db.Fills.Check(r.Context(), spec); err != nil {
-		if err := wrong.refusal(err, []string{"existing"}); err != nil {
+		if err := wrong.refusal(err, []string{"existing", "deadlines"}); err != nil {
 			return err
 		}
 	}
@@ -113,7 +125,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 			}
 			return h.done(w, r, clusterAddress(spec.Cluster), "success", text)
 		}
-		if err := wrong.refusal(err, []string{"existing", "safety_name"}); err != nil {
+		if err := wrong.refusal(err, []string{"existing", "deadlines", "safety_name"}); err != nil {
 			return err
 		}
 	}

@@ -34,7 +34,8 @@ func TestASnapshotIsRestoredIntoAnAttachedClusterFromItsPage(t *testing.T) {
 		t.Errorf("after what was refused the cluster is %s, the snapshot %s", cluster.Status, snapshot.Status)
 	}
 
-	into("existing", "replace", "confirm", "shop", "safety", "on", "safety_name", "Before").redirects("/clusters/shop")
+	into("existing", "replace", "deadlines", "never", "confirm", "shop").is(http.StatusUnprocessableEntity).says("Choose when keys with a deadline expire.")
+	into("existing", "replace", "deadlines", "shift", "confirm", "shop", "safety", "on", "safety_name", "Before").redirects("/clusters/shop")
 	c.get("/clusters/shop").says("The snapshot good is being restored into shop, after the snapshot before of it is good.", "Restore good into the existing cluster shop", "Snapshot before of shop")
 	into("existing", "replace", "confirm", "shop").is(http.StatusUnprocessableEntity).says("The cluster shop is snapshotting; a snapshot can be restored into it when it is available.")
 	c.get("/snapshots/good/delete").says("None of the chosen snapshots can be deleted just now.") // it is held
@@ -42,7 +43,7 @@ func TestASnapshotIsRestoredIntoAnAttachedClusterFromItsPage(t *testing.T) {
 		t.Errorf("first there is a %s", first.Kind)
 	}
 	fill := c.claim()
-	if args, err := models.Args[models.FillArgs](fill); err != nil || args.Existing != models.ExistingReplace || args.Safety != "before" || fill.SnapshotName != "good" {
+	if args, err := models.Args[models.FillArgs](fill); err != nil || args.Existing != models.ExistingReplace || args.Safety != "before" || args.Deadlines != models.DeadlinesShifted || fill.SnapshotName != "good" {
 		t.Errorf("%+v %+v (%v)", fill, args, err)
 	}
 }

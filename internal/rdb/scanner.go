@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"time"
 )
 
 var (
@@ -89,6 +91,7 @@ type Scanner struct {
 	visitor Visitor    // nil: nobody is told
 	next    attributes // of the next key
 	name    []byte     // of the key that is visited
+	written time.Time  // as the aux field ctime says
 }
 
 // NewScanner returns a Scanner over r, from which it reads to the end in large pieces. r may be an
@@ -339,6 +342,9 @@ func (s *Scanner) aux() error {
 	value, ok, err := s.shortString(maxAuxValue)
 	if err == nil && ok {
 		s.summary.Aux[name] = string(value)
+		if seconds, bad := strconv.ParseInt(string(value), 10, 64); name == "ctime" && bad == nil && seconds > 0 {
+			s.written = time.Unix(seconds, 0)
+		}
 	}
 	return err
 }

@@ -19,6 +19,7 @@ type Key struct {
 	Name     []byte    // good until the visit of the key ends
 	Expires  time.Time // to the millisecond; zero: never
 	Idle     int64     // seconds since it was used, where the server counts those; -1: it does not
+	Written  time.Time // when the RDB was, to the second; zero: it does not say
 	Freq     int       // how often it is used, on the scale of the LFU policies, where the server counts that; -1: it does not
 }
 
@@ -120,7 +121,7 @@ func (s *Scanner) visitKey(objectType byte) error {
 		return err
 	}
 	s.name = name
-	key := Key{Database: s.database, Type: objectType, Name: name, Idle: s.next.idle, Freq: s.next.freq}
+	key := Key{Database: s.database, Type: objectType, Name: name, Idle: s.next.idle, Freq: s.next.freq, Written: s.written}
 	if s.next.mortal {
 		key.Expires = time.UnixMilli(s.next.expires)
 	}

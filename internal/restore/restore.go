@@ -43,12 +43,23 @@ var (
 	ErrDenied = errors.New("the user may not do this")
 )
 
+// Deadlines says when keys expire that have a deadline.
+type Deadlines int
+
+// The choices. Deadlines of a hash's fields are always kept: they are inside of the value.
+const (
+	KeepDeadlines  Deadlines = iota // at the time that the RDB says
+	ShiftDeadlines                  // after the time that they had left when the RDB was written
+	DropDeadlines                   // never
+)
+
 // Options say how keys are written.
 type Options struct {
 	Policy Policy
-	Spool  string             // a folder for values that are too large for memory; "": the system's for temporary files
-	Route  func(slot int) int // the node, by its index, that has a slot; nil: there is one node
-	Now    func() time.Time   // to count the keys that have expired; nil: time.Now
+	Deadlines
+	Spool string             // a folder for values that are too large for memory; "": the system's for temporary files
+	Route func(slot int) int // the node, by its index, that has a slot; nil: there is one node
+	Now   func() time.Time   // for deadlines, and to count the keys that have expired; nil: time.Now
 }
 
 // Counts are what has been done.

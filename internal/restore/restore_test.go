@@ -197,6 +197,50 @@ func TestRestoreCountsWhatHasExpired(t *testing.T) {
 	}
 }
 
+func TestRestoreSetsTheDeadlinesThatWereChosen(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	deadline := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	source.Client().Set(t.Context(), "mortal", 1, 0)
+	source.Client().PExpireAt(t.Context(), "mortal", deadline)
+	source.Client().Set(t.Context(), "immortal", 1, 0)
+	data := saved(t, source)
+	header, err := rdb.ReadHeader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seconds, err := strconv.ParseInt(header.Aux["ctime"], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now().Add(72 * time.Hour).Truncate(time.Millisecond) // when its time has long passed
+	for name, c := range map[string]struct {
+		deadlines restore.Deadlines
+		now       time.Time
+		want      int64 // ms; -1: none, -2: no key
+		expired   int64
+	}{
+		"kept":       {restore.KeepDeadlines, time.Now(), deadline.UnixMilli(), 0},
+		"kept, gone": {restore.KeepDeadlines, later, deadline.UnixMilli(), 1}, // the node's own clock is not as far
+		"shifted":    {restore.ShiftDeadlines, later, later.Add(deadline.Sub(time.Unix(seconds, 0))).UnixMilli(), 0},
+		"dropped":    {restore.DropDeadlines, later, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			target := testkit.Redis(t)
+			counts, err := write(t, data, restore.Options{Deadlines: c.deadlines, Now: func() time.Time { return c.now }}, target)
+			if err != nil || counts.Written != 2 || counts.Expired != c.expired {
+				t.Fatalf("counted %+v: %v", counts, err)
+			}
+			for key, want := range map[string]int64{"mortal": c.want, "immortal": -1} {
+				if got, err := target.Client().Do(t.Context(), "PEXPIRETIME", key).Int64(); err != nil || got != want {
+					t.Errorf("%s expires at %d, want %d (%v)", key, got, want, err)
+				}
+			}
+		})
+	}
+}
+
 func TestRestoreSaysWhatANodeRefuses(t *testing.T) {
 	t.Parallel()
 	source := testkit.Redis(t)

@@ -3,6 +3,7 @@ package restore
 import (
 	"crypto/sha256"
 	"strconv"
+	"time"
 
 	"rekindle/internal/rdb"
 )
@@ -47,11 +48,12 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	if err := l.choose(key.Database); err != nil {
 		return err
 	}
-	words, expired := v.modifiers(key)
+	expires := v.expires(key)
+	words, expired := v.modifiers(key, expires)
 	l.begin(4 + len(words))
 	l.word("RESTORE")
 	l.blob(key.Name)
-	l.word(deadline(key))
+	l.word(deadline(expires))
 	if err := l.value(v.spool); err != nil {
 		return err
 	}
@@ -61,22 +63,33 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	return l.end(sent{expired: expired, kind: key.TypeName()}.named(key.Name))
 }
 
-// deadline is when a key expires, in milliseconds since 1970; "0" is never.
-func deadline(key rdb.Key) string {
-	if key.Expires.IsZero() {
+// expires is when a key is to expire; zero: never. What had expired when the RDB was written has no time left.
+func (v visitor) expires(key rdb.Key) time.Time {
+	switch {
+	case key.Expires.IsZero(), v.options.Deadlines == DropDeadlines:
+		return time.Time{}
+	case v.options.Deadlines == ShiftDeadlines && !key.Written.IsZero() && key.Expires.After(key.Written):
+		return v.options.Now().Add(key.Expires.Sub(key.Written))
+	}
+	return key.Expires
+}
+
+// deadline is a time in milliseconds since 1970; "0" is never.
+func deadline(expires time.Time) string {
+	if expires.IsZero() {
 		return "0"
 	}
-	return strconv.FormatInt(max(1, key.Expires.UnixMilli()), 10)
+	return strconv.FormatInt(max(1, expires.UnixMilli()), 10)
 }
 
 // modifiers are what stands behind the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the policies of a server that count them.
-func (v visitor) modifiers(key rdb.Key) (words []string, expired bool) {
+func (v visitor) modifiers(key rdb.Key, expires time.Time) (words []string, expired bool) {
 	if v.options.Policy == Replace {
 		words = append(words, "REPLACE")
 	}
-	if !key.Expires.IsZero() {
+	if !expires.IsZero() {
 		words = append(words, "ABSTTL")
-		expired = !key.Expires.After(v.options.Now())
+		expired = !expires.After(v.options.Now())
 	}
 	switch {
 	case key.Freq >= 0:

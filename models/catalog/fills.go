@@ -56,7 +56,7 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is no longer available.", snapshot.Name))
 		}
 		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunFill, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: snapshot.Name, RequestedBy: spec.RequestedBy},
-			models.FillArgs{Existing: spec.Existing, Safety: spec.Safety})
+			models.FillArgs{Existing: spec.Existing, Safety: spec.Safety, Deadlines: spec.Deadlines})
 		return err
 	})
 	return run, err
