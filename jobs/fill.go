@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 
 	"rekindle/internal/archive"
-	"rekindle/internal/resp"
 	"rekindle/internal/restore"
 	"rekindle/internal/words"
 	"rekindle/jobs/attached"
@@ -77,13 +76,17 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 	if err == nil {
 		err = guard.Check(ctx)
 	}
+	var evicted int64
+	if err == nil {
+		evicted, err = target.evictedMeanwhile(ctx)
+	}
 	if err != nil {
 		if ctx.Err() != nil { // whatever was cut off by that
 			err = errors.Join(context.Cause(ctx), err)
 		}
 		return halfWritten(err, counts, args.Existing)
 	}
-	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, filled(run, counts))
+	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, filled(run, counts, evicted))
 }
 
 // write sends the keys of all parts.
@@ -172,38 +175,25 @@ func halfWritten(err error, counts restore.Counts, existing models.Existing) err
 	return because(halfError{err, holds}, "%s%s", explainFill(err), holds)
 }
 
-// explainFill says why a node did not take a key.
+// explainFill says why a restore has ended in its middle.
 func explainFill(err error) string {
-	for _, known := range []struct {
-		is   error
-		text string
-	}{
-		{restore.ErrExists, "A key that the cluster did not have before is there now: an application writes to it. Have keys that exist kept or replaced."},
-		{restore.ErrValue, "The cluster's engine does not know how a value is stored: it is older than the one that wrote the snapshot."},
-		{restore.ErrMoved, "Slots were moved between the shards while the keys were written."},
-		{restore.ErrNotPrimary, "A primary has become a replica while the keys were written."},
-		{restore.ErrFull, "A primary has no memory left. Raise its maxmemory, then try again."},
-		{restore.ErrDatabase, "The cluster has too few databases for the snapshot."},
-		{restore.ErrDenied, "The user may not write keys. It needs +restore, +select, and for functions +function|load, on all keys (~*)."},
-	} {
-		if errors.Is(err, known.is) {
-			return known.text
-		}
-	}
-	if reply, refused := errors.AsType[resp.Error](err); refused && !reply.PasswordRefused() {
-		return "A primary refused a key (" + reply.Code() + "). The log says more."
+	if errors.Is(err, restore.ErrExists) {
+		return "A key that the cluster did not have before is there now: an application writes to it. Have keys that exist kept or replaced."
 	}
 	return sentence(err)
 }
 
 // filled is the event about a restore.
-func filled(run models.Run, counts restore.Counts) string {
+func filled(run models.Run, counts restore.Counts, evicted int64) string {
 	message := fmt.Sprintf("The snapshot %s was restored into %s: %s written", run.SnapshotName, run.ClusterName, words.Plural(counts.Written, "key"))
 	if counts.Kept > 0 {
 		message += fmt.Sprintf(", %s kept as they were", words.Number(counts.Kept))
 	}
 	if message += "."; counts.Expired > 0 {
 		message += fmt.Sprintf(" %s of them had expired since the snapshot.", words.Number(counts.Expired))
+	}
+	if evicted > 0 {
+		message += fmt.Sprintf(" Meanwhile the cluster evicted %s, as its maxmemory-policy says.", words.Plural(evicted, "key"))
 	}
 	return message
 }

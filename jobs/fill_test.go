@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/restore"
+	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/internal/words"
 	"rekindle/jobs"
@@ -60,7 +62,6 @@ func TestASnapshotIsRestoredIntoTheClusterThatLostItsData(t *testing.T) {
 	if err := primary.Client().FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	primary.Client().FunctionFlush(t.Context())
 
 	run := c.filledWell(models.FillSpec{Snapshot: "good", Cluster: "orders", Existing: models.ExistingNone})
 	if diff := testkit.Diff(want, testkit.Digests(t, primary.Client())); diff != "" {
@@ -322,20 +323,23 @@ func TestADamagedSnapshotCostsTheClusterNothing(t *testing.T) {
 func TestARestoreIntoAClusterThatIsCutOffSaysWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		end  func(t *testing.T, c *console, run models.Run)
+		end  func(t *testing.T, c *console, target *testkit.Server, run models.Run)
 		want models.RunStatus
 		says string
 	}{
-		"cancelled": {func(t *testing.T, c *console, run models.Run) {
+		"cancelled": {func(t *testing.T, c *console, _ *testkit.Server, run models.Run) {
 			if err := c.db.Runs.Cancel(t.Context(), run.ID); err != nil {
 				t.Fatal(err)
 			}
 			c.manager.Wake()
 		}, models.RunCancelled, "cancelled"},
-		"stopped": {func(_ *testing.T, c *console, _ models.Run) {
+		"stopped": {func(_ *testing.T, c *console, _ *testkit.Server, _ models.Run) {
 			c.stop()
 			c.start()
 		}, models.RunFailed, "Rekindle was stopped in the middle of it"},
+		"node killed": {func(_ *testing.T, _ *console, target *testkit.Server, _ models.Run) {
+			target.Kill()
+		}, models.RunFailed, "A node closed the connection, or stopped answering, while the keys were written."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -358,12 +362,72 @@ func TestARestoreIntoAClusterThatIsCutOffSaysWhatIsWritten(t *testing.T) {
 			if _, err := c.db.Fills.Request(t.Context(), spec); err == nil {
 				t.Error("a second one can be asked for meanwhile")
 			}
-			test.end(t, c, run)
+			test.end(t, c, target, run)
 			if run = c.awaitRun(run); run.Status != test.want || !strings.Contains(run.Error, test.says) {
 				t.Errorf("%s %s", run.Status, run.Error)
 			}
-			c.letGo(spec)
+			if c.status("good") != models.SnapshotAvailable {
+				t.Errorf("the snapshot is %s", c.status("good"))
+			}
+			c.awaitAttached("target", "the cluster to be let go", func(cluster models.Cluster) bool {
+				return cluster.Status == models.ClusterAvailable || name == "node killed" && cluster.Status == models.ClusterUnreachable
+			})
 		})
+	}
+}
+
+func TestAStoreThatIsAwayCostsTheClusterNothing(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	real, err := dir.Open(filepath.Join(data, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &distant{Store: real}
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, st)
+	source, target := testkit.Redis(t), testkit.Redis(t)
+	source.Client().Set(t.Context(), "key", "new", 0)
+	target.Client().Set(t.Context(), "key", "old", 0)
+	c.attach(attachSpec("source", source.Addr))
+	c.attach(attachSpec("target", target.Addr))
+	c.snapshot("source", "good")
+	st.mu.Lock()
+	st.away = make(chan struct{})
+	close(st.away) // so that it fails at once
+	st.mu.Unlock()
+	spec := models.FillSpec{Snapshot: "good", Cluster: "target", Existing: models.ExistingFlush}
+	run := c.fill(spec)
+	if run.Status != models.RunFailed || !strings.Contains(run.Error, "The snapshot store does not answer.") {
+		t.Errorf("%s %s", run.Status, run.Error)
+	}
+	if got := target.Client().Get(t.Context(), "key").Val(); got != "old" {
+		t.Errorf("the key is %q", got)
+	}
+	c.letGo(spec)
+}
+
+func TestWhatIsDeletedFirstMakesRoomBeforeTheRestoreBegins(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	fill := func(s *testkit.Server, prefix string, n int) {
+		t.Helper()
+		pipe := s.Client().Pipeline()
+		for i := range n {
+			pipe.Set(t.Context(), prefix+strconv.Itoa(i), strings.Repeat("x", 1000), 0)
+		}
+		if _, err := pipe.Exec(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	source, target := testkit.Redis(t), testkit.Redis(t, "--maxmemory", "32mb", "--maxmemory-policy", "allkeys-lru")
+	fill(source, "new:", 15000)
+	fill(target, "old:", 18000)
+	c.attach(attachSpec("source", source.Addr))
+	c.attach(attachSpec("target", target.Addr))
+	c.snapshot("source", "good")
+	c.filledWell(models.FillSpec{Snapshot: "good", Cluster: "target", Existing: models.ExistingFlush})
+	if n := target.Client().DBSize(t.Context()).Val(); n != 15000 || strings.Contains(c.events(), "evicted") {
+		t.Errorf("%d keys\n%s", n, c.events())
 	}
 }
 

@@ -8,33 +8,43 @@ import (
 	"time"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/drain"
 	"rekindle/internal/resp"
 	"rekindle/internal/restore"
+	"rekindle/internal/slots"
 	"rekindle/internal/words"
 	"rekindle/jobs/attached"
 	"rekindle/jobs/reach"
 	"rekindle/models"
 )
 
-// flushTimeout is how long a node may take to let go of its keys.
-const flushTimeout = time.Minute
+// How long a node may take to let go of its keys, and how often it is asked whether it has.
+const (
+	flushTimeout = 10 * time.Minute
+	flushPause   = 50 * time.Millisecond
+)
 
 // fillTarget is the cluster that a snapshot is restored into.
 type fillTarget struct {
 	cluster   models.Cluster
 	primaries []resp.Options
 	options   restore.Options
+	evicted   int64 // keys that the primaries had evicted before
 }
 
 // target looks whether a cluster can take a snapshot, and how it gets it. Nothing is changed.
 func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, args models.FillArgs) (fillTarget, error) {
-	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), Deadlines: deadlinesOf(args.Deadlines), Now: f.Clock.Now}}
+	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), KeepLibraries: !args.Existing.Destroys(), Deadlines: deadlinesOf(args.Deadlines), Now: f.Clock.Now}}
+	var sets []string
+	for _, primary := range cluster.Primaries() {
+		sets = append(sets, primary.Slots)
+	}
 	if cluster.Sharded() {
-		route, err := cluster.SlotMap()
+		where, err := slots.NewMap(sets)
 		if err != nil {
-			return t, err
+			return t, fmt.Errorf("read slots of %s: %w", cluster.Name, err)
 		}
-		t.options.Route = route
+		t.options.Route = where.Find
 	}
 	databases := 0
 	for _, part := range manifest.Parts {
@@ -54,6 +64,7 @@ func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest ar
 		}
 		t.primaries = append(t.primaries, o)
 	}
+	t.evicted = room.evicted
 	return t, room.fits(cluster, manifest.Configuration.UsedMemory, args.Existing)
 }
 
@@ -97,6 +108,7 @@ func whyNot(err error, cluster models.Cluster) string {
 // room is what the primaries of a cluster hold, and how much they may.
 type room struct {
 	keys, used, limit int64
+	evicted           int64 // keys, so far
 	unlimited         bool
 	evicts            bool // instead of refusing writes
 }
@@ -108,7 +120,7 @@ func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
 		return err
 	}
 	defer conn.Close()
-	info, err := conn.Info(ctx, "replication", "memory", "keyspace")
+	info, err := conn.Info(ctx, "replication", "memory", "stats", "keyspace")
 	if err != nil {
 		return err
 	}
@@ -125,6 +137,7 @@ func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
 	}
 	r.keys += info.Keys()
 	r.used += info.Int("used_memory")
+	r.evicted += info.Int("evicted_keys")
 	limit := info.Int("maxmemory")
 	r.limit += limit
 	r.unlimited = r.unlimited || limit == 0
@@ -151,6 +164,17 @@ func (r *room) fits(cluster models.Cluster, needs int64, existing models.Existin
 		words.Size(needs), cluster.Name, words.Size(max(0, r.limit-r.used)), then)
 }
 
+// evictedMeanwhile is how many keys the primaries have evicted since they were looked at. It may be of what was just written.
+func (t fillTarget) evictedMeanwhile(ctx context.Context) (int64, error) {
+	var now room
+	for _, o := range t.primaries {
+		if err := now.ask(ctx, o, 0); err != nil {
+			return 0, fmt.Errorf("count what %s has evicted: %w", t.cluster.Name, err)
+		}
+	}
+	return max(0, now.evicted-t.evicted), nil
+}
+
 // flush deletes all keys of the cluster.
 func (t fillTarget) flush(ctx context.Context) error {
 	for _, o := range t.primaries {
@@ -165,12 +189,23 @@ func (t fillTarget) flush(ctx context.Context) error {
 }
 
 func flush(ctx context.Context, o resp.Options) error {
-	o.Timeout = flushTimeout
 	conn, err := resp.Dial(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	_, err = conn.Do(ctx, "FLUSHALL", "ASYNC")
-	return err
+	if _, err = conn.Do(ctx, "FLUSHALL", "ASYNC"); err != nil { // or its clients would wait for as long as that takes
+		return err
+	}
+	// What is still being freed counts against maxmemory, and keys would be evicted for it.
+	for until := time.Now().Add(flushTimeout); time.Now().Before(until); {
+		info, err := conn.Info(ctx, "memory")
+		if err != nil || info.Int("lazyfree_pending_objects") == 0 {
+			return err
+		}
+		if !drain.Pause(ctx, flushPause) {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }

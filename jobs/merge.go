@@ -66,11 +66,8 @@ func merged(ctx context.Context, cluster models.Cluster, node models.Node, writt
 
 // inTermsOfNode says what is wrong as it is said of a node that is fed.
 func inTermsOfNode(err error) error {
-	switch {
-	case errors.Is(err, restore.ErrFull):
+	if errors.Is(err, restore.ErrFull) {
 		return fmt.Errorf("%w: %w", primary.ErrTooBig, err)
-	case errors.Is(err, restore.ErrValue):
-		return fmt.Errorf("%w: %w", primary.ErrVersion, err)
 	}
 	return err
 }

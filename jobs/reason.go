@@ -10,6 +10,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/drain"
 	"rekindle/internal/primary"
+	"rekindle/internal/rdb"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
 	"rekindle/internal/restore"
@@ -54,6 +55,7 @@ var sentences = []struct {
 	{replica.ErrNoMasterLink, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
 	{replica.ErrLoading, "The node is still loading its data. Try again when it is available."},
 	{replica.ErrRefused, "The node does not allow replication: PSYNC is renamed or forbidden."},
+	{restore.ErrSpool, "The console has no place for a large value: free some space in its folder for temporary files (TMPDIR), then try again."},
 	{restore.ErrExists, "Two shards of the snapshot have a key or functions of the same name, or an application writes to the cluster already: what is meant cannot be told."},
 	{primary.ErrHash, "The stored data does not match its checksum. Nothing of it was handed over."},
 	{primary.ErrNotEmpty, "The new node already holds data. Nothing was changed."},
@@ -61,6 +63,14 @@ var sentences = []struct {
 	{primary.ErrTooBig, "The data does not fit into the node type. Choose a larger one."},
 	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled."},
 	{primary.ErrCount, "The number of keys after the restore was not the one in the snapshot."},
+	{restore.ErrValue, "The cluster's engine does not know how a value is stored: it is older than the one that wrote the snapshot, or lacks a module."},
+	{restore.ErrMoved, "Slots were moved between the shards while the keys were written."},
+	{restore.ErrNotPrimary, "A primary has become a replica while the keys were written."},
+	{restore.ErrFull, "A primary has no memory left. Raise its maxmemory, then try again."},
+	{restore.ErrDatabase, "The cluster has too few databases for the snapshot."},
+	{restore.ErrDenied, "The user may not write keys. It needs +restore, +select, and for functions +function|load, on all keys (~*)."},
+	{restore.ErrGone, "A node closed the connection, or stopped answering, while the keys were written."},
+	{rdb.ErrUnknown, "The snapshot has something that this Rekindle does not know, so that its keys cannot be written one by one."},
 	{io.ErrUnexpectedEOF, "The node stopped answering in the middle of the transfer."},
 	{store.ErrBusy, "The snapshot store has too much to do: it answers, but asks for fewer requests. Look at what else uses it, then try again."}, // before ErrUnavailable, which comes with it
 	{store.ErrSlow, "The snapshot store stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Look at both, then try again."},

@@ -128,6 +128,17 @@ func (c Cluster) HasReplica() bool {
 	return slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.Role == RoleReplica })
 }
 
+// NoRestore says why the snapshot cannot be restored now, or "".
+func (s Snapshot) NoRestore() string {
+	switch {
+	case s.Usable():
+		return ""
+	case s.Damaged():
+		return fmt.Sprintf("The snapshot %s is damaged: %s", s.Name, s.Damage)
+	}
+	return fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", s.Name, s.Status)
+}
+
 // NoDeletion says why the snapshot cannot be deleted now, or "".
 func (s Snapshot) NoDeletion() string {
 	if s.Status == SnapshotAvailable || s.Status == SnapshotFailed {

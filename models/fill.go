@@ -1,10 +1,8 @@
 package models
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Existing says what becomes of the keys that a cluster has when a snapshot is restored into it.
@@ -18,7 +16,7 @@ const (
 	ExistingFlush   Existing = "flush"   // all of them are deleted before
 )
 
-// Destroys tells whether data of the cluster may be lost.
+// Destroys tells whether what the cluster has may be lost.
 func (e Existing) Destroys() bool { return e == ExistingReplace || e == ExistingFlush }
 
 // Deadlines says when keys expire that a snapshot is restored into a cluster with.
@@ -61,43 +59,11 @@ func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, loads bool) Fa
 	if !slices.Contains([]Deadlines{DeadlinesKept, DeadlinesShifted, DeadlinesDropped}, spec.Deadlines) {
 		faults.Add(CodeInvalid, "deadlines", "Choose when keys with a deadline expire.")
 	}
-	switch {
-	case !snapshot.Usable():
-		faults.Add(CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
-	case snapshot.Damaged():
-		faults.Add(CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is damaged: %s", snapshot.Name, snapshot.Damage))
-	case cluster.Attached() && !loads:
+	if why := snapshot.NoRestore(); why != "" {
+		faults.Add(CodeSnapshotState, "snapshot", why)
+	} else if cluster.Attached() && !loads {
 		faults.Add(CodeCombination, "cluster", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which the cluster's %s cannot load.",
 			snapshot.EngineName(), snapshot.RDBVersion, cluster.EngineName()))
 	}
 	return faults
-}
-
-// SlotMap says which shard has a slot, by its place among the cluster's primaries; -1: none has. It fails on slots that cannot be read.
-func (c Cluster) SlotMap() (func(slot int) int, error) {
-	type span struct{ first, last, shard int }
-	var spans []span
-	for i, primary := range c.Primaries() {
-		for text := range strings.SplitSeq(primary.Slots, ",") {
-			var s span
-			if n, _ := fmt.Sscanf(text, "%d-%d", &s.first, &s.last); n == 0 {
-				return nil, fmt.Errorf("read slots %q of %s", primary.Slots, primary.Name)
-			} else if n == 1 {
-				s.last = s.first
-			}
-			s.shard = i
-			spans = append(spans, s)
-		}
-	}
-	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
-	return func(slot int) int {
-		i, found := slices.BinarySearchFunc(spans, slot, func(s span, slot int) int { return cmp.Compare(s.first, slot) })
-		if !found {
-			i--
-		}
-		if i < 0 || slot > spans[i].last {
-			return -1
-		}
-		return spans[i].shard
-	}, nil
 }

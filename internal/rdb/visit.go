@@ -19,7 +19,7 @@ type Key struct {
 	Name     []byte    // good until the visit of the key ends
 	Expires  time.Time // to the millisecond; zero: never
 	Idle     int64     // seconds since it was used, where the server counts those; -1: it does not
-	Written  time.Time // when the RDB was, to the second; zero: it does not say
+	Written  time.Time // when the RDB was written, to the second; zero: it does not say
 	Freq     int       // how often it is used, on the scale of the LFU policies, where the server counts that; -1: it does not
 }
 

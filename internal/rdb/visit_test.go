@@ -128,17 +128,6 @@ func TestVisitReadsLongAndCompressedNames(t *testing.T) {
 	}
 }
 
-func TestSlotOfAKey(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]int{ // as CLUSTER KEYSLOT answers
-		"": 0, "123456789": 12739, "foo": 12182, "{foo}bar": 12182, "a{foo}bar{x}": 12182, "foo{}{bar}": 8363, "{}": 15257, "foo{{bar}}zap": 4015, "{user1000}.following": 3443,
-	} {
-		if got := rdb.Slot([]byte(name)); got != want {
-			t.Errorf("slot of %q is %d, want %d", name, got, want)
-		}
-	}
-}
-
 func FuzzVisit(f *testing.F) {
 	for _, name := range []string{"redis-7.0.rdb", "redis-8.0.rdb", "valkey-9.1.rdb"} {
 		f.Add(file(f, name))

@@ -27,10 +27,11 @@ func (l *lane) judge(s sent, answer resp.Value) error {
 
 func (l *lane) refused(s sent, answer string) error {
 	if exists(s, answer) {
-		if l.keeps {
-			if !s.library {
-				l.kept.Add(1)
-			}
+		switch {
+		case s.library && (l.options.KeepLibraries || l.options.Policy == Keep):
+			return nil
+		case !s.library && l.options.Policy == Keep:
+			l.kept.Add(1)
 			return nil
 		}
 		return l.because(s, ErrExists)

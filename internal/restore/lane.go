@@ -35,7 +35,7 @@ var errLane = errors.New("the node has failed")
 type lane struct {
 	conn     *resp.Conn
 	addr     string
-	keeps    bool // keys that exist stay as they are
+	options  Options
 	database int
 
 	batch   []byte
@@ -66,8 +66,8 @@ func (s sent) named(name []byte) sent {
 	return s
 }
 
-func newLane(conn *resp.Conn, addr string, keeps bool) *lane {
-	l := &lane{conn: conn, addr: addr, keeps: keeps, waiting: make(chan batch, batchesAhead), free: make(chan []sent, batchesAhead+2), done: make(chan struct{})}
+func newLane(conn *resp.Conn, addr string, options Options) *lane {
+	l := &lane{conn: conn, addr: addr, options: options, waiting: make(chan batch, batchesAhead), free: make(chan []sent, batchesAhead+2), done: make(chan struct{})}
 	go l.listen()
 	return l
 }
@@ -87,11 +87,7 @@ func (l *lane) number(kind byte, n int64) {
 	l.batch = append(l.batch, '\r', '\n')
 }
 
-func (l *lane) word(text string) {
-	l.number('$', int64(len(text)))
-	l.batch = append(l.batch, text...)
-	l.batch = append(l.batch, '\r', '\n')
-}
+func (l *lane) word(text string) { l.blob([]byte(text)) }
 
 func (l *lane) blob(text []byte) {
 	l.number('$', int64(len(text)))
@@ -175,7 +171,7 @@ func (l *lane) write() error {
 // unsent looks for the reason why a node does not take what it is sent: it may have said so before it closed the connection.
 func (l *lane) unsent(err error) error {
 	_ = l.expect(batch{sent: append(l.sent, sent{})})
-	time.AfterFunc(lastWords, func() { _ = l.fail(fmt.Errorf("send keys to %s: %w", l.addr, err)) })
+	time.AfterFunc(lastWords, func() { _ = l.fail(fmt.Errorf("send keys to %s: %w: %w", l.addr, ErrGone, err)) })
 	<-l.done
 	return errLane
 }
@@ -220,7 +216,7 @@ func (l *lane) listen() {
 			_ = l.conn.NetConn().SetReadDeadline(time.Now().Add(silence))
 			answer, err := l.conn.Reader().ReadValue()
 			if err != nil {
-				err = fmt.Errorf("restore %s into %s: read the answer: %w", s, l.addr, err)
+				err = fmt.Errorf("restore %s into %s: read the answer: %w: %w", s, l.addr, ErrGone, err)
 			} else {
 				err = l.judge(s, answer)
 			}

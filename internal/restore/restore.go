@@ -14,6 +14,7 @@ import (
 
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
+	"rekindle/internal/slots"
 )
 
 // Policy says what becomes of a key that is there already.
@@ -39,6 +40,10 @@ var (
 	ErrFull = errors.New("the server has no memory left")
 	// ErrDatabase says that the server has no database of that number.
 	ErrDatabase = errors.New("the server has no such database")
+	// ErrGone says that a node closed the connection, or neither read nor answered for too long.
+	ErrGone = errors.New("the node has gone")
+	// ErrSpool says that a large value could not be put aside.
+	ErrSpool = errors.New("a large value cannot be put aside")
 	// ErrDenied says that the user may not do this.
 	ErrDenied = errors.New("the user may not do this")
 )
@@ -55,11 +60,12 @@ const (
 
 // Options say how keys are written.
 type Options struct {
-	Policy Policy
-	Deadlines
-	Spool string             // a folder for values that are too large for memory; "": the system's for temporary files
-	Route func(slot int) int // the node, by its index, that has a slot; nil: there is one node
-	Now   func() time.Time   // for deadlines, and to count the keys that have expired; nil: time.Now
+	Policy        Policy
+	KeepLibraries bool // of functions stay as they are where they are there already, also when keys are refused
+	Deadlines     Deadlines
+	Spool         string             // a folder for values that are too large for memory; "": the system's for temporary files
+	Route         func(slot int) int // the node, by its index, that has a slot; nil: there is one node
+	Now           func() time.Time   // for deadlines, and to count the keys that have expired; nil: time.Now
 }
 
 // Counts are what has been done.
@@ -91,7 +97,7 @@ func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, 
 			_ = w.Close()
 			return nil, err
 		}
-		w.lanes = append(w.lanes, newLane(conn, node.Addr, options.Policy == Keep))
+		w.lanes = append(w.lanes, newLane(conn, node.Addr, options))
 	}
 	w.stop = context.AfterFunc(ctx, func() {
 		for _, l := range w.lanes {
@@ -104,7 +110,7 @@ func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, 
 // Write writes the keys of one RDB, and returns when the servers have taken them all. It may be called again for another RDB.
 //
 // Errors are those of [rdb.Visit] and, with the key and the node in them, ErrExists, ErrValue, ErrMoved, ErrNotPrimary, ErrFull, ErrDatabase, ErrDenied,
-// what else a server has answered ([resp.Error]), the cause of the context given to [Open], or the network's. What was written until then stays written.
+// ErrGone, ErrSpool, what else a server has answered ([resp.Error]), or the cause of the context given to [Open]. What was written until then stays written.
 func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
 	sum, err := rdb.Visit(r, visitor{w})
 	for _, l := range w.lanes {
@@ -148,7 +154,7 @@ func (w *Writer) lane(name []byte) (*lane, error) {
 	if w.options.Route == nil {
 		return w.lanes[0], nil
 	}
-	slot := rdb.Slot(name)
+	slot := slots.Of(name)
 	i := w.options.Route(slot)
 	if i < 0 || i >= len(w.lanes) {
 		return nil, fmt.Errorf("restore %s: no node has the slot %d", quoted(name, len(name)), slot)

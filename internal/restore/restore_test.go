@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -284,6 +285,45 @@ func TestRestoreSaysWhatANodeRefuses(t *testing.T) {
 	}
 }
 
+const diskEnv = "REKINDLE_TEST_RESTORE_DISK"
+
+func TestALargeValueWithoutRoomEndsTheRestore(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(diskEnv) != "" {
+		return
+	}
+	output, started, err := testkit.RunChild(t, "^TestInChildWithoutRoom$", diskEnv+"=1", testkit.MountNamespace())
+	if !started {
+		t.Skipf("SKIPPED, NOT TESTED: no mount namespace is to be had here: %v", err)
+	}
+	testkit.SkipWithoutMounts(t, output)
+	if err != nil || !strings.Contains(output, "--- PASS: TestInChildWithoutRoom") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func TestInChildWithoutRoom(t *testing.T) {
+	if os.Getenv(diskEnv) == "" {
+		t.Skip("run by TestALargeValueWithoutRoomEndsTheRestore")
+	}
+	spool := t.TempDir()
+	testkit.MountTmpfs(t, spool, "1m")
+	source, target := testkit.Redis(t, "--rdbcompression", "no"), testkit.Redis(t)
+	if err := source.Client().MSet(t.Context(), "large", strings.Repeat("x", 8<<20)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	data := saved(t, source)
+	if _, err := write(t, data, restore.Options{Spool: spool}, target); !errors.Is(err, restore.ErrSpool) || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full disk: %v", err)
+	}
+	if _, err := write(t, data, restore.Options{Spool: filepath.Join(spool, "gone")}, target); !errors.Is(err, restore.ErrSpool) {
+		t.Errorf("no folder: %v", err)
+	}
+	if n := target.Client().DBSize(t.Context()).Val(); n != 0 {
+		t.Errorf("%d keys were written", n)
+	}
+}
+
 func TestRestoreEndsWithItsContextAndWithItsNode(t *testing.T) {
 	t.Parallel()
 	source := testkit.Redis(t)
@@ -294,7 +334,7 @@ func TestRestoreEndsWithItsContextAndWithItsNode(t *testing.T) {
 		want error
 	}{
 		"context": {func(cancel context.CancelCauseFunc, _ *testkit.Server) { cancel(errTold) }, errTold},
-		"node":    {func(_ context.CancelCauseFunc, target *testkit.Server) { target.Kill() }, nil},
+		"node":    {func(_ context.CancelCauseFunc, target *testkit.Server) { target.Kill() }, restore.ErrGone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -307,7 +347,7 @@ func TestRestoreEndsWithItsContextAndWithItsNode(t *testing.T) {
 			}
 			defer w.Close()
 			_, err = w.Write(&half{data: data, then: func() { c.end(cancel, target) }})
-			if err == nil || c.want != nil && !errors.Is(err, c.want) {
+			if !errors.Is(err, c.want) {
 				t.Errorf("restore: %v, want %v", err, c.want)
 			}
 		})

@@ -38,17 +38,17 @@ func (s *spool) Write(p []byte) (int, error) {
 	if s.file == nil {
 		file, err := os.CreateTemp(s.folder, "value-*")
 		if err != nil {
-			return room, fmt.Errorf("put a large value aside: %w", err)
+			return room, fmt.Errorf("%w: %w", ErrSpool, err)
 		}
 		s.file = file
 		if err := os.Remove(file.Name()); err != nil { // it goes with the process, however that ends
-			return room, fmt.Errorf("put a large value aside: %w", err)
+			return room, fmt.Errorf("%w: %w", ErrSpool, err)
 		}
 	}
 	n, err := s.file.WriteAt(p[room:], s.rest)
 	s.rest += int64(n)
 	if err != nil {
-		err = fmt.Errorf("put a large value aside: %w", err)
+		err = fmt.Errorf("%w: %w", ErrSpool, err)
 	}
 	return room + n, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rekindle/internal/resp"
+	"rekindle/internal/slots"
 )
 
 // byCluster asks a node in cluster mode for all of them.
@@ -199,7 +200,7 @@ func (d *discovery) movesAt(ctx context.Context, n Node) ([]string, error) {
 
 // openMarks are the slots that a node is giving or taking: "[93-<-292f8b...]" in the line of itself.
 func openMarks(text string) []string {
-	var slots []string
+	var open []string
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) < 8 || !slices.Contains(strings.Split(fields[2], ","), "myself") {
@@ -207,11 +208,11 @@ func openMarks(text string) []string {
 		}
 		for _, mark := range fields[8:] {
 			if slot, _, found := strings.Cut(strings.TrimPrefix(mark, "["), "-"); found && mark[0] == '[' {
-				slots = append(slots, slot)
+				open = append(open, slot)
 			}
 		}
 	}
-	return slots
+	return open
 }
 
 // openMigrations are the slot ranges of what CLUSTER GETSLOTMIGRATIONS lists and has not ended.
@@ -228,38 +229,30 @@ func openMigrations(v resp.Value) []string {
 	return ranges
 }
 
-// SlotCount is how many slots a cluster has.
-const SlotCount = 16384
-
 // MissingSlots says which slots no shard has, or more than one, "" when each has exactly one.
 func (t Topology) MissingSlots() string {
 	if t.Kind != Cluster {
 		return ""
 	}
-	var owners [SlotCount]uint8
+	var owners [slots.Count]uint8
 	for _, shard := range t.Shards {
-		for part := range strings.SplitSeq(shard.Slots, ",") {
-			first, last, _ := strings.Cut(part, "-")
-			from, err := strconv.Atoi(first)
-			to := from
-			if err == nil && last != "" {
-				to, err = strconv.Atoi(last)
-			}
-			if err != nil || from < 0 || to >= SlotCount {
-				return part
-			}
-			for slot := from; slot <= to; slot++ {
+		ranges, err := slots.Parse(shard.Slots)
+		if bad, is := errors.AsType[*slots.Error](err); is {
+			return bad.Piece
+		}
+		for _, r := range ranges {
+			for slot := r.First; slot <= r.Last; slot++ {
 				owners[slot] = min(owners[slot]+1, 2)
 			}
 		}
 	}
 	var wrong []string
-	for slot := 0; slot < SlotCount; slot++ {
+	for slot := 0; slot < slots.Count; slot++ {
 		if owners[slot] == 1 {
 			continue
 		}
 		from := slot
-		for slot+1 < SlotCount && owners[slot+1] != 1 {
+		for slot+1 < slots.Count && owners[slot+1] != 1 {
 			slot++
 		}
 		if from == slot {

@@ -1,0 +1,94 @@
+// Package slots knows the hash slots of cluster mode: which one a key has, and how sets of them are written. Source: Redis cluster specification.
+package slots
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Count is how many there are.
+const Count = 16384
+
+// Of is the slot of a key: the CRC16 (XMODEM) of its name, or of what stands between the first { and the } behind it unless that is empty.
+func Of(name []byte) int {
+	if open := bytes.IndexByte(name, '{'); open >= 0 {
+		if tag := bytes.IndexByte(name[open+1:], '}'); tag > 0 {
+			name = name[open+1 : open+1+tag]
+		}
+	}
+	var crc uint16
+	for _, b := range name {
+		crc = crc<<8 ^ xmodem[byte(crc>>8)^b]
+	}
+	return int(crc % Count)
+}
+
+// xmodem is the table of the CRC16 with polynomial 0x1021.
+var xmodem = func() (table [256]uint16) {
+	for i := range table {
+		crc := uint16(i) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+		table[i] = crc
+	}
+	return table
+}()
+
+// Range is slots in a row.
+type Range struct{ First, Last int }
+
+// Parse reads a set of slots: "0-5460,9000". Of what cannot be read, the error has the piece.
+func Parse(text string) ([]Range, error) {
+	var ranges []Range
+	for piece := range strings.SplitSeq(text, ",") {
+		first, last, several := strings.Cut(piece, "-")
+		if !several {
+			last = first
+		}
+		from, err := strconv.Atoi(first)
+		to, bad := strconv.Atoi(last)
+		if err != nil || bad != nil || from < 0 || to < from || to >= Count {
+			return nil, &Error{piece}
+		}
+		ranges = append(ranges, Range{from, to})
+	}
+	return ranges, nil
+}
+
+// Error is a piece of a set of slots that cannot be read.
+type Error struct{ Piece string }
+
+func (e *Error) Error() string { return fmt.Sprintf("%q is no set of slots", e.Piece) }
+
+// Map says which of several sets a slot is in.
+type Map [Count]int16
+
+// NewMap returns the map of these sets. Where several have a slot, the last of them is meant.
+func NewMap(sets []string) (*Map, error) {
+	var m Map
+	for slot := range m {
+		m[slot] = -1
+	}
+	for i, set := range sets {
+		ranges, err := Parse(set)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range ranges {
+			for slot := r.First; slot <= r.Last; slot++ {
+				m[slot] = int16(i)
+			}
+		}
+	}
+	return &m, nil
+}
+
+// Find is the place of the set that has a slot; -1: none has.
+func (m *Map) Find(slot int) int { return int(m[slot]) }
