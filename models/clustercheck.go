@@ -161,9 +161,8 @@ func sizeTextOf(n int64, more int) string {
 // CheckRestore refuses what could only fail later. loads says whether the engine can load the snapshot's version of RDB.
 func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
 	var faults Faults
-	if !snapshot.Usable() {
-		faults.Add(CodeSnapshotState, "snapshot",
-			fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status))
+	if why := snapshot.NoRestore(); why != "" {
+		faults.Add(CodeSnapshotState, "snapshot", why)
 		return faults // of one that is not whole nothing else is known
 	}
 	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {

@@ -41,6 +41,14 @@ func (p FillCluster) deadlines() []fillChoice {
 	}
 }
 
+// deadlinesLegend says how many keys it is about.
+func (p FillCluster) deadlinesLegend() string {
+	if p.Mortal < 0 {
+		return "Keys of the snapshot with a deadline"
+	}
+	return Plural(p.Mortal, "key") + " of the snapshot with a deadline"
+}
+
 type fillChoice struct{ value, label, help string }
 
 // path is where the form goes.

@@ -15,21 +15,8 @@ import (
 // fillPages restore a snapshot into a cluster that exists.
 type fillPages struct{ *site }
 
-// fillable is the snapshot in the address, if it can be restored now.
-func (h fillPages) fillable(r *http.Request) (models.Snapshot, error) {
-	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
-	if err != nil || snapshot.Usable() && !snapshot.Damaged() {
-		return snapshot, err
-	}
-	text := fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status)
-	if snapshot.Damaged() {
-		text = fmt.Sprintf("The snapshot %s is damaged: %s", snapshot.Name, snapshot.Damage)
-	}
-	return snapshot, problem{status: http.StatusConflict, title: "This snapshot cannot be restored", text: text, back: snapshotAddress(snapshot.Name), backText: "To the snapshot"}
-}
-
 func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
-	snapshot, err := h.fillable(r)
+	snapshot, err := h.restorable(r)
 	if err != nil {
 		return err
 	}
@@ -96,7 +83,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	snapshot, err := h.fillable(r)
+	snapshot, err := h.restorable(r)
 	if err != nil {
 		return err
 	}

@@ -51,11 +51,10 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 }
 
 // restorable is the snapshot in the address, if it can be restored now.
-func (h restorePages) restorable(r *http.Request) (models.Snapshot, error) {
-	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
-	if err == nil && !snapshot.Usable() {
-		err = problem{status: http.StatusConflict, title: "This snapshot cannot be restored", back: snapshotAddress(snapshot.Name), backText: "To the snapshot",
-			text: fmt.Sprintf("The snapshot %s is %s; only an available one can be restored.", snapshot.Name, snapshot.Status)}
+func (s *site) restorable(r *http.Request) (models.Snapshot, error) {
+	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
+	if why := snapshot.NoRestore(); err == nil && why != "" {
+		err = problem{status: http.StatusConflict, title: "This snapshot cannot be restored", text: why, back: snapshotAddress(snapshot.Name), backText: "To the snapshot"}
 	}
 	return snapshot, err
 }

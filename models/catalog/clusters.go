@@ -129,10 +129,8 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 			}
 		} else if spec.Snapshot != "" {
 			kind, args = models.RunRestore, models.RestoreArgs{}
-			if moved, err := tx.Snapshots.move(ctx, snapshot.Name, models.SnapshotRestoring, "", models.SnapshotAvailable, models.SnapshotRestoring, models.SnapshotCopying); err != nil {
+			if err := tx.Snapshots.holdForRestore(ctx, snapshot.Name); err != nil {
 				return err
-			} else if !moved {
-				return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is no longer available.", snapshot.Name))
 			}
 		}
 		clusters = clusters[:0]

@@ -50,10 +50,8 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 		} else if !none {
 			return models.Refuse(models.CodeClusterState, "cluster", fmt.Sprintf("Another snapshot is about to be restored into %s.", cluster.Name))
 		}
-		if moved, err := tx.Snapshots.move(ctx, snapshot.Name, models.SnapshotRestoring, "", usable...); err != nil {
+		if err := tx.Snapshots.holdForRestore(ctx, snapshot.Name); err != nil {
 			return err
-		} else if !moved {
-			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is no longer available.", snapshot.Name))
 		}
 		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunFill, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: snapshot.Name, RequestedBy: spec.RequestedBy},
 			models.FillArgs{Existing: spec.Existing, Safety: spec.Safety, Deadlines: spec.Deadlines})
@@ -96,7 +94,7 @@ func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) 
 		if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 			return err
 		}
-		if err != nil || !safety.Usable() || safety.Damaged() {
+		if err != nil || !safety.Usable() {
 			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken before, did not succeed. Nothing was written.", args.Safety, cluster.Name))
 		}
 		if why := cluster.NoFill(); why != "" {

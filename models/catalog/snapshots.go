@@ -33,6 +33,15 @@ func (q Snapshots) hold(ctx context.Context, source models.Snapshot, what string
 	return nil
 }
 
+// holdForRestore marks the snapshot that is about to be restored as restoring.
+func (q Snapshots) holdForRestore(ctx context.Context, name string) error {
+	moved, err := q.move(ctx, name, models.SnapshotRestoring, "", usable...)
+	if err == nil && !moved {
+		err = models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s is no longer available.", name))
+	}
+	return err
+}
+
 // release gives the snapshot that a run read the state that what else goes on with it asks for.
 func (q Snapshots) release(ctx context.Context, name string, ended uint) error {
 	active, err := q.db.Runs.Active(ctx)
