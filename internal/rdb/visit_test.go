@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/iotest"
 
@@ -116,7 +117,7 @@ func TestVisitReadsLongAndCompressedNames(t *testing.T) {
 	long := bytes.Repeat([]byte("k"), 700<<10) // longer than the buffer
 	size := []byte{0x80, 0, 0x0A, 0xF0, 0}
 	compressed := join(0xC3, 5, 40, 0, "a", 0xE0, 30, 0) // an "a", and 39 times what is one byte before
-	data := seal(join("REDIS0010", 0, size, long, str("1"), 0, compressed, str("2"), 0, 0xC0, 7, str("3")))
+	data := seal(join("REDIS0010", 0, size, long, str("1"), 0, compressed, str("2"), 0, 0xC0, 7, str("3"), 0, str("large"), size, long))
 	var v told
 	if _, err := rdb.Visit(bytes.NewReader(data), &v); err != nil {
 		t.Fatal(err)
@@ -125,6 +126,10 @@ func TestVisitReadsLongAndCompressedNames(t *testing.T) {
 		if v.keys["0 "+name] == "" {
 			t.Errorf("not told of the key %.20q of %d bytes", name, len(name))
 		}
+	}
+	value := append(size, long...)
+	if told, want := v.keys["0 large"], fmt.Sprintf("%d %x", len(value), sha256.Sum256(value)); !strings.HasSuffix(told, want) {
+		t.Errorf("told of a large value: %s, want %s", told, want)
 	}
 }
 

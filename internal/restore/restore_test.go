@@ -23,7 +23,7 @@ import (
 )
 
 // saved is the RDB of a server's data.
-func saved(t *testing.T, s *testkit.Server) []byte {
+func saved(t testing.TB, s *testkit.Server) []byte {
 	t.Helper()
 	if err := s.Client().Save(context.Background()).Err(); err != nil {
 		t.Fatal(err)

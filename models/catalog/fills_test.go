@@ -53,6 +53,21 @@ func TestARestoreIntoAClusterHoldsBothUntilItHasEnded(t *testing.T) {
 	}
 }
 
+func TestASnapshotIsHeldUntilTheLastRestoreOfItHasEnded(t *testing.T) {
+	t.Parallel()
+	db, f := fillable(t)
+	must(db.Attachments.Attach(t.Context(), attachSpec("other"), foundAt("10.0.0.9:6379")))(t)
+	must(db.Fills.Request(t.Context(), f))(t)
+	f.Cluster = "other"
+	must(db.Fills.Request(t.Context(), f))(t)
+	for _, want := range []models.SnapshotStatus{models.SnapshotRestoring, models.SnapshotAvailable} {
+		check(t, db.Settle.Fill(t.Context(), claim(t, db), "It is there."))
+		if _, snapshot := states(t, db, f); snapshot != want {
+			t.Errorf("the snapshot is %s, want %s", snapshot, want)
+		}
+	}
+}
+
 func TestARestoreIntoAClusterWaitsForTheSnapshotBeforeIt(t *testing.T) {
 	t.Parallel()
 	for name, well := range map[string]bool{"which is good": true, "which fails": false} {
