@@ -21,7 +21,7 @@ const (
 	KindAttached = "attached" // they were there before; Rekindle never starts, stops, configures or deletes one
 )
 
-// Attached tells whether the cluster's nodes were there before: then they are only read.
+// Attached tells whether the cluster's nodes were there before: then they are never changed.
 func (c Cluster) Attached() bool { return c.Kind == KindAttached }
 
 // The topologies that rules know; package topology has them all.

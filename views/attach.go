@@ -99,7 +99,7 @@ func (p AttachForm) line() string {
 	if p.ID != "" {
 		return "The cluster is looked for in the new way first. Nothing changes when it is not found."
 	}
-	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes are only read."
+	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes stay as they are."
 }
 
 // secretHelp is the help of a field whose value no page carries.

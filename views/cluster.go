@@ -100,7 +100,7 @@ func (r Reach) tls() string {
 	var text string
 	switch {
 	case !r.TLS:
-		return "No: what is read crosses the network in the clear"
+		return "No: data crosses the network in the clear"
 	case r.Unverified:
 		text = "Yes, but certificates are not checked"
 	case r.ServerName != "":

@@ -104,7 +104,7 @@ func TestAClusterIsAttachedWithItsSchedule(t *testing.T) {
 	if len(*seen) != 1 {
 		t.Errorf("it was looked for %d times", len(*seen))
 	}
-	c.get("/clusters/shop").says("The cluster shop is attached.", "A primary with 1 replica", "10.0.0.1:6379", "rekindle, with a password", "No: what is read crosses the network in the clear", "03:00").
+	c.get("/clusters/shop").says("The cluster shop is attached.", "A primary with 1 replica", "10.0.0.1:6379", "rekindle, with a password", "No: data crosses the network in the clear", "03:00").
 		doesNotSay("top-secret-1", "Reboot", "Test failover", "Node type", "/clusters/shop/reboot")
 	c.get("/clusters/-/attach?id=shop&backups=on&retention=3&window_preference=given&window_start=05:00&window_length=90").is(http.StatusOK).says("tomorrow at 05:", `value="3"`)
 }
