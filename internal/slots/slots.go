@@ -62,6 +62,18 @@ func Parse(text string) ([]Range, error) {
 	return ranges, nil
 }
 
+// Spread is how the slots are divided over so many shards when nobody says otherwise: evenly and in order, as redis-cli does it.
+func Spread(shards int) []string {
+	sets := make([]string, shards)
+	first := 0
+	for i := range sets {
+		last := (Count*(i+1)+shards/2)/shards - 1
+		sets[i] = fmt.Sprintf("%d-%d", first, last)
+		first = last + 1
+	}
+	return sets
+}
+
 // Error is a piece of a set of slots that cannot be read.
 type Error struct{ Piece string }
 

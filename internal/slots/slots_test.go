@@ -34,6 +34,29 @@ func TestSetsOfSlotsAreRead(t *testing.T) {
 	}
 }
 
+func TestSlotsAreSpreadEvenly(t *testing.T) {
+	t.Parallel()
+	if got, want := slots.Spread(3), []string{"0-5460", "5461-10922", "10923-16383"}; !slices.Equal(got, want) {
+		t.Errorf("three shards have %v, want %v", got, want)
+	}
+	for shards := 1; shards <= 500; shards++ {
+		next := 0
+		for _, set := range slots.Spread(shards) {
+			ranges, err := slots.Parse(set)
+			if err != nil || len(ranges) != 1 || ranges[0].First != next {
+				t.Fatalf("%d shards: %q comes where slot %d does (%v)", shards, set, next, err)
+			}
+			if size := ranges[0].Last - next + 1; size < slots.Count/shards || size > slots.Count/shards+1 {
+				t.Errorf("%d shards: one has %d slots", shards, size)
+			}
+			next = ranges[0].Last + 1
+		}
+		if next != slots.Count {
+			t.Errorf("%d shards end before slot %d", shards, next)
+		}
+	}
+}
+
 func TestAMapFindsTheSetThatHasASlot(t *testing.T) {
 	t.Parallel()
 	m, err := slots.NewMap([]string{"0-99,300", "100-199", "16383"})

@@ -1,0 +1,200 @@
+// Package formation makes nodes that were started in cluster mode one cluster: it hands out slots, introduces nodes to each other, and changes
+// who is whose replica. It keeps nothing: what a cluster is, its nodes know. See https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
+package formation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"rekindle/internal/drain"
+	"rekindle/internal/resp"
+	"rekindle/internal/slots"
+)
+
+// ErrApart: the nodes did not become, or are not, one cluster in the time that they were given.
+var ErrApart = errors.New("the nodes do not agree about their cluster")
+
+// pollEvery is how often nodes are asked about what spreads among them by gossip, which takes them a second or two.
+const pollEvery = 50 * time.Millisecond
+
+// Node is a node in cluster mode: how it is reached from here, and where the others find it.
+type Node struct {
+	resp.Options
+	Host string // an IP address; nodes do not look up names
+	Port int
+}
+
+// Primary is an empty node that is to have these slots, such as "0-5460".
+type Primary struct {
+	Node
+	Slots string
+}
+
+// Form makes primaries that were just started one cluster, and returns when each of them says that all slots are served. The context bounds how
+// long it waits: ErrApart when that is over.
+func Form(ctx context.Context, primaries []Primary) error {
+	for i, p := range primaries {
+		if err := p.claim(ctx, i+1); err != nil {
+			return err
+		}
+	}
+	for _, p := range primaries[1:] {
+		if err := primaries[0].meet(ctx, p.Node); err != nil {
+			return err
+		}
+	}
+	for _, p := range primaries {
+		if err := p.agree(ctx, len(primaries)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim gives the node its slots. Epochs that differ from the start spare the nodes a quarrel about them.
+func (p Primary) claim(ctx context.Context, epoch int) error {
+	ranges, err := slots.Parse(p.Slots)
+	if err != nil {
+		return fmt.Errorf("give slots to %s: %w", p.Addr, err)
+	}
+	add := []string{"CLUSTER", "ADDSLOTS"}
+	for _, r := range ranges {
+		for slot := r.First; slot <= r.Last; slot++ {
+			add = append(add, strconv.Itoa(slot))
+		}
+	}
+	_, err = p.tell(ctx, []string{"CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(epoch)}, add)
+	return err
+}
+
+// meet introduces another node, which gets to know all that this one knows.
+func (n Node) meet(ctx context.Context, other Node) error {
+	_, err := n.tell(ctx, []string{"CLUSTER", "MEET", other.Host, strconv.Itoa(other.Port)})
+	return err
+}
+
+// agree waits until the node knows so many shards, and finds the cluster whole.
+func (n Node) agree(ctx context.Context, shards int) error {
+	return n.until(ctx, func(info resp.Info) string {
+		state, size := info["cluster_state"], int(info.Int("cluster_size"))
+		if state == "ok" && size == shards {
+			return ""
+		}
+		return fmt.Sprintf("%s says %q, with %d of %d shards", n.Addr, state, size, shards)
+	})
+}
+
+// until asks the node for CLUSTER INFO until nothing is missing any more.
+func (n Node) until(ctx context.Context, missing func(resp.Info) string) error {
+	for {
+		answer, err := n.tell(ctx, []string{"CLUSTER", "INFO"})
+		if err != nil {
+			return err
+		}
+		lacks := missing(resp.ParseInfo(answer))
+		if lacks == "" {
+			return nil
+		}
+		if !drain.Pause(ctx, pollEvery) {
+			return fmt.Errorf("%w: %s: %w", ErrApart, lacks, context.Cause(ctx))
+		}
+	}
+}
+
+// Join makes an empty node that was just started a replica of a node of the cluster. Whether it is in step with that, the node itself says.
+func Join(ctx context.Context, node, primary Node) error {
+	id, err := primary.ID(ctx)
+	if err != nil {
+		return err
+	}
+	if err := primary.meet(ctx, node); err != nil {
+		return err
+	}
+	for {
+		err := node.Replicate(ctx, id)
+		if refusal, ok := errors.AsType[resp.Error](err); !ok || !strings.Contains(string(refusal), "Unknown node") {
+			return err
+		}
+		if !drain.Pause(ctx, pollEvery) {
+			return fmt.Errorf("%w: %s does not know %s: %w", ErrApart, node.Addr, primary.Addr, context.Cause(ctx))
+		}
+	}
+}
+
+// ID is what the cluster calls the node.
+func (n Node) ID(ctx context.Context) (string, error) {
+	return n.tell(ctx, []string{"CLUSTER", "MYID"})
+}
+
+// Replicate makes the node a replica of the one with this id. One that has slots or, as a primary, keys refuses.
+func (n Node) Replicate(ctx context.Context, id string) error {
+	_, err := n.tell(ctx, []string{"CLUSTER", "REPLICATE", id})
+	return err
+}
+
+// TakeOver makes a replica the primary of its shard without asking anybody: neither its primary, which may be dead, nor the other shards, which may be
+// too few to vote. What it does not have yet is lost.
+func (n Node) TakeOver(ctx context.Context) error {
+	_, err := n.tell(ctx, []string{"CLUSTER", "FAILOVER", "TAKEOVER"})
+	return err
+}
+
+// attempt is somewhat longer than the nodes' own limit (5 s) for handing over a shard.
+const attempt = 6 * time.Second
+
+// Succeed has a replica take over from its living primary, which stops taking writes until the replica has them all: nothing is lost. It returns when
+// the replica is the primary. An attempt that the nodes give up, as while the other shards do not know the replica yet, is made again until the
+// context ends: ErrApart.
+func (n Node) Succeed(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if _, err := n.tell(ctx, []string{"CLUSTER", "FAILOVER"}); err != nil {
+			return err
+		}
+		for until := time.Now().Add(attempt); time.Now().Before(until) && drain.Pause(ctx, pollEvery); {
+			answer, err := n.tell(ctx, []string{"INFO", "replication"})
+			if err != nil {
+				return err
+			}
+			if resp.ParseInfo(answer)["role"] == "master" {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s was not let to be the primary: %w", ErrApart, n.Addr, context.Cause(ctx))
+}
+
+// Forget has these nodes forget one that is gone. Those that do not know it are fine. It must not answer any more: who still hears of it learns
+// of it again.
+func Forget(ctx context.Context, nodes []Node, id string) error {
+	var failures []error
+	for _, n := range nodes {
+		_, err := n.tell(ctx, []string{"CLUSTER", "FORGET", id})
+		if refusal, ok := errors.AsType[resp.Error](err); ok && strings.Contains(string(refusal), "Unknown node") {
+			continue
+		}
+		failures = append(failures, err)
+	}
+	return errors.Join(failures...)
+}
+
+// tell sends commands to the node and returns the answer to the last of them.
+func (n Node) tell(ctx context.Context, commands ...[]string) (string, error) {
+	conn, err := resp.Dial(ctx, n.Options)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	answer := ""
+	for _, command := range commands {
+		v, err := conn.Do(ctx, command...)
+		if err != nil {
+			return "", fmt.Errorf("%s to %s: %w", strings.Join(command[:min(2, len(command))], " "), n.Addr, err)
+		}
+		answer = v.Str
+	}
+	return strings.TrimSpace(answer), nil
+}
