@@ -116,6 +116,7 @@ type Node struct {
 	PrimaryHost string // whom to replicate; see PrimaryPort
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
 	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; nothing to memcached
+	ClusterMode bool   // it forms a cluster with others, and is told there whose replica it is: PrimaryPort only says that it is one; nothing to memcached
 	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; nothing to memcached
 
 	// Config has more settings, which an administrator has chosen. For redis and valkey they are directives of the configuration

@@ -20,6 +20,7 @@ const (
 	recordFile = "node.json"
 	logFile    = "node.log"
 	pidFile    = "node.pid"
+	mapFile    = "nodes.conf" // what a node in cluster mode knows of its cluster; the node writes it
 	dumpFile   = "dump.rdb"
 	asideFile  = "damaged.rdb" // a dump.rdb that could not be loaded
 )
@@ -45,6 +46,9 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c.process(dir, engine)
 	c.data(n, engine)
 	c.replication(n, engine)
+	if n.ClusterMode {
+		c.cluster(n)
+	}
 	c.WriteString(renderDirectives(n.Config))
 	return c.String()
 }
@@ -106,10 +110,24 @@ func (c *conf) replication(n launch.Node, engine launch.Engine) {
 	if !isUnspecified(n.Host) {
 		c.set("replica-announce-ip", quote(n.Host))
 	}
+	if n.ClusterMode {
+		return // who is whose replica, the nodes themselves write down
+	}
 	if n.Held {
 		c.set("replicaof", quote(primary.Nobody.Host)+" "+strconv.Itoa(primary.Nobody.Port))
 	} else if n.PrimaryPort != 0 {
 		c.set("replicaof", quote(n.PrimaryHost)+" "+strconv.Itoa(n.PrimaryPort))
+	}
+}
+
+func (c *conf) cluster(n launch.Node) {
+	c.set("cluster-enabled", "yes")
+	c.set("cluster-config-file", quote(mapFile))
+	c.set("cluster-node-timeout", "15000") // ElastiCache's and Redis's own default
+	// A replica stays with its shard: by Redis's default of 1 a spare one is lent to a shard that has lost its own.
+	c.set("cluster-migration-barrier", "99")
+	if !isUnspecified(n.Host) {
+		c.set("cluster-announce-ip", quote(n.Host))
 	}
 }
 
@@ -156,6 +174,8 @@ type record struct {
 	SavePoints bool   `json:"save_points"`
 	Replica    bool   `json:"replica"`
 
+	ClusterMode bool `json:"cluster_mode,omitempty"`
+
 	// Missing in records of releases that did not write them.
 	MaxMemory *int64            `json:"max_memory,omitempty"`
 	Config    map[string]string `json:"config,omitempty"`
@@ -182,7 +202,7 @@ func writeFiles(dir string, n launch.Node, engine launch.Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
 		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
-		MaxMemory: &n.MaxMemory, Config: n.Config,
+		ClusterMode: n.ClusterMode, MaxMemory: &n.MaxMemory, Config: n.Config,
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

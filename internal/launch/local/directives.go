@@ -23,8 +23,8 @@ var reservedDirectives = []string{
 	// second connection, which Rekindle's own side of it does not speak.
 	"replicaof", "slaveof", "replica-read-only", "slave-read-only", "replica-ignore-maxmemory", "slave-ignore-maxmemory",
 	"repl-rdb-channel", "dual-channel-replication-enabled",
-	// Cluster mode, which launched nodes do not have.
-	"cluster-enabled", "cluster-config-file", "cluster-port",
+	// How a cluster holds together: whether there is one, where its nodes are, and whose replicas they are.
+	"cluster-enabled", "cluster-config-file", "cluster-port", "cluster-migration-barrier", "cluster-allow-replica-migration",
 	// Other files, other people's code, other names for commands.
 	"include", "loadmodule", "rename-command", "sentinel",
 }

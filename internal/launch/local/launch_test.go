@@ -155,6 +155,7 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 		"unknown engine":                {func(n *launch.Node) { n.Engine = "mongodb" }, launch.ErrNode},
 		"no port":                       {func(n *launch.Node) { n.Port = 0 }, launch.ErrNode},
 		"port too high":                 {func(n *launch.Node) { n.Port = 65536 }, launch.ErrNode},
+		"no port for the cluster bus":   {func(n *launch.Node) { n.ClusterMode, n.Port = true, 55536 }, launch.ErrNode},
 		"host with a space":             {func(n *launch.Node) { n.Host = "127.0.0.1 0.0.0.0" }, launch.ErrNode},
 		"replica of nobody":             {func(n *launch.Node) { n.PrimaryPort = 6379 }, launch.ErrNode},
 		"negative memory":               {func(n *launch.Node) { n.MaxMemory = -1 }, launch.ErrNode},

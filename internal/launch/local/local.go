@@ -171,6 +171,9 @@ func (l *Launcher) nodeDir(cluster, name string) (string, error) {
 	return filepath.Join(l.dir, cluster, name), nil
 }
 
+// maxClusterPort is the highest port of a node in cluster mode, whose other port for the rest of the cluster is by 10000 above.
+const maxClusterPort = 65535 - 10000
+
 // complete fills in defaults and refuses what could not work or would harm.
 func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 	setDefault(&n.Engine, engineRedis)
@@ -185,6 +188,8 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 		return wrong("%q is not an address to listen on", n.Host)
 	case n.Port < 1 || n.Port > 65535:
 		return wrong("port %d is not between 1 and 65535", n.Port)
+	case n.ClusterMode && n.Port > maxClusterPort:
+		return wrong("port %d leaves no room for the cluster bus: in cluster mode it must not be above %d", n.Port, maxClusterPort)
 	case n.PrimaryPort < 0 || n.PrimaryPort > 65535:
 		return wrong("the primary's port %d is not between 1 and 65535", n.PrimaryPort)
 	case n.PrimaryPort != 0 && !validHost(n.PrimaryHost):

@@ -104,8 +104,11 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 		"replica": {replica, launch.Engine{Name: "redis", Version: "7.0.15"},
 			[]string{`replicaof "10.0.0.4" 6379`, `requirepass "geheim"`, `masterauth "geheim"`, "save 60 10000", "maxmemory 1073741824", `replica-announce-ip "10.0.0.5"`},
 			[]string{`save ""`}},
-		"open":           {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
-		"all interfaces": {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
+		"cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, ClusterMode: true}, launch.Engine{Name: "redis", Version: "7.0.15"},
+			[]string{"cluster-enabled yes", `cluster-config-file "nodes.conf"`, "cluster-migration-barrier 99", `cluster-announce-ip "10.0.0.5"`}, []string{"replicaof"}},
+		"held, in cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", Held: true, ClusterMode: true}, launch.Engine{Version: "7.0.15"}, nil, []string{"replicaof"}},
+		"open":                  {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
+		"all interfaces":        {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
 	}
 	for name, test := range tests {
 		lines := strings.Split(renderConfig("/data/nodes/a/b", test.node, test.engine), "\n")

@@ -16,8 +16,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rekindle/internal/formation"
 	"rekindle/internal/launch"
+	"rekindle/internal/resp"
 	"rekindle/internal/secret"
+	"rekindle/internal/slots"
 	"rekindle/internal/testkit"
 )
 
@@ -237,6 +240,41 @@ func TestReplicaAttachesToItsPrimary(t *testing.T) {
 	info, err := client(t, primary).Info(t.Context(), "replication").Result()
 	if err != nil || !strings.Contains(info, fmt.Sprintf("slave0:ip=127.0.0.1,port=%d,state=online", replica.Port)) {
 		t.Errorf("the primary does not list its replica as it announces itself: %v\n%s", err, info)
+	}
+}
+
+func TestNodesInClusterModeFindEachOtherAgain(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, t.TempDir())
+	var nodes []launch.Node
+	var primaries []formation.Primary
+	for i, set := range slots.Spread(2) {
+		n := start(t, l, launch.Node{Name: fmt.Sprintf("shop-000%d-001", i+1), Host: "127.0.0.1", Password: "ge heim", ClusterMode: true})
+		nodes = append(nodes, n)
+		primaries = append(primaries, formation.Primary{Slots: set,
+			Node: formation.Node{Options: resp.Options{Addr: net.JoinHostPort(n.Host, strconv.Itoa(n.Port)), Password: n.Password}, Host: n.Host, Port: n.Port}})
+	}
+	if err := formation.Form(t.Context(), primaries); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range nodes {
+		if err := l.Stop(t.Context(), n.Cluster, n.Name, launch.Save); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		if found, err := l.Describe(t.Context(), n.Cluster, n.Name); err != nil || !found.ClusterMode {
+			t.Errorf("%s is described as %+v, %v", n.Name, found, err)
+		}
+		if err := l.Start(t.Context(), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range nodes {
+		testkit.WaitFor(t, n.Name+" serves again", func() bool {
+			info, err := client(t, n).ClusterInfo(t.Context()).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_size:2")
+		})
 	}
 }
 
