@@ -31,9 +31,7 @@ const (
 )
 
 // Sharded tells whether the cluster is in cluster mode, with however many shards.
-func (c Cluster) Sharded() bool {
-	return c.Attachment != nil && c.Attachment.Topology == topologyCluster
-}
+func (c Cluster) Sharded() bool { return c.ClusterMode }
 
 // FailsOver tells whether a replica takes over by itself when a primary of the attached cluster dies: its Sentinels or its own nodes see to that.
 func (c Cluster) FailsOver() bool {

@@ -34,6 +34,7 @@ func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 	} else if spec.CacheCluster && spec.Replicas > 0 {
 		faults.Add(CodeCombination, "replicas", "A cache cluster has no replicas: make a replication group.")
 	}
+	faults = append(faults, checkShards(spec)...)
 	if spec.Replicas < 0 || spec.Replicas > MaxReplicas {
 		faults.Add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
 	}
@@ -60,9 +61,28 @@ func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 	default:
 		faults.Add(CodeInvalid, "auth", "Choose no password, a generated one or one of your own.")
 	}
-	faults = append(faults, spec.Attributes.Check(max(spec.Replicas+1, spec.CacheNodes))...)
+	faults = append(faults, spec.Attributes.Check(max(spec.ShardCount()*(spec.Replicas+1), spec.CacheNodes))...)
 	faults = append(faults, CheckTags(spec.Tags)...)
 	return append(faults, CheckRetention(spec.Retention, nodeType)...)
+}
+
+// maxClusterPort is the highest port of nodes in cluster mode: the one by which they talk to each other is 10000 above.
+const maxClusterPort = 65535 - 10000
+
+// checkShards checks what there is of cluster mode.
+func checkShards(spec ClusterSpec) Faults {
+	var faults Faults
+	switch {
+	case !spec.ClusterMode && spec.Shards > 1:
+		faults.Add(CodeCombination, "shards", "Only a cluster in cluster mode has several shards.")
+	case spec.ClusterMode && (spec.Engine.Name == EngineMemcached || spec.CacheCluster):
+		faults.Add(CodeCombination, "shards", "Only a replication group of Redis or Valkey can be in cluster mode.")
+	case spec.ClusterMode && (spec.Shards < 0 || spec.Shards > MaxShards):
+		faults.Add(CodeInvalid, "shards", fmt.Sprintf("A cluster can have 1 to %d shards, not %d.", MaxShards, spec.Shards))
+	case spec.ClusterMode && spec.Port > maxClusterPort:
+		faults.Add(CodeInvalid, "port", fmt.Sprintf("In cluster mode the port must not be above %d, for nodes talk to each other on another one, which is 10000 higher.", maxClusterPort))
+	}
+	return faults
 }
 
 // checkCached refuses for memcached what only makes sense with data that is kept.

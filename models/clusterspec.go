@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"rekindle/internal/secret"
+	"rekindle/internal/slots"
 )
 
 // Limits of a cluster, as in ElastiCache; the number of copies is Rekindle's own.
 const (
 	MaxReplicas  = 5
+	MaxShards    = 90
 	MaxRetention = 35
 	MaxCopies    = 20
 )
@@ -28,7 +30,9 @@ type ClusterSpec struct {
 	Description string
 	Engine      Engine
 	NodeType    string
-	Replicas    int
+	ClusterMode bool
+	Shards      int // in cluster mode; 0 counts as 1
+	Replicas    int // of each shard
 	Port        int // 0: automatic
 	Auth        string
 	Password    secret.Text // with AuthGiven
@@ -54,7 +58,29 @@ func (spec ClusterSpec) Nodes() int {
 	if spec.Engine.Name == EngineMemcached {
 		return spec.CacheNodes
 	}
-	return spec.Replicas + 1
+	return spec.ShardCount() * (spec.Replicas + 1)
+}
+
+// ShardCount is how many shards each cluster is to have.
+func (spec ClusterSpec) ShardCount() int {
+	if !spec.ClusterMode {
+		return 1
+	}
+	return max(1, spec.Shards)
+}
+
+// NodeNames are the names that the nodes of a cluster get which has this one: shard by shard, the primary first.
+func (spec ClusterSpec) NodeNames(cluster string) []string {
+	var names []string
+	for i := range spec.Nodes() {
+		if spec.ClusterMode {
+			each := spec.Replicas + 1
+			names = append(names, ShardNodeName(cluster, i/each+1, i%each+1))
+		} else {
+			names = append(names, NodeName(cluster, i+1))
+		}
+	}
+	return names
 }
 
 // PickWindow chooses a window of one hour for a cluster whose owner has no preference: in the quiet hours from 22:00 to 06:00
@@ -87,7 +113,7 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 		Name: name, Kind: KindLaunched, Home: home,
 		Configuration: Configuration{
 			Description: spec.Description, Grouped: !spec.CacheCluster, Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
-			ShardCount: 1, Replicas: spec.Replicas, Port: endpoints[0].Port, RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, ParameterGroup: spec.ParameterGroup,
+			ClusterMode: spec.ClusterMode, ShardCount: spec.ShardCount(), Replicas: spec.Replicas, Port: endpoints[0].Port, RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, ParameterGroup: spec.ParameterGroup,
 		},
 		PortChosen: spec.Port != 0, Password: spec.Password, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
@@ -96,20 +122,23 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 		cluster.SnapshotWindow = PickWindowBeside(name, spec.Attributes.MaintenanceWindow)
 	}
 	cluster.Attributes = spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
+	names, each := spec.NodeNames(name), spec.Replicas+1
+	sets := []string{""}
+	if spec.ClusterMode {
+		sets = slots.Spread(spec.ShardCount())
+	}
 	for i, endpoint := range endpoints {
-		role := RoleReplica
+		node := Node{Name: names[i], Shard: i/each + 1, Role: RoleReplica, Host: endpoint.Host, Port: endpoint.Port, State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now}
 		switch {
 		case cluster.Cached():
-			role = RoleCache
-		case i == 0:
-			role = RolePrimary
+			node.Shard, node.Role = 1, RoleCache
+		case i%each == 0:
+			node.Role, node.Slots = RolePrimary, sets[node.Shard-1]
 		}
-		zone := ""
 		if i < len(spec.Attributes.Zones) {
-			zone = spec.Attributes.Zones[i]
+			node.Zone = spec.Attributes.Zones[i]
 		}
-		cluster.Nodes = append(cluster.Nodes, Node{Name: NodeName(name, i+1), Shard: 1, Role: role, Zone: zone, Host: endpoint.Host, Port: endpoint.Port,
-			State: "starting", MaxMemory: cluster.MaxMemory(), CreatedAt: now})
+		cluster.Nodes = append(cluster.Nodes, node)
 	}
 	return cluster
 }

@@ -7,10 +7,11 @@ type Configuration struct {
 	Engine         string
 	EngineVersion  string
 	NodeType       string
-	ShardCount     int `gorm:"column:shards"`
-	Replicas       int // per shard
-	Port           int // of the primary
-	RetentionLimit int // days; 0: automatic backups are off
+	ClusterMode    bool // its keys are spread over shards by slot, however many those are
+	ShardCount     int  `gorm:"column:shards"`
+	Replicas       int  // per shard
+	Port           int  // of the primary
+	RetentionLimit int  // days; 0: automatic backups are off
 	SnapshotWindow Window
 	ParameterGroup string
 	Attributes     Attributes

@@ -102,6 +102,7 @@ func (c Cluster) columnsOf(found Found, replicas int, nodes []Node) map[string]a
 	}
 	set("engine", found.Engine.Name != "" && found.Engine.Name != c.Engine, found.Engine.Name)
 	set("engine_version", found.Engine.Version != "" && found.Engine.Version != c.EngineVersion, found.Engine.Version)
+	set("cluster_mode", (found.Topology == topologyCluster) != c.ClusterMode, found.Topology == topologyCluster)
 	set("shards", len(found.Shards) != c.ShardCount, len(found.Shards))
 	set("replicas", replicas != c.Replicas, replicas)
 	if len(nodes) > 0 {
@@ -189,12 +190,12 @@ func (c Cluster) numbersOf(found Found) []int {
 // newNodeName finds a name that no node of the cluster has, as ElastiCache numbers them: "orders-001", and "orders-0001-001" where there are
 // several shards.
 func (c Cluster) newNodeName(sharded bool, shard int, names map[string]bool) string {
-	of := c.Name
-	if sharded {
-		of = fmt.Sprintf("%s-%04d", c.Name, shard)
-	}
 	for number := 1; ; number++ {
-		if name := NodeName(of, number); !names[name] {
+		name := NodeName(c.Name, number)
+		if sharded {
+			name = ShardNodeName(c.Name, shard, number)
+		}
+		if !names[name] {
 			names[name] = true
 			return name
 		}
@@ -216,7 +217,7 @@ func NewAttachedCluster(spec AttachSpec, found Found, now time.Time) (Cluster, A
 	cluster := Cluster{
 		Name: spec.Name, Kind: KindAttached, Status: ClusterAvailable, Password: spec.Password, PortChosen: true, WindowChosen: !spec.Window.IsZero(),
 		Configuration: Configuration{Description: spec.Description, Grouped: true, Engine: found.Engine.Name, EngineVersion: found.Engine.Version,
-			ShardCount: len(found.Shards), RetentionLimit: spec.Retention, SnapshotWindow: spec.Window},
+			ClusterMode: found.Topology == topologyCluster, ShardCount: len(found.Shards), RetentionLimit: spec.Retention, SnapshotWindow: spec.Window},
 		ScheduleSince: now, CreatedAt: now, UpdatedAt: now,
 	}
 	if cluster.SnapshotWindow.IsZero() {

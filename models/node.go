@@ -55,6 +55,11 @@ func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.
 // NodeName is the name of the n-th node of a cluster, counted from 1, as ElastiCache numbers them.
 func NodeName(cluster string, n int) string { return fmt.Sprintf("%s-%03d", cluster, n) }
 
+// ShardNodeName is the name of the n-th node of a shard in cluster mode, both counted from 1, as ElastiCache numbers them.
+func ShardNodeName(cluster string, shard, n int) string {
+	return NodeName(fmt.Sprintf("%s-%04d", cluster, shard), n)
+}
+
 // SameAs tells whether a node is as it was seen before, but for small movements of its memory, and that is not longer ago than limit.
 func (n Node) SameAs(before Node, limit time.Duration) bool {
 	if n.State != before.State || n.Role != before.Role || n.MaxMemory != before.MaxMemory || n.Keys != before.Keys || (n.LagBytes < 0) != (before.LagBytes < 0) {

@@ -65,6 +65,7 @@ type Configuration struct {
 	Engine         string `json:"engine,omitempty"`    // asked for, as against Manifest.Engine, which was found
 	Version        string `json:"version,omitempty"`
 	Port           int    `json:"port,omitempty"` // 0: automatic
+	ClusterMode    bool   `json:"cluster_mode,omitempty"` // absent: not known; the parts of one have slots
 	Shards         int    `json:"shards"`
 	Replicas       int    `json:"replicas"`        // per shard
 	RetentionLimit int    `json:"retention_limit"` // days; 0: no automatic snapshots

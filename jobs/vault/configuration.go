@@ -11,7 +11,7 @@ import (
 // storedConfiguration is a cluster's configuration as the store keeps it, in manifests and in records.
 func storedConfiguration(c models.Configuration) archive.Configuration {
 	return archive.Configuration{
-		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, Version: c.EngineVersion, Port: c.Port, Shards: c.ShardCount, Replicas: c.Replicas,
+		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, Version: c.EngineVersion, Port: c.Port, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
 		RetentionLimit: c.RetentionLimit, SnapshotWindow: c.SnapshotWindow.String(), MaxMemory: c.MaxMemory(),
 		Grouped: &c.Grouped, ParameterGroup: c.ParameterGroup, Attributes: c.Attributes.JSON(),
 	}
@@ -20,7 +20,7 @@ func storedConfiguration(c models.Configuration) archive.Configuration {
 // readConfiguration is the way back. What cannot be is left out, and the error says of each such thing in a sentence what it was.
 func readConfiguration(c archive.Configuration) (models.Configuration, error) {
 	read := models.Configuration{
-		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, EngineVersion: c.Version, Port: c.Port, ShardCount: max(1, c.Shards), Replicas: c.Replicas,
+		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, EngineVersion: c.Version, Port: c.Port, ClusterMode: c.ClusterMode, ShardCount: max(1, c.Shards), Replicas: c.Replicas,
 		RetentionLimit: c.RetentionLimit, Grouped: c.Grouped == nil || *c.Grouped, ParameterGroup: c.ParameterGroup,
 	}
 	var wrong []error

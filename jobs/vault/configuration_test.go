@@ -12,7 +12,7 @@ import (
 
 func TestAConfigurationComesBackFromTheStoreAsItWas(t *testing.T) {
 	t.Parallel()
-	given := models.Configuration{Description: "Orders of the shop", Grouped: true, Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.t4g.micro", ShardCount: 3,
+	given := models.Configuration{Description: "Orders of the shop", Grouped: true, Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.t4g.micro", ClusterMode: true, ShardCount: 3,
 		Replicas: 2, Port: 6380, RetentionLimit: 7, SnapshotWindow: models.Window{Start: 180, Length: 60}, ParameterGroup: "many",
 		Attributes: models.Attributes{MaintenanceWindow: "sun:05:00-sun:06:00", CrossZone: true}}
 	for i, value := range reflect.ValueOf(given).Fields() { // or a field that is new could be forgotten on the way

@@ -1,6 +1,8 @@
 package vault
 
 import (
+	"slices"
+
 	"rekindle/internal/archive"
 	"rekindle/internal/digest"
 	"rekindle/models"
@@ -51,6 +53,11 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 		}
 	}
 	return s
+}
+
+// inClusterMode tells whether a snapshot is of a cluster in cluster mode. Manifests of before do not say so, but their parts have slots.
+func inClusterMode(m archive.Manifest) bool {
+	return m.Configuration.ClusterMode || slices.ContainsFunc(m.Parts, func(p archive.Part) bool { return p.Slots != "" })
 }
 
 // archivePart is the way back: what the archive needs to know to open a part.

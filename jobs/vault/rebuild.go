@@ -279,6 +279,7 @@ func (r *rebuilding) newer(a, b time.Time) bool {
 func rowOf(manifest archive.Manifest) (models.Snapshot, error) {
 	row := measuredBy(manifest)
 	configuration, damage := readConfiguration(manifest.Configuration)
+	configuration.ClusterMode = inClusterMode(manifest)
 	if configuration.Engine == "" || configuration.EngineVersion == "" {
 		configuration.Engine, configuration.EngineVersion = manifest.Engine, manifest.EngineVersion
 	}

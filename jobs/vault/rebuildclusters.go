@@ -84,7 +84,9 @@ func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configur
 		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s cannot be in part, such as a window that is none. "+
 			"That was left out: look at its schedule.", name)}, damage)
 	}
-	configuration.ShardCount, configuration.RetentionLimit = 1, min(configuration.RetentionLimit, models.MaxRetention)
+	if configuration.RetentionLimit = min(configuration.RetentionLimit, models.MaxRetention); !configuration.ClusterMode {
+		configuration.ShardCount = 1
+	}
 	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
 }
 

@@ -184,11 +184,7 @@ func (q Clusters) checkNodeNames(ctx context.Context, spec models.ClusterSpec, n
 		}
 		return "", nil
 	}
-	var nodes []string
-	for i := range spec.Nodes() {
-		nodes = append(nodes, models.NodeName(name, i+1))
-	}
-	cluster, taken, err := find[models.Cluster](q.db.with(ctx).Where("name IN ? AND NOT grouped", nodes))
+	cluster, taken, err := find[models.Cluster](q.db.with(ctx).Where("name IN ? AND NOT grouped", spec.NodeNames(name)))
 	if err != nil {
 		return "", fmt.Errorf("look for clusters named like nodes of %s: %w", name, err)
 	} else if taken {

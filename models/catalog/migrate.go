@@ -311,6 +311,16 @@ var sqliteMigrations = []migration{
 		unjudgedBy("losses_added", "INSERT ON losses", "cluster_id = NEW.cluster_id"),
 		unjudgedBy("losses_gone", "DELETE ON losses", "cluster_id = OLD.cluster_id"),
 	)...)},
+	{"0020-cluster-mode", execute(append([]string{
+		`ALTER TABLE clusters ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
+		`ALTER TABLE snapshots ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
+	}, clusterMode...)...)},
+}
+
+// clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.
+var clusterMode = []string{
+	`UPDATE clusters SET cluster_mode = true WHERE id IN (SELECT cluster_id FROM attachments WHERE topology = 'cluster')`,
+	`UPDATE snapshots SET cluster_mode = true WHERE id IN (SELECT snapshot_id FROM parts WHERE slots <> '')`,
 }
 
 // unjudgedBy is the trigger of [sqliteMigrations] that has clusters judged anew after an event.

@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"context"
-	"fmt"
-
 	"errors"
+	"fmt"
+	"strings"
+
+	"gorm.io/gorm"
 
 	"rekindle/models"
 )
@@ -59,18 +61,30 @@ func (q Nodes) Remove(ctx context.Context, id uint) error {
 	return nil
 }
 
-// Promote makes one node of a shard its primary and the others its replicas, in one step. The cluster's port follows the primary.
+// Promote makes one node of a shard its primary and the others its replicas, in one step. It gets the shard's slots, and the cluster's port follows
+// the primary of the first shard.
 func (q Nodes) Promote(ctx context.Context, clusterID uint, node models.Node) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
-		others := tx.with(ctx).Model(&models.Node{}).Where("cluster_id = ? AND shard = ? AND id <> ?", clusterID, node.Shard, node.ID).
-			UpdateColumn("role", models.RoleReplica)
-		primary := tx.with(ctx).Model(&models.Node{ID: node.ID}).UpdateColumn("role", models.RolePrimary)
-		port := tx.with(ctx).Model(&models.Cluster{ID: clusterID}).UpdateColumn("port", node.Port)
-		if err := errors.Join(others.Error, primary.Error, port.Error); err != nil {
+		shard := func() *gorm.DB {
+			return tx.with(ctx).Model(&models.Node{}).Where("cluster_id = ? AND shard = ?", clusterID, node.Shard)
+		}
+		var slots []string
+		if err := shard().Where("slots <> ''").Limit(1).Pluck("slots", &slots).Error; err != nil {
+			return fmt.Errorf("promote %s: %w", node.Name, err)
+		}
+		others := shard().Where("id <> ?", node.ID).UpdateColumns(map[string]any{"role": models.RoleReplica, "slots": ""})
+		primary := tx.with(ctx).Model(&models.Node{ID: node.ID}).UpdateColumns(map[string]any{"role": models.RolePrimary, "slots": strings.Join(slots, "")})
+		if err := errors.Join(others.Error, primary.Error); err != nil {
 			return fmt.Errorf("promote %s: %w", node.Name, err)
 		}
 		if primary.RowsAffected == 0 {
 			return fmt.Errorf("promote %s: the node was removed", node.Name) // a shard without a primary would be left
+		}
+		if node.Shard > 1 {
+			return nil
+		}
+		if err := tx.with(ctx).Model(&models.Cluster{ID: clusterID}).UpdateColumn("port", node.Port).Error; err != nil {
+			return fmt.Errorf("promote %s: %w", node.Name, err)
 		}
 		return nil
 	})

@@ -153,7 +153,7 @@ func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) e
 // configurationColumns are the columns that a configuration has in every table.
 func configurationColumns(c models.Configuration) map[string]any {
 	return map[string]any{"description": c.Description, "grouped": c.Grouped, "engine": c.Engine, "engine_version": c.EngineVersion, "node_type": c.NodeType,
-		"shards": c.ShardCount, "replicas": c.Replicas, "port": c.Port, "retention_limit": c.RetentionLimit, "snapshot_window": c.SnapshotWindow,
+		"cluster_mode": c.ClusterMode, "shards": c.ShardCount, "replicas": c.Replicas, "port": c.Port, "retention_limit": c.RetentionLimit, "snapshot_window": c.SnapshotWindow,
 		"parameter_group": c.ParameterGroup, "attributes": c.Attributes}
 }
 
