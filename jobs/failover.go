@@ -103,6 +103,9 @@ func (h *handover) handOver(ctx context.Context, cluster models.Cluster, old, ne
 	if s, err := nodes.Probe(ctx, cluster, next); err == nil && !s.Replica {
 		return nil // it is one already
 	}
+	if cluster.ClusterMode {
+		return h.handOverInCluster(ctx, cluster, old, next)
+	}
 	err := nodes.Tell(ctx, cluster, old, "FAILOVER", "TO", next.Host, fmt.Sprint(next.Port), "TIMEOUT", fmt.Sprint(failoverTimeout.Milliseconds()))
 	if reply, refused := errors.AsType[resp.Error](err); refused && strings.Contains(strings.ToLower(reply.Error()), "unknown command") {
 		return h.handOverByHand(ctx, cluster, old, next)
@@ -124,6 +127,20 @@ func (h *handover) handOver(ctx context.Context, cluster models.Cluster, old, ne
 	}
 }
 
+// handOverInCluster has the replica ask its cluster for the role. See CLUSTER FAILOVER.
+func (h *handover) handOverInCluster(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
+	member, err := nodes.Member(cluster, next)
+	if err != nil {
+		return err
+	}
+	deadline, cancel := context.WithTimeout(ctx, failoverTimeout+2*nodes.ProbeTimeout)
+	defer cancel()
+	if err := member.Succeed(deadline); err != nil {
+		return because(err, "The replica %s did not take over from %s. The primary is as it was.", next.Name, old.Name)
+	}
+	return nil
+}
+
 // handOverByHand is for Redis before 6.2, which has no FAILOVER: the primary's clients wait, as far as CLIENT PAUSE makes them.
 func (h *handover) handOverByHand(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
 	if err := nodes.Tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
@@ -143,5 +160,5 @@ func (h *handover) handOverByHand(ctx context.Context, cluster models.Cluster, o
 			return because(context.Cause(ctx), "The replica %s did not get in step. The primary is as it was.", next.Name)
 		}
 	}
-	return nodes.Tell(ctx, cluster, next, "REPLICAOF", "NO", "ONE")
+	return nodes.Promote(ctx, cluster, next)
 }

@@ -64,7 +64,7 @@ type Configuration struct {
 	NodeType       string `json:"node_type,omitempty"` // "cache.t4g.micro"
 	Engine         string `json:"engine,omitempty"`    // asked for, as against Manifest.Engine, which was found
 	Version        string `json:"version,omitempty"`
-	Port           int    `json:"port,omitempty"` // 0: automatic
+	Port           int    `json:"port,omitempty"`         // 0: automatic
 	ClusterMode    bool   `json:"cluster_mode,omitempty"` // absent: not known; the parts of one have slots
 	Shards         int    `json:"shards"`
 	Replicas       int    `json:"replicas"`        // per shard

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
+	"net"
 	"time"
 
+	"rekindle/internal/formation"
 	"rekindle/internal/memcached"
 	"rekindle/internal/resp"
 	"rekindle/jobs/reach"
@@ -33,6 +34,10 @@ type State struct {
 	Keys       int64
 	HostMemory int64 // bytes, of the whole host; 0: it does not say
 	Resident   int64 // bytes that the process takes of it
+
+	// In cluster mode.
+	Slots    string // that it serves
+	Unserved bool   // it finds that not all slots of the cluster are served, and refuses commands
 }
 
 // Probe asks a node how it is.
@@ -59,8 +64,15 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 		UsedMemory: info.Int("used_memory"), MaxMemory: info.Int("maxmemory"), Keys: info.Keys(),
 		HostMemory: info.Int("total_system_memory"), Resident: info.Int("used_memory_rss"),
 	}
+	if managed(cluster) {
+		view, err := formation.Look(ctx, conn)
+		if err != nil {
+			return State{}, fmt.Errorf("probe %s: %w", node.Name, err)
+		}
+		s.Slots, s.Unserved = view.Slots, !view.Served
+	}
 	if s.Replica {
-		s.Primary = info["master_host"] + ":" + info["master_port"]
+		s.Primary = net.JoinHostPort(info["master_host"], info["master_port"])
 		s.Offset = info.Int("slave_repl_offset")
 		if s.Heard = time.Duration(info.Int("master_last_io_seconds_ago")) * time.Second; !s.LinkUp {
 			s.Heard = math.MaxInt64
@@ -106,9 +118,4 @@ func Tell(ctx context.Context, cluster models.Cluster, node models.Node, args ..
 		return fmt.Errorf("%s to %s: %w", args[0], node.Name, err)
 	}
 	return nil
-}
-
-// Follow tells a node to be a replica of the primary.
-func Follow(ctx context.Context, cluster models.Cluster, node, primary models.Node) error {
-	return Tell(ctx, cluster, node, "REPLICAOF", primary.Host, strconv.Itoa(primary.Port))
 }

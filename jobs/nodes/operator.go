@@ -22,7 +22,7 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
-		Held: node.Role == models.RolePrimary && Filling(cluster),
+		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster),
 	}
 	var err error
 	if want.Config, err = o.DB.Parameters.OfNodes(ctx, cluster); err != nil {

@@ -30,6 +30,11 @@ func repair(cluster models.Cluster, l look) []step {
 	if p < 0 {
 		return []step{giveUp{err: reason.Because(nil, "The cluster %s has no primary.", cluster.Name)}}
 	}
+	if i := elected(cluster, l, p); i >= 0 {
+		name := l.nodes[i].node.Name
+		return []step{appoint{on(name)}, say{on(name), models.SeverityWarning, fmt.Sprintf("The nodes of %s have made %s the primary of its shard in place of %s.",
+			cluster.Name, name, l.nodes[p].node.Name)}}
+	}
 	primary := l.nodes[p]
 	switch {
 	case primary.trouble != "" || l.filling || primary.started && !primary.running:
@@ -55,6 +60,17 @@ func repair(cluster models.Cluster, l look) []step {
 		return nil // when all of them answer
 	}
 	return []step{setParameters{}}
+}
+
+// elected is the node that the cluster itself has made the primary of the shard, in place of the catalog's, which knows of it or does not answer:
+// in cluster mode nodes vote when one has been silent for long. -1: none.
+func elected(cluster models.Cluster, l look, p int) int {
+	if !managed(cluster) || l.nodes[p].answers && !l.nodes[p].state.Replica {
+		return -1
+	}
+	return slices.IndexFunc(l.nodes, func(v seen) bool {
+		return v.node.Role == models.RoleReplica && v.answers && !v.state.Replica && v.state.Slots != ""
+	})
 }
 
 // repairCaches starts the nodes of memcached that have died: empty, as caches are.
@@ -127,6 +143,8 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 		return startAgain(v, " as a replica of "+primary.Name)
 	case v.handled || !v.answers:
 		return nil
+	case managed(cluster) && !v.state.Replica && v.state.Slots != "":
+		return nil // it was the primary, and does not know yet that it is not: the others will tell it
 	case !v.state.Replica || v.state.Primary != primary.Address():
 		return slices.Concat([]step{follow{name}}, replicaAgain(cluster, primary, v), []step{configure{name}})
 	case v.state.MaxMemory != cluster.MaxMemory():

@@ -192,7 +192,8 @@ func fromNothing(cluster models.Cluster, l look, primary seen) []step {
 	if primary.failure != nil {
 		return []step{complainOf(primary)}
 	}
-	if cluster.UnsavedFrom != "" && !l.cannotRefill {
+	// In cluster mode the other shards live on, and may have changed since.
+	if cluster.UnsavedFrom != "" && !l.cannotRefill && !managed(cluster) {
 		return []step{refill{name}}
 	}
 	return []step{startNode{name}, noteEmptied{name}}

@@ -161,7 +161,7 @@ func (s endNode) carryOut(ctx context.Context, r *round) error {
 func (s promote) carryOut(ctx context.Context, r *round) error {
 	v := r.look.node(s.about())
 	v.handled = true
-	return Tell(ctx, r.cluster, v.node, "REPLICAOF", "NO", "ONE")
+	return Promote(ctx, r.cluster, v.node)
 }
 
 func (s follow) carryOut(ctx context.Context, r *round) error {
