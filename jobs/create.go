@@ -10,6 +10,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/drain"
+	"rekindle/internal/formation"
 	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/words"
@@ -63,6 +64,11 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 			}
 		}
 	}
+	if cluster.ClusterMode {
+		if err := b.form(ctx, cluster, report); err != nil {
+			return err
+		}
+	}
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
 	if run.SnapshotName != "" {
 		result, err := b.fill(ctx, cluster, run.SnapshotName, report)
@@ -83,6 +89,12 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 		if cluster, err = b.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
 			return err
 		}
+		if err := b.agree(ctx, cluster, report); err != nil {
+			return err
+		}
+		if cluster.ClusterMode && run.SnapshotName != "" {
+			b.saveShards(ctx, cluster, report)
+		}
 		b.nodes.KeepSaved(ctx, cluster)
 	} else if run.SnapshotName != "" {
 		for _, primary := range cluster.Primaries() {
@@ -92,6 +104,55 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 		}
 	}
 	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+}
+
+// formTimeout bounds how long nodes may take to agree that they are a cluster. For 90 of them that is some seconds.
+const formTimeout = 2 * time.Minute
+
+// form makes the primaries one cluster, each with the slots that it is to have.
+func (b *builder) form(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
+	report.Stage("Forming a cluster of "+words.Plural(int64(cluster.ShardCount), "shard"), nil)
+	var primaries []formation.Primary
+	for _, node := range cluster.Primaries() {
+		member, err := nodes.Member(cluster, node)
+		if err != nil {
+			return err
+		}
+		primaries = append(primaries, formation.Primary{Node: member, Slots: node.Slots})
+	}
+	deadline, cancel := context.WithTimeout(ctx, formTimeout)
+	defer cancel()
+	if err := formation.Form(deadline, primaries); err != nil {
+		return because(err, "The nodes of %s did not become a cluster within %s.", cluster.Name, formTimeout)
+	}
+	return nil
+}
+
+// agree waits until all nodes know each other: until then none could take over.
+func (b *builder) agree(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
+	if !cluster.ClusterMode {
+		return nil
+	}
+	report.Stage("Waiting until all nodes know each other", nil)
+	deadline, cancel := context.WithTimeout(ctx, formTimeout)
+	defer cancel()
+	if err := nodes.Agree(deadline, cluster); err != nil {
+		return because(err, "The nodes of %s did not get to know each other within %s.", cluster.Name, formTimeout)
+	}
+	return nil
+}
+
+// saveShards has each shard save what it was filled with, and waits for that: one that died without could not be filled again by itself, for the
+// others go on.
+func (b *builder) saveShards(ctx context.Context, cluster models.Cluster, report *queue.Report) {
+	for _, shard := range cluster.Shards() {
+		node, _ := shard.Primary()
+		if replicas := shard.Replicas(); len(replicas) > 0 {
+			node = replicas[0]
+		}
+		report.Stage("Saving the data of "+node.Name, nil)
+		b.save(ctx, cluster, node)
+	}
 }
 
 // restored is the event about a cluster that was filled.
@@ -126,15 +187,11 @@ func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot str
 		return all, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
 	primaries := cluster.Primaries()
-	if len(manifest.Parts) != len(primaries) {
-		if len(primaries) != 1 {
-			return all, because(nil, "The snapshot %s has %d shards, and the cluster %s has %d; so far they have to be as many, or one.", snapshot, len(manifest.Parts), cluster.Name, len(primaries))
+	if cluster.ClusterMode || len(manifest.Parts) != len(primaries) {
+		if all, err = b.byKey(ctx, cluster, row, manifest, report); err != nil {
+			return all, fmt.Errorf("restore %s into %s: %w", snapshot, cluster.Name, err)
 		}
-		all, err = b.merge(ctx, cluster, primaries[0], row, manifest, report)
-		if err != nil {
-			err = fmt.Errorf("restore %s into %s: %w", snapshot, primaries[0].Name, err)
-		}
-		return all, err
+		return all, nil
 	}
 	for i, part := range manifest.Parts {
 		result, err := b.fillShard(ctx, cluster, primaries[i], row, part, report)
@@ -194,6 +251,13 @@ func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.
 	}
 	deadline, cancel := context.WithTimeout(ctx, joinTimeout)
 	defer cancel()
+	if cluster.ClusterMode {
+		shard, _ := cluster.Shard(node.Shard)
+		first, _ := shard.Primary()
+		if err := nodes.Follow(deadline, cluster, node, first); err != nil {
+			return node, because(err, "The replica %s did not become one of %s.", node.Name, first.Name)
+		}
+	}
 	for {
 		s, err := nodes.Probe(deadline, cluster, node)
 		if err == nil && s.Replica && s.LinkUp && !s.Loading {

@@ -35,12 +35,14 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		leaving = append(leaving, leave...)
 	}
 	var stay []models.Node
+	var gone []string // what they were called in cluster mode
 	for _, node := range cluster.Nodes {
 		if !slices.Contains(leaving, node.Name) {
 			stay = append(stay, node)
 			continue
 		}
 		report.Stage("Removing replica "+node.Name, nil)
+		gone = append(gone, b.idOf(ctx, cluster, node)...)
 		if err := b.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
 			return err
 		}
@@ -49,7 +51,12 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		}
 	}
 	cluster.Nodes = stay
-	for _, node := range cluster.Nodes {
+	for _, id := range gone {
+		if err := nodes.Forget(ctx, cluster, id); err != nil {
+			b.Logger.Warn("have the cluster forget a node that was removed", "cluster", cluster.Name, "id", id, "error", err)
+		}
+	}
+	for i, node := range cluster.Nodes {
 		running, err := b.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
 			return fmt.Errorf("look for %s: %w", node.Name, err)
@@ -58,14 +65,31 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 			if node, err = b.join(ctx, cluster, node, report); err != nil { // perhaps at another port
 				return err
 			}
+			cluster.Nodes[i] = node
 		}
 		report.Stage("Setting the memory of "+node.Name, nil)
 		if err := nodes.Configure(ctx, cluster, node); err != nil {
 			return err
 		}
 	}
+	if err := b.agree(ctx, cluster, report); err != nil {
+		return err
+	}
 	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
 		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica")))
+}
+
+// idOf is what a node is called by its cluster, where that matters and the node answers: others that know a node which is gone would go on looking for it.
+func (b *builder) idOf(ctx context.Context, cluster models.Cluster, node models.Node) []string {
+	if !cluster.ClusterMode {
+		return nil
+	}
+	id, err := nodes.Identify(ctx, cluster, node)
+	if err != nil {
+		b.Logger.Warn("ask a node that is to be removed what its cluster calls it", "cluster", cluster.Name, "node", node.Name, "error", err)
+		return nil
+	}
+	return []string{id}
 }
 
 // leavers are the replicas that go, of those that were to. One of them may have become the primary meanwhile: that stays, and a replica

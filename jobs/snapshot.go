@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"rekindle/internal/words"
-	"rekindle/jobs/attached"
 	"rekindle/jobs/queue"
 	"rekindle/models"
 )
@@ -61,14 +60,9 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err := m.vault.Health.Usable(ctx); err != nil {
 		return none, err
 	}
-	whole := func(context.Context) error { return nil }
-	if cluster.Attached() {
-		report.Stage("Looking at the cluster", nil)
-		var guard *attached.Guard
-		if cluster, guard, err = m.attached.Prepare(ctx, cluster, func(text string) { report.Stage(text, nil) }); err != nil {
-			return none, err
-		}
-		whole = guard.Check
+	cluster, whole, err := m.prepare(ctx, cluster, report)
+	if err != nil {
+		return none, err
 	}
 	report.Stage("Choosing a node to take it from", nil)
 	sources, err := m.nodes.Sources(ctx, cluster)
@@ -97,4 +91,19 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return none, err
 	}
 	return draft.Commit(ctx)
+}
+
+// prepare looks at a cluster before a snapshot is taken of it, and returns it as it is now, with what tells afterwards whether it has stayed so: each
+// slot has to be in one part.
+func (m *Manager) prepare(ctx context.Context, cluster models.Cluster, report *queue.Report) (models.Cluster, func(context.Context) error, error) {
+	report.Stage("Looking at the cluster", nil)
+	if cluster.Attached() {
+		cluster, guard, err := m.attached.Prepare(ctx, cluster, func(text string) { report.Stage(text, nil) })
+		if err != nil {
+			return cluster, nil, err
+		}
+		return cluster, guard.Check, nil
+	}
+	cluster, spread, err := m.nodes.Spread(ctx, cluster)
+	return cluster, spread.Check, err
 }

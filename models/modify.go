@@ -29,22 +29,33 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	}
 	left := cluster.Replicas
 	if spec.Add != "" {
+		if cluster.ClusterMode {
+			return Refuse(CodeCombination, "replicas", fmt.Sprintf("The cluster %s is in cluster mode: replicas are added to all of its shards at once, by their number.", cluster.Name))
+		}
 		left++
 		spec.Replicas = &left
 	}
 	if len(spec.Remove) == 0 {
 		return nil
 	}
+	each := make(map[int]int) // shard
 	for i, name := range spec.Remove {
 		at := slices.IndexFunc(cluster.Nodes, func(n Node) bool { return n.Name == name })
 		switch {
 		case at < 0 || slices.Contains(spec.Remove[:i], name):
 			return Refuse(CodeNodeNotFound, "remove", fmt.Sprintf("The cluster %s has no node %.80s, or it is named twice.", cluster.Name, name))
 		case cluster.Nodes[at].Role != RoleReplica:
-			return Refuse(CodeCombination, "remove", fmt.Sprintf("The node %s is the primary; only replicas can be removed.", name))
+			return Refuse(CodeCombination, "remove", fmt.Sprintf("The node %s is a primary; only replicas can be removed.", name))
 		}
-		left--
+		each[cluster.Nodes[at].Shard]++
 	}
+	shards := cluster.Shards()
+	for _, s := range shards {
+		if each[s.Number] != each[shards[0].Number] {
+			return Refuse(CodeCombination, "remove", "All shards keep the same number of replicas: name as many of each.")
+		}
+	}
+	left -= each[shards[0].Number]
 	if spec.Replicas != nil && *spec.Replicas != left {
 		return Refuse(CodeCombination, "replicas", fmt.Sprintf("Without the named replicas %d are left, not %d.", left, *spec.Replicas))
 	}
@@ -62,29 +73,37 @@ func (spec *ModifySpec) Wanted(cluster Cluster) Attributes {
 	return attributes
 }
 
-// Resized names the replicas that leave, which are the given ones and else the youngest, and those that join.
-func (spec ModifySpec) Resized(cluster Cluster) (leave, join []string) {
-	var stay []string
-	used := make(map[string]bool)
+// NewNode is a replica that joins a shard.
+type NewNode struct {
+	Name  string
+	Shard int
+}
+
+// Resized names the replicas that leave, which are the given ones and else each shard's youngest, and those that join.
+func (spec ModifySpec) Resized(cluster Cluster) (leave []string, join []NewNode) {
 	leave = append(leave, spec.Remove...)
+	used := make(map[string]bool)
 	for _, n := range cluster.Nodes {
 		used[n.Name] = true
-		if n.Role == RoleReplica && !slices.Contains(spec.Remove, n.Name) {
-			stay = append(stay, n.Name)
-		}
 	}
-	for len(stay) > *spec.Replicas {
-		leave = append(leave, stay[len(stay)-1])
-		stay = stay[:len(stay)-1]
-	}
-	for number := 0; len(stay)+len(join) < *spec.Replicas; {
-		name := spec.Add
-		if name == "" || len(join) > 0 {
-			for number++; used[NodeName(cluster.Name, number)]; number++ {
+	for _, shard := range cluster.Shards() {
+		var stay []string
+		for _, n := range shard.Nodes {
+			if n.Role == RoleReplica && !slices.Contains(spec.Remove, n.Name) {
+				stay = append(stay, n.Name)
 			}
-			name = NodeName(cluster.Name, number)
 		}
-		join = append(join, name)
+		for len(stay) > *spec.Replicas {
+			leave = append(leave, stay[len(stay)-1])
+			stay = stay[:len(stay)-1]
+		}
+		for more := *spec.Replicas - len(stay); more > 0; more-- {
+			name := spec.Add
+			if name == "" || len(join) > 0 {
+				name = cluster.newNodeName(cluster.ClusterMode, shard.Number, used)
+			}
+			join = append(join, NewNode{name, shard.Number})
+		}
 	}
 	return leave, join
 }

@@ -88,6 +88,33 @@ func (n Node) agree(ctx context.Context, shards int) error {
 	})
 }
 
+// Agree waits until every node knows all the others, and which of them are the replicas. Before, one that loses its primary could not take over: it
+// would not know yet what that has served.
+func Agree(ctx context.Context, nodes []Node, shards int) error {
+	for _, n := range nodes {
+		if err := n.knows(ctx, len(nodes), shards); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n Node) knows(ctx context.Context, nodes, shards int) error {
+	for {
+		text, err := n.tell(ctx, []string{"CLUSTER", "NODES"})
+		if err != nil {
+			return err
+		}
+		known, replicas, served := census(text)
+		if known == nodes && replicas == nodes-shards && served == slots.Count {
+			return n.agree(ctx, shards)
+		}
+		if !drain.Pause(ctx, pollEvery) {
+			return fmt.Errorf("%w: %s knows %d of %d nodes, %d of %d replicas and %d slots: %w", ErrApart, n.Addr, known, nodes, replicas, nodes-shards, served, context.Cause(ctx))
+		}
+	}
+}
+
 // until asks the node for CLUSTER INFO until nothing is missing any more.
 func (n Node) until(ctx context.Context, missing func(resp.Info) string) error {
 	for {

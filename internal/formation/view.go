@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"rekindle/internal/resp"
+	hashslots "rekindle/internal/slots"
 )
 
 // View is what a node says of its place in the cluster.
 type View struct {
 	ID     string
 	Slots  string // that it serves as a primary, "0-5460,9000"
+	Moving bool   // some slot is on its way from or to it
 	Served bool   // it finds all slots served, and takes commands
 }
 
@@ -31,16 +33,54 @@ func Look(ctx context.Context, conn *resp.Conn) (View, error) {
 	return v, nil
 }
 
-// readPlace reads the line of the node itself: "<id> <address> myself,<flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A slot in
-// brackets is on its way to or from another shard.
-func readPlace(text string) View {
+// member is a line of CLUSTER NODES: "<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A slot in brackets is on its way to or
+// from another shard.
+type member struct {
+	id    string
+	flags []string
+	sets  []string
+	moves bool
+}
+
+func readMembers(text string) (members []member) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) < 8 || !slices.Contains(strings.Split(fields[2], ","), "myself") {
+		if len(fields) < 8 {
 			continue
 		}
+		all := len(fields) - 8
 		sets := slices.DeleteFunc(fields[8:], func(set string) bool { return strings.HasPrefix(set, "[") })
-		return View{ID: fields[0], Slots: strings.Join(sets, ",")}
+		members = append(members, member{id: fields[0], flags: strings.Split(fields[2], ","), sets: sets, moves: len(sets) < all})
+	}
+	return members
+}
+
+// readPlace reads the line of the node itself.
+func readPlace(text string) View {
+	for _, m := range readMembers(text) {
+		if slices.Contains(m.flags, "myself") {
+			return View{ID: m.id, Slots: strings.Join(m.sets, ","), Moving: m.moves}
+		}
 	}
 	return View{}
+}
+
+// census counts the nodes, the replicas among them, and the slots that are served.
+func census(text string) (nodes, replicas, served int) {
+	for _, m := range readMembers(text) {
+		if slices.Contains(m.flags, "handshake") {
+			continue
+		}
+		if nodes++; slices.Contains(m.flags, "slave") {
+			replicas++
+		}
+		ranges, err := hashslots.Parse(strings.Join(m.sets, ","))
+		if err != nil {
+			continue // it has none
+		}
+		for _, r := range ranges {
+			served += r.Last - r.First + 1
+		}
+	}
+	return nodes, replicas, served
 }

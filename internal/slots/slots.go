@@ -104,3 +104,35 @@ func NewMap(sets []string) (*Map, error) {
 
 // Find is the place of the set that has a slot; -1: none has.
 func (m *Map) Find(slot int) int { return int(m[slot]) }
+
+// Missing says which slots are in none of the sets, or in more than one, "" when each is in exactly one.
+func Missing(sets []string) (string, error) {
+	var owners [Count]uint8
+	for _, set := range sets {
+		ranges, err := Parse(set)
+		if err != nil {
+			return "", err
+		}
+		for _, r := range ranges {
+			for slot := r.First; slot <= r.Last; slot++ {
+				owners[slot] = min(owners[slot]+1, 2)
+			}
+		}
+	}
+	var wrong []string
+	for slot := 0; slot < Count; slot++ {
+		if owners[slot] == 1 {
+			continue
+		}
+		from := slot
+		for slot+1 < Count && owners[slot+1] != 1 {
+			slot++
+		}
+		if from == slot {
+			wrong = append(wrong, strconv.Itoa(from))
+		} else {
+			wrong = append(wrong, fmt.Sprintf("%d-%d", from, slot))
+		}
+	}
+	return strings.Join(wrong, ","), nil
+}

@@ -234,32 +234,13 @@ func (t Topology) MissingSlots() string {
 	if t.Kind != Cluster {
 		return ""
 	}
-	var owners [slots.Count]uint8
-	for _, shard := range t.Shards {
-		ranges, err := slots.Parse(shard.Slots)
-		if bad, is := errors.AsType[*slots.Error](err); is {
-			return bad.Piece
-		}
-		for _, r := range ranges {
-			for slot := r.First; slot <= r.Last; slot++ {
-				owners[slot] = min(owners[slot]+1, 2)
-			}
-		}
+	sets := make([]string, len(t.Shards))
+	for i, shard := range t.Shards {
+		sets[i] = shard.Slots
 	}
-	var wrong []string
-	for slot := 0; slot < slots.Count; slot++ {
-		if owners[slot] == 1 {
-			continue
-		}
-		from := slot
-		for slot+1 < slots.Count && owners[slot+1] != 1 {
-			slot++
-		}
-		if from == slot {
-			wrong = append(wrong, strconv.Itoa(from))
-		} else {
-			wrong = append(wrong, fmt.Sprintf("%d-%d", from, slot))
-		}
+	missing, err := slots.Missing(sets)
+	if bad, is := errors.AsType[*slots.Error](err); is {
+		return bad.Piece
 	}
-	return strings.Join(wrong, ",")
+	return missing
 }

@@ -37,6 +37,7 @@ type State struct {
 
 	// In cluster mode.
 	Slots    string // that it serves
+	Moving   bool   // some slot is on its way from or to it
 	Unserved bool   // it finds that not all slots of the cluster are served, and refuses commands
 }
 
@@ -69,7 +70,7 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 		if err != nil {
 			return State{}, fmt.Errorf("probe %s: %w", node.Name, err)
 		}
-		s.Slots, s.Unserved = view.Slots, !view.Served
+		s.Slots, s.Moving, s.Unserved = view.Slots, view.Moving, !view.Served
 	}
 	if s.Replica {
 		s.Primary = net.JoinHostPort(info["master_host"], info["master_port"])
@@ -103,6 +104,22 @@ const SetPasswordBack = "Set it back to that of the cluster (CONFIG SET requirep
 func PasswordRefused(err error) bool {
 	reply, answered := errors.AsType[resp.Error](err)
 	return answered && reply.PasswordRefused()
+}
+
+// Ask asks a node for sections of INFO.
+func Ask(ctx context.Context, cluster models.Cluster, node models.Node, sections ...string) (resp.Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*ProbeTimeout)
+	defer cancel()
+	conn, err := Dial(ctx, cluster, node)
+	if err != nil {
+		return nil, fmt.Errorf("INFO of %s: %w", node.Name, err)
+	}
+	defer conn.Close()
+	info, err := conn.Info(ctx, sections...)
+	if err != nil {
+		return nil, fmt.Errorf("INFO of %s: %w", node.Name, err)
+	}
+	return info, nil
 }
 
 // Tell sends one command to a node.

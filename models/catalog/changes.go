@@ -88,7 +88,7 @@ func (q Changes) endpoints(ctx context.Context, cluster models.Cluster, spec *mo
 		}
 		more = 1
 	} else if spec.Replicas != nil && *spec.Replicas <= models.MaxReplicas {
-		more = *spec.Replicas // than there are, which may be fewer than cluster.Replicas
+		more = len(cluster.Primaries()) * *spec.Replicas // than there are, which may be fewer than cluster.Replicas
 		for _, n := range cluster.Nodes {
 			if n.Role == models.RoleReplica {
 				more--
@@ -140,8 +140,8 @@ func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models
 	if len(join) > len(endpoints) { // it lost nodes since the endpoints were looked for
 		return nil, models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
 	}
-	for i, name := range join {
-		node := models.Node{ClusterID: cluster.ID, Name: name, Shard: 1, Role: models.RoleReplica, Host: endpoints[i].Host, Port: endpoints[i].Port,
+	for i, joins := range join {
+		node := models.Node{ClusterID: cluster.ID, Name: joins.Name, Shard: joins.Shard, Role: models.RoleReplica, Host: endpoints[i].Host, Port: endpoints[i].Port,
 			State: "starting", CreatedAt: q.db.Now()}
 		if i < len(spec.Zones) {
 			node.Zone = spec.Zones[i]

@@ -1,0 +1,45 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+
+	"rekindle/internal/resp"
+	"rekindle/models"
+)
+
+// fillingUser is who writes to nodes that are filled key by key.
+const fillingUser = "rekindle-restore"
+
+// Reserve keeps everybody else from writing to the primaries of a cluster that is to be filled: who knows its endpoint from before would write in
+// between. It returns how to connect to them as the one who may, in their order, and what lets the others in again. A node that is started anew
+// knows nothing of it.
+func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, reopen func(context.Context) error, err error) {
+	password := models.GeneratePassword()
+	for _, node := range cluster.Primaries() {
+		if !managed(cluster) {
+			if err := Promote(ctx, cluster, node); err != nil { // one that waits to be filled takes no writes from anybody
+				return nil, nil, err
+			}
+		}
+		member, err := Member(cluster, node)
+		if err != nil {
+			return nil, nil, err
+		}
+		err = errors.Join(
+			Tell(ctx, cluster, node, "ACL", "SETUSER", "default", "-@write"),
+			Tell(ctx, cluster, node, "ACL", "SETUSER", fillingUser, "reset", "on", ">"+password.Reveal(), "~*", "+@all"))
+		if err != nil {
+			return nil, nil, err
+		}
+		member.Username, member.Password = fillingUser, password
+		own = append(own, member.Options)
+	}
+	return own, func(ctx context.Context) error {
+		var failures []error
+		for _, node := range cluster.Primaries() {
+			failures = append(failures, Tell(ctx, cluster, node, "ACL", "DELUSER", fillingUser), Tell(ctx, cluster, node, "ACL", "SETUSER", "default", "+@all"))
+		}
+		return errors.Join(failures...)
+	}, nil
+}

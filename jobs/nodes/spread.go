@@ -1,0 +1,101 @@
+package nodes
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/internal/slots"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// Spread is which shard of a launched cluster has which slots. Rekindle hands them out when it creates a cluster and moves none, but anybody with
+// its password can.
+type Spread struct {
+	cluster models.Cluster
+	sets    []string
+}
+
+// Spread asks the primaries which slots they have, and returns the cluster with these. It refuses when a slot is missing, is in two shards or on its
+// way between them: a snapshot would not be whole. Outside of cluster mode there is nothing to ask.
+func (s *Supervisor) Spread(ctx context.Context, cluster models.Cluster) (models.Cluster, *Spread, error) {
+	spread := &Spread{cluster: cluster}
+	if !managed(cluster) {
+		return cluster, spread, nil
+	}
+	sets, err := askForSlots(ctx, cluster)
+	if err != nil {
+		return cluster, spread, err
+	}
+	cluster.Nodes = append([]models.Node(nil), cluster.Nodes...)
+	for i := range cluster.Nodes {
+		if n := &cluster.Nodes[i]; n.Role == models.RolePrimary {
+			n.Slots = sets[n.Name]
+		}
+	}
+	for _, p := range cluster.Primaries() {
+		spread.sets = append(spread.sets, p.Slots)
+	}
+	return cluster, spread, nil
+}
+
+// Check fails when the slots have moved since.
+func (s *Spread) Check(ctx context.Context) error {
+	if !managed(s.cluster) {
+		return nil
+	}
+	sets, err := askForSlots(ctx, s.cluster)
+	if err != nil {
+		return err
+	}
+	for i, p := range s.cluster.Primaries() {
+		if sets[p.Name] != s.sets[i] {
+			return reason.Because(nil, "Slots were moved between the shards of %s while the snapshot was taken, so keys could be missing in it, or be in it twice. It was discarded. Take it again when the move has ended.", s.cluster.Name)
+		}
+	}
+	return nil
+}
+
+// askForSlots asks each shard, by whichever of its nodes is the primary now, for its slots; they are returned by the name of the catalog's primary.
+func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string, error) {
+	found := make(map[string]string)
+	var sets []string
+	for _, shard := range cluster.Shards() {
+		primary, _ := shard.Primary()
+		state, err := primaryState(ctx, cluster, shard)
+		if err != nil {
+			return nil, err
+		}
+		if state.Moving {
+			return nil, reason.Because(nil, "Slots of %s are on their way from or to the shard %s: neither shard has all of their keys. Take the snapshot when the move has ended.", cluster.Name, shard.ID())
+		}
+		if found[primary.Name] = state.Slots; state.Slots != "" {
+			sets = append(sets, state.Slots)
+		}
+	}
+	missing, err := slots.Missing(sets)
+	if err != nil {
+		return nil, fmt.Errorf("find the shard of each slot of %s: %w", cluster.Name, err)
+	}
+	if missing != "" {
+		return nil, reason.Because(nil, "No shard of %s has the slots %s, or several have. A snapshot would not be whole. Mend the cluster first (redis-cli --cluster check).", cluster.Name, missing)
+	}
+	return found, nil
+}
+
+// primaryState is the state of whichever node of a shard is its primary now. When that does not answer but a replica does, as in a cluster that is
+// unreachable, the slots are those that the catalog has.
+func primaryState(ctx context.Context, cluster models.Cluster, shard models.Shard) (State, error) {
+	replies := false
+	for _, n := range shard.Nodes {
+		state, err := Probe(ctx, cluster, n)
+		if err == nil && !state.Replica {
+			return state, nil
+		}
+		replies = replies || err == nil
+	}
+	if !replies {
+		return State{}, reason.Because(nil, "No node of the shard %s of %s answers, so it cannot be found out which slots it has.", shard.ID(), cluster.Name)
+	}
+	return State{Slots: shard.Slots}, nil
+}
