@@ -133,6 +133,8 @@ func newStrands(report *queue.Report, shards int) *strands {
 }
 
 func (s *strands) strand() *strand {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	one := &strand{strands: s}
 	s.all = append(s.all, one)
 	return one

@@ -1,9 +1,12 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"rekindle/internal/slots"
 )
 
 // CheckSpec checks what can be checked of a new cluster without looking at other things. engines are the installed ones.
@@ -79,10 +82,26 @@ func checkShards(spec ClusterSpec) Faults {
 		faults.Add(CodeCombination, "shards", "Only a replication group of Redis or Valkey can be in cluster mode.")
 	case spec.ClusterMode && (spec.Shards < 0 || spec.Shards > MaxShards):
 		faults.Add(CodeInvalid, "shards", fmt.Sprintf("A cluster can have 1 to %d shards, not %d.", MaxShards, spec.Shards))
+	case len(spec.Slots) > 0 && len(spec.Slots) != spec.ShardCount():
+		faults.Add(CodeCombination, "shards", fmt.Sprintf("Slots are given for %d shards, and there are to be %d. Say for each shard which it has, or for none.", len(spec.Slots), spec.ShardCount()))
+	case len(spec.Slots) > 0:
+		faults = append(faults, checkSlots(spec.Slots)...)
 	case spec.ClusterMode && spec.Port > maxClusterPort:
 		faults.Add(CodeInvalid, "port", fmt.Sprintf("In cluster mode the port must not be above %d, for nodes talk to each other on another one, which is 10000 higher.", maxClusterPort))
 	}
 	return faults
+}
+
+// checkSlots refuses sets of slots that leave some out, or have some twice.
+func checkSlots(sets []string) Faults {
+	missing, err := slots.Missing(sets)
+	if bad, is := errors.AsType[*slots.Error](err); is {
+		return Faults{{CodeInvalid, "shards", fmt.Sprintf("%.40q is no set of slots. Write them like 0-5460,9000; there are those from 0 to %d.", bad.Piece, slots.Count-1)}}
+	}
+	if missing != "" {
+		return Faults{{CodeInvalid, "shards", fmt.Sprintf("Each slot from 0 to %d has to be in one shard. These are in none, or in several: %s.", slots.Count-1, missing)}}
+	}
+	return nil
 }
 
 // checkCached refuses for memcached what only makes sense with data that is kept.
@@ -178,6 +197,20 @@ func sizeTextOf(n int64, more int) string {
 	return fmt.Sprintf("%.*f GB", more+1, float64(n)/1e9)
 }
 
+// checkRoom refuses node types that are too small for what is in a snapshot.
+func checkRoom(spec ClusterSpec, snapshot Snapshot) Faults {
+	nodeType, known := FindNodeType(spec.NodeType)
+	shards := int64(spec.ShardCount())
+	if !known || snapshot.UsedMemory <= shards*nodeType.Memory || shards >= int64(snapshot.ShardCount) && snapshot.FittedInto(nodeType) {
+		return nil
+	}
+	needs, has := SizeTexts(snapshot.UsedMemory, shards*nodeType.Memory)
+	if shards > 1 {
+		return Faults{{CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %d shards of %s have %s. Choose a larger node type or more shards.", needs, shards, nodeType.Name, has)}}
+	}
+	return Faults{{CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has)}}
+}
+
 // CheckRestore refuses what could only fail later. loads says whether the engine can load the snapshot's version of RDB.
 func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
 	var faults Faults
@@ -185,9 +218,9 @@ func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
 		faults.Add(CodeSnapshotState, "snapshot", why)
 		return faults // of one that is not whole nothing else is known
 	}
-	if nodeType, ok := FindNodeType(spec.NodeType); ok && snapshot.UsedMemory > nodeType.Memory && !snapshot.FittedInto(nodeType) {
-		needs, has := SizeTexts(snapshot.UsedMemory, nodeType.Memory)
-		faults.Add(CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has))
+	faults = append(faults, checkRoom(spec, snapshot)...)
+	if databases := snapshot.Databases(); spec.ClusterMode && databases > 1 {
+		faults.Add(CodeCombination, "shards", fmt.Sprintf("The snapshot has keys in databases up to number %d, and a cluster in cluster mode has only database 0. Restore it outside of cluster mode.", databases-1))
 	}
 	if !loads {
 		faults.Add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",

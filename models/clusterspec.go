@@ -31,9 +31,10 @@ type ClusterSpec struct {
 	Engine      Engine
 	NodeType    string
 	ClusterMode bool
-	Shards      int // in cluster mode; 0 counts as 1
-	Replicas    int // of each shard
-	Port        int // 0: automatic
+	Shards      int      // in cluster mode; 0 counts as 1
+	Slots       []string // of each shard, "0-5460,9000"; none: spread evenly
+	Replicas    int      // of each shard
+	Port        int      // 0: automatic
 	Auth        string
 	Password    secret.Text // with AuthGiven
 	Retention   int         // days; 0: no automatic backups
@@ -123,8 +124,8 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 	}
 	cluster.Attributes = spec.Attributes.Complete(cluster.SnapshotWindow, endpoints[0].Host)
 	names, each := spec.NodeNames(name), spec.Replicas+1
-	sets := []string{""}
-	if spec.ClusterMode {
+	sets := spec.Slots
+	if spec.ClusterMode && len(sets) == 0 {
 		sets = slots.Spread(spec.ShardCount())
 	}
 	for i, endpoint := range endpoints {
@@ -133,7 +134,9 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 		case cluster.Cached():
 			node.Shard, node.Role = 1, RoleCache
 		case i%each == 0:
-			node.Role, node.Slots = RolePrimary, sets[node.Shard-1]
+			if node.Role = RolePrimary; spec.ClusterMode {
+				node.Slots = sets[node.Shard-1]
+			}
 		}
 		if i < len(spec.Attributes.Zones) {
 			node.Zone = spec.Attributes.Zones[i]

@@ -38,14 +38,44 @@ func (g ParameterGroup) Set() map[string]string {
 // IsDefault tells whether the group is one of those that are there from the start, one for each family, and cannot be changed.
 func (g ParameterGroup) IsDefault() bool { return g.ID == 0 }
 
+// inClusterMode ends the names of the default groups for clusters in cluster mode. They set nothing else: it is how ElastiCache's clients ask for it.
+const inClusterMode = ".cluster.on"
+
 // DefaultParameterGroup is the name of the group that clusters of this engine have when no other is asked for.
-func DefaultParameterGroup(engine Engine) string { return "default." + engine.Family() }
+func DefaultParameterGroup(engine Engine, clusterMode bool) string {
+	if clusterMode {
+		return "default." + engine.Family() + inClusterMode
+	}
+	return "default." + engine.Family()
+}
+
+// ForClusterMode tells whether a parameter group, by its name, is only for clusters in cluster mode.
+func ForClusterMode(group string) bool {
+	return strings.HasPrefix(group, "default.") && strings.HasSuffix(group, inClusterMode)
+}
+
+// DefaultGroups are the names of all default groups.
+func DefaultGroups() []string {
+	var names []string
+	for _, family := range Families() {
+		if names = append(names, "default."+family); clustered(family) {
+			names = append(names, "default."+family+inClusterMode)
+		}
+	}
+	return names
+}
+
+// clustered tells whether servers of a family have a cluster mode.
+func clustered(family string) bool { return !strings.HasPrefix(family, EngineMemcached) }
 
 // DefaultGroup finds a default group by its name: nobody has to make it.
 func DefaultGroup(name string) (ParameterGroup, bool) {
-	family, isDefault := strings.CutPrefix(name, "default.")
-	if !isDefault || !slices.Contains(Families(), family) {
+	if !slices.Contains(DefaultGroups(), name) {
 		return ParameterGroup{}, false
+	}
+	family := strings.TrimSuffix(strings.TrimPrefix(name, "default."), inClusterMode)
+	if ForClusterMode(name) {
+		return ParameterGroup{Name: name, Family: family, Description: "Default parameter group for " + family + " in cluster mode"}, true
 	}
 	return ParameterGroup{Name: name, Family: family, Description: "Default parameter group for " + family}, true
 }

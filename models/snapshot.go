@@ -134,3 +134,12 @@ type SnapshotFilter struct {
 	Node   string // a cache cluster, or a node of a replication group
 	Source string
 }
+
+// Databases is how many databases a node needs to have all of the snapshot's keys; 0: unknown.
+func (s Snapshot) Databases() int {
+	most := 0
+	for _, part := range s.Parts {
+		most = max(most, part.Databases)
+	}
+	return most
+}

@@ -96,7 +96,7 @@ func (q Clusters) checkGroups(ctx context.Context, spec *models.ClusterSpec, fau
 	} else {
 		spec.Attributes.SubnetGroup = group.Name
 	}
-	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.Engine, faults)
+	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.Engine, spec.ClusterMode, faults)
 	return err
 }
 
@@ -389,7 +389,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 		if snapshot.Status == models.SnapshotFailed && snapshot.StatusReason != "" {
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s has failed. %s", name, snapshot.StatusReason))
 		}
-		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType}, snapshot, tx.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
+		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
 			return faults
 		}
 		if needed := cluster.DatabasesFor(snapshot); needed != cluster.Databases {

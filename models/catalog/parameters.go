@@ -37,8 +37,8 @@ func (q Parameters) All(ctx context.Context) ([]models.ParameterGroup, error) {
 	if err := q.db.with(ctx).Find(&groups).Error; err != nil {
 		return nil, fmt.Errorf("list parameter groups: %w", err)
 	}
-	for _, family := range models.Families() {
-		group, _ := models.DefaultGroup("default." + family)
+	for _, name := range models.DefaultGroups() {
+		group, _ := models.DefaultGroup(name)
 		groups = append(groups, group)
 	}
 	slices.SortFunc(groups, func(a, b models.ParameterGroup) int { return strings.Compare(a.Name, b.Name) })
@@ -223,13 +223,9 @@ func (q Parameters) ofGroup(ctx context.Context, cluster models.Cluster) (map[st
 }
 
 // check says whether a cluster of this engine can use a group, and returns the name as it is kept.
-func (q Parameters) check(ctx context.Context, name string, engine models.Engine, faults *models.Faults) (string, error) {
+func (q Parameters) check(ctx context.Context, name string, engine models.Engine, clusterMode bool, faults *models.Faults) (string, error) {
 	if name == "" {
-		return models.DefaultParameterGroup(engine), nil
-	}
-	if strings.HasSuffix(strings.ToLower(name), ".cluster.on") {
-		faults.Add(models.CodeCombination, "parameter_group", "Cluster mode is not offered: Rekindle launches clusters of one shard.")
-		return name, nil
+		return models.DefaultParameterGroup(engine, clusterMode), nil
 	}
 	group, err := q.Get(ctx, name)
 	if more, refused := models.AsFaults(err); refused {
@@ -237,6 +233,9 @@ func (q Parameters) check(ctx context.Context, name string, engine models.Engine
 		return name, nil
 	} else if err != nil {
 		return name, err
+	}
+	if models.ForClusterMode(group.Name) && !clusterMode {
+		faults.Add(models.CodeCombination, "parameter_group", fmt.Sprintf("The parameter group %s is for clusters in cluster mode, and this one is not.", group.Name))
 	}
 	if group.Family != engine.Family() {
 		faults.Add(models.CodeCombination, "parameter_group", fmt.Sprintf("The parameter group %s is for %s; %s needs one for %s.", group.Name, group.Family, engine, engine.Family()))

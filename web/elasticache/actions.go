@@ -21,6 +21,8 @@ func actionsOf(c Config) map[string]action {
 		"DecreaseReplicaCount":      change(groups.decreaseReplicaCount, groups.show),
 		"TestFailover":              change(groups.testFailover, groups.show),
 
+		"ModifyReplicationGroupShardConfiguration": change(groups.reshard, groups.show),
+
 		"DescribeCacheClusters": look(caches.describe),
 		"CreateCacheCluster":    change(caches.create, caches.show),
 		"ModifyCacheCluster":    change(caches.modify, caches.show),

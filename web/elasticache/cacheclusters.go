@@ -104,7 +104,7 @@ func parameterStatus(m models.Cluster) string {
 // parameterGroupOf is the cluster's parameter group; the default one stands for that of an attached cluster, which has none.
 func parameterGroupOf(m models.Cluster) string {
 	if m.ParameterGroup == "" {
-		return models.DefaultParameterGroup(m.EngineName())
+		return models.DefaultParameterGroup(m.EngineName(), m.ClusterMode && !m.Attached())
 	}
 	return m.ParameterGroup
 }
@@ -264,7 +264,7 @@ func (a cacheActions) create(ctx context.Context, c *call) error {
 	if group := c.id("ReplicationGroupId"); group != "" {
 		return a.addMember(ctx, c, group)
 	}
-	spec, err := a.changes.createSpec(ctx, c)
+	spec, _, err := a.changes.createSpec(ctx, c)
 	if err != nil {
 		return err
 	}

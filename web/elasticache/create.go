@@ -62,8 +62,8 @@ func (c *call) refuseUnkeepable(is models.Cluster) {
 	}
 	if mode := c.text("ClusterMode"); is.Attached() && mode != "" && mode != onOff(is.Sharded()) {
 		c.notOurs(is)
-	} else if !is.Attached() && mode != "" && mode != "disabled" {
-		c.mistake(models.CodeCombination, "ClusterMode can only be disabled here: a cluster has one shard.")
+	} else if is.ID != 0 && !is.Attached() && mode != "" && mode != onOff(is.Sharded()) {
+		c.mistake(models.CodeCombination, "A cluster stays in cluster mode, or outside of it. Restore a snapshot of %s into a new one: that can be either.", is.Name)
 	}
 }
 
@@ -74,18 +74,20 @@ type clusterChanges struct {
 }
 
 // createSpec reads what a new cluster is to be.
-func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, error) {
+func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, models.Snapshot, error) {
+	var snapshot models.Snapshot
 	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
 		Snapshot: c.text("SnapshotName"), Sources: a.sources(c), RequestedBy: c.key.KeyID, Auth: models.AuthNone}
 	c.refuseUnkeepable(models.Cluster{})
 	engine, version := c.id("Engine"), c.text("EngineVersion")
 	if spec.Snapshot != "" {
 		spec.Snapshot = strings.ToLower(spec.Snapshot)
-		snapshot, err := a.db.Snapshots.Get(ctx, spec.Snapshot)
+		var err error
+		snapshot, err = a.db.Snapshots.Get(ctx, spec.Snapshot)
 		if faults, refused := models.AsFaults(err); refused {
 			c.faults = append(c.faults, faults...)
 		} else if err != nil {
-			return spec, err
+			return spec, snapshot, err
 		}
 		if engine == "" {
 			engine = snapshot.Engine
@@ -103,7 +105,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 		c.faults = append(c.faults, faults...)
 		spec.Engine.Name = engine
 	} else if err != nil {
-		return spec, err
+		return spec, snapshot, err
 	}
 	if spec.NodeType == "" {
 		c.mistake(models.CodeInvalid, "The parameter CacheNodeType must be provided and must not be null.")
@@ -125,7 +127,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 		spec.Attributes.Zones = []string{zone}
 	}
 	spec.Attributes.NetworkType, spec.Attributes.IPDiscovery = c.text("NetworkType"), c.text("IpDiscovery")
-	return spec, nil
+	return spec, snapshot, nil
 }
 
 // create creates the cluster, if all that was read is right.

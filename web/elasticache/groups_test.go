@@ -17,7 +17,7 @@ func TestParameterGroups(t *testing.T) {
 	b := newBench(t)
 	ctx, c := t.Context(), b.admin()
 	defaults := must(c.DescribeCacheParameterGroups(ctx, &sdk.DescribeCacheParameterGroupsInput{}))(t).CacheParameterGroups
-	if len(defaults) != len(models.Families()) {
+	if len(defaults) != len(models.DefaultGroups()) {
 		t.Errorf("%d groups", len(defaults))
 	}
 	made := must(c.CreateCacheParameterGroup(ctx, &sdk.CreateCacheParameterGroupInput{CacheParameterGroupName: aws.String("Mine"), CacheParameterGroupFamily: aws.String("redis7"), Description: aws.String("d"),

@@ -108,7 +108,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	if m.Attached() {
 		g.AutomaticFailover = onOff(m.FailsOver())
 	}
-	if primaries := m.Primaries(); m.Sharded() && len(primaries) > 0 {
+	if primaries := m.Primaries(); m.Sharded() && len(primaries) > 0 && m.Status != models.ClusterCreating {
 		g.ConfigurationEndpoint = &endpoint{primaries[0].Host, primaries[0].Port}
 	}
 	if m.Password != "" {
@@ -211,20 +211,19 @@ func (a groupActions) show(ctx context.Context, c *call) (any, error) {
 }
 
 func (a groupActions) create(ctx context.Context, c *call) error {
-	spec, err := a.changes.createSpec(ctx, c)
+	spec, restored, err := a.changes.createSpec(ctx, c)
 	if err != nil {
 		return err
 	}
 	spec.Name, spec.Description = c.requiredID("ReplicationGroupId"), c.required("ReplicationGroupDescription")
-	replicas := c.replicas()
-	spec.Replicas = replicas
+	c.readShape(&spec, restored)
 	spec.Attributes.AutomaticFailover, _ = c.flag("AutomaticFailoverEnabled")
 	spec.Attributes.MultiAZ, _ = c.flag("MultiAZEnabled")
-	if spec.Attributes.Zones = c.list("PreferredCacheClusterAZs"); len(spec.Attributes.Zones) == 0 {
-		spec.Attributes.Zones = c.shardZones()
+	if zones := c.list("PreferredCacheClusterAZs"); len(zones) > 0 {
+		spec.Attributes.Zones = zones
 	}
-	if n := len(spec.Attributes.Zones); n > 0 && n != replicas+1 {
-		c.mistake(models.CodeCombination, "PreferredCacheClusterAZs names %d zones for %d nodes. Name one for each node.", n, replicas+1)
+	if n := len(spec.Attributes.Zones); n > 0 && n != spec.Nodes() {
+		c.mistake(models.CodeCombination, "There are %d zones for %d nodes. Name one for each node.", n, spec.Nodes())
 	}
 	if spec.Engine.Name == models.EngineMemcached {
 		c.mistake(models.CodeInvalid, "A replication group is of redis or valkey; memcached nodes do not replicate.")
@@ -233,48 +232,6 @@ func (a groupActions) create(ctx context.Context, c *call) error {
 		c.notOffered(name)
 	}
 	return a.changes.create(ctx, c, spec)
-}
-
-// shardZones reads the zones of the one shard's configuration: the primary's, then the replicas'.
-func (c *call) shardZones() []string {
-	configured := c.structs("NodeGroupConfiguration")
-	if len(configured) != 1 {
-		return nil
-	}
-	primary, replicas := configured[0].text("PrimaryAvailabilityZone"), configured[0].list("ReplicaAvailabilityZones")
-	if primary == "" {
-		return nil
-	}
-	return append([]string{primary}, replicas...)
-}
-
-// replicas reads in which of its ways a request says how many replicas there are to be.
-func (c *call) replicas() int {
-	nodes, givenNodes := c.number("NumCacheClusters")
-	shards, givenShards := c.number("NumNodeGroups")
-	perShard, givenPerShard := c.number("ReplicasPerNodeGroup")
-	configured := c.structs("NodeGroupConfiguration")
-	if givenShards && shards != 1 || len(configured) > 1 {
-		c.mistake(models.CodeCombination, "Cluster mode is not offered: a replication group has one node group here, NumNodeGroups can only be 1.")
-	}
-	if len(configured) == 1 {
-		if count, given := configured[0].number("ReplicaCount"); given {
-			perShard, givenPerShard = count, true
-		}
-		c.faults = append(c.faults, configured[0].faults...)
-	}
-	switch {
-	case givenNodes && givenPerShard && nodes != perShard+1:
-		c.mistake(models.CodeCombination, "NumCacheClusters %d and ReplicasPerNodeGroup %d contradict each other.", nodes, perShard)
-	case givenPerShard:
-		return perShard
-	case givenNodes:
-		if nodes < 1 || nodes > models.MaxReplicas+1 {
-			c.mistake(models.CodeInvalid, "NumCacheClusters must be between 1 and %d, not %d.", models.MaxReplicas+1, nodes)
-		}
-		return nodes - 1
-	}
-	return 0
 }
 
 func (a groupActions) modify(ctx context.Context, c *call) error {
@@ -371,6 +328,9 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 	for _, shard := range c.structs("ReplicaConfiguration") {
 		zones = append(zones, shard.list("PreferredAvailabilityZones")...)
 		if n, ok := shard.number("NewReplicaCount"); ok {
+			if given && n != wants {
+				c.mistake(models.CodeCombination, "All node groups have the same number of replicas here, not %d and %d.", wants, n)
+			}
 			wants, given = n, true
 		}
 		shards = append(shards, shard.text("NodeGroupId"))
@@ -389,11 +349,7 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 		c.notOurs(group)
 		return c.wrong()
 	}
-	for _, shard := range shards {
-		if only := shardsOf(group)[0].ID(); shard != only {
-			c.mistake(models.CodeInvalid, "There is no node group %.40q; the only one is %s.", shard, only)
-		}
-	}
+	c.allShards(group, shards)
 	if err := c.wrong(); err != nil {
 		return err
 	}
@@ -409,6 +365,45 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 	}
 	_, err = a.db.Changes.Modify(ctx, id, spec)
 	return err
+}
+
+// allShards refuses what is asked for some node groups only.
+func (c *call) allShards(group models.Cluster, named []string) {
+	var known []string
+	for _, s := range shardsOf(group) {
+		known = append(known, s.ID())
+	}
+	for _, shard := range named {
+		if !slices.Contains(known, shard) {
+			c.mistake(models.CodeInvalid, "The replication group %s has no node group %.40q, but %s.", group.Name, shard, strings.Join(known, ", "))
+		}
+	}
+	if len(named) > 0 && len(named) < len(known) {
+		c.mistake(models.CodeCombination, "All node groups of %s have the same number of replicas: name each of %s, or none.", group.Name, strings.Join(known, ", "))
+	}
+}
+
+// reshard refuses to move slots of a living cluster, and says what can be done instead.
+func (a groupActions) reshard(ctx context.Context, c *call) error {
+	id := c.requiredID("ReplicationGroupId")
+	shards, _ := c.number("NodeGroupCount")
+	if err := c.wrong(); err != nil {
+		return err
+	}
+	group, err := a.db.Clusters.Group(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case group.Attached():
+		c.notOurs(group)
+		return c.wrong()
+	case !group.ClusterMode:
+		return models.Refuse(models.CodeCombination, "", fmt.Sprintf("The replication group %s is not in cluster mode. Restore a snapshot of it into a new one that is.", id))
+	case shards == group.ShardCount:
+		return models.Faults{{Code: models.CodeNoChange, Message: fmt.Sprintf("The replication group %s has %s already.", id, words.Plural(int64(shards), "node group"))}}
+	}
+	return models.Refuse(models.CodeCombination, "", fmt.Sprintf("The number of node groups of a living cluster is not changed here. Restore its snapshot into another number of shards: "+
+		"aws elasticache create-replication-group --replication-group-id NEW --replication-group-description ... --snapshot-name SNAPSHOT --num-node-groups %d", max(1, shards)))
 }
 
 func (a groupActions) testFailover(ctx context.Context, c *call) error {
