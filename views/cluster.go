@@ -35,6 +35,7 @@ type Cluster struct {
 	NodeType     string
 	Host         string // of the primary endpoint; of memcached: of the first node
 	Port         int
+	ClusterMode  bool
 	Shards       int
 	Replicas     int // per shard
 	AuthEnabled  bool
@@ -214,6 +215,9 @@ func (p Cluster) cliCommand() string {
 		cli = "valkey-cli"
 	}
 	command := cli + " -h " + p.Host + " -p " + itoa(p.Port)
+	if p.slotted() {
+		command += " -c"
+	}
 	if p.AuthEnabled {
 		command += " --askpass"
 	}

@@ -64,10 +64,12 @@ type ClusterForm struct {
 	SnapshotCount int            // create: of all that could be seeded from
 	Source        *RestoreSource // restore
 	AuthKept      bool           // modify: there is a password (it is not changed here)
-	MaxCopies     int            // restore: 20 when zero
-	NoReplicas    bool           // modify: a cache cluster, which has none
-	Attached      bool           // modify: description and schedule are all that is Rekindle's to change
-	CacheOnly     bool           // modify: memcached, of which only the description can be changed
+	MaxShards     int
+	Sharded       bool // it is, or is to be, in cluster mode
+	MaxCopies     int  // restore: 20 when zero
+	NoReplicas    bool // modify: a cache cluster, which has none
+	Attached      bool // modify: description and schedule are all that is Rekindle's to change
+	CacheOnly     bool // modify: memcached, of which only the description can be changed
 	Summary       FormSummary
 }
 
@@ -164,6 +166,22 @@ func (p ClusterForm) retention() string {
 // idAttrs are the attributes of the field for a cluster's name.
 func idAttrs() templ.Attributes {
 	return templ.Attributes{"maxlength": "40", "spellcheck": "false", "autocapitalize": "none", "required": true}
+}
+
+// replicasLabel says of what the number of replicas is.
+func (p ClusterForm) replicasLabel() string {
+	if p.Sharded {
+		return "Replicas of each shard"
+	}
+	return "Replicas"
+}
+
+func (p ClusterForm) shardsHelp() string {
+	help := "1 to " + itoa(p.MaxShards) + ", each with its own primary and replicas."
+	if p.Source != nil {
+		help += " It need not be as many as the snapshot has."
+	}
+	return help
 }
 
 // replicas are the help and the attributes of the field for the number of replicas.

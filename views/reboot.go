@@ -25,7 +25,10 @@ type FailoverCluster struct {
 	Fields
 	ID       string
 	Status   string
-	Refusal  string // a sentence, when it cannot be done now
+	Refusal  string   // a sentence, when it cannot be done now
+	Sharded  bool     // it is in cluster mode
+	Shard    string   // that is chosen
+	Shards   []string // all of them
 	Primary  string
 	Endpoint string // of the primary
 	Replicas []string

@@ -104,7 +104,11 @@ func (a awsCLI) create(spec models.ClusterSpec) string {
 	description := orPlaceholder(spec.Description, spec.Name) // ElastiCache insists on one
 	c.with("--replication-group-description", orPlaceholder(description, "NAME"))
 	c.with("--engine", spec.Engine.Name).with("--engine-version", awsVersion(spec.Engine.Version)).with("--cache-node-type", spec.NodeType)
-	c.with("--num-cache-clusters", strconv.Itoa(spec.Replicas+1))
+	if spec.ClusterMode {
+		c.with("--cluster-mode", "enabled").with("--num-node-groups", strconv.Itoa(spec.ShardCount())).with("--replicas-per-node-group", strconv.Itoa(spec.Replicas))
+	} else {
+		c.with("--num-cache-clusters", strconv.Itoa(spec.Replicas+1))
+	}
 	if spec.Port != 0 {
 		c.with("--port", strconv.Itoa(spec.Port))
 	}
@@ -262,8 +266,8 @@ func (a awsCLI) reboot(cluster models.Cluster, nodes []string) string {
 	return forEach("id", nodes, one+" &&\n"+a.do("elasticache wait cache-cluster-available").flag(`--cache-cluster-id "$id"`).String())
 }
 
-func (a awsCLI) failOver(cluster string) string {
-	return a.do("elasticache test-failover").with("--replication-group-id", cluster).with("--node-group-id", "0001").String()
+func (a awsCLI) failOver(cluster string, shard models.Shard) string {
+	return a.do("elasticache test-failover").with("--replication-group-id", cluster).with("--node-group-id", shard.ID()).String()
 }
 
 func (a awsCLI) createSnapshot(target awsTarget, name string) string {

@@ -65,6 +65,9 @@ func TestEquivalentCommands(t *testing.T) {
 		"restore into several": {a.create(change(func(s *models.ClusterSpec) { s.Snapshot, s.Copies = "orders-1", 2 })),
 			`for id in orders-1 orders-2; do aws elasticache create-replication-group --replication-group-id "$id" --replication-group-description orders --engine redis ` +
 				"--engine-version 7.0 --cache-node-type cache.t4g.micro --num-cache-clusters 1 --snapshot-retention-limit 0 --snapshot-name orders-1 done"},
+		"in cluster mode": {a.create(change(func(s *models.ClusterSpec) { s.ClusterMode, s.Shards, s.Replicas = true, 3, 2 })),
+			"aws elasticache create-replication-group --replication-group-id orders --replication-group-description orders --engine redis --engine-version 7.0 " +
+				"--cache-node-type cache.t4g.micro --cluster-mode enabled --num-node-groups 3 --replicas-per-node-group 2 --snapshot-retention-limit 0"},
 		"nothing filled in": {a.create(models.ClusterSpec{}), "aws elasticache create-replication-group --replication-group-id NAME --replication-group-description NAME " +
 			"--engine '' --engine-version '' --cache-node-type '' --num-cache-clusters 1 --snapshot-retention-limit 0"},
 		"import": {a.createFromFiles("orders", []string{" s3://bucket/folder/it's.rdb?region=eu-west-1", "arn:aws:s3:::bucket/b.rdb", "dir:/srv/c.rdb", ""}),
@@ -87,7 +90,7 @@ func TestEquivalentCommands(t *testing.T) {
 		"reboot a group":        {a.reboot(group, []string{"orders-001", "orders-002"}), `for id in orders-001 orders-002; do aws elasticache reboot-cache-cluster --cache-cluster-id "$id" --cache-node-ids-to-reboot 0001 && aws elasticache wait cache-cluster-available --cache-cluster-id "$id" done`},
 		"reboot a member":       {a.reboot(group, []string{"orders-002"}), "aws elasticache reboot-cache-cluster --cache-cluster-id orders-002 --cache-node-ids-to-reboot 0001"},
 		"reboot caches":         {a.reboot(alone, []string{"one-001", "one-003"}), "aws elasticache reboot-cache-cluster --cache-cluster-id one --cache-node-ids-to-reboot 0001 0003"},
-		"failover":              {a.failOver("orders"), "aws elasticache test-failover --replication-group-id orders --node-group-id 0001"},
+		"failover":              {a.failOver("orders", models.Shard{Number: 1}), "aws elasticache test-failover --replication-group-id orders --node-group-id 0001"},
 		"copy":                  {a.copySnapshot("a", "b", ""), "aws elasticache copy-snapshot --source-snapshot-name a --target-snapshot-name b"},
 		"export":                {a.copySnapshot("a", "", "exports"), "aws elasticache copy-snapshot --source-snapshot-name a --target-snapshot-name NAME --target-bucket exports"},
 		"delete a snapshot":     {a.deleteSnapshots([]string{"a"}), "aws elasticache delete-snapshot --snapshot-name a"},

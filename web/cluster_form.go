@@ -27,7 +27,7 @@ const (
 )
 
 // formFields are the fields that are shown again as they were sent: all but the password.
-var formFields = []string{"id", "description", "engine", "node_type", "replicas", "port", "auth", "backups", "retention",
+var formFields = []string{"id", "description", "engine", "node_type", "cluster_mode", "shards", "replicas", "port", "auth", "backups", "retention",
 	"window_preference", "window_start", "window_length", "snapshot", "copies"}
 
 // clusterForm is the form as it was sent or pre-filled.
@@ -65,6 +65,12 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 			if f.spec.Port == 0 {
 				f.wrong.add("port", "The port must be between 1024 and 65535. Leave it empty to have a free one found.")
 			}
+		}
+	}
+	if mode != modeModify && form.Get("cluster_mode") == "on" {
+		f.spec.ClusterMode = true
+		if f.spec.Shards = wholeNumber(form, "shards", "number of shards", fmt.Sprintf("1 to %d", models.MaxShards), f.wrong); f.spec.Shards == 0 {
+			f.wrong.add("shards", fmt.Sprintf("A cluster can have 1 to %d shards, not 0.", models.MaxShards))
 		}
 	}
 	f.spec.Replicas = wholeNumber(form, "replicas", "number of replicas", fmt.Sprintf("0 to %d", models.MaxReplicas), f.wrong)
@@ -115,7 +121,7 @@ func (h formPages) createPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	form := url.Values{}
 	for name, value := range map[string]string{
-		"engine": engine, "node_type": "cache.t4g.micro", "replicas": "1", "auth": "generated", "backups": "on", "retention": "7",
+		"engine": engine, "node_type": "cache.t4g.micro", "shards": "3", "replicas": "1", "auth": "generated", "backups": "on", "retention": "7",
 		"window_preference": "none", "window_start": "03:00", "window_length": "60", "copies": "1", "snapshot": r.URL.Query().Get("snapshot"),
 	} {
 		form.Set(name, value)
@@ -392,7 +398,7 @@ func (h formPages) showSummary(w http.ResponseWriter, r *http.Request, f cluster
 
 func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.ClusterForm, error) {
 	props := views.ClusterForm{Mode: f.mode, ID: f.cluster.Name, MaxCopies: models.MaxCopies, AuthKept: f.cluster.Password != "",
-		CacheOnly: f.cluster.Cached(), Attached: f.cluster.Attached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
+		MaxShards: models.MaxShards, Sharded: f.spec.ClusterMode || f.cluster.ClusterMode, CacheOnly: f.cluster.Cached(), Attached: f.cluster.Attached(), NoReplicas: f.mode == modeModify && !f.cluster.Grouped,
 		Fields: views.Fields{Values: maps.Clone(f.values), Errors: f.wrong}}
 	at := formPlace(f)
 	props.Action, props.CancelHref = at.path, at.crumbs[len(at.crumbs)-1].Href

@@ -117,7 +117,7 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
-		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas,
+		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
 		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c),
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",

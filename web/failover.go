@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/a-h/templ"
 
@@ -38,9 +39,23 @@ func (h failoverPages) failoverPage(w http.ResponseWriter, r *http.Request) erro
 	return h.askFailover(w, r, cluster, nil)
 }
 
+// shardOf is the shard that a request is about; the first one when it names none.
+func shardOf(r *http.Request, cluster models.Cluster) models.Shard {
+	shards := cluster.Shards()
+	named := r.FormValue("shard")
+	if i := slices.IndexFunc(shards, func(s models.Shard) bool { return s.ID() == named }); i >= 0 {
+		return shards[i]
+	}
+	return shards[0]
+}
+
 func (h failoverPages) askFailover(w http.ResponseWriter, r *http.Request, cluster models.Cluster, wrong mistakes) error {
-	props := views.FailoverCluster{ID: cluster.Name, Status: string(cluster.Status), AWS: h.aws(r).failOver(cluster.Name), Fields: views.Fields{Errors: wrong}}
-	for _, n := range cluster.Nodes {
+	shard := shardOf(r, cluster)
+	props := views.FailoverCluster{ID: cluster.Name, Status: string(cluster.Status), Sharded: cluster.ClusterMode, Shard: shard.ID(), AWS: h.aws(r).failOver(cluster.Name, shard), Fields: views.Fields{Errors: wrong}}
+	for _, s := range cluster.Shards() {
+		props.Shards = append(props.Shards, s.ID())
+	}
+	for _, n := range shard.Nodes {
 		switch n.Role {
 		case models.RolePrimary:
 			props.Primary, props.Endpoint = n.Name, n.Address()
@@ -58,7 +73,7 @@ func (h failoverPages) failOver(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	err = h.db.Changes.FailOver(r.Context(), cluster.Name, 1, visitOf(r).user.Name)
+	err = h.db.Changes.FailOver(r.Context(), cluster.Name, shardOf(r, cluster).Number, visitOf(r).user.Name)
 	if err == nil {
 		h.jobs.Wake()
 		return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("A replica of %s is taking over.", cluster.Name))

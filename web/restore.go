@@ -34,6 +34,10 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	} {
 		form.Set(name, value)
 	}
+	form.Set("shards", strconv.Itoa(min(max(snapshot.ShardCount, 1), models.MaxShards)))
+	if snapshot.ClusterMode {
+		form.Set("cluster_mode", "on")
+	}
 	if snapshot.AuthEnabled {
 		form.Set("auth", "generated") // the old password is not in the snapshot
 	}

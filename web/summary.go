@@ -13,12 +13,16 @@ import (
 func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
 	spec := f.spec
 	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
+	spec.Shards = min(max(spec.Shards, 0), models.MaxShards)
+	if f.mode == modeModify {
+		spec.ClusterMode, spec.Shards = f.cluster.ClusterMode, f.cluster.ShardCount
+	}
 	spec.Copies = min(max(spec.Copies, 1), models.MaxCopies)
 	if f.mode == modeModify {
 		spec.Name = f.cluster.Name
 	}
 	nodeType, _ := models.FindNodeType(spec.NodeType)
-	v := views.FormSummary{NodeType: nodeType.Name, Memory: nodeType.Memory, Nodes: spec.Copies * (spec.Replicas + 1), Free: -1}
+	v := views.FormSummary{NodeType: nodeType.Name, Memory: nodeType.Memory, Nodes: spec.Copies * spec.Nodes(), Free: -1}
 	if f.cluster.Cached() {
 		v.Nodes = len(f.cluster.Nodes)
 	}
@@ -118,14 +122,21 @@ func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeTy
 	if len(f.cluster.Nodes) > 0 {
 		used = f.cluster.FullestShard()
 	}
-	if nodeType.Memory > 0 && used > nodeType.Memory {
+	shards := int64(spec.ShardCount())
+	if len(f.cluster.Nodes) > 0 {
+		shards = 1 // what is used is said of the fullest
+	}
+	if room := shards * nodeType.Memory; shards > 1 && nodeType.Memory > 0 && used > room {
+		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %d shards of %s have %s. Choose a larger node type or more shards.",
+			views.SizeText(used), shards, nodeType.Name, views.SizeText(room)))
+	} else if shards == 1 && nodeType.Memory > 0 && used > nodeType.Memory {
 		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.",
 			views.SizeText(used), nodeType.Name, views.SizeText(nodeType.Memory)))
 	}
 	if v.Free < 0 || f.cluster.Attached() {
 		return warnings
 	}
-	if data := used * int64(v.Nodes); f.mode != modeModify && data > v.Free {
+	if data := used * int64(v.Nodes) / shards; f.mode != modeModify && data > v.Free {
 		warnings = append(warnings, fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. It will run out of memory.",
 			views.SizeText(data), views.SizeText(v.Free)))
 	} else if grows := v.Total - f.cluster.MaxMemory()*int64(len(f.cluster.Nodes)); grows > v.Free {
