@@ -218,3 +218,40 @@ func TestASnapshotInClusterModeIsRefusedWhileASlotIsMissingOrOnItsWay(t *testing
 		t.Errorf("%s: %s", s.Status, s.StatusReason)
 	}
 }
+
+func TestALostCatalogFindsTheShardsOfAClusterAgain(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	spec := c.inClusterMode("orders", 2, 1)
+	spec.Slots = []string{"0-99,300-16383", "100-299"}
+	c.create(spec)
+	orders := c.inStep("orders", 2, 1)
+	c.fillShards(orders)
+	want := c.digests(orders)
+	must(t, c.db.Changes.FailOver(t.Context(), "orders", 2, "test"))
+	c.manager.Wake()
+	c.await("orders", models.ClusterAvailable)
+	orders = c.inStep("orders", 2, 1)
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
+	}
+	back := c.inStep("orders", 2, 1)
+	c.waitFor("the slots of both shards", func() bool {
+		var err error
+		back, err = c.db.Clusters.Get(t.Context(), "orders")
+		return err == nil && back.Shards()[0].Slots == spec.Slots[0] && back.Shards()[1].Slots == spec.Slots[1]
+	}, func() string { return fmt.Sprint(back.Shards()) })
+	if !back.ClusterMode || back.ShardCount != 2 || back.Replicas != 1 || back.Port != orders.Port || !slices.Equal(namesOfNodes(back), namesOfNodes(orders)) ||
+		back.Primaries()[1].Name != orders.Primaries()[1].Name {
+		t.Errorf("the cluster came back as %+v", back)
+	}
+	if diff := testkit.Diff(want, c.digests(back)); diff != "" {
+		t.Errorf("the data differs:\n%s", diff)
+	}
+	if s := c.snapshot("orders", "after"); s.Status != models.SnapshotAvailable || s.Keys != int64(len(want)) {
+		t.Errorf("a snapshot after the rebuild is %s (%s) with %d keys", s.Status, s.StatusReason, s.Keys)
+	}
+}

@@ -162,6 +162,23 @@ func TestAClusterIsCreatedWithItsSchedule(t *testing.T) {
 	}
 }
 
+func TestAClusterIsCreatedInClusterMode(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	inClusterMode := with(good, "cluster_mode", "on", "shards", "3", "replicas", "1")
+	for shards, says := range map[string]string{"0": "1 to 90 shards, not 0", "91": "1 to 90 shards, not 91", "x": "number of shards"} {
+		c.postForm("/clusters/-/new", with(inClusterMode, "shards", shards)).is(http.StatusUnprocessableEntity).says(says).hasErrorAt("shards")
+	}
+	c.postForm("/clusters/-/new", with(inClusterMode, "port", "60000")).is(http.StatusUnprocessableEntity).says("must not be above 55535").hasErrorAt("port")
+	c.htmx(http.MethodPost, "/clusters/-/summary", inClusterMode).is(http.StatusOK).says("--num-node-groups 3", "--replicas-per-node-group 1")
+	c.postForm("/clusters/-/new", inClusterMode).redirects("/clusters/orders")
+	if made := c.find("orders"); !made.ClusterMode || len(made.Primaries()) != 3 || len(made.Nodes) != 6 {
+		t.Errorf("cluster mode %v, %d shards, %d nodes", made.ClusterMode, len(made.Primaries()), len(made.Nodes))
+	}
+	c.get("/clusters/orders").is(http.StatusOK).says("3 shards", "in cluster mode", "5461-10922")
+	c.get("/clusters/orders/modify").is(http.StatusOK).says("Replicas of each shard")
+}
+
 func TestOfTwoWhoCreateTheSameIdExactlyOneWins(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)

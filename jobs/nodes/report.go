@@ -21,6 +21,9 @@ func report(cluster models.Cluster, shards []look, now time.Time) []step {
 			if n := described(v, head, now); !n.SameAs(v.node, seenEvery) {
 				steps = append(steps, noteNode{on(n.Name), n})
 			}
+			if managed(cluster) && v.node.Role == models.RolePrimary && v.answers && !v.state.Replica && v.state.Slots != v.node.Slots {
+				steps = append(steps, noteSlots{on(v.node.Name), v.node, v.state.Slots})
+			}
 			if trouble := outOfReach(v); trouble != "" {
 				reachable, why = false, trouble
 			}

@@ -235,6 +235,10 @@ func (s noteReplaced) carryOut(ctx context.Context, r *round) error {
 
 func (s noteNode) carryOut(ctx context.Context, r *round) error { return r.DB.Nodes.Seen(ctx, s.node) }
 
+func (s noteSlots) carryOut(ctx context.Context, r *round) error {
+	return r.DB.Nodes.SetSlots(ctx, s.node, s.slots)
+}
+
 func (s mark) carryOut(ctx context.Context, r *round) error {
 	changed, err := r.DB.Clusters.MarkReachable(ctx, r.cluster.ID, s.reachable, s.reason)
 	if changed {

@@ -56,6 +56,12 @@ type (
 		on
 		node models.Node
 	}
+	// noteSlots writes down which slots a primary has.
+	noteSlots struct {
+		on
+		node  models.Node
+		slots string
+	}
 	// mark says whether the cluster can be reached, with an event when that is new.
 	mark struct {
 		on

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/internal/slots"
 	"rekindle/internal/words"
 	"rekindle/jobs/reason"
 	"rekindle/models"
@@ -260,7 +263,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 			return none, reason.Because(err, "The files of the node %s cannot be read.", node)
 		}
 		started = append(started, found)
-		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.MaxMemory != started[0].MaxMemory {
+		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.ClusterMode != started[0].ClusterMode || found.MaxMemory != started[0].MaxMemory {
 			return none, reason.Because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
 		}
 		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
@@ -269,6 +272,9 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	most := 1 + models.MaxReplicas
 	if first.Engine == models.EngineMemcached {
 		most = models.MaxCacheNodes
+	}
+	if first.ClusterMode {
+		most *= models.MaxShards
 	}
 	if len(names) > most {
 		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
@@ -288,12 +294,50 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		return cluster, nil
 	}
 	cluster.Grouped = cluster.Grouped || cluster.Replicas > 0
+	if cluster.ClusterMode = first.ClusterMode; cluster.ClusterMode {
+		return cluster, r.shards(ctx, &cluster, started)
+	}
 	primary, err := r.primary(ctx, cluster, started)
 	if err != nil {
 		return none, err
 	}
+	cluster.ShardCount = 1
 	cluster.Nodes[primary].Role, cluster.Port = models.RolePrimary, cluster.Nodes[primary].Port
 	return cluster, nil
+}
+
+// shardOfNode reads the shard from the name of a node in cluster mode, as [models.ShardNodeName] writes it.
+var shardOfNode = regexp.MustCompile(`-(\d{4})-\d{3}$`)
+
+// shards puts the nodes of a cluster in cluster mode into their shards, by their names, and finds the primary of each. Its slots are those of an even
+// spread until the supervisor has seen which it has.
+func (r *rebuilding) shards(ctx context.Context, cluster *models.Cluster, started []launch.Found) error {
+	for i := range cluster.Nodes {
+		number := shardOfNode.FindStringSubmatch(strings.TrimPrefix(cluster.Nodes[i].Name, cluster.Name))
+		if number == nil {
+			return reason.Because(nil, "The name of the node %s does not say of which shard it is.", cluster.Nodes[i].Name)
+		}
+		cluster.Nodes[i].Shard, _ = strconv.Atoi(number[1])
+	}
+	shards := cluster.Shards()
+	sets := slots.Spread(len(shards))
+	cluster.ShardCount, cluster.Replicas = len(shards), 0
+	next := 0 // the nodes are sorted by name, hence by shard
+	for i, shard := range shards {
+		if shard.Number != i+1 {
+			return reason.Because(nil, "There is no node of its shard %04d.", i+1)
+		}
+		primary, err := r.primary(ctx, cluster.Only(shard), started[next:next+len(shard.Nodes)])
+		if err != nil {
+			return err
+		}
+		cluster.Nodes[next+primary].Role, cluster.Nodes[next+primary].Slots = models.RolePrimary, sets[i]
+		if cluster.Replicas = max(cluster.Replicas, len(shard.Nodes)-1); i == 0 {
+			cluster.Port = cluster.Nodes[primary].Port
+		}
+		next += len(shard.Nodes)
+	}
+	return nil
 }
 
 // primary finds out who is the primary. Living nodes know; when none lives it is the one that was started as one, and the supervisor

@@ -53,6 +53,14 @@ func (q Nodes) Seen(ctx context.Context, n models.Node) error {
 	return nil
 }
 
+// SetSlots records which slots a primary has.
+func (q Nodes) SetSlots(ctx context.Context, n models.Node, slots string) error {
+	if err := q.db.with(ctx).Model(&models.Node{ID: n.ID}).Where("role = ?", models.RolePrimary).UpdateColumn("slots", slots).Error; err != nil {
+		return fmt.Errorf("record the slots of %s: %w", n.Name, err)
+	}
+	return nil
+}
+
 // Remove takes a node that was stopped out of the catalog.
 func (q Nodes) Remove(ctx context.Context, id uint) error {
 	if err := q.db.with(ctx).Delete(&models.Node{}, id).Error; err != nil {
