@@ -311,7 +311,7 @@ var sqliteMigrations = []migration{
 		unjudgedBy("losses_added", "INSERT ON losses", "cluster_id = NEW.cluster_id"),
 		unjudgedBy("losses_gone", "DELETE ON losses", "cluster_id = OLD.cluster_id"),
 	)...)},
-	{"0020-cluster-mode", execute(append([]string{
+	{"0019-cluster-mode", execute(append([]string{
 		`ALTER TABLE clusters ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 		`ALTER TABLE snapshots ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 	}, clusterMode...)...)},

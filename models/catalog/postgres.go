@@ -183,7 +183,7 @@ var postgresMigrations = []migration{
 		END $$`,
 		`CREATE TRIGGER runs_moved AFTER INSERT OR DELETE OR UPDATE OF status ON runs FOR EACH ROW EXECUTE FUNCTION unjudge_run()`,
 	)},
-	{"0020-cluster-mode", execute(append([]string{
+	{"0019-cluster-mode", execute(append([]string{
 		`ALTER TABLE clusters ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 		`ALTER TABLE snapshots ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 	}, clusterMode...)...)},
