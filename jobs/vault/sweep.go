@@ -112,36 +112,81 @@ func (s *Sweeper) SweepStore(ctx context.Context) {
 			s.Logger.Error("sweep store", "error", err)
 		}
 	}
+	some := make([]archive.Entry, 0, sweepBatch)
 	for entry, err := range s.archive.List(ctx) {
 		if err != nil {
-			if ctx.Err() == nil {
-				s.Logger.Error("list store", "error", err)
+			if ctx.Err() != nil {
+				return
 			}
-			return
+			s.Logger.Error("list store", "error", err)
+			break // what was listed before is swept all the same
 		}
-		row, err := s.DB.Snapshots.Get(ctx, entry.Snapshot)
-		switch {
-		case models.HasCode(err, models.CodeSnapshotNotFound):
-			s.noteUnknown(ctx, entry)
-			continue // somebody else's, or one that a rebuilt catalog will know: never touched
-		case err != nil:
+		if some = append(some, entry); len(some) < sweepBatch {
+			continue
+		}
+		if err := s.sweepSome(ctx, some); err != nil {
 			s.Logger.Error("sweep store", "error", err)
 			return
-		case row.ClusterName != entry.Cluster || !useless(row):
-			continue
-		case entry.Committed && row.CompletedAt != nil:
-			if s.keeper.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
-				if err := s.DB.Snapshots.Reinstate(ctx, row); err != nil {
-					s.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
-				}
-			}
-			continue
 		}
-		// Also its own manifest, when that was written although it was said to have failed.
-		if err := s.keeper.remove(ctx, row); err != nil {
-			s.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
+		some = some[:0]
+	}
+	if err := s.sweepSome(ctx, some); err != nil && ctx.Err() == nil {
+		s.Logger.Error("sweep store", "error", err)
+	}
+}
+
+// sweepBatch is how many snapshots of the store are looked up at once: nearly all of them are whole, and there is nothing to do about those.
+const sweepBatch = 500
+
+// sweepSome looks up what was listed, which so is never newer than what the catalog says of it.
+func (s *Sweeper) sweepSome(ctx context.Context, some []archive.Entry) error {
+	if len(some) == 0 {
+		return nil
+	}
+	names := make([]string, len(some))
+	for i, entry := range some {
+		names[i] = entry.Snapshot
+	}
+	states, err := s.DB.Snapshots.States(ctx, names)
+	if err != nil {
+		return err
+	}
+	for _, entry := range some {
+		row, known := states[entry.Snapshot]
+		if !known {
+			s.noteUnknown(ctx, entry) // somebody else's, or one that a rebuilt catalog will know: never touched
+		} else if row.ClusterName == entry.Cluster && useless(row) {
+			if err := s.sweepUseless(ctx, entry); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
+}
+
+// sweepUseless removes what the store has of a failed snapshot, as it is now: a moment has passed since it was looked up.
+func (s *Sweeper) sweepUseless(ctx context.Context, entry archive.Entry) error {
+	row, err := s.DB.Snapshots.Get(ctx, entry.Snapshot)
+	switch {
+	case models.HasCode(err, models.CodeSnapshotNotFound):
+		return nil // the next sweep says what is to be said of it
+	case err != nil:
+		return err
+	case row.ClusterName != entry.Cluster || !useless(row):
+		return nil
+	case entry.Committed && row.CompletedAt != nil:
+		if s.keeper.whole(ctx, row) { // its removal failed while the store could not be asked how far it had come
+			if err := s.DB.Snapshots.Reinstate(ctx, row); err != nil {
+				s.Logger.Error("reinstate snapshot", "snapshot", row.Name, "error", err)
+			}
+		}
+		return nil
+	}
+	// Also its own manifest, when that was written although it was said to have failed.
+	if err := s.keeper.remove(ctx, row); err != nil {
+		s.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
+	}
+	return nil
 }
 
 // noteUnknown says, once in a console's life, that the store has a snapshot that the catalog does not know: somebody who has lost the

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/gorm"
+
 	"rekindle/models"
 )
 
@@ -247,6 +249,21 @@ func (q Snapshots) Usable(ctx context.Context, after uint, limit int) ([]models.
 		return nil, fmt.Errorf("list snapshots: %w", err)
 	}
 	return rows, nil
+}
+
+// States returns, by their names, those of these snapshots that there are: only their names, clusters and states, and what damage they have.
+func (q Snapshots) States(ctx context.Context, names []string) (map[string]models.Snapshot, error) {
+	rows, err := readAll[models.Snapshot](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+		return query.Select("name", "cluster_name", "status", "damage").Where("name IN ?", names)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look up snapshots: %w", err)
+	}
+	states := make(map[string]models.Snapshot, len(rows))
+	for _, row := range rows {
+		states[row.Name] = row
+	}
+	return states, nil
 }
 
 // Lose turns a snapshot failed whose manifest is not in the store any more, and tells whether it did: one that is being deleted is
