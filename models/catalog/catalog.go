@@ -163,7 +163,7 @@ func (db *DB) Check(ctx context.Context) error {
 // Place is where the catalog is.
 func (db *DB) Place() Place { return db.place }
 
-// Watch has each query that is asked from now on, and how many rows it gave or changed, seen by a function: -1 where they are read one by one.
+// Watch has each query that is asked from now on, and how many rows it gave or changed, seen by a function: -1 where a query reads them by itself.
 // Call it before the catalog is used by others.
 func (db *DB) Watch(seen func(query string, rows int64)) {
 	db.gorm.Logger = watcher{logger.Discard, seen}
@@ -176,6 +176,16 @@ type watcher struct {
 
 func (w watcher) Trace(_ context.Context, _ time.Time, query func() (string, int64), _ error) {
 	w.seen(query())
+}
+
+// reading is a watcher of a query whose rows are counted while they are read: until then it only remembers what was asked.
+type reading struct {
+	watcher
+	query string
+}
+
+func (r *reading) Trace(_ context.Context, _ time.Time, query func() (string, int64), _ error) {
+	r.query, _ = query()
 }
 
 // Now is the catalog's time, in UTC.
@@ -218,6 +228,12 @@ func (db *DB) with(ctx context.Context) *gorm.DB { return db.gorm.WithContext(ct
 func readAll[T any](ctx context.Context, db *DB, which func(*gorm.DB) *gorm.DB) ([]T, error) {
 	// The driver would start a goroutine for each row of a query that can be cancelled.
 	query := which(db.with(context.WithoutCancel(ctx)).Model(new(T)))
+	var all []T
+	if w, watched := query.Logger.(watcher); watched {
+		r := &reading{watcher: w}
+		query = query.Session(&gorm.Session{Logger: r})
+		defer func() { w.seen(r.query, int64(len(all))) }()
+	}
 	described := gorm.Statement{DB: query}
 	if err := described.Parse(new(T)); err != nil {
 		return nil, err
@@ -237,7 +253,6 @@ func readAll[T any](ctx context.Context, db *DB, which func(*gorm.DB) *gorm.DB) 
 			return nil, fmt.Errorf("no field has the column %s", column)
 		}
 	}
-	var all []T
 	targets := make([]any, len(fields))
 	for rows.Next() {
 		var row T

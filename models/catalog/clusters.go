@@ -466,13 +466,8 @@ func (q Clusters) LaunchedAt(ctx context.Context, home string, states []models.C
 	if err != nil {
 		return nil, fmt.Errorf("list clusters of home %s: %w", home, err)
 	}
-	for some := range slices.Chunk(clusters, 500) {
-		err := q.giveNodes(ctx, some, func(query *gorm.DB) *gorm.DB {
-			return query.Where("cluster_id IN ?", idsOf(some)).Order("cluster_id, id") // as the index has them
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := q.giveTheirNodes(ctx, clusters); err != nil {
+		return nil, err // a cluster without all of its nodes is another one
 	}
 	return clusters, nil
 }
@@ -487,6 +482,19 @@ func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models
 		return nil, fmt.Errorf("list clusters of homes without a console: %w", err)
 	}
 	return clusters, nil
+}
+
+// giveTheirNodes gives these clusters their nodes, looked for by their numbers.
+func (q Clusters) giveTheirNodes(ctx context.Context, clusters []models.Cluster) error {
+	for some := range slices.Chunk(clusters, 500) {
+		err := q.giveNodes(ctx, some, func(query *gorm.DB) *gorm.DB {
+			return query.Where("cluster_id IN ?", idsOf(some)).Order("cluster_id, id") // as the index has them
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // giveNodes gives these clusters those of the nodes that are theirs.
@@ -510,9 +518,12 @@ func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, whic
 
 // ByName returns those of these clusters that there are, with their nodes.
 func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models.Cluster, error) {
-	var found []models.Cluster
-	if err := q.db.with(ctx).Preload("Nodes", inOrder).Where("name IN ?", names).Find(&found).Error; err != nil {
+	found, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Where("name IN ?", names) })
+	if err != nil {
 		return nil, fmt.Errorf("list clusters: %w", err)
+	}
+	if err := q.giveTheirNodes(ctx, found); err != nil {
+		return nil, err
 	}
 	clusters := make(map[string]models.Cluster, len(found))
 	for _, c := range found {

@@ -179,8 +179,11 @@ func (q Snapshots) Newest(ctx context.Context, clusters ...string) (map[string]m
 	newest := make(map[string]models.Snapshot, len(clusters))
 	now := q.db.Now()
 	for names := range slices.Chunk(clusters, 500) {
-		var snapshots []models.Snapshot
-		err := q.db.with(ctx).Where("id IN (SELECT "+q.newestGood("id")+" FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters)", now, now, now, names).Find(&snapshots).Error
+		// Their numbers come first: PostgreSQL would find each of them out twice, and look at more plans for that.
+		numbers := "WITH newest AS MATERIALIZED (SELECT " + q.newestGood("id") + " AS id FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters) SELECT id FROM newest"
+		snapshots, err := readAll[models.Snapshot](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+			return query.Where("id IN ("+numbers+")", now, now, now, names)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("list newest snapshots: %w", err)
 		}

@@ -240,7 +240,7 @@ func (q Schedule) countStandings(ctx context.Context, now time.Time) (counts map
 // oldest is when the oldest of the newest good snapshots was taken, of the clusters that were judged and do not only cache.
 func (q Schedule) oldest(ctx context.Context, now time.Time) (time.Time, error) {
 	row, found, err := find[standing](q.db.with(ctx).Table(q.by("newest_at")).Where("newest_at IS NOT NULL AND rank > ? AND judged_at <= ?", rankOf(models.StandingCached, true), now).
-		Order("newest_at, cluster_id"))
+		Order("newest_at NULLS FIRST, cluster_id")) // as the index has them
 	if err != nil || !found {
 		return time.Time{}, err
 	}
