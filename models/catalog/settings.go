@@ -106,7 +106,8 @@ func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted b
 func (q Settings) Get(ctx context.Context) (models.Settings, error) {
 	settings := models.Settings{ManualQuota: 20, Price: 0.085, Currency: "$"}
 	var rows []models.Setting
-	if err := q.db.with(ctx).Find(&rows).Error; err != nil {
+	// Only these: what is kept of records is in the same table, and as much as there are clusters.
+	if err := q.db.with(ctx).Where("name IN ?", []string{"manual_quota", "price", "currency"}).Find(&rows).Error; err != nil {
 		return settings, fmt.Errorf("read settings: %w", err)
 	}
 	var failures []error
