@@ -27,7 +27,7 @@ func (c *console) restart(what string, condition func(a *archive.Archive) bool) 
 // kept tells whether the record of a cluster in the store is the one that the catalog has written.
 func (c *console) kept(a *archive.Archive, cluster string, like func(archive.ClusterRecord) bool) bool {
 	record, err := a.Cluster(c.t.Context(), cluster)
-	kept, failure := c.db.Records.Kept(c.t.Context())
+	kept, failure := c.db.Records.Kept(c.t.Context(), []string{archive.ClusterRecordKey(cluster)})
 	return err == nil && failure == nil && kept[archive.ClusterRecordKey(cluster)] == record.Sum() && like(record)
 }
 

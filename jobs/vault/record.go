@@ -4,18 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"rekindle/internal/archive"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // What clusters there are, with their schedules, and the settings are written into the store as well, so that a lost host leaves more than
-// snapshots. The minute tick writes what has changed since it was written last. A record that somebody else has written meanwhile is replaced
-// only by a change that was made here, with a warning.
+// snapshots. The minute tick looks at those clusters about which the catalog has noted a change; at the start, and then every hour, it looks at
+// all, whatever was noted. A record that somebody else has written meanwhile is replaced only by a change that was made here, with a warning.
 
 // Recorder keeps records in the store.
-type Recorder struct{ kit }
+type Recorder struct {
+	kit
+	looked time.Time // when all clusters were looked at last, by the catalog's clock; of the records' tick
+}
+
+// recordBatch is how many clusters are looked at at once.
+const recordBatch = 500
 
 // keepUp brings the records in the store in line with the catalog. What does not succeed is done at the next tick.
 func (rec *Recorder) keepUp(ctx context.Context) {
@@ -25,41 +34,120 @@ func (rec *Recorder) keepUp(ctx context.Context) {
 }
 
 func (rec *Recorder) keep(ctx context.Context) error {
-	kept, err := rec.DB.Records.Kept(ctx)
+	now := rec.DB.Now()
+	marks, err := rec.DB.Records.Marked(ctx) // first: what changes from now on has another mark
 	if err != nil {
 		return err
 	}
-	clusters, err := rec.DB.Clusters.All(ctx)
-	if err != nil {
-		return err
-	}
-	living := map[string]bool{archive.ConsoleRecordKey: true}
-	written := false
-	for _, cluster := range clusters {
-		key := archive.ClusterRecordKey(cluster.Name)
-		living[key] = true
-		if !recordable(cluster) {
-			continue
-		}
-		written = true
-		if cluster.Lost() && kept[key] != "" {
-			continue // it comes from there, and knows less
-		}
-		record := recordOf(cluster)
-		record.WrittenAt = rec.DB.Now()
-		err := rec.keepOne(ctx, cluster.ID, key, record.Sum(), kept[key],
-			func() (string, error) { r, err := rec.archive.Cluster(ctx, cluster.Name); return r.Sum(), err },
-			func() error { return rec.archive.WriteCluster(ctx, record) })
+	if age := now.Sub(rec.looked); !rec.looked.IsZero() && age >= 0 && age < time.Hour {
+		written, err := rec.keepMarked(ctx, marks)
 		if err != nil {
 			return err
 		}
+		return rec.keepConsole(ctx, written)
 	}
-	for key, sums := range kept {
-		if !living[key] {
-			if err := rec.drop(ctx, strings.TrimSuffix(key, "/cluster.json"), sums); err != nil {
-				return err
-			}
+	written, err := rec.keepAll(ctx)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(rec.keepConsole(ctx, written), rec.DB.Records.Unmark(ctx, marks)); err != nil {
+		return err
+	}
+	rec.looked = now
+	return nil
+}
+
+// keepMarked looks at the clusters about which something has changed.
+func (rec *Recorder) keepMarked(ctx context.Context, marks []catalog.Mark) (written bool, err error) {
+	for some := range slices.Chunk(marks, recordBatch) {
+		names := make([]string, len(some))
+		for i, mark := range some {
+			names[i] = mark.ClusterName
 		}
+		wrote, err := rec.keepSome(ctx, names)
+		if err != nil {
+			return written, err
+		}
+		written = written || wrote
+		if err := rec.DB.Records.Unmark(ctx, some); err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+// keepAll looks at all clusters that there are, and at those that have a record.
+func (rec *Recorder) keepAll(ctx context.Context) (written bool, err error) {
+	keys, err := rec.DB.Records.Keys(ctx)
+	if err != nil {
+		return false, err
+	}
+	names, err := rec.DB.Clusters.AllNames(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, key := range keys {
+		if name, is := strings.CutSuffix(key, "/cluster.json"); is {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for some := range slices.Chunk(slices.Compact(names), recordBatch) {
+		wrote, err := rec.keepSome(ctx, some)
+		if err != nil {
+			return written, err
+		}
+		written = written || wrote
+	}
+	return written, nil
+}
+
+// keepSome brings the records of these clusters in line, and tells whether one of them is recorded.
+func (rec *Recorder) keepSome(ctx context.Context, names []string) (written bool, err error) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		keys[i] = archive.ClusterRecordKey(name)
+	}
+	kept, err := rec.DB.Records.Kept(ctx, keys) // before the clusters: a record that was written already is of one that is there
+	if err != nil {
+		return false, err
+	}
+	clusters, err := rec.DB.Clusters.ToRecord(ctx, names)
+	if err != nil {
+		return false, err
+	}
+	for i, name := range names {
+		cluster, living := clusters[name]
+		switch {
+		case !living && kept[keys[i]] != "":
+			err = rec.drop(ctx, name, kept[keys[i]])
+		case living && recordable(cluster):
+			written = true
+			err = rec.keepCluster(ctx, cluster, kept[keys[i]])
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+func (rec *Recorder) keepCluster(ctx context.Context, cluster models.Cluster, sums string) error {
+	if cluster.Lost() && sums != "" {
+		return nil // it comes from there, and knows less
+	}
+	record := recordOf(cluster)
+	record.WrittenAt = rec.DB.Now()
+	return rec.keepOne(ctx, cluster.ID, archive.ClusterRecordKey(cluster.Name), record.Sum(), sums,
+		func() (string, error) { r, err := rec.archive.Cluster(ctx, cluster.Name); return r.Sum(), err },
+		func() error { return rec.archive.WriteCluster(ctx, record) })
+}
+
+// keepConsole brings the record of the settings in line.
+func (rec *Recorder) keepConsole(ctx context.Context, written bool) error {
+	kept, err := rec.DB.Records.Kept(ctx, []string{archive.ConsoleRecordKey})
+	if err != nil {
+		return err
 	}
 	settings, err := rec.DB.Settings.Chosen(ctx)
 	if err != nil || len(settings) == 0 && !written {
@@ -145,7 +233,7 @@ func (rec *Recorder) drop(ctx context.Context, cluster, sums string) error {
 // Forget removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
 // That it was written stays noted until the next tick has looked once more: a tick may be about to write it.
 func (rec *Recorder) Forget(ctx context.Context, cluster models.Cluster) {
-	kept, err := rec.DB.Records.Kept(ctx)
+	kept, err := rec.DB.Records.Kept(ctx, []string{archive.ClusterRecordKey(cluster.Name)})
 	if err == nil {
 		var there archive.ClusterRecord
 		if there, err = rec.archive.Cluster(ctx, cluster.Name); err == nil && strings.Contains(kept[archive.ClusterRecordKey(cluster.Name)], there.Sum()) {

@@ -78,7 +78,7 @@ func New(config Config) *Vault {
 	}
 	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease})}
 	k.health = &Health{Config: config, archive: k.archive}
-	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
+	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{kit: k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
 	opener := &opener{k}
 	remains := &remains{k, v.clocks, opener}
 	v.Verifier = &Verifier{k, archive.New(quietStore{config.Store, config.Moving})}

@@ -532,6 +532,45 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 	return clusters, nil
 }
 
+// ToRecord returns those of these clusters that there are, with their nodes and how they are reached.
+func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]models.Cluster, error) {
+	clusters, err := q.ByName(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	var ids []uint
+	for _, c := range clusters {
+		if c.Attached() {
+			ids = append(ids, c.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return clusters, nil
+	}
+	var attachments []models.Attachment
+	if err := q.db.with(ctx).Where("cluster_id IN ?", ids).Find(&attachments).Error; err != nil {
+		return nil, fmt.Errorf("list how clusters are reached: %w", err)
+	}
+	at := make(map[uint]*models.Attachment, len(attachments))
+	for i := range attachments {
+		at[attachments[i].ClusterID] = &attachments[i]
+	}
+	for name, c := range clusters {
+		c.Attachment = at[c.ID]
+		clusters[name] = c
+	}
+	return clusters, nil
+}
+
+// AllNames returns the names of all clusters.
+func (q Clusters) AllNames(ctx context.Context) ([]string, error) {
+	var names []string
+	if err := q.db.with(ctx).Model(&models.Cluster{}).Order("name").Pluck("name", &names).Error; err != nil {
+		return nil, fmt.Errorf("list names of clusters: %w", err)
+	}
+	return names, nil
+}
+
 // ByID returns a cluster with its nodes.
 func (q Clusters) ByID(ctx context.Context, id uint) (models.Cluster, error) {
 	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("id = ?", id))

@@ -315,12 +315,38 @@ var sqliteMigrations = []migration{
 		`ALTER TABLE clusters ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 		`ALTER TABLE snapshots ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 	}, clusterMode...)...)},
+	// Which clusters' records in the store are to be looked at, because something about them has changed: see records.go.
+	{"0020-marks", execute(slices.Concat([]string{
+		`CREATE TABLE record_marks (id integer PRIMARY KEY AUTOINCREMENT, cluster_name text NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_record_marks_cluster_name ON record_marks (cluster_name)`,
+		`INSERT INTO record_marks (cluster_name) SELECT name FROM clusters`,
+	}, markedBy("records_begun", "INSERT ON clusters", "NEW.name"), markedBy("records_left", "DELETE ON clusters", "OLD.name"),
+		markedBy("records_renamed", "UPDATE OF name ON clusters", "OLD.name"),
+		markedBy("records_moved", "UPDATE OF "+recordedColumns+" ON clusters", "NEW.name"),
+		markedBy("records_joined", "INSERT ON nodes", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_parted", "DELETE ON nodes", "name FROM clusters WHERE id = OLD.cluster_id"),
+		markedBy("records_attached", "INSERT ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_detached", "DELETE ON attachments", "name FROM clusters WHERE id = OLD.cluster_id"),
+		markedBy("records_reached", "UPDATE OF "+recordedAccess+" ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"),
+	)...)},
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.
 var clusterMode = []string{
 	`UPDATE clusters SET cluster_mode = true WHERE id IN (SELECT cluster_id FROM attachments WHERE topology = 'cluster')`,
 	`UPDATE snapshots SET cluster_mode = true WHERE id IN (SELECT snapshot_id FROM parts WHERE slots <> '')`,
+}
+
+// What the record of a cluster is made of, as it was with 0020-marks.
+const (
+	recordedColumns = `name, description, kind, engine, engine_version, node_type, cluster_mode, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, status,
+		created_at, grouped, attributes, parameter_group`
+	recordedAccess = `cluster_id, addresses, mapped, username, psync, primary_name, sentinel_username, sentinel_password, tls, ca, certificate, private_key, server_name, unverified`
+)
+
+// markedBy is the trigger of [sqliteMigrations] that has a cluster's record looked at after an event. Each mark has a number of its own.
+func markedBy(name, event, cluster string) []string {
+	return []string{"CREATE TRIGGER " + name + " AFTER " + event + " BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT " + cluster + "); INSERT INTO record_marks (cluster_name) SELECT " + cluster + "; END"}
 }
 
 // unjudgedBy is the trigger of [sqliteMigrations] that has clusters judged anew after an event.

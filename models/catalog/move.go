@@ -101,7 +101,8 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		}
 		return home
 	}
-	// In an order in which each row finds what it refers to. Owners are gone, and with them their locks; tallies are kept by triggers.
+	// In an order in which each row finds what it refers to. Owners are gone, and with them their locks; tallies and marks are kept by triggers,
+	// and a console that starts looks at all records anyway.
 	total := 0
 	for _, copyTable := range []func(context.Context, *DB, *DB) (int, error){
 		rowsOf(func(c *models.Cluster) { c.Home = homeOf(c.Home) }),

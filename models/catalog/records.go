@@ -3,7 +3,10 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+
+	"gorm.io/gorm"
 
 	"rekindle/models"
 )
@@ -18,10 +21,14 @@ type Records struct{ db *DB }
 // keptPrefix begins the names of the settings that hold the checksums of written records, by their keys.
 const keptPrefix = "kept:"
 
-// Kept returns, by its key, the checksums that a record may have which this catalog has written. More than one while one replaces the other.
-func (q Records) Kept(ctx context.Context) (map[string]string, error) {
-	var rows []models.Setting
-	if err := q.db.with(ctx).Where("name LIKE ?", keptPrefix+"%").Find(&rows).Error; err != nil {
+// Kept returns, by their keys, the checksums that these records may have which this catalog has written. More than one while one replaces the other.
+func (q Records) Kept(ctx context.Context, keys []string) (map[string]string, error) {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = keptPrefix + key
+	}
+	rows, err := readAll[models.Setting](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Where("name IN ?", names) })
+	if err != nil {
 		return nil, fmt.Errorf("list kept records: %w", err)
 	}
 	kept := make(map[string]string, len(rows))
@@ -29,6 +36,53 @@ func (q Records) Kept(ctx context.Context) (map[string]string, error) {
 		kept[strings.TrimPrefix(row.Name, keptPrefix)] = row.Value
 	}
 	return kept, nil
+}
+
+// Keys returns the keys of all records that this catalog has written.
+func (q Records) Keys(ctx context.Context) ([]string, error) {
+	var keys []string
+	// Between the prefix and the next text that does not begin with it: found by the primary key.
+	err := q.db.with(ctx).Model(&models.Setting{}).Where("name >= ? AND name < ?", keptPrefix, keptPrefix[:len(keptPrefix)-1]+";").Pluck("name", &keys).Error
+	if err != nil {
+		return nil, fmt.Errorf("list kept records: %w", err)
+	}
+	for i, key := range keys {
+		keys[i] = strings.TrimPrefix(key, keptPrefix)
+	}
+	return keys, nil
+}
+
+// Mark says that the record of a cluster is to be looked at: something about the cluster has changed, or it has gone. Triggers make the marks;
+// see 0019-marks.
+type Mark struct {
+	ID          uint // of this change: a later one has another
+	ClusterName string
+}
+
+// TableName names it to gorm.
+func (Mark) TableName() string { return "record_marks" }
+
+// Marked returns the marks that there are.
+func (q Records) Marked(ctx context.Context) ([]Mark, error) {
+	marks, err := readAll[Mark](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("id") })
+	if err != nil {
+		return nil, fmt.Errorf("list clusters whose records are to be looked at: %w", err)
+	}
+	return marks, nil
+}
+
+// Unmark takes marks away of which the records were looked at. What has changed meanwhile has another mark, which stays.
+func (q Records) Unmark(ctx context.Context, marks []Mark) error {
+	for some := range slices.Chunk(marks, 500) {
+		ids := make([]uint, len(some))
+		for i, mark := range some {
+			ids[i] = mark.ID
+		}
+		if err := q.db.with(ctx).Where("id IN ?", ids).Delete(&Mark{}).Error; err != nil {
+			return fmt.Errorf("note which records were looked at: %w", err)
+		}
+	}
+	return nil
 }
 
 // BeginKeep writes down that a record with this checksum is about to be written, and tells whether it may be: the record of a cluster that

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"rekindle/models"
@@ -41,5 +43,91 @@ func TestSettingsFromTheStoreFillInWhatNobodyHasChosen(t *testing.T) {
 	}
 	if adopted, err := db.Settings.Adopt(ctx, map[string]string{"price": "9"}); err != nil || adopted {
 		t.Errorf("what was chosen was replaced: %t, %v", adopted, err)
+	}
+}
+
+// Whatever the record of a cluster is made of marks it when it changes, and what changes all the time does not.
+func TestRecordsAreMarkedByWhatTheyAreMadeOf(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	check(t, db.Sample(t.Context(), 3, 0))
+	const name = "shop-00001"
+	access := models.Attachment{ClusterID: must(db.Clusters.Get(t.Context(), name))(t).ID}
+	check(t, db.with(t.Context()).Create(&access).Error)
+	marked := func() string {
+		t.Helper()
+		marks := must(db.Records.Marked(t.Context()))(t)
+		check(t, db.Records.Unmark(t.Context(), marks))
+		names := make([]string, len(marks))
+		for i, mark := range marks {
+			names[i] = mark.ClusterName
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	expect := func(what, want string) {
+		t.Helper()
+		if got := marked(); got != want {
+			t.Errorf("%s marks %q, not %q", what, got, want)
+		}
+	}
+	expect("an access that comes", name)
+	for table, silent := range map[string][]string{
+		"clusters":    {"id", "home", "databases", "schedule_since", "parameters_wanted", "parameters_applied", "status_reason", "emptied_at", "loss_cause", "restored_from", "unsaved_from", "updated_at"},
+		"attachments": {"topology", "since"},
+		"nodes":       {"id", "cluster_id", "name", "shard", "role", "host", "port", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
+	} {
+		for _, described := range columnsOf(t, db)[table] {
+			if !strings.HasPrefix(described, "column ") {
+				continue // an index
+			}
+			column := strings.Fields(described)[1]
+			where := "cluster_id = (SELECT id FROM clusters WHERE name = ?)"
+			if table == "clusters" {
+				where = "name = ?"
+			}
+			if done := db.with(t.Context()).Exec("UPDATE "+table+" SET "+column+" = "+column+" WHERE "+where, name); done.Error != nil || done.RowsAffected == 0 {
+				t.Fatalf("change %s.%s: %v, %d rows", table, column, done.Error, done.RowsAffected)
+			}
+			want := name
+			if slices.Contains(silent, column) {
+				want = ""
+			}
+			expect("a change of "+table+"."+column, want)
+		}
+	}
+	check(t, db.with(t.Context()).Delete(&access).Error)
+	expect("an access that goes", name)
+	check(t, db.with(t.Context()).Where("cluster_id = ?", access.ClusterID).Delete(&models.Node{}).Error)
+	expect("nodes that go", name)
+	check(t, db.with(t.Context()).Create(&models.Node{ClusterID: access.ClusterID, Name: "another", Host: "127.9.9.9", Port: 1, CreatedAt: db.Now()}).Error)
+	expect("a node that comes", name)
+	check(t, db.with(t.Context()).Model(&models.Cluster{ID: access.ClusterID}).UpdateColumn("name", "other").Error)
+	expect("another name", "other "+name)
+	check(t, db.with(t.Context()).Where("cluster_id = ?", access.ClusterID).Delete(&models.Node{}).Error)
+	check(t, db.with(t.Context()).Delete(&models.Cluster{ID: access.ClusterID}).Error)
+	expect("a cluster that goes", "other")
+	if keys := must(db.Records.Keys(t.Context()))(t); len(keys) != 3 {
+		t.Errorf("the records are %q", keys)
+	}
+}
+
+func TestAMarkOfALaterChangeStays(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	check(t, db.Sample(t.Context(), 2, 0))
+	change := func() {
+		t.Helper()
+		retention := 3
+		must(db.Changes.Modify(t.Context(), "shop-00001", models.ModifySpec{Retention: &retention}))(t)
+	}
+	change()
+	looked := must(db.Records.Marked(t.Context()))(t)
+	other := must(db.Records.Marked(t.Context()))(t) // by another console
+	check(t, db.Records.Unmark(t.Context(), other))
+	change()
+	check(t, db.Records.Unmark(t.Context(), looked))
+	if marks := must(db.Records.Marked(t.Context()))(t); len(marks) != 1 || marks[0].ID == looked[0].ID {
+		t.Errorf("%+v are the marks after %+v", marks, looked)
 	}
 }

@@ -26,7 +26,14 @@ func (db *DB) Sample(ctx context.Context, clusters, snapshots int) error {
 			return err
 		}
 	}
-	return db.Schedule.Judge(ctx) // as a console at work has done
+	if err := db.Schedule.Judge(ctx); err != nil { // as a console at work has done
+		return err
+	}
+	marks, err := db.Records.Marked(ctx)
+	if err != nil {
+		return err
+	}
+	return db.Records.Unmark(ctx, marks)
 }
 
 func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
@@ -48,6 +55,13 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 	}
 	if err := db.with(ctx).Session(&gorm.Session{CreateBatchSize: 200}).Create(&clusters).Error; err != nil {
 		return fmt.Errorf("write clusters: %w", err)
+	}
+	kept := make([]models.Setting, len(clusters)) // of records that were never written: a console that starts on it writes them
+	for i, c := range clusters {
+		kept[i] = models.Setting{Name: keptPrefix + c.Name + "/cluster.json", Value: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
+	}
+	if err := db.with(ctx).Create(&kept).Error; err != nil {
+		return fmt.Errorf("write what is kept of records: %w", err)
 	}
 	rows := make([]models.Snapshot, 0, len(clusters)*snapshots)
 	for _, c := range clusters {

@@ -97,6 +97,7 @@ func atRest(b *testing.B, place Place, clusters, snapshots int) *DB {
 		}
 	}
 	check(b, db.Schedule.Judge(b.Context()))
+	check(b, db.Records.Unmark(b.Context(), must(db.Records.Marked(b.Context()))(b)))
 	return db
 }
 
@@ -116,14 +117,32 @@ var ticks = []struct {
 	}},
 	{"verify", func(ctx context.Context, db *DB, _ []string) error { _, err := db.Verifications.Queue(ctx); return err }},
 	{"records", func(ctx context.Context, db *DB, _ []string) error {
-		if _, err := db.Records.Kept(ctx); err != nil {
-			return err
+		_, err := db.Records.Marked(ctx)
+		return errors.Join(err, consoleRecord(ctx, db))
+	}},
+	{"records, every hour", func(ctx context.Context, db *DB, _ []string) error {
+		keys, err := db.Records.Keys(ctx)
+		clusters, err2 := db.Clusters.AllNames(ctx)
+		if err := errors.Join(err, err2); err != nil || len(keys) != len(clusters) {
+			return errors.Join(err, fmt.Errorf("%d records of %d clusters", len(keys), len(clusters)))
 		}
-		if _, err := db.Clusters.All(ctx); err != nil {
-			return err
+		for some := range slices.Chunk(clusters, 500) {
+			for i := range some {
+				keys[i] = some[i] + "/cluster.json"
+			}
+			_, err := db.Records.Kept(ctx, keys[:len(some)])
+			_, err2 := db.Clusters.ToRecord(ctx, some)
+			if err := errors.Join(err, err2); err != nil {
+				return err
+			}
 		}
-		_, err := db.Settings.Chosen(ctx)
-		return err
+		return consoleRecord(ctx, db)
+	}},
+	{"records as they were every minute, for comparison", func(ctx context.Context, db *DB, _ []string) error {
+		var kept []models.Setting
+		err := db.with(ctx).Where("name LIKE ?", keptPrefix+"%").Find(&kept).Error
+		_, err2 := db.Clusters.All(ctx)
+		return errors.Join(err, err2, consoleRecord(ctx, db))
 	}},
 	{"disk", func(_ context.Context, db *DB, _ []string) error { _, err := db.Disk.Space(); return err }},
 	{"clock", func(ctx context.Context, db *DB, _ []string) error {
@@ -149,6 +168,12 @@ var ticks = []struct {
 		}
 		return nil
 	}},
+}
+
+func consoleRecord(ctx context.Context, db *DB) error {
+	_, err := db.Records.Kept(ctx, []string{"console.json"})
+	_, err2 := db.Settings.Chosen(ctx)
+	return errors.Join(err, err2)
 }
 
 func supervise(ctx context.Context, db *DB, home string) error {
