@@ -276,7 +276,7 @@ func TestListTellsWholeFromRemains(t *testing.T) {
 	for _, key := range []string{
 		"a/automatic.a-2026-07-01-03-00/manifest.json", "a/automatic.a-2026-07-01-03-00/part-0001.rdb.zst",
 		"a/n/part-0001.rdb.zst", "a-b/n/manifest.json", "b/n/part-0001.rdb.zst", "b/n/part-0002.rdb.zst", "b/n-2/manifest.json",
-		"readme.txt", "a/note", "Foreign/n/manifest.json", "a/Foreign.name/x", "c/n/old/manifest.json",
+		"readme.txt", "a/note", "a/cluster.json", "c/cluster.json", "c/n/cluster.json", "Foreign/n/manifest.json", "a/Foreign.name/x", "c/n/old/manifest.json",
 	} {
 		if _, err := st.Put(t.Context(), key, strings.NewReader("x")); err != nil {
 			t.Fatal(err)
@@ -291,6 +291,15 @@ func TestListTellsWholeFromRemains(t *testing.T) {
 	}
 	if got := entries(t, a); !slices.Equal(got, want) {
 		t.Errorf("List = %+v\nwant %+v", got, want)
+	}
+	var recorded []string
+	for _, err := range a.ListWith(t.Context(), func(cluster string) { recorded = append(recorded, cluster) }) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(recorded, []string{"a", "c"}) {
+		t.Errorf("the clusters %q have records", recorded)
 	}
 }
 

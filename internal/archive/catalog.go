@@ -196,6 +196,11 @@ type Entry struct {
 // List yields every snapshot in the store, and whatever is left of others, by name. It reads names only, no manifests.
 // Objects that do not lie as snapshots do are somebody else's and left out.
 func (a *Archive) List(ctx context.Context) iter.Seq2[Entry, error] {
+	return a.ListWith(ctx, func(string) {})
+}
+
+// ListWith is List, and names on the way the clusters that have a record.
+func (a *Archive) ListWith(ctx context.Context, recorded func(cluster string)) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var current Entry
 		for object, err := range a.store.List(ctx, "") {
@@ -204,6 +209,9 @@ func (a *Archive) List(ctx context.Context) iter.Seq2[Entry, error] {
 				return
 			}
 			elements := strings.SplitN(object.Key, "/", 3)
+			if len(elements) == 2 && elements[1] == clusterRecord {
+				recorded(elements[0])
+			}
 			if len(elements) < 3 {
 				continue
 			}

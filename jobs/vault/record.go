@@ -230,6 +230,30 @@ func (rec *Recorder) drop(ctx context.Context, cluster, sums string) error {
 	return rec.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
 }
 
+// missing has those records written again that were written and are not among what the store was just seen to have, by the clusters' names.
+func (rec *Recorder) missing(ctx context.Context, there map[string]bool) error {
+	keys, err := rec.DB.Records.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		cluster, is := strings.CutSuffix(key, "/cluster.json")
+		if !is || there[cluster] {
+			continue
+		}
+		// It may have been written since the store was listed.
+		if _, err := rec.archive.Cluster(ctx, cluster); err == nil || errors.Is(err, archive.ErrInvalid) || errors.Is(err, archive.ErrNewer) {
+			continue
+		} else if !errors.Is(err, archive.ErrMissing) {
+			return err
+		}
+		if err := rec.DB.Records.Vanished(ctx, key, cluster); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forget removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
 // That it was written stays noted until the next tick has looked once more: a tick may be about to write it.
 func (rec *Recorder) Forget(ctx context.Context, cluster models.Cluster) {

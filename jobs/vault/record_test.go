@@ -59,7 +59,8 @@ func TestRecordsOfClustersAtRestCostNextToNothing(t *testing.T) {
 	if err := db.Sample(t.Context(), 20, 0); err != nil {
 		t.Fatal(err)
 	}
-	rec := New(Config{DB: db, Store: st, Lease: alone{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context()}).Recorder
+	vault := New(Config{DB: db, Store: st, Lease: alone{}, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context()})
+	rec := vault.Recorder
 	var queries, rows atomic.Int64
 	db.Watch(func(_ string, n int64) { queries.Add(1); rows.Add(n) })
 	keep := func() error {
@@ -128,6 +129,21 @@ func TestRecordsOfClustersAtRestCostNextToNothing(t *testing.T) {
 	must(keep())
 	if _, err := archive.New(folder).Cluster(t.Context(), "shop-00003"); !errors.Is(err, archive.ErrMissing) {
 		t.Errorf("the record of a cluster that has gone: %v", err)
+	}
+	atRest()
+
+	// What vanishes from the store is missed by the hourly sweep, which lists it anyway, and comes back.
+	must(archive.New(folder).RemoveCluster(t.Context(), "shop-00011"))
+	other := archive.ClusterRecord{Cluster: "shop-00012", CreatedAt: clock.Now(), Configuration: archive.Configuration{Engine: "redis", NodeType: "cache.t4g.micro"}}
+	must(archive.New(folder).WriteCluster(t.Context(), other)) // by another console
+	atRest()
+	vault.Sweeper.SweepStore(t.Context())
+	must(keep())
+	if got := retentionOf("shop-00011"); got != 35 {
+		t.Errorf("the one that had vanished is kept for %d days", got)
+	}
+	if got := retentionOf("shop-00012"); got != 0 {
+		t.Errorf("another console's record was replaced: %d days", got)
 	}
 	atRest()
 }

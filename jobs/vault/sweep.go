@@ -18,9 +18,10 @@ import (
 // snapshotting, and a tick tries again.
 type Sweeper struct {
 	kit
-	keeper  *Keeper
-	clocks  *clocks
-	remains *remains
+	keeper   *Keeper
+	recorder *Recorder
+	clocks   *clocks
+	remains  *remains
 
 	begun  time.Time     // when this console began, by the clock that stores use for what they hold
 	tidied atomic.Bool   // that what earlier consoles had half written is gone from the store
@@ -105,20 +106,22 @@ func (s *Sweeper) sweep(ctx context.Context) {
 // TakeBack takes back what could not be taken back from other stores when its runs ended.
 func (s *Sweeper) TakeBack(ctx context.Context) { s.remains.takeBackLater(ctx) }
 
-// SweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended.
+// SweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended. Records
+// of clusters that have vanished there are written again by their tick.
 func (s *Sweeper) SweepStore(ctx context.Context) {
 	if s.clocks.agree(ctx) {
 		if _, err := s.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
 			s.Logger.Error("sweep store", "error", err)
 		}
 	}
-	some := make([]archive.Entry, 0, sweepBatch)
-	for entry, err := range s.archive.List(ctx) {
+	some, recorded, whole := make([]archive.Entry, 0, sweepBatch), make(map[string]bool), true
+	for entry, err := range s.archive.ListWith(ctx, func(cluster string) { recorded[cluster] = true }) {
 		if err != nil {
 			if ctx.Err() != nil {
 				return
 			}
 			s.Logger.Error("list store", "error", err)
+			whole = false
 			break // what was listed before is swept all the same
 		}
 		if some = append(some, entry); len(some) < sweepBatch {
@@ -130,7 +133,11 @@ func (s *Sweeper) SweepStore(ctx context.Context) {
 		}
 		some = some[:0]
 	}
-	if err := s.sweepSome(ctx, some); err != nil && ctx.Err() == nil {
+	err := s.sweepSome(ctx, some)
+	if err == nil && whole {
+		err = s.recorder.missing(ctx, recorded)
+	}
+	if err != nil && ctx.Err() == nil {
 		s.Logger.Error("sweep store", "error", err)
 	}
 }

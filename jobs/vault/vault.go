@@ -88,7 +88,7 @@ func New(config Config) *Vault {
 	v.Copier = &Copier{k, v.Reader, v.Mover, remains, opener}
 	v.Exporter = &Exporter{k, v.Reader, remains, opener}
 	v.Importer = &Importer{k, v.Mover, v.trials, opener}
-	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, clocks: v.clocks, remains: remains, begun: time.Now(), looked: make(chan struct{})}
+	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, recorder: v.Recorder, clocks: v.clocks, remains: remains, begun: time.Now(), looked: make(chan struct{})}
 	return v
 }
 

@@ -71,6 +71,22 @@ func (q Records) Marked(ctx context.Context) ([]Mark, error) {
 	return marks, nil
 }
 
+// Vanished writes down that the record of a cluster is not in the store any more, and marks it, so that it is written again.
+func (q Records) Vanished(ctx context.Context, key, cluster string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if err := tx.Records.EndKeep(ctx, key, ""); err != nil {
+			return err
+		}
+		if err := tx.with(ctx).Where("cluster_name = ?", cluster).Delete(&Mark{}).Error; err != nil {
+			return fmt.Errorf("mark the record of %s: %w", cluster, err)
+		}
+		if err := tx.with(ctx).Create(&Mark{ClusterName: cluster}).Error; err != nil {
+			return fmt.Errorf("mark the record of %s: %w", cluster, err)
+		}
+		return nil
+	})
+}
+
 // Unmark takes marks away of which the records were looked at. What has changed meanwhile has another mark, which stays.
 func (q Records) Unmark(ctx context.Context, marks []Mark) error {
 	for some := range slices.Chunk(marks, 500) {
