@@ -64,3 +64,32 @@ func TestRoundsDoNoMoreAtATimeThanTheyMay(t *testing.T) {
 		t.Errorf("%d were done at a time", most)
 	}
 }
+
+// While some wait for their turn nobody lists what there is: they are many where listing costs most.
+func TestRoundsListNothingWhileSomeWaitForTheirTurn(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	const atOnce, many = 2, 20
+	var mu sync.Mutex
+	listed, begun := 0, 0
+	drain.Rounds(ctx, time.Nanosecond, atOnce, func(context.Context) []int {
+		mu.Lock()
+		defer mu.Unlock()
+		if begun < listed-atOnce { // those that have their turn may not have said so yet
+			t.Errorf("%d have begun of %d that were listed, and it lists again", begun, listed)
+		}
+		fresh := make([]int, many)
+		for i := range fresh {
+			fresh[i] = listed + i
+		}
+		listed += many
+		return fresh
+	}, func(n int) uint { return uint(n) }, func(context.Context, int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if begun++; begun == 5*many {
+			cancel()
+		}
+	})
+}

@@ -51,6 +51,7 @@ func New(config Config) *Supervisor {
 // Start begins to look after the clusters.
 func (s *Supervisor) Start(context.Context) error {
 	s.loops.Go(s.watch)
+	s.loops.Go(s.watchAway)
 	return nil
 }
 
@@ -66,16 +67,25 @@ func (s *Supervisor) watch(ctx context.Context) {
 	})
 }
 
-// here are the clusters to look after. Those whose console is away are marked on the way.
+// here are the clusters to look after.
 func (s *Supervisor) here(ctx context.Context) []models.Cluster {
 	clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
 	if err != nil && ctx.Err() == nil {
 		s.Logger.Error("supervise", "error", err)
 	}
-	if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
-		s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
-	}
 	return clusters
+}
+
+// watchAway marks the clusters whose console is away until ctx ends, however long those here take.
+func (s *Supervisor) watchAway(ctx context.Context) {
+	for {
+		if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
+			s.Logger.Error("look for the consoles of clusters elsewhere", "error", err)
+		}
+		if !drain.Pause(ctx, s.Every) {
+			return
+		}
+	}
 }
 
 // Here tells whether the nodes of a cluster can be worked on from this console: launched ones are on its host, attached ones anywhere.
