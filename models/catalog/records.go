@@ -53,7 +53,7 @@ func (q Records) Keys(ctx context.Context) ([]string, error) {
 }
 
 // Mark says that the record of a cluster is to be looked at: something about the cluster has changed, or it has gone. Triggers make the marks;
-// see 0019-marks.
+// see 0020-marks.
 type Mark struct {
 	ID          uint // of this change: a later one has another
 	ClusterName string
