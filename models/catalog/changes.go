@@ -88,7 +88,7 @@ func (q Changes) endpoints(ctx context.Context, cluster models.Cluster, spec *mo
 		}
 		more = 1
 	} else if spec.Replicas != nil && *spec.Replicas <= models.MaxReplicas {
-		more = len(cluster.Primaries()) * *spec.Replicas // than there are, which may be fewer than cluster.Replicas
+		more = len(cluster.Shards()) * *spec.Replicas // than there are, which may be fewer than cluster.Replicas
 		for _, n := range cluster.Nodes {
 			if n.Role == models.RoleReplica {
 				more--
