@@ -171,7 +171,7 @@ func TestAPortThatSomebodyElseTakesFirstIsLookedForAgain(t *testing.T) {
 	quicker := 0
 	db.host.(*fakeHost).found = func(port int) {
 		if quicker++; quicker%15 != 0 {
-			check(t, db.with(t.Context()).Create(&models.Node{ClusterID: cluster.ID, Name: fmt.Sprint(port), Host: "127.0.0.1", Port: port}).Error)
+			check(t, db.with(t.Context()).Create(&models.Node{ClusterID: cluster.ID, Shard: 1, Name: fmt.Sprint(port), Host: "127.0.0.1", Port: port}).Error)
 		}
 	}
 	must(db.Clusters.Create(t.Context(), spec("other")))(t)
