@@ -110,6 +110,7 @@ type AttachSpec struct {
 	Retention   int    // days; 0: no automatic backups
 	Window      Window // zero: no preference
 	RequestedBy string
+	Declared    string // the clusters file that asks for it; "": somebody does
 }
 
 // The limits of what is said of an access.

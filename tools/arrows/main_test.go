@@ -78,6 +78,8 @@ var forbidden = []struct{ file, imports, rule string }{
 	{"jobs/reach/reach.go", "rekindle/models/catalog", "reach"},
 	{"jobs/attached/examine.go", "rekindle/jobs/vault", "attached"},
 	{"jobs/attached/attached.go", "rekindle/internal/launch", "attached"},
+	{"jobs/declared/apply.go", "rekindle/jobs/attached", "declared"},
+	{"jobs/declared/load.go", "rekindle/internal/topology", "declared"},
 	{"jobs/attached/guard.go", "rekindle/internal/archive", "attached"},
 	{"jobs/queue/lease.go", "rekindle/internal/testkit", "testkit"},
 	{"cmd/rekindle/main.go", "rekindle/internal/testkit", "testkit"},

@@ -1,0 +1,169 @@
+package declared_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"rekindle/internal/testkit"
+	"rekindle/jobs/declared"
+	"rekindle/models"
+)
+
+// typed is a secret in the tests of this package. It is in no message.
+const typed = "s3cret-typed"
+
+func load(t *testing.T, text string) (declared.File, error) {
+	t.Helper()
+	folder := t.TempDir()
+	for name, content := range map[string]string{"clusters.yaml": text, "password": typed + "\n", "empty": "\n", "crlf": typed + "\r\n", "no.pem": typed} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := map[string]string{"ORDERS_PASSWORD": typed, "SENTINELS": "watch " + typed}
+	return declared.Source{Path: filepath.Join(folder, "clusters.yaml"), Getenv: func(name string) string { return env[name] }}.Load()
+}
+
+func TestAFileIsRead(t *testing.T) {
+	t.Parallel()
+	certificates := testkit.NewCertificates(t)
+	file, err := load(t, `
+clusters:
+  Orders:
+    description: Shop's orders
+    addresses: [10.0.0.5, "DB1.example:6380"]
+    mapped:
+      - 172.17.0.2:6379=db1.example:16379
+    username: backup
+    password: {env: ORDERS_PASSWORD}
+    psync: COPY-ALL
+    backups: &nightly {retention: 7, window: "03:00-04:00"}
+  sessions:
+    addresses: [s1:26379]
+    password: {file: password}
+    sentinel: {primary: main, username: watcher, password: {env: SENTINELS}}
+    tls: {ca: {file: `+certificates.CA+`}, certificate: {file: `+certificates.Certificate+`}, private_key: {file: `+certificates.Key+`}, server_name: redis, unverified: true}
+    backups: *nightly
+  carts:
+    addresses: [c1]
+    password: {file: crlf}
+    tls: {}
+    backups:
+      retention: 1
+  plain: {addresses: [p1]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Clusters) != 4 {
+		t.Fatalf("%d clusters", len(file.Clusters))
+	}
+	window, _ := models.ParseWindow("03:00-04:00")
+	orders := models.AttachSpec{Name: "orders", Description: "Shop's orders", Password: typed, Retention: 7, Window: window, RequestedBy: "the clusters file", Declared: file.Path,
+		Access: models.Access{Addresses: models.Lines{"10.0.0.5:6379", "db1.example:6380"}, Mapped: models.Lines{"172.17.0.2:6379=db1.example:16379"}, Username: "backup", PSYNC: "COPY-ALL"}}
+	if !reflect.DeepEqual(file.Clusters[0], orders) {
+		t.Errorf("orders: %+v\nwant %+v", file.Clusters[0], orders)
+	}
+	sessions, carts, plain := file.Clusters[1], file.Clusters[2], file.Clusters[3]
+	if sessions.Password != typed || sessions.PrimaryName != "main" || sessions.SentinelUsername != "watcher" || sessions.SentinelPassword != "watch "+typed || sessions.Window != window {
+		t.Errorf("sessions: %+v", sessions)
+	}
+	if !sessions.TLS || sessions.CA == "" || sessions.Certificate == "" || sessions.PrivateKey == "" || sessions.ServerName != "redis" || !sessions.Unverified {
+		t.Errorf("TLS of sessions: %+v", sessions)
+	}
+	if !carts.TLS || carts.Unverified || carts.Password != typed || carts.Retention != 1 || !carts.Window.IsZero() {
+		t.Errorf("carts: %+v", carts)
+	}
+	if plain.TLS || plain.Password != "" || plain.Retention != 0 {
+		t.Errorf("plain: %+v", plain)
+	}
+	if file, err := load(t, "clusters: {}\n"); err != nil || len(file.Clusters) != 0 {
+		t.Errorf("without clusters: %+v, %v", file, err)
+	}
+}
+
+func TestWhatIsWrongWithAFileIsSaid(t *testing.T) {
+	t.Parallel()
+	const orders = "clusters:\n  orders:\n    addresses: [10.0.0.5]\n"
+	for _, c := range []struct {
+		name, text string
+		want       []string // of each mistake, in their order
+	}{
+		{"empty", "", []string{"clusters.yaml: There is no key clusters"}},
+		{"only comments", "# nothing\n", []string{"There is no key clusters"}},
+		{"another top", "[1]", []string{"clusters.yaml:1: This must be keys"}},
+		{"no key clusters", "{}", []string{"There is no key clusters"}},
+		{"clusters without a value", "clusters:\n", []string{"clusters.yaml:1: This must be keys"}},
+		{"no YAML", "clusters:\n  orders:\n\taddresses: []\n", []string{"clusters.yaml:3: This is no YAML"}},
+		{"an alias for a password", orders + "    password: *" + typed + "\n", []string{"This is no YAML: an alias"}},
+		{"two documents", orders + "---\n" + orders, []string{"clusters.yaml:4: A second document"}},
+		{"unknown keys, in two places", "clusters:\n  orders:\n    addresses: [10.0.0.5]\n    adress: x\nother: 1\n", []string{
+			`clusters.yaml:4: cluster orders: There is no key "adress" here. The keys are addresses, backups, description, `, `clusters.yaml:5: There is no key "other" here. The keys are clusters.`}},
+		{"an unknown key below", orders + "    backups:\n      retention: 1\n      windows: x\n", []string{`clusters.yaml:6: cluster orders, backups: There is no key "windows" here. The keys are retention, window.`}},
+		{"a key twice", orders + "    addresses: [10.0.0.6]\n", []string{`clusters.yaml:4: cluster orders: The key "addresses" was given in line 3 already`}},
+		{"a cluster twice", orders + "  orders:\n    addresses: [10.0.0.6]\n", []string{`clusters.yaml:4: The key "orders" was given in line 2 already`}},
+		{"a cluster twice, in other letters", orders + "  Orders:\n    addresses: [10.0.0.6]\n", []string{"clusters.yaml:4: cluster Orders: The same id stands in line 2 already"}},
+		{"a wrong id", "clusters:\n  orders--1:\n    addresses: [10.0.0.5]\n", []string{"clusters.yaml:2: cluster orders--1: "}},
+		{"a cluster without a value", "clusters:\n  orders:\n", []string{"clusters.yaml:2: cluster orders: This must be keys"}},
+		{"no addresses", "clusters:\n  orders:\n    username: x\n", []string{"clusters.yaml:2: cluster orders, addresses: Give the address"}},
+		{"addresses that are no list", "clusters:\n  orders:\n    addresses: 10.0.0.5\n", []string{"clusters.yaml:3: cluster orders, addresses: This must be a list"}},
+		{"a wrong address", "clusters:\n  orders:\n    addresses: [10.0.0.5:x]\n", []string{`clusters.yaml:3: cluster orders, addresses: "10.0.0.5:x" is no address`}},
+		{"a wrong map", orders + "    mapped: [a]\n", []string{`clusters.yaml:4: cluster orders, mapped: "a" maps no address`}},
+		{"a number for a text", orders + "    username: 7\n", []string{"clusters.yaml:4: cluster orders, username: This must be text; put it in quotes"}},
+		{"a text without a value", orders + "    description:\n", []string{"clusters.yaml:4: cluster orders, description: There is no value here"}},
+		{"a text for a number", orders + "    backups: {retention: seven}\n", []string{"clusters.yaml:4: cluster orders, backups.retention: This must be a whole number"}},
+		{"no number of days", orders + "    backups: {retention: 99}\n", []string{"clusters.yaml:4: cluster orders, backups.retention: The retention must be"}},
+		{"a huge number", orders + "    backups: {retention: 99999999999999999999}\n", []string{"clusters.yaml:4: cluster orders, backups.retention: This must be a whole number"}},
+		{"a window alone", orders + "    backups: {window: \"03:00-04:00\"}\n", []string{"clusters.yaml:4: cluster orders, backups: Say for how many days"}},
+		{"a wrong window", orders + "    backups:\n      retention: 1\n      window: 03:00-03:10\n", []string{"clusters.yaml:6: cluster orders, backups.window: The window must be at least 60"}},
+		{"a text for a truth", orders + "    tls: {unverified: maybe}\n", []string{"clusters.yaml:4: cluster orders, tls.unverified: This must be true or false"}},
+		{"TLS that is no mapping", orders + "    tls: true\n", []string{"clusters.yaml:4: cluster orders, tls: This must be keys"}},
+		{"a literal password", orders + "    password: " + typed + "\n", []string{"clusters.yaml:4: cluster orders, password: This is not written into the file itself. Say where it comes from: password: {env: NAME}"}},
+		{"a literal password in braces", orders + "    password: {" + typed + "}\n", []string{"This is not written into the file itself"}},
+		{"two sources", orders + "    password: {env: ORDERS_PASSWORD, file: password}\n", []string{"This is not written into the file itself"}},
+		{"a literal key", orders + "    tls: {private_key: " + typed + "}\n", []string{"cluster orders, tls.private_key: This is not written into the file itself. Say where it comes from: private_key: "}},
+		{"no such variable", orders + "    password: {env: NONE}\n", []string{"clusters.yaml:4: cluster orders, password: The environment variable NONE is not set, or empty"}},
+		{"a variable that is a number", orders + "    password: {env: 7}\n", []string{"cluster orders, password.env: This must be text"}},
+		{"no such file", orders + "    password: {file: none}\n", []string{"/none cannot be read: no such file or directory"}},
+		{"a folder", orders + "    password: {file: .}\n", []string{"cannot be read: is a directory"}},
+		{"an empty file", orders + "    password: {file: empty}\n", []string{"/empty is empty"}},
+		{"a CA that is none", orders + "    tls: {ca: {file: no.pem}}\n", []string{"clusters.yaml:4: cluster orders, tls.ca: This is no certificate"}},
+		{"a certificate without a key", orders + "    tls: {certificate: {file: no.pem}}\n", []string{"cluster orders, tls.certificate: A client's certificate needs its private key"}},
+		{"a user of Sentinels without a password", orders + "    sentinel: {username: watcher}\n", []string{"cluster orders, sentinel.password: A user of the Sentinels needs a password"}},
+		{"a user of Sentinels whose password cannot be read", orders + "    sentinel: {username: watcher, password: {env: NONE}}\n", []string{"The environment variable NONE"}},
+		{"two clusters", "clusters:\n  orders:\n    addresses: [10.0.0.5]\n    psync: a b\n  carts: {addresses: []}\n", []string{
+			"clusters.yaml:4: cluster orders, psync: This may have at most 255 characters", "clusters.yaml:5: cluster carts, addresses: Give the address"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(t, c.text)
+			mistakes, is := errors.AsType[declared.Mistakes](err)
+			if !is {
+				t.Fatalf("got %v", err)
+			}
+			if len(mistakes) != len(c.want) {
+				t.Fatalf("%d mistakes, not %d:\n%v", len(mistakes), len(c.want), err)
+			}
+			for i, want := range c.want {
+				if !strings.Contains(mistakes[i], want) {
+					t.Errorf("%q\nlacks %q", mistakes[i], want)
+				}
+			}
+			if strings.Contains(err.Error(), typed) {
+				t.Errorf("a secret in %q", err)
+			}
+		})
+	}
+}
+
+func TestAFileThatIsNotThereIsSaid(t *testing.T) {
+	t.Parallel()
+	_, err := declared.Source{Path: "/nowhere/clusters.yaml"}.Load()
+	if err == nil || err.Error() != "/nowhere/clusters.yaml: the clusters file cannot be read: no such file or directory" {
+		t.Errorf("got %v", err)
+	}
+}
