@@ -18,6 +18,18 @@ func (s ClusterStatus) InMotion() bool {
 	return false
 }
 
+// ByClustersFile is who asks for what a clusters file says; see [Cluster.Declared].
+const ByClustersFile = "the clusters file"
+
+// Elsewhere says why somebody may not change or detach the cluster here, or "": what a clusters file declares is changed there, else the file would
+// undo it.
+func (c Cluster) Elsewhere(requestedBy string) string {
+	if c.Declared == "" || requestedBy == ByClustersFile {
+		return ""
+	}
+	return fmt.Sprintf("The cluster %s comes from the clusters file %s: change it there, and send the console SIGHUP.", c.Name, c.Declared)
+}
+
 // Unprotected says why a cluster of this kind cannot be backed up at all, or "".
 func (c Cluster) Unprotected() string {
 	if c.Cached() {
@@ -63,6 +75,9 @@ func (c Cluster) inStep() bool {
 
 // NoFinalSnapshot says why the cluster cannot be deleted with a final snapshot now, or "".
 func (c Cluster) NoFinalSnapshot() string {
+	if why := c.Elsewhere(""); why != "" {
+		return why
+	}
 	if why := c.Unprotected(); why != "" {
 		return why
 	}
@@ -77,6 +92,9 @@ func (c Cluster) NoFinalSnapshot() string {
 
 // NoDeletion says why the cluster cannot be deleted now, or "".
 func (c Cluster) NoDeletion() string {
+	if why := c.Elsewhere(""); why != "" {
+		return why
+	}
 	switch c.Status {
 	case ClusterAvailable, ClusterUnreachable, ClusterRestoreFailed, ClusterCreateFailed:
 		return ""

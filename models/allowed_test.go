@@ -67,3 +67,37 @@ func TestSnapshotsInUseAreNotDeleted(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
+	t.Parallel()
+	c := Cluster{Name: "orders", Kind: KindAttached, Declared: "/etc/clusters.yaml", Status: ClusterAvailable, Configuration: Configuration{Engine: "redis"}}
+	const want = "The cluster orders comes from the clusters file /etc/clusters.yaml: change it there, and send the console SIGHUP."
+	days, text, node := 3, "other", "orders-001"
+	c.Nodes = []Node{{Name: node, Role: RolePrimary}}
+	for name, why := range map[string]string{"deletion": c.NoDeletion(), "final snapshot": c.NoFinalSnapshot(), "access": c.Elsewhere("admin")} {
+		if why != want {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+	for name, spec := range map[string]ModifySpec{"retention": {Retention: &days}, "window": {Window: &Window{}}, "description": {Description: &text}} {
+		spec.RequestedBy = "admin"
+		if faults, _ := spec.Columns(c, c.CreatedAt); faults.Error() != want || faults.Code() != CodeClusterState {
+			t.Errorf("%s by somebody: %v", name, faults)
+		}
+		spec.RequestedBy = ByClustersFile
+		if faults, _ := spec.Columns(c, c.CreatedAt); len(faults) > 0 {
+			t.Errorf("%s by the file: %v", name, faults)
+		}
+	}
+	other := ModifySpec{RequestedBy: "admin", Attributes: func(a *Attributes) { a.SnapshottingNode = node }}
+	if faults, _ := other.Columns(c, c.CreatedAt); len(faults) > 0 {
+		t.Errorf("what no file says: %v", faults)
+	}
+	if why := c.NoSnapshot(); why != "" {
+		t.Errorf("a snapshot: %s", why)
+	}
+	c.Declared = ""
+	if why := c.NoDeletion() + c.NoFinalSnapshot() + c.Elsewhere("admin"); why != "" {
+		t.Errorf("of no file: %s", why)
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -188,6 +190,18 @@ func (a Access) SameWay(other Access) bool {
 	}
 	return a.Addresses.String() == other.Addresses.String() && a.Mapped.String() == other.Mapped.String() && a.PrimaryName == other.PrimaryName && a.TLS == other.TLS &&
 		a.CA == other.CA && a.Certificate == other.Certificate && a.ServerName == other.ServerName && a.Unverified == other.Unverified
+}
+
+// Equal tells whether another access is the same in everything, its secrets as well.
+func (a Access) Equal(other Access) bool {
+	for _, access := range []*Access{&a, &other} {
+		_ = CheckAccess(access)
+	}
+	same := slices.Equal(a.Addresses, other.Addresses) && slices.Equal(a.Mapped, other.Mapped)
+	for _, access := range []*Access{&a, &other} {
+		access.Addresses, access.Mapped = nil, nil
+	}
+	return same && reflect.DeepEqual(a, other) // whatever is added to an access counts
 }
 
 // pemText is a certificate or a key with the ends of lines that it is stored with; browsers send others.

@@ -135,3 +135,26 @@ func TestNodesOfAnAttachedClusterAreNotTouched(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAccessIsTheSameInEverything(t *testing.T) {
+	t.Parallel()
+	a := Access{Addresses: Lines{"db1"}, Mapped: Lines{"a=b"}, Username: "u", SentinelPassword: "p", TLS: true, ServerName: "x"}
+	same := a
+	same.Addresses = Lines{"DB1:6379"}
+	if !a.Equal(same) || !(Access{Addresses: Lines{"a"}, Mapped: Lines{}}).Equal(Access{Addresses: Lines{"a"}}) {
+		t.Error("differs in nothing")
+	}
+	if a.Addresses[0] != "db1" {
+		t.Error("it was changed by that")
+	}
+	for name, change := range map[string]func(*Access){
+		"addresses": func(a *Access) { a.Addresses = Lines{"db1", "db2"} }, "map": func(a *Access) { a.Mapped = nil }, "user": func(a *Access) { a.Username = "" },
+		"PSYNC": func(a *Access) { a.PSYNC = "COPY" }, "Sentinels' password": func(a *Access) { a.SentinelPassword = "q" }, "TLS": func(a *Access) { a.TLS = false },
+		"name": func(a *Access) { a.ServerName = "" }, "unverified": func(a *Access) { a.Unverified = true },
+	} {
+		other := a
+		if change(&other); a.Equal(other) {
+			t.Errorf("another %s is no difference", name)
+		}
+	}
+}

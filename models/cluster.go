@@ -25,10 +25,11 @@ const (
 
 // Cluster is what a user names: one or more shards with the same configuration.
 type Cluster struct {
-	ID   uint
-	Name string `gorm:"uniqueIndex"`
-	Kind string // [KindLaunched] or [KindAttached]
-	Home string // of launched nodes: the console with this [Owner.Home] looks after them; "": any console does
+	ID       uint
+	Name     string `gorm:"uniqueIndex"`
+	Kind     string // [KindLaunched] or [KindAttached]
+	Declared string // of attached ones: the clusters file that it comes from; "": none
+	Home     string // of launched nodes: the console with this [Owner.Home] looks after them; "": any console does
 
 	Configuration
 	Databases    int  // of each node, from its creation on; 0: the engine's 16

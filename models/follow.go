@@ -215,7 +215,7 @@ func (n *Node) setAddress(address string) {
 // NewAttachedCluster is the row of a cluster that is attached, with the nodes that were found.
 func NewAttachedCluster(spec AttachSpec, found Found, now time.Time) (Cluster, Attachment) {
 	cluster := Cluster{
-		Name: spec.Name, Kind: KindAttached, Status: ClusterAvailable, Password: spec.Password, PortChosen: true, WindowChosen: !spec.Window.IsZero(),
+		Name: spec.Name, Kind: KindAttached, Declared: spec.Declared, Status: ClusterAvailable, Password: spec.Password, PortChosen: true, WindowChosen: !spec.Window.IsZero(),
 		Configuration: Configuration{Description: spec.Description, Grouped: true, Engine: found.Engine.Name, EngineVersion: found.Engine.Version,
 			ClusterMode: found.Topology == topologyCluster, ShardCount: len(found.Shards), RetentionLimit: spec.Retention, SnapshotWindow: spec.Window},
 		ScheduleSince: now, CreatedAt: now, UpdatedAt: now,

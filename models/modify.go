@@ -122,11 +122,20 @@ func (spec ModifySpec) refuseNodes(cluster Cluster) Faults {
 	return nil
 }
 
+// refuseDeclared refuses what the clusters file says of a cluster.
+func (spec ModifySpec) refuseDeclared(cluster Cluster) Faults {
+	why := cluster.Elsewhere(spec.RequestedBy)
+	if why == "" || spec.Description == nil && spec.Retention == nil && spec.Window == nil {
+		return nil
+	}
+	return Faults{{Code: CodeClusterState, Message: why}}
+}
+
 // Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
 func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[string]any) {
 	var faults Faults
 	set := map[string]any{"updated_at": now}
-	if faults := spec.refuseNodes(cluster); len(faults) > 0 {
+	if faults := append(spec.refuseNodes(cluster), spec.refuseDeclared(cluster)...); len(faults) > 0 {
 		return faults, set
 	}
 	nodeType, _ := FindNodeType(cluster.NodeType)

@@ -54,7 +54,7 @@ type draft struct {
 // cluster reads one cluster, and checks it.
 func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 	before := len(r.mistakes)
-	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: "the clusters file", Declared: r.file}, lines: map[string]int{}}
+	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: models.ByClustersFile, Declared: r.file}, lines: map[string]int{}}
 	r.mapping(v, r.noting(d, keys{
 		"description": r.text(&d.spec.Description),
 		"addresses":   r.lines(&d.addresses),

@@ -238,6 +238,29 @@ func (q Attachments) Unreached(ctx context.Context, id uint, reason string, seen
 	return nil
 }
 
+// Declare marks an attached cluster as one that a clusters file declares. Without a file it is one no longer: it stays as it is, and people may change
+// it again.
+func (q Attachments) Declare(ctx context.Context, name, file string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.Clusters.Get(ctx, name)
+		if err != nil || cluster.Declared == file {
+			return err
+		}
+		if !cluster.Attached() {
+			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s was launched here. A clusters file declares attached ones.", name))
+		}
+		message := fmt.Sprintf("The cluster %s is declared in the clusters file %s, and is changed there from now on.", name, file)
+		if file == "" {
+			message = fmt.Sprintf("The cluster %s is no longer in the clusters file %s. It stays attached, with its schedule and its snapshots, and can be changed here again.",
+				name, cluster.Declared)
+		}
+		if err := tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumn("declared", file).Error; err != nil {
+			return fmt.Errorf("write where %s is declared: %w", name, err)
+		}
+		return tx.Attachments.say(ctx, cluster, models.SeverityInfo, message)
+	})
+}
+
 // Attached returns the attached clusters with their nodes and how they are reached.
 func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	var clusters []models.Cluster
@@ -279,6 +302,9 @@ func (q Attachments) Change(ctx context.Context, name string, access models.Acce
 	}
 	if cluster.Attachment == nil {
 		return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s was launched here; there is nothing to say of how it is reached.", name))
+	}
+	if why := cluster.Elsewhere(requestedBy); why != "" {
+		return models.Refuse(models.CodeClusterState, "", why)
 	}
 	if faults := models.CheckAccess(&access); len(faults) > 0 {
 		return faults

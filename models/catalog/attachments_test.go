@@ -183,3 +183,47 @@ func TestTheWindowsSnapshotIsTriedAgainWhenTheClusterIsBack(t *testing.T) {
 		t.Errorf("%d events say that it was missed", n)
 	}
 }
+
+func TestAClusterIsDeclaredAndReleased(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	spec := attachSpec("orders")
+	spec.Declared, spec.RequestedBy = "clusters.yaml", models.ByClustersFile
+	cluster := must(db.Attachments.Attach(t.Context(), spec, foundAt("10.0.0.1:6379")))(t)
+	if cluster.Declared != "clusters.yaml" {
+		t.Errorf("declared in %q", cluster.Declared)
+	}
+	days := 3
+	before := content(t, db)
+	for name, err := range map[string]error{
+		"schedule": second(db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &days, RequestedBy: "admin"})),
+		"access":   db.Attachments.Change(t.Context(), "orders", spec.Access, "other", "admin", foundAt("10.0.0.1:6379")),
+		"deletion": db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}),
+		"final":    db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "last", RequestedBy: "admin"}),
+	} {
+		if faults := refused(t, err, models.CodeClusterState); !strings.Contains(faults.Error(), "comes from the clusters file clusters.yaml") {
+			t.Errorf("%s: %v", name, faults)
+		}
+	}
+	check(t, db.Attachments.Declare(t.Context(), "orders", "clusters.yaml"))
+	if content(t, db) != before {
+		t.Error("a refusal has changed the catalog, or what is so already")
+	}
+	must(db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &days, RequestedBy: models.ByClustersFile}))(t)
+	check(t, db.Attachments.Change(t.Context(), "orders", spec.Access, "other", models.ByClustersFile, foundAt("10.0.0.1:6379")))
+	must(db.Snapshots.Take(t.Context(), models.SnapshotSpec{Cluster: "orders", Name: "first", RequestedBy: "admin"}))(t)
+
+	check(t, db.Attachments.Declare(t.Context(), "orders", ""))
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "%is no longer in the clusters file clusters.yaml.%"); n != 1 {
+		t.Errorf("%d events of the release", n)
+	}
+	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
+	if cluster.Declared != "" || cluster.RetentionLimit != 3 || cluster.Password != "other" {
+		t.Errorf("released: %+v", cluster)
+	}
+	check(t, db.Attachments.Declare(t.Context(), "orders", "other.yaml"))
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "%is declared in the clusters file other.yaml,%"); n != 1 {
+		t.Errorf("%d events of the adoption", n)
+	}
+	refused(t, db.Attachments.Declare(t.Context(), "none", "clusters.yaml"), models.CodeClusterNotFound)
+}

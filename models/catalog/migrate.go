@@ -329,6 +329,8 @@ var sqliteMigrations = []migration{
 		markedBy("records_detached", "DELETE ON attachments", "name FROM clusters WHERE id = OLD.cluster_id"),
 		markedBy("records_reached", "UPDATE OF "+recordedAccess+" ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"),
 	)...)},
+	// Which clusters come from a file that declares them.
+	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.
