@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -22,6 +23,7 @@ import (
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/jobs"
+	"rekindle/jobs/declared"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -39,6 +41,8 @@ type console struct {
 	lease   time.Duration // 0: as in the product
 	home    string
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
+	begin   *declared.File                                             // the clusters file
+	log     io.Writer                                                  // nil: the test's output, from warnings on
 }
 
 // catalogTemplate is an empty catalog, which most consoles here begin with.
@@ -95,8 +99,11 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 func (c *console) start() {
 	c.t.Helper()
 	logger := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if c.log != nil {
+		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, FollowEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open})
+		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, FollowEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)
 	}

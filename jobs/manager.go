@@ -16,6 +16,7 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/jobs/attached"
+	"rekindle/jobs/declared"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
@@ -36,6 +37,8 @@ type Config struct {
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
 	Bucket func(name, region string) string
+	// Declared is the clusters file to begin with; nil: there is none.
+	Declared *declared.File
 
 	Transfers        int           // snapshots, restores, copies and uploads at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
@@ -56,6 +59,7 @@ type Manager struct {
 	queue     *queue.Queue
 	nodes     *nodes.Supervisor
 	attached  *attached.Follower
+	declared  *declared.Keeper
 	vault     *vault.Vault
 	locks     *locks
 	builder   *builder
@@ -97,8 +101,9 @@ func New(config Config) (*Manager, error) {
 		GoOn: func(ctx context.Context) error { return m.queue.Recover(ctx) }, Dial: nodes.Dial, Follows: nodes.Follows})
 	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.locks.try, Sentence: sentence, Wake: m.Wake})
-	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery,
-		Mine: func(ctx context.Context) (bool, error) { return m.DB.Owners.First(ctx, m.lease.Owner()) }})
+	first := func(ctx context.Context) (bool, error) { return m.DB.Owners.First(ctx, m.lease.Owner()) }
+	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
+	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
@@ -130,14 +135,17 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.scheduler.Start()
-	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx))
+	if m.Config.Declared != nil {
+		m.declared.Declare(*m.Config.Declared)
+	}
+	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx), m.declared.Start(ctx))
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
 // begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
-	loops := []loop{m.queue, m.nodes, m.attached}
+	loops := []loop{m.queue, m.nodes, m.attached, m.declared}
 	failures := make([]error, len(loops))
 	var stops sync.WaitGroup
 	for i, loop := range loops {

@@ -1,0 +1,25 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+
+	"rekindle/jobs/declared"
+	"rekindle/models"
+)
+
+// Redeclare has the clusters file read anew, of a manager that began with one. A file with mistakes changes nothing, and is an event.
+func (m *Manager) Redeclare(ctx context.Context, source declared.Source) error {
+	file, err := source.Load()
+	if mistakes, wrong := errors.AsType[declared.Mistakes](err); wrong {
+		return m.declared.Refuse(ctx, mistakes)
+	} else if err != nil {
+		return err
+	}
+	m.Logger.Info("the clusters file was read", "file", file.Path, "clusters", len(file.Clusters))
+	m.declared.Declare(file)
+	return nil
+}
+
+// Declared says how far the clusters file is in force.
+func (m *Manager) Declared() models.Declared { return m.declared.State() }

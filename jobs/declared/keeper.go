@@ -1,0 +1,153 @@
+package declared
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/drain"
+	"rekindle/internal/secret"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// every is how often clusters are tried again that could not be reached.
+const every = time.Minute
+
+// saidMistakes is how many mistakes an event names; the log has all.
+const saidMistakes = 5
+
+// Attacher finds clusters and writes down how they were found. Refusals are [models.Faults].
+type Attacher interface {
+	Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error)
+	ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error
+}
+
+// Config is what a [Keeper] is built from.
+type Config struct {
+	DB       *catalog.DB
+	Clock    clockwork.Clock
+	Clusters Attacher
+	Logger   *slog.Logger
+	Mine     func(ctx context.Context) (bool, error) // whether this console is the one that looks after attached clusters
+}
+
+// Keeper keeps attached clusters in line with a clusters file, from its first [Keeper.Declare] on.
+type Keeper struct {
+	Config
+	loops       *drain.Loops
+	wake        chan struct{}
+	mu          sync.Mutex
+	cut         context.CancelFunc // ends the round that is under way
+	file        File
+	refused     string
+	outstanding map[string]models.Outstanding
+}
+
+// NewKeeper builds a keeper that has no file.
+func NewKeeper(config Config) *Keeper {
+	return &Keeper{Config: config, loops: drain.NewLoops(), wake: make(chan struct{}, 1), cut: func() {}, outstanding: make(map[string]models.Outstanding)}
+}
+
+// Declare says what is declared from now on, and has it brought about at once: a round that is under way, perhaps waiting for hosts that are away, is cut
+// off for that.
+func (k *Keeper) Declare(file File) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.file, k.refused = file, ""
+	k.cut()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Start begins with the rounds.
+func (k *Keeper) Start(context.Context) error {
+	k.loops.Go(k.watch)
+	return nil
+}
+
+// Stop ends them. It waits until none is under way any more, or ctx ends.
+func (k *Keeper) Stop(ctx context.Context) error { return k.loops.Stop(ctx) }
+
+func (k *Keeper) watch(ctx context.Context) {
+	ticker := k.Clock.NewTicker(every)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		round, cut := context.WithCancel(ctx)
+		k.mu.Lock()
+		file := k.file
+		k.cut = cut
+		k.mu.Unlock()
+		if file.Path != "" {
+			k.round(round, file)
+		}
+		cut()
+		select {
+		case <-ctx.Done():
+		case <-ticker.Chan():
+		case <-k.wake:
+		}
+	}
+}
+
+// Refuse says that the file has mistakes: what it said before stays in force.
+func (k *Keeper) Refuse(ctx context.Context, mistakes Mistakes) error {
+	k.Logger.Error("the clusters file was not applied", "mistakes", mistakes.Error())
+	said := []string(mistakes)
+	if more := len(said) - saidMistakes; more > 0 {
+		said = append(slices.Clone(said[:saidMistakes]), fmt.Sprintf("And %d more; the log has them.", more))
+	}
+	text := strings.Join(said, " ")
+	k.mu.Lock()
+	k.refused = text
+	k.mu.Unlock()
+	return k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityError, Message: "The clusters file was not applied, and everything stays as it was. " + text})
+}
+
+// State is how far the file is in force. A console that another one is ahead of does not know what is outstanding.
+func (k *Keeper) State() models.Declared {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return models.Declared{File: k.file.Path, Refused: k.refused,
+		Outstanding: slices.SortedFunc(maps.Values(k.outstanding), func(a, b models.Outstanding) int { return cmp.Compare(a.Name, b.Name) })}
+}
+
+// settle takes down what a round could not do. What is new gets its event.
+func (k *Keeper) settle(ctx context.Context, failed map[string]models.Outstanding) {
+	k.mu.Lock()
+	before, file := k.outstanding, k.file.Path
+	for name, o := range failed {
+		if was, known := before[name]; known {
+			o.Since = was.Since
+			failed[name] = o
+		}
+	}
+	k.outstanding = failed
+	k.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		if _, known := before[name]; known {
+			continue
+		}
+		o := failed[name]
+		what := "is not attached yet"
+		if o.Attached {
+			what = "is not yet as the file says"
+		}
+		k.Logger.Warn("a cluster of the clusters file "+what, "cluster", name, "reason", o.Reason)
+		err := k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: name,
+			Message: fmt.Sprintf("The cluster %s of the clusters file %s %s. %s It is tried again each minute.", name, file, what, o.Reason)})
+		if err != nil && ctx.Err() == nil {
+			k.Logger.Error("write an event", "error", err)
+		}
+	}
+}

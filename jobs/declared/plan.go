@@ -1,0 +1,75 @@
+package declared
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rekindle/models"
+)
+
+// step is one thing to be done for a declared cluster.
+type step string
+
+const (
+	attach   step = "attach"   // it is found, and attached as it is
+	adopt    step = "adopt"    // it is attached already, by somebody
+	describe step = "describe" // description and schedule follow the file
+	reach    step = "reach"    // so does how it is reached
+	release  step = "release"  // the file declares it no longer
+	refuse   step = "refuse"   // it cannot be, or not now
+)
+
+// action is what is to be done for one cluster, in this order.
+type action struct {
+	name  string
+	steps []step
+	spec  models.AttachSpec
+	was   models.Cluster
+	why   string // of refuse
+}
+
+// plan says what brings the clusters that there are in line with a file. There are all attached ones, and those that have a declared name.
+func plan(file File, there []models.Cluster) []action {
+	var actions []action
+	for _, spec := range file.Clusters {
+		i := slices.IndexFunc(there, func(c models.Cluster) bool { return c.Name == spec.Name })
+		a := action{name: spec.Name, spec: spec}
+		if i < 0 {
+			a.steps = []step{attach}
+		} else {
+			a.was = there[i]
+			a.steps, a.why = change(file.Path, spec, a.was)
+		}
+		if len(a.steps) > 0 {
+			actions = append(actions, a)
+		}
+	}
+	for _, c := range there {
+		if c.Declared != "" && !slices.ContainsFunc(file.Clusters, func(s models.AttachSpec) bool { return s.Name == c.Name }) {
+			actions = append(actions, action{name: c.Name, steps: []step{release}, was: c})
+		}
+	}
+	slices.SortFunc(actions, func(a, b action) int { return strings.Compare(a.name, b.name) })
+	return actions
+}
+
+// change says what brings a cluster in line with what is declared of it.
+func change(path string, spec models.AttachSpec, c models.Cluster) (steps []step, why string) {
+	switch {
+	case !c.Attached() || c.Attachment == nil:
+		return []step{refuse}, fmt.Sprintf("There is a cluster %s that was launched here. Give the one in the file another id.", c.Name)
+	case c.Status == models.ClusterDeleting:
+		return []step{refuse}, fmt.Sprintf("The cluster %s is being detached. It is attached again when that is done.", c.Name)
+	}
+	if c.Declared != path {
+		steps = append(steps, adopt)
+	}
+	if c.Description != spec.Description || c.RetentionLimit != spec.Retention || c.WindowChosen == spec.Window.IsZero() || c.WindowChosen && c.SnapshotWindow != spec.Window {
+		steps = append(steps, describe)
+	}
+	if !c.Attachment.Access.Equal(spec.Access) || c.Password != spec.Password {
+		steps = append(steps, reach)
+	}
+	return steps, ""
+}
