@@ -12,6 +12,7 @@ import (
 
 	"rekindle/internal/launch/local"
 	"rekindle/jobs"
+	"rekindle/jobs/declared"
 	"rekindle/models/catalog"
 )
 
@@ -23,8 +24,8 @@ type console struct {
 	undo    []func() error
 }
 
-// build makes a console, in which nothing runs yet. Whoever has one closes it.
-func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Logger) (_ *console, err error) {
+// build makes a console, in which nothing runs yet, with a clusters file to begin with or nil. Whoever has one closes it.
+func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Logger, begin *declared.File) (_ *console, err error) {
 	made := &console{}
 	defer func() {
 		if err != nil {
@@ -52,7 +53,7 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 	}
 	made.undo = append(made.undo, made.db.Close)
 	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
-		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore,
+		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore, Declared: begin,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	return made, err
 }

@@ -132,7 +132,7 @@ store agrees with is not touched. Clusters come back whose nodes have their file
 		return err
 	}
 	clock := clockwork.NewRealClock()
-	built, err := build(ctx, c, clock, newLogger(c, stderr))
+	built, err := build(ctx, c, clock, newLogger(c, stderr), nil)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 
 	"rekindle/internal/launch/local"
 	"rekindle/internal/secret"
+	"rekindle/jobs/declared"
 	"rekindle/web/elasticache"
 )
 
@@ -46,6 +48,8 @@ type config struct {
 	account       string // in ARNs
 	accessKeyID   string // of the first access key of the API
 	accessSecret  secret.Text
+	clusters      declared.Source  // the clusters file; its path is "": none
+	reload        <-chan os.Signal // has it read again; nil: nothing does
 }
 
 // By default each node has a loopback address of its own, so that all can have the port that clients expect.
@@ -133,14 +137,14 @@ func readServeConfig(args []string, getenv func(string) string, output io.Writer
 	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
 generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
 	var c config
-	declared := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c)}
+	all := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c), declareClusters(flags, &c)}
 	if err := flags.parse(args); err != nil {
 		return c, err
 	}
 	c.adminPassword = secret.Text(getenv("REKINDLE_ADMIN_PASSWORD"))
 	c.accessKeyID, c.accessSecret = getenv(accessKeyVariable), secret.Text(getenv(secretKeyVariable))
 	var failures []error
-	for _, read := range declared {
+	for _, read := range all {
 		failures = append(failures, read())
 	}
 	if (c.accessKeyID == "") != (c.accessSecret == "") {
@@ -231,6 +235,26 @@ func declareWork(flags *flagSet, c *config) declaration {
 		}
 		return errors.Join(failures...)
 	}
+}
+
+// declareClusters declares the file that declares attached clusters.
+func declareClusters(flags *flagSet, c *config) declaration {
+	path := flags.string("clusters", "", "`file` that declares attached clusters (docs/attach.md); SIGHUP has it read again")
+	return func() (err error) {
+		if *path != "" {
+			c.clusters, err = clustersSource(*path, flags.getenv)
+		}
+		return err
+	}
+}
+
+// clustersSource is a clusters file by a name that does not hang on where a command was started.
+func clustersSource(path string, getenv func(string) string) (declared.Source, error) {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return declared.Source{}, fmt.Errorf("find %s: %w", path, err)
+	}
+	return declared.Source{Path: whole, Getenv: getenv}, nil
 }
 
 // readProxies reads addresses and networks.

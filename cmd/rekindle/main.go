@@ -41,6 +41,8 @@ Usage:
   rekindle serve [flags]            serve the console
   rekindle attach NAME --address host:port [flags]
                                     attach a cluster that exists (console running or stopped); --test only looks
+  rekindle clusters check FILE      say what is wrong with a file for serve --clusters, which declares attached clusters
+  rekindle clusters release [flags] let clusters that came from such a file be changed in the console again (console running or stopped)
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
   rekindle catalog backup FILE [flags]
                                     copy the database to a file (console running or stopped)
@@ -74,6 +76,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = runServe(ctx, args[1:], getenv, stdout, stderr)
 	case "attach":
 		err = runAttach(ctx, args[1:], getenv, stdout, stderr)
+	case "clusters":
+		err = runClusters(ctx, args[1:], getenv, stdout)
 	case "reset-password":
 		err = runResetPassword(ctx, args[1:], getenv, stdout)
 	case "catalog":
@@ -119,6 +123,12 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 			limit = 40 << 20
 		}
 		debug.SetMemoryLimit(limit)
+	}
+	if c.clusters.Path != "" { // else a SIGHUP ends the console, as it does any program
+		reload := make(chan os.Signal, 1)
+		signal.Notify(reload, syscall.SIGHUP)
+		defer signal.Stop(reload)
+		c.reload = reload
 	}
 	return serve(ctx, c, clockwork.NewRealClock(), stdout, stderr, nil)
 }

@@ -40,7 +40,11 @@ const (
 // serve builds the console, starts it, waits until ctx ends and stops it in reverse order. When it serves, ready is told the address.
 func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
 	logger := newLogger(c, stderr)
-	built, err := build(ctx, c, clock, logger)
+	begin, err := loadClusters(c.clusters)
+	if err != nil {
+		return err
+	}
+	built, err := build(ctx, c, clock, logger, begin)
 	if err != nil {
 		return err
 	}
@@ -67,6 +71,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 	defer func() { err = errors.Join(err, stop(built.manager, c.stopNodes, logger)) }()
+	defer reloads(ctx, c, built.manager, logger)()
 
 	server := &http.Server{Handler: requests.Handler(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/words"
+	"rekindle/jobs"
+	"rekindle/jobs/declared"
+	"rekindle/models/catalog"
+)
+
+// loadClusters reads the clusters file that a console begins with; nil: there is none.
+func loadClusters(source declared.Source) (*declared.File, error) {
+	if source.Path == "" {
+		return nil, nil
+	}
+	file, err := source.Load()
+	if mistakes, wrong := errors.AsType[declared.Mistakes](err); wrong {
+		return nil, misuse("%s in the clusters file:\n%s", words.Plural(len(mistakes), "mistake"), mistakes.Error())
+	}
+	return &file, err
+}
+
+// reloads has the clusters file read again whenever that is asked for, until what it returns is called.
+func reloads(ctx context.Context, c config, manager *jobs.Manager, logger *slog.Logger) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-c.reload:
+				if err := manager.Redeclare(ctx, c.clusters); err != nil && ctx.Err() == nil {
+					logger.Error("read the clusters file again", "error", err)
+				}
+			}
+		}
+	})
+	return func() { cancel(); following.Wait() }
+}
+
+// runClusters is what can be done about a clusters file without serving.
+func runClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
+		args = []string{"check", "--help"}
+	}
+	if len(args) > 0 {
+		switch args[0] {
+		case "check":
+			return runCheckClusters(args[1:], getenv, stdout)
+		case "release":
+			return runReleaseClusters(ctx, args[1:], getenv, stdout)
+		}
+	}
+	return misuse("what can be done about a clusters file is: rekindle clusters check FILE, rekindle clusters release")
+}
+
+// runCheckClusters is "rekindle clusters check FILE".
+func runCheckClusters(args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := newFlags("clusters check", `Say what is wrong with a clusters file: rekindle clusters check FILE. No cluster is reached for that. Secrets are looked for where the file
+says, so give the command the console's environment.`, getenv, stdout)
+	path, err := flags.parseWith(args)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		return misuse("name the file: rekindle clusters check FILE")
+	}
+	source, err := clustersSource(path, getenv)
+	if err != nil {
+		return err
+	}
+	file, err := loadClusters(source)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The clusters file %s is good: it declares %s.\n", file.Path, words.Plural(len(file.Clusters), "cluster"))
+	return nil
+}
+
+// runReleaseClusters is "rekindle clusters release", for those who give their clusters file up.
+func runReleaseClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
+	flags := newFlags("clusters release", `Let all clusters that came from a clusters file be changed in the console again. They stay attached as they are. Before, start the console
+without --clusters: with it, the clusters come from the file again.`, getenv, stdout)
+	var c config
+	read := declarePlace(flags, &c, "`folder` of the catalog")
+	if err := flags.parse(args); err != nil {
+		return err
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	if err := c.place.exists(ctx); err != nil {
+		return err
+	}
+	db, err := catalog.Open(ctx, c.place.catalog, clockwork.NewRealClock(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	clusters, err := db.Attachments.Attached(ctx)
+	if err != nil {
+		return err
+	}
+	released := 0
+	for _, cluster := range clusters {
+		if cluster.Declared == "" {
+			continue
+		}
+		if err := db.Attachments.Declare(ctx, cluster.Name, ""); err != nil {
+			return err
+		}
+		released++
+	}
+	fmt.Fprintf(stdout, "%s can be changed in the console again.\n", words.Plural(released, "cluster"))
+	return nil
+}
