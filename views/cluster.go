@@ -54,6 +54,8 @@ type Cluster struct {
 	CanSnapshot bool
 	Refusal     string
 	Reach       *Reach // attached clusters
+	Declared    string // the clusters file that it comes from; "": none
+	Elsewhere   string // why it is not changed here then
 	CacheOnly   bool   // memcached: nodes of their own, and nothing to back up
 	CanReboot   bool
 	CanFailOver bool // there is a replica that could take over

@@ -20,6 +20,15 @@ type ClusterRow struct {
 	MaxMemory     int64 // 0: no limit, or not known
 	CanSnapshot   bool
 	CacheOnly     bool // memcached: there is nothing to back up
+	Declared      bool // it comes from a clusters file, and is not changed here
+}
+
+// kindText says what kind of cluster it is.
+func (c ClusterRow) kindText() string {
+	if c.Declared {
+		return sentenceCase(c.Kind) + ", from file"
+	}
+	return sentenceCase(c.Kind)
 }
 
 // KindAttached is the kind of clusters whose nodes were there before.
@@ -33,6 +42,7 @@ type Clusters struct {
 	List List
 	Rows []ClusterRow
 	Any  bool // there are clusters at all, whatever the filters say
+	File ClustersFile
 }
 
 // Where what was chosen in the list of clusters is asked about. No cluster can be called "-".

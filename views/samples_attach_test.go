@@ -114,7 +114,15 @@ func sampleAttachPages() []samplePage {
 	busy := *fillWrong.Target
 	busy.Status, busy.Refusal = "snapshotting", "The cluster shop is snapshotting; a snapshot can be restored into it when it is available."
 	fillBusy.Target = &busy
+	declared := sampleAttached()
+	declared.Declared, declared.Elsewhere = "/etc/rekindle/clusters.yaml", "The cluster shop comes from the clusters file /etc/rekindle/clusters.yaml: change it there, and send the console SIGHUP."
+	outstanding := Clusters{List: List{Path: "/clusters", Sort: "name", Page: 1, Size: 25, Total: 1}, Any: true, Rows: []ClusterRow{{ID: "shop", Status: "available", Kind: KindAttached, Declared: true, Engine: "redis", EngineVersion: "7.2.5", Nodes: 2, CanSnapshot: true}},
+		File: ClustersFile{Path: "/etc/rekindle/clusters.yaml", Refused: `/etc/rekindle/clusters.yaml:7: cluster carts: There is no key "adresses" here.`, Outstanding: []Outstanding{
+			{Name: "parcels", Reason: "Nothing listens at 10.0.0.5:6379. Check the address and the port.", Since: ago(3 * time.Hour), Tried: ago(40 * time.Second)},
+			{Name: "shop", Attached: true, Reason: "The nodes do not accept this user and password.", Since: ago(time.Minute), Tried: ago(time.Second)}}}}
 	return []samplePage{
+		{"attached-declared", ClusterPage(shell, declared)},
+		{"clusters-outstanding", ClustersPage(sampleShell(NavClusters, "Clusters", Crumb{Text: "Clusters"}), outstanding)},
 		{"fill-none", FillClusterPage(into, fillNone)},
 		{"fill-choose", FillClusterPage(into, fillChoose)},
 		{"fill-empty", FillClusterPage(into, fillEmpty)},

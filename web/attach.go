@@ -182,7 +182,7 @@ func (h attachPages) attached(r *http.Request) (models.Cluster, error) {
 		p.text = fmt.Sprintf("The cluster %s is being detached.", cluster.Name)
 		return cluster, p
 	}
-	return cluster, nil
+	return cluster, elsewhere(cluster, r)
 }
 
 func (h attachPages) accessPage(w http.ResponseWriter, r *http.Request) error {

@@ -188,6 +188,9 @@ func (h formPages) modifiable(r *http.Request) (models.Cluster, error) {
 		err = problem{status: http.StatusConflict, title: "This cluster cannot be modified", back: clusterAddress(cluster.Name), backText: "To the cluster",
 			text: fmt.Sprintf("The cluster %s never came up and its nodes are gone. It can only be deleted.", cluster.Name)}
 	}
+	if err == nil {
+		err = elsewhere(cluster, r)
+	}
 	return cluster, err
 }
 

@@ -45,7 +45,7 @@ func (h clusterPages) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := views.Clusters{List: shown, Any: shown.Total > 0}
+	props := views.Clusters{List: shown, Any: shown.Total > 0, File: presentClustersFile(h.jobs.Declared())}
 	if !props.Any {
 		all, err := h.db.Clusters.List(ctx, models.List{Size: 1})
 		if err != nil {
@@ -60,7 +60,7 @@ func (h clusterPages) list(w http.ResponseWriter, r *http.Request) error {
 		props.Rows = append(props.Rows, views.ClusterRow{
 			ID: c.Name, Description: c.Description, Status: string(c.Status), Notice: c.StatusReason, Kind: c.Kind, Engine: c.Engine, EngineVersion: c.EngineVersion,
 			NodeType: c.NodeType, Nodes: len(c.Nodes), Schedule: presentSchedule(c, latest), Newest: latest.CreatedAt, NewestName: latest.Name,
-			UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), CanSnapshot: can, CacheOnly: c.Cached(),
+			UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), CanSnapshot: can, CacheOnly: c.Cached(), Declared: c.Declared != "",
 		})
 		busy = busy || c.Status.InMotion()
 	}
@@ -119,7 +119,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
 		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
-		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c),
+		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",
 	}
 	props.Refusal = c.NoSnapshot()
@@ -177,6 +177,9 @@ func (h clusterPages) fillTab(ctx context.Context, props *views.Cluster) error {
 func (h clusterPages) deletePage(w http.ResponseWriter, r *http.Request) error {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	if err := elsewhere(cluster, r); err != nil {
 		return err
 	}
 	// While the boxes and fields are filled in, the page is asked for again with them: the command follows.
@@ -242,6 +245,9 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 	}
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
+		return err
+	}
+	if err := elsewhere(cluster, r); err != nil {
 		return err
 	}
 	wrong := mistakes{}

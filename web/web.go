@@ -45,6 +45,8 @@ type Jobs interface {
 	Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error)
 	// ChangeAccess has an attached cluster reached in another way, once it was found so. Refusals are [models.Faults].
 	ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error
+	// Declared says how far the clusters file is in force.
+	Declared() models.Declared
 	// OpenPart streams a part: plain as an RDB file, else as it is stored.
 	OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error)
 	// Upload makes a snapshot of files that a browser sends, and returns when it is available. An error is a refusal in words.

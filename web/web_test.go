@@ -400,6 +400,7 @@ type answers struct {
 	storeLocation func() string
 	examine       func(models.AttachSpec) (models.Examination, error)
 	available     int64
+	declared      models.Declared
 }
 
 func newFakeJobs() *fakeJobs {
@@ -433,6 +434,8 @@ func (j *fakeJobs) now() answers {
 }
 
 func (j *fakeJobs) Owner() string { return j.owner }
+
+func (j *fakeJobs) Declared() models.Declared { return j.now().declared }
 
 func (j *fakeJobs) Wake() { j.woken.Add(1) }
 func (j *fakeJobs) SnapshotSource(_ context.Context, c models.Cluster) (models.SnapshotSource, error) {

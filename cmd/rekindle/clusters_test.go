@@ -84,7 +84,9 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	await("both are attached", func(o, s models.Cluster) bool { return o.Declared == path && s.Declared == path && o.RetentionLimit == 7 })
+	await("both are attached", func(o, s models.Cluster) bool {
+		return o.Declared == path && s.Declared == path && o.RetentionLimit == 7
+	})
 
 	client := orders.Client()
 	if err := client.ConfigSet(t.Context(), "requirepass", second).Err(); err != nil {
@@ -93,7 +95,9 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 	writeFile(t, password, second+"\n")
 	writeFile(t, path, text(3)+withSessions)
 	hangUp()
-	await("one is changed", func(o, _ models.Cluster) bool { return o.RetentionLimit == 3 && o.Password == second && o.Status == models.ClusterAvailable })
+	await("one is changed", func(o, _ models.Cluster) bool {
+		return o.RetentionLimit == 3 && o.Password == second && o.Status == models.ClusterAvailable
+	})
 
 	writeFile(t, path, "clusters: [")
 	hangUp()

@@ -268,3 +268,34 @@ func TestNothingChangesTheNodesOfAnAttachedCluster(t *testing.T) {
 		t.Errorf("runs %+v, log %s", runs, b.log)
 	}
 }
+
+func TestWhatAClustersFileSaysIsNotChangedByTheAPI(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.attach("pair", foundPair("replicated", 0), func(s *models.AttachSpec) { s.Declared = "/etc/clusters.yaml" })
+	content := func() string { return string(must(json.Marshal(must(b.db.Clusters.All(t.Context()))(t)))(t)) }
+	before := content()
+	for _, one := range []struct {
+		action string
+		with   []string
+		code   string
+	}{
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "pair", "SnapshotRetentionLimit", "9"}, "InvalidReplicationGroupState"},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "pair", "SnapshotWindow", "05:00-06:00"}, "InvalidReplicationGroupState"},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "pair", "ReplicationGroupDescription", "other"}, "InvalidReplicationGroupState"},
+		{"ModifyCacheCluster", []string{"CacheClusterId", "pair-002", "SnapshotRetentionLimit", "2"}, "InvalidCacheClusterState"},
+		{"DeleteReplicationGroup", []string{"ReplicationGroupId", "pair"}, "InvalidReplicationGroupState"},
+		{"DeleteReplicationGroup", []string{"ReplicationGroupId", "pair", "FinalSnapshotIdentifier", "last"}, "InvalidReplicationGroupState"},
+	} {
+		status, body := b.send(form(one.action, one.with...))
+		if status != 400 || code(body) != one.code || !strings.Contains(body, "The cluster pair comes from the clusters file /etc/clusters.yaml: change it there, and send the console SIGHUP.") {
+			t.Errorf("%s %v: %d %s", one.action, one.with, status, body)
+		}
+	}
+	if after := content(); after != before {
+		t.Errorf("a refusal has changed something:\n%s\n%s", before, after)
+	}
+	if status, body := b.send(form("CreateSnapshot", "ReplicationGroupId", "pair", "SnapshotName", "by-hand")); status != 200 {
+		t.Errorf("a snapshot: %d %s", status, body)
+	}
+}
