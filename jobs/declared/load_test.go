@@ -167,3 +167,38 @@ func TestAFileThatIsNotThereIsSaid(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTheExampleOfTheDocumentationIsGood(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/attach.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, found := strings.Cut(string(page), "```yaml\n")
+	example, _, closed := strings.Cut(example, "```\n")
+	if !found || !closed {
+		t.Fatal("there is no example")
+	}
+	certificates, folder := testkit.NewCertificates(t), t.TempDir()
+	files := map[string]string{"clusters.yaml": example, "secrets/orders": typed, "secrets/sentinels": typed}
+	for name, path := range map[string]string{"tls/ca.pem": certificates.CA, "tls/console.pem": certificates.Certificate, "tls/console.key": certificates.Key} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+	}
+	for name, text := range files {
+		path := filepath.Join(folder, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file, err := declared.Source{Path: filepath.Join(folder, "clusters.yaml"), Getenv: func(name string) string { return name }}.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Clusters) != 3 || file.Clusters[0].Password != "SESSIONS_PASSWORD" || file.Clusters[1].Retention != 35 || file.Clusters[2].PSYNC != "COPY-ALL" {
+		t.Errorf("read %+v", file.Clusters)
+	}
+}
