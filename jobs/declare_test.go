@@ -12,6 +12,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/testkit"
 	"rekindle/jobs/declared"
 	"rekindle/models"
@@ -229,4 +230,38 @@ func TestAFileAdoptsWhatIsAttachedAndRefusesWhatWasLaunched(t *testing.T) {
 	}
 	c.redeclare(f, "clusters:\n  orders: {addresses: ["+server.Addr+"], description: shop, backups: {retention: 2}}\n")
 	c.awaitOutstanding()
+}
+
+func TestALostCatalogGetsItsDeclaredClustersBackWithTheirSecrets(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	server := testkit.Redis(t, "--requirepass", "s3cret-of-orders")
+	f := c.declare("clusters: {}")
+	f.write("password", "s3cret-of-orders\n")
+	c.redeclare(f, "clusters:"+fmt.Sprintf(theOrders, server.Addr, 7, "03:00-04:00"))
+	c.awaitAttached("orders", "it is attached", func(models.Cluster) bool { return true })
+	c.snapshot("orders", "first")
+	file, err := f.source.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.begin = &file
+	c.restart("its record is in the store", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) })
+	c.stop()
+	c.loseCatalog()
+	c.begin = nil
+	c.start()
+	c.rebuild()
+	if cluster, err := c.db.Clusters.Get(t.Context(), "orders"); err != nil || cluster.Declared != "" || cluster.Password != "" {
+		t.Fatalf("rebuilt: %+v, %v", cluster, err)
+	}
+	c.stop()
+	c.begin = &file
+	c.start()
+	c.awaitAttached("orders", "it is the file's again", func(c models.Cluster) bool {
+		return c.Declared != "" && c.Password != "" && c.Status == models.ClusterAvailable && c.RetentionLimit == 7
+	})
+	if s, err := c.db.Snapshots.Get(t.Context(), "first"); err != nil || !s.Usable() {
+		t.Errorf("its snapshot is %s: %v", s.Status, err)
+	}
 }

@@ -70,7 +70,8 @@ func TestSnapshotsInUseAreNotDeleted(t *testing.T) {
 
 func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 	t.Parallel()
-	c := Cluster{Name: "orders", Kind: KindAttached, Declared: "/etc/clusters.yaml", Status: ClusterAvailable, Configuration: Configuration{Engine: "redis"}}
+	c := Cluster{Name: "orders", Kind: KindAttached, Declared: "/etc/clusters.yaml", Status: ClusterAvailable, WindowChosen: true,
+		Configuration: Configuration{Engine: "redis", SnapshotWindow: Window{Start: 180, Length: 60}}}
 	const want = "The cluster orders comes from the clusters file /etc/clusters.yaml: change it there, and send the console SIGHUP."
 	days, text, node := 3, "other", "orders-001"
 	c.Nodes = []Node{{Name: node, Role: RolePrimary}}
@@ -79,7 +80,7 @@ func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 			t.Errorf("%s: %q", name, why)
 		}
 	}
-	for name, spec := range map[string]ModifySpec{"retention": {Retention: &days}, "window": {Window: &Window{}}, "description": {Description: &text}} {
+	for name, spec := range map[string]ModifySpec{"retention": {Retention: &days}, "window": {Window: &Window{Start: 60, Length: 60}}, "no window": {Window: &Window{}}, "description": {Description: &text}} {
 		spec.RequestedBy = "admin"
 		if faults, _ := spec.Columns(c, c.CreatedAt); faults.Error() != want || faults.Code() != CodeClusterState {
 			t.Errorf("%s by somebody: %v", name, faults)
@@ -88,6 +89,10 @@ func TestWhatAFileDeclaresIsChangedThere(t *testing.T) {
 		if faults, _ := spec.Columns(c, c.CreatedAt); len(faults) > 0 {
 			t.Errorf("%s by the file: %v", name, faults)
 		}
+	}
+	is := ModifySpec{RequestedBy: "admin", Retention: &c.RetentionLimit, Window: &c.SnapshotWindow, Description: &c.Description}
+	if faults, set := is.Columns(c, c.CreatedAt); len(faults) > 0 || len(set) != 1 {
+		t.Errorf("what is so already: %v, %v", faults, set)
 	}
 	other := ModifySpec{RequestedBy: "admin", Attributes: func(a *Attributes) { a.SnapshottingNode = node }}
 	if faults, _ := other.Columns(c, c.CreatedAt); len(faults) > 0 {

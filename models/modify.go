@@ -122,13 +122,18 @@ func (spec ModifySpec) refuseNodes(cluster Cluster) Faults {
 	return nil
 }
 
-// refuseDeclared refuses what the clusters file says of a cluster.
-func (spec ModifySpec) refuseDeclared(cluster Cluster) Faults {
+// refuseDeclared refuses to change what the clusters file says of a cluster. What says what is so already changes nothing, and is left out.
+func (spec *ModifySpec) refuseDeclared(cluster Cluster) Faults {
 	why := cluster.Elsewhere(spec.RequestedBy)
-	if why == "" || spec.Description == nil && spec.Retention == nil && spec.Window == nil {
+	if why == "" {
 		return nil
 	}
-	return Faults{{Code: CodeClusterState, Message: why}}
+	same := spec.Window == nil || *spec.Window == cluster.SnapshotWindow || spec.Window.IsZero() && !cluster.WindowChosen
+	if spec.Description != nil && *spec.Description != cluster.Description || spec.Retention != nil && *spec.Retention != cluster.RetentionLimit || !same {
+		return Faults{{Code: CodeClusterState, Message: why}}
+	}
+	spec.Description, spec.Retention, spec.Window = nil, nil, nil
+	return nil
 }
 
 // Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
