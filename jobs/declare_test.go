@@ -122,7 +122,7 @@ func TestClustersAreAttachedFromAFileAndChangedByIt(t *testing.T) {
 
 	// One of the two changes.
 	client := orders.Client()
-	if err := client.ConfigSet(t.Context(), "requirepass", secrets[1]).Err(); err != nil {
+	if err := client.Do(t.Context(), "ACL", "SETUSER", "default", ">"+secrets[1]).Err(); err != nil { // both are good until the file has the new one
 		t.Fatal(err)
 	}
 	f.write("password", secrets[1]+"\n")
@@ -131,6 +131,9 @@ func TestClustersAreAttachedFromAFileAndChangedByIt(t *testing.T) {
 	c.awaitAttached("orders", "orders is changed", func(c models.Cluster) bool {
 		return c.RetentionLimit == 3 && c.SnapshotWindow.String() == "05:00-06:30" && c.Password.Reveal() == secrets[1] && c.Status == models.ClusterAvailable
 	})
+	if err := client.Do(t.Context(), "ACL", "SETUSER", "default", "<"+secrets[0]).Err(); err != nil {
+		t.Fatal(err)
+	}
 	c.awaitOutstanding()
 	after := c.awaitAttached("sessions", "sessions is there", func(models.Cluster) bool { return true })
 	if !after.UpdatedAt.Equal(before.UpdatedAt) {

@@ -28,7 +28,7 @@ func (k *Keeper) round(ctx context.Context, file File) {
 		k.Logger.Error("apply the clusters file", "error", err)
 		return
 	}
-	k.settle(ctx, failed)
+	k.settle(ctx, file, failed)
 }
 
 // apply does what there is to do about a file. What could not be done is in failed afterwards.

@@ -122,32 +122,35 @@ func (k *Keeper) State() models.Declared {
 		Outstanding: slices.SortedFunc(maps.Values(k.outstanding), func(a, b models.Outstanding) int { return cmp.Compare(a.Name, b.Name) })}
 }
 
-// settle takes down what a round could not do. What is new gets its event.
-func (k *Keeper) settle(ctx context.Context, failed map[string]models.Outstanding) {
+// settle takes down what a round could not do. What is new gets its event, whatever cuts the round off meanwhile: it is not new again.
+func (k *Keeper) settle(ctx context.Context, file File, failed map[string]models.Outstanding) {
+	ctx = context.WithoutCancel(ctx)
 	k.mu.Lock()
-	before, file := k.outstanding, k.file.Path
-	for name, o := range failed {
+	before := k.outstanding
+	k.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(failed)) {
+		o := failed[name]
 		if was, known := before[name]; known {
 			o.Since = was.Since
 			failed[name] = o
-		}
-	}
-	k.outstanding = failed
-	k.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(failed)) {
-		if _, known := before[name]; known {
 			continue
 		}
-		o := failed[name]
-		what := "is not attached yet"
-		if o.Attached {
-			what = "is not yet as the file says"
-		}
-		k.Logger.Warn("a cluster of the clusters file "+what, "cluster", name, "reason", o.Reason)
-		err := k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: name,
-			Message: fmt.Sprintf("The cluster %s of the clusters file %s %s. %s It is tried again each minute.", name, file, what, o.Reason)})
-		if err != nil && ctx.Err() == nil {
+		if err := k.say(ctx, file, o); err != nil {
 			k.Logger.Error("write an event", "error", err)
 		}
 	}
+	k.mu.Lock()
+	k.outstanding = failed
+	k.mu.Unlock()
+}
+
+// say writes the event of a cluster that is not as the file says.
+func (k *Keeper) say(ctx context.Context, file File, o models.Outstanding) error {
+	what := "is not attached yet"
+	if o.Attached {
+		what = "is not yet as the file says"
+	}
+	k.Logger.Warn("a cluster of the clusters file "+what, "cluster", o.Name, "reason", o.Reason)
+	return k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: o.Name,
+		Message: fmt.Sprintf("The cluster %s of the clusters file %s %s. %s It is tried again each minute.", o.Name, file.Path, what, o.Reason)})
 }
