@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,7 +13,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/launch"
+	"rekindle/internal/resp"
 	"rekindle/internal/testkit"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -253,5 +256,78 @@ func TestALostCatalogFindsTheShardsOfAClusterAgain(t *testing.T) {
 	}
 	if s := c.snapshot("orders", "after"); s.Status != models.SnapshotAvailable || s.Keys != int64(len(want)) {
 		t.Errorf("a snapshot after the rebuild is %s (%s) with %d keys", s.Status, s.StatusReason, s.Keys)
+	}
+}
+
+func TestASnapshotInClusterModeIsDiscardedWhenASlotHasMovedMeanwhile(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	orders := c.create(c.inClusterMode("orders", 2, 0))[0]
+	from, to := orders.Primaries()[0], orders.Primaries()[1]
+	noise := make([]byte, 4<<20)
+	if _, err := rand.Read(noise); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.clusterClient(orders).Set(t.Context(), "noise", noise, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	st.mu.Lock()
+	st.after, st.reached, st.goOn = 1<<20, reached, goOn
+	st.mu.Unlock()
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "torn", false, "test")
+	must(t, err)
+	c.manager.Wake()
+	<-reached
+	source, target := c.client(orders, from), c.client(orders, to)
+	sourceID, targetID := source.Do(t.Context(), "CLUSTER", "MYID").Val(), target.Do(t.Context(), "CLUSTER", "MYID").Val()
+	must(t, target.Do(t.Context(), "CLUSTER", "SETSLOT", 7, "IMPORTING", sourceID).Err())
+	must(t, source.Do(t.Context(), "CLUSTER", "SETSLOT", 7, "MIGRATING", targetID).Err())
+	for _, node := range []*redis.Client{target, source} {
+		must(t, node.Do(t.Context(), "CLUSTER", "SETSLOT", 7, "NODE", targetID).Err())
+	}
+	close(goOn)
+	if s := c.awaitSnapshot("torn"); s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, "Slots were moved between the shards of orders") {
+		t.Errorf("%s: %s", s.Status, s.StatusReason)
+	}
+	if left := c.storedNow(); len(left) != 0 {
+		t.Errorf("it left %v", left)
+	}
+	if s := c.snapshot("orders", "whole"); s.Status != models.SnapshotAvailable || s.Parts[0].Slots != "0-6,8-8191" || s.Parts[1].Slots != "7,8192-16383" {
+		t.Errorf("the next one is %s with %+v: %s", s.Status, s.Parts, s.StatusReason)
+	}
+}
+
+func TestNobodyElseWritesToAClusterThatIsFilled(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	orders := c.create(c.inClusterMode("orders", 2, 0))[0]
+	app := c.clusterClient(orders)
+	must(t, app.Set(t.Context(), "order:1", "before", 0).Err())
+	own, reopen, err := nodes.Reserve(t.Context(), orders)
+	must(t, err)
+	for name, write := range map[string]func() error{
+		"SET": func() error { return app.Set(t.Context(), "order:1", "meanwhile", 0).Err() },
+		"a script": func() error {
+			return app.Eval(t.Context(), "return redis.call('SET', KEYS[1], 'x')", []string{"order:1"}).Err()
+		},
+		"FLUSHALL": func() error { return c.client(orders, orders.Nodes[0]).FlushAll(t.Context()).Err() },
+	} {
+		if err := write(); err == nil || !strings.Contains(err.Error(), "permissions") && !strings.Contains(err.Error(), "can't run this command") {
+			t.Errorf("%s is answered with %v", name, err)
+		}
+	}
+	for _, o := range own {
+		conn, err := resp.Dial(t.Context(), o)
+		must(t, err)
+		if _, err := conn.Do(t.Context(), "FLUSHALL"); err != nil {
+			t.Errorf("who fills it is answered with %v", err)
+		}
+		_ = conn.Close()
+	}
+	must(t, reopen(t.Context()))
+	must(t, app.Set(t.Context(), "order:1", "after", 0).Err())
+	if _, err := resp.Dial(t.Context(), own[0]); err == nil {
+		t.Error("who filled it can still sign in")
 	}
 }

@@ -46,6 +46,8 @@ func repair(cluster models.Cluster, l look) []step {
 		return []step{complainOf(primary)}
 	case hung(l):
 		return fence(primary)
+	case managed(cluster) && primary.state.Replica && livesAt(l, primary.state.Primary):
+		return nil // the nodes have elected another, which does not answer just now: it may have taken writes
 	}
 	steps := repairPrimary(cluster, primary)
 	for i, v := range l.nodes {
@@ -71,6 +73,11 @@ func elected(cluster models.Cluster, l look, p int) int {
 	return slices.IndexFunc(l.nodes, func(v seen) bool {
 		return v.node.Role == models.RoleReplica && v.answers && !v.state.Replica && v.state.Slots != ""
 	})
+}
+
+// livesAt tells whether the process of the node at an address runs.
+func livesAt(l look, address string) bool {
+	return slices.ContainsFunc(l.nodes, func(v seen) bool { return v.node.Address() == address && v.running })
 }
 
 // repairCaches starts the nodes of memcached that have died: empty, as caches are.

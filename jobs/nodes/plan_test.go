@@ -188,6 +188,43 @@ func TestPlanForAShardThatComesBackFromADisk(t *testing.T) {
 	})
 }
 
+func TestPlanInClusterMode(t *testing.T) {
+	t.Parallel()
+	clustered := func(c *models.Cluster) { c.ClusterMode = true }
+	serves := func(v *seen) { v.state.Replica, v.state.Primary, v.state.Slots = false, "", "0-16383" }
+	first, second := member(1, nil).node.Address(), member(2, nil).node.Address()
+	silent := func(v *seen) { v.answers = false }
+	checkPlans(t, map[string]planned{
+		"all is well": {nodes: []seen{member(1, serves), member(2, has(saved("h", 50)))}, change: clustered},
+		"the nodes have elected another": {nodes: []seen{member(1, follows(second)), member(2, serves)}, change: clustered,
+			want: []string{"appoint orders-002", "say orders-002"}, says: "warning: The nodes of orders have made orders-002 the primary of its shard in place of orders-001."},
+		"while theirs hangs":       {nodes: []seen{member(1, silent), member(2, serves)}, change: clustered, want: []string{"appoint orders-002", "say orders-002"}},
+		"or is gone":               {nodes: []seen{member(1, dead), member(2, serves)}, change: clustered, want: []string{"appoint orders-002", "say orders-002"}},
+		"and that does not answer": {nodes: []seen{member(1, follows(second)), member(2, silent)}, change: clustered},
+		"and that is gone": {nodes: []seen{member(1, follows(second)), member(2, and(dead, has(saved("h", 1))))}, change: clustered,
+			want: []string{"promote orders-001", "configure orders-001", "startNode orders-002", "say orders-002"}},
+		"one does not know yet that it was replaced": {nodes: []seen{member(1, serves), member(2, serves)}, change: clustered},
+		"one has no slots and follows nobody": {nodes: []seen{member(1, serves), member(2, func(v *seen) { v.state.Replica, v.state.Primary = false, "" })}, change: clustered,
+			want: []string{"follow orders-002", "say orders-002", "configure orders-002"}},
+		"the primary has ended, and a replica is in step": {nodes: []seen{member(1, dead), member(2, follows(first))}, change: clustered,
+			want: []string{"appoint orders-002", "say orders-002"}, says: "The replica orders-002 was promoted"},
+		"all have ended before they had saved: the other shards live on": {nodes: []seen{member(1, dead)},
+			change: func(c *models.Cluster) { c.ClusterMode, c.UnsavedFrom = true, "s1" }, want: []string{"startNode orders-001", "noteEmptied orders-001"}},
+	})
+}
+
+func TestSlotsThatAPrimaryHasAreWrittenDown(t *testing.T) {
+	t.Parallel()
+	serves := func(v *seen) { v.node.Slots, v.state.Slots = "0-99", "0-98" }
+	l := look{nodes: []seen{member(1, serves), member(2, serves)}}
+	for clusterMode, want := range map[bool]bool{true: true, false: false} {
+		got := texts(report(clusterOf(l, func(c *models.Cluster) { c.ClusterMode = clusterMode }), []look{l}, noon))
+		if slices.Contains(got, "noteSlots orders-001") != want || slices.Contains(got, "noteSlots orders-002") {
+			t.Errorf("cluster mode %v: %v", clusterMode, got)
+		}
+	}
+}
+
 func TestPlanForReplicas(t *testing.T) {
 	t.Parallel()
 	whole := member(1, has(saved("h", 1)))

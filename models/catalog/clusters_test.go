@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -511,6 +512,26 @@ func TestPromoteOfANodeThatIsGoneChangesNothing(t *testing.T) {
 	}
 	if after := must(db.Clusters.ByID(t.Context(), cluster.ID))(t); after.Nodes[0].Role != models.RolePrimary || after.Port != cluster.Port {
 		t.Errorf("%+v", after)
+	}
+}
+
+func TestPromotedInClusterModeANodeGetsTheSlotsOfItsShard(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	c := spec("orders")
+	c.ClusterMode, c.Shards, c.Replicas = true, 2, 1
+	cluster := launched(t, db, c)
+	check(t, db.Nodes.Promote(t.Context(), cluster.ID, cluster.Nodes[3]))
+	after := must(db.Clusters.ByID(t.Context(), cluster.ID))(t)
+	var got []string
+	for _, n := range after.Nodes {
+		got = append(got, fmt.Sprintf("%s %s %s", n.Name, n.Role, n.Slots))
+	}
+	if want := []string{"orders-0001-001 primary 0-8191", "orders-0001-002 replica ", "orders-0002-001 replica ", "orders-0002-002 primary 8192-16383"}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if after.Port != cluster.Port {
+		t.Errorf("the port is %d, and was %d: it follows the first shard", after.Port, cluster.Port)
 	}
 }
 
