@@ -114,13 +114,13 @@ func TestNodesBecomeOneClusterWhoseReplicasTakeOver(t *testing.T) {
 
 func TestNodesThatDoNotFindEachOtherAreSaidToBeApart(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
 	var primaries []formation.Primary
 	for _, set := range slots.Spread(2) {
 		primaries = append(primaries, formation.Primary{Node: node(start(t)), Slots: set})
 	}
 	primaries[1].Port = testkit.FreePort(t) // where nobody listens
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
 	err := formation.Form(ctx, primaries)
 	if !errors.Is(err, formation.ErrApart) || !strings.Contains(fmt.Sprint(err), "1 of 2 shards") {
 		t.Errorf("the error is %v", err)
