@@ -17,11 +17,6 @@ const fillingUser = "rekindle-restore"
 func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, reopen func(context.Context) error, err error) {
 	password := models.GeneratePassword()
 	for _, node := range cluster.Primaries() {
-		if !managed(cluster) {
-			if err := Promote(ctx, cluster, node); err != nil { // one that waits to be filled takes no writes from anybody
-				return nil, nil, err
-			}
-		}
 		member, err := Member(cluster, node)
 		if err != nil {
 			return nil, nil, err
@@ -29,6 +24,9 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 		err = errors.Join(
 			Tell(ctx, cluster, node, "ACL", "SETUSER", "default", "-@write"),
 			Tell(ctx, cluster, node, "ACL", "SETUSER", fillingUser, "reset", "on", ">"+password.Reveal(), "~*", "+@all"))
+		if err == nil && !managed(cluster) {
+			err = Promote(ctx, cluster, node) // not before: one that waits to be filled takes no writes from anybody
+		}
 		if err != nil {
 			return nil, nil, err
 		}
