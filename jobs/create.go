@@ -84,26 +84,38 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 			}
 		}
 	}
-	// From here on somebody may write to it, and it has to come back with its data should it die before its first save.
-	if len(cluster.Nodes) > 1 {
-		if cluster, err = b.DB.Clusters.ByID(ctx, cluster.ID); err != nil { // for the ports that were exchanged
-			return err
+	if err := b.secure(ctx, cluster, run, report); err != nil {
+		return err
+	}
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+}
+
+// secure has a cluster saved before it is available: from then on somebody may write to it, and it has to come back with its data should it die before
+// its first save.
+func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models.Run, report *queue.Report) error {
+	if len(cluster.Nodes) == 1 {
+		if run.SnapshotName == "" {
+			return nil
 		}
-		if err := b.agree(ctx, cluster, report); err != nil {
-			return err
-		}
-		if cluster.ClusterMode && run.SnapshotName != "" {
-			b.saveShards(ctx, cluster, report)
-		}
-		b.nodes.KeepSaved(ctx, cluster)
-	} else if run.SnapshotName != "" {
 		for _, primary := range cluster.Primaries() {
 			if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
 				b.Logger.Warn("save after restore", "node", primary.Name, "error", err)
 			}
 		}
+		return nil
 	}
-	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // for the ports that were exchanged
+	if err != nil {
+		return err
+	}
+	if err := b.agree(ctx, cluster, report); err != nil {
+		return err
+	}
+	if cluster.ClusterMode && run.SnapshotName != "" {
+		b.saveShards(ctx, cluster, report)
+	}
+	b.nodes.KeepSaved(ctx, cluster)
+	return nil
 }
 
 // formTimeout bounds how long nodes may take to agree that they are a cluster. For 90 of them that is some seconds.
