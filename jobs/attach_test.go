@@ -142,8 +142,10 @@ func TestAnAttachedClusterIsFollowed(t *testing.T) {
 	})
 	c.awaitAttached("orders", "a replica that went", func(cluster models.Cluster) bool { return len(cluster.Nodes) == 2 })
 
-	primary.Kill()
+	// Who is the primary by now dies first: while it lives, a replica that died
+	// is no part of the cluster any more for whoever looks in between.
 	replica.Kill()
+	primary.Kill()
 	cluster = c.awaitAttached("orders", "that it is out of reach", func(cluster models.Cluster) bool { return cluster.Status == models.ClusterUnreachable })
 	if cluster.Attachment.Since == nil || !strings.Contains(cluster.StatusReason, "Nothing listens") || len(cluster.Nodes) != 2 {
 		t.Errorf("unreachable since %v with %d nodes: %s", cluster.Attachment.Since, len(cluster.Nodes), cluster.StatusReason)
