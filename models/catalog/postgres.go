@@ -243,11 +243,17 @@ func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
 	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, c *pgx.Conn) error {
 		c.TypeMap().RegisterType(&pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}})
 		return nil
-	}))
+	}), stdlib.OptionShouldPing(suspicious))
 	pool.SetMaxOpenConns(postgresConnections)
 	pool.SetMaxIdleConns(postgresConnections / 2)
 	pool.SetConnMaxIdleTime(5 * time.Minute)
 	return gorm.Open(postgres.New(postgres.Config{Conn: postgresPool{postgresConn{pool}, pool}}), gormConfig(clock))
+}
+
+// suspicious tells whether a connection of the pool is asked whether it still works before it is used again. By itself pgx asks only those that have not
+// been used for a second: of a server that was started anew, each of the others would fail one query.
+func suspicious(_ context.Context, c stdlib.ShouldPingParams) bool {
+	return c.IdleDuration > time.Second || spoken(c.Conn.PgConn().Conn())
 }
 
 var errPostgresURL = errors.New("must look like postgres://user:password@host:5432/database?sslmode=verify-full, with a password whose special characters are written " +

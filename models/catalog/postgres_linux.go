@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"net"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,4 +18,26 @@ func limitUnacknowledged(_, _ string, c syscall.RawConn) error {
 		failed = nil // a Unix socket
 	}
 	return errors.Join(err, failed)
+}
+
+// spoken tells whether a connection on which nothing is expected has something to be read, or its end: the server has closed it.
+func spoken(connection net.Conn) bool {
+	if encrypted, ok := connection.(interface{ NetConn() net.Conn }); ok {
+		connection = encrypted.NetConn()
+	}
+	socket, ok := connection.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return true
+	}
+	something := false
+	err = raw.Read(func(fd uintptr) bool {
+		_, _, failed := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		something = !errors.Is(failed, unix.EAGAIN)
+		return true
+	})
+	return something || err != nil
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"gorm.io/gorm"
 
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
@@ -71,6 +73,30 @@ func TestPostgresLetsOneTransactionWriteAtATime(t *testing.T) {
 	row, _, err := find[models.Setting](db.with(t.Context()).Where("name = ?", "n"))
 	if err != nil || row.Value != "0"+strings.Repeat("+", 20) {
 		t.Errorf("20 changes made it %q, %v", row.Value, err)
+	}
+}
+
+func TestPostgresThatWasStartedAnewFailsNoQueryAfterIt(t *testing.T) {
+	t.Parallel()
+	once(t)
+	place := postgresPlace(t)
+	db, other := open(t, place, clockwork.NewFakeClockAt(monday)), open(t, place, clockwork.NewFakeClockAt(monday))
+	for range 5 {
+		var together sync.WaitGroup
+		together.Add(4)
+		for _, err := range atOnce(4, func(int) error { // each has a connection of its own, which the pool keeps
+			return db.with(t.Context()).Connection(func(c *gorm.DB) error {
+				together.Done()
+				together.Wait()
+				return c.Exec("SELECT 1").Error
+			})
+		}) {
+			check(t, err)
+		}
+		check(t, other.with(t.Context()).Exec("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Error)
+		for range 4 {
+			check(t, db.with(t.Context()).Exec("SELECT 1").Error)
+		}
 	}
 }
 
