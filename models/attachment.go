@@ -204,6 +204,11 @@ func (a Access) Equal(other Access) bool {
 	return same && reflect.DeepEqual(a, other) // whatever is added to an access counts
 }
 
+// ReachedAs tells whether an attached cluster is reached in the same way as it was when it was looked at.
+func (c Cluster) ReachedAs(looked Cluster) bool {
+	return c.Attachment != nil && looked.Attachment != nil && c.Password == looked.Password && c.Attachment.Access.Equal(looked.Attachment.Access)
+}
+
 // pemText is a certificate or a key with the ends of lines that it is stored with; browsers send others.
 func pemText(text string) string {
 	if text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")); text == "" {

@@ -309,7 +309,7 @@ func TestThePagesOfAnAttachedClusterSayWhatIsTrueOfIt(t *testing.T) {
 	})
 	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "Free on its host, at most", "8.6 GB").doesNotSay("fits into what is free")
 
-	c.check(c.db.Attachments.Unreached(t.Context(), cluster.ID, "10.0.0.1:6379 does not answer.", nil))
+	c.check(c.db.Attachments.Unreached(t.Context(), cluster, "10.0.0.1:6379 does not answer.", nil))
 	away := c.find("shop")
 	for _, n := range away.Nodes {
 		n.State = "unreachable"

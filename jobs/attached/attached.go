@@ -99,13 +99,13 @@ func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
 	}
 	if why == "" {
 		f.note(cluster.ID, true)
-		return f.DB.Attachments.Follow(ctx, cluster.ID, found)
+		return f.DB.Attachments.Follow(ctx, cluster, found)
 	}
 	if f.note(cluster.ID, false) < silentLooks && cluster.Status != models.ClusterUnreachable {
 		return nil
 	}
 	f.Logger.Debug("an attached cluster is out of reach", "cluster", cluster.Name, "reason", why, "error", err)
-	return f.DB.Attachments.Unreached(ctx, cluster.ID, why, f.each(ctx, cluster))
+	return f.DB.Attachments.Unreached(ctx, cluster, why, f.each(ctx, cluster))
 }
 
 // note counts the looks in a row that have failed.

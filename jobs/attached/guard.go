@@ -35,7 +35,7 @@ func (f *Follower) Prepare(ctx context.Context, cluster models.Cluster, say func
 	if missing := found.MissingSlots(); missing != "" {
 		return cluster, nil, reason.Because(nil, "No shard of %s has the slots %s, or several have. A snapshot would not be whole. Mend the cluster first (redis-cli --cluster check).", cluster.Name, missing)
 	}
-	if err := f.DB.Attachments.Follow(ctx, cluster.ID, foundOf(found)); err != nil {
+	if err := f.DB.Attachments.Follow(ctx, cluster, foundOf(found)); err != nil {
 		return cluster, nil, err
 	}
 	cluster, err = f.DB.Clusters.ByID(ctx, cluster.ID)

@@ -88,14 +88,15 @@ func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
 }
 
 // Follow brings the catalog in line with what an attached cluster was found to be, and writes an event for each change. Whoever calls it, and
-// however often, a change is written once.
-func (q Attachments) Follow(ctx context.Context, id uint, found models.Found) error {
+// however often, a change is written once. A look at the cluster as it was reached before its access was changed counts for nothing.
+func (q Attachments) Follow(ctx context.Context, looked models.Cluster, found models.Found) error {
+	id := looked.ID
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.ByID(ctx, id)
 		if err != nil {
 			return err
 		}
-		if !cluster.Attached() || cluster.Status == models.ClusterDeleting || cluster.Attachment == nil {
+		if !cluster.Attached() || cluster.Status == models.ClusterDeleting || !cluster.ReachedAs(looked) {
 			return nil
 		}
 		followed := cluster.Follow(found, tx.Now())
@@ -198,14 +199,15 @@ func (q Attachments) writeNode(ctx context.Context, n models.Node) error {
 }
 
 // Unreached writes down that an attached cluster cannot be reached, and why, with an event when that is new. Its nodes are as they were seen last, but
-// for those that are given.
-func (q Attachments) Unreached(ctx context.Context, id uint, reason string, seen []models.Node) error {
+// for those that are given. As for [Attachments.Follow], the look has to be one at the cluster as it is reached now.
+func (q Attachments) Unreached(ctx context.Context, looked models.Cluster, reason string, seen []models.Node) error {
+	id := looked.ID
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.ByID(ctx, id)
 		if err != nil {
 			return err
 		}
-		if !cluster.Attached() || cluster.Attachment == nil {
+		if !cluster.Attached() || !cluster.ReachedAs(looked) {
 			return nil
 		}
 		for _, n := range seen {
@@ -309,8 +311,8 @@ func (q Attachments) Change(ctx context.Context, name string, access models.Acce
 	if faults := models.CheckAccess(&access); len(faults) > 0 {
 		return faults
 	}
+	attachment := models.Attachment{ClusterID: cluster.ID, Access: access, Topology: found.Topology, Since: cluster.Attachment.Since}
 	err = q.db.transaction(ctx, func(tx *DB) error {
-		attachment := models.Attachment{ClusterID: cluster.ID, Access: access, Topology: found.Topology, Since: cluster.Attachment.Since}
 		return errors.Join(tx.with(ctx).Save(&attachment).Error,
 			tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(map[string]any{"password": password, "updated_at": tx.Now()}).Error,
 			tx.Attachments.say(ctx, cluster, models.SeverityInfo, fmt.Sprintf("How %s is reached was changed by %s.", name, requestedBy)))
@@ -318,5 +320,6 @@ func (q Attachments) Change(ctx context.Context, name string, access models.Acce
 	if err != nil {
 		return fmt.Errorf("write how %s is reached: %w", name, err)
 	}
-	return q.Follow(ctx, cluster.ID, found)
+	cluster.Attachment, cluster.Password = &attachment, password
+	return q.Follow(ctx, cluster, found)
 }

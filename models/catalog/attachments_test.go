@@ -68,7 +68,7 @@ func TestWhatAnAttachedClusterIsIsFollowedOnce(t *testing.T) {
 	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379", "10.0.0.2:6379")))(t)
 	follow := func(found models.Found) {
 		t.Helper()
-		for _, err := range atOnce(3, func(int) error { return db.Attachments.Follow(t.Context(), cluster.ID, found) }) {
+		for _, err := range atOnce(3, func(int) error { return db.Attachments.Follow(t.Context(), cluster, found) }) {
 			check(t, err)
 		}
 		cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
@@ -103,9 +103,9 @@ func TestWhatAnAttachedClusterIsIsFollowedOnce(t *testing.T) {
 	is("orders-002 primary 10.0.0.3:6379", "orders-003 replica 10.0.0.2:6379")
 
 	clock.Advance(time.Minute)
-	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), cluster, "No answer.", nil))
 	clock.Advance(time.Minute)
-	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "Still no answer.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), cluster, "Still no answer.", nil))
 	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
 	if since := cluster.Attachment.Since; cluster.Status != models.ClusterUnreachable || cluster.StatusReason != "Still no answer." || since == nil || !since.Equal(db.Now().Add(-time.Minute)) {
 		t.Errorf("it is %s since %v: %s", cluster.Status, since, cluster.StatusReason)
@@ -125,8 +125,12 @@ func TestHowAClusterIsReachedIsChangedWithItsNodes(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
 	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.1:6379")))(t)
-	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), cluster, "No answer.", nil))
+	before := cluster
 	check(t, db.Attachments.Change(t.Context(), "orders", models.Access{Addresses: models.Lines{"10.0.9.1:7000"}}, secret.Text("other"), "admin", foundAt("10.0.9.1:7000")))
+	// Looks that had begun before say nothing about the cluster as it is reached now.
+	check(t, db.Attachments.Unreached(t.Context(), before, "The nodes want a password.", nil))
+	check(t, db.Attachments.Follow(t.Context(), before, foundAt("10.0.0.1:6379")))
 	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
 	if cluster.Status != models.ClusterAvailable || cluster.Nodes[0].Address() != "10.0.9.1:7000" || cluster.Attachment.Username != "" || cluster.Password.Reveal() != "other" {
 		t.Errorf("changed to %+v, %+v", cluster, cluster.Attachment)
@@ -162,7 +166,7 @@ func TestTheWindowsSnapshotIsTriedAgainWhenTheClusterIsBack(t *testing.T) {
 	spec := attachSpec("orders")
 	spec.Window = models.Window{Start: 11 * 60, Length: 60} // the clock stands at 10:00
 	cluster := must(db.Attachments.Attach(t.Context(), spec, foundAt("10.0.0.1:6379")))(t)
-	check(t, db.Attachments.Unreached(t.Context(), cluster.ID, "No answer.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), cluster, "No answer.", nil))
 	clock.Advance(61 * time.Minute)
 	for range 30 {
 		if n := must(db.Schedule.QueueDue(t.Context()))(t); n != 0 {
@@ -170,7 +174,7 @@ func TestTheWindowsSnapshotIsTriedAgainWhenTheClusterIsBack(t *testing.T) {
 		}
 		clock.Advance(time.Minute)
 	}
-	check(t, db.Attachments.Follow(t.Context(), cluster.ID, foundAt("10.0.0.1:6379")))
+	check(t, db.Attachments.Follow(t.Context(), cluster, foundAt("10.0.0.1:6379")))
 	queued := 0
 	for range 28 {
 		queued += must(db.Schedule.QueueDue(t.Context()))(t)

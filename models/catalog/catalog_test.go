@@ -230,7 +230,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	check(t, db.Settings.SaveVerifyEvery(t.Context(), 1))
 	must(db.Verifications.Queue(t.Context()))(t)
 	attached := must(db.Attachments.Attach(t.Context(), attachSpec("attached"), foundAt("10.0.0.1:6379")))(t)
-	check(t, db.Attachments.Unreached(t.Context(), attached.ID, "No answer.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), attached, "No answer.", nil))
 	must(db.Locks.Try(t.Context(), "orders", lease(t, db, "me")))(t)
 	must(db.Users.EnsureAdmin(t.Context(), "a-long-password"))(t)
 	must(db.Users.SignIn(t.Context(), models.AdminName, "a-long-password", "::1", "test"))(t)

@@ -86,9 +86,9 @@ func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 				check(t, db.with(t.Context()).Delete(&models.Cluster{}, id).Error)
 			}
 		case 16:
-			check(t, db.Attachments.Unreached(t.Context(), id, []string{"Nothing answers.", "It asks for a password."}[random.IntN(2)], nil))
+			check(t, db.Attachments.Unreached(t.Context(), cluster, []string{"Nothing answers.", "It asks for a password."}[random.IntN(2)], nil))
 		case 17:
-			check(t, db.Attachments.Follow(t.Context(), id, models.Found{Engine: models.Engine{Name: engines[random.IntN(3)], Version: "8.0.0"}, Shards: []models.FoundShard{{Nodes: []models.FoundNode{
+			check(t, db.Attachments.Follow(t.Context(), cluster, models.Found{Engine: models.Engine{Name: engines[random.IntN(3)], Version: "8.0.0"}, Shards: []models.FoundShard{{Nodes: []models.FoundNode{
 				{Address: fmt.Sprintf("127.0.0.1:%d", 20_000+int(id)), Role: models.RolePrimary, State: "available", Answers: true}}}}}))
 		}
 		switch random.IntN(12) {

@@ -117,7 +117,7 @@ func TestAttachedClustersAreReplicationGroups(t *testing.T) {
 	}
 
 	// One that does not answer is available to ElastiCache, too.
-	b.check(b.db.Attachments.Unreached(ctx, must(b.db.Clusters.Get(ctx, "pair"))(t).ID, "It is away.", nil))
+	b.check(b.db.Attachments.Unreached(ctx, must(b.db.Clusters.Get(ctx, "pair"))(t), "It is away.", nil))
 	if g := b.groupNamed("pair"); aws.ToString(g.Status) != "available" || aws.ToString(g.NodeGroups[0].Status) != "unreachable" {
 		t.Errorf("%+v", g)
 	}
