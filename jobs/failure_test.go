@@ -84,10 +84,10 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		reason  string // or one of several, by whether the supervisor was quicker
 	}{
 		"the store is full":             {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "The snapshot store is full."},
-		"the store is read-only":        {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be written"},
+		"the store is read-only":        {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be read or written"},
 		"the bucket does not answer":    {failure: fmt.Errorf("write: %w", store.ErrUnavailable), status: models.RunFailed, reason: "The snapshot store does not answer."},
 		"the bucket has too much to do": {failure: fmt.Errorf("write: %w: %w", store.ErrBusy, store.ErrUnavailable), status: models.RunFailed, reason: "has too much to do"},
-		"the bucket is cut off":         {failure: fmt.Errorf("write: %w: %w (%w)", store.ErrCut, store.ErrUnavailable, io.ErrUnexpectedEOF), status: models.RunFailed, reason: "connection to the snapshot store was cut"},
+		"the bucket is cut off":         {failure: fmt.Errorf("write: %w: %w (%w)", store.ErrCut, store.ErrUnavailable, io.ErrUnexpectedEOF), status: models.RunFailed, reason: "The snapshot store was cut off"},
 		"the upload was ended":          {failure: fmt.Errorf("write: %w", store.ErrUploadGone), status: models.RunFailed, reason: "no longer knew the upload"},
 		"the bucket stands still":       {failure: fmt.Errorf("write: %w: %w", store.ErrSlow, store.ErrUnavailable), status: models.RunFailed, reason: "stood still"},
 		"the bucket does not encrypt":   {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},

@@ -146,10 +146,10 @@ func TestImportSaysWhyAnObjectCannotBeRead(t *testing.T) {
 	n := 0
 	for url, want := range map[string]string{
 		"s3://exports/none.rdb?region=" + testkit.S3Region + at:                      "There is no file",
-		"s3://nowhere/dump.rdb?region=" + testkit.S3Region + at:                      "There is no bucket",
+		"s3://nowhere/dump.rdb?region=" + testkit.S3Region + at:                      "is in a bucket that does not exist",
 		"s3://exports/dump.rdb?region=eu-west-3" + at:                                "Correct region=",
-		"s3://exports/wrong-keys/dump.rdb?region=" + testkit.S3Region + at:           "credentials are not accepted",
-		"s3://exports/dump.rdb?region=r&path_style=true&endpoint=http://127.0.0.1:1": "Nobody answers",
+		"s3://exports/wrong-keys/dump.rdb?region=" + testkit.S3Region + at:           "does not accept the console's credentials",
+		"s3://exports/dump.rdb?region=r&path_style=true&endpoint=http://127.0.0.1:1": "does not answer",
 	} {
 		n++
 		run := c.awaitRun(c.must(c.db.Copies.Import(t.Context(), models.ImportSpec{Cluster: "elsewhere", Name: fmt.Sprintf("x%d", n), Sources: []string{url}})))

@@ -28,27 +28,24 @@ func because(cause error, format string, args ...any) error {
 	return reason.Because(cause, format, args...)
 }
 
-// sentences translate what the engine reports. The first that matches is used, so the particular ones come first.
-var sentences = []struct {
+// sentenced is an error and what it says to people.
+type sentenced struct {
 	is   error
 	text string
-}{
+}
+
+// verdicts are what Rekindle has decided itself. They come before anything that a store or a node did to cause them.
+var verdicts = []sentenced{
 	{drain.ErrStopping, "Rekindle was stopped in the middle of it."},
 	{vault.ErrNameTaken, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
 	{archive.ErrExists, "Another console has stored a snapshot of this name in the same store meanwhile. That one was not touched, and this one was discarded. Choose another name."},
 	{errUploadCut, "The upload was cut off. Nothing of it was kept."},
 	{queue.ErrTooOften, "It was begun several times, and each time Rekindle ended in its middle. Look into the log before you try again."},
 	{archive.ErrNewer, "The snapshot was written by a newer Rekindle than this one. Upgrade to use it."},
-	{store.ErrFull, "The snapshot store is full. Free some space or delete snapshots, then try again."},
-	{store.ErrUnsafe, "The snapshot store did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it. The log says what differs."},
-	{store.ErrLocked, "Object Lock protects this in the bucket. It can be removed when its retention or its legal hold has ended."},
-	{store.ErrNoBucket, "The bucket of the snapshot store does not exist. Create it, or correct its name in --store."},
-	{store.ErrRegion, "The bucket of the snapshot store is in another region. Correct region= in --store; the log says which one it is."},
-	{store.ErrCredentials, "The snapshot store does not accept the console's credentials. Check the access key, the profile or the role, and the clock."},
-	{store.ErrDenied, "The snapshot store refuses to be written. Check the permissions of its folder, or the policy of its bucket."},
-	{store.ErrUploadGone, "The snapshot store no longer knew the upload: a rule of the bucket, or another console with the same prefix, ended it. Try again."},
-	{store.ErrTransit, "What came from the snapshot store is not what it says it has sent: the network or a proxy changed it on the way. Try again."},
-	{store.ErrCut, "The connection to the snapshot store was cut again and again. Look at the network and the proxies on the way, then try again."}, // before what cut it
+}
+
+// sentences are what the engine and the system report. The first that matches is used, so the particular ones come first.
+var sentences = []sentenced{
 	{archive.ErrDamaged, "What is stored does not match what was written: the snapshot is damaged and must not be used."},
 	{archive.ErrMissing, "A part of the snapshot is missing in the store."},
 	{store.ErrNotExist, "The snapshot is missing in the store."},
@@ -72,9 +69,6 @@ var sentences = []struct {
 	{restore.ErrGone, "A node closed the connection, or stopped answering, while the keys were written."},
 	{rdb.ErrUnknown, "The snapshot has something that this Rekindle does not know, so that its keys cannot be written one by one."},
 	{io.ErrUnexpectedEOF, "The node stopped answering in the middle of the transfer."},
-	{store.ErrBusy, "The snapshot store has too much to do: it answers, but asks for fewer requests. Look at what else uses it, then try again."}, // before ErrUnavailable, which comes with it
-	{store.ErrSlow, "The snapshot store stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Look at both, then try again."},
-	{store.ErrUnavailable, "The snapshot store does not answer. Check that it runs and that the network lets the console through, then try again."},
 	{syscall.ENOSPC, "The disk of the console's data folder is full. Free some space, then try again."},
 	{syscall.EDQUOT, "The console's user may not use more of the disk. Raise its quota or free some space, then try again."},
 	{syscall.EROFS, "The disk of the console's data folder can only be read. Mount it for writing, then try again."},
@@ -104,10 +98,14 @@ func explain(err error) (text string, known bool) {
 	if faults, refused := models.AsFaults(err); refused {
 		return faults.Error(), true
 	}
-	for _, s := range sentences {
-		if errors.Is(err, s.is) {
-			return s.text, true
-		}
+	if text, found := find(verdicts, err); found {
+		return text, true
+	}
+	if text, failed := reason.Store(reason.SnapshotStore, err); failed {
+		return text, true
+	}
+	if text, found := find(sentences, err); found {
+		return text, true
 	}
 	if text := catalog.Trouble(err); text != "" {
 		return text, true
@@ -120,4 +118,13 @@ func explain(err error) (text string, known bool) {
 		return "The node refused a command (" + reply.Code() + "). The log says more.", true
 	}
 	return unexpected, false
+}
+
+func find(table []sentenced, err error) (string, bool) {
+	for _, s := range table {
+		if errors.Is(err, s.is) {
+			return s.text, true
+		}
+	}
+	return "", false
 }

@@ -60,24 +60,15 @@ func (o *opener) incoming(ctx context.Context, url string) (incoming, error) {
 
 func objectReason(url string, err error) error {
 	switch {
-	case errors.Is(err, store.ErrNoBucket): // before ErrNotExist, which comes with it
-		return reason.Because(err, "There is no bucket as in %s. Correct its name.", url)
-	case errors.Is(err, store.ErrNotExist):
+	case errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket): // which comes with it
 		return reason.Because(err, "There is no file %s.", url)
 	case errors.Is(err, store.ErrKey):
 		return reason.Because(err, "%s cannot be read from here: no part of a name between slashes may be empty, begin with a dot, hold a backslash or be longer than 255 bytes. Give the file another name.", url)
-	case errors.Is(err, store.ErrRegion):
-		return reason.Because(err, "The bucket of %s is in another region. Correct region= in the address; the log says which one it is.", url)
-	case errors.Is(err, store.ErrCredentials): // before ErrDenied, which comes with it
-		return reason.Because(err, "The console's credentials are not accepted at %s. Check the access key, the profile or the role, and the clock.", url)
-	case errors.Is(err, store.ErrDenied):
+	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrCredentials): // which comes with it
 		return reason.Because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
-	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
-		return reason.Because(err, "The store of %s has too much to do: it answers, but asks for fewer requests. Try again later.", url)
-	case errors.Is(err, store.ErrSlow):
-		return reason.Because(err, "The store of %s stood still: for too long it neither took nor gave a byte. Try again when it is faster.", url)
-	case errors.Is(err, store.ErrUnavailable):
-		return reason.Because(err, "Nobody answers at %s. Check the endpoint in the address, and whether the network lets the console through.", url)
+	}
+	if text, failed := reason.Store(url, err); failed {
+		return reason.Because(err, "%s", text)
 	}
 	return reason.Because(err, "The file %s could not be read. The log says more.", url)
 }

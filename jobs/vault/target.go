@@ -97,36 +97,12 @@ func (t target) reason(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	where := place(t.url)
-	switch {
-	case errors.Is(err, store.ErrNotExist), errors.Is(err, store.ErrExist), errors.Is(err, store.ErrKey):
+	if errors.Is(err, store.ErrExist) || errors.Is(err, store.ErrKey) || errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket) {
 		return err
-	case errors.Is(err, store.ErrFull):
-		return reason.Because(err, "%s is full. Free some space there, then try again.", where)
-	case errors.Is(err, store.ErrLocked):
-		return reason.Because(err, "Object Lock protects this in %s. It can be removed when its retention or its legal hold has ended.", where)
-	case errors.Is(err, store.ErrUnsafe):
-		return reason.Because(err, "%s did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it.", where)
-	case errors.Is(err, store.ErrNoBucket):
-		return reason.Because(err, "The bucket of %s does not exist. Create it, or correct the address.", where)
-	case errors.Is(err, store.ErrRegion):
-		return reason.Because(err, "The bucket of %s is in another region. Say which one in the address: ?region=...", where)
-	case errors.Is(err, store.ErrCredentials):
-		return reason.Because(err, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock.", where)
-	case errors.Is(err, store.ErrDenied):
-		return reason.Because(err, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket.", where)
-	case errors.Is(err, store.ErrUploadGone):
-		return reason.Because(err, "%s no longer knew the upload: a rule of the bucket, or another console, ended it. Try again.", where)
-	case errors.Is(err, store.ErrTransit):
-		return reason.Because(err, "What came from %s is not what it says it has sent: the network or a proxy changed it on the way. Try again.", where)
-	case errors.Is(err, store.ErrCut):
-		return reason.Because(err, "The connection to %s was cut again and again. Look at the network and the proxies on the way, then try again.", where)
-	case errors.Is(err, store.ErrBusy): // before ErrUnavailable, which comes with it
-		return reason.Because(err, "%s has too much to do: it answers, but asks for fewer requests. Try again later.", where)
-	case errors.Is(err, store.ErrSlow):
-		return reason.Because(err, "%s stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Try again when that is over.", where)
-	case errors.Is(err, store.ErrUnavailable):
-		return reason.Because(err, "%s does not answer. Check that it runs and that the network lets the console through, then try again.", where)
+	}
+	where := place(t.url)
+	if text, failed := reason.Store(where, err); failed {
+		return reason.Because(err, "%s", text)
 	}
 	return reason.Because(err, "%s could not be used. The log says why.", where)
 }
