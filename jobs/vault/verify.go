@@ -67,49 +67,15 @@ func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *qu
 	if err := v.health.Present(ctx); err != nil {
 		return "", err
 	}
-	ref := refOf(*row)
-	manifest, err := v.quiet.Manifest(ctx, ref)
-	var wrong []string
-	switch {
-	case err == nil:
-		if text := differs(manifest, *row); text != "" {
-			wrong = append(wrong, text)
-		}
-		row.ManifestSHA256 = manifest.Hash
-	case errors.Is(err, archive.ErrMissing):
-		wrong = append(wrong, "The manifest is missing in the store.")
-	case errors.Is(err, archive.ErrInvalid):
-		wrong = append(wrong, "The manifest in the store is damaged, or another snapshot's.")
-	default:
-		return "", v.health.away(err)
+	wrong, manifest, err := v.compare(ctx, row)
+	if err != nil {
+		return "", err
 	}
-	var before, total int64
-	for _, p := range row.Parts {
-		total += p.Bytes
+	unreadable, err := v.read(ctx, *row, manifest, report)
+	if err != nil {
+		return "", err
 	}
-	for i, p := range row.Parts {
-		part := archivePart(p)
-		if i < len(manifest.Parts) {
-			part.RDBVersion = manifest.Parts[i].RDBVersion
-		}
-		var progress archive.Progress
-		done := before
-		report.Stage(fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
-			return models.Progress{BytesDone: done + progress.Bytes(), BytesTotal: total}
-		})
-		err := v.quiet.VerifyPart(ctx, ref, part, &progress)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil:
-			return "", context.Cause(ctx)
-		case errors.Is(err, archive.ErrMissing), errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrInvalid):
-			v.Logger.Warn("part is not what was written", "snapshot", row.Name, "part", p.Number, "error", err)
-			wrong = append(wrong, partSentence(p.Number, err))
-		default:
-			return "", v.health.away(err)
-		}
-		before += p.Bytes
-	}
+	wrong = append(wrong, unreadable...)
 	if len(wrong) == 0 {
 		return "", nil
 	}
@@ -127,6 +93,57 @@ func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *qu
 		wrong = append(wrong[:5], fmt.Sprintf("And so on: %d more.", more))
 	}
 	return strings.Join(wrong, " "), nil
+}
+
+// compare says in what the manifest in the store is not as the catalog has it, and notes its hash.
+func (v *Verifier) compare(ctx context.Context, row *models.Snapshot) (wrong []string, manifest archive.Manifest, err error) {
+	manifest, err = v.quiet.Manifest(ctx, refOf(*row))
+	switch {
+	case err == nil:
+		if text := differs(manifest, *row); text != "" {
+			wrong = append(wrong, text)
+		}
+		row.ManifestSHA256 = manifest.Hash
+	case errors.Is(err, archive.ErrMissing):
+		wrong = append(wrong, "The manifest is missing in the store.")
+	case errors.Is(err, archive.ErrInvalid):
+		wrong = append(wrong, "The manifest in the store is damaged, or another snapshot's.")
+	default:
+		return nil, manifest, v.health.away(err)
+	}
+	return wrong, manifest, nil
+}
+
+// read reads all parts back and says what is wrong with each.
+func (v *Verifier) read(ctx context.Context, row models.Snapshot, manifest archive.Manifest, report *queue.Report) (wrong []string, err error) {
+	var before, total int64
+	for _, p := range row.Parts {
+		total += p.Bytes
+	}
+	for i, p := range row.Parts {
+		part := archivePart(p)
+		if i < len(manifest.Parts) {
+			part.RDBVersion = manifest.Parts[i].RDBVersion
+		}
+		var progress archive.Progress
+		done := before
+		report.Stage(fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
+			return models.Progress{BytesDone: done + progress.Bytes(), BytesTotal: total}
+		})
+		err := v.quiet.VerifyPart(ctx, refOf(row), part, &progress)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, archive.ErrMissing), errors.Is(err, archive.ErrDamaged), errors.Is(err, archive.ErrInvalid):
+			v.Logger.Warn("part is not what was written", "snapshot", row.Name, "part", p.Number, "error", err)
+			wrong = append(wrong, partSentence(p.Number, err))
+		default:
+			return nil, v.health.away(err)
+		}
+		before += p.Bytes
+	}
+	return wrong, nil
 }
 
 // partSentence says what is wrong with a part; the log has the details.

@@ -33,72 +33,100 @@ func (q Rebuilding) Request(ctx context.Context, requestedBy string) (models.Run
 // the store began to be read. Warnings are sentences about those that could not be.
 func (q Rebuilding) Adopt(ctx context.Context, found []models.Snapshot, since time.Time) (done models.Rebuilt, warnings []models.Event, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
-		done, warnings = models.Rebuilt{}, nil
-		names := make([]string, len(found))
-		for i, s := range found {
-			names[i] = s.Name
-		}
-		var rows []models.Snapshot
-		if err := tx.with(ctx).Preload("Parts", inOrder).Where("name IN ?", names).Find(&rows).Error; err != nil {
-			return fmt.Errorf("look for known snapshots: %w", err)
-		}
-		known := make(map[string]models.Snapshot, len(rows))
-		for _, row := range rows {
-			known[row.Name] = row
-		}
-		gone, err := tx.Rebuild.goneSince(ctx, since)
+		a, err := tx.Rebuild.adoption(ctx, found, since)
 		if err != nil {
 			return err
 		}
-		var clusters []models.Cluster
-		if err := tx.with(ctx).Find(&clusters).Error; err != nil {
-			return fmt.Errorf("list clusters: %w", err)
-		}
-		living := make(map[string]models.Cluster, len(clusters))
-		for _, c := range clusters {
-			living[c.Name] = c
-		}
-		var fresh []models.Snapshot
 		for _, s := range found {
-			done.Found++
-			row, exists := known[s.Name]
-			switch {
-			case !exists && (gone.snapshots[s.Name] || gone.clusters[s.ClusterName]):
-				// Deleted while the store was read.
-			case !exists:
-				s.Status, s.ClusterID = models.SnapshotAvailable, 0
-				if c, ok := living[s.ClusterName]; ok && !s.CreatedAt.Before(c.CreatedAt) {
-					s.ClusterID = c.ID // else it was of an earlier cluster of that name
-				}
-				s.CreatedAt = catalogTime(s.CreatedAt)
-				s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = catalogTimeOf(s.StartedAt), catalogTimeOf(s.CompletedAt), catalogTimeOf(s.VerifiedAt), catalogTimeOf(s.NodeCreatedAt)
-				for i := range s.Parts {
-					s.Parts[i].StartedAt, s.Parts[i].CompletedAt = catalogTime(s.Parts[i].StartedAt), catalogTime(s.Parts[i].CompletedAt)
-				}
-				fresh = append(fresh, s)
-				known[s.Name] = s
-			case row.ClusterName != s.ClusterName:
-				warnings = append(warnings, models.Event{ClusterName: s.ClusterName, SnapshotName: s.Name,
-					Message: fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left as it is.",
-						s.Name, row.ClusterName, s.ClusterName, row.ClusterName)})
-			case row.Status == models.SnapshotCreating || row.Status == models.SnapshotDeleting:
-				done.Agreed++ // a run is at work on it
-			case row.Status == models.SnapshotFailed && row.Damage == "":
-				if err := tx.Rebuild.reinstate(ctx, row, s); err != nil {
-					return err
-				}
-				done.Restored++
-			case !sameParts(row.Parts, s.Parts), row.ManifestSHA256 != "" && row.ManifestSHA256 != s.ManifestSHA256:
-				warnings = append(warnings, models.Event{ClusterName: s.ClusterName, SnapshotName: s.Name,
-					Message: fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to learn which is right.", s.Name)})
-			default:
-				done.Agreed++
+			if err := a.compare(ctx, tx, s); err != nil {
+				return err
 			}
 		}
-		done.Adopted = len(fresh)
-		return tx.Rebuild.createSnapshots(ctx, fresh)
+		a.done.Found, a.done.Adopted = len(found), len(a.fresh)
+		done, warnings = a.done, a.warnings
+		return tx.Rebuild.createSnapshots(ctx, a.fresh)
 	})
 	return done, warnings, err
+}
+
+// adoption compares a batch of snapshots that were found in the store with what the catalog knows of their names.
+type adoption struct {
+	known  map[string]models.Snapshot
+	gone   gone
+	living map[string]models.Cluster
+
+	fresh    []models.Snapshot
+	done     models.Rebuilt
+	warnings []models.Event
+}
+
+func (q Rebuilding) adoption(ctx context.Context, found []models.Snapshot, since time.Time) (*adoption, error) {
+	a := &adoption{known: map[string]models.Snapshot{}, living: map[string]models.Cluster{}}
+	names, of := make([]string, len(found)), make([]string, len(found))
+	for i, s := range found {
+		names[i], of[i] = s.Name, s.ClusterName
+	}
+	var rows []models.Snapshot
+	if err := q.db.with(ctx).Preload("Parts", inOrder).Where("name IN ?", names).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("look for known snapshots: %w", err)
+	}
+	for _, row := range rows {
+		a.known[row.Name] = row
+	}
+	var clusters []models.Cluster
+	if err := q.db.with(ctx).Where("name IN ?", of).Find(&clusters).Error; err != nil {
+		return nil, fmt.Errorf("look for clusters: %w", err)
+	}
+	for _, c := range clusters {
+		a.living[c.Name] = c
+	}
+	var err error
+	a.gone, err = q.goneSince(ctx, since)
+	return a, err
+}
+
+func (a *adoption) compare(ctx context.Context, tx *DB, s models.Snapshot) error {
+	row, exists := a.known[s.Name]
+	switch {
+	case !exists && (a.gone.snapshots[s.Name] || a.gone.clusters[s.ClusterName]):
+		// Deleted while the store was read.
+	case !exists:
+		a.adopt(s)
+	case row.ClusterName != s.ClusterName:
+		a.warn(s, fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left as it is.",
+			s.Name, row.ClusterName, s.ClusterName, row.ClusterName))
+	case row.Status == models.SnapshotCreating || row.Status == models.SnapshotDeleting:
+		a.done.Agreed++ // a run is at work on it
+	case row.Status == models.SnapshotFailed && row.Damage == "":
+		if err := tx.Rebuild.reinstate(ctx, row, s); err != nil {
+			return err
+		}
+		a.done.Restored++
+	case !sameParts(row.Parts, s.Parts), row.ManifestSHA256 != "" && row.ManifestSHA256 != s.ManifestSHA256:
+		a.warn(s, fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to learn which is right.", s.Name))
+	default:
+		a.done.Agreed++
+	}
+	return nil
+}
+
+// adopt takes a snapshot that the catalog does not know.
+func (a *adoption) adopt(s models.Snapshot) {
+	s.Status, s.ClusterID = models.SnapshotAvailable, 0
+	if c, ok := a.living[s.ClusterName]; ok && !s.CreatedAt.Before(c.CreatedAt) {
+		s.ClusterID = c.ID // else it was of an earlier cluster of that name
+	}
+	s.CreatedAt = catalogTime(s.CreatedAt)
+	s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = catalogTimeOf(s.StartedAt), catalogTimeOf(s.CompletedAt), catalogTimeOf(s.VerifiedAt), catalogTimeOf(s.NodeCreatedAt)
+	for i := range s.Parts {
+		s.Parts[i].StartedAt, s.Parts[i].CompletedAt = catalogTime(s.Parts[i].StartedAt), catalogTime(s.Parts[i].CompletedAt)
+	}
+	a.fresh = append(a.fresh, s)
+	a.known[s.Name] = s
+}
+
+func (a *adoption) warn(s models.Snapshot, message string) {
+	a.warnings = append(a.warnings, models.Event{ClusterName: s.ClusterName, SnapshotName: s.Name, Message: message})
 }
 
 // batch is how many rows go into one statement: SQLite takes at most 32,766 values.
