@@ -103,7 +103,7 @@ func (c *console) start() {
 		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: 50 * time.Millisecond, FollowEvery: 50 * time.Millisecond, Transfers: 4, OpenStore: c.open, Declared: c.begin})
+		Lease: c.lease, SuperviseEvery: 100 * time.Millisecond, FollowEvery: 200 * time.Millisecond, Transfers: 4, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -43,6 +43,24 @@ type Followed struct {
 	Columns  map[string]any // of the cluster, that change
 }
 
+// Stands tells whether a look has found a cluster as it is known, but for small movements of its nodes' memory, and that was seen not longer ago than
+// limit.
+func (f Followed) Stands(c Cluster, limit time.Duration) bool {
+	if len(f.Gone) > 0 || len(f.Columns) > 0 || len(f.Nodes) != len(c.Nodes) {
+		return false
+	}
+	before := make(map[uint]Node, len(c.Nodes))
+	for _, n := range c.Nodes {
+		before[n.ID] = n
+	}
+	return !slices.ContainsFunc(f.Nodes, func(n Node) bool { return n.Address() != before[n.ID].Address() || !n.StandsAs(before[n.ID], limit) })
+}
+
+// StandsAs tells whether a node at the same address is as it was seen before; see [Node.SameAs].
+func (n Node) StandsAs(before Node, limit time.Duration) bool {
+	return n.Shard == before.Shard && n.Slots == before.Slots && n.Ident == before.Ident && n.SameAs(before, limit)
+}
+
 // Follow compares what an attached cluster is known to be with what it was found to be. A node is the same by what its cluster calls it, else by
 // its address; a shard is the same if it has a node that was in it. Nothing is said of a cluster that had no nodes.
 func (c Cluster) Follow(found Found, now time.Time) Followed {

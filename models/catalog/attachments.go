@@ -91,6 +91,10 @@ func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
 // however often, a change is written once. A look at the cluster as it was reached before its access was changed counts for nothing.
 func (q Attachments) Follow(ctx context.Context, looked models.Cluster, found models.Found) error {
 	id := looked.ID
+	if a := looked.Attachment; a != nil && looked.Status != models.ClusterUnreachable && a.Since == nil && a.Topology == found.Topology &&
+		looked.Follow(found, q.db.Now()).Stands(looked, seenEvery) {
+		return nil // as nearly every look is: nothing is read or written for it
+	}
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.ByID(ctx, id)
 		if err != nil {
@@ -165,7 +169,7 @@ func (q Attachments) writeNodes(ctx context.Context, cluster models.Cluster, fol
 			}
 		case n.Address() != was.Address():
 			moved = append(moved, n)
-		case n.Shard != was.Shard || n.Slots != was.Slots || n.Ident != was.Ident || !n.SameAs(was, seenEvery):
+		case !n.StandsAs(was, seenEvery):
 			if err := q.writeNode(ctx, n); err != nil {
 				return err
 			}

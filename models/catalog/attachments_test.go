@@ -121,6 +121,19 @@ func TestWhatAnAttachedClusterIsIsFollowedOnce(t *testing.T) {
 	}
 }
 
+func TestALookThatFindsNothingNewTakesNoQuery(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	found := foundAt("10.0.0.1:6379", "10.0.0.2:6379")
+	cluster := must(db.Attachments.Attach(t.Context(), attachSpec("orders"), found))(t)
+	check(t, db.Close())
+	check(t, db.Attachments.Follow(t.Context(), cluster, found))
+	found.Shards[0].Nodes[1].State = "loading"
+	if err := db.Attachments.Follow(t.Context(), cluster, found); err == nil {
+		t.Error("what is new was not written down, and nobody is told")
+	}
+}
+
 func TestHowAClusterIsReachedIsChangedWithItsNodes(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
