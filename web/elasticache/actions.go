@@ -12,7 +12,7 @@ func actionsOf(c Config) map[string]action {
 	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
 	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
 	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}
-	return map[string]action{
+	actions := map[string]action{
 		"DescribeReplicationGroups": look(groups.describe),
 		"CreateReplicationGroup":    change(groups.create, groups.show),
 		"ModifyReplicationGroup":    change(groups.modify, groups.show),
@@ -40,8 +40,6 @@ func actionsOf(c Config) map[string]action {
 
 		"DescribeEvents":                   look(events.describe),
 		"DescribeCacheEngineVersions":      look(engines.describeVersions),
-		"DescribeServiceUpdates":           look(engines.describeServiceUpdates),
-		"DescribeUpdateActions":            look(engines.describeUpdateActions),
 		"ListAllowedNodeTypeModifications": look(engines.listNodeTypes),
 
 		"DescribeCacheSubnetGroups": look(subnets.describe),
@@ -59,6 +57,10 @@ func actionsOf(c Config) map[string]action {
 
 		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: getCallerIdentity},
 	}
+	for name, absent := range absences {
+		actions[name] = look(absent.describe)
+	}
+	return actions
 }
 
 type (

@@ -2,7 +2,6 @@ package elasticache
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"rekindle/models"
@@ -54,25 +53,6 @@ func (a engineActions) describeVersions(ctx context.Context, c *call) (any, erro
 	result := engineVersions{Marker: next}
 	result.CacheEngineVersions.CacheEngineVersion = shown
 	return result, nil
-}
-
-type (
-	serviceUpdates struct{ ServiceUpdates struct{} }
-	updateActions  struct{ UpdateActions struct{} }
-)
-
-// describeServiceUpdates: engines are updated with the host's packages, so there are never any here.
-func (a engineActions) describeServiceUpdates(_ context.Context, c *call) (any, error) {
-	if name := c.text("ServiceUpdateName"); name != "" {
-		return nil, fault{404, "ServiceUpdateNotFoundFault", fmt.Sprintf("There is no service update %.80s.", name)}
-	}
-	c.limit(maxRecords)
-	return serviceUpdates{}, nil
-}
-
-func (a engineActions) describeUpdateActions(_ context.Context, c *call) (any, error) {
-	c.limit(maxRecords)
-	return updateActions{}, nil
 }
 
 type nodeTypeModifications struct {

@@ -1,6 +1,7 @@
 package elasticache
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -166,8 +167,29 @@ func TestWhatEnginesAndNodeTypesThereAre(t *testing.T) {
 	if !slices.Contains(types.ScaleUpModifications, "cache.r7g.large") || !slices.Contains(types.ScaleDownModifications, "cache.t4g.micro") || slices.Contains(types.ScaleUpModifications, "cache.t4g.small") {
 		t.Errorf("%+v", types)
 	}
-	if updates := must(c.DescribeServiceUpdates(ctx, &sdk.DescribeServiceUpdatesInput{}))(t); len(updates.ServiceUpdates) != 0 {
-		t.Errorf("%+v", updates)
+}
+
+// Clients look for these on their way to something else.
+func TestWhatRekindleNeverHasIsAnEmptyList(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	c, ctx := b.admin(), t.Context()
+	for name, n := range map[string]int{
+		"security groups":      len(must(c.DescribeCacheSecurityGroups(ctx, &sdk.DescribeCacheSecurityGroupsInput{}))(t).CacheSecurityGroups),
+		"global groups":        len(must(c.DescribeGlobalReplicationGroups(ctx, &sdk.DescribeGlobalReplicationGroupsInput{}))(t).GlobalReplicationGroups),
+		"reserved nodes":       len(must(c.DescribeReservedCacheNodes(ctx, &sdk.DescribeReservedCacheNodesInput{}))(t).ReservedCacheNodes),
+		"offerings":            len(must(c.DescribeReservedCacheNodesOfferings(ctx, &sdk.DescribeReservedCacheNodesOfferingsInput{}))(t).ReservedCacheNodesOfferings),
+		"serverless caches":    len(must(c.DescribeServerlessCaches(ctx, &sdk.DescribeServerlessCachesInput{}))(t).ServerlessCaches),
+		"serverless snapshots": len(must(c.DescribeServerlessCacheSnapshots(ctx, &sdk.DescribeServerlessCacheSnapshotsInput{}))(t).ServerlessCacheSnapshots),
+		"service updates":      len(must(c.DescribeServiceUpdates(ctx, &sdk.DescribeServiceUpdatesInput{}))(t).ServiceUpdates),
+		"update actions":       len(must(c.DescribeUpdateActions(ctx, &sdk.DescribeUpdateActionsInput{ReplicationGroupIds: []string{"orders"}}))(t).UpdateActions),
+	} {
+		if n != 0 {
+			t.Errorf("%d %s", n, name)
+		}
 	}
-	must(c.DescribeUpdateActions(ctx, &sdk.DescribeUpdateActionsInput{ReplicationGroupIds: []string{"orders"}}))(t)
+	_, err := c.DescribeServerlessCaches(ctx, &sdk.DescribeServerlessCachesInput{ServerlessCacheName: aws.String("x")})
+	if fault := new(types.ServerlessCacheNotFoundFault); !errors.As(err, &fault) {
+		t.Errorf("a serverless cache by its name: %v", err)
+	}
 }
