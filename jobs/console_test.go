@@ -39,6 +39,7 @@ type console struct {
 	db      *catalog.DB
 	manager *jobs.Manager
 	lease   time.Duration // 0: as in the product
+	pace    int64         // bytes a second; 0: no limit
 	home    string
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 	begin   *declared.File                                             // the clusters file
@@ -103,7 +104,7 @@ func (c *console) start() {
 		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: 100 * time.Millisecond, FollowEvery: 200 * time.Millisecond, Transfers: 4, OpenStore: c.open, Declared: c.begin})
+		Lease: c.lease, SuperviseEvery: 100 * time.Millisecond, FollowEvery: 200 * time.Millisecond, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)
 	}

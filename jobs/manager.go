@@ -43,6 +43,7 @@ type Config struct {
 	Transfers        int           // snapshots, restores, copies and uploads at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
+	Bandwidth        int64         // bytes a second that all snapshots together read from their sources (0: no limit)
 	Parts            int           // shards of one snapshot at once, where each is on a host of its own (4)
 	SuperviseEvery   time.Duration // 2 s
 	FollowEvery      time.Duration // between two looks at an attached cluster (10 s)
@@ -97,7 +98,7 @@ func New(config Config) (*Manager, error) {
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
 	m.locks = &locks{m.DB, m.lease, m.Logger}
 	m.vault = vault.New(vault.Config{DB: m.DB, Store: m.Store, Launcher: m.Launcher, Host: m.Host, Lease: m.lease, Clock: m.Clock, Logger: m.Logger, Life: m.run,
-		OpenStore: m.OpenStore, Lock: m.locks.lock, Sentence: explain, Wake: m.Wake, Moving: func() int64 { return m.queue.Moving() },
+		OpenStore: m.OpenStore, Bandwidth: m.Bandwidth, Lock: m.locks.lock, Sentence: explain, Wake: m.Wake, Moving: func() int64 { return m.queue.Moving() },
 		GoOn: func(ctx context.Context) error { return m.queue.Recover(ctx) }, Dial: nodes.Dial, Follows: nodes.Follows})
 	m.nodes = nodes.New(nodes.Config{Operator: nodes.Operator{DB: m.DB, Launcher: m.Launcher}, Home: m.Host.Home(), Clock: m.Clock, Logger: m.Logger,
 		Every: m.SuperviseEvery, Lock: m.locks.try, Sentence: sentence, Wake: m.Wake})

@@ -3,6 +3,9 @@ package jobs_test
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/testkit"
 	"rekindle/models"
@@ -33,5 +36,24 @@ func TestStoreThatStallsIsToBlame(t *testing.T) {
 	c.await("orders", models.ClusterAvailable)
 	if again := c.snapshot("orders", "s2"); again.Status != models.SnapshotAvailable {
 		t.Errorf("the next one is %s (%s)", again.Status, again.StatusReason)
+	}
+}
+
+func TestASnapshotReadsNoFasterThanItMay(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	source := testkit.Redis(t)
+	fillBig(t, source.Client(), 3)
+	c.attach(attachSpec("orders", source.Addr))
+	c.stop()
+	c.pace = 4 << 20
+	c.start()
+	began := time.Now()
+	s := c.snapshot("orders", "slow")
+	if s.Status != models.SnapshotAvailable || s.Keys != 3 {
+		t.Errorf("%s with %d keys: %s", s.Status, s.Keys, s.StatusReason)
+	}
+	if took, least := time.Since(began), 650*time.Millisecond; took < least { // 3 MiB without the last 256 KiB, and without rounding
+		t.Errorf("3 MiB at 4 MiB a second took %s, less than %s", took, least)
 	}
 }

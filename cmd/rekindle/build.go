@@ -53,7 +53,7 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 	}
 	made.undo = append(made.undo, made.db.Close)
 	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
-		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, OpenStore: openStore, Declared: begin,
+		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, Bandwidth: int64(c.bandwidth) << 20, OpenStore: openStore, Declared: begin,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	return made, err
 }

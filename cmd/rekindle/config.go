@@ -22,6 +22,9 @@ import (
 )
 
 // The first access key of the ElastiCache API comes from these, where they are set.
+// maxBandwidth in MiB a second is more than any network has.
+const maxBandwidth = 1 << 20
+
 const (
 	accessKeyVariable = "REKINDLE_ACCESS_KEY_ID"
 	secretKeyVariable = "REKINDLE_SECRET_ACCESS_KEY"
@@ -40,6 +43,7 @@ type config struct {
 	publicURL     string
 	transfers     int
 	perHost       int
+	bandwidth     int
 	lease         time.Duration
 	stopNodes     bool
 	logJSON       bool
@@ -215,6 +219,7 @@ func declareWeb(flags *flagSet, c *config) declaration {
 func declareWork(flags *flagSet, c *config) declaration {
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
+	flags.IntVar(&c.bandwidth, "bandwidth", 0, "`MiB` a second that all snapshots together read from their clusters; 0: no limit")
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
 	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console is taken for gone when it cannot reach a catalog that it shares, and another one goes on with its work")
 	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
@@ -226,6 +231,9 @@ func declareWork(flags *flagSet, c *config) declaration {
 		}
 		if c.transfers < 1 || c.perHost < 1 {
 			failures = append(failures, misuse("--transfers and --snapshots-per-host must be at least 1"))
+		}
+		if c.bandwidth < 0 || c.bandwidth > maxBandwidth {
+			failures = append(failures, misuse("--bandwidth must be a number of MiB a second from 0, which is no limit, to %d", maxBandwidth))
 		}
 		if c.lease < time.Second || c.lease > time.Hour {
 			failures = append(failures, misuse("--lease must be from 1s to 1h, not %s", c.lease))

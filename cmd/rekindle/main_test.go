@@ -39,6 +39,8 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"ports that are words":         {args: []string{"--node-ports", "many"}, want: "--node-ports must look like"},
 		"a host name for the nodes":    {args: []string{"--node-address", "localhost"}, want: "--node-address must name addresses such as 10.0.0.7"},
 		"a number that is none":        {env: map[string]string{"REKINDLE_TRANSFERS": "two"}, want: `REKINDLE_TRANSFERS="two" is not acceptable`},
+		"a bandwidth":                  {args: []string{"--bandwidth", "50"}, then: func(c config) bool { return c.bandwidth == 50 }},
+		"less than no bandwidth":       {args: []string{"--bandwidth", "-1"}, want: "--bandwidth must be a number of MiB a second"},
 		"no transfers":                 {args: []string{"--transfers", "0"}, want: "at least 1"},
 		"a public address without URL": {args: []string{"--public-url", "rekindle.example.com"}, want: "--public-url must look like"},
 		"another log format":           {args: []string{"--log-format", "xml"}, want: "text or json"},

@@ -142,7 +142,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	origin := stream.Origin()
 	var progress archive.Progress
 	report.Stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
-	reader := &watched{ReadCloser: stream}
+	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace)}
 	part, err = d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
 		return part, origin, reason.Because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+

@@ -7,6 +7,8 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"golang.org/x/time/rate"
+
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
@@ -28,6 +30,8 @@ type Config struct {
 	Life     context.Context // ends when the console is stopped
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
+	// Bandwidth is how many bytes a second all snapshots together read from their sources; 0: no limit.
+	Bandwidth int64
 
 	Lock     func(ctx context.Context, name string) (unlock func(), err error) // waits for it
 	Sentence func(error) (text string, known bool)                             // says to people what went wrong
@@ -76,7 +80,7 @@ func New(config Config) *Vault {
 	if config.OpenStore == nil {
 		config.OpenStore = openFolder
 	}
-	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease})}
+	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease}), pace: newPace(config.Bandwidth)}
 	k.health = &Health{Config: config, archive: k.archive}
 	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{kit: k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
 	opener := &opener{k}
@@ -114,6 +118,7 @@ type kit struct {
 	Config
 	archive *archive.Archive // of the store, for as long as the lease is held
 	health  *Health
+	pace    *rate.Limiter // at which sources are read
 }
 
 // event writes an event.
