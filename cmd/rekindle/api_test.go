@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/testkit"
@@ -303,6 +306,31 @@ func TestPlainFilesGoOutAndComeInThroughBuckets(t *testing.T) {
 		if testkit.Fingerprint(t, a.redis(m.ReadEndpoint, "")) != testkit.Fingerprint(t, source) {
 			t.Errorf("%s holds other data", aws.ToString(m.CacheClusterId))
 		}
+	}
+	// In cluster mode several files, whatever the number of shards.
+	other := testkit.Redis(t)
+	arns := make([]string, 3)
+	for i := range arns {
+		must(other.Client().FlushAll(ctx).Result())(t)
+		for k := range 50 {
+			must(other.Client().Set(ctx, fmt.Sprintf("%d:%d", i, k), k, 0).Result())(t)
+		}
+		must(other.Client().Save(ctx).Result())(t)
+		folder := must(other.Client().ConfigGet(ctx, "dir").Result())(t)["dir"]
+		file := must(os.Open(filepath.Join(folder, "dump.rdb")))(t)
+		key := fmt.Sprintf("file-%d.rdb", i)
+		must(server.Client().PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("exports"), Key: &key, Body: file}))(t)
+		fine(t, file.Close())
+		arns[i] = "arn:aws:s3:::exports/" + key
+	}
+	must(c.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("spread"), ReplicationGroupDescription: aws.String("d"),
+		CacheNodeType: aws.String("cache.t4g.micro"), NumNodeGroups: aws.Int32(2), ReplicasPerNodeGroup: aws.Int32(0), SnapshotArns: arns}))(t)
+	keys := int64(0)
+	for _, member := range a.group("spread").MemberClusters {
+		keys += must(a.redis(a.cluster(member).CacheNodes[0].Endpoint, "").DBSize(ctx).Result())(t)
+	}
+	if keys != 150 {
+		t.Errorf("%d keys of three files with 50 each", keys)
 	}
 	// A file that is not there, and one that is none: the cluster says why, and can be deleted.
 	must(c.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("lost"), ReplicationGroupDescription: aws.String("d"),

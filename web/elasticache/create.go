@@ -132,6 +132,10 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 
 // create creates the cluster, if all that was read is right.
 func (a clusterChanges) create(ctx context.Context, c *call, spec models.ClusterSpec) error {
+	if len(spec.Sources) > 1 && !spec.ClusterMode {
+		c.mistake(models.CodeInvalid, "SnapshotArns must be a single-element list containing an Amazon Resource Name (ARN) that uniquely identifies "+
+			"an RDB snapshot file stored in Amazon S3: the new cluster has one node group. In cluster mode it may be filled from several files.")
+	}
 	if err := c.wrong(); err != nil {
 		return err
 	}
@@ -214,12 +218,7 @@ var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 // sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
 func (a clusterChanges) sources(c *call) []string {
 	var sources []string
-	arns := c.list("SnapshotArns")
-	if len(arns) > 1 {
-		c.mistake(models.CodeInvalid, "SnapshotArns must be a single-element list containing an Amazon Resource Name (ARN) that uniquely identifies "+
-			"an RDB snapshot file stored in Amazon S3: the new cluster has one node group.")
-	}
-	for _, arn := range arns {
+	for _, arn := range c.list("SnapshotArns") {
 		path, ok := "", false
 		for _, partition := range []string{"aws", "aws-cn", "aws-us-gov"} {
 			if rest, found := strings.CutPrefix(arn, "arn:"+partition+":s3:::"); found {
