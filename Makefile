@@ -24,6 +24,7 @@ FUZZTIME    ?= 30s
 MUTANTS     ?= .
 MUTANTJOBS  ?= 2
 S3SERVERS   ?=
+ENGINES     ?=
 SCREENSHOTS ?= screenshots
 BROWSERTEST ?= Browser
 IMAGE       ?= rekindle
@@ -42,14 +43,14 @@ FOLDERS := $(wildcard cmd web views models jobs static internal tools)
 BUILD   := go build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)"
 
 # --- Everyday ----------------------------------------------------------------------------------------------------------
-.PHONY: help run build setup setup-test test
+.PHONY: help run build setup setup-test engines test
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^# --- / {t = $$0; gsub(/^# --- | -+$$/, "", t)} \
 	  /^[a-z-]+:.*## / {if (t != "") {printf "\n%s\n", t; t = ""} printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: setup build ## set up what is missing, build, serve on http://127.0.0.1:8080 (ARGS="--listen ...")
-	@exec bin/rekindle serve $(ARGS)
+	@REKINDLE_ENGINES="$${REKINDLE_ENGINES:-$(wildcard .cache/engines)}" exec bin/rekindle serve $(ARGS)
 
 build: ## build bin/rekindle
 	$(BUILD) -o bin/rekindle ./cmd/rekindle
@@ -57,8 +58,11 @@ build: ## build bin/rekindle
 setup: ## install what running needs and is missing (redis-server, memcached)
 	@bash tools/setup.sh run
 
-setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server, PostgreSQL)
+setup-test: ## the same, and what the tests need (chromium, fonts, an S3 server, PostgreSQL, older and newer engines)
 	@bash tools/setup.sh test
+
+engines: ## fetch Redis 6.0, 7.0, 8.0 and Valkey 8.0, 8.1, 9.1 into .cache/engines, where make run and the tests find them (ENGINES="valkey-9.1")
+	@bash tools/engines.sh $(ENGINES)
 
 # One after the other, also under -j, and the first failure ends it.
 STEPS := check-fmt check-vet check-staticcheck check-arrows check-generate check-tidy check-figures go-test

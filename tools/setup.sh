@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# setup.sh run|test: installs what is missing to run Rekindle, or to test it as well, from Debian's packages; and builds the
-# S3 server of the tests into .cache/bin of the checkout.
+# setup.sh run|test: installs what is missing to run Rekindle, or to test it as well, from Debian's packages; builds the
+# S3 server of the tests into .cache/bin of the checkout, and fetches the engines that they run against into .cache/engines.
 #
 # Says what it does, says nothing when there is nothing to do, and may be run again at any time. When everything is
 # there it needs neither a network nor root, and does not call apt. Rekindle starts its nodes itself: a server that
@@ -167,6 +167,8 @@ build_gateway() {
 }
 if [ "$purpose" = test ]; then
   build_gateway
+  # What cannot be had of them is left out by the tests, which say so.
+  bash "$(dirname "${BASH_SOURCE[0]}")/engines.sh" -q || true
 fi
 
 [ ${#packages[@]} -gt 0 ] || exit 0

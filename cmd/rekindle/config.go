@@ -40,6 +40,7 @@ type config struct {
 	store         string // URL of the snapshot store
 	nodeAddresses local.Addresses
 	nodePorts     [2]int
+	engines       []string // programs to launch, beside those in PATH
 	publicURL     string
 	transfers     int
 	perHost       int
@@ -217,6 +218,7 @@ func declareWeb(flags *flagSet, c *config) declaration {
 
 // declareWork declares how much the console does at once, with which ports, and how it ends and tells.
 func declareWork(flags *flagSet, c *config) declaration {
+	engines := flags.string("engines", "", "`folder` with engines to launch beside those in PATH: redis-server, valkey-server and memcached, in it or in a folder of it")
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
 	flags.IntVar(&c.bandwidth, "bandwidth", 0, "`MiB` a second that all snapshots together read from their clusters; 0: no limit")
@@ -228,6 +230,9 @@ func declareWork(flags *flagSet, c *config) declaration {
 		var failures []error
 		if !readPorts(*ports, &c.nodePorts) {
 			failures = append(failures, misuse("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports))
+		}
+		if err := readEngines(*engines, &c.engines); err != nil {
+			failures = append(failures, err)
 		}
 		if c.transfers < 1 || c.perHost < 1 {
 			failures = append(failures, misuse("--transfers and --snapshots-per-host must be at least 1"))
@@ -292,6 +297,23 @@ func readProxies(text string, into *[]netip.Prefix) error {
 func readNodeAddresses(text string, addresses *local.Addresses) (err error) {
 	if *addresses, err = local.ParseAddresses(text); err != nil {
 		return misuse("--node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %v", err)
+	}
+	return nil
+}
+
+// readEngines looks for engines in a folder; its name is "" when there is none.
+func readEngines(folder string, engines *[]string) (err error) {
+	if folder == "" {
+		return nil
+	}
+	if folder, err = filepath.Abs(folder); err == nil {
+		*engines, err = local.FindEngines(folder)
+	}
+	switch {
+	case err != nil:
+		return misuse("--engines must name a folder with engines in it: %v", err)
+	case len(*engines) == 0:
+		return misuse("--engines names %s, and there is no redis-server, valkey-server or memcached in it or in a folder of it", folder)
 	}
 	return nil
 }

@@ -94,17 +94,26 @@ func (k s3Kind) program() (string, error) {
 	if path := os.Getenv("REKINDLE_" + strings.ToUpper(k.name)); path != "" {
 		return path, nil
 	}
+	cache, err := cacheFolder()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(cache, "bin", k.name)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is missing: run `make setup-test`, which builds versitygw, or `make test-s3` for the others (%w)", path, err)
+	}
+	return path, nil
+}
+
+// cacheFolder is where the make targets put what tests need and no package brings: .cache beside go.mod.
+func cacheFolder() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
 		return "", err
 	}
 	for ; ; folder = filepath.Dir(folder) {
 		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			path := filepath.Join(folder, ".cache", "bin", k.name)
-			if _, err := os.Stat(path); err != nil {
-				return "", fmt.Errorf("%s is missing: run `make setup-test`, which builds versitygw, or `make test-s3` for the others (%w)", path, err)
-			}
-			return path, nil
+			return filepath.Join(folder, ".cache"), nil
 		}
 		if folder == filepath.Dir(folder) {
 			return "", errors.New("no go.mod above the test's folder")

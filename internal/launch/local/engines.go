@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -29,6 +31,27 @@ var programs = map[string]string{engineRedis: "redis-server", engineValkey: "val
 type program struct {
 	launch.Engine
 	path string
+}
+
+// FindEngines lists the engines' programs that lie in a folder or in a folder of it: what [Options.EnginePaths] takes.
+func FindEngines(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	folders := []string{folder}
+	for _, e := range entries {
+		folders = append(folders, filepath.Join(folder, e.Name()))
+	}
+	var found []string
+	for _, in := range folders {
+		for _, name := range slices.Sorted(maps.Values(programs)) {
+			if path, err := exec.LookPath(filepath.Join(in, name)); err == nil {
+				found = append(found, path)
+			}
+		}
+	}
+	return found, nil
 }
 
 // Engines returns the installed engines, sorted by name and newest first within a name:
