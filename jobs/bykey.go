@@ -17,8 +17,8 @@ import (
 )
 
 // byKey writes the parts of a snapshot into the primaries of a new cluster key by key, each to the one that has its slot. A node can be fed one RDB,
-// and none at all in cluster mode; so this is for other numbers of shards than the snapshot has, and for cluster mode. A key that two parts have
-// would end it.
+// and none at all in cluster mode; so this is for other numbers of shards than the snapshot has, for cluster mode, and for engines that do not read the
+// version of RDB but each value. A key that two parts have would end it.
 func (b *builder) byKey(ctx context.Context, cluster models.Cluster, row models.Snapshot, manifest archive.Manifest, report *queue.Report) (primary.Result, error) {
 	var none primary.Result
 	route, err := router(cluster.Primaries())

@@ -66,10 +66,11 @@ func newConsole(t *testing.T, clock clockwork.Clock) *console {
 	return newConsoleWith(t, clock, data, st)
 }
 
-func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store) *console {
+// newConsoleWith is newConsole with a folder and a store of the test's, and with more engines than those in PATH.
+func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store, engines ...string) *console {
 	t.Helper()
 	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
-	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
+	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{EnginePaths: engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
 	catalogTemplate.Copy(t, filepath.Join(data, "rekindle.db"))
 	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)

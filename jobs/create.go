@@ -199,7 +199,7 @@ func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot str
 		return all, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
 	primaries := cluster.Primaries()
-	if cluster.ClusterMode || len(manifest.Parts) != len(primaries) {
+	if cluster.ClusterMode || len(manifest.Parts) != len(primaries) || !wholly(cluster, manifest) {
 		if all, err = b.byKey(ctx, cluster, row, manifest, report); err != nil {
 			return all, fmt.Errorf("restore %s into %s: %w", snapshot, cluster.Name, err)
 		}

@@ -3,7 +3,10 @@ package jobs
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/rdb"
 	"rekindle/models"
@@ -52,7 +55,44 @@ func (h *Host) FreeAddress(ctx context.Context, port int, avoid func(string) boo
 	return free.Host, err
 }
 
-// CanLoad tells whether this engine can load an RDB of this version.
-func (h *Host) CanLoad(engine models.Engine, rdbVersion int) bool {
-	return rdb.CanLoad(engine.Name, engine.Version, rdbVersion)
+// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can. It goes on in the middle of
+// a sentence.
+func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
+	if rdb.CanLoad(engine.Name, engine.Version, snapshot.RDBVersion) {
+		return ""
+	}
+	kinds := rdb.NoKinds
+	for _, part := range snapshot.Parts {
+		kinds = kinds.And(rdb.Kinds(part.Kinds))
+	}
+	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kinds)
+	switch {
+	case !known:
+		return ", and how its values are stored is not known, so that they cannot be written into it one by one either."
+	case len(obstacles) == 0:
+		return ""
+	}
+	return ", nor can it be written into it key by key: it has " + obstacleText(obstacles) + "."
+}
+
+// obstacleText lists what an engine does not know in the way in which it is stored, with the first keys.
+func obstacleText(obstacles []rdb.Obstacle) string {
+	var all []string
+	for _, o := range obstacles {
+		text := o.What
+		var keys []string
+		for _, key := range o.Keys[:min(len(o.Keys), 3)] {
+			keys = append(keys, strconv.Quote(key))
+		}
+		if len(keys) > 0 {
+			text += " (" + strings.Join(keys, ", ") + ")"
+		}
+		all = append(all, text)
+	}
+	return strings.Join(all, ", ")
+}
+
+// wholly tells whether a cluster's engine loads the RDBs of a snapshot as they are.
+func wholly(cluster models.Cluster, manifest archive.Manifest) bool {
+	return rdb.CanLoad(cluster.Engine, cluster.EngineVersion, manifest.RDBVersion)
 }

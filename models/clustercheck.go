@@ -211,8 +211,8 @@ func checkRoom(spec ClusterSpec, snapshot Snapshot) Faults {
 	return Faults{{CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has)}}
 }
 
-// CheckRestore refuses what could only fail later. loads says whether the engine can load the snapshot's version of RDB.
-func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
+// CheckRestore refuses what could only fail later. cannot says why the engine cannot take the snapshot; "" when it can.
+func CheckRestore(spec ClusterSpec, snapshot Snapshot, cannot string) Faults {
 	var faults Faults
 	if why := snapshot.NoRestore(); why != "" {
 		faults.Add(CodeSnapshotState, "snapshot", why)
@@ -222,9 +222,9 @@ func CheckRestore(spec ClusterSpec, snapshot Snapshot, loads bool) Faults {
 	if databases := snapshot.Databases(); spec.ClusterMode && databases > 1 {
 		faults.Add(CodeCombination, "shards", fmt.Sprintf("The snapshot has keys in databases up to number %d, and a cluster in cluster mode has only database 0. Restore it outside of cluster mode.", databases-1))
 	}
-	if !loads {
-		faults.Add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load. Choose a newer engine.",
-			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine))
+	if cannot != "" {
+		faults.Add(CodeCombination, "engine", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which %s cannot load%s Choose %s or a newer version of it.",
+			snapshot.EngineName(), snapshot.RDBVersion, spec.Engine, cannot, snapshot.EngineName()))
 	}
 	return faults
 }

@@ -30,7 +30,7 @@ func TestDataThatFilledItsNodeIsNotRefusedForARounding(t *testing.T) {
 			snapshot.ServedBy = ""
 		}
 		got := ""
-		if faults := CheckRestore(ClusterSpec{Engine: testEngine, NodeType: test.to}, snapshot, true); len(faults) > 0 {
+		if faults := CheckRestore(ClusterSpec{Engine: testEngine, NodeType: test.to}, snapshot, ""); len(faults) > 0 {
 			got = faults.Error()
 		}
 		if got != test.want && (test.want == "" || !strings.HasPrefix(got, test.want)) {
@@ -63,7 +63,7 @@ func TestRestoreIntoShardsIsCheckedAgainstAllOfThem(t *testing.T) {
 			test.change(&s)
 		}
 		test.spec.NodeType = micro.Name
-		faults := CheckRestore(test.spec, s, true)
+		faults := CheckRestore(test.spec, s, "")
 		if got := faults.Error(); test.want == "" && len(faults) > 0 || !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}

@@ -47,8 +47,8 @@ func (c Cluster) NoFill() string {
 	return c.unavailable("a snapshot can be restored into it")
 }
 
-// CheckFill checks what can be checked without reaching the cluster. loads tells whether its engine reads the snapshot's RDB.
-func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, loads bool) Faults {
+// CheckFill checks what can be checked without reaching the cluster. cannot says why its engine cannot take the snapshot; "" when it can.
+func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, cannot string) Faults {
 	var faults Faults
 	if why := cluster.NoFill(); why != "" {
 		faults.Add(CodeClusterState, "cluster", why)
@@ -61,9 +61,9 @@ func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, loads bool) Fa
 	}
 	if why := snapshot.NoRestore(); why != "" {
 		faults.Add(CodeSnapshotState, "snapshot", why)
-	} else if cluster.Attached() && !loads {
-		faults.Add(CodeCombination, "cluster", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which the cluster's %s cannot load.",
-			snapshot.EngineName(), snapshot.RDBVersion, cluster.EngineName()))
+	} else if cluster.Attached() && cannot != "" {
+		faults.Add(CodeCombination, "cluster", fmt.Sprintf("The snapshot was made by %s (RDB version %d), which the cluster's %s cannot load%s",
+			snapshot.EngineName(), snapshot.RDBVersion, cluster.EngineName(), cannot))
 	}
 	return faults
 }

@@ -79,6 +79,7 @@ type Part struct {
 	Keys              int64
 	Expires           int64
 	Databases         int    // how many a node needs to load it; 0: unknown
+	Kinds             string // how what is in it is stored: which engines read that is not for this package to know; "": unknown
 	Digest            string // of the plain RDB: "xxh128:..." or "sha256:..."
 	StoredSHA256      string
 	CRC64             string

@@ -362,8 +362,13 @@ func (*fakeHost) Home() string { return "here" }
 func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
-func (*fakeHost) Address() string                           { return "127.0.0.1" }
-func (*fakeHost) CanLoad(e models.Engine, version int) bool { return e.Name == "redis" || version > 9 }
+func (*fakeHost) Address() string { return "127.0.0.1" }
+func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot) string {
+	if e.Name == "redis" || s.RDBVersion > 9 {
+		return ""
+	}
+	return ", for a reason."
+}
 func (*fakeHost) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
 	if port == 6379 || avoid("127.0.0.1") {
 		return "", nil

@@ -14,6 +14,7 @@ import (
 	"unicode"
 
 	"rekindle/internal/digest"
+	"rekindle/internal/rdb"
 )
 
 // FormatVersion is the version of the format that is written. Readers refuse a higher one, and read every lower one. Fields
@@ -92,6 +93,7 @@ type Part struct {
 	Keys         int64  `json:"keys"`                // in all databases; -1: unknown
 	Expires      int64  `json:"expires"`             // keys with an expiry among them; -1: unknown
 	Databases    int    `json:"databases,omitempty"` // how many a node needs to load it: the highest number + 1; 0: unknown
+	Kinds        string `json:"kinds,omitempty"`     // how what is in it is stored: rdb.Kinds; "": unknown
 	XXH128       string `json:"xxh128,omitempty"`    // XXH3-128 of the plain RDB
 	SHA256       string `json:"sha256,omitempty"`    // of the plain RDB, instead, when it was taken in format version 1
 	StoredSHA256 string `json:"stored_sha256"`
@@ -316,6 +318,9 @@ func (p Part) check(at Attempt) error {
 		return wrong("a hash that is none")
 	case !instant(p.StartedAt) || !instant(p.CompletedAt):
 		return wrong("started at %v, completed at %v", p.StartedAt, p.CompletedAt)
+	}
+	if !rdb.Kinds(p.Kinds).Valid() {
+		return wrong("kinds %.40q", p.Kinds)
 	}
 	if err := checkSlots(p.Slots); err != nil {
 		return err

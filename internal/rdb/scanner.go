@@ -60,6 +60,7 @@ type Summary struct {
 	OldFunctions int64             // those among them in the format of 7.0's release candidates
 	Modules      []string          // names of the first few modules that own keys or data in it; a node without them does not load it
 	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
+	Kinds        Kinds             // how all of it is stored; of use when StatsKnown
 	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
 
 	CRC64            uint64 // computed over everything but the last 8 bytes
@@ -83,6 +84,8 @@ type Scanner struct {
 	database int // of the next keys
 	here     int64
 	types    [typeCount]int64
+	named    [typeCount][]string // the first keys of types that not every engine reads
+	beside   map[byte]bool       // opcodes of what stands beside keys
 
 	earliest uint64 // when the first field of this hash expires
 	attached uint16 // what has been said of a key that is still to come: see inOrder
@@ -109,6 +112,7 @@ func newScanner(r io.Reader, size int) *Scanner {
 	s.summary.Aux = map[string]string{}
 	s.summary.DatabaseKeys = map[int]int64{}
 	s.summary.Types = map[string]int64{}
+	s.beside = map[byte]bool{}
 	return s
 }
 
@@ -194,6 +198,7 @@ func (s *Scanner) result() Summary {
 			sum.Types[typeNames[t]] += n
 		}
 	}
+	sum.Kinds = s.kinds()
 	return sum
 }
 
@@ -255,7 +260,13 @@ func (s *Scanner) keyAndValue(objectType byte) error {
 	if s.visitor != nil {
 		return s.visitKey(objectType)
 	}
-	if err := s.skipString(); err != nil {
+	var err error
+	if (objectType > usual || objectType == typeModule2) && len(s.named[objectType]) < kindKeys {
+		err = s.noteKind(objectType)
+	} else {
+		err = s.skipString()
+	}
+	if err != nil {
 		return err
 	}
 	return s.skipValue(objectType)
@@ -263,6 +274,9 @@ func (s *Scanner) keyAndValue(objectType byte) error {
 
 // opcode walks over what is not a key.
 func (s *Scanner) opcode(op byte) error {
+	if op == opFunction2 || op == opFunctionPreGA || op == opKeyMeta {
+		s.beside[op] = true
+	}
 	switch op {
 	case opExpireMs:
 		return s.expiry(sizeTime)

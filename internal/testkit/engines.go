@@ -13,15 +13,15 @@ var Engines = []string{"redis-6.0", "redis-7.0", "redis-8.0", "valkey-8.0", "val
 // Fetched is the program of one of [Engines]. Where it has not been fetched, the test is skipped and says so.
 func Fetched(t testing.TB, engine string) string {
 	t.Helper()
-	path := fetched(t, engine)
+	path := FetchedOrNot(t, engine)
 	if path == "" {
 		t.Skipf("SKIPPED, NOT TESTED: no %s here (make engines)", engine)
 	}
 	return path
 }
 
-// fetched is the program of an engine, or "" where it has not been fetched.
-func fetched(t testing.TB, engine string) string {
+// FetchedOrNot is the program of an engine, or "" where it has not been fetched.
+func FetchedOrNot(t testing.TB, engine string) string {
 	t.Helper()
 	cache, err := cacheFolder()
 	if err != nil {

@@ -27,8 +27,8 @@ type Host interface {
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
 	// FreeAddress finds an address at which nothing listens on this port and that avoid does not exclude. It is "" when there is none.
 	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
-	// CanLoad tells whether this engine can load an RDB of this version.
-	CanLoad(engine models.Engine, rdbVersion int) bool
+	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can.
+	CannotTake(engine models.Engine, snapshot models.Snapshot) string
 }
 
 // DB is the catalog: a small type for each of the things that it keeps, over one database.

@@ -77,7 +77,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 		} else if err != nil {
 			return snapshot, err
 		} else {
-			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CanLoad(spec.Engine, snapshot.RDBVersion))...)
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CannotTake(spec.Engine, snapshot))...)
 		}
 	}
 	return snapshot, faults.OrNil()
@@ -389,7 +389,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 		if snapshot.Status == models.SnapshotFailed && snapshot.StatusReason != "" {
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s has failed. %s", name, snapshot.StatusReason))
 		}
-		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
+		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.host.CannotTake(cluster.EngineName(), snapshot)); len(faults) > 0 {
 			return faults
 		}
 		if needed := cluster.DatabasesFor(snapshot); needed != cluster.Databases {

@@ -20,7 +20,7 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	if err != nil {
 		return cluster, snapshot, models.RenameField(err, "", "cluster")
 	}
-	if faults := models.CheckFill(spec, cluster, snapshot, q.db.host.CanLoad(cluster.EngineName(), snapshot.RDBVersion)); len(faults) > 0 {
+	if faults := models.CheckFill(spec, cluster, snapshot, q.db.host.CannotTake(cluster.EngineName(), snapshot)); len(faults) > 0 {
 		return cluster, snapshot, faults
 	}
 	return cluster, snapshot, nil

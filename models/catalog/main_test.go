@@ -207,8 +207,11 @@ func (h *fakeHost) FreePort(ctx context.Context, avoid func(int) bool) (int, err
 	return 0, errors.New("no port is free")
 }
 
-func (h *fakeHost) CanLoad(engine models.Engine, rdbVersion int) bool {
-	return rdbVersion <= map[string]int{"redis": 10, "valkey": 80}[engine.Name]
+func (h *fakeHost) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
+	if snapshot.RDBVersion <= map[string]int{"redis": 10, "valkey": 80}[engine.Name] {
+		return ""
+	}
+	return ", for a reason."
 }
 
 // catalog is an empty one in a real file, with a clock that only the test moves.

@@ -331,6 +331,8 @@ var sqliteMigrations = []migration{
 	)...)},
 	// Which clusters come from a file that declares them.
 	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
+	// How what is in a part is stored, by which it is judged which engines can take it.
+	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.

@@ -224,6 +224,7 @@ var postgresMigrations = []migration{
 		`CREATE TRIGGER records_attached AFTER INSERT OR DELETE OR UPDATE OF `+recordedAccess+` ON attachments FOR EACH ROW EXECUTE FUNCTION mark_cluster_of()`,
 	)},
 	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
+	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {

@@ -66,8 +66,13 @@ func (*host) Home() string { return "here" }
 func (*host) Engines(context.Context) ([]models.Engine, error) {
 	return []models.Engine{{Name: "memcached", Version: "1.6.18"}, {Name: "redis", Version: "7.0.15"}, {Name: "redis", Version: "6.0.16"}, {Name: "valkey", Version: "8.1.1"}}, nil
 }
-func (*host) Address() string                     { return "127.0.0.1" }
-func (*host) CanLoad(e models.Engine, v int) bool { return e.Version != "6.0.16" || v < 10 }
+func (*host) Address() string { return "127.0.0.1" }
+func (*host) CannotTake(e models.Engine, s models.Snapshot) string {
+	if e.Version != "6.0.16" || s.RDBVersion < 10 {
+		return ""
+	}
+	return ", for a reason."
+}
 func (h *host) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
 	for i := range 250 {
 		if address := fmt.Sprintf("127.0.0.%d", i+1); port != 7777 && !avoid(address) && !(h.single && i > 0) {

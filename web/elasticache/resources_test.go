@@ -248,7 +248,7 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateReplicationGroup", group("AuthToken", "short"), 400, "InvalidParameterValue", "16 to 128"},
 		{"CreateReplicationGroup", group("Port", "7777"), 400, "InvalidParameterValue", "in use"},
 		{"CreateReplicationGroup", group("SnapshotName", "nope"), 404, "SnapshotNotFoundFault", ""},
-		{"CreateReplicationGroup", group("SnapshotName", "done", "EngineVersion", "6.x"), 400, "InvalidParameterCombination", "newer engine"},
+		{"CreateReplicationGroup", group("SnapshotName", "done", "EngineVersion", "6.x"), 400, "InvalidParameterCombination", "or a newer version"},
 		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "s3://bucket/x.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
 		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::bucket/x,y.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
 		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::bucket/x.rdb", "SnapshotArns.SnapshotArn.2", "arn:aws:s3:::bucket/y.rdb"), 400,

@@ -1,0 +1,213 @@
+package rdb
+
+import (
+	"cmp"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Kinds are the ways in which what an RDB holds is stored, of which each came with some version of some engine: whoever writes it into another one
+// key by key has to know whether that reads them all. The text is words such as 0 and 16=cart%3A7,cart%3A8: numbers of rdb.h, those of types and those
+// of the opcodes that stand for something by themselves, with a V before them where Valkey has given the same number another meaning; and the first
+// few keys that are stored so, as in a URL's query, unless every engine reads that. "none" alone says that there is nothing; "" that it is not known.
+type Kinds string
+
+// NoKinds are those of an RDB that has nothing in it.
+const NoKinds Kinds = kindsNone
+
+const (
+	kindsNone    = "none"
+	maxKinds     = 1 << 15 // bytes
+	kindKeys     = 3       // that are named
+	kindKeyBytes = 64      // of a name, else it is left out
+	usual        = typeStreamListpacks
+)
+
+// kindNames say what is stored so, to whoever's engine cannot read it.
+var kindNames = map[string]string{
+	numbered(typeModule2):        "keys of modules",
+	numbered(typeHashListpack):   "hashes",
+	numbered(typeZSetListpack):   "sorted sets",
+	numbered(typeListQuicklist2): "lists",
+	numbered(typeSetListpack):    "sets", numbered(typeStreamListpacks2): "streams", numbered(typeStreamListpacks3): "streams",
+	numbered(typeHashTTLPreGA): "hashes whose fields expire", numbered(typeHashListpackTTLPreGA): "hashes whose fields expire",
+	numbered(typeHashTTL): "hashes whose fields expire", numbered(typeHashListpackTTL): "hashes whose fields expire",
+	valkeysHashTTL: "hashes whose fields expire", numbered(opFunction2): "functions", numbered(opFunctionPreGA): "functions of a release candidate of Redis 7.0",
+	numbered(opKeyMeta): "keys with what modules have attached to them", valkeysImport: "a slot on its way between shards",
+}
+
+const (
+	valkeysHashTTL = "V22"
+	valkeysImport  = "V243"
+)
+
+func numbered(number byte) string { return strconv.Itoa(int(number)) }
+
+// Valid tells whether it is such a text.
+func (k Kinds) Valid() bool {
+	_, ok := k.read()
+	return ok && len(k) <= maxKinds
+}
+
+// read returns the keys by their kind.
+func (k Kinds) read() (all map[string][]string, ok bool) {
+	all = map[string][]string{}
+	for word := range strings.FieldsSeq(string(k)) {
+		kind, keys, named := strings.Cut(word, "=")
+		all[kind] = nil
+		if !named {
+			continue
+		}
+		for key := range strings.SplitSeq(keys, ",") {
+			plain, err := url.QueryUnescape(key)
+			if err != nil {
+				return nil, false
+			}
+			all[kind] = append(all[kind], plain)
+		}
+	}
+	delete(all, kindsNone)
+	return all, true
+}
+
+func byNumber(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) }
+
+func kindsOf(all map[string][]string) Kinds {
+	var words []string
+	for _, kind := range slices.SortedFunc(maps.Keys(all), byNumber) {
+		word := kind
+		for i, key := range all[kind] {
+			word += []string{"=", ","}[min(i, 1)] + url.QueryEscape(key)
+		}
+		words = append(words, word)
+	}
+	if len(words) == 0 {
+		return kindsNone
+	}
+	return Kinds(strings.Join(words, " "))
+}
+
+// And is what two RDBs hold together.
+func (k Kinds) And(other Kinds) Kinds {
+	mine, known := k.read()
+	others, theirs := other.read()
+	if k == "" || other == "" || !known || !theirs {
+		return ""
+	}
+	for kind, keys := range others {
+		both := append(mine[kind], keys...)
+		mine[kind] = both[:min(len(both), kindKeys)]
+	}
+	return kindsOf(mine)
+}
+
+// Obstacle is something that an engine cannot read.
+type Obstacle struct {
+	What string   // in words: "hashes whose fields expire"
+	Keys []string // the first of them, where that has been written down
+}
+
+// Obstacles are what stands in the way when what an RDB of this version holds is written into an engine key by key. known is false when that is not
+// known: then there may be others, or none.
+func Obstacles(engine, engineVersion string, rdbVersion int, k Kinds) (all []Obstacle, known bool) {
+	values, ok := k.read()
+	if k == "" || !ok {
+		return nil, false
+	}
+	found := map[string]*Obstacle{}
+	var order []string
+	for _, kind := range slices.SortedFunc(maps.Keys(values), byNumber) {
+		if readsKind(engine, engineVersion, rdbVersion, kind) {
+			continue
+		}
+		what := kindNames[kind]
+		if what == "" {
+			what = "what is not known here"
+		}
+		if found[what] == nil {
+			found[what] = &Obstacle{What: what}
+			order = append(order, what)
+		}
+		found[what].Keys = append(found[what].Keys, values[kind]...)
+	}
+	for _, what := range order {
+		all = append(all, *found[what])
+	}
+	return all, true
+}
+
+// reading is the first engine version whose RESTORE reads types up to a number.
+type reading struct{ major, minor, last int }
+
+// Newest first. Measured on Redis 6.0, 7.0, 8.0 and Valkey 8.0, 8.1, 9.1, else from rdbIsObjectType in the engines' rdb.h. An engine newer than the
+// list reads what its newest does.
+var (
+	redisTypes  = []reading{{7, 4, typeHashListpackTTL}, {7, 2, typeStreamListpacks3}, {7, 0, typeStreamListpacks2}, {5, 0, typeStreamListpacks}, {4, 0, typeListQuicklist}}
+	valkeyTypes = []reading{{7, 2, typeStreamListpacks3}}
+)
+
+// readsKind tells whether an engine takes what is stored so. What belongs to modules it is trusted with when it could load the whole RDB: which
+// modules it has is not known.
+func readsKind(engine, engineVersion string, rdbVersion int, kind string) bool {
+	major, minor, ok := parseVersion(engineVersion)
+	if !ok || engine != "redis" && engine != "valkey" {
+		return false
+	}
+	switch kind {
+	case numbered(typeModule2):
+		return CanLoad(engine, engineVersion, rdbVersion)
+	case numbered(opFunction2):
+		return major >= 7
+	case valkeysHashTTL:
+		return engine == "valkey" && major >= 9
+	}
+	number, err := strconv.Atoi(kind)
+	if err != nil {
+		return false
+	}
+	types := redisTypes
+	if engine == "valkey" {
+		types = valkeyTypes
+	}
+	for _, r := range types {
+		if major > r.major || major == r.major && minor >= r.minor {
+			return number <= r.last
+		}
+	}
+	return false
+}
+
+// noteKind walks over the name of a key that is stored in a way which not every engine reads, and keeps it where it is one of the first.
+func (s *Scanner) noteKind(objectType byte) error {
+	name, ok, err := s.shortString(kindKeyBytes)
+	if err == nil && ok {
+		s.named[objectType] = append(s.named[objectType], string(name))
+	}
+	return err
+}
+
+// kinds are those of the whole RDB.
+func (s *Scanner) kinds() Kinds {
+	all := map[string][]string{}
+	for t, n := range s.types {
+		if n == 0 {
+			continue
+		}
+		kind := numbered(byte(t))
+		if s.valkey && t == typeHashTTLPreGA {
+			kind = valkeysHashTTL
+		}
+		all[kind] = s.named[t]
+	}
+	for opcode := range s.beside {
+		kind := numbered(opcode)
+		if s.valkey && opcode == opSlotImport {
+			kind = valkeysImport
+		}
+		all[kind] = nil
+	}
+	return kindsOf(all)
+}
