@@ -41,6 +41,8 @@ type console struct {
 	lease   time.Duration // 0: as in the product
 	pace    int64         // bytes a second; 0: no limit
 	home    string
+	engines []string                                                   // programs, beside those in PATH
+	every   time.Duration                                              // at which nodes are looked at
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 	begin   *declared.File                                             // the clusters file
 	log     io.Writer                                                  // nil: the test's output, from warnings on
@@ -66,11 +68,14 @@ func newConsole(t *testing.T, clock clockwork.Clock) *console {
 	return newConsoleWith(t, clock, data, st)
 }
 
-// newConsoleWith is newConsole with a folder and a store of the test's, and with more engines than those in PATH.
-func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store, engines ...string) *console {
+// newConsoleWith is newConsole with a folder and a store of the test's, and with what is changed of it before it starts.
+func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.Store, changes ...func(*console)) *console {
 	t.Helper()
-	c := &console{t: t, data: data, clock: clock, store: st, home: "here"}
-	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{EnginePaths: engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
+	c := &console{t: t, data: data, clock: clock, store: st, home: "here", every: 100 * time.Millisecond}
+	for _, change := range changes {
+		change(c)
+	}
+	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
 	catalogTemplate.Copy(t, filepath.Join(data, "rekindle.db"))
 	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)
@@ -105,7 +110,7 @@ func (c *console) start() {
 		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: 100 * time.Millisecond, FollowEvery: 200 * time.Millisecond, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
+		Lease: c.lease, SuperviseEvery: c.every, FollowEvery: 2 * c.every, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)
 	}

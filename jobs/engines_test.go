@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
@@ -94,7 +95,7 @@ func matrixOf(t *testing.T, from string) matrix {
 			m.engines, paths = append(m.engines, engine), append(paths, path)
 		}
 	}
-	m.console = newConsoleWith(t, clockwork.NewRealClock(), data, st, paths...)
+	m.console = newConsoleWith(t, clockwork.NewRealClock(), data, st, func(c *console) { c.engines, c.every = paths, time.Second })
 	return m
 }
 
@@ -203,7 +204,7 @@ func fillAllTypes(t *testing.T, app *redis.ClusterClient) {
 	ctx := t.Context()
 	pipe := app.Pipeline()
 	do := func(args ...any) { pipe.Do(ctx, args...) }
-	for i := range 30 {
+	for i := range 20 {
 		key := func(kind string) string { return fmt.Sprintf("%s:%d", kind, i) }
 		do("SET", key("text"), strings.Repeat("paid ", i*20))
 		do("RPUSH", key("list"), "a", i, strings.Repeat("x", i*10))
