@@ -26,6 +26,7 @@ type Attributes struct {
 	NetworkType       string   `json:"network_type,omitempty"`
 	IPDiscovery       string   `json:"ip_discovery,omitempty"`
 	SnapshottingNode  string   `json:"snapshotting_node,omitempty"` // serves snapshots as long as it is in step
+	EngineVersion     string   `json:"engine_version,omitempty"`    // asked for, where another one stands in for it
 }
 
 // JSON is how attributes are kept, in the catalog and in manifests.
@@ -93,6 +94,9 @@ func (a Attributes) Check(nodes int) Faults {
 	}
 	if !slices.Contains([]string{"", "ipv4", "ipv6"}, a.IPDiscovery) {
 		faults.Add(CodeInvalid, "ip_discovery", fmt.Sprintf("IP discovery must be ipv4 or ipv6, not %.40q.", a.IPDiscovery))
+	}
+	if a.EngineVersion != "" && AskedVersion(a.EngineVersion) != a.EngineVersion {
+		faults.Add(CodeInvalid, "engine", fmt.Sprintf("The engine version must look like 7.1.0, not %.40q.", a.EngineVersion))
 	}
 	texts := append([]string{a.SubnetGroup, a.Topic, a.SnapshottingNode}, append(a.SecurityGroups, a.Zones...)...)
 	if len(texts) > 200 || slices.ContainsFunc(texts, func(s string) bool { return len(s) > 255 || strings.ContainsFunc(s, unicode.IsControl) }) {

@@ -70,6 +70,11 @@ func (spec ClusterSpec) ShardCount() int {
 	return max(1, spec.Shards)
 }
 
+// ShownEngine is the engine by the version that was asked for: [Configuration.ShownEngine].
+func (spec ClusterSpec) ShownEngine() Engine {
+	return Configuration{Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, Attributes: spec.Attributes}.ShownEngine()
+}
+
 // NodeNames are the names that the nodes of a cluster get which has this one: shard by shard, the primary first.
 func (spec ClusterSpec) NodeNames(cluster string) []string {
 	var names []string

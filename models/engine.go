@@ -40,7 +40,9 @@ func (e Engine) Family() string {
 func (e Engine) AtLeast(version string) bool { return !Newer(version, e.Version) }
 
 // Newer compares two versions number by number.
-func Newer(a, b string) bool {
+func Newer(a, b string) bool { return compareVersions(a, b) > 0 }
+
+func compareVersions(a, b string) int {
 	numbers := func(version string) (n []int) {
 		for part := range strings.SplitSeq(version, ".") {
 			value, _ := strconv.Atoi(part) // what is no number counts as 0
@@ -48,5 +50,5 @@ func Newer(a, b string) bool {
 		}
 		return n
 	}
-	return slices.Compare(numbers(a), numbers(b)) > 0
+	return slices.Compare(numbers(a), numbers(b))
 }

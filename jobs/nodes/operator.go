@@ -110,7 +110,7 @@ func (o *Operator) applyParameters(ctx context.Context, cluster models.Cluster, 
 		return err
 	}
 	for _, node := range nodes {
-		for _, p := range models.Parameters(cluster.EngineName().Family()) {
+		for _, p := range models.Parameters(cluster.ShownEngine().Family()) {
 			if p.Reboot {
 				continue
 			}

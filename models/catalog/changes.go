@@ -106,7 +106,7 @@ func (q Changes) parameterGroup(ctx context.Context, cluster models.Cluster, spe
 	if spec.ParameterGroup == nil {
 		return nil
 	}
-	group, err := q.db.Parameters.check(ctx, *spec.ParameterGroup, cluster.EngineName(), cluster.ClusterMode, faults)
+	group, err := q.db.Parameters.check(ctx, *spec.ParameterGroup, cluster.ShownEngine(), cluster.ClusterMode, faults)
 	if err == nil && group != cluster.ParameterGroup {
 		columns["parameter_group"], columns["parameters_wanted"] = group, cluster.ParametersWanted+1
 	}

@@ -96,7 +96,7 @@ func (q Clusters) checkGroups(ctx context.Context, spec *models.ClusterSpec, fau
 	} else {
 		spec.Attributes.SubnetGroup = group.Name
 	}
-	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.Engine, spec.ClusterMode, faults)
+	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.ShownEngine(), spec.ClusterMode, faults)
 	return err
 }
 
@@ -150,6 +150,12 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 				return err
 			}
 			clusters = append(clusters, cluster)
+			if asked := cluster.Attributes.EngineVersion; asked != "" {
+				message := fmt.Sprintf("The cluster %s was asked for with %s %s, which is not installed on this host. It gets %s.", name, cluster.Engine, asked, cluster.EngineName())
+				if err := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: message}); err != nil {
+					return err
+				}
+			}
 		}
 		return nil
 	})

@@ -36,11 +36,27 @@ func (q Engines) Find(ctx context.Context, name, version string) (models.Engine,
 	case len(installed) == 0:
 		return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("The engine %.40q is not installed on this host.", name))
 	}
-	hint := ""
-	if name == "redis" && wanted == "7.1" {
-		hint = " Redis 7.1 exists only at Amazon."
+	return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.", name, version, strings.Join(installed, ", ")))
+}
+
+// Match is Find for whoever names versions as ElastiCache has them: where none of them is installed, another one stands in for it, and asked is the
+// version that is to be shown. It is "" otherwise.
+func (q Engines) Match(ctx context.Context, name, version string) (engine models.Engine, asked string, err error) {
+	engine, err = q.Find(ctx, name, version)
+	if _, refused := models.AsFaults(err); !refused {
+		return engine, "", err
 	}
-	return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.%s", name, version, strings.Join(installed, ", "), hint))
+	if asked = models.AskedVersion(version); asked == "" {
+		return engine, "", err
+	}
+	installed, failed := q.All(ctx)
+	if failed != nil {
+		return engine, "", failed
+	}
+	if stand, found := models.StandIn(installed, models.Engine{Name: name, Version: asked}); found {
+		return stand, asked, nil
+	}
+	return engine, "", err
 }
 
 // All lists the installed engines.

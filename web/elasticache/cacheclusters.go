@@ -104,7 +104,7 @@ func parameterStatus(m models.Cluster) string {
 // parameterGroupOf is the cluster's parameter group; the default one stands for that of an attached cluster, which has none.
 func parameterGroupOf(m models.Cluster) string {
 	if m.ParameterGroup == "" {
-		return models.DefaultParameterGroup(m.EngineName(), m.ClusterMode && !m.Attached())
+		return models.DefaultParameterGroup(m.ShownEngine(), m.ClusterMode && !m.Attached())
 	}
 	return m.ParameterGroup
 }
@@ -113,7 +113,7 @@ func parameterGroupOf(m models.Cluster) string {
 func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster {
 	attributes := m.Described()
 	v := cacheCluster{
-		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.ShownNodeType(), Engine: m.Engine, EngineVersion: m.EngineVersion,
+		CacheClusterId: m.Name, ClientDownloadLandingPage: clientPage, CacheNodeType: m.ShownNodeType(), Engine: m.Engine, EngineVersion: m.ShownVersion(),
 		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), CacheClusterCreateTime: at(m.CreatedAt),
 		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: parameterGroupOf(m), ParameterApplyStatus: parameterStatus(m)},
 		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
@@ -321,7 +321,10 @@ func (a cacheActions) modify(ctx context.Context, c *call) error {
 	} else if err != nil {
 		return aboutCluster(err)
 	}
-	spec := a.changes.modifySpec(c, cluster)
+	spec, err := a.changes.modifySpec(ctx, c, cluster)
+	if err != nil {
+		return err
+	}
 	nodes := len(cluster.Nodes)
 	if member != nil {
 		nodes = 1

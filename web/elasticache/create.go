@@ -1,6 +1,7 @@
 package elasticache
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -100,7 +101,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 		engine = "redis"
 	}
 	var err error
-	spec.Engine, err = a.db.Engines.Find(ctx, engine, version)
+	spec.Engine, spec.Attributes.EngineVersion, err = a.db.Engines.Match(ctx, engine, version)
 	if faults, refused := models.AsFaults(err); refused {
 		c.faults = append(c.faults, faults...)
 		spec.Engine.Name = engine
@@ -243,7 +244,7 @@ func inBucket(bucket, key string) string {
 }
 
 // modifySpec reads what is to change of a cluster.
-func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec {
+func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Cluster) (models.ModifySpec, error) {
 	spec := models.ModifySpec{RequestedBy: c.key.KeyID}
 	c.changeAttributes(&spec, c.readAttributes())
 	c.refuseUnkeepable(is)
@@ -263,12 +264,12 @@ func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec
 	token, engine, version := c.values.Get("AuthToken"), c.id("Engine"), strings.TrimSuffix(c.text("EngineVersion"), ".x")
 	otherToken := token != "" && token != is.Password.Reveal() || c.text("AuthTokenUpdateStrategy") == "DELETE"
 	otherEngine := engine != "" && engine != is.Engine
-	otherVersion := version != "" && version != is.EngineVersion && !strings.HasPrefix(is.EngineVersion, version+".")
+	otherVersion := version != "" && version != is.ShownVersion() && !strings.HasPrefix(is.ShownVersion(), version+".")
 	if is.Attached() {
 		if otherToken || otherEngine || otherVersion {
 			c.notOurs(is)
 		}
-		return spec
+		return spec, nil
 	}
 	if otherToken {
 		c.mistake(models.CodeCombination, "The password of a cluster cannot be changed. Restore a snapshot into a new cluster with another one.")
@@ -277,10 +278,25 @@ func (a clusterChanges) modifySpec(c *call, is models.Cluster) models.ModifySpec
 		c.mistake(models.CodeCombination, "The engine of a cluster cannot be changed. Restore a snapshot into a new cluster of %.20s.", engine)
 	}
 	if otherVersion {
-		c.mistake(models.CodeCombination, "%s cannot be changed in place. Restore a snapshot into a new cluster of %s %.20s.",
-			fmt.Sprintf("The engine version %s of a cluster", is.EngineVersion), is.Engine, version)
+		return spec, a.otherVersion(ctx, c, is, version, &spec)
 	}
-	return spec
+	return spec, nil
+}
+
+// otherVersion reads another version for a cluster. Where the engine that it has would be chosen for that one too, only what is shown changes.
+func (a clusterChanges) otherVersion(ctx context.Context, c *call, is models.Cluster, version string, spec *models.ModifySpec) error {
+	engine, asked, err := a.db.Engines.Match(ctx, is.Engine, version)
+	if _, refused := models.AsFaults(err); err != nil && !refused {
+		return err
+	}
+	family := models.Engine{Name: is.Engine, Version: cmp.Or(asked, engine.Version)}.Family()
+	if err == nil && engine == is.EngineName() && family == is.ShownEngine().Family() {
+		c.changeAttributes(spec, func(a *models.Attributes) { a.EngineVersion = asked })
+		return nil
+	}
+	c.mistake(models.CodeCombination, "%s cannot be changed in place. Restore a snapshot into a new cluster of %s %.20s.",
+		fmt.Sprintf("The engine version %s of a cluster", is.ShownVersion()), is.Engine, version)
+	return nil
 }
 
 // modify changes the cluster, if all that was read is right.

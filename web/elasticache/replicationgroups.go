@@ -241,7 +241,10 @@ func (a groupActions) modify(ctx context.Context, c *call) error {
 	} else if err != nil {
 		return err
 	}
-	spec := a.changes.modifySpec(c, group)
+	spec, err := a.changes.modifySpec(ctx, c, group)
+	if err != nil {
+		return err
+	}
 	if group.Attached() {
 		c.asItIs(group, "AutomaticFailoverEnabled", group.FailsOver())
 		c.asItIs(group, "MultiAZEnabled", false)

@@ -271,7 +271,7 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateCacheCluster", cluster("ReplicationGroupId", "orders", "NumCacheNodes", "2"), 400, "InvalidParameterCombination", "one node"},
 		{"CreateCacheCluster", cluster("CacheClusterId", strings.Repeat("x", 51)), 400, "InvalidParameterValue", "at most 50"},
 		{"CreateReplicationGroup", group("ReplicationGroupId", strings.Repeat("x", 41)), 400, "InvalidParameterValue", "at most 40"},
-		{"CreateReplicationGroup", group("EngineVersion", "7.1"), 400, "InvalidParameterValue", "only at Amazon"},
+		{"CreateReplicationGroup", group("EngineVersion", "8.0"), 400, "InvalidParameterValue", "Installed is 7.0.15, 6.0.16"},
 		{"CreateReplicationGroup", group("Tags.Tag.1.Key", "a\x00b", "Tags.Tag.1.Value", "y"), 400, "InvalidParameterValue", "control characters"},
 		{"CreateReplicationGroup", group("SnapshotArns.SnapshotArn.1", "arn:aws:s3:::B/x.rdb"), 400, "InvalidParameterValue", "arn:aws:s3:::"},
 		{"CopySnapshot", []string{"SourceSnapshotName", "done", "TargetSnapshotName", "x", "TargetBucket", "B"}, 400, "InvalidParameterValue", "name of a bucket"},
@@ -282,7 +282,7 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "nope"}, 404, "ReplicationGroupNotFoundFault", ""},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshottingClusterId", "alone-001"}, 400, "InvalidParameterValue", "no node"},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "SnapshotRetentionLimit", "-1"}, 400, "InvalidParameterValue", ""},
-		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "EngineVersion", "7.1"}, 400, "InvalidParameterCombination", ""},
+		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "orders", "EngineVersion", "8.0"}, 400, "InvalidParameterCombination", "7.0.15 of a cluster cannot be changed"},
 		{"ModifyReplicationGroup", []string{"ReplicationGroupId", "alone", "CacheNodeType", "cache.t4g.medium"}, 400, "InvalidReplicationGroupState", ""},
 		{"ModifyCacheCluster", []string{"CacheClusterId", "nope"}, 404, "CacheClusterNotFound", ""},
 		{"ModifyCacheCluster", []string{"CacheClusterId", "mem", "NumCacheNodes", "5"}, 400, "InvalidParameterCombination", ""},
@@ -645,5 +645,63 @@ func TestTheSameAgainOnAHostWithOneAddressExistsAlready(t *testing.T) {
 	must(c.CreateCacheCluster(ctx, create))(t)
 	if _, err := c.CreateCacheCluster(ctx, create); errorCode(err) != "CacheClusterAlreadyExists" {
 		t.Errorf("the cache cluster again: %v", err)
+	}
+}
+
+// Terraform compares the first two numbers of what a member's version is said to be with engine_version, and asks for a change when they differ.
+func TestAVersionThatIsNotInstalledIsShownAsItWasAskedFor(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	for _, test := range []struct{ id, engine, asked, shown, gets, group string }{
+		{"seven", "redis", "7.1", "7.1.0", "7.0.15", "default.redis7"},
+		{"patch", "redis", "7.0.7", "7.0.7", "7.0.15", "default.redis7"},
+		{"there", "redis", "7.0", "7.0.15", "7.0.15", "default.redis7"},
+		{"valkey", "valkey", "7.2", "7.2.0", "8.1.1", "default.valkey7"},
+	} {
+		must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String(test.id), ReplicationGroupDescription: aws.String("d"), Port: aws.Int32(7001),
+			Engine: aws.String(test.engine), EngineVersion: aws.String(test.asked), CacheNodeType: aws.String("cache.t4g.micro"), CacheParameterGroupName: aws.String(test.group)}))(t)
+		b.settle()
+		shown := func() string {
+			m := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String(test.id + "-001")}))(t).CacheClusters[0]
+			return aws.ToString(m.EngineVersion) + " " + aws.ToString(m.CacheParameterGroup.CacheParameterGroupName)
+		}
+		if want := test.shown + " " + test.group; shown() != want {
+			t.Errorf("%s is shown as %s, want %s", test.asked, shown(), want)
+		}
+		if cluster := must(b.db.Clusters.Get(ctx, test.id))(t); cluster.EngineVersion != test.gets {
+			t.Errorf("%s gets %s, want %s", test.asked, cluster.EngineVersion, test.gets)
+		}
+		// The same again is no change.
+		must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String(test.id), EngineVersion: aws.String(test.asked)}))(t)
+		if want := test.shown + " " + test.group; shown() != want {
+			t.Errorf("afterwards %s is shown as %s, want %s", test.asked, shown(), want)
+		}
+	}
+
+	// What the same engine stands in for is a change in words only.
+	modify := func(id, version string) error {
+		_, err := c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String(id), EngineVersion: aws.String(version)})
+		return err
+	}
+	for _, version := range []string{"7.0", "7.1"} {
+		if err := modify("seven", version); err != nil {
+			t.Errorf("to %s: %v", version, err)
+		}
+	}
+	for id, version := range map[string]string{"seven": "6.2", "there": "8.0", "valkey": "8.1"} { // the last is of another family
+		if err := modify(id, version); errorCode(err) != "InvalidParameterCombination" {
+			t.Errorf("%s to %s: %v", id, version, err)
+		}
+	}
+	must(c.CreateSnapshot(ctx, &sdk.CreateSnapshotInput{ReplicationGroupId: aws.String("seven"), SnapshotName: aws.String("of-seven")}))(t)
+	b.settle()
+	if s := must(c.DescribeSnapshots(ctx, &sdk.DescribeSnapshotsInput{SnapshotName: aws.String("of-seven")}))(t).Snapshots[0]; aws.ToString(s.EngineVersion) != "7.1.0" {
+		t.Errorf("its snapshot is shown as %s", aws.ToString(s.EngineVersion))
+	}
+	events := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceIdentifier: aws.String("seven"), SourceType: types.SourceTypeReplicationGroup}))(t).Events
+	told := "The cluster seven was asked for with redis 7.1.0, which is not installed on this host. It gets redis 7.0.15."
+	if !slices.ContainsFunc(events, func(e types.Event) bool { return aws.ToString(e.Message) == told }) {
+		t.Errorf("not said: %s", told)
 	}
 }

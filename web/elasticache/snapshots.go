@@ -71,7 +71,7 @@ var (
 func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	v := snapshot{
 		SnapshotName: s.Name, CacheClusterId: s.Node, SnapshotStatus: string(s.Status), SnapshotSource: sourceNames[s.Source], CacheNodeType: s.ShownNodeType(),
-		Engine: s.Engine, EngineVersion: s.EngineVersion, NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(firstZone(s.Attributes)),
+		Engine: s.Engine, EngineVersion: s.ShownVersion(), NumCacheNodes: 1, PreferredAvailabilityZone: c.zone(firstZone(s.Attributes)),
 		PreferredMaintenanceWindow: s.Attributes.MaintenanceWindow, TopicArn: s.Attributes.Topic, Port: s.Port, CacheParameterGroupName: s.ParameterGroup,
 		CacheSubnetGroupName: s.Attributes.SubnetGroup, VpcId: network, AutoMinorVersionUpgrade: !s.Attributes.NoMinorUpgrades, SnapshotRetentionLimit: s.RetentionLimit,
 		SnapshotWindow: s.SnapshotWindow.String(), NumNodeGroups: s.ShardCount, ARN: c.arn(models.ResourceSnapshot + ":" + s.Name), DataTiering: onOff(false),
