@@ -25,6 +25,9 @@ func dial(ctx context.Context, target Target) (*control, error) {
 	return &control{conn}, nil
 }
 
+// errLoading comes with ErrRefused.
+var errLoading = errors.New("it is loading data")
+
 // do runs a command. Its errors tell a target that refuses (ErrRefused, with what to do) from one that is gone (ErrGone);
 // secrets among the arguments do not get into them.
 func (c *control) do(ctx context.Context, what string, args ...string) (resp.Value, error) {
@@ -39,7 +42,7 @@ func (c *control) do(ctx context.Context, what string, args ...string) (resp.Val
 	case refused && reply.Code() == "NOPERM":
 		return value, fmt.Errorf("%w: its user may not %s; allow it +replicaof +config|get +config|set +info +ping (%w)", ErrRefused, what, err)
 	case refused && reply.Code() == "LOADING":
-		return value, fmt.Errorf("%w: it is loading data: try again later (%w)", ErrRefused, err)
+		return value, fmt.Errorf("%w: %w: try again later (%w)", ErrRefused, errLoading, err)
 	case refused:
 		return value, fmt.Errorf("%s: %w: %w", what, ErrRefused, err)
 	case ctx.Err() != nil:
@@ -189,8 +192,18 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 	return errors.Join(errs...)
 }
 
-// detach makes an empty target a primary again, and one with data, or that was held, a replica of Nobody.
+// detach makes an empty target a primary again, and one with data, or that was held, a replica of Nobody. A target that has just begun to load what
+// has arrived, and did not say so yet when it was looked at, is waited for once more.
 func (c *control) detach(ctx context.Context, wasHeld bool) error {
+	for {
+		err := c.detachSettled(ctx, wasHeld)
+		if !errors.Is(err, errLoading) {
+			return err
+		}
+	}
+}
+
+func (c *control) detachSettled(ctx context.Context, wasHeld bool) error {
 	info, err := c.settled(ctx)
 	if err != nil {
 		return err
