@@ -125,7 +125,7 @@ endif
 	@bin/tally -sum bin/skipped
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 cover screenshots image clean
+.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 test-engines cover screenshots image clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
@@ -164,6 +164,14 @@ mutants: ## plant mistakes in a copy, one at a time, and see which the tests not
 
 test-s3: setup-test ## the store and the product against other S3 servers, with a table of what came out (S3SERVERS="minio rclone")
 	@bash tools/test-s3.sh $(S3SERVERS)
+
+TESTENGINES ?= redis-6.0 redis-8.0 valkey-8.1 valkey-9.1
+test-engines: setup-test ## the tests that have servers, with other ones in the place of this host's Redis (TESTENGINES="valkey-9.1" PKG=./jobs)
+	@status=0; for engine in $(TESTENGINES); do \
+	  echo "==> go test with $$engine"; \
+	  REKINDLE_TEST_ENGINE=$$engine TMPDIR=$$(bash tools/memory-folder.sh) go test -timeout $(TESTTIMEOUT) $(if $(RUN),-run '$(RUN)') $(TESTFLAGS) \
+	    $(if $(filter ./...,$(PKG)),./internal/... ./jobs/...,$(PKG)) || status=1; \
+	done; exit $$status
 
 cover: ## test coverage: bin/cover.html
 	@mkdir -p bin

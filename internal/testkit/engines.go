@@ -1,7 +1,9 @@
 package testkit
 
 import (
+	"cmp"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +11,40 @@ import (
 
 // Engines are the servers that `make engines` fetches, by the names that it has for them: an engine and the first two numbers of its version.
 var Engines = []string{"redis-6.0", "redis-7.0", "redis-8.0", "valkey-8.0", "valkey-8.1", "valkey-9.1"}
+
+// engineVariable names one of [Engines] that stands for the redis-server in PATH in all tests, as `make test-engines` has it.
+const engineVariable = "REKINDLE_TEST_ENGINE"
+
+// Chosen is that engine with its program; both are "" when there is none.
+func Chosen(t testing.TB) (engine, path string) {
+	t.Helper()
+	if engine = os.Getenv(engineVariable); engine == "" {
+		return "", ""
+	}
+	if path = FetchedOrNot(t, engine); path == "" {
+		t.Fatalf("%s=%s: there is no such engine here; `make engines` fetches %s", engineVariable, engine, strings.Join(Engines, ", "))
+	}
+	return engine, path
+}
+
+// EngineName is what [Redis] starts: "redis" or "valkey".
+func EngineName(t testing.TB) string {
+	t.Helper()
+	engine, _ := Chosen(t)
+	name, _, _ := strings.Cut(engine, "-")
+	return cmp.Or(name, "redis")
+}
+
+// CheckRDB has this host's redis-check-rdb look at a file, unless a chosen engine wrote it, of which that need not know.
+func CheckRDB(t testing.TB, path string) {
+	t.Helper()
+	if engine, _ := Chosen(t); engine != "" {
+		return
+	}
+	if out, err := exec.Command("redis-check-rdb", path).CombinedOutput(); err != nil {
+		t.Errorf("redis-check-rdb: %v\n%s", err, out)
+	}
+}
 
 // Fetched is the program of one of [Engines]. Where it has not been fetched, the test is skipped and says so.
 func Fetched(t testing.TB, engine string) string {

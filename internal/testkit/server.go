@@ -53,6 +53,9 @@ type Server struct {
 // when the test ends; the log's end is printed when the test failed.
 func Redis(t testing.TB, args ...string) *Server {
 	t.Helper()
+	if _, path := Chosen(t); path != "" {
+		return Engine(t, path, args...)
+	}
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatalf("no redis-server in PATH: run make setup (%v)", err)

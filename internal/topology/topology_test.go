@@ -80,7 +80,7 @@ func TestFindsTheWholeFamilyFromAnyOfItsNodes(t *testing.T) {
 			t.Parallel()
 			found := discover(t, access(addrs...))
 			is(t, found, topology.Replicated, family)
-			if engine, version := found.Engine, found.Version; engine != "redis" || version == "" {
+			if engine, version := found.Engine, found.Version; engine != testkit.EngineName(t) || version == "" {
 				t.Errorf("it is %s %s", engine, version)
 			}
 		})

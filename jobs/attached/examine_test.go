@@ -50,7 +50,7 @@ func TestExamineTellsWhatWouldServeASnapshot(t *testing.T) {
 		t.Fatalf("found %+v", e)
 	}
 	p, r := e.Nodes[0], e.Nodes[1]
-	if p.Address != primary.Addr || p.Role != models.RolePrimary || p.Source || p.Persistence != "AOF" || p.Version.Name != "redis" || p.Keys == 0 || p.HostMemory == 0 {
+	if p.Address != primary.Addr || p.Role != models.RolePrimary || p.Source || p.Persistence != "AOF" || p.Version.Name != testkit.EngineName(t) || p.Keys == 0 || p.HostMemory == 0 {
 		t.Errorf("primary %+v", p)
 	}
 	if r.Address != replica.Addr || r.Role != models.RoleReplica || !r.Source || r.LagBytes < 0 || r.ForkMemory == 0 {

@@ -32,6 +32,7 @@ type cause struct {
 // causes are the lines of Redis 6.0 to 8 and of Valkey 8 and 9, the more particular ones first: what follows a cause in a log often says less.
 var causes = []cause{
 	{regexp.MustCompile(`Can't handle RDB format version (\d+)`), "The engine is too old for the data, which has RDB version $1.", true},
+	{regexp.MustCompile(`Can't handle foreign type or opcode (\d+) in RDB with version (\d+)`), "The data is damaged, or another engine's: the engine does not know the type $1 in RDB version $2.", true},
 	{regexp.MustCompile(`RDB has duplicated key '(.*)' in DB (\d+)`), "The data has the key “$1” twice, in database $2.", true},
 	{regexp.MustCompile(`Failed loading library, (?:Error compiling function: )?(.*)`), "A function library in the data cannot be loaded: $1.", true},
 	{regexp.MustCompile(`module data I can't load: no matching module(?: type)? '([^']*)'`), "The data needs the module $1, which the engine does not have.", true},

@@ -29,9 +29,10 @@ func TestLastWords(t *testing.T) {
 	const start = "17:C 25 Nov 2026 16:32:37.943 # oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo\n"
 	for log, want := range map[string]string{
 		"": "",
-		"17:C 25 Nov 2026 16:32:37.943 * first\n17:M 25 Nov 2026 16:32:37.943 # Out of memory\n\n":             "Its log ends: “Out of memory”.",
-		"*** FATAL CONFIG FILE ERROR ***\nReading the configuration file, at line 3\n>>> 'foo'\nBad directive": "Its log ends: “Bad directive”.",
-		"[offset 10] Invalid object type: 103\n[additional info] While doing: read-type\n[info] 0 keys read":   "The data is damaged at byte 10: Invalid object type: 103.",
+		"17:C 25 Nov 2026 16:32:37.943 * first\n17:M 25 Nov 2026 16:32:37.943 # Out of memory\n\n":                                                                                               "Its log ends: “Out of memory”.",
+		"*** FATAL CONFIG FILE ERROR ***\nReading the configuration file, at line 3\n>>> 'foo'\nBad directive":                                                                                   "Its log ends: “Bad directive”.",
+		"[offset 10] Invalid object type: 103\n[additional info] While doing: read-type\n[info] 0 keys read":                                                                                     "The data is damaged at byte 10: Invalid object type: 103.",
+		"17:M 28 Nov 2026 15:21:16.953 # Can't handle foreign type or opcode 103 in RDB with version 9\n17:M 28 Nov 2026 15:21:16.953 # Fatal error loading the DB, check server logs. Exiting.": "The data is damaged, or another engine's: the engine does not know the type 103 in RDB version 9.",
 		strings.Repeat("ü", 300): "Its log ends: “" + strings.Repeat("ü", 200) + "…”.",
 		// What an earlier life of the node complained of is not why it has ended now.
 		start + "17:M 25 Nov 2026 16:32:37.943 # Can't handle RDB format version 12\n" + start +
