@@ -57,7 +57,7 @@ func TestReceivesEverythingFromAPrimary(t *testing.T) {
 			if !sum.StatsKnown || sum.Keys != keys || origin.Keys != keys {
 				t.Errorf("%d keys written, INFO said %d, scanned %+v", keys, origin.Keys, sum)
 			}
-			if origin.Engine != "redis" || origin.Version != sum.Aux["redis-ver"] || origin.Role != "primary" ||
+			if origin.Engine != testkit.EngineName(t) || origin.Version != sum.Aux[origin.Engine+"-ver"] || origin.Role != "primary" ||
 				len(origin.ReplicationID) != 40 || origin.UsedMemory == 0 || origin.Length != -1 {
 				t.Errorf("origin %+v", origin)
 			}
