@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,7 +44,7 @@ func TestParametersAreWhatTheInstalledEnginesTake(t *testing.T) {
 		}
 		for name, config := range map[string]map[string]string{"plain": nil, "set": defaults} {
 			node := launch.Node{Cluster: "parameters", Name: fmt.Sprintf("%s-%d", name, i), Engine: engine.Name, Version: engine.Version, Port: testkit.FreePort(t), MaxMemory: 256 << 20, Config: config}
-			t.Cleanup(func() { _ = nodes.Stop(t.Context(), node.Cluster, node.Name, launch.Kill) })
+			t.Cleanup(func() { _ = nodes.Stop(context.Background(), node.Cluster, node.Name, launch.Kill) })
 			if err := nodes.Start(t.Context(), node); err != nil {
 				t.Errorf("%s with %v: %v", engine.Name, config, err)
 				continue
