@@ -118,9 +118,7 @@ func TestDeadPrimaryWithoutReplicasComesBackFromItsRDB(t *testing.T) {
 	source := c.primary(cluster)
 	testkit.Fill(t, source, 200)
 	want := testkit.Fingerprint(t, source)
-	if err := source.Save(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Save(t, source)
 	if err := c.nodes.Stop(t.Context(), "alone", "alone-001", launch.Kill); err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +139,7 @@ func TestWholeClusterThatDiedComesBackFromTheLatestRDBOfAnyNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := testkit.Fingerprint(t, source)
-	if err := c.client(cluster, cluster.Nodes[1]).Save(t.Context()).Err(); err != nil { // only the replica has saved
-		t.Fatal(err)
-	}
+	testkit.Save(t, c.client(cluster, cluster.Nodes[1])) // only the replica has saved
 	c.stop()
 	for _, node := range cluster.Nodes {
 		if err := c.nodes.Stop(t.Context(), "orders", node.Name, launch.Kill); err != nil {

@@ -109,9 +109,7 @@ func TestConsoleStartsAndSupervisesWhileItsStoreIsAway(t *testing.T) {
 	if err := source.Set(t.Context(), "a", "b", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if err := source.Save(t.Context()).Err(); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Save(t, source)
 	var cut models.Run
 	var back func()
 	c.kill(cluster, func() { // and its console had begun a snapshot when it was killed

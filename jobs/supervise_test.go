@@ -124,9 +124,7 @@ func TestNodeThatCannotBeStartedIsShownAndSpokenOfOnce(t *testing.T) {
 			source := c.primary(cluster)
 			testkit.Fill(t, source, 100)
 			want := testkit.Fingerprint(t, source)
-			if err := source.Save(t.Context()).Err(); err != nil {
-				t.Fatal(err)
-			}
+			testkit.Save(t, source)
 			var other net.Listener
 			c.kill(cluster, func() { other = occupy(t, node) }, node)
 			c.awaitAttempts(node, 4)

@@ -187,12 +187,11 @@ func savedTwice(t *testing.T, damaged ...int) (c *console, older string) {
 	testkit.Fill(t, source, 100)
 	older = testkit.Fingerprint(t, source)
 	c.awaitSaved(cluster) // else the supervisor goes on saving
-	if err := source.Save(t.Context()).Err(); err != nil {
+	testkit.Save(t, source)
+	if err := errors.Join(source.Set(t.Context(), "later", "x", 0).Err(), source.Wait(t.Context(), 1, 0).Err()); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(source.Set(t.Context(), "later", "x", 0).Err(), source.Wait(t.Context(), 1, 0).Err(), replica.Save(t.Context()).Err()); err != nil {
-		t.Fatal(err)
-	}
+	testkit.Save(t, replica)
 	c.kill(cluster, func() {
 		for _, n := range damaged {
 			path := c.dump(cluster.Nodes[n])
@@ -270,9 +269,10 @@ func TestReplicaIsNotStartedWhileItsPrimaryCannotBe(t *testing.T) {
 	source := c.primary(cluster)
 	testkit.Fill(t, source, 100)
 	c.awaitSaved(cluster) // the replica, so that the supervisor is at rest
-	if err := errors.Join(source.Set(t.Context(), "later", "x", 0).Err(), source.Wait(t.Context(), 1, 0).Err(), source.Save(t.Context()).Err()); err != nil {
+	if err := errors.Join(source.Set(t.Context(), "later", "x", 0).Err(), source.Wait(t.Context(), 1, 0).Err()); err != nil {
 		t.Fatal(err)
 	}
+	testkit.Save(t, source)
 	want := testkit.Fingerprint(t, source)
 	var other io.Closer
 	c.kill(cluster, func() { other = occupy(t, cluster.Nodes[0]) }, cluster.Nodes...)
