@@ -59,7 +59,7 @@ keep() { # from folder, to folder, package
   mkdir -p "$to/lib"
   cp -L "$loader" "$to/lib/loader"
   cp -L "$from/usr/bin/$package" "$to/lib/program"
-  path=$(find "$from"/lib "$from"/usr/lib -maxdepth 1 -type d -name '*-linux-gnu' | paste -sd:)
+  path=$(find "$from" -path '*/lib/*' -type d -name '*-linux-gnu' | paste -sd:) # newer releases have no /lib of its own
   "$loader" --library-path "$path" --list "$to/lib/program" | sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' | while read -r library; do
     [[ $library == "$from"/* ]] || exit 1 # one of this host's: it might not be there tomorrow
     cp -L "$library" "$to/lib/"
