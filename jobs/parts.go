@@ -147,8 +147,9 @@ func (s *strand) Stage(_ string, measure func() models.Progress) {
 		s.progress = s.measure()
 	}
 	s.measure = measure
+	hosts := len(s.all) // others may still be added
 	s.mu.Unlock()
-	s.report.Stage(fmt.Sprintf("Reading %d shards from %d hosts", s.shards, len(s.all)), s.sum)
+	s.report.Stage(fmt.Sprintf("Reading %d shards from %d hosts", s.shards, hosts), s.sum)
 }
 
 func (s *strands) sum() models.Progress {
