@@ -17,6 +17,8 @@ var (
 	ErrNode = errors.New("invalid node")
 	// ErrNoEngine: the engine is not installed in this version or a newer one.
 	ErrNoEngine = errors.New("engine not installed")
+	// ErrNoTLS: the engine was built without TLS, and the node is to encrypt.
+	ErrNoTLS = errors.New("engine built without TLS")
 	// ErrPortTaken: somebody else listens on the node's port. Another port may work.
 	ErrPortTaken = errors.New("port is taken by another process")
 	// ErrData: the server could not load the RDB that the node has saved.
@@ -36,6 +38,7 @@ type Launcher interface {
 	Placer
 	Runner
 	Historian
+	Certifier
 }
 
 // Placer says what nodes can be started, and where.
@@ -56,7 +59,7 @@ type Placer interface {
 type Runner interface {
 	// Start makes sure that the node runs and returns when it answers. One that runs already is left as it is, whatever n says. A primary answers
 	// when it has loaded what it saved, a replica as soon as it takes commands. When the server cannot start, it is gone, and the error says
-	// why: ErrPortTaken, ErrNoEngine, ErrName, ErrNode, ErrData, or in other words.
+	// why: ErrPortTaken, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or in other words.
 	Start(ctx context.Context, n Node) error
 	// Stop ends the node and returns when it is gone. One that does not run is fine.
 	Stop(ctx context.Context, cluster, name string, how How) error
@@ -80,6 +83,17 @@ type Historian interface {
 	// LastWords says in a sentence why a node that was started has ended, or does not take what it is fed: the cause that it has named since it was
 	// started, else, with named false, the last that it said; "" when that is nothing. Without the password, and shortened when it is long.
 	LastWords(ctx context.Context, cluster, name string) (sentence string, named bool)
+}
+
+// Certifier gives nodes that encrypt what they prove with who they are.
+type Certifier interface {
+	// Authority is what clients of nodes that encrypt are to trust: certificates, as PEM. The first call makes the authority.
+	Authority(ctx context.Context) (string, error)
+	// Certify returns a certificate of this host's own at an address, with its key, as PEM: nodes that encrypt take it for one of theirs.
+	Certify(ctx context.Context, host string) ([]byte, error)
+	// Renew sees to it that a node which encrypts goes on proving who it is: when its certificate will end soon, or is by another authority than now,
+	// it gets a new one, without a restart, and the answer is true. Others, and nodes that do not run, are left as they are.
+	Renew(ctx context.Context, cluster, name string) (bool, error)
 }
 
 // FolderOwner is a Launcher whose nodes have their files in a folder of this host, where nothing else may be written.
@@ -116,6 +130,7 @@ type Node struct {
 	PrimaryHost string // whom to replicate; see PrimaryPort
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
 	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; nothing to memcached
+	TLS         bool   // it speaks TLS and nothing else, also to other nodes; memcached cannot
 	ClusterMode bool   // it forms a cluster with others, and is told there whose replica it is: PrimaryPort only says that it is one; nothing to memcached
 	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; nothing to memcached
 
@@ -149,7 +164,8 @@ type Memory struct {
 // Found is a node as the launcher knows it: what a console needs that has lost its own record of the node.
 type Found struct {
 	Node
-	Replica bool // it was last started as one; roles may have changed since
+	Replica bool   // it was last started as one; roles may have changed since
+	CA      string // what its clients are to trust (PEM), when it encrypts
 }
 
 // Saved is what a node's RDB says about itself.

@@ -18,7 +18,7 @@ import (
 type control struct{ *resp.Conn }
 
 func dial(ctx context.Context, target Target) (*control, error) {
-	conn, err := resp.Dial(ctx, resp.Options{Addr: target.Addr, Username: target.Username, Password: target.Password})
+	conn, err := resp.Dial(ctx, resp.Options{Addr: target.Addr, Username: target.Username, Password: target.Password, TLS: target.TLS})
 	if err != nil {
 		return nil, err
 	}

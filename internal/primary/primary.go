@@ -16,6 +16,7 @@ package primary
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -49,6 +50,7 @@ type Target struct {
 	Addr     string      // host:port
 	Username string      // ACL user; empty: the default user
 	Password secret.Text // empty: no AUTH is sent
+	TLS      *tls.Config // as in [resp.Options]
 }
 
 // Dump is the RDB to feed it with.
@@ -68,6 +70,8 @@ type Options struct {
 	// ListenHost is the address of this host that the target connects to, "127.0.0.1" by default. "0.0.0.0" or "::"
 	// listens everywhere and tells the target the address that this host reaches it from.
 	ListenHost string
+	// Certificate is by what this host proves itself to a target that replicates by TLS; nil: the target is to connect without.
+	Certificate *tls.Certificate
 	// OnProgress is told how many bytes were sent so far: every few hundred KiB, and at the end. It must not block.
 	OnProgress func(sent int64)
 	// ConnectTimeout is how long the target may take to connect and ask for the data (default 30 s).
@@ -149,7 +153,7 @@ func (f *feeder) run(ctx context.Context) (result Result, err error) {
 	if err := f.inspect(ctx); err != nil {
 		return Result{}, err
 	}
-	srv, err := listen(ctx, f.options.ListenHost, f.control.NetConn())
+	srv, err := listen(ctx, f.options, f.control.NetConn())
 	if err != nil {
 		return Result{}, err
 	}

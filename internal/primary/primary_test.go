@@ -3,6 +3,7 @@ package primary_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -710,5 +711,39 @@ func TestFeedNoticesKeysThatGoWhenItIsPromoted(t *testing.T) {
 				t.Errorf("the target is a %s, want a %s", role, want)
 			}
 		})
+	}
+}
+
+func TestATargetThatReplicatesByTLSIsFedByTLS(t *testing.T) {
+	t.Parallel()
+	source := testkit.Redis(t)
+	keys := testkit.Fill(t, source.Client(), 2000)
+	dump := dumpOf(t, saved(t, source))
+	files := testkit.NewCertificates(t)
+	own, err := tls.LoadX509KeyPair(files.Certificate, files.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encrypts := []string{"--tls-port", strconv.Itoa(testkit.FreePort(t)), "--tls-cert-file", files.Certificate, "--tls-key-file", files.Key, "--tls-ca-cert-file", files.CA, "--tls-replication", "yes"}
+	target := testkit.Redis(t, append(encrypts, "--repl-diskless-load", "on-empty-db", "--requirepass", "open sesame")...)
+	short := primary.Options{ConnectTimeout: time.Second}
+	if _, err := primary.Feed(t.Context(), targetOf(target), dump, short); err == nil {
+		t.Error("it was fed without TLS")
+	}
+	others := testkit.NewCertificates(t)
+	foreign, err := tls.LoadX509KeyPair(others.Certificate, others.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short.Certificate = &foreign
+	if _, err := primary.Feed(t.Context(), targetOf(target), dump, short); err == nil {
+		t.Error("it was fed by somebody with a certificate by another authority")
+	}
+	result, err := primary.Feed(t.Context(), targetOf(target), dump, primary.Options{Certificate: &own})
+	if err != nil || result.Keys != int64(keys) {
+		t.Fatalf("Feed = %+v, %v; want %d keys", result, err, keys)
+	}
+	if diff := testkit.Diff(testkit.Digests(t, source.Client()), testkit.Digests(t, target.Client())); diff != "" {
+		t.Error(diff)
 	}
 }

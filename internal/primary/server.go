@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,7 +36,8 @@ type server struct {
 	accepted   chan *connection
 
 	listener net.Listener
-	peer     netip.Addr // the target's
+	secured  *tls.Config // nil: without TLS
+	peer     netip.Addr  // the target's
 	slots    chan struct{}
 	work     sync.WaitGroup
 
@@ -53,7 +55,8 @@ type connection struct {
 }
 
 // listen opens a port of this host for the target at the other end of control.
-func listen(ctx context.Context, host string, control net.Conn) (*server, error) {
+func listen(ctx context.Context, options Options, control net.Conn) (*server, error) {
+	host := options.ListenHost
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return nil, fmt.Errorf("listen for the target: %w", err)
@@ -65,6 +68,9 @@ func listen(ctx context.Context, host string, control net.Conn) (*server, error)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		s.host = address(control.LocalAddr()).String()
+	}
+	if options.Certificate != nil {
+		s.secured = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*options.Certificate}}
 	}
 	s.work.Go(s.accept)
 	return s, nil
@@ -95,6 +101,9 @@ func (s *server) accept() {
 			s.refuse(fmt.Errorf("a connection from %s, which is not the target's %s", from, s.peer))
 			_ = conn.Close()
 			continue
+		}
+		if s.secured != nil {
+			conn = tls.Server(conn, s.secured) // which shakes hands when it is first read from
 		}
 		select {
 		case s.slots <- struct{}{}:

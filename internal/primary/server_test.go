@@ -24,7 +24,7 @@ func listening(t *testing.T) *server {
 		t.Fatal(err)
 	}
 	defer control.Close()
-	s, err := listen(t.Context(), "127.0.0.1", control)
+	s, err := listen(t.Context(), Options{ListenHost: "127.0.0.1"}, control)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestServerListensEverywhereButNamesOneAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer control.Close()
-	s, err := listen(t.Context(), "0.0.0.0", control)
+	s, err := listen(t.Context(), Options{ListenHost: "0.0.0.0"}, control)
 	if err != nil {
 		t.Fatal(err)
 	}

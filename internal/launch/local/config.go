@@ -20,6 +20,8 @@ const (
 	recordFile = "node.json"
 	logFile    = "node.log"
 	pidFile    = "node.pid"
+	certFile   = "node.pem"   // the certificate by which the node proves who it is, with its key, when it speaks TLS
+	caFile     = "ca.pem"     // whose certificates it takes from other nodes
 	mapFile    = "nodes.conf" // what a node in cluster mode knows of its cluster; the node writes it
 	dumpFile   = "dump.rdb"
 	asideFile  = "damaged.rdb" // a dump.rdb that could not be loaded
@@ -42,7 +44,7 @@ func (c *conf) set(name, value string) {
 func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c := &conf{chosen: n.Config}
 	c.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
-	c.network(n)
+	c.network(dir, n)
 	c.process(dir, engine)
 	c.data(n, engine)
 	c.replication(n, engine)
@@ -53,9 +55,13 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	return c.String()
 }
 
-func (c *conf) network(n launch.Node) {
+func (c *conf) network(dir string, n launch.Node) {
 	c.set("bind", quote(n.Host))
-	c.set("port", strconv.Itoa(n.Port))
+	if n.TLS {
+		c.encryption(dir, n)
+	} else {
+		c.set("port", strconv.Itoa(n.Port))
+	}
 	// Protected mode refuses everyone but 127.0.0.1 and ::1 as long as there is no password: also the node's own replicas, which have addresses
 	// of their own. A loopback address needs no such protection, and elsewhere an open node was asked for.
 	c.set("protected-mode", yesNo(n.Password != ""))
@@ -64,6 +70,20 @@ func (c *conf) network(n launch.Node) {
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
 	c.set("tcp-keepalive", "60")
+}
+
+// encryption leaves no port open that speaks without TLS. Clients need no certificate: the password is what they prove themselves with.
+func (c *conf) encryption(dir string, n launch.Node) {
+	c.set("port", "0")
+	c.set("tls-port", strconv.Itoa(n.Port))
+	c.set("tls-cert-file", quote(filepath.Join(dir, certFile)))
+	c.set("tls-key-file", quote(filepath.Join(dir, certFile)))
+	c.set("tls-ca-cert-file", quote(filepath.Join(dir, caFile)))
+	c.set("tls-auth-clients", "no")
+	c.set("tls-replication", "yes")
+	if n.ClusterMode {
+		c.set("tls-cluster", "yes")
+	}
 }
 
 func (c *conf) process(dir string, engine launch.Engine) {
@@ -175,21 +195,24 @@ type record struct {
 	Replica    bool   `json:"replica"`
 
 	ClusterMode bool `json:"cluster_mode,omitempty"`
+	TLS         bool `json:"tls,omitempty"`
 
 	// Missing in records of releases that did not write them.
 	MaxMemory *int64            `json:"max_memory,omitempty"`
 	Config    map[string]string `json:"config,omitempty"`
 }
 
-func (r record) addr() string {
-	host := r.Host
-	if isUnspecified(host) {
-		host = "127.0.0.1"
-		if strings.Contains(r.Host, ":") {
-			host = "::1"
-		}
+func (r record) addr() string { return net.JoinHostPort(reachable(r.Host), strconv.Itoa(r.Port)) }
+
+// reachable is the address by which this host reaches a node that listens at host.
+func reachable(host string) string {
+	switch {
+	case !isUnspecified(host):
+		return host
+	case strings.Contains(host, ":"):
+		return "::1"
 	}
-	return net.JoinHostPort(host, strconv.Itoa(r.Port))
+	return "127.0.0.1"
 }
 
 // savesOnSigterm says whether SIGTERM makes the node save before it ends.
@@ -202,7 +225,7 @@ func writeFiles(dir string, n launch.Node, engine launch.Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
 		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
-		ClusterMode: n.ClusterMode, MaxMemory: &n.MaxMemory, Config: n.Config,
+		ClusterMode: n.ClusterMode, TLS: n.TLS, MaxMemory: &n.MaxMemory, Config: n.Config,
 	}
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {

@@ -24,7 +24,14 @@ func (l *Launcher) Describe(_ context.Context, cluster, name string) (launch.Fou
 		return launch.Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
 	found := launch.Found{Replica: r.Replica, Node: launch.Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
-		Password: secret.Text(r.Password), SavePoints: r.SavePoints, ClusterMode: r.ClusterMode, Config: r.Config}}
+		Password: secret.Text(r.Password), SavePoints: r.SavePoints, ClusterMode: r.ClusterMode, TLS: r.TLS, Config: r.Config}}
+	if r.TLS {
+		ca, err := os.ReadFile(filepath.Join(dir, caFile))
+		if err != nil {
+			return launch.Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
+		}
+		found.CA = string(ca)
+	}
 	if r.MaxMemory != nil {
 		found.MaxMemory = *r.MaxMemory
 		return found, nil

@@ -8,7 +8,10 @@
 //	node.log    what the server printed
 //	node.pid    the server's process id, written by the server, for people
 //	dump.rdb    its data, written by the server when it saves; memcached never does
+//	node.pem    its certificate and the key of that (0600), and ca.pem, whose certificates it takes, when it speaks TLS
 //	lock        locked exactly as long as the server lives
+//
+// Beside the clusters lies authority.pem (0600), which these certificates are by: see package authority.
 //
 // The lock is what makes a start happen once. The launcher opens it, takes a flock on it and hands
 // the open file down to the server. A flock belongs to the open file, not to a process, so it
@@ -42,15 +45,16 @@ import (
 
 // Options of a Launcher. The zero value is fine.
 type Options struct {
-	EnginePaths   []string      // programs to offer besides redis-server, valkey-server and memcached in PATH
-	FirstPort     int           // of the range for Place; default 16379
-	LastPort      int           // default 26378
-	StartTimeout  time.Duration // for a node that does not answer at all; loading data does not count; default 60 s
-	StopTimeout   time.Duration // for a node that saves and stops; default 5 min
-	KillGrace     time.Duration // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
-	AllowOpen     bool          // allow nodes without a password on addresses that others can reach
-	ControlGroups string        // where they are mounted; default /sys/fs/cgroup
-	Log           *slog.Logger  // default slog.Default()
+	EnginePaths   []string         // programs to offer besides redis-server, valkey-server and memcached in PATH
+	FirstPort     int              // of the range for Place; default 16379
+	LastPort      int              // default 26378
+	StartTimeout  time.Duration    // for a node that does not answer at all; loading data does not count; default 60 s
+	StopTimeout   time.Duration    // for a node that saves and stops; default 5 min
+	KillGrace     time.Duration    // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
+	AllowOpen     bool             // allow nodes without a password on addresses that others can reach
+	ControlGroups string           // where they are mounted; default /sys/fs/cgroup
+	Log           *slog.Logger     // default slog.Default()
+	Now           func() time.Time // for certificates; default time.Now
 }
 
 // Launcher starts nodes on this machine. It is safe for concurrent use, also by several processes on
@@ -88,6 +92,9 @@ func New(dir string, addresses Addresses, opts Options) *Launcher {
 	setDefault(&opts.StartTimeout, time.Minute)
 	setDefault(&opts.StopTimeout, 5*time.Minute)
 	setDefault(&opts.KillGrace, 5*time.Second)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}

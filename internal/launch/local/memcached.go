@@ -52,6 +52,8 @@ func (l *Launcher) checkMemcached(n launch.Node) error {
 	switch {
 	case n.Password != "":
 		return errors.New("memcached has no password")
+	case n.TLS:
+		return errors.New("a node of memcached does not speak TLS here")
 	case n.PrimaryPort != 0:
 		return errors.New("memcached does not replicate, so its node cannot have a primary")
 	case !isLoopback(n.Host) && !l.opts.AllowOpen:

@@ -54,9 +54,14 @@ func probe(ctx context.Context, dir string) (nodeState, error) {
 // dial connects to the redis or valkey node in dir, whose record is r, having made sure that it is
 // this very node that answers. Timeout is for each command.
 func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*resp.Conn, nodeState, error) {
-	conn, err := resp.Dial(ctx, resp.Options{
-		Addr: r.addr(), Password: secret.Text(r.Password), DialTimeout: 2 * time.Second, Timeout: timeout,
-	})
+	o := resp.Options{Addr: r.addr(), Password: secret.Text(r.Password), DialTimeout: 2 * time.Second, Timeout: timeout}
+	if r.TLS {
+		var err error
+		if o.TLS, err = trust(dir); err != nil {
+			return nil, nodeState{}, err
+		}
+	}
+	conn, err := resp.Dial(ctx, o)
 	if err != nil {
 		return nil, nodeState{}, refused(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -32,7 +33,7 @@ const (
 //
 // When ctx ends while the server is loading, Start returns its error and the server goes on.
 // When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
-// ErrNoEngine, ErrName, ErrNode, ErrData, or as the log says.
+// ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or as the log says.
 func (l *Launcher) Start(ctx context.Context, n launch.Node) error {
 	if err := l.start(ctx, n); err != nil {
 		return fmt.Errorf("start node %s/%s: %w", n.Cluster, n.Name, err)
@@ -97,7 +98,7 @@ func (l *Launcher) answers(ctx context.Context, dir string, patience *patience) 
 
 // launch runs the server. It takes over the lock, which it holds.
 func (l *Launcher) launch(ctx context.Context, dir string, lock *os.File, n launch.Node, engine program) error {
-	cmd, log, err := prepare(dir, lock, n, engine)
+	cmd, log, err := l.prepare(dir, lock, n, engine)
 	if err != nil {
 		_ = lock.Close()
 		return err
@@ -144,13 +145,18 @@ func (l *Launcher) launch(ctx context.Context, dir string, lock *os.File, n laun
 
 // prepare writes the files and sets up the command; nothing runs yet. The caller holds the lock
 // and closes the log.
-func prepare(dir string, lock *os.File, n launch.Node, engine program) (cmd *exec.Cmd, log *os.File, err error) {
+func (l *Launcher) prepare(dir string, lock *os.File, n launch.Node, engine program) (cmd *exec.Cmd, log *os.File, err error) {
 	path, err := filepath.Abs(engine.path)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := tidy(dir); err != nil {
 		return nil, nil, err
+	}
+	if n.TLS {
+		if _, err := l.certify(dir, n.Host); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := writeFiles(dir, n, engine.Engine); err != nil {
 		return nil, nil, err
@@ -199,11 +205,17 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
+// noTLS is what a server says of its configuration that does not know TLS.
+var noTLS = regexp.MustCompile(`(?s)'tls-[a-z-]+.*Bad directive`)
+
 // startFailure explains why a server ended instead of answering.
 func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, engine launch.Engine) error {
 	tail := logTail(dir, began, n.Password)
 	if strings.Contains(tail, "already in use") {
 		return fmt.Errorf("%w: %s:%d", launch.ErrPortTaken, n.Host, n.Port)
+	}
+	if n.TLS && noTLS.MatchString(tail) {
+		return fmt.Errorf("%w: %s %s", launch.ErrNoTLS, engine.Name, engine.Version)
 	}
 	hint := ""
 	if status, ok := end.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {

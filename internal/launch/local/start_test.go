@@ -113,7 +113,7 @@ func TestServerHasASessionOfItsOwnAndNoneOfOurSecrets(t *testing.T) {
 		t.Errorf("session %d of process %d: %v", sid, pid, err)
 	}
 	// Not from /proc: the server writes its title over its environment there.
-	cmd, log, err := prepare(t.TempDir(), nil, n, program{path: "redis-server"})
+	cmd, log, err := l.prepare(t.TempDir(), nil, n, program{path: "redis-server"})
 	if err != nil {
 		t.Fatal(err)
 	}
