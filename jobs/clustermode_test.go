@@ -29,7 +29,7 @@ func (c *console) inClusterMode(name string, shards, replicas int) models.Cluste
 
 // clusterClient is an application that knows the endpoint of one node.
 func (c *console) clusterClient(cluster models.Cluster) *redis.ClusterClient {
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{cluster.Nodes[0].Address()}, Password: cluster.Password.Reveal()})
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{cluster.Nodes[0].Address()}, Password: cluster.Password.Reveal(), TLSConfig: c.trust(cluster)})
 	c.t.Cleanup(func() { client.Close() })
 	return client
 }

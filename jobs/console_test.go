@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/authority"
 	"rekindle/internal/launch"
 	"rekindle/internal/launch/local"
 	"rekindle/internal/store"
@@ -215,9 +217,22 @@ func (c *console) awaitSnapshot(name string) models.Snapshot {
 
 // client connects to a node.
 func (c *console) client(cluster models.Cluster, node models.Node) *redis.Client {
-	client := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal()})
+	client := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal(), TLSConfig: c.trust(cluster)})
 	c.t.Cleanup(func() { client.Close() })
 	return client
+}
+
+// trust is how clients of a cluster that encrypts know its nodes; nil for others.
+func (c *console) trust(cluster models.Cluster) *tls.Config {
+	c.t.Helper()
+	if !cluster.TransitEncryption {
+		return nil
+	}
+	config, err := authority.Trust(cluster.CA)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return config
 }
 
 func (c *console) primary(cluster models.Cluster) *redis.Client {

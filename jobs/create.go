@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"rekindle/internal/words"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
+	"rekindle/jobs/reach"
 	"rekindle/jobs/vault"
 	"rekindle/models"
 )
@@ -50,6 +52,9 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 		if err := b.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
 			return err
 		}
+	}
+	if cluster, err = b.nodes.Trusted(ctx, cluster); err != nil {
+		return err
 	}
 	if run.SnapshotName != "" {
 		if cluster, err = b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
@@ -223,11 +228,19 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
 	})
+	reached, err := reach.Node(cluster, node)
+	if err != nil {
+		return primary.Result{}, err
+	}
+	own, err := b.certificate(ctx, cluster, node)
+	if err != nil {
+		return primary.Result{}, err
+	}
 	result, err := primary.Feed(ctx,
-		primary.Target{Addr: node.Address(), Password: cluster.Password},
+		primary.Target{Addr: reached.Addr, Password: reached.Password, TLS: reached.TLS},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.reader.Open(ctx, row, part) }},
-		primary.Options{ListenHost: node.Host, OnProgress: sent.Store})
+		primary.Options{ListenHost: node.Host, Certificate: own, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
 		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
@@ -246,6 +259,22 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 		return models.Progress{BytesDone: part.Bytes, BytesTotal: part.Bytes, KeysDone: result.Keys, KeysTotal: part.Keys}
 	})
 	return result, nil
+}
+
+// certificate is by what this console proves itself to a node that is to take it for its primary; nil for one that does not encrypt.
+func (b *builder) certificate(ctx context.Context, cluster models.Cluster, node models.Node) (*tls.Certificate, error) {
+	if !cluster.TransitEncryption {
+		return nil, nil
+	}
+	issued, err := b.Launcher.Certify(ctx, node.Host)
+	if err != nil {
+		return nil, fmt.Errorf("certify this console to %s: %w", node.Name, err)
+	}
+	own, err := tls.X509KeyPair(issued, issued)
+	if err != nil {
+		return nil, fmt.Errorf("certify this console to %s: %w", node.Name, err)
+	}
+	return &own, nil
 }
 
 // fitted tells whether the data of a snapshot was in a node like those of the cluster.

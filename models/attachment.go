@@ -41,7 +41,12 @@ func (c Cluster) FailsOver() bool {
 }
 
 // Encrypted tells whether its nodes are reached by TLS.
-func (c Cluster) Encrypted() bool { return c.Attachment != nil && c.Attachment.TLS }
+func (c Cluster) Encrypted() bool {
+	if c.Attached() {
+		return c.Attachment != nil && c.Attachment.TLS
+	}
+	return c.TransitEncryption
+}
 
 // Lines are a few texts of one line each, kept as one text.
 type Lines []string

@@ -36,6 +36,7 @@ type Cluster struct {
 	PortChosen   bool // false: automatic, and may change as long as the cluster is being created
 	WindowChosen bool // false: "no preference", Rekindle picked it
 	Password     secret.Text
+	CA           string // PEM: whose certificates its launched nodes have, when they encrypt
 
 	ScheduleSince     time.Time // when the schedule came into force; missed windows were looked for until here
 	ParametersWanted  int       // grows whenever the parameters change

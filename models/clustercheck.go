@@ -116,6 +116,9 @@ func checkCached(spec ClusterSpec) Faults {
 	if spec.Auth != "" && spec.Auth != AuthNone {
 		faults.Add(CodeCombination, "auth", "Clusters of memcached have no password.")
 	}
+	if spec.Encrypted {
+		faults.Add(CodeCombination, "encrypted", "Clusters of memcached cannot be encrypted here: most systems' memcached, Debian's among them, is built without TLS. Use Redis or Valkey.")
+	}
 	if spec.Retention > 0 || spec.Snapshot != "" || len(spec.Sources) > 0 {
 		faults.Add(CodeSnapshotUnsupported, "engine", CachedUnsupported)
 	}

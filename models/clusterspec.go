@@ -37,6 +37,7 @@ type ClusterSpec struct {
 	Port        int      // 0: automatic
 	Auth        string
 	Password    secret.Text // with AuthGiven
+	Encrypted   bool        // in transit
 	Retention   int         // days; 0: no automatic backups
 	Window      Window      // zero: no preference
 	Snapshot    string      // "": empty
@@ -120,6 +121,7 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 		Configuration: Configuration{
 			Description: spec.Description, Grouped: !spec.CacheCluster, Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, NodeType: spec.NodeType,
 			ClusterMode: spec.ClusterMode, ShardCount: spec.ShardCount(), Replicas: spec.Replicas, Port: endpoints[0].Port, RetentionLimit: spec.Retention, SnapshotWindow: spec.Window, ParameterGroup: spec.ParameterGroup,
+			TransitEncryption: spec.Encrypted,
 		},
 		PortChosen: spec.Port != 0, Password: spec.Password, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,

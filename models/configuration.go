@@ -15,6 +15,8 @@ type Configuration struct {
 	SnapshotWindow Window
 	ParameterGroup string
 	Attributes     Attributes
+
+	TransitEncryption bool // its nodes speak TLS and nothing else
 }
 
 // EngineName returns the engine with its version.

@@ -76,10 +76,11 @@ type Configuration struct {
 	UsedMemory     int64  `json:"used_memory"`             // bytes, all shards together
 	AuthEnabled    bool   `json:"auth_enabled"`
 
-	Grouped        *bool           `json:"replication_group,omitempty"` // false: a cache cluster; absent: not known
-	ParameterGroup string          `json:"parameter_group,omitempty"`
-	Attributes     json.RawMessage `json:"attributes,omitempty"`      // an object: what ElastiCache keeps of a cluster and Rekindle only gives back
-	NodeCreatedAt  *time.Time      `json:"node_created_at,omitempty"` // the node that stands for the cluster; absent: not known
+	Grouped           *bool           `json:"replication_group,omitempty"` // false: a cache cluster; absent: not known
+	ParameterGroup    string          `json:"parameter_group,omitempty"`
+	Attributes        json.RawMessage `json:"attributes,omitempty"`         // an object: what ElastiCache keeps of a cluster and Rekindle only gives back
+	TransitEncryption bool            `json:"transit_encryption,omitempty"` // its nodes spoke TLS; absent also where that was not known
+	NodeCreatedAt     *time.Time      `json:"node_created_at,omitempty"`    // the node that stands for the cluster; absent: not known
 }
 
 // Part is one shard's RDB within a snapshot. Hashes are lower-case hexadecimal.

@@ -261,7 +261,7 @@ func clientOptions(addr, user, password string, db int) *redis.Options {
 func sibling(client *redis.Client, db int) *redis.Client {
 	of := client.Options()
 	o := clientOptions(of.Addr, of.Username, of.Password, db)
-	o.ReadTimeout, o.WriteTimeout = patience, patience
+	o.ReadTimeout, o.WriteTimeout, o.TLSConfig = patience, patience, of.TLSConfig
 	return redis.NewClient(o)
 }
 

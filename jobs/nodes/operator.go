@@ -22,7 +22,7 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
-		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster),
+		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster), TLS: cluster.TransitEncryption,
 	}
 	var err error
 	if want.Config, err = o.DB.Parameters.OfNodes(ctx, cluster); err != nil {
@@ -48,6 +48,9 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 		return reason.Because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
 	case errors.Is(err, launch.ErrNoEngine):
 		return reason.Because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
+	case errors.Is(err, launch.ErrNoTLS):
+		return reason.Because(err, "The node %s could not be started: %s %s on its host was built without TLS, so it cannot encrypt. Install one that was built with it, as Debian's are.",
+			node.Name, cluster.Engine, cluster.EngineVersion)
 	}
 	return reason.Because(err, "The node %s could not be started.%s", node.Name, o.LastWords(ctx, cluster, node))
 }

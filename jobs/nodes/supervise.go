@@ -119,6 +119,7 @@ func (s *Supervisor) superviseAway(ctx context.Context) error {
 // supervise looks at a cluster without locking it, for most of the time there is nothing to do; only for a repair it takes the lock and looks
 // again. Each shard is repaired by itself.
 func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) error {
+	cluster = s.certify(ctx, cluster)
 	rounds := s.rounds(ctx, cluster)
 	if ctx.Err() != nil {
 		return nil

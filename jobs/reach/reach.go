@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"rekindle/internal/authority"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
@@ -21,12 +22,14 @@ const Timeout = 3 * time.Second
 
 // Node is how a node of a cluster is connected to.
 func Node(cluster models.Cluster, node models.Node) (resp.Options, error) {
-	o := resp.Options{Password: cluster.Password}
+	o, err := resp.Options{Password: cluster.Password}, error(nil)
 	if a := cluster.Attachment; a != nil {
-		var err error
-		if o, err = options(a.Access, cluster.Password); err != nil {
-			return o, fmt.Errorf("reach %s: %w", node.Name, err)
-		}
+		o, err = options(a.Access, cluster.Password)
+	} else if cluster.TransitEncryption {
+		o.TLS, err = authority.Trust(cluster.CA)
+	}
+	if err != nil {
+		return o, fmt.Errorf("reach %s: %w", node.Name, err)
 	}
 	o.Addr, o.DialTimeout = node.Address(), Timeout
 	return o, nil

@@ -14,6 +14,7 @@ func storedConfiguration(c models.Configuration) archive.Configuration {
 		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, Version: c.EngineVersion, Port: c.Port, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
 		RetentionLimit: c.RetentionLimit, SnapshotWindow: c.SnapshotWindow.String(), MaxMemory: c.MaxMemory(),
 		Grouped: &c.Grouped, ParameterGroup: c.ParameterGroup, Attributes: c.Attributes.JSON(),
+		TransitEncryption: c.TransitEncryption,
 	}
 }
 
@@ -22,6 +23,7 @@ func readConfiguration(c archive.Configuration) (models.Configuration, error) {
 	read := models.Configuration{
 		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, EngineVersion: c.Version, Port: c.Port, ClusterMode: c.ClusterMode, ShardCount: max(1, c.Shards), Replicas: c.Replicas,
 		RetentionLimit: c.RetentionLimit, Grouped: c.Grouped == nil || *c.Grouped, ParameterGroup: c.ParameterGroup,
+		TransitEncryption: c.TransitEncryption,
 	}
 	var wrong []error
 	if c.SnapshotWindow != "" {

@@ -14,7 +14,7 @@ func TestAConfigurationComesBackFromTheStoreAsItWas(t *testing.T) {
 	t.Parallel()
 	given := models.Configuration{Description: "Orders of the shop", Grouped: true, Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.t4g.micro", ClusterMode: true, ShardCount: 3,
 		Replicas: 2, Port: 6380, RetentionLimit: 7, SnapshotWindow: models.Window{Start: 180, Length: 60}, ParameterGroup: "many",
-		Attributes: models.Attributes{MaintenanceWindow: "sun:05:00-sun:06:00", CrossZone: true}}
+		Attributes: models.Attributes{MaintenanceWindow: "sun:05:00-sun:06:00", CrossZone: true}, TransitEncryption: true}
 	for i, value := range reflect.ValueOf(given).Fields() { // or a field that is new could be forgotten on the way
 		if value.IsZero() {
 			t.Fatalf("the test gives no %s", i.Name)

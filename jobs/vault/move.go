@@ -57,6 +57,7 @@ func (m *Mover) commit(ctx context.Context, run models.Run, manifest archive.Man
 func describedBy(manifest archive.Manifest) models.Snapshot {
 	s := measuredBy(manifest)
 	s.Engine, s.EngineVersion, s.NodeType = manifest.Configuration.Engine, manifest.Configuration.Version, manifest.Configuration.NodeType
+	s.TransitEncryption = manifest.Configuration.TransitEncryption
 	s.ClusterMode, s.ShardCount, s.Origin = inClusterMode(manifest), max(1, manifest.Configuration.Shards), manifest.Origin
 	return s
 }

@@ -263,7 +263,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 			return none, reason.Because(err, "The files of the node %s cannot be read.", node)
 		}
 		started = append(started, found)
-		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.ClusterMode != started[0].ClusterMode || found.MaxMemory != started[0].MaxMemory {
+		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.ClusterMode != started[0].ClusterMode || found.TLS != started[0].TLS || found.MaxMemory != started[0].MaxMemory {
 			return none, reason.Because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
 		}
 		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
@@ -280,6 +280,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
+	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
 		return none, reason.Because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
 	}

@@ -384,6 +384,14 @@ func (q Clusters) Group(ctx context.Context, name string) (models.Cluster, error
 	return cluster, err
 }
 
+// Trust writes down whose certificates the nodes of a cluster have.
+func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error {
+	if err := q.db.with(ctx).Model(&models.Cluster{ID: id}).UpdateColumn("ca", certificates).Error; err != nil {
+		return fmt.Errorf("write down whose certificates the nodes of cluster %d have: %w", id, err)
+	}
+	return nil
+}
+
 // BeginRestore checks once more, when a restore begins, what was checked when it was asked for, and holds the snapshot. Data that was
 // imported for it is only known now. It returns the cluster with as many databases as the data needs.
 func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name string) (models.Cluster, error) {

@@ -333,6 +333,15 @@ var sqliteMigrations = []migration{
 	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
 	// How what is in a part is stored, by which it is judged which engines can take it.
 	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
+	// Which clusters speak TLS, and whose certificates their nodes have.
+	{"0023-encryption", execute(encryption...)},
+}
+
+// encryption is 0023-encryption.
+var encryption = []string{
+	`ALTER TABLE clusters ADD COLUMN transit_encryption boolean NOT NULL DEFAULT false`,
+	`ALTER TABLE clusters ADD COLUMN ca text NOT NULL DEFAULT ''`,
+	`ALTER TABLE snapshots ADD COLUMN transit_encryption boolean NOT NULL DEFAULT false`,
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.

@@ -182,7 +182,7 @@ func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) e
 func configurationColumns(c models.Configuration) map[string]any {
 	return map[string]any{"description": c.Description, "grouped": c.Grouped, "engine": c.Engine, "engine_version": c.EngineVersion, "node_type": c.NodeType,
 		"cluster_mode": c.ClusterMode, "shards": c.ShardCount, "replicas": c.Replicas, "port": c.Port, "retention_limit": c.RetentionLimit, "snapshot_window": c.SnapshotWindow,
-		"parameter_group": c.ParameterGroup, "attributes": c.Attributes}
+		"parameter_group": c.ParameterGroup, "attributes": c.Attributes, "transit_encryption": c.TransitEncryption}
 }
 
 func sameParts(a, b []models.Part) bool {
