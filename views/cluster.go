@@ -39,6 +39,8 @@ type Cluster struct {
 	Shards       int
 	Replicas     int // per shard
 	AuthEnabled  bool
+	Encrypted    bool // in transit; of launched clusters
+	Certificate  bool // that of the CA is known, and can be downloaded
 	UsedMemory   int64
 	MaxMemory    int64
 	Keys         int64 // -1: not known
@@ -220,6 +222,9 @@ func (p Cluster) cliCommand() string {
 	if p.slotted() {
 		command += " -c"
 	}
+	if p.Encrypted {
+		command += " --tls --cacert " + p.certificateFile()
+	}
 	if p.AuthEnabled {
 		command += " --askpass"
 	}
@@ -251,16 +256,26 @@ func (p Cluster) memcachedExample() string {
 
 // url is the address that most clients take.
 func (p Cluster) url() string {
-	if !p.AuthEnabled {
-		return "redis://" + p.endpoint() + "/0"
+	scheme := "redis://"
+	if p.Encrypted {
+		scheme = "rediss://"
 	}
-	return "redis://:PASSWORD@" + p.endpoint() + "/0"
+	if !p.AuthEnabled {
+		return scheme + p.endpoint() + "/0"
+	}
+	return scheme + ":PASSWORD@" + p.endpoint() + "/0"
 }
+
+// certificateFile is what the certificate of the CA is called when it is downloaded.
+func (p Cluster) certificateFile() string { return p.ID + "-ca.pem" }
 
 func (p Cluster) pythonExample() string {
 	auth := ""
 	if p.AuthEnabled {
 		auth = ", password=PASSWORD"
+	}
+	if p.Encrypted {
+		auth += ", ssl=True, ssl_ca_certs=\"" + p.certificateFile() + "\""
 	}
 	return "import redis\nr = redis.Redis(host=\"" + p.Host + "\", port=" + itoa(p.Port) + auth + ")\nr.ping()"
 }

@@ -46,7 +46,7 @@ type FormSummary struct {
 // ClusterForm is the one form to create, to restore and to modify a cluster.
 //
 // Fields: id, description, engine ("redis/7.0.15"), node_type, replicas, port (empty: automatic),
-// auth (none|generated|given, see AuthModes), password, backups (on), retention,
+// encrypted (on), auth (none|generated|given, see AuthModes), password, backups (on), retention,
 // window_preference (none|given), window_start (HH:MM), window_length (minutes), snapshot (create),
 // copies (restore). The summary is asked for with the same fields: POST SummaryAction, answered with the
 // whole page or with ClusterFormSummary alone.

@@ -112,6 +112,9 @@ func (a awsCLI) create(spec models.ClusterSpec) string {
 	if spec.Port != 0 {
 		c.with("--port", strconv.Itoa(spec.Port))
 	}
+	if spec.Encrypted {
+		c.flag("--transit-encryption-enabled").with("--transit-encryption-mode", "required")
+	}
 	if spec.Auth != models.AuthNone && spec.Auth != "" {
 		c.flag(`--auth-token "${AUTH_TOKEN:?}"`)
 	}

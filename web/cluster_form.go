@@ -27,7 +27,7 @@ const (
 )
 
 // formFields are the fields that are shown again as they were sent: all but the password.
-var formFields = []string{"id", "description", "engine", "node_type", "cluster_mode", "shards", "replicas", "port", "auth", "backups", "retention",
+var formFields = []string{"id", "description", "engine", "node_type", "cluster_mode", "shards", "replicas", "port", "encrypted", "auth", "backups", "retention",
 	"window_preference", "window_start", "window_length", "snapshot", "copies"}
 
 // clusterForm is the form as it was sent or pre-filled.
@@ -73,6 +73,7 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 			f.wrong.add("shards", fmt.Sprintf("A cluster can have 1 to %d shards, not 0.", models.MaxShards))
 		}
 	}
+	f.spec.Encrypted = mode != modeModify && form.Get("encrypted") == "on"
 	f.spec.Replicas = wholeNumber(form, "replicas", "number of replicas", fmt.Sprintf("0 to %d", models.MaxReplicas), f.wrong)
 	if mode == modeRestore {
 		f.spec.Copies = wholeNumber(form, "copies", "number of clusters", fmt.Sprintf("1 to %d", models.MaxCopies), f.wrong)

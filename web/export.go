@@ -27,6 +27,7 @@ type exportedCluster struct {
 	Shards        int              `json:"shards"`
 	Replicas      int              `json:"replicas_per_shard"`
 	AuthEnabled   bool             `json:"auth_enabled"`
+	Encrypted     bool             `json:"transit_encryption"`
 	RestoredFrom  *string          `json:"restored_from"`
 	CreatedAt     time.Time        `json:"created_at"`
 	Schedule      exportedSchedule `json:"schedule"`
@@ -81,6 +82,7 @@ type exportedConfiguration struct {
 	Replicas      int     `json:"replicas_per_shard"`
 	Port          int     `json:"port"`
 	AuthEnabled   bool    `json:"auth_enabled"`
+	Encrypted     bool    `json:"transit_encryption"`
 	RetentionDays int     `json:"retention_days"`
 	Window        *string `json:"window_utc"`
 }
@@ -180,7 +182,7 @@ func (h inventory) snapshots(ctx context.Context, add func(any)) error {
 func exportCluster(c models.Cluster) exportedCluster {
 	one := exportedCluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason, Engine: c.Engine, EngineVersion: c.EngineVersion,
-		NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas, AuthEnabled: c.Password != "", RestoredFrom: orNull(c.RestoredFrom),
+		NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas, AuthEnabled: c.Password != "", Encrypted: c.Encrypted(), RestoredFrom: orNull(c.RestoredFrom),
 		CreatedAt: c.CreatedAt.UTC(), Nodes: []exportedNode{},
 		Schedule: exportedSchedule{Enabled: c.Backups(), RetentionDays: c.RetentionLimit, Window: orNull(c.SnapshotWindow.String()), WindowChosen: c.WindowChosen},
 	}
@@ -196,7 +198,7 @@ func exportSnapshot(s models.Snapshot, clusterExists bool) exportedSnapshot {
 		CreatedAt: s.CreatedAt.UTC(), StartedAt: inUTC(s.StartedAt), CompletedAt: inUTC(s.CompletedAt), ServedBy: orNull(s.ServedBy),
 		ServedRole: orNull(string(s.ServedRole)), Warning: s.Warning,
 		Configuration: exportedConfiguration{Description: s.Description, Engine: s.Engine, EngineVersion: s.EngineVersion, NodeType: s.NodeType, Shards: s.ShardCount,
-			Replicas: s.Replicas, Port: s.Port, AuthEnabled: s.AuthEnabled, RetentionDays: s.RetentionLimit, Window: orNull(s.SnapshotWindow.String())},
+			Replicas: s.Replicas, Port: s.Port, AuthEnabled: s.AuthEnabled, Encrypted: s.TransitEncryption, RetentionDays: s.RetentionLimit, Window: orNull(s.SnapshotWindow.String())},
 	}
 	if s.CompletedAt != nil { // before that nothing was measured
 		version := int64(s.RDBVersion)

@@ -38,6 +38,9 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	if snapshot.ClusterMode {
 		form.Set("cluster_mode", "on")
 	}
+	if snapshot.TransitEncryption {
+		form.Set("encrypted", "on")
+	}
 	if snapshot.AuthEnabled {
 		form.Set("auth", "generated") // the old password is not in the snapshot
 	}

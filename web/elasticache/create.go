@@ -32,7 +32,6 @@ func (c *call) notOfferedWhenTrue(name, why string) {
 }
 
 const (
-	noTLS  = "the nodes do not speak TLS. Keep them in a network of their own, or put a TLS proxy before them."
 	noRest = "what the nodes save on their host's disk is as encrypted as that disk is. Snapshots are encrypted by the store's settings."
 )
 
@@ -50,14 +49,9 @@ func (c *call) asItIs(is models.Cluster, name string, on bool) {
 
 // refuseUnkeepable refuses what would be accepted in vain. A new cluster is a zero one.
 func (c *call) refuseUnkeepable(is models.Cluster) {
-	if is.Attached() {
-		c.asItIs(is, "TransitEncryptionEnabled", is.Encrypted())
-	} else {
-		c.notOfferedWhenTrue("TransitEncryptionEnabled", noTLS)
-	}
 	c.notOfferedWhenTrue("AtRestEncryptionEnabled", noRest)
 	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
-	for _, name := range []string{"TransitEncryptionMode", "KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
+	for _, name := range []string{"KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
 		"OutpostMode", "PreferredOutpostArn", "PreferredOutpostArns", "ScaleConfig"} {
 		c.notOffered(name)
 	}
@@ -120,6 +114,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 	if token := c.values.Get("AuthToken"); token != "" {
 		spec.Auth, spec.Password = models.AuthGiven, secret.Text(token)
 	}
+	spec.Encrypted = c.encrypted(snapshot.TransitEncryption && spec.Engine.Name != models.EngineMemcached)
 	spec.Retention, _ = c.number("SnapshotRetentionLimit")
 	spec.Window = c.window()
 	spec.Attributes.SubnetGroup = c.id("CacheSubnetGroupName")
@@ -249,6 +244,7 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 	c.changeAttributes(&spec, c.readAttributes())
 	c.refuseUnkeepable(is)
 	c.flag("ApplyImmediately") // everything is
+	c.encryptionStays(is)
 	if text := c.text("CacheNodeType"); text != "" && (!is.Attached() || text != is.ShownNodeType()) {
 		spec.NodeType = &text
 	}
