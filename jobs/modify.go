@@ -25,6 +25,14 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	if err != nil {
 		return err
 	}
+	changed := ""
+	if cluster.PasswordPending {
+		report.Stage("Changing the password", nil)
+		if err := b.nodes.ChangePassword(ctx, cluster); err != nil {
+			return err
+		}
+		cluster.PasswordPending, cluster.FormerPassword, changed = false, "", " Its password was changed."
+	}
 	var leaving []string
 	for _, shard := range cluster.Shards() {
 		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
@@ -75,8 +83,8 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	if err := b.agree(ctx, cluster, report); err != nil {
 		return err
 	}
-	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.",
-		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica")))
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.%s",
+		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica"), changed))
 }
 
 // idOf is what a node is called by its cluster, where that matters and the node answers: others that know a node which is gone would go on looking for it.

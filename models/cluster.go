@@ -36,7 +36,12 @@ type Cluster struct {
 	PortChosen   bool // false: automatic, and may change as long as the cluster is being created
 	WindowChosen bool // false: "no preference", Rekindle picked it
 	Password     secret.Text
-	CA           string // PEM: whose certificates its launched nodes have, when they encrypt
+	OldPassword  secret.Text // is taken as well, while clients go over to the new one; "": none
+	CA           string      // PEM: whose certificates its launched nodes have, when they encrypt
+
+	PasswordChangedAt *time.Time  // nil: it is that of its creation
+	PasswordPending   bool        // not every node is known to have the passwords yet
+	FormerPassword    secret.Text // while that is so: what each node took before; "": it took anybody
 
 	ScheduleSince     time.Time // when the schedule came into force; missed windows were looked for until here
 	ParametersWanted  int       // grows whenever the parameters change

@@ -72,6 +72,9 @@ type Cluster struct {
 	// Password is set only when it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
 	Password      string
 	PasswordKnown bool // launched clusters
+	OldPassword   bool // another one is taken as well
+	// PasswordCommand changes the password; "": nobody can.
+	PasswordCommand string
 }
 
 // Reach is how an attached cluster is reached, and what was seen of it.

@@ -190,6 +190,16 @@ func (a awsCLI) modify(cluster models.Cluster, spec models.ModifySpec) string {
 	return strings.Join(commands, " &&\n")
 }
 
+// changePassword gives a cluster another password, beside the one that it may have.
+func (a awsCLI) changePassword(target awsTarget, has bool) string {
+	strategy := models.PasswordSet
+	if has {
+		strategy = models.PasswordRotate
+	}
+	return a.do("elasticache modify-"+target.noun()).with(target.option(), target.ID).flag(`--auth-token "${AUTH_TOKEN:?}"`).
+		with("--auth-token-update-strategy", strategy).flag("--apply-immediately").String()
+}
+
 // await waits until a cluster is available: only then it takes the next command.
 func (a awsCLI) await(target awsTarget) string {
 	return a.do("elasticache wait "+target.noun()+"-available").with(target.option(), target.ID).String()

@@ -26,6 +26,8 @@ func TestAClusterThatEncryptsShowsHowToConnectAndHandsOutItsCertificate(t *testi
 		t.Errorf("the certificate is %q, as %v", answer.raw, answer.header)
 	}
 
+	c.get("/clusters/orders?tab=connect").says("Change the password", "modify-replication-group", "--auth-token-update-strategy SET")
+
 	c.launch("plain")
 	c.get("/clusters/plain").says("None: data crosses the network in the clear")
 	c.get("/clusters/plain/ca.pem").is(http.StatusNotFound).says("do not encrypt")

@@ -101,6 +101,9 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 		props.Password = cluster.Password.Reveal()
 		w.Header().Set("Cache-Control", "no-store")
 	}
+	if !cluster.Attached() && !cluster.Cached() {
+		props.PasswordCommand = h.aws(r).changePassword(awsTargetOf(cluster), cluster.Password != "")
+	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed.
 	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active}
 	switch target := awsTargetOf(cluster); props.Tab {
@@ -118,7 +121,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
-		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
+		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
 		Encrypted: c.TransitEncryption, Certificate: c.CA != "" && c.TransitEncryption,
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",

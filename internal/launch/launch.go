@@ -65,6 +65,9 @@ type Runner interface {
 	Stop(ctx context.Context, cluster, name string, how How) error
 	// Remove deletes a node with all that it has saved. ErrRunning, and nothing deleted, when it runs; one that never was is fine.
 	Remove(ctx context.Context, cluster, name string) error
+	// KeepPasswords writes down by which passwords a node is reached from here, and with former ones it may still have, when they are changed while it
+	// runs. A node that never was is fine.
+	KeepPasswords(ctx context.Context, cluster, name string, passwords Passwords) error
 	// Running tells whether the node's server, or a child that it forked, is alive. One that never was is not running.
 	Running(ctx context.Context, cluster, name string) (bool, error)
 	// List returns all nodes that were started and not removed, running or not, sorted: more than the catalog has are orphans.
@@ -124,6 +127,8 @@ type Node struct {
 	Host     string // address to listen on; "" is the launcher's
 	Port     int
 	Password secret.Text // for clients and between nodes; "" is none; memcached has none
+	// OldPassword is taken as well as the password, while clients go over to that; "" is none.
+	OldPassword secret.Text
 
 	// MaxMemory in bytes. 0 is no limit, for memcached its own of 64 MiB; it takes whole MiB, 2 at least.
 	MaxMemory   int64
@@ -138,6 +143,12 @@ type Node struct {
 	// file, but none that Rekindle sets for its own working; for memcached ElastiCache's parameters, such as "max_item_size". A value
 	// that the engine does not like makes the start fail with the engine's own words.
 	Config map[string]string
+}
+
+// Passwords are those of a node, as it is to have them; see [Node].
+type Passwords struct {
+	Password, OldPassword secret.Text
+	Former                []secret.Text // which it may still have; "": none
 }
 
 // ID names a node.
@@ -164,8 +175,9 @@ type Memory struct {
 // Found is a node as the launcher knows it: what a console needs that has lost its own record of the node.
 type Found struct {
 	Node
-	Replica bool   // it was last started as one; roles may have changed since
-	CA      string // what its clients are to trust (PEM), when it encrypts
+	Former  []secret.Text // passwords that it may still have, in the middle of a change
+	Replica bool          // it was last started as one; roles may have changed since
+	CA      string        // what its clients are to trust (PEM), when it encrypts
 }
 
 // Saved is what a node's RDB says about itself.

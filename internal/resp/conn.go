@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,6 +30,7 @@ type Options struct {
 	Addr        string        // host:port
 	Username    string        // ACL user; empty: the default user
 	Password    secret.Text   // empty: no AUTH is sent
+	Others      []secret.Text // are tried when the server does not take the password, as while it is being changed; an empty one: none may be needed
 	TLS         *tls.Config   // nil: plain TCP. Without a ServerName the host of Addr is what the certificate has to name
 	DialTimeout time.Duration // for the connection, TLS included; 0: 5 s
 	Timeout     time.Duration // for each command and its reply; 0: 10 s
@@ -61,22 +63,42 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("connect to %s: %w", o.Addr, err)
 	}
 	c := NewConn(nc, o.Timeout)
-	if o.Password == "" {
-		return c, nil
-	}
-	args := []string{"AUTH", o.Password.Reveal()}
-	if o.Username != "" {
-		args = []string{"AUTH", o.Username, o.Password.Reveal()}
-	}
-	if _, err := c.Do(ctx, args...); err != nil {
+	if err := c.signIn(ctx, o); err != nil {
 		c.Close()
-		if reply, ok := errors.AsType[Error](err); ok {
-			// A server without AUTH repeats the arguments in its answer, and answers end up in logs.
-			err = Error(strings.ReplaceAll(string(reply), o.Password.Reveal(), o.Password.String()))
-		}
 		return nil, fmt.Errorf("sign in at %s: %w", o.Addr, err)
 	}
 	return c, nil
+}
+
+// signIn tries the passwords in turn; without one, and where one of several is empty and none of them is taken, it leaves the connection as it is.
+func (c *Conn) signIn(ctx context.Context, o Options) error {
+	var last error
+	for _, password := range append([]secret.Text{o.Password}, o.Others...) {
+		if password == "" {
+			continue
+		}
+		last = c.auth(ctx, o.Username, password)
+		if reply, ok := errors.AsType[Error](last); !ok || !reply.PasswordRefused() {
+			return last
+		}
+	}
+	if o.Password == "" || slices.Contains(o.Others, "") {
+		return nil
+	}
+	return last
+}
+
+func (c *Conn) auth(ctx context.Context, user string, password secret.Text) error {
+	args := []string{"AUTH", password.Reveal()}
+	if user != "" {
+		args = []string{"AUTH", user, password.Reveal()}
+	}
+	_, err := c.Do(ctx, args...)
+	if reply, ok := errors.AsType[Error](err); ok {
+		// A server without AUTH repeats the arguments in its answer, and answers end up in logs.
+		return Error(strings.ReplaceAll(string(reply), password.Reveal(), password.String()))
+	}
+	return err
 }
 
 // connect opens the connection that commands go through.

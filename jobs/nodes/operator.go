@@ -21,7 +21,7 @@ type Operator struct {
 func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
-		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, SavePoints: savesItself(cluster, node),
+		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, OldPassword: cluster.OldPassword, SavePoints: savesItself(cluster, node),
 		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster), TLS: cluster.TransitEncryption,
 	}
 	var err error
@@ -81,7 +81,7 @@ func savesItself(cluster models.Cluster, node models.Node) bool {
 // with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
 func (o *Operator) Foreign(ctx context.Context, cluster models.Cluster, node string) bool {
 	found, err := o.Launcher.Describe(ctx, cluster.Name, node)
-	return err == nil && found.Password != cluster.Password
+	return err == nil && !cluster.KnowsPassword(found.Password)
 }
 
 // savePoints are Redis's own defaults, as the launcher writes them into a node's configuration.

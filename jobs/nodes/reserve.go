@@ -30,7 +30,7 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 		if err != nil {
 			return nil, nil, err
 		}
-		member.Username, member.Password = fillingUser, password
+		member.Username, member.Password, member.Others = fillingUser, password, nil
 		own = append(own, member.Options)
 	}
 	return own, func(ctx context.Context) error {

@@ -17,6 +17,8 @@ import (
 const (
 	// saveAgainAfter is the pause after an attempt to save that led to nothing, such as when the disk is full.
 	saveAgainAfter = 10 * time.Second
+	// passwordAgainAfter is the pause between two attempts to bring a changed password to the nodes.
+	passwordAgainAfter = 5 * time.Second
 	// refillRounds is how many rounds are between two attempts to fill a cluster again, such as while the store is away.
 	refillRounds = 10
 	// atOnce is how many clusters are looked after at a time: not hundreds of connections at once.
@@ -124,7 +126,8 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 	if ctx.Err() != nil {
 		return nil
 	}
-	if !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
+	password := cluster.PasswordPending && s.memory.may(cluster.Name+" password", passwordAgainAfter)
+	if !password && !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
 		return errors.Join(s.keepSaved(ctx, cluster, rounds), s.report(ctx, cluster, rounds))
 	}
 	unlock, taken, err := s.Lock(ctx, cluster.Name)
@@ -137,6 +140,9 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 		return nil
 	} else if err != nil || !supervised(cluster.Status) {
 		return err
+	}
+	if password && cluster.PasswordPending {
+		cluster = s.goOnWithPassword(ctx, cluster)
 	}
 	if rounds = s.rounds(ctx, cluster); ctx.Err() != nil {
 		return nil

@@ -22,7 +22,7 @@ const Timeout = 3 * time.Second
 
 // Node is how a node of a cluster is connected to.
 func Node(cluster models.Cluster, node models.Node) (resp.Options, error) {
-	o, err := resp.Options{Password: cluster.Password}, error(nil)
+	o, err := resp.Options{Password: cluster.Password, Others: cluster.OtherPasswords()}, error(nil)
 	if a := cluster.Attachment; a != nil {
 		o, err = options(a.Access, cluster.Password)
 	} else if cluster.TransitEncryption {

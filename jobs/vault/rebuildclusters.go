@@ -280,6 +280,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
+	cluster.OldPassword = first.OldPassword
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
 		return none, reason.Because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))

@@ -212,6 +212,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	t.Parallel()
 	clock := zoned{clockwork.NewFakeClockAt(monday.Add(123456789))}
 	db := open(t, newPlace(t), clock)
+	launched(t, db, spec("guarded"))
 	c := spec("orders")
 	c.Retention = 5
 	cluster := launched(t, db, c)
@@ -232,6 +233,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	attached := must(db.Attachments.Attach(t.Context(), attachSpec("attached"), foundAt("10.0.0.1:6379")))(t)
 	check(t, db.Attachments.Unreached(t.Context(), attached, "No answer.", nil))
 	must(db.Locks.Try(t.Context(), "orders", lease(t, db, "me")))(t)
+	must(db.Changes.Modify(t.Context(), "guarded", models.ModifySpec{Password: &models.PasswordChange{Strategy: models.PasswordSet, Password: "another-password-of-it"}, RequestedBy: "admin"}))(t)
 	must(db.Users.EnsureAdmin(t.Context(), "a-long-password"))(t)
 	must(db.Users.SignIn(t.Context(), models.AdminName, "a-long-password", "::1", "test"))(t)
 	_, err := db.Users.SignIn(t.Context(), models.AdminName, "wrong", "::1", "test")

@@ -45,8 +45,7 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 		} else if len(faults) > 0 {
 			return faults
 		}
-		rebuild := (spec.NodeType != nil && *spec.NodeType != cluster.NodeType) || (spec.Replicas != nil && *spec.Replicas != cluster.Replicas)
-		if !rebuild {
+		if !spec.NeedsRun(cluster) {
 			if cluster.Status == models.ClusterDeleting {
 				return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is being deleted.", name))
 			}

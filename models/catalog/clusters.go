@@ -7,6 +7,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"rekindle/internal/secret"
 	"rekindle/models"
 )
 
@@ -388,6 +389,16 @@ func (q Clusters) Group(ctx context.Context, name string) (models.Cluster, error
 func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error {
 	if err := q.db.with(ctx).Model(&models.Cluster{ID: id}).UpdateColumn("ca", certificates).Error; err != nil {
 		return fmt.Errorf("write down whose certificates the nodes of cluster %d have: %w", id, err)
+	}
+	return nil
+}
+
+// PasswordReached writes down that all nodes of a cluster have the passwords that were wanted, and what they had before is forgotten.
+func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) error {
+	done := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND password = ? AND old_password = ?", cluster.ID, cluster.Password, cluster.OldPassword).
+		UpdateColumns(map[string]any{"password_pending": false, "former_password": secret.Text("")})
+	if done.Error != nil {
+		return fmt.Errorf("write down that the nodes of %s have its passwords: %w", cluster.Name, done.Error)
 	}
 	return nil
 }

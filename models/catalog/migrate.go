@@ -335,6 +335,8 @@ var sqliteMigrations = []migration{
 	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
 	// Which clusters speak TLS, and whose certificates their nodes have.
 	{"0023-encryption", execute(encryption...)},
+	// Passwords that are changed while the nodes run.
+	{"0024-passwords", execute(append(passwords, `ALTER TABLE clusters ADD COLUMN password_changed_at datetime`)...)},
 }
 
 // encryption is 0023-encryption.
@@ -342,6 +344,13 @@ var encryption = []string{
 	`ALTER TABLE clusters ADD COLUMN transit_encryption boolean NOT NULL DEFAULT false`,
 	`ALTER TABLE clusters ADD COLUMN ca text NOT NULL DEFAULT ''`,
 	`ALTER TABLE snapshots ADD COLUMN transit_encryption boolean NOT NULL DEFAULT false`,
+}
+
+// passwords are the columns of 0024-passwords that are alike in all databases.
+var passwords = []string{
+	`ALTER TABLE clusters ADD COLUMN old_password text NOT NULL DEFAULT ''`,
+	`ALTER TABLE clusters ADD COLUMN former_password text NOT NULL DEFAULT ''`,
+	`ALTER TABLE clusters ADD COLUMN password_pending boolean NOT NULL DEFAULT false`,
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.

@@ -226,6 +226,7 @@ var postgresMigrations = []migration{
 	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
 	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
 	{"0023-encryption", execute(encryption...)},
+	{"0024-passwords", execute(append(passwords, `ALTER TABLE clusters ADD COLUMN password_changed_at timestamptz`)...)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {

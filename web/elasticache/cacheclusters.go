@@ -141,7 +141,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		}
 	}
 	if m.Password != "" {
-		v.AuthTokenLastModifiedDate = at(m.CreatedAt)
+		v.AuthTokenLastModifiedDate = at(m.PasswordSince())
 	}
 	if attributes.Topic != "" {
 		status := "active"

@@ -258,7 +258,8 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 		spec.Window = &window
 	}
 	token, engine, version := c.values.Get("AuthToken"), c.id("Engine"), strings.TrimSuffix(c.text("EngineVersion"), ".x")
-	otherToken := token != "" && token != is.Password.Reveal() || c.text("AuthTokenUpdateStrategy") == "DELETE"
+	change := c.passwordChange(token)
+	otherToken := change != nil && (change.Strategy == models.PasswordDelete || change.Password != is.Password)
 	otherEngine := engine != "" && engine != is.Engine
 	otherVersion := version != "" && version != is.ShownVersion() && !strings.HasPrefix(is.ShownVersion(), version+".")
 	if is.Attached() {
@@ -267,9 +268,7 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 		}
 		return spec, nil
 	}
-	if otherToken {
-		c.mistake(models.CodeCombination, "The password of a cluster cannot be changed. Restore a snapshot into a new cluster with another one.")
-	}
+	spec.Password = change
 	if otherEngine {
 		c.mistake(models.CodeCombination, "The engine of a cluster cannot be changed. Restore a snapshot into a new cluster of %.20s.", engine)
 	}
@@ -293,6 +292,27 @@ func (a clusterChanges) otherVersion(ctx context.Context, c *call, is models.Clu
 	c.mistake(models.CodeCombination, "%s cannot be changed in place. Restore a snapshot into a new cluster of %s %.20s.",
 		fmt.Sprintf("The engine version %s of a cluster", is.ShownVersion()), is.Engine, version)
 	return nil
+}
+
+// passwordChange reads how the password is to change; nil: not at all. A strategy without a token is how Terraform speaks of what it has imported.
+func (c *call) passwordChange(token string) *models.PasswordChange {
+	strategy := strings.ToUpper(c.text("AuthTokenUpdateStrategy"))
+	switch strategy {
+	case "":
+		strategy = models.PasswordRotate
+	case models.PasswordSet, models.PasswordRotate:
+	case models.PasswordDelete:
+		if token != "" {
+			c.mistake(models.CodeCombination, "AuthTokenUpdateStrategy DELETE takes the password away, and does not go with an AuthToken.")
+		}
+		return &models.PasswordChange{Strategy: strategy}
+	default:
+		c.mistake(models.CodeInvalid, "AuthTokenUpdateStrategy must be SET, ROTATE or DELETE, not %.40q.", strategy)
+	}
+	if token == "" {
+		return nil
+	}
+	return &models.PasswordChange{Strategy: strategy, Password: secret.Text(token)}
 }
 
 // modify changes the cluster, if all that was read is right.

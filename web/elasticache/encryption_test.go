@@ -2,11 +2,13 @@ package elasticache
 
 import (
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 
+	"rekindle/internal/secret"
 	"rekindle/models"
 )
 
@@ -72,5 +74,55 @@ func TestARestoreEncryptsAsItsSnapshotsClusterDidUnlessToldOtherwise(t *testing.
 			t.Errorf("%s: encrypts %v", id, aws.ToBool(made.TransitEncryptionEnabled))
 		}
 		b.settle()
+	}
+}
+
+func TestATokenIsSetRotatedAndDeleted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ctx, c := t.Context(), b.admin()
+	const first, second, third = "the-first-of-the-tokens", "the-second-of-the-tokens", "the-third-of-the-tokens"
+	b.launch(models.ClusterSpec{Name: "orders", Auth: models.AuthGiven, Password: first})
+	describe := func() types.ReplicationGroup {
+		return must(c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("orders")}))(t).ReplicationGroups[0]
+	}
+	created := aws.ToTime(describe().AuthTokenLastModifiedDate)
+	for _, one := range []struct {
+		token, strategy string
+		want, old       secret.Text
+		changes         bool
+	}{
+		{second, "ROTATE", second, first, true},
+		{second, "ROTATE", second, first, false},
+		{third, "", third, second, true},
+		{third, "SET", third, "", true},
+		{third, "SET", third, "", false},
+		{first, "SET", first, "", true},
+		{"", "DELETE", "", "", true},
+		{"", "DELETE", "", "", false},
+		{second, "ROTATE", second, "", true},
+		{first, "rotate", first, second, true},
+		{second, "SET", second, "", true},
+	} {
+		b.clock.Advance(time.Minute)
+		before := must(b.db.Clusters.Get(ctx, "orders"))(t)
+		input := &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("orders"), AuthTokenUpdateStrategy: types.AuthTokenUpdateStrategyType(one.strategy)}
+		if one.token != "" {
+			input.AuthToken = aws.String(one.token)
+		}
+		answer := must(c.ModifyReplicationGroup(ctx, input))(t).ReplicationGroup
+		if got := aws.ToString(answer.Status) == "modifying"; got != one.changes {
+			t.Errorf("%s of %q is answered with %s", one.strategy, one.token, aws.ToString(answer.Status))
+		}
+		now := must(b.db.Clusters.Get(ctx, "orders"))(t)
+		if now.Password != one.want || now.OldPassword != one.old || now.PasswordPending != one.changes || one.changes && now.FormerPassword != before.Password {
+			t.Errorf("%s of %q: %q, %q, pending %v", one.strategy, one.token, now.Password.Reveal(), now.OldPassword.Reveal(), now.PasswordPending)
+		}
+		b.settle()
+		b.check(b.db.Clusters.PasswordReached(ctx, now))
+		g := describe()
+		if aws.ToBool(g.AuthTokenEnabled) != (one.want != "") || one.want != "" && one.changes && !aws.ToTime(g.AuthTokenLastModifiedDate).After(created) {
+			t.Errorf("%s of %q: enabled %v, last modified %v", one.strategy, one.token, aws.ToBool(g.AuthTokenEnabled), g.AuthTokenLastModifiedDate)
+		}
 	}
 }

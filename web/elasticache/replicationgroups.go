@@ -113,7 +113,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 		g.ConfigurationEndpoint = &endpoint{primaries[0].Host, primaries[0].Port}
 	}
 	if m.Password != "" {
-		g.AuthTokenLastModifiedDate = at(m.CreatedAt)
+		g.AuthTokenLastModifiedDate = at(m.PasswordSince())
 	}
 	if m.RetentionLimit > 0 {
 		g.SnapshottingClusterId = m.SnapshottingNode()

@@ -44,7 +44,7 @@ func (c *conf) set(name, value string) {
 func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c := &conf{chosen: n.Config}
 	c.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
-	c.network(dir, n)
+	c.network(dir, n, engine)
 	c.process(dir, engine)
 	c.data(n, engine)
 	c.replication(n, engine)
@@ -55,7 +55,7 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	return c.String()
 }
 
-func (c *conf) network(dir string, n launch.Node) {
+func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 	c.set("bind", quote(n.Host))
 	if n.TLS {
 		c.encryption(dir, n)
@@ -67,9 +67,22 @@ func (c *conf) network(dir string, n launch.Node) {
 	c.set("protected-mode", yesNo(n.Password != ""))
 	if n.Password != "" {
 		c.set("requirepass", quote(n.Password.Reveal()))
+		c.set("masteruser", "default") // by name, so that a node which has no password any more, or none yet, takes any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
+	if n.OldPassword != "" {
+		c.set("user", strings.Join(bothPasswords(n, engine), " "))
+	}
 	c.set("tcp-keepalive", "60")
+}
+
+// bothPasswords is the default user with two passwords, which requirepass cannot say.
+func bothPasswords(n launch.Node, engine launch.Engine) []string {
+	words := []string{"default", "on", quote(">" + n.Password.Reveal()), quote(">" + n.OldPassword.Reveal()), "~*"}
+	if atLeast(engine, 6, 2) {
+		words = append(words, "&*")
+	}
+	return append(words, "+@all")
 }
 
 // encryption leaves no port open that speaks without TLS. Clients need no certificate: the password is what they prove themselves with.
@@ -192,7 +205,10 @@ type record struct {
 	Port       int    `json:"port"`
 	Password   []byte `json:"password,omitempty"` // hence the file's mode; bytes, as JSON's strings hold only UTF-8
 	SavePoints bool   `json:"save_points"`
-	Replica    bool   `json:"replica"`
+
+	OldPassword []byte   `json:"old_password,omitempty"`
+	Former      [][]byte `json:"former_passwords,omitempty"` // which it may still have
+	Replica     bool     `json:"replica"`
 
 	ClusterMode bool `json:"cluster_mode,omitempty"`
 	TLS         bool `json:"tls,omitempty"`
@@ -224,17 +240,21 @@ func (r record) savesOnSigterm() bool {
 func writeFiles(dir string, n launch.Node, engine launch.Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
-		Password: []byte(n.Password.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
+		Password: []byte(n.Password.Reveal()), OldPassword: []byte(n.OldPassword.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
 		ClusterMode: n.ClusterMode, TLS: n.TLS, MaxMemory: &n.MaxMemory, Config: n.Config,
 	}
+	if err := r.write(dir); err != nil || n.Engine == engineMemcached {
+		return err
+	}
+	return ReplaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))
+}
+
+func (r record) write(dir string) error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := ReplaceFile(filepath.Join(dir, recordFile), append(text, '\n')); err != nil || n.Engine == engineMemcached {
-		return err
-	}
-	return ReplaceFile(filepath.Join(dir, confFile), []byte(renderConfig(dir, n, engine)))
+	return ReplaceFile(filepath.Join(dir, recordFile), append(text, '\n'))
 }
 
 func readRecord(dir string) (record, error) {
@@ -277,10 +297,16 @@ func isUnspecified(host string) bool {
 	return ip != nil && ip.IsUnspecified()
 }
 
-func hide(text string, password secret.Text) string {
-	if password == "" {
-		return text
+// hide takes passwords out of a text.
+func hide(text string, passwords []secret.Text) string {
+	for _, password := range passwords {
+		if password != "" {
+			text = strings.ReplaceAll(text, quote(password.Reveal()), password.String())
+			text = strings.ReplaceAll(text, password.Reveal(), password.String())
+		}
 	}
-	text = strings.ReplaceAll(text, quote(password.Reveal()), password.String())
-	return strings.ReplaceAll(text, password.Reveal(), password.String())
+	return text
 }
+
+// passwordsOf are those of a node, to be hidden.
+func passwordsOf(n launch.Node) []secret.Text { return []secret.Text{n.Password, n.OldPassword} }

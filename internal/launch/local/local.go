@@ -39,6 +39,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"rekindle/internal/launch"
 )
@@ -205,6 +206,8 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 		return wrong("a memory limit of %d bytes", n.MaxMemory)
 	case strings.ContainsRune(n.Password.Reveal(), 0):
 		return wrong("the password contains a zero byte, at which older servers cut it off")
+	case n.OldPassword != "" && (n.Password == "" || strings.ContainsFunc(n.OldPassword.Reveal()+n.Password.Reveal(), unicode.IsControl)):
+		return wrong("an old password needs a new one beside it, and neither may have control characters")
 	case len(n.Password.Reveal()) > 512:
 		return wrong("the password is longer than 512 bytes, which servers do not accept")
 	}

@@ -54,7 +54,7 @@ func probe(ctx context.Context, dir string) (nodeState, error) {
 // dial connects to the redis or valkey node in dir, whose record is r, having made sure that it is
 // this very node that answers. Timeout is for each command.
 func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*resp.Conn, nodeState, error) {
-	o := resp.Options{Addr: r.addr(), Password: secret.Text(r.Password), DialTimeout: 2 * time.Second, Timeout: timeout}
+	o := resp.Options{Addr: r.addr(), Password: secret.Text(r.Password), Others: r.others(), DialTimeout: 2 * time.Second, Timeout: timeout}
 	if r.TLS {
 		var err error
 		if o.TLS, err = trust(dir); err != nil {
@@ -76,6 +76,15 @@ func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*re
 		return nil, nodeState{}, err
 	}
 	return conn, nodeState{pid: pid, loading: info["loading"] == "1", replica: r.Replica}, nil
+}
+
+// others are the passwords that the node may still have.
+func (r record) others() []secret.Text {
+	var others []secret.Text
+	for _, former := range r.Former {
+		others = append(others, secret.Text(former))
+	}
+	return others
 }
 
 // checkOwn returns errForeign when the process that has answered at a node's address is not the node in dir.

@@ -137,7 +137,7 @@ func (l *Launcher) launch(ctx context.Context, dir string, lock *os.File, n laun
 			_ = cmd.Process.Kill()
 			<-ended
 			return false, fmt.Errorf("%s %s did not answer within %s and was stopped again: %w; its log ends:\n%s",
-				engine.Name, engine.Version, patience.limit, err, logTail(dir, began, n.Password))
+				engine.Name, engine.Version, patience.limit, err, logTail(dir, began, passwordsOf(n)))
 		}
 		return false, nil
 	})
@@ -210,7 +210,7 @@ var noTLS = regexp.MustCompile(`(?s)'tls-[a-z-]+.*Bad directive`)
 
 // startFailure explains why a server ended instead of answering.
 func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, engine launch.Engine) error {
-	tail := logTail(dir, began, n.Password)
+	tail := logTail(dir, began, passwordsOf(n))
 	if strings.Contains(tail, "already in use") {
 		return fmt.Errorf("%w: %s:%d", launch.ErrPortTaken, n.Host, n.Port)
 	}
@@ -222,7 +222,7 @@ func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, 
 		hint = ", by the system if there was too little memory"
 	}
 	err := fmt.Errorf("%s %s ended at once (%s%s); its log ends:\n%s", engine.Name, engine.Version, end, hint, tail)
-	if _, data := findCause(lastStart(readLog(dir, n.Password))); data {
+	if _, data := findCause(lastStart(readLog(dir, passwordsOf(n)))); data {
 		err = fmt.Errorf("%w: %w", launch.ErrData, err)
 	}
 	return err
@@ -230,7 +230,7 @@ func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, 
 
 // logTail returns the last lines that the server printed since began, without the password: servers
 // print the line of the configuration that they do not like.
-func logTail(dir string, began int64, password secret.Text) string {
+func logTail(dir string, began int64, passwords []secret.Text) string {
 	f, err := os.Open(filepath.Join(dir, logFile))
 	if err != nil {
 		return "(" + err.Error() + ")"
@@ -248,5 +248,5 @@ func logTail(dir string, began int64, password secret.Text) string {
 	if len(lines) > 10 {
 		lines = slices.Clip(lines[len(lines)-10:])
 	}
-	return hide(string(bytes.Join(lines, []byte("\n"))), password)
+	return hide(string(bytes.Join(lines, []byte("\n"))), passwords)
 }

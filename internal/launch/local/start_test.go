@@ -285,7 +285,7 @@ func TestPasswordIsHiddenInTheLogsTail(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, logFile), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := logTail(dir, 0, `ge"heim`); strings.Contains(got, "heim") || !strings.Contains(got, "FATAL") {
+	if got := logTail(dir, 0, []secret.Text{`ge"heim`}); strings.Contains(got, "heim") || !strings.Contains(got, "FATAL") {
 		t.Errorf("tail %q", got)
 	}
 }

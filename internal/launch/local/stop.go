@@ -229,8 +229,8 @@ func sweep(parent string) error {
 	return nil
 }
 
-// passwordOf returns the password of the node in dir, for hiding it in texts.
-func passwordOf(dir string) secret.Text {
+// passwordOf returns the passwords of the node in dir, for hiding them in texts.
+func passwordOf(dir string) []secret.Text {
 	r, _ := readRecord(dir) // without a record there is none to hide
-	return secret.Text(r.Password)
+	return append(r.others(), secret.Text(r.Password), secret.Text(r.OldPassword))
 }

@@ -100,7 +100,7 @@ func (l *Launcher) LastWords(_ context.Context, cluster, name string) (sentence 
 }
 
 // readLog returns the end of a node's log, without the password.
-func readLog(dir string, password secret.Text) string {
+func readLog(dir string, passwords []secret.Text) string {
 	f, err := os.Open(filepath.Join(dir, logFile))
 	if err != nil {
 		return ""
@@ -110,7 +110,7 @@ func readLog(dir string, password secret.Text) string {
 		_, _ = f.Seek(max(0, size-causeBytes), io.SeekStart) // fails like the reading does
 	}
 	text, _ := io.ReadAll(io.LimitReader(f, causeBytes))
-	return hide(string(bytes.ToValidUTF8(text, []byte("?"))), password)
+	return hide(string(bytes.ToValidUTF8(text, []byte("?"))), passwords)
 }
 
 // lastStart is what a log has of the server that was started last.

@@ -1,0 +1,93 @@
+package nodes
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/internal/launch"
+	"rekindle/internal/secret"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// This file changes the passwords of running nodes. At each moment in between every replica knows a password that its primary takes, whoever of them
+// has come how far; each step may be repeated, and a change that was cut off is begun again with the first.
+
+// commands are told to one node in a row.
+type commands [][]string
+
+// passwordSteps lead nodes from a password to another, with an old one beside it or none. All nodes take one before any takes the next. The default
+// user is named to primaries, for one without a password takes any of a user who is named, and refuses one without.
+func passwordSteps(former, password, old secret.Text) []commands {
+	adds := []string{"ACL", "SETUSER", "default", ">" + password.Reveal()}
+	exactly := []string{"ACL", "SETUSER", "default", "resetpass", ">" + password.Reveal()}
+	if old != "" {
+		exactly = append(exactly, ">"+old.Reveal())
+	}
+	named := []string{"CONFIG", "SET", "masteruser", "default"}
+	signsIn := func(with secret.Text) []string { return []string{"CONFIG", "SET", "masterauth", with.Reveal()} }
+	protected := func(yes string) []string { return []string{"CONFIG", "SET", "protected-mode", yes} }
+	switch {
+	case password == "":
+		return []commands{{named, protected("no")}, {{"ACL", "SETUSER", "default", "nopass"}}, {signsIn("")}}
+	case former == "":
+		return []commands{{named, signsIn(password)}, {exactly, protected("yes")}}
+	}
+	return []commands{{adds}, {named, signsIn(password)}, {exactly}}
+}
+
+// ChangePassword brings the passwords that the catalog has to all nodes of a cluster. Those that do not run get them when they start. The caller has
+// the cluster's lock.
+func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) error {
+	keep := func(former ...secret.Text) error {
+		for _, node := range cluster.Nodes {
+			passwords := launch.Passwords{Password: cluster.Password, OldPassword: cluster.OldPassword, Former: former}
+			if err := o.Launcher.KeepPasswords(ctx, cluster.Name, node.Name, passwords); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := keep(cluster.FormerPassword); err != nil {
+		return err
+	}
+	var running []models.Node
+	for _, node := range cluster.Nodes {
+		runs, err := o.Launcher.Running(ctx, cluster.Name, node.Name)
+		if err != nil {
+			return fmt.Errorf("look for %s: %w", node.Name, err)
+		}
+		if runs {
+			running = append(running, node)
+		}
+	}
+	for _, step := range passwordSteps(cluster.FormerPassword, cluster.Password, cluster.OldPassword) {
+		for _, node := range running {
+			for _, command := range step {
+				if err := Tell(ctx, cluster, node, command...); err != nil {
+					return reason.Because(err, "The node %s did not take the new password.", node.Name)
+				}
+			}
+		}
+	}
+	if err := keep(); err != nil {
+		return err
+	}
+	return o.DB.Clusters.PasswordReached(ctx, cluster)
+}
+
+// goOnWithPassword brings a change of the password to its end that was cut off, or that a node has not taken. The caller has the cluster's lock.
+func (s *Supervisor) goOnWithPassword(ctx context.Context, cluster models.Cluster) models.Cluster {
+	if err := s.ChangePassword(ctx, cluster); err != nil {
+		if ctx.Err() == nil {
+			s.Logger.Error("bring a changed password to the nodes", "cluster", cluster.Name, "error", err)
+		}
+		return cluster
+	}
+	cluster.PasswordPending, cluster.FormerPassword = false, ""
+	event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("All nodes of %s have the changed password now.", cluster.Name)}
+	if err := s.DB.Events.Add(ctx, event); err != nil {
+		s.Logger.Error("write event", "message", event.Message, "error", err)
+	}
+	return cluster
+}
