@@ -25,6 +25,7 @@ type Attributes struct {
 	MultiAZ           bool     `json:"multi_az,omitempty"`
 	NetworkType       string   `json:"network_type,omitempty"`
 	IPDiscovery       string   `json:"ip_discovery,omitempty"`
+	AtRest            bool     `json:"at_rest,omitempty"`           // its files are to be on encrypted storage
 	SnapshottingNode  string   `json:"snapshotting_node,omitempty"` // serves snapshots as long as it is in step
 	EngineVersion     string   `json:"engine_version,omitempty"`    // asked for, where another one stands in for it
 }

@@ -40,6 +40,7 @@ type Cluster struct {
 	Replicas     int // per shard
 	AuthEnabled  bool
 	Encrypted    bool // in transit; of launched clusters
+	AtRest       bool // its files are on encrypted storage, as was declared
 	Certificate  bool // that of the CA is known, and can be downloaded
 	UsedMemory   int64
 	MaxMemory    int64

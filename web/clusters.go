@@ -123,7 +123,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
 		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
-		Encrypted: c.TransitEncryption, Certificate: c.CA != "" && c.TransitEncryption,
+		Encrypted: c.TransitEncryption, AtRest: c.Attributes.AtRest, Certificate: c.CA != "" && c.TransitEncryption,
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",
 	}
 	props.Refusal = c.NoSnapshot()

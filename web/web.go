@@ -87,6 +87,8 @@ type Config struct {
 	MaxUpload int64
 	// Account is the account id in the ARNs of the ElastiCache API; "": 123456789012.
 	Account string
+	// DataEncrypted tells that whoever runs the host has declared the nodes' files to be on encrypted storage.
+	DataEncrypted bool
 }
 
 // site is what all pages have in common: the catalog and the engine, who is signed in, and the ways to answer. It has no state of its own:
@@ -128,6 +130,6 @@ func New(c Config) (http.Handler, error) {
 	if d.gate == nil {
 		d.gate = gate.New(gate.DefaultLimits(), c.TrustedProxies)
 	}
-	api := elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account})
+	api := elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account, DataEncrypted: c.DataEncrypted})
 	return d.protect(s.routes(api, d.maxUpload), origin)
 }

@@ -51,6 +51,7 @@ type config struct {
 	adminPassword secret.Text
 	proxies       []netip.Prefix
 	account       string // in ARNs
+	encrypted     bool   // the data folder's storage is, as somebody has declared
 	accessKeyID   string // of the first access key of the API
 	accessSecret  secret.Text
 	clusters      declared.Source  // the clusters file; its path is "": none
@@ -180,6 +181,7 @@ func declareConsole(flags *flagSet, c *config) declaration {
 	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
 	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
 	addresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
+	flags.BoolVar(&c.encrypted, "data-encrypted", false, "declare that the data folder, which has the nodes' files, is on encrypted storage: clusters may be asked to be encrypted at rest then (docs/tls.md)")
 	return func() error {
 		failures := []error{place(), readNodeAddresses(*addresses, &c.nodeAddresses)}
 		if c.store = *store; c.store == "" {

@@ -43,6 +43,7 @@ Usage:
                                     attach a cluster that exists (console running or stopped); --test only looks
   rekindle clusters check FILE      say what is wrong with a file for serve --clusters, which declares attached clusters
   rekindle clusters release [flags] let clusters that came from such a file be changed in the console again (console running or stopped)
+  rekindle replace-ca [flags]       make a new CA for nodes that encrypt, for which the one there is vouches (console running or stopped)
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
   rekindle catalog backup FILE [flags]
                                     copy the database to a file (console running or stopped)
@@ -78,6 +79,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		err = runAttach(ctx, args[1:], getenv, stdout, stderr)
 	case "clusters":
 		err = runClusters(ctx, args[1:], getenv, stdout)
+	case "replace-ca":
+		err = runReplaceCA(ctx, args[1:], getenv, stdout)
 	case "reset-password":
 		err = runResetPassword(ctx, args[1:], getenv, stdout)
 	case "catalog":

@@ -61,7 +61,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	}
 	door := gate.New(gate.DefaultLimits(), c.proxies)
 	handler, err := web.New(web.Config{Gate: door, DB: built.db, Jobs: built.manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
-		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, TrustedProxies: c.proxies})
+		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, DataEncrypted: c.encrypted, TrustedProxies: c.proxies})
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 // actionsOf is everything that can be asked for, with the role that it takes: looking, changing, and what destroys.
 func actionsOf(c Config) map[string]action {
-	changes := clusterChanges{c.DB, c.Jobs}
+	changes := clusterChanges{c.DB, c.Jobs, c.DataEncrypted}
 	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
 	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
 	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}

@@ -62,6 +62,8 @@ type Config struct {
 	Clock   clockwork.Clock
 	Logger  *slog.Logger
 	Account string // the account id in ARNs; "": DefaultAccount
+	// DataEncrypted tells that whoever runs the host has declared the nodes' files to be on encrypted storage.
+	DataEncrypted bool
 }
 
 // api is the door: it knows how requests come and answers go, and none of the resources.

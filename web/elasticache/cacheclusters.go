@@ -118,7 +118,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), CacheClusterCreateTime: at(m.CreatedAt),
 		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: parameterGroupOf(m), ParameterApplyStatus: parameterStatus(m)},
 		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
-		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "", TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m),
+		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "", TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), AtRestEncryptionEnabled: attributes.AtRest,
 		ARN: c.arn(models.ResourceCluster + ":" + m.Name), NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
 	}
 	nodes := m.Nodes

@@ -31,9 +31,9 @@ func (c *call) notOfferedWhenTrue(name, why string) {
 	}
 }
 
-const (
-	noRest = "what the nodes save on their host's disk is as encrypted as that disk is. Snapshots are encrypted by the store's settings."
-)
+// noRest is why encryption at rest cannot be promised.
+const noRest = "nobody has declared that the nodes' files are on encrypted storage. Put the console's data folder on such storage and start it with --data-encrypted " +
+	"(REKINDLE_DATA_ENCRYPTED=true). Snapshots are encrypted by the store's settings."
 
 // notOurs refuses what would change the nodes of an attached cluster.
 func (c *call) notOurs(is models.Cluster) {
@@ -49,7 +49,6 @@ func (c *call) asItIs(is models.Cluster, name string, on bool) {
 
 // refuseUnkeepable refuses what would be accepted in vain. A new cluster is a zero one.
 func (c *call) refuseUnkeepable(is models.Cluster) {
-	c.notOfferedWhenTrue("AtRestEncryptionEnabled", noRest)
 	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
 	for _, name := range []string{"KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
 		"OutpostMode", "PreferredOutpostArn", "PreferredOutpostArns", "ScaleConfig"} {
@@ -64,8 +63,9 @@ func (c *call) refuseUnkeepable(is models.Cluster) {
 
 // clusterChanges is what creating and modifying have in common for replication groups and cache clusters.
 type clusterChanges struct {
-	db   *catalog.DB
-	jobs Jobs
+	db            *catalog.DB
+	jobs          Jobs
+	dataEncrypted bool
 }
 
 // createSpec reads what a new cluster is to be.
@@ -114,6 +114,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 	if token := c.values.Get("AuthToken"); token != "" {
 		spec.Auth, spec.Password = models.AuthGiven, secret.Text(token)
 	}
+	spec.Attributes.AtRest = c.atRest(a.dataEncrypted)
 	spec.Encrypted = c.encrypted(snapshot.TransitEncryption && spec.Engine.Name != models.EngineMemcached)
 	spec.Retention, _ = c.number("SnapshotRetentionLimit")
 	spec.Window = c.window()
@@ -245,6 +246,9 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 	c.refuseUnkeepable(is)
 	c.flag("ApplyImmediately") // everything is
 	c.encryptionStays(is)
+	if atRest, given := c.flag("AtRestEncryptionEnabled"); given && atRest != is.Attributes.AtRest { // ElastiCache has no word for it here
+		c.mistake(models.CodeCombination, "Encryption at rest is asked for when a cluster is created, and stays as it was then.")
+	}
 	if text := c.text("CacheNodeType"); text != "" && (!is.Attached() || text != is.ShownNodeType()) {
 		spec.NodeType = &text
 	}

@@ -18,6 +18,15 @@ func (c *call) encrypted(restored bool) bool {
 	return on
 }
 
+// atRest reads whether a new cluster is to have its files on encrypted storage, which somebody has to have declared the host's to be.
+func (c *call) atRest(declared bool) bool {
+	on, _ := c.flag("AtRestEncryptionEnabled")
+	if on && !declared {
+		c.mistake(models.CodeCombination, "AtRestEncryptionEnabled cannot be true here: %s", noRest)
+	}
+	return on
+}
+
 // encryptionMode checks TransitEncryptionMode.
 func (c *call) encryptionMode(on bool) {
 	switch mode := c.text("TransitEncryptionMode"); {

@@ -1,6 +1,8 @@
 package elasticache
 
 import (
+	"log/slog"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -123,6 +125,26 @@ func TestATokenIsSetRotatedAndDeleted(t *testing.T) {
 		g := describe()
 		if aws.ToBool(g.AuthTokenEnabled) != (one.want != "") || one.want != "" && one.changes && !aws.ToTime(g.AuthTokenLastModifiedDate).After(created) {
 			t.Errorf("%s of %q: enabled %v, last modified %v", one.strategy, one.token, aws.ToBool(g.AuthTokenEnabled), g.AuthTokenLastModifiedDate)
+		}
+	}
+}
+
+func TestEncryptionAtRestIsTakenWhereTheHostsStorageIsDeclaredEncrypted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	server := httptest.NewServer(New(Config{DB: b.db, Jobs: b.jobs, Clock: b.wall, Logger: slog.New(slog.NewTextHandler(b.log, nil)), DataEncrypted: true}))
+	t.Cleanup(server.Close)
+	b.url = server.URL
+	ctx, c := t.Context(), b.admin()
+	for _, on := range []bool{true, false} {
+		id := aws.String(map[bool]string{true: "orders", false: "plain"}[on])
+		must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: id, ReplicationGroupDescription: aws.String("d"),
+			CacheNodeType: aws.String("cache.t4g.small"), AtRestEncryptionEnabled: aws.Bool(on)}))(t)
+		b.settle()
+		g := must(c.DescribeReplicationGroups(ctx, &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: id}))(t).ReplicationGroups[0]
+		m := must(c.DescribeCacheClusters(ctx, &sdk.DescribeCacheClustersInput{CacheClusterId: aws.String(*id + "-001")}))(t).CacheClusters[0]
+		if aws.ToBool(g.AtRestEncryptionEnabled) != on || aws.ToBool(m.AtRestEncryptionEnabled) != on {
+			t.Errorf("asked for %v, it says %v and its member %v", on, aws.ToBool(g.AtRestEncryptionEnabled), aws.ToBool(m.AtRestEncryptionEnabled))
 		}
 	}
 }

@@ -104,7 +104,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 		AutomaticFailover: onOff(attributes.AutomaticFailover), MultiAZ: onOff(attributes.MultiAZ),
 		CacheNodeType: m.ShownNodeType(), AuthTokenEnabled: m.Password != "", ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
 		DataTiering: onOff(false), AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades, NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
-		ClusterEnabled: m.Sharded(), ClusterMode: onOff(m.Sharded()), TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
+		ClusterEnabled: m.Sharded(), ClusterMode: onOff(m.Sharded()), TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), AtRestEncryptionEnabled: attributes.AtRest, Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
 	}
 	if m.Attached() {
 		g.AutomaticFailover = onOff(m.FailsOver())
