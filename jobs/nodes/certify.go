@@ -3,6 +3,7 @@ package nodes
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"rekindle/jobs/reason"
@@ -33,22 +34,28 @@ func (s *Supervisor) certify(ctx context.Context, cluster models.Cluster) models
 	if !cluster.TransitEncryption || !s.memory.may(cluster.Name+" certify", certifyEvery) {
 		return cluster
 	}
-	for _, node := range cluster.Nodes {
-		renewed, err := s.Launcher.Renew(ctx, cluster.Name, node.Name)
-		if err != nil && ctx.Err() == nil {
-			s.Logger.Error("renew the certificate of a node", "cluster", cluster.Name, "node", node.Name, "error", err)
-		}
-		if !renewed {
-			continue
-		}
-		event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("The certificate of the node %s was renewed. It was not restarted for that.", node.Name)}
-		if err := s.DB.Events.Add(ctx, event); err != nil {
-			s.Logger.Error("write event", "message", event.Message, "error", err)
-		}
+	var renewals sync.WaitGroup
+	for _, node := range cluster.Nodes { // one that hangs does not keep the others waiting
+		renewals.Go(func() { s.renew(ctx, cluster, node) })
 	}
+	renewals.Wait()
 	trusted, err := s.Trusted(ctx, cluster)
 	if err != nil && ctx.Err() == nil {
 		s.Logger.Error("look whose certificates the nodes have", "cluster", cluster.Name, "error", err)
 	}
 	return trusted
+}
+
+func (s *Supervisor) renew(ctx context.Context, cluster models.Cluster, node models.Node) {
+	renewed, err := s.Launcher.Renew(ctx, cluster.Name, node.Name)
+	if err != nil && ctx.Err() == nil {
+		s.Logger.Error("renew the certificate of a node", "cluster", cluster.Name, "node", node.Name, "error", err)
+	}
+	if !renewed {
+		return
+	}
+	event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("The certificate of the node %s was renewed. It was not restarted for that.", node.Name)}
+	if err := s.DB.Events.Add(ctx, event); err != nil {
+		s.Logger.Error("write event", "message", event.Message, "error", err)
+	}
 }

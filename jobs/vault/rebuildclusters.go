@@ -280,7 +280,9 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
-	cluster.OldPassword = first.OldPassword
+	if cluster.OldPassword = first.OldPassword; len(first.Former) > 0 { // the catalog was lost in the middle of a change
+		cluster.PasswordPending, cluster.FormerPassword = true, first.Former[0]
+	}
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
 		return none, reason.Because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
