@@ -100,33 +100,39 @@ func Agree(ctx context.Context, nodes []Node, shards int) error {
 }
 
 func (n Node) knows(ctx context.Context, nodes, shards int) error {
+	lacks := ""
 	for {
 		text, err := n.tell(ctx, []string{"CLUSTER", "NODES"})
-		if err != nil {
+		if err != nil && (ctx.Err() == nil || lacks == "") {
 			return err
 		}
-		known, replicas, served := census(text)
-		if known == nodes && replicas == nodes-shards && served == slots.Count {
-			return n.agree(ctx, shards)
+		if err == nil {
+			known, replicas, served := census(text)
+			if known == nodes && replicas == nodes-shards && served == slots.Count {
+				return n.agree(ctx, shards)
+			}
+			lacks = fmt.Sprintf("%s knows %d of %d nodes, %d of %d replicas and %d slots", n.Addr, known, nodes, replicas, nodes-shards, served)
 		}
 		if !drain.Pause(ctx, pollEvery) {
-			return fmt.Errorf("%w: %s knows %d of %d nodes, %d of %d replicas and %d slots: %w", ErrApart, n.Addr, known, nodes, replicas, nodes-shards, served, context.Cause(ctx))
+			return fmt.Errorf("%w: %s: %w", ErrApart, lacks, context.Cause(ctx))
 		}
 	}
 }
 
 // until asks the node for CLUSTER INFO until nothing is missing any more.
 func (n Node) until(ctx context.Context, missing func(resp.Info) string) error {
+	lacks := ""
 	for {
 		answer, err := n.tell(ctx, []string{"CLUSTER", "INFO"})
-		if err != nil {
+		if err != nil && (ctx.Err() == nil || lacks == "") {
 			return err
 		}
-		lacks := missing(resp.ParseInfo(answer))
-		if lacks == "" {
-			return nil
+		if err == nil {
+			if lacks = missing(resp.ParseInfo(answer)); lacks == "" {
+				return nil
+			}
 		}
-		if !drain.Pause(ctx, pollEvery) {
+		if !drain.Pause(ctx, pollEvery) { // or the time was over while it was asked
 			return fmt.Errorf("%w: %s: %w", ErrApart, lacks, context.Cause(ctx))
 		}
 	}
