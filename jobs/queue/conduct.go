@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// SettleTimeout bounds the clean-up after a run, which never happens on the run's own context: that one may have ended.
+// SettleTimeout bounds the clean-up after a run. The clean-up has a context of its own, because the run's may have ended.
 const SettleTimeout = 2 * time.Minute
 
 // execute carries out one run and settles it, whatever happens.
@@ -21,7 +21,7 @@ func (q *Queue) execute(tenure *tenure, run models.Run) {
 	_ = q.conduct(ctx, cancel, run, func(report *Report) error { return q.carryOut(ctx, run, report) })
 }
 
-// conduct does what a run is about, with its progress written down, and settles it. It returns how the run ended.
+// conduct does the work of a run, with its progress written down, and settles it. It returns how the run ended.
 func (q *Queue) conduct(ctx context.Context, cancel context.CancelCauseFunc, run models.Run, body func(*Report) error) error {
 	logger := q.Logger.With("run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
 	logger.Info("run begins")
@@ -66,7 +66,7 @@ func (q *Queue) carryOut(ctx context.Context, run models.Run, report *Report) er
 	return q.Kind(run).Does(ctx, run, report)
 }
 
-// maxBegins is how often a run is begun again after the console was killed in its middle, for it may be what kills it.
+// maxBegins limits how often a run is begun again after the console was killed in the middle of it: the run may be what kills the console.
 const maxBegins = 10
 
 // Settle writes down how a run that did not succeed ended. Bodies settle their success themselves.

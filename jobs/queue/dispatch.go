@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// pollEvery is how long a run waits that another console has queued.
+// pollEvery is how long a run queued by another console may wait before this one notices it.
 const pollEvery = time.Second
 
 // dispatch claims runs as long as there are any and the limits allow, then waits to be woken.
@@ -52,14 +52,14 @@ func (q *Queue) dispatch(ctx context.Context) {
 		default:
 			select {
 			case <-q.wake:
-			case <-time.After(pollEvery): // another console may have queued one, or the catalog may be younger than this look
+			case <-time.After(pollEvery): // another console may have queued one, or the catalog may have changed since this look
 			case <-ctx.Done():
 			}
 		}
 	}
 }
 
-// begin takes a run, and makes known that it is worked on: in one step, for who looks for runs that are not.
+// begin claims a run and marks it as being worked on. Both happen in one step, for whoever looks for runs that nobody works on.
 func (q *Queue) begin(claim func() (models.Run, bool, error)) (models.Run, bool, error) {
 	q.claiming.Lock()
 	defer q.claiming.Unlock()

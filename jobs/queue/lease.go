@@ -13,11 +13,11 @@ import (
 	"rekindle/models/catalog"
 )
 
-// A console works on runs for as long as it renews its lease in the catalog. This file renews it, and ends the leases of consoles that do
-// not renew theirs, so that what they had begun goes on here.
+// A console works on runs for as long as it renews its lease in the catalog. This file renews it, and ends the leases of consoles that do not renew
+// theirs, so that their runs go on here.
 //
-// What the catalog says is fenced by the lease's ID. What the store holds is not, so a console looks at its lease before it commits or
-// removes anything there: one that was frozen finds out then that it has lost it.
+// What is in the catalog is fenced by the lease's ID. What is in the store is not, so a console checks its lease before it commits or removes
+// anything there: a console that was frozen finds out then that it has lost its lease.
 
 // tenure is the time between taking a lease and losing it.
 type tenure struct {
@@ -29,7 +29,7 @@ type tenure struct {
 	renewed time.Time // when the last renewal was asked for that succeeded, by this host's steady clock
 }
 
-// within derives a context of work that is begun in this tenure, and ends with it.
+// within derives the context of work that is begun in this tenure. It ends with the tenure.
 func (t *tenure) within(parent context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(parent, tenureKey{}, t))
 	leave := context.AfterFunc(t.ctx, func() { cancel(context.Cause(t.ctx)) })
@@ -43,10 +43,10 @@ type tenureKey struct{}
 type LeaseConfig struct {
 	DB     *catalog.DB
 	Home   string        // of this console
-	Lasts  time.Duration // after which a console that says nothing is taken for gone; the catalog tells it to the others
+	Lasts  time.Duration // a console that says nothing for this long is taken for gone; the catalog tells the others
 	Logger *slog.Logger
 
-	TakesOver func(ctx context.Context) error // goes on with the runs of a console whose lease has ended
+	TakesOver func(ctx context.Context) error // takes over the runs of a console whose lease has ended
 }
 
 // Lease is this console's right to work on runs. Start it before anything that works, and stop it when all of that has ended.
@@ -61,7 +61,7 @@ func NewLease(config LeaseConfig) *Lease {
 	return &Lease{LeaseConfig: config, keeper: drain.NewLoops()}
 }
 
-// Start takes the lease and renews it from then on. The runs of consoles that are known to be gone are nobody's then.
+// Start takes the lease and renews it from then on. Runs of consoles that are known to be gone then belong to nobody.
 func (l *Lease) Start(ctx context.Context) error {
 	if err := l.enroll(ctx); err != nil {
 		return err
@@ -94,14 +94,14 @@ func (l *Lease) enroll(ctx context.Context) error {
 	return nil
 }
 
-// now is the tenure that goes on.
+// now returns the current tenure.
 func (l *Lease) now() *tenure { return l.tenure.Load() }
 
 // Owner names this console in the catalog, until it loses its lease.
 func (l *Lease) Owner() string { return l.now().id }
 
-// Hold fails with models.ErrLeaseLost when the tenure that this work was begun in has ended. A lease that was not renewed for so long
-// that it may have been ended is renewed first.
+// Hold fails with models.ErrLeaseLost when the tenure in which this work was begun has ended. A lease that was last renewed so long ago that others
+// may have ended it is renewed first.
 func (l *Lease) Hold(ctx context.Context) error {
 	t, _ := ctx.Value(tenureKey{}).(*tenure)
 	if t == nil {
@@ -110,7 +110,7 @@ func (l *Lease) Hold(ctx context.Context) error {
 	return l.renew(ctx, t, l.Lasts)
 }
 
-// renew renews a lease that was not renewed for this long.
+// renew renews a lease that was last renewed at least this long ago.
 func (l *Lease) renew(ctx context.Context, t *tenure, after time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -130,7 +130,7 @@ func (l *Lease) renew(ctx context.Context, t *tenure, after time.Duration) error
 	return err
 }
 
-// sighting is another owner as it was seen, and since when it has looked like that.
+// sighting is what another owner looked like, and since when.
 type sighting struct {
 	owner models.Owner
 	since time.Time
@@ -155,7 +155,7 @@ func (l *Lease) keep(ctx context.Context) {
 	}
 }
 
-// watchOthers ends the leases of owners that were not seen to renew them for as long as a lease lasts, and goes on with their runs.
+// watchOthers ends the leases of owners that have not renewed them for as long as a lease lasts, and takes over their runs.
 func (l *Lease) watchOthers(ctx context.Context, seen map[string]sighting) error {
 	owners, err := l.DB.Owners.All(ctx)
 	if err != nil {
@@ -175,7 +175,7 @@ func (l *Lease) watchOthers(ctx context.Context, seen map[string]sighting) error
 			if err != nil {
 				return err
 			} else if !ended {
-				continue // it has renewed it after all, or a third one was faster
+				continue // it renewed the lease after all, or a third console was faster
 			}
 			l.Logger.Warn("a console did not renew its lease; this one goes on with its runs", "owner", owner.ID, "home", owner.Home)
 			if err := l.TakesOver(ctx); err != nil {

@@ -19,13 +19,13 @@ type Config struct {
 	Lease  *Lease
 	Logger *slog.Logger
 
-	Transfers int             // of these and uploads at once
-	Chores    int             // of these at once
+	Transfers int             // how many of these and uploads may go on at once
+	Chores    int             // how many of these may go on at once
 	Ready     <-chan struct{} // nothing moves data before it is closed
 
-	Sentence   func(error) string                        // says to people what went wrong
+	Sentence   func(error) string                        // words an error for people
 	Reachable  func(ctx context.Context) error           // fails when what recoveries look at is away, so that not each of them waits for it
-	ClearsAway func(ctx context.Context, run models.Run) // what a run has stored that another console has settled meanwhile
+	ClearsAway func(ctx context.Context, run models.Run) // removes what a run has stored when another console has settled the run meanwhile
 }
 
 // Queue works on runs. Start it once, when there is a lease, and stop it once.
@@ -44,7 +44,7 @@ func New(config Config) *Queue {
 	return &Queue{Config: config, loops: drain.NewLoops(), wake: make(chan struct{}, 1), slots: make(chan struct{}, config.Transfers)}
 }
 
-// Start puts runs that were cut off back into the queue, where that is all there is to do, and begins to work on what is queued.
+// Start requeues the runs that were cut off and need no more than that, and begins to work on what is queued.
 func (q *Queue) Start(ctx context.Context) error {
 	if err := q.Requeue(ctx); err != nil {
 		return err
@@ -53,10 +53,10 @@ func (q *Queue) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop cuts off the runs and waits until they have settled what they were doing, or ctx ends.
+// Stop cuts off the runs and waits until they are settled, or ctx ends.
 func (q *Queue) Stop(ctx context.Context) error { return q.loops.Stop(ctx) }
 
-// Wake says that runs were queued.
+// Wake tells the queue that runs were queued.
 func (q *Queue) Wake() {
 	select {
 	case q.wake <- struct{}{}:
@@ -73,8 +73,8 @@ func (q *Queue) Working(run uint) bool {
 	return works
 }
 
-// Upload carries out a run that somebody waits for, and who brings what it needs. claim writes it into the catalog as this owner's; when ctx
-// ends, cut is why it is cut off. A run without an ID has not begun.
+// Upload carries out a run for somebody who waits for it and sends what it needs. claim writes the run into the catalog as this owner's. When ctx
+// ends, the run is cut off, with cut as the cause. A run without an ID has not begun.
 func (q *Queue) Upload(ctx context.Context, cut error, claim func(owner string) (models.Run, error), body func(context.Context, models.Run, *Report) error) (models.Run, error) {
 	if !q.loops.Enter() { // before the wait for a slot, so that Stop waits for it
 		return models.Run{}, drain.ErrStopping
@@ -102,10 +102,10 @@ func (q *Queue) Upload(ctx context.Context, cut error, claim func(owner string) 
 var (
 	// ErrCancelled is why a run ends when somebody asked for it.
 	ErrCancelled = errors.New("cancelled by request")
-	// ErrTooOften is why a run is not begun once more.
+	// ErrTooOften is why a run is not begun again.
 	ErrTooOften = errors.New("it was begun several times and the console ended each time in its middle")
-	// ErrNotReady is why an upload does not begin before anything may move data.
+	// ErrNotReady refuses an upload while nothing may move data yet.
 	ErrNotReady = errors.New("nothing may move data yet")
-	// ErrFull is why an upload does not begin for which no slot became free.
+	// ErrFull refuses an upload for which no slot became free in time.
 	ErrFull = errors.New("as much moves data as may")
 )

@@ -59,7 +59,7 @@ func (b *bench) fail(ctx context.Context, run models.Run, f queue.Failure) error
 	return b.db.Settle.Fail(ctx, run, f.Status, f.Reason)
 }
 
-// done is what a kind does that has nothing to do.
+// done is the body of a kind that has nothing to do.
 func (b *bench) done(ctx context.Context, run models.Run) error {
 	return b.db.Settle.Rebuild(ctx, run, models.Rebuilt{})
 }
@@ -358,7 +358,7 @@ func TestUploadThatWaitsForASlotIsRefusedWhenTheQueueStops(t *testing.T) {
 	if err := q.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-refused; !errors.Is(err, drain.ErrStopping) { // also when it gets the slot that becomes free
+	if err := <-refused; !errors.Is(err, drain.ErrStopping) { // even when it gets the slot that becomes free
 		t.Errorf("it is refused because of %v", err)
 	}
 }

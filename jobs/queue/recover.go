@@ -8,11 +8,11 @@ import (
 	"rekindle/models"
 )
 
-// This file goes on with what a console left behind that was killed, or that has lost its lease: runs that are marked as running and belong to
-// nobody. Most are begun again, because their steps may be repeated. The others are settled by what is in the store, which may be away: until
-// it answers such a run stays as it is.
+// This file deals with what a console left behind that was killed, or that lost its lease: runs that are marked as running and belong to nobody. Most
+// are begun again, because their steps can be repeated. The others are settled by what is in the store. The store may be away: such a run stays as it
+// is until the store answers.
 
-// cutOff returns the runs that nobody works on although they are running.
+// cutOff returns the runs that are marked as running although nobody works on them.
 func (q *Queue) cutOff(ctx context.Context) ([]models.Run, error) {
 	q.claiming.Lock()
 	defer q.claiming.Unlock()
@@ -20,7 +20,7 @@ func (q *Queue) cutOff(ctx context.Context) ([]models.Run, error) {
 	return slices.DeleteFunc(runs, func(run models.Run) bool { return q.Working(run.ID) }), err
 }
 
-// Requeue puts runs that were cut off back into the queue, where that is all there is to do.
+// Requeue requeues the runs that were cut off and need no more than that.
 func (q *Queue) Requeue(ctx context.Context) error {
 	runs, err := q.cutOff(ctx)
 	if err != nil {
@@ -31,14 +31,14 @@ func (q *Queue) Requeue(ctx context.Context) error {
 		if q.Kind(run).Recovers(run) != nil {
 			continue
 		}
-		if err := q.DB.Runs.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // else another console was faster
+		if err := q.DB.Runs.Requeue(ctx, run); err != nil && !errors.Is(err, models.ErrRunEnded) { // if it has ended, another console was faster
 			return err
 		}
 	}
 	return nil
 }
 
-// Recover goes on with all runs that were cut off. Calls must not overlap.
+// Recover deals with all runs that were cut off. Calls must not overlap.
 func (q *Queue) Recover(ctx context.Context) error {
 	if err := q.Requeue(ctx); err != nil {
 		return err

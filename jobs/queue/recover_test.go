@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// cutOff begins a run as a console does that is then killed.
+// cutOff begins a run like a console that is then killed.
 func (b *bench) cutOff(run models.Run) {
 	b.t.Helper()
 	killed, err := b.db.Owners.Enroll(b.t.Context(), "here", time.Minute)

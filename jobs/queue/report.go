@@ -35,7 +35,7 @@ func (q *Queue) startReport(ctx context.Context, run models.Run, cancel context.
 		write := func() {
 			now := r.now()
 			if now == last {
-				return // not a write to the catalog for nothing
+				return // do not write to the catalog for nothing
 			}
 			if err := q.DB.Runs.ReportProgress(clean, run, now); err != nil {
 				q.Logger.Error("report progress", "run", run.ID, "error", err)
@@ -60,7 +60,7 @@ func (q *Queue) startReport(ctx context.Context, run models.Run, cancel context.
 	return r
 }
 
-// Stage says in a sentence what is going on from here, and where the numbers come from; the numbers stay as they are when measure is nil.
+// Stage says in a sentence what goes on from here, and where the numbers come from. The numbers stay as they are when measure is nil.
 func (r *Report) Stage(text string, measure func() models.Progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,12 +7,12 @@ import (
 	"rekindle/internal/drain"
 )
 
-// Everything that moves data needs memory: the runs that do, and uploads from browsers, share the same few slots.
+// Moving data needs memory: the runs that do, and uploads from browsers, share the same few slots.
 
 // slotPatience is how long an upload waits for a slot, while a browser waits for the answer.
 const slotPatience = 30 * time.Second
 
-// trySlot takes a slot when one is free. None is before data may be moved.
+// trySlot takes a slot if one is free. None is before data may be moved.
 func (q *Queue) trySlot() bool {
 	select {
 	case <-q.Ready:
@@ -56,7 +56,7 @@ func (q *Queue) slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// refusal is why an upload does not begin: for this reason, unless the console is being stopped.
+// refusal returns why an upload does not begin: this reason, unless the console is being stopped.
 func (q *Queue) refusal(reason error) error {
 	if q.loops.Context().Err() != nil {
 		return drain.ErrStopping

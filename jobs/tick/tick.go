@@ -1,4 +1,4 @@
-// Package tick does things again and again, by the console's clock. What is to be done its owner says.
+// Package tick repeats tasks at intervals, by the console's clock. The caller says what the tasks are.
 package tick
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/jonboulle/clockwork"
 )
 
-// Tick is what is done at once and then again and again. It never overlaps with itself.
+// Tick is something to do at once and then again and again. It never overlaps with itself.
 type Tick struct {
 	Name  string
 	Every time.Duration
@@ -32,7 +32,7 @@ func New(clock clockwork.Clock) (*Scheduler, error) {
 	return &Scheduler{cron}, nil
 }
 
-// Add adds ticks. What they do has to end when ctx does.
+// Add adds ticks. What they do must end when ctx does.
 func (s *Scheduler) Add(ctx context.Context, ticks ...Tick) error {
 	for _, tick := range ticks {
 		_, err := s.cron.NewJob(gocron.DurationJob(tick.Every), gocron.NewTask(func() { tick.Do(ctx) }),
@@ -47,10 +47,10 @@ func (s *Scheduler) Add(ctx context.Context, ticks ...Tick) error {
 // Start begins to tick.
 func (s *Scheduler) Start() { s.cron.Start() }
 
-// Stop ends it, and waits for what is under way.
+// Stop ends the ticks, and waits for what is under way.
 func (s *Scheduler) Stop() error { return s.cron.Shutdown() }
 
-// Now does what a tick does out of its turn, or as soon as it has ended when it is under way.
+// Now does what a tick does out of its turn; if it is under way, as soon as it has ended.
 func (s *Scheduler) Now(name string) error {
 	for _, job := range s.cron.Jobs() {
 		if job.Name() == name {
