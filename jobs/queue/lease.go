@@ -26,7 +26,7 @@ type tenure struct {
 	lose context.CancelCauseFunc
 
 	mu      sync.Mutex
-	renewed time.Time // when the last renewal was asked for that succeeded, by this host's steady clock
+	renewed time.Time // when the last successful renewal was requested, by this host's steady clock
 }
 
 // within derives the context of work that is begun in this tenure. It ends with the tenure.

@@ -46,7 +46,7 @@ func (q *Queue) slot(ctx context.Context) (release func(), err error) {
 	}
 	select {
 	case q.slots <- struct{}{}:
-		if q.loops.Context().Err() != nil { // what was cut off has just left it
+		if q.loops.Context().Err() != nil { // a run that was cut off has just freed it
 			q.freeSlot()
 			return nil, drain.ErrStopping
 		}

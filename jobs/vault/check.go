@@ -9,8 +9,8 @@ import (
 	"rekindle/models"
 )
 
-// A check writes to the store, which costs money in a bucket, and anybody may ask for it. So one runs at a time, and what it found counts for
-// a while: shorter when it is bad, for whoever has just put it right.
+// A check writes to the store, which costs money in a bucket, and anybody may ask for one. So one runs at a time, and its result counts for a while.
+// A bad result counts for less long, for whoever has just put things right.
 const (
 	checkGood = 10 * time.Second
 	checkBad  = 2 * time.Second
@@ -19,12 +19,12 @@ const (
 
 type storeCheck struct {
 	mutex   sync.Mutex
-	running chan struct{} // closed when the check that runs has its result; nil: none runs
+	running chan struct{} // closed when the running check has its result; nil: none runs
 	at      time.Time     // when there was a result, by the console's clock; zero: never
 	err     error
 }
 
-// Check tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
+// Check tells whether the store can be written and read now, or could be a moment ago. Its error is a refusal in words.
 func (h *Health) Check(ctx context.Context) error {
 	c := &h.checked
 	c.mutex.Lock()
@@ -48,7 +48,7 @@ func (h *Health) Check(ctx context.Context) error {
 	}
 }
 
-// counts tells whether the last result still counts. One from the future is from a clock that was set back.
+// counts tells whether the last result still counts. A result from the future does not: the clock was set back.
 func (c *storeCheck) counts(now time.Time) bool {
 	lasts := checkGood
 	if c.err != nil {
@@ -58,7 +58,7 @@ func (c *storeCheck) counts(now time.Time) bool {
 	return !c.at.IsZero() && age >= 0 && age < lasts
 }
 
-// check is the check itself. It belongs to all who wait for it, so it does not end with the first of them.
+// check is the check itself. It belongs to all who wait for it, so it does not end when the first of them leaves.
 func (h *Health) check() {
 	ctx, cancel := context.WithTimeout(h.Life, checkTime)
 	defer cancel()
@@ -76,7 +76,7 @@ func (h *Health) check() {
 	c.running, c.at, c.err = nil, h.Clock.Now(), err
 }
 
-// refusal says what only the store can have said.
+// refusal puts an error of the store into words.
 func (h *Health) refusal(err error) error {
 	text, known := h.Sentence(err)
 	if !known {
@@ -85,7 +85,7 @@ func (h *Health) refusal(err error) error {
 	return models.Faults{{Code: models.CodeInvalid, Message: text}}
 }
 
-// Describe says what is known of the store. What it does not tell is left out.
+// Describe returns what is known of the store. What the store does not tell is left out.
 func (h *Health) Describe(ctx context.Context) (models.StoreInfo, error) {
 	d, err := h.Store.Describe(ctx)
 	if err != nil {
@@ -104,8 +104,8 @@ func (h *Health) Describe(ctx context.Context) (models.StoreInfo, error) {
 	return info, nil
 }
 
-// judge finds out at the start whether the store can keep snapshots, and what it does otherwise than it should, so that this stands in
-// the log before the first snapshot fails.
+// judge finds out at the start whether the store can keep snapshots, and where it does not behave as it should, so that the log says so before the
+// first snapshot fails.
 func (h *Health) judge(ctx context.Context) {
 	if err := h.Store.Check(ctx); err != nil {
 		if ctx.Err() == nil {

@@ -71,7 +71,7 @@ func TestCheckOfTheStoreCountsForAMoment(t *testing.T) {
 		bad    bool
 	}{
 		{0, false, 1, false},
-		{0, true, 1, false}, // it is still said what was found
+		{0, true, 1, false}, // the last result is still given
 		{checkGood - 1, true, 1, false},
 		{1, true, 2, true},
 		{checkBad - 1, false, 2, true},
@@ -117,7 +117,7 @@ func TestOneCheckOfTheStoreRunsForAllWhoAsk(t *testing.T) {
 	}
 }
 
-// Whoever floods /readyz causes no writes.
+// However often /readyz is called, it does not cause writes.
 func TestChecksOfABucketWriteOnce(t *testing.T) {
 	t.Parallel()
 	server := testkit.S3(t)

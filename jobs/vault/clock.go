@@ -7,13 +7,13 @@ import (
 	"rekindle/internal/store"
 )
 
-// clocks are the console's and the store's.
+// clocks looks at the console's clock and at the store's.
 type clocks struct{ kit }
 
-// watch is the minute tick that remembers what the clock says; while that is in doubt, the store is asked what its own clock says.
+// watch is the minute tick that remembers what the clock says. While the clock is in doubt, it also asks the store for the time.
 func (c *clocks) watch(ctx context.Context) {
 	if c.DB.Clock.Doubt() != nil {
-		_ = c.health.Present(ctx) // for the time of its answer
+		_ = c.health.Present(ctx) // only for the time in its answer
 	}
 	c.agree(ctx)
 }

@@ -18,7 +18,7 @@ func storedConfiguration(c models.Configuration) archive.Configuration {
 	}
 }
 
-// readConfiguration is the way back. What cannot be is left out, and the error says of each such thing in a sentence what it was.
+// readConfiguration is the reverse. Values that cannot be right are left out, and the error has a sentence about each.
 func readConfiguration(c archive.Configuration) (models.Configuration, error) {
 	read := models.Configuration{
 		Description: c.Description, NodeType: c.NodeType, Engine: c.Engine, EngineVersion: c.Version, Port: c.Port, ClusterMode: c.ClusterMode, ShardCount: max(1, c.Shards), Replicas: c.Replicas,

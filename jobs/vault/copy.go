@@ -136,7 +136,7 @@ func (c *Copier) copyOut(ctx context.Context, run models.Run, from, manifest arc
 	return c.DB.Settle.Move(context.WithoutCancel(ctx), run, models.Snapshot{}, fmt.Sprintf("The snapshot %s was copied to %s.", args.Source, where))
 }
 
-// copyNote is how a run writes down that it copies into another store at this attempt.
+// copyNote is what a run writes down when it copies into another store at this attempt.
 func copyNote(at archive.Attempt) string {
 	if at.ID == "" {
 		return at.Ref.String()
@@ -146,10 +146,10 @@ func copyNote(at archive.Attempt) string {
 
 const copyNoted = " at the attempt "
 
-// copyAttempt is the last attempt at a copy into another store that a run has written down, if there is one.
+// copyAttempt returns the last attempt at a copy into another store that a run has written down, if any.
 func copyAttempt(args models.CopyArgs, ref archive.Ref) (archive.Attempt, bool) {
 	for _, written := range slices.Backward(args.Written) {
-		if written == ref.String() { // by a console that had no attempts yet
+		if written == ref.String() { // by a console that did not have attempts yet
 			return archive.Attempt{Ref: ref}, true
 		}
 		if id, found := strings.CutPrefix(written, ref.String()+copyNoted); found {

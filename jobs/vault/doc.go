@@ -1,5 +1,5 @@
 // Package vault works on what is in the store: it takes snapshots in, reads them back, verifies, copies, exports, imports and removes them, keeps
-// records of what clusters there are, sweeps up what was left half done, and rebuilds the catalog from all of that.
+// records of what clusters there are, sweeps up what was left half done, and rebuilds the catalog from what is there.
 //
-// A [Vault] only wires its parts; each has one subject, and its runs' bodies with it. What they need of nodes comes as functions in its [Config].
+// A [Vault] only wires its parts. Each part has one subject, and the bodies of its runs. What they need of nodes comes as functions in the [Config].
 package vault

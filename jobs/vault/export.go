@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// Exporter writes snapshots as plain RDB files into stores of the person's own.
+// Exporter writes snapshots as plain RDB files into people's own stores.
 type Exporter struct {
 	kit
 	reader  *Reader
@@ -21,11 +21,11 @@ type Exporter struct {
 	opener  *opener
 }
 
-// Export is the body of a run that writes a snapshot's shards as plain RDB files into a store of the person's own.
+// Export is the body of a run that writes a snapshot's shards as plain RDB files into somebody's own store.
 //
-// Nothing that is there is overwritten: all names are looked at first, and written down as free before the first byte is written. A
-// store's Put leaves a whole object or none, so what is found under a noted name after the console was killed is verified and kept
-// when it is ours, and the rest is written. A run that fails removes what it has written.
+// Nothing that exists is overwritten: all names are looked at first, and noted as free before the first byte is written. A store's Put leaves a whole
+// object or none. So what is found under a noted name after the console was killed is verified and kept if it is ours, and the rest is written. A run
+// that fails removes what it has written.
 func (e *Exporter) Export(ctx context.Context, run models.Run, args models.CopyArgs, report *queue.Report) (err error) {
 	source, err := e.DB.Snapshots.Get(ctx, args.Source)
 	if err != nil {
@@ -70,7 +70,7 @@ type exporting struct {
 	args   models.CopyArgs
 	ref    archive.Ref
 	parts  []archive.Part
-	ours   map[string]int64 // objects that this run has written for certain, with their lengths
+	ours   map[string]int64 // objects that this run has certainly written, with their lengths
 	report *queue.Report
 	total  int64
 	done   int64
@@ -114,7 +114,7 @@ func (w *exporting) write(ctx context.Context) error {
 	return nil
 }
 
-// find tells whether a part's file is there already from an earlier attempt. Anybody else's file ends the export.
+// find tells whether an earlier attempt has already written a part's file. Somebody else's file ends the export.
 func (w *exporting) find(ctx context.Context, part archive.Part) (bool, error) {
 	key := w.key(part)
 	object, err := w.st.Stat(ctx, key)

@@ -9,18 +9,19 @@ import (
 	"rekindle/jobs/reason"
 )
 
-// Health tells whether the store is there, and is what it was.
+// Health tells whether the store is there, and is still the one that was opened.
 type Health struct {
 	Config
 	archive *archive.Archive
 	checked storeCheck
 }
 
-// Usable fails when the store cannot be written now, or is not what was opened: a folder that is moved away takes what is written with it.
+// Usable fails when the store cannot be written now, or is not the one that was opened: what is written into a folder that is moved away goes with
+// it.
 func (h *Health) Usable(ctx context.Context) error { return h.unusable(ctx, h.Store.Check(ctx)) }
 
-// inPlace fails when the store was moved since it was opened, so that what was just committed is not where it should be. That it does not
-// answer at the moment proves nothing.
+// inPlace fails when the store was moved since it was opened, so that what was just committed is not where it should be. A store that does not answer
+// at the moment proves nothing.
 func (h *Health) inPlace(ctx context.Context) error {
 	s, can := h.Store.(interface{ Present(context.Context) error })
 	if !can {
@@ -46,7 +47,7 @@ func (h *Health) unusable(ctx context.Context, err error) error {
 		"Bring it back, or restart Rekindle with the right --store.", h.Store.Location())
 }
 
-// away says that the store does not answer as it should, unless the cause says more.
+// away says that the store does not answer as it should, unless err has a sentence of its own.
 func (h *Health) away(err error) error {
 	if _, known := h.Sentence(err); known {
 		return err
@@ -54,20 +55,20 @@ func (h *Health) away(err error) error {
 	return reason.Because(err, "The snapshot store does not answer, so nothing can be said about the snapshot. It stays as it is.")
 }
 
-// Present fails when the store is away, so that nothing that is not found now counts as lost.
+// Present fails when the store is away, so that what cannot be found now does not count as lost.
 func (h *Health) Present(ctx context.Context) error {
 	var err error
 	if s, can := h.Store.(interface{ Present(context.Context) error }); can {
 		err = s.Present(ctx)
 	} else {
-		for _, err = range h.Store.List(ctx, "") { // writes nothing, and needs no more than what reading needs
+		for _, err = range h.Store.List(ctx, "") { // writes nothing, and needs no more rights than reading does
 			break
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrRegion): // it is there, and says why
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrRegion): // it is there, and says what is wrong
 		return err
 	case err != nil:
 		return reason.Because(err, "The snapshot store is away, so nothing can be said about the snapshots in it. They stay as they are.")
@@ -75,8 +76,8 @@ func (h *Health) Present(ctx context.Context) error {
 	return nil
 }
 
-// emptied fails when the store has nothing at all although the catalog knows several snapshots in it: then it is more likely another
-// store, or one that was not mounted, than so many losses at once.
+// emptied fails when the store has nothing at all although the catalog knows several snapshots in it. That is more likely another store, or one that
+// is not mounted, than so many losses at once.
 func (h *Health) emptied(ctx context.Context) error {
 	for _, err := range h.archive.List(ctx) {
 		if err != nil {

@@ -23,7 +23,7 @@ type incoming struct {
 	body io.ReadCloser
 }
 
-// Importer makes snapshots of RDB files.
+// Importer makes snapshots from RDB files.
 type Importer struct {
 	kit
 	mover  *Mover
@@ -56,8 +56,8 @@ func (im *Importer) Import(ctx context.Context, run models.Run, args models.Impo
 	})
 }
 
-// Receive imports files that come from elsewhere than a store: next gives one after the other and ends with io.EOF. size is how many bytes will
-// come, about.
+// Receive imports files that do not come from a store: next returns one after the other and ends with io.EOF. size is roughly how many bytes will
+// come.
 func (im *Importer) Receive(ctx context.Context, run models.Run, report *queue.Report, size int64, next func() (name string, body io.ReadCloser, err error)) error {
 	return im.receive(ctx, run, report, size, func() (incoming, error) {
 		name, body, err := next()
@@ -65,8 +65,8 @@ func (im *Importer) Receive(ctx context.Context, run models.Run, report *queue.R
 	})
 }
 
-// receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing is believed
-// that a file says: its structure, end and checksum are judged while it streams into the store, and what was stored is read back.
+// receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing that a file says is believed:
+// its structure, end and checksum are checked while it streams into the store, and what was stored is read back.
 func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.Report, total int64, next func() (incoming, error)) error {
 	row, err := im.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
@@ -140,7 +140,7 @@ type gathered struct {
 	parts   []archive.Part
 	engine  string
 	version string
-	said    bool // the engine is what a file says, not what its RDB version suggests
+	said    bool // a file names the engine; otherwise its RDB version only suggests it
 	names   []string
 	notes   []string
 	warning string // the first one
@@ -181,7 +181,7 @@ func (g *gathered) add(name string, part archive.Part, found archive.Imported) e
 	if found.Unchecked {
 		g.notes = append(g.notes, fmt.Sprintf("Part %d carries no checksum, so only its structure could be checked.", part.Number))
 	}
-	// A file may claim any use of memory. What cannot be true is left out, or the snapshot could never be restored.
+	// A file may claim any use of memory. An impossible claim is dropped: with it, the snapshot could never be restored.
 	if part.UsedMemory > 64<<20+200*part.Bytes {
 		part.UsedMemory = 0
 	}
@@ -230,7 +230,7 @@ func list(names []string) string {
 	return text
 }
 
-// printable leaves out of a file's name what could play tricks on a page or a terminal.
+// printable replaces what could play tricks on a page or a terminal in a file's name.
 func printable(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0xfffd {

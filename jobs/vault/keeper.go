@@ -15,12 +15,12 @@ import (
 // ErrNameTaken refuses a snapshot whose place in the store is taken.
 var ErrNameTaken = errors.New("the store already has a snapshot of this name that the catalog does not know: choose another name, or rebuild the catalog")
 
-// Keeper stands between the catalog and what may be removed from the store. A name alone proves nothing: after a database was lost, or with
-// two consoles on one store, a committed snapshot of the same name may be there that this catalog does not know. Nothing here ever touches one:
-// what the catalog's own attempt has stored is told by the attempt's id.
+// Keeper decides what may be removed from the store. A name alone proves nothing: after a database was lost, or with two consoles on one store, a
+// committed snapshot of the same name may be there that this catalog does not know. The Keeper never touches such a snapshot: it knows what the
+// catalog's own attempt has stored by the attempt's ID.
 type Keeper struct{ kit }
 
-// stored tells what lies in a snapshot's place: its own manifest, or none, or somebody else's.
+// stored tells what is in a snapshot's place: its own manifest, none, or somebody else's.
 func (k *Keeper) stored(ctx context.Context, row models.Snapshot) (manifest archive.Manifest, committed, foreign bool, err error) {
 	manifest, err = k.archive.Manifest(ctx, refOf(row))
 	switch {
@@ -29,26 +29,26 @@ func (k *Keeper) stored(ctx context.Context, row models.Snapshot) (manifest arch
 	case errors.Is(err, archive.ErrMissing):
 		return manifest, false, false, nil
 	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
-		// It cannot be read. If the catalog had this snapshot as complete it is ours and broken; else it is not ours.
+		// It cannot be read. If the catalog has this snapshot as complete, it is ours and broken; otherwise it is not ours.
 		return manifest, true, row.CompletedAt == nil, nil
 	}
 	return manifest, false, false, err
 }
 
-// owns tells whether a manifest is of what this row stands for.
+// owns tells whether a manifest belongs to the snapshot of this row.
 func owns(row models.Snapshot, manifest archive.Manifest) bool {
 	if row.Attempt != "" || manifest.Attempt != "" {
 		return row.Attempt == manifest.Attempt
 	}
-	// Of format version 1, which has no attempts: a row that is complete has the same parts, any other is as old.
+	// Format version 1 has no attempts: a complete row has the same parts, any other was created at the same time.
 	if row.CompletedAt == nil {
 		return manifest.CreatedAt.Equal(row.CreatedAt)
 	}
 	return slices.EqualFunc(row.Parts, manifest.Parts, func(a models.Part, b archive.Part) bool { return a.StoredSHA256 == b.StoredSHA256 })
 }
 
-// beginAttempt makes room for a new attempt at storing a snapshot, and writes it down before it stores anything: what lies in the store without
-// being known to belong to anybody is never removed.
+// beginAttempt makes room for a new attempt at storing a snapshot, and writes the attempt down before anything is stored: what is in the store and is
+// not known to belong to anybody is never removed.
 func (k *Keeper) beginAttempt(ctx context.Context, run models.Run, row models.Snapshot) (archive.Attempt, error) {
 	if err := k.remove(ctx, row); err != nil {
 		return archive.Attempt{}, err
@@ -57,8 +57,8 @@ func (k *Keeper) beginAttempt(ctx context.Context, run models.Run, row models.Sn
 	return at, k.DB.Snapshots.NoteAttempt(ctx, run, row.Name, at.ID)
 }
 
-// remove removes a snapshot from the store, or what an attempt at it has left. That of somebody else stays, and is a failure when it
-// lies where a whole snapshot of this catalog was.
+// remove removes a snapshot from the store, or what an attempt at it has left. Somebody else's stays, and is an error when it lies where a whole
+// snapshot of this catalog was.
 func (k *Keeper) remove(ctx context.Context, row models.Snapshot) error {
 	_, committed, foreign, err := k.stored(ctx, row)
 	if err != nil {
@@ -67,7 +67,7 @@ func (k *Keeper) remove(ctx context.Context, row models.Snapshot) error {
 	if foreign {
 		k.Logger.Warn("a snapshot of this name in the store is not the catalog's; it stays", "snapshot", row.Name, "cluster", row.ClusterName)
 	}
-	if !foreign || row.Attempt != "" { // without an attempt its parts have the names that a foreign one's may have
+	if !foreign || row.Attempt != "" { // without an attempt, its parts may have the same names as a foreign one's
 		if err := k.archive.Remove(ctx, attemptOf(row), committed && !foreign); err != nil {
 			return fmt.Errorf("remove snapshot %s from the store: %w", row.Name, err)
 		}
@@ -80,8 +80,8 @@ func (k *Keeper) remove(ctx context.Context, row models.Snapshot) error {
 	return nil
 }
 
-// abandon takes back what was sent of a snapshot that never was committed and has not become an object: a bucket keeps that until it is
-// told otherwise. A failure costs nothing but space, for some hours: what is left the sweep of the store takes.
+// abandon drops the uploads of a snapshot that was never committed: those that have not become objects, which a bucket keeps until it is told
+// otherwise. A failure only costs space, for some hours: the sweep of the store takes what is left.
 func (k *Keeper) abandon(ctx context.Context, row models.Snapshot) {
 	bucket, ok := k.Store.(store.Abandoner)
 	if !ok || row.CompletedAt != nil {
@@ -92,7 +92,7 @@ func (k *Keeper) abandon(ctx context.Context, row models.Snapshot) {
 	}
 }
 
-// whole tells whether all of a snapshot that the catalog had as complete is in the store still, by the lengths of its objects.
+// whole tells whether all of a snapshot that the catalog has as complete is still in the store, by the lengths of its objects.
 func (k *Keeper) whole(ctx context.Context, row models.Snapshot) bool {
 	manifest, committed, foreign, err := k.stored(ctx, row)
 	if err != nil || !committed || foreign || row.CompletedAt == nil || len(manifest.Parts) == 0 {
@@ -109,8 +109,8 @@ func (k *Keeper) whole(ctx context.Context, row models.Snapshot) bool {
 
 // Discard removes what a failed snapshot left in the store. What it cannot remove now, the sweep removes later.
 //
-// Only a snapshot that is being created can fail: one that the catalog calls available, because its completion was written although the
-// answer to that was lost, is never touched.
+// Only a snapshot that is being created can fail. One that the catalog calls available is never touched: its completion was written, even if the
+// answer to that was lost.
 func (k *Keeper) Discard(ctx context.Context, run models.Run) error {
 	row, err := k.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
@@ -125,14 +125,14 @@ func (k *Keeper) Discard(ctx context.Context, run models.Run) error {
 	return nil
 }
 
-// useless tells whether what the store has of a snapshot is of no use to anybody. What was whole once is for somebody to look at, and goes
-// only by hand.
+// useless tells whether what the store has of a snapshot is of no use to anybody. What was once whole is for somebody to look at, and is removed only
+// by hand.
 func useless(row models.Snapshot) bool {
 	return row.Status == models.SnapshotFailed && row.Damage == ""
 }
 
-// ClearAway removes what a run has stored that another console has settled as failed meanwhile: that one may have looked before the last
-// of it was stored.
+// ClearAway removes what a run has stored after another console has settled the run as failed: that console may have looked before the last of it was
+// stored.
 func (k *Keeper) ClearAway(ctx context.Context, run models.Run) {
 	row, err := k.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && useless(row) && row.CompletedAt == nil {
@@ -147,7 +147,7 @@ func refOf(s models.Snapshot) archive.Ref {
 	return archive.Ref{Cluster: s.ClusterName, Snapshot: s.Name}
 }
 
-// attemptOf is the attempt at which a snapshot is, or was last, stored.
+// attemptOf returns the attempt that stored a snapshot, or the last one that tried to.
 func attemptOf(s models.Snapshot) archive.Attempt {
 	return archive.Attempt{Ref: refOf(s), ID: s.Attempt}
 }

@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Mover is what copies, exports and imports have in common: where what comes into the catalog begins, how it is committed, and how they end.
+// Mover is what copies, exports and imports share: how a snapshot that comes into the catalog is begun and committed, and how such runs end.
 type Mover struct {
 	kit
 	keeper   *Keeper
@@ -18,8 +18,8 @@ type Mover struct {
 	remains  *remains
 }
 
-// clearPlace makes sure that nothing lies where a snapshot is to be stored, and begins an attempt at it. When an earlier attempt of this run
-// had committed it already, it is settled as complete.
+// clearPlace makes sure that nothing lies where a snapshot is to be stored, and begins an attempt at it. If an earlier attempt of this run has
+// already committed it, it is settled as complete.
 func (m *Mover) clearPlace(ctx context.Context, run models.Run, row models.Snapshot) (at archive.Attempt, complete bool, err error) {
 	if err := m.health.Usable(ctx); err != nil {
 		return at, false, err
@@ -37,7 +37,7 @@ func (m *Mover) clearPlace(ctx context.Context, run models.Run, row models.Snaps
 	return at, false, err
 }
 
-// commit commits what has become a snapshot of this catalog, and says so in it, with a warning if there is one.
+// commit commits a new snapshot of this catalog and records it there, with a warning if there is one.
 func (m *Mover) commit(ctx context.Context, run models.Run, manifest archive.Manifest, warning string) (err error) {
 	manifest.CompletedAt = m.DB.Now()
 	if manifest.Hash, err = m.archive.Commit(ctx, manifest); err != nil {
@@ -53,7 +53,7 @@ func (m *Mover) commit(ctx context.Context, run models.Run, manifest archive.Man
 	return m.DB.Settle.Move(context.WithoutCancel(ctx), run, measured, "")
 }
 
-// describedBy is measuredBy for a snapshot whose row does not know yet what it is of.
+// describedBy is measuredBy for a snapshot whose row does not say yet what it is of.
 func describedBy(manifest archive.Manifest) models.Snapshot {
 	s := measuredBy(manifest)
 	s.Engine, s.EngineVersion, s.NodeType = manifest.Configuration.Engine, manifest.Configuration.Version, manifest.Configuration.NodeType
@@ -71,7 +71,7 @@ func (m *Mover) Settle(ctx context.Context, run models.Run, f queue.Failure) err
 	if args.Source != "" && (errors.Is(f.Err, archive.ErrDamaged) || errors.Is(f.Err, archive.ErrMissing)) {
 		defer m.verifier.request(ctx, args.Source, "copy")
 	}
-	if args.Store != "" { // its body has removed what it wrote, if it has come so far
+	if args.Store != "" { // its body has removed what it wrote, if it came that far
 		if errors.Is(f.Err, queue.ErrTooOften) {
 			m.remains.leave(ctx, run.ID, nil, f.Err)
 		}
@@ -99,25 +99,25 @@ func (m *Mover) discard(ctx context.Context, run models.Run) error {
 	return err
 }
 
-// Elsewhere tells whether a run writes into another store, which is begun again after the console was killed: it has written
-// down what it writes. What comes into the catalog is settled like a snapshot.
+// Elsewhere tells whether a run writes into another store. Such a run is begun again after the console was killed, because it has written down what
+// it writes. A run that brings something into the catalog is settled like a snapshot.
 func Elsewhere(run models.Run) bool {
 	args, err := run.Carries()
 	return err == nil && args.Store != ""
 }
 
-// FromStore tells whether what an import reads can be read again: what a browser has sent is gone.
+// FromStore tells whether what an import reads can be read again. What a browser sent cannot.
 func FromStore(run models.Run) bool {
 	args, err := models.Args[models.ImportArgs](run)
 	return err != nil || !args.Upload
 }
 
-// RecoverCopy settles a copy that a killed console left. What was stored is its own when that says so.
+// RecoverCopy settles a copy that a killed console left. What is stored is the copy's own if its origin says so.
 func (m *Mover) RecoverCopy(ctx context.Context, run models.Run) error {
 	return m.conclude(ctx, run, func(stored archive.Manifest, row models.Snapshot) bool { return stored.Origin == row.Origin })
 }
 
-// RecoverImport settles an import that a killed console left. What its data comes from is only known to what was stored.
+// RecoverImport settles an import that a killed console left. Only what is stored knows where its data came from.
 func (m *Mover) RecoverImport(ctx context.Context, run models.Run) error {
 	return m.conclude(ctx, run, func(archive.Manifest, models.Snapshot) bool { return true })
 }
@@ -133,9 +133,9 @@ func (m *Mover) conclude(ctx context.Context, run models.Run, own func(archive.M
 	manifest, committed, foreign, err := m.keeper.stored(ctx, row)
 	switch {
 	case err == nil && run.GivenUp != "" && !foreign:
-		return m.Settle(ctx, run, queue.Failure{Status: run.GivenUp, Reason: run.Error}) // its remains may be removed in part
+		return m.Settle(ctx, run, queue.Failure{Status: run.GivenUp, Reason: run.Error}) // its remains may already be partly removed
 	case err != nil:
-		// The store does not answer: whether it was committed is known when it does. The next tick asks again.
+		// The store does not answer. Whether the snapshot was committed shows when it does; the next tick asks again.
 		m.Logger.Error("look for the manifest of a run that was cut off", "snapshot", run.SnapshotName, "error", err)
 		return nil
 	case committed && !foreign && own(manifest, row):

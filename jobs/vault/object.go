@@ -22,7 +22,7 @@ func (o *opener) object(ctx context.Context, url string) (store.Store, string, f
 		return nil, "", nil, reason.Because(nil, "%s names no file.", url)
 	}
 	if folder, isDir := strings.CutPrefix(location, "dir:"); isDir {
-		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it to write would make it
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it for writing would create it
 			return nil, "", nil, reason.Because(err, "There is no folder %s, or the console may not look into it.", folder)
 		}
 	}
@@ -60,11 +60,11 @@ func (o *opener) incoming(ctx context.Context, url string) (incoming, error) {
 
 func objectReason(url string, err error) error {
 	switch {
-	case errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket): // which comes with it
+	case errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket): // an ErrNoBucket is an ErrNotExist too
 		return reason.Because(err, "There is no file %s.", url)
 	case errors.Is(err, store.ErrKey):
 		return reason.Because(err, "%s cannot be read from here: no part of a name between slashes may be empty, begin with a dot, hold a backslash or be longer than 255 bytes. Give the file another name.", url)
-	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrCredentials): // which comes with it
+	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrCredentials): // an ErrCredentials is an ErrDenied too
 		return reason.Because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
 	}
 	if text, failed := reason.Store(url, err); failed {

@@ -9,13 +9,13 @@ import (
 	"rekindle/internal/store"
 )
 
-// quietStore reads slowly as long as snapshots or restores go on, so that a verification does not take their bandwidth.
+// quietStore reads slowly while snapshots or restores go on, so that a verification does not take their bandwidth.
 type quietStore struct {
 	store.Store
 	moving func() int64
 }
 
-// quietPause is what each read waits then. Reads are of some 128 KiB.
+// quietPause is how long each read, of some 128 KiB, waits then.
 const quietPause = 20 * time.Millisecond
 
 func (s quietStore) Open(ctx context.Context, key string) (io.ReadCloser, error) {

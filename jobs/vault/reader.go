@@ -12,7 +12,7 @@ import (
 // Reader reads snapshots for whoever needs what is in them.
 type Reader struct{ kit }
 
-// Manifest reads the manifest of a snapshot that the catalog holds for whole. One that is not the manifest that the catalog remembers is
+// Manifest reads the manifest of a snapshot that the catalog has as whole. If it is not the manifest that the catalog remembers, the error is
 // ErrDamaged.
 func (r *Reader) Manifest(ctx context.Context, row models.Snapshot) (archive.Manifest, error) {
 	manifest, err := r.archive.Manifest(ctx, refOf(row))
@@ -27,7 +27,7 @@ func (r *Reader) Open(ctx context.Context, row models.Snapshot, part archive.Par
 	return r.archive.OpenPart(ctx, refOf(row), part)
 }
 
-// OpenPart opens a part that the catalog knows: as a plain RDB, or as it is stored.
+// OpenPart opens a part that the catalog knows, as a plain RDB or as it is stored.
 func (r *Reader) OpenPart(ctx context.Context, row models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error) {
 	if plain {
 		return r.Open(ctx, row, archivePart(part))

@@ -12,7 +12,7 @@ import (
 	"rekindle/models"
 )
 
-// The store is the truth and the catalog a list of it. Rebuilding reads every manifest and writes down what the catalog does not know.
+// The store is the truth, and the catalog is a list of it. A rebuild reads every manifest and writes down what the catalog does not know.
 
 const (
 	rebuildReaders  = 16  // manifests that are read at once
@@ -20,7 +20,7 @@ const (
 	rebuildWarnings = 50  // events of one rebuild; a last one counts the others
 )
 
-// Rebuilder makes a catalog of what is stored.
+// Rebuilder makes a catalog from what is stored.
 type Rebuilder struct{ kit }
 
 // Rebuild is the body of a run that rebuilds the catalog.
@@ -32,18 +32,18 @@ func (b *Rebuilder) Rebuild(ctx context.Context, run models.Run, report *queue.R
 	return b.DB.Settle.Rebuild(context.WithoutCancel(ctx), run, done)
 }
 
-// rebuilding is what is known in the middle of it.
+// rebuilding is the state of a rebuild under way.
 type rebuilding struct {
 	*Rebuilder
 	done      models.Rebuilt
 	since     time.Time // when the store began to be read
 	committed map[archive.Ref]bool
-	newest    map[string]archive.Manifest      // of each cluster, the newest that was taken of it
-	living    map[string]bool                  // clusters that have automatic snapshots, which go when a cluster is deleted on purpose
+	newest    map[string]archive.Manifest      // the newest snapshot taken of each cluster
+	living    map[string]bool                  // clusters with automatic snapshots, which go when a cluster is deleted on purpose
 	records   map[string]archive.ClusterRecord // of clusters that the catalog does not know
 }
 
-// Read reads the store and writes down what the catalog does not know. Say is told from time to time how far it is.
+// Read reads the store and writes down what the catalog does not know. say is told from time to time how far it is.
 func (b *Rebuilder) Read(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
 	r := &rebuilding{Rebuilder: b, since: b.DB.Now(), committed: make(map[archive.Ref]bool), newest: make(map[string]archive.Manifest),
 		living: make(map[string]bool), records: make(map[string]archive.ClusterRecord)}
@@ -92,14 +92,14 @@ func (r *rebuilding) warn(ctx context.Context, e models.Event, cause error) {
 	}
 }
 
-// manifestRead is one answer of a reader.
+// manifestRead is what a reader found.
 type manifestRead struct {
 	ref      archive.Ref
 	manifest archive.Manifest
 	err      error
 }
 
-// manifests reads all manifests of the store, some at a time. What ends is the channel; then the error says how.
+// manifests reads all manifests of the store, several at a time. When the channel closes, end returns the error, if any.
 func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, end func() error) {
 	refs, answers := make(chan archive.Ref), make(chan manifestRead)
 	listed := make(chan error, 1)
@@ -144,7 +144,7 @@ func (r *rebuilding) manifests(ctx context.Context) (read <-chan manifestRead, e
 	}
 }
 
-// adopt writes the snapshots down that the store has, in batches.
+// adopt writes down the snapshots that the store has, in batches.
 func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -186,7 +186,7 @@ func (r *rebuilding) adopt(ctx context.Context, say func(string)) error {
 	return write()
 }
 
-// understand makes a row of what was read, and warns when it cannot, or not wholly.
+// understand makes a row from what was read, and warns when it cannot, or not completely.
 func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row models.Snapshot, is bool, err error) {
 	warn := func(cause error, format string) {
 		r.warn(ctx, models.Event{ClusterName: one.ref.Cluster, SnapshotName: one.ref.Snapshot, Message: fmt.Sprintf(format, one.ref)}, cause)
@@ -214,7 +214,7 @@ func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row mode
 	return row, false, r.health.away(one.err)
 }
 
-// lose turns the snapshots failed that the catalog holds for whole and the store does not have.
+// lose marks those snapshots failed that the catalog has as whole and the store does not have.
 func (r *rebuilding) lose(ctx context.Context) error {
 	for after := uint(0); ; {
 		rows, err := r.DB.Snapshots.Usable(ctx, after, 1000)
@@ -250,7 +250,7 @@ func (r *rebuilding) lose(ctx context.Context) error {
 	}
 }
 
-// learn keeps what a manifest tells about its cluster. An import tells nothing: it was filed under that name, and has no schedule.
+// learn keeps what a manifest says about its cluster. An import says nothing: it was filed under that name, and has no schedule.
 func (r *rebuilding) learn(manifest archive.Manifest) {
 	c := manifest.Configuration
 	if c.SnapshotWindow == "" || manifest.Parts[0].SourceNode == "" {
@@ -261,12 +261,12 @@ func (r *rebuilding) learn(manifest archive.Manifest) {
 	}
 	newest, known := r.newest[manifest.Cluster]
 	copied, was := manifest.Origin != "", newest.Origin != ""
-	if !known || was && !copied || was == copied && r.newer(manifest.CreatedAt, newest.CreatedAt) { // a copy only when there is nothing else
+	if !known || was && !copied || was == copied && r.newer(manifest.CreatedAt, newest.CreatedAt) { // a copy counts only when there is nothing else
 		r.newest[manifest.Cluster] = manifest
 	}
 }
 
-// newer tells whether a comes after b; a time after now is of a clock that stood wrong, and comes first of all.
+// newer tells whether a comes after b. A time in the future comes from a clock that was wrong, and counts as the oldest.
 func (r *rebuilding) newer(a, b time.Time) bool {
 	if ahead := a.After(r.since); ahead != b.After(r.since) {
 		return !ahead
@@ -274,8 +274,8 @@ func (r *rebuilding) newer(a, b time.Time) bool {
 	return a.After(b)
 }
 
-// rowOf is a snapshot of the catalog as its manifest describes it; the error says what it left out. Nobody has looked at its parts since the
-// catalog was lost, so the schedule of verifications looks at them soon.
+// rowOf is a row of the catalog for a snapshot, as its manifest describes it. The error says what was left out. Nobody has looked at the parts since
+// the catalog was lost, so the schedule of verifications soon will.
 func rowOf(manifest archive.Manifest) (models.Snapshot, error) {
 	row := measuredBy(manifest)
 	configuration, damage := readConfiguration(manifest.Configuration)

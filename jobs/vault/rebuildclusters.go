@@ -19,11 +19,11 @@ import (
 	"rekindle/models"
 )
 
-// This is the part of a rebuild that brings clusters and settings back: from their nodes' directories, from the records in the store, and from
-// the configuration in manifests.
+// This part of a rebuild brings clusters and settings back: from their nodes' directories, from the records in the store, and from the configuration
+// in manifests.
 
-// read reads the records of those clusters that the catalog does not know, and the console's, and takes over its settings. It tells whether
-// the store is one in which records are kept: then a cluster without one was deleted on purpose.
+// read reads the console's record and takes over its settings, and reads the records of the clusters that the catalog does not know. It tells whether
+// this store keeps records: if it does, a cluster without one was deleted on purpose.
 func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 	names, err := r.archive.Clusters(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 	return true, r.DB.Records.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
 }
 
-// configuration is how a cluster is to be as far as the store knows: its record, else its newest snapshot. From says which of them.
+// configuration returns what a cluster should be like as far as the store knows: from its record, or else from its newest snapshot. from says which.
 func (r *rebuilding) configuration(name string) (c archive.Configuration, from string, known bool) {
 	if record, found := r.records[name]; found {
 		return record.Configuration, "what the store has of it", true
@@ -80,7 +80,7 @@ func (r *rebuilding) configuration(name string) (c archive.Configuration, from s
 	return c, "", false
 }
 
-// wanted is a cluster with the configuration that the store has of it. What of that cannot be is left out.
+// wanted is a cluster with the configuration that the store has for it. Values that cannot be right are left out.
 func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configuration) models.Cluster {
 	configuration, damage := readConfiguration(c)
 	if damage != nil {
@@ -93,8 +93,8 @@ func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configur
 	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
 }
 
-// lost brings back, without nodes, those clusters that the store knows and nothing else does. In a store in which no records are kept yet,
-// automatic snapshots tell that a cluster was not deleted: they would have gone with it.
+// lost brings back, without nodes, the clusters that only the store knows. In a store that keeps no records yet, automatic snapshots show that a
+// cluster was not deleted: they would have gone with it.
 func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, recorded bool) error {
 	names := slices.Collect(maps.Keys(r.records))
 	for name := range r.living {
@@ -105,7 +105,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 	slices.Sort(names)
 	for _, name := range names {
 		if len(nodes[name]) > 0 {
-			continue // brought back with them, or there was a warning why not
+			continue // brought back with them, or a warning said why not
 		}
 		c, _, _ := r.configuration(name)
 		cluster := r.wanted(ctx, name, c)
@@ -139,7 +139,8 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 	return nil
 }
 
-// attach brings back a cluster that is attached. Its nodes are found again, without more ado when they want no password; the secrets were in the catalog.
+// attach brings back an attached cluster. Its nodes are found again right away if they want no password; the secrets were in the catalog and are
+// lost.
 func (r *rebuilding) attach(ctx context.Context, cluster models.Cluster, record archive.ClusterRecord) error {
 	access := accessOf(*record.Attached)
 	if faults := models.CheckAttached(&access); len(faults) > 0 {
@@ -173,8 +174,8 @@ func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) s
 	return text
 }
 
-// clusters brings back those clusters whose node directories are there and that the catalog does not know. It returns all nodes that have
-// one, by their clusters.
+// clusters brings back the clusters that have node directories and that the catalog does not know. It returns all nodes that have a directory, by
+// cluster.
 func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) {
 	ids, err := r.Launcher.List(ctx)
 	if err != nil {
@@ -245,8 +246,8 @@ func nodeNames(c models.Cluster) []string {
 	return names
 }
 
-// cluster puts a cluster together from its nodes' directories and its newest manifest. It refuses what is not plain: a wrong guess about
-// who is the primary could cost the data.
+// cluster puts a cluster together from its nodes' directories and its newest manifest. It refuses what is not clear: a wrong guess at the primary
+// could cost the data.
 func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (models.Cluster, error) {
 	var none models.Cluster
 	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
@@ -310,11 +311,11 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	return cluster, nil
 }
 
-// shardOfNode reads the shard from the name of a node in cluster mode, as [models.ShardNodeName] writes it.
+// shardOfNode finds the shard in the name of a node in cluster mode, as [models.ShardNodeName] writes it.
 var shardOfNode = regexp.MustCompile(`-(\d{4})-\d{3}$`)
 
-// shards puts the nodes of a cluster in cluster mode into their shards, by their names, and finds the primary of each. Its slots are those of an even
-// spread until the supervisor has seen which it has.
+// shards sorts the nodes of a cluster in cluster mode into shards, by their names, and finds the primary of each shard. Slots are spread evenly until
+// the supervisor has seen the real ones.
 func (r *rebuilding) shards(ctx context.Context, cluster *models.Cluster, started []launch.Found) error {
 	for i := range cluster.Nodes {
 		number := shardOfNode.FindStringSubmatch(strings.TrimPrefix(cluster.Nodes[i].Name, cluster.Name))
@@ -344,11 +345,11 @@ func (r *rebuilding) shards(ctx context.Context, cluster *models.Cluster, starte
 	return nil
 }
 
-// primary finds out who is the primary. Living nodes know; when none lives it is the one that was started as one, and the supervisor
-// takes the latest data of any of them, whoever that is.
+// primary finds out which node is the primary. Living nodes know. When none is alive it is the one that was started as a primary; the supervisor
+// takes the latest data of any of them, whichever that is.
 func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, started []launch.Found) (int, error) {
 	running, live := 0, []int{}
-	followed := make(map[string]bool) // whom living replicas follow
+	followed := make(map[string]bool) // whom the living replicas follow
 	for i, node := range cluster.Nodes {
 		is, err := r.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
@@ -369,7 +370,7 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 		}
 	}
 	if running > 0 && len(live) == 0 && len(followed) == 1 {
-		// The primary has died, and the supervisor finds it a successor.
+		// The primary has died. The supervisor will find a successor.
 		for i, node := range cluster.Nodes {
 			if followed[node.Address()] {
 				return i, nil
@@ -390,7 +391,7 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 	return 0, nil
 }
 
-// nodeTypeOf is the node type with this memory, the preferred one if that fits.
+// nodeTypeOf returns the node type with this memory: the preferred one, if that fits.
 func nodeTypeOf(memory int64, preferred string) string {
 	if t, ok := models.FindNodeType(preferred); ok && t.Memory == memory {
 		return preferred

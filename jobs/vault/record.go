@@ -13,20 +13,20 @@ import (
 	"rekindle/models/catalog"
 )
 
-// What clusters there are, with their schedules, and the settings are written into the store as well, so that a lost host leaves more than
-// snapshots. The minute tick looks at those clusters about which the catalog has noted a change; at the start, and then every hour, it looks at
-// all, whatever was noted. A record that somebody else has written meanwhile is replaced only by a change that was made here, with a warning.
+// Records of the clusters, with their schedules, and of the settings are written into the store as well, so that a lost host leaves more than
+// snapshots. The minute tick looks at the clusters for which the catalog has noted a change. At the start, and then every hour, it looks at all of
+// them, whatever was noted. A record that somebody else has written meanwhile is replaced only when something was changed here, and with a warning.
 
 // Recorder keeps records in the store.
 type Recorder struct {
 	kit
-	looked time.Time // when all clusters were looked at last, by the catalog's clock; of the records' tick
+	looked time.Time // when all clusters were last looked at, by the catalog's clock; only the records' tick uses it
 }
 
-// recordBatch is how many clusters are looked at at once.
+// recordBatch is how many clusters are looked at together.
 const recordBatch = 500
 
-// keepUp brings the records in the store in line with the catalog. What does not succeed is done at the next tick.
+// keepUp brings the records in the store in line with the catalog. What fails is done at the next tick.
 func (rec *Recorder) keepUp(ctx context.Context) {
 	if err := rec.keep(ctx); err != nil && ctx.Err() == nil {
 		rec.Logger.Warn("write the records of clusters and settings into the store; the next minute tries again", "error", err)
@@ -35,7 +35,7 @@ func (rec *Recorder) keepUp(ctx context.Context) {
 
 func (rec *Recorder) keep(ctx context.Context) error {
 	now := rec.DB.Now()
-	marks, err := rec.DB.Records.Marked(ctx) // first: what changes from now on has another mark
+	marks, err := rec.DB.Records.Marked(ctx) // first: whatever changes from now on gets another mark
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (rec *Recorder) keepMarked(ctx context.Context, marks []catalog.Mark) (writ
 	return written, nil
 }
 
-// keepAll looks at all clusters that there are, and at those that have a record.
+// keepAll looks at all clusters, and at those that only have a record.
 func (rec *Recorder) keepAll(ctx context.Context) (written bool, err error) {
 	keys, err := rec.DB.Records.Keys(ctx)
 	if err != nil {
@@ -102,13 +102,13 @@ func (rec *Recorder) keepAll(ctx context.Context) (written bool, err error) {
 	return written, nil
 }
 
-// keepSome brings the records of these clusters in line, and tells whether one of them is recorded.
+// keepSome brings the records of these clusters in line, and tells whether any of them is recorded.
 func (rec *Recorder) keepSome(ctx context.Context, names []string) (written bool, err error) {
 	keys := make([]string, len(names))
 	for i, name := range names {
 		keys[i] = archive.ClusterRecordKey(name)
 	}
-	kept, err := rec.DB.Records.Kept(ctx, keys) // before the clusters: a record that was written already is of one that is there
+	kept, err := rec.DB.Records.Kept(ctx, keys) // before the clusters: so a record that was written belongs to a cluster that is still there
 	if err != nil {
 		return false, err
 	}
@@ -151,7 +151,7 @@ func (rec *Recorder) keepConsole(ctx context.Context, written bool) error {
 	}
 	settings, err := rec.DB.Settings.Chosen(ctx)
 	if err != nil || len(settings) == 0 && !written {
-		return err // an empty catalog has nothing to say, and a lost one must not seem to
+		return err // an empty catalog has nothing to say, and a lost one must not look like one that does
 	}
 	console := archive.ConsoleRecord{WrittenAt: rec.DB.Now(), Settings: settings}
 	return rec.keepOne(ctx, 0, archive.ConsoleRecordKey, console.Sum(), kept[archive.ConsoleRecordKey],
@@ -159,7 +159,7 @@ func (rec *Recorder) keepConsole(ctx context.Context, written bool) error {
 		func() error { return rec.archive.WriteConsole(ctx, console) })
 }
 
-// recordable tells whether a cluster is there to stay: in the other states a run decides whether it will be, and what was written stays.
+// recordable tells whether a cluster is there to stay. In the other states a run decides that, and what was written stays.
 func recordable(c models.Cluster) bool {
 	switch c.Status {
 	case models.ClusterCreating, models.ClusterCreateFailed, models.ClusterDeleting:
@@ -176,7 +176,7 @@ func recordOf(c models.Cluster) archive.ClusterRecord {
 	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c)}
 }
 
-// attachedOf is how a cluster is reached, as far as that is no secret.
+// attachedOf says how a cluster is reached, without its secrets.
 func attachedOf(c models.Cluster) *archive.Attached {
 	if c.Attachment == nil {
 		return nil
@@ -186,14 +186,14 @@ func attachedOf(c models.Cluster) *archive.Attached {
 		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
 }
 
-// accessOf is what [attachedOf] wrote.
+// accessOf is the reverse of [attachedOf].
 func accessOf(a archive.Attached) models.Access {
 	return models.Access{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
 		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
 }
 
-// keepOne writes one record if it says something else than what was written last. Found reads what is there. The intent is written down
-// first, so that a console that is killed in between knows the record for its own.
+// keepOne writes one record if it differs from what was last written. found reads what is there. The intent is written down first, so that a console
+// that is killed in between knows that the record is its own.
 func (rec *Recorder) keepOne(ctx context.Context, cluster uint, key, sum, sums string, found func() (string, error), write func() error) error {
 	if sums == sum {
 		return nil
@@ -215,7 +215,7 @@ func (rec *Recorder) keepOne(ctx context.Context, cluster uint, key, sum, sums s
 	return rec.DB.Records.EndKeep(ctx, key, sum)
 }
 
-// drop removes the record of a cluster that was deleted here, if it still is the one that was written here.
+// drop removes the record of a cluster that was deleted here, if it is still the one that was written here.
 func (rec *Recorder) drop(ctx context.Context, cluster, sums string) error {
 	there, err := rec.archive.Cluster(ctx, cluster)
 	switch {
@@ -230,7 +230,7 @@ func (rec *Recorder) drop(ctx context.Context, cluster, sums string) error {
 	return rec.DB.Records.EndKeep(ctx, archive.ClusterRecordKey(cluster), "")
 }
 
-// missing has those records written again that were written and are not among what the store was just seen to have, by the clusters' names.
+// missing has those records written again that were written once but are not among the clusters just seen in the store.
 func (rec *Recorder) missing(ctx context.Context, there map[string]bool) error {
 	keys, err := rec.DB.Records.Keys(ctx)
 	if err != nil {
@@ -254,8 +254,8 @@ func (rec *Recorder) missing(ctx context.Context, there map[string]bool) error {
 	return nil
 }
 
-// Forget removes a cluster's record at the end of its deletion, so that a host that is lost in the next minute does not bring it back.
-// That it was written stays noted until the next tick has looked once more: a tick may be about to write it.
+// Forget removes a cluster's record at the end of its deletion, so that a host lost in the next minute does not bring it back. The catalog still
+// remembers that the record was written until the next tick has looked once more: a tick may be about to write it.
 func (rec *Recorder) Forget(ctx context.Context, cluster models.Cluster) {
 	kept, err := rec.DB.Records.Kept(ctx, []string{archive.ClusterRecordKey(cluster.Name)})
 	if err == nil {

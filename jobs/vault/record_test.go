@@ -40,7 +40,7 @@ func (s *busyStore) Open(ctx context.Context, key string) (io.ReadCloser, error)
 	return s.Store.Open(ctx, key)
 }
 
-// What is at rest costs a few questions, however many clusters there are; no change is missed, whether it was noted or not.
+// Clusters at rest cost a few queries, however many there are. No change is missed, whether it was noted or not.
 func TestRecordsOfClustersAtRestCostNextToNothing(t *testing.T) {
 	t.Parallel()
 	folder, err := dir.Open(t.TempDir())
@@ -132,7 +132,7 @@ func TestRecordsOfClustersAtRestCostNextToNothing(t *testing.T) {
 	}
 	atRest()
 
-	// What vanishes from the store is missed by the hourly sweep, which lists it anyway, and comes back.
+	// The hourly sweep lists the store anyway, so it notices what vanished from it, and that comes back.
 	must(archive.New(folder).RemoveCluster(t.Context(), "shop-00011"))
 	other := archive.ClusterRecord{Cluster: "shop-00012", CreatedAt: clock.Now(), Configuration: archive.Configuration{Engine: "redis", NodeType: "cache.t4g.micro"}}
 	must(archive.New(folder).WriteCluster(t.Context(), other)) // by another console

@@ -16,22 +16,23 @@ import (
 	"rekindle/models"
 )
 
-// A copy or an export into another store that does not succeed takes back what it has written there: whole objects, and in a bucket what was
-// sent of others. When the other store does not let it, that is written down and tried again every hour.
+// A copy or an export into another store that fails takes back what it has written there: whole objects and, in a bucket, unfinished uploads. If the
+// other store does not allow that, this is written down and tried again every hour.
 
-// remainsTried is how long it is tried to take back what was left.
+// remainsTried is for how long taking back is tried again.
 const remainsTried = 7 * 24 * time.Hour
 
-// remainsLock is held while something is taken back later, so that it never meets a run that writes the same keys anew. It is no name of a cluster.
+// remainsLock is held while something is taken back later, so that this never meets a run that writes the same keys anew. No cluster can have this
+// name.
 const remainsLock = "what was left in other stores"
 
-// abroad is how what the runs of a kind write to another store is known there again.
+// abroad tells how what a kind of run writes to another store is recognized there.
 type abroad struct {
 	writes    func(models.CopyArgs, archive.Manifest) archive.Manifest // the manifest of what it writes, given its source's
 	takesBack func(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, ours map[string]int64) error
 }
 
-// abroads has the kinds that write to other stores. It is no part of the other table because the runs there take back what earlier ones have left.
+// abroads has the kinds that write to other stores. It is not part of the other table because these runs take back what earlier ones have left.
 var abroads = map[models.RunKind]abroad{
 	models.RunCopy:   {writesCopy, takeBackCopy},
 	models.RunExport: {writesFiles, takeBackFiles},
@@ -44,8 +45,8 @@ type remains struct {
 	opener *opener
 }
 
-// undo takes back what a run has written that did not succeed, unless it is begun again: after the console has been stopped, or by another
-// one, whose objects have the same keys.
+// undo takes back what a failed run has written, unless the run is begun again: after the console was stopped, or by another console, whose objects
+// have the same keys.
 func (r *remains) undo(ctx context.Context, run models.Run, st target, manifest archive.Manifest, ours map[string]int64) {
 	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
@@ -62,8 +63,8 @@ func (r *remains) undo(ctx context.Context, run models.Run, st target, manifest 
 	}
 }
 
-// takeBack removes what this run has put into another store. The run wrote down which keys were free before it began; of what lies there now,
-// only what is the very thing that it writes is taken for its own.
+// takeBack removes what this run has put into another store. Before the run began it wrote down which keys were free. Of what lies there now, only
+// exactly what the run writes is taken for its own.
 func (r *remains) takeBack(ctx context.Context, id uint, st target, manifest archive.Manifest, ours map[string]int64) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queue.SettleTimeout)
 	defer cancel()
@@ -78,7 +79,7 @@ func (r *remains) takeBack(ctx context.Context, id uint, st target, manifest arc
 	return abroads[run.Kind].takesBack(ctx, st, args, manifest, ours)
 }
 
-// takeBackCopy takes back a copy: its manifest, then parts that have the name and the length of one of its own.
+// takeBackCopy takes back a copy: its manifest, then the parts that have the name and length of one of its own.
 func takeBackCopy(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, _ map[string]int64) error {
 	ref := manifest.Ref()
 	if !slices.Contains(args.Written, copyNote(manifest.At())) {
@@ -108,7 +109,7 @@ func takeBackCopy(ctx context.Context, st target, args models.CopyArgs, manifest
 	return nil
 }
 
-// writesCopy returns the manifest of a copy: of its last attempt, if there was one.
+// writesCopy returns the manifest of a copy, as the last attempt wrote it if there was one.
 func writesCopy(args models.CopyArgs, manifest archive.Manifest) archive.Manifest {
 	manifest.Snapshot = args.Target
 	if at, begun := copyAttempt(args, manifest.Ref()); begun {
@@ -124,8 +125,8 @@ func copiedKeys(manifest archive.Manifest) []string {
 
 func writesFiles(_ models.CopyArgs, manifest archive.Manifest) archive.Manifest { return manifest }
 
-// takeBackFiles takes back the files of an export: those that it saw written (ours, with their lengths), and others under the names that it
-// had found free when they read back as the very bytes. A Put whose answer was lost may have left one.
+// takeBackFiles takes back the files of an export: those that it knows it wrote (ours, with their lengths), and under the names it had found free,
+// those that read back as exactly its bytes. A Put whose answer was lost may have left one.
 func takeBackFiles(ctx context.Context, st target, args models.CopyArgs, manifest archive.Manifest, ours map[string]int64) error {
 	failures := []error{st.clear(ctx, args.Written...)}
 	for _, part := range manifest.Parts {
@@ -150,7 +151,7 @@ func takeBackFiles(ctx context.Context, st target, args models.CopyArgs, manifes
 	return errors.Join(failures...)
 }
 
-// removeSized removes an object if it has this length: a Put leaves all of it or nothing.
+// removeSized removes an object if it has this length. A Put leaves a whole object or none.
 func removeSized(ctx context.Context, st store.Store, key string, size int64) error {
 	object, err := st.Stat(ctx, key)
 	if errors.Is(err, store.ErrNotExist) || err == nil && object.Size != size {
@@ -161,8 +162,8 @@ func removeSized(ctx context.Context, st store.Store, key string, size int64) er
 	return st.Delete(ctx, key)
 }
 
-// leave writes down that something may be left of a run in another store. The manifest is of what was written, nil when it is not known. A run
-// that is begun again, because the console stops, leaves nothing.
+// leave writes down that a run may have left something in another store. manifest is that of what was written, nil when it is not known. A run that
+// is begun again, because the console stops, leaves nothing.
 func (r *remains) leave(ctx context.Context, id uint, manifest *archive.Manifest, cause error) {
 	if errors.Is(context.Cause(ctx), drain.ErrStopping) {
 		return
@@ -213,7 +214,7 @@ func (r *remains) takeBackLater(ctx context.Context) {
 	}
 }
 
-// takeBackBefore takes back what earlier runs have left in a store that is about to be written to: afterwards it could not be told apart.
+// takeBackBefore takes back what earlier runs left in a store that is about to be written to: afterwards it could not be told apart.
 func (r *remains) takeBackBefore(ctx context.Context, url string) error {
 	all, err := r.DB.Remains.All(ctx)
 	if err != nil {
@@ -241,7 +242,7 @@ func (r *remains) takeBackOne(ctx context.Context, left models.Remains) error {
 		return err
 	}
 	defer unlock()
-	all, err := r.DB.Remains.All(ctx) // again, now that nobody else is at it
+	all, err := r.DB.Remains.All(ctx) // again, now that nobody else is doing it
 	if err != nil || !slices.ContainsFunc(all, func(r models.Remains) bool { return r.Run == left.Run }) {
 		return err
 	}

@@ -28,8 +28,8 @@ func (r *Remover) Delete(ctx context.Context, run models.Run, report *queue.Repo
 	return r.DB.Settle.SnapshotDeletion(context.WithoutCancel(ctx), run)
 }
 
-// Settle ends the removal of a snapshot that the store refused. The manifest goes first: as long as that is there nothing was removed,
-// and the snapshot is what it was.
+// Settle ends the removal of a snapshot when the store refused it. The manifest goes first: while that is there nothing was removed, and the snapshot
+// is what it was.
 func (r *Remover) Settle(ctx context.Context, run models.Run, f queue.Failure) error {
 	row, err := r.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err == nil && r.keeper.whole(ctx, row) {
@@ -38,7 +38,7 @@ func (r *Remover) Settle(ctx context.Context, run models.Run, f queue.Failure) e
 	return f.Settle(ctx, r.DB, run)
 }
 
-// RemoveAutomatic removes an automatic snapshot of a cluster that goes. One that is being restored is waited for.
+// RemoveAutomatic removes an automatic snapshot of a cluster that is being deleted. It waits for one that is being restored.
 func (r *Remover) RemoveAutomatic(ctx context.Context, name string) error {
 	for {
 		free, err := r.DB.Snapshots.ClaimForRemoval(ctx, name)

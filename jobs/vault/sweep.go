@@ -12,9 +12,9 @@ import (
 	"rekindle/models"
 )
 
-// Sweeper puts right in the store what a console left behind that was killed, or that has lost its lease. The queue finds the runs.
+// Sweeper cleans up in the store after a console that was killed or lost its lease. The queue finds the runs.
 //
-// The store may be away, so this is done beside the loops: until it answers a run that was cut off stays as it is, its cluster goes on being
+// The store may be away, so this is done beside the loops. Until the store answers, a run that was cut off stays as it is, its cluster stays
 // snapshotting, and a tick tries again.
 type Sweeper struct {
 	kit
@@ -23,14 +23,14 @@ type Sweeper struct {
 	clocks   *clocks
 	remains  *remains
 
-	begun  time.Time     // when this console began, by the clock that stores use for what they hold
-	tidied atomic.Bool   // that what earlier consoles had half written is gone from the store
+	begun  time.Time     // when this console began, by the clock that dates what is in stores
+	tidied atomic.Bool   // what earlier consoles had half written is gone from the store
 	looked chan struct{} // closed when that was tried once
-	swept  time.Time     // when the store was last swept, by the catalog's clock; of the sweep's tick
-	noted  atomic.Bool   // that the store has more than the catalog
+	swept  time.Time     // when the store was last swept, by the catalog's clock; only the sweep's tick uses it
+	noted  atomic.Bool   // a warning said that the store has more than the catalog
 }
 
-// Looked is closed when the store was tidied for the first time, or could not be: nothing moves data before.
+// Looked is closed when the store was tidied for the first time, or could not be. Nothing moves data before that.
 func (s *Sweeper) Looked() <-chan struct{} { return s.looked }
 
 // tidyTimeout bounds how long snapshots and restores wait at the start for the store to be tidied.
@@ -39,7 +39,7 @@ const tidyTimeout = time.Minute
 // tidyMargin is how far the clocks of the store and of the console may differ.
 const tidyMargin = 5 * time.Minute
 
-// Recover is the tick that tidies the store after a start, once, and settles what takes the store. Ticks never overlap.
+// Recover is the tick that tidies the store once after a start, and settles the runs that need the store for it. Ticks never overlap.
 func (s *Sweeper) Recover(ctx context.Context) {
 	if !s.tidied.Load() {
 		s.tidy(ctx)
@@ -49,17 +49,17 @@ func (s *Sweeper) Recover(ctx context.Context) {
 	}
 }
 
-// tidy removes from the store what earlier consoles had half written. At first nothing of this console's own is there; later, when the store
-// was away then, only what is certainly older is touched.
+// tidy removes from the store what earlier consoles had half written. At the start nothing there is this console's own. If the store was away then,
+// only what is certainly older than this console is touched later.
 func (s *Sweeper) tidy(ctx context.Context) {
 	before := s.begun.Add(-tidyMargin)
 	select {
 	case <-s.looked:
 		if !s.clocks.agree(ctx) {
-			return // what is this console's own could look older than it
+			return // this console's own things could look older than that
 		}
 	default:
-		if alone, err := s.Lease.Alone(ctx); err != nil || alone { // else another console's uploads could be older than this look
+		if alone, err := s.Lease.Alone(ctx); err != nil || alone { // otherwise another console's uploads could be older than this look
 			before = time.Now()
 		}
 		defer s.Wake()
@@ -81,7 +81,7 @@ func (s *Sweeper) tidy(ctx context.Context) {
 	s.health.judge(ctx)
 }
 
-// hourly is the tick of the sweep: once an hour, and as soon as the store is back when it was away then.
+// hourly is the tick of the sweep: once an hour, and as soon as a store that was away is back.
 func (s *Sweeper) hourly(ctx context.Context) {
 	now := s.DB.Now()
 	if age := now.Sub(s.swept); age >= 0 && age < time.Hour {
@@ -103,11 +103,11 @@ func (s *Sweeper) sweep(ctx context.Context) {
 	s.TakeBack(ctx)
 }
 
-// TakeBack takes back what could not be taken back from other stores when its runs ended.
+// TakeBack takes back from other stores what could not be taken back when the runs ended.
 func (s *Sweeper) TakeBack(ctx context.Context) { s.remains.takeBackLater(ctx) }
 
-// SweepStore removes from the store objects half written by a console that was killed, and parts without a manifest whose run has ended. Records
-// of clusters that have vanished there are written again by their tick.
+// SweepStore removes half-written objects of a killed console, and parts without a manifest whose run has ended. Records of clusters that have
+// vanished from the store are written again by their tick.
 func (s *Sweeper) SweepStore(ctx context.Context) {
 	if s.clocks.agree(ctx) {
 		if _, err := s.Store.Sweep(ctx, time.Now().Add(-24*time.Hour)); err != nil && ctx.Err() == nil {
@@ -122,7 +122,7 @@ func (s *Sweeper) SweepStore(ctx context.Context) {
 			}
 			s.Logger.Error("list store", "error", err)
 			whole = false
-			break // what was listed before is swept all the same
+			break // what was listed before is still swept
 		}
 		if some = append(some, entry); len(some) < sweepBatch {
 			continue
@@ -142,10 +142,10 @@ func (s *Sweeper) SweepStore(ctx context.Context) {
 	}
 }
 
-// sweepBatch is how many snapshots of the store are looked up at once: nearly all of them are whole, and there is nothing to do about those.
+// sweepBatch is how many snapshots of the store are looked up together. Nearly all of them are whole, and need nothing.
 const sweepBatch = 500
 
-// sweepSome looks up what was listed, which so is never newer than what the catalog says of it.
+// sweepSome looks up what was listed. So the list is never newer than what the catalog says about it.
 func (s *Sweeper) sweepSome(ctx context.Context, some []archive.Entry) error {
 	if len(some) == 0 {
 		return nil
@@ -171,12 +171,12 @@ func (s *Sweeper) sweepSome(ctx context.Context, some []archive.Entry) error {
 	return nil
 }
 
-// sweepUseless removes what the store has of a failed snapshot, as it is now: a moment has passed since it was looked up.
+// sweepUseless removes what the store has of a failed snapshot, if it is still of no use: some time has passed since it was looked up.
 func (s *Sweeper) sweepUseless(ctx context.Context, entry archive.Entry) error {
 	row, err := s.DB.Snapshots.Get(ctx, entry.Snapshot)
 	switch {
 	case models.HasCode(err, models.CodeSnapshotNotFound):
-		return nil // the next sweep says what is to be said of it
+		return nil // the next sweep deals with it
 	case err != nil:
 		return err
 	case row.ClusterName != entry.Cluster || !useless(row):
@@ -189,15 +189,15 @@ func (s *Sweeper) sweepUseless(ctx context.Context, entry archive.Entry) error {
 		}
 		return nil
 	}
-	// Also its own manifest, when that was written although it was said to have failed.
+	// This includes its own manifest, if that was written although the snapshot was said to have failed.
 	if err := s.keeper.remove(ctx, row); err != nil {
 		s.Logger.Error("remove what is left of a failed snapshot", "snapshot", entry.Snapshot, "error", err)
 	}
 	return nil
 }
 
-// noteUnknown says, once in a console's life, that the store has a snapshot that the catalog does not know: somebody who has lost the
-// database should hear of the way back.
+// noteUnknown says, once in a console's life, that the store has a snapshot that the catalog does not know: somebody who has lost the database should
+// hear how to get it back.
 func (s *Sweeper) noteUnknown(ctx context.Context, entry archive.Entry) {
 	if !entry.Committed || s.noted.Load() {
 		return

@@ -54,7 +54,7 @@ func (s *cutShort) keys(t *testing.T) []string {
 	return keys
 }
 
-// Among hundreds of snapshots the sweep finds those that are of no use, wherever they are in the list, and does not ask for each of the others.
+// Among hundreds of snapshots the sweep finds the useless ones, wherever they are in the list, and does not ask for each of the others.
 func TestTheSweepFindsWhatIsUselessAmongMany(t *testing.T) {
 	t.Parallel()
 	folder, err := dir.Open(t.TempDir())

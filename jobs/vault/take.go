@@ -36,12 +36,12 @@ type Source struct {
 	Life func(context.Context) (Life, error)
 }
 
-// Life says why a node has ended a transfer after so many bytes, and whether another one may serve in its place.
+// Life says why a node broke off a transfer after so many bytes, and whether another one may serve in its place.
 type Life interface {
 	BrokeOff(ctx context.Context, received int64) (why string, another bool)
 }
 
-// SourceError says that it was the node that failed, and that another one may serve in its place. Nothing of what it sent is left.
+// SourceError says that the node failed, and that another one may serve in its place. Nothing of what it sent is left.
 type SourceError struct{ error }
 
 func (e SourceError) Unwrap() error { return e.error }
@@ -63,8 +63,8 @@ type takenPart struct {
 	warning string
 }
 
-// Begin makes room for a snapshot of a cluster. When a console that was killed before it could say so has committed it already, there is
-// nothing to be drafted, and what was measured is returned.
+// Begin makes room for a snapshot of a cluster. If a console committed it and was killed before it could say so, there is nothing to draft, and what
+// was measured is returned.
 func (w *Writer) Begin(ctx context.Context, run models.Run, cluster models.Cluster, row models.Snapshot) (draft *Draft, measured models.Snapshot, err error) {
 	switch manifest, committed, foreign, err := w.keeper.stored(ctx, row); {
 	case err != nil:
@@ -78,7 +78,7 @@ func (w *Writer) Begin(ctx context.Context, run models.Run, cluster models.Clust
 	return &Draft{Writer: w, row: row, cluster: cluster, at: at}, measured, err
 }
 
-// Commit makes a snapshot of what was taken. It returns what was measured, for the catalog.
+// Commit makes a snapshot from what was taken. It returns what was measured, for the catalog.
 func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error) {
 	slices.SortFunc(d.taken, func(a, b takenPart) int { return a.Number - b.Number })
 	manifest := manifestOf(d.row, d.cluster, d.at, d.taken)
@@ -127,12 +127,12 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	node := source.Node
 	started := d.DB.Now()
 	report.Stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
-	// A store that stalls must not stall the node: then the transfer ends at once, and it is the store that is to blame.
+	// A store that stalls must not stall the node: the transfer ends at once then, and the store is to blame.
 	transfer, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	life, err := source.Life(ctx)
 	if err != nil {
-		d.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // it costs a reason at most
+		d.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // at worst, a reason is missing later
 	}
 	stream, err := replica.Open(transfer, source.Replica, replica.Options{OnStall: end})
 	if err != nil {
@@ -168,10 +168,10 @@ func (w *Writer) Settle(ctx context.Context, run models.Run, f queue.Failure) er
 	return errors.Join(w.keeper.Discard(ctx, run), f.Settle(ctx, w.DB, run))
 }
 
-// Recover settles a snapshot that a killed console left: its moment cannot be had again, so if its manifest was written it is available, for
-// the manifest is the commit, and else it has failed.
+// Recover settles a snapshot that a killed console left. Its moment cannot be had again: if its manifest was written it is available, for the
+// manifest is the commit, and otherwise it has failed.
 func (w *Writer) Recover(ctx context.Context, run models.Run) error {
-	if run.GivenUp != "" { // its remains may be removed in part
+	if run.GivenUp != "" { // its remains may already be partly removed
 		return w.Settle(ctx, run, queue.Failure{Status: run.GivenUp, Reason: run.Error})
 	}
 	row, err := w.DB.Snapshots.Get(ctx, run.SnapshotName)
@@ -181,7 +181,7 @@ func (w *Writer) Recover(ctx context.Context, run models.Run) error {
 	manifest, committed, foreign, err := w.keeper.stored(ctx, row)
 	switch {
 	case err != nil:
-		// The store does not answer: whether the snapshot was committed is known when it does.
+		// The store does not answer. Whether the snapshot was committed shows when it does.
 		return fmt.Errorf("look for the manifest of snapshot %s, which was cut off: %w", run.SnapshotName, err)
 	case committed && !foreign:
 		if err := w.DB.Settle.Snapshot(ctx, run, measuredBy(manifest)); err != nil {
@@ -195,8 +195,7 @@ func (w *Writer) Recover(ctx context.Context, run models.Run) error {
 	return w.DB.Settle.Fail(ctx, run, models.RunFailed, "Rekindle ended in the middle of it. What had been stored was removed.")
 }
 
-// estimate is the progress of a stream whose length the node does not tell: the share of keys that have come says how many bytes there
-// will be.
+// estimate is the progress of a stream whose length the node does not tell: the share of keys that have come suggests how many bytes there will be.
 func estimate(p *archive.Progress, origin replica.Origin) models.Progress {
 	now := models.Progress{BytesDone: p.Bytes(), KeysDone: p.Keys(), KeysTotal: origin.Keys}
 	switch {
@@ -212,7 +211,7 @@ func estimate(p *archive.Progress, origin replica.Origin) models.Progress {
 	return now
 }
 
-// watched remembers whether it was the source that broke, rather than the store.
+// watched remembers whether the source broke, rather than the store.
 type watched struct {
 	io.ReadCloser
 	closed  atomic.Bool // by whoever reads, because something else has failed

@@ -15,8 +15,7 @@ import (
 	"rekindle/jobs/reason"
 )
 
-// target is another store that a copy or an export writes to. Whatever it refuses says its address, so that nobody looks for the fault in the
-// snapshot store.
+// target is another store that a copy or an export writes to. Its errors say its address, so that nobody looks for the fault in the snapshot store.
 type target struct {
 	store.Store
 	url  string
@@ -59,7 +58,7 @@ func (o *opener) other(ctx context.Context, url string) (store.Store, func(), er
 	return st, release, nil
 }
 
-// openFolder is the opener when there is no other: folders only.
+// openFolder opens folders only. It is used when no other opener is given.
 func openFolder(_ context.Context, url string) (store.Store, error) {
 	path, ok := strings.CutPrefix(url, "dir:")
 	if !ok {
@@ -76,9 +75,8 @@ func place(location string) string {
 	return strings.TrimSuffix(location, "/")
 }
 
-// clear removes what was sent of these objects and has not become one: by a killed console, or while the store went away. A bucket is told
-// their keys, for it cannot tell another console's upload that goes on from one that was killed; in a folder what is still being written is
-// locked.
+// clear removes the unfinished uploads of these objects, which a killed console left, or a store that went away. A bucket is told the keys, because
+// it cannot tell another console's live upload from a dead one. In a folder, what is still being written is locked.
 func (t target) clear(ctx context.Context, keys ...string) error {
 	err := t.hold(ctx)
 	if err != nil {
@@ -92,7 +90,7 @@ func (t target) clear(ctx context.Context, keys ...string) error {
 	return t.reason(ctx, err)
 }
 
-// reason says which store it was.
+// reason adds to an error which store it was.
 func (t target) reason(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -107,7 +105,7 @@ func (t target) reason(ctx context.Context, err error) error {
 	return reason.Because(err, "%s could not be used. The log says why.", where)
 }
 
-// Put is the store's. What broke off is told from what the store refused: the bytes come from the snapshot store.
+// Put is the store's. Only what the store refused is put down to the store: the bytes come from the snapshot store, and reading them can fail too.
 func (t target) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	return t.write(ctx, key, r, t.Store.Put)
 }
@@ -123,7 +121,7 @@ func (t target) write(ctx context.Context, key string, r io.Reader, put func(con
 	switch {
 	case in.failed:
 		return object, err
-	case errors.Is(err, store.ErrNotExist): // not an object that is missing, but the place for it
+	case errors.Is(err, store.ErrNotExist): // not a missing object, but a missing place for it
 		return object, reason.Because(err, "No file can be made in %s. Choose another place.", place(t.url))
 	case errors.Is(err, store.ErrKey):
 		return object, reason.Because(err, "No file %s can be made in %s: a folder of that name is there, or the name is too long. Choose another name or another place.", key, place(t.url))

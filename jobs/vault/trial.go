@@ -24,10 +24,10 @@ import (
 	"rekindle/models"
 )
 
-// An RDB from elsewhere can be right in all that a walk over it sees, and be none that a node survives: with a key in it twice, code that
-// does not compile, or a value that ends the node that is asked for it. So before it becomes a snapshot it is loaded into a node that is
-// there for nothing else, and used a little. The node has a folder as the others have, under a name that no cluster can have, for it begins
-// with a digit; it is in no catalog, and goes when it has answered, at the latest at the next start.
+// An RDB from elsewhere can look right to a walk over it and still be one that no node survives: with a key in it twice, code that does not compile,
+// or a value that ends the node that is asked for it. So before it becomes a snapshot it is loaded into a node of its own and used a little. The node
+// has a folder like any other, under a name that no cluster can have because it begins with a digit. It is in no catalog, and goes when it has
+// answered, or at the latest at the next start.
 
 const trialPrefix = "0-trial-"
 
@@ -47,8 +47,8 @@ type trial struct {
 	node    models.Node
 }
 
-// tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's; a warning
-// says why there was no trial.
+// tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's. A warning says why
+// there was no trial.
 func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapshot, part archive.Part, file, engine string, report *queue.Report) (warning string, err error) {
 	wanted, err := ts.DB.Settings.TriesImports(ctx)
 	if err != nil || !wanted {
@@ -91,10 +91,10 @@ func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 	return "", err
 }
 
-// errNoVerdict: the trial has failed in a way that says nothing about the file.
+// errNoVerdict is why a trial says nothing about the file.
 var errNoVerdict = errors.New("the trial says nothing about the file")
 
-// judge says what a failure of the trial means: that the file is refused, that the store has failed, or nothing.
+// judge says what a failure of the trial means: the file is refused, the store has failed, or nothing.
 func (t *trial) judge(ctx context.Context, file string, err error) error {
 	why, named := t.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name)
 	switch {
@@ -114,7 +114,7 @@ func (t *trial) judge(ctx context.Context, file string, err error) error {
 	return reason.Because(err, "%s cannot be used. It was loaded into a node of %s to try it out: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
 }
 
-// ended tells whether the node is gone. One that has closed its connections may take a moment.
+// ended tells whether the node is gone. A node that has closed its connections may take a moment to end.
 func (t *trial) ended(ctx context.Context) bool {
 	for range 30 {
 		if running, err := t.Launcher.Running(ctx, t.cluster.Name, t.node.Name); err != nil || !running {
@@ -127,7 +127,7 @@ func (t *trial) ended(ctx context.Context) bool {
 	return false
 }
 
-// engine chooses what tries a part out: the newest of the engine that wrote it, else the newest that can load it.
+// engine chooses what to try a part out with: the newest version of the engine that wrote it, else the newest that can load it.
 func (ts *trials) engine(ctx context.Context, engine string, version int) (models.Engine, bool, error) {
 	engines, err := ts.Host.Engines(ctx)
 	if err != nil {
@@ -146,7 +146,7 @@ func (ts *trials) engine(ctx context.Context, engine string, version int) (model
 	return best, true, nil
 }
 
-// memory is what a part may need in a node, and what the host has.
+// memory returns what a part may need in a node, and what the host has.
 func (ts *trials) memory(ctx context.Context, part archive.Part) (need, free int64, err error) {
 	memory, err := ts.Launcher.Memory(ctx)
 	if err != nil {
@@ -159,7 +159,7 @@ func (ts *trials) memory(ctx context.Context, part archive.Part) (need, free int
 	return need + need/8 + 64<<20, memory.Available, nil
 }
 
-// start starts the node: with no limit of its own, and told to look into what it loads more closely than a node does that believes its primary.
+// start starts the node without a memory limit, and tells it to check what it loads more closely than a node that believes its primary.
 func (t *trial) start(ctx context.Context, part archive.Part) error {
 	config := map[string]string{"maxmemory-policy": "noeviction"}
 	if (models.Engine{Version: t.cluster.EngineVersion}).AtLeast("6.2") {
@@ -182,7 +182,7 @@ func (t *trial) start(ctx context.Context, part archive.Part) error {
 	}
 }
 
-// load feeds the part to the node, which counts its keys.
+// load feeds the part to the node and compares the number of keys.
 func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) error {
 	_, err := primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
@@ -191,7 +191,7 @@ func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) er
 	return err
 }
 
-// looks are the ways in which each type of value is used: so that all of a small one is read, and of a large one its ends.
+// looks has commands for each type of value that read all of a small value, and the ends of a large one.
 var looks = []struct {
 	kind string
 	look func(key string) [][]string
@@ -210,7 +210,7 @@ var looks = []struct {
 	{"string", func(key string) [][]string { return [][]string{{"GETRANGE", key, "0", "99"}} }},
 }
 
-// use reads from every database what the node has loaded, as far as the bounds go. What it refuses it survives.
+// use reads from every database what the node has loaded, within the bounds. A command that the node refuses does no harm.
 func (t *trial) use(ctx context.Context) error {
 	u := &trialUser{trial: t}
 	if err := u.connect(ctx); err != nil {
@@ -260,7 +260,7 @@ func (u *trialUser) connect(ctx context.Context) error {
 	return nil
 }
 
-// do sends a command. An answer that is a refusal, or more than is read of one, is an answer, too.
+// do sends a command. A refusal is an answer too, and so is a reply longer than what is read of it.
 func (u *trialUser) do(ctx context.Context, command ...string) (resp.Value, error) {
 	value, err := u.conn.Do(ctx, command...)
 	if _, answered := errors.AsType[resp.Error](err); answered || err == nil {
@@ -269,11 +269,11 @@ func (u *trialUser) do(ctx context.Context, command ...string) (resp.Value, erro
 	if !errors.Is(err, resp.ErrTooLarge) {
 		return value, fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
 	}
-	_ = u.conn.Close() // the rest of the answer is still in it
+	_ = u.conn.Close() // the rest of the reply is still in it
 	if err := u.connect(ctx); err != nil {
 		return value, err
 	}
-	_, _ = u.conn.Do(ctx, "SELECT", u.database) // when this fails, the next command does
+	_, _ = u.conn.Do(ctx, "SELECT", u.database) // if this fails, the next command does
 	return resp.Value{}, nil
 }
 
@@ -315,7 +315,7 @@ func (ts *trials) end(ctx context.Context, node launch.ID) {
 
 func isTrial(node launch.ID) bool { return strings.HasPrefix(node.Cluster, trialPrefix) }
 
-// endAll removes the nodes of trials that a killed console has left.
+// endAll removes the nodes of trials that a killed console left.
 func (ts *trials) endAll(ctx context.Context) {
 	nodes, err := ts.Launcher.List(ctx)
 	if err != nil {

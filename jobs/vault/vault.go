@@ -22,21 +22,21 @@ import (
 type Config struct {
 	DB       *catalog.DB
 	Store    store.Store
-	Launcher launch.Launcher // of the nodes that try imports out, and of those that are found when a catalog is rebuilt
+	Launcher launch.Launcher // of the nodes that try imports out, and of those found when a catalog is rebuilt
 	Host     Host
 	Lease    Lease
-	Clock    clockwork.Clock // decides when; what only paces I/O uses real time
+	Clock    clockwork.Clock // decides when things are due; what only paces I/O uses real time
 	Logger   *slog.Logger
 	Life     context.Context // ends when the console is stopped
-	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
+	// OpenStore opens another store by its URL, for copies, exports and imports. If it is nil, only folders can be opened.
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bandwidth is how many bytes a second all snapshots together read from their sources; 0: no limit.
 	Bandwidth int64
 
 	Lock     func(ctx context.Context, name string) (unlock func(), err error) // waits for it
-	Sentence func(error) (text string, known bool)                             // says to people what went wrong
+	Sentence func(error) (text string, known bool)                             // words an error for people
 	Wake     func()                                                            // says that a run was queued
-	Moving   func() int64                                                      // is how many runs and uploads move data now
+	Moving   func() int64                                                      // how many runs and uploads move data now
 	GoOn     func(ctx context.Context) error                                   // goes on with runs that were cut off
 
 	Dial    func(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.Conn, error)
@@ -46,7 +46,7 @@ type Config struct {
 // Host is the place where nodes are launched.
 type Host interface {
 	Engines(ctx context.Context) ([]models.Engine, error)
-	Address() string // a node may be bound to
+	Address() string // that a node may be bound to
 }
 
 // Lease is this console's right to change what is stored.
@@ -57,19 +57,19 @@ type Lease interface {
 
 // Vault works on what is in the store: each of its parts has one subject.
 type Vault struct {
-	Health    *Health    // whether the store is there and what it was
+	Health    *Health    // whether the store is there, and still the one that was opened
 	Reader    *Reader    // reads snapshots
-	Keeper    *Keeper    // stands between the catalog and what may be removed
+	Keeper    *Keeper    // decides what may be removed from the store
 	Writer    *Writer    // brings what clusters hold into the store
 	Remover   *Remover   // removes snapshots
 	Mover     *Mover     // ends copies, exports and imports
 	Copier    *Copier    // copies snapshots, here and to other stores
 	Exporter  *Exporter  // writes RDB files into other stores
-	Importer  *Importer  // makes snapshots of RDB files
+	Importer  *Importer  // makes snapshots from RDB files
 	Verifier  *Verifier  // reads back what is stored
-	Recorder  *Recorder  // keeps what clusters there are in the store as well
-	Rebuilder *Rebuilder // makes a catalog of the store
-	Sweeper   *Sweeper   // puts in order what was left half done
+	Recorder  *Recorder  // keeps records of the clusters in the store as well
+	Rebuilder *Rebuilder // makes a catalog from the store
+	Sweeper   *Sweeper   // cleans up what was left half done
 
 	clocks *clocks
 	trials *trials
@@ -96,13 +96,13 @@ func New(config Config) *Vault {
 	return v
 }
 
-// Start removes what a killed console has left on this host.
+// Start removes what a killed console left on this host.
 func (v *Vault) Start(ctx context.Context) { v.trials.endAll(ctx) }
 
-// GoesOn names the tick that goes on with what was cut off.
+// GoesOn names the tick that goes on with runs that were cut off.
 const GoesOn = "recover"
 
-// Ticks are what is done again and again.
+// Ticks are the tasks that are repeated.
 func (v *Vault) Ticks() []tick.Tick {
 	return []tick.Tick{
 		{Name: "clock", Every: time.Minute, Do: v.clocks.watch},
@@ -116,7 +116,7 @@ func (v *Vault) Ticks() []tick.Tick {
 // kit is what all parts of the vault work with.
 type kit struct {
 	Config
-	archive *archive.Archive // of the store, for as long as the lease is held
+	archive *archive.Archive // of the store, as long as the lease is held
 	health  *Health
 	pace    *rate.Limiter // at which sources are read
 }

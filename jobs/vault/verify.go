@@ -18,7 +18,7 @@ type Verifier struct {
 	quiet *archive.Archive // the same store, read slowly while snapshots and restores go on
 }
 
-// ask is the minute's tick of the scrub.
+// ask is the minute tick that queues due verifications.
 func (v *Verifier) ask(ctx context.Context) {
 	queued, err := v.DB.Verifications.Queue(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -29,7 +29,7 @@ func (v *Verifier) ask(ctx context.Context) {
 	}
 }
 
-// MayRun keeps verifications from getting in the way: one at a time, and the schedule's wait until nothing moves.
+// MayRun keeps verifications out of the way: one at a time, and scheduled ones wait until nothing moves data.
 func (v *Verifier) MayRun(ctx context.Context, run models.Run, moving int) bool {
 	if run.RequestedBy == models.VerifyBySchedule && moving > 0 {
 		return false
@@ -41,8 +41,8 @@ func (v *Verifier) MayRun(ctx context.Context, run models.Run, moving int) bool 
 	return err == nil && may
 }
 
-// Verify is the body of a run that reads every byte of a snapshot back. What it finds is its result; it fails when it could not look,
-// as when the store is away, and then the snapshot stays as it is.
+// Verify is the body of a run that reads every byte of a snapshot back. What it finds is its result. It fails when it could not look, for example
+// because the store is away; then the snapshot stays as it is.
 func (v *Verifier) Verify(ctx context.Context, run models.Run, report *queue.Report) error {
 	row, err := v.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
@@ -60,8 +60,8 @@ func (v *Verifier) Verify(ctx context.Context, run models.Run, report *queue.Rep
 	return v.DB.Settle.Verify(context.WithoutCancel(ctx), run, row, damage)
 }
 
-// inspect compares everything that is stored of a snapshot with what the catalog says, and says what is wrong. An error tells nothing
-// about the snapshot. A manifest that the catalog did not remember yet is remembered in row.
+// inspect compares all that is stored of a snapshot with what the catalog says, and says what is wrong. An error says nothing about the snapshot. A
+// manifest hash that the catalog did not have yet is noted in row.
 func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *queue.Report) (damage string, err error) {
 	report.Stage("Comparing the manifest with the catalog", nil)
 	if err := v.health.Present(ctx); err != nil {
@@ -79,7 +79,7 @@ func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *qu
 	if len(wrong) == 0 {
 		return "", nil
 	}
-	// Before anything is said about the snapshot: is it the store that is gone?
+	// Before anything is said about the snapshot: has the store gone away?
 	if err := v.health.Present(ctx); err != nil {
 		return "", err
 	}
@@ -95,7 +95,7 @@ func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *qu
 	return strings.Join(wrong, " "), nil
 }
 
-// compare says in what the manifest in the store is not as the catalog has it, and notes its hash.
+// compare says where the manifest in the store differs from the catalog, and notes its hash.
 func (v *Verifier) compare(ctx context.Context, row *models.Snapshot) (wrong []string, manifest archive.Manifest, err error) {
 	manifest, err = v.quiet.Manifest(ctx, refOf(*row))
 	switch {
@@ -166,7 +166,7 @@ func partSentence(number int, err error) string {
 	return fmt.Sprintf("Part %d is damaged: %s.", number, detail)
 }
 
-// differs says in what the manifest is not the one of this snapshot.
+// differs says how the manifest is not the one of this snapshot.
 func differs(manifest archive.Manifest, row models.Snapshot) string {
 	measured := measuredBy(manifest)
 	if row.ManifestSHA256 != "" && manifest.Hash != row.ManifestSHA256 {
@@ -194,7 +194,7 @@ func (v *Verifier) Suspect(ctx context.Context, run models.Run, err error) {
 	v.request(ctx, run.SnapshotName, "restore")
 }
 
-// request has a snapshot verified after what was to be done with it has failed.
+// request has a snapshot verified after something failed that was to be done with it.
 func (v *Verifier) request(ctx context.Context, snapshot, failed string) {
 	if _, err := v.DB.Verifications.Request(ctx, snapshot, failed); err != nil {
 		v.Logger.Warn("verify a snapshot whose "+failed+" failed", "snapshot", snapshot, "error", err)
