@@ -1,5 +1,5 @@
-// Package attached looks after clusters that were there before Rekindle: it tries them out before they are attached, and keeps up with what they
-// become. It never changes anything on their nodes.
+// Package attached looks after clusters that were there before Rekindle: it tries them out before they are attached, and follows their changes. It
+// never changes anything on their nodes.
 package attached
 
 import (
@@ -22,7 +22,7 @@ import (
 const (
 	// atOnce is how many clusters are looked at at a time.
 	atOnce = 8
-	// silentLooks is how many looks in a row must have failed before a cluster is called unreachable.
+	// silentLooks is how many looks in a row must fail before a cluster is called unreachable.
 	silentLooks = 2
 	// lookTimeout bounds one look at a cluster.
 	lookTimeout = 20 * time.Second
@@ -42,7 +42,7 @@ type Follower struct {
 	Config
 	loops  *drain.Loops
 	mu     sync.Mutex
-	silent map[uint]int // looks in a row that have failed, by the cluster's id
+	silent map[uint]int // failed looks in a row, by the cluster's ID
 }
 
 // NewFollower builds a follower; nothing happens before [Follower.Start].
@@ -56,7 +56,7 @@ func (f *Follower) Start(context.Context) error {
 	return nil
 }
 
-// Stop ends that. It waits until no look is under way any more, or ctx ends.
+// Stop ends that, and waits until no look is under way, or ctx ends.
 func (f *Follower) Stop(ctx context.Context) error { return f.loops.Stop(ctx) }
 
 func (f *Follower) watch(ctx context.Context) {
@@ -67,7 +67,7 @@ func (f *Follower) watch(ctx context.Context) {
 	})
 }
 
-// due are the clusters to look at now.
+// due returns the clusters to look at now.
 func (f *Follower) due(ctx context.Context) []models.Cluster {
 	mine, err := f.Mine(ctx)
 	var clusters []models.Cluster
@@ -94,7 +94,7 @@ func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
 	found, why := foundOf(t), ""
 	if err != nil {
 		why = Sentence(err, cluster.Attachment.Access)
-	} else if silent := silentPrimaries(found); silent != "" { // in cluster mode the others go on knowing it
+	} else if silent := silentPrimaries(found); silent != "" { // in cluster mode the other nodes still know it
 		why = fmt.Sprintf("A primary does not answer: %s.", silent)
 	}
 	if why == "" {
@@ -108,7 +108,7 @@ func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
 	return f.DB.Attachments.Unreached(ctx, cluster, why, f.each(ctx, cluster))
 }
 
-// note counts the looks in a row that have failed.
+// note counts the failed looks in a row.
 func (f *Follower) note(cluster uint, reached bool) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,8 +118,8 @@ func (f *Follower) note(cluster uint, reached bool) int {
 	return f.silent[cluster]
 }
 
-// look finds a cluster at the addresses that were given; when that fails, from its primary as it was known last, and then from any of its nodes. An
-// address that was given may belong to something else meanwhile, and those who run the cluster need not tell.
+// look finds a cluster at the addresses that were given; when that fails, by its last known primary, and then by any of its nodes. A given address
+// may belong to something else by now, and those who run the cluster need not tell us.
 func look(ctx context.Context, cluster models.Cluster) (topology.Topology, error) {
 	access := cluster.Attachment.Access
 	found, first := discover(ctx, access, cluster.Password)
@@ -138,7 +138,7 @@ func look(ctx context.Context, cluster models.Cluster) (topology.Topology, error
 	return found, first
 }
 
-// each sees how the nodes of a cluster are that is out of reach as a whole.
+// each looks at every node of a cluster that cannot be reached as a whole.
 func (f *Follower) each(ctx context.Context, cluster models.Cluster) []models.Node {
 	seen := make([]models.Node, len(cluster.Nodes))
 	var probes sync.WaitGroup
@@ -149,7 +149,7 @@ func (f *Follower) each(ctx context.Context, cluster models.Cluster) []models.No
 	return seen
 }
 
-// Attach looks for a cluster and writes it down as it was found. Refusals are [models.Faults].
+// Attach finds a cluster and writes it down as it was found. Refusals are [models.Faults].
 func (f *Follower) Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error) {
 	if err := f.DB.Attachments.Check(ctx, &spec); err != nil {
 		return models.Cluster{}, err
@@ -161,7 +161,7 @@ func (f *Follower) Attach(ctx context.Context, spec models.AttachSpec) (models.C
 	return f.DB.Attachments.Attach(ctx, spec, found)
 }
 
-// ChangeAccess looks for a cluster in another way, and writes down that it is reached so when it was found. Refusals are [models.Faults].
+// ChangeAccess looks for a cluster in another way and, if it was found, writes down that it is reached that way. Refusals are [models.Faults].
 func (f *Follower) ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error {
 	if faults := models.CheckAccess(&access); len(faults) > 0 {
 		return faults
@@ -173,7 +173,7 @@ func (f *Follower) ChangeAccess(ctx context.Context, name string, access models.
 	return f.DB.Attachments.Change(ctx, name, access, password, requestedBy, found)
 }
 
-// find looks for a cluster that has to be there.
+// find looks for a cluster that must be there.
 func (f *Follower) find(ctx context.Context, access models.Access, password secret.Text) (models.Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()

@@ -74,7 +74,7 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 	return e, nil
 }
 
-// unique drops what was said already.
+// unique drops repetitions.
 func unique(texts []string) []string {
 	var once []string
 	for _, text := range texts {
@@ -85,7 +85,7 @@ func unique(texts []string) []string {
 	return once
 }
 
-// sourceIn is the node of a shard from which a snapshot would be taken: the replica that is least behind, else the primary; -1: none.
+// sourceIn returns the node of a shard from which a snapshot would be taken: the replica that is least behind, or else the primary. -1 means none.
 func sourceIn(shard models.FoundShard) int {
 	best := -1
 	for i, n := range shard.Nodes {
@@ -125,7 +125,7 @@ func examined(n topology.Node, found models.FoundNode, shard int, a models.Acces
 	return e
 }
 
-// forkNotes warn of hosts that cannot bear the fork, as far as what nodes tell of their hosts goes.
+// forkNotes warn of hosts that cannot bear the fork, as far as the nodes tell about their hosts.
 func forkNotes(nodes []models.Examined) []string {
 	var notes []string
 	for _, n := range nodes {
@@ -150,12 +150,12 @@ type verdict int
 const (
 	allowed verdict = iota
 	forbidden
-	unknown // the server does not know the command: it was renamed, or taken away
+	unknown // the server does not know the command: it was renamed or removed
 )
 
 func (r rights) lacks() bool { return r.psync == forbidden || r.replconf == forbidden || !r.config }
 
-// hindrances say what stands in the way of a snapshot.
+// hindrances say what prevents a snapshot.
 func (r rights) hindrances(addr, renamed string) []string {
 	var texts []string
 	switch {
@@ -207,9 +207,9 @@ func askRights(ctx context.Context, o resp.Options, renamed string) (rights, err
 	return r, nil
 }
 
-// mayPSYNC tries the command where it cannot begin. Into a transaction, which is thrown away then, servers before 7.0 take it if the user may use it,
-// and later ones do not whoever asks. These refuse it elsewhere for an offset that is no number, where older ones, and any that know it by another
-// name, would begin.
+// mayPSYNC tries the command where it cannot start anything. Before 7.0, a server queues it in a transaction if the user may use it, and the
+// transaction is then discarded. Later servers refuse it there for every user, so they get it outside, with an offset that is not a number: they
+// refuse that, where older servers, and any that have the command under another name, would begin.
 func mayPSYNC(ctx context.Context, conn *resp.Conn, name string) (verdict, error) {
 	v := allowed
 	_, err := conn.Do(ctx, "MULTI")
@@ -236,7 +236,7 @@ func mayPSYNC(ctx context.Context, conn *resp.Conn, name string) (verdict, error
 	return may(conn.Do(ctx, name, "?", "nowhere"))
 }
 
-// may reads from an answer whether a command may be used. What else a server says of it, such as of its arguments, means that it may.
+// may tells from an answer whether a command may be used. Any other complaint, such as one about the arguments, means that it may.
 func may(_ resp.Value, err error) (verdict, error) {
 	reply, refused := errors.AsType[resp.Error](err)
 	switch {

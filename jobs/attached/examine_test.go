@@ -63,7 +63,7 @@ func TestExamineTellsWhatWouldServeASnapshot(t *testing.T) {
 	}
 }
 
-// stays checks that a node has begun no synchronisation to find out whether it would.
+// stays checks that finding out about rights did not start a synchronisation on a node.
 func stays(t *testing.T, node *testkit.Server) {
 	t.Helper()
 	if log := node.Log(); strings.Contains(log, "Starting BGSAVE for SYNC") || strings.Contains(log, "Full resync requested") {
@@ -98,7 +98,7 @@ func TestExamineTellsWhatAUserLacks(t *testing.T) {
 				t.Errorf("the line is %q", e.Rights)
 			}
 			stays(t, node)
-			if c.lacks { // what the page says is to be copied helps
+			if c.lacks { // the command that the page offers for copying helps
 				if err := node.Client().Do(t.Context(), toArgs(e.Rights)...).Err(); err != nil {
 					t.Fatalf("%s: %v", e.Rights, err)
 				}

@@ -18,7 +18,7 @@ func discover(ctx context.Context, a models.Access, password secret.Text) (topol
 	return topology.Discover(ctx, access)
 }
 
-// foundOf is what a topology is to the catalog.
+// foundOf is a topology in the catalog's terms.
 func foundOf(t topology.Topology) models.Found {
 	found := models.Found{Topology: string(t.Kind), Engine: models.Engine{Name: t.Engine, Version: t.Version}}
 	for _, shard := range t.Shards {
@@ -37,7 +37,7 @@ func foundOf(t topology.Topology) models.Found {
 	return found
 }
 
-// nodeOf is what a node is to the catalog. head is how far its primary has got.
+// nodeOf is a node in the catalog's terms. head is how far its primary has got.
 func nodeOf(n topology.Node, head int64) models.FoundNode {
 	f := models.FoundNode{Address: n.Addr, Ident: n.ID, Role: models.RoleReplica, State: "unreachable", LagBytes: -1}
 	if n.Primary {

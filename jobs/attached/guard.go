@@ -12,21 +12,21 @@ import (
 	"rekindle/models"
 )
 
-// How long a snapshot waits for slots that are on their way, and how often it looks.
+// How long a snapshot waits for slots that are being moved, and how often it looks.
 const (
 	migrationPatience = 10 * time.Minute
 	migrationPause    = 2 * time.Second
 )
 
-// Guard sees to it that a snapshot of a cluster in cluster mode has every slot exactly once: it is asked before the first shard is read, and again
-// when the last has been.
+// Guard makes sure that a snapshot of a cluster in cluster mode has every slot exactly once. It is asked before the first shard is read, and again
+// after the last.
 type Guard struct {
 	cluster models.Cluster
 	slots   string
 }
 
-// Prepare looks at a cluster before a snapshot is taken of it, brings the catalog in line with what it is now, and returns it so. It waits while slots
-// are on their way between shards, and tells say so.
+// Prepare looks at a cluster before a snapshot is taken of it, and returns it with the catalog brought up to date. It waits while slots are being
+// moved between shards, and tells say so.
 func (f *Follower) Prepare(ctx context.Context, cluster models.Cluster, say func(text string)) (models.Cluster, *Guard, error) {
 	found, err := f.settled(ctx, cluster, say)
 	if err != nil {
@@ -42,7 +42,7 @@ func (f *Follower) Prepare(ctx context.Context, cluster models.Cluster, say func
 	return cluster, &Guard{cluster, slotsOf(found)}, err
 }
 
-// settled is a cluster in which no slot is on its way.
+// settled is a cluster in which no slot is being moved.
 func (f *Follower) settled(ctx context.Context, cluster models.Cluster, say func(text string)) (topology.Topology, error) {
 	until := f.Clock.Now().Add(migrationPatience)
 	for {
@@ -63,7 +63,7 @@ func (f *Follower) settled(ctx context.Context, cluster models.Cluster, say func
 	}
 }
 
-// lookWhole looks at a cluster, and for slots that are on their way.
+// lookWhole looks at a cluster, and for slots that are being moved.
 func lookWhole(ctx context.Context, cluster models.Cluster) (topology.Topology, []string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
@@ -82,7 +82,7 @@ func lookWhole(ctx context.Context, cluster models.Cluster) (topology.Topology, 
 	return found, moving, nil
 }
 
-// Check fails when slots have moved since the snapshot was begun, or do now: then keys are missing in it, or are in it twice.
+// Check fails when slots have moved since the snapshot began, or are moving now: then keys are missing in it, or are in it twice.
 func (g *Guard) Check(ctx context.Context) error {
 	if g.slots == "" {
 		return nil
@@ -97,7 +97,7 @@ func (g *Guard) Check(ctx context.Context) error {
 	return nil
 }
 
-// slotsOf is which slots are together in a shard, whoever of its nodes is the primary.
+// slotsOf tells which slots share a shard, whichever of its nodes is the primary.
 func slotsOf(t topology.Topology) string {
 	var slots []string
 	for _, s := range t.Shards { // in the order of their slots

@@ -18,7 +18,7 @@ import (
 	"rekindle/models"
 )
 
-// faultsOf says why a cluster was not found, at the field of a form that it belongs to.
+// faultsOf says why a cluster was not found, at the form field that it belongs to.
 func faultsOf(err error, a models.Access) models.Faults {
 	field, text := explain(err, a)
 	return models.Faults{{Code: models.CodeInvalid, Field: field, Message: text}}
@@ -30,7 +30,7 @@ func Sentence(err error, a models.Access) string {
 	return text
 }
 
-// explain says what is in the way, and which field it is about. Nothing of a driver's text gets into it.
+// explain says what is wrong, and which field it is about. Nothing of a driver's text gets into it.
 func explain(err error, a models.Access) (field, text string) {
 	if denied, is := errors.AsType[reach.DeniedError](err); is {
 		return "addresses", denied.Why
@@ -76,7 +76,7 @@ func RightsLine(user string) string {
 	return "ACL SETUSER " + user + " " + neededRights + " " + usefulRights
 }
 
-// network explains what servers, TLS and the network have said. The first address that answered at all is what counts.
+// network explains failures of servers, TLS and the network. The first address that answered at all is what counts.
 func network(err error, a models.Access) (field, text string) {
 	if reply, answered := errors.AsType[resp.Error](err); answered {
 		return answer(err, reply)

@@ -31,7 +31,7 @@ func (k *Keeper) round(ctx context.Context, file File) {
 	k.settle(ctx, file, failed)
 }
 
-// apply does what there is to do about a file. What could not be done is in failed afterwards.
+// apply does what is to be done about a file. failed then holds what could not be done.
 func (k *Keeper) apply(ctx context.Context, file File, failed map[string]models.Outstanding) error {
 	there, err := k.there(ctx, file)
 	if err != nil {
@@ -54,7 +54,7 @@ func (k *Keeper) apply(ctx context.Context, file File, failed map[string]models.
 	return tries.Wait()
 }
 
-// there are all attached clusters, and those of a declared name that are not.
+// there returns all attached clusters, and the others that have a declared name.
 func (k *Keeper) there(ctx context.Context, file File) ([]models.Cluster, error) {
 	there, err := k.DB.Attachments.Attached(ctx)
 	if err != nil {
@@ -75,7 +75,7 @@ func (k *Keeper) there(ctx context.Context, file File) ([]models.Cluster, error)
 	return there, nil
 }
 
-// try takes the steps for one cluster and says why one of them could not be taken, or "".
+// try takes the steps for one cluster. It says why one of them could not be taken, or "".
 func (k *Keeper) try(ctx context.Context, a action) string {
 	for _, s := range a.steps {
 		err := k.take(ctx, s, a)

@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// Where a fault of a model is said: the key of its field.
+// The key at which a fault of a model's field is reported.
 var keyOf = map[string]string{
 	"primary_name": "sentinel.primary", "sentinel_username": "sentinel.username", "sentinel_password": "sentinel.password",
 	"ca": "tls.ca", "certificate": "tls.certificate", "server_name": "tls.server_name",
@@ -86,7 +86,7 @@ func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 	return d.spec
 }
 
-// absent tells whether a fault may only be that something is missing which could not be read.
+// absent tells whether a fault may only mean that something is missing because it could not be read.
 func (*reader) absent(fault models.Fault, d *draft) bool {
 	switch fault.Field {
 	case "addresses":
@@ -125,7 +125,7 @@ func (r *reader) backups(v value, d *draft) {
 	d.spec.Window = window
 }
 
-// noting has the lines of keys remembered.
+// noting wraps the readers of keys so that they remember the lines.
 func (*reader) noting(d *draft, known keys) keys {
 	noted := make(keys, len(known))
 	for name, read := range known {

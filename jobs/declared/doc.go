@@ -1,3 +1,3 @@
-// Package declared keeps attached clusters in line with a file that declares them: it reads the file, says what has to be done about it, and does
-// that again until it is done.
+// Package declared keeps attached clusters in line with a file that declares them: it reads the file, works out what is to be done, and repeats that
+// until it is done.
 package declared

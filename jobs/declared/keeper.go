@@ -19,10 +19,10 @@ import (
 	"rekindle/models/catalog"
 )
 
-// every is how often clusters are tried again that could not be reached.
+// every is how often clusters that could not be reached are tried again.
 const every = time.Minute
 
-// saidMistakes is how many mistakes an event names; the log has all.
+// saidMistakes is how many mistakes an event names. The log has all of them.
 const saidMistakes = 5
 
 // Attacher finds clusters and writes down how they were found. Refusals are [models.Faults].
@@ -57,7 +57,7 @@ func NewKeeper(config Config) *Keeper {
 	return &Keeper{Config: config, loops: drain.NewLoops(), wake: make(chan struct{}, 1), cut: func() {}, outstanding: make(map[string]models.Outstanding)}
 }
 
-// Declare says what is declared from now on, and has it brought about at once: a round that is under way, perhaps waiting for hosts that are away, is cut
+// Declare says what is declared from now on, and has it applied at once. A round that is under way, perhaps waiting for hosts that are away, is cut
 // off for that.
 func (k *Keeper) Declare(file File) {
 	k.mu.Lock()
@@ -70,13 +70,13 @@ func (k *Keeper) Declare(file File) {
 	}
 }
 
-// Start begins with the rounds.
+// Start begins the rounds.
 func (k *Keeper) Start(context.Context) error {
 	k.loops.Go(k.watch)
 	return nil
 }
 
-// Stop ends them. It waits until none is under way any more, or ctx ends.
+// Stop ends the rounds, and waits until none is under way, or ctx ends.
 func (k *Keeper) Stop(ctx context.Context) error { return k.loops.Stop(ctx) }
 
 func (k *Keeper) watch(ctx context.Context) {
@@ -100,7 +100,7 @@ func (k *Keeper) watch(ctx context.Context) {
 	}
 }
 
-// Refuse says that the file has mistakes: what it said before stays in force.
+// Refuse records that the file has mistakes. What it said before stays in force.
 func (k *Keeper) Refuse(ctx context.Context, mistakes Mistakes) error {
 	k.Logger.Error("the clusters file was not applied", "mistakes", mistakes.Error())
 	said := []string(mistakes)
@@ -114,7 +114,7 @@ func (k *Keeper) Refuse(ctx context.Context, mistakes Mistakes) error {
 	return k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityError, Message: "The clusters file was not applied, and everything stays as it was. " + text})
 }
 
-// State is how far the file is in force. A console that another one is ahead of does not know what is outstanding.
+// State says how far the file is in force. Only the console that looks after attached clusters knows what is outstanding.
 func (k *Keeper) State() models.Declared {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -122,7 +122,7 @@ func (k *Keeper) State() models.Declared {
 		Outstanding: slices.SortedFunc(maps.Values(k.outstanding), func(a, b models.Outstanding) int { return cmp.Compare(a.Name, b.Name) })}
 }
 
-// settle takes down what a round could not do. What is new gets its event, whatever cuts the round off meanwhile: it is not new again.
+// settle records what a round could not do. Each new failure gets its event even if the round is cut off meanwhile: later it would no longer be new.
 func (k *Keeper) settle(ctx context.Context, file File, failed map[string]models.Outstanding) {
 	ctx = context.WithoutCancel(ctx)
 	k.mu.Lock()

@@ -30,10 +30,10 @@ type File struct {
 	Clusters []models.AttachSpec
 }
 
-// Mistakes is all that is wrong with a clusters file, each in words. None has a secret in it.
+// Mistakes is all that is wrong with a clusters file, in words. None of them contains a secret.
 type Mistakes []string
 
-// Error has each mistake on a line of its own.
+// Error puts each mistake on a line of its own.
 func (m Mistakes) Error() string { return strings.Join(m, "\n") }
 
 // Load reads the clusters file and checks all that can be checked without reaching a cluster. An error is [Mistakes].
@@ -50,7 +50,7 @@ func (s Source) Load() (File, error) {
 	return file, nil
 }
 
-// readFile is os.ReadFile for files of people, whose paths are said elsewhere.
+// readFile is os.ReadFile for people's files. Its errors leave out the path, which the message says elsewhere.
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func cause(err error) error {
 
 var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// document reads the file's only document; nil: there is none, which is said.
+// document reads the file's only document; nil if there is none, which is reported.
 func (r *reader) document(text []byte) *yaml.Node {
 	var doc, more yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(text))
@@ -101,7 +101,7 @@ func (r *reader) document(text []byte) *yaml.Node {
 	return doc.Content[0]
 }
 
-// syntax says what is no YAML. What the parser quotes of the file may be a secret.
+// syntax reports invalid YAML. What the parser quotes from the file may be a secret, so it is left out.
 func (r *reader) syntax(err error) string {
 	text, at := err.Error(), r.file
 	if found := syntaxLine.FindStringSubmatch(text); found != nil {

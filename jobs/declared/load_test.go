@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// typed is a secret in the tests of this package. It is in no message.
+// typed is a secret in the tests of this package. No message may contain it.
 const typed = "s3cret-typed"
 
 func load(t *testing.T, text string) (declared.File, error) {

@@ -13,11 +13,11 @@ type step string
 
 const (
 	attach   step = "attach"   // it is found, and attached as it is
-	adopt    step = "adopt"    // it is attached already, by somebody
+	adopt    step = "adopt"    // somebody has attached it already
 	describe step = "describe" // description and schedule follow the file
-	reach    step = "reach"    // so does how it is reached
-	release  step = "release"  // the file declares it no longer
-	refuse   step = "refuse"   // it cannot be, or not now
+	reach    step = "reach"    // the way it is reached does, too
+	release  step = "release"  // the file no longer declares it
+	refuse   step = "refuse"   // it cannot be done, or not now
 )
 
 // action is what is to be done for one cluster, in this order.
@@ -29,7 +29,7 @@ type action struct {
 	why   string // of refuse
 }
 
-// plan says what brings the clusters that there are in line with a file. There are all attached ones, and those that have a declared name.
+// plan says what brings the existing clusters in line with a file. there holds all attached clusters, and those that have a declared name.
 func plan(file File, there []models.Cluster) []action {
 	var actions []action
 	for _, spec := range file.Clusters {
@@ -54,7 +54,7 @@ func plan(file File, there []models.Cluster) []action {
 	return actions
 }
 
-// change says what brings a cluster in line with what is declared of it.
+// change says what brings a cluster in line with its declaration.
 func change(path string, spec models.AttachSpec, c models.Cluster) (steps []step, why string) {
 	switch {
 	case !c.Attached() || c.Attachment == nil:

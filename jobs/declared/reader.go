@@ -14,14 +14,14 @@ import (
 
 const noClusters = "There is no key clusters. Declare clusters below it, or write clusters: {} for none."
 
-// reader reads values out of YAML, and goes on when one of them is wrong, so that all mistakes are said at once.
+// reader reads values from YAML, and goes on after a wrong one, so that all mistakes are reported at once.
 type reader struct {
 	file, folder string
 	getenv       func(string) string
 	mistakes     Mistakes
 }
 
-// value is a part of the file, and what it is called in messages.
+// value is a part of the file, and its name in messages.
 type value struct {
 	*yaml.Node
 	cluster, key string
@@ -60,7 +60,7 @@ func (r *reader) refuse(v value, text string, args ...any) {
 // keys are the keys that a mapping may have, each with what reads its value.
 type keys map[string]func(v value)
 
-// mapping reads a mapping. What belongs to an unknown key is not looked at.
+// mapping reads a mapping. It does not look below an unknown key.
 func (r *reader) mapping(v value, known keys) {
 	names := make([]string, 0, len(known))
 	for name := range known {
@@ -76,7 +76,7 @@ func (r *reader) mapping(v value, known keys) {
 	})
 }
 
-// each goes through a mapping, in the order of the file, and refuses a key that comes again.
+// each goes through a mapping in the order of the file, and refuses repeated keys.
 func (r *reader) each(v value, do func(key *yaml.Node, below value)) {
 	if v.Node = resolve(v.Node); v.Kind != yaml.MappingNode {
 		r.refuse(v, "This must be keys with their values, each on a line of its own and indented.")
@@ -168,7 +168,7 @@ func (r *reader) lines(into *[]string) func(value) {
 	}
 }
 
-// secret reads what comes from elsewhere, {env: NAME} or {file: path}. Nothing of it gets into a message, and nothing that stands in its place.
+// secret reads a value from elsewhere, {env: NAME} or {file: path}. Neither the value nor what stands in its place gets into a message.
 func (r *reader) secret(into *secret.Text) func(value) {
 	return func(v value) {
 		v.Node = resolve(v.Node)
@@ -192,7 +192,7 @@ func (r *reader) secret(into *secret.Text) func(value) {
 	}
 }
 
-// held reads what a file holds, without the newline at its end.
+// held returns the content of a file, without the newline at its end.
 func (r *reader) held(v value, path string) secret.Text {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(r.folder, path)
@@ -209,7 +209,7 @@ func (r *reader) held(v value, path string) secret.Text {
 	return secret.Text(content)
 }
 
-// public reads what comes from elsewhere, too, but is no secret.
+// public also reads a value from elsewhere, but one that is not secret.
 func (r *reader) public(into *string) func(value) {
 	return func(v value) {
 		var text secret.Text
