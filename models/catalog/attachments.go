@@ -11,11 +11,11 @@ import (
 	"rekindle/models"
 )
 
-// Attachments attaches clusters that exist, and keeps up with what they are.
+// Attachments attaches existing clusters, and keeps up with their changes.
 type Attachments struct{ db *DB }
 
-// Check says as [models.Faults] what is wrong with a cluster to be attached, as far as that is known without reaching it, and brings the request
-// into its final form.
+// Check returns as [models.Faults] what is wrong with a cluster to be attached, as far as that can be known without reaching it, and brings the
+// request into its final form.
 func (q Attachments) Check(ctx context.Context, spec *models.AttachSpec) error {
 	faults := models.CheckAttach(spec)
 	if len(faults) == 0 || !slices.ContainsFunc(faults, func(f models.Fault) bool { return f.Field == "id" }) {
@@ -30,7 +30,7 @@ func (q Attachments) Check(ctx context.Context, spec *models.AttachSpec) error {
 	return faults.OrNil()
 }
 
-// nameFree refuses a name that a cluster has already, or a node.
+// nameFree refuses a name that a cluster or a node already has.
 func (q Attachments) nameFree(ctx context.Context, name string) error {
 	if _, exists, err := find[models.Cluster](q.db.with(ctx).Where("name = ?", name)); err != nil {
 		return fmt.Errorf("look for a cluster %s: %w", name, err)
@@ -69,7 +69,7 @@ func (q Attachments) Attach(ctx context.Context, spec models.AttachSpec, found m
 	return q.db.Clusters.Get(ctx, spec.Name)
 }
 
-// nodesFree refuses nodes that belong to a cluster already: its snapshots would be taken twice.
+// nodesFree refuses nodes that already belong to a cluster: their snapshots would be taken twice.
 func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
 	for _, n := range nodes {
 		taken, found, err := find[models.Node](q.db.with(ctx).Where("host = ? AND port = ?", n.Host, n.Port))
@@ -87,8 +87,8 @@ func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
 	return nil
 }
 
-// Follow brings the catalog in line with what an attached cluster was found to be, and writes an event for each change. Whoever calls it, and
-// however often, a change is written once. A look at the cluster as it was reached before its access was changed counts for nothing.
+// Follow brings the catalog in line with what an attached cluster was found to be, and writes an event for each change. A change is written once,
+// whoever calls this and however often. If the cluster's access has changed since the look, the look does not count.
 func (q Attachments) Follow(ctx context.Context, looked models.Cluster, found models.Found) error {
 	id := looked.ID
 	if a := looked.Attachment; a != nil && looked.Status != models.ClusterUnreachable && a.Since == nil && a.Topology == found.Topology &&
@@ -142,10 +142,10 @@ func (q Attachments) say(ctx context.Context, cluster models.Cluster, severity m
 	return errors.Join(failures...)
 }
 
-// seenEvery is how often what was seen of a node is written down when hardly anything changed.
+// seenEvery is how often what was seen of a node is written down while hardly anything changes.
 const seenEvery = 20 * time.Second
 
-// writeNodes writes down which nodes there are and how they were seen. Those that are gone go first: another may have come to their address.
+// writeNodes writes down which nodes there are and how they were seen. Nodes that are gone go first: another may have taken their address.
 func (q Attachments) writeNodes(ctx context.Context, cluster models.Cluster, followed models.Followed) error {
 	for _, n := range followed.Gone {
 		if err := q.db.Nodes.Remove(ctx, n.ID); err != nil {
@@ -178,7 +178,7 @@ func (q Attachments) writeNodes(ctx context.Context, cluster models.Cluster, fol
 	return q.moveNodes(ctx, moved)
 }
 
-// moveNodes gives nodes other addresses, which may be those that others of them had.
+// moveNodes gives nodes other addresses, which may be those that others of them had before.
 func (q Attachments) moveNodes(ctx context.Context, nodes []models.Node) error {
 	for _, n := range nodes {
 		if err := q.db.with(ctx).Model(&models.Node{ID: n.ID}).UpdateColumn("port", -int(n.ID)).Error; err != nil {
@@ -202,8 +202,8 @@ func (q Attachments) writeNode(ctx context.Context, n models.Node) error {
 	return nil
 }
 
-// Unreached writes down that an attached cluster cannot be reached, and why, with an event when that is new. Its nodes are as they were seen last, but
-// for those that are given. As for [Attachments.Follow], the look has to be one at the cluster as it is reached now.
+// Unreached writes down that an attached cluster cannot be reached, and why, with an event when that is new. Its nodes stay as last seen, except for
+// those given. As for [Attachments.Follow], the look must have used the cluster's present access.
 func (q Attachments) Unreached(ctx context.Context, looked models.Cluster, reason string, seen []models.Node) error {
 	id := looked.ID
 	err := q.db.transaction(ctx, func(tx *DB) error {
@@ -244,7 +244,7 @@ func (q Attachments) Unreached(ctx context.Context, looked models.Cluster, reaso
 	return nil
 }
 
-// Declare marks an attached cluster as one that a clusters file declares. Without a file it is one no longer: it stays as it is, and people may change
+// Declare marks an attached cluster as declared by a clusters file. Without a file it is no longer declared: it stays as it is, and people may change
 // it again.
 func (q Attachments) Declare(ctx context.Context, name, file string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
@@ -267,7 +267,7 @@ func (q Attachments) Declare(ctx context.Context, name, file string) error {
 	})
 }
 
-// Attached returns the attached clusters with their nodes and how they are reached.
+// Attached returns the attached clusters with their nodes and access.
 func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	var clusters []models.Cluster
 	err := q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Find(&clusters).Error
@@ -277,7 +277,7 @@ func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	return clusters, nil
 }
 
-// Names are the names of attached clusters, no more than limit.
+// Names returns the names of attached clusters, at most limit.
 func (q Attachments) Names(ctx context.Context, limit int) ([]string, error) {
 	var names []string
 	err := q.db.with(ctx).Model(&models.Cluster{}).Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Limit(limit).Pluck("name", &names).Error
@@ -287,7 +287,7 @@ func (q Attachments) Names(ctx context.Context, limit int) ([]string, error) {
 	return names, nil
 }
 
-// ByCluster returns how attached clusters are reached, by their ids.
+// ByCluster returns how attached clusters are reached, by cluster ID.
 func (q Attachments) ByCluster(ctx context.Context) (map[uint]*models.Attachment, error) {
 	var rows []models.Attachment
 	if err := q.db.with(ctx).Find(&rows).Error; err != nil {
@@ -300,7 +300,7 @@ func (q Attachments) ByCluster(ctx context.Context) (map[uint]*models.Attachment
 	return byCluster, nil
 }
 
-// Change replaces how a cluster is reached. The nodes that were found there take the place of those that were known.
+// Change replaces how a cluster is reached. The nodes that were found there replace the known ones.
 func (q Attachments) Change(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string, found models.Found) error {
 	cluster, err := q.db.Clusters.Get(ctx, name)
 	if err != nil {

@@ -141,7 +141,7 @@ func TestHowAClusterIsReachedIsChangedWithItsNodes(t *testing.T) {
 	check(t, db.Attachments.Unreached(t.Context(), cluster, "No answer.", nil))
 	before := cluster
 	check(t, db.Attachments.Change(t.Context(), "orders", models.Access{Addresses: models.Lines{"10.0.9.1:7000"}}, secret.Text("other"), "admin", foundAt("10.0.9.1:7000")))
-	// Looks that had begun before say nothing about the cluster as it is reached now.
+	// Looks that began before say nothing about the cluster as it is reached now.
 	check(t, db.Attachments.Unreached(t.Context(), before, "The nodes want a password.", nil))
 	check(t, db.Attachments.Follow(t.Context(), before, foundAt("10.0.0.1:6379")))
 	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)

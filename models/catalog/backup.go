@@ -19,8 +19,8 @@ import (
 // keptCopies is how many copies from before an upgrade are kept beside the catalog.
 const keptCopies = 3
 
-// Backup copies the catalog in this file to another one, which must not be there yet. It may be in use meanwhile, and stays as it is: nothing
-// is brought up to date.
+// Backup copies the catalog in this file to another file, which must not exist yet. The catalog may be in use meanwhile and is not changed: it is not
+// migrated.
 func Backup(ctx context.Context, path, target string) (err error) {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("look for the catalog: %w", err)
@@ -41,10 +41,10 @@ func Backup(ctx context.Context, path, target string) (err error) {
 	return copyCatalog(ctx, db, target)
 }
 
-// copyCatalog writes a copy of what is committed now: checked, on the disk, and readable by its owner only. Nothing is overwritten.
+// copyCatalog writes a copy of what is committed now: checked, flushed to the disk, and readable by its owner only. Nothing is overwritten.
 func copyCatalog(ctx context.Context, db *gorm.DB, target string) (err error) {
 	partial := target + ".partial-" + rand.Text()[:8]
-	file, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite takes an empty file, and its mode
+	file, err := os.OpenFile(partial, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // SQLite accepts an empty file, and keeps its mode
 	if err != nil {
 		return fmt.Errorf("copy catalog: %w", err)
 	}
@@ -89,7 +89,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// dropOldCopies keeps the newest copies, and in any case the one just made.
+// dropOldCopies keeps the newest copies, and always the one just made.
 func dropOldCopies(prefix, made string) error {
 	entries, err := os.ReadDir(filepath.Dir(prefix))
 	if err != nil {

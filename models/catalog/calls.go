@@ -14,16 +14,16 @@ import (
 // Calls makes each request of the API act once.
 type Calls struct{ db *DB }
 
-// moments is how long honest requests with one signature can be apart.
+// moments is how far apart honest requests with the same signature can be.
 const moments = 2 * time.Second
 
-// The rows are kept so long. A client gives up far earlier, and a signature is worth nothing a quarter of an hour after its time.
+// How long the rows are kept. A client gives up far earlier, and a signature is worthless a quarter of an hour after its time.
 const (
 	invocationsKept = 24 * time.Hour
 	signaturesKept  = 40 * time.Minute
 )
 
-// errInvoked tells that the invocation has acted before. It is never a duplicated key, which those who pick ports try again.
+// errInvoked says that the invocation has acted before. It must not be a duplicate-key error, after which those who pick ports try again.
 var errInvoked = errors.New("this request has acted already")
 
 type invocationKey struct{}
@@ -34,8 +34,8 @@ type invocation struct {
 	written bool
 }
 
-// Once calls fn so that it acts once, however often it is called with this number: the first transaction of fn is where it acts. When that
-// has happened before, it does nothing. An empty number means always.
+// Once calls fn so that it acts once, however often it is called with this number: it acts in its first transaction. If that has happened before,
+// nothing is done. With an empty number it always acts.
 func (q Calls) Once(ctx context.Context, number string, fn func(ctx context.Context) error) error {
 	if number == "" {
 		return fn(ctx)
@@ -53,7 +53,7 @@ func (q Calls) Once(ctx context.Context, number string, fn func(ctx context.Cont
 	return err
 }
 
-// markInvocation leaves the row, in the first transaction that runs under the invocation.
+// markInvocation writes the mark, in the first transaction that runs under the invocation.
 func markInvocation(ctx context.Context, tx *DB) (*invocation, error) {
 	mark, _ := ctx.Value(invocationKey{}).(*invocation)
 	if mark == nil || mark.written {
@@ -75,18 +75,18 @@ func markInvocation(ctx context.Context, tx *DB) (*invocation, error) {
 	return mark, nil
 }
 
-// Admit decides whether a signed request may be answered, and notes it. The second one with a signature may be a copy. But clients sign whole
-// seconds and not the number of the invocation, so within moments an honest client can come twice with one signature: with the next attempt of
-// an invocation, which acts once, or with another invocation that asks for the same. That one is worked on, and its answer goes by the state
-// that the first one has left: every change names what it makes, changes or removes, so a stranger who copies it within these moments gets
-// no more out of it than the sender has asked for. What comes word for word as before is a copy; so is a change without a number, by which
-// nobody could tell; and everything is that comes later. look tells that nothing is changed.
+// Admit decides whether a signed request may be answered, and notes it. The second request with a signature may be a copy. But clients sign whole
+// seconds, and not the number of the invocation, so within moments an honest client can come twice with one signature: with the next attempt of an
+// invocation, which acts once, or with another invocation that asks for the same. The latter is worked on, and its answer depends on the state that
+// the first one left. Every change names what it makes, changes or removes, so a stranger who copies it within these moments gets no more out of it
+// than the sender asked for. A request that is word for word as before is a copy; so is a change without a number, which cannot be told apart; and so
+// is everything that comes later. look says that the request changes nothing.
 func (q Calls) Admit(ctx context.Context, s models.Signature, look bool) (bool, error) {
 	admitted := false
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		s.At = tx.Now()
 		if tx.Clock.mayForget() {
-			// A time in the future is from a clock that was set back.
+			// A time in the future comes from a clock that was set back.
 			old := tx.with(ctx).Where("at < ? OR at > ?", s.At.Add(-signaturesKept), s.At.Add(signaturesKept)).Delete(&models.Signature{})
 			if old.Error != nil {
 				return fmt.Errorf("forget old signatures: %w", old.Error)

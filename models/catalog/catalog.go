@@ -15,23 +15,23 @@ import (
 	"rekindle/models"
 )
 
-// Host is what the rules need to know of the place where nodes run. Package jobs implements it over internal/launch.
+// Host is what the rules need to know about the place where nodes run. Package jobs implements it over internal/launch.
 type Host interface {
 	// Engines lists the installed server programs.
 	Engines(ctx context.Context) ([]models.Engine, error)
 	// Home names the data folder in which this host's nodes have their files: [Owner.Home].
 	Home() string
-	// Address is the first of those that nodes may be bound to, such as "127.0.0.1".
+	// Address is the first address that nodes may be bound to, such as "127.0.0.1".
 	Address() string
-	// FreePort finds a port on which nothing listens at that address and that avoid does not exclude.
+	// FreePort finds a port at that address on which nothing listens and which avoid does not exclude.
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
-	// FreeAddress finds an address at which nothing listens on this port and that avoid does not exclude. It is "" when there is none.
+	// FreeAddress finds an address on whose port nothing listens and which avoid does not exclude; "" when there is none.
 	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
 	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can.
 	CannotTake(engine models.Engine, snapshot models.Snapshot) string
 }
 
-// DB is the catalog: a small type for each of the things that it keeps, over one database.
+// DB is the catalog: a small type for each thing that it keeps, over one database.
 type DB struct {
 	Clusters      Clusters
 	Attachments   Attachments
@@ -72,7 +72,7 @@ type DB struct {
 	probe  *diskProbe
 }
 
-// Open opens the catalog at this place, creates it when it is not there and brings its tables up to date.
+// Open opens the catalog at this place. It creates it if it is not there, and brings its tables up to date.
 func Open(ctx context.Context, place Place, clock clockwork.Clock, host Host) (*DB, error) {
 	kind := place.database()
 	db, err := kind.connect(clock)
@@ -102,7 +102,7 @@ func gormConfig(clock clockwork.Clock) *gorm.Config {
 	return &gorm.Config{
 		TranslateError: true,
 		NowFunc:        func() time.Time { return catalogTime(clock.Now()) },
-		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default prints secrets
+		Logger:         logger.Discard, // errors are returned and logged once, at the edge; and the default logger prints secrets
 	}
 }
 
@@ -163,8 +163,8 @@ func (db *DB) Check(ctx context.Context) error {
 // Place is where the catalog is.
 func (db *DB) Place() Place { return db.place }
 
-// Watch has each query that is asked from now on, and how many rows it gave or changed, seen by a function: -1 where a query reads them by itself.
-// Call it before the catalog is used by others.
+// Watch calls a function with each query from now on, and with how many rows it returned or changed, or -1 where the caller reads the rows itself.
+// Call it before others use the catalog.
 func (db *DB) Watch(seen func(query string, rows int64)) {
 	db.gorm.Logger = watcher{logger.Discard, seen}
 }
@@ -178,7 +178,7 @@ func (w watcher) Trace(_ context.Context, _ time.Time, query func() (string, int
 	w.seen(query())
 }
 
-// reading is a watcher of a query whose rows are counted while they are read: until then it only remembers what was asked.
+// reading is a watcher of a query whose rows are counted while they are read. Until then it only remembers the query.
 type reading struct {
 	watcher
 	query string
@@ -191,7 +191,7 @@ func (r *reading) Trace(_ context.Context, _ time.Time, query func() (string, in
 // Now is the catalog's time, in UTC.
 func (db *DB) Now() time.Time { return catalogTime(db.clock.Now()) }
 
-// catalogTime is a time as every catalog keeps it: SQLite compares times as text, which is right in one zone only, and PostgreSQL counts
+// catalogTime is a time as every catalog keeps it. SQLite compares times as text, which is right in one zone only, and PostgreSQL counts in
 // microseconds.
 func catalogTime(at time.Time) time.Time { return at.UTC().Truncate(time.Microsecond) }
 
@@ -203,7 +203,7 @@ func catalogTimeOf(at *time.Time) *time.Time {
 	return &utc
 }
 
-// transaction runs fn so that all its changes happen or none. No network I/O belongs into fn.
+// transaction runs fn so that all of its changes happen or none. fn must not use the network.
 func (db *DB) transaction(ctx context.Context, fn func(tx *DB) error) error {
 	var mark *invocation
 	err := db.gorm.WithContext(ctx).Transaction(func(g *gorm.DB) (err error) {
@@ -216,17 +216,17 @@ func (db *DB) transaction(ctx context.Context, fn func(tx *DB) error) error {
 		return fn(tx)
 	})
 	if err != nil && mark != nil {
-		mark.written = false // it went with the transaction
+		mark.written = false // it was rolled back with the transaction
 	}
 	return err
 }
 
 func (db *DB) with(ctx context.Context) *gorm.DB { return db.gorm.WithContext(ctx) }
 
-// readAll reads many rows, straight into their fields: gorm, which looks at each value by itself, takes several times as long. No column may be
-// NULL of which the field is no pointer.
+// readAll reads many rows straight into their fields. gorm inspects each value and takes several times as long. A column that may be NULL needs a
+// pointer field.
 func readAll[T any](ctx context.Context, db *DB, which func(*gorm.DB) *gorm.DB) ([]T, error) {
-	// The driver would start a goroutine for each row of a query that can be cancelled.
+	// The driver starts a goroutine for each row of a query that can be cancelled.
 	query := which(db.with(context.WithoutCancel(ctx)).Model(new(T)))
 	var all []T
 	if w, watched := query.Logger.(watcher); watched {

@@ -8,11 +8,11 @@ import (
 	"rekindle/models"
 )
 
-// Changes changes clusters that exist: their configuration, their nodes, and which of these is the primary.
+// Changes changes existing clusters: their configuration, their nodes, and which node is the primary.
 type Changes struct{ db *DB }
 
-// Modify changes a cluster. Schedule and description hold at once; another node type or number of replicas is brought
-// to the nodes by a run, and the cluster is modifying until then.
+// Modify changes a cluster. Schedule and description take effect at once. Another node type or number of replicas is brought to the nodes by a run,
+// and until then the cluster is modifying.
 func (q Changes) Modify(ctx context.Context, name string, spec models.ModifySpec) (models.Cluster, error) {
 	var cluster models.Cluster
 	err := retryEndpoints(func() (err error) {
@@ -75,11 +75,11 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 	return q.db.Clusters.Get(ctx, name)
 }
 
-// endpoints finds where the replicas that come to a cluster can listen, before the transaction that adds them: that looks at the host.
+// endpoints finds where the new replicas of a cluster can listen. It looks at the host, so it runs before the transaction that adds them.
 func (q Changes) endpoints(ctx context.Context, cluster models.Cluster, spec *models.ModifySpec) ([]models.Endpoint, error) {
 	more := 0
 	if cluster.Attached() {
-		return nil, nil // it gets none
+		return nil, nil // there are no new ones
 	}
 	if spec.Add != "" {
 		if err := q.checkNewNode(ctx, spec); err != nil {
@@ -127,7 +127,7 @@ func (q Changes) checkNewNode(ctx context.Context, spec *models.ModifySpec) erro
 	return nil
 }
 
-// resize adds the rows of new replicas, and names those that the run has to remove.
+// resize adds the rows of new replicas, and names the replicas that the run has to remove.
 func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, endpoints []models.Endpoint) ([]string, error) {
 	leave, join := spec.Resized(cluster)
 	if len(leave) > 0 {
@@ -136,7 +136,7 @@ func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models
 			return nil, fmt.Errorf("mark nodes of %s: %w", cluster.Name, leaving.Error)
 		}
 	}
-	if len(join) > len(endpoints) { // it lost nodes since the endpoints were looked for
+	if len(join) > len(endpoints) { // it has lost nodes since the endpoints were looked for
 		return nil, models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The nodes of %s changed in the meantime. Try again.", cluster.Name))
 	}
 	for i, joins := range join {
@@ -152,7 +152,7 @@ func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models
 	return leave, nil
 }
 
-// Reboot queues the restart of some nodes of a cluster, of all without names. Nodes with data save it before.
+// Reboot queues the restart of these nodes of a cluster, or of all when no names are given. Nodes with data save it first.
 func (q Changes) Reboot(ctx context.Context, name string, nodes []string, requestedBy string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
@@ -180,7 +180,7 @@ func (q Changes) Reboot(ctx context.Context, name string, nodes []string, reques
 	})
 }
 
-// FailOver queues that a replica takes over from the primary of a shard, given by its number, which is then its replica.
+// FailOver queues that a replica takes over from the primary of a shard, which is given by its number. The old primary becomes its replica.
 func (q Changes) FailOver(ctx context.Context, name string, shard int, requestedBy string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)

@@ -17,18 +17,18 @@ import (
 // Clock judges the clock of this host.
 type Clock struct{ db *DB }
 
-// What is old is deleted, so a clock that stands wrong deletes what is young. The catalog remembers what the clock said last. When it has
-// leapt since, nothing is deleted for its age until the clock agrees again, or an administrator says that it is right.
+// Old things are deleted, so a wrong clock would delete young ones. The catalog remembers what the clock last said. If the clock has jumped since,
+// nothing is deleted because of its age until the clock agrees again, or an administrator says that it is right.
 
 const (
-	clockTolerance   = 5 * time.Minute // what setting a clock right may move it
+	clockTolerance   = 5 * time.Minute // by how much setting a clock right may move it
 	clockDowntime    = 25 * time.Hour  // how long the host may have been down without anybody having to confirm the clock
-	clockAgreesFor   = time.Hour       // how long a clock that has leapt has to agree before it is believed again
+	clockAgreesFor   = time.Hour       // how long a clock that has jumped must agree before it is believed again
 	witnessTolerance = 15 * time.Minute
 	clockKept        = time.Minute // how often it is written down
 )
 
-// clockSetting is what is remembered of this host's clock. Consoles that share a catalog have clocks of their own.
+// clockSetting names the setting with what is remembered of this host's clock. Consoles that share a catalog have clocks of their own.
 func clockSetting(home string) string {
 	if home == models.CatalogHome {
 		return "clock"
@@ -46,23 +46,23 @@ func (q Clock) setting() string {
 // clockState is what is remembered from one look at the clock to the next.
 type clockState struct {
 	Last   time.Time          `json:"last"`            // what it said
-	Latest time.Time          `json:"latest"`          // the latest that it can have been, as far as it was believed
+	Latest time.Time          `json:"latest"`          // the latest time that it can have been, as far as the clock was believed
 	Steady time.Duration      `json:"steady"`          // the host's time since it was started, which nobody can set
 	Boot   string             `json:"boot"`            // names that start of the host
 	Doubt  *models.ClockDoubt `json:"doubt,omitempty"` //
 	Agreed time.Duration      `json:"agreed"`          // for how long, since the doubt
 }
 
-// next is the whole rule: what is to be thought of the clock that says now. It has no side effects.
+// next is the whole rule: what to think of a clock that says now. It has no side effects.
 //
-// A clock that has leapt ahead is wrong until it comes back to the time that has really passed. One that has leapt back deletes
-// too little rather than too much: it is enough that it goes on evenly for a while. The witness, when there is one, decides.
+// A clock that has jumped ahead is wrong until it comes back to the time that has really passed. A clock that has jumped back deletes too little
+// rather than too much, so it is enough that it runs evenly for a while. The witness, if there is one, decides.
 func (s clockState) next(now time.Time, steady time.Duration, boot string, witness time.Time) clockState {
 	elapsed, unknown := max(0, steady-s.Steady), clockDowntime
 	if boot == s.Boot {
 		unknown = clockTolerance
 	} else {
-		elapsed = 0 // for how long the host was down nobody knows
+		elapsed = 0 // nobody knows how long the host was down
 	}
 	expected, latest := s.Last.Add(elapsed), s.Latest.Add(elapsed)
 	ahead, back := now.After(latest.Add(unknown)), now.Before(expected.Add(-clockTolerance))
@@ -89,7 +89,7 @@ func (s clockState) next(now time.Time, steady time.Duration, boot string, witne
 	return n
 }
 
-// clockWatch is one process's view of it.
+// clockWatch is one process's view of the clock.
 type clockWatch struct {
 	mutex sync.Mutex // of those who look
 	state atomic.Pointer[clockState]
@@ -99,8 +99,8 @@ type clockWatch struct {
 
 func newClockWatch() *clockWatch { return &clockWatch{open: "opening " + rand.Text()} }
 
-// Look asks the clock, writes down what it says, and returns what is doubtful about it, if anything. The witness is another clock's
-// time of now, such as the store's; zero when there is none.
+// Look reads the clock, writes down what it says, and returns what is doubtful about it, if anything. witness is the present time by another clock,
+// such as the store's, or zero.
 func (q Clock) Look(ctx context.Context, witness time.Time) (*models.ClockDoubt, error) {
 	q.db.watch.mutex.Lock()
 	defer q.db.watch.mutex.Unlock()
@@ -124,14 +124,14 @@ func (q Clock) Doubt() *models.ClockDoubt {
 	return q.db.watch.state.Load().Doubt
 }
 
-// mayForget tells whether what is old may be thrown away now. It writes nothing, so it can be asked in a transaction.
+// mayForget tells whether old things may be deleted now. It writes nothing, so it can be called in a transaction.
 func (q Clock) mayForget() bool {
 	now := q.db.clock.Now()
 	steady, boot := q.steadyTime(now)
 	return q.db.watch.state.Load().next(now.Round(0).UTC(), steady, boot, time.Time{}).Doubt == nil
 }
 
-// Confirm ends the doubt: somebody has looked at the clock, and it is right.
+// Confirm ends the doubt: somebody has checked the clock, and it is right.
 func (q Clock) Confirm(ctx context.Context, by string) error {
 	q.db.watch.mutex.Lock()
 	defer q.db.watch.mutex.Unlock()
@@ -154,7 +154,7 @@ func (q Clock) Confirm(ctx context.Context, by string) error {
 	return nil
 }
 
-// remember reads what was written down, and has a first look without writing anything. A catalog from before that was done is as old as
+// remember reads what was written down, and takes a first look without writing anything. A catalog from before the clock was remembered is as old as
 // the last thing that happened in it.
 func (q Clock) remember(ctx context.Context) error {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", q.setting()))
@@ -180,7 +180,7 @@ func (q Clock) remember(ctx context.Context) error {
 	return nil
 }
 
-// keep writes down what the clock said, and says so when a doubt begins or ends.
+// keep writes down what the clock said, and writes an event when a doubt begins or ends.
 func (q Clock) keep(ctx context.Context, before, next clockState) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if err := tx.Clock.save(ctx, next); err != nil {
@@ -207,7 +207,7 @@ func (q Clock) save(ctx context.Context, state clockState) error {
 	return q.db.Settings.set(ctx, q.setting(), string(text))
 }
 
-// forgetFutureWindows takes back what a clock that stood ahead has marked: the windows are still to come.
+// forgetFutureWindows removes the marks that a clock running ahead has set: those windows are still to come.
 func (q Clock) forgetFutureWindows(ctx context.Context, doubt models.ClockDoubt, now time.Time) error {
 	if !doubt.Ahead {
 		return nil

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// Steady is a clock that also knows for how long its host has been running, whatever the clock was set to meanwhile.
+// Steady is a clock that also knows how long its host has been running, whatever the clock was set to meanwhile.
 type Steady interface {
 	Steady() (sinceStart time.Duration, start string)
 }
 
-// steadyTime is for how long the host has been running, and which of its starts that was.
+// steadyTime returns how long the host has been running, and a name for that start of it.
 func (q Clock) steadyTime(now time.Time) (time.Duration, string) {
 	if own, ok := q.db.clock.(Steady); ok {
 		return own.Steady()
@@ -26,7 +26,7 @@ func (q Clock) steadyTime(now time.Time) (time.Duration, string) {
 	return now.Sub(begun), q.db.watch.open
 }
 
-// begun stands for the host's start where that is not known.
+// begun stands in for the host's start where that is not known.
 var begun = time.Now()
 
 // bootID names the start of the host on Linux.

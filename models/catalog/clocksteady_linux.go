@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostTime counts also while the host is suspended, which Go's monotonic time does not.
+// hostTime also counts while the host is suspended, which Go's monotonic time does not.
 func hostTime() (time.Duration, bool) {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {

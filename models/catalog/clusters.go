@@ -14,8 +14,8 @@ import (
 // Clusters finds, creates and deletes clusters, and moves them from state to state.
 type Clusters struct{ db *DB }
 
-// Create checks the request, writes the clusters down as creating and queues a run for each.
-// When anything is wrong nothing is written, and all that is wrong is returned as [Faults].
+// Create checks the request, writes the clusters down as creating and queues a run for each. If anything is wrong, nothing is written, and all that
+// is wrong is returned as [Faults].
 func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models.Cluster, error) {
 	snapshot, err := q.Check(ctx, &spec)
 	if err != nil {
@@ -26,7 +26,7 @@ func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models
 	case models.AuthGenerate:
 		spec.Password = models.GeneratePassword()
 	default:
-		spec.Password = "" // one that came along was not checked
+		spec.Password = "" // a password that came along was not checked
 	}
 	var clusters []models.Cluster
 	err = retryEndpoints(func() error {
@@ -111,7 +111,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 	endpoints := make([][]models.Endpoint, len(names))
 	for i := range names {
 		if endpoints[i], err = picker.cluster(ctx, spec.Port, each); err != nil {
-			if taken := q.namesFree(ctx, spec, names); taken != nil { // who comes twice finds the port taken by the first time
+			if taken := q.namesFree(ctx, spec, names); taken != nil { // a request that is sent twice finds its port taken by its first copy
 				err = taken
 			}
 			return nil, err
@@ -124,7 +124,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 		}
 		kind, args := models.RunCreate, models.Arguments(models.NoArgs{})
 		if len(spec.Sources) > 0 {
-			kind, args = models.RunRestore, models.RestoreArgs{} // which waits for the import
+			kind, args = models.RunRestore, models.RestoreArgs{} // it waits for the import
 			if spec.Snapshot, err = tx.Clusters.importFor(ctx, spec); err != nil {
 				return err
 			}
@@ -163,7 +163,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 	return clusters, err
 }
 
-// namesFree refuses names that clusters have already, or nodes of theirs.
+// namesFree refuses names that clusters, or nodes of theirs, already have.
 func (q Clusters) namesFree(ctx context.Context, spec models.ClusterSpec, names []string) error {
 	var faults models.Faults
 	for _, name := range names {
@@ -221,8 +221,8 @@ func (q Clusters) Get(ctx context.Context, name string) (models.Cluster, error) 
 
 func inOrder(query *gorm.DB) *gorm.DB { return query.Order("id") }
 
-// Delete queues the deletion of a cluster, with a final snapshot when a name for one is given. The cluster is deleting
-// until it is gone; when the final snapshot fails it is available again and nothing was deleted.
+// Delete queues the deletion of a cluster, with a final snapshot if a name for one is given. The cluster is deleting until it is gone. If the final
+// snapshot fails, it is available again and nothing was deleted.
 func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpec) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
@@ -238,7 +238,7 @@ func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpe
 		} else if cluster.Status == models.ClusterDeleting {
 			if stopped, err := tx.Runs.none(ctx, cluster.ID, models.RunDelete); err != nil {
 				return err
-			} else if stopped { // an earlier deletion stopped half way: this one goes on
+			} else if stopped { // an earlier deletion stopped half way: this one continues it
 				why = ""
 			}
 		}
@@ -259,7 +259,7 @@ func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpe
 	})
 }
 
-// Legacy looks at what a cluster would leave.
+// Legacy returns what a deleted cluster would leave.
 func (q Clusters) Legacy(ctx context.Context, cluster models.Cluster) (models.Legacy, error) {
 	var rows []models.Snapshot
 	err := q.db.with(ctx).Where("cluster_id = ? OR (cluster_name = ? AND source = ?)", cluster.ID, cluster.Name, models.SourceManual).Order("created_at DESC, id DESC").Find(&rows).Error
@@ -294,8 +294,7 @@ func (q Clusters) Count(ctx context.Context, status models.ClusterStatus) (int, 
 	return int(n), nil
 }
 
-// Names returns the names of clusters that occur in rows of one kind, a [Run], [Event] or [Snapshot], in the order of names. The
-// clusters themselves may be gone.
+// Names returns the names of clusters that occur in rows of one kind, a [Run], [Event] or [Snapshot], sorted. The clusters themselves may be gone.
 func (q Clusters) Names(ctx context.Context, kind any) ([]string, error) {
 	var names []string
 	err := q.db.with(ctx).Model(kind).Where("cluster_name <> ''").Distinct("cluster_name").Order("cluster_name").Pluck("cluster_name", &names).Error
@@ -305,8 +304,8 @@ func (q Clusters) Names(ctx context.Context, kind any) ([]string, error) {
 	return names, nil
 }
 
-// FindNames returns the names, in their order and no more than limit, of clusters in which the text occurs: of those that there are, and of
-// those that are gone and have left good snapshots. Those of memcached only cache, and are left out where it is about backups.
+// FindNames returns the names that contain the text, sorted and at most limit: of existing clusters, and of those that are gone but have left good
+// snapshots. memcached clusters only cache, and are left out where it is about backups.
 func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limit int) ([]string, error) {
 	without := ""
 	if backups {
@@ -315,7 +314,7 @@ func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limi
 	named, pattern := q.db.contains("name", text)
 	left, _ := q.db.contains("cluster_name", text)
 	var names []string
-	// Each half ends by itself, so that neither is read as a whole.
+	// Each half has its own limit, so that neither is read as a whole.
 	err := q.db.with(ctx).Raw("SELECT name FROM (SELECT name FROM clusters WHERE "+named+" AND engine <> ? ORDER BY name LIMIT ?) AS there UNION "+
 		"SELECT cluster_name FROM (SELECT cluster_name FROM tallies WHERE "+left+" ORDER BY cluster_name LIMIT ?) AS backed_up ORDER BY 1 LIMIT ?",
 		pattern, without, limit, pattern, limit, limit).Scan(&names).Error
@@ -325,7 +324,7 @@ func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limi
 	return names, nil
 }
 
-// After returns the next clusters in the order of their names, with their nodes, no more than limit.
+// After returns the next clusters by name, with their nodes, at most limit.
 func (q Clusters) After(ctx context.Context, name string, limit int) ([]models.Cluster, error) {
 	var clusters []models.Cluster
 	err := q.db.with(ctx).Preload("Nodes", inOrder).Where("name > ?", name).Order("name").Limit(limit).Find(&clusters).Error
@@ -335,8 +334,8 @@ func (q Clusters) After(ctx context.Context, name string, limit int) ([]models.C
 	return clusters, nil
 }
 
-// backToAvailable moves a cluster to available, with a reason when there is something to say, and tells whether that was a change. What is
-// to be said of a loss is said again.
+// backToAvailable moves a cluster to available, with a reason if there is something to say, and tells whether that was a change. The notice of a loss
+// is repeated.
 func (q Clusters) backToAvailable(ctx context.Context, id uint, reason string, from ...models.ClusterStatus) (bool, error) {
 	cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", id))
 	if err != nil {
@@ -429,7 +428,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 	return cluster, err
 }
 
-// move changes a cluster's state if it is in one of the given ones, and tells whether it did. It is the lock.
+// move changes a cluster's state if it is in one of the given ones, and tells whether it did. This is the lock.
 func (q Clusters) move(ctx context.Context, id uint, to models.ClusterStatus, reason string, from ...models.ClusterStatus) (bool, error) {
 	if err := models.CheckMoves(models.ClusterMoves, to, from...); err != nil {
 		return false, fmt.Errorf("set cluster %d %s: %w", id, to, err)
@@ -442,7 +441,7 @@ func (q Clusters) move(ctx context.Context, id uint, to models.ClusterStatus, re
 	return moved.RowsAffected == 1, nil
 }
 
-// take locks a cluster by a state, after a rule has said that it may be.
+// take locks a cluster by a state, after a rule has allowed it.
 func (q Clusters) take(ctx context.Context, cluster models.Cluster, to models.ClusterStatus) error {
 	moved, err := q.move(ctx, cluster.ID, to, "", cluster.Status)
 	if err == nil && !moved {
@@ -451,8 +450,8 @@ func (q Clusters) take(ctx context.Context, cluster models.Cluster, to models.Cl
 	return err
 }
 
-// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change. The reason of one that is
-// unreachable already is replaced.
+// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change. If the cluster is already unreachable, the
+// reason is replaced.
 func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
 	if reachable {
 		return q.backToAvailable(ctx, id, "", models.ClusterUnreachable)
@@ -464,7 +463,7 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 	return changed, err
 }
 
-// All returns all clusters with their nodes, and how they are reached, by name.
+// All returns all clusters by name, with their nodes and access.
 func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("name") })
 	if err != nil {
@@ -492,12 +491,13 @@ func (q Clusters) LaunchedAt(ctx context.Context, home string, states []models.C
 		return nil, fmt.Errorf("list clusters of home %s: %w", home, err)
 	}
 	if err := q.giveTheirNodes(ctx, clusters); err != nil {
-		return nil, err // a cluster without all of its nodes is another one
+		return nil, err // a cluster without all of its nodes would be a different one
 	}
 	return clusters, nil
 }
 
-// LaunchedAway returns the launched clusters of other homes, without a console, that are in one of these states: only their names, homes and states.
+// LaunchedAway returns the launched clusters of other homes, without a console, that are in one of these states. Only names, homes and states are
+// read.
 func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models.ClusterStatus) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB {
 		return query.Select("id", "name", "kind", "home", "status", "status_reason").
@@ -509,7 +509,7 @@ func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models
 	return clusters, nil
 }
 
-// giveTheirNodes gives these clusters their nodes, looked for by their numbers.
+// giveTheirNodes reads the nodes of these clusters, by the clusters' numbers.
 func (q Clusters) giveTheirNodes(ctx context.Context, clusters []models.Cluster) error {
 	for some := range slices.Chunk(clusters, 500) {
 		err := q.giveNodes(ctx, some, func(query *gorm.DB) *gorm.DB {
@@ -522,7 +522,7 @@ func (q Clusters) giveTheirNodes(ctx context.Context, clusters []models.Cluster)
 	return nil
 }
 
-// giveNodes gives these clusters those of the nodes that are theirs.
+// giveNodes adds to these clusters those of the nodes that are theirs.
 func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, which func(*gorm.DB) *gorm.DB) error {
 	nodes, err := readAll[models.Node](ctx, q.db, which)
 	if err != nil {
@@ -541,7 +541,7 @@ func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, whic
 	return nil
 }
 
-// ByName returns those of these clusters that there are, with their nodes.
+// ByName returns those of these clusters that exist, with their nodes.
 func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	found, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Where("name IN ?", names) })
 	if err != nil {
@@ -557,7 +557,7 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 	return clusters, nil
 }
 
-// ToRecord returns those of these clusters that there are, with their nodes and how they are reached.
+// ToRecord returns those of these clusters that exist, with their nodes and access.
 func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	clusters, err := q.ByName(ctx, names)
 	if err != nil {

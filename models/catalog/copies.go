@@ -13,8 +13,7 @@ import (
 // Copies queues copies, exports and imports.
 type Copies struct{ db *DB }
 
-// NoteWritten writes down that a run has found this key of another store free and is about to write it. What a run has not written
-// down it never removes.
+// NoteWritten writes down that a run has found this key of another store free and is about to write it. A run never removes what it has not noted.
 func (q Copies) NoteWritten(ctx context.Context, id uint, keys ...string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		run, err := tx.Runs.Get(ctx, id)
@@ -40,8 +39,8 @@ func (q Copies) NoteWritten(ctx context.Context, id uint, keys ...string) error 
 	})
 }
 
-// Copy checks the request and queues the copy. Within the console's own store the copy is a manual snapshot of the same
-// cluster, written down as creating; in another store it is an archive that this catalog does not know.
+// Copy checks the request and queues the copy. Within the console's own store the copy is a manual snapshot of the same cluster, written down as
+// creating. In another store it is an archive that this catalog does not know.
 func (q Copies) Copy(ctx context.Context, spec models.CopySpec) (models.Run, error) {
 	var run models.Run
 	err := q.db.transaction(ctx, func(tx *DB) error {
@@ -115,7 +114,7 @@ func (q Copies) Export(ctx context.Context, spec models.ExportSpec) (models.Run,
 	return run, err
 }
 
-// add writes the row of a copy. It is as old as its data: a copy made today of last month's snapshot must not look fresh.
+// add writes the row of a copy. Its age is that of the data: a copy made today of last month's snapshot must not look fresh.
 func (q Copies) add(ctx context.Context, source models.Snapshot, name string) error {
 	row := source
 	row.ID, row.Name, row.Source, row.Status, row.StatusReason = 0, name, models.SourceManual, models.SnapshotCreating, ""
@@ -125,7 +124,7 @@ func (q Copies) add(ctx context.Context, source models.Snapshot, name string) er
 	return q.db.Snapshots.add(ctx, row)
 }
 
-// checkNewManual checks that a manual snapshot of this name may come to this cluster's.
+// checkNewManual checks that this cluster may have a new manual snapshot of this name.
 func (q Copies) checkNewManual(ctx context.Context, cluster, name string, faults *models.Faults) error {
 	if _, exists, err := find[models.Snapshot](q.db.with(ctx).Where("name = ?", name)); err != nil {
 		return err
@@ -135,7 +134,7 @@ func (q Copies) checkNewManual(ctx context.Context, cluster, name string, faults
 	return q.db.Snapshots.checkQuota(ctx, models.Cluster{Name: cluster}, faults)
 }
 
-// describe writes down what an import has found out about where the data comes from.
+// describe writes down what an import has found out about the origin of the data.
 func (q Copies) describe(ctx context.Context, s models.Snapshot) error {
 	err := q.db.with(ctx).Model(&models.Snapshot{}).Where("name = ? AND status = ?", s.Name, models.SnapshotCreating).Updates(map[string]any{
 		"engine": s.Engine, "engine_version": s.EngineVersion, "node_type": s.NodeType, "cluster_mode": s.ClusterMode, "shards": s.ShardCount, "transit_encryption": s.TransitEncryption, "origin": s.Origin}).Error
@@ -153,7 +152,7 @@ func (q Copies) release(ctx context.Context, run models.Run) error {
 	return q.db.Snapshots.release(ctx, args.Source, run.ID)
 }
 
-// tryImports is the name of a setting.
+// tryImports is the name of the setting that says whether imports are tried out.
 const tryImports = "try_imports"
 
 // CheckImport returns all that is wrong with a request, changes nothing, and brings the request into its final form.
@@ -193,7 +192,7 @@ func (q Copies) Import(ctx context.Context, spec models.ImportSpec) (models.Run,
 	return run, err
 }
 
-// BeginUpload writes the snapshot down as creating, with a run that is this owner's from the start: its bytes are on their way.
+// BeginUpload writes the snapshot down as creating, with a run that is this owner's from the start: its bytes are already on their way.
 func (q Copies) BeginUpload(ctx context.Context, spec models.ImportSpec, owner string) (models.Run, error) {
 	var run models.Run
 	err := q.db.transaction(ctx, func(tx *DB) error {
@@ -239,7 +238,7 @@ func (q Copies) addImport(ctx context.Context, spec models.ImportSpec, shards in
 	return models.Run{Kind: models.RunImport, ClusterName: spec.Cluster, ClusterID: row.ClusterID, SnapshotName: spec.Name, RequestedBy: spec.RequestedBy}, nil
 }
 
-// Importing tells whether a snapshot is still being brought here, so that who waits for it goes on waiting.
+// Importing tells whether a snapshot is still being imported, so that whoever waits for it keeps waiting.
 func (q Copies) Importing(ctx context.Context, name string) (bool, error) {
 	_, found, err := find[models.Snapshot](q.db.with(ctx).Where("name = ? AND status = ?", name, models.SnapshotCreating))
 	if err != nil {

@@ -24,7 +24,7 @@ func TestCopiesCountAgainstTheQuotaAndKeepTheAgeOfTheirData(t *testing.T) {
 			t.Errorf("the source is %s", got.Status)
 		}
 		check(t, db.Settle.Move(t.Context(), claim(t, db), models.Snapshot{Name: name, Configuration: models.Configuration{ShardCount: 1}, RDBVersion: 10, Bytes: 1, Origin: must(db.Snapshots.Get(t.Context(), name))(t).Origin}, ""))
-		check(t, db.Settle.Move(t.Context(), run, models.Snapshot{Name: name}, "")) // said twice
+		check(t, db.Settle.Move(t.Context(), run, models.Snapshot{Name: name}, "")) // reported twice
 		if got := must(db.Snapshots.Get(t.Context(), "one"))(t); got.Status != models.SnapshotAvailable {
 			t.Errorf("the source is %s afterwards", got.Status)
 		}
@@ -70,7 +70,7 @@ func TestSourceIsLetGoWhenTheLastOneHasReadIt(t *testing.T) {
 	status(models.SnapshotAvailable)
 }
 
-// Of a snapshot that is being made nothing is known but that: neither its engine nor its size is a reason against restoring it.
+// Nothing is known yet of a snapshot that is being made: neither its engine nor its size is a reason against restoring it.
 func TestRestoreOfASnapshotThatIsBeingMadeSaysOnlyThat(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)

@@ -20,7 +20,7 @@ import (
 // Place is where a catalog is: a file of SQLite, or a database of a PostgreSQL server.
 type Place struct {
 	File   string      // of SQLite
-	URL    secret.Text // of PostgreSQL, postgres://user:password@host/database?sslmode=verify-full; "": it is the File
+	URL    secret.Text // of PostgreSQL, postgres://user:password@host/database?sslmode=verify-full; "": use the File
 	Folder string      // the data folder, whose disk is watched; "": the one that the File is in
 }
 
@@ -30,7 +30,7 @@ func File(path string) Place { return Place{File: path} }
 // InPostgres tells whether the place is a PostgreSQL database.
 func (p Place) InPostgres() bool { return p.URL != "" }
 
-// String names the place to people. No secret is in it.
+// String names the place to people, without any secret.
 func (p Place) String() string {
 	if !p.InPostgres() {
 		return p.File
@@ -42,7 +42,7 @@ func (p Place) String() string {
 	return (&url.URL{Scheme: "postgres", Host: u.Host, Path: u.Path}).String()
 }
 
-// Check tells whether it can be a place. What it says has no secret in it.
+// Check tells whether this can be a place. Its error contains no secret.
 func (p Place) Check() error {
 	if p.InPostgres() {
 		_, err := postgresConfig(p.URL)
@@ -58,21 +58,21 @@ func (p Place) folder() string {
 	return p.Folder
 }
 
-// database is what the two kinds of places do not have in common. Everything else is said in SQL that both understand in the same way:
-// text is compared byte by byte, times are absolute, and whoever writes is alone meanwhile.
+// database is what the two kinds of places do not have in common. Everything else is written in SQL that both understand in the same way: text is
+// compared byte by byte, times are absolute, and there is one writer at a time.
 type database interface {
-	// connect opens the place, and creates what is missing of it but the tables.
+	// connect opens the place, and creates what is missing of it except the tables.
 	connect(clock clockwork.Clock) (*gorm.DB, error)
-	// migrations are what makes and changes its tables.
+	// migrations are what creates and changes its tables.
 	migrations() []migration
-	// keep makes a copy before migrations from this one on change the tables; where that is not possible, they can be taken back otherwise.
+	// keep makes a copy before migrations from this one on change the tables. Where that is not possible, there are other ways back.
 	keep(ctx context.Context, db *gorm.DB, pending string, now time.Time) error
-	// check asks something.
+	// check asks the database something.
 	check(db *gorm.DB) error
-	// lastID is the last number that a row of this table ever got; setLastID sets it.
+	// lastID returns the last number that a row of this table ever got; setLastID sets it.
 	lastID(db *gorm.DB, table string) (int64, error)
 	setLastID(db *gorm.DB, table string, id int64) error
-	// using reads a table by this index, where the planner would not find it.
+	// using reads a table by this index, where the planner would not choose it.
 	using(table, index string) string
 	// like is the operator that ignores the case of ASCII letters.
 	like() string
@@ -107,10 +107,10 @@ func Exists(ctx context.Context, place Place) (exists bool, err error) {
 // ErrNewerCatalog says that the catalog was written by a newer Rekindle.
 var ErrNewerCatalog = errors.New("the catalog is newer than this Rekindle")
 
-// appliedMigrations returns the IDs of what was done to a catalog; none when it is a new one.
+// appliedMigrations returns the IDs of the migrations applied to a catalog; none for a new one.
 func appliedMigrations(db *gorm.DB) ([]string, error) {
 	if !db.Migrator().HasTable("migrations") {
-		return nil, db.Exec("SELECT 1").Error // that there is no table and that nothing answers looks the same
+		return nil, db.Exec("SELECT 1").Error // "no table" and "no answer" look the same
 	}
 	var ids []string
 	if err := db.Raw("SELECT id FROM migrations ORDER BY id").Scan(&ids).Error; err != nil {
@@ -141,7 +141,7 @@ func prepare(ctx context.Context, at database, db *gorm.DB, now time.Time) (pend
 	return false, nil
 }
 
-// contains is a condition for a column that has the text in it, with the pattern that it takes.
+// contains returns a condition for a column that contains the text, and the pattern that it needs.
 func (db *DB) contains(column, text string) (condition, pattern string) {
 	text = text[:min(len(text), maxText)]
 	pattern = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"

@@ -26,16 +26,16 @@ func (q Disk) Space() (models.Space, error) {
 	return models.Space{Free: int64(stat.Bavail) * int64(stat.Bsize), Total: int64(stat.Blocks) * int64(stat.Bsize)}, nil
 }
 
-// The probe of the disk. It is asked for by anybody, so it runs once at a time and its result is good for a moment.
+// The disk is probed for anybody who asks, so one probe runs at a time and its result is good for a moment.
 const (
-	probeBytes = 64 << 10 // more than the last corner of a full disk has
+	probeBytes = 64 << 10 // more than fits into the last corner of a full disk
 	probeGood  = 500 * time.Millisecond
 	probeTime  = 900 * time.Millisecond
 )
 
 type diskProbe struct {
 	mutex   sync.Mutex
-	running chan struct{} // closed when the probe that runs has its result; nil: none runs
+	running chan struct{} // closed when the running probe has its result; nil: none runs
 	at      time.Time
 	err     error
 }

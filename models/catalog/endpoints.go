@@ -10,8 +10,8 @@ import (
 	"rekindle/models"
 )
 
-// retryEndpoints repeats what picks endpoints and writes them down: two people may be handed the same free one; the unique index
-// decides, and it is looked for again. Each time that one is beaten another one was served.
+// retryEndpoints repeats a function that picks endpoints and writes them down. Two people may be handed the same free one; then the unique index
+// decides, and the loser looks again. Each time that somebody loses, somebody else was served.
 func retryEndpoints(fn func() error) error {
 	for attempt := 1; ; attempt++ {
 		if err := fn(); !errors.Is(err, gorm.ErrDuplicatedKey) || attempt == 50 {
@@ -20,7 +20,7 @@ func retryEndpoints(fn func() error) error {
 	}
 }
 
-// endpointPicker finds endpoints that nobody has and that it has not found before.
+// endpointPicker finds endpoints that nobody has and that it has not returned before.
 type endpointPicker struct {
 	host  Host
 	taken map[models.Endpoint]bool
@@ -38,7 +38,7 @@ func (q Nodes) picker(ctx context.Context) (endpointPicker, error) {
 	return p, nil
 }
 
-// at finds an endpoint with this port. It tells whether there is one.
+// at finds an endpoint with this port, and tells whether there is one.
 func (p endpointPicker) at(ctx context.Context, port int) (models.Endpoint, bool, error) {
 	address, err := p.host.FreeAddress(ctx, port, func(a string) bool { return p.taken[models.Endpoint{Host: a, Port: port}] })
 	if err != nil || address == "" {
@@ -61,7 +61,7 @@ func (p endpointPicker) any(ctx context.Context) (models.Endpoint, error) {
 	return found, nil
 }
 
-// beside finds an endpoint for a node of a cluster that has this port: with the same one, if any address has it free.
+// beside finds an endpoint for a node of a cluster with this port: with the same port, if any address has it free.
 func (p endpointPicker) beside(ctx context.Context, port int) (models.Endpoint, error) {
 	found, ok, err := p.at(ctx, port)
 	if err != nil || ok {
@@ -70,7 +70,7 @@ func (p endpointPicker) beside(ctx context.Context, port int) (models.Endpoint, 
 	return p.any(ctx)
 }
 
-// cluster finds endpoints for so many nodes of a new cluster, the first one with the chosen port when that is not 0.
+// cluster finds endpoints for the nodes of a new cluster. The first one has the chosen port, unless that is 0.
 func (p endpointPicker) cluster(ctx context.Context, chosen, nodes int) ([]models.Endpoint, error) {
 	var first models.Endpoint
 	var err error
@@ -96,7 +96,7 @@ func (p endpointPicker) cluster(ctx context.Context, chosen, nodes int) ([]model
 	return found, nil
 }
 
-// endpointsBeside finds endpoints for so many more nodes of a cluster.
+// endpointsBeside finds endpoints for additional nodes of a cluster.
 func (q Nodes) endpointsBeside(ctx context.Context, cluster models.Cluster, more int) ([]models.Endpoint, error) {
 	p, err := q.picker(ctx)
 	if err != nil {
@@ -120,8 +120,8 @@ func (q Nodes) FreeEndpoint(ctx context.Context) (models.Endpoint, error) {
 	return p.any(ctx)
 }
 
-// Move gives a node of a cluster that is being created another endpoint, when somebody else took the one it was
-// to have. It tells whether it could: a port that was asked for is not changed.
+// Move gives a node of a cluster that is being created another endpoint, because somebody else took the intended one. It tells whether it could: a
+// port that was asked for is not changed.
 func (q Nodes) Move(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, bool, error) {
 	keep := cluster.PortChosen && node.Port == cluster.Port && node.Role != models.RoleReplica
 	moved, could := node, true

@@ -7,7 +7,7 @@ import (
 	"rekindle/models"
 )
 
-// Events keeps what has happened.
+// Events keeps what happened.
 type Events struct{ db *DB }
 
 // List filters by severity and cluster; the newest come first.
@@ -21,7 +21,7 @@ func (q Events) List(ctx context.Context, l models.List) (models.Rows[models.Eve
 	}, l)
 }
 
-// Page returns up to limit events that are about something, the oldest first, whose numbers follow one number.
+// Page returns up to limit events that are about something and follow this number, the oldest first.
 func (q Events) Page(ctx context.Context, f models.EventFilter, after uint, limit int) ([]models.Event, error) {
 	query := q.db.with(ctx).Where("id > ? AND source_type <> '' AND at >= ? AND at <= ?", after, catalogTime(f.From), catalogTime(f.To)).Order("id").Limit(limit)
 	if f.SourceType != "" {

@@ -72,7 +72,7 @@ func sqlitePlan(t *testing.T, db *DB, query string, args []any) string {
 	return strings.Join(plan, "\n")
 }
 
-// postgresPlan is that of a table which is too large to be read as a whole: the test's are not.
+// postgresPlan is the plan for a table that is too large to be read as a whole. The test's tables are not.
 func postgresPlan(t *testing.T, db *DB, query string, args []any) string {
 	t.Helper()
 	var plan []string

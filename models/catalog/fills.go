@@ -7,7 +7,7 @@ import (
 	"rekindle/models"
 )
 
-// Fills restores snapshots into clusters that exist.
+// Fills restores snapshots into existing clusters.
 type Fills struct{ db *DB }
 
 // Check says whether a snapshot can be restored into a cluster, as far as the catalog knows.
@@ -26,8 +26,8 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	return cluster, snapshot, nil
 }
 
-// Request queues a restore, with a snapshot of the cluster before it when a name for one is given. The cluster is taken for whichever comes first. Only
-// one restore into a cluster can be under way: refusals are [models.Faults].
+// Request queues a restore, with a snapshot of the cluster before it if a name for one is given. The cluster is locked for whichever comes first.
+// Only one restore into a cluster can be under way. Refusals are [models.Faults].
 func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, error) {
 	var run models.Run
 	err := q.db.transaction(ctx, func(tx *DB) error {
@@ -44,7 +44,7 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 		} else if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
 			return err
 		}
-		// The cluster is this transaction's: nobody else can ask for the same now.
+		// This transaction has locked the cluster, so nobody else can ask for the same now.
 		if none, err := tx.Runs.none(ctx, cluster.ID, models.RunFill); err != nil {
 			return err
 		} else if !none {
@@ -60,7 +60,7 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 	return run, err
 }
 
-// MayBegin tells whether the snapshot before a restore has ended, and nothing else goes on with the cluster.
+// MayBegin tells whether the snapshot before a restore has ended, and nothing else is going on with the cluster.
 func (q Fills) MayBegin(ctx context.Context, run models.Run, args models.FillArgs) (bool, error) {
 	if args.Safety == "" {
 		return true, nil
@@ -76,7 +76,7 @@ func (q Fills) MayBegin(ctx context.Context, run models.Run, args models.FillArg
 	return safety.Status != models.SnapshotCreating && !cluster.Status.InMotion(), nil
 }
 
-// Begin takes the cluster, unless it was taken when the restore was asked for. Without the snapshot that was to be taken before, it refuses.
+// Begin locks the cluster, unless it was locked when the restore was asked for. It refuses if the snapshot that was to be taken before is missing.
 func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) (models.Cluster, models.Snapshot, error) {
 	var cluster models.Cluster
 	var snapshot models.Snapshot

@@ -16,7 +16,7 @@ import (
 // Guarded looks at these clusters, in the order of their names.
 func (q Schedule) Guarded(ctx context.Context, ids []uint) ([]models.Guarded, error) {
 	now := q.db.Now()
-	all := make([]models.Guarded, 0, len(ids)) // they are large: growing costs more than reading them
+	all := make([]models.Guarded, 0, len(ids)) // they are large: growing the slice costs more than reading them
 	for chunk := range slices.Chunk(ids, 500) {
 		if err := q.guarded(ctx, now, chunk, &all); err != nil {
 			return nil, fmt.Errorf("look at clusters: %w", err)
@@ -27,7 +27,7 @@ func (q Schedule) Guarded(ctx context.Context, ids []uint) ([]models.Guarded, er
 }
 
 func (q Schedule) guarded(ctx context.Context, now time.Time, ids []uint, all *[]models.Guarded) error {
-	// The driver would start a goroutine for each row of a query that can be cancelled.
+	// The driver starts a goroutine for each row of a query that can be cancelled.
 	rows, err := q.db.with(context.WithoutCancel(ctx)).Raw(`SELECT clusters.id, clusters.name, clusters.engine, clusters.node_type, clusters.status, clusters.status_reason, clusters.retention_limit,
 			clusters.snapshot_window, clusters.schedule_since, clusters.created_at, `+q.db.Snapshots.newestGood("created_at")+`, COALESCE(`+q.db.Snapshots.newestGood("stored")+`, 0),
 			tried.status, tried.created_at, tried.error
@@ -59,7 +59,7 @@ func (q Schedule) guarded(ctx context.Context, now time.Time, ids []uint, all *[
 	return rows.Err()
 }
 
-// lookForLate finds out which clusters are late. Those that seem so are few, unless something is wrong with all.
+// lookForLate finds out which clusters are late. Few seem to be, unless something is wrong with all of them.
 func (q Schedule) lookForLate(ctx context.Context, now time.Time, all []models.Guarded) error {
 	windows := make(map[uint]models.Occurrence)
 	var ids []uint
@@ -67,7 +67,7 @@ func (q Schedule) lookForLate(ctx context.Context, now time.Time, all []models.G
 		g := &all[i]
 		if last, seems := g.SeemsLate(now); seems {
 			windows[g.Cluster.ID] = last
-			if !last.Closes.After(g.Cluster.ScheduleSince) { // the schedule's beginning moves on with time; the windows that it has seen are marked
+			if !last.Closes.After(g.Cluster.ScheduleSince) { // ScheduleSince moves on with time; the windows before it are marked
 				ids = append(ids, g.Cluster.ID)
 			}
 		}
@@ -92,10 +92,10 @@ func (q Schedule) lookForLate(ctx context.Context, now time.Time, all []models.G
 	return nil
 }
 
-// computedTime is a time that a query computes, which SQLite gives as the text that it keeps; NULL is zero.
+// computedTime is a time that a query computes. SQLite returns it as the text that it keeps; NULL is zero.
 type computedTime struct{ time.Time }
 
-// Scan reads it.
+// Scan implements sql.Scanner.
 func (t *computedTime) Scan(src any) (err error) {
 	switch v := src.(type) {
 	case nil:

@@ -20,7 +20,7 @@ import (
 // Keys keeps the access keys of the API.
 type Keys struct{ db *DB }
 
-// Create makes a key and returns it with its secret, for being shown once.
+// Create makes a key and returns it with its secret, which is shown once.
 func (q Keys) Create(ctx context.Context, role models.KeyRole, description, createdBy string) (models.AccessKey, error) {
 	var faults models.Faults
 	if !slices.Contains(models.KeyRoles(), role) {
@@ -48,8 +48,7 @@ var (
 	keySecretPattern = regexp.MustCompile(`^[!-~]{16,256}$`)
 )
 
-// Ensure writes down the key that the environment gives, which may administer. Without one it does nothing; one that is there
-// takes the given secret.
+// Ensure writes down the key that the environment gives, which may administer. Without one it does nothing; an existing key gets the given secret.
 func (q Keys) Ensure(ctx context.Context, keyID string, given secret.Text) error {
 	switch {
 	case keyID == "" && given == "":
@@ -72,7 +71,7 @@ func (q Keys) Ensure(ctx context.Context, keyID string, given secret.Text) error
 		return nil
 	}
 	key = models.AccessKey{KeyID: keyID, Secret: given, Role: models.RoleAdminister, Description: "From the environment of the console.", CreatedBy: "environment", CreatedAt: q.db.Now()}
-	if err := q.db.with(ctx).Create(&key).Error; err != nil && !errors.Is(err, gorm.ErrDuplicatedKey) { // else another console was first
+	if err := q.db.with(ctx).Create(&key).Error; err != nil && !errors.Is(err, gorm.ErrDuplicatedKey) { // if it exists, another console was first
 		return fmt.Errorf("write access key: %w", err)
 	}
 	return nil
@@ -121,7 +120,7 @@ func (q Keys) Used(ctx context.Context, key models.AccessKey) error {
 	if key.UsedAt != nil && now.Sub(*key.UsedAt) < time.Minute && !now.Before(*key.UsedAt) {
 		return nil
 	}
-	if err := q.db.with(ctx).Model(&models.AccessKey{ID: key.ID}).UpdateColumn("used_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on
+	if err := q.db.with(ctx).Model(&models.AccessKey{ID: key.ID}).UpdateColumn("used_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on although nothing can be written
 		return fmt.Errorf("note the use of access key %s: %w", key.KeyID, err)
 	}
 	return nil

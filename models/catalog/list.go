@@ -14,14 +14,14 @@ import (
 
 // table says how a list of one kind of row is searched, filtered and sorted. Only these columns ever get into a query.
 type table struct {
-	text    []string            // columns that the text is looked for in
+	text    []string            // columns that are searched for the text
 	filters map[string]string   // a filter's name to its column
 	sorts   map[string]string   // a sort's name to its SQL expression
 	missing []string            // sorts whose expression can be NULL, which counts as less than any value
-	ties    map[string]ordering // what sorts equals of some sorts, where that is not the number, so that one index has both
-	joins   map[string]string   // what some sorts take besides
-	order   []ordering          // when no sort is asked for
-	total   func() (int, error) // of all rows that match, when that is known without counting them
+	ties    map[string]ordering // what breaks ties in some sorts, where that is not the number, so that one index has both
+	joins   map[string]string   // what some sorts need in addition
+	order   []ordering          // the order when no sort is asked for
+	total   func() (int, error) // the number of rows that match, if it is known without counting
 }
 
 // ordering is one expression that rows are sorted by.
@@ -33,7 +33,7 @@ type ordering struct {
 
 var byID = ordering{by: "id", desc: true}
 
-// orderBy is the clause, or the one for the same rows from the other end.
+// orderBy is the clause, or the one that reads the same rows from the other end.
 func orderBy(all []ordering, reverse bool) string {
 	terms := make([]string, len(all))
 	for i, o := range all {
@@ -49,7 +49,7 @@ func orderBy(all []ordering, reverse bool) string {
 	return strings.Join(terms, ", ")
 }
 
-// deep is from how many rows before it on a page is looked for among numbers only: rows are wide.
+// deep is how many rows must precede a page before it is looked for by numbers only: rows are wide.
 const deep = 1000
 
 // maxText is how much of a search text counts, in bytes. SQLite refuses a LIKE pattern beyond 50,000.
@@ -111,7 +111,7 @@ func (t table) countOr(query *gorm.DB) (int, error) {
 	return int(total), nil
 }
 
-// onPage leaves the rows of one page. One that lies deep is looked for in an index, from the end that is nearer.
+// onPage selects the rows of one page. A page that lies deep is found in an index, from the nearer end.
 func onPage(query *gorm.DB, order []ordering, total, skip, size int) *gorm.DB {
 	if skip < deep {
 		return query.Limit(size).Offset(skip)
@@ -124,12 +124,12 @@ func onPage(query *gorm.DB, order []ordering, total, skip, size int) *gorm.DB {
 	return query.Where("id IN (?)", numbers)
 }
 
-// cancelledSnapshot holds for a snapshot that failed because somebody cancelled the run that was making it.
-// One whose run the catalog does not know has failed.
+// cancelledSnapshot holds for a snapshot that failed because somebody cancelled the run that was making it. A snapshot whose run the catalog does not
+// know counts as failed.
 const cancelledSnapshot = `(status = 'failed' AND COALESCE((SELECT r.status FROM runs r WHERE r.snapshot_name = snapshots.name
 	AND r.kind IN ('snapshot', 'copy', 'import') ORDER BY r.id DESC LIMIT 1), '') = 'cancelled')`
 
-// nameSet is a column's values.
+// nameSet is the set of a column's values.
 func nameSet(query *gorm.DB, column string) (map[string]bool, error) {
 	var names []string
 	if err := query.Distinct(column).Pluck(column, &names).Error; err != nil {
@@ -142,7 +142,7 @@ func nameSet(query *gorm.DB, column string) (map[string]bool, error) {
 	return set, nil
 }
 
-// Present tells which of these clusters and snapshots there are.
+// Present tells which of these clusters and snapshots exist.
 func (db *DB) Present(ctx context.Context, clusters, snapshots []string) (presentClusters, presentSnapshots map[string]bool, err error) {
 	if presentClusters, err = nameSet(db.with(ctx).Model(&models.Cluster{}).Where("name IN ?", clusters), "name"); err != nil {
 		return nil, nil, err

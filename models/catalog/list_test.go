@@ -69,7 +69,7 @@ func TestListSnapshots(t *testing.T) {
 			t.Errorf("%.200v: %d rows of %d beginning with %q, %v", test.list, len(got.Rows), got.Total, first, err)
 		}
 	}
-	// Pages are cut from one order: nothing is twice on them and nothing is left out.
+	// Pages are cut from one order: nothing is on two of them and nothing is left out.
 	for _, sort := range []string{"", "source", "status", "cluster", "size", "created"} {
 		seen := make(map[uint]bool)
 		for page := 1; page <= 12; page++ {
@@ -218,7 +218,7 @@ func BenchmarkListTenThousandSnapshots(b *testing.B) {
 	})
 }
 
-// A page that lies deep is looked for in another way than one at the front, and from the end that is nearer: it is the same page.
+// A page that lies deep is looked for differently, and from the nearer end: it is the same page.
 func TestDeepPagesAreThePagesOfTheWholeList(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
@@ -271,7 +271,7 @@ func TestSnapshotsOfAClusterAreCountedAsTheyAre(t *testing.T) {
 	}
 }
 
-// One from the future is of a clock that stood wrong.
+// A snapshot from the future comes from a clock that was wrong.
 func TestNewestSnapshotIsNoneFromTheFuture(t *testing.T) {
 	t.Parallel()
 	db, clock := catalog(t)

@@ -12,7 +12,7 @@ import (
 // Locks keeps who works on which cluster.
 type Locks struct{ db *DB }
 
-// Try takes the lock of this name for an owner that has a lease, and tells whether it was free.
+// Try takes the lock of this name for an owner with a lease, and tells whether it was free.
 func (q Locks) Try(ctx context.Context, name, owner string) (bool, error) {
 	var got bool
 	err := q.db.transaction(ctx, func(tx *DB) error {

@@ -12,17 +12,17 @@ import (
 	"rekindle/models"
 )
 
-// Losses records when clusters lost their data, and what they are filled again from.
+// Losses records when clusters lost their data, and what they are filled from again.
 type Losses struct{ db *DB }
 
-// Emptied writes down that a cluster was started empty now, in place of this primary, with an event. The cluster says so until somebody
-// takes a snapshot by hand. That of an earlier loss stays the one that is spoken of: what is lost is from before it.
+// Emptied writes down, with an event, that a cluster was now started empty in place of this primary. The cluster says so until somebody takes a
+// snapshot by hand. If there was an earlier loss, the notice stays about that one: what is lost is from before it.
 func (q Losses) Emptied(ctx context.Context, clusterID uint, primary string) error {
 	return q.add(ctx, clusterID, q.db.Now(), "", fmt.Sprintf("The primary %s had stopped and there is no RDB to come back from.", primary))
 }
 
-// Replaced writes down that the data of a cluster has become another's, with an event: somebody had made its primary a replica of this address,
-// whose replication stream has this id. The cluster says so like one that was emptied. What was taken of it since then is known by that id.
+// Replaced writes down, with an event, that the data of a cluster was replaced: somebody had made its primary a replica of this address, whose
+// replication stream has this ID. The cluster says so like one that was emptied. Snapshots taken of it since then are recognized by that ID.
 func (q Losses) Replaced(ctx context.Context, clusterID uint, primary, by, history string) error {
 	at := q.db.Now()
 	taken, found, err := find[models.Snapshot](q.db.with(ctx).Where("cluster_id = ? AND id IN (SELECT snapshot_id FROM parts WHERE replication_id = ?)", clusterID, history).
@@ -64,7 +64,7 @@ func (q Losses) add(ctx context.Context, clusterID uint, at time.Time, cause, ev
 	})
 }
 
-// notice is what an available cluster goes on saying after it lost its data; "" when it did not.
+// notice is what an available cluster still says after it lost its data; "" if it did not.
 func (q Losses) notice(ctx context.Context, cluster models.Cluster) (string, error) {
 	if cluster.EmptiedAt == nil {
 		return "", nil
@@ -90,7 +90,7 @@ func (q Losses) notice(ctx context.Context, cluster models.Cluster) (string, err
 	return text + " There is no good snapshot from before.", nil
 }
 
-// noticed ends the notice of a loss: somebody has seen to the cluster since, and took a snapshot of it by hand.
+// noticed ends the notice of a loss: somebody has looked after the cluster since, and took a snapshot of it by hand.
 func (q Losses) noticed(ctx context.Context, snapshot models.Snapshot) error {
 	if snapshot.Source != models.SourceManual {
 		return nil
@@ -103,8 +103,8 @@ func (q Losses) noticed(ctx context.Context, snapshot models.Snapshot) error {
 	return nil
 }
 
-// A restored cluster is available before its first RDB is on a disk: writing that takes longer than the restore. Should all of its nodes die in
-// between, it is filled again, from what it came from.
+// A restored cluster is available before its first RDB is on a disk, because writing that takes longer than the restore. If all of its nodes die in
+// between, it is filled again from what it came from.
 
 // refillFailed begins the reason of a cluster that could not be filled again so far.
 const refillFailed = "All nodes had died before one of them had saved its data, and it could not be filled again from "
@@ -121,8 +121,8 @@ func (q Losses) setUnsaved(ctx context.Context, clusterID uint, snapshot string)
 	return nil
 }
 
-// Refill queues that a cluster all of whose nodes died before the first of them had saved is filled again: from the newest good snapshot of
-// it, or from the one that it was restored from. It tells whether it could: not when neither is there any more.
+// Refill queues that a cluster is filled again because all of its nodes died before the first of them had saved: from its newest good snapshot, or
+// from the one that it was restored from. It tells whether it could, which is not so when both are gone.
 func (q Losses) Refill(ctx context.Context, clusterID uint) (queued bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.ByID(ctx, clusterID)
@@ -151,7 +151,7 @@ func (q Losses) Refill(ctx context.Context, clusterID uint) (queued bool, err er
 		if _, err := tx.Snapshots.move(ctx, source.Name, models.SnapshotRestoring, "", usable...); err != nil {
 			return err
 		}
-		if !strings.HasPrefix(before, refillFailed) { // else it was said already
+		if !strings.HasPrefix(before, refillFailed) { // otherwise the event was written before
 			err = tx.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: cluster.Name, SnapshotName: source.Name, Message: what})
 			if err != nil {
 				return err

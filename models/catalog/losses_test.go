@@ -25,7 +25,7 @@ func TestLossStaysVisibleUntilASnapshotByHandAndItsSnapshotIsKept(t *testing.T) 
 	automatic("automatic.orders-2") // the last one with data in it
 	check(t, db.Losses.Emptied(t.Context(), cluster.ID, "orders-001"))
 	automatic("automatic.orders-3")
-	check(t, db.Losses.Emptied(t.Context(), cluster.ID, "orders-001")) // again: what is spoken of is the first
+	check(t, db.Losses.Emptied(t.Context(), cluster.ID, "orders-001")) // again: the notice stays about the first loss
 	automatic("automatic.orders-4")
 
 	says := func(want bool) {

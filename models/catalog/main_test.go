@@ -44,9 +44,9 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// catalogsAre says where the catalogs of the tests are: "sqlite", or "postgres", by $REKINDLE_TEST_CATALOG. All tests hold for both, except
-// where one says that it is about a file. It is asked for in tests only, and not before: go test would not see it, and give one's results
-// for the other's.
+// catalogsAre says where the catalogs of the tests are: "sqlite", or "postgres", by $REKINDLE_TEST_CATALOG. All tests hold for both, except where one
+// says that it is about a file. The variable is read within tests only: go test would not notice it earlier, and would use cached results of the one
+// for the other.
 func catalogsAre() string { return cmp.Or(os.Getenv("REKINDLE_TEST_CATALOG"), "sqlite") }
 
 // inFile is for tests of what only SQLite has.
@@ -57,7 +57,7 @@ func inFile(t testing.TB) {
 	}
 }
 
-// once is for tests that do the same wherever the catalogs of the others are: they ask none, or say themselves where theirs is.
+// once is for tests that do not depend on where the catalogs of the others are: they use none, or choose the place themselves.
 func once(t testing.TB) {
 	t.Helper()
 	if catalogsAre() != "sqlite" {
@@ -132,7 +132,7 @@ func preparedPlace(t testing.TB) Place {
 	return postgresCopy(t, must(postgresTemplate())(t))
 }
 
-// simulated is so many days of a simulation, as they are in `make soak`; every day it is a part of them, in which all has happened once.
+// simulated returns how many days to simulate: all of them in `make soak`, otherwise a part in which everything happens once.
 func simulated(days int) int {
 	if os.Getenv("REKINDLE_SOAK_ROUNDS") != "" {
 		return days
@@ -235,7 +235,7 @@ func open(t testing.TB, place Place, clock clockwork.Clock) *DB {
 	return db
 }
 
-// noRoom makes the database refuse what is written so, "INSERT ON events", as on a full disk; and room lets it again.
+// noRoom makes the database refuse such writes, "INSERT ON events", as on a full disk. room allows them again.
 func noRoom(t testing.TB, db *DB, what string) (room func()) {
 	t.Helper()
 	_, table, _ := strings.Cut(what, " ON ")
@@ -255,7 +255,7 @@ func spec(name string) models.ClusterSpec {
 	return models.ClusterSpec{Name: name, Engine: testEngine, NodeType: "cache.t4g.micro", Auth: models.AuthNone, RequestedBy: "admin"}
 }
 
-// launched is a cluster that is available, after its run was done.
+// launched is an available cluster whose run is done.
 func launched(t testing.TB, db *DB, s models.ClusterSpec) models.Cluster {
 	t.Helper()
 	clusters := must(db.Clusters.Create(t.Context(), s))(t)

@@ -15,8 +15,8 @@ type migration struct {
 	do gormigrate.MigrateFunc
 }
 
-// sqliteMigrations is append-only. Each one is frozen SQL, not the live structs: those change, and what was done to somebody's
-// catalog must not. To add one: append it, here and to [postgresMigrations], then `go test ./models -run Migration -update`, and commit what that wrote.
+// sqliteMigrations is append-only. Each migration is frozen SQL, not the live structs: those change, and what was done to somebody's catalog must
+// not. To add one, append it here and to [postgresMigrations], run `go test ./models/catalog -run Migration -update`, and commit what that wrote.
 var sqliteMigrations = []migration{
 	{"0001-tables", execute(
 		`CREATE TABLE clusters (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, description text NOT NULL, kind text NOT NULL,
@@ -140,7 +140,7 @@ var sqliteMigrations = []migration{
 		`CREATE TABLE losses (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), at datetime NOT NULL)`,
 		`CREATE INDEX idx_losses_cluster_id ON losses (cluster_id)`,
 	)},
-	// 0004-api was changed after it had been used: catalogs from before went without the column.
+	// 0004-api was changed after it had been used: older catalogs lacked the column.
 	{"0006-zone", addMissing("nodes", "zone", "text NOT NULL DEFAULT ''")},
 	{"0009-nodes", execute(
 		`ALTER TABLE clusters ADD COLUMN unsaved_from text NOT NULL DEFAULT ''`,
@@ -159,7 +159,7 @@ var sqliteMigrations = []migration{
 		`ALTER TABLE parts RENAME COLUMN sha256 TO digest`,
 		`UPDATE parts SET digest = 'sha256:' || digest WHERE digest <> ''`,
 	)},
-	// Pages that cost the same however much there is: what is good by cluster and time, the runs of a cluster by kind, and sums that are kept.
+	// Pages whose cost does not grow with the catalog: good snapshots by cluster and time, the runs of a cluster by kind, and sums that are kept.
 	{"0014-scale", execute(
 		`CREATE INDEX idx_snapshots_good ON snapshots (cluster_name, created_at, id, stored, status) WHERE status IN ('available', 'restoring', 'copying')`,
 		`CREATE INDEX idx_snapshots_status_created ON snapshots (status, created_at)`,
@@ -189,15 +189,15 @@ var sqliteMigrations = []migration{
 			DELETE FROM tallies WHERE cluster_name = OLD.cluster_name AND snapshots = 0;
 		END`,
 	)},
-	// Consoles that share a catalog: whose lease has ended is gone, a run that has failed says so before its remains are removed, and nodes
-	// belong to the console on whose host they are.
+	// Consoles that share a catalog: a console whose lease has ended is gone, a failed run says so before its remains are removed, and nodes belong
+	// to the console on whose host they are.
 	{"0015-owners", execute(
 		`CREATE TABLE owners (id text PRIMARY KEY, home text NOT NULL, host text NOT NULL, beat integer NOT NULL DEFAULT 0, lease integer NOT NULL, since datetime NOT NULL, seen datetime NOT NULL)`,
 		`ALTER TABLE runs ADD COLUMN given_up text NOT NULL DEFAULT ''`,
 		`ALTER TABLE runs ADD COLUMN home text NOT NULL DEFAULT ''`,
 		`ALTER TABLE clusters ADD COLUMN home text NOT NULL DEFAULT 'catalog'`,
 	)},
-	// What pages say of every cluster: its newest good snapshot, kept beside the sums.
+	// What pages say about every cluster: its newest good snapshot, kept beside the sums.
 	{"0016-newest", execute(
 		`ALTER TABLE tallies ADD COLUMN newest_id integer NOT NULL DEFAULT 0`,
 		`ALTER TABLE tallies ADD COLUMN newest_at datetime`,
@@ -243,7 +243,7 @@ var sqliteMigrations = []migration{
 			topology text NOT NULL, since datetime)`,
 	)},
 	// How each cluster stands, judged when something about it has changed, so that neither pages nor ticks look at all of them: see standing.go.
-	// Triggers find out that something has changed, and keep sums; the rules stay in Go.
+	// Triggers notice changes and keep sums; the rules stay in Go.
 	{"0018-standings", execute(slices.Concat([]string{
 		`CREATE TABLE standings (cluster_id integer PRIMARY KEY, cluster_name text NOT NULL, rank integer NOT NULL, newest_at datetime,
 			newest_stored integer NOT NULL, late_at datetime, due_at datetime, outlive_at datetime, judged_at datetime)`,
@@ -315,7 +315,7 @@ var sqliteMigrations = []migration{
 		`ALTER TABLE clusters ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 		`ALTER TABLE snapshots ADD COLUMN cluster_mode boolean NOT NULL DEFAULT false`,
 	}, clusterMode...)...)},
-	// Which clusters' records in the store are to be looked at, because something about them has changed: see records.go.
+	// The clusters whose records in the store must be looked at, because something about them has changed: see records.go.
 	{"0020-marks", execute(slices.Concat([]string{
 		`CREATE TABLE record_marks (id integer PRIMARY KEY AUTOINCREMENT, cluster_name text NOT NULL)`,
 		`CREATE UNIQUE INDEX idx_record_marks_cluster_name ON record_marks (cluster_name)`,
@@ -329,7 +329,7 @@ var sqliteMigrations = []migration{
 		markedBy("records_detached", "DELETE ON attachments", "name FROM clusters WHERE id = OLD.cluster_id"),
 		markedBy("records_reached", "UPDATE OF "+recordedAccess+" ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"),
 	)...)},
-	// Which clusters come from a file that declares them.
+	// The clusters that a file declares.
 	{"0021-declared", execute(`ALTER TABLE clusters ADD COLUMN declared text NOT NULL DEFAULT ''`)},
 	// How what is in a part is stored, by which it is judged which engines can take it.
 	{"0022-kinds", execute(`ALTER TABLE parts ADD COLUMN kinds text NOT NULL DEFAULT ''`)},
@@ -353,25 +353,25 @@ var passwords = []string{
 	`ALTER TABLE clusters ADD COLUMN password_pending boolean NOT NULL DEFAULT false`,
 }
 
-// clusterMode marks what is in cluster mode in a catalog that did not say so: what is attached as such, and the snapshots whose parts have slots.
+// clusterMode marks what is in cluster mode in a catalog that did not record it: clusters attached as such, and snapshots whose parts have slots.
 var clusterMode = []string{
 	`UPDATE clusters SET cluster_mode = true WHERE id IN (SELECT cluster_id FROM attachments WHERE topology = 'cluster')`,
 	`UPDATE snapshots SET cluster_mode = true WHERE id IN (SELECT snapshot_id FROM parts WHERE slots <> '')`,
 }
 
-// What the record of a cluster is made of, as it was with 0020-marks.
+// The columns that the record of a cluster is made of, as of 0020-marks.
 const (
 	recordedColumns = `name, description, kind, engine, engine_version, node_type, cluster_mode, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, status,
 		created_at, grouped, attributes, parameter_group`
 	recordedAccess = `cluster_id, addresses, mapped, username, psync, primary_name, sentinel_username, sentinel_password, tls, ca, certificate, private_key, server_name, unverified`
 )
 
-// markedBy is the trigger of [sqliteMigrations] that has a cluster's record looked at after an event. Each mark has a number of its own.
+// markedBy is the trigger in [sqliteMigrations] that has a cluster's record looked at after an event. Each mark has its own number.
 func markedBy(name, event, cluster string) []string {
 	return []string{"CREATE TRIGGER " + name + " AFTER " + event + " BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT " + cluster + "); INSERT INTO record_marks (cluster_name) SELECT " + cluster + "; END"}
 }
 
-// unjudgedBy is the trigger of [sqliteMigrations] that has clusters judged anew after an event.
+// unjudgedBy is the trigger in [sqliteMigrations] that has clusters judged again after an event.
 func unjudgedBy(name, event, which string) []string {
 	return []string{"CREATE TRIGGER " + name + " AFTER " + event + " BEGIN UPDATE standings SET rank = -1 WHERE " + which + " AND rank <> -1; END"}
 }
@@ -387,7 +387,7 @@ func execute(statements ...string) gormigrate.MigrateFunc {
 	}
 }
 
-// addMissing adds a column, where there is none of that name.
+// addMissing adds a column if there is none of that name.
 func addMissing(table, column, definition string) gormigrate.MigrateFunc {
 	return func(tx *gorm.DB) error {
 		var have int
@@ -400,7 +400,7 @@ func addMissing(table, column, definition string) gormigrate.MigrateFunc {
 	}
 }
 
-// migrate does what has not been done. All of it is one transaction, so that of consoles that start at the same time one does it.
+// migrate applies what has not been applied yet. All of it is one transaction, so that only one of several starting consoles does it.
 func migrate(ctx context.Context, db *gorm.DB, all []migration) error {
 	options := *gormigrate.DefaultOptions
 	options.ValidateUnknownMigrations = true

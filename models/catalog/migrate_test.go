@@ -18,7 +18,7 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// update writes down what is new. What is there already it never changes.
+// update writes down what is new. It never changes what exists.
 var update = flag.Bool("update", false, "write the sums and catalogs of new migrations into testdata")
 
 const (

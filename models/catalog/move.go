@@ -13,21 +13,21 @@ import (
 	"rekindle/models"
 )
 
-// ErrMoved says that a catalog is not the one to work with any more.
+// ErrMoved says that a catalog must no longer be used.
 var ErrMoved = errors.New("the catalog has been moved")
 
-// movedSetting is what a catalog has that has been moved: where to, for people. Whoever still started with it would work on the same clusters
-// and snapshots as whoever starts with the other one.
+// movedSetting is what a moved catalog has: where it went, for people. A console still started with it would work on the same clusters and snapshots
+// as one that is started with the other catalog.
 const movedSetting = "moved"
 
-// Move copies all of a catalog into another one, which must be new, and marks the first one as moved: it cannot be opened any more. All of that
-// happens or nothing. The clusters of one home belong to another one afterwards, as the same data folder may be called differently there. The
-// consoles must have stopped. It returns the number of rows.
+// Move copies all of a catalog into another one, which must be new, and marks the first as moved, so that it cannot be opened any more. All of that
+// happens or nothing. Clusters of fromHome then belong to toHome, because the same data folder may have another name there. The consoles must have
+// stopped. Move returns the number of rows.
 func Move(ctx context.Context, from, to *DB, fromHome, toHome string) (rows int, err error) {
 	if err := from.wontBeWritten(ctx); err != nil {
 		return 0, err
 	}
-	// Nobody writes to the first one meanwhile. The second one is committed first: what is lost between the two is only the mark.
+	// Nobody writes to the first one meanwhile. The second is committed first: if something fails in between, only the mark is lost.
 	err = from.transaction(ctx, func(source *DB) error {
 		if err := source.Settings.set(ctx, movedSetting, fmt.Sprintf("to %s on %s", to.place, from.Now().Format("2006-01-02"))); err != nil {
 			return err
@@ -48,7 +48,7 @@ func Move(ctx context.Context, from, to *DB, fromHome, toHome string) (rows int,
 	return rows, nil
 }
 
-// wontBeWritten fails when a console is at work on the catalog, which it finds out by watching the leases for as long as they are.
+// wontBeWritten fails when a console works on the catalog. It watches the leases for as long as they last to find that out.
 func (db *DB) wontBeWritten(ctx context.Context) error {
 	before, err := db.Owners.All(ctx)
 	if err != nil || len(before) == 0 {
@@ -92,7 +92,7 @@ func (db *DB) mustBeNew(ctx context.Context) error {
 }
 
 func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string) (int, error) {
-	if err := to.with(ctx).Where("1 = 1").Delete(&models.SubnetGroup{}).Error; err != nil { // the one that a new catalog has
+	if err := to.with(ctx).Where("1 = 1").Delete(&models.SubnetGroup{}).Error; err != nil { // a new catalog has one
 		return 0, fmt.Errorf("empty the new catalog: %w", err)
 	}
 	homeOf := func(home string) string {
@@ -101,7 +101,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		}
 		return home
 	}
-	// In an order in which each row finds what it refers to. Owners are gone, and with them their locks; tallies and marks are kept by triggers,
+	// The order is such that each row finds what it refers to. Owners are gone, and their locks with them; tallies and marks are kept by triggers,
 	// and a console that starts looks at all records anyway.
 	total := 0
 	for _, copyTable := range []func(context.Context, *DB, *DB) (int, error){
@@ -126,7 +126,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 	return total, to.Settings.unset(ctx, movedSetting)
 }
 
-// rowsOf copies a table, each row after a change.
+// rowsOf copies a table, changing each row on the way.
 func rowsOf[T any](change func(*T)) func(ctx context.Context, from, to *DB) (int, error) {
 	return func(ctx context.Context, from, to *DB) (int, error) {
 		var batch []T
@@ -148,7 +148,7 @@ func rowsOf[T any](change func(*T)) func(ctx context.Context, from, to *DB) (int
 		}
 		table := from.gorm.NamingStrategy.TableName(reflect.TypeFor[T]().Name())
 		last, err := from.kind.lastID(from.with(ctx), table)
-		if err == nil && last > 0 { // numbers of rows that are gone are not given again
+		if err == nil && last > 0 { // numbers of rows that are gone must not be used again
 			err = to.kind.setLastID(to.with(ctx), table, last)
 		}
 		if err != nil {

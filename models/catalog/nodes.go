@@ -14,8 +14,7 @@ import (
 // Nodes records how nodes were seen, and where they listen.
 type Nodes struct{ db *DB }
 
-// Halted writes down that these nodes of a cluster were stopped on purpose, with the console, so that nobody is warned when they are
-// started again.
+// Halted writes down that these nodes of a cluster were stopped on purpose, with the console, so that nobody is warned when they are started again.
 func (q Nodes) Halted(ctx context.Context, nodes ...models.Node) error {
 	return q.setHalted(ctx, true, nodes)
 }
@@ -61,7 +60,7 @@ func (q Nodes) SetSlots(ctx context.Context, n models.Node, slots string) error 
 	return nil
 }
 
-// Remove takes a node that was stopped out of the catalog.
+// Remove removes a stopped node from the catalog.
 func (q Nodes) Remove(ctx context.Context, id uint) error {
 	if err := q.db.with(ctx).Delete(&models.Node{}, id).Error; err != nil {
 		return fmt.Errorf("remove node %d: %w", id, err)
@@ -69,8 +68,8 @@ func (q Nodes) Remove(ctx context.Context, id uint) error {
 	return nil
 }
 
-// Promote makes one node of a shard its primary and the others its replicas, in one step. It gets the shard's slots, and the cluster's port follows
-// the primary of the first shard.
+// Promote makes one node of a shard its primary and the others its replicas, in one step. The node gets the shard's slots, and the cluster's port
+// follows the primary of the first shard.
 func (q Nodes) Promote(ctx context.Context, clusterID uint, node models.Node) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		shard := func() *gorm.DB {
@@ -86,7 +85,7 @@ func (q Nodes) Promote(ctx context.Context, clusterID uint, node models.Node) er
 			return fmt.Errorf("promote %s: %w", node.Name, err)
 		}
 		if primary.RowsAffected == 0 {
-			return fmt.Errorf("promote %s: the node was removed", node.Name) // a shard without a primary would be left
+			return fmt.Errorf("promote %s: the node was removed", node.Name) // otherwise a shard without a primary would be left
 		}
 		if node.Shard > 1 {
 			return nil

@@ -16,7 +16,8 @@ import (
 // Owners keeps the consoles and their leases.
 type Owners struct{ db *DB }
 
-// Enroll gives a lease of this length to a console. Its data folder is locked by it, so an earlier owner with the same home is gone and is ended.
+// Enroll gives a console a lease of this length. The console has locked its data folder, so an earlier owner with the same home is gone, and its
+// lease is ended.
 func (q Owners) Enroll(ctx context.Context, home string, lease time.Duration) (models.Owner, error) {
 	now := q.db.Now()
 	host, _ := os.Hostname() // "" is shown as unknown
@@ -36,7 +37,7 @@ func (q Owners) Enroll(ctx context.Context, home string, lease time.Duration) (m
 	return owner, nil
 }
 
-// Renew renews a lease. ErrLeaseLost when it has been ended.
+// Renew renews a lease. The error is ErrLeaseLost when the lease has been ended.
 func (q Owners) Renew(ctx context.Context, id string) error {
 	renewed := q.db.with(ctx).Model(&models.Owner{ID: id}).UpdateColumns(map[string]any{"beat": gorm.Expr("beat + 1"), "seen": q.db.Now()})
 	if renewed.Error != nil {
@@ -56,8 +57,8 @@ func (q Owners) All(ctx context.Context) ([]models.Owner, error) {
 	return owners, nil
 }
 
-// End ends a lease that was not renewed since it was seen like this, and tells whether it did. What the owner had begun belongs to
-// nobody then: its locks are free, and its runs are [Runs.CutOff].
+// End ends a lease that was not renewed since it was seen in this state, and tells whether it did. What the owner had begun then belongs to nobody:
+// its locks are free, and its runs are [Runs.CutOff].
 func (q Owners) End(ctx context.Context, seen models.Owner) (ended bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		gone := tx.with(ctx).Where("id = ? AND beat = ?", seen.ID, seen.Beat).Delete(&models.Owner{})
@@ -72,7 +73,7 @@ func (q Owners) End(ctx context.Context, seen models.Owner) (ended bool, err err
 	return ended, nil
 }
 
-// Leave gives a lease back: the console has stopped.
+// Leave gives a lease back when the console stops.
 func (q Owners) Leave(ctx context.Context, id string) error {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(tx.with(ctx).Delete(&models.Owner{ID: id}).Error, tx.Owners.takeFromTheGone(ctx))
@@ -83,7 +84,7 @@ func (q Owners) Leave(ctx context.Context, id string) error {
 	return nil
 }
 
-// First tells whether this owner is the one that has been there longest: what one console does for all is done by that one.
+// First tells whether this owner has been there longest: that one does what one console does for all.
 func (q Owners) First(ctx context.Context, id string) (bool, error) {
 	first, found, err := find[models.Owner](q.db.with(ctx).Order("since, id"))
 	if err != nil {
@@ -118,7 +119,7 @@ func (q Owners) Homes(ctx context.Context) (map[string]bool, error) {
 	return homes, err
 }
 
-// Away tells whether no console has a lease whose nodes these are, so that nobody can look after them.
+// Away tells whether no console with this home has a lease, so that nobody can look after its nodes.
 func (q Owners) Away(ctx context.Context, home string) (bool, error) {
 	_, found, err := find[models.Owner](q.db.with(ctx).Where("home = ?", home))
 	if err != nil {
@@ -127,8 +128,8 @@ func (q Owners) Away(ctx context.Context, home string) (bool, error) {
 	return !found, nil
 }
 
-// TakeOver makes the nodes of these clusters this host's, where they belong to a console that is away: somebody has found their files here
-// and asked for it. It returns those that it took.
+// TakeOver makes the nodes of these clusters this host's if they belong to a console that is away: somebody has found their files here and asked for
+// it. It returns the clusters that it took.
 func (q Owners) TakeOver(ctx context.Context, names []string) (taken []string, err error) {
 	home := q.db.host.Home()
 	err = q.db.transaction(ctx, func(tx *DB) error {
@@ -155,7 +156,7 @@ func (q Owners) TakeOver(ctx context.Context, names []string) (taken []string, e
 	return taken, nil
 }
 
-// takeFromTheGone takes runs and locks from owners without a lease.
+// takeFromTheGone takes runs and locks away from owners without a lease.
 func (q Owners) takeFromTheGone(ctx context.Context) error {
 	const gone = "owner NOT IN (SELECT id FROM owners)"
 	if err := q.db.with(ctx).Where(gone).Delete(&models.Lock{}).Error; err != nil {

@@ -45,7 +45,7 @@ func (q Parameters) All(ctx context.Context) ([]models.ParameterGroup, error) {
 	return groups, nil
 }
 
-// Create writes a group down that sets nothing yet.
+// Create writes down a group that sets nothing yet.
 func (q Parameters) Create(ctx context.Context, name, family, description string, tags map[string]string) (models.ParameterGroup, error) {
 	name, problem := models.CheckGroupName("parameter group", name)
 	var faults models.Faults
@@ -103,7 +103,7 @@ func (q Parameters) Set(ctx context.Context, name string, values map[string]stri
 		}
 		for parameter, value := range values {
 			if fixed[parameter] {
-				continue // it has that value already, and is nothing to be handed to a node
+				continue // it already has that value, and there is nothing to bring to a node
 			}
 			row := models.ParameterValue{GroupID: group.ID, Name: parameter, Value: value}
 			replace := clause.OnConflict{Columns: []clause.Column{{Name: "group_id"}, {Name: "name"}}, DoUpdates: clause.AssignmentColumns([]string{"value"})}
@@ -115,7 +115,7 @@ func (q Parameters) Set(ctx context.Context, name string, values map[string]stri
 	})
 }
 
-// Reset brings parameters of a group back to the engine's defaults; without names all of them.
+// Reset brings parameters of a group back to the engine's defaults; all of them when none are named.
 func (q Parameters) Reset(ctx context.Context, name string, parameters []string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		group, err := tx.Parameters.changeable(ctx, name)
@@ -162,8 +162,7 @@ func (q Parameters) Delete(ctx context.Context, name string) error {
 	})
 }
 
-// changed asks for the parameters to be brought to the nodes of all clusters that use the group: the supervisor does it, as soon
-// as it can.
+// changed asks for the parameters to be brought to the nodes of all clusters that use the group. The supervisor does that as soon as it can.
 func (q Parameters) changed(ctx context.Context, group string) error {
 	err := q.db.with(ctx).Model(&models.Cluster{}).Where("parameter_group = ?", group).
 		UpdateColumn("parameters_wanted", gorm.Expr("parameters_wanted + 1")).Error
@@ -173,7 +172,7 @@ func (q Parameters) changed(ctx context.Context, group string) error {
 	return nil
 }
 
-// Applied notes that the nodes of a cluster have the parameters that were wanted with this number.
+// Applied notes that the nodes of a cluster have the parameters of this request number.
 func (q Parameters) Applied(ctx context.Context, clusterID uint, wanted int) error {
 	err := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND parameters_applied < ?", clusterID, wanted).UpdateColumn("parameters_applied", wanted).Error
 	if err != nil {
@@ -182,7 +181,7 @@ func (q Parameters) Applied(ctx context.Context, clusterID uint, wanted int) err
 	return nil
 }
 
-// databases is how many databases the nodes of a new cluster get by its parameter group; 0: the engine's own number.
+// databases returns how many databases the nodes of a new cluster get from its parameter group; 0 means the engine's own number.
 func (q Parameters) databases(ctx context.Context, cluster models.Cluster) (int, error) {
 	set, err := q.ofGroup(ctx, cluster)
 	if err != nil || set[models.ParameterDatabases] == "" {
@@ -195,7 +194,7 @@ func (q Parameters) databases(ctx context.Context, cluster models.Cluster) (int,
 	return n, nil
 }
 
-// OfNodes returns what a node is started with: what its cluster's group sets, and the number of databases that the cluster has.
+// OfNodes returns the parameters a node is started with: those of its cluster's group, and the cluster's number of databases.
 func (q Parameters) OfNodes(ctx context.Context, cluster models.Cluster) (map[string]string, error) {
 	set, err := q.ofGroup(ctx, cluster)
 	delete(set, models.ParameterDatabases)
@@ -208,7 +207,7 @@ func (q Parameters) OfNodes(ctx context.Context, cluster models.Cluster) (map[st
 	return set, err
 }
 
-// ofGroup returns what a cluster's group sets. One whose group is gone has the engine's defaults.
+// ofGroup returns what a cluster's group sets. If the group is gone, the cluster has the engine's defaults.
 func (q Parameters) ofGroup(ctx context.Context, cluster models.Cluster) (map[string]string, error) {
 	if cluster.ParameterGroup == "" {
 		return nil, nil

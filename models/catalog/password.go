@@ -21,7 +21,7 @@ const (
 	argonLength  = 32
 )
 
-// hashMemory is argonMemory, but in tests that are about something else.
+// hashMemory is argonMemory, except in tests of other things.
 var hashMemory uint32 = argonMemory
 
 // argonTurn lets one password be hashed at a time, so that a storm of sign-ins costs time and not memory.
@@ -41,7 +41,7 @@ func argon(password secret.Text, salt []byte, passes, memory uint32, threads uin
 	return argon2.IDKey([]byte(password.Reveal()), salt, passes, memory, threads, argonLength)
 }
 
-// verifyPassword compares in constant time. An empty or broken hash matches nothing, and takes as long.
+// verifyPassword compares in constant time. An empty or broken hash matches nothing, and takes just as long.
 func verifyPassword(encoded string, password secret.Text) bool {
 	var version int
 	var memory, passes uint32

@@ -26,12 +26,12 @@ import (
 // postgresDatabase is a catalog in a database of a PostgreSQL server.
 type postgresDatabase struct{ place Place }
 
-// Whoever writes is alone, as in SQLite: each transaction begins by taking one lock for all of the catalog. What is read and then written in
-// a transaction is safe with that, whatever it is, and nothing can deadlock. The catalog's transactions are short.
+// There is one writer at a time, as in SQLite: each transaction begins by taking one lock for the whole catalog. So whatever a transaction reads
+// before it writes is safe, and nothing can deadlock. The catalog's transactions are short.
 const catalogLock = 0x72656b69 // "reki"
 
-// What each connection is told. A console that is frozen in the midst of a transaction must not stop the others for long; and a snapshot
-// of the data that is older than the lock would be one from before the last writer.
+// What each connection is told. A console that is frozen in the middle of a transaction must not stop the others for long. And with a stricter
+// isolation level, a snapshot of the data from before the lock would be older than the last writer.
 var postgresParameters = map[string]string{
 	"default_transaction_isolation":       "read committed",
 	"idle_in_transaction_session_timeout": "5000", // ms
@@ -41,13 +41,13 @@ var postgresParameters = map[string]string{
 
 const (
 	postgresConnections = 16
-	postgresPatience    = 10 * time.Second // for a connection, and for a server that takes what was sent
+	postgresPatience    = 10 * time.Second // for a connection, and for a server to acknowledge what was sent
 )
 
 //go:embed postgres.sql
 var postgresTables string
 
-// postgresMigrations is append-only, like [sqliteMigrations], and begins with all that those had done when PostgreSQL came to be supported.
+// postgresMigrations is append-only, like [sqliteMigrations]. It begins with everything those had done when support for PostgreSQL was added.
 var postgresMigrations = []migration{
 	{"0015-owners", execute(postgresTables)},
 	{"0016-newest", execute(
@@ -91,7 +91,8 @@ var postgresMigrations = []migration{
 		`CREATE TABLE standings (cluster_id bigint PRIMARY KEY, cluster_name text COLLATE "C" NOT NULL, rank bigint NOT NULL, newest_at timestamptz,
 			newest_stored bigint NOT NULL, late_at timestamptz, due_at timestamptz, outlive_at timestamptz, judged_at timestamptz)`,
 		`CREATE TABLE standing_sums (rank bigint NOT NULL, restorable boolean NOT NULL, clusters bigint NOT NULL, stored bigint NOT NULL, PRIMARY KEY (rank, restorable))`,
-		// In buckets, because each change of a row leaves a dead one behind: one transaction that writes many snapshots would pass by all of those.
+		// In buckets, because each change of a row leaves a dead one behind, and a transaction that writes many snapshots would have to skip all of
+		// those.
 		`CREATE TABLE tally_sums (bucket bigint PRIMARY KEY, snapshots bigint NOT NULL, stored bigint NOT NULL)`,
 		`INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored) SELECT id, name, -1, newest_at, 0 FROM clusters LEFT JOIN tallies ON cluster_name = name`,
 		`INSERT INTO standing_sums (rank, restorable, clusters, stored) SELECT -1, newest_at IS NOT NULL, COUNT(*), 0 FROM standings GROUP BY 2`,
@@ -253,8 +254,8 @@ func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
 	return gorm.Open(postgres.New(postgres.Config{Conn: postgresPool{postgresConn{pool}, pool}}), gormConfig(clock))
 }
 
-// suspicious tells whether a connection of the pool is asked whether it still works before it is used again. By itself pgx asks only those that have not
-// been used for a second: of a server that was started anew, each of the others would fail one query.
+// suspicious tells whether a connection from the pool must be asked whether it still works before it is used again. By default pgx only asks those
+// that were idle for a second; after a server restart, each of the others would fail one query.
 func suspicious(_ context.Context, c stdlib.ShouldPingParams) bool {
 	return c.IdleDuration > time.Second || spoken(c.Conn.PgConn().Conn())
 }
@@ -265,14 +266,14 @@ var errPostgresURL = errors.New("must look like postgres://user:password@host:54
 func postgresConfig(url secret.Text) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(url.Reveal())
 	if err != nil {
-		return nil, errPostgresURL // what the driver says may have the URL in it
+		return nil, errPostgresURL // the driver's error may contain the URL
 	}
 	return config, nil
 }
 
 func (postgresDatabase) migrations() []migration { return postgresMigrations }
 
-// check fails also on a standby, which answers and takes nothing.
+// check also fails on a standby, which answers but takes no writes.
 func (postgresDatabase) check(db *gorm.DB) error {
 	var setting []string
 	if err := db.Raw("SHOW transaction_read_only").Scan(&setting).Error; err != nil {
@@ -300,8 +301,8 @@ func (postgresDatabase) like() string { return "ILIKE" }
 // keep makes no copy: tables are changed in one transaction, and a server has its own backups.
 func (postgresDatabase) keep(context.Context, *gorm.DB, string, time.Time) error { return nil }
 
-// postgresConn gives the driver the plain values that SQLite's gets, and not what pgx makes of a type by itself. PostgreSQL refuses text that is
-// not UTF-8 or has a zero byte in it, such as somebody's search.
+// postgresConn gives the driver the same plain values that SQLite's driver gets, instead of what pgx makes of a type. PostgreSQL refuses text that is
+// not UTF-8 or contains a zero byte, such as somebody's search.
 type postgresConn struct{ gorm.ConnPool }
 
 func (c postgresConn) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
@@ -323,7 +324,7 @@ func (c postgresConn) QueryContext(ctx context.Context, query string, args ...an
 }
 
 func (c postgresConn) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	if plain, err := plainValues(args); err == nil { // else the driver says what is wrong with it
+	if plain, err := plainValues(args); err == nil { // otherwise the driver says what is wrong with it
 		args = plain
 	}
 	return c.ConnPool.QueryRowContext(ctx, query, args...)
@@ -332,7 +333,7 @@ func (c postgresConn) QueryRowContext(ctx context.Context, query string, args ..
 func plainValues(args []any) ([]any, error) {
 	plain := make([]any, len(args))
 	for i, arg := range args {
-		if mode, ok := arg.(pgx.QueryExecMode); ok { // GORM says so how a query is to be sent
+		if mode, ok := arg.(pgx.QueryExecMode); ok { // GORM uses this to say how a query is to be sent
 			plain[i] = mode
 			continue
 		}
@@ -348,7 +349,7 @@ func plainValues(args []any) ([]any, error) {
 	return plain, nil
 }
 
-// postgresPool takes the catalog's lock at the beginning of each transaction. GORM makes one of every write.
+// postgresPool takes the catalog's lock at the beginning of each transaction. GORM wraps every write in one.
 type postgresPool struct {
 	postgresConn
 	pool *sql.DB

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// limitUnacknowledged ends a connection whose other end does not acknowledge what was sent, which TCP would try for a quarter of an hour.
+// limitUnacknowledged ends a connection whose other end does not acknowledge what was sent. TCP by itself would try for a quarter of an hour.
 func limitUnacknowledged(_, _ string, c syscall.RawConn) error {
 	var failed error
 	err := c.Control(func(fd uintptr) {
@@ -20,7 +20,7 @@ func limitUnacknowledged(_, _ string, c syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
-// spoken tells whether a connection on which nothing is expected has something to be read, or its end: the server has closed it.
+// spoken tells whether a connection on which nothing is expected has something to read, or has been closed by the server.
 func spoken(connection net.Conn) bool {
 	if encrypted, ok := connection.(interface{ NetConn() net.Conn }); ok {
 		connection = encrypted.NetConn()

@@ -24,7 +24,7 @@ func inPostgresCatalog(t *testing.T) *DB {
 	return open(t, postgresPlace(t), clockwork.NewFakeClockAt(monday))
 }
 
-// A secret prints as ***, and pgx stores what prints itself as it is printed, if it finds no other way.
+// A secret prints as ***, and pgx stores a value as it prints itself if it finds no other way.
 func TestPostgresKeepsSecretsAndNotWhatTheyPrint(t *testing.T) {
 	t.Parallel()
 	once(t)
@@ -100,7 +100,7 @@ func TestPostgresThatWasStartedAnewFailsNoQueryAfterIt(t *testing.T) {
 	}
 }
 
-// A console that is frozen in the midst of a transaction holds the lock for as long as the server lets it.
+// A console that is frozen in the middle of a transaction holds the lock for as long as the server lets it.
 func TestPostgresEndsATransactionThatStandsStill(t *testing.T) {
 	t.Parallel()
 	once(t)

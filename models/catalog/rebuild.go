@@ -10,7 +10,7 @@ import (
 	"rekindle/models"
 )
 
-// Rebuilding fills a catalog again from what the store has.
+// Rebuilding refills a catalog from what the store has.
 type Rebuilding struct{ db *DB }
 
 // Request queues a rebuild of the catalog. One at a time is enough.
@@ -29,8 +29,8 @@ func (q Rebuilding) Request(ctx context.Context, requestedBy string) (models.Run
 	return run, err
 }
 
-// Adopt writes a batch of snapshots down that were found in the store, each as its manifest describes it, with its parts; since is when
-// the store began to be read. Warnings are sentences about those that could not be.
+// Adopt writes down a batch of snapshots that were found in the store, each as its manifest describes it, with its parts. since is when reading the
+// store began. The warnings are sentences about those that could not be adopted.
 func (q Rebuilding) Adopt(ctx context.Context, found []models.Snapshot, since time.Time) (done models.Rebuilt, warnings []models.Event, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		a, err := tx.Rebuild.adoption(ctx, found, since)
@@ -49,7 +49,7 @@ func (q Rebuilding) Adopt(ctx context.Context, found []models.Snapshot, since ti
 	return done, warnings, err
 }
 
-// adoption compares a batch of snapshots that were found in the store with what the catalog knows of their names.
+// adoption compares a batch of snapshots from the store with what the catalog knows under their names.
 type adoption struct {
 	known  map[string]models.Snapshot
 	gone   gone
@@ -89,14 +89,14 @@ func (a *adoption) compare(ctx context.Context, tx *DB, s models.Snapshot) error
 	row, exists := a.known[s.Name]
 	switch {
 	case !exists && (a.gone.snapshots[s.Name] || a.gone.clusters[s.ClusterName]):
-		// Deleted while the store was read.
+		// It was deleted while the store was read.
 	case !exists:
 		a.adopt(s)
 	case row.ClusterName != s.ClusterName:
 		a.warn(s, fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left as it is.",
 			s.Name, row.ClusterName, s.ClusterName, row.ClusterName))
 	case row.Status == models.SnapshotCreating || row.Status == models.SnapshotDeleting:
-		a.done.Agreed++ // a run is at work on it
+		a.done.Agreed++ // a run is working on it
 	case row.Status == models.SnapshotFailed && row.Damage == "":
 		if err := tx.Rebuild.reinstate(ctx, row, s); err != nil {
 			return err
@@ -114,7 +114,7 @@ func (a *adoption) compare(ctx context.Context, tx *DB, s models.Snapshot) error
 func (a *adoption) adopt(s models.Snapshot) {
 	s.Status, s.ClusterID = models.SnapshotAvailable, 0
 	if c, ok := a.living[s.ClusterName]; ok && !s.CreatedAt.Before(c.CreatedAt) {
-		s.ClusterID = c.ID // else it was of an earlier cluster of that name
+		s.ClusterID = c.ID // otherwise it is from an earlier cluster of that name
 	}
 	s.CreatedAt = catalogTime(s.CreatedAt)
 	s.StartedAt, s.CompletedAt, s.VerifiedAt, s.NodeCreatedAt = catalogTimeOf(s.StartedAt), catalogTimeOf(s.CompletedAt), catalogTimeOf(s.VerifiedAt), catalogTimeOf(s.NodeCreatedAt)
@@ -152,7 +152,7 @@ func (q Rebuilding) createSnapshots(ctx context.Context, rows []models.Snapshot)
 	return nil
 }
 
-// reinstate turns a snapshot that the catalog has as failed, though its manifest is in the store, into what it is.
+// reinstate makes a snapshot available again that the catalog has as failed although its manifest is in the store.
 func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) error {
 	if err := q.db.with(ctx).Where("snapshot_id = ?", row.ID).Delete(&models.Part{}).Error; err != nil {
 		return fmt.Errorf("replace parts of snapshot %s: %w", row.Name, err)
@@ -198,7 +198,7 @@ func sameParts(a, b []models.Part) bool {
 	return true
 }
 
-// gone are the snapshots and clusters that go, or have gone, since an instant.
+// gone are the snapshots and clusters that have been deleted since an instant, or are being deleted.
 type gone struct{ snapshots, clusters map[string]bool }
 
 func (q Rebuilding) goneSince(ctx context.Context, since time.Time) (gone, error) {
@@ -219,8 +219,8 @@ func (q Rebuilding) goneSince(ctx context.Context, since time.Time) (gone, error
 	return g, nil
 }
 
-// AdoptCluster writes down a cluster that was found by its nodes, and makes the snapshots of its name its own. It tells whether it did: a
-// cluster of that name that the catalog has is left as it is.
+// AdoptCluster writes down a cluster that was found by its nodes, and gives it the snapshots of its name. It tells whether it did: if the catalog has
+// a cluster of that name, that one stays as it is.
 func (q Rebuilding) AdoptCluster(ctx context.Context, cluster models.Cluster, message string) (adopted bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		if _, exists, err := find[models.Cluster](tx.with(ctx).Where("name = ?", cluster.Name)); err != nil || exists {
@@ -263,9 +263,9 @@ func (q Rebuilding) Event(ctx context.Context, done models.Rebuilt) error {
 	return q.db.Events.Add(ctx, models.Event{Severity: severity, Message: done.Sentence()})
 }
 
-// AdoptLostCluster writes down a cluster of which the store has the configuration: one whose nodes are gone, to look at, to restore its snapshots by,
-// and to delete, or one that is attached, whose nodes are looked for. Since is when the store began to be read. It tells whether it did: not a cluster that the catalog has, or
-// that was deleted on purpose meanwhile.
+// AdoptLostCluster writes down a cluster whose configuration is in the store: either one whose nodes are gone, to look at, to restore its snapshots
+// by, and to delete; or an attached one, whose nodes are then looked for. since is when reading the store began. It tells whether it did: not if the
+// catalog has the cluster, or if it was deleted on purpose meanwhile.
 func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster, since time.Time, key, sum string) (adopted bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		_, exists, err := find[models.Cluster](tx.with(ctx).Where("name = ?", cluster.Name))
@@ -273,7 +273,7 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 			return err
 		}
 		_, pending, err := find[models.Setting](tx.with(ctx).Where("name = ?", keptPrefix+key))
-		if err != nil || pending { // it was deleted here, and its record waits for that
+		if err != nil || pending { // it was deleted here, and the removal of its record is still to come
 			return err
 		}
 		gone, err := tx.Rebuild.goneSince(ctx, since)
@@ -309,7 +309,7 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 	return adopted && err == nil, err
 }
 
-// giveSnapshots makes the snapshots of its name a cluster's own that was brought back.
+// giveSnapshots gives a cluster that was brought back the snapshots of its name.
 func (q Rebuilding) giveSnapshots(ctx context.Context, cluster models.Cluster) error {
 	err := q.db.with(ctx).Model(&models.Snapshot{}).Where("cluster_name = ? AND cluster_id = 0", cluster.Name).UpdateColumn("cluster_id", cluster.ID).Error
 	if err != nil {

@@ -14,14 +14,14 @@ import (
 // Records remembers what was written into the store beside the snapshots.
 type Records struct{ db *DB }
 
-// What clusters there are and how the console is set is also written into the store, for the day on which the host is lost: package jobs
-// does that, this file remembers what it has written. So a record is written only when something here has changed since: a catalog that
-// is older than the store, or empty, never overwrites what a newer one wrote.
+// What clusters there are and how the console is set is also written into the store, for the day on which the host is lost. Package jobs writes these
+// records, and this file remembers what was written. A record is written only when something has changed here since: a catalog that is older than the
+// store, or empty, never overwrites what a newer one wrote.
 
-// keptPrefix begins the names of the settings that hold the checksums of written records, by their keys.
+// keptPrefix begins the names of the settings that hold the checksums of written records; the record's key follows.
 const keptPrefix = "kept:"
 
-// Kept returns, by their keys, the checksums that these records may have which this catalog has written. More than one while one replaces the other.
+// Kept returns, by key, the checksums that records written by this catalog may have: more than one while one record replaces another.
 func (q Records) Kept(ctx context.Context, keys []string) (map[string]string, error) {
 	names := make([]string, len(keys))
 	for i, key := range keys {
@@ -41,7 +41,7 @@ func (q Records) Kept(ctx context.Context, keys []string) (map[string]string, er
 // Keys returns the keys of all records that this catalog has written.
 func (q Records) Keys(ctx context.Context) ([]string, error) {
 	var keys []string
-	// Between the prefix and the next text that does not begin with it: found by the primary key.
+	// The range of names with the prefix, which the primary key finds.
 	err := q.db.with(ctx).Model(&models.Setting{}).Where("name >= ? AND name < ?", keptPrefix, keptPrefix[:len(keptPrefix)-1]+";").Pluck("name", &keys).Error
 	if err != nil {
 		return nil, fmt.Errorf("list kept records: %w", err)
@@ -52,17 +52,17 @@ func (q Records) Keys(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// Mark says that the record of a cluster is to be looked at: something about the cluster has changed, or it has gone. Triggers make the marks;
-// see 0020-marks.
+// Mark says that the record of a cluster must be looked at: something about the cluster has changed, or it is gone. Triggers make the marks; see
+// 0020-marks.
 type Mark struct {
 	ID          uint // of this change: a later one has another
 	ClusterName string
 }
 
-// TableName names it to gorm.
+// TableName implements gorm's Tabler.
 func (Mark) TableName() string { return "record_marks" }
 
-// Marked returns the marks that there are.
+// Marked returns all marks.
 func (q Records) Marked(ctx context.Context) ([]Mark, error) {
 	marks, err := readAll[Mark](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("id") })
 	if err != nil {
@@ -71,7 +71,7 @@ func (q Records) Marked(ctx context.Context) ([]Mark, error) {
 	return marks, nil
 }
 
-// Vanished writes down that the record of a cluster is not in the store any more, and marks it, so that it is written again.
+// Vanished writes down that the record of a cluster is no longer in the store, and marks it, so that it is written again.
 func (q Records) Vanished(ctx context.Context, key, cluster string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if err := tx.Records.EndKeep(ctx, key, ""); err != nil {
@@ -87,7 +87,7 @@ func (q Records) Vanished(ctx context.Context, key, cluster string) error {
 	})
 }
 
-// Unmark takes marks away of which the records were looked at. What has changed meanwhile has another mark, which stays.
+// Unmark removes marks whose records were looked at. A change made meanwhile has another mark, which stays.
 func (q Records) Unmark(ctx context.Context, marks []Mark) error {
 	for some := range slices.Chunk(marks, 500) {
 		ids := make([]uint, len(some))
@@ -101,8 +101,8 @@ func (q Records) Unmark(ctx context.Context, marks []Mark) error {
 	return nil
 }
 
-// BeginKeep writes down that a record with this checksum is about to be written, and tells whether it may be: the record of a cluster that
-// goes must not be written any more. A clusterID of 0 is the console's own record.
+// BeginKeep writes down that a record with this checksum is about to be written, and tells whether it may be: the record of a cluster that is being
+// deleted must not be written any more. A clusterID of 0 stands for the console's own record.
 func (q Records) BeginKeep(ctx context.Context, clusterID uint, key, sum string) (may bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		if clusterID != 0 {
@@ -121,7 +121,7 @@ func (q Records) BeginKeep(ctx context.Context, clusterID uint, key, sum string)
 	return may, err
 }
 
-// EndKeep writes down that the record was written, or read by a rebuild. An empty checksum: that there is none any more.
+// EndKeep writes down that the record was written, or was read by a rebuild. An empty checksum means that there is no record any more.
 func (q Records) EndKeep(ctx context.Context, key, sum string) error {
 	if sum != "" {
 		return q.db.Settings.set(ctx, keptPrefix+key, sum)
@@ -132,5 +132,5 @@ func (q Records) EndKeep(ctx context.Context, key, sum string) error {
 	return nil
 }
 
-// keptSettings are those that are written into the store. Never a secret.
+// keptSettings are the settings that are written into the store. Never a secret.
 var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports, "promote_after"}

@@ -13,13 +13,13 @@ import (
 // Remains remembers what runs have left in other stores.
 type Remains struct{ db *DB }
 
-// A copy or an export that fails removes what it has written into another store. When that store is away, what may be left there is written
-// down, and package jobs tries again for some days.
+// A copy or an export that fails removes what it has written into another store. If that store is away, what may be left there is written down, and
+// package jobs tries again for some days.
 
-// remainsPrefix begins the names of the settings that hold what was left, by the numbers of the runs.
+// remainsPrefix begins the names of the settings that hold what was left; the run's number follows.
 const remainsPrefix = "remains:"
 
-// Note writes down that a run may have left something, with an event that says so.
+// Note writes down that a run may have left something, and an event about it.
 func (q Remains) Note(ctx context.Context, run models.Run, manifest []byte, message string) error {
 	text, err := json.Marshal(models.Remains{Since: q.db.Now(), Manifest: manifest})
 	if err != nil {
@@ -55,7 +55,7 @@ func (q Remains) All(ctx context.Context) ([]models.Remains, error) {
 	return all, nil
 }
 
-// End forgets what a run has left, because it is gone or not looked for any more.
+// End forgets what a run has left, because it is gone or no longer looked for.
 func (q Remains) End(ctx context.Context, run models.Run, severity models.Severity, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if err := tx.with(ctx).Delete(&models.Setting{Name: remainsPrefix + strconv.FormatUint(uint64(run.ID), 10)}).Error; err != nil {

@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Runs is the queue, and the record of what was done.
+// Runs is the queue, and the record of finished work.
 type Runs struct{ db *DB }
 
 // List filters by kind, status and cluster; the newest come first.
@@ -26,8 +26,8 @@ func (q Runs) Last(ctx context.Context, cluster string, kind models.RunKind, sin
 	return find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, catalogTime(since)).Order("id DESC"))
 }
 
-// Ended returns the runs that have ended since an instant, the last one first. It looks among the newest thousand, for nobody asks
-// for more and the runs of years need not be read for it.
+// Ended returns the runs that have ended since an instant, the last one first. It only looks among the newest thousand: nobody asks for more, and it
+// need not read the runs of years.
 func (q Runs) Ended(ctx context.Context, since time.Time) ([]models.Run, error) {
 	var runs []models.Run
 	if err := q.db.with(ctx).Where("id > (SELECT COALESCE(MAX(id), 0) - 1000 FROM runs) AND ended_at >= ?", catalogTime(since)).Order("ended_at DESC, id DESC").Find(&runs).Error; err != nil {
@@ -36,8 +36,8 @@ func (q Runs) Ended(ctx context.Context, since time.Time) ([]models.Run, error) 
 	return runs, nil
 }
 
-// CutOff returns the runs that are marked as running although no console works on them: those of consoles that are gone, and those
-// that this owner has adopted. Leave out what this owner is working on.
+// CutOff returns the runs that are marked as running although no console works on them: those of consoles that are gone, and those that this owner
+// has adopted. The caller has to leave out what this owner is working on.
 func (q Runs) CutOff(ctx context.Context, owner string) ([]models.Run, error) {
 	var runs []models.Run
 	err := q.db.with(ctx).Where("status = ? AND owner IN ?", models.RunRunning, []string{"", owner}).Order("id").Find(&runs).Error
@@ -47,7 +47,7 @@ func (q Runs) CutOff(ctx context.Context, owner string) ([]models.Run, error) {
 	return runs, nil
 }
 
-// Adopt makes a run that was cut off this owner's, to settle it, and tells whether it did: another console may have been faster.
+// Adopt makes a run that was cut off this owner's, so that it can settle it, and tells whether it did: another console may have been faster.
 func (q Runs) Adopt(ctx context.Context, run models.Run, owner string) (models.Run, bool, error) {
 	adopted := false
 	err := q.db.transaction(ctx, func(tx *DB) error {
@@ -65,8 +65,7 @@ func (q Runs) Adopt(ctx context.Context, run models.Run, owner string) (models.R
 	return run, adopted, nil
 }
 
-// hold fails with ErrRunEnded when a run is not, or not any more, what its owner works on. Call it in the transaction that writes what
-// the run has done.
+// hold fails with ErrRunEnded when the run's owner does not work on it, or no longer. Call it in the transaction that writes what the run has done.
 func (q Runs) hold(ctx context.Context, run models.Run) error {
 	held := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).UpdateColumn("owner", run.Owner)
 	if held.Error != nil {
@@ -77,11 +76,11 @@ func (q Runs) hold(ctx context.Context, run models.Run) error {
 	return nil
 }
 
-// Hold fails with ErrRunEnded when a run is not, or not any more, what its owner works on: then nothing that it has made may be removed.
+// Hold fails with ErrRunEnded when the run's owner does not work on it, or no longer. Then nothing that it has made may be removed.
 func (q Runs) Hold(ctx context.Context, run models.Run) error { return q.hold(ctx, run) }
 
-// GiveUp writes down that a run has failed for this reason, before anything that it has made is removed: whoever has to go on from here
-// must not take what is half removed for a success. ErrRunEnded when it is not this owner's any more; then nothing may be removed.
+// GiveUp writes down that a run has failed for this reason, before anything that it has made is removed: whoever takes over must not mistake
+// something half removed for a success. The error is ErrRunEnded when the run is no longer this owner's; then nothing may be removed.
 func (q Runs) GiveUp(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
 	given := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).
 		UpdateColumns(map[string]any{"given_up": status, "error": reason})
@@ -93,7 +92,7 @@ func (q Runs) GiveUp(ctx context.Context, run models.Run, status models.RunStatu
 	return nil
 }
 
-// enqueue writes a run into the queue; call it in the transaction that changes the state of what the run works on.
+// enqueue writes a run into the queue. Call it in the transaction that changes the state of what the run works on.
 func (q Runs) enqueue(ctx context.Context, run models.Run, args models.Arguments) (models.Run, error) {
 	err := run.Tell(args)
 	if err != nil {
@@ -109,8 +108,8 @@ func (q Runs) enqueue(ctx context.Context, run models.Run, args models.Arguments
 	return run, nil
 }
 
-// Claim takes the oldest queued run that is allowed now for this owner, but for what works on nodes elsewhere. The conditional update decides when two workers, or
-// two consoles, reach for the same run.
+// Claim takes the oldest queued run that is allowed now for this owner, except runs that work on nodes elsewhere. When two workers or two consoles
+// reach for the same run, the conditional update decides.
 func (q Runs) Claim(ctx context.Context, owner string, allowed func(models.Run) bool) (models.Run, bool, error) {
 	var queued []models.Run
 	here := "home IN ('', (SELECT home FROM owners WHERE owners.id = ?))"
@@ -135,7 +134,7 @@ func (q Runs) Claim(ctx context.Context, owner string, allowed func(models.Run) 
 	return models.Run{}, false, nil
 }
 
-// SnapshotsOnHost counts the snapshots that are being taken from nodes of this host: each costs it a fork.
+// SnapshotsOnHost counts the snapshots that are being taken from nodes of this host. Each costs it a fork.
 func (q Runs) SnapshotsOnHost(ctx context.Context, host string) (int, error) {
 	var count int64
 	err := q.db.with(ctx).Model(&models.Run{}).Where("status = ? AND kind = ? AND cluster_id IN (SELECT cluster_id FROM nodes WHERE host = ?)",
@@ -146,7 +145,7 @@ func (q Runs) SnapshotsOnHost(ctx context.Context, host string) (int, error) {
 	return int(count), nil
 }
 
-// ReportProgress writes down how far a run has come.
+// ReportProgress writes down how far a run has got.
 func (q Runs) ReportProgress(ctx context.Context, run models.Run, p models.Progress) error {
 	err := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND owner = ?", run.ID, run.Owner).Updates(map[string]any{
 		"stage": p.Stage, "bytes_done": p.BytesDone, "bytes_total": p.BytesTotal,
@@ -164,8 +163,8 @@ func (q Runs) CancelRequested(ctx context.Context, id uint) (bool, error) {
 	return run.CancelRequested, err
 }
 
-// end records how a run ended; call it in the transaction that settles the state of what it worked on, which is undone when
-// the run has ended before or is not its owner's any more.
+// end records how a run ended. Call it in the transaction that settles the state of what the run worked on: that is undone when the run has already
+// ended or is no longer its owner's.
 func (q Runs) end(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
 	if err := models.CheckMoves(models.RunMoves, status, run.Status); err != nil {
 		return fmt.Errorf("end run %d: %w", run.ID, err)
@@ -199,7 +198,7 @@ func (q Runs) Active(ctx context.Context) ([]models.Run, error) {
 	return runs, err
 }
 
-// Requeue puts a run that was cut off back into the queue: for work that is safe to begin again.
+// Requeue puts a run that was cut off back into the queue, for work that is safe to begin again.
 func (q Runs) Requeue(ctx context.Context, run models.Run) error {
 	requeued := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND status = ? AND owner = ?", run.ID, models.RunRunning, run.Owner).
 		Updates(map[string]any{"status": models.RunQueued, "owner": "", "given_up": "", "error": ""})
@@ -231,7 +230,7 @@ func (q Runs) Cancel(ctx context.Context, id uint) error {
 	})
 }
 
-// none tells whether no run of this kind waits or goes on for a cluster.
+// none tells whether no run of this kind is queued or running for a cluster.
 func (q Runs) none(ctx context.Context, clusterID uint, kind models.RunKind) (bool, error) {
 	_, found, err := find[models.Run](q.db.with(ctx).Where("cluster_id = ? AND kind = ? AND status IN ?", clusterID, kind, []models.RunStatus{models.RunQueued, models.RunRunning}))
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"rekindle/models"
 )
 
-// freeMoved ends the snapshot that a copy, an export or an import did not complete, and lets go of the one that it read.
+// freeMoved ends the snapshot that a copy, an export or an import did not complete, and releases the one that it read.
 func freeMoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	args, err := run.Carries()
 	if err != nil {
 		return err
 	}
-	if args.Store == "" { // else run.SnapshotName is the source
+	if args.Store == "" { // otherwise run.SnapshotName is the source
 		if _, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, e.reason, models.SnapshotCreating); err != nil {
 			return err
 		}
@@ -21,14 +21,14 @@ func freeMoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	return tx.Copies.release(ctx, run)
 }
 
-// freeRefilled leaves a cluster that could not be filled again unreachable, and the supervisor tries again.
+// freeRefilled leaves a cluster that could not be filled again unreachable. The supervisor tries again.
 func freeRefilled(ctx context.Context, tx *DB, run models.Run, args models.RestoreArgs, e *ending) error {
 	text := refillFailed + run.SnapshotName + ". " + e.reason + " It is tried again."
 	if _, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterUnreachable, text, models.ClusterCreating); err != nil {
 		return err
 	}
 	e.event.Severity, e.event.Message = models.SeverityError, ""
-	if text != args.Before { // not the same at each attempt
+	if text != args.Before { // not at each attempt with the same reason
 		e.event.Message = fmt.Sprintf("The cluster %s could not be filled again from %s. %s It is tried again.", run.ClusterName, run.SnapshotName, e.reason)
 	}
 	return tx.Settle.releaseSnapshot(ctx, run)
@@ -43,8 +43,8 @@ func atNodes(ctx context.Context, tx *DB, run models.Run) (string, error) {
 	return cluster.Home, err
 }
 
-// atNodesOrGone is the home of a deletion. A cluster whose host is away, and may never come back, is deleted by whoever is there, unless data is
-// asked for: its nodes belong to no cluster then, should it come back after all.
+// atNodesOrGone is the home of a deletion. If a cluster's host is away, and may never come back, any console deletes the cluster, unless its data is
+// asked for. Should the host come back after all, the nodes belong to no cluster.
 func atNodesOrGone(ctx context.Context, tx *DB, run models.Run) (string, error) {
 	home, err := atNodes(ctx, tx, run)
 	if err != nil || run.SnapshotName != "" {
@@ -56,20 +56,20 @@ func atNodesOrGone(ctx context.Context, tx *DB, run models.Run) (string, error) 
 	return home, nil
 }
 
-// runWay is what the catalog does about the runs of one kind.
+// runWay is how the catalog treats the runs of one kind.
 type runWay struct {
 	home  func(ctx context.Context, tx *DB, run models.Run) (string, error)
 	frees func(ctx context.Context, tx *DB, run models.Run, e *ending) error
 }
 
-// ending is how a run ends that did not succeed. What frees the things that it worked on may amend it.
+// ending is how an unsuccessful run ends. What frees the things that it worked on may amend it.
 type ending struct {
 	status models.RunStatus
 	reason string
 	event  models.Event // without a message it is not written
 }
 
-// runWays has the way of every kind.
+// runWays has an entry for every kind.
 var runWays = map[models.RunKind]runWay{
 	models.RunSnapshot:       {home: atNodes, frees: freeSnapshotted},
 	models.RunRestore:        {home: atNodes, frees: freeRestored},
@@ -87,7 +87,7 @@ var runWays = map[models.RunKind]runWay{
 	models.RunRebuild:        {home: anywhere, frees: freeNothing},
 }
 
-// wayOf returns what the catalog does about a kind. One that only a newer console knows is worked on anywhere and holds nothing.
+// wayOf returns how the catalog treats a kind. A kind that only a newer console knows is worked on anywhere and holds nothing.
 func wayOf(kind models.RunKind) runWay {
 	if way, known := runWays[kind]; known {
 		return way
@@ -95,7 +95,7 @@ func wayOf(kind models.RunKind) runWay {
 	return runWay{home: anywhere, frees: freeNothing}
 }
 
-// endingOf is how a run of its kind ends that did not succeed.
+// endingOf is how an unsuccessful run of its kind ends.
 func endingOf(run models.Run, status models.RunStatus, reason string) ending {
 	e := ending{status, reason, models.Event{Severity: models.SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
 		Message: run.Says(status, reason)}}
@@ -129,7 +129,7 @@ func freeSnapshotted(ctx context.Context, tx *DB, run models.Run, e *ending) err
 	return nil
 }
 
-// freeNew leaves a cluster that did not come up as one that can only be deleted.
+// freeNew leaves a cluster that did not come up in a state in which it can only be deleted.
 func freeNew(to models.ClusterStatus) func(context.Context, *DB, models.Run, *ending) error {
 	return func(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 		_, err := tx.Clusters.move(ctx, run.ClusterID, to, e.reason, models.ClusterCreating)
@@ -149,7 +149,7 @@ func freeRestored(ctx context.Context, tx *DB, run models.Run, e *ending) error 
 	return tx.Settle.releaseSnapshot(ctx, run)
 }
 
-// freeFilled makes a cluster available again into which a snapshot was not restored, and lets go of the snapshot.
+// freeFilled makes a cluster available again when a snapshot was not restored into it, and releases the snapshot.
 func freeFilled(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if err := freeAvailable("The last restore into it did not succeed. ")(ctx, tx, run, e); err != nil {
 		return err
@@ -157,7 +157,7 @@ func freeFilled(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	return tx.Settle.releaseSnapshot(ctx, run)
 }
 
-// freeAvailable makes a cluster available again after a change that did not succeed, and has it say why.
+// freeAvailable makes a cluster available again after a change failed, and has it say why.
 func freeAvailable(what string) func(context.Context, *DB, models.Run, *ending) error {
 	return func(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 		_, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, what+e.reason, models.ClusterModifying, models.ClusterRebooting)
@@ -165,24 +165,24 @@ func freeAvailable(what string) func(context.Context, *DB, models.Run, *ending) 
 	}
 }
 
-// freeRemoved leaves a snapshot that was removed in part as one that can be deleted again.
+// freeRemoved leaves a partly removed snapshot in a state in which it can be deleted again.
 func freeRemoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	_, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, "It could not be removed completely. "+e.reason, models.SnapshotDeleting)
 	return err
 }
 
 // freeDeleting has a cluster say why it is still deleting. It stays in that state, because some of it may be gone already and must not come back
-// empty; deleting it again goes on.
+// empty. Deleting it again continues.
 func freeDeleting(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if _, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterDeleting, "It could not be deleted completely. "+e.reason, models.ClusterDeleting); err != nil {
 		return err
 	}
-	// A final snapshot that was not begun will never be.
+	// A final snapshot that was not begun never will be.
 	_, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, e.reason, models.SnapshotCreating)
 	return err
 }
 
-// freeVerified says nothing about the snapshot, which stays as it is: its verification came to no result.
+// freeVerified leaves the snapshot as it is: its verification came to no result.
 func freeVerified(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if e.status != models.RunCancelled {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"rekindle/models"
 )
 
-// Sample fills an empty catalog with so many clusters at rest, a replica each, and so many automatic snapshots of each, one a day until
-// yesterday. There are no servers and no objects behind them: it is for measuring what a catalog of that size costs.
+// Sample fills an empty catalog with idle clusters, with one replica each, and automatic snapshots of each, one a day until yesterday. There are no
+// servers and no objects behind them: it is for measuring the cost of a catalog of that size.
 func (db *DB) Sample(ctx context.Context, clusters, snapshots int) error {
 	var there int64
 	if err := db.with(ctx).Model(&models.Cluster{}).Count(&there).Error; err != nil {
@@ -26,7 +26,7 @@ func (db *DB) Sample(ctx context.Context, clusters, snapshots int) error {
 			return err
 		}
 	}
-	if err := db.Schedule.Judge(ctx); err != nil { // as a console at work has done
+	if err := db.Schedule.Judge(ctx); err != nil { // as a running console would have done
 		return err
 	}
 	marks, err := db.Records.Marked(ctx)
@@ -56,7 +56,7 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 	if err := db.with(ctx).Session(&gorm.Session{CreateBatchSize: 200}).Create(&clusters).Error; err != nil {
 		return fmt.Errorf("write clusters: %w", err)
 	}
-	kept := make([]models.Setting, len(clusters)) // of records that were never written: a console that starts on it writes them
+	kept := make([]models.Setting, len(clusters)) // of records that were never written: otherwise a console that starts would write them
 	for i, c := range clusters {
 		kept[i] = models.Setting{Name: keptPrefix + c.Name + "/cluster.json", Value: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
 	}

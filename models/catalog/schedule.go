@@ -18,15 +18,15 @@ import (
 // Schedule says which automatic snapshots are due, missed or outlived, and queues them.
 type Schedule struct{ db *DB }
 
-// Next is when the next automatic snapshot of the cluster begins, or false when backups are off. An occurrence that
-// is open and still to be done counts as now.
+// Next returns when the next automatic snapshot of the cluster begins, or false when backups are off. An occurrence that is open and still to be done
+// counts as now.
 func (q Schedule) Next(ctx context.Context, cluster models.Cluster) (time.Time, bool, error) {
 	next, err := q.NextOf(ctx, cluster)
 	at, planned := next[cluster.ID]
 	return at, planned, err
 }
 
-// NextOf is the same of several clusters, by their numbers.
+// NextOf does the same for several clusters, by their numbers.
 func (q Schedule) NextOf(ctx context.Context, clusters ...models.Cluster) (map[uint]time.Time, error) {
 	plans, err := q.plans(ctx, clusters)
 	if err != nil {
@@ -52,7 +52,7 @@ func (q Schedule) LastRun(ctx context.Context, cluster string, since time.Time) 
 		Order("id DESC"))
 }
 
-// plans are what [models.Due] needs to know of these clusters, in their order.
+// plans returns what [models.Due] needs to know about these clusters, in their order.
 func (q Schedule) plans(ctx context.Context, clusters []models.Cluster) ([]models.Plan, error) {
 	now := q.db.Now()
 	plans := make([]models.Plan, len(clusters))
@@ -75,7 +75,7 @@ func (q Schedule) plans(ctx context.Context, clusters []models.Cluster) ([]model
 			}
 		}
 		var marks []models.WindowMark
-		// Two days each way are enough for what is open; what passed earlier is covered by ScheduleSince.
+		// Two days each way are enough for open windows; earlier ones are covered by ScheduleSince.
 		if err := q.db.with(ctx).Where("cluster_id IN ? AND opens >= ?", ids, catalogTime(since.AddDate(0, 0, -2))).Find(&marks).Error; err != nil {
 			return nil, fmt.Errorf("list windows: %w", err)
 		}
@@ -86,7 +86,7 @@ func (q Schedule) plans(ctx context.Context, clusters []models.Cluster) ([]model
 	return plans, nil
 }
 
-// scheduled tells whether the schedule may take snapshots of a cluster in this state, if not now.
+// scheduled tells whether the schedule may take snapshots of a cluster in this state, even if not right now.
 func scheduled(status models.ClusterStatus) bool {
 	switch status {
 	case models.ClusterCreating, models.ClusterDeleting, models.ClusterRestoreFailed, models.ClusterCreateFailed:
@@ -95,7 +95,7 @@ func scheduled(status models.ClusterStatus) bool {
 	return true
 }
 
-// withIDs are the clusters with these numbers, without their nodes.
+// withIDs returns the clusters with these numbers, without their nodes.
 func (q Schedule) withIDs(ctx context.Context, ids []uint) (clusters []models.Cluster, err error) {
 	for some := range slices.Chunk(ids, 500) {
 		var found []models.Cluster
@@ -107,9 +107,9 @@ func (q Schedule) withIDs(ctx context.Context, ids []uint) (clusters []models.Cl
 	return clusters, nil
 }
 
-// QueueDue asks the schedule who is due now, queues a run for each, and writes down which windows were missed. It may be called by
-// several ticks or consoles at once: the unique mark of cluster and window decides. A cluster that is busy with something
-// else stays due until its window closes. Clusters at rest whose time has not come are not looked at.
+// QueueDue asks the schedule which clusters are due now, queues a run for each, and writes down which windows were missed. Several ticks or consoles
+// may call it at once: the unique mark of cluster and window decides. A cluster that is busy with something else stays due until its window closes.
+// Idle clusters whose time has not come are not looked at.
 func (q Schedule) QueueDue(ctx context.Context) (queued int, err error) {
 	ids, err := q.come(ctx, "due_at", q.db.Now())
 	if err != nil {
@@ -148,8 +148,8 @@ func (q Schedule) QueueDue(ctx context.Context) (queued int, err error) {
 		if ok, any := reported[cluster.ID]; any && !ok {
 			continue // the next tick reports it
 		}
-		// What closed before now has been looked at; a time in the future is from a clock that was set back. The marks stay
-		// as long as the cluster: one row a day, and no clock however wrong can make a window be done twice.
+		// What closed before now has been looked at; a time in the future comes from a clock that was set back. The marks stay as long as the
+		// cluster: they are one row a day, and then no clock, however wrong, can make a window be used twice.
 		if age := now.Sub(cluster.ScheduleSince); age > 24*time.Hour || age < 0 {
 			seen = append(seen, cluster.ID)
 		}
@@ -184,14 +184,14 @@ func (q Schedule) queueAutomatic(ctx context.Context, cluster models.Cluster, d 
 		return err
 	})
 	if _, refused := models.AsFaults(err); refused || errors.Is(err, gorm.ErrDuplicatedKey) {
-		return false, nil // busy, or somebody else was first: asked again at the next tick
+		return false, nil // the cluster is busy, or somebody else was first: the next tick asks again
 	} else if err != nil {
 		return false, fmt.Errorf("queue automatic snapshot of %s: %w", cluster.Name, err)
 	}
 	return true, nil
 }
 
-// claimWindow writes the mark of a first attempt, also over one that a clock standing wrong had left as missed.
+// claimWindow writes the mark of a first attempt. It may replace the mark of a miss that a wrong clock left.
 func (q Schedule) claimWindow(ctx context.Context, clusterID uint, opens, now time.Time) error {
 	claimed := q.db.with(ctx).Model(&models.WindowMark{}).Where("cluster_id = ? AND opens = ? AND outcome = ?", clusterID, opens, models.MarkMissed).
 		Updates(map[string]any{"outcome": models.MarkQueued, "attempts": 1, "tried": now})
@@ -209,8 +209,7 @@ func group(decisions []models.Decision) map[uint][]models.Decision {
 	return byCluster
 }
 
-// markMissed writes one event for a cluster, however many windows passed. Of windows that somebody else marked in the meantime it
-// says nothing.
+// markMissed writes one event for a cluster, however many windows passed. It leaves out windows that somebody else marked in the meantime.
 func (q Schedule) markMissed(ctx context.Context, cluster models.Cluster, missed []models.Decision) error {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		var marked []models.Decision
@@ -234,8 +233,9 @@ func (q Schedule) markMissed(ctx context.Context, cluster models.Cluster, missed
 	return nil
 }
 
-// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and says which. Those of a cluster without
-// nodes stay: it has lost them, see [Cluster.Lost], or is attached and was not reached since it was brought back. While the clock is in doubt, all do.
+// QueueOutlived queues the removal of the automatic snapshots that have outlived their retention, and returns their names. Those of a cluster without
+// nodes stay: it has lost them, see [Cluster.Lost], or it is attached and was not reached since it was brought back. While the clock is in doubt, all
+// snapshots stay.
 func (q Schedule) QueueOutlived(ctx context.Context) ([]string, error) {
 	if doubt, err := q.db.Clock.Look(ctx, time.Time{}); err != nil || doubt != nil {
 		return nil, err
@@ -273,7 +273,7 @@ func (q Schedule) QueueOutlived(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// outlived are the snapshots of these clusters that have outlived their retention, with the names that the clusters have.
+// outlived returns the snapshots of these clusters that have outlived their retention, with the clusters' present names.
 func (q Schedule) outlived(ctx context.Context, clusters []models.Cluster) ([]models.Snapshot, error) {
 	aging, err := q.aging(ctx, clusters)
 	if err != nil {
@@ -296,7 +296,7 @@ func (q Schedule) outlived(ctx context.Context, clusters []models.Cluster) ([]mo
 	return outlived, nil
 }
 
-// outliveFrom is when the first snapshot of each of these clusters outlives its retention.
+// outliveFrom returns when the first snapshot of each of these clusters outlives its retention.
 func (q Schedule) outliveFrom(ctx context.Context, now time.Time, clusters []models.Cluster) (map[uint]time.Time, error) {
 	aging, err := q.aging(ctx, clusters)
 	from := make(map[uint]time.Time, len(clusters))
@@ -307,7 +307,7 @@ func (q Schedule) outliveFrom(ctx context.Context, now time.Time, clusters []mod
 	return from, err
 }
 
-// aging is what retention needs to know of a cluster's automatic snapshots.
+// aging is what retention needs to know about a cluster's automatic snapshots.
 type aging struct {
 	losses []time.Time
 	kept   []models.Kept
@@ -317,7 +317,7 @@ type aging struct {
 func (q Schedule) aging(ctx context.Context, clusters []models.Cluster) (map[uint]aging, error) {
 	ids := idsOf(clusters)
 	var snapshots []models.Snapshot
-	// One that turned out to be damaged stays until somebody has looked at it and deletes it by hand.
+	// A damaged snapshot stays until somebody has looked at it and deletes it by hand.
 	err := q.db.with(ctx).Table(q.db.kind.using("snapshots", "idx_snapshots_cluster_id")).Select("id", "name", "cluster_id", "status", "retention_limit", "created_at").Where("cluster_id IN ? AND source = ? AND damage = '' AND status IN ?",
 		ids, models.SourceAutomatic, append([]models.SnapshotStatus{models.SnapshotFailed}, usable...)).Order("id").Find(&snapshots).Error
 	if err != nil {

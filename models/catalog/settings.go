@@ -18,7 +18,7 @@ import (
 // Settings keeps what administrators have chosen.
 type Settings struct{ db *DB }
 
-// PromoteAfter is for how many seconds a primary must not have answered before a replica takes over from it; 0: never.
+// PromoteAfter returns after how many seconds without an answer a replica takes over from a primary; 0 means never.
 func (q Settings) PromoteAfter(ctx context.Context) (int, error) {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "promote_after"))
 	if err != nil || !found {
@@ -31,7 +31,7 @@ func (q Settings) PromoteAfter(ctx context.Context) (int, error) {
 	return seconds, nil
 }
 
-// SavePromoteAfter sets for how many seconds a primary that hangs is waited for.
+// SavePromoteAfter sets how many seconds to wait for a primary that hangs.
 func (q Settings) SavePromoteAfter(ctx context.Context, seconds int) error {
 	if seconds != 0 && (seconds < models.MinPromoteAfter || seconds > models.MaxPromoteAfter) {
 		return models.Refuse(models.CodeInvalid, "promote_after", fmt.Sprintf("Give %d to %d seconds, or 0 to leave a primary that hangs alone.", models.MinPromoteAfter, models.MaxPromoteAfter))
@@ -39,14 +39,14 @@ func (q Settings) SavePromoteAfter(ctx context.Context, seconds int) error {
 	return q.set(ctx, "promote_after", strconv.Itoa(seconds))
 }
 
-// TriesImports tells whether an RDB from elsewhere is loaded into a node that is there for nothing else before it becomes a snapshot. It is,
-// unless somebody has chosen otherwise.
+// TriesImports tells whether an RDB from elsewhere is loaded into a node of its own before it becomes a snapshot. It is, unless somebody has chosen
+// otherwise.
 func (q Settings) TriesImports(ctx context.Context) (bool, error) {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", tryImports))
 	return !found || row.Value != "off", err
 }
 
-// SaveTriesImports sets that.
+// SaveTriesImports sets whether imports are tried out.
 func (q Settings) SaveTriesImports(ctx context.Context, try bool) error {
 	return q.set(ctx, tryImports, map[bool]string{true: "on", false: "off"}[try])
 }
@@ -64,8 +64,7 @@ func (q Settings) Chosen(ctx context.Context) (map[string]string, error) {
 	return chosen, nil
 }
 
-// Adopt takes over those settings that nobody has chosen here, and tells whether there were any. What is out of its range is refused
-// like from a form.
+// Adopt takes over those settings that nobody has chosen here, and tells whether there were any. A value out of range is refused as in a form.
 func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		chosen, err := tx.Settings.Chosen(ctx)
@@ -100,13 +99,13 @@ func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted b
 	return adopted && err == nil, err
 }
 
-// Get returns the settings; what was never set has ElastiCache's value.
+// Get returns the settings. What was never set has ElastiCache's value.
 //
 // Source: Amazon ElastiCache user guide, "Backup constraints" and "Backup costs".
 func (q Settings) Get(ctx context.Context) (models.Settings, error) {
 	settings := models.Settings{ManualQuota: 20, Price: 0.085, Currency: "$"}
 	var rows []models.Setting
-	// Only these: what is kept of records is in the same table, and as much as there are clusters.
+	// Only these: the table also has what is kept of records, as many rows as there are clusters.
 	if err := q.db.with(ctx).Where("name IN ?", []string{"manual_quota", "price", "currency"}).Find(&rows).Error; err != nil {
 		return settings, fmt.Errorf("read settings: %w", err)
 	}
@@ -166,7 +165,7 @@ func (q Settings) unset(ctx context.Context, name string) error {
 	return nil
 }
 
-// SessionKey returns the key that signs session cookies, made at the first call and kept in the catalog.
+// SessionKey returns the key that signs session cookies. It is made at the first call and kept in the catalog.
 func (q Settings) SessionKey(ctx context.Context) (secret.Text, error) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
@@ -185,7 +184,7 @@ func (q Settings) SessionKey(ctx context.Context) (secret.Text, error) {
 	return secret.Text(decoded), nil
 }
 
-// VerifyEvery is after how many days snapshots are verified again; 0: only by hand.
+// VerifyEvery returns after how many days snapshots are verified again; 0 means only by hand.
 func (q Settings) VerifyEvery(ctx context.Context) (int, error) {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "verify_every"))
 	if err != nil || !found {

@@ -8,17 +8,17 @@ import (
 	"rekindle/models"
 )
 
-// Settling ends runs: in one transaction everything that a run held is released.
+// Settling ends runs. One transaction releases everything that a run held.
 type Settling struct{ db *DB }
 
-// Move ends a copy, an export or an import that succeeded. measured is what has become a snapshot of this catalog; its name is
-// empty when the bytes went elsewhere, and then message says where.
+// Move ends a copy, an export or an import that succeeded. measured is the new snapshot of this catalog. Its name is empty when the bytes went
+// elsewhere, and then message says where.
 func (q Settling) Move(ctx context.Context, run models.Run, measured models.Snapshot, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if present, err := tx.Runs.Get(ctx, run.ID); err != nil {
 			return err
 		} else if present.Status == models.RunSucceeded {
-			return nil // said twice
+			return nil // reported twice
 		}
 		if measured.Name != "" {
 			if err := tx.Copies.describe(ctx, measured); err != nil {
@@ -40,8 +40,8 @@ func (q Settling) Move(ctx context.Context, run models.Run, measured models.Snap
 	})
 }
 
-// AbandonMove is Fail for what leaves no row: an upload, whose form has said why, and a copy or an import whose place in the store
-// is taken by a snapshot that this catalog does not know, for deleting the row later would delete that snapshot.
+// AbandonMove is Fail for runs that leave no row: an upload, whose form has said why; and a copy or an import whose place in the store is taken by a
+// snapshot that this catalog does not know, because deleting the row later would delete that snapshot.
 func (q Settling) AbandonMove(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		args, err := run.Carries()
@@ -64,22 +64,22 @@ func (q Settling) Rebuild(ctx context.Context, run models.Run, done models.Rebui
 	})
 }
 
-// This file ends runs: each function settles, in one transaction, the run and the state of everything it worked on, so that
-// a console killed in between leaves either all of it or nothing.
+// This file ends runs: each function settles, in one transaction, the run and the state of everything it worked on, so that a console killed in
+// between leaves either all of it or nothing.
 
-// Snapshot turns a snapshot available, after its manifest was written. The given row carries what was measured and its parts.
+// Snapshot makes a snapshot available after its manifest was written. measured carries what was measured, and the parts.
 func (q Settling) Snapshot(ctx context.Context, run models.Run, measured models.Snapshot) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if present, err := tx.Runs.Get(ctx, run.ID); err != nil {
 			return err
 		} else if present.Status == models.RunSucceeded {
-			return nil // said twice
+			return nil // reported twice
 		}
 		if err := tx.Settle.recordSnapshot(ctx, measured); err != nil {
 			return err
 		}
 		if run.GoesOn() {
-			return tx.Runs.hold(ctx, run) // the final snapshot of a deletion
+			return tx.Runs.hold(ctx, run) // it is the final snapshot of a deletion, which goes on
 		}
 		args, err := models.Args[models.SnapshotArgs](run)
 		if err != nil {
@@ -126,7 +126,7 @@ func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) 
 		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
 }
 
-// endSnapshotting releases the cluster of a snapshot. One that was unreachable is unreachable again until the supervisor sees otherwise.
+// endSnapshotting releases the cluster of a snapshot. A cluster that was unreachable is unreachable again until the supervisor sees otherwise.
 func (q Settling) endSnapshotting(ctx context.Context, run models.Run, args models.SnapshotArgs) (err error) {
 	if args.Unreachable != "" {
 		_, err = q.db.Clusters.move(ctx, run.ClusterID, models.ClusterUnreachable, args.Unreachable, models.ClusterSnapshotting)
@@ -136,7 +136,7 @@ func (q Settling) endSnapshotting(ctx context.Context, run models.Run, args mode
 	return err
 }
 
-// Fail ends a run that did not succeed, after its remains were removed, and frees what it worked on.
+// Fail ends an unsuccessful run, after its remains were removed, and frees what it worked on.
 func (q Settling) Fail(ctx context.Context, run models.Run, status models.RunStatus, reason string) error {
 	return q.db.transaction(ctx, func(tx *DB) error { return tx.Settle.fail(ctx, run, status, reason) })
 }
@@ -158,7 +158,7 @@ func (q Settling) conclude(ctx context.Context, run models.Run, e ending) error 
 	return q.db.Runs.end(ctx, run, e.status, e.reason)
 }
 
-// Cluster turns a created, restored or modified cluster available.
+// Cluster makes a created, restored or modified cluster available.
 func (q Settling) Cluster(ctx context.Context, run models.Run, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting); err != nil {
@@ -176,7 +176,7 @@ func (q Settling) Cluster(ctx context.Context, run models.Run, message string) e
 	})
 }
 
-// Fill ends a restore into a cluster that exists.
+// Fill ends a restore into an existing cluster.
 func (q Settling) Fill(ctx context.Context, run models.Run, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterModifying); err != nil {
@@ -189,7 +189,7 @@ func (q Settling) Fill(ctx context.Context, run models.Run, message string) erro
 	})
 }
 
-// releaseSnapshot lets go of the snapshot that a restore read.
+// releaseSnapshot releases the snapshot that a restore read.
 func (q Settling) releaseSnapshot(ctx context.Context, run models.Run) error {
 	if run.SnapshotName == "" {
 		return nil
@@ -197,7 +197,7 @@ func (q Settling) releaseSnapshot(ctx context.Context, run models.Run) error {
 	return q.db.Snapshots.release(ctx, run.SnapshotName, run.ID)
 }
 
-// AbandonDelete ends a deletion whose final snapshot failed: nothing was deleted, the cluster is available again.
+// AbandonDelete ends a deletion whose final snapshot failed: nothing was deleted, and the cluster is available again.
 func (q Settling) AbandonDelete(ctx context.Context, run models.Run, reason string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if _, err := tx.Snapshots.move(ctx, run.SnapshotName, models.SnapshotFailed, reason, models.SnapshotCreating); err != nil {
@@ -212,7 +212,7 @@ func (q Settling) AbandonDelete(ctx context.Context, run models.Run, reason stri
 	})
 }
 
-// SnapshotDeletion takes a removed snapshot out of the catalog.
+// SnapshotDeletion removes a deleted snapshot from the catalog.
 func (q Settling) SnapshotDeletion(ctx context.Context, run models.Run) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(tx.Snapshots.RemoveRow(ctx, run.SnapshotName),
@@ -222,7 +222,7 @@ func (q Settling) SnapshotDeletion(ctx context.Context, run models.Run) error {
 	})
 }
 
-// ClusterDeletion takes a deleted cluster out of the catalog; its manual snapshots stay, belonging to no living cluster.
+// ClusterDeletion removes a deleted cluster from the catalog. Its manual snapshots stay, without a living cluster.
 func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.ByID(ctx, run.ClusterID)
@@ -250,7 +250,7 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 	})
 }
 
-// becameOf says what has become of a cluster.
+// becameOf says what became of a cluster.
 func becameOf(cluster models.Cluster) string {
 	if cluster.Attached() {
 		return "detached; its nodes run on"
@@ -258,8 +258,8 @@ func becameOf(cluster models.Cluster) string {
 	return "deleted"
 }
 
-// Verify ends a verification that came to a result: the snapshot is verified, or damage says in sentences what is wrong. The
-// given row is what was verified; when the snapshot was deleted or made anew in the meantime, nothing is said about that one.
+// Verify ends a verification that came to a result: the snapshot is verified, or damage says in sentences what is wrong. verified is the row that was
+// verified. If that snapshot was deleted or made again in the meantime, the new one is left alone.
 func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Snapshot, damage string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		present, err := tx.Snapshots.Get(ctx, run.SnapshotName)
@@ -273,7 +273,7 @@ func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Sn
 			return errors.Join(tx.Snapshots.markDamaged(ctx, present, damage), tx.Runs.end(ctx, run, models.RunSucceeded, ""))
 		}
 		changes := map[string]any{"verified_at": tx.Now()}
-		if present.ManifestSHA256 == "" { // of a snapshot from before manifests were remembered
+		if present.ManifestSHA256 == "" { // a snapshot from before manifests were remembered
 			changes["manifest_sha256"] = verified.ManifestSHA256
 		}
 		var failures []error

@@ -24,7 +24,7 @@ func (q Snapshots) add(ctx context.Context, row models.Snapshot) error {
 	return nil
 }
 
-// hold marks the snapshot that is about to be read as copying.
+// hold marks a snapshot that is about to be read as copying.
 func (q Snapshots) hold(ctx context.Context, source models.Snapshot, what string) error {
 	moved, err := q.move(ctx, source.Name, models.SnapshotCopying, source.StatusReason, models.SnapshotAvailable, models.SnapshotRestoring, models.SnapshotCopying)
 	if err != nil {
@@ -44,7 +44,7 @@ func (q Snapshots) holdForRestore(ctx context.Context, name string) error {
 	return err
 }
 
-// release gives the snapshot that a run read the state that what else goes on with it asks for.
+// release gives a snapshot that a run has read the state that the other runs on it require.
 func (q Snapshots) release(ctx context.Context, name string, ended uint) error {
 	active, err := q.db.Runs.Active(ctx)
 	if err != nil {
@@ -92,8 +92,8 @@ func (q Snapshots) List(ctx context.Context, l models.List) (models.Rows[models.
 	}, l)
 }
 
-// total adds up what is kept of the good snapshots and the few others, where a list has all of them, all that are available, or all of a cluster;
-// else it is nil.
+// total adds up the kept sums of the good snapshots and the few others, for a list of all of them, of all that are available, or of all of a cluster.
+// For other lists it is nil.
 func (q Snapshots) total(ctx context.Context, l models.List) func() (int, error) {
 	status, cluster := l.Equal["status"], l.Equal["cluster"]
 	switch {
@@ -119,13 +119,13 @@ func (q Snapshots) total(ctx context.Context, l models.List) func() (int, error)
 	}
 }
 
-// Count counts what [Snapshots.List] finds by a status.
+// Count returns how many snapshots [Snapshots.List] finds with a status.
 func (q Snapshots) Count(ctx context.Context, status models.SnapshotStatus) (int, error) {
 	query := q.db.with(ctx).Model(&models.Snapshot{}).Where("status = ?", status)
 	switch status {
 	case models.SnapshotFailed:
 		query = query.Where("NOT " + cancelledSnapshot)
-	case models.SnapshotAvailable: // nearly all: what is kept of the good ones, less the few that are worked on
+	case models.SnapshotAvailable: // nearly all: the kept sum of good ones, less the few that are being worked on
 		var sum int
 		row := q.db.with(ctx).Raw(`SELECT COALESCE((SELECT SUM(snapshots) FROM tally_sums), 0) - (SELECT COUNT(*) FROM ` + q.db.kind.using("snapshots", "idx_snapshots_status_created") + ` WHERE status IN ('restoring', 'copying'))`).Row()
 		if err := row.Scan(&sum); err != nil {
@@ -145,14 +145,14 @@ func (q Snapshots) Cancelled(ctx context.Context, names ...string) (map[string]b
 	return nameSet(q.db.with(ctx).Model(&models.Snapshot{}).Where("name IN ? AND "+cancelledSnapshot, names), "name")
 }
 
-// good are read by the index that has only these.
+// good reads the good snapshots by the index that has only these.
 func (q Snapshots) good() string {
 	return q.db.kind.using("snapshots", "idx_snapshots_good") + " WHERE " + good
 }
 
-// newestGood is what there is of the newest good snapshot of the cluster that the query is at: its "id", its "created_at" or what it has
-// "stored". It is kept in tallies. But one from the future is of a clock that stood wrong: it counts only where there is no other, and then
-// they are looked for. It takes the time three times.
+// newestGood is an expression for the "id", the "created_at" or the bytes "stored" of the newest good snapshot of the cluster in the query. It is
+// kept in tallies. But a snapshot from the future comes from a clock that was wrong: it only counts if there is no other, and then the snapshots are
+// searched. The expression takes the time three times.
 func (q Snapshots) newestGood(column string) string {
 	kept := map[string]string{"id": "newest_id", "created_at": "newest_at", "stored": "newest_stored"}[column]
 	other := "(SELECT " + column + " FROM " + q.good() + " AND cluster_name = clusters.name AND created_at %s ? ORDER BY created_at DESC, id DESC LIMIT 1)"
@@ -160,8 +160,7 @@ func (q Snapshots) newestGood(column string) string {
 		") END FROM tallies WHERE tallies.cluster_name = clusters.name)"
 }
 
-// After returns the next snapshots in the order of their creation, without their parts, no more than limit. The first ones come after a
-// zero Snapshot.
+// After returns the next snapshots in the order of their creation, without their parts, at most limit. A zero Snapshot begins at the start.
 func (q Snapshots) After(ctx context.Context, last models.Snapshot, limit int) ([]models.Snapshot, error) {
 	query := q.db.with(ctx)
 	if last.ID > 0 {
@@ -179,7 +178,7 @@ func (q Snapshots) Newest(ctx context.Context, clusters ...string) (map[string]m
 	newest := make(map[string]models.Snapshot, len(clusters))
 	now := q.db.Now()
 	for names := range slices.Chunk(clusters, 500) {
-		// Their numbers come first: PostgreSQL would find each of them out twice, and look at more plans for that.
+		// Their numbers come first: otherwise PostgreSQL would compute each of them twice, and consider more plans.
 		numbers := "WITH newest AS MATERIALIZED (SELECT " + q.newestGood("id") + " AS id FROM (SELECT cluster_name AS name FROM tallies WHERE cluster_name IN ?) AS clusters) SELECT id FROM newest"
 		snapshots, err := readAll[models.Snapshot](ctx, q.db, func(query *gorm.DB) *gorm.DB {
 			return query.Where("id IN ("+numbers+")", now, now, now, names)
@@ -201,7 +200,7 @@ func (q Snapshots) Storage(ctx context.Context) (models.Storage, error) {
 	var sum models.Storage
 	var free int64
 	now := q.db.Now()
-	// What is kept of the newest ones, and of the few clusters about which something has changed, what there is.
+	// The kept sums of the newest snapshots; for the few clusters that have changed since, the snapshots themselves.
 	row := q.db.with(ctx).Raw(`SELECT COALESCE(SUM(snapshots), 0), COALESCE(SUM(stored), 0), (SELECT COALESCE(SUM(stored), 0) FROM standing_sums WHERE rank >= 0) +
 		(SELECT COALESCE(SUM(COALESCE(`+q.newestGood("stored")+`, 0) - CASE WHEN rank >= 0 THEN newest_stored ELSE 0 END), 0)
 			FROM standings JOIN clusters ON clusters.id = standings.cluster_id WHERE `+unjudged+`) FROM tally_sums`, now, now, now, now).Row()
@@ -221,7 +220,7 @@ func (q Snapshots) StorageOf(ctx context.Context, name string) (count int, store
 	return count, stored, nil
 }
 
-// Page returns up to limit snapshots with their parts whose names follow one name, in the order of names.
+// Page returns up to limit snapshots with their parts whose names follow this name, sorted by name.
 func (q Snapshots) Page(ctx context.Context, f models.SnapshotFilter, after string, limit int) ([]models.Snapshot, error) {
 	query := q.db.with(ctx).Preload("Parts", inOrder).Where("name > ?", after).Order("name").Limit(limit)
 	if f.Name != "" {
@@ -243,8 +242,7 @@ func (q Snapshots) Page(ctx context.Context, f models.SnapshotFilter, after stri
 	return rows, nil
 }
 
-// Usable returns the snapshots that the catalog holds for whole, without their parts, in the order of their numbers from after
-// one number on.
+// Usable returns the snapshots that the catalog has as whole, without their parts, sorted by number and following this one.
 func (q Snapshots) Usable(ctx context.Context, after uint, limit int) ([]models.Snapshot, error) {
 	var rows []models.Snapshot
 	err := q.db.with(ctx).Select("id", "name", "cluster_name").Where("id > ? AND status IN ?", after, usable).Order("id").Limit(limit).Find(&rows).Error
@@ -254,7 +252,7 @@ func (q Snapshots) Usable(ctx context.Context, after uint, limit int) ([]models.
 	return rows, nil
 }
 
-// States returns, by their names, those of these snapshots that there are: only their names, clusters and states, and what damage they have.
+// States returns, by name, those of these snapshots that exist, with only their name, cluster, state and damage.
 func (q Snapshots) States(ctx context.Context, names []string) (map[string]models.Snapshot, error) {
 	rows, err := readAll[models.Snapshot](ctx, q.db, func(query *gorm.DB) *gorm.DB {
 		return query.Select("name", "cluster_name", "status", "damage").Where("name IN ?", names)
@@ -269,8 +267,7 @@ func (q Snapshots) States(ctx context.Context, names []string) (map[string]model
 	return states, nil
 }
 
-// Lose turns a snapshot failed whose manifest is not in the store any more, and tells whether it did: one that is being deleted is
-// not lost.
+// Lose marks a snapshot as failed whose manifest is no longer in the store, and tells whether it did: one that is being deleted is not lost.
 func (q Snapshots) Lose(ctx context.Context, row models.Snapshot, damage string) (lost bool, err error) {
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		present, err := tx.Snapshots.Get(ctx, row.Name)
@@ -326,7 +323,7 @@ func (q Snapshots) Take(ctx context.Context, spec models.SnapshotSpec) (models.R
 	return run, err
 }
 
-// queue locks the cluster by its state and queues the run. A cluster that was unreachable is that again afterwards.
+// queue locks the cluster by its state and queues the run. A cluster that was unreachable is unreachable again afterwards.
 func (q Snapshots) queue(ctx context.Context, cluster models.Cluster, name, requestedBy string, args models.SnapshotArgs) (models.Run, error) {
 	present, err := q.db.Clusters.ByID(ctx, cluster.ID)
 	if err != nil {
@@ -353,7 +350,7 @@ func (q Snapshots) create(ctx context.Context, cluster models.Cluster, name, sou
 			faults.Add(models.CodeInvalid, "name", problem)
 		}
 		name = checked
-		if !final { // the limit must not keep anybody from a last backup
+		if !final { // the limit must not prevent a last backup
 			if err := q.checkQuota(ctx, cluster, &faults); err != nil {
 				return "", err
 			}
@@ -387,7 +384,7 @@ func (q Snapshots) checkQuota(ctx context.Context, cluster models.Cluster, fault
 	if err != nil {
 		return err
 	}
-	now := q.db.Now() // a time after it is of a clock that stood wrong
+	now := q.db.Now() // a later time comes from a clock that was wrong
 	since := now.Add(-24 * time.Hour)
 	var taken int64
 	err = q.db.with(ctx).Model(&models.Snapshot{}).Where("cluster_name = ? AND source = ? AND status <> ?", cluster.Name, models.SourceManual, models.SnapshotFailed).
@@ -415,7 +412,7 @@ func (q Snapshots) Get(ctx context.Context, name string) (models.Snapshot, error
 	return snapshot, nil
 }
 
-// Delete queues the removal of these snapshots, of all or of none.
+// Delete queues the removal of these snapshots, all or none.
 func (q Snapshots) Delete(ctx context.Context, names []string, requestedBy string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		var faults models.Faults
@@ -452,7 +449,7 @@ func (q Snapshots) delete(ctx context.Context, name, requestedBy string) error {
 	return err
 }
 
-// RemoveRow takes a snapshot out of the catalog, after its bytes are gone from the store.
+// RemoveRow removes a snapshot from the catalog, after its bytes are gone from the store.
 func (q Snapshots) RemoveRow(ctx context.Context, name string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		snapshot, err := tx.Snapshots.Get(ctx, name)
@@ -481,7 +478,7 @@ func (q Snapshots) Automatic(ctx context.Context, clusterID uint) ([]string, err
 	return names, nil
 }
 
-// ClaimForRemoval turns a snapshot of a cluster that goes deleting, and tells whether it could: not while it is restored or copied.
+// ClaimForRemoval marks a snapshot of a cluster that is being deleted as deleting, and tells whether it could: not while it is restored or copied.
 func (q Snapshots) ClaimForRemoval(ctx context.Context, name string) (bool, error) {
 	var moved bool
 	err := q.db.transaction(ctx, func(tx *DB) (err error) {
@@ -493,7 +490,7 @@ func (q Snapshots) ClaimForRemoval(ctx context.Context, name string) (bool, erro
 	return moved, err
 }
 
-// Keep ends the removal of a snapshot of which nothing was removed: it is what it was before.
+// Keep ends the removal of a snapshot of which nothing was removed: it is again what it was before.
 func (q Snapshots) Keep(ctx context.Context, run models.Run, reason string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		row, err := tx.Snapshots.Get(ctx, run.SnapshotName)
@@ -513,7 +510,7 @@ func (q Snapshots) Keep(ctx context.Context, run models.Run, reason string) erro
 	})
 }
 
-// Reinstate turns a snapshot available that failed because its removal did, when it turns out that nothing was removed.
+// Reinstate makes a snapshot available again that failed because its removal did, when it turns out that nothing was removed.
 func (q Snapshots) Reinstate(ctx context.Context, row models.Snapshot) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		moved, err := tx.Snapshots.move(ctx, row.Name, models.SnapshotAvailable, "", models.SnapshotFailed)
@@ -525,8 +522,8 @@ func (q Snapshots) Reinstate(ctx context.Context, row models.Snapshot) error {
 	})
 }
 
-// NoteAttempt writes down that a snapshot that is being created is stored at this attempt from now on. Whatever an earlier one has
-// stored was removed before: only the last one is remembered.
+// NoteAttempt writes down that a snapshot that is being created is stored at this attempt from now on. What an earlier attempt stored was removed
+// before, so only the last one is remembered.
 func (q Snapshots) NoteAttempt(ctx context.Context, run models.Run, name, attempt string) error {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		written := tx.with(ctx).Model(&models.Snapshot{}).Where("name = ? AND status = ?", name, models.SnapshotCreating).UpdateColumn("attempt", attempt)
@@ -553,7 +550,7 @@ func (q Snapshots) markDamaged(ctx context.Context, s models.Snapshot, damage st
 		return fmt.Errorf("mark snapshot %s as damaged: %w", s.Name, changed.Error)
 	}
 	if s.Damage == damage {
-		return nil // as it was known
+		return nil // this was known already
 	}
 	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: s.ClusterName, SnapshotName: s.Name,
 		Message: fmt.Sprintf("The snapshot %s of %s is damaged and is not used any more. %s What is left of it stays in the store until you delete it.",

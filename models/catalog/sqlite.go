@@ -27,7 +27,7 @@ func (d sqliteDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
 
 func (sqliteDatabase) migrations() []migration { return sqliteMigrations }
 
-// SQLite would not choose an index that has only some of the rows.
+// SQLite would not choose a partial index by itself.
 func (sqliteDatabase) using(table, index string) string { return table + " INDEXED BY " + index }
 
 func (sqliteDatabase) check(db *gorm.DB) error { return db.Exec("SELECT 1").Error }
@@ -59,14 +59,14 @@ func connectSQLite(path string, clock clockwork.Clock) (*gorm.DB, error) {
 	const patience, pause = 5 * time.Second, 10 * time.Millisecond
 	for began := time.Now(); ; time.Sleep(pause) {
 		db, err := connectWith(path, "_journal_mode=WAL&_busy_timeout=5000&_foreign_keys=on&_txlock=immediate&_synchronous=FULL", clock)
-		// While another console gives a new file its journal, SQLite does not wait: its busy timeout would be a deadlock there.
+		// While another console creates the journal of a new file, SQLite does not wait: its busy timeout would be a deadlock there.
 		if busy, is := errors.AsType[sqlite3.Error](err); !is || busy.Code != sqlite3.ErrBusy || time.Since(began) > patience {
 			return db, err
 		}
 	}
 }
 
-// connectPlain opens a copy, which has no journal beside it and is to have none.
+// connectPlain opens a copy, which has no journal beside it and must not get one.
 func connectPlain(path string) (*gorm.DB, error) {
 	return connectWith(path, "mode=ro&immutable=1", clockwork.NewRealClock())
 }

@@ -14,17 +14,17 @@ import (
 	"rekindle/models"
 )
 
-// How clusters stand is judged when something about them has changed, and written down with the time from which on it may be otherwise: pages and
-// ticks look only at those whose time has come, and at those that were not judged yet. Triggers say which those are; see 0018-standings.
+// How clusters stand is judged when something about them has changed, and is written down together with the time at which it may change by itself.
+// Pages and ticks look only at the clusters whose time has come, and at those not judged yet. Triggers mark the latter; see 0018-standings.
 
-// standing is how a cluster was judged.
+// standing is the judgement of a cluster.
 type standing struct {
 	ClusterID    uint `gorm:"primaryKey;autoIncrement:false"`
 	ClusterName  string
 	Rank         int        // see [rankOf]; -1: something has changed since
 	NewestAt     *time.Time // of its newest good snapshot, even if that is in the future; kept by triggers
 	NewestStored int64      // of the one that counts
-	LateAt       *time.Time // from when on it is late; nil: it cannot be
+	LateAt       *time.Time // from when it is late; nil: it cannot be
 	DueAt        *time.Time // when the schedule has to look at it
 	OutliveAt    *time.Time // when one of its snapshots outlives its retention
 	JudgedAt     *time.Time
@@ -32,15 +32,15 @@ type standing struct {
 
 func (standing) TableName() string { return "standings" }
 
-// unjudged holds for clusters that have to be looked at themselves. What was judged by a clock that has been set back since does not count.
+// unjudged holds for clusters that must be looked at themselves. A judgement in the future, from before the clock was set back, does not count.
 const unjudged = "(rank = -1 OR judged_at > ?)"
 
-// by reads how clusters stand in the order of this column.
+// by reads the standings in the order of this column.
 func (q Schedule) by(column string) string {
 	return q.db.kind.using("standings", "idx_standings_"+column)
 }
 
-// rankOf sorts clusters by how they stand, among equals those last that have something to say.
+// rankOf sorts clusters by how they stand. Among equals, those that have something to say come last.
 func rankOf(standing models.Standing, says bool) int {
 	if says {
 		return 2*int(standing) + 1
@@ -48,7 +48,7 @@ func rankOf(standing models.Standing, says bool) int {
 	return 2 * int(standing)
 }
 
-// unjudgedIDs are the clusters that have to be looked at themselves.
+// unjudgedIDs returns the clusters that must be looked at themselves.
 func (q Schedule) unjudgedIDs(ctx context.Context, now time.Time) (ids []uint, err error) {
 	err = q.db.with(ctx).Model(&standing{}).Where(unjudged, now).Pluck("cluster_id", &ids).Error
 	if err != nil {
@@ -57,7 +57,7 @@ func (q Schedule) unjudgedIDs(ctx context.Context, now time.Time) (ids []uint, e
 	return ids, nil
 }
 
-// come are the clusters whose time has come, by one of the columns, or that have to be looked at themselves.
+// come returns the clusters whose time, in one of the columns, has come, and those that must be looked at themselves.
 func (q Schedule) come(ctx context.Context, column string, now time.Time) (ids []uint, err error) {
 	if ids, err = q.unjudgedIDs(ctx, now); err != nil {
 		return nil, err
@@ -71,13 +71,13 @@ func (q Schedule) come(ctx context.Context, column string, now time.Time) (ids [
 	return slices.Compact(ids), nil
 }
 
-// Judge judges anew the clusters about which something has changed.
+// Judge judges the clusters about which something has changed.
 func (q Schedule) Judge(ctx context.Context) error {
 	ids, err := q.unjudgedIDs(ctx, q.db.Now())
 	if err != nil {
 		return err
 	}
-	for chunk := range slices.Chunk(ids, 200) { // so that nobody waits long who wants to write
+	for chunk := range slices.Chunk(ids, 200) { // so that other writers do not wait long
 		if err := q.db.transaction(ctx, func(tx *DB) error { return tx.Schedule.judge(ctx, chunk) }); err != nil {
 			return fmt.Errorf("judge clusters: %w", err)
 		}
@@ -115,7 +115,7 @@ func (q Schedule) judge(ctx context.Context, ids []uint) error {
 	for i := range all {
 		g := &all[i]
 		if future[g.Cluster.ID] || g.Cluster.ScheduleSince.After(now) {
-			continue // of a clock that stood wrong: it is looked at each time
+			continue // a clock was wrong: it is looked at each time
 		}
 		from := g.LateFrom(now)
 		if g.Late {
@@ -144,10 +144,10 @@ func orNil(at time.Time) *time.Time {
 	return &at
 }
 
-// canBecomeLate holds for the ranks of those that are late when their time has come; where the last snapshot has failed, that is what is said.
+// canBecomeLate holds the ranks of clusters that become late when their time comes. Where the last snapshot has failed, that is reported instead.
 var canBecomeLate = []int{rankOf(models.StandingGood, false), rankOf(models.StandingGood, true), rankOf(models.StandingPending, false), rankOf(models.StandingPending, true)}
 
-// Protection sums up how all clusters stand, and looks at so many of those that stand worst.
+// Protection sums up how all clusters stand, and looks at this many of those that stand worst.
 func (q Schedule) Protection(ctx context.Context, worst int) (models.Protection, error) {
 	p, err := q.protection(ctx, worst)
 	if err != nil {
@@ -206,8 +206,8 @@ type tallied struct {
 	restorable bool
 }
 
-// countStandings counts the clusters that were judged, as they stand now, and names the others. It does so at one moment, in one query, so that
-// each cluster is among these or those.
+// countStandings counts the judged clusters by how they stand now, and returns the others. One query does it at one moment, so that each cluster is
+// on one side or the other.
 func (q Schedule) countStandings(ctx context.Context, now time.Time) (counts map[tallied]int, others []uint, err error) {
 	var rows []struct {
 		Kind       string
@@ -237,7 +237,7 @@ func (q Schedule) countStandings(ctx context.Context, now time.Time) (counts map
 	return counts, others, err
 }
 
-// oldest is when the oldest of the newest good snapshots was taken, of the clusters that were judged and do not only cache.
+// oldest returns when the oldest of the newest good snapshots was taken, among the judged clusters that do not only cache.
 func (q Schedule) oldest(ctx context.Context, now time.Time) (time.Time, error) {
 	row, found, err := find[standing](q.db.with(ctx).Table(q.by("newest_at")).Where("newest_at IS NOT NULL AND rank > ? AND judged_at <= ?", rankOf(models.StandingCached, true), now).
 		Order("newest_at NULLS FIRST, cluster_id")) // as the index has them
@@ -253,7 +253,7 @@ type ranked struct {
 	rank int
 }
 
-// worst are those that stand worst of the clusters that were judged.
+// worst returns the judged clusters that stand worst.
 func (q Schedule) worst(ctx context.Context, now time.Time, limit int) ([]ranked, error) {
 	var late, others []standing
 	err := q.db.with(ctx).Table(q.by("late_at")).Select("cluster_id", "cluster_name", "rank").Where("late_at <= ? AND judged_at <= ? AND rank IN ?", now, now, canBecomeLate).

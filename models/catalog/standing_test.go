@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// What pages say and ticks find by what was judged once is what looking at each cluster now would give, whatever was done to the clusters, and
+// What pages say and ticks find from earlier judgements is what looking at each cluster now would give, whatever was done to the clusters, and
 // however time passed.
 func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 	t.Parallel()
@@ -110,7 +110,7 @@ func TestStandingsAreWhatOneWouldFind(t *testing.T) {
 	}
 }
 
-// wrongStandings says what is otherwise than looking at each cluster would give.
+// wrongStandings says where the judgements differ from what looking at each cluster would give.
 func wrongStandings(t *testing.T, db *DB, seen map[models.Standing]int) string {
 	t.Helper()
 	var ids []uint
@@ -155,7 +155,7 @@ func wrongStandings(t *testing.T, db *DB, seen map[models.Standing]int) string {
 	return missedByTicks(t, db)
 }
 
-// missedByTicks says what a tick would have to do and would not look at.
+// missedByTicks says what a tick would have to do but would not look at.
 func missedByTicks(t *testing.T, db *DB) string {
 	t.Helper()
 	var clusters []models.Cluster

@@ -22,7 +22,7 @@ func (q Tags) On(ctx context.Context, resource string) ([]models.Tag, error) {
 	return tags, nil
 }
 
-// Add sets tags of a resource; those that it has under other keys stay.
+// Add sets tags of a resource. Its tags with other keys stay.
 func (q Tags) Add(ctx context.Context, resource string, tags map[string]string) error {
 	return q.db.transaction(ctx, func(tx *DB) error { return tx.Tags.add(ctx, resource, tags) })
 }
@@ -69,7 +69,7 @@ func (q Tags) Remove(ctx context.Context, resource string, keys []string) error 
 	})
 }
 
-// drop removes all tags of resources that are going.
+// drop removes all tags of resources that are being deleted.
 func (q Tags) drop(ctx context.Context, resources ...string) error {
 	if err := q.db.with(ctx).Where("resource IN ?", resources).Delete(&models.Tag{}).Error; err != nil {
 		return fmt.Errorf("remove tags: %w", err)

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// What is kept about the good snapshots of each cluster is what one would count, whatever was done to them.
+// The kept sums of the good snapshots of each cluster are what one would count, whatever was done to them.
 func TestTalliesAreWhatOneWouldCount(t *testing.T) {
 	t.Parallel()
 	db, clock := catalog(t)
@@ -48,7 +48,7 @@ func TestTalliesAreWhatOneWouldCount(t *testing.T) {
 	}
 }
 
-// wrongTallies counts clusters of which something else is kept than one would find.
+// wrongTallies counts the clusters whose kept sums differ from what one would find.
 func wrongTallies(t *testing.T, db *DB) (wrong int) {
 	t.Helper()
 	check(t, db.gorm.Raw(`SELECT COUNT(*) FROM (

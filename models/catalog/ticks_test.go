@@ -16,8 +16,8 @@ import (
 	"rekindle/models"
 )
 
-// BenchmarkTicks prints what the console's ticks cost for clusters at rest, as far as they ask the catalog, beside few clusters and beside many:
-// what does not grow is flat. REKINDLE_BENCH_CLUSTERS and REKINDLE_BENCH_SNAPSHOTS say how many those are.
+// BenchmarkTicks prints what the console's ticks cost for idle clusters, as far as they ask the catalog, with few clusters and with many: what does
+// not grow is flat. REKINDLE_BENCH_CLUSTERS and REKINDLE_BENCH_SNAPSHOTS say how many those are.
 func BenchmarkTicks(b *testing.B) {
 	size := func(name string, otherwise int) int {
 		if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
@@ -189,7 +189,7 @@ func allByGorm(ctx context.Context, db *DB) (clusters []models.Cluster, err erro
 	return clusters, err
 }
 
-// What is read straight into fields is what gorm reads.
+// Reading straight into fields gives the same as gorm.
 func TestClustersAreReadAsGormReadsThem(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)

@@ -20,17 +20,17 @@ import (
 // ErrCatalogAway says that the database server of the catalog does not answer.
 var ErrCatalogAway = errors.New("the catalog's database server does not answer")
 
-// ErrCatalogReadOnly says that the database server of the catalog takes no writes.
+// ErrCatalogReadOnly says that the database server of the catalog accepts no writes.
 var ErrCatalogReadOnly = errors.New("the catalog's database can only be read")
 
-// trouble is what keeps the console from writing down, or reading, anything: its disk or its database server.
+// trouble is what prevents the console from writing or reading anything: its disk or its database server.
 type trouble struct {
 	what   string // a sentence
-	remedy string // an imperative; "": what is there may be damaged, and somebody has to look
+	remedy string // an imperative; "": the data may be damaged, and somebody has to look
 	blind  bool   // nothing can be read either
 }
 
-// Trouble says in a sentence that the catalog cannot be written, or not even be read, when that is what err is about; else "".
+// Trouble says in a sentence that the catalog cannot be written, or not even read, if that is what err is about; else "".
 func Trouble(err error) string {
 	t, is := troubleOf(err)
 	switch {
@@ -44,10 +44,10 @@ func Trouble(err error) string {
 	return t.what + " What is there can still be looked at, and nothing can be changed. " + t.remedy + " and try again."
 }
 
-// TroubleAtStart is the same of a console that did not come to serve, where nothing can be looked at.
+// TroubleAtStart is Trouble for a console that failed to start, where nothing can be looked at.
 func TroubleAtStart(err error) string { return troubleAlone(err, "start") }
 
-// TroubleInCommand is the same of a command that is no console.
+// TroubleInCommand is Trouble for a command other than the console.
 func TroubleInCommand(err error) string { return troubleAlone(err, "try") }
 
 func troubleAlone(err error, again string) string {
@@ -110,12 +110,12 @@ func postgresTrouble(err *pgconn.PgError) (trouble, bool) {
 	return trouble{}, false
 }
 
-// postgresSays is the server's own sentence, which has names in it, but no values.
+// postgresSays is the server's own sentence, which contains names but no values.
 func postgresSays(err *pgconn.PgError) string {
 	return strings.TrimSuffix(err.Message, ".") + "."
 }
 
-// away marks errors of a connection to the database server, which look like those of a connection to any other.
+// away marks errors of a connection to the database server, which look like those of any other connection.
 func away(ctx context.Context, err error) error {
 	lost := errors.As(err, new(net.Error)) || errors.As(err, new(*pgconn.ConnectError)) || pgconn.SafeToRetry(err) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, io.EOF) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)

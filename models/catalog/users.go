@@ -29,11 +29,11 @@ const (
 	failuresPerUser = 50 // of one user from anywhere
 	knownFor        = 30 * 24 * time.Hour
 	knownPlaces     = 50  // of one user
-	maxUserName     = 256 // bytes; nobody has a longer name, and an index of PostgreSQL takes no text of any length
+	maxUserName     = 256 // bytes; nobody has a longer name, and PostgreSQL limits the length of indexed text
 )
 
-// EnsureAdmin makes the first user when there is none. Without a given password it generates one and returns it, for being shown
-// once; otherwise, and when there are users already, it returns "".
+// EnsureAdmin makes the first user if there is none. Without a given password it generates one and returns it, to be shown once. Otherwise, and when
+// there are users already, it returns "".
 func (q Users) EnsureAdmin(ctx context.Context, given secret.Text) (generated secret.Text, err error) {
 	var users int64
 	if err := q.db.with(ctx).Model(&models.User{}).Count(&users).Error; err != nil {
@@ -64,8 +64,8 @@ func (q Users) SignIn(ctx context.Context, name string, password secret.Text, ad
 	const wrong = "That name and password do not match."
 	name = name[:min(len(name), maxUserName)]
 	now, from := q.db.Now(), placeOf(address)
-	// The attempt is written down as failed before the password is looked at: of a hundred guesses at once only as many are
-	// looked at as are allowed. The right password takes it back.
+	// The attempt is written down as failed before the password is checked, so of a hundred guesses at once only as many are checked as are allowed.
+	// The right password removes the entry.
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		wait, err := tx.Users.signInWait(ctx, name, from)
 		if err != nil {
@@ -87,7 +87,7 @@ func (q Users) SignIn(ctx context.Context, name string, password secret.Text, ad
 	if err != nil {
 		return "", fmt.Errorf("find user: %w", err)
 	}
-	// An unknown name costs the same time as a wrong password, so that names cannot be guessed by the clock.
+	// An unknown name takes the same time as a wrong password, so that names cannot be guessed from the time.
 	if !verifyPassword(user.PasswordHash.Reveal(), password) || !found {
 		return "", models.Refuse(models.CodeInvalid, "", wrong)
 	}
@@ -107,9 +107,9 @@ func (q Users) SignIn(ctx context.Context, name string, password secret.Text, ad
 	return token, nil
 }
 
-// signInWait is how long this name has to wait before the next attempt from there. Strangers who guess from many addresses lock out whoever
-// comes from a place that nobody knows, but not where the user has signed in before: else they could keep the administrator away for ever. Nor
-// this host, to which no stranger comes.
+// signInWait returns how long this name has to wait before the next attempt from there. Strangers who guess from many addresses lock out those who
+// come from unknown places. They do not lock out the places where the user has signed in before, or they could keep the administrator away for ever;
+// nor this host, to which no stranger comes.
 func (q Users) signInWait(ctx context.Context, name, from string) (time.Duration, error) {
 	wait, err := q.failureWait(ctx, q.db.with(ctx).Where("name = ? AND address = ?", name, from), failuresPerPair)
 	if err != nil || wait > 0 || from == thisHost {
@@ -133,7 +133,7 @@ func (q Users) signInWait(ctx context.Context, name, from string) (time.Duration
 func (q Users) failureWait(ctx context.Context, query *gorm.DB, allowed int) (time.Duration, error) {
 	now := q.db.Now()
 	var failures []models.SignInFailure
-	// A failure in the future is from a clock that was set back; it would lock its user out for who knows how long.
+	// A failure in the future comes from a clock that was set back. It would lock its user out for who knows how long.
 	err := query.Where("at > ? AND at <= ?", now.Add(-failureWindow), now).Order("at DESC").Limit(allowed).Find(&failures).Error
 	if err != nil {
 		return 0, fmt.Errorf("count failed sign-ins: %w", err)
@@ -147,7 +147,7 @@ func (q Users) failureWait(ctx context.Context, query *gorm.DB, allowed int) (ti
 // thisHost is the place of all loopback addresses.
 const thisHost = "this host"
 
-// placeOf is what counts as one place: an address, or the /64 that a host on IPv6 has all of.
+// placeOf returns what counts as one place: an address, or a /64, all of which belongs to one IPv6 host.
 func placeOf(address string) string {
 	parsed, err := netip.ParseAddr(address)
 	if err != nil {
@@ -163,10 +163,10 @@ func placeOf(address string) string {
 	return netip.PrefixFrom(parsed.WithZone(""), 64).Masked().String()
 }
 
-// placesPrefix begins the names of the settings that hold where users have signed in, and when last.
+// placesPrefix begins the names of the settings that hold where a user has signed in, and when last.
 const placesPrefix = "signed in:"
 
-// knownPlaces is where the user of this name has signed in lately.
+// knownPlaces returns where the user of this name has signed in lately.
 func (q Users) knownPlaces(ctx context.Context, name string) (map[string]time.Time, error) {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", placesPrefix+name))
 	if err != nil {
@@ -183,7 +183,7 @@ func (q Users) knownPlaces(ctx context.Context, name string) (map[string]time.Ti
 	return places, nil
 }
 
-// rememberPlace notes that a user has signed in from there, and forgets the places that were used the longest ago.
+// rememberPlace notes that a user has signed in from there, and forgets the places that were used longest ago.
 func (q Users) rememberPlace(ctx context.Context, name, from string) error {
 	places, err := q.knownPlaces(ctx, name)
 	if err != nil {
@@ -206,14 +206,14 @@ func hashToken(token secret.Text) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// validAt chooses the sessions that are valid. One that was used or ends far in the future was begun by a clock that stood ahead: without
-// the upper bounds it would be valid until that time comes.
+// validAt selects the valid sessions. A session that was used, or ends, far in the future was begun by a clock that ran ahead: without the upper
+// bounds it would be valid until that time comes.
 func validAt(query *gorm.DB, now time.Time) *gorm.DB {
 	return query.Where("expires_at > ? AND last_seen_at > ? AND expires_at <= ? AND last_seen_at <= ?",
 		now, now.Add(-models.SessionIdle), now.Add(models.SessionLifetime+models.SessionIdle), now.Add(models.SessionIdle))
 }
 
-// FindSession returns the session and user of a token, if it is valid still, and notes that it was used.
+// FindSession returns the session and user of a token, if it is still valid, and notes that it was used.
 func (q Users) FindSession(ctx context.Context, token secret.Text) (models.Session, models.User, bool, error) {
 	now := q.db.Now()
 	session, found, err := find[models.Session](validAt(q.db.with(ctx), now).Where("token_hash = ?", hashToken(token)))
@@ -224,8 +224,8 @@ func (q Users) FindSession(ctx context.Context, token secret.Text) (models.Sessi
 	if err != nil || !found {
 		return session, user, false, err
 	}
-	if now.Sub(session.LastSeenAt).Abs() > time.Minute { // not a write for every request
-		if err := q.db.with(ctx).Model(&models.Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on
+	if now.Sub(session.LastSeenAt).Abs() > time.Minute { // do not write at every request
+		if err := q.db.with(ctx).Model(&models.Session{ID: session.ID}).UpdateColumn("last_seen_at", now).Error; err != nil && Trouble(err) == "" { // reading goes on although nothing can be written
 			return session, user, false, fmt.Errorf("touch session: %w", err)
 		}
 	}
@@ -280,8 +280,8 @@ func (q Users) ChangePassword(ctx context.Context, userID, keepSession uint, cur
 	})
 }
 
-// ResetPassword gives a user a new generated password, ends all the user's sessions and returns the password: the way back in
-// for whoever owns the host.
+// ResetPassword gives a user a new generated password, ends all of the user's sessions and returns the password. It is the way back in for whoever
+// owns the host.
 func (q Users) ResetPassword(ctx context.Context, name string) (secret.Text, error) {
 	password := secret.Text(rand.Text()[:20])
 	hash := hashPassword(password)

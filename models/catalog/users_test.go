@@ -116,7 +116,7 @@ func TestSignInIsLimited(t *testing.T) {
 	signIn(t, db, "10.0.0.1")
 }
 
-// Whoever guesses from many addresses keeps away those who come from a new one, and nobody else.
+// Whoever guesses from many addresses locks out those who come from a new address, and nobody else.
 func TestStrangersCannotLockOutWhoHasSignedInBefore(t *testing.T) {
 	t.Parallel()
 	db, _, advance := signedUp(t)
@@ -143,7 +143,7 @@ func TestStrangersCannotLockOutWhoHasSignedInBefore(t *testing.T) {
 	for range failuresPerPair {
 		refused(t, try("wrong", home), models.CodeInvalid)
 	}
-	if got := refused(t, try(rightPassword, home), models.CodeInvalid).Error(); !strings.Contains(got, "Too many") { // there, too, nobody guesses on and on
+	if got := refused(t, try(rightPassword, home), models.CodeInvalid).Error(); !strings.Contains(got, "Too many") { // guessing does not go on for ever there, either
 		t.Error(got)
 	}
 	refused(t, try("wrong", "127.0.0.1"), models.CodeInvalid)

@@ -14,11 +14,11 @@ import (
 // Verifications says which snapshots are to be read back, and queues that.
 type Verifications struct{ db *DB }
 
-// maxScrubs is how many scheduled verifications wait or run at a time: they are spread, and one by hand is soon its turn.
+// maxScrubs is how many scheduled verifications wait or run at a time, so that they are spread, and one requested by hand soon gets its turn.
 const maxScrubs = 3
 
-// Queue asks the schedule which snapshots are due and queues a run for the first of them. It may be called by several
-// ticks or consoles at once: a conditional update decides. What finds no room now is asked for at the next tick.
+// Queue asks the schedule which snapshots are due and queues a run for the first of them. Several ticks or consoles may call it at once: a
+// conditional update decides. What finds no room now is asked for at the next tick.
 func (q Verifications) Queue(ctx context.Context) (queued int, err error) {
 	days, err := q.db.Settings.VerifyEvery(ctx)
 	if err != nil || days == 0 {
@@ -35,8 +35,8 @@ func (q Verifications) Queue(ctx context.Context) (queued int, err error) {
 		return 0, nil
 	}
 	now, every := q.db.Now(), time.Duration(days)*24*time.Hour
-	// Only those that can be due, those first that have waited longest, and no more than it takes: this is asked every minute. Times of the
-	// future are of a clock that stood wrong.
+	// This is asked every minute, so only snapshots that can be due are read, those first that have waited longest, and no more than needed. Times in
+	// the future come from a clock that was wrong.
 	var failures []error
 	for _, those := range []struct {
 		where string
@@ -62,7 +62,8 @@ func (q Verifications) Queue(ctx context.Context) (queued int, err error) {
 	return queued, errors.Join(failures...)
 }
 
-// waiting are the next usable snapshots after one, in the order of their last verification, and the last one of them: nil when there are no more.
+// waiting returns the next usable snapshots after one, in the order of their last verification, and the last of them, which is nil when there are no
+// more.
 func (q Verifications) waiting(ctx context.Context, after models.Snapshot, where string, args ...any) ([]models.Scrubbed, *models.Snapshot, error) {
 	const some = 2000
 	query := q.db.with(ctx).Table(q.db.kind.using("snapshots", "idx_snapshots_verified_at")).Select("id", "name", "verified_at", "verify_tried_at").Where("status IN ?", usable).Where(where, args...)
@@ -147,8 +148,8 @@ func (q Verifications) active(ctx context.Context, name string) *gorm.DB {
 	return q.db.with(ctx).Where("kind = ? AND snapshot_name = ? AND status IN ?", models.RunVerify, name, []models.RunStatus{models.RunQueued, models.RunRunning})
 }
 
-// stop ends the verification of a snapshot that goes: at once when it waits, else as soon as its worker sees it. Call it in the
-// transaction that turns the snapshot deleting.
+// stop ends the verification of a snapshot that is being deleted: at once while it is queued, else as soon as its worker sees it. Call it in the
+// transaction that marks the snapshot as deleting.
 func (q Verifications) stop(ctx context.Context, name string) error {
 	now := q.db.Now()
 	waiting := q.active(ctx, name).Model(&models.Run{}).Where("status = ?", models.RunQueued).
@@ -160,7 +161,7 @@ func (q Verifications) stop(ctx context.Context, name string) error {
 	return nil
 }
 
-// MayRun tells whether this verification may begin now: one at a time, and those by hand before those of the schedule.
+// MayRun tells whether this verification may begin now: one at a time, and those requested by hand before scheduled ones.
 func (q Verifications) MayRun(ctx context.Context, run models.Run) (bool, error) {
 	var before int64
 	query := q.db.with(ctx).Model(&models.Run{}).Where("kind = ? AND id <> ?", models.RunVerify, run.ID)
