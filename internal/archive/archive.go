@@ -1,18 +1,18 @@
-// Package archive is a snapshot at rest: what lies in the store, how it gets there, and how it is proved and read.
+// Package archive is a snapshot at rest: what is in the store, how it gets there, and how it is checked and read.
 //
 // A snapshot is a folder of the store with one part per shard and a manifest:
 //
 //	<cluster>/<snapshot>/part-0001-<attempt>.rdb.zst    a plain RDB in zstd
 //	<cluster>/<snapshot>/manifest.json                  what it is, and every part's length and hashes
 //
-// The manifest is the commit, and the first one that is there stays. To take a snapshot: NewAttempt, WritePart for each
-// shard, ReadBack for each of them, then Commit. Until then there is no snapshot, only an attempt's remains, which Remove
-// takes away; List tells the two apart. Remove takes the manifest first. To restore: Manifest, then OpenPart for each part.
+// The manifest is the commit, and the first one written stays. To take a snapshot: NewAttempt, WritePart for each shard, ReadBack for each of them,
+// then Commit. Until then there is no snapshot, only an attempt's remains, which Remove removes; List tells the two apart. Remove removes the
+// manifest first. To restore: Manifest, then OpenPart for each part.
 //
-// Two attempts at one snapshot, by two consoles on one store, do each other no harm: their parts lie under different names,
-// and the manifest names those of the one that committed.
+// Two attempts at one snapshot, by two consoles on one store, do each other no harm: their parts have different names, and the manifest names the
+// parts of the attempt that committed.
 //
-// The format is described in docs/snapshot-format.md, for those who have to come back without Rekindle.
+// The format is described in docs/snapshot-format.md, for those who have to recover their data without Rekindle.
 package archive
 
 import (
@@ -38,7 +38,7 @@ var (
 	ErrMissing = errors.New("missing in the snapshot store")
 	// ErrDamaged: what is in the store is not what was written.
 	ErrDamaged = errors.New("damaged in the snapshot store")
-	// ErrExists: the snapshot is there and whole; it is never written over.
+	// ErrExists: the snapshot is there and whole; it is never overwritten.
 	ErrExists = errors.New("a snapshot of that name is in the store already: choose another name or delete that one first")
 )
 
@@ -74,8 +74,8 @@ type Ref struct{ Cluster, Snapshot string }
 // String returns "cluster/snapshot".
 func (r Ref) String() string { return r.Cluster + "/" + r.Snapshot }
 
-// Names are ElastiCache's, automatic snapshots have their prefix; the length of snapshots' has room for
-// "automatic.<cluster>-YYYY-MM-DD-HH-MM". Nothing in them can lead to another folder.
+// Names follow ElastiCache's rules, and automatic snapshots have its prefix. The length of a snapshot's name leaves room for
+// "automatic.<cluster>-YYYY-MM-DD-HH-MM". Nothing in a name can lead to another folder.
 var (
 	clusterPattern  = regexp.MustCompile(`^[a-z]([a-z0-9]|-[a-z0-9])*$`)
 	snapshotPattern = regexp.MustCompile(`^(automatic\.)?[a-z]([a-z0-9]|-[a-z0-9])*$`)
@@ -86,7 +86,7 @@ const (
 	maxSnapshot = 255
 )
 
-// Check says whether both names keep the rules; the error wraps ErrInvalid.
+// Check says whether both names follow the rules; the error wraps ErrInvalid.
 func (r Ref) Check() error {
 	if len(r.Cluster) > maxCluster || !clusterPattern.MatchString(r.Cluster) {
 		return fmt.Errorf("%w: %.50q is no name of a cluster", ErrInvalid, r.Cluster)
@@ -100,11 +100,11 @@ func (r Ref) Check() error {
 // key is the store's key of one of the snapshot's objects.
 func (r Ref) key(object string) string { return r.Cluster + "/" + r.Snapshot + "/" + object }
 
-// Attempt is one try at storing a snapshot. What it writes, but for the manifest, lies under names that no other attempt
-// has. An ID of "" stands for what was stored before there were attempts, in format version 1.
+// Attempt is one try at storing a snapshot. Except for the manifest, what it writes has names that no other attempt uses. An ID of "" stands for what
+// was stored before there were attempts, in format version 1.
 type Attempt struct {
 	Ref
-	ID string // 16 hexadecimal digits, by chance
+	ID string // 16 random hexadecimal digits
 }
 
 // NewAttempt returns a new attempt at storing a snapshot.
@@ -114,7 +114,7 @@ func NewAttempt(ref Ref) Attempt {
 	return Attempt{Ref: ref, ID: hex.EncodeToString(id)}
 }
 
-// Check says whether names and ID keep the rules; the error wraps ErrInvalid.
+// Check says whether names and ID follow the rules; the error wraps ErrInvalid.
 func (a Attempt) Check() error {
 	if err := a.Ref.Check(); err != nil {
 		return err
@@ -125,7 +125,7 @@ func (a Attempt) Check() error {
 	return nil
 }
 
-// Part is the name of part number (from 1) within the snapshot: "part-0001-6c1f0de2b49a8857.rdb.zst".
+// Part is the name of a part within the snapshot, by its number (from 1): "part-0001-6c1f0de2b49a8857.rdb.zst".
 func (a Attempt) Part(number int) string {
 	if a.ID == "" {
 		return fmt.Sprintf("part-%04d.rdb.zst", number)
@@ -133,7 +133,7 @@ func (a Attempt) Part(number int) string {
 	return fmt.Sprintf("part-%04d-%s.rdb.zst", number, a.ID)
 }
 
-// Keys are the store's keys of everything that the attempt may write when the snapshot has so many parts.
+// Keys are the store's keys of everything that the attempt may write for a snapshot with this many parts.
 func (a Attempt) Keys(parts int) []string {
 	keys := []string{a.key(manifestName)}
 	for number := 1; number <= parts; number++ {
@@ -144,7 +144,7 @@ func (a Attempt) Keys(parts int) []string {
 
 var partPattern = regexp.MustCompile(`^part-([0-9]{4})(?:-([0-9a-f]{16}))?\.rdb\.zst$`)
 
-// attemptOf tells of which attempt an object is by its name; false when it is no part at all.
+// attemptOf tells from an object's name which attempt it belongs to; false when it is not a part.
 func attemptOf(object string) (id string, part bool) {
 	found := partPattern.FindStringSubmatch(object)
 	if found == nil {
@@ -165,7 +165,7 @@ func partKey(ref Ref, p Part) (string, error) {
 	return ref.key(p.Object), nil
 }
 
-// Progress tells how far a WritePart, a ReadBack or a VerifyPart is. The zero value is ready; all methods may be called meanwhile.
+// Progress tells how far a WritePart, a ReadBack or a VerifyPart has got. The zero value is ready to use, and all methods may be called meanwhile.
 type Progress struct{ bytes, stored, keys atomic.Int64 }
 
 func (p *Progress) reset() {

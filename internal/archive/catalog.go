@@ -27,10 +27,10 @@ func (a *Archive) absent(ctx context.Context, ref Ref) error {
 	return err
 }
 
-// Commit makes a snapshot of parts that are written and read back: it checks the manifest and that every part is there
-// in its length, creates manifest.json, and reads it back. The format version is set to the current one. Committing the
-// same manifest again is fine; a snapshot that another attempt has committed stays as it is, and that is ErrExists.
-// Errors else: ErrInvalid, ErrMissing or ErrDamaged (a part, or the manifest, which is taken away again), the store's.
+// Commit makes a snapshot of parts that were written and read back: it checks the manifest, and that every part is there with its length, creates
+// manifest.json, and reads it back. The format version is set to the current one. Committing the same manifest again is fine. A snapshot that another
+// attempt has committed stays as it is, and the error is ErrExists. Other errors: ErrInvalid, ErrMissing or ErrDamaged (a part, or the manifest,
+// which is then removed), and the store's.
 //
 // It returns the hash by which the manifest is known.
 func (a *Archive) Commit(ctx context.Context, m Manifest) (hash string, err error) {
@@ -61,7 +61,7 @@ func (a *Archive) commit(ctx context.Context, m Manifest) (string, error) {
 	return checked.Hash, a.publish(ctx, m.Ref().key(manifestName), data)
 }
 
-// publish creates a manifest, unless there is one.
+// publish creates a manifest, unless there is one already.
 func (a *Archive) publish(ctx context.Context, key string, data []byte) error {
 	_, err := a.store.Create(ctx, key, bytes.NewReader(data))
 	existed := errors.Is(err, store.ErrExist)
@@ -69,7 +69,7 @@ func (a *Archive) publish(ctx context.Context, key string, data []byte) error {
 		return err
 	}
 	if !existed && !a.store.Exclusive(ctx) {
-		// Somebody else may have looked, found none and be writing: whoever writes last has won, and the other one finds out.
+		// Somebody else may have looked, found none and be writing now: whoever writes last has won, and the other one finds out.
 		if err := a.pause(ctx, settleTime); err != nil {
 			return err
 		}
@@ -95,8 +95,7 @@ func (a *Archive) publish(ctx context.Context, key string, data []byte) error {
 	return errors.Join(err, a.store.Delete(clean, key))
 }
 
-// settleTime is how long two attempts may lie apart, between the look for a manifest and the end of writing one, in a store that
-// cannot create exclusively.
+// settleTime is how far apart two attempts can be between looking for a manifest and finishing one, in a store that cannot create exclusively.
 const settleTime = 2 * time.Second
 
 func (a *Archive) pause(ctx context.Context, d time.Duration) error {
@@ -108,10 +107,10 @@ func (a *Archive) pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// cleanUpTime is what taking a bad manifest away again may last, whatever has become of the caller's context.
+// cleanUpTime is how long removing a bad manifest may take, even if the caller's context has ended.
 const cleanUpTime = 30 * time.Second
 
-// read returns a small object. ErrMissing when it is not there.
+// read returns a small object, or ErrMissing.
 func (a *Archive) read(ctx context.Context, key string) ([]byte, error) {
 	r, err := a.store.Open(ctx, key)
 	if err != nil {
@@ -149,10 +148,9 @@ func (a *Archive) manifest(ctx context.Context, ref Ref) (Manifest, error) {
 	return m, nil
 }
 
-// Remove takes away what an attempt has stored. With manifest its manifest goes first, from when on it is no snapshot any
-// more; without, a manifest that is there belongs to another attempt and stays. Then the attempt's parts go. What other
-// attempts have stored in the same place stays. That there is nothing is fine, and a Remove that failed half-way can be
-// repeated.
+// Remove removes what an attempt has stored. With manifest set, its manifest goes first, and from then on there is no snapshot. Without it, a
+// manifest that is there belongs to another attempt and stays. Then the attempt's parts go. What other attempts have stored in the same place stays.
+// It is fine if there is nothing, and a Remove that failed half way can be repeated.
 func (a *Archive) Remove(ctx context.Context, at Attempt, manifest bool) error {
 	if err := a.remove(ctx, at, manifest); err != nil {
 		return fmt.Errorf("remove %s: %w", at, err)
@@ -169,7 +167,7 @@ func (a *Archive) remove(ctx context.Context, at Attempt, manifest bool) error {
 			return err
 		}
 	}
-	// First the names, then the deletes: not every store likes to be changed while it is listed.
+	// List first, then delete: not every store likes to be changed while it is listed.
 	var keys []string
 	for object, err := range a.store.List(ctx, at.key("")) {
 		if err != nil {
@@ -187,19 +185,19 @@ func (a *Archive) remove(ctx context.Context, at Attempt, manifest bool) error {
 	return nil
 }
 
-// Entry is a snapshot found in the store. Committed is false when it has no manifest: remains, or one under way.
+// Entry is a snapshot found in the store. Committed is false if it has no manifest: then it is remains, or a snapshot under way.
 type Entry struct {
 	Ref
 	Committed bool
 }
 
-// List yields every snapshot in the store, and whatever is left of others, by name. It reads names only, no manifests.
-// Objects that do not lie as snapshots do are somebody else's and left out.
+// List yields every snapshot in the store, and whatever is left of others, by name. It reads names only, no manifests. Objects that do not look like
+// a snapshot's belong to somebody else and are left out.
 func (a *Archive) List(ctx context.Context) iter.Seq2[Entry, error] {
 	return a.ListWith(ctx, func(string) {})
 }
 
-// ListWith is List, and names on the way the clusters that have a record.
+// ListWith is List, and also reports the clusters that have a record.
 func (a *Archive) ListWith(ctx context.Context, recorded func(cluster string)) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var current Entry

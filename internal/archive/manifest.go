@@ -17,10 +17,10 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// FormatVersion is the version of the format that is written. Readers refuse a higher one, and read every lower one. Fields
-// may be added without a new version: readers skip those they do not know.
+// FormatVersion is the version of the format that is written. Readers refuse a higher one, and read every lower one. Fields may be added without a
+// new version: readers skip those they do not know.
 //
-// Version 1 has no attempts, no hash of the manifest, and SHA-256 over the plain RDB where version 2 has XXH3-128.
+// Version 1 has no attempts, no hash of the manifest, and a SHA-256 of the plain RDB where version 2 has XXH3-128.
 const FormatVersion = 2
 
 // Sources of a snapshot.
@@ -42,9 +42,9 @@ type Manifest struct {
 	FormatVersion int           `json:"format_version"`
 	Snapshot      string        `json:"snapshot"`
 	Cluster       string        `json:"cluster"`
-	Attempt       string        `json:"attempt,omitempty"` // at which it was stored: Attempt.ID
+	Attempt       string        `json:"attempt,omitempty"` // by which it was stored: Attempt.ID
 	Source        string        `json:"source"`            // Automatic or Manual
-	Origin        string        `json:"origin,omitempty"`  // a sentence: copied or imported from where
+	Origin        string        `json:"origin,omitempty"`  // a sentence: from where it was copied or imported
 	Engine        string        `json:"engine"`            // of the nodes that served it: "redis" or "valkey"
 	EngineVersion string        `json:"engine_version"`    // "7.0.15"
 	RDBVersion    int           `json:"rdb_version"`       // the highest of the parts'
@@ -53,20 +53,20 @@ type Manifest struct {
 	Configuration Configuration `json:"configuration"`
 	Parts         []Part        `json:"parts"` // by number: 1, 2, 3...
 
-	// Hash is the SHA-256 by which a manifest that was read is known: the one in its last line, of version 1 that of the
-	// whole file. It is not taken into account when a manifest is written.
+	// Hash is the SHA-256 that identifies a manifest that was read: the one in its last line; for version 1, that of the whole file. Writing a
+	// manifest ignores it.
 	Hash string `json:"-"`
 }
 
-// Configuration is the cluster as it was when the snapshot was taken, without secrets: what the restore form is
-// pre-filled from, and what a lost catalog is rebuilt from.
+// Configuration is the cluster as it was when the snapshot was taken, without secrets. The restore form is pre-filled from it, and a lost catalog is
+// rebuilt from it.
 type Configuration struct {
 	Description    string `json:"description,omitempty"`
 	NodeType       string `json:"node_type,omitempty"` // "cache.t4g.micro"
-	Engine         string `json:"engine,omitempty"`    // asked for, as against Manifest.Engine, which was found
+	Engine         string `json:"engine,omitempty"`    // the one asked for; Manifest.Engine is the one found
 	Version        string `json:"version,omitempty"`
 	Port           int    `json:"port,omitempty"`         // 0: automatic
-	ClusterMode    bool   `json:"cluster_mode,omitempty"` // absent: not known; the parts of one have slots
+	ClusterMode    bool   `json:"cluster_mode,omitempty"` // absent: not known; the parts of such a cluster have slots
 	Shards         int    `json:"shards"`
 	Replicas       int    `json:"replicas"`        // per shard
 	RetentionLimit int    `json:"retention_limit"` // days; 0: no automatic snapshots
@@ -92,11 +92,11 @@ type Part struct {
 	Bytes        int64  `json:"bytes"`               // of the plain RDB
 	StoredBytes  int64  `json:"stored_bytes"`        // of the object
 	Keys         int64  `json:"keys"`                // in all databases; -1: unknown
-	Expires      int64  `json:"expires"`             // keys with an expiry among them; -1: unknown
+	Expires      int64  `json:"expires"`             // how many of the keys have an expiry; -1: unknown
 	Databases    int    `json:"databases,omitempty"` // how many a node needs to load it: the highest number + 1; 0: unknown
 	Kinds        string `json:"kinds,omitempty"`     // how what is in it is stored: rdb.Kinds; "": unknown
 	XXH128       string `json:"xxh128,omitempty"`    // XXH3-128 of the plain RDB
-	SHA256       string `json:"sha256,omitempty"`    // of the plain RDB, instead, when it was taken in format version 1
+	SHA256       string `json:"sha256,omitempty"`    // of the plain RDB instead, if it was taken in format version 1
 	StoredSHA256 string `json:"stored_sha256"`
 	CRC64        string `json:"crc64"` // the one at the RDB's end; zeros: the server computed none
 
@@ -109,7 +109,7 @@ type Part struct {
 	CompletedAt       time.Time `json:"completed_at"`
 }
 
-// Digest is the hash of the plain RDB, whichever there is.
+// Digest is the hash of the plain RDB, of whichever kind there is.
 func (p Part) Digest() digest.Digest {
 	if p.XXH128 != "" {
 		return digest.Of(digest.XXH128, p.XXH128)
@@ -123,7 +123,7 @@ func (p Part) WithDigest(d digest.Digest) Part {
 	return p
 }
 
-// In is the manifest of a copy that is stored at another attempt.
+// In is the manifest of a copy that another attempt stores.
 func (m Manifest) In(at Attempt) Manifest {
 	m.Cluster, m.Snapshot, m.Attempt, m.Parts = at.Cluster, at.Snapshot, at.ID, slices.Clone(m.Parts)
 	for i := range m.Parts {
@@ -132,7 +132,7 @@ func (m Manifest) In(at Attempt) Manifest {
 	return m
 }
 
-// At is the attempt at which the snapshot was stored.
+// At is the attempt that stored the snapshot.
 func (m Manifest) At() Attempt { return Attempt{Ref: m.Ref(), ID: m.Attempt} }
 
 // Ref names the snapshot that the manifest is of.
@@ -166,7 +166,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 	if len(data) > maxManifest {
 		return Manifest{}, fmt.Errorf("%w: the manifest has %d bytes, %d are allowed", ErrInvalid, len(data), maxManifest)
 	}
-	// The version first and alone: of a newer format nothing else can be expected to fit.
+	// The version comes first and alone: nothing else of a newer format can be expected to fit.
 	var version struct {
 		FormatVersion int `json:"format_version"`
 	}
@@ -207,8 +207,9 @@ func unmarshal(data []byte, into any) error {
 	return nil
 }
 
-// The last two lines of a manifest have the SHA-256 of all lines before them, so that a flip anywhere is noticed, and so that
-// a shell can look: head -n -2 manifest.json | sha256sum
+// The last two lines of a manifest have the SHA-256 of all lines before them, so that any flipped bit is noticed, and so that a shell can check it:
+// head -n -2 manifest.json
+// sha256sum
 const (
 	sealStart = `  "manifest_sha256": "`
 	sealEnd   = "\"\n}\n"
@@ -228,7 +229,7 @@ func sealedHash(data []byte) (string, error) {
 	return said, nil
 }
 
-// Encode is the manifest as it is stored: JSON for people's eyes, with UTC times and its own hash, in the current format version.
+// Encode is the manifest as it is stored: readable JSON, with UTC times and its own hash, in the current format version.
 func (m Manifest) Encode() ([]byte, error) {
 	m.FormatVersion = FormatVersion
 	m.CreatedAt, m.CompletedAt = m.CreatedAt.UTC(), m.CompletedAt.UTC()
@@ -247,7 +248,7 @@ func (m Manifest) Encode() ([]byte, error) {
 	return append(data, sealStart+hex.EncodeToString(sum[:])+sealEnd...), nil
 }
 
-// Check says whether the manifest keeps the format's rules; the error wraps ErrInvalid and says what is wrong.
+// Check says whether the manifest follows the format's rules; the error wraps ErrInvalid and says what is wrong.
 func (m Manifest) Check() error {
 	if err := m.At().Check(); err != nil {
 		return err
@@ -369,7 +370,7 @@ func isHex(text string, length int) bool {
 	return err == nil && len(text) == length && text == strings.ToLower(text)
 }
 
-// instant says whether a time can be one of a snapshot, which also keeps it within what JSON can carry.
+// instant says whether a time can be that of a snapshot, which also keeps it within what JSON can represent.
 func instant(t time.Time) bool { return t.UTC().Year() >= 2009 && t.UTC().Year() <= 9998 }
 
 // texts refuses fields that are too long or could play tricks on a terminal or a page.

@@ -2,8 +2,8 @@ package archive
 
 import "io"
 
-// A pipe between two stages holds this much at most, in recycled buffers: enough to let one stage run ahead of the
-// other's hiccups, and few enough hand-overs that they cost nothing.
+// A pipe between two stages holds at most this much, in recycled buffers: enough for one stage to run ahead through the other's hiccups, with so few
+// hand-overs that they cost nothing.
 const (
 	pipeBuffers = 4
 	pipeBuffer  = 256 << 10 // bytes
@@ -13,10 +13,10 @@ const (
 type pipe struct {
 	full, free chan []byte
 	current    []byte        // the writer's, being filled
-	end        error         // what the reader gets behind the last buffer; set before full is closed
+	end        error         // what the reader gets after the last buffer; set before full is closed
 	stopped    chan struct{} // closed by stop
 	stopErr    error         // what the writer gets from then on; set before stopped is closed
-	rest, held []byte        // the reader's: what is unread of the buffer it holds
+	rest, held []byte        // the reader's: the unread rest of the buffer that it holds
 }
 
 func newPipe() *pipe {
@@ -45,7 +45,7 @@ func (p *pipe) pass() {
 	p.current = nil
 }
 
-// Write copies data into the pipe and waits for room. It gives the error of stop once the reader has stopped.
+// Write copies data into the pipe and waits for room. Once the reader has stopped, it returns the error given to stop.
 func (p *pipe) Write(data []byte) (int, error) {
 	written := 0
 	for written < len(data) {
@@ -63,7 +63,7 @@ func (p *pipe) Write(data []byte) (int, error) {
 	return written, nil
 }
 
-// readFrom reads r into the pipe, without a copy of its own, until r ends (nil), fails, or the reader stops.
+// readFrom reads r straight into the pipe, until r ends (nil), fails, or the reader stops.
 func (p *pipe) readFrom(r io.Reader) error {
 	for {
 		buf, err := p.buffer()
@@ -84,7 +84,7 @@ func (p *pipe) readFrom(r io.Reader) error {
 	}
 }
 
-// finish ends the pipe from the writer's side; nil is the end of the data, an error is passed on to the reader.
+// finish ends the pipe from the writer's side; nil means the end of the data, an error is passed on to the reader.
 func (p *pipe) finish(err error) {
 	if err == nil && p.current != nil {
 		p.pass()
@@ -109,7 +109,7 @@ func (p *pipe) next() ([]byte, error) {
 	return buf, nil
 }
 
-// Read is next for those who want an io.Reader.
+// Read is next in the form of an io.Reader.
 func (p *pipe) Read(data []byte) (int, error) {
 	for len(p.rest) == 0 {
 		buf, err := p.next()
@@ -123,7 +123,7 @@ func (p *pipe) Read(data []byte) (int, error) {
 	return n, nil
 }
 
-// stop ends the pipe from the reader's side: the writer gets err. It may be called once, after the end too.
+// stop ends the pipe from the reader's side: the writer gets err. It may be called once, even after the end.
 func (p *pipe) stop(err error) {
 	p.stopErr = err
 	close(p.stopped)

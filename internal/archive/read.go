@@ -16,8 +16,8 @@ import (
 	"rekindle/internal/store"
 )
 
-// maxWindow is the largest zstd window that is decompressed, in bytes: what every decoder has to bear (RFC 8878), and
-// more than Rekindle writes. A damaged or hostile frame that asks for more is refused instead of paid for in memory.
+// maxWindow is the largest zstd window that is decompressed, in bytes: every decoder has to support it (RFC 8878), and it is more than Rekindle
+// writes. A damaged or hostile frame that asks for more is refused instead of being given the memory.
 const maxWindow = 8 << 20
 
 // newDecoder decompresses in the goroutine that reads from it.
@@ -25,7 +25,7 @@ func newDecoder(r io.Reader) (*zstd.Decoder, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
-// OpenStored reads a part as it is stored, compressed; nothing is checked. ErrMissing when it is not there.
+// OpenStored reads a part as it is stored, compressed and unchecked. The error is ErrMissing when it is not there.
 func (a *Archive) OpenStored(ctx context.Context, ref Ref, p Part) (io.ReadCloser, error) {
 	key, err := partKey(ref, p)
 	if err != nil {
@@ -38,7 +38,7 @@ func (a *Archive) OpenStored(ctx context.Context, ref Ref, p Part) (io.ReadClose
 	return r, nil
 }
 
-// missing puts ErrMissing before the store's ErrNotExist.
+// missing wraps the store's ErrNotExist in ErrMissing.
 func missing(err error) error {
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%w: %w", ErrMissing, err)
@@ -46,10 +46,9 @@ func missing(err error) error {
 	return err
 }
 
-// OpenPart reads a part as a plain RDB. The reader ends with io.EOF only when both lengths and the XXH3-128 are the
-// manifest's, else with ErrDamaged or the store's error. Of a part of format version 1 it is zstd's own checksum that has to
-// be right, for its SHA-256 costs more: who passes the bytes on to a node computes that (package primary). ErrMissing when
-// the part is not there.
+// OpenPart reads a part as a plain RDB. The reader ends with io.EOF only when both lengths and the XXH3-128 are those of the manifest, otherwise with
+// ErrDamaged or the store's error. For a part of format version 1, zstd's own checksum must be right instead, because its SHA-256 costs more: whoever
+// passes the bytes on to a node computes that (package primary). The error is ErrMissing when the part is not there.
 func (a *Archive) OpenPart(ctx context.Context, ref Ref, p Part) (io.ReadCloser, error) {
 	return a.openPart(ctx, ref, p, nil, new(Progress))
 }
@@ -135,17 +134,17 @@ func (r *partReader) damaged(format string, args ...any) error {
 	return fmt.Errorf("part %d of %s is %w: %w", r.part.Number, r.ref, ErrDamaged, fmt.Errorf(format, args...))
 }
 
-// Close lets go of the store's object and the decoder's memory.
+// Close closes the store's object and frees the decoder's memory.
 func (r *partReader) Close() error {
 	r.decoder.Close()
 	return r.stored.Close()
 }
 
-// readings is how often a part is read before it is called damaged. A bit that flipped on the way reads right the next time,
-// and a reading that fits the SHA-256 cannot have done so by chance.
+// readings is how often a part is read before it is called damaged. A bit that flipped on the way is right the next time, and a reading cannot match
+// the SHA-256 by chance.
 const readings = 3
 
-// judged has a part read again when it seems to be damaged, or came other than the store says it was sent.
+// judged has a part read again when it seems to be damaged, or when what came differs from what the store says it sent.
 func judged(pr *Progress, read func(*Progress) error) (err error) {
 	if pr == nil {
 		pr = new(Progress)
@@ -159,8 +158,8 @@ func judged(pr *Progress, read func(*Progress) error) (err error) {
 	return err
 }
 
-// ReadBack reads what is stored of a part that WritePart or CopyPart has just stored, and compares its length and SHA-256 with
-// p's. It is read again before it is called damaged. pr may be nil, and counts stored bytes only. Errors as of VerifyPart.
+// ReadBack reads a part as WritePart or CopyPart has just stored it, and compares its length and SHA-256 with p's. It reads again before it calls the
+// part damaged. pr may be nil, and counts stored bytes only. Errors as for VerifyPart.
 func (a *Archive) ReadBack(ctx context.Context, ref Ref, p Part, pr *Progress) error {
 	return judged(pr, func(pr *Progress) error {
 		r, err := a.OpenStored(ctx, ref, p)
@@ -175,10 +174,9 @@ func (a *Archive) ReadBack(ctx context.Context, ref Ref, p Part, pr *Progress) e
 	})
 }
 
-// VerifyPart reads a stored part, all of it, and compares it with p: stored length and SHA-256, plain length and hash, and the
-// RDB's structure, end mark and CRC64. It is read again before it is called damaged. Memory is bounded whatever lies in the
-// store. pr may be nil. Errors: ErrDamaged (with what is wrong), ErrMissing, or the store's or ctx's own, which say nothing
-// about the part.
+// VerifyPart reads all of a stored part and compares it with p: stored length and SHA-256, plain length and hash, and the RDB's structure, end mark
+// and CRC64. It reads again before it calls the part damaged. Memory is bounded whatever is in the store. pr may be nil. Errors: ErrDamaged (with
+// what is wrong), ErrMissing, or the store's or ctx's own, which say nothing about the part.
 func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
 	return judged(pr, func(pr *Progress) error { return a.verifyPart(ctx, ref, p, pr) })
 }
@@ -195,7 +193,7 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress)
 	}
 	defer r.Close()
 
-	// One goroutine reads, hashes and decompresses, this one hashes and scans what comes out.
+	// One goroutine reads, hashes and decompresses; this one hashes and scans the result.
 	plain, done := newPipe(), make(chan struct{})
 	var readErr error
 	go func() {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Beside the snapshots lie two kinds of small records, which no snapshot needs and a lost host does: what clusters there are, with their
-// schedules, and how the console is set. They are described in docs/snapshot-format.md. List does not see them.
+// Beside the snapshots there are two kinds of small records, which no snapshot needs but a lost host does: the clusters with their schedules, and the
+// console's settings. They are described in docs/snapshot-format.md. List does not see them.
 //
 //	<cluster>/cluster.json    there as long as the cluster is wanted: its deletion removes it
 //	console.json              the settings
@@ -21,17 +21,17 @@ const (
 	consoleRecord = "console.json"
 )
 
-// recordVersion is the version of their format that is written. Readers refuse a higher one.
+// recordVersion is the version of the records' format that is written. Readers refuse a higher one.
 const recordVersion = 1
 
-// ClusterRecord says how a cluster is to be, without secrets.
+// ClusterRecord says how a cluster should be, without secrets.
 type ClusterRecord struct {
 	FormatVersion int           `json:"format_version"`
 	Cluster       string        `json:"cluster"`
 	WrittenAt     time.Time     `json:"written_at"`
 	CreatedAt     time.Time     `json:"created_at"`
 	Configuration Configuration `json:"configuration"`
-	Attached      *Attached     `json:"attached,omitempty"` // of a cluster that was there before; nil: it was launched
+	Attached      *Attached     `json:"attached,omitempty"` // of an attached cluster; nil: the cluster was launched
 }
 
 // Attached says how an attached cluster is reached, without secrets.
@@ -40,7 +40,7 @@ type Attached struct {
 	Mapped           []string `json:"mapped,omitempty"`
 	Username         string   `json:"username,omitempty"`
 	PSYNC            string   `json:"psync,omitempty"`
-	PrimaryName      string   `json:"primary_name,omitempty"` // to Sentinels
+	PrimaryName      string   `json:"primary_name,omitempty"` // that Sentinels know
 	SentinelUsername string   `json:"sentinel_username,omitempty"`
 	TLS              bool     `json:"tls,omitempty"`
 	CA               string   `json:"ca,omitempty"`          // PEM
@@ -49,26 +49,26 @@ type Attached struct {
 	Unverified       bool     `json:"unverified,omitempty"`
 }
 
-// ConsoleRecord says how a console is set, by the settings' names. What nobody has chosen is not in it.
+// ConsoleRecord has the console's settings by name. Settings that nobody has chosen are not in it.
 type ConsoleRecord struct {
 	FormatVersion int               `json:"format_version"`
 	WrittenAt     time.Time         `json:"written_at"`
 	Settings      map[string]string `json:"settings"`
 }
 
-// ClusterRecordKey is where the record of a cluster lies.
+// ClusterRecordKey is the key of a cluster's record.
 func ClusterRecordKey(cluster string) string { return cluster + "/" + clusterRecord }
 
-// ConsoleRecordKey is where the console's record lies.
+// ConsoleRecordKey is the key of the console's record.
 const ConsoleRecordKey = consoleRecord
 
-// Sum tells whether two records say the same, whenever they were written.
+// Sum is the same for two records that say the same, whenever they were written.
 func (r ClusterRecord) Sum() string {
 	r.WrittenAt, r.FormatVersion, r.CreatedAt = time.Time{}, recordVersion, r.CreatedAt.UTC()
 	return sumOf(r)
 }
 
-// Sum tells whether two records say the same, whenever they were written.
+// Sum is the same for two records that say the same, whenever they were written.
 func (r ConsoleRecord) Sum() string {
 	r.WrittenAt, r.FormatVersion = time.Time{}, recordVersion
 	if len(r.Settings) == 0 {
@@ -78,12 +78,12 @@ func (r ConsoleRecord) Sum() string {
 }
 
 func sumOf(record any) string {
-	text, _ := json.Marshal(record) // what cannot be written is refused when it is written
+	text, _ := json.Marshal(record) // a record that cannot be encoded is refused when it is written
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }
 
-// WriteCluster writes a cluster's record over the one that is there.
+// WriteCluster writes a cluster's record, replacing the one that is there.
 func (a *Archive) WriteCluster(ctx context.Context, r ClusterRecord) error {
 	r.FormatVersion, r.WrittenAt, r.CreatedAt = recordVersion, r.WrittenAt.UTC(), r.CreatedAt.UTC()
 	if err := r.check(); err != nil {
@@ -92,7 +92,7 @@ func (a *Archive) WriteCluster(ctx context.Context, r ClusterRecord) error {
 	return a.writeRecord(ctx, ClusterRecordKey(r.Cluster), r)
 }
 
-// WriteConsole writes the console's record over the one that is there.
+// WriteConsole writes the console's record, replacing the one that is there.
 func (a *Archive) WriteConsole(ctx context.Context, r ConsoleRecord) error {
 	r.FormatVersion, r.WrittenAt = recordVersion, r.WrittenAt.UTC()
 	return a.writeRecord(ctx, consoleRecord, r)
@@ -124,7 +124,7 @@ func (a *Archive) Cluster(ctx context.Context, name string) (ClusterRecord, erro
 	return r, nil
 }
 
-// Console reads the console's record. Errors as with Cluster.
+// Console reads the console's record. Errors as for Cluster.
 func (a *Archive) Console(ctx context.Context) (ConsoleRecord, error) {
 	var r ConsoleRecord
 	err := a.readRecord(ctx, consoleRecord, &r)
@@ -164,7 +164,7 @@ func (r ClusterRecord) check() error {
 	return r.Configuration.check()
 }
 
-// RemoveCluster removes a cluster's record. That there is none is fine.
+// RemoveCluster removes a cluster's record. It is fine if there is none.
 func (a *Archive) RemoveCluster(ctx context.Context, name string) error {
 	if err := (Ref{Cluster: name, Snapshot: "a"}).Check(); err != nil {
 		return err

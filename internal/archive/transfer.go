@@ -17,21 +17,21 @@ import (
 
 // Errors of an import.
 var (
-	// ErrRefused: an RDB from elsewhere that is whole as far as its checksum goes but that is not to be trusted.
+	// ErrRefused: an RDB from elsewhere whose checksum is right but that cannot be trusted.
 	ErrRefused = errors.New("the RDB cannot be accepted")
-	// ErrModules: it holds keys or data of modules, see Imported.Modules. It comes with ErrRefused, like the next.
+	// ErrModules: it has keys or data of modules, see Imported.Modules. It comes with ErrRefused, like the next one.
 	ErrModules = errors.New("it belongs to modules")
-	// ErrOldFunctions: it holds functions as release candidates of Redis 7.0 wrote them.
+	// ErrOldFunctions: it has functions in the format of the release candidates of Redis 7.0.
 	ErrOldFunctions = errors.New("it holds functions in a format of before Redis 7.0")
-	// ErrBomb: a compressed file that turns into far more than it could.
+	// ErrBomb: a compressed file that grows by more than any RDB could.
 	ErrBomb = errors.New("the compressed file grows out of all proportion when it is decompressed")
-	// ErrWindow: a compressed file that can only be decompressed with more memory than anybody has to have for it.
+	// ErrWindow: a compressed file that takes more memory to decompress than a decoder must have.
 	ErrWindow = errors.New("the file is compressed with a window of more than 8 MiB")
 )
 
-// CopyPart copies a part as it is stored from this archive into an attempt at a snapshot of another one (or of this one), and returns
-// it as it lies there. What arrives is compared with p's length and SHA-256 before the other store sees its end, so that nothing else
-// is ever stored. ErrDamaged when it does not match, ErrMissing when it is not there, ErrExists when the target has a manifest.
+// CopyPart copies a part as it is stored from this archive into an attempt at a snapshot in another one (or in this one), and returns it as it is
+// there. What arrives is compared with p's length and SHA-256 before the other store sees its end, so that nothing else is ever stored. The error is
+// ErrDamaged when it does not match, ErrMissing when it is not there, and ErrExists when the target has a manifest.
 func (a *Archive) CopyPart(ctx context.Context, ref Ref, p Part, to *Archive, target Attempt, pr *Progress) (Part, error) {
 	if pr == nil {
 		pr = new(Progress)
@@ -58,8 +58,8 @@ func (a *Archive) copyPart(ctx context.Context, ref Ref, p Part, to *Archive, ta
 	return err
 }
 
-// PutPlain writes a part as a plain RDB into a store, under a key of the caller's choice, and compares it with p's length and
-// hash on the way. An object that is there is replaced: the caller looks first. Errors as of CopyPart.
+// PutPlain writes a part as a plain RDB into a store, under a key that the caller chooses, and compares it with p's length and hash on the way. An
+// existing object is replaced: the caller looks first. Errors as for CopyPart.
 func (a *Archive) PutPlain(ctx context.Context, ref Ref, p Part, to store.Store, key string, pr *Progress) error {
 	r, err := a.OpenPart(ctx, ref, p)
 	if err != nil {
@@ -76,8 +76,8 @@ func (a *Archive) PutPlain(ctx context.Context, ref Ref, p Part, to store.Store,
 	return nil
 }
 
-// VerifyPlain reads an exported part back and compares its length and hash with p's. It is read again before it is called damaged.
-// ErrDamaged, ErrMissing, or the store's error.
+// VerifyPlain reads an exported part back and compares its length and hash with p's. It reads again before it calls the part damaged. Errors:
+// ErrDamaged, ErrMissing, or the store's.
 func VerifyPlain(ctx context.Context, st store.Store, key string, p Part, check *Progress) error {
 	return judged(check, func(check *Progress) error {
 		r, err := st.Open(ctx, key)
@@ -96,7 +96,7 @@ func VerifyPlain(ctx context.Context, st store.Store, key string, p Part, check 
 	})
 }
 
-// exact reads something whose length and hash are known beforehand, and gives io.EOF only when both are right.
+// exact reads something whose length and hash are known beforehand, and returns io.EOF only when both are right.
 type exact struct {
 	r          io.Reader
 	hash       digest.Hash
@@ -148,21 +148,21 @@ func (e *exact) Read(p []byte) (int, error) {
 type Imported struct {
 	Header     rdb.Header
 	Compressed bool // it came as zstd
-	Unknown    bool // it holds something that is not known here, so its keys were not counted
+	Unknown    bool // it has something that is not known here, so its keys were not counted
 	Unchecked  bool // it carries no checksum
 	Modules    []string
 }
 
-// headerPeek is how much of an RDB is looked at to find out who wrote it.
+// headerPeek is how much of an RDB is read to find out who wrote it.
 const headerPeek = 64 << 10
 
-// ImportPart is WritePart for an RDB from elsewhere, plain or in zstd frames: it trusts nothing. What WritePart lets pass because a
-// node has just sent it is refused: an RDB of a version that is not known, one whose structure is nonsense (also within what is packed
-// or compressed, see rdb.Strict) although its checksum is right, and one in which neither could be judged. Memory is bounded whatever src
-// claims to be; ErrBomb bounds the time. Errors besides WritePart's: ErrRefused, ErrBomb, ErrWindow.
+// ImportPart is WritePart for an RDB from elsewhere, plain or in zstd frames: it trusts nothing. It refuses what WritePart accepts because a node has
+// just sent it: an RDB of an unknown version, one whose structure is nonsense (even within what is packed or compressed, see rdb.Strict) although its
+// checksum is right, and one in which neither could be judged. Memory is bounded whatever src claims to be; ErrBomb bounds the time. Errors besides
+// WritePart's: ErrRefused, ErrBomb, ErrWindow.
 func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
 	var found Imported
-	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a read that blocks comes to an end
+	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a blocked read ends
 	defer release()
 	plain, err := openPlain(src, &found)
 	if err != nil {
@@ -189,7 +189,7 @@ func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io
 	if err != nil {
 		return Part{}, found, fmt.Errorf("import part %d of %s: %w", number, at, err)
 	}
-	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // what cannot be read here the scanner judges
+	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // the scanner judges what cannot be read here
 	found.Header.Version = version
 	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
 	part, err := a.writePart(ctx, at, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
@@ -213,15 +213,15 @@ func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io
 	return part, found, nil
 }
 
-// builtIn is a module that every Redis of 8.0 and later has.
+// builtIn is a module that every Redis from 8.0 on has.
 const builtIn = "vectorset"
 
-// missingModules are the modules that an RDB needs and that no node has: nodes are started without any.
+// missingModules are the modules that an RDB needs and that no node has: nodes are started without modules.
 func missingModules(sum rdb.Summary) []string {
 	return slices.DeleteFunc(slices.Clone(sum.Modules), func(name string) bool { return name == builtIn && sum.Version >= 12 && sum.Version < 80 })
 }
 
-// joined closes the source when the write fails, so that a read that blocks ends.
+// joined closes the source when the write fails, so that a blocked read ends.
 type joined struct {
 	io.Reader
 	io.Closer
@@ -255,7 +255,7 @@ func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
 		return &plainReader{Reader: whole}, nil
 	}
 	found.Compressed = true
-	// The decoder's own error for it is also one for damage.
+	// The decoder returns the same error for damage.
 	var frame zstd.Header
 	if err := frame.Decode(first); err == nil && frame.WindowSize > maxWindow {
 		return nil, fmt.Errorf("%w: %d bytes", ErrWindow, frame.WindowSize)
@@ -267,11 +267,11 @@ func openPlain(src io.Reader, found *Imported) (*plainReader, error) {
 	return &plainReader{Reader: &fused{decoder: decoder, in: counted}, decoder: decoder}, nil
 }
 
-// A compressed file may grow to the larger of these: plain bytes at all, and times its own length. An RDB of millions of equal
-// values can shrink to a thousandth.
+// A compressed file may grow to the larger of these: bombFloor bytes, and bombRatio times its own length. An RDB of millions of equal values can
+// shrink to a thousandth.
 const bombRatio = 5000
 
-var bombFloor int64 = 1 << 30 // less in tests
+var bombFloor int64 = 1 << 30 // smaller in tests
 
 type counter struct {
 	r      io.Reader
@@ -289,7 +289,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// fused decompresses until that gets out of hand.
+// fused decompresses until the output is out of all proportion.
 type fused struct {
 	decoder *zstd.Decoder
 	in      *counter

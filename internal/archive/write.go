@@ -18,24 +18,23 @@ import (
 	"rekindle/internal/store"
 )
 
-// errStopped is what a stage gets when the one behind it has ended early; the cause is reported by that one.
+// errStopped is what a stage gets when the one after it has ended early. The later stage reports the cause.
 var errStopped = errors.New("the next stage has stopped")
 
-// level is zstd's, through libzstd: measured on JSON strings it takes two thirds of the time of the Go implementation's fastest level,
-// for 5 % less space; on data that does not compress both cost next to nothing.
+// level is zstd's, through libzstd. Measured on JSON strings, it takes two thirds of the time of the Go implementation's fastest level, at a 5 %
+// larger size; on data that does not compress, both cost next to nothing.
 const level = zstd.BestSpeed
 
-// WritePart stores a part: it reads src, a plain RDB, to its end, and scans, hashes and compresses it on the way, and
-// decompresses again what it has compressed. Only a src that ended with io.EOF, that the scanner found whole, and that came
-// out of the compressed bytes as it went in is stored: with an error nothing is. So a part whose stored bytes read back
-// right (ReadBack) is proved. slots are the hash slots of the shard ("0-8191,16000"), "" when it is not part of a
-// cluster-mode cluster. p may be nil; it is of this one call.
+// WritePart stores a part: it reads src, a plain RDB, to its end, and scans, hashes and compresses it on the way, and decompresses again what it has
+// compressed. A part is stored only if src ended with io.EOF, the scanner found it whole, and it came out of the compressed bytes as it went in; with
+// an error nothing is stored. So a part whose stored bytes read back right (ReadBack) is proved good. slots are the hash slots of the shard
+// ("0-8191,16000"), "" outside of cluster mode. p may be nil; it belongs to this one call.
 //
-// What comes back is the manifest's entry but for what only the caller knows: SourceNode, SourceRole, ReplicationID and
-// ReplicationOffset. UsedMemory is what the RDB says about its server, 0 when it does not.
+// The result is the manifest's entry, except for what only the caller knows: SourceNode, SourceRole, ReplicationID and ReplicationOffset. UsedMemory
+// is what the RDB says about its server, 0 when it says nothing.
 //
-// When the write fails and src is an io.Closer, then src is closed, so that a read that blocks comes to an end and the
-// source is let go at once. Errors wrap what src gave, rdb's errors, the store's, ctx's cause, ErrInvalid or ErrExists.
+// If the write fails and src is an io.Closer, src is closed, so that a blocked read ends and the source is released at once. Errors wrap what src
+// returned, rdb's errors, the store's, ctx's cause, ErrInvalid or ErrExists.
 func (a *Archive) WritePart(ctx context.Context, at Attempt, number int, slots string, src io.Reader, p *Progress) (Part, error) {
 	part, err := a.writePart(ctx, at, number, slots, src, p, foreign{})
 	if err != nil {
@@ -76,7 +75,7 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	return part, nil
 }
 
-// free returns the key of a part that is to be written. ErrExists when the snapshot has a manifest.
+// free returns the key of a part that is to be written, or ErrExists if the snapshot has a manifest.
 func (a *Archive) free(ctx context.Context, at Attempt, p Part) (string, error) {
 	if err := at.Check(); err != nil {
 		return "", err
@@ -91,7 +90,7 @@ func (a *Archive) free(ctx context.Context, at Attempt, p Part) (string, error) 
 	return key, err
 }
 
-// crcText is a summary's checksum as the manifest has it; zeros when the server computed none.
+// crcText is a summary's checksum as it is in the manifest; zeros if the server computed none.
 func crcText(sum rdb.Summary) string {
 	if sum.ChecksumDisabled {
 		return fmt.Sprintf("%016x", 0)
@@ -114,14 +113,14 @@ type writer struct {
 	foreign       foreign
 }
 
-// foreign is what else is asked of an RDB that no node has just sent. The zero value asks nothing.
+// foreign is what is checked in addition for an RDB that no node has just sent. The zero value checks nothing.
 type foreign struct {
 	scan  []rdb.Option
-	judge func(rdb.Summary) error // nil: no further question
+	judge func(rdb.Summary) error // nil: no further check
 }
 
-// run moves everything. The store sees the end of its stream only when the scanner has found the RDB whole and the last
-// compressed byte has been passed on: any error before reaches it as an error, and Put stores nothing.
+// run moves everything. The store sees the end of its stream only when the scanner has found the RDB whole and the last compressed byte has been
+// passed on. Any earlier error reaches the store as an error, and Put stores nothing.
 func (w *writer) run(parent context.Context, st store.Store, key string) (store.Object, rdb.Summary, error) {
 	// The first stage that fails cancels ctx with its error, which is the one to report: the others only follow.
 	ctx, fail := context.WithCancelCause(parent)
@@ -168,7 +167,7 @@ func (w *writer) run(parent context.Context, st store.Store, key string) (store.
 	return object, sum, nil
 }
 
-// scan is what the scanner reads from: src, hashed and passed on to the compressor.
+// scan is what the scanner reads from: src, which is hashed and passed on to the compressor.
 func (w *writer) scan(ctx context.Context, p []byte) (int, error) {
 	if ctx.Err() != nil {
 		return 0, context.Cause(ctx)
@@ -183,8 +182,8 @@ func (w *writer) scan(ctx context.Context, p []byte) (int, error) {
 	return n, err
 }
 
-// compress moves everything from one pipe to the other through zstd. The store gets the end only when what was compressed has been
-// decompressed to what went in.
+// compress moves everything from one pipe to the other through zstd. The store gets the end only when what was compressed has been decompressed to
+// what went in.
 func (w *writer) compress() (err error) {
 	proof := newProof()
 	defer func() {
@@ -198,7 +197,7 @@ func (w *writer) compress() (err error) {
 		w.stored.finish(err)
 	}()
 	encoder := zstd.NewWriterLevel(io.MultiWriter(w.stored, proof.compressed), level)
-	defer func() { // also after a failure: its memory is not Go's
+	defer func() { // even after a failure: its memory is not Go's
 		if closeErr := encoder.Close(); err == nil {
 			err = closeErr
 		}
@@ -217,7 +216,7 @@ func (w *writer) compress() (err error) {
 	}
 }
 
-// proof decompresses what has just been compressed, by another implementation than the one that compressed it.
+// proof decompresses what has just been compressed, with another implementation than the one that compressed it.
 type proof struct {
 	compressed *pipe
 	hash       digest.Hash
@@ -247,7 +246,7 @@ func (p *proof) read() error {
 	return nil
 }
 
-// end tells the proof that all was compressed, or why not, and waits for what it says.
+// end tells the proof that everything was compressed, or why not, and waits for its verdict.
 func (p *proof) end(err error) error {
 	p.compressed.finish(err)
 	<-p.done

@@ -5,11 +5,11 @@
 // walks over it as it streams by: it finds where keys begin and end, counts them, and judges the checksum.
 // [ReadHeader] looks at the start only; [PeekVersion] and [CanLoad] say beforehand who can load the file.
 //
-// The checksum is the judge of whether an RDB is whole, the walk only yields statistics. Engines keep adding
-// object types, so one that is not known here costs the statistics ([Summary].StatsKnown), never the backup.
-// What streams by may also be damaged or hostile: memory stays at one buffer whatever lengths it claims.
+// The checksum decides whether an RDB is whole; the walk only yields statistics. Engines keep adding object types, so an unknown type costs the
+// statistics ([Summary].StatsKnown), never the backup. What streams by may also be damaged or hostile: memory stays at one buffer whatever lengths it
+// claims.
 //
-// An RDB from elsewhere, which somebody may have made to harm the server that loads it, is scanned with [Strict].
+// An RDB from elsewhere, which may have been made to harm the server that loads it, is scanned with [Strict].
 //
-// The format has no specification: the facts here are those of rdb.h and rdb.c in redis and valkey.
+// The format has no specification: the facts here come from rdb.h and rdb.c in redis and valkey.
 package rdb

@@ -17,8 +17,8 @@ type Header struct {
 	UsedMemory        int64             // used-mem: bytes in use when it was written; 0: not said
 }
 
-// ReadHeader reads an RDB's version and its leading aux fields, no more than a few KiB of r. It says nothing
-// about whether the rest is whole. Errors: [ErrNotRDB], [ErrTruncated], [ErrCorrupt], or the reader's.
+// ReadHeader reads an RDB's version and its leading aux fields, at most a few KiB of r. It says nothing about whether the rest is whole. Errors:
+// [ErrNotRDB], [ErrTruncated], [ErrCorrupt], or the reader's.
 func ReadHeader(r io.Reader) (Header, error) {
 	s := newScanner(r, 4<<10)
 	if err := s.header(); err != nil {

@@ -1,10 +1,10 @@
 package rdb
 
-// LZF is the compression of liblzf: a control byte below 32 is followed by that many literals plus one, any other is a
-// reference (3 bits length, 13 bits distance) into what was already written.
+// LZF is the compression of liblzf: a control byte below 32 is followed by that many literals plus one, any other is a reference (3 bits of length,
+// 13 bits of distance) into what was already written.
 
 const (
-	// maxLZF is the longest text that a strict scan lets be compressed: the longest string of a server that nobody has reconfigured.
+	// maxLZF is the longest text that a strict scan allows to be compressed: the longest string of a server with the default configuration.
 	maxLZF = 512 << 20
 	// maxGrowth is what one byte can become: 3 bytes refer to at most 264.
 	maxGrowth = 88
@@ -52,15 +52,15 @@ func expandLZF(in []byte, size int) (out []byte, ok bool) {
 	return out, len(out) == size
 }
 
-// lzf walks over compressed bytes in the source, one step of the compression after the other. It keeps counts only.
+// lzf walks over compressed bytes in the source, step by step. It keeps counts only.
 type lzf struct {
 	s    *source
-	left uint64 // compressed bytes that are still to come
+	left uint64 // compressed bytes still to come
 	size uint64 // of the text
 	out  uint64 // bytes of the text so far
 }
 
-// newLZF judges the lengths; nothing is set aside for what they claim.
+// newLZF checks the lengths; no memory is set aside for what they claim.
 func (s *source) newLZF(compressed, size uint64) (lzf, error) {
 	if size == 0 || size > maxLZF || size/maxGrowth > compressed || compressed == 0 {
 		return lzf{}, s.corrupt("%d bytes that are to be %d when decompressed", compressed, size)
@@ -109,7 +109,7 @@ func (z *lzf) step() (n, distance uint64, err error) {
 	return n, distance, nil
 }
 
-// check walks over all of it. That takes as long as there are compressed bytes, whatever they would become.
+// check walks over all of it. Its time depends on the compressed bytes, whatever they would become.
 func (z *lzf) check() error {
 	for z.left > 0 {
 		n, distance, err := z.step()
@@ -126,7 +126,7 @@ func (z *lzf) check() error {
 // window is the end of a text that is being decompressed: what can still be referred to, and the last step.
 type window [2 * reach]byte
 
-// content is what a string object holds, read from its beginning to its end. Nothing is kept of it.
+// content is what a string object holds, read from beginning to end. Nothing of it is kept.
 type content struct {
 	s    *source
 	size uint64 // bytes
@@ -159,7 +159,7 @@ func (s *source) open(what string) (content, error) {
 	return content{s: s, size: size, lzf: z, past: s.past}, err
 }
 
-// have makes at least one byte ready, and says how many are.
+// have makes at least one byte available, and says how many are.
 func (c *content) have() (uint64, error) {
 	if c.at == c.size {
 		return 0, c.s.corrupt("something longer than the %d bytes that it is in", c.size)

@@ -7,13 +7,13 @@ import (
 	"math"
 )
 
-// What a strict scan asks of values whose parts have to agree with each other: hashes whose fields expire, and the pending entries of
-// streams. A server that loads them believes them, and ends when somebody uses the key.
+// What a strict scan checks in values whose parts have to agree with each other: hashes whose fields expire, and the pending entries of streams. A
+// server that loads them trusts them, and crashes when somebody uses the key.
 
-// maxFieldTTL is the last millisecond at which a field can expire in Redis (EB_EXPIRE_TIME_MAX in ebuckets.h). One more says that none does.
+// maxFieldTTL is the last millisecond at which a field can expire in Redis (EB_EXPIRE_TIME_MAX in ebuckets.h). One more means that no field does.
 const maxFieldTTL = 1<<48 - 1
 
-// earliestTTL reads when the first field of a hash expires. In a hash that is not packed the others are counted from it.
+// earliestTTL reads when the first field of a hash expires. In a hash that is not packed, the other expiries are relative to it.
 func (s *Scanner) earliestTTL() error {
 	p, err := s.need(sizeTime)
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Scanner) earliestTTL() error {
 	return nil
 }
 
-// fieldTTL reads when a field expires: 0 is never.
+// fieldTTL reads when a field expires; 0 means never.
 func (s *Scanner) fieldTTL(objectType byte) error {
 	at, err := s.count()
 	if err != nil || !s.strict || at == 0 {
@@ -41,7 +41,7 @@ func (s *Scanner) fieldTTL(objectType byte) error {
 	return nil
 }
 
-// valkeyTTL reads when a field expires in Valkey: -1 is never.
+// valkeyTTL reads when a field expires in Valkey; -1 means never.
 func (s *Scanner) valkeyTTL() error {
 	p, err := s.need(sizeTime)
 	if err == nil && s.strict && int64(binary.LittleEndian.Uint64(p)) < -1 {
@@ -50,8 +50,8 @@ func (s *Scanner) valkeyTTL() error {
 	return err
 }
 
-// fieldWalk follows the elements of a packed hash whose fields expire: field, value, time. What expires first comes first, what never does
-// last; a server that finds them in another order ends when the first of them expires.
+// fieldWalk follows the elements of a packed hash whose fields expire: field, value, time. They are sorted by expiry, with fields that never expire
+// last. A server that finds them in another order crashes when the first of them expires.
 type fieldWalk struct {
 	s      *Scanner
 	at     int
@@ -78,8 +78,8 @@ func (w *fieldWalk) element(e element) error {
 	return nil
 }
 
-// pel sums up pending entries of a stream, in any number and without keeping them. Each entry of a group is one of exactly one consumer, so
-// the group's have to be those of its consumers together. Both are counted, and hashed with a seed that no file can know.
+// pel sums up any number of pending entries of a stream without keeping them. Each entry of a group belongs to exactly one consumer, so the group's
+// entries have to be those of its consumers together. Both are counted, and hashed with a seed that no file can know.
 type pel struct {
 	s      *Scanner
 	n, sum uint64
@@ -89,10 +89,10 @@ type pel struct {
 
 var pelSeed = maphash.MakeSeed()
 
-// begin starts another list of which the sum is taken.
+// begin starts another list that is added to the sum.
 func (p *pel) begin() { p.some = false }
 
-// entry reads the id of one. A server writes them in order, so that no two are the same.
+// entry reads the ID of an entry. A server writes them in order, so that no two are the same.
 func (p *pel) entry() error {
 	id, err := p.s.need(sizeStreamID)
 	if err != nil || !p.s.strict {
@@ -108,7 +108,7 @@ func (p *pel) entry() error {
 	return nil
 }
 
-// same judges whether two lists have the same entries.
+// same checks that two lists have the same entries.
 func (p *pel) same(other pel) error {
 	if p.n != other.n || p.sum != other.sum {
 		return p.s.corrupt("a group with %d pending entries whose consumers have %d, or others", p.n, other.n)

@@ -2,17 +2,17 @@ package rdb
 
 import "math"
 
-// Small collections are stored as one string each, packed as they are in the server's memory. A server walks them by the lengths that
-// stand in them, and believes those: one that is wrong makes it read and write beside them. So a strict scan walks them first. The
-// layouts are those of listpack.c, ziplist.c, intset.c and zipmap.c in redis.
+// Small collections are stored as one string each, packed as in the server's memory. A server walks them by the lengths inside them, and trusts
+// those: a wrong length makes it read and write outside of the collection. So a strict scan walks them first. The layouts are those of listpack.c,
+// ziplist.c, intset.c and zipmap.c in redis.
 
 const (
 	packedEnd     = 0xFF
-	packedUnknown = math.MaxUint16 // as the number of elements: too many to be said
+	packedUnknown = math.MaxUint16 // as the number of elements: too many to be stored
 	zipmapMany    = 0xFE           // the same in a zipmap
 )
 
-// element is one of a listpack.
+// element is one element of a listpack.
 type element struct {
 	integer bool
 	value   int64 // of an integer
@@ -55,7 +55,7 @@ func (c *content) listpack(each func(element) error) (uint64, error) {
 	return n, c.end()
 }
 
-// listpackElement walks over an element behind its first byte, with its length behind it.
+// listpackElement walks over the rest of an element after its first byte, and the element's length after it.
 func (c *content) listpackElement(first byte) (element, error) {
 	begin := c.at - 1
 	e, err := element{}, error(nil)
@@ -103,10 +103,10 @@ func (c *content) integer(bytes int) (element, error) {
 	return element{true, int64(n<<shift) >> shift}, err
 }
 
-// backLength reads the length by which a listpack is walked backwards: 7 bits in a byte, the highest first.
+// backLength reads the length by which a listpack is walked backwards: 7 bits per byte, the highest first.
 func (c *content) backLength(n uint64) error {
 	size := 1
-	for _, limit := range []uint64{127, 16382, 2097150, 268435454} { // as lpEncodeBacklen has them
+	for _, limit := range []uint64{127, 16382, 2097150, 268435454} { // as in lpEncodeBacklen
 		if n > limit {
 			size++
 		}
@@ -144,7 +144,7 @@ func (c *content) ziplist() (uint64, error) {
 	if total != c.size {
 		return 0, c.s.corrupt("a ziplist of %d bytes that says it has %d", c.size, total)
 	}
-	n, before, last := uint64(0), uint64(0), c.at // elements, the length of the one before, where the last begins
+	n, before, last := uint64(0), uint64(0), c.at // elements, the length of the previous one, where the last begins
 	for {
 		first, err := c.byte()
 		if err != nil {
@@ -178,7 +178,7 @@ func (c *content) ziplist() (uint64, error) {
 	return n, c.end()
 }
 
-// ziplistElement walks over an element behind the length of the one before.
+// ziplistElement walks over the rest of an element after the length of the previous one.
 func (c *content) ziplistElement() error {
 	first, err := c.byte()
 	if err != nil {
@@ -219,7 +219,7 @@ func (c *content) ziplistElement() error {
 	return c.s.corrupt("a ziplist's element of kind 0x%02X", first)
 }
 
-// intset walks over numbers of one size, of which each has to be larger than the one before.
+// intset walks over numbers of one size, each of which has to be larger than the one before.
 func (c *content) intset() (uint64, error) {
 	size, err := c.number(4)
 	if err != nil {

@@ -17,11 +17,11 @@ var (
 	ErrChecksum = errors.New("the RDB's checksum does not match its data")
 	// ErrCorrupt says that the data makes no sense as an RDB.
 	ErrCorrupt = errors.New("the RDB is damaged")
-	// ErrTrailing says that something stands behind the RDB's end. It is one kind of ErrCorrupt.
+	// ErrTrailing says that something follows the RDB's end. It is a kind of ErrCorrupt.
 	ErrTrailing = fmt.Errorf("%w: it goes on behind its end", ErrCorrupt)
 )
 
-// Opcodes: what stands where a key's type could stand. From RDB_OPCODE_* in redis and valkey rdb.h.
+// Opcodes, which take the place of a key's type. From RDB_OPCODE_* in redis and valkey rdb.h.
 const (
 	opKeyMeta       = 243 // Redis 8.6: metadata that modules attach to the next key
 	opSlotImport    = 243 // Valkey 9 (under a VALKEY header): a slot migration under way
@@ -39,7 +39,7 @@ const (
 	opEOF           = 255
 )
 
-// Bounds of what a Summary may hold, so that no RDB can make it large.
+// Bounds for a Summary, so that no RDB can make it large.
 const (
 	maxDatabases = 1 << 16
 	maxAux       = 64       // fields
@@ -53,25 +53,25 @@ type Summary struct {
 	Version      int               // of the RDB format: 9, 10, 11..., 80 and above are Valkey's
 	Bytes        int64             // of the whole RDB, checksum included
 	Keys         int64             // in all databases
-	Expires      int64             // keys among them that have an expiry
+	Expires      int64             // how many of the keys have an expiry
 	DatabaseKeys map[int]int64     // database number to its keys; databases without keys are left out
 	Databases    int               // how many a node needs to load it: the highest number + 1; 0: it names none
 	Functions    int64             // function libraries
-	OldFunctions int64             // those among them in the format of 7.0's release candidates
+	OldFunctions int64             // how many of those are in the format of 7.0's release candidates
 	Modules      []string          // names of the first few modules that own keys or data in it; a node without them does not load it
 	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
 	Kinds        Kinds             // how all of it is stored; of use when StatsKnown
 	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
 
 	CRC64            uint64 // computed over everything but the last 8 bytes
-	ChecksumDisabled bool   // the server stored 0, for it was told not to compute a checksum, or was too old to have one
+	ChecksumDisabled bool   // the server stored 0, because it was told not to compute a checksum, or was too old to have one
 
-	// StatsKnown is false when the walk met something that it does not know or understand while end mark and
-	// checksum are right. Unknown then says what, and all numbers but Version, Bytes and CRC64 are too low.
+	// StatsKnown is false if the walk met something that it does not know or understand, although end mark and checksum are right. Unknown then says
+	// what, and all numbers except Version, Bytes and CRC64 are too low.
 	StatsKnown bool
 	Unknown    string
-	// Nonsense is true when Unknown is no newer type or opcode but something that no server writes, such as a length beyond
-	// the end. Of a node's own stream it says that the walk is wrong; a file from elsewhere may have been made to look whole.
+	// Nonsense is true if Unknown is not a newer type or opcode but something that no server writes, such as a length beyond the end. In a node's own
+	// stream it means that the walk is wrong; a file from elsewhere may have been made to look whole.
 	Nonsense bool
 }
 
@@ -88,17 +88,17 @@ type Scanner struct {
 	beside   map[byte]bool       // opcodes of what stands beside keys
 
 	earliest uint64 // when the first field of this hash expires
-	attached uint16 // what has been said of a key that is still to come: see inOrder
-	claimed  uint64 // keys and expiries that the database is said to have
+	attached uint16 // what was said about a key that is still to come: see inOrder
+	claimed  uint64 // keys and expiries that the database claims to have
 
 	visitor Visitor    // nil: nobody is told
 	next    attributes // of the next key
 	name    []byte     // of the key that is visited
-	written time.Time  // as the aux field ctime says
+	written time.Time  // from the aux field ctime
 }
 
-// NewScanner returns a Scanner over r, from which it reads to the end in large pieces. r may be an
-// io.TeeReader: then the bytes are written on as they are scanned.
+// NewScanner returns a Scanner over r, which it reads to the end in large pieces. r may be an io.TeeReader, which passes the bytes on as they are
+// scanned.
 func NewScanner(r io.Reader, options ...Option) *Scanner {
 	s := newScanner(r, bufferSize)
 	for _, option := range options {
@@ -119,14 +119,13 @@ func newScanner(r io.Reader, size int) *Scanner {
 // Bytes returns how many bytes were read so far. It may be called while Scan runs.
 func (s *Scanner) Bytes() int64 { return s.bytes.Load() }
 
-// Keys returns how many keys were walked over so far, exact to one buffer. It may be called while Scan runs.
+// Keys returns how many keys were walked over so far; it is updated once per buffer. It may be called while Scan runs.
 func (s *Scanner) Keys() int64 { return s.keysLive.Load() }
 
 // Scan reads the RDB to the end of the reader and returns what it found. It may be called once.
 //
-// A nil error means that the RDB is whole: end mark and checksum (where the server computed one) are right.
-// Otherwise the error wraps one of [ErrNotRDB], [ErrTruncated], [ErrChecksum] and [ErrCorrupt], or the
-// reader's error; the Summary is then not to be relied on.
+// A nil error means that the RDB is whole: end mark and checksum (if the server computed one) are right. Otherwise the error wraps one of
+// [ErrNotRDB], [ErrTruncated], [ErrChecksum] and [ErrCorrupt], or the reader's error, and the Summary must not be relied on.
 func (s *Scanner) Scan() (Summary, error) {
 	err := s.header()
 	if err != nil {
@@ -136,7 +135,7 @@ func (s *Scanner) Scan() (Summary, error) {
 	if own, failed := errors.AsType[visitError](err); failed {
 		return s.result(), own.err
 	}
-	// Right behind the end mark there is the checksum and nothing else.
+	// Right after the end mark there is the checksum and nothing else.
 	if err == nil {
 		err = s.discard(uint64(s.tail - 1))
 	}
@@ -154,7 +153,7 @@ func (s *Scanner) Scan() (Summary, error) {
 	return s.judge(sum, err)
 }
 
-// judge decides about an RDB that was read to its end; err is how the walk over it ended.
+// judge decides about an RDB that was read to its end. err is how the walk over it ended.
 func (s *Scanner) judge(sum Summary, err error) (Summary, error) {
 	t := s.trailer()
 	sum.CRC64 = t.computed
@@ -167,7 +166,7 @@ func (s *Scanner) judge(sum Summary, err error) (Summary, error) {
 	case err == nil:
 		return sum, fmt.Errorf("stored %016x, computed %016x: %w", t.stored, t.computed, ErrChecksum)
 	case t.matches():
-		// The bytes are those that the server wrote, so it is the walk that is wrong, not the RDB.
+		// The bytes are those that the server wrote, so the walk is wrong, not the RDB.
 		sum.Unknown, sum.Nonsense = err.Error(), !broken || !structure.unknown
 		return sum, nil
 	case broken && structure.unknown && !t.endMark:
@@ -272,7 +271,7 @@ func (s *Scanner) keyAndValue(objectType byte) error {
 	return s.skipValue(objectType)
 }
 
-// opcode walks over what is not a key.
+// opcode walks over anything that is not a key.
 func (s *Scanner) opcode(op byte) error {
 	if op == opFunction2 || op == opFunctionPreGA || op == opKeyMeta {
 		s.beside[op] = true
@@ -333,7 +332,7 @@ func (s *Scanner) selectDatabase() error {
 	return nil
 }
 
-// leaveDatabase books the keys since the last selectDatabase. Counting into a map for each key is slow.
+// leaveDatabase adds up the keys since the last selectDatabase. Counting each key in a map would be slow.
 func (s *Scanner) leaveDatabase() {
 	if s.here > 0 {
 		s.summary.DatabaseKeys[s.database] += s.here
@@ -341,8 +340,8 @@ func (s *Scanner) leaveDatabase() {
 	}
 }
 
-// aux keeps a field that the server wrote about itself. Long ones and repeated ones (scripts of old servers, slot
-// statistics of Valkey 9) are no such thing.
+// aux keeps a field that the server wrote about itself. Long and repeated fields (scripts of old servers, slot statistics of Valkey 9) are something
+// else.
 func (s *Scanner) aux() error {
 	text, ok, err := s.shortString(maxAuxName)
 	if err != nil {
@@ -378,7 +377,7 @@ func (s *Scanner) skipFunctionPreGA() error {
 	return s.skipStrings(1 + min(described, 1))
 }
 
-// skipKeyMeta walks over metadata: for each class a 4-byte description and tagged values.
+// skipKeyMeta walks over metadata: a 4-byte description and tagged values for each class.
 func (s *Scanner) skipKeyMeta() error {
 	if err := s.unvisited("metadata that modules have attached to a key"); err != nil {
 		return err

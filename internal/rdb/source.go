@@ -11,12 +11,12 @@ import (
 
 const (
 	bufferSize = 256 << 10
-	// trailerSize is the end mark and the CRC64 behind it; before version 5 there was the mark alone.
+	// trailerSize is the length of the end mark and the CRC64 after it. Before version 5 there was only the mark.
 	trailerSize    = 9
 	oldTrailerSize = 1
-	// maxShort is the longest string that is ever kept.
+	// maxShort is the length of the longest string that is kept.
 	maxShort = 1024
-	// emptyReads in a row make a reader that gives neither bytes nor an error an error.
+	// emptyReads is how many reads in a row may return neither bytes nor an error before that is an error.
 	emptyReads = 100
 )
 
@@ -26,18 +26,18 @@ var jones = crc64.MakeTable(0x95AC9329AC4BC9B5)
 // UpdateCRC adds p to the CRC64 of Redis, which starts at 0. Package crc64 inverts before and after, Redis does not.
 func UpdateCRC(crc uint64, p []byte) uint64 { return ^crc64.Update(^crc, jones, p) }
 
-// errEnd says that the source ended. It is not io.EOF, so that no reader's io.EOF is taken for it.
+// errEnd says that the source ended. It is not io.EOF, so that it cannot be confused with a reader's io.EOF.
 var errEnd = errors.New("end of the data")
 
-// readError is a failure of the source itself, as opposed to what it delivered.
+// readError is a failure of the source itself, as opposed to a fault in its data.
 type readError struct{ err error }
 
 func (e readError) Error() string { return e.err.Error() }
 func (e readError) Unwrap() error { return e.err }
 
-// source is the buffer between the reader and the walk. It hashes what has gone by a whole buffer at a time,
-// because that is several times faster than field by field, and always keeps the trailer's length unhashed:
-// at the end of the source, wherever the walk stands, they are the end mark and the checksum.
+// source is the buffer between the reader and the walk. It hashes what has gone by a whole buffer at a time, which is several times faster than field
+// by field, and always keeps as many bytes unhashed as the trailer has: at the end of the source, wherever the walk is, they are the end mark and the
+// checksum.
 type source struct {
 	r        io.Reader
 	buf      []byte
@@ -49,21 +49,21 @@ type source struct {
 
 	bytes    atomic.Int64 // progress: bytes read
 	keys     int64        // keys walked over
-	keysLive atomic.Int64 // progress: keys, brought up to date once per read
+	keysLive atomic.Int64 // progress: keys, updated once per read
 
 	scratch [maxShort]byte // of shortString
 
-	copy    io.Writer // what is walked over goes there too; nil: nowhere
-	copied  int       // buf[:copied] has gone there
+	copy    io.Writer // gets what is walked over, too; nil: nobody does
+	copied  int       // buf[:copied] has been copied
 	copyErr error
 
-	strict bool    // what is compressed or packed has to make sense, too
-	past   *window // of what is decompressed; nil until something is
+	strict bool    // what is compressed or packed must make sense, too
+	past   *window // the window of what is decompressed; nil until something is
 }
 
 func (s *source) offset() int64 { return s.base + int64(s.pos) }
 
-// fill reads more behind buf[end]; errEnd when there is no more.
+// fill reads more after buf[end]; errEnd when there is no more.
 func (s *source) fill() error {
 	if s.err != nil {
 		return s.err
@@ -79,7 +79,7 @@ func (s *source) fill() error {
 		s.end += n
 		if err != nil {
 			s.err = readError{err}
-			if err == io.EOF { // only the bare one is an end, a wrapped one is a failure
+			if err == io.EOF { // only the bare one is an end; a wrapped one is a failure
 				s.err = errEnd
 			}
 		}
@@ -157,7 +157,7 @@ func (s *source) drain() error {
 	}
 }
 
-// trailer is what the last bytes of a source that has ended say.
+// trailer is what the last bytes of an ended source say.
 type trailer struct {
 	endMark  bool   // the byte before the checksum is the end mark
 	stored   uint64 // the checksum at the end; 0: the server was told not to compute one
@@ -166,7 +166,7 @@ type trailer struct {
 
 func (t trailer) matches() bool { return t.endMark && t.stored != 0 && t.stored == t.computed }
 
-// trailer may be called when the source has ended.
+// trailer may only be called when the source has ended.
 func (s *source) trailer() trailer {
 	if s.end < s.tail {
 		return trailer{}
@@ -182,12 +182,12 @@ func (s *source) trailer() trailer {
 	}
 }
 
-// structureError is an RDB that makes no sense at some place, or none to this package.
+// structureError is an RDB that makes no sense at some offset, or that this package does not understand.
 type structureError struct {
 	offset  int64
 	what    string
-	unknown bool // well-formed so far, but an opcode or type that is not known here
-	behind  bool // whole, but then it goes on
+	unknown bool // well-formed so far, but with an opcode or type that is not known here
+	behind  bool // whole, but followed by something
 }
 
 func (e structureError) Error() string { return fmt.Sprintf("%s at byte %d", e.what, e.offset) }

@@ -6,24 +6,24 @@ import (
 	"strconv"
 )
 
-// A Scanner believes a node that has just sent an RDB: what it does not understand costs the statistics, never the backup. A file from
-// elsewhere may have been made to harm whoever loads it, with a right checksum behind it. Strict is for those.
+// A Scanner trusts a node that has just sent an RDB: what it does not understand costs the statistics, never the backup. A file from elsewhere may
+// have been made to harm whoever loads it, and have a right checksum. Strict is for those.
 
 // Option changes what NewScanner makes.
 type Option func(*Scanner)
 
-// Strict lets a scan look into what is compressed or packed, and refuse what a server would choke on although the lengths
-// around it are right: compressed strings that are not of the length they claim, packed collections whose inner lengths do
-// not fit, collections without elements, scores that are no number, expiries without a key or of fields that no server sets, a stream's
-// pending entries that group and consumers do not agree about, sizes beyond reason, and in a version of which all is known here what is not
-// known. What it needs is still one buffer, and the time that the bytes take which are there. Not found are two keys of one name, or two
-// equal elements in a collection: to know those takes memory for all of them. Nor is what the code of a function does.
+// Strict lets a scan look into what is compressed or packed, and refuse what a server would choke on although the lengths around it are right:
+// compressed strings that do not have the length they claim, packed collections whose inner lengths do not fit, collections without elements, scores
+// that are not numbers, expiries without a key or for fields that no server sets, a stream's pending entries on which group and consumers do not
+// agree, sizes beyond reason, and unknown things in a version of which everything is known here. It still needs one buffer, and time in proportion to
+// the bytes that are there. It does not find two keys of one name, or two equal elements in a collection: that would take memory for all of them. Nor
+// does it judge what the code of a function does.
 //
-// What is refused comes back as Summary.Nonsense when the checksum is right, else as ErrCorrupt.
+// What is refused is reported as Summary.Nonsense if the checksum is right, otherwise as ErrCorrupt.
 func Strict(s *Scanner) { s.strict = true }
 
-// roomAlways is for how many keys a server may be asked to make room whatever follows: 8 bytes each. A server that has deleted most of its
-// keys asks for too much, too.
+// roomAlways is for how many keys a server may be asked to make room, whatever follows: 8 bytes each. A server that has deleted most of its keys also
+// asks for too much.
 const roomAlways = 1 << 22
 
 // fullyKnown reports whether all types and opcodes of the RDB's version are known here.
@@ -31,7 +31,7 @@ func (s *Scanner) fullyKnown() bool {
 	return s.summary.Version <= 12 || s.summary.Version == valkeyFirst
 }
 
-// inOrder judges whether an opcode or a type may stand where it stands: what belongs to a key has to be followed by one.
+// inOrder checks that an opcode or a type is in a valid place: what belongs to a key has to be followed by one.
 func (s *Scanner) inOrder(op byte) error {
 	if !s.strict {
 		return nil
@@ -55,7 +55,7 @@ func (s *Scanner) inOrder(op byte) error {
 	}
 	if op < typeCount && typeNames[op] != "" {
 		s.attached = 0
-	} else if s.attached != 0 && op != opAux { // KeyDB has fields of the next key there
+	} else if s.attached != 0 && op != opAux { // KeyDB puts fields of the next key there
 		return s.corrupt("an expiry or the like without a key behind it, but %d", op)
 	}
 	if op == opEOF {
@@ -71,7 +71,7 @@ func (s *Scanner) claim(n uint64) {
 	}
 }
 
-// fits judges at the end of a database whether what it was said to hold has anything to do with what it held.
+// fits checks at the end of a database that its claimed size is plausible for what it held.
 func (s *Scanner) fits() error {
 	if s.strict && s.claimed > roomAlways && s.claimed/8 > uint64(s.here) { // a sum of keys and expiries, of the database and of its slots
 		return s.corrupt("room for %d keys in a database of %d", s.claimed, s.here)
@@ -80,7 +80,7 @@ func (s *Scanner) fits() error {
 	return nil
 }
 
-// sizes reads how many keys and expiries there are said to be.
+// sizes reads the claimed numbers of keys and expiries.
 func (s *Scanner) sizes() error {
 	for range 2 {
 		n, err := s.count()
@@ -107,7 +107,7 @@ func (s *Scanner) slot() error {
 // slots is how many there are in cluster mode.
 const slots = 16384
 
-// checkPacked walks over a value that is packed, with all that is in it. done is false when it is of another type.
+// checkPacked walks over a packed value and all that is in it. done is false when the value is of another type.
 func (s *Scanner) checkPacked(objectType byte) (done bool, err error) {
 	list, each := (*content).ziplist, uint64(1) // how it is packed, and how many elements belong together
 	switch objectType {
@@ -153,13 +153,13 @@ func (s *Scanner) packed(list func(*content) (uint64, error)) (uint64, error) {
 
 func (c *content) plainListpack() (uint64, error) { return c.listpack(nil) }
 
-// Containers of a quicklist's node: one long element, or many that are packed.
+// Containers of a quicklist's node: one long element, or many packed ones.
 const (
 	nodePlain  = 1
 	nodePacked = 2
 )
 
-// checkQuicklist walks over a list's nodes. One of them may be empty, as some servers have written such; not all.
+// checkQuicklist walks over a list's nodes. Single nodes may be empty, because some servers have written such lists; not all of them.
 func (s *Scanner) checkQuicklist(objectType byte) error {
 	nodes, err := s.count()
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Scanner) binaryScore() error {
 	return err
 }
 
-// textScore reads a score as text: one length byte, of which three stand for nan, +inf and -inf.
+// textScore reads a score as text: one length byte, three values of which stand for nan, +inf and -inf.
 func (s *Scanner) textScore() error {
 	n, err := s.byte()
 	if err == nil && s.strict && n == 253 {
@@ -233,7 +233,7 @@ func (s *Scanner) textScore() error {
 	return nil
 }
 
-// streamNode walks over a node of a stream: the id that its entries are counted from, and a listpack of them.
+// streamNode walks over a node of a stream: the ID that its entries' IDs are relative to, and a listpack of the entries.
 func (s *Scanner) streamNode() error {
 	id, err := s.open("stream's id")
 	if err == nil && id.size != sizeStreamID {
@@ -256,17 +256,17 @@ func (s *Scanner) streamNode() error {
 	return err
 }
 
-// streamWalk follows the entries in a stream's listpack: a first one with the fields that most have, then one after the other.
+// streamWalk follows the entries in a stream's listpack: a first one with the fields that most entries have, then the others.
 type streamWalk struct {
 	s              *Scanner
 	at             int   // what comes next
 	entries        int64 // still to come, deleted ones included
-	common, fields int64 // how many fields the first entry names; this one has, -1: it will say
+	common, fields int64 // how many fields the first entry names; how many this one has, -1: not read yet
 	left           int64 // elements until the names or values end
 	elements       int64 // of this entry so far
 }
 
-// What comes next in a stream's listpack.
+// The next element in a stream's listpack.
 const (
 	masterCount = iota
 	masterDeleted
@@ -293,7 +293,7 @@ func (w *streamWalk) element(e element) error {
 		}
 		return nil
 	}
-	// Everything else is a number, and all but the id count something that a listpack holds.
+	// Everything else is a number and, except for the ID, counts something that fits into a listpack.
 	if id := w.at == entryMs || w.at == entrySeq; !e.integer || !id && (e.value < 0 || e.value > math.MaxInt32) {
 		return bad()
 	}
@@ -306,7 +306,7 @@ func (w *streamWalk) element(e element) error {
 	case masterFields:
 		w.common, w.left = e.value, e.value
 		if w.left == 0 {
-			w.at++ // no names
+			w.at++ // it has no names
 		}
 	case masterEnd:
 		if e.value != 0 {

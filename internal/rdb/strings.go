@@ -19,7 +19,7 @@ const (
 	encLZF
 )
 
-// length reads a length. encoded says that it is no length but the encoding of a string.
+// length reads a length. If encoded is true, it is not a length but the encoding of a string.
 func (s *source) length() (n uint64, encoded bool, err error) {
 	b, err := s.byte()
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *source) length() (n uint64, encoded bool, err error) {
 	return 0, false, s.corrupt("length byte 0x%02X", b)
 }
 
-// count reads a length that stands for a number and may not be a string encoding.
+// count reads a length that stands for a number and must not be a string encoding.
 func (s *source) count() (uint64, error) {
 	n, encoded, err := s.length()
 	if err == nil && encoded {
@@ -76,7 +76,7 @@ func (s *source) skipString() error {
 	return err
 }
 
-// skipText walks over a string object and returns the length of its text; of a number only that there is one.
+// skipText walks over a string object and returns the length of its text. For a number, the result only says that there is one.
 func (s *source) skipText() (size uint64, err error) {
 	n, encoded, err := s.length()
 	if err != nil {
@@ -110,7 +110,7 @@ func (s *source) skipText() (size uint64, err error) {
 	return size, s.discard(n)
 }
 
-// checkLZF walks over a compressed string, and finds it able to be decompressed.
+// checkLZF walks over a compressed string, and checks that it can be decompressed.
 func (s *source) checkLZF(compressed, size uint64) error {
 	z, err := s.newLZF(compressed, size)
 	if err != nil {
@@ -129,14 +129,14 @@ func (s *source) skipStrings(n uint64) error {
 	return nil
 }
 
-// shortString reads a string object of at most limit bytes, itself at most maxShort. A longer one is walked over and
-// ok is false. text is good until the next call.
+// shortString reads a string object of at most limit bytes, which is at most maxShort. It walks over a longer one and returns false. text is valid
+// until the next call.
 func (s *source) shortString(limit int) (text []byte, ok bool, err error) {
 	n, encoded, err := s.length()
 	if err != nil {
 		return nil, false, err
 	}
-	size := n // of the text; n is what is stored of it
+	size := n // of the text; n is how much of it is stored
 	if encoded {
 		switch n {
 		case encInt8, encInt16, encInt32:

@@ -32,7 +32,7 @@ const (
 	typeCount                = 26 // 26 (a stream of Redis 8.6) and later are not known here
 )
 
-// typeNames are the names as TYPE gives them, except for modules.
+// typeNames are the names that TYPE gives, except for modules.
 var typeNames = [typeCount]string{
 	typeString: "string",
 	typeList:   "list", typeListZiplist: "list", typeListQuicklist: "list", typeListQuicklist2: "list",
@@ -114,7 +114,7 @@ func (s *Scanner) skipValue(objectType byte) error {
 	return nil
 }
 
-// skipElement walks over one element of the types whose elements are more than strings.
+// skipElement walks over one element of those types whose elements are more than strings.
 func (s *Scanner) skipElement(objectType byte) error {
 	switch {
 	case objectType == typeZSet:
@@ -137,7 +137,7 @@ func (s *Scanner) skipElement(objectType byte) error {
 			return err
 		}
 		return s.valkeyTTL()
-	default: // typeHashTTL and its forerunner: expiry as a length, field, value
+	default: // typeHashTTL and its precursor: expiry as a length, field, value
 		if err := s.fieldTTL(objectType); err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (s *Scanner) skipModule() error {
 	return s.skipModuleValues()
 }
 
-// moduleLetters are what a module's name is made of: 9 of them, 6 bits each, stand in its id above 10 bits of a version.
+// moduleLetters are the letters of modules' names: 9 letters of 6 bits each are in the ID, above 10 bits of a version.
 const moduleLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 func (s *Scanner) noteModule(id uint64) {

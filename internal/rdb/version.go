@@ -10,7 +10,7 @@ import (
 // headerSize is the length of the magic and version that every RDB starts with.
 const headerSize = 9
 
-// oldest is the first version there was. checksummed is the first one with a checksum at its end (Redis 2.6).
+// oldest is the first version. checksummed is the first one with a checksum at its end (Redis 2.6).
 const (
 	oldest      = 1
 	checksummed = 5
@@ -33,7 +33,7 @@ func PeekVersion(first9 []byte) (int, error) {
 	if !ok {
 		digits, ok = bytes.CutPrefix(head, []byte("VALKEY"))
 	}
-	// ParseUint, other than Atoi, takes no sign.
+	// Unlike Atoi, ParseUint accepts no sign.
 	n, err := strconv.ParseUint(string(digits), 10, 16)
 	if !ok || err != nil {
 		return 0, fmt.Errorf("it starts with %q: %w", head, ErrNotRDB)
@@ -50,20 +50,19 @@ func startsLike(b []byte, magic string) bool {
 	return string(b[:n]) == magic[:n]
 }
 
-// release is the first engine version that reads RDBs up to a version.
+// release is the first engine version that reads RDBs up to this version.
 type release struct{ major, minor, rdb int }
 
-// Newest first. Measured where TRAPS.md says so, else from RDB_VERSION in the engines' rdb.h. An engine newer
-// than the list is held to the list's newest: it refuses nothing that it can load for certain.
+// Newest first. Measured where TRAPS.md says so, otherwise from RDB_VERSION in the engines' rdb.h. An engine newer than the list counts as the list's
+// newest: so nothing is refused that it certainly can load.
 var (
 	redisReads = []release{{8, 8, 14}, {8, 6, 13}, {7, 4, 12}, {7, 2, 11}, {7, 0, 10}, {5, 0, 9}, {4, 0, 8},
 		{3, 2, 7}, {2, 6, 6}, {2, 4, 2}}
 	valkeyReads = []release{{9, 2, 81}, {9, 0, 80}, {7, 2, 11}}
 )
 
-// CanLoad reports whether an engine ("redis" or "valkey", version as "7.0.15") loads an RDB of that version.
-// A false is certain: the engine would exit or come up empty. So is an engine or a version that is not
-// understood here. Valkey refuses 12-79, which are Redis's own.
+// CanLoad reports whether an engine ("redis" or "valkey", version as "7.0.15") loads an RDB of that version. A false is certain: the engine would
+// exit or come up empty. It is also the answer for an engine or a version that is not understood here. Valkey refuses 12-79, which are Redis's own.
 func CanLoad(engine, engineVersion string, rdbVersion int) bool {
 	var reads []release
 	switch engine {

@@ -15,12 +15,12 @@ var ErrUnknown = errors.New("the RDB has something that is not known here")
 // Key is a key in an RDB, without its value.
 type Key struct {
 	Database int
-	Type     byte      // RDB_TYPE_* of rdb.h: how the value is stored
-	Name     []byte    // good until the visit of the key ends
+	Type     byte      // RDB_TYPE_* in rdb.h: how the value is stored
+	Name     []byte    // valid until the visit of the key ends
 	Expires  time.Time // to the millisecond; zero: never
-	Idle     int64     // seconds since it was used, where the server counts those; -1: it does not
+	Idle     int64     // seconds since it was used, if the server records that; -1: it does not
 	Written  time.Time // when the RDB was written, to the second; zero: it does not say
-	Freq     int       // how often it is used, on the scale of the LFU policies, where the server counts that; -1: it does not
+	Freq     int       // how often it is used, on the scale of the LFU policies, if the server records that; -1: it does not
 }
 
 // TypeName is the value's type as TYPE names it, or "module".
@@ -33,8 +33,8 @@ type Value struct {
 	read       *bool
 }
 
-// WriteTo writes the value to w as it is stored, without the type before it, in pieces as they arrive: it is never in memory as a whole.
-// It may be called once, before the visit of the key ends.
+// WriteTo writes the value to w as it is stored, without the type before it, in pieces as they arrive: it is never in memory as a whole. It may be
+// called once, before the visit of the key ends.
 func (v Value) WriteTo(w io.Writer) (int64, error) {
 	if *v.read {
 		return 0, errors.New("read a value: it has been read already")
@@ -49,18 +49,18 @@ func (v Value) WriteTo(w io.Writer) (int64, error) {
 	return v.s.offset() - from, err
 }
 
-// Visitor is told what an RDB holds, in the order in which it stands there. An error of its own ends the visit and is what [Visit] returns.
+// Visitor is told what an RDB holds, in the RDB's order. An error that it returns ends the visit and is what [Visit] returns.
 type Visitor interface {
-	// Library is told of a library of functions, by its code. code is good until the call returns.
+	// Library is called for each library of functions, with its code, which is valid until the call returns.
 	Library(code []byte) error
-	// Key is told of a key. A value that it does not read is walked over.
+	// Key is called for each key. A value that it does not read is skipped.
 	Key(key Key, value Value) error
 }
 
-// Visit reads an RDB to its end and tells v of each key and each library of functions. Whether the RDB is whole is only known at the end: what was
-// told before may come from a damaged one. What needs no telling (statistics, sizes, and what modules have beside their keys) is left out.
+// Visit reads an RDB to its end and tells v about each key and each library of functions. Whether the RDB is whole is only known at the end: what v
+// was told before may come from a damaged one. Statistics, sizes, and what modules keep beside their keys are left out.
 //
-// Errors are those of [Scanner.Scan], of v, and [ErrUnknown] when there is something of which it is not known where it ends, or what it says of a key.
+// Errors are those of [Scanner.Scan], those of v, and [ErrUnknown] if there is something whose end is not known, or whose meaning for a key is not.
 // Memory stays at one buffer and the longest name of a key or code of a library.
 func Visit(r io.Reader, v Visitor, options ...Option) (Summary, error) {
 	s := NewScanner(r, options...)
@@ -72,13 +72,13 @@ func Visit(r io.Reader, v Visitor, options ...Option) (Summary, error) {
 	return sum, err
 }
 
-// visitError is a failure of whoever is told, as opposed to the RDB's.
+// visitError is a failure of the visitor, as opposed to the RDB's.
 type visitError struct{ err error }
 
 func (e visitError) Error() string { return e.err.Error() }
 func (e visitError) Unwrap() error { return e.err }
 
-// attributes are what stands before a key and belongs to it.
+// attributes are what precedes a key and belongs to it.
 type attributes struct {
 	mortal  bool
 	expires int64 // ms since 1970
@@ -114,7 +114,7 @@ func (s *Scanner) freq() error {
 	return err
 }
 
-// visitKey tells of a key whose name comes next.
+// visitKey visits the key whose name comes next.
 func (s *Scanner) visitKey(objectType byte) error {
 	name, err := s.text(s.name[:0])
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Scanner) visitKey(objectType byte) error {
 	return s.skipValue(objectType)
 }
 
-// unvisited is what cannot be told, and must not be lost without a word.
+// unvisited fails for what a visitor cannot be told, and must not be lost silently.
 func (s *Scanner) unvisited(what string) error {
 	if s.visitor == nil {
 		return nil
@@ -144,7 +144,7 @@ func (s *Scanner) unvisited(what string) error {
 	return structureError{offset: s.offset() - 1, what: what, unknown: true}
 }
 
-// visitLibrary tells of a library whose code comes next.
+// visitLibrary visits the library whose code comes next.
 func (s *Scanner) visitLibrary() error {
 	code, err := s.text(s.name[:0])
 	if err != nil {
@@ -154,7 +154,7 @@ func (s *Scanner) visitLibrary() error {
 	return s.visitorsOwn(s.visitor.Library(code))
 }
 
-// visitorsOwn marks an error as the visitor's, unless it is one that reading the value gave it.
+// visitorsOwn marks an error as the visitor's, unless it came from reading the value.
 func (s *Scanner) visitorsOwn(err error) error {
 	if err == nil {
 		return nil
@@ -167,7 +167,7 @@ func (s *Scanner) visitorsOwn(err error) error {
 	return visitError{err}
 }
 
-// text appends a string object to p, whose memory grows as the bytes arrive and not by what they claim.
+// text appends a string object to p, whose memory grows as bytes arrive and not by the length they claim.
 func (s *source) text(p []byte) ([]byte, error) {
 	n, encoded, err := s.length()
 	if err != nil {
@@ -222,10 +222,10 @@ func (s *source) take(p []byte, n uint64) ([]byte, error) {
 	}
 }
 
-// copyTo has everything that is walked over from here on written to w.
+// copyTo copies everything that is walked over from here on to w.
 func (s *source) copyTo(w io.Writer) { s.copy, s.copied, s.copyErr = w, s.pos, nil }
 
-// copyEnd writes what is left, and ends that.
+// copyEnd writes what is left, and stops copying.
 func (s *source) copyEnd() error {
 	s.copyUpTo(s.pos)
 	s.copy = nil
