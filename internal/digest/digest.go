@@ -1,7 +1,6 @@
 // Package digest names the bytes of a plain RDB by a hash, and says which one it is.
 //
-// It finds accidents: a bit that flipped, a piece that is missing. Against somebody who makes two files of one digest it is the
-// SHA-256 over what is stored that helps.
+// It finds accidents: a flipped bit, a missing piece. Against somebody who makes two files with one digest, only the SHA-256 of what is stored helps.
 package digest
 
 import (
@@ -15,11 +14,11 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// ErrInvalid: a text that is no digest.
+// ErrInvalid: a text that is not a digest.
 var ErrInvalid = errors.New("not a digest")
 
-// Digest is an algorithm and the hash by it in lower-case hexadecimal: "xxh128:b5e9c1ad071b3e7fc779cfaa5e523818", as xxh128sum
-// prints it, or "sha256:2cf24d...", which snapshots of format version 1 have.
+// Digest is an algorithm and its hash in lower-case hexadecimal: "xxh128:b5e9c1ad071b3e7fc779cfaa5e523818", as xxh128sum prints it, or
+// "sha256:2cf24d...", which snapshots of format version 1 have.
 type Digest string
 
 // Prefixes of a Digest.
@@ -34,10 +33,10 @@ type Hash struct {
 	algorithm string
 }
 
-// New returns a Hash by the algorithm that is used today: XXH3 of 128 bits, which costs a reader next to nothing.
+// New returns a Hash by today's algorithm: XXH3 of 128 bits, which costs a reader next to nothing.
 func New() Hash { return Hash{xxh3.New128(), XXH128} }
 
-// NewSHA256 returns a Hash by SHA-256, for what has to be proved against more than accidents.
+// NewSHA256 returns a Hash by SHA-256, for what must be protected against more than accidents.
 func NewSHA256() Hash { return Hash{sha256.New(), SHA256} }
 
 // Digest returns the digest of what has been written so far.
@@ -45,7 +44,7 @@ func (h Hash) Digest() Digest {
 	return Digest(h.algorithm + ":" + hex.EncodeToString(h.Sum(nil)))
 }
 
-// Of returns a Digest of a hexadecimal hash, "" of none.
+// Of returns a Digest of a hexadecimal hash, or "" if there is none.
 func Of(algorithm, hexadecimal string) Digest {
 	if hexadecimal == "" {
 		return ""

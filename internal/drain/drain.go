@@ -1,5 +1,4 @@
-// Package drain lets work come to its end before what it uses is closed: work that comes from outside, such as requests, and loops that go on in
-// the background.
+// Package drain lets work finish before what it uses is closed: work that comes from outside, such as requests, and loops that run in the background.
 package drain
 
 import (
@@ -14,10 +13,10 @@ type Group struct {
 	mu     sync.Mutex
 	closed bool
 	under  int
-	empty  chan struct{} // closed when the last one leaves after Close; nil before somebody waits
+	empty  chan struct{} // closed when the last one leaves after Close; nil until somebody waits
 }
 
-// Enter tells whether work may begin; then Leave has to be called when it has ended. After Close nothing begins any more.
+// Enter tells whether work may begin. If so, Leave must be called when the work has ended. After Close nothing may begin.
 func (g *Group) Enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -38,14 +37,14 @@ func (g *Group) Leave() {
 	}
 }
 
-// refuse lets nothing in any more.
+// refuse lets nothing more in.
 func (g *Group) refuse() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.closed = true
 }
 
-// Close lets nothing in any more, and waits until all that was let in has left or ctx has ended. The error says how many have not.
+// Close lets nothing more in, and waits until everything that was let in has left or ctx has ended. The error says how many have not left.
 func (g *Group) Close(ctx context.Context) error {
 	g.mu.Lock()
 	g.closed = true

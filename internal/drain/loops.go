@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// ErrStopping is why what was under way is cut off when the console stops.
+// ErrStopping is why work under way is cut off when the console stops.
 var ErrStopping = errors.New("the console is being stopped")
 
-// Loops are what goes on in the background until all of it is stopped together. They are safe for concurrent use.
+// Loops are background loops that are all stopped together. They are safe for concurrent use.
 type Loops struct {
 	Group
 	ctx context.Context
 	cut context.CancelCauseFunc
 }
 
-// NewLoops returns loops of which none has begun.
+// NewLoops returns loops, none of which has begun.
 func NewLoops() *Loops {
 	l := &Loops{}
 	l.ctx, l.cut = context.WithCancelCause(context.Background())
@@ -26,7 +26,7 @@ func NewLoops() *Loops {
 // Context ends with ErrStopping when the loops are stopped.
 func (l *Loops) Context() context.Context { return l.ctx }
 
-// Go begins a loop, unless they are being stopped.
+// Go begins a loop, unless the loops are being stopped.
 func (l *Loops) Go(loop func(ctx context.Context)) {
 	if !l.Enter() {
 		return
@@ -37,7 +37,7 @@ func (l *Loops) Go(loop func(ctx context.Context)) {
 	}()
 }
 
-// Stop cuts off what is under way, lets nothing in any more, and waits until all has ended or ctx has.
+// Stop cuts off what is under way, lets nothing more in, and waits until everything has ended or ctx has.
 func (l *Loops) Stop(ctx context.Context) error {
 	l.refuse() // first, so that nothing is let in only to be cut off
 	l.cut(ErrStopping)

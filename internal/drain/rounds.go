@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Rounds does something with each of some things, again and again until ctx ends, no more than atOnce of them at a time. List says at the beginning of
-// each round which there are, and key which of them is the same as one of an earlier round. One that takes long does not keep the others waiting: its
-// turn comes again when that is over. As long as some still wait for their turn nothing is listed anew: what came to the list would only wait behind
-// them. Rounds returns when nothing is done any more.
+// Rounds calls do for each item again and again until ctx ends, for at most atOnce items at a time. At the beginning of each round, list returns the
+// items, and key tells which of them are the same as before. A slow item does not keep the others waiting: its turn comes again when it has finished.
+// As long as items still wait for their turn, list is not called again, because new items would only wait behind them. Rounds returns when nothing is
+// being done any more.
 func Rounds[T any](ctx context.Context, every time.Duration, atOnce int, list func(context.Context) []T, key func(T) uint, do func(context.Context, T)) {
 	var all sync.WaitGroup
 	defer all.Wait()

@@ -1,5 +1,5 @@
-// Package formation makes nodes that were started in cluster mode one cluster: it hands out slots, introduces nodes to each other, and changes
-// who is whose replica. It keeps nothing: what a cluster is, its nodes know. See https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
+// Package formation makes nodes that were started in cluster mode one cluster: it assigns slots, introduces nodes to each other, and changes who is
+// whose replica. It keeps no state: the nodes know what a cluster is. See https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/.
 package formation
 
 import (
@@ -15,10 +15,10 @@ import (
 	"rekindle/internal/slots"
 )
 
-// ErrApart: the nodes did not become, or are not, one cluster in the time that they were given.
+// ErrApart: the nodes did not become one cluster, or are not one, within the time that they were given.
 var ErrApart = errors.New("the nodes do not agree about their cluster")
 
-// pollEvery is how often nodes are asked about what spreads among them by gossip, which takes them a second or two.
+// pollEvery is how often nodes are asked about what spreads among them by gossip, which takes a second or two.
 const pollEvery = 50 * time.Millisecond
 
 // Node is a node in cluster mode: how it is reached from here, and where the others find it.
@@ -28,14 +28,14 @@ type Node struct {
 	Port int
 }
 
-// Primary is an empty node that is to have these slots, such as "0-5460".
+// Primary is an empty node that is to get these slots, such as "0-5460".
 type Primary struct {
 	Node
 	Slots string
 }
 
-// Form makes primaries that were just started one cluster, and returns when each of them says that all slots are served. The context bounds how
-// long it waits: ErrApart when that is over.
+// Form makes primaries that were just started one cluster, and returns when each of them says that all slots are served. When the context ends first,
+// the error is ErrApart.
 func Form(ctx context.Context, primaries []Primary) error {
 	for i, p := range primaries {
 		if err := p.claim(ctx, i+1); err != nil {
@@ -55,7 +55,7 @@ func Form(ctx context.Context, primaries []Primary) error {
 	return nil
 }
 
-// claim gives the node its slots. Epochs that differ from the start spare the nodes a quarrel about them.
+// claim gives the node its slots. With different epochs from the start, the nodes need not resolve a conflict.
 func (p Primary) claim(ctx context.Context, epoch int) error {
 	ranges, err := slots.Parse(p.Slots)
 	if err != nil {
@@ -71,13 +71,13 @@ func (p Primary) claim(ctx context.Context, epoch int) error {
 	return err
 }
 
-// meet introduces another node, which gets to know all that this one knows.
+// meet introduces another node, which learns all that this one knows.
 func (n Node) meet(ctx context.Context, other Node) error {
 	_, err := n.tell(ctx, []string{"CLUSTER", "MEET", other.Host, strconv.Itoa(other.Port)})
 	return err
 }
 
-// agree waits until the node knows so many shards, and finds the cluster whole.
+// agree waits until the node knows this many shards, and finds the cluster complete.
 func (n Node) agree(ctx context.Context, shards int) error {
 	return n.until(ctx, func(info resp.Info) string {
 		state, size := info["cluster_state"], int(info.Int("cluster_size"))
@@ -88,8 +88,8 @@ func (n Node) agree(ctx context.Context, shards int) error {
 	})
 }
 
-// Agree waits until every node knows all the others, and which of them are the replicas. Before, one that loses its primary could not take over: it
-// would not know yet what that has served.
+// Agree waits until every node knows all the others, and which of them are replicas. Before that, a replica that loses its primary could not take
+// over: it would not yet know what the primary served.
 func Agree(ctx context.Context, nodes []Node, shards int) error {
 	for _, n := range nodes {
 		if err := n.knows(ctx, len(nodes), shards); err != nil {
@@ -119,7 +119,7 @@ func (n Node) knows(ctx context.Context, nodes, shards int) error {
 	}
 }
 
-// until asks the node for CLUSTER INFO until nothing is missing any more.
+// until asks the node for CLUSTER INFO until nothing is missing.
 func (n Node) until(ctx context.Context, missing func(resp.Info) string) error {
 	lacks := ""
 	for {
@@ -138,7 +138,7 @@ func (n Node) until(ctx context.Context, missing func(resp.Info) string) error {
 	}
 }
 
-// Join makes an empty node that was just started a replica of a node of the cluster. Whether it is in step with that, the node itself says.
+// Join makes an empty node that was just started a replica of a node of the cluster. Whether it is in step, the node itself says.
 func Join(ctx context.Context, node, primary Node) error {
 	id, err := primary.ID(ctx)
 	if err != nil {
@@ -163,14 +163,14 @@ func (n Node) ID(ctx context.Context) (string, error) {
 	return n.tell(ctx, []string{"CLUSTER", "MYID"})
 }
 
-// Replicate makes the node a replica of the one with this id. One that has slots or, as a primary, keys refuses.
+// Replicate makes the node a replica of the one with this ID. A node that has slots or, as a primary, keys refuses.
 func (n Node) Replicate(ctx context.Context, id string) error {
 	_, err := n.tell(ctx, []string{"CLUSTER", "REPLICATE", id})
 	return err
 }
 
-// TakeOver makes a replica the primary of its shard without asking anybody: neither its primary, which may be dead, nor the other shards, which may be
-// too few to vote. What it does not have yet is lost.
+// TakeOver makes a replica the primary of its shard without asking anybody: neither its primary, which may be dead, nor the other shards, which may
+// be too few to vote. Writes that have not reached the replica are lost.
 func (n Node) TakeOver(ctx context.Context) error {
 	_, err := n.tell(ctx, []string{"CLUSTER", "FAILOVER", "TAKEOVER"})
 	return err
@@ -179,9 +179,9 @@ func (n Node) TakeOver(ctx context.Context) error {
 // attempt is somewhat longer than the nodes' own limit (5 s) for handing over a shard.
 const attempt = 6 * time.Second
 
-// Succeed has a replica take over from its living primary, which stops taking writes until the replica has them all: nothing is lost. It returns when
-// the replica is the primary. An attempt that the nodes give up, as while the other shards do not know the replica yet, is made again until the
-// context ends: ErrApart.
+// Succeed has a replica take over from its living primary, which stops accepting writes until the replica has them all: nothing is lost. It returns
+// when the replica is the primary. An attempt that the nodes give up, for example because the other shards do not know the replica yet, is repeated
+// until the context ends; then the error is ErrApart.
 func (n Node) Succeed(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if _, err := n.tell(ctx, []string{"CLUSTER", "FAILOVER"}); err != nil {
@@ -200,8 +200,8 @@ func (n Node) Succeed(ctx context.Context) error {
 	return fmt.Errorf("%w: %s was not let to be the primary: %w", ErrApart, n.Addr, context.Cause(ctx))
 }
 
-// Forget has these nodes forget one that is gone. Those that do not know it are fine. It must not answer any more: who still hears of it learns
-// of it again.
+// Forget has these nodes forget one that is gone. It is fine if some do not know it. It must have stopped answering: a node that still hears of it
+// learns it again.
 func Forget(ctx context.Context, nodes []Node, id string) error {
 	var failures []error
 	for _, n := range nodes {

@@ -10,15 +10,15 @@ import (
 	hashslots "rekindle/internal/slots"
 )
 
-// View is what a node says of its place in the cluster.
+// View is what a node says about its place in the cluster.
 type View struct {
 	ID     string
-	Slots  string // that it serves as a primary, "0-5460,9000"
-	Moving bool   // some slot is on its way from or to it
+	Slots  string // those that it serves as a primary, "0-5460,9000"
+	Moving bool   // some slot is being moved from or to it
 	Served bool   // it finds all slots served, and takes commands
 }
 
-// Look asks a node for its place.
+// Look asks a node about its place.
 func Look(ctx context.Context, conn *resp.Conn) (View, error) {
 	nodes, err := conn.Do(ctx, "CLUSTER", "NODES")
 	if err != nil {
@@ -33,8 +33,8 @@ func Look(ctx context.Context, conn *resp.Conn) (View, error) {
 	return v, nil
 }
 
-// member is a line of CLUSTER NODES: "<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A slot in brackets is on its way to or
-// from another shard.
+// member is a line of CLUSTER NODES: "<id> <address> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A slot in brackets is being moved to
+// or from another shard.
 type member struct {
 	id    string
 	flags []string

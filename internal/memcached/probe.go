@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	maxStatsBytes = 1 << 20         // of an answer to stats, which has some 4 KiB
+	maxStatsBytes = 1 << 20         // of an answer to stats, which is some 4 KiB long
 	probeTimeout  = 5 * time.Second // for an answer
 )
 
@@ -29,8 +29,8 @@ type State struct {
 	PID        int // of its process, on its own host
 }
 
-// Probe asks the memcached server at addr (host:port) how it is, within 5 s. The error is one of the network, the server's own
-// refusal (too many connections, say), or says that what answers is no memcached.
+// Probe asks the memcached server at addr (host:port) how it is, within 5 s. The error is one of the network, or the server's own refusal (too many
+// connections, for example), or says that it is not memcached that answers.
 func Probe(ctx context.Context, addr string) (State, error) {
 	state, err := probe(ctx, addr)
 	if err != nil {
@@ -48,7 +48,7 @@ func probe(ctx context.Context, addr string) (State, error) {
 		return State{}, err
 	}
 	defer func() { _ = conn.Close() }()
-	// Whatever ends the context ends the waiting for an answer.
+	// When the context ends, so does the wait for an answer.
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 	state, err := askStats(conn)
 	if err != nil && ctx.Err() != nil {

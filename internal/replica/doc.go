@@ -1,10 +1,9 @@
 // Package replica acts as a replica of a Redis or Valkey node in order to receive its data as an RDB.
 //
-// [Open] connects, signs in, asks INFO what the node is, and starts a full synchronisation with PSYNC, as a
-// real replica does. The node forks a child that writes its memory as an RDB into the connection; the
-// [Stream] gives those bytes and nothing else. Its io.EOF is a promise: the node has marked the end (or
-// the announced length has come). Any other end is io.ErrUnexpectedEOF.
+// [Open] connects, signs in, asks INFO what the node is, and starts a full synchronisation with PSYNC, as a real replica does. The node forks a child
+// that writes its memory as an RDB into the connection. The [Stream] returns those bytes and nothing else. Its io.EOF is a promise: the node has
+// marked the end (or the announced length has arrived). Any other end is io.ErrUnexpectedEOF.
 //
-// Where the node can (7.0 and later) it is asked for the RDB only, else the stream of later writes is
-// left unread. Nothing is ever acknowledged, so the node never counts this replica as one that has the data.
+// A node that supports it (7.0 and later) is asked for the RDB only; otherwise the stream of later writes is left unread. Nothing is ever
+// acknowledged, so the node never counts this replica as one that has the data.
 package replica

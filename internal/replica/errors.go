@@ -21,12 +21,12 @@ var (
 	ErrRefused = errors.New("the node does not allow synchronisation: " +
 		"the ACL user needs +psync +replconf +info +ping, " +
 		"and neither PSYNC nor REPLCONF may be renamed or disabled (rename-command)")
-	// ErrStalled says that whoever takes the data is too slow for the node: its repl-timeout would have run out.
+	// ErrStalled says that the reader of the data is too slow for the node: its repl-timeout would have run out.
 	ErrStalled = errors.New("the data was taken too slowly, so the node was let go: " +
 		"make what it goes to faster, or raise repl-timeout on the node")
 )
 
-// explain puts the sentence that fits before what the node answered.
+// explain puts the sentence that fits before the node's answer.
 func explain(err error) error {
 	reply, ok := errors.AsType[resp.Error](err)
 	if !ok {

@@ -9,16 +9,15 @@ import (
 )
 
 const (
-	// highMark is how many bytes the kernel lets gather before it wakes a waiting reader.
+	// highMark is how many bytes the kernel lets accumulate before it wakes a waiting reader.
 	highMark = 128 << 10
-	// gatherTime is how long a reader waits for that many, before it takes what there is.
+	// gatherTime is how long a reader waits for that many before it takes what there is.
 	gatherTime = 20 * time.Millisecond
 )
 
-// lowWater reads from a connection in large pieces. Nodes write an RDB 16 KiB at a time, and a reader that wakes up
-// for each of them spends half of its time on waking up. SO_RCVLOWAT makes the kernel wait for more. The end of an
-// RDB is less than that, and nothing comes behind it: so a read that did not get its 128 KiB soon lowers the mark to
-// one byte and waits as long as it may. The mark rises again with the next bytes.
+// lowWater reads from a connection in large pieces. Nodes write an RDB 16 KiB at a time, and a reader that wakes up for each piece spends half of its
+// time on waking up. SO_RCVLOWAT makes the kernel wait for more. The end of an RDB is shorter than that, and nothing follows it: so a read that did
+// not get its 128 KiB soon lowers the mark to one byte and waits as long as it may. The mark rises again with the next bytes.
 type lowWater struct {
 	nc   net.Conn
 	raw  syscall.RawConn // nil: the connection has no such option
@@ -37,7 +36,7 @@ func newLowWater(nc net.Conn, idle time.Duration) *lowWater {
 // Read reads what there is, or waits. It returns os.ErrDeadlineExceeded when nothing came within idle.
 func (l *lowWater) Read(p []byte) (int, error) {
 	if l.raw != nil && l.idle > 2*gatherTime && len(p) >= highMark/2 && l.set(true) {
-		// Deadlines fail on a closed connection only, as the read behind them does.
+		// Setting a deadline fails only on a closed connection, where the read after it fails, too.
 		_ = l.nc.SetReadDeadline(time.Now().Add(gatherTime))
 		n, err := l.nc.Read(p)
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {

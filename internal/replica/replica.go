@@ -23,27 +23,27 @@ const (
 // Source is the node to read from.
 type Source struct {
 	resp.Options
-	// PSYNC is what the command is called there (rename-command); "": PSYNC. A server takes a renamed PSYNC for SYNC, for it compares the name:
-	// then the data is the same, but nobody says where in the history it is.
+	// PSYNC is what the command is called there (rename-command); "" means PSYNC. A server compares the name, so it treats a renamed PSYNC as SYNC:
+	// the data is the same, but nobody says where in the history it is.
 	PSYNC string
 }
 
 // Options are limits of time; their zero values mean the defaults.
 type Options struct {
-	// StartTimeout is for the whole way until the node has begun a synchronisation for us (default 120 s). It
-	// includes the node's repl-diskless-sync-delay (5 s) and waiting for the end of another synchronisation.
+	// StartTimeout covers everything until the node has begun a synchronisation for us (default 120 s). It includes the node's
+	// repl-diskless-sync-delay (5 s) and waiting for the end of another synchronisation.
 	StartTimeout time.Duration
-	// IdleTimeout is how long the node may stay silent after that (default 60 s). A node that prepares its RDB on
-	// disk sends a sign of life every second meanwhile.
+	// IdleTimeout is how long the node may be silent after that (default 60 s). A node that prepares its RDB on disk sends a sign of life every
+	// second meanwhile.
 	IdleTimeout time.Duration
-	// OnStall is called, once at most and from a goroutine of its own, when whoever reads the stream has not done so for three quarters
-	// of the node's repl-timeout: the connection is closed then, before the node does so. It gets an error that wraps [ErrStalled].
+	// OnStall is called at most once, from a goroutine of its own, when nobody has read the stream for three quarters of the node's repl-timeout. The
+	// connection is closed then, before the node does so. Its argument wraps [ErrStalled].
 	OnStall func(error)
 }
 
 // Origin says where the data comes from.
 type Origin struct {
-	ReplicationID string // of the node's history; "": it was not told, and Offset is 0
+	ReplicationID string // of the node's history; "": the node did not say, and Offset is 0
 	Offset        int64  // place in that history; the data contains everything before it
 	Engine        string // "redis" or "valkey"
 	Version       string // of the engine: "7.0.15"
@@ -52,14 +52,14 @@ type Origin struct {
 	UsedMemory    int64  // bytes, from INFO just before
 	Length        int64  // bytes of the RDB; -1: the node marks the end instead
 
-	ReplTimeout time.Duration // after so long without a read the node cuts us off; 60 s when it does not tell
+	ReplTimeout time.Duration // after this long without a read the node cuts us off; 60 s if it does not say
 }
 
-// Open starts a full synchronisation and returns when the node is about to send its RDB. ctx is for the Stream's
-// whole life: when it ends, the connection closes at once.
+// Open starts a full synchronisation and returns when the node is about to send its RDB. ctx covers the Stream's whole life: when it ends, the
+// connection closes at once.
 //
-// Errors wrap [ErrNoMasterLink], [ErrLoading], [ErrAuth] or [ErrRefused] where the node said so, the cause of
-// ctx, os.ErrDeadlineExceeded when the node took too long, or a network error.
+// Errors wrap [ErrNoMasterLink], [ErrLoading], [ErrAuth] or [ErrRefused] if the node said so, the cause of ctx, os.ErrDeadlineExceeded if the node
+// took too long, or a network error.
 func Open(ctx context.Context, src Source, o Options) (*Stream, error) {
 	if o.StartTimeout <= 0 {
 		o.StartTimeout = defaultStartTimeout
@@ -114,21 +114,21 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 	if o.ReplTimeout, err = replTimeout(ctx, c); err != nil {
 		return Origin{}, err
 	}
-	// So that CLIENT LIST says who this is. A node that does not know the command, or does not allow it, is none the worse.
+	// This makes CLIENT LIST say who this is. It does no harm if the node does not know the command, or does not allow it.
 	if _, err := c.Do(ctx, "CLIENT", "SETNAME", "rekindle"); err != nil {
 		if _, isReply := errors.AsType[resp.Error](err); !isReply {
 			return Origin{}, err
 		}
 	}
 	for _, words := range [][]string{
-		// Valkey 9 writes for an old version unless the replica says its own; and then fails on newer data.
+		// Valkey 9 writes for an old version unless the replica states its own, and then fails on newer data.
 		{"version", o.Version},
 		{"capa", "eof", "capa", "psync2"}, // without eof the node writes a file first
 		{"rdb-only", "1"},                 // spares the node the output buffer (7.0 and later)
 	} {
 		_, err := c.Do(ctx, append([]string{"REPLCONF"}, words...)...)
 		reply, isReply := errors.AsType[resp.Error](err)
-		// An option that the node does not know does no harm. A node that knows no REPLCONF at all does.
+		// An option that the node does not know does no harm. If it does not know REPLCONF at all, that is an error.
 		if isReply && reply.Code() == "ERR" && !reply.UnknownCommand() {
 			continue
 		}
@@ -139,7 +139,7 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 	return o, nil
 }
 
-// replTimeout asks for the node's repl-timeout, which it need not tell.
+// replTimeout asks for the node's repl-timeout, which the node need not tell.
 func replTimeout(ctx context.Context, c *resp.Conn) (time.Duration, error) {
 	v, err := c.Do(ctx, "CONFIG", "GET", "repl-timeout")
 	if _, isReply := errors.AsType[resp.Error](err); err != nil && !isReply {
@@ -153,8 +153,8 @@ func replTimeout(ctx context.Context, c *resp.Conn) (time.Duration, error) {
 	return defaultReplTimeout, nil
 }
 
-// begin reads the answers to PSYNC up to the RDB's first byte: "+FULLRESYNC <id> <offset>", then "$EOF:<mark>"
-// or "$<length>". Empty lines anywhere are signs of life. start is when the first of them must have come.
+// begin reads the answers to PSYNC up to the RDB's first byte: "+FULLRESYNC <id> <offset>", then "$EOF:<mark>" or "$<length>". Empty lines are signs
+// of life. start is when the first line must have arrived.
 func (s *Stream) begin(start time.Time) error {
 	line, err := s.line(func() time.Time { return start })
 	if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -203,7 +203,7 @@ func (s *Stream) announced(line string) (err error) {
 	return fmt.Errorf("the RDB was announced with %.80q: %w", line, resp.ErrProtocol)
 }
 
-// line returns the next line that is not empty; deadline is asked anew for each, empty ones included.
+// line returns the next line that is not empty. deadline is called again for each line, even an empty one.
 func (s *Stream) line(deadline func() time.Time) (string, error) {
 	for {
 		_ = s.conn.NetConn().SetReadDeadline(deadline()) // fails on a closed connection, as the read will

@@ -16,14 +16,13 @@ import (
 )
 
 const (
-	// markSize is the length of the random mark that a node announces before the RDB and sends behind it.
+	// markSize is the length of the random mark that a node announces before the RDB and sends after it.
 	markSize = 40
-	// smallRead is where Read goes through a buffer: below it holding back the mark is too much work per byte.
+	// smallRead is the size below which a Read goes through a buffer: holding back the mark would be too much work per byte.
 	smallRead = 4 << 10
 )
 
-// Stream gives the bytes of an RDB as the node sends them. Reads of 64 KiB and more are the fast ones. It is not
-// safe for concurrent use, except for Close.
+// Stream returns the bytes of an RDB as the node sends them. Reads of 64 KiB and more are fast. It is not safe for concurrent use, except for Close.
 type Stream struct {
 	conn   *resp.Conn
 	in     *lowWater
@@ -38,8 +37,8 @@ type Stream struct {
 	left  int64          // bytes to come when the length is known
 	held  [markSize]byte // the last bytes read, which may be the mark
 	nheld int
-	total int64  // bytes given out
-	small []byte // read but not given out yet, for callers with small buffers
+	total int64  // bytes returned
+	small []byte // read but not returned yet, for callers with small buffers
 	buf   []byte // what small points into
 	err   error
 
@@ -55,7 +54,7 @@ func newStream(ctx context.Context, c *resp.Conn, idle time.Duration) *Stream {
 	return s
 }
 
-// watch begins to watch over the reader: whoever takes the bytes must not stall longer than the node bears.
+// watch begins to watch the reader, who must not stall longer than the node tolerates.
 func (s *Stream) watch(onStall func(error)) {
 	s.limit = s.origin.ReplTimeout * 3 / 4
 	s.timer = time.AfterFunc(s.limit, func() {
@@ -70,9 +69,8 @@ func (s *Stream) watch(onStall func(error)) {
 // Origin says where the data comes from.
 func (s *Stream) Origin() Origin { return s.origin }
 
-// Read gives the next bytes of the RDB. io.EOF comes only when the RDB is complete. Otherwise errors wrap
-// io.ErrUnexpectedEOF (the node closed the connection), os.ErrDeadlineExceeded (it fell silent), [ErrStalled] (too long
-// since the last Read), the cause of Open's ctx, or a network error.
+// Read returns the next bytes of the RDB. io.EOF comes only when the RDB is complete. Otherwise errors wrap io.ErrUnexpectedEOF (the node closed the
+// connection), os.ErrDeadlineExceeded (it fell silent), [ErrStalled] (too long since the last Read), the cause of Open's ctx, or a network error.
 func (s *Stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -99,7 +97,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 }
 
-// next reads into p and sets s.err when that was the last; p has room for the mark and more.
+// next reads into p, and sets s.err at the end. p has room for more than the mark.
 func (s *Stream) next(p []byte) (n int) {
 	if s.mark == nil {
 		n, s.err = s.nextOfLength(p)
@@ -112,7 +110,7 @@ func (s *Stream) next(p []byte) (n int) {
 	}
 	if s.err != nil {
 		s.timer.Stop()
-		s.conn.Close() // what a node sends behind its RDB is not wanted
+		s.conn.Close() // what a node sends after its RDB is not wanted
 	}
 	return n
 }
@@ -132,8 +130,8 @@ func (s *Stream) nextOfLength(p []byte) (int, error) {
 	return n, err
 }
 
-// nextToMark reads behind the bytes that are held back, gives out all but the last 40, and holds those back. The node
-// sends nothing behind the mark until it gets an acknowledgement, so the mark is always last.
+// nextToMark appends to the bytes that are held back, returns all but the last 40, and holds those back. The node sends nothing after the mark until
+// it gets an acknowledgement, so the mark is always last.
 func (s *Stream) nextToMark(p []byte) (int, error) {
 	copy(p, s.held[:s.nheld])
 	n, err := s.read(p[s.nheld:])
@@ -152,7 +150,7 @@ func (s *Stream) nextToMark(p []byte) (int, error) {
 
 // read takes what the protocol reader has buffered, then reads from the connection.
 func (s *Stream) read(p []byte) (int, error) {
-	s.timer.Stop() // the node has the word
+	s.timer.Stop() // now the node is waited for
 	defer s.timer.Reset(s.limit)
 	if s.conn.Reader().Buffered() > 0 {
 		return s.conn.Reader().Read(p)

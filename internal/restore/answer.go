@@ -7,7 +7,7 @@ import (
 	"rekindle/internal/resp"
 )
 
-// judge counts what a node has taken, and says what it has not and why.
+// judge counts what a node has accepted, and reports what it has not and why.
 func (l *lane) judge(s sent, answer resp.Value) error {
 	if answer.Kind == resp.KindError {
 		return l.refused(s, answer.Str)
@@ -54,7 +54,7 @@ func (l *lane) refused(s sent, answer string) error {
 	return l.because(s, resp.Error(answer))
 }
 
-// exists tells whether the node has such a key or library already.
+// exists tells whether the node already has such a key or library.
 func exists(s sent, answer string) bool {
 	return strings.HasPrefix(answer, "BUSYKEY ") || s.library && strings.HasSuffix(answer, " already exists")
 }
@@ -75,7 +75,7 @@ func (s sent) String() string {
 	return s.kind + " " + quoted(s.name[:min(s.length, nameKept)], s.length)
 }
 
-// quoted is a key's name, or the beginning of it.
+// quoted is a key's name, or its beginning.
 func quoted(name []byte, length int) string {
 	if length > nameKept {
 		return fmt.Sprintf("%q and %d more bytes", name[:nameKept], length-nameKept)

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	// batchBytes and batchCommands are when a batch is sent.
+	// A batch is sent when it reaches batchBytes or batchCommands.
 	batchBytes    = 64 << 10
 	batchCommands = 256
-	// batchesAhead may be under way without an answer.
+	// batchesAhead is how many batches may be under way without an answer.
 	batchesAhead = 16
-	// silence is how long a node may neither read nor answer. A script, or a large value, keeps it busy for a while.
+	// silence is how long a node may neither read nor answer. A script, or a large value, can keep it busy for a while.
 	silence = 2 * time.Minute
-	// lastWords is how long a node that takes nothing any more may need to say why.
+	// lastWords is how long a node that accepts nothing more may need to say why.
 	lastWords = time.Second
-	// nameKept is how much of a key's name is kept for what may be said of it.
+	// nameKept is how much of a key's name is kept for messages.
 	nameKept = 64
 )
 
-// errLane says that a lane has failed; the reason is with the lane.
+// errLane says that a lane has failed. The lane knows the reason.
 var errLane = errors.New("the node has failed")
 
-// lane is the way to one node: commands go out in batches, answers come back in their order.
+// lane is the connection to one node: commands go out in batches, answers come back in order.
 type lane struct {
 	conn     *resp.Conn
 	addr     string
@@ -40,8 +40,8 @@ type lane struct {
 
 	batch   []byte
 	sent    []sent
-	waiting chan batch  // what has not been answered
-	free    chan []sent // what has, to be used again
+	waiting chan batch  // batches that have not been answered
+	free    chan []sent // batches that have been, for reuse
 	done    chan struct{}
 
 	mu      sync.Mutex
@@ -55,7 +55,7 @@ type sent struct {
 	name    [nameKept]byte
 	length  int // of the whole name
 	kind    string
-	chooses int // the database that is selected, + 1; 0: none is
+	chooses int // the database that is selected + 1; 0: none is
 	library bool
 	expired bool
 }
@@ -72,10 +72,10 @@ func newLane(conn *resp.Conn, addr string, options Options) *lane {
 	return l
 }
 
-// batch are commands that were sent together.
+// batch is a number of commands that were sent together.
 type batch struct {
 	sent     []sent
-	answered chan struct{} // closed when they, and all before them, were answered; nil: nobody waits for that
+	answered chan struct{} // closed when they, and all before them, have been answered; nil: nobody waits for that
 }
 
 // begin writes the beginning of a command of n words into the batch.
@@ -95,7 +95,7 @@ func (l *lane) blob(text []byte) {
 	l.batch = append(l.batch, '\r', '\n')
 }
 
-// value writes a value as a dump. What of it was put aside goes straight to the node.
+// value writes a value as a dump. What was put aside of it goes straight to the node.
 func (l *lane) value(s *spool) error {
 	l.number('$', s.size()+rdb.DumpFooterSize)
 	l.batch = append(l.batch, s.head...)
@@ -124,7 +124,7 @@ func (l *lane) choose(database int) error {
 	return l.end(sent{chooses: database + 1})
 }
 
-// end ends a command, and sends the batch when it is large enough.
+// end ends a command, and sends the batch if it is large enough.
 func (l *lane) end(s sent) error {
 	l.sent = append(l.sent, s)
 	if len(l.batch) >= batchBytes || len(l.sent) >= batchCommands {
@@ -168,7 +168,7 @@ func (l *lane) write() error {
 	return nil
 }
 
-// unsent looks for the reason why a node does not take what it is sent: it may have said so before it closed the connection.
+// unsent looks for the reason why a node does not accept what it is sent: it may have answered before it closed the connection.
 func (l *lane) unsent(err error) error {
 	_ = l.expect(batch{sent: append(l.sent, sent{})})
 	time.AfterFunc(lastWords, func() { _ = l.fail(fmt.Errorf("send keys to %s: %w: %w", l.addr, ErrGone, err)) })
@@ -176,7 +176,7 @@ func (l *lane) unsent(err error) error {
 	return errLane
 }
 
-// settle waits until all batches were answered, and returns why the lane has failed.
+// settle waits until all batches have been answered, and returns why the lane has failed.
 func (l *lane) settle() error {
 	answered := make(chan struct{})
 	if l.expect(batch{answered: answered}) == nil {
@@ -237,6 +237,6 @@ func (l *lane) listen() {
 type lasting struct{ net.Conn }
 
 func (w lasting) Write(p []byte) (int, error) {
-	_ = w.SetWriteDeadline(time.Now().Add(silence)) // when it fails, so does the write
+	_ = w.SetWriteDeadline(time.Now().Add(silence)) // if this fails, so does the write
 	return w.Conn.Write(p)
 }

@@ -1,8 +1,8 @@
-// Package restore writes the keys of an RDB into servers that run, by RESTORE: into one node, or into the primaries of a cluster in cluster mode, each
+// Package restore writes the keys of an RDB into running servers, by RESTORE: into one node, or into the primaries of a cluster in cluster mode, each
 // key where its slot is.
 //
-// A [Writer] reads an RDB as it streams by, sends each key to its node in batches, and reads the answers meanwhile. Nothing of a value is understood:
-// its bytes go from the RDB into the command. A key whose value is large is put aside on disk, because the command begins with its length.
+// A [Writer] reads an RDB as it streams by, sends each key to its node in batches, and reads the answers meanwhile. It does not interpret values:
+// their bytes go from the RDB into the command. A key with a large value is put aside on disk, because the command begins with its length.
 package restore
 
 import (
@@ -17,24 +17,24 @@ import (
 	"rekindle/internal/slots"
 )
 
-// Policy says what becomes of a key that is there already.
+// Policy says what happens to a key that is already there.
 type Policy int
 
 // The policies.
 const (
 	Refuse  Policy = iota // the restore ends with [ErrExists]
 	Keep                  // it stays as it is
-	Replace               // it gets the value and the deadline that the RDB has
+	Replace               // it gets the value and the deadline from the RDB
 )
 
 var (
-	// ErrExists says that a key is there already, or a library of functions.
+	// ErrExists says that a key, or a library of functions, is already there.
 	ErrExists = errors.New("it is there already")
-	// ErrValue says that the server cannot read a value: it is of a type that came with a later version.
+	// ErrValue says that the server cannot read a value: its type came with a later version.
 	ErrValue = errors.New("the server does not know how the value is stored")
-	// ErrMoved says that a node does not have the slot of a key any more.
+	// ErrMoved says that a node no longer has the slot of a key.
 	ErrMoved = errors.New("its slot is not at that node")
-	// ErrNotPrimary says that the node does not take writes any more.
+	// ErrNotPrimary says that the node no longer accepts writes.
 	ErrNotPrimary = errors.New("the node is no primary any more")
 	// ErrFull says that the server's memory is full.
 	ErrFull = errors.New("the server has no memory left")
@@ -48,12 +48,12 @@ var (
 	ErrDenied = errors.New("the user may not do this")
 )
 
-// Deadlines says when keys expire that have a deadline.
+// Deadlines says when keys with a deadline expire.
 type Deadlines int
 
-// The choices. Deadlines of a hash's fields are always kept: they are inside of the value.
+// The choices. Deadlines of a hash's fields are always kept: they are inside the value.
 const (
-	KeepDeadlines  Deadlines = iota // at the time that the RDB says
+	KeepDeadlines  Deadlines = iota // at the time in the RDB
 	ShiftDeadlines                  // after the time that they had left when the RDB was written
 	DropDeadlines                   // never
 )
@@ -61,19 +61,19 @@ const (
 // Options say how keys are written.
 type Options struct {
 	Policy        Policy
-	KeepLibraries bool // of functions stay as they are where they are there already, also when keys are refused
+	KeepLibraries bool // existing libraries of functions stay as they are, even if existing keys are refused
 	Deadlines     Deadlines
-	Spool         string             // a folder for values that are too large for memory; "": the system's for temporary files
-	Route         func(slot int) int // the node, by its index, that has a slot; nil: there is one node
-	Now           func() time.Time   // for deadlines, and to count the keys that have expired; nil: time.Now
+	Spool         string             // a folder for values that are too large for memory; "": the system's folder for temporary files
+	Route         func(slot int) int // the index of the node that has a slot; nil: there is one node
+	Now           func() time.Time   // for deadlines, and to count expired keys; nil: time.Now
 }
 
-// Counts are what has been done.
+// Counts says what has been done.
 type Counts struct {
-	Written   int64 // keys that the servers have taken
-	Kept      int64 // keys that were there already and stay as they were
-	Expired   int64 // keys among the written whose time has passed: a server takes them and has none
-	Libraries int64 // of functions, that the servers have taken
+	Written   int64 // keys that the servers have accepted
+	Kept      int64 // keys that were already there and stay as they were
+	Expired   int64 // how many of the written keys have expired: a server accepts them and does not have them
+	Libraries int64 // of functions, that the servers have accepted
 }
 
 // Writer writes into the nodes of a cluster.
@@ -85,7 +85,7 @@ type Writer struct {
 	stop    func() bool
 }
 
-// Open connects to the nodes that keys are written to: primaries.
+// Open connects to the nodes that keys are written to, which are primaries.
 func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, error) {
 	if options.Now == nil {
 		options.Now = time.Now
@@ -107,10 +107,11 @@ func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, 
 	return w, nil
 }
 
-// Write writes the keys of one RDB, and returns when the servers have taken them all. It may be called again for another RDB.
+// Write writes the keys of one RDB, and returns when the servers have accepted them all. It may be called again for another RDB.
 //
-// Errors are those of [rdb.Visit] and, with the key and the node in them, ErrExists, ErrValue, ErrMoved, ErrNotPrimary, ErrFull, ErrDatabase, ErrDenied,
-// ErrGone, ErrSpool, what else a server has answered ([resp.Error]), or the cause of the context given to [Open]. What was written until then stays written.
+// Errors are those of [rdb.Visit] and, with the key and the node in the text, ErrExists, ErrValue, ErrMoved, ErrNotPrimary, ErrFull, ErrDatabase,
+// ErrDenied, ErrGone, ErrSpool, another answer of a server ([resp.Error]), or the cause of the context given to [Open]. What was written before the
+// error stays written.
 func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
 	sum, err := rdb.Visit(r, visitor{w})
 	for _, l := range w.lanes {
@@ -126,7 +127,7 @@ func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
 	return sum, err
 }
 
-// Counts may be called at any time, also while Write runs.
+// Counts may be called at any time, even while Write runs.
 func (w *Writer) Counts() Counts {
 	var all Counts
 	for _, l := range w.lanes {

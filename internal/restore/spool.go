@@ -9,19 +9,19 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// inMemory is how much of a value is kept in memory. A longer one goes into a file.
+// inMemory is how much of a value is kept in memory. The rest of a longer one goes into a file.
 const inMemory = 4 << 20
 
 // spool holds one value until its length is known.
 type spool struct {
 	folder string
 	head   []byte   // the first inMemory bytes
-	file   *os.File // the others; it has no name any more
-	rest   int64    // how many they are
+	file   *os.File // the others; its name has been removed
+	rest   int64    // how many those are
 	sum    uint64   // CRC64 of all
 }
 
-// begin makes room for a value of a type.
+// begin makes room for a value of this type.
 func (s *spool) begin(objectType byte) {
 	s.head = append(s.head[:0], objectType)
 	s.rest = 0
@@ -41,7 +41,7 @@ func (s *spool) Write(p []byte) (int, error) {
 			return room, fmt.Errorf("%w: %w", ErrSpool, err)
 		}
 		s.file = file
-		if err := os.Remove(file.Name()); err != nil { // it goes with the process, however that ends
+		if err := os.Remove(file.Name()); err != nil { // the file goes with the process, however that ends
 			return room, fmt.Errorf("%w: %w", ErrSpool, err)
 		}
 	}
@@ -56,7 +56,7 @@ func (s *spool) Write(p []byte) (int, error) {
 // size is the length of type and value.
 func (s *spool) size() int64 { return int64(len(s.head)) + s.rest }
 
-// aside reads what is not in memory.
+// aside reads the part that is not in memory.
 func (s *spool) aside() io.Reader { return io.NewSectionReader(s.file, 0, s.rest) }
 
 func (s *spool) close() error {

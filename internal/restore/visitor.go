@@ -8,10 +8,10 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// visitor sends what an RDB holds.
+// visitor sends what it is told about an RDB.
 type visitor struct{ *Writer }
 
-// Library sends a library of functions to every node, for each has all of them. Each part of a snapshot has the same ones.
+// Library sends a library of functions to every node, because each has all of them. Every part of a snapshot has the same ones.
 func (v visitor) Library(code []byte) error {
 	sum := sha256.Sum256(code)
 	if v.known[sum] {
@@ -63,7 +63,7 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	return l.end(sent{expired: expired, kind: key.TypeName()}.named(key.Name))
 }
 
-// expires is when a key is to expire; zero: never. What had expired when the RDB was written has no time left.
+// expires is when a key is to expire; zero means never. A key that had expired when the RDB was written has no time left.
 func (v visitor) expires(key rdb.Key) time.Time {
 	switch {
 	case key.Expires.IsZero(), v.options.Deadlines == DropDeadlines:
@@ -74,7 +74,7 @@ func (v visitor) expires(key rdb.Key) time.Time {
 	return key.Expires
 }
 
-// deadline is a time in milliseconds since 1970; "0" is never.
+// deadline is a time in milliseconds since 1970; "0" means never.
 func deadline(expires time.Time) string {
 	if expires.IsZero() {
 		return "0"
@@ -82,7 +82,7 @@ func deadline(expires time.Time) string {
 	return strconv.FormatInt(max(1, expires.UnixMilli()), 10)
 }
 
-// modifiers are what stands behind the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the policies of a server that count them.
+// modifiers are what follows the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the server policies that record them.
 func (v visitor) modifiers(key rdb.Key, expires time.Time) (words []string, expired bool) {
 	if v.options.Policy == Replace {
 		words = append(words, "REPLACE")

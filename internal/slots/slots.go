@@ -1,4 +1,4 @@
-// Package slots knows the hash slots of cluster mode: which one a key has, and how sets of them are written. Source: Redis cluster specification.
+// Package slots knows the hash slots of cluster mode: which slot a key has, and how sets of slots are written. Source: Redis cluster specification.
 package slots
 
 import (
@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Count is how many there are.
+// Count is how many slots there are.
 const Count = 16384
 
-// Of is the slot of a key: the CRC16 (XMODEM) of its name, or of what stands between the first { and the } behind it unless that is empty.
+// Of is the slot of a key: the CRC16 (XMODEM) of its name, or of what is between the first { and the next }, unless that is empty.
 func Of(name []byte) int {
 	if open := bytes.IndexByte(name, '{'); open >= 0 {
 		if tag := bytes.IndexByte(name[open+1:], '}'); tag > 0 {
@@ -41,10 +41,10 @@ var xmodem = func() (table [256]uint16) {
 	return table
 }()
 
-// Range is slots in a row.
+// Range is a run of consecutive slots.
 type Range struct{ First, Last int }
 
-// Parse reads a set of slots: "0-5460,9000". Of what cannot be read, the error has the piece.
+// Parse reads a set of slots: "0-5460,9000". The error contains the piece that cannot be read.
 func Parse(text string) ([]Range, error) {
 	var ranges []Range
 	for piece := range strings.SplitSeq(text, ",") {
@@ -62,7 +62,7 @@ func Parse(text string) ([]Range, error) {
 	return ranges, nil
 }
 
-// Spread is how the slots are divided over so many shards when nobody says otherwise: evenly and in order, as redis-cli does it.
+// Spread divides the slots evenly and in order, like redis-cli, which is the default.
 func Spread(shards int) []string {
 	sets := make([]string, shards)
 	first := 0
@@ -82,7 +82,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%q is no set of slots", e.P
 // Map says which of several sets a slot is in.
 type Map [Count]int16
 
-// NewMap returns the map of these sets. Where several have a slot, the last of them is meant.
+// NewMap returns the map of these sets. If several sets have a slot, the last one counts.
 func NewMap(sets []string) (*Map, error) {
 	var m Map
 	for slot := range m {
@@ -102,10 +102,10 @@ func NewMap(sets []string) (*Map, error) {
 	return &m, nil
 }
 
-// Find is the place of the set that has a slot; -1: none has.
+// Find returns the index of the set that has a slot; -1 if none has.
 func (m *Map) Find(slot int) int { return int(m[slot]) }
 
-// Missing says which slots are in none of the sets, or in more than one, "" when each is in exactly one.
+// Missing says which slots are in none of the sets, or in more than one; "" if each is in exactly one.
 func Missing(sets []string) (string, error) {
 	var owners [Count]uint8
 	for _, set := range sets {

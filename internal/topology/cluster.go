@@ -14,7 +14,7 @@ import (
 	"rekindle/internal/slots"
 )
 
-// byCluster asks a node in cluster mode for all of them.
+// byCluster asks a node in cluster mode about all nodes.
 func (d *discovery) byCluster(ctx context.Context, seeds []seed) (Topology, error) {
 	var failures []error
 	for _, s := range seeds {
@@ -29,7 +29,7 @@ func (d *discovery) byCluster(ctx context.Context, seeds []seed) (Topology, erro
 
 // member is one line of CLUSTER NODES.
 type member struct {
-	id, announced, primary string // primary: of a replica, the id of its primary
+	id, announced, primary string // primary: the ID of a replica's primary
 	slots                  []string
 	first                  int // its lowest slot
 	replica                bool
@@ -56,9 +56,9 @@ func (d *discovery) members(ctx context.Context, addr string) ([]member, error) 
 	return members, nil
 }
 
-// parseNodes reads CLUSTER NODES: "<id> <ip:port@bus[,name]> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A node that does not
-// know its own address has none there: that is the host which was asked. Nodes that are only being met are left out.
-// See https://redis.io/docs/latest/commands/cluster-nodes/.
+// parseNodes reads CLUSTER NODES: "<id> <ip:port@bus[,name]> <flags> <primary> <ping> <pong> <epoch> <link> <slot> ...". A node that does not know
+// its own address leaves it out: then it is the host that was asked. Nodes in handshake are left out. See
+// https://redis.io/docs/latest/commands/cluster-nodes/.
 func parseNodes(text, host string) ([]member, error) {
 	var members []member
 	for line := range strings.Lines(text) {
@@ -86,7 +86,7 @@ func parseNodes(text, host string) ([]member, error) {
 			continue
 		}
 		for _, slot := range fields[8:] {
-			if strings.HasPrefix(slot, "[") { // on its way from here, or to here
+			if strings.HasPrefix(slot, "[") { // it is being moved from here, or to here
 				continue
 			}
 			first, _, _ := strings.Cut(slot, "-")
@@ -104,7 +104,7 @@ func parseNodes(text, host string) ([]member, error) {
 	return members, nil
 }
 
-// shards are the primaries that have slots, in the order of these, each with its replicas.
+// shards returns the primaries that have slots, sorted by slot, each with its replicas.
 func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) (Topology, error) {
 	primaries := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.replica || len(m.slots) == 0 })
 	slices.SortFunc(primaries, func(a, b member) int { return a.first - b.first })
@@ -133,7 +133,7 @@ func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) 
 	for _, n := range t.Nodes() {
 		reached[n.Info["run_id"]] = true
 	}
-	for _, s := range seeds { // one without slots may be new; one that is of another cluster shares no node
+	for _, s := range seeds { // one without slots may be new; one that belongs to another cluster shares no node
 		if others, err := d.members(ctx, s.addr); !reached[s.info["run_id"]] && err == nil && !slices.ContainsFunc(others, func(o member) bool {
 			return slices.ContainsFunc(members, func(m member) bool { return m.id == o.id })
 		}) {
@@ -143,9 +143,9 @@ func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) 
 	return t, nil
 }
 
-// Moving says which slots are on their way between shards: while one is, neither of the two has all of its keys, and an RDB of the one that takes
-// them can end a server that loads it. Marks of a move stand only where the nodes concerned speak of themselves, and moves by Valkey 9 and Redis 8.4
-// leave none: both are asked for at every primary.
+// Moving says which slots are being moved between shards. During a move, neither of the two shards has all of the slot's keys, and an RDB of the
+// receiving one can crash a server that loads it. Marks of a move appear only where the nodes concerned describe themselves, and moves by Valkey 9
+// and Redis 8.4 leave none, so every primary is asked for both.
 func Moving(ctx context.Context, a Access, t Topology) ([]string, error) {
 	if t.Kind != Cluster {
 		return nil, nil
@@ -189,16 +189,16 @@ func (d *discovery) movesAt(ctx context.Context, n Node) ([]string, error) {
 	moves := openMarks(v.Str)
 	v, err = conn.Do(ctx, "CLUSTER", "GETSLOTMIGRATIONS")
 	if reply, refused := errors.AsType[resp.Error](err); refused && reply.Code() == "NOPERM" && !strings.HasPrefix(n.Info["redis_version"], "6.") {
-		return nil, fmt.Errorf("ask %s for slots on their way: %w: %w", addr, ErrMovesHidden, err) // from 7 on what is not known is said before what is not allowed
+		return nil, fmt.Errorf("ask %s for slots on their way: %w: %w", addr, ErrMovesHidden, err) // from 7 on, "unknown command" comes before "not allowed"
 	} else if refused {
-		return moves, nil // it does not know the command, so there are marks
+		return moves, nil // it does not know the command, so its moves leave marks
 	} else if err != nil {
 		return nil, fmt.Errorf("ask %s for slots on their way: %w", addr, err)
 	}
 	return append(moves, openMigrations(v)...), nil
 }
 
-// openMarks are the slots that a node is giving or taking: "[93-<-292f8b...]" in the line of itself.
+// openMarks returns the slots that a node is giving or taking: "[93-<-292f8b...]" in its own line.
 func openMarks(text string) []string {
 	var open []string
 	for line := range strings.Lines(text) {
@@ -215,7 +215,7 @@ func openMarks(text string) []string {
 	return open
 }
 
-// openMigrations are the slot ranges of what CLUSTER GETSLOTMIGRATIONS lists and has not ended.
+// openMigrations returns the slot ranges that CLUSTER GETSLOTMIGRATIONS lists as not ended.
 func openMigrations(v resp.Value) []string {
 	var ranges []string
 	for _, migration := range v.Array {
@@ -229,7 +229,7 @@ func openMigrations(v resp.Value) []string {
 	return ranges
 }
 
-// MissingSlots says which slots no shard has, or more than one, "" when each has exactly one.
+// MissingSlots says which slots no shard has, or more than one; "" if each has exactly one.
 func (t Topology) MissingSlots() string {
 	if t.Kind != Cluster {
 		return ""

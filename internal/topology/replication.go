@@ -8,10 +8,10 @@ import (
 	"rekindle/internal/resp"
 )
 
-// maxHops is how many replicas of replicas are followed upwards.
+// maxHops is how many levels of replicas of replicas are followed upwards.
 const maxHops = 8
 
-// byReplication goes from the nodes that were given to their primary, and down from there to all of its replicas.
+// byReplication goes from the given nodes to their primary, and from there down to all of its replicas.
 func (d *discovery) byReplication(ctx context.Context, seeds []seed) (Topology, error) {
 	given := make([]Node, len(seeds))
 	for i, s := range seeds {
@@ -34,7 +34,7 @@ func (d *discovery) byReplication(ctx context.Context, seeds []seed) (Topology, 
 	return Topology{Kind: kind, Shards: []Shard{shard}}, nil
 }
 
-// follows tells whether a node was told to follow the primary, though its first copy may still be under way.
+// follows tells whether a node was told to follow the primary, even if its first copy is still under way.
 func follows(n, primary Node) bool {
 	if n.Primary {
 		return false
@@ -43,7 +43,7 @@ func follows(n, primary Node) bool {
 	return ok && (addr == primary.Announced || addr == primary.Addr)
 }
 
-// primaryOf finds the primary: one that was given, or the one that they follow, a few replicas of replicas upwards.
+// primaryOf finds the primary: one of the given nodes, or the one that they follow, through a few levels of replicas.
 func (d *discovery) primaryOf(ctx context.Context, given []Node) (Node, error) {
 	for _, n := range given {
 		if n.Primary {
@@ -69,8 +69,8 @@ func (d *discovery) primaryOf(ctx context.Context, given []Node) (Node, error) {
 	return n, fmt.Errorf("%w: %s is a replica of replicas without an end", ErrNoPrimary, given[0].Addr)
 }
 
-// family is the primary with all of its replicas, and theirs: those that were given, under the addresses that were, and those that are
-// announced. An announced address that is not reached may be another name of one that was given; it counts only when those do not account for it.
+// family is the primary with all of its replicas, and theirs: the given ones, under their given addresses, and the announced ones. An announced
+// address that cannot be reached may be another name for a given node. It counts only if the given nodes do not account for it.
 func (d *discovery) family(ctx context.Context, primary Node, given []Node) []Node {
 	nodes := []Node{primary}
 	known := map[string]bool{primary.Info["run_id"]: true}
@@ -94,9 +94,9 @@ func (d *discovery) family(ctx context.Context, primary Node, given []Node) []No
 			switch run := n.Info["run_id"]; {
 			case n.Err != nil:
 				silent = append(silent, n)
-			case known[run]: // under the address that was given
+			case known[run]: // under its given address
 				unmatched--
-			case n.Info["role"] != "master": // else its address belongs to something else meanwhile
+			case n.Info["role"] != "master": // otherwise its address belongs to something else by now
 				known[run] = true
 				nodes = append(nodes, n)
 			}
@@ -108,8 +108,8 @@ func (d *discovery) family(ctx context.Context, primary Node, given []Node) []No
 	return nodes
 }
 
-// replicasIn lists the replicas that INFO has ("slave0:ip=10.0.0.2,port=6379,state=online,..."). Those without a port are none: whoever
-// reads the data once, as Rekindle does, says none.
+// replicasIn lists the replicas in INFO ("slave0:ip=10.0.0.2,port=6379,state=online,..."). An entry without a port is not a replica: a client that
+// reads the data once, like Rekindle, announces none.
 func replicasIn(info resp.Info) []string {
 	var addrs []string
 	for i := range maxNodes {

@@ -34,7 +34,7 @@ func (d *discovery) bySentinel(ctx context.Context, seeds []seed) (Topology, err
 
 func (d *discovery) askSentinel(ctx context.Context, s seed) (Topology, error) {
 	o := d.sentinelOptions(s.addr)
-	if !s.sentinel && d.SentinelPassword == "" { // it took what the nodes take
+	if !s.sentinel && d.SentinelPassword == "" { // it accepted what the nodes accept
 		o = d.options(s.addr)
 	}
 	conn, err := resp.Dial(ctx, o)
@@ -80,7 +80,7 @@ func (d *discovery) askSentinel(ctx context.Context, s seed) (Topology, error) {
 	return Topology{Kind: Sentinel, Name: name, Shards: []Shard{{Nodes: nodes}}}, nil
 }
 
-// nameAt is the name of the primary that is meant.
+// nameAt is the name of the primary to look for.
 func (d *discovery) nameAt(ctx context.Context, conn *resp.Conn, addr string) (string, error) {
 	if d.Name != "" {
 		return d.Name, nil
@@ -103,7 +103,7 @@ func (d *discovery) nameAt(ctx context.Context, conn *resp.Conn, addr string) (s
 	return "", &ChooseError{Names: names}
 }
 
-// pairs reads names and values that follow each other.
+// pairs reads alternating names and values.
 func pairs(v resp.Value) map[string]string {
 	fields := make(map[string]string)
 	texts := v.Strings()

@@ -28,19 +28,19 @@ const (
 const (
 	dialTimeout  = 3 * time.Second
 	replyTimeout = 5 * time.Second
-	// maxNodes bounds what is asked for: a server that answers with more is none of ours.
+	// maxNodes bounds what is asked for: a server that answers with more cannot be one of ours.
 	maxNodes = 1000
 )
 
-// What is in the way, as errors.Is finds it. Each is a sentence's beginning; what it is about stands before it.
+// What can go wrong, for errors.Is. Each begins a sentence; what was being done comes before it.
 var (
 	// ErrNoName says that the Sentinels watch no primary, or not the one that was asked for.
 	ErrNoName = errors.New("the Sentinels watch no primary of that name")
 	// ErrStrangers says that addresses belong to different clusters.
 	ErrStrangers = errors.New("the addresses belong to different clusters")
-	// ErrMovesHidden says that the user may not see which slots are on their way.
+	// ErrMovesHidden says that the user may not see which slots are being moved.
 	ErrMovesHidden = errors.New("the user may not see slots on their way")
-	// ErrNoPrimary says that no node was found that takes writes.
+	// ErrNoPrimary says that no node that accepts writes was found.
 	ErrNoPrimary = errors.New("no primary was found")
 )
 
@@ -52,12 +52,12 @@ func (e *ChooseError) Error() string {
 	return "the Sentinels watch several primaries: " + strings.Join(e.Names, ", ")
 }
 
-// Access says where a cluster is reached and how.
+// Access says where and how a cluster is reached.
 type Access struct {
 	Addresses []string     // host:port, of its nodes or of its Sentinels
 	Node      resp.Options // how nodes are reached: everything but the address
 
-	Name             string // of the primary, to Sentinels; "": the only one that they watch
+	Name             string // of the primary, as the Sentinels know it; "": the only one that they watch
 	SentinelUsername string
 	SentinelPassword secret.Text // "": Sentinels have none
 
@@ -71,7 +71,7 @@ type Topology struct {
 	Engine  string // of the first node that answers: "redis" or "valkey"
 	Version string
 	Shards  []Shard
-	// Silent are addresses that were given, and of which none answered while others did, each with the reason.
+	// Silent are the given addresses that did not answer although others did, each with the reason.
 	Silent []error
 }
 
@@ -87,7 +87,7 @@ type Node struct {
 	Announced string // the same, as others call it
 	ID        string // in cluster mode: the node's
 	Primary   bool
-	Info      resp.Info // what it says of itself (server, replication, memory, persistence, keyspace); nil when it does not answer
+	Info      resp.Info // what it says about itself (server, replication, memory, persistence, keyspace); nil when it does not answer
 	Err       error     // why not
 }
 
@@ -103,8 +103,8 @@ func (t Topology) Nodes() []Node {
 	return all
 }
 
-// Discover finds out what the cluster is made of. Errors wrap [ErrNoName], [ErrStrangers], [ErrNoPrimary], a [*ChooseError], what the nodes
-// have answered ([resp.Error]), the cause of ctx, or errors of the network and of TLS.
+// Discover finds out what the cluster is made of. Errors wrap [ErrNoName], [ErrStrangers], [ErrNoPrimary], a [*ChooseError], the nodes' answers
+// ([resp.Error]), the cause of ctx, or errors of the network and of TLS.
 func Discover(ctx context.Context, a Access) (Topology, error) {
 	if len(a.Addresses) == 0 {
 		return Topology{}, errors.New("discover a cluster: no address was given")
@@ -143,22 +143,22 @@ func Discover(ctx context.Context, a Access) (Topology, error) {
 	return t, nil
 }
 
-// discovery is one time of finding out.
+// discovery is one run of Discover.
 type discovery struct {
 	Access
-	known map[string]bool // the run ids of nodes that were found, for one may have several addresses
+	known map[string]bool // the run IDs of nodes found so far, because a node may have several addresses
 }
 
-// seed is an address that was given, and what is there.
+// seed is a given address, and what is there.
 type seed struct {
 	addr     string
 	info     resp.Info
-	sentinel bool // it took the Sentinels' password, or none
+	sentinel bool // it accepted the Sentinels' password, or needs none
 }
 
 func (s seed) mode() string { return modeOf(s.info) }
 
-// modeOf is what INFO says of a server: "standalone", "cluster" or "sentinel". Valkey has another name for the field.
+// modeOf is what INFO says about a server: "standalone", "cluster" or "sentinel". Valkey has another name for the field.
 func modeOf(info resp.Info) string { return cmp.Or(info["redis_mode"], info["server_mode"]) }
 
 // inWords is what [modeOf] means.
@@ -185,10 +185,10 @@ func (d *discovery) options(addr string) resp.Options {
 	return o
 }
 
-// sections are those of INFO that are read of each node.
+// sections are the sections of INFO that are read from each node.
 var sections = []string{"server", "replication", "memory", "persistence", "keyspace", "clients"}
 
-// seeds asks all addresses that were given, at once. Those that do not answer are returned as errors.
+// seeds asks all given addresses at once. Those that do not answer are returned as errors.
 func (d *discovery) seeds(ctx context.Context) (answered []seed, silent []error) {
 	type answer struct {
 		seed seed
@@ -209,7 +209,7 @@ func (d *discovery) seeds(ctx context.Context) (answered []seed, silent []error)
 	return answered, silent
 }
 
-// seed asks one address that was given. It may be a Sentinel, which has a password of its own, or none.
+// seed asks one given address. It may be a Sentinel, which has its own password, or none.
 func (d *discovery) seed(ctx context.Context, addr string) (seed, error) {
 	info, err := ask(ctx, d.options(addr), sections...)
 	if err == nil {
@@ -238,13 +238,13 @@ func ask(ctx context.Context, o resp.Options, sections ...string) (resp.Info, er
 	return info, nil
 }
 
-// look asks a node that was announced how it is.
+// look asks an announced node how it is.
 func (d *discovery) look(ctx context.Context, n Node) Node {
 	n.Info, n.Err = ask(ctx, d.options(n.Addr), sections...)
 	return n
 }
 
-// reach is where an announced address is reached from here. A host can be mapped with its port or without.
+// reach is where an announced address is reached from here. A host can be mapped with or without its port.
 func (a Access) reach(announced string) string {
 	if to, mapped := a.Map[announced]; mapped {
 		return to
@@ -259,7 +259,7 @@ func (a Access) reach(announced string) string {
 	return announced
 }
 
-// announced is an address as nodes write it, with a port that can be one.
+// announced is an address as nodes write it, if the port is valid.
 func announced(host, port string) (string, bool) {
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 || host == "" || host == "?" {
@@ -268,7 +268,7 @@ func announced(host, port string) (string, bool) {
 	return net.JoinHostPort(host, port), true
 }
 
-// each does something with all values at once, and returns what came of it in their order.
+// each calls do for all values, up to 32 at a time, and returns the results in the order of the values.
 func each[V, R any](values []V, do func(V) R) []R {
 	results := make([]R, len(values))
 	turns := make(chan struct{}, 32)

@@ -1,4 +1,4 @@
-// Package words writes numbers for people: in sentences, on pages and in answers of the API, everywhere in the same way.
+// Package words writes numbers for people, the same way in sentences, on pages and in answers of the API.
 package words
 
 import (
@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Number writes a number with thousands apart: 4,000,000.
+// Number writes a number with separated thousands: 4,000,000.
 func Number[T ~int | ~int32 | ~int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)
 	sign := ""
@@ -35,8 +35,7 @@ func Plural[T ~int | ~int32 | ~int64](n T, noun string) string {
 	return Number(n) + " " + noun
 }
 
-// Size writes bytes as people say them: GB with one digit, MB, KB and bytes below. As everywhere in Rekindle 1 GB is 1000 MB, and 1 KB
-// is 1000 bytes.
+// Size writes bytes for people: GB with one digit, or MB, KB and bytes below that. As everywhere in Rekindle, 1 GB is 1000 MB and 1 KB is 1000 bytes.
 func Size(bytes int64) string {
 	const kb, mb, gb = 1e3, 1e6, 1e9
 	b := float64(bytes)
