@@ -16,8 +16,8 @@ import (
 	"rekindle/internal/store"
 )
 
-// claim gives a temporary file a key that nothing is under; store.ErrExist when something is. The file system decides who is first,
-// by a hard link or, where it knows none, by a rename that replaces nothing.
+// claim gives a temporary file a key that is free; the error is store.ErrExist if it is not. The file system decides who is first, by a hard link or,
+// if it does not support those, by a rename that replaces nothing.
 func (s *Store) claim(name, key string) error {
 	for _, way := range s.claims {
 		err := way(s, name, key)
@@ -28,13 +28,13 @@ func (s *Store) claim(name, key string) error {
 	return s.taken(name, key, s.moveLocked(name, key))
 }
 
-// claims are the ways to claim a key that a file system may know, the most common one first.
+// claims are the ways to claim a key that a file system may support, the most common one first.
 var claims = []func(s *Store, name, key string) error{
 	func(s *Store, name, key string) error { return s.root.Link(name, key) },
 	(*Store).moveNew,
 }
 
-// moveNew renames a file to a name that must not be there.
+// moveNew renames a file to a name that must not exist.
 func (s *Store) moveNew(name, key string) error {
 	from, err := s.root.Open(filepath.Dir(name))
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Store) moveNew(name, key string) error {
 	return unix.Renameat2(int(from.Fd()), filepath.Base(name), int(to.Fd()), filepath.Base(key), unix.RENAME_NOREPLACE)
 }
 
-// moveLocked is for file systems that know neither (some of those in user space): whoever holds the lock of tmp looks, and renames
-// when nothing is there. It excludes the processes of this machine.
+// moveLocked is for file systems that support neither (some of those in user space): whoever holds the lock of tmp looks, and renames if nothing is
+// there. This excludes other processes of this machine.
 func (s *Store) moveLocked(name, key string) error {
 	s.claiming.Lock()
 	defer s.claiming.Unlock()
@@ -59,7 +59,7 @@ func (s *Store) moveLocked(name, key string) error {
 		return err
 	}
 	defer folder.Close()
-	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil && !unsupported(err) { // unsupported: this process, then
+	if err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX); err != nil && !unsupported(err) { // if unsupported, only this process is excluded
 		return err
 	}
 	if _, err := s.root.Lstat(key); err == nil {
@@ -68,7 +68,7 @@ func (s *Store) moveLocked(name, key string) error {
 	return s.root.Rename(name, key)
 }
 
-// unsupported says whether a file system does not know an operation. Some say that it is not permitted.
+// unsupported says whether a file system does not support an operation. Some say that it is not permitted.
 func unsupported(err error) bool {
 	for _, cause := range []error{syscall.EPERM, syscall.ENOSYS, syscall.ENOTSUP, syscall.EINVAL, syscall.ENOLCK, syscall.EMLINK} {
 		if errors.Is(err, cause) {
@@ -78,8 +78,8 @@ func unsupported(err error) bool {
 	return false
 }
 
-// taken finds out what is in the way when a name is said to exist: an object, a folder, or the file itself, as a network file
-// system may repeat a request whose answer was lost.
+// taken finds out what is in the way when a name is said to exist: an object, a folder, or the file itself, because a network file system may repeat
+// a request whose answer was lost.
 func (s *Store) taken(name, key string, err error) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
@@ -112,7 +112,7 @@ func (s *Store) Exclusive(ctx context.Context) bool {
 	return does
 }
 
-// tryClaims says whether one of the file system's own ways to claim a name works and keeps the second one out.
+// tryClaims says whether one of the file system's own ways to claim a name works and keeps a second claim out.
 func (s *Store) tryClaims(ctx context.Context) (bool, error) {
 	first, _, err := s.write(ctx, strings.NewReader("first"))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"rekindle/internal/store"
 )
 
-// Describe tells the size of the file system that the folder is on; see store.Store.
+// Describe returns the size of the file system that the folder is on; see store.Store.
 func (s *Store) Describe(ctx context.Context) (store.Description, error) {
 	unknown := store.Description{Free: -1, Capacity: -1}
 	if err := ctx.Err(); err != nil {

@@ -1,10 +1,9 @@
 // Package dir is a snapshot store in a folder of a local (or mounted) file system.
 //
-// An object is a file whose path below the root is its key. A Put writes to a file in the root's ".tmp" folder, which
-// is on the same file system, flushes it, renames it into place (a Create links it, which replaces nothing) and flushes
-// the folders on the way, so that a file under its key is always whole. Every access goes through an os.Root: no key and
-// no symbolic link leads out of the folder. A temporary file is locked (flock) as long as its Put runs, also against other processes, so that Sweep can
-// tell what a killed console has left from what is being written.
+// An object is a file whose path below the root is its key. A Put writes to a file in the root's ".tmp" folder, which is on the same file system,
+// flushes it, renames it into place (a Create links it, which replaces nothing) and flushes the folders on the way, so that a file under its key is
+// always whole. Every access goes through an os.Root: no key and no symbolic link leads out of the folder. A temporary file is locked (flock) while
+// its Put runs, also against other processes, so that Sweep can tell the remains of a killed console from what is being written.
 package dir
 
 import (
@@ -25,7 +24,7 @@ import (
 // tmp is the folder of unfinished files. CheckKey allows no key in it.
 const tmp = ".tmp"
 
-// Snapshots hold other people's data: nobody but the console's user reads them.
+// Snapshots hold other people's data: only the console's user may read them.
 const (
 	folderMode = 0o700
 	fileMode   = 0o600
@@ -44,11 +43,11 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store in the folder path, which is made when it is missing. A folder that is there but cannot be
-// written to opens all the same, as what it holds may be readable: Check tells. ErrDenied when it cannot be opened.
+// Open returns the store in the folder path, which is created if it is missing. An existing folder that cannot be written to opens all the same,
+// because its content may be readable: Check tells. The error is ErrDenied if it cannot be opened.
 func Open(path string) (*Store, error) { return openWith(path, (*os.File).Sync) }
 
-// openWith lets flush do what makes files and folders durable.
+// openWith uses flush to make files and folders durable.
 func openWith(path string, flush func(*os.File) error) (*Store, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -64,7 +63,7 @@ func openWith(path string, flush func(*os.File) error) (*Store, error) {
 	return &Store{path: absolute, root: root, flush: flush, claims: slices.Clone(claims)}, nil
 }
 
-// makeFolder makes a folder and those above it that are missing, and flushes each name.
+// makeFolder creates a folder and its missing parents, and flushes each name.
 func makeFolder(path string, flush func(*os.File) error) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil
@@ -86,7 +85,7 @@ func makeFolder(path string, flush func(*os.File) error) error {
 	return flush(folder)
 }
 
-// Close gives the folder's handle back. The store cannot be used afterwards.
+// Close closes the folder's handle. The store cannot be used afterwards.
 func (s *Store) Close() error { return s.root.Close() }
 
 // Location returns "dir:" and the folder's absolute path.
@@ -136,7 +135,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	}
 	folder := filepath.Dir(key)
 	for ; folder != "."; folder = filepath.Dir(folder) {
-		if s.root.Remove(folder) != nil { // not empty, or somebody else was faster
+		if s.root.Remove(folder) != nil { // it is not empty, or somebody else was faster
 			break
 		}
 	}
@@ -202,7 +201,7 @@ func (s *Store) sweepFile(name string, olderThan time.Time) (bool, error) {
 	return true, nil
 }
 
-// lock takes the lock that says "a Put is writing this file"; an error when another open file has it.
+// lock takes the lock that says "a Put is writing this file". It is an error if another open file has it.
 func lock(file *os.File) error {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }
@@ -217,7 +216,7 @@ func (s *Store) sync(folder string) error {
 	return s.flush(file)
 }
 
-// ready is what every method asks first: does ctx still run, is the key good.
+// ready is what every method checks first: ctx still runs, and the key is good.
 func ready(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -225,12 +224,12 @@ func ready(ctx context.Context, key string) error {
 	return store.CheckKey(key)
 }
 
-// absent says whether err means that there is nothing of that name, a file in the place of a folder included.
+// absent says whether err means that there is nothing of that name, which includes a file in the place of a folder.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// failed wraps the error of an operation on name with the store's place and, where there is one, the typed error.
+// failed wraps the error of an operation on name with the store's place and, if there is one, the typed error.
 func (s *Store) failed(operation, name string, err error) error {
 	return fmt.Errorf("%s %s in %s: %w", operation, name, s.Location(), explain(err))
 }

@@ -50,14 +50,14 @@ type readCloser struct {
 	io.Closer
 }
 
-// List yields the objects below a prefix; see store.Store. It holds one folder's names at a time and level in memory.
+// List yields the objects below a prefix; see store.Store. Per level, it holds the names of one folder in memory.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		s.walk(ctx, "", prefix, yield)
 	}
 }
 
-// walk lists one folder ("" or ending in a slash) and those in it; false ends the whole walk.
+// walk lists one folder ("" or ending in a slash) and those in it. Returning false ends the whole walk.
 func (s *Store) walk(ctx context.Context, folder, prefix string, yield func(store.Object, error) bool) bool {
 	if err := ctx.Err(); err != nil {
 		yield(store.Object{}, s.failed("list", prefix, err))
@@ -74,7 +74,7 @@ func (s *Store) walk(ctx context.Context, folder, prefix string, yield func(stor
 	for _, entry := range entries {
 		key := folder + entry.Name()
 		switch {
-		case store.CheckKey(key) != nil: // not ours: .tmp, lost+found's like
+		case store.CheckKey(key) != nil: // not ours: .tmp, lost+found and the like
 			continue
 		case entry.IsDir():
 			below := key + "/"

@@ -15,8 +15,7 @@ import (
 	"rekindle/internal/store"
 )
 
-// Put stores an object; see store.Store. Should the folder's flush fail after the rename, then the object is removed
-// again, with what it replaced.
+// Put stores an object; see store.Store. If flushing the folder fails after the rename, the object is removed again, and what it replaced is gone.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	return s.store(ctx, "put", key, r, s.root.Rename)
 }
@@ -26,7 +25,7 @@ func (s *Store) Create(ctx context.Context, key string, r io.Reader) (store.Obje
 	return s.store(ctx, "create", key, r, s.claim)
 }
 
-// store writes a temporary file and lets move give it its key.
+// store writes a temporary file, and move gives it its key.
 func (s *Store) store(ctx context.Context, operation, key string, r io.Reader, move mover) (store.Object, error) {
 	if err := ready(ctx, key); err != nil {
 		return store.Object{}, s.failed(operation, key, err)
@@ -36,19 +35,19 @@ func (s *Store) store(ctx context.Context, operation, key string, r io.Reader, m
 		return store.Object{}, s.failed(operation, key, err)
 	}
 	err = s.publish(ctx, name, key, move)
-	_ = s.root.Remove(name) // gone already, but where it was linked or not moved
+	_ = s.root.Remove(name) // it is gone already, unless it was linked or not moved
 	if err != nil {
 		return store.Object{}, s.failed(operation, key, err)
 	}
 	return object(key, info), nil
 }
 
-// write puts what r gives into a new temporary file and flushes it. On an error no file is left.
+// write writes what r returns into a new temporary file and flushes it. After an error no file is left.
 func (s *Store) write(ctx context.Context, r io.Reader) (string, fs.FileInfo, error) {
 	return s.writeAnd(ctx, r, func(string) error { return nil })
 }
 
-// writeAnd is write that lets look see the file while it is locked still, so that no Sweep takes it away.
+// writeAnd is write, but look sees the file while it is still locked, so that no Sweep takes it away.
 func (s *Store) writeAnd(ctx context.Context, r io.Reader, look func(name string) error) (string, fs.FileInfo, error) {
 	file, name, err := s.create()
 	if err != nil {
@@ -67,7 +66,7 @@ func (s *Store) writeAnd(ctx context.Context, r io.Reader, look func(name string
 
 // fill copies r into file, flushes and describes it.
 func (s *Store) fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileInfo, error) {
-	// Neither WriterTo nor ReaderFrom: they would not look at ctx between reads.
+	// Neither WriterTo nor ReaderFrom is used: they would not check ctx between reads.
 	if _, err := io.CopyBuffer(struct{ io.Writer }{file}, reader{ctx: ctx, Reader: r}, make([]byte, 256<<10)); err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func (s *Store) fill(ctx context.Context, file *os.File, r io.Reader) (fs.FileIn
 	return file.Stat()
 }
 
-// create makes a locked temporary file. A Sweep beside it may take the file before it is locked: then another one.
+// create makes a locked temporary file. A concurrent Sweep may take the file before it is locked: then it makes another one.
 func (s *Store) create() (*os.File, string, error) {
 	for range maxPruned {
 		file, name, err := s.createOnce()
@@ -98,7 +97,7 @@ func (s *Store) create() (*os.File, string, error) {
 	return nil, "", errors.New("temporary files are taken away again and again")
 }
 
-// createOnce makes a locked temporary file, and the folder for it when there is none.
+// createOnce makes a locked temporary file, and its folder if it is missing.
 func (s *Store) createOnce() (*os.File, string, error) {
 	name := filepath.Join(tmp, rand.Text())
 	file, err := s.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, fileMode)
@@ -113,7 +112,7 @@ func (s *Store) createOnce() (*os.File, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	if err := lock(file); err != nil { // a file system without locks: Sweep has its age to go by
+	if err := lock(file); err != nil { // a file system without locks: Sweep goes by the age
 		if !errors.Is(err, syscall.ENOTSUP) && !errors.Is(err, syscall.ENOSYS) && !errors.Is(err, syscall.ENOLCK) {
 			_ = file.Close()
 			_ = s.root.Remove(name)
@@ -126,15 +125,15 @@ func (s *Store) createOnce() (*os.File, string, error) {
 // mover gives a file in tmp the name of a key.
 type mover func(name, key string) error
 
-// publish lets move give a flushed temporary file its key, and makes the name durable.
+// publish has move give a flushed temporary file its key, and makes the name durable.
 func (s *Store) publish(ctx context.Context, name, key string, move mover) error {
 	folder, pruned := filepath.Dir(key), 0
-	// A Delete beside us may prune the folder between our making it and our renaming into it: then once more.
+	// A concurrent Delete may remove the folder after we made it and before we rename into it: then try again.
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		// "Exists" may be about a folder that is gone by now: MkdirAll looks a second time to tell folder from file.
+		// "Exists" may be about a folder that is gone by now: MkdirAll looks a second time to tell a folder from a file.
 		if err := s.root.MkdirAll(folder, folderMode); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			if pruned++; !errors.Is(err, fs.ErrExist) || pruned > maxPruned || !s.pruned(folder) {
 				return occupied(err)
@@ -152,8 +151,8 @@ func (s *Store) publish(ctx context.Context, name, key string, move mover) error
 			return fmt.Errorf("the temporary file is gone: was it removed? (%w)", err)
 		}
 	}
-	// From here on ctx has no say: the object is there, it only has to stay. All folders are flushed, not just those
-	// made here, as a Put beside us may have made one and not flushed it yet.
+	// From here on ctx no longer counts: the object is there, and only has to stay. All folders are flushed, not just those made here: a concurrent
+	// Put may have made one and not flushed it yet.
 	for ; ; folder = filepath.Dir(folder) {
 		if err := s.sync(folder); err != nil && !(folder != "." && absent(err)) { // absent: deleted already
 			_ = s.root.Remove(key)
@@ -165,10 +164,10 @@ func (s *Store) publish(ctx context.Context, name, key string, move mover) error
 	}
 }
 
-// maxPruned is how often a folder is made again that a Delete takes away; a symbolic link to nowhere looks the same.
+// maxPruned is how often a folder that a Delete takes away is made again; a dangling symbolic link looks the same.
 const maxPruned = 100
 
-// pruned says whether a folder is not there, or is one again.
+// pruned says whether a folder is missing, or is there again.
 func (s *Store) pruned(folder string) bool {
 	info, err := s.root.Lstat(folder)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir()
@@ -215,8 +214,8 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// Present tells whether the store's folder is still where it was opened, rather than moved away, deleted or hidden by another one
-// that was mounted over it. It writes nothing.
+// Present tells whether the store's folder is still where it was opened, rather than moved, deleted or hidden by something mounted over it. It writes
+// nothing.
 func (s *Store) Present(context.Context) error {
 	opened, err := s.root.Stat(".")
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Abandon aborts the multipart uploads of exactly these keys, whatever their age, but for those under way in this process. It is
-// for whoever has written down that the keys are its own, such as a run that is begun again after its console was killed, also in a
-// bucket where nothing else may be swept. See store.Abandoner.
+// Abandon aborts the multipart uploads of exactly these keys, whatever their age, except for those under way in this process. It is for callers who
+// have written down that the keys are their own, such as a run that is begun again after its console was killed, and also works in a bucket where
+// nothing else may be swept. See store.Abandoner.
 func (s *Store) Abandon(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
 		err := s.uploads(ctx, s.name(key), func(found, id string, _ time.Time) error {

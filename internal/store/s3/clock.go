@@ -28,8 +28,8 @@ func (d dated) Do(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// Now is the time by AWS's clock; zero when it has not answered lately. A server of one's own is no witness: it may well run on this host,
-// and read the same clock.
+// Now is the time by AWS's clock, or zero if AWS has not answered lately. Other servers are no witness: they may well run on this host, and read the
+// same clock.
 func (s *Store) Now() time.Time {
 	last := s.told.Load()
 	if last == nil || s.client.Options().BaseEndpoint != nil {

@@ -15,9 +15,9 @@ import (
 	"rekindle/internal/store"
 )
 
-// complete makes an object of the parts. All data has been sent by now and the source has been let go, so it has a time of
-// its own, a long one: AWS documents that it may take minutes, and a proxy before the server may end the request meanwhile
-// although it is carried out. So whether the object is there is asked again and again, beside the request and after it.
+// complete makes an object of the parts. By now all data has been sent and the source has been released, so it has its own, long time limit: AWS
+// documents that it may take minutes, and a proxy may end the request meanwhile although it is carried out. So it asks again and again whether the
+// object is there, during the request and after it.
 func (u *upload) complete(parent context.Context) error {
 	c := u.store.config
 	ctx, cancel := context.WithTimeout(parent, c.Finish)
@@ -45,7 +45,7 @@ func (u *upload) complete(parent context.Context) error {
 		u.unsure = u.unsure || ctx.Err() != nil || status == 0 || status >= http.StatusInternalServerError
 		switch refused := status >= 400 && status < 500 && status != http.StatusTooManyRequests; {
 		case ctx.Err() != nil:
-		case u.unsure && code == "NoSuchUpload": // any more: it has become the object, or is about to
+		case u.unsure && code == "NoSuchUpload": // the upload is gone because it has become the object, or is about to
 		case !passing(err):
 			return explain(err)
 		case refused && tries >= maxTries:
@@ -62,7 +62,7 @@ func (u *upload) complete(parent context.Context) error {
 	}
 }
 
-// completeOnce asks once for the object, and looks for it as long as no answer comes.
+// completeOnce asks for the object once, and looks for it as long as no answer comes.
 func (u *upload) completeOnce(parent context.Context, input *sdk.CompleteMultipartUploadInput) error {
 	c := u.store.config
 	ctx, cancel := context.WithCancel(context.WithValue(parent, progressKey{}, newProgress(c.Finish)))
@@ -102,7 +102,7 @@ func (u *upload) completeOnce(parent context.Context, input *sdk.CompleteMultipa
 	}
 }
 
-// lookEvery is how long nobody looks for an object whose Complete has not been answered: most answers come sooner.
+// lookEvery is how long to wait before looking for an object whose Complete has not been answered: most answers come sooner.
 func (c Config) lookEvery() time.Duration { return c.Patience * 3 / 7 }
 
 // arrived says whether the object of this upload is there, in its full length.

@@ -20,16 +20,16 @@ import (
 type Checksums string
 
 const (
-	// CRC64NVME is over the whole object, computed from the stream and kept by the server: from end to end.
+	// CRC64NVME covers the whole object, is computed from the stream and kept by the server: from end to end.
 	CRC64NVME Checksums = "crc64nvme"
-	// Compatible is MD5 for each request and the ETag that follows from it: what every server understands.
+	// Compatible is an MD5 for each request and the ETag that follows from it, which every server understands.
 	Compatible Checksums = "compatible"
 )
 
 // Scheme is how an address of this kind begins.
 const Scheme = "s3://"
 
-// Config is where a bucket is and how objects are to be kept in it.
+// Config is where a bucket is and how objects are kept in it.
 type Config struct {
 	Bucket, Prefix string // the prefix without slashes at its ends; "" for all of the bucket
 	Region         string // "": what the SDK's usual chain says
@@ -39,15 +39,15 @@ type Config struct {
 	StorageClass   string // "": STANDARD
 	SSE            string // "", "AES256", "aws:kms" or "aws:kms:dsse"
 	KMSKeyID       string
-	PartSize       int64 // bytes of each part of an upload but the last; 0: they grow
+	PartSize       int64 // bytes of each part of an upload except the last; 0: they grow
 
-	// Credentials, where they do not come from the SDK's usual chain.
+	// Credentials, if they do not come from the SDK's usual chain.
 	Credentials aws.CredentialsProvider
-	// Patience is how long a request may be without progress, over all its retries; by default 35 s. With the clean-up
-	// behind it this stays below the 60 s after which a Redis cuts a replica that does not read.
+	// Patience is how long a request may make no progress, over all its retries; by default 35 s. Together with the clean-up after it, this stays
+	// below the 60 s after which Redis disconnects a replica that does not read.
 	Patience time.Duration
-	// Finish is how long the server may take to make an object of parts that have all arrived; by default 10 minutes.
-	// Nothing is read from the source meanwhile.
+	// Finish is how long the server may take to make an object of parts that have all arrived; by default 10 minutes. Nothing is read from the source
+	// meanwhile.
 	Finish time.Duration
 }
 
@@ -58,7 +58,7 @@ const (
 	maxPrefix       = 120
 )
 
-// cleanUpTime is how long what has failed may be cleaned up; its own context may have ended.
+// cleanUpTime is how long cleaning up after a failure may take; the context of what failed may have ended.
 func (c Config) cleanUpTime() time.Duration { return min(maxCleanUp, 2*c.Patience) }
 
 var (
@@ -76,11 +76,11 @@ func ParseURL(text string) (Config, error) {
 		return Config{}, fmt.Errorf("an S3 store must look like s3://bucket/prefix, not %q", text)
 	}
 	place, query := rest, ""
-	if mark := strings.LastIndexByte(rest, '?'); mark >= 0 { // the last: one before it is the prefix's own
+	if mark := strings.LastIndexByte(rest, '?'); mark >= 0 { // the last one: an earlier one belongs to the prefix
 		place, query = rest[:mark], rest[mark+1:]
 	}
 	bucket, prefix, _ := strings.Cut(place, "/")
-	if strings.Contains(place, "@") && !bucketPattern.MatchString(bucket) { // not repeated: what stands before it may be a secret
+	if strings.Contains(place, "@") && !bucketPattern.MatchString(bucket) { // not repeated: what precedes it may be a secret
 		return Config{}, errors.New("credentials do not belong into the address of an S3 store: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
 	}
 	c := Config{Bucket: bucket, Prefix: strings.Trim(prefix, "/"), Checksums: CRC64NVME}
@@ -156,7 +156,7 @@ func (c Config) check() error {
 	default:
 		add("checksums must be %s or %s, not %q", CRC64NVME, Compatible, c.Checksums)
 	}
-	// What S3 knows beside these (GLACIER, DEEP_ARCHIVE) cannot be read back when it is needed.
+	// S3's other classes (GLACIER, DEEP_ARCHIVE) cannot be read back when they are needed.
 	switch types.StorageClass(c.StorageClass) {
 	case "", types.StorageClassStandard, types.StorageClassStandardIa, types.StorageClassOnezoneIa,
 		types.StorageClassIntelligentTiering, types.StorageClassGlacierIr, types.StorageClassReducedRedundancy,
@@ -178,7 +178,7 @@ func (c Config) check() error {
 	return errors.Join(wrong...)
 }
 
-// location names the store, without anything secret and without its settings.
+// location names the store, without secrets and without its settings.
 func (c Config) location() string {
 	if c.Prefix == "" {
 		return Scheme + c.Bucket

@@ -17,7 +17,7 @@ import (
 	"rekindle/internal/store"
 )
 
-// statusOf is the HTTP status that an error came with, 0 when it came with none.
+// statusOf is the HTTP status of an error, 0 if it has none.
 func statusOf(err error) int {
 	var response *smithyhttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil && response.Response.Response != nil {
@@ -49,7 +49,7 @@ func absent(err error) bool {
 	case "NoSuchKey", "NoSuchVersion", "NotFound":
 		return true
 	}
-	return code == "" && statusOf(err) == http.StatusNotFound // any other code is about something else that is not there
+	return code == "" && statusOf(err) == http.StatusNotFound // any other code is about something else that is missing
 }
 
 func unavailable(err error) error {
@@ -59,7 +59,7 @@ func unavailable(err error) error {
 	return fmt.Errorf("%w (%w)", silence(err), short(err))
 }
 
-// silence tells a store that does not answer from one that has too much to do, stands still, or cuts what was begun.
+// silence tells apart a store that does not answer, one that has too much to do, one that stands still, and one that cuts connections.
 func silence(err error) error {
 	code, _ := codeOf(err)
 	switch status := statusOf(err); {
@@ -74,7 +74,7 @@ func silence(err error) error {
 	return store.ErrUnavailable
 }
 
-// short is an error with the SDK's operation and request ids left out, for they are in the way of the reason.
+// short is an error without the SDK's operation and request IDs, which hide the reason.
 func short(err error) error {
 	code, message := codeOf(err)
 	if code == "" {
@@ -155,13 +155,13 @@ func explain(err error) error {
 	return short
 }
 
-// unimplemented says whether a server does not know an operation.
+// unimplemented says whether a server does not support an operation.
 func unimplemented(err error) bool {
 	code, _ := codeOf(err)
 	return statusOf(err) == http.StatusNotImplemented || statusOf(err) == http.StatusMethodNotAllowed || code == "NotImplemented" || code == "XNotImplemented"
 }
 
-// noCredentials says whether the SDK's chain has found none, or could not get at them.
+// noCredentials says whether the SDK's chain has found no credentials, or could not get at them.
 func noCredentials(err error) bool {
 	var signing *aws.MissingRegionError
 	return !errors.As(err, &signing) && (strings.Contains(err.Error(), "get identity: ") || strings.Contains(err.Error(), "failed to retrieve credentials") ||

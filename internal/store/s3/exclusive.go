@@ -13,8 +13,8 @@ import (
 	"rekindle/internal/store"
 )
 
-// Create stores an object where there is none, by S3's conditional writes; see store.Store. Before anything is sent it looks whether
-// the key is free, as the server's own answer comes only at the end. On a server without conditional writes that look is all there is.
+// Create stores an object where there is none, by S3's conditional writes; see store.Store. Before it sends anything it checks that the key is free,
+// because the server's own answer comes only at the end. On a server without conditional writes this check is all there is.
 func (s *Store) Create(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	if err := ready(ctx, key); err != nil {
 		return store.Object{}, s.failed("create", key, err)
@@ -33,7 +33,7 @@ func (s *Store) Create(ctx context.Context, key string, r io.Reader) (store.Obje
 	return store.Object{Key: key, Size: u.size, Modified: time.Now()}, nil
 }
 
-// ifNone is the condition that an upload is made under.
+// ifNone is the condition of an upload's requests.
 func (u *upload) ifNone() *string {
 	if !u.conditional {
 		return nil
@@ -44,9 +44,9 @@ func (u *upload) ifNone() *string {
 // errUnconditional makes a request be repeated without its condition.
 var errUnconditional = fmt.Errorf("%w (it does not know If-None-Match)", store.ErrUnavailable)
 
-// inTheWay says what it means for a Create that the request which should have made the object was refused: store.ErrExist when
-// another object is there, nil when it is this upload's own, as a request before was carried out and its answer lost. For anything
-// else it is the refusal.
+// inTheWay says what it means for a Create that the request which should have made the object was refused. It returns store.ErrExist if another
+// object is there, and nil if it is this upload's own, because an earlier request was carried out and its answer lost. In any other case it returns
+// the refusal.
 func (u *upload) inTheWay(ctx context.Context, refused error) error {
 	if !u.conditional {
 		return refused
@@ -56,7 +56,7 @@ func (u *upload) inTheWay(ctx context.Context, refused error) error {
 	switch {
 	case status == http.StatusPreconditionFailed, code == "PreconditionFailed", u.unsure && code == "NoSuchUpload":
 	case status == http.StatusNotImplemented, code == "NotImplemented", code == "XNotImplemented", code == "InvalidArgument", code == "InvalidRequest":
-		u.conditional = false // should it be about something else, the next answer says so
+		u.conditional = false // if it is about something else, the next answer says so
 		return errUnconditional
 	default:
 		return refused

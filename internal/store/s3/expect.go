@@ -1,7 +1,7 @@
 package s3
 
 import (
-	"crypto/md5" // what servers that know no other checksum keep
+	"crypto/md5" // for servers that keep no other checksum
 	"encoding/hex"
 	"fmt"
 	"hash"
@@ -16,16 +16,16 @@ import (
 	"rekindle/internal/store"
 )
 
-// withChecksum asks for an object's checksum beside its bytes. The SDK is not told, as it would compute it by a table, and could not over a
-// reading that was broken off and taken up again.
+// withChecksum asks for an object's checksum beside its bytes. It bypasses the SDK, which would compute the checksum by a table, and could not do so
+// for a read that was interrupted and resumed.
 func (s *Store) withChecksum(o *sdk.Options) {
 	if s.config.Checksums == CRC64NVME {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Amz-Checksum-Mode", string(types.ChecksumModeEnabled)))
 	}
 }
 
-// expected is what the bytes of an object have to come to, by what the server said when it began to send them. The zero value expects
-// nothing: servers keep no checksum of what others stored, and in compatible mode none over parts that could be computed here.
+// expected is the checksum that the bytes of an object must have, according to the server when it began to send them. The zero value expects nothing:
+// servers keep no checksum of what others stored and, in compatible mode, none of parts that could be computed here.
 type expected struct {
 	sum  string
 	hash hash.Hash
@@ -40,7 +40,7 @@ func (c Config) expect(answer *sdk.GetObjectOutput) expected {
 		}
 		return expected{sum: sum, hash: crc64nvme.New(), text: base64Text}
 	}
-	// Of an object of ours Put has made sure that an ETag which looks like an MD5 is its MD5.
+	// For our own objects, Put has made sure that an ETag which looks like an MD5 is the object's MD5.
 	sum := strings.ToLower(strings.Trim(aws.ToString(answer.ETag), `"`))
 	switch answer.ServerSideEncryption {
 	case types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse:
@@ -58,7 +58,7 @@ func (e expected) add(data []byte) {
 	}
 }
 
-// differs compares what has come with what should have.
+// differs compares what has arrived with what should have.
 func (e expected) differs() error {
 	if e.hash == nil {
 		return nil

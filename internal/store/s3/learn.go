@@ -14,8 +14,8 @@ import (
 	"rekindle/internal/store"
 )
 
-// learn finds out, once, what a server can do, as those that speak S3 differ most in uploads by parts. It fails where those do not come
-// out as they should: then no snapshot of more than some MiB could be stored.
+// learn finds out once what a server can do, because servers that speak S3 differ most in uploads by parts. It fails if those do not turn out as they
+// should: then no snapshot of more than some MiB could be stored.
 func (s *Store) learn(ctx context.Context) error {
 	if s.learned.Load() {
 		return nil
@@ -48,8 +48,8 @@ func (s *Store) describeServer(d *store.Description) {
 	}
 }
 
-// tryParts stores a short object in parts, reads it back, and finds out whether a second Create of it is refused, as a whole and in parts.
-// It leaves nothing behind.
+// tryParts stores a short object in parts, reads it back, and finds out whether a second Create of it is refused, as a whole and in parts. It leaves
+// nothing behind.
 func (s *Store) tryParts(ctx context.Context) (err error) {
 	key, done := s.probe()
 	defer done()
@@ -90,7 +90,7 @@ func (s *Store) tryParts(ctx context.Context) (err error) {
 	return nil
 }
 
-// tryWrongSums sends bytes with a checksum that is not theirs, as a whole and as a part, and says whether any of them was taken.
+// tryWrongSums sends bytes with a wrong checksum, as a whole and as a part, and says whether either was accepted.
 func (s *Store) tryWrongSums(ctx context.Context) (lax bool, err error) {
 	key, done := s.probe()
 	defer done()
@@ -102,7 +102,7 @@ func (s *Store) tryWrongSums(ctx context.Context) (lax bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	wrong := (&part{}).check(s.config.Checksums) // that of nothing
+	wrong := (&part{}).check(s.config.Checksums) // the checksum of nothing
 	taken, err := s.takes(ctx, func(ctx context.Context) error {
 		body := right.body()
 		defer body.revoke()
@@ -129,7 +129,7 @@ func (s *Store) tryWrongSums(ctx context.Context) (lax bool, err error) {
 	return taken, errors.Join(err, s.abort(ctx, u.key, u.id))
 }
 
-// takes says whether a request goes well. A refusal is no error.
+// takes says whether a request succeeds. A refusal is not an error.
 func (s *Store) takes(ctx context.Context, request func(context.Context) error) (bool, error) {
 	refused := false
 	err := s.try(ctx, func(ctx context.Context) error {

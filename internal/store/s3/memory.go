@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// memory is where the parts of one upload are, in chunks that are used again. It is not the garbage collector's: parts
-// are most of what the console needs, come and go in large pieces, and would make it collect without end under the
-// console's memory limit once they have grown. Nothing may look at a chunk that was given back; see body.
+// memory holds the parts of one upload, in chunks that are reused. The garbage collector does not manage it: parts are most of what the console
+// needs, they come and go in large pieces, and once they have grown they would make it collect endlessly under the console's memory limit. Nothing
+// may look at a chunk that was given back; see body.
 type memory struct {
 	mu   sync.Mutex
 	free []*[chunkSize]byte
@@ -44,7 +44,7 @@ func (m *memory) put(chunks []*[chunkSize]byte) {
 	}
 }
 
-// close gives all back to the system, and what is still out as soon as it comes in.
+// close gives everything back to the system; what is still in use follows as soon as it is returned.
 func (m *memory) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,7 +2,7 @@ package s3
 
 import (
 	"context"
-	"crypto/md5" // what servers that know no other checksum want
+	"crypto/md5" // for servers that know no other checksum
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
@@ -13,7 +13,7 @@ import (
 	"github.com/minio/crc64nvme"
 )
 
-// part is some of an object, in chunks.
+// part is a piece of an object, in chunks.
 type part struct {
 	memory *memory
 	chunks []*[chunkSize]byte
@@ -21,7 +21,7 @@ type part struct {
 	end    bool // the object ends with it
 }
 
-// fill reads a part of size bytes, or less at the end of r. Release what it returns also after an error.
+// fill reads a part of size bytes, or less at the end of r. The returned part must be released even after an error.
 func (u *upload) fill(ctx context.Context, r io.Reader, size int64) (*part, error) {
 	p := &part{memory: &u.memory}
 	empty := 0
@@ -73,7 +73,7 @@ func (p *part) data(yield func([]byte) bool) {
 	}
 }
 
-// check is what the server checks a part by: one of the two, as the header wants it.
+// check is what the server checks a part by: one of the two, in the form for the header.
 type check struct {
 	crcText, md5Text *string
 	md5              []byte
@@ -99,8 +99,8 @@ func crcText(crc uint64) string { return base64Text(binary.BigEndian.AppendUint6
 
 func base64Text(sum []byte) string { return base64.StdEncoding.EncodeToString(sum) }
 
-// body reads a part for one request. The HTTP transport may still read it when the request is over, so it is revoked
-// before the memory is used for something else.
+// body reads a part for one request. The HTTP transport may still read it when the request is over, so it is revoked before the memory is used for
+// something else.
 type body struct {
 	mu   sync.Mutex
 	part *part // nil: revoked

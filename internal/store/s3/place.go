@@ -8,15 +8,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Place returns "s3://host/bucket/prefix", where the host is "amazonaws.com" for all of AWS, as a bucket's name is one bucket there.
+// Place returns "s3://host/bucket/prefix". The host is "amazonaws.com" for all of AWS, where a bucket's name stands for one bucket.
 func (s *Store) Place() string {
 	return Scheme + hostOf(aws.ToString(s.client.Options().BaseEndpoint)) + strings.TrimPrefix(s.config.location(), "s3:/")
 }
 
 const awsHost = "amazonaws.com"
 
-// hostOf is the server of an endpoint, as far as it can be known without asking: whether it is reached with or without TLS does
-// not make another one of it.
+// hostOf is the server of an endpoint, as far as it can be known without asking. With or without TLS, it is the same server.
 func hostOf(endpoint string) string {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" {

@@ -9,10 +9,10 @@ import (
 // probes is where small objects are tried out. CheckKey allows no key in it.
 const probes = ".rekindle-check/"
 
-// probesKept is how old a probe has to be to be taken for a killed console's: a try takes seconds.
+// probesKept is how old a probe must be to count as a killed console's: a try takes seconds.
 const probesKept = time.Hour
 
-// probe returns the key of a new probe, which no Sweep of this process takes until done is called.
+// probe returns the key of a new probe, which no Sweep of this process removes until done is called.
 func (s *Store) probe() (key string, done func()) {
 	key = probes + rand.Text()
 	s.mu.Lock()
@@ -46,11 +46,11 @@ func (s *Store) sweepProbes(ctx context.Context, olderThan time.Time) (int, erro
 	return removed, nil
 }
 
-// probesTime bounds how long a check cares for what others have left.
+// probesTime bounds how long a check spends on what others have left.
 const probesTime = 10 * time.Second
 
-// sweepOldProbes removes what killed consoles have left of their probes, by the bucket's own clock. Sweep does so as well, but not in a bucket
-// that is only copied to. A bucket that does not let itself be listed keeps them.
+// sweepOldProbes removes the probes that killed consoles have left, by the bucket's own clock. Sweep does so as well, but not in a bucket that is
+// only copied to. A bucket that may not be listed keeps them.
 func (s *Store) sweepOldProbes(ctx context.Context) {
 	last := s.told.Load()
 	if last == nil {

@@ -15,7 +15,7 @@ import (
 	"rekindle/internal/store"
 )
 
-// sums is what an object has to be: as the server has to say it.
+// sums is what an object must be, as the server must report it.
 type sums struct {
 	size int64
 	crc  string // CRC64NVME over all of it
@@ -48,8 +48,8 @@ func (u *upload) look(ctx context.Context) (bool, *sdk.HeadObjectOutput, error) 
 	return head.Metadata[markName] == u.mark, head, nil
 }
 
-// hear takes in what the server has said when it took the whole object. A wrong checksum is believed at once; that there is
-// none is left to the HEAD, unless that one has nothing to look at any more.
+// hear takes note of what the server said when it accepted the whole object. A wrong checksum is believed at once. A missing one is left to the HEAD,
+// unless there is nothing left for it to look at.
 func (u *upload) hear(crc, etag *string, encryption types.ServerSideEncryption) error {
 	got, want := aws.ToString(crc), u.sums()
 	if u.store.config.Checksums == Compatible {
@@ -65,8 +65,8 @@ func (u *upload) hear(crc, etag *string, encryption types.ServerSideEncryption) 
 	return nil
 }
 
-// prove asks for what is stored now and compares it with what should be. It asks again before it finds the object wrong, as an answer
-// can be changed on its way, and a good object would be removed for it.
+// prove asks what is stored now and compares it with what should be. It asks again before it finds the object wrong: an answer can be changed on its
+// way, and a good object would be removed for it.
 func (u *upload) prove(ctx context.Context) error {
 	err := u.proveOnce(ctx)
 	if errors.Is(err, store.ErrUnsafe) {
@@ -88,10 +88,10 @@ func (u *upload) proveOnce(ctx context.Context) error {
 		return err
 	}
 	if mark := head.Metadata[markName]; mark != u.mark && mark != "" {
-		if u.how&asNew != 0 { // without conditional writes: somebody else came between our look and our write
+		if u.how&asNew != 0 { // without conditional writes: somebody else wrote between our look and our write
 			return store.ErrExist
 		}
-		if u.answered && u.vouched { // whole, and then replaced by somebody else's, as whole
+		if u.answered && u.vouched { // whole, and then replaced by somebody else's, which is whole too
 			return nil
 		}
 		return fmt.Errorf("%w (another object has taken the place of this one, which was not confirmed)", store.ErrUnavailable)
@@ -131,9 +131,8 @@ func (c Config) compare(head *sdk.HeadObjectOutput, want sums) error {
 	return fmt.Errorf("%w: %s", store.ErrUnsafe, strings.Join(wrong, "; "))
 }
 
-// unproved says why the checksum that the server keeps does not prove the object; "" when it does. A checksum that is not
-// there proves nothing. An ETag that is no MD5 (with KMS, and on some servers) is all that there is with Compatible: then
-// each request's own MD5 has to do.
+// unproved says why the checksum that the server keeps does not prove the object; "" if it does. A missing checksum proves nothing. With Compatible,
+// an ETag that is not an MD5 (with KMS, and on some servers) is all there is: then each request's own MD5 has to do.
 func (c Config) unproved(head *sdk.HeadObjectOutput, want sums) string {
 	if c.Checksums == Compatible {
 		if got := aws.ToString(head.ETag); otherMD5(got, want.etag, head.ServerSideEncryption) {
@@ -160,11 +159,11 @@ func wrongETag(got, want string) string {
 	return fmt.Sprintf("its MD5 (ETag) is %s in place of %q; look into the server's log", got, want)
 }
 
-// otherMD5 says whether an ETag is an MD5 of the same kind as the one that is wanted, and another one.
+// otherMD5 says whether an ETag is an MD5 of the same kind as the wanted one, but different.
 func otherMD5(got, want string, encryption types.ServerSideEncryption) bool {
 	switch encryption {
 	case types.ServerSideEncryptionAwsKms, types.ServerSideEncryptionAwsKmsDsse:
-		return false // of what is encrypted, or of nothing at all
+		return false // an MD5 of what is encrypted, or not an MD5 at all
 	}
 	got = strings.ToLower(strings.Trim(strings.TrimPrefix(got, "W/"), `"`))
 	sum, _, parts := strings.Cut(got, "-")

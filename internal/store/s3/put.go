@@ -17,10 +17,10 @@ import (
 	"rekindle/internal/store"
 )
 
-// markName is the metadata that says which upload an object is from.
+// markName is the metadata that says which upload an object came from.
 const markName = "rekindle-upload"
 
-// commitGrace is how long the request that makes an object visible may go on when its upload's context has ended.
+// commitGrace is how long the request that makes an object visible may go on after its upload's context has ended.
 const commitGrace = 5 * time.Second
 
 // upload is a Put or Create under way.
@@ -35,15 +35,15 @@ type upload struct {
 	parts []types.CompletedPart
 	size  int64
 	crc   uint64 // of all that was read
-	md5s  []byte // with Compatible: the MD5s of what was sent, one behind the other
+	md5s  []byte // with Compatible: the MD5s of what was sent, one after the other
 
 	conditional bool // the server is asked to replace nothing
-	unsure      bool // it may have heard a request whose answer did not come
-	lostCreate  bool // a multipart upload may be open whose id we do not know
+	unsure      bool // the server may have received a request whose answer did not come
+	lostCreate  bool // a multipart upload may be open whose ID we do not know
 	committing  bool // the object may be there
-	answered    bool // the server has said that it is
+	answered    bool // the server has said that it is there
 	vouched     bool // and that it has the right checksum
-	proved      bool // it is, and as it should be
+	proved      bool // it is there, and as it should be
 	version     string
 }
 
@@ -55,9 +55,8 @@ const (
 	inParts                 // by a multipart upload, however short it is
 )
 
-// Put stores an object; see store.Store. From the moment that the whole object has been handed over, ctx has only a few
-// seconds' say. Where the HEAD that proves the object finds it wrong, then it is removed again; in a bucket without
-// versioning what it replaced is gone, too.
+// Put stores an object; see store.Store. Once the whole object has been handed over, the end of ctx only counts after a few seconds. If the HEAD that
+// proves the object finds it wrong, it is removed again; in a bucket without versioning, what it replaced is then gone too.
 func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	if err := ready(ctx, key); err != nil {
 		return store.Object{}, s.failed("put", key, err)
@@ -69,7 +68,7 @@ func (s *Store) Put(ctx context.Context, key string, r io.Reader) (store.Object,
 	return store.Object{Key: key, Size: u.size, Modified: time.Now()}, nil
 }
 
-// put is Put, or Create, for any name below the prefix.
+// put is Put or Create, for any name below the prefix.
 func (s *Store) put(ctx context.Context, key string, r io.Reader, how how) (*upload, error) {
 	u := &upload{store: s, key: key, mark: rand.Text(), how: how}
 	u.conditional = how&asNew != 0 && s.exclusive.Load() != notExclusive
@@ -108,7 +107,7 @@ func (u *upload) run(ctx context.Context, r io.Reader) error {
 	return u.commit(ctx, u.complete)
 }
 
-// sendAll sends the first part and what r gives behind it: one part is on its way while the next is filled.
+// sendAll sends the first part and what r returns after it: one part is on its way while the next is filled.
 func (u *upload) sendAll(parent context.Context, first *part, r io.Reader) error {
 	ctx, fail := context.WithCancelCause(parent)
 	defer fail(nil)
@@ -157,7 +156,7 @@ func (u *upload) sendAll(parent context.Context, first *part, r io.Reader) error
 	return context.Cause(ctx)
 }
 
-// count takes a part into the whole object's size and checksum.
+// count adds a part to the whole object's size and checksum.
 func (u *upload) count(p *part) {
 	u.size += p.size
 	for data := range p.data {
@@ -193,7 +192,7 @@ func (u *upload) putWhole(ctx context.Context, p *part) error {
 			u.answered, u.version = true, aws.ToString(answer.VersionId)
 			return u.hear(answer.ChecksumCRC64NVME, answer.ETag, answer.ServerSideEncryption)
 		}
-		if statusOf(err) == 0 || statusOf(err) >= 500 { // it may be there all the same
+		if statusOf(err) == 0 || statusOf(err) >= 500 { // the object may be there all the same
 			u.unsure = true
 			if there, _, _ := u.look(ctx); there {
 				return nil
@@ -266,8 +265,8 @@ func (u *upload) send(ctx context.Context, number int, p *part) error {
 	return err
 }
 
-// commit runs the request that makes the object visible, and proves it. ctx has no say in it but for some seconds, as
-// nobody could tell what became of a request that was broken off.
+// commit runs the request that makes the object visible, and proves it. After ctx has ended it goes on for some seconds: nobody could tell what
+// became of a request that was broken off.
 func (u *upload) commit(parent context.Context, request func(context.Context) error) error {
 	if err := parent.Err(); err != nil {
 		return err
@@ -291,8 +290,8 @@ func (u *upload) commit(parent context.Context, request func(context.Context) er
 	return err
 }
 
-// cleanUp leaves nothing of an upload that did not come to a good end, as far as the store lets it within some seconds;
-// what it does not let, Sweep finds. The upload's own context may have ended.
+// cleanUp removes what an unsuccessful upload has left, as far as the store allows it within some seconds; Sweep finds the rest. The upload's own
+// context may have ended.
 func (u *upload) cleanUp(parent context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), u.store.config.cleanUpTime())
 	defer cancel()

@@ -17,8 +17,8 @@ import (
 	"rekindle/internal/store"
 )
 
-// Open reads an object as a stream. A connection that breaks is made again and read on from where it broke, from the
-// same object (by its ETag and version) or not at all. See store.Store.
+// Open reads an object as a stream. A broken connection is opened again and reading goes on where it broke, in the same object (by its ETag and
+// version) or not at all. See store.Store.
 func (s *Store) Open(ctx context.Context, key string) (io.ReadCloser, error) {
 	if err := ready(ctx, key); err != nil {
 		return nil, s.failed("open", key, err)
@@ -37,13 +37,13 @@ type reader struct {
 	etag, version *string
 	at, size      int64
 	expect        expected
-	body          io.ReadCloser // nil: to be opened at the place
+	body          io.ReadCloser // nil: to be opened at this place
 	broken        int           // times since the last byte
 	progress      *progress     // since the last byte
 	err           error
 }
 
-// errChanged ends a reader that cannot go on in the object that it began in.
+// errChanged ends a reader whose object was replaced, so that it cannot go on.
 var errChanged = errors.New("the object was replaced while it was read: try again")
 
 // open asks for what is still to be read.
@@ -105,7 +105,7 @@ func (r *reader) Read(data []byte) (int, error) {
 		n, err := r.body.Read(data[:min(int64(len(data)), r.size-r.at)])
 		r.at += int64(n)
 		r.expect.add(data[:n])
-		if err != nil { // io.EOF, too: there is more to come, or the next call ends it
+		if err != nil { // even io.EOF: there is more to come, or the next call ends it
 			_ = r.body.Close()
 			r.body = nil
 		}
@@ -114,7 +114,7 @@ func (r *reader) Read(data []byte) (int, error) {
 			if r.at < r.size {
 				return n, nil
 			}
-			if err := r.expect.differs(); err != nil { // with the last bytes: not everybody asks for the end
+			if err := r.expect.differs(); err != nil { // with the last bytes: not everybody reads to the end
 				return n, r.end(r.store.failed("read", r.key, err))
 			}
 			return n, nil
@@ -166,7 +166,7 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Object,
 	}
 }
 
-// listRaw is List with what is not ours, page by page.
+// listRaw is List including what is not ours, page by page.
 func (s *Store) listRaw(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		input := &sdk.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.name(prefix)}
@@ -200,15 +200,14 @@ func (s *Store) listRaw(ctx context.Context, prefix string) iter.Seq2[store.Obje
 	}
 }
 
-// A good Check counts for a while, in which only the bucket is asked for: who watches the console asks all the time, and
-// each request is paid for. It is longer where each Check leaves a version, as Object Lock lets nobody remove it.
+// A good Check counts for a while, in which only the bucket is asked for: monitoring asks all the time, and each request costs money. It counts for
+// longer where each Check leaves a version because Object Lock prevents its removal.
 const (
 	checkLasts       = time.Minute
 	checkLastsCovers = time.Hour
 )
 
-// Check puts a small object with all that was asked for (encryption, storage class), reads it back and removes it; see
-// store.Store.
+// Check puts a small object with all requested settings (encryption, storage class), reads it back and removes it; see store.Store.
 func (s *Store) Check(ctx context.Context) error {
 	s.mu.Lock()
 	until := s.checkedUntil
@@ -223,7 +222,7 @@ func (s *Store) Check(ctx context.Context) error {
 		}
 	}
 	if err != nil {
-		until = time.Time{} // in full again
+		until = time.Time{} // next time it is a full check again
 	}
 	s.mu.Lock()
 	s.checkedUntil = until

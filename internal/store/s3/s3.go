@@ -1,10 +1,9 @@
-// Package s3 is a snapshot store in a bucket: AWS's, or that of any server that speaks S3.
+// Package s3 is a snapshot store in a bucket, of AWS or of any server that speaks S3.
 //
-// An object's name in the bucket is the store's prefix, a slash, and its key. Short objects are put in one request,
-// longer ones in parts of a multipart upload, which S3 makes visible in one step. Each upload carries a mark of its own
-// as metadata, and is proved by a HEAD: with it a lost answer, somebody else's object in its place and a server that
-// did not encrypt are told from success. Requests that stand still are ended, passing failures are tried again with
-// growing waits, for as long as the store's patience goes, see Config.
+// An object's name in the bucket is the store's prefix, a slash, and its key. Short objects are put in one request, longer ones in parts of a
+// multipart upload, which S3 makes visible in one step. Each upload carries its own mark as metadata, and is proved by a HEAD. That tells success
+// from a lost answer, somebody else's object in its place, and a server that did not encrypt. Requests that stand still are ended, and passing
+// failures are tried again with growing waits, until the store's patience runs out, see Config.
 package s3
 
 import (
@@ -40,19 +39,18 @@ type Store struct {
 
 	checkedUntil time.Time    // how long the last good Check counts; under mu
 	exclusive    atomic.Int32 // whether Creates exclude each other
-	learned      atomic.Bool  // what is to be found out about the server once is known
-	lax          atomic.Bool  // it takes bytes that do not have the checksum which comes with them
+	learned      atomic.Bool  // what has to be found out once about the server is known
+	lax          atomic.Bool  // it accepts bytes that do not match their checksum
 
 	saidCannotSweep atomic.Bool
-	covers          atomic.Bool // versions may not be removed here: they are covered by delete markers
+	covers          atomic.Bool // versions may not be removed here: delete markers cover them
 	probesKept      time.Duration
 	told            atomic.Pointer[told]
 }
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store. It reads the SDK's configuration (environment, profile, role), but asks the bucket nothing:
-// Check does.
+// Open returns the store. It reads the SDK's configuration (environment, profile, role), but asks the bucket nothing: Check does.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Checksums == "" {
 		c.Checksums = CRC64NVME
@@ -85,7 +83,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		if c.Endpoint == "" && loaded.BaseEndpoint == nil {
 			return nil, fmt.Errorf("open store %s: the bucket's region is missing: add ?region=eu-west-1 to --store, or set AWS_REGION", c.location())
 		}
-		loaded.Region = "us-east-1" // what servers other than AWS go by
+		loaded.Region = "us-east-1" // what servers other than AWS use
 	}
 	c.Region = loaded.Region
 	s := &Store{config: c, active: map[string]bool{}, probing: map[string]bool{}, probesKept: probesKept}
@@ -94,12 +92,12 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.client = sdk.NewFromConfig(loaded, func(o *sdk.Options) {
 		o.HTTPClient = watched{inner: dated{inner: o.HTTPClient, last: &s.told}}
-		o.Retryer = aws.NopRetryer{} // try does it, as it can tell progress from standing still
+		o.Retryer = aws.NopRetryer{} // try retries: it can tell progress from standing still
 		o.UsePathStyle = c.PathStyle
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
-		// Checksums are given by hand, over the whole object, and compared by hand, see expected.
+		// Checksums are set and compared by hand, over the whole object, see expected.
 		o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		o.DisableLogOutputChecksumValidationSkipped = true
@@ -113,7 +111,7 @@ func (s *Store) Location() string { return s.config.location() }
 func (s *Store) name(key string) *string { return aws.String(s.prefix + key) }
 func (s *Store) bucket() *string         { return aws.String(s.config.Bucket) }
 
-// ready is what every method asks first: does ctx still run, is the key good.
+// ready is what every method checks first: ctx still runs, and the key is good.
 func ready(ctx context.Context, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -126,7 +124,7 @@ func (s *Store) failed(operation, name string, err error) error {
 	return fmt.Errorf("%s %s in %s: %w", operation, name, s.Location(), err)
 }
 
-// head describes an object, of one version where that is not "".
+// head describes an object, or one version of it if that is not "".
 func (s *Store) head(ctx context.Context, key, version string) (*sdk.HeadObjectOutput, error) {
 	input := &sdk.HeadObjectInput{Bucket: s.bucket(), Key: s.name(key)}
 	if version != "" {
@@ -149,7 +147,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Object, error) {
 		return store.Object{}, s.failed("stat", key, err)
 	}
 	head, err := s.head(ctx, key, "")
-	if errors.Is(err, store.ErrNotExist) { // an answer to HEAD does not say whether object or bucket is missing
+	if errors.Is(err, store.ErrNotExist) { // an answer to HEAD does not say whether the object or the bucket is missing
 		missing := s.try(ctx, func(ctx context.Context) error {
 			_, err := s.client.HeadBucket(ctx, &sdk.HeadBucketInput{Bucket: s.bucket()})
 			return err
@@ -167,8 +165,8 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Object, error) {
 	return store.Object{Key: key, Size: aws.ToInt64(head.ContentLength), Modified: aws.ToTime(head.LastModified)}, nil
 }
 
-// reason finds out why a HEAD was refused. Its answer has no body that could say so (wrong credentials, another region, a policy look
-// all the same), that to a GET of the same object has.
+// reason finds out why a HEAD was refused. Its answer has no body that could say so (wrong credentials, another region and a policy all look the
+// same), but the answer to a GET of the same object has.
 func (s *Store) reason(ctx context.Context, key string, refused error) error {
 	err := s.try(ctx, func(ctx context.Context) error {
 		answer, err := s.client.GetObject(ctx, &sdk.GetObjectInput{Bucket: s.bucket(), Key: s.name(key), Range: aws.String("bytes=0-0")})
@@ -183,8 +181,8 @@ func (s *Store) reason(ctx context.Context, key string, refused error) error {
 	return err
 }
 
-// Delete removes an object; in a bucket with versioning that puts a delete marker over it, and the bucket's rules decide
-// when the bytes go. See store.Store.
+// Delete removes an object. In a bucket with versioning that covers it with a delete marker, and the bucket's rules decide when the bytes go. See
+// store.Store.
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := ready(ctx, key); err != nil {
 		return s.failed("delete", key, err)
@@ -210,8 +208,8 @@ func (s *Store) delete(ctx context.Context, key, version string) error {
 	return err
 }
 
-// undo takes back an object that was put a moment ago: its version, so that what was there before is seen again, or by a
-// delete marker where versions may not be removed.
+// undo takes back an object that was just put: it removes its version, so that what was there before is visible again, or adds a delete marker if
+// versions may not be removed.
 func (s *Store) undo(ctx context.Context, key, version string) error {
 	if version != "" && version != "null" {
 		if err := s.delete(ctx, key, version); err == nil {
@@ -222,9 +220,9 @@ func (s *Store) undo(ctx context.Context, key, version string) error {
 	return s.delete(ctx, key, "")
 }
 
-// Sweep aborts multipart uploads that have been open since before olderThan, and removes what Check has left. Only
-// uploads below the prefix whose name is one that package archive gives are taken, and none that is under way in this
-// process. What another console that works in the same prefix is uploading cannot be told apart: give each its own.
+// Sweep aborts multipart uploads that have been open since before olderThan, and removes what Check has left. It only aborts uploads below the prefix
+// whose names are those of package archive, and none that is under way in this process. It cannot recognize what another console with the same prefix
+// is uploading: give each its own.
 func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
 	removed, err := s.sweepUploads(ctx, olderThan)
 	var cannot error
@@ -244,8 +242,8 @@ func (s *Store) Sweep(ctx context.Context, olderThan time.Time) (int, error) {
 	return removed, cannot
 }
 
-// sweepUploads looks at all of the bucket, as some servers find only uploads of exactly the key that they are asked for (MinIO). Where
-// all of the bucket may not be listed, by a condition on s3:prefix, it has to do with what is below the prefix.
+// sweepUploads looks at the whole bucket, because some servers (MinIO) only find uploads of exactly the requested key. If a condition on s3:prefix
+// forbids listing the whole bucket, it only looks below the prefix.
 func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, error) {
 	removed := 0
 	abort := func(key, id string, since time.Time) error {
@@ -265,7 +263,7 @@ func (s *Store) sweepUploads(ctx context.Context, olderThan time.Time) (int, err
 	return removed, err
 }
 
-// busy says whether a multipart upload is under way here, or may be: one that is just being opened is listed before its id is known.
+// busy says whether a multipart upload is, or may be, under way here: one that is just being opened is listed before its ID is known.
 func (s *Store) busy(id string) bool {
 	if !s.creating.TryLock() {
 		return true
@@ -276,8 +274,8 @@ func (s *Store) busy(id string) bool {
 	return s.active[id]
 }
 
-// ours says whether an object of that key is one that a console uploads: .../part-0001.rdb.zst, .../manifest.json, or an
-// export's .../name-0001.rdb; or one that Check does.
+// ours says whether a console uploads objects with that key: .../part-0001.rdb.zst, .../manifest.json, an export's .../name-0001.rdb, or one of
+// Check's.
 func ours(key string) bool {
 	if strings.HasPrefix(key, probes) {
 		return true
@@ -288,8 +286,8 @@ func ours(key string) bool {
 	return strings.HasSuffix(key, ".rdb.zst") || strings.HasSuffix(key, ".rdb") || strings.HasSuffix(key, "/manifest.json")
 }
 
-// uploads calls f for each multipart upload that is open below the store's prefix. names narrows what the server is asked for: to names in
-// the bucket that begin so, or everything when it is nil.
+// uploads calls f for each open multipart upload below the store's prefix. names limits the request to names in the bucket that begin with it; nil
+// means all.
 func (s *Store) uploads(ctx context.Context, names *string, f func(key, id string, since time.Time) error) error {
 	input := &sdk.ListMultipartUploadsInput{Bucket: s.bucket(), Prefix: names}
 	for {
@@ -297,7 +295,7 @@ func (s *Store) uploads(ctx context.Context, names *string, f func(key, id strin
 		if err := s.try(ctx, func(ctx context.Context) (err error) {
 			page, err = s.client.ListMultipartUploads(ctx, input)
 			return err
-		}); errors.Is(err, store.ErrUploadGone) { // so some servers say that there are none (rclone, gofakes3)
+		}); errors.Is(err, store.ErrUploadGone) { // this is how some servers say that there are none (rclone, gofakes3)
 			return nil
 		} else if err != nil {
 			return err
@@ -329,7 +327,7 @@ func (s *Store) abort(ctx context.Context, key, id string) error {
 	return err
 }
 
-// Describe asks the bucket about itself; what it does not tell, or may not tell to us, stays empty. See store.Store.
+// Describe asks the bucket about itself. What it does not say, or not to us, stays empty. See store.Store.
 func (s *Store) Describe(ctx context.Context) (store.Description, error) {
 	d := store.Description{Free: -1, Capacity: -1, Region: s.config.Region, Endpoint: s.config.Endpoint, StorageClass: "STANDARD",
 		Checksums: "CRC64NVME, over the whole object"}

@@ -20,8 +20,8 @@ type httpClient interface {
 	Do(*http.Request) (*http.Response, error)
 }
 
-// watched ends requests that stand still: while neither a byte of the request is taken nor one of the answer comes.
-// A timeout over the whole of a request would not do, as 2 GiB may take long, and a hung one must end soon.
+// watched ends requests that stand still: no byte of the request is accepted, and none of the answer comes. A timeout for a whole request would not
+// do, because 2 GiB may take long, but a hung request must end soon.
 type watched struct{ inner httpClient }
 
 // errStalled ends such a request.
@@ -58,7 +58,7 @@ func (w watched) Do(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// stallOr is err, or errStalled when that is what ended ctx.
+// stallOr returns err, or errStalled if that is what ended ctx.
 func stallOr(ctx context.Context, err error) error {
 	if err != nil && err != io.EOF && errors.Is(context.Cause(ctx), errStalled) {
 		return errStalled
@@ -83,7 +83,7 @@ func (b *sentBody) Read(data []byte) (int, error) {
 	return n, err
 }
 
-// gotBody is the body of an answer. Its time runs only while somebody reads: who takes his time is no fault of the store.
+// gotBody is the body of an answer. Its time runs only while somebody reads: a slow reader is not the store's fault.
 type gotBody struct {
 	io.ReadCloser
 	ctx      context.Context
@@ -113,7 +113,7 @@ func (b *gotBody) Close() error {
 
 type progressKey struct{}
 
-// progress is what a request with all its retries has achieved: further than ever before counts, the same again does not.
+// progress is what a request with all its retries has achieved. Only getting further than ever before counts, not getting as far again.
 type progress struct {
 	patience time.Duration
 
@@ -154,7 +154,7 @@ func (p *progress) left() time.Duration {
 	return p.patience - time.Since(p.last)
 }
 
-// idle is how long one try may stand still: so that there is time for a second and third one.
+// idle is how long one try may stand still, so that there is time for a second and third one.
 func (p *progress) idle() time.Duration {
 	return max(min(p.patience*3/7, p.left()), time.Millisecond)
 }
@@ -166,14 +166,14 @@ const (
 	maxWait   = 5 * time.Second
 )
 
-// try calls f until it goes well, fails for good, or patience is at its end: then the error wraps store.ErrUnavailable.
+// try calls f until it succeeds, fails for good, or patience runs out: then the error wraps store.ErrUnavailable.
 func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) error {
 	return s.tryFor(ctx, s.config.Patience, f)
 }
 
 func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx context.Context) error) error {
 	p := newProgress(patience)
-	var said error // last, but for standing still: the last try may have been given no time
+	var said error // the last error other than standing still: the last try may have had no time
 	for tries := 1; ; tries++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -192,7 +192,7 @@ func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx c
 		if said == nil || !errors.Is(err, errStalled) {
 			said = err
 		}
-		// Exponential, with jitter over its upper half, so that many uploads do not come back at the same moment.
+		// Exponential, with jitter over the upper half, so that many uploads do not come back at the same moment.
 		wait := min(firstWait<<(tries-1), maxWait, s.config.Patience/8)
 		wait = wait/2 + rand.N(wait/2+1)
 		if tries >= maxTries || tries >= raceTries && raced(err) || wait >= p.left() {
@@ -213,13 +213,13 @@ func (s *Store) tryFor(ctx context.Context, patience time.Duration, f func(ctx c
 
 var retryer = retry.NewStandard()
 
-// raced says whether err may come from a folder that came or went beside us, in servers that keep objects as files.
+// raced says whether err may come from a folder that appeared or vanished meanwhile, in servers that keep objects as files.
 func raced(err error) bool {
 	code, _ := codeOf(err)
 	return code == "ExistingObjectIsDirectory" || code == "ObjectParentIsFile"
 }
 
-// passing says whether the same request may go well in a moment.
+// passing says whether the same request may succeed in a moment.
 func passing(err error) bool {
 	if errors.Is(err, errStalled) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || retryer.IsErrorRetryable(err) || raced(err) {
 		return true
@@ -232,7 +232,7 @@ func passing(err error) bool {
 		switch api.ErrorCode() {
 		case "SlowDown", "SlowDownRead", "SlowDownWrite", "InternalError", "ServiceUnavailable", "ServerBusy", "XMinioServerNotInitialized",
 			"RequestTimeout", "RequestTimeoutException", "OperationAborted", "ConditionalRequestConflict",
-			// Bytes that were turned round on the way.
+			// Bytes that were changed on the way.
 			"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "IncompleteBody":
 			return true
 		}

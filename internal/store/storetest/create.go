@@ -97,7 +97,7 @@ func (x suite) concurrentCreates(t *testing.T) {
 	wantNoRemains(t, s)
 }
 
-// readWhole reads a key again and again: there is nothing yet, or size bytes that are all alike.
+// readWhole reads a key again and again: there is nothing yet, or size equal bytes.
 func (x suite) readWhole(t *testing.T, s store.Store, key string, size int, over chan struct{}) {
 	for {
 		r, err := s.Open(t.Context(), key)

@@ -1,4 +1,4 @@
-// Package storetest holds the tests that every store.Store has to pass: the folder, and whatever comes beside it.
+// Package storetest has the tests that every store.Store must pass: the folder, and any other implementation.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) store.Store { return openEmptyStore(t) })
@@ -25,8 +25,8 @@ import (
 // Option adds to what Run can test.
 type Option func(*suite)
 
-// WithRemains tells Run how to leave what a console killed in the middle of a Put leaves, last written just now, so
-// that Sweep can be tested. Without it only "nothing to sweep" is.
+// WithRemains tells Run how to leave what a console killed in the middle of a Put leaves, last written just now, so that Sweep can be tested. Without
+// it only "nothing to sweep" is tested.
 func WithRemains(leave func(t *testing.T, s store.Store)) Option {
 	return func(s *suite) { s.leaveRemains = leave }
 }
@@ -41,7 +41,7 @@ type suite struct {
 	leaveRemains, leaveProbe func(t *testing.T, s store.Store)
 }
 
-// Run runs the suite. open returns a new, empty store of its own for each test, and cleans up after it.
+// Run runs the suite. open returns a new, empty store for each test, and cleans up after it.
 func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 	s := suite{open: open}
 	for _, option := range options {
@@ -74,7 +74,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 	})
 }
 
-// RunCreates runs only what is about Create.
+// RunCreates runs only the tests of Create.
 func RunCreates(t *testing.T, open func(t *testing.T) store.Store) {
 	s := suite{open: open}
 	s.run(t, s.creates())
@@ -190,7 +190,7 @@ func (x suite) overwrite(t *testing.T) {
 	if got := get(t, s, "a/key"); got != newer {
 		t.Errorf("after overwriting %d bytes, want the %d new ones", len(got), len(newer))
 	}
-	// Who had it open goes on reading the old bytes, or gets an error: never a mixture.
+	// A reader that had it open goes on with the old bytes, or gets an error: never a mixture.
 	if data, err := io.ReadAll(r); err == nil && string(data) != old && string(data) != newer {
 		t.Errorf("a reader across an overwrite got a mixture of %d bytes", len(data))
 	}
@@ -251,12 +251,12 @@ func (x suite) cancelPut(t *testing.T) {
 	s := x.open(t)
 	for _, size := range []int64{0, 300_000, 20 << 20} {
 		ctx, cancel := context.WithCancel(t.Context())
-		// The reader cancels on its way and goes on: only Put's own look at ctx ends it.
+		// The reader cancels while it is read and goes on: only Put's own check of ctx ends it.
 		_, err := s.Put(ctx, "fresh/key", io.MultiReader(io.LimitReader(endless{}, size), lookReader(cancel), io.LimitReader(endless{}, 1<<20)))
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Put cancelled after %d bytes = %v", size, err)
 		}
-		// At the very end of the stream, too: nothing has been promised yet.
+		// The same at the very end of the stream: nothing has been promised yet.
 		ctx, cancel = context.WithCancel(t.Context())
 		_, err = s.Put(ctx, "fresh/key", io.MultiReader(io.LimitReader(endless{}, size), lookReader(cancel)))
 		if !errors.Is(err, context.Canceled) {
@@ -461,7 +461,7 @@ func (x suite) check(t *testing.T) {
 	wantNoRemains(t, s)
 }
 
-// What is tried out is under way, and no leftover of a killed console.
+// What is being tried out is under way, and not a leftover of a killed console.
 func (x suite) checksBesideSweeps(t *testing.T) {
 	s := x.open(t)
 	var checks, sweeps sync.WaitGroup
@@ -516,7 +516,7 @@ func (x suite) location(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) {
-	for n := 0; n < len(p); n += copy(p[n:], pattern) { // not byte by byte, of each of which the race detector takes note
+	for n := 0; n < len(p); n += copy(p[n:], pattern) { // not byte by byte: the race detector records each access
 	}
 	return len(p), nil
 }
