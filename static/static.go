@@ -1,8 +1,8 @@
 // Package static holds the files that the console's pages need: style sheet, script, htmx, icons.
 // Everything is embedded in the binary, nothing is fetched from elsewhere.
 //
-// A page asks Path for an address. The address carries a hash of the content, so Handler can let
-// browsers keep the file for ever, and a new build is seen at once.
+// A page gets an address from Path. The address contains a hash of the content, so Handler can let browsers keep the file for ever, and a new build
+// is visible at once.
 package static
 
 import (
@@ -27,7 +27,7 @@ const Prefix = "/static/"
 
 // file is one servable file.
 type file struct {
-	name    string // as Path is asked for it: "app.css"
+	name    string // as given to Path: "app.css"
 	hash    string
 	content []byte
 	media   string
@@ -55,7 +55,7 @@ func init() {
 	for _, s := range served {
 		content, err := files.ReadFile(s.source)
 		if err != nil {
-			panic("static: " + err.Error()) // cannot happen in a binary that was built
+			panic("static: " + err.Error()) // cannot happen in a working build
 		}
 		add(s.name, s.media, content)
 	}
@@ -63,7 +63,7 @@ func init() {
 	if err != nil {
 		panic("static: " + err.Error())
 	}
-	// One file has all icons, and pages name those that they show: a table would repeat the same ones in each row.
+	// One file has all icons, and pages refer to those that they show. Otherwise a table would repeat the same icons in each row.
 	var sheet bytes.Buffer
 	sheet.WriteString(`<svg xmlns="http://www.w3.org/2000/svg">`)
 	for _, name := range found {
@@ -93,8 +93,8 @@ func (f *file) address() string {
 	return strings.TrimSuffix(f.name, ext) + "." + f.hash + ext
 }
 
-// Path gives the address of a file by its plain name ("app.css"), with a hash of its content in it.
-// An unknown name is a mistake in the program and panics.
+// Path returns the address of a file by its plain name ("app.css"), with a hash of its content in it. An unknown name is a mistake in the program and
+// panics.
 func Path(name string) string {
 	f, ok := byName[name]
 	if !ok {
@@ -106,11 +106,11 @@ func Path(name string) string {
 // iconSheet is the file that has all icons.
 const iconSheet = "icons.svg"
 
-// Icon gives the address of a lucide icon (24 by 24, stroked), and whether there is one.
+// Icon returns the address of a lucide icon (24 by 24, stroked), and whether there is one.
 func Icon(name string) (string, bool) { return Path(iconSheet) + "#" + name, icons[name] }
 
-// Handler serves the files under Prefix. Hashed addresses may be kept for ever; plain names
-// ("/static/app.css") work too and are asked for again each time.
+// Handler serves the files under Prefix. Hashed addresses may be kept for ever. Plain names ("/static/app.css") work too and are requested again each
+// time.
 func Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

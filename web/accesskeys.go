@@ -22,7 +22,7 @@ func (h accessKeyPages) list(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, r, views.AccessKeys{Fields: views.Fields{Values: map[string]string{"role": string(models.RoleOperate)}}})
 }
 
-// show shows the keys. A key that was just made is shown with its secret, this once.
+// show shows the keys. A key that was just made is shown with its secret, only this once.
 func (h accessKeyPages) show(w http.ResponseWriter, r *http.Request, props views.AccessKeys) error {
 	keys, err := h.db.Keys.All(r.Context())
 	if err != nil {
@@ -55,12 +55,12 @@ func (h accessKeyPages) create(w http.ResponseWriter, r *http.Request) error {
 		}
 		return h.show(w, r, views.AccessKeys{Fields: views.Fields{Values: firstValues(form, "role", "description"), Errors: wrong}})
 	}
-	// Not a redirect: the secret is shown now and can never be asked for again.
+	// Not a redirect: the secret is shown now and can never be shown again.
 	return h.show(w, r, views.AccessKeys{NewKeyID: key.KeyID, NewSecret: key.Secret.Reveal(),
 		Fields: views.Fields{Values: map[string]string{"role": string(models.RoleOperate)}}})
 }
 
-// find finds the key that the address names.
+// find returns the key in the address.
 func (h accessKeyPages) find(r *http.Request) (models.AccessKey, error) {
 	gone := problem{status: http.StatusNotFound, text: "There is no such access key. It may have been revoked already.", back: accessKeysPath, backText: "To the access keys"}
 	keys, err := h.db.Keys.All(r.Context())

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// addressOf is where the request comes from. Behind trusted proxies it is what the outermost of them says: of X-Forwarded-For, to which
-// each proxy appends, the right-most address that is no trusted proxy itself. What stands further left the client may have made up.
+// addressOf returns where the request comes from. Behind trusted proxies that is what the outermost of them says: the right-most address in
+// X-Forwarded-For, to which each proxy appends, that is not itself a trusted proxy. The client may have made up anything further left.
 func (s *site) addressOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *site) addressOf(r *http.Request) string {
 	for _, hop := range slices.Backward(hops) {
 		named, ok := parseHop(hop)
 		if !ok {
-			break // from here on nobody knows who wrote it
+			break // nobody knows who wrote the rest
 		}
 		address = named
 		if !s.trusts(address) {

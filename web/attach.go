@@ -14,14 +14,14 @@ import (
 	"rekindle/views"
 )
 
-// attachPages attach clusters that exist already, and change how they are reached.
+// attachPages attach existing clusters, and change how they are reached.
 type attachPages struct{ *site }
 
-// attachFields are the fields that are shown again as they were sent: all but the secrets.
+// attachFields are the fields that are shown again as they were sent: all except the secrets.
 var attachFields = []string{"id", "description", "addresses", "username", "primary_name", "sentinel_username", "tls", "ca", "certificate", "server_name", "unverified",
 	"mapped", "psync", "backups", "retention", "window_preference", "window_start", "window_length", "keep_password", "keep_sentinel_password", "keep_private_key"}
 
-// secretFields are those that no page carries.
+// secretFields are the fields that no page contains.
 var secretFields = []string{"password", "sentinel_password", "private_key"}
 
 // attachForm is the form as it was sent or pre-filled.
@@ -30,11 +30,11 @@ type attachForm struct {
 	again   map[string]bool // the secrets that were typed
 	wrong   mistakes
 	spec    models.AttachSpec
-	cluster models.Cluster // of which the access is changed; one without a name: a cluster is attached
+	cluster models.Cluster // the cluster whose access is changed; without a name: a cluster is being attached
 	found   *models.Examination
 }
 
-// readAttachForm turns fields into a request. Of a cluster that is attached already, the secrets that are to be kept are filled in.
+// readAttachForm turns fields into a request. For a cluster that is already attached, it fills in the secrets that are to be kept.
 func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 	f := attachForm{values: firstValues(form, attachFields...), again: map[string]bool{}, wrong: mistakes{}, cluster: cluster}
 	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
@@ -54,8 +54,8 @@ func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 	return f
 }
 
-// keepStored fills in the secrets that are to stay as they are stored. A stored secret goes only where it has gone before: whoever may use this page
-// could otherwise have it sent to an address of their own.
+// keepStored fills in the stored secrets that are to be kept. A stored secret is sent only where it was sent before: otherwise anybody who may use
+// this page could have it sent to an address of their own.
 func (f *attachForm) keepStored(form url.Values) {
 	same := f.cluster.Attachment.SameWay(f.spec.Access)
 	for _, field := range secretFields {
@@ -64,7 +64,7 @@ func (f *attachForm) keepStored(form url.Values) {
 			continue
 		}
 		if field == "private_key" && (!f.spec.TLS || f.spec.Certificate == "") {
-			continue // it is of no use then
+			continue // then it is of no use
 		}
 		if !same {
 			f.wrong.add(field, "Addresses, mapping, primary or TLS have changed, and what is stored is not sent elsewhere. Type it again, or do not keep it.")
@@ -74,7 +74,7 @@ func (f *attachForm) keepStored(form url.Values) {
 	}
 }
 
-// given is where the request has a secret.
+// given returns where the request has a secret.
 func (f *attachForm) given(field string) *secret.Text {
 	switch field {
 	case "sentinel_password":
@@ -102,7 +102,7 @@ func (h attachPages) attachPage(w http.ResponseWriter, r *http.Request) error {
 	for name, value := range map[string]string{"backups": "on", "retention": "7", "window_preference": "none", "window_start": "03:00", "window_length": "60"} {
 		form.Set(name, value)
 	}
-	// While the schedule is filled in, the page is asked for again with it: the plan follows.
+	// While the schedule is being filled in, the page is requested again with it, so that the plan keeps up.
 	if asked := r.URL.Query(); asked.Has("window_preference") {
 		for _, name := range []string{"id", "backups", "retention", "window_preference", "window_start", "window_length"} {
 			form.Set(name, asked.Get(name))
@@ -132,7 +132,7 @@ func (h attachPages) attach(w http.ResponseWriter, r *http.Request) error {
 	f.readSchedule(form)
 	f.spec.RequestedBy = visitOf(r).user.Name
 	if len(f.wrong) > 0 {
-		// Along with what cannot be read, say what is wrong with the rest: all mistakes in one go.
+		// Besides what cannot be read, report what is wrong with the rest: all mistakes at once.
 		err = h.db.Attachments.Check(r.Context(), &f.spec)
 	} else {
 		var cluster models.Cluster
@@ -153,7 +153,7 @@ func (h attachPages) refused(w http.ResponseWriter, r *http.Request, f attachFor
 	return h.show(w, r, f)
 }
 
-// test shows what is found with the form as it is, and saves nothing: to htmx that alone, to a browser without scripts the whole form.
+// test shows what is found with the form as it is, and saves nothing. htmx gets only that, a browser without scripts the whole form.
 func (h attachPages) test(w http.ResponseWriter, r *http.Request, f attachForm) error {
 	var err error
 	if len(f.wrong) == 0 {
@@ -167,7 +167,7 @@ func (h attachPages) test(w http.ResponseWriter, r *http.Request, f attachForm) 
 	return h.refused(w, r, f, err)
 }
 
-// attached is the cluster in the address, if how it is reached can be changed.
+// attached returns the cluster in the address, if how it is reached can be changed.
 func (h attachPages) attached(r *http.Request) (models.Cluster, error) {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -242,7 +242,7 @@ func (h attachPages) show(w http.ResponseWriter, r *http.Request, f attachForm) 
 	w.Header().Set("Cache-Control", "no-store") // addresses and certificates are nobody else's business
 	props := h.props(r.URL.Path, f)
 	if r.Method == http.MethodPost && fromHTMX(r) {
-		// The script changes the answer's place only, and takes none that is an error.
+		// The script only replaces the place for the answer, and accepts no error status.
 		return h.partial(w, r, place{}, func(shell views.Shell) templ.Component { return views.AttachFragment(shell, props) })
 	}
 	at := place{title: "Attach", active: views.NavClusters, path: views.AttachPath, crumbs: []views.Crumb{clustersCrumb}}
@@ -271,7 +271,7 @@ func (h attachPages) props(action string, f attachForm) views.AttachForm {
 	return props
 }
 
-// presentFindings says what a cluster was found to be.
+// presentFindings presents what a cluster was found to be.
 func presentFindings(e models.Examination) *views.Findings {
 	f := views.Findings{Engine: e.Engine.Name, Version: e.Engine.Version, Shards: len(e.Shards), Modules: e.Modules, Hindrances: e.Hindrances, Notes: e.Notes, Rights: e.Rights,
 		Topology: views.TopologyText(e.Topology, e.PrimaryName, len(e.Shards), len(e.Nodes))}

@@ -9,17 +9,16 @@ import (
 	"rekindle/models"
 )
 
-// This file writes the commands of the AWS command line that do what the console does. They are shown and never run here. Each works when it
-// is pasted into a shell: it names Rekindle as the endpoint, for without that it would go to Amazon. awsdescribe.go has those that only look.
+// This file writes the commands of the AWS command line that do what the console does. They are shown and never run here. Each works when it is
+// pasted into a shell: it names Rekindle as the endpoint, because otherwise it would go to Amazon. awsdescribe.go has the commands that only look.
 
-// awsCLI writes commands for whoever reaches the API at this endpoint.
+// awsCLI writes commands for a person who reaches the API at this endpoint.
 type awsCLI struct{ endpoint string }
 
 // aws writes commands for the person who asks.
 func (s *site) aws(r *http.Request) awsCLI { return awsCLI{s.endpoint(r)} }
 
-// awsTarget is a cluster as far as a command has to name it: as a replication group or as a cache cluster. Those that the console makes
-// are replication groups.
+// awsTarget is a cluster as a command has to name it: as a replication group or as a cache cluster. Those made by the console are replication groups.
 type awsTarget struct {
 	ID      string
 	Grouped bool
@@ -51,7 +50,7 @@ func (c *awsCommand) with(option, value string) *awsCommand {
 	return c.flag(option + " " + shellQuote(value))
 }
 
-// flag adds text that is to reach the shell as it is.
+// flag adds text that must reach the shell unchanged.
 func (c *awsCommand) flag(text string) *awsCommand {
 	c.lines = append(c.lines, text)
 	return c
@@ -59,7 +58,7 @@ func (c *awsCommand) flag(text string) *awsCommand {
 
 func (c *awsCommand) String() string { return strings.Join(c.lines, " \\\n  ") }
 
-// forEach repeats commands, in which a variable stands for each of the words.
+// forEach repeats commands for each of the words, which a variable holds.
 func forEach(variable string, words []string, commands string) string {
 	quoted := make([]string, len(words))
 	for i, word := range words {
@@ -68,7 +67,7 @@ func forEach(variable string, words []string, commands string) string {
 	return "for " + variable + " in " + strings.Join(quoted, " ") + "; do\n" + commands + "\ndone"
 }
 
-// shellQuote makes one word of any text, for sh and its relatives.
+// shellQuote makes any text one word for sh and its relatives.
 func shellQuote(s string) string {
 	plain := s != ""
 	for _, r := range s {
@@ -82,7 +81,7 @@ func shellQuote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// awsVersion is the version as ElastiCache takes it: since version 6 without the patch level.
+// awsVersion is the version in the form that ElastiCache takes: since version 6 without the patch level.
 func awsVersion(version string) string {
 	parts := strings.SplitN(version, ".", 3)
 	if major, err := strconv.Atoi(parts[0]); err != nil || major < 6 || len(parts) < 2 {
@@ -91,8 +90,8 @@ func awsVersion(version string) string {
 	return parts[0] + "." + parts[1]
 }
 
-// create creates the clusters of a specification, empty or from a snapshot. A password is never written out, and the shell refuses
-// the command as long as the variable for it is empty.
+// create creates the clusters of a specification, empty or from a snapshot. A password is never written out, and the shell refuses the command while
+// the variable for it is empty.
 func (a awsCLI) create(spec models.ClusterSpec) string {
 	names := models.NumberedNames(orPlaceholder(spec.Name, "NAME"), max(spec.Copies, 1))
 	c := a.do("elasticache create-replication-group")
@@ -101,7 +100,7 @@ func (a awsCLI) create(spec models.ClusterSpec) string {
 	} else {
 		c.flag(`--replication-group-id "$id"`)
 	}
-	description := orPlaceholder(spec.Description, spec.Name) // ElastiCache insists on one
+	description := orPlaceholder(spec.Description, spec.Name) // ElastiCache requires one
 	c.with("--replication-group-description", orPlaceholder(description, "NAME"))
 	c.with("--engine", spec.Engine.Name).with("--engine-version", awsVersion(spec.Engine.Version)).with("--cache-node-type", spec.NodeType)
 	if spec.ClusterMode {
@@ -131,7 +130,7 @@ func (a awsCLI) create(spec models.ClusterSpec) string {
 	return forEach("id", names, c.String())
 }
 
-// createFromFiles creates a cluster of RDB files in S3, which is how ElastiCache imports.
+// createFromFiles creates a cluster from RDB files in S3, which is how ElastiCache imports.
 func (a awsCLI) createFromFiles(cluster string, sources []string) string {
 	cluster = orPlaceholder(cluster, "CLUSTER")
 	c := a.do("elasticache create-replication-group").with("--replication-group-id", cluster).with("--replication-group-description", cluster).
@@ -151,7 +150,7 @@ func (a awsCLI) createFromFiles(cluster string, sources []string) string {
 	return c.flag("--snapshot-arns " + strings.Join(arns, " ")).String()
 }
 
-// modify changes a cluster; what is nil stays. When nothing changes there is no command.
+// modify changes a cluster; nil means no change. If nothing changes there is no command.
 func (a awsCLI) modify(cluster models.Cluster, spec models.ModifySpec) string {
 	target := awsTargetOf(cluster)
 	var commands []string
@@ -168,7 +167,7 @@ func (a awsCLI) modify(cluster models.Cluster, spec models.ModifySpec) string {
 	}
 	if spec.Window != nil {
 		window := *spec.Window
-		if window.IsZero() { // no preference, which a command cannot say
+		if window.IsZero() { // "no preference", which a command cannot express
 			window = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow)
 		}
 		c.with("--snapshot-window", window.String())
@@ -213,8 +212,7 @@ func (a awsCLI) deleteCluster(target awsTarget, finalSnapshot string) string {
 	return c.String()
 }
 
-// deleteClusters deletes several clusters. FinalEnd, when it is not empty, is the end of the names of their final snapshots, taken of
-// those of which one can be taken.
+// deleteClusters deletes several clusters. Unless finalEnd is empty, those that allow it get final snapshots, whose names end with it.
 func (a awsCLI) deleteClusters(clusters []models.Cluster, finalEnd string) string {
 	return a.forClusters(clusters, func(c models.Cluster) string {
 		if finalEnd != "" && c.NoFinalSnapshot() == "" {
@@ -237,7 +235,7 @@ func (a awsCLI) snapshotClusters(clusters []models.Cluster, suffix string) strin
 	})
 }
 
-// forClusters writes a loop for each kind of command that is needed: of replication groups and of cache clusters, with one option or another.
+// forClusters writes a loop for each kind of command that is needed: for replication groups and cache clusters, and for each option.
 func (a awsCLI) forClusters(clusters []models.Cluster, option func(models.Cluster) string, command func(awsTarget, string) *awsCommand) string {
 	type kind struct {
 		grouped bool
@@ -259,7 +257,8 @@ func (a awsCLI) forClusters(clusters []models.Cluster, option func(models.Cluste
 	return strings.Join(loops, "\n")
 }
 
-// reboot restarts some nodes of a cluster. Those of a replication group count as cache clusters of one node each, and go one after the other.
+// reboot restarts some nodes of a cluster. Nodes of a replication group count as cache clusters of one node each, and are restarted one after the
+// other.
 func (a awsCLI) reboot(cluster models.Cluster, nodes []string) string {
 	if !cluster.Grouped {
 		var ids []string
@@ -287,7 +286,7 @@ func (a awsCLI) createSnapshot(target awsTarget, name string) string {
 	return a.do("elasticache create-snapshot").with("--snapshot-name", orPlaceholder(name, "NAME")).with(target.option(), orPlaceholder(target.ID, "CLUSTER")).String()
 }
 
-// copySnapshot copies a snapshot, or exports it with a bucket.
+// copySnapshot copies a snapshot, or exports it if there is a bucket.
 func (a awsCLI) copySnapshot(source, name, bucket string) string {
 	c := a.do("elasticache copy-snapshot").with("--source-snapshot-name", source).with("--target-snapshot-name", orPlaceholder(name, "NAME"))
 	if bucket != "" {

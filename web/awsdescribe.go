@@ -9,16 +9,16 @@ import (
 
 // This file writes the commands that look at what the pages show; see awscommand.go.
 
-// whoAmI is what a program asks to learn whose access key it uses.
+// whoAmI is what a program calls to learn whose access key it uses.
 func (a awsCLI) whoAmI() string { return a.do("sts get-caller-identity").String() }
 
-// clusters lists all of them: replication groups and the cache clusters that are in none.
+// clusters lists all clusters: replication groups, and the cache clusters that belong to none.
 func (a awsCLI) clusters() string {
 	return a.do("elasticache describe-replication-groups").String() + "\n" +
 		a.do("elasticache describe-cache-clusters").flag("--show-cache-clusters-not-in-replication-groups").String()
 }
 
-// cluster describes one with its nodes.
+// cluster describes one cluster with its nodes.
 func (a awsCLI) cluster(target awsTarget) string {
 	c := a.do("elasticache describe-"+target.noun()+"s").with(target.option(), target.ID)
 	if !target.Grouped {
@@ -31,7 +31,7 @@ func (a awsCLI) snapshot(name string) string {
 	return a.do("elasticache describe-snapshots").with("--snapshot-name", name).String()
 }
 
-// snapshots lists those of a cluster, or all of them, as far as the filters of the list can be said.
+// snapshots lists those of a cluster, or all, as far as the list's filters can be expressed.
 func (a awsCLI) snapshots(target awsTarget, source, status string) string {
 	c := a.do("elasticache describe-snapshots")
 	if target.ID != "" {
@@ -49,7 +49,7 @@ func (a awsCLI) snapshots(target awsTarget, source, status string) string {
 	return c.String()
 }
 
-// events lists the last day's, of a cluster or of all.
+// events lists those of the last day, of a cluster or of all.
 func (a awsCLI) events(target awsTarget) string {
 	c := a.do("elasticache describe-events")
 	if target.ID != "" {
@@ -58,7 +58,7 @@ func (a awsCLI) events(target awsTarget) string {
 	return c.with("--duration", "1440").String()
 }
 
-// target finds out how a command names a cluster. One that is gone is told by what it left.
+// target finds out how a command names a cluster. For a cluster that is gone, what it left tells.
 func (p presenter) target(ctx context.Context, id string, grouped func() (bool, error)) (awsTarget, error) {
 	if id == "" {
 		return awsTarget{}, nil

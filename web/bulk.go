@@ -14,14 +14,14 @@ import (
 	"rekindle/views"
 )
 
-// chosenClusters are those that were ticked, or all that match the filters.
+// chosenClusters are the clusters that were ticked, or all that match the filters.
 type chosenClusters struct {
 	clusters []models.Cluster
 	skipped  []string   // sentences about those that are left alone
-	filters  url.Values // of the list that one came from, and goes back to
+	filters  url.Values // of the list that the person came from, and goes back to
 }
 
-// bulkPages do with many clusters, chosen in their list, what clusterPages and takePages do with one: each becomes a run of its own.
+// bulkPages do for many clusters, chosen in their list, what clusterPages and takePages do for one: each gets its own run.
 type bulkPages struct{ *site }
 
 func (h bulkPages) choose(r *http.Request, from url.Values) (chosenClusters, error) {
@@ -55,7 +55,7 @@ func (h bulkPages) choose(r *http.Request, from url.Values) (chosenClusters, err
 	return c, nil
 }
 
-// leave takes those clusters out of the choice about which there is something to say.
+// leave removes from the choice the clusters about which why has something to say.
 func (c *chosenClusters) leave(why func(models.Cluster) string) {
 	c.clusters = slices.DeleteFunc(c.clusters, func(cluster models.Cluster) bool {
 		text := why(cluster)
@@ -83,7 +83,7 @@ func (c chosenClusters) back() string {
 	return "/clusters?" + c.filters.Encode()
 }
 
-// hidden are the fields by which the next request knows the same choice: exactly those that the page named.
+// hidden are the fields by which the next request knows the same choice: exactly the clusters that the page named.
 func (c chosenClusters) hidden() []views.Hidden {
 	var hidden []views.Hidden
 	for _, name := range c.names() {
@@ -130,7 +130,7 @@ func (h bulkPages) finalEnd(form url.Values) string {
 	return strings.TrimPrefix(models.SuggestSnapshotName("x-final", h.clock.Now()), "x")
 }
 
-// deletion looks at what goes with the chosen clusters.
+// deletion finds out what goes with the chosen clusters.
 func (h bulkPages) deletion(r *http.Request, c chosenClusters) (views.DeleteClusters, error) {
 	props := views.DeleteClusters{CancelHref: c.back(), Skipped: c.skipped, Hidden: c.hidden()}
 	for _, cluster := range c.clusters {
@@ -154,7 +154,7 @@ func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form.Del("all") // exactly those that the page named go, not what has come to match since
+	form.Del("all") // exactly those that the page named go, not those that match by now
 	c, err := h.choose(r, form)
 	if err != nil {
 		return err
@@ -182,7 +182,7 @@ func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// each asks for the same of every chosen cluster. What is refused of one does not keep the others from it; the message says both.
+// each asks for the same for every chosen cluster. If one is refused, the others still get it; the message says both.
 func (h bulkPages) each(w http.ResponseWriter, r *http.Request, c chosenClusters, doing string, do func(models.Cluster) error) error {
 	var done int
 	var refused []string

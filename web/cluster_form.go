@@ -17,9 +17,9 @@ import (
 	"rekindle/views"
 )
 
-// Creating, restoring and modifying share one form. This file reads it, shows it, and creates and modifies; restore.go restores.
+// Creating, restoring and modifying share one form. This file reads and shows it, and creates and modifies; restore.go restores.
 
-// The modes of the form, as package views calls them.
+// The modes of the form, under the names that package views has for them.
 const (
 	modeCreate  = "create"
 	modeRestore = "restore"
@@ -35,13 +35,13 @@ type clusterForm struct {
 	mode     string
 	values   map[string]string
 	wrong    mistakes
-	spec     models.ClusterSpec // what the fields say; where they are wrong, nothing sensible
+	spec     models.ClusterSpec // what the fields say; meaningless where they are wrong
 	cluster  models.Cluster     // modify: as it is now
-	snapshot models.Snapshot    // restore: its source; create: the seed, when there is one
+	snapshot models.Snapshot    // restore: its source; create: the seed, if there is one
 }
 
-// readClusterForm turns fields into a specification. Only what cannot be written as one is a mistake here, such as a
-// number that is none; everything else is for package models to judge.
+// readClusterForm turns fields into a specification. Only what cannot be expressed in one is a mistake here, such as a number that is not one;
+// package models judges everything else.
 func readClusterForm(mode string, form url.Values) clusterForm {
 	f := clusterForm{mode: mode, values: firstValues(form, formFields...), wrong: mistakes{}}
 	f.spec = models.ClusterSpec{
@@ -87,18 +87,18 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 	return f
 }
 
-// readSchedule reads retention and window; without backups their fields do not matter.
+// readSchedule reads retention and window. Without backups these fields do not matter.
 func readSchedule(form url.Values, wrong mistakes) (retention int, window models.Window) {
 	retention = wholeNumber(form, "retention", "number of days", fmt.Sprintf("1 to %d", models.MaxRetention), wrong)
 	if retention == 0 {
-		// To package models this means "off", but here the box says "on".
+		// For package models this means "off", but here the box says "on".
 		wrong.add("retention", fmt.Sprintf("The retention must be between 1 and %d days, not 0. To have no automatic snapshots, untick them.", models.MaxRetention))
 	}
 	if form.Get("window_preference") != "given" {
 		return retention, window
 	}
 	start, err := models.ParseTimeOfDay(form.Get("window_start"))
-	_ = wrong.refusal(err, formFields) // both only ever refuse
+	_ = wrong.refusal(err, formFields) // both can only be refusals
 	before := len(wrong)
 	length := wholeNumber(form, "window_length", "length of the window in minutes", fmt.Sprintf("%d to 1439", models.MinWindowMinutes), wrong)
 	if len(wrong) > before {
@@ -142,11 +142,11 @@ func (h formPages) create(w http.ResponseWriter, r *http.Request) error {
 // createFrom creates the clusters that the form asks for, or shows it again with what is wrong.
 func (h formPages) createFrom(w http.ResponseWriter, r *http.Request, f clusterForm) error {
 	fields := append([]string{"password"}, formFields...)
-	if f.mode == modeRestore { // there the snapshot is no field: what is wrong with it is said on top
+	if f.mode == modeRestore { // there the snapshot is not a field: mistakes about it are shown at the top
 		fields = slices.DeleteFunc(fields, func(name string) bool { return name == "snapshot" })
 	}
 	if len(f.wrong) > 0 {
-		// Along with what cannot be read, say what is wrong with the rest: all mistakes in one go.
+		// Besides what cannot be read, report what is wrong with the rest: all mistakes at once.
 		if _, err := h.db.Clusters.Check(r.Context(), &f.spec); err != nil {
 			if err := f.wrong.refusal(err, fields); err != nil {
 				return err
@@ -182,7 +182,7 @@ func (h formPages) createSummary(w http.ResponseWriter, r *http.Request) error {
 	return h.showSummary(w, r, readClusterForm(modeCreate, form))
 }
 
-// modifiable is the cluster in the address, if there is something left of it that can be changed.
+// modifiable returns the cluster in the address, if there is something about it that can be changed.
 func (h formPages) modifiable(r *http.Request) (models.Cluster, error) {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err == nil && views.NeverRan(string(cluster.Status)) {
@@ -205,11 +205,11 @@ func (h formPages) modifyPage(w http.ResponseWriter, r *http.Request) error {
 	return h.show(w, r, readModifyForm(cluster, form))
 }
 
-// readModifyForm reads what is to change of a cluster. The forms of cache clusters and of attached ones leave out what cannot be changed of them.
+// readModifyForm reads what to change about a cluster. The forms of cache clusters and attached clusters leave out what cannot be changed about them.
 func readModifyForm(cluster models.Cluster, form url.Values) clusterForm {
 	if !cluster.Grouped || cluster.Attached() {
 		form = maps.Clone(form)
-		if cluster.Attached() { // what its nodes are is not for this form to say
+		if cluster.Attached() { // this form does not decide what its nodes are
 			form.Del("node_type")
 			form.Del("replicas")
 		}
@@ -282,8 +282,8 @@ func (h formPages) modify(w http.ResponseWriter, r *http.Request) error {
 	return h.done(w, r, clusterAddress(name), "success", text)
 }
 
-// findMoreWrong says, along with what cannot be read, what is wrong with the rest of a modification: all mistakes in one go. What would be
-// wrong with creating such a cluster is, as far as it is a field of this form, wrong here too.
+// findMoreWrong reports, besides what cannot be read, what is wrong with the rest of a modification: all mistakes at once. What would be wrong when
+// creating such a cluster is wrong here too, if it is a field of this form.
 func (h formPages) findMoreWrong(ctx context.Context, f clusterForm) error {
 	spec := f.spec
 	spec.Name, spec.Engine, spec.CacheCluster, spec.Auth, spec.Snapshot = f.cluster.Name, f.cluster.EngineName(), !f.cluster.Grouped, models.AuthNone, ""
@@ -307,7 +307,7 @@ func (h formPages) findMoreWrong(ctx context.Context, f clusterForm) error {
 	return nil
 }
 
-// changes is what the form changes of the cluster, as a request and as sentences.
+// changes returns what the form changes about the cluster, as a request and as sentences.
 func (f clusterForm) changes() (models.ModifySpec, []string) {
 	var spec models.ModifySpec
 	var changes []string
@@ -364,7 +364,7 @@ func (h formPages) modifySummary(w http.ResponseWriter, r *http.Request) error {
 	return h.showSummary(w, r, readModifyForm(cluster, form))
 }
 
-// show shows the form, and with mistakes says so in its status.
+// show shows the form. If there are mistakes, the status says so.
 func (h formPages) show(w http.ResponseWriter, r *http.Request, f clusterForm) error {
 	props, err := h.props(r.Context(), f, h.aws(r))
 	if err != nil {
@@ -387,7 +387,7 @@ func formPlace(f clusterForm) place {
 	return place{title: "Create a cluster", active: views.NavClusters, path: "/clusters/-/new", crumbs: []views.Crumb{clustersCrumb}}
 }
 
-// showSummary answers what the form would do as it stands: to htmx the summary alone, to a browser without scripts the whole form.
+// showSummary answers with what the form would do as it is. htmx gets only the summary, a browser without scripts the whole form.
 func (h formPages) showSummary(w http.ResponseWriter, r *http.Request, f clusterForm) error {
 	props, err := h.props(r.Context(), f, h.aws(r))
 	if err != nil {

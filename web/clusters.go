@@ -19,7 +19,7 @@ var (
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "nodes", "newest": "newest", "memory": "memory"}}
 )
 
-// clusterAddress is where a cluster's page is.
+// clusterAddress is the address of a cluster's page.
 func clusterAddress(id string) string { return "/clusters/" + url.PathEscape(id) }
 
 // underCluster is the place of a page that asks before something is done to a cluster.
@@ -27,7 +27,7 @@ func underCluster(cluster models.Cluster, title string) place {
 	return place{title: title, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb, {Text: cluster.Name, Href: clusterAddress(cluster.Name)}}}
 }
 
-// clusterPages list and show clusters, and delete one.
+// clusterPages list and show clusters, and delete single ones.
 type clusterPages struct{ *site }
 
 func (h clusterPages) list(w http.ResponseWriter, r *http.Request) error {
@@ -97,7 +97,7 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err := h.fillTab(ctx, &props); err != nil {
 		return err
 	}
-	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() { // that of an attached one is the console's own
+	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() { // an attached cluster's is only for the console
 		props.Password = cluster.Password.Reveal()
 		w.Header().Set("Cache-Control", "no-store")
 	}
@@ -129,14 +129,14 @@ func presentCluster(c models.Cluster) views.Cluster {
 	props.Refusal = c.NoSnapshot()
 	props.CanSnapshot = props.Refusal == ""
 	if props.NeverRan() {
-		props.Nodes, props.NodeCount = nil, 0 // they were wiped; what is left of them are their names and ports
+		props.Nodes, props.NodeCount = nil, 0 // they were removed; only their names and ports are left
 	} else if first, found := firstNode(c); found {
 		props.Host, props.Port = first.Host, first.Port
 	}
 	return props
 }
 
-// presentOrigin says which snapshot the cluster was restored from, and what has become of that.
+// presentOrigin says which snapshot the cluster was restored from, and what became of that snapshot.
 func (h clusterPages) presentOrigin(ctx context.Context, c models.Cluster, props *views.Cluster) error {
 	if c.RestoredFrom == "" {
 		return nil
@@ -150,7 +150,7 @@ func (h clusterPages) presentOrigin(ctx context.Context, c models.Cluster, props
 	return err
 }
 
-// fillTab fetches what the chosen tab shows; how many snapshots there are stands on the tab itself.
+// fillTab reads what the chosen tab shows. The number of snapshots is on the tab itself.
 func (h clusterPages) fillTab(ctx context.Context, props *views.Cluster) error {
 	own := models.List{Equal: map[string]string{"cluster": props.ID}, Size: inTab}
 	snapshots, err := h.db.Snapshots.List(ctx, own)
@@ -186,12 +186,12 @@ func (h clusterPages) deletePage(w http.ResponseWriter, r *http.Request) error {
 	if err := elsewhere(cluster, r); err != nil {
 		return err
 	}
-	// While the boxes and fields are filled in, the page is asked for again with them: the command follows.
+	// While the boxes and fields are being filled in, the page is requested again with them, so that the command keeps up.
 	return h.askDelete(w, r, cluster, askedFinal(r), nil)
 }
 
-// askedFinal is what has been filled in so far of a page that asks before it deletes. At first the final snapshot is ticked. The name is for the
-// person to type.
+// askedFinal is what has been filled in so far on a page that asks before it deletes. At first the final snapshot is ticked. The person has to type
+// the name.
 func askedFinal(r *http.Request) url.Values {
 	asked := r.URL.Query()
 	if !asked.Has("confirm") && !asked.Has("final") && !asked.Has("final_name") {
@@ -257,7 +257,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 	wrong := mistakes{}
 	final := ""
 	if form.Get("final") == "on" {
-		// Without a name package models would take no final snapshot at all.
+		// Without a name, package models would take no final snapshot at all.
 		if final = strings.TrimSpace(form.Get("final_name")); final == "" {
 			wrong.add("final_name", "Give a name for the final snapshot, or do not ask for one.")
 		}
@@ -287,7 +287,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 	return h.askDelete(w, r, cluster, form, wrong)
 }
 
-// suggest completes the name of a cluster while it is typed.
+// suggest completes the name of a cluster while it is being typed.
 func (h clusterPages) suggest(w http.ResponseWriter, r *http.Request) error {
 	names, err := h.db.Clusters.FindNames(r.Context(), r.URL.Query().Get("cluster"), false, maxSuggestions)
 	if err != nil {

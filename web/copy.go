@@ -16,7 +16,7 @@ import (
 // copyPages copy a snapshot, and export it as plain files.
 type copyPages struct{ *site }
 
-// copyable is the snapshot in the address, if its bytes can be read now.
+// copyable returns the snapshot in the address, if its bytes can be read now.
 func (h copyPages) copyable(r *http.Request, what string) (models.Snapshot, error) {
 	snapshot, err := h.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if err == nil && !snapshot.Usable() {
@@ -43,7 +43,7 @@ func (h copyPages) copyPage(w http.ResponseWriter, r *http.Request) error {
 	return h.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
 }
 
-// suggestName is the snapshot's name with "-copy", and a number when that is taken.
+// suggestName is the snapshot's name with "-copy", and a number if that is taken.
 func (h copyPages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
 	base := strings.TrimSuffix(cut(strings.TrimPrefix(snapshot.Name, "automatic."), 240), "-") + "-copy"
 	for n := 1; n <= 50; n++ {
@@ -57,7 +57,7 @@ func (h copyPages) suggestName(r *http.Request, snapshot models.Snapshot) (strin
 			return "", err
 		}
 	}
-	return "", nil // let the person think of one
+	return "", nil // the person has to think of one
 }
 
 func (h copyPages) askCopy(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
@@ -99,7 +99,7 @@ func (h copyPages) exportPage(w http.ResponseWriter, r *http.Request) error {
 	return h.askExport(w, r, snapshot, url.Values{"name": {strings.ReplaceAll(snapshot.Name, ".", "-")}}, nil)
 }
 
-// filesShown is how many of an export's files are named on the page.
+// filesShown is how many of an export's files the page names.
 const filesShown = 10
 
 func (h copyPages) askExport(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {

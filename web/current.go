@@ -11,16 +11,16 @@ import (
 	"rekindle/views"
 )
 
-// How long a run that has ended stays on top of the pages of what it worked on, and how many of those do.
+// How long an ended run is still shown at the top of the pages of what it worked on, and how many such runs are.
 const (
 	showEnded = time.Minute
 	maxEnded  = 3
 )
 
-// maxWaiting is how many runs that wait for their turn are shown on top of a page; the activity has all.
+// maxWaiting is how many waiting runs are shown at the top of a page. The activity page has all.
 const maxWaiting = 3
 
-// about says whose runs are meant: those of a cluster, of a snapshot, of a kind, or all.
+// about says whose runs are meant: those of a cluster, a snapshot or a kind, or all.
 type about struct {
 	cluster, snapshot string
 	kind              models.RunKind
@@ -33,7 +33,7 @@ func (a about) includes(run models.Run) bool {
 	if a.snapshot == "" {
 		return a.cluster == "" || run.ClusterName == a.cluster
 	}
-	// A copy belongs to the page of what it copies, as well.
+	// A copy also belongs on the page of its source.
 	args, err := run.Carries()
 	return run.SnapshotName == a.snapshot || err == nil && !run.Status.Ended() && args.Source == a.snapshot
 }
@@ -53,8 +53,8 @@ func (a about) activity() string {
 	return "/runs?" + query.Encode()
 }
 
-// currentRuns are the runs under way or just ended, and whether any of them goes on. All that are at work are shown, however many wait
-// or have ended since.
+// currentRuns returns the runs that are under way or have just ended, and whether any is under way. All running ones are shown, however many others
+// wait or have ended.
 func (p presenter) currentRuns(ctx context.Context, of about) (work views.Work, active bool, err error) {
 	runs, err := p.db.Runs.Active(ctx)
 	if err != nil {
@@ -70,7 +70,7 @@ func (p presenter) currentRuns(ctx context.Context, of about) (work views.Work, 
 		return work, false, err
 	}
 	work.Href = of.activity()
-	// Those at work first, then those that wait, the oldest of each first.
+	// The running ones first, then those that wait, each with the oldest first.
 	slices.SortStableFunc(runs, func(a, b models.Run) int { return queuedLast(a) - queuedLast(b) })
 	waiting := 0
 	for _, run := range runs {
@@ -102,7 +102,7 @@ func (p presenter) currentRuns(ctx context.Context, of about) (work views.Work, 
 	return work, active, nil
 }
 
-// events are events in which only what there still is can be followed.
+// events returns events with links only to what still exists.
 func (p presenter) events(ctx context.Context, events []models.Event) ([]views.Event, error) {
 	clusters, snapshots := make([]string, len(events)), make([]string, len(events))
 	for i, e := range events {
@@ -120,7 +120,7 @@ func (p presenter) events(ctx context.Context, events []models.Event) ([]views.E
 	return shown, nil
 }
 
-// runs are runs in which only what there still is can be followed.
+// runs returns runs with links only to what still exists.
 func (p presenter) runs(ctx context.Context, runs []models.Run) ([]views.Run, error) {
 	clusters, snapshots := make([]string, len(runs)), make([]string, len(runs))
 	for i, run := range runs {
@@ -143,7 +143,7 @@ func (p presenter) runs(ctx context.Context, runs []models.Run) ([]views.Run, er
 	return shown, nil
 }
 
-// homesAway are the homes that queued runs wait for, of consoles that are away.
+// homesAway returns the homes, of consoles that are away, that queued runs wait for.
 func (p presenter) homesAway(ctx context.Context, runs []models.Run) (map[string]bool, error) {
 	away := map[string]bool{}
 	for _, run := range runs {
@@ -159,7 +159,7 @@ func (p presenter) homesAway(ctx context.Context, runs []models.Run) (map[string
 	return away, err
 }
 
-// queuedLast sorts those that wait behind those at work.
+// queuedLast sorts waiting runs after running ones.
 func queuedLast(run models.Run) int {
 	if run.Status == models.RunQueued {
 		return 1

@@ -7,7 +7,7 @@ import (
 	"rekindle/views"
 )
 
-// elsewhere refuses a page that would change what the clusters file says of a cluster.
+// elsewhere refuses a page that would change something that the clusters file decides.
 func elsewhere(cluster models.Cluster, r *http.Request) error {
 	if why := cluster.Elsewhere(visitOf(r).user.Name); why != "" {
 		return problem{status: http.StatusConflict, title: "This cluster is changed in its file", text: why, back: clusterAddress(cluster.Name), backText: "To the cluster"}

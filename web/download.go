@@ -51,7 +51,7 @@ func (h snapshotPages) download(w http.ResponseWriter, r *http.Request) error {
 	if err == nil && sent == size {
 		return nil
 	}
-	// The length was promised. Breaking the connection is the only way to say that what came is not the whole file.
+	// The length was promised. Only breaking the connection can tell that the file is incomplete.
 	if r.Context().Err() == nil {
 		h.log.ErrorContext(r.Context(), "download cut", "request", visitOf(r).id, "snapshot", snapshot.Name, "part", part.Number,
 			"sent", sent, "size", size, "error", err)
@@ -59,7 +59,7 @@ func (h snapshotPages) download(w http.ResponseWriter, r *http.Request) error {
 	panic(http.ErrAbortHandler)
 }
 
-// downloadable is the part that a file's name means, and whether its plain RDB is meant.
+// downloadable returns the part that a file name stands for, and whether it means the plain RDB.
 func downloadable(snapshot models.Snapshot, file string) (part models.Part, isPlain bool, err error) {
 	back := problem{status: http.StatusNotFound, back: snapshotAddress(snapshot.Name), backText: "To the snapshot"}
 	number, isPlain := strings.CutSuffix(file, ".rdb")
@@ -92,7 +92,7 @@ func findPart(snapshot models.Snapshot, number string) (models.Part, bool) {
 	return models.Part{}, false
 }
 
-// fileName is the downloaded file's name without its ending: the snapshot's, with the part's number when there are several.
+// fileName is the downloaded file's name without its extension: the snapshot's, with the part's number if there are several.
 func fileName(snapshot models.Snapshot, part models.Part) string {
 	if len(snapshot.Parts) == 1 {
 		return snapshot.Name

@@ -11,8 +11,8 @@ import (
 	"rekindle/models"
 )
 
-// exportVersion is the version of the schema, described in docs/export.md. Fields may be added within a version; taking one
-// away or giving it another meaning needs the next.
+// exportVersion is the version of the schema, which docs/export.md describes. Fields may be added within a version. Removing one, or changing its
+// meaning, needs the next version.
 const exportVersion = 1
 
 type exportedCluster struct {
@@ -90,15 +90,15 @@ type exportedConfiguration struct {
 // exportBatch is how many rows of the catalog are in memory at a time.
 const exportBatch = 500
 
-// inventory is what the console tells a program of all that it has.
+// inventory tells a program about everything that the console has.
 type inventory struct{ *site }
 
-// export gives all clusters with their schedules, and all snapshots, to a program, as they are read. There are no secrets in it. What fails after
-// the beginning ends the connection, so that nobody takes a part for the whole.
+// export sends all clusters with their schedules, and all snapshots, to a program, as they are read. It contains no secrets. A failure after the
+// beginning breaks the connection, so that nobody takes a part for the whole.
 func (h inventory) export(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	if err := h.db.Check(ctx); err != nil {
-		return err // as long as it can be said
+		return err // while the answer can still be an error
 	}
 	header := w.Header()
 	header.Set("Content-Type", "application/json")

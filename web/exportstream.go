@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// document writes a JSON object whose lists may be longer than memory: each element is written as it comes. It has the form that
-// json.Encoder with an indentation of two spaces gives the whole.
+// document writes a JSON object whose lists may be longer than memory: each element is written as it comes. The result is formatted as by
+// json.Encoder with an indentation of two spaces.
 type document struct {
 	to    io.Writer
 	lists bool // one was written
@@ -48,7 +48,7 @@ func (d *document) begin(name string) {
 	d.text(": ")
 }
 
-// list writes what each calls its argument with, as a list under a name.
+// list writes a list under a name: each value that each passes to its argument.
 func (d *document) list(name string, each func(add func(v any)) error) error {
 	d.begin(name)
 	d.text("[")
@@ -61,7 +61,7 @@ func (d *document) list(name string, each func(add func(v any)) error) error {
 		d.value(v, "    ")
 	})
 	if err != nil {
-		return err // and the list has no end, so that nobody takes it for whole
+		return err // the list then has no end, so that nobody takes it for the whole
 	}
 	if count > 0 {
 		d.text("\n  ")
@@ -82,5 +82,5 @@ func marshalPlain(v any, prefix string) ([]byte, error) {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent(prefix, "  ")
 	err := encoder.Encode(v)
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err // the encoder ends a line
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err // the encoder adds a newline
 }

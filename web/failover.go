@@ -14,7 +14,7 @@ import (
 // failoverPages try out what happens when a primary is lost.
 type failoverPages struct{ *site }
 
-// failover is the cluster in the address, if a replica could take over in it.
+// failover returns the cluster in the address, if a replica could take over in it.
 func (h failoverPages) failover(r *http.Request) (models.Cluster, error) {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	switch {
@@ -39,7 +39,7 @@ func (h failoverPages) failoverPage(w http.ResponseWriter, r *http.Request) erro
 	return h.askFailover(w, r, cluster, nil)
 }
 
-// shardOf is the shard that a request is about; the first one when it names none.
+// shardOf is the shard that a request is about; the first one if it names none.
 func shardOf(r *http.Request, cluster models.Cluster) models.Shard {
 	shards := cluster.Shards()
 	named := r.FormValue("shard")

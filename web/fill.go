@@ -12,7 +12,7 @@ import (
 	"rekindle/views"
 )
 
-// fillPages restore a snapshot into a cluster that exists.
+// fillPages restore a snapshot into an existing cluster.
 type fillPages struct{ *site }
 
 func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
@@ -23,7 +23,7 @@ func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
 	return h.askFill(w, r, snapshot, url.Values{"cluster": {r.URL.Query().Get("cluster")}, "safety": {"on"}}, nil)
 }
 
-// askFill asks for a cluster, and when there is one, for what becomes of its keys.
+// askFill asks for a cluster and, once there is one, what should happen to its keys.
 func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
 	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Mortal: mortalKeys(snapshot)}
 	id := strings.TrimSpace(form.Get("cluster"))
@@ -56,7 +56,7 @@ func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot mode
 	return h.ask(w, r, at, wrong, func(shell views.Shell) templ.Component { return views.FillClusterPage(shell, props) })
 }
 
-// mortalKeys is how many keys of a snapshot have a deadline; -1: that is not known.
+// mortalKeys is how many keys of a snapshot have a deadline; -1: unknown.
 func mortalKeys(snapshot models.Snapshot) int64 {
 	var sum int64
 	for _, part := range snapshot.Parts {
@@ -90,7 +90,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 	spec := models.FillSpec{Snapshot: snapshot.Name, Cluster: strings.TrimSpace(form.Get("cluster")), Existing: models.Existing(form.Get("existing")), Deadlines: models.Deadlines(form.Get("deadlines")), RequestedBy: visitOf(r).user.Name}
 	wrong := mistakes{}
 	if form.Get("safety") == "on" && spec.Existing != models.ExistingNone {
-		if spec.Safety = strings.TrimSpace(form.Get("safety_name")); spec.Safety == "" { // else none would be taken
+		if spec.Safety = strings.TrimSpace(form.Get("safety_name")); spec.Safety == "" { // otherwise none would be taken
 			wrong.add("safety_name", "Give a name for the snapshot that is taken first, or do not ask for one.")
 		}
 	}

@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// readForm returns the form that was posted, without what stands in the address.
+// readForm returns the form that was posted, without the query of the address.
 func readForm(r *http.Request) (url.Values, error) {
 	var tooLarge *http.MaxBytesError
 	if err := r.ParseForm(); errors.As(err, &tooLarge) {
@@ -28,7 +28,7 @@ func readForm(r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// mistakes is what is wrong with a form: by field, one sentence each. Under "" is what belongs to no field.
+// mistakes is what is wrong with a form: one sentence per field. "" has what belongs to no field.
 type mistakes map[string]string
 
 func (m mistakes) add(field, sentence string) {
@@ -37,8 +37,7 @@ func (m mistakes) add(field, sentence string) {
 	}
 }
 
-// refusal sorts an error of package models: a refusal goes to the fields, and on top when the form has no such field; anything
-// else is returned.
+// refusal sorts an error of package models: a refusal goes to its fields, or to the top if the form has no such field. Any other error is returned.
 func (m mistakes) refusal(err error, fields []string) error {
 	faults, refused := models.AsFaults(err)
 	if !refused {
@@ -58,8 +57,8 @@ func (m mistakes) refusal(err error, fields []string) error {
 	return nil
 }
 
-// wholeNumber reads a number from a form; what is none is a mistake at its field, and 0. The range is only named here, package
-// models decides.
+// wholeNumber reads a number from a form. If it is not a number, that is a mistake at its field, and the result is 0. The range is only named here;
+// package models enforces it.
 func wholeNumber(form url.Values, field, what, limits string, wrong mistakes) int {
 	text := strings.TrimSpace(form.Get(field))
 	n, err := strconv.Atoi(text)

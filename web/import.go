@@ -21,10 +21,10 @@ import (
 
 const importPath = "/snapshots/-/import"
 
-// maxUpload is the largest upload by default: more than any node of ElastiCache's holds.
+// maxUpload is the largest upload by default: more than any ElastiCache node holds.
 const maxUpload = 1 << 40
 
-// isUpload tells whether a request carries files: the only one that may be larger than a form.
+// isUpload tells whether a request carries files: only such a request may be larger than a form.
 func isUpload(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return r.Method == http.MethodPost && r.URL.Path == importPath && err == nil && kind == "multipart/form-data"
@@ -74,7 +74,7 @@ func (h importPages) importSnapshot(w http.ResponseWriter, r *http.Request) erro
 	return h.askImport(w, r, form, false, wrong)
 }
 
-// Bounds of an upload's fields, which stand before its files.
+// Bounds of an upload's fields, which come before its files.
 const (
 	maxUploadFields = 16
 	maxUploadField  = 4 << 10 // bytes
@@ -128,7 +128,7 @@ type uploaded struct {
 	reading atomic.Bool
 }
 
-// rest takes the time limit away: all has come.
+// rest lifts the time limit: everything has arrived.
 func (u *uploaded) rest() { _ = u.control.SetReadDeadline(time.Time{}) }
 
 func (u *uploaded) fields() (url.Values, error) {
@@ -153,7 +153,7 @@ func (u *uploaded) fields() (url.Values, error) {
 	return form, problem{status: http.StatusBadRequest}
 }
 
-// next gives the files one after the other.
+// next returns the files one after the other.
 func (u *uploaded) next() (string, io.ReadCloser, error) {
 	part := u.first
 	u.first = nil
@@ -169,7 +169,7 @@ func (u *uploaded) next() (string, io.ReadCloser, error) {
 	return part.FileName(), &uploadedFile{u, part}, nil
 }
 
-// reason says why the body could not be read on.
+// reason says why reading the body failed.
 func (u *uploaded) reason(err error) error {
 	var tooLarge *http.MaxBytesError
 	text := fmt.Sprintf("The upload was cut off after %s. Nothing of it was kept; try again.", views.SizeText(u.read))
@@ -179,7 +179,7 @@ func (u *uploaded) reason(err error) error {
 	return models.Faults{{Code: models.CodeInvalid, Field: "file", Message: text}}
 }
 
-// Bounds of what is still read after an upload was refused, so that the browser listens to the answer.
+// Bounds of what is still read after an upload was refused, so that the browser reads the answer.
 const (
 	drainBytes = 64 << 20
 	drainTime  = 20 * time.Second
@@ -191,7 +191,7 @@ func (u *uploaded) drain(body io.Reader) {
 	u.rest()
 }
 
-// uploadedFile is one file. Closing it while it is read, as when the import is cancelled, ends the read.
+// uploadedFile is one file. Closing it while it is being read, for example because the import is cancelled, ends the read.
 type uploadedFile struct {
 	u    *uploaded
 	part *multipart.Part

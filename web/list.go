@@ -11,14 +11,14 @@ import (
 	"rekindle/views"
 )
 
-// listing says what a list's address may carry.
+// listing says what the address of a list may contain.
 type listing struct {
 	filters []string          // besides q
-	sorts   map[string]string // the page's name of an order to the one of package models; "" when it has none
-	order   string            // when none is asked for: "name", or "-created" for the greatest first
+	sorts   map[string]string // the page's name of an order to that of package models; "" when there is none
+	order   string            // the default: "name", or "-created" for the greatest first
 }
 
-// read takes filters, order and page from the address. What is not known there is left out.
+// read reads filters, order and page from the address. Unknown values are left out.
 func (l listing) read(r *http.Request) (views.List, models.List) {
 	asked := r.URL.Query()
 	shown := views.List{Path: r.URL.Path, Query: url.Values{}, Sort: l.order, Page: 1, Size: 50}
@@ -51,7 +51,7 @@ func (l listing) read(r *http.Request) (views.List, models.List) {
 	return shown, rows
 }
 
-// fetch asks for the page of rows; a page behind the last one, as after deletions, becomes the last.
+// fetch reads the page of rows. A page after the last one, for example after deletions, becomes the last.
 func fetch[T any](shown *views.List, rows models.List, query func(models.List) (models.Rows[T], error)) ([]T, error) {
 	found, err := query(rows)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// orInWords answers with a page where the mux would say "404 page not found".
+// orInWords answers with a page where the mux would answer "404 page not found".
 func (s *site) orInWords(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own, pattern := mux.Handler(r)
@@ -32,7 +32,7 @@ func (s *site) orInWords(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// withoutSlash is the address without the slash at its end, when there is a page without it: "/clusters/orders/".
+// withoutSlash is the address without its final slash, if there is a page without it: "/clusters/orders/".
 func withoutSlash(mux *http.ServeMux, r *http.Request) string {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return ""
@@ -50,7 +50,7 @@ func withoutSlash(mux *http.ServeMux, r *http.Request) string {
 	return ""
 }
 
-// muted takes an answer and keeps only its status and header.
+// muted is a response writer that keeps only status and header.
 type muted struct {
 	header http.Header
 	status int

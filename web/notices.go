@@ -2,7 +2,7 @@ package web
 
 import "rekindle/views"
 
-// notices is what everybody who is signed in should know now.
+// notices are what everybody who is signed in should know now.
 func (s *site) notices() []views.Notice {
 	var notices []views.Notice
 	if doubt := s.db.Clock.Doubt(); doubt != nil {

@@ -62,13 +62,13 @@ func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// standings are the names that the page has for how clusters stand.
+// standings are the page's names for how clusters stand.
 var standings = map[models.Standing]string{
 	models.StandingCached: views.CacheOnly, models.StandingGood: views.Protected, models.StandingEmpty: views.NothingInIt, models.StandingPending: views.FirstPending,
 	models.StandingUnscheduled: views.NoSchedule, models.StandingFailed: views.LastFailed, models.StandingLate: views.Overdue,
 }
 
-// presentProtection says how well a cluster can be brought back.
+// presentProtection says how well a cluster could be restored.
 func presentProtection(g *models.Guarded) views.Protection {
 	row := views.Protection{Cluster: g.Cluster.Name, Status: string(g.Cluster.Status), Notice: g.Cluster.StatusReason, State: standings[g.Standing()]}
 	if !g.NewestAt.IsZero() {
@@ -83,7 +83,7 @@ func presentProtection(g *models.Guarded) views.Protection {
 	return row
 }
 
-// describeProtection fills in what only the rows that are shown need to say.
+// describeProtection fills in what only the visible rows need.
 func (h overviewPage) describeProtection(ctx context.Context, rows []views.Protection) error {
 	names := make([]string, len(rows))
 	for i, row := range rows {
@@ -105,7 +105,7 @@ func (h overviewPage) describeProtection(ctx context.Context, rows []views.Prote
 		row := &rows[i]
 		cluster, found := clusters[row.Cluster]
 		if !found {
-			continue // it went just now
+			continue // it has just been deleted
 		}
 		schedule := presentSchedule(cluster, newest[cluster.Name])
 		schedule.Next = next[cluster.ID]
@@ -118,7 +118,7 @@ func (h overviewPage) describeProtection(ctx context.Context, rows []views.Prote
 	return nil
 }
 
-// counters are numbers that lead to the lists they count.
+// counters are numbers that link to the lists they count.
 func (h overviewPage) counters(ctx context.Context, clusters int) ([]views.Counter, error) {
 	unreachable, err := h.db.Clusters.Count(ctx, models.ClusterUnreachable)
 	if err != nil {

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// An upload may take hours, but it has to go on: it may stand still for so long, and what it has used up of that comes back with the bytes
-// that arrive. Whoever sends fewer than this for longer is cut off.
+// An upload may take hours, but it has to make progress: it may stand still for this long in all, and arriving bytes give time back. A sender that
+// stays below this rate for longer is cut off.
 const (
 	uploadIdle = 2 * time.Minute
 	uploadRate = 4 << 10 // bytes a second
 )
 
-// paced is the body of an upload. Only the time counts in which the console waits for it: a store that is slow to take the bytes does not make
-// the sender slow.
+// paced is the body of an upload. Only the time that the console waits for it counts: a store that is slow to accept the bytes does not make the
+// sender slow.
 type paced struct {
 	io.ReadCloser
 	deadline func(time.Time) error
 	now      func() time.Time
-	patience time.Duration // that is left
+	patience time.Duration // what is left of it
 }
 
 // Read reads on, as long as patience lasts.

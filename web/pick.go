@@ -7,13 +7,15 @@ import (
 	"rekindle/views"
 )
 
-// maxChoices is how many clusters a form lists to choose from. Among more they are found by typing, with as many suggestions as fit under a field.
+// maxChoices is how many clusters a form lists to choose from. If there are more, people find them by typing, with as many suggestions as fit under a
+// field.
 const (
 	maxChoices     = 100
 	maxSuggestions = 20
 )
 
-// clusterChoices are the clusters that occur in rows of a kind, for a filter of the list of those; typed when they are too many to be listed.
+// clusterChoices are the clusters that occur in rows of a kind, for a filter of the list of those rows. The name is typed if there are too many to
+// list.
 func (p presenter) clusterChoices(ctx context.Context, kind any, chosen string) (choices views.Choices, err error) {
 	names, err := p.db.Clusters.FindNames(ctx, "", false, maxChoices+1)
 	if err != nil {
@@ -26,7 +28,7 @@ func (p presenter) clusterChoices(ctx context.Context, kind any, chosen string) 
 	return views.Choices{Options: clusterOptions(names, chosen)}, err
 }
 
-// clusterOptions are the clusters to choose from in a filter, those in use first of all.
+// clusterOptions are the clusters to choose from in a filter, with the one in use first.
 func clusterOptions(names []string, chosen string) []views.Option {
 	if chosen != "" && !slices.Contains(names, chosen) {
 		names = append(names, chosen)

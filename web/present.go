@@ -16,13 +16,13 @@ import (
 
 // This file turns rows of the catalog into what the pages show.
 
-// presenter finds what several pages show alike: work, events, rows of snapshots, schedules, clusters to choose from.
+// presenter reads what several pages show in the same way: work, events, rows of snapshots, schedules, clusters to choose from.
 type presenter struct {
 	db    *catalog.DB
 	clock clockwork.Clock
 }
 
-// The page's names of kinds of runs, where they differ from the catalog's.
+// The page's names for kinds of runs, where they differ from the catalog's.
 var runKindNames = map[models.RunKind]string{models.RunDelete: "delete-cluster", models.RunDeleteSnapshot: "delete-snapshots"}
 
 func runKindName(kind models.RunKind) string {
@@ -63,7 +63,7 @@ func presentRun(run models.Run, now time.Time) views.Run {
 	return v
 }
 
-// presentSchedule is a cluster's schedule without what needs the catalog.
+// presentSchedule is a cluster's schedule, without what has to be read from the catalog.
 func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Schedule {
 	v := views.Schedule{Enabled: cluster.Backups(), Retention: cluster.RetentionLimit, Start: cluster.SnapshotWindow.Start, Length: cluster.SnapshotWindow.Length}
 	if newest.Name != "" {
@@ -72,8 +72,8 @@ func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Sched
 	return v
 }
 
-// schedule adds when the next snapshot is due, and whether the last attempt of the schedule failed. What people do by hand says nothing
-// about it, unless it made a newer good snapshot.
+// schedule adds when the next snapshot is due, and whether the last scheduled attempt failed. What people do by hand does not matter for that, unless
+// it made a newer good snapshot.
 func (p presenter) schedule(ctx context.Context, cluster models.Cluster, newest models.Snapshot) (views.Schedule, error) {
 	v := presentSchedule(cluster, newest)
 	next, planned, err := p.db.Schedule.Next(ctx, cluster)
@@ -101,7 +101,7 @@ func took(snapshot models.Snapshot) time.Duration {
 	if snapshot.StartedAt == nil || snapshot.CompletedAt == nil {
 		return 0
 	}
-	return max(snapshot.CompletedAt.Sub(*snapshot.StartedAt), time.Millisecond) // 0 means that it is not known
+	return max(snapshot.CompletedAt.Sub(*snapshot.StartedAt), time.Millisecond) // 0 means unknown
 }
 
 func servedBy(snapshot models.Snapshot) string {
@@ -120,7 +120,7 @@ func presentNodes(nodes []models.Node) []views.Node {
 	return shown
 }
 
-// keepers are the nodes that have keys which no other node is to have: the primaries, or all where each has its own.
+// keepers are the nodes whose keys no other node is meant to have: the primaries, or all nodes if each has its own keys.
 func keepers(c models.Cluster) []models.Node {
 	if c.Cached() {
 		return c.Nodes
@@ -128,7 +128,7 @@ func keepers(c models.Cluster) []models.Node {
 	return c.Primaries()
 }
 
-// usedMemory is what the data takes up.
+// usedMemory is how much memory the data uses.
 func usedMemory(c models.Cluster) int64 {
 	var sum int64
 	for _, n := range keepers(c) {
@@ -137,7 +137,7 @@ func usedMemory(c models.Cluster) int64 {
 	return sum
 }
 
-// maxMemory is how much data fits in; 0: nobody has set a limit.
+// maxMemory is how much data fits in; 0: there is no limit.
 func maxMemory(c models.Cluster) int64 {
 	if !c.Attached() {
 		return c.MaxMemory() * int64(max(1, len(keepers(c))))
@@ -145,14 +145,14 @@ func maxMemory(c models.Cluster) int64 {
 	var sum int64
 	for _, n := range keepers(c) {
 		if n.MaxMemory <= 0 {
-			return 0 // it may take all that its host has
+			return 0 // it may use all that its host has
 		}
 		sum += n.MaxMemory
 	}
 	return sum
 }
 
-// keysOf is the number of keys, or -1 when nobody has counted them yet.
+// keysOf is the number of keys, or -1 if nobody has counted them yet.
 func keysOf(c models.Cluster) int64 {
 	nodes := keepers(c)
 	if len(nodes) == 0 {
@@ -169,7 +169,7 @@ func keysOf(c models.Cluster) int64 {
 	return sum
 }
 
-// firstNode is the one that clients are told to connect to first: the primary, where there is one.
+// firstNode is the node that clients are told to connect to first: the primary, if there is one.
 func firstNode(c models.Cluster) (models.Node, bool) {
 	if nodes := keepers(c); len(nodes) > 0 {
 		return nodes[0], true
@@ -177,7 +177,7 @@ func firstNode(c models.Cluster) (models.Node, bool) {
 	return models.Node{}, false
 }
 
-// knownKeys is the node's number of keys, or -1 when nobody has seen it yet.
+// knownKeys is the node's number of keys, or -1 if nobody has seen it yet.
 func knownKeys(n models.Node) int64 {
 	if n.SeenAt == nil {
 		return -1
@@ -185,9 +185,9 @@ func knownKeys(n models.Node) int64 {
 	return n.Keys
 }
 
-// around is what a snapshot's row says besides the snapshot itself, by the names of clusters and snapshots.
+// around is what a snapshot's row says besides the snapshot itself, by names of clusters and snapshots.
 type around struct {
-	living    map[string]bool // clusters there are
+	living    map[string]bool // clusters that exist
 	cancelled map[string]bool // snapshots
 	running   map[string]views.Run
 }
@@ -212,7 +212,7 @@ func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
 	return v
 }
 
-// snapshots are the rows, and whether any of them is being worked on.
+// snapshots returns the rows, and whether any of the snapshots is being worked on.
 func (p presenter) snapshots(ctx context.Context, snapshots []models.Snapshot) (rows []views.SnapshotRow, busy bool, err error) {
 	names, clusters := make([]string, len(snapshots)), make([]string, len(snapshots))
 	for i, snapshot := range snapshots {
@@ -240,7 +240,7 @@ func (p presenter) snapshots(ctx context.Context, snapshots []models.Snapshot) (
 	return rows, busy, nil
 }
 
-// gigabyte is what Amazon charges for, by its price list: 2 to the 30th bytes. The sizes on the pages count by 1000; see views.SizeText.
+// gigabyte is the unit of Amazon's price list: 2 to the 30th bytes. Sizes on the pages count by 1000; see views.SizeText.
 const gigabyte = 1 << 30
 
 // money writes an amount in the currency of the settings: "$1.32", "EUR 1.32".

@@ -11,7 +11,7 @@ import (
 	"rekindle/views"
 )
 
-// rebootPages restart nodes, after they have asked.
+// rebootPages restart nodes, after asking.
 type rebootPages struct{ *site }
 
 func (h rebootPages) rebootPage(w http.ResponseWriter, r *http.Request) error {
@@ -59,7 +59,7 @@ func (h rebootPages) reboot(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	chosen, wrong := form["nodes"], mistakes{}
-	if len(chosen) == 0 { // to package models this means all of them
+	if len(chosen) == 0 { // for package models this means all of them
 		wrong.add("nodes", "Choose the nodes that are to be restarted.")
 	}
 	if len(wrong) == 0 {

@@ -15,23 +15,23 @@ import (
 	"rekindle/views"
 )
 
-// The ways in which a handler ends: page (200), ask (422 where the form has mistakes), partial (for htmx), redirect, or an
-// error, which answer turns into a page in words.
+// The ways in which a handler ends: page (200), ask (422 if the form has mistakes), partial (for htmx), redirect, or an error, which answer turns
+// into a page with words.
 
-// pollEvery is how often a page asks for itself again while it shows running work.
+// pollEvery is how often a page requests itself again while it shows running work.
 const pollEvery = 2 * time.Second
 
-// place says what a page is and where it stands.
+// place says what a page is and where it belongs.
 type place struct {
 	title  string
 	active views.Nav
 	crumbs []views.Crumb // those above the page itself
-	path   string        // the page's own address, when that is not the request's
+	path   string        // the page's own address, if that is not the request's
 	follow bool          // it shows running work
-	aws    string        // the command that shows the same, or "" where the page has one of its own
+	aws    string        // the command that shows the same, or "" if the page has its own
 }
 
-// fromHTMX tells whether the script asks, and not the browser for a whole page.
+// fromHTMX tells whether the script asks, rather than the browser for a whole page.
 func fromHTMX(r *http.Request) bool { return r.Header.Get("HX-Request") == "true" }
 
 // shell collects what every page needs.
@@ -47,7 +47,7 @@ func (s *site) shell(w http.ResponseWriter, r *http.Request, p place) (views.She
 	return shell, nil
 }
 
-// bareShell is the shell without what the catalog knows: also error pages have it.
+// bareShell is the shell without what the catalog knows: even error pages have it.
 func (s *site) bareShell(r *http.Request, p place) views.Shell {
 	shell := views.Shell{
 		Title: p.title, Breadcrumbs: append(p.crumbs[:len(p.crumbs):len(p.crumbs)], views.Crumb{Text: p.title}), Active: p.active,
@@ -68,7 +68,7 @@ func (s *site) page(w http.ResponseWriter, r *http.Request, p place, draw func(v
 	return s.pageWith(w, r, http.StatusOK, p, draw)
 }
 
-// ask shows a page with a form. With mistakes it is the form once more, which the status says too.
+// ask shows a page with a form. If there are mistakes it shows the form again, and the status says so.
 func (s *site) ask(w http.ResponseWriter, r *http.Request, p place, wrong mistakes, draw func(views.Shell) templ.Component) error {
 	if len(wrong) > 0 {
 		return s.pageWith(w, r, http.StatusUnprocessableEntity, p, draw)
@@ -84,12 +84,12 @@ func (s *site) pageWith(w http.ResponseWriter, r *http.Request, status int, p pl
 	return write(w, r, status, draw(shell))
 }
 
-// partial shows a piece of a page; it does not use up the message that the next page is to show.
+// partial shows a piece of a page. It leaves the message for the next page alone.
 func (s *site) partial(w http.ResponseWriter, r *http.Request, p place, draw func(views.Shell) templ.Component) error {
 	return write(w, r, http.StatusOK, draw(s.bareShell(r, p)))
 }
 
-// write renders into a buffer first: what fails half way must not be sent as half a page with a 200.
+// write renders into a buffer first: a failure half way must not become half a page with status 200.
 func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component) error {
 	var page bytes.Buffer
 	if err := c.Render(r.Context(), &page); err != nil {
@@ -107,7 +107,7 @@ func write(w http.ResponseWriter, r *http.Request, status int, c templ.Component
 	return nil
 }
 
-// redirect leads on, in htmx's way when htmx asks: it would follow a 303 itself and put a whole page into a fragment.
+// redirect redirects, in htmx's way if htmx asks: it would follow a 303 itself and put a whole page into a fragment.
 func (s *site) redirect(w http.ResponseWriter, r *http.Request, to string) error {
 	w.Header().Add("Vary", "HX-Request")
 	w.Header().Set("Cache-Control", "no-store")
@@ -121,13 +121,13 @@ func (s *site) redirect(w http.ResponseWriter, r *http.Request, to string) error
 	return nil
 }
 
-// done leads on with a message about what was just done.
+// done redirects with a message about what was just done.
 func (s *site) done(w http.ResponseWriter, r *http.Request, to, kind, text string) error {
 	s.setFlash(w, r, flash{Kind: kind, Text: text})
 	return s.redirect(w, r, to)
 }
 
-// problem is an error with a status and words of its own. Without words the error page has some for the status.
+// problem is an error with a status and its own words. Without words the error page has some for the status.
 type problem struct {
 	status         int
 	title, text    string
@@ -136,7 +136,7 @@ type problem struct {
 
 func (p problem) Error() string { return strconv.Itoa(p.status) + " " + p.title + " " + p.text }
 
-// answer makes a handler of net/http.
+// answer makes a handler for net/http.
 func (s *site) answer(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -145,8 +145,8 @@ func (s *site) answer(h handler) http.Handler {
 	})
 }
 
-// fail says to a person what went wrong. A refusal is their business and says why; anything else is the console's, goes to the
-// log, and the page has only the number under which it is found there.
+// fail tells a person what went wrong. A refusal is their business and says why. Anything else is the console's: it goes to the log, and the page
+// only has the number under which it is found there.
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var p problem
 	faults, refused := models.AsFaults(err)
@@ -174,7 +174,7 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.ErrorContext(r.Context(), "request failed", "request", visitOf(r).id, "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	if p.status == http.StatusNotFound && p.back != "" && fromHTMX(r) {
-		// The page that follows something is told that it is gone, instead of asking for ever.
+		// A page that follows something is told that it is gone, instead of asking for ever.
 		_ = s.done(w, r, p.back, "info", p.text)
 		return
 	}

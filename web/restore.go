@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// restorePages fill the form in from a snapshot; what becomes of it is the form's.
+// restorePages pre-fill the form from a snapshot; the form does the rest.
 type restorePages struct {
 	*site
 	forms formPages
@@ -25,7 +25,7 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 		return fmt.Errorf("list engines: %w", err)
 	}
 	nodeType := snapshot.NodeType
-	if nodeType == "" { // of a cluster that was attached, whose nodes have none
+	if nodeType == "" { // of an attached cluster, whose nodes have no type
 		nodeType = models.SuggestNodeType(snapshot.UsedMemory).Name
 	}
 	form := url.Values{}
@@ -57,7 +57,7 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	return h.forms.show(w, r, f)
 }
 
-// restorable is the snapshot in the address, if it can be restored now.
+// restorable returns the snapshot in the address, if it can be restored now.
 func (s *site) restorable(r *http.Request) (models.Snapshot, error) {
 	snapshot, err := s.db.Snapshots.Get(r.Context(), r.PathValue("name"))
 	if why := snapshot.NoRestore(); err == nil && why != "" {
@@ -66,7 +66,7 @@ func (s *site) restorable(r *http.Request) (models.Snapshot, error) {
 	return snapshot, err
 }
 
-// likeliestEngine is the installed engine of the snapshot's own version, else one of its kind, else any.
+// likeliestEngine is the installed engine of the snapshot's own version, else one of the same kind, else any.
 func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.Engine {
 	var best models.Engine
 	for _, e := range engines {
@@ -80,7 +80,7 @@ func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.E
 	return best
 }
 
-// suggestName is the name of the snapshot's cluster when that is free again, else one beside it.
+// suggestName is the name of the snapshot's cluster if that is free again, else one like it.
 func (h restorePages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
 	base := snapshot.ClusterName
 	for n := 1; n <= 50; n++ {
@@ -100,7 +100,7 @@ func (h restorePages) suggestName(r *http.Request, snapshot models.Snapshot) (st
 			return "", err
 		}
 	}
-	return "", nil // let the person think of one
+	return "", nil // the person has to think of one
 }
 
 func (h restorePages) read(r *http.Request) (clusterForm, error) {

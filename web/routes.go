@@ -6,25 +6,25 @@ import (
 	"rekindle/static"
 )
 
-// handler is a route's function. The error that it returns becomes a page; see fail.
+// handler is a route's function. An error that it returns becomes a page; see fail.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// table is where the routes are written down.
+// table is where the routes are registered.
 type table struct {
 	*site
 	mux *http.ServeMux
 }
 
-// open is for everybody.
+// open registers a route for everybody.
 func (t table) open(pattern string, h handler) { t.mux.Handle(pattern, t.answer(h)) }
 
-// user is for whoever is signed in.
+// user registers a route for people who are signed in.
 func (t table) user(pattern string, h handler) { t.mux.Handle(pattern, t.answer(t.signedIn(h))) }
 
-// script is for programs that are signed in.
+// script registers a route for programs that are signed in.
 func (t table) script(pattern string, h handler) { t.mux.Handle(pattern, t.answer(t.signedInOr401(h))) }
 
-// routes is every address of the console.
+// routes has every address of the console.
 func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
 	t := table{s, http.NewServeMux()}
 	t.mux.Handle(static.Prefix, static.Handler())

@@ -55,7 +55,7 @@ func (h runPages) list(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// find reads the run's number from the address.
+// find returns the run whose number is in the address.
 func (h runPages) find(r *http.Request) (models.Run, error) {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
 	if err != nil {
@@ -87,7 +87,7 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
-		props.Result = run.Stage + "." // where it is
+		props.Result = run.Stage + "." // how far it has got
 	}
 	if props.Events, err = h.events(ctx, run); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
 }
 
-// events are the events of what the run works on, from its beginning to its end.
+// events returns the events of what the run works on, from its beginning to its end.
 func (h runPages) events(ctx context.Context, run models.Run) ([]views.Event, error) {
 	equal := map[string]string{"cluster": run.ClusterName}
 	if run.SnapshotName != "" {

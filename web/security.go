@@ -9,27 +9,27 @@ import (
 	"rekindle/web/gate"
 )
 
-// The policy forbids whatever the pages do not need. No page has a script or a style of its own in it.
+// The policy forbids whatever the pages do not need. No page contains scripts or styles of its own.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
 // maxBody is the largest request that is read: a form that names some ten thousand snapshots.
 const maxBody = 1 << 20
 
-// The form of the sign-in page is read of everybody, and is small.
+// Anybody can send the form of the sign-in page, so it has to be small.
 const (
 	signInPath = "/sign-in"
 	maxSignIn  = 16 << 10
 )
 
-// door is what every request goes through before it comes to its page.
+// door is what every request passes before it gets to its page.
 type door struct {
 	*site
 	gate      *gate.Gate
 	maxUpload int64
 }
 
-// protect puts around the routes what holds for every request.
+// protect wraps the routes in what holds for every request.
 func (d door) protect(routes http.Handler, trustedOrigin string) (http.Handler, error) {
 	crossOrigin := http.NewCrossOriginProtection()
 	if trustedOrigin != "" {
@@ -46,7 +46,7 @@ func (d door) protect(routes http.Handler, trustedOrigin string) (http.Handler, 
 	return d.gate.Handler(d.atTheDoor(crossOrigin.Handler(d.limitBody(routes))), d.addressOf), nil
 }
 
-// atTheDoor numbers the request, sets the headers that every answer has, and turns a panic into a page.
+// atTheDoor numbers the request, sets the headers of every answer, and turns a panic into a page.
 func (d door) atTheDoor(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{id: rand.Text()[:12]}
@@ -56,7 +56,7 @@ func (d door) atTheDoor(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", contentSecurityPolicy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		// Not no-referrer: with it browsers send "Origin: null" for forms, which cannot be told from a foreign page.
+		// Not no-referrer: with it browsers send "Origin: null" for forms, which cannot be distinguished from a foreign page.
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")

@@ -8,7 +8,7 @@ import (
 	"rekindle/views"
 )
 
-// maxSeeds is how many snapshots a form offers to fill a new cluster from. Of more, the others are found by typing.
+// maxSeeds is how many snapshots a form offers to fill a new cluster from. Others are found by typing.
 const maxSeeds = 100
 
 // offerSeeds lists the snapshots from which a new cluster can be filled, the newest first.

@@ -18,7 +18,7 @@ import (
 	"rekindle/web/gate"
 )
 
-// The console's cookies. Those of theme and time zone hold a preference and no secret.
+// The console's cookies. Theme and time zone are preferences and no secrets.
 const (
 	sessionCookie = "rekindle_session"
 	flashCookie   = "rekindle_flash"
@@ -26,8 +26,8 @@ const (
 	zoneCookie    = "tz" // set by the page's script
 )
 
-// sessionStore is a [sessions.Store] that keeps sessions in the catalog, where they can be revoked. The cookie carries nothing but
-// a signed token; the catalog has its hash and decides, by its own clock, whether it is still good.
+// sessionStore is a [sessions.Store] that keeps sessions in the catalog, where they can be revoked. The cookie carries only a signed token. The
+// catalog has its hash and decides, by its own clock, whether it is still valid.
 type sessionStore struct {
 	db     *catalog.DB
 	codec  *securecookie.SecureCookie
@@ -38,11 +38,11 @@ var _ sessions.Store = (*sessionStore)(nil)
 
 func newSessionStore(db *catalog.DB, key secret.Text, secure bool) *sessionStore {
 	codec := securecookie.New([]byte(key.Reveal()), nil).SetSerializer(securecookie.JSONEncoder{})
-	codec.MaxAge(0) // the catalog knows how long, not the cookie
+	codec.MaxAge(0) // the catalog decides how long, not the cookie
 	return &sessionStore{db: db, codec: codec, secure: secure}
 }
 
-// Get returns the request's session.
+// Get implements sessions.Store.
 func (st *sessionStore) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(st, name)
 }
@@ -53,7 +53,7 @@ const (
 	valueSession = "session"
 )
 
-// New reads the session from the request. A cookie that does not decode, or whose session has ended, is a new session.
+// New reads the session from the request. If the cookie cannot be decoded, or its session has ended, the session is new.
 func (st *sessionStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	session := sessions.NewSession(st, name)
 	session.Options = st.options(r)
@@ -71,7 +71,7 @@ func (st *sessionStore) New(r *http.Request, name string) (*sessions.Session, er
 	return session, nil
 }
 
-// Save sets the cookie, or takes it back when the session's MaxAge is below zero.
+// Save sets the cookie, or deletes it when the session's MaxAge is negative.
 func (st *sessionStore) Save(_ *http.Request, w http.ResponseWriter, session *sessions.Session) error {
 	value := ""
 	if session.Options.MaxAge >= 0 {
@@ -89,7 +89,7 @@ func (st *sessionStore) options(r *http.Request) *sessions.Options {
 		Secure: st.secure || r.TLS != nil, SameSite: http.SameSiteLaxMode}
 }
 
-// visit is what is known of the request in hand. It is put into the context at the door and filled in on the way.
+// visit is what is known about the present request. It is put into the context at the door and filled in on the way.
 type visit struct {
 	id      string // of the request, for the log and the error page
 	known   bool   // somebody is signed in
@@ -110,7 +110,7 @@ func visitOf(r *http.Request) *visit {
 	return &visit{}
 }
 
-// identify finds out who asks.
+// identify finds out who sends the request.
 func (s *site) identify(r *http.Request) (*visit, error) {
 	v := visitOf(r)
 	if v.known {
@@ -128,7 +128,7 @@ func (s *site) identify(r *http.Request) (*visit, error) {
 	return v, nil
 }
 
-// signedIn lets only those through who are. A page leads to the sign-in page and back; htmx is told to lead there.
+// signedIn lets only people through who are signed in. A page leads to the sign-in page and back; htmx is told to go there.
 func (s *site) signedIn(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, err := s.identify(r)
@@ -140,7 +140,7 @@ func (s *site) signedIn(h handler) handler {
 		}
 		next := r.URL.RequestURI()
 		if fromHTMX(r) {
-			// What was asked for may be a fragment; what the person sees is elsewhere.
+			// The request may have been for a fragment; the person looks at another page.
 			next = ""
 			if current, err := url.Parse(r.Header.Get("HX-Current-URL")); err == nil {
 				next = current.RequestURI()
@@ -152,7 +152,7 @@ func (s *site) signedIn(h handler) handler {
 	}
 }
 
-// signedInOr401 is for addresses that scripts ask: they get a plain no where a browser would be led to the sign-in page.
+// signedInOr401 is for addresses that scripts call: they get a 401 where a browser would be led to the sign-in page.
 func (s *site) signedInOr401(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v, err := s.identify(r)
@@ -177,8 +177,8 @@ func signInAddress(next string) string {
 	return "/sign-in?" + url.Values{"next": {next}}.Encode()
 }
 
-// localPath returns the address when it leads to a page of this console, else "/". Browsers take "//host", "/\host" and tabs
-// within for other hosts, so nothing of that kind passes.
+// localPath returns the address if it leads to a page of this console, else "/". Browsers take "//host", "/\host" and embedded tabs for other hosts,
+// so nothing of that kind passes.
 func localPath(address string) string {
 	if len(address) > 2000 || !strings.HasPrefix(address, "/") {
 		return "/"
@@ -219,8 +219,8 @@ func (s *site) setFlash(w http.ResponseWriter, r *http.Request, f flash) {
 	http.SetCookie(w, sessions.NewCookie(flashCookie, value, options))
 }
 
-// takeFlash returns the message for this page, if there is one, and takes it out of the browser. A page that follows a run and
-// asks for itself does not get it: it might be another one than the person is looking at.
+// takeFlash returns the message for this page, if there is one, and deletes it from the browser. A page that follows a run and requests itself does
+// not get it: the person may be looking at another page.
 func (s *site) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
 	cookie, err := r.Cookie(flashCookie)
 	if err != nil || fromHTMX(r) {
@@ -236,7 +236,7 @@ func (s *site) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
 	return views.Flash{Kind: f.Kind, Text: f.Text}
 }
 
-// zoneOf is the viewer's time zone, or nil for UTC when the browser has not named one that is known.
+// zoneOf is the viewer's time zone, or nil for UTC if the browser has not named a known one.
 func zoneOf(r *http.Request) *time.Location {
 	cookie, err := r.Cookie(zoneCookie)
 	if err != nil {

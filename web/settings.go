@@ -22,10 +22,10 @@ func (h settingsPages) settingsPage(w http.ResponseWriter, r *http.Request) erro
 	return h.show(w, r, settingsForms{})
 }
 
-// settingsForms are the forms of the settings page, with what is wrong when one of them is shown again.
+// settingsForms are the forms of the settings page. If one is shown again, it has its mistakes.
 type settingsForms struct{ limits, password, verify, failover views.Fields }
 
-// wrong is what is wrong with the one that is shown again.
+// wrong returns the mistakes of the form that is shown again.
 func (f settingsForms) wrong() mistakes {
 	for _, form := range []views.Fields{f.limits, f.password, f.verify, f.failover} {
 		if len(form.Errors) > 0 {
@@ -63,10 +63,10 @@ func (h settingsPages) show(w http.ResponseWriter, r *http.Request, forms settin
 	return h.ask(w, r, at, forms.wrong(), draw)
 }
 
-// storePatience is how long the store may take to say how it is, while somebody waits for the page.
+// storePatience is how long the store may take to describe itself while somebody waits for the page.
 const storePatience = 5 * time.Second
 
-// describeStore asks the store how it is. One that does not answer is a problem that the page shows, and none of the page.
+// describeStore asks the store to describe itself. If it does not answer, the page shows that problem and does not fail.
 func (h settingsPages) describeStore(ctx context.Context, props *views.Settings) {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
@@ -82,7 +82,7 @@ func (h settingsPages) describeStore(ctx context.Context, props *views.Settings)
 	}
 }
 
-// fillForms has in each form what holds now; a form that is shown again keeps what was sent.
+// fillForms fills each form with the present settings. A form that is shown again keeps what was sent.
 func (h settingsPages) fillForms(ctx context.Context, forms settingsForms, props *views.Settings) (err error) {
 	props.Limits, props.Verify, props.Failover = forms.limits, forms.verify, forms.failover
 	if len(forms.limits.Values) == 0 {
@@ -111,7 +111,7 @@ func (h settingsPages) fillForms(ctx context.Context, forms settingsForms, props
 	return err
 }
 
-// sessionsOf are where the person is signed in.
+// sessionsOf returns where the person is signed in.
 func (h settingsPages) sessionsOf(ctx context.Context, v *visit) ([]views.Session, error) {
 	found, err := h.db.Users.Sessions(ctx, v.user.ID)
 	shown := make([]views.Session, len(found))
@@ -122,7 +122,7 @@ func (h settingsPages) sessionsOf(ctx context.Context, v *visit) ([]views.Sessio
 	return shown, err
 }
 
-// backupCommand copies the catalog of this place to a file, also while consoles run.
+// backupCommand copies the catalog at this place to a file, which works even while consoles run.
 func backupCommand(at catalog.Place) string {
 	if at.InPostgres() {
 		return "pg_dump --format=custom --file=rekindle.dump " + at.String()
@@ -130,7 +130,7 @@ func backupCommand(at catalog.Place) string {
 	return "rekindle catalog backup rekindle-copy.db --catalog 'sqlite:" + strings.ReplaceAll(at.File, "'", `'\''`) + "'"
 }
 
-// consoles are those that share the catalog, and last those that are away although nodes are theirs. None when this one is alone.
+// consoles are those that share the catalog and, at the end, those that are away although they have nodes. There are none if this one is alone.
 func (h settingsPages) consoles(ctx context.Context) ([]views.Console, error) {
 	owners, err := h.db.Owners.All(ctx)
 	if err != nil {

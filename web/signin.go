@@ -53,7 +53,7 @@ func (h signInPages) signIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if old, ok := session.Values[valueSession].(models.Session); ok {
-		// Whoever signs in anew leaves the earlier session behind.
+		// A new sign-in ends the earlier session.
 		if err := h.db.Users.RevokeSession(r.Context(), old.UserID, old.ID); err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (h signInPages) signOut(w http.ResponseWriter, r *http.Request) error {
 	return h.redirect(w, r, "/sign-in")
 }
 
-// theme keeps the choice of light, dark or as the system has it.
+// theme keeps the choice between light, dark and the system's theme.
 func (h signInPages) theme(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {

@@ -22,10 +22,10 @@ var (
 		"source": "source", "status": "status", "size": "size", "stored": "stored", "keys": "keys", "verified": "verified", "created": "created"}}
 )
 
-// snapshotAddress is where a snapshot's page is.
+// snapshotAddress is the address of a snapshot's page.
 func snapshotAddress(name string) string { return "/snapshots/" + url.PathEscape(name) }
 
-// snapshotPages list and show snapshots, delete them, and have one verified.
+// snapshotPages list and show snapshots, delete them, and have them verified.
 type snapshotPages struct{ *site }
 
 func (h snapshotPages) list(w http.ResponseWriter, r *http.Request) error {
@@ -130,7 +130,7 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	return props
 }
 
-// nodeTypeFact is the node type of the snapshot's cluster, or which one would do where its nodes had none.
+// nodeTypeFact is the node type of the snapshot's cluster, or a suitable one if its nodes had none.
 func nodeTypeFact(snapshot models.Snapshot) views.Fact {
 	switch {
 	case snapshot.NodeType == "" && snapshot.CompletedAt == nil:
@@ -141,10 +141,10 @@ func nodeTypeFact(snapshot models.Snapshot) views.Fact {
 	return views.Fact{Label: "Node type", Value: snapshot.NodeType}
 }
 
-// chosen is what is to be deleted: the names in the form or the address; one from the path; or all that match the filters.
+// chosen is what is to be deleted: the names in the form or the address, the one in the path, or all that match the filters.
 type chosen struct {
 	names   []string
-	filters url.Values // of the list that one came from, and goes back to
+	filters url.Values // of the list that the person came from, and goes back to
 	single  bool
 }
 
@@ -201,10 +201,10 @@ func (h snapshotPages) deletePage(w http.ResponseWriter, r *http.Request) error 
 	return h.askDelete(w, r, props, "", nil)
 }
 
-// namesShown is how many of the snapshots to be deleted are named on the page.
+// namesShown is how many of the snapshots to be deleted the page names.
 const namesShown = 100
 
-// deletion looks at the chosen snapshots: which of them can go, and what that means.
+// deletion finds out which of the chosen snapshots can be deleted, and what that means.
 func (h snapshotPages) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, error) {
 	ctx := r.Context()
 	props := views.DeleteSnapshots{Action: r.URL.Path, CancelHref: c.back()}
@@ -268,7 +268,7 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form.Del("all") // exactly those that the page named go, not what has come to match since
+	form.Del("all") // exactly those that the page named go, not those that match by now
 	c, err := h.readChosen(r, form)
 	if err != nil {
 		return err
@@ -312,7 +312,7 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 	return h.askDelete(w, r, props, confirm, wrong)
 }
 
-// verify has every byte of one snapshot read back.
+// verify has every byte of a snapshot read back.
 func (h snapshotPages) verify(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	_, err := h.db.Verifications.Request(r.Context(), name, visitOf(r).user.Name)

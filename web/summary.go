@@ -9,7 +9,7 @@ import (
 	"rekindle/views"
 )
 
-// summary says what the form would do as it stands now, however much of it is still wrong.
+// summary says what the form would do as it is now, however much of it is still wrong.
 func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
 	spec := f.spec
 	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
@@ -63,7 +63,7 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	return v, nil
 }
 
-// plannedSchedule is the schedule that the fields make. Without a window of its own a cluster gets one by its name.
+// plannedSchedule is the schedule that the fields describe. A cluster without a chosen window gets one by its name.
 func (h formPages) plannedSchedule(spec models.ClusterSpec) views.Schedule {
 	v := views.Schedule{Enabled: spec.Retention > 0, Retention: spec.Retention}
 	name := models.NumberedNames(spec.Name, spec.Copies)[0]
@@ -81,7 +81,7 @@ func (h formPages) plannedSchedule(spec models.ClusterSpec) views.Schedule {
 	return v
 }
 
-// expectedSize is what one snapshot of the cluster will take up in the store, or 0 when nothing tells.
+// expectedSize is how much space one snapshot of the cluster will need in the store, or 0 if nothing tells.
 func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, error) {
 	if f.mode != modeModify {
 		return f.snapshot.Stored, nil
@@ -90,8 +90,8 @@ func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, erro
 	return newest[f.cluster.Name].Stored, err
 }
 
-// expectedCost is what the automatic snapshots would cost at ElastiCache, where one of each cluster is free: by the size of one, or by the most that
-// one can take up.
+// expectedCost is what the automatic snapshots would cost at ElastiCache, where one per cluster is free: from the size of one, or from the most that
+// one can need.
 func expectedCost(settings models.Settings, spec models.ClusterSpec, size, most int64) (cost, note string) {
 	if spec.Retention <= 0 {
 		return money(settings, 0), "only by hand; one snapshot of each cluster is free"
@@ -124,7 +124,7 @@ func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeTy
 	}
 	shards := int64(spec.ShardCount())
 	if len(f.cluster.Nodes) > 0 {
-		shards = 1 // what is used is said of the fullest
+		shards = 1 // the usage shown is that of the fullest shard
 	}
 	if room := shards * nodeType.Memory; shards > 1 && nodeType.Memory > 0 && used > room {
 		warnings = append(warnings, fmt.Sprintf("The data needs %s of memory, and %d shards of %s have %s. Choose a larger node type or more shards.",

@@ -14,19 +14,19 @@ import (
 	"rekindle/views"
 )
 
-// sourceTimeout is how long the nodes may take to say how they are, while somebody waits for the page.
+// sourceTimeout is how long the nodes may take to describe themselves while somebody waits for the page.
 const sourceTimeout = 8 * time.Second
 
 type takePages struct{ *site }
 
-// takePage asks for a snapshot by hand: of the cluster in the path, or of one to be chosen.
+// takePage asks for a manual snapshot: of the cluster in the path, or of one to be chosen.
 func (h takePages) takePage(w http.ResponseWriter, r *http.Request) error {
 	form := url.Values{"cluster": {r.PathValue("id")}, "name": {r.URL.Query().Get("name")}}
 	if form.Get("cluster") == "" {
 		form.Set("cluster", r.URL.Query().Get("cluster"))
 	}
 	if fromHTMX(r) && r.URL.Query().Get("show") == "" {
-		form.Del("name") // another cluster was chosen: another name; else only the command follows the name
+		form.Del("name") // another cluster was chosen, so it needs another name; otherwise only the command follows the name
 	}
 	if id := r.PathValue("id"); id != "" {
 		if _, err := h.db.Clusters.Get(r.Context(), id); err != nil {
@@ -36,7 +36,7 @@ func (h takePages) takePage(w http.ResponseWriter, r *http.Request) error {
 	return h.askTake(w, r, form, nil)
 }
 
-// askTake shows the form, with where the snapshot would be taken from just now.
+// askTake shows the form, and where the snapshot would be taken from right now.
 func (h takePages) askTake(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
 	ctx := r.Context()
 	id := form.Get("cluster")
@@ -71,7 +71,7 @@ func (h takePages) askTake(w http.ResponseWriter, r *http.Request, form url.Valu
 	return h.ask(w, r, at, wrong, draw)
 }
 
-// source asks where a snapshot of the cluster would be taken from.
+// source finds out where a snapshot of the cluster would be taken from.
 func (h takePages) source(ctx context.Context, cluster models.Cluster) *views.TakeSource {
 	if why := cluster.NoSnapshot(); why != "" {
 		return &views.TakeSource{Problem: why}
@@ -144,7 +144,7 @@ func (h takePages) backupChoices(ctx context.Context) (views.Choices, error) {
 	choices := views.Choices{Typed: found.Total > maxChoices}
 	for _, c := range found.Rows {
 		if c.Cached() {
-			continue // it never can
+			continue // that is never possible
 		}
 		option := views.Option{Value: c.Name, Label: c.Name}
 		if c.NoSnapshot() != "" {

@@ -1,14 +1,14 @@
 // Package web is the console's HTTP side: pages for people, downloads, an export, and two addresses for machines that
 // watch whether Rekindle is well.
 //
-// How a request goes: [New] puts the middlewares of security.go around the routes of routes.go. Each route is a method of
-// what answers for its resource (clusterPages in clusters.go, snapshotPages in snapshots.go...), which stands on the site. It reads the form or the query, asks
-// package models to do what is to be done, and ends in one of the ways of render.go: a page, a form again with what is
-// wrong at its fields, a redirect with a message, or an error, which becomes a page in words.
+// The way of a request: [New] puts the middlewares of security.go around the routes of routes.go. Each route is a method of the type for its resource
+// (clusterPages in clusters.go, snapshotPages in snapshots.go...), which embeds the site. It reads the form or the query, asks package models to do
+// what is to be done, and ends in one of the ways of render.go: a page, the form again with what is wrong at its fields, a redirect with a message,
+// or an error, which becomes a page with words.
 //
-// What web does not do: it has no rules of its own about clusters and snapshots (package models has them), it draws
-// nothing (package views does), and it does not talk to Redis or to the store. What only the running console can tell,
-// such as where a snapshot would be taken from, it asks through [Jobs]. Whatever takes time is queued as a run.
+// What web does not do: it has no rules of its own about clusters and snapshots (package models has them), it draws nothing (package views does), and
+// it does not talk to Redis or to the store. It asks [Jobs] for what only the running console can tell, such as where a snapshot would be taken from.
+// Whatever takes time is queued as a run.
 package web
 
 import (
@@ -20,7 +20,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	_ "time/tzdata" // the viewer's zone is known also where the host has no zone files
+	_ "time/tzdata" // the viewer's zone is known even if the host has no zone files
 
 	"github.com/jonboulle/clockwork"
 
@@ -31,11 +31,11 @@ import (
 	"rekindle/web/gate"
 )
 
-// Jobs is what the console needs of the running engine. *jobs.Manager implements it.
+// Jobs is what the pages need from the running engine. *jobs.Manager implements it.
 type Jobs interface {
 	// Wake says that runs were queued: look now.
 	Wake()
-	// Owner is the id of the lease that this console has.
+	// Owner is the ID of this console's lease.
 	Owner() string
 	// SnapshotSource says where a snapshot of the cluster would be taken from now.
 	SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error)
@@ -43,17 +43,17 @@ type Jobs interface {
 	Examine(ctx context.Context, spec models.AttachSpec) (models.Examination, error)
 	// Attach looks for a cluster and writes it down as it was found. Refusals are [models.Faults].
 	Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error)
-	// ChangeAccess has an attached cluster reached in another way, once it was found so. Refusals are [models.Faults].
+	// ChangeAccess changes how an attached cluster is reached, once it was found that way. Refusals are [models.Faults].
 	ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error
 	// Declared says how far the clusters file is in force.
 	Declared() models.Declared
-	// OpenPart streams a part: plain as an RDB file, else as it is stored.
+	// OpenPart streams a part, plain as an RDB file or as it is stored.
 	OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error)
-	// Upload makes a snapshot of files that a browser sends, and returns when it is available. An error is a refusal in words.
+	// Upload makes a snapshot from files that a browser sends, and returns when it is available. An error is a refusal in words.
 	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
 	// StoreLocation is the address of the store, such as "dir:/var/lib/rekindle/store".
 	StoreLocation() string
-	// CheckStore returns nil when the store can be written and read now, else a sentence.
+	// CheckStore returns nil if the store can be written and read now, otherwise a sentence.
 	CheckStore(ctx context.Context) error
 	// DescribeStore is what the store says about itself.
 	DescribeStore(ctx context.Context) (models.StoreInfo, error)
@@ -61,38 +61,38 @@ type Jobs interface {
 	HostMemory(ctx context.Context) (total, available int64, err error)
 	// Engines lists the server programs that can be launched.
 	Engines(ctx context.Context) ([]models.Engine, error)
-	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
+	// BucketURL is the address of a bucket that is reached in the same way as the snapshot store.
 	BucketURL(bucket, region string) string
 }
 
-// Config is what the console is made of.
+// Config is what the console is built from.
 type Config struct {
 	DB     *catalog.DB
 	Jobs   Jobs
 	Clock  clockwork.Clock
 	Logger *slog.Logger
-	// PublicURL is where people reach the console, when that is not where it listens: "https://rekindle.example.org".
-	// Requests from its pages are trusted, and with https the cookies are marked Secure.
+	// PublicURL is where people reach the console, if that is not where it listens: "https://rekindle.example.org". Requests from its pages are
+	// trusted, and with https the cookies are marked Secure.
 	PublicURL string
 	Version   string
-	// SecureCookies marks cookies Secure also when the request itself came without TLS, as behind a proxy.
+	// SecureCookies marks cookies Secure even if the request itself came without TLS, as behind a proxy.
 	SecureCookies bool
-	// TrustedProxies are where the proxies in front of the console send from. Of requests from there the client is the one that the
-	// header X-Forwarded-For names; of others that header does not count, for anybody can write it.
+	// TrustedProxies are the addresses of the proxies in front of the console. For requests from there the client is the one that the header
+	// X-Forwarded-For names. For others that header does not count, because anybody can write it.
 	TrustedProxies []netip.Prefix
-	// Gate bounds what strangers can hold of the console; nil: one with the usual limits. It must have let in the connections
-	// that are served, else it bounds nothing.
+	// Gate bounds what strangers can occupy of the console; nil: one with the usual limits. It must have let in the connections that are served,
+	// otherwise it bounds nothing.
 	Gate *gate.Gate
 	// MaxUpload is the largest import that a browser may send, in bytes; 0: 1 TiB.
 	MaxUpload int64
-	// Account is the account id in the ARNs of the ElastiCache API; "": 123456789012.
+	// Account is the account ID in the ARNs of the ElastiCache API; "": 123456789012.
 	Account string
 	// DataEncrypted tells that whoever runs the host has declared the nodes' files to be on encrypted storage.
 	DataEncrypted bool
 }
 
-// site is what all pages have in common: the catalog and the engine, who is signed in, and the ways to answer. It has no state of its own:
-// what must last is in the catalog or in the browser's cookies.
+// site is what all pages have in common: the catalog and the engine, who is signed in, and the ways to answer. It has no state of its own: what must
+// last is in the catalog or in the browser's cookies.
 type site struct {
 	db        *catalog.DB
 	jobs      Jobs
@@ -103,7 +103,7 @@ type site struct {
 	secure    bool
 	sessions  *sessionStore
 	proxies   []netip.Prefix
-	publicURL string // without a slash at its end; "" when nobody said
+	publicURL string // without a final slash; "" if it was not given
 }
 
 // New builds the console.

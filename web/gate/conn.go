@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// conn is a connection that the gate has let in. What the gate keeps of it is guarded by the gate's lock.
+// conn is a connection that the gate has let in. The gate's lock guards what the gate keeps about it.
 type conn struct {
 	net.Conn
 	gate     *Gate
-	peer     string // who has opened it
-	address  string // from whom its request is
+	peer     string // who opened it
+	address  string // whom its request comes from
 	proxy    bool   // the peer is a proxy,
 	named    bool   // which has named the address
 	stranger bool
 	idle     bool      // between two requests
-	waits    bool      // the console waits for it: for a request, or for the rest of one
+	waits    bool      // the console waits for a request, or for the rest of one
 	since    time.Time // when that began
 
 	once     sync.Once
@@ -37,11 +37,11 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// farewell is how long a connection that has to go may take to hear so.
+// farewell is how long a connection that must go may take to be told so.
 const farewell = 2 * time.Second
 
-// hasten lets the reading of a request fail now. The server, or the handler that reads, then says that it took too long, and closes; nobody
-// writes into an answer that somebody else is writing.
+// hasten makes reading a request fail now. The server, or the handler that reads, then says that it took too long, and closes the connection, so that
+// nobody writes into an answer that somebody else is writing.
 func (c *conn) hasten() {
 	c.deadline.Lock()
 	defer c.deadline.Unlock()
@@ -50,7 +50,7 @@ func (c *conn) hasten() {
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(farewell))
 }
 
-// SetReadDeadline sets the deadline, unless the connection has to go.
+// SetReadDeadline sets the deadline, unless the connection must go.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.deadline.Lock()
 	defer c.deadline.Unlock()
@@ -60,7 +60,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// SetWriteDeadline sets the deadline, unless the connection has to go.
+// SetWriteDeadline sets the deadline, unless the connection must go.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.deadline.Lock()
 	defer c.deadline.Unlock()
@@ -119,7 +119,7 @@ func (g *Gate) admit(accepted net.Conn) (*conn, bool) {
 	return nil, false
 }
 
-// origin is the address of a peer, and whether it is a proxy's.
+// origin returns the address of a peer, and whether it is a proxy's.
 func (g *Gate) origin(peer net.Addr) (string, bool) {
 	host, _, err := net.SplitHostPort(peer.String())
 	if err != nil {
@@ -133,7 +133,7 @@ func (g *Gate) origin(peer net.Addr) (string, bool) {
 	return block(address), slices.ContainsFunc(g.proxies, func(p netip.Prefix) bool { return p.Contains(address) })
 }
 
-// block is what counts as one address. Whoever has one of IPv6 has a whole /64 of them.
+// block is what counts as one address. Whoever has an IPv6 address has a whole /64 of them.
 func block(address netip.Addr) string {
 	if address.Is6() {
 		if prefix, err := address.Prefix(64); err == nil {
@@ -143,7 +143,7 @@ func block(address netip.Addr) string {
 	return address.String()
 }
 
-// maxRefusing is how many are told at a time that there is no room; further ones are just hung up on.
+// maxRefusing is how many connections at a time are told that there is no room; further ones are just closed.
 const maxRefusing = 16
 
 const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nCache-Control: no-store\r\n" +
@@ -151,7 +151,7 @@ const refusal = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnectio
 
 const refusalText = "The console has too many requests at once. Try again in a few moments.\n"
 
-// refuse says that there is no room. What has been sent is read, for else the answer would be lost with it.
+// refuse says that there is no room. It reads what has been sent, because otherwise the answer would be lost with it.
 func (g *Gate) refuse(c net.Conn) {
 	_ = c.SetDeadline(time.Now().Add(time.Second))
 	if _, err := io.WriteString(c, refusal); err == nil {

@@ -1,13 +1,13 @@
-// Package gate bounds what people and programs that nobody knows can hold of the console, so that those who are signed in, and whoever wants
-// to sign in, find it open.
+// Package gate bounds how much of the console unknown people and programs can occupy, so that those who are signed in, and those who want to sign in,
+// get through.
 //
-// A connection is a stranger's until a request on it has shown a session or a right signature ([Known]), and again when the next request
-// begins. There may be so many strangers in all and so many of one address, a good deal fewer than there are descriptors. When one too many
-// comes, the one that has kept the console waiting longest has to go: of the same address, or, when all places are taken, of the address that
-// holds most of them. Waiting is whoever is idle or has not sent its request to the end. So thousands of slow requests displace each other,
-// and one that is sent in one go is answered. When everybody's request is being worked on, the newcomer is told to come again.
+// A connection is a stranger's until a request on it has shown a session or a valid signature ([Known]), and again when the next request begins. The
+// number of strangers is limited, in all and per address, to a good deal less than there are file descriptors. When there is one too many, the one
+// that has kept the console waiting longest has to go: one of the same address or, when all places are taken, of the address that holds most of them.
+// A connection keeps the console waiting while it is idle or has not sent its request to the end. So thousands of slow requests displace each other,
+// and one that is sent in one go is answered. When everybody's request is being worked on, the newcomer is told to come back later.
 //
-// How long a request may take to arrive is bounded for everybody; see [Gate.Handler].
+// For everybody, the time that a request may take to arrive is limited; see [Gate.Handler].
 package gate
 
 import (
@@ -23,13 +23,13 @@ import (
 // Limits of a Gate; none of them may be 0.
 type Limits struct {
 	Connections int // in all
-	Strangers   int // of those that nobody knows
-	PerAddress  int // of the strangers from one address
-	// Request is how long the rest of a request may take after its header, and an answer to a stranger.
+	Strangers   int // of unknown clients
+	PerAddress  int // of strangers from one address
+	// Request is how long the rest of a request may take after its header, and how long an answer to a stranger may take.
 	Request time.Duration
 }
 
-// DefaultLimits leave half of the descriptors that the process may have to everything else: the catalog, the store, the nodes.
+// DefaultLimits leave half of the process's file descriptors to everything else: the catalog, the store, the nodes.
 func DefaultLimits() Limits {
 	files := 1024
 	var limit syscall.Rlimit
@@ -44,7 +44,7 @@ func DefaultLimits() Limits {
 // Gate counts connections.
 type Gate struct {
 	limits  Limits
-	proxies []netip.Prefix // their addresses are those of many
+	proxies []netip.Prefix // their addresses stand for many clients
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -53,12 +53,12 @@ type Gate struct {
 	refusing  int
 }
 
-// New returns a gate. Strangers that come through one of the proxies count by the address that the proxy names, as soon as that is known.
+// New returns a gate. Strangers that come through one of the proxies are counted by the address that the proxy names, as soon as that is known.
 func New(limits Limits, proxies []netip.Prefix) *Gate {
 	return &Gate{limits: limits, proxies: proxies, conns: make(map[*conn]struct{}), from: make(map[string]int)}
 }
 
-// Bind lets the gate learn from a server how its connections go. What the server serves must come from [Gate.Listener].
+// Bind lets the gate learn from a server how its connections are doing. The server must serve connections of [Gate.Listener].
 func (g *Gate) Bind(server *http.Server) {
 	server.ConnState = func(c net.Conn, state http.ConnState) {
 		if c, ours := c.(*conn); ours {
@@ -75,7 +75,7 @@ func connOf(ctx context.Context) *conn {
 	return c
 }
 
-// Known says that whoever sent the request of this context is known: by a session, or by a signature.
+// Known says that the sender of this context's request is known, by a session or by a signature.
 func Known(ctx context.Context) {
 	c := connOf(ctx)
 	if c == nil {
@@ -95,7 +95,7 @@ func (g *Gate) changed(c *conn, state http.ConnState) {
 		return
 	}
 	switch state {
-	case http.StateActive: // a request has begun, and nobody knows whose
+	case http.StateActive: // a request has begun, and nobody knows whose it is
 		c.waits, c.idle, c.since = true, false, time.Now()
 		if c.proxy {
 			g.setStranger(c, false)
@@ -110,14 +110,14 @@ func (g *Gate) changed(c *conn, state http.ConnState) {
 	}
 }
 
-// arrived says that the console does not wait for this connection any more: its request is there.
+// arrived says that the console no longer waits for this connection: its request is there.
 func (g *Gate) arrived(c *conn) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.waits, c.since = false, time.Now()
 }
 
-// nameAddress says from where a stranger comes that came through a proxy.
+// nameAddress says where a stranger that came through a proxy comes from.
 func (g *Gate) nameAddress(c *conn, address string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -133,7 +133,7 @@ func (g *Gate) nameAddress(c *conn, address string) {
 	}
 }
 
-// setStranger keeps the counts. The gate is locked.
+// setStranger updates the counts. The gate must be locked.
 func (g *Gate) setStranger(c *conn, stranger bool) {
 	if c.stranger == stranger {
 		return
@@ -150,8 +150,8 @@ func (g *Gate) setStranger(c *conn, stranger bool) {
 	}
 }
 
-// makeRoom displaces somebody when there are more connections than there may be, and tells whether all is well then. c is the newest, which is
-// counted already and stays. The gate is locked.
+// makeRoom displaces somebody if there are too many connections, and tells whether there is room afterwards. c is the newest, which is already
+// counted and stays. The gate must be locked.
 func (g *Gate) makeRoom(c *conn) bool {
 	room := true
 	if (!c.proxy || c.named) && g.from[c.address] > g.limits.PerAddress {
@@ -178,7 +178,7 @@ func (g *Gate) crowded() string {
 	return most
 }
 
-// displace ends the connection among these that has kept the console waiting longest. Also a stranger waits who does not take the answer.
+// displace ends the one of these connections that has kept the console waiting longest. A stranger that does not read its answer counts as well.
 func (g *Gate) displace(newest *conn, among func(*conn) bool) bool {
 	var oldest *conn
 	stuck := time.Now().Add(-g.limits.Request)
@@ -195,7 +195,7 @@ func (g *Gate) displace(newest *conn, among func(*conn) bool) bool {
 	return true
 }
 
-// forget takes a connection out of the counts. The gate is locked.
+// forget removes a connection from the counts. The gate must be locked.
 func (g *Gate) forget(c *conn) {
 	if _, there := g.conns[c]; there {
 		g.setStranger(c, false)

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Handler bounds how long a request may take to arrive, and tells the gate when it has. address says from where a request comes, also behind
-// a proxy. A handler that reads what may take longer, such as an upload, sets deadlines of its own; see [http.ResponseController].
+// Handler limits how long a request may take to arrive, and tells the gate when it has. address says where a request comes from, also behind a proxy.
+// A handler that may read for longer, such as an upload, sets its own deadlines; see [http.ResponseController].
 func (g *Gate) Handler(next http.Handler, address func(*http.Request) string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := connOf(r.Context())
