@@ -13,18 +13,17 @@ type AccessKey struct {
 	UsedAt      time.Time // zero: never
 }
 
-// AccessKeys is the page of the keys with which programs use the ElastiCache API.
-// Form: POST /settings/access-keys with role, description.
+// AccessKeys is the page of the keys that programs use for the ElastiCache API. Form: POST /settings/access-keys with role, description.
 type AccessKeys struct {
 	Fields
 	Rows     []AccessKey
 	Endpoint string // where programs reach the API
 	Try      string // a command that tries a key out
-	// A key that was just made, with its secret, which is shown this once.
+	// A key that was just made, with its secret, which is only shown this once.
 	NewKeyID, NewSecret string
 }
 
-// RevokeAccessKey asks before a key is revoked. Form: POST /settings/access-keys/{id}/revoke with confirm (the key's id).
+// RevokeAccessKey asks before a key is revoked. Form: POST /settings/access-keys/{id}/revoke with confirm (the key's ID).
 type RevokeAccessKey struct {
 	Fields
 	ID          string

@@ -8,23 +8,23 @@ import (
 	"github.com/a-h/templ"
 )
 
-// AttachPath is where a cluster that exists is attached. No cluster can be called "-".
+// AttachPath is where an existing cluster is attached. No cluster can be called "-".
 const AttachPath = "/clusters/-/attach"
 
 // AttachForm is the form that attaches a cluster, and the one that changes how an attached one is reached.
 //
-// Form: POST to Action with action=test, which shows what is found and saves nothing, or action=attach. Fields: id, description, addresses (one on
-// a line), username, password; primary_name, sentinel_username, sentinel_password; tls (on), ca, certificate, private_key, server_name, unverified
-// (on); mapped (announced=reached on a line), psync; the schedule's as in [ClusterForm]. Of a cluster that is attached already, without id,
-// description and schedule, but with keep_password, keep_sentinel_password and keep_private_key (on).
+// Form: POST to Action with action=test, which shows what is found and saves nothing, or action=attach. Fields: id, description, addresses (one per
+// line), username, password; primary_name, sentinel_username, sentinel_password; tls (on), ca, certificate, private_key, server_name, unverified
+// (on); mapped (announced=reached, one per line), psync; those of the schedule as in [ClusterForm]. For a cluster that is already attached there are
+// no id, description and schedule, but keep_password, keep_sentinel_password and keep_private_key (on).
 type AttachForm struct {
 	Fields
 	Action, CancelHref string
-	ID                 string          // of the cluster whose access is changed; "": one is attached
-	Status             string          // of that
-	Stored             map[string]bool // the secrets that are kept already, by their fields
+	ID                 string          // of the cluster whose access is changed; "": one is being attached
+	Status             string          // of that cluster
+	Stored             map[string]bool // the secrets that are already stored, by field
 	Again              map[string]bool // the secrets that were typed, and have to be typed again
-	Schedule           Schedule        // as the fields have it
+	Schedule           Schedule        // as in the fields
 	Findings           *Findings       // what was found; nil: nothing was looked for
 }
 
@@ -39,18 +39,18 @@ type Findings struct {
 	Modules    []string
 	Hindrances []string // why no snapshot could be taken, as sentences
 	Notes      []string
-	Rights     string // the command that gives the user what it lacks
+	Rights     string // the command that gives the user the missing rights
 }
 
-// FoundNode is one of its nodes.
+// FoundNode is one node of the cluster.
 type FoundNode struct {
 	Node
-	Announced   string // where others know it, when that is somewhere else
+	Announced   string // how others reach it, if that is a different address
 	Version     string // "Redis 7.0.15"
 	Persistence string
 	Source      bool  // it would serve the snapshot
 	ForkMemory  int64 // bytes
-	HostMemory  int64 // bytes; 0: not known
+	HostMemory  int64 // bytes; 0: unknown
 	Problem     string
 }
 
@@ -74,14 +74,14 @@ func TopologyText(topology, primaryName string, shards, nodes int) string {
 	return "one node"
 }
 
-// The fields of the sections that are folded as long as nothing is in them.
+// The fields of the sections that are folded while they are empty.
 var (
 	sentinelFields = []string{"primary_name", "sentinel_username", "sentinel_password"}
 	tlsFields      = []string{"tls", "ca", "certificate", "private_key", "server_name", "unverified"}
 	unusualFields  = []string{"mapped", "psync"}
 )
 
-// used tells whether one of the fields has something in it or is wrong.
+// used tells whether one of the fields is filled in or wrong.
 func (p AttachForm) used(fields []string) bool {
 	return slices.ContainsFunc(fields, func(name string) bool {
 		return p.value(name) != "" || p.error(name) != "" || p.Stored[name] || p.Again[name]
@@ -102,7 +102,7 @@ func (p AttachForm) line() string {
 	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes stay as they are."
 }
 
-// secretHelp is the help of a field whose value no page carries.
+// secretHelp is the help of a field whose value no page contains.
 func (p AttachForm) secretHelp(name, help string) string {
 	switch {
 	case p.Again[name]:
@@ -113,18 +113,18 @@ func (p AttachForm) secretHelp(name, help string) string {
 	return help
 }
 
-// schedule is what the parts that this form shares with [ClusterForm] need of it.
+// schedule is what the parts shared with [ClusterForm] need from this form.
 func (p AttachForm) schedule() ClusterForm {
 	return ClusterForm{Fields: p.Fields, Summary: FormSummary{Schedule: p.Schedule}}
 }
 
-// testing has the script ask for what is found alone, so that what was typed stays. It takes as long as nodes may take that do not answer.
+// testing has the script request only the findings, so that what was typed stays. It may take as long as the console waits for silent nodes.
 func (p AttachForm) testing() templ.Attributes {
 	return templ.Attributes{"hx-post": p.Action, "hx-vals": `{"action":"test"}`, "hx-target": "#found", "hx-swap": "innerHTML show:top",
 		"hx-sync": "this:drop", "hx-config": `{"timeout":"60s"}`}
 }
 
-// planning has the plan follow the schedule. The secrets are not sent for that.
+// planning makes the plan follow the schedule. The secrets are not sent for that.
 func (p AttachForm) planning() templ.Attributes {
 	if p.ID != "" {
 		return nil
@@ -133,7 +133,7 @@ func (p AttachForm) planning() templ.Attributes {
 		"hx-include": "#f-id, #schedule-fields input", "hx-select": "#plan", "hx-select-oob": "#window-local", "hx-swap": "outerMorph"}
 }
 
-// code are the attributes of a field that holds an address, a name or a certificate.
+// code are the attributes of a field for an address, a name or a certificate.
 func code(more ...string) templ.Attributes {
 	attrs := templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
 	for i := 0; i+1 < len(more); i += 2 {

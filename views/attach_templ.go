@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// AttachPage attaches a cluster that exists, or changes how one is reached.
+// AttachPage attaches an existing cluster, or changes how an attached one is reached.
 func AttachPage(s Shell, p AttachForm) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -402,7 +402,7 @@ func linesField(p AttachForm, name, label, help, example string) templ.Component
 	})
 }
 
-// secretField is a field for what is never shown again, with the choice to keep what is stored.
+// secretField is a field for a value that is never shown again, with the choice to keep the stored one.
 func secretField(p AttachForm, name, label, help, stored string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -7,15 +7,15 @@ type DoomedCluster struct {
 	Name      string
 	Status    string
 	Nodes     int
-	Keys      int64 // -1: not known
+	Keys      int64 // -1: unknown
 	Left      Legacy
 	CanFinal  bool
-	CacheOnly bool // memcached: there is nothing to bring back
-	Attached  bool // it is only let go of: its nodes run on, and its automatic snapshots stay
+	CacheOnly bool // memcached: there is nothing to restore
+	Attached  bool // it is only detached: its nodes run on, and its automatic snapshots stay
 }
 
-// DeleteClusters is the page that asks before several clusters are deleted. Form: POST DeleteClustersPath with confirm, final=on and
-// Hidden; while the box is ticked the page is asked for again with the same, for the command.
+// DeleteClusters is the page that asks before several clusters are deleted. Form: POST DeleteClustersPath with confirm, final=on and Hidden. While
+// the box is being ticked, the page is requested again with the same fields, for the command.
 type DeleteClusters struct {
 	Fields
 	CancelHref string
@@ -25,18 +25,18 @@ type DeleteClusters struct {
 	AWS        string
 }
 
-// SnapshotClusters is the page that asks before a snapshot of each of several clusters is taken. Form: POST SnapshotClustersPath with
-// suffix, the end of each snapshot's name, and Hidden.
+// SnapshotClusters is the page that asks before a snapshot of each of several clusters is taken. Form: POST SnapshotClustersPath with suffix, the end
+// of each snapshot's name, and Hidden.
 type SnapshotClusters struct {
 	Fields
 	CancelHref string
 	Names      []string // of the clusters
-	Skipped    []string // the chosen ones of which none can be taken, a sentence each
+	Skipped    []string // the chosen ones that cannot be snapshotted, a sentence each
 	Hidden     []Hidden
 	AWS        string
 }
 
-// shownAtMost is how many of the chosen things are named on a page; the others are counted.
+// shownAtMost is how many of the chosen things a page names; the others are counted.
 const shownAtMost = 100
 
 // DeletePhrase is what must be typed before these clusters are deleted.
@@ -63,7 +63,7 @@ func (p DeleteClusters) sum(of func(DoomedCluster) int) int {
 	return n
 }
 
-// of sums up what a field has in those that are attached, or in the others.
+// of sums up a field over the attached clusters, or over the others.
 func (p DeleteClusters) of(attached bool, field func(DoomedCluster) int) int {
 	return p.sum(func(c DoomedCluster) int {
 		if c.Attached != attached {
@@ -80,7 +80,7 @@ func (p DeleteClusters) automatic(attached bool) int {
 	return p.of(attached, func(c DoomedCluster) int { return c.Left.Automatic })
 }
 
-// detached is how many of them are only let go of.
+// detached is how many of them are only detached.
 func (p DeleteClusters) detached() int { return p.of(true, func(DoomedCluster) int { return 1 }) }
 
 func (p DeleteClusters) manual() int {
@@ -90,7 +90,7 @@ func (p DeleteClusters) useless() int {
 	return p.sum(func(c DoomedCluster) int { return c.Left.Useless })
 }
 
-// finals is how many of them a final snapshot can be taken of.
+// finals is how many of them can get a final snapshot.
 func (p DeleteClusters) finals() int {
 	return p.sum(func(c DoomedCluster) int {
 		if c.CanFinal {
@@ -100,7 +100,7 @@ func (p DeleteClusters) finals() int {
 	})
 }
 
-// bare are the clusters of which nothing can be brought back without a final snapshot.
+// bare is how many of the clusters cannot be restored without a final snapshot.
 func (p DeleteClusters) bare() int {
 	return p.sum(func(c DoomedCluster) int {
 		if c.CanFinal && c.Left.Manual == 0 && !c.Attached {
@@ -110,7 +110,7 @@ func (p DeleteClusters) bare() int {
 	})
 }
 
-// lost are the clusters of which nothing can be brought back in any case.
+// lost is how many of the clusters cannot be restored in any case.
 func (p DeleteClusters) lost() int {
 	return p.sum(func(c DoomedCluster) int {
 		if !c.CanFinal && !c.CacheOnly && !c.Attached && c.Left.Manual == 0 && (!NeverRan(c.Status) || c.Left.Automatic > 0) {
@@ -120,7 +120,7 @@ func (p DeleteClusters) lost() int {
 	})
 }
 
-// fate is what goes with one of them.
+// fate says what goes with the cluster.
 func (c DoomedCluster) fate() string {
 	if c.Attached {
 		return "is detached: its " + Plural(c.Nodes, "node") + " and automatic snapshots stay"
@@ -137,7 +137,7 @@ func (c DoomedCluster) fate() string {
 	return text
 }
 
-// following lets the equivalent command follow what is filled in: the page is asked for again with it, and gives its command.
+// following makes the equivalent command follow what is filled in: the page is requested again with it, and its command is taken over.
 func following(page string) templ.Attributes {
 	return templ.Attributes{
 		"hx-get": page, "hx-trigger": "change, input delay:400ms", "hx-target": "#equivalent", "hx-select": "#equivalent", "hx-swap": "outerMorph",

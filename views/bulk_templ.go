@@ -825,7 +825,7 @@ func hiddenFields(hidden []Hidden) templ.Component {
 	})
 }
 
-// skippedList names the chosen ones to which nothing is done, and why.
+// skippedList names the chosen ones that are left alone, and why.
 func skippedList(skipped []string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -899,7 +899,7 @@ func skippedList(skipped []string) templ.Component {
 	})
 }
 
-// showCommand asks for the page again with what is filled in, where no script does so by itself.
+// showCommand requests the page again with what is filled in, if no script does so.
 func showCommand() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -16,10 +16,10 @@ type Node struct {
 	Status     string // "available", "starting", "loading", "syncing", "unreachable"...
 	UsedMemory int64
 	MaxMemory  int64
-	Keys       int64 // -1: not known
-	LinkUp     bool  // replicas: the link to the primary stands
+	Keys       int64 // -1: unknown
+	LinkUp     bool  // replicas: the link to the primary is up
 	LagBytes   int64 // replicas: behind the primary
-	LagSeconds int64 // replicas: since the last word from the primary, -1: not known
+	LagSeconds int64 // replicas: since the primary was last heard, -1: unknown
 }
 
 // Cluster is one cluster's page.
@@ -33,7 +33,7 @@ type Cluster struct {
 	Engine       string
 	Version      string
 	NodeType     string
-	Host         string // of the primary endpoint; of memcached: of the first node
+	Host         string // of the primary endpoint; for memcached: of the first node
 	Port         int
 	ClusterMode  bool
 	Shards       int
@@ -44,22 +44,21 @@ type Cluster struct {
 	Certificate  bool // that of the CA is known, and can be downloaded
 	UsedMemory   int64
 	MaxMemory    int64
-	Keys         int64 // -1: not known
+	Keys         int64 // -1: unknown
 	CreatedAt    time.Time
 	Schedule     Schedule
 	Running      Work
-	// RestoredFrom is the snapshot that its data came from, or was to come from; it may be gone, or not be good any more.
+	// RestoredFrom is the snapshot that its data came from, or was meant to come from. It may be gone, or no longer be good.
 	RestoredFrom string
 	SourceExists bool
 	SourceUsable bool
-	// CanSnapshot is false for a type that cannot be snapshotted or a cluster in a state that forbids it;
-	// Refusal then says why.
+	// CanSnapshot is false for a type that cannot be snapshotted or a cluster in a state that forbids it; Refusal then says why.
 	CanSnapshot bool
 	Refusal     string
 	Reach       *Reach // attached clusters
 	Declared    string // the clusters file that it comes from; "": none
-	Elsewhere   string // why it is not changed here then
-	CacheOnly   bool   // memcached: nodes of their own, and nothing to back up
+	Elsewhere   string // why it cannot be changed here, then
+	CacheOnly   bool   // memcached: each node has its own keys, and there is nothing to back up
 	CanReboot   bool
 	CanFailOver bool // there is a replica that could take over
 
@@ -70,7 +69,7 @@ type Cluster struct {
 	SnapshotCount int
 	Events        []Event
 	EventCount    int
-	// Password is set only when it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
+	// Password is set only if it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
 	Password      string
 	PasswordKnown bool // launched clusters
 	OldPassword   bool // another one is taken as well
@@ -85,13 +84,13 @@ type Reach struct {
 	Mapped      []string // announced=reached
 	User        string   // "": the default one
 	Password    bool     // there is one
-	PrimaryName string   // to the Sentinels
+	PrimaryName string   // as the Sentinels know it
 	TLS         bool
 	ServerName  string
 	Unverified  bool
-	Certificate bool // the console shows one of its own
+	Certificate bool // the console presents its own certificate
 	PSYNC       string
-	Since       time.Time // it has not been reached since; zero: it is
+	Since       time.Time // when it became unreachable; zero: it is reachable
 }
 
 func (r Reach) user() string {
@@ -123,7 +122,7 @@ func (r Reach) tls() string {
 	return text
 }
 
-// away tells that an attached cluster cannot be reached.
+// away tells whether an attached cluster cannot be reached.
 func (p Cluster) away() bool { return p.Reach != nil && p.Status == "unreachable" }
 
 func (p Cluster) awayText() string {
@@ -133,12 +132,12 @@ func (p Cluster) awayText() string {
 	return p.StatusReason
 }
 
-// slotted tells whether its primaries share the slots of a cluster.
+// slotted tells whether the primaries share the slots of a cluster.
 func (p Cluster) slotted() bool {
 	return slices.ContainsFunc(p.Nodes, func(n Node) bool { return n.Slots != "" })
 }
 
-// endpoints are those of all nodes with a role, one on a line.
+// endpoints are those of all nodes with a role, one per line.
 func (p Cluster) endpoints(role string) string {
 	var lines []string
 	for _, n := range p.Nodes {
@@ -174,7 +173,7 @@ func (p Cluster) tabs() []tab {
 	return tabs
 }
 
-// NeverRan tells that it could not be created or restored; see [NeverRan].
+// NeverRan tells whether it could not be created or restored; see [NeverRan].
 func (p Cluster) NeverRan() bool { return NeverRan(p.Status) }
 
 func (p Cluster) tab() string {
@@ -184,7 +183,7 @@ func (p Cluster) tab() string {
 	return p.Tab
 }
 
-// line is the cluster in one line.
+// line describes the cluster in one line.
 func (p Cluster) line() string {
 	parts := []string{}
 	if p.Description != "" {
@@ -216,7 +215,7 @@ func (p Cluster) endpointLabel() string {
 
 func (p Cluster) endpoint() string { return p.Host + ":" + itoa(p.Port) }
 
-// cliCommand is how to connect from a terminal; the password is asked for, not put into the history.
+// cliCommand is how to connect from a terminal. It asks for the password, so that it is not in the history.
 func (p Cluster) cliCommand() string {
 	cli := "redis-cli"
 	if p.Engine == "valkey" {
@@ -235,12 +234,12 @@ func (p Cluster) cliCommand() string {
 	return command
 }
 
-// versionCommand asks a node of memcached for its version: it needs no client.
+// versionCommand asks a memcached node for its version without a client program.
 func (p Cluster) versionCommand() string {
 	return `printf 'version\r\nquit\r\n' | nc ` + p.Host + " " + itoa(p.Port)
 }
 
-// servers are all nodes, as clients of memcached take them.
+// servers are all nodes, in the form that memcached clients take.
 func (p Cluster) servers() string {
 	all := make([]string, len(p.Nodes))
 	for i, n := range p.Nodes {
@@ -314,11 +313,11 @@ func clusterBannerKind(status string) string {
 	return "warning"
 }
 
-// modifiable tells whether a cluster of this status can be modified, now or soon.
+// modifiable tells whether a cluster in this status can be modified, now or soon.
 func modifiable(status string) bool { return !NeverRan(status) && status != "deleting" }
 
-// sourceText says what has become of the snapshot from which a cluster could not be restored. Only of one that can be restored it is true
-// that nothing is lost.
+// sourceText says what became of the snapshot from which a cluster could not be restored. Nothing is lost only if that snapshot can still be
+// restored.
 func (p Cluster) sourceText() string {
 	switch {
 	case p.RestoredFrom == "":

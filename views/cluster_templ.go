@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// ClusterPage is one cluster: how it is, when its snapshots are taken, and what belongs to it.
+// ClusterPage shows one cluster: how it is, when its snapshots are taken, and what belongs to it.
 func ClusterPage(s Shell, p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -288,7 +288,7 @@ func ClusterPage(s Shell, p Cluster) templ.Component {
 	})
 }
 
-// clusterAway says since when an attached cluster has been out of reach, and what becomes of its snapshots.
+// clusterAway says since when an attached cluster has been unreachable, and what that means for its snapshots.
 func clusterAway(s Shell, p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -418,7 +418,7 @@ func clusterAway(s Shell, p Cluster) templ.Component {
 	})
 }
 
-// neverRan says of a cluster that could not be created or restored what became of it, and of the data that it was to get.
+// neverRan says what became of a cluster that could not be created or restored, and of the data that it was to get.
 func neverRan(p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1708,7 +1708,7 @@ func attachedFacts(s Shell, p Cluster) templ.Component {
 	})
 }
 
-// clusterReach says how an attached cluster is reached, without a secret.
+// clusterReach says how an attached cluster is reached, without secrets.
 func clusterReach(p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -2695,7 +2695,7 @@ func clusterConnect(p Cluster) templ.Component {
 	})
 }
 
-// memcachedConnect says how programs use a cluster of memcached, whose clients choose the node by the key.
+// memcachedConnect says how programs use a memcached cluster, whose clients choose the node by the key.
 func memcachedConnect(p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -2745,7 +2745,7 @@ func memcachedConnect(p Cluster) templ.Component {
 	})
 }
 
-// attachedConnect names the endpoints of a cluster that its clients know already. Rekindle's own user and password are nobody else's.
+// attachedConnect names the endpoints of a cluster that its clients already know. Rekindle's own user and password are for nobody else.
 func attachedConnect(p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -18,32 +18,32 @@ type NodeType struct {
 // RestoreSource is the snapshot that a restore starts from.
 type RestoreSource struct {
 	Snapshot  string
-	Cluster   string // it was taken of
+	Cluster   string // that it was taken of
 	Bytes     int64
-	Keys      int64 // -1: not known
+	Keys      int64 // -1: unknown
 	CreatedAt time.Time
 	Engine    string
 	Version   string
 }
 
-// FormSummary is the right column of the form: what will happen with what is in the fields now.
+// FormSummary is the right column of the form: what will happen with the present content of the fields.
 type FormSummary struct {
-	Names    []string // clusters to come, when there are several
+	Names    []string // of the new clusters, if there are several
 	NodeType string
 	Memory   int64 // of one node
 	Nodes    int   // all of them, over all clusters
 	Total    int64 // memory of all nodes
-	// Free is what the host still has, -1: not known. Warnings say what does not fit.
+	// Free is what the host has left, -1: unknown. Warnings say what does not fit.
 	Free     int64
-	Schedule Schedule // as the fields have it; Next is when the first snapshot would come
+	Schedule Schedule // as in the fields; Next is when the first snapshot would come
 	Cost     string   // of the snapshots, a month: "$0.00", or a sentence
-	CostNote string   // how it comes about
+	CostNote string   // how it is made up
 	Changes  []string // modify: what will be changed, a sentence each
 	Warnings []string // sentences
 	AWS      string
 }
 
-// ClusterForm is the one form to create, to restore and to modify a cluster.
+// ClusterForm is the form that creates, restores and modifies clusters.
 //
 // Fields: id, description, engine ("redis/7.0.15"), node_type, replicas, port (empty: automatic),
 // encrypted (on), auth (none|generated|given, see AuthModes), password, backups (on), retention,
@@ -60,15 +60,15 @@ type ClusterForm struct {
 	Status        string // modify
 	Engines       []Option
 	NodeTypes     []NodeType
-	Snapshots     []Option       // create: to seed from, the newest; may be empty
-	SnapshotCount int            // create: of all that could be seeded from
+	Snapshots     []Option       // create: the newest to seed from; may be empty
+	SnapshotCount int            // create: how many can be seeded from
 	Source        *RestoreSource // restore
-	AuthKept      bool           // modify: there is a password (it is not changed here)
+	AuthKept      bool           // modify: there is a password (which is not changed here)
 	MaxShards     int
-	Sharded       bool // it is, or is to be, in cluster mode
-	MaxCopies     int  // restore: 20 when zero
-	NoReplicas    bool // modify: a cache cluster, which has none
-	Attached      bool // modify: description and schedule are all that is Rekindle's to change
+	Sharded       bool // it is, or will be, in cluster mode
+	MaxCopies     int  // restore: zero means 20
+	NoReplicas    bool // modify: a cache cluster, which has no replicas
+	Attached      bool // modify: Rekindle can only change the description and the schedule
 	CacheOnly     bool // modify: memcached, of which only the description can be changed
 	Summary       FormSummary
 }
@@ -135,8 +135,8 @@ func (p ClusterForm) nodeTypes() []Option {
 	return options
 }
 
-// windowLocal is the window of the fields in the viewer's time, as a note beside the start; empty when
-// the fields make no window or the viewer's time is UTC.
+// windowLocal is the window of the fields in the viewer's time, as a note beside the start. It is empty when the fields make no window or the
+// viewer's time is UTC.
 func (p ClusterForm) windowLocal(s Shell) string {
 	start, err := time.Parse("15:04", strings.TrimSpace(p.value("window_start")))
 	if err != nil {
@@ -155,7 +155,7 @@ func (p ClusterForm) windowLocal(s Shell) string {
 	return local + " your time (" + zoneName(c.at(s.Now), s.zone()) + ")"
 }
 
-// retention is what the slider shows: the number when it is one, else a week.
+// retention is what the slider shows: the number if it is one, otherwise a week.
 func (p ClusterForm) retention() string {
 	if n, err := strconv.Atoi(p.value("retention")); err == nil && n >= 1 && n <= 35 {
 		return itoa(n)

@@ -508,7 +508,7 @@ func formIdentity(p ClusterForm) templ.Component {
 	})
 }
 
-// formCacheOnly says why there is nothing else to change of a cluster of memcached.
+// formCacheOnly says why nothing else can be changed about a memcached cluster.
 func formCacheOnly() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1124,8 +1124,7 @@ func formSeed(p ClusterForm) templ.Component {
 	})
 }
 
-// ClusterFormSummary is the form's right column. htmx asks for it again while the fields are changed; it
-// may be answered by this component alone.
+// ClusterFormSummary is the form's right column. htmx requests it again while the fields are changed; it may be the whole answer.
 func ClusterFormSummary(s Shell, p ClusterForm) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1394,7 +1393,7 @@ func ClusterFormSummary(s Shell, p ClusterForm) templ.Component {
 	})
 }
 
-// formSnapshotFacts say when the next snapshot comes and what all of them cost.
+// formSnapshotFacts say when the next snapshot comes and what all snapshots cost.
 func formSnapshotFacts(s Shell, p FormSummary) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -7,7 +7,7 @@ type ClusterRow struct {
 	ID            string
 	Description   string
 	Status        string
-	Notice        string // what it has to say, as that it was started empty; may be empty
+	Notice        string // what it has to say, such as that it was started empty; may be empty
 	Kind          string // "launched" or "attached"
 	Engine        string // "redis", "valkey", "memcached"
 	EngineVersion string
@@ -17,10 +17,10 @@ type ClusterRow struct {
 	Newest        time.Time // newest good snapshot; zero: none
 	NewestName    string
 	UsedMemory    int64
-	MaxMemory     int64 // 0: no limit, or not known
+	MaxMemory     int64 // 0: no limit, or unknown
 	CanSnapshot   bool
 	CacheOnly     bool // memcached: there is nothing to back up
-	Declared      bool // it comes from a clusters file, and is not changed here
+	Declared      bool // it comes from a clusters file, and cannot be changed here
 }
 
 // kindText says what kind of cluster it is.
@@ -36,8 +36,8 @@ const KindAttached = "attached"
 
 // Clusters is the list of clusters. Filters: q, status, engine. Sorted by: name, status, engine, node_type, nodes.
 //
-// Its select boxes are a GET form to DeleteClustersPath or SnapshotClustersPath: "name" once for each chosen row, or "all=on" with the
-// filters, for all that match them.
+// Its select boxes are a GET form to DeleteClustersPath or SnapshotClustersPath: "name" once for each chosen row, or "all=on" with the filters, for
+// all that match them.
 type Clusters struct {
 	List List
 	Rows []ClusterRow
@@ -45,7 +45,7 @@ type Clusters struct {
 	File ClustersFile
 }
 
-// Where what was chosen in the list of clusters is asked about. No cluster can be called "-".
+// The pages that ask about the clusters chosen in the list. No cluster can be called "-".
 const (
 	DeleteClustersPath   = "/clusters/-/delete"
 	SnapshotClustersPath = "/clusters/-/snapshot"

@@ -733,7 +733,7 @@ func clusterRow(s Shell, c ClusterRow) templ.Component {
 	})
 }
 
-// deleteLink leads to the page that asks before a cluster is deleted, or let go of.
+// deleteLink leads to the page that asks before a cluster is deleted or detached.
 func deleteLink(id, kind string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -77,7 +77,7 @@ func bannerRole(kind string) string {
 	return "status"
 }
 
-// daySpan is a piece of a day in minutes, on the 24-hour strip.
+// daySpan is a part of a day in minutes, on the 24-hour strip.
 type daySpan struct{ from, length int }
 
 // spans cuts a window at midnight.
@@ -118,7 +118,7 @@ func (c Schedule) at(now time.Time) time.Time {
 // window writes the window in UTC: "03:00-04:00".
 func (c Schedule) window() string { return clockText(c.Start) + "-" + clockText(c.Start+c.Length) }
 
-// localWindow writes the window in the viewer's zone, or nothing when that is the same.
+// localWindow writes the window in the viewer's zone, or nothing if that is the same.
 func (c Schedule) localWindow(now time.Time, zone *time.Location) string {
 	off := offsetMinutes(c.at(now), zone)
 	if off == 0 {
@@ -171,7 +171,7 @@ func failedEnd(reason string) string {
 	return ": " + sentence(reason)
 }
 
-// finishedEnd ends the sentence about a run that succeeded.
+// finishedEnd is the end of the sentence about a successful run.
 func finishedEnd(r Run, now time.Time) string {
 	if r.Result == "" {
 		return ", after " + DurationText(r.took(now)) + "."

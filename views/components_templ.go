@@ -10,7 +10,7 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "time"
 
-// StatusPill says a status in words and colour.
+// StatusPill shows a status in words and colour.
 func StatusPill(status string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -277,7 +277,7 @@ func Both(s Shell, t time.Time) templ.Component {
 	})
 }
 
-// Size writes bytes shortly, with the exact number as tooltip.
+// Size writes bytes briefly, with the exact number as tooltip.
 func Size(bytes int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -340,7 +340,7 @@ func Size(bytes int64) templ.Component {
 	})
 }
 
-// Keys writes a number of keys; -1 is one that could not be counted.
+// Keys writes a number of keys; -1 means that they could not be counted.
 func Keys(n int64) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -484,7 +484,7 @@ func Usage(label string, used, of int64) templ.Component {
 	})
 }
 
-// CopyButton copies a text to the clipboard; it is not there without JavaScript.
+// CopyButton copies a text to the clipboard. Without JavaScript it is not shown.
 func CopyButton(text, what string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -633,7 +633,7 @@ func Code(text, what string) templ.Component {
 	})
 }
 
-// AwsCommand shows what one would type to do the same by the AWS command line. Empty: nothing.
+// AwsCommand shows what to type to do the same with the AWS command line. Without a command it shows nothing.
 func AwsCommand(command string, open bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -900,7 +900,7 @@ func factValue(f Fact) templ.Component {
 	})
 }
 
-// WideFact is a FactRow that takes two columns, for long values.
+// WideFact is a FactRow across two columns, for long values.
 func WideFact(label string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1164,7 +1164,7 @@ func EmptyState(icon, title, text string) templ.Component {
 	})
 }
 
-// Head is the head of a page: title, status, one line about it; the children are its actions.
+// Head is the head of a page: title, status, and one line about it. The children are its actions.
 func Head(title, status, line string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1248,7 +1248,7 @@ func Head(title, status, line string) templ.Component {
 	})
 }
 
-// ListHead is the head of a list: title with count; the children are its primary button.
+// ListHead is the head of a list: title and count. The child is its primary button.
 func ListHead(title string, count int) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1312,7 +1312,7 @@ func ListHead(title string, count int) templ.Component {
 	})
 }
 
-// RunPanel shows running work on top of a page: what, how far, how long still, cancel.
+// RunPanel shows running work at the top of a page: what it is, how far it is, how long it will take, and a button to cancel it.
 func RunPanel(s Shell, r Run) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1508,7 +1508,7 @@ func cancelForm(s Shell, r Run) templ.Component {
 	})
 }
 
-// Progress is a run's bar and what one wants to know beside it, or how it ended.
+// Progress is a run's bar and the numbers beside it, or how it ended.
 func Progress(s Shell, r Run) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1874,7 +1874,7 @@ func Progress(s Shell, r Run) templ.Component {
 	})
 }
 
-// Runs shows the work on top of a page; none shows nothing.
+// Runs shows the work at the top of a page, if there is any.
 func Runs(s Shell, work Work) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

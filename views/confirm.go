@@ -6,19 +6,19 @@ import (
 	"github.com/a-h/templ"
 )
 
-// Legacy is what a cluster leaves when it is deleted. Only good snapshots count.
+// Legacy is what a cluster leaves behind when it is deleted. Only good snapshots count.
 type Legacy struct {
-	Automatic int // which go
-	Manual    int // which stay
+	Automatic int // these go
+	Manual    int // these stay
 	Newest    string
 	NewestAt  time.Time
-	Useless   int // manual ones that stay, and that nothing can be restored from
+	Useless   int // manual ones that stay but cannot be restored
 	Earlier   int // good manual ones of an earlier cluster of this name
 }
 
-// DeleteCluster is the page that asks before a cluster is deleted, or an attached one detached.
-// Form: POST /clusters/{id}/delete with confirm (the id), final=on, final_name, and for an attached one keep_automatic (on or off); while they are filled in the page is asked for again with
-// the same, for the command.
+// DeleteCluster is the page that asks before a cluster is deleted, or an attached one detached. Form: POST /clusters/{id}/delete with confirm (the
+// ID), final=on, final_name, and for an attached one keep_automatic (on or off). While these are being filled in, the page is requested again with
+// them, for the command.
 type DeleteCluster struct {
 	Fields
 	Action        string
@@ -26,17 +26,17 @@ type DeleteCluster struct {
 	Status        string
 	Kind          string // "launched", "attached"
 	Nodes         int
-	Keys          int64 // -1: not known
+	Keys          int64 // -1: unknown
 	Left          Legacy
 	CanFinal      bool
-	NoFinalReason string // a sentence, when no final snapshot can be taken
+	NoFinalReason string // a sentence, if no final snapshot can be taken
 	CacheOnly     bool   // memcached: there is nothing to back up
-	AWS           string // "" where no command does the same
+	AWS           string // "" if no command does the same
 }
 
 func (p DeleteCluster) attached() bool { return p.Kind == KindAttached }
 
-// lost says that nothing of the cluster's data can be brought back afterwards, when that is so.
+// lost says, if that is so, that nothing of the cluster's data can be restored afterwards.
 func (p DeleteCluster) lost() string {
 	switch {
 	case p.Left.Manual > 0 || p.CacheOnly || p.attached() || NeverRan(p.Status) && p.Left.Automatic == 0:
@@ -119,7 +119,7 @@ func (p DeleteCluster) line() string {
 	return ""
 }
 
-// asksAutomatic tells whether there are automatic snapshots of which somebody has to say what becomes of them.
+// asksAutomatic tells whether there are automatic snapshots whose fate somebody has to decide.
 func (p DeleteCluster) asksAutomatic() bool { return p.attached() && p.Left.Automatic > 0 }
 
 // Removes tells whether they are to be removed.

@@ -8,8 +8,8 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// Field is a form's field: label above, help under it, the error at it. The children are the input, with
-// the id "f-" + name; fieldRefs gives it what connects it to help and error.
+// Field is a form's field: label above, help below, its error beside it. The children are the input, with the ID "f-" + name; fieldRefs gives it the
+// attributes that connect it to help and error.
 func Field(f Fields, name, label, help string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -421,7 +421,7 @@ func SelectField(f Fields, name, label, help string, options []Option) templ.Com
 	})
 }
 
-// ErrorSummary counts what is wrong with a form, on top of it.
+// ErrorSummary counts what is wrong with a form, at its top.
 func ErrorSummary(f Fields) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1450,7 +1450,7 @@ func finalSnapshot(p DeleteCluster) templ.Component {
 	})
 }
 
-// keepAutomatic asks what becomes of the automatic snapshots of a cluster that is let go of.
+// keepAutomatic asks what to do with the automatic snapshots of a cluster that is detached.
 func keepAutomatic(p DeleteCluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

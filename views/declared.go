@@ -2,7 +2,7 @@ package views
 
 import "time"
 
-// ClustersFile is how far the clusters file is in force that this console was started with.
+// ClustersFile says how far the clusters file that this console was started with is in force.
 type ClustersFile struct {
 	Path        string        // "": there is none
 	Refused     string        // what is wrong with it now; "": nothing
@@ -12,7 +12,7 @@ type ClustersFile struct {
 // Outstanding is a cluster that is not yet as the clusters file says.
 type Outstanding struct {
 	Name         string
-	Attached     bool // there is one, but otherwise than the file says
+	Attached     bool // it is attached, but not as the file says
 	Reason       string
 	Since, Tried time.Time
 }

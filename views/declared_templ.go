@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// ClustersFileState says what of the clusters file is not in force, and why.
+// ClustersFileState says what in the clusters file is not in force, and why.
 func ClustersFileState(s Shell, f ClustersFile) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -211,7 +211,7 @@ func ClustersFileState(s Shell, f ClustersFile) templ.Component {
 	})
 }
 
-// fromFile stands where a cluster could be changed that does not come from a file.
+// fromFile takes the place of the ways to change a cluster when the cluster comes from a file.
 func fromFile(why string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

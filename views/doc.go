@@ -1,12 +1,11 @@
-// Package views draws the console's pages. Each page is a templ component that takes a Shell (what is
-// the same on every page) and one props struct with everything else, already fetched, decided and
-// translated by the caller. Nothing in here reads a clock, a database or a request.
+// Package views draws the console's pages. Each page is a templ component that takes a Shell (what is the same on every page) and one props struct
+// with everything else, already fetched, decided and translated by the caller. Nothing in here reads a clock, a database or a request.
 //
 // Three rules hold everywhere:
 //
 //   - No inline style, script or event attribute: the content security policy forbids them.
 //   - Every page works without JavaScript. Forms are plain POST forms, lists are GET forms.
-//   - A page follows running work by asking for itself again while Shell.Poll is not zero: htmx fetches
+//   - A page follows running work by requesting itself again while Shell.Poll is not zero: htmx fetches
 //     Shell.Path and puts the answer's <main id="main"> in place of its own. The answer decides
 //     whether it goes on, so the caller renders the whole page each time and sets Poll to 0 at the end.
 //

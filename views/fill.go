@@ -1,28 +1,28 @@
 package views
 
-// FillCluster is the page on which a snapshot is restored into a cluster that exists: first which one, then what becomes of the keys that it has.
+// FillCluster is the page on which a snapshot is restored into an existing cluster: it asks first for the cluster, then what to do with its keys.
 // Form: POST /snapshots/{name}/into with cluster, existing, safety, safety_name and confirm.
 type FillCluster struct {
 	Fields
 	Snapshot string
-	Keys     int64 // of the snapshot; -1: not known
+	Keys     int64 // of the snapshot; -1: unknown
 	Bytes    int64
-	Mortal   int64   // its keys that have a deadline; -1: not known
-	Clusters Choices // to choose from, while none is chosen
+	Mortal   int64   // how many of its keys have a deadline; -1: unknown
+	Clusters Choices // to choose from, until one is chosen
 	Target   *FillTarget
 }
 
-// FillTarget is the cluster that was chosen.
+// FillTarget is the chosen cluster.
 type FillTarget struct {
 	ID       string
 	Status   string
-	Refusal  string // a sentence, when nothing can be restored into it now
+	Refusal  string // a sentence, if nothing can be restored into it now
 	Topology string
-	Keys     int64 // -1: not known
+	Keys     int64 // -1: unknown
 	Used     int64
 }
 
-// empty tells whether nothing can be lost.
+// empty tells that nothing can be lost.
 func (t FillTarget) empty() bool { return t.Keys == 0 }
 
 func (p FillCluster) existing() []fillChoice {

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// FillClusterPage restores a snapshot into a cluster that exists.
+// FillClusterPage restores a snapshot into an existing cluster.
 func FillClusterPage(s Shell, p FillCluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -85,7 +85,7 @@ func FillClusterPage(s Shell, p FillCluster) templ.Component {
 	})
 }
 
-// fillChoose asks which cluster it is.
+// fillChoose asks for the cluster.
 func fillChoose(p FillCluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -205,7 +205,7 @@ func fillChoose(p FillCluster) templ.Component {
 	})
 }
 
-// fillAsk asks what becomes of the keys that the cluster has.
+// fillAsk asks what to do with the keys that the cluster has.
 func fillAsk(s Shell, p FillCluster, t FillTarget) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -575,7 +575,7 @@ func fillAsk(s Shell, p FillCluster, t FillTarget) templ.Component {
 	})
 }
 
-// fillChoices is a choice of one, each with what it means.
+// fillChoices is a choice between several options, each with its meaning.
 func fillChoices(f Fields, name, legend string, choices []fillChoice) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -11,16 +11,16 @@ import (
 
 func itoa[T ~int | ~int32 | ~int64](n T) string { return strconv.FormatInt(int64(n), 10) }
 
-// Count writes a number with thousands apart: 4,000,000.
+// Count writes a number with separated thousands: 4,000,000.
 func Count[T ~int | ~int32 | ~int64](n T) string { return words.Number(n) }
 
 // Plural writes a number and its noun: "1 node", "3 nodes".
 func Plural[T ~int | ~int32 | ~int64](n T, noun string) string { return words.Plural(n, noun) }
 
-// SizeText writes bytes as people say them. Amazon gives the memory of node types in GiB instead; see [MemoryText].
+// SizeText writes bytes for people. Amazon gives the memory of node types in GiB instead; see [MemoryText].
 func SizeText(bytes int64) string { return words.Size(bytes) }
 
-// MemoryText writes the memory of a node type, with the number by which people know it from Amazon's list: "6.9 GB (6.38 GiB)".
+// MemoryText writes the memory of a node type, with the number that people know from Amazon's list: "6.9 GB (6.38 GiB)".
 func MemoryText(bytes int64) string {
 	return fmt.Sprintf("%s (%s GiB)", SizeText(bytes), strconv.FormatFloat(math.Round(float64(bytes)/(1<<30)*1000)/1000, 'f', -1, 64))
 }
@@ -89,7 +89,7 @@ func RelativeText(t, now time.Time) string {
 	return span(d) + " ago"
 }
 
-// ExactText writes an instant to the second in UTC and, where it differs, in the viewer's zone.
+// ExactText writes an instant to the second in UTC and, if that differs, in the viewer's zone.
 func ExactText(t time.Time, zone *time.Location) string {
 	utc := t.UTC()
 	text := utc.Format("2006-01-02 15:04:05") + " UTC"
@@ -109,7 +109,7 @@ func ExactText(t time.Time, zone *time.Location) string {
 // MinuteText writes an instant to the minute: "2026-11-22 03:12 UTC".
 func MinuteText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
-// NextText names a coming instant as people do: "today at 03:12 UTC", "tomorrow at 03:12 UTC".
+// NextText names a coming instant in everyday words: "today at 03:12 UTC", "tomorrow at 03:12 UTC".
 func NextText(t, now time.Time) string {
 	day := func(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 	at := " at " + t.UTC().Format("15:04") + " UTC"
@@ -124,7 +124,7 @@ func NextText(t, now time.Time) string {
 	return "on " + t.UTC().Format("2006-01-02") + at
 }
 
-// percent is done of total in whole percent, 0 to 100.
+// percent is the share of done in total in whole percent, 0 to 100.
 func percent(done, total int64) int64 {
 	if total <= 0 || done <= 0 {
 		return 0
@@ -132,7 +132,7 @@ func percent(done, total int64) int64 {
 	return min(100, int64(float64(done)/float64(total)*100))
 }
 
-// short cuts a hash to what the eye compares.
+// short cuts a hash to what can be compared by eye.
 func short(hash string) string {
 	algorithm, digits, found := strings.Cut(hash, ":")
 	if !found {
@@ -147,7 +147,7 @@ func short(hash string) string {
 	return digits
 }
 
-// zoneName is how a zone is called in a sentence: its abbreviation, or its offset.
+// zoneName is the name of a zone in a sentence: its abbreviation, or its offset.
 func zoneName(t time.Time, zone *time.Location) string {
 	name, _ := t.In(zone).Zone()
 	if name == "" || name[0] == '+' || name[0] == '-' {
@@ -156,7 +156,7 @@ func zoneName(t time.Time, zone *time.Location) string {
 	return name
 }
 
-// sentence puts a capital at the front and a full stop at the end.
+// sentence adds a capital at the front and a full stop at the end.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -168,7 +168,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// permille is done of total in whole thousandths, 0 to 1000.
+// permille is the share of done in total in whole thousandths, 0 to 1000.
 func permille(done, total int64) int64 {
 	if total <= 0 || done <= 0 {
 		return 0
@@ -176,7 +176,7 @@ func permille(done, total int64) int64 {
 	return min(1000, int64(float64(done)/float64(total)*1000))
 }
 
-// lowerFirst puts a label into a sentence, but leaves abbreviations alone.
+// lowerFirst fits a label into a sentence, but leaves abbreviations alone.
 func lowerFirst(s string) string {
 	if len(s) > 1 && s[1] >= 'A' && s[1] <= 'Z' {
 		return s

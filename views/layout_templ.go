@@ -10,8 +10,8 @@ import templruntime "github.com/a-h/templ/runtime"
 
 import "rekindle/static"
 
-// head is what every page loads. htmx gets its settings here: no styles of its own, no history (the
-// browser's is better), answers that are errors change nothing, and open menus stay open.
+// head is what every page loads. htmx gets its settings here: it adds no styles, keeps no history (the browser's is better), changes nothing for an
+// answer that is an error, and leaves open menus open.
 func head(title string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -106,7 +106,7 @@ func head(title string) templ.Component {
 	})
 }
 
-// Layout is the frame of every page for someone who is signed in; the page comes as children.
+// Layout is the frame of every page for somebody who is signed in. The page is its children.
 func Layout(s Shell) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -263,7 +263,7 @@ func Layout(s Shell) templ.Component {
 	})
 }
 
-// notices are what everybody should know, whatever page they are on.
+// notices are what everybody should know, on whatever page.
 func notices(s Shell) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -370,7 +370,7 @@ func notices(s Shell) templ.Component {
 	})
 }
 
-// Bare is the frame of pages for someone who is not signed in.
+// Bare is the frame of pages for somebody who is not signed in.
 func Bare(title, theme string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -2,8 +2,7 @@ package views
 
 import "github.com/a-h/templ"
 
-// sortTarget is what the sort parameter becomes by a click on a column's head. Numbers and times start
-// with the greatest, names with the first.
+// sortTarget is what the sort parameter becomes by a click on a column's head. Numbers and times start with the greatest, names with the first.
 func sortTarget(column string, is, descending, greatestFirst bool) string {
 	if is && !descending || !is && greatestFirst {
 		return "-" + column
@@ -36,7 +35,7 @@ func pageParam(n int) string {
 	return itoa(n)
 }
 
-// pagesAround are the pages to link: the first, the last, those about the current one; 0 is a gap.
+// pagesAround are the pages to link: the first, the last, and those around the current one; 0 is a gap.
 func pagesAround(l List) []int {
 	var pages []int
 	last := l.Pages()
@@ -50,7 +49,7 @@ func pagesAround(l List) []int {
 	return pages
 }
 
-// sortAria tells screen readers that the list is in a column's order.
+// sortAria tells screen readers that the list is sorted by a column.
 func sortAria(is, descending bool) templ.Attributes {
 	switch {
 	case is && descending:
@@ -61,7 +60,7 @@ func sortAria(is, descending bool) templ.Attributes {
 	return nil
 }
 
-// suggesting has the field within ask for what it can be completed to while somebody types, and the datalist of this id offer that.
+// suggesting has the field within ask for completions while somebody types; the datalist with this ID offers them.
 func suggesting(list string) templ.Attributes {
 	return templ.Attributes{"hx-get": ClusterNamesPath, "hx-trigger": "input delay:200ms", "hx-include": "find input",
 		"hx-target": "#" + list, "hx-swap": "innerHTML", "hx-push-url": "false"}

@@ -32,12 +32,12 @@ type MoveSource struct {
 	Shards                int
 }
 
-// ImportSnapshot is the page that makes a snapshot of RDB files. Form: POST to /snapshots/-/import with cluster, name and sources (one
-// address on a line), or as multipart with cluster, name and files.
+// ImportSnapshot is the page that makes a snapshot from RDB files. Form: POST to /snapshots/-/import with cluster, name and sources (one address per
+// line), or as multipart with cluster, name and files.
 type ImportSnapshot struct {
 	Fields
 	Upload   bool
-	Clusters []Option // known ones, offered while typing
+	Clusters []Option // known ones, suggested while typing
 	Limit    int64    // of an upload, bytes
 	AWS      string
 }
@@ -47,7 +47,7 @@ func (p Snapshot) imported() bool {
 	return strings.HasPrefix(p.Origin, "Imported") || strings.HasPrefix(p.Origin, "Uploaded")
 }
 
-// whereCluster says what became of a cluster that is not here.
+// whereCluster says what became of a cluster that does not exist here.
 func (p Snapshot) whereCluster() string {
 	if p.imported() {
 		return "not here"

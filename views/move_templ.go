@@ -172,7 +172,7 @@ func CopySnapshotPage(s Shell, p CopySnapshot) templ.Component {
 	})
 }
 
-// ExportSnapshotPage writes a snapshot's plain RDB files to a bucket or a folder of one's own.
+// ExportSnapshotPage writes a snapshot's plain RDB files to the person's own bucket or folder.
 func ExportSnapshotPage(s Shell, p ExportSnapshot) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -513,7 +513,7 @@ func moveFacts(s Shell, p MoveSource) templ.Component {
 	})
 }
 
-// ImportSnapshotPage makes a manual snapshot of RDB files from elsewhere.
+// ImportSnapshotPage makes a manual snapshot from RDB files that come from elsewhere.
 func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

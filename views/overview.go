@@ -11,12 +11,12 @@ const (
 	NoSchedule   = "no-schedule" // automatic snapshots are off
 	LastFailed   = "last-failed" // the newest attempt failed
 	Overdue      = "overdue"     // a window passed without a snapshot
-	FirstPending = "first-due"   // a schedule, the first snapshot is still to come
+	FirstPending = "first-due"   // there is a schedule, but the first snapshot is still to come
 	CacheOnly    = "cache-only"  // memcached: there is nothing to back up
 	NothingInIt  = "nothing-in"  // it never came up, see [NeverRan]: there is nothing to back up either
 )
 
-// NeverRan tells of a cluster's status that it could not be created or restored: its nodes are gone, and it can only be deleted.
+// NeverRan tells from a cluster's status that it could not be created or restored: its nodes are gone, and it can only be deleted.
 func NeverRan(status string) bool { return status == "restore-failed" || status == "create-failed" }
 
 // Protection is one cluster's row on the overview.
@@ -24,11 +24,11 @@ type Protection struct {
 	Cluster  string
 	Status   string // of the cluster
 	State    string // one of the constants
-	Reason   string // a sentence, for what is not well; may be empty
-	Notice   string // what the cluster itself has to say, as that it was started empty; may be empty
+	Reason   string // a sentence about what is wrong; may be empty
+	Notice   string // what the cluster itself has to say, such as that it was started empty; may be empty
 	Newest   *LastSnapshot
 	Schedule Schedule
-	// CanSnapshot tells whether one can be taken of it by hand now.
+	// CanSnapshot tells whether a manual snapshot of it can be taken now.
 	CanSnapshot bool
 }
 
@@ -59,7 +59,7 @@ type Overview struct {
 // OverviewRows is how many clusters the first page has rows for.
 const OverviewRows = 50
 
-// Standing is how many clusters stand in one way.
+// Standing is how many clusters are in one state.
 type Standing struct {
 	State      string // a [Protection.State]
 	Notice     bool   // they have something to say
@@ -76,11 +76,11 @@ func (p Overview) Total() int {
 	return total
 }
 
-// tally is how many clusters there are in each of the conditions that the first question is about.
+// tally counts the clusters in each of the conditions that the first question is about.
 type tally struct {
 	total, restorable, well, pending, off, behind int
 	down                                          int // never came up
-	notices                                       int // of those that did, with something to say
+	notices                                       int // how many of the others have something to say
 	oldest                                        time.Time
 }
 
@@ -94,7 +94,7 @@ func (p Overview) tally() tally {
 			t.notices += n
 		}
 		if s.State == CacheOnly || s.State == NothingInIt && !s.Restorable {
-			continue // there is no data of it to be brought back
+			continue // it has no data to restore
 		}
 		t.total += n
 		if s.Restorable {

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// OverviewPage answers first of all: can I get the data back, and how fresh is it?
+// OverviewPage answers the most important question first: can I get the data back, and how fresh is it?
 func OverviewPage(s Shell, p Overview) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -917,7 +917,7 @@ func protectionRow(s Shell, c Protection) templ.Component {
 	})
 }
 
-// noneYet stands for a snapshot that is not there.
+// noneYet takes the place of a missing snapshot.
 func noneYet(c Protection) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

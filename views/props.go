@@ -9,15 +9,14 @@ import (
 	"github.com/a-h/templ"
 )
 
-// Option is one choice of a select field.
+// Option is one choice in a select field.
 type Option struct {
 	Value    string
 	Label    string
 	Disabled bool
 }
 
-// Fields are what a form holds and what is wrong with it, both keyed by the field's name. An error
-// under "" belongs to the whole form.
+// Fields are the values of a form and what is wrong with them, both by field name. An error under "" belongs to the whole form.
 type Fields struct {
 	Values map[string]string
 	Errors map[string]string
@@ -26,7 +25,7 @@ type Fields struct {
 func (f Fields) value(name string) string { return f.Values[name] }
 func (f Fields) error(name string) string { return f.Errors[name] }
 
-// wrong are the names of the fields with errors, in a steady order.
+// wrong are the names of the fields with errors, in a stable order.
 func (f Fields) wrong() []string {
 	names := make([]string, 0, len(f.Errors))
 	for name, text := range f.Errors {
@@ -41,7 +40,7 @@ func (f Fields) wrong() []string {
 // on tells whether a checkbox was ticked.
 func (f Fields) on(name string) bool { return f.Values[name] == "on" }
 
-// or is a field's value, or another one when it has none.
+// or is a field's value, or another one if it has none.
 func (f Fields) or(name, otherwise string) string {
 	if v, ok := f.Values[name]; ok && v != "" {
 		return v
@@ -52,7 +51,7 @@ func (f Fields) or(name, otherwise string) string {
 // List is one page of a longer list, with the filters and the order that its address carries.
 type List struct {
 	Path  string     // of the list, without a query: "/snapshots"
-	Query url.Values // as asked for: filters, sort, page
+	Query url.Values // as requested: filters, sort, page
 	Sort  string     // the order in effect: "name", or "-created" for the greatest first
 	Page  int        // from 1
 	Size  int        // rows on a page
@@ -67,8 +66,8 @@ func (l List) Pages() int {
 	return (l.Total + l.Size - 1) / l.Size
 }
 
-// With is the list's address with some values changed: names and values in turn. An empty value takes the
-// name out. Whatever changes but the page leads back to the first page.
+// With is the list's address with some values changed, given as alternating names and values. An empty value removes the name. Any change except to
+// the page leads back to the first page.
 func (l List) With(pairs ...string) templ.SafeURL {
 	q := url.Values{}
 	for name, values := range l.Query {
@@ -104,7 +103,7 @@ func (l List) filtered(filters []Filter) bool {
 	return false
 }
 
-// sorted tells whether the list is in the order of a column, and which way.
+// sorted tells whether the list is sorted by a column, and which way.
 func (l List) sorted(column string) (is, descending bool) {
 	name, descending := strings.CutPrefix(l.Sort, "-")
 	return name == column, descending
@@ -114,11 +113,11 @@ func (l List) sorted(column string) (is, descending bool) {
 type Filter struct {
 	Name    string
 	Label   string
-	Options []Option // "all" comes by itself
-	Typed   bool     // there are more, which are typed and suggested while that is done
+	Options []Option // "all" is added to them
+	Typed   bool     // there are more, which are typed and suggested while typing
 }
 
-// Choices are what a field offers: all there are, or the first of them when there are too many, and the others are typed.
+// Choices are what a field offers: all that exist, or only the first ones if there are too many, and the others are typed.
 type Choices struct {
 	Options []Option
 	Typed   bool
@@ -134,7 +133,7 @@ type Schedule struct {
 	Start     int           // of the window: minutes after midnight UTC
 	Length    int           // of the window: minutes
 	Next      time.Time     // zero: none is planned
-	Last      *LastSnapshot // the newest good one, nil: there is none yet
+	Last      *LastSnapshot // the newest good one; nil: there is none yet
 	// Failed is when the last attempt failed, if it is newer than Last; FailedReason says why, as a sentence.
 	Failed       time.Time
 	FailedReason string
@@ -158,29 +157,29 @@ type Run struct {
 	Status   string // "queued", "running", "succeeded", "failed", "cancelled"
 	Cluster  string // may be empty
 	Snapshot string // may be empty
-	// ClusterExists and SnapshotExists tell whether their pages can be linked; only lists and a run's own page ask.
+	// ClusterExists and SnapshotExists tell whether their pages can be linked. Only lists and a run's own page fill them in.
 	ClusterExists  bool
 	SnapshotExists bool
 	QueuedAt       time.Time
 	HostAway       bool // it waits for a console that is away
 	StartedAt      time.Time
 	FinishedAt     time.Time
-	Step           string // what it is at just now: "Reading from replica orders-002"
+	Step           string // what it is doing now: "Reading from replica orders-002"
 	Done           int64  // bytes
-	Total          int64  // bytes, 0 when not known
-	Rate           int64  // bytes a second, 0 when not known
+	Total          int64  // bytes, 0 if unknown
+	Rate           int64  // bytes per second, 0 if unknown
 	Left           time.Duration
-	Result         string // a sentence when it succeeded: "1.2 GB in 14 s, from replica orders-002."
-	Error          string // a sentence when it failed
+	Result         string // a sentence, if it succeeded: "1.2 GB in 14 s, from replica orders-002."
+	Error          string // a sentence, if it failed
 	Cancelable     bool
-	Cancelling     bool // cancel was asked for
+	Cancelling     bool // it was asked to cancel
 }
 
 func (r Run) over() bool {
 	return r.Status == "succeeded" || r.Status == "failed" || r.Status == "cancelled"
 }
 
-// took is how long the run has been at work.
+// took is how long the run has been running.
 func (r Run) took(now time.Time) time.Duration {
 	if r.StartedAt.IsZero() {
 		return 0
@@ -191,15 +190,15 @@ func (r Run) took(now time.Time) time.Duration {
 	return r.FinishedAt.Sub(r.StartedAt)
 }
 
-// Work is the running work on top of a page: what is under way, waits for its turn, or has just ended.
+// Work is the work shown at the top of a page: runs that are under way, wait for their turn, or have just ended.
 type Work struct {
 	Runs    []Run
-	Waiting int    // more that wait, beyond those shown
-	Ended   int    // more that have just ended
+	Waiting int    // how many more wait
+	Ended   int    // how many more have just ended
 	Href    string // of the list of all
 }
 
-// Event is one line of what happened.
+// Event is one line about something that happened.
 type Event struct {
 	At       time.Time
 	Severity string // "info", "warning", "error"
@@ -207,7 +206,7 @@ type Event struct {
 	Snapshot string // may be empty
 	Run      string // id, may be empty
 	Text     string // a sentence
-	// Their pages can be linked.
+	// These tell whether their pages can be linked.
 	ClusterExists  bool
 	SnapshotExists bool
 }

@@ -7,27 +7,27 @@ type RebootNode struct {
 	Chosen bool
 }
 
-// RebootCluster is the page that asks before nodes are restarted. Form: POST /clusters/{id}/reboot with nodes, once for each; while boxes are
-// ticked the page is asked for again with the same and choose=on, for the command.
+// RebootCluster is the page that asks before nodes are restarted. Form: POST /clusters/{id}/reboot with nodes, once for each. While boxes are being
+// ticked, the page is requested again with the same fields and choose=on, for the command.
 type RebootCluster struct {
 	Fields
 	ID        string
 	Status    string
-	Refusal   string // a sentence, when it cannot be done now
+	Refusal   string // a sentence, if it cannot be done now
 	CacheOnly bool   // memcached: the nodes come back empty
 	Nodes     []RebootNode
 	Chosen    []string
 	AWS       string
 }
 
-// FailoverCluster is the page that asks before a replica takes over from a primary that is well. Form: POST /clusters/{id}/failover.
+// FailoverCluster is the page that asks before a replica takes over from a healthy primary. Form: POST /clusters/{id}/failover.
 type FailoverCluster struct {
 	Fields
 	ID       string
 	Status   string
-	Refusal  string   // a sentence, when it cannot be done now
+	Refusal  string   // a sentence, if it cannot be done now
 	Sharded  bool     // it is in cluster mode
-	Shard    string   // that is chosen
+	Shard    string   // the chosen one
 	Shards   []string // all of them
 	Primary  string
 	Endpoint string // of the primary
@@ -35,7 +35,7 @@ type FailoverCluster struct {
 	AWS      string
 }
 
-// primary is the node among them that takes writes; "" for memcached.
+// primary is the one that accepts writes; "" for memcached.
 func (p RebootCluster) primary() string {
 	for _, n := range p.Nodes {
 		if n.Role == "primary" {

@@ -372,7 +372,7 @@ func refusalBanner(f Fields, refusal string) templ.Component {
 	})
 }
 
-// FailoverClusterPage asks before a replica takes over from a primary that is well.
+// FailoverClusterPage asks before a replica takes over from a healthy primary.
 func FailoverClusterPage(s Shell, p FailoverCluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

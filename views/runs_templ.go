@@ -587,7 +587,7 @@ func runRow(s Shell, r Run) templ.Component {
 	})
 }
 
-// RunPage is one run: what it does, how far it is, how it ended.
+// RunPage shows one run: what it does, how far it is, how it ended.
 func RunPage(s Shell, p RunDetail) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -1387,7 +1387,7 @@ func eventTable(s Shell, p EventList) templ.Component {
 	})
 }
 
-// mayBeGone names a thing, and leads to it as long as it is there.
+// mayBeGone names a thing, and links to it as long as it exists.
 func mayBeGone(to templ.SafeURL, name string, exists bool) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What the pages draw that came with the ElastiCache API: access keys, clusters of memcached, reboots and failovers.
+// Samples of what came with the ElastiCache API: access keys, memcached clusters, reboots and failovers.
 
 // sampleAWS is a command as the pages get it.
 func sampleAWS(operation string, options ...string) string {

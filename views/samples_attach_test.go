@@ -2,7 +2,7 @@ package views
 
 import "time"
 
-// What the tests and the preview draw of clusters that were there before.
+// Samples of attached clusters, for the tests and the preview.
 
 func sampleAttach() AttachForm {
 	return AttachForm{Action: AttachPath, CancelHref: "/clusters", Schedule: Schedule{Enabled: true, Retention: 7, Start: 180, Length: 60, Next: time.Date(2026, 11, 23, 3, 12, 0, 0, time.UTC)},

@@ -20,10 +20,10 @@ type Session struct {
 type Settings struct {
 	// Storage
 	StoreLocation string
-	StoreProblem  string // a sentence; empty: the last check went well
+	StoreProblem  string // a sentence; empty: the last check succeeded
 	StoreChecked  time.Time
 	StoredBytes   int64
-	FreeBytes     int64 // on the device, -1: not known
+	FreeBytes     int64 // on the device, -1: unknown
 	SnapshotCount int
 	StoreFacts    []StoreFact // what the store says about itself
 	// Account; Password holds the errors of its form, never values
@@ -33,16 +33,16 @@ type Settings struct {
 	Limits          Fields // values: manual_quota, price, currency
 	LimitsAction    string
 	Verify          Fields    // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
-	TryImports      bool      // its form is POST /settings/imports, with try_imports on or not there
+	TryImports      bool      // its form is POST /settings/imports, with try_imports=on or without try_imports
 	Failover        Fields    // values: promote_after; its form is POST /settings/failover
 	CatalogLocation string    // without secrets
 	CatalogBackup   string    // the command that copies it
 	Running         Work      // a rebuild of the catalog
-	Consoles        []Console // that share the catalog; none: only this one
+	Consoles        []Console // those that share the catalog; none: only this one
 	Version         string    // of Rekindle
 }
 
-// Console is one of those that share a catalog.
+// Console is one of the consoles that share a catalog.
 type Console struct {
 	Host     string // "" when it is away
 	Clusters int    // whose nodes are there

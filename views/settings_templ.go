@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// SettingsPage shows and changes what holds for the whole console and for one's own account.
+// SettingsPage shows and changes the settings of the console and of the person's own account.
 func SettingsPage(s Shell, p Settings) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -173,7 +173,7 @@ func SettingsPage(s Shell, p Settings) templ.Component {
 	})
 }
 
-// settingsTabs leads to the parts of the settings; current is the page among them that one is on.
+// settingsTabs links to the parts of the settings; current is the one being shown.
 func settingsTabs(current string) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

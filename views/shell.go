@@ -39,22 +39,22 @@ var navigation = []navEntry{
 // Shell is what every page of a signed-in user needs besides its own content.
 type Shell struct {
 	Title       string  // of the page, for the browser's title bar
-	Breadcrumbs []Crumb // the way here, the page itself last; may be empty
-	Active      Nav     // the entry of the navigation that is lit
+	Breadcrumbs []Crumb // the way here, ending with the page itself; may be empty
+	Active      Nav     // the highlighted entry of the navigation
 	User        string
 	Theme       string         // "light", "dark" or "system" (also when empty)
 	Now         time.Time      // all ages count from here
 	Zone        *time.Location // the viewer's; nil means UTC
-	Search      string         // what stands in the search field
+	Search      string         // the content of the search field
 	Flash       Flash
 	Notices     []Notice
 	// RunningCount is the number of runs that are queued or running, shown beside Activity.
 	RunningCount int
-	// Path is this page's own path with its query, as it is asked for again and returned to.
+	// Path is this page's own path with its query, for requesting it again and returning to it.
 	Path string
-	// Poll, when not zero, lets the page ask for itself again after so long, to follow running work.
+	// Poll, if not zero, makes the page request itself again after this time, to follow running work.
 	Poll time.Duration
-	// AWS is the command that shows what the page shows, at the end of it; empty where the page has one of its own.
+	// AWS is the command that shows what the page shows, displayed at its end; empty if the page has its own.
 	AWS string
 }
 
@@ -64,13 +64,13 @@ type Crumb struct {
 	Href string
 }
 
-// Flash is a message about what was just done. No text, no flash.
+// Flash is a message about what was just done. Without text there is none.
 type Flash struct {
 	Kind string // "success", "info", "warning", "error"
 	Text string
 }
 
-// Notice is what stands on every page until it is over. With an action there is a button for it.
+// Notice is shown on every page until its cause is gone. If it has an action, there is a button for it.
 type Notice struct {
 	Kind   string // as a flash's
 	Text   string
@@ -78,7 +78,7 @@ type Notice struct {
 	Label  string
 }
 
-// searchAction is where the search field leads: to the list that one is in, else to the snapshots.
+// searchAction is where the search field leads: to the present list, or else to the snapshots.
 func (s Shell) searchAction() (action templ.SafeURL, label string) {
 	switch s.Active {
 	case NavClusters:
@@ -106,7 +106,7 @@ func (s Shell) zone() *time.Location {
 	return s.Zone
 }
 
-// live gives <main> what it needs to follow running work, or nothing.
+// live gives <main> the attributes for following running work, if there is any.
 func (s Shell) live() templ.Attributes {
 	if s.Poll <= 0 || s.Path == "" {
 		return nil
@@ -122,7 +122,7 @@ func (s Shell) live() templ.Attributes {
 	}
 }
 
-// Link builds a path from segments, each escaped: Link("clusters", id, "delete").
+// Link builds a path from segments, each of which is escaped: Link("clusters", id, "delete").
 func Link(segments ...string) templ.SafeURL {
 	path := ""
 	for _, s := range segments {
@@ -134,7 +134,7 @@ func Link(segments ...string) templ.SafeURL {
 	return templ.SafeURL(path)
 }
 
-// LinkQuery builds a path with a query of names and values in turn; empty values are left out.
+// LinkQuery builds a path with a query of alternating names and values; empty values are left out.
 func LinkQuery(path string, pairs ...string) templ.SafeURL {
 	q := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {

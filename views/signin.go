@@ -6,11 +6,11 @@ type SignIn struct {
 	Next  string // where to go afterwards
 	Error string // a sentence, empty at first
 	Theme string
-	// Notice says why one is here, for example after the session ended; may be empty.
+	// Notice says why the person is here, for example because the session has ended; may be empty.
 	Notice string
 }
 
-// ErrorInfo is a page that says what is wrong. Title and Text may be empty: then the status speaks.
+// ErrorInfo is a page that says what is wrong. Title and Text may be empty: then the status is put into words.
 type ErrorInfo struct {
 	Status    int
 	Title     string

@@ -125,7 +125,7 @@ func SignInPage(p SignIn) templ.Component {
 	})
 }
 
-// ErrorPage says in words what is wrong, inside the shell for who is signed in.
+// ErrorPage says what is wrong, within the shell if somebody is signed in.
 func ErrorPage(s Shell, p ErrorInfo) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

@@ -9,22 +9,21 @@ type SnapshotRow struct {
 	ClusterExists bool   // its page can be linked
 	Source        string // "automatic", "manual"
 	Status        string
-	Bytes         int64 // plain RDB, -1: not known yet
-	Stored        int64 // as stored, -1: not known yet
-	Keys          int64 // -1: not known
+	Bytes         int64 // plain RDB; -1: not known yet
+	Stored        int64 // as stored; -1: not known yet
+	Keys          int64 // -1: unknown
 	Parts         int
 	CreatedAt     time.Time
 	VerifiedAt    time.Time // when all of it was last read back and found right; zero: not yet
-	Damaged       bool      // it failed because of what became of it in the store
-	Reason        string    // a sentence, when it failed
+	Damaged       bool      // it is failed because of what happened to it in the store
+	Reason        string    // a sentence, if it failed
 	Running       *Run      // while it is being made, restored or deleted
 }
 
 // Snapshots is the list of snapshots. Filters: q, cluster, source, status.
 // Sorted by: name, cluster, source, status, size, stored, keys, verified, created.
 //
-// Its select boxes are a GET form to /snapshots/-/delete: "name" once for each chosen row, or "all=on" with
-// the filters, for all that match them.
+// Its select boxes are a GET form to /snapshots/-/delete: "name" once for each chosen row, or "all=on" with the filters, for all that match them.
 type Snapshots struct {
 	List     List
 	Rows     []SnapshotRow
@@ -45,7 +44,7 @@ func (p Snapshots) filters() []Filter {
 	}
 }
 
-// snapshotFilterNames are handed on with "select all that match".
+// snapshotFilterNames are passed on with "select all that match".
 var snapshotFilterNames = []string{"q", "cluster", "source", "status"}
 
 // Part is one shard's RDB within a snapshot.
@@ -54,7 +53,7 @@ type Part struct {
 	Slots    string // "0-16383", or empty for a cluster without slots
 	Bytes    int64
 	Stored   int64
-	Keys     int64  // -1: not known
+	Keys     int64  // -1: unknown
 	Digest   string // of the plain RDB, with its algorithm
 	CRC64    string
 	ServedBy string // node
@@ -69,7 +68,7 @@ type Snapshot struct {
 	ClusterExists bool
 	Source        string
 	Status        string
-	Reason        string // a sentence, when it failed
+	Reason        string // a sentence, if it failed
 	ARN           string
 	Engine        string
 	Version       string
@@ -79,19 +78,19 @@ type Snapshot struct {
 	Took          time.Duration
 	Bytes         int64 // -1: not known yet
 	Stored        int64
-	Keys          int64 // -1: not known
-	Expires       int64 // keys with a time to live, -1: not known
+	Keys          int64 // -1: unknown
+	Expires       int64 // keys with a time to live; -1: unknown
 	ServedBy      string
 	ServedRole    string
 	Location      string    // where it is stored
 	VerifiedAt    time.Time // when all of it was last read back and compared; zero: not yet
-	Damaged       bool      // it failed because of what became of it in the store
+	Damaged       bool      // it is failed because of what happened to it in the store
 	Verifiable    bool      // POST /snapshots/{name}/verify makes sense
 	Parts         []Part
 	Configuration []Fact // the cluster as it was then
 	Running       Work
-	Origin        string // a sentence: copied or imported from where
-	Warning       string // for example: statistics are not complete; may be empty
+	Origin        string // a sentence: from where it was copied or imported
+	Warning       string // for example that statistics are incomplete; may be empty
 	DescribeAWS   string // equivalent command
 }
 
@@ -107,13 +106,13 @@ func (p Snapshot) usable() bool {
 	return p.Status == "available" || p.Status == "restoring" || p.Status == "copying"
 }
 
-// kept is the status for what is shown of its contents: of a damaged one they are known.
+// kept is the status that decides what is shown of its content: for a damaged snapshot that is known.
 func (p Snapshot) kept() string { return keptStatus(p.Status, p.Damaged) }
 
-// Cancelled is the status of a snapshot of which nothing is there because somebody cancelled it. Nothing is wrong with anything then.
+// Cancelled is the status of a snapshot without content because somebody cancelled it. Nothing is wrong then.
 const Cancelled = "cancelled"
 
-// nothingKept tells of a status that there are no bytes.
+// nothingKept tells from a status that there are no bytes.
 func nothingKept(status string) bool { return status == "failed" || status == Cancelled }
 
 func keptStatus(status string, damaged bool) string {
@@ -123,7 +122,7 @@ func keptStatus(status string, damaged bool) string {
 	return status
 }
 
-// partFile is the address of a part's file; stored gives it as stored.
+// partFile is the address of a part's file, plain or as stored.
 func partFile(name string, number int, stored bool) string {
 	path := string(Link("snapshots", name, "parts", itoa(number)+".rdb"))
 	if stored {
@@ -132,16 +131,16 @@ func partFile(name string, number int, stored bool) string {
 	return path
 }
 
-// DeleteSnapshots is the page that asks before snapshots are deleted. For one, its name is to be typed;
-// for several, "delete N snapshots". Form: POST to Action with confirm and Hidden.
+// DeleteSnapshots is the page that asks before snapshots are deleted. For one, its name must be typed; for several, "delete N snapshots". Form: POST
+// to Action with confirm and Hidden.
 type DeleteSnapshots struct {
 	Fields
 	Action     string
 	CancelHref string
-	Names      []string // the ones to go; the first 100 or so
-	Count      int      // how many go altogether
+	Names      []string // those to be deleted; the first 100 or so
+	Count      int      // how many are to be deleted in all
 	Bytes      int64    // stored bytes that become free
-	Clusters   []string // whose snapshots they are
+	Clusters   []string // the clusters that they belong to
 	// LastOf names clusters that are left without any good snapshot.
 	LastOf []string
 	// Skipped is how many of the chosen ones stay, because they are in use or still being made.
@@ -150,10 +149,10 @@ type DeleteSnapshots struct {
 	AWS     string
 }
 
-// Hidden is a field that a form carries along.
+// Hidden is a field that a form passes on.
 type Hidden struct{ Name, Value string }
 
-// Phrase is what must be typed.
+// Phrase is the text that must be typed.
 func (p DeleteSnapshots) Phrase() string {
 	if p.Count == 1 && len(p.Names) == 1 {
 		return p.Names[0]
@@ -167,14 +166,14 @@ type TakeSource struct {
 	Role       string // "replica", "primary"
 	LagBytes   int64
 	UsedMemory int64  // of the node
-	FreeMemory int64  // on its host, -1: not known
-	AtMost     bool   // that is all that there can be: the host is another one
+	FreeMemory int64  // on its host; -1: unknown
+	AtMost     bool   // FreeMemory is an upper bound, because the host is another one
 	Fits       bool   // a fork fits into what is free
-	Problem    string // a sentence when there is no source at all
+	Problem    string // a sentence, if there is no source at all
 	Elsewhere  bool   // its nodes are on another console's host
 }
 
-// seesFree tells whether it is known how much memory is free for a fork.
+// seesFree tells whether the free memory for a fork is known.
 func (s TakeSource) seesFree() bool { return s.FreeMemory >= 0 && !s.AtMost }
 
 func (p TakeSnapshot) freeLabel() string {
@@ -184,13 +183,13 @@ func (p TakeSnapshot) freeLabel() string {
 	return "Free on its host"
 }
 
-// TakeSnapshot is the page for a snapshot by hand. Form: POST Action with cluster, name, override.
+// TakeSnapshot is the page for a manual snapshot. Form: POST Action with cluster, name, override.
 type TakeSnapshot struct {
 	Fields
 	Action     string
 	CancelHref string
-	// Cluster is given when one comes from its page; else Clusters are offered, and the page is asked for
-	// again with ?cluster= when another one is chosen.
+	// Cluster is set when the person comes from its page. Otherwise Clusters are offered, and the page is requested again with ?cluster= when another
+	// one is chosen.
 	Cluster  string
 	Clusters Choices
 	Source   *TakeSource // nil: no cluster chosen yet

@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// TakeSnapshotPage asks for a snapshot by hand, and says beforehand where it would be taken from.
+// TakeSnapshotPage asks for a manual snapshot, and says beforehand where it would be taken from.
 func TakeSnapshotPage(s Shell, p TakeSnapshot) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

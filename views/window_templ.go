@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// WindowStrip draws 24 hours with the window on it, in UTC and below it in the viewer's time.
+// WindowStrip draws 24 hours with the window on it, in UTC and below that in the viewer's time.
 func WindowStrip(s Shell, c Schedule) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

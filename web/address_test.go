@@ -57,7 +57,7 @@ func TestNobodyLocksTheAdminOutFromBehindTheSameProxy(t *testing.T) {
 	for range 6 {
 		try("203.0.113.1", "wrong").is(http.StatusUnprocessableEntity)
 	}
-	// Whatever the other one puts in front, the proxy appends where it comes from.
+	// Whatever the client puts in front, the proxy appends the address that it sees.
 	try("192.0.2.7, 203.0.113.1", adminPassword).says("Too many wrong passwords")
 	try("192.0.2.7", adminPassword).redirects("/")
 	sessions, err := c.db.Users.Sessions(t.Context(), 1)

@@ -61,7 +61,7 @@ func (j *fakeJobs) ChangeAccess(ctx context.Context, name string, access models.
 	return j.db.Attachments.Change(ctx, name, access, password, requestedBy, found.Found)
 }
 
-// reaching has the engine note what it is told to connect with.
+// reaching makes the engine note what it is told to connect with.
 func (c *console) reaching() *[]models.AttachSpec {
 	var seen []models.AttachSpec
 	c.jobs.change(func(a *answers) {
@@ -145,7 +145,7 @@ func TestWrongInputAttachesNothingAndKeepsWhatWasTyped(t *testing.T) {
 		says("3 fields need another look", "no certificate").doesNotSay("nobodys")
 	c.countsClusters(1)
 
-	// What the cluster itself says comes to its field as well.
+	// What the cluster itself says is shown at its field as well.
 	for field, text := range map[string]string{"password": "The nodes do not accept this user and password.", "server_name": "The nodes' certificate is for another name: db1.", "primary_name": "The Sentinels watch several."} {
 		c.jobs.change(func(a *answers) {
 			a.examine = func(models.AttachSpec) (models.Examination, error) {
@@ -186,7 +186,7 @@ func TestATestShowsWhatIsFoundAndSavesNothing(t *testing.T) {
 		`data-copy="ACL SETUSER rekindle +psync"`, "watched by Sentinels as mymaster")
 	part.doesNotSay("<!doctype html>", "top-secret-1", "<form")
 
-	// A script takes no answer that is an error: it is told in the same place, with a 200.
+	// A script accepts no answer that is an error: it is told in the same place, with a 200.
 	c.htmx(http.MethodPost, "/clusters/-/attach", with(test, "addresses", "")).is(http.StatusOK).says("Give the address of at least one node", `href="#f-addresses"`).doesNotSay("<form", "What was found")
 	c.countsClusters(0)
 }
@@ -240,7 +240,7 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 		t.Errorf("%+v", now.Attachment)
 	}
 
-	// On the same way they are kept, also where other things change.
+	// On the same way they are kept, even when other things change.
 	for _, action := range []string{"test", "attach"} {
 		c.postForm("/clusters/shop/access", with(keeping, "username", "somebody", "psync", "X", "action", action))
 		last := (*seen)[len(*seen)-1]
@@ -252,7 +252,7 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 		t.Errorf("%+v", now.Attachment)
 	}
 
-	// What is not to be kept goes, and what is typed counts before what is stored.
+	// What is not to be kept goes, and a typed secret counts before the stored one.
 	c.postForm("/clusters/shop/access", with(keeping, "addresses", "10.0.0.2", "tls", "", "username", "", "primary_name", "", "sentinel_username", "", "keep_password", "", "keep_sentinel_password", "", "keep_private_key", "")).redirects("/clusters/shop")
 	if now := c.find("shop"); now.Password != "" || now.Attachment.SentinelPassword != "" || now.Attachment.PrivateKey != "" || now.Attachment.TLS {
 		t.Errorf("%+v", now)
@@ -356,7 +356,7 @@ func TestDetachingAsksWhatBecomesOfAutomaticSnapshots(t *testing.T) {
 		t.Errorf("%+v", args)
 	}
 
-	// Among others it is only let go of, and keeps them.
+	// Among others it is only detached, and keeps them.
 	c.attach()
 	c.launch("orders")
 	c.get("/clusters/-/delete?all=on").says("is detached: its 2 nodes and automatic snapshots stay", "2 nodes of 1 attached cluster, untouched", "Together 2 nodes")

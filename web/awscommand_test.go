@@ -28,7 +28,7 @@ func TestShellQuoting(t *testing.T) {
 	}
 }
 
-// endpointed is how every command begins: the endpoint stands right behind what is to be done.
+// endpointed is how every command begins: the endpoint comes right after the operation.
 var endpointed = regexp.MustCompile(`aws (?:sts|elasticache) (?:wait )?[a-z-]+ \\\n  --endpoint-url http://127\.0\.0\.1:8080`)
 
 func TestEquivalentCommands(t *testing.T) {

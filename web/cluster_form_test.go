@@ -17,7 +17,7 @@ import (
 var good = fields("id", "orders", "description", "Orders & carts", "engine", "redis/7.0.15", "node_type", "cache.t4g.micro", "replicas", "1", "port", "",
 	"auth", "none", "backups", "on", "retention", "7", "window_preference", "given", "window_start", "03:00", "window_length", "60", "snapshot", "")
 
-// wrongFields are mistakes that every form with these fields has to tell: the field, what is in it, what is said.
+// wrongFields are mistakes that every form with these fields has to report: the field, its content, what is said.
 var wrongFields = []struct{ field, value, says string }{
 	{"retention", "0", "The retention must be between 1 and 35 days, not 0."},
 	{"retention", "36", "The retention must be between 1 and 35 days, not 36."},
@@ -65,7 +65,7 @@ var wrongNewClusters = []struct{ field, value, says string }{
 	{"auth", "maybe", "Choose no password, a generated one or one of your own."},
 }
 
-// fieldError is how a mistake at its field begins, so that a test can tell it from one on top.
+// hasErrorAt checks that a mistake is reported at its field, and not at the top.
 func (a answer) hasErrorAt(field string) {
 	a.t.Helper()
 	if !strings.Contains(a.body, `id="e-`+field+`"`) {
@@ -333,7 +333,7 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 	c.get("/clusters/orders/delete").says("no final snapshot can be taken").doesNotSay("f-final")
 	c.get("/clusters/-/delete?name=orders").doesNotSay("f-final")
 
-	// Of a cluster of the same name that comes later they are not the data.
+	// They are not the data of a later cluster of the same name.
 	c.check(c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), c.claim()))
 	c.launch("orders")

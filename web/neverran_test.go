@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// fail lets a restore of the snapshot into a new cluster fail.
+// failRestore lets a restore of the snapshot into a new cluster fail.
 func (c *console) failRestore(name, snapshot string) {
 	c.t.Helper()
 	_, err := c.db.Clusters.Create(c.t.Context(), models.ClusterSpec{Name: name, Engine: models.Engine{Name: "redis", Version: "7.0.15"}, NodeType: "cache.t4g.micro",

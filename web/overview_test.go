@@ -49,7 +49,7 @@ func TestTheOverviewCountsAllClustersAndOnlyTheScheduleIsBehindIt(t *testing.T) 
 	c.clock.Advance(25 * time.Hour) // the window of the next day has passed
 	c.signIn()
 	c.get("/").says("Overdue", "The last window passed without a snapshot.")
-	// A change of the schedule has no past: what closed before it was nobody's window.
+	// A changed schedule has no past: no window that closed before the change counts.
 	off, on, window := 0, 7, models.Window{Start: 60, Length: 60}
 	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &off})
 	c.check(err)

@@ -112,8 +112,8 @@ func sampled(tb testing.TB, c *console, clusters, snapshots int) *console {
 	return c
 }
 
-// A page that lists all there is would grow with it. These are as large with four hundred clusters as they are with two hundred, but for the
-// digits, and name of all the clusters no more than fit on a page.
+// A page that lists everything would grow with the catalog. These are as large with four hundred clusters as with two hundred, except for the digits,
+// and name no more of the clusters than fit on a page.
 func TestPagesDoNotGrowWithTheCatalog(t *testing.T) {
 	t.Parallel()
 	few, many := sampled(t, newConsole(t), 200, 3), sampled(t, newConsole(t), 400, 3)
@@ -214,8 +214,8 @@ func TestNoPageOfALargeCatalogIsLarge(t *testing.T) {
 	}
 }
 
-// What a page asks of the catalog, and what it is given, does not grow with the catalog: no more queries than here, and no more rows among many
-// clusters than among fewer.
+// What a page asks of the catalog, and what it gets, does not grow with the catalog: no more queries than given here, and no more rows with many
+// clusters than with fewer.
 func TestPagesAskNoMoreOfALargeCatalog(t *testing.T) {
 	t.Parallel()
 	most := map[string]int{"overview": 30, "clusters": 15, "clusters by memory": 15, "clusters by newest snapshot": 15, "clusters, searched": 15, "cluster": 25, "cluster's snapshots": 25,

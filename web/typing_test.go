@@ -11,7 +11,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// In a real browser: what is typed is completed from all clusters there are, and the page follows the one that was chosen.
+// In a real browser: typing is completed from all clusters, and the page follows the chosen one.
 func TestWhatIsTypedIsCompletedInABrowser(t *testing.T) {
 	t.Parallel()
 	c := sampled(t, newConsole(t), maxChoices+30, 1)
@@ -54,7 +54,7 @@ func TestWhatIsTypedIsCompletedInABrowser(t *testing.T) {
 	do(chromedp.Navigate(c.server.URL+"/sign-in"), chromedp.WaitReady(".door"), chromedp.SendKeys("[name=user]", "admin"), chromedp.SendKeys("[name=password]", adminPassword),
 		chromedp.Click(".door button[type=submit]"))
 	says("the page behind the door, all of it", `[location.pathname, document.readyState].join(' ')`, "/ complete")
-	// On a busy machine the driver now and then misses the end of a navigation and waits for it: then it is told once more, and what there was is logged.
+	// On a busy machine the driver sometimes misses the end of a navigation and waits for it: then it is told once more, and its state is logged.
 	open := func(path, field, typed string) {
 		t.Helper()
 		for attempt := 1; ; attempt++ {

@@ -33,7 +33,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// The tests speak to a real console over HTTP, with a real catalog. Only the engine behind it is a fake, for there is nothing to run.
+// The tests speak to a real console over HTTP, with a real catalog. Only the engine behind it is a fake, because there is nothing to run.
 
 const adminPassword = "correct horse battery"
 
@@ -51,7 +51,7 @@ type console struct {
 	browser *http.Client
 }
 
-// catalogTemplate is a catalog with the admin, whose password is hashed at the least cost there is: it is nothing to these tests.
+// catalogTemplate is a catalog with the admin, whose password is hashed as cheaply as possible: these tests are not about hashing.
 var catalogTemplate = testkit.NewTemplate(func(path string) error {
 	ctx := context.Background()
 	db, err := catalog.Open(ctx, catalog.File(path), clockwork.NewFakeClockAt(noon), &fakeHost{})
