@@ -117,7 +117,7 @@ func (s Shell) live() templ.Attributes {
 		"hx-trigger": "every " + itoa(every.Milliseconds()) + "ms",
 		"hx-select":  "#main",
 		"hx-swap":    "outerMorph",
-		// the counters beside Activity; what was just done stays where it is
+		// the counters beside Activity; the message about what was just done stays
 		"hx-select-oob": "#running,#running-folded,#notices",
 	}
 }

@@ -88,7 +88,7 @@ func manifestOf(parts ...archive.Part) archive.Manifest {
 	}
 }
 
-// wantEmpty fails when the store holds anything, remains included.
+// wantEmpty fails if the store holds anything, even remains.
 func wantEmpty(t *testing.T, st store.Store) {
 	t.Helper()
 	for object, err := range st.List(t.Context(), "") {
@@ -122,7 +122,7 @@ func TestCommitMakesASnapshotAndRemoveTakesItAway(t *testing.T) {
 	}
 	m := manifestOf(part)
 	var hashes [2]string
-	for i := range hashes { // the second time for a console that was killed right behind the first
+	for i := range hashes { // the second time for a console that was killed right after the first
 		var err error
 		if hashes[i], err = a.Commit(t.Context(), m); err != nil {
 			t.Fatal(err)

@@ -33,8 +33,8 @@ func try(t *testing.T, a *archive.Archive, data []byte) (archive.Attempt, error)
 	return at, err
 }
 
-// Two consoles on one store, that take a snapshot of one name at the same time: one of them has it, the other one is told, and neither
-// spoils what the other one has stored. Whoever lost removes what it has written.
+// Two consoles on one store take a snapshot of one name at the same time: one of them gets it, the other is told, and neither spoils what the other
+// has stored. The loser removes what it has written.
 func TestOfAttemptsAtOneSnapshotOneHasItWhole(t *testing.T) {
 	t.Parallel()
 	data, _ := sampleRDB(t)
@@ -96,7 +96,7 @@ func (s inclusive) Create(ctx context.Context, key string, r io.Reader) (store.O
 	return object, err
 }
 
-// In a store without exclusive creation the one that has written last has the snapshot, and the other one finds out.
+// In a store without exclusive creation the last writer has the snapshot, and the other one finds out.
 func TestAttemptThatIsWrittenOverFindsOut(t *testing.T) {
 	t.Parallel()
 	_, st, _, part := written(t)

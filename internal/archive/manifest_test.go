@@ -12,7 +12,7 @@ import (
 	"rekindle/internal/archive"
 )
 
-// exampleManifest is the one in docs/snapshot-format.md: so it is true, and it stays true.
+// exampleManifest is the one in docs/snapshot-format.md, which so is right and stays right.
 func exampleManifest(t testing.TB) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/snapshot-format.md")
@@ -36,7 +36,7 @@ func TestDocumentedManifestHasEveryField(t *testing.T) {
 	for _, value := range []any{m, m.Configuration, m.Parts[0]} {
 		v := reflect.ValueOf(value)
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "SHA256" { // which stands for XXH128 in what was version 1
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "SHA256" { // it has the place of XXH128 in what was version 1
 				t.Errorf("%s.%s is not in the documented example", v.Type().Name(), v.Type().Field(i).Name)
 			}
 		}
@@ -64,7 +64,7 @@ func TestManifestNoticesAFlipOfAnyBit(t *testing.T) {
 	t.Parallel()
 	text := []byte(exampleManifest(t))
 	for i := range text {
-		for _, bit := range []int{i % 8, (i + 3) % 8} { // of each byte two, and each of the eight in every value
+		for _, bit := range []int{i % 8, (i + 3) % 8} { // two bits of each byte, and each of the eight in every value
 			text[i] ^= 1 << bit
 			if _, err := archive.ParseManifest(text); !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer) {
 				t.Errorf("bit %d of byte %d flipped: ParseManifest = %v", bit, i, err)
@@ -145,7 +145,7 @@ func FuzzParseManifest(f *testing.F) {
 	}
 	f.Add(before)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := archive.ParseManifest([]byte(resealed(string(data)))) // or no change would get any further
+		m, err := archive.ParseManifest([]byte(resealed(string(data)))) // otherwise no change would get past the hash
 		if err != nil {
 			if !errors.Is(err, archive.ErrInvalid) && !errors.Is(err, archive.ErrNewer) {
 				t.Errorf("an error of no kind: %v", err)
@@ -158,7 +158,7 @@ func FuzzParseManifest(f *testing.F) {
 			}
 		}
 		if m.FormatVersion == 1 {
-			return // it is read, and never written again
+			return // it can be read, but is never written again
 		}
 		again, err := m.Encode()
 		if err != nil {

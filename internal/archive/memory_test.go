@@ -17,7 +17,7 @@ import (
 	"rekindle/internal/archive"
 )
 
-// TestMain fails the run when a goroutine of this package is still there after all tests.
+// TestMain fails the run if a goroutine of this package is still there after all tests.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if left := leftGoroutines(); left != "" {

@@ -10,7 +10,7 @@ import (
 	"rekindle/internal/store/dir"
 )
 
-// A compressor that writes something else than it was given, as far as the proof can tell: one byte more went in than came out.
+// A compressor that writes something else than it was given, as far as the proof can tell: one more byte went in than came out.
 func TestWhatDoesNotDecompressToWhatWentInIsNotStored(t *testing.T) {
 	t.Parallel()
 	st, err := dir.Open(t.TempDir())

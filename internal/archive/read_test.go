@@ -76,7 +76,7 @@ func TestVerifyFindsEveryDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			// OpenPart may bear damage that changes nothing of the RDB, but never takes it for the end of other bytes.
+			// OpenPart may tolerate damage that changes nothing in the RDB, but never returns other bytes with a good end.
 			got, err := io.ReadAll(r)
 			if err == nil && !bytes.Equal(got, data) || err != nil && !errors.Is(err, archive.ErrDamaged) {
 				t.Errorf("OpenPart gives %d bytes, %v", len(got), err)
@@ -155,7 +155,7 @@ func TestVerifyRefusesAPartWithoutAHash(t *testing.T) {
 	}
 }
 
-// flipping is a store that flips a bit on the way of the first so many readings.
+// flipping is a store that flips a bit in its first readings.
 type flipping struct {
 	store.Store
 	left *atomic.Int64

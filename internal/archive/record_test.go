@@ -49,7 +49,7 @@ func TestDocumentedRecordsAreRead(t *testing.T) {
 			}
 		}
 	}
-	// They are no snapshots, and what is written is what is read.
+	// They are not snapshots, and what is written is what is read.
 	for entry, err := range a.List(t.Context()) {
 		t.Errorf("List yields %+v, %v", entry, err)
 	}

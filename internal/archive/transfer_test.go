@@ -20,8 +20,8 @@ import (
 	"rekindle/internal/store/dir"
 )
 
-// FuzzImport: whatever a file is, plain or compressed, it is refused with a known error and nothing is stored, or it is stored and reads
-// back as it came.
+// FuzzImport: whatever a file is, plain or compressed, either it is refused with a known error and nothing is stored, or it is stored and reads back
+// unchanged.
 func FuzzImport(f *testing.F) {
 	names, err := filepath.Glob("../rdb/testdata/*.rdb")
 	if err != nil || len(names) == 0 {
@@ -75,7 +75,7 @@ func FuzzImport(f *testing.F) {
 	})
 }
 
-// What every engine of the test data writes is accepted, and its engine is known.
+// What every engine of the test data writes is accepted, and its engine is recognized.
 func TestImportAcceptsWhatEnginesWrite(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("../rdb/testdata/*.rdb")
@@ -105,7 +105,7 @@ func TestOldestReaderCanLoad(t *testing.T) {
 	}
 }
 
-// What needs much memory to be decompressed is told from what is damaged.
+// A file that needs much memory to be decompressed is distinguished from a damaged one.
 func TestImportOfAWideWindow(t *testing.T) {
 	t.Parallel()
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
@@ -132,7 +132,7 @@ func TestImportOfAWideWindow(t *testing.T) {
 	}
 }
 
-// sealed is an RDB with a right checksum around what stands between its header and its end.
+// sealed is an RDB with a right checksum and this body between its header and its end.
 func sealed(body ...byte) []byte {
 	data := append(append([]byte("REDIS0010"), body...), 0xFF)
 	sum := ^crc64.Update(^uint64(0), crc64.MakeTable(0x95AC9329AC4BC9B5), data)
@@ -182,8 +182,8 @@ func hostile(t *testing.T) map[string][]byte {
 	return files
 }
 
-// Not parallel: it counts the process's allocations. What a file claims costs nothing: each is refused, with what every import takes (zstd's
-// window and tables, the pipes), and at once.
+// Not parallel: it counts the process's allocations. What a file claims costs nothing: each is refused at once, with what every import takes (zstd's
+// window and tables, the pipes).
 func TestHostileImportsTakeNeitherMemoryNorTime(t *testing.T) {
 	const memory, limit = 40 << 20, 30 * time.Second
 	defer archive.SetBombFloor(archive.SetBombFloor(4 << 20))

@@ -150,7 +150,7 @@ func TestPartIsStoredWholeOrNotAtAll(t *testing.T) {
 	}
 }
 
-// stuck gives the start of an RDB and then blocks until it is closed, like a socket.
+// stuck returns the start of an RDB and then blocks until it is closed, like a socket.
 type stuck struct {
 	io.Reader
 	once    sync.Once
@@ -218,7 +218,7 @@ type closable struct {
 
 func (c *closable) Close() error { c.closed = true; return nil }
 
-// believer is a store that says another size than it has stored.
+// believer is a store that reports another size than it has stored.
 type believer struct {
 	store.Store
 	off int64
@@ -242,14 +242,14 @@ func TestStoreThatHasAnotherSizeIsNotBelieved(t *testing.T) {
 	}
 }
 
-// deaf is a store that does not hear of the cancellation of a Put, as one that has looked just before it.
+// deaf is a store that does not notice the cancellation of a Put, like one that has checked just before it.
 type deaf struct{ store.Store }
 
 func (s deaf) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
 	return s.Store.Put(context.WithoutCancel(ctx), key, r)
 }
 
-// It stores a stream that ends: so the stream of what is not whole must break off.
+// It stores a stream that ends, so the stream of something incomplete must break off.
 func TestStoreThatHasNotHeardOfTheEndStoresNothingThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	data, _ := sampleRDB(t)

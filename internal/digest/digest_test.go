@@ -8,7 +8,7 @@ import (
 	"rekindle/internal/digest"
 )
 
-// The hashes are those that xxh128sum and sha256sum print for "hello".
+// These are the hashes that xxh128sum and sha256sum print for "hello".
 func TestDigestIsWhatCommonToolsPrint(t *testing.T) {
 	t.Parallel()
 	for _, want := range []digest.Digest{

@@ -62,7 +62,7 @@ func TestRequestsEndBeforeWhatTheyUseIsClosed(t *testing.T) {
 	server := httptest.NewServer(group.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(begun)
 		<-r.Context().Done()                // the connection was cut
-		<-time.After(20 * time.Millisecond) // and it takes a moment to come to its end
+		<-time.After(20 * time.Millisecond) // and its end takes a moment
 		if closed {
 			t.Error("what the request uses was closed under it")
 		}

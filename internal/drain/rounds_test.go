@@ -9,7 +9,7 @@ import (
 	"rekindle/internal/drain"
 )
 
-// One of three takes until the others have had their turn three times; it is never done twice at once, and Rounds waits for it.
+// One of three takes until the others have had three turns. It is never done twice at once, and Rounds waits for it.
 func TestRoundsKeepNobodyWaitingForOneThatTakesLong(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -65,7 +65,7 @@ func TestRoundsDoNoMoreAtATimeThanTheyMay(t *testing.T) {
 	}
 }
 
-// While some wait for their turn nobody lists what there is: they are many where listing costs most.
+// While some wait for their turn, nothing is listed: there are many of them where listing costs most.
 func TestRoundsListNothingWhileSomeWaitForTheirTurn(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -76,7 +76,7 @@ func TestRoundsListNothingWhileSomeWaitForTheirTurn(t *testing.T) {
 	drain.Rounds(ctx, time.Nanosecond, atOnce, func(context.Context) []int {
 		mu.Lock()
 		defer mu.Unlock()
-		if begun < listed-atOnce { // those that have their turn may not have said so yet
+		if begun < listed-atOnce { // the last to begin may not be counted yet
 			t.Errorf("%d have begun of %d that were listed, and it lists again", begun, listed)
 		}
 		fresh := make([]int, many)

@@ -27,7 +27,7 @@ func seal(body []byte) []byte {
 	return binary.LittleEndian.AppendUint64(body, ^crc64.Update(^uint64(0), jones, body))
 }
 
-// sealUnchecked appends what a server writes that was told not to compute checksums.
+// sealUnchecked appends what a server that was told not to compute checksums writes.
 func sealUnchecked(body []byte) []byte {
 	return append(bytes.Clone(body), 0xFF, 0, 0, 0, 0, 0, 0, 0, 0)
 }
@@ -64,14 +64,14 @@ func long(text []byte) []byte {
 	return append(binary.BigEndian.AppendUint32([]byte{0x80}, uint32(len(text))), text...)
 }
 
-// lzfString is a string object that is stored compressed, and says that it has size bytes.
+// lzfString is a string object that is stored compressed and claims to have size bytes.
 func lzfString(size int, compressed ...any) []byte {
 	data := join(compressed...)
 	head := binary.BigEndian.AppendUint32([]byte{0xC3, 0x80}, uint32(len(data)))
 	return append(binary.BigEndian.AppendUint64(append(head, 0x81), uint64(size)), data...)
 }
 
-// literally is text in LZF's terms, without any compression.
+// literally is text in LZF without any compression.
 func literally(text []byte) []byte {
 	var out []byte
 	for len(text) > 0 {

@@ -10,8 +10,8 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// FuzzScan: whatever comes, a scan ends with a known error or with an RDB whose end is right, says the same however the
-// bytes arrive, and reads all of them.
+// FuzzScan: whatever comes, a scan ends with a known error or with an RDB whose end is right, has the same result however the bytes arrive, and reads
+// all of them.
 func FuzzScan(f *testing.F) {
 	for _, where := range []string{"", "foreign/"} {
 		names, err := filepath.Glob("testdata/" + where + "*.rdb")
@@ -35,8 +35,8 @@ func FuzzScan(f *testing.F) {
 	})
 }
 
-// FuzzStrict looks where FuzzScan seldom gets: into a packed value, plain and compressed, with a key behind it. Whatever is in it, it is
-// refused or walked over exactly.
+// FuzzStrict looks where FuzzScan seldom gets: into a packed value, plain and compressed, followed by a key. Whatever is in it, it is refused or
+// walked over exactly.
 func FuzzStrict(f *testing.F) {
 	for kind, packed := range map[int][]byte{9: []byte("\x01\x01f\x01\x00v\xff"), 10: ziplist("a", 1), 11: intset(4, 1, 70000), 12: ziplist("a", 1), 13: ziplist("f", "v"),
 		16: listpack("f", 1), 23: listpack("f", "v", 1, "g", "w", 0), 25: listpack("f", "v", 1), 17: listpack("a", 1), 20: listpack("a", 1, "b"), 15: listpack(1, 0, 1, "f", 0, 2, 0, 0, "v", 4)} {
@@ -57,7 +57,7 @@ func FuzzStrict(f *testing.F) {
 	})
 }
 
-// FuzzGroups does the same where a stream's groups stand, with their pending entries and consumers.
+// FuzzGroups does the same for a stream's groups, with their pending entries and consumers.
 func FuzzGroups(f *testing.F) {
 	bare := stream(19, 1, 1, 0, 1, "f", 0, 2, 0, 0, "v", 4)
 	bare = bare[:len(bare)-1] // without its number of groups
@@ -69,8 +69,8 @@ func FuzzGroups(f *testing.F) {
 	})
 }
 
-// strictlyTheSame scans an RDB with a right checksum: it is taken or refused whatever way its bytes arrive, and what is taken is what a scan
-// finds that believes it.
+// strictlyTheSame scans an RDB with a right checksum: it is accepted or refused however its bytes arrive, and if accepted, the result is that of a
+// trusting scan.
 func strictlyTheSame(t *testing.T, data []byte) {
 	t.Helper()
 	sum, err := rdb.NewScanner(bytes.NewReader(data), rdb.Strict).Scan()

@@ -73,7 +73,7 @@ func TestScanKnowsRareTypes(t *testing.T) {
 	for name, c := range map[string]struct {
 		header string
 		body   []byte
-		kind   string // "" when it is no key
+		kind   string // "" if it is not a key
 	}{
 		"zset with scores as text":    {redis, join(3, key, 4, str("a"), 1, "7", str("b"), 253, str("c"), 254, str("d"), 255), "zset"},
 		"hash as zipmap":              {redis, join(9, key, str("\x01\x01f\x01\x00v\xff")), "hash"},
@@ -98,7 +98,7 @@ func TestScanKnowsRareTypes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// A key behind it shows that exactly its bytes were walked over.
+			// A key after it shows that exactly its bytes were walked over.
 			data := seal(join(c.header, c.body, 2, str("behind"), 1, str("m")))
 			sum, err := rdb.NewScanner(bytes.NewReader(data)).Scan()
 			want := map[string]int64{"set": 1}
@@ -185,7 +185,7 @@ func TestScanRefusesDamage(t *testing.T) {
 	}
 }
 
-// The checksum is judged at every length: where the end of the data falls in the scanner's buffer makes no difference.
+// The checksum is checked at every length: it makes no difference where the end of the data is in the scanner's buffer.
 func TestScanJudgesTheChecksumAtEveryLength(t *testing.T) {
 	t.Parallel()
 	const around, buffer = 12, 256 << 10
@@ -371,7 +371,7 @@ func TestScanMemoryStaysAtOneBuffer(t *testing.T) {
 	}
 }
 
-// A reader that wraps io.EOF has met an end where it expected none.
+// A reader that wraps io.EOF has met an end that it did not expect.
 func TestScanTakesOnlyABareEndForTheEnd(t *testing.T) {
 	t.Parallel()
 	data := file(t, "redis-7.0.rdb")

@@ -19,10 +19,10 @@ import (
 // A strict scan takes no more memory than this, whatever is claimed: its buffer, the window of the compression, and small change.
 const strictMemory = 512 << 10
 
-// strictTime is far more than any of these files takes, also with the race detector on a busy machine, and far less than what they claim would.
+// strictTime is far more than any of these files takes, even with the race detector on a busy machine, and far less than their claims would take.
 const strictTime = 15 * time.Second
 
-// strictly scans data strictly, and judges what that takes. Not for parallel tests: it counts the process's allocations.
+// strictly scans data strictly, and checks what that takes. Not for parallel tests: it counts the process's allocations.
 func strictly(t *testing.T, r io.Reader) (rdb.Summary, error) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -54,7 +54,7 @@ var soon = string(little(1, 8))
 
 func pending(ids ...int) []int { return ids }
 
-// grouped is a stream with a group that has delivered these entries, and its consumers with those that each has not acknowledged.
+// grouped is a stream with a group that has delivered these entries, and its consumers with the entries that each has not acknowledged.
 func grouped(kind int, group []int, consumers ...[]int) []byte {
 	id := func(n int) string { return strings.Repeat("\x00", 15) + string(rune(n)) }
 	body := stream(kind, 1, 1, 0, 1, "f", 0, 2, 0, 0, "v", 4)
@@ -80,7 +80,7 @@ func grouped(kind int, group []int, consumers ...[]int) []byte {
 	return body
 }
 
-// What is refused although every length around it is right and the checksum, too.
+// These are refused although every length around them is right, and the checksum too.
 func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 	key := str("k")
 	pack, zip := listpack("a", 1, "b", 2), ziplist("a", 1, "b", 2)
@@ -216,7 +216,7 @@ func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 			if sum, err := strictly(t, iotest.HalfReader(bytes.NewReader(data))); !errors.Is(err, rdb.ErrCorrupt) && !errors.Is(err, rdb.ErrTruncated) {
 				t.Errorf("without a checksum: %v, %+v", err, sum)
 			}
-			// A node's own is kept.
+			// The same from a node is accepted.
 			if sum, err := rdb.NewScanner(bytes.NewReader(seal(join("REDIS0012", body)))).Scan(); err != nil {
 				t.Errorf("from a node: %v, %+v", err, sum)
 			}
@@ -243,7 +243,7 @@ func TestStrictTakesWhatServersWrite(t *testing.T) {
 	}
 }
 
-// What today's servers no longer write, or seldom, is taken all the same: each case is something whole with a key behind it.
+// What today's servers seldom or no longer write is accepted all the same: each case is something whole, followed by a key.
 func TestStrictTakesRareThings(t *testing.T) {
 	key := str("k")
 	wide := make([]any, 3000)
@@ -294,7 +294,7 @@ func TestStrictTakesRareThings(t *testing.T) {
 	}
 }
 
-// What a version may hold that is not all known here is not refused: it costs the statistics.
+// Content of a version that is not completely known here is not refused: it costs the statistics.
 func TestStrictKeepsWhatANewerVersionAdds(t *testing.T) {
 	for _, header := range []string{"REDIS0013", "REDIS0014", "VALKEY081"} {
 		sum, err := strictly(t, bytes.NewReader(seal(join(header, 0, str("k"), str("v"), 26, "whatever"))))
@@ -314,7 +314,7 @@ func TestStrictTimeAndMemoryDoNotDependOnClaims(t *testing.T) {
 	}
 }
 
-// Content of versions of which no server is at hand: what Redis 2.6 to 4.0 wrote, and 8.6.
+// Content of versions for which no server is at hand: what Redis 2.6 to 4.0 wrote, and 8.6.
 func TestOldAndNewVersions(t *testing.T) {
 	old := join(254, 0, 252, eight, 0, str("text"), str("hello"), 0, str("int"), 0xC1, 1, 2, 0, str("lzf"), lzfString(265, "\x00a\xE0\xFF\x00"),
 		1, str("list"), 2, str("a"), 0xC0, 5, 2, str("set"), 1, str("m"), 3, str("zset"), 2, str("a"), 3, "1.5", str("b"), 254, 4, str("hash"), 1, str("f"), str("v"),

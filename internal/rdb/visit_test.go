@@ -14,7 +14,7 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// told keeps what a visit tells.
+// told keeps what a visit reports.
 type told struct {
 	keys      map[string]string // database and name to type, attributes and a hash of the value
 	libraries int
@@ -116,7 +116,7 @@ func TestVisitReadsLongAndCompressedNames(t *testing.T) {
 	t.Parallel()
 	long := bytes.Repeat([]byte("k"), 700<<10) // longer than the buffer
 	size := []byte{0x80, 0, 0x0A, 0xF0, 0}
-	compressed := join(0xC3, 5, 40, 0, "a", 0xE0, 30, 0) // an "a", and 39 times what is one byte before
+	compressed := join(0xC3, 5, 40, 0, "a", 0xE0, 30, 0) // an "a", and 39 times the byte before
 	data := seal(join("REDIS0010", 0, size, long, str("1"), 0, compressed, str("2"), 0, 0xC0, 7, str("3"), 0, str("large"), size, long))
 	var v told
 	if _, err := rdb.Visit(bytes.NewReader(data), &v); err != nil {

@@ -18,8 +18,8 @@ import (
 
 const mark = "0123456789abcdef0123456789abcdef01234567"
 
-// node is a server that does what real ones do too rarely to wait for. It answers the handshake like a Redis of old
-// age, then writes the given pieces after PSYNC and keeps the connection open until the client hangs up, or closes it.
+// node is a server that does what real ones do too rarely to wait for. It answers the handshake like a very old Redis, then writes the given pieces
+// after PSYNC, and keeps the connection open until the client hangs up, or closes it.
 type node struct {
 	pieces []string
 	pause  time.Duration // between the pieces
@@ -231,7 +231,7 @@ func TestSilentNodeIsGivenUp(t *testing.T) {
 				defer s.Close()
 				_, err = io.Copy(io.Discard, s)
 			}
-			// Whether the connection's deadline or the one for all of the beginning is met first is up to the machine.
+			// Whether the connection's deadline or the one for the whole beginning comes first depends on the machine.
 			if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -239,7 +239,7 @@ func TestSilentNodeIsGivenUp(t *testing.T) {
 	}
 }
 
-// A slow node that never sends the 128 KiB that a reader likes to wait for still gets through, and is not idle.
+// A slow node that never sends the 128 KiB that a reader prefers to wait for still gets through, and does not count as idle.
 func TestTricklingNodeGetsThrough(t *testing.T) {
 	t.Parallel()
 	payload := strings.Repeat("0123456789", 60)

@@ -22,7 +22,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// receive reads a whole RDB and has both judges look at it: this project's scanner and redis-check-rdb.
+// receive reads a whole RDB and has it checked twice: by this project's scanner and by redis-check-rdb.
 func receive(t *testing.T, src replica.Source) ([]byte, rdb.Summary, replica.Origin) {
 	t.Helper()
 	s, err := replica.Open(t.Context(), src, replica.Options{})

@@ -26,7 +26,7 @@ func bigSource(t *testing.T) *testkit.Server {
 	return source
 }
 
-// Whoever does not read for too long is told so before the node gives up on him, and the node is let go.
+// A reader that stalls for too long is told so before the node gives up on it, and the node is released.
 func TestStalledReaderLetsTheNodeGoBeforeItIsCutOff(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]int{"before the first byte": 0, "in the middle": 1 << 20} {
@@ -61,7 +61,7 @@ func TestStalledReaderLetsTheNodeGoBeforeItIsCutOff(t *testing.T) {
 	}
 }
 
-// A reader that takes its time, within what the node bears, gets everything, however long it all takes.
+// A reader that takes its time, within what the node tolerates, gets everything, however long it all takes.
 func TestSlowReaderGetsEverything(t *testing.T) {
 	t.Parallel()
 	source := bigSource(t)

@@ -14,7 +14,8 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// BenchmarkRestore has a node load an RDB by itself and be sent its keys, by turns, and reports what the second takes of the first: time, and the node's CPU.
+// BenchmarkRestore alternately has a node load an RDB by itself and sends it the keys, and reports the ratio of the second to the first: in time, and
+// in the node's CPU.
 func BenchmarkRestore(b *testing.B) {
 	const keys, rounds = 300_000, 5
 	node := testkit.Redis(b, "--rdbcompression", "no")

@@ -61,7 +61,7 @@ func TestRestoreWritesAllDataOfAServer(t *testing.T) {
 	t.Parallel()
 	source, target := testkit.Redis(t), testkit.Redis(t)
 	keys := testkit.Fill(t, source.Client(), 3000)
-	// Beyond what is kept in memory, and nothing that could be made smaller.
+	// More than is kept in memory, and incompressible.
 	large := bytes.Repeat([]byte("0123456789abcdef"), 640<<10)
 	if err := source.Client().ConfigSet(t.Context(), "rdbcompression", "no").Err(); err != nil {
 		t.Fatal(err)

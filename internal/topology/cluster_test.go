@@ -57,7 +57,7 @@ func FuzzClusterNodes(f *testing.F) {
 	})
 }
 
-// Valkey 9 and Redis 8.4 list moves where others leave marks: https://valkey.io/commands/cluster-getslotmigrations/.
+// Valkey 9 and Redis 8.4 list moves, where others leave marks: https://valkey.io/commands/cluster-getslotmigrations/.
 func TestMigrationsThatLeaveNoMarkAreListed(t *testing.T) {
 	t.Parallel()
 	migration := func(state, slots string) resp.Value {

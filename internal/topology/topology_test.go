@@ -35,7 +35,7 @@ func discover(t *testing.T, a topology.Access) topology.Topology {
 	return found
 }
 
-// is compares with what was found: the kind, and of each shard its slots and its nodes, the primary first and the others sorted.
+// is checks what was found: the kind and, for each shard, its slots and nodes, the primary first and the others sorted.
 func is(t *testing.T, found topology.Topology, kind topology.Kind, shards ...[]string) {
 	t.Helper()
 	if found.Kind != kind || len(found.Shards) != len(shards) {
@@ -97,7 +97,7 @@ func TestASilentAddressIsSaidBesideThoseThatAnswer(t *testing.T) {
 	}
 }
 
-// A replica behind a translation of addresses announces one that nobody reaches from here.
+// A replica behind address translation announces an address that cannot be reached from here.
 func TestAnnouncedAddressesAreMapped(t *testing.T) {
 	t.Parallel()
 	primary := testkit.Redis(t)

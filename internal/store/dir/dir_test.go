@@ -36,7 +36,7 @@ func TestStore(t *testing.T) {
 		storetest.WithProbe(func(t *testing.T, s store.Store) { leaveRemains(t, folderOf(s)) })) // it writes a temporary file as well
 }
 
-// Some file systems know no hard links (exFAT, FAT), and some in user space no rename that replaces nothing either.
+// Some file systems do not support hard links (exFAT, FAT), and some in user space no rename that replaces nothing either.
 func TestCreateWhereTheFileSystemKnowsLess(t *testing.T) {
 	t.Parallel()
 	for name, way := range map[string]int{"by rename": dir.ByRename, "by lock": dir.ByLock} {
@@ -96,7 +96,7 @@ func TestCreateWhereAFolderIs(t *testing.T) {
 
 func folderOf(s store.Store) string { return strings.TrimPrefix(s.Location(), "dir:") }
 
-// leaveRemains does what a killed console does: a temporary file that nobody holds.
+// leaveRemains leaves what a killed console leaves: a temporary file that nobody holds.
 func leaveRemains(t *testing.T, folder string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(folder, ".tmp"), 0o700); err != nil {
@@ -303,7 +303,7 @@ func TestPlaceIsWithoutSymbolicLinks(t *testing.T) {
 	}
 }
 
-// Puts beside Deletes, which prune the folder that is about to be used: no Put may fail for it.
+// Puts beside Deletes, which remove the folder that is about to be used: no Put may fail because of that.
 func TestPutIntoAFolderThatIsPrunedAllTheTime(t *testing.T) {
 	t.Parallel()
 	s, err := dir.Open(t.TempDir())

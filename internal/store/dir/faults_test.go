@@ -15,10 +15,9 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// A full disk and a read-only one need a mount of their own. The test binary runs itself in a new mount namespace (as
-// root), or in new user and mount namespaces (as anyone, where the kernel allows it): nothing outside sees the mounts,
-// and they go with the process. Where neither is allowed, a file-size limit and a folder without the write bit stand
-// in, which do the same to somebody who is not root.
+// A full disk and a read-only one need a mount of their own. The test binary runs itself in a new mount namespace (as root), or in new user and mount
+// namespaces (as anyone, if the kernel allows it): nothing outside sees the mounts, and they go with the process. If neither is allowed, a file-size
+// limit and a folder without the write bit take their place, which have the same effect on anyone but root.
 const (
 	childEnv   = "REKINDLE_DIR_TEST_CHILD"
 	byMount    = "mount"
@@ -132,7 +131,7 @@ func TestInChildReadOnly(t *testing.T) {
 	}
 }
 
-// checkUntouched fails when the store does not hold just what was there before.
+// checkUntouched fails unless the store holds exactly what was there before.
 func checkUntouched(t *testing.T, s *dir.Store) {
 	t.Helper()
 	found := 0

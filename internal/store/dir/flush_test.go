@@ -76,14 +76,14 @@ func newDisk(t *testing.T) (*disk, *dir.Store) {
 	return d, s
 }
 
-// A power cut keeps what was flushed: the bytes before they get their name, and the names before anybody is told.
+// What was flushed survives a power cut: the bytes are flushed before they get their name, and the names before anybody is told.
 func TestWhatIsStoredIsFlushedInOrder(t *testing.T) {
 	t.Parallel()
 	for name, write := range writes {
 		for _, way := range []int{dir.ByLink, dir.ByRename, dir.ByLock} {
 			d, s := newDisk(t)
 			s.ClaimFrom(way)
-			for _, key := range []string{"a/b/new", "a/b/second"} { // the folders that are there may be not flushed yet by who made them
+			for _, key := range []string{"a/b/new", "a/b/second"} { // the existing folders may not have been flushed yet by whoever made them
 				d.key = key
 				if _, err := write(s, t.Context(), key, strings.NewReader(text)); err != nil {
 					t.Fatal(err)
@@ -122,7 +122,7 @@ func TestWhatCannotBeFlushedIsNotStored(t *testing.T) {
 	}
 }
 
-// The tests above put something in the place of fsync; a store that is opened as everybody does has the real one.
+// The tests above replace fsync; a store that is opened normally has the real one.
 func TestAStoreFlushesForReal(t *testing.T) {
 	t.Parallel()
 	s := open(t, t.TempDir())

@@ -10,7 +10,7 @@ import (
 	"rekindle/internal/store/s3"
 )
 
-// openUpload opens a multipart upload that nobody goes on with, and returns its id.
+// openUpload opens a multipart upload that nobody continues, and returns its ID.
 func openUpload(t *testing.T, c s3.Config, key string) string {
 	t.Helper()
 	made, err := shared(t).Client().CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(c.Bucket), Key: aws.String(c.Prefix + "/" + key)})

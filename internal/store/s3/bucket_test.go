@@ -21,7 +21,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// This server takes the wish for encryption and does nothing about it: the very case to be found out.
+// This server accepts the request for encryption and ignores it: exactly the case that must be found out.
 func TestEncryptionThatTheServerSilentlyDoesNotApply(t *testing.T) {
 	t.Parallel()
 	for _, sse := range []string{"AES256", "aws:kms"} {
@@ -99,7 +99,7 @@ func TestVersioningIsRespected(t *testing.T) {
 	}
 }
 
-// An object that is refused after it was put gives way to the one from before, where there are versions.
+// An object that is refused after it was put gives way to the previous one, if there are versions.
 func TestRefusedObjectGivesTheOneBeforeBack(t *testing.T) {
 	t.Parallel()
 	server := shared(t)
@@ -158,7 +158,7 @@ func TestObjectLockIsRespected(t *testing.T) {
 	if err != nil || d.ObjectLock != "on, compliance for 1 days" {
 		t.Errorf("Describe = %+v, %v", d, err)
 	}
-	// What the lock refuses is said as such.
+	// The message says that it is the lock that refuses.
 	page, err := server.Client().ListObjectVersions(t.Context(), &sdk.ListObjectVersionsInput{Bucket: aws.String("locked")})
 	if err != nil {
 		t.Fatal(err)
@@ -231,7 +231,7 @@ func TestSnapshotGoesToS3AndBack(t *testing.T) {
 	}
 }
 
-// A Put that fails in the middle lets its source go, and leaves nothing of the snapshot.
+// A Put that fails in the middle releases its source, and leaves nothing of the snapshot.
 func TestSnapshotFailsCleanlyWhenTheStoreStalls(t *testing.T) {
 	t.Parallel()
 	s, proxy, c := faulty(t, shared(t), short)
@@ -249,7 +249,7 @@ func TestSnapshotFailsCleanlyWhenTheStoreStalls(t *testing.T) {
 	}
 }
 
-// Whoever watches the console asks often; that must not cost a write each time, and still find a store that is gone.
+// Monitoring asks often. That must not cost a write each time, and must still notice a store that is gone.
 func TestCheckLastsForAWhile(t *testing.T) {
 	t.Parallel()
 	s, proxy, _ := faulty(t, shared(t), 4*short)

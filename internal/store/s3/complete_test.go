@@ -15,7 +15,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// AWS documents that it may take minutes to make an object of its parts. What was sent for hours must not be lost for it.
+// AWS documents that it may take minutes to make an object of its parts. That must not cost what was sent for hours.
 func TestCompleteMayTakeLongerThanAPart(t *testing.T) {
 	t.Parallel()
 	_, proxy, c := faulty(t, shared(t), 2*short)
@@ -31,7 +31,7 @@ func TestCompleteMayTakeLongerThanAPart(t *testing.T) {
 	}
 }
 
-// lateProxy is a proxy as they stand before servers: it gives up on a Complete, which is carried out all the same, later.
+// lateProxy is a typical proxy in front of a server: it gives up on a Complete, which is carried out later all the same.
 func lateProxy(t *testing.T, endpoint string, late time.Duration, giveUp func(http.ResponseWriter)) string {
 	t.Helper()
 	plain := testkit.Faulty(t, endpoint)
@@ -109,7 +109,7 @@ func TestCompleteThatIsCarriedOutAfterTheProxyGaveUp(t *testing.T) {
 	}
 }
 
-// An answer that never comes does not have to be waited for: the object is there.
+// There is no need to wait for an answer that never comes: the object is there.
 func TestAnswerToCompleteThatIsSwallowed(t *testing.T) {
 	t.Parallel()
 	_, proxy, c := faulty(t, shared(t), 2*short)
@@ -130,7 +130,7 @@ func TestAnswerToCompleteThatIsSwallowed(t *testing.T) {
 func TestCompleteEndsAtItsOwnLimitOrWhenItIsCancelled(t *testing.T) {
 	t.Parallel()
 	_, proxy, c := faulty(t, shared(t), short)
-	// A part may take longer on a busy machine than it is waited for here, and is not what this is about.
+	// A part may take longer on a busy machine than the timeout here, and is not what this test is about.
 	patient := c
 	patient.Endpoint, patient.Patience = proxy.Endpoint, 16*short
 	s := openChecked(t, shared(t), patient)

@@ -9,8 +9,8 @@ import (
 	"rekindle/internal/store/dir"
 )
 
-// A source that is not read from for 60 s (repl-timeout) cuts the connection, and the snapshot fails for a reason that is none.
-// So a store that stands still has to be given up before, with what has to be cleaned up, and some time to spare.
+// A source that is not read from for 60 s (repl-timeout) cuts the connection, and the snapshot fails for a misleading reason. So a store that stands
+// still must be given up before that, with time for the clean-up and some to spare.
 func TestDefaultPatienceStaysBelowReplTimeout(t *testing.T) {
 	t.Parallel()
 	const replTimeout, spare = 60 * time.Second, 10 * time.Second
@@ -22,7 +22,7 @@ func TestDefaultPatienceStaysBelowReplTimeout(t *testing.T) {
 	if p.idle() > s.config.Patience/2 {
 		t.Errorf("one try may stand still for %s, which leaves no time for another one", p.idle())
 	}
-	// Nothing is read from the source any more when the object is made of its parts: that may take minutes, as AWS says.
+	// Nothing is read from the source any more when the object is made from its parts: that may take minutes, as AWS says.
 	if s.config.Finish < 5*time.Minute {
 		t.Errorf("a server has %s to make an object of its parts", s.config.Finish)
 	}

@@ -18,7 +18,7 @@ import (
 
 func noMetadata(h http.Header) { h.Del("X-Amz-Meta-Rekindle-Upload") }
 
-// What became an object although its answer was lost is this Create's own, and not in its way.
+// An object that was made although its answer was lost is this Create's own, and not in its way.
 func TestCreateKnowsItsOwnObject(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -56,7 +56,7 @@ func TestCreateKnowsItsOwnObject(t *testing.T) {
 	}
 }
 
-// The other's object comes when ours is on its way, and our answers are lost on top of it.
+// The other's object arrives while ours is on its way, and our answers are lost as well.
 func TestCreateThatIsBeaten(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -88,7 +88,7 @@ func TestCreateThatIsBeaten(t *testing.T) {
 	}
 }
 
-// Some servers do not know the condition and say so, others pass it over in silence.
+// Some servers do not support the condition and say so, others silently ignore it.
 func TestCreateOnAServerWithoutConditions(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]testkit.Fault{
@@ -159,7 +159,7 @@ func TestExclusiveIsNotGuessedWhileTheServerIsAway(t *testing.T) {
 	}
 }
 
-// Without conditions nothing keeps another's object from taking the place of ours, which then has not won.
+// Without conditions nothing keeps another's object from replacing ours, which then has not won.
 func TestCreateThatIsReplacedOnAServerWithoutConditions(t *testing.T) {
 	t.Parallel()
 	for on, size := range map[string]int{"PutObject": small, "CompleteMultipartUpload": large} {

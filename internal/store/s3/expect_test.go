@@ -23,7 +23,7 @@ func readBack(t *testing.T, s *s3.Store) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// A bit that is turned round on the way must not look like a damaged object, nor like a good one.
+// A bit that is flipped on the way must not look like a damaged object, nor like a good one.
 func TestFlippedBitInWhatIsRead(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -75,7 +75,7 @@ func TestFlippedBitInWhatIsRead(t *testing.T) {
 	}
 }
 
-// Who knows how long an object is does not ask for its end.
+// A reader that knows the object's length does not ask for its end.
 func TestFlippedBitIsSaidWithTheLastByte(t *testing.T) {
 	t.Parallel()
 	s, proxy, _ := faulty(t, shared(t), ample)

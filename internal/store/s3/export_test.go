@@ -8,5 +8,5 @@ var Explain = explain
 // Mapped is how many MiB of parts all uploads have at the moment.
 func Mapped() int64 { return mapped.Load() * chunkSize >> 20 }
 
-// KeepProbes sets how old a probe has to be to be taken for a killed console's.
+// KeepProbes sets how old a probe must be to count as a killed console's.
 func (s *Store) KeepProbes(age time.Duration) { s.probesKept = age }

@@ -18,14 +18,14 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// noise is made once, as that takes a while. Nobody writes into it.
+// noise is made only once, because that takes a while. Nobody writes into it.
 var noise = sync.OnceValue(func() []byte {
 	data := make([]byte, 32<<20)
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
 	return data
 })
 
-// random gives size bytes that nothing compresses, to be read only.
+// random returns size incompressible bytes, to be read only.
 func random(size int) []byte { return noise()[:size:size] }
 
 const (
@@ -33,7 +33,7 @@ const (
 	small = 1000
 	large = 11 << 20                // three parts
 	short = 1500 * time.Millisecond // for what stands still: it is waited for
-	ample = 15 * time.Second        // for all else: a busy machine stands still for a second, too
+	ample = 15 * time.Second        // for everything else: a busy machine stands still for a second, too
 )
 
 // faulty returns a store behind a proxy that does harm, and its settings.
@@ -47,7 +47,7 @@ func faulty(t *testing.T, server *testkit.S3Server, patience time.Duration) (*s3
 	return openChecked(t, server, behind), proxy, c
 }
 
-// stored is what the server holds under a key, nil when there is no such object.
+// stored is what the server holds under a key, nil if there is no such object.
 func stored(t *testing.T, c s3.Config, key string) []byte {
 	t.Helper()
 	r, err := open(t, c).Open(t.Context(), key)
@@ -145,7 +145,7 @@ func TestPutThroughLastingFaultsFailsInTimeAndLeavesNothing(t *testing.T) {
 	}
 }
 
-// What became of an object whose answers are lost, and which cannot be looked at for a while, is found out or taken back.
+// What became of an object whose answers are lost, and which cannot be looked at for a while, is found out, or the object is removed.
 func TestPutOfWhichNothingIsKnownForAWhile(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{small, large} {
@@ -169,7 +169,7 @@ func TestPutOfWhichNothingIsKnownForAWhile(t *testing.T) {
 	}
 }
 
-// So do the default patience and all that comes behind it, below the source's repl-timeout: see TestDefaultPatienceStaysBelowReplTimeout.
+// So do the default patience and all that follows it, within the source's repl-timeout: see TestDefaultPatienceStaysBelowReplTimeout.
 func TestStalledPutEndsWithinItsPatience(t *testing.T) {
 	t.Parallel()
 	s, proxy, _ := faulty(t, shared(t), 3*time.Second)
@@ -404,7 +404,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
-// What arrived is not what was sent: it is sent again, and never made part of an object.
+// When something else arrives than was sent, it is sent again, and never becomes part of an object.
 func TestPartWithAnotherChecksumIsSentAgain(t *testing.T) {
 	t.Parallel()
 	other := testkit.Fault{On: "UploadPart", Do: testkit.EditAnswer, Edit: func(h http.Header) { h.Set("X-Amz-Checksum-Crc64nvme", "AAAAAAAAAAA=") }}

@@ -13,7 +13,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// A server that keeps small objects rightly and those in parts wrongly is found out before the first snapshot fails.
+// A server that keeps small objects correctly but not those in parts is found out before the first snapshot fails.
 func TestCheckFindsOutThatPartsAreNotKept(t *testing.T) {
 	t.Parallel()
 	ofParts := false // whether the object that is looked at was sent in parts
@@ -79,7 +79,7 @@ func TestServerThatTakesWrongChecksumsIsToldOf(t *testing.T) {
 	}
 }
 
-// What is wrong with a server that answers, or does not any more, is said as it is.
+// The message says what is wrong with a server, whether it answers or no longer does.
 func TestUnavailableSaysHow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -116,7 +116,7 @@ func TestUnavailableSaysHow(t *testing.T) {
 	}
 }
 
-// A lifecycle rule, or another console, may end an upload in its middle.
+// A lifecycle rule, or another console, may end an upload in the middle.
 func TestUploadThatWasEndedOnTheServer(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]func(s3.Config) testkit.Fault{

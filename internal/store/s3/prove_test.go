@@ -37,7 +37,7 @@ func behindProxy(t *testing.T, checksums s3.Checksums, on string, edit func(http
 	return openChecked(t, shared(t), behind), c
 }
 
-// A server, or a proxy before it, that keeps no checksum proves nothing: an object without one must not count as whole.
+// A server, or a proxy in front of it, that keeps no checksum proves nothing: an object without one must not count as whole.
 func TestObjectWithoutAChecksumIsNotProved(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(http.Header){
@@ -63,7 +63,7 @@ func TestObjectWithoutAChecksumIsNotProved(t *testing.T) {
 	}
 }
 
-// One answer that was changed on its way does not make a good object a bad one.
+// One answer that was changed on its way does not make a good object bad.
 func TestOneWrongAnswerIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	for name, edit := range map[string]func(http.Header){
@@ -81,7 +81,7 @@ func TestOneWrongAnswerIsAskedAgain(t *testing.T) {
 	}
 }
 
-// What the error tells to do helps.
+// Doing what the error says helps.
 func TestCompatibleNeedsNoCRC(t *testing.T) {
 	t.Parallel()
 	s, c := behindProxy(t, s3.Compatible, "", noChecksums)
@@ -133,7 +133,7 @@ func TestCompatibleComparesTheMD5(t *testing.T) {
 	}
 }
 
-// An object that was replaced before it could be looked at is only as good as what the server said when it took it.
+// An object that was replaced before it could be looked at is only as good as what the server said when it accepted it.
 func TestObjectThatIsReplacedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{small, middle} {
@@ -151,7 +151,7 @@ func TestObjectThatIsReplacedAtOnce(t *testing.T) {
 	}
 }
 
-// Some servers take only parts that are alike: their number shows in the ETag.
+// Some servers only accept parts of one size: the number of parts shows in the ETag.
 func TestPartsOfOneSize(t *testing.T) {
 	t.Parallel()
 	c := configOf(shared(t))

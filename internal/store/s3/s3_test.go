@@ -76,7 +76,7 @@ func shared(t *testing.T) *testkit.S3Server {
 	return server
 }
 
-// configOf has the smallest parts that S3 takes: an object of some of them costs the least. How parts grow has tests of its own.
+// configOf has the smallest parts that S3 accepts: an object of several of them costs the least. The growth of parts has its own tests.
 func configOf(server *testkit.S3Server) s3.Config {
 	return s3.Config{PartSize: 5 << 20, Bucket: bucket, Prefix: fmt.Sprintf("t%d/deep", prefixes.Add(1)), Region: testkit.S3Region, Endpoint: server.Endpoint,
 		PathStyle: true, Credentials: server.Credentials()}
@@ -91,7 +91,7 @@ func open(t *testing.T, c s3.Config) *s3.Store {
 	return s
 }
 
-// openChecked returns a store of which no multipart upload may be left when the test has ended.
+// openChecked returns a store that may have no multipart upload left when the test has ended.
 func openChecked(t *testing.T, server *testkit.S3Server, c s3.Config) *s3.Store {
 	t.Helper()
 	t.Cleanup(func() {
@@ -115,7 +115,7 @@ func TestStore(t *testing.T) {
 	}
 }
 
-// leaveUpload leaves what a killed console leaves: one upload of its own open, and beside it two of somebody else's.
+// leaveUpload leaves what a killed console leaves: an open upload of its own, beside two of somebody else's.
 func leaveUpload(t *testing.T, s store.Store) {
 	t.Helper()
 	server := shared(t)
@@ -135,7 +135,7 @@ func leaveUpload(t *testing.T, s store.Store) {
 	}
 }
 
-// leaveProbe leaves what a console that is killed between the writing and the removing of a check leaves.
+// leaveProbe leaves what a console leaves that is killed between writing and removing a check's object.
 func leaveProbe(t *testing.T, s *s3.Store) {
 	t.Helper()
 	prefix := s.Location()[len("s3://"+bucket+"/"):]

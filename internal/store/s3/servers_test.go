@@ -13,8 +13,8 @@ import (
 	"rekindle/internal/store/s3"
 )
 
-// TestWhatThisServerDoes says, for the table of `make test-s3`, what the server was found to do. Whatever that is, the console must have
-// noticed it.
+// TestWhatThisServerDoes reports, for the table of `make test-s3`, how the server was found to behave. However that is, the console must have noticed
+// it.
 func TestWhatThisServerDoes(t *testing.T) {
 	if os.Getenv("REKINDLE_S3_SERVER") == "" {
 		t.Skip("for make test-s3")

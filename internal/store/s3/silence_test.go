@@ -9,7 +9,7 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// A store that asks for fewer requests, and one that stands still, are not one that does not answer: people look elsewhere for the fault.
+// A store that asks for fewer requests, or stands still, must not be reported as one that does not answer: people would look for the fault elsewhere.
 func TestBusyAndStandingStoresAreToldFromSilentOnes(t *testing.T) {
 	t.Parallel()
 	server := testkit.S3(t)

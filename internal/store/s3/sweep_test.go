@@ -66,7 +66,7 @@ func TestServerThatCannotListUploadsIsToldOfOnce(t *testing.T) {
 	}
 }
 
-// What Check leaves when the console is killed in its middle is swept like anything else.
+// What Check leaves when the console is killed in the middle of it is swept like anything else.
 func TestSweepTakesWhatACheckLeft(t *testing.T) {
 	t.Parallel()
 	c := configOf(shared(t))
@@ -77,7 +77,7 @@ func TestSweepTakesWhatACheckLeft(t *testing.T) {
 	}
 }
 
-// A bucket that is only copied to is never swept, so there the next console that tries it out removes what is certainly nobody's any more.
+// A bucket that is only copied to is never swept, so the next console that tries it out there removes what is certainly nobody's any more.
 func TestCheckTakesOldProbesOfOthers(t *testing.T) {
 	t.Parallel()
 	for name, try := range map[string]func(t *testing.T, s *s3.Store){
