@@ -80,7 +80,7 @@ func TestOfAttemptsAtOneSnapshotOneHasItWhole(t *testing.T) {
 	}
 }
 
-// inclusive is a store that cannot create exclusively, as some S3 servers: Create finds nothing there and writes.
+// inclusive is a store that cannot create exclusively, like some S3 servers: Create finds nothing there and writes.
 type inclusive struct {
 	store.Store
 	meanwhile func() // somebody else's write between the look and the end of writing

@@ -12,7 +12,7 @@ import (
 	"rekindle/internal/archive"
 )
 
-// exampleManifest is the one in docs/snapshot-format.md, which so is right and stays right.
+// exampleManifest is the one in docs/snapshot-format.md: testing with it keeps it right.
 func exampleManifest(t testing.TB) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/snapshot-format.md")

@@ -304,7 +304,7 @@ func TestStrictKeepsWhatANewerVersionAdds(t *testing.T) {
 	}
 }
 
-// Many bytes of what is compressed best, a thousand times: no more memory, and time for the bytes that are there.
+// Many bytes of highly compressed data, a thousand times: no more memory, and time only for the bytes that are there.
 func TestStrictTimeAndMemoryDoNotDependOnClaims(t *testing.T) {
 	unit := join(0, str("k"), lzfString(2+1000*264, "\x01ab", bytes.Repeat([]byte("\xE0\xFF\x00"), 1000))) // 3 KiB for 258
 	end := seal(nil)                                                                                       // a wrong checksum: it is walked all the same

@@ -102,7 +102,7 @@ func (s *source) skipText() (size uint64, err error) {
 			return 0, s.corrupt("string encoding %d", n)
 		}
 	}
-	// Nearly all strings lie in the buffer.
+	// Nearly all strings are in the buffer.
 	if n <= uint64(s.end-s.pos) {
 		s.pos += int(n)
 		return size, nil

@@ -15,7 +15,7 @@ import (
 // opener opens other stores.
 type opener struct{ kit }
 
-// object opens the store that an object lies in.
+// object opens the store that contains an object.
 func (o *opener) object(ctx context.Context, url string) (store.Store, string, func(), error) {
 	location, key, ok := models.SplitObject(url)
 	if !ok {

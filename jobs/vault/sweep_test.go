@@ -20,7 +20,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// cutShort is a store whose list ends with an error after so many objects.
+// cutShort is a store whose list ends with an error after this many objects.
 type cutShort struct {
 	store.Store
 	after int // 0: it does not

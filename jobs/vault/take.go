@@ -36,7 +36,7 @@ type Source struct {
 	Life func(context.Context) (Life, error)
 }
 
-// Life says why a node broke off a transfer after so many bytes, and whether another one may serve in its place.
+// Life says why a node broke off a transfer after it had sent this many bytes, and whether another one may serve in its place.
 type Life interface {
 	BrokeOff(ctx context.Context, received int64) (why string, another bool)
 }

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// filled is a catalog with so many snapshots, of three clusters.
+// filled is a catalog with this many snapshots, of three clusters.
 func filled(t testing.TB, n int) *DB {
 	t.Helper()
 	db, _ := catalog(t)

@@ -53,7 +53,7 @@ func BenchmarkTicks(b *testing.B) {
 	}
 	fmt.Printf("\n|---|%s\n", "---:|---:|---:|---:|")
 	times := make([][][]time.Duration, len(ticks))
-	for range 11 { // all by turns, so that whatever else the machine does falls on all
+	for range 11 { // all in turn, so that whatever else the machine does affects all of them
 		for t, tick := range ticks {
 			times[t] = slices.Grow(times[t], len(columns))[:len(columns)]
 			for i, c := range columns {

@@ -129,7 +129,7 @@ func (q Users) signInWait(ctx context.Context, name, from string) (time.Duration
 	return wait, nil
 }
 
-// failureWait is how long to wait until fewer than so many of these failures are recent.
+// failureWait is how long to wait until fewer than this many of these failures are recent.
 func (q Users) failureWait(ctx context.Context, query *gorm.DB, allowed int) (time.Duration, error) {
 	now := q.db.Now()
 	var failures []models.SignInFailure

@@ -24,7 +24,7 @@ func TestVerifyDueForgetsNoneAndDoublesNone(t *testing.T) {
 	weeks := max(3, simulated(26*7)/7)
 	for now := start; now.Before(start.Add(time.Duration(weeks) * week)); now = now.Add(time.Minute) {
 		due := models.VerifyDue(now, week, snapshots)
-		for i, d := range due[:min(len(due), maxScrubs)] { // one tick has room for so many
+		for i, d := range due[:min(len(due), maxScrubs)] { // one tick has room for this many
 			s := &snapshots[d.ID-1]
 			if since := now.Sub(s.Verified); since < week*6/7 {
 				t.Fatalf("%s is verified again after %s", s.Name, since)
