@@ -75,8 +75,8 @@ func place(location string) string {
 	return strings.TrimSuffix(location, "/")
 }
 
-// clear removes the unfinished uploads of these objects, which a killed console left, or a store that went away. A bucket is told the keys, because
-// it cannot tell another console's live upload from a dead one. In a folder, what is still being written is locked.
+// clear removes the unfinished uploads of these objects: those of a killed console, and those left when the store went away. A bucket is told the
+// keys, because it cannot tell another console's live upload from a dead one. In a folder, what is still being written is locked.
 func (t target) clear(ctx context.Context, keys ...string) error {
 	err := t.hold(ctx)
 	if err != nil {

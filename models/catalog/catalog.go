@@ -25,7 +25,7 @@ type Host interface {
 	Address() string
 	// FreePort finds a port at that address on which nothing listens and which avoid does not exclude.
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
-	// FreeAddress finds an address on whose port nothing listens and which avoid does not exclude; "" when there is none.
+	// FreeAddress finds an address at which nothing listens on this port and which avoid does not exclude; "" when there is none.
 	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
 	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can.
 	CannotTake(engine models.Engine, snapshot models.Snapshot) string

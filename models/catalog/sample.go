@@ -56,7 +56,7 @@ func (db *DB) sample(ctx context.Context, from, to, snapshots int) error {
 	if err := db.with(ctx).Session(&gorm.Session{CreateBatchSize: 200}).Create(&clusters).Error; err != nil {
 		return fmt.Errorf("write clusters: %w", err)
 	}
-	kept := make([]models.Setting, len(clusters)) // of records that were never written: otherwise a console that starts would write them
+	kept := make([]models.Setting, len(clusters)) // of records that were never written: a console that starts on this catalog writes them
 	for i, c := range clusters {
 		kept[i] = models.Setting{Name: keptPrefix + c.Name + "/cluster.json", Value: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
 	}
