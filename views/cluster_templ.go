@@ -2677,7 +2677,7 @@ func clusterConnect(p Cluster) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = Code(p.PasswordCommand, "the command").Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Code(p.PasswordCommand, "the command that changes the password").Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -34,10 +34,10 @@ func spoken(connection net.Conn) bool {
 		return true
 	}
 	something := false
-	err = raw.Read(func(fd uintptr) bool {
+	// Not by raw.Read, which waits for whoever reads: after a slow write pgx leaves a reader on a connection that is at rest.
+	err = raw.Control(func(fd uintptr) {
 		_, _, failed := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		something = !errors.Is(failed, unix.EAGAIN)
-		return true
 	})
 	return something || err != nil
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -211,4 +213,33 @@ func TestURLThatIsNoneIsRefusedWithoutItsPassword(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
+}
+
+// After a slow write pgx leaves a goroutine that reads on a connection at rest. Whoever looks whether the server has closed it must not wait for that.
+func TestWhetherAServerHasSpokenIsSeenBesideAReader(t *testing.T) {
+	t.Parallel()
+	once(t)
+	listener := must(net.Listen("tcp", "127.0.0.1:0"))(t)
+	t.Cleanup(func() { check(t, listener.Close()) })
+	ours := must(net.Dial("tcp", listener.Addr().String()))(t)
+	theirs := must(listener.Accept())(t)
+	read := make(chan error)
+	go func() {
+		_, err := ours.Read(make([]byte, 1))
+		read <- err
+	}()
+	for range 1000 {
+		if spoken(ours) {
+			t.Fatal("nothing was said, and something was heard")
+		}
+		runtime.Gosched() // to the reader, some time
+	}
+	check(t, theirs.Close())
+	if err := <-read; err == nil {
+		t.Error("a connection that was closed is read")
+	}
+	if runtime.GOOS == "linux" && !spoken(ours) {
+		t.Error("it is not seen that the other end has closed the connection")
+	}
+	check(t, ours.Close())
 }
