@@ -16,9 +16,9 @@ import (
 	"rekindle/models"
 )
 
-// byKey writes the parts of a snapshot into the primaries of a new cluster key by key, each to the one that has its slot. A node can be fed one RDB,
-// and none at all in cluster mode; so this is for other numbers of shards than the snapshot has, for cluster mode, and for engines that do not read the
-// version of RDB but each value. A key that two parts have would end it.
+// byKey writes the parts of a snapshot into the primaries of a new cluster key by key, each key to the primary that has its slot. A node can be fed
+// only one RDB, and none in cluster mode. So this is for clusters with another number of shards than the snapshot, for cluster mode, and for engines
+// that cannot read this version of RDB as a whole but can read each value. It fails on a key that is in two parts.
 func (b *builder) byKey(ctx context.Context, cluster models.Cluster, row models.Snapshot, manifest archive.Manifest, report *queue.Report) (primary.Result, error) {
 	var none primary.Result
 	route, err := router(cluster.Primaries())
@@ -36,7 +36,7 @@ func (b *builder) byKey(ctx context.Context, cluster models.Cluster, row models.
 	return result, reopen(ctx)
 }
 
-// router finds the primary that has a slot; nil outside of cluster mode, where one has all.
+// router returns a function that finds the primary of a slot; nil outside cluster mode, where there is one primary.
 func router(primaries []models.Node) (func(slot int) int, error) {
 	var sets []string
 	for _, p := range primaries {
@@ -74,7 +74,7 @@ func (b *builder) writeKeys(ctx context.Context, cluster models.Cluster, own []r
 	return countKeys(ctx, cluster, w.Counts().Written, mortal)
 }
 
-// countKeys counts what the primaries have, of so many keys that were written; mortal ones among them may have gone.
+// countKeys counts the keys in the primaries and compares them with those that were written, of which the mortal ones may have expired.
 func countKeys(ctx context.Context, cluster models.Cluster, written, mortal int64) (primary.Result, error) {
 	var all primary.Result
 	evicted := int64(0)
@@ -97,7 +97,7 @@ func countKeys(ctx context.Context, cluster models.Cluster, written, mortal int6
 	return all, nil
 }
 
-// inTermsOfNode says what is wrong as it is said of a node that is fed.
+// inTermsOfNode translates an error to the one that a node which is fed an RDB would give.
 func inTermsOfNode(err error) error {
 	if errors.Is(err, restore.ErrFull) {
 		return fmt.Errorf("%w: %w", primary.ErrTooBig, err)

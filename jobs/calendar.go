@@ -9,7 +9,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// calendar queues what is due by the clusters' schedules.
+// calendar queues what the clusters' schedules make due.
 type calendar struct {
 	db     *catalog.DB
 	logger *slog.Logger

@@ -8,7 +8,7 @@ import (
 	"rekindle/models"
 )
 
-// Redeclare has the clusters file read anew, of a manager that began with one. A file with mistakes changes nothing, and is an event.
+// Redeclare reads the clusters file again, for a manager that was started with one. A file with mistakes changes nothing and causes an event.
 func (m *Manager) Redeclare(ctx context.Context, source declared.Source) error {
 	file, err := source.Load()
 	if mistakes, wrong := errors.AsType[declared.Mistakes](err); wrong {

@@ -9,12 +9,12 @@ import (
 	"rekindle/models"
 )
 
-// errFinalSnapshot marks a deletion that did not begin because its final snapshot failed.
+// errFinalSnapshot marks a deletion that went no further because its final snapshot failed.
 var errFinalSnapshot = errors.New("the final snapshot failed")
 
 // delete is the body of a run that deletes a cluster: the final snapshot, then the nodes, then the automatic snapshots, then the rows.
-// From the nodes on there is no way back, and each step may be repeated. A cluster that has lost its nodes with its host keeps its snapshots. Nodes of an attached
-// cluster run on.
+// Once the nodes are being removed there is no way back, and each step may be repeated. A cluster that lost its nodes together with their host keeps
+// its snapshots. The nodes of an attached cluster keep running.
 func (m *Manager) delete(ctx context.Context, run models.Run, args models.DeleteArgs, report *queue.Report) error {
 	unlock, err := m.locks.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -37,7 +37,7 @@ func (m *Manager) delete(ctx context.Context, run models.Run, args models.Delete
 		}
 	}
 	var names []string
-	if !cluster.Lost() && !args.KeepAutomatic { // of one that is lost they are all that is left
+	if !cluster.Lost() && !args.KeepAutomatic { // of a lost cluster they are all that is left
 		if names, err = m.DB.Snapshots.Automatic(ctx, cluster.ID); err != nil {
 			return err
 		}
@@ -63,12 +63,12 @@ func (m *Manager) settleDelete(ctx context.Context, run models.Run, f queue.Fail
 	return m.abandonDelete(ctx, run)
 }
 
-// abandonDelete ends a deletion whose final snapshot failed, for the reason that the run has.
+// abandonDelete ends a deletion whose final snapshot failed. The run has the reason.
 func (m *Manager) abandonDelete(ctx context.Context, run models.Run) error {
 	return errors.Join(m.vault.Keeper.Discard(ctx, run), m.DB.Settle.AbandonDelete(ctx, run, run.Error))
 }
 
-// finalSnapshot takes the final snapshot unless an earlier attempt of this run has it already.
+// finalSnapshot takes the final snapshot unless an earlier attempt of this run has taken it already.
 func (m *Manager) finalSnapshot(ctx context.Context, run models.Run, report *queue.Report) error {
 	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {

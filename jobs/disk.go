@@ -14,7 +14,7 @@ import (
 type disk struct {
 	db     *catalog.DB
 	logger *slog.Logger
-	low    bool // it was
+	low    bool // it was low when last looked at
 }
 
 func (d *disk) ticks() []tick.Tick {
@@ -32,7 +32,7 @@ func (d *disk) look(ctx context.Context) {
 		d.low = true
 		d.logger.Warn("the disk of the data folder is nearly full", "free", space.Free, "total", space.Total)
 		d.say(ctx, models.SeverityWarning, space.Sentence())
-	case d.low && space.Free > space.Total/8: // well beyond, so that nothing is said to and fro
+	case d.low && space.Free > space.Total/8: // well above the limit, so that the messages do not alternate
 		d.low = false
 		d.say(ctx, models.SeverityInfo, "There is free space again on the disk of the data folder.")
 	}

@@ -14,17 +14,17 @@ import (
 	"rekindle/models"
 )
 
-// failoverTimeout bounds how long the new primary may take to get in step with the old one, during which that one takes no writes.
+// failoverTimeout limits how long the new primary may take to catch up with the old one, which takes no writes meanwhile.
 const failoverTimeout = 10 * time.Second
 
-// handover lets a replica take over from a primary that is well.
+// handover lets a replica take over from a healthy primary.
 type handover struct {
 	Config
 	locks *locks
 }
 
-// failOver is the body of a run that lets the freshest replica take over from a primary that is well, without losing a write: the primary
-// stops taking writes until the replica has them all.
+// failOver is the body of a run that lets the freshest replica take over from a healthy primary without losing a write: the primary stops taking
+// writes until the replica has them all.
 //
 // Source: the FAILOVER command of Redis 6.2 and Valkey.
 func (h *handover) failOver(ctx context.Context, run models.Run, args models.FailoverArgs, report *queue.Report) error {
@@ -43,7 +43,7 @@ func (h *handover) failOver(ctx context.Context, run models.Run, args models.Fai
 		return because(nil, "The cluster %s has no primary.", cluster.Name)
 	}
 	cluster = cluster.Only(shard)
-	if old.Name == args.From { // else it was cut off after the change was written down
+	if old.Name == args.From { // otherwise the run was cut off after the change was recorded
 		next, err := h.successorOf(ctx, cluster, old)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (h *handover) failOver(ctx context.Context, run models.Run, args models.Fai
 		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From))
 }
 
-// successorOf chooses the replica that is in step and furthest. One that is primary already was made so before a console was killed.
+// successorOf chooses the replica that is in step and furthest ahead. A node that is already a primary was promoted by a console that was then killed.
 func (h *handover) successorOf(ctx context.Context, cluster models.Cluster, old models.Node) (models.Node, error) {
 	var next models.Node
 	best := int64(-1)
@@ -127,7 +127,7 @@ func (h *handover) handOver(ctx context.Context, cluster models.Cluster, old, ne
 	}
 }
 
-// handOverInCluster has the replica ask its cluster for the role. See CLUSTER FAILOVER.
+// handOverInCluster makes the replica ask its cluster for the role. See CLUSTER FAILOVER.
 func (h *handover) handOverInCluster(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
 	member, err := nodes.Member(cluster, next)
 	if err != nil {
@@ -141,7 +141,7 @@ func (h *handover) handOverInCluster(ctx context.Context, cluster models.Cluster
 	return nil
 }
 
-// handOverByHand is for Redis before 6.2, which has no FAILOVER: the primary's clients wait, as far as CLIENT PAUSE makes them.
+// handOverByHand is for Redis before 6.2, which has no FAILOVER. CLIENT PAUSE makes the primary's clients wait, as far as it can.
 func (h *handover) handOverByHand(ctx context.Context, cluster models.Cluster, old, next models.Node) error {
 	if err := nodes.Tell(ctx, cluster, old, "CLIENT", "PAUSE", fmt.Sprint(failoverTimeout.Milliseconds())); err != nil {
 		return because(err, "The primary %s did not begin the failover. Nothing was changed.", old.Name)

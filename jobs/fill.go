@@ -16,7 +16,7 @@ import (
 	"rekindle/models"
 )
 
-// filler restores snapshots into clusters that exist.
+// filler restores snapshots into existing clusters.
 type filler struct {
 	Config
 	locks    *locks
@@ -25,7 +25,7 @@ type filler struct {
 	verifier *vault.Verifier
 }
 
-// may tells whether the snapshot that is taken before has ended.
+// may tells whether the snapshot that is taken beforehand has ended.
 func (f *filler) may(ctx context.Context, run models.Run, _ int) bool {
 	args, err := models.Args[models.FillArgs](run)
 	if err != nil {
@@ -35,8 +35,8 @@ func (f *filler) may(ctx context.Context, run models.Run, _ int) bool {
 	return err == nil && begin
 }
 
-// fill is the body of a run that restores a snapshot into a cluster that exists. Everything that can be in the way is looked for before the first key is
-// written, and the whole snapshot is read once: what the cluster has is not given up for something that turns out to be damaged.
+// fill is the body of a run that restores a snapshot into an existing cluster. Before it writes the first key it checks everything that could be in
+// the way and reads the whole snapshot once, so that the cluster's data is not given up for a snapshot that turns out to be damaged.
 func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs, report *queue.Report) error {
 	unlock, err := f.locks.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -81,7 +81,7 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 		evicted, err = target.evictedMeanwhile(ctx)
 	}
 	if err != nil {
-		if ctx.Err() != nil { // whatever was cut off by that
+		if ctx.Err() != nil { // whichever step that cut off
 			err = errors.Join(context.Cause(ctx), err)
 		}
 		return halfWritten(err, counts, args.Existing)
@@ -140,7 +140,7 @@ func (c counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// settle ends a restore that did not succeed. Its snapshot may be to blame.
+// settle ends a restore that did not succeed. The snapshot may be to blame.
 func (f *filler) settle(ctx context.Context, run models.Run, failure queue.Failure) error {
 	f.verifier.Suspect(ctx, run, failure.Err)
 	if half, begun := errors.AsType[halfError](failure.Err); begun && failure.Status == models.RunCancelled {
@@ -149,14 +149,15 @@ func (f *filler) settle(ctx context.Context, run models.Run, failure queue.Failu
 	return failure.Settle(ctx, f.DB, run)
 }
 
-// recover ends a restore in whose middle its console was killed: how much was written is not known.
+// recover ends a restore whose console was killed in the middle: how much was written is not known.
 func (f *filler) recover(ctx context.Context, run models.Run) error {
 	return queue.Failure{Status: models.RunFailed, Reason: "Rekindle was stopped in the middle of it: some of the keys may have been written. " + repeatFill}.Settle(ctx, f.DB, run)
 }
 
 const repeatFill = "Restore it once more and have keys that exist replaced, when you want all of it."
 
-// halfError is a restore that has ended in its middle. holds says what the cluster holds now, behind a sentence that says why; "": what it held before.
+// halfError is the error of a restore that ended in the middle. holds says what the cluster holds now, to be appended to a sentence that says why the
+// restore ended; "": what it held before.
 type halfError struct {
 	error
 	holds string
@@ -164,7 +165,7 @@ type halfError struct {
 
 func (e halfError) Unwrap() error { return e.error }
 
-// halfWritten says, beside why a restore has ended, what the cluster holds now.
+// halfWritten says why a restore ended and what the cluster holds now.
 func halfWritten(err error, counts restore.Counts, existing models.Existing) error {
 	holds := ""
 	if counts.Written > 0 {
@@ -175,7 +176,7 @@ func halfWritten(err error, counts restore.Counts, existing models.Existing) err
 	return because(halfError{err, holds}, "%s%s", explainFill(err), holds)
 }
 
-// explainFill says why a restore has ended in its middle.
+// explainFill says why a restore ended in the middle.
 func explainFill(err error) string {
 	if errors.Is(err, restore.ErrExists) {
 		return "A key that the cluster did not have before is there now: an application writes to it. Have keys that exist kept or replaced."
@@ -183,7 +184,7 @@ func explainFill(err error) string {
 	return sentence(err)
 }
 
-// filled is the event about a restore.
+// filled is the message of the event about a restore.
 func filled(run models.Run, counts restore.Counts, evicted int64) string {
 	message := fmt.Sprintf("The snapshot %s was restored into %s: %s written", run.SnapshotName, run.ClusterName, words.Plural(counts.Written, "key"))
 	if counts.Kept > 0 {

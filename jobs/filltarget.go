@@ -18,7 +18,7 @@ import (
 	"rekindle/models"
 )
 
-// How long a node may take to let go of its keys, and how often it is asked whether it has.
+// How long a node may take to free its keys, and how often it is asked whether it has.
 const (
 	flushTimeout = 10 * time.Minute
 	flushPause   = 50 * time.Millisecond
@@ -32,7 +32,7 @@ type fillTarget struct {
 	evicted   int64 // keys that the primaries had evicted before
 }
 
-// target looks whether a cluster can take a snapshot, and how it gets it. Nothing is changed.
+// target finds out whether and how a cluster can take a snapshot. It changes nothing.
 func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, args models.FillArgs) (fillTarget, error) {
 	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), KeepLibraries: !args.Existing.Destroys(), Deadlines: deadlinesOf(args.Deadlines), Now: f.Clock.Now}}
 	var sets []string
@@ -68,7 +68,7 @@ func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest ar
 	return t, room.fits(cluster, manifest.Configuration.UsedMemory, args.Existing)
 }
 
-// policyOf is what the writer does about a key that exists. After a flush, applications may have written some already: the snapshot wins.
+// policyOf is what the writer does about an existing key. After a flush, applications may have written some keys already: the snapshot wins.
 func policyOf(existing models.Existing) restore.Policy {
 	switch existing {
 	case models.ExistingKeep:
@@ -89,10 +89,10 @@ func deadlinesOf(d models.Deadlines) restore.Deadlines {
 	return restore.KeepDeadlines
 }
 
-// errNoDatabase says that a node has not as many databases as the snapshot needs.
+// errNoDatabase says that a node has fewer databases than the snapshot needs.
 var errNoDatabase = errors.New("the node has too few databases")
 
-// errNoPrimary says that a node takes no writes.
+// errNoPrimary says that a node is not a primary and takes no writes.
 var errNoPrimary = errors.New("the node is no primary any more")
 
 func whyNot(err error, cluster models.Cluster) string {
@@ -105,7 +105,7 @@ func whyNot(err error, cluster models.Cluster) string {
 	return attached.Sentence(err, cluster.Attachment.Access)
 }
 
-// room is what the primaries of a cluster hold, and how much they may.
+// room is how much the primaries of a cluster hold, and how much they may hold.
 type room struct {
 	keys, used, limit int64
 	evicted           int64 // keys, so far
@@ -113,7 +113,7 @@ type room struct {
 	evicts            bool // instead of refusing writes
 }
 
-// ask adds one primary, which has to have so many databases.
+// ask adds one primary, which must have this number of databases.
 func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
 	conn, err := resp.Dial(ctx, o)
 	if err != nil {
@@ -145,7 +145,7 @@ func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
 	return nil
 }
 
-// fits judges whether the data of a snapshot may be written there. Of several shards only the sum is known.
+// fits decides whether the data of a snapshot may be written there. With several shards only the sum is known.
 func (r *room) fits(cluster models.Cluster, needs int64, existing models.Existing) error {
 	if existing == models.ExistingNone && r.keys > 0 {
 		return because(nil, "The cluster %s holds %s. Nothing was written: choose what becomes of them.", cluster.Name, words.Plural(r.keys, "key"))
@@ -164,7 +164,7 @@ func (r *room) fits(cluster models.Cluster, needs int64, existing models.Existin
 		words.Size(needs), cluster.Name, words.Size(max(0, r.limit-r.used)), then)
 }
 
-// evictedMeanwhile is how many keys the primaries have evicted since they were looked at. It may be of what was just written.
+// evictedMeanwhile is how many keys the primaries have evicted since they were first asked. These may be keys that were just written.
 func (t fillTarget) evictedMeanwhile(ctx context.Context) (int64, error) {
 	var now room
 	for _, o := range t.primaries {
@@ -194,10 +194,10 @@ func flush(ctx context.Context, o resp.Options) error {
 		return err
 	}
 	defer conn.Close()
-	if _, err = conn.Do(ctx, "FLUSHALL", "ASYNC"); err != nil { // or its clients would wait for as long as that takes
+	if _, err = conn.Do(ctx, "FLUSHALL", "ASYNC"); err != nil { // without ASYNC its clients would wait until it is done
 		return err
 	}
-	// What is still being freed counts against maxmemory, and keys would be evicted for it.
+	// Memory that is still being freed counts against maxmemory, so keys would be evicted.
 	for until := time.Now().Add(flushTimeout); time.Now().Before(until); {
 		info, err := conn.Info(ctx, "memory")
 		if err != nil || info.Int("lazyfree_pending_objects") == 0 {

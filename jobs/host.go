@@ -12,7 +12,7 @@ import (
 	"rekindle/models"
 )
 
-// Host tells the rules in models what the place is like where nodes are launched.
+// Host describes the host on which nodes are launched to the rules in models.
 type Host struct {
 	nodes launch.Placer
 	home  string
@@ -37,7 +37,7 @@ func (h *Host) Engines(ctx context.Context) ([]models.Engine, error) {
 	return engines, nil
 }
 
-// Address is the first of those that nodes may be bound to.
+// Address is the first address that nodes may be bound to.
 func (h *Host) Address() string { return h.nodes.Address() }
 
 // FreePort finds a port for a node at the first address.
@@ -55,8 +55,8 @@ func (h *Host) FreeAddress(ctx context.Context, port int, avoid func(string) boo
 	return free.Host, err
 }
 
-// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can. It goes on in the middle of
-// a sentence.
+// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can. The text continues a
+// sentence.
 func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
 	if rdb.CanLoad(engine.Name, engine.Version, snapshot.RDBVersion) {
 		return ""
@@ -75,7 +75,7 @@ func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string
 	return ", nor can it be written into it key by key: it has " + obstacleText(obstacles) + "."
 }
 
-// obstacleText lists what an engine does not know in the way in which it is stored, with the first keys.
+// obstacleText lists the kinds of data whose stored form an engine does not know, each with its first keys.
 func obstacleText(obstacles []rdb.Obstacle) string {
 	var all []string
 	for _, o := range obstacles {

@@ -9,7 +9,7 @@ import (
 	"rekindle/models"
 )
 
-// kinds is the queue's table: what a console does about the runs of every kind. What people and the catalog's rules know about them is in models.
+// kinds is the queue's table: what a console does with the runs of each kind. What people and the catalog's rules know about them is in models.
 func (m *Manager) kinds() queue.Kinds {
 	return queue.Kinds{
 		models.RunSnapshot: {
@@ -21,7 +21,7 @@ func (m *Manager) kinds() queue.Kinds {
 			Removes: inAnyCase, Settles: m.builder.settleRestore, Recovers: beginningAgain,
 		},
 		models.RunFill: {
-			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and whose keys those are is not known
+			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and nobody can tell which keys are from it
 			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),
 		},
 		models.RunCreate: {
@@ -77,7 +77,7 @@ func never(models.Run) bool  { return false }
 func transfer(models.Run) queue.Weight { return queue.Transfer }
 func chore(models.Run) queue.Weight    { return queue.Chore }
 
-// asItsSnapshot weighs a deletion, which may begin with a final snapshot.
+// asItsSnapshot weighs a deletion as a transfer if it begins with a final snapshot.
 func asItsSnapshot(run models.Run) queue.Weight {
 	if run.SnapshotName != "" {
 		return queue.Transfer
@@ -87,17 +87,17 @@ func asItsSnapshot(run models.Run) queue.Weight {
 
 func atOnce(context.Context, models.Run, int) bool { return true }
 
-// hostAllows keeps the number of forks on one host within the limit.
+// hostAllows keeps the number of simultaneous forks on one host within the limit.
 func (m *Manager) hostAllows(ctx context.Context, run models.Run, _ int) bool {
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
 	if err != nil || len(cluster.Nodes) == 0 {
-		return true // it will fail with a reason when it begins
+		return true // it will fail with a reason once it begins
 	}
 	n, err := m.DB.Runs.SnapshotsOnHost(ctx, cluster.Nodes[0].Host)
 	return err == nil && n < m.SnapshotsPerHost
 }
 
-// importIsThere tells whether a restore need not wait for the snapshot that it is to be made of: its files may be being imported.
+// importIsThere tells whether a restore can begin: it waits while its snapshot is still being imported.
 func (m *Manager) importIsThere(ctx context.Context, run models.Run, _ int) bool {
 	importing, err := m.DB.Copies.Importing(ctx, run.SnapshotName)
 	return err == nil && !importing
@@ -106,7 +106,7 @@ func (m *Manager) importIsThere(ctx context.Context, run models.Run, _ int) bool
 func inAnyCase(models.Run, error) bool { return true }
 func inNoCase(models.Run, error) bool  { return false }
 
-// atHome tells whether a copy goes to the console's own store. What it writes elsewhere it takes back itself.
+// atHome tells whether a copy goes to the console's own store. What a copy writes elsewhere it removes itself.
 func atHome(run models.Run, _ error) bool { return !vault.Elsewhere(run) }
 
 func finalSnapshotFailed(_ models.Run, err error) bool { return errors.Is(err, errFinalSnapshot) }
@@ -117,7 +117,7 @@ func by(r queue.Recovery) func(models.Run) queue.Recovery {
 	return func(models.Run) queue.Recovery { return r }
 }
 
-// abandoning ends a deletion that had been given up, because its final snapshot failed.
+// abandoning ends a deletion that was given up because its final snapshot failed.
 func (m *Manager) abandoning(run models.Run) queue.Recovery {
 	if run.GivenUp == "" {
 		return nil
@@ -127,12 +127,12 @@ func (m *Manager) abandoning(run models.Run) queue.Recovery {
 
 func (m *Manager) recoveringCopy(run models.Run) queue.Recovery {
 	if vault.Elsewhere(run) {
-		return nil // it has written down what it writes
+		return nil // its arguments list what it writes
 	}
 	return m.vault.Mover.RecoverCopy
 }
 
-// fail is how a run ends that leaves nothing behind.
+// fail ends a run that leaves nothing behind.
 func (m *Manager) fail(ctx context.Context, run models.Run, f queue.Failure) error {
 	return f.Settle(ctx, m.DB, run)
 }

@@ -11,14 +11,14 @@ import (
 	"rekindle/models/catalog"
 )
 
-// locks are on the nodes of clusters, for all consoles.
+// locks are the locks on the nodes of clusters, shared by all consoles.
 type locks struct {
 	db     *catalog.DB
 	lease  *queue.Lease
 	logger *slog.Logger
 }
 
-// lock waits until nobody else changes the nodes of this cluster.
+// lock takes the lock on the nodes of this cluster, and waits while somebody else has it.
 func (l *locks) lock(ctx context.Context, cluster string) (unlock func(), err error) {
 	for {
 		unlock, taken, err := l.try(ctx, cluster)
@@ -31,7 +31,7 @@ func (l *locks) lock(ctx context.Context, cluster string) (unlock func(), err er
 	}
 }
 
-// try takes the lock on the nodes of a cluster when nobody has it.
+// try takes the lock on the nodes of a cluster if nobody has it.
 func (l *locks) try(ctx context.Context, cluster string) (unlock func(), taken bool, err error) {
 	owner := l.lease.Owner()
 	if taken, err = l.db.Locks.Try(ctx, cluster, owner); err != nil || !taken {

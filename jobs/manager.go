@@ -31,23 +31,23 @@ type Config struct {
 	Store    store.Store
 	Launcher launch.Launcher
 	Host     *Host
-	Clock    clockwork.Clock // decides when; what only paces I/O uses real time
+	Clock    clockwork.Clock // decides when things are due; what only paces I/O uses real time
 	Logger   *slog.Logger
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
-	// Bucket is the URL of a bucket that is reached in the way of the snapshot store (s3://bucket).
+	// Bucket returns the URL of a bucket that is reached in the same way as the snapshot store (s3://bucket).
 	Bucket func(name, region string) string
-	// Declared is the clusters file to begin with; nil: there is none.
+	// Declared is the clusters file to start with; nil: there is none.
 	Declared *declared.File
 
 	Transfers        int           // snapshots, restores, copies and uploads at once (2): each needs some 20 MiB
 	SnapshotsPerHost int           // forks at once on one host (1)
 	Chores           int           // other runs at once (4)
 	Bandwidth        int64         // bytes a second that all snapshots together read from their sources (0: no limit)
-	Parts            int           // shards of one snapshot at once, where each is on a host of its own (4)
+	Parts            int           // hosts of one snapshot that are read at once (4)
 	SuperviseEvery   time.Duration // 2 s
 	FollowEvery      time.Duration // between two looks at an attached cluster (10 s)
-	Lease            time.Duration // after which a console that says nothing is taken for gone (15 s); the catalog tells it to the others
+	Lease            time.Duration // after which a silent console counts as gone (15 s); the others read it in the catalog
 }
 
 // Manager carries out runs, supervises nodes and asks the schedule. Start it once, stop it once.
@@ -70,10 +70,10 @@ type Manager struct {
 	disk      *disk
 }
 
-// loop is what goes on in the background from its start until it is stopped.
+// loop is something that works in the background from its start until it is stopped.
 type loop interface {
 	Start(ctx context.Context) error
-	Stop(ctx context.Context) error // cuts off what is under way, and waits for that until ctx ends
+	Stop(ctx context.Context) error // cuts off what is under way, and waits for it to end until ctx ends
 }
 
 // New builds a manager; nothing happens before [Manager.Start].
@@ -119,10 +119,10 @@ func defaults[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Start puts right what a killed console left in the catalog, then starts the loops. It returns when they run, also while the store is away:
-// what is left there is put right beside them.
+// Start repairs what a killed console left in the catalog, then starts the loops. It returns once they run, even if the store cannot be reached:
+// what was left in the store is cleaned up alongside the loops.
 func (m *Manager) Start(ctx context.Context) error {
-	if _, err := m.DB.Clock.Look(ctx, time.Time{}); err != nil { // before anything is deleted for its age
+	if _, err := m.DB.Clock.Look(ctx, time.Time{}); err != nil { // before anything is deleted because of its age
 		return err
 	}
 	if err := m.lease.Start(ctx); err != nil {
@@ -142,8 +142,8 @@ func (m *Manager) Start(ctx context.Context) error {
 	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx), m.declared.Start(ctx))
 }
 
-// Stop ends the loops and cuts off the runs, which settle what they were doing: a snapshot fails cleanly, everything else is
-// begun again at the next start. It waits for them until ctx ends, and then gives its lease back.
+// Stop ends the loops and cuts off the runs, which settle what they were doing: some fail cleanly, such as snapshots, and the others begin
+// again at the next start. It waits for them until ctx ends, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
 	loops := []loop{m.queue, m.nodes, m.attached, m.declared}
@@ -160,16 +160,16 @@ func (m *Manager) Stop(ctx context.Context) error {
 	return errors.Join(err, m.lease.Stop(ctx))
 }
 
-// StopNodes saves and stops every node of every launched cluster: for a host or a container that goes down with the console.
+// StopNodes saves and stops every node of every launched cluster, for a host or a container that goes down with the console.
 func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.StopNodes(ctx) }
 
-// Wake says that runs were queued.
+// Wake tells the queue that runs were queued.
 func (m *Manager) Wake() { m.queue.Wake() }
 
 // Owner is the id of the lease that this console has.
 func (m *Manager) Owner() string { return m.lease.Owner() }
 
-// goOn goes on with runs that were cut off.
+// goOn continues runs that were cut off.
 func (m *Manager) goOn(ctx context.Context) error {
 	if err := m.queue.Requeue(ctx); err != nil {
 		return err
@@ -178,7 +178,8 @@ func (m *Manager) goOn(ctx context.Context) error {
 	return m.scheduler.Now(vault.GoesOn)
 }
 
-// RebuildCatalog rebuilds the catalog from the store without a run, for a console that is not started. Say is told from time to time how far it is.
+// RebuildCatalog rebuilds the catalog from the store without a run, for a console that is not started. It calls say from time to time with its
+// progress.
 func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (models.Rebuilt, error) {
 	if err := m.lease.Start(ctx); err != nil {
 		return models.Rebuilt{}, err
@@ -201,10 +202,10 @@ func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part m
 // StoreLocation says where snapshots are kept.
 func (m *Manager) StoreLocation() string { return m.Store.Location() }
 
-// CheckStore tells whether the store can be written and read now, or could be a moment ago. An error is a refusal in words.
+// CheckStore tells whether the store can be written and read now, or could be a moment ago. An error says in words why not.
 func (m *Manager) CheckStore(ctx context.Context) error { return m.vault.Health.Check(ctx) }
 
-// DescribeStore says what is known of the store. What it does not tell is left out.
+// DescribeStore says what is known about the store. What the store does not tell is left out.
 func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
 	return m.vault.Health.Describe(ctx)
 }
@@ -221,6 +222,5 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 	return slices.DeleteFunc(engines, func(e models.Engine) bool { return e.Name == models.EngineMemcached }), err
 }
 
-// BucketURL is the address of a bucket that is reached in the way of the snapshot store. When that is a folder, the region is what there is to
-// go by.
+// BucketURL is the address of a bucket that is reached in the same way as the snapshot store. If that store is a folder, only the region is known.
 func (m *Manager) BucketURL(bucket, region string) string { return m.Bucket(bucket, region) }

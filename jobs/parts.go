@@ -14,16 +14,16 @@ import (
 	"rekindle/models"
 )
 
-// taking is the taking of all shards of a cluster.
+// taking takes all shards of a cluster into one snapshot.
 type taking struct {
 	cluster models.Cluster
 	draft   *vault.Draft
 	nodes   *nodes.Supervisor
-	hosts   int // that are read at the same time, at most
+	hosts   int // the most that are read at the same time
 	logger  *slog.Logger
 }
 
-// all takes all shards. Those that are served by one host are taken one after the other, for each is a fork there; hosts are read at the same time.
+// all takes all shards. Several hosts are read at the same time, but the shards of one host one after the other, because each needs a fork there.
 // When one fails, the others are cut off.
 func (t *taking) all(ctx context.Context, sources []models.SnapshotSource, report *queue.Report) error {
 	hosts := byHost(sources)
@@ -53,7 +53,7 @@ func (t *taking) all(ctx context.Context, sources []models.SnapshotSource, repor
 	return context.Cause(ctx)
 }
 
-// byHost groups sources by the host that they are on, in the order in which the first of each comes.
+// byHost groups sources by host, in the order of the first source of each host.
 func byHost(sources []models.SnapshotSource) [][]models.SnapshotSource {
 	var hosts [][]models.SnapshotSource
 	places := make(map[string]int)
@@ -78,7 +78,7 @@ func (t *taking) inTurn(ctx context.Context, sources []models.SnapshotSource, re
 	return nil
 }
 
-// takePart takes one shard. When the node that serves it fails, another replica serves in its place.
+// takePart takes one shard. If the node that serves it fails, another replica takes its place.
 func (t *taking) takePart(ctx context.Context, source models.SnapshotSource, report queue.Stager) error {
 	var tried []string
 	for {
@@ -96,7 +96,7 @@ func (t *taking) takePart(ctx context.Context, source models.SnapshotSource, rep
 	}
 }
 
-// takeFrom takes a shard from a node, when that has all that was written before.
+// takeFrom takes a shard from a node, once the node has everything that was written before.
 func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, report queue.Stager) error {
 	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
 	warning, err := nodes.CatchUp(ctx, t.cluster, source)
@@ -113,7 +113,7 @@ func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, rep
 	}, report)
 }
 
-// strands make one progress of what goes on at several hosts at once.
+// strands add up the progress at several hosts.
 type strands struct {
 	mu     sync.Mutex
 	report *queue.Report
@@ -121,7 +121,7 @@ type strands struct {
 	shards int
 }
 
-// strand is what goes on at one of them.
+// strand is the work at one host.
 type strand struct {
 	*strands
 	progress models.Progress
@@ -140,7 +140,7 @@ func (s *strands) strand() *strand {
 	return one
 }
 
-// Stage notes what goes on at one host, and shows the sum of all.
+// Stage notes what happens at one host, and shows the sum over all hosts.
 func (s *strand) Stage(_ string, measure func() models.Progress) {
 	s.mu.Lock()
 	if s.measure != nil {

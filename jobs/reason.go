@@ -23,18 +23,18 @@ import (
 	"rekindle/models/catalog"
 )
 
-// because is an error that says this to people; the cause goes to the log.
+// because returns an error with a text for people; the cause goes to the log.
 func because(cause error, format string, args ...any) error {
 	return reason.Because(cause, format, args...)
 }
 
-// sentenced is an error and what it says to people.
+// sentenced is an error and what people are told about it.
 type sentenced struct {
 	is   error
 	text string
 }
 
-// verdicts are what Rekindle has decided itself. They come before anything that a store or a node did to cause them.
+// verdicts are what Rekindle has decided itself. They take precedence over what a store or a node did to cause them.
 var verdicts = []sentenced{
 	{drain.ErrStopping, "Rekindle was stopped in the middle of it."},
 	{vault.ErrNameTaken, "The store already has a snapshot of this name that the catalog does not know. It was not touched. Choose another name, or rebuild the catalog under Settings."},
@@ -44,7 +44,7 @@ var verdicts = []sentenced{
 	{archive.ErrNewer, "The snapshot was written by a newer Rekindle than this one. Upgrade to use it."},
 }
 
-// sentences are what the engine and the system report. The first that matches is used, so the particular ones come first.
+// sentences are for errors of the engine and the system. The first that matches is used, so the specific ones come first.
 var sentences = []sentenced{
 	{archive.ErrDamaged, "What is stored does not match what was written: the snapshot is damaged and must not be used."},
 	{archive.ErrMissing, "A part of the snapshot is missing in the store."},
@@ -84,13 +84,13 @@ var sentences = []sentenced{
 
 const unexpected = "Something unexpected went wrong. The log says more."
 
-// sentence says to a person what went wrong. Nothing of a driver's text gets into it; the log has all of it.
+// sentence tells people what went wrong. It has none of a driver's text; the log has all of it.
 func sentence(err error) string {
 	text, _ := explain(err)
 	return text
 }
 
-// explain is sentence, and tells whether it says what.
+// explain is sentence, and also tells whether the error is a known one.
 func explain(err error) (text string, known bool) {
 	if text, found := reason.Text(err); found {
 		return text, true

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; one that
+// reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; a node that
 // cannot save is not restarted. Each step may be repeated.
 func (b *builder) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *queue.Report) error {
 	unlock, err := b.locks.lock(ctx, run.ClusterName)
@@ -45,7 +45,7 @@ func (b *builder) reboot(ctx context.Context, run models.Run, args models.Reboot
 			return err
 		}
 	}
-	if len(nodes) == len(cluster.Nodes) { // they were started with what is wanted now
+	if len(nodes) == len(cluster.Nodes) { // all nodes were started with the parameters that are wanted now
 		if err := b.DB.Parameters.Applied(ctx, cluster.ID, cluster.ParametersWanted); err != nil {
 			return err
 		}

@@ -8,10 +8,11 @@ import (
 	"rekindle/models"
 )
 
-// SnapshotSource says where a snapshot of the cluster would be taken now: in each shard the freshest replica whose link is up; the primary only
-// when there is none, and then whether its host can bear the fork. Of several shards it tells of the first that cannot, else of the first.
+// SnapshotSource says where a snapshot of the cluster would be taken now: in each shard from the freshest replica whose link is up, and from the
+// primary only if there is none. It also says whether the host has memory for the fork. Of several shards it returns the first whose host has not,
+// otherwise the first.
 //
-// An error is a refusal in words.
+// An error says in words why none can be taken.
 func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (models.SnapshotSource, error) {
 	if !m.nodes.Here(cluster) {
 		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
@@ -46,7 +47,7 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.Snap
 	return nil
 }
 
-// take brings a cluster's data into the store. It returns what was measured, for the catalog.
+// take writes a cluster's data into the store. It returns what was measured, for the catalog.
 func (m *Manager) take(ctx context.Context, run models.Run, override bool, report *queue.Report) (models.Snapshot, error) {
 	var none models.Snapshot
 	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
@@ -73,7 +74,7 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		if !source.Fits && !override {
 			free := words.Size(source.Available)
 			if cluster.Attached() {
-				free = "at most " + free // what else runs there is not known
+				free = "at most " + free // what else runs on that host is not known
 			}
 			return none, because(nil, "The host of the %s %s has %s of memory free, and the fork may need up to %s. Free some memory, or take the snapshot by hand with the override.",
 				source.Node.Role, source.Node.Name, free, words.Size(source.UsedMemory))
@@ -93,8 +94,8 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	return draft.Commit(ctx)
 }
 
-// prepare looks at a cluster before a snapshot is taken of it, and returns it as it is now, with what tells afterwards whether it has stayed so: each
-// slot has to be in one part.
+// prepare looks at a cluster before a snapshot is taken. It returns the cluster as it is now, and a function that checks afterwards that it has not
+// changed, because each slot must be in exactly one part.
 func (m *Manager) prepare(ctx context.Context, cluster models.Cluster, report *queue.Report) (models.Cluster, func(context.Context) error, error) {
 	report.Stage("Looking at the cluster", nil)
 	if cluster.Attached() {

@@ -14,8 +14,8 @@ import (
 // errUploadCut is why an upload ends when the browser goes away.
 var errUploadCut = errors.New("the upload was cut off")
 
-// Upload is an import whose files come from a browser: it returns when the snapshot is available or refused. The files stream into the
-// store; next gives one after the other and ends with io.EOF. size is how many bytes will come, about.
+// Upload is an import whose files come from a browser. It returns when the snapshot is available or refused. The files stream into the
+// store; next returns one after the other and ends with io.EOF. size is roughly how many bytes will come.
 func (m *Manager) Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error) {
 	run, err := m.queue.Upload(ctx, errUploadCut, func(owner string) (models.Run, error) {
 		return m.DB.Copies.BeginUpload(ctx, spec, owner)
