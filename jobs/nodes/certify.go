@@ -10,10 +10,11 @@ import (
 	"rekindle/models"
 )
 
-// certifyEvery is the pause between two looks at the certificates of a cluster: they are renewed months before they end.
+// certifyEvery is the pause between two checks of a cluster's certificates: they are renewed months before they expire.
 const certifyEvery = time.Minute
 
-// Trusted is a cluster that knows whose certificates its nodes have, and with it the catalog, so that every console can connect to them.
+// Trusted returns the cluster with the authority of its nodes' certificates, and records the authority in the catalog, so that every console can
+// connect to the nodes.
 func (o *Operator) Trusted(ctx context.Context, cluster models.Cluster) (models.Cluster, error) {
 	if !cluster.TransitEncryption || cluster.Attached() {
 		return cluster, nil
@@ -29,13 +30,13 @@ func (o *Operator) Trusted(ctx context.Context, cluster models.Cluster) (models.
 	return cluster, o.DB.Clusters.Trust(ctx, cluster.ID, trusted)
 }
 
-// certify sees to it that the nodes of a cluster which encrypts can go on proving who they are.
+// certify keeps the certificates of the nodes of an encrypting cluster valid.
 func (s *Supervisor) certify(ctx context.Context, cluster models.Cluster) models.Cluster {
 	if !cluster.TransitEncryption || !s.memory.may(cluster.Name+" certify", certifyEvery) {
 		return cluster
 	}
 	var renewals sync.WaitGroup
-	for _, node := range cluster.Nodes { // one that hangs does not keep the others waiting
+	for _, node := range cluster.Nodes { // at once, so that a node that hangs does not delay the others
 		renewals.Go(func() { s.renew(ctx, cluster, node) })
 	}
 	renewals.Wait()

@@ -1,3 +1,3 @@
-// Package nodes looks after the nodes of launched clusters on this console's host. A node lives and dies by itself, so the [Supervisor] compares
-// again and again what is with what the catalog wants.
+// Package nodes looks after the nodes of launched clusters on this console's host. Nodes live and die independently of the console, so the
+// [Supervisor] compares them again and again with what the catalog wants.
 package nodes

@@ -11,56 +11,56 @@ import (
 	"rekindle/models"
 )
 
-// look is all that a plan goes by besides the cluster's row: its nodes as they were seen, and what this repair has done so far.
+// look is everything that a plan is based on besides the cluster's row: its nodes as they were seen, and what this repair has done so far.
 type look struct {
 	nodes []seen        // in the order of the cluster's
-	was   int           // which of them was the primary when the repair began; -1: none
-	limit time.Duration // of the silence after which a primary that hangs is replaced; 0: never
+	was   int           // index of the primary when the repair began; -1: none
+	limit time.Duration // how long a primary that hangs may be silent before it is replaced; 0: forever
 
-	filling      bool // the cluster is to be filled again
-	cannotRefill bool // there is nothing that it could be filled from
+	filling      bool // the cluster is being filled again, or is about to be
+	cannotRefill bool // there is no snapshot to fill it from
 	triedToSave  bool
-	failed       bool // a step has
+	failed       bool // a step has failed
 }
 
-// seen is one node as it is.
+// seen is one node as it was seen.
 type seen struct {
 	node    models.Node
 	running bool
 	answers bool
 	refuses bool // it answers, but does not know the console's password
-	lives   bool // it said something, if only an error
+	lives   bool // it answered something, even if only an error
 	state   State
 	saved   launch.Saved
-	unsure  error // why it is not known what it has saved
+	unsure  error // why it is unknown what it has saved
 
-	silent silence // the row of probes without an answer before this look
-	waited int     // how often it was waited for, to succeed a stopped primary
-	owned  string  // the history that it had when it was last seen as a primary
+	silent silence // the series of probes without an answer up to this look
+	waited int     // how often it was waited for, as the successor of a stopped primary
+	owned  string  // its history when it was last seen as a primary
 
 	done
 }
 
-// done is what this repair has done with a node, and what came of it.
+// done is what this repair has done with a node, and the result.
 type done struct {
 	started bool
 	ended   bool
 	failure *failure // why it could not be started, or ended
-	aside   string   // the name that the RDB has now which it could not load
-	refused string   // what it said of that
-	handled bool     // it was told something, or a step on it has failed: the next round looks further
-	trouble string   // what is in its way, in a sentence
+	aside   string   // the new name of the RDB that it could not load
+	refused string   // what it said about that RDB
+	handled bool     // it was told something, or a step on it has failed: the rest is left to the next round
+	trouble string   // what is wrong with it, in a sentence
 }
 
 // failure is why a node could not be started or ended.
 type failure struct {
 	err   error
 	text  string // for people
-	words string // the node's last ones, with a space before them
-	data  bool   // it is the data's fault
+	words string // the node's last words, with a space before them
+	data  bool   // the data is to blame
 }
 
-// primary is the index of the node that the catalog has as the primary, -1 when there is none.
+// primary is the index of the node that is the primary in the catalog, -1 if there is none.
 func (l *look) primary() int {
 	for i, v := range l.nodes {
 		if v.node.Role == models.RolePrimary {
@@ -70,7 +70,7 @@ func (l *look) primary() int {
 	return -1
 }
 
-// head is the offset of whoever is furthest.
+// head is the offset of the node that is furthest ahead.
 func (l *look) head() int64 {
 	var head int64
 	for _, v := range l.nodes {
@@ -81,7 +81,7 @@ func (l *look) head() int64 {
 	return head
 }
 
-// node finds a node by its name; the plan names none that is not there.
+// node finds a node by its name; the plan only names nodes that exist.
 func (l *look) node(name string) *seen {
 	for i := range l.nodes {
 		if l.nodes[i].node.Name == name {

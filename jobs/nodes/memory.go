@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// memory is what the supervisor remembers of nodes, by their names: how often one has kept silent and what was said already. Nothing else, so
-// that a restarted console goes on where the last one was.
+// memory is what the supervisor remembers about nodes, by name: how long they have been silent, what was reported already, and the like. It holds
+// nothing else, so that a restarted console continues where the last one was.
 type memory struct {
 	mu      sync.Mutex
 	silent  map[string]silence
-	waited  map[string]int       // how often a stopped primary's replica was waited for in vain
-	trouble map[string]string    // why it could not be started, as was said
+	waited  map[string]int       // how often a replica of a stopped primary was waited for in vain
+	trouble map[string]string    // the trouble with a node that was reported last
 	next    map[string]time.Time // when something may be tried again
 	owned   map[string]string    // the history of a primary when it was last seen as one
 }
 
-// silence is a row of probes without an answer.
+// silence is a series of probes without an answer.
 type silence struct {
 	probes      int
 	since, last time.Time
@@ -29,10 +29,10 @@ func newMemory() *memory {
 		next: make(map[string]time.Time), owned: make(map[string]string)}
 }
 
-// longestPause between two probes counts as silence: in a longer one the console itself was not there to listen.
+// longestPause is the longest pause between two probes that counts as silence: in a longer one the console itself was not listening.
 const longestPause = 30 * time.Second
 
-// note counts a probe, and returns the row without an answer that it belongs to.
+// note counts a probe, and returns the series of unanswered probes that it belongs to.
 func (m *memory) note(node string, answered bool, now time.Time) silence {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -49,8 +49,8 @@ func (m *memory) note(node string, answered bool, now time.Time) silence {
 	return s
 }
 
-// recall tells what is remembered of a node: the row of probes without an answer that it is in, how often it was waited for, and the history
-// that it had as a primary, "" when this console has not seen it as one.
+// recall returns what is remembered about a node: its present series of unanswered probes, how often it was waited for, and its history as a
+// primary, "" if this console has not seen it as one.
 func (m *memory) recall(node string) (silent silence, waited int, owned string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (m *memory) waitedEnough(node string) {
 	delete(m.waited, node)
 }
 
-// complain tells whether this trouble has not been spoken of yet. None, "", ends it.
+// complain tells whether this trouble is new and has to be reported. "" says that the trouble is over.
 func (m *memory) complain(node, trouble string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -90,7 +90,7 @@ func (m *memory) complain(node, trouble string) bool {
 	return fresh
 }
 
-// may tells whether the last attempt at something is long enough ago, and counts this one.
+// may tells whether the last attempt at something is long enough ago, and if so counts this one.
 func (m *memory) may(what string, pause time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 // ProbeTimeout is how long a healthy node may take to answer.
 const ProbeTimeout = reach.Timeout
 
-// State is what a node says of itself.
+// State is what a node says about itself.
 type State struct {
 	Replica    bool
 	Loading    bool
@@ -27,18 +27,18 @@ type State struct {
 	LinkUp     bool
 	Heard      time.Duration // since a replica last heard from its primary; very long when the link is down
 	Primary    string        // host:port of the primary that a replica follows
-	History    string        // the id of the replication stream that it follows or writes
+	History    string        // the ID of the replication stream that it follows or writes
 	Offset     int64
 	UsedMemory int64
 	MaxMemory  int64
 	Keys       int64
-	HostMemory int64 // bytes, of the whole host; 0: it does not say
-	Resident   int64 // bytes that the process takes of it
+	HostMemory int64 // memory of the whole host in bytes; 0: it does not say
+	Resident   int64 // bytes of it that the process uses
 
 	// In cluster mode.
-	Slots    string // that it serves
+	Slots    string // the slots that it serves
 	Moving   bool   // some slot is on its way from or to it
-	Unserved bool   // it finds that not all slots of the cluster are served, and refuses commands
+	Unserved bool   // it sees that some slots of the cluster are not served, and refuses commands
 }
 
 // Probe asks a node how it is.
@@ -82,7 +82,7 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 	return s, nil
 }
 
-// Follows asks a node whom it follows, if it is a replica.
+// Follows asks a node whether it is a replica, and of which primary.
 func Follows(ctx context.Context, cluster models.Cluster, node models.Node) (primary string, replica bool, err error) {
 	s, err := Probe(ctx, cluster, node)
 	return s.Primary, s.Replica, err
@@ -97,10 +97,10 @@ func Dial(ctx context.Context, cluster models.Cluster, node models.Node) (*resp.
 	return resp.Dial(ctx, o)
 }
 
-// SetPasswordBack is what to do about a node whose password was changed.
+// SetPasswordBack says what to do about a node whose password was changed.
 const SetPasswordBack = "Set it back to that of the cluster (CONFIG SET requirepass, or ACL SETUSER default)."
 
-// PasswordRefused tells whether a node has answered that it does not know the console's password.
+// PasswordRefused tells whether the error is a node's answer that it does not accept the console's password.
 func PasswordRefused(err error) bool {
 	reply, answered := errors.AsType[resp.Error](err)
 	return answered && reply.PasswordRefused()

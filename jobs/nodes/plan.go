@@ -9,10 +9,10 @@ import (
 	"rekindle/models"
 )
 
-// A plan decides and does nothing. It has the steps that are possible now; when they are carried out it is asked again, with a new look where
-// they have changed a node, until it has none any more.
+// A plan only decides. It has the steps that are possible now. After they have been carried out, a new plan is made, with a new look at the nodes
+// that they have changed, until there are no more steps.
 
-// plan has the next steps towards what the catalog wants.
+// plan returns the next steps towards what the catalog wants.
 func plan(cluster models.Cluster, l look) []step {
 	if steps := repair(cluster, l); len(steps) > 0 || l.failed {
 		return steps
@@ -20,8 +20,8 @@ func plan(cluster models.Cluster, l look) []step {
 	return keepSaved(cluster, l)
 }
 
-// repair brings back what died and puts roles right; none of it is for a cluster that somebody else is changing. A primary that is gone is never
-// started empty over replicas that have its data.
+// repair brings back nodes that died and corrects roles. It must not be used on a cluster that somebody else is changing. A primary that is gone is
+// never started empty over replicas that have its data.
 func repair(cluster models.Cluster, l look) []step {
 	if cluster.Cached() {
 		return repairCaches(l)
@@ -38,7 +38,7 @@ func repair(cluster models.Cluster, l look) []step {
 	primary := l.nodes[p]
 	switch {
 	case primary.trouble != "" || l.filling || primary.started && !primary.running:
-		// A replica that is started now would be taken for one that lived on, and promoted with what it has, which may be older.
+		// A replica started now would look like one that had stayed alive, and be promoted with its data, which may be older.
 		return nil
 	case !primary.running:
 		return replacePrimary(cluster, l, p)
@@ -59,13 +59,13 @@ func repair(cluster models.Cluster, l look) []step {
 		return steps
 	}
 	if slices.ContainsFunc(l.nodes, func(v seen) bool { return !v.running || !v.answers || v.state.Loading }) {
-		return nil // when all of them answer
+		return nil // not before all of them answer
 	}
 	return []step{setParameters{}}
 }
 
-// elected is the node that the cluster itself has made the primary of the shard, in place of the catalog's, which knows of it or does not answer:
-// in cluster mode nodes vote when one has been silent for long. -1: none.
+// elected is the index of the node that the cluster itself has made the primary of the shard, in place of the catalog's primary, which knows of it or
+// does not answer: in cluster mode the nodes vote when one has been silent for long. -1: none.
 func elected(cluster models.Cluster, l look, p int) int {
 	if !managed(cluster) || l.nodes[p].answers && !l.nodes[p].state.Replica {
 		return -1
@@ -75,12 +75,12 @@ func elected(cluster models.Cluster, l look, p int) int {
 	})
 }
 
-// livesAt tells whether the process of the node at an address runs.
+// livesAt tells whether the process of the node at this address runs.
 func livesAt(l look, address string) bool {
 	return slices.ContainsFunc(l.nodes, func(v seen) bool { return v.node.Address() == address && v.running })
 }
 
-// repairCaches starts the nodes of memcached that have died: empty, as caches are.
+// repairCaches starts memcached nodes that have died. They come back empty.
 func repairCaches(l look) []step {
 	var steps []step
 	for _, v := range l.nodes {
@@ -89,7 +89,7 @@ func repairCaches(l look) []step {
 	return steps
 }
 
-// startAgain starts a node that has ended, and says as what.
+// startAgain starts a node that has ended; the event says as what.
 func startAgain(v seen, as string) []step {
 	name := on(v.node.Name)
 	switch {
@@ -121,16 +121,16 @@ func repairPrimary(cluster models.Cluster, v seen) []step {
 	case v.state.Replica:
 		return slices.Concat([]step{promote{name}}, ledAstray(cluster, v), []step{configure{name}})
 	case v.state.MaxMemory != cluster.MaxMemory():
-		return []step{configure{name}} // a change of the node type that did not get through
+		return []step{configure{name}} // a change of the node type did not reach it
 	}
 	return nil
 }
 
-// ledAstray says that somebody had made the primary a replica of a node that is none of the cluster's, which is undone. Unless it is certain
-// that its data is still its own, it counts as lost.
+// ledAstray reports that somebody had made the primary a replica of a node outside the cluster, which is being undone. Unless it is certain that
+// the primary's data is still its own, the data counts as lost.
 func ledAstray(cluster models.Cluster, v seen) []step {
 	if memberAt(cluster, v.state.Primary) {
-		return nil // a promotion that a console which was killed did not get through
+		return nil // a killed console did not finish promoting it
 	}
 	if v.owned != "" && v.owned == v.state.History && !v.state.Loading {
 		return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's. "+
@@ -151,7 +151,7 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 	case v.handled || !v.answers:
 		return nil
 	case managed(cluster) && !v.state.Replica && v.state.Slots != "":
-		return nil // it was the primary, and does not know yet that it is not: the others will tell it
+		return nil // it was the primary, and does not know yet that it no longer is: the others will tell it
 	case !v.state.Replica || v.state.Primary != primary.Address():
 		return slices.Concat([]step{follow{name}}, replicaAgain(cluster, primary, v), []step{configure{name}})
 	case v.state.MaxMemory != cluster.MaxMemory():
@@ -160,36 +160,36 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 	return nil
 }
 
-// replicaAgain says that a replica had been something else, which is undone.
+// replicaAgain reports that a replica had become something else, which is being undone.
 func replicaAgain(cluster models.Cluster, primary models.Node, v seen) []step {
 	was := "a replica of " + v.state.Primary
 	if !v.state.Replica {
 		was = "a primary of its own, and what was written to it alone is gone"
 	} else if memberAt(cluster, v.state.Primary) {
-		return nil // it follows a primary of before
+		return nil // it follows an earlier primary
 	}
 	return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was)}}
 }
 
-// keepSaved has a replica save, when no node has an RDB of the present history yet. The primary saves only when no replica runs: then the
-// application feels the fork, and has at least something to come back from. A node without any replica saves by its own save points, once it
-// has saved what it was filled with.
+// keepSaved makes a replica save if no node has an RDB of the present history yet. The primary saves only if no replica runs: the application
+// feels the fork, but at least there is an RDB to come back from. A node without any replica saves by its own save points, once it has saved
+// what it was filled with.
 //
-// A shard whose nodes all end at once comes back from an RDB on a disk. Its replicas write those by their save points, but only after so many
-// changes, and not at all when the data came by replication: from a snapshot, from a new primary. All that takes a while: a cluster that was
-// restored and all of whose nodes die before is filled again.
+// A shard whose nodes all end at once comes back from an RDB on disk. Its replicas write one by their save points, but only after a number of
+// changes, and not at all when the data came by replication, from a snapshot or a new primary. Saving takes a while: if all nodes of a restored
+// cluster die before that, it is filled again.
 func keepSaved(cluster models.Cluster, l look) []step {
 	p := l.primary()
 	if !savesAtAll(cluster) || l.triedToSave || p < 0 {
 		return nil
 	}
 	if slices.ContainsFunc(l.nodes, func(v seen) bool { return v.answers && v.state.Saving }) {
-		return nil // whatever it writes is looked at when it is there
+		return nil // what it writes is checked once it is complete
 	}
 	primary := l.nodes[p]
 	history := primary.state.History
 	if !primary.answers || primary.state.Replica || primary.state.Loading || history == "" || primary.state.Keys == 0 {
-		return nil // an RDB without a key would make a loss look like a return
+		return nil // an empty RDB would make a loss look like a recovery
 	}
 	chosen := ""
 	replicas := false // any that runs
@@ -215,10 +215,10 @@ func keepSaved(cluster models.Cluster, l look) []step {
 	return []step{saveNode{on(chosen), history}}
 }
 
-// savesAtAll tells whether it matters what the nodes of a cluster have saved while they run.
+// savesAtAll tells whether it matters, while the nodes of a cluster run, what they have saved.
 func savesAtAll(cluster models.Cluster) bool {
 	return !cluster.Cached() && (len(cluster.Nodes) > 1 || cluster.UnsavedFrom != "")
 }
 
-// join puts sentences together.
+// join joins sentences.
 func join(sentences []string) string { return strings.Join(sentences, " ") }

@@ -11,11 +11,11 @@ import (
 
 // This file decides what becomes of a shard whose primary hangs or is gone.
 
-// silentProbes is how often a primary whose process lives may fail to answer before the cluster is called unreachable.
+// silentProbes is how often a primary whose process is alive may fail to answer before the cluster counts as unreachable.
 const silentProbes = 3
 
-// hung tells whether the primary hangs: its process is there but has not answered for so long, also not with a refusal, and a replica has all of
-// the data but has not heard of it either. A replica that has heard of it knows better.
+// hung tells whether the primary hangs: its process is there but has answered nothing for too long, not even with a refusal, and a replica that has
+// all of the data has not heard from it either. If any replica has heard from it lately, it does not hang.
 func hung(l look) bool {
 	primary := l.nodes[l.primary()]
 	if l.limit == 0 || primary.silent.probes < silentProbes || primary.ended {
@@ -37,14 +37,14 @@ func hung(l look) bool {
 	return ready
 }
 
-// complete tells whether a replica has all of the data that it has heard of.
+// complete tells whether a replica has a whole copy of the data, up to its offset.
 func complete(v seen) bool {
 	return v.answers && !v.state.Loading && !v.state.Syncing && (!v.state.Replica || v.state.Offset > 1)
 }
 
 // fence ends a primary that hangs, so that a replica can take over. It cannot be asked to step down, and may wake at any moment with clients that
-// go on writing to it. So it is ended before a replica is promoted, and not when it wakes: its process is on this host, what is killed never
-// runs again, and at no moment do two nodes take writes. What it had not yet passed on to a replica is lost, as at any failover.
+// still write to it. So it is ended before a replica is promoted, and not when it wakes: its process is on this host, a killed process never runs
+// again, and at no moment do two nodes take writes. What it had not yet passed on to a replica is lost, as in any failover.
 func fence(primary seen) []step {
 	name := primary.node.Name
 	return []step{
@@ -54,7 +54,8 @@ func fence(primary seen) []step {
 	}
 }
 
-// replacePrimary decides who is primary when the primary's process is gone: the live replica that is furthest, else whoever has saved the most.
+// replacePrimary decides which node becomes the primary when the primary's process is gone: the live replica that is furthest ahead, otherwise the
+// node with the most recent RDB.
 func replacePrimary(cluster models.Cluster, l look, p int) []step {
 	if slices.ContainsFunc(l.nodes, func(v seen) bool { return v.handled }) {
 		return nil // an appointment has failed
@@ -64,7 +65,7 @@ func replacePrimary(cluster models.Cluster, l look, p int) []step {
 	if chosen >= 0 {
 		v := l.nodes[chosen]
 		text := fmt.Sprintf("The primary %s had stopped. The replica %s was promoted; %s joins it as a replica.", old, v.node.Name, old)
-		if !v.state.Replica { // before a console that was killed could say so
+		if !v.state.Replica { // it was promoted by a console that was killed before it could say so
 			text = fmt.Sprintf("The primary %s had stopped. %s is the primary now; %s joins it as a replica.", old, v.node.Name, old)
 		}
 		return []step{appoint{on(v.node.Name)}, say{on(v.node.Name), models.SeverityWarning, text}}
@@ -76,7 +77,7 @@ func replacePrimary(cluster models.Cluster, l look, p int) []step {
 	return fromDisk(cluster, l, p)
 }
 
-// successor chooses the live replica that is furthest; -1 when none lives that is ready, and then which one runs without an answer.
+// successor chooses the live replica that is furthest ahead, -1 if none is ready. silent is one that runs but does not answer or is still loading.
 func successor(l look, primary int) (chosen, silent int) {
 	chosen, silent = -1, -1
 	for i, v := range l.nodes {
@@ -100,15 +101,15 @@ type leftover struct {
 	launch.Saved
 }
 
-// newer tells which of two RDBs has more.
+// newer tells whether this RDB has newer data than the other.
 func (l leftover) newer(than leftover) bool {
 	if l.ReplicationID != "" && l.ReplicationID == than.ReplicationID {
-		return l.Offset > than.Offset // of one history the offset knows better than the clock
+		return l.Offset > than.Offset // within one history the offset is more reliable than the clock
 	}
 	return l.At.After(than.At)
 }
 
-// leftovers are the RDBs of the nodes that do not run, the freshest first. That of the primary of before wins a draw.
+// leftovers are the RDBs of the nodes that do not run, the freshest first. In a tie the RDB of the previous primary comes first.
 func leftovers(l look) ([]leftover, error) {
 	var found []leftover
 	for _, i := range append([]int{l.was}, indexesWithout(len(l.nodes), l.was)...) {
@@ -124,7 +125,7 @@ func leftovers(l look) ([]leftover, error) {
 	return freshestFirst(found), nil
 }
 
-// freshestFirst takes one after the other: with histories and clocks mixed there is no order to sort by.
+// freshestFirst picks the freshest again and again: sorting needs a consistent order, and histories and clocks together do not give one.
 func freshestFirst(found []leftover) []leftover {
 	var ordered []leftover
 	for len(found) > 0 {
@@ -150,8 +151,8 @@ func indexesWithout(n, without int) []int {
 	return indexes
 }
 
-// fromDisk brings back a shard all of whose nodes have ended: with the freshest RDB that can be loaded. When none can, nothing is changed: the
-// data may still be saved by hand.
+// fromDisk brings back a shard whose nodes have all ended, with the freshest RDB that can be loaded. If none can, no data is touched: somebody may
+// still rescue it by hand.
 func fromDisk(cluster models.Cluster, l look, p int) []step {
 	found, err := leftovers(l)
 	if err != nil {
@@ -185,21 +186,21 @@ func appointed(v seen) []step {
 	return []step{appoint{on(v.node.Name)}}
 }
 
-// fromNothing is for a shard without any RDB. One that was restored, and died before the first of its nodes had saved that, is filled again from
-// the snapshot that it came from. Any other has lost its data.
+// fromNothing is for a shard without any RDB. If it was restored and died before any of its nodes had saved the data, it is filled again from the
+// snapshot that it came from. Any other has lost its data.
 func fromNothing(cluster models.Cluster, l look, primary seen) []step {
 	name := on(primary.node.Name)
 	if primary.failure != nil {
 		return []step{complainOf(primary)}
 	}
-	// In cluster mode the other shards live on, and may have changed since.
+	// Not in cluster mode, where the other shards stay alive and may have changed since.
 	if cluster.UnsavedFrom != "" && !l.cannotRefill && !managed(cluster) {
 		return []step{refill{name}}
 	}
 	return []step{startNode{name}, noteEmptied{name}}
 }
 
-// cameFrom says from which RDB a cluster came back, and which ones that are fresher could not be loaded.
+// cameFrom says from which RDB a cluster came back, and which fresher ones could not be loaded.
 func cameFrom(cluster models.Cluster, old, node models.Node, at time.Time, refused []string) step {
 	if len(refused) == 0 && old.Halted {
 		return say{on(node.Name), models.SeverityInfo, fmt.Sprintf("The cluster %s, which was stopped with the console, was started again with what %s saved at %s UTC.",

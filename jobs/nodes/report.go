@@ -7,11 +7,11 @@ import (
 	"rekindle/models"
 )
 
-// seenEvery is how often what was seen of a node is written down when hardly anything changed.
+// seenEvery is how often the state of a node is recorded when hardly anything has changed.
 const seenEvery = 20 * time.Second
 
-// report has what is to be written down of what was seen, for the pages, and whether the cluster can be reached. Only what differs is.
-// There is a look for each shard.
+// report returns the steps that record, for the pages, how the nodes were seen and whether the cluster can be reached. Only changes are recorded.
+// There is one look for each shard.
 func report(cluster models.Cluster, shards []look, now time.Time) []step {
 	var steps []step
 	reachable, why := true, ""
@@ -43,7 +43,7 @@ func markUnreachable(cluster models.Cluster, why string) mark {
 	return mark{"", false, why, say{"", models.SeverityError, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, why)}}
 }
 
-// described is a node's row with what was seen of it.
+// described is a node's row, updated with how the node was seen.
 func described(v seen, head int64, now time.Time) models.Node {
 	n := v.node
 	switch {
@@ -67,7 +67,7 @@ func described(v seen, head int64, now time.Time) models.Node {
 	return n
 }
 
-// outOfReach says why a cluster cannot be reached at a node, "" when it can.
+// outOfReach says why a cluster cannot be reached because of this node, "" if it can.
 func outOfReach(v seen) string {
 	n := v.node
 	switch {
@@ -83,8 +83,8 @@ func outOfReach(v seen) string {
 	return fmt.Sprintf("The %s %s does not answer.", n.Role, n.Name)
 }
 
-// away are those clusters whose nodes are on another console's host, while that console is away: nobody else can tell how they are, and nobody else
-// ever starts them. Those that say so already are left out.
+// away returns the clusters whose nodes are on the host of another console that is away: no other console can tell how they are or start them.
+// Clusters that are already marked so are left out.
 func away(clusters []models.Cluster, home string, homes map[string]bool) []models.Cluster {
 	var found []models.Cluster
 	for _, c := range clusters {
@@ -99,5 +99,5 @@ func elsewhere(c models.Cluster, home string) bool {
 	return supervised(c.Status) && !c.Attached() && c.Home != home
 }
 
-// hostAway is why a cluster is unreachable whose host has no console.
+// hostAway is the reason why a cluster is unreachable if no console runs on its host.
 const hostAway = "The console on the host of its nodes is away. Start it there; should the host be lost, restore a snapshot into a new cluster."

@@ -10,9 +10,10 @@ import (
 	"rekindle/models"
 )
 
-// This file changes whose replica a node is: by itself outside of cluster mode, and in the terms of its cluster in it, where REPLICAOF is refused.
+// This file changes whose replica a node is: with REPLICAOF outside cluster mode, and with the commands of the cluster in cluster mode, where
+// REPLICAOF is refused.
 
-// managed tells whether Rekindle looks after a cluster that is in cluster mode.
+// managed tells whether a cluster is in cluster mode and Rekindle runs its nodes.
 func managed(cluster models.Cluster) bool { return cluster.ClusterMode && !cluster.Attached() }
 
 // Member is a node as formation knows it.
@@ -21,7 +22,7 @@ func Member(cluster models.Cluster, node models.Node) (formation.Node, error) {
 	return formation.Node{Options: o, Host: node.Host, Port: node.Port}, err
 }
 
-// Promote makes a node a primary, whatever has become of the one that it follows.
+// Promote makes a node a primary, whatever has become of the primary that it follows.
 func Promote(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	if !managed(cluster) {
 		return Tell(ctx, cluster, node, "REPLICAOF", "NO", "ONE")
@@ -33,10 +34,10 @@ func Promote(ctx context.Context, cluster models.Cluster, node models.Node) erro
 	return member.TakeOver(ctx)
 }
 
-// joinTimeout bounds how long nodes that do not know each other yet may take to be introduced.
+// joinTimeout limits how long nodes that do not know each other yet may take to get acquainted.
 const joinTimeout = 15 * time.Second
 
-// Follow makes a node a replica of the primary. In cluster mode it need not know of that yet.
+// Follow makes a node a replica of the primary. In cluster mode the node need not know the primary yet.
 func Follow(ctx context.Context, cluster models.Cluster, node, primary models.Node) error {
 	if !managed(cluster) {
 		return Tell(ctx, cluster, node, "REPLICAOF", primary.Host, strconv.Itoa(primary.Port))
@@ -54,7 +55,7 @@ func Follow(ctx context.Context, cluster models.Cluster, node, primary models.No
 	return formation.Join(ctx, member, to)
 }
 
-// Identify asks a node what its cluster calls it.
+// Identify asks a node for its ID in its cluster.
 func Identify(ctx context.Context, cluster models.Cluster, node models.Node) (string, error) {
 	member, err := Member(cluster, node)
 	if err != nil {
@@ -76,7 +77,7 @@ func members(cluster models.Cluster) ([]formation.Node, error) {
 	return all, nil
 }
 
-// Agree waits until all nodes of a cluster in cluster mode know each other. Before, none could take over.
+// Agree waits until all nodes of a cluster in cluster mode know each other. Before that, no replica could take over.
 func Agree(ctx context.Context, cluster models.Cluster) error {
 	all, err := members(cluster)
 	if err != nil {
@@ -85,7 +86,7 @@ func Agree(ctx context.Context, cluster models.Cluster) error {
 	return formation.Agree(ctx, all, len(cluster.Primaries()))
 }
 
-// Forget has the nodes of the cluster forget the one with this id, which is gone.
+// Forget makes the nodes of the cluster forget the one with this ID, which is gone.
 func Forget(ctx context.Context, cluster models.Cluster, id string) error {
 	all, err := members(cluster)
 	if err != nil {

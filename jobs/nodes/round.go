@@ -11,20 +11,20 @@ import (
 	"rekindle/models"
 )
 
-// round carries out what is planned for one shard, and looks again.
+// round carries out the plans for one shard, and looks again after each.
 type round struct {
 	*Supervisor
 	cluster models.Cluster // with the nodes of this shard only
 	look    look
-	over    bool // there is nothing more to be done now
-	saved   bool // what the shard was filled with is on a disk
-	ready   bool // its nodes can be given the parameters that have changed
+	over    bool // nothing more can be done now
+	saved   bool // the data that the shard was filled with is on a disk
+	ready   bool // its nodes can be given the changed parameters
 }
 
-// mostPlans bounds a round: no repair takes so many.
+// mostPlans limits a round: no repair needs so many plans.
 const mostPlans = 50
 
-// settle carries out plans until there is nothing to do any more, or it cannot go on. The caller has the cluster's lock.
+// settle carries out plans until nothing is left to do, or nothing more can be done. The caller holds the cluster's lock.
 func (r *round) settle(ctx context.Context) error {
 	var failures []error
 	for range mostPlans {
@@ -40,7 +40,7 @@ func (r *round) settle(ctx context.Context) error {
 	return errors.Join(append(failures, fmt.Errorf("%d plans for %s have not brought it to rest", mostPlans, r.cluster.Name))...)
 }
 
-// carryOut carries out the steps of a plan. What fails on one node does not keep the others waiting.
+// carryOut carries out the steps of a plan. A failure on one node does not hold up the others.
 func (r *round) carryOut(ctx context.Context, steps []step) error {
 	var failures []error
 	broken := make(map[string]bool) // nodes on which a step has failed
@@ -50,7 +50,7 @@ func (r *round) carryOut(ctx context.Context, steps []step) error {
 		}
 		err := s.carryOut(ctx, r)
 		if errors.Is(err, errUndone) {
-			broken[s.about()] = true // the next plan sees why
+			broken[s.about()] = true // the next plan deals with it
 			continue
 		}
 		if err != nil {
@@ -67,7 +67,7 @@ func (r *round) carryOut(ctx context.Context, steps []step) error {
 	return errors.Join(failures...)
 }
 
-// errUndone is what a step returns that could not be done, when the plan has to decide what that means.
+// errUndone is returned by a step that could not be done, if the next plan has to decide what that means.
 var errUndone = errors.New("undone")
 
 // changesNode tells whether a node may look different after a step.
@@ -79,7 +79,7 @@ func changesNode(s step) bool {
 	return false
 }
 
-// lookAgain looks at those nodes again that were changed, without forgetting what was done with them.
+// lookAgain looks again at the nodes that were changed, and keeps what was done with them.
 func (r *round) lookAgain(ctx context.Context, steps []step) {
 	changed := make(map[string]bool)
 	for _, s := range steps {
@@ -197,7 +197,7 @@ func (s noteSaved) carryOut(_ context.Context, r *round) error {
 	return nil
 }
 
-// carryOut has the cluster filled again, unless that was tried a moment ago, as while the store is away.
+// carryOut has the cluster filled again, unless that was tried a moment ago, which happens while the store cannot be reached.
 func (s refill) carryOut(ctx context.Context, r *round) error {
 	r.look.filling = true
 	r.look.node(s.about()).trouble = r.cluster.StatusReason
@@ -217,7 +217,7 @@ func (s refill) carryOut(ctx context.Context, r *round) error {
 	return nil
 }
 
-// carryOut writes it down also when the console is just being stopped: nobody could find it out afterwards.
+// carryOut records it even while the console is being stopped: nobody could find it out afterwards.
 func (s noteEmptied) carryOut(ctx context.Context, r *round) error {
 	if err := r.DB.Losses.Emptied(context.WithoutCancel(ctx), r.cluster.ID, s.about()); err != nil {
 		r.Logger.Error("write down that the cluster was started empty", "cluster", r.cluster.Name, "error", err)
@@ -225,7 +225,7 @@ func (s noteEmptied) carryOut(ctx context.Context, r *round) error {
 	return nil
 }
 
-// carryOut writes it down also when the console is just being stopped, as with noteEmptied.
+// carryOut records it even while the console is being stopped, as with noteEmptied.
 func (s noteReplaced) carryOut(ctx context.Context, r *round) error {
 	if err := r.DB.Losses.Replaced(context.WithoutCancel(ctx), r.cluster.ID, s.about(), s.by, s.history); err != nil {
 		r.Logger.Error("write down that the cluster's data was replaced", "cluster", r.cluster.Name, "error", err)
@@ -242,7 +242,7 @@ func (s noteSlots) carryOut(ctx context.Context, r *round) error {
 func (s mark) carryOut(ctx context.Context, r *round) error {
 	changed, err := r.DB.Clusters.MarkReachable(ctx, r.cluster.ID, s.reachable, s.reason)
 	if changed {
-		_ = s.say.carryOut(ctx, r) // is in the log
+		_ = s.say.carryOut(ctx, r) // its failure is in the log
 	}
 	return err
 }

@@ -7,8 +7,8 @@ import (
 	"rekindle/models"
 )
 
-// Seen is a node's row with how it is now, whoever started it. How far a replica is behind is not known from itself alone: its lag is 0 as long as
-// its link is up.
+// Seen is a node's row, updated with its state now, whoever started it. A replica alone does not tell how far it is behind: its lag is 0 as long
+// as its link is up.
 func Seen(ctx context.Context, cluster models.Cluster, node models.Node, now time.Time) models.Node {
 	s, err := Probe(ctx, cluster, node)
 	if err != nil {

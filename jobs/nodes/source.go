@@ -20,13 +20,13 @@ type Life struct {
 	marks   marks
 }
 
-// marks are of a moment of a node's life. The zero value is of one that did not say.
+// marks identify a moment of a node's life. They are zero if the node did not say.
 type marks struct {
 	run     string // changes with each start
-	flushes string // how often FLUSHALL was called, with more that changes with each call
+	flushes string // how often FLUSHALL was called, and other figures that change with each call
 }
 
-// LifeOf looks at a node before it serves. When that fails it costs a reason at most.
+// LifeOf looks at a node before it serves a snapshot. If that fails, at most a reason is missing later.
 func LifeOf(ctx context.Context, cluster models.Cluster, node models.Node) (Life, error) {
 	l := Life{cluster: cluster, node: node}
 	var err error
@@ -46,8 +46,8 @@ func (l Life) look(ctx context.Context) (marks, error) {
 	return marks{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
 }
 
-// BrokeOff says why the node has ended a transfer after so many bytes, by what it was before and is now, and whether another node may serve in its
-// place: not when all data was deleted meanwhile, for what another one has now is not what was asked for.
+// BrokeOff says why the node ended a transfer after this many bytes, by comparing the node with how it was before, and whether another node may
+// serve in its place: not if all data was deleted meanwhile, because what another node has now is not what was asked for.
 func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another bool) {
 	who, after := fmt.Sprintf("The %s %s", l.node.Role, l.node.Name), fmt.Sprintf("after %s", words.Size(received))
 	now, err := l.look(ctx)
@@ -65,8 +65,8 @@ func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another
 		"The snapshot was discarded. Take it again.", who, after), true
 }
 
-// Sources are where the parts of a snapshot would be taken now, one for each shard: its freshest replica whose link is up; the primary only when
-// there is none, and then whether its host can bear the fork.
+// Sources says where the parts of a snapshot would be taken now, one for each shard: from its freshest replica whose link is up, and from the primary
+// only if there is none. It also says whether the host has memory for the fork.
 func (o *Operator) Sources(ctx context.Context, cluster models.Cluster) ([]models.SnapshotSource, error) {
 	shards := cluster.Shards()
 	if len(shards) == 0 {
@@ -82,7 +82,8 @@ func (o *Operator) Sources(ctx context.Context, cluster models.Cluster) ([]model
 	return sources, nil
 }
 
-// Another is a replica of the shard that can serve in the place of those that were tried. The primary is never asked for that: it has the application.
+// Another finds a replica of the shard that can serve in place of those that were tried. The primary is never used for that: it serves the
+// application.
 func (o *Operator) Another(ctx context.Context, cluster models.Cluster, shard models.Shard, tried []string) (models.SnapshotSource, bool) {
 	shard.Nodes = slices.DeleteFunc(slices.Clone(shard.Nodes), func(n models.Node) bool { return n.Role == models.RoleReplica && slices.Contains(tried, n.Name) })
 	source, err := o.source(ctx, cluster, shard)
@@ -91,13 +92,13 @@ func (o *Operator) Another(ctx context.Context, cluster models.Cluster, shard mo
 
 func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {
 	source := models.SnapshotSource{Shard: shard}
-	var head int64 // the primary's offset, or what the freshest replica has heard of it
+	var head int64 // the primary's offset, or that of the freshest replica
 	primary, found := shard.Primary()
 	if !found {
 		return source, reason.Because(nil, "%s has no primary.", shardName(cluster, shard))
 	}
 	states := make(map[string]State)
-	var refused error // by a node that answers
+	var refused error // a node answers, but does not accept the password
 	for _, node := range shard.Nodes {
 		s, err := Probe(ctx, cluster, node)
 		if err == nil {
@@ -114,7 +115,7 @@ func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard mod
 		if !answers || node.Role != models.RoleReplica || !s.Replica || !s.LinkUp || s.Loading || s.Syncing || chosen {
 			continue
 		}
-		// The replica that was chosen to serve snapshots does so as long as it can.
+		// The replica that somebody chose to serve snapshots does so as long as it can.
 		if chosen = node.Name == cluster.Attributes.SnapshottingNode; chosen || s.Offset > best {
 			best = s.Offset
 			source.Node, source.UsedMemory, source.LagBytes = node, s.UsedMemory, head-s.Offset
@@ -141,8 +142,8 @@ func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard mod
 	return source, nil
 }
 
-// freeMemory is how much memory the host of a node has free, in bytes. Of another host only its size is known, so that what is returned is the most
-// that there can be; -1: the node does not say.
+// freeMemory is how much memory the host of a node has free, in bytes. Of another host only the size is known, so the result is the most that can be
+// free there; -1: the node does not say.
 func (o *Operator) freeMemory(ctx context.Context, cluster models.Cluster, s State) (int64, error) {
 	if cluster.Attached() {
 		if s.HostMemory == 0 {
@@ -157,7 +158,7 @@ func (o *Operator) freeMemory(ctx context.Context, cluster models.Cluster, s Sta
 	return memory.Available, nil
 }
 
-// shardName names a shard to people, at the beginning of a sentence: by the cluster's name where it has one shard only.
+// shardName names a shard for people, at the beginning of a sentence: by the cluster's name if it has only one shard.
 func shardName(cluster models.Cluster, shard models.Shard) string {
 	if len(cluster.Shards()) == 1 {
 		return "The cluster " + cluster.Name
@@ -165,12 +166,12 @@ func shardName(cluster models.Cluster, shard models.Shard) string {
 	return fmt.Sprintf("Shard %s of %s", shard.ID(), cluster.Name)
 }
 
-// catchUpTimeout bounds how long a snapshot waits for its replica to have everything that was written before it was asked for.
+// catchUpTimeout limits how long a snapshot waits for its replica to have everything that was written before the snapshot was asked for.
 const catchUpTimeout = 15 * time.Second
 
-// CatchUp waits until the replica has what the primary had when the snapshot began, so that a snapshot by hand contains what its owner
-// has just written. A replica that does not get there serves all the same, with its lag in the warning; a primary that does not answer
-// cannot be compared with.
+// CatchUp waits until the replica has what the primary had when the snapshot began, so that a snapshot taken by hand contains what its owner
+// has just written. A replica that does not get there in time serves all the same, with its lag in the warning. If the primary does not answer,
+// there is nothing to compare with, and the warning says so.
 func CatchUp(ctx context.Context, cluster models.Cluster, source models.SnapshotSource) (warning string, err error) {
 	primary, found := source.Shard.Primary()
 	if source.Fallback || !found {

@@ -9,15 +9,15 @@ import (
 	"rekindle/models"
 )
 
-// Spread is which shard of a launched cluster has which slots. Rekindle hands them out when it creates a cluster and moves none, but anybody with
-// its password can.
+// Spread says which shard of a launched cluster has which slots. Rekindle assigns the slots when it creates a cluster and never moves any, but
+// anybody with the password can.
 type Spread struct {
 	cluster models.Cluster
 	sets    []string
 }
 
-// Spread asks the primaries which slots they have, and returns the cluster with these. It refuses when a slot is missing, is in two shards or on its
-// way between them: a snapshot would not be whole. Outside of cluster mode there is nothing to ask.
+// Spread asks the primaries which slots they have, and returns the cluster with these. It refuses if a slot is missing, is in two shards or is being
+// moved between them: a snapshot would not be complete. Outside cluster mode there is nothing to ask.
 func (s *Supervisor) Spread(ctx context.Context, cluster models.Cluster) (models.Cluster, *Spread, error) {
 	spread := &Spread{cluster: cluster}
 	if !managed(cluster) {
@@ -56,7 +56,7 @@ func (s *Spread) Check(ctx context.Context) error {
 	return nil
 }
 
-// askForSlots asks each shard, by whichever of its nodes is the primary now, for its slots; they are returned by the name of the catalog's primary.
+// askForSlots asks in each shard whichever node is the primary now for its slots. The result is keyed by the name of the catalog's primary.
 func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string, error) {
 	found := make(map[string]string)
 	var sets []string
@@ -83,8 +83,8 @@ func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string
 	return found, nil
 }
 
-// primaryState is the state of whichever node of a shard is its primary now. When that does not answer but a replica does, as in a cluster that is
-// unreachable, the slots are those that the catalog has.
+// primaryState is the state of whichever node of a shard is its primary now. If that one does not answer but a replica does, as in an unreachable
+// cluster, the slots are those in the catalog.
 func primaryState(ctx context.Context, cluster models.Cluster, shard models.Shard) (State, error) {
 	replies := false
 	for _, n := range shard.Nodes {

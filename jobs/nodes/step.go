@@ -6,7 +6,7 @@ import (
 	"rekindle/models"
 )
 
-// A step is what a plan wants done: a value, which says nothing of how. When one of a node fails, the later ones of that node are left out.
+// A step is something that a plan wants done. It is a value that does not say how. If a step of a node fails, the node's later steps are skipped.
 type step interface {
 	about() string // the name of the node, "" for the cluster
 	carryOut(ctx context.Context, r *round) error
@@ -18,16 +18,16 @@ type on string
 func (o on) about() string { return string(o) }
 
 type (
-	// appoint makes a node the primary in the catalog, before it is: whoever carries on from here sees what was decided.
+	// appoint makes a node the primary in the catalog before it really is one: whoever continues from here sees what was decided.
 	appoint struct{ on }
 	// startNode starts a node as the catalog has it.
 	startNode struct{ on }
-	// setAside puts an RDB out of a node's way that it could not load.
+	// setAside moves an RDB that a node could not load out of its way.
 	setAside struct{ on }
-	// endNode ends a node's process, without asking it.
+	// endNode kills a node's process.
 	endNode struct {
 		on
-		otherwise string // what is to be said when that fails
+		otherwise string // what to say if that fails
 	}
 	// promote tells a node to be a primary.
 	promote struct{ on }
@@ -37,7 +37,7 @@ type (
 	configure struct{ on }
 	// setParameters brings the parameter group to all nodes.
 	setParameters struct{ on }
-	// saveNode has a node save its data.
+	// saveNode makes a node save its data.
 	saveNode struct {
 		on
 		history string
@@ -45,7 +45,7 @@ type (
 	// refill has the cluster filled again.
 	refill struct{ on }
 
-	// noteSaved, noteEmptied and noteReplaced write down what became of the data, noteNode how a node was seen.
+	// noteSaved, noteEmptied and noteReplaced record what became of the data, noteNode how a node was seen.
 	noteSaved    struct{ on }
 	noteEmptied  struct{ on }
 	noteReplaced struct {
@@ -56,13 +56,13 @@ type (
 		on
 		node models.Node
 	}
-	// noteSlots writes down which slots a primary has.
+	// noteSlots records which slots a primary has.
 	noteSlots struct {
 		on
 		node  models.Node
 		slots string
 	}
-	// mark says whether the cluster can be reached, with an event when that is new.
+	// mark records whether the cluster can be reached, with an event if that has changed.
 	mark struct {
 		on
 		reachable bool
@@ -75,13 +75,13 @@ type (
 		severity models.Severity
 		text     string
 	}
-	// complain keeps what is in the way of a node with it, and says it once.
+	// complain records what is wrong with a node, and reports it once.
 	complain struct {
 		on
 		text  string
 		cause error
 	}
-	// await ends the round: a node may answer soon.
+	// await ends the round, because a node may answer soon.
 	await struct {
 		on
 		text string

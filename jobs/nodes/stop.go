@@ -9,8 +9,8 @@ import (
 	"rekindle/models"
 )
 
-// StopNodes saves and stops every node of every launched cluster here.
-// Replicas first, so that no primary waits for them and none of them is promoted.
+// StopNodes saves and stops every node of every launched cluster on this host. Replicas come first, so that no primary waits for them and none of
+// them is promoted.
 func (s *Supervisor) StopNodes(ctx context.Context) error {
 	clusters, err := s.DB.Clusters.All(ctx)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Supervisor) StopNodes(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// halt stops a node that runs, and writes down that it did not die.
+// halt stops a node if it runs, and records that it was stopped on purpose.
 func (s *Supervisor) halt(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	if running, err := s.Launcher.Running(ctx, cluster.Name, node.Name); err != nil || !running {
 		return err
