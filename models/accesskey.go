@@ -7,7 +7,7 @@ import (
 	"rekindle/internal/secret"
 )
 
-// AccessKey lets a program use the ElastiCache API. Its secret signs requests, so it is kept and cannot be kept as a hash; it is shown once.
+// AccessKey lets a program use the ElastiCache API. Its secret is needed to check signatures, so it is stored and not only its hash; it is shown once.
 type AccessKey struct {
 	ID          uint
 	KeyID       string `gorm:"uniqueIndex"`
@@ -19,7 +19,7 @@ type AccessKey struct {
 	UsedAt      *time.Time // to the minute
 }
 
-// KeyRole says what an access key may do. Each role may do what those before it may.
+// KeyRole says what an access key may do. Each role includes the roles before it.
 type KeyRole string
 
 // The roles of access keys.
@@ -29,10 +29,10 @@ const (
 	RoleAdminister KeyRole = "administer" // also delete
 )
 
-// KeyRoles are all roles, from the least on.
+// KeyRoles are all roles, the weakest first.
 func KeyRoles() []KeyRole { return []KeyRole{RoleRead, RoleOperate, RoleAdminister} }
 
-// May tells whether the role covers another one.
+// May tells whether the role includes the one that is needed.
 func (r KeyRole) May(needed KeyRole) bool {
 	have, need := slices.Index(KeyRoles(), r), slices.Index(KeyRoles(), needed)
 	return have >= 0 && need >= 0 && have >= need

@@ -7,18 +7,18 @@ import (
 	"unicode"
 )
 
-// Addresses of stores and of objects in them are literal: an object's key is what stands there, with its percent signs, plus signs and
-// spaces, and nothing in it is decoded. Only the options behind the last question mark are written as in a URL; a key that has a question
-// mark itself has one more behind it.
+// Addresses of stores and of the objects in them are literal: an object's key is taken as written, with its percent signs, plus signs and spaces, and
+// nothing in it is decoded. Only the options after the last question mark are encoded as in a URL; a key that contains a question mark needs another
+// one after it.
 
-// S3Address is "s3://bucket/key?options", taken apart.
+// S3Address is "s3://bucket/key?options" in its parts.
 type S3Address struct {
 	Bucket  string
-	Key     string // of an object, or what the keys of a store begin with
+	Key     string // of an object, or the prefix of the keys in a store
 	Options string // "region=eu-west-1&endpoint=..."
 }
 
-// ParseS3Address takes an address apart. ok is false when it is no address in S3.
+// ParseS3Address splits an address into its parts. ok is false if it is not an address in S3.
 func ParseS3Address(text string) (a S3Address, ok bool) {
 	rest, ok := strings.CutPrefix(text, "s3://")
 	if mark := strings.LastIndexByte(rest, '?'); mark >= 0 {
@@ -39,7 +39,7 @@ func (a S3Address) String() string {
 	return text
 }
 
-// CheckOtherStore checks the URL of a store as far as that can be done without opening it, and returns it trimmed.
+// CheckOtherStore checks the URL of a store as far as possible without opening it, and returns it trimmed.
 func CheckOtherStore(text string) (string, string) {
 	text = strings.TrimSpace(text)
 	const looks = "It must look like s3://bucket/prefix or dir:/folder."
@@ -65,7 +65,7 @@ func CheckOtherStore(text string) (string, string) {
 	return text, ""
 }
 
-// notInBucket tells what cannot be in the name of a bucket.
+// notInBucket tells whether a character is not allowed in the name of a bucket.
 func notInBucket(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
 }
@@ -90,7 +90,7 @@ func checkObject(text string) (string, string) {
 	return text, ""
 }
 
-// checkKey refuses the keys that no store of Rekindle can have; to read another one instead would be worse.
+// checkKey refuses keys that none of Rekindle's stores can hold; to read another object instead would be worse.
 func checkKey(key string) string {
 	for element := range strings.SplitSeq(key, "/") {
 		if element == "" || element[0] == '.' || strings.Contains(element, `\`) {
@@ -101,7 +101,7 @@ func checkKey(key string) string {
 	return ""
 }
 
-// SplitObject takes the URL of an object apart into that of its store and the object's key.
+// SplitObject splits the URL of an object into the URL of its store and the object's key.
 func SplitObject(text string) (store, key string, ok bool) {
 	if folder, isDir := strings.CutPrefix(text, "dir:"); isDir {
 		above, key := path.Split(folder)

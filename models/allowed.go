@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// This file says what may be done to a cluster or a snapshot in which state, and why not. Pages ask before they offer it, the catalog asks
-// again when it is done.
+// This file says in which state what may be done to a cluster or a snapshot, and why not otherwise. Pages ask before they offer an action, and the
+// catalog asks again when it is carried out.
 
-// InMotion tells whether a cluster will be in another state soon, by what is done to it now.
+// InMotion tells whether something is being done to a cluster that will soon bring it into another state.
 func (s ClusterStatus) InMotion() bool {
 	switch s {
 	case ClusterCreating, ClusterModifying, ClusterSnapshotting, ClusterRebooting, ClusterDeleting:
@@ -18,11 +18,11 @@ func (s ClusterStatus) InMotion() bool {
 	return false
 }
 
-// ByClustersFile is who asks for what a clusters file says; see [Cluster.Declared].
+// ByClustersFile stands for a person in requests that come from a clusters file; see [Cluster.Declared].
 const ByClustersFile = "the clusters file"
 
-// Elsewhere says why somebody may not change or detach the cluster here, or "": what a clusters file declares is changed there, else the file would
-// undo it.
+// Elsewhere says why this requester may not change or detach the cluster here, or "". What a clusters file declares must be changed in the file, which
+// would undo the change otherwise.
 func (c Cluster) Elsewhere(requestedBy string) string {
 	if c.Declared == "" || requestedBy == ByClustersFile {
 		return ""
@@ -41,8 +41,8 @@ func (c Cluster) Unprotected() string {
 	return ""
 }
 
-// NoSnapshot says why no snapshot of the cluster can be taken now, or "". One whose primary does not answer can be backed up too, as long as a
-// replica is in step.
+// NoSnapshot says why no snapshot of the cluster can be taken now, or "". A launched cluster whose primary does not answer can be backed up as long as
+// a replica is in step.
 func (c Cluster) NoSnapshot() string {
 	if why := c.Unprotected(); why != "" {
 		return why
@@ -51,7 +51,7 @@ func (c Cluster) NoSnapshot() string {
 	case ClusterAvailable:
 		return ""
 	case ClusterUnreachable:
-		if c.Attached() { // what it is made of now is not known
+		if c.Attached() { // which nodes it has now is not known
 			return strings.TrimSpace(fmt.Sprintf("The cluster %s is unreachable, so no snapshot of it can be taken. %s", c.Name, c.StatusReason))
 		}
 		if c.inStep() {
@@ -129,7 +129,7 @@ func (c Cluster) NoChangeOfNodes() string {
 	return c.unavailable("its nodes can be changed")
 }
 
-// notOurs refuses what would touch the nodes of an attached cluster.
+// notOurs refuses to touch the nodes of an attached cluster.
 func (c Cluster) notOurs(what string) string {
 	return fmt.Sprintf("The cluster %s is attached: its nodes were there before, and Rekindle does not run them. %s where they are run.", c.Name, what)
 }
@@ -141,7 +141,7 @@ func (c Cluster) unavailable(what string) string {
 	return fmt.Sprintf("The cluster %s is %s; %s when it is available.", c.Name, c.Status, what)
 }
 
-// HasReplica tells whether any of its nodes is a replica.
+// HasReplica tells whether any node of the cluster is a replica.
 func (c Cluster) HasReplica() bool {
 	return slices.ContainsFunc(c.Nodes, func(n Node) bool { return n.Role == RoleReplica })
 }

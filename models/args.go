@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// What a run is told beyond what its row says: a type for each kind, kept with the row as JSON. A row may be as old as its catalog, so what a
-// field is called there stays.
+// The arguments of runs: what a run is told beyond the columns of its row. There is a type for each kind, stored in the row as JSON. A row may be as
+// old as its catalog, so the JSON names must never change.
 type (
 	// SnapshotArgs are of a snapshot.
 	SnapshotArgs struct {
-		Override     bool       `json:"override,omitempty"`      // use the primary although memory may not suffice
-		WindowOpens  *time.Time `json:"window_opens,omitempty"`  // of an automatic one
-		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must have begun before
-		Unreachable  string     `json:"unreachable,omitempty"`   // why the cluster was that when it was asked for
+		Override     bool       `json:"override,omitempty"`      // use the primary even if memory may not suffice
+		WindowOpens  *time.Time `json:"window_opens,omitempty"`  // of an automatic snapshot
+		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must begin before that
+		Unreachable  string     `json:"unreachable,omitempty"`   // why the cluster was unreachable when the snapshot was asked for
 	}
 	// RestoreArgs are of a restore.
 	RestoreArgs struct {
-		Refill bool   `json:"refill,omitempty"`      // of a cluster that had been available already
-		Before string `json:"unreachable,omitempty"` // what a cluster that is to be filled again said until then
+		Refill bool   `json:"refill,omitempty"`      // the cluster had been available already
+		Before string `json:"unreachable,omitempty"` // the status reason until then of a cluster that is filled again
 	}
-	// FillArgs are of a restore into a cluster that exists.
+	// FillArgs are of a restore into an existing cluster.
 	FillArgs struct {
-		Existing  Existing  `json:"existing"`            // what becomes of the keys that it has
-		Safety    string    `json:"safety,omitempty"`    // the snapshot of it that has to be available before
-		Deadlines Deadlines `json:"deadlines,omitempty"` // of keys that have one
+		Existing  Existing  `json:"existing"`            // what becomes of the keys that the cluster has
+		Safety    string    `json:"safety,omitempty"`    // the snapshot of the cluster that must be available first
+		Deadlines Deadlines `json:"deadlines,omitempty"` // when the restored keys expire
 	}
 	// ModifyArgs are of a change to the nodes.
 	ModifyArgs struct {
@@ -49,8 +49,8 @@ type (
 	CopyArgs struct {
 		Source  string   `json:"source,omitempty"`  // the snapshot that is read
 		Target  string   `json:"target,omitempty"`  // the name that is given
-		Store   string   `json:"store,omitempty"`   // where it is written to; "": the console's own store
-		Written []string `json:"written,omitempty"` // keys of another store that were found free before they began to be written
+		Store   string   `json:"store,omitempty"`   // where it is written; "": the console's own store
+		Written []string `json:"written,omitempty"` // keys in another store that were found unused before the run began to write them
 	}
 	// ImportArgs are of an import.
 	ImportArgs struct {
@@ -58,11 +58,11 @@ type (
 		Sources []string `json:"sources,omitempty"` // the objects that are read, one for each shard
 		Upload  bool     `json:"upload,omitempty"`  // its bytes come from a browser instead
 	}
-	// NoArgs are of what is told nothing.
+	// NoArgs are of runs without arguments.
 	NoArgs struct{}
 )
 
-// Arguments is one of the types above, and says whose they are.
+// Arguments is any of the types above. It knows which kinds of runs it is for.
 type Arguments interface{ kinds() []RunKind }
 
 func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
@@ -78,7 +78,7 @@ func (NoArgs) kinds() []RunKind {
 	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
 }
 
-// Args returns what a run of this kind is told.
+// Args returns the arguments of a run.
 func Args[T Arguments](run Run) (T, error) {
 	var args T
 	if !slices.Contains(args.kinds(), run.Kind) {
@@ -90,7 +90,7 @@ func Args[T Arguments](run Run) (T, error) {
 	return args, nil
 }
 
-// Carries says what a copy or an export reads and where it writes. Other runs do neither.
+// Carries says what a copy or an export reads and where it writes. For other runs the result is empty.
 func (r Run) Carries() (CopyArgs, error) {
 	if !slices.Contains(CopyArgs{}.kinds(), r.Kind) {
 		return CopyArgs{}, nil
@@ -98,7 +98,7 @@ func (r Run) Carries() (CopyArgs, error) {
 	return Args[CopyArgs](r)
 }
 
-// Tell has the run carry its arguments.
+// Tell stores the arguments in the run.
 func (r *Run) Tell(args Arguments) error {
 	if !slices.Contains(args.kinds(), r.Kind) {
 		return fmt.Errorf("write arguments: a %s has no %T", r.Kind, args)

@@ -17,13 +17,13 @@ import (
 	"rekindle/internal/secret"
 )
 
-// What kinds of clusters there are, by who started their nodes.
+// The kinds of clusters, by who started their nodes.
 const (
 	KindLaunched = "launched" // Rekindle did
 	KindAttached = "attached" // they were there before; Rekindle never starts, stops, configures or deletes one
 )
 
-// Attached tells whether the cluster's nodes were there before: then they are never changed.
+// Attached tells whether the cluster's nodes existed before Rekindle knew them: then they are never changed.
 func (c Cluster) Attached() bool { return c.Kind == KindAttached }
 
 // The topologies that rules know; package topology has them all.
@@ -32,15 +32,15 @@ const (
 	topologyCluster  = "cluster"
 )
 
-// Sharded tells whether the cluster is in cluster mode, with however many shards.
+// Sharded tells whether the cluster is in cluster mode, with any number of shards.
 func (c Cluster) Sharded() bool { return c.ClusterMode }
 
-// FailsOver tells whether a replica takes over by itself when a primary of the attached cluster dies: its Sentinels or its own nodes see to that.
+// FailsOver tells whether a replica takes over without Rekindle when a primary of the attached cluster dies: its Sentinels or its nodes see to that.
 func (c Cluster) FailsOver() bool {
 	return c.HasReplica() && (c.Sharded() || c.Attachment != nil && c.Attachment.Topology == topologySentinel)
 }
 
-// Encrypted tells whether its nodes are reached by TLS.
+// Encrypted tells whether the cluster's nodes are reached by TLS.
 func (c Cluster) Encrypted() bool {
 	if c.Attached() {
 		return c.Attachment != nil && c.Attachment.TLS
@@ -48,13 +48,13 @@ func (c Cluster) Encrypted() bool {
 	return c.TransitEncryption
 }
 
-// Lines are a few texts of one line each, kept as one text.
+// Lines are a few texts of one line each, stored as one text.
 type Lines []string
 
-// String has one on each line.
+// String joins the lines with line breaks.
 func (l Lines) String() string { return strings.Join(l, "\n") }
 
-// SplitLines reads what somebody has typed: texts on lines of their own, or between commas and spaces.
+// SplitLines reads what somebody has typed: texts separated by line breaks, commas or spaces.
 func SplitLines(text string) Lines {
 	var lines Lines
 	for _, line := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
@@ -81,34 +81,34 @@ func (l *Lines) Scan(src any) error {
 	return nil
 }
 
-// Access is how a cluster is reached, as somebody has said it. The password is the cluster's own.
+// Access is how a cluster is reached, as somebody has configured it. The password is a field of the cluster.
 type Access struct {
 	Addresses Lines  // host:port, of nodes or of Sentinels
-	Mapped    Lines  // announced=reached, for nodes whose own idea of their address is of no use here; a host alone stands for all of its ports
+	Mapped    Lines  // announced=reached, for nodes whose announced address does not work from here; a host alone stands for all of its ports
 	Username  string // of the ACL; "": the default user
-	PSYNC     string // what the command is called there; "": PSYNC
+	PSYNC     string // the name of the command there; "": PSYNC
 
-	PrimaryName      string // to Sentinels; "": the only one that they watch
+	PrimaryName      string // the name that Sentinels use; "": the only one that they watch
 	SentinelUsername string
 	SentinelPassword secret.Text
 
 	TLS         bool
-	CA          string      // PEM; "": those that the console's host trusts
+	CA          string      // PEM; "": the authorities that the console's host trusts
 	Certificate string      // PEM, the console's own; "": none
 	PrivateKey  secret.Text // PEM
-	ServerName  string      // that certificates have to name; "": the host of the address
-	Unverified  bool        // whoever answers is believed
+	ServerName  string      // the name that certificates must have; "": the host of the address
+	Unverified  bool        // certificates are not checked
 }
 
 // Attachment says how an attached cluster is reached, and what was seen of it.
 type Attachment struct {
 	ClusterID uint `gorm:"primaryKey;autoIncrement:false"`
 	Access
-	Topology string     // what its nodes are together; see package topology
-	Since    *time.Time // it has not been reached since; nil: it is
+	Topology string     // how its nodes are organised; see package topology
+	Since    *time.Time // it has been out of reach since then; nil: it is reached
 }
 
-// AttachSpec asks for a cluster that exists to be attached.
+// AttachSpec asks for an existing cluster to be attached.
 type AttachSpec struct {
 	Name        string
 	Description string
@@ -117,16 +117,16 @@ type AttachSpec struct {
 	Retention   int    // days; 0: no automatic backups
 	Window      Window // zero: no preference
 	RequestedBy string
-	Declared    string // the clusters file that asks for it; "": somebody does
+	Declared    string // the clusters file that asks for it; "": a person does
 }
 
-// The limits of what is said of an access.
+// The limits of an access.
 const (
 	maxAddresses = 50
 	defaultPort  = "6379"
 )
 
-// CheckAttach checks what can be checked of a cluster to be attached without reaching it, and brings it into its final form.
+// CheckAttach checks a cluster to be attached as far as possible without reaching it, and brings the spec into its final form.
 func CheckAttach(spec *AttachSpec) Faults {
 	var faults Faults
 	name, problem := CheckName("cluster id", spec.Name)
@@ -140,7 +140,7 @@ func CheckAttach(spec *AttachSpec) Faults {
 	return append(faults, CheckAccess(&spec.Access)...)
 }
 
-// CheckAttached is [CheckAccess] for what has lost its secrets.
+// CheckAttached is [CheckAccess] for an access whose secrets were removed.
 func CheckAttached(a *Access) Faults {
 	certificate, user := a.Certificate, a.SentinelUsername
 	a.Certificate, a.SentinelUsername = "", ""
@@ -151,7 +151,7 @@ func CheckAttached(a *Access) Faults {
 	return faults
 }
 
-// CheckAccess checks an access as far as that can be done without using it, and brings it into its final form.
+// CheckAccess checks an access as far as possible without using it, and brings it into its final form.
 func CheckAccess(a *Access) Faults {
 	var faults Faults
 	var addresses Lines
@@ -187,17 +187,17 @@ func CheckAccess(a *Access) Faults {
 	return append(faults, checkTLS(a)...)
 }
 
-// SameWay tells whether another access leads to the same servers, and has them prove it alike. Only then are stored secrets sent by it: whoever may
-// change an access could have them sent to an address of their own otherwise.
+// SameWay tells whether another access leads to the same servers and makes them prove their identity in the same way. Only then may stored secrets
+// be sent by it: otherwise whoever may change an access could have them sent to an address of their own.
 func (a Access) SameWay(other Access) bool {
 	for _, access := range []*Access{&a, &other} {
-		_ = CheckAttached(access) // brings it into its final form; what is wrong is said elsewhere
+		_ = CheckAttached(access) // brings it into its final form; mistakes are reported elsewhere
 	}
 	return a.Addresses.String() == other.Addresses.String() && a.Mapped.String() == other.Mapped.String() && a.PrimaryName == other.PrimaryName && a.TLS == other.TLS &&
 		a.CA == other.CA && a.Certificate == other.Certificate && a.ServerName == other.ServerName && a.Unverified == other.Unverified
 }
 
-// Equal tells whether another access is the same in everything, its secrets as well.
+// Equal tells whether another access is the same in everything, including its secrets.
 func (a Access) Equal(other Access) bool {
 	for _, access := range []*Access{&a, &other} {
 		_ = CheckAccess(access)
@@ -206,15 +206,15 @@ func (a Access) Equal(other Access) bool {
 	for _, access := range []*Access{&a, &other} {
 		access.Addresses, access.Mapped = nil, nil
 	}
-	return same && reflect.DeepEqual(a, other) // whatever is added to an access counts
+	return same && reflect.DeepEqual(a, other) // so that fields which are added later count too
 }
 
-// ReachedAs tells whether an attached cluster is reached in the same way as it was when it was looked at.
+// ReachedAs tells whether an attached cluster is still reached in the same way as when it was looked at.
 func (c Cluster) ReachedAs(looked Cluster) bool {
 	return c.Attachment != nil && looked.Attachment != nil && c.Password == looked.Password && c.Attachment.Access.Equal(looked.Attachment.Access)
 }
 
-// pemText is a certificate or a key with the ends of lines that it is stored with; browsers send others.
+// pemText is a certificate or a key with the line ends that it is stored with; browsers send others.
 func pemText(text string) string {
 	if text = strings.TrimSpace(strings.ReplaceAll(text, "\r\n", "\n")); text == "" {
 		return ""
@@ -222,7 +222,7 @@ func pemText(text string) string {
 	return text + "\n"
 }
 
-// checkTLS checks certificates; what is said of them counts only with TLS.
+// checkTLS checks certificates; they count only with TLS.
 func checkTLS(a *Access) Faults {
 	var faults Faults
 	if !a.TLS {
@@ -243,7 +243,7 @@ func checkTLS(a *Access) Faults {
 	return faults
 }
 
-// CheckEndpoint checks the address of a node and gives it a port, where it has none: "db1", "10.0.0.5:6380", "[fd00::5]:6379".
+// CheckEndpoint checks the address of a node and adds a port if it has none: "db1", "10.0.0.5:6380", "[fd00::5]:6379".
 func CheckEndpoint(text string) (string, string) {
 	looks := fmt.Sprintf("%.100q is no address of a node. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", text)
 	host, port, err := net.SplitHostPort(text)
@@ -275,8 +275,8 @@ func (a Access) Reached() map[string]string {
 	return reached
 }
 
-// DeniedAddress says why nodes are not looked for at an address, or "": no operator wants a console to be led to a cloud's metadata or to the
-// network's own machinery.
+// DeniedAddress says why Rekindle does not look for nodes at an address, or "". Nobody must be able to lead a console to a cloud's metadata service or
+// to addresses that the network itself uses.
 func DeniedAddress(addr netip.Addr) string {
 	addr = addr.Unmap()
 	switch {

@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// Attributes are what ElastiCache keeps of a cluster beyond what Rekindle acts on. They are kept and given back as they were set, so that
-// whoever describes a cluster by them (Terraform) finds what was asked for. Only the node that serves snapshots is acted on.
+// Attributes are the properties of a cluster in ElastiCache that Rekindle does not act on, except for the node that serves snapshots. They are kept
+// and given back as they were set, so that a client such as Terraform finds what it asked for.
 type Attributes struct {
 	MaintenanceWindow string   `json:"maintenance_window,omitempty"` // "sun:05:00-sun:06:00"
 	SubnetGroup       string   `json:"subnet_group,omitempty"`
@@ -25,12 +25,12 @@ type Attributes struct {
 	MultiAZ           bool     `json:"multi_az,omitempty"`
 	NetworkType       string   `json:"network_type,omitempty"`
 	IPDiscovery       string   `json:"ip_discovery,omitempty"`
-	AtRest            bool     `json:"at_rest,omitempty"`           // its files are to be on encrypted storage
+	AtRest            bool     `json:"at_rest,omitempty"`           // its files should be on encrypted storage
 	SnapshottingNode  string   `json:"snapshotting_node,omitempty"` // serves snapshots as long as it is in step
-	EngineVersion     string   `json:"engine_version,omitempty"`    // asked for, where another one stands in for it
+	EngineVersion     string   `json:"engine_version,omitempty"`    // that was asked for, if another one stands in for it
 }
 
-// JSON is how attributes are kept, in the catalog and in manifests.
+// JSON is how attributes are stored in the catalog and in manifests.
 func (a Attributes) JSON() []byte {
 	text, _ := json.Marshal(a) // strings, numbers and lists of them cannot fail
 	return text
@@ -64,7 +64,7 @@ func (a *Attributes) Scan(src any) error {
 // GormDataType names the column's type.
 func (Attributes) GormDataType() string { return "text" }
 
-// ReadAttributes reads attributes from a manifest. There are none when they do not fit.
+// ReadAttributes reads attributes from a manifest. It refuses those that break the rules.
 func ReadAttributes(text []byte) (Attributes, error) {
 	var a Attributes
 	if err := a.Scan(text); err != nil {
@@ -76,7 +76,7 @@ func ReadAttributes(text []byte) (Attributes, error) {
 	return a, nil
 }
 
-// Check says what is wrong with the attributes of a cluster with so many nodes.
+// Check says what is wrong with the attributes of a cluster with this number of nodes.
 func (a Attributes) Check(nodes int) Faults {
 	var faults Faults
 	if a.MaintenanceWindow != "" {
@@ -114,7 +114,7 @@ func networkOf(host string) string {
 	return "ipv4"
 }
 
-// Described are the attributes of a cluster with what ElastiCache would have chosen for those that were never set.
+// Described are the attributes of a cluster, with ElastiCache's choices for those that were never set.
 func (c Cluster) Described() Attributes {
 	host := ""
 	if len(c.Nodes) > 0 {

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// ClockDoubt is a leap of the clock that nobody has explained so far.
+// ClockDoubt is a jump of the clock that nobody has explained so far.
 type ClockDoubt struct {
 	Said     time.Time `json:"said"`     // by the clock
 	Expected time.Time `json:"expected"` // what it should have said, at the latest
-	Ahead    bool      `json:"ahead"`    // it leapt ahead, and not back
+	Ahead    bool      `json:"ahead"`    // it jumped ahead, not back
 }
 
-// Sentence says it to a person.
+// Sentence describes it for people.
 func (d ClockDoubt) Sentence() string {
 	const when = "2006-01-02 15:04"
 	return fmt.Sprintf("The clock of this host says %s UTC where about %s UTC was expected. Until it is certain which is right, no snapshot and nothing "+

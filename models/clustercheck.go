@@ -9,7 +9,7 @@ import (
 	"rekindle/internal/slots"
 )
 
-// CheckSpec checks what can be checked of a new cluster without looking at other things. engines are the installed ones.
+// CheckSpec checks the spec of a new cluster by itself, without looking at what exists. engines are the installed ones.
 func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 	var faults Faults
 	faults = append(faults, CheckDescription(spec.Description)...)
@@ -72,7 +72,7 @@ func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 // maxClusterPort is the highest port of nodes in cluster mode: the one by which they talk to each other is 10000 above.
 const maxClusterPort = 65535 - 10000
 
-// checkShards checks what there is of cluster mode.
+// checkShards checks what the spec says about cluster mode.
 func checkShards(spec ClusterSpec) Faults {
 	var faults Faults
 	switch {
@@ -92,7 +92,7 @@ func checkShards(spec ClusterSpec) Faults {
 	return faults
 }
 
-// checkSlots refuses sets of slots that leave some out, or have some twice.
+// checkSlots refuses sets of slots in which a slot is missing or occurs twice.
 func checkSlots(sets []string) Faults {
 	missing, err := slots.Missing(sets)
 	if bad, is := errors.AsType[*slots.Error](err); is {
@@ -139,7 +139,7 @@ func CheckDescription(description string) Faults {
 	return faults
 }
 
-// CheckWindow refuses what could be written down and never be read again.
+// CheckWindow refuses a window that could be stored but not be read again.
 func CheckWindow(window Window) Faults {
 	if window.IsZero() {
 		return nil
@@ -175,14 +175,14 @@ func CheckAuthPassword(password string) string {
 	return ""
 }
 
-// FittedInto tells whether the data of a snapshot was in a node that had no more memory than this type. It fits again, though what INFO says
-// of a full node's memory is somewhat more than its limit: buffers and the like are not counted against that.
+// FittedInto tells whether the data of a snapshot came from a node with no more memory than this type. Then it fits again, although INFO reports
+// somewhat more memory for a full node than its limit: buffers and the like do not count against the limit.
 func (s Snapshot) FittedInto(t NodeType) bool {
 	source, known := FindNodeType(s.NodeType)
 	return known && s.ServedBy != "" && source.Memory <= t.Memory
 }
 
-// SizeTexts writes two sizes that differ so that one sees it.
+// SizeTexts formats two different sizes with enough digits to tell them apart.
 func SizeTexts(a, b int64) (string, string) {
 	for digits := range 4 {
 		if x, y := sizeTextOf(a, digits), sizeTextOf(b, digits); x != y {
@@ -192,7 +192,7 @@ func SizeTexts(a, b int64) (string, string) {
 	return fmt.Sprintf("%d bytes", a), fmt.Sprintf("%d bytes", b)
 }
 
-// sizeTextOf writes a size as the pages do, by 1000 and with one digit from a gigabyte on, and with so many more digits.
+// sizeTextOf formats a size as the pages do, in powers of 1000 and with one decimal from a gigabyte on, plus this many more decimals.
 func sizeTextOf(n int64, more int) string {
 	if n < 1e9 {
 		return fmt.Sprintf("%.*f MB", more, float64(n)/1e6)
@@ -200,7 +200,7 @@ func sizeTextOf(n int64, more int) string {
 	return fmt.Sprintf("%.*f GB", more+1, float64(n)/1e9)
 }
 
-// checkRoom refuses node types that are too small for what is in a snapshot.
+// checkRoom refuses node types that are too small for the data of a snapshot.
 func checkRoom(spec ClusterSpec, snapshot Snapshot) Faults {
 	nodeType, known := FindNodeType(spec.NodeType)
 	shards := int64(spec.ShardCount())
@@ -214,12 +214,12 @@ func checkRoom(spec ClusterSpec, snapshot Snapshot) Faults {
 	return Faults{{CodeCombination, "node_type", fmt.Sprintf("The data needs %s of memory, and %s has %s. Choose a larger node type.", needs, nodeType.Name, has)}}
 }
 
-// CheckRestore refuses what could only fail later. cannot says why the engine cannot take the snapshot; "" when it can.
+// CheckRestore refuses restores that could only fail later. cannot says why the engine cannot take the snapshot; "" if it can.
 func CheckRestore(spec ClusterSpec, snapshot Snapshot, cannot string) Faults {
 	var faults Faults
 	if why := snapshot.NoRestore(); why != "" {
 		faults.Add(CodeSnapshotState, "snapshot", why)
-		return faults // of one that is not whole nothing else is known
+		return faults // of an incomplete snapshot nothing else is known
 	}
 	faults = append(faults, checkRoom(spec, snapshot)...)
 	if databases := snapshot.Databases(); spec.ClusterMode && databases > 1 {

@@ -1,9 +1,9 @@
 package models
 
-// Configuration is how a cluster is to be: one value, the same in a cluster, in a snapshot of it, in a manifest and in a record.
+// Configuration is how a cluster should be. The same type is used in a cluster, in a snapshot of it, in a manifest and in a record.
 type Configuration struct {
 	Description    string
-	Grouped        bool // a replication group in ElastiCache's terms; else a cache cluster
+	Grouped        bool // a replication group in ElastiCache's terms; otherwise a cache cluster
 	Engine         string
 	EngineVersion  string
 	NodeType       string
@@ -22,7 +22,7 @@ type Configuration struct {
 // EngineName returns the engine with its version.
 func (c Configuration) EngineName() Engine { return Engine{c.Engine, c.EngineVersion} }
 
-// Cached tells whether it is a cluster of memcached, which keeps nothing.
+// Cached tells whether it is a cluster of memcached, which stores nothing permanently.
 func (c Configuration) Cached() bool { return c.Engine == EngineMemcached }
 
 // Backups tells whether automatic backups are on.

@@ -6,7 +6,7 @@ import (
 	"rekindle/internal/words"
 )
 
-// The disk of the catalog is the one of the data folder. What of the console needs no write goes on while that is full.
+// The catalog is on the disk of the data folder. While that disk is full, everything in the console that does not write goes on.
 
 // ErrDiskSlow says that the disk of the data folder did not take a write in time.
 var ErrDiskSlow = errors.New("the disk did not take a write in time")
@@ -17,7 +17,7 @@ type Space struct{ Free, Total int64 }
 // Low tells whether it is time to warn: below a tenth of the disk, or below 1 GiB on a large one.
 func (s Space) Low() bool { return s.Total > 0 && s.Free < min(s.Total/10, 1<<30) }
 
-// Sentence warns a person.
+// Sentence is a warning for people.
 func (s Space) Sentence() string {
 	return fmt.Sprintf("The disk of the data folder is nearly full: %s of %s are free. When it is full, nothing can be written down, and no snapshot can be taken. "+
 		"Free some space on it.", words.Size(s.Free), words.Size(s.Total))

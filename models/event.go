@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Severity sorts events.
+// Severity says how serious an event is.
 type Severity string
 
 // The severities of an [Event].
@@ -21,17 +21,17 @@ type Event struct {
 	Severity     Severity
 	ClusterName  string `gorm:"index"`
 	SnapshotName string
-	SourceType   string // what kind of thing the cluster was, as ElastiCache calls it; "" without a cluster
-	Message      string // one sentence or two, for a person
+	SourceType   string // the kind of cluster in ElastiCache's terms; "" without a cluster
+	Message      string // one or two sentences for people
 }
 
-// What an event is about, as ElastiCache calls it.
+// What an event is about, in ElastiCache's terms.
 const (
 	SourceGroup   = "replication-group"
 	SourceCluster = "cache-cluster"
 )
 
-// EventFilter says which events are listed; what is empty does not filter.
+// EventFilter says which events are listed; empty fields do not filter.
 type EventFilter struct {
 	SourceType string // SourceGroup, SourceCluster
 	Source     string // a cluster's name

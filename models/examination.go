@@ -1,9 +1,9 @@
 package models
 
-// Examination is what a cluster was found to be that might be attached, and what may be done with it there. Nothing was changed to find out.
+// Examination describes a cluster before it is attached, and what may be done with it. Nothing was changed to find out.
 type Examination struct {
 	Found
-	PrimaryName string // what Sentinels call it
+	PrimaryName string // the name that Sentinels use for it
 	Nodes       []Examined
 	Modules     []string // whose data only nodes with the same modules load
 	Hindrances  []string // why no snapshot could be taken, as sentences
@@ -14,12 +14,12 @@ type Examination struct {
 // Examined is a node as it was found.
 type Examined struct {
 	FoundNode
-	Announced   string // where others know it, when that is somewhere else
+	Announced   string // the address under which other nodes know it, if different
 	Shard       int    // from 1
 	Version     Engine
 	Persistence string // "RDB", "AOF", "RDB and AOF", "none"
 	Source      bool   // a snapshot of its shard would be taken here
 	ForkMemory  int64  // bytes that a fork may have to copy in the worst case
-	HostMemory  int64  // bytes, of its whole host; 0: it does not say
+	HostMemory  int64  // memory of its whole host in bytes; 0: it does not say
 	Problem     string // why it does not answer
 }

@@ -8,34 +8,34 @@ import (
 // Existing says what becomes of the keys that a cluster has when a snapshot is restored into it.
 type Existing string
 
-// What can become of them.
+// The choices for the existing keys.
 const (
 	ExistingNone    Existing = "none"    // there must not be any
-	ExistingKeep    Existing = "keep"    // they stay as they are, also where the snapshot has another value
-	ExistingReplace Existing = "replace" // the snapshot's value takes their place; keys that the snapshot does not have stay
-	ExistingFlush   Existing = "flush"   // all of them are deleted before
+	ExistingKeep    Existing = "keep"    // they stay as they are, even if the snapshot has another value
+	ExistingReplace Existing = "replace" // the snapshot's value replaces theirs; keys that are not in the snapshot stay
+	ExistingFlush   Existing = "flush"   // all of them are deleted first
 )
 
-// Destroys tells whether what the cluster has may be lost.
+// Destroys tells whether data of the cluster may be lost.
 func (e Existing) Destroys() bool { return e == ExistingReplace || e == ExistingFlush }
 
-// Deadlines says when keys expire that a snapshot is restored into a cluster with.
+// Deadlines says when the keys expire that are restored from a snapshot into a cluster.
 type Deadlines string
 
 // The choices. Deadlines of a hash's fields are kept.
 const (
-	DeadlinesKept    Deadlines = ""      // when they would have expired anyway
+	DeadlinesKept    Deadlines = ""      // at the time that the snapshot has
 	DeadlinesShifted Deadlines = "shift" // after the time that they had left when the snapshot was taken
 	DeadlinesDropped Deadlines = "drop"  // never
 )
 
-// FillSpec asks for a snapshot to be restored into a cluster that exists.
+// FillSpec asks for a snapshot to be restored into an existing cluster.
 type FillSpec struct {
 	Snapshot    string
 	Cluster     string
 	Existing    Existing
 	Deadlines   Deadlines
-	Safety      string // name of a snapshot of the cluster that is taken before; "": none is
+	Safety      string // name of a snapshot of the cluster that is taken first; "": none is
 	RequestedBy string
 }
 
@@ -47,7 +47,7 @@ func (c Cluster) NoFill() string {
 	return c.unavailable("a snapshot can be restored into it")
 }
 
-// CheckFill checks what can be checked without reaching the cluster. cannot says why its engine cannot take the snapshot; "" when it can.
+// CheckFill checks a restore as far as possible without reaching the cluster. cannot says why its engine cannot take the snapshot; "" if it can.
 func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, cannot string) Faults {
 	var faults Faults
 	if why := cluster.NoFill(); why != "" {

@@ -16,7 +16,7 @@ type Found struct {
 	Shards   []FoundShard
 }
 
-// FoundShard is one of its shards, the primary first.
+// FoundShard is a shard of such a cluster, the primary first.
 type FoundShard struct {
 	Slots string
 	Nodes []FoundNode
@@ -25,7 +25,7 @@ type FoundShard struct {
 // FoundNode is a node as it was seen.
 type FoundNode struct {
 	Address    string // host:port, as it is reached
-	Ident      string // what the cluster calls it, in cluster mode
+	Ident      string // its ID in the cluster, in cluster mode
 	Role       Role
 	State      string
 	UsedMemory int64
@@ -38,12 +38,12 @@ type FoundNode struct {
 // Followed is what becomes of a cluster's nodes after they were looked at.
 type Followed struct {
 	Nodes    []Node // as they are now; those without an id are new
-	Gone     []Node // those that are no part of it any more
+	Gone     []Node // those that no longer belong to it
 	Messages []string
-	Columns  map[string]any // of the cluster, that change
+	Columns  map[string]any // of the cluster's row that change
 }
 
-// Stands tells whether a look has found a cluster as it is known, but for small movements of its nodes' memory, and that was seen not longer ago than
+// Stands tells whether a cluster was found as it is known, except for small changes of its nodes' memory, and was last seen no longer ago than
 // limit.
 func (f Followed) Stands(c Cluster, limit time.Duration) bool {
 	if len(f.Gone) > 0 || len(f.Columns) > 0 || len(f.Nodes) != len(c.Nodes) {
@@ -56,13 +56,13 @@ func (f Followed) Stands(c Cluster, limit time.Duration) bool {
 	return !slices.ContainsFunc(f.Nodes, func(n Node) bool { return n.Address() != before[n.ID].Address() || !n.StandsAs(before[n.ID], limit) })
 }
 
-// StandsAs tells whether a node at the same address is as it was seen before; see [Node.SameAs].
+// StandsAs tells whether a node is as it was seen before; see [Node.SameAs].
 func (n Node) StandsAs(before Node, limit time.Duration) bool {
 	return n.Shard == before.Shard && n.Slots == before.Slots && n.Ident == before.Ident && n.SameAs(before, limit)
 }
 
-// Follow compares what an attached cluster is known to be with what it was found to be. A node is the same by what its cluster calls it, else by
-// its address; a shard is the same if it has a node that was in it. Nothing is said of a cluster that had no nodes.
+// Follow compares an attached cluster as it is known with what was found. Nodes are matched by their ID in the cluster, otherwise by their address; a
+// shard is the same if it has a node that was in it. There are no messages for a cluster that had no nodes.
 func (c Cluster) Follow(found Found, now time.Time) Followed {
 	var f Followed
 	numbers := c.numbersOf(found)
@@ -110,7 +110,7 @@ func (c Cluster) Follow(found Found, now time.Time) Followed {
 	return f
 }
 
-// columnsOf are the columns of the cluster that say something else now.
+// columnsOf returns the columns of the cluster's row that change.
 func (c Cluster) columnsOf(found Found, replicas int, nodes []Node) map[string]any {
 	columns := make(map[string]any)
 	set := func(column string, differs bool, value any) {
@@ -148,7 +148,7 @@ func (c Cluster) changeOf(before, now Node, known bool) []string {
 	return nil
 }
 
-// shortened keeps a message short that names many slots.
+// shortened keeps a message with many slots short.
 func shortened(slots string) string {
 	if ranges := strings.Split(slots, ","); len(ranges) > 8 {
 		return fmt.Sprintf("%s and %d more ranges", strings.Join(ranges[:8], ","), len(ranges)-8)
@@ -156,7 +156,7 @@ func shortened(slots string) string {
 	return slots
 }
 
-// nodeFound is the node that was seen, as it was known before.
+// nodeFound is the row of a node that was seen, as it was known before.
 func (c Cluster) nodeFound(seen FoundNode) (Node, bool) {
 	i := -1
 	if seen.Ident != "" {
@@ -173,7 +173,7 @@ func (c Cluster) nodeFound(seen FoundNode) (Node, bool) {
 	return c.Nodes[i], true
 }
 
-// numbersOf gives the shards that were found their numbers: those that they had, by most of their nodes, and new ones the next that are free.
+// numbersOf numbers the shards that were found: a known shard keeps the number that most of its nodes had, and a new one gets the next free number.
 func (c Cluster) numbersOf(found Found) []int {
 	numbers, taken := make([]int, len(found.Shards)), make(map[int]bool)
 	for i, shard := range found.Shards {
@@ -205,8 +205,7 @@ func (c Cluster) numbersOf(found Found) []int {
 	return numbers
 }
 
-// newNodeName finds a name that no node of the cluster has, as ElastiCache numbers them: "orders-001", and "orders-0001-001" where there are
-// several shards.
+// newNodeName finds a name that no node of the cluster has, in ElastiCache's form: "orders-001", or "orders-0001-001" if sharded.
 func (c Cluster) newNodeName(sharded bool, shard int, names map[string]bool) string {
 	for number := 1; ; number++ {
 		name := NodeName(c.Name, number)
@@ -220,11 +219,11 @@ func (c Cluster) newNodeName(sharded bool, shard int, names map[string]bool) str
 	}
 }
 
-// setAddress takes an address apart.
+// setAddress sets host and port from an address.
 func (n *Node) setAddress(address string) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return // it comes from net.JoinHostPort
+		return // cannot happen: it comes from net.JoinHostPort
 	}
 	n.Host = host
 	n.Port, _ = strconv.Atoi(port)

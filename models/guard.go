@@ -4,13 +4,13 @@ import (
 	"time"
 )
 
-// Standing says how well a cluster can be brought back. The worse, the greater.
+// Standing says how well a cluster can be brought back. Greater is worse.
 type Standing int
 
 // How clusters stand.
 const (
-	StandingCached      Standing = iota // it only caches: there is nothing to back up
-	StandingGood                        // a schedule, and the newest snapshot came when it should
+	StandingCached      Standing = iota // it is only a cache: there is nothing to back up
+	StandingGood                        // a schedule, and the newest snapshot came on time
 	StandingEmpty                       // it never came up: there is nothing to back up either
 	StandingPending                     // a schedule, and the first snapshot is still to come
 	StandingUnscheduled                 // automatic snapshots are off
@@ -18,17 +18,17 @@ const (
 	StandingLate                        // a window passed without a snapshot
 )
 
-// Guarded is a cluster as far as it matters for whether its data can be brought back. Many are looked at at once, so it is little.
+// Guarded has what matters of a cluster for bringing its data back. It is small, because many are looked at together.
 type Guarded struct {
-	Cluster  Cluster   // without nodes, and with what its schedule and its state say only
+	Cluster  Cluster   // without nodes, and with only its schedule and its state
 	NewestAt time.Time // of its newest good snapshot; zero: it has none
-	Stored   int64     // what that one takes in the store
+	Stored   int64     // size of that snapshot in the store
 	Failed   bool      // the schedule's last snapshot has failed, and none was good since
-	Failure  string    // why it has
+	Failure  string    // why it failed
 	Late     bool      // its last window closed without a snapshot since it opened
 }
 
-// Standing says how it stands.
+// Standing returns the cluster's standing.
 func (g *Guarded) Standing() Standing {
 	c := &g.Cluster
 	switch {
@@ -48,7 +48,7 @@ func (g *Guarded) Standing() Standing {
 	return StandingGood
 }
 
-// canBeLate tells whether it can come to be late as time passes, if nothing else happens.
+// canBeLate tells whether the cluster becomes late by the mere passing of time.
 func (g *Guarded) canBeLate() bool {
 	switch g.Cluster.Status {
 	case ClusterCreating, ClusterSnapshotting, ClusterDeleting, ClusterCreateFailed, ClusterRestoreFailed:
@@ -71,8 +71,8 @@ func (g *Guarded) SeemsLate(now time.Time) (Occurrence, bool) {
 	return last, c.CreatedAt.Before(last.Opens) && (g.NewestAt.Before(last.Opens) || g.NewestAt.After(now))
 }
 
-// LateFrom is when a cluster is late that is not late now, if nothing happens until then: when the first window closes that is not behind a good
-// snapshot. It is zero for one that cannot be.
+// LateFrom is when a cluster that is not late now becomes late, if nothing happens until then: when the first window closes that opens after the
+// newest good snapshot. It is zero for a cluster that cannot be late.
 func (g *Guarded) LateFrom(now time.Time) time.Time {
 	if !g.canBeLate() {
 		return time.Time{}
@@ -93,7 +93,7 @@ func (g *Guarded) LateFrom(now time.Time) time.Time {
 	}
 }
 
-// DueFrom is when the schedule has to look at a plan again, if nothing happens until then; not after now when there is something to do now.
+// DueFrom is when the schedule has to look at a plan again, if nothing happens until then; it is now if there is something to do already.
 func (p Plan) DueFrom(now time.Time) time.Time {
 	if p.Retention == 0 || p.Window.IsZero() {
 		return time.Time{}
@@ -112,7 +112,7 @@ func (p Plan) DueFrom(now time.Time) time.Time {
 	return next
 }
 
-// OutlivedFrom is when the first of these snapshots outlives its retention, if nothing happens until then; see [Outlived]. It is zero when none does.
+// OutlivedFrom is when the first of these snapshots outlives its retention, if nothing happens until then; see [Outlived]. It is zero if none does.
 func OutlivedFrom(now time.Time, limit int, losses []time.Time, snapshots []Kept) time.Time {
 	var first time.Time
 	keep := kept(now, losses, snapshots)
@@ -127,14 +127,14 @@ func OutlivedFrom(now time.Time, limit int, losses []time.Time, snapshots []Kept
 	return first
 }
 
-// Protection is how all clusters stand.
+// Protection is the standing of all clusters.
 type Protection struct {
 	Counts []StandingCount
-	Oldest time.Time // of the newest good snapshots of those that do not only cache; zero: there is none
-	Worst  []Guarded // those that stand worst, the worst first
+	Oldest time.Time // the oldest of the newest good snapshots of all clusters that are not only caches; zero: there is none
+	Worst  []Guarded // the clusters with the worst standing, the worst first
 }
 
-// StandingCount is how many clusters stand in one way.
+// StandingCount is how many clusters have one standing.
 type StandingCount struct {
 	Standing   Standing
 	Says       bool // they have something to say

@@ -8,20 +8,20 @@ import (
 // MaxImportShards is how many files one import may have; ElastiCache has up to 500 shards in a cluster.
 const MaxImportShards = 500
 
-// MaxDatabases is how many databases a node can be given at most, as by ElastiCache's parameter of that name.
+// MaxDatabases is the most databases that a node can have, the limit of ElastiCache's parameter databases.
 const MaxDatabases = 1_200_000
 
 // ImportSpec asks for RDB files from elsewhere to become a manual snapshot.
 type ImportSpec struct {
-	Cluster     string   // under which it is filed; it need not exist
+	Cluster     string   // the cluster under which it is filed; it need not exist
 	Name        string   // of the snapshot
-	Sources     []string // the files' addresses, one for each shard, in their order; none when they are uploaded
+	Sources     []string // the files' addresses, one for each shard, in order; none if they are uploaded
 	RequestedBy string
 
-	CacheCluster bool // it is for a cluster that is to be a cache cluster in ElastiCache's terms
+	CacheCluster bool // it is for a cache cluster in ElastiCache's terms
 }
 
-// CheckSources checks the addresses of the files that are to be imported, and brings them into their final form.
+// CheckSources checks the addresses of the files to import, and brings them into their final form.
 func CheckSources(spec *ImportSpec, faults *Faults) {
 	var sources []string
 	seen := make(map[string]bool)
@@ -50,6 +50,6 @@ func CheckSources(spec *ImportSpec, faults *Faults) {
 
 // SuggestNodeType returns the smallest of the current node types that holds this much memory with room to spare, or the largest one.
 func SuggestNodeType(usedMemory int64) NodeType {
-	// A quarter stays for buffers and for what is written later.
+	// A quarter is left for buffers and for later writes.
 	return smallestNodeType(func(t NodeType) bool { return t.Memory-t.Memory/4 >= usedMemory })
 }

@@ -4,18 +4,17 @@ import (
 	"time"
 )
 
-// A client that does not hear the answer sends its request again, and the request must act once all the same. What carries the number of
-// an invocation in its context leaves a row in the very transaction that acts, so that "it has acted" and the row are true together,
-// whatever is killed in between.
+// A client that does not receive the answer repeats its request, which must still act only once. A request with an invocation number in its context
+// leaves a row in the same transaction that acts, so that the row exists exactly if the request has acted, whatever is killed in between.
 
 // Invocation is a request of the API that has acted.
 type Invocation struct {
 	ID     uint
-	Number string    `gorm:"uniqueIndex"` // the access key and the number that the client gave
+	Number string    `gorm:"uniqueIndex"` // the access key and the client's number
 	At     time.Time `gorm:"index"`
 }
 
-// Signature is one that was seen, with what the client says of its attempts.
+// Signature is a signature that was seen, with what the client says about its attempts.
 type Signature struct {
 	ID         uint
 	Signature  string `gorm:"index"`

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// runKind is what people have to know about the runs of one kind. What the catalog does about them is in runWays, what a console does in jobs.
+// runKind is what people need to know about the runs of one kind. What the catalog does about them is in runWays, what a console does in jobs.
 type runKind struct {
 	kind        RunKind
 	label       string // what people call it
 	cancellable bool   // can be stopped without leaving something half done
-	removes     bool   // one that was begun may have written what only its worker can remove, even while it waits to be begun again
-	goesOn      bool   // when the snapshot that it takes is available
+	removes     bool   // a run that was begun may have written something that only its worker can remove, even while it waits to begin again
+	goesOn      bool   // after the snapshot that it takes is available
 	title       func(Run) string
-	says        func(run Run, status RunStatus, reason string) string // the event about one that did not succeed; "": there is none
+	says        func(run Run, status RunStatus, reason string) string // the message of the event about a run that did not succeed; "": there is none
 }
 
 // runKinds has every kind of run, in the order in which lists name them.
@@ -78,7 +78,7 @@ var runKinds = []runKind{
 	},
 }
 
-// kindOf returns what is known about a kind. Of one that only a newer console knows there is no more than its name.
+// kindOf returns what is known about a kind. Of a kind that only a newer console knows, that is no more than its name.
 func kindOf(kind RunKind) runKind {
 	if i := slices.IndexFunc(runKinds, func(k runKind) bool { return k.kind == kind }); i >= 0 {
 		return runKinds[i]
@@ -99,13 +99,13 @@ func RunKinds() []RunKind {
 // Label is what people call runs of the kind.
 func (k RunKind) Label() string { return kindOf(k).label }
 
-// LeavesRemains tells whether a run that was begun may have written what only its worker can remove.
+// LeavesRemains tells whether the run was begun and may have written something that only its worker can remove.
 func (r Run) LeavesRemains() bool { return kindOf(r.Kind).removes && r.Attempts > 0 }
 
-// GoesOn tells whether the run has not ended when the snapshot that it takes is available.
+// GoesOn tells whether the run continues after the snapshot that it takes is available.
 func (r Run) GoesOn() bool { return kindOf(r.Kind).goesOn }
 
-// Says is the event about the run when it did not succeed; "": there is none.
+// Says is the message of the event about a run that did not succeed; "": there is none.
 func (r Run) Says(status RunStatus, reason string) string {
 	return kindOf(r.Kind).says(r, status, reason)
 }
@@ -147,7 +147,7 @@ func saysReason(_ Run, _ RunStatus, reason string) string { return reason }
 
 func saysSnapshot(r Run, status RunStatus, reason string) string {
 	what := fmt.Sprintf("The snapshot %s of %s ", r.SnapshotName, r.ClusterName)
-	if status == RunCancelled { // which is all there is to say
+	if status == RunCancelled { // no more needs to be said
 		return what + "was cancelled."
 	}
 	return what + "failed. " + reason
@@ -184,12 +184,12 @@ func saysCluster(format string) func(Run, RunStatus, string) string {
 
 func saysMove(what func(Run, CopyArgs) string) func(Run, RunStatus, string) string {
 	return func(r Run, status RunStatus, reason string) string {
-		args, _ := r.Carries() // what frees the snapshot has complained
+		args, _ := r.Carries() // an error is reported where the snapshot is freed
 		verb := "failed"
 		if status == RunCancelled {
 			verb = "was cancelled"
 			if reason == "It was cancelled." {
-				reason = "" // that is said already
+				reason = "" // the verb says so already
 			}
 		}
 		return strings.TrimSpace(fmt.Sprintf("The %s %s. %s", what(r, args), verb, reason))

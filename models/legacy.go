@@ -1,16 +1,16 @@
 package models
 
-// Legacy is what a cluster leaves when it is deleted, and what of its snapshots goes with it. Only good ones count: those that failed, were
-// cancelled or turned out to be damaged bring nothing back.
+// Legacy says which snapshots stay and which go when a cluster is deleted. Only good ones count: those that failed, were cancelled or turned out to be
+// damaged bring nothing back.
 type Legacy struct {
 	Automatic int       // good automatic snapshots, which go
 	Manual    int       // good manual ones, which stay
 	Newest    *Snapshot // of those that stay, by the age of its data
-	Useless   int       // manual ones that stay and hold nothing that could be restored
+	Useless   int       // manual ones that stay although they cannot be restored
 	Earlier   int       // good manual ones of an earlier cluster of the same name
 }
 
-// LegacyOf looks at what a cluster would leave of these snapshots: its own, and the manual ones of earlier clusters of its name, the newest first.
+// LegacyOf works out what would stay of these snapshots: the cluster's own, and the manual ones of earlier clusters of its name, the newest first.
 func LegacyOf(cluster Cluster, snapshots []Snapshot) Legacy {
 	var l Legacy
 	for i, s := range snapshots {

@@ -1,10 +1,10 @@
 package models
 
-// List says which rows of a table to show: what the query string of a page carries.
+// List says which rows of a table to show, as in the query string of a page.
 type List struct {
 	Text  string            // part of a name or description
 	Equal map[string]string // a filter's name to its value; empty values do not filter
-	Sort  string            // a column's name as the page calls it; unknown names mean the default
+	Sort  string            // the page's name of a column; unknown names mean the default
 	Desc  bool
 	Page  int // from 1
 	Size  int // rows per page; 0 means all
@@ -19,7 +19,7 @@ type Rows[T any] struct {
 // FilterCancelled is the status by which [List] finds the failed snapshots that were cancelled; failed finds the others.
 const FilterCancelled = string(RunCancelled)
 
-// Storage is what the snapshots take up in the store.
+// Storage is how much space the snapshots take in the store.
 type Storage struct {
 	Snapshots int
 	Stored    int64 // bytes of all usable snapshots

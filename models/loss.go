@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// Loss says that a cluster lost its data: it had to be started empty, or its data was replaced. It stays as long as the cluster: the newest
-// good snapshot from before it is never removed by retention.
+// Loss records that a cluster lost its data: it had to be started empty, or its data was replaced. The record stays as long as the cluster, because
+// retention never removes the newest good snapshot from before the loss.
 type Loss struct {
 	ID        uint
 	ClusterID uint

@@ -7,14 +7,14 @@ import (
 	"strconv"
 )
 
-// The maintenance window of a cluster is kept and given back, and nothing happens in it here. But as in ElastiCache it must not overlap the
-// snapshot window.
+// The maintenance window of a cluster is stored and given back, and nothing happens in it. But as in ElastiCache it must not overlap the snapshot
+// window.
 
 const weekMinutes = 7 * dayMinutes
 
 var maintenancePattern = regexp.MustCompile(`^(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)-(sun|mon|tue|wed|thu|fri|sat):([01]\d|2[0-3]):([0-5]\d)$`)
 
-// readMaintenanceWindow reads ElastiCache's form, "ddd:hh24:mi-ddd:hh24:mi", as minutes after the beginning of Sunday and its length.
+// readMaintenanceWindow reads ElastiCache's form, "ddd:hh24:mi-ddd:hh24:mi". start is in minutes after the beginning of Sunday.
 func readMaintenanceWindow(text string) (start, length int, ok bool) {
 	m := maintenancePattern.FindStringSubmatch(text)
 	if m == nil {
@@ -22,7 +22,7 @@ func readMaintenanceWindow(text string) (start, length int, ok bool) {
 	}
 	days := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 	minute := func(day, hour, minute string) int {
-		h, _ := strconv.Atoi(hour) // the pattern has seen to it
+		h, _ := strconv.Atoi(hour) // cannot fail: the pattern has matched
 		m, _ := strconv.Atoi(minute)
 		return slices.Index(days, day)*dayMinutes + h*60 + m
 	}
@@ -42,13 +42,13 @@ func checkMaintenanceWindow(text string) string {
 	return ""
 }
 
-// Overlaps tells whether the window, on any day, and a weekly maintenance window have a minute in common.
+// Overlaps tells whether the window has, on any day, a minute in common with a weekly maintenance window.
 func (w Window) Overlaps(maintenance string) bool {
 	start, length, ok := readMaintenanceWindow(maintenance)
 	if !ok || w.IsZero() {
 		return false
 	}
-	for day := -1; day <= 14; day++ { // either may go on into the next week
+	for day := -1; day <= 14; day++ { // either may extend into the next week
 		if opens := day*dayMinutes + w.Start; opens < start+length && start < opens+w.Length {
 			return true
 		}
@@ -56,7 +56,7 @@ func (w Window) Overlaps(maintenance string) bool {
 	return false
 }
 
-// CheckOverlap refuses windows that overlap, in ElastiCache's words and with what they are.
+// CheckOverlap refuses windows that overlap, in ElastiCache's words and naming both.
 func CheckOverlap(window Window, maintenance string) Faults {
 	var faults Faults
 	if window.Overlaps(maintenance) {
@@ -65,8 +65,8 @@ func CheckOverlap(window Window, maintenance string) Faults {
 	return faults
 }
 
-// PickMaintenanceWindow chooses one for a cluster whose owner has no preference: an hour on a Sunday, away from its snapshot window as far as
-// that leaves an hour.
+// PickMaintenanceWindow chooses a window for a cluster whose owner has no preference: an hour on a Sunday, outside its snapshot window if that leaves
+// an hour.
 func PickMaintenanceWindow(window Window) string {
 	free := dayMinutes - window.Length - MinWindowMinutes
 	start := (window.Start + window.Length + max(0, min(60, free/2))) % dayMinutes
@@ -78,8 +78,8 @@ func PickMaintenanceWindow(window Window) string {
 	return fmt.Sprintf("sun:%02d:%02d-%s:%02d:%02d", start/60, start%60, day, end%dayMinutes/60, end%60)
 }
 
-// PickWindowBeside is [PickWindow] for a cluster that has a maintenance window: the picked window, or the first one later in the day that is
-// free. Beside one that takes up every day there is none, and then it is the picked one.
+// PickWindowBeside is [PickWindow] for a cluster that has a maintenance window: the picked window, or the first one later in the day that does not
+// overlap. If the maintenance window leaves no room on any day, it is the picked one.
 func PickWindowBeside(cluster, maintenance string) Window {
 	picked := PickWindow(cluster)
 	for moved := 0; moved < dayMinutes; moved += 30 {

@@ -9,7 +9,7 @@ import (
 
 const maxNameLength = 40
 
-// maxCacheClusterName is how long the name of a cache cluster may be.
+// maxCacheClusterName is the maximum length of the name of a cache cluster.
 //
 // Source: Amazon ElastiCache API reference, CreateCacheCluster, CacheClusterId.
 const maxCacheClusterName = 50
@@ -17,8 +17,8 @@ const maxCacheClusterName = 50
 // maxSnapshotNameLength leaves room for "automatic.", the longest cluster name and the time.
 const maxSnapshotNameLength = 255
 
-// CheckName applies ElastiCache's rule for the name of a cluster: 1-40 characters of a-z, 0-9 and hyphen, first a
-// letter, no "--", no hyphen at the end. It returns the lower-cased name, and what is wrong as a sentence or "".
+// CheckName applies ElastiCache's rule for the name of a cluster: 1-40 characters of a-z, 0-9 and hyphen, beginning with
+// a letter, no "--", no hyphen at the end. It returns the name in lower case, and a sentence that says what is wrong, or "".
 //
 // Source: Amazon ElastiCache API reference, CreateReplicationGroup, ReplicationGroupId.
 func CheckName(what, name string) (string, string) {
@@ -26,7 +26,7 @@ func CheckName(what, name string) (string, string) {
 }
 
 // CheckSnapshotName applies the same rule to a snapshot's name, which may be longer (ElastiCache gives no limit; here
-// it is 255 characters, what a file name can bear).
+// it is 255 characters, the limit of file names).
 func CheckSnapshotName(name string) (string, string) {
 	return checkName("snapshot name", name, maxSnapshotNameLength)
 }
@@ -73,8 +73,8 @@ func SuggestSnapshotName(cluster string, at time.Time) string {
 	return cluster + "-" + at.UTC().Format("2006-01-02-15-04-05")
 }
 
-// NumberedNames are the names of several clusters restored from one snapshot: the name itself for one copy, else
-// name-1, name-2 and so on, as many digits as the last one has.
+// NumberedNames are the names of several clusters restored from one snapshot: the name itself for one copy, otherwise
+// name-1, name-2 and so on, all with as many digits as the last one.
 func NumberedNames(name string, copies int) []string {
 	if copies == 1 {
 		return []string{name}

@@ -14,7 +14,7 @@ type Role string
 const (
 	RolePrimary Role = "primary"
 	RoleReplica Role = "replica"
-	RoleCache   Role = "cache" // of memcached: a node beside others, with keys of its own
+	RoleCache   Role = "cache" // of memcached: every node has keys of its own
 )
 
 // Node is one server process.
@@ -24,14 +24,14 @@ type Node struct {
 	Name      string `gorm:"uniqueIndex"` // "orders-001"
 	Shard     int    // from 1
 	Role      Role
-	Zone      string // availability zone, kept and given back; "": the region's first
+	Zone      string // availability zone, only kept and given back; "": the region's first
 	Host      string `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	Port      int    `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	Slots     string // of a primary in cluster mode: "0-5460,9000"
-	Ident     string // of an attached node in cluster mode: what its cluster calls it
+	Ident     string // of an attached node in cluster mode: its ID in its cluster
 	CreatedAt time.Time
 
-	// What the supervisor saw last.
+	// As the supervisor saw it last.
 	State      string // "starting", "available", "loading", "unreachable", "stopped"
 	UsedMemory int64  // bytes
 	MaxMemory  int64  // bytes
@@ -60,7 +60,7 @@ func ShardNodeName(cluster string, shard, n int) string {
 	return NodeName(fmt.Sprintf("%s-%04d", cluster, shard), n)
 }
 
-// SameAs tells whether a node is as it was seen before, but for small movements of its memory, and that is not longer ago than limit.
+// SameAs tells whether a node is as it was seen before, except for small changes of its memory, and that is no longer ago than limit.
 func (n Node) SameAs(before Node, limit time.Duration) bool {
 	if n.State != before.State || n.Role != before.Role || n.MaxMemory != before.MaxMemory || n.Keys != before.Keys || (n.LagBytes < 0) != (before.LagBytes < 0) {
 		return false
@@ -72,8 +72,8 @@ func (n Node) SameAs(before Node, limit time.Duration) bool {
 	return n.SeenAt.Sub(*before.SeenAt) < limit && max(moved, -moved) < 1<<20
 }
 
-// Endpoint is where a node listens. The nodes of a cluster have one port and differ in their addresses, as in ElastiCache, as long as the host
-// has addresses enough; on one with a single address they differ in their ports.
+// Endpoint is where a node listens. The nodes of a cluster share a port and differ in their addresses, as in ElastiCache, as long as the host
+// has enough addresses; on a host with a single address they differ in their ports.
 type Endpoint struct {
 	Host string
 	Port int

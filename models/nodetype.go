@@ -55,7 +55,7 @@ func FindNodeType(name string) (NodeType, bool) {
 	return NodeType{}, false
 }
 
-// smallestNodeType returns the smallest of the current node types that will do, or the largest one.
+// smallestNodeType returns the smallest of the current node types for which does holds, or the largest one.
 func smallestNodeType(does func(NodeType) bool) NodeType {
 	var best, largest NodeType
 	for _, t := range NodeTypes() {
@@ -75,15 +75,15 @@ func smallestNodeType(does func(NodeType) bool) NodeType {
 	return best
 }
 
-// ShownNodeType is the cluster's node type; for an attached one, which has none, the smallest that bears what its fullest node may have, or what
-// that has where nothing limits it. ElastiCache's clients want to be told one.
+// ShownNodeType is the cluster's node type. An attached cluster has none, but ElastiCache's clients expect one: it is the smallest that is as large as
+// the maxmemory of the cluster's largest node, or as the memory used where there is no limit.
 func (c Cluster) ShownNodeType() string {
 	if c.NodeType != "" || !c.Attached() {
 		return c.NodeType
 	}
 	var most int64
 	for _, n := range c.Nodes {
-		// The limit goes first: what INFO says of a full node is somewhat more, and the type would change to and fro.
+		// The limit takes precedence: a full node uses somewhat more according to INFO, and the type would keep changing.
 		if n.MaxMemory > 0 {
 			most = max(most, n.MaxMemory)
 		} else {
@@ -93,8 +93,8 @@ func (c Cluster) ShownNodeType() string {
 	return smallestNodeType(func(t NodeType) bool { return t.Memory >= most }).Name
 }
 
-// ShownNodeType is the node type that a restore takes when none is named: the one that the cluster had, else the smallest that holds the data with
-// room to spare. As long as the snapshot of an attached cluster is being taken there is none.
+// ShownNodeType is the node type that a restore uses if none is given: that of the cluster, otherwise the smallest that holds the data with room to
+// spare. While a snapshot of an attached cluster is being taken there is none.
 func (s Snapshot) ShownNodeType() string {
 	if s.NodeType != "" || s.UsedMemory == 0 {
 		return s.NodeType

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Parameter is one setting of the engines that a parameter group may change. The list is a safe one: nothing on it can make a node lose
-// data, reach other files or be reached by others, or break replication.
+// Parameter is a setting of the engines that a parameter group may change. Only safe ones are listed: none of them can make a node lose data, reach
+// other files or be reached by others, or break replication.
 type Parameter struct {
 	Name        string
 	Default     string // the engine's own
 	Description string
 	Type        string // "integer", "float" or "string"
 	Allowed     string // "0-4294967295" or "yes,no"
-	Reboot      bool   // takes a restart of the node; else it holds at once
-	Fixed       bool   // shown, and cannot be changed
+	Reboot      bool   // takes effect after a restart of the node; otherwise at once
+	Fixed       bool   // shown, but cannot be changed
 }
 
 // check says what is wrong with a value, or "".
@@ -67,12 +67,12 @@ const (
 	anyCount = "0-4294967295"
 )
 
-// Families are the families of parameter groups, oldest engine first.
+// Families are the families of parameter groups, those of older engines first.
 func Families() []string {
 	return []string{"memcached1.5", "memcached1.6", "redis6.x", "redis7", "redis8", "valkey7", "valkey8", "valkey9"}
 }
 
-// Parameters lists the parameters of a family; none of a family that is not known. Defaults are those of the engines as Rekindle starts them.
+// Parameters lists the parameters of a family; none if the family is unknown. The defaults are those of the engines as Rekindle starts them.
 //
 // Source: redis.conf of the engines; Amazon ElastiCache user guide, "Engine specific parameters".
 func Parameters(family string) []Parameter {

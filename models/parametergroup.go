@@ -18,7 +18,7 @@ type ParameterGroup struct {
 	Values      []ParameterValue `gorm:"foreignKey:GroupID"`
 }
 
-// ParameterValue is a parameter that a group sets to something else than the engine's default.
+// ParameterValue is a parameter that a group sets to something other than the engine's default.
 type ParameterValue struct {
 	ID      uint
 	GroupID uint   `gorm:"uniqueIndex:idx_parameter_values_name"`
@@ -35,13 +35,14 @@ func (g ParameterGroup) Set() map[string]string {
 	return set
 }
 
-// IsDefault tells whether the group is one of those that are there from the start, one for each family, and cannot be changed.
+// IsDefault tells whether the group is a default group. These exist from the start, and cannot be changed.
 func (g ParameterGroup) IsDefault() bool { return g.ID == 0 }
 
-// inClusterMode ends the names of the default groups for clusters in cluster mode. They set nothing else: it is how ElastiCache's clients ask for it.
+// inClusterMode ends the names of the default groups for clusters in cluster mode. They differ in nothing else: ElastiCache's clients ask for cluster
+// mode by naming one.
 const inClusterMode = ".cluster.on"
 
-// DefaultParameterGroup is the name of the group that clusters of this engine have when no other is asked for.
+// DefaultParameterGroup is the name of the group that clusters of this engine have if no other is asked for.
 func DefaultParameterGroup(engine Engine, clusterMode bool) string {
 	if clusterMode {
 		return "default." + engine.Family() + inClusterMode
@@ -49,7 +50,7 @@ func DefaultParameterGroup(engine Engine, clusterMode bool) string {
 	return "default." + engine.Family()
 }
 
-// ForClusterMode tells whether a parameter group, by its name, is only for clusters in cluster mode.
+// ForClusterMode tells by its name whether a parameter group is only for clusters in cluster mode.
 func ForClusterMode(group string) bool {
 	return strings.HasPrefix(group, "default.") && strings.HasSuffix(group, inClusterMode)
 }
@@ -68,7 +69,7 @@ func DefaultGroups() []string {
 // clustered tells whether servers of a family have a cluster mode.
 func clustered(family string) bool { return !strings.HasPrefix(family, EngineMemcached) }
 
-// DefaultGroup finds a default group by its name: nobody has to make it.
+// DefaultGroup finds a default group by its name. Default groups need not be created.
 func DefaultGroup(name string) (ParameterGroup, bool) {
 	if !slices.Contains(DefaultGroups(), name) {
 		return ParameterGroup{}, false
@@ -80,7 +81,7 @@ func DefaultGroup(name string) (ParameterGroup, bool) {
 	return ParameterGroup{Name: name, Family: family, Description: "Default parameter group for " + family}, true
 }
 
-// CheckParameters checks values that a parameter group is to have.
+// CheckParameters checks new values for a parameter group.
 func CheckParameters(family string, values map[string]string) Faults {
 	var faults Faults
 	known := make(map[string]Parameter)
@@ -100,10 +101,10 @@ func CheckParameters(family string, values map[string]string) Faults {
 	return faults
 }
 
-// ParameterDatabases holds at a cluster's creation, as in ElastiCache: with fewer later, a node would not load its own data.
+// ParameterDatabases takes effect only when a cluster is created, as in ElastiCache: with fewer later, a node might not load its own data.
 const ParameterDatabases = "databases"
 
-// engineDatabases is how many databases the engines have when nothing else is set.
+// engineDatabases is the engines' default number of databases.
 const engineDatabases = 16
 
 // DatabasesFor is how many databases a cluster needs to be filled from a snapshot.

@@ -5,23 +5,22 @@ import (
 	"strings"
 )
 
-// A lost catalog is rebuilt from the manifests in the store: package jobs reads them, this file writes them down. What is in the catalog
-// and agrees is never touched.
+// A lost catalog is rebuilt from the manifests in the store, which package jobs reads. Rows of the catalog that agree with them are never touched.
 
 // Rebuilt says what a rebuild did.
 type Rebuilt struct {
 	Found    int // snapshots with a manifest in the store
-	Adopted  int // that the catalog did not know
-	Restored int // that the catalog had as failed, and that are whole
-	Agreed   int // that the catalog has as they are
-	Missing  int // that the catalog has and the store does not
-	Warnings int // manifests that could not be used, and rows that say something else
+	Adopted  int // new to the catalog
+	Restored int // failed according to the catalog, but complete
+	Agreed   int // as the catalog has them
+	Missing  int // in the catalog, but not in the store
+	Warnings int // manifests that could not be used, and rows that differ from theirs
 	Clusters []string
-	Lost     []string // clusters that are known by what the store has of them, and have no nodes
+	Lost     []string // clusters that are only known from the store, and have no nodes
 	Settings bool     // the settings were taken from the store
 }
 
-// Sentence says it to a person.
+// Sentence describes it for people.
 func (r Rebuilt) Sentence() string {
 	text := fmt.Sprintf("The catalog was rebuilt from the store: %d snapshots found, %d of them new, %d known already.", r.Found, r.Adopted, r.Agreed)
 	if r.Restored > 0 {

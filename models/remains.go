@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Remains are what a run may have left in another store. The run's options say where, and which keys.
+// Remains are objects that a run may have left in another store. The run's options say where, and which keys.
 type Remains struct {
 	Run      uint            `json:"-"`
 	Since    time.Time       `json:"since"`
-	Manifest json.RawMessage `json:"manifest,omitempty"` // of what was written; empty when it is not known
+	Manifest json.RawMessage `json:"manifest,omitempty"` // of what was written; empty if it is not known
 }

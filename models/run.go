@@ -12,18 +12,18 @@ type RunKind string
 const (
 	RunCreate         RunKind = "create"          // start a cluster's nodes
 	RunRestore        RunKind = "restore"         // start them and fill them from a snapshot
-	RunFill           RunKind = "fill"            // restore a snapshot into a cluster that exists
-	RunModify         RunKind = "modify"          // bring the nodes in line with the changed cluster
+	RunFill           RunKind = "fill"            // restore a snapshot into an existing cluster
+	RunModify         RunKind = "modify"          // adapt the nodes to the changed cluster
 	RunReboot         RunKind = "reboot"          // restart some of its nodes
-	RunFailover       RunKind = "failover"        // let a replica take over from a primary that is well
-	RunDelete         RunKind = "delete"          // with a final snapshot when asked for
+	RunFailover       RunKind = "failover"        // let a replica take over from a healthy primary
+	RunDelete         RunKind = "delete"          // with a final snapshot if asked for
 	RunSnapshot       RunKind = "snapshot"        //
 	RunDeleteSnapshot RunKind = "delete-snapshot" //
 	RunVerify         RunKind = "verify"          // read every byte back
-	RunCopy           RunKind = "copy"            // to another name, or as an archive to another store
-	RunExport         RunKind = "export"          // plain RDB files to a bucket of one's own
+	RunCopy           RunKind = "copy"            // under another name, or as an archive to another store
+	RunExport         RunKind = "export"          // plain RDB files to somebody's bucket
 	RunImport         RunKind = "import"          // RDB files from elsewhere become a manual snapshot
-	RunRebuild        RunKind = "rebuild"         // the catalog from the manifests
+	RunRebuild        RunKind = "rebuild"         // make the catalog from the manifests
 )
 
 // RunStatus is the state of a run.
@@ -51,18 +51,18 @@ type Run struct {
 	SnapshotName    string    `gorm:"index"`
 	RequestedBy     string    // a user's name, or "schedule", "retention"
 	Options         string    // its arguments, as JSON; see Args
-	Home            string    // of the nodes that it works on: only the console there does it; "": any
-	Owner           string    // of the console that works on it; "" while it is running: nobody, it was cut off
-	GivenUp         RunStatus // how it is going to end, once its remains are removed; "": not decided
-	Attempts        int       // how often it was begun; more than once after a console was killed
+	Home            string    // of the nodes that it works on: only the console there carries it out; "": any
+	Owner           string    // of the console that works on it; "" in a running one: it was cut off
+	GivenUp         RunStatus // how it will end, once its remains are removed; "": not decided
+	Attempts        int       // how often it was begun; more than once if a console was killed
 	CancelRequested bool
 
-	Stage      string // a sentence that says what is going on
+	Stage      string // a sentence that says what is happening
 	BytesDone  int64
 	BytesTotal int64 // 0: unknown; may be an estimate
 	KeysDone   int64
 	KeysTotal  int64
-	Error      string // a sentence for a person
+	Error      string // a sentence for people
 
 	CreatedAt time.Time `gorm:"index"`
 	StartedAt *time.Time
@@ -76,7 +76,7 @@ type Progress struct {
 	KeysDone, KeysTotal   int64
 }
 
-// ErrRunEnded tells that a run has ended or is another console's: what it worked on may belong to another run by now, and nothing was
+// ErrRunEnded says that a run has ended or belongs to another console. What it worked on may belong to another run by now, and nothing was
 // changed.
 var ErrRunEnded = errors.New("the run has ended already, or another console goes on with it")
 

@@ -12,30 +12,30 @@ const MaxAttempts = 3
 // RetryAfter is the pause between two attempts within one window.
 const RetryAfter = 10 * time.Minute
 
-// MarkOutcome says what became of one cluster's window.
+// MarkOutcome says what happened in one window of a cluster.
 type MarkOutcome string
 
 // The outcomes of a [WindowMark].
 const (
-	MarkQueued MarkOutcome = "queued" // a run was queued, and has not failed so far
+	MarkQueued MarkOutcome = "queued" // a run was queued, and has not failed yet
 	MarkFailed MarkOutcome = "failed" // the latest attempt failed
 	MarkMissed MarkOutcome = "missed" // the window passed without an attempt
 )
 
-// Mark is what is known of a window that was looked at before.
+// Mark is what is known about a window that was looked at before.
 type Mark struct {
 	Outcome  MarkOutcome
 	Attempts int
 	Tried    time.Time // when the latest attempt was queued
 }
 
-// Plan is one cluster's schedule with what has happened so far: all that [Due] needs to know.
+// Plan is one cluster's schedule and what has happened so far: everything that [Due] needs to know.
 type Plan struct {
 	ClusterID uint
 	Cluster   string
 	Window    Window
 	Retention int            // days; 0 is off
-	Since     time.Time      // when this schedule came into force, or until when missed windows were looked for
+	Since     time.Time      // when this schedule took effect, or the time up to which missed windows were looked for
 	Marks     map[int64]Mark // by the Unix time at which the window opens
 }
 
@@ -47,11 +47,11 @@ type Decision struct {
 	Attempt    int // 1 for the first
 }
 
-// Due is the whole schedule: which plans are to be started at this instant, and which windows passed without a start.
+// Due is the whole schedule: which plans are due at this instant, and which windows passed without a start.
 // It has no state and no side effects, so years of it can be tested in a second.
 //
-// A snapshot is due from its minute on until the window closes, so a restart in between costs nothing. A window that was
-// marked as missed by a clock that stood wrong is due all the same when it is open. A failed attempt is repeated
+// A snapshot is due from its minute until the window closes, so a restart in between costs nothing. A window that was
+// marked as missed because a clock was wrong is still due when it is open. A failed attempt is repeated
 // while the window is open.
 func Due(now time.Time, plans []Plan) (due, missed []Decision) {
 	for _, plan := range plans {
@@ -86,19 +86,18 @@ func (p Plan) Attempt(now time.Time, o Occurrence) int {
 	return 0
 }
 
-// Kept is what retention needs to know of an automatic snapshot.
+// Kept is what retention needs to know about an automatic snapshot.
 type Kept struct {
 	ID        uint
 	CreatedAt time.Time
 	Good      bool // available and not known to be damaged
-	Promised  int  // days: the limit when it was taken, which goes on to hold when backups are turned off
+	Promised  int  // days: the limit when it was taken, which still applies after backups are turned off
 }
 
-// Outlived says which automatic snapshots of one living cluster are to be removed: those older than the limit in days, but
-// never the newest good one, so that a row of failures does not eat the last backup (one from the future is of a clock that stood
-// wrong, and not the newest); nor the newest good one from before each
-// loss, when the cluster was started empty, for what came after it has not that data. A limit of 0 means that
-// backups were turned off: then each snapshot stays as long as was promised when it was taken.
+// Outlived says which automatic snapshots of one existing cluster must be removed: those older than the limit in days. It never names the
+// newest good one, so that a series of failures does not remove the last backup (one from the future comes from a wrong clock, and does
+// not count as the newest), nor the newest good one from before each loss, because later ones do not have the data that was lost. A limit
+// of 0 means that backups were turned off: then each snapshot stays as long as was promised when it was taken.
 func Outlived(now time.Time, limit int, losses []time.Time, snapshots []Kept) []uint {
 	keep := kept(now, losses, snapshots)
 	var outlived []uint
@@ -110,7 +109,7 @@ func Outlived(now time.Time, limit int, losses []time.Time, snapshots []Kept) []
 	return outlived
 }
 
-// kept are the indexes of those that stay however old they are.
+// kept are the indexes of the snapshots that stay however old they are.
 func kept(now time.Time, losses []time.Time, snapshots []Kept) map[int]bool {
 	keep := map[int]bool{newestGood(snapshots, func(s Kept) bool { return !s.CreatedAt.After(now) }): true}
 	for _, loss := range losses {
@@ -119,7 +118,7 @@ func kept(now time.Time, losses []time.Time, snapshots []Kept) map[int]bool {
 	return keep
 }
 
-// lasts is how long it stays under a limit in days.
+// lasts is how long the snapshot stays under a limit in days.
 func (s Kept) lasts(limit int) time.Duration {
 	if limit == 0 {
 		limit = s.Promised
@@ -127,7 +126,7 @@ func (s Kept) lasts(limit int) time.Duration {
 	return time.Duration(limit) * 24 * time.Hour
 }
 
-// newestGood is the index of the newest good snapshot among those that count; -1 when there is none.
+// newestGood is the index of the newest good snapshot among those that count; -1 if there is none.
 func newestGood(snapshots []Kept, counts func(Kept) bool) int {
 	newest := -1
 	for i, s := range snapshots {
@@ -138,7 +137,7 @@ func newestGood(snapshots []Kept, counts func(Kept) bool) int {
 	return newest
 }
 
-// WindowMark says what became of one cluster's window on one day. Its unique pair of cluster and window is what decides when
+// WindowMark says what happened in one cluster's window on one day. The pair of cluster and window is unique, which settles it when
 // two ticks, or two consoles, see the same window at once.
 type WindowMark struct {
 	ID        uint

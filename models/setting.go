@@ -13,10 +13,10 @@ type Settings struct {
 	Currency    string  // shown before the amount
 }
 
-// DefaultPromoteAfter is for how many seconds a primary that hangs is waited for when nobody chose another number.
+// DefaultPromoteAfter is how many seconds a primary may hang before it is replaced, unless somebody chose another number.
 const DefaultPromoteAfter = 60
 
-// The range of numbers that can be chosen. A replica hears from its primary every ten seconds.
+// The range of the choice. A replica hears from its primary every ten seconds.
 const (
 	MinPromoteAfter = 10
 	MaxPromoteAfter = 3600

@@ -18,7 +18,7 @@ func (s Shard) ID() string { return fmt.Sprintf("%04d", s.Number) }
 // Primary returns the node that takes the writes.
 func (s Shard) Primary() (Node, bool) { return s.first(RolePrimary) }
 
-// Replicas are the others.
+// Replicas are the nodes that follow the primary.
 func (s Shard) Replicas() []Node {
 	return slices.DeleteFunc(slices.Clone(s.Nodes), func(n Node) bool { return n.Role != RoleReplica })
 }
@@ -30,8 +30,8 @@ func (s Shard) first(role Role) (Node, bool) {
 	return Node{}, false
 }
 
-// Shards are the cluster's shards, in the order of their numbers, each with its nodes in the cluster's order. One of memcached has none: each of
-// its nodes has keys of its own.
+// Shards are the cluster's shards, in the order of their numbers, each with its nodes in the cluster's order. A cluster of memcached has none: each
+// of its nodes has keys of its own.
 func (c Cluster) Shards() []Shard {
 	if c.Cached() {
 		return nil
@@ -50,7 +50,7 @@ func (c Cluster) Shards() []Shard {
 	return shards
 }
 
-// Shard returns the shard with this number. There is none without a node.
+// Shard returns the shard with this number. A shard without nodes does not exist.
 func (c Cluster) Shard(number int) (Shard, bool) {
 	shards := c.Shards()
 	if i := slices.IndexFunc(shards, func(s Shard) bool { return s.Number == number }); i >= 0 {
@@ -78,7 +78,7 @@ func (c Cluster) Primaries() []Node {
 	return primaries
 }
 
-// Only is the cluster as if it had only this shard: for what is done shard by shard.
+// Only is the cluster as if it had only this shard, for work that is done shard by shard.
 func (c Cluster) Only(s Shard) Cluster {
 	c.Nodes = s.Nodes
 	return c

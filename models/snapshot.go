@@ -28,14 +28,14 @@ type Snapshot struct {
 	ID           uint
 	Name         string         `gorm:"uniqueIndex"`
 	ClusterName  string         `gorm:"index"`
-	ClusterID    uint           `gorm:"index"` // 0 when the cluster is gone
+	ClusterID    uint           `gorm:"index"` // 0 if the cluster is gone
 	Source       string         `gorm:"index"`
 	Status       SnapshotStatus `gorm:"index"`
 	StatusReason string
 
 	Configuration // of the cluster at that time
 	AuthEnabled   bool
-	Node          string // stands for the cluster where ElastiCache names a node: the one asked for, else one that would serve
+	Node          string // the node that ElastiCache's answers name: the one asked for, otherwise one that would serve
 	NodeCreatedAt *time.Time
 
 	RDBVersion int
@@ -45,15 +45,15 @@ type Snapshot struct {
 	UsedMemory int64 // of the source, bytes
 	ServedBy   string
 	ServedRole Role
-	Warning    string // what the person should know, such as that the primary had to serve
-	Origin     string // a sentence: copied or imported from where; "": taken of a cluster
+	Warning    string // what people should know, such as that the primary had to serve
+	Origin     string // a sentence that says where it was copied or imported from; "": taken from a cluster
 
-	Attempt        string // at which its parts are, or were last, stored: what lies there is this catalog's own; "": in format version 1
-	ManifestSHA256 string // by which its manifest is known; "": not known yet
+	Attempt        string // where its parts are, or were last, stored: objects there belong to this catalog; "": in format version 1
+	ManifestSHA256 string // checksum of its manifest; "": not known yet
 
-	VerifiedAt    *time.Time // when every byte of it was last read back and found right; at first, its completion
+	VerifiedAt    *time.Time // when every byte of it was last read back and found correct; at first, its completion
 	VerifyTriedAt *time.Time // when the schedule last asked for that
-	Damage        string     // what is wrong with what is stored, in sentences; its bytes stay until it is deleted by hand
+	Damage        string     // what is wrong with the stored data, in sentences; the data stays until it is deleted by hand
 
 	CreatedAt   time.Time `gorm:"index"`
 	StartedAt   *time.Time
@@ -62,7 +62,7 @@ type Snapshot struct {
 	Parts []Part
 }
 
-// Usable tells whether it can be restored, downloaded or copied.
+// Usable tells whether the snapshot can be restored, downloaded or copied.
 func (s Snapshot) Usable() bool {
 	return s.Status == SnapshotAvailable || s.Status == SnapshotRestoring || s.Status == SnapshotCopying
 }
@@ -79,7 +79,7 @@ type Part struct {
 	Keys              int64
 	Expires           int64
 	Databases         int    // how many a node needs to load it; 0: unknown
-	Kinds             string // how what is in it is stored: which engines read that is not for this package to know; "": unknown
+	Kinds             string // how its data is stored, which package rdb compares with what engines read; "": unknown
 	Digest            string // of the plain RDB: "xxh128:..." or "sha256:..."
 	StoredSHA256      string
 	CRC64             string
@@ -95,13 +95,13 @@ type Part struct {
 type SnapshotSpec struct {
 	Cluster     string
 	Name        string
-	Override    bool   // use a primary although its host is short of memory
-	Node        string // by which the cluster was named, if it was; it need not be the one that serves
+	Override    bool   // use a primary even if its host is short of memory
+	Node        string // the node by which the cluster was named, if any; another one may serve
 	Tags        map[string]string
 	RequestedBy string
 }
 
-// SnapshottingNode is the node that ElastiCache would name as the one that serves snapshots: the chosen one, else the first replica.
+// SnapshottingNode is the node that ElastiCache would name as the one that serves snapshots: the chosen one, otherwise the first replica.
 func (c Cluster) SnapshottingNode() string {
 	var best Node
 	for _, n := range c.Nodes {
@@ -115,7 +115,7 @@ func (c Cluster) SnapshottingNode() string {
 	return best.Name
 }
 
-// SnapshottingSince is when the node was made that [Cluster.SnapshottingNode] names, which for a cluster of one node is when the cluster was.
+// SnapshottingSince is when the node was created that [Cluster.SnapshottingNode] names. For a cluster of one node that is when the cluster was created.
 func (c Cluster) SnapshottingSince() *time.Time {
 	name := c.SnapshottingNode()
 	for _, n := range c.Nodes {
@@ -126,9 +126,9 @@ func (c Cluster) SnapshottingSince() *time.Time {
 	return nil
 }
 
-// This file lists rows in pages that go on where the last one ended, so that what comes and goes in between neither hides nor repeats a row.
+// Pages of rows continue where the last one ended, so that rows which come and go in between neither hide nor repeat one.
 
-// SnapshotFilter says which snapshots are listed; what is empty does not filter.
+// SnapshotFilter says which snapshots are listed; empty fields do not filter.
 type SnapshotFilter struct {
 	Name   string
 	Group  string // a replication group
@@ -136,7 +136,7 @@ type SnapshotFilter struct {
 	Source string
 }
 
-// Databases is how many databases a node needs to have all of the snapshot's keys; 0: unknown.
+// Databases is how many databases a node needs for all of the snapshot's keys; 0: unknown.
 func (s Snapshot) Databases() int {
 	most := 0
 	for _, part := range s.Parts {

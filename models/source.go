@@ -1,6 +1,6 @@
 package models
 
-// SnapshotSource is the node from which a shard's part of a snapshot would be taken now, and what that would mean.
+// SnapshotSource is the node from which a shard's part of a snapshot would be taken now, and the consequences.
 type SnapshotSource struct {
 	Shard      Shard
 	Node       Node
@@ -10,5 +10,5 @@ type SnapshotSource struct {
 	Fits       bool   // UsedMemory is within Available
 	Fallback   bool   // the primary has to serve because no replica can
 	Why        string // with Fallback: the reason as a sentence
-	Elsewhere  bool   // the nodes are on another console's host, and that one chooses; nothing else is known
+	Elsewhere  bool   // the nodes are on the host of another console, which chooses; nothing else is known
 }

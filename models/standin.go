@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// versionPattern is what versions are asked for as: "7.1", "7.0.7", "6.x", "8".
+// versionPattern is the form in which versions are asked for: "7.1", "7.0.7", "6.x", "8".
 var versionPattern = regexp.MustCompile(`^\d{1,2}(\.(x|\d{1,2}(\.\d{1,3})?))?$`)
 
-// AskedVersion is the whole of a version that was asked for by a part of it, as ElastiCache would show it: "7.1.0" for "7.1". It is "" when that is no
-// version.
+// AskedVersion completes a version that was asked for by its first numbers, as ElastiCache would show it: "7.1.0" for "7.1". It is "" if the text is
+// not a version.
 func AskedVersion(text string) string {
 	if !versionPattern.MatchString(text) {
 		return ""
 	}
 	if text == "6.x" {
-		return "6.2.0" // the last one that it has
+		return "6.2.0" // ElastiCache's last version 6
 	}
 	text = strings.TrimSuffix(text, ".x")
 	return text + strings.Repeat(".0", 2-strings.Count(text, "."))
 }
 
-// StandIn finds the installed engine that stands in for one that is not installed: of its own release the newest patch, else of the nearest later
-// release, which knows all that clients of the earlier one say. Never an older one; but Redis 7.1, which exists only at Amazon, is a Redis 7.0 to its clients.
-// There is none for engines of a family that no parameter group is for.
+// StandIn finds the installed engine that stands in for one that is not installed: the newest patch of the same release, otherwise of the nearest
+// later release, which understands everything that clients of the earlier one send. It is never an older one; but Redis 7.1, which exists only at
+// Amazon, is a Redis 7.0 to its clients. Engines of a family without parameter groups have no stand-in.
 func StandIn(installed []Engine, wanted Engine) (Engine, bool) {
 	if !slices.Contains(Families(), wanted.Family()) {
 		return Engine{}, false
@@ -52,8 +52,8 @@ func release(e Engine) string {
 	return numbers[0] + "." + numbers[1]
 }
 
-// ShownVersion is the engine's version as ElastiCache's clients are told: what was asked for, which need not be installed here. A client that keeps
-// clusters in files would take any other one for a change to be made.
+// ShownVersion is the engine's version that ElastiCache's clients are told: the one that was asked for, which need not be installed here. A client
+// that describes clusters in files would take any other one for a difference that it must remove.
 func (c Configuration) ShownVersion() string {
 	return cmp.Or(c.Attributes.EngineVersion, c.EngineVersion)
 }

@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// This file has the states of clusters, snapshots and runs as what they are: which can follow which, and what brings that about. What is
-// not here cannot happen: the functions that change states ask it. docs/states.md is drawn from it.
+// This file has the state machines of clusters, snapshots and runs: which state can follow which, and why. Nothing else can happen, because the
+// functions that change states check it. docs/states.md is generated from it.
 
-// move is one way from a state to another. An empty From is the beginning, an empty To the end of the row.
+// move is a step from one state to another. An empty From is the creation of the row, an empty To its removal.
 type move[S ~string] struct {
 	From, To S
 	When     string
 }
 
-// ClusterMoves are the ways between the states of clusters.
+// ClusterMoves are the moves between the states of clusters.
 var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
 	{"", ClusterAvailable, "somebody attaches it, or a rebuild of the catalog finds its nodes"},
@@ -46,7 +46,7 @@ var ClusterMoves = []move[ClusterStatus]{
 	{ClusterDeleting, "", "its nodes are gone"},
 }
 
-// SnapshotMoves are the ways between the states of snapshots.
+// SnapshotMoves are the moves between the states of snapshots.
 var SnapshotMoves = []move[SnapshotStatus]{
 	{"", SnapshotCreating, "it is asked for, due, copied or imported"},
 	{"", SnapshotAvailable, "a rebuild of the catalog finds its manifest"},
@@ -74,7 +74,7 @@ var SnapshotMoves = []move[SnapshotStatus]{
 	{SnapshotDeleting, "", "it is gone from the store"},
 }
 
-// RunMoves are the ways between the states of runs.
+// RunMoves are the moves between the states of runs.
 var RunMoves = []move[RunStatus]{
 	{"", RunQueued, "somebody asks for it, or the schedule does"},
 	{"", RunRunning, "a browser begins to send a file"},
@@ -86,7 +86,7 @@ var RunMoves = []move[RunStatus]{
 	{RunRunning, RunCancelled, "somebody cancels it; what it has made is removed first"},
 }
 
-// CheckMoves fails when a state must not follow one of these. That is a mistake in the code, and nothing is changed then.
+// CheckMoves fails if a state must not follow one of these. That is a mistake in the code, and nothing is changed.
 func CheckMoves[S ~string](moves []move[S], to S, from ...S) error {
 	for _, state := range from {
 		if !slices.ContainsFunc(moves, func(m move[S]) bool { return m.From == state && m.To == to }) {

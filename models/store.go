@@ -2,9 +2,9 @@ package models
 
 // StoreInfo is what the snapshot store says about itself.
 type StoreInfo struct {
-	Free, Capacity int64 // bytes; -1: not known, or without an end
+	Free, Capacity int64 // bytes; -1: unknown or unlimited
 	Facts          []StoreFact
 }
 
-// StoreFact is one line of it, such as "Versioning": "on".
+// StoreFact is one fact about the store, such as "Versioning": "on".
 type StoreFact struct{ Name, Value string }

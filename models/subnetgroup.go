@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultSubnetGroup is there from the start and cannot be removed.
+// DefaultSubnetGroup exists from the start and cannot be removed.
 const DefaultSubnetGroup = "default"
 
-// SubnetGroup is kept and given back; nodes run where the console launches them.
+// SubnetGroup is only kept and given back; nodes run where the console launches them.
 type SubnetGroup struct {
 	ID          uint
 	Name        string `gorm:"uniqueIndex"`
@@ -56,7 +56,7 @@ func CheckSubnets(subnets []string) Faults {
 	return faults
 }
 
-// ValidDescription is what a parameter group's description must be: there, and not too long.
+// ValidDescription tells whether a parameter group's description is neither empty nor too long.
 func ValidDescription(text string) bool {
 	return strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= 255 && utf8.ValidString(text)
 }

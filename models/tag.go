@@ -26,7 +26,7 @@ const (
 	ResourceParameterGroup = "parametergroup"
 )
 
-// Resource is how a cluster's ARN ends.
+// Resource is the end of a cluster's ARN.
 func (c Cluster) Resource() string {
 	if c.Grouped {
 		return ResourceGroup + ":" + c.Name
@@ -68,7 +68,7 @@ func CheckTags(tags map[string]string) Faults {
 	return faults
 }
 
-// unprintable tells whether a character cannot be written in the answers of the API, which are XML.
+// unprintable tells whether a character cannot occur in the API's responses, which are XML.
 func unprintable(r rune) bool {
 	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || r == utf8.RuneError
 }

@@ -16,7 +16,7 @@ type User struct {
 	CreatedAt    time.Time
 }
 
-// Session is a signed-in browser. The cookie holds a token; the row holds only its hash, so that a stolen catalog opens no door.
+// Session is a signed-in browser. The cookie holds a token; the row holds only its hash, so that a stolen catalog lets nobody in.
 type Session struct {
 	ID         uint
 	TokenHash  string `gorm:"uniqueIndex"`

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Verifying reads every byte of a snapshot back from the store. The snapshot stays what it is meanwhile: what is found out changes it
-// at the end, in one transaction with the end of the run.
+// A verification reads every byte of a snapshot back from the store. The snapshot keeps its state meanwhile: the result changes it only at the end, in
+// the same transaction that ends the run.
 
-// DefaultVerifyEvery is after how many days a snapshot is verified again when nobody chose another number.
+// DefaultVerifyEvery is after how many days a snapshot is verified again, unless somebody chose another number.
 const DefaultVerifyEvery = 7
 
 // MaxVerifyEvery is the greatest number of days that can be chosen.
 const MaxVerifyEvery = 365
 
-// verifyAgainAfter is the pause after a scheduled verification that came to no result, such as when the store was away.
+// verifyAgainAfter is the pause after a scheduled verification without a result, for example because the store could not be reached.
 const verifyAgainAfter = 6 * time.Hour
 
-// VerifyBySchedule is who has asked for the verifications of the schedule.
+// VerifyBySchedule stands for a person in the verifications that the schedule asks for.
 const VerifyBySchedule = "schedule"
 
-// Verifiable tells whether it can be verified: it is whole as far as anybody knows, or it was, and may be so again when the store has
+// Verifiable tells whether the snapshot can be verified: it is complete as far as is known, or it was, and may be again after the store has
 // been repaired.
 func (s Snapshot) Verifiable() bool { return s.Usable() || s.Damaged() }
 
-// Damaged tells whether it was once whole and what is stored of it is not any more.
+// Damaged tells whether the snapshot was complete once and its stored data no longer is.
 func (s Snapshot) Damaged() bool { return s.Status == SnapshotFailed && s.Damage != "" }
 
-// Scrubbed is what [VerifyDue] needs to know of a snapshot.
+// Scrubbed is what [VerifyDue] needs to know about a snapshot.
 type Scrubbed struct {
 	ID       uint
 	Name     string
@@ -36,12 +36,12 @@ type Scrubbed struct {
 	Tried    time.Time // zero: never
 }
 
-// VerifyDue is the whole schedule of verifications: which snapshots are to be verified at this instant, those first that have waited
-// longest. It has no state and no side effects.
+// VerifyDue is the whole schedule of verifications: which snapshots are due at this instant, those that have waited longest first.
+// It has no state and no side effects.
 //
-// A snapshot is due between six sevenths of the time and all of it after it was last verified, each by its name at a moment of its
-// own, so that those of one day (or of a rebuilt catalog) do not all come at once again. A time in the future is from a clock that
-// stood wrong, and does not count.
+// After its last verification a snapshot is due again after between six sevenths of the interval and all of it, at a moment that depends on
+// its name, so that those of one day (or of a rebuilt catalog) do not all come at once again. A time in the future comes from a wrong
+// clock, and does not count.
 func VerifyDue(now time.Time, every time.Duration, snapshots []Scrubbed) []Scrubbed {
 	if every <= 0 {
 		return nil
@@ -58,7 +58,7 @@ func VerifyDue(now time.Time, every time.Duration, snapshots []Scrubbed) []Scrub
 	return due
 }
 
-// spread is a part of the span that belongs to this name.
+// spread maps a name to a part of the span.
 func spread(name string, span time.Duration) time.Duration {
 	hash := fnv.New32a()
 	_, _ = hash.Write([]byte("verify " + name))

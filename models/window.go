@@ -14,8 +14,8 @@ const MinWindowMinutes = 60
 
 const dayMinutes = 24 * 60
 
-// Window is a daily span of time in UTC in which the automatic snapshot begins. It may cross midnight. The zero value is
-// "no window".
+// Window is a daily span of time in UTC in which the automatic snapshot begins. It may cross midnight. The zero value means
+// that there is no window.
 //
 // Source: Amazon ElastiCache API reference, SnapshotWindow ("05:00-09:00").
 type Window struct {
@@ -40,7 +40,7 @@ func ParseWindow(s string) (Window, error) {
 	return NewWindow(start, (end-start+dayMinutes)%dayMinutes)
 }
 
-// NewWindow checks the length of a window that begins so many minutes after midnight UTC.
+// NewWindow returns a window that begins this many minutes after midnight UTC, and checks its length.
 func NewWindow(start, length int) (Window, error) {
 	switch {
 	case start < 0 || start >= dayMinutes:
@@ -79,7 +79,7 @@ func (w Window) String() string {
 }
 
 // Occurrence is one day's window: it is open from Opens (inclusive) to Closes (exclusive), and the snapshot begins at
-// Begins unless something kept it.
+// Begins unless something prevents that.
 type Occurrence struct{ Opens, Begins, Closes time.Time }
 
 // On is the window that opens on the UTC day of t. Starts are spread over the window by the cluster's name, so that
