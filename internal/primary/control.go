@@ -14,7 +14,7 @@ import (
 	"rekindle/internal/secret"
 )
 
-// control is the connection over which the target is told what to do.
+// control is the connection over which the target gets its commands.
 type control struct{ *resp.Conn }
 
 func dial(ctx context.Context, target Target) (*control, error) {
@@ -28,8 +28,8 @@ func dial(ctx context.Context, target Target) (*control, error) {
 // errLoading comes with ErrRefused.
 var errLoading = errors.New("it is loading data")
 
-// do runs a command. Its errors tell a target that refuses (ErrRefused, with what to do) from one that is gone (ErrGone);
-// secrets among the arguments do not get into them.
+// do runs a command. Its errors distinguish a target that refuses (ErrRefused, with advice) from one that is gone (ErrGone);
+// they never contain secrets from the arguments.
 func (c *control) do(ctx context.Context, what string, args ...string) (resp.Value, error) {
 	value, err := c.Do(ctx, args...)
 	if err == nil {
@@ -57,7 +57,7 @@ func (c *control) info(ctx context.Context) (resp.Info, error) {
 	return resp.ParseInfo(value.Str), err
 }
 
-// ping asks whether the target lives. Any answer will do: while it loads it answers with an error.
+// ping asks whether the target is alive. Any answer will do: while it loads it answers with an error.
 func (c *control) ping(ctx context.Context) error {
 	_, err := c.Do(ctx, "PING")
 	if _, answered := errors.AsType[resp.Error](err); answered || err == nil {
@@ -111,8 +111,8 @@ type setting struct {
 	value secret.Text
 }
 
-// protect makes the target sign in with password wherever it connects to as a replica, and keeps it from evicting data that fitted before
-// it was counted. It returns what it has changed, also with an error.
+// protect makes the target sign in with password wherever it connects to as a replica. If the data fitted into such a node before, it also keeps the
+// target from evicting any before the keys are counted. It returns the old values of the settings that it has changed, also with an error.
 func (c *control) protect(ctx context.Context, password secret.Text, fitted bool) ([]setting, error) {
 	var old []setting
 	if fitted {
@@ -143,7 +143,7 @@ func (c *control) protect(ctx context.Context, password secret.Text, fitted bool
 	return old, c.configSet(ctx, setting{"masterauth", password})
 }
 
-// configGet returns a setting, "" for one that the target does not have.
+// configGet returns the value of a setting, "" if the target does not have it.
 func (c *control) configGet(ctx context.Context, name string) (secret.Text, error) {
 	value, err := c.do(ctx, "read its setting "+name+" (CONFIG GET)", "CONFIG", "GET", name)
 	if err != nil {
@@ -160,19 +160,19 @@ func (c *control) configSet(ctx context.Context, s setting) error {
 	return err
 }
 
-// Nobody is the primary of a node that must not be written to: nothing listens there, and nothing can without being root. A target that
-// failed and holds data is attached to it: so it stays a read-only replica, and asks no stranger for data at the port that was ours.
+// Nobody is the primary of a node that must not be written to: nothing listens there, and only root could. A target that failed and holds data is
+// made a replica of it: so it stays read-only, and asks no stranger for data at the port that was ours.
 var Nobody = struct {
 	Host string
 	Port int
 }{"127.0.0.1", 1}
 
-// cleanUp puts the target's settings back and, after a failure, sees to it that it is no primary with data.
+// cleanUp restores the target's settings and, after a failure, makes sure that it is not a primary with data.
 func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error {
 	if len(old) == 0 && !f.attached {
 		return nil
 	}
-	// A connection of its own: the other one may have been interrupted in the middle of a reply.
+	// It needs a new connection: the other one may have been interrupted in the middle of a reply.
 	c, err := dial(ctx, f.target)
 	if err != nil {
 		return fmt.Errorf("its setting masterauth could not be put back: %w", err)
@@ -192,8 +192,8 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 	return errors.Join(errs...)
 }
 
-// detach makes an empty target a primary again, and one with data, or that was held, a replica of Nobody. A target that has just begun to load what
-// has arrived, and did not say so yet when it was looked at, is waited for once more.
+// detach makes an empty target a primary again, and one that has data, or was held before, a replica of Nobody. A target may just have begun to load
+// what has arrived without having said so when it was looked at; then it is waited for once more.
 func (c *control) detach(ctx context.Context, wasHeld bool) error {
 	for {
 		err := c.detachSettled(ctx, wasHeld)
@@ -217,7 +217,7 @@ func (c *control) detachSettled(ctx context.Context, wasHeld bool) error {
 	return nil
 }
 
-// settled waits until the target has noticed that a load was broken off and thrown its beginning away.
+// settled waits until the target has noticed that the load was broken off, and has discarded what it had loaded.
 func (c *control) settled(ctx context.Context) (resp.Info, error) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -237,7 +237,7 @@ func (c *control) settled(ctx context.Context) (resp.Info, error) {
 	}
 }
 
-// promote checks what the target has loaded, makes it a primary, and checks again.
+// promote checks the loaded data, makes the target a primary, and checks again.
 func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
 	loaded, err := f.control.info(ctx)
 	if err != nil {
@@ -277,10 +277,10 @@ func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
 	return Result{Keys: now.Keys(), Expired: missing, Memory: used}, nil
 }
 
-// expired is how many keys, or fields (the last of which takes its key along), the target has dropped for their age.
+// expired is how many keys, or fields of hashes, have expired at the target. A key goes with its last field.
 func expired(info resp.Info) int64 {
 	return info.Int("expired_keys") + info.Int("expired_subkeys") + info.Int("expired_fields")
 }
 
-// portText is a port as REPLICAOF takes it.
+// portText is the port of an address, for REPLICAOF.
 func portText(addr net.Addr) string { return strconv.Itoa(addr.(*net.TCPAddr).Port) }

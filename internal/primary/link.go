@@ -21,15 +21,15 @@ const (
 	progressEvery = 256 << 10 // bytes
 )
 
-// link is the replication link to the target while it is fed. Its context ends with the caller's, and with the target:
-// a goroutine listens to what the target says, so that its death is noticed even while the store is slow.
+// link is the replication link to the target while it is fed. Its context ends with the caller's, and when the target goes away:
+// a goroutine listens to the target, so that its death is noticed even while the store is slow.
 type link struct {
 	conn    *connection
 	stall   time.Duration
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
 	acks    chan struct{} // the target has loaded the RDB
-	waiting atomic.Bool   // everything was sent: from now on silence counts
+	waiting atomic.Bool   // everything was sent: from now on the target must not be silent for long
 	done    chan struct{}
 	release func() bool
 }
@@ -42,7 +42,7 @@ func newLink(parent context.Context, conn *connection, stall time.Duration) *lin
 	return l
 }
 
-// close cuts the link and waits until nothing of it is left.
+// close cuts the link and waits until its goroutines have ended.
 func (l *link) close() {
 	l.cancel(nil)
 	_ = l.conn.Close()
@@ -50,7 +50,7 @@ func (l *link) close() {
 	l.release()
 }
 
-// cause returns why the link ended, when it did, instead of what that led to.
+// cause returns the reason why the link ended, if it has, and otherwise err.
 func (l *link) cause(err error) error {
 	if l.ctx.Err() != nil {
 		return context.Cause(l.ctx)
@@ -58,7 +58,7 @@ func (l *link) cause(err error) error {
 	return err
 }
 
-// listen reads what the target says: line ends as signs of life while it loads, REPLCONF ACK once it has.
+// listen reads what the target sends: line ends as signs of life while it loads, REPLCONF ACK once it has loaded.
 func (l *link) listen() {
 	defer close(l.done)
 	reader := resp.NewReader(io.MultiReader(buffered(l.conn.reader), (*patientReader)(l)))
@@ -80,10 +80,10 @@ func (l *link) listen() {
 	}
 }
 
-// buffered is what the handshake's reader has read too far.
+// buffered is what the handshake's reader has read beyond the handshake.
 func buffered(r *resp.Reader) io.Reader { return io.LimitReader(r, int64(r.Buffered())) }
 
-// patientReader reads from the target and, once everything was sent, allows it so much silence and no more.
+// patientReader reads from the target. Once everything was sent, it limits the target's silence to the stall time.
 type patientReader link
 
 func (p *patientReader) Read(data []byte) (int, error) {
@@ -93,7 +93,7 @@ func (p *patientReader) Read(data []byte) (int, error) {
 	return p.conn.Read(data)
 }
 
-// send answers PSYNC with the dump, whose last bytes go only when its length and its hash have turned out right.
+// send answers PSYNC with the dump. It sends the last bytes only after the length and the hash have been found correct.
 func (l *link) send(dump Dump, onProgress func(int64)) error {
 	id := make([]byte, 20)
 	_, _ = rand.Read(id)
@@ -145,7 +145,7 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 	if got := sum.Digest(); read != dump.Length || got != dump.Digest {
 		return fmt.Errorf("%w: %d bytes with %s instead of %d with %s", ErrHash, read, got, dump.Length, dump.Digest)
 	}
-	// The end, and a question that makes the target answer as soon as it has loaded, instead of at its next full second.
+	// The end of the dump, and a request that makes the target answer as soon as it has loaded, instead of at its next full second.
 	if err := l.write(resp.AppendCommand(buf[:kept], "REPLCONF", "GETACK", "*")); err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 	return nil
 }
 
-// write gives the target bytes; it may take none for the stall time at most.
+// write sends bytes to the target, which must take them within the stall time.
 func (l *link) write(data []byte) error {
 	_ = l.conn.SetWriteDeadline(time.Now().Add(l.stall))
 	_, err := l.conn.Write(data)

@@ -1,17 +1,17 @@
 // Package primary acts as a primary: it makes a fresh Redis or Valkey node load an RDB by replication.
 //
 // [Feed] tells the node (the target) "REPLICAOF <us>", answers its PSYNC with "+FULLRESYNC", streams the RDB to it as
-// a primary would, and lets it go with "REPLICAOF NO ONE". No file on the target's host is touched, memory here stays
-// at a few buffers, and an append-only file over there cannot win over the data.
+// a primary would, and lets it go with "REPLICAOF NO ONE". No file on the target's host is touched, memory here is
+// limited to a few buffers, and an append-only file over there cannot override the data.
 //
-// What it takes care of, since a node that loads a bad RDB exits, and one that loads too much evicts in silence:
+// A node that loads a bad RDB exits, and one that loads too much evicts silently. Therefore:
 //   - A target that holds keys, or whose version cannot read the RDB, is refused before anything is changed.
-//   - A target that is a replica of Nobody, so that no client writes to it before the data is there, is that again after a failure.
-//   - The RDB's end is held back until the whole of it has been read and its SHA-256 is right.
-//   - The port that the target fetches the RDB from asks for a password that only the target was told, for this once.
-//   - Before the promotion the keys are counted and the memory is looked at, after it the keys are counted again.
-//   - The target's settings are put back, also after a failure. A target that failed is never left as a primary with
-//     data in it: it is an empty primary again, or, where it has data, a read-only replica of nobody.
+//   - A target may be a replica of Nobody, so that no client writes to it before the data is there. After a failure it is one again.
+//   - The RDB's end is held back until all of it has been read and its SHA-256 is correct.
+//   - The port that the target fetches the RDB from requires a password that is used once and that only the target knows.
+//   - Before the promotion the keys are counted and the memory is checked, and after it the keys are counted again.
+//   - The target's settings are restored, also after a failure. A target that failed is never left as a primary with
+//     data: it is an empty primary again, or, if it has data, a read-only replica of Nobody.
 package primary
 
 import (
@@ -26,7 +26,7 @@ import (
 	"rekindle/internal/secret"
 )
 
-// Errors that Feed wraps. Those of Dump.Open and its reader, and the cause of ctx, come through too.
+// Errors that Feed wraps. Errors of Dump.Open and its reader, and the cause of ctx, are passed on too.
 var (
 	// ErrNotEmpty: the target holds keys. Nothing was changed.
 	ErrNotEmpty = errors.New("the target holds data already: only an empty node can be restored into")
@@ -41,7 +41,7 @@ var (
 	// ErrRefused: the target's configuration or its user's rights do not allow it; the message says what to do.
 	ErrRefused = errors.New("the target refuses to be restored into")
 	// ErrGone: the target went away, or fell silent, in the middle. Damaged data can be the cause: a node that loads from
-	// the socket exits when it comes upon something impossible, which may be before the hash is known. Verify the data.
+	// the socket exits when it finds something impossible, which may be before the hash is known. Verify the data.
 	ErrGone = errors.New("the target broke off")
 )
 
@@ -53,15 +53,15 @@ type Target struct {
 	TLS      *tls.Config // as in [resp.Options]
 }
 
-// Dump is the RDB to feed it with.
+// Dump is the RDB to feed the target with.
 type Dump struct {
 	Length  int64         // bytes of the plain RDB
 	Digest  digest.Digest // of the plain RDB
 	Version int           // of the RDB format
 	Keys    int64         // in all databases; -1: unknown, not compared
 	Expires int64         // keys with an expiry among them; -1: unknown
-	Fitted  bool          // the data was in a node with this maxmemory: it is taken though it is somewhat more than that now
-	// Open starts to read it. The reader has to come to an end when ctx does.
+	Fitted  bool          // the data was in a node with this maxmemory: it is accepted even if it is somewhat larger now
+	// Open starts to read the RDB. The reader must end when ctx does.
 	Open func(ctx context.Context) (io.ReadCloser, error)
 }
 
@@ -70,37 +70,37 @@ type Options struct {
 	// ListenHost is the address of this host that the target connects to, "127.0.0.1" by default. "0.0.0.0" or "::"
 	// listens everywhere and tells the target the address that this host reaches it from.
 	ListenHost string
-	// Certificate is by what this host proves itself to a target that replicates by TLS; nil: the target is to connect without.
+	// Certificate proves this host's identity to a target that replicates by TLS; nil: the target connects without TLS.
 	Certificate *tls.Certificate
-	// OnProgress is told how many bytes were sent so far: every few hundred KiB, and at the end. It must not block.
+	// OnProgress is called with the number of bytes sent so far, every few hundred KiB and at the end. It must not block.
 	OnProgress func(sent int64)
 	// ConnectTimeout is how long the target may take to connect and ask for the data (default 30 s).
 	ConnectTimeout time.Duration
-	// StallTimeout is how long the target may take no bytes, and, once it has all, give no sign of life (default 60 s).
+	// StallTimeout is how long the target may accept no bytes, and, once it has them all, give no sign of life (default 60 s).
 	StallTimeout time.Duration
 }
 
 // Result says what the target holds.
 type Result struct {
 	Keys    int64 // in all databases, after the promotion
-	Expired int64 // keys that the target has dropped since, as their time had passed
-	Memory  int64 // what the data takes of the target's maxmemory, as far as it counts against that
+	Expired int64 // keys that have expired at the target since
+	Memory  int64 // how much memory the data takes at the target, as far as it counts against maxmemory
 }
 
 const (
 	defaultListenHost     = "127.0.0.1"
 	defaultConnectTimeout = 30 * time.Second
 	defaultStallTimeout   = 60 * time.Second
-	// cleanUpTime is what putting the target's settings back may last, whatever has become of the caller's context.
+	// cleanUpTime is how long restoring the target's settings may take, whatever has become of the caller's context.
 	cleanUpTime = 10 * time.Second
-	// held is how many bytes of the RDB's end wait for the hash: the end mark and the CRC64, and some more.
+	// held is how many bytes at the RDB's end are held back for the hash: the end mark and the CRC64, and some more.
 	held = 64
 )
 
-// Feed makes the target load the dump. Without an error the target is a primary that holds exactly the dump's data, but
-// for keys whose time has passed. With one, see the errors above, it is an empty primary as before where that was
-// possible, else a read-only replica to be thrown away; its settings are put back, and the error says so if they could
-// not be. It returns soon after ctx ends, or the target does.
+// Feed makes the target load the dump. Without an error the target is then a primary that holds exactly the dump's data,
+// except for expired keys. After an error (see the errors above) it is an empty primary as before if that was possible,
+// otherwise a read-only replica to be thrown away; its settings are restored, and the error says so if they could not
+// be. Feed returns soon after ctx ends or the target goes away.
 func Feed(ctx context.Context, target Target, dump Dump, options Options) (Result, error) {
 	if options.ListenHost == "" {
 		options.ListenHost = defaultListenHost
@@ -122,7 +122,7 @@ func Feed(ctx context.Context, target Target, dump Dump, options Options) (Resul
 	return result, nil
 }
 
-// check refuses a dump that cannot be one.
+// check refuses a dump that is obviously not an RDB.
 func (d Dump) check() error {
 	if err := d.Digest.Check(); err != nil || d.Length < 10 || d.Open == nil {
 		return fmt.Errorf("%w: %d bytes, hash %.80q", ErrHash, d.Length, d.Digest)
@@ -130,7 +130,7 @@ func (d Dump) check() error {
 	return nil
 }
 
-// feeder is one Feed.
+// feeder is the state of one Feed.
 type feeder struct {
 	target  Target
 	dump    Dump
@@ -161,7 +161,7 @@ func (f *feeder) run(ctx context.Context) (result Result, err error) {
 
 	old, err := f.control.protect(ctx, srv.password, f.dump.Fitted)
 	defer func() {
-		// First nobody can fetch anything any more, then the target is let go.
+		// The port is closed first, so that nobody can fetch anything any more, and then the target is let go.
 		srv.close()
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 		defer cancel()
@@ -175,8 +175,8 @@ func (f *feeder) run(ctx context.Context) (result Result, err error) {
 	return f.restore(ctx, srv)
 }
 
-// restore has the target fetch and load the RDB, checks what it made of it, and makes it a primary. The link stays open
-// until then: a replica that has lost its primary is not as it should be.
+// restore makes the target fetch and load the RDB, checks the result, and makes it a primary. The link stays open until
+// then: a replica that has lost its primary is not in a normal state.
 func (f *feeder) restore(ctx context.Context, srv *server) (Result, error) {
 	f.attached = true
 	if err := f.control.replicaOf(ctx, srv.host, srv.port); err != nil {
@@ -197,8 +197,8 @@ func (f *feeder) restore(ctx context.Context, srv *server) (Result, error) {
 	return f.promote(ctx, srv)
 }
 
-// awaitConnection waits until the target has connected and asked for the data. Meanwhile it asks the target whether it
-// is alive at all.
+// awaitConnection waits until the target has connected and asked for the data. Meanwhile it checks that the target is
+// alive at all.
 func (f *feeder) awaitConnection(ctx context.Context, srv *server) (*connection, error) {
 	timeout := time.NewTimer(f.options.ConnectTimeout)
 	defer timeout.Stop()

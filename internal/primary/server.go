@@ -22,14 +22,14 @@ const (
 	handshakeTime = 10 * time.Second
 	// maxCommands is how many commands it may need for that; a real node sends about six.
 	maxCommands = 32
-	// maxHandshakes is how many connections may be at it at a time, so that strangers cannot pile up.
+	// maxHandshakes is how many connections may be in the handshake at a time, so that strangers cannot pile up.
 	maxHandshakes = 64
-	// acceptPause is how long to wait after a failure to accept, which may last.
+	// acceptPause is how long to wait after a failure to accept, because the failure may persist.
 	acceptPause = 50 * time.Millisecond
 )
 
 // server is the port that the target fetches the RDB from. It hands over one connection: the first that comes from the
-// target's address, knows the password and says PSYNC. Everybody else gets an error reply.
+// target's address, knows the password and sends PSYNC. All others get an error reply.
 type server struct {
 	password   secret.Text
 	host, port string // as the target is told
@@ -44,11 +44,11 @@ type server struct {
 	mu      sync.Mutex
 	closed  bool
 	taken   bool                  // a connection was handed over
-	open    map[net.Conn]struct{} // those that were not
+	open    map[net.Conn]struct{} // connections that were not handed over
 	refused error                 // why the last one was turned away
 }
 
-// connection is the target's, signed in, with PSYNC answered.
+// connection is the target's connection, after it has signed in and asked for the data with PSYNC.
 type connection struct {
 	net.Conn
 	reader *resp.Reader
@@ -78,7 +78,7 @@ func listen(ctx context.Context, options Options, control net.Conn) (*server, er
 
 func address(addr net.Addr) netip.Addr { return addr.(*net.TCPAddr).AddrPort().Addr().Unmap() }
 
-// expected tells whether the target may connect from an address: its own or, as it is with us on this host, another one of the loopback.
+// expected tells whether the target may connect from an address: from its own or, if it is on this host, from any loopback address.
 func (s *server) expected(from netip.Addr) bool {
 	return from == s.peer || from.IsLoopback() && s.peer.IsLoopback()
 }
@@ -92,7 +92,7 @@ func (s *server) accept() {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // out of files, say: the connection is lost, the next one may not be
+		if err != nil { // for example too many open files: this connection is lost, but the next one may succeed
 			s.refuse(err)
 			<-time.After(acceptPause)
 			continue
@@ -103,7 +103,7 @@ func (s *server) accept() {
 			continue
 		}
 		if s.secured != nil {
-			conn = tls.Server(conn, s.secured) // which shakes hands when it is first read from
+			conn = tls.Server(conn, s.secured) // the handshake happens at the first read
 		}
 		select {
 		case s.slots <- struct{}{}:
@@ -126,7 +126,7 @@ func (s *server) accept() {
 	}
 }
 
-// track remembers a connection so that close can end it; false when the server is closed already.
+// track remembers a connection so that close can end it; false if the server is closed already.
 func (s *server) track(conn net.Conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,14 +149,14 @@ func (s *server) refuse(err error) {
 	s.refused = err
 }
 
-// refusal says why the last connection was turned away, nil when none was.
+// refusal says why the last connection was turned away, nil if none was.
 func (s *server) refusal() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.refused
 }
 
-// hand gives a connection to the feeder when it is the first; from then on it is the feeder's.
+// hand gives a connection to the feeder if it is the first; from then on it belongs to the feeder.
 func (s *server) hand(conn *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -169,7 +169,7 @@ func (s *server) hand(conn *connection) bool {
 	return true
 }
 
-// close ends the listening and every connection that nobody took, and waits for the goroutines. It may be called twice.
+// close stops listening, closes every connection that was not handed over, and waits for the goroutines. It may be called twice.
 func (s *server) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -186,7 +186,7 @@ func (s *server) close() {
 	s.work.Wait()
 }
 
-// handshake answers a replica's introduction up to PSYNC. An error means that the connection is of no use.
+// handshake answers a replica's commands up to PSYNC. An error means that the connection is useless.
 func (s *server) handshake(conn net.Conn) error {
 	if err := conn.SetDeadline(time.Now().Add(handshakeTime)); err != nil {
 		return err
@@ -225,7 +225,7 @@ func (s *server) handshake(conn net.Conn) error {
 	return fmt.Errorf("%d commands and still no PSYNC", maxCommands)
 }
 
-// knows compares AUTH's arguments, [user] password, with the one password that is good.
+// knows compares AUTH's arguments, [user] password, with the one valid password.
 func (s *server) knows(args []string) bool {
 	if len(args) == 2 && args[0] == "default" {
 		args = args[1:]
