@@ -19,13 +19,13 @@ import (
 	"rekindle/models/catalog"
 )
 
-// Where the secrets of a cluster come from that is attached: arguments of a command are for all to see.
+// The variables with the secrets of a cluster that is to be attached: everybody on the host can see the arguments of a command.
 const (
 	attachPassword   = "REKINDLE_ATTACH_PASSWORD"
 	sentinelPassword = "REKINDLE_ATTACH_SENTINEL_PASSWORD"
 )
 
-// runAttach is "rekindle attach NAME --address host:port": also while the console runs, which looks after the cluster from then on.
+// runAttach is "rekindle attach NAME --address host:port". The console may be running meanwhile, and looks after the cluster from then on.
 func runAttach(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("attach", `Attach a cluster that exists: rekindle attach NAME --address host:port. One node or Sentinel is enough, the others are found from there. Nothing is
 changed on its nodes. The console may run meanwhile. The password comes from `+attachPassword+`, that of the Sentinels from
@@ -45,7 +45,7 @@ changed on its nodes. The console may run meanwhile. The password comes from `+a
 	if err := errors.Join(read(), readSpec()); err != nil {
 		return err
 	}
-	logger := slog.New(slog.DiscardHandler) // what it would say is said on the terminal
+	logger := slog.New(slog.DiscardHandler) // its messages are printed on the terminal
 	if *test {
 		found, err := attached.NewFollower(attached.Config{Logger: logger}).Examine(ctx, spec)
 		if err != nil {
@@ -85,7 +85,7 @@ changed on its nodes. The console may run meanwhile. The password comes from `+a
 	return nil
 }
 
-// inWordsOf has a refusal said as a misuse.
+// inWordsOf turns a refusal into a misuse with the same text.
 func inWordsOf(err error) error {
 	if faults, refused := models.AsFaults(err); refused {
 		return misuse("%s", faults.Error())
@@ -93,7 +93,7 @@ func inWordsOf(err error) error {
 	return err
 }
 
-// declareAttach declares how a cluster is reached that is to be attached.
+// declareAttach declares the flags that say how a cluster to be attached is reached.
 func declareAttach(flags *flagSet, spec *models.AttachSpec, getenv func(string) string) declaration {
 	addresses := flags.string("address", "", "`host:port` of a node or of a Sentinel, or several, separated by commas")
 	mapped := flags.string("map", "", "`announced=reached`, or several, separated by commas, for nodes that announce an address which is not reached from here")
@@ -141,7 +141,7 @@ func declareAttach(flags *flagSet, spec *models.AttachSpec, getenv func(string) 
 	}
 }
 
-// printExamination says what was found, and what stands in the way of snapshots.
+// printExamination prints what was found, and what prevents snapshots.
 func printExamination(w io.Writer, e models.Examination) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "NODE\tSHARD\tROLE\tENGINE\tMEMORY\tKEYS\tSTATE")

@@ -16,7 +16,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// console is what has to be there before anything is served or done: the locked data folder, the catalog, and the jobs on the store and
+// console is what must exist before anything is served or done: the locked data folder, the catalog, and the jobs with the store and
 // the nodes.
 type console struct {
 	db      *catalog.DB
@@ -24,7 +24,7 @@ type console struct {
 	undo    []func() error
 }
 
-// build makes a console, in which nothing runs yet, with a clusters file to begin with or nil. Whoever has one closes it.
+// build makes a console in which nothing runs yet, with a clusters file to start with, or nil. The caller must close it.
 func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Logger, begin *declared.File) (_ *console, err error) {
 	made := &console{}
 	defer func() {
@@ -58,7 +58,7 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 	return made, err
 }
 
-// close undoes what was built, the last first.
+// close undoes what was built, in reverse order.
 func (c *console) close() error {
 	var failures []error
 	for _, undo := range slices.Backward(c.undo) {

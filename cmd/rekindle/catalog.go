@@ -13,7 +13,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// runCatalog is what can be done with a catalog without the console.
+// runCatalog is "rekindle catalog": what can be done with a catalog without serving the console.
 func runCatalog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
 		args = []string{"rebuild", "--help"}
@@ -33,7 +33,7 @@ func runCatalog(ctx context.Context, args []string, getenv func(string) string, 
 	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild, rekindle catalog sample", errUsage)
 }
 
-// runBackup is "rekindle catalog backup FILE": also while the console runs.
+// runBackup is "rekindle catalog backup FILE". The console may be running meanwhile.
 func runBackup(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
@@ -57,7 +57,7 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	}
 	if err := catalog.Backup(ctx, c.place.catalog.File, target); err != nil {
 		if text := catalog.Trouble(err); text != "" {
-			return fmt.Errorf("the disk of %s cannot be written: %v", target, err) // not %w: it is not the catalog's own disk
+			return fmt.Errorf("the disk of %s cannot be written: %v", target, err) // not %w: it is not the disk of the catalog
 		}
 		return err
 	}
@@ -65,7 +65,7 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 	return nil
 }
 
-// runMove is "rekindle catalog move": for consoles that are stopped.
+// runMove is "rekindle catalog move". All consoles must be stopped.
 func runMove(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
 	flags := newFlags("catalog move", `Carry the catalog over into another place, with all consoles stopped that use it. Afterwards start them with --catalog and that
 place: what was moved cannot be started with any more. A place is sqlite:/path/to/rekindle.db or
@@ -119,7 +119,7 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 	return nil
 }
 
-// runRebuild is "rekindle catalog rebuild": for a console that is stopped, whose database is lost or older than the store.
+// runRebuild is "rekindle catalog rebuild", for a stopped console whose database is lost or older than the store.
 func runRebuild(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
 store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)

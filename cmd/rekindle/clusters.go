@@ -17,7 +17,7 @@ import (
 	"rekindle/models/catalog"
 )
 
-// loadClusters reads the clusters file that a console begins with; nil: there is none.
+// loadClusters reads the clusters file that a console starts with; nil: there is none.
 func loadClusters(source declared.Source) (*declared.File, error) {
 	if source.Path == "" {
 		return nil, nil
@@ -29,7 +29,7 @@ func loadClusters(source declared.Source) (*declared.File, error) {
 	return &file, err
 }
 
-// reloads has the clusters file read again whenever that is asked for, until what it returns is called.
+// reloads reads the clusters file again whenever a signal asks for it, until end is called.
 func reloads(ctx context.Context, c config, manager *jobs.Manager, logger *slog.Logger) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
@@ -48,7 +48,7 @@ func reloads(ctx context.Context, c config, manager *jobs.Manager, logger *slog.
 	return func() { cancel(); following.Wait() }
 }
 
-// runClusters is what can be done about a clusters file without serving.
+// runClusters is "rekindle clusters": what can be done with a clusters file without serving the console.
 func runClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
 		args = []string{"check", "--help"}
@@ -87,7 +87,7 @@ says, so give the command the console's environment.`, getenv, stdout)
 	return nil
 }
 
-// runReleaseClusters is "rekindle clusters release", for those who give their clusters file up.
+// runReleaseClusters is "rekindle clusters release", for those who give up their clusters file.
 func runReleaseClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
 	flags := newFlags("clusters release", `Let all clusters that came from a clusters file be changed in the console again. They stay attached as they are. Before, start the console
 without --clusters: with it, the clusters come from the file again.`, getenv, stdout)

@@ -21,10 +21,10 @@ import (
 	"rekindle/web/elasticache"
 )
 
-// The first access key of the ElastiCache API comes from these, where they are set.
-// maxBandwidth in MiB a second is more than any network has.
+// maxBandwidth, in MiB a second, is more than any network has.
 const maxBandwidth = 1 << 20
 
+// The variables with the first access key of the ElastiCache API, if they are set.
 const (
 	accessKeyVariable = "REKINDLE_ACCESS_KEY_ID"
 	secretKeyVariable = "REKINDLE_SECRET_ACCESS_KEY"
@@ -40,7 +40,7 @@ type config struct {
 	store         string // URL of the snapshot store
 	nodeAddresses local.Addresses
 	nodePorts     [2]int
-	engines       []string // programs to launch, beside those in PATH
+	engines       []string // programs to launch, in addition to those in PATH
 	publicURL     string
 	transfers     int
 	perHost       int
@@ -51,14 +51,14 @@ type config struct {
 	adminPassword secret.Text
 	proxies       []netip.Prefix
 	account       string // in ARNs
-	encrypted     bool   // the data folder's storage is, as somebody has declared
+	encrypted     bool   // somebody has declared that the data folder is on encrypted storage
 	accessKeyID   string // of the first access key of the API
 	accessSecret  secret.Text
 	clusters      declared.Source  // the clusters file; its path is "": none
-	reload        <-chan os.Signal // has it read again; nil: nothing does
+	reload        <-chan os.Signal // asks for the file to be read again; nil: nothing does
 }
 
-// By default each node has a loopback address of its own, so that all can have the port that clients expect.
+// By default each node of a cluster has a loopback address of its own, so that all can have the port that clients expect.
 const (
 	defaultNodeAddresses = "127.0.0.0/8"
 	nodeAddressUsage     = "`addresses` that launched nodes are bound to, separated by commas: 10.0.0.7, or a range such as 127.0.0.0/8"
@@ -74,7 +74,7 @@ type flagSet struct {
 // newFlags prepares the flags of a command; help goes to output.
 func newFlags(command, purpose string, getenv func(string) string, output io.Writer) *flagSet {
 	flags := &flagSet{FlagSet: flag.NewFlagSet(command, flag.ContinueOnError), getenv: getenv}
-	flags.SetOutput(io.Discard) // a mistake is said by main, and does not need all of the help beside it
+	flags.SetOutput(io.Discard) // main reports a mistake, and without the whole help text
 	flags.Usage = func() {}
 	flags.help = func() {
 		fmt.Fprintf(output, "%s\n\nUsage:\n  rekindle %s [flags]\n\nFlags:\n", purpose, command)
@@ -90,7 +90,7 @@ func newFlags(command, purpose string, getenv func(string) string, output io.Wri
 	return flags
 }
 
-// variable is the environment's name of a flag.
+// variable is the name of a flag in the environment.
 func variable(flag string) string {
 	return "REKINDLE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
@@ -99,7 +99,7 @@ func (f *flagSet) string(name, value, text string) *string {
 	return f.FlagSet.String(name, value, text)
 }
 
-// parseWith is parse for a command that wants one argument beside its flags, before or behind them.
+// parseWith is parse for a command that takes one argument in addition to its flags, before or after them.
 func (f *flagSet) parseWith(args []string) (operand string, err error) {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		return args[0], f.parse(args[1:])
@@ -111,10 +111,10 @@ func (f *flagSet) parseWith(args []string) (operand string, err error) {
 	return "", err
 }
 
-// errOperand comes with errUsage: there is an argument that is no flag.
+// errOperand comes with errUsage: there is an argument that is not a flag.
 var errOperand = errors.New("unexpected argument")
 
-// parse reads the environment, then the arguments over it.
+// parse reads the environment, then the arguments, which take precedence.
 func (f *flagSet) parse(args []string) error {
 	var failures []error
 	f.VisitAll(func(flag *flag.Flag) {
@@ -159,14 +159,14 @@ generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_A
 	return c, errors.Join(failures...)
 }
 
-// declaration reads into the configuration what was declared, once the flags are parsed, and says all that is wrong.
+// declaration copies what was declared into the configuration, after the flags were parsed, and reports all mistakes.
 type declaration func() error
 
 func misuse(text string, args ...any) error {
 	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...))
 }
 
-// declarePlace declares by which flags a catalog is found.
+// declarePlace declares the flags that say where the catalog is.
 func declarePlace(flags *flagSet, c *config, folder string) declaration {
 	data := flags.string("data", "./data", folder)
 	where := flags.string("catalog", "", catalogUsage)
@@ -176,7 +176,7 @@ func declarePlace(flags *flagSet, c *config, folder string) declaration {
 	}
 }
 
-// declareConsole declares by which flags all is found that a console has: its catalog, its store and its nodes.
+// declareConsole declares the flags that say where everything of a console is: its catalog, its store and its nodes.
 func declareConsole(flags *flagSet, c *config) declaration {
 	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
 	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
@@ -194,7 +194,7 @@ func declareConsole(flags *flagSet, c *config) declaration {
 	}
 }
 
-// declareWeb declares how people and programs reach the console.
+// declareWeb declares the flags that say how people and programs reach the console.
 func declareWeb(flags *flagSet, c *config) declaration {
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
@@ -218,7 +218,7 @@ func declareWeb(flags *flagSet, c *config) declaration {
 	}
 }
 
-// declareWork declares how much the console does at once, with which ports, and how it ends and tells.
+// declareWork declares the flags that say how much the console does at once, which engines and ports it uses, how it ends and how it logs.
 func declareWork(flags *flagSet, c *config) declaration {
 	engines := flags.string("engines", "", "`folder` with engines to launch beside those in PATH: redis-server, valkey-server and memcached, in it or in a folder of it")
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
@@ -252,7 +252,7 @@ func declareWork(flags *flagSet, c *config) declaration {
 	}
 }
 
-// declareClusters declares the file that declares attached clusters.
+// declareClusters declares the flag for the file that declares attached clusters.
 func declareClusters(flags *flagSet, c *config) declaration {
 	path := flags.string("clusters", "", "`file` that declares attached clusters (docs/attach.md); SIGHUP has it read again")
 	return func() (err error) {
@@ -263,7 +263,7 @@ func declareClusters(flags *flagSet, c *config) declaration {
 	}
 }
 
-// clustersSource is a clusters file by a name that does not hang on where a command was started.
+// clustersSource is a clusters file with an absolute path, which does not depend on where the command was started.
 func clustersSource(path string, getenv func(string) string) (declared.Source, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -303,7 +303,7 @@ func readNodeAddresses(text string, addresses *local.Addresses) (err error) {
 	return nil
 }
 
-// readEngines looks for engines in a folder; its name is "" when there is none.
+// readEngines looks for engines in a folder; "" is no folder.
 func readEngines(folder string, engines *[]string) (err error) {
 	if folder == "" {
 		return nil

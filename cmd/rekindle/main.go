@@ -65,7 +65,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run is main without the process around it.
+// run is main without the process, for tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
@@ -118,8 +118,8 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 	if err != nil {
 		return err
 	}
-	// The whole console is to stay under 96 MiB; the collector works harder before that. Uploads to S3 have memory of
-	// their own beside it, 16 MiB each.
+	// The whole console should stay below 96 MiB; the garbage collector works harder before that. Uploads to S3 need
+	// 16 MiB each in addition.
 	if getenv("GOMEMLIMIT") == "" {
 		limit := int64(72 << 20)
 		if strings.HasPrefix(c.store, s3.Scheme) {
@@ -127,7 +127,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 		}
 		debug.SetMemoryLimit(limit)
 	}
-	if c.clusters.Path != "" { // else a SIGHUP ends the console, as it does any program
+	if c.clusters.Path != "" { // otherwise a SIGHUP ends the console, as it does any program
 		reload := make(chan os.Signal, 1)
 		signal.Notify(reload, syscall.SIGHUP)
 		defer signal.Stop(reload)

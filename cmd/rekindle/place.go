@@ -30,7 +30,7 @@ const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, w
 // catalogForms is how --catalog may look.
 const catalogForms = "sqlite:/path/to/rekindle.db or postgres://user:password@host/database?sslmode=verify-full"
 
-// placeOf reads --data and --catalog.
+// placeOf makes a place of --data and --catalog.
 func placeOf(data, url string) (place, error) {
 	at, err := catalogPlace(data, url)
 	if err != nil {
@@ -39,7 +39,7 @@ func placeOf(data, url string) (place, error) {
 	return place{data, at}, nil
 }
 
-// catalogPlace reads where a catalog is. What it says of a mistake has no password in it.
+// catalogPlace parses the place of a catalog. Its errors contain no password.
 func catalogPlace(data, url string) (catalog.Place, error) {
 	kind, path, _ := strings.Cut(url, ":")
 	switch {
@@ -56,7 +56,7 @@ func catalogPlace(data, url string) (catalog.Place, error) {
 	return catalog.Place{}, fmt.Errorf("must look like %s", catalogForms)
 }
 
-// catalogIn is a catalog in a file, with the whole path: pages show it.
+// catalogIn is a catalog in a file, with its absolute path, because pages show it.
 func catalogIn(path, data string) (catalog.Place, error) {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -65,7 +65,7 @@ func catalogIn(path, data string) (catalog.Place, error) {
 	return catalog.Place{File: whole, Folder: data}, nil
 }
 
-// exists fails when there is no catalog.
+// exists fails if there is no catalog.
 func (p place) exists(ctx context.Context) error {
 	if p.catalog.InPostgres() {
 		if there, err := catalog.Exists(ctx, p.catalog); err != nil || there {
@@ -77,8 +77,8 @@ func (p place) exists(ctx context.Context) error {
 	return fmt.Errorf("there is no catalog at %s; name the console's folder with --data, or its catalog with --catalog", p.catalog)
 }
 
-// home names the data folder, by which a catalog tells consoles apart. A catalog that lies in the data folder has only the one that has
-// locked the folder, whatever becomes of it; any other gets a name that is kept in the folder.
+// home names the data folder; a catalog distinguishes consoles by this name. A catalog in the data folder has only the console that has
+// locked the folder, so the name is fixed. For any other catalog the name is kept in the folder.
 func (p place) home() (string, error) {
 	data, err := filepath.Abs(p.data)
 	if err != nil {
@@ -104,11 +104,11 @@ func (p place) home() (string, error) {
 	return string(name), nil
 }
 
-// lockPatience is how long the lock of a console that was killed may outlive it: a node that it was just starting has its files open
-// until that is another program.
+// lockPatience is how long the lock of a killed console may outlive it: the process of a node that it was just starting keeps the console's files
+// open until it has become the engine's program.
 const lockPatience = 3 * time.Second
 
-// lock makes sure that one console at a time works on a data folder. The lock goes with the process, however it ends.
+// lock makes sure that only one console at a time works on a data folder. The lock ends with the process, however that ends.
 func (p place) lock() (unlock func(), err error) {
 	if err := os.MkdirAll(p.data, 0o700); err != nil {
 		return nil, fmt.Errorf("create data folder: %w", err)

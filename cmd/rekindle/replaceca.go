@@ -9,7 +9,7 @@ import (
 	"rekindle/internal/launch/local"
 )
 
-// runReplaceCA makes a new certificate authority. A console that runs gives the nodes certificates by it within a minute or so.
+// runReplaceCA makes a new certificate authority. A running console gives the nodes certificates from it within a minute or so.
 func runReplaceCA(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("replace-ca", `Make a new certificate authority for the nodes on this host that encrypt. The one that there is vouches for it, so clients that know only that one
 go on; let them have the new certificate, from a cluster's page, before that one ends. See docs/tls.md.`, getenv, stdout)

@@ -13,13 +13,13 @@ import (
 	"rekindle/models/catalog"
 )
 
-// What "rekindle catalog sample" makes at most: more of either is a mistake in typing rather than a size.
+// The limits of "rekindle catalog sample": more of either is a typing mistake rather than a real size.
 const (
 	maxSampleClusters  = 1_000_000
 	maxSampleSnapshots = 1_000
 )
 
-// runSample is "rekindle catalog sample": for people who want to know what a catalog of some size would ask of their machine.
+// runSample is "rekindle catalog sample", for people who want to know how their machine copes with a catalog of some size.
 func runSample(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
 	flags := newFlags("catalog sample", `Make a new catalog of so many clusters with so many snapshots, to see how fast pages are on this machine with one of that size.
 There are no nodes and no bytes behind it: give it a folder or a database of its own, and drop that afterwards.`, getenv, stdout)

@@ -22,7 +22,7 @@ import (
 	"rekindle/web/gate"
 )
 
-// What lies in the data folder.
+// Files in the data folder.
 const (
 	catalogFile = "rekindle.db"
 	lockFile    = "lock"
@@ -30,14 +30,14 @@ const (
 	nodesFolder = "nodes"
 )
 
-// The time that each part of the console gets to stop.
+// How long each part of the console may take to stop.
 const (
 	stopHTTP  = 5 * time.Second
 	stopJobs  = 30 * time.Second
 	stopNodes = 10 * time.Minute
 )
 
-// serve builds the console, starts it, waits until ctx ends and stops it in reverse order. When it serves, ready is told the address.
+// serve builds the console, starts it, waits until ctx ends and stops it in reverse order. Once it serves, it calls ready with the address.
 func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
 	logger := newLogger(c, stderr)
 	begin, err := loadClusters(c.clusters)
@@ -49,7 +49,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 	defer func() { err = errors.Join(err, built.close()) }()
-	// Before anything is written or started, so that a port that is taken leaves everything as it was: the first password is shown once.
+	// Before anything is written or started, so that nothing has changed if the port is taken: the first password is shown only once.
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("serve on %s: %w; choose another address with --listen", c.listen, err)
@@ -87,7 +87,7 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	return untilStopped(ctx, server, failed, &requests, logger)
 }
 
-// ensureAccess sees to it that the administrator and the access key exist that were asked for, and returns a password that was made up for it.
+// ensureAccess makes sure that the administrator and the configured access key exist, and returns the password if it had to generate one.
 func ensureAccess(ctx context.Context, c config, db *catalog.DB) (generated secret.Text, err error) {
 	generated, err = db.Users.EnsureAdmin(ctx, c.adminPassword)
 	if faults, refused := models.AsFaults(err); refused {
@@ -102,7 +102,7 @@ func ensureAccess(ctx context.Context, c config, db *catalog.DB) (generated secr
 	return generated, err
 }
 
-// untilStopped waits until ctx ends or the server has failed, and then for the requests that are under way.
+// untilStopped waits until ctx ends or the server fails, and then for the requests that are under way.
 func untilStopped(ctx context.Context, server *http.Server, failed <-chan error, requests *drain.Group, logger *slog.Logger) error {
 	var err error
 	select {
@@ -113,7 +113,7 @@ func untilStopped(ctx context.Context, server *http.Server, failed <-chan error,
 	return errors.Join(err, shutDown(context.WithoutCancel(ctx), server, requests))
 }
 
-// shutDown lets requests end, then cuts those that have not, such as a long download, and gives them time to notice: what they use is
+// shutDown lets requests end, then cuts off those that have not, such as a long download, and gives them time to notice, because what they use is
 // closed next.
 func shutDown(ctx context.Context, server *http.Server, requests *drain.Group) error {
 	ending, cancel := context.WithTimeout(ctx, stopHTTP)
@@ -124,11 +124,11 @@ func shutDown(ctx context.Context, server *http.Server, requests *drain.Group) e
 	err := server.Close()
 	noticing, cancel := context.WithTimeout(ctx, stopHTTP)
 	defer cancel()
-	_ = requests.Close(noticing) // an upload, perhaps, that waits for its store: it is cut off when the jobs are stopped
+	_ = requests.Close(noticing) // may leave an upload that waits for its store: it is cut off when the jobs are stopped
 	return err
 }
 
-// lastRequests waits, when the jobs have been stopped, for what only their end has cut off, before the catalog is closed.
+// lastRequests waits, after the jobs have stopped and before the catalog is closed, for requests that only the end of the jobs has cut off.
 func lastRequests(requests *drain.Group, logger *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopHTTP)
 	defer cancel()
@@ -137,7 +137,7 @@ func lastRequests(requests *drain.Group, logger *slog.Logger) {
 	}
 }
 
-// stop ends the jobs, and the nodes where that was asked for.
+// stop ends the jobs, and the nodes if asked to.
 func stop(manager *jobs.Manager, nodesToo bool, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopJobs)
 	defer cancel()

@@ -13,7 +13,7 @@ import (
 	"rekindle/models"
 )
 
-// dirScheme is how the address of a folder begins.
+// dirScheme begins the address of a folder.
 const dirScheme = "dir:"
 
 // checkStore says what is wrong with the address of a store, without touching it.
@@ -30,11 +30,11 @@ func checkStore(address string) error {
 		}
 		return nil
 	}
-	kind, _, _ := strings.Cut(address, ":") // what stands behind it may hold a secret
+	kind, _, _ := strings.Cut(address, ":") // the rest may contain a secret
 	return fmt.Errorf("must look like dir:/path or s3://bucket/prefix, not %q", kind)
 }
 
-// openStore opens the store of an address. It is not asked whether it can be used: its Check tells.
+// openStore opens the store at an address. It does not find out whether the store can be used: the store's Check does.
 func openStore(ctx context.Context, address string) (store.Store, error) {
 	if err := checkStore(address); err != nil {
 		return nil, fmt.Errorf("the address of the snapshot store %w", err)
@@ -49,8 +49,8 @@ func openStore(ctx context.Context, address string) (store.Store, error) {
 	return s3.Open(ctx, c)
 }
 
-// bucketOf is the URL of a bucket that is reached in the way of the snapshot store: at the same endpoint and in the same region. Beside a
-// folder as the store it is reached at Amazon, in the given region.
+// bucketOf is the URL of a bucket that is reached in the same way as the snapshot store: at the same endpoint and in the same region. If the snapshot
+// store is a folder, the bucket is reached at Amazon, in the given region.
 func bucketOf(store, bucket, region string) string {
 	way := url.Values{"region": {region}}
 	if own, ok := models.ParseS3Address(store); ok {
