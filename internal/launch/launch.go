@@ -1,5 +1,5 @@
-// Package launch says what a launcher does: it places the nodes of launched clusters, starts and stops them, and finds them again. Ports,
-// addresses, processes and files are its own business; everybody else knows a node by its names and speaks to it at its endpoint.
+// Package launch defines what a launcher does: it places the nodes of launched clusters, starts and stops them, and finds them again. Only the
+// launcher knows about ports, addresses, processes and files; everybody else knows a node by its names and talks to it at its endpoint.
 package launch
 
 import (
@@ -11,13 +11,13 @@ import (
 )
 
 var (
-	// ErrName: a cluster's or node's name that cannot be placed.
+	// ErrName: the name of a cluster or node is not allowed.
 	ErrName = errors.New("names may only contain a-z, 0-9 and hyphens, must not begin with a hyphen and have at most 63 characters")
-	// ErrNode: a node that is described wrongly; the text says how.
+	// ErrNode: the description of a node is wrong; the text says how.
 	ErrNode = errors.New("invalid node")
 	// ErrNoEngine: the engine is not installed in this version or a newer one.
 	ErrNoEngine = errors.New("engine not installed")
-	// ErrNoTLS: the engine was built without TLS, and the node is to encrypt.
+	// ErrNoTLS: the node must encrypt, but the engine was built without TLS.
 	ErrNoTLS = errors.New("engine built without TLS")
 	// ErrPortTaken: somebody else listens on the node's port. Another port may work.
 	ErrPortTaken = errors.New("port is taken by another process")
@@ -27,13 +27,13 @@ var (
 	ErrNoPort = errors.New("no free port")
 	// ErrRunning: the node runs, so its data cannot be touched.
 	ErrRunning = errors.New("node is running")
-	// ErrNotStopped: the node still runs after the time it was given.
+	// ErrNotStopped: the node still runs after the time that it was given.
 	ErrNotStopped = errors.New("node did not stop in time")
-	// ErrNotSaved: the node refused to stop, because it could not save. It runs on.
+	// ErrNotSaved: the node refused to stop, because it could not save. It is still running.
 	ErrNotSaved = errors.New("node could not save its data and runs on")
 )
 
-// A Launcher has nodes and what they run on. It is safe for concurrent use, also by several consoles on the same nodes.
+// A Launcher runs nodes on a host. It is safe for concurrent use, also by several consoles on the same nodes.
 type Launcher interface {
 	Placer
 	Runner
@@ -43,65 +43,66 @@ type Launcher interface {
 
 // Placer says what nodes can be started, and where.
 type Placer interface {
-	// Engines lists what nodes can run, sorted by name and newest first within a name. None at all is no error.
+	// Engines lists the engines that nodes can run, sorted by name and newest first within a name. To find none is not an error.
 	Engines(ctx context.Context) ([]Engine, error)
-	// Memory is what there is for nodes.
+	// Memory is how much memory there is for nodes.
 	Memory(ctx context.Context) (Memory, error)
-	// Address is that of nodes which are told no other.
+	// Address is the default address of nodes.
 	Address() string
 	// Place finds an endpoint for a new node: with this port at any address, or with port 0 any port at [Placer.Address]. Nobody listens there now,
-	// and taken (may be nil) does not claim it. Until the node is started somebody else may take it: then Start says ErrPortTaken. ErrNoPort
-	// when there is none.
+	// and taken (may be nil) does not claim it. Until the node is started somebody else may take it: then Start returns ErrPortTaken. It returns
+	// ErrNoPort if there is none.
 	Place(ctx context.Context, port int, taken func(Endpoint) bool) (Endpoint, error)
 }
 
 // Runner starts and stops nodes.
 type Runner interface {
-	// Start makes sure that the node runs and returns when it answers. One that runs already is left as it is, whatever n says. A primary answers
-	// when it has loaded what it saved, a replica as soon as it takes commands. When the server cannot start, it is gone, and the error says
-	// why: ErrPortTaken, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or in other words.
+	// Start makes sure that the node runs and returns when it answers. A node that runs already is left as it is, whatever n says. A primary answers
+	// once it has loaded what it saved, a replica as soon as it takes commands. If the server cannot start, it is gone, and the error says
+	// why: ErrPortTaken, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or another error.
 	Start(ctx context.Context, n Node) error
-	// Stop ends the node and returns when it is gone. One that does not run is fine.
+	// Stop ends the node and returns when it is gone. It is not an error if the node does not run.
 	Stop(ctx context.Context, cluster, name string, how How) error
-	// Remove deletes a node with all that it has saved. ErrRunning, and nothing deleted, when it runs; one that never was is fine.
+	// Remove deletes a node with everything that it has saved. If the node runs it deletes nothing and returns ErrRunning. It is not an error if the
+	// node never existed.
 	Remove(ctx context.Context, cluster, name string) error
-	// KeepPasswords writes down by which passwords a node is reached from here, and with former ones it may still have, when they are changed while it
-	// runs. A node that never was is fine.
+	// KeepPasswords records the passwords with which a node is reached from here, and former ones that it may still have, when they are changed while
+	// it runs. It is not an error if the node never existed.
 	KeepPasswords(ctx context.Context, cluster, name string, passwords Passwords) error
-	// Running tells whether the node's server, or a child that it forked, is alive. One that never was is not running.
+	// Running tells whether the node's server, or a child that it forked, is alive. A node that never existed is not running.
 	Running(ctx context.Context, cluster, name string) (bool, error)
-	// List returns all nodes that were started and not removed, running or not, sorted: more than the catalog has are orphans.
+	// List returns all nodes that were started and not removed, running or not, sorted. Those that the catalog does not have are orphans.
 	List(ctx context.Context) ([]ID, error)
 }
 
-// Historian knows what is left of a node: what a console needs to bring one back that has ended.
+// Historian knows what is left of a node: what a console needs to bring back a node that has ended.
 type Historian interface {
-	// Describe says as what the node was started last, its password included. One that never was is fs.ErrNotExist.
+	// Describe says how the node was last started, including its password. It returns fs.ErrNotExist if the node never existed.
 	Describe(ctx context.Context, cluster, name string) (Found, error)
-	// Saved looks at the RDB that the node has saved last. A node without one is no error. Whether it can be loaded, Start says: ErrData.
+	// Saved looks at the RDB that the node saved last. It is not an error if there is none. Only Start finds out whether it can be loaded: ErrData.
 	Saved(ctx context.Context, cluster, name string) (Saved, error)
-	// SetAside puts the node's RDB, which cannot be loaded, out of its way, so that it starts without, and returns the file's new name. An older
-	// one that was set aside is replaced. ErrRunning when the node runs.
+	// SetAside moves the node's RDB, which cannot be loaded, out of the way, so that the node starts without it, and returns the file's new name. It
+	// replaces an RDB that was set aside before, and returns ErrRunning if the node runs.
 	SetAside(ctx context.Context, cluster, name string) (string, error)
-	// LastWords says in a sentence why a node that was started has ended, or does not take what it is fed: the cause that it has named since it was
-	// started, else, with named false, the last that it said; "" when that is nothing. Without the password, and shortened when it is long.
+	// LastWords says in a sentence why a node that was started has ended, or does not accept what it is fed. It is the cause that the node's log has
+	// named since the start, otherwise, with named false, the log's last line; "" if there is none. The password is left out, and a long text cut.
 	LastWords(ctx context.Context, cluster, name string) (sentence string, named bool)
 }
 
-// Certifier gives nodes that encrypt what they prove with who they are.
+// Certifier gives certificates to nodes that encrypt.
 type Certifier interface {
-	// Authority is what clients of nodes that encrypt are to trust: certificates, as PEM. The first call makes the authority.
+	// Authority returns the certificates, as PEM, that clients of encrypting nodes must trust. The first call makes the authority.
 	Authority(ctx context.Context) (string, error)
-	// Certify returns a certificate of this host's own at an address, with its key, as PEM: nodes that encrypt take it for one of theirs.
+	// Certify returns a certificate for this host at an address, with its key, as PEM: nodes that encrypt accept it like those of other nodes.
 	Certify(ctx context.Context, host string) ([]byte, error)
-	// Renew sees to it that a node which encrypts goes on proving who it is: when its certificate will end soon, or is by another authority than now,
-	// it gets a new one, without a restart, and the answer is true. Others, and nodes that do not run, are left as they are.
+	// Renew keeps the certificate of an encrypting node valid: if it expires soon, or is from another authority than the present one, the node gets a
+	// new one without a restart, and the result is true. Other nodes, and nodes that do not run, are left as they are.
 	Renew(ctx context.Context, cluster, name string) (bool, error)
 }
 
 // FolderOwner is a Launcher whose nodes have their files in a folder of this host, where nothing else may be written.
 type FolderOwner interface {
-	// Owns tells whether a path, which need not exist, lies in that folder or is it, by whatever links.
+	// Owns tells whether a path, which need not exist, is that folder or in it, following all links.
 	Owns(path string) bool
 }
 
@@ -109,12 +110,12 @@ type FolderOwner interface {
 type How int
 
 const (
-	// Save: it saves first, however long that takes within the launcher's patience, and is never killed: ErrNotSaved when it says that it
-	// cannot, ErrNotStopped when the time is up, and in both cases it still runs. A cache has nothing to save.
+	// Save: the node saves first, within the launcher's time limit, and is never killed. The error is ErrNotSaved if it says that it
+	// cannot save, ErrNotStopped if the time is up, and in both cases the node still runs. A cache has nothing to save.
 	Save How = iota
-	// NoSave: what it has not saved is lost. A server that does not react is killed.
+	// NoSave: what the node has not saved is lost. A server that does not react is killed.
 	NoSave
-	// Kill: the same, without being asked. Whatever it was about to do, it does not do it any more.
+	// Kill: the server is killed without being asked first. Whatever it was about to do, it no longer does.
 	Kill
 )
 
@@ -127,25 +128,25 @@ type Node struct {
 	Host     string // address to listen on; "" is the launcher's
 	Port     int
 	Password secret.Text // for clients and between nodes; "" is none; memcached has none
-	// OldPassword is taken as well as the password, while clients go over to that; "" is none.
+	// OldPassword is accepted too, while clients change to the new password; "" is none.
 	OldPassword secret.Text
 
-	// MaxMemory in bytes. 0 is no limit, for memcached its own of 64 MiB; it takes whole MiB, 2 at least.
+	// MaxMemory is in bytes. 0 is no limit, for memcached its default of 64 MiB; memcached takes whole MiB, at least 2.
 	MaxMemory   int64
-	PrimaryHost string // whom to replicate; see PrimaryPort
+	PrimaryHost string // the primary to replicate; see PrimaryPort
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
-	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; nothing to memcached
-	TLS         bool   // it speaks TLS and nothing else, also to other nodes; memcached cannot
-	ClusterMode bool   // it forms a cluster with others, and is told there whose replica it is: PrimaryPort only says that it is one; nothing to memcached
-	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; nothing to memcached
+	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; ignored by memcached
+	TLS         bool   // it speaks only TLS, also to other nodes; memcached cannot
+	ClusterMode bool   // it forms a cluster with others, and learns there whose replica it is: PrimaryPort only says that it is one; ignored by memcached
+	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; ignored by memcached
 
-	// Config has more settings, which an administrator has chosen. For redis and valkey they are directives of the configuration
-	// file, but none that Rekindle sets for its own working; for memcached ElastiCache's parameters, such as "max_item_size". A value
-	// that the engine does not like makes the start fail with the engine's own words.
+	// Config has more settings, chosen by an administrator. For redis and valkey they are directives of the configuration
+	// file, except those that Rekindle needs to set itself; for memcached ElastiCache's parameters, such as "max_item_size". If the
+	// engine does not accept a value, the start fails with the engine's own message.
 	Config map[string]string
 }
 
-// Passwords are those of a node, as it is to have them; see [Node].
+// Passwords are the passwords that a node should have; see [Node].
 type Passwords struct {
 	Password, OldPassword secret.Text
 	Former                []secret.Text // which it may still have; "": none
@@ -166,18 +167,18 @@ type Engine struct {
 	Version string // such as "7.0.15"
 }
 
-// Memory is what there is for nodes, in bytes.
+// Memory is how much memory there is for nodes, in bytes.
 type Memory struct {
 	Total     int64
 	Available int64 // without swapping
 }
 
-// Found is a node as the launcher knows it: what a console needs that has lost its own record of the node.
+// Found is a node as the launcher knows it, for a console that has lost its own record of the node.
 type Found struct {
 	Node
 	Former  []secret.Text // passwords that it may still have, in the middle of a change
-	Replica bool          // it was last started as one; roles may have changed since
-	CA      string        // what its clients are to trust (PEM), when it encrypts
+	Replica bool          // it was last started as a replica; roles may have changed since
+	CA      string        // what its clients must trust (PEM), if it encrypts
 }
 
 // Saved is what a node's RDB says about itself.
@@ -185,6 +186,6 @@ type Saved struct {
 	Exists        bool
 	At            time.Time // when it was written, UTC
 	Bytes         int64
-	ReplicationID string // "" when the node had not replicated
+	ReplicationID string // "" if the node had not replicated
 	Offset        int64  // position in that replication stream
 }

@@ -13,14 +13,14 @@ import (
 	"rekindle/internal/authority"
 )
 
-// authorityFile is beside the folders of the clusters.
+// authorityFile is next to the folders of the clusters.
 const authorityFile = "authority.pem"
 
 func (l *Launcher) authority() (*authority.Authority, error) {
 	return authority.Open(filepath.Join(l.dir, authorityFile), l.opts.Now())
 }
 
-// Authority is what clients of nodes that encrypt are to trust, as [launch.Certifier] says.
+// Authority returns what clients of encrypting nodes must trust, as [launch.Certifier] says.
 func (l *Launcher) Authority(context.Context) (string, error) {
 	a, err := l.authority()
 	if err != nil {
@@ -29,7 +29,7 @@ func (l *Launcher) Authority(context.Context) (string, error) {
 	return a.Certificates(), nil
 }
 
-// Certify returns a certificate of this host's own, as [launch.Certifier] says.
+// Certify returns a certificate for this host, as [launch.Certifier] says.
 func (l *Launcher) Certify(_ context.Context, host string) ([]byte, error) {
 	a, err := l.authority()
 	if err != nil {
@@ -38,8 +38,8 @@ func (l *Launcher) Certify(_ context.Context, host string) ([]byte, error) {
 	return a.Issue(names(host), l.opts.Now())
 }
 
-// ReplaceAuthority puts a new authority in the place of the one that there is, which vouches for it. Nodes that run are certified by the new one when
-// somebody calls Renew for them, others when they start.
+// ReplaceAuthority replaces the authority with a new one, which the old one vouches for. Running nodes get certificates from the new one when somebody
+// calls Renew for them, others when they start.
 func (l *Launcher) ReplaceAuthority(ctx context.Context) error {
 	if _, err := l.Authority(ctx); err != nil {
 		return err
@@ -48,8 +48,8 @@ func (l *Launcher) ReplaceAuthority(ctx context.Context) error {
 	return err
 }
 
-// certify sees to it that the node in dir has a certificate for the host that serves for some time to come, and whose others' it takes. It tells
-// whether anything of that is new.
+// certify makes sure that the node in dir has a certificate for the host that is valid for some time to come, and the list of authorities whose
+// certificates it accepts. It tells whether any of that is new.
 func (l *Launcher) certify(dir, host string) (bool, error) {
 	a, err := l.authority()
 	if err != nil {
@@ -75,7 +75,7 @@ func (l *Launcher) certify(dir, host string) (bool, error) {
 	return true, ReplaceFile(path, issued)
 }
 
-// replaceChanged writes a file, unless it has this text already.
+// replaceChanged writes a file unless it has this text already, and tells whether it did.
 func replaceChanged(path string, text []byte) (bool, error) {
 	has, err := os.ReadFile(path)
 	if err == nil && slices.Equal(has, text) {
@@ -87,7 +87,7 @@ func replaceChanged(path string, text []byte) (bool, error) {
 	return true, ReplaceFile(path, text)
 }
 
-// names are all by which a node is reached that listens at host.
+// names are all names and addresses by which a node that listens at host is reached.
 func names(host string) []string {
 	all := []string{host}
 	if isUnspecified(host) {
@@ -109,7 +109,7 @@ func names(host string) []string {
 	return all
 }
 
-// Renew gives a running node a new certificate when that is due, as [launch.Certifier] says.
+// Renew gives a running node a new certificate if that is due, as [launch.Certifier] says.
 func (l *Launcher) Renew(ctx context.Context, cluster, name string) (bool, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -132,7 +132,7 @@ func (l *Launcher) renew(ctx context.Context, dir string) (bool, error) {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return false, err
 	}
-	// Before the files change: the node still proves itself by what it has loaded.
+	// Connect before the files change: the node still uses the certificate that it has loaded.
 	conn, _, err := dial(ctx, dir, r, probeTimeout)
 	if err != nil {
 		return false, err
@@ -150,13 +150,13 @@ func (l *Launcher) renew(ctx context.Context, dir string) (bool, error) {
 	if !changed && authority.Proves(conn.NetConn(), issued) {
 		return false, nil
 	}
-	// Key and certificate are in one file, so they are loaded together, and with them whose others' it takes.
+	// Key and certificate are in one file, so they are loaded together, and with them the authorities that the node accepts.
 	_, err = conn.Do(ctx, "CONFIG", "SET", "tls-cert-file", filepath.Join(dir, certFile))
 	return err == nil, err
 }
 
-// trust is how the node in dir is connected to from here. One whose certificate has ended while no console was there to renew it has to be reached all
-// the same, so that it can be: it is judged by the day on which it got that. Whether it is the node, its process shows.
+// trust is the TLS configuration for connections from here to the node in dir. A node whose certificate expired while no console was there to renew it
+// must still be reached for the renewal, so its certificate is checked as of the day on which the node got it. Its process shows that it is the node.
 func trust(dir string) (*tls.Config, error) {
 	certificates, err := os.ReadFile(filepath.Join(dir, caFile))
 	if err != nil {

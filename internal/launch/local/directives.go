@@ -10,20 +10,20 @@ import (
 
 var directivePattern = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 
-// reservedDirectives are not for Node.Config: what Rekindle sets so that a node works, and what would let a node slip out of its hands.
+// reservedDirectives are not allowed in Node.Config: Rekindle sets them so that a node works, or they would let a node escape its control.
 var reservedDirectives = []string{
 	// Where it listens and who gets in.
 	"bind", "bind-source-addr", "port", "protected-mode", "requirepass", "masterauth", "primaryauth", "masteruser", "primaryuser", "user", "aclfile",
-	// Its place, its log and its life as a process.
+	// Its folder, its log and its process.
 	"dir", "pidfile", "logfile", "loglevel", "always-show-logo", "crash-memcheck-enabled", "daemonize", "supervised",
-	// Its data at rest. Without rdbchecksum nobody can tell whether an RDB is whole; rdb-del-sync-files deletes dump.rdb.
+	// Its data at rest. Without rdbchecksum nobody can tell whether an RDB is complete; rdb-del-sync-files deletes dump.rdb.
 	"dbfilename", "save", "appendonly", "appendfilename", "appenddirname", "stop-writes-on-bgsave-error", "rdbcompression", "rdbchecksum",
 	"rdb-del-sync-files", "maxmemory",
-	// Replication: a replica that can be written to, or that evicts by itself, is no copy. And the two ways of a full sync over a
-	// second connection, which Rekindle's own side of it does not speak.
+	// Replication: a replica that can be written to, or that evicts by itself, is not a copy. And the two kinds of full sync over a
+	// second connection, which Rekindle's implementation does not support.
 	"replicaof", "slaveof", "replica-read-only", "slave-read-only", "replica-ignore-maxmemory", "slave-ignore-maxmemory",
 	"repl-rdb-channel", "dual-channel-replication-enabled",
-	// How a cluster holds together: whether there is one, where its nodes are, and whose replicas they are.
+	// The cluster: whether there is one, where its nodes are, and whose replicas they are.
 	"cluster-enabled", "cluster-config-file", "cluster-port", "cluster-migration-barrier", "cluster-allow-replica-migration",
 	// Other files, other people's code, other names for commands.
 	"include", "loadmodule", "rename-command", "sentinel",
@@ -32,14 +32,14 @@ var reservedDirectives = []string{
 var reservedPrefixes = []string{
 	"repl-diskless-", "replica-announce", "slave-announce", "cluster-announce-", "shutdown-on-",
 	"tls-", "unixsocket", "rdma-", "syslog-",
-	"enable-", // enable-protected-configs and its like would let clients set what is reserved here
+	"enable-", // enable-protected-configs and the like would let clients set what is reserved here
 }
 
-// severalWords are the directives whose value is a list of words. Any other value is one word, whatever is in it.
+// severalWords are the directives whose value is a list of words. Any other value is one word, whatever it contains.
 var severalWords = []string{"client-output-buffer-limit", "latency-tracking-info-percentiles", "oom-score-adj-values"}
 
-// checkDirectives refuses a configuration of redis and valkey that is not for Node.Config. The error is the sentence for it. Whether
-// the server knows a directive and likes its value is for the server to say.
+// checkDirectives refuses a configuration of redis and valkey that is not allowed in Node.Config. The error is a sentence for people. Whether
+// a directive exists and its value is valid is left to the server.
 func checkDirectives(config map[string]string) error {
 	for _, name := range slices.Sorted(maps.Keys(config)) {
 		begins := func(prefix string) bool { return strings.HasPrefix(name, prefix) }
@@ -68,7 +68,7 @@ func renderDirectives(config map[string]string) string {
 	return b.String()
 }
 
-// splitValue returns the words of each line that a directive takes.
+// splitValue returns the words of a directive's value, for each line of the file that it takes.
 func splitValue(name, value string) [][]string {
 	if !slices.Contains(severalWords, name) {
 		return [][]string{{value}}

@@ -11,11 +11,11 @@ import (
 	"rekindle/internal/launch"
 )
 
-// maxTried is how many addresses in a row are tried in vain for a port. Something that listens on all of a host's addresses has the
+// maxTried is how many addresses in a row are tried for a port before giving up. A program that listens on all of a host's addresses has the
 // port on each of them.
 const maxTried = 1024
 
-// Addresses are those that nodes may be bound to, as prefixes: 127.0.0.0/8, or 10.0.0.7/32 for a single one.
+// Addresses are the addresses that nodes may be bound to, as prefixes: 127.0.0.0/8, or 10.0.0.7/32 for a single one.
 type Addresses []netip.Prefix
 
 // ParseAddresses reads addresses and prefixes that are separated by commas, such as "10.0.0.7,10.0.0.8" or "127.0.0.0/8".
@@ -36,7 +36,7 @@ func ParseAddresses(text string) (Addresses, error) {
 	return addresses, nil
 }
 
-// all yields the addresses in order. A network's first address names the network, its last one reaches everybody: no node gets these.
+// all yields the addresses in order, without a network's first address, which names the network, and its last one, which is for broadcasts.
 func (a Addresses) all(yield func(netip.Addr) bool) {
 	for _, prefix := range a {
 		address, whole := prefix.Addr(), prefix.Addr().BitLen()-prefix.Bits() > 1
@@ -54,7 +54,7 @@ func (a Addresses) all(yield func(netip.Addr) bool) {
 	}
 }
 
-// first is the address of nodes that are told no other.
+// first is the default address of nodes.
 func (a Addresses) first() string {
 	for address := range a.all {
 		return address.String()
@@ -79,10 +79,10 @@ func (l *Launcher) Place(ctx context.Context, port int, taken func(launch.Endpoi
 }
 
 // freePort returns a port of the range in Options on which nobody listens now at the first address, and that avoid (may
-// be nil) does not object to. It goes round through the range, so that a port is not given to the
-// next cluster while clients of a deleted one may still knock there. Between this call and the
-// node's start somebody else may take the port: then Start says ErrPortTaken. ErrNoPort when there
-// is none.
+// be nil) does not exclude. It goes round through the range, so that a port is not given to the
+// next cluster while clients of a deleted one may still try it. Between this call and the
+// node's start somebody else may take the port: then Start returns ErrPortTaken. freePort returns ErrNoPort
+// if there is none.
 func (l *Launcher) freePort(ctx context.Context, avoid func(port int) bool) (int, error) {
 	l.portMu.Lock()
 	defer l.portMu.Unlock()
@@ -102,8 +102,8 @@ func (l *Launcher) freePort(ctx context.Context, avoid func(port int) bool) (int
 	return 0, fmt.Errorf("%w between %d and %d", launch.ErrNoPort, l.opts.FirstPort, l.opts.LastPort)
 }
 
-// freeAddress returns the first address at which nobody listens on the port now, and that avoid (may be nil) does not object to. ErrNoPort
-// when there is none.
+// freeAddress returns the first address at which nobody listens on the port now, and that avoid (may be nil) does not exclude. It returns
+// ErrNoPort if there is none.
 func (l *Launcher) freeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error) {
 	tried := 0
 	for address := range l.addresses.all {
@@ -124,7 +124,7 @@ func (l *Launcher) freeAddress(ctx context.Context, port int, avoid func(address
 	return "", fmt.Errorf("%w: %d is in use at each address", launch.ErrNoPort, port)
 }
 
-// listens tries whether a node could listen there now.
+// listens tries to listen there as a node would.
 func listens(host string, port int) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 	engineMemcached = "memcached"
 )
 
-// programs are the engines' programs, as they are called in PATH.
+// programs are the names of the engines' programs in PATH.
 var programs = map[string]string{engineRedis: "redis-server", engineValkey: "valkey-server", engineMemcached: "memcached"}
 
 // program is an engine that is installed here.
@@ -33,7 +33,7 @@ type program struct {
 	path string
 }
 
-// FindEngines lists the engines' programs that lie in a folder or in a folder of it: what [Options.EnginePaths] takes.
+// FindEngines lists the engines' programs in a folder or its direct subfolders, for [Options.EnginePaths].
 func FindEngines(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -57,7 +57,7 @@ func FindEngines(folder string) ([]string, error) {
 // Engines returns the installed engines, sorted by name and newest first within a name:
 // redis-server, valkey-server and memcached from PATH, and Options.EnginePaths. The programs are
 // asked for their version once; one that does not answer is left out, with a warning in the log.
-// None at all is no error.
+// To find none is not an error.
 func (l *Launcher) Engines(ctx context.Context) ([]launch.Engine, error) {
 	found, err := l.installed(ctx)
 	if err != nil {
@@ -100,7 +100,7 @@ func (l *Launcher) installed(ctx context.Context) ([]program, error) {
 	slices.SortStableFunc(found, func(a, b program) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), -compareVersions(a.Version, b.Version))
 	})
-	if len(found) > 0 { // none yet: look again next time, somebody may be installing one
+	if len(found) > 0 { // if there is none yet, look again next time: somebody may be installing one
 		l.engines = found
 	}
 	return slices.Clone(found), nil
@@ -131,9 +131,9 @@ func askEngine(ctx context.Context, path string) (program, error) {
 	return program{launch.Engine{Name: name, Version: string(match[3])}, path}, nil
 }
 
-// engineFor chooses the program for a node: its very version, else another patch of it, else the
-// nearest newer one, because packages are upgraded below us and newer engines read older data.
-// Never an older one, which could not.
+// engineFor chooses the program for a node: its exact version, otherwise another patch of it, otherwise the
+// nearest newer one, because packages are upgraded under us and newer engines read older data.
+// It never chooses an older one, which might not.
 func (l *Launcher) engineFor(ctx context.Context, n launch.Node) (program, error) {
 	engines, err := l.installed(ctx)
 	if err != nil {
@@ -174,7 +174,7 @@ func chooseEngine(engines []program, name, version string) (program, error) {
 func parseVersion(version string) [3]int {
 	var out [3]int
 	for i, part := range strings.SplitN(version, ".", 3) {
-		out[i], _ = strconv.Atoi(part) // what is no number counts as 0
+		out[i], _ = strconv.Atoi(part) // anything but a number counts as 0
 	}
 	return out
 }

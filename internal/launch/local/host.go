@@ -17,13 +17,13 @@ import (
 	"rekindle/internal/rdb"
 )
 
-// Owns says whether a path, which need not exist, lies in the folder of the nodes or is it, by whatever links.
+// Owns tells whether a path, which need not exist, is the folder of the nodes or in it, following all links.
 func (l *Launcher) Owns(path string) bool {
 	inside, err := filepath.Rel(resolve(l.dir), resolve(path))
 	return err == nil && filepath.IsLocal(inside)
 }
 
-// resolve follows the symbolic links in as much of a path as there is.
+// resolve follows the symbolic links in the part of a path that exists.
 func resolve(path string) string {
 	path = filepath.Clean(path)
 	if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -35,14 +35,14 @@ func resolve(path string) string {
 	return path
 }
 
-// Saved looks at the node's dump.rdb. A node without one is no error: Exists is false. Of a file that
-// does not begin as an RDB only the date and the size are known. Whether it can be loaded, Start says: ErrData.
+// Saved looks at the node's dump.rdb. Without one there is no error, and Exists is false. Of a file that
+// does not begin like an RDB only the date and the size are known. Only Start finds out whether it can be loaded: ErrData.
 func (l *Launcher) Saved(_ context.Context, cluster, name string) (launch.Saved, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return launch.Saved{}, err
 	}
-	// Opened once: the server replaces the file by a rename, and all that is said is about one file.
+	// It is opened only once, so that the result is about one file: the server replaces the file by a rename.
 	f, err := os.Open(filepath.Join(dir, dumpFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return launch.Saved{}, nil
@@ -69,8 +69,8 @@ func (l *Launcher) Saved(_ context.Context, cluster, name string) (launch.Saved,
 	}, nil
 }
 
-// SetAside renames the node's dump.rdb, which cannot be loaded, so that the node starts without, and returns the new name. An older one that
-// was set aside is replaced. ErrRunning when the node runs.
+// SetAside renames the node's dump.rdb, which cannot be loaded, so that the node starts without it, and returns the new name. It replaces a
+// file that was set aside before, and returns ErrRunning if the node runs.
 func (l *Launcher) SetAside(_ context.Context, cluster, name string) (string, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -91,7 +91,7 @@ func (l *Launcher) SetAside(_ context.Context, cluster, name string) (string, er
 }
 
 // Memory reads /proc/meminfo and, in a container or a service with a limit, the limits of our
-// control group (version 2) and of those above it: the tightest one counts.
+// control group (version 2) and of those above it: the lowest one counts.
 func (l *Launcher) Memory(_ context.Context) (launch.Memory, error) {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -119,7 +119,7 @@ func limitMemory(m launch.Memory, root string, group []byte) launch.Memory {
 		if limit := readNumber(filepath.Join(dir, "memory.max")); limit < math.MaxInt64 {
 			m.Total = min(m.Total, limit)
 			if used := readNumber(filepath.Join(dir, "memory.current")); used < math.MaxInt64 {
-				// Cached file pages count as used and are given back when they are needed.
+				// Cached file pages count as used, but are freed when the memory is needed.
 				stat, _ := os.ReadFile(filepath.Join(dir, "memory.stat"))
 				used -= parseFields(stat)["inactive_file"]
 				m.Available = max(0, min(m.Available, limit-used))
@@ -131,7 +131,7 @@ func limitMemory(m launch.Memory, root string, group []byte) launch.Memory {
 	}
 }
 
-// readNumber reads a file with a number; "max" and a missing file are the greatest there is.
+// readNumber reads a file with a number; for "max" and a missing file it returns the greatest number.
 func readNumber(path string) int64 {
 	text, err := os.ReadFile(path)
 	if err != nil {

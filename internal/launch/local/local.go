@@ -3,18 +3,18 @@
 // A node lives in a directory of its own, <dir>/<cluster>/<node>/, for its whole life:
 //
 //	node.conf   its configuration, written anew at every start (0600: it contains the password);
-//	            a memcached node has none, all that it is told are arguments
+//	            a memcached node has none, only arguments
 //	node.json   what was started, for finding the node again (0600)
 //	node.log    what the server printed
 //	node.pid    the server's process id, written by the server, for people
 //	dump.rdb    its data, written by the server when it saves; memcached never does
-//	node.pem    its certificate and the key of that (0600), and ca.pem, whose certificates it takes, when it speaks TLS
+//	node.pem    if it speaks TLS, its certificate with the key (0600), and ca.pem with the authorities that it accepts
 //	lock        locked exactly as long as the server lives
 //
-// Beside the clusters lies authority.pem (0600), which these certificates are by: see package authority.
+// Next to the clusters is authority.pem (0600), which issues these certificates: see package authority.
 //
-// The lock is what makes a start happen once. The launcher opens it, takes a flock on it and hands
-// the open file down to the server. A flock belongs to the open file, not to a process, so it
+// The lock makes sure that a node is started only once. The launcher opens it, takes a flock on it and passes
+// the open file on to the server. A flock belongs to the open file, not to a process, so it
 // stays until the server and every child that it forked are gone, whatever becomes of the console.
 // "Is the node running" is therefore the same question as "is the lock held", and neither two
 // consoles nor one that was killed in the middle can ever start a node twice.
@@ -59,7 +59,7 @@ type Options struct {
 }
 
 // Launcher starts nodes on this machine. It is safe for concurrent use, also by several processes on
-// the same directory: it keeps nothing in memory that matters.
+// the same directory: it keeps nothing important in memory.
 type Launcher struct {
 	dir       string
 	host      string // the first of the addresses
@@ -79,8 +79,8 @@ var (
 	_ launch.FolderOwner = (*Launcher)(nil)
 )
 
-// New returns a launcher whose nodes live under dir and listen on addresses, none being
-// 127.0.0.1 alone. It touches nothing yet.
+// New returns a launcher whose nodes live under dir and listen on addresses, by default
+// only on 127.0.0.1. It touches nothing yet.
 func New(dir string, addresses Addresses, opts Options) *Launcher {
 	if abs, err := filepath.Abs(dir); err == nil { // fails only without a working directory
 		dir = abs
@@ -109,8 +109,8 @@ func setDefault[T comparable](value *T, to T) {
 	}
 }
 
-// Running says whether the node's server, or a child that it forked, is alive. A node that never
-// was is not running.
+// Running tells whether the node's server, or a child that it forked, is alive. A node that never
+// existed is not running.
 func (l *Launcher) Running(_ context.Context, cluster, name string) (bool, error) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -123,8 +123,8 @@ func (l *Launcher) Running(_ context.Context, cluster, name string) (bool, error
 	return held, nil
 }
 
-// List returns the IDs of all node directories, running or not, sorted: more than are in the
-// catalog means that there are orphans.
+// List returns the IDs of all node directories, running or not, sorted. Those that are not in the
+// catalog are orphans.
 func (l *Launcher) List(ctx context.Context) ([]launch.ID, error) {
 	var out []launch.ID
 	clusters, err := subdirectories(l.dir)
@@ -179,10 +179,10 @@ func (l *Launcher) nodeDir(cluster, name string) (string, error) {
 	return filepath.Join(l.dir, cluster, name), nil
 }
 
-// maxClusterPort is the highest port of a node in cluster mode, whose other port for the rest of the cluster is by 10000 above.
+// maxClusterPort is the highest port of a node in cluster mode, whose second port, for the rest of the cluster, is 10000 higher.
 const maxClusterPort = 65535 - 10000
 
-// complete fills in defaults and refuses what could not work or would harm.
+// complete fills in defaults and refuses what could not work or would do harm.
 func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 	setDefault(&n.Engine, engineRedis)
 	setDefault(&n.Host, l.host)
@@ -221,7 +221,7 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 	return n, nil
 }
 
-// checkServer refuses what would harm a redis or valkey node. The error is the sentence for it.
+// checkServer refuses what would harm a redis or valkey node. The error is a sentence for people.
 func (l *Launcher) checkServer(n launch.Node) error {
 	if n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen {
 		return fmt.Errorf("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)

@@ -10,9 +10,9 @@ import (
 
 const lockFile = "lock"
 
-// acquire takes a node's lock, making its directory when make is set. It returns nil, nil when the
-// lock is held by somebody else, or when the directory is gone and make is not set. Closing the
-// file gives the lock back, unless a server has inherited it.
+// acquire takes a node's lock, and creates its directory if make is set. It returns nil, nil if the
+// lock is held by somebody else, or if the directory is gone and make is not set. Closing the
+// file releases the lock, unless a server has inherited it.
 func acquire(dir string, make bool) (*os.File, error) {
 	for {
 		if make {
@@ -47,7 +47,7 @@ func acquire(dir string, make bool) (*os.File, error) {
 	}
 }
 
-// lockHeld says whether anybody has the lock, without disturbing others who ask the same.
+// lockHeld tells whether anybody has the lock, without disturbing others who ask the same.
 func lockHeld(dir string) (bool, error) {
 	f, err := os.Open(filepath.Join(dir, lockFile))
 	if errors.Is(err, os.ErrNotExist) {
@@ -97,9 +97,9 @@ func holders(dir string) []int {
 	return out
 }
 
-// belongs says whether a process is part of the node in dir: it works there and has the lock open.
-// Both are asked for: a console that looks at the lock has it open for a moment, and an
-// administrator's shell may stand in the directory.
+// belongs tells whether a process is part of the node in dir: it works there and has the lock open.
+// Both are required: a console that looks at the lock has it open for a moment, and an
+// administrator's shell may be in the directory.
 func belongs(pid int, dir string) bool {
 	proc := filepath.Join("/proc", strconv.Itoa(pid))
 	if pid <= 0 || !samePath(filepath.Join(proc, "cwd"), dir) {
@@ -127,7 +127,7 @@ func samePath(a, b string) bool {
 }
 
 // signalNode sends a signal to a process of the node in dir, and to nothing else: the process is
-// pinned first (Go uses a pidfd), so that its number cannot pass to another one after the look.
+// pinned first (Go uses a pidfd), so that its number cannot pass to another process after the check.
 func signalNode(pid int, dir string, sig syscall.Signal) error {
 	p, err := os.FindProcess(pid)
 	if err != nil {

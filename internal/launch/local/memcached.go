@@ -16,27 +16,27 @@ import (
 	"rekindle/internal/launch"
 )
 
-// Memcached differs from the other engines: all that it is told are arguments, it answers another protocol, it has no password, no
-// replicas, and nothing that it could save.
+// Memcached differs from the other engines: it is configured only by arguments, it speaks another protocol, and it has no password, no
+// replicas and nothing to save.
 
 const (
 	mib = 1 << 20
-	// minCacheMemory is what memcached starts with at the least: twice its largest item, which is 1 MiB unless it is told otherwise.
+	// minCacheMemory is the least memory with which memcached starts: twice its largest item, which is 1 MiB by default.
 	minCacheMemory = 2 * mib
 )
 
-// memcachedArguments returns how memcached is called for a complete node in dir.
+// memcachedArguments returns memcached's arguments for a complete node in dir.
 func memcachedArguments(dir string, n launch.Node) ([]string, error) {
 	host := n.Host
 	if strings.Contains(host, ":") {
-		host = "[" + host + "]" // else it looks for a port in the address
+		host = "[" + host + "]" // otherwise it looks for a port in the address
 	}
 	args := []string{"-l", host, "-p", strconv.Itoa(n.Port), "-U", "0", "-P", filepath.Join(dir, pidFile)}
 	if n.MaxMemory > 0 {
 		args = append(args, "-m", strconv.FormatInt(max(n.MaxMemory, minCacheMemory)/mib, 10))
 	}
 	if os.Geteuid() == 0 {
-		// As root it insists on being told whom to become. The log, the lock and the directory are ours alone, so it stays who we are.
+		// As root it insists on a user to become. The log, the lock and the directory are only for our user, so it keeps that one.
 		name := "root"
 		if current, err := user.Current(); err == nil {
 			name = current.Username
@@ -47,7 +47,7 @@ func memcachedArguments(dir string, n launch.Node) ([]string, error) {
 	return append(args, more...), err
 }
 
-// checkMemcached refuses what memcached cannot do. The error is the sentence for it.
+// checkMemcached refuses what memcached cannot do. The error is a sentence for people.
 func (l *Launcher) checkMemcached(n launch.Node) error {
 	switch {
 	case n.Password != "":
@@ -65,15 +65,15 @@ func (l *Launcher) checkMemcached(n launch.Node) error {
 
 // cacheParameter turns the value of a parameter into arguments.
 type cacheParameter struct {
-	takes string // what a value has to be
+	takes string // which values are allowed, in words
 	flags func(value string) (args []string, ok bool)
 }
 
 // cacheParameters are the parameters of memcached that Node.Config may have.
 //
 // Source: Amazon ElastiCache user guide, "Memcached specific parameters"; memcached's --help for the flags. Two ranges are narrower than
-// ElastiCache's, because memcached does not start with the rest: an item has to fill whole chunks of 512 KiB, and among the
-// connections it counts some thirty files of its own.
+// ElastiCache's, because memcached does not start with the other values: an item must fill whole chunks of 512 KiB, and some thirty
+// files of its own count as connections.
 var cacheParameters = map[string]cacheParameter{
 	"backlog_queue_limit":          wholeNumber("-b", 1, 10000, 1),
 	"binding_protocol":             oneOf("-B", "auto", "ascii", "binary"),
@@ -86,7 +86,7 @@ var cacheParameters = map[string]cacheParameter{
 	"max_simultaneous_connections": wholeNumber("-c", 64, 65000, 1),
 }
 
-// cacheFlags returns the arguments for a memcached node's Config, sorted by the parameters' names. The error is the sentence for what is wrong.
+// cacheFlags returns the arguments for a memcached node's Config, sorted by the parameters' names. The error is a sentence for people.
 func cacheFlags(n launch.Node) ([]string, error) {
 	var args []string
 	for _, name := range slices.Sorted(maps.Keys(n.Config)) {
@@ -111,7 +111,7 @@ func wholeNumber(flag string, least, most, step int64) cacheParameter {
 	}
 	return cacheParameter{takes, func(value string) ([]string, bool) {
 		n, err := strconv.ParseInt(value, 10, 64)
-		// Written as we would, because memcached reads what it does not understand as 0.
+		// Only the plain form is accepted, because memcached reads what it does not understand as 0.
 		ok := err == nil && n >= least && n <= most && n%step == 0 && value == strconv.FormatInt(n, 10)
 		return []string{flag, value}, ok
 	}}
@@ -141,7 +141,7 @@ func onOff(flag string) cacheParameter {
 	}}
 }
 
-// stopCache ends the memcached node in dir, and kills it when it does not end by itself within Options.KillGrace.
+// stopCache ends the memcached node in dir, and kills it if it does not end by itself within Options.KillGrace.
 func (l *Launcher) stopCache(ctx context.Context, dir string) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err

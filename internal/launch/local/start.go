@@ -28,12 +28,12 @@ const (
 
 // Start makes sure that the node runs and returns when it answers. A node that runs already is
 // left as it is, whatever n says; one that is just being started, by this console or another, is
-// waited for. A primary answers when it has loaded its dump.rdb, a replica as soon as it takes
-// commands, though it may still be loading; a memcached has nothing to load.
+// waited for. A primary answers once it has loaded its dump.rdb, a replica as soon as it takes
+// commands, although it may still be loading; memcached has nothing to load.
 //
-// When ctx ends while the server is loading, Start returns its error and the server goes on.
-// When the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
-// ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or as the log says.
+// If ctx ends while the server is loading, Start returns its error and the server continues.
+// If the server cannot start it is gone, and the error has the last lines of its log: ErrPortTaken,
+// ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or just the log's text.
 func (l *Launcher) Start(ctx context.Context, n launch.Node) error {
 	if err := l.start(ctx, n); err != nil {
 		return fmt.Errorf("start node %s/%s: %w", n.Cluster, n.Name, err)
@@ -71,13 +71,13 @@ func (l *Launcher) start(ctx context.Context, n launch.Node) error {
 			return false, err
 		}
 		if lock == nil {
-			return false, nil // another one was quicker: wait for its node
+			return false, nil // another console was faster: wait for its node
 		}
 		return true, l.launch(ctx, dir, lock, n, engine)
 	})
 }
 
-// answers is one look at a node that somebody else has started.
+// answers looks once at a node that somebody else has started.
 func (l *Launcher) answers(ctx context.Context, dir string, patience *patience) (bool, error) {
 	state, err := probe(ctx, dir)
 	if err == nil {
@@ -87,8 +87,8 @@ func (l *Launcher) answers(ctx context.Context, dir string, patience *patience) 
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	// A refused password is not waited out, but forgiven for a moment: the file that it was read
-	// from may just be replaced.
+	// A refused password is tolerated only for a moment: the file that it was read from may just
+	// be being replaced.
 	refused := errors.Is(err, errRefused) || errors.Is(err, memcached.ErrRefused)
 	if refused && patience.spent() > time.Second || patience.over() {
 		return false, fmt.Errorf("it is running (process %v) but does not answer: %w", holders(dir), err)
@@ -133,7 +133,7 @@ func (l *Launcher) launch(ctx context.Context, dir string, lock *os.File, n laun
 		case ctx.Err() != nil:
 			return false, ctx.Err()
 		case patience.over():
-			// It has changed nothing yet: nobody could write to it, and it only reads its dump.rdb.
+			// Killing it does no harm: nobody could write to it, and it has only read its dump.rdb.
 			_ = cmd.Process.Kill()
 			<-ended
 			return false, fmt.Errorf("%s %s did not answer within %s and was stopped again: %w; its log ends:\n%s",
@@ -175,15 +175,15 @@ func (l *Launcher) prepare(dir string, lock *os.File, n launch.Node, engine prog
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = log, log // standard input is /dev/null
 	cmd.ExtraFiles = []*os.File{lock}
-	// A session of its own: neither ctrl-C in the console's terminal nor its hang-up gets there.
+	// A session of its own, so that neither Ctrl-C in the console's terminal nor its hang-up reaches the server.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// The console's environment holds its secrets, and a server shows its own in /proc.
+	// The console's environment contains secrets, and a server's environment can be seen in /proc.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TZ=UTC"}
 	return cmd, log, nil
 }
 
-// tidy removes what a killed server left: its pid, and the files of saves that never ended, which
-// would fill the disk. Safe, because the caller's lock says that nobody is at work here.
+// tidy removes what a killed server left: its pid file, and the files of unfinished saves, which
+// would fill the disk. That is safe, because the caller holds the lock, so no server is running here.
 func tidy(dir string) error {
 	leftovers, err := filepath.Glob(filepath.Join(escapeGlob(dir), "temp-*.rdb"))
 	if err != nil {
@@ -205,7 +205,7 @@ func escapeGlob(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
-// noTLS is what a server says of its configuration that does not know TLS.
+// noTLS is what a server without TLS says about its configuration.
 var noTLS = regexp.MustCompile(`(?s)'tls-[a-z-]+.*Bad directive`)
 
 // startFailure explains why a server ended instead of answering.
@@ -229,7 +229,7 @@ func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, 
 }
 
 // logTail returns the last lines that the server printed since began, without the password: servers
-// print the line of the configuration that they do not like.
+// print the line of the configuration that they reject.
 func logTail(dir string, began int64, passwords []secret.Text) string {
 	f, err := os.Open(filepath.Join(dir, logFile))
 	if err != nil {

@@ -23,14 +23,14 @@ const (
 	gonePrefix  = ".gone-" // of directories that are being removed
 )
 
-// Stop ends the node, as [launch.Runner] says. With launch.Save it has Options.StopTimeout for that; without, it is killed when it has not reacted
-// within Options.KillGrace. A memcached node has nothing to save and is ended without in either case.
+// Stop ends the node, as [launch.Runner] says. With launch.Save the node has Options.StopTimeout for that; with launch.NoSave it is killed if it has not
+// reacted within Options.KillGrace. A memcached node has nothing to save and is ended without saving.
 func (l *Launcher) Stop(ctx context.Context, cluster, name string, how launch.How) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
 		return err
 	}
-	r, _ := readRecord(dir) // without one, the ways of the other engines say what is missing
+	r, _ := readRecord(dir) // without one, the functions for the other engines report what is missing
 	switch {
 	case how == launch.Kill:
 		err = kill(ctx, dir)
@@ -63,8 +63,8 @@ func (l *Launcher) stopSaved(ctx context.Context, dir string) error {
 	return awaitFree(ctx, dir, l.opts.StopTimeout, nil)
 }
 
-// terminate is the way for a node that cannot be talked to (all connections in use, a changed
-// password): SIGTERM, if that makes it save.
+// terminate is for a node that does not take commands from us (all connections in use, a changed
+// password): it sends SIGTERM, if that makes the node save.
 func (l *Launcher) terminate(dir string, cause error) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err // it was about to end anyway
@@ -96,7 +96,7 @@ func (l *Launcher) stopNow(ctx context.Context, dir string) error {
 	if held, err := lockHeld(dir); err != nil || !held {
 		return err
 	}
-	// What goes wrong here does not matter: the kill follows.
+	// An error does not matter here: the kill follows.
 	_ = askShutdown(ctx, dir, "NOSAVE", l.opts.KillGrace)
 	err := awaitFree(ctx, dir, l.opts.KillGrace, nil)
 	if errors.Is(err, launch.ErrNotStopped) {
@@ -105,8 +105,8 @@ func (l *Launcher) stopNow(ctx context.Context, dir string) error {
 	return err
 }
 
-// askShutdown sends SHUTDOWN to the node in dir, after a look that it is the node. nil means that
-// it is going down: a server that does closes the connection instead of answering.
+// askShutdown sends SHUTDOWN to the node in dir, after checking that it is the node. nil means that
+// it is shutting down: a server that does closes the connection instead of answering.
 func askShutdown(ctx context.Context, dir, how string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func askShutdown(ctx context.Context, dir, how string, timeout time.Duration) er
 	return nil
 }
 
-// kill ends the node in dir with SIGKILL, its forked children as well, and returns when all are gone.
+// kill ends the node in dir and its forked children with SIGKILL, and returns when all are gone.
 func kill(ctx context.Context, dir string) error {
 	return awaitFree(ctx, dir, killTimeout, func() error {
 		var errs []error
@@ -137,8 +137,8 @@ func kill(ctx context.Context, dir string) error {
 	})
 }
 
-// awaitFree waits until nobody holds the node's lock; meanwhile, when not nil, is called as long as
-// somebody does. ErrNotStopped after limit.
+// awaitFree waits until nobody holds the node's lock. As long as somebody does, it calls meanwhile,
+// if not nil. After limit it returns ErrNotStopped.
 func awaitFree(ctx context.Context, dir string, limit time.Duration, meanwhile func() error) error {
 	patience := newPatience(limit)
 	return poll(ctx, stopTick, func() (bool, error) {
@@ -158,8 +158,8 @@ func awaitFree(ctx context.Context, dir string, limit time.Duration, meanwhile f
 	})
 }
 
-// Remove deletes the node's directory with all data in it, and the cluster's when it was the last
-// one. ErrRunning, and nothing deleted, when the node runs; a node that never was is fine.
+// Remove deletes the node's directory with all data in it, and the cluster's if it was the last
+// one. If the node runs it deletes nothing and returns ErrRunning. It is not an error if the node never existed.
 func (l *Launcher) Remove(ctx context.Context, cluster, name string) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -175,9 +175,9 @@ func (l *Launcher) Remove(ctx context.Context, cluster, name string) error {
 	return nil
 }
 
-// moveAway takes a node's directory out of its place in one step, under the node's lock: a Start
-// that comes now makes a new directory with a new lock, instead of locking one that is about to be
-// deleted under it. It returns false when it has to be tried again.
+// moveAway renames a node's directory in one step, under the node's lock: a Start that comes now
+// creates a new directory with a new lock, instead of locking one that is about to be
+// deleted under it. It returns false if it must be tried again.
 func moveAway(dir string) (bool, error) {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return true, nil
@@ -200,7 +200,7 @@ func moveAway(dir string) (bool, error) {
 	}
 	err = os.Rename(dir, filepath.Join(gone, filepath.Base(dir)))
 	if errors.Is(err, os.ErrNotExist) {
-		return false, nil // another Remove in this cluster has swept our empty directory away
+		return false, nil // another Remove in this cluster has deleted our empty directory
 	}
 	if err != nil {
 		return false, errors.Join(err, os.Remove(gone))
@@ -208,8 +208,8 @@ func moveAway(dir string) (bool, error) {
 	return true, nil
 }
 
-// sweep deletes what was moved away in a cluster's directory, also what an earlier console left
-// when it was killed in between, and the cluster's directory when nothing else is in it.
+// sweep deletes what was moved away in a cluster's directory, including what an earlier console left
+// when it was killed in between, and the cluster's directory if nothing else is in it.
 func sweep(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if errors.Is(err, os.ErrNotExist) {
@@ -225,7 +225,7 @@ func sweep(parent string) error {
 			}
 		}
 	}
-	_ = os.Remove(parent) // fails while other nodes are there, which is as it should be
+	_ = os.Remove(parent) // fails while other nodes are there, as it should
 	return nil
 }
 

@@ -12,24 +12,24 @@ import (
 	"rekindle/internal/secret"
 )
 
-// logPrefix is what a server puts before each line of its log: its process, its role, the time and how grave it is.
+// logPrefix is what a server puts before each line of its log: its process, its role, the time and the severity.
 var logPrefix = regexp.MustCompile(`^\d+:[A-Z] .*?\d\d:\d\d:\d\d\.\d+ ([.*#-]) `)
 
 // startPattern is the line with which a server begins its log.
 var startPattern = regexp.MustCompile(` (?:Redis|Valkey) is starting oO0Oo`)
 
-// causeBytes of node.log are searched for a cause: reports of crashes are long.
+// causeBytes is how much of node.log is searched for a cause: crash reports are long.
 const causeBytes = 1 << 20
 
-// cause is a line of a server's log that says why it has ended, or why it does not take what it was fed, and the sentence for it; $1 and $2 are
-// what the line has.
+// cause is a line of a server's log that says why it has ended, or why it does not accept what it was fed, and the sentence for it; $1 and $2 are
+// taken from the line.
 type cause struct {
 	line     *regexp.Regexp
 	sentence string
-	data     bool // it is the data's fault
+	data     bool // the data is to blame
 }
 
-// causes are the lines of Redis 6.0 to 8 and of Valkey 8 and 9, the more particular ones first: what follows a cause in a log often says less.
+// causes are the lines of Redis 6.0 to 8 and of Valkey 8 and 9, the more specific ones first: what follows a cause in a log often says less.
 var causes = []cause{
 	{regexp.MustCompile(`Can't handle RDB format version (\d+)`), "The engine is too old for the data, which has RDB version $1.", true},
 	{regexp.MustCompile(`Can't handle foreign type or opcode (\d+) in RDB with version (\d+)`), "The data is damaged, or another engine's: the engine does not know the type $1 in RDB version $2.", true},
@@ -49,13 +49,13 @@ var causes = []cause{
 	{regexp.MustCompile(`Fatal error loading the DB: (.*?)\. Exiting`), "Its dump.rdb cannot be read: $1.", true},
 }
 
-// beside are lines that look like a cause and are none: what the servers' own check of a dump.rdb prints on its way through a file.
+// beside matches lines that look like a cause but are not: the servers' own check of a dump.rdb prints them on its way through the file.
 var beside = regexp.MustCompile(`^\[offset \d+\] (?:AUX FIELD|Checking RDB file|Selecting DB|Checksum OK|Internal error in RDB reading offset|\\o/|MODULE AUX)`)
 
-// endsEarly is what every engine says both of an RDB that ends too early and of an object that it does not understand.
+// endsEarly is what every engine says about an RDB that ends too early, and also about an object that it does not understand.
 const endsEarly = "Unexpected EOF reading RDB file"
 
-// findCause returns the sentence for the line of a log that names the cause best; "" when none does.
+// findCause returns the sentence for the line of a log that names the cause best; "" if none does.
 func findCause(log string) (sentence string, data bool) {
 	best := len(causes)
 	for line := range strings.Lines(log) {
@@ -71,7 +71,7 @@ func findCause(log string) (sentence string, data bool) {
 			text := string(c.line.ExpandString(nil, c.sentence, line, found))
 			text = strings.TrimRight(text, ".") + "."
 			if strings.Contains(line, endsEarly) {
-				if sentence == "" { // anything else says more, and is looked for on
+				if sentence == "" { // any other cause says more, so the search continues
 					sentence, data = "The data ends early, or the engine does not understand what is in it.", true
 				}
 				break
@@ -83,7 +83,7 @@ func findCause(log string) (sentence string, data bool) {
 	return sentence, data
 }
 
-// LastWords are the cause that a node's log names since it was started last, else how that ends.
+// LastWords returns the cause that a node's log has named since its last start, otherwise the log's last line.
 func (l *Launcher) LastWords(_ context.Context, cluster, name string) (sentence string, named bool) {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {
@@ -113,7 +113,7 @@ func readLog(dir string, passwords []secret.Text) string {
 	return hide(string(bytes.ToValidUTF8(text, []byte("?"))), passwords)
 }
 
-// lastStart is what a log has of the server that was started last.
+// lastStart is the part of a log since the server was last started.
 func lastStart(log string) string {
 	starts := startPattern.FindAllStringIndex(log, -1)
 	if len(starts) == 0 {
@@ -122,11 +122,11 @@ func lastStart(log string) string {
 	return log[starts[len(starts)-1][0]:]
 }
 
-// lastLine returns the last warning of a log, for a server says there why it has ended; else the last line that says something.
+// lastLine returns the last warning of a log, which is where a server says why it has ended; otherwise the last line that says something.
 func lastLine(log string) string {
 	line, warning := "", ""
 	for said := range strings.Lines(log) {
-		// Behind the line that names the damage in a dump.rdb come figures about the rest of it.
+		// The line that names the damage in a dump.rdb is followed by figures about the rest of it.
 		said = strings.TrimSpace(said)
 		if said == "" || strings.HasPrefix(said, "[info]") || strings.HasPrefix(said, "[additional info]") || startPattern.MatchString(" "+said) {
 			continue
@@ -142,7 +142,7 @@ func lastLine(log string) string {
 	return line
 }
 
-// harmless are the warnings that servers give at every start.
+// harmless matches the warnings that servers give at every start.
 var harmless = regexp.MustCompile(`^(?:Redis version=|Valkey version=|Configuration loaded|Server initialized|WARNING |Warning: )`)
 
 func shorten(text string, most int) string {
