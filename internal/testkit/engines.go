@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// Engines are the servers that `make engines` fetches, by the names that it has for them: an engine and the first two numbers of its version.
+// Engines are the servers that `make engines` fetches, by its names for them: an engine and the first two numbers of its version.
 var Engines = []string{"redis-6.0", "redis-7.0", "redis-8.0", "valkey-8.0", "valkey-8.1", "valkey-9.1"}
 
-// engineVariable names one of [Engines] that stands for the redis-server in PATH in all tests, as `make test-engines` has it.
+// engineVariable names one of [Engines] that replaces the redis-server in PATH in all tests; `make test-engines` sets it.
 const engineVariable = "REKINDLE_TEST_ENGINE"
 
-// Chosen is that engine with its program; both are "" when there is none.
+// Chosen is the engine that engineVariable names, with its program; both are "" if there is none.
 func Chosen(t testing.TB) (engine, path string) {
 	t.Helper()
 	if engine = os.Getenv(engineVariable); engine == "" {
@@ -35,7 +35,7 @@ func EngineName(t testing.TB) string {
 	return cmp.Or(name, "redis")
 }
 
-// CheckRDB has this host's redis-check-rdb look at a file, unless a chosen engine wrote it, of which that need not know.
+// CheckRDB checks a file with this host's redis-check-rdb, unless a chosen engine wrote it, whose format the program may not know.
 func CheckRDB(t testing.TB, path string) {
 	t.Helper()
 	if engine, _ := Chosen(t); engine != "" {
@@ -46,7 +46,7 @@ func CheckRDB(t testing.TB, path string) {
 	}
 }
 
-// Fetched is the program of one of [Engines]. Where it has not been fetched, the test is skipped and says so.
+// Fetched is the program of one of [Engines]. If it has not been fetched, the test is skipped with that reason.
 func Fetched(t testing.TB, engine string) string {
 	t.Helper()
 	path := FetchedOrNot(t, engine)
@@ -56,7 +56,7 @@ func Fetched(t testing.TB, engine string) string {
 	return path
 }
 
-// FetchedOrNot is the program of an engine, or "" where it has not been fetched.
+// FetchedOrNot is the program of an engine, or "" if it has not been fetched.
 func FetchedOrNot(t testing.TB, engine string) string {
 	t.Helper()
 	cache, err := cacheFolder()

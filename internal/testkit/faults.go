@@ -13,14 +13,14 @@ import (
 	"testing"
 )
 
-// Fault is what FaultyS3 does with a request in place of passing it on and its answer back.
+// Fault is what FaultyS3 does with a request instead of simply passing it on and its answer back.
 type Fault struct {
 	On    string                   // the operation, such as "UploadPart", see operation; "" for all
 	If    func(*http.Request) bool // nil: for each
-	Times int                      // how often; 0 for ever
+	Times int                      // how often; 0: always
 	Do    Trouble
 
-	After  int64             // CutAnswer, FlipAnswer: bytes of the answer's body that still come as they are
+	After  int64             // CutAnswer, FlipAnswer: bytes of the answer's body that are passed on first
 	Edit   func(http.Header) // EditAnswer: changes the answer's headers
 	Then   func()            // called each time, before the trouble
 	Code   string            // Answer: S3's error code; "" for none
@@ -39,14 +39,14 @@ const (
 	Stall                     // nothing is passed on, and no answer comes
 	LoseAnswer                // passed on and carried out, then the connection is cut
 	CutAnswer                 // passed on; the answer's body is cut after After bytes
-	FlipAnswer                // passed on; a bit of the answer's body is turned round behind After bytes
+	FlipAnswer                // passed on; a bit of the answer's body is flipped after After bytes
 	EditAnswer                // passed on; the answer's headers are changed by Edit
 	Moved                     // 301 with the right region
-	Note                      // passed on unharmed, for Then
+	Note                      // passed on unchanged; only Then is called
 	Answer                    // Status, and with Code an error, not passed on
 )
 
-// FaultyS3 is a proxy before an S3 server that does harm when told to.
+// FaultyS3 is a proxy in front of an S3 server that causes faults when told to.
 type FaultyS3 struct {
 	Endpoint string
 
@@ -56,7 +56,7 @@ type FaultyS3 struct {
 	over   chan struct{} // closed with the test
 }
 
-// Faulty starts a proxy before an S3 server at an endpoint. It ends with the test.
+// Faulty starts a proxy in front of the S3 server at an endpoint. It ends with the test.
 func Faulty(t testing.TB, endpoint string) *FaultyS3 {
 	t.Helper()
 	upstream, err := url.Parse(endpoint)
@@ -84,7 +84,7 @@ func Faulty(t testing.TB, endpoint string) *FaultyS3 {
 	return f
 }
 
-// Add lets faults happen from now on. Of those that fit a request the first is used.
+// Add makes faults happen from now on. Of those that match a request the first is used.
 func (f *FaultyS3) Add(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -121,7 +121,7 @@ func (f *FaultyS3) next(r *http.Request) *Fault {
 	return nil
 }
 
-// operation is the name that S3 has for a request.
+// operation is S3's name for a request.
 func operation(r *http.Request) string {
 	query := r.URL.Query()
 	object := strings.Contains(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -257,7 +257,7 @@ type editedAnswer struct {
 func (a *editedAnswer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *editedAnswer) WriteHeader(status int) {
-	if status >= http.StatusOK { // a 100 asks for the body of the request, and is no answer yet
+	if status >= http.StatusOK { // a 100 asks for the body of the request, and is not the answer yet
 		a.edit(a.Header())
 	}
 	a.ResponseWriter.WriteHeader(status)

@@ -22,11 +22,11 @@ const (
 
 const functionLibrary = "#!lua name=rekindle\nredis.register_function('rekindle_echo', function(keys, args) return args[1] end)"
 
-// Fill writes data of every kind into the client's server and returns how many keys that makes in
-// all databases. Small keys, n in total, go through all types in turn (every seventh into db 3,
-// every tenth with an expire time in the year 2100); about 20 fixed ones are beyond every compact
-// encoding or odd (big, binary, empty, infinite). A function library is loaded where functions
-// exist. Two fills with the same n are equal. On a cluster-mode node, which has no db 3,
+// Fill writes data of every kind into the client's server and returns the number of keys in all
+// databases. Small keys, n in total, go through all types in turn (every seventh into db 3,
+// every tenth with an expire time in the year 2100); about 20 fixed ones are too large for every
+// compact encoding, or odd (big, binary, empty, infinite). A function library is loaded where
+// functions exist. Two fills with the same n are equal. On a cluster-mode node, which has no db 3,
 // everything goes into db 0.
 func Fill(t testing.TB, client *redis.Client, n int) int {
 	t.Helper()
@@ -87,7 +87,7 @@ func (f *filler) flush() {
 	}
 }
 
-// small writes the key with number i; its type goes in turn.
+// small writes the key with number i; the types take turns.
 func (f *filler) small(i int) {
 	key := fmt.Sprintf("key:%07d", i)
 	switch i % 10 {
@@ -153,7 +153,7 @@ func (f *filler) special() {
 	f.do("RPUSH", name("special:list of huge"), noise(100_000), "small", strings.Repeat("y", 100_000))
 	f.do("ZADD", name("special:zset infinite"), "+inf", "up", "-inf", "down", 0, "a", 0, "b", 1e-300, "tiny", 3.141592653589793, "pi")
 	f.do("HSET", name("special:hash of huge"), "field", noise(100_000), strings.Repeat("name", 1000), 1)
-	// Beyond what any engine keeps compact, in commands that take many elements: the race detector takes its time over each command.
+	// Too large for any engine's compact encoding, in commands with many elements, because the race detector makes each command slow.
 	var list, set, integers, zset, hash, places []any
 	for i := range 1500 {
 		list = append(list, fmt.Sprintf("element %d %s", i, strings.Repeat("z", i%100)))

@@ -35,7 +35,7 @@ func Fingerprint(t testing.TB, client *redis.Client) string {
 }
 
 // Digests is what Fingerprint digests: one digest per key ("db0 name") and per library
-// ("function name"). Use it with Diff to see what differs. A server that is loading is waited for.
+// ("function name"). Use it with Diff to see what differs. It waits for a server that is loading.
 func Digests(t testing.TB, client *redis.Client) map[string]string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -75,7 +75,7 @@ func digests(ctx context.Context, client *redis.Client) (map[string]string, erro
 	return out, readFunctions(ctx, client, out)
 }
 
-// Diff names what differs between two Digests, at most 20 lines, or returns "" when nothing does.
+// Diff names what differs between two Digests, at most 20 lines, or returns "" if nothing does.
 func Diff(want, got map[string]string) string {
 	var lines []string
 	for _, key := range slices.Sorted(maps.Keys(want)) {
@@ -156,7 +156,7 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 		case "stream":
 			values[i] = pipe.Do(ctx, "XRANGE", key, "-", "+")
 			groups[i] = pipe.Do(ctx, "XINFO", "STREAM", key, "FULL", "COUNT", 0)
-		default: // a module's type: its serialised form is the best there is
+		default: // a module's type: there is nothing better than its serialised form
 			values[i] = pipe.Do(ctx, "DUMP", key)
 		}
 	}
@@ -197,7 +197,7 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 		}
 		if hashTimes[i] != nil {
 			flat, _ := values[i].Slice()
-			// Nothing at all without such fields, as on engines that do not have them.
+			// Without such fields nothing is written, as on engines that do not have them.
 			if timed := timedFields(flat, hashTimes[i].Val()); len(timed) > 0 {
 				writeParts(sum, timed...)
 			}
@@ -329,7 +329,7 @@ func readFunctions(ctx context.Context, client *redis.Client, out map[string]str
 	return nil
 }
 
-// knows says whether the server has a command.
+// knows tells whether the server has a command.
 func knows(ctx context.Context, client *redis.Client, command string) bool {
 	reply, err := client.Do(ctx, "COMMAND", "INFO", command).Slice()
 	return err == nil && len(reply) == 1 && reply[0] != nil

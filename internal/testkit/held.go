@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// Held tells whether somebody holds the lock of a file, as a folder store does while it writes one, or has just taken it away.
+// Held tells whether somebody holds the lock of a file, as a folder store does while it writes one, or has just removed the file.
 func Held(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

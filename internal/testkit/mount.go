@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// A test that needs a disk of its own mounts one in a child: the test binary that runs itself in a new mount namespace. Nothing outside sees
-// the mounts, and they go with the process.
+// A test that needs a disk of its own mounts one in a child: the test binary runs itself in a new mount namespace. Nothing outside sees
+// the mounts, and they disappear with the process.
 
-// noMounts is what a child says where no mounts of its own are to be had, as in a chroot: its root is no mount that could be made private.
+// noMounts is what a child prints if it cannot have mounts of its own, for example in a chroot, whose root is not a mount that can be made private.
 const noMounts = "SKIPPED, NOT TESTED: mounts cannot be made private here"
 
 // MountTmpfs mounts a tmpfs of this size ("1m") on a folder, in a child.
@@ -27,7 +27,7 @@ func MountTmpfs(t testing.TB, folder, size string) {
 	t.Cleanup(func() { _ = syscall.Unmount(folder, syscall.MNT_DETACH) })
 }
 
-// RunChild runs the tests of this pattern in a child, with env in its environment. Without namespaces here started is false.
+// RunChild runs the tests that match pattern in a child, with env in its environment. started is false if there are no namespaces here.
 func RunChild(t testing.TB, pattern, env string, attributes *syscall.SysProcAttr) (output string, started bool, err error) {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run="+pattern, "-test.v")
@@ -38,7 +38,7 @@ func RunChild(t testing.TB, pattern, env string, attributes *syscall.SysProcAttr
 	return string(said), err == nil || errors.As(err, &exit), err
 }
 
-// MountNamespace is what a child needs to mount something: as root a namespace of mounts, as anyone else one of users too.
+// MountNamespace is what a child needs to mount something: a mount namespace, and for anyone but root also a user namespace.
 func MountNamespace() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 	if os.Getuid() != 0 {

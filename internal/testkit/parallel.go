@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// MostlyWaiting is for a package whose tests mostly wait, for servers that stand still and the like: it has more of them run at once than
-// there are processors, unless -parallel says how many. It is called in TestMain.
+// MostlyWaiting is for a package whose tests mostly wait, for example for servers that hang: more of them run at once than there are
+// processors, unless -parallel says how many. It is called in TestMain.
 func MostlyWaiting() {
 	if !flag.Parsed() {
 		flag.Parse()

@@ -22,11 +22,11 @@ import (
 
 const (
 	postgresUser     = "rekindle"
-	postgresPassword = "a secret / of the tests" // has to be escaped in a URL
+	postgresPassword = "a secret / of the tests" // must be escaped in a URL
 	nobody           = 65534
 )
 
-// PostgresServer is a real PostgreSQL server, of Debian's packages. Its text is sorted as people sort it, which differs from the order of bytes.
+// PostgresServer is a real PostgreSQL server from Debian's packages. It sorts text as people do, which differs from the order of bytes.
 type PostgresServer struct {
 	folder string
 	port   int
@@ -54,7 +54,7 @@ func Postgres(t testing.TB) *PostgresServer {
 	return s
 }
 
-// StartPostgres starts a PostgreSQL server for a whole test binary, which has to stop it. It ends with the binary in any case.
+// StartPostgres starts a PostgreSQL server for a whole test binary, which must stop it. It ends with the binary in any case.
 func StartPostgres() (*PostgresServer, error) {
 	programs, err := postgresPrograms()
 	if err != nil {
@@ -70,7 +70,7 @@ func StartPostgres() (*PostgresServer, error) {
 	return s, nil
 }
 
-// publicFolder is one for temporary files that the user nobody can get to, who runs the server where root runs the tests.
+// publicFolder is a folder for temporary files that the user nobody can reach, who runs the server if root runs the tests.
 func publicFolder() string {
 	if os.Geteuid() != 0 {
 		return ""
@@ -116,7 +116,7 @@ func postgresPrograms() (string, error) {
 
 func (s *PostgresServer) path(name string) string { return filepath.Join(s.folder, name) }
 
-// command is a program that root gives to nobody, for PostgreSQL refuses to run as root.
+// command prepares a program. Root runs it as the user nobody, because PostgreSQL refuses to run as root.
 func (s *PostgresServer) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = s.folder
@@ -193,7 +193,7 @@ func (s *PostgresServer) URL(database string) string {
 		Path: database, RawQuery: "sslmode=disable"}).String()
 }
 
-// Database creates a database, as a copy of another one that nobody is using, or else an empty one, and returns its URL.
+// Database creates a database, as a copy of another one that nobody is using, or empty without one, and returns its URL.
 func (s *PostgresServer) Database(template string) (string, error) {
 	name := fmt.Sprintf("test%d", s.made.Add(1))
 	if template == "" {
@@ -205,7 +205,7 @@ func (s *PostgresServer) Database(template string) (string, error) {
 	return s.URL(name), nil
 }
 
-// Settle does what the server would do by itself a while after much was written: it counts, and sorts out what is visible to all.
+// Settle does what the server would do by itself a while after many writes: it updates the statistics and the visibility map.
 func (s *PostgresServer) Settle(database string) error {
 	pool, err := sql.Open("pgx", database)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *PostgresServer) Settle(database string) error {
 	return errors.Join(err, pool.Close())
 }
 
-// Drop removes the database of this URL, whoever is using it.
+// Drop removes the database of this URL, even if somebody is using it.
 func (s *PostgresServer) Drop(database string) error {
 	u, err := url.Parse(database)
 	if err != nil {
@@ -228,7 +228,7 @@ func (s *PostgresServer) Drop(database string) error {
 // Signal sends a signal to the server's first process.
 func (s *PostgresServer) Signal(signal syscall.Signal) error { return s.cmd.Process.Signal(signal) }
 
-// Kill ends the server at once, as if its host had lost its power.
+// Kill ends the server at once, as if its host had lost power.
 func (s *PostgresServer) Kill() error {
 	if s.done == nil {
 		return nil
@@ -254,7 +254,7 @@ func (s *PostgresServer) Stop() error {
 	return errors.Join(append(failures, s.Kill(), os.RemoveAll(s.folder))...)
 }
 
-// Log is what the server has said.
+// Log is everything that the server has printed.
 func (s *PostgresServer) Log() string {
 	text, _ := os.ReadFile(s.path("log"))
 	return string(text)

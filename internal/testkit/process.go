@@ -7,8 +7,8 @@ import (
 )
 
 // startBound starts a program that ends with the test binary, however that ends (a timeout, a kill); done is closed when it has ended. The
-// kernel kills such a program when the thread that started it ends: hence the goroutine that keeps its thread to itself. On any other
-// thread the program would go with the next one that does so.
+// kernel kills such a program when the thread that started it ends. Hence the goroutine that keeps its thread to itself: any other thread
+// might end earlier.
 func startBound(cmd *exec.Cmd) (done chan struct{}, err error) {
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}

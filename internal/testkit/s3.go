@@ -26,7 +26,7 @@ const (
 	S3Region    = "us-east-1"
 )
 
-// S3Server is a real S3 server of its own: versitygw on a folder, or the one of s3Kinds that $REKINDLE_S3_SERVER names.
+// S3Server is a real S3 server for one test: versitygw on a folder, or the one of s3Kinds that $REKINDLE_S3_SERVER names.
 type S3Server struct {
 	Endpoint string // http://127.0.0.1:port, the same after a Restart
 
@@ -45,7 +45,7 @@ type s3Kind struct {
 	health  string                     // a path that answers when it is up
 }
 
-// s3Kinds are the servers that `make test-s3` compares. Tests judge by the first one.
+// s3Kinds are the servers that `make test-s3` compares. The first one is the default.
 var s3Kinds = []s3Kind{
 	{"versitygw", func(s *S3Server) []string {
 		return []string{"--port", s.address, "--region", S3Region, "--health", "/healthz", "--quiet", "posix", "--versioning-dir", s.path("versions"), s.path("buckets")}
@@ -65,7 +65,7 @@ var s3Kinds = []s3Kind{
 	}, "/moto-api/"},
 }
 
-// S3 starts an S3 server that ends with the test. Unless another one was asked for it knows versioning and Object Lock.
+// S3 starts an S3 server that ends with the test. Unless another one was asked for, it supports versioning and Object Lock.
 func S3(t testing.TB) *S3Server {
 	t.Helper()
 	s := &S3Server{t: t, kind: s3Kinds[0], folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", FreePort(t))}
@@ -89,7 +89,7 @@ func S3(t testing.TB) *S3Server {
 
 func (s *S3Server) path(name string) string { return filepath.Join(s.folder, name) }
 
-// program is where the make targets put the server: $REKINDLE_VERSITYGW ($REKINDLE_MINIO...), or .cache/bin beside go.mod.
+// program is where the make targets put the server: $REKINDLE_VERSITYGW ($REKINDLE_MINIO...), or .cache/bin next to go.mod.
 func (k s3Kind) program() (string, error) {
 	if path := os.Getenv("REKINDLE_" + strings.ToUpper(k.name)); path != "" {
 		return path, nil
@@ -105,7 +105,7 @@ func (k s3Kind) program() (string, error) {
 	return path, nil
 }
 
-// cacheFolder is where the make targets put what tests need and no package brings: .cache beside go.mod.
+// cacheFolder is where the make targets put what tests need and no package provides: .cache next to go.mod.
 func cacheFolder() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *S3Server) Kill() {
 	<-s.done
 }
 
-// Log is what the server has said.
+// Log is everything that the server has printed.
 func (s *S3Server) Log() string {
 	text, _ := os.ReadFile(s.path("log"))
 	return string(text)
@@ -177,7 +177,7 @@ func (s *S3Server) Credentials() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(S3AccessKey, S3SecretKey, "")
 }
 
-// Client speaks to the server past everything under test.
+// Client talks to the server directly, bypassing everything under test.
 func (s *S3Server) Client() *sdk.Client {
 	return sdk.New(sdk.Options{Region: S3Region, BaseEndpoint: aws.String(s.Endpoint), UsePathStyle: true, Credentials: s.Credentials()})
 }
@@ -190,7 +190,7 @@ func (s *S3Server) Bucket(name string) {
 	}
 }
 
-// VersionedBucket makes a bucket with versioning, and with Object Lock where that is asked for.
+// VersionedBucket makes a bucket with versioning, and with Object Lock if lock is set.
 func (s *S3Server) VersionedBucket(name string, lock bool) {
 	s.t.Helper()
 	ctx, client := context.Background(), s.Client()
@@ -208,7 +208,7 @@ func (s *S3Server) OpenUploads(bucket, prefix string) []string {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	// Without the prefix, which MinIO takes for a whole key. Where there are none some servers say NoSuchUpload.
+	// Without the prefix, which MinIO takes for a whole key. If there are none, some servers answer NoSuchUpload.
 	page, err := s.Client().ListMultipartUploads(ctx, &sdk.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
 	var api smithy.APIError
 	if errors.As(err, &api) && api.ErrorCode() == "NoSuchUpload" {

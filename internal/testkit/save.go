@@ -7,8 +7,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Save has a server save its data, and waits until that is done. A child that saves already, for a replica or by the server's save points, is waited
-// for: SAVE is refused as long as it lives.
+// Save makes a server save its data, and waits until that is done. It first waits for a child that is saving already, for a replica or by the server's
+// save points: SAVE is refused as long as the child lives.
 func Save(t testing.TB, client *redis.Client) {
 	t.Helper()
 	var err error

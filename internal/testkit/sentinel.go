@@ -37,8 +37,8 @@ func Sentinel(t testing.TB, primaries map[string]*Server, settings ...string) *S
 	return launch(t, &Server{binary: path, config: file, password: password})
 }
 
-// InClusterMode starts n nodes in cluster mode that make up one cluster, the slots shared out among the first primaries of them, and returns when
-// all of them know so. The others are replicas, of the primaries in turn.
+// InClusterMode starts nodes in cluster mode that form one cluster, and returns when all of them know it. The first ones are the primaries, which share
+// the slots; the others are replicas, of the primaries in turn.
 func InClusterMode(t testing.TB, primaries, replicas int, args ...string) []*Server {
 	t.Helper()
 	nodes := make([]*Server, primaries+replicas)

@@ -50,7 +50,7 @@ type Server struct {
 // Redis starts the redis-server found in PATH and returns when it answers. It does not save by
 // itself, has no append-only file, allows DEBUG and answers a replica without delay; args, in the
 // form of redis-server's command line ("--save", "60 1"), override that. The server is killed
-// when the test ends; the log's end is printed when the test failed.
+// when the test ends; the end of its log is printed if the test failed.
 func Redis(t testing.TB, args ...string) *Server {
 	t.Helper()
 	if _, path := Chosen(t); path != "" {
@@ -119,7 +119,7 @@ func (s *Server) Client() *redis.Client {
 	return s.client
 }
 
-// Password is what --requirepass was given, or "".
+// Password is the value of --requirepass, or "".
 func (s *Server) Password() string { return s.password }
 
 // PID is the process id of the server that was started last.
@@ -133,7 +133,7 @@ func (s *Server) PID() int {
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
 // Stop ends the server as a service manager does, with SIGTERM, and waits until it is gone: it
-// saves first when it was started with save points.
+// saves first if it was started with save points.
 func (s *Server) Stop() { s.end(syscall.SIGTERM) }
 
 // Signal sends a signal such as SIGSTOP or SIGCONT, for servers that hang.
@@ -191,7 +191,7 @@ func (s *Server) arguments() []string {
 	return append(args, s.args...)
 }
 
-// awaitAnswer waits until the server answers as the very process that was started: another one
+// awaitAnswer waits until the server answers, and as the process that was started: another one
 // may own the port.
 func (s *Server) awaitAnswer() error {
 	client := newClient(s.Addr, "", s.password, 0)
@@ -251,13 +251,13 @@ func newClient(addr, user, password string, db int) *redis.Client {
 func clientOptions(addr, user, password string, db int) *redis.Options {
 	return &redis.Options{
 		Addr: addr, Username: user, Password: password, DB: db,
-		// RESP2 and no greetings: replies look the same on every engine and version.
+		// RESP2 and no introduction of the client, so that replies look the same on every engine and version.
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 }
 
-// sibling is a client for another database of the same server, which is waited for: on a busy machine tens of megabytes take seconds.
+// sibling is a client for another database of the same server, with more patience: on a busy machine tens of megabytes take seconds.
 func sibling(client *redis.Client, db int) *redis.Client {
 	of := client.Options()
 	o := clientOptions(of.Addr, of.Username, of.Password, db)
@@ -265,8 +265,8 @@ func sibling(client *redis.Client, db int) *redis.Client {
 	return redis.NewClient(o)
 }
 
-// Loopback returns a range of 254 loopback addresses that are this test's alone, so that all ports at them are free. It is held by a
-// listener at the last of them.
+// Loopback returns a range of 254 loopback addresses that only this test uses, so that all ports at them are free. A listener at the last
+// address reserves the range.
 func Loopback(t testing.TB) []netip.Prefix {
 	t.Helper()
 	for range 1000 {
@@ -306,7 +306,7 @@ func freePort() (int, error) {
 	return 0, fmt.Errorf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
 }
 
-// argument returns the value behind the last name in args.
+// argument returns the value after the last occurrence of name in args.
 func argument(args []string, name string) string {
 	value := ""
 	for i := 0; i+1 < len(args); i++ {
@@ -322,7 +322,7 @@ var (
 	debugSwitches  sync.Map // path -> bool
 )
 
-// knowsDebugSwitch says whether the program needs, and knows, enable-debug-command (7.0 and later).
+// knowsDebugSwitch tells whether the program needs, and knows, enable-debug-command (7.0 and later).
 func knowsDebugSwitch(path string) bool {
 	if known, ok := debugSwitches.Load(path); ok {
 		return known.(bool)

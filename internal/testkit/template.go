@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Template is a file that takes a while to make, such as a catalog with all its tables. It is made once in a test binary, and every test has
-// a copy of its own.
+// Template is a file that takes a while to make, such as a catalog with all its tables. It is made once in a test binary, and every test gets
+// its own copy.
 type Template struct {
 	make    func(path string) error
 	once    sync.Once
@@ -18,10 +18,10 @@ type Template struct {
 	err     error
 }
 
-// NewTemplate is a file that is made when it is needed first. Make has closed it again when it returns.
+// NewTemplate is a file that is made when it is first needed. make must have closed the file when it returns.
 func NewTemplate(make func(path string) error) *Template { return &Template{make: make} }
 
-// Copy puts a copy at this path, unless something is there already.
+// Copy puts a copy at this path, unless a file is there already.
 func (f *Template) Copy(t testing.TB, path string) {
 	t.Helper()
 	f.once.Do(func() { f.content, f.err = f.read() })

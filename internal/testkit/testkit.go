@@ -23,14 +23,14 @@ import (
 const (
 	patience = 30 * time.Second
 
-	// A look costs something, such as a query with the race detector at work. So who has waited for long is looked at less often.
+	// Each check costs something, such as a query under the race detector. So the longer the wait, the rarer the checks.
 	firstRest = 5 * time.Millisecond
 	lastRest  = 50 * time.Millisecond
 )
 
-// WaitFor returns as soon as cond is true and fails the test when it is not within 30 seconds.
-// What names the awaited thing in the failure. It is the one waiting loop for things that happen
-// in foreign processes; cond is called in the test's goroutine, every 5 ms and then more rarely, up to every 50 ms.
+// WaitFor returns as soon as cond is true, and fails the test if that takes more than 30 seconds.
+// what names the awaited thing in the failure. It is the only loop that waits for things that happen
+// in other processes; cond is called in the test's goroutine, at first every 5 ms, then less often, down to every 50 ms.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
 	if !poll(patience, cond) {

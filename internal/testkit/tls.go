@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Certificates are files of a CA and of a certificate by it that serves for 127.0.0.1 and for clients alike.
+// Certificates are the files of a CA and of a certificate from it, which is good for 127.0.0.1 and for clients.
 type Certificates struct {
 	CA, Certificate, Key string // paths of PEM files
 }
