@@ -1,9 +1,9 @@
-// Command arrows checks who imports whom: it lays depguard's rules in depguard.yaml over a module.
+// Command arrows checks which packages import which: it applies depguard's rules in depguard.yaml to a module.
 //
 //	arrows DIR
 //
 // It differs from depguard's own command in three ways. Paths in the rules start at the module's root, so a checkout
-// below a folder named "web" is no trouble. Every file is read, whatever its build tags say and whether or not it
+// below a folder named "web" does no harm. Every file is read, whatever its build tags and whether or not it
 // compiles. And without rules it fails instead of passing everything.
 package main
 
@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// check returns a line per forbidden import below root, and how many files it has read.
+// check returns a line per forbidden import below root, and the number of files that it has read.
 func check(root fs.FS, rules []byte) (violations []string, files int, err error) {
 	settings := depguard.LinterSettings{}
 	if err := yaml.Unmarshal(rules, &settings); err != nil {
@@ -95,7 +95,7 @@ func check(root fs.FS, rules []byte) (violations []string, files int, err error)
 	return violations, len(pass.Files), err
 }
 
-// skipped says whether a folder is none of the module's packages.
+// skipped tells whether a folder is not one of the module's packages.
 func skipped(root fs.FS, dir string) bool {
 	base := path.Base(dir)
 	switch {

@@ -18,12 +18,12 @@ import (
 // garden is a copy of the tree in which mutations are planted.
 type garden struct {
 	root   string // of the copy
-	binary string // the tests of a package, with a mutation or without
+	binary string // the compiled tests of a package, with or without a mutation
 	tmp    string // where the tests have their files
 	limit  time.Duration
 }
 
-// newGarden copies what is in the working tree, committed or not, but for what was built or lived in.
+// newGarden copies the working tree, committed or not, except for what was built and for data folders.
 func newGarden(tree, scratch string, limit time.Duration) (*garden, error) {
 	g := &garden{root: filepath.Join(scratch, "tree"), binary: filepath.Join(scratch, "tests"), tmp: filepath.Join(scratch, "tmp"), limit: limit}
 	tree, err := filepath.Abs(tree)
@@ -67,7 +67,7 @@ func newGarden(tree, scratch string, limit time.Duration) (*garden, error) {
 	return g, nil
 }
 
-// plantBed tries the tests of one package without a mutation, then with each.
+// plantBed runs the tests of one package without a mutation, then with each.
 func (g *garden) plantBed(ctx context.Context, bed []mutation, report *report) error {
 	if output, err := g.build(ctx, bed[0].pkg); err != nil {
 		return errors.Join(fmt.Errorf("%s does not compile as it is:\n%s", bed[0].pkg, output), ctx.Err())
@@ -141,7 +141,7 @@ func (g *garden) build(ctx context.Context, pkg string) (string, error) {
 	return string(output), err
 }
 
-// test runs the tests that should notice a mutation. What they leave running when they break off is ended.
+// test runs the tests that should notice a mutation. It ends the processes that they leave behind if they are cut off.
 func (g *garden) test(ctx context.Context, m mutation) (string, error) {
 	if err := os.MkdirAll(g.tmp, 0o700); err != nil {
 		return "", err
@@ -160,7 +160,7 @@ func (g *garden) test(ctx context.Context, m mutation) (string, error) {
 	return output.String(), err
 }
 
-// endLeftovers kills the processes that work in a folder: nodes outlive their console, and so the test that has died.
+// endLeftovers kills the processes that work in a folder: nodes outlive their console, and thus a test that has died.
 func endLeftovers(folder string) {
 	all, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range all {

@@ -1,7 +1,7 @@
 // Command mutants plants mistakes in the program, one at a time, and tells which of them the tests notice.
 //
-// The mistakes are in the tables beside this file (*.txt); see [readTable] for their form. The working tree is copied first and
-// never touched. Each mistake is planted in the copy, the tests that should notice it are run, and the copy is put back.
+// The mistakes are in the tables next to this file (*.txt); see [readTable] for their form. The working tree is copied first and
+// never touched. Each mistake is planted in the copy, the tests that should notice it are run, and the copy is restored.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// options are what a run is asked for.
+// options are the options of a run.
 type options struct {
 	root    string // the checkout
 	only    string
@@ -122,10 +122,10 @@ func plantAll(ctx context.Context, o options, mutations []mutation, report *repo
 	}
 }
 
-// maxBed is how many mutations one worker takes at a time, so that all of them have something to do until the end.
+// maxBed is how many mutations one worker takes at most at a time, so that all workers have something to do until the end.
 const maxBed = 8
 
-// byPackage groups mutations whose tests are in one package, for those are tried once without any mutation.
+// byPackage groups mutations whose tests are in the same package, because these tests are run once without any mutation.
 func byPackage(mutations []mutation) (beds [][]mutation) {
 	at := map[string]int{}
 	for _, m := range mutations {

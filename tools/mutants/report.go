@@ -14,9 +14,9 @@ type outcome string
 const (
 	caught   outcome = "caught"
 	survived outcome = "SURVIVED"
-	stale    outcome = "STALE"      // the code has changed, and the table has not
+	stale    outcome = "STALE"      // the code has changed, but the table has not
 	broken   outcome = "NO BUILD"   // the mutation does not compile
-	unproved outcome = "NO VERDICT" // the tests fail without it, or there are none
+	unproved outcome = "NO VERDICT" // the tests fail even without it, or there are none
 )
 
 type result struct {
@@ -25,7 +25,7 @@ type result struct {
 	took    time.Duration
 }
 
-// report prints each result as it comes, and counts.
+// report prints each result as it comes, and counts them.
 type report struct {
 	mu     sync.Mutex
 	to     io.Writer
@@ -52,7 +52,7 @@ func (r *report) add(m mutation, got result) {
 	fmt.Fprintln(r.to, line)
 }
 
-// end prints the sum. It is an error when one was not caught; in a mere check, when one does not fit.
+// end prints the totals. It is an error if a mutation was not caught; in a mere check, if one does not fit the code.
 func (r *report) end(took time.Duration, planted int, check bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 type mutation struct {
 	table    string
 	line     int
-	name     string // what is wrong then
+	name     string // what the mistake does
 	file     string
 	old, new string
 	pkg, run string // the package and the pattern of the tests that should notice
@@ -39,13 +39,13 @@ func readTables(folder string) ([]mutation, error) {
 
 // readTable reads one table. Lines before the first mutation are comments. A mutation is
 //
-//	=== what is wrong then
+//	=== what the mistake does
 //	file internal/rdb/source.go
 //	test ./internal/rdb TestOneOf|TestThese
 //	--- old
-//	the text as it is, which must be there exactly once
+//	the present text, which must occur exactly once
 //	+++ new
-//	the text in its place
+//	the text that replaces it
 func readTable(table, text string) ([]mutation, error) {
 	var all []mutation
 	var part *string
@@ -85,7 +85,7 @@ func readTable(table, text string) ([]mutation, error) {
 	return all, nil
 }
 
-// fits tells whether the text that a mutation changes is in its file once.
+// fits tells whether the text that a mutation changes occurs exactly once in its file.
 func (m mutation) fits(root string) error {
 	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
 	if err != nil {

@@ -1,10 +1,10 @@
-// Command tally shows what `go test -json` says, as `go test` would have said it, and counts what was skipped, so that no skip is silent.
+// Command tally shows the output of `go test -json` as `go test` would have printed it, and counts what was skipped, so that no skip is silent.
 //
-//	go test -json ./... | tally -to FILE   shows, and writes down what was skipped
-//	tally -sum FILE...                     one line about all that was written down
+//	go test -json ./... | tally -to FILE   shows the output, and records what was skipped
+//	tally -sum FILE...                     prints one line about everything recorded
 //
-// A test that is a part of another one, which runs it in its own way, says "run by" and that one's name when it is skipped otherwise. That is
-// no skip.
+// A test that is only a part of another test, which runs it in its own way, is skipped otherwise with "run by" and the other test's name. That does
+// not count as a skip.
 package main
 
 import (
@@ -55,7 +55,7 @@ func watch(from io.Reader, show io.Writer, to string, verbose bool) error {
 		if line != "" {
 			var e event
 			if json.Unmarshal([]byte(line), &e) != nil {
-				fmt.Fprint(show, line) // not one of go test's: it is shown as it is
+				fmt.Fprint(show, line) // not an event of go test: it is shown as it is
 			} else if failure := s.add(e); failure != nil {
 				return failure
 			}
@@ -68,18 +68,18 @@ func watch(from io.Reader, show io.Writer, to string, verbose bool) error {
 	}
 }
 
-// event is one of `go doc test2json`.
+// event is an event as in `go doc test2json`.
 type event struct {
 	Action, Package, Test, Output string
 }
 
 type test struct{ pkg, name string }
 
-// shown is what is shown of the tests.
+// shown shows the results of the tests.
 type shown struct {
 	to, skips io.Writer
 	verbose   bool
-	said      map[test]*strings.Builder // by those that have not ended
+	said      map[test]*strings.Builder // output of the tests that have not ended
 }
 
 func (s *shown) add(e event) error {
@@ -100,13 +100,13 @@ func (s *shown) add(e event) error {
 			return err
 		}
 	case "fail":
-		if s.verbose { // it has been
+		if s.verbose { // it has been shown already
 			return nil
 		}
 		if e.Test != "" {
 			return s.print(s.take(at))
 		}
-		// Of a test that never ended go test says nothing but what it had printed: it may tell why.
+		// About a test that never ended, go test only has what the test had printed: that may tell why.
 		for _, open := range slices.SortedFunc(maps.Keys(s.said), func(a, b test) int { return cmp.Compare(a.name, b.name) }) {
 			if open.pkg == e.Package {
 				if err := s.print(s.take(open)); err != nil {
@@ -134,7 +134,7 @@ func (s *shown) output(at test, text string) error {
 	return nil
 }
 
-// take is what a test has said, which is over.
+// take returns the output of a test that has ended, and forgets it.
 func (s *shown) take(at test) string {
 	said := s.said[at]
 	delete(s.said, at)
@@ -151,7 +151,7 @@ func (s *shown) print(text string) error {
 
 var skipping = regexp.MustCompile(`(?m)^\s*\S+\.go:\d+: (.*)`)
 
-// reason is the first line of what a skipped test said last.
+// reason is the first line of the last message of a skipped test.
 func reason(said string) string {
 	found := skipping.FindAllStringSubmatch(said, -1)
 	if len(found) == 0 {
@@ -161,7 +161,7 @@ func reason(said string) string {
 	return strings.ReplaceAll(text, "\t", " ")
 }
 
-// sumUp says in one line how many tests were skipped for what.
+// sumUp prints one line: how many tests were skipped, and for which reasons.
 func sumUp(to io.Writer, files []string) error {
 	count, all := make(map[string]int), 0
 	for _, name := range files {
