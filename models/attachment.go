@@ -276,7 +276,7 @@ func (a Access) Reached() map[string]string {
 }
 
 // DeniedAddress says why Rekindle does not look for nodes at an address, or "". Nobody must be able to lead a console to a cloud's metadata service or
-// to addresses that the network itself uses.
+// to addresses that belong to the network and not to one host.
 func DeniedAddress(addr netip.Addr) string {
 	addr = addr.Unmap()
 	switch {

@@ -45,7 +45,7 @@ type s3Kind struct {
 	health  string                     // a path that answers when it is up
 }
 
-// s3Kinds are the servers that `make test-s3` compares. The first one is the default.
+// s3Kinds are the servers that `make test-s3` compares. Tests use the first one by default, and are written for it.
 var s3Kinds = []s3Kind{
 	{"versitygw", func(s *S3Server) []string {
 		return []string{"--port", s.address, "--region", S3Region, "--health", "/healthz", "--quiet", "posix", "--versioning-dir", s.path("versions"), s.path("buckets")}

@@ -133,7 +133,7 @@ func askEngine(ctx context.Context, path string) (program, error) {
 
 // engineFor chooses the program for a node: its exact version, otherwise another patch of it, otherwise the
 // nearest newer one, because packages are upgraded under us and newer engines read older data.
-// It never chooses an older one, which might not.
+// It never chooses an older one, which could not read newer data.
 func (l *Launcher) engineFor(ctx context.Context, n launch.Node) (program, error) {
 	engines, err := l.installed(ctx)
 	if err != nil {
