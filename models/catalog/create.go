@@ -1,0 +1,201 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+
+	"rekindle/models"
+)
+
+// Create checks the request, writes the clusters down as creating and queues a run for each. If anything is wrong, nothing is written, and all that
+// is wrong is returned as [Faults].
+func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models.Cluster, error) {
+	snapshot, err := q.Check(ctx, &spec)
+	if err != nil {
+		return nil, err
+	}
+	switch spec.Auth {
+	case models.AuthGiven:
+	case models.AuthGenerate:
+		spec.Password = models.GeneratePassword()
+	default:
+		spec.Password = "" // a password that came along was not checked
+	}
+	var clusters []models.Cluster
+	err = retryEndpoints(func() error {
+		clusters, err = q.create(ctx, spec, snapshot)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return clusters, nil
+}
+
+// Check returns everything that is wrong with a request as [Faults], changes nothing, and brings the request into its
+// final form. It returns the snapshot that the request names.
+func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.Snapshot, error) {
+	if spec.Copies == 0 {
+		spec.Copies = 1
+	}
+	var snapshot models.Snapshot
+	var faults models.Faults
+	name, problem := models.CheckName("cluster id", spec.Name)
+	if spec.CacheCluster {
+		name, problem = models.CheckCacheClusterName(spec.Name)
+	}
+	if problem != "" {
+		faults.Add(models.CodeInvalid, "id", problem)
+	}
+	spec.Name = name
+	engines, err := q.db.host.Engines(ctx)
+	if err != nil {
+		return snapshot, fmt.Errorf("list engines: %w", err)
+	}
+	if spec.CacheNodes == 0 {
+		spec.CacheNodes = 1
+	}
+	faults = append(faults, models.CheckSpec(*spec, engines)...)
+	if err := q.checkGroups(ctx, spec, &faults); err != nil {
+		return snapshot, err
+	}
+	if spec.Snapshot != "" && len(spec.Sources) > 0 {
+		faults.Add(models.CodeCombination, "snapshot", "Fill the cluster either from a snapshot or from files, not from both.")
+	}
+	if spec.Snapshot != "" {
+		snapshot, err = q.db.Snapshots.Get(ctx, spec.Snapshot)
+		if more, refused := models.AsFaults(err); refused {
+			for _, f := range more {
+				faults.Add(f.Code, "snapshot", f.Message)
+			}
+		} else if err != nil {
+			return snapshot, err
+		} else {
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CannotTake(spec.Engine, snapshot))...)
+		}
+	}
+	return snapshot, faults.OrNil()
+}
+
+// checkGroups checks the subnet and parameter groups that a request names, and fills in the default ones.
+func (q Clusters) checkGroups(ctx context.Context, spec *models.ClusterSpec, faults *models.Faults) (err error) {
+	if spec.Attributes.SubnetGroup == "" {
+		spec.Attributes.SubnetGroup = models.DefaultSubnetGroup
+	}
+	group, err := q.db.Subnets.Get(ctx, spec.Attributes.SubnetGroup)
+	if more, refused := models.AsFaults(err); refused {
+		*faults = append(*faults, more...)
+	} else if err != nil {
+		return err
+	} else {
+		spec.Attributes.SubnetGroup = group.Name
+	}
+	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.ShownEngine(), spec.ClusterMode, faults)
+	return err
+}
+
+func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot models.Snapshot) ([]models.Cluster, error) {
+	names := models.NumberedNames(spec.Name, spec.Copies)
+	each := spec.Nodes()
+	picker, err := q.db.Nodes.picker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	endpoints := make([][]models.Endpoint, len(names))
+	for i := range names {
+		if endpoints[i], err = picker.cluster(ctx, spec.Port, each); err != nil {
+			if taken := q.namesFree(ctx, spec, names); taken != nil { // a request that is sent twice finds its port taken by its first copy
+				err = taken
+			}
+			return nil, err
+		}
+	}
+	var clusters []models.Cluster
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		if err := tx.Clusters.namesFree(ctx, spec, names); err != nil {
+			return err
+		}
+		kind, args := models.RunCreate, models.Arguments(models.NoArgs{})
+		if len(spec.Sources) > 0 {
+			kind, args = models.RunRestore, models.RestoreArgs{} // it waits for the import
+			if spec.Snapshot, err = tx.Clusters.importFor(ctx, spec); err != nil {
+				return err
+			}
+		} else if spec.Snapshot != "" {
+			kind, args = models.RunRestore, models.RestoreArgs{}
+			if err := tx.Snapshots.holdForRestore(ctx, snapshot.Name); err != nil {
+				return err
+			}
+		}
+		clusters = clusters[:0]
+		for i, name := range names {
+			cluster := models.NewCluster(spec, name, tx.host.Home(), endpoints[i], tx.Now())
+			if cluster.Databases, err = tx.Parameters.databases(ctx, cluster); err != nil {
+				return err
+			}
+			if err := tx.with(ctx).Create(&cluster).Error; err != nil {
+				return fmt.Errorf("write cluster %s: %w", name, err)
+			}
+			run := models.Run{Kind: kind, ClusterName: name, ClusterID: cluster.ID, SnapshotName: spec.Snapshot, RequestedBy: spec.RequestedBy}
+			if _, err := tx.Runs.enqueue(ctx, run, args); err != nil {
+				return err
+			}
+			if err := tx.Tags.add(ctx, cluster.Resource(), spec.Tags); err != nil {
+				return err
+			}
+			clusters = append(clusters, cluster)
+			if asked := cluster.Attributes.EngineVersion; asked != "" {
+				message := fmt.Sprintf("The cluster %s was asked for with %s %s, which is not installed on this host. It gets %s.", name, cluster.Engine, asked, cluster.EngineName())
+				if err := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: message}); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return clusters, err
+}
+
+// namesFree refuses names that clusters, or nodes of theirs, already have.
+func (q Clusters) namesFree(ctx context.Context, spec models.ClusterSpec, names []string) error {
+	var faults models.Faults
+	for _, name := range names {
+		if _, exists, err := find[models.Cluster](q.db.with(ctx).Where("name = ?", name)); err != nil {
+			return fmt.Errorf("look for a cluster %s: %w", name, err)
+		} else if exists {
+			faults.Add(models.CodeClusterExists, "id", fmt.Sprintf("There is already a cluster %s. Choose another id.", name))
+		} else if problem, err := q.checkNodeNames(ctx, spec, name); err != nil {
+			return err
+		} else if problem != "" {
+			faults.Add(models.CodeClusterExists, "id", problem)
+		}
+	}
+	return faults.OrNil()
+}
+
+// checkNodeNames keeps the ids of cache clusters unique, among which ElastiCache counts the nodes of replication groups.
+func (q Clusters) checkNodeNames(ctx context.Context, spec models.ClusterSpec, name string) (string, error) {
+	if spec.CacheCluster {
+		node, taken, err := find[models.Node](q.db.with(ctx).Where("name = ? AND cluster_id IN (SELECT id FROM clusters WHERE grouped)", name))
+		if err != nil {
+			return "", fmt.Errorf("look for a node %s: %w", name, err)
+		} else if taken {
+			return fmt.Sprintf("There is already a node %s, of another cluster. Choose another id.", node.Name), nil
+		}
+		return "", nil
+	}
+	cluster, taken, err := find[models.Cluster](q.db.with(ctx).Where("name IN ? AND NOT grouped", spec.NodeNames(name)))
+	if err != nil {
+		return "", fmt.Errorf("look for clusters named like nodes of %s: %w", name, err)
+	} else if taken {
+		return fmt.Sprintf("There is a cluster %s, as one of the nodes of %s would be called. Choose another id.", cluster.Name, name), nil
+	}
+	return "", nil
+}
+
+// importFor queues the import of the files that a new cluster is to be filled from, and returns the snapshot's name.
+func (q Clusters) importFor(ctx context.Context, spec models.ClusterSpec) (string, error) {
+	run, err := q.db.Copies.Import(ctx, models.ImportSpec{Cluster: spec.Name, Name: models.SuggestSnapshotName(spec.Name+"-import", q.db.Now()), Sources: spec.Sources,
+		RequestedBy: spec.RequestedBy, CacheCluster: spec.CacheCluster})
+	return run.SnapshotName, err
+}
