@@ -19,7 +19,7 @@ func TestAClusterThatEncryptsShowsHowToConnectAndHandsOutItsCertificate(t *testi
 	}
 	const pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"
 	c.check(c.db.Clusters.Trust(t.Context(), cluster.ID, pem))
-	c.get("/clusters/orders").says("TLS, and nothing else", `href="/clusters/orders/ca.pem"`)
+	c.get("/clusters/orders").says("TLS only", `href="/clusters/orders/ca.pem"`)
 	c.get("/clusters/orders?tab=connect").says("redis-cli -h 127.0.0.1 -p ", " --tls --cacert orders-ca.pem", "rediss://127.0.0.1:", `ssl=True, ssl_ca_certs="orders-ca.pem"`)
 	answer := c.get("/clusters/orders/ca.pem").is(http.StatusOK)
 	if answer.raw != pem || answer.header.Get("Content-Disposition") != `attachment; filename="orders-ca.pem"` || answer.header.Get("Content-Type") != "application/x-pem-file" {
