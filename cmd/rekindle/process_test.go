@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(consoleEnv) != "" {
 		main()
 	}
+	testkit.AtOnce(2)
 	code := m.Run()
 	if built.folder != "" {
 		_ = os.RemoveAll(built.folder)
@@ -63,7 +64,7 @@ func plain(t testing.TB) string {
 		if built.folder, built.err = os.MkdirTemp("", "rekindle-test-"); built.err != nil {
 			return
 		}
-		if output, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), "rekindle/cmd/rekindle").CombinedOutput(); err != nil {
+		if output, err := exec.Command("go", "build", "-buildvcs=false", "-o", filepath.Join(built.folder, "rekindle"), "rekindle/cmd/rekindle").CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("%w\n%s", err, output)
 		}
 		_ = os.Setenv(builtEnv, filepath.Join(built.folder, "rekindle"))
@@ -134,7 +135,7 @@ func (p *process) start(flags ...string) {
 	p.t.Helper()
 	args := append([]string{"serve", "--listen", "127.0.0.1:0", "--data", p.data, "--node-address", p.nodes}, flags...)
 	p.cmd = exec.Command(p.binary, args...)
-	p.cmd.Env = append(os.Environ(), consoleEnv+"=1", "REKINDLE_ADMIN_PASSWORD="+adminPassword)
+	p.cmd.Env = append(os.Environ(), consoleEnv+"=1", "REKINDLE_ADMIN_PASSWORD="+adminPassword, "GOGC=100") // make test saves time with another one
 	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.cmd.Stderr = &p.output
 	stdout, err := p.cmd.StdoutPipe()
