@@ -158,7 +158,7 @@ func TestAnAttachedClusterIsFollowed(t *testing.T) {
 		return cluster.Status == models.ClusterAvailable && cluster.Attachment.Since == nil
 	})
 	said := c.events()
-	for _, message := range []string{"has come to orders", "orders-002 of orders is the primary now", "is no part of orders any more", "The cluster orders is unreachable", "The cluster orders answers again"} {
+	for _, message := range []string{"has joined orders", "orders-002 of orders is the primary now", "is no longer part of orders", "The cluster orders is unreachable", "The cluster orders answers again"} {
 		if n := strings.Count(said, message); n == 0 {
 			t.Errorf("no event says %q:\n%s", message, said)
 		}
@@ -266,7 +266,7 @@ func TestASnapshotWaitsWhileSlotsAreOnTheirWay(t *testing.T) {
 	c.manager.Wake()
 	c.waitFor("the run says what it waits for", func() bool {
 		runs, err := c.db.Runs.Active(t.Context())
-		return err == nil && len(runs) == 1 && strings.Contains(runs[0].Stage, "until no slots are on their way")
+		return err == nil && len(runs) == 1 && strings.Contains(runs[0].Stage, "until no slots are moving")
 	}, c.events)
 	tell("STABLE")
 	if s := c.awaitSnapshot("waits"); s.Status != models.SnapshotAvailable || len(s.Parts) != 3 {
@@ -299,7 +299,7 @@ func TestAnAttachedClusterComesBackWithTheCatalog(t *testing.T) {
 		return cluster.Status == models.ClusterAvailable && len(cluster.Nodes) == 1 && cluster.Attached()
 	})
 	cluster := c.awaitAttached("closed", "the other one says what it lacks", func(cluster models.Cluster) bool {
-		return cluster.Status == models.ClusterUnreachable && strings.Contains(cluster.StatusReason, "want a password")
+		return cluster.Status == models.ClusterUnreachable && strings.Contains(cluster.StatusReason, "require a password")
 	})
 	if cluster.RetentionLimit != 5 || cluster.Lost() {
 		t.Errorf("brought back as %+v", cluster)

@@ -137,7 +137,7 @@ func TestRemovalThatFindsSomethingForeignIsNoSuccess(t *testing.T) {
 	must(t, err)
 	other := c.foreign(manifest, "replaced")
 	run := c.deleteSnapshot("replaced")
-	if run.Status != models.RunFailed || !strings.Contains(run.Error, "another snapshot in the place of replaced") || strings.Contains(c.events(), "replaced was deleted") {
+	if run.Status != models.RunFailed || !strings.Contains(run.Error, "Another snapshot is in the place of replaced") || strings.Contains(c.events(), "replaced was deleted") {
 		t.Errorf("the run is %s: %s\n%s", run.Status, run.Error, c.events())
 	}
 	if got := c.status("replaced"); got != models.SnapshotFailed {

@@ -84,13 +84,13 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 		reason  string // or one of several, by whether the supervisor was quicker
 	}{
 		"the store is full":             {failure: fmt.Errorf("write: %w", store.ErrFull), status: models.RunFailed, reason: "The snapshot store is full."},
-		"the store is read-only":        {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "refuses to be read or written"},
+		"the store is read-only":        {failure: fmt.Errorf("write: %w", store.ErrDenied), status: models.RunFailed, reason: "does not let the console read or write"},
 		"the bucket does not answer":    {failure: fmt.Errorf("write: %w", store.ErrUnavailable), status: models.RunFailed, reason: "The snapshot store does not answer."},
-		"the bucket has too much to do": {failure: fmt.Errorf("write: %w: %w", store.ErrBusy, store.ErrUnavailable), status: models.RunFailed, reason: "has too much to do"},
+		"the bucket has too much to do": {failure: fmt.Errorf("write: %w: %w", store.ErrBusy, store.ErrUnavailable), status: models.RunFailed, reason: "is too busy"},
 		"the bucket is cut off":         {failure: fmt.Errorf("write: %w: %w (%w)", store.ErrCut, store.ErrUnavailable, io.ErrUnexpectedEOF), status: models.RunFailed, reason: "The snapshot store was cut off"},
 		"the upload was ended":          {failure: fmt.Errorf("write: %w", store.ErrUploadGone), status: models.RunFailed, reason: "no longer knew the upload"},
-		"the bucket stands still":       {failure: fmt.Errorf("write: %w: %w", store.ErrSlow, store.ErrUnavailable), status: models.RunFailed, reason: "stood still"},
-		"the bucket does not encrypt":   {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep what it was given"},
+		"the bucket stands still":       {failure: fmt.Errorf("write: %w: %w", store.ErrSlow, store.ErrUnavailable), status: models.RunFailed, reason: "stalled"},
+		"the bucket does not encrypt":   {failure: fmt.Errorf("write: %w", store.ErrUnsafe), status: models.RunFailed, reason: "did not keep the object"},
 		"the bucket refuses the key":    {failure: fmt.Errorf("write: %w: %w", store.ErrCredentials, store.ErrDenied), status: models.RunFailed, reason: "does not accept the console's credentials"},
 		"the replica dies": {status: models.RunFailed, reason: "The replica orders-002 stopped answering after|The replica orders-002 was restarted while it sent", before: func(c *console, cluster models.Cluster, _ models.Run) {
 			if err := c.nodes.Stop(c.t.Context(), "orders", "orders-002", launch.Kill); err != nil {
@@ -103,7 +103,7 @@ func TestSnapshotThatFailsLeavesNothingAndSaysWhy(t *testing.T) {
 				return strings.Contains(c.client(cluster, cluster.Nodes[1]).Info(c.t.Context(), "commandstats").Val(), "cmdstat_flushall:")
 			})
 		}},
-		"the replica lets go": {status: models.RunFailed, reason: "though it runs on", before: func(c *console, cluster models.Cluster, _ models.Run) {
+		"the replica lets go": {status: models.RunFailed, reason: "though it still runs", before: func(c *console, cluster models.Cluster, _ models.Run) {
 			must(c.t, c.client(cluster, cluster.Nodes[1]).Do(c.t.Context(), "CLIENT", "KILL", "TYPE", "replica").Err())
 		}},
 		"somebody cancels it": {status: models.RunCancelled, reason: "It was cancelled.", before: func(c *console, _ models.Cluster, run models.Run) {

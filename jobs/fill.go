@@ -154,7 +154,7 @@ func (f *filler) recover(ctx context.Context, run models.Run) error {
 	return queue.Failure{Status: models.RunFailed, Reason: "Rekindle was stopped in the middle of it: some of the keys may have been written. " + repeatFill}.Settle(ctx, f.DB, run)
 }
 
-const repeatFill = "Restore it once more and have keys that exist replaced, when you want all of it."
+const repeatFill = "To get all of it, restore it again and choose to replace existing keys."
 
 // halfError is the error of a restore that ended in the middle. holds says what the cluster holds now, to be appended to a sentence that says why the
 // restore ended; "": what it held before.
@@ -179,7 +179,7 @@ func halfWritten(err error, counts restore.Counts, existing models.Existing) err
 // explainFill says why a restore ended in the middle.
 func explainFill(err error) string {
 	if errors.Is(err, restore.ErrExists) {
-		return "A key that the cluster did not have before is there now: an application writes to it. Have keys that exist kept or replaced."
+		return "The cluster has a key that it did not have before: an application is writing to it. Choose to keep or to replace existing keys."
 	}
 	return sentence(err)
 }

@@ -164,7 +164,7 @@ func TestWhatEndsInTheMiddleSaysWhatTheClusterHolds(t *testing.T) {
 		existing models.Existing
 		want     string
 	}{
-		"some written":    {restore.Counts{Written: 1234}, models.ExistingFlush, "A primary has no memory left. Raise its maxmemory, then try again. 1,234 keys had been written by then, and they stay. Restore it once more"},
+		"some written":    {restore.Counts{Written: 1234}, models.ExistingFlush, "A primary has no memory left. Raise its maxmemory, then try again. 1,234 keys had been written by then, and they stay. To get all of it, restore it again"},
 		"nothing written": {restore.Counts{}, models.ExistingReplace, "A primary has no memory left. Raise its maxmemory, then try again."},
 		"deleted":         {restore.Counts{}, models.ExistingFlush, "then try again. The keys that it had are deleted."},
 	} {
@@ -189,7 +189,7 @@ func TestWithoutTheSnapshotBeforeItNothingIsWritten(t *testing.T) {
 	}
 	spec := models.FillSpec{Snapshot: "good", Cluster: "target", Existing: models.ExistingFlush, Safety: "before"}
 	run := c.fill(spec)
-	if run.Status != models.RunFailed || run.Error != "The snapshot before of target, which was to be taken before, did not succeed. Nothing was written." {
+	if run.Status != models.RunFailed || run.Error != "The snapshot before of target, which was to be taken first, failed. Nothing was written." {
 		t.Errorf("%s %s", run.Status, run.Error)
 	}
 	if got := target.Client().Get(t.Context(), "key").Val(); got != "old" {
@@ -340,7 +340,7 @@ func TestARestoreIntoAClusterThatIsCutOffSaysWhatIsWritten(t *testing.T) {
 		}, models.RunFailed, "Rekindle was stopped in the middle of it"},
 		"node killed": {func(_ *testing.T, _ *console, target *testkit.Server, _ models.Run) {
 			target.Kill()
-		}, models.RunFailed, "A node closed the connection, or stopped answering, while the keys were written."},
+		}, models.RunFailed, "A node closed the connection, or stopped answering, while the keys were being written."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

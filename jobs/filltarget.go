@@ -93,14 +93,14 @@ func deadlinesOf(d models.Deadlines) restore.Deadlines {
 var errNoDatabase = errors.New("the node has too few databases")
 
 // errNoPrimary says that a node is not a primary and takes no writes.
-var errNoPrimary = errors.New("the node is no primary any more")
+var errNoPrimary = errors.New("the node is no longer a primary")
 
 func whyNot(err error, cluster models.Cluster) string {
 	if errors.Is(err, errNoDatabase) {
-		return "The snapshot has keys in more databases than it has. Raise its setting databases and start it anew."
+		return "The snapshot has keys in more databases than it has. Raise its setting databases and restart it."
 	}
 	if errors.Is(err, errNoPrimary) {
-		return "It is no primary any more. Try again."
+		return "It is no longer a primary. Try again."
 	}
 	return attached.Sentence(err, cluster.Attachment.Access)
 }
@@ -180,7 +180,7 @@ func (t fillTarget) flush(ctx context.Context) error {
 	for _, o := range t.primaries {
 		if err := flush(ctx, o); err != nil {
 			if refused, is := errors.AsType[resp.Error](err); is && refused.Code() == "NOPERM" {
-				return because(err, "The user may not delete the keys of %s: it needs +flushall. Nothing was written.", t.cluster.Name)
+				return because(err, "The user is not allowed to delete the keys of %s: it needs +flushall. Nothing was written.", t.cluster.Name)
 			}
 			return because(err, "The keys of %s could not all be deleted, and nothing was written. %s", t.cluster.Name, attached.Sentence(err, t.cluster.Attachment.Access))
 		}

@@ -44,7 +44,7 @@ var foreign = []struct {
 	{file: "module-rejson.rdb", refused: "the module ReJSON-RL"},
 	{file: "module-aux-only.rdb", refused: "the module ReJSON-RL"},
 	{file: "bad-module2-key.rdb", refused: "the module ReJSON-RL"},
-	{file: "trailing-newline.rdb", refused: "goes on behind its end"},
+	{file: "trailing-newline.rdb", refused: "continues after its end"},
 }
 
 func foreignFile(t *testing.T, name string) []byte {
@@ -75,7 +75,7 @@ func TestForeignFilesGetTheirRightAnswer(t *testing.T) {
 			}
 		case err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(f.refused)):
 			t.Errorf("%s: %v, want a sentence with %q", f.file, err, f.refused)
-		case f.byNode != strings.Contains(err.Error(), "to try it out"):
+		case f.byNode != strings.Contains(err.Error(), "It was tried out"):
 			t.Errorf("%s: %v, by a node: %t", f.file, err, f.byNode)
 		}
 	}

@@ -68,7 +68,7 @@ func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string
 	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kinds)
 	switch {
 	case !known:
-		return ", and how its values are stored is not known, so that they cannot be written into it one by one either."
+		return ", and because it is not known how its values are stored, they cannot be written into it one by one either."
 	case len(obstacles) == 0:
 		return ""
 	}

@@ -44,7 +44,7 @@ func TestHostileFilesAreRefusedAndLeaveNothing(t *testing.T) {
 		"cut in the middle":             {good[:len(good)-12], "ends too early"},
 		"cut in the checksum":           {good[:len(good)-3], "ends too early"},
 		"a flipped bit":                 {flipped, "damaged"},
-		"something behind the end":      {append(bytes.Clone(good), "more"...), "goes on behind its end"},
+		"something behind the end":      {append(bytes.Clone(good), "more"...), "continues after its end"},
 		"two files in one":              {append(bytes.Clone(good), good...), "damaged"},
 		"a version to come":             {fakeRDB("REDIS0050", oneKey...), "version 50"},
 		"a version of Valkey to come":   {fakeRDB("VALKEY099", oneKey...), "version 99"},

@@ -184,7 +184,7 @@ func TestKilledExportIsFinishedAndTouchesNobodysFiles(t *testing.T) {
 			run = k.awaitRun(run)
 			after, err := os.ReadFile(filepath.Join(root, "s1-0001.rdb"))
 			switch {
-			case test.fails && (run.Status != models.RunFailed || !strings.Contains(run.Error, "left as it is") || !bytes.Equal(before, after)):
+			case test.fails && (run.Status != models.RunFailed || !strings.Contains(run.Error, "left alone") || !bytes.Equal(before, after)):
 				t.Errorf("it is %s (%s); the file has %d bytes", run.Status, run.Error, len(after))
 			case !test.fails && (run.Status != models.RunSucceeded || err != nil || !bytes.Equal(after, k.plain)):
 				t.Errorf("it is %s (%s); the file has %d bytes of %d (%v)", run.Status, run.Error, len(after), len(k.plain), err)

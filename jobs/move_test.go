@@ -198,7 +198,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 	if failed := c.await("two", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "Two shards of the snapshot have a key") {
 		t.Errorf("it failed because: %s", failed.StatusReason)
 	}
-	if err := c.upload("elsewhere", "twice", content, content); err == nil || !strings.Contains(err.Error(), "the same as") {
+	if err := c.upload("elsewhere", "twice", content, content); err == nil || !strings.Contains(err.Error(), "are the same") {
 		t.Errorf("the same file twice: %v", err)
 	}
 }
@@ -348,9 +348,9 @@ func TestExportRefusesPlacesThatCannotBe(t *testing.T) {
 		filepath.Join(nodes, "orders", "x"):   "where the nodes keep their data",
 		filepath.Join(outside, "link"):        "where the nodes keep their data",
 		filepath.Join(outside, "link", "a/b"): "where the nodes keep their data",
-		"/proc":                               "No file can be made in dir:/proc",
-		"/proc/exports":                       "no such folder",
-		filepath.Join(outside, "file", "x"):   "no such folder",
+		"/proc":                               "No file can be created in dir:/proc",
+		"/proc/exports":                       "the folder does not exist",
+		filepath.Join(outside, "file", "x"):   "the folder does not exist",
 	} {
 		run := c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "s1", Name: "out", Store: "dir:" + place})))
 		if run.Status != models.RunFailed || !strings.Contains(run.Error, want) {

@@ -17,10 +17,10 @@ func TestWhatTheSystemRefusesHasASentence(t *testing.T) {
 	t.Parallel()
 	for err, says := range map[error]string{
 		&os.PathError{Op: "write", Path: "/data/x", Err: syscall.ENOSPC}:                                      "is full",
-		&os.PathError{Op: "open", Path: "/data/x", Err: syscall.EACCES}:                                       "may not read or write",
+		&os.PathError{Op: "open", Path: "/data/x", Err: syscall.EACCES}:                                       "not allowed to read or write",
 		&os.PathError{Op: "open", Path: "/data/x", Err: syscall.EMFILE}:                                       "ulimit -n",
 		&os.PathError{Op: "write", Path: "/data/x", Err: syscall.EIO}:                                         "failed to read or write",
-		&os.PathError{Op: "write", Path: "/data/x", Err: syscall.EROFS}:                                       "only be read",
+		&os.PathError{Op: "write", Path: "/data/x", Err: syscall.EROFS}:                                       "read-only",
 		&net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}:        "Nothing listens",
 		&net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}:             "closed the connection",
 		because(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, "The node a could not be begun."): "The node a could not be begun.",

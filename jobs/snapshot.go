@@ -33,7 +33,7 @@ func (m *Manager) SnapshotSource(ctx context.Context, cluster models.Cluster) (m
 // snapshot is the body of a snapshot run.
 func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.SnapshotArgs, report *queue.Report) error {
 	if closes := args.WindowCloses; closes != nil && !m.DB.Now().Before(*closes) {
-		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took so long. Give the clusters windows that are longer or further apart.",
+		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took too long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))
 	}
 	measured, err := m.take(ctx, run, args.Override, report)

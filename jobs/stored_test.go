@@ -150,13 +150,13 @@ func TestSnapshotIntoAMovedFolderFails(t *testing.T) {
 				st.do = move
 			}
 			s := c.snapshot("orders", "s1")
-			if s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, path+" is not what it was when Rekindle was started") {
+			if s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, path+" is no longer the one that Rekindle was started with") {
 				t.Errorf("it is %s: %s", s.Status, s.StatusReason)
 			}
 			if left, err := filepath.Glob(path + "gone/orders/s1/*"); err != nil || len(left) != 0 {
 				t.Errorf("the moved folder has %v (%v)", left, err)
 			}
-			if err := c.upload("orders", "up", fakeRDB("REDIS0010", oneKey...)); err == nil || !strings.Contains(err.Error(), "is not what it was") {
+			if err := c.upload("orders", "up", fakeRDB("REDIS0010", oneKey...)); err == nil || !strings.Contains(err.Error(), "is no longer the one") {
 				t.Errorf("an upload: %v", err)
 			}
 			must(t, os.Rename(path+"gone", path))

@@ -294,7 +294,7 @@ func TestClusterThatStartsEmptyGoesOnSayingSo(t *testing.T) {
 		return cluster.Status == models.ClusterAvailable && strings.Contains(cluster.StatusReason, "The cluster orders was started empty at") &&
 			strings.Contains(cluster.StatusReason, "before is s1: restore it")
 	})
-	if events := c.events(); strings.Count(events, "error orders: The primary orders-001 had stopped and there is no RDB to come back from.") != 1 {
+	if events := c.events(); strings.Count(events, "error orders: The primary orders-001 had stopped and there is no RDB to restore it from.") != 1 {
 		t.Errorf("the events are:\n%s", events)
 	}
 	c.snapshot("orders", "s2")

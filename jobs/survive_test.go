@@ -118,7 +118,7 @@ func TestRestoredClusterThatDiesBeforeItsFirstSaveIsFilledAgain(t *testing.T) {
 			}
 			events := c.events()
 			for _, said := range []string{
-				"error copy: All nodes of copy had died before one of them had saved its data. It is filled again from s1; what was written to it since then is lost.",
+				"error copy: All nodes of copy had died before one of them had saved its data. It is being filled again from s1; what was written to it since then is lost.",
 				"info copy: The cluster copy was filled again from s1: "} {
 				if strings.Count(events, said) != 1 {
 					t.Errorf("the events do not say once %q:\n%s", said, events)
@@ -135,7 +135,7 @@ func TestRestoredClusterThatDiesBeforeItsFirstSaveIsFilledAgain(t *testing.T) {
 			if got := testkit.Fingerprint(t, c.primary(c.awaitNodes("copy"))); got != want {
 				t.Error("the second time it came back with other data")
 			}
-			if events := c.events(); strings.Count(events, "It is filled again") != 1 {
+			if events := c.events(); strings.Count(events, "It is being filled again") != 1 {
 				t.Errorf("what was saved is not used:\n%s", events)
 			}
 		})
@@ -159,7 +159,7 @@ func TestClusterThatCannotBeFilledAgainWaitsForItsSnapshotUnlessThatIsGone(t *te
 		if got := testkit.Fingerprint(t, c.primary(c.awaitNodes("copy"))); got != want {
 			t.Error("it came back with other data")
 		}
-		if events := c.events(); strings.Count(events, "could not be filled again") != 1 || strings.Count(events, "It is filled again") != 1 {
+		if events := c.events(); strings.Count(events, "could not be filled again") != 1 || strings.Count(events, "It is being filled again") != 1 {
 			t.Errorf("the events are:\n%s", events)
 		}
 	})
@@ -307,11 +307,11 @@ func TestPrimaryThatWasMadeAReplicaOfAnotherIsALoss(t *testing.T) {
 	})
 	testkit.WaitFor(t, "the cluster to say that its data was replaced", func() bool {
 		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
-		return strings.Contains(cluster.StatusReason, "The data of the cluster orders was replaced by another's before") &&
+		return strings.Contains(cluster.StatusReason, "The data of the cluster orders was replaced by that of another server before") &&
 			strings.Contains(cluster.StatusReason, ": its primary orders-001 had been made a replica of "+foreign.Addr+". The newest good snapshot from before is s1: restore it")
 	})
 	events := c.events()
-	if said := "error orders: The primary orders-001 had been made a replica of " + foreign.Addr + ", by a REPLICAOF that was not Rekindle's"; strings.Count(events, said) != 1 {
+	if said := "error orders: The primary orders-001 was made a replica of " + foreign.Addr + " by a REPLICAOF that Rekindle did not send"; strings.Count(events, said) != 1 {
 		t.Errorf("the events are:\n%s", events)
 	}
 	if err := source.Set(t.Context(), "again", "ours", 0).Err(); err != nil {
@@ -334,8 +334,8 @@ func TestPrimaryThatWasPointedAtNobodyKeepsItsDataAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "an event that says so", func() bool {
-		return strings.Contains(c.events(), fmt.Sprintf("warning orders: The primary orders-001 had been made a replica of 127.0.0.1:%d, by a REPLICAOF that was not Rekindle's. "+
-			"It was made a primary again before it had taken over anything.", nobody))
+		return strings.Contains(c.events(), fmt.Sprintf("warning orders: The primary orders-001 was made a replica of 127.0.0.1:%d by a REPLICAOF that Rekindle did not send. "+
+			"It was made a primary again before it had taken over any data.", nobody))
 	})
 	cluster = c.awaitNodes("orders")
 	if got := testkit.Fingerprint(t, c.primary(cluster)); got != want || cluster.EmptiedAt != nil {

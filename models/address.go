@@ -47,7 +47,7 @@ func CheckOtherStore(text string) (string, string) {
 	case text == "":
 		return "", ""
 	case len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl):
-		return text, "The address is too long or holds control characters. " + looks
+		return text, "The address is too long or contains control characters. " + looks
 	}
 	if folder, ok := strings.CutPrefix(text, "dir:"); ok {
 		if !path.IsAbs(folder) {
@@ -94,7 +94,7 @@ func checkObject(text string) (string, string) {
 func checkKey(key string) string {
 	for element := range strings.SplitSeq(key, "/") {
 		if element == "" || element[0] == '.' || strings.Contains(element, `\`) {
-			return fmt.Sprintf("The file %.200q cannot be read from here: no part of its name between slashes may be empty, begin with a dot or hold a backslash. "+
+			return fmt.Sprintf("The file %.200q cannot be read from here: between slashes, no part of its name may be empty, begin with a dot or contain a backslash. "+
 				"Give it another name in the bucket.", key)
 		}
 	}

@@ -33,7 +33,7 @@ func (c Cluster) Elsewhere(requestedBy string) string {
 // Unprotected says why a cluster of this kind cannot be backed up at all, or "".
 func (c Cluster) Unprotected() string {
 	if c.Cached() {
-		return fmt.Sprintf("The cluster %s is one of memcached, whose nodes only cache: it cannot be backed up.", c.Name)
+		return fmt.Sprintf("The cluster %s runs memcached, whose nodes only cache: it cannot be backed up.", c.Name)
 	}
 	if t, _ := FindNodeType(c.NodeType); t.NoSnapshots {
 		return fmt.Sprintf("The cluster %s has the node type %s, which cannot be backed up, as in ElastiCache. Choose a larger type to take snapshots.", c.Name, t.Name)

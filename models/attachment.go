@@ -164,7 +164,7 @@ func CheckAccess(a *Access) Faults {
 	}
 	switch a.Addresses = addresses; {
 	case len(addresses) == 0:
-		faults.Add(CodeInvalid, "addresses", "Give the address of at least one node, or of the Sentinels: host:port.")
+		faults.Add(CodeInvalid, "addresses", "Enter the address of at least one node, or of the Sentinels: host:port.")
 	case len(addresses) > maxAddresses:
 		faults.Add(CodeInvalid, "addresses", fmt.Sprintf("%d addresses are too many. A few are enough: the other nodes are found from them.", len(addresses)))
 	}
@@ -173,7 +173,7 @@ func CheckAccess(a *Access) Faults {
 		_, one := CheckEndpoint(announced)
 		_, other := CheckEndpoint(reached)
 		if !found || one != "" || other != "" || strings.Contains(announced, ":") != strings.Contains(reached, ":") {
-			faults.Add(CodeInvalid, "mapped", fmt.Sprintf("%.100q maps no address. Write announced=reached, both with their ports or both without: 172.17.0.2:6379=db1.example:16379.", text))
+			faults.Add(CodeInvalid, "mapped", fmt.Sprintf("%.100q does not map an address. Write announced=reached, both with their ports or both without: 172.17.0.2:6379=db1.example:16379.", text))
 		}
 	}
 	for field, text := range map[string]string{"username": a.Username, "sentinel_username": a.SentinelUsername, "psync": a.PSYNC, "primary_name": a.PrimaryName, "server_name": a.ServerName} {
@@ -231,7 +231,7 @@ func checkTLS(a *Access) Faults {
 	}
 	a.CA, a.Certificate, a.PrivateKey = pemText(a.CA), pemText(a.Certificate), secret.Text(pemText(a.PrivateKey.Reveal()))
 	if a.CA != "" && !x509.NewCertPool().AppendCertsFromPEM([]byte(a.CA)) {
-		faults.Add(CodeInvalid, "ca", "This is no certificate. Paste the CA's, from -----BEGIN CERTIFICATE----- to the end.")
+		faults.Add(CodeInvalid, "ca", "This is not a certificate. Paste the CA's, from -----BEGIN CERTIFICATE----- to the end.")
 	}
 	if (a.Certificate != "") != (a.PrivateKey != "") {
 		faults.Add(CodeCombination, "certificate", "A client's certificate needs its private key, and the key its certificate.")
@@ -245,7 +245,7 @@ func checkTLS(a *Access) Faults {
 
 // CheckEndpoint checks the address of a node and adds a port if it has none: "db1", "10.0.0.5:6380", "[fd00::5]:6379".
 func CheckEndpoint(text string) (string, string) {
-	looks := fmt.Sprintf("%.100q is no address of a node. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", text)
+	looks := fmt.Sprintf("%.100q is not the address of a node. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", text)
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		host, port = strings.Trim(text, "[]"), defaultPort
@@ -283,7 +283,7 @@ func DeniedAddress(addr netip.Addr) string {
 	case addr.IsLinkLocalUnicast(), addr == netip.MustParseAddr("fd00:ec2::254"):
 		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there.", addr)
 	case addr.IsMulticast(), addr.IsUnspecified():
-		return fmt.Sprintf("%s is no address of one host.", addr)
+		return fmt.Sprintf("%s is not the address of a single host.", addr)
 	}
 	return ""
 }

@@ -101,7 +101,7 @@ func (a Attributes) Check(nodes int) Faults {
 	}
 	texts := append([]string{a.SubnetGroup, a.Topic, a.SnapshottingNode}, append(a.SecurityGroups, a.Zones...)...)
 	if len(texts) > 200 || slices.ContainsFunc(texts, func(s string) bool { return len(s) > 255 || strings.ContainsFunc(s, unicode.IsControl) }) {
-		faults.Add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, holds control characters, or there are more than 200 of them.")
+		faults.Add(CodeInvalid, "attributes", "A name or an ARN is longer than 255 characters, contains control characters, or there are more than 200 of them.")
 	}
 	return faults
 }

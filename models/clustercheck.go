@@ -83,11 +83,11 @@ func checkShards(spec ClusterSpec) Faults {
 	case spec.ClusterMode && (spec.Shards < 0 || spec.Shards > MaxShards):
 		faults.Add(CodeInvalid, "shards", fmt.Sprintf("A cluster can have 1 to %d shards, not %d.", MaxShards, spec.Shards))
 	case len(spec.Slots) > 0 && len(spec.Slots) != spec.ShardCount():
-		faults.Add(CodeCombination, "shards", fmt.Sprintf("Slots are given for %d shards, and there are to be %d. Say for each shard which it has, or for none.", len(spec.Slots), spec.ShardCount()))
+		faults.Add(CodeCombination, "shards", fmt.Sprintf("Slots are given for %d shards, but there are to be %d. Give those of every shard, or of none.", len(spec.Slots), spec.ShardCount()))
 	case len(spec.Slots) > 0:
 		faults = append(faults, checkSlots(spec.Slots)...)
 	case spec.ClusterMode && spec.Port > maxClusterPort:
-		faults.Add(CodeInvalid, "port", fmt.Sprintf("In cluster mode the port must not be above %d, for nodes talk to each other on another one, which is 10000 higher.", maxClusterPort))
+		faults.Add(CodeInvalid, "port", fmt.Sprintf("In cluster mode the port must not be above %d, because nodes talk to each other on a second port, which is 10000 higher.", maxClusterPort))
 	}
 	return faults
 }
@@ -96,10 +96,10 @@ func checkShards(spec ClusterSpec) Faults {
 func checkSlots(sets []string) Faults {
 	missing, err := slots.Missing(sets)
 	if bad, is := errors.AsType[*slots.Error](err); is {
-		return Faults{{CodeInvalid, "shards", fmt.Sprintf("%.40q is no set of slots. Write them like 0-5460,9000; there are those from 0 to %d.", bad.Piece, slots.Count-1)}}
+		return Faults{{CodeInvalid, "shards", fmt.Sprintf("%.40q is not a set of slots. Write them like 0-5460,9000; they go from 0 to %d.", bad.Piece, slots.Count-1)}}
 	}
 	if missing != "" {
-		return Faults{{CodeInvalid, "shards", fmt.Sprintf("Each slot from 0 to %d has to be in one shard. These are in none, or in several: %s.", slots.Count-1, missing)}}
+		return Faults{{CodeInvalid, "shards", fmt.Sprintf("Each slot from 0 to %d must be in exactly one shard. These are in none, or in several: %s.", slots.Count-1, missing)}}
 	}
 	return nil
 }

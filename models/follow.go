@@ -97,7 +97,7 @@ func (c Cluster) Follow(found Found, now time.Time) Followed {
 	for _, n := range c.Nodes {
 		if !slices.Contains(kept, n.ID) {
 			f.Gone = append(f.Gone, n)
-			f.Messages = append(f.Messages, fmt.Sprintf("The node %s (%s) is no part of %s any more.", n.Name, n.Address(), c.Name))
+			f.Messages = append(f.Messages, fmt.Sprintf("The node %s (%s) is no longer part of %s.", n.Name, n.Address(), c.Name))
 		}
 	}
 	f.Columns = c.columnsOf(found, replicas, f.Nodes)
@@ -133,7 +133,7 @@ func (c Cluster) columnsOf(found Found, replicas int, nodes []Node) map[string]a
 func (c Cluster) changeOf(before, now Node, known bool) []string {
 	switch {
 	case !known:
-		return []string{fmt.Sprintf("The node %s (%s) has come to %s, as a %s.", now.Name, now.Address(), c.Name, now.Role)}
+		return []string{fmt.Sprintf("The node %s (%s) has joined %s as a %s.", now.Name, now.Address(), c.Name, now.Role)}
 	case before.Shard != now.Shard:
 		return []string{fmt.Sprintf("The node %s of %s belongs to shard %04d now.", now.Name, c.Name, now.Shard)}
 	case before.Role != now.Role && now.Role == RolePrimary:

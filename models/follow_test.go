@@ -49,12 +49,12 @@ func TestFollowKeepsUpWithWhatAClusterIs(t *testing.T) {
 			[]string{"orders-002 1 primary b:1", "orders-001 1 replica a:1"}, nil,
 			[]string{"The node orders-002 of orders is the primary now.", "The node orders-001 of orders is a replica now."}},
 		{"a replica comes", []string{"1 primary a:1"}, []string{"1 primary a:1", "1 replica b:1"},
-			[]string{"orders-001 1 primary a:1", "orders-002 1 replica b:1"}, nil, []string{"The node orders-002 (b:1) has come to orders, as a replica."}},
+			[]string{"orders-001 1 primary a:1", "orders-002 1 replica b:1"}, nil, []string{"The node orders-002 (b:1) has joined orders as a replica."}},
 		{"a replica goes", []string{"1 primary a:1", "1 replica b:1"}, []string{"1 primary a:1"},
-			[]string{"orders-001 1 primary a:1"}, []string{"orders-002 1 replica b:1"}, []string{"The node orders-002 (b:1) is no part of orders any more."}},
+			[]string{"orders-001 1 primary a:1"}, []string{"orders-002 1 replica b:1"}, []string{"The node orders-002 (b:1) is no longer part of orders."}},
 		{"a free number is used again", []string{"1 primary a:1", "1 replica b:1", "1 replica c:1"}, []string{"1 primary a:1", "1 replica c:1", "1 replica d:1"},
 			[]string{"orders-001 1 primary a:1", "orders-003 1 replica c:1", "orders-004 1 replica d:1"}, []string{"orders-002 1 replica b:1"},
-			[]string{"The node orders-004 (d:1) has come to orders, as a replica.", "The node orders-002 (b:1) is no part of orders any more."}},
+			[]string{"The node orders-004 (d:1) has joined orders as a replica.", "The node orders-002 (b:1) is no longer part of orders."}},
 		{"a changed address in cluster mode", []string{"1 primary a:1 x 0-9", "2 primary b:1 y 10-19"}, []string{"1 primary c:1 x 0-9", "2 primary b:1 y 10-19"},
 			[]string{"orders-0001-001 1 primary c:1 0-9", "orders-0002-001 2 primary b:1 10-19"}, nil,
 			[]string{"The node orders-0001-001 of orders is at c:1 now; before, it was at a:1."}},
@@ -69,10 +69,10 @@ func TestFollowKeepsUpWithWhatAClusterIs(t *testing.T) {
 			[]string{"The primary orders-0002-001 of orders has the slots 0-9 now.", "The primary orders-0001-001 of orders has the slots 10-19 now."}},
 		{"a shard comes", []string{"1 primary a:1 x 0-19"}, []string{"1 primary b:1 y 0-9", "2 primary a:1 x 10-19"},
 			[]string{"orders-0002-001 2 primary b:1 0-9", "orders-001 1 primary a:1 10-19"}, nil,
-			[]string{"The node orders-0002-001 (b:1) has come to orders, as a primary.", "The primary orders-001 of orders has the slots 10-19 now."}},
+			[]string{"The node orders-0002-001 (b:1) has joined orders as a primary.", "The primary orders-001 of orders has the slots 10-19 now."}},
 		{"another server at the address of one", []string{"1 primary a:1 x 0-9", "1 replica b:1 z"}, []string{"1 primary a:1 x 0-9", "1 replica b:1 w"},
 			[]string{"orders-001 1 primary a:1 0-9", "orders-003 1 replica b:1"}, []string{"orders-002 1 replica b:1"},
-			[]string{"The node orders-003 (b:1) has come to orders, as a replica.", "The node orders-002 (b:1) is no part of orders any more."}},
+			[]string{"The node orders-003 (b:1) has joined orders as a replica.", "The node orders-002 (b:1) is no longer part of orders."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

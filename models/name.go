@@ -45,7 +45,7 @@ func checkName(what, name string, limit int) (string, string) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	switch {
 	case name == "":
-		return name, fmt.Sprintf("Give a %s.", what)
+		return name, fmt.Sprintf("Enter a %s.", what)
 	case utf8.RuneCountInString(name) > limit:
 		return name, fmt.Sprintf("The %s has %d characters; at most %d are allowed.", what, utf8.RuneCountInString(name), limit)
 	case name[0] < 'a' || name[0] > 'z':

@@ -11,7 +11,7 @@ import (
 // with another ID. So everything that names the ID is fenced by it, and a console that was frozen and wakes up can no longer settle anything.
 
 // ErrLeaseLost says that a console's lease has ended: another console continues what it had begun.
-var ErrLeaseLost = errors.New("this console did not renew its lease in time, and another one goes on with its work")
+var ErrLeaseLost = errors.New("this console did not renew its lease in time, and another one has taken over its work")
 
 // CatalogHome is the home of the console whose data folder contains the catalog. Nobody else can have locked that folder.
 const CatalogHome = "catalog"

@@ -78,7 +78,7 @@ type Progress struct {
 
 // ErrRunEnded says that a run has ended or belongs to another console. What it worked on may belong to another run by now, and nothing was
 // changed.
-var ErrRunEnded = errors.New("the run has ended already, or another console goes on with it")
+var ErrRunEnded = errors.New("the run has ended already, or another console has taken it over")
 
 // Cancellable tells whether a run can still be stopped without leaving something half done.
 func (r Run) Cancellable() bool {

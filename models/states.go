@@ -81,8 +81,8 @@ var RunMoves = []move[RunStatus]{
 	{RunQueued, RunRunning, "a console with a lease claims it"},
 	{RunRunning, RunQueued, "its console stops, or has lost its lease, and it can be begun again"},
 	{RunQueued, RunCancelled, "somebody cancels it"},
-	{RunRunning, RunSucceeded, "it has done what it is for"},
-	{RunRunning, RunFailed, "it could not; what it has made is removed first"},
+	{RunRunning, RunSucceeded, "it has done its work"},
+	{RunRunning, RunFailed, "it failed; what it has made is removed first"},
 	{RunRunning, RunCancelled, "somebody cancels it; what it has made is removed first"},
 }
 

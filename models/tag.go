@@ -55,7 +55,7 @@ func CheckTags(tags map[string]string) Faults {
 		case key == "" || utf8.RuneCountInString(key) > 128 || !utf8.ValidString(key):
 			faults.Add(CodeInvalid, "tags", fmt.Sprintf("The key of a tag must have 1 to 128 characters, not %.40q.", key))
 		case strings.ContainsFunc(key+value, unprintable):
-			faults.Add(CodeInvalid, "tags", fmt.Sprintf("The tag %.40q holds control characters.", key))
+			faults.Add(CodeInvalid, "tags", fmt.Sprintf("The tag %.40q contains control characters.", key))
 		case strings.HasPrefix(strings.ToLower(key), "aws:"):
 			faults.Add(CodeInvalid, "tags", fmt.Sprintf("The key of a tag must not begin with aws:, as %.40q does.", key))
 		case utf8.RuneCountInString(value) > 256 || !utf8.ValidString(value):

@@ -36,7 +36,7 @@ func sampleAttachHindered() AttachForm {
 	found.Topology, found.Shards = TopologyText("cluster", "", 2, 3), 2
 	found.Nodes[1].Shard, found.Nodes[1].Role = 2, "primary"
 	found.Modules = []string{"ReJSON", "search"}
-	found.Hindrances = []string{"The user may not read the data as a replica does: it needs +psync and +replconf.", "No node of shard 2 can serve a snapshot now: its primary does not answer, and no replica is in step."}
+	found.Hindrances = []string{"The user is not allowed to read the data like a replica: it needs +psync and +replconf.", "No node of shard 2 can serve a snapshot now: its primary does not answer, and no replica is in step."}
 	found.Notes = []string{"The node db1.example:6379 holds 9.0 GB on a host with 16.0 GB of memory: a fork under heavy writes may need more than there is."}
 	found.Rights = "ACL SETUSER rekindle on +ping +info +psync +replconf +config|get +cluster|shards"
 	f.Findings = found
@@ -47,7 +47,7 @@ func sampleAttachWrong() AttachForm {
 	f := sampleAttach()
 	f.Values["mapped"] = `<b>10.0.0.1`
 	f.Again = map[string]bool{"password": true, "private_key": true}
-	f.Errors = map[string]string{"addresses": "Nothing listens at db1.example:6379. Check the address and the port.", "mapped": "It maps no address.", "ca": "This is no certificate."}
+	f.Errors = map[string]string{"addresses": "Nothing listens at db1.example:6379. Check the address and the port.", "mapped": "It does not map an address.", "ca": "This is not a certificate."}
 	return f
 }
 

@@ -119,12 +119,12 @@ func TestWrongInputAttachesNothingAndKeepsWhatWasTyped(t *testing.T) {
 		}
 	})
 	for _, one := range []struct{ field, value, at, says string }{
-		{"id", "", "", "Give a cluster id."},
+		{"id", "", "", "Enter a cluster id."},
 		{"id", "taken", "", "There is already a cluster taken."},
-		{"addresses", "", "", "Give the address of at least one node"},
-		{"addresses", "a b:x", "", "is no address of a node"},
-		{"addresses", `"><script>alert(1)</script>`, "", "is no address of a node"},
-		{"mapped", "10.0.0.1:6379", "", "maps no address"},
+		{"addresses", "", "", "Enter the address of at least one node"},
+		{"addresses", "a b:x", "", "is not the address of a node"},
+		{"addresses", `"><script>alert(1)</script>`, "", "is not the address of a node"},
+		{"mapped", "10.0.0.1:6379", "", "does not map an address"},
 		{"psync", "A B", "", "no spaces"},
 		{"sentinel_username", "watcher", "sentinel_password", "needs a password"},
 		{"retention", "99", "", "between 1 and 35 days"},
@@ -180,14 +180,14 @@ func TestATestShowsWhatIsFoundAndSavesNothing(t *testing.T) {
 		t.Errorf("%d nodes serve the snapshot", n)
 	}
 
-	found.Hindrances, found.Notes, found.Modules, found.Rights = []string{"The user may not read."}, []string{"The host is small."}, []string{"search"}, "ACL SETUSER rekindle +psync"
+	found.Hindrances, found.Notes, found.Modules, found.Rights = []string{"The user is not allowed to read."}, []string{"The host is small."}, []string{"search"}, "ACL SETUSER rekindle +psync"
 	found.Topology, found.PrimaryName = "sentinel", "mymaster"
-	part := c.htmx(http.MethodPost, "/clusters/-/attach", test).is(http.StatusOK).says("one thing stands in the way", "The user may not read.", "The host is small.", "search", "ACL SETUSER rekindle +psync",
+	part := c.htmx(http.MethodPost, "/clusters/-/attach", test).is(http.StatusOK).says("one thing stands in the way", "The user is not allowed to read.", "The host is small.", "search", "ACL SETUSER rekindle +psync",
 		`data-copy="ACL SETUSER rekindle +psync"`, "watched by Sentinels as mymaster")
 	part.doesNotSay("<!doctype html>", "top-secret-1", "<form")
 
 	// A script accepts no answer that is an error: it is told in the same place, with a 200.
-	c.htmx(http.MethodPost, "/clusters/-/attach", with(test, "addresses", "")).is(http.StatusOK).says("Give the address of at least one node", `href="#f-addresses"`).doesNotSay("<form", "What was found")
+	c.htmx(http.MethodPost, "/clusters/-/attach", with(test, "addresses", "")).is(http.StatusOK).says("Enter the address of at least one node", `href="#f-addresses"`).doesNotSay("<form", "What was found")
 	c.countsClusters(0)
 }
 

@@ -69,7 +69,7 @@ func TestSnapshotsOfManyClustersAreTakenAtOnce(t *testing.T) {
 	c.launch("sessions", cache)
 
 	c.get("/clusters/-/snapshot").redirects("/clusters")
-	c.get("/clusters/-/snapshot?all=on").is(http.StatusOK).says("Take 2 snapshots", "The cluster tiny has the node type cache.t1.micro", "The cluster sessions is one of memcached", `value="2026-11-22-12-00-00"`,
+	c.get("/clusters/-/snapshot?all=on").is(http.StatusOK).says("Take 2 snapshots", "The cluster tiny has the node type cache.t1.micro", "The cluster sessions runs memcached", `value="2026-11-22-12-00-00"`,
 		"for id in alpha beta; do", `--snapshot-name "$id"-2026-11-22-12-00-00`)
 	c.htmx(http.MethodGet, "/clusters/-/snapshot?name=alpha&suffix=before-it", nil).says(`--snapshot-name "$id"-before-it`)
 	c.get("/clusters/-/snapshot?name=tiny").says("No snapshot can be taken of any of the chosen clusters just now.")

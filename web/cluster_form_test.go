@@ -46,7 +46,7 @@ var wrongFields = []struct{ field, value, says string }{
 }
 
 var wrongNewClusters = []struct{ field, value, says string }{
-	{"id", "", "Give a cluster id."},
+	{"id", "", "Enter a cluster id."},
 	{"id", "1orders", "The cluster id must begin with a letter."},
 	{"id", "or--ders", "The cluster id must not contain two hyphens in a row."},
 	{"id", "orders-", "The cluster id must not end with a hyphen."},
@@ -104,7 +104,7 @@ func TestWrongInputCreatesNothingAndSaysWhy(t *testing.T) {
 	}
 	c.postForm("/clusters/-/new", with(good, "id", "-", "replicas", "x", "retention", "x", "window_start", "x")).is(http.StatusUnprocessableEntity).
 		says("4 fields need another look")
-	c.post("/clusters/-/new").is(http.StatusUnprocessableEntity).says("Give a cluster id.")
+	c.post("/clusters/-/new").is(http.StatusUnprocessableEntity).says("Enter a cluster id.")
 	c.postForm("/clusters/-/new", with(good, "snapshot", "none")).is(http.StatusUnprocessableEntity).says("There is no snapshot none.").hasErrorAt("snapshot")
 	c.countsClusters(0)
 	if n := c.jobs.woken.Load(); n != 0 {
@@ -356,8 +356,8 @@ func TestDeletingAClusterAsksForItsName(t *testing.T) {
 		{fields(), "confirm", "Type the name orders"},
 		{fields("confirm", "order"), "confirm", "Type the name orders"},
 		{fields("confirm", "ORDERS"), "confirm", "Type the name orders"},
-		{fields("confirm", "orders", "final", "on"), "final_name", "Give a name for the final snapshot"},
-		{fields("confirm", "orders", "final", "on", "final_name", "  "), "final_name", "Give a name for the final snapshot"},
+		{fields("confirm", "orders", "final", "on"), "final_name", "Enter a name for the final snapshot"},
+		{fields("confirm", "orders", "final", "on", "final_name", "  "), "final_name", "Enter a name for the final snapshot"},
 		{fields("confirm", "orders", "final", "on", "final_name", "a--b"), "final_name", "two hyphens in a row"},
 		{fields("confirm", "orders", "final", "on", "final_name", "first"), "final_name", "There is already a snapshot first."},
 	} {

@@ -24,7 +24,7 @@ func TestCopyAndExportFormsNameEveryMistakeAndKeepWhatWasTyped(t *testing.T) {
 	c.post("/snapshots/one/copy", "name", "x", "store", "s3://key:secret@bucket").is(http.StatusUnprocessableEntity).says("Keep access keys out")
 
 	c.get("/snapshots/one/export").is(http.StatusOK).says("--target-bucket BUCKET", "one-0001.rdb")
-	c.post("/snapshots/one/export", "name", "", "store", "").is(http.StatusUnprocessableEntity).says("Give a name.", "Say where the files are to go")
+	c.post("/snapshots/one/export", "name", "", "store", "").is(http.StatusUnprocessableEntity).says("Enter a name.", "Say where the files are to go")
 	c.post("/snapshots/one/export", "name", "x", "store", "dir:relative").is(http.StatusUnprocessableEntity).says("the whole path of the folder", `value="dir:relative"`)
 	c.post("/snapshots/one/export", "name", "x", "store", "s3://exports/daily").redirects("/snapshots/one")
 	c.post("/snapshots/one/copy", "name", "two").redirects("/snapshots/two")

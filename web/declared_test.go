@@ -45,9 +45,9 @@ func TestWhatOfTheClustersFileIsOutstandingIsListed(t *testing.T) {
 	away := models.Outstanding{Name: "away", Since: long, Tried: c.clock.Now(), Reason: "Nothing listens at 10.0.0.5:6379. Check the address."}
 	tell(models.Declared{File: "/etc/clusters.yaml", Outstanding: []models.Outstanding{away}})
 	c.get("/clusters").says("From /etc/clusters.yaml, not attached yet: 1 cluster.", "away:", "Nothing listens at 10.0.0.5:6379. Check the address.", "Tried since", "3 hours ago", "and last").doesNotSay("has mistakes", `href="/clusters/away"`)
-	shop := models.Outstanding{Name: "shop", Attached: true, Since: long, Tried: c.clock.Now(), Reason: "The nodes want a password."}
+	shop := models.Outstanding{Name: "shop", Attached: true, Since: long, Tried: c.clock.Now(), Reason: "The nodes require a password."}
 	tell(models.Declared{File: "/etc/clusters.yaml", Refused: "clusters.yaml:3: no.", Outstanding: []models.Outstanding{away, shop}})
-	c.get("/clusters").says("not attached yet or not yet as it says: 2 clusters.", "The nodes want a password.", "The clusters file has mistakes", "clusters.yaml:3: no.")
+	c.get("/clusters").says("not attached yet or not yet as it says: 2 clusters.", "The nodes require a password.", "The clusters file has mistakes", "clusters.yaml:3: no.")
 	tell(models.Declared{File: "/etc/clusters.yaml", Outstanding: []models.Outstanding{shop}})
 	c.get("/clusters").says("Not yet as /etc/clusters.yaml says: 1 cluster.")
 }

@@ -28,7 +28,7 @@ func TestASnapshotIsRestoredIntoAnAttachedClusterFromItsPage(t *testing.T) {
 	}
 	into("safety", "on", "safety_name", "x").is(http.StatusUnprocessableEntity).says("Choose what becomes of the keys").hasErrorAt("confirm")
 	into("existing", "flush", "confirm", "orders").is(http.StatusUnprocessableEntity).says("Type the name shop to confirm", `value="flush" checked`).hasErrorAt("confirm")
-	into("existing", "flush", "confirm", "shop", "safety", "on", "safety_name", " ").is(http.StatusUnprocessableEntity).says("Give a name for the snapshot").hasErrorAt("safety_name")
+	into("existing", "flush", "confirm", "shop", "safety", "on", "safety_name", " ").is(http.StatusUnprocessableEntity).says("Enter a name for the snapshot").hasErrorAt("safety_name")
 	into("existing", "flush", "confirm", "shop", "safety", "on", "safety_name", "good").is(http.StatusUnprocessableEntity).hasErrorAt("safety_name")
 	if cluster, snapshot := c.find("shop"), c.snapshotNow("good"); cluster.Status != models.ClusterAvailable || snapshot.Status != models.SnapshotAvailable {
 		t.Errorf("after what was refused the cluster is %s, the snapshot %s", cluster.Status, snapshot.Status)

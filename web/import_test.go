@@ -76,7 +76,7 @@ func TestUploadStreamsFilesLargerThanAForm(t *testing.T) {
 		says   string
 	}{
 		{[]string{"cluster", "a--b", "name", "x"}, map[string][]byte{"dump.rdb": big}, "two hyphens in a row"},
-		{[]string{"cluster", "a", "name", ""}, map[string][]byte{"dump.rdb": big}, "Give a snapshot name."},
+		{[]string{"cluster", "a", "name", ""}, map[string][]byte{"dump.rdb": big}, "Enter a snapshot name."},
 		{[]string{"cluster", "a", "name", "x"}, nil, "Choose an RDB file."},
 		{[]string{"cluster", "a", "name", "x"}, map[string][]byte{"": {}}, "Choose an RDB file."},
 		{[]string{"cluster", "a", "name", "refused"}, map[string][]byte{"dump.rdb": big}, "The file dump.rdb is damaged."},

@@ -24,7 +24,7 @@ func TestASnapshotByHandSaysWhereItIsTakenFrom(t *testing.T) {
 
 	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new"} {
 		for _, one := range []struct{ name, says string }{
-			{"", "Give a snapshot name."},
+			{"", "Enter a snapshot name."},
 			{"1st", "The snapshot name must begin with a letter."},
 			{"a--b", "two hyphens in a row"},
 			{"a-", "must not end with a hyphen"},
@@ -252,8 +252,8 @@ func TestSettingsAreCheckedAndKept(t *testing.T) {
 		{"price", "-1", "The price must be between 0 and 1000."},
 		{"price", "NaN", "The price must be between 0 and 1000."},
 		{"price", "1e9", "The price must be between 0 and 1000."},
-		{"currency", "", "Give the currency"},
-		{"currency", "doubloons", "Give the currency"},
+		{"currency", "", "Enter a currency"},
+		{"currency", "doubloons", "Enter a currency"},
 	} {
 		c.postForm("/settings/limits", with(limits, one.field, one.value)).is(http.StatusUnprocessableEntity).says(one.says).hasErrorAt(one.field)
 	}

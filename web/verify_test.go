@@ -30,7 +30,7 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 	c.post("/snapshots/s1/verify").redirects("/snapshots/s1")
 	c.get("/snapshots/s1").says("The snapshot s1 is being verified.", "Verify s1", "Waits for its turn")
 	c.post("/snapshots/s1/verify").redirects("/snapshots/s1")
-	c.get("/snapshots/s1").says("The snapshot s1 is being verified already.")
+	c.get("/snapshots/s1").says("The snapshot s1 is already being verified.")
 	if c.jobs.woken.Load() != 1 {
 		t.Error("the jobs were not woken once")
 	}
@@ -44,7 +44,7 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 	c.check(c.db.Settle.Verify(t.Context(), run, row, "Part 1 is missing in the store."))
 	c.get("/snapshots/s1").says("Failed", "Part 1 is missing in the store.", "damaged", `action="/snapshots/s1/verify"`).doesNotSay("nothing of it was kept", `href="/snapshots/s1/restore"`)
 	c.get("/snapshots").says("Part 1 is missing in the store.", "damaged")
-	c.get("/events").says("The snapshot s1 of orders is damaged and is not used any more. Part 1 is missing in the store.")
+	c.get("/events").says("The snapshot s1 of orders is damaged and will not be used. Part 1 is missing in the store.")
 
 	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s3", false, "admin")
 	c.check(err)
@@ -96,7 +96,7 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	c.post("/settings/rebuild").redirects("/settings#catalog")
 	c.get("/settings").says("The catalog is being rebuilt", "Rebuild the catalog from the store", "Waits for its turn")
 	c.post("/settings/rebuild").redirects("/settings#catalog")
-	c.get("/settings").says("The catalog is being rebuilt already.")
+	c.get("/settings").says("The catalog is already being rebuilt.")
 	run := c.claim()
 	c.check(c.db.Settle.Rebuild(t.Context(), run, models.Rebuilt{Found: 12, Adopted: 2, Agreed: 10}))
 	c.get("/settings").says("Succeeded")

@@ -40,8 +40,8 @@ func TestAClusterIsAttachedByACommand(t *testing.T) {
 		says string
 	}{
 		{"no name", []string{"--address", node.Addr}, "name the cluster"},
-		{"no address", []string{"orders"}, "Give the address"},
-		{"no password", []string{"orders", "--address", node.Addr}, "want a password"},
+		{"no address", []string{"orders"}, "Enter the address"},
+		{"no password", []string{"orders", "--address", node.Addr}, "require a password"},
 		{"a bad schedule", []string{"orders", "--address", node.Addr, "--retention", "99"}, "between 1 and 35"},
 		{"a bad window", []string{"orders", "--address", node.Addr, "--window", "25:00-26:00"}, "--window"},
 		{"a file that is not there", []string{"orders", "--address", node.Addr, "--ca", "/nowhere/ca.pem"}, "--ca"},

@@ -27,7 +27,7 @@ func TestCommandsSayInWordsThatTheCatalogIsAway(t *testing.T) {
 			var stdout, stderr bytes.Buffer
 			code := run(t.Context(), append(args, "--data", t.TempDir()), getenv, &stdout, &stderr)
 			first, then, _ := strings.Cut(stderr.String(), "\n")
-			if code != exitFailed || stdout.Len() != 0 || first != "rekindle: The database server of the catalog does not answer. Look whether it runs and can be reached from here and try again." {
+			if code != exitFailed || stdout.Len() != 0 || first != "rekindle: The database server of the catalog does not answer. Check that it runs and can be reached from here and try again." {
 				t.Errorf("it ends with %d: %q, then %q", code, first, stdout.String())
 			}
 			if !strings.HasPrefix(then, "rekindle: open catalog postgres://127.0.0.1:1/rekindle: ") || strings.Contains(then, "hunter2") {

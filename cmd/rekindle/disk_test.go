@@ -114,7 +114,7 @@ func TestInChildConsoleStartsOnADiskThatCannotBeWritten(t *testing.T) {
 	if err := syscall.Mount("", data, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	refused("The disk of the data folder can only be read. Make it writable and start again.")
+	refused("The disk of the data folder is read-only. Make it writable and start again.")
 	if err := syscall.Mount("", data, "", syscall.MS_REMOUNT, ""); err != nil {
 		t.Fatal(err)
 	}

@@ -218,7 +218,7 @@ func TestLostHostIsRebuiltByACommand(t *testing.T) {
 	p.signIn()
 	for path, want := range map[string]string{
 		"/": "orders", "/clusters": "Orders of the shop", "/clusters/orders": "Its nodes are gone", "/clusters/orders?tab=nodes": "", "/clusters/orders?tab=snapshots": "s1", "/snapshots": "s1",
-		"/snapshots/s1": "orders", "/snapshots/s1/restore": "Orders of the shop", "/clusters/orders/delete": "orders", "/events": "was brought back from what the store has of it", "/export.json": "orders",
+		"/snapshots/s1": "orders", "/snapshots/s1/restore": "Orders of the shop", "/clusters/orders/delete": "orders", "/events": "was brought back from what the store has about it", "/export.json": "orders",
 	} {
 		if status, body := p.get(path); status != http.StatusOK || !strings.Contains(body, want) {
 			t.Errorf("GET %s answers %d without %q", path, status, want)

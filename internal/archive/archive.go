@@ -39,7 +39,7 @@ var (
 	// ErrDamaged: what is in the store is not what was written.
 	ErrDamaged = errors.New("damaged in the snapshot store")
 	// ErrExists: the snapshot is there and whole; it is never overwritten.
-	ErrExists = errors.New("a snapshot of that name is in the store already: choose another name or delete that one first")
+	ErrExists = errors.New("a snapshot of that name is already in the store: choose another name or delete that one first")
 )
 
 const manifestName = "manifest.json"
@@ -89,10 +89,10 @@ const (
 // Check says whether both names follow the rules; the error wraps ErrInvalid.
 func (r Ref) Check() error {
 	if len(r.Cluster) > maxCluster || !clusterPattern.MatchString(r.Cluster) {
-		return fmt.Errorf("%w: %.50q is no name of a cluster", ErrInvalid, r.Cluster)
+		return fmt.Errorf("%w: %.50q is not a valid cluster name", ErrInvalid, r.Cluster)
 	}
 	if len(r.Snapshot) > maxSnapshot || !snapshotPattern.MatchString(r.Snapshot) {
-		return fmt.Errorf("%w: %.120q is no name of a snapshot", ErrInvalid, r.Snapshot)
+		return fmt.Errorf("%w: %.120q is not a valid snapshot name", ErrInvalid, r.Snapshot)
 	}
 	return nil
 }
@@ -120,7 +120,7 @@ func (a Attempt) Check() error {
 		return err
 	}
 	if a.ID != "" && !isHex(a.ID, 16) {
-		return fmt.Errorf("%w: %.40q is no attempt", ErrInvalid, a.ID)
+		return fmt.Errorf("%w: %.40q is not an attempt", ErrInvalid, a.ID)
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func (a *Archive) publish(ctx context.Context, key string, data []byte) error {
 		if _, err := ParseManifest(back); err == nil {
 			return ErrExists
 		}
-		err = fmt.Errorf("%s is %w: it reads back other than it was written", key, ErrDamaged)
+		err = fmt.Errorf("%s is %w: it does not read back as it was written", key, ErrDamaged)
 	}
 	if existed {
 		return err

@@ -202,7 +202,7 @@ func unmarshal(data []byte, into any) error {
 		return fmt.Errorf("%w: the manifest: %w", ErrInvalid, err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: the manifest goes on behind its end", ErrInvalid)
+		return fmt.Errorf("%w: the manifest continues after its end", ErrInvalid)
 	}
 	return nil
 }
@@ -377,7 +377,7 @@ func instant(t time.Time) bool { return t.UTC().Year() >= 2009 && t.UTC().Year()
 func texts(fields ...string) error {
 	for _, field := range fields {
 		if len(field) > maxText || strings.ContainsFunc(field, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\r' }) {
-			return fmt.Errorf("%w: the text %.60q is too long or holds control characters", ErrInvalid, field)
+			return fmt.Errorf("%w: the text %.60q is too long or contains control characters", ErrInvalid, field)
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ var (
 	// ErrModules: it has keys or data of modules, see Imported.Modules. It comes with ErrRefused, like the next one.
 	ErrModules = errors.New("it belongs to modules")
 	// ErrOldFunctions: it has functions in the format of the release candidates of Redis 7.0.
-	ErrOldFunctions = errors.New("it holds functions in a format of before Redis 7.0")
+	ErrOldFunctions = errors.New("it has functions in a format from before Redis 7.0")
 	// ErrBomb: a compressed file that grows by more than any RDB could.
 	ErrBomb = errors.New("the compressed file grows out of all proportion when it is decompressed")
 	// ErrWindow: a compressed file that takes more memory to decompress than a decoder must have.

@@ -30,7 +30,7 @@ var (
 	// ErrNotStopped: the node still runs after the time that it was given.
 	ErrNotStopped = errors.New("node did not stop in time")
 	// ErrNotSaved: the node refused to stop, because it could not save. It is still running.
-	ErrNotSaved = errors.New("node could not save its data and runs on")
+	ErrNotSaved = errors.New("node could not save its data and keeps running")
 )
 
 // A Launcher runs nodes on a host. It is safe for concurrent use, also by several consoles on the same nodes.

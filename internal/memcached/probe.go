@@ -78,7 +78,7 @@ func askStats(conn io.ReadWriter) (State, error) {
 		case len(words) > 0 && strings.HasSuffix(words[0], "ERROR"): // ERROR, SERVER_ERROR, CLIENT_ERROR
 			return State{}, fmt.Errorf("%w: %.100q", ErrRefused, strings.TrimSpace(line))
 		case len(words) < 2 || words[0] != "STAT":
-			return State{}, fmt.Errorf("that is no memcached: it answers %.100q", strings.TrimSpace(line))
+			return State{}, fmt.Errorf("that is not memcached: it answers %.100q", strings.TrimSpace(line))
 		}
 		if len(words) == 3 {
 			if n, err := strconv.ParseInt(words[2], 10, 64); err == nil {

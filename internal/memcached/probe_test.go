@@ -14,7 +14,7 @@ import (
 
 func TestWhatIsNoCacheIsNoticed(t *testing.T) {
 	t.Parallel()
-	if _, err := Probe(t.Context(), testkit.Redis(t).Addr); err == nil || !strings.Contains(err.Error(), "no memcached") {
+	if _, err := Probe(t.Context(), testkit.Redis(t).Addr); err == nil || !strings.Contains(err.Error(), "not memcached") {
 		t.Errorf("a redis: %v", err)
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -55,8 +55,8 @@ func TestAnswersToStats(t *testing.T) {
 		"no number":         {strings.Replace(whole, "pid 7", "pid x", 1), State{}, "no pid"},
 		"too many":          {"ERROR Too many open connections\r\n", State{}, "refuses us"},
 		"asks for a log-in": {"CLIENT_ERROR unauthenticated\r\n", State{}, "refuses us"},
-		"another protocol":  {"-NOAUTH Authentication required.\r\n", State{}, "no memcached"},
-		"an empty line":     {"\r\n" + whole, State{}, "no memcached"},
+		"another protocol":  {"-NOAUTH Authentication required.\r\n", State{}, "not memcached"},
+		"an empty line":     {"\r\n" + whole, State{}, "not memcached"},
 		"an endless line":   {strings.Repeat("x", 2*maxStatsBytes), State{}, "unexpected EOF"},
 		"endless lines":     {strings.Repeat("STAT pid 7\r\n", maxStatsBytes), State{}, "unexpected EOF"},
 	}

@@ -86,7 +86,7 @@ func (f *feeder) inspect(ctx context.Context) error {
 	case info.Int("loading") != 0:
 		return fmt.Errorf("%w: it is loading data: try again later", ErrRefused)
 	case info.Int("cluster_enabled") != 0:
-		return fmt.Errorf("%w: it runs in cluster mode, where REPLICAOF is not to be had", ErrRefused)
+		return fmt.Errorf("%w: it runs in cluster mode, where REPLICAOF is not available", ErrRefused)
 	case info["role"] != "master" && !isHeld(info):
 		return fmt.Errorf("%w: it is a replica of %s: promote it first", ErrRefused, net.JoinHostPort(info["master_host"], info["master_port"]))
 	case info.Int("connected_slaves") != 0:
@@ -181,7 +181,7 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 	var errs []error
 	if failed && f.attached {
 		if err := c.detach(ctx, f.wasHeld); err != nil {
-			errs = append(errs, fmt.Errorf("the target could not be let go: %w", err))
+			errs = append(errs, fmt.Errorf("the target could not be released: %w", err))
 		}
 	}
 	for _, s := range old {

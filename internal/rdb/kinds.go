@@ -36,7 +36,7 @@ var kindNames = map[string]string{
 	numbered(typeHashTTLPreGA): "hashes whose fields expire", numbered(typeHashListpackTTLPreGA): "hashes whose fields expire",
 	numbered(typeHashTTL): "hashes whose fields expire", numbered(typeHashListpackTTL): "hashes whose fields expire",
 	valkeysHashTTL: "hashes whose fields expire", numbered(opFunction2): "functions", numbered(opFunctionPreGA): "functions of a release candidate of Redis 7.0",
-	numbered(opKeyMeta): "keys with what modules have attached to them", valkeysImport: "a slot on its way between shards",
+	numbered(opKeyMeta): "keys with what modules have attached to them", valkeysImport: "a slot that is moving between shards",
 }
 
 const (

@@ -50,7 +50,7 @@ func TestObstaclesAreWhatAnEngineDoesNotRead(t *testing.T) {
 		{"redis", "8.0.2", 12, "24 25=a 22", "[]"},
 		{"valkey", "8.1.1", 12, "20=a 24=b 25=c", "[{hashes whose fields expire [b c]}]"},
 		{"valkey", "9.1.2", 12, "22=a", "[{hashes whose fields expire [a]}]"},
-		{"valkey", "9.1.2", 80, "V22=a V243", "[{a slot on its way between shards []}]"},
+		{"valkey", "9.1.2", 80, "V22=a V243", "[{a slot that is moving between shards []}]"},
 		{"valkey", "8.1.1", 80, "21=a V22=a%2Cb", "[{hashes whose fields expire [a,b]}]"},
 		{"redis", "8.0.2", 12, "7=v", "[]"},
 		{"valkey", "9.1.2", 12, "7=v 99=w", "[{keys of modules [v]} {what is not known here [w]}]"},

@@ -18,7 +18,7 @@ var (
 	// ErrCorrupt says that the data makes no sense as an RDB.
 	ErrCorrupt = errors.New("the RDB is damaged")
 	// ErrTrailing says that something follows the RDB's end. It is a kind of ErrCorrupt.
-	ErrTrailing = fmt.Errorf("%w: it goes on behind its end", ErrCorrupt)
+	ErrTrailing = fmt.Errorf("%w: it continues after its end", ErrCorrupt)
 )
 
 // Opcodes, which take the place of a key's type. From RDB_OPCODE_* in redis and valkey rdb.h.
@@ -399,7 +399,7 @@ func (s *Scanner) skipKeyMeta() error {
 
 // skipSlotImport walks over a job's name and its ranges of slots.
 func (s *Scanner) skipSlotImport() error {
-	if err := s.unvisited("a slot on its way between shards"); err != nil {
+	if err := s.unvisited("a slot that is moving between shards"); err != nil {
 		return err
 	}
 	if err := s.skipString(); err != nil {

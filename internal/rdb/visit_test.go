@@ -100,7 +100,7 @@ func TestVisitEndsWithItsReason(t *testing.T) {
 		"cut off within a value":          {join("REDIS0010", 0, str("name"), 20, "val"), told{}, rdb.ErrTruncated},
 		"a type that is not known":        {seal(join("REDIS0010", 99, str("name"), str("value"))), told{}, rdb.ErrUnknown},
 		"metadata of modules":             {seal(join("REDIS0013", 243, 1, "abcd", 0, key)), told{}, rdb.ErrUnknown},
-		"a slot on its way":               {seal(join("VALKEY080", 243, str("job"), 1, 1, 2, key)), told{}, rdb.ErrUnknown},
+		"a slot that is moving":           {seal(join("VALKEY080", 243, str("job"), 1, 1, 2, key)), told{}, rdb.ErrUnknown},
 		"functions of release candidates": {seal(join("REDIS0010", 246, str("name"), str("LUA"), 0, str("code"), key)), told{}, rdb.ErrUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,7 @@ var (
 		"the ACL user needs +psync +replconf +info +ping, " +
 		"and neither PSYNC nor REPLCONF may be renamed or disabled (rename-command)")
 	// ErrStalled says that the reader of the data is too slow for the node: its repl-timeout would have run out.
-	ErrStalled = errors.New("the data was taken too slowly, so the node was let go: " +
+	ErrStalled = errors.New("the data was taken too slowly, so the node was released: " +
 		"make what it goes to faster, or raise repl-timeout on the node")
 )
 

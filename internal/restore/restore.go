@@ -33,9 +33,9 @@ var (
 	// ErrValue says that the server cannot read a value: its type came with a later version.
 	ErrValue = errors.New("the server does not know how the value is stored")
 	// ErrMoved says that a node no longer has the slot of a key.
-	ErrMoved = errors.New("its slot is not at that node")
+	ErrMoved = errors.New("that node does not have its slot")
 	// ErrNotPrimary says that the node no longer accepts writes.
-	ErrNotPrimary = errors.New("the node is no primary any more")
+	ErrNotPrimary = errors.New("the node is no longer a primary")
 	// ErrFull says that the server's memory is full.
 	ErrFull = errors.New("the server has no memory left")
 	// ErrDatabase says that the server has no database of that number.
@@ -43,9 +43,9 @@ var (
 	// ErrGone says that a node closed the connection, or neither read nor answered for too long.
 	ErrGone = errors.New("the node has gone")
 	// ErrSpool says that a large value could not be put aside.
-	ErrSpool = errors.New("a large value cannot be put aside")
+	ErrSpool = errors.New("a large value cannot be stored temporarily")
 	// ErrDenied says that the user may not do this.
-	ErrDenied = errors.New("the user may not do this")
+	ErrDenied = errors.New("the user is not allowed to do this")
 )
 
 // Deadlines says when keys with a deadline expire.

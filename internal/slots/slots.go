@@ -77,7 +77,7 @@ func Spread(shards int) []string {
 // Error is a piece of a set of slots that cannot be read.
 type Error struct{ Piece string }
 
-func (e *Error) Error() string { return fmt.Sprintf("%q is no set of slots", e.Piece) }
+func (e *Error) Error() string { return fmt.Sprintf("%q is not a set of slots", e.Piece) }
 
 // Map says which of several sets a slot is in.
 type Map [Count]int16

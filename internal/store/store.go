@@ -24,7 +24,7 @@ var (
 	// ErrNotExist: there is no object with that key.
 	ErrNotExist = errors.New("there is no such object in the snapshot store")
 	// ErrExist: there already is an object with that key, and Create does not replace it.
-	ErrExist = errors.New("there is an object of that name in the snapshot store already")
+	ErrExist = errors.New("there is already an object of that name in the snapshot store")
 	// ErrFull: the disk, quota or file-size limit behind the store is used up.
 	ErrFull = errors.New("the snapshot store is full: free space there, lower a retention limit or move the store to a larger disk")
 	// ErrDenied: the console may not read or write the store, because of permissions or a read-only file system.
@@ -32,22 +32,22 @@ var (
 	// ErrUnavailable: the store cannot be reached, or has not answered properly for so long that it makes no sense to keep waiting.
 	ErrUnavailable = errors.New("the snapshot store does not answer: check that it runs and that the network lets the console through, then try again")
 	// ErrUploadGone: the store no longer knows the upload whose parts it was given.
-	ErrUploadGone = errors.New("the snapshot store does not know the upload any more: a rule of the bucket, or another console with the same prefix, has ended it; try again")
+	ErrUploadGone = errors.New("the snapshot store no longer knows the upload: a rule of the bucket, or another console with the same prefix, has ended it; try again")
 	// ErrCannotSweep: the store does not tell what unfinished Puts have left. It is reported once.
-	ErrCannotSweep = errors.New("the snapshot store cannot list unfinished uploads, so what a killed console leaves of them stays there: remove it with the store's own tools, or by a rule of the bucket")
+	ErrCannotSweep = errors.New("the snapshot store cannot list unfinished uploads, so those of a killed console stay there: remove them with the store's own tools, or by a rule of the bucket")
 	// ErrTransit: what was read is not what the store says it sent; something on the way changed it. A reader reports this with its last byte at the
 	// latest, so whoever notices wrong bytes earlier has to read on to the end to know. Reading again tells the difference: if it happens again and
 	// again, the object itself is damaged.
 	ErrTransit = errors.New("what arrived from the snapshot store is not what it says it has sent: the network, a proxy or memory on the way changed it; try again")
 	// ErrBusy: the store answers, but only that it has too much to do. It comes with ErrUnavailable, like the next two.
-	ErrBusy = errors.New("the snapshot store has too much to do (it answers SlowDown or the like): try again later, or look at what else uses it")
+	ErrBusy = errors.New("the snapshot store is too busy (it answers SlowDown or the like): try again later, or find out what else uses it")
 	// ErrSlow: nothing moved between the store and the console for longer than the console waits.
-	ErrSlow = errors.New("the snapshot store stood still: it is too slow or overloaded, or the network holds its answers back")
+	ErrSlow = errors.New("the snapshot store stalled: it is too slow or overloaded, or the network delays its answers")
 	// ErrCut: connections to the store were cut, one after the other.
 	ErrCut = errors.New("the connection to the snapshot store was cut again and again: look at the network and the proxies on the way, and into the store's log")
 	// ErrUnsafe: the store accepted an object but did not keep it as it was told to (size, checksum, encryption, storage class). The object was
 	// removed.
-	ErrUnsafe = errors.New("the snapshot store did not keep what it was given as it was told to")
+	ErrUnsafe = errors.New("the snapshot store did not keep the object as it was told to")
 	// ErrLocked: Object Lock protects the object.
 	ErrLocked = errors.New("the object is protected by Object Lock: it can be removed when its retention or its legal hold has ended")
 	// ErrNoBucket: the bucket does not exist.
@@ -158,7 +158,7 @@ func CheckKey(key string) error {
 	case !utf8.ValidString(key):
 		return fmt.Errorf("%w: %q is not UTF-8", ErrKey, key)
 	case strings.ContainsFunc(key, func(r rune) bool { return r == '\\' || unicode.IsControl(r) }):
-		return fmt.Errorf("%w: %q holds a backslash or a control character", ErrKey, key)
+		return fmt.Errorf("%w: %q contains a backslash or a control character", ErrKey, key)
 	}
 	for element := range strings.SplitSeq(key, "/") {
 		switch {

@@ -39,7 +39,7 @@ var (
 	// ErrStrangers says that addresses belong to different clusters.
 	ErrStrangers = errors.New("the addresses belong to different clusters")
 	// ErrMovesHidden says that the user may not see which slots are being moved.
-	ErrMovesHidden = errors.New("the user may not see slots on their way")
+	ErrMovesHidden = errors.New("the user is not allowed to see which slots are moving")
 	// ErrNoPrimary says that no node that accepts writes was found.
 	ErrNoPrimary = errors.New("no primary was found")
 )

@@ -184,7 +184,7 @@ func (f *Follower) find(ctx context.Context, access models.Access, password secr
 	}
 	found := foundOf(t)
 	if silent := silentPrimaries(found); silent != "" {
-		return found, models.Refuse(models.CodeInvalid, "addresses", fmt.Sprintf("A primary that the others name does not answer from here: %s. Map its address to one that is reached from here, or let the console through.", silent))
+		return found, models.Refuse(models.CodeInvalid, "addresses", fmt.Sprintf("A primary that the other nodes name cannot be reached from here: %s. Map its address to one that can be reached from here, or let the console through.", silent))
 	}
 	return found, nil
 }

@@ -29,7 +29,7 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 	}
 	e := models.Examination{Found: foundOf(t), PrimaryName: t.Name}
 	for _, silent := range t.Silent {
-		e.Notes = append(e.Notes, "One of the addresses is of no use: "+Sentence(silent, spec.Access))
+		e.Notes = append(e.Notes, "One of the addresses cannot be used: "+Sentence(silent, spec.Access))
 	}
 	lacks := false
 	for i, shard := range t.Shards {
@@ -48,7 +48,7 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 			e.Notes = append(e.Notes, fmt.Sprintf("No replica of shard %d is in step, so its primary %s would have to serve the snapshot.", i+1, source.Addr))
 		}
 		if source.Primary && t.Kind == topology.Sentinel {
-			e.Notes = append(e.Notes, "A snapshot that is read from a primary which Sentinels watch may stay in their lists as a replica that is down, until SENTINEL RESET: keep a replica in step.")
+			e.Notes = append(e.Notes, "A snapshot that is read from a primary that Sentinels watch may stay in their lists as a replica that is down, until SENTINEL RESET. Keep a replica in step to avoid that.")
 		}
 		o, err := reach.Node(models.Cluster{Password: spec.Password, Attachment: &models.Attachment{Access: spec.Access}}, models.Node{})
 		if err != nil {
@@ -160,14 +160,14 @@ func (r rights) hindrances(addr, renamed string) []string {
 	var texts []string
 	switch {
 	case r.psync == forbidden || r.replconf == forbidden:
-		texts = append(texts, "The user may not read the data as a replica does: it needs +psync and +replconf.")
+		texts = append(texts, "The user is not allowed to read the data like a replica: it needs +psync and +replconf.")
 	case r.psync == unknown && renamed != "":
 		texts = append(texts, fmt.Sprintf("The node %s does not know the command %s either. Look for rename-command in its configuration.", addr, renamed))
 	case r.psync == unknown:
-		texts = append(texts, fmt.Sprintf("The node %s does not know PSYNC: it was renamed or taken away (rename-command), as managed services do. If it has another name there, give that.", addr))
+		texts = append(texts, fmt.Sprintf("The node %s does not know PSYNC: it was renamed or removed (rename-command), as managed services do. If it has another name, enter that name.", addr))
 	}
 	if r.replconf == unknown {
-		texts = append(texts, fmt.Sprintf("The node %s does not know REPLCONF: it was renamed or taken away, and without it no snapshot can be read.", addr))
+		texts = append(texts, fmt.Sprintf("The node %s does not know REPLCONF: it was renamed or removed, and without it no snapshot can be read.", addr))
 	}
 	return texts
 }

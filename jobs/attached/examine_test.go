@@ -170,19 +170,19 @@ func TestWhatIsInTheWayIsSaidAtItsField(t *testing.T) {
 		access            models.Access
 		password          secret.Text
 	}{
-		{"no password", "password", "want a password", models.Access{Addresses: models.Lines{secured.Addr}}, ""},
+		{"no password", "password", "require a password", models.Access{Addresses: models.Lines{secured.Addr}}, ""},
 		{"a wrong password", "password", "do not accept", models.Access{Addresses: models.Lines{secured.Addr}}, "other"},
 		{"nothing there", "addresses", "Nothing listens at 127.0.0.1:1.", models.Access{Addresses: models.Lines{"127.0.0.1:1"}}, ""},
 		{"silence", "addresses", "does not answer", models.Access{Addresses: models.Lines{silent.Addr().String()}}, ""},
-		{"something else", "addresses", "no Redis or Valkey", models.Access{Addresses: models.Lines{web.Addr().String()}}, ""},
+		{"something else", "addresses", "not Redis or Valkey", models.Access{Addresses: models.Lines{web.Addr().String()}}, ""},
 		{"metadata", "addresses", "link-local", models.Access{Addresses: models.Lines{"169.254.169.254:80"}}, ""},
 		{"no such host", "addresses", "There is no host nowhere.invalid", models.Access{Addresses: models.Lines{"nowhere.invalid"}}, ""},
 		{"strangers", "addresses", "different clusters", models.Access{Addresses: models.Lines{plain.Addr, testkit.Redis(t).Addr}}, ""},
 		{"TLS at a plain port", "tls", "does not speak TLS", models.Access{Addresses: models.Lines{plain.Addr}, TLS: true}, ""},
-		{"no TLS at a port that wants it", "tls", "may want TLS", models.Access{Addresses: models.Lines{tlsAddr}}, ""},
-		{"an unknown CA", "ca", "not known here", models.Access{Addresses: models.Lines{tlsAddr}, TLS: true}, ""},
+		{"no TLS at a port that wants it", "tls", "may require TLS", models.Access{Addresses: models.Lines{tlsAddr}}, ""},
+		{"an unknown CA", "ca", "unknown CA", models.Access{Addresses: models.Lines{tlsAddr}, TLS: true}, ""},
 		{"another name", "server_name", "redis.test, 127.0.0.1", models.Access{Addresses: models.Lines{tlsAddr}, TLS: true, CA: ca, ServerName: "elsewhere.test"}, ""},
-		{"no client certificate", "certificate", "client's certificate", models.Access{Addresses: models.Lines{tlsAddr}, TLS: true, CA: ca}, ""},
+		{"no client certificate", "certificate", "client certificate", models.Access{Addresses: models.Lines{tlsAddr}, TLS: true, CA: ca}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -33,7 +33,7 @@ func (f *Follower) Prepare(ctx context.Context, cluster models.Cluster, say func
 		return cluster, nil, err
 	}
 	if missing := found.MissingSlots(); missing != "" {
-		return cluster, nil, reason.Because(nil, "No shard of %s has the slots %s, or several have. A snapshot would not be whole. Mend the cluster first (redis-cli --cluster check).", cluster.Name, missing)
+		return cluster, nil, reason.Because(nil, "The slots %[2]s of %[1]s belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first (redis-cli --cluster check).", cluster.Name, missing)
 	}
 	if err := f.DB.Attachments.Follow(ctx, cluster, foundOf(found)); err != nil {
 		return cluster, nil, err
@@ -53,10 +53,10 @@ func (f *Follower) settled(ctx context.Context, cluster models.Cluster, say func
 		case len(moving) == 0:
 			return found, nil
 		case !f.Clock.Now().Before(until):
-			return found, reason.Because(nil, "Slots of %s have been on their way between shards for %d minutes (%s): neither shard has all of their keys. Take the snapshot when the move has ended.",
+			return found, reason.Because(nil, "Slots of %s have been moving between shards for %d minutes (%s): neither shard has all of their keys. Take the snapshot when the move has ended.",
 				cluster.Name, int(migrationPatience.Minutes()), shortList(moving))
 		}
-		say("Waiting until no slots are on their way between shards")
+		say("Waiting until no slots are moving between shards")
 		if !drain.Pause(ctx, migrationPause) {
 			return found, context.Cause(ctx)
 		}
@@ -77,7 +77,7 @@ func lookWhole(ctx context.Context, cluster models.Cluster) (topology.Topology, 
 	}
 	moving, err := topology.Moving(ctx, access, found)
 	if err != nil {
-		return found, nil, reason.Because(err, "It cannot be found out whether slots are on their way between shards. %s", Sentence(err, cluster.Attachment.Access))
+		return found, nil, reason.Because(err, "Whether slots are moving between shards cannot be found out. %s", Sentence(err, cluster.Attachment.Access))
 	}
 	return found, moving, nil
 }
@@ -92,7 +92,7 @@ func (g *Guard) Check(ctx context.Context) error {
 		return err
 	}
 	if len(moving) > 0 || slotsOf(found) != g.slots {
-		return reason.Because(nil, "Slots were moved between the shards of %s while the snapshot was taken, so keys could be missing in it, or be in it twice. It was discarded. Take it again when the move has ended.", g.cluster.Name)
+		return reason.Because(nil, "Slots were moved between the shards of %s while the snapshot was being taken, so keys could be missing from it, or be in it twice. It was discarded. Take it again when the move has ended.", g.cluster.Name)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func explain(err error, a models.Access) (field, text string) {
 	}
 	switch {
 	case errors.Is(err, topology.ErrMovesHidden):
-		return "username", "The user may not see which slots are on their way: it needs +cluster|getslotmigrations."
+		return "username", "The user is not allowed to see which slots are moving: it needs +cluster|getslotmigrations."
 	case errors.Is(err, topology.ErrNoName):
 		return "primary_name", "The Sentinels watch no primary of that name."
 	case errors.Is(err, topology.ErrStrangers):
@@ -91,20 +91,20 @@ func network(err error, a models.Access) (field, text string) {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "addresses", "Nothing listens at " + addressIn(err) + ". Check the address and the port."
 	case a.TLS && isTimeout(err) && strings.Contains(err.Error(), ": TLS: "): // a node without TLS waits for the rest of a line
-		return "tls", addressIn(err) + " does not speak TLS. Untick it, or give the port that does."
+		return "tls", addressIn(err) + " does not speak TLS. Untick TLS, or give the TLS port."
 	case isTimeout(err), errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "addresses", addressIn(err) + " does not answer. Check the address, and that firewalls let the console through."
 	case errors.Is(err, resp.ErrProtocol), errors.Is(err, resp.ErrTooLarge):
-		return "addresses", "What answers at " + addressIn(err) + " is no Redis or Valkey."
+		return "addresses", "What answers at " + addressIn(err) + " is not Redis or Valkey."
 	case a.TLS && isClosed(err):
 		return "certificate", clientCertificate
 	case isClosed(err):
-		return "tls", addressIn(err) + " closes the connection. It may want TLS."
+		return "tls", addressIn(err) + " closes the connection. It may require TLS."
 	}
 	return "addresses", "The cluster cannot be reached. The log says why."
 }
 
-const clientCertificate = "The nodes want a client's certificate, or do not accept this one."
+const clientCertificate = "The nodes require a client certificate, or do not accept this one."
 
 func isTimeout(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
@@ -118,17 +118,17 @@ func isClosed(err error) bool {
 func answer(err error, reply resp.Error) (field, text string) {
 	switch code := reply.Code(); {
 	case reply.PasswordRefused() && code == "NOAUTH":
-		return "password", "The nodes want a password."
+		return "password", "The nodes require a password."
 	case reply.PasswordRefused():
 		return "password", "The nodes do not accept this user and password."
 	case code == "NOPERM":
-		return "username", "The user may not do what Rekindle needs. Give it these rights: " + RightsLine("")
+		return "username", "The user lacks rights that Rekindle needs. Give it these:  " + RightsLine("")
 	case code == "LOADING":
 		return "addresses", addressIn(err) + " is still loading its data. Try again when it has."
 	case code == "DENIED":
 		return "addresses", "The node at " + addressIn(err) + " is in protected mode: it answers nobody from elsewhere until it has a password (or protected-mode no)."
 	case reply.UnknownCommand():
-		return "addresses", "The node at " + addressIn(err) + " does not know a command that Rekindle needs: INFO, PING, REPLCONF and, in cluster mode, CLUSTER may not be renamed."
+		return "addresses", "The node at " + addressIn(err) + " does not know a command that Rekindle needs: INFO, PING, REPLCONF and, in cluster mode, CLUSTER must not be renamed."
 	}
 	return "addresses", "The node at " + addressIn(err) + " refused a command (" + reply.Code() + "). The log says more."
 }
@@ -142,7 +142,7 @@ func certificates(err error) (field, text string) {
 	var alert tls.AlertError
 	switch {
 	case errors.As(err, &unknown):
-		return "ca", "The nodes' certificate is signed by a CA that is not known here. Paste the certificate of theirs."
+		return "ca", "The nodes' certificate is signed by an unknown CA. Paste that CA's certificate."
 	case errors.As(err, &name):
 		return "server_name", "The nodes' certificate is for another name: " + strings.Join(append(name.Certificate.DNSNames, addressesIn(name.Certificate)...), ", ") + ". Give one of these as the server's name."
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
@@ -150,7 +150,7 @@ func certificates(err error) (field, text string) {
 	case errors.As(err, &invalid):
 		return "ca", "The nodes' certificate cannot be used for this."
 	case errors.As(err, &record):
-		return "tls", addressIn(err) + " does not speak TLS. Untick it, or give the port that does."
+		return "tls", addressIn(err) + " does not speak TLS. Untick TLS, or give the TLS port."
 	case errors.As(err, &alert), strings.Contains(err.Error(), "tls: certificate required"), strings.Contains(err.Error(), "tls: bad certificate"), strings.Contains(err.Error(), "tls: unknown certificate"):
 		return "certificate", clientCertificate
 	}

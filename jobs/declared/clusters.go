@@ -30,7 +30,7 @@ func (r *reader) clusters(top *yaml.Node) []models.AttachSpec {
 			below.cluster, below.key = key.Value, ""
 			spec := r.cluster(key, below)
 			if line, again := lines[spec.Name]; again {
-				r.wrong(key.Line, key.Value, "", fmt.Sprintf("The same id stands in line %d already: ids are in small letters. Choose another one.", line))
+				r.wrong(key.Line, key.Value, "", fmt.Sprintf("The same id is already in line %d: ids are lower-case. Choose another one.", line))
 				return
 			}
 			lines[spec.Name] = key.Line
@@ -113,7 +113,7 @@ func (r *reader) backupKeys(d *draft) keys {
 // backups checks the schedule that was read.
 func (r *reader) backups(v value, d *draft) {
 	if _, given := d.lines["backups.retention"]; !given {
-		r.refuse(v, "Say for how many days snapshots are kept: retention: 7. Without backups none are taken.")
+		r.refuse(v, "Say how many days snapshots are kept, such as retention: 7. Without backups, none are taken.")
 	}
 	if d.window == "" {
 		return

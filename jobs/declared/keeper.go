@@ -152,5 +152,5 @@ func (k *Keeper) say(ctx context.Context, file File, o models.Outstanding) error
 	}
 	k.Logger.Warn("a cluster of the clusters file "+what, "cluster", o.Name, "reason", o.Reason)
 	return k.DB.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: o.Name,
-		Message: fmt.Sprintf("The cluster %s of the clusters file %s %s. %s It is tried again each minute.", o.Name, file.Path, what, o.Reason)})
+		Message: fmt.Sprintf("The cluster %s of the clusters file %s %s. %s It is tried again every minute.", o.Name, file.Path, what, o.Reason)})
 }

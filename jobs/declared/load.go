@@ -111,7 +111,7 @@ func (r *reader) syntax(err error) string {
 		}
 	}
 	if strings.Contains(text, "anchor") || strings.ContainsAny(text, "'\"`") {
-		text = "an alias (*name) or a tag stands for nothing here, or a character is out of place. Put text that begins with *, &, !, % or @ in quotes"
+		text = "an alias (*name) or a tag is undefined, or a character is out of place. Put text that begins with *, &, !, % or @ in quotes"
 	}
-	return fmt.Sprintf("%s: This is no YAML: %s.", at, text)
+	return fmt.Sprintf("%s: This is not valid YAML: %s.", at, text)
 }

@@ -12,7 +12,7 @@ import (
 	"rekindle/internal/secret"
 )
 
-const noClusters = "There is no key clusters. Declare clusters below it, or write clusters: {} for none."
+const noClusters = "The key clusters is missing. Declare clusters below it, or write clusters: {} for none."
 
 // reader reads values from YAML, and goes on after a wrong one, so that all mistakes are reported at once.
 type reader struct {
@@ -79,7 +79,7 @@ func (r *reader) mapping(v value, known keys) {
 // each goes through a mapping in the order of the file, and refuses repeated keys.
 func (r *reader) each(v value, do func(key *yaml.Node, below value)) {
 	if v.Node = resolve(v.Node); v.Kind != yaml.MappingNode {
-		r.refuse(v, "This must be keys with their values, each on a line of its own and indented.")
+		r.refuse(v, "This must be keys with their values, one per line and indented.")
 		return
 	}
 	lines := make(map[string]int)
@@ -90,7 +90,7 @@ func (r *reader) each(v value, do func(key *yaml.Node, below value)) {
 			continue
 		}
 		if line, again := lines[key.Value]; again {
-			r.wrong(key.Line, v.cluster, v.key, fmt.Sprintf("The key %.50q was given in line %d already. Keep one of them.", key.Value, line))
+			r.wrong(key.Line, v.cluster, v.key, fmt.Sprintf("The key %.50q was already given in line %d. Keep one of them.", key.Value, line))
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -155,7 +155,7 @@ func (r *reader) scalar(v value, tag, must string) (string, bool) {
 func (r *reader) lines(into *[]string) func(value) {
 	return func(v value) {
 		if v.Node = resolve(v.Node); v.Kind != yaml.SequenceNode {
-			r.refuse(v, "This must be a list: [one, other], or each on a line of its own behind a dash.")
+			r.refuse(v, "This must be a list: [one, other], or one entry per line, after a dash.")
 			return
 		}
 		for _, item := range v.Content {
@@ -174,7 +174,7 @@ func (r *reader) secret(into *secret.Text) func(value) {
 		v.Node = resolve(v.Node)
 		name := v.key[strings.LastIndexByte(v.key, '.')+1:]
 		if v.Kind != yaml.MappingNode || len(v.Content) != 2 || v.Content[0].Value != "env" && v.Content[0].Value != "file" {
-			r.refuse(v, "This is not written into the file itself. Say where it comes from: %s: {env: NAME} or %s: {file: path}.", name, name)
+			r.refuse(v, "This must not be in the file itself. Say where it comes from: %s: {env: NAME} or %s: {file: path}.", name, name)
 			return
 		}
 		var from string

@@ -133,8 +133,8 @@ func ledAstray(cluster models.Cluster, v seen) []step {
 		return nil // a killed console did not finish promoting it
 	}
 	if v.owned != "" && v.owned == v.state.History && !v.state.Loading {
-		return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's. "+
-			"It was made a primary again before it had taken over anything.", v.node.Name, v.state.Primary)}}
+		return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The primary %s was made a replica of %s by a REPLICAOF that Rekindle did not send. "+
+			"It was made a primary again before it had taken over any data.", v.node.Name, v.state.Primary)}}
 	}
 	return []step{noteReplaced{on(v.node.Name), v.state.Primary, v.state.History}}
 }

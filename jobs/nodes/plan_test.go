@@ -137,7 +137,7 @@ func TestPlanForAPrimary(t *testing.T) {
 		"it was led astray": {nodes: []seen{member(1, follows("10.0.0.1:6379"))},
 			want: []string{"promote orders-001", "noteReplaced orders-001", "configure orders-001"}},
 		"it was led astray and has its data": {nodes: []seen{member(1, and(follows("10.0.0.1:6379"), func(v *seen) { v.owned = "h" }))},
-			want: []string{"promote orders-001", "say orders-001", "configure orders-001"}, says: "before it had taken over anything"},
+			want: []string{"promote orders-001", "say orders-001", "configure orders-001"}, says: "before it had taken over any data"},
 		"it was led astray and loads": {nodes: []seen{member(1, and(follows("10.0.0.1:6379"), func(v *seen) { v.owned, v.state.Loading = "h", true }))},
 			want: []string{"promote orders-001", "noteReplaced orders-001", "configure orders-001"}},
 		"its memory differs":   {nodes: []seen{member(1, func(v *seen) { v.state.MaxMemory = 5 })}, want: []string{"configure orders-001"}},
@@ -156,7 +156,7 @@ func TestPlanForAPrimaryThatHangs(t *testing.T) {
 	limit := func(l *look) { l.limit = time.Minute }
 	checkPlans(t, map[string]planned{
 		"its process is ended": {nodes: []seen{member(1, hangs), member(2, unheard)}, look: limit, want: []string{"endNode orders-001", "say orders-001"},
-			says: "error: The primary orders-001 had not answered for 1m1s, and its replicas had not heard of it."},
+			says: "error: The primary orders-001 had not answered for 1m1s, and its replicas had not heard from it."},
 		"which failed":                    {nodes: []seen{member(1, and(hangs, fails(false))), member(2, unheard)}, look: limit, want: []string{"complain orders-001"}},
 		"not twice":                       {nodes: []seen{member(1, and(hangs, func(v *seen) { v.ended = true })), member(2, unheard)}, look: limit},
 		"not when nobody is to take over": {nodes: []seen{member(1, hangs), member(2, unheard)}},

@@ -61,7 +61,7 @@ func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another
 	case now.flushes != l.marks.flushes:
 		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", l.node.Name, after), false
 	}
-	return fmt.Sprintf("%s ended the transfer %s, though it runs on: the process that it sends a snapshot with was ended, or it let go of the connection. Its log says why. "+
+	return fmt.Sprintf("%s ended the transfer %s, though it still runs: the process that it sends a snapshot with was killed, or it dropped the connection. Its log says why. "+
 		"The snapshot was discarded. Take it again.", who, after), true
 }
 

@@ -50,7 +50,7 @@ func (s *Spread) Check(ctx context.Context) error {
 	}
 	for i, p := range s.cluster.Primaries() {
 		if sets[p.Name] != s.sets[i] {
-			return reason.Because(nil, "Slots were moved between the shards of %s while the snapshot was taken, so keys could be missing in it, or be in it twice. It was discarded. Take it again when the move has ended.", s.cluster.Name)
+			return reason.Because(nil, "Slots were moved between the shards of %s while the snapshot was being taken, so keys could be missing from it, or be in it twice. It was discarded. Take it again when the move has ended.", s.cluster.Name)
 		}
 	}
 	return nil
@@ -67,7 +67,7 @@ func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string
 			return nil, err
 		}
 		if state.Moving {
-			return nil, reason.Because(nil, "Slots of %s are on their way from or to the shard %s: neither shard has all of their keys. Take the snapshot when the move has ended.", cluster.Name, shard.ID())
+			return nil, reason.Because(nil, "Slots of %s are moving from or to the shard %s: neither shard has all of their keys. Take the snapshot when the move has ended.", cluster.Name, shard.ID())
 		}
 		if found[primary.Name] = state.Slots; state.Slots != "" {
 			sets = append(sets, state.Slots)
@@ -78,7 +78,7 @@ func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string
 		return nil, fmt.Errorf("find the shard of each slot of %s: %w", cluster.Name, err)
 	}
 	if missing != "" {
-		return nil, reason.Because(nil, "No shard of %s has the slots %s, or several have. A snapshot would not be whole. Mend the cluster first (redis-cli --cluster check).", cluster.Name, missing)
+		return nil, reason.Because(nil, "The slots %[2]s of %[1]s belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first (redis-cli --cluster check).", cluster.Name, missing)
 	}
 	return found, nil
 }

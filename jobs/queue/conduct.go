@@ -40,7 +40,7 @@ func (q *Queue) conduct(ctx context.Context, cancel context.CancelCauseFunc, run
 	defer done()
 	switch settled := q.Settle(clean, run, err); {
 	case errors.Is(settled, models.ErrRunEnded):
-		logger.Warn("run belongs to another console by now, or has ended", "error", err)
+		logger.Warn("run has been taken over by another console, or has ended", "error", err)
 		if q.Kind(run).Recovers(run) != nil {
 			q.ClearsAway(clean, run)
 		}

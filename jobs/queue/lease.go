@@ -143,7 +143,7 @@ func (l *Lease) keep(ctx context.Context) {
 		t := l.now()
 		err := l.renew(ctx, t, 0)
 		if errors.Is(err, models.ErrLeaseLost) {
-			l.Logger.Error("this console was frozen or cut off from the catalog for too long; another one goes on with what it had begun", "owner", t.id)
+			l.Logger.Error("this console was frozen or cut off from the catalog for too long; another one has taken over its runs", "owner", t.id)
 			err = l.enroll(ctx)
 		}
 		if err == nil {
@@ -177,7 +177,7 @@ func (l *Lease) watchOthers(ctx context.Context, seen map[string]sighting) error
 			} else if !ended {
 				continue // it renewed the lease after all, or a third console was faster
 			}
-			l.Logger.Warn("a console did not renew its lease; this one goes on with its runs", "owner", owner.ID, "home", owner.Home)
+			l.Logger.Warn("a console did not renew its lease; this one takes over its runs", "owner", owner.ID, "home", owner.Home)
 			if err := l.TakesOver(ctx); err != nil {
 				return err
 			}

@@ -103,9 +103,9 @@ var (
 	// ErrCancelled is why a run ends when somebody asked for it.
 	ErrCancelled = errors.New("cancelled by request")
 	// ErrTooOften is why a run is not begun again.
-	ErrTooOften = errors.New("it was begun several times and the console ended each time in its middle")
+	ErrTooOften = errors.New("it was begun several times, and each time the console ended in the middle of it")
 	// ErrNotReady refuses an upload while nothing may move data yet.
-	ErrNotReady = errors.New("nothing may move data yet")
+	ErrNotReady = errors.New("no data may be moved yet")
 	// ErrFull refuses an upload for which no slot became free in time.
-	ErrFull = errors.New("as much moves data as may")
+	ErrFull = errors.New("too many runs are already moving data")
 )

@@ -17,17 +17,17 @@ var storeFailures = []struct {
 	text string
 }{
 	{store.ErrFull, "%s is full. Free some space there or delete snapshots, then try again."},
-	{store.ErrUnsafe, "%s did not keep what it was given as it was told to (size, checksum, encryption or storage class), so it was not trusted with it. The log says what differs."},
+	{store.ErrUnsafe, "%s did not keep the object as it was told to (size, checksum, encryption or storage class), so it was not relied on. The log says what differs."},
 	{store.ErrLocked, "%s protects this by Object Lock. It can be removed when its retention or its legal hold has ended."},
 	{store.ErrNoBucket, "%s is in a bucket that does not exist. Create the bucket, or correct its name."},
 	{store.ErrRegion, "%s is in a bucket of another region. Correct region= in its address; the log says which one it is."},
 	{store.ErrCredentials, "%s does not accept the console's credentials. Check the access key, the profile or the role, and the clock."},
-	{store.ErrDenied, "%s refuses to be read or written. Check the permissions of its folder, or the policy of its bucket."},
+	{store.ErrDenied, "%s does not let the console read or write. Check the permissions of its folder, or the policy of its bucket."},
 	{store.ErrUploadGone, "%s no longer knew the upload: a rule of the bucket, or another console with the same prefix, ended it. Try again."},
-	{store.ErrTransit, "%s sent something else than it says it has: the network or a proxy changed it on the way. Try again."},
-	{store.ErrCut, "%s was cut off again and again. Look at the network and the proxies on the way, then try again."},
-	{store.ErrBusy, "%s has too much to do: it answers, but asks for fewer requests. Look at what else uses it, then try again."},
-	{store.ErrSlow, "%s stood still: for too long it neither took nor gave a byte. It is overloaded, or the network holds it back. Look at both, then try again."},
+	{store.ErrTransit, "%s sent something other than what it says it has: the network or a proxy changed it on the way. Try again."},
+	{store.ErrCut, "%s was cut off again and again. Check the network and the proxies on the way, then try again."},
+	{store.ErrBusy, "%s is too busy: it answers, but asks for fewer requests. Find out what else uses it, then try again."},
+	{store.ErrSlow, "%s stalled: for too long it neither took nor sent a byte. It is overloaded, or the network holds it back. Check both, then try again."},
 	{store.ErrUnavailable, "%s does not answer. Check that it runs, its address, and that the network lets the console through, then try again."},
 }
 

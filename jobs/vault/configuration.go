@@ -29,7 +29,7 @@ func readConfiguration(c archive.Configuration) (models.Configuration, error) {
 	if c.SnapshotWindow != "" {
 		window, err := models.ParseWindow(c.SnapshotWindow)
 		if err != nil {
-			wrong = append(wrong, fmt.Errorf("its snapshot window is %.40q, which is none", c.SnapshotWindow))
+			wrong = append(wrong, fmt.Errorf("its snapshot window %.40q is not valid", c.SnapshotWindow))
 		}
 		read.SnapshotWindow = window
 	}

@@ -118,7 +118,7 @@ func (c *Copier) copyOut(ctx context.Context, run models.Run, from, manifest arc
 		if err != nil {
 			return fmt.Errorf("look into %s: %w", args.Store, err)
 		}
-		return reason.Because(nil, "There is already something at %s (%s). It was left as it is. Choose another name or another store.", where, object.Key)
+		return reason.Because(nil, "There is already something at %s (%s). It was left alone. Choose another name or another store.", where, object.Key)
 	}
 	manifest = manifest.In(archive.NewAttempt(ref))
 	if err := c.DB.Copies.NoteWritten(ctx, run.ID, copyNote(manifest.At())); err != nil {

@@ -124,11 +124,11 @@ func (w *exporting) find(ctx context.Context, part archive.Part) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("look for %s in %s: %w", key, w.args.Store, err)
 	case !slices.Contains(w.args.Written, key) || object.Size != part.Bytes:
-		return false, reason.Because(nil, "There is already a file %s in %s. It was left as it is. Choose another name or another place.", key, w.args.Store)
+		return false, reason.Because(nil, "There is already a file %s in %s. It was left alone. Choose another name or another place.", key, w.args.Store)
 	}
 	check := w.stage("Reading %s back", key)
 	if err := archive.VerifyPlain(ctx, w.st, key, part, check); errors.Is(err, archive.ErrDamaged) {
-		return false, reason.Because(err, "The file %s in %s is not what this export wrote. It was left as it is. Choose another name or another place.", key, w.args.Store)
+		return false, reason.Because(err, "The file %s in %s is not what this export wrote. It was left alone. Choose another name or another place.", key, w.args.Store)
 	} else if err != nil {
 		return false, err
 	}
@@ -151,13 +151,13 @@ func (w *exporting) put(ctx context.Context, part archive.Part) error {
 	written := w.stage("Writing %s", key)
 	if err := w.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDenied) {
-			return reason.Because(err, "%s is full, or refuses to be written. Nothing of the export was kept.", w.args.Store)
+			return reason.Because(err, "%s is full, or cannot be written to. Nothing of the export was kept.", w.args.Store)
 		}
 		return err
 	}
 	w.ours[key] = part.Bytes
 	if err := archive.VerifyPlain(ctx, w.st, key, part, w.stage("Reading %s back", key)); err != nil {
-		return reason.Because(err, "What was written to %s reads back other than it was written, or not at all. Nothing of the export was kept.", w.args.Store)
+		return reason.Because(err, "What was written to %s cannot be read back, or reads back differently. Nothing of the export was kept.", w.args.Store)
 	}
 	w.done += part.Bytes
 	return nil

@@ -43,7 +43,7 @@ func (h *Health) unusable(ctx context.Context, err error) error {
 	case known && !errors.Is(err, store.ErrNotExist):
 		return err
 	}
-	return reason.Because(err, "The snapshot store %s is not what it was when Rekindle was started: it was moved, removed or unmounted, or cannot be written. "+
+	return reason.Because(err, "The snapshot store %s is no longer the one that Rekindle was started with: it was moved, removed or unmounted, or cannot be written to. "+
 		"Bring it back, or restart Rekindle with the right --store.", h.Store.Location())
 }
 

@@ -98,11 +98,11 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 		}
 		found.warn(warning)
 		if number == models.MaxImportShards+1 {
-			return reason.Because(nil, "There are more than %d files; a cluster has no more shards than that.", models.MaxImportShards)
+			return reason.Because(nil, "There are more than %d files; a cluster cannot have more shards than that.", models.MaxImportShards)
 		}
 	}
 	if len(found.parts) == 0 {
-		return reason.Because(nil, "No file came along. Choose an RDB file.")
+		return reason.Because(nil, "No file was sent. Choose an RDB file.")
 	}
 	return im.mover.commit(ctx, run, found.manifest(row, at), found.warning)
 }
@@ -158,7 +158,7 @@ var versionText = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,3}$`)
 func (g *gathered) add(name string, part archive.Part, found archive.Imported) error {
 	for _, other := range g.parts {
 		if other.Digest() == part.Digest() && part.Keys != 0 {
-			return reason.Because(nil, "The file %.200s is the same as %.200s. Each shard has a file of its own.", name, g.names[other.Number-1])
+			return reason.Because(nil, "The files %.200s and %.200s are the same. Each shard needs its own file.", name, g.names[other.Number-1])
 		}
 	}
 	if part.Databases > models.MaxDatabases {
@@ -257,9 +257,9 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 		return reason.Because(err, "%s holds data of the %s %s. The nodes here have no modules, so it could never be restored. Delete those keys, or unload the module, and save it again.",
 			file, map[bool]string{true: "module", false: "modules"}[len(found.Modules) == 1], strings.Join(found.Modules, ", "))
 	case errors.Is(err, archive.ErrOldFunctions):
-		return reason.Because(err, "%s holds functions as release candidates of Redis 7.0 wrote them. No engine but 7.0 itself loads that. Load it there, and save it again.", file)
+		return reason.Because(err, "%s contains functions in the format of the release candidates of Redis 7.0. Only 7.0 itself can load that. Load it there, and save it again.", file)
 	case errors.Is(err, rdb.ErrTrailing):
-		return reason.Because(err, "%s goes on behind its end: something was added to it, were it only a line break, or several files are in it. Cut that off. Nothing of it was kept.", file)
+		return reason.Because(err, "%s continues after its end: something was appended, perhaps only a line break, or it is several files in one. Remove that. Nothing of it was kept.", file)
 	case errors.Is(err, archive.ErrRefused) && found.Header.Version != 0 && !rdb.Known(found.Header.Version):
 		return reason.Because(err, "%s is an RDB of version %d, which this Rekindle does not know. Upgrade Rekindle, or export it with an older engine.", file, found.Header.Version)
 	case errors.Is(err, archive.ErrWindow):
@@ -271,7 +271,7 @@ func importReason(ctx context.Context, name string, found archive.Imported, err 
 	case errors.Is(err, rdb.ErrChecksum):
 		return reason.Because(err, "%s is damaged: its checksum does not match its data. Nothing of it was kept.", file)
 	case errors.Is(err, rdb.ErrCorrupt), errors.Is(err, archive.ErrRefused):
-		return reason.Because(err, "%s is damaged: it makes no sense as an RDB. Nothing of it was kept.", file)
+		return reason.Because(err, "%s is damaged: it is not a valid RDB. Nothing of it was kept.", file)
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func (k *Keeper) remove(ctx context.Context, row models.Snapshot) error {
 		k.abandon(ctx, row)
 	}
 	if foreign && row.CompletedAt != nil {
-		return reason.Because(nil, "In the store there is another snapshot in the place of %s: its manifest is not the one that the catalog remembers. It was left as it is. "+
+		return reason.Because(nil, "Another snapshot is in the place of %s in the store: its manifest is not the one that the catalog remembers. It was left alone. "+
 			"Look at %s in %s, and remove it there by hand if nobody needs it; then delete the snapshot again.", row.Name, refOf(row), k.Store.Location())
 	}
 	return nil

@@ -23,7 +23,7 @@ func (o *opener) object(ctx context.Context, url string) (store.Store, string, f
 	}
 	if folder, isDir := strings.CutPrefix(location, "dir:"); isDir {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it for writing would create it
-			return nil, "", nil, reason.Because(err, "There is no folder %s, or the console may not look into it.", folder)
+			return nil, "", nil, reason.Because(err, "There is no folder %s, or the console is not allowed to look into it.", folder)
 		}
 	}
 	st, release, err := o.other(ctx, location)
@@ -63,9 +63,9 @@ func objectReason(url string, err error) error {
 	case errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrNoBucket): // an ErrNoBucket is an ErrNotExist too
 		return reason.Because(err, "There is no file %s.", url)
 	case errors.Is(err, store.ErrKey):
-		return reason.Because(err, "%s cannot be read from here: no part of a name between slashes may be empty, begin with a dot, hold a backslash or be longer than 255 bytes. Give the file another name.", url)
+		return reason.Because(err, "%s cannot be read from here: between slashes, no part of a name may be empty, begin with a dot, contain a backslash or be longer than 255 bytes. Give the file another name.", url)
 	case errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrCredentials): // an ErrCredentials is an ErrDenied too
-		return reason.Because(err, "The file %s may not be read by the console. Its bucket has to allow s3:GetObject and s3:ListBucket, its folder has to be readable.", url)
+		return reason.Because(err, "The console is not allowed to read the file %s. Its bucket must allow s3:GetObject and s3:ListBucket; a folder must be readable.", url)
 	}
 	if text, failed := reason.Store(url, err); failed {
 		return reason.Because(err, "%s", text)

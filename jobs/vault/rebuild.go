@@ -196,7 +196,7 @@ func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row mode
 		r.committed[one.ref] = true
 		row, damage := rowOf(one.manifest)
 		if damage != nil {
-			warn(damage, "The manifest of %s in the store says of the cluster what cannot be, such as a window that is none. That was left out; the data is not touched by it.")
+			warn(damage, "The manifest of %s in the store describes a cluster that is not valid, such as one with an impossible window. That part was left out; the data is not affected.")
 		}
 		r.learn(one.manifest)
 		return row, true, nil
@@ -208,7 +208,7 @@ func (r *rebuilding) understand(ctx context.Context, one manifestRead) (row mode
 		return row, false, nil
 	case errors.Is(one.err, archive.ErrInvalid):
 		r.committed[one.ref] = true
-		warn(one.err, "The manifest of %s in the store cannot be read: it is damaged, or another snapshot's. It was left as it is.")
+		warn(one.err, "The manifest of %s in the store cannot be read: it is damaged, or another snapshot's. It was left alone.")
 		return row, false, nil
 	}
 	return row, false, r.health.away(one.err)

@@ -42,7 +42,7 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 		case errors.Is(err, archive.ErrMissing): // deleted meanwhile
 		case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
 			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("The record of the cluster %s in the store cannot be read: it is damaged, "+
-				"or was written by a newer Rekindle. It was left as it is.", name)}, err)
+				"or was written by a newer Rekindle. It was left alone.", name)}, err)
 		default:
 			return false, r.health.away(err)
 		}
@@ -72,7 +72,7 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 // configuration returns what a cluster should be like as far as the store knows: from its record, or else from its newest snapshot. from says which.
 func (r *rebuilding) configuration(name string) (c archive.Configuration, from string, known bool) {
 	if record, found := r.records[name]; found {
-		return record.Configuration, "what the store has of it", true
+		return record.Configuration, "what the store has about it", true
 	}
 	if newest, found := r.newest[name]; found {
 		return newest.Configuration, "the snapshot " + newest.Snapshot, true
@@ -84,7 +84,7 @@ func (r *rebuilding) configuration(name string) (c archive.Configuration, from s
 func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configuration) models.Cluster {
 	configuration, damage := readConfiguration(c)
 	if damage != nil {
-		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s cannot be in part, such as a window that is none. "+
+		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("Part of what the store has about the cluster %s is not valid, such as an impossible window. "+
 			"That was left out: look at its schedule.", name)}, damage)
 	}
 	if configuration.RetentionLimit = min(configuration.RetentionLimit, models.MaxRetention); !configuration.ClusterMode {
@@ -117,7 +117,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 			continue
 		}
 		if _, found := models.FindNodeType(c.NodeType); !found || problem != "" || checked != name || c.Engine == "" || c.Version == "" || c.Replicas > models.MaxReplicas {
-			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has of the cluster %s makes no sense here, so it was not brought back.", name)}, nil)
+			r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("What the store has about the cluster %s is not valid here, so it was not brought back.", name)}, nil)
 			continue
 		}
 		record, recorded := r.records[name]
@@ -144,7 +144,7 @@ func (r *rebuilding) lost(ctx context.Context, nodes map[string][]string, record
 func (r *rebuilding) attach(ctx context.Context, cluster models.Cluster, record archive.ClusterRecord) error {
 	access := accessOf(*record.Attached)
 	if faults := models.CheckAttached(&access); len(faults) > 0 {
-		r.warn(ctx, models.Event{ClusterName: cluster.Name, Message: fmt.Sprintf("How the cluster %s was reached makes no sense here, so it was not brought back. Attach it again. %s", cluster.Name, faults.Error())}, nil)
+		r.warn(ctx, models.Event{ClusterName: cluster.Name, Message: fmt.Sprintf("How the cluster %s was reached is not valid here, so it was not brought back. Attach it again. %s", cluster.Name, faults.Error())}, nil)
 		return nil
 	}
 	cluster.Kind, cluster.CreatedAt, cluster.Attachment = models.KindAttached, record.CreatedAt, &models.Attachment{Access: access}
@@ -217,7 +217,7 @@ func (r *rebuilding) clusters(ctx context.Context) (map[string][]string, error) 
 				text = "The log says why."
 			}
 			r.warn(ctx, models.Event{ClusterName: name,
-				Message: fmt.Sprintf("There are files of nodes of a cluster %s, which the catalog does not know and which could not be brought back. %s They were left as they are.", name, text)}, err)
+				Message: fmt.Sprintf("There are files of nodes of a cluster %s, which the catalog does not know and which could not be brought back. %s They were left alone.", name, text)}, err)
 		case adopted:
 			r.done.Clusters = append(r.done.Clusters, name)
 			if record, found := r.records[name]; found {
@@ -251,7 +251,7 @@ func nodeNames(c models.Cluster) []string {
 func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (models.Cluster, error) {
 	var none models.Cluster
 	if checked, problem := models.CheckName("cluster id", name); problem != "" || checked != name {
-		return none, reason.Because(nil, "That is no name of a cluster.")
+		return none, reason.Because(nil, "That is not a valid cluster name.")
 	}
 	config, _, _ := r.configuration(name)
 	cluster := r.wanted(ctx, name, config)
@@ -265,7 +265,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		}
 		started = append(started, found)
 		if found.Password != started[0].Password || found.Engine != started[0].Engine || found.ClusterMode != started[0].ClusterMode || found.TLS != started[0].TLS || found.MaxMemory != started[0].MaxMemory {
-			return none, reason.Because(nil, "The nodes %s and %s were not started alike.", started[0].Name, node)
+			return none, reason.Because(nil, "The nodes %s and %s were started with different settings.", started[0].Name, node)
 		}
 		cluster.Nodes = append(cluster.Nodes, models.Node{Name: node, Shard: 1, Role: models.RoleReplica, Host: found.Host, Port: found.Port, State: "starting"})
 	}
@@ -278,7 +278,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		most *= models.MaxShards
 	}
 	if len(names) > most {
-		return none, reason.Because(nil, "There are %d nodes, and a cluster has %d at most.", len(names), most)
+		return none, reason.Because(nil, "There are %d nodes; a cluster can have at most %d.", len(names), most)
 	}
 	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
 	if cluster.OldPassword = first.OldPassword; len(first.Former) > 0 { // the catalog was lost in the middle of a change
@@ -286,7 +286,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	}
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
-		return none, reason.Because(nil, "The memory limit of its nodes, %s, is that of no node type.", words.Size(first.MaxMemory))
+		return none, reason.Because(nil, "No node type has the memory limit of its nodes, %s.", words.Size(first.MaxMemory))
 	}
 	for i := range cluster.Nodes {
 		cluster.Nodes[i].MaxMemory = cluster.MaxMemory()
@@ -320,7 +320,7 @@ func (r *rebuilding) shards(ctx context.Context, cluster *models.Cluster, starte
 	for i := range cluster.Nodes {
 		number := shardOfNode.FindStringSubmatch(strings.TrimPrefix(cluster.Nodes[i].Name, cluster.Name))
 		if number == nil {
-			return reason.Because(nil, "The name of the node %s does not say of which shard it is.", cluster.Nodes[i].Name)
+			return reason.Because(nil, "The name of the node %s does not say which shard it belongs to.", cluster.Nodes[i].Name)
 		}
 		cluster.Nodes[i].Shard, _ = strconv.Atoi(number[1])
 	}
@@ -330,7 +330,7 @@ func (r *rebuilding) shards(ctx context.Context, cluster *models.Cluster, starte
 	next := 0 // the nodes are sorted by name, hence by shard
 	for i, shard := range shards {
 		if shard.Number != i+1 {
-			return reason.Because(nil, "There is no node of its shard %04d.", i+1)
+			return reason.Because(nil, "Its shard %04d has no node.", i+1)
 		}
 		primary, err := r.primary(ctx, cluster.Only(shard), started[next:next+len(shard.Nodes)])
 		if err != nil {

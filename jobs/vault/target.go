@@ -26,7 +26,7 @@ type target struct {
 func (o *opener) target(ctx context.Context, url string) (target, func(), error) {
 	owner, ok := o.Launcher.(launch.FolderOwner)
 	if folder, local := strings.CutPrefix(url, "dir:"); ok && local && owner.Owns(folder) { // before opening it makes a folder there
-		return target{}, nil, reason.Because(nil, "%s lies in the folder where the nodes keep their data. Choose another place.", url)
+		return target{}, nil, reason.Because(nil, "%s is in the folder where the nodes keep their data. Choose another place.", url)
 	}
 	st, release, err := o.other(ctx, url)
 	if err != nil {
@@ -34,7 +34,7 @@ func (o *opener) target(ctx context.Context, url string) (target, func(), error)
 	}
 	if store.Within(st, o.Store) {
 		release()
-		return target{}, nil, reason.Because(nil, "%s lies in the console's own store. Choose another place.", url)
+		return target{}, nil, reason.Because(nil, "%s is in the console's own store. Choose another place.", url)
 	}
 	return target{st, url, o.Lease.Hold}, release, nil
 }
@@ -44,10 +44,10 @@ func (o *opener) other(ctx context.Context, url string) (store.Store, func(), er
 	st, err := o.OpenStore(ctx, url)
 	if err != nil {
 		if errors.Is(err, store.ErrNotExist) {
-			return nil, nil, reason.Because(err, "%s cannot be used: there is no such folder, and none can be made there.", url)
+			return nil, nil, reason.Because(err, "%s cannot be used: the folder does not exist and cannot be created.", url)
 		}
 		if errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrFull) {
-			return nil, nil, reason.Because(err, "%s cannot be used: the console may not read or write there.", url)
+			return nil, nil, reason.Because(err, "%s cannot be used: the console is not allowed to read or write there.", url)
 		}
 		return nil, nil, reason.Because(err, "%s cannot be opened. Check the address; the log says more.", url)
 	}
@@ -122,9 +122,9 @@ func (t target) write(ctx context.Context, key string, r io.Reader, put func(con
 	case in.failed:
 		return object, err
 	case errors.Is(err, store.ErrNotExist): // not a missing object, but a missing place for it
-		return object, reason.Because(err, "No file can be made in %s. Choose another place.", place(t.url))
+		return object, reason.Because(err, "No file can be created in %s. Choose another place.", place(t.url))
 	case errors.Is(err, store.ErrKey):
-		return object, reason.Because(err, "No file %s can be made in %s: a folder of that name is there, or the name is too long. Choose another name or another place.", key, place(t.url))
+		return object, reason.Because(err, "The file %s cannot be created in %s: there is a folder of that name, or the name is too long. Choose another name or another place.", key, place(t.url))
 	}
 	return object, t.reason(ctx, err)
 }

@@ -70,7 +70,7 @@ func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},
 		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: ts.Host.Address()}}
 	defer ts.end(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
-	report.Stage(fmt.Sprintf("Trying part %d out in a node of %s", part.Number, chosen), nil)
+	report.Stage(fmt.Sprintf("Trying out part %d in a node of %s", part.Number, chosen), nil)
 	if err := t.start(ctx, part); err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
@@ -86,7 +86,7 @@ func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 	}
 	if err = t.judge(ctx, file, err); errors.Is(err, errNoVerdict) {
 		ts.Logger.Error("try an import out", "snapshot", row.Name, "error", err)
-		return unsure + "the node that was to fell silent. The log says more.", nil
+		return unsure + "the node that was to load it stopped answering. The log says more.", nil
 	}
 	return "", err
 }
@@ -100,7 +100,7 @@ func (t *trial) judge(ctx context.Context, file string, err error) error {
 	switch {
 	case named:
 	case errors.Is(err, primary.ErrCount):
-		why = "There it had another number of keys than the file has."
+		why = "The node ended up with a different number of keys than the file has."
 	case t.ended(ctx):
 		why = "The node did not survive that."
 		if last, _ := t.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name); last != "" {
@@ -111,7 +111,7 @@ func (t *trial) judge(ctx context.Context, file string, err error) error {
 	default:
 		return err
 	}
-	return reason.Because(err, "%s cannot be used. It was loaded into a node of %s to try it out: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
+	return reason.Because(err, "%s cannot be used. It was tried out in a node of %s: %s Nothing of it was kept.", file, t.cluster.EngineName(), why)
 }
 
 // ended tells whether the node is gone. A node that has closed its connections may take a moment to end.

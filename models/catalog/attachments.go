@@ -82,7 +82,7 @@ func (q Attachments) nodesFree(ctx context.Context, nodes []models.Node) error {
 		if err != nil {
 			return fmt.Errorf("look for the cluster of %s: %w", taken.Name, err)
 		}
-		return models.Refuse(models.CodeClusterExists, "addresses", fmt.Sprintf("The node at %s belongs to the cluster %s already.", n.Address(), of.Name))
+		return models.Refuse(models.CodeClusterExists, "addresses", fmt.Sprintf("The node at %s already belongs to the cluster %s.", n.Address(), of.Name))
 	}
 	return nil
 }
@@ -307,7 +307,7 @@ func (q Attachments) Change(ctx context.Context, name string, access models.Acce
 		return err
 	}
 	if cluster.Attachment == nil {
-		return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s was launched here; there is nothing to say of how it is reached.", name))
+		return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s was launched here; how it is reached cannot be changed.", name))
 	}
 	if why := cluster.Elsewhere(requestedBy); why != "" {
 		return models.Refuse(models.CodeClusterState, "", why)
@@ -319,7 +319,7 @@ func (q Attachments) Change(ctx context.Context, name string, access models.Acce
 	err = q.db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(tx.with(ctx).Save(&attachment).Error,
 			tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).Updates(map[string]any{"password": password, "updated_at": tx.Now()}).Error,
-			tx.Attachments.say(ctx, cluster, models.SeverityInfo, fmt.Sprintf("How %s is reached was changed by %s.", name, requestedBy)))
+			tx.Attachments.say(ctx, cluster, models.SeverityInfo, fmt.Sprintf("The way %s is reached was changed by %s.", name, requestedBy)))
 	})
 	if err != nil {
 		return fmt.Errorf("write how %s is reached: %w", name, err)

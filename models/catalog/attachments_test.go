@@ -47,7 +47,7 @@ func TestAClusterIsAttachedAsItWasFound(t *testing.T) {
 	if faults := refused(t, second(db.Attachments.Attach(t.Context(), attachSpec("orders"), foundAt("10.0.0.9:6379"))), models.CodeClusterExists); faults[0].Field != "id" {
 		t.Errorf("the name again: %v", faults)
 	}
-	if faults := refused(t, second(db.Attachments.Attach(t.Context(), attachSpec("parcels"), foundAt("10.0.0.9:6379", "10.0.0.2:6379"))), models.CodeClusterExists); !strings.Contains(faults.Error(), "cluster orders already") {
+	if faults := refused(t, second(db.Attachments.Attach(t.Context(), attachSpec("parcels"), foundAt("10.0.0.9:6379", "10.0.0.2:6379"))), models.CodeClusterExists); !strings.Contains(faults.Error(), "already belongs to the cluster orders") {
 		t.Errorf("a node again: %v", faults)
 	}
 	bad := attachSpec("-")
@@ -85,7 +85,7 @@ func TestWhatAnAttachedClusterIsIsFollowedOnce(t *testing.T) {
 	}
 	follow(foundAt("10.0.0.2:6379", "10.0.0.1:6379", "10.0.0.3:6379"))
 	is("orders-001 replica 10.0.0.1:6379", "orders-002 primary 10.0.0.2:6379", "orders-003 replica 10.0.0.3:6379")
-	if n := count(t, db, &models.Event{}, "message LIKE ? OR message LIKE ?", "%is the primary now%", "%has come to orders%"); n != 2 {
+	if n := count(t, db, &models.Event{}, "message LIKE ? OR message LIKE ?", "%is the primary now%", "%has joined orders as a replica%"); n != 2 {
 		t.Errorf("%d events of a failover and a replica that came, followed three times at once", n)
 	}
 	if cluster.Replicas != 2 {
@@ -142,7 +142,7 @@ func TestHowAClusterIsReachedIsChangedWithItsNodes(t *testing.T) {
 	before := cluster
 	check(t, db.Attachments.Change(t.Context(), "orders", models.Access{Addresses: models.Lines{"10.0.9.1:7000"}}, secret.Text("other"), "admin", foundAt("10.0.9.1:7000")))
 	// Looks that began before say nothing about the cluster as it is reached now.
-	check(t, db.Attachments.Unreached(t.Context(), before, "The nodes want a password.", nil))
+	check(t, db.Attachments.Unreached(t.Context(), before, "The nodes require a password.", nil))
 	check(t, db.Attachments.Follow(t.Context(), before, foundAt("10.0.0.1:6379")))
 	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
 	if cluster.Status != models.ClusterAvailable || cluster.Nodes[0].Address() != "10.0.9.1:7000" || cluster.Attachment.Username != "" || cluster.Password.Reveal() != "other" {

@@ -36,7 +36,7 @@ func Backup(ctx context.Context, path, target string) (err error) {
 	if applied, err := appliedMigrations(db.WithContext(ctx)); err != nil {
 		return err
 	} else if len(applied) == 0 {
-		return fmt.Errorf("%s is no catalog of Rekindle", path)
+		return fmt.Errorf("%s is not a catalog of Rekindle", path)
 	}
 	return copyCatalog(ctx, db, target)
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // errInvoked says that the invocation has acted before. It must not be a duplicate-key error, after which those who pick ports try again.
-var errInvoked = errors.New("this request has acted already")
+var errInvoked = errors.New("this request has already been carried out")
 
 type invocationKey struct{}
 

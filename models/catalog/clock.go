@@ -144,7 +144,7 @@ func (q Clock) Confirm(ctx context.Context, by string) error {
 	next := clockState{Last: utc, Latest: utc, Steady: steady, Boot: boot}
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		return errors.Join(tx.Clock.save(ctx, next), tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo,
-			Message: fmt.Sprintf("%s has confirmed that the clock is right. What is old is deleted again.", by)}))
+			Message: fmt.Sprintf("%s has confirmed that the clock is right. Old snapshots and records are deleted again.", by)}))
 	})
 	if err != nil {
 		return err
@@ -193,7 +193,7 @@ func (q Clock) keep(ctx context.Context, before, next clockState) error {
 		case before.Doubt != nil && next.Doubt == nil:
 			slog.InfoContext(ctx, "the clock is believed again")
 			return errors.Join(tx.Clock.forgetFutureWindows(ctx, *before.Doubt, next.Last),
-				tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, Message: "The clock agrees again. What is old is deleted as before."}))
+				tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, Message: "The clock is right again. Old snapshots and records are deleted as before."}))
 		}
 		return nil
 	})

@@ -188,7 +188,7 @@ func (q Clusters) checkNodeNames(ctx context.Context, spec models.ClusterSpec, n
 	if err != nil {
 		return "", fmt.Errorf("look for clusters named like nodes of %s: %w", name, err)
 	} else if taken {
-		return fmt.Sprintf("There is a cluster %s, as one of the nodes of %s would be called. Choose another id.", cluster.Name, name), nil
+		return fmt.Sprintf("There is a cluster %s, and a node of %s would get that name. Choose another id.", cluster.Name, name), nil
 	}
 	return "", nil
 }

@@ -36,7 +36,7 @@ func (q Engines) Find(ctx context.Context, name, version string) (models.Engine,
 	case len(installed) == 0:
 		return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("The engine %.40q is not installed on this host.", name))
 	}
-	return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. Installed is %s.", name, version, strings.Join(installed, ", ")))
+	return best, models.Refuse(models.CodeInvalid, "engine", fmt.Sprintf("%s %.40q is not installed on this host. These are: %s.", name, version, strings.Join(installed, ", ")))
 }
 
 // Match is Find for whoever names versions as ElastiCache has them: where none of them is installed, another one stands in for it, and asked is the

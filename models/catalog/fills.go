@@ -95,7 +95,7 @@ func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) 
 			return err
 		}
 		if err != nil || !safety.Usable() {
-			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken before, did not succeed. Nothing was written.", args.Safety, cluster.Name))
+			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken first, failed. Nothing was written.", args.Safety, cluster.Name))
 		}
 		if why := cluster.NoFill(); why != "" {
 			return models.Refuse(models.CodeClusterState, "cluster", why)

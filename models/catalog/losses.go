@@ -18,7 +18,7 @@ type Losses struct{ db *DB }
 // Emptied writes down, with an event, that a cluster was now started empty in place of this primary. The cluster says so until somebody takes a
 // snapshot by hand. If there was an earlier loss, the notice stays about that one: what is lost is from before it.
 func (q Losses) Emptied(ctx context.Context, clusterID uint, primary string) error {
-	return q.add(ctx, clusterID, q.db.Now(), "", fmt.Sprintf("The primary %s had stopped and there is no RDB to come back from.", primary))
+	return q.add(ctx, clusterID, q.db.Now(), "", fmt.Sprintf("The primary %s had stopped and there is no RDB to restore it from.", primary))
 }
 
 // Replaced writes down, with an event, that the data of a cluster was replaced: somebody had made its primary a replica of this address, whose
@@ -33,7 +33,7 @@ func (q Losses) Replaced(ctx context.Context, clusterID uint, primary, by, histo
 		at = taken.CreatedAt.UTC()
 	}
 	return q.add(ctx, clusterID, at, fmt.Sprintf("its primary %s had been made a replica of %s", primary, by),
-		fmt.Sprintf("The primary %s had been made a replica of %s, by a REPLICAOF that was not Rekindle's, and has taken over the data there. "+
+		fmt.Sprintf("The primary %s was made a replica of %s by a REPLICAOF that Rekindle did not send, and has taken over that server's data. "+
 			"It is a primary again, with that data.", primary, by))
 }
 
@@ -72,7 +72,7 @@ func (q Losses) notice(ctx context.Context, cluster models.Cluster) (string, err
 	at := cluster.EmptiedAt.UTC().Format("2006-01-02 15:04:05")
 	text := fmt.Sprintf("The cluster %s was started empty at %s UTC.", cluster.Name, at)
 	if cluster.LossCause != "" {
-		text = fmt.Sprintf("The data of the cluster %s was replaced by another's before %s UTC: %s.", cluster.Name, at, cluster.LossCause)
+		text = fmt.Sprintf("The data of the cluster %s was replaced by that of another server before %s UTC: %s.", cluster.Name, at, cluster.LossCause)
 	}
 	good := q.db.with(ctx).Where("created_at < ? AND status IN ? AND damage = ''", *cluster.EmptiedAt, usable).Order("created_at DESC")
 	own, found, err := find[models.Snapshot](good.Session(&gorm.Session{}).Where("cluster_id = ?", cluster.ID))
@@ -140,13 +140,13 @@ func (q Losses) Refill(ctx context.Context, clusterID uint) (queued bool, err er
 			return nil
 		}
 		before := cluster.StatusReason
-		what := fmt.Sprintf("All nodes of %s had died before one of them had saved its data. It is filled again from %s; what was written to it since then is lost.",
+		what := fmt.Sprintf("All nodes of %s had died before one of them had saved its data. It is being filled again from %s; what was written to it since then is lost.",
 			cluster.Name, source.Name)
 		moved, err := tx.Clusters.move(ctx, cluster.ID, models.ClusterCreating, what, models.ClusterAvailable, models.ClusterUnreachable)
 		if err != nil {
 			return err
 		} else if !moved {
-			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; it is filled again after that.", cluster.Name, cluster.Status))
+			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; it will be filled again afterwards.", cluster.Name, cluster.Status))
 		}
 		if _, err := tx.Snapshots.move(ctx, source.Name, models.SnapshotRestoring, "", usable...); err != nil {
 			return err

@@ -21,7 +21,7 @@ func TestReplacedDataIsALossAndWhatWasTakenOfItIsNotFromBefore(t *testing.T) {
 	check(t, db.Losses.Replaced(t.Context(), cluster.ID, "orders-001", "10.0.0.5:6379", "foreign"))
 
 	cluster = must(db.Clusters.Get(t.Context(), "orders"))(t)
-	const says = "The data of the cluster orders was replaced by another's before 2026-01-05 12:00:00 UTC: its primary orders-001 had been made a replica of 10.0.0.5:6379. " +
+	const says = "The data of the cluster orders was replaced by that of another server before 2026-01-05 12:00:00 UTC: its primary orders-001 had been made a replica of 10.0.0.5:6379. " +
 		"The newest good snapshot from before is ours: restore it into a new cluster to get the data back. It is kept until you delete it."
 	if cluster.StatusReason != says {
 		t.Errorf("the cluster says %q", cluster.StatusReason)
@@ -29,7 +29,7 @@ func TestReplacedDataIsALossAndWhatWasTakenOfItIsNotFromBefore(t *testing.T) {
 	if losses := must(db.Schedule.aging(t.Context(), []models.Cluster{cluster}))(t)[cluster.ID].losses; len(losses) != 1 || !losses[0].Equal(theirs.CreatedAt) {
 		t.Errorf("the losses are %v", losses)
 	}
-	if n := count(t, db, &models.Event{}, "severity = ? AND message LIKE ?", models.SeverityError, "The primary orders-001 had been made a replica of 10.0.0.5:6379, by a REPLICAOF%is ours:%"); n != 1 {
+	if n := count(t, db, &models.Event{}, "severity = ? AND message LIKE ?", models.SeverityError, "The primary orders-001 was made a replica of 10.0.0.5:6379 by a REPLICAOF%is ours:%"); n != 1 {
 		t.Errorf("%d events say so", n)
 	}
 	clock.Advance(time.Hour)
@@ -106,7 +106,7 @@ func TestRefillTakesTheNewestGoodSnapshotAndHoldsIt(t *testing.T) {
 			t.Errorf("the snapshot is %s afterwards", free.Status)
 		}
 	}
-	for what, want := range map[string]int{"%It is filled again from s1%": 1, "%could not be filled again%": 1} {
+	for what, want := range map[string]int{"%It is being filled again from s1%": 1, "%could not be filled again%": 1} {
 		if n := count(t, db, &models.Event{}, "message LIKE ?", what); n != want {
 			t.Errorf("%d events are like %s", n, what)
 		}

@@ -52,10 +52,10 @@ func (q Parameters) Create(ctx context.Context, name, family, description string
 	if problem != "" {
 		faults.Add(models.CodeInvalid, "name", problem)
 	} else if strings.HasPrefix(name, "default.") {
-		faults.Add(models.CodeInvalid, "name", "Names that begin with default. belong to the groups that are there from the start.")
+		faults.Add(models.CodeInvalid, "name", "Names that begin with default. belong to the built-in groups.")
 	}
 	if !slices.Contains(models.Families(), family) {
-		faults.Add(models.CodeInvalid, "family", fmt.Sprintf("There is no family %.40q. Known are %s.", family, strings.Join(models.Families(), ", ")))
+		faults.Add(models.CodeInvalid, "family", fmt.Sprintf("There is no family %.40q. The families are %s.", family, strings.Join(models.Families(), ", ")))
 	}
 	if !models.ValidDescription(description) {
 		faults.Add(models.CodeInvalid, "description", "Give a description with at most 255 characters.")

@@ -161,15 +161,15 @@ func TestTroubleWithPostgresIsSaidInWords(t *testing.T) {
 		}
 		return err
 	}
-	said(opening(other(func(u *url.URL) { u.User = url.UserPassword("rekindle", "wrong") })), "does not let this console in: password authentication failed", "Set user and password right in --catalog")
+	said(opening(other(func(u *url.URL) { u.User = url.UserPassword("rekindle", "wrong") })), "does not accept this console: password authentication failed", "Correct user and password in --catalog")
 	said(opening(other(func(u *url.URL) { u.Path = "nothing" })), `no such database: database "nothing" does not exist.`)
 	said(opening(other(func(u *url.URL) { u.Host = "127.0.0.1:1" })), "The database server of the catalog does not answer.", "start again")
 
 	database := "ALTER DATABASE " + strings.Trim(must(url.Parse(place.URL.Reveal()))(t).Path, "/")
 	check(t, db.gorm.Exec(database+" SET default_transaction_read_only = on").Error)
 	standby := must(Open(t.Context(), place, clockwork.NewFakeClockAt(monday), &fakeHost{}))(t) // like one that has become a standby: it can be looked at
-	said(standby.Check(t.Context()), "can only be read", "Name the primary")
-	said(standby.Events.Add(t.Context(), models.Event{Message: "x"}), "can only be read", "Name the primary")
+	said(standby.Check(t.Context()), "is read-only", "Name the primary")
+	said(standby.Events.Add(t.Context(), models.Event{Message: "x"}), "is read-only", "Name the primary")
 	check(t, standby.Close())
 	check(t, db.gorm.Exec(database+" RESET default_transaction_read_only").Error)
 
@@ -183,7 +183,7 @@ func TestTroubleWithPostgresIsSaidInWords(t *testing.T) {
 		"a change":      func() error { return db.Settings.set(t.Context(), "x", "y") },
 		"a transaction": func() error { return db.transaction(t.Context(), func(*DB) error { return nil }) },
 	} {
-		if err := ask(); Trouble(err) != "The database server of the catalog does not answer. Look whether it runs and can be reached from here and try again." {
+		if err := ask(); Trouble(err) != "The database server of the catalog does not answer. Check that it runs and can be reached from here and try again." {
 			t.Errorf("%s of a server that is gone: %q, %v", name, Trouble(err), err)
 		}
 	}

@@ -21,7 +21,7 @@ func (q Rebuilding) Request(ctx context.Context, requestedBy string) (models.Run
 		if err != nil {
 			return fmt.Errorf("look for a rebuild: %w", err)
 		} else if found {
-			return models.Refuse(models.CodeRunState, "", "The catalog is being rebuilt already.")
+			return models.Refuse(models.CodeRunState, "", "The catalog is already being rebuilt.")
 		}
 		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunRebuild, RequestedBy: requestedBy}, models.NoArgs{})
 		return err
@@ -93,7 +93,7 @@ func (a *adoption) compare(ctx context.Context, tx *DB, s models.Snapshot) error
 	case !exists:
 		a.adopt(s)
 	case row.ClusterName != s.ClusterName:
-		a.warn(s, fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left as it is.",
+		a.warn(s, fmt.Sprintf("The store has a snapshot %s of %s and one of %s. The catalog has the one of %s; the other one was left alone.",
 			s.Name, row.ClusterName, s.ClusterName, row.ClusterName))
 	case row.Status == models.SnapshotCreating || row.Status == models.SnapshotDeleting:
 		a.done.Agreed++ // a run is working on it
@@ -103,7 +103,7 @@ func (a *adoption) compare(ctx context.Context, tx *DB, s models.Snapshot) error
 		}
 		a.done.Restored++
 	case !sameParts(row.Parts, s.Parts), row.ManifestSHA256 != "" && row.ManifestSHA256 != s.ManifestSHA256:
-		a.warn(s, fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to learn which is right.", s.Name))
+		a.warn(s, fmt.Sprintf("The manifest of %s in the store is not the one that the catalog remembers. Nothing was changed; verify the snapshot to find out which is right.", s.Name))
 	default:
 		a.done.Agreed++
 	}
@@ -304,7 +304,7 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 		adopted = true
 		return errors.Join(tx.Rebuild.giveSnapshots(ctx, cluster),
 			tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name,
-				Message: fmt.Sprintf("The cluster %s was brought back from what the store has of it. %s", cluster.Name, cluster.StatusReason)}))
+				Message: fmt.Sprintf("The cluster %s was brought back from what the store has about it. %s", cluster.Name, cluster.StatusReason)}))
 	})
 	return adopted && err == nil, err
 }

@@ -412,7 +412,7 @@ func TestARunThatHasEndedSettlesNothing(t *testing.T) {
 	launched(t, db, c)
 	must(db.Snapshots.Request(t.Context(), "orders", "one", false, "admin"))(t)
 	stale := claim(t, db)
-	check(t, db.Settle.Fail(t.Context(), stale, models.RunFailed, "Rekindle ended in its middle."))
+	check(t, db.Settle.Fail(t.Context(), stale, models.RunFailed, "Rekindle ended in the middle of it."))
 	must(db.Snapshots.Request(t.Context(), "orders", "two", false, "admin"))(t)
 	claim(t, db)
 	before := content(t, db)

@@ -260,7 +260,7 @@ func (q Schedule) QueueOutlived(ctx context.Context) ([]string, error) {
 					return err
 				}
 				return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: s.ClusterName, SnapshotName: s.Name,
-					Message: fmt.Sprintf("The automatic snapshot %s has outlived its retention and is removed.", s.Name)})
+					Message: fmt.Sprintf("The automatic snapshot %s is older than its retention and is being removed.", s.Name)})
 			})
 			if _, refused := models.AsFaults(err); refused {
 				continue // it is being used; the next round takes it

@@ -34,7 +34,7 @@ func (q Settings) PromoteAfter(ctx context.Context) (int, error) {
 // SavePromoteAfter sets how many seconds to wait for a primary that hangs.
 func (q Settings) SavePromoteAfter(ctx context.Context, seconds int) error {
 	if seconds != 0 && (seconds < models.MinPromoteAfter || seconds > models.MaxPromoteAfter) {
-		return models.Refuse(models.CodeInvalid, "promote_after", fmt.Sprintf("Give %d to %d seconds, or 0 to leave a primary that hangs alone.", models.MinPromoteAfter, models.MaxPromoteAfter))
+		return models.Refuse(models.CodeInvalid, "promote_after", fmt.Sprintf("Enter %d to %d seconds, or 0 to leave a primary that hangs alone.", models.MinPromoteAfter, models.MaxPromoteAfter))
 	}
 	return q.set(ctx, "promote_after", strconv.Itoa(seconds))
 }
@@ -88,7 +88,7 @@ func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted b
 		days, noNumber := tx.Settings.VerifyEvery(ctx)
 		seconds, noSeconds := tx.Settings.PromoteAfter(ctx)
 		if err := errors.Join(err, noNumber, noSeconds); err != nil {
-			return errors.Join(models.Refuse(models.CodeInvalid, "", "A setting is no number."), err)
+			return errors.Join(models.Refuse(models.CodeInvalid, "", "A setting is not a number."), err)
 		}
 		judged := errors.Join(tx.Settings.Save(ctx, settings), tx.Settings.SaveVerifyEvery(ctx, days)) // as they are
 		if _, given := found["promote_after"]; given {
@@ -137,7 +137,7 @@ func (q Settings) Save(ctx context.Context, s models.Settings) error {
 		faults.Add(models.CodeInvalid, "price", "The price must be between 0 and 1000.")
 	}
 	if s.Currency = strings.TrimSpace(s.Currency); s.Currency == "" || len(s.Currency) > 8 {
-		faults.Add(models.CodeInvalid, "currency", "Give the currency with at most 8 characters, such as $ or EUR.")
+		faults.Add(models.CodeInvalid, "currency", "Enter a currency with at most 8 characters, such as $ or EUR.")
 	}
 	if len(faults) > 0 {
 		return faults
@@ -200,7 +200,7 @@ func (q Settings) VerifyEvery(ctx context.Context) (int, error) {
 // SaveVerifyEvery sets after how many days snapshots are verified again.
 func (q Settings) SaveVerifyEvery(ctx context.Context, days int) error {
 	if days < 0 || days > models.MaxVerifyEvery {
-		return models.Refuse(models.CodeInvalid, "verify_every", fmt.Sprintf("Give 1 to %d days, or 0 to verify only by hand.", models.MaxVerifyEvery))
+		return models.Refuse(models.CodeInvalid, "verify_every", fmt.Sprintf("Enter 1 to %d days, or 0 to verify only on request.", models.MaxVerifyEvery))
 	}
 	return q.set(ctx, "verify_every", strconv.Itoa(days))
 }

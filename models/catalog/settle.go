@@ -280,7 +280,7 @@ func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Sn
 		if present.Damaged() {
 			changes["status"], changes["status_reason"], changes["damage"] = models.SnapshotAvailable, "", ""
 			failures = append(failures, tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: present.ClusterName, SnapshotName: present.Name,
-				Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is right.", present.Name, present.ClusterName)}))
+				Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is correct.", present.Name, present.ClusterName)}))
 		}
 		failures = append(failures, tx.with(ctx).Model(&models.Snapshot{ID: present.ID}).UpdateColumns(changes).Error, tx.Runs.end(ctx, run, models.RunSucceeded, ""))
 		return errors.Join(failures...)

@@ -505,7 +505,7 @@ func (q Snapshots) Keep(ctx context.Context, run models.Run, reason string) erro
 			return err
 		}
 		return errors.Join(tx.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: row.ClusterName, SnapshotName: row.Name,
-			Message: fmt.Sprintf("The snapshot %s could not be deleted. Nothing of it was removed, and it stays. %s", row.Name, reason)}),
+			Message: fmt.Sprintf("The snapshot %s could not be deleted. Nothing of it was removed; it is kept. %s", row.Name, reason)}),
 			tx.Runs.end(ctx, run, models.RunFailed, reason))
 	})
 }
@@ -553,6 +553,6 @@ func (q Snapshots) markDamaged(ctx context.Context, s models.Snapshot, damage st
 		return nil // this was known already
 	}
 	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: s.ClusterName, SnapshotName: s.Name,
-		Message: fmt.Sprintf("The snapshot %s of %s is damaged and is not used any more. %s What is left of it stays in the store until you delete it.",
+		Message: fmt.Sprintf("The snapshot %s of %s is damaged and will not be used. %s What is left of it stays in the store until you delete it.",
 			s.Name, s.ClusterName, damage)})
 }

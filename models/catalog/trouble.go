@@ -21,7 +21,7 @@ import (
 var ErrCatalogAway = errors.New("the catalog's database server does not answer")
 
 // ErrCatalogReadOnly says that the database server of the catalog accepts no writes.
-var ErrCatalogReadOnly = errors.New("the catalog's database can only be read")
+var ErrCatalogReadOnly = errors.New("the catalog's database is read-only")
 
 // trouble is what prevents the console from writing or reading anything: its disk or its database server.
 type trouble struct {
@@ -41,7 +41,7 @@ func Trouble(err error) string {
 	case t.blind:
 		return t.what + " " + t.remedy + " and try again."
 	}
-	return t.what + " What is there can still be looked at, and nothing can be changed. " + t.remedy + " and try again."
+	return t.what + " What is there can still be looked at, but nothing can be changed. " + t.remedy + " and try again."
 }
 
 // TroubleAtStart is Trouble for a console that failed to start, where nothing can be looked at.
@@ -74,20 +74,20 @@ func troubleOf(err error) (trouble, bool) {
 	case errors.Is(err, ErrCatalogReadOnly):
 		return postgresReadOnly, true
 	case errors.Is(err, ErrCatalogAway):
-		return trouble{"The database server of the catalog does not answer.", "Look whether it runs and can be reached from here", true}, true
+		return trouble{"The database server of the catalog does not answer.", "Check that it runs and can be reached from here", true}, true
 	case code == sqlite3.ErrFull, errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), code == sqlite3.ErrIoErr && ofSQLite.SystemErrno == syscall.ENOSPC:
 		return trouble{"The disk of the data folder is full.", "Free some space on it", false}, true
 	case code == sqlite3.ErrReadonly, errors.Is(err, syscall.EROFS):
-		return trouble{"The disk of the data folder can only be read.", "Make it writable", false}, true
+		return trouble{"The disk of the data folder is read-only.", "Make it writable", false}, true
 	case code == sqlite3.ErrIoErr, code == sqlite3.ErrCantOpen, errors.Is(err, syscall.EIO):
-		return trouble{what: "The disk of the data folder fails: the catalog could not be read or written."}, true
+		return trouble{what: "The disk of the data folder is failing: the catalog could not be read or written."}, true
 	case errors.Is(err, models.ErrDiskSlow):
 		return trouble{what: "The disk of the data folder does not answer."}, true
 	}
 	return trouble{}, false
 }
 
-var postgresReadOnly = trouble{"The database of the catalog can only be read: its server may be a standby.", "Name the primary in --catalog, or make it writable", false}
+var postgresReadOnly = trouble{"The catalog's database is read-only: its server may be a standby.", "Name the primary in --catalog, or make it writable", false}
 
 // postgresTrouble reads the codes of appendix A of PostgreSQL's documentation.
 func postgresTrouble(err *pgconn.PgError) (trouble, bool) {
@@ -97,13 +97,13 @@ func postgresTrouble(err *pgconn.PgError) (trouble, bool) {
 	case err.Code == "25006": // read_only_sql_transaction
 		return postgresReadOnly, true
 	case class == "28": // invalid authorization
-		return trouble{"The database server of the catalog does not let this console in: " + postgresSays(err), "Set user and password right in --catalog, or on the server", true}, true
+		return trouble{"The database server of the catalog does not accept this console: " + postgresSays(err), "Correct user and password in --catalog, or on the server", true}, true
 	case err.Code == "3D000": // invalid_catalog_name
 		return trouble{"The database server has no such database: " + postgresSays(err), "Create it, or name another one in --catalog", true}, true
 	case err.Code == "42501": // insufficient_privilege
-		return trouble{"The database server of the catalog forbids something to this console: " + postgresSays(err), "Make its user the owner of the database", true}, true
+		return trouble{"The database server of the catalog does not permit what this console needs: " + postgresSays(err), "Make its user the owner of the database", true}, true
 	case err.Code == "55P03": // lock_not_available
-		return trouble{"Somebody else has been writing to the catalog for too long.", "Look for what is at work there", false}, true
+		return trouble{"Somebody else has been writing to the catalog for too long.", "Find out what is writing there", false}, true
 	case class == "53", class == "57", class == "08", err.Code == "25P03", err.Code == "25P04": // too many connections, shut down, connection lost, a transaction that stood still
 		return trouble{"The database server of the catalog cannot work for this console now: " + postgresSays(err), "Wait a moment", true}, true
 	}

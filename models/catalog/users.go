@@ -262,7 +262,7 @@ func (q Users) ChangePassword(ctx context.Context, userID, keepSession uint, cur
 	}
 	var faults models.Faults
 	if !found || !verifyPassword(user.PasswordHash.Reveal(), current) {
-		faults.Add(models.CodeInvalid, "current", "That is not the present password.")
+		faults.Add(models.CodeInvalid, "current", "That is not the current password.")
 	}
 	if problem := models.CheckPassword(next); problem != "" {
 		faults.Add(models.CodeInvalid, "new", problem)

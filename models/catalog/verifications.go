@@ -135,7 +135,7 @@ func (q Verifications) Request(ctx context.Context, name, requestedBy string) (m
 		if _, found, err := find[models.Run](tx.Verifications.active(ctx, name)); err != nil {
 			return fmt.Errorf("look for a verification of %s: %w", name, err)
 		} else if found {
-			return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is being verified already.", name))
+			return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is already being verified.", name))
 		}
 		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunVerify, ClusterName: snapshot.ClusterName, ClusterID: snapshot.ClusterID, SnapshotName: name,
 			RequestedBy: requestedBy}, models.NoArgs{})

@@ -27,7 +27,7 @@ func ParseAddresses(text string) (Addresses, error) {
 		if err != nil {
 			address, failure := netip.ParseAddr(part)
 			if failure != nil || address.Zone() != "" {
-				return nil, fmt.Errorf("%q is no IP address", part)
+				return nil, fmt.Errorf("%q is not an IP address", part)
 			}
 			prefix = netip.PrefixFrom(address, address.BitLen())
 		}

@@ -56,7 +56,7 @@ func (l *Launcher) Saved(_ context.Context, cluster, name string) (launch.Saved,
 		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %w", cluster, name, err)
 	}
 	if !info.Mode().IsRegular() {
-		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %s is no file", cluster, name, f.Name())
+		return launch.Saved{}, fmt.Errorf("look at the data of node %s/%s: %s is not a file", cluster, name, f.Name())
 	}
 	header, err := rdb.ReadHeader(f)
 	if err != nil {

@@ -37,7 +37,7 @@ func TestLastWords(t *testing.T) {
 		// What an earlier life of the node complained of is not why it has ended now.
 		start + "17:M 25 Nov 2026 16:32:37.943 # Can't handle RDB format version 12\n" + start +
 			"18:M 25 Nov 2026 16:32:38.943 # Server initialized\n18:M 25 Nov 2026 16:32:38.943 # Bad thing\n18:M 25 Nov 2026 16:32:38.943 * MASTER MODE enabled\n": "Its log ends: “Bad thing”.",
-		"17:M 25 Nov 2026 16:32:37.943 # Out Of Memory allocating 1048576 bytes!\n17:M 25 Nov 2026 16:32:37.943 # Guru Meditation: Redis aborting for OUT OF MEMORY. Allocating 1048576 bytes! #server.c:6474": "There was too little memory on its host: 1048576 bytes more were not to be had.",
+		"17:M 25 Nov 2026 16:32:37.943 # Out Of Memory allocating 1048576 bytes!\n17:M 25 Nov 2026 16:32:37.943 # Guru Meditation: Redis aborting for OUT OF MEMORY. Allocating 1048576 bytes! #server.c:6474": "Its host had too little memory: 1048576 more bytes could not be allocated.",
 	} {
 		got, named := nodeWithLog(t, log).LastWords(t.Context(), "shop", "shop-001")
 		if got != want || named != (want != "" && !strings.HasPrefix(want, "Its log ends")) {
@@ -54,8 +54,8 @@ func TestLastWordsNameTheCauseInTheLogsOfRealServers(t *testing.T) {
 	t.Parallel()
 	const early = "The data ends early, or the engine does not understand what is in it."
 	wants := map[string]string{
-		"checksum.start":                    "The data is damaged: its checksum is 2e10b7d7593b2e20, and 3837363534333231 is written at its end.",
-		"checksum.feed":                     "The data is damaged: its checksum is 2e10b7d7593b2e20, and 3837363534333231 is written at its end.",
+		"checksum.start":                    "The data is damaged: its checksum is 2e10b7d7593b2e20, but 3837363534333231 is written at its end.",
+		"checksum.feed":                     "The data is damaged: its checksum is 2e10b7d7593b2e20, but 3837363534333231 is written at its end.",
 		"short.start":                       early,
 		"short.feed":                        early,
 		"type.start":                        "The data is damaged at byte 3671: Invalid object type: 103.",
@@ -78,7 +78,7 @@ func TestLastWordsNameTheCauseInTheLogsOfRealServers(t *testing.T) {
 		"dup-key.feed":                      "The data has the key “a” twice, in database 0.",
 		"bad-ttl-lp-string.start":           "The engine came upon something impossible: t_hash.c:379 'lpGetIntegerValue(fptr, &expireAt)' is not true.",
 		"bad-ttl-ht-huge.feed":              "The data is damaged: invalid expireAt time: 1152925607051646975.",
-		"function-preGA.feed":               "The data has functions in a format of before Redis 7.0's release, which no engine loads.",
+		"function-preGA.feed":               "The data has functions in a format from before Redis 7.0's release, which no engine loads.",
 		"version.start":                     "The engine is too old for the data, which has RDB version 12.",
 		"version.feed":                      "The engine is too old for the data, which has RDB version 12.",
 		"redis6.0 version.start":            "The engine is too old for the data, which has RDB version 10.",

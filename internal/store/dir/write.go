@@ -226,7 +226,7 @@ func (s *Store) Present(context.Context) error {
 		return fmt.Errorf("%s is not there: was it removed or unmounted? (%w)", s.Location(), explain(err))
 	}
 	if !os.SameFile(opened, now) {
-		return fmt.Errorf("%s is not the folder any more that was opened: was it moved, or another one mounted over it? Restart the console", s.Location())
+		return fmt.Errorf("%s is no longer the folder that was opened: was it moved, or another one mounted over it? Restart the console", s.Location())
 	}
 	return nil
 }

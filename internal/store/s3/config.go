@@ -81,12 +81,12 @@ func ParseURL(text string) (Config, error) {
 	}
 	bucket, prefix, _ := strings.Cut(place, "/")
 	if strings.Contains(place, "@") && !bucketPattern.MatchString(bucket) { // not repeated: what precedes it may be a secret
-		return Config{}, errors.New("credentials do not belong into the address of an S3 store: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
+		return Config{}, errors.New("credentials do not belong in the address of an S3 store: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
 	}
 	c := Config{Bucket: bucket, Prefix: strings.Trim(prefix, "/"), Checksums: CRC64NVME}
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return Config{}, fmt.Errorf("what stands behind ? in the address of the S3 store cannot be read: %w", err)
+		return Config{}, fmt.Errorf("what follows ? in the address of the S3 store cannot be read: %w", err)
 	}
 	var wrong []error
 	for name, given := range values {
@@ -143,7 +143,7 @@ func (c Config) check() error {
 		u, err := url.Parse(c.Endpoint)
 		switch {
 		case err == nil && u.User != nil, strings.Contains(c.Endpoint, "@"):
-			add("credentials do not belong into endpoint: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
+			add("credentials do not belong in endpoint: give them as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, by a profile or by a role")
 		case err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 			add("endpoint must look like https://minio.example.com:9000, not %q", c.Endpoint)
 		}

@@ -64,7 +64,7 @@ func (e expected) differs() error {
 		return nil
 	}
 	if got := e.text(e.hash.Sum(nil)); got != e.sum {
-		return fmt.Errorf("%w (its checksum is %s in place of %s)", store.ErrTransit, got, e.sum)
+		return fmt.Errorf("%w (its checksum is %s instead of %s)", store.ErrTransit, got, e.sum)
 	}
 	return nil
 }

@@ -217,7 +217,7 @@ func TestServerThatDoesNotKeepWhatItWasToldFailsThePut(t *testing.T) {
 		}, "correct kms_key_id"},
 		"another class":    {func(c *s3.Config) { c.StorageClass = "STANDARD_IA" }, func(h http.Header) { h.Del("X-Amz-Storage-Class") }, "storage class is STANDARD"},
 		"another checksum": {func(*s3.Config) {}, func(h http.Header) { h.Set("X-Amz-Checksum-Crc64nvme", "AAAAAAAAAAA=") }, "checksum is"},
-		"a byte less":      {func(*s3.Config) {}, func(h http.Header) { h.Set("Content-Length", fmt.Sprint(small-1)) }, "bytes in place of"},
+		"a byte less":      {func(*s3.Config) {}, func(h http.Header) { h.Set("Content-Length", fmt.Sprint(small-1)) }, "bytes instead of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -237,11 +237,11 @@ func TestServerThatDoesNotKeepWhatItWasToldFailsThePut(t *testing.T) {
 				if stored(t, c, key) != nil {
 					t.Error("the object is left")
 				}
-				if test.says == "bytes in place of" {
+				if test.says == "bytes instead of" {
 					break
 				}
 			}
-			if test.says == "bytes in place of" {
+			if test.says == "bytes instead of" {
 				return
 			}
 			if err := s.Check(t.Context()); !errors.Is(err, store.ErrUnsafe) && !strings.HasPrefix(name, "another checksum") {

@@ -59,7 +59,7 @@ func (c Config) tooLarge() error {
 	if largest := c.largest(); largest < maxObject {
 		return fmt.Errorf("the object is larger than 10,000 parts of %d MiB (%d GiB): raise part_size= in --store, or split the cluster into more shards", c.PartSize>>20, largest>>30)
 	}
-	return errors.New("the object is larger than S3 can bear (5 TiB): split the cluster into more shards")
+	return errors.New("the object is larger than S3 allows (5 TiB): split the cluster into more shards")
 }
 
 // parseSize reads "64MiB" or "1GiB".

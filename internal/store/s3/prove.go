@@ -106,7 +106,7 @@ func (u *upload) proveOnce(ctx context.Context) error {
 func (c Config) compare(head *sdk.HeadObjectOutput, want sums) error {
 	var wrong []string
 	if got := aws.ToInt64(head.ContentLength); got != want.size {
-		wrong = append(wrong, fmt.Sprintf("it has %d bytes in place of %d; look into the server's log", got, want.size))
+		wrong = append(wrong, fmt.Sprintf("it has %d bytes instead of %d; look into the server's log", got, want.size))
 	}
 	if text := c.unproved(head, want); text != "" {
 		wrong = append(wrong, text)
@@ -115,15 +115,15 @@ func (c Config) compare(head *sdk.HeadObjectOutput, want sums) error {
 		if got == "" {
 			got = "none"
 		}
-		wrong = append(wrong, fmt.Sprintf("its encryption is %s in place of %s; set the encryption up on the server, or take sse= out of --store", got, c.SSE))
+		wrong = append(wrong, fmt.Sprintf("its encryption is %s instead of %s; set the encryption up on the server, or take sse= out of --store", got, c.SSE))
 	} else if got := aws.ToString(head.SSEKMSKeyId); c.KMSKeyID != "" && !sameKey(got, c.KMSKeyID) {
-		wrong = append(wrong, fmt.Sprintf("it is encrypted with key %q in place of %q; correct kms_key_id in --store", got, c.KMSKeyID))
+		wrong = append(wrong, fmt.Sprintf("it is encrypted with key %q instead of %q; correct kms_key_id in --store", got, c.KMSKeyID))
 	}
 	if got := head.StorageClass; c.StorageClass != "" && got != types.StorageClass(c.StorageClass) && !(got == "" && c.StorageClass == "STANDARD") {
 		if got == "" {
 			got = types.StorageClassStandard
 		}
-		wrong = append(wrong, fmt.Sprintf("its storage class is %s in place of %s; the server may not know that one: take storage_class= out of --store", got, c.StorageClass))
+		wrong = append(wrong, fmt.Sprintf("its storage class is %s instead of %s; the server may not know that one: take storage_class= out of --store", got, c.StorageClass))
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -152,11 +152,11 @@ func (c Config) unproved(head *sdk.HeadObjectOutput, want sums) string {
 }
 
 func wrongCRC(got, want string) string {
-	return fmt.Sprintf("its checksum is %s in place of %s; look into the server's log", got, want)
+	return fmt.Sprintf("its checksum is %s instead of %s; look into the server's log", got, want)
 }
 
 func wrongETag(got, want string) string {
-	return fmt.Sprintf("its MD5 (ETag) is %s in place of %q; look into the server's log", got, want)
+	return fmt.Sprintf("its MD5 (ETag) is %s instead of %q; look into the server's log", got, want)
 }
 
 // otherMD5 says whether an ETag is an MD5 of the same kind as the wanted one, but different.

@@ -252,7 +252,7 @@ func (u *upload) send(ctx context.Context, number int, p *part) error {
 			return err
 		}
 		if got := aws.ToString(answer.ChecksumCRC64NVME); got != "" && done.ChecksumCRC64NVME != nil && got != *done.ChecksumCRC64NVME {
-			return fmt.Errorf("%w: it has checksum %s for part %d in place of %s", store.ErrUnavailable, got, number, *done.ChecksumCRC64NVME)
+			return fmt.Errorf("%w: it has checksum %s for part %d instead of %s", store.ErrUnavailable, got, number, *done.ChecksumCRC64NVME)
 		}
 		if done.ETag = answer.ETag; aws.ToString(done.ETag) == "" {
 			return fmt.Errorf("%w: it took part %d without an ETag", store.ErrUnavailable, number)
