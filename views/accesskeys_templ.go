@@ -138,7 +138,7 @@ func AccessKeysPage(s Shell, p AccessKeys) templ.Component {
 					ctx = templ.InitializeContext(ctx)
 					return nil
 				})
-				templ_7745c5c3_Err = EmptyState("key-round", "No access keys yet", "Each program that uses the API gets a key of its own here, so that it can be revoked alone.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = EmptyState("key-round", "No access keys yet", "Give each program that uses the API a key of its own, so that each can be revoked separately.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -313,7 +313,7 @@ func newAccessKey(p AccessKeys) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = Banner("warning", "The secret is shown now and never again. Keep it where the program that uses it finds it.").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Banner("warning", "The secret is shown only now. Keep it where the program that uses it can find it.").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -97,7 +97,7 @@ func (p AttachForm) title() string {
 
 func (p AttachForm) line() string {
 	if p.ID != "" {
-		return "The cluster is looked for in the new way first. Nothing changes when it is not found."
+		return "The cluster is looked for in the new way first. Nothing changes if it is not found."
 	}
 	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes stay as they are."
 }
@@ -106,7 +106,7 @@ func (p AttachForm) line() string {
 func (p AttachForm) secretHelp(name, help string) string {
 	switch {
 	case p.Again[name]:
-		return "Type it again: no page carries what was typed here."
+		return "Type it again: what was typed here is never sent back to a page."
 	case p.Stored[name]:
 		return "What is stored is not shown. It is kept only while addresses, mapping and TLS stay as they are: it is never sent anywhere else without being typed again."
 	}

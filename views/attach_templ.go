@@ -267,7 +267,7 @@ func attachReach(p AttachForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = linesField(p, "addresses", "Addresses", "One on a line, host:port. One node is enough, a few are safer: the others are found from them. Give the Sentinels' addresses where Sentinels watch the nodes.", "db1.example:6379").Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = linesField(p, "addresses", "Addresses", "One per line, host:port. One node is enough, a few are safer: the others are found from them. If Sentinels watch the nodes, give the Sentinels' addresses.", "db1.example:6379").Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -275,7 +275,7 @@ func attachReach(p AttachForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = TextField(p.Fields, "username", "User", "Of the nodes' ACL. Empty: the default user.", code()).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = TextField(p.Fields, "username", "User", "From the nodes' ACL. Empty: the default user.", code()).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -858,7 +858,7 @@ func attachTLS(p AttachForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "> Do not check certificates</label><p class=\"help\" id=\"h-unverified\">Whoever answers is believed and is sent the password: only on a network that nobody else can reach into.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "> Do not check certificates</label><p class=\"help\" id=\"h-unverified\">Whoever answers is trusted and is sent the password: use this only on a network that nobody else can reach.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1024,7 +1024,7 @@ func attachUnusual(p AttachForm) templ.Component {
 				}()
 			}
 			ctx = templ.InitializeContext(ctx)
-			templ_7745c5c3_Err = linesField(p, "mapped", "Mapped addresses", "For nodes whose own idea of their address cannot be reached from here, as behind NAT or in containers. One on a line, announced=reached; hosts alone stand for all of their ports.", "172.17.0.2:6379=db1.example:16379").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = linesField(p, "mapped", "Mapped addresses", "For nodes whose own idea of their address cannot be reached from here, as behind NAT or in containers. One per line, announced=reached; a host alone stands for all of its ports.", "172.17.0.2:6379=db1.example:16379").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1086,7 +1086,7 @@ func attachPlan(s Shell, p AttachForm) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, "<p>When the cluster is found, it is reached like this from then on. Its snapshots and its schedule stay.</p><p>A stored password or key goes only where it has always gone. Where addresses, mapping or TLS change, type it again.</p><p><strong>Test</strong> shows what is found, and saves nothing.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, "<p>When the cluster is found, it is reached this way from then on. Its snapshots and its schedule stay.</p><p>A stored password or key goes only where it has always gone. Where addresses, mapping or TLS change, type it again.</p><p><strong>Test</strong> shows what is found, and saves nothing.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1316,7 +1316,7 @@ func AttachFindings(s Shell, f Findings) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if f.Rights != "" {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "<h3>Rights that the user lacks</h3><p class=\"quiet\">Have this run on every node by somebody who may change its users:</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 86, "<h3>Rights that the user lacks</h3><p class=\"quiet\">Have somebody who may change the nodes' users run this on every node:</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -1444,7 +1444,7 @@ func AttachFindings(s Shell, f Findings) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = FactRow("Made of").Render(templ.WithChildren(ctx, templ_7745c5c3_Var57), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = FactRow("Topology").Render(templ.WithChildren(ctx, templ_7745c5c3_Var57), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -365,7 +365,7 @@ func DeleteClustersPage(s Shell, p DeleteClusters) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if n := p.bare(); n > 0 {
-					templ_7745c5c3_Err = Banner("warning", "Without final snapshots, nothing of the data of "+Plural(n, "cluster")+" can be brought back.").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Banner("warning", "Without final snapshots, the data of "+Plural(n, "cluster")+" cannot be brought back.").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -375,7 +375,7 @@ func DeleteClustersPage(s Shell, p DeleteClusters) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				if n := p.lost(); n > 0 {
-					templ_7745c5c3_Err = Banner("warning", "Nothing of the data of "+Plural(n, "cluster")+" can be brought back afterwards: no good manual snapshot stays, and no final one can be taken now.").Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = Banner("warning", "The data of "+Plural(n, "cluster")+" cannot be brought back afterwards: no good manual snapshot stays, and no final one can be taken now.").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -426,7 +426,7 @@ func DeleteClustersPage(s Shell, p DeleteClusters) templ.Component {
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
-						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, ", and delete only those whose snapshot is good; of the rest none can be taken")
+						templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 42, ", and delete only those whose snapshot is good; none can be taken of the rest")
 						if templ_7745c5c3_Err != nil {
 							return templ_7745c5c3_Err
 						}
@@ -568,7 +568,7 @@ func SnapshotClustersPage(s Shell, p SnapshotClusters) templ.Component {
 				ctx = templ.InitializeContext(ctx)
 				return nil
 			})
-			templ_7745c5c3_Err = Head("Take "+Plural(len(p.Names), "snapshot"), "", "One of each cluster. They stay in service meanwhile.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Head("Take "+Plural(len(p.Names), "snapshot"), "", "One of each cluster. The clusters stay in service.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -687,7 +687,7 @@ func SnapshotClustersPage(s Shell, p SnapshotClusters) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "</section><section><h2>What happens</h2><ul><li>Each snapshot is a run of its own; they go one after the other, a few at a time.</li><li>The freshest replica serves it, or the primary where there is none.</li><li>Where too little memory is free for that, none is taken, and the run says so.</li></ul></section></div><div class=\"follows\"")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 65, "</section><section><h2>What happens</h2><ul><li>Each snapshot is a run of its own; a few run at a time, the others wait.</li><li>The freshest replica serves it, or the primary where there is none.</li><li>Where too little memory is free for that, none is taken, and the run says so.</li></ul></section></div><div class=\"follows\"")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

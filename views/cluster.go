@@ -327,7 +327,7 @@ func (p Cluster) sourceText() string {
 	case p.SourceExists:
 		return "The snapshot " + p.RestoredFrom + " cannot be restored as it is now: its page says why."
 	}
-	return "The snapshot " + p.RestoredFrom + " is not there any more."
+	return "The snapshot " + p.RestoredFrom + " no longer exists."
 }
 
 func neverRanText(p Cluster) string {

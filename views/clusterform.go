@@ -200,7 +200,7 @@ func (p ClusterForm) moreSeeds() bool { return p.SnapshotCount > len(p.Snapshots
 func (p ClusterForm) seedHelp() string {
 	if p.moreSeeds() {
 		return "The cluster starts with the data of this snapshot; empty: with none. The newest " + itoa(len(p.Snapshots)) + " of " + Count(p.SnapshotCount) +
-			" are offered; of the others, type the name."
+			" are offered; for any other, type its name."
 	}
 	return "The cluster starts with the data of this snapshot."
 }

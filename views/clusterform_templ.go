@@ -587,7 +587,7 @@ func formSize(p ClusterForm) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "> Cluster mode</label><p class=\"help\">The keys are spread over shards by their hash slots. Applications need a client for it, and there is only database 0.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "> Cluster mode</label><p class=\"help\">The keys are spread over shards by their hash slots. Applications need a client that supports this, and there is only database 0.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -697,7 +697,7 @@ func formAccess(p ClusterForm) templ.Component {
 			}
 			return nil
 		})
-		templ_7745c5c3_Err = Field(p.Fields, "password", "Given password", "16 to 128 characters, as ElastiCache asks for.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = Field(p.Fields, "password", "Given password", "16 to 128 characters, as in ElastiCache.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var24), templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -1513,7 +1513,7 @@ func nextSnapshot(s Shell, c Schedule) templ.Component {
 		}
 		ctx = templ.ClearChildren(ctx)
 		if !c.Enabled {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<span class=\"quiet\">only by hand</span>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 108, "<span class=\"quiet\">only on request</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -42,11 +42,11 @@ func (p DeleteCluster) lost() string {
 	case p.Left.Manual > 0 || p.CacheOnly || p.attached() || NeverRan(p.Status) && p.Left.Automatic == 0:
 		return ""
 	case p.CanFinal:
-		return "Without a final snapshot, nothing of this cluster's data can be brought back: of what stays there is no good snapshot."
+		return "Without a final snapshot, this cluster's data cannot be brought back: none of the snapshots that stay is good."
 	case p.Left.Automatic > 0:
-		return "Nothing of this cluster's data can be brought back afterwards: its automatic snapshots go with it. Copy one of them first to keep it."
+		return "This cluster's data cannot be brought back afterwards: its automatic snapshots go with it. Copy one of them first to keep it."
 	}
-	return "Nothing of this cluster's data can be brought back afterwards: there is no good snapshot of it, and no final one can be taken now."
+	return "This cluster's data cannot be brought back afterwards: there is no good snapshot of it, and no final one can be taken now."
 }
 
 // fieldRefs ties an input to its help and its error for screen readers.

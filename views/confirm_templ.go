@@ -801,7 +801,7 @@ func DeleteSnapshotsPage(s Shell, p DeleteSnapshots) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "</span> of storage become free. A deleted snapshot cannot be brought back.</p></section><section><h2>What stays</h2><p>The clusters themselves, and every cluster that was restored from these snapshots.</p>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 57, "</span> of storage is freed. A deleted snapshot cannot be brought back.</p></section><section><h2>What stays</h2><p>The clusters themselves, and every cluster that was restored from these snapshots.</p>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -819,7 +819,7 @@ func DeleteSnapshotsPage(s Shell, p DeleteSnapshots) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, " of the chosen ones: in use, or still being made.</p>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 59, " that you chose: in use, or still being made.</p>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}

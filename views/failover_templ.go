@@ -38,7 +38,7 @@ func settingsFailover(p Settings) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>A primary whose process has ended is replaced by a replica at once. One that hangs, so that neither the console nor its replicas hear of it, is ended after this time, and then a replica takes over. What it had not yet passed on is lost.</p><div class=\"row\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 2, "<p>A primary whose process has ended is replaced by a replica at once. One that hangs, so that neither the console nor its replicas hear from it, is ended after this time, and then a replica takes over. What it had not yet passed on is lost.</p><div class=\"row\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

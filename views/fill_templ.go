@@ -471,7 +471,7 @@ func fillAsk(s Shell, p FillCluster, t FillTarget) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if t.empty() {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<input type=\"hidden\" name=\"existing\" value=\"none\"><p>The cluster is empty, so nothing can be lost. Should an application write a key before the restore begins, it does not begin.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 23, "<input type=\"hidden\" name=\"existing\" value=\"none\"><p>The cluster is empty, so nothing can be lost. If an application writes a key before the restore begins, the restore does not begin.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -495,7 +495,7 @@ func fillAsk(s Shell, p FillCluster, t FillTarget) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<div class=\"fate\"><section><h2>What happens</h2><ul><li>The whole snapshot is read, and the cluster's memory, databases and slots are looked at, before anything is written</li><li>The primaries are sent the keys as any client would send them: applications see them as they come</li></ul></section><section><h2>What stays</h2><ul><li>The nodes, their settings and their users</li><li>The cluster's schedule and its snapshots</li></ul></section></div>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 25, "<div class=\"fate\"><section><h2>What happens</h2><ul><li>The whole snapshot is read, and the cluster's memory, databases and slots are looked at, before anything is written</li><li>The primaries are sent the keys as any client would send them: applications see them as they arrive</li></ul></section><section><h2>What stays</h2><ul><li>The nodes, their settings and their users</li><li>The cluster's schedule and its snapshots</li></ul></section></div>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -89,7 +89,7 @@ func CopySnapshotPage(s Shell, p CopySnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = TextField(p.Fields, "store", "Another store (optional)", "Leave it empty to keep the copy here. Else s3://bucket/prefix?region=… or dir:/folder: the whole archive goes there, and this console does not list it.", templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "placeholder": "s3://bucket/prefix"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = TextField(p.Fields, "store", "Another store (optional)", "Leave it empty to keep the copy here. Otherwise s3://bucket/prefix?region=… or dir:/folder: the whole archive goes there, and this console does not list it.", templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "placeholder": "s3://bucket/prefix"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -333,7 +333,7 @@ func ExportSnapshotPage(s Shell, p ExportSnapshot) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</ul><p>Each is read back and compared by its SHA-256. Should anything go wrong, nothing of it is left there.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 24, "</ul><p>Each is read back and compared by its SHA-256. If anything goes wrong, nothing of it is left there.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -615,7 +615,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = TextField(p.Fields, "cluster", "Cluster", "Under which it is filed. It need not exist.", templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "maxlength": "40", "required": true, "list": "clusters"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = TextField(p.Fields, "cluster", "Cluster", "The cluster that the snapshot is filed under. It need not exist.", templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "maxlength": "40", "required": true, "list": "clusters"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -662,7 +662,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = Field(p.Fields, "file", "RDB files", "Several files become several shards, in the order in which the browser sends them. At most "+SizeText(p.Limit)+" at once. Stay on this page until it is done; how far it is stands under Activity.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(p.Fields, "file", "RDB files", "Several files become several shards, in the order in which the browser sends them. At most "+SizeText(p.Limit)+" at once. Stay on this page until it is done; Activity shows the progress.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var25), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -706,7 +706,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 					}
 					return nil
 				})
-				templ_7745c5c3_Err = Field(p.Fields, "sources", "Files", "One address on a line, one line for each shard in their order: s3://bucket/folder/dump.rdb?region=…, arn:aws:s3:::bucket/dump.rdb or dir:/folder/dump.rdb.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = Field(p.Fields, "sources", "Files", "One address per line, one line for each shard in order: s3://bucket/folder/dump.rdb?region=…, arn:aws:s3:::bucket/dump.rdb or dir:/folder/dump.rdb.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var26), templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -730,7 +730,7 @@ func ImportSnapshotPage(s Shell, p ImportSnapshot) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "</button> <a class=\"button\" href=\"/snapshots\">Cancel</a></div></div><aside class=\"form-aside\" aria-label=\"What will happen\"><section class=\"panel\"><div class=\"panel-head\"><h2>What is accepted</h2></div><div class=\"panel-body told\"><ul><li>an export of ElastiCache, or any dump.rdb of Redis or Valkey</li><li>a part of Rekindle's own store: part-0001.rdb.zst</li></ul><p>Each file is checked to its last byte before it is listed: structure, end mark and CRC64. One that is damaged, cut or made to do harm is refused, and nothing of it is kept.</p><p>Engine and version are what the file says of itself; the node type is suggested by its size.</p></div></section>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 48, "</button> <a class=\"button\" href=\"/snapshots\">Cancel</a></div></div><aside class=\"form-aside\" aria-label=\"What will happen\"><section class=\"panel\"><div class=\"panel-head\"><h2>What is accepted</h2></div><div class=\"panel-body told\"><ul><li>an export of ElastiCache, or any dump.rdb of Redis or Valkey</li><li>a part of Rekindle's own store: part-0001.rdb.zst</li></ul><p>Each file is checked to its last byte before it is listed: structure, end mark and CRC64. One that is damaged, truncated or malicious is refused, and nothing of it is kept.</p><p>Engine and version are what the file itself says; the node type is suggested by its size.</p></div></section>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

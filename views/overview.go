@@ -119,9 +119,9 @@ func (p Overview) verdict(now time.Time) (tone, title, text string) {
 	t := p.tally()
 	switch {
 	case t.total == 0 && t.down > 0:
-		return "warn", "There is nothing to be brought back.", t.downText()
+		return "warn", "There is nothing to restore.", t.downText()
 	case t.total == 0:
-		return "idle", "There is nothing to be brought back.", "Memcached only caches: nothing of it is kept."
+		return "idle", "There is nothing to restore.", "Memcached only caches: nothing of it is kept."
 	case t.restorable == t.total && t.total == 1:
 		title = "Yes: the cluster can be restored."
 	case t.restorable == t.total:
@@ -161,7 +161,7 @@ func (p Overview) verdict(now time.Time) (tone, title, text string) {
 		said = append(said, t.downText())
 	}
 	if t.notices > 0 {
-		said = append(said, Plural(t.notices, "cluster")+" "+hasHave(t.notices)+" something to say, below.")
+		said = append(said, Plural(t.notices, "cluster")+" "+hasHave(t.notices)+" a notice, below.")
 	}
 	return tone, title, strings.Join(said, " ")
 }

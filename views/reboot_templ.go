@@ -90,7 +90,7 @@ func RebootClusterPage(s Shell, p RebootCluster) templ.Component {
 				return templ_7745c5c3_Err
 			}
 			if p.CacheOnly {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<li>The chosen nodes restart one after the other, and come back <strong>empty</strong>: what they hold is lost.</li><li>Clients of a node are cut off while it restarts.</li><li>Parameters that were changed since the last start come into force.</li>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 4, "<li>The chosen nodes restart one after the other, and come back <strong>empty</strong>: what they hold is lost.</li><li>Clients of a node are cut off while it restarts.</li><li>Parameters that were changed since the last start take effect.</li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -113,7 +113,7 @@ func RebootClusterPage(s Shell, p RebootCluster) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " restarts, nobody can write. No replica takes over.</li>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 7, " restarts, nothing can be written. No replica takes over.</li>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -554,14 +554,14 @@ func FailoverClusterPage(s Shell, p FailoverCluster) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			} else {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "The replica that is furthest takes over from ")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 49, "The most up-to-date replica takes over from ")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var25 string
 				templ_7745c5c3_Var25, templ_7745c5c3_Err = templ.JoinStringErrs(p.Primary)
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/reboot.templ`, Line: 117, Col: 64}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/reboot.templ`, Line: 117, Col: 63}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var25))
 				if templ_7745c5c3_Err != nil {
@@ -572,12 +572,12 @@ func FailoverClusterPage(s Shell, p FailoverCluster) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "</li><li>Writes wait until that replica has all of them, 10 seconds at the most. If it does not get there in time, everything stays as it was.</li>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 51, "</li><li>Writes wait until that replica has all of them, 10 seconds at most. If it does not get there in time, everything stays as it was.</li>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			if p.Sharded {
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "<li>Clients for cluster mode hear of the new primary from the nodes and follow. The other shards are not touched.</li>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 52, "<li>Cluster-mode clients learn of the new primary from the nodes and follow. The other shards are not touched.</li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

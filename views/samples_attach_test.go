@@ -58,7 +58,7 @@ func sampleAccess() AttachForm {
 	for name, value := range map[string]string{"keep_password": "on", "keep_private_key": "on", "tls": "on", "certificate": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"} {
 		f.Values[name] = value
 	}
-	f.Errors = map[string]string{"password": "Addresses, mapping, primary or TLS have changed, and what is stored is not sent elsewhere. Type it again, or do not keep it."}
+	f.Errors = map[string]string{"password": "Addresses, mapping, primary or TLS have changed, and a stored secret is never sent to a new place. Type it again, or do not keep it."}
 	return f
 }
 

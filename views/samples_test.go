@@ -141,8 +141,8 @@ func sampleFormWrong() ClusterForm {
 	f.Values["retention"], f.Values["replicas"] = "36", "lots"
 	f.Errors = map[string]string{
 		"id":        "a name starts with a letter and holds only a-z, 0-9 and single hyphens",
-		"retention": "Give a number of days from 1 to 35.",
-		"replicas":  "Give a number from 0 to 5.",
+		"retention": "Enter the number of days, 1 to 35.",
+		"replicas":  "Enter the number of replicas, 0 to 5.",
 	}
 	return f
 }

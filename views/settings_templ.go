@@ -520,7 +520,7 @@ func settingsLimits(p Settings) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = FactRow("Price of a GB-month").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = FactRow("Price per GB-month").Render(templ.WithChildren(ctx, templ_7745c5c3_Var18), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -558,7 +558,7 @@ func settingsLimits(p Settings) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = TextField(p.Limits, "price", "Price of a GB-month", "ElastiCache charges 0.085; one snapshot per cluster is free.", templ.Attributes{"class": "short", "inputmode": "decimal"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = TextField(p.Limits, "price", "Price per GB-month", "ElastiCache charges 0.085; one snapshot per cluster is free.", templ.Attributes{"class": "short", "inputmode": "decimal"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -943,7 +943,7 @@ func settingsZone(s Shell) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if s.Zone == nil {
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<p>Your browser has not told its time zone, so all times are in UTC. With JavaScript it tells it by itself.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 66, "<p>Your browser has not reported its time zone, so all times are in UTC. With JavaScript, it does so by itself.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -974,7 +974,7 @@ func settingsZone(s Shell) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, " now. Windows and schedules are in UTC; beside them stands your time.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 69, " now. Windows and schedules are in UTC; your time is beside them.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -29,7 +29,7 @@ func (e ErrorInfo) title() string {
 	case e.Status == 403:
 		return "This is not allowed"
 	case e.Status == 405:
-		return "This address does not take that"
+		return "This address does not support that"
 	case e.Status >= 500:
 		return "Something went wrong in the console"
 	}
@@ -45,7 +45,7 @@ func (e ErrorInfo) text() string {
 	case e.Status == 403:
 		return "The request was refused: it did not come from a page of this console, or you may not do this. Go back, load the page again, and try once more."
 	case e.Status >= 500:
-		return "It is not your fault, and your clusters and snapshots are as they were. Try again; if it stays, look for the request below in the console's log."
+		return "It is not your fault, and your clusters and snapshots are as they were. Try again; if it happens again, look for the request below in the console's log."
 	}
 	return "The console could not make sense of the request. Go back and try again."
 }

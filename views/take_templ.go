@@ -502,7 +502,7 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 			return templ_7745c5c3_Err
 		}
 		if !p.Source.Fits {
-			templ_7745c5c3_Err = Banner("error", "The node forks to write the snapshot. In the worst case, when every key is written meanwhile, the fork needs as much memory again, and that does not fit into what is free. The host could kill the node.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Banner("error", "The node forks to write the snapshot. In the worst case, when every key is written meanwhile, the fork needs as much memory again, and there is not that much free. The host could kill the node.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -542,7 +542,7 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "> Take it all the same</label>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 43, "> Take it anyway</label>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -565,7 +565,7 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		} else if p.Source.Role == "primary" {
-			templ_7745c5c3_Err = Banner("warning", "The primary forks to write the snapshot. Writes meanwhile cost extra memory, at worst as much again as is used; that fits into what is free. A replica would spare the primary this.").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Banner("warning", "The primary forks to write the snapshot. Writes meanwhile cost extra memory, at worst as much again as is used; that much is free. A replica would spare the primary this.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -578,7 +578,7 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "A fork fits into what is free.</p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 46, "There is enough memory free for a fork.</p>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -156,11 +156,11 @@ func settingsVerify(p Settings) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>Every byte of every snapshot is read back and compared with what was written. One that is damaged turns failed, with what is wrong, and is not restored any more. One snapshot at a time is read, and slowly while others are being taken.</p><div class=\"row\">")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>Every byte of every snapshot is read back and compared with what was written. One that is damaged becomes failed, with what is wrong, and can no longer be restored. One snapshot at a time is read, and slowly while others are being taken.</p><div class=\"row\">")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = TextField(p.Verify, "verify_every", "Verify each snapshot every … days", "0: only by hand.", templ.Attributes{"class": "short", "inputmode": "numeric"}).Render(ctx, templ_7745c5c3_Buffer)
+		templ_7745c5c3_Err = TextField(p.Verify, "verify_every", "Verify each snapshot every … days", "0: only on request.", templ.Attributes{"class": "short", "inputmode": "numeric"}).Render(ctx, templ_7745c5c3_Buffer)
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -193,7 +193,7 @@ func settingsImports(p Settings) templ.Component {
 			templ_7745c5c3_Var6 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<section class=\"panel\" aria-labelledby=\"imports\"><div class=\"panel-head\"><h2 id=\"imports\">Imports</h2></div><form class=\"panel-body\" method=\"post\" action=\"/settings/imports\"><p>An RDB file from elsewhere can look right and still end every node that loads it. With this, each file that is imported is first loaded into a node that is there for nothing else and is removed again; what that does not survive is refused. It takes as much of the host's memory as the data, for that time.</p><div class=\"field\"><label class=\"check\"><input type=\"checkbox\" name=\"try_imports\" value=\"on\"")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 11, "<section class=\"panel\" aria-labelledby=\"imports\"><div class=\"panel-head\"><h2 id=\"imports\">Imports</h2></div><form class=\"panel-body\" method=\"post\" action=\"/settings/imports\"><p>An RDB file from elsewhere can look right and still end every node that loads it. With this, each imported file is first loaded into a node that exists only for this and is then removed; a file that the node does not survive is refused. Meanwhile that takes as much of the host's memory as the data.</p><div class=\"field\"><label class=\"check\"><input type=\"checkbox\" name=\"try_imports\" value=\"on\"")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -203,7 +203,7 @@ func settingsImports(p Settings) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "> Try imported files out</label></div><button type=\"submit\" class=\"button\">Save</button></form></section>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 13, "> Try out imported files</label></div><button type=\"submit\" class=\"button\">Save</button></form></section>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

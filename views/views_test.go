@@ -296,9 +296,9 @@ func TestTheFirstQuestionIsAnswered(t *testing.T) {
 		{[]Protection{{State: NoSchedule}}, "warn", "Not yet: the cluster has no good snapshot."},
 		{[]Protection{good, {State: NothingInIt}}, "warn", "Yes: the cluster can be restored."}, // it is not there to be protected
 		{[]Protection{good, {State: NothingInIt, Newest: last}}, "warn", "Yes: all 2 clusters can be restored."},
-		{[]Protection{{State: NothingInIt}}, "warn", "There is nothing to be brought back."},
+		{[]Protection{{State: NothingInIt}}, "warn", "There is nothing to restore."},
 		{[]Protection{{State: Protected, Newest: last, Notice: "It was started empty."}}, "warn", "Yes: the cluster can be restored."},
-		{[]Protection{{State: CacheOnly}}, "idle", "There is nothing to be brought back."},
+		{[]Protection{{State: CacheOnly}}, "idle", "There is nothing to restore."},
 		{slices.Repeat([]Protection{good}, 60), "ok", "Yes: all 60 clusters can be restored."},
 	} {
 		tone, title, _ := overviewOf(c.clusters).verdict(sampleNow)

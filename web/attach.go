@@ -67,7 +67,7 @@ func (f *attachForm) keepStored(form url.Values) {
 			continue // then it is of no use
 		}
 		if !same {
-			f.wrong.add(field, "Addresses, mapping, primary or TLS have changed, and what is stored is not sent elsewhere. Type it again, or do not keep it.")
+			f.wrong.add(field, "Addresses, mapping, primary or TLS have changed, and a stored secret is never sent to a new place. Type it again, or do not keep it.")
 			continue
 		}
 		*given = stored
@@ -176,7 +176,7 @@ func (h attachPages) attached(r *http.Request) (models.Cluster, error) {
 	p := problem{status: http.StatusConflict, title: "Nothing can be changed here", back: clusterAddress(cluster.Name), backText: "To the cluster"}
 	switch {
 	case cluster.Attachment == nil:
-		p.text = fmt.Sprintf("The nodes of %s were launched here, and Rekindle knows how to reach them. There is nothing to say about that.", cluster.Name)
+		p.text = fmt.Sprintf("The nodes of %s were launched here, and Rekindle knows how to reach them. That cannot be changed.", cluster.Name)
 		return cluster, p
 	case cluster.Status == models.ClusterDeleting:
 		p.text = fmt.Sprintf("The cluster %s is being detached.", cluster.Name)
@@ -234,7 +234,7 @@ func (h attachPages) changeAccess(w http.ResponseWriter, r *http.Request) error 
 	} else if err != nil {
 		return h.refused(w, r, f, err)
 	}
-	return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("The cluster %s was found, and is reached like this from now on.", cluster.Name))
+	return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("The cluster %s was found, and will be reached this way from now on.", cluster.Name))
 }
 
 // show shows the form, with what was found or what is wrong.

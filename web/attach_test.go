@@ -219,13 +219,13 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 		{"server_name", "evil.example"}, {"server_name", ""}, {"ca", other}, {"certificate", other}, {"primary_name", "another"},
 	} {
 		for _, action := range []string{"attach", "test"} {
-			answer := c.postForm("/clusters/shop/access", with(keeping, change[0], change[1], "action", action)).is(http.StatusUnprocessableEntity).says("what is stored is not sent elsewhere").doesNotSay("top-secret")
+			answer := c.postForm("/clusters/shop/access", with(keeping, change[0], change[1], "action", action)).is(http.StatusUnprocessableEntity).says("a stored secret is never sent to a new place").doesNotSay("top-secret")
 			answer.hasErrorAt("password")
 			answer.hasErrorAt("sentinel_password")
 			if change[0] != "tls" { // without it there is no key
 				answer.hasErrorAt("private_key")
 			}
-			c.htmx(http.MethodPost, "/clusters/shop/access", with(keeping, change[0], change[1], "action", action)).says("what is stored is not sent elsewhere")
+			c.htmx(http.MethodPost, "/clusters/shop/access", with(keeping, change[0], change[1], "action", action)).says("a stored secret is never sent to a new place")
 		}
 	}
 	if len(*seen) != 0 {
@@ -257,7 +257,7 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 	if now := c.find("shop"); now.Password != "" || now.Attachment.SentinelPassword != "" || now.Attachment.PrivateKey != "" || now.Attachment.TLS {
 		t.Errorf("%+v", now)
 	}
-	c.get("/clusters/shop").says("is reached like this from now on", "The default user, without a password")
+	c.get("/clusters/shop").says("will be reached this way from now on", "The default user, without a password")
 	c.postForm("/clusters/shop/access", with(keeping, "addresses", "10.0.0.2", "tls", "", "certificate", "", "primary_name", "", "password", "typed", "sentinel_password", "typed-too")).redirects("/clusters/shop")
 	if now := c.find("shop"); now.Password.Reveal() != "typed" || now.Attachment.SentinelPassword.Reveal() != "typed-too" {
 		t.Errorf("%+v", now)
@@ -301,13 +301,13 @@ func TestThePagesOfAnAttachedClusterSayWhatIsTrueOfIt(t *testing.T) {
 			return models.SnapshotSource{Node: c.Nodes[0], UsedMemory: 100 << 20, Available: -1, Fits: true}, nil
 		}
 	})
-	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "not known").doesNotSay("fits into what is free", "-1 bytes")
+	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "not known").doesNotSay("enough memory free", "-1 bytes")
 	c.jobs.change(func(a *answers) {
 		a.source = func(c models.Cluster) (models.SnapshotSource, error) {
 			return models.SnapshotSource{Node: c.Nodes[0], UsedMemory: 100 << 20, Available: 8 << 30, Fits: true}, nil
 		}
 	})
-	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "Free on its host, at most", "8.6 GB").doesNotSay("fits into what is free")
+	c.get("/clusters/shop/snapshot").says("How much its host has free cannot be seen from here", "Free on its host, at most", "8.6 GB").doesNotSay("enough memory free")
 
 	c.check(c.db.Attachments.Unreached(t.Context(), cluster, "10.0.0.1:6379 does not answer.", nil))
 	away := c.find("shop")
@@ -316,7 +316,7 @@ func TestThePagesOfAnAttachedClusterSayWhatIsTrueOfIt(t *testing.T) {
 		c.check(c.db.Nodes.Seen(t.Context(), n))
 	}
 	c.clock.Advance(11 * time.Minute)
-	page := c.get("/clusters/shop").says("10.0.0.1:6379 does not answer.", "It has been out of reach since", "11 minutes ago", "again and again until the window closes")
+	page := c.get("/clusters/shop").says("10.0.0.1:6379 does not answer.", "It has been unreachable since", "11 minutes ago", "is retried until the window closes")
 	if n := strings.Count(page.body, "10.0.0.1:6379 does not answer."); n != 1 {
 		t.Errorf("why it is out of reach is said %d times\n%s", n, excerpt(page.body))
 	}
@@ -328,7 +328,11 @@ func TestDetachingAsksWhatBecomesOfAutomaticSnapshots(t *testing.T) {
 	detach := func(pairs ...string) models.DeleteArgs {
 		t.Helper()
 		c.post("/clusters/shop/delete", append([]string{"confirm", "shop"}, pairs...)...).redirects("/clusters")
-		c.get("/clusters").says("The cluster shop is being detached")
+		said := "The cluster shop is being detached"
+		if slices.Contains(pairs, "final") {
+			said = "The cluster shop will be detached once the final snapshot"
+		}
+		c.get("/clusters").says(said)
 		run := c.claim()
 		args, err := models.Args[models.DeleteArgs](run)
 		c.check(err)

@@ -102,7 +102,7 @@ func (h bulkPages) deletePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.none() {
-		return h.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+		return h.done(w, r, c.back(), "info", "First choose the clusters to delete.")
 	}
 	c.leave(models.Cluster.NoDeletion)
 	return h.askDelete(w, r, c, askedFinal(r), nil)
@@ -160,14 +160,14 @@ func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.none() {
-		return h.done(w, r, c.back(), "info", "Choose the clusters to be deleted first.")
+		return h.done(w, r, c.back(), "info", "First choose the clusters to delete.")
 	}
 	c.leave(models.Cluster.NoDeletion)
 	wrong := mistakes{}
 	if phrase := views.DeletePhrase(c.names()); len(c.clusters) == 0 {
 		wrong.add("", "None of the chosen clusters can be deleted just now.")
 	} else if strings.TrimSpace(form.Get("confirm")) != phrase {
-		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm that this is to be deleted.", phrase))
+		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm the deletion.", phrase))
 	}
 	if len(wrong) > 0 {
 		return h.askDelete(w, r, c, form, wrong)
@@ -196,7 +196,7 @@ func (h bulkPages) each(w http.ResponseWriter, r *http.Request, c chosenClusters
 			done++
 		}
 	}
-	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows how far each is.", views.Plural(done, "cluster"), doing)
+	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows their progress.", views.Plural(done, "cluster"), doing)
 	if done > 0 {
 		h.jobs.Wake()
 	}
@@ -215,7 +215,7 @@ func (h bulkPages) takePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.none() {
-		return h.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+		return h.done(w, r, c.back(), "info", "First choose the clusters to take snapshots of.")
 	}
 	if !asked.Has("suffix") {
 		asked.Set("suffix", strings.TrimPrefix(models.SuggestSnapshotName("", h.clock.Now()), "-"))
@@ -246,14 +246,14 @@ func (h bulkPages) take(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.none() {
-		return h.done(w, r, c.back(), "info", "Choose the clusters of which snapshots are to be taken first.")
+		return h.done(w, r, c.back(), "info", "First choose the clusters to take snapshots of.")
 	}
 	c.leave(models.Cluster.NoSnapshot)
 	suffix, wrong := strings.TrimSpace(form.Get("suffix")), mistakes{}
 	if len(c.clusters) == 0 {
 		wrong.add("", "No snapshot can be taken of any of the chosen clusters just now.")
 	} else if suffix == "" {
-		wrong.add("suffix", "Give the end of the snapshots' names.")
+		wrong.add("suffix", "Enter the end of the snapshots' names.")
 	} else if _, problem := models.CheckSnapshotName(c.clusters[0].Name + "-" + suffix); problem != "" {
 		wrong.add("suffix", problem)
 	}

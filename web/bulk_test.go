@@ -26,8 +26,8 @@ func TestManyClustersAreDeletedAtOnceAfterAPhrase(t *testing.T) {
 		"that can be restored", "There is no cluster nobody.", "aws elasticache delete-replication-group", "--final-snapshot-identifier", "Delete this cluster").
 		hasTicked("final")
 	c.get("/clusters/-/delete?name=alpha&confirm=").doesNotSay("--final-snapshot-identifier", "checked") // the box was cleared
-	c.get("/clusters/-/delete?all=on&engine=redis").says("delete 2 clusters", "nothing of the data of 1 cluster can be brought back", `name="engine" value="redis"`)
-	c.get("/clusters/-/delete?all=on").says("delete 3 clusters", "Take a final snapshot first of 2 clusters", "of the rest none can be taken", "delete-cache-cluster")
+	c.get("/clusters/-/delete?all=on&engine=redis").says("delete 2 clusters", "the data of 1 cluster cannot be brought back", `name="engine" value="redis"`)
+	c.get("/clusters/-/delete?all=on").says("delete 3 clusters", "Take a final snapshot first of 2 clusters", "none can be taken of the rest", "delete-cache-cluster")
 	c.htmx(http.MethodGet, "/clusters/-/delete?name=alpha&name=beta&name=sessions&final=on", nil).
 		says("for id in alpha beta; do", `--final-snapshot-identifier "$id"-final-2026-11-22-12-00-14`, "for id in sessions; do", `--cache-cluster-id "$id"`)
 	c.get("/clusters/-/delete?name=alpha&confirm=alpha").doesNotSay(`value="alpha" autocomplete`)
@@ -73,7 +73,7 @@ func TestSnapshotsOfManyClustersAreTakenAtOnce(t *testing.T) {
 		"for id in alpha beta; do", `--snapshot-name "$id"-2026-11-22-12-00-00`)
 	c.htmx(http.MethodGet, "/clusters/-/snapshot?name=alpha&suffix=before-it", nil).says(`--snapshot-name "$id"-before-it`)
 	c.get("/clusters/-/snapshot?name=tiny").says("No snapshot can be taken of any of the chosen clusters just now.")
-	for suffix, says := range map[string]string{"": "Give the end of the snapshots' names.", "a--b": "two hyphens in a row", "a b": "may contain only letters"} {
+	for suffix, says := range map[string]string{"": "Enter the end of the snapshots' names.", "a--b": "two hyphens in a row", "a b": "may contain only letters"} {
 		c.post("/clusters/-/snapshot", "name", "alpha", "suffix", suffix).is(http.StatusUnprocessableEntity).says(says).hasErrorAt("suffix")
 	}
 	c.post("/clusters/-/snapshot", "name", "tiny", "suffix", "x").is(http.StatusUnprocessableEntity)

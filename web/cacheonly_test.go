@@ -52,7 +52,7 @@ func TestWithCachesOnlyThereIsNothingToBringBack(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("sessions", cache)
-	c.get("/").is(http.StatusOK).says("There is nothing to be brought back.")
+	c.get("/").is(http.StatusOK).says("There is nothing to restore.")
 	c.clock.Advance(11 * time.Hour)
 	c.get("/").doesNotSay("Overdue", "behind schedule")
 }
@@ -71,7 +71,7 @@ func TestOfACacheClusterOnlyThatCanBeModifiedWhatItHas(t *testing.T) {
 	c.post("/clusters/sessions/modify", "description", "of the shop").redirects("/clusters/sessions")
 	c.get("/clusters/sessions").says("Nothing was changed")
 	for field, one := range map[string][2]string{
-		"replicas": {"2", "which has no replicas"}, "node_type": {"cache.t4g.small", "The node type of a memcached cluster cannot be changed"}, "backups": {"on", "Give the number of days"},
+		"replicas": {"2", "which has no replicas"}, "node_type": {"cache.t4g.small", "The node type of a memcached cluster cannot be changed"}, "backups": {"on", "Enter the number of days"},
 	} {
 		c.post("/clusters/sessions/modify", "description", "other", field, one[0]).is(http.StatusUnprocessableEntity).says(one[1])
 	}

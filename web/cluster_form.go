@@ -262,7 +262,7 @@ func (h formPages) modify(w http.ResponseWriter, r *http.Request) error {
 	spec, changes := f.changes()
 	name := f.cluster.Name
 	if len(changes) == 0 {
-		return h.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form held what "+name+" has already.")
+		return h.done(w, r, clusterAddress(name), "info", "Nothing was changed: the form had what "+name+" already has.")
 	}
 	spec.RequestedBy = visitOf(r).user.Name
 	after, err := h.db.Changes.Modify(r.Context(), name, spec)
@@ -277,7 +277,7 @@ func (h formPages) modify(w http.ResponseWriter, r *http.Request) error {
 	h.jobs.Wake()
 	text := fmt.Sprintf("The changes to %s are saved.", name)
 	if after.Status == models.ClusterModifying {
-		text = fmt.Sprintf("The changes to %s are saved, and its nodes are being brought in line.", name)
+		text = fmt.Sprintf("The changes to %s are saved, and are being applied to its nodes.", name)
 	}
 	return h.done(w, r, clusterAddress(name), "success", text)
 }
@@ -332,7 +332,7 @@ func (f clusterForm) changes() (models.ModifySpec, []string) {
 		spec.Retention = &want.Retention
 		switch {
 		case want.Retention == 0:
-			changes = append(changes, "Automatic snapshots are turned off. Those there are stay as long as was promised when they were taken.")
+			changes = append(changes, "Automatic snapshots are turned off. Existing ones are kept as long as their retention said when they were taken.")
 		case is.RetentionLimit == 0:
 			changes = append(changes, fmt.Sprintf("Automatic snapshots are turned on and kept for %s.", views.Plural(want.Retention, "day")))
 		case want.Retention < is.RetentionLimit:

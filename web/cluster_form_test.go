@@ -24,7 +24,7 @@ var wrongFields = []struct{ field, value, says string }{
 	{"retention", "-1", "The retention must be between 1 and 35 days, not -1."},
 	{"retention", "abc", `The number of days must be a whole number, 1 to 35, not "abc".`},
 	{"retention", "7.5", `not "7.5".`},
-	{"retention", "", "Give the number of days, 1 to 35."},
+	{"retention", "", "Enter the number of days, 1 to 35."},
 	{"retention", "99999999999999999999", "must be a whole number"},
 	{"window_start", "", "The time of day must look like 03:00"},
 	{"window_start", "25:00", "The time of day must look like 03:00"},
@@ -35,11 +35,11 @@ var wrongFields = []struct{ field, value, says string }{
 	{"window_length", "-60", "The window must be at least 60 minutes long"},
 	{"window_length", "1440", "The window must be shorter than 24 hours."},
 	{"window_length", "an hour", "must be a whole number"},
-	{"window_length", "", "Give the length of the window in minutes"},
+	{"window_length", "", "Enter the length of the window in minutes"},
 	{"replicas", "6", "A cluster can have 0 to 5 replicas, not 6."},
 	{"replicas", "-1", "A cluster can have 0 to 5 replicas, not -1."},
 	{"replicas", "two", `The number of replicas must be a whole number, 0 to 5, not "two".`},
-	{"replicas", "", "Give the number of replicas, 0 to 5."},
+	{"replicas", "", "Enter the number of replicas, 0 to 5."},
 	{"node_type", "cache.t9.huge", `There is no node type "cache.t9.huge".`},
 	{"node_type", "cache.t1.micro", "cannot be backed up"},
 	{"description", strings.Repeat("x", 256), "The description may have at most 255 characters."},
@@ -279,7 +279,7 @@ func TestRestoringIsPrefilledAndChecked(t *testing.T) {
 		{"copies", "21", "One snapshot can be restored into 1 to 20 clusters at a time, not 21."},
 		{"copies", "-1", "One snapshot can be restored into 1 to 20 clusters at a time, not -1."},
 		{"copies", "many", "must be a whole number"},
-		{"copies", "", "Give the number of clusters"},
+		{"copies", "", "Enter the number of clusters"},
 		{"id", "orders", "There is already a cluster orders."},
 		{"node_type", "cache.t1.micro", "The data needs"},
 	}) {
@@ -318,9 +318,9 @@ func TestOnlyGoodSnapshotsCountWhenAClusterIsDeleted(t *testing.T) {
 		c.check(err)
 		c.check(c.db.Settle.Fail(t.Context(), c.claim(), status, "It did not work."))
 	}
-	const lost = "Without a final snapshot, nothing of this cluster's data can be brought back"
+	const lost = "Without a final snapshot, this cluster's data cannot be brought back"
 	c.get("/clusters/orders/delete").says("there are none that could be restored", "2 failed, cancelled or damaged manual snapshots", lost).hasTicked("final")
-	c.get("/clusters/-/delete?name=orders").says("0 manual snapshots of them that can be restored", "nothing of the data of 1 cluster can be brought back").hasTicked("final")
+	c.get("/clusters/-/delete?name=orders").says("0 manual snapshots of them that can be restored", "the data of 1 cluster cannot be brought back").hasTicked("final")
 
 	c.backUp("orders", "first")
 	c.clock.Advance(3 * 24 * time.Hour)
@@ -367,7 +367,7 @@ func TestDeletingAClusterAsksForItsName(t *testing.T) {
 		t.Fatalf("the cluster is %s", status)
 	}
 	c.post("/clusters/orders/delete", "confirm", "orders", "final", "on", "final_name", "Last").redirects("/clusters")
-	c.get("/clusters").says("after the final snapshot last is good.", "Deleting")
+	c.get("/clusters").says("once the final snapshot last is good.", "Deleting")
 	c.post("/clusters/orders/delete", "confirm", "orders").is(http.StatusUnprocessableEntity).says("The cluster orders is deleting")
 	run := c.claim()
 	c.check(c.db.Settle.ClusterDeletion(t.Context(), run))

@@ -259,7 +259,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("final") == "on" {
 		// Without a name, package models would take no final snapshot at all.
 		if final = strings.TrimSpace(form.Get("final_name")); final == "" {
-			wrong.add("final_name", "Give a name for the final snapshot, or do not ask for one.")
+			wrong.add("final_name", "Enter a name for the final snapshot, or do not ask for one.")
 		}
 	}
 	doing, keep := "deleted", false
@@ -277,7 +277,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 			h.jobs.Wake()
 			text := fmt.Sprintf("The cluster %s is being %s.", cluster.Name, doing)
 			if final != "" {
-				text = fmt.Sprintf("The cluster %s is being %s, after the final snapshot %s is good.", cluster.Name, doing, strings.ToLower(final))
+				text = fmt.Sprintf("The cluster %s will be %s once the final snapshot %s is good.", cluster.Name, doing, strings.ToLower(final))
 			}
 			return h.done(w, r, "/clusters", "success", text)
 		} else if err := wrong.refusal(err, []string{"confirm", "final_name"}); err != nil {

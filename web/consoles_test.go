@@ -17,7 +17,7 @@ func TestConsolesThatShareTheCatalogAreListed(t *testing.T) {
 
 	other, err := c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	c.check(err)
-	c.get("/settings").says("Console on", "Clusters of its own", "This one", "Last heard of").doesNotSay("Away")
+	c.get("/settings").says("Console on", "Its clusters", "This one", "Last heard from").doesNotSay("Away")
 	c.check(c.db.Owners.Leave(t.Context(), other.ID))
 	c.get("/settings").doesNotSay("Console on")
 
@@ -30,9 +30,9 @@ func TestConsolesThatShareTheCatalogAreListed(t *testing.T) {
 	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "admin")
 	c.check(err)
 	for _, page := range []string{"/", "/snapshots/s1", "/clusters/orders"} {
-		c.get(page).says("Waits for the console on the host of its nodes, which is away, since").doesNotSay("Waits for its turn")
+		c.get(page).says("Waiting for the console on its nodes' host, which is away, since").doesNotSay("Waiting for its turn")
 	}
-	c.get("/runs").says("waits for the console on its host, which is away").doesNotSay("waits for its turn")
+	c.get("/runs").says("waiting for the console on its host, which is away").doesNotSay("waiting for its turn")
 	c.jobs.source = func(models.Cluster) (models.SnapshotSource, error) {
 		return models.SnapshotSource{Elsewhere: true, Fits: true}, nil
 	}

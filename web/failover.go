@@ -20,13 +20,13 @@ func (h failoverPages) failover(r *http.Request) (models.Cluster, error) {
 	switch {
 	case err != nil:
 	case cluster.Attached():
-		err = problem{status: http.StatusConflict, title: "No failover can be tried", text: cluster.NoFailover(), back: clusterAddress(cluster.Name), backText: "To the cluster"}
+		err = problem{status: http.StatusConflict, title: "No failover can be tested", text: cluster.NoFailover(), back: clusterAddress(cluster.Name), backText: "To the cluster"}
 	case !cluster.HasReplica():
 		text := fmt.Sprintf("The cluster %s has no replica that could take over. Modify it to have one.", cluster.Name)
 		if !cluster.Grouped {
 			text = fmt.Sprintf("The cluster %s is a cache cluster, which has no replicas that could take over.", cluster.Name)
 		}
-		err = problem{status: http.StatusConflict, title: "There is nobody to take over", text: text, back: clusterAddress(cluster.Name), backText: "To the cluster"}
+		err = problem{status: http.StatusConflict, title: "No replica can take over", text: text, back: clusterAddress(cluster.Name), backText: "To the cluster"}
 	}
 	return cluster, err
 }

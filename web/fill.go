@@ -91,7 +91,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 	wrong := mistakes{}
 	if form.Get("safety") == "on" && spec.Existing != models.ExistingNone {
 		if spec.Safety = strings.TrimSpace(form.Get("safety_name")); spec.Safety == "" { // otherwise none would be taken
-			wrong.add("safety_name", "Give a name for the snapshot that is taken first, or do not ask for one.")
+			wrong.add("safety_name", "Enter a name for the snapshot that is taken first, or do not ask for one.")
 		}
 	}
 	if spec.Existing != models.ExistingNone && strings.TrimSpace(form.Get("confirm")) != spec.Cluster {
@@ -108,7 +108,7 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 			h.jobs.Wake()
 			text := fmt.Sprintf("The snapshot %s is being restored into %s.", snapshot.Name, spec.Cluster)
 			if spec.Safety != "" {
-				text = fmt.Sprintf("The snapshot %s is being restored into %s, after the snapshot %s of it is good.", snapshot.Name, spec.Cluster, strings.ToLower(spec.Safety))
+				text = fmt.Sprintf("The snapshot %s will be restored into %s once its own snapshot %s is good.", snapshot.Name, spec.Cluster, strings.ToLower(spec.Safety))
 			}
 			return h.done(w, r, clusterAddress(spec.Cluster), "success", text)
 		}

@@ -18,10 +18,10 @@ func readForm(r *http.Request) (url.Values, error) {
 	var tooLarge *http.MaxBytesError
 	if err := r.ParseForm(); errors.As(err, &tooLarge) {
 		return nil, problem{status: http.StatusRequestEntityTooLarge, title: "This is too much at once",
-			text: "The form is larger than the console takes. Choose fewer things at a time."}
+			text: "The form is larger than the console accepts. Choose fewer things at a time."}
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, problem{status: http.StatusRequestTimeout, title: "This took too long to arrive",
-			text: "The form did not arrive in time, because the connection is slow or the console has very much to do. Nothing was changed. Try again."}
+			text: "The form did not arrive in time, because the connection is slow or the console is very busy. Nothing was changed. Try again."}
 	} else if err != nil {
 		return nil, problem{status: http.StatusBadRequest}
 	}
@@ -66,7 +66,7 @@ func wholeNumber(form url.Values, field, what, limits string, wrong mistakes) in
 	case err == nil:
 		return n
 	case text == "":
-		wrong.add(field, fmt.Sprintf("Give the %s, %s.", what, limits))
+		wrong.add(field, fmt.Sprintf("Enter the %s, %s.", what, limits))
 	default:
 		wrong.add(field, fmt.Sprintf("The %s must be a whole number, %s, not %q.", what, limits, cut(text, 40)))
 	}

@@ -29,13 +29,13 @@ func (h health) readyz(w http.ResponseWriter, r *http.Request) error {
 		h.log.WarnContext(ctx, "not ready: disk of the data folder", "request", visitOf(r).id, "error", err)
 		text := catalog.Trouble(err)
 		if text == "" {
-			text = "The data folder cannot be written. The console's log says why."
+			text = "The data folder cannot be written to. The console's log says why."
 		}
 		return plain(w, http.StatusServiceUnavailable, text)
 	}
 	if err := h.jobs.CheckStore(ctx); err != nil {
 		h.log.WarnContext(ctx, "not ready: store", "request", visitOf(r).id, "error", err)
-		return plain(w, http.StatusServiceUnavailable, "The snapshot store cannot be written and read now. The settings page and the console's log say why.")
+		return plain(w, http.StatusServiceUnavailable, "The snapshot store cannot be written to and read from now. The settings page and the console's log say why.")
 	}
 	return plain(w, http.StatusOK, "ready")
 }

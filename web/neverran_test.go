@@ -58,7 +58,7 @@ func TestAClusterThatNeverCameUpSaysSo(t *testing.T) {
 	c.get("/clusters/copy").says("The snapshot first cannot be restored as it is now").doesNotSay("untouched")
 	c.check(c.db.Snapshots.Delete(t.Context(), []string{"first"}, "admin"))
 	c.check(c.db.Settle.SnapshotDeletion(t.Context(), c.claim()))
-	c.get("/clusters/copy").says("The snapshot first is not there any more.", "Restored from").doesNotSay(`href="/snapshots/first"`)
+	c.get("/clusters/copy").says("The snapshot first no longer exists.", "Restored from").doesNotSay(`href="/snapshots/first"`)
 }
 
 func TestAClusterSaysWhichSnapshotItCameFrom(t *testing.T) {
@@ -80,5 +80,5 @@ func TestAClusterThatWasStartedEmptySaysSoEverywhere(t *testing.T) {
 	for _, page := range []string{"/", "/clusters", "/clusters/orders"} {
 		c.get(page).says("The cluster orders was started empty at 2026-11-22")
 	}
-	c.get("/").says("1 cluster has something to say").doesNotSay("Every schedule is kept.")
+	c.get("/").says("1 cluster has a notice").doesNotSay("Every schedule is kept.")
 }

@@ -15,7 +15,7 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 	c.launch("orders")
 	c.get("/clusters/orders").says("/clusters/orders/reboot")
 	c.get("/clusters/nobody/reboot").is(http.StatusNotFound)
-	c.get("/clusters/orders/reboot").is(http.StatusOK).says("While the primary orders-001 restarts, nobody can write.", "for id in orders-001 orders-002; do",
+	c.get("/clusters/orders/reboot").is(http.StatusOK).says("While the primary orders-001 restarts, nothing can be written.", "for id in orders-001 orders-002; do",
 		"aws elasticache reboot-cache-cluster", "aws elasticache wait cache-cluster-available")
 	c.htmx(http.MethodGet, "/clusters/orders/reboot?choose=on&nodes=orders-002", nil).is(http.StatusOK).says("--cache-cluster-id orders-002").doesNotSay("for id in")
 	c.htmx(http.MethodGet, "/clusters/orders/reboot?choose=on", nil).is(http.StatusOK).doesNotSay("reboot-cache-cluster")
@@ -27,7 +27,7 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 		t.Errorf("the jobs were woken %d times for nothing", n)
 	}
 	c.post("/clusters/orders/reboot", "nodes", "orders-002").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("1 node of orders: the restart has been asked for.", "Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", `hx-trigger="every`)
+	c.get("/clusters/orders").says("1 node of orders: the restart has been requested.", "Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", `hx-trigger="every`)
 	c.get("/clusters").says("Rebooting cluster nodes", `hx-trigger="every`)
 	c.get("/clusters?status=rebooting+cluster+nodes").says(">orders<")
 	c.get("/runs?kind=reboot").says("Reboot orders-002 of orders", ">Reboot<")

@@ -45,7 +45,7 @@ func (h settingsPages) saveVerifyEvery(w http.ResponseWriter, r *http.Request) e
 		if err := h.db.Settings.SaveVerifyEvery(r.Context(), days); err == nil {
 			text := fmt.Sprintf("Each snapshot is verified every %s.", strings.TrimPrefix(views.Plural(days, "day"), "1 "))
 			if days == 0 {
-				text = "Snapshots are verified only by hand now."
+				text = "Snapshots are now verified only on request."
 			}
 			return h.done(w, r, "/settings#verify", "success", text)
 		} else if err := wrong.refusal(err, []string{"verify_every"}); err != nil {
@@ -65,9 +65,9 @@ func (h settingsPages) saveTryImports(w http.ResponseWriter, r *http.Request) er
 	if err := h.db.Settings.SaveTriesImports(r.Context(), try); err != nil {
 		return err
 	}
-	text := "Files that are imported are loaded into a node first."
+	text := "Imported files are now loaded into a node first."
 	if !try {
-		text = "Of files that are imported only the structure is checked now."
+		text = "Only the structure of imported files is checked now."
 	}
 	return h.done(w, r, "/settings#imports", "success", text)
 }
@@ -104,7 +104,7 @@ func (h settingsPages) confirmClock(w http.ResponseWriter, r *http.Request) erro
 	if err := h.db.Clock.Confirm(r.Context(), visitOf(r).user.Name); err != nil {
 		return err
 	}
-	return h.done(w, r, localPath(form.Get("next")), "success", "The clock counts as right. What is old is deleted again.")
+	return h.done(w, r, localPath(form.Get("next")), "success", "The clock counts as right. Old snapshots and records are deleted again.")
 }
 
 // rebuildCatalog has the catalog compared with the store.

@@ -23,7 +23,7 @@ func (h signInPages) signInPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	props := views.SignIn{Next: next, Theme: themeOf(r)}
 	if cookie, err := r.Cookie(sessionCookie); err == nil && cookie.Value != "" {
-		props.Notice = "Your session has ended. Sign in again to go on."
+		props.Notice = "Your session has ended. Sign in again to continue."
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return write(w, r, http.StatusOK, views.SignInPage(props))

@@ -52,7 +52,7 @@ func TestSomeAddressesAnswerWithoutASession(t *testing.T) {
 	c.get("/sign-in").is(http.StatusOK).says("Sign in")
 	c.get("/static/app.css").is(http.StatusOK)
 	c.jobs.change(func(a *answers) { a.checkStore = func() error { return errOnPurpose } })
-	c.get("/readyz").is(http.StatusServiceUnavailable).says("The snapshot store cannot be written and read now.").doesNotSay("on purpose")
+	c.get("/readyz").is(http.StatusServiceUnavailable).says("The snapshot store cannot be written to and read from now.").doesNotSay("on purpose")
 	c.get("/healthz").is(http.StatusOK)
 	c.check(c.db.Close())
 	c.get("/readyz").is(http.StatusServiceUnavailable).says("The catalog does not answer.")

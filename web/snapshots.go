@@ -192,7 +192,7 @@ func (h snapshotPages) deletePage(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	if len(c.names) == 0 {
-		return h.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+		return h.done(w, r, c.back(), "info", "First choose the snapshots to delete.")
 	}
 	props, err := h.deletion(r, c)
 	if err != nil {
@@ -274,7 +274,7 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if len(c.names) == 0 {
-		return h.done(w, r, c.back(), "info", "Choose the snapshots to be deleted first.")
+		return h.done(w, r, c.back(), "info", "First choose the snapshots to delete.")
 	}
 	props, err := h.deletion(r, c)
 	if err != nil {
@@ -285,7 +285,7 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 	case props.Count == 0:
 		wrong.add("", "None of the chosen snapshots can be deleted just now.")
 	case strings.TrimSpace(confirm) != props.Phrase():
-		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm that this is to be deleted.", props.Phrase()))
+		wrong.add("confirm", fmt.Sprintf("Type “%s” to confirm the deletion.", props.Phrase()))
 	default:
 		names := c.names
 		if !c.single {

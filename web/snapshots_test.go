@@ -17,7 +17,7 @@ func TestASnapshotByHandSaysWhereItIsTakenFrom(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders")
 	for _, address := range []string{"/clusters/orders/snapshot", "/snapshots/-/new?cluster=orders"} {
-		c.get(address).is(http.StatusOK).says("orders-002", "orders-2026-11-22-12-00-00", "aws elasticache create-snapshot", "A fork fits into what is free")
+		c.get(address).is(http.StatusOK).says("orders-002", "orders-2026-11-22-12-00-00", "aws elasticache create-snapshot", "There is enough memory free for a fork")
 	}
 	c.get("/snapshots/-/new").says("Choose a cluster to see which node will serve")
 	c.get("/snapshots/-/new?cluster=nobody").is(http.StatusOK)
@@ -55,7 +55,7 @@ func TestASnapshotThatDoesNotFitNeedsAnOverride(t *testing.T) {
 			return models.SnapshotSource{Node: cl.Nodes[0], UsedMemory: 8 << 30, Available: 1 << 30, Fallback: true}, nil
 		}
 	})
-	c.get("/clusters/orders/snapshot").says("From the primary", "Take it all the same")
+	c.get("/clusters/orders/snapshot").says("From the primary", "Take it anyway")
 	c.post("/clusters/orders/snapshot", "name", "tight").is(http.StatusUnprocessableEntity).says("Too little memory is free").hasErrorAt("override")
 	c.post("/clusters/orders/snapshot", "name", "tight", "override", "on").redirects("/clusters/orders")
 	if args, err := models.Args[models.SnapshotArgs](c.claim()); err != nil || !args.Override {
@@ -105,7 +105,7 @@ func TestDeletingSnapshotsAsksForAPhrase(t *testing.T) {
 	}
 	c.get("/snapshots/first/delete").is(http.StatusOK).says("What goes", "aws elasticache delete-snapshot").doesNotSay("has no good snapshot left")
 	c.get("/snapshots/-/delete?all=on&cluster=orders").says("delete 3 snapshots", "After this, orders has no good snapshot left.")
-	c.get("/snapshots/-/delete?name=first&name=gone&name=first").says("Delete snapshot first", "1 snapshot of the chosen ones")
+	c.get("/snapshots/-/delete?name=first&name=gone&name=first").says("Delete snapshot first", "1 snapshot that you chose")
 	c.get("/snapshots/-/delete?cluster=orders").redirects("/snapshots?cluster=orders")
 
 	for _, confirm := range []string{"", "second", "First", "delete 1 snapshot"} {
@@ -246,7 +246,7 @@ func TestSettingsAreCheckedAndKept(t *testing.T) {
 		{"manual_quota", "0", "The limit must be between 1 and 10000"},
 		{"manual_quota", "-1", "The limit must be between 1 and 10000"},
 		{"manual_quota", "many", "The limit must be a whole number"},
-		{"manual_quota", "", "Give the limit"},
+		{"manual_quota", "", "Enter the limit"},
 		{"price", "", "The price must be a number such as 0.085"},
 		{"price", "free", "The price must be a number such as 0.085"},
 		{"price", "-1", "The price must be between 0 and 1000."},

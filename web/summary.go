@@ -94,7 +94,7 @@ func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, erro
 // one can need.
 func expectedCost(settings models.Settings, spec models.ClusterSpec, size, most int64) (cost, note string) {
 	if spec.Retention <= 0 {
-		return money(settings, 0), "only by hand; one snapshot of each cluster is free"
+		return money(settings, 0), "only on request; one snapshot of each cluster is free"
 	}
 	days := min(spec.Retention, models.MaxRetention)
 	of := func(size int64) string {

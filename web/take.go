@@ -98,13 +98,13 @@ func (h takePages) take(w http.ResponseWriter, r *http.Request) error {
 	}
 	id, name, override, wrong := form.Get("cluster"), form.Get("name"), form.Get("override") == "on", mistakes{}
 	if id == "" {
-		wrong.add("cluster", "Choose the cluster of which the snapshot is to be taken.")
+		wrong.add("cluster", "Choose the cluster to take a snapshot of.")
 	} else if cluster, err := h.db.Clusters.Get(r.Context(), id); err == nil {
 		if cluster.NoSnapshot() == "" {
 			if source := h.source(r.Context(), cluster); source.Problem != "" {
 				wrong.add("", source.Problem)
 			} else if !source.Fits && !override {
-				wrong.add("override", "Too little memory is free for this. Tick the box to take the snapshot all the same.")
+				wrong.add("override", "Too little memory is free for this. Tick the box to take the snapshot anyway.")
 			}
 		}
 	} else if fromCluster || !models.HasCode(err, models.CodeClusterNotFound) {

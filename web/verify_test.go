@@ -28,7 +28,7 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 
 	c.post("/snapshots/nobody/verify").is(http.StatusNotFound)
 	c.post("/snapshots/s1/verify").redirects("/snapshots/s1")
-	c.get("/snapshots/s1").says("The snapshot s1 is being verified.", "Verify s1", "Waits for its turn")
+	c.get("/snapshots/s1").says("The snapshot s1 is being verified.", "Verify s1", "Waiting for its turn")
 	c.post("/snapshots/s1/verify").redirects("/snapshots/s1")
 	c.get("/snapshots/s1").says("The snapshot s1 is already being verified.")
 	if c.jobs.woken.Load() != 1 {
@@ -86,7 +86,7 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	for _, wrong := range []string{"", "-1", "366", "weekly"} {
 		c.post("/settings/verify", "verify_every", wrong).is(http.StatusUnprocessableEntity).hasErrorAt("verify_every")
 	}
-	for days, says := range map[int]string{3: "every 3 days", 1: "every day", 0: "only by hand"} {
+	for days, says := range map[int]string{3: "every 3 days", 1: "every day", 0: "only on request"} {
 		c.post("/settings/verify", "verify_every", fmt.Sprint(days)).redirects("/settings#verify")
 		c.get("/settings").says(says, fmt.Sprintf(`value="%d"`, days))
 		if got, err := c.db.Settings.VerifyEvery(t.Context()); err != nil || got != days {
@@ -94,7 +94,7 @@ func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 		}
 	}
 	c.post("/settings/rebuild").redirects("/settings#catalog")
-	c.get("/settings").says("The catalog is being rebuilt", "Rebuild the catalog from the store", "Waits for its turn")
+	c.get("/settings").says("The catalog is being rebuilt", "Rebuild the catalog from the store", "Waiting for its turn")
 	c.post("/settings/rebuild").redirects("/settings#catalog")
 	c.get("/settings").says("The catalog is already being rebuilt.")
 	run := c.claim()
@@ -110,7 +110,7 @@ func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
 	stands := func(want bool, says string) {
 		t.Helper()
 		page := c.get("/settings")
-		page.says("Try imported files out", says)
+		page.says("Try out imported files", says)
 		if ticked := strings.Contains(page.raw, `name="try_imports" value="on" checked`); ticked != want {
 			t.Errorf("the box is ticked: %t", ticked)
 		}
@@ -120,7 +120,7 @@ func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
 	}
 	stands(true, "Imports")
 	c.post("/settings/imports").redirects("/settings#imports")
-	stands(false, "only the structure is checked now")
+	stands(false, "Only the structure of imported files is checked now")
 	c.post("/settings/imports", "try_imports", "on").redirects("/settings#imports")
-	stands(true, "are loaded into a node first")
+	stands(true, "are now loaded into a node first")
 }

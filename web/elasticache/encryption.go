@@ -34,7 +34,7 @@ func (c *call) encryptionMode(on bool) {
 	case mode == modePreferred:
 		c.mistake(models.CodeCombination, "TransitEncryptionMode preferred is not offered: Redis and Valkey serve TLS and plain connections at different ports, so one port cannot take both. Use required.")
 	case mode == modeRequired:
-		c.mistake(models.CodeCombination, "TransitEncryptionMode goes with TransitEncryptionEnabled.")
+		c.mistake(models.CodeCombination, "TransitEncryptionMode requires TransitEncryptionEnabled.")
 	default:
 		c.mistake(models.CodeInvalid, "TransitEncryptionMode must be required, not %.40q.", mode)
 	}

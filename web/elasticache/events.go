@@ -119,7 +119,7 @@ func (c *call) afterEvent() uint {
 	}
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
+		c.mistake(models.CodeInvalid, "The Marker is not one that this API has returned.")
 	}
 	return uint(number)
 }

@@ -36,7 +36,7 @@ func (c *call) after() string {
 	last, err := base64.RawURLEncoding.DecodeString(text)
 	name, ours := strings.CutPrefix(string(last), markerPrefix)
 	if err != nil || !ours || name == "" {
-		c.mistake(models.CodeInvalid, "The Marker is none that this API has given.")
+		c.mistake(models.CodeInvalid, "The Marker is not one that this API has returned.")
 	}
 	return name
 }

@@ -132,7 +132,7 @@ func (a parameterActions) describeDefaults(_ context.Context, c *call) (any, err
 	}
 	all := presentParameters(family, nil)
 	if len(all) == 0 {
-		c.mistake(models.CodeInvalid, "There is no family %.40q. Known are %s.", family, strings.Join(models.Families(), ", "))
+		c.mistake(models.CodeInvalid, "There is no family %.40q. The families are %s.", family, strings.Join(models.Families(), ", "))
 	}
 	shown, err := pageOfParameters(c, all)
 	var result engineDefaults

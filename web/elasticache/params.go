@@ -155,7 +155,7 @@ func (p *params) tags() map[string]string {
 	for _, tag := range p.structs("Tags") {
 		key := tag.values.Get("Key")
 		if _, twice := tags[key]; twice {
-			p.mistake(models.CodeInvalid, "The tag %.128q is there twice.", key)
+			p.mistake(models.CodeInvalid, "The tag %.128q is given twice.", key)
 		}
 		tags[key] = tag.values.Get("Value")
 	}

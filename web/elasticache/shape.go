@@ -12,7 +12,7 @@ func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 	configured := c.nodeGroups()
 	shards, givenShards := c.number("NumNodeGroups")
 	if len(configured) > 0 && givenShards && shards != len(configured) {
-		c.mistake(models.CodeCombination, "NumNodeGroups is %d, and NodeGroupConfiguration has %d node groups.", shards, len(configured))
+		c.mistake(models.CodeCombination, "NumNodeGroups is %d, but NodeGroupConfiguration has %d node groups.", shards, len(configured))
 	} else if len(configured) > 0 {
 		shards = len(configured)
 	}
@@ -27,7 +27,7 @@ func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 		spec.ClusterMode = restored.ClusterMode
 	}
 	if spec.ClusterMode && mode == "disabled" {
-		c.mistake(models.CodeCombination, "ClusterMode is disabled, and several node groups or a parameter group for cluster mode are asked for.")
+		c.mistake(models.CodeCombination, "ClusterMode is disabled, but several node groups or a parameter group for cluster mode are asked for.")
 	}
 	if spec.ClusterMode && shards == 0 {
 		shards = max(1, restored.ShardCount)
@@ -42,7 +42,7 @@ func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 		}
 		spec.Replicas = nodes - 1
 	} else if givenNodes && nodes != spec.Nodes() {
-		c.mistake(models.CodeCombination, "NumCacheClusters is %d, and %d node groups with %d replicas each have %d. Leave it out in cluster mode.", nodes, spec.ShardCount(), spec.Replicas, spec.Nodes())
+		c.mistake(models.CodeCombination, "NumCacheClusters is %d, but %d node groups with %d replicas each have %d. Leave it out in cluster mode.", nodes, spec.ShardCount(), spec.Replicas, spec.Nodes())
 	}
 	for _, g := range configured {
 		spec.Attributes.Zones = append(spec.Attributes.Zones, g.zones...)

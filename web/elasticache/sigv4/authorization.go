@@ -38,7 +38,7 @@ func readAuthorization(h http.Header) (authorization, error) {
 	case len(values) == 0 || values[0] == "":
 		return authorization{}, refuse(MissingAuthenticationToken, "The request is missing an authentication token: it has no Authorization header.")
 	case len(values) > 1:
-		return authorization{}, refuse(IncompleteSignature, "The header Authorization must not be there more than once.")
+		return authorization{}, refuse(IncompleteSignature, "The header Authorization must not be given more than once.")
 	}
 	return parseAuthorization(values[0])
 }

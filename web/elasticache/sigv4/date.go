@@ -20,7 +20,7 @@ func readDate(h http.Header) (time.Time, string, error) {
 	if values := h.Values("X-Amz-Date"); len(values) > 0 {
 		at, ok := parseISO(values[0])
 		if !ok || len(values) > 1 {
-			return time.Time{}, "", refuse(IncompleteSignature, "X-Amz-Date must be there once, in ISO-8601 'basic format' such as 20150830T123600Z, got "+quote(strings.Join(values, ","))+".")
+			return time.Time{}, "", refuse(IncompleteSignature, "X-Amz-Date must be given once, in ISO-8601 'basic format' such as 20150830T123600Z, got "+quote(strings.Join(values, ","))+".")
 		}
 		return at, "x-amz-date", nil
 	}
@@ -30,7 +30,7 @@ func readDate(h http.Header) (time.Time, string, error) {
 	}
 	at, ok := parseDate(values[0])
 	if !ok || len(values) > 1 {
-		return time.Time{}, "", refuse(IncompleteSignature, "Date must be there once, such as Sun, 30 Aug 2015 12:36:00 GMT or 20150830T123600Z, got "+quote(strings.Join(values, ","))+".")
+		return time.Time{}, "", refuse(IncompleteSignature, "Date must be given once, such as Sun, 30 Aug 2015 12:36:00 GMT or 20150830T123600Z, got "+quote(strings.Join(values, ","))+".")
 	}
 	return at, "date", nil
 }

@@ -118,7 +118,7 @@ func hashBody(h http.Header, body []byte) (string, error) {
 	case len(named) == 0, len(named) == 1 && named[0] == hash:
 		return hash, nil
 	case len(named) > 1:
-		return "", refuse(IncompleteSignature, "The header X-Amz-Content-Sha256 must not be there more than once.")
+		return "", refuse(IncompleteSignature, "The header X-Amz-Content-Sha256 must not be given more than once.")
 	case isHex(named[0], 2*sha256.Size):
 		return "", refuse(SignatureDoesNotMatch, "The body is not the one that was signed: its SHA-256 is not what X-Amz-Content-Sha256 says.")
 	default:
@@ -137,9 +137,9 @@ func refuseOtherForms(r *http.Request) error {
 	}
 	switch {
 	case token:
-		return refuse(InvalidClientTokenID, "Session tokens are not supported here. Sign with a lasting access key, without X-Amz-Security-Token.")
+		return refuse(InvalidClientTokenID, "Session tokens are not supported here. Sign with a long-term access key, without X-Amz-Security-Token.")
 	case presigned:
-		return refuse(IncompleteSignature, "Presigned addresses are not supported here. Put the signature into the Authorization header, without X-Amz-Signature in the query.")
+		return refuse(IncompleteSignature, "Presigned URLs are not supported here. Put the signature into the Authorization header, without X-Amz-Signature in the query.")
 	}
 	return nil
 }
