@@ -27,7 +27,7 @@ const (
 
 // runAttach is "rekindle attach NAME --address host:port". The console may be running meanwhile, and looks after the cluster from then on.
 func runAttach(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
-	flags := newFlags("attach", `Attach a cluster that exists: rekindle attach NAME --address host:port. One node or Sentinel is enough, the others are found from there. Nothing is
+	flags := newFlags("attach", `Attach an existing cluster: rekindle attach NAME --address host:port. One node or Sentinel is enough, the others are found from there. Nothing is
 changed on its nodes. The console may run meanwhile. The password comes from `+attachPassword+`, that of the Sentinels from
 `+sentinelPassword+`, or from files.`, getenv, stdout)
 	var c config
@@ -96,19 +96,19 @@ func inWordsOf(err error) error {
 // declareAttach declares the flags that say how a cluster to be attached is reached.
 func declareAttach(flags *flagSet, spec *models.AttachSpec, getenv func(string) string) declaration {
 	addresses := flags.string("address", "", "`host:port` of a node or of a Sentinel, or several, separated by commas")
-	mapped := flags.string("map", "", "`announced=reached`, or several, separated by commas, for nodes that announce an address which is not reached from here")
+	mapped := flags.string("map", "", "`announced=reached`, or several, separated by commas, for nodes that announce an address that cannot be reached from here")
 	flags.StringVar(&spec.Username, "username", "", "`user` of the nodes' ACL (default: their default user)")
 	password := flags.string("password-file", "", "`file` with the password")
 	flags.StringVar(&spec.PSYNC, "psync", "", "`name` that PSYNC has there (rename-command)")
 	flags.StringVar(&spec.PrimaryName, "sentinel-name", "", "`name` of the primary that Sentinels watch, when they watch several")
 	flags.StringVar(&spec.SentinelUsername, "sentinel-username", "", "`user` of the Sentinels' ACL")
 	sentinels := flags.string("sentinel-password-file", "", "`file` with the Sentinels' password")
-	flags.BoolVar(&spec.TLS, "tls", false, "reach the nodes by TLS")
+	flags.BoolVar(&spec.TLS, "tls", false, "connect to the nodes with TLS")
 	ca := flags.string("ca", "", "`file` with the certificate of the nodes' CA (PEM; default: those that this host trusts)")
 	certificate := flags.string("cert", "", "`file` with the client's certificate (PEM)")
 	key := flags.string("key", "", "`file` with its private key (PEM)")
 	flags.StringVar(&spec.ServerName, "server-name", "", "`name` that the nodes' certificates have (default: the host of each address)")
-	flags.BoolVar(&spec.Unverified, "insecure", false, "believe whoever answers: certificates are not checked")
+	flags.BoolVar(&spec.Unverified, "insecure", false, "trust whoever answers: certificates are not checked")
 	flags.StringVar(&spec.Description, "description", "", "`text` that says what it is for")
 	flags.IntVar(&spec.Retention, "retention", 0, "`days` for which automatic snapshots are kept, 1 to 35 (default 0: none are taken)")
 	window := flags.string("window", "", "`HH:MM-HH:MM` in UTC in which they begin (default: picked)")

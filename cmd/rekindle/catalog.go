@@ -30,13 +30,13 @@ func runCatalog(ctx context.Context, args []string, getenv func(string) string, 
 			return runSample(ctx, args[1:], getenv, stdout)
 		}
 	}
-	return fmt.Errorf("%w: what can be done with a catalog is: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild, rekindle catalog sample", errUsage)
+	return fmt.Errorf("%w: the commands for a catalog are: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild, rekindle catalog sample", errUsage)
 }
 
 // runBackup is "rekindle catalog backup FILE". The console may be running meanwhile.
 func runBackup(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
-in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It has secrets in it.`, getenv, stdout)
+in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It contains secrets.`, getenv, stdout)
 	var c config
 	read := declarePlace(flags, &c, "`folder` of the catalog")
 	target, err := flags.parseWith(args)
@@ -61,17 +61,17 @@ in the place of rekindle.db, with the console stopped and without rekindle.db-wa
 		}
 		return err
 	}
-	fmt.Fprintf(stdout, "The catalog %s is copied to %s.\n", c.place.catalog, target)
+	fmt.Fprintf(stdout, "The catalog %s was copied to %s.\n", c.place.catalog, target)
 	return nil
 }
 
 // runMove is "rekindle catalog move". All consoles must be stopped.
 func runMove(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
-	flags := newFlags("catalog move", `Carry the catalog over into another place, with all consoles stopped that use it. Afterwards start them with --catalog and that
-place: what was moved cannot be started with any more. A place is sqlite:/path/to/rekindle.db or
+	flags := newFlags("catalog move", `Move the catalog to another place, with all consoles that use it stopped. Afterwards start them with --catalog and that
+place: the old catalog can no longer be used. A place is sqlite:/path/to/rekindle.db or
 postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 	data := flags.string("data", "./data", "`folder` of the nodes' files, of the console that is to look after them from the new place")
-	from := flags.string("from", "", "`URL` of the catalog that there is (default: rekindle.db in the data folder)")
+	from := flags.string("from", "", "`URL` of the present catalog (default: rekindle.db in the data folder)")
 	to := flags.string("to", "", "`URL` of the new one: an empty database, or a file that is not there")
 	if err := flags.parse(args); err != nil {
 		return err
@@ -115,14 +115,14 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "The catalog %s, %d rows, is moved to %s. Start the console with --catalog and that place.\n", source, rows, target)
+	fmt.Fprintf(stdout, "The catalog %s, %d rows, was moved to %s. Start the console with --catalog and that place.\n", source, rows, target)
 	return nil
 }
 
 // runRebuild is "rekindle catalog rebuild", for a stopped console whose database is lost or older than the store.
 func runRebuild(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
-	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. What the catalog has and the
-store agrees with is not touched. Clusters come back whose nodes have their files in the data folder.`, getenv, stdout)
+	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. Whatever the catalog and the
+store agree on is not touched. Clusters whose nodes have their files in the data folder come back.`, getenv, stdout)
 	var c config
 	read := declareConsole(flags, &c)
 	if err := flags.parse(args); err != nil {

@@ -61,13 +61,13 @@ func runClusters(ctx context.Context, args []string, getenv func(string) string,
 			return runReleaseClusters(ctx, args[1:], getenv, stdout)
 		}
 	}
-	return misuse("what can be done about a clusters file is: rekindle clusters check FILE, rekindle clusters release")
+	return misuse("the commands for a clusters file are: rekindle clusters check FILE, rekindle clusters release")
 }
 
 // runCheckClusters is "rekindle clusters check FILE".
 func runCheckClusters(args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := newFlags("clusters check", `Say what is wrong with a clusters file: rekindle clusters check FILE. No cluster is reached for that. Secrets are looked for where the file
-says, so give the command the console's environment.`, getenv, stdout)
+	flags := newFlags("clusters check", `Say what is wrong with a clusters file: rekindle clusters check FILE. No cluster is contacted. Secrets are looked for where the file
+says, so run the command in the console's environment.`, getenv, stdout)
 	path, err := flags.parseWith(args)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ says, so give the command the console's environment.`, getenv, stdout)
 
 // runReleaseClusters is "rekindle clusters release", for those who give up their clusters file.
 func runReleaseClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) (err error) {
-	flags := newFlags("clusters release", `Let all clusters that came from a clusters file be changed in the console again. They stay attached as they are. Before, start the console
+	flags := newFlags("clusters release", `Let all clusters that came from a clusters file be changed in the console again. They stay attached as they are. First start the console
 without --clusters: with it, the clusters come from the file again.`, getenv, stdout)
 	var c config
 	read := declarePlace(flags, &c, "`folder` of the catalog")

@@ -181,7 +181,7 @@ func declareConsole(flags *flagSet, c *config) declaration {
 	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
 	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
 	addresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
-	flags.BoolVar(&c.encrypted, "data-encrypted", false, "declare that the data folder, which has the nodes' files, is on encrypted storage: clusters may be asked to be encrypted at rest then (docs/tls.md)")
+	flags.BoolVar(&c.encrypted, "data-encrypted", false, "declare that the data folder, which has the nodes' files, is on encrypted storage: clusters can then be created with encryption at rest (docs/tls.md)")
 	return func() error {
 		failures := []error{place(), readNodeAddresses(*addresses, &c.nodeAddresses)}
 		if c.store = *store; c.store == "" {
@@ -197,8 +197,8 @@ func declareConsole(flags *flagSet, c *config) declaration {
 // declareWeb declares the flags that say how people and programs reach the console.
 func declareWeb(flags *flagSet, c *config) declaration {
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
-	flags.StringVar(&c.publicURL, "public-url", "", "`URL` under which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
-	proxies := flags.string("trusted-proxy", "", "`addresses` from which a proxy in front of the console sends, separated by commas: of its requests the client is the one that X-Forwarded-For names (10.0.0.7,10.1.0.0/16)")
+	flags.StringVar(&c.publicURL, "public-url", "", "`URL` at which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
+	proxies := flags.string("trusted-proxy", "", "`addresses` of the proxies in front of the console, separated by commas: for requests from there, X-Forwarded-For names the client (10.0.0.7,10.1.0.0/16)")
 	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
 	return func() error {
 		var failures []error
@@ -220,13 +220,13 @@ func declareWeb(flags *flagSet, c *config) declaration {
 
 // declareWork declares the flags that say how much the console does at once, which engines and ports it uses, how it ends and how it logs.
 func declareWork(flags *flagSet, c *config) declaration {
-	engines := flags.string("engines", "", "`folder` with engines to launch beside those in PATH: redis-server, valkey-server and memcached, in it or in a folder of it")
+	engines := flags.string("engines", "", "`folder` with engines to launch beside those in PATH: redis-server, valkey-server and memcached, in it or in a subfolder")
 	ports := flags.string("node-ports", "16379-26378", "`range` from which nodes get their ports")
 	flags.IntVar(&c.transfers, "transfers", 2, "`number` of snapshots and restores at once; each needs some 20 MiB")
 	flags.IntVar(&c.bandwidth, "bandwidth", 0, "`MiB` a second that all snapshots together read from their clusters; 0: no limit")
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
-	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console is taken for gone when it cannot reach a catalog that it shares, and another one goes on with its work")
-	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; else they go on running")
+	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console counts as gone when it cannot reach a catalog that it shares, and another one takes over its work")
+	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; otherwise they keep running")
 	format := flags.string("log-format", "text", "text or json")
 	return func() error {
 		var failures []error
@@ -315,7 +315,7 @@ func readEngines(folder string, engines *[]string) (err error) {
 	case err != nil:
 		return misuse("--engines must name a folder with engines in it: %v", err)
 	case len(*engines) == 0:
-		return misuse("--engines names %s, and there is no redis-server, valkey-server or memcached in it or in a folder of it", folder)
+		return misuse("--engines names %s, and there is no redis-server, valkey-server or memcached in it or in a subfolder", folder)
 	}
 	return nil
 }

@@ -40,17 +40,17 @@ const usage = `Rekindle backs up and restores Redis and Valkey clusters.
 Usage:
   rekindle serve [flags]            serve the console
   rekindle attach NAME --address host:port [flags]
-                                    attach a cluster that exists (console running or stopped); --test only looks
+                                    attach an existing cluster (console running or stopped); --test only looks
   rekindle clusters check FILE      say what is wrong with a file for serve --clusters, which declares attached clusters
   rekindle clusters release [flags] let clusters that came from such a file be changed in the console again (console running or stopped)
-  rekindle replace-ca [flags]       make a new CA for nodes that encrypt, for which the one there is vouches (console running or stopped)
+  rekindle replace-ca [flags]       make a new CA for nodes that encrypt, vouched for by the present one (console running or stopped)
   rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
   rekindle catalog backup FILE [flags]
                                     copy the database to a file (console running or stopped)
   rekindle catalog move --to URL [flags]
-                                    carry the database over into another place (console stopped)
+                                    move the database to another place (console stopped)
   rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
-  rekindle catalog sample [flags]   make a new database of a size, to measure what a machine can bear
+  rekindle catalog sample [flags]   make a new database of a given size, to measure what a machine can handle
   rekindle health [flags]           ask a running console whether it is healthy; for container health checks
   rekindle version                  print the version
 

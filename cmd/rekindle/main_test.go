@@ -37,7 +37,7 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"an empty folder":              {args: []string{"--store", "dir:"}, want: "--store must look like"},
 		"ports the wrong way round":    {args: []string{"--node-ports", "9000-8000"}, want: "--node-ports must look like"},
 		"no such folder of engines":    {args: []string{"--engines", "/nonexistent"}, want: "--engines must name a folder with engines in it: open /nonexistent: no such file or directory"},
-		"a folder without engines":     {args: []string{"--engines", "testdata"}, want: "and there is no redis-server, valkey-server or memcached in it or in a folder of it"},
+		"a folder without engines":     {args: []string{"--engines", "testdata"}, want: "and there is no redis-server, valkey-server or memcached in it or in a subfolder"},
 		"ports that are words":         {args: []string{"--node-ports", "many"}, want: "--node-ports must look like"},
 		"a host name for the nodes":    {args: []string{"--node-address", "localhost"}, want: "--node-address must name addresses such as 10.0.0.7"},
 		"a number that is none":        {env: map[string]string{"REKINDLE_TRANSFERS": "two"}, want: `REKINDLE_TRANSFERS="two" is not acceptable`},

@@ -99,7 +99,7 @@ func (p place) home() (string, error) {
 		return "", fmt.Errorf("name the data folder: %w", err)
 	}
 	if name = bytes.TrimSpace(name); len(name) == 0 {
-		return "", fmt.Errorf("%s is empty: put the data folder's name back, as the catalog has it; or remove the file, and let `rekindle catalog rebuild` take the clusters over whose nodes are here", path)
+		return "", fmt.Errorf("%s is empty: put the data folder's name back, as the catalog has it; or remove the file, and let `rekindle catalog rebuild` take over the clusters whose nodes are here", path)
 	}
 	return string(name), nil
 }

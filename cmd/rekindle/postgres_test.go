@@ -67,7 +67,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 	code, output = command(database, "reset-password")
 	expect(code, exitFailed, output, "there is no catalog at postgres://127.0.0.1:")
 	code, output = command("", "catalog", "move", "--to", database)
-	expect(code, exitOK, output, "is moved to postgres://127.0.0.1:")
+	expect(code, exitOK, output, "was moved to postgres://127.0.0.1:")
 	code, output = command("", "catalog", "move", "--to", database)
 	expect(code, exitFailed, output, "the catalog has been moved to postgres://127.0.0.1:")
 	code, output = command("", "serve", "--listen", "127.0.0.1:0")
@@ -126,7 +126,7 @@ func TestCatalogIsMovedIntoPostgresAndBack(t *testing.T) {
 
 	back := "sqlite:" + filepath.Join(p.data, "back.db")
 	code, output = command("", "catalog", "move", "--from", database, "--to", back)
-	expect(code, exitOK, output, "is moved to "+filepath.Join(p.data, "back.db"))
+	expect(code, exitOK, output, "was moved to "+filepath.Join(p.data, "back.db"))
 	p.env = []string{"REKINDLE_CATALOG=" + back}
 	p.start()
 	look(catalog.File(filepath.Join(p.data, "back.db")))
