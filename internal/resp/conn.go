@@ -21,8 +21,8 @@ const (
 	defaultTimeout     = 10 * time.Second
 )
 
-// ErrClosed is returned by a Conn that was closed, or that was given up because a command was interrupted:
-// its reply might still arrive and be taken for the next command's.
+// ErrClosed is returned by a Conn that was closed, or that was abandoned because a command was interrupted:
+// its reply might still arrive and be mistaken for the next command's.
 var ErrClosed = errors.New("connection to the server is closed")
 
 // Options say where to connect to and how.
@@ -34,7 +34,7 @@ type Options struct {
 	TLS         *tls.Config   // nil: plain TCP. Without a ServerName the host of Addr is what the certificate has to name
 	DialTimeout time.Duration // for the connection, TLS included; 0: 5 s
 	Timeout     time.Duration // for each command and its reply; 0: 10 s
-	// Control is asked before each attempt to connect, with the address that a name stands for; see [net.Dialer]. It refuses with an error.
+	// Control is called before each attempt to connect, with the resolved address; see [net.Dialer]. An error refuses the attempt.
 	Control func(network, address string, c syscall.RawConn) error
 }
 
@@ -70,7 +70,8 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	return c, nil
 }
 
-// signIn tries the passwords in turn; without one, and where one of several is empty and none of them is taken, it leaves the connection as it is.
+// signIn tries the passwords in turn. It leaves the connection unauthenticated when there is no password, or when one of several is empty and
+// the server accepts none of them.
 func (c *Conn) signIn(ctx context.Context, o Options) error {
 	var last error
 	for _, password := range append([]secret.Text{o.Password}, o.Others...) {
@@ -101,7 +102,7 @@ func (c *Conn) auth(ctx context.Context, user string, password secret.Text) erro
 	return err
 }
 
-// connect opens the connection that commands go through.
+// connect opens the connection, with TLS if asked for, within the dial timeout.
 func connect(ctx context.Context, o Options) (net.Conn, error) {
 	limited, cancel := context.WithTimeout(ctx, o.DialTimeout)
 	defer cancel()
@@ -154,7 +155,7 @@ func (c *Conn) Send(ctx context.Context, args ...string) error {
 	})
 }
 
-// exchange runs f under the command's deadline and ctx, and gives the connection up when f fails.
+// exchange runs f within the command's timeout and ctx, and abandons the connection when f fails.
 func (c *Conn) exchange(ctx context.Context, command string, f func() error) error {
 	if c.broken {
 		return fmt.Errorf("%s: %w", command, ErrClosed)
@@ -188,8 +189,8 @@ func (c *Conn) exchange(ctx context.Context, command string, f func() error) err
 	return fmt.Errorf("%s: %w", command, err)
 }
 
-// Info asks for INFO: the given sections, or the server's default ones. Each section is one command, because
-// servers older than 7.0 take no more than one at a time.
+// Info asks for INFO: the given sections, or the server's default ones. Each section is a command of its own, because
+// servers older than 7.0 accept only one at a time.
 func (c *Conn) Info(ctx context.Context, sections ...string) (Info, error) {
 	if len(sections) == 0 {
 		v, err := c.Do(ctx, "INFO")
@@ -208,10 +209,10 @@ func (c *Conn) Info(ctx context.Context, sections ...string) (Info, error) {
 	return info, nil
 }
 
-// NetConn returns the connection itself, for callers that leave the request-reply pattern.
+// NetConn returns the underlying connection, for callers that leave the request-reply pattern.
 func (c *Conn) NetConn() net.Conn { return c.nc }
 
-// Reader returns the reader of the connection; what is behind the last reply may already be in its buffer.
+// Reader returns the connection's reader; its buffer may already hold bytes that follow the last reply.
 func (c *Conn) Reader() *Reader { return c.r }
 
 // Close closes the connection. It may be called at any time, more than once, and interrupts a running Do.

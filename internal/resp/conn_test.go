@@ -68,7 +68,7 @@ func TestConnTalksToARealServer(t *testing.T) {
 	if _, err := c.Do(t.Context(), "INCR", "k"); !errors.As(err, new(resp.Error)) {
 		t.Errorf("INCR of a word: %v", err)
 	}
-	// An error reply is no reason to give up the connection.
+	// An error reply is no reason to abandon the connection.
 	if v, err := c.Do(t.Context(), "CONFIG", "GET", "port"); err != nil || len(v.Strings()) != 2 {
 		t.Errorf("CONFIG GET: %+v, %v", v, err)
 	}
@@ -144,7 +144,7 @@ func TestDoGivesUpTheConnection(t *testing.T) {
 			if _, err := conn.Do(ctx, "PING"); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
-			// A reply that comes late must not be taken for the next command's.
+			// A late reply must not be mistaken for the next command's.
 			if _, err := conn.Do(t.Context(), "PING"); !errors.Is(err, resp.ErrClosed) {
 				t.Errorf("afterwards: %v", err)
 			}

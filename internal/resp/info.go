@@ -8,7 +8,7 @@ import (
 // Info is the answer to INFO: field name to value, sections merged.
 type Info map[string]string
 
-// ParseInfo reads INFO's text. Lines that are no "name:value" are skipped.
+// ParseInfo parses the text of INFO. Lines that are not "name:value" are skipped.
 func ParseInfo(text string) Info {
 	info := Info{}
 	for line := range strings.Lines(text) {
@@ -20,7 +20,7 @@ func ParseInfo(text string) Info {
 	return info
 }
 
-// Int returns a field as a number; 0 when it is absent or no number.
+// Int returns a field as a number; 0 when it is absent or not a number.
 func (i Info) Int(key string) int64 {
 	n, _ := strconv.ParseInt(i[key], 10, 64)
 	return n
@@ -32,7 +32,7 @@ func (i Info) Keys() int64 { return i.keyspace("keys") }
 // Expires returns the number of keys that have an expiry in all databases (section keyspace).
 func (i Info) Expires() int64 { return i.keyspace("expires") }
 
-// keyspace adds up one figure of the lines "db0:keys=3,expires=1,avg_ttl=0".
+// keyspace sums one figure over the lines "db0:keys=3,expires=1,avg_ttl=0".
 func (i Info) keyspace(figure string) int64 {
 	var sum int64
 	for name, value := range i {
@@ -50,8 +50,8 @@ func (i Info) keyspace(figure string) int64 {
 	return sum
 }
 
-// Engine returns what the server is, "redis" or "valkey", and its own version (section server). Valkey also
-// announces the Redis version that it is compatible with; that one is not returned.
+// Engine returns the server's engine, "redis" or "valkey", and its own version (section server). Valkey also
+// reports the Redis version that it is compatible with; that one is not returned.
 func (i Info) Engine() (name, version string) {
 	if v := i["valkey_version"]; v != "" || i["server_name"] == "valkey" {
 		return "valkey", v

@@ -20,7 +20,7 @@ func TestPasswordRefusedIsToldFromOtherErrors(t *testing.T) {
 			t.Errorf("%q: %t", text, got)
 		}
 	}
-	// As a real server says it: with another password, and with none.
+	// A real server's words: with a wrong password, and with none.
 	for _, server := range []*testkit.Server{testkit.Redis(t, "--requirepass", "right"), testkit.Redis(t)} {
 		_, err := resp.Dial(t.Context(), resp.Options{Addr: server.Addr, Password: "wrong"})
 		if reply, ok := errors.AsType[resp.Error](err); !ok || !reply.PasswordRefused() {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// Bounds of what is read, in bytes, elements and levels. They are far above anything that Rekindle asks
+// Limits on what is read, in bytes, elements and levels. They are far above anything that Rekindle asks
 // for (its largest reply is INFO) and far below what could hurt the process.
 const (
 	maxLine    = 64 << 10 // one line: a simple string, an error, an inline command
@@ -27,30 +27,30 @@ const (
 var (
 	// ErrProtocol says that the peer does not speak RESP.
 	ErrProtocol = errors.New("not a valid Redis protocol message")
-	// ErrTooLarge says that the peer announced or sent more than a reply or a command may have.
+	// ErrTooLarge says that the peer announced or sent more than a reply or a command is allowed to have.
 	ErrTooLarge = errors.New("message of the Redis protocol is too large")
 )
 
-// Reader reads RESP2 values, or commands when it stands at the server's end. It is not safe for
+// Reader reads RESP2 values, or commands when it is on the server's side. It is not safe for
 // concurrent use.
 type Reader struct {
 	br *bufio.Reader
 }
 
-// NewReader returns a Reader over r with a buffer of its own.
+// NewReader returns a buffered Reader over r.
 func NewReader(r io.Reader) *Reader {
 	return &Reader{br: bufio.NewReaderSize(r, readerSize)}
 }
 
-// Read gives the raw bytes behind the last value: first what is buffered, then straight from the source
-// (without a copy when p is larger than the buffer). With it a caller takes a payload out of the protocol.
+// Read returns the raw bytes after the last value: first what is buffered, then straight from the source
+// (without a copy when p is larger than the buffer). Callers use it to read a payload that is not RESP.
 func (r *Reader) Read(p []byte) (int, error) { return r.br.Read(p) }
 
-// Buffered returns how many bytes were taken from the source but not yet consumed.
+// Buffered returns how many bytes were read from the source but not yet consumed.
 func (r *Reader) Buffered() int { return r.br.Buffered() }
 
-// ReadLine returns the next line without its line end, which may be "\r\n" or "\n". An empty line is
-// a line: it is the keepalive that a primary sends while it prepares a sync.
+// ReadLine returns the next line without its line end, which may be "\r\n" or "\n". An empty line counts:
+// it is the keepalive that a primary sends while it prepares a sync.
 // Errors: io.EOF before the first byte, io.ErrUnexpectedEOF within the line, [ErrTooLarge], or the source's.
 func (r *Reader) ReadLine() (string, error) {
 	var long []byte
@@ -83,7 +83,7 @@ func (r *Reader) ReadValue() (Value, error) {
 	return r.readValue(&b, 0)
 }
 
-// budget is what is left of the bounds for one value.
+// budget is what one value may still use of the limits.
 type budget struct{ bytes, items int64 }
 
 func (r *Reader) readValue(b *budget, depth int) (Value, error) {
@@ -195,7 +195,7 @@ func (r *Reader) ReadCommand() ([]string, error) {
 	}
 }
 
-// readBulk reads n bytes and the line end behind them. Memory grows as the bytes arrive: a peer that
+// readBulk reads n bytes and the line end after them. Memory grows as the bytes arrive: a peer that
 // announces 16 MiB and sends nothing costs nothing.
 func (r *Reader) readBulk(n int64) (string, error) {
 	var text strings.Builder
@@ -229,7 +229,7 @@ func length(line string, limit int64) (int64, error) {
 	return n, nil
 }
 
-// inside turns an end of the source into an unexpected one when it comes within a value.
+// inside turns io.EOF within a value into io.ErrUnexpectedEOF.
 func inside(err error, depth int) error {
 	if depth > 0 && errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF

@@ -150,7 +150,7 @@ func TestAppendCommand(t *testing.T) {
 	}
 }
 
-// FuzzReadValue: whatever comes, reading ends, with a value or with a known error; and what was sent as a command is read
+// FuzzReadValue: whatever arrives, reading ends with a value or a known error; and what was sent as a command is read
 // as the same command.
 func FuzzReadValue(f *testing.F) {
 	for _, seed := range []string{

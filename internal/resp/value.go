@@ -20,7 +20,7 @@ type Value struct {
 	Null  bool    // a null bulk string or a null array
 }
 
-// Strings returns the texts of an array's elements; nil when v is no array.
+// Strings returns the texts of an array's elements; nil when v is not an array.
 func (v Value) Strings() []string {
 	if v.Kind != KindArray || v.Null {
 		return nil
@@ -35,7 +35,7 @@ func (v Value) Strings() []string {
 // Error is an error reply of the server, as sent: "NOAUTH Authentication required.".
 type Error string
 
-// Error returns the server's own words.
+// Error returns the server's message.
 func (e Error) Error() string { return string(e) }
 
 // Code returns the first word when it is an error code ("NOAUTH", "LOADING", "ERR"), else "".
@@ -47,7 +47,7 @@ func (e Error) Code() string {
 	return word
 }
 
-// PasswordRefused reports whether the server does not take the password that it was given, wants one that it was not given, or has none.
+// PasswordRefused reports whether the server refused the password, requires one and got none, or has none and got one.
 // Servers before 6.0 say so with the code ERR.
 func (e Error) PasswordRefused() bool {
 	if code := e.Code(); code != "ERR" {
