@@ -20,20 +20,20 @@ const (
 	recordFile = "node.json"
 	logFile    = "node.log"
 	pidFile    = "node.pid"
-	certFile   = "node.pem"   // the certificate by which the node proves who it is, with its key, when it speaks TLS
-	caFile     = "ca.pem"     // whose certificates it takes from other nodes
-	mapFile    = "nodes.conf" // what a node in cluster mode knows of its cluster; the node writes it
+	certFile   = "node.pem"   // the node's certificate with its key, when it speaks TLS
+	caFile     = "ca.pem"     // the CA whose certificates it accepts from other nodes
+	mapFile    = "nodes.conf" // what a node in cluster mode knows about its cluster; the node writes it
 	dumpFile   = "dump.rdb"
 	asideFile  = "damaged.rdb" // a dump.rdb that could not be loaded
 )
 
-// conf is a node.conf that is being written. Every value that is not a number or a constant is quoted by who sets it.
+// conf is a node.conf that is being written. Callers of set quote every value that is not a number or a constant.
 type conf struct {
 	strings.Builder
 	chosen map[string]string // by an administrator
 }
 
-// set writes a directive. Of what is set here, an administrator can only have chosen what is no more than a default.
+// set writes a directive, unless an administrator has chosen its value; that is possible only for plain defaults.
 func (c *conf) set(name, value string) {
 	if _, chosen := c.chosen[name]; !chosen {
 		fmt.Fprintf(c, "%s %s\n", name, value)
@@ -62,7 +62,7 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 	} else {
 		c.set("port", strconv.Itoa(n.Port))
 	}
-	// Protected mode refuses everyone but 127.0.0.1 and ::1 as long as there is no password: also the node's own replicas, which have addresses
+	// Without a password, protected mode refuses everyone but 127.0.0.1 and ::1, even the node's own replicas, which have addresses
 	// of their own. A loopback address needs no such protection, and elsewhere an open node was asked for.
 	c.set("protected-mode", yesNo(n.Password != ""))
 	if n.Password != "" {
@@ -85,7 +85,7 @@ func bothPasswords(n launch.Node, engine launch.Engine) []string {
 	return append(words, "+@all")
 }
 
-// encryption leaves no port open that speaks without TLS. Clients need no certificate: the password is what they prove themselves with.
+// encryption leaves no port open without TLS. Clients need no certificate: they authenticate with the password.
 func (c *conf) encryption(dir string, n launch.Node) {
 	c.set("port", "0")
 	c.set("tls-port", strconv.Itoa(n.Port))
@@ -104,11 +104,11 @@ func (c *conf) process(dir string, engine launch.Engine) {
 	c.set("dbfilename", quote(dumpFile))
 	c.set("pidfile", quote(filepath.Join(dir, pidFile)))
 	c.set("daemonize", "no")
-	c.set("logfile", `""`) // standard output, which is node.log: start failures end up there as well
+	c.set("logfile", `""`) // standard output, which is node.log, so that failures to start end up there as well
 	c.set("loglevel", "notice")
 	c.set("always-show-logo", "no")
 	if atLeast(engine, 6, 2) {
-		c.set("crash-memcheck-enabled", "no") // it takes as long as the node is large, and until then it hangs instead of being started again
+		c.set("crash-memcheck-enabled", "no") // it takes longer the larger the node is, and meanwhile the node hangs instead of being restarted
 	}
 }
 
@@ -123,12 +123,12 @@ func (c *conf) data(n launch.Node, engine launch.Engine) {
 	} else {
 		c.set("save", `""`)
 	}
-	// A full disk must not turn writes away: the data is in memory, and the snapshots are elsewhere.
+	// A full disk must not stop writes: the data is in memory, and the snapshots are elsewhere.
 	c.set("stop-writes-on-bgsave-error", "no")
-	// LZF costs the fork child half of its time, and zstd behind it makes smaller files without.
+	// LZF costs the fork's child half of its time, and zstd makes smaller files from uncompressed RDBs.
 	c.set("rdbcompression", "no")
 	if atLeast(engine, 7, 0) {
-		// A clean stop saves whatever the save points are: the machine's reboot loses nothing.
+		// A clean stop saves whatever the save points are, so that a reboot of the host loses nothing.
 		c.set("shutdown-on-sigterm", "save")
 		c.set("shutdown-on-sigint", "save")
 	}
@@ -144,7 +144,7 @@ func (c *conf) replication(n launch.Node, engine launch.Engine) {
 		c.set("replica-announce-ip", quote(n.Host))
 	}
 	if n.ClusterMode {
-		return // who is whose replica, the nodes themselves write down
+		return // the nodes themselves record who is whose replica
 	}
 	if n.Held {
 		c.set("replicaof", quote(primary.Nobody.Host)+" "+strconv.Itoa(primary.Nobody.Port))
@@ -157,14 +157,14 @@ func (c *conf) cluster(n launch.Node) {
 	c.set("cluster-enabled", "yes")
 	c.set("cluster-config-file", quote(mapFile))
 	c.set("cluster-node-timeout", "15000") // ElastiCache's and Redis's own default
-	// A replica stays with its shard: by Redis's default of 1 a spare one is lent to a shard that has lost its own.
+	// A replica stays with its shard: with Redis's default of 1, a spare one moves to a shard that has lost its own.
 	c.set("cluster-migration-barrier", "99")
 	if !isUnspecified(n.Host) {
 		c.set("cluster-announce-ip", quote(n.Host))
 	}
 }
 
-// atLeast compares with a version of Redis; Valkey began as Redis 7.2 and counts on from there.
+// atLeast compares with a version of Redis; Valkey began as Redis 7.2 and continues from there.
 func atLeast(engine launch.Engine, major, minor int) bool {
 	v := parseVersion(engine.Version)
 	return v[0] > major || v[0] == major && v[1] >= minor
@@ -197,13 +197,13 @@ func quote(value string) string {
 	return b.String()
 }
 
-// record is node.json: what a later console needs in order to talk to a running node.
+// record is node.json: what a later console needs to talk to a running node.
 type record struct {
 	Engine     string `json:"engine"`
 	Version    string `json:"version"` // of the program that was started
 	Host       string `json:"host"`
 	Port       int    `json:"port"`
-	Password   []byte `json:"password,omitempty"` // hence the file's mode; bytes, as JSON's strings hold only UTF-8
+	Password   []byte `json:"password,omitempty"` // hence the file's mode; bytes, because JSON strings hold only UTF-8
 	SavePoints bool   `json:"save_points"`
 
 	OldPassword []byte   `json:"old_password,omitempty"`
@@ -213,14 +213,14 @@ type record struct {
 	ClusterMode bool `json:"cluster_mode,omitempty"`
 	TLS         bool `json:"tls,omitempty"`
 
-	// Missing in records of releases that did not write them.
+	// Missing from the records of older releases.
 	MaxMemory *int64            `json:"max_memory,omitempty"`
 	Config    map[string]string `json:"config,omitempty"`
 }
 
 func (r record) addr() string { return net.JoinHostPort(reachable(r.Host), strconv.Itoa(r.Port)) }
 
-// reachable is the address by which this host reaches a node that listens at host.
+// reachable returns the address at which this host reaches a node that listens on host.
 func reachable(host string) string {
 	switch {
 	case !isUnspecified(host):
@@ -231,7 +231,7 @@ func reachable(host string) string {
 	return "127.0.0.1"
 }
 
-// savesOnSigterm says whether SIGTERM makes the node save before it ends.
+// savesOnSigterm reports whether SIGTERM makes the node save before it ends.
 func (r record) savesOnSigterm() bool {
 	return r.SavePoints || atLeast(launch.Engine{Version: r.Version}, 7, 0)
 }
@@ -264,13 +264,13 @@ func readRecord(dir string) (record, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		// The decoder's words may quote the text around the fault.
+		// The decoder's message may quote the text around the mistake, and with it a password.
 		return r, errors.New("read " + recordFile + ": it is damaged")
 	}
 	return r, nil
 }
 
-// ReplaceFile writes a private file so that others see the old or the new one, never a half, also after a power cut.
+// ReplaceFile writes a private file so that others see the old or the new one, never a part, even after a power cut.
 func ReplaceFile(path string, text []byte) error {
 	temp := path + ".new"
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
@@ -308,5 +308,5 @@ func hide(text string, passwords []secret.Text) string {
 	return text
 }
 
-// passwordsOf are those of a node, to be hidden.
+// passwordsOf returns the passwords of a node, which have to be hidden.
 func passwordsOf(n launch.Node) []secret.Text { return []secret.Text{n.Password, n.OldPassword} }

@@ -12,7 +12,7 @@ import (
 	"rekindle/internal/secret"
 )
 
-// Describe reads what was last started in a node's directory, its password included. The error is one of the file system, or says
+// Describe reads what was last started in a node's directory, including its password. The error is from the file system, or says
 // that the description is damaged.
 func (l *Launcher) Describe(_ context.Context, cluster, name string) (launch.Found, error) {
 	dir, err := l.nodeDir(cluster, name)

@@ -9,7 +9,7 @@ import (
 	"rekindle/internal/launch"
 )
 
-// KeepPasswords writes down by which passwords a node is reached, as [launch.Runner] says. Its node.conf has them when it starts the next time.
+// KeepPasswords records which passwords a node accepts; see [launch.Runner]. Its node.conf gets them at its next start.
 func (l *Launcher) KeepPasswords(_ context.Context, cluster, name string, passwords launch.Passwords) error {
 	dir, err := l.nodeDir(cluster, name)
 	if err != nil {

@@ -25,13 +25,13 @@ var (
 type nodeState struct {
 	pid     int
 	loading bool
-	replica bool // was started as one
+	replica bool // it was started as one
 }
 
-// ready: a replica that loads is loading what its primary sends, which is not part of its start.
+// ready reports whether the start has ended. A replica that is loading loads what its primary sends, which is not part of its start.
 func (s nodeState) ready() bool { return !s.loading || s.replica }
 
-// probe asks the node in dir how it is. An answer by anything but the node is errForeign.
+// probe asks the node in dir for its state. An answer from anything else is errForeign.
 func probe(ctx context.Context, dir string) (nodeState, error) {
 	r, err := readRecord(dir)
 	if err != nil {
@@ -51,8 +51,8 @@ func probe(ctx context.Context, dir string) (nodeState, error) {
 	return state, conn.Close()
 }
 
-// dial connects to the redis or valkey node in dir, whose record is r, having made sure that it is
-// this very node that answers. Timeout is for each command.
+// dial connects to the redis or valkey node in dir, whose record is r, after making sure that it is
+// really this node that answers. The timeout is for each command.
 func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*resp.Conn, nodeState, error) {
 	o := resp.Options{Addr: r.addr(), Password: secret.Text(r.Password), Others: r.others(), DialTimeout: 2 * time.Second, Timeout: timeout}
 	if r.TLS {
@@ -87,7 +87,7 @@ func (r record) others() []secret.Text {
 	return others
 }
 
-// checkOwn returns errForeign when the process that has answered at a node's address is not the node in dir.
+// checkOwn returns errForeign when the process that answered at a node's address is not the node in dir.
 func checkOwn(pid int, dir string, r record) error {
 	if !belongs(pid, dir) {
 		return fmt.Errorf("%w (%s, process %d)", errForeign, r.addr(), pid)
@@ -95,7 +95,7 @@ func checkOwn(pid int, dir string, r record) error {
 	return nil
 }
 
-// refused marks errors that are the server's own words: it is there, but does not let us in.
+// refused marks errors that the server itself replied with: it is there, but does not let us in.
 func refused(err error) error {
 	if reply, ok := errors.AsType[resp.Error](err); ok {
 		return fmt.Errorf("%w: %s", errRefused, reply.Error())
@@ -103,7 +103,7 @@ func refused(err error) error {
 	return err
 }
 
-// poll calls done until it says true or fails, with a pause between, and ends with ctx.
+// poll calls done, with pauses, until it returns true, fails, or ctx ends.
 func poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -121,7 +121,7 @@ func poll(ctx context.Context, every time.Duration, done func() (bool, error)) e
 	}
 }
 
-// patience runs out after limit, counted from the last sign of life.
+// patience runs out when limit has passed since the last sign of life.
 type patience struct {
 	limit time.Duration
 	since time.Time
