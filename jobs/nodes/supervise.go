@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// saveAgainAfter is the pause after an attempt to save that led to nothing, such as when the disk is full.
+	// saveAgainAfter is the pause after a failed attempt to save, such as when the disk is full.
 	saveAgainAfter = 10 * time.Second
 	// passwordAgainAfter is the pause between two attempts to bring a changed password to the nodes.
 	passwordAgainAfter = 5 * time.Second
-	// refillRounds is how many rounds are between two attempts to fill a cluster again, such as while the store is away.
+	// refillRounds is how many rounds pass between two attempts to fill a cluster again, such as while the store is down.
 	refillRounds = 10
-	// atOnce is how many clusters are looked after at a time: not hundreds of connections at once.
+	// atOnce limits how many clusters are looked after at a time, so that hundreds of connections are not opened at once.
 	atOnce = 8
 )
 
-// Config is what a [Supervisor] is built from.
+// Config has what a [Supervisor] needs.
 type Config struct {
 	Operator
-	Home   string          // of this console: only nodes there are looked after
-	Clock  clockwork.Clock // decides when; what only paces I/O uses real time
+	Home   string          // of this console: only its nodes are looked after
+	Clock  clockwork.Clock // decides when things are due; pauses in I/O use real time
 	Logger *slog.Logger
 	Every  time.Duration // between two looks at a cluster
 
-	Lock     func(ctx context.Context, cluster string) (unlock func(), taken bool, err error) // so that nobody else changes its nodes
-	Sentence func(error) string                                                               // says to people what went wrong
+	Lock     func(ctx context.Context, cluster string) (unlock func(), taken bool, err error) // keeps others from changing the cluster's nodes
+	Sentence func(error) string                                                               // tells people what went wrong
 	Wake     func()                                                                           // says that a run was queued
 }
 
-// Supervisor compares what is with what the catalog wants, cluster by cluster, and takes the next steps towards it.
+// Supervisor compares each cluster with what the catalog wants, and takes the next steps towards it.
 type Supervisor struct {
 	Config
 	memory *memory
@@ -50,17 +50,17 @@ func New(config Config) *Supervisor {
 	return &Supervisor{Config: config, memory: newMemory(), loops: drain.NewLoops()}
 }
 
-// Start begins to look after the clusters.
+// Start begins to look after the clusters, in the background.
 func (s *Supervisor) Start(context.Context) error {
 	s.loops.Go(s.watch)
 	s.loops.Go(s.watchAway)
 	return nil
 }
 
-// Stop leaves the clusters to themselves. It waits until nothing is done about one any more, or ctx ends.
+// Stop ends the supervision. It waits until the work on every cluster has ended, or ctx ends.
 func (s *Supervisor) Stop(ctx context.Context) error { return s.loops.Stop(ctx) }
 
-// watch looks after the clusters launched here until ctx ends. One whose node takes long, to start or to answer, does not keep the others waiting.
+// watch looks after the clusters launched here until ctx ends. One with a node that is slow to start or to answer does not hold up the others.
 func (s *Supervisor) watch(ctx context.Context) {
 	drain.Rounds(ctx, s.Every, atOnce, s.here, func(c models.Cluster) uint { return c.ID }, func(ctx context.Context, cluster models.Cluster) {
 		if err := s.supervise(ctx, cluster); err != nil && ctx.Err() == nil {
@@ -69,7 +69,7 @@ func (s *Supervisor) watch(ctx context.Context) {
 	})
 }
 
-// here are the clusters to look after.
+// here returns the clusters to look after.
 func (s *Supervisor) here(ctx context.Context) []models.Cluster {
 	clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
 	if err != nil && ctx.Err() == nil {
@@ -78,7 +78,7 @@ func (s *Supervisor) here(ctx context.Context) []models.Cluster {
 	return clusters
 }
 
-// watchAway marks the clusters whose console is away until ctx ends, however long those here take.
+// watchAway marks, until ctx ends, the clusters whose console is away. It does not wait for the work on those here.
 func (s *Supervisor) watchAway(ctx context.Context) {
 	for {
 		if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
@@ -100,7 +100,7 @@ var supervisedStates = []models.ClusterStatus{models.ClusterAvailable, models.Cl
 
 func supervised(status models.ClusterStatus) bool { return slices.Contains(supervisedStates, status) }
 
-// superviseAway marks those clusters as unreachable whose console is away.
+// superviseAway marks the clusters whose console is away as unreachable.
 func (s *Supervisor) superviseAway(ctx context.Context) error {
 	clusters, err := s.DB.Clusters.LaunchedAway(ctx, s.Home, supervisedStates)
 	if err != nil || len(clusters) == 0 {
@@ -118,8 +118,8 @@ func (s *Supervisor) superviseAway(ctx context.Context) error {
 	return nil
 }
 
-// supervise looks at a cluster without locking it, for most of the time there is nothing to do; only for a repair it takes the lock and looks
-// again. Each shard is repaired by itself.
+// supervise looks at a cluster without locking it, because mostly there is nothing to do. Only for a repair does it take the lock and look
+// again. Each shard is repaired on its own.
 func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) error {
 	cluster = s.certify(ctx, cluster)
 	rounds := s.rounds(ctx, cluster)
@@ -135,7 +135,7 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 		return err
 	}
 	defer unlock()
-	cluster, err = s.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else changes it
+	cluster, err = s.DB.Clusters.ByID(ctx, cluster.ID) // again, now that nobody else can change it
 	if models.HasCode(err, models.CodeClusterNotFound) {
 		return nil
 	} else if err != nil || !supervised(cluster.Status) {
@@ -151,11 +151,11 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 	for _, r := range rounds {
 		failures = append(failures, r.settle(ctx))
 	}
-	// What could not be repaired is written down too, or it would go on looking well.
+	// What could not be repaired is recorded too; otherwise the cluster would still look healthy.
 	return errors.Join(append(failures, s.together(ctx, cluster, rounds), s.report(ctx, cluster, rounds))...)
 }
 
-// rounds look at a cluster, shard by shard.
+// rounds looks at a cluster, shard by shard.
 func (s *Supervisor) rounds(ctx context.Context, cluster models.Cluster) []*round {
 	var rounds []*round
 	for _, shard := range cluster.Shards() {
@@ -172,7 +172,7 @@ func (s *Supervisor) rounds(ctx context.Context, cluster models.Cluster) []*roun
 	return rounds
 }
 
-// keepSaved sees to it that each shard has its data on a disk.
+// keepSaved makes sure that each shard has its data on disk.
 func (s *Supervisor) keepSaved(ctx context.Context, cluster models.Cluster, rounds []*round) error {
 	var failures []error
 	for _, r := range rounds {
@@ -181,7 +181,7 @@ func (s *Supervisor) keepSaved(ctx context.Context, cluster models.Cluster, roun
 	return errors.Join(append(failures, s.together(ctx, cluster, rounds))...)
 }
 
-// together does what is the whole cluster's and waits for all of its shards.
+// together does what concerns the whole cluster and therefore needs all of its shards.
 func (s *Supervisor) together(ctx context.Context, cluster models.Cluster, rounds []*round) error {
 	all := func(done func(*round) bool) bool {
 		return !slices.ContainsFunc(rounds, func(r *round) bool { return !done(r) })
@@ -197,7 +197,7 @@ func (s *Supervisor) together(ctx context.Context, cluster models.Cluster, round
 	return nil
 }
 
-// report remembers what was seen and writes it down.
+// report remembers what was seen and records it in the catalog.
 func (s *Supervisor) report(ctx context.Context, cluster models.Cluster, rounds []*round) error {
 	looks := make([]look, len(rounds))
 	for i, r := range rounds {
@@ -225,7 +225,7 @@ func (r *round) remember() {
 	}
 }
 
-// KeepSaved sees to it that a cluster which has just been filled has its data on a disk.
+// KeepSaved makes sure that a cluster that has just been filled has its data on disk.
 func (s *Supervisor) KeepSaved(ctx context.Context, cluster models.Cluster) {
-	_ = s.keepSaved(ctx, cluster, s.rounds(ctx, cluster)) // what fails is in the log, and the supervisor tries again
+	_ = s.keepSaved(ctx, cluster, s.rounds(ctx, cluster)) // a failure is logged, and the supervisor tries again
 }
