@@ -29,37 +29,37 @@ type Cluster struct {
 	Name     string `gorm:"uniqueIndex"`
 	Kind     string // [KindLaunched] or [KindAttached]
 	Declared string // of attached ones: the clusters file that it comes from; "": none
-	Home     string // of launched nodes: the console with this [Owner.Home] looks after them; "": any console does
+	Home     string // the console with this [Owner.Home] looks after the launched nodes; "": any console does
 
 	Configuration
-	Databases    int  // of each node, from its creation on; 0: the engine's 16
-	PortChosen   bool // false: automatic, and may change as long as the cluster is being created
+	Databases    int  // of each node, fixed at creation; 0: the engine's 16
+	PortChosen   bool // false: picked automatically, and may change while the cluster is being created
 	WindowChosen bool // false: "no preference", Rekindle picked it
 	Password     secret.Text
-	OldPassword  secret.Text // is taken as well, while clients go over to the new one; "": none
-	CA           string      // PEM: whose certificates its launched nodes have, when they encrypt
+	OldPassword  secret.Text // also accepted while clients change over to the new one; "": none
+	CA           string      // PEM: the CA of its launched nodes' certificates, when they encrypt
 
-	PasswordChangedAt *time.Time  // nil: it is that of its creation
+	PasswordChangedAt *time.Time  // nil: not since the cluster was created
 	PasswordPending   bool        // not every node is known to have the passwords yet
 	FormerPassword    secret.Text // while that is so: what each node took before; "": it took anybody
 
-	ScheduleSince     time.Time // when the schedule came into force; missed windows were looked for until here
+	ScheduleSince     time.Time // when the schedule took effect, then how far missed windows have been looked for
 	ParametersWanted  int       // grows whenever the parameters change
-	ParametersApplied int       // what the nodes have of it
+	ParametersApplied int       // the value of ParametersWanted that the nodes have
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one
-	EmptiedAt    *time.Time    // when its data was lost; until somebody takes a snapshot by hand
-	LossCause    string        // what became of the data that was lost then; "": it was started empty
+	EmptiedAt    *time.Time    // when its data was lost; kept until somebody takes a manual snapshot
+	LossCause    string        // how that data was lost; "": the cluster was started empty
 	RestoredFrom string        // the snapshot's name
-	UnsavedFrom  string        // the same, as long as no node has saved what it was filled with
+	UnsavedFrom  string        // the same, until a node has saved what it was filled with
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
 
 	Nodes      []Node
-	Attachment *Attachment // how an attached one is reached; nil where that is not asked for
+	Attachment *Attachment // how an attached cluster is reached; nil where it was not loaded
 }
 
-// Lost tells whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither
-// retention nor its deletion takes one of them.
+// Lost reports whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither
+// retention nor its deletion removes any of them.
 func (c Cluster) Lost() bool { return len(c.Nodes) == 0 && !c.Attached() }

@@ -24,7 +24,7 @@ const (
 	AuthGiven    = "given"
 )
 
-// ClusterSpec asks for a new cluster, or for several filled from one snapshot.
+// ClusterSpec is a request for a new cluster, or for several filled from one snapshot.
 type ClusterSpec struct {
 	Name        string
 	Description string
@@ -44,18 +44,18 @@ type ClusterSpec struct {
 	Copies      int         // 0 counts as 1
 	RequestedBy string
 
-	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; else a replication group
+	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; otherwise a replication group
 	CacheNodes     int  // of memcached
 	ParameterGroup string
 	Attributes     Attributes
 	Tags           map[string]string
-	Sources        []string // RDB files elsewhere to be imported and restored; see [ImportSpec]
+	Sources        []string // RDB files elsewhere, to be imported and restored; see [ImportSpec]
 }
 
-// GeneratePassword makes a password that [AuthGiven] would accept, with more than 128 bits of randomness.
+// GeneratePassword returns a password with more than 128 bits of randomness, which [AuthGiven] would accept.
 func GeneratePassword() secret.Text { return secret.Text(rand.Text() + rand.Text()[:6]) }
 
-// Nodes is how many nodes each cluster is to have.
+// Nodes returns how many nodes each cluster is to have.
 func (spec ClusterSpec) Nodes() int {
 	if spec.Engine.Name == EngineMemcached {
 		return spec.CacheNodes
@@ -63,7 +63,7 @@ func (spec ClusterSpec) Nodes() int {
 	return spec.ShardCount() * (spec.Replicas + 1)
 }
 
-// ShardCount is how many shards each cluster is to have.
+// ShardCount returns how many shards each cluster is to have.
 func (spec ClusterSpec) ShardCount() int {
 	if !spec.ClusterMode {
 		return 1
@@ -71,12 +71,12 @@ func (spec ClusterSpec) ShardCount() int {
 	return max(1, spec.Shards)
 }
 
-// ShownEngine is the engine by the version that was asked for: [Configuration.ShownEngine].
+// ShownEngine returns the engine with the version that was asked for; see [Configuration.ShownEngine].
 func (spec ClusterSpec) ShownEngine() Engine {
 	return Configuration{Engine: spec.Engine.Name, EngineVersion: spec.Engine.Version, Attributes: spec.Attributes}.ShownEngine()
 }
 
-// NodeNames are the names that the nodes of a cluster get which has this one: shard by shard, the primary first.
+// NodeNames returns the names of the nodes of a cluster with this name: shard by shard, the primary first.
 func (spec ClusterSpec) NodeNames(cluster string) []string {
 	var names []string
 	for i := range spec.Nodes() {
@@ -98,7 +98,7 @@ func PickWindow(cluster string) Window {
 	return Window{Start: (22*60 + int(hash.Sum32()%14)*30) % dayMinutes, Length: MinWindowMinutes}
 }
 
-// RenameField has a refusal name another field of the form.
+// RenameField makes a refusal name another field of the form.
 func RenameField(err error, from, to string) error {
 	faults, ok := AsFaults(err)
 	if !ok {
@@ -114,7 +114,7 @@ func RenameField(err error, from, to string) error {
 	return renamed
 }
 
-// NewCluster is the row of a cluster that is asked for, with its nodes, which are placed at these endpoints of a host.
+// NewCluster returns the row of a requested cluster, with its nodes, which are placed at these endpoints of a host.
 func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now time.Time) Cluster {
 	cluster := Cluster{
 		Name: name, Kind: KindLaunched, Home: home,
@@ -153,7 +153,7 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 	return cluster
 }
 
-// DeleteSpec asks for a cluster to be deleted; an attached one is only let go of.
+// DeleteSpec is a request to delete a cluster; an attached one is only detached.
 type DeleteSpec struct {
 	FinalSnapshot string // taken first, under this name; "": none
 	KeepAutomatic bool   // its automatic snapshots stay, until somebody deletes them

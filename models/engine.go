@@ -15,13 +15,13 @@ type Engine struct {
 // String returns "redis 7.0.15".
 func (e Engine) String() string { return e.Name + " " + e.Version }
 
-// EngineMemcached is the engine whose nodes are caches and nothing more: there is no replication and nothing to be backed up.
+// EngineMemcached is the engine whose nodes only cache: there is no replication and nothing to back up.
 const EngineMemcached = "memcached"
 
 // MaxCacheNodes is how many nodes a memcached cluster can have, as in ElastiCache.
 const MaxCacheNodes = 40
 
-// Family is the engine's generation as parameter groups name it: "redis7", "redis6.x", "valkey8", "memcached1.6".
+// Family returns the engine's generation as parameter groups name it: "redis7", "redis6.x", "valkey8", "memcached1.6".
 //
 // Source: Amazon ElastiCache API reference, CreateCacheParameterGroup, CacheParameterGroupFamily.
 func (e Engine) Family() string {
@@ -36,7 +36,7 @@ func (e Engine) Family() string {
 	return e.Name + major
 }
 
-// AtLeast tells whether the engine is of this version or a newer one.
+// AtLeast reports whether the engine has this version or a newer one.
 func (e Engine) AtLeast(version string) bool { return !Newer(version, e.Version) }
 
 // Newer compares two versions number by number.
@@ -45,7 +45,7 @@ func Newer(a, b string) bool { return compareVersions(a, b) > 0 }
 func compareVersions(a, b string) int {
 	numbers := func(version string) (n []int) {
 		for part := range strings.SplitSeq(version, ".") {
-			value, _ := strconv.Atoi(part) // what is no number counts as 0
+			value, _ := strconv.Atoi(part) // what is not a number counts as 0
 			n = append(n, value)
 		}
 		return n

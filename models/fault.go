@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// Code says to a machine why a request was refused. The ElastiCache API translates it to AWS's error codes.
+// Code tells a machine why a request was refused. The ElastiCache API translates it to AWS's error codes.
 type Code string
 
 // The codes of a [Fault].
 const (
 	CodeInvalid             Code = "invalid"              // a value that is not acceptable
-	CodeCombination         Code = "combination"          // values that do not go together
+	CodeCombination         Code = "combination"          // values that cannot be combined
 	CodeClusterNotFound     Code = "cluster-not-found"    //
 	CodeClusterExists       Code = "cluster-exists"       //
 	CodeClusterState        Code = "cluster-state"        // the cluster is busy or not healthy
@@ -38,7 +38,7 @@ const (
 	CodeParameterGroupState    Code = "parameter-group-state" // it is used, or a default one
 )
 
-// Fault is one reason why a request was refused: a sentence for a person, the form's field where it belongs to one.
+// Fault is one reason why a request was refused: a sentence for a person, and the field of the form if it belongs to one.
 type Fault struct {
 	Code    Code
 	Field   string
@@ -48,7 +48,7 @@ type Fault struct {
 // Error returns the sentence.
 func (f Fault) Error() string { return f.Message }
 
-// Faults are all the reasons at once, so that a form can show every mistake in one go.
+// Faults are all the reasons for a refusal, so that a form can show every mistake at once.
 type Faults []Fault
 
 // Error joins the sentences.
@@ -79,7 +79,7 @@ func (f Faults) Code() Code {
 	return f[0].Code
 }
 
-// Add adds a fault.
+// Add appends a fault.
 func (f *Faults) Add(code Code, field, message string) {
 	*f = append(*f, Fault{Code: code, Field: field, Message: message})
 }
@@ -92,19 +92,19 @@ func (f Faults) OrNil() error {
 	return f
 }
 
-// Refuse is a refusal for one reason.
+// Refuse returns a refusal for one reason.
 func Refuse(code Code, field, message string) error {
 	return Faults{{Code: code, Field: field, Message: message}}
 }
 
-// AsFaults returns err's faults, when it is a refusal rather than a failure.
+// AsFaults returns err's faults, if it is a refusal rather than a failure.
 func AsFaults(err error) (Faults, bool) {
 	var faults Faults
 	ok := errors.As(err, &faults)
 	return faults, ok
 }
 
-// HasCode tells whether err is a refusal with this code among its faults.
+// HasCode reports whether err is a refusal with this code among its faults.
 func HasCode(err error, code Code) bool {
 	faults, _ := AsFaults(err)
 	for _, fault := range faults {
