@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// absence is a kind of thing that ElastiCache has and Rekindle never does: a list of them is empty, and none is found by its name. Clients ask for such
-// lists on their way to something else, and an unknown action would end them there.
+// absence is a kind of thing that ElastiCache has and Rekindle never does: a list of them is empty, and none is found by name. Clients ask for such
+// lists on the way to something else, and an unknown action would stop them there.
 type absence struct {
-	list  string // the element of the answer
+	list  string // the name of the list's element in the answer
 	by    string // the parameter that names one
-	code  string // of the refusal then; see [wires]
-	thing string // as people call it
+	code  string // of the refusal when one is named; see [wires]
+	thing string // what people call it
 }
 
 var absences = map[string]absence{
@@ -27,7 +27,7 @@ var absences = map[string]absence{
 	"DescribeUpdateActions":               {list: "UpdateActions"},
 }
 
-// emptyList is an answer with a list that has nothing in it.
+// emptyList is an answer with an empty list.
 type emptyList struct{ List struct{ XMLName xml.Name } }
 
 func (a absence) describe(_ context.Context, c *call) (any, error) {

@@ -29,8 +29,8 @@ import (
 	"rekindle/models/catalog"
 )
 
-// The tests of this package drive the API with Amazon's own SDK over a real catalog; what would launch nodes is played by the test, which
-// settles runs as package jobs does. The same doors with real nodes are tested in cmd/rekindle.
+// The tests of this package drive the API with Amazon's own SDK over a real catalog. The test stands in for what would launch nodes, and
+// settles runs as package jobs does. The API with real nodes is tested in cmd/rekindle.
 
 const (
 	testKey    = "AKIATESTOFTHEAPI"
@@ -42,7 +42,7 @@ type bench struct {
 	t     *testing.T
 	db    *catalog.DB
 	clock *clockwork.FakeClock // the catalog's
-	wall  *clockwork.FakeClock // by which signatures are judged; the SDK signs with the real one
+	wall  *clockwork.FakeClock // the clock that signatures are checked by; the SDK signs with the real one
 	url   string
 	jobs  *quietJobs
 	log   *bytes.Buffer
@@ -85,7 +85,7 @@ func (h *host) FreePort(context.Context, func(int) bool) (int, error) {
 	return 16378 + int(h.next.Add(1)), nil
 }
 
-// catalogTemplate is an empty catalog, of which each test has a copy.
+// catalogTemplate is an empty catalog that each test gets a copy of.
 var catalogTemplate = testkit.NewTemplate(func(path string) error {
 	db, err := catalog.Open(context.Background(), catalog.File(path), clockwork.NewRealClock(), nil)
 	if err != nil {
@@ -143,7 +143,7 @@ func (b *bench) client(keyID string, key secret.Text, change ...func(*sdk.Option
 
 func (b *bench) admin() *sdk.Client { return b.client(testKey, testSecret) }
 
-// settle does every queued run, as package jobs would have done.
+// settle settles every queued run, as package jobs would have done.
 func (b *bench) settle() {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -213,7 +213,7 @@ func (b *bench) see(cluster string) {
 	}
 }
 
-// send posts a form that is signed by hand, with what change makes of the request, and returns the answer.
+// send posts a form that is signed by hand, after change has edited the request, and returns the answer.
 func (b *bench) send(form url.Values, change ...func(*http.Request)) (int, string) {
 	b.t.Helper()
 	return b.deliver(b.sign(form, serviceCache, testKey, testSecret, change...))

@@ -14,7 +14,7 @@ import (
 	"rekindle/models"
 )
 
-// What attached clusters are here is played by the test; real ones are attached in cmd/rekindle.
+// The test stands in for attached clusters; real ones are attached in cmd/rekindle.
 
 const gib = 1 << 30
 
@@ -123,7 +123,7 @@ func TestAttachedClustersAreReplicationGroups(t *testing.T) {
 	}
 }
 
-// foundMoved is the same at other ports.
+// foundMoved is the same cluster at other ports.
 func foundMoved(f models.Found) models.Found {
 	for i := range f.Shards[0].Nodes {
 		f.Shards[0].Nodes[i].Address += "1"
@@ -144,7 +144,7 @@ func TestAttachedClustersAreBackedUpAndDetached(t *testing.T) {
 		aws.ToString(after.SnapshottingClusterId) != "many-0003-001" {
 		t.Errorf("%+v", after)
 	}
-	// What is so already is no change.
+	// Asking for what is already so changes nothing.
 	must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("many"), CacheNodeType: after.CacheNodeType, EngineVersion: aws.String("8.1"), Engine: aws.String("valkey"),
 		CacheParameterGroupName: aws.String("default.valkey8"), ClusterMode: types.ClusterModeEnabled, TransitEncryptionEnabled: aws.Bool(false), AutomaticFailoverEnabled: aws.Bool(true), MultiAZEnabled: aws.Bool(false)}))(t)
 	must(c.ModifyCacheCluster(ctx, &sdk.ModifyCacheClusterInput{CacheClusterId: aws.String("pair-002"), SnapshotRetentionLimit: aws.Int32(2)}))(t)

@@ -66,10 +66,10 @@ type (
 	}
 )
 
-// clientPage is what ElastiCache's own answers name for clients of its engines.
+// clientPage is the address that ElastiCache's own answers name for clients of its engines.
 const clientPage = "https://console.aws.amazon.com/elasticache/home#client-download:"
 
-// clusterStatus is the status of a cache cluster in ElastiCache's words; "create-failed" is Rekindle's own.
+// clusterStatus returns the status of a cache cluster in ElastiCache's words; "create-failed" is Rekindle's own.
 func clusterStatus(c models.Cluster) string {
 	switch c.Status {
 	case models.ClusterUnreachable:
@@ -78,7 +78,7 @@ func clusterStatus(c models.Cluster) string {
 	return string(c.Status)
 }
 
-// nodeStatus is the status of one node: one that comes or goes while the others stay has its own.
+// nodeStatus returns the status of one node: one that is added or removed while the others stay has its own.
 func nodeStatus(c models.Cluster, n models.Node) string {
 	switch {
 	case c.Status == models.ClusterModifying && n.State == models.NodeDeleting:
@@ -102,7 +102,7 @@ func parameterStatus(m models.Cluster) string {
 	return "applying"
 }
 
-// parameterGroupOf is the cluster's parameter group; the default one stands for that of an attached cluster, which has none.
+// parameterGroupOf returns the cluster's parameter group; an attached cluster has none, so the default one is shown.
 func parameterGroupOf(m models.Cluster) string {
 	if m.ParameterGroup == "" {
 		return models.DefaultParameterGroup(m.ShownEngine(), m.ClusterMode && !m.Attached())
@@ -110,7 +110,7 @@ func parameterGroupOf(m models.Cluster) string {
 	return m.ParameterGroup
 }
 
-// presentCluster shows a cluster that is a cache cluster, or one node of a replication group as the member that it is.
+// presentCluster shows a cache cluster, or one node of a replication group as its member.
 func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster {
 	attributes := m.Described()
 	v := cacheCluster{
@@ -130,7 +130,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		v.ARN, v.PreferredAvailabilityZone, v.CacheClusterCreateTime = c.arn(models.ResourceCluster+":"+member.Name), c.zone(member.Zone), at(member.CreatedAt)
 		v.CacheClusterStatus = nodeStatus(m, *member)
 		if member.Name != m.SnapshottingNode() {
-			v.SnapshotRetentionLimit = 0 // ElastiCache shows it at the member that serves the snapshots
+			v.SnapshotRetentionLimit = 0 // ElastiCache shows it only for the member that serves the snapshots
 		}
 	case len(m.Nodes) > 1 && attributes.CrossZone:
 		v.PreferredAvailabilityZone = "Multiple"
@@ -188,7 +188,7 @@ type (
 	oneCluster struct{ CacheCluster cacheCluster }
 )
 
-// found is a cache cluster, or a node that is a member.
+// found is a cache cluster, or a node that is a member of a replication group.
 type found struct {
 	cluster models.Cluster
 	member  *models.Node
@@ -201,7 +201,7 @@ func (f found) name() string {
 	return f.cluster.Name
 }
 
-// cacheActions are about cache clusters: those that stand alone, and the nodes of replication groups.
+// cacheActions handles the actions on cache clusters: standalone ones, and the nodes of replication groups.
 type cacheActions struct {
 	db      *catalog.DB
 	changes clusterChanges
@@ -244,7 +244,7 @@ func (a cacheActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// show answers to what was done to a cache cluster. One that is gone by now is being deleted still, as far as the client is told.
+// show answers an action on a cache cluster. Clients are told that one that is already gone is still being deleted.
 func (a cacheActions) show(ctx context.Context, c *call) (any, error) {
 	id := c.id("CacheClusterId")
 	cluster, member, err := a.db.Clusters.Cache(ctx, id)
@@ -256,7 +256,7 @@ func (a cacheActions) show(ctx context.Context, c *call) (any, error) {
 	}
 	shown := presentCluster(c, cluster, member)
 	if deleted {
-		shown.CacheClusterStatus = string(models.ClusterDeleting) // also a replica that goes while its group stays
+		shown.CacheClusterStatus = string(models.ClusterDeleting) // also a replica that is removed while its group stays
 	}
 	return oneCluster{shown}, nil
 }
@@ -284,7 +284,7 @@ func (a cacheActions) create(ctx context.Context, c *call) error {
 	return aboutCluster(a.changes.create(ctx, c, spec))
 }
 
-// crossZone reads AZMode.
+// crossZone reads AZMode and reports whether it is cross-az.
 func (c *call) crossZone() bool {
 	mode := c.text("AZMode")
 	if mode != "" && mode != "single-az" && mode != "cross-az" {
@@ -293,7 +293,7 @@ func (c *call) crossZone() bool {
 	return mode == "cross-az"
 }
 
-// addMember adds a replica to a replication group: a cache cluster that is created as its member.
+// addMember adds a replica to a replication group: in the API, a cache cluster that is created as its member.
 func (a cacheActions) addMember(ctx context.Context, c *call, id string) error {
 	spec := models.ModifySpec{Add: c.requiredID("CacheClusterId"), RequestedBy: c.key.KeyID}
 	if zone := c.text("PreferredAvailabilityZone"); zone != "" {

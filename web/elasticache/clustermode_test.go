@@ -93,7 +93,7 @@ func TestARestoreIsInClusterModeAsTheSnapshotWasUnlessToldOtherwise(t *testing.T
 	}
 }
 
-// takeWhole has a snapshot of a cluster that nobody has to take.
+// takeWhole makes an available snapshot of a cluster without taking one.
 func (b *bench) takeWhole(cluster, name string) {
 	b.t.Helper()
 	ctx := b.t.Context()

@@ -75,7 +75,7 @@ func TestACopiedRequestIsRefused(t *testing.T) {
 			r.Header["Amz-Sdk-Invocation-Id"], r.Header["Amz-Sdk-Request"] = []string{invocation}, []string{"attempt=" + n}
 		}
 	}
-	// botocore signs neither header, so they are set behind the signature here.
+	// botocore signs neither header, so they are set after signing here.
 	look := b.sign(form("DescribeSnapshots"), serviceCache, testKey, testSecret)
 	take := b.sign(form("CreateSnapshot", "SnapshotName", "one", "ReplicationGroupId", "orders"), serviceCache, testKey, testSecret)
 	must(b.db.Subnets.Create(t.Context(), "nets", "d", []string{"subnet-1"}, nil))(t)
@@ -136,7 +136,7 @@ func TestAnInvocationActsOnceHoweverOftenItComes(t *testing.T) {
 	if status, body := invoke("n2", create); status != 400 || code(body) != "ReplicationGroupAlreadyExists" {
 		t.Errorf("another invocation: %d %s", status, body)
 	}
-	// What failed has not acted: it may be tried again.
+	// A request that failed changed nothing: it may be tried again.
 	take := form("CreateSnapshot", "SnapshotName", "one", "ReplicationGroupId", "shop")
 	if status, body := invoke("n3", take); code(body) != "InvalidReplicationGroupState" {
 		t.Errorf("while it is created: %d %s", status, body)
@@ -148,7 +148,7 @@ func TestAnInvocationActsOnceHoweverOftenItComes(t *testing.T) {
 		}
 	}
 	b.settle()
-	// A deletion that is repeated when everything is gone is still the one that succeeded.
+	// A deletion that is repeated when everything is gone still succeeds.
 	for range 2 {
 		if status, body := invoke("n4", form("DeleteSnapshot", "SnapshotName", "one")); status != 200 || !strings.Contains(body, "<SnapshotStatus>deleting</SnapshotStatus>") {
 			t.Errorf("delete: %d %s", status, body)
@@ -226,7 +226,7 @@ func TestRolesOfAccessKeys(t *testing.T) {
 			t.Errorf("%s may %s: %v", one.role, one.what, err)
 		}
 	}
-	// A revoked key is nobody's.
+	// A revoked key belongs to nobody.
 	keys := must(b.db.Keys.All(t.Context()))(t)
 	for _, k := range keys {
 		if k.UsedAt == nil && k.KeyID != testKey {

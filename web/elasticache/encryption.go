@@ -8,7 +8,7 @@ const (
 	modePreferred = "preferred"
 )
 
-// encrypted reads whether a new cluster is to encrypt in transit. Who says nothing gets what the restored snapshot was of.
+// encrypted reads whether a new cluster is to encrypt in transit. Without a parameter, it does as the cluster of the restored snapshot did.
 func (c *call) encrypted(restored bool) bool {
 	on, given := c.flag("TransitEncryptionEnabled")
 	if !given {
@@ -18,7 +18,7 @@ func (c *call) encrypted(restored bool) bool {
 	return on
 }
 
-// atRest reads whether a new cluster is to have its files on encrypted storage, which somebody has to have declared the host's to be.
+// atRest reads whether a new cluster is to have its files on encrypted storage. That is refused unless the host's storage was declared encrypted.
 func (c *call) atRest(declared bool) bool {
 	on, _ := c.flag("AtRestEncryptionEnabled")
 	if on && !declared {
@@ -40,7 +40,7 @@ func (c *call) encryptionMode(on bool) {
 	}
 }
 
-// encryptionStays takes of a cluster what is so already, and refuses to change it.
+// encryptionStays accepts the encryption that a cluster already has, and refuses to change it.
 func (c *call) encryptionStays(is models.Cluster) {
 	wants, given := c.flag("TransitEncryptionEnabled")
 	changes := given && wants != is.Encrypted()
@@ -60,7 +60,7 @@ func (c *call) encryptionStays(is models.Cluster) {
 	}
 }
 
-// transitMode is what a cluster's answer has as its mode: none, where nothing is encrypted.
+// transitMode returns the TransitEncryptionMode of a cluster's answer; "" when it does not encrypt.
 func transitMode(m models.Cluster) string {
 	if !m.Encrypted() {
 		return ""

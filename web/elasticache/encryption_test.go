@@ -33,7 +33,7 @@ func TestAGroupThatEncryptsSaysSoWhereverItIsShown(t *testing.T) {
 		t.Errorf("its member: %v, %q", aws.ToBool(m.TransitEncryptionEnabled), m.TransitEncryptionMode)
 	}
 
-	// What is so already is no change; anything else is one, and is refused.
+	// Asking for what is already so changes nothing; anything else is a change, and is refused.
 	must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("orders"), TransitEncryptionEnabled: aws.Bool(true),
 		TransitEncryptionMode: types.TransitEncryptionModeRequired, ReplicationGroupDescription: aws.String("other")}))(t)
 	for _, change := range []*sdk.ModifyReplicationGroupInput{{TransitEncryptionEnabled: aws.Bool(false)}, {TransitEncryptionMode: types.TransitEncryptionModePreferred}} {

@@ -24,7 +24,7 @@ type (
 
 var engineTitles = map[string]string{"redis": "Redis", "valkey": "Valkey", models.EngineMemcached: "memcached"}
 
-// engineActions are about what could be: engines, their updates, other node types.
+// engineActions handles the actions about what is possible: engines, their updates, other node types.
 type engineActions struct{ db *catalog.DB }
 
 // describeVersions lists the engines that are installed.

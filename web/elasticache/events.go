@@ -23,16 +23,16 @@ type (
 	}
 )
 
-// Events are shown of the last hour when nothing else is asked for, and of two weeks at the most.
+// By default the events of the last hour are shown, and at most those of two weeks.
 const (
 	eventsShown = time.Hour
 	eventsKept  = 14 * 24 * time.Hour
 )
 
-// eventActions are about events.
+// eventActions handles the actions on events.
 type eventActions struct{ db *catalog.DB }
 
-// eventKinds are the kinds of sources that ElastiCache has. Of most of them there are no events here.
+// eventKinds are the kinds of sources that ElastiCache has. For most of them there are no events here.
 var eventKinds = []string{"", models.SourceGroup, models.SourceCluster, "cache-parameter-group", "cache-security-group", "cache-subnet-group",
 	"serverless-cache", "serverless-cache-snapshot", "user", "user-group"}
 
@@ -67,7 +67,7 @@ func (a eventActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// askOfGroup asks of a replication group what was asked of its member: what happens to a member is told of its group.
+// askOfGroup turns a question about a member into one about its replication group: events of members are recorded for their group.
 func (a eventActions) askOfGroup(ctx context.Context, filter *models.EventFilter) error {
 	if filter.SourceType != models.SourceCluster || filter.Source == "" {
 		return nil
@@ -82,7 +82,7 @@ func (a eventActions) askOfGroup(ctx context.Context, filter *models.EventFilter
 	return nil
 }
 
-// span reads from when to when events are asked for, in which of its ways a request says so.
+// span reads the period that events are requested for, from any combination of StartTime, EndTime and Duration.
 func (c *call) span(now time.Time) (from, to time.Time) {
 	from, givenFrom := c.instant("StartTime")
 	to, givenTo := c.instant("EndTime")

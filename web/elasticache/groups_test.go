@@ -169,7 +169,7 @@ func TestWhatEnginesAndNodeTypesThereAre(t *testing.T) {
 	}
 }
 
-// Clients look for these on their way to something else.
+// Clients look for these on the way to something else.
 func TestWhatRekindleNeverHasIsAnEmptyList(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

@@ -8,14 +8,14 @@ import (
 	"rekindle/models"
 )
 
-// Answers come in pages. A marker names the last thing of a page, so that the next one goes on behind it whatever came and went.
+// Answers come in pages. A marker names the last thing on a page, so that the next page continues after it whatever was added or removed since.
 
 const (
 	minRecords = 20
 	maxRecords = 100
 )
 
-// limit reads MaxRecords.
+// limit reads MaxRecords; otherwise is the default.
 func (c *call) limit(otherwise int) int {
 	n, given := c.number("MaxRecords")
 	if !given {
@@ -27,7 +27,7 @@ func (c *call) limit(otherwise int) int {
 	return n
 }
 
-// after reads Marker: what the last page ended with.
+// after reads Marker: what the previous page ended with.
 func (c *call) after() string {
 	text := c.text("Marker")
 	if text == "" {
@@ -47,7 +47,7 @@ func marker(last string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(markerPrefix + last))
 }
 
-// page cuts one page out of all things, which it sorts by their keys.
+// page returns one page of all things, which it sorts by their keys.
 func page[T any](c *call, all []T, key func(T) string) (shown []T, next string, err error) {
 	limit, after := c.limit(maxRecords), c.after()
 	if err := c.wrong(); err != nil {

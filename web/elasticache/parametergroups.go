@@ -53,7 +53,7 @@ func presentParameterGroup(c *call, g models.ParameterGroup) parameterGroup {
 	return parameterGroup{g.Name, g.Family, g.Description, false, c.arn(models.ResourceParameterGroup + ":" + g.Name)}
 }
 
-// parameterActions are about parameter groups.
+// parameterActions handles the actions on parameter groups.
 type parameterActions struct{ db *catalog.DB }
 
 func (a parameterActions) describe(ctx context.Context, c *call) (any, error) {
@@ -80,11 +80,11 @@ func (a parameterActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// firstVersions are the least versions of the families.
+// firstVersions are the lowest versions of the families.
 var firstVersions = map[string]string{"memcached1.5": "1.5.0", "memcached1.6": "1.6.0", "redis6.x": "6.0.0", "redis7": "7.0.0", "redis8": "8.0.0",
 	"valkey7": "7.2.0", "valkey8": "8.0.0", "valkey9": "9.0.0"}
 
-// presentParameters shows a family's parameters, with what a group sets over the engine's defaults.
+// presentParameters shows a family's parameters, with a group's values in place of the engine's defaults.
 func presentParameters(family string, set map[string]string) []parameter {
 	var shown []parameter
 	for _, p := range models.Parameters(family) {

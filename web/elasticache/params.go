@@ -11,14 +11,14 @@ import (
 	"rekindle/models"
 )
 
-// params reads a request's parameters. An empty one counts as absent, one that nobody asks for is ignored, and what cannot be read is
+// params reads a request's parameters. An empty one counts as absent, one that no code reads is ignored, and one that cannot be parsed is
 // noted: see wrong.
 type params struct {
 	values url.Values
 	faults models.Faults
 }
 
-// wrong returns what could not be read so far, or nil.
+// wrong returns the mistakes noted so far as a refusal, or nil.
 func (p *params) wrong() error {
 	if len(p.faults) == 0 {
 		return nil
@@ -33,10 +33,10 @@ func (p *params) mistake(code models.Code, format string, args ...any) {
 // text returns a parameter, "" when it is absent.
 func (p *params) text(name string) string { return strings.TrimSpace(p.values.Get(name)) }
 
-// id returns a parameter that names something: names do not differ in case.
+// id returns a parameter that names something, in lower case: names are not case-sensitive.
 func (p *params) id(name string) string { return strings.ToLower(p.text(name)) }
 
-// required returns a parameter that has to be there.
+// required returns a parameter that must be present.
 func (p *params) required(name string) string {
 	text := p.text(name)
 	if text == "" {
@@ -45,10 +45,10 @@ func (p *params) required(name string) string {
 	return text
 }
 
-// requiredID is required for what names something.
+// requiredID is required for a parameter that names something.
 func (p *params) requiredID(name string) string { return strings.ToLower(p.required(name)) }
 
-// number returns a whole number, and whether it is there.
+// number returns a whole number, and whether it was given.
 func (p *params) number(name string) (int, bool) {
 	text := p.text(name)
 	if text == "" {
@@ -62,7 +62,7 @@ func (p *params) number(name string) (int, bool) {
 	return n, true
 }
 
-// flag returns a boolean, and whether it is there.
+// flag returns a boolean, and whether it was given.
 func (p *params) flag(name string) (value, given bool) {
 	switch text := p.text(name); strings.ToLower(text) {
 	case "":
@@ -77,7 +77,7 @@ func (p *params) flag(name string) (value, given bool) {
 	}
 }
 
-// instant returns a time, and whether it is there.
+// instant returns a time, and whether it was given.
 func (p *params) instant(name string) (time.Time, bool) {
 	text := p.text(name)
 	if text == "" {
@@ -92,10 +92,10 @@ func (p *params) instant(name string) (time.Time, bool) {
 	return time.Time{}, true
 }
 
-// maxElements bounds a list: no action takes more.
+// maxElements limits a list: no action accepts more.
 const maxElements = 1000
 
-// list returns the elements of a list in their order. Whatever their name is: clients write that of the model, "member", or none.
+// list returns the elements of a list in order, whatever they are called: clients use the model's name, "member", or none.
 func (p *params) list(name string) []string {
 	var elements []string
 	for _, key := range p.elements(name) {
@@ -121,7 +121,7 @@ func (p *params) structs(name string) []params {
 	return elements
 }
 
-// elements returns what the keys of a list's elements begin with: "Tags.Tag.1", "Tags.Tag.2".
+// elements returns the prefixes of the keys of a list's elements: "Tags.Tag.1", "Tags.Tag.2".
 func (p *params) elements(name string) []string {
 	found := make(map[string]int)
 	for key := range p.values {

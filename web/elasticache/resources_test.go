@@ -68,7 +68,7 @@ func TestAReplicationGroupFromItsCreationToItsEnd(t *testing.T) {
 		t.Error("nodes are shown only when they are asked for")
 	}
 
-	// What is not named stays, and what is named is echoed.
+	// What is not named stays as it was, and what is named is echoed.
 	must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("shop"), ReplicationGroupDescription: aws.String("other"),
 		SnapshotRetentionLimit: aws.Int32(0), SnapshottingClusterId: aws.String("shop-003"), NotificationTopicStatus: aws.String("inactive"), MultiAZEnabled: aws.Bool(false)}))(t)
 	after := must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("shop"), CacheNodeType: aws.String("cache.t4g.medium"),
@@ -390,7 +390,7 @@ func TestMembersComeAndGoByTheirNames(t *testing.T) {
 		}
 		return aws.ToString(found.CacheClusters[0].CacheClusterStatus) + " in " + aws.ToString(found.CacheClusters[0].PreferredAvailabilityZone)
 	}
-	// A replica that goes is being deleted until it is gone, as waiters expect, and the others keep their zones.
+	// A replica that is being removed is shown as deleting until it is gone, as waiters expect, and the others keep their zones.
 	must(c.DeleteCacheCluster(ctx, &sdk.DeleteCacheClusterInput{CacheClusterId: aws.String("orders-002")}))(t)
 	if got := []string{status("orders-001"), status("orders-002"), status("orders-003")}; !slices.Equal(got, []string{"modifying in z1", "deleting in z2", "modifying in z3"}) {
 		t.Error(got)
@@ -468,7 +468,7 @@ func TestListsComeInPages(t *testing.T) {
 		for _, s := range must(pages.NextPage(ctx))(t).Snapshots {
 			seen = append(seen, aws.ToString(s.SnapshotName))
 		}
-		if n == 0 { // what goes in between hides nothing
+		if n == 0 { // a deletion in between hides nothing
 			b.check(b.db.Snapshots.Delete(ctx, []string{"s003"}, "test"))
 			b.settle()
 		}
@@ -619,7 +619,7 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 	b.launch(models.ClusterSpec{Name: "orders", NodeType: "cache.t4g.medium"})
 	must(b.db.Snapshots.Request(ctx, "orders", "s", false, "test"))(t)
 	b.settle()
-	// Engine and node type are the snapshot's when they are not given.
+	// Engine and node type default to the snapshot's.
 	g := must(c.CreateReplicationGroup(ctx, &sdk.CreateReplicationGroupInput{ReplicationGroupId: aws.String("again"), ReplicationGroupDescription: aws.String("d"), SnapshotName: aws.String("S")}))(t).ReplicationGroup
 	if aws.ToString(g.CacheNodeType) != "cache.t4g.medium" || aws.ToString(g.Engine) != "redis" {
 		t.Errorf("%+v", g)
@@ -638,7 +638,7 @@ func TestClustersAreFilledFromSnapshotsAndFiles(t *testing.T) {
 	}
 }
 
-// What was asked for once has taken the port; that the name is taken is what a client understands.
+// The first request has taken the port; a client understands that the name is taken, not that the port is.
 func TestTheSameAgainOnAHostWithOneAddressExistsAlready(t *testing.T) {
 	t.Parallel()
 	b := newBenchOn(t, &host{single: true})
@@ -657,7 +657,7 @@ func TestTheSameAgainOnAHostWithOneAddressExistsAlready(t *testing.T) {
 	}
 }
 
-// Terraform compares the first two numbers of what a member's version is said to be with engine_version, and asks for a change when they differ.
+// Terraform compares the first two numbers of a member's version with engine_version, and asks for a change when they differ.
 func TestAVersionThatIsNotInstalledIsShownAsItWasAskedFor(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -681,14 +681,14 @@ func TestAVersionThatIsNotInstalledIsShownAsItWasAskedFor(t *testing.T) {
 		if cluster := must(b.db.Clusters.Get(ctx, test.id))(t); cluster.EngineVersion != test.gets {
 			t.Errorf("%s gets %s, want %s", test.asked, cluster.EngineVersion, test.gets)
 		}
-		// The same again is no change.
+		// Asking for the same again changes nothing.
 		must(c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String(test.id), EngineVersion: aws.String(test.asked)}))(t)
 		if want := test.shown + " " + test.group; shown() != want {
 			t.Errorf("afterwards %s is shown as %s, want %s", test.asked, shown(), want)
 		}
 	}
 
-	// What the same engine stands in for is a change in words only.
+	// A version that the same engine stands in for is a change in name only.
 	modify := func(id, version string) error {
 		_, err := c.ModifyReplicationGroup(ctx, &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String(id), EngineVersion: aws.String(version)})
 		return err

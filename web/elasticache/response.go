@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stamp is a time as the API writes it, with milliseconds.
+// stamp is a time as the API writes it, in UTC with milliseconds.
 type stamp time.Time
 
 // MarshalText writes "2026-01-02T03:04:05.123Z".
@@ -17,7 +17,7 @@ func (s stamp) MarshalText() ([]byte, error) {
 	return []byte(time.Time(s).UTC().Format("2006-01-02T15:04:05.000Z")), nil
 }
 
-// at is a time in an answer; the zero time and none are left out.
+// at returns a time for an answer; the zero time and nil are left out.
 func at(t time.Time) *stamp {
 	if t.IsZero() {
 		return nil
@@ -26,10 +26,10 @@ func at(t time.Time) *stamp {
 	return &s
 }
 
-// nothing is the result of an action that answers with nothing but success.
+// nothing is the result of an action that answers only that it succeeded.
 type nothing struct{}
 
-// namespace is what the answer's elements belong to.
+// namespace returns the XML namespace of the answer's elements.
 func (c *call) namespace() string {
 	if c.service == serviceSTS {
 		return "https://sts.amazonaws.com/doc/" + stsVersion + "/"
@@ -92,10 +92,10 @@ func send(w http.ResponseWriter, status int, text []byte) {
 	h.Set("Content-Length", strconv.Itoa(len(text)))
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // whoever hung up does not want it any more
+	_, _ = w.Write(text) // a client that hung up no longer wants it
 }
 
-// partition is the part of AWS that a region belongs to, as ARNs name it.
+// partition returns the part of AWS that a region belongs to, as ARNs name it.
 func partition(region string) string {
 	switch {
 	case len(region) > 3 && region[:3] == "cn-":
@@ -106,7 +106,7 @@ func partition(region string) string {
 	return "aws"
 }
 
-// arn is the ARN of a resource: "cluster:orders-001".
+// arn returns the ARN of a resource such as "cluster:orders-001".
 func (c *call) arn(resource string) string {
 	return fmt.Sprintf("arn:%s:elasticache:%s:%s:%s", partition(c.region), c.region, c.account, resource)
 }

@@ -4,10 +4,10 @@ import (
 	"rekindle/models"
 )
 
-// readShape reads in which of its ways a request says how many shards there are to be, and how many replicas each.
+// readShape reads how many shards there are to be and how many replicas each has, in whichever way the request says it.
 //
-// Cluster mode is asked for by a parameter group for it, by ClusterMode, or by several node groups, as in ElastiCache; who restores a snapshot of a
-// cluster in cluster mode and says nothing gets what it was of.
+// As in ElastiCache, cluster mode is requested by a parameter group for it, by ClusterMode, or by several node groups. A restore that says nothing
+// about it gets the cluster mode of the snapshot's cluster.
 func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 	configured := c.nodeGroups()
 	shards, givenShards := c.number("NumNodeGroups")
@@ -56,7 +56,7 @@ func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 type askedGroup struct {
 	slots    string
 	replicas int
-	given    bool // it says how many replicas
+	given    bool // ReplicaCount was given
 	zones    []string
 }
 
@@ -74,7 +74,7 @@ func (c *call) nodeGroups() []askedGroup {
 	return groups
 }
 
-// replicas is how many each shard is to have. given tells whether the request says so.
+// replicas returns how many replicas each shard is to have, and whether the request says so.
 func (c *call) replicas(configured []askedGroup) (count int, given bool) {
 	count, given = c.number("ReplicasPerNodeGroup")
 	for _, g := range configured {

@@ -61,7 +61,7 @@ type (
 	oneSnapshot struct{ Snapshot snapshot }
 )
 
-// What ElastiCache calls the sources of snapshots: in its answers, and in the filter.
+// ElastiCache's names for the sources of snapshots, in its answers and in the filter.
 var (
 	sourceNames   = map[string]string{models.SourceAutomatic: "automated", models.SourceManual: "manual"}
 	sourceFilters = map[string]string{"system": models.SourceAutomatic, "automated": models.SourceAutomatic, "automatic": models.SourceAutomatic,
@@ -81,7 +81,7 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	} else {
 		v.CacheClusterId = s.ClusterName
 	}
-	if len(s.Parts) == 0 { // it is being made
+	if len(s.Parts) == 0 { // it is still being taken
 		s.Parts = make([]models.Part, max(s.ShardCount, 1))
 	}
 	if s.NodeCreatedAt != nil {
@@ -95,7 +95,7 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 		node := nodeSnapshot{CacheClusterId: v.CacheClusterId, NodeGroupId: numbered(number), CacheNodeId: nodeID, CacheSize: cacheSize(part.Bytes), CacheNodeCreateTime: v.CacheClusterCreateTime,
 			SnapshotCreateTime: at(completed(s))}
 		if len(s.Parts) > 1 {
-			node.CacheClusterId = part.ServedBy // each node group has one of its own
+			node.CacheClusterId = part.ServedBy // each node group has its own
 		}
 		if configured {
 			slots := part.Slots
@@ -109,7 +109,7 @@ func presentSnapshot(c *call, s models.Snapshot, configured bool) snapshot {
 	return v
 }
 
-// completed is when the snapshot was; not yet for one that is being made.
+// completed returns when the snapshot was completed; the zero time for one that is still being taken.
 func completed(s models.Snapshot) time.Time {
 	if s.CompletedAt != nil {
 		return *s.CompletedAt
@@ -124,16 +124,16 @@ func firstZone(a models.Attributes) string {
 	return ""
 }
 
-// cacheSize is how ElastiCache writes a size: "12 MB", rounded up.
+// cacheSize writes a size as ElastiCache does: "12 MB", rounded up.
 func cacheSize(n int64) string {
 	const mb = 1 << 20
 	return fmt.Sprintf("%d MB", (n+mb-1)/mb)
 }
 
-// snapshotsShown is how many snapshots a page has when the client does not say.
+// snapshotsShown is how many snapshots a page has by default.
 const snapshotsShown = 50
 
-// snapshotActions are about snapshots.
+// snapshotActions handles the actions on snapshots.
 type snapshotActions struct {
 	db   *catalog.DB
 	jobs Jobs
@@ -172,8 +172,8 @@ func (a snapshotActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// nothingBecause says why a filter has found no snapshots, where that is a mistake: because what it names was never there. A cluster that is
-// gone and has left snapshots is none.
+// nothingBecause returns a refusal when a filter found no snapshots because what it names never existed. A cluster that is gone but has left
+// snapshots is no such mistake.
 func (a snapshotActions) nothingBecause(ctx context.Context, f models.SnapshotFilter) error {
 	if f.Name != "" {
 		return models.Faults{{Code: models.CodeSnapshotNotFound, Message: fmt.Sprintf("There is no snapshot %s.", f.Name)}}
@@ -191,7 +191,7 @@ func (a snapshotActions) nothingBecause(ctx context.Context, f models.SnapshotFi
 	return nil
 }
 
-// unlessLeft returns err, that there is no such cluster, unless one has left snapshots.
+// unlessLeft returns err, which says that there is no such cluster, unless one has left snapshots.
 func (a snapshotActions) unlessLeft(ctx context.Context, f models.SnapshotFilter, err error) error {
 	left, failure := a.db.Snapshots.Page(ctx, f, "", 1)
 	if failure != nil {
@@ -264,7 +264,7 @@ func (a snapshotActions) copy(ctx context.Context, c *call) error {
 	return err
 }
 
-// showCopy answers with the copy, or, where plain files are written into a bucket, with what they are made of.
+// showCopy answers with the copy or, for an export of plain files to a bucket, with the snapshot that they are made from.
 func (a snapshotActions) showCopy(ctx context.Context, c *call) (any, error) {
 	if c.text("TargetBucket") == "" {
 		row, err := a.db.Snapshots.Get(ctx, c.id("TargetSnapshotName"))
@@ -290,7 +290,7 @@ func (a snapshotActions) delete(ctx context.Context, c *call) error {
 	return a.db.Snapshots.Delete(ctx, []string{name}, c.key.KeyID)
 }
 
-// showDeleted answers with a snapshot that is being deleted, though it may be gone by now.
+// showDeleted answers with a snapshot that is being deleted, even if it is already gone.
 func (a snapshotActions) showDeleted(ctx context.Context, c *call) (any, error) {
 	name := c.id("SnapshotName")
 	row, err := a.db.Snapshots.Get(ctx, name)

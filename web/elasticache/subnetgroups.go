@@ -32,7 +32,7 @@ type (
 	oneSubnetGroup struct{ CacheSubnetGroup subnetGroup }
 )
 
-// network is the VPC that all subnets are said to be in: nodes run where the console launches them.
+// network is the VPC that all subnets are reported to be in: nodes run where the console launches them.
 const network = "vpc-rekindle"
 
 func presentSubnetGroup(c *call, g models.SubnetGroup) subnetGroup {
@@ -44,7 +44,7 @@ func presentSubnetGroup(c *call, g models.SubnetGroup) subnetGroup {
 	return v
 }
 
-// subnetActions are about subnet groups.
+// subnetActions handles the actions on subnet groups.
 type subnetActions struct{ db *catalog.DB }
 
 func (a subnetActions) describe(ctx context.Context, c *call) (any, error) {

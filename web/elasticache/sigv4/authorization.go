@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// authorization is the Authorization header taken apart.
+// authorization is the parsed Authorization header.
 type authorization struct {
 	accessKeyID, day, region, service string
-	signedHeaders                     []string // lower-case, sorted, none twice
+	signedHeaders                     []string // lower-case, sorted, without duplicates
 	signature                         string   // 64 hexadecimal digits, lower-case
 }
 
@@ -20,7 +20,7 @@ func (a authorization) scope() string {
 	return a.day + "/" + a.region + "/" + a.service + "/" + terminator
 }
 
-// checkScope refuses a credential for another day or for a service that is not served here.
+// checkScope refuses a credential for another day, or for a service that is not offered here.
 func (a authorization) checkScope(at time.Time, services []string) error {
 	if day := at.Format(isoDay); a.day != day {
 		return refuse(SignatureDoesNotMatch, "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: "+
@@ -43,7 +43,7 @@ func readAuthorization(h http.Header) (authorization, error) {
 	return parseAuthorization(values[0])
 }
 
-// parseAuthorization takes the header's value apart:
+// parseAuthorization parses the header's value:
 //
 //	AWS4-HMAC-SHA256 Credential=key/20150830/us-east-1/elasticache/aws4_request, SignedHeaders=host;x-amz-date, Signature=...
 func parseAuthorization(value string) (authorization, error) {
@@ -102,12 +102,12 @@ func (a *authorization) setCredential(credential string) error {
 	return nil
 }
 
-// isPlain reports whether the text is something to look up: not empty, not too long, nothing but visible characters.
+// isPlain reports whether the text is fit for a look-up: not empty, not too long, only visible characters.
 func isPlain(text string) bool {
 	return text != "" && len(text) <= 128 && !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// isHeaderName reports whether the text is a header's name in lower case.
+// isHeaderName reports whether the text is the name of a header in lower case.
 func isHeaderName(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)

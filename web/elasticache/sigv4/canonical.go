@@ -16,7 +16,7 @@ const (
 	tokenHeader = "X-Amz-Security-Token"
 )
 
-// canonicalRequest is the text whose hash is signed: the request, so written that all senders and receivers write it alike.
+// canonicalRequest returns the text whose hash is signed: the request in a form that senders and receivers agree on.
 func canonicalRequest(r *http.Request, signedHeaders []string, bodyHash string) (string, error) {
 	query, err := canonicalQuery(r.URL.RawQuery)
 	if err != nil {
@@ -26,7 +26,7 @@ func canonicalRequest(r *http.Request, signedHeaders []string, bodyHash string) 
 	text.WriteString(r.Method + "\n" + canonicalPath(r.URL) + "\n" + query + "\n")
 	for _, name := range signedHeaders {
 		values := headerValues(r, name)
-		// An absent header is not an empty one: whoever takes it out must not get through.
+		// An absent header is not an empty one: somebody who removes it must not get through.
 		if len(values) == 0 {
 			return "", refuse(SignatureDoesNotMatch, "The request does not have the header "+quote(name)+", which is among the SignedHeaders.")
 		}
@@ -39,7 +39,7 @@ func canonicalRequest(r *http.Request, signedHeaders []string, bodyHash string) 
 	return text.String(), nil
 }
 
-// checkSignedHeaders refuses a request in which somebody else could have changed something that matters.
+// checkSignedHeaders refuses a request in which somebody could have changed something that matters without breaking the signature.
 func checkSignedHeaders(r *http.Request, signed []string, dateHeader string) error {
 	for _, name := range []string{"host", dateHeader} {
 		if !slices.Contains(signed, name) {
@@ -55,8 +55,8 @@ func checkSignedHeaders(r *http.Request, signed []string, dateHeader string) err
 	return nil
 }
 
-// headerValues returns a header's values as they came, none when the request does not have it. net/http takes some headers
-// out of the map.
+// headerValues returns a header's values as they arrived, or none when the request does not have it. net/http removes some
+// headers from the map.
 func headerValues(r *http.Request, name string) []string {
 	switch name {
 	case "host":
@@ -74,7 +74,7 @@ func headerValues(r *http.Request, name string) []string {
 	return values
 }
 
-// canonicalValue takes the blanks around a value off, and makes each run of spaces in it one. Quotes make no difference.
+// canonicalValue trims blanks around a value, and reduces each run of spaces in it to one. Quotes make no difference.
 func canonicalValue(value string) string {
 	value = strings.Trim(value, blanks)
 	if !strings.Contains(value, "  ") {
@@ -84,11 +84,11 @@ func canonicalValue(value string) string {
 	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), " ")
 }
 
-// canonicalPath resolves "//", "." and ".." in the path as it was sent, and escapes it once more: all services but S3 do.
+// canonicalPath resolves "//", "." and ".." in the path as it was sent, and escapes it once more, as all services but S3 do.
 func canonicalPath(u *url.URL) string {
 	path := u.EscapedPath()
-	// A path with characters that should have been escaped counts as it came. What came is in RawPath then, and when nobody has
-	// changed the path since, it still means the same.
+	// A path with characters that should have been escaped counts as it arrived. RawPath has that, and it still applies if
+	// nobody has changed the path since.
 	if plain, err := url.PathUnescape(u.RawPath); err == nil && plain == u.Path {
 		path = u.RawPath
 	}
@@ -100,7 +100,7 @@ func canonicalPath(u *url.URL) string {
 			switch last := len(kept) - 1; {
 			case last < 0:
 			case kept[last] == "..", strings.Contains(kept[last], "%"):
-				// Nothing that is escaped goes away unseen: it may be a "/" or a ".." to whoever reads the path unescaped.
+				// Nothing escaped may disappear unnoticed: it may be a "/" or a ".." to code that reads the path unescaped.
 				kept = append(kept, segment)
 			default:
 				kept = kept[:last]
@@ -117,8 +117,8 @@ func canonicalPath(u *url.URL) string {
 
 // canonicalQuery escapes the parameters and then sorts them, by name and then by value.
 //
-// It reads them as handlers do, by net/url. Where the two differed, a request could be made to mean something else than what
-// was signed: so "+" is a space, and what net/url passes over is refused.
+// It reads them with net/url, as handlers do. If the two differed, a request could be made to mean something other than what
+// was signed: so "+" is a space, and what net/url skips is refused.
 func canonicalQuery(raw string) (string, error) {
 	values, err := url.ParseQuery(raw)
 	if err != nil {
@@ -141,7 +141,7 @@ func canonicalQuery(raw string) (string, error) {
 	return strings.Join(pairs, "&"), nil
 }
 
-// escape writes every byte as %XX except letters, digits and -._~, which is not quite what url.QueryEscape does.
+// escape writes every byte as %XX except letters, digits and -._~, which differs from url.QueryEscape.
 func escape(text string) string {
 	const digits = "0123456789ABCDEF"
 	var escaped strings.Builder

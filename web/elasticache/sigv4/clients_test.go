@@ -18,9 +18,9 @@ import (
 	"rekindle/web/elasticache/sigv4"
 )
 
-// recorded are requests as they came from clients, within 15 minutes of signedAt: the AWS CLI 1.45.11 with botocore 1.43.11,
-// botocore alone with headers, query and path of its own, and curl 7.88.1 with --aws-sigv4. Line ends and the User-Agent are
-// shortened, neither is signed. They are signed with AWS's example key.
+// recorded are requests as clients sent them, within 15 minutes of signedAt: the AWS CLI 1.45.11 with botocore 1.43.11,
+// botocore alone with its own headers, query and path, and curl 7.88.1 with --aws-sigv4. Line ends and the User-Agent, neither
+// of which is signed, are shortened. They are signed with AWS's example key.
 var recorded = map[string]struct{ region, service string }{
 	"aws-create-snapshot":     {"us-east-1", "elasticache"},
 	"aws-describe-snapshots":  {"us-east-1", "elasticache"},
@@ -71,7 +71,7 @@ func TestRecordedRequestsOfOtherClientsAreAccepted(t *testing.T) {
 	}
 }
 
-// server answers the requests whose signature is right, and sends what it makes of each.
+// server answers the requests whose signature is right, and reports what it found in each.
 func server(t *testing.T) (string, <-chan string) {
 	t.Helper()
 	seen := make(chan string, 16)
@@ -99,7 +99,7 @@ func TestRequestsOfTheSDKAreAccepted(t *testing.T) {
 	for _, one := range []struct {
 		method, target, body, service string
 		header                        http.Header
-		arrives                       string // the target, where the SDK writes it in another way
+		arrives                       string // the target, where the SDK writes it differently
 	}{
 		{method: "POST", target: "/", body: form, service: "elasticache", header: http.Header{"Content-Type": {"application/x-www-form-urlencoded; charset=utf-8"}}},
 		{method: "POST", target: "/", body: "Action=GetCallerIdentity&Version=2011-06-15", service: "sts"},
@@ -141,7 +141,7 @@ func TestRequestsOfTheSDKAreAccepted(t *testing.T) {
 	}
 }
 
-// run runs a client that may not be installed.
+// run runs a client, which may not be installed.
 func run(t *testing.T, program string, arguments ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Window is how far the sender's clock may be off, either way. So long can a request be sent again, too.
+// Window is how far the sender's clock may be off, either way. That is also how long a request can be replayed.
 const Window = 15 * time.Minute
 
 const (
@@ -15,7 +15,7 @@ const (
 )
 
 // readDate returns when the request was signed, in UTC, and the name of the header that says so, in lower case.
-// X-Amz-Date comes before Date, which some clients cannot set.
+// X-Amz-Date takes precedence over Date, which some clients cannot set.
 func readDate(h http.Header) (time.Time, string, error) {
 	if values := h.Values("X-Amz-Date"); len(values) > 0 {
 		at, ok := parseISO(values[0])
@@ -35,13 +35,13 @@ func readDate(h http.Header) (time.Time, string, error) {
 	return at, "date", nil
 }
 
-// parseISO takes nothing but what it would write itself: time.Parse would let fractions of a second pass, which are not signed.
+// parseISO accepts only what it would write itself: time.Parse would accept fractions of a second, which are not signed.
 func parseISO(text string) (time.Time, bool) {
 	at, err := time.Parse(isoBasic, text)
 	return at, err == nil && at.Format(isoBasic) == text
 }
 
-// parseDate takes what HTTP writes, with the zone also as the number that botocore writes, and what X-Amz-Date takes.
+// parseDate accepts the dates of HTTP, also with the numeric zone that botocore writes, and the format of X-Amz-Date.
 func parseDate(text string) (time.Time, bool) {
 	if at, ok := parseISO(text); ok {
 		return at, true
@@ -54,7 +54,7 @@ func parseDate(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// checkClock refuses what was signed too long ago or is not to be sent yet. The words are AWS's, which clients know.
+// checkClock refuses what was signed too long ago, or in the future. The words are AWS's, which clients know.
 func checkClock(at, now time.Time) error {
 	now = now.UTC()
 	if earliest := now.Add(-Window); at.Before(earliest) {

@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Error is why a request was refused, as AWS puts it.
+// Error is why a request was refused, in AWS's terms.
 type Error struct {
 	Code    string // the wire's code, one of the constants
 	Status  int    // the status of the answer
@@ -15,7 +15,7 @@ type Error struct {
 // Error returns the code and the sentence.
 func (e Error) Error() string { return e.Code + ": " + e.Message }
 
-// The codes, among those that all of AWS's APIs have in common.
+// The codes, from those that all of AWS's APIs have in common.
 const (
 	IncompleteSignature        = "IncompleteSignature"
 	InvalidClientTokenID       = "InvalidClientTokenId" // the wire's spelling
@@ -25,7 +25,7 @@ const (
 	SignatureDoesNotMatch      = "SignatureDoesNotMatch"
 )
 
-// The statuses are those of AWS's list of common errors, odd ones among them.
+// The statuses are those of AWS's list of common errors, even the odd ones.
 var statuses = map[string]int{
 	IncompleteSignature:        http.StatusBadRequest,
 	InvalidClientTokenID:       http.StatusForbidden,
@@ -39,7 +39,7 @@ func refuse(code, message string) Error {
 	return Error{Code: code, Status: statuses[code], Message: message}
 }
 
-// quote makes what a sender wrote fit for a sentence: in quotes, not too long, nothing invisible in it.
+// quote makes what a sender wrote fit for a sentence: in quotes, shortened, without invisible characters.
 func quote(text string) string {
 	const enough = 80
 	if len(text) > enough {

@@ -1,4 +1,4 @@
 package sigv4
 
-// StandIn is what everybody can read in the source.
+// StandIn is a secret that everybody can read in the source.
 const StandIn = standIn

@@ -15,7 +15,7 @@ import (
 	"rekindle/web/elasticache/sigv4"
 )
 
-// meaning is what a handler would see of a request.
+// meaning is what a handler sees of a request.
 type meaning struct{ method, host, path, query, headers, body string }
 
 func meaningOf(r *http.Request, body []byte) meaning {
@@ -35,7 +35,7 @@ func meaningOf(r *http.Request, body []byte) meaning {
 	return m
 }
 
-// FuzzVerify looks for a request that is accepted and is none of those that were signed.
+// FuzzVerify looks for a request that is accepted but was not signed.
 func FuzzVerify(f *testing.F) {
 	signed := map[string]meaning{}
 	texts := recordings(f)

@@ -17,16 +17,16 @@ import (
 	"rekindle/web/elasticache/sigv4"
 )
 
-// attempt is a request and what it meets.
+// attempt is a request, and the secret that it is verified with.
 type attempt struct {
 	wire
-	key secret.Text // what accessKey opens with here
+	key secret.Text // the secret of accessKey here
 }
 
 // A mutation changes one thing that is signed. It reports false when the request has no such thing.
 type mutation struct {
 	name   string
-	codes  string // the refusals that it may meet
+	codes  string // the refusals that are allowed for it
 	change func(*rand.Rand, *attempt) bool
 }
 
@@ -196,7 +196,7 @@ var mutations = []mutation{
 		return true
 	}},
 	{"a detour through something escaped", mismatch, func(rng *rand.Rand, a *attempt) bool {
-		// Whoever resolves ".." before unescaping stays where he was, whoever unescapes before does not.
+		// Code that resolves ".." before unescaping stays at the same path; code that unescapes first does not.
 		a.target = pick(rng, "/%2e%2e/..", "/.%2E/..", "/x%2fy/..", "/x%2F/..", "/x/%2e./../..") + a.target
 		return true
 	}},
@@ -226,7 +226,7 @@ var mutations = []mutation{
 	}},
 	{"a name more in the list", mismatch, func(rng *rand.Rand, a *attempt) bool {
 		list := a.list()
-		// Of a header that is there, is added with it, or is nowhere.
+		// Of a header that is present, is added with it, or is absent.
 		name := pick(rng, "accept", "user-agent", "accept-encoding", "x-added", "x-amz-added", "cookie", "content-length")
 		if strings.HasSuffix(name, "-added") {
 			a.add(name, "x")
@@ -301,7 +301,7 @@ func another(rng *rand.Rand, was byte) byte {
 	}
 }
 
-// places are where a letter or digit is that stands for itself.
+// places returns the positions of letters and digits that stand for themselves.
 func places(text string) []int {
 	var found []int
 	for i := range len(text) {
@@ -330,7 +330,7 @@ func (a *attempt) changeTarget(rng *rand.Rand, part int) bool {
 	return true
 }
 
-// signedHeader picks one that is signed and has no mutations of its own.
+// signedHeader picks a header that is signed and has no mutations of its own.
 func (a *attempt) signedHeader(rng *rand.Rand) (string, bool) {
 	names := slices.DeleteFunc(a.list(), func(name string) bool {
 		return slices.Contains([]string{"host", "date", "x-amz-date", "content-length"}, name)
@@ -341,7 +341,7 @@ func (a *attempt) signedHeader(rng *rand.Rand) (string, bool) {
 	return names[rng.IntN(len(names))], true
 }
 
-// moveDays moves the moment and the scope alike.
+// moveDays moves the time and the scope by the same number of days.
 func (a *attempt) moveDays(days int) bool {
 	at, err := time.Parse("20060102T150405Z", a.get("X-Amz-Date"))
 	if err != nil {
@@ -353,7 +353,7 @@ func (a *attempt) moveDays(days int) bool {
 	return true
 }
 
-// originals are requests of several clients, all of which are accepted.
+// originals returns requests of several clients, all of which are accepted.
 func originals(t *testing.T) []wire {
 	t.Helper()
 	texts := recordings(t)

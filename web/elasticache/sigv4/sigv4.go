@@ -1,9 +1,9 @@
-// Package sigv4 proves who sent a request: it verifies the signature that clients of Amazon's APIs put into the
-// Authorization header, AWS Signature Version 4.
+// Package sigv4 proves who sent a request: it verifies AWS Signature Version 4, the signature that clients of Amazon's APIs
+// put into the Authorization header.
 //
 // It proves that the holder of an access key has signed this method, path, query, body and the signed headers for one service
-// of one region, not more than [Window] ago. It does not prove that the request is sent for the first time, nor in which order
-// parameters of one name came in the query: the signature sorts them. The path is signed after "//", "." and ".." are resolved.
+// of one region, not more than [Window] ago. It does not prove that the request is sent for the first time, nor the order of
+// query parameters with the same name: the signature sorts them. The path is signed after "//", "." and ".." are resolved.
 package sigv4
 
 import (
@@ -24,25 +24,25 @@ const (
 	terminator = "aws4_request"
 )
 
-// Identity is what a request claims of its sender and is proved.
+// Identity is what a request claims about its sender and has proved.
 type Identity struct {
 	AccessKeyID string
 	Region      string
 	Service     string
 	At          time.Time // when it was signed, by the sender's clock
-	Signature   string    // 64 digits, hexadecimal: the same for a request that is sent again
+	Signature   string    // 64 hexadecimal digits: the same for a request that is replayed
 }
 
-// Lookup finds the secret that belongs to an access key; false when there is none that may be used. What it gets is what the
-// sender wrote, of up to 128 visible characters.
+// Lookup finds the secret of an access key; false when there is none that may be used. It gets what the sender wrote, at most
+// 128 visible characters.
 type Lookup func(ctx context.Context, accessKeyID string) (secret.Text, bool, error)
 
-// standIn is signed with in place of the secret of an access key that does not exist.
+// standIn takes the place of the secret of an access key that does not exist.
 const standIn secret.Text = "no access key has this secret"
 
-// Verify proves who sent the request, whose body has been read already. The sender must have signed it for one of the services.
+// Verify proves who sent the request, whose body was already read. The sender must have signed it for one of the services.
 //
-// A refusal is an [Error]. Every other error is one of lookup.
+// A refusal is an [Error]. Every other error comes from lookup.
 func Verify(r *http.Request, body []byte, now time.Time, services []string, lookup Lookup) (Identity, error) {
 	if err := refuseOtherForms(r); err != nil {
 		return Identity{}, err
@@ -77,7 +77,7 @@ func Verify(r *http.Request, body []byte, now time.Time, services []string, look
 	if err != nil {
 		return Identity{}, fmt.Errorf("sigv4: look up the access key: %w", err)
 	}
-	// With no secret at all, everybody could sign. And what follows takes as long for an unknown key as for a known one.
+	// Without a secret, everybody could sign. And with one, what follows takes as long for an unknown key as for a known one.
 	if known = known && key != ""; !known {
 		key = standIn
 	}
@@ -92,7 +92,7 @@ func Verify(r *http.Request, body []byte, now time.Time, services []string, look
 	return Identity{AccessKeyID: auth.accessKeyID, Region: auth.region, Service: auth.service, At: at, Signature: auth.signature}, nil
 }
 
-// sign returns the signature that belongs to a request with this canonical form.
+// sign returns the signature of a request with this canonical form.
 func sign(key secret.Text, auth authorization, at time.Time, canonical string) string {
 	hash := sha256.Sum256([]byte(canonical))
 	toSign := algorithm + "\n" + at.Format(isoBasic) + "\n" + auth.scope() + "\n" + hex.EncodeToString(hash[:])
@@ -109,7 +109,7 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// hashBody returns the hash that is part of what is signed, and holds it against the one that the request may name.
+// hashBody returns the body's hash, which is part of what is signed, and checks it against the one that the request may name.
 func hashBody(h http.Header, body []byte) (string, error) {
 	sum := sha256.Sum256(body)
 	hash := hex.EncodeToString(sum[:])
@@ -122,12 +122,12 @@ func hashBody(h http.Header, body []byte) (string, error) {
 	case isHex(named[0], 2*sha256.Size):
 		return "", refuse(SignatureDoesNotMatch, "The body is not the one that was signed: its SHA-256 is not what X-Amz-Content-Sha256 says.")
 	default:
-		// UNSIGNED-PAYLOAD and STREAMING-...: nobody would answer for the body.
+		// UNSIGNED-PAYLOAD and STREAMING-...: nothing would vouch for the body.
 		return "", refuse(IncompleteSignature, "X-Amz-Content-Sha256 must be the SHA-256 of the body, 64 hexadecimal digits in lower case, got "+quote(named[0])+".")
 	}
 }
 
-// refuseOtherForms refuses, in plain words, what AWS takes and this server does not.
+// refuseOtherForms refuses, in plain words, what AWS accepts and this server does not.
 func refuseOtherForms(r *http.Request) error {
 	_, token := r.Header[tokenHeader]
 	presigned := false

@@ -40,7 +40,7 @@ func lookup(_ context.Context, accessKeyID string) (secret.Text, bool, error) {
 	return key, ok, nil
 }
 
-// read makes of a request's text what a server makes of it.
+// read parses a request's text as a server does.
 func read(t testing.TB, text string) (*http.Request, []byte) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
@@ -318,7 +318,7 @@ func TestVerifyLeavesTheRequestAsItIs(t *testing.T) {
 	}
 }
 
-// What net/http takes out of the headers is found again, and no header is taken for another.
+// What net/http removes from the headers is found again, and no header is mistaken for another.
 func TestHeadersThatServersTreatInTheirOwnWay(t *testing.T) {
 	t.Parallel()
 	const date = "20261125T153214Z"
@@ -395,7 +395,7 @@ func TestPathsAreResolvedOnlyWhereItMakesNoDifference(t *testing.T) {
 		{"/a%2Fb", "/a/b", false},
 		{"/%61/b", "/a/b", false},
 		{"/c/x%2Fy/../../../a/b", "/a/b", false},
-		{"/x%2Fy/../b", "/x%252Fy/../b", true}, // as senders sign it that resolve nothing
+		{"/x%2Fy/../b", "/x%252Fy/../b", true}, // as senders that resolve nothing sign it
 		{"/x%2Fy/../../b", "/x%252Fy/../../b", true},
 		{"/x%2Fy/../../b", "/b", false},
 		{"/gr\u00f6\u00dfe", "/gr%C3%B6%C3%9Fe", true}, // as it came
@@ -411,7 +411,7 @@ func TestPathsAreResolvedOnlyWhereItMakesNoDifference(t *testing.T) {
 		}
 	}
 
-	// A path that a handler on the way has changed counts, not the one that came.
+	// The path as a handler on the way has changed it counts, not the one that arrived.
 	r, body := read(t, "GET /%C3%B6/b HTTP/1.1\nHost: h\nX-Amz-Date: "+date+"\nAuthorization: "+authorize("GET\n/b"+rest, "host;x-amz-date", signedAt)+"\n\n")
 	if r.URL.Path = "/b"; r.URL.RawPath == "" {
 		r.URL.RawPath = "/ö/b"

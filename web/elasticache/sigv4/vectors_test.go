@@ -8,8 +8,8 @@ import (
 	"rekindle/web/elasticache/sigv4"
 )
 
-// The signatures that AWS has published in its test suite for Signature Version 4, for a service named "service". Not here are
-// those of requests that net/http does not read (a blank in the path) and of session tokens.
+// The signatures that AWS published in its test suite for Signature Version 4, for a service named "service". Left out are those
+// of requests that net/http does not read (a blank in the path) and those with session tokens.
 func TestPublishedSignaturesAreAccepted(t *testing.T) {
 	t.Parallel()
 	const unreserved = "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -35,7 +35,7 @@ func takeApart(t *testing.T, text string) wire {
 	return w
 }
 
-// wireOf writes a client's request down.
+// wireOf returns a client's request as text.
 func wireOf(t *testing.T, r *http.Request) wire {
 	t.Helper()
 	body, err := io.ReadAll(r.Body)
@@ -72,7 +72,7 @@ func (w wire) text() string {
 	return b.String() + "\r\n" + w.body
 }
 
-// find returns where a header is, or -1.
+// find returns the index of a header, or -1.
 func (w *wire) find(name string) int {
 	return slices.IndexFunc(w.headers, func(header [2]string) bool { return strings.EqualFold(header[0], name) })
 }
