@@ -330,7 +330,7 @@ func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
 	if c.db.Clock.Doubt() == nil || other.tried.Load() < before+2 {
 		t.Fatalf("the doubt is %v, and it was tried %d times; the test means nothing", c.db.Clock.Doubt(), other.tried.Load()-before)
 	}
-	if left() != 2 || strings.Contains(c.events(), "not looked for any more") {
+	if left() != 2 || strings.Contains(c.events(), "no longer looked for") {
 		t.Errorf("%d of 2 are remembered; events:\n%s", left(), c.events())
 	}
 	other.away.Store(false)
@@ -351,7 +351,7 @@ func TestRemainsAreNotGivenUpWhileTheClockIsInDoubt(t *testing.T) {
 	clock.Advance(8 * 24 * time.Hour)
 	must(t, c.db.Clock.Confirm(t.Context(), "admin"))
 	c.manager.TakeBack(t.Context())
-	if left() != 0 || !strings.Contains(c.events(), "not looked for any more") {
+	if left() != 0 || !strings.Contains(c.events(), "no longer looked for") {
 		t.Errorf("%d are remembered; events:\n%s", left(), c.events())
 	}
 }

@@ -383,7 +383,7 @@ func TestPrimaryThatHangsIsEndedAndReplaced(t *testing.T) {
 		}
 	}
 	events := c.events()
-	for _, said := range []string{"error orders: The primary orders-001 had not answered for 1", "Its process was ended, so that it cannot take writes any more",
+	for _, said := range []string{"error orders: The primary orders-001 had not answered for 1", "Its process was ended, so that it can no longer take writes",
 		"The replica orders-002 was promoted; orders-001 joins it as a replica."} {
 		if strings.Count(events, said) != 1 {
 			t.Errorf("the events do not say once %q:\n%s", said, events)

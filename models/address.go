@@ -82,7 +82,7 @@ func checkObject(text string) (string, string) {
 		return text, fmt.Sprintf("%.200q is not the address of a file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
 	}
 	if _, key, ok := SplitObject(text); !ok || strings.HasPrefix(key, ".") {
-		return text, fmt.Sprintf("%.200q names no file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
+		return text, fmt.Sprintf("%.200q does not name a file. It must look like s3://bucket/folder/dump.rdb or dir:/folder/dump.rdb.", text)
 	}
 	if a, ok := ParseS3Address(text); ok {
 		return text, checkKey(a.Key)

@@ -237,7 +237,7 @@ func checkTLS(a *Access) Faults {
 		faults.Add(CodeCombination, "certificate", "A client's certificate needs its private key, and the key its certificate.")
 	} else if a.Certificate != "" {
 		if _, err := tls.X509KeyPair([]byte(a.Certificate), []byte(a.PrivateKey.Reveal())); err != nil {
-			faults.Add(CodeInvalid, "certificate", "Certificate and private key cannot be read, or do not belong together. Both have to be PEM, and the key without a passphrase.")
+			faults.Add(CodeInvalid, "certificate", "Certificate and private key cannot be read, or do not belong together. Both must be PEM, and the key without a passphrase.")
 		}
 	}
 	return faults

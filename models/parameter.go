@@ -111,7 +111,7 @@ func Parameters(family string) []Parameter {
 		{Name: "notify-keyspace-events", Default: "", Description: "Events that are published", Type: "string", Allowed: "letters of KEg$lshzxetdmnA"},
 		{Name: "proto-max-bulk-len", Default: "536870912", Description: "Largest string in a request in bytes", Type: "integer", Allowed: "1048576-9223372036854775807"},
 		{Name: "repl-backlog-size", Default: backlog(family), Description: "Bytes that are kept for replicas that come back", Type: "integer", Allowed: "16384-9223372036854775807"},
-		{Name: "repl-backlog-ttl", Default: "3600", Description: "Seconds after which the backlog is freed when no replica is there; 0 keeps it", Type: "integer", Allowed: "0-2147483647"},
+		{Name: "repl-backlog-ttl", Default: "3600", Description: "Seconds after which the backlog is freed when there is no replica; 0 keeps it", Type: "integer", Allowed: "0-2147483647"},
 		{Name: "set-max-intset-entries", Default: "512", Description: "Members up to which a set of numbers is kept compact", Type: "integer", Allowed: anyCount},
 		{Name: "slowlog-log-slower-than", Default: "10000", Description: "Microseconds from which a command is logged as slow", Type: "integer", Allowed: anySize},
 		{Name: "slowlog-max-len", Default: "128", Description: "Slow commands that are kept", Type: "integer", Allowed: anyCount},

@@ -61,7 +61,7 @@ There are no nodes and no bytes behind it: give it a folder or a database of its
 	}
 	fmt.Fprintf(stdout, `The catalog %s has %d clusters and %d snapshots now, made in %s.
 Look at it with: rekindle serve --data %s
-There are no nodes and no bytes behind it: soon its clusters are shown as unreachable. Never serve it with a store that has snapshots.
+There are no nodes and no bytes behind it: its clusters will soon be shown as unreachable. Never serve it with a store that has snapshots.
 `, at.catalog, *clusters, *clusters**snapshots, time.Since(began).Round(time.Second), at.data)
 	return nil
 }

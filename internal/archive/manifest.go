@@ -265,7 +265,7 @@ func (m Manifest) Check() error {
 	case !instant(m.CreatedAt) || !instant(m.CompletedAt):
 		return fmt.Errorf("%w: created at %v, completed at %v", ErrInvalid, m.CreatedAt, m.CompletedAt)
 	case len(m.Parts) == 0 || len(m.Parts) > maxParts:
-		return fmt.Errorf("%w: %d parts, there have to be 1 to %d", ErrInvalid, len(m.Parts), maxParts)
+		return fmt.Errorf("%w: %d parts, there must be 1 to %d", ErrInvalid, len(m.Parts), maxParts)
 	}
 	if err := texts(m.Engine, m.EngineVersion, m.Origin); err != nil {
 		return err
@@ -276,7 +276,7 @@ func (m Manifest) Check() error {
 	highest := 0
 	for i, p := range m.Parts {
 		if p.Number != i+1 {
-			return fmt.Errorf("%w: part %d stands at place %d", ErrInvalid, p.Number, i+1)
+			return fmt.Errorf("%w: part %d is at place %d", ErrInvalid, p.Number, i+1)
 		}
 		if err := p.check(m.At()); err != nil {
 			return err
@@ -317,7 +317,7 @@ func (p Part) check(at Attempt) error {
 	case (p.XXH128 == "") == (p.SHA256 == "") || at.ID == "" && p.SHA256 == "":
 		return wrong("not exactly one hash of its plain RDB")
 	case p.Digest().Check() != nil || !isHex(p.StoredSHA256, 64) || !isHex(p.CRC64, 16):
-		return wrong("a hash that is none")
+		return wrong("a hash that is not one")
 	case !instant(p.StartedAt) || !instant(p.CompletedAt):
 		return wrong("started at %v, completed at %v", p.StartedAt, p.CompletedAt)
 	}

@@ -160,7 +160,7 @@ func Proves(conn net.Conn, issued []byte) bool {
 func When(issued []byte) (func() time.Time, error) {
 	_, certificates, err := decode(issued)
 	if err == nil && len(certificates) == 0 {
-		err = errors.New("it is none")
+		err = errors.New("it is not a certificate")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read a certificate: %w", err)
@@ -172,7 +172,7 @@ func When(issued []byte) (func() time.Time, error) {
 func Trust(certificates string) (*tls.Config, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM([]byte(certificates)) {
-		return nil, errors.New("read the certificate authority's certificate: it is none")
+		return nil, errors.New("read the certificate authority's certificate: it is not a certificate")
 	}
 	return &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, nil
 }

@@ -121,7 +121,7 @@ func (c *content) backLength(n uint64) error {
 			return err
 		}
 		if got != want {
-			return c.s.corrupt("a listpack's element with a wrong length behind it")
+			return c.s.corrupt("a listpack's element with a wrong length after it")
 		}
 	}
 	return nil

@@ -56,7 +56,7 @@ func (s *Scanner) inOrder(op byte) error {
 	if op < typeCount && typeNames[op] != "" {
 		s.attached = 0
 	} else if s.attached != 0 && op != opAux { // KeyDB puts fields of the next key there
-		return s.corrupt("an expiry or the like without a key behind it, but %d", op)
+		return s.corrupt("an expiry or the like without a key after it, but %d", op)
 	}
 	if op == opEOF {
 		return s.fits()
@@ -205,7 +205,7 @@ func (s *Scanner) checkQuicklist(objectType byte) error {
 func (s *Scanner) binaryScore() error {
 	p, err := s.need(sizeDouble)
 	if err == nil && s.strict && math.IsNaN(math.Float64frombits(binary.LittleEndian.Uint64(p))) {
-		err = s.corrupt("a score that is no number")
+		err = s.corrupt("a score that is not a number")
 	}
 	return err
 }
@@ -214,7 +214,7 @@ func (s *Scanner) binaryScore() error {
 func (s *Scanner) textScore() error {
 	n, err := s.byte()
 	if err == nil && s.strict && n == 253 {
-		err = s.corrupt("a score that is no number")
+		err = s.corrupt("a score that is not a number")
 	}
 	if err != nil || n >= 253 {
 		return err
@@ -228,7 +228,7 @@ func (s *Scanner) textScore() error {
 		}
 	}
 	if score, err := strconv.ParseFloat(string(s.scratch[:n]), 64); err != nil || math.IsNaN(score) {
-		return s.corrupt("a score that is no number")
+		return s.corrupt("a score that is not a number")
 	}
 	return nil
 }

@@ -187,7 +187,7 @@ func TestStrictRefusesWhatAServerWouldChokeOn(t *testing.T) {
 		"an old sorted set of none":             join(3, key, 0),
 		"a hash of none":                        join(4, key, 0),
 		"a hash with TTLs of none":              join(24, key, eight, 0),
-		"a score that is no number":             join(5, key, 1, str("a"), "\x00\x00\x00\x00\x00\x00\xf8\x7f"),
+		"a score that is not a number":          join(5, key, 1, str("a"), "\x00\x00\x00\x00\x00\x00\xf8\x7f"),
 		"an old score that is no number":        join(3, key, 1, str("a"), 253),
 		"an old score of letters":               join(3, key, 1, str("a"), 3, "abc"),
 		"an expiry before the end":              join(252, eight),

@@ -29,7 +29,7 @@ const (
 
 var (
 	// ErrExists says that a key, or a library of functions, is already there.
-	ErrExists = errors.New("it is there already")
+	ErrExists = errors.New("it already exists")
 	// ErrValue says that the server cannot read a value: its type came with a later version.
 	ErrValue = errors.New("the server does not know how the value is stored")
 	// ErrMoved says that a node no longer has the slot of a key.

@@ -48,9 +48,9 @@ func complete(v seen) bool {
 func fence(primary seen) []step {
 	name := primary.node.Name
 	return []step{
-		endNode{on(name), fmt.Sprintf("The primary %s hangs and its process could not be ended, so no replica takes over: it might wake and go on taking writes.", name)},
+		endNode{on(name), fmt.Sprintf("The primary %s hangs and its process could not be ended, so no replica takes over: it might wake up and go on taking writes.", name)},
 		say{on(name), models.SeverityError, fmt.Sprintf("The primary %s had not answered for %s, and its replicas had not heard from it. "+
-			"Its process was ended, so that it cannot take writes any more; what it had not yet passed on to a replica is lost.", name, primary.silent.length().Round(time.Second))},
+			"Its process was ended, so that it can no longer take writes; what it had not yet passed on to a replica is lost.", name, primary.silent.length().Round(time.Second))},
 	}
 }
 

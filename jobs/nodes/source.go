@@ -53,13 +53,13 @@ func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another
 	now, err := l.look(ctx)
 	switch {
 	case PasswordRefused(err):
-		return fmt.Sprintf("%s ended the transfer %s, and does not accept the console's password any more: somebody has changed it. %s", who, after, SetPasswordBack), true
+		return fmt.Sprintf("%s ended the transfer %s, and no longer accepts the console's password: somebody has changed it. %s", who, after, SetPasswordBack), true
 	case err != nil:
 		return fmt.Sprintf("%s stopped answering %s. The snapshot was discarded.", who, after), true
 	case now.run != l.marks.run && l.marks.run != "":
 		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after), true
 	case now.flushes != l.marks.flushes:
-		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends that, %s. The snapshot was discarded. Take it again if what is there now is to be kept.", l.node.Name, after), false
+		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends the transfer, %s. The snapshot was discarded. Take it again if the present data is to be kept.", l.node.Name, after), false
 	}
 	return fmt.Sprintf("%s ended the transfer %s, though it still runs: the process that it sends a snapshot with was killed, or it dropped the connection. Its log says why. "+
 		"The snapshot was discarded. Take it again.", who, after), true

@@ -61,7 +61,7 @@ func options(a models.Access, password secret.Text) (resp.Options, error) {
 	if a.CA != "" {
 		o.TLS.RootCAs = x509.NewCertPool()
 		if !o.TLS.RootCAs.AppendCertsFromPEM([]byte(a.CA)) {
-			return o, fmt.Errorf("read the CA's certificate: it is none")
+			return o, fmt.Errorf("read the CA's certificate: it is not a certificate")
 		}
 	}
 	if a.Certificate != "" {

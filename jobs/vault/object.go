@@ -19,7 +19,7 @@ type opener struct{ kit }
 func (o *opener) object(ctx context.Context, url string) (store.Store, string, func(), error) {
 	location, key, ok := models.SplitObject(url)
 	if !ok {
-		return nil, "", nil, reason.Because(nil, "%s names no file.", url)
+		return nil, "", nil, reason.Because(nil, "%s does not name a file.", url)
 	}
 	if folder, isDir := strings.CutPrefix(location, "dir:"); isDir {
 		if info, err := os.Stat(folder); err != nil || !info.IsDir() { // opening it for writing would create it

@@ -161,7 +161,7 @@ func (r *rebuilding) lostSentence(c models.Cluster, was archive.Configuration) s
 	newest, found := r.newest[c.Name]
 	switch {
 	case c.Cached():
-		text += " It was a cache, so there is nothing to restore: create it anew."
+		text += " It was a cache, so there is nothing to restore: create it again."
 	case !found:
 		text += " There is no snapshot of it."
 	default:

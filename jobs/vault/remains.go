@@ -263,7 +263,7 @@ func (r *remains) takeBackOne(ctx context.Context, left models.Remains) error {
 		return r.DB.Remains.End(ctx, run, models.SeverityInfo, fmt.Sprintf("What the %s of the snapshot %s had left in %s is gone.", run.Kind, args.Source, where))
 	case r.clocks.agree(ctx) && r.DB.Now().Sub(left.Since) >= remainsTried:
 		return errors.Join(failure, r.DB.Remains.End(ctx, run, models.SeverityWarning, fmt.Sprintf("What the %s of the snapshot %s had left in %s could not be removed "+
-			"in %d days, and is not looked for any more: %s. Remove it by hand; in a bucket, its unfinished multipart uploads too.",
+			"in %d days, and is no longer looked for: %s. Remove it by hand; in a bucket, its unfinished multipart uploads too.",
 			run.Kind, args.Source, where, int(remainsTried.Hours())/24, remaining(args))))
 	}
 	return failure

@@ -145,7 +145,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 			}
 			clusters = append(clusters, cluster)
 			if asked := cluster.Attributes.EngineVersion; asked != "" {
-				message := fmt.Sprintf("The cluster %s was asked for with %s %s, which is not installed on this host. It gets %s.", name, cluster.Engine, asked, cluster.EngineName())
+				message := fmt.Sprintf("The cluster %s was requested with %s %s, which is not installed on this host. It gets %s.", name, cluster.Engine, asked, cluster.EngineName())
 				if err := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: message}); err != nil {
 					return err
 				}

@@ -218,7 +218,7 @@ func (q Runs) Cancel(ctx context.Context, id uint) error {
 			return err
 		}
 		if !run.Cancellable() {
-			return models.Refuse(models.CodeRunState, "", fmt.Sprintf("Run %d is %s and cannot be cancelled any more.", id, run.Status))
+			return models.Refuse(models.CodeRunState, "", fmt.Sprintf("Run %d is %s and can no longer be cancelled.", id, run.Status))
 		}
 		if err := tx.with(ctx).Model(&models.Run{}).Where("id = ?", id).Update("cancel_requested", true).Error; err != nil {
 			return fmt.Errorf("cancel run %d: %w", id, err)

@@ -709,7 +709,7 @@ func TestAVersionThatIsNotInstalledIsShownAsItWasAskedFor(t *testing.T) {
 		t.Errorf("its snapshot is shown as %s", aws.ToString(s.EngineVersion))
 	}
 	events := must(c.DescribeEvents(ctx, &sdk.DescribeEventsInput{SourceIdentifier: aws.String("seven"), SourceType: types.SourceTypeReplicationGroup}))(t).Events
-	told := "The cluster seven was asked for with redis 7.1.0, which is not installed on this host. It gets redis 7.0.15."
+	told := "The cluster seven was requested with redis 7.1.0, which is not installed on this host. It gets redis 7.0.15."
 	if !slices.ContainsFunc(events, func(e types.Event) bool { return aws.ToString(e.Message) == told }) {
 		t.Errorf("not said: %s", told)
 	}

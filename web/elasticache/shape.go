@@ -27,7 +27,7 @@ func (c *call) readShape(spec *models.ClusterSpec, restored models.Snapshot) {
 		spec.ClusterMode = restored.ClusterMode
 	}
 	if spec.ClusterMode && mode == "disabled" {
-		c.mistake(models.CodeCombination, "ClusterMode is disabled, but several node groups or a parameter group for cluster mode are asked for.")
+		c.mistake(models.CodeCombination, "ClusterMode is disabled, but several node groups or a parameter group for cluster mode were requested.")
 	}
 	if spec.ClusterMode && shards == 0 {
 		shards = max(1, restored.ShardCount)

@@ -94,7 +94,7 @@ func (s *Store) create() (*os.File, string, error) {
 		}
 		return file, name, err
 	}
-	return nil, "", errors.New("temporary files are taken away again and again")
+	return nil, "", errors.New("temporary files are removed again and again")
 }
 
 // createOnce makes a locked temporary file, and its folder if it is missing.

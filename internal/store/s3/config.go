@@ -93,7 +93,7 @@ func ParseURL(text string) (Config, error) {
 		if !slices.Contains(options, name) {
 			wrong = append(wrong, fmt.Errorf("an S3 store has no setting %q; there are %s", name, strings.Join(options, ", ")))
 		} else if len(given) > 1 {
-			wrong = append(wrong, fmt.Errorf("%s is there %d times; give it once", name, len(given)))
+			wrong = append(wrong, fmt.Errorf("%s is given %d times; give it once", name, len(given)))
 		}
 	}
 	c.Region, c.Endpoint = values.Get("region"), strings.TrimSuffix(values.Get("endpoint"), "/")
