@@ -122,7 +122,7 @@ func answer(err error, reply resp.Error) (field, text string) {
 	case reply.PasswordRefused():
 		return "password", "The nodes do not accept this user and password."
 	case code == "NOPERM":
-		return "username", "The user lacks rights that Rekindle needs. Give it these:  " + RightsLine("")
+		return "username", "The user lacks rights that Rekindle needs. Give it these: " + RightsLine("")
 	case code == "LOADING":
 		return "addresses", addressIn(err) + " is still loading its data. Try again when it has."
 	case code == "DENIED":
