@@ -22,8 +22,9 @@ type Life struct {
 
 // marks identify a moment of a node's life. They are zero if the node did not say.
 type marks struct {
-	run     string // changes with each start
-	flushes string // how often FLUSHALL was called, and other figures that change with each call
+	run      string // changes with each start
+	flushes  string // how often FLUSHALL was called, and other figures that change with each call
+	overruns string // how often a client was dropped for what waited to be sent to it; Redis before 7.0 does not say
 }
 
 // LifeOf looks at a node before it serves a snapshot. If that fails, at most a reason is missing later.
@@ -42,8 +43,8 @@ func (l Life) look(ctx context.Context) (marks, error) {
 		return marks{}, err
 	}
 	defer conn.Close()
-	info, err := conn.Info(ctx, "server", "commandstats")
-	return marks{run: info["run_id"], flushes: info["cmdstat_flushall"]}, err
+	info, err := conn.Info(ctx, "server", "stats", "commandstats")
+	return marks{run: info["run_id"], flushes: info["cmdstat_flushall"], overruns: info["client_output_buffer_limit_disconnections"]}, err
 }
 
 // BrokeOff says why the node ended a transfer after this many bytes, by comparing the node with how it was before, and whether another node may
@@ -60,10 +61,18 @@ func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another
 		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after), true
 	case now.flushes != l.marks.flushes:
 		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends the transfer, %s. The snapshot was discarded. Take it again if the present data is to be kept.", l.node.Name, after), false
+	case now.overruns != l.marks.overruns:
+		return fmt.Sprintf("%s ended the transfer %s, because more was written meanwhile than its output buffer holds. %s", who, after, raiseBuffer), true
+	case now.run != "" && now.overruns == "":
+		return fmt.Sprintf("%s ended the transfer %s, though it still runs. Redis before 7.0 does so when more is written meanwhile than its output buffer holds. Its log says whether that is why. %s",
+			who, after, raiseBuffer), true
 	}
 	return fmt.Sprintf("%s ended the transfer %s, though it still runs: the process that it sends a snapshot with was killed, or it dropped the connection. Its log says why. "+
 		"The snapshot was discarded. Take it again.", who, after), true
 }
+
+// raiseBuffer says what to do about an output buffer that is too small for a transfer.
+const raiseBuffer = "The snapshot was discarded. Raise client-output-buffer-limit for replicas there, or take the snapshot when less is written."
 
 // Sources says where the parts of a snapshot would be taken now, one for each shard: from its freshest replica whose link is up, and from the primary
 // only if there is none. It also says whether the host has memory for the fork.
