@@ -217,7 +217,7 @@ func (c *console) awaitSnapshot(name string) models.Snapshot {
 
 // client connects to a node.
 func (c *console) client(cluster models.Cluster, node models.Node) *redis.Client {
-	client := redis.NewClient(&redis.Options{Addr: node.Address(), Password: cluster.Password.Reveal(), TLSConfig: c.trust(cluster)})
+	client := redis.NewClient(&redis.Options{Addr: node.Address(), Username: cluster.SignsInAs(), Password: cluster.Password.Reveal(), TLSConfig: c.trust(cluster)})
 	c.t.Cleanup(func() { client.Close() })
 	return client
 }

@@ -89,10 +89,25 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 			}
 		}
 	}
+	if err := b.letIn(ctx, cluster); err != nil {
+		return err
+	}
 	if err := b.secure(ctx, cluster, run, report); err != nil {
 		return err
 	}
 	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+}
+
+// letIn brings the users of a cluster's group to its nodes, which so far take the console only.
+func (b *builder) letIn(ctx context.Context, cluster models.Cluster) error {
+	if cluster.UserGroup == "" {
+		return nil
+	}
+	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // for the ports that were exchanged
+	if err != nil {
+		return err
+	}
+	return b.nodes.BringUsers(ctx, cluster)
 }
 
 // secure has a cluster saved before it is available: from then on somebody may write to it, and it has to come back with its data should it die before
@@ -237,7 +252,7 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 		return primary.Result{}, err
 	}
 	result, err := primary.Feed(ctx,
-		primary.Target{Addr: reached.Addr, Password: reached.Password, TLS: reached.TLS},
+		primary.Target{Addr: reached.Addr, Username: reached.Username, Password: reached.Password, TLS: reached.TLS},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Fitted: fitted(row, cluster),
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.reader.Open(ctx, row, part) }},
 		primary.Options{ListenHost: node.Host, Certificate: own, OnProgress: sent.Store})

@@ -31,7 +31,18 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		if err := b.nodes.ChangePassword(ctx, cluster); err != nil {
 			return err
 		}
-		cluster.PasswordPending, cluster.FormerPassword, changed = false, "", " Its password was changed."
+		changed = " Its password was changed."
+		if cluster.FormerUser != "" {
+			changed = " Who may sign in was changed."
+		}
+		cluster.PasswordPending, cluster.FormerPassword, cluster.FormerUser = false, "", ""
+	}
+	if cluster.UsersPending() {
+		report.Stage("Changing the users", nil)
+		if err := b.nodes.BringUsers(ctx, cluster); err != nil {
+			return err
+		}
+		changed = " Who may sign in was changed."
 	}
 	var leaving []string
 	for _, shard := range cluster.Shards() {

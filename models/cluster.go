@@ -42,6 +42,11 @@ type Cluster struct {
 	PasswordChangedAt *time.Time  // nil: not since the cluster was created
 	PasswordPending   bool        // not every node is known to have the passwords yet
 	FormerPassword    secret.Text // while that is so: what each node took before; "": it took anybody
+	FormerUser        string      // and of whom; "": of the default user
+
+	UserGroup    string // who may sign in; then the password is [OwnUser]'s, and nobody is told. "": the default user alone
+	UsersWanted  int    // grows whenever the group or one of its users changes
+	UsersApplied int    // what the nodes have of it
 
 	ScheduleSince     time.Time // when the schedule took effect, then how far missed windows have been looked for
 	ParametersWanted  int       // grows whenever the parameters change

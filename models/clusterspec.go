@@ -38,6 +38,7 @@ type ClusterSpec struct {
 	Auth        string
 	Password    secret.Text // with AuthGiven
 	Encrypted   bool        // in transit
+	UserGroup   string      // who may sign in, instead of by a password
 	Retention   int         // days; 0: no automatic backups
 	Window      Window      // zero: no preference
 	Snapshot    string      // "": empty
@@ -124,6 +125,7 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 			TransitEncryption: spec.Encrypted,
 		},
 		PortChosen: spec.Port != 0, Password: spec.Password, WindowChosen: !spec.Window.IsZero(), ScheduleSince: now,
+		UserGroup: spec.UserGroup, UsersWanted: 1,
 		Status: ClusterCreating, RestoredFrom: spec.Snapshot, CreatedAt: now, UpdatedAt: now,
 	}
 	if cluster.SnapshotWindow.IsZero() {

@@ -18,6 +18,12 @@ func (e Engine) String() string { return e.Name + " " + e.Version }
 // EngineMemcached is the engine whose nodes only cache: there is no replication and nothing to back up.
 const EngineMemcached = "memcached"
 
+// The engines that have users.
+const (
+	EngineRedis  = "redis"
+	EngineValkey = "valkey"
+)
+
 // MaxCacheNodes is how many nodes a memcached cluster can have, as in ElastiCache.
 const MaxCacheNodes = 40
 

@@ -36,6 +36,16 @@ const (
 	CodeParameterGroupNotFound Code = "parameter-group-not-found"
 	CodeParameterGroupExists   Code = "parameter-group-exists"
 	CodeParameterGroupState    Code = "parameter-group-state" // it is used, or a default one
+
+	CodeAccessUserNotFound   Code = "access-user-not-found"
+	CodeAccessUserExists     Code = "access-user-exists"
+	CodeAccessUserState      Code = "access-user-state" // it cannot be changed, or not now
+	CodeUserGroupNotFound    Code = "user-group-not-found"
+	CodeUserGroupExists      Code = "user-group-exists"
+	CodeUserGroupState       Code = "user-group-state" // it is used
+	CodeDuplicateUserName    Code = "duplicate-user-name"
+	CodeDefaultUserRequired  Code = "default-user-required"
+	CodeDefaultUserGroupUsed Code = "default-user-in-group"
 )
 
 // Fault is one reason why a request was refused: a sentence for a person, and the field of the form if it belongs to one.

@@ -18,6 +18,7 @@ type ModifySpec struct {
 
 	ParameterGroup *string
 	Password       *PasswordChange
+	UserGroup      *string           // "": none any more
 	Attributes     func(*Attributes) // changes what there is when it is carried out
 	Add            string            // the name of one more replica
 	Zones          []string          // of the replicas that are added, in their order
@@ -112,12 +113,12 @@ func (spec ModifySpec) Resized(cluster Cluster) (leave []string, join []NewNode)
 // touchesNodes tells whether a modification is of more than what Rekindle itself does for the cluster.
 func (spec ModifySpec) touchesNodes(cluster Cluster) bool {
 	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas ||
-		len(spec.Remove) > 0 || spec.Add != "" || spec.ParameterGroup != nil && *spec.ParameterGroup != cluster.ParameterGroup || spec.changesPassword(cluster)
+		len(spec.Remove) > 0 || spec.Add != "" || spec.ParameterGroup != nil && *spec.ParameterGroup != cluster.ParameterGroup || spec.changesPassword(cluster) || spec.changesUserGroup(cluster)
 }
 
 // NeedsRun tells whether a modification is carried out by a run, during which the cluster is modifying.
 func (spec ModifySpec) NeedsRun(cluster Cluster) bool {
-	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas || spec.changesPassword(cluster)
+	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas || spec.changesPassword(cluster) || spec.changesUserGroup(cluster)
 }
 
 // refuseNodes refuses what would touch the nodes of an attached cluster, before it is asked whether that could be done.
@@ -199,6 +200,7 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 		set["schedule_since"] = now
 	}
 	faults = append(faults, spec.passwordColumns(cluster, set, now)...)
+	faults = append(faults, spec.userGroupColumns(cluster, set, now)...)
 	return append(faults, spec.attributeColumns(cluster, set, now)...), set
 }
 

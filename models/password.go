@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"rekindle/internal/secret"
@@ -39,13 +40,19 @@ func (c Cluster) KnowsPassword(password secret.Text) bool {
 	return password == c.Password || c.PasswordPending && password == c.FormerPassword
 }
 
-// OtherPasswords are those that nodes may have which do not take the password.
-func (c Cluster) OtherPasswords() []secret.Text {
-	if !c.PasswordPending {
-		return nil
+// AuthEnabled tells whether clients sign in by the cluster's password, rather than by one of their own or by none.
+func (c Cluster) AuthEnabled() bool { return c.Password != "" && c.UserGroup == "" }
+
+// SignsInAs is the user whose password the cluster's is; "": the default one.
+func (c Cluster) SignsInAs() string {
+	if c.UserGroup == "" {
+		return ""
 	}
-	return []secret.Text{c.FormerPassword}
+	return OwnUser
 }
+
+// UsersPending tells whether not every node is known to have the users of the cluster's group.
+func (c Cluster) UsersPending() bool { return c.UserGroup != "" && c.UsersApplied != c.UsersWanted }
 
 // PasswordSince is when the password was given to the cluster.
 func (c Cluster) PasswordSince() time.Time {
@@ -57,8 +64,8 @@ func (c Cluster) PasswordSince() time.Time {
 
 // changesPassword tells whether a modification changes the password.
 func (spec ModifySpec) changesPassword(cluster Cluster) bool {
-	if spec.Password == nil {
-		return false
+	if spec.Password == nil || cluster.UserGroup != "" || spec.UserGroup != nil && *spec.UserGroup != "" {
+		return false // see userGroupColumns
 	}
 	_, _, changes := spec.Password.of(cluster)
 	return changes
@@ -81,6 +88,9 @@ func (spec ModifySpec) passwordColumns(cluster Cluster, columns map[string]any, 
 		faults.Add(CodeClusterState, "", fmt.Sprintf("Not all nodes of %s have the password of its last change yet. Change it again when they do: the console sees to that as soon as they answer.", cluster.Name))
 	}
 	columns["password"], columns["old_password"], columns["former_password"] = password, old, cluster.Password
-	columns["password_pending"], columns["password_changed_at"] = true, now
+	columns["password_pending"], columns["password_changed_at"], columns["former_user"] = true, now, ""
 	return faults
 }
+
+// KnowsChannels tells whether the engine's users have channels.
+func (c Cluster) KnowsChannels() bool { return !strings.HasPrefix(c.EngineVersion, "6.0") }

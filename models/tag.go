@@ -24,6 +24,8 @@ const (
 	ResourceSnapshot       = "snapshot"
 	ResourceSubnetGroup    = "subnetgroup"
 	ResourceParameterGroup = "parametergroup"
+	ResourceAccessUser     = "user"
+	ResourceUserGroup      = "usergroup"
 )
 
 // Resource is the end of a cluster's ARN.

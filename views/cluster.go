@@ -39,9 +39,10 @@ type Cluster struct {
 	Shards       int
 	Replicas     int // per shard
 	AuthEnabled  bool
-	Encrypted    bool // in transit; of launched clusters
-	AtRest       bool // its files are on encrypted storage, as was declared
-	Certificate  bool // that of the CA is known, and can be downloaded
+	UserGroup    string // whose users sign in, each by a password of their own; "": none
+	Encrypted    bool   // in transit; of launched clusters
+	AtRest       bool   // its files are on encrypted storage, as was declared
+	Certificate  bool   // that of the CA is known, and can be downloaded
 	UsedMemory   int64
 	MaxMemory    int64
 	Keys         int64 // -1: unknown
@@ -228,7 +229,9 @@ func (p Cluster) cliCommand() string {
 	if p.Encrypted {
 		command += " --tls --cacert " + p.certificateFile()
 	}
-	if p.AuthEnabled {
+	if p.UserGroup != "" {
+		command += " --user USER --askpass"
+	} else if p.AuthEnabled {
 		command += " --askpass"
 	}
 	return command
@@ -263,6 +266,9 @@ func (p Cluster) url() string {
 	if p.Encrypted {
 		scheme = "rediss://"
 	}
+	if p.UserGroup != "" {
+		return scheme + "USER:PASSWORD@" + p.endpoint() + "/0"
+	}
 	if !p.AuthEnabled {
 		return scheme + p.endpoint() + "/0"
 	}
@@ -274,7 +280,9 @@ func (p Cluster) certificateFile() string { return p.ID + "-ca.pem" }
 
 func (p Cluster) pythonExample() string {
 	auth := ""
-	if p.AuthEnabled {
+	if p.UserGroup != "" {
+		auth = ", username=USER, password=PASSWORD"
+	} else if p.AuthEnabled {
 		auth = ", password=PASSWORD"
 	}
 	if p.Encrypted {

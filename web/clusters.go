@@ -97,11 +97,11 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err := h.fillTab(ctx, &props); err != nil {
 		return err
 	}
-	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() { // an attached cluster's is only for the console
+	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() && cluster.AuthEnabled() { // an attached cluster's is only for the console
 		props.Password = cluster.Password.Reveal()
 		w.Header().Set("Cache-Control", "no-store")
 	}
-	if !cluster.Attached() && !cluster.Cached() {
+	if !cluster.Attached() && !cluster.Cached() && cluster.UserGroup == "" {
 		props.PasswordCommand = h.aws(r).changePassword(awsTargetOf(cluster), cluster.Password != "")
 	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed.
@@ -121,7 +121,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
-		AuthEnabled: c.Password != "", PasswordKnown: c.Password != "" && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
+		AuthEnabled: c.AuthEnabled(), UserGroup: c.UserGroup, PasswordKnown: c.AuthEnabled() && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
 		Encrypted: c.TransitEncryption, AtRest: c.Attributes.AtRest, Certificate: c.CA != "" && c.TransitEncryption,
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",

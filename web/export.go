@@ -182,7 +182,7 @@ func (h inventory) snapshots(ctx context.Context, add func(any)) error {
 func exportCluster(c models.Cluster) exportedCluster {
 	one := exportedCluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason, Engine: c.Engine, EngineVersion: c.EngineVersion,
-		NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas, AuthEnabled: c.Password != "", Encrypted: c.Encrypted(), RestoredFrom: orNull(c.RestoredFrom),
+		NodeType: c.NodeType, Shards: c.ShardCount, Replicas: c.Replicas, AuthEnabled: c.AuthEnabled(), Encrypted: c.Encrypted(), RestoredFrom: orNull(c.RestoredFrom),
 		CreatedAt: c.CreatedAt.UTC(), Nodes: []exportedNode{},
 		Schedule: exportedSchedule{Enabled: c.Backups(), RetentionDays: c.RetentionLimit, Window: orNull(c.SnapshotWindow.String()), WindowChosen: c.WindowChosen},
 	}

@@ -130,6 +130,9 @@ type Node struct {
 	Password secret.Text // for clients and between nodes; "" is none; memcached has none
 	// OldPassword is accepted too, while clients change to the new password; "" is none.
 	OldPassword secret.Text
+	// User is whose password that is, and who may do everything; "" is the default user. Another one has Users beside it, and nobody else may sign in.
+	User  string
+	Users []User
 
 	// MaxMemory is in bytes. 0 is no limit, for memcached its default of 64 MiB; memcached takes whole MiB, at least 2.
 	MaxMemory   int64
@@ -146,10 +149,18 @@ type Node struct {
 	Config map[string]string
 }
 
+// User may sign in at a node.
+type User struct {
+	Name  string
+	Rules []string // for ACL SETUSER, after a reset; passwords are in them only as hashes
+}
+
 // Passwords are the passwords that a node should have; see [Node].
 type Passwords struct {
 	Password, OldPassword secret.Text
+	User                  string        // whose they are
 	Former                []secret.Text // which it may still have; "": none
+	FormerUser            string        // whose those are
 }
 
 // ID names a node.

@@ -30,12 +30,18 @@ type Options struct {
 	Addr        string        // host:port
 	Username    string        // ACL user; empty: the default user
 	Password    secret.Text   // empty: no AUTH is sent
-	Others      []secret.Text // are tried when the server does not take the password, as while it is being changed; an empty one: none may be needed
+	Others      []Login       // are tried when the server does not take the password, as while it is being changed; one without a password: none may be needed
 	TLS         *tls.Config   // nil: plain TCP. Without a ServerName the host of Addr is what the certificate has to name
 	DialTimeout time.Duration // for the connection, TLS included; 0: 5 s
 	Timeout     time.Duration // for each command and its reply; 0: 10 s
 	// Control is called before each attempt to connect, with the resolved address; see [net.Dialer]. An error refuses the attempt.
 	Control func(network, address string, c syscall.RawConn) error
+}
+
+// Login is a way to sign in.
+type Login struct {
+	Username string // empty: the default user
+	Password secret.Text
 }
 
 // Conn is one connection to a Redis or Valkey server. It is not safe for concurrent use, except for Close.
@@ -74,16 +80,16 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 // the server accepts none of them.
 func (c *Conn) signIn(ctx context.Context, o Options) error {
 	var last error
-	for _, password := range append([]secret.Text{o.Password}, o.Others...) {
-		if password == "" {
+	for _, login := range append([]Login{{o.Username, o.Password}}, o.Others...) {
+		if login.Password == "" {
 			continue
 		}
-		last = c.auth(ctx, o.Username, password)
+		last = c.auth(ctx, login.Username, login.Password)
 		if reply, ok := errors.AsType[Error](last); !ok || !reply.PasswordRefused() {
 			return last
 		}
 	}
-	if o.Password == "" || slices.Contains(o.Others, "") {
+	if o.Password == "" || slices.ContainsFunc(o.Others, func(l Login) bool { return l.Password == "" }) {
 		return nil
 	}
 	return last

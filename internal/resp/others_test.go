@@ -16,15 +16,15 @@ func TestOtherPasswordsAreTriedWhenOneIsRefused(t *testing.T) {
 	for what, one := range map[string]struct {
 		server   *testkit.Server
 		password secret.Text
-		others   []secret.Text
+		others   []resp.Login
 		good     bool
 	}{
-		"the other one":               {closed, "wrong", []secret.Text{"also-wrong", "the-right-one"}, true},
-		"the first one":               {closed, "the-right-one", []secret.Text{"wrong"}, true},
-		"no password yet":             {closed, "", []secret.Text{"the-right-one"}, true},
-		"none of them":                {closed, "wrong", []secret.Text{"also-wrong"}, false},
-		"none is needed any more":     {open, "", []secret.Text{"before"}, true},
-		"none is needed yet":          {open, "to-come", []secret.Text{""}, true},
+		"the other one":               {closed, "wrong", []resp.Login{{Password: "also-wrong"}, {Password: "the-right-one"}}, true},
+		"the first one":               {closed, "the-right-one", []resp.Login{{Password: "wrong"}}, true},
+		"no password yet":             {closed, "", []resp.Login{{Password: "the-right-one"}}, true},
+		"none of them":                {closed, "wrong", []resp.Login{{Password: "also-wrong"}}, false},
+		"none is needed any more":     {open, "", []resp.Login{{Password: "before"}}, true},
+		"none is needed yet":          {open, "to-come", []resp.Login{{Password: ""}}, true},
 		"none is needed, nobody said": {open, "wrong", nil, false},
 	} {
 		t.Run(what, func(t *testing.T) {

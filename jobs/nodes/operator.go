@@ -25,6 +25,11 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster), TLS: cluster.TransitEncryption,
 	}
 	var err error
+	if want.User = cluster.SignsInAs(); want.User != "" {
+		if want.Users, err = o.users(ctx, cluster); err != nil {
+			return err
+		}
+	}
 	if want.Config, err = o.DB.Parameters.OfNodes(ctx, cluster); err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func passwordSteps(former, password, old secret.Text) []commands {
 func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) error {
 	keep := func(former ...secret.Text) error {
 		for _, node := range cluster.Nodes {
-			passwords := launch.Passwords{Password: cluster.Password, OldPassword: cluster.OldPassword, Former: former}
+			passwords := launch.Passwords{Password: cluster.Password, OldPassword: cluster.OldPassword, Former: former, User: cluster.SignsInAs(), FormerUser: cluster.FormerUser}
 			if err := o.Launcher.KeepPasswords(ctx, cluster.Name, node.Name, passwords); err != nil {
 				return err
 			}
@@ -51,17 +51,11 @@ func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) e
 	if err := keep(cluster.FormerPassword); err != nil {
 		return err
 	}
-	var running []models.Node
-	for _, node := range cluster.Nodes {
-		runs, err := o.Launcher.Running(ctx, cluster.Name, node.Name)
-		if err != nil {
-			return fmt.Errorf("look for %s: %w", node.Name, err)
-		}
-		if runs {
-			running = append(running, node)
-		}
+	running, err := o.running(ctx, cluster)
+	if err != nil {
+		return err
 	}
-	for _, step := range passwordSteps(cluster.FormerPassword, cluster.Password, cluster.OldPassword) {
+	for _, step := range loginSteps(cluster) {
 		for _, node := range running {
 			for _, command := range step {
 				if err := Tell(ctx, cluster, node, command...); err != nil {
@@ -70,10 +64,33 @@ func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) e
 			}
 		}
 	}
+	if cluster.UserGroup == "" && cluster.FormerUser != "" {
+		for _, node := range running {
+			if err := removeUsers(ctx, cluster, node, models.DefaultAccessUser); err != nil {
+				return err
+			}
+		}
+	}
+	cluster.FormerUser = ""
 	if err := keep(); err != nil {
 		return err
 	}
 	return o.DB.Clusters.PasswordReached(ctx, cluster)
+}
+
+// running are the nodes of a cluster that run.
+func (o *Operator) running(ctx context.Context, cluster models.Cluster) ([]models.Node, error) {
+	var running []models.Node
+	for _, node := range cluster.Nodes {
+		runs, err := o.Launcher.Running(ctx, cluster.Name, node.Name)
+		if err != nil {
+			return nil, fmt.Errorf("look for %s: %w", node.Name, err)
+		}
+		if runs {
+			running = append(running, node)
+		}
+	}
+	return running, nil
 }
 
 // goOnWithPassword brings a change of the password to its end that was cut off, or that a node has not taken. The caller has the cluster's lock.
@@ -84,7 +101,7 @@ func (s *Supervisor) goOnWithPassword(ctx context.Context, cluster models.Cluste
 		}
 		return cluster
 	}
-	cluster.PasswordPending, cluster.FormerPassword = false, ""
+	cluster.PasswordPending, cluster.FormerPassword, cluster.FormerUser = false, "", ""
 	event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("All nodes of %s have the changed password now.", cluster.Name)}
 	if err := s.DB.Events.Add(ctx, event); err != nil {
 		s.Logger.Error("write event", "message", event.Message, "error", err)

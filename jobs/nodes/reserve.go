@@ -22,7 +22,7 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 			return nil, nil, err
 		}
 		err = errors.Join(
-			Tell(ctx, cluster, node, "ACL", "SETUSER", "default", "-@write"),
+			shutOut(ctx, cluster, node),
 			Tell(ctx, cluster, node, "ACL", "SETUSER", fillingUser, "reset", "on", ">"+password.Reveal(), "~*", "+@all"))
 		if err == nil && !managed(cluster) {
 			err = Promote(ctx, cluster, node) // not before: one that waits to be filled takes no writes from anybody
@@ -36,8 +36,20 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 	return own, func(ctx context.Context) error {
 		var failures []error
 		for _, node := range cluster.Primaries() {
-			failures = append(failures, Tell(ctx, cluster, node, "ACL", "DELUSER", fillingUser), Tell(ctx, cluster, node, "ACL", "SETUSER", "default", "+@all"))
+			failures = append(failures, Tell(ctx, cluster, node, "ACL", "DELUSER", fillingUser))
+			if cluster.UserGroup == "" { // users come when the cluster is filled: see BringUsers
+				failures = append(failures, Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "+@all"))
+			}
 		}
 		return errors.Join(failures...)
 	}, nil
+}
+
+// shutOut keeps clients from writing to a node: the default user, or all users of the cluster's group, who get nothing at all until they are brought
+// to the node again.
+func shutOut(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	if cluster.UserGroup == "" {
+		return Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "-@write")
+	}
+	return errors.Join(removeUsers(ctx, cluster, node, models.OwnUser, models.DefaultAccessUser), Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "reset", "off"))
 }

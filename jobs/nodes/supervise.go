@@ -126,7 +126,7 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 	if ctx.Err() != nil {
 		return nil
 	}
-	password := cluster.PasswordPending && s.memory.may(cluster.Name+" password", passwordAgainAfter)
+	password := (cluster.PasswordPending || cluster.UsersPending()) && s.memory.may(cluster.Name+" password", passwordAgainAfter)
 	if !password && !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
 		return errors.Join(s.keepSaved(ctx, cluster, rounds), s.report(ctx, cluster, rounds))
 	}
@@ -141,8 +141,11 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 	} else if err != nil || !supervised(cluster.Status) {
 		return err
 	}
-	if password && cluster.PasswordPending {
+	if password && cluster.PasswordPending && mayChangeLogin(cluster) {
 		cluster = s.goOnWithPassword(ctx, cluster)
+	}
+	if password && cluster.UsersPending() && !cluster.PasswordPending {
+		s.goOnWithUsers(ctx, cluster)
 	}
 	if rounds = s.rounds(ctx, cluster); ctx.Err() != nil {
 		return nil

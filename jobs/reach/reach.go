@@ -22,7 +22,10 @@ const Timeout = 3 * time.Second
 
 // Node is how a node of a cluster is connected to.
 func Node(cluster models.Cluster, node models.Node) (resp.Options, error) {
-	o, err := resp.Options{Password: cluster.Password, Others: cluster.OtherPasswords()}, error(nil)
+	o, err := resp.Options{Username: cluster.SignsInAs(), Password: cluster.Password}, error(nil)
+	if cluster.PasswordPending {
+		o.Others = []resp.Login{{Username: cluster.FormerUser, Password: cluster.FormerPassword}}
+	}
 	if a := cluster.Attachment; a != nil {
 		o, err = options(a.Access, cluster.Password)
 	} else if cluster.TransitEncryption {

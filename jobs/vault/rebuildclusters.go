@@ -284,6 +284,10 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	if cluster.OldPassword = first.OldPassword; len(first.Former) > 0 { // the catalog was lost in the middle of a change
 		cluster.PasswordPending, cluster.FormerPassword = true, first.Former[0]
 	}
+	if first.User != "" {
+		// Its users were in the catalog that is lost: the default user gets the console's password, which the cluster's page shows.
+		cluster.PasswordPending, cluster.FormerUser, cluster.FormerPassword = true, first.User, first.Password
+	}
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
 		return none, reason.Because(nil, "No node type has the memory limit of its nodes, %s.", words.Size(first.MaxMemory))

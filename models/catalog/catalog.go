@@ -49,6 +49,8 @@ type DB struct {
 	Locks         Locks
 	Parameters    Parameters
 	Subnets       Subnets
+	AccessUsers   AccessUsers
+	UserGroups    UserGroups
 	Tags          Tags
 	Keys          Keys
 	Calls         Calls
@@ -124,6 +126,8 @@ func (db *DB) bound() *DB {
 	db.Locks = Locks{db}
 	db.Parameters = Parameters{db}
 	db.Subnets = Subnets{db}
+	db.AccessUsers = AccessUsers{db}
+	db.UserGroups = UserGroups{db}
 	db.Tags = Tags{db}
 	db.Keys = Keys{db}
 	db.Calls = Calls{db}

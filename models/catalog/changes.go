@@ -42,6 +42,8 @@ func (q Changes) modify(ctx context.Context, name string, spec models.ModifySpec
 		faults, columns := spec.Columns(cluster, tx.Now())
 		if err := tx.Changes.parameterGroup(ctx, cluster, spec, &faults, columns); err != nil {
 			return err
+		} else if err := tx.Changes.userGroup(ctx, cluster, spec, &faults); err != nil {
+			return err
 		} else if len(faults) > 0 {
 			return faults
 		}
@@ -110,6 +112,14 @@ func (q Changes) parameterGroup(ctx context.Context, cluster models.Cluster, spe
 		columns["parameter_group"], columns["parameters_wanted"] = group, cluster.ParametersWanted+1
 	}
 	return err
+}
+
+// userGroup checks the user group that a modification names.
+func (q Changes) userGroup(ctx context.Context, cluster models.Cluster, spec models.ModifySpec, faults *models.Faults) error {
+	if spec.UserGroup == nil || *spec.UserGroup == "" || *spec.UserGroup == cluster.UserGroup {
+		return nil
+	}
+	return q.db.UserGroups.check(ctx, *spec.UserGroup, cluster.EngineName(), faults)
 }
 
 // checkNewNode checks the name that a new replica is to have.

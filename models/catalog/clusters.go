@@ -202,7 +202,7 @@ func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error
 // PasswordReached writes down that all nodes of a cluster have the passwords that were wanted, and what they had before is forgotten.
 func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) error {
 	done := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND password = ? AND old_password = ?", cluster.ID, cluster.Password, cluster.OldPassword).
-		UpdateColumns(map[string]any{"password_pending": false, "former_password": secret.Text("")})
+		UpdateColumns(map[string]any{"password_pending": false, "former_password": secret.Text(""), "former_user": ""})
 	if done.Error != nil {
 		return fmt.Errorf("write down that the nodes of %s have its passwords: %w", cluster.Name, done.Error)
 	}

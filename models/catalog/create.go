@@ -14,6 +14,9 @@ func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models
 	if err != nil {
 		return nil, err
 	}
+	if spec.UserGroup != "" {
+		spec.Auth = models.AuthGenerate // for the console's own user
+	}
 	switch spec.Auth {
 	case models.AuthGiven:
 	case models.AuthGenerate:
@@ -90,8 +93,16 @@ func (q Clusters) checkGroups(ctx context.Context, spec *models.ClusterSpec, fau
 	} else {
 		spec.Attributes.SubnetGroup = group.Name
 	}
-	spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.ShownEngine(), spec.ClusterMode, faults)
-	return err
+	if spec.ParameterGroup, err = q.db.Parameters.check(ctx, spec.ParameterGroup, spec.ShownEngine(), spec.ClusterMode, faults); err != nil || spec.UserGroup == "" {
+		return err
+	}
+	if !spec.Encrypted {
+		faults.Add(models.CodeCombination, "user_group", models.UserGroupNeedsTLS)
+	}
+	if spec.Auth == models.AuthGiven {
+		faults.Add(models.CodeCombination, "password", "A cluster has either a password (AuthToken) or a user group, whose users have their own.")
+	}
+	return q.db.UserGroups.check(ctx, spec.UserGroup, spec.Engine, faults)
 }
 
 func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot models.Snapshot) ([]models.Cluster, error) {

@@ -148,6 +148,10 @@ func (q Losses) Refill(ctx context.Context, clusterID uint) (queued bool, err er
 		} else if !moved {
 			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s is %s; it will be filled again afterwards.", cluster.Name, cluster.Status))
 		}
+		err = tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumn("users_wanted", cluster.UsersWanted+1).Error // nobody is let in before
+		if err != nil {
+			return fmt.Errorf("mark the users of %s: %w", cluster.Name, err)
+		}
 		if _, err := tx.Snapshots.move(ctx, source.Name, models.SnapshotRestoring, "", usable...); err != nil {
 			return err
 		}

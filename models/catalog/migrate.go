@@ -337,6 +337,8 @@ var sqliteMigrations = []migration{
 	{"0023-encryption", execute(encryption...)},
 	// Passwords that are changed while the nodes run.
 	{"0024-passwords", execute(append(passwords, `ALTER TABLE clusters ADD COLUMN password_changed_at datetime`)...)},
+	// Who may sign in at the nodes of launched clusters.
+	{"0025-access", execute(access("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime")...)},
 }
 
 // encryption is 0023-encryption.
@@ -351,6 +353,21 @@ var passwords = []string{
 	`ALTER TABLE clusters ADD COLUMN old_password text NOT NULL DEFAULT ''`,
 	`ALTER TABLE clusters ADD COLUMN former_password text NOT NULL DEFAULT ''`,
 	`ALTER TABLE clusters ADD COLUMN password_pending boolean NOT NULL DEFAULT false`,
+}
+
+// access makes the tables and columns of 0025-access, with types as this database has them.
+func access(id, text, number, at string) []string {
+	return []string{
+		`CREATE TABLE access_users (id ` + id + `, user_id ` + text + ` NOT NULL, name ` + text + ` NOT NULL, engine ` + text + ` NOT NULL,
+			access_string ` + text + ` NOT NULL, no_password boolean NOT NULL, hashes ` + text + ` NOT NULL, created_at ` + at + ` NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_access_users_user_id ON access_users (user_id)`,
+		`CREATE TABLE user_groups (id ` + id + `, group_id ` + text + ` NOT NULL, engine ` + text + ` NOT NULL, users ` + text + ` NOT NULL, created_at ` + at + ` NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_user_groups_group_id ON user_groups (group_id)`,
+		`ALTER TABLE clusters ADD COLUMN user_group text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN former_user text NOT NULL DEFAULT ''`,
+		`ALTER TABLE clusters ADD COLUMN users_wanted ` + number + ` NOT NULL DEFAULT 0`,
+		`ALTER TABLE clusters ADD COLUMN users_applied ` + number + ` NOT NULL DEFAULT 0`,
+	}
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not record it: clusters attached as such, and snapshots whose parts have slots.

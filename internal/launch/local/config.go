@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,25 +65,54 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 	}
 	// Without a password, protected mode refuses everyone but 127.0.0.1 and ::1, even the node's own replicas, which have addresses
 	// of their own. A loopback address needs no such protection, and elsewhere an open node was asked for.
-	c.set("protected-mode", yesNo(n.Password != ""))
-	if n.Password != "" {
+	c.set("protected-mode", yesNo(n.Password != "" && n.User == ""))
+	if n.User != "" {
+		c.users(n, engine)
+	} else if n.Password != "" {
 		c.set("requirepass", quote(n.Password.Reveal()))
 		c.set("masteruser", "default") // by name, so that a node which has no password any more, or none yet, takes any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
-	if n.OldPassword != "" {
+	if n.OldPassword != "" && n.User == "" {
 		c.set("user", strings.Join(bothPasswords(n, engine), " "))
 	}
 	c.set("tcp-keepalive", "60")
 }
 
+// users are who may sign in, and nobody else.
+func (c *conf) users(n launch.Node, engine launch.Engine) {
+	c.set("masteruser", quote(n.User))
+	c.set("masterauth", quote(n.Password.Reveal()))
+	c.user(n.User, append([]string{"on", ">" + n.Password.Reveal()}, everything(engine)...))
+	if !slices.ContainsFunc(n.Users, func(u launch.User) bool { return u.Name == "default" }) {
+		c.user("default", []string{"reset", "off"})
+	}
+	for _, u := range n.Users {
+		c.user(u.Name, append([]string{"reset"}, u.Rules...))
+	}
+}
+
+// user is one user with the rules by which it is made. What it is called is checked where nodes are described.
+func (c *conf) user(name string, rules []string) {
+	words := []string{quote(name)}
+	for _, rule := range rules {
+		words = append(words, quote(rule))
+	}
+	c.set("user", strings.Join(words, " "))
+}
+
+// everything allows all that there is.
+func everything(engine launch.Engine) []string {
+	if atLeast(engine, 6, 2) {
+		return []string{"~*", "&*", "+@all"}
+	}
+	return []string{"~*", "+@all"}
+}
+
 // bothPasswords is the default user with two passwords, which requirepass cannot say.
 func bothPasswords(n launch.Node, engine launch.Engine) []string {
-	words := []string{"default", "on", quote(">" + n.Password.Reveal()), quote(">" + n.OldPassword.Reveal()), "~*"}
-	if atLeast(engine, 6, 2) {
-		words = append(words, "&*")
-	}
-	return append(words, "+@all")
+	words := []string{"default", "on", quote(">" + n.Password.Reveal()), quote(">" + n.OldPassword.Reveal())}
+	return append(words, everything(engine)...)
 }
 
 // encryption leaves no port open without TLS. Clients need no certificate: they authenticate with the password.
@@ -208,6 +238,8 @@ type record struct {
 
 	OldPassword []byte   `json:"old_password,omitempty"`
 	Former      [][]byte `json:"former_passwords,omitempty"` // which it may still have
+	User        string   `json:"user,omitempty"`             // whose password it is
+	FormerUser  string   `json:"former_user,omitempty"`
 	Replica     bool     `json:"replica"`
 
 	ClusterMode bool `json:"cluster_mode,omitempty"`
@@ -241,7 +273,7 @@ func writeFiles(dir string, n launch.Node, engine launch.Engine) error {
 	r := record{
 		Engine: engine.Name, Version: engine.Version, Host: n.Host, Port: n.Port,
 		Password: []byte(n.Password.Reveal()), OldPassword: []byte(n.OldPassword.Reveal()), SavePoints: n.SavePoints, Replica: n.PrimaryPort != 0,
-		ClusterMode: n.ClusterMode, TLS: n.TLS, MaxMemory: &n.MaxMemory, Config: n.Config,
+		User: n.User, ClusterMode: n.ClusterMode, TLS: n.TLS, MaxMemory: &n.MaxMemory, Config: n.Config,
 	}
 	if err := r.write(dir); err != nil || n.Engine == engineMemcached {
 		return err

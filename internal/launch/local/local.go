@@ -208,6 +208,10 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 		return wrong("the password contains a zero byte, at which older servers cut it off")
 	case n.OldPassword != "" && (n.Password == "" || strings.ContainsFunc(n.OldPassword.Reveal()+n.Password.Reveal(), unicode.IsControl)):
 		return wrong("an old password needs a new one beside it, and neither may have control characters")
+	case n.User != "" && n.Password == "":
+		return wrong("the user %s needs a password", n.User)
+	case !validUsers(n):
+		return wrong("the name or a rule of a user is not one word of printable characters")
 	case len(n.Password.Reveal()) > 512:
 		return wrong("the password is longer than 512 bytes, which servers do not accept")
 	}
@@ -220,6 +224,20 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 	}
 	return n, nil
 }
+
+// validUsers tells whether users can be written into a configuration, and none of them twice.
+func validUsers(n launch.Node) bool {
+	names := map[string]bool{n.User: true}
+	for _, u := range n.Users {
+		if names[u.Name] || !userPattern.MatchString(u.Name) || slices.ContainsFunc(u.Rules, func(rule string) bool { return strings.ContainsFunc(rule, unicode.IsControl) }) {
+			return false
+		}
+		names[u.Name] = true
+	}
+	return n.User == "" && len(n.Users) == 0 || userPattern.MatchString(n.User)
+}
+
+var userPattern = regexp.MustCompile(`^[!-~]+$`)
 
 // checkServer refuses what would harm a redis or valkey node. The error is a sentence for people.
 func (l *Launcher) checkServer(n launch.Node) error {

@@ -21,6 +21,7 @@ func (l *Launcher) KeepPasswords(_ context.Context, cluster, name string, passwo
 	}
 	if err == nil {
 		r.Password, r.OldPassword, r.Former = []byte(passwords.Password.Reveal()), []byte(passwords.OldPassword.Reveal()), nil
+		r.User, r.FormerUser = passwords.User, passwords.FormerUser
 		for _, former := range passwords.Former {
 			r.Former = append(r.Former, []byte(former.Reveal()))
 		}

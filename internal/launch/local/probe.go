@@ -54,7 +54,7 @@ func probe(ctx context.Context, dir string) (nodeState, error) {
 // dial connects to the redis or valkey node in dir, whose record is r, after making sure that it is
 // really this node that answers. The timeout is for each command.
 func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*resp.Conn, nodeState, error) {
-	o := resp.Options{Addr: r.addr(), Password: secret.Text(r.Password), Others: r.others(), DialTimeout: 2 * time.Second, Timeout: timeout}
+	o := resp.Options{Addr: r.addr(), Username: r.User, Password: secret.Text(r.Password), Others: r.logins(), DialTimeout: 2 * time.Second, Timeout: timeout}
 	if r.TLS {
 		var err error
 		if o.TLS, err = trust(dir); err != nil {
@@ -76,6 +76,15 @@ func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*re
 		return nil, nodeState{}, err
 	}
 	return conn, nodeState{pid: pid, loading: info["loading"] == "1", replica: r.Replica}, nil
+}
+
+// logins are the ways to sign in that the node may still have.
+func (r record) logins() []resp.Login {
+	var logins []resp.Login
+	for _, former := range r.others() {
+		logins = append(logins, resp.Login{Username: r.FormerUser, Password: former})
+	}
+	return logins
 }
 
 // others are the passwords that the node may still have.
