@@ -1,13 +1,19 @@
 package jobs_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
+	"rekindle/internal/testkit"
+	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -178,4 +184,130 @@ func TestAUserGroupTakesThePlaceOfThePasswordAndGivesItBack(t *testing.T) {
 	if now := processOf(t, c.primary(cluster)); now != process {
 		t.Error("the primary was started again")
 	}
+}
+
+func TestAChangeOfTheUserGroupThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	ctx := t.Context()
+	c.staff()
+	cluster := c.create(encrypted(c.spec("orders", 1)))[0]
+	replica := cluster.Shards()[0].Replicas()[0]
+	hanging := processOf(t, c.client(cluster, replica))
+	must(t, syscall.Kill(hanging, syscall.SIGSTOP))
+	resume := sync.OnceFunc(func() { _ = syscall.Kill(hanging, syscall.SIGCONT) })
+	defer resume()
+	change := func(group string) error {
+		_, err := c.db.Changes.Modify(ctx, "orders", models.ModifySpec{UserGroup: &group, RequestedBy: "test"})
+		c.manager.Wake()
+		return err
+	}
+	must(t, change("staff"))
+	if cluster = c.await("orders", models.ClusterAvailable); !cluster.PasswordPending || !cluster.UsersPending() {
+		t.Fatalf("while a node hangs the change is pending: %v, %v\n%s", cluster.PasswordPending, cluster.UsersPending(), c.events())
+	}
+	if err := change(""); !models.HasCode(err, models.CodeClusterState) {
+		t.Errorf("another change meanwhile: %v", err)
+	}
+	resume()
+	c.wantRights(c.wantUsers("orders", "default", "reader", "rekindle", "writer"), readerPassword)
+
+	// A replica that does not run gets the users when it starts; the console is killed before its run has begun.
+	c.stop()
+	must(t, c.nodes.Stop(ctx, "orders", replica.Name, launch.Kill))
+	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{"another-password-of-theirs"}}))
+	c.start()
+	c.wantRights(c.wantUsers("orders", "default", "reader", "rekindle", "writer"), "another-password-of-theirs")
+	c.stop()
+	must(t, change(""))
+	c.start()
+	c.await("orders", models.ClusterAvailable)
+	cluster = c.wantUsers("orders", "default")
+	c.wantPasswords("orders", map[secret.Text]bool{"": true})
+
+	// With the catalog its users are lost: then the default one gets a password that the console knows.
+	must(t, change("staff"))
+	c.wantUsers("orders", "default", "reader", "rekindle", "writer")
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded || !strings.Contains(c.events(), "were in the catalog that was lost") {
+		t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
+	}
+	cluster = c.wantUsers("orders", "default")
+	c.wantPasswords("orders", map[secret.Text]bool{cluster.Password: true, "": false})
+}
+
+func TestAnAccessStringThatTheEngineRefusesIsFoundOutBefore(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 0))[0]
+	for access, complaint := range map[string]string{"on ~* +get": "", "off": "", "on ~* +nonsense": "Unknown command", "on ~* +@nonsense": "Unknown command or category"} {
+		err := c.manager.TryUser(t.Context(), cluster, models.AccessUser{UserID: "alice", Name: "alice", AccessString: access})
+		if (err == nil) != (complaint == "") || err != nil && (!models.HasCode(err, models.CodeInvalid) || !strings.Contains(err.Error(), complaint) || !strings.Contains(err.Error(), "orders")) {
+			t.Errorf("%s is answered with %v", access, err)
+		}
+	}
+	if users := c.primary(cluster).Do(t.Context(), "ACL", "USERS").Val(); len(users.([]any)) != 1 {
+		t.Errorf("it left %v", users)
+	}
+	primary, _ := cluster.Shards()[0].Primary()
+	c.stop()
+	must(t, c.nodes.Stop(t.Context(), "orders", primary.Name, launch.Kill))
+	if err := c.manager.TryUser(t.Context(), cluster, models.AccessUser{UserID: "alice", AccessString: "on"}); !models.HasCode(err, models.CodeAccessUserState) {
+		t.Errorf("a cluster that does not answer: %v", err)
+	}
+	c.start()
+}
+
+func TestUsersOfAClusterInClusterMode(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	ctx := t.Context()
+	c.staff()
+	spec := encrypted(c.inClusterMode("orders", 2, 1))
+	spec.Auth, spec.UserGroup = models.AuthNone, "staff"
+	c.create(spec)
+	orders := c.inStep("orders", 2, 1)
+	app := func(cluster models.Cluster) *redis.ClusterClient {
+		client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{cluster.Nodes[0].Address()}, Username: "writer", Password: writerPassword, TLSConfig: c.trust(cluster)})
+		t.Cleanup(func() { client.Close() })
+		return client
+	}
+	writer := app(orders)
+	for i := range 100 {
+		must(t, writer.Set(ctx, fmt.Sprintf("app:%d", i), i, 0).Err())
+	}
+	if err := writer.Set(ctx, "other", "x", 0).Err(); err == nil {
+		t.Error("a writer writes elsewhere")
+	}
+	want := c.digests(orders)
+	if s := c.snapshot("orders", "evening"); s.Status != models.SnapshotAvailable || s.Keys != 100 {
+		t.Fatalf("the snapshot is %s (%s) with %d keys", s.Status, s.StatusReason, s.Keys)
+	}
+	again := encrypted(c.inClusterMode("again", 3, 0))
+	again.Auth, again.UserGroup = models.AuthNone, "staff"
+	restored := c.restoreInto(again, "evening")
+	if diff := testkit.Diff(want, c.digests(restored)); diff != "" {
+		t.Error(diff)
+	}
+	must(t, app(restored).Set(ctx, "app:1", "again", 0).Err())
+	old := orders.Primaries()[1].Name
+	if orders = c.handOver("orders", 2, 2, 1); orders.Primaries()[1].Name == old {
+		t.Error("the second shard was not handed over")
+	}
+
+	// While a cluster is filled nobody of the group writes to it, and afterwards they do again.
+	_, reopen, err := nodes.Reserve(ctx, restored)
+	must(t, err)
+	if err := app(restored).Set(ctx, "app:1", "meanwhile", 0).Err(); err == nil {
+		t.Error("a writer writes while the cluster is filled")
+	}
+	must(t, reopen(ctx))
+	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"reader"})) // as any change brings them
+	c.waitFor("the users to be back", func() bool {
+		now, err := c.db.Clusters.Get(ctx, "again")
+		return err == nil && !now.UsersPending()
+	}, c.events)
+	must(t, app(restored).Set(ctx, "app:1", "after", 0).Err())
 }

@@ -63,6 +63,8 @@ type Jobs interface {
 	Engines(ctx context.Context) ([]models.Engine, error)
 	// BucketURL is the address of a bucket that is reached in the same way as the snapshot store.
 	BucketURL(bucket, region string) string
+	// TryUser asks a cluster whether its engine takes the access string of a user, and changes nothing. A refusal says why not.
+	TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser) error
 }
 
 // Config is what the console is built from.

@@ -458,7 +458,8 @@ func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
 	available := j.now().available
 	return 2 * available, available, nil
 }
-func (*fakeJobs) BucketURL(bucket, _ string) string { return "s3://" + bucket }
+func (*fakeJobs) TryUser(context.Context, models.Cluster, models.AccessUser) error { return nil }
+func (*fakeJobs) BucketURL(bucket, _ string) string                                { return "s3://" + bucket }
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
 

@@ -285,7 +285,7 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 		cluster.PasswordPending, cluster.FormerPassword = true, first.Former[0]
 	}
 	if first.User != "" {
-		// Its users were in the catalog that is lost: the default user gets the console's password, which the cluster's page shows.
+		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("The users of the cluster %s were in the catalog that was lost. Now it has a password, which its page shows; give it a user group again.", name)}, nil)
 		cluster.PasswordPending, cluster.FormerUser, cluster.FormerPassword = true, first.User, first.Password
 	}
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA

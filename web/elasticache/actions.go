@@ -12,6 +12,7 @@ func actionsOf(c Config) map[string]action {
 	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
 	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
 	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}
+	users, userGroups := userActions{c.DB, c.Jobs}, userGroupActions{c.DB, c.Jobs}
 	actions := map[string]action{
 		"DescribeReplicationGroups": look(groups.describe),
 		"CreateReplicationGroup":    change(groups.create, groups.show),
@@ -54,6 +55,16 @@ func actionsOf(c Config) map[string]action {
 		"ModifyCacheParameterGroup":       change(parameters.modify, parameters.showName),
 		"ResetCacheParameterGroup":        change(parameters.reset, parameters.showName),
 		"DeleteCacheParameterGroup":       destroy(parameters.delete, done),
+
+		"DescribeUsers": look(users.describe),
+		"CreateUser":    change(users.create, users.show),
+		"ModifyUser":    change(users.modify, users.show),
+		"DeleteUser":    destroy(users.delete, users.show),
+
+		"DescribeUserGroups": look(userGroups.describe),
+		"CreateUserGroup":    change(userGroups.create, userGroups.show),
+		"ModifyUserGroup":    change(userGroups.modify, userGroups.show),
+		"DeleteUserGroup":    destroy(userGroups.delete, userGroups.show),
 
 		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: getCallerIdentity},
 	}

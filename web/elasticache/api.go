@@ -53,6 +53,8 @@ type Jobs interface {
 	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
 	// When that is none, the region is what there is to go by.
 	BucketURL(bucket, region string) string
+	// TryUser asks a cluster whether its engine takes the access string of a user, and changes nothing. A refusal says why not.
+	TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser) error
 }
 
 // Config is what the API is made of.

@@ -48,7 +48,17 @@ type bench struct {
 	log   *bytes.Buffer
 }
 
-type quietJobs struct{ woken atomic.Int64 }
+type quietJobs struct {
+	woken  atomic.Int64
+	refuse func(models.Cluster, models.AccessUser) error // what an engine would
+}
+
+func (j *quietJobs) TryUser(_ context.Context, cluster models.Cluster, user models.AccessUser) error {
+	if j.refuse == nil {
+		return nil
+	}
+	return j.refuse(cluster, user)
+}
 
 func (j *quietJobs) Wake() { j.woken.Add(1) }
 func (*quietJobs) BucketURL(bucket, region string) string {

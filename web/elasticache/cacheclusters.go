@@ -118,7 +118,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		CacheClusterStatus: clusterStatus(m), NumCacheNodes: len(m.Nodes), CacheClusterCreateTime: at(m.CreatedAt),
 		PreferredMaintenanceWindow: attributes.MaintenanceWindow, CacheParameterGroup: parameterGroupStatus{CacheParameterGroupName: parameterGroupOf(m), ParameterApplyStatus: parameterStatus(m)},
 		CacheSubnetGroupName: attributes.SubnetGroup, AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades,
-		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.Password != "", TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), AtRestEncryptionEnabled: attributes.AtRest,
+		SnapshotRetentionLimit: m.RetentionLimit, SnapshotWindow: m.SnapshotWindow.String(), AuthTokenEnabled: m.AuthEnabled(), TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), AtRestEncryptionEnabled: attributes.AtRest,
 		ARN: c.arn(models.ResourceCluster + ":" + m.Name), NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
 	}
 	nodes := m.Nodes
@@ -140,7 +140,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 			v.PreferredAvailabilityZone = c.zone(m.Nodes[0].Zone)
 		}
 	}
-	if m.Password != "" {
+	if m.AuthEnabled() {
 		v.AuthTokenLastModifiedDate = at(m.PasswordSince())
 	}
 	if attributes.Topic != "" {

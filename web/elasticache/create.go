@@ -50,7 +50,7 @@ func (c *call) asItIs(is models.Cluster, name string, on bool) {
 // refuseUnkeepable refuses what would be accepted in vain. A new cluster is a zero one.
 func (c *call) refuseUnkeepable(is models.Cluster) {
 	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
-	for _, name := range []string{"KmsKeyId", "UserGroupIds", "UserGroupIdsToAdd", "UserGroupIdsToRemove", "LogDeliveryConfigurations",
+	for _, name := range []string{"KmsKeyId", "LogDeliveryConfigurations",
 		"OutpostMode", "PreferredOutpostArn", "PreferredOutpostArns", "ScaleConfig"} {
 		c.notOffered(name)
 	}
@@ -114,6 +114,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 	if token := c.values.Get("AuthToken"); token != "" {
 		spec.Auth, spec.Password = models.AuthGiven, secret.Text(token)
 	}
+	spec.UserGroup = c.userGroupOf()
 	spec.Attributes.AtRest = c.atRest(a.dataEncrypted)
 	spec.Encrypted = c.encrypted(snapshot.TransitEncryption && spec.Engine.Name != models.EngineMemcached)
 	spec.Retention, _ = c.number("SnapshotRetentionLimit")
@@ -267,12 +268,15 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 	otherEngine := engine != "" && engine != is.Engine
 	otherVersion := version != "" && version != is.ShownVersion() && !strings.HasPrefix(is.ShownVersion(), version+".")
 	if is.Attached() {
+		if len(c.list("UserGroupIdsToAdd")) > 0 || len(c.list("UserGroupIdsToRemove")) > 0 {
+			c.notOurs(is)
+		}
 		if otherToken || otherEngine || otherVersion {
 			c.notOurs(is)
 		}
 		return spec, nil
 	}
-	spec.Password = change
+	spec.Password, spec.UserGroup = change, c.userGroupChange(is)
 	if otherEngine {
 		c.mistake(models.CodeCombination, "The engine of a cluster cannot be changed. Restore a snapshot into a new cluster of %.20s.", engine)
 	}
@@ -322,6 +326,9 @@ func (c *call) passwordChange(token string) *models.PasswordChange {
 // modify changes the cluster, if all that was read is right.
 func (a clusterChanges) modify(ctx context.Context, c *call, is models.Cluster, spec models.ModifySpec) error {
 	if err := c.wrong(); err != nil {
+		return err
+	}
+	if err := a.tryGroup(ctx, is, spec.UserGroup); err != nil {
 		return err
 	}
 	_, err := a.db.Changes.Modify(ctx, is.Name, spec)

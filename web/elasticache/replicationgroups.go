@@ -44,6 +44,7 @@ type (
 		IpDiscovery                string
 		ClusterMode                string
 		Engine                     string
+		UserGroupIds               members
 	}
 	clusterIDs struct{ ClusterId []string }
 	nodeGroups struct{ NodeGroup []nodeGroup }
@@ -102,7 +103,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	g := replicationGroup{
 		ReplicationGroupId: m.Name, Description: m.Description, Status: groupStatus(m), SnapshotRetentionLimit: m.RetentionLimit,
 		AutomaticFailover: onOff(attributes.AutomaticFailover), MultiAZ: onOff(attributes.MultiAZ),
-		CacheNodeType: m.ShownNodeType(), AuthTokenEnabled: m.Password != "", ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
+		CacheNodeType: m.ShownNodeType(), AuthTokenEnabled: m.AuthEnabled(), ARN: c.arn(m.Resource()), ReplicationGroupCreateTime: at(m.CreatedAt),
 		DataTiering: onOff(false), AutoMinorVersionUpgrade: !attributes.NoMinorUpgrades, NetworkType: attributes.NetworkType, IpDiscovery: attributes.IPDiscovery,
 		ClusterEnabled: m.Sharded(), ClusterMode: onOff(m.Sharded()), TransitEncryptionEnabled: m.Encrypted(), TransitEncryptionMode: transitMode(m), AtRestEncryptionEnabled: attributes.AtRest, Engine: m.Engine, SnapshotWindow: m.SnapshotWindow.String(),
 	}
@@ -112,7 +113,10 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	if primaries := m.Primaries(); m.Sharded() && len(primaries) > 0 && m.Status != models.ClusterCreating {
 		g.ConfigurationEndpoint = &endpoint{primaries[0].Host, primaries[0].Port}
 	}
-	if m.Password != "" {
+	if m.UserGroup != "" {
+		g.UserGroupIds.Members = []string{m.UserGroup}
+	}
+	if m.AuthEnabled() {
 		g.AuthTokenLastModifiedDate = at(m.PasswordSince())
 	}
 	if m.RetentionLimit > 0 {

@@ -265,7 +265,7 @@ func TestRefusalsHaveTheWiresCodes(t *testing.T) {
 		{"CreateReplicationGroup", group("CacheParameterGroupName", "default.redis7.cluster.on", "ClusterMode", "disabled"), 400, "InvalidParameterCombination", "ClusterMode is disabled"},
 		{"CreateReplicationGroup", group("Tags.Tag.1.Key", "aws:x", "Tags.Tag.1.Value", "y"), 400, "InvalidParameterValue", "aws:"},
 		{"CreateReplicationGroup", group("PrimaryClusterId", "one"), 400, "InvalidParameterCombination", "not offered"},
-		{"CreateReplicationGroup", group("UserGroupIds.member.1", "g"), 400, "InvalidParameterCombination", "not offered"},
+		{"CreateReplicationGroup", group("UserGroupIds.member.1", "g"), 400, "InvalidParameterCombination", "no user group g"},
 		{"CreateCacheCluster", cluster("CacheClusterId", "one"), 400, "CacheClusterAlreadyExists", ""},
 		{"CreateCacheCluster", cluster("CacheClusterId", "orders-001"), 400, "CacheClusterAlreadyExists", "of another cluster"},
 		{"CreateCacheCluster", cluster("NumCacheNodes", "2"), 400, "InvalidParameterCombination", ""},

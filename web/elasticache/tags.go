@@ -47,6 +47,10 @@ func (a tagActions) resource(ctx context.Context, c *call) (string, error) {
 		_, err = a.db.Subnets.Get(ctx, name)
 	case models.ResourceParameterGroup:
 		_, err = a.db.Parameters.Get(ctx, name)
+	case models.ResourceAccessUser:
+		_, err = a.db.AccessUsers.Get(ctx, name)
+	case models.ResourceUserGroup:
+		_, err = a.db.UserGroups.Get(ctx, name)
 	default:
 		c.mistake(codeARN, "There are no resources of the kind %.40q here.", kind)
 		err = c.wrong()

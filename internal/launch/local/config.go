@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -329,8 +330,12 @@ func isUnspecified(host string) bool {
 	return ip != nil && ip.IsUnspecified()
 }
 
-// hide takes passwords out of a text.
+// hashes are those of users' passwords, as rules have them.
+var hashes = regexp.MustCompile(`#[0-9a-f]{64}`)
+
+// hide takes passwords out of a text, and hashes of such.
 func hide(text string, passwords []secret.Text) string {
+	text = hashes.ReplaceAllString(text, "#"+secret.Text("hash").String())
 	for _, password := range passwords {
 		if password != "" {
 			text = strings.ReplaceAll(text, quote(password.Reveal()), password.String())

@@ -107,8 +107,12 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 		"cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, ClusterMode: true}, launch.Engine{Name: "redis", Version: "7.0.15"},
 			[]string{"cluster-enabled yes", `cluster-config-file "nodes.conf"`, "cluster-migration-barrier 99", `cluster-announce-ip "10.0.0.5"`}, []string{"replicaof"}},
 		"held, in cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", Held: true, ClusterMode: true}, launch.Engine{Version: "7.0.15"}, nil, []string{"replicaof"}},
-		"open":                  {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
-		"all interfaces":        {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
+		"users": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "x", User: "rekindle", Users: []launch.User{{Name: "al\"ice", Rules: []string{"on", "(+get ~a)", "#0a"}}}}, launch.Engine{Version: "7.0.0"},
+			[]string{`user "rekindle" "on" ">x" "~*" "&*" "+@all"`, `user "default" "reset" "off"`, `user "al\"ice" "reset" "on" "(+get ~a)" "#0a"`, `masteruser "rekindle"`, `masterauth "x"`, "protected-mode no"}, []string{"requirepass"}},
+		"users of whom one is the default one": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "x", User: "rekindle", Users: []launch.User{{Name: "default", Rules: []string{"on", "nopass"}}}}, launch.Engine{Version: "6.0.16"},
+			[]string{`user "rekindle" "on" ">x" "~*" "+@all"`, `user "default" "reset" "on" "nopass"`}, []string{`user "default" "reset" "off"`}},
+		"open":           {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
+		"all interfaces": {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
 	}
 	for name, test := range tests {
 		lines := strings.Split(renderConfig("/data/nodes/a/b", test.node, test.engine), "\n")
