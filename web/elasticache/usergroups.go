@@ -99,6 +99,13 @@ func (a userGroupActions) modify(ctx context.Context, c *call) error {
 	if err := c.wrong(); err != nil {
 		return err
 	}
+	group, err := a.db.UserGroups.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := c.engineStays(group.Engine); err != nil {
+		return err
+	}
 	clusters, err := a.db.UserGroups.Clusters(ctx, id)
 	if err != nil {
 		return err

@@ -164,12 +164,23 @@ func (a userActions) modify(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := c.engineStays(user.Engine); err != nil {
+		return err
+	}
 	if changed, faults := user.Changed(spec); len(faults) == 0 && changed.AccessString != user.AccessString {
 		if err := a.tryOut(ctx, changed); err != nil {
 			return err
 		}
 	}
 	return a.db.AccessUsers.Modify(ctx, id, spec)
+}
+
+// engineStays refuses to make a user or group one of another engine.
+func (c *call) engineStays(is string) error {
+	if wants := c.id("Engine"); wants != "" && wants != is {
+		c.mistake(models.CodeCombination, "The engine stays %s, for groups and clusters rely on it. Create another one of %.20s.", is, wants)
+	}
+	return c.wrong()
 }
 
 // tryOut asks the clusters that have a user whether their engines take what the user is to be allowed.

@@ -204,6 +204,8 @@ func TestWhatIsRefusedOfUsersAndUserGroups(t *testing.T) {
 		{"ModifyUser", []string{"UserId", "none", "AccessString", "off"}, 404, "UserNotFound", "none"},
 		{"ModifyUser", []string{"UserId", "alice", "AccessString", "off", "AppendAccessString", "+get"}, 400, combination, "either"},
 		{"ModifyUser", []string{"UserId", "alice", "AppendAccessString", "+nonsense"}, 400, invalid, "says orders"},
+		{"ModifyUser", []string{"UserId", "alice", "Engine", "valkey"}, 400, combination, "stays redis"},
+		{"ModifyUserGroup", []string{"UserGroupId", "staff", "Engine", "valkey", "UserIdsToRemove.member.1", "alice"}, 400, combination, "stays redis"},
 		{"DeleteUser", []string{"UserId", "default"}, 400, "InvalidUserState", "cannot be changed"},
 		{"DeleteUser", []string{"UserId", "own"}, 400, "DefaultUserAssociatedToUserGroup", "staff"},
 		{"DeleteUser", []string{"UserId", "none"}, 404, "UserNotFound", "none"},
