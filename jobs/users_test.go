@@ -130,7 +130,13 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 	const other = "another-password-of-theirs"
 	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{other}}))
 	for _, name := range []string{"orders", "again"} {
-		c.wantRights(c.wantUsers(name, "default", "reader", "rekindle", "writer"), other)
+		now := c.wantUsers(name, "default", "reader", "rekindle", "writer")
+		c.wantRights(now, other)
+		for _, node := range now.Nodes {
+			if c.as(now, node, "reader", readerPassword).Ping(ctx).Err() == nil {
+				t.Errorf("%s takes the password of before", node.Name)
+			}
+		}
 	}
 	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"reader"}))
 	c.wantUsers("again", "default", "rekindle", "writer")
