@@ -185,13 +185,32 @@ func (q UserGroups) With(ctx context.Context, user string) ([]models.UserGroup, 
 	return slices.DeleteFunc(groups, func(g models.UserGroup) bool { return !slices.Contains(g.UserIDs(), user) }), err
 }
 
-// Users are those of a group.
+// Users are those of a group. One who is deleted while the group is read is in it no more.
 func (q UserGroups) Users(ctx context.Context, id string) ([]models.AccessUser, error) {
 	group, err := q.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return q.users(ctx, group.UserIDs())
+	return q.present(ctx, group.UserIDs())
+}
+
+// present are the users of these ids that there are, in the order of the ids.
+func (q UserGroups) present(ctx context.Context, ids []string) ([]models.AccessUser, error) {
+	var found []models.AccessUser
+	if err := q.db.with(ctx).Where("user_id IN ?", ids).Find(&found).Error; err != nil {
+		return nil, fmt.Errorf("find users: %w", err)
+	}
+	byID := map[string]models.AccessUser{models.DefaultAccessUser: models.DefaultUser()}
+	for _, user := range found {
+		byID[user.UserID] = user
+	}
+	var users []models.AccessUser
+	for _, id := range ids {
+		if user, there := byID[id]; there {
+			users = append(users, user)
+		}
+	}
+	return users, nil
 }
 
 // check adds to faults what is in the way of a cluster that is to have the group.

@@ -32,6 +32,13 @@ func TestUsersAndTheirGroups(t *testing.T) {
 	refused(t, db.UserGroups.Create(ctx, staff, []string{"own"}, nil), models.CodeUserGroupExists)
 	check(t, db.UserGroups.Create(ctx, models.UserGroup{GroupID: "guests", Engine: models.EngineRedis}, []string{"default"}, nil))
 
+	_, err = db.Clusters.create(ctx, models.ClusterSpec{Name: "late", Engine: models.Engine{Name: models.EngineRedis, Version: "7.0.15"}, NodeType: "cache.t4g.micro", Copies: 1, UserGroup: "none"}, models.Snapshot{})
+	refused(t, err, models.CodeUserGroupNotFound) // it was deleted after the request was checked
+	check(t, db.with(ctx).Model(&models.UserGroup{}).Where("group_id = ?", "guests").UpdateColumn("users", "default,gone").Error)
+	if users := must(db.UserGroups.Users(ctx, "guests"))(t); len(users) != 1 || users[0].Name != models.DefaultAccessUser {
+		t.Errorf("a user who is deleted meanwhile: %+v", users)
+	}
+
 	check(t, db.Sample(ctx, 20, 0))
 	having, other := "shop-00001", must(db.Clusters.All(ctx))(t)[0].Name
 	check(t, db.with(ctx).Model(&models.Cluster{}).Where("name = ?", having).UpdateColumn("user_group", "staff").Error)

@@ -126,6 +126,11 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 		if err := tx.Clusters.namesFree(ctx, spec, names); err != nil {
 			return err
 		}
+		if spec.UserGroup != "" { // it may have been deleted since it was checked
+			if _, err := tx.UserGroups.Get(ctx, spec.UserGroup); err != nil {
+				return err
+			}
+		}
 		kind, args := models.RunCreate, models.Arguments(models.NoArgs{})
 		if len(spec.Sources) > 0 {
 			kind, args = models.RunRestore, models.RestoreArgs{} // it waits for the import
