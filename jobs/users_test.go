@@ -114,7 +114,7 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 	process := processOf(t, c.primary(cluster))
 	c.wantRights(cluster, readerPassword)
 	must(t, c.primary(cluster).Set(ctx, "other", "one", 0).Err())
-	if s := c.snapshot("orders", "evening"); s.Status != models.SnapshotAvailable || s.Keys != 2 || s.AuthEnabled {
+	if s := c.snapshot("orders", "evening"); s.Status != models.SnapshotAvailable || s.Keys != 2 || !s.AuthEnabled {
 		t.Fatalf("the snapshot is %s (%s) with %d keys", s.Status, s.StatusReason, s.Keys)
 	}
 	again := encrypted(c.spec("again", 1))

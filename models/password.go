@@ -43,6 +43,9 @@ func (c Cluster) KnowsPassword(password secret.Text) bool {
 // AuthEnabled tells whether clients sign in by the cluster's password, rather than by one of their own or by none.
 func (c Cluster) AuthEnabled() bool { return c.Password != "" && c.UserGroup == "" }
 
+// SignInNeeded tells whether clients sign in at all. So should those of a cluster that is restored from its snapshots.
+func (c Cluster) SignInNeeded() bool { return c.Password != "" }
+
 // SignsInAs is the user whose password the cluster's is; "": the default one.
 func (c Cluster) SignsInAs() string {
 	if c.UserGroup == "" {

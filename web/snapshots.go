@@ -115,7 +115,7 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	}
 	auth := "none"
 	if snapshot.AuthEnabled {
-		auth = "password (AUTH); it is not part of the snapshot"
+		auth = "by password, or as users of a group; neither is part of the snapshot"
 	}
 	description := snapshot.Description
 	if description == "" {

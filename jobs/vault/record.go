@@ -172,7 +172,7 @@ func recordable(c models.Cluster) bool {
 
 func recordOf(c models.Cluster) archive.ClusterRecord {
 	configuration := storedConfiguration(c.Configuration)
-	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.Password != ""
+	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.SignInNeeded()
 	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c)}
 }
 

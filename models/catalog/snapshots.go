@@ -369,7 +369,7 @@ func (q Snapshots) create(ctx context.Context, cluster models.Cluster, name, sou
 	}
 	snapshot := models.Snapshot{
 		Name: name, ClusterName: cluster.Name, ClusterID: cluster.ID, Source: source, Status: models.SnapshotCreating, CreatedAt: q.db.Now(),
-		Configuration: cluster.Configuration, AuthEnabled: cluster.AuthEnabled(), Node: cluster.SnapshottingNode(), NodeCreatedAt: cluster.SnapshottingSince(),
+		Configuration: cluster.Configuration, AuthEnabled: cluster.SignInNeeded(), Node: cluster.SnapshottingNode(), NodeCreatedAt: cluster.SnapshottingSince(),
 	}
 	snapshot.TransitEncryption = cluster.Encrypted() // also of an attached one
 	if err := q.db.with(ctx).Create(&snapshot).Error; err != nil {
