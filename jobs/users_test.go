@@ -244,6 +244,57 @@ func TestAChangeOfTheUserGroupThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
 	c.wantPasswords("orders", map[secret.Text]bool{cluster.Password: true, "": false})
 }
 
+// The catalog has the users, the node's files have by whom it is signed in at: also when the one is lost while the other changes.
+func TestTheCatalogIsLostWhileAClusterGoesOverToUsersOrBack(t *testing.T) {
+	t.Parallel()
+	const before = "the-password-of-before"
+	for what, one := range map[string]struct {
+		had, gets string // user group
+		password  secret.Text
+		change    *models.PasswordChange
+	}{
+		"to users":           {"", "staff", before, nil},
+		"from none to users": {"", "staff", "", nil},
+		"to a password":      {"staff", "", before, &models.PasswordChange{Strategy: models.PasswordSet, Password: before}},
+		"to none":            {"staff", "", "", nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			c := newConsole(t, clockwork.NewRealClock())
+			c.staff()
+			spec := encrypted(c.spec("orders", 1))
+			if spec.Auth, spec.UserGroup = models.AuthNone, one.had; one.had == "" && one.password != "" {
+				spec.Auth, spec.Password = models.AuthGiven, one.password
+			}
+			cluster := c.create(spec)[0]
+			if one.had != "" {
+				cluster = c.wantUsers("orders", "default", "reader", "rekindle", "writer")
+			}
+			hanging := processOf(t, c.client(cluster, cluster.Shards()[0].Replicas()[0]))
+			must(t, syscall.Kill(hanging, syscall.SIGSTOP))
+			resume := sync.OnceFunc(func() { _ = syscall.Kill(hanging, syscall.SIGCONT) })
+			defer resume()
+			_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{UserGroup: &one.gets, Password: one.change, RequestedBy: "test"})
+			must(t, err)
+			c.manager.Wake()
+			if cluster = c.await("orders", models.ClusterAvailable); !cluster.PasswordPending {
+				t.Fatalf("while a node hangs the change is done\n%s", c.events())
+			}
+			c.stop()
+			c.loseCatalog()
+			resume()
+			c.start()
+			if run := c.rebuild(); run.Status != models.RunSucceeded {
+				t.Fatalf("the rebuild %s: %s\n%s", run.Status, run.Error, c.events())
+			}
+			if cluster = c.wantUsers("orders", "default"); cluster.Password != one.password {
+				t.Errorf("it has the password %q, not %q", cluster.Password.Reveal(), one.password.Reveal())
+			}
+			c.wantPasswords("orders", map[secret.Text]bool{one.password: true, "": one.password == ""})
+		})
+	}
+}
+
 func TestAnAccessStringThatTheEngineRefusesIsFoundOutBefore(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())

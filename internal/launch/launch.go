@@ -187,9 +187,10 @@ type Memory struct {
 // Found is a node as the launcher knows it, for a console that has lost its own record of the node.
 type Found struct {
 	Node
-	Former  []secret.Text // passwords that it may still have, in the middle of a change
-	Replica bool          // it was last started as a replica; roles may have changed since
-	CA      string        // what its clients must trust (PEM), if it encrypts
+	Former     []secret.Text // passwords that it may still have, in the middle of a change
+	FormerUser string        // whose those are
+	Replica    bool          // it was last started as a replica; roles may have changed since
+	CA         string        // what its clients must trust (PEM), if it encrypts
 }
 
 // Saved is what a node's RDB says about itself.

@@ -280,13 +280,10 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	if len(names) > most {
 		return none, reason.Because(nil, "There are %d nodes; a cluster can have at most %d.", len(names), most)
 	}
-	cluster.Engine, cluster.EngineVersion, cluster.Password = first.Engine, first.Version, first.Password
-	if cluster.OldPassword = first.OldPassword; len(first.Former) > 0 { // the catalog was lost in the middle of a change
-		cluster.PasswordPending, cluster.FormerPassword = true, first.Former[0]
-	}
+	cluster.Engine, cluster.EngineVersion = first.Engine, first.Version
+	signIn(&cluster, first)
 	if first.User != "" {
-		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("The users of the cluster %s were in the catalog that was lost. Now it has a password, which its page shows; give it a user group again.", name)}, nil)
-		cluster.PasswordPending, cluster.FormerUser, cluster.FormerPassword = true, first.User, first.Password
+		r.warn(ctx, models.Event{ClusterName: name, Message: usersLost(cluster)}, nil)
 	}
 	cluster.TransitEncryption, cluster.CA = first.TLS, first.CA
 	if cluster.NodeType = nodeTypeOf(first.MaxMemory, config.NodeType); cluster.NodeType == "" {
@@ -313,6 +310,32 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	cluster.ShardCount = 1
 	cluster.Nodes[primary].Role, cluster.Port = models.RolePrimary, cluster.Nodes[primary].Port
 	return cluster, nil
+}
+
+// signIn says how the nodes of a cluster are signed in at. The catalog may have been lost in the middle of a change.
+func signIn(cluster *models.Cluster, node launch.Found) {
+	cluster.Password, cluster.OldPassword = node.Password, node.OldPassword
+	if len(node.Former) > 0 {
+		cluster.PasswordPending, cluster.FormerUser, cluster.FormerPassword = true, node.FormerUser, node.Former[0]
+	}
+	if node.User == "" {
+		return
+	}
+	// The users are lost, so the default one comes back. As long as a change to a group is not done, each node takes what it took before: that is how
+	// the change is undone. Afterwards the password of the console's own user becomes the default one's.
+	cluster.PasswordPending, cluster.FormerUser, cluster.FormerPassword = true, node.User, node.Password
+	if len(node.Former) > 0 {
+		cluster.Password = node.Former[0]
+	}
+}
+
+// usersLost says what becomes of a cluster that had a user group.
+func usersLost(cluster models.Cluster) string {
+	text := fmt.Sprintf("The users of the cluster %s were in the catalog that was lost.", cluster.Name)
+	if cluster.Password == "" {
+		return text + " It takes anybody, as before it was given its user group: give it one again."
+	}
+	return text + " Now it has a password, which its page shows; give it a user group again."
 }
 
 // shardOfNode finds the shard in the name of a node in cluster mode, as [models.ShardNodeName] writes it.

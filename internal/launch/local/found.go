@@ -23,7 +23,7 @@ func (l *Launcher) Describe(_ context.Context, cluster, name string) (launch.Fou
 	if err != nil {
 		return launch.Found{}, fmt.Errorf("look at node %s/%s: %w", cluster, name, err)
 	}
-	found := launch.Found{Former: r.others(), Replica: r.Replica, Node: launch.Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
+	found := launch.Found{Former: r.others(), FormerUser: r.FormerUser, Replica: r.Replica, Node: launch.Node{Cluster: cluster, Name: name, Engine: r.Engine, Version: r.Version, Host: r.Host, Port: r.Port,
 		Password: secret.Text(r.Password), OldPassword: secret.Text(r.OldPassword), User: r.User, SavePoints: r.SavePoints, ClusterMode: r.ClusterMode, TLS: r.TLS, Config: r.Config}}
 	if r.TLS {
 		ca, err := os.ReadFile(filepath.Join(dir, caFile))
