@@ -142,6 +142,21 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 	c.wantUsers("again", "default", "rekindle", "writer")
 	must(t, c.db.UserGroups.Modify(ctx, "staff", []string{"reader"}, nil))
 	cluster = c.wantUsers("orders", "default", "reader", "rekindle", "writer")
+
+	// Who is turned off is disconnected, and may come back.
+	connected := c.as(cluster, cluster.Nodes[0], "reader", other)
+	must(t, connected.Ping(ctx).Err())
+	access := func(text string) {
+		t.Helper()
+		must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{AccessString: &text}))
+	}
+	access("off ~app:* +@read +ping")
+	c.wantUsers("orders", "default", "reader", "rekindle", "writer")
+	if connected.Ping(ctx).Err() == nil {
+		t.Error("who is turned off goes on working")
+	}
+	access("on ~app:* +@read +ping")
+	cluster = c.wantUsers("orders", "default", "reader", "rekindle", "writer")
 	if now := processOf(t, c.primary(cluster)); now != process {
 		t.Error("the primary was started again")
 	}
@@ -244,6 +259,38 @@ func TestAChangeOfTheUserGroupThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
 	c.wantPasswords("orders", map[secret.Text]bool{cluster.Password: true, "": false})
 }
 
+func TestOneUserWhomTheEngineRefusesKeepsNobodyElse(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	ctx := t.Context()
+	c.staff()
+	spec := encrypted(c.spec("orders", 1))
+	spec.Auth, spec.UserGroup = models.AuthNone, "staff"
+	c.create(spec)
+	cluster := c.wantUsers("orders", "default", "reader", "rekindle", "writer")
+	access := func(text string) {
+		t.Helper()
+		must(t, c.db.AccessUsers.Modify(ctx, "nobody", models.AccessSpec{AccessString: &text}))
+	}
+	access("off -@all +nonsense") // which was not tried out, as when the cluster is looked after by another console
+	const other = "another-password-of-theirs"
+	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"writer"}))
+	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{other}}))
+	c.waitFor("the others to be changed", func() bool {
+		for _, node := range cluster.Nodes {
+			if c.as(cluster, node, "reader", other).Ping(ctx).Err() != nil || c.as(cluster, node, "writer", writerPassword).Ping(ctx).Err() == nil {
+				return false
+			}
+		}
+		return strings.Contains(c.events(), "+nonsense")
+	}, c.events)
+	access("off -@all")
+	c.wantUsers("orders", "default", "reader", "rekindle")
+	if complaints := strings.Count(c.events(), "yet. The node orders-001 did not take the users"); complaints == 0 || complaints > 2 { // one for each change that the engine refuses
+		t.Errorf("it complains %d times:\n%s", complaints, c.events())
+	}
+}
+
 // The catalog has the users, the node's files have by whom it is signed in at: also when the one is lost while the other changes.
 func TestTheCatalogIsLostWhileAClusterGoesOverToUsersOrBack(t *testing.T) {
 	t.Parallel()
@@ -307,6 +354,14 @@ func TestAnAccessStringThatTheEngineRefusesIsFoundOutBefore(t *testing.T) {
 	}
 	if users := c.primary(cluster).Do(t.Context(), "ACL", "USERS").Val(); len(users.([]any)) != 1 {
 		t.Errorf("it left %v", users)
+	}
+	nonsense := models.AccessUser{UserID: "alice", Name: "alice", AccessString: "+nonsense"}
+	elsewhere, failed := cluster, cluster
+	elsewhere.Home, failed.Status = "another-host", models.ClusterCreateFailed
+	for _, one := range []models.Cluster{elsewhere, failed} {
+		if err := c.manager.TryUser(t.Context(), one, nonsense); err != nil {
+			t.Errorf("a cluster of %s that is %s is asked: %v", one.Home, one.Status, err)
+		}
 	}
 	primary, _ := cluster.Shards()[0].Primary()
 	c.stop()

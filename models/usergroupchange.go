@@ -17,6 +17,11 @@ func DefaultUser() AccessUser {
 // UserGroupNeedsTLS is why a cluster cannot have a user group, as in ElastiCache.
 const UserGroupNeedsTLS = "User groups are for clusters that encrypt in transit: users would send their passwords in the clear."
 
+// NodesGone tells whether the cluster has no nodes any more, or soon none.
+func (c Cluster) NodesGone() bool {
+	return c.Status == ClusterCreateFailed || c.Status == ClusterRestoreFailed || c.Status == ClusterDeleting
+}
+
 // changesUserGroup tells whether a modification changes who may sign in.
 func (spec ModifySpec) changesUserGroup(cluster Cluster) bool {
 	return spec.UserGroup != nil && *spec.UserGroup != cluster.UserGroup

@@ -66,7 +66,7 @@ func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) e
 	}
 	if cluster.UserGroup == "" && cluster.FormerUser != "" {
 		for _, node := range running {
-			if err := removeUsers(ctx, cluster, node, models.DefaultAccessUser); err != nil {
+			if err := keepUsers(ctx, cluster, node, models.DefaultAccessUser); err != nil {
 				return err
 			}
 		}
@@ -102,9 +102,8 @@ func (s *Supervisor) goOnWithPassword(ctx context.Context, cluster models.Cluste
 		return cluster
 	}
 	cluster.PasswordPending, cluster.FormerPassword, cluster.FormerUser = false, "", ""
-	event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("All nodes of %s have the changed password now.", cluster.Name)}
-	if err := s.DB.Events.Add(ctx, event); err != nil {
-		s.Logger.Error("write event", "message", event.Message, "error", err)
+	if cluster.UserGroup == "" { // else its users come next
+		s.tell(ctx, cluster, models.SeverityInfo, "All nodes of %s have the changed password now.", cluster.Name)
 	}
 	return cluster
 }

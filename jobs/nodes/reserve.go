@@ -51,5 +51,5 @@ func shutOut(ctx context.Context, cluster models.Cluster, node models.Node) erro
 	if cluster.UserGroup == "" {
 		return Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "-@write")
 	}
-	return errors.Join(removeUsers(ctx, cluster, node, models.OwnUser, models.DefaultAccessUser), Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "reset", "off"))
+	return bringUsers(ctx, cluster, node, nil)
 }

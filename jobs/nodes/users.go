@@ -81,53 +81,120 @@ func (o *Operator) BringUsers(ctx context.Context, cluster models.Cluster) error
 	if err != nil {
 		return err
 	}
+	var failures []error // one node that hangs keeps nobody's rights at the others
 	for _, node := range running {
 		if err := bringUsers(ctx, cluster, node, users); err != nil {
-			return reason.Because(err, "The node %s did not take the users of the group %s.", node.Name, cluster.UserGroup)
+			failures = append(failures, reason.Because(err, "The node %s did not take the users of the group %s.%s", node.Name, cluster.UserGroup, answer(err)))
 		}
+	}
+	if err := errors.Join(failures...); err != nil {
+		return err
 	}
 	return o.DB.UserGroups.Applied(ctx, cluster)
 }
 
-// bringUsers makes the users of one node these, the default one last.
-func bringUsers(ctx context.Context, cluster models.Cluster, node models.Node, users []launch.User) error {
-	keep := []string{models.OwnUser, models.DefaultAccessUser}
-	last := []string{"off"}
-	for _, user := range users {
-		if user.Name == models.DefaultAccessUser {
-			last = user.Rules
-			continue
-		}
-		keep = append(keep, user.Name)
-		if err := Tell(ctx, cluster, node, append([]string{"ACL", "SETUSER", user.Name, "reset"}, user.Rules...)...); err != nil {
-			return err
-		}
+// answer is a sentence with what a node said to something that it does not take, with a space before it.
+func answer(err error) string {
+	reply, answered := errors.AsType[resp.Error](err)
+	if !answered {
+		return ""
 	}
-	if err := removeUsers(ctx, cluster, node, keep...); err != nil {
-		return err
-	}
-	return Tell(ctx, cluster, node, append([]string{"ACL", "SETUSER", models.DefaultAccessUser, "reset"}, last...)...)
+	return fmt.Sprintf(" It says: %s.", strings.TrimSuffix(engineWords(reply), "."))
 }
 
-// removeUsers removes all users of a node but these. The console's own goes last, as whom it may be signed in.
-func removeUsers(ctx context.Context, cluster models.Cluster, node models.Node, keep ...string) error {
-	conn, err := Dial(ctx, cluster, node)
-	if err != nil {
-		return fmt.Errorf("look for the users of %s: %w", node.Name, err)
+// engineWords is an answer without its code.
+func engineWords(reply resp.Error) string {
+	_, words, _ := strings.Cut(string(reply), " ")
+	return words
+}
+
+// bringUsers makes the users of one node these. Those who are to be gone go first, also when the engine refuses what another one is to have.
+func bringUsers(ctx context.Context, cluster models.Cluster, node models.Node, users []launch.User) error {
+	if !slices.ContainsFunc(users, func(u launch.User) bool { return u.Name == models.DefaultAccessUser }) {
+		users = append(users, launch.User{Name: models.DefaultAccessUser, Rules: []string{"off"}})
 	}
-	defer conn.Close()
+	keep := []string{models.OwnUser}
+	for _, user := range users {
+		keep = append(keep, user.Name)
+	}
+	return atNode(ctx, cluster, node, func(ctx context.Context, conn *resp.Conn) error {
+		if err := removeUsers(ctx, conn, keep...); err != nil {
+			return err
+		}
+		var failures []error
+		for _, user := range users {
+			err := setUser(ctx, conn, user)
+			if err == nil {
+				continue
+			}
+			failures = append(failures, fmt.Errorf("set the user %s: %w", user.Name, err))
+			if _, answered := errors.AsType[resp.Error](err); !answered {
+				break
+			}
+		}
+		return errors.Join(failures...)
+	})
+}
+
+// atNode does something with a node over one connection.
+func atNode(ctx context.Context, cluster models.Cluster, node models.Node, do func(ctx context.Context, conn *resp.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*ProbeTimeout)
+	defer cancel()
+	conn, err := Dial(ctx, cluster, node)
+	if err == nil {
+		defer conn.Close()
+		err = do(ctx, conn)
+	}
+	if err != nil {
+		return fmt.Errorf("change the users of %s: %w", node.Name, err)
+	}
+	return nil
+}
+
+// setUser makes a user of a node this one. Engines leave the connections of a user who is turned off as they are.
+func setUser(ctx context.Context, conn *resp.Conn, user launch.User) error {
+	_, err := conn.Do(ctx, append([]string{"ACL", "SETUSER", user.Name, "reset"}, user.Rules...)...)
+	if err == nil && !mayEnter(user.Rules) {
+		_, err = conn.Do(ctx, "CLIENT", "KILL", "USER", user.Name)
+	}
+	return err
+}
+
+// mayEnter tells whether these rules let somebody sign in.
+func mayEnter(rules []string) bool {
+	enters := false
+	for _, rule := range rules {
+		switch strings.ToLower(rule) {
+		case "on":
+			enters = true
+		case "off":
+			enters = false
+		}
+	}
+	return enters
+}
+
+// removeUsers removes all users of a node but these. The console's own goes last, for replicas are signed in as that user.
+func removeUsers(ctx context.Context, conn *resp.Conn, keep ...string) error {
 	names, err := conn.Do(ctx, "ACL", "USERS")
 	if err != nil {
-		return fmt.Errorf("look for the users of %s: %w", node.Name, err)
+		return err
 	}
 	gone := slices.DeleteFunc(names.Strings(), func(name string) bool { return slices.Contains(keep, name) })
 	slices.SortFunc(gone, func(a, b string) int { return order(a) - order(b) })
 	for _, name := range gone {
-		if err := Tell(ctx, cluster, node, "ACL", "DELUSER", name); err != nil {
-			return err
+		if _, err := conn.Do(ctx, "ACL", "DELUSER", name); err != nil {
+			return fmt.Errorf("remove the user %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// keepUsers removes all users of a node but these.
+func keepUsers(ctx context.Context, cluster models.Cluster, node models.Node, keep ...string) error {
+	return atNode(ctx, cluster, node, func(ctx context.Context, conn *resp.Conn) error {
+		return removeUsers(ctx, conn, keep...)
+	})
 }
 
 // order puts the console's own user behind the others.
@@ -140,13 +207,25 @@ func order(user string) int {
 
 // goOnWithUsers brings changed users to the nodes of a cluster. The caller has its lock.
 func (s *Supervisor) goOnWithUsers(ctx context.Context, cluster models.Cluster) {
-	if err := s.BringUsers(ctx, cluster); err != nil {
-		if ctx.Err() == nil {
-			s.Logger.Error("bring changed users to the nodes", "cluster", cluster.Name, "error", err)
+	what := cluster.Name + " users"
+	err := s.BringUsers(ctx, cluster)
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		s.Logger.Error("bring changed users to the nodes", "cluster", cluster.Name, "error", err)
+		if text := s.Sentence(err); s.memory.complain(what, text) {
+			s.tell(ctx, cluster, models.SeverityError, "Not all nodes of %s have the changed users of the group %s yet. %s", cluster.Name, cluster.UserGroup, text)
 		}
 		return
 	}
-	event := models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: fmt.Sprintf("All nodes of %s have the changed users of the group %s now.", cluster.Name, cluster.UserGroup)}
+	s.memory.complain(what, "")
+	s.tell(ctx, cluster, models.SeverityInfo, "All nodes of %s have the changed users of the group %s now.", cluster.Name, cluster.UserGroup)
+}
+
+// tell writes an event about a cluster.
+func (s *Supervisor) tell(ctx context.Context, cluster models.Cluster, severity models.Severity, format string, args ...any) {
+	event := models.Event{Severity: severity, ClusterName: cluster.Name, Message: fmt.Sprintf(format, args...)}
 	if err := s.DB.Events.Add(ctx, event); err != nil {
 		s.Logger.Error("write event", "message", event.Message, "error", err)
 	}
@@ -165,8 +244,7 @@ func TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser
 		err = Tell(ctx, cluster, primaries[0], "ACL", "DELUSER", tryUser)
 	}
 	if reply, answered := errors.AsType[resp.Error](err); answered && !reply.PasswordRefused() {
-		_, words, _ := strings.Cut(string(reply), " ")
-		return models.Refuse(models.CodeInvalid, "access_string", fmt.Sprintf("The engine of the cluster %s does not take the access string of %s: %s.", cluster.Name, user.UserID, strings.TrimSuffix(words, ".")))
+		return models.Refuse(models.CodeInvalid, "access_string", fmt.Sprintf("The engine of the cluster %s does not take the access string of %s: %s.", cluster.Name, user.UserID, strings.TrimSuffix(engineWords(reply), ".")))
 	} else if err != nil {
 		return models.Refuse(models.CodeAccessUserState, "", fmt.Sprintf("The cluster %s does not answer now, so nobody can say whether its engine takes the access string of %s. Try again when it does.", cluster.Name, user.UserID))
 	}
