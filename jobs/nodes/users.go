@@ -32,16 +32,22 @@ func loginSteps(cluster models.Cluster) []commands {
 		all = append(all, "&*")
 	}
 	password := ">" + cluster.Password.Reveal()
+	// A replica learns user and password one after the other, and in between one of them is the former. So both users take the new password. One who
+	// takes anybody does so as long as the user is named.
+	also := func(user string) []string { return []string{"ACL", "SETUSER", user, password} }
+	// A replica that is signed in as the default user would lose its rights with it: it signs in anew before.
+	anew := commands{{"CLIENT", "KILL", "TYPE", "replica"}}
 	switch {
+	case cluster.UserGroup != "" && cluster.FormerPassword == "":
+		return []commands{{set(models.OwnUser, append(all, password)...)}, {named(models.OwnUser), auth, protected("no")}, anew}
 	case cluster.UserGroup != "":
-		// A replica that is signed in as the default user would lose its rights with it: it signs in anew before.
-		return []commands{{set(models.OwnUser, append(all, password)...)}, {named(models.OwnUser), auth, protected("no")}, {{"CLIENT", "KILL", "TYPE", "replica"}}}
+		return []commands{{set(models.OwnUser, append(all, password)...), also(models.DefaultAccessUser)}, {auth, named(models.OwnUser), protected("no")}, anew}
 	case cluster.FormerUser == "":
 		return passwordSteps(cluster.FormerPassword, cluster.Password, cluster.OldPassword)
 	case cluster.Password == "":
 		return []commands{{set(models.DefaultAccessUser, append(all, "nopass")...), protected("no")}, {named(models.DefaultAccessUser), auth}}
 	}
-	return []commands{{set(models.DefaultAccessUser, append(all, password)...), protected("yes")}, {named(models.DefaultAccessUser), auth}}
+	return []commands{{set(models.DefaultAccessUser, append(all, password)...), also(models.OwnUser), protected("yes")}, {auth, named(models.DefaultAccessUser)}}
 }
 
 // mayChangeLogin tells whether connections of replicas may be cut off now: a snapshot is taken over one.
