@@ -3,23 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
-	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/testkit"
 )
 
-// The ElastiCache API through clients that know nothing of Rekindle: the AWS command line, and Terraform with its AWS provider.
+// The ElastiCache API through a client that knows nothing of Rekindle: the AWS command line.
 
 // aws runs the AWS command line and returns what it prints, or what it says in its error.
 func (a *apiConsole) aws(args ...string) (stdout, stderr string) {
@@ -150,164 +142,4 @@ func TestTheDocumentedTourWorksAsItIsWritten(t *testing.T) {
 	a.group("orders-test")
 	a.group("seeded")
 	a.snapshot("orders-last")
-}
-
-// terraformMirrors are folders in which somebody may have put Terraform's providers for use without a network.
-var terraformMirrors = []string{"/usr/share/terraform/*", "/usr/local/share/terraform/*", "/opt/*"}
-
-// terraform prepares a folder for Terraform, with the AWS provider, and returns what runs it there.
-func (a *apiConsole) terraform(config string) func(args ...string) (int, string) {
-	a.t.Helper()
-	program, err := exec.LookPath("terraform")
-	if err != nil {
-		a.t.Skip("no Terraform on this machine")
-	}
-	folder := a.t.TempDir()
-	settings := ""
-	for _, place := range terraformMirrors {
-		found, err := filepath.Glob(filepath.Join(place, "*", "hashicorp", "aws"))
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		for _, provider := range found {
-			settings = fmt.Sprintf("provider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", filepath.Join(provider, "../../.."))
-		}
-	}
-	a.write(filepath.Join(folder, "terraformrc"), settings)
-	a.write(filepath.Join(folder, "main.tf"), config)
-	run := func(args ...string) (int, string) {
-		a.t.Helper()
-		cmd := exec.CommandContext(a.t.Context(), program, append(args, "-no-color")...)
-		cmd.Dir = folder
-		cmd.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE="+filepath.Join(folder, "terraformrc"), "CHECKPOINT_DISABLE=1", "TF_IN_AUTOMATION=1", "AWS_EC2_METADATA_DISABLED=true")
-		out, err := cmd.CombinedOutput()
-		if err != nil && cmd.ProcessState == nil {
-			a.t.Fatalf("terraform %s: %v", strings.Join(args, " "), err)
-		}
-		return cmd.ProcessState.ExitCode(), string(out)
-	}
-	if code, out := run("init", "-input=false"); code != 0 {
-		a.t.Skipf("no AWS provider of Terraform on this machine:\n%s", out)
-	}
-	return run
-}
-
-func (a *apiConsole) write(path, text string) {
-	a.t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		a.t.Fatal(err)
-	}
-}
-
-const terraformConfig = `
-terraform {
-  required_providers {
-    aws = { source = "hashicorp/aws" }
-  }
-}
-variable "retention" { default = 7 }
-variable "nodes" { default = 2 }
-variable "policy" { default = "allkeys-lru" }
-variable "team" { default = "shop" }
-provider "aws" {
-  region     = "eu-central-1"
-  access_key = "` + apiKeyID + `"
-  secret_key = "` + apiSecret + `"
-  endpoints {
-    elasticache = "ENDPOINT"
-    sts         = "ENDPOINT"
-  }
-}
-resource "aws_elasticache_subnet_group" "net" {
-  name       = "shop-net"
-  subnet_ids = ["subnet-0001", "subnet-0002"]
-}
-resource "aws_elasticache_parameter_group" "mine" {
-  name   = "shop-parameters"
-  family = "FAMILY"
-  parameter {
-    name  = "maxmemory-policy"
-    value = var.policy
-  }
-}
-resource "aws_elasticache_replication_group" "shop" {
-  replication_group_id       = "shop"
-  description                = "the shop of ${var.team}"
-  engine                     = "redis"
-  node_type                  = "cache.t4g.micro"
-  num_cache_clusters         = var.nodes
-  automatic_failover_enabled = true
-  parameter_group_name       = aws_elasticache_parameter_group.mine.name
-  subnet_group_name          = aws_elasticache_subnet_group.net.name
-  security_group_ids         = ["sg-12345678"]
-  maintenance_window         = "sun:05:00-sun:06:00"
-  snapshot_retention_limit   = var.retention
-  snapshot_window            = "01:00-02:00"
-  final_snapshot_identifier  = "shop-final"
-  apply_immediately          = true
-  tags                       = { team = var.team }
-}
-resource "aws_elasticache_cluster" "cache" {
-  cluster_id      = "cache"
-  engine          = "memcached"
-  node_type       = "cache.t4g.micro"
-  num_cache_nodes = 2
-  tags            = { team = var.team }
-}
-resource "aws_elasticache_cluster" "one" {
-  cluster_id               = "one"
-  engine                   = "redis"
-  node_type                = "cache.t4g.micro"
-  num_cache_nodes          = 1
-  snapshot_retention_limit = 3
-  snapshot_window          = "22:00-23:00"
-}
-`
-
-func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
-	t.Parallel()
-	a := newAPIConsole(t)
-	engines := must(a.sdk.DescribeCacheEngineVersions(t.Context(), &elasticache.DescribeCacheEngineVersionsInput{Engine: aws.String("redis"), DefaultOnly: aws.Bool(true)}))(t).CacheEngineVersions
-	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily)).Replace(terraformConfig))
-	good := func(want int, args ...string) {
-		t.Helper()
-		if code, out := run(args...); code != want {
-			t.Fatalf("terraform %s ended with %d:\n%s", strings.Join(args, " "), code, out)
-		}
-	}
-	apply := []string{"apply", "-auto-approve", "-input=false"}
-	plan := []string{"plan", "-detailed-exitcode", "-input=false"} // 0: nothing to do, 2: changes
-	good(0, apply...)
-	good(0, plan...)
-	primary := func() *redis.Client {
-		t.Helper()
-		endpoint := a.group("shop").NodeGroups[0].PrimaryEndpoint
-		if aws.ToInt32(endpoint.Port) != 6379 { // without a port in the configuration
-			t.Errorf("the group is at %s:%d", aws.ToString(endpoint.Address), aws.ToInt32(endpoint.Port))
-		}
-		client := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(aws.ToString(endpoint.Address), strconv.Itoa(int(aws.ToInt32(endpoint.Port))))})
-		t.Cleanup(func() { _ = client.Close() })
-		return client
-	}
-	node := primary()
-	testkit.Fill(t, node, 50)
-	change := []string{"-var", "retention=9", "-var", "nodes=3", "-var", "policy=allkeys-lfu", "-var", "team=shop2"}
-	good(0, append(apply, change...)...)
-	if policy := node.ConfigGet(t.Context(), "maxmemory-policy").Val()["maxmemory-policy"]; policy != "allkeys-lfu" {
-		t.Errorf("the nodes have the policy %q", policy)
-	}
-	if g := a.group("shop"); len(g.MemberClusters) != 3 || aws.ToInt32(g.SnapshotRetentionLimit) != 9 {
-		t.Errorf("%+v", g)
-	}
-	must(a.sdk.TestFailover(t.Context(), &elasticache.TestFailoverInput{ReplicationGroupId: aws.String("shop"), NodeGroupId: aws.String("0001")}))(t)
-	testkit.WaitFor(t, "the failover", func() bool { return aws.ToString(a.group("shop").Status) == "available" })
-	if after := primary(); after.Options().Addr == node.Options().Addr {
-		t.Errorf("after the failover the group is still at %s", after.Options().Addr)
-	}
-	good(0, append(plan, change...)...) // what was changed is as it was asked for, and another address at the same port is no drift
-	good(0, append([]string{"destroy", "-auto-approve", "-input=false"}, change...)...)
-	a.snapshot("shop-final")
-	if left := must(a.sdk.DescribeCacheClusters(t.Context(), &elasticache.DescribeCacheClustersInput{}))(t).CacheClusters; len(left) != 0 {
-		t.Errorf("left behind: %+v", left)
-	}
 }
