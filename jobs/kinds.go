@@ -40,6 +40,14 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: chore, May: atOnce, Does: queue.With(m.handover.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
+		models.RunMigrate: {
+			Weighs: chore, May: atOnce, Does: queue.With(m.migrator.begin), Again: always,
+			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
+		},
+		models.RunCompleteMigration: {
+			Weighs: chore, May: atOnce, Does: queue.With(m.migrator.complete), Again: always,
+			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
+		},
 		models.RunDelete: {
 			Weighs: asItsSnapshot, May: atOnce, Does: queue.With(m.delete), Again: always,
 			Removes: finalSnapshotFailed, Settles: m.settleDelete, Recovers: m.abandoning,

@@ -65,6 +65,7 @@ type Manager struct {
 	locks     *locks
 	builder   *builder
 	handover  *handover
+	migrator  *migrator
 	filler    *filler
 	calendar  *calendar
 	disk      *disk
@@ -106,6 +107,7 @@ func New(config Config) (*Manager, error) {
 	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
+	m.migrator = &migrator{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
 		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, ClearsAway: m.vault.Keeper.ClearAway})

@@ -61,6 +61,8 @@ func (c Cluster) NoSnapshot() string {
 			c.Name, c.StatusReason))
 	case ClusterCreateFailed, ClusterRestoreFailed:
 		return fmt.Sprintf("The cluster %s never came up and its nodes are gone, so there is nothing to take a snapshot of.", c.Name)
+	case ClusterMigrating:
+		return fmt.Sprintf("Data is being moved into %s from %s: attach the cluster there to take snapshots of it, until the migration is completed.", c.Name, c.Migration.Source)
 	case ClusterSnapshotting:
 		return fmt.Sprintf("A snapshot of %s is already being taken; the next one can begin when it is done.", c.Name)
 	}
@@ -96,7 +98,7 @@ func (c Cluster) NoDeletion() string {
 		return why
 	}
 	switch c.Status {
-	case ClusterAvailable, ClusterUnreachable, ClusterRestoreFailed, ClusterCreateFailed:
+	case ClusterAvailable, ClusterUnreachable, ClusterMigrating, ClusterRestoreFailed, ClusterCreateFailed: // a migration leaves the data at its source
 		return ""
 	}
 	return fmt.Sprintf("The cluster %s is %s; it can be deleted when that is done.", c.Name, c.Status)

@@ -7,7 +7,7 @@ import (
 
 func TestWhatMayBeDoneInWhichState(t *testing.T) {
 	t.Parallel()
-	states := []ClusterStatus{ClusterCreating, ClusterAvailable, ClusterModifying, ClusterSnapshotting, ClusterRebooting, ClusterDeleting,
+	states := []ClusterStatus{ClusterCreating, ClusterAvailable, ClusterModifying, ClusterMigrating, ClusterSnapshotting, ClusterRebooting, ClusterDeleting,
 		ClusterRestoreFailed, ClusterCreateFailed, ClusterUnreachable}
 	inStep := []Node{{Name: "orders-001", Role: RolePrimary}, {Name: "orders-002", Role: RoleReplica, State: "available"}}
 	for name, test := range map[string]struct {
@@ -18,7 +18,7 @@ func TestWhatMayBeDoneInWhichState(t *testing.T) {
 		"a snapshot":                     {Cluster.NoSnapshot, nil, []ClusterStatus{ClusterAvailable}},
 		"a snapshot, a replica in step":  {Cluster.NoSnapshot, inStep, []ClusterStatus{ClusterAvailable, ClusterUnreachable}},
 		"a final snapshot":               {Cluster.NoFinalSnapshot, inStep, []ClusterStatus{ClusterAvailable}},
-		"a deletion":                     {Cluster.NoDeletion, nil, []ClusterStatus{ClusterAvailable, ClusterRestoreFailed, ClusterCreateFailed, ClusterUnreachable}},
+		"a deletion":                     {Cluster.NoDeletion, nil, []ClusterStatus{ClusterAvailable, ClusterMigrating, ClusterRestoreFailed, ClusterCreateFailed, ClusterUnreachable}},
 		"a restart":                      {Cluster.NoReboot, nil, []ClusterStatus{ClusterAvailable}},
 		"a change of nodes":              {Cluster.NoChangeOfNodes, nil, []ClusterStatus{ClusterAvailable}},
 		"a failover":                     {Cluster.NoFailover, inStep, []ClusterStatus{ClusterAvailable}},

@@ -40,6 +40,14 @@ type (
 	FailoverArgs struct {
 		From string `json:"from,omitempty"` // the primary that the role is taken from
 	}
+	// MigrateArgs are of the start of a migration.
+	MigrateArgs struct {
+		Source string `json:"source,omitempty"` // the server that the cluster is to follow
+	}
+	// CompleteArgs are of the end of a migration.
+	CompleteArgs struct {
+		Force bool `json:"force,omitempty"` // whatever the cluster has of the source's data by then
+	}
 	// DeleteArgs are of the deletion of a cluster.
 	DeleteArgs struct {
 		FinalSnapshot string `json:"final_snapshot,omitempty"`
@@ -71,6 +79,8 @@ func (FillArgs) kinds() []RunKind     { return []RunKind{RunFill} }
 func (ModifyArgs) kinds() []RunKind   { return []RunKind{RunModify} }
 func (RebootArgs) kinds() []RunKind   { return []RunKind{RunReboot} }
 func (FailoverArgs) kinds() []RunKind { return []RunKind{RunFailover} }
+func (MigrateArgs) kinds() []RunKind  { return []RunKind{RunMigrate} }
+func (CompleteArgs) kinds() []RunKind { return []RunKind{RunCompleteMigration} }
 func (DeleteArgs) kinds() []RunKind   { return []RunKind{RunDelete} }
 func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
 func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }

@@ -15,6 +15,7 @@ const (
 	ClusterCreating      ClusterStatus = "creating"
 	ClusterAvailable     ClusterStatus = "available"
 	ClusterModifying     ClusterStatus = "modifying"
+	ClusterMigrating     ClusterStatus = "migrating" // its primary follows a server outside; see [Migration]
 	ClusterSnapshotting  ClusterStatus = "snapshotting"
 	ClusterRebooting     ClusterStatus = "rebooting cluster nodes"
 	ClusterDeleting      ClusterStatus = "deleting"
@@ -51,6 +52,8 @@ type Cluster struct {
 	ScheduleSince     time.Time // when the schedule took effect, then how far missed windows have been looked for
 	ParametersWanted  int       // grows whenever the parameters change
 	ParametersApplied int       // the value of ParametersWanted that the nodes have
+
+	Migration Migration `gorm:"embedded;embeddedPrefix:migration_"`
 
 	Status       ClusterStatus `gorm:"index"`
 	StatusReason string        // a sentence, when the state needs one

@@ -25,8 +25,10 @@ const (
 	CodeUserNotFound        Code = "user-not-found"
 	CodeAccessKeyNotFound   Code = "access-key-not-found"
 	CodeNodeNotFound        Code = "node-not-found"
-	CodeNoFailover          Code = "no-failover" // nobody is there who could take over
-	CodeNoChange            Code = "no-change"   // what is asked for is so already
+	CodeNoFailover          Code = "no-failover"   // nobody is there who could take over
+	CodeNoChange            Code = "no-change"     // what is asked for is so already
+	CodeMigrating           Code = "migrating"     // data is being moved into the cluster already
+	CodeNotMigrating        Code = "not-migrating" // none is
 	CodeTagNotFound         Code = "tag-not-found"
 	CodeTagQuota            Code = "tag-quota"
 

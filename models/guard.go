@@ -51,7 +51,7 @@ func (g *Guarded) Standing() Standing {
 // canBeLate tells whether the cluster becomes late by the mere passing of time.
 func (g *Guarded) canBeLate() bool {
 	switch g.Cluster.Status {
-	case ClusterCreating, ClusterSnapshotting, ClusterDeleting, ClusterCreateFailed, ClusterRestoreFailed:
+	case ClusterCreating, ClusterMigrating, ClusterSnapshotting, ClusterDeleting, ClusterCreateFailed, ClusterRestoreFailed:
 		return false
 	}
 	return g.Cluster.Backups()

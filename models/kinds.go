@@ -48,6 +48,14 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Fail over " + r.ClusterName },
 		says:  saysCluster("The failover of the cluster %s did not succeed. "),
 	}, {
+		kind: RunMigrate, label: "Start migration",
+		title: titleMigrate,
+		says:  saysCluster("The migration into %s did not begin. "),
+	}, {
+		kind: RunCompleteMigration, label: "End migration",
+		title: titleCompletion,
+		says:  saysCluster("The migration into %s was not completed, and goes on. "),
+	}, {
 		kind: RunDelete, label: "Delete cluster", goesOn: true,
 		title: func(r Run) string { return "Delete " + r.ClusterName },
 		says:  saysReason,
@@ -122,6 +130,21 @@ func titleReboot(r Run) string {
 		return "Reboot " + args.Nodes[0] + " of " + r.ClusterName
 	}
 	return fmt.Sprintf("Reboot %d nodes of %s", len(args.Nodes), r.ClusterName)
+}
+
+func titleMigrate(r Run) string {
+	args, err := Args[MigrateArgs](r)
+	if err != nil {
+		return "Migrate into " + r.ClusterName
+	}
+	return "Migrate " + args.Source + " into " + r.ClusterName
+}
+
+func titleCompletion(r Run) string {
+	if args, err := Args[CompleteArgs](r); err == nil && args.Force {
+		return "Give up the migration into " + r.ClusterName
+	}
+	return "Complete the migration into " + r.ClusterName
 }
 
 func titleCopy(r Run) string {

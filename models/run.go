@@ -10,20 +10,22 @@ type RunKind string
 
 // The kinds of a [Run].
 const (
-	RunCreate         RunKind = "create"          // start a cluster's nodes
-	RunRestore        RunKind = "restore"         // start them and fill them from a snapshot
-	RunFill           RunKind = "fill"            // restore a snapshot into an existing cluster
-	RunModify         RunKind = "modify"          // adapt the nodes to the changed cluster
-	RunReboot         RunKind = "reboot"          // restart some of its nodes
-	RunFailover       RunKind = "failover"        // let a replica take over from a healthy primary
-	RunDelete         RunKind = "delete"          // with a final snapshot if asked for
-	RunSnapshot       RunKind = "snapshot"        //
-	RunDeleteSnapshot RunKind = "delete-snapshot" //
-	RunVerify         RunKind = "verify"          // read every byte back
-	RunCopy           RunKind = "copy"            // under another name, or as an archive to another store
-	RunExport         RunKind = "export"          // plain RDB files to somebody's bucket
-	RunImport         RunKind = "import"          // RDB files from elsewhere become a manual snapshot
-	RunRebuild        RunKind = "rebuild"         // make the catalog from the manifests
+	RunCreate            RunKind = "create"             // start a cluster's nodes
+	RunRestore           RunKind = "restore"            // start them and fill them from a snapshot
+	RunFill              RunKind = "fill"               // restore a snapshot into an existing cluster
+	RunModify            RunKind = "modify"             // adapt the nodes to the changed cluster
+	RunReboot            RunKind = "reboot"             // restart some of its nodes
+	RunFailover          RunKind = "failover"           // let a replica take over from a healthy primary
+	RunMigrate           RunKind = "migrate"            // have a cluster follow a server outside
+	RunCompleteMigration RunKind = "complete-migration" // make it a primary of its own
+	RunDelete            RunKind = "delete"             // with a final snapshot if asked for
+	RunSnapshot          RunKind = "snapshot"           //
+	RunDeleteSnapshot    RunKind = "delete-snapshot"    //
+	RunVerify            RunKind = "verify"             // read every byte back
+	RunCopy              RunKind = "copy"               // under another name, or as an archive to another store
+	RunExport            RunKind = "export"             // plain RDB files to somebody's bucket
+	RunImport            RunKind = "import"             // RDB files from elsewhere become a manual snapshot
+	RunRebuild           RunKind = "rebuild"            // make the catalog from the manifests
 )
 
 // RunStatus is the state of a run.

@@ -62,7 +62,7 @@ func TestStatesAreDrawn(t *testing.T) {
 
 func TestEveryStateIsReachedAndLeft(t *testing.T) {
 	t.Parallel()
-	everyState(t, ClusterMoves, "", ClusterCreating, ClusterAvailable, ClusterModifying, ClusterSnapshotting, ClusterRebooting, ClusterDeleting, ClusterRestoreFailed,
+	everyState(t, ClusterMoves, "", ClusterCreating, ClusterAvailable, ClusterModifying, ClusterMigrating, ClusterSnapshotting, ClusterRebooting, ClusterDeleting, ClusterRestoreFailed,
 		ClusterCreateFailed, ClusterUnreachable)
 	everyState(t, SnapshotMoves, "", SnapshotCreating, SnapshotAvailable, SnapshotRestoring, SnapshotCopying, SnapshotDeleting, SnapshotFailed)
 	everyState(t, RunMoves, "", RunQueued, RunRunning, RunSucceeded, RunFailed, RunCancelled)

@@ -138,6 +138,7 @@ type Node struct {
 	MaxMemory   int64
 	PrimaryHost string // the primary to replicate; see PrimaryPort
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
+	PrimaryOpen bool   // that primary is not of the cluster and takes no password: it is not told the node's
 	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; ignored by memcached
 	TLS         bool   // it speaks only TLS, also to other nodes; memcached cannot
 	ClusterMode bool   // it forms a cluster with others, and learns there whose replica it is: PrimaryPort only says that it is one; ignored by memcached

@@ -86,6 +86,23 @@ func CanLoad(engine, engineVersion string, rdbVersion int) bool {
 	return false
 }
 
+// Written is the version of the RDBs that an engine writes; 0 if the engine or its version is not understood here.
+func Written(engine, engineVersion string) int {
+	reads := redisReads
+	if engine == "valkey" {
+		reads = valkeyReads
+	} else if engine != "redis" {
+		return 0
+	}
+	major, minor, ok := parseVersion(engineVersion)
+	for _, r := range reads {
+		if ok && (major > r.major || major == r.major && minor >= r.minor) {
+			return r.rdb
+		}
+	}
+	return 0
+}
+
 // Known reports whether an RDB of this version can be written by an engine that is known here.
 func Known(rdbVersion int) bool {
 	return rdbVersion >= oldest && rdbVersion <= redisReads[0].rdb || rdbVersion >= valkeyFirst && rdbVersion <= valkeyReads[0].rdb

@@ -54,6 +54,16 @@ func TestCanLoad(t *testing.T) {
 	}
 }
 
+func TestWhatEnginesWrite(t *testing.T) {
+	t.Parallel()
+	for engine, want := range map[[2]string]int{{"redis", "2.8.21"}: 6, {"redis", "6.2.7"}: 9, {"redis", "7.0.15"}: 10, {"redis", "8.0.2"}: 12, {"redis", "99.0"}: 14,
+		{"valkey", "8.1.1"}: 11, {"valkey", "9.1.2"}: 80, {"redis", "?"}: 0, {"valkey", "6.0"}: 0, {"keydb", "7.0"}: 0} {
+		if got := rdb.Written(engine[0], engine[1]); got != want {
+			t.Errorf("%v writes %d, want %d", engine, got, want)
+		}
+	}
+}
+
 func TestReadHeader(t *testing.T) {
 	t.Parallel()
 	h, err := rdb.ReadHeader(bytes.NewReader(file(t, "valkey-9.1.rdb")))

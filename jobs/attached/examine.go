@@ -199,12 +199,19 @@ func askRights(ctx context.Context, o resp.Options, renamed string) (rights, err
 	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused {
 		return r, err
 	}
+	r.modules = Modules(list)
+	return r, nil
+}
+
+// Modules are the names in an answer to MODULE LIST.
+func Modules(list resp.Value) []string {
+	var names []string
 	for _, module := range list.Array {
 		if fields := module.Array; len(fields) >= 2 && strings.EqualFold(fields[0].Str, "name") {
-			r.modules = append(r.modules, fields[1].Str)
+			names = append(names, fields[1].Str)
 		}
 	}
-	return r, nil
+	return names
 }
 
 // mayPSYNC tries the command where it cannot start anything. Before 7.0, a server queues it in a transaction if the user may use it, and the

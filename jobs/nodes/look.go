@@ -17,6 +17,8 @@ type look struct {
 	was   int           // index of the primary when the repair began; -1: none
 	limit time.Duration // how long a primary that hangs may be silent before it is replaced; 0: forever
 
+	source int64 // how far the server outside has got that a migrating cluster follows; 0: it did not say
+
 	filling      bool // the cluster is being filled again, or is about to be
 	cannotRefill bool // there is no snapshot to fill it from
 	triedToSave  bool
@@ -97,6 +99,9 @@ func (s *Supervisor) look(ctx context.Context, cluster models.Cluster) look {
 	var probes sync.WaitGroup
 	for i, node := range cluster.Nodes {
 		probes.Go(func() { l.nodes[i] = s.see(ctx, cluster, node) })
+	}
+	if cluster.Migrating() {
+		_, l.source, _ = SourceOffset(ctx, cluster) // the link's state says that it is away
 	}
 	probes.Wait()
 	if l.was = l.primary(); l.was >= 0 && l.nodes[l.was].silent.probes >= silentProbes {

@@ -22,8 +22,9 @@ const ProbeTimeout = reach.Timeout
 type State struct {
 	Replica    bool
 	Loading    bool
-	Syncing    bool // receiving its first copy of the data
-	Saving     bool // writing an RDB, to its disk or to a replica
+	Syncing    bool  // receiving its first copy of the data
+	SyncLeft   int64 // bytes of that to come; 0: unknown
+	Saving     bool  // writing an RDB, to its disk or to a replica
 	LinkUp     bool
 	Heard      time.Duration // since a replica last heard from its primary; very long when the link is down
 	Primary    string        // host:port of the primary that a replica follows
@@ -61,7 +62,7 @@ func Probe(ctx context.Context, cluster models.Cluster, node models.Node) (State
 	s := State{
 		Replica: info["role"] == "slave", Loading: info.Int("loading") != 0, Syncing: info.Int("master_sync_in_progress") != 0,
 		Saving: info.Int("rdb_bgsave_in_progress") != 0, History: info["master_replid"],
-		LinkUp: info["master_link_status"] == "up", Offset: info.Int("master_repl_offset"),
+		SyncLeft: max(0, info.Int("master_sync_left_bytes")), LinkUp: info["master_link_status"] == "up", Offset: info.Int("master_repl_offset"),
 		UsedMemory: info.Int("used_memory"), MaxMemory: info.Int("maxmemory"), Keys: info.Keys(),
 		HostMemory: info.Int("total_system_memory"), Resident: info.Int("used_memory_rss"),
 	}

@@ -40,6 +40,8 @@ func repair(cluster models.Cluster, l look) []step {
 	case primary.trouble != "" || l.filling || primary.started && !primary.running:
 		// A replica started now would look like one that had stayed alive, and be promoted with its data, which may be older.
 		return nil
+	case cluster.Migrating():
+		return settled(cluster, l, repairMigrating(cluster, l, p))
 	case !primary.running:
 		return replacePrimary(cluster, l, p)
 	case primary.failure != nil:
@@ -55,6 +57,11 @@ func repair(cluster models.Cluster, l look) []step {
 			steps = append(steps, repairReplica(cluster, primary.node, v)...)
 		}
 	}
+	return settled(cluster, l, steps)
+}
+
+// settled adds, once no node has to be repaired, the parameters that are wanted of all of them.
+func settled(cluster models.Cluster, l look, steps []step) []step {
 	if len(steps) > 0 || l.failed || cluster.ParametersApplied >= cluster.ParametersWanted {
 		return steps
 	}
@@ -84,18 +91,18 @@ func livesAt(l look, address string) bool {
 func repairCaches(l look) []step {
 	var steps []step
 	for _, v := range l.nodes {
-		steps = append(steps, startAgain(v, ", empty")...)
+		steps = append(steps, startAgain(v, ", empty", false)...)
 	}
 	return steps
 }
 
-// startAgain starts a node that has ended; the event says as what.
-func startAgain(v seen, as string) []step {
+// startAgain starts a node that has ended; the event says as what. If it is fed by another node, its own RDB does not matter.
+func startAgain(v seen, as string, fed bool) []step {
 	name := on(v.node.Name)
 	switch {
 	case v.running || v.started || v.handled || v.trouble != "":
 		return nil
-	case v.failure != nil && v.failure.data && v.node.Role == models.RoleReplica && v.aside == "": // its primary has the data
+	case v.failure != nil && v.failure.data && fed && v.aside == "": // whom it follows has the data
 		return []step{setAside{name}}
 	case v.failure != nil:
 		return []step{complainOf(v)}
@@ -147,7 +154,7 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 	name := on(v.node.Name)
 	switch {
 	case !v.running:
-		return startAgain(v, " as a replica of "+primary.Name)
+		return startAgain(v, " as a replica of "+primary.Name, true)
 	case v.handled || !v.answers:
 		return nil
 	case managed(cluster) && !v.state.Replica && v.state.Slots != "":

@@ -213,6 +213,75 @@ func TestPlanInClusterMode(t *testing.T) {
 	})
 }
 
+func TestPlanOfAMigratingCluster(t *testing.T) {
+	t.Parallel()
+	const source = "10.0.0.5:6379"
+	migrating := func(c *models.Cluster) {
+		c.Status, c.Migration = models.ClusterMigrating, models.Migration{Source: "db1:6379", Address: source}
+	}
+	first := follows(source)
+	linkDown := func(v *seen) { v.state.LinkUp = false }
+	hangs := func(v *seen) {
+		v.answers, v.lives, v.silent = false, false, silence{probes: 99, since: noon, last: noon.Add(time.Hour)}
+	}
+	checkPlans(t, map[string]planned{
+		"all is well":                      {nodes: []seen{member(1, first), member(2, nil)}, change: migrating},
+		"the link is down":                 {nodes: []seen{member(1, and(first, linkDown)), member(2, linkDown)}, change: migrating},
+		"the source is written otherwise":  {nodes: []seen{member(1, first)}, change: func(c *models.Cluster) { migrating(c); c.Migration.Address = "[::ffff:10.0.0.5]:6379" }},
+		"somebody has made it a primary":   {nodes: []seen{member(1, nil)}, change: migrating, want: []string{"followSource orders-001", "say orders-001"}, says: "warning: The node orders-001 follows db1:6379 again, as its migration wants it. It had been a primary of its own"},
+		"somebody has it follow another":   {nodes: []seen{member(1, follows("10.0.0.9:1"))}, change: migrating, want: []string{"followSource orders-001", "say orders-001"}, says: "It had been a replica of 10.0.0.9:1."},
+		"it was told just now":             {nodes: []seen{member(1, func(v *seen) { v.handled = true })}, change: migrating},
+		"it has ended: nobody is promoted": {nodes: []seen{member(1, dead), member(2, nil)}, change: migrating, want: []string{"startNode orders-001", "say orders-001"}, says: "was started again as a replica of db1:6379."},
+		"with all the others":              {nodes: []seen{member(1, dead), member(2, and(dead, has(saved("h", 9))))}, change: migrating, want: []string{"startNode orders-001", "say orders-001", "startNode orders-002", "say orders-002"}},
+		"its RDB cannot be loaded":         {nodes: []seen{member(1, and(dead, fails(true)))}, change: migrating, want: []string{"setAside orders-001"}},
+		"it cannot be started":             {nodes: []seen{member(1, and(dead, fails(false)))}, change: migrating, want: []string{"complain orders-001"}},
+		"and was spoken of":                {nodes: []seen{member(1, and(dead, func(v *seen) { v.trouble = "Told." })), member(2, nil)}, change: migrating},
+		"it hangs: nobody is promoted":     {nodes: []seen{member(1, hangs), member(2, func(v *seen) { v.state.Heard = time.Hour })}, change: migrating, look: func(l *look) { l.limit = time.Second }},
+		"a replica has ended":              {nodes: []seen{member(1, first), member(2, dead)}, change: migrating, want: []string{"startNode orders-002", "say orders-002"}},
+		"a replica follows the source":     {nodes: []seen{member(1, first), member(2, first)}, change: migrating, want: []string{"follow orders-002", "say orders-002", "configure orders-002"}},
+		"a setting did not reach it":       {nodes: []seen{member(1, and(first, func(v *seen) { v.state.MaxMemory = 5 }))}, change: migrating, want: []string{"configure orders-001"}},
+		"parameters have changed":          {nodes: []seen{member(1, first)}, change: func(c *models.Cluster) { migrating(c); c.ParametersWanted = 1 }, want: []string{"setParameters"}},
+	})
+}
+
+func TestReportOfAMigratingCluster(t *testing.T) {
+	t.Parallel()
+	known := func(v *seen) {
+		at := noon
+		v.node.State, v.node.SeenAt, v.node.Keys, v.node.LagBytes, v.state.LinkUp = "available", &at, v.state.Keys, 20, true
+	}
+	first := and(follows("10.0.0.5:6379"), known)
+	copied := func(c *models.Cluster) { c.Migration.Copied = true }
+	for name, test := range map[string]struct {
+		v      seen
+		change func(*models.Cluster)
+		want   []string
+		lag    int64
+	}{
+		"it follows":                {v: member(1, first), want: []string{"noteCopied"}, lag: 20},
+		"it does so for long":       {v: member(1, first), change: copied, lag: 20},
+		"it is being copied":        {v: member(1, and(first, func(v *seen) { v.state.Syncing, v.state.SyncLeft = true, 7 })), want: []string{"noteNode orders-001"}, lag: 7},
+		"the link is down":          {v: member(1, and(first, func(v *seen) { v.state.LinkUp = false })), want: []string{"noteNode orders-001"}, lag: -1},
+		"it follows another":        {v: member(1, and(follows("10.0.0.9:1"), known)), lag: 20},
+		"it is silent: no red mark": {v: member(1, and(first, func(v *seen) { v.answers, v.silent.probes = false, 9 })), want: []string{"noteNode orders-001"}, lag: 20},
+	} {
+		l := look{nodes: []seen{test.v}, source: 120}
+		cluster := clusterOf(l, func(c *models.Cluster) {
+			c.Status, c.Migration = models.ClusterMigrating, models.Migration{Source: "db1:6379", Address: "10.0.0.5:6379"}
+			if test.change != nil {
+				test.change(c)
+			}
+		})
+		steps := report(cluster, []look{l}, noon)
+		if got := texts(steps); !slices.Equal(got, test.want) {
+			t.Errorf("%s: the steps are %v, want %v", name, got, test.want)
+		}
+		if n := describedIn(cluster, l, test.v, l.head(), noon); n.LagBytes != test.lag {
+			t.Errorf("%s: it is %d behind, want %d", name, n.LagBytes, test.lag)
+		}
+	}
+}
+
 func TestSlotsThatAPrimaryHasAreWrittenDown(t *testing.T) {
 	t.Parallel()
 	serves := func(v *seen) { v.node.Slots, v.state.Slots = "0-99", "0-98" }

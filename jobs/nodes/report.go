@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"rekindle/models"
@@ -18,7 +19,7 @@ func report(cluster models.Cluster, shards []look, now time.Time) []step {
 	for _, l := range shards {
 		head := l.head()
 		for _, v := range l.nodes {
-			if n := described(v, head, now); !n.SameAs(v.node, seenEvery) {
+			if n := describedIn(cluster, l, v, head, now); !n.SameAs(v.node, seenEvery) {
 				steps = append(steps, noteNode{on(n.Name), n})
 			}
 			if managed(cluster) && v.node.Role == models.RolePrimary && v.answers && !v.state.Replica && v.state.Slots != v.node.Slots {
@@ -28,6 +29,9 @@ func report(cluster models.Cluster, shards []look, now time.Time) []step {
 				reachable, why = false, trouble
 			}
 		}
+	}
+	if cluster.Migrating() { // it stays so, whatever its nodes do
+		return append(steps, reportMigrating(cluster, shards)...)
 	}
 	name, was := cluster.Name, cluster.Status == models.ClusterUnreachable
 	switch {
@@ -96,7 +100,7 @@ func away(clusters []models.Cluster, home string, homes map[string]bool) []model
 }
 
 func elsewhere(c models.Cluster, home string) bool {
-	return supervised(c.Status) && !c.Attached() && c.Home != home
+	return slices.Contains(markedStates, c.Status) && !c.Attached() && c.Home != home
 }
 
 // hostAway is the reason why a cluster is unreachable if no console runs on its host.

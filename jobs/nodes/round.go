@@ -73,7 +73,7 @@ var errUndone = errors.New("undone")
 // changesNode tells whether a node may look different after a step.
 func changesNode(s step) bool {
 	switch s.(type) {
-	case startNode, endNode, promote, follow, configure:
+	case startNode, endNode, promote, follow, followSource, configure:
 		return true
 	}
 	return false

@@ -31,6 +31,8 @@ type (
 	}
 	// promote tells a node to be a primary.
 	promote struct{ on }
+	// followSource tells a node to be a replica of the server outside that the cluster follows.
+	followSource struct{ on }
 	// follow tells a node to be a replica of the primary.
 	follow struct{ on }
 	// configure sets what differs between a primary and a replica, and the memory limit.
@@ -56,6 +58,8 @@ type (
 		on
 		node models.Node
 	}
+	// noteCopied records that a migrating cluster has had all of its source's data.
+	noteCopied struct{ on }
 	// noteSlots records which slots a primary has.
 	noteSlots struct {
 		on

@@ -95,14 +95,17 @@ func (s *Supervisor) Here(cluster models.Cluster) bool {
 	return cluster.Attached() || cluster.Home == s.Home
 }
 
+// markedStates are those in which a cluster becomes unreachable, or is so.
+var markedStates = []models.ClusterStatus{models.ClusterAvailable, models.ClusterSnapshotting, models.ClusterUnreachable}
+
 // supervisedStates are those in which the supervisor may touch the nodes: in the others a run has them.
-var supervisedStates = []models.ClusterStatus{models.ClusterAvailable, models.ClusterSnapshotting, models.ClusterUnreachable}
+var supervisedStates = append([]models.ClusterStatus{models.ClusterMigrating}, markedStates...)
 
 func supervised(status models.ClusterStatus) bool { return slices.Contains(supervisedStates, status) }
 
 // superviseAway marks the clusters whose console is away as unreachable.
 func (s *Supervisor) superviseAway(ctx context.Context) error {
-	clusters, err := s.DB.Clusters.LaunchedAway(ctx, s.Home, supervisedStates)
+	clusters, err := s.DB.Clusters.LaunchedAway(ctx, s.Home, markedStates)
 	if err != nil || len(clusters) == 0 {
 		return err
 	}

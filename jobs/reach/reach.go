@@ -38,6 +38,11 @@ func Node(cluster models.Cluster, node models.Node) (resp.Options, error) {
 	return o, nil
 }
 
+// Stranger is how a server is connected to that nobody has attached, and that asks for no password.
+func Stranger(address string) resp.Options {
+	return resp.Options{Addr: address, DialTimeout: Timeout, Timeout: Timeout, Control: refuseDenied}
+}
+
 // Source is how a node is asked for its data.
 func Source(cluster models.Cluster, node models.Node) (replica.Source, error) {
 	o, err := Node(cluster, node)

@@ -37,6 +37,7 @@ type DB struct {
 	Attachments   Attachments
 	Fills         Fills
 	Changes       Changes
+	Migrations    OnlineMigrations
 	Nodes         Nodes
 	Losses        Losses
 	Snapshots     Snapshots
@@ -114,6 +115,7 @@ func (db *DB) bound() *DB {
 	db.Attachments = Attachments{db}
 	db.Fills = Fills{db}
 	db.Changes = Changes{db}
+	db.Migrations = OnlineMigrations{db}
 	db.Nodes = Nodes{db}
 	db.Losses = Losses{db}
 	db.Snapshots = Snapshots{db}

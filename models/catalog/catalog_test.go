@@ -213,6 +213,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	clock := zoned{clockwork.NewFakeClockAt(monday.Add(123456789))}
 	db := open(t, newPlace(t), clock)
 	launched(t, db, spec("guarded"))
+	launched(t, db, spec("moved"))
 	c := spec("orders")
 	c.Retention = 5
 	cluster := launched(t, db, c)
@@ -230,13 +231,17 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	must(db.Schedule.QueueDue(t.Context()))(t)
 	check(t, db.Settings.SaveVerifyEvery(t.Context(), 1))
 	must(db.Verifications.Queue(t.Context()))(t)
+	check(t, db.Migrations.Start(t.Context(), "moved", "db1", "admin"))
+	run, _, err := db.Runs.Claim(t.Context(), lease(t, db, "me"), func(run models.Run) bool { return run.Kind == models.RunMigrate })
+	check(t, err)
+	check(t, db.Migrations.Began(t.Context(), run, models.Migration{Source: "db1:6379", Address: "10.0.0.5:6379"}, "It follows."))
 	attached := must(db.Attachments.Attach(t.Context(), attachSpec("attached"), foundAt("10.0.0.1:6379")))(t)
 	check(t, db.Attachments.Unreached(t.Context(), attached, "No answer.", nil))
 	must(db.Locks.Try(t.Context(), "orders", lease(t, db, "me")))(t)
 	must(db.Changes.Modify(t.Context(), "guarded", models.ModifySpec{Password: &models.PasswordChange{Strategy: models.PasswordSet, Password: "another-password-of-it"}, RequestedBy: "admin"}))(t)
 	must(db.Users.EnsureAdmin(t.Context(), "a-long-password"))(t)
 	must(db.Users.SignIn(t.Context(), models.AdminName, "a-long-password", "::1", "test"))(t)
-	_, err := db.Users.SignIn(t.Context(), models.AdminName, "wrong", "::1", "test")
+	_, err = db.Users.SignIn(t.Context(), models.AdminName, "wrong", "::1", "test")
 	refused(t, err, models.CodeInvalid)
 	checked := 0
 	for _, row := range rows() {

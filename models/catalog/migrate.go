@@ -339,6 +339,8 @@ var sqliteMigrations = []migration{
 	{"0024-passwords", execute(append(passwords, `ALTER TABLE clusters ADD COLUMN password_changed_at datetime`)...)},
 	// Who may sign in at the nodes of launched clusters.
 	{"0025-access", execute(access("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime")...)},
+	// Whom a cluster follows until data has been moved into it.
+	{"0026-migration", execute(append(following, `ALTER TABLE clusters ADD COLUMN migration_since datetime`)...)},
 }
 
 // encryption is 0023-encryption.
@@ -368,6 +370,13 @@ func access(id, text, number, at string) []string {
 		`ALTER TABLE clusters ADD COLUMN users_wanted ` + number + ` NOT NULL DEFAULT 0`,
 		`ALTER TABLE clusters ADD COLUMN users_applied ` + number + ` NOT NULL DEFAULT 0`,
 	}
+}
+
+// following are the columns of 0026-migration that are alike in all databases.
+var following = []string{
+	`ALTER TABLE clusters ADD COLUMN migration_source text NOT NULL DEFAULT ''`,
+	`ALTER TABLE clusters ADD COLUMN migration_address text NOT NULL DEFAULT ''`,
+	`ALTER TABLE clusters ADD COLUMN migration_copied boolean NOT NULL DEFAULT false`,
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not record it: clusters attached as such, and snapshots whose parts have slots.

@@ -76,7 +76,8 @@ func TestRecordsAreMarkedByWhatTheyAreMadeOf(t *testing.T) {
 		"clusters": {"id", "home", "databases", "schedule_since", "parameters_wanted", "parameters_applied", "status_reason", "emptied_at", "loss_cause", "restored_from", "unsaved_from", "updated_at", "declared",
 			"transit_encryption", "ca", // the first never changes, the second is the host's
 			"old_password", "former_password", "password_pending", "password_changed_at",
-			"user_group", "former_user", "users_wanted", "users_applied"},
+			"user_group", "former_user", "users_wanted", "users_applied",
+			"migration_source", "migration_address", "migration_since", "migration_copied"},
 		"attachments": {"topology", "since"},
 		"nodes":       {"id", "cluster_id", "name", "shard", "role", "host", "port", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
 	} {

@@ -71,20 +71,22 @@ type ending struct {
 
 // runWays has an entry for every kind.
 var runWays = map[models.RunKind]runWay{
-	models.RunSnapshot:       {home: atNodes, frees: freeSnapshotted},
-	models.RunRestore:        {home: atNodes, frees: freeRestored},
-	models.RunFill:           {home: atNodes, frees: freeFilled},
-	models.RunCreate:         {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
-	models.RunModify:         {home: atNodes, frees: freeAvailable("The last change did not succeed. ")},
-	models.RunReboot:         {home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. ")},
-	models.RunFailover:       {home: atNodes, frees: freeAvailable("The last failover did not succeed. ")},
-	models.RunDelete:         {home: atNodesOrGone, frees: freeDeleting},
-	models.RunDeleteSnapshot: {home: anywhere, frees: freeRemoved},
-	models.RunCopy:           {home: anywhere, frees: freeMoved},
-	models.RunExport:         {home: anywhere, frees: freeMoved},
-	models.RunImport:         {home: anywhere, frees: freeMoved},
-	models.RunVerify:         {home: anywhere, frees: freeVerified},
-	models.RunRebuild:        {home: anywhere, frees: freeNothing},
+	models.RunSnapshot:          {home: atNodes, frees: freeSnapshotted},
+	models.RunRestore:           {home: atNodes, frees: freeRestored},
+	models.RunFill:              {home: atNodes, frees: freeFilled},
+	models.RunCreate:            {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
+	models.RunModify:            {home: atNodes, frees: freeAvailable("The last change did not succeed. ")},
+	models.RunReboot:            {home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. ")},
+	models.RunFailover:          {home: atNodes, frees: freeAvailable("The last failover did not succeed. ")},
+	models.RunMigrate:           {home: atNodes, frees: freeAvailable("The last migration into it did not begin. ")},
+	models.RunCompleteMigration: {home: atNodes, frees: freeMigrating},
+	models.RunDelete:            {home: atNodesOrGone, frees: freeDeleting},
+	models.RunDeleteSnapshot:    {home: anywhere, frees: freeRemoved},
+	models.RunCopy:              {home: anywhere, frees: freeMoved},
+	models.RunExport:            {home: anywhere, frees: freeMoved},
+	models.RunImport:            {home: anywhere, frees: freeMoved},
+	models.RunVerify:            {home: anywhere, frees: freeVerified},
+	models.RunRebuild:           {home: anywhere, frees: freeNothing},
 }
 
 // wayOf returns how the catalog treats a kind. A kind that only a newer console knows is worked on anywhere and holds nothing.
@@ -163,6 +165,12 @@ func freeAvailable(what string) func(context.Context, *DB, models.Run, *ending) 
 		_, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, what+e.reason, models.ClusterModifying, models.ClusterRebooting)
 		return err
 	}
+}
+
+// freeMigrating has a cluster follow its source on after the migration could not be completed.
+func freeMigrating(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	_, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterMigrating, "The migration could not be completed, and goes on. "+e.reason, models.ClusterModifying)
+	return err
 }
 
 // freeRemoved leaves a partly removed snapshot in a state in which it can be deleted again.

@@ -9,21 +9,23 @@ import (
 func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[models.RunKind][2]string{
-		models.RunSnapshot:       {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
-		models.RunRestore:        {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
-		models.RunFill:           {"The snapshot one was not restored completely into orders. It broke.", "The snapshot one was not restored into orders. It was cancelled."},
-		models.RunCreate:         {"The cluster orders could not be created. It broke."},
-		models.RunModify:         {"The cluster orders could not be modified. It broke."},
-		models.RunReboot:         {"Nodes of the cluster orders could not be restarted. It broke."},
-		models.RunFailover:       {"The failover of the cluster orders did not succeed. It broke."},
-		models.RunDelete:         {"It broke."},
-		models.RunDeleteSnapshot: {"It broke."},
-		models.RunCopy:           {"The copy of the snapshot one to two failed. It broke.", "The copy of the snapshot one to two was cancelled."},
-		models.RunExport:         {"The export of the snapshot one failed. It broke.", "The export of the snapshot one was cancelled."},
-		models.RunImport:         {"The import of the snapshot one failed. It broke.", "The import of the snapshot one was cancelled."},
-		models.RunVerify:         {"The snapshot one could not be verified. It broke.", ""},
-		models.RunRebuild:        {"It broke."},
-		"of tomorrow":            {"It broke."},
+		models.RunSnapshot:          {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
+		models.RunRestore:           {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
+		models.RunFill:              {"The snapshot one was not restored completely into orders. It broke.", "The snapshot one was not restored into orders. It was cancelled."},
+		models.RunCreate:            {"The cluster orders could not be created. It broke."},
+		models.RunModify:            {"The cluster orders could not be modified. It broke."},
+		models.RunReboot:            {"Nodes of the cluster orders could not be restarted. It broke."},
+		models.RunFailover:          {"The failover of the cluster orders did not succeed. It broke."},
+		models.RunMigrate:           {"The migration into orders did not begin. It broke."},
+		models.RunCompleteMigration: {"The migration into orders was not completed, and goes on. It broke."},
+		models.RunDelete:            {"It broke."},
+		models.RunDeleteSnapshot:    {"It broke."},
+		models.RunCopy:              {"The copy of the snapshot one to two failed. It broke.", "The copy of the snapshot one to two was cancelled."},
+		models.RunExport:            {"The export of the snapshot one failed. It broke.", "The export of the snapshot one was cancelled."},
+		models.RunImport:            {"The import of the snapshot one failed. It broke.", "The import of the snapshot one was cancelled."},
+		models.RunVerify:            {"The snapshot one could not be verified. It broke.", ""},
+		models.RunRebuild:           {"It broke."},
+		"of tomorrow":               {"It broke."},
 	} {
 		run := models.Run{Kind: kind, Status: models.RunRunning, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two"}`}
 		e := endingOf(run, models.RunFailed, "It broke.")

@@ -89,7 +89,7 @@ func (q Schedule) plans(ctx context.Context, clusters []models.Cluster) ([]model
 // scheduled tells whether the schedule may take snapshots of a cluster in this state, even if not right now.
 func scheduled(status models.ClusterStatus) bool {
 	switch status {
-	case models.ClusterCreating, models.ClusterDeleting, models.ClusterRestoreFailed, models.ClusterCreateFailed:
+	case models.ClusterCreating, models.ClusterMigrating, models.ClusterDeleting, models.ClusterRestoreFailed, models.ClusterCreateFailed:
 		return false
 	}
 	return true

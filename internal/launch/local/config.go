@@ -71,6 +71,8 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 		c.users(n, engine)
 	} else if n.Password != "" {
 		c.set("requirepass", quote(n.Password.Reveal()))
+	}
+	if n.Password != "" && !n.PrimaryOpen {
 		c.set("masteruser", "default") // by name, so that a node which has no password any more, or none yet, takes any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}

@@ -1,0 +1,101 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
+	"rekindle/jobs/attached"
+	"rekindle/jobs/nodes"
+	"rekindle/jobs/reach"
+	"rekindle/models"
+)
+
+// examine looks at a server whose data is to be moved into a cluster, without changing anything. Refusals are [models.Faults].
+func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary models.Node, source string) (models.MigrationSource, error) {
+	ctx, cancel := context.WithTimeout(ctx, 4*reach.Timeout)
+	defer cancel()
+	launched, err := m.DB.Migrations.LaunchedNodes(ctx)
+	if err != nil {
+		return models.MigrationSource{}, err
+	}
+	found, info, refused := ask(ctx, source)
+	if found.Address != "" { // it was reached, whatever it answered
+		if err := models.CheckStranger(found.Address, launched); err != nil {
+			return found, err
+		}
+	}
+	if refused != nil {
+		m.Logger.Info("a server that data is to be moved from", "cluster", cluster.Name, "source", source, "error", refused)
+		return found, models.Refuse(models.CodeInvalid, "source", sourceSentence(refused))
+	}
+	own, err := nodes.Ask(ctx, cluster, primary, "server", "replication")
+	if err != nil {
+		return found, because(err, "The primary %s does not answer.", primary.Name)
+	}
+	found.Own = info["run_id"] == own["run_id"] || info["master_replid"] == own["master_replid"]
+	found.Unread = !rdb.CanLoad(cluster.Engine, cluster.EngineVersion, rdb.Written(found.Engine.Name, found.Engine.Version))
+	if faults := models.CheckSource(cluster, found); len(faults) > 0 {
+		return found, faults
+	}
+	return found, nil
+}
+
+// ask asks a server what it is.
+func ask(ctx context.Context, source string) (models.MigrationSource, resp.Info, error) {
+	conn, err := resp.Dial(ctx, reach.Stranger(source))
+	if err != nil {
+		return models.MigrationSource{}, nil, err
+	}
+	defer conn.Close()
+	s := models.MigrationSource{Address: conn.NetConn().RemoteAddr().String()}
+	info, err := conn.Info(ctx)
+	if err != nil {
+		return s, nil, err
+	}
+	s.Engine.Name, s.Engine.Version = info.Engine()
+	s.Sharded, s.Loading, s.Used, s.Keys = info["cluster_enabled"] == "1", info.Int("loading") != 0, info.Int("used_memory"), info.Keys()
+	s.CutOff = info["role"] == "slave" && info["master_link_status"] != "up"
+	for name := range info {
+		number, isDatabase := strings.CutPrefix(name, "db")
+		if n, err := strconv.Atoi(number); isDatabase && err == nil {
+			s.Databases = max(s.Databases, n+1)
+		}
+	}
+	list, err := conn.Do(ctx, "MODULE", "LIST")
+	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused { // before Redis 4 there were none
+		return s, nil, err
+	}
+	s.Modules = attached.Modules(list)
+	// Like the nodes, which will say PSYNC: a server that was told to refuse it, or to rename it, must be found out now.
+	return s, info, replicates(ctx, conn)
+}
+
+// errNoReplication says that a server does not hand out its data.
+var errNoReplication = errors.New("it does not know REPLCONF, or does not allow it")
+
+// replicates tries the first command of a replica, which changes nothing.
+func replicates(ctx context.Context, conn *resp.Conn) error {
+	_, err := conn.Do(ctx, "REPLCONF", "capa", "eof")
+	if reply, refused := errors.AsType[resp.Error](err); refused {
+		return errors.Join(errNoReplication, reply)
+	}
+	return err
+}
+
+// sourceSentence says why a server's data cannot be moved.
+func sourceSentence(err error) string {
+	if errors.Is(err, errNoReplication) {
+		return "The source does not hand out its data: REPLCONF and PSYNC may be neither renamed nor forbidden while data is moved."
+	}
+	switch reply, answered := errors.AsType[resp.Error](err); {
+	case answered && (reply.PasswordRefused() || reply.Code() == "NOPERM"):
+		return `The source asks for a password, and a migration has none, as in ElastiCache. Have it take anybody meanwhile (CONFIG SET requirepass ""), where no stranger can reach it.`
+	case answered && reply.Code() == "DENIED":
+		return "The source is in protected mode, in which it answers nobody from elsewhere. Have it answer meanwhile (CONFIG SET protected-mode no), where no stranger can reach it."
+	}
+	return attached.Sentence(err, models.Access{})
+}
