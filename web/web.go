@@ -45,6 +45,8 @@ type Jobs interface {
 	Attach(ctx context.Context, spec models.AttachSpec) (models.Cluster, error)
 	// ChangeAccess changes how an attached cluster is reached, once it was found that way. Refusals are [models.Faults].
 	ChangeAccess(ctx context.Context, name string, access models.Access, password secret.Text, requestedBy string) error
+	// TestMigration says whether the data of a server at this address can be moved into a cluster. Refusals are [models.Faults].
+	TestMigration(ctx context.Context, cluster, source string) (models.MigrationSource, error)
 	// Declared says how far the clusters file is in force.
 	Declared() models.Declared
 	// OpenPart streams a part, plain as an RDB file or as it is stored.

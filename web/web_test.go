@@ -404,6 +404,7 @@ type answers struct {
 	checkStore    func() error
 	storeLocation func() string
 	examine       func(models.AttachSpec) (models.Examination, error)
+	migration     func(cluster, source string) (models.MigrationSource, error)
 	available     int64
 	declared      models.Declared
 }
@@ -419,7 +420,10 @@ func newFakeJobs() *fakeJobs {
 			}
 			return io.NopCloser(strings.NewReader(storedPart)), nil
 		},
-		checkStore:    func() error { return nil },
+		checkStore: func() error { return nil },
+		migration: func(_, source string) (models.MigrationSource, error) {
+			return models.MigrationSource{Address: source}, nil
+		},
 		storeLocation: func() string { return "dir:/srv/snapshots" },
 		available:     64 << 30,
 	}}
@@ -441,6 +445,10 @@ func (j *fakeJobs) now() answers {
 func (j *fakeJobs) Owner() string { return j.owner }
 
 func (j *fakeJobs) Declared() models.Declared { return j.now().declared }
+
+func (j *fakeJobs) TestMigration(_ context.Context, cluster, source string) (models.MigrationSource, error) {
+	return j.now().migration(cluster, source)
+}
 
 func (j *fakeJobs) Wake() { j.woken.Add(1) }
 func (j *fakeJobs) SnapshotSource(_ context.Context, c models.Cluster) (models.SnapshotSource, error) {

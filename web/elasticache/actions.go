@@ -10,6 +10,7 @@ import (
 func actionsOf(c Config) map[string]action {
 	changes := clusterChanges{c.DB, c.Jobs, c.DataEncrypted}
 	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
+	migrations := migrationActions{c.DB, c.Jobs}
 	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
 	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}
 	users, userGroups := userActions{c.DB, c.Jobs}, userGroupActions{c.DB, c.Jobs}
@@ -21,6 +22,10 @@ func actionsOf(c Config) map[string]action {
 		"IncreaseReplicaCount":      change(groups.increaseReplicaCount, groups.show),
 		"DecreaseReplicaCount":      change(groups.decreaseReplicaCount, groups.show),
 		"TestFailover":              change(groups.testFailover, groups.show),
+
+		"TestMigration":     change(migrations.test, groups.show), // of nothing, but it has the console look at an address
+		"StartMigration":    change(migrations.start, groups.show),
+		"CompleteMigration": change(migrations.complete, groups.show),
 
 		"ModifyReplicationGroupShardConfiguration": change(groups.reshard, groups.show),
 

@@ -50,6 +50,8 @@ const DefaultAccount = "123456789012"
 type Jobs interface {
 	// Wake says that runs were queued: look now.
 	Wake()
+	// TestMigration says whether the data of a server at this address can be moved into a cluster. Refusals are [models.Faults].
+	TestMigration(ctx context.Context, cluster, source string) (models.MigrationSource, error)
 	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
 	// When that is none, the region is what there is to go by.
 	BucketURL(bucket, region string) string

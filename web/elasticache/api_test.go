@@ -51,6 +51,8 @@ type bench struct {
 type quietJobs struct {
 	woken  atomic.Int64
 	refuse func(models.Cluster, models.AccessUser) error // what an engine would
+	tried  string                                        // the server that was tried last, for a migration
+	wrong  error                                         // what is wrong with that
 }
 
 func (j *quietJobs) TryUser(_ context.Context, cluster models.Cluster, user models.AccessUser) error {
@@ -58,6 +60,11 @@ func (j *quietJobs) TryUser(_ context.Context, cluster models.Cluster, user mode
 		return nil
 	}
 	return j.refuse(cluster, user)
+}
+
+func (j *quietJobs) TestMigration(_ context.Context, cluster, source string) (models.MigrationSource, error) {
+	j.tried = cluster + " from " + source
+	return models.MigrationSource{}, j.wrong
 }
 
 func (j *quietJobs) Wake() { j.woken.Add(1) }
@@ -177,6 +184,11 @@ func (b *bench) settle() {
 				b.check(b.db.Settle.Snapshot(ctx, run, b.measured(run.SnapshotName)))
 			}
 			b.check(b.db.Settle.ClusterDeletion(ctx, run))
+		case models.RunMigrate:
+			args := must(models.Args[models.MigrateArgs](run))(b.t)
+			b.check(b.db.Migrations.Began(ctx, run, models.Migration{Source: args.Source, Address: "10.0.0.5:6379"}, "It follows."))
+		case models.RunCompleteMigration:
+			b.check(b.db.Migrations.Ended(ctx, run, "It is on its own."))
 		case models.RunModify:
 			args := must(models.Args[models.ModifyArgs](run))(b.t)
 			cluster := must(b.db.Clusters.ByID(ctx, run.ClusterID))(b.t)

@@ -74,6 +74,8 @@ func clusterStatus(c models.Cluster) string {
 	switch c.Status {
 	case models.ClusterUnreachable:
 		return string(models.ClusterAvailable)
+	case models.ClusterMigrating: // which ElastiCache has for replication groups only
+		return string(models.ClusterModifying)
 	}
 	return string(c.Status)
 }

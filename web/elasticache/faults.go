@@ -47,6 +47,8 @@ var wires = map[models.Code]fault{
 	models.CodeSnapshotUnsupported:    {http.StatusBadRequest, "SnapshotFeatureNotSupportedFault", ""},
 	models.CodeSnapshotQuota:          {http.StatusBadRequest, "SnapshotQuotaExceededFault", ""},
 	models.CodeNodeNotFound:           {http.StatusBadRequest, codeInvalidValue, ""},
+	models.CodeMigrating:              {http.StatusBadRequest, "ReplicationGroupAlreadyUnderMigrationFault", ""},
+	models.CodeNotMigrating:           {http.StatusBadRequest, "ReplicationGroupNotUnderMigrationFault", ""},
 	models.CodeNoFailover:             {http.StatusBadRequest, "TestFailoverNotAvailableFault", ""},
 	models.CodeNoChange:               {http.StatusBadRequest, "NoOperationFault", ""},
 	models.CodeTagNotFound:            {http.StatusNotFound, "TagNotFound", ""},

@@ -72,6 +72,9 @@ const nodeID = "0001"
 // groupStatus is the status of a replication group in ElastiCache's words. One whose primary does not answer is available to ElastiCache; its
 // node group says unreachable, which is Rekindle's own word.
 func groupStatus(c models.Cluster) string {
+	if c.Migrating() && c.Status == models.ClusterModifying { // a run begins or ends it
+		return string(models.ClusterMigrating)
+	}
 	switch c.Status {
 	case models.ClusterRestoreFailed:
 		return string(models.ClusterCreateFailed)
