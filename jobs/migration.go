@@ -42,8 +42,7 @@ func (m *Manager) TestMigration(ctx context.Context, name, source string) (model
 	}
 	info, err := nodes.Ask(ctx, cluster, primary, "keyspace")
 	if err != nil {
-		m.Logger.Info("the primary of a cluster that data is to be moved into does not answer", "cluster", name, "error", err)
-		return found, models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The primary %s does not answer. Try again when it does.", primary.Name))
+		return found, m.migrator.silent(cluster, primary, err)
 	}
 	return found, models.CheckEmpty(cluster, info.Keys())
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,7 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 	}
 	own, err := nodes.Ask(ctx, cluster, primary, "server", "replication")
 	if err != nil {
-		return found, because(err, "The primary %s does not answer.", primary.Name)
+		return found, m.silent(cluster, primary, err)
 	}
 	found.Own = info["run_id"] == own["run_id"] || info["master_replid"] == own["master_replid"]
 	found.Unread = !rdb.CanLoad(cluster.Engine, cluster.EngineVersion, rdb.Written(found.Engine.Name, found.Engine.Version))
@@ -42,6 +43,12 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 		return found, faults
 	}
 	return found, nil
+}
+
+// silent refuses what the primary of the cluster does not answer to.
+func (m *migrator) silent(cluster models.Cluster, primary models.Node, err error) error {
+	m.Logger.Info("the primary of a cluster that data is to be moved into does not answer", "cluster", cluster.Name, "error", err)
+	return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The primary %s does not answer. Try again when it does.", primary.Name))
 }
 
 // ask asks a server what it is.

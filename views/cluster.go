@@ -61,7 +61,9 @@ type Cluster struct {
 	Elsewhere   string // why it cannot be changed here, then
 	CacheOnly   bool   // memcached: each node has its own keys, and there is nothing to back up
 	CanReboot   bool
-	CanFailOver bool // there is a replica that could take over
+	CanMigrate  bool       // data can be moved into it
+	Migration   *Migration // data is being moved into it
+	CanFailOver bool       // there is a replica that could take over
 
 	Tab           string // "nodes", "snapshots", "events", "connect"; empty: nodes
 	Nodes         []Node

@@ -58,7 +58,7 @@ var clusterFilters = []Filter{
 	{Name: "status", Label: "Status", Options: []Option{
 		{Value: "available", Label: "Available"}, {Value: "creating", Label: "Creating"},
 		{Value: "modifying", Label: "Modifying"}, {Value: "snapshotting", Label: "Snapshotting"},
-		{Value: "rebooting cluster nodes", Label: "Rebooting cluster nodes"}, {Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
+		{Value: "migrating", Label: "Migrating"}, {Value: "rebooting cluster nodes", Label: "Rebooting cluster nodes"}, {Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
 		{Value: "restore-failed", Label: "Restore failed"},
 		{Value: "unreachable", Label: "Unreachable"},
 	}},

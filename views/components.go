@@ -27,7 +27,7 @@ type state struct {
 var states = map[string]state{
 	// clusters and nodes
 	"available": {"ok", "Available"}, "creating": {"busy", "Creating"}, "modifying": {"busy", "Modifying"},
-	"snapshotting": {"busy", "Snapshotting"}, "rebooting cluster nodes": {"busy", "Rebooting cluster nodes"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
+	"migrating": {"busy", "Migrating"}, "snapshotting": {"busy", "Snapshotting"}, "rebooting cluster nodes": {"busy", "Rebooting cluster nodes"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
 	"copying": {"busy", "Copying"}, "restore-failed": {"bad", "Restore failed"}, "create-failed": {"bad", "Create failed"},
 	"unreachable": {"bad", "Unreachable"}, "failed": {"bad", "Failed"}, "starting": {"busy", "Starting"},
 	"stopped": {"bad", "Stopped"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},

@@ -87,7 +87,24 @@ func sampleAPIPages() []samplePage {
 	several.Errors = map[string]string{"": "The cluster orders is snapshotting; a failover can be tried when it is available."}
 	several.Refusal = several.Errors[""]
 
+	moving := sampleCluster()
+	moving.Status, moving.CanSnapshot, moving.Migration = "migrating", false, &Migration{Source: "db1.example:6379", Since: ago(time.Hour), Link: "the data is being copied, 312 MB to come", CanEnd: true}
+	moveIn := MigrateCluster{ID: "orders", Status: "available", AWS: sampleAWS("elasticache start-migration", "--replication-group-id orders", "--customer-node-endpoint-list Address=HOST,Port=6379")}
+	found, wrongSource := moveIn, moveIn
+	found.Found = "Nothing is in the way: db1.example:6379 is redis 6.2.7 with 412 keys, 52 MB."
+	wrongSource.Fields = Fields{Values: map[string]string{"source": "db1"}, Errors: map[string]string{"source": "The source asks for a password."}}
+	endMove := EndMigration{ID: "orders", Status: "migrating", Migration: *moving.Migration, AWS: sampleAWS("elasticache complete-migration", "--replication-group-id orders")}
+	giveUp := endMove
+	giveUp.Force = true
+	moveShell := sampleShell(NavClusters, "Move data in", clusters, orders, here("Move data in"))
+
 	return []samplePage{
+		{"migrating", ClusterPage(sampleShell(NavClusters, "orders", clusters, here("orders")), moving)},
+		{"migration", MigrateClusterPage(moveShell, moveIn)},
+		{"migration-tried", MigrateClusterPage(moveShell, found)},
+		{"migration-wrong", MigrateClusterPage(moveShell, wrongSource)},
+		{"migration-complete", EndMigrationPage(moveShell, endMove)},
+		{"migration-give-up", EndMigrationPage(moveShell, giveUp)},
 		{"access-keys", AccessKeysPage(keyShell, sampleAccessKeys())},
 		{"access-keys-empty", AccessKeysPage(keyShell, none)},
 		{"access-keys-new", AccessKeysPage(keyShell, created)},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -280,6 +281,25 @@ func (a awsCLI) reboot(cluster models.Cluster, nodes []string) string {
 
 func (a awsCLI) failOver(cluster string, shard models.Shard) string {
 	return a.do("elasticache test-failover").with("--replication-group-id", cluster).with("--node-group-id", shard.ID()).String()
+}
+
+// startMigration has a cluster follow a server. Where its address is not known yet, a placeholder stands for it.
+func (a awsCLI) startMigration(cluster, source string) string {
+	host, port := "HOST", "6379"
+	if endpoint, problem := models.CheckEndpoint(source); problem == "" {
+		if h, p, err := net.SplitHostPort(endpoint); err == nil {
+			host, port = h, p
+		}
+	}
+	return a.do("elasticache start-migration").with("--replication-group-id", cluster).with("--customer-node-endpoint-list", "Address="+host+",Port="+port).String()
+}
+
+func (a awsCLI) completeMigration(cluster string, force bool) string {
+	c := a.do("elasticache complete-migration").with("--replication-group-id", cluster)
+	if force {
+		c.flag("--force")
+	}
+	return c.String()
 }
 
 func (a awsCLI) createSnapshot(target awsTarget, name string) string {

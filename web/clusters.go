@@ -104,8 +104,8 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if !cluster.Attached() && !cluster.Cached() && cluster.UserGroup == "" {
 		props.PasswordCommand = h.aws(r).changePassword(awsTargetOf(cluster), cluster.Password != "")
 	}
-	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed.
-	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active}
+	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed, and data that is moving in.
+	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active || cluster.Migrating()}
 	switch target := awsTargetOf(cluster); props.Tab {
 	case "snapshots":
 		at.aws = h.aws(r).snapshots(target, "", "")
@@ -124,7 +124,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 		AuthEnabled: c.AuthEnabled(), UserGroup: c.UserGroup, PasswordKnown: c.AuthEnabled() && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
 		Encrypted: c.TransitEncryption, AtRest: c.Attributes.AtRest, Certificate: c.CA != "" && c.TransitEncryption,
-		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "",
+		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "", CanMigrate: c.NoMigration() == "", Migration: presentMigration(c),
 	}
 	props.Refusal = c.NoSnapshot()
 	props.CanSnapshot = props.Refusal == ""

@@ -84,11 +84,13 @@ func (t table) clusters() {
 	t.user("GET /clusters/{id}/snapshot", takes.takePage)
 	t.user("POST /clusters/{id}/snapshot", takes.take)
 
-	reboots, failovers := rebootPages{t.site}, failoverPages{t.site}
+	reboots, failovers, migrations := rebootPages{t.site}, failoverPages{t.site}, migrationPages{t.site}
 	t.user("GET /clusters/{id}/reboot", reboots.rebootPage)
 	t.user("POST /clusters/{id}/reboot", reboots.reboot)
 	t.user("GET /clusters/{id}/failover", failovers.failoverPage)
 	t.user("POST /clusters/{id}/failover", failovers.failOver)
+	t.user("GET /clusters/{id}/migration", migrations.migrationPage)
+	t.user("POST /clusters/{id}/migration", migrations.migrate)
 }
 
 func (t table) clusterForms() {
