@@ -88,6 +88,7 @@ func sampleAPIPages() []samplePage {
 	several.Refusal = several.Errors[""]
 
 	moving := sampleCluster()
+	moving.Schedule.Next, moving.Running = time.Time{}, Work{}
 	moving.Status, moving.CanSnapshot, moving.Migration = "migrating", false, &Migration{Source: "db1.example:6379", Since: ago(time.Hour), Link: "the data is being copied, 312 MB to come", CanEnd: true}
 	moveIn := MigrateCluster{ID: "orders", Status: "available", AWS: sampleAWS("elasticache start-migration", "--replication-group-id orders", "--customer-node-endpoint-list Address=HOST,Port=6379")}
 	found, wrongSource := moveIn, moveIn

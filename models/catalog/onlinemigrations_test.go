@@ -99,3 +99,44 @@ func TestNodesOfRekindleAreKnown(t *testing.T) {
 		t.Errorf("the nodes are %+v", nodes)
 	}
 }
+
+// While data is being moved in, no snapshot is due, and none was missed afterwards.
+func TestWindowsThatPassDuringAMigrationAreNotMissed(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	ctx := t.Context()
+	orders := spec("orders")
+	orders.Retention, orders.Window = 3, models.Window{Start: 12 * 60, Length: 60}
+	launched(t, db, orders)
+	check(t, db.Migrations.Start(ctx, "orders", "db1", "admin"))
+	check(t, db.Migrations.Began(ctx, claim(t, db), models.Migration{Source: "db1:6379", Address: "10.0.0.5:6379"}, "It follows."))
+	next := func() bool {
+		_, planned, err := db.Schedule.Next(ctx, must(db.Clusters.Get(ctx, "orders"))(t))
+		check(t, err)
+		return planned
+	}
+	pass := func() {
+		t.Helper()
+		for range 6 * 26 {
+			clock.Advance(10 * time.Minute)
+			if queued := must(db.Schedule.QueueDue(ctx))(t); queued != 0 && must(db.Clusters.Get(ctx, "orders"))(t).Migrating() {
+				t.Fatal("a snapshot of a migrating cluster is due")
+			} else if queued != 0 {
+				return
+			}
+		}
+	}
+	pass()
+	if next() {
+		t.Error("a next snapshot of a migrating cluster is planned")
+	}
+	check(t, db.Migrations.Complete(ctx, "orders", false, "admin"))
+	check(t, db.Migrations.Ended(ctx, claim(t, db), "It is on its own."))
+	pass()
+	if run := claim(t, db); run.Kind != models.RunSnapshot {
+		t.Errorf("due is a %s", run.Kind)
+	}
+	if events := must(db.Events.List(ctx, models.List{Text: "No automatic snapshot"}))(t); events.Total != 0 {
+		t.Errorf("missed: %+v", events.Rows)
+	}
+}

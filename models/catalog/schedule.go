@@ -35,7 +35,7 @@ func (q Schedule) NextOf(ctx context.Context, clusters ...models.Cluster) (map[u
 	now := q.db.Now()
 	next := make(map[uint]time.Time, len(clusters))
 	for i, cluster := range clusters {
-		if !cluster.Backups() {
+		if !cluster.Backups() || cluster.Status == models.ClusterMigrating { // nobody knows when that ends
 			continue
 		}
 		next[cluster.ID] = cluster.SnapshotWindow.Next(now, cluster.Name).Begins
