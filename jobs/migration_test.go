@@ -83,7 +83,7 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 	testkit.Fill(t, source.Client(), 100)
 	stop := writes(t, source.Client())
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.create(c.spec("orders", 1))[0]
+	c.create(c.spec("orders", 1))
 	found, err := c.manager.TestMigration(t.Context(), "orders", source.Addr)
 	if err != nil || found.Address != source.Addr || found.Keys < 100 {
 		t.Fatalf("the source is %+v, %v", found, err)
@@ -91,7 +91,7 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 	if tried := c.await("orders", models.ClusterAvailable); tried.Migrating() {
 		t.Error("a test has begun a migration")
 	}
-	cluster = c.migrate("orders", source.Addr)
+	cluster := c.migrate("orders", source.Addr)
 	primary := c.primary(cluster)
 	if err := primary.Set(t.Context(), "mine", 1, 0).Err(); !redis.HasErrorPrefix(err, "READONLY") {
 		t.Errorf("a migrating cluster answers a write with %v", err)

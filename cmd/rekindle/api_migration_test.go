@@ -19,7 +19,7 @@ func TestTheSDKMovesARunningServerIntoAGroup(t *testing.T) {
 	testkit.Fill(t, source.Client(), 100)
 	must(c.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("orders"), ReplicationGroupDescription: aws.String("orders"),
 		CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(2)}))(t)
-	group := a.group("orders")
+	a.group("orders")
 	from := func(port int) []types.CustomerNodeEndpoint {
 		return []types.CustomerNodeEndpoint{{Address: aws.String(source.Host), Port: aws.Int32(int32(port))}}
 	}
@@ -48,7 +48,7 @@ func TestTheSDKMovesARunningServerIntoAGroup(t *testing.T) {
 	source.Client().Set(ctx, "last", "one", 0)
 	want := testkit.Fingerprint(t, source.Client())
 	must(c.CompleteMigration(ctx, &elasticache.CompleteMigrationInput{ReplicationGroupId: aws.String("orders")}))(t)
-	group = a.group("orders")
+	group := a.group("orders")
 	primary := a.redis(primaryOf(group), "")
 	if testkit.Fingerprint(t, primary) != want {
 		t.Error("the group has other data")
