@@ -140,6 +140,26 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 	}
 }
 
+// What an older engine has can be moved into a newer one, and not the other way.
+func TestDataIsMovedIntoNewerEnginesOnly(t *testing.T) {
+	t.Parallel()
+	older, newer := testkit.Fetched(t, "redis-6.0"), testkit.Fetched(t, "valkey-9.1")
+	source := testkit.Engine(t, older, "--protected-mode", "no")
+	testkit.Fill(t, source.Client(), 30)
+	want := testkit.Digests(t, source.Client())
+	c := newConsole(t, clockwork.NewRealClock())
+	c.create(c.spec("orders", 0))
+	ahead := testkit.Engine(t, newer, "--protected-mode", "no")
+	if _, err := c.manager.TestMigration(t.Context(), "orders", ahead.Addr); testkit.EngineName(t) == "redis" && (err == nil || !strings.Contains(err.Error(), "writes its data in a form that redis")) {
+		t.Errorf("a newer source: %v", err)
+	}
+	c.migrate("orders", source.Addr)
+	c.complete("orders", false)
+	if diff := testkit.Diff(want, testkit.Digests(t, c.primary(c.await("orders", models.ClusterAvailable)))); diff != "" {
+		t.Errorf("the cluster differs from its source:\n%s", diff)
+	}
+}
+
 func TestAMigrationWhoseSourceIsGoneCanBeGivenUp(t *testing.T) {
 	t.Parallel()
 	source := open(t)
@@ -227,16 +247,16 @@ func TestSourcesThatNothingIsMovedFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn.Set(t.Context(), "a", 1, 0)
-	lost := open(t, "--replicaof", "127.0.0.1 1")
+	lost := open(t, "--replicaof", "127.0.0.1", "1")
 	for name, test := range map[string]struct{ source, says string }{
 		"nobody":           {fmt.Sprintf("127.0.0.1:%d", testkit.FreePort(t)), "Nothing listens at 127.0.0.1:"},
 		"no such host":     {"nowhere.invalid:6379", "There is no host nowhere.invalid"},
 		"a cloud's secret": {"169.254.169.254:80", "is a link-local address"},
 		"a password":       {open(t, "--requirepass", "sesame").Addr, "asks for a password"},
-		"cluster mode":     {testkit.InClusterMode(t, 1, 0, "--protected-mode", "no")[0].Addr, "is in cluster mode"},
+		"cluster mode":     {open(t, "--cluster-enabled", "yes").Addr, "is in cluster mode"},
 		"a lost replica":   {lost.Addr, "without a link to its primary"},
 		"databases":        {many.Addr, "uses 20 databases"},
-		"renamed":          {open(t, "--rename-command", "REPLCONF", "''").Addr, "does not hand out its data"},
+		"renamed":          {open(t, "--rename-command", "REPLCONF", "hidden").Addr, "does not hand out its data"},
 		"another cluster":  {other.Nodes[0].Address(), "which Rekindle runs, listens at"},
 		"itself":           {cluster.Nodes[0].Address(), "which Rekindle runs, listens at"},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,6 +36,9 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 	}
 	own, err := nodes.Ask(ctx, cluster, primary, "server", "replication")
 	if err != nil {
+		return found, m.silent(cluster, primary, err)
+	}
+	if found.Modules, err = lacking(ctx, cluster, primary, found.Modules); err != nil {
 		return found, m.silent(cluster, primary, err)
 	}
 	found.Own = info["run_id"] == own["run_id"] || info["master_replid"] == own["master_replid"]
@@ -72,13 +76,31 @@ func ask(ctx context.Context, source string) (models.MigrationSource, resp.Info,
 			s.Databases = max(s.Databases, n+1)
 		}
 	}
-	list, err := conn.Do(ctx, "MODULE", "LIST")
-	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused { // before Redis 4 there were none
+	if s.Modules, err = modules(ctx, conn); err != nil {
 		return s, nil, err
 	}
-	s.Modules = attached.Modules(list)
 	// Like the nodes, which will say PSYNC: a server that was told to refuse it, or to rename it, must be found out now.
 	return s, info, replicates(ctx, conn)
+}
+
+// modules asks a server for the names of its modules.
+func modules(ctx context.Context, conn *resp.Conn) ([]string, error) {
+	list, err := conn.Do(ctx, "MODULE", "LIST")
+	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused { // before Redis 4 there were none
+		return nil, err
+	}
+	return attached.Modules(list), nil
+}
+
+// lacking are those of the modules that a node does not have itself: Redis 8 and Valkey 9 come with some.
+func lacking(ctx context.Context, cluster models.Cluster, node models.Node, of []string) ([]string, error) {
+	conn, err := nodes.Dial(ctx, cluster, node)
+	if err != nil {
+		return of, err
+	}
+	defer conn.Close()
+	own, err := modules(ctx, conn)
+	return slices.DeleteFunc(of, func(name string) bool { return slices.Contains(own, name) }), err
 }
 
 // errNoReplication says that a server does not hand out its data.

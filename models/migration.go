@@ -32,7 +32,7 @@ type MigrationSource struct {
 	CutOff    bool     // it is a replica without a link to its primary
 	Own       bool     // it is the cluster itself, or follows it
 	Unread    bool     // the cluster's engine cannot load what it writes
-	Modules   []string // that it has loaded
+	Modules   []string // that it has loaded, and the cluster's nodes have not
 	Used      int64    // bytes
 	Keys      int64
 	Databases int // as many as it uses: the number of the last one that has keys, and one more
@@ -130,7 +130,7 @@ func CheckSource(cluster Cluster, s MigrationSource) Faults {
 			s.Engine, s.Address, cluster.EngineName(), cluster.Name)
 	}
 	if len(s.Modules) > 0 {
-		refuse("The server at %s has modules, whose keys the cluster cannot load: %.200s.", s.Address, strings.Join(s.Modules, ", "))
+		refuse("The server at %s has modules whose keys the cluster cannot load: %.200s.", s.Address, strings.Join(s.Modules, ", "))
 	}
 	if s.Databases > databases {
 		refuse("The server at %s uses %d databases, and the nodes of %s have %d.", s.Address, s.Databases, cluster.Name, databases)
