@@ -290,3 +290,28 @@ func TestSourcesThatNothingIsMovedFrom(t *testing.T) {
 		t.Errorf("the supervisor had to mend what a run had done:\n%s", events)
 	}
 }
+
+// A rebuilt catalog knows from the nodes that data is being moved in.
+func TestARebuiltCatalogGoesOnWithAMigration(t *testing.T) {
+	t.Parallel()
+	source := open(t)
+	testkit.Fill(t, source.Client(), 30)
+	c := newConsole(t, clockwork.NewRealClock())
+	c.create(c.spec("orders", 1))
+	c.migrate("orders", source.Addr)
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild %s: %s", run.Status, run.Error)
+	}
+	cluster := c.awaitCopied("orders")
+	if cluster.Migration.Source != source.Addr || cluster.Nodes[0].Role != models.RolePrimary || cluster.EmptiedAt != nil {
+		t.Errorf("it is %+v with %+v", cluster.Migration, cluster.Nodes)
+	}
+	c.complete("orders", false)
+	c.await("orders", models.ClusterAvailable)
+	if diff := testkit.Diff(testkit.Digests(t, source.Client()), testkit.Digests(t, c.primary(c.awaitNodes("orders")))); diff != "" {
+		t.Errorf("the cluster differs from its source:\n%s", diff)
+	}
+}

@@ -18,6 +18,7 @@ type move[S ~string] struct {
 var ClusterMoves = []move[ClusterStatus]{
 	{"", ClusterCreating, "somebody creates or restores it"},
 	{"", ClusterAvailable, "somebody attaches it, or a rebuild of the catalog finds its nodes"},
+	{"", ClusterMigrating, "a rebuild finds its nodes, which follow a server outside"},
 	{"", ClusterRestoreFailed, "a rebuild finds it in the store, without nodes"},
 	{"", ClusterUnreachable, "a rebuild finds in the store that it was attached"},
 	{ClusterCreating, ClusterAvailable, "its nodes run and have their data"},

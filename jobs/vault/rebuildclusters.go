@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/internal/primary"
 	"rekindle/internal/slots"
 	"rekindle/internal/words"
 	"rekindle/jobs/reason"
@@ -303,12 +305,16 @@ func (r *rebuilding) cluster(ctx context.Context, name string, names []string) (
 	if cluster.ClusterMode = first.ClusterMode; cluster.ClusterMode {
 		return cluster, r.shards(ctx, &cluster, started)
 	}
-	primary, err := r.primary(ctx, cluster, started)
+	leads, err := r.primary(ctx, cluster, started)
 	if err != nil {
-		return none, err
+		source := ""
+		if leads, source = r.migrating(ctx, cluster); source == "" {
+			return none, err
+		}
+		cluster.Migration = models.Migration{Source: source, Address: source}
 	}
 	cluster.ShardCount = 1
-	cluster.Nodes[primary].Role, cluster.Port = models.RolePrimary, cluster.Nodes[primary].Port
+	cluster.Nodes[leads].Role, cluster.Port = models.RolePrimary, cluster.Nodes[leads].Port
 	return cluster, nil
 }
 
@@ -416,6 +422,24 @@ func (r *rebuilding) primary(ctx context.Context, cluster models.Cluster, starte
 		}
 	}
 	return 0, nil
+}
+
+// migrating finds the node that follows a server outside, and that server's address, of a cluster into which data is being moved; "" if there is none.
+// Nobody else would have told it to, and should somebody have done so, it is theirs to say what becomes of it.
+func (r *rebuilding) migrating(ctx context.Context, cluster models.Cluster) (int, string) {
+	at, source := 0, ""
+	for i, node := range cluster.Nodes {
+		follows, replica, err := r.Follows(ctx, cluster, node)
+		held := follows == net.JoinHostPort(primary.Nobody.Host, strconv.Itoa(primary.Nobody.Port))
+		if err != nil || !replica || held || slices.ContainsFunc(cluster.Nodes, func(n models.Node) bool { return n.Address() == follows }) {
+			continue
+		}
+		if _, _, err := (models.Migration{Address: follows}).SourceEndpoint(); err != nil || source != "" {
+			return 0, ""
+		}
+		at, source = i, follows
+	}
+	return at, source
 }
 
 // nodeTypeOf returns the node type with this memory: the preferred one, if that fits.

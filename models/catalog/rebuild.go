@@ -233,6 +233,9 @@ func (q Rebuilding) AdoptCluster(ctx context.Context, cluster models.Cluster, me
 			return err
 		}
 		cluster.Status, cluster.CreatedAt, cluster.UpdatedAt, cluster.ScheduleSince = models.ClusterAvailable, now, now, now
+		if cluster.Migrating() {
+			cluster.Status, cluster.Migration.Since = models.ClusterMigrating, &now
+		}
 		if found && oldest.CreatedAt.Before(now) {
 			cluster.CreatedAt = catalogTime(oldest.CreatedAt)
 		}
