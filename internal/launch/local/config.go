@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,7 +74,7 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 		c.set("requirepass", quote(n.Password.Reveal()))
 	}
 	if n.Password != "" && !n.PrimaryOpen {
-		c.set("masteruser", "default") // by name, so that a node which has no password any more, or none yet, takes any
+		c.set("masteruser", quote(cmp.Or(n.User, "default"))) // by name, so that a node which has no password any more, or none yet, takes any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
 	if n.OldPassword != "" && n.User == "" {
@@ -84,8 +85,6 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 
 // users are who may sign in, and nobody else.
 func (c *conf) users(n launch.Node, engine launch.Engine) {
-	c.set("masteruser", quote(n.User))
-	c.set("masterauth", quote(n.Password.Reveal()))
 	c.user(n.User, append([]string{"on", ">" + n.Password.Reveal()}, everything(engine)...))
 	if !slices.ContainsFunc(n.Users, func(u launch.User) bool { return u.Name == "default" }) {
 		c.user("default", []string{"reset", "off"})

@@ -104,6 +104,8 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 		"replica": {replica, launch.Engine{Name: "redis", Version: "7.0.15"},
 			[]string{`replicaof "10.0.0.4" 6379`, `requirepass "geheim"`, `masterauth "geheim"`, "save 60 10000", "maxmemory 1073741824", `replica-announce-ip "10.0.0.5"`},
 			[]string{`save ""`}},
+		"with users": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "geheim", User: "console"}, launch.Engine{Version: "7.0.15"},
+			[]string{`masteruser "console"`, `masterauth "geheim"`}, []string{"requirepass", `masteruser "default"`}},
 		"of a stranger": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "geheim", PrimaryHost: "10.9.9.9", PrimaryPort: 6379, PrimaryOpen: true}, launch.Engine{Version: "7.0.15"},
 			[]string{`replicaof "10.9.9.9" 6379`, `requirepass "geheim"`}, []string{"masterauth", "masteruser"}},
 		"cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, ClusterMode: true}, launch.Engine{Name: "redis", Version: "7.0.15"},
