@@ -46,7 +46,7 @@ func (p *packageLife) Fatalf(format string, args ...any) {
 var life = &packageLife{}
 
 func TestMain(m *testing.M) {
-	testkit.AtOnce(4)
+	testkit.AtOnce(3)
 	folder, err := os.MkdirTemp("", "rekindle-s3-")
 	if err != nil {
 		panic(err)
