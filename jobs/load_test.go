@@ -148,7 +148,7 @@ func TestAnOutputBufferThatIsTooSmallIsSaid(t *testing.T) {
 	c, st := newTroubled(t)
 	server := testkit.Engine(t, testkit.Fetched(t, "redis-6.0"))
 	must(t, server.Client().ConfigSet(t.Context(), "client-output-buffer-limit", "replica 1mb 1mb 0").Err())
-	fillBig(t, server.Client(), 8)
+	fillBig(t, server.Client(), 24) // more than sockets hold
 	c.attach(attachSpec("orders", server.Addr))
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	st.mu.Lock()
