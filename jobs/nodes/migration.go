@@ -14,15 +14,16 @@ import (
 	"rekindle/models"
 )
 
-// This file is about clusters whose primary is itself a replica, of a server outside, until data has been moved from there. The replicas follow the
-// primary as ever. Nobody is promoted meanwhile and nothing comes back from a disk: whatever a node had, it gets again from the source.
+// This file is about migrating clusters: their primary is itself a replica, of an outside server. The cluster's replicas follow the primary
+// as usual. During a migration no node is promoted and none loads data from disk: a node that comes back gets everything from the source.
 
-// Hold makes a primary take no writes, by following nobody. It keeps its data.
+// Hold stops writes to a primary by making it a replica of an address where nobody answers. It keeps its data.
 func Hold(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	return Tell(ctx, cluster, node, "REPLICAOF", primary.Nobody.Host, strconv.Itoa(primary.Nobody.Port))
 }
 
-// FollowSource makes a node a replica of the server outside that the cluster follows. That takes no password, and must not be told the cluster's.
+// FollowSource makes a node a replica of the outside server that the cluster follows. The source needs no password, and must never be sent
+// the cluster's.
 func FollowSource(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	host, port, err := cluster.Migration.SourceEndpoint()
 	if err != nil {
@@ -36,7 +37,8 @@ func FollowSource(ctx context.Context, cluster models.Cluster, node models.Node)
 	return nil
 }
 
-// TakeOver makes a node that followed a server outside a primary of its own, which can follow others of its cluster again. It may be repeated.
+// TakeOver promotes a node that followed an outside server, and gives it back the password for following nodes of its own cluster. It can be
+// repeated.
 func TakeOver(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	if err := Promote(ctx, cluster, node); err != nil {
 		return err
@@ -51,12 +53,13 @@ func TakeOver(ctx context.Context, cluster models.Cluster, node models.Node) err
 	return errors.Join(failures...)
 }
 
-// passwordToPrimary is how a node learns by what it signs in at its primary.
+// passwordToPrimary returns the commands that tell a node how to sign in to its primary.
 func passwordToPrimary(user, password string) [][]string {
 	return [][]string{{"CONFIG", "SET", "masteruser", user}, {"CONFIG", "SET", "masterauth", password}}
 }
 
-// sourceOf is the address that the primary of a migrating cluster has to follow, as a node names it. One that cannot be read is followed by nobody.
+// sourceOf returns the address that the primary of a migrating cluster must follow, in the form that nodes report. An address that
+// cannot be parsed is returned as it is, and no node follows it.
 func sourceOf(cluster models.Cluster) string {
 	host, port, err := cluster.Migration.SourceEndpoint()
 	if err != nil {
@@ -65,12 +68,12 @@ func sourceOf(cluster models.Cluster) string {
 	return net.JoinHostPort(host, port)
 }
 
-// IsHeld tells whether a node that follows this address is held.
+// IsHeld reports whether a node that follows this address is held; see [Hold].
 func IsHeld(address string) bool {
 	return address == net.JoinHostPort(primary.Nobody.Host, strconv.Itoa(primary.Nobody.Port))
 }
 
-// repairMigrating brings back nodes of a migrating cluster that have died, and has its primary follow the source.
+// repairMigrating restarts dead nodes of a migrating cluster, and makes its primary follow the source.
 func repairMigrating(cluster models.Cluster, l look, p int) []step {
 	v := l.nodes[p]
 	var steps []step
@@ -91,7 +94,7 @@ func repairMigrating(cluster models.Cluster, l look, p int) []step {
 	return steps
 }
 
-// strayed says what the primary of a migrating cluster had become, which is being undone.
+// strayed returns the text of the event that says that a migrating cluster's primary had stopped following the source, and does so again.
 func strayed(cluster models.Cluster, v seen) string {
 	was := "a primary of its own, and what was written to it alone is replaced by the source's data"
 	if v.state.Replica {
@@ -100,7 +103,7 @@ func strayed(cluster models.Cluster, v seen) string {
 	return fmt.Sprintf("The node %s follows %s again, as its migration wants it. It had been %s.", v.node.Name, cluster.Migration.Source, was)
 }
 
-// reportMigrating returns the steps that record how far a migrating cluster is. The nodes' rows have the rest.
+// reportMigrating returns the steps that record a migration's progress. The rest is in the nodes' rows.
 func reportMigrating(cluster models.Cluster, shards []look) []step {
 	if cluster.Migration.Copied || len(shards) != 1 {
 		return nil
@@ -112,8 +115,8 @@ func reportMigrating(cluster models.Cluster, shards []look) []step {
 	return []step{noteCopied{}}
 }
 
-// describedIn is described, for a node of any cluster. The primary of a migrating one is as far behind as its source is ahead, or as much as is still to
-// be copied.
+// describedIn is [described] for nodes of any cluster. The lag of a migrating cluster's primary is what it lacks of the source's stream, or
+// what is still to be copied, in bytes.
 func describedIn(cluster models.Cluster, l look, v seen, head int64, now time.Time) models.Node {
 	if !cluster.Migrating() || v.node.Role != models.RolePrimary {
 		return described(v, head, now)
@@ -125,7 +128,7 @@ func describedIn(cluster models.Cluster, l look, v seen, head int64, now time.Ti
 	return n
 }
 
-// SourceOffset asks the server outside that a cluster follows which stream it writes, and how far that has got.
+// SourceOffset asks the source of a migrating cluster for its replication id and its offset in bytes.
 func SourceOffset(ctx context.Context, cluster models.Cluster) (history string, offset int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
@@ -145,7 +148,7 @@ func SourceOffset(ctx context.Context, cluster models.Cluster) (history string, 
 	return info["master_replid"], offset, nil
 }
 
-// inStep tells whether a node has all of the source's data, but for what is on its way.
+// inStep reports whether a node has all of the source's data except what is in transit.
 func inStep(cluster models.Cluster, v seen) bool {
 	s := v.state
 	return v.answers && s.Replica && s.Primary == sourceOf(cluster) && s.LinkUp && !s.Syncing && !s.Loading

@@ -11,13 +11,13 @@ import (
 	"rekindle/models/catalog"
 )
 
-// Operator does what is done with nodes for runs as for the supervisor.
+// Operator has the operations on nodes that runs and the supervisor share.
 type Operator struct {
 	DB       *catalog.DB
 	Launcher launch.Launcher
 }
 
-// StartNode starts a node as the catalog wants it, or finds it running.
+// StartNode starts a node as the catalog describes it. A node that is already running is left alone.
 func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
@@ -68,7 +68,8 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 	return reason.Because(err, "The node %s could not be started.%s", node.Name, o.LastWords(ctx, cluster, node))
 }
 
-// LastWords is a sentence with what a node's log has of why it has ended, for where nobody sees that, with a space before it.
+// LastWords returns a sentence, with a leading space, that quotes from a node's log why the node has ended, so that nobody has to read the
+// log. It is "" when the log says nothing.
 func (o *Operator) LastWords(ctx context.Context, cluster models.Cluster, node models.Node) string {
 	words, _ := o.Launcher.LastWords(ctx, cluster.Name, node.Name)
 	if words == "" {
@@ -77,21 +78,21 @@ func (o *Operator) LastWords(ctx context.Context, cluster models.Cluster, node m
 	return " " + words
 }
 
-// Filling tells whether a cluster is being created with data: until that is there, its primary takes no writes, for whoever knows the port
-// from before would write in between.
+// Filling reports whether a cluster is being created with data. Until the data is there its primary refuses writes: clients that know the
+// port from before would otherwise write in between.
 func Filling(cluster models.Cluster) bool {
 	return cluster.Status == models.ClusterCreating && cluster.RestoredFrom != ""
 }
 
-// savesItself tells whether a node writes RDB files now and then, to come back from. A primary leaves that to its replicas, so that the
-// application never feels a fork.
+// savesItself reports whether a node writes RDB files at save points. A primary leaves that to its replicas, so that the application never
+// feels a fork.
 func savesItself(cluster models.Cluster, node models.Node) bool {
 	shard, _ := cluster.Shard(node.Shard)
 	return !cluster.Cached() && (node.Role == models.RoleReplica || len(shard.Nodes) == 1)
 }
 
-// Foreign tells whether the files of a node are of another cluster that had this name, as after the catalog was lost: it was started
-// with another password. Nothing may start over them or remove them. Of clusters without a password this cannot be told.
+// Foreign reports whether a node's files belong to an earlier cluster of the same name, which happens after the catalog was lost. It is
+// recognized by its password, so clusters without one cannot be told apart. Such files must be neither overwritten nor removed.
 func (o *Operator) Foreign(ctx context.Context, cluster models.Cluster, node string) bool {
 	found, err := o.Launcher.Describe(ctx, cluster.Name, node)
 	return err == nil && !cluster.KnowsPassword(found.Password)
@@ -100,7 +101,7 @@ func (o *Operator) Foreign(ctx context.Context, cluster models.Cluster, node str
 // savePoints are Redis's own defaults, as the launcher writes them into a node's configuration.
 const savePoints = "3600 1 300 100 60 10000"
 
-// Configure sets what may change while a node runs.
+// Configure applies the settings that can change while a node runs.
 func Configure(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	saves := ""
 	if savesItself(cluster, node) {
@@ -115,11 +116,11 @@ func Configure(ctx context.Context, cluster models.Cluster, node models.Node) er
 	return nil
 }
 
-// applyParameters brings a changed parameter group to the nodes: what holds at once is set, and what takes a restart waits for one. Also
-// parameters that the group does not set are, to the engine's defaults, for it may have set them before.
+// applyParameters brings a changed parameter group to the nodes. What can change at once is set; the rest waits for a restart. Parameters
+// that the group does not set get the engine's defaults, because it may have set them before.
 func (o *Operator) applyParameters(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	if cluster.Cached() {
-		return nil // every parameter of memcached takes a restart
+		return nil // memcached reads its parameters only at a restart
 	}
 	set, err := o.DB.Parameters.OfNodes(ctx, cluster)
 	if err != nil {

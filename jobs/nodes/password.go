@@ -10,14 +10,15 @@ import (
 	"rekindle/models"
 )
 
-// This file changes the passwords of running nodes. At each moment in between every replica knows a password that its primary takes, whoever of them
-// has come how far; each step may be repeated, and a change that was cut off is begun again with the first.
+// This file changes the passwords of running nodes. At every moment each replica knows a password that its primary accepts, however far
+// each node has got. Each step can be repeated, and an interrupted change starts over from the first.
 
-// commands are told to one node in a row.
+// commands are sent to one node, in order.
 type commands [][]string
 
-// passwordSteps lead nodes from a password to another, with an old one beside it or none. All nodes take one before any takes the next. The default
-// user is named to primaries, for one without a password takes any of a user who is named, and refuses one without.
+// passwordSteps returns the steps from a former password to a new one, with or without an old one that stays valid. All nodes take a step
+// before any takes the next. Replicas sign in as the default user by name: a primary without a password accepts any password then, but
+// refuses one that comes without a name.
 func passwordSteps(former, password, old secret.Text) []commands {
 	adds := []string{"ACL", "SETUSER", "default", ">" + password.Reveal()}
 	exactly := []string{"ACL", "SETUSER", "default", "resetpass", ">" + password.Reveal()}
@@ -36,7 +37,7 @@ func passwordSteps(former, password, old secret.Text) []commands {
 	return []commands{{adds}, {named, signsIn(password)}, {exactly}}
 }
 
-// ChangePassword brings the passwords that the catalog has to all nodes of a cluster. Those that do not run get them when they start. The caller has
+// ChangePassword brings the catalog's passwords to all running nodes of a cluster. The others get them when they start. The caller holds
 // the cluster's lock.
 func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) error {
 	keep := func(former ...secret.Text) error {
@@ -78,7 +79,7 @@ func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) e
 	return o.DB.Clusters.PasswordReached(ctx, cluster)
 }
 
-// running are the nodes of a cluster that run.
+// running returns the nodes of a cluster that run.
 func (o *Operator) running(ctx context.Context, cluster models.Cluster) ([]models.Node, error) {
 	var running []models.Node
 	for _, node := range cluster.Nodes {
@@ -93,7 +94,8 @@ func (o *Operator) running(ctx context.Context, cluster models.Cluster) ([]model
 	return running, nil
 }
 
-// goOnWithPassword brings a change of the password to its end that was cut off, or that a node has not taken. The caller has the cluster's lock.
+// goOnWithPassword finishes a change of the password that was interrupted, or that a node has not taken. The caller holds the cluster's
+// lock.
 func (s *Supervisor) goOnWithPassword(ctx context.Context, cluster models.Cluster) models.Cluster {
 	if err := s.ChangePassword(ctx, cluster); err != nil {
 		if ctx.Err() == nil {
@@ -102,7 +104,7 @@ func (s *Supervisor) goOnWithPassword(ctx context.Context, cluster models.Cluste
 		return cluster
 	}
 	cluster.PasswordPending, cluster.FormerPassword, cluster.FormerUser = false, "", ""
-	if cluster.UserGroup == "" { // else its users come next
+	if cluster.UserGroup == "" { // otherwise its users come next
 		s.tell(ctx, cluster, models.SeverityInfo, "All nodes of %s have the changed password now.", cluster.Name)
 	}
 	return cluster

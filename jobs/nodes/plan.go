@@ -9,8 +9,8 @@ import (
 	"rekindle/models"
 )
 
-// A plan only decides. It has the steps that are possible now. After they have been carried out, a new plan is made, with a new look at the nodes
-// that they have changed, until there are no more steps.
+// A plan only decides. It lists the steps that are possible now. Once they are carried out, the nodes are looked at again and a new plan is
+// made, until there are no more steps.
 
 // plan returns the next steps towards what the catalog wants.
 func plan(cluster models.Cluster, l look) []step {
@@ -20,7 +20,7 @@ func plan(cluster models.Cluster, l look) []step {
 	return keepSaved(cluster, l)
 }
 
-// repair brings back nodes that died and corrects roles. It must not be used on a cluster that somebody else is changing. A primary that is gone is
+// repair restarts nodes that died and corrects roles. It must not be used on a cluster that somebody else is changing. A dead primary is
 // never started empty over replicas that have its data.
 func repair(cluster models.Cluster, l look) []step {
 	if cluster.Cached() {
@@ -60,19 +60,19 @@ func repair(cluster models.Cluster, l look) []step {
 	return settled(cluster, l, steps)
 }
 
-// settled adds, once no node has to be repaired, the parameters that are wanted of all of them.
+// settled adds the step that applies wanted parameters, once no node needs a repair.
 func settled(cluster models.Cluster, l look, steps []step) []step {
 	if len(steps) > 0 || l.failed || cluster.ParametersApplied >= cluster.ParametersWanted {
 		return steps
 	}
 	if slices.ContainsFunc(l.nodes, func(v seen) bool { return !v.running || !v.answers || v.state.Loading }) {
-		return nil // not before all of them answer
+		return nil // wait until all of them answer
 	}
 	return []step{setParameters{}}
 }
 
-// elected is the index of the node that the cluster itself has made the primary of the shard, in place of the catalog's primary, which knows of it or
-// does not answer: in cluster mode the nodes vote when one has been silent for long. -1: none.
+// elected returns the index of the node that the cluster itself has made the shard's primary, or -1. In cluster mode the nodes hold a vote
+// when a primary is silent for long. The catalog's primary must know of the vote or not answer.
 func elected(cluster models.Cluster, l look, p int) int {
 	if !managed(cluster) || l.nodes[p].answers && !l.nodes[p].state.Replica {
 		return -1
@@ -82,7 +82,7 @@ func elected(cluster models.Cluster, l look, p int) int {
 	})
 }
 
-// livesAt tells whether the process of the node at this address runs.
+// livesAt reports whether the node at this address has a running process.
 func livesAt(l look, address string) bool {
 	return slices.ContainsFunc(l.nodes, func(v seen) bool { return v.node.Address() == address && v.running })
 }
@@ -96,13 +96,13 @@ func repairCaches(l look) []step {
 	return steps
 }
 
-// startAgain starts a node that has ended; the event says as what. If it is fed by another node, its own RDB does not matter.
+// startAgain restarts a node that has ended, with an event that says in which role. If another node feeds it, its own RDB does not matter.
 func startAgain(v seen, as string, fed bool) []step {
 	name := on(v.node.Name)
 	switch {
 	case v.running || v.started || v.handled || v.trouble != "":
 		return nil
-	case v.failure != nil && v.failure.data && fed && v.aside == "": // whom it follows has the data
+	case v.failure != nil && v.failure.data && fed && v.aside == "": // the node that it follows has the data
 		return []step{setAside{name}}
 	case v.failure != nil:
 		return []step{complainOf(v)}
@@ -133,8 +133,8 @@ func repairPrimary(cluster models.Cluster, v seen) []step {
 	return nil
 }
 
-// ledAstray reports that somebody had made the primary a replica of a node outside the cluster, which is being undone. Unless it is certain that
-// the primary's data is still its own, the data counts as lost.
+// ledAstray returns the event for a primary that somebody made a replica of a node outside the cluster; another step undoes it. Unless the
+// primary's data is certainly still its own, it counts as lost.
 func ledAstray(cluster models.Cluster, v seen) []step {
 	if memberAt(cluster, v.state.Primary) {
 		return nil // a killed console did not finish promoting it
@@ -158,7 +158,7 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 	case v.handled || !v.answers:
 		return nil
 	case managed(cluster) && !v.state.Replica && v.state.Slots != "":
-		return nil // it was the primary, and does not know yet that it no longer is: the others will tell it
+		return nil // a former primary that does not know yet that it was replaced: the others will tell it
 	case !v.state.Replica || v.state.Primary != primary.Address():
 		return slices.Concat([]step{follow{name}}, replicaAgain(cluster, primary, v), []step{configure{name}})
 	case v.state.MaxMemory != cluster.MaxMemory():
@@ -167,7 +167,7 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 	return nil
 }
 
-// replicaAgain reports that a replica had become something else, which is being undone.
+// replicaAgain returns the event for a replica that had become something else; another step undoes it.
 func replicaAgain(cluster models.Cluster, primary models.Node, v seen) []step {
 	was := "a replica of " + v.state.Primary
 	if !v.state.Replica {
@@ -178,9 +178,9 @@ func replicaAgain(cluster models.Cluster, primary models.Node, v seen) []step {
 	return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was)}}
 }
 
-// keepSaved makes a replica save if no node has an RDB of the present history yet. The primary saves only if no replica runs: the application
-// feels the fork, but at least there is an RDB to come back from. A node without any replica saves by its own save points, once it has saved
-// what it was filled with.
+// keepSaved makes a replica save if no node has an RDB of the current history yet. The primary saves only if no replica runs: the
+// application feels the fork, but at least there is an RDB to start from. A primary that has no replicas uses its own save points, once it
+// has saved what it was filled with.
 //
 // A shard whose nodes all end at once comes back from an RDB on disk. Its replicas write one by their save points, but only after a number of
 // changes, and not at all when the data came by replication, from a snapshot or a new primary. Saving takes a while: if all nodes of a restored
@@ -222,7 +222,7 @@ func keepSaved(cluster models.Cluster, l look) []step {
 	return []step{saveNode{on(chosen), history}}
 }
 
-// savesAtAll tells whether it matters, while the nodes of a cluster run, what they have saved.
+// savesAtAll reports whether a cluster's running nodes need a saved RDB.
 func savesAtAll(cluster models.Cluster) bool {
 	return !cluster.Cached() && (len(cluster.Nodes) > 1 || cluster.UnsavedFrom != "")
 }

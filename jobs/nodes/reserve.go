@@ -8,12 +8,12 @@ import (
 	"rekindle/models"
 )
 
-// fillingUser is who writes to nodes that are filled key by key.
+// fillingUser is the user that writes to nodes that are filled key by key.
 const fillingUser = "rekindle-restore"
 
-// Reserve keeps everybody else from writing to the primaries of a cluster that is to be filled: who knows its endpoint from before would write in
-// between. It returns how to connect to them as the one who may, in their order, and what lets the others in again. A node that is started anew
-// knows nothing of it.
+// Reserve blocks all other clients from writing to the primaries of a cluster that is about to be filled: clients that know its endpoint
+// from before would otherwise write in between. It returns how to connect to each primary as the one user that may write, in the order of
+// the primaries, and a function that lets the others in again. A node that restarts forgets the reservation.
 func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, reopen func(context.Context) error, err error) {
 	password := models.GeneratePassword()
 	for _, node := range cluster.Primaries() {
@@ -25,7 +25,7 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 			shutOut(ctx, cluster, node),
 			Tell(ctx, cluster, node, "ACL", "SETUSER", fillingUser, "reset", "on", ">"+password.Reveal(), "~*", "+@all"))
 		if err == nil && !managed(cluster) {
-			err = Promote(ctx, cluster, node) // not before: one that waits to be filled takes no writes from anybody
+			err = Promote(ctx, cluster, node) // only now: until then it takes no writes from anybody
 		}
 		if err != nil {
 			return nil, nil, err
@@ -37,7 +37,7 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 		var failures []error
 		for _, node := range cluster.Primaries() {
 			failures = append(failures, Tell(ctx, cluster, node, "ACL", "DELUSER", fillingUser))
-			if cluster.UserGroup == "" { // users come when the cluster is filled: see BringUsers
+			if cluster.UserGroup == "" { // users are set up once the cluster is filled: see BringUsers
 				failures = append(failures, Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "+@all"))
 			}
 		}
@@ -45,8 +45,8 @@ func Reserve(ctx context.Context, cluster models.Cluster) (own []resp.Options, r
 	}, nil
 }
 
-// shutOut keeps clients from writing to a node: the default user, or all users of the cluster's group, who get nothing at all until they are brought
-// to the node again.
+// shutOut stops clients from writing to a node. The default user loses its write commands; the users of a group are removed until
+// BringUsers sets them up again.
 func shutOut(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	if cluster.UserGroup == "" {
 		return Tell(ctx, cluster, node, "ACL", "SETUSER", models.DefaultAccessUser, "-@write")

@@ -21,14 +21,14 @@ const (
 	passwordAgainAfter = 5 * time.Second
 	// refillRounds is how many rounds pass between two attempts to fill a cluster again, such as while the store is down.
 	refillRounds = 10
-	// atOnce limits how many clusters are looked after at a time, so that hundreds of connections are not opened at once.
+	// atOnce limits how many clusters are checked at a time, so that hundreds of connections are not opened at once.
 	atOnce = 8
 )
 
 // Config has what a [Supervisor] needs.
 type Config struct {
 	Operator
-	Home   string          // of this console: only its nodes are looked after
+	Home   string          // of this console; only its nodes are supervised
 	Clock  clockwork.Clock // decides when things are due; pauses in I/O use real time
 	Logger *slog.Logger
 	Every  time.Duration // between two looks at a cluster
@@ -38,29 +38,29 @@ type Config struct {
 	Wake     func()                                                                           // says that a run was queued
 }
 
-// Supervisor compares each cluster with what the catalog wants, and takes the next steps towards it.
+// Supervisor compares each cluster with what the catalog wants, and takes the next steps to get there.
 type Supervisor struct {
 	Config
 	memory *memory
 	loops  *drain.Loops
 }
 
-// New builds a supervisor; nothing happens before [Supervisor.Start].
+// New builds a supervisor. It does nothing until [Supervisor.Start].
 func New(config Config) *Supervisor {
 	return &Supervisor{Config: config, memory: newMemory(), loops: drain.NewLoops()}
 }
 
-// Start begins to look after the clusters, in the background.
+// Start begins to supervise the clusters, in the background.
 func (s *Supervisor) Start(context.Context) error {
 	s.loops.Go(s.watch)
 	s.loops.Go(s.watchAway)
 	return nil
 }
 
-// Stop ends the supervision. It waits until the work on every cluster has ended, or ctx ends.
+// Stop ends the supervision. It waits until the work on every cluster has ended, or until ctx ends.
 func (s *Supervisor) Stop(ctx context.Context) error { return s.loops.Stop(ctx) }
 
-// watch looks after the clusters launched here until ctx ends. One with a node that is slow to start or to answer does not hold up the others.
+// watch supervises the clusters launched here until ctx ends. A node that is slow to start or to answer does not hold up other clusters.
 func (s *Supervisor) watch(ctx context.Context) {
 	drain.Rounds(ctx, s.Every, atOnce, s.here, func(c models.Cluster) uint { return c.ID }, func(ctx context.Context, cluster models.Cluster) {
 		if err := s.supervise(ctx, cluster); err != nil && ctx.Err() == nil {
@@ -69,7 +69,7 @@ func (s *Supervisor) watch(ctx context.Context) {
 	})
 }
 
-// here returns the clusters to look after.
+// here returns the clusters to supervise.
 func (s *Supervisor) here(ctx context.Context) []models.Cluster {
 	clusters, err := s.DB.Clusters.LaunchedAt(ctx, s.Home, supervisedStates)
 	if err != nil && ctx.Err() == nil {
@@ -78,7 +78,7 @@ func (s *Supervisor) here(ctx context.Context) []models.Cluster {
 	return clusters
 }
 
-// watchAway marks, until ctx ends, the clusters whose console is away. It does not wait for the work on those here.
+// watchAway marks clusters whose console is away, until ctx ends. It does not wait for the work on the clusters here.
 func (s *Supervisor) watchAway(ctx context.Context) {
 	for {
 		if err := s.superviseAway(ctx); err != nil && ctx.Err() == nil {
@@ -90,15 +90,15 @@ func (s *Supervisor) watchAway(ctx context.Context) {
 	}
 }
 
-// Here tells whether the nodes of a cluster can be worked on from this console: launched ones are on its host, attached ones anywhere.
+// Here reports whether this console can work on a cluster's nodes. Launched nodes must be on its host; attached ones may be anywhere.
 func (s *Supervisor) Here(cluster models.Cluster) bool {
 	return cluster.Attached() || cluster.Home == s.Home
 }
 
-// markedStates are those in which a cluster becomes unreachable, or is so.
+// markedStates are the states in which a cluster can become unreachable, or already is.
 var markedStates = []models.ClusterStatus{models.ClusterAvailable, models.ClusterSnapshotting, models.ClusterUnreachable}
 
-// supervisedStates are those in which the supervisor may touch the nodes: in the others a run has them.
+// supervisedStates are the states in which the supervisor may touch the nodes. In all others a run owns them.
 var supervisedStates = append([]models.ClusterStatus{models.ClusterMigrating}, markedStates...)
 
 func supervised(status models.ClusterStatus) bool { return slices.Contains(supervisedStates, status) }
@@ -121,8 +121,8 @@ func (s *Supervisor) superviseAway(ctx context.Context) error {
 	return nil
 }
 
-// supervise looks at a cluster without locking it, because mostly there is nothing to do. Only for a repair does it take the lock and look
-// again. Each shard is repaired on its own.
+// supervise first looks at a cluster without locking it, because usually there is nothing to do. If a repair is needed, it takes the lock
+// and looks again. Each shard is repaired on its own.
 func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) error {
 	cluster = s.certify(ctx, cluster)
 	rounds := s.rounds(ctx, cluster)
@@ -161,7 +161,7 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 	return errors.Join(append(failures, s.together(ctx, cluster, rounds), s.report(ctx, cluster, rounds))...)
 }
 
-// rounds looks at a cluster, shard by shard.
+// rounds looks at a cluster's nodes and returns a round for each shard.
 func (s *Supervisor) rounds(ctx context.Context, cluster models.Cluster) []*round {
 	var rounds []*round
 	for _, shard := range cluster.Shards() {
@@ -187,7 +187,7 @@ func (s *Supervisor) keepSaved(ctx context.Context, cluster models.Cluster, roun
 	return errors.Join(append(failures, s.together(ctx, cluster, rounds))...)
 }
 
-// together does what concerns the whole cluster and therefore needs all of its shards.
+// together does the work that needs all shards of a cluster at once.
 func (s *Supervisor) together(ctx context.Context, cluster models.Cluster, rounds []*round) error {
 	all := func(done func(*round) bool) bool {
 		return !slices.ContainsFunc(rounds, func(r *round) bool { return !done(r) })
@@ -214,7 +214,7 @@ func (s *Supervisor) report(ctx context.Context, cluster models.Cluster, rounds 
 	return whole.carryOut(ctx, report(cluster, looks, s.DB.Now()))
 }
 
-// remember keeps what was seen for the next round.
+// remember keeps the parts of this look that the next round needs.
 func (r *round) remember() {
 	for i := range r.look.nodes {
 		v := &r.look.nodes[i]

@@ -13,13 +13,13 @@ import (
 	"rekindle/models"
 )
 
-// This file brings the users of a cluster's group to its nodes. The console and replicas sign in as a user of their own there; that one comes first and
-// goes last, so that whoever has come how far, neither is ever cut off. Each step may be repeated.
+// This file sets up the users of a cluster's group on its nodes. The console and the replicas sign in as a user of their own. It is created
+// first and removed last, so that neither is ever locked out, however far each node has got. Each step can be repeated.
 
-// tryUser is by whom it is tried whether an engine takes the rules of a user.
+// tryUser is the user with which a user's rules are tried out on an engine.
 const tryUser = models.OwnUser + "-try"
 
-// loginSteps lead nodes to the user and password by which they are to be reached, from those by which they were.
+// loginSteps returns the steps from the user and password with which the nodes were reached to the new ones.
 func loginSteps(cluster models.Cluster) []commands {
 	named := func(user string) []string { return []string{"CONFIG", "SET", "masteruser", user} }
 	auth := []string{"CONFIG", "SET", "masterauth", cluster.Password.Reveal()}
@@ -32,10 +32,10 @@ func loginSteps(cluster models.Cluster) []commands {
 		all = append(all, "&*")
 	}
 	password := ">" + cluster.Password.Reveal()
-	// A replica learns user and password one after the other, and in between one of them is the former. So both users take the new password. One who
-	// takes anybody does so as long as the user is named.
+	// A replica gets user and password one after the other, so for a moment only one of them is new. Therefore both users accept the new
+	// password. A user without a password accepts any password as long as the user is named.
 	also := func(user string) []string { return []string{"ACL", "SETUSER", user, password} }
-	// A replica that is signed in as the default user would lose its rights with it: it signs in anew before.
+	// A replica that is signed in as the default user would lose its rights along with it, so it signs in again first.
 	anew := commands{{"CLIENT", "KILL", "TYPE", "replica"}}
 	switch {
 	case cluster.UserGroup != "" && cluster.FormerPassword == "":
@@ -50,12 +50,12 @@ func loginSteps(cluster models.Cluster) []commands {
 	return []commands{{set(models.DefaultAccessUser, append(all, password)...), also(models.OwnUser), protected("yes")}, {auth, named(models.DefaultAccessUser)}}
 }
 
-// mayChangeLogin tells whether connections of replicas may be cut off now: a snapshot is taken over one.
+// mayChangeLogin reports whether replica connections may be cut now. A snapshot is taken over one.
 func mayChangeLogin(cluster models.Cluster) bool {
 	return cluster.Status != models.ClusterSnapshotting || cluster.FormerUser == cluster.SignsInAs()
 }
 
-// users are those of the cluster's group, as nodes are to have them: nobody before the cluster is filled.
+// users returns the users of the cluster's group as the nodes should have them: none before the cluster is filled.
 func (o *Operator) users(ctx context.Context, cluster models.Cluster) ([]launch.User, error) {
 	if cluster.UserGroup == "" || Filling(cluster) {
 		return nil, nil
@@ -71,14 +71,14 @@ func (o *Operator) users(ctx context.Context, cluster models.Cluster) ([]launch.
 	return users, nil
 }
 
-// BringUsers brings the users of a cluster's group to its nodes, and nobody else. Nodes that do not run get them when they start. The caller has the
-// cluster's lock, and read the cluster before anything that was changed since.
+// BringUsers gives the running nodes of a cluster exactly the users of its group. The others get them when they start. The caller holds the
+// cluster's lock. The cluster was read before this reads the users, so a change in between is brought in another round.
 func (o *Operator) BringUsers(ctx context.Context, cluster models.Cluster) error {
 	if cluster.UserGroup == "" {
 		return nil
 	}
 	filled := cluster
-	filled.Status = models.ClusterAvailable // as it is by now, whatever is written down
+	filled.Status = models.ClusterAvailable // it is filled by now, even if the catalog does not say so yet
 	users, err := o.users(ctx, filled)
 	if err != nil {
 		return err
@@ -87,7 +87,7 @@ func (o *Operator) BringUsers(ctx context.Context, cluster models.Cluster) error
 	if err != nil {
 		return err
 	}
-	var failures []error // one node that hangs keeps nobody's rights at the others
+	var failures []error // a node that hangs must not delay changes on the others
 	for _, node := range running {
 		if err := bringUsers(ctx, cluster, node, users); err != nil {
 			failures = append(failures, reason.Because(err, "The node %s did not take the users of the group %s.%s", node.Name, cluster.UserGroup, answer(err)))
@@ -99,7 +99,7 @@ func (o *Operator) BringUsers(ctx context.Context, cluster models.Cluster) error
 	return o.DB.UserGroups.Applied(ctx, cluster)
 }
 
-// answer is a sentence with what a node said to something that it does not take, with a space before it.
+// answer returns a sentence, with a leading space, that quotes a node's refusal.
 func answer(err error) string {
 	reply, answered := errors.AsType[resp.Error](err)
 	if !answered {
@@ -108,13 +108,13 @@ func answer(err error) string {
 	return fmt.Sprintf(" It says: %s.", strings.TrimSuffix(engineWords(reply), "."))
 }
 
-// engineWords is an answer without its code.
+// engineWords returns an error reply without its code.
 func engineWords(reply resp.Error) string {
 	_, words, _ := strings.Cut(string(reply), " ")
 	return words
 }
 
-// bringUsers makes the users of one node these. Those who are to be gone go first, also when the engine refuses what another one is to have.
+// bringUsers gives one node exactly these users. Removals come first, so that they happen even if the engine refuses another user's rules.
 func bringUsers(ctx context.Context, cluster models.Cluster, node models.Node, users []launch.User) error {
 	if !slices.ContainsFunc(users, func(u launch.User) bool { return u.Name == models.DefaultAccessUser }) {
 		users = append(users, launch.User{Name: models.DefaultAccessUser, Rules: []string{"off"}})
@@ -142,7 +142,7 @@ func bringUsers(ctx context.Context, cluster models.Cluster, node models.Node, u
 	})
 }
 
-// atNode does something with a node over one connection.
+// atNode calls do with one connection to a node.
 func atNode(ctx context.Context, cluster models.Cluster, node models.Node, do func(ctx context.Context, conn *resp.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*ProbeTimeout)
 	defer cancel()
@@ -157,7 +157,7 @@ func atNode(ctx context.Context, cluster models.Cluster, node models.Node, do fu
 	return nil
 }
 
-// setUser makes a user of a node this one. Engines leave the connections of a user who is turned off as they are.
+// setUser creates or replaces a user on a node. If the user is turned off, its connections are closed, because engines leave them open.
 func setUser(ctx context.Context, conn *resp.Conn, user launch.User) error {
 	_, err := conn.Do(ctx, append([]string{"ACL", "SETUSER", user.Name, "reset"}, user.Rules...)...)
 	if err == nil && !mayEnter(user.Rules) {
@@ -166,7 +166,7 @@ func setUser(ctx context.Context, conn *resp.Conn, user launch.User) error {
 	return err
 }
 
-// mayEnter tells whether these rules let somebody sign in.
+// mayEnter reports whether a user with these rules can sign in.
 func mayEnter(rules []string) bool {
 	enters := false
 	for _, rule := range rules {
@@ -180,7 +180,7 @@ func mayEnter(rules []string) bool {
 	return enters
 }
 
-// removeUsers removes all users of a node but these. The console's own goes last, for replicas are signed in as that user.
+// removeUsers removes all users of a node except these. The console's own goes last, because replicas are signed in as that user.
 func removeUsers(ctx context.Context, conn *resp.Conn, keep ...string) error {
 	names, err := conn.Do(ctx, "ACL", "USERS")
 	if err != nil {
@@ -196,14 +196,14 @@ func removeUsers(ctx context.Context, conn *resp.Conn, keep ...string) error {
 	return nil
 }
 
-// keepUsers removes all users of a node but these.
+// keepUsers is [removeUsers] over a connection of its own.
 func keepUsers(ctx context.Context, cluster models.Cluster, node models.Node, keep ...string) error {
 	return atNode(ctx, cluster, node, func(ctx context.Context, conn *resp.Conn) error {
 		return removeUsers(ctx, conn, keep...)
 	})
 }
 
-// order puts the console's own user behind the others.
+// order sorts the console's own user after the others.
 func order(user string) int {
 	if user == models.OwnUser {
 		return 1
@@ -211,7 +211,7 @@ func order(user string) int {
 	return 0
 }
 
-// goOnWithUsers brings changed users to the nodes of a cluster. The caller has its lock.
+// goOnWithUsers brings changed users to the nodes of a cluster. The caller holds the cluster's lock.
 func (s *Supervisor) goOnWithUsers(ctx context.Context, cluster models.Cluster) {
 	what := cluster.Name + " users"
 	err := s.BringUsers(ctx, cluster)
@@ -237,11 +237,12 @@ func (s *Supervisor) tell(ctx context.Context, cluster models.Cluster, severity 
 	}
 }
 
-// TryUser asks a primary of a cluster whether its engine takes the rules of a user. A refusal says in the engine's words why not.
+// TryUser checks with a primary of a cluster whether its engine accepts a user's rules. If not, it returns [models.Faults] that quote the
+// engine.
 func TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser) error {
 	primaries := cluster.Primaries()
 	if len(primaries) == 0 {
-		return nil // it is lost, and will be asked when it is launched again
+		return nil // the cluster is lost: its engine will be asked when it is launched again
 	}
 	rules := models.AccessUser{AccessString: user.AccessString}.Rules(cluster.KnowsChannels())
 	args := append(append([]string{"ACL", "SETUSER", tryUser, "reset"}, rules...), "off")
