@@ -25,7 +25,7 @@ import (
 // joinTimeout bounds how long a new replica may take to get its first copy of the data.
 const joinTimeout = 30 * time.Minute
 
-// builder starts nodes for clusters, fills and changes them.
+// builder starts, fills and changes the nodes of clusters.
 type builder struct {
 	Config
 	nodes    *nodes.Supervisor
@@ -36,8 +36,8 @@ type builder struct {
 
 // create is the body of a run that starts a new cluster, empty or from the snapshot that the run names.
 //
-// It may be begun again after it was cut off: the cluster is not available yet, so nobody's data can be in its nodes, and what the
-// first attempt left is removed.
+// An interrupted run can start over: the cluster is not available yet, so its nodes cannot hold anybody's data, and what the first
+// attempt left behind is removed.
 func (b *builder) create(ctx context.Context, run models.Run, report *queue.Report) error {
 	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -98,20 +98,20 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
 }
 
-// letIn brings the users of a cluster's group to its nodes, which so far take the console only.
+// letIn sets up the users of a cluster's group on its nodes. Until then only the console can sign in.
 func (b *builder) letIn(ctx context.Context, cluster models.Cluster) error {
 	if cluster.UserGroup == "" {
 		return nil
 	}
-	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // for the ports that were exchanged
+	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // ports may have changed
 	if err != nil {
 		return err
 	}
 	return b.nodes.BringUsers(ctx, cluster)
 }
 
-// secure has a cluster saved before it is available: from then on somebody may write to it, and it has to come back with its data should it die before
-// its first save.
+// secure saves a cluster's data before the cluster becomes available. From then on people may write to it, so it must come back with
+// its data even if it dies before its first regular save.
 func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models.Run, report *queue.Report) error {
 	if len(cluster.Nodes) == 1 {
 		if run.SnapshotName == "" {
@@ -124,7 +124,7 @@ func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models
 		}
 		return nil
 	}
-	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // for the ports that were exchanged
+	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // ports may have changed
 	if err != nil {
 		return err
 	}
@@ -138,10 +138,10 @@ func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models
 	return nil
 }
 
-// formTimeout bounds how long nodes may take to agree that they are a cluster. For 90 of them that is some seconds.
+// formTimeout bounds how long nodes may take to agree that they are a cluster. 90 nodes need a few seconds.
 const formTimeout = 2 * time.Minute
 
-// form makes the primaries one cluster, each with the slots that it is to have.
+// form joins the primaries into one cluster and gives each its slots.
 func (b *builder) form(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
 	report.Stage("Forming a cluster of "+words.Plural(int64(cluster.ShardCount), "shard"), nil)
 	var primaries []formation.Primary
@@ -160,7 +160,7 @@ func (b *builder) form(ctx context.Context, cluster models.Cluster, report *queu
 	return nil
 }
 
-// agree waits until all nodes know each other: until then none could take over.
+// agree waits until all nodes know each other. Before that no replica could take over.
 func (b *builder) agree(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
 	if !cluster.ClusterMode {
 		return nil
@@ -174,8 +174,8 @@ func (b *builder) agree(ctx context.Context, cluster models.Cluster, report *que
 	return nil
 }
 
-// saveShards has each shard save what it was filled with, and waits for that: one that died without could not be filled again by itself, for the
-// others go on.
+// saveShards makes each shard save the data it was filled with, and waits. A shard that died unsaved could not be refilled alone, because
+// the others keep changing.
 func (b *builder) saveShards(ctx context.Context, cluster models.Cluster, report *queue.Report) {
 	for _, shard := range cluster.Shards() {
 		node, _ := shard.Primary()
@@ -187,7 +187,7 @@ func (b *builder) saveShards(ctx context.Context, cluster models.Cluster, report
 	}
 }
 
-// restored is the event about a cluster that was filled.
+// restored returns the text of the event that says a cluster was filled.
 func restored(cluster models.Cluster, run models.Run, result primary.Result) string {
 	how := "restored"
 	if cluster.UnsavedFrom != "" {
@@ -204,7 +204,7 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 	return message
 }
 
-// fill feeds each shard its part of a snapshot, and returns what they hold together.
+// fill feeds each shard its part of a snapshot and returns the totals.
 func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (primary.Result, error) {
 	var all primary.Result
 	row, err := b.DB.Snapshots.Get(ctx, snapshot)
@@ -232,7 +232,7 @@ func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot str
 		}
 		all.Keys += result.Keys
 		all.Expired += result.Expired
-		all.Memory = max(all.Memory, result.Memory) // of the fullest
+		all.Memory = max(all.Memory, result.Memory) // of the fullest shard
 	}
 	return all, nil
 }
@@ -257,7 +257,7 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.reader.Open(ctx, row, part) }},
 		primary.Options{ListenHost: node.Host, Certificate: own, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
-		// A node that meets damaged data while it loads exits before the checksum is known: look whose fault it was.
+		// A node that hits damaged data while loading exits before the checksum is known. Find out whether the snapshot was at fault.
 		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
 		if damage := b.reader.Verify(ctx, row, part); damage != nil {
 			err = errors.Join(damage, err)
@@ -276,7 +276,7 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 	return result, nil
 }
 
-// certificate is by what this console proves itself to a node that is to take it for its primary; nil for one that does not encrypt.
+// certificate returns the certificate that this console presents when it acts as a node's primary; nil if the cluster does not encrypt.
 func (b *builder) certificate(ctx context.Context, cluster models.Cluster, node models.Node) (*tls.Certificate, error) {
 	if !cluster.TransitEncryption {
 		return nil, nil
@@ -292,13 +292,13 @@ func (b *builder) certificate(ctx context.Context, cluster models.Cluster, node 
 	return &own, nil
 }
 
-// fitted tells whether the data of a snapshot was in a node like those of the cluster.
+// fitted reports whether the snapshot's data came from nodes like those of the cluster.
 func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 	nodeType, known := models.FindNodeType(cluster.NodeType)
 	return known && snapshot.FittedInto(nodeType)
 }
 
-// join starts a replica and waits until it is in step with its primary. It returns the node with the endpoint that it has got.
+// join starts a replica and waits until it is in step with its primary. It returns the node with its final endpoint.
 func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.Node, report *queue.Report) (models.Node, error) {
 	report.Stage("Attaching replica "+node.Name, nil)
 	node, err := b.startNew(ctx, cluster, node)
@@ -331,8 +331,8 @@ func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.
 	}
 }
 
-// startNew starts a node for the first time. A port that somebody took since it was picked is exchanged for another, unless it was asked for, or
-// people know it since the cluster was available.
+// startNew starts a node for the first time. If its port has been taken since it was picked, the node gets another one, unless the port
+// was asked for or the cluster has been available, so that people know it.
 func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
 	for {
 		err := b.nodes.StartNode(ctx, cluster, node)
@@ -347,12 +347,12 @@ func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node mod
 	}
 }
 
-// settleCreate ends a creation that did not succeed.
+// settleCreate records that a creation failed.
 func (b *builder) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
 	return errors.Join(b.wipe(ctx, run), f.Settle(ctx, b.DB, run))
 }
 
-// settleRestore ends a restore that did not succeed. Its snapshot may be to blame.
+// settleRestore records that a restore failed. The snapshot may be to blame.
 func (b *builder) settleRestore(ctx context.Context, run models.Run, f queue.Failure) error {
 	b.verifier.Suspect(ctx, run, f.Err)
 	return b.settleCreate(ctx, run, f)
@@ -365,12 +365,12 @@ func (b *builder) wipe(ctx context.Context, run models.Run) error {
 		return err
 	}
 	if cluster.Status != models.ClusterCreating {
-		return nil // its completion was written although the answer to that was lost: somebody may have data in it
+		return nil // the completion was written but its answer was lost: the cluster may be in use
 	}
 	return b.removeNodes(ctx, cluster, cluster.Nodes)
 }
 
-// removeNodes stops nodes without saving and removes their files. Those of another cluster of that name stay.
+// removeNodes stops nodes without saving and removes their files. The files of an earlier cluster of the same name stay.
 func (b *builder) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	var failures []error
 	for _, node := range nodes {

@@ -13,17 +13,18 @@ import (
 	"rekindle/models"
 )
 
-// catchUpTimeout limits how long a cluster may take to get what its source had when the migration was to be completed.
+// catchUpTimeout bounds how long a cluster may take to receive what its source had when completion was requested.
 const catchUpTimeout = 10 * time.Second
 
-// migrator moves the data of running servers into launched clusters: a cluster follows the server until it takes over from it. In between the supervisor
-// looks after it.
+// migrator moves the data of running servers into launched clusters. A cluster follows the server until it takes over. Between the two
+// runs, the supervisor looks after it.
 type migrator struct {
 	Config
 	locks *locks
 }
 
-// TestMigration says whether the data of the server at this address can be moved into a cluster. It changes nothing. Refusals are [models.Faults].
+// TestMigration checks, without changing anything, whether the data of the server at this address can be moved into a cluster. If not, it
+// returns [models.Faults].
 func (m *Manager) TestMigration(ctx context.Context, name, source string) (models.MigrationSource, error) {
 	cluster, err := m.DB.Clusters.Get(ctx, name)
 	if err != nil {
@@ -47,8 +48,8 @@ func (m *Manager) TestMigration(ctx context.Context, name, source string) (model
 	return found, models.CheckEmpty(cluster, info.Keys())
 }
 
-// begin is the body of a run that makes a cluster follow a server outside. Each step may be repeated. If it cannot be done, the cluster's primary is left
-// as it was.
+// begin is the body of a run that makes a cluster follow an outside server. Each step can be repeated. On failure the cluster's primary
+// is left as it was.
 func (m *migrator) begin(ctx context.Context, run models.Run, args models.MigrateArgs, report *queue.Report) error {
 	unlock, cluster, primary, err := m.take(ctx, run)
 	if err != nil {
@@ -60,11 +61,11 @@ func (m *migrator) begin(ctx context.Context, run models.Run, args models.Migrat
 		return because(err, "The primary %s does not answer.", primary.Name)
 	}
 	cluster.Migration = models.Migration{Source: args.Source, Address: address}
-	if !follows || nodes.IsHeld(address) { // otherwise the run was cut off after it had made the primary follow
+	if !follows || nodes.IsHeld(address) { // otherwise an interrupted run has already made the primary follow
 		if cluster.Migration.Address, err = m.lead(ctx, cluster, primary, report); err != nil && ctx.Err() == nil {
 			return errors.Join(err, m.release(ctx, cluster, primary))
 		} else if err != nil {
-			return err // stopped: it is begun again
+			return err // the console is stopping: the run will start over
 		}
 	}
 	return m.DB.Migrations.Began(context.WithoutCancel(ctx), run, cluster.Migration,
@@ -94,7 +95,8 @@ func onlyPrimary(cluster models.Cluster) (models.Node, error) {
 	return primaries[0], nil
 }
 
-// lead makes an empty primary follow the source, and returns the address that it follows. From before it is looked for keys nobody can write to it.
+// lead makes an empty primary follow the source, and returns the address that it follows. Writes are blocked before it checks that the
+// primary is empty.
 func (m *migrator) lead(ctx context.Context, cluster models.Cluster, primary models.Node, report *queue.Report) (string, error) {
 	source := cluster.Migration.Source
 	report.Stage("Looking at "+source, nil)
@@ -117,7 +119,7 @@ func (m *migrator) lead(ctx context.Context, cluster models.Cluster, primary mod
 	return found.Address, nodes.FollowSource(ctx, cluster, primary)
 }
 
-// release makes a primary that was to follow another one on its own again.
+// release makes a primary independent again after a migration could not begin.
 func (m *migrator) release(ctx context.Context, cluster models.Cluster, primary models.Node) error {
 	_, follows, err := nodes.Follows(ctx, cluster, primary)
 	if err != nil || !follows {
@@ -126,9 +128,9 @@ func (m *migrator) release(ctx context.Context, cluster models.Cluster, primary 
 	return nodes.TakeOver(ctx, cluster, primary)
 }
 
-// complete is the body of a run that makes a cluster a primary of its own: once it has what the source had when the run began, or at once if that is
-// forced. Each step may be repeated. A node that is a primary already was promoted before the run was cut off. One that has died since begins as a replica
-// of the source again, for that still has all of the data.
+// complete is the body of a run that makes a cluster independent: once it has what the source had when the run began, or at once if
+// forced. Each step can be repeated. A node that is already a primary was promoted before the run was interrupted. One that has died since
+// starts as a replica of the source again, which still has all of the data.
 func (m *migrator) complete(ctx context.Context, run models.Run, args models.CompleteArgs, report *queue.Report) error {
 	unlock, cluster, primary, err := m.take(ctx, run)
 	if err != nil {
@@ -154,7 +156,7 @@ func (m *migrator) complete(ctx context.Context, run models.Run, args models.Com
 			m.Logger.Warn("after a migration; the supervisor goes on", "cluster", cluster.Name, "node", node.Name, "error", err)
 		}
 	}
-	if len(cluster.Nodes) == 1 { // nobody else sees to it that what came by replication gets to a disk
+	if len(cluster.Nodes) == 1 { // without replicas, nothing else gets replicated data onto a disk
 		if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
 			m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", primary.Name, "error", err)
 		}
@@ -162,7 +164,7 @@ func (m *migrator) complete(ctx context.Context, run models.Run, args models.Com
 	return m.DB.Migrations.Ended(context.WithoutCancel(ctx), run, ended(cluster, args))
 }
 
-// ended says that a migration has ended.
+// ended returns the text of the event that says a migration has ended.
 func ended(cluster models.Cluster, args models.CompleteArgs) string {
 	if args.Force {
 		return fmt.Sprintf("The migration of %s into %s was ended as it was: the cluster does not follow it any more, and has what it had received.", cluster.Migration.Source, cluster.Name)
@@ -170,7 +172,7 @@ func ended(cluster models.Cluster, args models.CompleteArgs) string {
 	return fmt.Sprintf("The migration of %s into %s is complete: the cluster takes writes now, and does not follow it any more.", cluster.Migration.Source, cluster.Name)
 }
 
-// catchUp waits until a cluster has what its source has now.
+// catchUp waits until a cluster has everything that its source had when this was called.
 func (m *migrator) catchUp(ctx context.Context, cluster models.Cluster, primary models.Node) error {
 	source := cluster.Migration.Source
 	history, want, err := nodes.SourceOffset(ctx, cluster)
@@ -203,7 +205,8 @@ func notInStep(cluster models.Cluster, s nodes.State, want int64) error {
 	return because(nil, "The cluster is %s behind %s, and did not catch up within %s.", words.Size(max(0, want-s.Offset)), cluster.Migration.Source, catchUpTimeout)
 }
 
-// fits refuses a promotion after which keys would be evicted, or writes refused: a replica takes whatever its source sends.
+// fits refuses a promotion after which keys would be evicted or writes refused. It is needed because a replica accepts whatever its source
+// sends, whatever its maxmemory.
 func fits(cluster models.Cluster, s nodes.State) error {
 	if s.UsedMemory <= cluster.MaxMemory() {
 		return nil

@@ -16,7 +16,7 @@ import (
 	"rekindle/models"
 )
 
-// examine looks at a server whose data is to be moved into a cluster, without changing anything. Refusals are [models.Faults].
+// examine checks a server whose data is to be moved into a cluster, without changing anything. Refusals are [models.Faults].
 func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary models.Node, source string) (models.MigrationSource, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*reach.Timeout)
 	defer cancel()
@@ -25,7 +25,7 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 		return models.MigrationSource{}, err
 	}
 	found, info, refused := ask(ctx, source)
-	if found.Address != "" { // it was reached, whatever it answered
+	if found.Address != "" { // it was reached
 		if err := models.CheckStranger(found.Address, launched); err != nil {
 			return found, err
 		}
@@ -49,7 +49,7 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 	return found, nil
 }
 
-// silent refuses what the primary of the cluster does not answer to.
+// silent refuses a migration because the cluster's primary does not answer.
 func (m *migrator) silent(cluster models.Cluster, primary models.Node, err error) error {
 	m.Logger.Info("the primary of a cluster that data is to be moved into does not answer", "cluster", cluster.Name, "error", err)
 	return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The primary %s does not answer. Try again when it does.", primary.Name))
@@ -79,20 +79,20 @@ func ask(ctx context.Context, source string) (models.MigrationSource, resp.Info,
 	if s.Modules, err = modules(ctx, conn); err != nil {
 		return s, nil, err
 	}
-	// Like the nodes, which will say PSYNC: a server that was told to refuse it, or to rename it, must be found out now.
+	// The nodes will send PSYNC. A server that forbids or renames it must be found out now.
 	return s, info, replicates(ctx, conn)
 }
 
 // modules asks a server for the names of its modules.
 func modules(ctx context.Context, conn *resp.Conn) ([]string, error) {
 	list, err := conn.Do(ctx, "MODULE", "LIST")
-	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused { // before Redis 4 there were none
+	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused { // before Redis 4 there were no modules
 		return nil, err
 	}
 	return attached.Modules(list), nil
 }
 
-// lacking are those of the modules that a node does not have itself: Redis 8 and Valkey 9 come with some.
+// lacking returns the modules that a node does not have. Redis 8 and Valkey 9 come with some.
 func lacking(ctx context.Context, cluster models.Cluster, node models.Node, of []string) ([]string, error) {
 	conn, err := nodes.Dial(ctx, cluster, node)
 	if err != nil {
@@ -103,10 +103,10 @@ func lacking(ctx context.Context, cluster models.Cluster, node models.Node, of [
 	return slices.DeleteFunc(of, func(name string) bool { return slices.Contains(own, name) }), err
 }
 
-// errNoReplication says that a server does not hand out its data.
+// errNoReplication means that a server does not let its data be replicated.
 var errNoReplication = errors.New("it does not know REPLCONF, or does not allow it")
 
-// replicates tries the first command of a replica, which changes nothing.
+// replicates tries REPLCONF, the first command a replica sends. It changes nothing.
 func replicates(ctx context.Context, conn *resp.Conn) error {
 	_, err := conn.Do(ctx, "REPLCONF", "capa", "eof")
 	if reply, refused := errors.AsType[resp.Error](err); refused {

@@ -13,8 +13,8 @@ import (
 	"rekindle/models"
 )
 
-// modify is the body of a run that brings the nodes of a cluster in line with its changed row: memory, and replicas up or down. Each
-// step may be repeated, so it is simply begun again after it was cut off.
+// modify is the body of a run that brings a cluster's nodes in line with its changed row: password, users, memory and number of replicas.
+// Each step can be repeated, so an interrupted run simply starts over.
 func (b *builder) modify(ctx context.Context, run models.Run, args models.ModifyArgs, report *queue.Report) error {
 	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -48,13 +48,13 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	for _, shard := range cluster.Shards() {
 		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
 		if primary, found := shard.Primary(); found && lastReplicaGoes(shard, leave) {
-			report.Stage("Saving the data of "+primary.Name, nil) // its replicas did that so far
+			report.Stage("Saving the data of "+primary.Name, nil) // its replicas have done that so far
 			b.save(ctx, cluster, primary)
 		}
 		leaving = append(leaving, leave...)
 	}
 	var stay []models.Node
-	var gone []string // what they were called in cluster mode
+	var gone []string // their node ids in cluster mode
 	for _, node := range cluster.Nodes {
 		if !slices.Contains(leaving, node.Name) {
 			stay = append(stay, node)
@@ -81,7 +81,7 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 			return fmt.Errorf("look for %s: %w", node.Name, err)
 		}
 		if !running && node.Role == models.RoleReplica {
-			if node, err = b.join(ctx, cluster, node, report); err != nil { // perhaps at another port
+			if node, err = b.join(ctx, cluster, node, report); err != nil { // perhaps on another port
 				return err
 			}
 			cluster.Nodes[i] = node
@@ -98,7 +98,8 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica"), changed))
 }
 
-// idOf is what a node is called by its cluster, where that matters and the node answers: others that know a node which is gone would go on looking for it.
+// idOf returns a node's id in its cluster, if the cluster is in cluster mode and the node answers. The other nodes must forget a removed
+// node, or they would keep looking for it.
 func (b *builder) idOf(ctx context.Context, cluster models.Cluster, node models.Node) []string {
 	if !cluster.ClusterMode {
 		return nil
@@ -111,8 +112,8 @@ func (b *builder) idOf(ctx context.Context, cluster models.Cluster, node models.
 	return []string{id}
 }
 
-// leavers are the replicas that go, of those that were to. One of them may have become the primary meanwhile: that stays, and a replica
-// goes in its place, unless one went before the run was cut off.
+// leavers returns the replicas to remove. A replica that was to go may have become the primary meanwhile. It stays, and another replica
+// goes instead, unless one was already removed before the run was interrupted.
 func leavers(shard models.Shard, replicas int, remove []string) []string {
 	var leaving, stay []string
 	promoted := false
@@ -133,13 +134,13 @@ func leavers(shard models.Shard, replicas int, remove []string) []string {
 	return leaving
 }
 
-// lastReplicaGoes tells whether a shard that has replicas keeps none.
+// lastReplicaGoes reports whether a shard that has replicas loses all of them.
 func lastReplicaGoes(shard models.Shard, remove []string) bool {
 	replicas := shard.Replicas()
 	return len(replicas) > 0 && !slices.ContainsFunc(replicas, func(n models.Node) bool { return !slices.Contains(remove, n.Name) })
 }
 
-// save has a node save its data and waits until it is on disk, or until that has failed: then what is to be done is done all the same.
+// save makes a node save its data and waits until it is on disk. A failure is only logged; the caller carries on.
 func (b *builder) save(ctx context.Context, cluster models.Cluster, node models.Node) {
 	err := nodes.Tell(ctx, cluster, node, "BGSAVE")
 	for err == nil {

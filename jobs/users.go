@@ -7,8 +7,8 @@ import (
 	"rekindle/models"
 )
 
-// TryUser asks a cluster whether its engine takes the access string of a user, and changes nothing. A refusal says why not. Nodes that are gone are
-// not asked, nor are those on the host of another console, who may be out of reach from here.
+// TryUser checks, without changing anything, whether a cluster's engine accepts a user's access string. If not, it returns
+// [models.Faults] that say why. It skips nodes that are gone, and nodes on another console's host, which may be out of reach.
 func (m *Manager) TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser) error {
 	if cluster.NodesGone() || !m.nodes.Here(cluster) {
 		return nil
