@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// This file reads access strings: what a user may do, in the words of ACL SETUSER that ElastiCache takes as well.
+// This file reads access strings. They say what a user may do, with the rules of ACL SETUSER that ElastiCache accepts, too.
 
 var (
 	accessFlags = []string{"on", "off", "allkeys", "resetkeys", "allchannels", "resetchannels", "allcommands", "nocommands", "clearselectors"}
-	// Keys and channels are patterns; commands may have one first argument or subcommand.
+	// Keys and channels are patterns. A command may be followed by one subcommand or first argument.
 	accessPattern = regexp.MustCompile(`^(~.+|%([Rr]|[Ww]|[Rr][Ww]|[Ww][Rr])~.+|&.+|[+-]@[A-Za-z]+|[+-][A-Za-z0-9._-]+(\|[A-Za-z0-9._-]+)?)$`)
 )
 
-// CheckAccessString says what is wrong with an access string; "": nothing that can be seen without asking an engine.
+// CheckAccessString returns a sentence that says what is wrong with an access string, or "". Only an engine can find the rest, such as
+// unknown commands.
 func CheckAccessString(text string) string {
 	if len(text) > maxAccessString {
 		return fmt.Sprintf("An access string has at most %d characters.", maxAccessString)
@@ -38,7 +39,7 @@ func CheckAccessString(text string) string {
 	return ""
 }
 
-// accessTokens are the words of an access string, a selector with its parentheses being one, and whether each parenthesis has its counterpart.
+// accessTokens returns the words of an access string and whether its parentheses match. A selector with its parentheses is one word.
 func accessTokens(text string) (tokens []string, whole bool) {
 	open := false
 	for _, word := range strings.Fields(text) {
@@ -55,7 +56,7 @@ func accessTokens(text string) (tokens []string, whole bool) {
 	return tokens, !open
 }
 
-// checkAccessToken says what is wrong with one word of an access string.
+// checkAccessToken returns a sentence that says what is wrong with one word of an access string, or "".
 func checkAccessToken(token string, selectors bool) string {
 	word := strings.ToLower(token)
 	switch {

@@ -14,21 +14,22 @@ import (
 )
 
 const (
-	// DefaultAccessUser is the id, and the name, of the user that everybody is who gives no name. The one of this id is there from the start.
+	// DefaultAccessUser is the name of the user for clients that give no name. It is also the id of one such user, which always exists.
 	DefaultAccessUser = "default"
-	// OwnUser is by whom the console, and replicas, sign in at the nodes of a cluster that has a user group.
+	// OwnUser is the user as which the console and replicas sign in to the nodes of a cluster that has a user group.
 	OwnUser = "rekindle"
 
 	maxAccessPasswords = 2
 	maxAccessString    = 8 << 10
-	maxAccessUsers     = 100 // of a group, as in ElastiCache
+	maxAccessUsers     = 100 // in a group, as in ElastiCache
 )
 
-// AccessUser is somebody who signs in at the nodes of clusters that have a user group with them in it. The console's own people are [User].
+// AccessUser is a user of the engine: it can sign in to the nodes of clusters whose user group contains it. A person who uses the console is
+// a [User].
 type AccessUser struct {
 	ID           uint
 	UserID       string `gorm:"uniqueIndex"`
-	Name         string // by which they sign in; unique within a group only
+	Name         string // used to sign in; unique only within a group
 	Engine       string
 	AccessString string
 	NoPassword   bool
@@ -36,7 +37,7 @@ type AccessUser struct {
 	CreatedAt    time.Time
 }
 
-// UserGroup is who may sign in at the nodes of a cluster.
+// UserGroup is a set of users that may sign in to the nodes of the clusters that have the group.
 type UserGroup struct {
 	ID        uint
 	GroupID   string `gorm:"uniqueIndex"`
@@ -45,7 +46,7 @@ type UserGroup struct {
 	CreatedAt time.Time
 }
 
-// UserIDs are the ids of the group's users.
+// UserIDs returns the ids of the group's users.
 func (g UserGroup) UserIDs() []string { return splitList(g.Users) }
 
 func splitList(text string) []string {
@@ -55,25 +56,25 @@ func splitList(text string) []string {
 	return strings.Split(text, ",")
 }
 
-// PasswordHashes are those of the passwords that are taken.
+// PasswordHashes returns the SHA-256 hashes, in hex, of the user's passwords.
 func (u AccessUser) PasswordHashes() []string { return splitList(u.Hashes) }
 
-// AccessSpec asks for a user, or for a change of one: what is nil stays.
+// AccessSpec asks for a new user, or for changes to one. Fields that are nil leave the user as it is.
 type AccessSpec struct {
-	UserID, Name, Engine string // of a new one
+	UserID, Name, Engine string // of a new user
 	AccessString         *string
-	Append               string // to the access string that there is
+	Append               string // to the existing access string
 	Passwords            []secret.Text
 	NoPassword           bool
 	Tags                 map[string]string
 }
 
-// changesPassword tells whether the request says how to sign in.
+// changesPassword reports whether the request says how the user signs in.
 func (spec AccessSpec) changesPassword() bool { return spec.NoPassword || len(spec.Passwords) > 0 }
 
 var accessIDPattern = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
-// CheckAccessID checks the id of a user or of a user group.
+// CheckAccessID checks the id of a user or user group; what names which of the two.
 func CheckAccessID(what, id string) Faults {
 	if len(id) > 40 || !accessIDPattern.MatchString(id) {
 		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("The id of a %s must begin with a letter and have up to 40 letters, digits and single hyphens, not %.60q.", what, id)}}
@@ -81,7 +82,7 @@ func CheckAccessID(what, id string) Faults {
 	return nil
 }
 
-// checkAccessName checks by which name a user signs in.
+// checkAccessName checks the name with which a user signs in.
 func checkAccessName(name string) Faults {
 	switch {
 	case name == "" || len(name) > 120 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }):
@@ -92,7 +93,7 @@ func checkAccessName(name string) Faults {
 	return nil
 }
 
-// checkAccessEngine checks for which engine a user or group is.
+// checkAccessEngine checks the engine of a user or group.
 func checkAccessEngine(engine string) Faults {
 	if engine != EngineRedis && engine != EngineValkey {
 		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("The engine of users and user groups is redis or valkey, not %.20q.", engine)}}
@@ -100,7 +101,7 @@ func checkAccessEngine(engine string) Faults {
 	return nil
 }
 
-// NewAccessUser is the user that is asked for.
+// NewAccessUser returns the user that a request asks for, or everything that is wrong with the request.
 func NewAccessUser(spec AccessSpec, now time.Time) (AccessUser, Faults) {
 	user := AccessUser{UserID: spec.UserID, Name: spec.Name, Engine: spec.Engine, CreatedAt: now}
 	faults := append(CheckAccessID("user", spec.UserID), checkAccessName(spec.Name)...)
@@ -115,7 +116,7 @@ func NewAccessUser(spec AccessSpec, now time.Time) (AccessUser, Faults) {
 	return changed, append(faults, more...)
 }
 
-// Changed is the user as a change leaves it.
+// Changed returns the user after a change, or everything that is wrong with the change.
 func (u AccessUser) Changed(spec AccessSpec) (AccessUser, Faults) {
 	var faults Faults
 	if spec.AccessString != nil {
@@ -149,8 +150,8 @@ func (u AccessUser) Changed(spec AccessSpec) (AccessUser, Faults) {
 	return u, faults
 }
 
-// Rules are what ACL SETUSER makes the user of who was reset before. Channels are open where the access string names none, as ElastiCache has it;
-// engines before 6.2 know no channels.
+// Rules returns the arguments with which ACL SETUSER creates the user, after a reset. As in ElastiCache, all channels are allowed if the
+// access string names none. Engines older than Redis 6.2 do not know channels; see [Cluster.KnowsChannels].
 func (u AccessUser) Rules(channels bool) []string {
 	tokens, _ := accessTokens(u.AccessString)
 	var rules []string
@@ -171,7 +172,7 @@ func aboutChannels(token string) bool {
 	return token[0] == '&' || strings.EqualFold(token, "allchannels") || strings.EqualFold(token, "resetchannels")
 }
 
-// CheckGroup checks which users are together in a group.
+// CheckGroup checks whether these users can be in a group together.
 func (g UserGroup) CheckGroup(users []AccessUser) Faults {
 	faults := append(CheckAccessID("user group", g.GroupID), checkAccessEngine(g.Engine)...)
 	names := make(map[string]string)
@@ -193,7 +194,7 @@ func (g UserGroup) CheckGroup(users []AccessUser) Faults {
 	return faults
 }
 
-// CheckFor tells whether clusters of an engine can have the group; "": yes.
+// CheckFor returns a sentence that says why clusters of an engine cannot have the group, or "".
 func (g UserGroup) CheckFor(engine Engine) string {
 	switch {
 	case engine.Name == EngineMemcached:

@@ -15,7 +15,7 @@ const (
 	ClusterCreating      ClusterStatus = "creating"
 	ClusterAvailable     ClusterStatus = "available"
 	ClusterModifying     ClusterStatus = "modifying"
-	ClusterMigrating     ClusterStatus = "migrating" // its primary follows a server outside; see [Migration]
+	ClusterMigrating     ClusterStatus = "migrating" // its primary follows an outside server; see [Migration]
 	ClusterSnapshotting  ClusterStatus = "snapshotting"
 	ClusterRebooting     ClusterStatus = "rebooting cluster nodes"
 	ClusterDeleting      ClusterStatus = "deleting"
@@ -29,7 +29,7 @@ type Cluster struct {
 	ID       uint
 	Name     string `gorm:"uniqueIndex"`
 	Kind     string // [KindLaunched] or [KindAttached]
-	Declared string // of attached ones: the clusters file that it comes from; "": none
+	Declared string // for attached ones, the clusters file that it comes from; "": none
 	Home     string // the console with this [Owner.Home] looks after the launched nodes; "": any console does
 
 	Configuration
@@ -42,12 +42,12 @@ type Cluster struct {
 
 	PasswordChangedAt *time.Time  // nil: not since the cluster was created
 	PasswordPending   bool        // not every node is known to have the passwords yet
-	FormerPassword    secret.Text // while that is so: what each node took before; "": it took anybody
-	FormerUser        string      // and of whom; "": of the default user
+	FormerPassword    secret.Text // meanwhile, the password that each node accepted before; "": none was needed
+	FormerUser        string      // whose password that was; "": the default user's
 
-	UserGroup    string // who may sign in; then the password is [OwnUser]'s, and nobody is told. "": the default user alone
+	UserGroup    string // its users may sign in, and Password is [OwnUser]'s and never shown; "": only the default user may
 	UsersWanted  int    // grows whenever the group or one of its users changes
-	UsersApplied int    // what the nodes have of it
+	UsersApplied int    // the value of UsersWanted that the nodes have
 
 	ScheduleSince     time.Time // when the schedule took effect, then how far missed windows have been looked for
 	ParametersWanted  int       // grows whenever the parameters change

@@ -25,10 +25,10 @@ const (
 	CodeUserNotFound        Code = "user-not-found"
 	CodeAccessKeyNotFound   Code = "access-key-not-found"
 	CodeNodeNotFound        Code = "node-not-found"
-	CodeNoFailover          Code = "no-failover"   // nobody is there who could take over
-	CodeNoChange            Code = "no-change"     // what is asked for is so already
-	CodeMigrating           Code = "migrating"     // data is being moved into the cluster already
-	CodeNotMigrating        Code = "not-migrating" // none is
+	CodeNoFailover          Code = "no-failover"   // there is no replica that could take over
+	CodeNoChange            Code = "no-change"     // the request would change nothing
+	CodeMigrating           Code = "migrating"     // data is already being moved into the cluster
+	CodeNotMigrating        Code = "not-migrating" // no data is being moved into the cluster
 	CodeTagNotFound         Code = "tag-not-found"
 	CodeTagQuota            Code = "tag-quota"
 
@@ -37,14 +37,14 @@ const (
 	CodeSubnetGroupInUse       Code = "subnet-group-in-use"
 	CodeParameterGroupNotFound Code = "parameter-group-not-found"
 	CodeParameterGroupExists   Code = "parameter-group-exists"
-	CodeParameterGroupState    Code = "parameter-group-state" // it is used, or a default one
+	CodeParameterGroupState    Code = "parameter-group-state" // it is in use, or a default group
 
 	CodeAccessUserNotFound   Code = "access-user-not-found"
 	CodeAccessUserExists     Code = "access-user-exists"
 	CodeAccessUserState      Code = "access-user-state" // it cannot be changed, or not now
 	CodeUserGroupNotFound    Code = "user-group-not-found"
 	CodeUserGroupExists      Code = "user-group-exists"
-	CodeUserGroupState       Code = "user-group-state" // it is used
+	CodeUserGroupState       Code = "user-group-state" // it is in use
 	CodeDuplicateUserName    Code = "duplicate-user-name"
 	CodeDefaultUserRequired  Code = "default-user-required"
 	CodeDefaultUserGroupUsed Code = "default-user-in-group"

@@ -11,47 +11,47 @@ import (
 	"rekindle/internal/words"
 )
 
-// Migration is the move of a running server's data into a launched cluster, as ElastiCache's online migration: the cluster's primary is a replica of
-// that server until the migration is completed or given up.
+// Migration moves the data of a running server into a launched cluster, like ElastiCache's online migration. The cluster's primary is a
+// replica of that server until the migration is completed or given up.
 type Migration struct {
-	Source  string     // host:port, as somebody has named it; "": the cluster is a primary of its own
-	Address string     // IP:port, to which the name led when the migration began
+	Source  string     // host:port, as it was given; "": the cluster is not migrating
+	Address string     // IP:port, what the name resolved to when the migration began
 	Since   *time.Time // when it began
-	Copied  bool       // the cluster has had all of the source's data once, and follows
+	Copied  bool       // the cluster has once had all of the source's data
 }
 
-// Migrating tells whether the primary of the cluster is to follow a server outside.
+// Migrating reports whether the cluster's primary has to follow an outside server.
 func (c Cluster) Migrating() bool { return c.Migration.Source != "" }
 
-// MigrationSource is what a server says about itself that a cluster is to be filled from.
+// MigrationSource is what a possible source of a migration reports about itself.
 type MigrationSource struct {
 	Address   string // IP:port
 	Engine    Engine
 	Sharded   bool // it is in cluster mode
 	Loading   bool
 	CutOff    bool     // it is a replica without a link to its primary
-	Own       bool     // it is the cluster itself, or follows it
+	Own       bool     // it is the cluster itself, or one of its replicas
 	Unread    bool     // the cluster's engine cannot load what it writes
-	Modules   []string // that it has loaded, and the cluster's nodes have not
+	Modules   []string // that the source has loaded and the cluster's nodes have not
 	Used      int64    // bytes
 	Keys      int64
-	Databases int // as many as it uses: the number of the last one that has keys, and one more
+	Databases int // in use: the number of the last one with keys, plus one
 }
 
-// CheckMigration says whether data can be moved into the cluster from a server at this address, as far as that can be told without asking any node.
-// It returns the address in its final form.
+// CheckMigration checks whether data can be moved into the cluster from a server at this address, as far as that is known without asking any
+// node. It returns the address in its final form. Refusals are [Faults].
 func CheckMigration(cluster Cluster, source string) (string, error) {
 	if code, why := cluster.noMigration(); why != "" {
 		return source, Refuse(code, "", why)
 	}
 	endpoint, problem := CheckEndpoint(strings.TrimSpace(source))
-	if problem != "" || strings.Contains(endpoint, "%") { // no zone of IPv6 either
+	if problem != "" || strings.Contains(endpoint, "%") { // IPv6 zones are refused
 		return source, Refuse(CodeInvalid, "source", fmt.Sprintf("%.100q is no address of a server. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", source))
 	}
 	return endpoint, nil
 }
 
-// NoMigration says why no migration into the cluster can begin now, or "".
+// NoMigration returns a sentence that says why no migration into the cluster can begin now, or "".
 func (c Cluster) NoMigration() string {
 	_, why := c.noMigration()
 	return why
@@ -77,7 +77,7 @@ func (c Cluster) noMigration() (code Code, why string) {
 	return CodeClusterState, c.unavailable("data can be moved into it")
 }
 
-// NoCompletion says why the migration into the cluster can be neither completed nor given up now, or "".
+// NoCompletion returns a sentence that says why the migration into the cluster can be neither completed nor given up now, or "".
 func (c Cluster) NoCompletion() string {
 	_, why := c.noCompletion()
 	return why
@@ -93,7 +93,7 @@ func (c Cluster) noCompletion() (code Code, why string) {
 	return "", ""
 }
 
-// CheckCompletion refuses to end a migration that cannot be ended now.
+// CheckCompletion returns [Faults] if the migration into the cluster cannot be ended now.
 func CheckCompletion(cluster Cluster) error {
 	if code, why := cluster.noCompletion(); why != "" {
 		return Refuse(code, "", why)
@@ -101,10 +101,10 @@ func CheckCompletion(cluster Cluster) error {
 	return nil
 }
 
-// oldestSource is the first Redis that replicates by PSYNC in the way of today, and the first that ElastiCache migrates from.
+// oldestSource is the first version of Redis that speaks today's PSYNC, and the first that ElastiCache migrates from.
 const oldestSource = "2.8.21"
 
-// CheckSource says why the cluster cannot be filled from this server.
+// CheckSource returns all reasons why the cluster cannot be filled from this server.
 func CheckSource(cluster Cluster, s MigrationSource) Faults {
 	var faults Faults
 	refuse := func(format string, args ...any) { faults.Add(CodeInvalid, "source", fmt.Sprintf(format, args...)) }
@@ -142,7 +142,7 @@ func CheckSource(cluster Cluster, s MigrationSource) Faults {
 	return faults
 }
 
-// CheckEmpty refuses to have the data of a cluster replaced by that of another server.
+// CheckEmpty returns [Faults] if the cluster holds keys, because a migration would replace them.
 func CheckEmpty(cluster Cluster, keys int64) error {
 	if keys == 0 {
 		return nil
@@ -151,8 +151,8 @@ func CheckEmpty(cluster Cluster, keys int64) error {
 		"create a new cluster for it, or empty this one yourself (FLUSHALL), after a snapshot if you may want its data back.", cluster.Name, words.Plural(keys, "key")))
 }
 
-// CheckStranger refuses to have a cluster follow a node that Rekindle itself runs, which has these for neighbours: the supervision of the one would not
-// know of the other.
+// CheckStranger returns [Faults] if the address is that of a node that Rekindle runs itself. Its supervision would
+// not know about the migration.
 func CheckStranger(address string, launched []Node) error {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -168,8 +168,8 @@ func CheckStranger(address string, launched []Node) error {
 	return nil
 }
 
-// SourceEndpoint splits the address that a node is told to follow. Only an IP address and a port pass, so that nothing else can get into a node's
-// configuration.
+// SourceEndpoint splits the source's address into host and port. It accepts only an IP address and a port, so that nothing else can get into
+// a node's configuration.
 func (m Migration) SourceEndpoint() (host, port string, err error) {
 	at, err := netip.ParseAddrPort(m.Address)
 	if err != nil || at.Addr().Zone() != "" || at.Port() == 0 {

@@ -6,25 +6,25 @@ import (
 	"time"
 )
 
-// ModifySpec changes a cluster; what is nil stays as it is.
+// ModifySpec asks for changes to a cluster. Fields that are nil leave it as it is.
 type ModifySpec struct {
 	Description *string
 	NodeType    *string
 	Replicas    *int
-	Remove      []string // replicas that are to go; Replicas follows
+	Remove      []string // names of replicas to remove; [ModifySpec.Count] sets Replicas to match
 	Retention   *int
 	Window      *Window // zero: no preference
 	RequestedBy string
 
 	ParameterGroup *string
 	Password       *PasswordChange
-	UserGroup      *string           // "": none any more
-	Attributes     func(*Attributes) // changes what there is when it is carried out
+	UserGroup      *string           // "": take the group away
+	Attributes     func(*Attributes) // changes the attributes as they are when it is carried out
 	Add            string            // the name of one more replica
-	Zones          []string          // of the replicas that are added, in their order
+	Zones          []string          // of the added replicas, in order
 }
 
-// Count makes the number of replicas of those that are to be removed.
+// Count sets Replicas from the nodes to add and to remove, and refuses what does not fit together.
 func (spec *ModifySpec) Count(cluster Cluster) error {
 	if faults := spec.refuseNodes(cluster); len(faults) > 0 {
 		return faults
@@ -40,7 +40,7 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	if len(spec.Remove) == 0 {
 		return nil
 	}
-	each := make(map[int]int) // shard
+	each := make(map[int]int) // by shard
 	for i, name := range spec.Remove {
 		at := slices.IndexFunc(cluster.Nodes, func(n Node) bool { return n.Name == name })
 		switch {
@@ -65,7 +65,7 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	return nil
 }
 
-// Wanted are the attributes that the cluster would have.
+// Wanted returns the cluster's attributes as they would be after the change.
 func (spec *ModifySpec) Wanted(cluster Cluster) Attributes {
 	if spec.Attributes == nil {
 		return cluster.Attributes
@@ -75,13 +75,13 @@ func (spec *ModifySpec) Wanted(cluster Cluster) Attributes {
 	return attributes
 }
 
-// NewNode is a replica that joins a shard.
+// NewNode is a replica to add to a shard.
 type NewNode struct {
 	Name  string
 	Shard int
 }
 
-// Resized names the replicas that leave, which are the given ones and else each shard's youngest, and those that join.
+// Resized returns the names of the replicas to remove, which are the named ones and then each shard's youngest, and the replicas to add.
 func (spec ModifySpec) Resized(cluster Cluster) (leave []string, join []NewNode) {
 	leave = append(leave, spec.Remove...)
 	used := make(map[string]bool)
@@ -110,18 +110,18 @@ func (spec ModifySpec) Resized(cluster Cluster) (leave []string, join []NewNode)
 	return leave, join
 }
 
-// touchesNodes tells whether a modification is of more than what Rekindle itself does for the cluster.
+// touchesNodes reports whether a modification changes the nodes, rather than only what Rekindle does for the cluster.
 func (spec ModifySpec) touchesNodes(cluster Cluster) bool {
 	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas ||
 		len(spec.Remove) > 0 || spec.Add != "" || spec.ParameterGroup != nil && *spec.ParameterGroup != cluster.ParameterGroup || spec.changesPassword(cluster) || spec.changesUserGroup(cluster)
 }
 
-// NeedsRun tells whether a modification is carried out by a run, during which the cluster is modifying.
+// NeedsRun reports whether a modification is carried out by a run, during which the cluster is modifying.
 func (spec ModifySpec) NeedsRun(cluster Cluster) bool {
 	return spec.NodeType != nil && *spec.NodeType != cluster.NodeType || spec.Replicas != nil && *spec.Replicas != cluster.Replicas || spec.changesPassword(cluster) || spec.changesUserGroup(cluster)
 }
 
-// refuseNodes refuses what would touch the nodes of an attached cluster, before it is asked whether that could be done.
+// refuseNodes refuses changes to the nodes of an attached cluster. It comes before all other checks.
 func (spec ModifySpec) refuseNodes(cluster Cluster) Faults {
 	if cluster.Attached() && spec.touchesNodes(cluster) {
 		return Faults{{Code: CodeClusterState, Message: cluster.NoChangeOfNodes()}}
@@ -129,7 +129,7 @@ func (spec ModifySpec) refuseNodes(cluster Cluster) Faults {
 	return nil
 }
 
-// refuseDeclared refuses to change what the clusters file says of a cluster. What says what is so already changes nothing, and is left out.
+// refuseDeclared refuses changes to what the clusters file declares. Requests for the values that already hold are dropped from the spec.
 func (spec *ModifySpec) refuseDeclared(cluster Cluster) Faults {
 	why := cluster.Elsewhere(spec.RequestedBy)
 	if why == "" {
@@ -143,7 +143,7 @@ func (spec *ModifySpec) refuseDeclared(cluster Cluster) Faults {
 	return nil
 }
 
-// Columns checks a modification against the cluster and returns the columns to set, but for the parameter group, which a query has to find.
+// Columns checks a modification against the cluster and returns the columns to set, except for the parameter group, which takes a query.
 func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[string]any) {
 	var faults Faults
 	set := map[string]any{"updated_at": now}
@@ -204,7 +204,7 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 	return append(faults, spec.attributeColumns(cluster, set, now)...), set
 }
 
-// attributeColumns checks what a modification says of attributes, and adds the columns to set.
+// attributeColumns checks the attributes of a modification, and adds the columns to set.
 func (spec ModifySpec) attributeColumns(cluster Cluster, columns map[string]any, now time.Time) (faults Faults) {
 	replicas := cluster.Replicas
 	if spec.Replicas != nil {
@@ -220,7 +220,7 @@ func (spec ModifySpec) attributeColumns(cluster Cluster, columns map[string]any,
 	faults = append(faults, overlap...)
 	if spec.Attributes != nil || spec.Replicas != nil || moved {
 		if spec.Replicas != nil && spec.Attributes == nil && replicas == 0 && attributes.AutomaticFailover {
-			attributes.AutomaticFailover, attributes.MultiAZ = false, false // there is nobody left to take over
+			attributes.AutomaticFailover, attributes.MultiAZ = false, false // no replica is left to take over
 		}
 		faults = append(faults, attributes.Check(replicas+1)...)
 		columns["attributes"] = attributes
@@ -228,8 +228,8 @@ func (spec ModifySpec) attributeColumns(cluster Cluster, columns map[string]any,
 	return faults
 }
 
-// settleWindows lets the window that nobody has chosen, of snapshots or of maintenance, give way to the other one that is changed, and refuses
-// chosen ones that overlap. It tells whether the attributes changed.
+// settleWindows keeps the snapshot window and the maintenance window apart. If one is changed and nobody has chosen the other, the other
+// moves. Chosen windows that overlap are refused. It reports whether the attributes changed.
 func (spec ModifySpec) settleWindows(cluster Cluster, attributes *Attributes, columns map[string]any, now time.Time) (faults Faults, moved bool) {
 	window, changed := columns["snapshot_window"].(Window)
 	var asked Attributes

@@ -8,45 +8,45 @@ import (
 	"rekindle/internal/secret"
 )
 
-// How a password is changed, in ElastiCache's words.
+// The ways to change a password, in ElastiCache's words.
 const (
-	PasswordSet    = "SET"    // the new one alone is taken from now on
-	PasswordRotate = "ROTATE" // the present one is taken as well
-	PasswordDelete = "DELETE" // none is asked for any more
+	PasswordSet    = "SET"    // only the new one is accepted from now on
+	PasswordRotate = "ROTATE" // the current one stays valid, too
+	PasswordDelete = "DELETE" // no password is needed any more
 )
 
 // PasswordChange changes the password of a cluster.
 type PasswordChange struct {
 	Strategy string
-	Password secret.Text // but with [PasswordDelete]
+	Password secret.Text // not with [PasswordDelete]
 }
 
-// Passwords are those that the cluster is to have once the change is carried out, and whether that is a change.
+// of returns the passwords that the cluster will have after the change, and whether that changes anything.
 func (p PasswordChange) of(c Cluster) (password, old secret.Text, changes bool) {
 	switch {
 	case p.Strategy == PasswordDelete:
 	case p.Strategy == PasswordRotate && p.Password == c.Password:
 		return c.Password, c.OldPassword, false
 	case p.Strategy == PasswordRotate:
-		password, old = p.Password, c.Password // of three the oldest goes
+		password, old = p.Password, c.Password // of three, the oldest goes
 	default:
 		password = p.Password
 	}
 	return password, old, password != c.Password || old != c.OldPassword
 }
 
-// KnowsPassword tells whether a node that has this password may be one of the cluster's.
+// KnowsPassword reports whether a node with this password can be one of the cluster's.
 func (c Cluster) KnowsPassword(password secret.Text) bool {
 	return password == c.Password || c.PasswordPending && password == c.FormerPassword
 }
 
-// AuthEnabled tells whether clients sign in by the cluster's password, rather than by one of their own or by none.
+// AuthEnabled reports whether clients sign in with the cluster's password, rather than as users of a group or without any password.
 func (c Cluster) AuthEnabled() bool { return c.Password != "" && c.UserGroup == "" }
 
-// SignInNeeded tells whether clients sign in at all. So should those of a cluster that is restored from its snapshots.
+// SignInNeeded reports whether clients have to sign in. If so, a cluster restored from its snapshots should require it, too.
 func (c Cluster) SignInNeeded() bool { return c.Password != "" }
 
-// SignsInAs is the user whose password the cluster's is; "": the default one.
+// SignsInAs returns the user that the cluster's password belongs to; "": the default user.
 func (c Cluster) SignsInAs() string {
 	if c.UserGroup == "" {
 		return ""
@@ -54,10 +54,10 @@ func (c Cluster) SignsInAs() string {
 	return OwnUser
 }
 
-// UsersPending tells whether not every node is known to have the users of the cluster's group.
+// UsersPending reports whether some nodes may not have the current users of the cluster's group yet.
 func (c Cluster) UsersPending() bool { return c.UserGroup != "" && c.UsersApplied != c.UsersWanted }
 
-// PasswordSince is when the password was given to the cluster.
+// PasswordSince returns when the cluster got its current password.
 func (c Cluster) PasswordSince() time.Time {
 	if c.PasswordChangedAt != nil {
 		return *c.PasswordChangedAt
@@ -65,7 +65,7 @@ func (c Cluster) PasswordSince() time.Time {
 	return c.CreatedAt
 }
 
-// changesPassword tells whether a modification changes the password.
+// changesPassword reports whether a modification changes the password.
 func (spec ModifySpec) changesPassword(cluster Cluster) bool {
 	if spec.Password == nil || cluster.UserGroup != "" || spec.UserGroup != nil && *spec.UserGroup != "" {
 		return false // see userGroupColumns
@@ -74,7 +74,7 @@ func (spec ModifySpec) changesPassword(cluster Cluster) bool {
 	return changes
 }
 
-// passwordColumns checks a change of the password, and adds the columns to set.
+// passwordColumns checks a change of the password and adds the columns to set.
 func (spec ModifySpec) passwordColumns(cluster Cluster, columns map[string]any, now time.Time) Faults {
 	if !spec.changesPassword(cluster) {
 		return nil
@@ -95,5 +95,5 @@ func (spec ModifySpec) passwordColumns(cluster Cluster, columns map[string]any, 
 	return faults
 }
 
-// KnowsChannels tells whether the engine's users have channels.
+// KnowsChannels reports whether the engine's ACL has channels (since Redis 6.2).
 func (c Cluster) KnowsChannels() bool { return !strings.HasPrefix(c.EngineVersion, "6.0") }

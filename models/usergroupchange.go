@@ -7,28 +7,28 @@ import (
 	"rekindle/internal/secret"
 )
 
-// This file says what becomes of a cluster whose user group is changed.
+// This file has the rules for changing a cluster's user group.
 
-// DefaultUser is the user of the id default. It may do everything, and cannot be changed.
+// DefaultUser returns the user with the id default. It may do everything, and cannot be changed.
 func DefaultUser() AccessUser {
 	return AccessUser{UserID: DefaultAccessUser, Name: DefaultAccessUser, Engine: EngineRedis, AccessString: "on ~* +@all", NoPassword: true}
 }
 
-// UserGroupNeedsTLS is why a cluster cannot have a user group, as in ElastiCache.
+// UserGroupNeedsTLS says why a cluster without encryption in transit cannot have a user group. ElastiCache has the same rule.
 const UserGroupNeedsTLS = "User groups are for clusters that encrypt in transit: users would send their passwords in the clear."
 
-// NodesGone tells whether the cluster has no nodes any more, or soon none.
+// NodesGone reports whether the cluster's nodes are gone, or soon will be.
 func (c Cluster) NodesGone() bool {
 	return c.Status == ClusterCreateFailed || c.Status == ClusterRestoreFailed || c.Status == ClusterDeleting
 }
 
-// changesUserGroup tells whether a modification changes who may sign in.
+// changesUserGroup reports whether a modification changes the user group.
 func (spec ModifySpec) changesUserGroup(cluster Cluster) bool {
 	return spec.UserGroup != nil && *spec.UserGroup != cluster.UserGroup
 }
 
-// refusePassword refuses to give a password to a cluster that has users, and the other way round. To take it away, or to give one while the group is
-// taken away, is how to go from one to the other.
+// refusePassword refuses a password for a cluster that has a user group, or is getting one. A request may replace one with the other: delete
+// the password along with adding a group, or set a password along with removing the group.
 func (spec ModifySpec) refusePassword(cluster Cluster) (faults Faults) {
 	group := cluster.UserGroup
 	if spec.UserGroup != nil {
@@ -40,7 +40,7 @@ func (spec ModifySpec) refusePassword(cluster Cluster) (faults Faults) {
 	return faults
 }
 
-// userGroupColumns checks a change of the user group, and adds the columns to set.
+// userGroupColumns checks a change of the user group and adds the columns to set.
 func (spec ModifySpec) userGroupColumns(cluster Cluster, columns map[string]any, now time.Time) Faults {
 	faults := spec.refusePassword(cluster)
 	if !spec.changesUserGroup(cluster) {
@@ -60,7 +60,7 @@ func (spec ModifySpec) userGroupColumns(cluster Cluster, columns map[string]any,
 	var password secret.Text
 	switch {
 	case group != "":
-		password = GeneratePassword() // who knew the present one is not to have the console's rights
+		password = GeneratePassword() // a new one: people who know the current one must not get the console's rights
 	case spec.Password != nil:
 		password = spec.Password.Password
 		if problem := CheckAuthPassword(password.Reveal()); password != "" && problem != "" {
