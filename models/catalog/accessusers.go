@@ -11,10 +11,10 @@ import (
 	"rekindle/models"
 )
 
-// AccessUsers keeps who may sign in at the nodes of clusters that have a user group.
+// AccessUsers has the queries for users of engines; see [models.AccessUser].
 type AccessUsers struct{ db *DB }
 
-// Create writes a user down.
+// Create checks and stores a new user. Refusals are [models.Faults].
 func (q AccessUsers) Create(ctx context.Context, spec models.AccessSpec) (models.AccessUser, error) {
 	user, faults := models.NewAccessUser(spec, q.db.Now())
 	if len(faults) > 0 {
@@ -34,7 +34,7 @@ func (q AccessUsers) Create(ctx context.Context, spec models.AccessSpec) (models
 	return user, err
 }
 
-// Get returns a user by the id.
+// Get returns the user with this id.
 func (q AccessUsers) Get(ctx context.Context, id string) (models.AccessUser, error) {
 	if id == models.DefaultAccessUser {
 		return models.DefaultUser(), nil
@@ -48,7 +48,7 @@ func (q AccessUsers) Get(ctx context.Context, id string) (models.AccessUser, err
 	return user, nil
 }
 
-// All lists the users, the default one first.
+// All returns all users, the default one first.
 func (q AccessUsers) All(ctx context.Context) ([]models.AccessUser, error) {
 	users := []models.AccessUser{models.DefaultUser()}
 	var rest []models.AccessUser
@@ -58,7 +58,7 @@ func (q AccessUsers) All(ctx context.Context) ([]models.AccessUser, error) {
 	return append(users, rest...), nil
 }
 
-// Modify changes a user. The clusters that have them in their group follow.
+// Modify changes a user. Clusters that have the user in their group are marked, so that their nodes get the change.
 func (q AccessUsers) Modify(ctx context.Context, id string, spec models.AccessSpec) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		user, err := tx.AccessUsers.changeable(ctx, id)
@@ -81,7 +81,7 @@ func (q AccessUsers) Modify(ctx context.Context, id string, spec models.AccessSp
 	})
 }
 
-// changeable returns a user that may be changed or deleted.
+// changeable returns a user, and refuses the one with the id default, which can be neither changed nor deleted.
 func (q AccessUsers) changeable(ctx context.Context, id string) (models.AccessUser, error) {
 	if id == models.DefaultAccessUser {
 		return models.AccessUser{}, models.Refuse(models.CodeAccessUserState, "", "The user of the id default cannot be changed or deleted. Create another one whose name is default, and take that into the group instead.")
@@ -89,7 +89,7 @@ func (q AccessUsers) changeable(ctx context.Context, id string) (models.AccessUs
 	return q.Get(ctx, id)
 }
 
-// Delete removes a user, also from the groups that have them, as ElastiCache does. The user named default stays as long as such a group needs one.
+// Delete removes a user and, like ElastiCache, takes it out of its groups. One named default cannot be removed while it is in a group.
 func (q AccessUsers) Delete(ctx context.Context, id string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		user, err := tx.AccessUsers.changeable(ctx, id)
@@ -116,10 +116,10 @@ func (q AccessUsers) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// UserGroups keeps who may sign in together.
+// UserGroups has the queries for user groups.
 type UserGroups struct{ db *DB }
 
-// Create writes a user group down.
+// Create checks and stores a new user group. Refusals are [models.Faults].
 func (q UserGroups) Create(ctx context.Context, group models.UserGroup, users []string, tags map[string]string) error {
 	group.CreatedAt, group.Users = q.db.Now(), strings.Join(users, ",")
 	return q.db.transaction(ctx, func(tx *DB) error {
@@ -138,7 +138,7 @@ func (q UserGroups) Create(ctx context.Context, group models.UserGroup, users []
 	})
 }
 
-// checkUsers checks whether these users make the group.
+// checkUsers checks whether the group can have these users.
 func (q UserGroups) checkUsers(ctx context.Context, group models.UserGroup, ids []string) error {
 	users, err := q.users(ctx, ids)
 	if err != nil {
@@ -159,7 +159,7 @@ func (q UserGroups) users(ctx context.Context, ids []string) ([]models.AccessUse
 	return users, nil
 }
 
-// Get returns a user group by the id.
+// Get returns the user group with this id.
 func (q UserGroups) Get(ctx context.Context, id string) (models.UserGroup, error) {
 	group, found, err := find[models.UserGroup](q.db.with(ctx).Where("group_id = ?", id))
 	if err != nil {
@@ -170,7 +170,7 @@ func (q UserGroups) Get(ctx context.Context, id string) (models.UserGroup, error
 	return group, nil
 }
 
-// All lists the user groups.
+// All returns all user groups.
 func (q UserGroups) All(ctx context.Context) ([]models.UserGroup, error) {
 	var groups []models.UserGroup
 	if err := q.db.with(ctx).Order("group_id").Find(&groups).Error; err != nil {
@@ -179,13 +179,13 @@ func (q UserGroups) All(ctx context.Context) ([]models.UserGroup, error) {
 	return groups, nil
 }
 
-// With are the groups that have a user.
+// With returns the groups that a user is in.
 func (q UserGroups) With(ctx context.Context, user string) ([]models.UserGroup, error) {
 	groups, err := q.All(ctx)
 	return slices.DeleteFunc(groups, func(g models.UserGroup) bool { return !slices.Contains(g.UserIDs(), user) }), err
 }
 
-// Users are those of a group. One who is deleted while the group is read is in it no more.
+// Users returns the users of a group. One that is deleted meanwhile is left out.
 func (q UserGroups) Users(ctx context.Context, id string) ([]models.AccessUser, error) {
 	group, err := q.Get(ctx, id)
 	if err != nil {
@@ -194,7 +194,7 @@ func (q UserGroups) Users(ctx context.Context, id string) ([]models.AccessUser, 
 	return q.present(ctx, group.UserIDs())
 }
 
-// present are the users of these ids that there are, in the order of the ids.
+// present returns the users with these ids that exist, in the order of the ids.
 func (q UserGroups) present(ctx context.Context, ids []string) ([]models.AccessUser, error) {
 	var found []models.AccessUser
 	if err := q.db.with(ctx).Where("user_id IN ?", ids).Find(&found).Error; err != nil {
@@ -213,7 +213,7 @@ func (q UserGroups) present(ctx context.Context, ids []string) ([]models.AccessU
 	return users, nil
 }
 
-// check adds to faults what is in the way of a cluster that is to have the group.
+// check adds to faults the reasons why a cluster of this engine cannot have the group.
 func (q UserGroups) check(ctx context.Context, id string, engine models.Engine, faults *models.Faults) error {
 	group, err := q.Get(ctx, id)
 	if more, refused := models.AsFaults(err); refused {
@@ -228,7 +228,7 @@ func (q UserGroups) check(ctx context.Context, id string, engine models.Engine, 
 	return nil
 }
 
-// Modify changes who is in a group. The clusters that have it follow.
+// Modify adds users to a group and removes others. Clusters that have the group are marked, so that their nodes get the change.
 func (q UserGroups) Modify(ctx context.Context, id string, add, remove []string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		group, err := tx.UserGroups.Get(ctx, id)
@@ -246,7 +246,7 @@ func (q UserGroups) Modify(ctx context.Context, id string, add, remove []string)
 	})
 }
 
-// changedUsers are the ids of the group's users after a change.
+// changedUsers returns the ids of the group's users after a change.
 func (UserGroups) changedUsers(group models.UserGroup, add, remove []string) ([]string, error) {
 	users := group.UserIDs()
 	for _, id := range remove {
@@ -272,7 +272,7 @@ func (q UserGroups) setUsers(ctx context.Context, group models.UserGroup, users 
 	return q.changed(ctx, group)
 }
 
-// changed has the clusters that have one of these groups be brought in line with it.
+// changed marks the clusters that have one of these groups, so that their nodes get its current users.
 func (q UserGroups) changed(ctx context.Context, groups ...models.UserGroup) error {
 	ids := make([]string, len(groups))
 	for i, group := range groups {
@@ -285,7 +285,7 @@ func (q UserGroups) changed(ctx context.Context, groups ...models.UserGroup) err
 	return nil
 }
 
-// Clusters are those that have one of these groups, with their nodes.
+// Clusters returns the clusters that have one of these groups, with their nodes.
 func (q UserGroups) Clusters(ctx context.Context, ids ...string) ([]models.Cluster, error) {
 	var clusters []models.Cluster
 	err := q.db.with(ctx).Preload("Nodes", inOrder).Where("user_group <> '' AND user_group IN ?", ids).Order("name").Find(&clusters).Error
@@ -314,7 +314,7 @@ func (q UserGroups) Delete(ctx context.Context, id string) error {
 	})
 }
 
-// Applied writes down that the nodes of a cluster have the users that were wanted.
+// Applied records that the nodes of a cluster have the users of this cluster's UsersWanted.
 func (q UserGroups) Applied(ctx context.Context, cluster models.Cluster) error {
 	done := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND users_applied < ?", cluster.ID, cluster.UsersWanted).UpdateColumn("users_applied", cluster.UsersWanted)
 	if done.Error != nil {

@@ -11,7 +11,7 @@ import (
 	"rekindle/models"
 )
 
-// Clusters finds, creates and deletes clusters, and moves them from state to state.
+// Clusters has the queries that find, create and delete clusters, and move them from state to state.
 type Clusters struct{ db *DB }
 
 // Get returns a cluster with its nodes.
@@ -28,8 +28,8 @@ func (q Clusters) Get(ctx context.Context, name string) (models.Cluster, error) 
 
 func inOrder(query *gorm.DB) *gorm.DB { return query.Order("id") }
 
-// Delete queues the deletion of a cluster, with a final snapshot if a name for one is given. The cluster is deleting until it is gone. If the final
-// snapshot fails, it is available again and nothing was deleted.
+// Delete queues the deletion of a cluster, with a final snapshot if the spec names one. The cluster is deleting until it is gone. If the
+// final snapshot fails, nothing is deleted and the cluster becomes available again.
 func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpec) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		cluster, err := tx.Clusters.Get(ctx, name)
@@ -45,7 +45,7 @@ func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpe
 		} else if cluster.Status == models.ClusterDeleting {
 			if stopped, err := tx.Runs.none(ctx, cluster.ID, models.RunDelete); err != nil {
 				return err
-			} else if stopped { // an earlier deletion stopped half way: this one continues it
+			} else if stopped { // an earlier deletion stopped halfway: this one continues it
 				why = ""
 			}
 		}
@@ -66,7 +66,7 @@ func (q Clusters) Delete(ctx context.Context, name string, spec models.DeleteSpe
 	})
 }
 
-// Legacy returns what a deleted cluster would leave.
+// Legacy returns what a cluster would leave behind if it were deleted.
 func (q Clusters) Legacy(ctx context.Context, cluster models.Cluster) (models.Legacy, error) {
 	var rows []models.Snapshot
 	err := q.db.with(ctx).Where("cluster_id = ? OR (cluster_name = ? AND source = ?)", cluster.ID, cluster.Name, models.SourceManual).Order("created_at DESC, id DESC").Find(&rows).Error
@@ -76,7 +76,7 @@ func (q Clusters) Legacy(ctx context.Context, cluster models.Cluster) (models.Le
 	return models.LegacyOf(cluster, rows), nil
 }
 
-// List filters by status and engine.
+// List returns a page of clusters. It filters by status and engine.
 func (q Clusters) List(ctx context.Context, l models.List) (models.Rows[models.Cluster], error) {
 	return list[models.Cluster](q.db, q.db.with(ctx).Preload("Nodes", inOrder), table{
 		text:    []string{"name", "description"},
@@ -101,7 +101,8 @@ func (q Clusters) Count(ctx context.Context, status models.ClusterStatus) (int, 
 	return int(n), nil
 }
 
-// Names returns the names of clusters that occur in rows of one kind, a [Run], [Event] or [Snapshot], sorted. The clusters themselves may be gone.
+// Names returns the sorted names of the clusters that rows of one kind are about: a [models.Run], [models.Event] or [models.Snapshot]. The
+// clusters themselves may be gone.
 func (q Clusters) Names(ctx context.Context, kind any) ([]string, error) {
 	var names []string
 	err := q.db.with(ctx).Model(kind).Where("cluster_name <> ''").Distinct("cluster_name").Order("cluster_name").Pluck("cluster_name", &names).Error
@@ -111,8 +112,8 @@ func (q Clusters) Names(ctx context.Context, kind any) ([]string, error) {
 	return names, nil
 }
 
-// FindNames returns the names that contain the text, sorted and at most limit: of existing clusters, and of those that are gone but have left good
-// snapshots. memcached clusters only cache, and are left out where it is about backups.
+// FindNames returns the cluster names that contain the text, sorted, at most limit. They include clusters that are gone but have left good
+// snapshots. With backups, memcached clusters are left out, because they only cache.
 func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limit int) ([]string, error) {
 	without := ""
 	if backups {
@@ -121,7 +122,7 @@ func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limi
 	named, pattern := q.db.contains("name", text)
 	left, _ := q.db.contains("cluster_name", text)
 	var names []string
-	// Each half has its own limit, so that neither is read as a whole.
+	// Each half has its own limit, so that neither table is read in full.
 	err := q.db.with(ctx).Raw("SELECT name FROM (SELECT name FROM clusters WHERE "+named+" AND engine <> ? ORDER BY name LIMIT ?) AS there UNION "+
 		"SELECT cluster_name FROM (SELECT cluster_name FROM tallies WHERE "+left+" ORDER BY cluster_name LIMIT ?) AS backed_up ORDER BY 1 LIMIT ?",
 		pattern, without, limit, pattern, limit, limit).Scan(&names).Error
@@ -131,7 +132,7 @@ func (q Clusters) FindNames(ctx context.Context, text string, backups bool, limi
 	return names, nil
 }
 
-// After returns the next clusters by name, with their nodes, at most limit.
+// After returns the clusters that follow a name in order, with their nodes, at most limit.
 func (q Clusters) After(ctx context.Context, name string, limit int) ([]models.Cluster, error) {
 	var clusters []models.Cluster
 	err := q.db.with(ctx).Preload("Nodes", inOrder).Where("name > ?", name).Order("name").Limit(limit).Find(&clusters).Error
@@ -141,8 +142,8 @@ func (q Clusters) After(ctx context.Context, name string, limit int) ([]models.C
 	return clusters, nil
 }
 
-// backToAvailable moves a cluster to available, with a reason if there is something to say, and tells whether that was a change. The notice of a loss
-// is repeated.
+// backToAvailable moves a cluster to available, with a reason unless it is "", and reports whether that was a change. A notice that data was
+// lost stays, after the reason.
 func (q Clusters) backToAvailable(ctx context.Context, id uint, reason string, from ...models.ClusterStatus) (bool, error) {
 	cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", id))
 	if err != nil {
@@ -162,7 +163,8 @@ func (q Clusters) backToAvailable(ctx context.Context, id uint, reason string, f
 	return q.move(ctx, id, models.ClusterAvailable, notice, from...)
 }
 
-// Cache finds what ElastiCache calls a cache cluster: a cluster that is one, or a node of a replication group, and then which.
+// Cache finds what ElastiCache calls a cache cluster. It may be a cluster of its own, or a node of a replication group, which is returned
+// with it.
 func (q Clusters) Cache(ctx context.Context, name string) (models.Cluster, *models.Node, error) {
 	cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("name = ? AND NOT grouped", name))
 	if err != nil {
@@ -191,7 +193,7 @@ func (q Clusters) Group(ctx context.Context, name string) (models.Cluster, error
 	return cluster, err
 }
 
-// Trust writes down whose certificates the nodes of a cluster have.
+// Trust records the CA certificates (PEM) that vouch for a cluster's nodes.
 func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error {
 	if err := q.db.with(ctx).Model(&models.Cluster{ID: id}).UpdateColumn("ca", certificates).Error; err != nil {
 		return fmt.Errorf("write down whose certificates the nodes of cluster %d have: %w", id, err)
@@ -199,7 +201,7 @@ func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error
 	return nil
 }
 
-// PasswordReached writes down that all nodes of a cluster have the passwords that were wanted, and what they had before is forgotten.
+// PasswordReached records that all nodes of a cluster have the wanted passwords, and forgets the former one.
 func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) error {
 	done := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND password = ? AND old_password = ?", cluster.ID, cluster.Password, cluster.OldPassword).
 		UpdateColumns(map[string]any{"password_pending": false, "former_password": secret.Text(""), "former_user": ""})
@@ -209,8 +211,8 @@ func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) e
 	return nil
 }
 
-// BeginRestore checks once more, when a restore begins, what was checked when it was asked for, and holds the snapshot. Data that was
-// imported for it is only known now. It returns the cluster with as many databases as the data needs.
+// BeginRestore repeats the checks of the request when the restore begins, and locks the snapshot. Data that was imported for the restore is
+// only known now. It returns the cluster with as many databases as the data needs.
 func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name string) (models.Cluster, error) {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		snapshot, err := tx.Snapshots.Get(ctx, name)
@@ -235,7 +237,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 	return cluster, err
 }
 
-// move changes a cluster's state if it is in one of the given ones, and tells whether it did. This is the lock.
+// move changes a cluster's state if it is in one of the given ones, and reports whether it did. This is the lock on the cluster.
 func (q Clusters) move(ctx context.Context, id uint, to models.ClusterStatus, reason string, from ...models.ClusterStatus) (bool, error) {
 	if err := models.CheckMoves(models.ClusterMoves, to, from...); err != nil {
 		return false, fmt.Errorf("set cluster %d %s: %w", id, to, err)
@@ -257,8 +259,8 @@ func (q Clusters) take(ctx context.Context, cluster models.Cluster, to models.Cl
 	return err
 }
 
-// MarkReachable moves a cluster between available and unreachable, and tells whether that was a change. If the cluster is already unreachable, the
-// reason is replaced.
+// MarkReachable moves a cluster between available and unreachable, and reports whether that was a change. If the cluster is already
+// unreachable, the reason is replaced.
 func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
 	if reachable {
 		return q.backToAvailable(ctx, id, "", models.ClusterUnreachable)
@@ -270,7 +272,7 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 	return changed, err
 }
 
-// All returns all clusters by name, with their nodes and access.
+// All returns all clusters by name, with their nodes and how they are reached.
 func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Order("name") })
 	if err != nil {
@@ -289,7 +291,7 @@ func (q Clusters) All(ctx context.Context) ([]models.Cluster, error) {
 	return clusters, nil
 }
 
-// LaunchedAt returns the launched clusters of a home that are in one of these states, with their nodes, by name.
+// LaunchedAt returns the launched clusters of a home that are in one of these states, by name, with their nodes.
 func (q Clusters) LaunchedAt(ctx context.Context, home string, states []models.ClusterStatus) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB {
 		return query.Where("kind <> ? AND home = ? AND status IN ?", models.KindAttached, home, states).Order("name")
@@ -303,8 +305,8 @@ func (q Clusters) LaunchedAt(ctx context.Context, home string, states []models.C
 	return clusters, nil
 }
 
-// LaunchedAway returns the launched clusters of other homes, without a console, that are in one of these states. Only names, homes and states are
-// read.
+// LaunchedAway returns the launched clusters that are in one of these states and whose home, another one, has no console now. It reads only
+// names, homes and states.
 func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models.ClusterStatus) ([]models.Cluster, error) {
 	clusters, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB {
 		return query.Select("id", "name", "kind", "home", "status", "status_reason").
@@ -316,11 +318,11 @@ func (q Clusters) LaunchedAway(ctx context.Context, home string, states []models
 	return clusters, nil
 }
 
-// giveTheirNodes reads the nodes of these clusters, by the clusters' numbers.
+// giveTheirNodes reads the nodes of these clusters into them.
 func (q Clusters) giveTheirNodes(ctx context.Context, clusters []models.Cluster) error {
 	for some := range slices.Chunk(clusters, 500) {
 		err := q.giveNodes(ctx, some, func(query *gorm.DB) *gorm.DB {
-			return query.Where("cluster_id IN ?", idsOf(some)).Order("cluster_id, id") // as the index has them
+			return query.Where("cluster_id IN ?", idsOf(some)).Order("cluster_id, id") // the index's order
 		})
 		if err != nil {
 			return err
@@ -329,7 +331,7 @@ func (q Clusters) giveTheirNodes(ctx context.Context, clusters []models.Cluster)
 	return nil
 }
 
-// giveNodes adds to these clusters those of the nodes that are theirs.
+// giveNodes reads the nodes that which selects into their clusters.
 func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, which func(*gorm.DB) *gorm.DB) error {
 	nodes, err := readAll[models.Node](ctx, q.db, which)
 	if err != nil {
@@ -348,7 +350,7 @@ func (q Clusters) giveNodes(ctx context.Context, clusters []models.Cluster, whic
 	return nil
 }
 
-// ByName returns those of these clusters that exist, with their nodes.
+// ByName returns the clusters with these names that exist, with their nodes.
 func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	found, err := readAll[models.Cluster](ctx, q.db, func(query *gorm.DB) *gorm.DB { return query.Where("name IN ?", names) })
 	if err != nil {
@@ -364,7 +366,7 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 	return clusters, nil
 }
 
-// ToRecord returns those of these clusters that exist, with their nodes and access.
+// ToRecord returns the clusters with these names that exist, with their nodes and how they are reached.
 func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	clusters, err := q.ByName(ctx, names)
 	if err != nil {

@@ -7,22 +7,22 @@ import (
 	"rekindle/models"
 )
 
-// Create checks the request, writes the clusters down as creating and queues a run for each. If anything is wrong, nothing is written, and all that
-// is wrong is returned as [Faults].
+// Create checks the request, stores the clusters in the state creating and queues a run for each. If anything is wrong, nothing is stored,
+// and everything that is wrong is returned as [models.Faults].
 func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models.Cluster, error) {
 	snapshot, err := q.Check(ctx, &spec)
 	if err != nil {
 		return nil, err
 	}
 	if spec.UserGroup != "" {
-		spec.Auth = models.AuthGenerate // for the console's own user
+		spec.Auth = models.AuthGenerate // a password for the console's own user
 	}
 	switch spec.Auth {
 	case models.AuthGiven:
 	case models.AuthGenerate:
 		spec.Password = models.GeneratePassword()
 	default:
-		spec.Password = "" // a password that came along was not checked
+		spec.Password = "" // a password in the request was not checked
 	}
 	var clusters []models.Cluster
 	err = retryEndpoints(func() error {
@@ -35,8 +35,8 @@ func (q Clusters) Create(ctx context.Context, spec models.ClusterSpec) ([]models
 	return clusters, nil
 }
 
-// Check returns everything that is wrong with a request as [Faults], changes nothing, and brings the request into its
-// final form. It returns the snapshot that the request names.
+// Check brings a request into its final form and returns the snapshot that it names. Everything that is wrong with the request is returned
+// as [models.Faults]. The catalog is not changed.
 func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.Snapshot, error) {
 	if spec.Copies == 0 {
 		spec.Copies = 1
@@ -80,7 +80,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 	return snapshot, faults.OrNil()
 }
 
-// checkGroups checks the subnet and parameter groups that a request names, and fills in the default ones.
+// checkGroups checks the subnet, parameter and user groups that a request names, and fills in the default ones.
 func (q Clusters) checkGroups(ctx context.Context, spec *models.ClusterSpec, faults *models.Faults) (err error) {
 	if spec.Attributes.SubnetGroup == "" {
 		spec.Attributes.SubnetGroup = models.DefaultSubnetGroup
@@ -115,7 +115,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 	endpoints := make([][]models.Endpoint, len(names))
 	for i := range names {
 		if endpoints[i], err = picker.cluster(ctx, spec.Port, each); err != nil {
-			if taken := q.namesFree(ctx, spec, names); taken != nil { // a request that is sent twice finds its port taken by its first copy
+			if taken := q.namesFree(ctx, spec, names); taken != nil { // a request sent twice finds its port taken by the first copy
 				err = taken
 			}
 			return nil, err
@@ -126,7 +126,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 		if err := tx.Clusters.namesFree(ctx, spec, names); err != nil {
 			return err
 		}
-		if spec.UserGroup != "" { // it may have been deleted since it was checked
+		if spec.UserGroup != "" { // it may have been deleted since the check
 			if _, err := tx.UserGroups.Get(ctx, spec.UserGroup); err != nil {
 				return err
 			}
@@ -172,7 +172,7 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 	return clusters, err
 }
 
-// namesFree refuses names that clusters, or nodes of theirs, already have.
+// namesFree refuses names that clusters or their nodes already have.
 func (q Clusters) namesFree(ctx context.Context, spec models.ClusterSpec, names []string) error {
 	var faults models.Faults
 	for _, name := range names {
@@ -189,7 +189,7 @@ func (q Clusters) namesFree(ctx context.Context, spec models.ClusterSpec, names 
 	return faults.OrNil()
 }
 
-// checkNodeNames keeps the ids of cache clusters unique, among which ElastiCache counts the nodes of replication groups.
+// checkNodeNames keeps the ids of cache clusters unique. For ElastiCache, the nodes of replication groups are cache clusters, too.
 func (q Clusters) checkNodeNames(ctx context.Context, spec models.ClusterSpec, name string) (string, error) {
 	if spec.CacheCluster {
 		node, taken, err := find[models.Node](q.db.with(ctx).Where("name = ? AND cluster_id IN (SELECT id FROM clusters WHERE grouped)", name))
@@ -209,7 +209,7 @@ func (q Clusters) checkNodeNames(ctx context.Context, spec models.ClusterSpec, n
 	return "", nil
 }
 
-// importFor queues the import of the files that a new cluster is to be filled from, and returns the snapshot's name.
+// importFor queues the import of the files from which a new cluster will be filled, and returns the snapshot's name.
 func (q Clusters) importFor(ctx context.Context, spec models.ClusterSpec) (string, error) {
 	run, err := q.db.Copies.Import(ctx, models.ImportSpec{Cluster: spec.Name, Name: models.SuggestSnapshotName(spec.Name+"-import", q.db.Now()), Sources: spec.Sources,
 		RequestedBy: spec.RequestedBy, CacheCluster: spec.CacheCluster})

@@ -8,11 +8,11 @@ import (
 	"rekindle/models"
 )
 
-// OnlineMigrations has clusters follow servers outside until they take over from them; see [models.Migration]. Changes of the catalog's own tables are
-// in migrate.go.
+// OnlineMigrations has the queries for moving the data of outside servers into clusters; see [models.Migration]. The migrations of the
+// catalog's own tables are in migrate.go.
 type OnlineMigrations struct{ db *DB }
 
-// Start queues that a cluster is made to follow a server at this address. Refusals are [models.Faults].
+// Start queues a run that makes a cluster follow the server at this address. Refusals are [models.Faults].
 func (q OnlineMigrations) Start(ctx context.Context, name, source, requestedBy string) error {
 	return q.take(ctx, name, func(tx *DB, cluster models.Cluster) error {
 		source, err := models.CheckMigration(cluster, source)
@@ -23,7 +23,8 @@ func (q OnlineMigrations) Start(ctx context.Context, name, source, requestedBy s
 	})
 }
 
-// Complete queues that a cluster takes over from the server that it follows, once it has all of its data; with force at once, with what it has by then.
+// Complete queues a run that makes a cluster independent of its source, once it has all of the source's data. With force it happens at once,
+// with the data received by then. Refusals are [models.Faults].
 func (q OnlineMigrations) Complete(ctx context.Context, name string, force bool, requestedBy string) error {
 	return q.take(ctx, name, func(tx *DB, cluster models.Cluster) error {
 		if err := models.CheckCompletion(cluster); err != nil {
@@ -51,7 +52,7 @@ func (q OnlineMigrations) queue(ctx context.Context, cluster models.Cluster, kin
 	return err
 }
 
-// Began ends a run that has made a cluster follow a server outside.
+// Began ends a run that has made a cluster follow an outside server.
 func (q OnlineMigrations) Began(ctx context.Context, run models.Run, m models.Migration, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		moved, err := tx.Clusters.move(ctx, run.ClusterID, models.ClusterMigrating, "", models.ClusterModifying)
@@ -66,7 +67,8 @@ func (q OnlineMigrations) Began(ctx context.Context, run models.Run, m models.Mi
 	})
 }
 
-// Ended ends a run that has made a cluster a primary of its own. Windows for automatic snapshots that passed meanwhile were not missed.
+// Ended ends a run that has made a cluster independent of its source. Snapshot windows that passed during the migration do not count as
+// missed.
 func (q OnlineMigrations) Ended(ctx context.Context, run models.Run, message string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterModifying); err != nil {
@@ -77,7 +79,7 @@ func (q OnlineMigrations) Ended(ctx context.Context, run models.Run, message str
 	})
 }
 
-// Copied writes down, with an event, that a cluster has had all of its source's data.
+// Copied records, with an event, that a cluster has had all of its source's data.
 func (q OnlineMigrations) Copied(ctx context.Context, cluster models.Cluster) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		noted := tx.with(ctx).Model(&models.Cluster{}).Where("id = ? AND migration_address = ? AND NOT migration_copied", cluster.ID, cluster.Migration.Address).UpdateColumn("migration_copied", true)
@@ -89,7 +91,7 @@ func (q OnlineMigrations) Copied(ctx context.Context, cluster models.Cluster) er
 	})
 }
 
-// LaunchedNodes are the nodes of all clusters that Rekindle runs.
+// LaunchedNodes returns the nodes of all launched clusters.
 func (q OnlineMigrations) LaunchedNodes(ctx context.Context) ([]models.Node, error) {
 	var nodes []models.Node
 	err := q.db.with(ctx).Where("cluster_id IN (SELECT id FROM clusters WHERE kind <> ?)", models.KindAttached).Find(&nodes).Error
