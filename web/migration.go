@@ -12,7 +12,7 @@ import (
 	"rekindle/views"
 )
 
-// migrationPages move the data of running servers into clusters.
+// migrationPages are the pages that move the data of running servers into clusters.
 type migrationPages struct{ *site }
 
 func (h migrationPages) migrationPage(w http.ResponseWriter, r *http.Request) error {
@@ -26,7 +26,7 @@ func (h migrationPages) migrationPage(w http.ResponseWriter, r *http.Request) er
 	return h.askStart(w, r, cluster, "", "", nil)
 }
 
-// migrate does what the pressed button says.
+// migrate does what the pressed button stands for.
 func (h migrationPages) migrate(w http.ResponseWriter, r *http.Request) error {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
@@ -40,7 +40,7 @@ func (h migrationPages) migrate(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// start begins a migration, or only tries it.
+// start begins a migration, or only tests it.
 func (h migrationPages) start(w http.ResponseWriter, r *http.Request, cluster models.Cluster, source string, test bool) error {
 	found, err := h.jobs.TestMigration(r.Context(), cluster.Name, source)
 	if err == nil && test {
@@ -60,7 +60,7 @@ func (h migrationPages) start(w http.ResponseWriter, r *http.Request, cluster mo
 	return h.askStart(w, r, cluster, source, "", wrong)
 }
 
-// foundText says what a source is from which the data can be moved.
+// foundText describes a source whose data can be moved.
 func foundText(source string, s models.MigrationSource) string {
 	if s.Keys == 0 {
 		return fmt.Sprintf("Nothing is in the way. But %s, %s, holds no keys: is it the right one?", source, s.Engine)
@@ -100,7 +100,7 @@ func (h migrationPages) askEnd(w http.ResponseWriter, r *http.Request, cluster m
 	return h.ask(w, r, underCluster(cluster, "End the migration"), wrong, func(shell views.Shell) templ.Component { return views.EndMigrationPage(shell, props) })
 }
 
-// presentMigration says how far the data is that is being moved into a cluster; nil when none is.
+// presentMigration returns how far a cluster's migration is; nil if the cluster is not migrating.
 func presentMigration(c models.Cluster) *views.Migration {
 	if !c.Migrating() {
 		return nil
@@ -115,7 +115,7 @@ func presentMigration(c models.Cluster) *views.Migration {
 	return m
 }
 
-// linkText says how the link of a node to its source is. The node's lag is how far it is behind, or what is still to be copied.
+// linkText describes a node's link to its source. The node's lag is how many bytes it is behind, or still has to copy.
 func linkText(n models.Node) (text string, down bool) {
 	switch {
 	case n.State == "loading" && n.LagBytes > 0:

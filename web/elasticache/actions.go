@@ -6,7 +6,7 @@ import (
 	"rekindle/models"
 )
 
-// actionsOf is everything that can be asked for, with the role that it takes: looking, changing, and what destroys.
+// actionsOf returns all supported actions. look, change and destroy give each the role that it takes.
 func actionsOf(c Config) map[string]action {
 	changes := clusterChanges{c.DB, c.Jobs, c.DataEncrypted}
 	groups, caches, snapshots := groupActions{c.DB, changes}, cacheActions{c.DB, changes}, snapshotActions{c.DB, c.Jobs}
@@ -23,7 +23,7 @@ func actionsOf(c Config) map[string]action {
 		"DecreaseReplicaCount":      change(groups.decreaseReplicaCount, groups.show),
 		"TestFailover":              change(groups.testFailover, groups.show),
 
-		"TestMigration":     change(migrations.test, groups.show), // of nothing, but it has the console look at an address
+		"TestMigration":     change(migrations.test, groups.show), // changes nothing, but makes the console connect to an address
 		"StartMigration":    change(migrations.start, groups.show),
 		"CompleteMigration": change(migrations.complete, groups.show),
 
@@ -84,8 +84,8 @@ type (
 	shown = func(context.Context, *call) (any, error)
 )
 
-// action is what a request can ask for. act, where there is one, reads the parameters, returns what is wrong with them, and only then acts;
-// show answers.
+// action is something that a request can ask for. act, which may be nil, checks the parameters, and acts only if all are right. show
+// returns the answer.
 type action struct {
 	role    models.KeyRole
 	service string
@@ -112,5 +112,5 @@ func (do action) version() string {
 	return version
 }
 
-// done answers to what has nothing to show.
+// done is the empty answer.
 func done(context.Context, *call) (any, error) { return nothing{}, nil }

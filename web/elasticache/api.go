@@ -1,13 +1,13 @@
 // Package elasticache answers the Amazon ElastiCache Query API, version 2015-02-02, so that the AWS command line, the SDKs and Terraform
 // work with Rekindle as they do with ElastiCache.
 //
-// How a request goes: [New]'s handler reads the form, proves who sent it (package sigv4), refuses a copy of a request that was seen before,
-// looks whether the access key's role covers the action, and calls the action's function. An action that changes something has two: act does
-// it, once however often the request is repeated, and show answers from what is there afterwards. Answers are written by response.go,
-// refusals by faults.go; each resource has a file of its own.
+// The handler that [New] returns reads the form, verifies who sent it (package sigv4), refuses copies of earlier requests, checks that the
+// access key's role covers the action, and calls the action's functions. An action that changes something has two: act makes the change,
+// once however often the request is repeated, and show answers with the state afterwards. Answers are written by response.go, refusals by
+// faults.go. Each resource has a file of its own.
 //
-// What the package does not do: it has no rules of its own about clusters and snapshots. Package models has them, for the console and for
-// this door alike. docs/api.md says what is supported and what differs from AWS.
+// The package has no rules of its own about clusters and snapshots. They are in package models, and hold for the console as well.
+// docs/api.md says what is supported and what differs from AWS.
 package elasticache
 
 import (
@@ -31,7 +31,7 @@ import (
 	"rekindle/web/gate"
 )
 
-// The versions of the APIs, as requests name them and namespaces contain them.
+// The versions of the APIs, as in requests and XML namespaces.
 const (
 	version    = "2015-02-02"
 	stsVersion = "2011-06-15"
@@ -46,37 +46,38 @@ const (
 // DefaultAccount is the account id in ARNs when none is set.
 const DefaultAccount = "123456789012"
 
-// Jobs is what the API needs of the running engine. *jobs.Manager implements it.
+// Jobs is what the API needs from package jobs. *jobs.Manager implements it.
 type Jobs interface {
-	// Wake says that runs were queued: look now.
+	// Wake tells the queue that there are new runs.
 	Wake()
-	// TestMigration says whether the data of a server at this address can be moved into a cluster. Refusals are [models.Faults].
+	// TestMigration checks whether the data of the server at this address can be moved into a cluster. If not, it returns [models.Faults].
 	TestMigration(ctx context.Context, cluster, source string) (models.MigrationSource, error)
-	// BucketURL is the address of a bucket that is reached in the way of the snapshot store.
-	// When that is none, the region is what there is to go by.
+	// BucketURL returns the URL of a bucket that is reached in the same way as the snapshot store. If that is not in S3, the bucket is
+	// Amazon's, in this region.
 	BucketURL(bucket, region string) string
-	// TryUser asks a cluster whether its engine takes the access string of a user, and changes nothing. A refusal says why not.
+	// TryUser checks, without changing anything, whether a cluster's engine accepts a user's access string. If not, it returns
+	// [models.Faults].
 	TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser) error
 }
 
-// Config is what the API is made of.
+// Config has what the API needs.
 type Config struct {
 	DB      *catalog.DB
 	Jobs    Jobs
 	Clock   clockwork.Clock
 	Logger  *slog.Logger
 	Account string // the account id in ARNs; "": DefaultAccount
-	// DataEncrypted tells that whoever runs the host has declared the nodes' files to be on encrypted storage.
+	// DataEncrypted is true if the operator of the host has declared that the nodes' files are on encrypted storage.
 	DataEncrypted bool
 }
 
-// api is the door: it knows how requests come and answers go, and none of the resources.
+// api handles requests and answers. It knows nothing about the resources.
 type api struct {
 	Config
 	actions map[string]action
 }
 
-// New builds the handler of POST /.
+// New returns the handler for POST /.
 func New(c Config) http.Handler {
 	if c.Account == "" {
 		c.Account = DefaultAccount
@@ -88,19 +89,19 @@ func New(c Config) http.Handler {
 type call struct {
 	params
 	action  string
-	service string // the action's, when there is such an action
+	service string // of the action; "" if the action is unknown
 	key     models.AccessKey
 	region  string
 	account string
-	request string // its number
+	request string // the id of the request
 
-	invocation string // the client's number of it, the same for each attempt; "" when it gives none
+	invocation string // the client's id for the request, the same for each attempt; "": none
 }
 
-// maxHeader bounds what a client may say of its attempts.
+// maxHeader bounds the length of the headers in which a client numbers its attempts, in bytes.
 const maxHeader = 200
 
-// maxForm bounds what is read of a request.
+// maxForm bounds the body of a request, in bytes.
 const maxForm = 1 << 20
 
 // ServeHTTP answers one request.
@@ -138,7 +139,7 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	} else if err != nil {
 		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
 	}
-	// Whoever is not known learns nothing but that.
+	// Unknown clients learn nothing else.
 	identity, err := a.prove(r, body, c)
 	if err != nil {
 		return nil, err
@@ -173,7 +174,7 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	return a.perform(ctx, c, do)
 }
 
-// prove finds out who sent the request.
+// prove verifies the signature and returns who sent the request.
 func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, error) {
 	return sigv4.Verify(r, body, a.Clock.Now(), []string{serviceCache, serviceSTS}, func(ctx context.Context, id string) (secret.Text, bool, error) {
 		key, found, err := a.DB.Keys.Find(ctx, id)
@@ -182,7 +183,7 @@ func (a *api) prove(r *http.Request, body []byte, c *call) (sigv4.Identity, erro
 	})
 }
 
-// admit refuses what may be a copy of a request that was seen before.
+// admit refuses a request that may be a copy of an earlier one.
 func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identity, c *call, do action) error {
 	c.invocation = r.Header.Get("Amz-Sdk-Invocation-Id")
 	attempt := r.Header.Get("Amz-Sdk-Request")
@@ -198,7 +199,7 @@ func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identit
 	return a.DB.Keys.Used(ctx, c.key)
 }
 
-// perform acts, once for each invocation, and answers with what is there then.
+// perform acts, once for each invocation, and answers with the state afterwards.
 func (a *api) perform(ctx context.Context, c *call, do action) (any, error) {
 	if do.act != nil {
 		number := ""

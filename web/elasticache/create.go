@@ -12,42 +12,42 @@ import (
 	"rekindle/models/catalog"
 )
 
-// defaultPorts are where ElastiCache's nodes listen when no port is asked for. Here the first cluster does; the others get automatic ones.
+// defaultPorts has ElastiCache's default ports of engines other than Redis and Valkey.
 var defaultPorts = map[string]int{models.EngineMemcached: 11211}
 
 const redisPort = 6379
 
-// notOffered refuses a parameter that Rekindle could not keep the promise of.
+// notOffered refuses a parameter whose promise Rekindle could not keep.
 func (c *call) notOffered(name string) {
 	if c.text(name) != "" || len(c.list(name)) > 0 || len(c.structs(name)) > 0 {
 		c.mistake(models.CodeCombination, "The parameter %s is not offered here. docs/api.md says what is.", name)
 	}
 }
 
-// notOfferedWhenTrue refuses a promise, and takes its absence.
+// notOfferedWhenTrue refuses a flag that is set to true. Absent or false, it promises nothing and is accepted.
 func (c *call) notOfferedWhenTrue(name, why string) {
 	if on, _ := c.flag(name); on {
 		c.mistake(models.CodeCombination, "%s cannot be true here: %s", name, why)
 	}
 }
 
-// noRest is why encryption at rest cannot be promised.
+// noRest says why encryption at rest cannot be promised.
 const noRest = "nobody has declared that the nodes' files are on encrypted storage. Put the console's data folder on such storage and start it with --data-encrypted " +
 	"(REKINDLE_DATA_ENCRYPTED=true). Snapshots are encrypted by the store's settings."
 
-// notOurs refuses what would change the nodes of an attached cluster.
+// notOurs refuses a request that would change the nodes of an attached cluster.
 func (c *call) notOurs(is models.Cluster) {
 	c.mistake(models.CodeClusterState, "%s", is.NoChangeOfNodes())
 }
 
-// asItIs takes for an attached cluster what is so already, and refuses what would be a change of its nodes.
+// asItIs accepts a flag of an attached cluster that has the current value, and refuses a change.
 func (c *call) asItIs(is models.Cluster, name string, on bool) {
 	if wants, given := c.flag(name); given && wants != on {
 		c.notOurs(is)
 	}
 }
 
-// refuseUnkeepable refuses what would be accepted in vain. A new cluster is a zero one.
+// refuseUnkeepable refuses parameters that would be accepted in vain. For a new cluster, is has its zero value.
 func (c *call) refuseUnkeepable(is models.Cluster) {
 	c.notOfferedWhenTrue("DataTieringEnabled", "the nodes hold all data in memory.")
 	for _, name := range []string{"KmsKeyId", "LogDeliveryConfigurations",
@@ -61,14 +61,14 @@ func (c *call) refuseUnkeepable(is models.Cluster) {
 	}
 }
 
-// clusterChanges is what creating and modifying have in common for replication groups and cache clusters.
+// clusterChanges has what replication groups and cache clusters share when they are created and modified.
 type clusterChanges struct {
 	db            *catalog.DB
 	jobs          Jobs
 	dataEncrypted bool
 }
 
-// createSpec reads what a new cluster is to be.
+// createSpec reads the request for a new cluster, and the snapshot to restore into it, if there is one.
 func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, models.Snapshot, error) {
 	var snapshot models.Snapshot
 	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
@@ -128,7 +128,7 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 	return spec, snapshot, nil
 }
 
-// create creates the cluster, if all that was read is right.
+// create creates the cluster, unless reading the request found mistakes.
 func (a clusterChanges) create(ctx context.Context, c *call, spec models.ClusterSpec) error {
 	if len(spec.Sources) > 1 && !spec.ClusterMode {
 		c.mistake(models.CodeInvalid, "SnapshotArns must be a single-element list containing an Amazon Resource Name (ARN) that uniquely identifies "+
@@ -144,8 +144,8 @@ func (a clusterChanges) create(ctx context.Context, c *call, spec models.Cluster
 	return err
 }
 
-// noDefaultPort says why a cluster without a port was refused. It does not get another one instead: to whoever keeps clusters in files, one that
-// was asked for without a port and has another than ElastiCache's is one that has to be destroyed and made anew, at every run.
+// noDefaultPort says why a cluster without a port was refused. It does not get another port instead: Terraform would see a port other than
+// ElastiCache's, and destroy and recreate the cluster at every run.
 func noDefaultPort(faults models.Faults, port int) models.Faults {
 	for i, f := range faults {
 		if f.Field == "port" {
@@ -155,7 +155,7 @@ func noDefaultPort(faults models.Faults, port int) models.Faults {
 	return faults
 }
 
-// window reads SnapshotWindow; absent is "no preference".
+// window reads SnapshotWindow. If it is absent, the window is zero: no preference.
 func (c *call) window() models.Window {
 	text := c.text("SnapshotWindow")
 	if text == "" {
@@ -167,7 +167,7 @@ func (c *call) window() models.Window {
 	return window
 }
 
-// changeAttributes adds a change of the attributes to those that are there, all to be carried out together.
+// changeAttributes adds a change of the attributes to those that the spec already has.
 func (c *call) changeAttributes(spec *models.ModifySpec, change func(*models.Attributes)) {
 	before := spec.Attributes
 	spec.Attributes = func(is *models.Attributes) {
@@ -178,7 +178,7 @@ func (c *call) changeAttributes(spec *models.ModifySpec, change func(*models.Att
 	}
 }
 
-// readAttributes reads what is kept and given back, as a change of what there is.
+// readAttributes reads the parameters that are only stored and returned, and returns how they change the cluster's attributes.
 func (c *call) readAttributes() func(is *models.Attributes) {
 	window, groups, topic, discovery := c.id("PreferredMaintenanceWindow"), c.list("SecurityGroupIds"), c.text("NotificationTopicArn"), c.text("IpDiscovery")
 	status := c.id("NotificationTopicStatus")
@@ -208,12 +208,12 @@ func (c *call) readAttributes() func(is *models.Attributes) {
 	}
 }
 
-// bucketPattern is what names of buckets look like.
+// bucketPattern matches the names of S3 buckets.
 //
 // Source: Amazon S3 user guide, "Bucket naming rules".
 var bucketPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
-// sources reads SnapshotArns as addresses that are reached in the way of the snapshot store.
+// sources reads SnapshotArns and returns the URLs of the objects, which are reached in the same way as the snapshot store.
 func (a clusterChanges) sources(c *call) []string {
 	var sources []string
 	for _, arn := range c.list("SnapshotArns") {
@@ -233,21 +233,21 @@ func (a clusterChanges) sources(c *call) []string {
 	return sources
 }
 
-// inBucket is the address of an object in a bucket. Its key is literal, like an ARN's.
+// inBucket returns the URL of an object in a bucket. The key is taken literally, as in an ARN.
 func inBucket(bucket, key string) string {
 	address, _ := models.ParseS3Address(bucket)
 	address.Key = key
 	return address.String()
 }
 
-// modifySpec reads what is to change of a cluster.
+// modifySpec reads a request to change a cluster.
 func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Cluster) (models.ModifySpec, error) {
 	spec := models.ModifySpec{RequestedBy: c.key.KeyID}
 	c.changeAttributes(&spec, c.readAttributes())
 	c.refuseUnkeepable(is)
-	c.flag("ApplyImmediately") // everything is
+	c.flag("ApplyImmediately") // checked only: all changes apply at once
 	c.encryptionStays(is)
-	if atRest, given := c.flag("AtRestEncryptionEnabled"); given && atRest != is.Attributes.AtRest { // ElastiCache has no word for it here
+	if atRest, given := c.flag("AtRestEncryptionEnabled"); given && atRest != is.Attributes.AtRest { // ElastiCache's Modify requests do not have it
 		c.mistake(models.CodeCombination, "Encryption at rest is asked for when a cluster is created, and stays as it was then.")
 	}
 	if text := c.text("CacheNodeType"); text != "" && (!is.Attached() || text != is.ShownNodeType()) {
@@ -286,7 +286,8 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 	return spec, nil
 }
 
-// otherVersion reads another version for a cluster. Where the engine that it has would be chosen for that one too, only what is shown changes.
+// otherVersion reads another version for a cluster. If the cluster's engine would also be chosen for that version, only the shown version
+// changes. Otherwise the change is refused.
 func (a clusterChanges) otherVersion(ctx context.Context, c *call, is models.Cluster, version string, spec *models.ModifySpec) error {
 	engine, asked, err := a.db.Engines.Match(ctx, is.Engine, version)
 	if _, refused := models.AsFaults(err); err != nil && !refused {
@@ -302,7 +303,8 @@ func (a clusterChanges) otherVersion(ctx context.Context, c *call, is models.Clu
 	return nil
 }
 
-// passwordChange reads how the password is to change; nil: not at all. A strategy without a token is how Terraform speaks of what it has imported.
+// passwordChange reads how to change the password; nil: not at all. Terraform sends a strategy without a token for clusters that it has
+// imported, so that is no change.
 func (c *call) passwordChange(token string) *models.PasswordChange {
 	strategy := strings.ToUpper(c.text("AuthTokenUpdateStrategy"))
 	switch strategy {
@@ -323,7 +325,7 @@ func (c *call) passwordChange(token string) *models.PasswordChange {
 	return &models.PasswordChange{Strategy: strategy, Password: secret.Text(token)}
 }
 
-// modify changes the cluster, if all that was read is right.
+// modify changes the cluster, unless reading the request found mistakes.
 func (a clusterChanges) modify(ctx context.Context, c *call, is models.Cluster, spec models.ModifySpec) error {
 	if err := c.wrong(); err != nil {
 		return err

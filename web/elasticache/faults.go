@@ -11,10 +11,10 @@ import (
 	"rekindle/web/elasticache/sigv4"
 )
 
-// fault is a refusal as it goes over the wire.
+// fault is a refusal as the client gets it.
 type fault struct {
 	status  int
-	code    string // the wire's, which is not always the shape's name
+	code    string // as sent, which is not always the name of the shape
 	message string
 }
 
@@ -27,14 +27,14 @@ const (
 	codeInvalidValue = "InvalidParameterValue"
 	codeCombination  = "InvalidParameterCombination"
 
-	codeMissing models.Code = "missing-parameter" // of this package: models knows no parameters
+	codeMissing models.Code = "missing-parameter" // only in this package: models does not know parameters
 	codeARN     models.Code = "arn"
 )
 
-// wires translates the reasons of package models. Where ElastiCache has one code for replication groups and another one for cache clusters,
-// the second stands in clusterWires.
+// wires translates the codes of package models to ElastiCache's. Where ElastiCache has another code for cache clusters than for replication
+// groups, that one is in clusterWires.
 //
-// Source: the errors of the shapes in the service model of botocore, elasticache 2015-02-02.
+// Source: the error shapes in botocore's service model of elasticache, 2015-02-02.
 var wires = map[models.Code]fault{
 	models.CodeInvalid:                {http.StatusBadRequest, codeInvalidValue, ""},
 	models.CodeCombination:            {http.StatusBadRequest, codeCombination, ""},
@@ -78,12 +78,12 @@ var clusterWires = map[models.Code]string{
 	models.CodeClusterState:    "InvalidCacheClusterState",
 }
 
-// ofCluster marks an error that is about a cache cluster.
+// ofCluster marks an error as being about a cache cluster.
 type ofCluster struct{ error }
 
 func (e ofCluster) Unwrap() error { return e.error }
 
-// aboutCluster marks err, if there is one, as being about a cache cluster rather than a replication group.
+// aboutCluster marks err, unless it is nil, as being about a cache cluster rather than a replication group.
 func aboutCluster(err error) error {
 	if err == nil {
 		return nil
@@ -91,7 +91,8 @@ func aboutCluster(err error) error {
 	return ofCluster{err}
 }
 
-// fail answers with an error. A refusal says why; anything else is Rekindle's business and goes to the log.
+// fail answers with an error. A refusal is sent with its reason. Any other error goes to the log, and the client learns no more than that
+// there was one.
 func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err error) {
 	var refused fault
 	var unproved sigv4.Error
@@ -103,7 +104,7 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err erro
 	case isRefusal:
 		refused = translate(faults, errors.As(err, new(ofCluster)))
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return // nobody is there any more
+		return // the client is gone
 	case catalog.Trouble(err) != "":
 		a.Logger.ErrorContext(ctx, "catalog", "request", c.request, "action", c.action, "error", err)
 		refused = fault{http.StatusServiceUnavailable, "ServiceUnavailable", catalog.Trouble(err)}
@@ -114,7 +115,7 @@ func (a *api) fail(ctx context.Context, w http.ResponseWriter, c *call, err erro
 	a.refuse(w, c, refused)
 }
 
-// translate makes one refusal of all reasons: the code of the first, and every sentence once.
+// translate joins all reasons into one refusal, with the code of the first and each sentence once.
 func translate(faults models.Faults, cluster bool) fault {
 	refused, known := wires[faults.Code()]
 	if !known {

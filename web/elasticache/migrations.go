@@ -9,13 +9,13 @@ import (
 	"rekindle/models/catalog"
 )
 
-// migrationActions move the data of running servers into replication groups.
+// migrationActions are the actions that move the data of running servers into replication groups.
 type migrationActions struct {
 	db   *catalog.DB
 	jobs Jobs
 }
 
-// test answers at once, where ElastiCache's answer comes as an event.
+// test answers with the result at once. ElastiCache's result comes as an event.
 func (a migrationActions) test(ctx context.Context, c *call) error {
 	id, source := c.requiredID("ReplicationGroupId"), c.source()
 	if err := c.wrong(); err != nil {
@@ -28,7 +28,7 @@ func (a migrationActions) test(ctx context.Context, c *call) error {
 	return err
 }
 
-// start begins what was tried just now, so that whoever asks hears of most mistakes at once.
+// start tests first, so that the client learns of most problems at once.
 func (a migrationActions) start(ctx context.Context, c *call) error {
 	if err := a.test(ctx, c); err != nil {
 		return err
@@ -48,7 +48,7 @@ func (a migrationActions) complete(ctx context.Context, c *call) error {
 	return a.db.Migrations.Complete(ctx, id, force, c.key.KeyID)
 }
 
-// source is the server that the request names.
+// source returns the address of the server that the request names.
 func (c *call) source() string {
 	const name = "CustomerNodeEndpointList"
 	endpoints := c.structs(name)

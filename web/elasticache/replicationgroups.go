@@ -66,13 +66,13 @@ type (
 	}
 )
 
-// nodeID is the one node of a member.
+// nodeID is the id of a member's only node.
 const nodeID = "0001"
 
-// groupStatus is the status of a replication group in ElastiCache's words. One whose primary does not answer is available to ElastiCache; its
-// node group says unreachable, which is Rekindle's own word.
+// groupStatus returns the status of a replication group in ElastiCache's words. To ElastiCache, a group whose primary does not answer is
+// available. Its node group says unreachable, which is Rekindle's own word.
 func groupStatus(c models.Cluster) string {
-	if c.Migrating() && c.Status == models.ClusterModifying { // a run begins or ends it
+	if c.Migrating() && c.Status == models.ClusterModifying { // a run is beginning or ending the migration
 		return string(models.ClusterMigrating)
 	}
 	switch c.Status {
@@ -93,7 +93,7 @@ func onOff(on bool) string {
 	return "disabled"
 }
 
-// zone is an availability zone: the one that was asked for, else the first of the region.
+// zone returns the availability zone that was asked for, or else the first of the region.
 func (c *call) zone(asked string) string {
 	if asked != "" {
 		return asked
@@ -128,7 +128,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	for _, n := range m.Nodes {
 		g.MemberClusters.ClusterId = append(g.MemberClusters.ClusterId, n.Name)
 	}
-	if m.Status != models.ClusterCreating { // until then a port may still change
+	if m.Status != models.ClusterCreating { // while it is being created, a port may still change
 		for _, shard := range shardsOf(m) {
 			g.NodeGroups.NodeGroup = append(g.NodeGroups.NodeGroup, presentShard(c, m, shard))
 		}
@@ -136,7 +136,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	return g
 }
 
-// shardsOf are the shards of a cluster; one without any node is shown with an empty one.
+// shardsOf returns the shards of a cluster, or an empty one if it has no nodes.
 func shardsOf(m models.Cluster) []models.Shard {
 	if shards := m.Shards(); len(shards) > 0 {
 		return shards
@@ -160,7 +160,7 @@ func presentShard(c *call, m models.Cluster, shard models.Shard) nodeGroup {
 		}
 		group.NodeGroupMembers.NodeGroupMember = append(group.NodeGroupMembers.NodeGroupMember, member)
 	}
-	if m.Sharded() { // clients begin at the configuration endpoint, and ask there for the others
+	if m.Sharded() { // clients start at the configuration endpoint, and ask there for the other nodes
 		group.PrimaryEndpoint, group.ReaderEndpoint = nil, nil
 	}
 	return group
@@ -174,7 +174,7 @@ type (
 	oneGroup struct{ ReplicationGroup replicationGroup }
 )
 
-// groupActions are about replication groups.
+// groupActions are the actions on replication groups.
 type groupActions struct {
 	db      *catalog.DB
 	changes clusterChanges
@@ -206,7 +206,7 @@ func (a groupActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// show answers to what was done to a group. One that is gone by now is being deleted still, as far as the client is told.
+// show answers an action on a group. A group whose deletion has already finished is shown as deleting.
 func (a groupActions) show(ctx context.Context, c *call) (any, error) {
 	id := c.id("ReplicationGroupId")
 	group, err := a.db.Clusters.Group(ctx, id)
@@ -280,7 +280,7 @@ func (a groupActions) modify(ctx context.Context, c *call) error {
 	return a.changes.modify(ctx, c, group, spec)
 }
 
-// chooseReplica is the old way of a failover: ModifyReplicationGroup with another primary.
+// chooseReplica handles the old way to fail over: ModifyReplicationGroup with another primary.
 func (a groupActions) chooseReplica(ctx context.Context, c *call, group models.Cluster, spec models.ModifySpec) error {
 	id := c.id("PrimaryClusterId")
 	i := slices.IndexFunc(group.Nodes, func(n models.Node) bool { return n.Name == id })
@@ -365,7 +365,7 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 		return err
 	}
 	spec := models.ModifySpec{Remove: remove, RequestedBy: c.key.KeyID}
-	if present := len(group.Nodes); len(zones) > present { // they are named for all nodes, those that are there first
+	if present := len(group.Nodes); len(zones) > present { // there is one for each node, and the existing nodes come first
 		spec.Zones = zones[present:]
 	}
 	if given {
@@ -378,7 +378,7 @@ func (a groupActions) setReplicaCount(ctx context.Context, c *call, refusal func
 	return err
 }
 
-// allShards refuses what is asked for some node groups only.
+// allShards refuses a change of only some node groups.
 func (c *call) allShards(group models.Cluster, named []string) {
 	var known []string
 	for _, s := range shardsOf(group) {
@@ -394,7 +394,7 @@ func (c *call) allShards(group models.Cluster, named []string) {
 	}
 }
 
-// reshard refuses to move slots of a living cluster, and says what can be done instead.
+// reshard refuses to change the number of node groups, and says what to do instead.
 func (a groupActions) reshard(ctx context.Context, c *call) error {
 	id := c.requiredID("ReplicationGroupId")
 	shards, _ := c.number("NodeGroupCount")

@@ -19,10 +19,10 @@ type (
 
 var arnPattern = regexp.MustCompile(`^arn:aws[a-z-]*:elasticache:[a-z0-9-]*:(\d*):([a-z]+):(.+)$`)
 
-// tagActions are about the tags of any resource.
+// tagActions are the actions on the tags of any resource.
 type tagActions struct{ db *catalog.DB }
 
-// resource reads ResourceName, an ARN, as what the resource is called in the catalog, and looks whether it is there.
+// resource reads ResourceName, an ARN, and returns the resource's name in the catalog. It fails if there is no such resource.
 func (a tagActions) resource(ctx context.Context, c *call) (string, error) {
 	arn := c.required("ResourceName")
 	if err := c.wrong(); err != nil {

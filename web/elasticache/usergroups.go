@@ -29,7 +29,7 @@ type (
 	}
 )
 
-// userGroupActions are about groups of users.
+// userGroupActions are the actions on user groups.
 type userGroupActions struct {
 	db   *catalog.DB
 	jobs Jobs
@@ -73,7 +73,7 @@ func (a userGroupActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, nil
 }
 
-// ids are those of a list, in lower case.
+// ids returns the ids in a list, in lower case.
 func (c *call) ids(name string) []string {
 	ids := c.list(name)
 	for i, id := range ids {
@@ -122,7 +122,7 @@ func (a userGroupActions) modify(ctx context.Context, c *call) error {
 	return a.db.UserGroups.Modify(ctx, id, add, remove)
 }
 
-// show answers with a group as an element of its own. One that was deleted is shown as what is being deleted.
+// show answers with one group. A group that was just deleted is shown as deleting.
 func (a userGroupActions) show(ctx context.Context, c *call) (any, error) {
 	group, err := a.db.UserGroups.Get(ctx, c.id("UserGroupId"))
 	if models.HasCode(err, models.CodeUserGroupNotFound) && c.action == "DeleteUserGroup" {
@@ -141,7 +141,7 @@ func (a userGroupActions) delete(ctx context.Context, c *call) error {
 	return a.db.UserGroups.Delete(ctx, id)
 }
 
-// userGroupOf reads which user group a new cluster is to have.
+// userGroupOf reads the user group of a new cluster; "": none.
 func (c *call) userGroupOf() string {
 	ids := c.ids("UserGroupIds")
 	if len(ids) > 1 {
@@ -153,7 +153,7 @@ func (c *call) userGroupOf() string {
 	return ids[0]
 }
 
-// userGroupChange reads which user group a cluster is to have instead of its own; nil: it stays.
+// userGroupChange reads the user group that a cluster gets in place of its own; "": none, nil: no change.
 func (c *call) userGroupChange(is models.Cluster) *string {
 	add, remove := c.ids("UserGroupIdsToAdd"), c.ids("UserGroupIdsToRemove")
 	all, _ := c.flag("RemoveUserGroups")
@@ -182,10 +182,10 @@ func (c *call) userGroupChange(is models.Cluster) *string {
 	return &group
 }
 
-// tryGroup asks a cluster that is to have a user group whether its engine takes the access strings of the users.
+// tryGroup checks whether a cluster's engine accepts the access strings of a group's users, before the cluster gets the group.
 func (a clusterChanges) tryGroup(ctx context.Context, is models.Cluster, group *string) error {
 	if group == nil || *group == "" || *group == is.UserGroup || !is.Encrypted() {
-		return nil // or is refused
+		return nil // nothing to try; a cluster without TLS is refused later
 	}
 	users, err := a.db.UserGroups.Users(ctx, *group)
 	if err != nil {

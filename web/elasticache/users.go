@@ -36,7 +36,7 @@ type (
 	}
 )
 
-// minimumVersion is from when on engines have users.
+// minimumVersion has the first version of each engine that has users.
 var minimumVersion = map[string]string{models.EngineRedis: "6.0", models.EngineValkey: "7.2"}
 
 func presentUser(c *call, u models.AccessUser, groups []models.UserGroup) accessUser {
@@ -55,7 +55,7 @@ func presentUser(c *call, u models.AccessUser, groups []models.UserGroup) access
 	return v
 }
 
-// userActions are about the users of clusters.
+// userActions are the actions on the users of clusters.
 type userActions struct {
 	db   *catalog.DB
 	jobs Jobs
@@ -89,7 +89,7 @@ func (a userActions) describe(ctx context.Context, c *call) (any, error) {
 	return result, err
 }
 
-// ofEngine leaves out what is for another engine than the one that is asked for.
+// ofEngine filters by the parameter Engine, if the request has it.
 func ofEngine[T any](c *call, all []T, engine func(T) string) []T {
 	wanted := c.id("Engine")
 	if wanted == "" {
@@ -104,7 +104,7 @@ func ofEngine[T any](c *call, all []T, engine func(T) string) []T {
 	return some
 }
 
-// accessSpec reads what a user is to be.
+// accessSpec reads the properties of a new or changed user.
 func (c *call) accessSpec() models.AccessSpec {
 	spec := models.AccessSpec{Append: c.text("AppendAccessString"), Passwords: c.passwords("Passwords"), Tags: c.tags()}
 	if text := c.text("AccessString"); text != "" {
@@ -132,7 +132,7 @@ func (c *call) accessSpec() models.AccessSpec {
 	return spec
 }
 
-// passwords are those of a list, as they are.
+// passwords returns the passwords in a list, unchanged.
 func (c *call) passwords(name string) []secret.Text {
 	var passwords []secret.Text
 	for _, key := range c.elements(name) {
@@ -175,7 +175,7 @@ func (a userActions) modify(ctx context.Context, c *call) error {
 	return a.db.AccessUsers.Modify(ctx, id, spec)
 }
 
-// engineStays refuses to make a user or group one of another engine.
+// engineStays refuses to change the engine of a user or group.
 func (c *call) engineStays(is string) error {
 	if wants := c.id("Engine"); wants != "" && wants != is {
 		c.mistake(models.CodeCombination, "The engine stays %s, for groups and clusters rely on it. Create another one of %.20s.", is, wants)
@@ -183,7 +183,7 @@ func (c *call) engineStays(is string) error {
 	return c.wrong()
 }
 
-// tryOut asks the clusters that have a user whether their engines take what the user is to be allowed.
+// tryOut checks whether the engines of all clusters that have the user accept the access string.
 func (a userActions) tryOut(ctx context.Context, user models.AccessUser) error {
 	groups, err := a.db.UserGroups.With(ctx, user.UserID)
 	if err != nil {
@@ -200,7 +200,7 @@ func (a userActions) tryOut(ctx context.Context, user models.AccessUser) error {
 	return tryAll(ctx, a.jobs, clusters, user)
 }
 
-// tryAll asks clusters whether their engines take the access strings of users.
+// tryAll checks whether the engines of clusters accept the access strings of users.
 func tryAll(ctx context.Context, jobs Jobs, clusters []models.Cluster, users ...models.AccessUser) error {
 	for _, cluster := range clusters {
 		for _, user := range users {
@@ -212,7 +212,7 @@ func tryAll(ctx context.Context, jobs Jobs, clusters []models.Cluster, users ...
 	return nil
 }
 
-// show answers with a user as an element of its own. One that was deleted is shown as what is being deleted.
+// show answers with one user. A user that was just deleted is shown as deleting.
 func (a userActions) show(ctx context.Context, c *call) (any, error) {
 	user, err := a.db.AccessUsers.Get(ctx, c.id("UserId"))
 	if models.HasCode(err, models.CodeAccessUserNotFound) && c.action == "DeleteUser" {
