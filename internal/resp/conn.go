@@ -25,13 +25,13 @@ const (
 // its reply might still arrive and be mistaken for the next command's.
 var ErrClosed = errors.New("connection to the server is closed")
 
-// Options say where to connect to and how.
+// Options say where and how to connect.
 type Options struct {
 	Addr        string        // host:port
 	Username    string        // ACL user; empty: the default user
 	Password    secret.Text   // empty: no AUTH is sent
-	Others      []Login       // are tried when the server does not take the password, as while it is being changed; one without a password: none may be needed
-	TLS         *tls.Config   // nil: plain TCP. Without a ServerName the host of Addr is what the certificate has to name
+	Others      []Login       // tried if the server refuses the password, such as while it is being changed; an empty one allows no password at all
+	TLS         *tls.Config   // nil: plain TCP. Without a ServerName, the certificate must name the host of Addr
 	DialTimeout time.Duration // for the connection, TLS included; 0: 5 s
 	Timeout     time.Duration // for each command and its reply; 0: 10 s
 	// Control is called before each attempt to connect, with the resolved address; see [net.Dialer]. An error refuses the attempt.
@@ -52,8 +52,8 @@ type Conn struct {
 	broken  bool // a command ended without its reply
 }
 
-// Dial connects and, when there is a password, signs in with AUTH. A refused sign-in is an [Error]
-// ("WRONGPASS", or "ERR" from servers older than 6); the password is never part of an error.
+// Dial connects and, if there is a password, signs in with AUTH. A refused sign-in is an [Error]
+// ("WRONGPASS", or "ERR" from servers older than 6). Errors never contain the password.
 func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.DialTimeout <= 0 {
 		o.DialTimeout = defaultDialTimeout
@@ -76,8 +76,8 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	return c, nil
 }
 
-// signIn tries the passwords in turn. It leaves the connection unauthenticated when there is no password, or when one of several is empty and
-// the server accepts none of them.
+// signIn tries the passwords in turn. It leaves the connection unauthenticated if there is no password, or if the server accepts none of
+// them and one of the Others is empty.
 func (c *Conn) signIn(ctx context.Context, o Options) error {
 	var last error
 	for _, login := range append([]Login{{o.Username, o.Password}}, o.Others...) {
@@ -102,7 +102,7 @@ func (c *Conn) auth(ctx context.Context, user string, password secret.Text) erro
 	}
 	_, err := c.Do(ctx, args...)
 	if reply, ok := errors.AsType[Error](err); ok {
-		// A server without AUTH repeats the arguments in its answer, and answers end up in logs.
+		// A server that does not know AUTH repeats the arguments in its answer, and answers end up in logs.
 		return Error(strings.ReplaceAll(string(reply), password.Reveal(), password.String()))
 	}
 	return err
@@ -132,7 +132,7 @@ func connect(ctx context.Context, o Options) (net.Conn, error) {
 	return secured, nil
 }
 
-// NewConn wraps an open connection; timeout is for each command and its reply.
+// NewConn wraps an open connection. The timeout is for each command with its reply.
 func NewConn(nc net.Conn, timeout time.Duration) *Conn {
 	return &Conn{nc: nc, r: NewReader(nc), timeout: timeout}
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// AtOnce lets a package run so many tests at a time for each processor, unless -parallel says how many. It is for tests that wait for
-// servers, for example for those that hang: more of them than there are processors leave none idle. It is called in TestMain.
+// AtOnce sets how many tests of a package run at a time for each processor, unless -parallel is given. It is for packages whose tests mostly
+// wait for servers: with one test per processor, the processors would be idle. Call it in TestMain.
 func AtOnce(perProcessor int) {
 	if !flag.Parsed() {
 		flag.Parse()

@@ -74,7 +74,7 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 		c.set("requirepass", quote(n.Password.Reveal()))
 	}
 	if n.Password != "" && !n.PrimaryOpen {
-		c.set("masteruser", quote(cmp.Or(n.User, "default"))) // by name, so that a node which has no password any more, or none yet, takes any
+		c.set("masteruser", quote(cmp.Or(n.User, "default"))) // by name, because a primary that has no password any more, or none yet, then accepts any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
 	if n.OldPassword != "" && n.User == "" {
@@ -83,7 +83,7 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 	c.set("tcp-keepalive", "60")
 }
 
-// users are who may sign in, and nobody else.
+// users writes the users that may sign in, and the console's own.
 func (c *conf) users(n launch.Node, engine launch.Engine) {
 	c.user(n.User, append([]string{"on", ">" + n.Password.Reveal()}, everything(engine)...))
 	if !slices.ContainsFunc(n.Users, func(u launch.User) bool { return u.Name == "default" }) {
@@ -94,7 +94,7 @@ func (c *conf) users(n launch.Node, engine launch.Engine) {
 	}
 }
 
-// user is one user with the rules by which it is made. What it is called is checked where nodes are described.
+// user writes one user with its rules. Names are checked where nodes are described, in package launch.
 func (c *conf) user(name string, rules []string) {
 	words := []string{quote(name)}
 	for _, rule := range rules {
@@ -103,7 +103,7 @@ func (c *conf) user(name string, rules []string) {
 	c.set("user", strings.Join(words, " "))
 }
 
-// everything allows all that there is.
+// everything returns the rules that allow everything.
 func everything(engine launch.Engine) []string {
 	if atLeast(engine, 6, 2) {
 		return []string{"~*", "&*", "+@all"}
@@ -111,13 +111,13 @@ func everything(engine launch.Engine) []string {
 	return []string{"~*", "+@all"}
 }
 
-// bothPasswords is the default user with two passwords, which requirepass cannot say.
+// bothPasswords returns the default user with two passwords. requirepass takes only one.
 func bothPasswords(n launch.Node, engine launch.Engine) []string {
 	words := []string{"default", "on", quote(">" + n.Password.Reveal()), quote(">" + n.OldPassword.Reveal())}
 	return append(words, everything(engine)...)
 }
 
-// encryption leaves no port open without TLS. Clients need no certificate: they authenticate with the password.
+// encryption opens only a TLS port. Clients need no certificate: they authenticate with the password.
 func (c *conf) encryption(dir string, n launch.Node) {
 	c.set("port", "0")
 	c.set("tls-port", strconv.Itoa(n.Port))
@@ -239,8 +239,8 @@ type record struct {
 	SavePoints bool   `json:"save_points"`
 
 	OldPassword []byte   `json:"old_password,omitempty"`
-	Former      [][]byte `json:"former_passwords,omitempty"` // which it may still have
-	User        string   `json:"user,omitempty"`             // whose password it is
+	Former      [][]byte `json:"former_passwords,omitempty"` // that the node may still have
+	User        string   `json:"user,omitempty"`             // whose password Password is; "": the default user's
 	FormerUser  string   `json:"former_user,omitempty"`
 	Replica     bool     `json:"replica"`
 
@@ -331,10 +331,10 @@ func isUnspecified(host string) bool {
 	return ip != nil && ip.IsUnspecified()
 }
 
-// hashes are those of users' passwords, as rules have them.
+// hashes matches the hashes of users' passwords in rules.
 var hashes = regexp.MustCompile(`#[0-9a-f]{64}`)
 
-// hide takes passwords out of a text, and hashes of such.
+// hide removes passwords, and hashes of passwords, from a text.
 func hide(text string, passwords []secret.Text) string {
 	text = hashes.ReplaceAllString(text, "#"+secret.Text("hash").String())
 	for _, password := range passwords {
@@ -346,5 +346,5 @@ func hide(text string, passwords []secret.Text) string {
 	return text
 }
 
-// passwordsOf returns the passwords of a node, which have to be hidden.
+// passwordsOf returns the passwords of a node that have to be hidden.
 func passwordsOf(n launch.Node) []secret.Text { return []secret.Text{n.Password, n.OldPassword} }

@@ -12,26 +12,27 @@ import (
 	"rekindle/internal/secret"
 )
 
-const probeTimeout = 5 * time.Second // for an answer
+const probeTimeout = 5 * time.Second // for each command
 
 var (
-	// errRefused: a server answers, but not to us.
+	// errRefused means that a server answers, but does not let us in.
 	errRefused = errors.New("the server refuses us")
-	// errForeign: the port is answered by a process that is not the node.
+	// errForeign means that the process that answers on the port is not the node.
 	errForeign = errors.New("another server answers on its port")
 )
 
-// nodeState is what a node says about itself.
+// nodeState is what a node reports about itself.
 type nodeState struct {
 	pid     int
 	loading bool
 	replica bool // it was started as one
 }
 
-// ready reports whether the start has ended. A replica that is loading loads what its primary sends, which is not part of its start.
+// ready reports whether the node has finished starting. A replica that is loading gets its data from its primary, which is not part of the
+// start.
 func (s nodeState) ready() bool { return !s.loading || s.replica }
 
-// probe asks the node in dir for its state. An answer from anything else is errForeign.
+// probe asks the node in dir for its state. If something else answers, the error is errForeign.
 func probe(ctx context.Context, dir string) (nodeState, error) {
 	r, err := readRecord(dir)
 	if err != nil {
@@ -78,7 +79,7 @@ func dial(ctx context.Context, dir string, r record, timeout time.Duration) (*re
 	return conn, nodeState{pid: pid, loading: info["loading"] == "1", replica: r.Replica}, nil
 }
 
-// logins are the ways to sign in that the node may still have.
+// logins returns the former ways to sign in, which the node may still have.
 func (r record) logins() []resp.Login {
 	var logins []resp.Login
 	for _, former := range r.others() {
@@ -87,7 +88,7 @@ func (r record) logins() []resp.Login {
 	return logins
 }
 
-// others are the passwords that the node may still have.
+// others returns the former passwords, which the node may still have.
 func (r record) others() []secret.Text {
 	var others []secret.Text
 	for _, former := range r.Former {
@@ -96,7 +97,7 @@ func (r record) others() []secret.Text {
 	return others
 }
 
-// checkOwn returns errForeign when the process that answered at a node's address is not the node in dir.
+// checkOwn returns errForeign if the process that answered at a node's address is not the node in dir.
 func checkOwn(pid int, dir string, r record) error {
 	if !belongs(pid, dir) {
 		return fmt.Errorf("%w (%s, process %d)", errForeign, r.addr(), pid)
@@ -104,7 +105,7 @@ func checkOwn(pid int, dir string, r record) error {
 	return nil
 }
 
-// refused marks errors that the server itself replied with: it is there, but does not let us in.
+// refused marks error replies: the server is there, but does not let us in.
 func refused(err error) error {
 	if reply, ok := errors.AsType[resp.Error](err); ok {
 		return fmt.Errorf("%w: %s", errRefused, reply.Error())
@@ -112,7 +113,7 @@ func refused(err error) error {
 	return err
 }
 
-// poll calls done, with pauses, until it returns true, fails, or ctx ends.
+// poll calls done at intervals until it returns true or an error, or until ctx ends.
 func poll(ctx context.Context, every time.Duration, done func() (bool, error)) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
