@@ -27,7 +27,7 @@ const (
 
 func account(i int) string { return "account:" + strconv.Itoa(i) }
 
-// bank writes without a pause: each transfer takes from one account, gives to another, and is counted, in one MULTI.
+// bank writes without a pause. Each transfer takes from one account, gives to another, and is counted, all in one MULTI.
 type bank struct {
 	client *redis.Client
 	stop   context.CancelFunc
@@ -68,7 +68,7 @@ func (b *bank) close() {
 	b.ended.Wait()
 }
 
-// transfers is how many there have been so far.
+// transfers returns the number of transfers so far.
 func transfers(t *testing.T, client *redis.Client) int {
 	t.Helper()
 	n, err := client.Get(t.Context(), counter).Int()
@@ -78,7 +78,7 @@ func transfers(t *testing.T, client *redis.Client) int {
 	return n
 }
 
-// balance is the sum of all accounts.
+// balance returns the sum of all accounts.
 func balance(t *testing.T, client *redis.Client) (sum int) {
 	t.Helper()
 	for i := range accounts {
@@ -91,7 +91,7 @@ func balance(t *testing.T, client *redis.Client) (sum int) {
 	return sum
 }
 
-// load starts a server on the stored part of a snapshot.
+// load starts a server with the stored part of a snapshot.
 func (c *console) load(server *testkit.Server, snapshot models.Snapshot) {
 	c.t.Helper()
 	a := archive.New(c.store)
@@ -110,8 +110,8 @@ func (c *console) load(server *testkit.Server, snapshot models.Snapshot) {
 	server.Restart()
 }
 
-// An application moves money as fast as it can. Each snapshot is of one moment between its request and its end: not a penny is missing, and no
-// transaction is half in it. make soak takes 200 snapshots.
+// An application moves money as fast as it can. Each snapshot shows a single moment between its request and its end: not a penny is missing,
+// and no transaction is half done. make soak takes 200 snapshots.
 func TestSnapshotsUnderLoadAreOfOneMoment(t *testing.T) {
 	t.Parallel()
 	rounds := 4
@@ -142,7 +142,8 @@ func TestSnapshotsUnderLoadAreOfOneMoment(t *testing.T) {
 	b.close()
 }
 
-// Redis 6.0 sends what is written during a transfer behind it, and drops who takes it too slowly. The snapshot fails, says what to do, and leaves nothing.
+// Redis 6.0 buffers what is written during a transfer and sends it afterwards. If the buffer overflows, it drops the link. The snapshot then
+// fails, says what to do, and leaves nothing behind.
 func TestAnOutputBufferThatIsTooSmallIsSaid(t *testing.T) {
 	t.Parallel()
 	c, st := newTroubled(t)

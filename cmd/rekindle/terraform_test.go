@@ -22,12 +22,12 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// The ElastiCache API through Terraform with its AWS provider.
+// These tests use the ElastiCache API through Terraform and its AWS provider.
 
-// terraformMirrors are folders in which somebody may have put Terraform's providers for use without a network.
+// terraformMirrors are the folders that may hold Terraform's providers, for use without a network.
 var terraformMirrors = []string{"/usr/share/terraform/*", "/usr/local/share/terraform/*", "/opt/*"}
 
-// terraform prepares a folder for Terraform, with the AWS provider, and returns what runs it there.
+// terraform prepares a folder with the AWS provider, and returns a function that runs Terraform in it.
 func (a *apiConsole) terraform(config string) func(args ...string) (int, string) {
 	a.t.Helper()
 	program, err := exec.LookPath("terraform")
@@ -77,7 +77,8 @@ const (
 	alicesPassword = "the-password-of-alice"
 )
 
-// terraformConfig has every kind of resource at once: the provider pauses for half a minute after each step, for all of them together.
+// terraformConfig has every kind of resource at once, because the provider pauses for half a minute after each step, for all of them
+// together.
 const terraformConfig = `
 terraform {
   required_providers {
@@ -211,7 +212,7 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	primary := func() *redis.Client {
 		t.Helper()
 		endpoint := a.group("shop").NodeGroups[0].PrimaryEndpoint
-		if aws.ToInt32(endpoint.Port) != 6379 { // without a port in the configuration
+		if aws.ToInt32(endpoint.Port) != 6379 { // the configuration has no port
 			t.Errorf("the group is at %s:%d", aws.ToString(endpoint.Address), aws.ToInt32(endpoint.Port))
 		}
 		client := redis.NewClient(&redis.Options{Addr: net.JoinHostPort(aws.ToString(endpoint.Address), strconv.Itoa(int(aws.ToInt32(endpoint.Port))))})
@@ -237,7 +238,7 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	if after := primary(); after.Options().Addr == node.Options().Addr {
 		t.Errorf("after the failover the group is still at %s", after.Options().Addr)
 	}
-	good(0, append(plan, change...)...) // what was changed is as it was asked for, and another address at the same port is no drift
+	good(0, append(plan, change...)...) // all is as requested, and another address with the same port is not drift
 	good(0, append([]string{"destroy", "-auto-approve", "-input=false"}, change...)...)
 	a.snapshot("shop-final")
 	if left := must(a.sdk.DescribeCacheClusters(t.Context(), &elasticache.DescribeCacheClustersInput{}))(t).CacheClusters; len(left) != 0 {
@@ -250,7 +251,7 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	}
 }
 
-// wantTokens fails unless the group secret accepts exactly these tokens, over TLS.
+// wantTokens fails the test unless the group secret accepts exactly these tokens, over TLS.
 func (a *apiConsole) wantTokens(first, second bool) {
 	a.t.Helper()
 	for token, want := range map[string]bool{firstToken: first, secondToken: second} {
@@ -262,7 +263,7 @@ func (a *apiConsole) wantTokens(first, second bool) {
 	}
 }
 
-// wantFleet fails unless the group fleet has three shards, and lets alice in with these rights and nobody else.
+// wantFleet fails the test unless the group fleet has three shards, and lets in only alice, with these rights.
 func (a *apiConsole) wantFleet(writes bool) {
 	a.t.Helper()
 	ctx, g := a.t.Context(), a.group("fleet")
@@ -275,7 +276,7 @@ func (a *apiConsole) wantFleet(writes bool) {
 		return client
 	}
 	alice := as("alice", alicesPassword)
-	testkit.WaitFor(a.t, "alice to have her rights", func() bool { // an event says when all nodes have them
+	testkit.WaitFor(a.t, "alice to have her rights", func() bool { // they reach the nodes in the background
 		err := alice.Set(ctx, "app:1", "one", 0).Err()
 		return writes && err == nil || !writes && err != nil && strings.Contains(err.Error(), "NOPERM")
 	})
@@ -287,7 +288,7 @@ func (a *apiConsole) wantFleet(writes bool) {
 	}
 }
 
-// trusted is what a client of encrypted clusters trusts.
+// trusted returns the TLS configuration for clients of encrypted clusters.
 func (a *apiConsole) trusted() *tls.Config {
 	a.t.Helper()
 	certificate := must(local.New(a.data+"/"+nodesFolder, nil, local.Options{}).Authority(a.t.Context()))(a.t)
