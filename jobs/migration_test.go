@@ -15,13 +15,13 @@ import (
 	"rekindle/models"
 )
 
-// open is a server that takes anybody, as a migration wants it.
+// open starts a server that lets everybody in, as a source of a migration must.
 func open(t *testing.T, args ...string) *testkit.Server {
 	t.Helper()
 	return testkit.Redis(t, append([]string{"--protected-mode", "no"}, args...)...)
 }
 
-// writes writes to a server until it is told to stop.
+// writes writes to a server until the function that it returns is called.
 func writes(t *testing.T, client *redis.Client) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -36,7 +36,7 @@ func writes(t *testing.T, client *redis.Client) (stop func()) {
 	return stop
 }
 
-// migrate has a cluster follow a server, and waits until it has its data.
+// migrate makes a cluster follow a server, and waits until it has the server's data.
 func (c *console) migrate(name, source string) models.Cluster {
 	c.t.Helper()
 	if err := c.db.Migrations.Start(c.t.Context(), name, source, "test"); err != nil {
@@ -59,7 +59,7 @@ func (c *console) awaitCopied(name string) models.Cluster {
 	return cluster
 }
 
-// awaitLink waits until a node follows another one with a link.
+// awaitLink waits until a node follows the server at this port and the link is up.
 func (c *console) awaitLink(client *redis.Client, port int) {
 	c.t.Helper()
 	info := ""
@@ -100,7 +100,7 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 		t.Error("the source is told the cluster's password")
 	}
 
-	// The death of the primary is no failover: it begins as a replica of the source again, with a console that was restarted in between as well.
+	// A primary that dies is not failed over. It starts as a replica of the source again, even if the console was restarted in between.
 	c.kill(cluster, nil, cluster.Nodes[0])
 	c.awaitLink(c.primary(cluster), source.Port)
 	if auth := c.primary(cluster).ConfigGet(t.Context(), "masterauth").Val()["masterauth"]; auth != "" {
@@ -140,7 +140,7 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 	}
 }
 
-// What an older engine has can be moved into a newer one, and not the other way.
+// Data can be moved from an older engine to a newer one, but not the other way.
 func TestDataIsMovedIntoNewerEnginesOnly(t *testing.T) {
 	t.Parallel()
 	older, newer := testkit.Fetched(t, "redis-6.0"), testkit.Fetched(t, "valkey-9.1")
@@ -181,10 +181,10 @@ func TestAMigrationWhoseSourceIsGoneCanBeGivenUp(t *testing.T) {
 	if events := c.events(); !strings.Contains(events, "error orders: The migration into orders was not completed, and goes on. The source "+source.Addr+" does not answer") {
 		t.Errorf("the events:\n%s", events)
 	}
-	c.awaitSaved(cluster) // nothing else would have a single node do that
+	c.awaitSaved(cluster) // nothing else makes a single node save
 }
 
-// A console that is killed leaves each of these behind.
+// Each of these states is what a killed console can leave behind.
 func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 	t.Parallel()
 	for _, began := range []bool{false, true} {
@@ -192,7 +192,7 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 		source.Client().Set(t.Context(), "a", "1", 0)
 		c := newConsole(t, clockwork.NewRealClock())
 		cluster := c.create(c.spec("orders", 0))[0]
-		// cutOff has a run end in its middle.
+		// cutOff ends a run in its middle.
 		cutOff := func(kind models.RunKind, queue func() error, middle func() error) {
 			t.Helper()
 			c.stop()
@@ -226,7 +226,7 @@ func TestAMigrationGoesOnWhereItWasCutOff(t *testing.T) {
 			if err := nodes.TakeOver(t.Context(), cluster, cluster.Nodes[0]); err != nil {
 				return err
 			}
-			return c.primary(cluster).Set(t.Context(), "b", "2", 0).Err() // somebody was waiting for it
+			return c.primary(cluster).Set(t.Context(), "b", "2", 0).Err() // a client was waiting to write
 		})
 		cluster = c.await("orders", models.ClusterAvailable)
 		if got := c.primary(cluster).MGet(t.Context(), "a", "b").Val(); got[0] != "1" || (got[1] == "2") != began {
@@ -264,7 +264,7 @@ func TestSourcesThatNothingIsMovedFrom(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	// A run finds out the same, and leaves the cluster as it was.
+	// A run finds the same problem, and leaves the cluster as it was.
 	primary := c.primary(cluster)
 	begin := func(source, says string) {
 		t.Helper()
@@ -291,7 +291,7 @@ func TestSourcesThatNothingIsMovedFrom(t *testing.T) {
 	}
 }
 
-// A rebuilt catalog knows from the nodes that data is being moved in.
+// A rebuilt catalog learns from the nodes that data is being moved in.
 func TestARebuiltCatalogGoesOnWithAMigration(t *testing.T) {
 	t.Parallel()
 	source := open(t)

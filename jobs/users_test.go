@@ -22,14 +22,14 @@ const (
 	writerPassword = "the-password-of-the-writer"
 )
 
-// user makes a user of clusters.
+// user creates a user of clusters.
 func (c *console) user(id, name, access string, passwords ...secret.Text) {
 	c.t.Helper()
 	_, err := c.db.AccessUsers.Create(c.t.Context(), models.AccessSpec{UserID: id, Name: name, Engine: models.EngineRedis, AccessString: &access, Passwords: passwords, NoPassword: len(passwords) == 0})
 	must(c.t, err)
 }
 
-// staff makes a user group of a reader and a writer, with the default user off.
+// staff creates a user group with a reader and a writer. Its default user is off.
 func (c *console) staff() {
 	c.t.Helper()
 	c.user("nobody", models.DefaultAccessUser, "off -@all")
@@ -38,14 +38,14 @@ func (c *console) staff() {
 	must(c.t, c.db.UserGroups.Create(c.t.Context(), models.UserGroup{GroupID: "staff", Engine: models.EngineRedis}, []string{"nobody", "reader", "writer"}, nil))
 }
 
-// as connects to a node as somebody.
+// as connects to a node as this user.
 func (c *console) as(cluster models.Cluster, node models.Node, user string, password secret.Text) *redis.Client {
 	client := redis.NewClient(&redis.Options{Addr: node.Address(), Username: user, Password: password.Reveal(), TLSConfig: c.trust(cluster), MaxRetries: -1})
 	c.t.Cleanup(func() { client.Close() })
 	return client
 }
 
-// wantUsers fails unless each node has exactly these users, and its replica is in step.
+// wantUsers fails the test unless each node has exactly these users, and the replica is in step.
 func (c *console) wantUsers(name string, want ...string) models.Cluster {
 	c.t.Helper()
 	c.waitFor("the users of "+name+" to be at its nodes", func() bool {
@@ -62,7 +62,7 @@ func (c *console) wantUsers(name string, want ...string) models.Cluster {
 	return cluster
 }
 
-// wantRights fails unless reader and writer may do what their access strings say on each node, and nobody else anything.
+// wantRights fails the test unless reader and writer may do on each node what their access strings say, and nobody else may do anything.
 func (c *console) wantRights(cluster models.Cluster, readers secret.Text) {
 	c.t.Helper()
 	ctx := c.t.Context()
@@ -94,7 +94,7 @@ func (c *console) wantRights(cluster models.Cluster, readers secret.Text) {
 	}
 }
 
-// notNil is an error but for an absent key.
+// notNil returns err, unless it says that a key does not exist.
 func notNil(err error) error {
 	if err == redis.Nil {
 		return nil
@@ -126,7 +126,7 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 	}
 	c.wantRights(restored, readerPassword)
 
-	// A change of a user is at all nodes of all clusters without a restart.
+	// A changed user reaches all nodes of all clusters without a restart.
 	const other = "another-password-of-theirs"
 	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{other}}))
 	for _, name := range []string{"orders", "again"} {
@@ -143,7 +143,7 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 	must(t, c.db.UserGroups.Modify(ctx, "staff", []string{"reader"}, nil))
 	cluster = c.wantUsers("orders", "default", "reader", "rekindle", "writer")
 
-	// Who is turned off is disconnected, and may come back.
+	// A user who is turned off is disconnected, and can come back later.
 	connected := c.as(cluster, cluster.Nodes[0], "reader", other)
 	must(t, connected.Ping(ctx).Err())
 	access := func(text string) {
@@ -161,7 +161,7 @@ func TestUsersOfAGroupDoAtANodeWhatTheirAccessStringsSay(t *testing.T) {
 		t.Error("the primary was started again")
 	}
 
-	// They are there again when nodes and console are started again, and after a failover.
+	// They are still there after a restart of nodes and console, and after a failover.
 	c.kill(cluster, nil, cluster.Nodes...)
 	c.wantRights(c.wantUsers("orders", "default", "reader", "rekindle", "writer"), other)
 	c.wantRights(c.handOver("orders", 1, 1, 1), other)
@@ -233,7 +233,7 @@ func TestAChangeOfTheUserGroupThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
 	resume()
 	c.wantRights(c.wantUsers("orders", "default", "reader", "rekindle", "writer"), readerPassword)
 
-	// A replica that does not run gets the users when it starts; the console is killed before its run has begun.
+	// A replica that does not run gets the users when it starts, even if the console is killed before the run begins.
 	c.stop()
 	must(t, c.nodes.Stop(ctx, "orders", replica.Name, launch.Kill))
 	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{"another-password-of-theirs"}}))
@@ -246,7 +246,7 @@ func TestAChangeOfTheUserGroupThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
 	cluster = c.wantUsers("orders", "default")
 	c.wantPasswords("orders", map[secret.Text]bool{"": true})
 
-	// With the catalog its users are lost: then the default one gets a password that the console knows.
+	// The users are lost with the catalog. The default user then gets a password that the console knows.
 	must(t, change("staff"))
 	c.wantUsers("orders", "default", "reader", "rekindle", "writer")
 	c.stop()
@@ -272,7 +272,7 @@ func TestOneUserWhomTheEngineRefusesKeepsNobodyElse(t *testing.T) {
 		t.Helper()
 		must(t, c.db.AccessUsers.Modify(ctx, "nobody", models.AccessSpec{AccessString: &text}))
 	}
-	access("off -@all +nonsense") // which was not tried out, as when the cluster is looked after by another console
+	access("off -@all +nonsense") // not tried out, as if another console looked after the cluster
 	const other = "another-password-of-theirs"
 	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"writer"}))
 	must(t, c.db.AccessUsers.Modify(ctx, "reader", models.AccessSpec{Passwords: []secret.Text{other}}))
@@ -291,7 +291,7 @@ func TestOneUserWhomTheEngineRefusesKeepsNobodyElse(t *testing.T) {
 	}
 }
 
-// The catalog has the users, the node's files have by whom it is signed in at: also when the one is lost while the other changes.
+// The catalog has the users; the node's files say how to sign in to it. That works even if the catalog is lost during a change.
 func TestTheCatalogIsLostWhileAClusterGoesOverToUsersOrBack(t *testing.T) {
 	t.Parallel()
 	const before = "the-password-of-before"
@@ -409,14 +409,14 @@ func TestUsersOfAClusterInClusterMode(t *testing.T) {
 		t.Error("the second shard was not handed over")
 	}
 
-	// While a cluster is filled nobody of the group writes to it, and afterwards they do again.
+	// While a cluster is being filled, the group's users cannot write to it. Afterwards they can.
 	_, reopen, err := nodes.Reserve(ctx, restored)
 	must(t, err)
 	if err := app(restored).Set(ctx, "app:1", "meanwhile", 0).Err(); err == nil {
 		t.Error("a writer writes while the cluster is filled")
 	}
 	must(t, reopen(ctx))
-	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"reader"})) // as any change brings them
+	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"reader"})) // any change brings the users to the nodes
 	c.waitFor("the users to be back", func() bool {
 		now, err := c.db.Clusters.Get(ctx, "again")
 		return err == nil && !now.UsersPending()

@@ -30,7 +30,7 @@ func TestWhereDataCanBeMovedTo(t *testing.T) {
 		want    string // the address in its final form
 		code    Code
 		says    string
-		endable Code // why it cannot be ended
+		endable Code // why it cannot be ended; "": it can
 	}{
 		"a new cluster":         {source: " DB1.example ", want: "db1.example:6379", endable: CodeNotMigrating},
 		"an address":            {source: "10.0.0.5:7000", want: "10.0.0.5:7000", endable: CodeNotMigrating},

@@ -33,7 +33,7 @@ func TestUsersAndTheirGroups(t *testing.T) {
 	check(t, db.UserGroups.Create(ctx, models.UserGroup{GroupID: "guests", Engine: models.EngineRedis}, []string{"default"}, nil))
 
 	_, err = db.Clusters.create(ctx, models.ClusterSpec{Name: "late", Engine: models.Engine{Name: models.EngineRedis, Version: "7.0.15"}, NodeType: "cache.t4g.micro", Copies: 1, UserGroup: "none"}, models.Snapshot{})
-	refused(t, err, models.CodeUserGroupNotFound) // it was deleted after the request was checked
+	refused(t, err, models.CodeUserGroupNotFound) // it was deleted after the check
 	check(t, db.with(ctx).Model(&models.UserGroup{}).Where("group_id = ?", "guests").UpdateColumn("users", "default,gone").Error)
 	if users := must(db.UserGroups.Users(ctx, "guests"))(t); len(users) != 1 || users[0].Name != models.DefaultAccessUser {
 		t.Errorf("a user who is deleted meanwhile: %+v", users)
@@ -50,7 +50,7 @@ func TestUsersAndTheirGroups(t *testing.T) {
 	}
 	check(t, db.AccessUsers.Modify(ctx, "alice", models.AccessSpec{Append: "+set"}))
 	wants(having, 1)
-	check(t, db.AccessUsers.Modify(ctx, "bob", models.AccessSpec{Append: "+set"})) // who is not in it
+	check(t, db.AccessUsers.Modify(ctx, "bob", models.AccessSpec{Append: "+set"})) // bob is not in the group
 	wants(having, 1)
 	check(t, db.UserGroups.Modify(ctx, "staff", []string{"bob"}, nil))
 	looked := must(db.Clusters.Get(ctx, having))(t)

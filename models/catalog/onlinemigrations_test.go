@@ -56,7 +56,7 @@ func TestAMigrationIsBegunAndEndedOnce(t *testing.T) {
 	if cluster = must(db.Clusters.Get(ctx, "orders"))(t); cluster.Status != models.ClusterAvailable || cluster.Migration != (models.Migration{}) || cluster.StatusReason != "" || !cluster.ScheduleSince.Equal(clock.Now()) {
 		t.Errorf("it is %s (%s) with %+v since %s", cluster.Status, cluster.StatusReason, cluster.Migration, cluster.ScheduleSince)
 	}
-	check(t, db.Migrations.Copied(ctx, models.Cluster{ID: cluster.ID, Migration: began})) // seen before it ended
+	check(t, db.Migrations.Copied(ctx, models.Cluster{ID: cluster.ID, Migration: began})) // it was seen before the migration ended
 	if cluster = must(db.Clusters.Get(ctx, "orders"))(t); cluster.Migration.Copied {
 		t.Error("what has ended is still written down")
 	}
@@ -78,7 +78,7 @@ func TestAMigrationThatDidNotBeginLeavesNothing(t *testing.T) {
 	}
 }
 
-// A cluster whose host is lost can be deleted although data is being moved into it: that is still where it came from.
+// A cluster whose host is lost can be deleted even while data is being moved into it, because the source still has the data.
 func TestAMigratingClusterCanBeDeleted(t *testing.T) {
 	t.Parallel()
 	db, _ := catalog(t)
@@ -100,7 +100,7 @@ func TestNodesOfRekindleAreKnown(t *testing.T) {
 	}
 }
 
-// While data is being moved in, no snapshot is due, and none was missed afterwards.
+// While data is being moved in, no snapshot is due. Afterwards none counts as missed.
 func TestWindowsThatPassDuringAMigrationAreNotMissed(t *testing.T) {
 	t.Parallel()
 	db, clock := catalog(t)
