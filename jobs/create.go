@@ -169,7 +169,7 @@ func (b *builder) agree(ctx context.Context, cluster models.Cluster, report *que
 	deadline, cancel := context.WithTimeout(ctx, formTimeout)
 	defer cancel()
 	if err := nodes.Agree(deadline, cluster); err != nil {
-		return because(err, "The nodes of %s did not get to know each other within %s.", cluster.Name, formTimeout)
+		return because(err, "The nodes of %s did not find each other within %s.", cluster.Name, formTimeout)
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node mo
 		primary.Options{ListenHost: node.Host, Certificate: own, OnProgress: sent.Store})
 	if errors.Is(err, primary.ErrGone) && ctx.Err() == nil {
 		// A node that hits damaged data while loading exits before the checksum is known. Find out whether the snapshot was at fault.
-		report.Stage("Reading the snapshot again, for "+node.Name+" has ended", nil)
+		report.Stage("Reading the snapshot again, because "+node.Name+" has ended", nil)
 		if damage := b.reader.Verify(ctx, row, part); damage != nil {
 			err = errors.Join(damage, err)
 		} else if complaint, named := b.Launcher.LastWords(ctx, cluster.Name, node.Name); named {
@@ -341,7 +341,7 @@ func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node mod
 		}
 		moved, could, failure := b.DB.Nodes.Move(ctx, cluster, node)
 		if failure != nil || !could {
-			return node, errors.Join(failure, because(err, "The port %d that the node %s was to have is taken by another program.", node.Port, node.Name))
+			return node, errors.Join(failure, because(err, "The port %d of the node %s is in use by another program.", node.Port, node.Name))
 		}
 		node = moved
 	}
@@ -375,7 +375,7 @@ func (b *builder) removeNodes(ctx context.Context, cluster models.Cluster, nodes
 	var failures []error
 	for _, node := range nodes {
 		if b.nodes.Foreign(ctx, cluster, node.Name) {
-			b.Logger.Warn("the files of this node are of an earlier cluster of that name; they stay", "cluster", cluster.Name, "node", node.Name)
+			b.Logger.Warn("the node's files belong to an earlier cluster of that name and are kept", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}
 		err := b.Launcher.Stop(ctx, cluster.Name, node.Name, launch.NoSave)

@@ -69,7 +69,7 @@ func (m *migrator) begin(ctx context.Context, run models.Run, args models.Migrat
 		}
 	}
 	return m.DB.Migrations.Began(context.WithoutCancel(ctx), run, cluster.Migration,
-		fmt.Sprintf("The cluster %s follows %s, and gets its data. It takes no writes until the migration is completed.", cluster.Name, args.Source))
+		fmt.Sprintf("The cluster %s follows %s and is receiving its data. It accepts no writes until the migration is completed.", cluster.Name, args.Source))
 }
 
 // take locks the nodes of a cluster and finds its primary.
@@ -104,7 +104,7 @@ func (m *migrator) lead(ctx context.Context, cluster models.Cluster, primary mod
 	if err != nil {
 		return "", err
 	}
-	report.Stage(fmt.Sprintf("Having %s follow %s", primary.Name, source), nil)
+	report.Stage(fmt.Sprintf("Making %s follow %s", primary.Name, source), nil)
 	if err := nodes.Hold(ctx, cluster, primary); err != nil {
 		return "", err
 	}
@@ -153,12 +153,12 @@ func (m *migrator) complete(ctx context.Context, run models.Run, args models.Com
 	}
 	for _, node := range cluster.Nodes {
 		if err := nodes.Configure(ctx, cluster, node); err != nil {
-			m.Logger.Warn("after a migration; the supervisor goes on", "cluster", cluster.Name, "node", node.Name, "error", err)
+			m.Logger.Warn("finish a migration; the supervisor tries again", "cluster", cluster.Name, "node", node.Name, "error", err)
 		}
 	}
 	if len(cluster.Nodes) == 1 { // without replicas, nothing else gets replicated data onto a disk
 		if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
-			m.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", primary.Name, "error", err)
+			m.Logger.Warn("make a node save its data", "cluster", cluster.Name, "node", primary.Name, "error", err)
 		}
 	}
 	return m.DB.Migrations.Ended(context.WithoutCancel(ctx), run, ended(cluster, args))
@@ -167,9 +167,9 @@ func (m *migrator) complete(ctx context.Context, run models.Run, args models.Com
 // ended returns the text of the event that says a migration has ended.
 func ended(cluster models.Cluster, args models.CompleteArgs) string {
 	if args.Force {
-		return fmt.Sprintf("The migration of %s into %s was ended as it was: the cluster does not follow it any more, and has what it had received.", cluster.Migration.Source, cluster.Name)
+		return fmt.Sprintf("The migration from %s into %s was given up: the cluster no longer follows the source, and has the data that it had received by then.", cluster.Migration.Source, cluster.Name)
 	}
-	return fmt.Sprintf("The migration of %s into %s is complete: the cluster takes writes now, and does not follow it any more.", cluster.Migration.Source, cluster.Name)
+	return fmt.Sprintf("The migration from %s into %s is complete: the cluster accepts writes now, and no longer follows the source.", cluster.Migration.Source, cluster.Name)
 }
 
 // catchUp waits until a cluster has everything that its source had when this was called.
@@ -177,7 +177,7 @@ func (m *migrator) catchUp(ctx context.Context, cluster models.Cluster, primary 
 	source := cluster.Migration.Source
 	history, want, err := nodes.SourceOffset(ctx, cluster)
 	if err != nil {
-		return because(err, "The source %s does not answer, so nobody can tell whether %s has all of its data. Give the migration up to go on with what it has.", source, cluster.Name)
+		return because(err, "The source %s does not answer, so it is not known whether %s has all of its data. To go on with the data that it has, give up the migration.", source, cluster.Name)
 	}
 	deadline, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
@@ -198,7 +198,7 @@ func (m *migrator) catchUp(ctx context.Context, cluster models.Cluster, primary 
 func notInStep(cluster models.Cluster, s nodes.State, want int64) error {
 	switch {
 	case s.Syncing || s.Loading:
-		return because(nil, "The data of %s is still being copied. Try again when the cluster follows it.", cluster.Migration.Source)
+		return because(nil, "The data of %s is still being copied. Try again when that is done.", cluster.Migration.Source)
 	case !s.LinkUp:
 		return because(nil, "The link to %s is down, so the cluster may lack some of its data.", cluster.Migration.Source)
 	}
@@ -212,5 +212,5 @@ func fits(cluster models.Cluster, s nodes.State) error {
 		return nil
 	}
 	holds, room := models.SizeTexts(s.UsedMemory, cluster.MaxMemory())
-	return because(nil, "The cluster holds %s by now, and %s has room for %s: keys would be evicted. Move the data into a cluster with a larger node type.", holds, cluster.NodeType, room)
+	return because(nil, "The cluster now holds %s, but %s has room for %s, so keys would be evicted. Move the data into a cluster with a larger node type.", holds, cluster.NodeType, room)
 }

@@ -135,7 +135,7 @@ func TestARunningServerIsMovedIntoACluster(t *testing.T) {
 	if source.Client().Exists(t.Context(), "mine").Val() != 0 {
 		t.Error("the source has what was written to the cluster")
 	}
-	if events := c.events(); !strings.Contains(events, "is complete: the cluster takes writes now") || !strings.Contains(events, "has the data of "+source.Addr) || strings.Contains(events, "made a primary again") {
+	if events := c.events(); !strings.Contains(events, "is complete: the cluster accepts writes now") || !strings.Contains(events, "has all of the data of "+source.Addr) || strings.Contains(events, "made a primary again") {
 		t.Errorf("the events:\n%s", events)
 	}
 }
@@ -256,7 +256,7 @@ func TestSourcesThatNothingIsMovedFrom(t *testing.T) {
 		"cluster mode":     {open(t, "--cluster-enabled", "yes").Addr, "is in cluster mode"},
 		"a lost replica":   {lost.Addr, "without a link to its primary"},
 		"databases":        {many.Addr, "uses 20 databases"},
-		"renamed":          {open(t, "--rename-command", "REPLCONF", "hidden").Addr, "does not hand out its data"},
+		"renamed":          {open(t, "--rename-command", "REPLCONF", "hidden").Addr, "refuses to replicate"},
 		"another cluster":  {other.Nodes[0].Address(), "which Rekindle runs, listens at"},
 		"itself":           {cluster.Nodes[0].Address(), "which Rekindle runs, listens at"},
 	} {

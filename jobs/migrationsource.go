@@ -31,7 +31,7 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 		}
 	}
 	if refused != nil {
-		m.Logger.Info("a server that data is to be moved from", "cluster", cluster.Name, "source", source, "error", refused)
+		m.Logger.Info("data cannot be moved from a server", "cluster", cluster.Name, "source", source, "error", refused)
 		return found, models.Refuse(models.CodeInvalid, "source", sourceSentence(refused))
 	}
 	own, err := nodes.Ask(ctx, cluster, primary, "server", "replication")
@@ -51,7 +51,7 @@ func (m *migrator) examine(ctx context.Context, cluster models.Cluster, primary 
 
 // silent refuses a migration because the cluster's primary does not answer.
 func (m *migrator) silent(cluster models.Cluster, primary models.Node, err error) error {
-	m.Logger.Info("the primary of a cluster that data is to be moved into does not answer", "cluster", cluster.Name, "error", err)
+	m.Logger.Info("data cannot be moved into a cluster: its primary does not answer", "cluster", cluster.Name, "error", err)
 	return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The primary %s does not answer. Try again when it does.", primary.Name))
 }
 
@@ -118,13 +118,13 @@ func replicates(ctx context.Context, conn *resp.Conn) error {
 // sourceSentence says why a server's data cannot be moved.
 func sourceSentence(err error) string {
 	if errors.Is(err, errNoReplication) {
-		return "The source does not hand out its data: REPLCONF and PSYNC may be neither renamed nor forbidden while data is moved."
+		return "The source refuses to replicate. REPLCONF and PSYNC must not be renamed or forbidden while data is being moved."
 	}
 	switch reply, answered := errors.AsType[resp.Error](err); {
 	case answered && (reply.PasswordRefused() || reply.Code() == "NOPERM"):
-		return `The source asks for a password, and a migration has none, as in ElastiCache. Have it take anybody meanwhile (CONFIG SET requirepass ""), where no stranger can reach it.`
+		return `The source asks for a password, and a migration sends none, as in ElastiCache. Turn the password off for the migration (CONFIG SET requirepass ""), but only if no stranger can reach the source.`
 	case answered && reply.Code() == "DENIED":
-		return "The source is in protected mode, in which it answers nobody from elsewhere. Have it answer meanwhile (CONFIG SET protected-mode no), where no stranger can reach it."
+		return "The source is in protected mode, so it refuses clients on other hosts. Turn that off for the migration (CONFIG SET protected-mode no), but only if no stranger can reach the source."
 	}
 	return attached.Sentence(err, models.Access{})
 }

@@ -33,7 +33,7 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		}
 		changed = " Its password was changed."
 		if cluster.FormerUser != "" {
-			changed = " Who may sign in was changed."
+			changed = " Access to it was changed."
 		}
 		cluster.PasswordPending, cluster.FormerPassword, cluster.FormerUser = false, "", ""
 	}
@@ -42,7 +42,7 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 		if err := b.nodes.BringUsers(ctx, cluster); err != nil {
 			return err
 		}
-		changed = " Who may sign in was changed."
+		changed = " Access to it was changed."
 	}
 	var leaving []string
 	for _, shard := range cluster.Shards() {
@@ -72,7 +72,7 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	cluster.Nodes = stay
 	for _, id := range gone {
 		if err := nodes.Forget(ctx, cluster, id); err != nil {
-			b.Logger.Warn("have the cluster forget a node that was removed", "cluster", cluster.Name, "id", id, "error", err)
+			b.Logger.Warn("make a cluster forget a node that was removed", "cluster", cluster.Name, "id", id, "error", err)
 		}
 	}
 	for i, node := range cluster.Nodes {
@@ -106,7 +106,7 @@ func (b *builder) idOf(ctx context.Context, cluster models.Cluster, node models.
 	}
 	id, err := nodes.Identify(ctx, cluster, node)
 	if err != nil {
-		b.Logger.Warn("ask a node that is to be removed what its cluster calls it", "cluster", cluster.Name, "node", node.Name, "error", err)
+		b.Logger.Warn("ask a node for its id in the cluster", "cluster", cluster.Name, "node", node.Name, "error", err)
 		return nil
 	}
 	return []string{id}
@@ -150,5 +150,5 @@ func (b *builder) save(ctx context.Context, cluster models.Cluster, node models.
 		}
 		drain.Pause(ctx, 50*time.Millisecond)
 	}
-	b.Logger.Warn("have a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
+	b.Logger.Warn("make a node save its data", "cluster", cluster.Name, "node", node.Name, "error", err)
 }

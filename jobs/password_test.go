@@ -114,7 +114,7 @@ func TestAChangeOfThePasswordThatWasCutOffIsBroughtToItsEnd(t *testing.T) {
 		}
 	}
 	defer resume()
-	if cluster = c.changePassword("orders", models.PasswordSet, second); !cluster.PasswordPending || !strings.Contains(c.events(), "did not take the new password") {
+	if cluster = c.changePassword("orders", models.PasswordSet, second); !cluster.PasswordPending || !strings.Contains(c.events(), "did not accept the new password") {
 		t.Fatalf("while a node hangs the change is pending: %v\n%s", cluster.PasswordPending, c.events())
 	}
 	again := models.ModifySpec{Password: &models.PasswordChange{Strategy: models.PasswordSet, Password: "another-one-of-them"}, RequestedBy: "test"}

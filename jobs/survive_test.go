@@ -345,7 +345,7 @@ func TestPrimaryThatWasPointedAtNobodyKeepsItsDataAndSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	testkit.WaitFor(t, "an event about the replica", func() bool {
-		return strings.Contains(c.events(), "warning orders: The node orders-002 is a replica of orders-001 again. It had been a primary of its own, and what was written to it alone is gone.")
+		return strings.Contains(c.events(), "warning orders: The node orders-002 is a replica of orders-001 again. It had become an independent primary, and what was written only to it is gone.")
 	})
 	c.awaitNodes("orders")
 }

@@ -286,7 +286,7 @@ func TestOneUserWhomTheEngineRefusesKeepsNobodyElse(t *testing.T) {
 	}, c.events)
 	access("off -@all")
 	c.wantUsers("orders", "default", "reader", "rekindle")
-	if complaints := strings.Count(c.events(), "yet. The node orders-001 did not take the users"); complaints == 0 || complaints > 2 { // one for each change that the engine refuses
+	if complaints := strings.Count(c.events(), "yet. The node orders-001 did not accept the users"); complaints == 0 || complaints > 2 { // one for each change that the engine refuses
 		t.Errorf("it complains %d times:\n%s", complaints, c.events())
 	}
 }

@@ -22,7 +22,7 @@ func CheckAccessString(text string) string {
 		return fmt.Sprintf("An access string has at most %d characters.", maxAccessString)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return "An access string consists of printable ASCII characters."
+		return "An access string may contain only printable ASCII characters."
 	}
 	tokens, whole := accessTokens(text)
 	if !whole {
@@ -61,7 +61,7 @@ func checkAccessToken(token string, selectors bool) string {
 	word := strings.ToLower(token)
 	switch {
 	case strings.ContainsAny(token[:1], "><#!") || slices.Contains([]string{"nopass", "resetpass", "reset"}, word):
-		return fmt.Sprintf("The access string must not say how somebody signs in (%.40q): passwords are given by themselves.", redacted(token))
+		return fmt.Sprintf("The access string must not say how the user signs in (%.40q): passwords are given separately.", redacted(token))
 	case word == "sanitize-payload" || word == "skip-sanitize-payload":
 		return fmt.Sprintf("%s cannot be in an access string.", word)
 	case token[0] == '(' && selectors:
@@ -80,7 +80,7 @@ func checkAccessToken(token string, selectors bool) string {
 	case slices.Contains(accessFlags, word) || accessPattern.MatchString(token):
 		return ""
 	}
-	return fmt.Sprintf("%.60q is nothing that an access string knows. It has on or off, keys (~app:*), channels (&news), commands (+get, -flushall), categories (+@read) and selectors in parentheses.", token)
+	return fmt.Sprintf("%.60q is not valid in an access string. An access string has on or off, keys (~app:*), channels (&news), commands (+get, -flushall), categories (+@read) and selectors in parentheses.", token)
 }
 
 // redacted hides what may be a password.

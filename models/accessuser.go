@@ -88,7 +88,7 @@ func checkAccessName(name string) Faults {
 	case name == "" || len(name) > 120 || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("The name of a user must have 1 to 120 printable ASCII characters and no space, not %.130q.", name)}}
 	case strings.HasPrefix(name, OwnUser):
-		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("Names that begin with %s are the console's own at the nodes. Choose another name.", OwnUser)}}
+		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("Names that begin with %s are reserved for the console. Choose another name.", OwnUser)}}
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func checkAccessName(name string) Faults {
 // checkAccessEngine checks the engine of a user or group.
 func checkAccessEngine(engine string) Faults {
 	if engine != EngineRedis && engine != EngineValkey {
-		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("The engine of users and user groups is redis or valkey, not %.20q.", engine)}}
+		return Faults{{Code: CodeInvalid, Message: fmt.Sprintf("The engine of a user or user group must be redis or valkey, not %.20q.", engine)}}
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func NewAccessUser(spec AccessSpec, now time.Time) (AccessUser, Faults) {
 		faults.Add(CodeInvalid, "access_string", "A user needs an access string, such as \"on ~app:* +@read\".")
 	}
 	if !spec.changesPassword() {
-		faults.Add(CodeCombination, "passwords", "Give the user one or two passwords, or say that none is required.")
+		faults.Add(CodeCombination, "passwords", "Give the user one or two passwords, or say that no password is required.")
 	}
 	changed, more := user.Changed(spec)
 	return changed, append(faults, more...)
@@ -129,7 +129,7 @@ func (u AccessUser) Changed(spec AccessSpec) (AccessUser, Faults) {
 		faults.Add(CodeInvalid, "access_string", problem)
 	}
 	if spec.NoPassword && len(spec.Passwords) > 0 {
-		faults.Add(CodeCombination, "passwords", "A user for whom no password is required has none.")
+		faults.Add(CodeCombination, "passwords", "A user who needs no password cannot have one.")
 	}
 	if len(spec.Passwords) > maxAccessPasswords {
 		faults.Add(CodeInvalid, "passwords", fmt.Sprintf("A user has one or two passwords, not %d.", len(spec.Passwords)))
@@ -138,7 +138,7 @@ func (u AccessUser) Changed(spec AccessSpec) (AccessUser, Faults) {
 	for _, password := range spec.Passwords {
 		text := password.Reveal()
 		if len(text) < 16 || len(text) > 128 || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.IsSpace(r) }) {
-			faults.Add(CodeInvalid, "passwords", "The password of a user must have 16 to 128 characters, and no space among them.")
+			faults.Add(CodeInvalid, "passwords", "The password of a user must have 16 to 128 characters and no spaces.")
 		}
 		sum := sha256.Sum256([]byte(text))
 		hashes = append(hashes, hex.EncodeToString(sum[:]))
@@ -178,15 +178,15 @@ func (g UserGroup) CheckGroup(users []AccessUser) Faults {
 	names := make(map[string]string)
 	for _, u := range users {
 		if other, taken := names[u.Name]; taken {
-			faults.Add(CodeDuplicateUserName, "users", fmt.Sprintf("The users %s and %s have the same name %s. In a group names are unique.", other, u.UserID, u.Name))
+			faults.Add(CodeDuplicateUserName, "users", fmt.Sprintf("The users %s and %s have the same name %s. Names must be unique within a group.", other, u.UserID, u.Name))
 		}
 		names[u.Name] = u.UserID
 		if u.Engine != g.Engine && g.Engine == EngineRedis {
-			faults.Add(CodeCombination, "users", fmt.Sprintf("The user %s is one of %s and cannot be in a group of %s.", u.UserID, u.Engine, g.Engine))
+			faults.Add(CodeCombination, "users", fmt.Sprintf("The user %s is for %s and cannot be in a group for %s.", u.UserID, u.Engine, g.Engine))
 		}
 	}
 	if _, found := names[DefaultAccessUser]; !found && g.Engine == EngineRedis {
-		faults.Add(CodeDefaultUserRequired, "users", "A user group of redis needs a user whose name is default.")
+		faults.Add(CodeDefaultUserRequired, "users", "A user group for redis needs a user named default.")
 	}
 	if len(users) > maxAccessUsers {
 		faults.Add(CodeInvalid, "users", fmt.Sprintf("A user group has at most %d users, not %d.", maxAccessUsers, len(users)))
@@ -200,7 +200,7 @@ func (g UserGroup) CheckFor(engine Engine) string {
 	case engine.Name == EngineMemcached:
 		return "Clusters of memcached have no users."
 	case g.Engine == EngineValkey && engine.Name != EngineValkey:
-		return fmt.Sprintf("The user group %s is one of valkey, and the cluster runs %s.", g.GroupID, engine.Name)
+		return fmt.Sprintf("The user group %s is for valkey, and the cluster runs %s.", g.GroupID, engine.Name)
 	}
 	return ""
 }

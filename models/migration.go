@@ -46,7 +46,7 @@ func CheckMigration(cluster Cluster, source string) (string, error) {
 	}
 	endpoint, problem := CheckEndpoint(strings.TrimSpace(source))
 	if problem != "" || strings.Contains(endpoint, "%") { // IPv6 zones are refused
-		return source, Refuse(CodeInvalid, "source", fmt.Sprintf("%.100q is no address of a server. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", source))
+		return source, Refuse(CodeInvalid, "source", fmt.Sprintf("%.100q is not the address of a server. It must look like db1.example:6379, 10.0.0.5:6379 or [fd00::5]:6379.", source))
 	}
 	return endpoint, nil
 }
@@ -62,17 +62,17 @@ func (c Cluster) noMigration() (code Code, why string) {
 	case c.Attached():
 		return CodeClusterState, c.notOurs("Have its primary follow another")
 	case !c.Grouped || c.Cached():
-		return CodeCombination, fmt.Sprintf("The cluster %s is a cache cluster, and data is moved into replication groups only, as in ElastiCache. Create one.", c.Name)
+		return CodeCombination, fmt.Sprintf("The cluster %s is a cache cluster. As in ElastiCache, data can be moved only into replication groups. Create one.", c.Name)
 	case c.ClusterMode:
-		return CodeCombination, fmt.Sprintf("The cluster %s is in cluster mode, whose nodes follow nobody outside. Move the data into one without cluster mode; "+
+		return CodeCombination, fmt.Sprintf("The cluster %s is in cluster mode, in which nodes cannot follow outside servers. Move the data into one without cluster mode; "+
 			"a snapshot of that can be restored into any number of shards.", c.Name)
 	case c.TransitEncryption:
-		return CodeCombination, fmt.Sprintf("The nodes of %s speak only TLS, and would do so with the source. As in ElastiCache, data is moved into a cluster without encryption in transit; "+
+		return CodeCombination, fmt.Sprintf("The nodes of %s speak only TLS, to the source as well. As in ElastiCache, data is moved into a cluster without encryption in transit; "+
 			"a snapshot of that can be restored into one that encrypts.", c.Name)
 	case c.Migrating():
-		return CodeMigrating, fmt.Sprintf("Data is being moved into %s already, from %s. Complete that first, or give it up.", c.Name, c.Migration.Source)
+		return CodeMigrating, fmt.Sprintf("Data is already being moved into %s, from %s. Complete that migration first, or give it up.", c.Name, c.Migration.Source)
 	case c.PasswordPending:
-		return CodeClusterState, fmt.Sprintf("Not all nodes of %s have the password of its last change yet. Begin when they do: the console sees to that as soon as they answer.", c.Name)
+		return CodeClusterState, fmt.Sprintf("Not all nodes of %s have the password from its last change yet. They get it as soon as they answer; begin then.", c.Name)
 	}
 	return CodeClusterState, c.unavailable("data can be moved into it")
 }
@@ -116,17 +116,17 @@ func CheckSource(cluster Cluster, s MigrationSource) Faults {
 	case s.Own:
 		refuse("The server at %s is the cluster %s itself, or follows it.", s.Address, cluster.Name)
 	case s.Loading:
-		refuse("The server at %s is still loading its data. Try again when it has.", s.Address)
+		refuse("The server at %s is still loading its data. Try again when that is done.", s.Address)
 	case s.CutOff:
-		refuse("The server at %s is a replica without a link to its primary, so it hands out nothing. Give the primary's address, or wait for the link.", s.Address)
+		refuse("The server at %s is a replica without a link to its primary, so it cannot be followed. Give the primary's address, or wait for the link.", s.Address)
 	}
 	if s.Sharded {
 		refuse("The server at %s is in cluster mode, and %s is not. Attach that cluster, take a snapshot of it, and restore it into a new one.", s.Address, cluster.Name)
 	}
 	if s.Engine.Name == "redis" && !s.Engine.AtLeast(oldestSource) {
-		refuse("The server at %s is a Redis %.20s. Data is moved from Redis %s on.", s.Address, s.Engine.Version, oldestSource)
+		refuse("The server at %s is Redis %.20s. Data can be moved from Redis %s and later.", s.Address, s.Engine.Version, oldestSource)
 	} else if s.Unread {
-		refuse("%s at %s writes its data in a form that %s of the cluster %s cannot load. Create a cluster with an engine that is as new.",
+		refuse("%s at %s writes its data in a form that %s of the cluster %s cannot load. Create a cluster with an engine that is at least as new.",
 			s.Engine, s.Address, cluster.EngineName(), cluster.Name)
 	}
 	if len(s.Modules) > 0 {
@@ -173,7 +173,7 @@ func CheckStranger(address string, launched []Node) error {
 func (m Migration) SourceEndpoint() (host, port string, err error) {
 	at, err := netip.ParseAddrPort(m.Address)
 	if err != nil || at.Addr().Zone() != "" || at.Port() == 0 {
-		return "", "", fmt.Errorf("the address of the source is %.60q, which is none", m.Address)
+		return "", "", fmt.Errorf("the address of the source is %.60q, which is not valid", m.Address)
 	}
 	return at.Addr().Unmap().String(), strconv.Itoa(int(at.Port())), nil
 }

@@ -35,20 +35,20 @@ func TestWhereDataCanBeMovedTo(t *testing.T) {
 		"a new cluster":         {source: " DB1.example ", want: "db1.example:6379", endable: CodeNotMigrating},
 		"an address":            {source: "10.0.0.5:7000", want: "10.0.0.5:7000", endable: CodeNotMigrating},
 		"an IPv6 address":       {source: "[fd00::5]:7000", want: "[fd00::5]:7000", endable: CodeNotMigrating},
-		"with a zone":           {source: "[fd00::5%eth0]:7000", code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
-		"no address":            {source: "db1\r\nFLUSHALL:6379", code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
-		"with a space":          {source: "db1 6379", code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
-		"with a quote":          {source: `db1":6379`, code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
-		"no port":               {source: "db1:0", code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
-		"nothing":               {code: CodeInvalid, says: "no address of a server", endable: CodeNotMigrating},
+		"with a zone":           {source: "[fd00::5%eth0]:7000", code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
+		"no address":            {source: "db1\r\nFLUSHALL:6379", code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
+		"with a space":          {source: "db1 6379", code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
+		"with a quote":          {source: `db1":6379`, code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
+		"no port":               {source: "db1:0", code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
+		"nothing":               {code: CodeInvalid, says: "not the address of a server", endable: CodeNotMigrating},
 		"an attached one":       {change: func(c *Cluster) { c.Kind = KindAttached }, code: CodeClusterState, says: "is attached", endable: CodeNotMigrating},
 		"a cache cluster":       {change: func(c *Cluster) { c.Grouped = false }, code: CodeCombination, says: "is a cache cluster", endable: CodeNotMigrating},
 		"cluster mode":          {change: func(c *Cluster) { c.ClusterMode = true }, code: CodeCombination, says: "is in cluster mode", endable: CodeNotMigrating},
 		"encryption":            {change: func(c *Cluster) { c.TransitEncryption = true }, code: CodeCombination, says: "speak only TLS", endable: CodeNotMigrating},
 		"a password on its way": {change: func(c *Cluster) { c.PasswordPending = true }, code: CodeClusterState, says: "have the password", endable: CodeNotMigrating},
 		"a busy one":            {change: func(c *Cluster) { c.Status = ClusterModifying }, code: CodeClusterState, says: "is modifying", endable: CodeNotMigrating},
-		"a migrating one":       {change: moving(ClusterMigrating), code: CodeMigrating, says: "already, from db1:6379"},
-		"one that is ending":    {change: moving(ClusterModifying), code: CodeMigrating, says: "already, from db1:6379", endable: CodeClusterState},
+		"a migrating one":       {change: moving(ClusterMigrating), code: CodeMigrating, says: "is already being moved into orders, from db1:6379"},
+		"one that is ending":    {change: moving(ClusterModifying), code: CodeMigrating, says: "is already being moved into orders, from db1:6379", endable: CodeClusterState},
 	} {
 		c := migratable(test.change)
 		got, err := CheckMigration(c, test.source)
@@ -66,17 +66,17 @@ func TestWhereDataCanBeMovedTo(t *testing.T) {
 func TestWhatDataCanBeMovedFrom(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(*MigrationSource){
-		"":                                       func(*MigrationSource) {},
-		"is the cluster orders itself":           func(s *MigrationSource) { s.Own = true },
-		"is still loading":                       func(s *MigrationSource) { s.Loading = true },
-		"without a link to its primary":          func(s *MigrationSource) { s.CutOff = true },
-		"is in cluster mode, and orders is not":  func(s *MigrationSource) { s.Sharded = true },
-		"is a Redis 2.8.20":                      func(s *MigrationSource) { s.Engine.Version = "2.8.20" },
-		"redis 8.0.2 at 10.0.0.5:6379 writes":    func(s *MigrationSource) { s.Engine.Version, s.Unread = "8.0.2", true },
-		"cannot load: search, json.":             func(s *MigrationSource) { s.Modules = []string{"search", "json"} },
-		"uses 17 databases, and the nodes":       func(s *MigrationSource) { s.Databases = 17 },
-		"holds 1.1 GB, and cache.t4g.micro":      func(s *MigrationSource) { s.Used = 1 << 30 },
-		"is a Redis 2.6.17. Data is moved from ": func(s *MigrationSource) { s.Engine.Version, s.Unread = "2.6.17", true },
+		"":                                         func(*MigrationSource) {},
+		"is the cluster orders itself":             func(s *MigrationSource) { s.Own = true },
+		"is still loading":                         func(s *MigrationSource) { s.Loading = true },
+		"without a link to its primary":            func(s *MigrationSource) { s.CutOff = true },
+		"is in cluster mode, and orders is not":    func(s *MigrationSource) { s.Sharded = true },
+		"is Redis 2.8.20":                          func(s *MigrationSource) { s.Engine.Version = "2.8.20" },
+		"redis 8.0.2 at 10.0.0.5:6379 writes":      func(s *MigrationSource) { s.Engine.Version, s.Unread = "8.0.2", true },
+		"cannot load: search, json.":               func(s *MigrationSource) { s.Modules = []string{"search", "json"} },
+		"uses 17 databases, and the nodes":         func(s *MigrationSource) { s.Databases = 17 },
+		"holds 1.1 GB, and cache.t4g.micro":        func(s *MigrationSource) { s.Used = 1 << 30 },
+		"is Redis 2.6.17. Data can be moved from ": func(s *MigrationSource) { s.Engine.Version, s.Unread = "2.6.17", true },
 	} {
 		s := MigrationSource{Address: "10.0.0.5:6379", Engine: Engine{"redis", "6.2.7"}, Keys: 5, Databases: 16, Used: 1 << 20}
 		change(&s)

@@ -32,7 +32,7 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	left := cluster.Replicas
 	if spec.Add != "" {
 		if cluster.ClusterMode {
-			return Refuse(CodeCombination, "replicas", fmt.Sprintf("The cluster %s is in cluster mode: replicas are added to all of its shards at once, by their number.", cluster.Name))
+			return Refuse(CodeCombination, "replicas", fmt.Sprintf("The cluster %s is in cluster mode: replicas are added to all of its shards at once. Give their number, not a name.", cluster.Name))
 		}
 		left++
 		spec.Replicas = &left
@@ -54,7 +54,7 @@ func (spec *ModifySpec) Count(cluster Cluster) error {
 	shards := cluster.Shards()
 	for _, s := range shards {
 		if each[s.Number] != each[shards[0].Number] {
-			return Refuse(CodeCombination, "remove", "All shards keep the same number of replicas: name as many of each.")
+			return Refuse(CodeCombination, "remove", "All shards have the same number of replicas: name the same number from each.")
 		}
 	}
 	left -= each[shards[0].Number]
@@ -164,7 +164,7 @@ func (spec ModifySpec) Columns(cluster Cluster, now time.Time) (Faults, map[stri
 			faults.Add(CodeCombination, "node_type", fmt.Sprintf("The cluster holds %s, and %s has room for %s. Choose a larger node type.", holds, nodeType.Name, room))
 		}
 		if cluster.Cached() && *spec.NodeType != cluster.NodeType {
-			faults.Add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, for its nodes would lose what they hold. Create a new one.")
+			faults.Add(CodeCombination, "node_type", "The node type of a memcached cluster cannot be changed, because its nodes would lose what they hold. Create a new cluster.")
 		}
 		set["node_type"] = *spec.NodeType
 	}

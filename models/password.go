@@ -88,7 +88,7 @@ func (spec ModifySpec) passwordColumns(cluster Cluster, columns map[string]any, 
 		faults.Add(CodeInvalid, "password", problem)
 	}
 	if cluster.PasswordPending {
-		faults.Add(CodeClusterState, "", fmt.Sprintf("Not all nodes of %s have the password of its last change yet. Change it again when they do: the console sees to that as soon as they answer.", cluster.Name))
+		faults.Add(CodeClusterState, "", fmt.Sprintf("Not all nodes of %s have the password from its last change yet. They get it as soon as they answer; change it again then.", cluster.Name))
 	}
 	columns["password"], columns["old_password"], columns["former_password"] = password, old, cluster.Password
 	columns["password_pending"], columns["password_changed_at"], columns["former_user"] = true, now, ""

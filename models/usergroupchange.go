@@ -15,7 +15,7 @@ func DefaultUser() AccessUser {
 }
 
 // UserGroupNeedsTLS says why a cluster without encryption in transit cannot have a user group. ElastiCache has the same rule.
-const UserGroupNeedsTLS = "User groups are for clusters that encrypt in transit: users would send their passwords in the clear."
+const UserGroupNeedsTLS = "A cluster needs encryption in transit to have a user group. Without it, users would send their passwords in the clear."
 
 // NodesGone reports whether the cluster's nodes are gone, or soon will be.
 func (c Cluster) NodesGone() bool {
@@ -51,7 +51,7 @@ func (spec ModifySpec) userGroupColumns(cluster Cluster, columns map[string]any,
 		faults.Add(CodeCombination, "user_group", UserGroupNeedsTLS)
 	}
 	if cluster.PasswordPending || cluster.UsersPending() {
-		faults.Add(CodeClusterState, "", fmt.Sprintf("Not all nodes of %s have the password or the users of its last change yet. Change it again when they do: the console sees to that as soon as they answer.", cluster.Name))
+		faults.Add(CodeClusterState, "", fmt.Sprintf("Not all nodes of %s have the password or the users from its last change yet. They get them as soon as they answer; try again then.", cluster.Name))
 	}
 	columns["user_group"], columns["users_wanted"] = group, cluster.UsersWanted+1
 	if (group == "") == (cluster.UserGroup == "") {

@@ -40,7 +40,7 @@ func TestTheSDKMovesARunningServerIntoAGroup(t *testing.T) {
 			return false
 		}
 	}
-	testkit.WaitFor(t, "the data to be there", said("has the data of "+source.Addr))
+	testkit.WaitFor(t, "the data to be there", said("has all of the data of "+source.Addr))
 	described := must(c.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("orders")}))(t).ReplicationGroups[0]
 	if status := aws.ToString(described.Status); status != "migrating" {
 		t.Errorf("the group is %s", status)
@@ -56,7 +56,7 @@ func TestTheSDKMovesARunningServerIntoAGroup(t *testing.T) {
 	if err := primary.Set(ctx, "mine", 1, 0).Err(); err != nil {
 		t.Error(err)
 	}
-	if !said("is complete: the cluster takes writes now")() {
+	if !said("is complete: the cluster accepts writes now")() {
 		t.Error("no event says that it is complete")
 	}
 }

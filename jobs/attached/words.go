@@ -124,7 +124,7 @@ func answer(err error, reply resp.Error) (field, text string) {
 	case code == "NOPERM":
 		return "username", "The user lacks rights that Rekindle needs. Give it these: " + RightsLine("")
 	case code == "LOADING":
-		return "addresses", addressIn(err) + " is still loading its data. Try again when it has."
+		return "addresses", addressIn(err) + " is still loading its data. Try again when that is done."
 	case code == "DENIED":
 		return "addresses", "The node at " + addressIn(err) + " is in protected mode: it answers nobody from elsewhere until it has a password (or protected-mode no)."
 	case reply.UnknownCommand():

@@ -96,11 +96,11 @@ func repairMigrating(cluster models.Cluster, l look, p int) []step {
 
 // strayed returns the text of the event that says that a migrating cluster's primary had stopped following the source, and does so again.
 func strayed(cluster models.Cluster, v seen) string {
-	was := "a primary of its own, and what was written to it alone is replaced by the source's data"
+	was := "an independent primary, and what was written to it is replaced by the source's data"
 	if v.state.Replica {
 		was = "a replica of " + v.state.Primary
 	}
-	return fmt.Sprintf("The node %s follows %s again, as its migration wants it. It had been %s.", v.node.Name, cluster.Migration.Source, was)
+	return fmt.Sprintf("The node %s follows %s again, as its migration requires. It had become %s.", v.node.Name, cluster.Migration.Source, was)
 }
 
 // reportMigrating returns the steps that record a migration's progress. The rest is in the nodes' rows.
@@ -139,7 +139,7 @@ func SourceOffset(ctx context.Context, cluster models.Cluster) (history string, 
 	defer conn.Close()
 	info, err := conn.Info(ctx, "replication")
 	if err != nil {
-		return "", 0, fmt.Errorf("ask %s how far it is: %w", cluster.Migration.Address, err)
+		return "", 0, fmt.Errorf("ask %s for its offset: %w", cluster.Migration.Address, err)
 	}
 	offset = info.Int("master_repl_offset")
 	if info["role"] == "slave" {

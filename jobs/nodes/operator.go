@@ -111,7 +111,7 @@ func Configure(ctx context.Context, cluster models.Cluster, node models.Node) er
 		Tell(ctx, cluster, node, "CONFIG", "SET", "maxmemory", strconv.FormatInt(cluster.MaxMemory(), 10)),
 		Tell(ctx, cluster, node, "CONFIG", "SET", "save", saves))
 	if err != nil {
-		return reason.Because(err, "The node %s did not take its new settings.", node.Name)
+		return reason.Because(err, "The node %s did not accept its new settings.", node.Name)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (o *Operator) applyParameters(ctx context.Context, cluster models.Cluster, 
 				value = p.Default
 			}
 			if err := Tell(ctx, cluster, node, "CONFIG", "SET", p.Name, value); err != nil {
-				return reason.Because(err, "The node %s did not take the parameter %s.", node.Name, p.Name)
+				return reason.Because(err, "The node %s did not accept the parameter %s.", node.Name, p.Name)
 			}
 		}
 	}

@@ -60,7 +60,7 @@ func (o *Operator) ChangePassword(ctx context.Context, cluster models.Cluster) e
 		for _, node := range running {
 			for _, command := range step {
 				if err := Tell(ctx, cluster, node, command...); err != nil {
-					return reason.Because(err, "The node %s did not take the new password.", node.Name)
+					return reason.Because(err, "The node %s did not accept the new password.", node.Name)
 				}
 			}
 		}

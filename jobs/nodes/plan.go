@@ -171,11 +171,11 @@ func repairReplica(cluster models.Cluster, primary models.Node, v seen) []step {
 func replicaAgain(cluster models.Cluster, primary models.Node, v seen) []step {
 	was := "a replica of " + v.state.Primary
 	if !v.state.Replica {
-		was = "a primary of its own, and what was written to it alone is gone"
+		was = "an independent primary, and what was written only to it is gone"
 	} else if memberAt(cluster, v.state.Primary) {
 		return nil // it follows an earlier primary
 	}
-	return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The node %s is a replica of %s again. It had been %s.", v.node.Name, primary.Name, was)}}
+	return []step{say{on(v.node.Name), models.SeverityWarning, fmt.Sprintf("The node %s is a replica of %s again. It had become %s.", v.node.Name, primary.Name, was)}}
 }
 
 // keepSaved makes a replica save if no node has an RDB of the current history yet. The primary saves only if no replica runs: the

@@ -187,7 +187,7 @@ func (s saveNode) carryOut(ctx context.Context, r *round) error {
 		return nil
 	}
 	if err := Tell(ctx, r.cluster, r.look.node(s.about()).node, "BGSAVE"); err != nil && ctx.Err() == nil {
-		r.Logger.Warn("have a node save its data", "cluster", r.cluster.Name, "node", s.about(), "error", err)
+		r.Logger.Warn("make a node save its data", "cluster", r.cluster.Name, "node", s.about(), "error", err)
 	}
 	return nil
 }

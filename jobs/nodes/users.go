@@ -90,7 +90,7 @@ func (o *Operator) BringUsers(ctx context.Context, cluster models.Cluster) error
 	var failures []error // a node that hangs must not delay changes on the others
 	for _, node := range running {
 		if err := bringUsers(ctx, cluster, node, users); err != nil {
-			failures = append(failures, reason.Because(err, "The node %s did not take the users of the group %s.%s", node.Name, cluster.UserGroup, answer(err)))
+			failures = append(failures, reason.Because(err, "The node %s did not accept the users of the group %s.%s", node.Name, cluster.UserGroup, answer(err)))
 		}
 	}
 	if err := errors.Join(failures...); err != nil {
@@ -251,9 +251,9 @@ func TryUser(ctx context.Context, cluster models.Cluster, user models.AccessUser
 		err = Tell(ctx, cluster, primaries[0], "ACL", "DELUSER", tryUser)
 	}
 	if reply, answered := errors.AsType[resp.Error](err); answered && !reply.PasswordRefused() {
-		return models.Refuse(models.CodeInvalid, "access_string", fmt.Sprintf("The engine of the cluster %s does not take the access string of %s: %s.", cluster.Name, user.UserID, strings.TrimSuffix(engineWords(reply), ".")))
+		return models.Refuse(models.CodeInvalid, "access_string", fmt.Sprintf("The engine of the cluster %s does not accept the access string of %s: %s.", cluster.Name, user.UserID, strings.TrimSuffix(engineWords(reply), ".")))
 	} else if err != nil {
-		return models.Refuse(models.CodeAccessUserState, "", fmt.Sprintf("The cluster %s does not answer now, so nobody can say whether its engine takes the access string of %s. Try again when it does.", cluster.Name, user.UserID))
+		return models.Refuse(models.CodeAccessUserState, "", fmt.Sprintf("The cluster %s does not answer now, so it is not known whether its engine accepts the access string of %s. Try again when it answers.", cluster.Name, user.UserID))
 	}
 	return nil
 }

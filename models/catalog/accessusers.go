@@ -84,7 +84,7 @@ func (q AccessUsers) Modify(ctx context.Context, id string, spec models.AccessSp
 // changeable returns a user, and refuses the one with the id default, which can be neither changed nor deleted.
 func (q AccessUsers) changeable(ctx context.Context, id string) (models.AccessUser, error) {
 	if id == models.DefaultAccessUser {
-		return models.AccessUser{}, models.Refuse(models.CodeAccessUserState, "", "The user of the id default cannot be changed or deleted. Create another one whose name is default, and take that into the group instead.")
+		return models.AccessUser{}, models.Refuse(models.CodeAccessUserState, "", "The user with the id default cannot be changed or deleted. Create another user named default, and put that one in the group instead.")
 	}
 	return q.Get(ctx, id)
 }
@@ -102,7 +102,7 @@ func (q AccessUsers) Delete(ctx context.Context, id string) error {
 		}
 		for _, group := range groups {
 			if user.Name == models.DefaultAccessUser {
-				return models.Refuse(models.CodeDefaultUserGroupUsed, "", fmt.Sprintf("The user %s is the default one of the user group %s. Replace them there first.", id, group.GroupID))
+				return models.Refuse(models.CodeDefaultUserGroupUsed, "", fmt.Sprintf("The user %s is the default user of the user group %s. Replace it there first.", id, group.GroupID))
 			}
 			left := slices.DeleteFunc(group.UserIDs(), func(member string) bool { return member == id })
 			if err := tx.UserGroups.setUsers(ctx, group, left); err != nil {
@@ -258,7 +258,7 @@ func (UserGroups) changedUsers(group models.UserGroup, add, remove []string) ([]
 	}
 	for _, id := range add {
 		if slices.Contains(users, id) {
-			return nil, models.Refuse(models.CodeInvalid, "users", fmt.Sprintf("The user %.60s is in the user group %s already.", id, group.GroupID))
+			return nil, models.Refuse(models.CodeInvalid, "users", fmt.Sprintf("The user %.60s is already in the user group %s.", id, group.GroupID))
 		}
 		users = append(users, id)
 	}
@@ -305,7 +305,7 @@ func (q UserGroups) Delete(ctx context.Context, id string) error {
 		if used, err := tx.UserGroups.Clusters(ctx, id); err != nil {
 			return err
 		} else if len(used) > 0 {
-			return models.Refuse(models.CodeUserGroupState, "", fmt.Sprintf("The cluster %s has the user group %s. Take it away there first.", used[0].Name, id))
+			return models.Refuse(models.CodeUserGroupState, "", fmt.Sprintf("The cluster %s has the user group %s. Remove it from the cluster first.", used[0].Name, id))
 		}
 		if err := tx.with(ctx).Delete(&models.UserGroup{}, group.ID).Error; err != nil {
 			return fmt.Errorf("remove user group %s: %w", id, err)

@@ -196,7 +196,7 @@ func (q Clusters) Group(ctx context.Context, name string) (models.Cluster, error
 // Trust records the CA certificates (PEM) that vouch for a cluster's nodes.
 func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error {
 	if err := q.db.with(ctx).Model(&models.Cluster{ID: id}).UpdateColumn("ca", certificates).Error; err != nil {
-		return fmt.Errorf("write down whose certificates the nodes of cluster %d have: %w", id, err)
+		return fmt.Errorf("record the CA of cluster %d: %w", id, err)
 	}
 	return nil
 }

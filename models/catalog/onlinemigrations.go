@@ -87,7 +87,7 @@ func (q OnlineMigrations) Copied(ctx context.Context, cluster models.Cluster) er
 			return noted.Error
 		}
 		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name,
-			Message: fmt.Sprintf("The cluster %s has the data of %s, and follows it. Complete the migration when nobody writes to the source any more.", cluster.Name, cluster.Migration.Source)})
+			Message: fmt.Sprintf("The cluster %s has all of the data of %s, and follows it. Complete the migration once nobody writes to the source any more.", cluster.Name, cluster.Migration.Source)})
 	})
 }
 
@@ -103,7 +103,7 @@ func (q OnlineMigrations) LaunchedNodes(ctx context.Context) ([]models.Node, err
 
 func (q OnlineMigrations) set(ctx context.Context, cluster uint, columns map[string]any) error {
 	if err := q.db.with(ctx).Model(&models.Cluster{ID: cluster}).UpdateColumns(columns).Error; err != nil {
-		return fmt.Errorf("write down whom cluster %d follows: %w", cluster, err)
+		return fmt.Errorf("record the migration of cluster %d: %w", cluster, err)
 	}
 	return nil
 }

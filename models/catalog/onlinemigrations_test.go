@@ -40,7 +40,7 @@ func TestAMigrationIsBegunAndEndedOnce(t *testing.T) {
 	for range 2 { // reported once
 		check(t, db.Migrations.Copied(ctx, cluster))
 	}
-	if events := must(db.Events.List(ctx, models.List{Text: "has the data of db1"}))(t); events.Total != 1 {
+	if events := must(db.Events.List(ctx, models.List{Text: "has all of the data of db1"}))(t); events.Total != 1 {
 		t.Errorf("%d events say that the data is there", events.Total)
 	}
 	clock.Advance(time.Hour)
