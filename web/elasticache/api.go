@@ -137,7 +137,7 @@ func (a *api) answer(r *http.Request, c *call) (any, error) {
 	} else if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, fault{http.StatusRequestTimeout, "RequestTimeout", "The request took too long to arrive. Send it again."}
 	} else if err != nil {
-		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read to its end."}
+		return nil, fault{http.StatusBadRequest, "MalformedQueryString", "The request could not be read in full."}
 	}
 	// Unknown clients learn nothing else.
 	identity, err := a.prove(r, body, c)
@@ -194,7 +194,7 @@ func (a *api) admit(ctx context.Context, r *http.Request, identity sigv4.Identit
 	if err != nil {
 		return err
 	} else if !admitted {
-		return fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, "This very request was received before. Sign it anew to send it again."}
+		return fault{http.StatusForbidden, sigv4.SignatureDoesNotMatch, "This exact request was received before. To repeat it, sign it again."}
 	}
 	return a.DB.Keys.Used(ctx, c.key)
 }

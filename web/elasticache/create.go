@@ -57,7 +57,7 @@ func (c *call) refuseUnkeepable(is models.Cluster) {
 	if mode := c.text("ClusterMode"); is.Attached() && mode != "" && mode != onOff(is.Sharded()) {
 		c.notOurs(is)
 	} else if is.ID != 0 && !is.Attached() && mode != "" && mode != onOff(is.Sharded()) {
-		c.mistake(models.CodeCombination, "A cluster stays in cluster mode, or outside of it. Restore a snapshot of %s into a new one: that can be either.", is.Name)
+		c.mistake(models.CodeCombination, "Cluster mode cannot be turned on or off later. Restore a snapshot of %s into a new cluster: that can be either.", is.Name)
 	}
 }
 
@@ -149,7 +149,7 @@ func (a clusterChanges) create(ctx context.Context, c *call, spec models.Cluster
 func noDefaultPort(faults models.Faults, port int) models.Faults {
 	for i, f := range faults {
 		if f.Field == "port" {
-			faults[i].Message = fmt.Sprintf("A cluster without Port gets %d, which is in use at each address that nodes of this host may have (--node-address). Give it a Port of its own.", port)
+			faults[i].Message = fmt.Sprintf("A cluster without Port gets %d, which is in use at every address that nodes of this host can have (--node-address). Give it another Port.", port)
 		}
 	}
 	return faults
@@ -248,7 +248,7 @@ func (a clusterChanges) modifySpec(ctx context.Context, c *call, is models.Clust
 	c.flag("ApplyImmediately") // checked only: all changes apply at once
 	c.encryptionStays(is)
 	if atRest, given := c.flag("AtRestEncryptionEnabled"); given && atRest != is.Attributes.AtRest { // ElastiCache's Modify requests do not have it
-		c.mistake(models.CodeCombination, "Encryption at rest is asked for when a cluster is created, and stays as it was then.")
+		c.mistake(models.CodeCombination, "Encryption at rest is chosen when a cluster is created, and cannot be changed.")
 	}
 	if text := c.text("CacheNodeType"); text != "" && (!is.Attached() || text != is.ShownNodeType()) {
 		spec.NodeType = &text
@@ -313,7 +313,7 @@ func (c *call) passwordChange(token string) *models.PasswordChange {
 	case models.PasswordSet, models.PasswordRotate:
 	case models.PasswordDelete:
 		if token != "" {
-			c.mistake(models.CodeCombination, "AuthTokenUpdateStrategy DELETE takes the password away, and does not go with an AuthToken.")
+			c.mistake(models.CodeCombination, "AuthTokenUpdateStrategy DELETE removes the password, so it cannot be combined with an AuthToken.")
 		}
 		return &models.PasswordChange{Strategy: strategy}
 	default:

@@ -21,7 +21,7 @@ type fault struct {
 // Error returns the code and the sentence.
 func (f fault) Error() string { return f.code + ": " + f.message }
 
-var internalFailure = fault{http.StatusInternalServerError, "InternalFailure", "Something went wrong in Rekindle. Its log says what, under the number of this request."}
+var internalFailure = fault{http.StatusInternalServerError, "InternalFailure", "Something went wrong in Rekindle. Its log says what, under the id of this request."}
 
 const (
 	codeInvalidValue = "InvalidParameterValue"

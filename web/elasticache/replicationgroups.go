@@ -234,7 +234,7 @@ func (a groupActions) create(ctx context.Context, c *call) error {
 		c.mistake(models.CodeCombination, "There are %d zones for %d nodes. Name one for each node.", n, spec.Nodes())
 	}
 	if spec.Engine.Name == models.EngineMemcached {
-		c.mistake(models.CodeInvalid, "A replication group is of redis or valkey; memcached nodes do not replicate.")
+		c.mistake(models.CodeInvalid, "A replication group runs redis or valkey; memcached nodes do not replicate.")
 	}
 	for _, name := range []string{"GlobalReplicationGroupId", "PrimaryClusterId", "ServerlessCacheSnapshotName"} {
 		c.notOffered(name)
@@ -292,7 +292,7 @@ func (a groupActions) chooseReplica(ctx context.Context, c *call, group models.C
 	case group.Attached():
 		c.notOurs(group)
 	default:
-		c.mistake(models.CodeCombination, "A primary cannot be chosen here. TestFailover hands the role to the replica that is furthest.")
+		c.mistake(models.CodeCombination, "A primary cannot be chosen here. TestFailover hands the role to the most up-to-date replica.")
 	}
 	return c.wrong()
 }
@@ -300,7 +300,7 @@ func (a groupActions) chooseReplica(ctx context.Context, c *call, group models.C
 func (a groupActions) delete(ctx context.Context, c *call) error {
 	id, final := c.requiredID("ReplicationGroupId"), c.text("FinalSnapshotIdentifier")
 	if retain, _ := c.flag("RetainPrimaryCluster"); retain {
-		c.mistake(models.CodeCombination, "RetainPrimaryCluster is not offered. Remove the replicas with DecreaseReplicaCount to keep the primary alone.")
+		c.mistake(models.CodeCombination, "RetainPrimaryCluster is not offered. Remove the replicas with DecreaseReplicaCount to keep only the primary.")
 	}
 	if err := c.wrong(); err != nil {
 		return err
@@ -315,7 +315,7 @@ func (a groupActions) delete(ctx context.Context, c *call) error {
 func (a groupActions) increaseReplicaCount(ctx context.Context, c *call) error {
 	return a.setReplicaCount(ctx, c, func(has, wants int) string {
 		if wants <= has {
-			return fmt.Sprintf("The replication group has %s already; NewReplicaCount must be larger.", words.Plural(has, "replica"))
+			return fmt.Sprintf("The replication group already has %s; NewReplicaCount must be larger.", words.Plural(has, "replica"))
 		}
 		return ""
 	})
@@ -386,7 +386,7 @@ func (c *call) allShards(group models.Cluster, named []string) {
 	}
 	for _, shard := range named {
 		if !slices.Contains(known, shard) {
-			c.mistake(models.CodeInvalid, "The replication group %s has no node group %.40q, but %s.", group.Name, shard, strings.Join(known, ", "))
+			c.mistake(models.CodeInvalid, "The replication group %s has no node group %.40q. It has %s.", group.Name, shard, strings.Join(known, ", "))
 		}
 	}
 	if len(named) > 0 && len(named) < len(known) {
@@ -411,9 +411,9 @@ func (a groupActions) reshard(ctx context.Context, c *call) error {
 	case !group.ClusterMode:
 		return models.Refuse(models.CodeCombination, "", fmt.Sprintf("The replication group %s is not in cluster mode. Restore a snapshot of it into a new one that is.", id))
 	case shards == group.ShardCount:
-		return models.Faults{{Code: models.CodeNoChange, Message: fmt.Sprintf("The replication group %s has %s already.", id, words.Plural(int64(shards), "node group"))}}
+		return models.Faults{{Code: models.CodeNoChange, Message: fmt.Sprintf("The replication group %s already has %s.", id, words.Plural(int64(shards), "node group"))}}
 	}
-	return models.Refuse(models.CodeCombination, "", fmt.Sprintf("The number of node groups of a living cluster is not changed here. Restore its snapshot into another number of shards: "+
+	return models.Refuse(models.CodeCombination, "", fmt.Sprintf("The number of node groups of an existing cluster cannot be changed here. Restore its snapshot into another number of node groups: "+
 		"aws elasticache create-replication-group --replication-group-id NEW --replication-group-description ... --snapshot-name SNAPSHOT --num-node-groups %d", max(1, shards)))
 }
 
@@ -433,5 +433,5 @@ func (a groupActions) testFailover(ctx context.Context, c *call) error {
 		}
 		known = append(known, s.ID())
 	}
-	return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q, but %s.", id, shard, strings.Join(known, ", "))}
+	return fault{404, "NodeGroupNotFoundFault", fmt.Sprintf("The replication group %s has no node group %.40q. It has %s.", id, shard, strings.Join(known, ", "))}
 }

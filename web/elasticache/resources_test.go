@@ -439,7 +439,7 @@ func TestGroupWithoutAPortHasTheDefaultOneWhoeverAsks(t *testing.T) {
 			status, body := b.send(form("CreateReplicationGroup", "ReplicationGroupId", id, "ReplicationGroupDescription", "d", "CacheNodeType", "cache.t4g.micro"),
 				func(r *http.Request) { r.Header.Set("User-Agent", agent) })
 			if single && i > 0 {
-				if status != 400 || !strings.Contains(body, "A cluster without Port gets 6379, which is in use at each address") {
+				if status != 400 || !strings.Contains(body, "A cluster without Port gets 6379, which is in use at every address") {
 					t.Errorf("%s: %d %s", agent, status, body)
 				}
 				continue

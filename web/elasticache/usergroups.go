@@ -166,7 +166,7 @@ func (c *call) userGroupChange(is models.Cluster) *string {
 	}
 	if all {
 		if len(add)+len(remove) > 0 {
-			c.mistake(models.CodeCombination, "RemoveUserGroups takes all user groups away, and does not go with UserGroupIdsToAdd or UserGroupIdsToRemove.")
+			c.mistake(models.CodeCombination, "RemoveUserGroups removes all user groups, so it cannot be combined with UserGroupIdsToAdd or UserGroupIdsToRemove.")
 		}
 		group = ""
 	}

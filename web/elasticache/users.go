@@ -126,7 +126,7 @@ func (c *call) accessSpec() models.AccessSpec {
 		c.mistake(models.CodeInvalid, "AuthenticationMode.Type must be password or no-password-required, not %.40q.", kind)
 	}
 	if kind != "" && len(spec.Passwords) > 0 {
-		c.mistake(models.CodeCombination, "Give Passwords either by themselves or in AuthenticationMode.")
+		c.mistake(models.CodeCombination, "Give Passwords either directly or in AuthenticationMode.")
 	}
 	spec.Passwords = append(spec.Passwords, more...)
 	return spec
@@ -178,7 +178,7 @@ func (a userActions) modify(ctx context.Context, c *call) error {
 // engineStays refuses to change the engine of a user or group.
 func (c *call) engineStays(is string) error {
 	if wants := c.id("Engine"); wants != "" && wants != is {
-		c.mistake(models.CodeCombination, "The engine stays %s, for groups and clusters rely on it. Create another one of %.20s.", is, wants)
+		c.mistake(models.CodeCombination, "The engine stays %s, because groups and clusters depend on it. Create another one for %.20s.", is, wants)
 	}
 	return c.wrong()
 }
