@@ -8,7 +8,7 @@ package views
 import "github.com/a-h/templ"
 import templruntime "github.com/a-h/templ/runtime"
 
-// MigrateClusterPage has a cluster follow a server outside.
+// MigrateClusterPage is the form for moving the data of an outside server into a cluster.
 func MigrateClusterPage(s Shell, p MigrateCluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -91,11 +91,11 @@ func MigrateClusterPage(s Shell, p MigrateCluster) templ.Component {
 					return templ_7745c5c3_Err
 				}
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"fate\"><section><h2>What happens</h2><ul><li>The primary becomes a replica of the source: it gets all of its data, and then follows each write. Applications go on using the source.</li><li>The cluster takes no writes until the migration is completed. Snapshots and changes of its nodes have to wait.</li><li>The source serves one more replica. For the first copy it forks.</li></ul></section><section><h2>What it takes</h2><ul><li>The cluster is empty. One that holds keys is left as it is.</li><li>The source asks for no password and speaks no TLS, and protected-mode is off, as ElastiCache wants it. Take care that only this host reaches it.</li><li>It is not in cluster mode, has no modules, and its data fits into the node type.</li></ul></section></div>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 3, "<div class=\"fate\"><section><h2>What happens</h2><ul><li>The primary becomes a replica of the source: it receives all of its data, and then each write. Applications keep using the source.</li><li>The cluster accepts no writes until the migration is completed. Snapshots and changes to its nodes have to wait.</li><li>The source serves one more replica. It forks for the first copy.</li></ul></section><section><h2>What it takes</h2><ul><li>The cluster is empty. A cluster with keys is refused.</li><li>The source needs no password, does not use TLS, and has protected-mode off, as ElastiCache requires. Make sure that only this host can reach it.</li><li>It is not in cluster mode, has no modules, and its data fits into the node type.</li></ul></section></div>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = TextField(p.Fields, "source", "Source", "The server that the data comes from, host:port. A name is looked up once, now.", code("placeholder", "db1.example:6379")).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = TextField(p.Fields, "source", "Source", "The server that the data comes from, host:port. A name is looked up only once, now.", code("placeholder", "db1.example:6379")).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -160,7 +160,7 @@ func MigrateClusterPage(s Shell, p MigrateCluster) templ.Component {
 	})
 }
 
-// EndMigrationPage asks before a migration is completed or given up.
+// EndMigrationPage asks for confirmation before a migration is completed or given up.
 func EndMigrationPage(s Shell, p EndMigration) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -255,17 +255,17 @@ func EndMigrationPage(s Shell, p EndMigration) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, " at once, with whatever it has received by then.</li><li>It takes writes, as a cluster of its own.</li>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 15, " at once, with whatever it has received by then.</li><li>It accepts writes, as an independent cluster.</li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
 				if !p.Copied {
-					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<li><strong>It has not had all of the data yet</strong>, so it may come out of this with a part of it, or with nothing.</li>")
+					templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<li><strong>It does not have all of the data yet</strong>, so it may end up with a part of it, or with nothing.</li>")
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, " <li>To begin again, delete it and create a new one: only an empty cluster takes data in.</li>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 17, " <li>To start again, delete the cluster and create a new one: data can be moved only into an empty cluster.</li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -283,7 +283,7 @@ func EndMigrationPage(s Shell, p EndMigration) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, " has now, 10 seconds at most. If it does not get there, it goes on following, and says why.</li><li>Then it stops following, and takes writes.</li><li><strong>Stop the writers at the source first</strong>: what is written there afterwards does not get here.</li>")
+				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 19, " has now, for 10 seconds at most. If it does not catch up, it keeps following, and an event says why.</li><li>Then it stops following, and accepts writes.</li><li><strong>Stop all writers at the source first</strong>: what is written there later does not reach the cluster.</li>")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
@@ -356,7 +356,7 @@ func EndMigrationPage(s Shell, p EndMigration) templ.Component {
 	})
 }
 
-// clusterMigration says how far the data is that is being moved into a cluster.
+// clusterMigration shows how far a migration into a cluster is.
 func clusterMigration(s Shell, p Cluster) templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context

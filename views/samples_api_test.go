@@ -89,7 +89,7 @@ func sampleAPIPages() []samplePage {
 
 	moving := sampleCluster()
 	moving.Schedule.Next, moving.Running = time.Time{}, Work{}
-	moving.Status, moving.CanSnapshot, moving.Migration = "migrating", false, &Migration{Source: "db1.example:6379", Since: ago(time.Hour), Link: "the data is being copied, 312 MB to come", CanEnd: true}
+	moving.Status, moving.CanSnapshot, moving.Migration = "migrating", false, &Migration{Source: "db1.example:6379", Since: ago(time.Hour), Link: "the data is being copied, 312 MB left", CanEnd: true}
 	moveIn := MigrateCluster{ID: "orders", Status: "available", AWS: sampleAWS("elasticache start-migration", "--replication-group-id orders", "--customer-node-endpoint-list Address=HOST,Port=6379")}
 	found, wrongSource := moveIn, moveIn
 	found.Found = "Nothing is in the way: db1.example:6379 is redis 6.2.7 with 412 keys, 52 MB."

@@ -63,7 +63,7 @@ func (h migrationPages) start(w http.ResponseWriter, r *http.Request, cluster mo
 // foundText describes a source whose data can be moved.
 func foundText(source string, s models.MigrationSource) string {
 	if s.Keys == 0 {
-		return fmt.Sprintf("Nothing is in the way. But %s, %s, holds no keys: is it the right one?", source, s.Engine)
+		return fmt.Sprintf("Nothing is in the way. But %s, %s, holds no keys. Is it the right one?", source, s.Engine)
 	}
 	return fmt.Sprintf("Nothing is in the way: %s is %s with %s, %s.", source, s.Engine, words.Plural(s.Keys, "key"), words.Size(s.Used))
 }
@@ -119,13 +119,13 @@ func presentMigration(c models.Cluster) *views.Migration {
 func linkText(n models.Node) (text string, down bool) {
 	switch {
 	case n.State == "loading" && n.LagBytes > 0:
-		return "the data is being copied, " + words.Size(n.LagBytes) + " to come", false
+		return "the data is being copied, " + words.Size(n.LagBytes) + " left", false
 	case n.State == "loading":
 		return "the data is being copied", false
 	case n.State != "available":
 		return fmt.Sprintf("not known: the node %s is %s", n.Name, n.State), true
 	case n.LagBytes < 0:
-		return "down: the source does not answer, or does not let it follow", true
+		return "down: the source does not answer, or refuses to replicate", true
 	case n.LagBytes == 0:
 		return "up, and in step", false
 	}

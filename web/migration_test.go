@@ -33,7 +33,7 @@ func TestDataIsMovedInByThePage(t *testing.T) {
 		}
 	})
 	c.post("/clusters/orders/migration", "action", "test", "source", " db1 ").is(http.StatusOK).says("Nothing is in the way: db1 is redis 6.2.7 with 5 keys, 2.0 MB.", "Address=db1,Port=6379", `value="db1"`)
-	c.post("/clusters/orders/migration", "action", "test", "source", "empty").is(http.StatusOK).says("holds no keys: is it the right one?")
+	c.post("/clusters/orders/migration", "action", "test", "source", "empty").is(http.StatusOK).says("holds no keys. Is it the right one?")
 	c.post("/clusters/orders/migration", "action", "test", "source", "db9").is(http.StatusUnprocessableEntity).says("Nothing listens there.").hasErrorAt("source")
 	c.post("/clusters/orders/migration", "action", "start", "source", "db9").is(http.StatusUnprocessableEntity).hasErrorAt("source")
 	c.post("/clusters/sessions/migration", "action", "start", "source", "db1").is(http.StatusInternalServerError)
@@ -50,11 +50,11 @@ func TestDataIsMovedInByThePage(t *testing.T) {
 
 	c.get("/clusters?status=migrating").says(">orders<", "Migrating")
 	c.get("/clusters/orders").says("Migrating from db1:6379", "Not all of it is here yet", "/clusters/orders/migration?force=on", `hx-trigger="every`, "attach the cluster there to take snapshots").doesNotSay("Move data in")
-	c.get("/clusters/orders/migration").says("Complete the migration into orders", "Stop the writers at the source first", "aws elasticache complete-migration").doesNotSay("--force")
-	c.get("/clusters/orders/migration?force=on").says("Give up the migration into orders", "It has not had all of the data yet", "--force")
+	c.get("/clusters/orders/migration").says("Complete the migration into orders", "Stop all writers at the source first", "aws elasticache complete-migration").doesNotSay("--force")
+	c.get("/clusters/orders/migration?force=on").says("Give up the migration into orders", "It does not have all of the data yet", "--force")
 	c.check(c.db.Migrations.Copied(t.Context(), c.find("orders")))
 	c.get("/clusters/orders").says("All of it has been copied")
-	c.get("/clusters/orders/migration?force=on").doesNotSay("It has not had all of the data yet")
+	c.get("/clusters/orders/migration?force=on").doesNotSay("It does not have all of the data yet")
 	c.post("/clusters/orders/migration", "action", "force").redirects("/clusters/orders")
 	c.get("/clusters/orders").says("is being given up", "Migrating from db1:6379").doesNotSay("force=on")
 	c.post("/clusters/orders/migration", "action", "complete").is(http.StatusUnprocessableEntity).says("can be completed or given up when that is done")
