@@ -24,6 +24,8 @@ const (
 	kindKeys     = 3       // that are named
 	kindKeyBytes = 64      // of a name, else it is left out
 	usual        = typeStreamListpacks
+
+	fieldsExpireFrom = 12 // the first version of RDB with hashes whose fields expire
 )
 
 // kindNames say what is stored so, to whoever's engine cannot read it.
@@ -33,15 +35,16 @@ var kindNames = map[string]string{
 	numbered(typeZSetListpack):   "sorted sets",
 	numbered(typeListQuicklist2): "lists",
 	numbered(typeSetListpack):    "sets", numbered(typeStreamListpacks2): "streams", numbered(typeStreamListpacks3): "streams",
-	numbered(typeHashTTLPreGA): "hashes whose fields expire", numbered(typeHashListpackTTLPreGA): "hashes whose fields expire",
-	numbered(typeHashTTL): "hashes whose fields expire", numbered(typeHashListpackTTL): "hashes whose fields expire",
-	valkeysHashTTL: "hashes whose fields expire", numbered(opFunction2): "functions", numbered(opFunctionPreGA): "functions of a release candidate of Redis 7.0",
+	numbered(typeHashTTLPreGA): fieldsExpire, numbered(typeHashListpackTTLPreGA): fieldsExpire,
+	numbered(typeHashTTL): fieldsExpire, numbered(typeHashListpackTTL): fieldsExpire,
+	valkeysHashTTL: fieldsExpire, numbered(opFunction2): "functions", numbered(opFunctionPreGA): "functions of a release candidate of Redis 7.0",
 	numbered(opKeyMeta): "keys with what modules have attached to them", valkeysImport: "a slot that is moving between shards",
 }
 
 const (
 	valkeysHashTTL = "V22"
 	valkeysImport  = "V243"
+	fieldsExpire   = "hashes whose fields expire"
 )
 
 func numbered(number byte) string { return strconv.Itoa(int(number)) }
@@ -71,6 +74,20 @@ func (k Kinds) read() (all map[string][]string, ok bool) {
 	}
 	delete(all, kindsNone)
 	return all, true
+}
+
+// FieldsExpire tells whether an RDB of this version that holds this may have hashes whose fields expire.
+func (k Kinds) FieldsExpire(rdbVersion int) bool {
+	all, known := k.read()
+	if k == "" || !known {
+		return rdbVersion >= fieldsExpireFrom
+	}
+	for kind := range all {
+		if kindNames[kind] == fieldsExpire {
+			return true
+		}
+	}
+	return false
 }
 
 func byNumber(a, b string) int { return cmp.Or(len(a)-len(b), cmp.Compare(a, b)) }

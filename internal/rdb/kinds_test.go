@@ -68,6 +68,22 @@ func TestObstaclesAreWhatAnEngineDoesNotRead(t *testing.T) {
 	}
 }
 
+func TestKindsTellWhetherFieldsExpire(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kinds rdb.Kinds
+		rdb   int
+		want  bool
+	}{
+		{"none", 12, false}, {"0 16=a 245", 12, false}, {"0 25=a", 12, true}, {"24=a", 12, true}, {"22", 12, true}, {"23", 12, true}, {"V22=a", 80, true},
+		{"", 11, false}, {"", 12, true}, {"", 80, true},
+	} {
+		if got := c.kinds.FieldsExpire(c.rdb); got != c.want {
+			t.Errorf("%q of RDB %d: %t", c.kinds, c.rdb, got)
+		}
+	}
+}
+
 func TestKindsOfSeveralPartsComeTogether(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ a, b, want rdb.Kinds }{

@@ -133,6 +133,7 @@ type content struct {
 	at   uint64 // bytes read
 	lzf  lzf
 	past *window // nil: it is not compressed
+	held *held   // gets all that is read; nil: nobody does
 }
 
 // open begins to read a string object that holds structured bytes.
@@ -193,12 +194,27 @@ func (c *content) byte() (byte, error) {
 	if _, err := c.have(); err != nil {
 		return 0, err
 	}
-	c.at++
+	var b byte
 	if c.past == nil {
+		b = c.s.buf[c.s.pos]
 		c.s.pos++
-		return c.s.buf[c.s.pos-1], nil
+	} else {
+		b = c.past[c.at%uint64(len(c.past))]
 	}
-	return c.past[(c.at-1)%uint64(len(c.past))], nil
+	c.at++
+	if c.held != nil {
+		c.held.p = append(c.held.p, b)
+	}
+	return b, nil
+}
+
+// ready returns the next n bytes, or as many as stand together, which are there already.
+func (c *content) ready(n uint64) []byte {
+	if c.past == nil {
+		return c.s.buf[c.s.pos : c.s.pos+int(n)]
+	}
+	from := c.at % uint64(len(c.past))
+	return c.past[from:min(from+n, uint64(len(c.past)))]
 }
 
 // skip walks over n bytes.
@@ -212,6 +228,12 @@ func (c *content) skip(n uint64) error {
 			return err
 		}
 		ready = min(ready, n)
+		if c.held != nil {
+			p := c.ready(ready)
+			if ready = uint64(len(p)); c.held.add(p) != nil {
+				return visitError{c.held.err}
+			}
+		}
 		if c.past == nil {
 			c.s.pos += int(ready)
 		}

@@ -27,27 +27,30 @@ func (s *Scanner) earliestTTL() error {
 }
 
 // fieldTTL reads when a field expires; 0 means never.
-func (s *Scanner) fieldTTL(objectType byte) error {
-	at, err := s.count()
+func (s *Scanner) fieldTTL(objectType byte) (at uint64, err error) {
+	at, err = s.count()
 	if err != nil || !s.strict || at == 0 {
-		return err
+		return at, err
 	}
 	if objectType == typeHashTTL && at <= maxFieldTTL {
 		at += s.earliest - 1
 	}
 	if at > maxFieldTTL {
-		return s.corrupt("a field that expires at %d", at)
+		return at, s.corrupt("a field that expires at %d", at)
 	}
-	return nil
+	return at, nil
 }
 
 // valkeyTTL reads when a field expires in Valkey; -1 means never.
-func (s *Scanner) valkeyTTL() error {
+func (s *Scanner) valkeyTTL() (at int64, err error) {
 	p, err := s.need(sizeTime)
-	if err == nil && s.strict && int64(binary.LittleEndian.Uint64(p)) < -1 {
-		err = s.corrupt("a field that expires at %d", int64(binary.LittleEndian.Uint64(p)))
+	if err != nil {
+		return 0, err
 	}
-	return err
+	if at = int64(binary.LittleEndian.Uint64(p)); s.strict && at < -1 {
+		err = s.corrupt("a field that expires at %d", at)
+	}
+	return at, err
 }
 
 // fieldWalk follows the elements of a packed hash whose fields expire: field, value, time. They are sorted by expiry, with fields that never expire

@@ -136,9 +136,10 @@ func (s *Scanner) skipElement(objectType byte) error {
 		if err := s.skipStrings(2); err != nil {
 			return err
 		}
-		return s.valkeyTTL()
+		_, err := s.valkeyTTL()
+		return err
 	default: // typeHashTTL and its precursor: expiry as a length, field, value
-		if err := s.fieldTTL(objectType); err != nil {
+		if _, err := s.fieldTTL(objectType); err != nil {
 			return err
 		}
 		return s.skipStrings(2)

@@ -31,7 +31,11 @@ type Value struct {
 	s          *Scanner
 	objectType byte
 	read       *bool
+	fields     FieldDeadlines
 }
+
+// Type is how WriteTo stores the value. It is that of the key, unless that has changed with the deadlines of fields.
+func (v Value) Type() byte { return v.fields.stored(v.objectType) }
 
 // WriteTo writes the value to w as it is stored, without the type before it, in pieces as they arrive: it is never in memory as a whole. It may be
 // called once, before the visit of the key ends.
@@ -40,6 +44,9 @@ func (v Value) WriteTo(w io.Writer) (int64, error) {
 		return 0, errors.New("read a value: it has been read already")
 	}
 	*v.read = true
+	if v.fields.concern(v.objectType) {
+		return v.writeFields(w)
+	}
 	from := v.s.offset()
 	v.s.copyTo(w)
 	err := v.s.skipValue(v.objectType)
@@ -127,7 +134,7 @@ func (s *Scanner) visitKey(objectType byte) error {
 	}
 	s.next = noAttributes
 	read := false
-	if err := s.visitor.Key(key, Value{s, objectType, &read}); err != nil {
+	if err := s.visitor.Key(key, Value{s: s, objectType: objectType, read: &read}); err != nil {
 		return s.visitorsOwn(err)
 	}
 	if read {
