@@ -19,10 +19,10 @@ const (
 // Destroys tells whether data of the cluster may be lost.
 func (e Existing) Destroys() bool { return e == ExistingReplace || e == ExistingFlush }
 
-// Deadlines says when the keys expire that are restored from a snapshot into a cluster.
+// Deadlines says when the keys expire, and the fields of hashes, that are restored from a snapshot into a cluster.
 type Deadlines string
 
-// The choices. Deadlines of a hash's fields are kept.
+// The choices.
 const (
 	DeadlinesKept    Deadlines = ""      // at the time that the snapshot has
 	DeadlinesShifted Deadlines = "shift" // after the time that they had left when the snapshot was taken

@@ -2,7 +2,8 @@
 // key where its slot is.
 //
 // A [Writer] reads an RDB as it streams by, sends each key to its node in batches, and reads the answers meanwhile. It does not interpret values:
-// their bytes go from the RDB into the command. A key with a large value is put aside on disk, because the command begins with its length.
+// their bytes go from the RDB into the command, except for hashes whose fields get other deadlines. A key with a large value is put aside on disk,
+// because the command begins with its length.
 package restore
 
 import (
@@ -48,10 +49,10 @@ var (
 	ErrDenied = errors.New("the user is not allowed to do this")
 )
 
-// Deadlines says when keys with a deadline expire.
+// Deadlines says when keys with a deadline expire, and fields of hashes that have one.
 type Deadlines int
 
-// The choices. Deadlines of a hash's fields are always kept: they are inside the value.
+// The choices.
 const (
 	KeepDeadlines  Deadlines = iota // at the time in the RDB
 	ShiftDeadlines                  // after the time that they had left when the RDB was written

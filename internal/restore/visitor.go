@@ -41,7 +41,8 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	if err != nil {
 		return err
 	}
-	v.spool.begin(key.Type)
+	value = value.WithFields(v.fields(key))
+	v.spool.begin(value.Type())
 	if _, err := value.WriteTo(v.spool); err != nil {
 		return err
 	}
@@ -72,6 +73,17 @@ func (v visitor) expires(key rdb.Key) time.Time {
 		return v.options.Now().Add(key.Expires.Sub(key.Written))
 	}
 	return key.Expires
+}
+
+// fields is what becomes of the deadlines that fields of a hash have. A field that had expired when the RDB was written has as long ago now.
+func (v visitor) fields(key rdb.Key) rdb.FieldDeadlines {
+	switch {
+	case v.options.Deadlines == DropDeadlines:
+		return rdb.FieldDeadlines{Drop: true}
+	case v.options.Deadlines == ShiftDeadlines && !key.Written.IsZero():
+		return rdb.FieldDeadlines{Later: v.options.Now().Sub(key.Written)}
+	}
+	return rdb.FieldDeadlines{}
 }
 
 // deadline is a time in milliseconds since 1970; "0" means never.
