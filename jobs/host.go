@@ -61,11 +61,7 @@ func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string
 	if rdb.CanLoad(engine.Name, engine.Version, snapshot.RDBVersion) {
 		return ""
 	}
-	kinds := rdb.NoKinds
-	for _, part := range snapshot.Parts {
-		kinds = kinds.And(rdb.Kinds(part.Kinds))
-	}
-	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kinds)
+	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kindsOf(snapshot))
 	switch {
 	case !known:
 		return ", and because it is not known how its values are stored, they cannot be written into it one by one either."
@@ -73,6 +69,20 @@ func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string
 		return ""
 	}
 	return ", nor can it be written into it key by key: it has " + obstacleText(obstacles) + "."
+}
+
+// FieldsExpire tells whether a snapshot may have hashes whose fields expire.
+func (h *Host) FieldsExpire(snapshot models.Snapshot) bool {
+	return kindsOf(snapshot).FieldsExpire(snapshot.RDBVersion)
+}
+
+// kindsOf is how the values of a snapshot are stored, in all of its parts.
+func kindsOf(snapshot models.Snapshot) rdb.Kinds {
+	kinds := rdb.NoKinds
+	for _, part := range snapshot.Parts {
+		kinds = kinds.And(rdb.Kinds(part.Kinds))
+	}
+	return kinds
 }
 
 // obstacleText lists the kinds of data whose stored form an engine does not know, each with its first keys.

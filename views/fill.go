@@ -10,6 +10,8 @@ type FillCluster struct {
 	Mortal   int64   // how many of its keys have a deadline; -1: unknown
 	Clusters Choices // to choose from, until one is chosen
 	Target   *FillTarget
+
+	FieldsExpire bool // it may have hashes whose fields have deadlines
 }
 
 // FillTarget is the chosen cluster.
@@ -41,12 +43,22 @@ func (p FillCluster) deadlines() []fillChoice {
 	}
 }
 
-// deadlinesLegend says how many keys it is about.
+// deadlinesLegend says what it is about; "" if nothing has a deadline.
 func (p FillCluster) deadlinesLegend() string {
-	if p.Mortal < 0 {
-		return "Keys of the snapshot with a deadline"
+	keys, fields := "", ""
+	switch {
+	case p.Mortal < 0:
+		keys = "Keys of the snapshot with a deadline"
+	case p.Mortal > 0:
+		keys = Plural(p.Mortal, "key") + " of the snapshot with a deadline"
 	}
-	return Plural(p.Mortal, "key") + " of the snapshot with a deadline"
+	switch {
+	case p.FieldsExpire && keys == "":
+		fields = "Fields of hashes with a deadline"
+	case p.FieldsExpire:
+		fields = ", and fields of hashes with one"
+	}
+	return keys + fields
 }
 
 type fillChoice struct{ value, label, help string }

@@ -106,6 +106,7 @@ func sampleAttachPages() []samplePage {
 	fill := FillCluster{Snapshot: "shop-before-migration", Keys: 4_211_090, Bytes: 2 * gb, Mortal: 1_900_000}
 	fillNone, fillChoose, fillEmpty, fillWrong := fill, fill, fill, fill
 	fillChoose.Clusters = Choices{Options: []Option{{Value: "shop", Label: "shop"}}}
+	fillEmpty.FieldsExpire = true
 	fillEmpty.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("replicated", "", 1, 2)}
 	fillWrong.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("cluster", "", 3, 6), Keys: 4_000_000, Used: 3 * gb}
 	fillWrong.Fields = Fields{Values: map[string]string{"safety": "on", "safety_name": "shop-before-restore-2026-11-22"}, Errors: map[string]string{"existing": "Choose what becomes of the keys that the cluster has.", "confirm": "Type the name shop to confirm."}}

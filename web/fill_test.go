@@ -53,6 +53,7 @@ func TestAnEmptyClusterIsFilledWithoutFurtherQuestions(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders")
 	c.backUp("orders", "good")
+	c.backUp("orders", "fields")
 	c.jobs.change(func(a *answers) {
 		a.examine = func(models.AttachSpec) (models.Examination, error) {
 			e := examinedAt("10.0.0.1:6379", "10.0.0.2:6379")
@@ -63,7 +64,8 @@ func TestAnEmptyClusterIsFilledWithoutFurtherQuestions(t *testing.T) {
 		}
 	})
 	c.attach()
-	c.get("/snapshots/good/into?cluster=shop").says("The cluster is empty, so nothing can be lost.", `name="existing" value="none"`).doesNotSay("To confirm", "safety")
+	c.get("/snapshots/good/into?cluster=shop").says("The cluster is empty, so nothing can be lost.", `name="existing" value="none"`).doesNotSay("To confirm", "safety", `name="deadlines"`)
+	c.get("/snapshots/fields/into?cluster=shop").says("Fields of hashes with a deadline", `name="deadlines" value="shift"`)
 	c.post("/snapshots/good/into", "cluster", "shop", "existing", "none").redirects("/clusters/shop")
 	if run := c.claim(); run.Kind != models.RunFill || run.ClusterName != "shop" {
 		t.Errorf("%+v", run)

@@ -369,6 +369,7 @@ func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot) string {
 	}
 	return ", for a reason."
 }
+func (*fakeHost) FieldsExpire(s models.Snapshot) bool { return s.Name == "fields" }
 func (*fakeHost) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
 	if port == 6379 || avoid("127.0.0.1") {
 		return "", nil

@@ -29,6 +29,8 @@ type Host interface {
 	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
 	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can.
 	CannotTake(engine models.Engine, snapshot models.Snapshot) string
+	// FieldsExpire tells whether a snapshot may have hashes whose fields expire.
+	FieldsExpire(snapshot models.Snapshot) bool
 }
 
 // DB is the catalog: a small type for each thing that it keeps, over one database.

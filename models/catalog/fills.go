@@ -26,6 +26,9 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	return cluster, snapshot, nil
 }
 
+// FieldsExpire tells whether a snapshot may have hashes whose fields expire, so that it has to be asked when they do.
+func (q Fills) FieldsExpire(snapshot models.Snapshot) bool { return q.db.host.FieldsExpire(snapshot) }
+
 // Request queues a restore, with a snapshot of the cluster before it if a name for one is given. The cluster is locked for whichever comes first.
 // Only one restore into a cluster can be under way. Refusals are [models.Faults].
 func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, error) {

@@ -214,6 +214,8 @@ func (h *fakeHost) CannotTake(engine models.Engine, snapshot models.Snapshot) st
 	return ", for a reason."
 }
 
+func (h *fakeHost) FieldsExpire(snapshot models.Snapshot) bool { return snapshot.RDBVersion >= 12 }
+
 // catalog is an empty one in a real file, with a clock that only the test moves.
 func catalog(t testing.TB) (*DB, *clockwork.FakeClock) {
 	t.Helper()
