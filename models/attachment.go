@@ -275,15 +275,31 @@ func (a Access) Reached() map[string]string {
 	return reached
 }
 
+// metadata are the networks in which clouds have their metadata.
+var metadata = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10"), netip.MustParsePrefix("fd00:ec2::254/128")}
+
 // DeniedAddress says why Rekindle does not look for nodes at an address, or "". Nobody must be able to lead a console to a cloud's metadata service or
-// to addresses that belong to the network and not to one host.
-func DeniedAddress(addr netip.Addr) string {
-	addr = addr.Unmap()
-	switch {
-	case addr.IsLinkLocalUnicast(), addr == netip.MustParseAddr("fd00:ec2::254"):
-		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there.", addr)
-	case addr.IsMulticast(), addr.IsUnspecified():
+// to addresses that belong to the network and not to one host. With a list of allowed networks, all others are denied. One that lies within those of the
+// metadata opens its part of them; a wider one, such as 0.0.0.0/0, does not mean them.
+func DeniedAddress(addr netip.Addr, allowed []netip.Prefix) string {
+	addr = addr.Unmap().WithZone("") // no network has addresses with a zone
+	if addr.IsMulticast() || addr.IsUnspecified() {
 		return fmt.Sprintf("%s is not the address of a single host.", addr)
+	}
+	within := func(networks []netip.Prefix) int { // the bits of the narrowest one, or -1
+		bits := -1
+		for _, n := range networks {
+			if n.Contains(addr) {
+				bits = max(bits, n.Bits())
+			}
+		}
+		return bits
+	}
+	switch opened := within(allowed); {
+	case opened < within(metadata):
+		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there, unless --attach-allow names it.", addr)
+	case opened < 0 && len(allowed) > 0:
+		return fmt.Sprintf("%s is not among the addresses that --attach-allow names: this console connects to no node there.", addr)
 	}
 	return ""
 }

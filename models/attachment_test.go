@@ -56,8 +56,42 @@ func TestNoNodeIsLookedForWhereCloudsHaveTheirMetadata(t *testing.T) {
 		"169.254.169.254": true, "fe80::1": true, "fd00:ec2::254": true, "::ffff:169.254.169.254": true, "::ffff:0.0.0.0": true, "224.0.0.1": true, "0.0.0.0": true,
 		"127.0.0.1": false, "10.0.0.5": false, "192.168.1.1": false, "fd00::5": false, "203.0.113.7": false,
 	} {
-		if why := DeniedAddress(netip.MustParseAddr(text)); (why != "") != denied {
+		if why := DeniedAddress(netip.MustParseAddr(text), nil); (why != "") != denied {
 			t.Errorf("%s: %q", text, why)
+		}
+	}
+}
+
+func TestOnlyAllowedAddressesAreLookedAt(t *testing.T) {
+	t.Parallel()
+	const outside, linkLocal, many = "is not among the addresses that --attach-allow names", "is a link-local address", "is not the address of a single host"
+	for _, c := range []struct{ allowed, address, says string }{
+		{"10.0.0.0/8,192.168.1.7/32", "10.255.0.1", ""},
+		{"10.0.0.0/8,192.168.1.7/32", "::ffff:10.0.0.1", ""},
+		{"10.0.0.0/8,192.168.1.7/32", "192.168.1.7", ""},
+		{"10.0.0.0/8,192.168.1.7/32", "192.168.1.8", outside},
+		{"10.0.0.0/8,192.168.1.7/32", "127.0.0.1", outside},
+		{"10.0.0.0/8", "fd00::5", outside},
+		{"10.0.0.0/8", "169.254.169.254", linkLocal},
+		{"fd00::/8", "fd00::5", ""},
+		{"fd00::/8", "fd00:ec2::254", linkLocal},
+		{"fd00:ec2::254/128", "fd00:ec2::254", ""},
+		{"169.254.10.0/24", "169.254.10.9", ""},
+		{"169.254.10.0/24", "169.254.169.254", linkLocal},
+		{"0.0.0.0/0,169.254.10.0/24", "169.254.10.9", ""},
+		{"169.254.0.0/16", "169.254.169.254", ""},
+		{"fe80::/10", "fe80::1%eth0", ""},
+		{"0.0.0.0/0", "203.0.113.7", ""},
+		{"0.0.0.0/0", "169.254.169.254", linkLocal},
+		{"0.0.0.0/0", "0.0.0.0", many},
+		{"224.0.0.0/4", "224.0.0.1", many},
+	} {
+		var allowed []netip.Prefix
+		for text := range strings.SplitSeq(c.allowed, ",") {
+			allowed = append(allowed, netip.MustParsePrefix(text))
+		}
+		if why := DeniedAddress(netip.MustParseAddr(c.address), allowed); (why != "") != (c.says != "") || !strings.Contains(why, c.says) {
+			t.Errorf("%s with %s: %q, want %q", c.address, c.allowed, why, c.says)
 		}
 	}
 }

@@ -33,6 +33,7 @@ type FoundNode struct {
 	Keys       int64
 	LagBytes   int64
 	Answers    bool
+	Denied     string // why it was not connected to; "": it was, or it was tried
 }
 
 // Followed is what becomes of a cluster's nodes after they were looked at.
@@ -91,7 +92,9 @@ func (c Cluster) Follow(found Found, now time.Time) Followed {
 				n.SeenAt, n.UsedMemory, n.MaxMemory, n.Keys, n.LagBytes = &now, seen.UsedMemory, seen.MaxMemory, seen.Keys, seen.LagBytes
 			}
 			f.Nodes = append(f.Nodes, n)
-			f.Messages = append(f.Messages, c.changeOf(before, n, known)...)
+			for _, message := range c.changeOf(before, n, known) {
+				f.Messages = append(f.Messages, strings.TrimSpace(message+" "+seen.Denied))
+			}
 		}
 	}
 	for _, n := range c.Nodes {

@@ -34,6 +34,17 @@ func nodeLines(nodes []Node) []string {
 	return lines
 }
 
+func TestANodeThatMustNotBeConnectedToIsReported(t *testing.T) {
+	t.Parallel()
+	cluster := Cluster{Name: "orders", Nodes: []Node{{ID: 1, Name: "orders-001", Shard: 1, Role: RolePrimary, Host: "a", Port: 1}}}
+	f := found(t, "1 primary a:1", "1 replica b:1")
+	f.Engine = Engine{} // as before
+	f.Shards[0].Nodes[1].Denied = "b is denied."
+	if got := cluster.Follow(f, time.Time{}).Messages; !slices.Equal(got, []string{"The node orders-002 (b:1) has joined orders as a replica. b is denied."}) {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestFollowKeepsUpWithWhatAClusterIs(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

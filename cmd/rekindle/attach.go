@@ -15,6 +15,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/internal/words"
 	"rekindle/jobs/attached"
+	"rekindle/jobs/reach"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -33,7 +34,7 @@ changed on its nodes. The console may run meanwhile. The password comes from `+a
 	var c config
 	read := declarePlace(flags, &c, "`folder` of the catalog")
 	spec := models.AttachSpec{RequestedBy: "the command line"}
-	readSpec := declareAttach(flags, &spec, getenv)
+	readSpec, readAllow := declareAttach(flags, &spec, getenv), declareAllow(flags, &c)
 	test := flags.Bool("test", false, "only look, and say what was found")
 	name, err := flags.parseWith(args)
 	if err != nil {
@@ -42,9 +43,10 @@ changed on its nodes. The console may run meanwhile. The password comes from `+a
 	if spec.Name = name; name == "" && !*test {
 		return misuse("name the cluster: rekindle attach NAME --address host:port")
 	}
-	if err := errors.Join(read(), readSpec()); err != nil {
+	if err := errors.Join(read(), readSpec(), readAllow()); err != nil {
 		return err
 	}
+	reach.Allow(c.attachAllow)
 	logger := slog.New(slog.DiscardHandler) // its messages are printed on the terminal
 	if *test {
 		found, err := attached.NewFollower(attached.Config{Logger: logger}).Examine(ctx, spec)

@@ -50,9 +50,10 @@ type config struct {
 	logJSON       bool
 	adminPassword secret.Text
 	proxies       []netip.Prefix
-	account       string // in ARNs
-	encrypted     bool   // somebody has declared that the data folder is on encrypted storage
-	accessKeyID   string // of the first access key of the API
+	attachAllow   []netip.Prefix // where servers that were not launched here may be connected to; empty: anywhere but where it is always denied
+	account       string         // in ARNs
+	encrypted     bool           // somebody has declared that the data folder is on encrypted storage
+	accessKeyID   string         // of the first access key of the API
 	accessSecret  secret.Text
 	clusters      declared.Source  // the clusters file; its path is "": none
 	reload        <-chan os.Signal // asks for the file to be read again; nil: nothing does
@@ -143,7 +144,7 @@ func readServeConfig(args []string, getenv func(string) string, output io.Writer
 	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
 generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
 	var c config
-	all := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c), declareClusters(flags, &c)}
+	all := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c), declareClusters(flags, &c), declareAllow(flags, &c)}
 	if err := flags.parse(args); err != nil {
 		return c, err
 	}
@@ -208,7 +209,7 @@ func declareWeb(flags *flagSet, c *config) declaration {
 		if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 			failures = append(failures, misuse("--public-url must look like https://rekindle.example.com, not %q", c.publicURL))
 		}
-		if err := readProxies(*proxies, &c.proxies); err != nil {
+		if err := readNetworks(*proxies, &c.proxies); err != nil {
 			failures = append(failures, misuse("--trusted-proxy must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err))
 		}
 		if !regexp.MustCompile(`^\d{12}$`).MatchString(c.account) {
@@ -263,6 +264,20 @@ func declareClusters(flags *flagSet, c *config) declaration {
 	}
 }
 
+// declareAllow declares the flag that says where clusters that were not launched here may be.
+func declareAllow(flags *flagSet, c *config) declaration {
+	networks := flags.string("attach-allow", "", "`addresses` at which clusters may be attached and data moved from, separated by commas: nothing else is connected to (10.0.0.7,10.1.0.0/16; docs/attach.md)")
+	return func() error {
+		if err := readNetworks(*networks, &c.attachAllow); err != nil {
+			return misuse("--attach-allow must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
+		}
+		if *networks != "" && len(c.attachAllow) == 0 { // nothing at all must not mean everything
+			return misuse("--attach-allow must name addresses such as 10.0.0.7 or 10.1.0.0/16, not %q", *networks)
+		}
+		return nil
+	}
+}
+
 // clustersSource is a clusters file with an absolute path, which does not depend on where the command was started.
 func clustersSource(path string, getenv func(string) string) (declared.Source, error) {
 	whole, err := filepath.Abs(path)
@@ -272,8 +287,8 @@ func clustersSource(path string, getenv func(string) string) (declared.Source, e
 	return declared.Source{Path: whole, Getenv: getenv}, nil
 }
 
-// readProxies reads addresses and networks.
-func readProxies(text string, into *[]netip.Prefix) error {
+// readNetworks reads addresses and networks.
+func readNetworks(text string, into *[]netip.Prefix) error {
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {

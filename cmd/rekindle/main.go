@@ -21,6 +21,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/store/s3"
+	"rekindle/jobs/reach"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -133,6 +134,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 		defer signal.Stop(reload)
 		c.reload = reload
 	}
+	reach.Allow(c.attachAllow)
 	return serve(ctx, c, clockwork.NewRealClock(), stdout, stderr, nil)
 }
 

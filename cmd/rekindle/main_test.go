@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -48,6 +49,9 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"another log format":           {args: []string{"--log-format", "xml"}, want: "text or json"},
 		"proxies":                      {args: []string{"--trusted-proxy", "10.0.0.7, fd00::/8"}, then: func(c config) bool { return len(c.proxies) == 2 && c.proxies[0].String() == "10.0.0.7/32" }},
 		"a proxy by its name":          {args: []string{"--trusted-proxy", "proxy.example.com"}, want: "--trusted-proxy must name addresses"},
+		"allowed addresses":            {env: map[string]string{"REKINDLE_ATTACH_ALLOW": "10.0.0.7,169.254.10.0/24"}, then: func(c config) bool { return fmt.Sprint(c.attachAllow) == "[10.0.0.7/32 169.254.10.0/24]" }},
+		"an allowed name":              {args: []string{"--attach-allow", "db.example.com"}, want: "--attach-allow must name addresses"},
+		"allowed are none":             {args: []string{"--attach-allow", " , "}, want: "--attach-allow must name addresses"},
 		"an account id":                {env: map[string]string{"REKINDLE_ACCOUNT_ID": "000000000001"}, then: func(c config) bool { return c.account == "000000000001" }},
 		"an account id that is none":   {args: []string{"--account-id", "12"}, want: "--account-id must have 12 digits"},
 		"half an access key":           {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA"}, want: "belong together"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -95,7 +96,7 @@ func (f *Follower) follow(ctx context.Context, cluster models.Cluster) error {
 	if err != nil {
 		why = Sentence(err, cluster.Attachment.Access)
 	} else if silent := silentPrimaries(found); silent != "" { // in cluster mode the other nodes still know it
-		why = fmt.Sprintf("A primary does not answer: %s.", silent)
+		why = strings.TrimSpace(fmt.Sprintf("A primary does not answer: %s. %s", silent, denied(found)))
 	}
 	if why == "" {
 		f.note(cluster.ID, true)
@@ -183,6 +184,9 @@ func (f *Follower) find(ctx context.Context, access models.Access, password secr
 		return models.Found{}, faultsOf(err, access)
 	}
 	found := foundOf(t)
+	if why := denied(found); why != "" {
+		return found, models.Refuse(models.CodeInvalid, "addresses", "A primary that the other nodes name is not connected to: "+why)
+	}
 	if silent := silentPrimaries(found); silent != "" {
 		return found, models.Refuse(models.CodeInvalid, "addresses", fmt.Sprintf("A primary that the other nodes name cannot be reached from here: %s. Map its address to one that can be reached from here, or let the console through.", silent))
 	}

@@ -2,6 +2,7 @@ package attached
 
 import (
 	"context"
+	"errors"
 
 	"rekindle/internal/secret"
 	"rekindle/internal/topology"
@@ -42,6 +43,9 @@ func nodeOf(n topology.Node, head int64) models.FoundNode {
 	f := models.FoundNode{Address: n.Addr, Ident: n.ID, Role: models.RoleReplica, State: "unreachable", LagBytes: -1}
 	if n.Primary {
 		f.Role = models.RolePrimary
+	}
+	if denied, is := errors.AsType[reach.DeniedError](n.Err); is {
+		f.Denied = denied.Why
 	}
 	if !n.Reached() {
 		return f

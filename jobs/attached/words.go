@@ -189,3 +189,15 @@ func silentPrimaries(found models.Found) string {
 	}
 	return strings.Join(silent, ", ")
 }
+
+// denied is why the first primary that must not be connected to is not; "" if each may be.
+func denied(found models.Found) string {
+	for _, s := range found.Shards {
+		for _, n := range s.Nodes {
+			if n.Role == models.RolePrimary && n.Denied != "" {
+				return n.Denied
+			}
+		}
+	}
+	return ""
+}

@@ -29,6 +29,9 @@ func FollowSource(ctx context.Context, cluster models.Cluster, node models.Node)
 	if err != nil {
 		return err
 	}
+	if err := reach.Check(cluster.Migration.Address); err != nil { // the list may have been shortened since the migration began
+		return err
+	}
 	for _, command := range append(passwordToPrimary("", ""), []string{"REPLICAOF", host, port}) {
 		if err := Tell(ctx, cluster, node, command...); err != nil {
 			return err

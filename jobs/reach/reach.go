@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -87,14 +88,28 @@ type DeniedError struct{ Why string }
 
 func (e DeniedError) Error() string { return e.Why }
 
-// refuseDenied refuses addresses that no operator wants to be connected to, whatever name led there.
-func refuseDenied(_, address string, _ syscall.RawConn) error {
+// allowed is what [Allow] was told. Like the rules of a firewall it holds for the whole process, so that no way to a node can miss it.
+var allowed atomic.Pointer[[]netip.Prefix]
+
+// Allow has servers that Rekindle did not launch connected to in these networks only; without any, in all but those that are always denied. It is called
+// before anything is connected to.
+func Allow(networks []netip.Prefix) { allowed.Store(&networks) }
+
+// Check returns a [DeniedError] for an address, host:port, at which nobody may look for a server.
+func Check(address string) error {
 	addr, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("read address %s: %w", address, err)
 	}
-	if why := models.DeniedAddress(addr.Addr()); why != "" {
+	var networks []netip.Prefix
+	if set := allowed.Load(); set != nil {
+		networks = *set
+	}
+	if why := models.DeniedAddress(addr.Addr(), networks); why != "" {
 		return DeniedError{why}
 	}
 	return nil
 }
+
+// refuseDenied refuses addresses that no operator wants to be connected to, whatever name led there.
+func refuseDenied(_, address string, _ syscall.RawConn) error { return Check(address) }
