@@ -220,6 +220,10 @@ func TestASnapshotInClusterModeIsRefusedWhileASlotIsMissingOrOnItsWay(t *testing
 	if s := c.snapshot("orders", "lost"); s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, "The slots 9 of orders belong to no shard") {
 		t.Errorf("%s: %s", s.Status, s.StatusReason)
 	}
+	c.waitFor("the page to be able to say so", func() bool {
+		cluster := c.await("orders", models.ClusterAvailable)
+		return strings.HasPrefix(cluster.Unserved(), "The slots 9 of orders belong to no shard")
+	}, c.events)
 }
 
 func TestALostCatalogFindsTheShardsOfAClusterAgain(t *testing.T) {

@@ -1,8 +1,11 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+
+	"rekindle/internal/slots"
 )
 
 // Shard is a part of a cluster's keys: a set of hash slots, the primary that has them, and its replicas. ElastiCache calls it a node group.
@@ -48,6 +51,33 @@ func (c Cluster) Shards() []Shard {
 		}
 	}
 	return shards
+}
+
+// Unserved says which slots of an available cluster in cluster mode no shard has, or several have, as far as its primaries were seen; "" when each slot is
+// in one shard. Snapshots of it fail until that is repaired: each looks again.
+func (c Cluster) Unserved() string {
+	if !c.ClusterMode || c.Status != ClusterAvailable {
+		return ""
+	}
+	var sets []string
+	for _, s := range c.Shards() {
+		if s.Slots != "" {
+			sets = append(sets, s.Slots)
+		}
+	}
+	missing, err := slots.Missing(sets)
+	if bad, is := errors.AsType[*slots.Error](err); is {
+		missing = bad.Piece
+	}
+	if missing == "" || len(sets) == 0 { // nothing was seen of it yet
+		return ""
+	}
+	return UnservedText(c.Name, missing)
+}
+
+// UnservedText says that slots are not where they should be.
+func UnservedText(cluster, missing string) string {
+	return fmt.Sprintf("The slots %s of %s belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first (redis-cli --cluster check).", shortened(missing), cluster)
 }
 
 // Shard returns the shard with this number. A shard without nodes does not exist.

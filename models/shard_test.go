@@ -2,6 +2,7 @@ package models
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -46,6 +47,37 @@ func TestNodesAreSortedIntoTheirShards(t *testing.T) {
 	c.Engine = EngineMemcached
 	if shards := c.Shards(); shards != nil {
 		t.Errorf("nodes of memcached are sorted into shards: %v", shards)
+	}
+}
+
+func TestSlotsThatNoShardHasAreTold(t *testing.T) {
+	t.Parallel()
+	const says = " of orders belong to no shard, or to several. A snapshot would be incomplete."
+	for _, c := range []struct {
+		name   string
+		slots  []string // of the primaries
+		status ClusterStatus
+		single bool
+		want   string
+	}{
+		{"each in one", []string{"0-8191", "8192-16383"}, ClusterAvailable, false, ""},
+		{"one in none", []string{"0-8,10-8191", "8192-16383"}, ClusterAvailable, false, "The slots 9" + says},
+		{"one in two", []string{"0-8192", "8192-16383"}, ClusterAvailable, false, "The slots 8192" + says},
+		{"a shard without any", []string{"0-8191", ""}, ClusterAvailable, false, "The slots 8192-16383" + says},
+		{"none seen", []string{"", ""}, ClusterAvailable, false, ""},
+		{"being created", []string{"0-8191", ""}, ClusterCreating, false, ""},
+		{"out of reach", []string{"0-8191", ""}, ClusterUnreachable, false, ""},
+		{"not in cluster mode", []string{""}, ClusterAvailable, true, ""},
+		{"many", []string{"1,3,5,7,9,11,13,15,17,19-16383"}, ClusterAvailable, false, "The slots 0,2,4,6,8,10,12,14 and 2 more ranges" + says},
+		{"unreadable", []string{"0-"}, ClusterAvailable, false, "The slots 0-" + says},
+	} {
+		cluster := Cluster{Name: "orders", Status: c.status, Configuration: Configuration{Engine: "redis", ClusterMode: !c.single}}
+		for i, set := range c.slots {
+			cluster.Nodes = append(cluster.Nodes, Node{Shard: i + 1, Role: RolePrimary, Slots: set}, Node{Shard: i + 1, Role: RoleReplica})
+		}
+		if why := cluster.Unserved(); (why == "") != (c.want == "") || !strings.HasPrefix(why, c.want) {
+			t.Errorf("%s: %q, want %q", c.name, why, c.want)
+		}
 	}
 }
 

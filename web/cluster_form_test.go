@@ -175,8 +175,21 @@ func TestAClusterIsCreatedInClusterMode(t *testing.T) {
 	if made := c.find("orders"); !made.ClusterMode || len(made.Primaries()) != 3 || len(made.Nodes) != 6 {
 		t.Errorf("cluster mode %v, %d shards, %d nodes", made.ClusterMode, len(made.Primaries()), len(made.Nodes))
 	}
-	c.get("/clusters/orders").is(http.StatusOK).says("3 shards", "in cluster mode", "5461-10922")
+	c.get("/clusters/orders").is(http.StatusOK).says("3 shards", "in cluster mode", "5461-10922").doesNotSay("belong to no shard")
 	c.get("/clusters/orders/modify").is(http.StatusOK).says("Replicas of each shard")
+}
+
+func TestAClustersPageSaysWhichSlotsNobodyServes(t *testing.T) {
+	t.Parallel()
+	const says = "The slots 10000-10922 of orders belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first"
+	c := signedIn(t)
+	cluster := c.launch("orders", func(s *models.ClusterSpec) { s.ClusterMode, s.Shards, s.Replicas = true, 3, 0 })
+	c.get("/clusters/orders").is(http.StatusOK).doesNotSay("belong to no shard")
+	second := cluster.Primaries()[1]
+	c.check(c.db.Nodes.SetSlots(t.Context(), second, "5461-9999"))
+	c.get("/clusters/orders").is(http.StatusOK).says(says)
+	c.check(c.db.Nodes.SetSlots(t.Context(), second, "5461-10922"))
+	c.get("/clusters/orders").is(http.StatusOK).doesNotSay("belong to no shard")
 }
 
 func TestOfTwoWhoCreateTheSameIdExactlyOneWins(t *testing.T) {

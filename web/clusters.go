@@ -126,6 +126,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 		Encrypted: c.TransitEncryption, AtRest: c.Attributes.AtRest, Certificate: c.CA != "" && c.TransitEncryption,
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "", CanMigrate: c.NoMigration() == "", Migration: presentMigration(c),
 	}
+	props.StatusReason = strings.TrimSpace(props.StatusReason + " " + c.Unserved())
 	props.Refusal = c.NoSnapshot()
 	props.CanSnapshot = props.Refusal == ""
 	if props.NeverRan() {

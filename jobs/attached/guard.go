@@ -33,7 +33,7 @@ func (f *Follower) Prepare(ctx context.Context, cluster models.Cluster, say func
 		return cluster, nil, err
 	}
 	if missing := found.MissingSlots(); missing != "" {
-		return cluster, nil, reason.Because(nil, "The slots %[2]s of %[1]s belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first (redis-cli --cluster check).", cluster.Name, missing)
+		return cluster, nil, reason.Because(nil, "%s", models.UnservedText(cluster.Name, missing))
 	}
 	if err := f.DB.Attachments.Follow(ctx, cluster, foundOf(found)); err != nil {
 		return cluster, nil, err

@@ -78,7 +78,7 @@ func askForSlots(ctx context.Context, cluster models.Cluster) (map[string]string
 		return nil, fmt.Errorf("find the shard of each slot of %s: %w", cluster.Name, err)
 	}
 	if missing != "" {
-		return nil, reason.Because(nil, "The slots %[2]s of %[1]s belong to no shard, or to several. A snapshot would be incomplete. Repair the cluster first (redis-cli --cluster check).", cluster.Name, missing)
+		return nil, reason.Because(nil, "%s", models.UnservedText(cluster.Name, missing))
 	}
 	return found, nil
 }
