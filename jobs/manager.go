@@ -224,5 +224,10 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 	return slices.DeleteFunc(engines, func(e models.Engine) bool { return e.Name == models.EngineMemcached }), err
 }
 
+// CannotTake says why an engine can neither load a snapshot nor have it written into it key by key, as the end of a sentence; "" when it can.
+func (m *Manager) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
+	return m.Host.CannotTake(engine, snapshot)
+}
+
 // BucketURL is the address of a bucket that is reached in the same way as the snapshot store. If that store is a folder, only the region is known.
 func (m *Manager) BucketURL(bucket, region string) string { return m.Bucket(bucket, region) }

@@ -207,7 +207,7 @@ func (p ClusterForm) seedHelp() string {
 
 func engineHelp(p ClusterForm) string {
 	if p.Source != nil {
-		return "The same version or a newer one; what cannot load this snapshot is not offered, or refused before anything starts."
+		return "The same version or a newer one; what cannot take this snapshot says why, and cannot be chosen."
 	}
 	return "What is installed on this host."
 }

@@ -426,14 +426,20 @@ func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.
 	if err != nil {
 		return props, fmt.Errorf("list engines: %w", err)
 	}
-	for _, e := range engines {
-		props.Engines = append(props.Engines, views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)})
+	var source models.Snapshot
+	if f.mode == modeRestore { // a seed may be chosen after the engine
+		source = f.snapshot
 	}
+	usable := false
+	props.Engines, usable = engineOptions(engines, source, h.jobs.CannotTake)
 	if props.Summary, err = h.summary(ctx, f, aws); err != nil {
 		return props, err
 	}
-	if f.mode != modeModify && len(engines) == 0 {
+	switch {
+	case f.mode != modeModify && len(engines) == 0:
 		props.Summary.Warnings = append(props.Summary.Warnings, "No engine is installed on this host. Install redis-server or valkey-server first.")
+	case !usable && f.mode == modeRestore:
+		props.Summary.Warnings = append(props.Summary.Warnings, fmt.Sprintf("No engine that is installed on this host can take this snapshot. Install %s or a newer version of it first.", views.EngineText(f.snapshot.Engine, f.snapshot.EngineVersion)))
 	}
 	return props, nil
 }

@@ -279,6 +279,35 @@ func TestModifyingAClusterChangesWhatTheFormChanges(t *testing.T) {
 	c.postForm("/clusters/orders/modify", with(off, "replicas", "1")).is(http.StatusUnprocessableEntity).says("its nodes can be changed when it is available")
 }
 
+func TestOnlyEnginesThatCanTakeASnapshotAreOffered(t *testing.T) {
+	t.Parallel()
+	const (
+		redis   = `<option value="redis/7.0.15"`
+		refused = `<option value="valkey/8.1.1" disabled>Valkey 8.1.1 cannot load this snapshot, for a reason.</option>`
+		none    = "No engine that is installed on this host can take this snapshot. Install Redis 7.0.15 or a newer version of it first."
+	)
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "new")
+	c.backUp("orders", "old", func(s *models.Snapshot) { s.RDBVersion = 9 })
+	c.backUp("orders", "hopeless", func(s *models.Snapshot) { s.RDBVersion = 1 })
+	c.get("/snapshots/new/restore").is(http.StatusOK).says(redis+" selected>", `<option value="valkey/8.1.1">Valkey 8.1.1</option>`).doesNotSay("cannot load this snapshot", none)
+	c.get("/snapshots/old/restore").is(http.StatusOK).says(redis+" selected>Redis 7.0.15</option>", refused).doesNotSay(none)
+	c.get("/snapshots/hopeless/restore").is(http.StatusOK).says(redis+" disabled>Redis 7.0.15 cannot load this snapshot, for a reason.", refused, none).doesNotSay("selected>Redis")
+	form := with(good, "id", "copy", "copies", "1", "engine", "valkey/8.1.1")
+	c.postForm("/snapshots/old/restore", form).is(http.StatusUnprocessableEntity).says("which valkey 8.1.1 cannot load, for a reason. Choose redis 7.0.15").hasErrorAt("engine")
+	c.get("/clusters/-/new?snapshot=old").is(http.StatusOK).says(`<option value="valkey/8.1.1">Valkey 8.1.1</option>`) // another seed may be chosen
+}
+
+func TestAnOptionStaysShort(t *testing.T) {
+	t.Parallel()
+	why := func(models.Engine, models.Snapshot) string { return strings.Repeat("é", maxReason) }
+	options, usable := engineOptions(installed[:1], models.Snapshot{Name: "s"}, why)
+	if label := options[0].Label; usable || !options[0].Disabled || !strings.HasPrefix(label, "Redis 7.0.15 cannot load") || len(label) > maxReason+len("…") || !strings.HasSuffix(label, "é…") {
+		t.Errorf("%v, %+v", usable, options)
+	}
+}
+
 func TestRestoringIsPrefilledAndChecked(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"rekindle/models"
+	"rekindle/views"
 )
 
 // restorePages pre-fill the form from a snapshot; the form does the rest.
@@ -44,7 +45,7 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	if snapshot.AuthEnabled {
 		form.Set("auth", "generated") // the old password is not in the snapshot
 	}
-	engine := likeliestEngine(engines, snapshot)
+	engine := likeliestEngine(engines, snapshot, h.jobs.CannotTake)
 	form.Set("engine", engine.Name+"/"+engine.Version)
 	setSchedule(form, snapshot.RetentionLimit, snapshot.SnapshotWindow, true)
 	id, err := h.suggestName(r, snapshot)
@@ -66,10 +67,13 @@ func (s *site) restorable(r *http.Request) (models.Snapshot, error) {
 	return snapshot, err
 }
 
-// likeliestEngine is the installed engine of the snapshot's own version, else one of the same kind, else any.
-func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.Engine {
+// likeliestEngine is the installed engine of the snapshot's own version, else one of the same kind, else any, of those that can take the snapshot.
+func likeliestEngine(engines []models.Engine, snapshot models.Snapshot, cannot func(models.Engine, models.Snapshot) string) models.Engine {
 	var best models.Engine
 	for _, e := range engines {
+		if cannot(e, snapshot) != "" {
+			continue
+		}
 		switch {
 		case e == snapshot.EngineName():
 			return e
@@ -78,6 +82,31 @@ func likeliestEngine(engines []models.Engine, snapshot models.Snapshot) models.E
 		}
 	}
 	return best
+}
+
+// engineOptions offers the installed engines. With a snapshot to be restored, those that cannot take it say why and cannot be chosen.
+func engineOptions(engines []models.Engine, snapshot models.Snapshot, cannot func(models.Engine, models.Snapshot) string) (options []views.Option, usable bool) {
+	for _, e := range engines {
+		o := views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)}
+		if snapshot.Name != "" {
+			if why := cannot(e, snapshot); why != "" {
+				o.Label, o.Disabled = shorten(o.Label+" cannot load this snapshot"+why, maxReason), true
+			}
+		}
+		options, usable = append(options, o), usable || !o.Disabled
+	}
+	return options, usable
+}
+
+// maxReason is how long an option with its reason may be, in bytes: names of keys may be in it.
+const maxReason = 240
+
+// shorten cuts a text that is too long, and shows that.
+func shorten(text string, n int) string {
+	if short := cut(text, n); short != text {
+		return short + "…"
+	}
+	return text
 }
 
 // suggestName is the name of the snapshot's cluster if that is free again, else one like it.

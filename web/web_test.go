@@ -326,17 +326,21 @@ func (c *console) claim() models.Run {
 }
 
 // backUp takes a manual snapshot of one part.
-func (c *console) backUp(cluster, name string) models.Snapshot {
+func (c *console) backUp(cluster, name string, change ...func(*models.Snapshot)) models.Snapshot {
 	c.t.Helper()
 	_, err := c.db.Snapshots.Request(c.t.Context(), cluster, name, false, "admin")
 	c.check(err)
 	run := c.claim()
 	started := c.clock.Now().UTC()
 	c.clock.Advance(14 * time.Second)
-	c.check(c.db.Settle.Snapshot(c.t.Context(), run, models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
+	taken := models.Snapshot{Name: name, RDBVersion: 10, Bytes: 1 << 30, Stored: 300 << 20, Keys: 4_000_000,
 		UsedMemory: 400 << 20, ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: &started,
 		Parts: []models.Part{{Number: 1, Object: cluster + "/" + name + "/part-0001.rdb.zst", Bytes: int64(len(plainPart)), Stored: int64(len(storedPart)),
-			Keys: 4_000_000, Digest: "xxh128:aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}))
+			Keys: 4_000_000, Digest: "xxh128:aa11", CRC64: "bb22", ServedBy: cluster + "-002", ServedRole: models.RoleReplica, StartedAt: started, CompletedAt: started.Add(time.Second)}}}
+	for _, f := range change {
+		f(&taken)
+	}
+	c.check(c.db.Settle.Snapshot(c.t.Context(), run, taken))
 	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
 	c.check(err)
 	return snapshot
@@ -362,9 +366,11 @@ func (*fakeHost) Home() string { return "here" }
 func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
-func (*fakeHost) Address() string { return "127.0.0.1" }
-func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot) string {
-	if e.Name == "redis" || s.RDBVersion > 9 {
+func (*fakeHost) Address() string                                      { return "127.0.0.1" }
+func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot) string { return cannotTake(e, s) }
+
+func cannotTake(e models.Engine, s models.Snapshot) string {
+	if s.RDBVersion != 1 && (e.Name == "redis" || s.RDBVersion > 9) {
 		return ""
 	}
 	return ", for a reason."
@@ -469,6 +475,8 @@ func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
 }
 func (*fakeJobs) TryUser(context.Context, models.Cluster, models.AccessUser) error { return nil }
 func (*fakeJobs) BucketURL(bucket, _ string) string                                { return "s3://" + bucket }
+
+func (*fakeJobs) CannotTake(e models.Engine, s models.Snapshot) string { return cannotTake(e, s) }
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
 
