@@ -220,7 +220,7 @@ func TestAFileAdoptsWhatIsAttachedAndRefusesWhatWasLaunched(t *testing.T) {
 	if r := outstanding[0].Reason; r != "There is a cluster launched that was launched here. Give the one in the file another id." {
 		t.Errorf("launched: %q", r)
 	}
-	if r := outstanding[1].Reason; !strings.Contains(r, "belongs to the cluster orders already") {
+	if r := outstanding[1].Reason; !strings.Contains(r, "already belongs to the cluster orders") {
 		t.Errorf("twice: %q", r)
 	}
 	if launched, err := c.db.Clusters.Get(t.Context(), "launched"); err != nil || launched.Attached() || launched.Declared != "" {
