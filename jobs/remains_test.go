@@ -152,7 +152,7 @@ func TestUploadIntoABucketThatGoesAwayIsTakenBackLater(t *testing.T) {
 				if later == "never" {
 					clock.Advance(8 * 24 * time.Hour)
 					testkit.WaitFor(t, "it to be given up", func() bool {
-						return regexp.MustCompile("in 7 days, and is not looked for any more: " + left).MatchString(c.events())
+						return regexp.MustCompile("in 7 days, and is no longer looked for: " + left).MatchString(c.events())
 					})
 					return
 				}
