@@ -22,7 +22,8 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// These tests use the ElastiCache API through Terraform and its AWS provider.
+// These tests use the ElastiCache API through Terraform and its AWS provider. Go begins with the files that come first: other tests run in the
+// pauses of these.
 
 // terraformMirrors are the folders that may hold Terraform's providers, for use without a network.
 var terraformMirrors = []string{"/usr/share/terraform/*", "/usr/local/share/terraform/*", "/opt/*"}
