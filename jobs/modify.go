@@ -25,11 +25,29 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	if err != nil {
 		return err
 	}
-	changed := ""
+	changed, err := b.bringAccess(ctx, &cluster, report)
+	if err != nil {
+		return err
+	}
+	if err := b.removeLeavers(ctx, &cluster, args.RemoveNodes, report); err != nil {
+		return err
+	}
+	if err := b.adjust(ctx, cluster, report); err != nil {
+		return err
+	}
+	if err := b.agree(ctx, cluster, report); err != nil {
+		return err
+	}
+	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.%s",
+		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica"), changed))
+}
+
+// bringAccess brings a changed password and changed users to the nodes. It returns a sentence that says so, for the event; "" if there was nothing to do.
+func (b *builder) bringAccess(ctx context.Context, cluster *models.Cluster, report *queue.Report) (changed string, err error) {
 	if cluster.PasswordPending {
 		report.Stage("Changing the password", nil)
-		if err := b.nodes.ChangePassword(ctx, cluster); err != nil {
-			return err
+		if err := b.nodes.ChangePassword(ctx, *cluster); err != nil {
+			return "", err
 		}
 		changed = " Its password was changed."
 		if cluster.FormerUser != "" {
@@ -39,17 +57,22 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	}
 	if cluster.UsersPending() {
 		report.Stage("Changing the users", nil)
-		if err := b.nodes.BringUsers(ctx, cluster); err != nil {
-			return err
+		if err := b.nodes.BringUsers(ctx, *cluster); err != nil {
+			return "", err
 		}
 		changed = " Access to it was changed."
 	}
+	return changed, nil
+}
+
+// removeLeavers removes those replicas that the cluster no longer has, the ones named first.
+func (b *builder) removeLeavers(ctx context.Context, cluster *models.Cluster, named []string, report *queue.Report) error {
 	var leaving []string
 	for _, shard := range cluster.Shards() {
-		leave := leavers(shard, cluster.Replicas, args.RemoveNodes)
+		leave := leavers(shard, cluster.Replicas, named)
 		if primary, found := shard.Primary(); found && lastReplicaGoes(shard, leave) {
 			report.Stage("Saving the data of "+primary.Name, nil) // its replicas have done that so far
-			b.save(ctx, cluster, primary)
+			b.save(ctx, *cluster, primary)
 		}
 		leaving = append(leaving, leave...)
 	}
@@ -61,8 +84,8 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 			continue
 		}
 		report.Stage("Removing replica "+node.Name, nil)
-		gone = append(gone, b.idOf(ctx, cluster, node)...)
-		if err := b.removeNodes(ctx, cluster, []models.Node{node}); err != nil {
+		gone = append(gone, b.idOf(ctx, *cluster, node)...)
+		if err := b.removeNodes(ctx, *cluster, []models.Node{node}); err != nil {
 			return err
 		}
 		if err := b.DB.Nodes.Remove(ctx, node.ID); err != nil {
@@ -71,10 +94,15 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 	}
 	cluster.Nodes = stay
 	for _, id := range gone {
-		if err := nodes.Forget(ctx, cluster, id); err != nil {
+		if err := nodes.Forget(ctx, *cluster, id); err != nil {
 			b.Logger.Warn("make a cluster forget a node that was removed", "cluster", cluster.Name, "id", id, "error", err)
 		}
 	}
+	return nil
+}
+
+// adjust starts the replicas that do not run yet, and gives each node its memory. Nodes of the cluster that get another address are changed in place.
+func (b *builder) adjust(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
 	for i, node := range cluster.Nodes {
 		running, err := b.Launcher.Running(ctx, cluster.Name, node.Name)
 		if err != nil {
@@ -91,11 +119,7 @@ func (b *builder) modify(ctx context.Context, run models.Run, args models.Modify
 			return err
 		}
 	}
-	if err := b.agree(ctx, cluster, report); err != nil {
-		return err
-	}
-	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, fmt.Sprintf("The cluster %s was modified: %s, %s.%s",
-		cluster.Name, cluster.NodeType, words.Plural(int64(cluster.Replicas), "replica"), changed))
+	return nil
 }
 
 // idOf returns a node's id in its cluster, if the cluster is in cluster mode and the node answers. The other nodes must forget a removed
