@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/resp"
 	"rekindle/jobs/reach"
@@ -38,6 +39,22 @@ func FollowSource(ctx context.Context, cluster models.Cluster, node models.Node)
 		}
 	}
 	return nil
+}
+
+// beginAtSource has the primary of a migrating cluster start as a replica of the source. If the source's address is no longer allowed, the
+// node starts held, so that it answers and the migration can be given up.
+func beginAtSource(cluster models.Cluster, node *launch.Node) error {
+	host, port, err := cluster.Migration.SourceEndpoint()
+	if err != nil {
+		return err
+	}
+	node.PrimaryOpen = true
+	if node.Held = reach.Check(cluster.Migration.Address) != nil; node.Held {
+		return nil
+	}
+	node.PrimaryHost = host
+	node.PrimaryPort, err = strconv.Atoi(port)
+	return err
 }
 
 // TakeOver promotes a node that followed an outside server, and gives it back the password for following nodes of its own cluster. It can be

@@ -42,12 +42,9 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 		want.PrimaryHost, want.PrimaryPort = first.Host, first.Port
 	}
 	if node.Role == models.RolePrimary && cluster.Migrating() {
-		host, port, err := cluster.Migration.SourceEndpoint()
-		if err != nil {
+		if err := beginAtSource(cluster, &want); err != nil {
 			return err
 		}
-		want.PrimaryHost, want.PrimaryOpen = host, true
-		want.PrimaryPort, _ = strconv.Atoi(port)
 	}
 	if o.Foreign(ctx, cluster, node.Name) {
 		return reason.Because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
