@@ -141,23 +141,11 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 	values := make([]*redis.Cmd, len(keys))
 	groups := make([]*redis.Cmd, len(keys))
 	for i, key := range keys {
-		switch types[i].Val() {
-		case "none": // expired since SCAN
-		case "string":
-			values[i] = pipe.Do(ctx, "GET", key)
-		case "list":
-			values[i] = pipe.Do(ctx, "LRANGE", key, 0, -1)
-		case "set":
-			values[i] = pipe.Do(ctx, "SMEMBERS", key)
-		case "zset":
-			values[i] = pipe.Do(ctx, "ZRANGE", key, 0, -1, "WITHSCORES")
-		case "hash":
-			values[i] = pipe.Do(ctx, "HGETALL", key)
-		case "stream":
-			values[i] = pipe.Do(ctx, "XRANGE", key, "-", "+")
+		if read := readValue(types[i].Val(), key); read != nil {
+			values[i] = pipe.Do(ctx, read...)
+		}
+		if types[i].Val() == "stream" {
 			groups[i] = pipe.Do(ctx, "XINFO", "STREAM", key, "FULL", "COUNT", 0)
-		default: // a module's type: there is nothing better than its serialised form
-			values[i] = pipe.Do(ctx, "DUMP", key)
 		}
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
@@ -205,6 +193,27 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 		out[prefix+key] = hex.EncodeToString(sum.Sum(nil))
 	}
 	return nil
+}
+
+// readValue is the command that reads a value of this type; nil for a key that has expired since SCAN.
+func readValue(kind, key string) []any {
+	switch kind {
+	case "none":
+		return nil
+	case "string":
+		return []any{"GET", key}
+	case "list":
+		return []any{"LRANGE", key, 0, -1}
+	case "set":
+		return []any{"SMEMBERS", key}
+	case "zset":
+		return []any{"ZRANGE", key, 0, -1, "WITHSCORES"}
+	case "hash":
+		return []any{"HGETALL", key}
+	case "stream":
+		return []any{"XRANGE", key, "-", "+"}
+	}
+	return []any{"DUMP", key} // a module's type: there is nothing better than its serialised form
 }
 
 // canonical flattens a reply into strings, in an order that does not depend on the encoding.
