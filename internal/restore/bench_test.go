@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,8 +17,8 @@ import (
 	"rekindle/internal/testkit"
 )
 
-// BenchmarkRestore alternately has a node load an RDB by itself and sends it the keys, and reports the ratio of the second to the first: in time, and
-// in the node's CPU.
+// BenchmarkRestore in turn has a node load an RDB by itself, sends it the keys, and has it load a file that is made of them first. It reports the ratios of
+// the second and the third to the first: in time, and in the node's CPU.
 func BenchmarkRestore(b *testing.B) {
 	const keys, rounds = 300_000, 5
 	node := testkit.Redis(b, "--rdbcompression", "no")
@@ -48,7 +51,7 @@ func BenchmarkRestore(b *testing.B) {
 		return time.Since(began).Seconds(), cpu() - before
 	}
 	for b.Loop() {
-		var walls, cpus []float64
+		var walls, cpus, fileWalls, fileCPUs []float64
 		for range rounds {
 			loadWall, loadCPU := measure(func() {
 				if err := client.Do(context.Background(), "DEBUG", "RELOAD", "NOSAVE").Err(); err != nil {
@@ -69,10 +72,36 @@ func BenchmarkRestore(b *testing.B) {
 				}
 			})
 			walls, cpus = append(walls, wall/loadWall), append(cpus, used/loadCPU)
+			wall, used = measure(func() {
+				makeFile(b, node, data)
+				if err := client.Do(context.Background(), "DEBUG", "RELOAD", "NOSAVE").Err(); err != nil {
+					b.Fatal(err)
+				}
+			})
+			fileWalls, fileCPUs = append(fileWalls, wall/loadWall), append(fileCPUs, used/loadCPU)
 		}
-		slices.Sort(walls)
-		slices.Sort(cpus)
-		b.ReportMetric(walls[rounds/2], "time/load")
-		b.ReportMetric(cpus[rounds/2], "node-cpu/load")
+		for name, figures := range map[string][]float64{"time/load": walls, "node-cpu/load": cpus, "file-time/load": fileWalls, "file-node-cpu/load": fileCPUs} {
+			slices.Sort(figures)
+			b.ReportMetric(figures[rounds/2], name)
+		}
+	}
+}
+
+// makeFile makes an RDB of another one, where the server will load it from.
+func makeFile(b *testing.B, s *testkit.Server, data []byte) {
+	file, err := os.Create(filepath.Join(s.Dir, "dump.rdb"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	files := restore.NewFiles([]io.Writer{file}, 10, restore.Options{})
+	if _, err := files.Write(bytes.NewReader(data)); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := files.Close(); err != nil {
+		b.Fatal(err)
+	}
+	if err := file.Sync(); err != nil {
+		b.Fatal(err)
 	}
 }

@@ -79,6 +79,7 @@ type Counts struct {
 
 // Writer writes into the nodes of a cluster.
 type Writer struct {
+	times
 	options Options
 	lanes   []*lane
 	known   map[[32]byte]bool // libraries that were sent
@@ -88,10 +89,7 @@ type Writer struct {
 
 // Open connects to the nodes that keys are written to, which are primaries.
 func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, error) {
-	if options.Now == nil {
-		options.Now = time.Now
-	}
-	w := &Writer{options: options, known: make(map[[32]byte]bool), spool: &spool{folder: options.Spool}}
+	w := &Writer{times: timesOf(options), options: options, known: make(map[[32]byte]bool), spool: &spool{folder: options.Spool}}
 	for _, node := range nodes {
 		conn, err := resp.Dial(ctx, node)
 		if err != nil {

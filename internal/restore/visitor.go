@@ -64,28 +64,6 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	return l.end(sent{expired: expired, kind: key.TypeName()}.named(key.Name))
 }
 
-// expires is when a key is to expire; zero means never. A key that had expired when the RDB was written has no time left.
-func (v visitor) expires(key rdb.Key) time.Time {
-	switch {
-	case key.Expires.IsZero(), v.options.Deadlines == DropDeadlines:
-		return time.Time{}
-	case v.options.Deadlines == ShiftDeadlines && !key.Written.IsZero() && key.Expires.After(key.Written):
-		return v.options.Now().Add(key.Expires.Sub(key.Written))
-	}
-	return key.Expires
-}
-
-// fields is what becomes of the deadlines that fields of a hash have. A field that had expired when the RDB was written has as long ago now.
-func (v visitor) fields(key rdb.Key) rdb.FieldDeadlines {
-	switch {
-	case v.options.Deadlines == DropDeadlines:
-		return rdb.FieldDeadlines{Drop: true}
-	case v.options.Deadlines == ShiftDeadlines && !key.Written.IsZero():
-		return rdb.FieldDeadlines{Later: v.options.Now().Sub(key.Written)}
-	}
-	return rdb.FieldDeadlines{}
-}
-
 // deadline is a time in milliseconds since 1970; "0" means never.
 func deadline(expires time.Time) string {
 	if expires.IsZero() {
@@ -101,7 +79,7 @@ func (v visitor) modifiers(key rdb.Key, expires time.Time) (words []string, expi
 	}
 	if !expires.IsZero() {
 		words = append(words, "ABSTTL")
-		expired = !expires.After(v.options.Now())
+		expired = !expires.After(v.now())
 	}
 	switch {
 	case key.Freq >= 0:

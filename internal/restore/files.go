@@ -1,0 +1,120 @@
+package restore
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"rekindle/internal/rdb"
+	"rekindle/internal/slots"
+)
+
+// Files writes the keys of RDBs into new ones, one for each node of a cluster that has not been started yet: for nodes that load an RDB but are not to be
+// fed one by replication, and for other numbers of shards than a snapshot has. Of the options, Route and Deadlines count: nothing exists there yet.
+//
+// A key that two RDBs have is in the new one twice, and a server refuses to load that.
+type Files struct {
+	times
+	route func(slot int) int
+	known map[[32]byte]bool // libraries that were written
+	files []*file
+}
+
+// file is one of the new RDBs.
+type file struct {
+	*rdb.Writer
+	content Content
+	written atomic.Int64 // keys, for who looks meanwhile
+}
+
+// Content is what a new RDB has in it.
+type Content struct {
+	Bytes  int64
+	Keys   int64 // how many
+	Mortal int64 // how many of them expire some day
+}
+
+// NewFiles begins an RDB of this version in each of to.
+func NewFiles(to []io.Writer, version int, options Options) *Files {
+	f := &Files{times: timesOf(options), route: options.Route, known: make(map[[32]byte]bool)}
+	for _, w := range to {
+		f.files = append(f.files, &file{Writer: rdb.NewWriter(w, version)})
+	}
+	return f
+}
+
+// Write writes the keys of one RDB, which is known to be whole when it returns without an error. It may be called again for another one. Errors are those of
+// [rdb.Visit] and of the writers.
+func (f *Files) Write(r io.Reader) (rdb.Summary, error) { return rdb.Visit(r, splitter{f}) }
+
+// Close ends the new RDBs, and says what is in each.
+func (f *Files) Close() ([]Content, error) {
+	var all []Content
+	for _, file := range f.files {
+		size, err := file.Writer.Close()
+		if err != nil {
+			return nil, fmt.Errorf("end an RDB: %w", err)
+		}
+		file.content.Bytes = size
+		all = append(all, file.content)
+	}
+	return all, nil
+}
+
+// Keys may be called at any time: how many keys have been written so far.
+func (f *Files) Keys() int64 {
+	var sum int64
+	for _, file := range f.files {
+		sum += file.written.Load()
+	}
+	return sum
+}
+
+// splitter gives each key to the file that has its slot.
+type splitter struct{ *Files }
+
+// Library writes a library of functions into every file, because each node has all of them. Every part of a snapshot has the same ones.
+func (s splitter) Library(code []byte) error {
+	sum := sha256.Sum256(code)
+	if s.known[sum] {
+		return nil
+	}
+	s.known[sum] = true
+	for _, file := range s.files {
+		if err := file.Library(code); err != nil {
+			return fmt.Errorf("write a library: %w", err)
+		}
+	}
+	return nil
+}
+
+// Key writes a key.
+func (s splitter) Key(key rdb.Key, value rdb.Value) error {
+	file, err := s.file(key.Name)
+	if err != nil {
+		return err
+	}
+	value = value.WithFields(s.fields(key))
+	key.Expires = s.expires(key)
+	if err := file.Key(key, value); err != nil {
+		return fmt.Errorf("write %s %s: %w", key.TypeName(), quoted(key.Name[:min(len(key.Name), nameKept)], len(key.Name)), err)
+	}
+	file.content.Keys++
+	file.written.Add(1)
+	if !key.Expires.IsZero() {
+		file.content.Mortal++
+	}
+	return nil
+}
+
+func (s splitter) file(name []byte) (*file, error) {
+	if s.route == nil {
+		return s.files[0], nil
+	}
+	slot := slots.Of(name)
+	if i := s.route(slot); i >= 0 && i < len(s.files) {
+		return s.files[i], nil
+	}
+	return nil, fmt.Errorf("write %s: no node has the slot %d", quoted(name[:min(len(name), nameKept)], len(name)), slot)
+}
