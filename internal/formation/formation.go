@@ -55,20 +55,48 @@ func Form(ctx context.Context, primaries []Primary) error {
 	return nil
 }
 
-// claim gives the node its slots. With different epochs from the start, the nodes need not resolve a conflict.
+// claim gives the node its slots. With different epochs from the start, the nodes need not resolve a conflict. A node that was started with data has
+// taken the slots of its keys already.
 func (p Primary) claim(ctx context.Context, epoch int) error {
-	ranges, err := slots.Parse(p.Slots)
+	nodes, err := p.tell(ctx, []string{"CLUSTER", "NODES"})
+	if err != nil {
+		return err
+	}
+	missing, err := lacking(p.Slots, readPlace(nodes).Slots)
 	if err != nil {
 		return fmt.Errorf("give slots to %s: %w", p.Addr, err)
 	}
-	add := []string{"CLUSTER", "ADDSLOTS"}
-	for _, r := range ranges {
-		for slot := r.First; slot <= r.Last; slot++ {
-			add = append(add, strconv.Itoa(slot))
+	commands := [][]string{{"CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(epoch)}}
+	if len(missing) > 0 {
+		commands = append(commands, append([]string{"CLUSTER", "ADDSLOTS"}, missing...))
+	}
+	_, err = p.tell(ctx, commands...)
+	return err
+}
+
+// lacking lists the slots of a set that are not in another one, which must have no others.
+func lacking(all, some string) (missing []string, err error) {
+	sets := []string{all}
+	if some != "" {
+		sets = append(sets, some)
+	}
+	has, err := slots.NewMap(sets)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := slots.NewMap(sets[:1])
+	if err != nil {
+		return nil, err
+	}
+	for slot := range slots.Count {
+		switch {
+		case wanted.Find(slot) < 0 && has.Find(slot) >= 0:
+			return nil, fmt.Errorf("it has keys of slot %d, which is to be another node's", slot)
+		case has.Find(slot) == 0:
+			missing = append(missing, strconv.Itoa(slot))
 		}
 	}
-	_, err = p.tell(ctx, []string{"CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(epoch)}, add)
-	return err
+	return missing, nil
 }
 
 // meet introduces another node, which learns all that this one knows.

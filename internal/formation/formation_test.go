@@ -126,3 +126,29 @@ func TestNodesThatDoNotFindEachOtherAreSaidToBeApart(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+func TestPrimariesThatHaveKeysFromTheStartGetTheOtherSlots(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	primaries := func() []formation.Primary {
+		var all []formation.Primary
+		for _, set := range slots.Spread(2) {
+			s := start(t)
+			if len(all) == 1 { // as a node takes it that loads a key at its start: foo is in slot 12182
+				do(t, s, "CLUSTER", "ADDSLOTS", 12182)
+				do(t, s, "CLUSTER", "ADDSLOTS", 16383)
+			}
+			all = append(all, formation.Primary{Node: node(s), Slots: set})
+		}
+		return all
+	}
+	if err := formation.Form(ctx, primaries()); err != nil {
+		t.Error(err)
+	}
+	wrong := primaries()
+	wrong[0].Slots, wrong[1].Slots = wrong[1].Slots, wrong[0].Slots
+	if err := formation.Form(ctx, wrong); err == nil || !strings.Contains(err.Error(), "it has keys of slot 12182, which is to be another node's") {
+		t.Errorf("a node has another one's keys: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"rekindle/internal/secret"
@@ -25,6 +26,8 @@ var (
 	ErrData = errors.New("its dump.rdb cannot be loaded")
 	// ErrNoPort: no endpoint is free.
 	ErrNoPort = errors.New("no free port")
+	// ErrHasData: the node has saved data, which would be replaced.
+	ErrHasData = errors.New("node has data already")
 	// ErrRunning: the node runs, so its data cannot be touched.
 	ErrRunning = errors.New("node is running")
 	// ErrNotStopped: the node still runs after the time that it was given.
@@ -61,6 +64,9 @@ type Runner interface {
 	// once it has loaded what it saved, a replica as soon as it takes commands. If the server cannot start, it is gone, and the error says
 	// why: ErrPortTaken, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or another error.
 	Start(ctx context.Context, n Node) error
+	// Preload opens a file for the RDB that the node will load when it is started for the first time. It returns ErrRunning if the node runs, and
+	// ErrHasData if it has saved something: that stays.
+	Preload(ctx context.Context, cluster, name string) (Preload, error)
 	// Stop ends the node and returns when it is gone. It is not an error if the node does not run.
 	Stop(ctx context.Context, cluster, name string, how How) error
 	// Remove deletes a node with everything that it has saved. If the node runs it deletes nothing and returns ErrRunning. It is not an error if the
@@ -73,6 +79,15 @@ type Runner interface {
 	Running(ctx context.Context, cluster, name string) (bool, error)
 	// List returns all nodes that were started and not removed, running or not, sorted. Those that the catalog does not have are orphans.
 	List(ctx context.Context) ([]ID, error)
+}
+
+// Preload is an RDB that is written for a node.
+type Preload interface {
+	io.Writer
+	// Commit puts the RDB, which must be whole, where the node loads it from, and returns when it is on the disk.
+	Commit() error
+	// Discard removes what was written. After Commit it does nothing.
+	Discard() error
 }
 
 // Historian knows what is left of a node: what a console needs to bring back a node that has ended.
@@ -140,6 +155,7 @@ type Node struct {
 	PrimaryPort int    // 0: the node is a primary; memcached's always is
 	PrimaryOpen bool   // that primary is not of the cluster and takes no password: it is not told the node's
 	Held        bool   // a primary that starts as a replica of nobody, so that nobody writes to it before it is filled; ignored by memcached
+	Preloaded   bool   // it starts with the RDB of a [Preload]: until that is found to be good no client may write, and nothing limits its memory; ignored by memcached
 	TLS         bool   // it speaks only TLS, also to other nodes; memcached cannot
 	ClusterMode bool   // it forms a cluster with others, and learns there whose replica it is: PrimaryPort only says that it is one; ignored by memcached
 	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; ignored by memcached

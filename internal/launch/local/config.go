@@ -77,8 +77,8 @@ func (c *conf) network(dir string, n launch.Node, engine launch.Engine) {
 		c.set("masteruser", quote(cmp.Or(n.User, "default"))) // by name, because a primary that has no password any more, or none yet, then accepts any
 		c.set("masterauth", quote(n.Password.Reveal()))
 	}
-	if n.OldPassword != "" && n.User == "" {
-		c.set("user", strings.Join(bothPasswords(n, engine), " "))
+	if n.User == "" && (n.OldPassword != "" || n.Preloaded) {
+		c.set("user", strings.Join(defaultUser(n, engine), " "))
 	}
 	c.set("tcp-keepalive", "60")
 }
@@ -111,10 +111,22 @@ func everything(engine launch.Engine) []string {
 	return []string{"~*", "+@all"}
 }
 
-// bothPasswords returns the default user with two passwords. requirepass takes only one.
-func bothPasswords(n launch.Node, engine launch.Engine) []string {
-	words := []string{"default", "on", quote(">" + n.Password.Reveal()), quote(">" + n.OldPassword.Reveal())}
-	return append(words, everything(engine)...)
+// defaultUser returns the default user with what requirepass cannot say: two passwords, or no right to write.
+func defaultUser(n launch.Node, engine launch.Engine) []string {
+	words := []string{"default", "on"}
+	for _, password := range []secret.Text{n.Password, n.OldPassword} {
+		if password != "" {
+			words = append(words, quote(">"+password.Reveal()))
+		}
+	}
+	if n.Password == "" {
+		words = append(words, "nopass")
+	}
+	words = append(words, everything(engine)...)
+	if n.Preloaded {
+		words = append(words, "-@write")
+	}
+	return words
 }
 
 // encryption opens only a TLS port. Clients need no certificate: they authenticate with the password.
@@ -145,7 +157,11 @@ func (c *conf) process(dir string, engine launch.Engine) {
 }
 
 func (c *conf) data(n launch.Node, engine launch.Engine) {
-	c.set("maxmemory", strconv.FormatInt(n.MaxMemory, 10))
+	limit := n.MaxMemory
+	if n.Preloaded {
+		limit = 0 // or the first command evicts keys, before anybody has looked whether all are there
+	}
+	c.set("maxmemory", strconv.FormatInt(limit, 10))
 	c.set("maxmemory-policy", "volatile-lru") // ElastiCache's default
 	c.set("appendonly", "no")
 	if n.SavePoints {

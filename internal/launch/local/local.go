@@ -7,7 +7,7 @@
 //	node.json   what was started, for finding the node again (0600)
 //	node.log    what the server printed
 //	node.pid    the server's process id, written by the server, for people
-//	dump.rdb    its data, written by the server when it saves; memcached never does
+//	dump.rdb    its data, written by the server when it saves, or before its first start by who fills it; memcached never does
 //	node.pem    if it speaks TLS, its certificate with the key (0600), and ca.pem with the authorities that it accepts
 //	lock        locked exactly as long as the server lives
 //
