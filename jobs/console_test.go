@@ -48,6 +48,21 @@ type console struct {
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 	begin   *declared.File                                             // the clusters file
 	log     io.Writer                                                  // nil: the test's output, from warnings on
+	started func(launch.Node)                                          // called when a node has been started, before anything else is done with it; nil: nothing is
+}
+
+// afterStart is a launcher that calls somebody when a node has been started.
+type afterStart struct {
+	launch.Launcher
+	call func(launch.Node)
+}
+
+func (a afterStart) Start(ctx context.Context, n launch.Node) error {
+	err := a.Launcher.Start(ctx, n)
+	if err == nil {
+		a.call(n)
+	}
+	return err
 }
 
 // catalogTemplate is an empty catalog, which most consoles here begin with.
@@ -114,7 +129,11 @@ func (c *console) start() {
 	if c.log != nil {
 		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
-	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: c.nodes, Host: c.host, Clock: c.clock, Logger: logger,
+	var nodes launch.Launcher = c.nodes
+	if c.started != nil {
+		nodes = afterStart{c.nodes, c.started}
+	}
+	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: nodes, Host: c.host, Clock: c.clock, Logger: logger,
 		Lease: c.lease, SuperviseEvery: c.every, FollowEvery: 2 * c.every, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"rekindle/internal/archive"
 	"rekindle/internal/drain"
 	"rekindle/internal/formation"
 	"rekindle/internal/launch"
@@ -48,39 +47,20 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 	if err != nil {
 		return err
 	}
-	if run.Attempts > 1 {
-		if err := b.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
-			return err
-		}
+	if err := b.clear(ctx, cluster, run); err != nil {
+		return err
 	}
 	if cluster, err = b.nodes.Trusted(ctx, cluster); err != nil {
 		return err
 	}
-	if run.SnapshotName != "" {
-		if cluster, err = b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName); err != nil {
-			return err
-		}
-	}
-	for i, node := range cluster.Nodes {
-		if node.Role != models.RoleReplica {
-			report.Stage("Starting "+node.Name, nil)
-			if cluster.Nodes[i], err = b.startNew(ctx, cluster, node); err != nil {
-				return err
-			}
-		}
-	}
-	if cluster.ClusterMode {
-		if err := b.form(ctx, cluster, report); err != nil {
-			return err
-		}
-	}
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
-	if run.SnapshotName != "" {
-		result, err := b.fill(ctx, cluster, run.SnapshotName, report)
-		if err != nil {
-			return err
-		}
-		message = restored(cluster, run, result)
+	if run.SnapshotName == "" {
+		cluster, err = b.begin(ctx, cluster, filling{}, report)
+	} else {
+		cluster, message, err = b.beginFilled(ctx, cluster, run, report)
+	}
+	if err != nil {
+		return err
 	}
 	for _, node := range cluster.Nodes {
 		if node.Role == models.RoleReplica {
@@ -92,10 +72,55 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 	if err := b.letIn(ctx, cluster); err != nil {
 		return err
 	}
-	if err := b.secure(ctx, cluster, run, report); err != nil {
+	if err := b.secure(ctx, cluster, report); err != nil {
 		return err
 	}
 	return b.DB.Settle.Cluster(context.WithoutCancel(ctx), run, message)
+}
+
+// clear makes sure that the nodes of a new cluster begin with nothing: what an interrupted attempt has left is removed, what belongs to an earlier cluster
+// stands in the way. Nodes that are filled again have nothing.
+func (b *builder) clear(ctx context.Context, cluster models.Cluster, run models.Run) error {
+	if run.Attempts > 1 {
+		return b.removeNodes(ctx, cluster, cluster.Nodes)
+	}
+	for _, node := range cluster.Nodes {
+		if err := b.nodes.Vacant(ctx, cluster, node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin starts the primaries of a cluster, and makes them one cluster if it is in cluster mode.
+func (b *builder) begin(ctx context.Context, cluster models.Cluster, f filling, report *queue.Report) (models.Cluster, error) {
+	cluster, err := b.startPrimaries(ctx, cluster, f, report)
+	if err == nil && cluster.ClusterMode {
+		err = b.form(ctx, cluster, report)
+	}
+	return cluster, err
+}
+
+// beginFilled is begin for a cluster that is made from a snapshot. It also returns the text of the event about that.
+func (b *builder) beginFilled(ctx context.Context, cluster models.Cluster, run models.Run, report *queue.Report) (models.Cluster, string, error) {
+	cluster, err := b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName)
+	if err != nil {
+		return cluster, "", err
+	}
+	f, err := b.source(ctx, cluster, run.SnapshotName, report)
+	if err != nil {
+		return cluster, "", err
+	}
+	if cluster, err = b.begin(ctx, cluster, f, report); err != nil {
+		return cluster, "", err
+	}
+	var result primary.Result
+	if f.preloaded() {
+		result, err = b.open(ctx, cluster, f)
+	} else {
+		result, err = b.feedOnly(ctx, cluster, f, report)
+	}
+	return cluster, restored(cluster, run, result), err
 }
 
 // letIn sets up the users of a cluster's group on its nodes. Until then only the console can sign in.
@@ -112,16 +137,8 @@ func (b *builder) letIn(ctx context.Context, cluster models.Cluster) error {
 
 // secure saves a cluster's data before the cluster becomes available. From then on people may write to it, so it must come back with
 // its data even if it dies before its first regular save.
-func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models.Run, report *queue.Report) error {
+func (b *builder) secure(ctx context.Context, cluster models.Cluster, report *queue.Report) error {
 	if len(cluster.Nodes) == 1 {
-		if run.SnapshotName == "" {
-			return nil
-		}
-		for _, primary := range cluster.Primaries() {
-			if err := nodes.Tell(ctx, cluster, primary, "BGSAVE"); err != nil {
-				b.Logger.Warn("save after restore", "node", primary.Name, "error", err)
-			}
-		}
 		return nil
 	}
 	cluster, err := b.DB.Clusters.ByID(ctx, cluster.ID) // ports may have changed
@@ -130,9 +147,6 @@ func (b *builder) secure(ctx context.Context, cluster models.Cluster, run models
 	}
 	if err := b.agree(ctx, cluster, report); err != nil {
 		return err
-	}
-	if cluster.ClusterMode && run.SnapshotName != "" {
-		b.saveShards(ctx, cluster, report)
 	}
 	b.nodes.KeepSaved(ctx, cluster)
 	return nil
@@ -174,19 +188,6 @@ func (b *builder) agree(ctx context.Context, cluster models.Cluster, report *que
 	return nil
 }
 
-// saveShards makes each shard save the data it was filled with, and waits. A shard that died unsaved could not be refilled alone, because
-// the others keep changing.
-func (b *builder) saveShards(ctx context.Context, cluster models.Cluster, report *queue.Report) {
-	for _, shard := range cluster.Shards() {
-		node, _ := shard.Primary()
-		if replicas := shard.Replicas(); len(replicas) > 0 {
-			node = replicas[0]
-		}
-		report.Stage("Saving the data of "+node.Name, nil)
-		b.save(ctx, cluster, node)
-	}
-}
-
 // restored returns the text of the event that says a cluster was filled.
 func restored(cluster models.Cluster, run models.Run, result primary.Result) string {
 	how := "restored"
@@ -204,42 +205,25 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 	return message
 }
 
-// fill feeds each shard its part of a snapshot and returns the totals.
-func (b *builder) fill(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (primary.Result, error) {
-	var all primary.Result
-	row, err := b.DB.Snapshots.Get(ctx, snapshot)
+// feedOnly feeds the only shard of a cluster. A node that has no replica saves what it got; otherwise a replica does, see secure.
+func (b *builder) feedOnly(ctx context.Context, cluster models.Cluster, f filling, report *queue.Report) (primary.Result, error) {
+	node := cluster.Primaries()[0]
+	result, err := b.feed(ctx, cluster, node, f, report)
 	if err != nil {
-		return all, err
+		return result, fmt.Errorf("restore %s into %s: %w", f.row.Name, node.Name, err)
 	}
-	if row.Damaged() {
-		return all, because(nil, "The snapshot %s is damaged: %s", snapshot, row.Damage)
-	}
-	manifest, err := b.reader.Manifest(ctx, row)
-	if err != nil {
-		return all, fmt.Errorf("restore %s: %w", snapshot, err)
-	}
-	primaries := cluster.Primaries()
-	if cluster.ClusterMode || len(manifest.Parts) != len(primaries) || !wholly(cluster, manifest) {
-		if all, err = b.byKey(ctx, cluster, row, manifest, report); err != nil {
-			return all, fmt.Errorf("restore %s into %s: %w", snapshot, cluster.Name, err)
+	if len(cluster.Nodes) == 1 {
+		if err := nodes.Tell(ctx, cluster, node, "BGSAVE"); err != nil {
+			b.Logger.Warn("save after restore", "node", node.Name, "error", err)
 		}
-		return all, nil
 	}
-	for i, part := range manifest.Parts {
-		result, err := b.fillShard(ctx, cluster, primaries[i], row, part, report)
-		if err != nil {
-			return all, fmt.Errorf("restore %s into %s: %w", snapshot, primaries[i].Name, err)
-		}
-		all.Keys += result.Keys
-		all.Expired += result.Expired
-		all.Memory = max(all.Memory, result.Memory) // of the fullest shard
-	}
-	return all, nil
+	return result, nil
 }
 
-// fillShard feeds a part of a snapshot to an empty node and makes it a primary.
-func (b *builder) fillShard(ctx context.Context, cluster models.Cluster, node models.Node, row models.Snapshot, part archive.Part, report *queue.Report) (primary.Result, error) {
+// feed feeds a snapshot of one part to an empty node, as it is, and makes the node a primary.
+func (b *builder) feed(ctx context.Context, cluster models.Cluster, node models.Node, f filling, report *queue.Report) (primary.Result, error) {
 	var sent atomic.Int64
+	row, part := f.row, f.manifest.Parts[0]
 	report.Stage("Feeding "+node.Name, func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes, KeysTotal: part.Keys}
 	})
@@ -301,7 +285,7 @@ func fitted(snapshot models.Snapshot, cluster models.Cluster) bool {
 // join starts a replica and waits until it is in step with its primary. It returns the node with its final endpoint.
 func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.Node, report *queue.Report) (models.Node, error) {
 	report.Stage("Attaching replica "+node.Name, nil)
-	node, err := b.startNew(ctx, cluster, node)
+	node, err := b.startNew(ctx, cluster, node, b.nodes.StartNode)
 	if err != nil {
 		return node, err
 	}
@@ -333,9 +317,9 @@ func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.
 
 // startNew starts a node for the first time. If its port has been taken since it was picked, the node gets another one, unless the port
 // was asked for or the cluster has been available, so that people know it.
-func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node models.Node) (models.Node, error) {
+func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node models.Node, start func(context.Context, models.Cluster, models.Node) error) (models.Node, error) {
 	for {
-		err := b.nodes.StartNode(ctx, cluster, node)
+		err := start(ctx, cluster, node)
 		if !errors.Is(err, launch.ErrPortTaken) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
@@ -349,6 +333,9 @@ func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node mod
 
 // settleCreate records that a creation failed.
 func (b *builder) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
+	if errors.Is(f.Err, launch.ErrHasData) {
+		return errors.Join(b.DB.Nodes.NotMade(ctx, run.ClusterID), f.Settle(ctx, b.DB, run))
+	}
 	return errors.Join(b.wipe(ctx, run), f.Settle(ctx, b.DB, run))
 }
 
@@ -374,7 +361,7 @@ func (b *builder) wipe(ctx context.Context, run models.Run) error {
 func (b *builder) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	var failures []error
 	for _, node := range nodes {
-		if b.nodes.Foreign(ctx, cluster, node.Name) {
+		if node.State == models.NodeNotMade || b.nodes.Foreign(ctx, cluster, node.Name) {
 			b.Logger.Warn("the node's files belong to an earlier cluster of that name and are kept", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}

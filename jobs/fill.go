@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/rdb"
 	"rekindle/internal/restore"
 	"rekindle/internal/words"
 	"rekindle/jobs/attached"
@@ -97,10 +98,7 @@ func (f *filler) write(ctx context.Context, target fillTarget, row models.Snapsh
 	}
 	defer w.Close()
 	var read atomic.Int64
-	keys := int64(0)
-	for _, part := range manifest.Parts {
-		keys += max(0, part.Keys)
-	}
+	keys := keysOf(manifest)
 	for i, part := range manifest.Parts {
 		stage := "Writing into " + target.cluster.Name
 		if len(manifest.Parts) > 1 {
@@ -117,8 +115,10 @@ func (f *filler) write(ctx context.Context, target fillTarget, row models.Snapsh
 	return w.Counts(), nil
 }
 
-// writePart sends the keys of one part.
-func writePart(ctx context.Context, reader *vault.Reader, w *restore.Writer, row models.Snapshot, part archive.Part, read *atomic.Int64) error {
+// writePart writes the keys of one part.
+func writePart(ctx context.Context, reader *vault.Reader, w interface {
+	Write(r io.Reader) (rdb.Summary, error)
+}, row models.Snapshot, part archive.Part, read *atomic.Int64) error {
 	plain, err := reader.Open(ctx, row, part)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/drain"
+	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/rdb"
 	"rekindle/internal/replica"
@@ -56,6 +57,7 @@ var sentences = []sentenced{
 	{restore.ErrExists, "Two shards of the snapshot have a key or functions of the same name, or an application writes to the cluster already: it is unclear which to keep."},
 	{primary.ErrHash, "The stored data does not match its checksum. Nothing of it was handed over."},
 	{primary.ErrNotEmpty, "The new node already holds data. Nothing was changed."},
+	{launch.ErrHasData, "A new node found data of an earlier one in its folder. That was left as it is, and nothing was begun."},
 	{primary.ErrVersion, "The engine is too old for this snapshot. Choose a newer one."},
 	{primary.ErrTooBig, "The data does not fit into the node type. Choose a larger one."},
 	{primary.ErrGone, "The new node ended, or stopped answering, while it was being filled."},

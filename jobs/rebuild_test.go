@@ -221,17 +221,33 @@ func TestRebuildReinstatesWhatIsWhole(t *testing.T) {
 // Whoever creates a cluster anew before the catalog is rebuilt does not start over the data of the old one.
 func TestNodesThatTheCatalogLostAreNeverTaken(t *testing.T) {
 	t.Parallel()
+	for _, auth := range []string{models.AuthGenerate, models.AuthNone} {
+		for _, running := range []bool{true, false} {
+			t.Run(fmt.Sprintf("auth %s, running %v", auth, running), func(t *testing.T) { t.Parallel(); neverTaken(t, auth, running) })
+		}
+	}
+}
+
+func neverTaken(t *testing.T, auth string, running bool) {
+	t.Helper()
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.create(c.spec("orders", 1))[0]
+	spec := c.spec("orders", 1)
+	spec.Auth = auth
+	cluster := c.create(spec)[0]
 	source := c.primary(cluster)
 	testkit.Fill(t, source, 100)
 	want := testkit.Fingerprint(t, source)
 	c.stop()
+	if !running {
+		for _, node := range cluster.Nodes {
+			must(t, c.nodes.Stop(t.Context(), "orders", node.Name, launch.Save))
+		}
+	}
 	c.loseCatalog()
 	c.start()
-	if _, err := c.db.Clusters.Create(t.Context(), c.spec("orders", 0)); err != nil {
-		t.Fatal(err)
-	}
+	spec.Replicas = 0
+	_, err := c.db.Clusters.Create(t.Context(), spec)
+	must(t, err)
 	c.manager.Wake()
 	if failed := c.await("orders", models.ClusterCreateFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster orders") {
 		t.Errorf("it failed because %q", failed.StatusReason)
@@ -242,7 +258,7 @@ func TestNodesThatTheCatalogLostAreNeverTaken(t *testing.T) {
 		_, err := c.db.Clusters.Get(t.Context(), "orders")
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
-	if got := testkit.Fingerprint(t, source); got != want {
+	if running && testkit.Fingerprint(t, source) != want {
 		t.Fatal("the old cluster lost data")
 	}
 	c.rebuild()

@@ -13,7 +13,6 @@ import (
 	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
-	"rekindle/jobs/nodes"
 	"rekindle/models"
 )
 
@@ -408,18 +407,4 @@ func TestUsersOfAClusterInClusterMode(t *testing.T) {
 	if orders = c.handOver("orders", 2, 2, 1); orders.Primaries()[1].Name == old {
 		t.Error("the second shard was not handed over")
 	}
-
-	// While a cluster is being filled, the group's users cannot write to it. Afterwards they can.
-	_, reopen, err := nodes.Reserve(ctx, restored)
-	must(t, err)
-	if err := app(restored).Set(ctx, "app:1", "meanwhile", 0).Err(); err == nil {
-		t.Error("a writer writes while the cluster is filled")
-	}
-	must(t, reopen(ctx))
-	must(t, c.db.UserGroups.Modify(ctx, "staff", nil, []string{"reader"})) // any change brings the users to the nodes
-	c.waitFor("the users to be back", func() bool {
-		now, err := c.db.Clusters.Get(ctx, "again")
-		return err == nil && !now.UsersPending()
-	}, c.events)
-	must(t, app(restored).Set(ctx, "app:1", "after", 0).Err())
 }

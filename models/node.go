@@ -32,7 +32,7 @@ type Node struct {
 	CreatedAt time.Time
 
 	// As the supervisor saw it last.
-	State      string // "starting", "available", "loading", "unreachable", "stopped"
+	State      string // "starting", "available", "loading", "unreachable", "stopped", or [NodeNotMade]
 	UsedMemory int64  // bytes
 	MaxMemory  int64  // bytes
 	Keys       int64
@@ -40,6 +40,9 @@ type Node struct {
 	SeenAt     *time.Time
 	Halted     bool // it was stopped on purpose, with the console
 }
+
+// NodeNotMade is the state of a node that was not made, because files of an earlier node of its name stood in the way. Those stay as they are.
+const NodeNotMade = "not made"
 
 // InStep tells whether a node was, when it was last seen, a replica with a link to its primary.
 func (n Node) InStep() bool {

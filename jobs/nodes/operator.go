@@ -19,6 +19,25 @@ type Operator struct {
 
 // StartNode starts a node as the catalog describes it. A node that is already running is left alone.
 func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	want, err := o.describe(ctx, cluster, node)
+	if err != nil {
+		return err
+	}
+	return o.start(ctx, cluster, node, want)
+}
+
+// StartPreloaded starts a new primary with the RDB that was put in place for it by Launcher.Preload. Until [Open] no client writes to it.
+func (o *Operator) StartPreloaded(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	want, err := o.describe(ctx, cluster, node)
+	if err != nil {
+		return err
+	}
+	want.Held, want.Preloaded = false, true
+	return o.start(ctx, cluster, node, want)
+}
+
+// describe says how a node is started.
+func (o *Operator) describe(ctx context.Context, cluster models.Cluster, node models.Node) (launch.Node, error) {
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, OldPassword: cluster.OldPassword, SavePoints: savesItself(cluster, node),
@@ -27,30 +46,60 @@ func (o *Operator) StartNode(ctx context.Context, cluster models.Cluster, node m
 	var err error
 	if want.User = cluster.SignsInAs(); want.User != "" {
 		if want.Users, err = o.users(ctx, cluster); err != nil {
-			return err
+			return want, err
 		}
 	}
 	if want.Config, err = o.DB.Parameters.OfNodes(ctx, cluster); err != nil {
-		return err
+		return want, err
 	}
 	if node.Role == models.RoleReplica {
 		shard, _ := cluster.Shard(node.Shard)
 		first, found := shard.Primary()
 		if !found {
-			return reason.Because(nil, "The cluster %s has no primary.", cluster.Name)
+			return want, reason.Because(nil, "The cluster %s has no primary.", cluster.Name)
 		}
 		want.PrimaryHost, want.PrimaryPort = first.Host, first.Port
 	}
 	if node.Role == models.RolePrimary && cluster.Migrating() {
 		if err := beginAtSource(cluster, &want); err != nil {
-			return err
+			return want, err
 		}
 	}
-	if o.Foreign(ctx, cluster, node.Name) {
-		return reason.Because(nil, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
-			"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
+	return want, nil
+}
+
+// Own returns an error if a node's files are not its own; see [Operator.Foreign].
+func (o *Operator) Own(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	if !o.Foreign(ctx, cluster, node.Name) {
+		return nil
 	}
-	err = o.Launcher.Start(ctx, want)
+	return notOwn(nil, cluster, node)
+}
+
+// Vacant returns an error, a [launch.ErrHasData], if there are files of a node that is to be made: those of an earlier cluster, with a password or without.
+// A node that is filled again may have files, but no data.
+func (o *Operator) Vacant(ctx context.Context, cluster models.Cluster, node models.Node) error {
+	saved, err := o.Launcher.Saved(ctx, cluster.Name, node.Name)
+	if err != nil {
+		return err
+	}
+	_, none := o.Launcher.Describe(ctx, cluster.Name, node.Name)
+	if saved.Exists || none == nil && cluster.UnsavedFrom == "" {
+		return notOwn(launch.ErrHasData, cluster, node)
+	}
+	return nil
+}
+
+func notOwn(cause error, cluster models.Cluster, node models.Node) error {
+	return reason.Because(cause, "There are files of a node %s of an earlier cluster %s, which the catalog does not know. They were left as they are. "+
+		"Choose another name, or delete this cluster and rebuild the catalog under Settings to bring the earlier one back.", node.Name, cluster.Name)
+}
+
+func (o *Operator) start(ctx context.Context, cluster models.Cluster, node models.Node, want launch.Node) error {
+	if err := o.Own(ctx, cluster, node); err != nil {
+		return err
+	}
+	err := o.Launcher.Start(ctx, want)
 	switch {
 	case err == nil:
 		return o.DB.Nodes.Started(ctx, node)

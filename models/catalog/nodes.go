@@ -52,6 +52,14 @@ func (q Nodes) Seen(ctx context.Context, n models.Node) error {
 	return nil
 }
 
+// NotMade records that the nodes of a new cluster were not made: see [models.NodeNotMade].
+func (q Nodes) NotMade(ctx context.Context, clusterID uint) error {
+	if err := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id = ?", clusterID).UpdateColumn("state", models.NodeNotMade).Error; err != nil {
+		return fmt.Errorf("record that the nodes of cluster %d were not made: %w", clusterID, err)
+	}
+	return nil
+}
+
 // SetSlots records which slots a primary has.
 func (q Nodes) SetSlots(ctx context.Context, n models.Node, slots string) error {
 	if err := q.db.with(ctx).Model(&models.Node{ID: n.ID}).Where("role = ?", models.RolePrimary).UpdateColumn("slots", slots).Error; err != nil {
