@@ -195,7 +195,7 @@ func TestCopyExportAndImportBringTheSameDataBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
-	if failed := c.await("two", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "Two shards of the snapshot have a key") {
+	if failed := c.await("two", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "unclear which to keep. The data has the key “") {
 		t.Errorf("it failed because: %s", failed.StatusReason)
 	}
 	if err := c.upload("elsewhere", "twice", content, content); err == nil || !strings.Contains(err.Error(), "are the same") {

@@ -153,7 +153,7 @@ func (b *builder) startPrimaries(ctx context.Context, cluster models.Cluster, f 
 		begun.Go(func() error {
 			var err error
 			if started[i], err = b.startNew(each, cluster, node, start); errors.Is(err, launch.ErrData) {
-				return because(err, "The node %s could not load the snapshot.%s", node.Name, b.nodes.LastWords(ctx, cluster, node))
+				return because(err, "%s%s", f.unloadable(node), b.nodes.LastWords(ctx, cluster, node))
 			}
 			loading.done.Store(node.Name, err == nil)
 			return err
@@ -162,6 +162,14 @@ func (b *builder) startPrimaries(ctx context.Context, cluster models.Cluster, f 
 	err := begun.Wait()
 	cluster.Nodes = started
 	return cluster, err
+}
+
+// unloadable says that a node could not load its RDB, of which the node's log says more.
+func (f filling) unloadable(node models.Node) string {
+	if len(f.manifest.Parts) > 1 {
+		return fmt.Sprintf("The node %s could not load what the %d parts of the snapshot have for it: if two of them have the same key, it is unclear which to keep.", node.Name, len(f.manifest.Parts))
+	}
+	return fmt.Sprintf("The node %s could not load the snapshot.", node.Name)
 }
 
 // loading is what nodes do that were started with data.

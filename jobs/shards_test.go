@@ -86,7 +86,7 @@ func TestEachShardIsSupervisedAndSnapshotted(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.manager.Wake()
-	if failed := c.await("copy", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "The node copy-001 could not load the snapshot. The data has the key “") || !strings.Contains(failed.StatusReason, " twice, ") {
+	if failed := c.await("copy", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "unclear which to keep. The data has the key “") || !strings.Contains(failed.StatusReason, " twice, ") {
 		t.Errorf("it failed because: %s", failed.StatusReason)
 	}
 
