@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -92,6 +93,7 @@ variable "policy" { default = "allkeys-lru" }
 variable "team" { default = "shop" }
 variable "token" { default = "` + firstToken + `" }
 variable "rights" { default = "+@read" }
+variable "snapshot" { default = "" }
 provider "aws" {
   region     = "eu-central-1"
   access_key = "` + apiKeyID + `"
@@ -193,13 +195,24 @@ resource "aws_elasticache_replication_group" "fleet" {
   user_group_ids             = [aws_elasticache_user_group.staff.user_group_id]
   apply_immediately          = true
 }
+resource "aws_elasticache_replication_group" "restored" {
+  count                   = var.snapshot == "" ? 0 : 1
+  replication_group_id    = "restored"
+  description             = "another number of shards"
+  engine                  = "redis"
+  node_type               = "cache.t4g.micro"
+  num_node_groups         = 3
+  replicas_per_node_group = 0
+  port                    = ANOTHER
+  snapshot_name           = var.snapshot
+}
 `
 
 func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	t.Parallel()
 	a := newAPIConsole(t, "--data-encrypted")
 	engines := must(a.sdk.DescribeCacheEngineVersions(t.Context(), &elasticache.DescribeCacheEngineVersionsInput{Engine: aws.String("redis"), DefaultOnly: aws.Bool(true)}))(t).CacheEngineVersions
-	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily), "PORT", strconv.Itoa(testkit.FreePort(t))).Replace(terraformConfig))
+	run := a.terraform(strings.NewReplacer("ENDPOINT", a.url, "FAMILY", aws.ToString(engines[0].CacheParameterGroupFamily), "PORT", strconv.Itoa(testkit.FreePort(t)), "ANOTHER", strconv.Itoa(testkit.FreePort(t))).Replace(terraformConfig))
 	good := func(want int, args ...string) {
 		t.Helper()
 		if code, out := run(args...); code != want {
@@ -221,10 +234,18 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 		return client
 	}
 	node := primary()
+	for i := range 100 {
+		if err := node.Set(t.Context(), fmt.Sprint("order:", i), i, 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := testkit.Digests(t, node)
+	must(a.sdk.CreateSnapshot(t.Context(), &elasticache.CreateSnapshotInput{ReplicationGroupId: aws.String("shop"), SnapshotName: aws.String("evening")}))(t)
+	a.snapshot("evening")
 	testkit.Fill(t, node, 50)
 	a.wantTokens(true, false)
 	a.wantFleet(false)
-	change := []string{"-var", "retention=9", "-var", "nodes=3", "-var", "policy=allkeys-lfu", "-var", "team=shop2", "-var", "token=" + secondToken, "-var", "rights=+@all"}
+	change := []string{"-var", "retention=9", "-var", "nodes=3", "-var", "policy=allkeys-lfu", "-var", "team=shop2", "-var", "token=" + secondToken, "-var", "rights=+@all", "-var", "snapshot=evening"}
 	good(0, append(apply, change...)...)
 	if policy := node.ConfigGet(t.Context(), "maxmemory-policy").Val()["maxmemory-policy"]; policy != "allkeys-lfu" {
 		t.Errorf("the nodes have the policy %q", policy)
@@ -234,6 +255,7 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	}
 	a.wantTokens(true, true)
 	a.wantFleet(true)
+	a.wantShards("restored", 3, want)
 	must(a.sdk.TestFailover(t.Context(), &elasticache.TestFailoverInput{ReplicationGroupId: aws.String("shop"), NodeGroupId: aws.String("0001")}))(t)
 	testkit.WaitFor(t, "the failover", func() bool { return aws.ToString(a.group("shop").Status) == "available" })
 	if after := primary(); after.Options().Addr == node.Options().Addr {
@@ -249,6 +271,23 @@ func TestTerraformAppliesPlansNothingModifiesAndDestroys(t *testing.T) {
 	users := must(a.sdk.DescribeUsers(t.Context(), &elasticache.DescribeUsersInput{}))(t).Users
 	if len(groups) != 0 || len(users) != 1 { // the default one
 		t.Errorf("left behind: %+v, %+v", groups, users)
+	}
+}
+
+// wantShards fails the test unless a group has so many shards, and together they have these keys.
+func (a *apiConsole) wantShards(group string, shards int, want map[string]string) {
+	a.t.Helper()
+	got := make(map[string]string)
+	groups := a.group(group).NodeGroups
+	for _, shard := range groups {
+		members := must(a.sdk.DescribeCacheClusters(a.t.Context(), &elasticache.DescribeCacheClustersInput{
+			CacheClusterId: shard.NodeGroupMembers[0].CacheClusterId, ShowCacheNodeInfo: aws.Bool(true)}))(a.t).CacheClusters
+		client := redis.NewClient(&redis.Options{Addr: addressOf(members[0].CacheNodes[0].Endpoint)})
+		maps.Copy(got, testkit.Digests(a.t, client))
+		_ = client.Close()
+	}
+	if diff := testkit.Diff(want, got); diff != "" || len(groups) != shards {
+		a.t.Errorf("%s has %d shards, and other keys:\n%s", group, len(groups), diff)
 	}
 }
 
