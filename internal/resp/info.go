@@ -32,22 +32,35 @@ func (i Info) Keys() int64 { return i.keyspace("keys") }
 // Expires returns the number of keys that have an expiry in all databases (section keyspace).
 func (i Info) Expires() int64 { return i.keyspace("expires") }
 
-// keyspace sums one figure over the lines "db0:keys=3,expires=1,avg_ttl=0".
+// Databases returns the numbers of the databases that hold keys, with how many (section keyspace).
+func (i Info) Databases() map[int]int64 { return i.databases("keys") }
+
+// keyspace sums one figure over all databases.
 func (i Info) keyspace(figure string) int64 {
 	var sum int64
+	for _, n := range i.databases(figure) {
+		sum += n
+	}
+	return sum
+}
+
+// databases reads one figure from the lines "db0:keys=3,expires=1,avg_ttl=0".
+func (i Info) databases(figure string) map[int]int64 {
+	all := map[int]int64{}
 	for name, value := range i {
-		number, ok := strings.CutPrefix(name, "db")
-		if _, err := strconv.Atoi(number); !ok || err != nil {
+		text, ok := strings.CutPrefix(name, "db")
+		number, err := strconv.Atoi(text)
+		if !ok || err != nil || number < 0 {
 			continue
 		}
 		for field := range strings.SplitSeq(value, ",") {
 			if text, ok := strings.CutPrefix(field, figure+"="); ok {
 				n, _ := strconv.ParseInt(text, 10, 64)
-				sum += n
+				all[number] += n
 			}
 		}
 	}
-	return sum
+	return all
 }
 
 // Engine returns the server's engine, "redis" or "valkey", and its own version (section server). Valkey also
