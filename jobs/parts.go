@@ -108,7 +108,7 @@ func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, rep
 		return err
 	}
 	return t.draft.Take(ctx, vault.Source{
-		SnapshotSource: source, Warning: warning, Replica: from,
+		SnapshotSource: source, Warning: warning, Replica: from, ByKey: t.cluster.ReadByKey(),
 		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, t.cluster, source.Node) },
 	}, report)
 }

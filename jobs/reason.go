@@ -10,6 +10,7 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/drain"
 	"rekindle/internal/launch"
+	"rekindle/internal/logical"
 	"rekindle/internal/primary"
 	"rekindle/internal/rdb"
 	"rekindle/internal/replica"
@@ -53,6 +54,14 @@ var sentences = []sentenced{
 	{replica.ErrNoMasterLink, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
 	{replica.ErrLoading, "The node is still loading its data. Try again when it is available."},
 	{replica.ErrRefused, "The node does not allow replication: PSYNC is renamed or forbidden."},
+	{logical.ErrRefused, "The node does not let its keys be read. The user needs +scan +dump +pexpiretime +pttl +time +multi +exec +select +info, and +readonly in cluster mode, on all keys (~*)."},
+	{logical.ErrAuth, "The node does not accept the user and password."},
+	{logical.ErrLoading, "The node is still loading its data. Try again when it is available."},
+	{logical.ErrStale, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
+	{logical.ErrMoved, "Slots were moved between the shards while the keys were being read. Take the snapshot again when none are moving."},
+	{logical.ErrSpool, "The console has no place for the list of keys that were read: free some space in its folder for temporary files (TMPDIR), then try again."},
+	{logical.ErrDamaged, "A value did not arrive as the node sent it. Take the snapshot again."},
+	{logical.ErrVersion, "The node was upgraded, or writes its values in several versions of the format. Take the snapshot again."},
 	{restore.ErrSpool, "The console has no place for a large value: free some space in its folder for temporary files (TMPDIR), then try again."},
 	{restore.ErrExists, "Two shards of the snapshot have a key or functions of the same name, or an application writes to the cluster already: it is unclear which to keep."},
 	{primary.ErrHash, "The stored data does not match its checksum. Nothing of it was handed over."},

@@ -87,6 +87,7 @@ type Access struct {
 	Mapped    Lines  // announced=reached, for nodes whose announced address does not work from here; a host alone stands for all of its ports
 	Username  string // of the ACL; "": the default user
 	PSYNC     string // the name of the command there; "": PSYNC
+	ByKey     bool   // snapshots are read key by key, because PSYNC is forbidden
 
 	PrimaryName      string // the name that Sentinels use; "": the only one that they watch
 	SentinelUsername string
@@ -208,6 +209,9 @@ func (a Access) Equal(other Access) bool {
 	}
 	return same && reflect.DeepEqual(a, other) // so that fields which are added later count too
 }
+
+// ReadByKey tells whether snapshots of the cluster are read key by key.
+func (c Cluster) ReadByKey() bool { return c.Attachment != nil && c.Attachment.ByKey }
 
 // ReachedAs tells whether an attached cluster is still reached in the same way as when it was looked at.
 func (c Cluster) ReachedAs(looked Cluster) bool {

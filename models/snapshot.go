@@ -47,6 +47,7 @@ type Snapshot struct {
 	ServedRole Role
 	Warning    string // what people should know, such as that the primary had to serve
 	Origin     string // a sentence that says where it was copied or imported from; "": taken from a cluster
+	Logical    bool   // it was read key by key, so it is not of one point in time
 
 	Attempt        string // where its parts are, or were last, stored: objects there belong to this catalog; "": in format version 1
 	ManifestSHA256 string // checksum of its manifest; "": not known yet
@@ -61,6 +62,9 @@ type Snapshot struct {
 
 	Parts []Part
 }
+
+// NotPointInTime says what a snapshot is that was read key by key.
+const NotPointInTime = "Not of one point in time: it was read key by key, each key as it was when its turn came. Keys that belong together may not fit together."
 
 // Usable tells whether the snapshot can be restored, downloaded or copied.
 func (s Snapshot) Usable() bool {

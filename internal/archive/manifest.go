@@ -45,6 +45,7 @@ type Manifest struct {
 	Attempt       string        `json:"attempt,omitempty"` // by which it was stored: Attempt.ID
 	Source        string        `json:"source"`            // Automatic or Manual
 	Origin        string        `json:"origin,omitempty"`  // a sentence: from where it was copied or imported
+	Logical       bool          `json:"logical,omitempty"` // it was read key by key, so it is not of one point in time
 	Engine        string        `json:"engine"`            // of the nodes that served it: "redis" or "valkey"
 	EngineVersion string        `json:"engine_version"`    // "7.0.15"
 	RDBVersion    int           `json:"rdb_version"`       // the highest of the parts'

@@ -40,6 +40,7 @@ type Attached struct {
 	Mapped           []string `json:"mapped,omitempty"`
 	Username         string   `json:"username,omitempty"`
 	PSYNC            string   `json:"psync,omitempty"`
+	ByKey            bool     `json:"by_key,omitempty"`       // snapshots are read key by key
 	PrimaryName      string   `json:"primary_name,omitempty"` // that Sentinels know
 	SentinelUsername string   `json:"sentinel_username,omitempty"`
 	TLS              bool     `json:"tls,omitempty"`

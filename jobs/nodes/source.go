@@ -147,7 +147,7 @@ func (o *Operator) source(ctx context.Context, cluster models.Cluster, shard mod
 	if source.Available, err = o.freeMemory(ctx, cluster, states[source.Node.Name]); err != nil {
 		return source, err
 	}
-	source.Fits = source.Available < 0 || source.UsedMemory <= source.Available
+	source.Fits = source.Available < 0 || source.UsedMemory <= source.Available || cluster.ReadByKey() /* without a fork */
 	return source, nil
 }
 

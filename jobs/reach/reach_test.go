@@ -22,6 +22,10 @@ func TestOnlyAllowedAddressesAreConnectedTo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	read, err := Source(models.Cluster{Attachment: &models.Attachment{Access: models.Access{ByKey: true}}}, models.Node{Host: "127.0.0.1", Port: node.Port})
+	if err != nil {
+		t.Fatal(err)
+	}
 	access, err := Access(models.Access{}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +44,7 @@ func TestOnlyAllowedAddressesAreConnectedTo(t *testing.T) {
 		{[]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, true},
 	} {
 		Allow(c.allowed)
-		for way, o := range map[string]resp.Options{"attached": attached, "discovered": access.Node, "stranger": Stranger(node.Addr), "stranger's name": Stranger(named)} {
+		for way, o := range map[string]resp.Options{"attached": attached, "read": read.Options, "discovered": access.Node, "stranger": Stranger(node.Addr), "stranger's name": Stranger(named)} {
 			conn, err := resp.Dial(t.Context(), o)
 			if err == nil {
 				conn.Close()

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/logical"
 	"rekindle/internal/rdb"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
@@ -140,6 +141,7 @@ type gathered struct {
 	parts   []archive.Part
 	engine  string
 	version string
+	logical bool // a file was read key by key
 	said    bool // a file names the engine; otherwise its RDB version only suggests it
 	names   []string
 	notes   []string
@@ -185,6 +187,7 @@ func (g *gathered) add(name string, part archive.Part, found archive.Imported) e
 	if part.UsedMemory > 64<<20+200*part.Bytes {
 		part.UsedMemory = 0
 	}
+	g.logical = g.logical || logical.Made(found.Header)
 	g.parts, g.names = append(g.parts, part), append(g.names, path.Base(name))
 	return nil
 }
@@ -202,6 +205,7 @@ func (g *gathered) manifest(row models.Snapshot, at archive.Attempt) archive.Man
 		}
 		need = max(need, used)
 	}
+	m.Logical = g.logical
 	m.Configuration.Engine, m.Configuration.Version = g.engine, g.version
 	m.Configuration.NodeType, m.Configuration.Shards = models.SuggestNodeType(need).Name, len(g.parts)
 	m.Origin = fmt.Sprintf("Imported from %s. ", list(g.names))

@@ -182,13 +182,13 @@ func attachedOf(c models.Cluster) *archive.Attached {
 		return nil
 	}
 	a := c.Attachment.Access
-	return &archive.Attached{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
+	return &archive.Attached{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, ByKey: a.ByKey, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
 		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
 }
 
 // accessOf is the reverse of [attachedOf].
 func accessOf(a archive.Attached) models.Access {
-	return models.Access{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
+	return models.Access{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, ByKey: a.ByKey, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
 		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
 }
 

@@ -31,6 +31,7 @@ type Writer struct {
 type Source struct {
 	models.SnapshotSource
 	Replica replica.Source // how it is reached
+	ByKey   bool           // it is read key by key, because it does not let anybody act as its replica
 	Warning string         // about what it serves; for the catalog
 	// Life looks at the node right before it serves.
 	Life func(context.Context) (Life, error)
@@ -61,6 +62,7 @@ type takenPart struct {
 	archive.Part
 	origin  replica.Origin
 	warning string
+	logical bool // it was read key by key
 }
 
 // Begin makes room for a snapshot of a cluster. If a console committed it and was killed before it could say so, there is nothing to draft, and what
@@ -104,10 +106,11 @@ func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error
 
 // Take streams one shard into the store, and reads it back. Several may be taken at once.
 func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) error {
-	part, origin, err := d.stream(ctx, source, report)
+	taken, err := d.stream(ctx, source, report)
 	if err != nil {
 		return err
 	}
+	part := taken.Part
 	var check archive.Progress
 	report.Stage("Reading back what was stored", func() models.Progress {
 		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
@@ -117,13 +120,12 @@ func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) er
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.taken = append(d.taken, takenPart{part, origin, source.Warning})
+	d.taken = append(d.taken, taken)
 	return nil
 }
 
 // stream streams one shard into the store.
-func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) (archive.Part, replica.Origin, error) {
-	var part archive.Part
+func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) (taken takenPart, err error) {
 	node := source.Node
 	started := d.DB.Now()
 	report.Stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
@@ -134,33 +136,30 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	if err != nil {
 		d.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // at worst, a reason is missing later
 	}
-	stream, err := replica.Open(transfer, source.Replica, replica.Options{OnStall: end})
+	stream, err := source.open(transfer, end)
 	if err != nil {
-		return part, replica.Origin{}, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}
+		return taken, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}
 	}
 	defer stream.Close()
 	origin := stream.Origin()
 	var progress archive.Progress
-	report.Stage(fmt.Sprintf("Reading from %s %s", node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
+	report.Stage(fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace)}
-	part, err = d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
+	part, err := d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
-		return part, origin, reason.Because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
+		return taken, reason.Because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
 			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", words.Size(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)
 	}
 	if err != nil {
 		if reader.failure != nil && ctx.Err() == nil {
-			why, another := life.BrokeOff(ctx, progress.Bytes())
-			if err = reason.Because(err, "%s", why); another {
-				err = SourceError{err}
-			}
+			err = source.brokeOff(ctx, life, progress.Bytes(), err)
 		}
-		return part, origin, fmt.Errorf("store part %d of %s: %w", source.Shard.Number, d.at.Snapshot, err)
+		return taken, fmt.Errorf("store part %d of %s: %w", source.Shard.Number, d.at.Snapshot, err)
 	}
 	part.SourceNode, part.SourceRole = node.Name, string(node.Role)
 	part.ReplicationID, part.ReplicationOffset, part.UsedMemory = origin.ReplicationID, origin.Offset, origin.UsedMemory
 	part.StartedAt, part.CompletedAt = started, d.DB.Now()
-	return part, origin, nil
+	return takenPart{part, origin, strings.TrimSpace(source.Warning + " " + missingFrom(stream)), source.ByKey}, nil
 }
 
 // Settle ends a snapshot that did not succeed.

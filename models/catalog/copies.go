@@ -137,7 +137,7 @@ func (q Copies) checkNewManual(ctx context.Context, cluster, name string, faults
 // describe writes down what an import has found out about the origin of the data.
 func (q Copies) describe(ctx context.Context, s models.Snapshot) error {
 	err := q.db.with(ctx).Model(&models.Snapshot{}).Where("name = ? AND status = ?", s.Name, models.SnapshotCreating).Updates(map[string]any{
-		"engine": s.Engine, "engine_version": s.EngineVersion, "node_type": s.NodeType, "cluster_mode": s.ClusterMode, "shards": s.ShardCount, "transit_encryption": s.TransitEncryption, "origin": s.Origin}).Error
+		"engine": s.Engine, "engine_version": s.EngineVersion, "node_type": s.NodeType, "cluster_mode": s.ClusterMode, "shards": s.ShardCount, "transit_encryption": s.TransitEncryption, "origin": s.Origin, "logical": s.Logical}).Error
 	if err != nil {
 		return fmt.Errorf("describe snapshot %s: %w", s.Name, err)
 	}

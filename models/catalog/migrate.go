@@ -341,6 +341,9 @@ var sqliteMigrations = []migration{
 	{"0025-access", execute(access("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime")...)},
 	// Whom a cluster follows until data has been moved into it.
 	{"0026-migration", execute(append(following, `ALTER TABLE clusters ADD COLUMN migration_since datetime`)...)},
+	// Snapshots that are read key by key.
+	{"0027-logical", execute(slices.Concat(logical, []string{`DROP TRIGGER records_reached`},
+		markedBy("records_reached", "UPDATE OF "+recordedAccess+", by_key ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"))...)},
 }
 
 // encryption is 0023-encryption.
@@ -377,6 +380,12 @@ var following = []string{
 	`ALTER TABLE clusters ADD COLUMN migration_source text NOT NULL DEFAULT ''`,
 	`ALTER TABLE clusters ADD COLUMN migration_address text NOT NULL DEFAULT ''`,
 	`ALTER TABLE clusters ADD COLUMN migration_copied boolean NOT NULL DEFAULT false`,
+}
+
+// logical are the columns of 0027-logical.
+var logical = []string{
+	`ALTER TABLE snapshots ADD COLUMN logical boolean NOT NULL DEFAULT false`,
+	`ALTER TABLE attachments ADD COLUMN by_key boolean NOT NULL DEFAULT false`,
 }
 
 // clusterMode marks what is in cluster mode in a catalog that did not record it: clusters attached as such, and snapshots whose parts have slots.

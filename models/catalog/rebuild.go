@@ -169,7 +169,7 @@ func (q Rebuilding) reinstate(ctx context.Context, row, found models.Snapshot) e
 	maps.Copy(columns, map[string]any{
 		"origin": found.Origin, "auth_enabled": found.AuthEnabled, "node": found.Node, "node_created_at": found.NodeCreatedAt, "attempt": found.Attempt, "manifest_sha256": found.ManifestSHA256,
 		"status": models.SnapshotAvailable, "status_reason": "", "source": found.Source, "rdb_version": found.RDBVersion, "bytes": found.Bytes, "stored": found.Stored,
-		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning,
+		"keys": found.Keys, "used_memory": found.UsedMemory, "served_by": found.ServedBy, "served_role": found.ServedRole, "warning": found.Warning, "logical": found.Logical,
 		"created_at": catalogTime(found.CreatedAt), "started_at": catalogTimeOf(found.StartedAt), "completed_at": catalogTimeOf(found.CompletedAt), "verified_at": catalogTimeOf(found.VerifiedAt),
 	})
 	if err := q.db.with(ctx).Model(&models.Snapshot{ID: row.ID}).UpdateColumns(columns).Error; err != nil {

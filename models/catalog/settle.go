@@ -112,7 +112,7 @@ func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) 
 		"status": models.SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
 		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
 		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": catalogTimeOf(measured.StartedAt), "completed_at": now,
-		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256,
+		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256, "logical": measured.Logical,
 	})
 	if written.Error != nil {
 		return fmt.Errorf("write snapshot %s: %w", snapshot.Name, written.Error)

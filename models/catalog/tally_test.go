@@ -70,7 +70,7 @@ func TestNewestSnapshotsOfAnOldPostgresCatalogAreFilledIn(t *testing.T) {
 	for i := range 20 {
 		s := models.Snapshot{Name: fmt.Sprintf("s%d", i), ClusterName: fmt.Sprintf("c%d", i%3), Status: []models.SnapshotStatus{models.SnapshotAvailable, models.SnapshotFailed}[i%4/3], Stored: int64(i),
 			CreatedAt: monday.Add(time.Duration(i*7%20) * time.Hour)}
-		check(t, old.Omit("cluster_mode", "transit_encryption").Create(&s).Error) // which it did not have yet
+		check(t, old.Omit("cluster_mode", "transit_encryption", "logical").Create(&s).Error) // which it did not have yet
 	}
 	check(t, closePool(old))
 	db := open(t, place, clockwork.NewFakeClockAt(monday.AddDate(0, 0, 1)))
