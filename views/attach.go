@@ -15,7 +15,7 @@ const AttachPath = "/clusters/-/attach"
 //
 // Form: POST to Action with action=test, which shows what is found and saves nothing, or action=attach. Fields: id, description, addresses (one per
 // line), username, password; primary_name, sentinel_username, sentinel_password; tls (on), ca, certificate, private_key, server_name, unverified
-// (on); mapped (announced=reached, one per line), psync; those of the schedule as in [ClusterForm]. For a cluster that is already attached there are
+// (on); mapped (announced=reached, one per line), psync, by_key (on); those of the schedule as in [ClusterForm]. For a cluster that is already attached there are
 // no id, description and schedule, but keep_password, keep_sentinel_password and keep_private_key (on).
 type AttachForm struct {
 	Fields
@@ -78,7 +78,7 @@ func TopologyText(topology, primaryName string, shards, nodes int) string {
 var (
 	sentinelFields = []string{"primary_name", "sentinel_username", "sentinel_password"}
 	tlsFields      = []string{"tls", "ca", "certificate", "private_key", "server_name", "unverified"}
-	unusualFields  = []string{"mapped", "psync"}
+	unusualFields  = []string{"mapped", "psync", "by_key"}
 )
 
 // used tells whether one of the fields is filled in or wrong.

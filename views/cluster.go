@@ -93,6 +93,7 @@ type Reach struct {
 	Unverified  bool
 	Certificate bool // the console presents its own certificate
 	PSYNC       string
+	ByKey       bool      // snapshots are read key by key
 	Since       time.Time // when it became unreachable; zero: it is reachable
 }
 

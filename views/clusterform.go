@@ -24,6 +24,7 @@ type RestoreSource struct {
 	CreatedAt time.Time
 	Engine    string
 	Version   string
+	Logical   string // a sentence that says that it is not of one point in time; "": it is
 }
 
 // FormSummary is the right column of the form: what will happen with the present content of the fields.

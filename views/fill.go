@@ -7,6 +7,7 @@ type FillCluster struct {
 	Snapshot string
 	Keys     int64 // of the snapshot; -1: unknown
 	Bytes    int64
+	Logical  string  // a sentence that says that it is not of one point in time; "": it is
 	Mortal   int64   // how many of its keys have a deadline; -1: unknown
 	Clusters Choices // to choose from, until one is chosen
 	Target   *FillTarget

@@ -83,7 +83,7 @@ func sampleSnapshotRows() []SnapshotRow {
 		{Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: "available", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Parts: 1, CreatedAt: ago(9 * time.Hour)},
 		{Name: "automatic.sessions-2026-11-22-02-40", Cluster: "sessions", ClusterExists: true, Source: "automatic", Status: "failed", Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(9*time.Hour + 30*time.Minute), Reason: "The replica sessions-002 stopped answering after 412 MB."},
 		{Name: "too-early", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: Cancelled, Bytes: -1, Stored: -1, Keys: -1, CreatedAt: ago(2 * 24 * time.Hour), Reason: "It was cancelled."},
-		{Name: "before-migration", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: "restoring", Bytes: 38_000_000, Stored: 11_000_000, Keys: 120_411, Parts: 3, CreatedAt: ago(4 * 24 * time.Hour)},
+		{Name: "before-migration", Cluster: "catalogue", ClusterExists: true, Source: "manual", Status: "restoring", Bytes: 38_000_000, Stored: 11_000_000, Keys: 120_411, Parts: 3, CreatedAt: ago(4 * 24 * time.Hour), Logical: true},
 		{Name: "final-staging", Cluster: "staging", Source: "manual", Status: "available", Bytes: 42_118, Stored: 9_120, Keys: 17, Parts: 1, CreatedAt: ago(70 * 24 * time.Hour)},
 	}
 }

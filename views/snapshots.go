@@ -17,6 +17,7 @@ type SnapshotRow struct {
 	VerifiedAt    time.Time // when all of it was last read back and found right; zero: not yet
 	Damaged       bool      // it is failed because of what happened to it in the store
 	Reason        string    // a sentence, if it failed
+	Logical       bool      // it is not of one point in time
 	Running       *Run      // while it is being made, restored or deleted
 }
 
@@ -90,6 +91,7 @@ type Snapshot struct {
 	Configuration []Fact // the cluster as it was then
 	Running       Work
 	Origin        string // a sentence: from where it was copied or imported
+	Logical       string // a sentence that says that it is not of one point in time; "": it is
 	Warning       string // for example that statistics are incomplete; may be empty
 	DescribeAWS   string // equivalent command
 }
@@ -98,6 +100,9 @@ func (p Snapshot) line() string {
 	text := "Snapshot of " + p.Cluster + " · " + p.Source
 	if p.Engine != "" {
 		text += " · " + EngineText(p.Engine, p.Version)
+	}
+	if p.Logical != "" {
+		text += " · not point in time"
 	}
 	return text
 }
@@ -167,6 +172,7 @@ type TakeSource struct {
 	LagBytes   int64
 	UsedMemory int64  // of the node
 	FreeMemory int64  // on its host; -1: unknown
+	ByKey      bool   // the snapshot is read key by key: not of one point in time, and without a fork
 	AtMost     bool   // FreeMemory is an upper bound, because the host is another one
 	Fits       bool   // a fork fits into what is free
 	Problem    string // a sentence, if there is no source at all

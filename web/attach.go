@@ -19,7 +19,7 @@ type attachPages struct{ *site }
 
 // attachFields are the fields that are shown again as they were sent: all except the secrets.
 var attachFields = []string{"id", "description", "addresses", "username", "primary_name", "sentinel_username", "tls", "ca", "certificate", "server_name", "unverified",
-	"mapped", "psync", "backups", "retention", "window_preference", "window_start", "window_length", "keep_password", "keep_sentinel_password", "keep_private_key"}
+	"mapped", "psync", "by_key", "backups", "retention", "window_preference", "window_start", "window_length", "keep_password", "keep_sentinel_password", "keep_private_key"}
 
 // secretFields are the fields that no page contains.
 var secretFields = []string{"password", "sentinel_password", "private_key"}
@@ -40,7 +40,7 @@ func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
 	f.spec = models.AttachSpec{Name: strings.ToLower(text("id")), Description: text("description"), Password: secret.Text(form.Get("password")),
 		Access: models.Access{
-			Addresses: models.SplitLines(form.Get("addresses")), Mapped: models.SplitLines(form.Get("mapped")), Username: text("username"), PSYNC: text("psync"),
+			Addresses: models.SplitLines(form.Get("addresses")), Mapped: models.SplitLines(form.Get("mapped")), Username: text("username"), PSYNC: text("psync"), ByKey: form.Get("by_key") == "on",
 			PrimaryName: text("primary_name"), SentinelUsername: text("sentinel_username"), SentinelPassword: secret.Text(form.Get("sentinel_password")),
 			TLS: form.Get("tls") == "on", CA: form.Get("ca"), Certificate: form.Get("certificate"), PrivateKey: secret.Text(form.Get("private_key")),
 			ServerName: text("server_name"), Unverified: form.Get("unverified") == "on",
@@ -195,7 +195,7 @@ func (h attachPages) accessPage(w http.ResponseWriter, r *http.Request) error {
 		"primary_name": a.PrimaryName, "sentinel_username": a.SentinelUsername, "ca": a.CA, "certificate": a.Certificate, "server_name": a.ServerName} {
 		form.Set(name, value)
 	}
-	for name, ticked := range map[string]bool{"tls": a.TLS, "unverified": a.Unverified} {
+	for name, ticked := range map[string]bool{"tls": a.TLS, "unverified": a.Unverified, "by_key": a.ByKey} {
 		if ticked {
 			form.Set(name, "on")
 		}
@@ -297,7 +297,7 @@ func presentReach(c models.Cluster) *views.Reach {
 		return nil
 	}
 	reach := views.Reach{Topology: views.TopologyText(a.Topology, a.PrimaryName, c.ShardCount, len(c.Nodes)), Addresses: a.Addresses, Mapped: a.Mapped, User: a.Username,
-		Password: c.Password != "", PrimaryName: a.PrimaryName, TLS: a.TLS, ServerName: a.ServerName, Unverified: a.Unverified, Certificate: a.Certificate != "", PSYNC: a.PSYNC}
+		Password: c.Password != "", PrimaryName: a.PrimaryName, TLS: a.TLS, ServerName: a.ServerName, Unverified: a.Unverified, Certificate: a.Certificate != "", PSYNC: a.PSYNC, ByKey: a.ByKey}
 	if a.Since != nil {
 		reach.Since = *a.Since
 	}

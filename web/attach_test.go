@@ -242,15 +242,19 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 
 	// On the same way they are kept, even when other things change.
 	for _, action := range []string{"test", "attach"} {
-		c.postForm("/clusters/shop/access", with(keeping, "username", "somebody", "psync", "X", "action", action))
+		c.postForm("/clusters/shop/access", with(keeping, "username", "somebody", "psync", "X", "by_key", "on", "action", action))
 		last := (*seen)[len(*seen)-1]
 		if last.Password.Reveal() != "top-secret-1" || last.SentinelPassword.Reveal() != "top-secret-2" || last.PrivateKey != before.Attachment.PrivateKey || last.Username != "somebody" {
 			t.Errorf("%s: it was reached with %q %q %q", action, last.Password.Reveal(), last.SentinelPassword.Reveal(), last.PrivateKey.Reveal())
 		}
 	}
-	if now := c.find("shop"); now.Attachment.Username != "somebody" || now.Attachment.PSYNC != "X" || now.Password.Reveal() != "top-secret-1" || now.Attachment.SentinelPassword.Reveal() != "top-secret-2" {
+	if now := c.find("shop"); now.Attachment.Username != "somebody" || now.Attachment.PSYNC != "X" || !now.Attachment.ByKey || now.Password.Reveal() != "top-secret-1" || now.Attachment.SentinelPassword.Reveal() != "top-secret-2" {
 		t.Errorf("%+v", now.Attachment)
 	}
+
+	c.get("/clusters/shop").says("read key by key, not point in time")
+	c.get("/clusters/shop/access").says(`name="by_key" value="on" checked`)
+	c.get("/clusters/shop/snapshot").says("not be of one point in time")
 
 	// What is not to be kept goes, and a typed secret counts before the stored one.
 	c.postForm("/clusters/shop/access", with(keeping, "addresses", "10.0.0.2", "tls", "", "username", "", "primary_name", "", "sentinel_username", "", "keep_password", "", "keep_sentinel_password", "", "keep_private_key", "")).redirects("/clusters/shop")

@@ -412,7 +412,7 @@ func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.
 	case modeRestore:
 		props.SummaryAction = snapshotAddress(f.snapshot.Name) + "/summary"
 		props.Source = &views.RestoreSource{Snapshot: f.snapshot.Name, Cluster: f.snapshot.ClusterName, Bytes: f.snapshot.Bytes, Keys: f.snapshot.Keys,
-			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion}
+			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion, Logical: notPointInTime(f.snapshot)}
 	default:
 		props.SummaryAction = "/clusters/-/summary"
 		if err := h.offerSeeds(ctx, &f, &props); err != nil {

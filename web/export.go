@@ -68,6 +68,7 @@ type exportedSnapshot struct {
 	RDBVersion    *int64     `json:"rdb_version"`
 	ServedBy      *string    `json:"served_by"`
 	ServedRole    *string    `json:"served_role"`
+	PointInTime   bool       `json:"point_in_time"`
 	Warning       string     `json:"warning"`
 
 	Configuration exportedConfiguration `json:"cluster_configuration"`
@@ -196,7 +197,7 @@ func exportSnapshot(s models.Snapshot, clusterExists bool) exportedSnapshot {
 	one := exportedSnapshot{
 		Name: s.Name, Cluster: s.ClusterName, ClusterExists: clusterExists, Source: s.Source, Status: string(s.Status), StatusReason: s.StatusReason,
 		CreatedAt: s.CreatedAt.UTC(), StartedAt: inUTC(s.StartedAt), CompletedAt: inUTC(s.CompletedAt), ServedBy: orNull(s.ServedBy),
-		ServedRole: orNull(string(s.ServedRole)), Warning: s.Warning,
+		ServedRole: orNull(string(s.ServedRole)), PointInTime: !s.Logical, Warning: s.Warning,
 		Configuration: exportedConfiguration{Description: s.Description, Engine: s.Engine, EngineVersion: s.EngineVersion, NodeType: s.NodeType, Shards: s.ShardCount,
 			Replicas: s.Replicas, Port: s.Port, AuthEnabled: s.AuthEnabled, Encrypted: s.TransitEncryption, RetentionDays: s.RetentionLimit, Window: orNull(s.SnapshotWindow.String())},
 	}

@@ -25,7 +25,8 @@ func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
 
 // askFill asks for a cluster and, once there is one, what should happen to its keys.
 func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
-	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Mortal: mortalKeys(snapshot), FieldsExpire: h.db.Fills.FieldsExpire(snapshot)}
+	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Mortal: mortalKeys(snapshot), FieldsExpire: h.db.Fills.FieldsExpire(snapshot),
+		Logical: notPointInTime(snapshot)}
 	id := strings.TrimSpace(form.Get("cluster"))
 	if id != "" {
 		cluster, err := h.db.Clusters.Get(r.Context(), id)

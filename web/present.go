@@ -192,11 +192,19 @@ type around struct {
 	running   map[string]views.Run
 }
 
+// notPointInTime is a sentence about a snapshot that was read key by key; "": it was not.
+func notPointInTime(s models.Snapshot) string {
+	if s.Logical {
+		return models.NotPointInTime
+	}
+	return ""
+}
+
 // presentSnapshot is a snapshot's row.
 func presentSnapshot(snapshot models.Snapshot, at around) views.SnapshotRow {
 	v := views.SnapshotRow{Name: snapshot.Name, Cluster: snapshot.ClusterName, ClusterExists: at.living[snapshot.ClusterName], Source: snapshot.Source,
 		Status: string(snapshot.Status), Bytes: snapshot.Bytes, Stored: snapshot.Stored, Keys: snapshot.Keys, Parts: max(1, snapshot.ShardCount),
-		CreatedAt: snapshot.CreatedAt, Reason: snapshot.StatusReason, Damaged: snapshot.Damaged()}
+		CreatedAt: snapshot.CreatedAt, Reason: snapshot.StatusReason, Damaged: snapshot.Damaged(), Logical: snapshot.Logical}
 	if snapshot.VerifiedAt != nil {
 		v.VerifiedAt = *snapshot.VerifiedAt
 	}

@@ -36,5 +36,9 @@ func (h formPages) offerSeeds(ctx context.Context, f *clusterForm, props *views.
 }
 
 func seedOption(snapshot models.Snapshot) views.Option {
-	return views.Option{Value: snapshot.Name, Label: fmt.Sprintf("%s · %s · %s", snapshot.Name, views.SizeText(snapshot.Bytes), views.MinuteText(snapshot.CreatedAt))}
+	label := fmt.Sprintf("%s · %s · %s", snapshot.Name, views.SizeText(snapshot.Bytes), views.MinuteText(snapshot.CreatedAt))
+	if snapshot.Logical {
+		label += " · not point in time"
+	}
+	return views.Option{Value: snapshot.Name, Label: label}
 }

@@ -90,7 +90,7 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: row.Status, Reason: snapshot.StatusReason,
 		Engine: snapshot.Engine, Version: snapshot.EngineVersion, RDBVersion: snapshot.RDBVersion, CreatedAt: snapshot.CreatedAt,
 		Took: took(snapshot), Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
-		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: aws.snapshot(snapshot.Name),
+		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Logical: notPointInTime(snapshot), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: aws.snapshot(snapshot.Name),
 	}
 	if snapshot.CompletedAt != nil {
 		props.CompletedAt = *snapshot.CompletedAt

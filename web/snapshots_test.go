@@ -292,3 +292,19 @@ func TestNoNameHidesAPageOfItsOwn(t *testing.T) {
 		c.get("/snapshots/" + name + "/copy").is(http.StatusOK).says("Copy")
 	}
 }
+
+func TestASnapshotThatWasReadKeyByKeySaysSoEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, logical := range []bool{false, true} {
+		c := signedIn(t)
+		c.launch("orders")
+		c.backUp("orders", "one", func(s *models.Snapshot) { s.Logical = logical })
+		for _, address := range []string{"/snapshots/one", "/snapshots/one/restore", "/snapshots", "/clusters/orders?tab=snapshots", "/clusters/-/new"} {
+			page := strings.ToLower(c.get(address).is(http.StatusOK).raw)
+			if says := strings.Contains(page, "not point in time") || strings.Contains(page, "not of one point in time"); says != logical {
+				t.Errorf("%s says so: %v", address, says)
+			}
+		}
+		c.get("/export.json").says(fmt.Sprintf(`"point_in_time": %v`, !logical))
+	}
+}

@@ -84,7 +84,7 @@ func (h takePages) source(ctx context.Context, cluster models.Cluster) *views.Ta
 		return &views.TakeSource{Problem: err.Error()}
 	}
 	return &views.TakeSource{Node: found.Node.Name, Role: string(found.Node.Role), LagBytes: found.LagBytes,
-		UsedMemory: found.UsedMemory, FreeMemory: found.Available, AtMost: cluster.Attached(), Fits: found.Fits, Elsewhere: found.Elsewhere}
+		UsedMemory: found.UsedMemory, FreeMemory: found.Available, ByKey: cluster.ReadByKey(), AtMost: cluster.Attached(), Fits: found.Fits, Elsewhere: found.Elsewhere}
 }
 
 func (h takePages) take(w http.ResponseWriter, r *http.Request) error {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rekindle/internal/logical"
 	"rekindle/internal/resp"
 	"rekindle/internal/topology"
 	"rekindle/internal/words"
@@ -47,7 +48,7 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 		if source.Primary && len(shard.Nodes) > 1 {
 			e.Notes = append(e.Notes, fmt.Sprintf("No replica of shard %d is in step, so its primary %s would have to serve the snapshot.", i+1, source.Addr))
 		}
-		if source.Primary && t.Kind == topology.Sentinel {
+		if source.Primary && t.Kind == topology.Sentinel && !spec.ByKey {
 			e.Notes = append(e.Notes, "A snapshot that is read from a primary that Sentinels watch may stay in their lists as a replica that is down, until SENTINEL RESET. Keep a replica in step to avoid that.")
 		}
 		o, err := reach.Node(models.Cluster{Password: spec.Password, Attachment: &models.Attachment{Access: spec.Access}}, models.Node{})
@@ -55,6 +56,16 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 			return e, err
 		}
 		o.Addr = source.Addr
+		if spec.ByKey {
+			missing, err := keysHindrance(ctx, o)
+			if err != nil {
+				missing = Sentence(err, spec.Access)
+			}
+			if missing != "" {
+				e.Hindrances = append(e.Hindrances, missing)
+			}
+			continue
+		}
 		rights, err := askRights(ctx, o, spec.PSYNC)
 		if err != nil {
 			e.Hindrances = append(e.Hindrances, Sentence(err, spec.Access))
@@ -70,6 +81,10 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 	slices.Sort(e.Modules)
 	e.Modules = slices.Compact(e.Modules)
 	e.Hindrances = unique(e.Hindrances)
+	if spec.ByKey {
+		e.Notes = append(e.Notes, "Snapshots will be read key by key. They are not of one point in time: each key is as it was when its turn came.")
+		return e, nil
+	}
 	e.Notes = append(e.Notes, forkNotes(e.Nodes)...)
 	return e, nil
 }
@@ -160,17 +175,31 @@ func (r rights) hindrances(addr, renamed string) []string {
 	var texts []string
 	switch {
 	case r.psync == forbidden || r.replconf == forbidden:
-		texts = append(texts, "The user is not allowed to read the data like a replica: it needs +psync and +replconf.")
+		texts = append(texts, "The user is not allowed to read the data like a replica: it needs +psync and +replconf."+instead)
 	case r.psync == unknown && renamed != "":
 		texts = append(texts, fmt.Sprintf("The node %s does not know the command %s either. Look for rename-command in its configuration.", addr, renamed))
 	case r.psync == unknown:
-		texts = append(texts, fmt.Sprintf("The node %s does not know PSYNC: it was renamed or removed (rename-command), as managed services do. If it has another name, enter that name.", addr))
+		texts = append(texts, fmt.Sprintf("The node %s does not know PSYNC: it was renamed or removed (rename-command), as managed services do. If it has another name, enter that name.", addr)+instead)
 	}
 	if r.replconf == unknown {
 		texts = append(texts, fmt.Sprintf("The node %s does not know REPLCONF: it was renamed or removed, and without it no snapshot can be read.", addr))
 	}
 	return texts
 }
+
+// keysHindrance says what prevents a snapshot that is read key by key; "": nothing does.
+func keysHindrance(ctx context.Context, o resp.Options) (string, error) {
+	err := logical.Try(ctx, o)
+	for _, is := range []error{logical.ErrRefused, logical.ErrLoading, logical.ErrStale, logical.ErrMoved} {
+		if errors.Is(err, is) {
+			return fmt.Sprintf("The node %s: %s.", o.Addr, is), nil
+		}
+	}
+	return "", err
+}
+
+// instead is what to do about a node that forbids PSYNC for good.
+const instead = " Where that cannot be had, choose to have snapshots read key by key: such snapshots are not of one point in time."
 
 // askRights finds out what the user may do at a node, without doing any of it.
 func askRights(ctx context.Context, o resp.Options, renamed string) (rights, error) {

@@ -110,6 +110,27 @@ func TestExamineTellsWhatAUserLacks(t *testing.T) {
 	}
 }
 
+func TestExamineForReadingKeyByKey(t *testing.T) {
+	t.Parallel()
+	node := testkit.Redis(t, "--user", "backup", "on", ">s3cret", "+@all", "-psync", "~*")
+	node.Client().Set(t.Context(), "k", "v", 0)
+	spec := at(node.Addr)
+	spec.Username, spec.Password = "backup", "s3cret"
+	if got := strings.Join(examine(t, spec).Hindrances, " "); !strings.Contains(got, "read key by key") {
+		t.Errorf("without PSYNC: %q", got)
+	}
+	spec.ByKey = true
+	if e := examine(t, spec); len(e.Hindrances) > 0 || e.Rights != "" || !strings.Contains(strings.Join(e.Notes, " "), "not of one point in time") {
+		t.Errorf("key by key: %q, %q", e.Hindrances, e.Notes)
+	}
+	if err := node.Client().Do(t.Context(), "ACL", "SETUSER", "backup", "-dump").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(examine(t, spec).Hindrances, " "); !strings.Contains(got, "+dump") {
+		t.Errorf("without DUMP: %q", got)
+	}
+}
+
 func toArgs(line string) []any {
 	var args []any
 	for word := range strings.FieldsSeq(line) {

@@ -62,6 +62,7 @@ func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 		"username":    r.text(&d.spec.Username),
 		"password":    r.secret(&d.spec.Password),
 		"psync":       r.text(&d.spec.PSYNC),
+		"read_by_key": r.truth(&d.spec.ByKey),
 		"sentinel":    func(v value) { r.mapping(v, r.noting(d, r.sentinelKeys(d))) },
 		"tls":         func(v value) { d.spec.TLS = true; r.mapping(v, r.noting(d, r.tlsKeys(d))) },
 		"backups":     func(v value) { r.mapping(v, r.noting(d, r.backupKeys(d))); r.backups(v, d) },

@@ -41,6 +41,7 @@ clusters:
     username: backup
     password: {env: ORDERS_PASSWORD}
     psync: COPY-ALL
+    read_by_key: true
     backups: &nightly {retention: 7, window: "03:00-04:00"}
   sessions:
     addresses: [s1:26379]
@@ -64,7 +65,7 @@ clusters:
 	}
 	window, _ := models.ParseWindow("03:00-04:00")
 	orders := models.AttachSpec{Name: "orders", Description: "Shop's orders", Password: typed, Retention: 7, Window: window, RequestedBy: "the clusters file", Declared: file.Path,
-		Access: models.Access{Addresses: models.Lines{"10.0.0.5:6379", "db1.example:6380"}, Mapped: models.Lines{"172.17.0.2:6379=db1.example:16379"}, Username: "backup", PSYNC: "COPY-ALL"}}
+		Access: models.Access{Addresses: models.Lines{"10.0.0.5:6379", "db1.example:6380"}, Mapped: models.Lines{"172.17.0.2:6379=db1.example:16379"}, Username: "backup", PSYNC: "COPY-ALL", ByKey: true}}
 	if !reflect.DeepEqual(file.Clusters[0], orders) {
 		t.Errorf("orders: %+v\nwant %+v", file.Clusters[0], orders)
 	}
