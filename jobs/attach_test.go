@@ -318,14 +318,21 @@ func TestAnAttachedClusterComesBackWithTheCatalog(t *testing.T) {
 // sourceFails attaches a cluster with two replicas, lets the one that serves fail, and returns the snapshot.
 func sourceFails(t *testing.T, c *console, fail func(source, primary *testkit.Server, run func())) models.Snapshot {
 	t.Helper()
+	return sourceOfFails(t, c, 24, attachSpec("orders"), fail)
+}
+
+// sourceOfFails is sourceFails for a cluster that is attached in another way, with so much data.
+func sourceOfFails(t *testing.T, c *console, megabytes int, spec models.AttachSpec, fail func(source, primary *testkit.Server, run func())) models.Snapshot {
+	t.Helper()
 	primary := testkit.Redis(t)
 	replicas := map[string]*testkit.Server{}
 	for range 2 {
 		r := replicaOf(t, primary)
 		replicas[r.Addr] = r
 	}
-	fillBig(t, primary.Client(), 24)
-	cluster := c.attach(attachSpec("orders", primary.Addr))
+	fillBig(t, primary.Client(), megabytes)
+	spec.Addresses = models.Lines{primary.Addr}
+	cluster := c.attach(spec)
 	source, err := c.manager.SnapshotSource(t.Context(), cluster)
 	must(t, err)
 	node := replicas[source.Node.Address()]

@@ -68,3 +68,87 @@ func TestWhatCannotBeReadKeyByKeyIsSaid(t *testing.T) {
 		t.Errorf("%s: %q", s.Status, s.StatusReason)
 	}
 }
+
+// A node that is read key by key goes on answering after what ends the transfer of others. What it has told until then is not kept.
+func TestANodeThatIsReadKeyByKeyMustStayWhatItIs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		happens func(t *testing.T, source, primary *testkit.Server)
+		reason  string // "": another replica serves
+	}{
+		"all data is deleted": {func(t *testing.T, source, primary *testkit.Server) {
+			must(t, primary.Client().FlushAll(t.Context()).Err())
+			testkit.WaitFor(t, "the replica to delete it, too", func() bool { return source.Client().DBSize(t.Context()).Val() == 0 })
+		}, "All keys of a database were deleted or exchanged (FLUSHALL"},
+		"it is promoted": {func(t *testing.T, source, _ *testkit.Server) {
+			must(t, source.Client().Do(t.Context(), "REPLICAOF", "NO", "ONE").Err())
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, st := newTroubled(t)
+			const megabytes = 12 // more than is read ahead of a store that waits
+			spec := attachSpec("orders")
+			spec.ByKey = true
+			snapshot := sourceOfFails(t, c, megabytes, spec, func(source, primary *testkit.Server, run func()) {
+				reached, goOn := make(chan struct{}), make(chan struct{})
+				st.mu.Lock()
+				st.after, st.reached, st.goOn = 1<<20, reached, goOn
+				st.mu.Unlock()
+				run()
+				<-reached
+				test.happens(t, source, primary)
+				close(goOn)
+			})
+			if test.reason == "" {
+				if snapshot.Status != models.SnapshotAvailable || !snapshot.Logical || snapshot.Keys != megabytes {
+					t.Errorf("%s with %d keys: %s", snapshot.Status, snapshot.Keys, snapshot.StatusReason)
+				}
+				return
+			}
+			if snapshot.Status != models.SnapshotFailed || !strings.Contains(snapshot.StatusReason, test.reason) {
+				t.Errorf("%s: %s", snapshot.Status, snapshot.StatusReason)
+			}
+			if left := c.stored(); len(left) != 0 {
+				t.Errorf("it has left %v", left)
+			}
+		})
+	}
+}
+
+func TestWhyANodeThatIsReadKeyByKeyBrokeOffIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		happens func(t *testing.T, node *testkit.Server)
+		reason  string
+	}{
+		"it lets go": {func(t *testing.T, node *testkit.Server) {
+			must(t, node.Client().Do(t.Context(), "CLIENT", "KILL", "TYPE", "normal").Err())
+		}, "stopped sending its keys after"},
+		"it restarts": {func(_ *testing.T, node *testkit.Server) { node.Kill(); node.Restart() }, "was restarted while it sent"},
+		"it dies":     {func(_ *testing.T, node *testkit.Server) { node.Kill() }, "stopped answering after"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, st := newTroubled(t)
+			node := testkit.Redis(t)
+			fillBig(t, node.Client(), 24)
+			spec := attachSpec("orders", node.Addr)
+			spec.ByKey = true
+			c.attach(spec)
+			reached, goOn := make(chan struct{}), make(chan struct{})
+			st.mu.Lock()
+			st.after, st.reached, st.goOn = 1<<20, reached, goOn
+			st.mu.Unlock()
+			_, err := c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "test")
+			must(t, err)
+			c.manager.Wake()
+			<-reached
+			test.happens(t, node)
+			close(goOn)
+			if s := c.awaitSnapshot("s1"); s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, test.reason) || !strings.Contains(s.StatusReason, "discarded") {
+				t.Errorf("%s: %s", s.Status, s.StatusReason)
+			}
+		})
+	}
+}

@@ -3,6 +3,7 @@ package logical
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"rekindle/internal/resp"
 )
@@ -12,6 +13,10 @@ var (
 	// ErrRefused says that the node does not let this user read its keys.
 	ErrRefused = errors.New("the node does not let its keys be read: the ACL user needs +scan +dump +pexpiretime +pttl +time +multi +exec +select +info " +
 		"(and +readonly in cluster mode) on all keys (~*), and none of these commands may be renamed or disabled")
+	// ErrUntied says that the node does not allow transactions. A value is written as it comes, behind its expiry, so asking again whether the expiry was
+	// still the same would be too late.
+	ErrUntied = errors.New("the node does not allow MULTI and EXEC, without which a value and its expiry may not belong together: " +
+		"give the ACL user +multi +exec, or read from the nodes themselves if it is a proxy that does not know them")
 	// ErrAuth says that the password (or user) is wrong, missing, or given although the node has none.
 	ErrAuth = errors.New("the node did not accept the user and password: check both")
 	// ErrLoading says that the node is still reading its data from disk or from its primary.
@@ -29,7 +34,7 @@ var (
 // explain puts the sentence that fits before the node's answer.
 func explain(err error) error {
 	reply, ok := errors.AsType[resp.Error](err)
-	if !ok {
+	if !ok || errors.Is(err, ErrUntied) {
 		return err
 	}
 	meaning := error(nil)
@@ -48,4 +53,19 @@ func explain(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w (%w)", meaning, err)
+}
+
+// untied explains why MULTI or EXEC was refused. Servers since 7.0 put why EXEC was behind words of their own.
+func untied(err error) error {
+	reply, ok := errors.AsType[resp.Error](err)
+	if !ok {
+		return err
+	}
+	if _, why, wrapped := strings.Cut(string(reply), "EXECABORT Transaction discarded because of: "); wrapped {
+		reply = resp.Error(why)
+	}
+	if reply.Code() == "NOPERM" || reply.UnknownCommand() {
+		return fmt.Errorf("%w (%w)", ErrUntied, err)
+	}
+	return reply
 }

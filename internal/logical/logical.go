@@ -42,9 +42,9 @@ type Stream struct {
 // Open signs in, asks the node what it is, and makes sure that it lets its keys be read. ctx covers the Stream's whole life: when it ends, the
 // connection closes at once.
 //
-// Errors, also those of Read, wrap [ErrRefused], [ErrAuth], [ErrLoading], [ErrMoved] or [ErrStale] if the node said so, the cause of ctx,
+// Errors, also those of Read, wrap [ErrRefused], [ErrUntied], [ErrAuth], [ErrLoading], [ErrMoved] or [ErrStale] if the node said so, the cause of ctx,
 // os.ErrDeadlineExceeded if the node took too long, io.ErrUnexpectedEOF if it closed the connection, or a network error. Those of Read may also wrap
-// [ErrSpool], [ErrDamaged] or [ErrVersion].
+// [ErrSpool], [ErrDamaged] or [ErrVersion], and [ErrWiped], [ErrReplaced] or [ErrShrunk] if the node is not what it was at the beginning.
 func Open(ctx context.Context, o resp.Options, options Options) (*Stream, error) {
 	if options.IdleTimeout <= 0 {
 		options.IdleTimeout = defaultIdleTimeout
@@ -134,11 +134,6 @@ func originOf(info resp.Info) (replica.Origin, error) {
 		}
 	}
 	return o, nil
-}
-
-// info asks for what is needed of INFO. Sections that the node does not have are empty.
-func (n *node) info() (resp.Info, error) {
-	return n.conn.Info(n.ctx, "server", "replication", "memory", "cluster", "keyspace")
 }
 
 // introduce makes CLIENT LIST say who this is, and lets a replica in cluster mode answer.

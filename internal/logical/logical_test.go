@@ -235,6 +235,8 @@ func TestRights(t *testing.T) {
 		"no scan":        {strings.Replace(rights, "+scan", "", 1) + " ~*", logical.ErrRefused, false},
 		"no dump":        {strings.Replace(rights, "+dump", "", 1) + " ~*", logical.ErrRefused, false},
 		"no info":        {strings.Replace(rights, "+info", "", 1) + " ~*", logical.ErrRefused, false},
+		"no MULTI":       {strings.Replace(rights, "+multi", "", 1) + " ~*", logical.ErrUntied, false},
+		"no EXEC":        {strings.Replace(rights, "+exec", "", 1) + " ~*", logical.ErrUntied, false},
 		"some keys":      {rights + " ~special:*", logical.ErrRefused, false},
 	}
 	for name, test := range tests {

@@ -20,6 +20,7 @@ import (
 // odd is a node that answers as no real one can be made to.
 type odd struct {
 	version string
+	info    string                  // what INFO says besides
 	pages   [][]string              // what SCAN answers, page by page
 	dumps   map[string]string       // whole replies to DUMP; else "v"
 	stream  func(w io.Writer) error // the reply to DUMP of "large"
@@ -99,7 +100,7 @@ func (o *odd) answer(c net.Conn, args []string) error {
 	reply := "+OK\r\n"
 	switch strings.ToUpper(args[0]) {
 	case "INFO":
-		reply = bulk("redis_version:" + o.version + "\r\nrole:master\r\ndb0:keys=3,expires=0\r\n")
+		reply = bulk("redis_version:" + o.version + "\r\n" + o.info + "\r\n")
 	case "TIME":
 		reply = "*2\r\n$10\r\n1700000000\r\n$6\r\n000000\r\n"
 	case "FUNCTION":
@@ -155,7 +156,8 @@ func TestOddAnswers(t *testing.T) {
 		"a newer value":             {odd{pages: [][]string{{"a", "b"}}, dumps: map[string]string{"b": string(newer)}}, nil, logical.ErrVersion},
 		"a newer engine":            {odd{pages: [][]string{{"b", "b"}}, dumps: map[string]string{"b": string(newer)}}, []string{"b"}, nil},
 		"a slot that has moved":     {odd{pages: [][]string{{"a", "b"}}, dumps: map[string]string{"b": "-MOVED 1 127.0.0.1:1\r\n"}}, nil, logical.ErrMoved},
-		"no transactions":           {odd{pages: [][]string{{"a"}}, refuse: map[string]string{"MULTI": "NOPERM no"}}, nil, logical.ErrRefused},
+		"no transactions":           {odd{pages: [][]string{{"a"}}, refuse: map[string]string{"MULTI": "ERR unknown command 'MULTI'"}}, nil, logical.ErrUntied},
+		"no databases in INFO":      {odd{pages: [][]string{{"a"}, {"b"}}, info: "role:master"}, []string{"a", "b"}, nil},
 		"no DUMP":                   {odd{pages: [][]string{{"a"}}, refuse: map[string]string{"DUMP": "ERR unknown command 'DUMP'"}}, nil, logical.ErrRefused},
 		"loading":                   {odd{pages: [][]string{{"a"}}, refuse: map[string]string{"SCAN": "LOADING Redis is loading"}}, nil, logical.ErrLoading},
 		"something else than RESP":  {odd{pages: [][]string{{"a", "b"}}, dumps: map[string]string{"b": ":3\r\n"}}, nil, resp.ErrProtocol},
@@ -167,6 +169,9 @@ func TestOddAnswers(t *testing.T) {
 			t.Parallel()
 			if test.node.version == "" {
 				test.node.version = "7.0.15"
+			}
+			if test.node.info == "" {
+				test.node.info = "role:master\r\ndb0:keys=3,expires=0"
 			}
 			var got []string
 			s, err := logical.Open(t.Context(), test.node.start(t), logical.Options{})

@@ -30,6 +30,7 @@ type taking struct {
 	*node
 	options   Options
 	origin    replica.Origin
+	marks     marks
 	databases map[int]int64 // those with keys, and how many
 	version   int           // of RDB
 	exact     bool          // the node knows PEXPIRETIME
@@ -37,17 +38,23 @@ type taking struct {
 	missing   error
 
 	out     *output
-	largest int64 // value, of late
+	pages   int64         // of names that were asked for
+	current int           // database
+	lasting map[int]int64 // keys without an expiry that were read, by their database
+	largest int64         // value, of late
 	batch   []byte
 	record  []byte
 }
 
 func newTaking(n *node, options Options) (*taking, error) {
-	info, err := n.info()
+	info, err := n.look()
 	if err != nil {
 		return nil, err
 	}
-	t := &taking{node: n, options: options, databases: info.Databases()}
+	t := &taking{node: n, options: options, marks: marksOf(info), databases: info.Databases(), lasting: make(map[int]int64)}
+	if _, told := t.databases[0]; !told { // a proxy may not tell of any
+		t.databases[0] = 0
+	}
 	if t.origin, err = originOf(info); err != nil {
 		return nil, err
 	}
@@ -90,6 +97,7 @@ func (t *taking) try(names []string) error {
 // run writes the whole RDB.
 func (t *taking) run(w io.Writer) error {
 	t.out = newOutput(w)
+	clear(t.lasting)
 	if err := t.begin(); err != nil {
 		return err
 	}
@@ -100,6 +108,9 @@ func (t *taking) run(w io.Writer) error {
 		if err := t.database(db); err != nil {
 			return fmt.Errorf("database %d: %w", db, err)
 		}
+	}
+	if err := t.same(); err != nil {
+		return err
 	}
 	return t.out.end()
 }
@@ -161,6 +172,7 @@ func (t *taking) database(db int) (err error) {
 			return err
 		}
 	}
+	t.current = db
 	if _, err := t.out.Write(rdb.AppendSelectDB(nil, db)); err != nil {
 		return err
 	}
@@ -196,6 +208,7 @@ func (t *taking) page(cursor string, count int) (next string, names []string, er
 	if cursor == "" {
 		cursor = "0"
 	}
+	t.pages++
 	v, err := t.conn.Do(t.ctx, "SCAN", cursor, "COUNT", strconv.Itoa(count))
 	if err != nil {
 		return "", nil, err
@@ -259,7 +272,7 @@ func (t *taking) key(name string) (version int, size int64, err error) {
 		questions = 3
 	}
 	if err := t.expect("+OK"); err != nil {
-		return 0, 0, err
+		return 0, 0, untied(err)
 	}
 	for range questions {
 		if err := t.expect("+QUEUED"); err != nil {
@@ -267,13 +280,16 @@ func (t *taking) key(name string) (version int, size int64, err error) {
 		}
 	}
 	if err := t.expect("*" + strconv.Itoa(questions)); err != nil {
-		return 0, 0, err
+		return 0, 0, untied(err)
 	}
 	expires, err := t.expiry()
 	if err != nil {
 		return 0, 0, err
 	}
 	return t.dump(func() (io.Writer, error) {
+		if expires < 0 {
+			t.lasting[t.current]++
+		}
 		return &value{t: t, name: name, expires: expires}, nil
 	})
 }

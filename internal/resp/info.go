@@ -35,6 +35,15 @@ func (i Info) Expires() int64 { return i.keyspace("expires") }
 // Databases returns the numbers of the databases that hold keys, with how many (section keyspace).
 func (i Info) Databases() map[int]int64 { return i.databases("keys") }
 
+// Lasting returns how many keys of each database have no expiry (section keyspace).
+func (i Info) Lasting() map[int]int64 {
+	lasting := i.databases("keys")
+	for db, n := range i.databases("expires") {
+		lasting[db] -= n
+	}
+	return lasting
+}
+
 // keyspace sums one figure over all databases.
 func (i Info) keyspace(figure string) int64 {
 	var sum int64

@@ -61,6 +61,8 @@ func (l Life) BrokeOff(ctx context.Context, received int64) (why string, another
 		return fmt.Sprintf("%s was restarted while it sent the snapshot, %s. The snapshot was discarded. Take it again.", who, after), true
 	case now.flushes != l.marks.flushes:
 		return fmt.Sprintf("All data of %s was deleted (FLUSHALL) while it sent the snapshot, which ends the transfer, %s. The snapshot was discarded. Take it again if the present data is to be kept.", l.node.Name, after), false
+	case l.cluster.ReadByKey():
+		return fmt.Sprintf("%s stopped sending its keys %s, though it still runs. Its log may say why. The snapshot was discarded. Take it again.", who, after), true
 	case now.overruns != l.marks.overruns:
 		return fmt.Sprintf("%s ended the transfer %s, because more was written meanwhile than its output buffer holds. %s", who, after, raiseBuffer), true
 	case now.run != "" && now.overruns == "":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"rekindle/internal/logical"
 	"rekindle/internal/replica"
@@ -43,8 +44,8 @@ func (s Source) verb() string {
 
 // brokeOff says why the node failed after it had sent this many bytes, and makes it a [SourceError] if another one may serve in its place.
 func (s Source) brokeOff(ctx context.Context, life Life, received int64, err error) error {
-	if s.ByKey {
-		for _, another := range []error{io.ErrUnexpectedEOF, logical.ErrLoading, logical.ErrStale} {
+	if s.ByKey && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, os.ErrDeadlineExceeded) { // the node answers, and says what is wrong
+		for _, another := range []error{logical.ErrReplaced, logical.ErrLoading, logical.ErrStale} {
 			if errors.Is(err, another) {
 				return SourceError{err}
 			}
