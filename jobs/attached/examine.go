@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"rekindle/internal/logical"
 	"rekindle/internal/resp"
 	"rekindle/internal/topology"
 	"rekindle/internal/words"
@@ -32,7 +31,7 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 	for _, silent := range t.Silent {
 		e.Notes = append(e.Notes, "One of the addresses cannot be used: "+Sentence(silent, spec.Access))
 	}
-	lacks := false
+	var lacks rightsLacked
 	for i, shard := range t.Shards {
 		at := sourceIn(e.Found.Shards[i])
 		for j, n := range shard.Nodes {
@@ -56,37 +55,60 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 			return e, err
 		}
 		o.Addr = source.Addr
-		if spec.ByKey {
-			missing, err := keysHindrance(ctx, o)
-			if err != nil {
-				missing = Sentence(err, spec.Access)
-			}
-			if missing != "" {
-				e.Hindrances = append(e.Hindrances, missing)
-			}
-			continue
-		}
-		rights, err := askRights(ctx, o, spec.PSYNC)
-		if err != nil {
-			e.Hindrances = append(e.Hindrances, Sentence(err, spec.Access))
-			continue
-		}
-		lacks = lacks || rights.lacks()
-		e.Hindrances = append(e.Hindrances, rights.hindrances(source.Addr, spec.PSYNC)...)
-		e.Modules = append(e.Modules, rights.modules...)
+		lacks.at(ctx, o, spec, &e)
 	}
-	if lacks {
-		e.Rights = RightsLine(spec.Username)
-	}
+	e.Rights = lacks.line(spec)
 	slices.Sort(e.Modules)
 	e.Modules = slices.Compact(e.Modules)
-	e.Hindrances = unique(e.Hindrances)
+	e.Hindrances, e.Notes = unique(e.Hindrances), unique(e.Notes)
 	if spec.ByKey {
 		e.Notes = append(e.Notes, "Snapshots will be read key by key. They are not of one point in time: each key is as it was when its turn came.")
 		return e, nil
 	}
 	e.Notes = append(e.Notes, forkNotes(e.Nodes)...)
 	return e, nil
+}
+
+// rightsLacked is what the user may not do at the nodes that would serve a snapshot.
+type rightsLacked struct {
+	replica bool      // something that it needs to read like a replica, or that is useful then
+	keys    keyRights // and to read key by key
+	byKey   bool      // only that is possible
+}
+
+// at tries a node out.
+func (l *rightsLacked) at(ctx context.Context, o resp.Options, spec models.AttachSpec, e *models.Examination) {
+	if spec.ByKey {
+		l.keys, l.byKey = l.keys.and(tryKeys(ctx, o, spec.Access, e)), true
+		return
+	}
+	rights, err := askRights(ctx, o, spec.PSYNC)
+	if err != nil {
+		e.Hindrances = append(e.Hindrances, Sentence(err, spec.Access))
+		return
+	}
+	l.replica = l.replica || rights.lacks()
+	e.Hindrances = append(e.Hindrances, rights.hindrances(o.Addr, spec.PSYNC)...)
+	e.Modules = append(e.Modules, rights.modules...)
+	if rights.psync == unknown && spec.PSYNC == "" {
+		if keys, err := askKeyRights(ctx, o); err == nil { // else only the suggestion is missing
+			l.keys, l.byKey = l.keys.and(keys), true
+			if keys.line("") != "" {
+				e.Notes = append(e.Notes, "For reading key by key, too, the user lacks rights: "+strings.Join(append(keys.lacks, keys.useful...), " ")+".")
+			}
+		}
+	}
+}
+
+// line is the command that gives the user what it lacks; "": it lacks nothing.
+func (l *rightsLacked) line(spec models.AttachSpec) string {
+	switch {
+	case l.byKey:
+		return l.keys.line(spec.Username)
+	case l.replica:
+		return RightsLine(spec.Username)
+	}
+	return ""
 }
 
 // unique drops repetitions.
@@ -185,17 +207,6 @@ func (r rights) hindrances(addr, renamed string) []string {
 		texts = append(texts, fmt.Sprintf("The node %s does not know REPLCONF: it was renamed or removed, and without it no snapshot can be read.", addr))
 	}
 	return texts
-}
-
-// keysHindrance says what prevents a snapshot that is read key by key; "": nothing does.
-func keysHindrance(ctx context.Context, o resp.Options) (string, error) {
-	err := logical.Try(ctx, o)
-	for _, is := range []error{logical.ErrRefused, logical.ErrLoading, logical.ErrStale, logical.ErrMoved} {
-		if errors.Is(err, is) {
-			return fmt.Sprintf("The node %s: %s.", o.Addr, is), nil
-		}
-	}
-	return "", err
 }
 
 // instead is what to do about a node that forbids PSYNC for good.

@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"rekindle/internal/logical"
+	"rekindle/internal/rdb"
+	"rekindle/internal/resp"
 	"rekindle/internal/secret"
 	"rekindle/internal/testkit"
 	"rekindle/models"
@@ -112,22 +115,73 @@ func TestExamineTellsWhatAUserLacks(t *testing.T) {
 
 func TestExamineForReadingKeyByKey(t *testing.T) {
 	t.Parallel()
-	node := testkit.Redis(t, "--user", "backup", "on", ">s3cret", "+@all", "-psync", "~*")
-	node.Client().Set(t.Context(), "k", "v", 0)
+	for _, c := range []struct{ name, rules, hindrance, note string }{
+		{"all", "+@all -psync ~*", "", ""},
+		{"nothing", "-@all +info", "it needs +dump +exec +multi +pexpiretime +scan +select.", ""},
+		{"no DUMP", "+@all -dump ~*", "it needs +dump.", ""},
+		{"no transactions", "+@all -multi -exec ~*", "it needs +exec +multi.", ""},
+		{"no EXEC", "+@all -exec ~*", "it needs +exec.", ""},
+		{"some keys", "+@all ~special:*", "it needs ~*.", ""},
+		{"no functions", "+@all -function ~*", "", "needs +function|dump"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			node := testkit.Engine(t, testkit.Fetched(t, "redis-7.0"), append([]string{"--user", "backup", "on", ">s3cret"}, strings.Fields(c.rules)...)...)
+			node.Client().Set(t.Context(), "k", "v", 0)
+			spec := at(node.Addr)
+			spec.ByKey, spec.Username, spec.Password = true, "backup", "s3cret"
+			e := examine(t, spec)
+			if got := strings.Join(e.Hindrances, " "); (c.hindrance == "") != (got == "") || !strings.Contains(got, c.hindrance) {
+				t.Errorf("hindered by %q, want %q", got, c.hindrance)
+			}
+			if notes := strings.Join(e.Notes, " "); !strings.Contains(notes, "not of one point in time") || !strings.Contains(notes, c.note) {
+				t.Errorf("noted %q", notes)
+			}
+			if lacks := e.Rights != ""; lacks != (c.hindrance+c.note != "") {
+				t.Errorf("the line is %q", e.Rights)
+			}
+		})
+	}
+}
+
+// The command that is offered for copying gives a user who may do nothing all that it takes, and is understood by each engine.
+func TestTheLineForReadingKeyByKeyIsEnough(t *testing.T) {
+	t.Parallel()
+	for _, engine := range testkit.Engines {
+		t.Run(engine, func(t *testing.T) {
+			t.Parallel()
+			node := testkit.Engine(t, testkit.Fetched(t, engine), "--user", "backup", "on", ">s3cret", "-@all", "+info")
+			keys := testkit.Fill(t, node.Client(), 100)
+			spec := at(node.Addr)
+			spec.ByKey, spec.Username, spec.Password = true, "backup", "s3cret"
+			line := examine(t, spec).Rights
+			if err := node.Client().Do(t.Context(), toArgs(line)...).Err(); err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			if e := examine(t, spec); e.Rights != "" || len(e.Hindrances) > 0 {
+				t.Errorf("with these rights: %q %q", e.Rights, e.Hindrances)
+			}
+			s, err := logical.Open(t.Context(), resp.Options{Addr: node.Addr, Username: "backup", Password: "s3cret"}, logical.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if sum, err := rdb.NewScanner(s, rdb.Strict).Scan(); err != nil || sum.Keys != int64(keys) || s.Missing() != nil {
+				t.Errorf("%d of %d keys: %v, %v", sum.Keys, keys, err, s.Missing())
+			}
+		})
+	}
+}
+
+// Where nobody may have PSYNC, reading key by key is suggested, with what it takes.
+func TestExamineSuggestsReadingKeyByKey(t *testing.T) {
+	t.Parallel()
+	node := testkit.Redis(t, "--rename-command", "PSYNC", "", "--user", "backup", "on", ">s3cret", "+@all", "-dump", "~*")
 	spec := at(node.Addr)
 	spec.Username, spec.Password = "backup", "s3cret"
-	if got := strings.Join(examine(t, spec).Hindrances, " "); !strings.Contains(got, "read key by key") {
-		t.Errorf("without PSYNC: %q", got)
-	}
-	spec.ByKey = true
-	if e := examine(t, spec); len(e.Hindrances) > 0 || e.Rights != "" || !strings.Contains(strings.Join(e.Notes, " "), "not of one point in time") {
-		t.Errorf("key by key: %q, %q", e.Hindrances, e.Notes)
-	}
-	if err := node.Client().Do(t.Context(), "ACL", "SETUSER", "backup", "-dump").Err(); err != nil {
-		t.Fatal(err)
-	}
-	if got := strings.Join(examine(t, spec).Hindrances, " "); !strings.Contains(got, "+dump") {
-		t.Errorf("without DUMP: %q", got)
+	e := examine(t, spec)
+	if got := strings.Join(append(e.Hindrances, e.Notes...), " "); !strings.Contains(got, "read key by key") || !strings.Contains(got, "lacks rights: +dump.") || !strings.Contains(e.Rights, "~* +scan +dump") {
+		t.Errorf("%q, %q", got, e.Rights)
 	}
 }
 

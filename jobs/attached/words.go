@@ -79,7 +79,7 @@ func RightsLine(user string) string {
 // network explains failures of servers, TLS and the network. The first address that answered at all is what counts.
 func network(err error, a models.Access) (field, text string) {
 	if reply, answered := errors.AsType[resp.Error](err); answered {
-		return answer(err, reply)
+		return answer(err, reply, a)
 	}
 	if field, text := certificates(err); text != "" {
 		return field, text
@@ -115,12 +115,14 @@ func isClosed(err error) bool {
 }
 
 // answer explains an error reply of a server.
-func answer(err error, reply resp.Error) (field, text string) {
+func answer(err error, reply resp.Error, a models.Access) (field, text string) {
 	switch code := reply.Code(); {
 	case reply.PasswordRefused() && code == "NOAUTH":
 		return "password", "The nodes require a password."
 	case reply.PasswordRefused():
 		return "password", "The nodes do not accept this user and password."
+	case code == "NOPERM" && a.ByKey:
+		return "username", "The user lacks rights that Rekindle needs. Give it these: " + keysLine("", keyRights{cluster: true})
 	case code == "NOPERM":
 		return "username", "The user lacks rights that Rekindle needs. Give it these: " + RightsLine("")
 	case code == "LOADING":
