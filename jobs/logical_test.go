@@ -1,10 +1,16 @@
 package jobs_test
 
 import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jonboulle/clockwork"
+	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/testkit"
@@ -48,6 +54,117 @@ func TestASnapshotIsReadKeyByKeyWherePSYNCIsForbidden(t *testing.T) {
 	c.awaitAttached("orders", "it is found again", func(cluster models.Cluster) bool {
 		return cluster.Status == models.ClusterAvailable && cluster.ReadByKey()
 	})
+}
+
+// In cluster mode each shard is read key by key, by a user who may do nothing else. What becomes of the snapshot, wherever it goes, is the same data and
+// says that it is not of one point in time.
+func TestShardsAreReadKeyByKey(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	nodes := testkit.InClusterMode(t, 3, 3)
+	app := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})
+	t.Cleanup(func() { app.Close() })
+	for i := range 600 {
+		key := fmt.Sprint("order:", i)
+		must(t, app.HSet(t.Context(), key, "total", i).Err())
+		if i%2 == 0 {
+			must(t, app.ExpireAt(t.Context(), key, time.Unix(4102444800, 0)).Err())
+		}
+		must(t, app.ZAdd(t.Context(), "{"+key+"}:lines", redis.Z{Score: float64(i), Member: "a"}).Err())
+	}
+	want := map[string]string{}
+	for i, node := range nodes {
+		if i < 3 {
+			maps.Copy(want, testkit.Digests(t, node.Client()))
+			must(t, node.Client().Do(t.Context(), "WAIT", 1, 30000).Err())
+		}
+		must(t, node.Client().Do(t.Context(), "ACL", "SETUSER", "backup", "on", ">s3cret", "-@all", "+info", "+cluster|nodes").Err())
+	}
+	spec := attachSpec("orders", nodes[0].Addr)
+	spec.ByKey, spec.Username, spec.Password = true, "backup", "s3cret"
+	found, err := c.manager.Examine(t.Context(), spec)
+	must(t, err)
+	for _, node := range nodes {
+		var args []any
+		for word := range strings.FieldsSeq(found.Rights) {
+			args = append(args, word)
+		}
+		must(t, node.Client().Do(t.Context(), args...).Err())
+	}
+	c.attach(spec)
+
+	snapshot := c.snapshot("orders", "first")
+	if snapshot.Status != models.SnapshotAvailable || !snapshot.Logical || !snapshot.ClusterMode || len(snapshot.Parts) != 3 || snapshot.Keys != 1200 || snapshot.Warning != "" {
+		t.Fatalf("%s, logical: %v, with %d keys in %d parts: %s%s", snapshot.Status, snapshot.Logical, snapshot.Keys, len(snapshot.Parts), snapshot.StatusReason, snapshot.Warning)
+	}
+	for _, part := range snapshot.Parts {
+		if part.ServedRole != models.RoleReplica || part.Slots == "" || part.ReplicationID != "" {
+			t.Errorf("part %+v", part)
+		}
+	}
+	c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "first", Name: "copied", RequestedBy: "test"})))
+	out := t.TempDir()
+	c.awaitRun(c.must(c.db.Copies.Export(t.Context(), models.ExportSpec{Snapshot: "first", Name: "out", Store: "dir:" + out, RequestedBy: "test"})))
+	var files [][]byte
+	for shard := range 3 {
+		file, err := os.ReadFile(filepath.Join(out, models.ExportedObject("out", shard+1)))
+		must(t, err)
+		files = append(files, file)
+	}
+	must(t, c.upload("elsewhere", "imported", files...))
+	for _, name := range []string{"first", "copied", "imported"} {
+		if s := c.awaitSnapshot(name); !s.Logical {
+			t.Errorf("%s is of one point in time", name)
+		}
+		restored := c.restoreInto(c.inClusterMode("from-"+name, 2, 0), name)
+		if diff := testkit.Diff(want, c.digests(restored)); diff != "" {
+			t.Errorf("from %s:\n%s", name, diff)
+		}
+	}
+
+	c.stop()
+	c.loseHost()
+	c.start()
+	c.rebuild()
+	for _, name := range []string{"first", "copied", "imported"} {
+		if s, err := c.db.Snapshots.Get(t.Context(), name); err != nil || !s.Logical {
+			t.Errorf("after the loss of the catalog %s is logical: %v, %v", name, s.Logical, err)
+		}
+	}
+}
+
+// A slot that goes to another shard in the middle is in one part, in both or in none.
+func TestASnapshotReadKeyByKeyIsDiscardedWhenSlotsMove(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	nodes := testkit.InClusterMode(t, 2, 0)
+	app := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{nodes[0].Addr}})
+	t.Cleanup(func() { app.Close() })
+	for i := range 24 {
+		must(t, app.Set(t.Context(), noiseKey(i), noise(i), 0).Err())
+	}
+	spec := attachSpec("orders", nodes[0].Addr)
+	spec.ByKey = true
+	c.attach(spec)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	st.mu.Lock()
+	st.after, st.reached, st.goOn = 1<<20, reached, goOn
+	st.mu.Unlock()
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "torn", false, "test")
+	must(t, err)
+	c.manager.Wake()
+	<-reached
+	id := nodes[1].Client().Do(t.Context(), "CLUSTER", "MYID").Val()
+	for _, node := range []*testkit.Server{nodes[1], nodes[0]} {
+		must(t, node.Client().Do(t.Context(), "CLUSTER", "SETSLOT", 5, "NODE", id).Err())
+	}
+	close(goOn)
+	if s := c.awaitSnapshot("torn"); s.Status != models.SnapshotFailed || !strings.Contains(s.StatusReason, "Slots were moved between the shards") {
+		t.Errorf("%s: %s", s.Status, s.StatusReason)
+	}
+	if left := c.stored(); len(left) != 0 {
+		t.Errorf("it has left %v", left)
+	}
 }
 
 // The functions that the user may not have are named, and without the rights to read keys the snapshot fails with a sentence.
