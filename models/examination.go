@@ -19,7 +19,7 @@ type Examined struct {
 	Version     Engine
 	Persistence string // "RDB", "AOF", "RDB and AOF", "none"
 	Source      bool   // a snapshot of its shard would be taken here
-	ForkMemory  int64  // bytes that a fork may have to copy in the worst case
+	ForkMemory  int64  // bytes that a fork may have to copy in the worst case; 0: nothing forks
 	HostMemory  int64  // memory of its whole host in bytes; 0: it does not say
 	Problem     string // why it does not answer
 }

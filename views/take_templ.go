@@ -507,7 +507,14 @@ func takeSourceFacts(p TakeSnapshot) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		if !p.Source.Fits {
+		if p.Source.ByKey {
+			if p.Source.Role == "primary" {
+				templ_7745c5c3_Err = Banner("warning", "The primary is asked for each of its keys while it serves the application. Nothing forks. A replica would spare the primary this.").Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
+		} else if !p.Source.Fits {
 			templ_7745c5c3_Err = Banner("error", "The node forks to write the snapshot. In the worst case, when every key is written meanwhile, the fork needs as much memory again, and there is not that much free. The host could kill the node.").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -254,7 +254,7 @@ func TestAStoredSecretIsKeptOnlyOnTheWayThatItHasAlwaysGone(t *testing.T) {
 
 	c.get("/clusters/shop").says("read key by key, not point in time")
 	c.get("/clusters/shop/access").says(`name="by_key" value="on" checked`)
-	c.get("/clusters/shop/snapshot").says("not be of one point in time")
+	c.get("/clusters/shop/snapshot").says("not be of one point in time").doesNotSay("forks to write")
 
 	// What is not to be kept goes, and a typed secret counts before the stored one.
 	c.postForm("/clusters/shop/access", with(keeping, "addresses", "10.0.0.2", "tls", "", "username", "", "primary_name", "", "sentinel_username", "", "keep_password", "", "keep_sentinel_password", "", "keep_private_key", "")).redirects("/clusters/shop")

@@ -36,7 +36,9 @@ func (f *Follower) Examine(ctx context.Context, spec models.AttachSpec) (models.
 		at := sourceIn(e.Found.Shards[i])
 		for j, n := range shard.Nodes {
 			seen := examined(n, e.Found.Shards[i].Nodes[j], i+1, spec.Access)
-			seen.Source = j == at
+			if seen.Source = j == at; spec.ByKey {
+				seen.ForkMemory = 0
+			}
 			e.Nodes = append(e.Nodes, seen)
 		}
 		if at < 0 {
