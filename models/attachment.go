@@ -99,6 +99,8 @@ type Access struct {
 	PrivateKey  secret.Text // PEM
 	ServerName  string      // the name that certificates must have; "": the host of the address
 	Unverified  bool        // certificates are not checked
+
+	Tuned bool // while a snapshot begins, two settings of the node that serves it may be changed
 }
 
 // Attachment says how an attached cluster is reached, and what was seen of it.
@@ -119,6 +121,8 @@ type AttachSpec struct {
 	Window      Window // zero: no preference
 	RequestedBy string
 	Declared    string // the clusters file that asks for it; "": a person does
+	// TuningOpen says that nobody has decided whether its nodes may be tuned: if it is attached already, that stays as it is.
+	TuningOpen bool
 }
 
 // The limits of an access.

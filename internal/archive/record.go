@@ -48,6 +48,7 @@ type Attached struct {
 	Certificate      string   `json:"certificate,omitempty"` // PEM, the client's
 	ServerName       string   `json:"server_name,omitempty"`
 	Unverified       bool     `json:"unverified,omitempty"`
+	Tuned            bool     `json:"tuned,omitempty"` // two settings of its nodes may be changed while a snapshot begins
 }
 
 // ConsoleRecord has the console's settings by name. Settings that nobody has chosen are not in it.

@@ -183,13 +183,13 @@ func attachedOf(c models.Cluster) *archive.Attached {
 	}
 	a := c.Attachment.Access
 	return &archive.Attached{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, ByKey: a.ByKey, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
-		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
+		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified, Tuned: a.Tuned}
 }
 
 // accessOf is the reverse of [attachedOf].
 func accessOf(a archive.Attached) models.Access {
 	return models.Access{Addresses: a.Addresses, Mapped: a.Mapped, Username: a.Username, PSYNC: a.PSYNC, ByKey: a.ByKey, PrimaryName: a.PrimaryName, SentinelUsername: a.SentinelUsername,
-		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified}
+		TLS: a.TLS, CA: a.CA, Certificate: a.Certificate, ServerName: a.ServerName, Unverified: a.Unverified, Tuned: a.Tuned}
 }
 
 // keepOne writes one record if it differs from what was last written. found reads what is there. The intent is written down first, so that a console

@@ -37,6 +37,7 @@ type Host interface {
 type DB struct {
 	Clusters      Clusters
 	Attachments   Attachments
+	Tunings       Tunings
 	Fills         Fills
 	Changes       Changes
 	Migrations    OnlineMigrations
@@ -115,6 +116,7 @@ func gormConfig(clock clockwork.Clock) *gorm.Config {
 func (db *DB) bound() *DB {
 	db.Clusters = Clusters{db}
 	db.Attachments = Attachments{db}
+	db.Tunings = Tunings{db}
 	db.Fills = Fills{db}
 	db.Changes = Changes{db}
 	db.Migrations = OnlineMigrations{db}

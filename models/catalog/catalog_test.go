@@ -25,7 +25,7 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{}}
+	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{}}
 }
 
 func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {
@@ -220,6 +220,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	local := clock.Now()
 	must(db.Snapshots.Request(t.Context(), "orders", "one", false, "admin"))(t)
 	run := claim(t, db)
+	must(db.Tunings.Begin(t.Context(), run, tuningOf(cluster)))(t)
 	done := measured(db, "one")
 	done.StartedAt, done.Parts[0].StartedAt, done.Parts[0].CompletedAt = &local, local, local
 	check(t, db.Settle.Snapshot(t.Context(), run, done))

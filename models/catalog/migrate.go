@@ -344,6 +344,19 @@ var sqliteMigrations = []migration{
 	// Snapshots that are read key by key.
 	{"0027-logical", execute(slices.Concat(logical, []string{`DROP TRIGGER records_reached`},
 		markedBy("records_reached", "UPDATE OF "+recordedAccess+", by_key ON attachments", "name FROM clusters WHERE id = NEW.cluster_id"))...)},
+	// Settings of attached nodes that are changed while a snapshot begins. Clusters from before were attached with the promise that nothing is.
+	{"0028-tuning", execute(append(tuning("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime"),
+		markedBy("records_tuned", "UPDATE OF tuned ON attachments", "name FROM clusters WHERE id = NEW.cluster_id")...)...)},
+}
+
+// tuning makes the table and the column of 0028-tuning, with types as this database has them.
+func tuning(id, number, text, at string) []string {
+	return []string{
+		`ALTER TABLE attachments ADD COLUMN tuned boolean NOT NULL DEFAULT false`,
+		`CREATE TABLE tunings (id ` + id + `, cluster_id ` + number + ` NOT NULL REFERENCES clusters (id), run_id ` + number + ` NOT NULL, address ` + text + ` NOT NULL, parameter ` + text + ` NOT NULL,
+			was ` + text + ` NOT NULL, tuned ` + text + ` NOT NULL, since ` + at + ` NOT NULL, told boolean NOT NULL DEFAULT false)`,
+		`CREATE INDEX idx_tunings_cluster_id ON tunings (cluster_id)`,
+	}
 }
 
 // encryption is 0023-encryption.

@@ -232,6 +232,9 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		if err := tx.Tags.drop(ctx, cluster.Resources()...); err != nil {
 			return err
 		}
+		if err := tx.Tunings.leave(ctx, cluster); err != nil {
+			return err
+		}
 		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
