@@ -30,11 +30,14 @@ func (m *Manager) delete(ctx context.Context, run models.Run, args models.Delete
 			return err
 		}
 	}
-	if !cluster.Attached() {
+	if cluster.Attached() {
+		err = m.tuner.Leave(ctx, cluster)
+	} else {
 		report.Stage("Stopping the nodes", nil)
-		if err := m.builder.removeNodes(ctx, cluster, cluster.Nodes); err != nil {
-			return err
-		}
+		err = m.builder.removeNodes(ctx, cluster, cluster.Nodes)
+	}
+	if err != nil {
+		return err
 	}
 	var names []string
 	if !cluster.Lost() && !args.KeepAutomatic { // of a lost cluster they are all that is left

@@ -47,3 +47,11 @@ var (
 	HalfWritten = halfWritten
 	Sentence    = sentence
 )
+
+// Tune changes the settings of a node for a run, and returns what puts them back.
+func (m *Manager) Tune(ctx context.Context, run models.Run, cluster models.Cluster, node models.Node) (putBack func()) {
+	return m.tuner.Tune(ctx, run, cluster, node)
+}
+
+// Rescue is the tick that puts back what was left changed on nodes.
+func (m *Manager) Rescue(ctx context.Context) { m.tuner.Rescue(ctx) }

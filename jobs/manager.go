@@ -20,6 +20,7 @@ import (
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
+	"rekindle/jobs/tuning"
 	"rekindle/jobs/vault"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -61,6 +62,7 @@ type Manager struct {
 	nodes     *nodes.Supervisor
 	attached  *attached.Follower
 	declared  *declared.Keeper
+	tuner     *tuning.Tuner
 	vault     *vault.Vault
 	locks     *locks
 	builder   *builder
@@ -106,6 +108,7 @@ func New(config Config) (*Manager, error) {
 	first := func(ctx context.Context) (bool, error) { return m.DB.Owners.First(ctx, m.lease.Owner()) }
 	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
+	m.tuner = tuning.New(tuning.Config{DB: m.DB, Logger: m.Logger, Owner: m.lease.Owner, Hold: m.lease.Hold, Working: func(run uint) bool { return m.queue.Working(run) }})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
 	m.migrator = &migrator{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
@@ -131,7 +134,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.vault.Start(ctx)
-	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.vault.Ticks())...); err != nil {
+	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.vault.Ticks(), m.tuner.Ticks())...); err != nil {
 		return err
 	}
 	if err := m.queue.Start(ctx); err != nil {
@@ -177,7 +180,7 @@ func (m *Manager) goOn(ctx context.Context) error {
 		return err
 	}
 	m.queue.Wake()
-	return m.scheduler.Now(vault.GoesOn)
+	return errors.Join(m.scheduler.Now(tuning.Name), m.scheduler.Now(vault.GoesOn))
 }
 
 // RebuildCatalog rebuilds the catalog from the store without a run, for a console that is not started. It calls say from time to time with its

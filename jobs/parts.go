@@ -19,6 +19,7 @@ type taking struct {
 	cluster models.Cluster
 	draft   *vault.Draft
 	nodes   *nodes.Supervisor
+	tune    func(ctx context.Context, node models.Node) (putBack func())
 	hosts   int // the most that are read at the same time
 	logger  *slog.Logger
 }
@@ -110,6 +111,7 @@ func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, rep
 	return t.draft.Take(ctx, vault.Source{
 		SnapshotSource: source, Warning: warning, Replica: from, ByKey: t.cluster.ReadByKey(),
 		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, t.cluster, source.Node) },
+		Tune: func(ctx context.Context) func() { return t.tune(ctx, source.Node) },
 	}, report)
 }
 

@@ -84,7 +84,8 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 	if err != nil || draft == nil {
 		return measured, err
 	}
-	parts := &taking{cluster, draft, m.nodes, m.Parts, m.Logger}
+	tune := func(ctx context.Context, node models.Node) func() { return m.tuner.Tune(ctx, run, cluster, node) }
+	parts := &taking{cluster, draft, m.nodes, tune, m.Parts, m.Logger}
 	if err := parts.all(ctx, sources, report); err != nil {
 		return none, err
 	}

@@ -35,6 +35,8 @@ type Source struct {
 	Warning string         // about what it serves; for the catalog
 	// Life looks at the node right before it serves.
 	Life func(context.Context) (Life, error)
+	// Tune prepares the node for the beginning of the transfer. What it returns undoes that, and may be called again.
+	Tune func(context.Context) (putBack func())
 }
 
 // Life says why a node broke off a transfer after it had sent this many bytes, and whether another one may serve in its place.
@@ -136,11 +138,16 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	if err != nil {
 		d.Logger.Debug("look at the source of a snapshot", "node", node.Name, "error", err) // at worst, a reason is missing later
 	}
+	putBack := source.Tune(ctx)
+	var early sync.WaitGroup
+	defer putBack()
+	defer early.Wait()
 	stream, err := source.open(transfer, end)
 	if err != nil {
 		return taken, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}
 	}
 	defer stream.Close()
+	early.Go(putBack) // the node has forked; its data must not wait for that
 	origin := stream.Origin()
 	var progress archive.Progress
 	report.Stage(fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
