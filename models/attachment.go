@@ -20,10 +20,10 @@ import (
 // The kinds of clusters, by who started their nodes.
 const (
 	KindLaunched = "launched" // Rekindle did
-	KindAttached = "attached" // they were there before; Rekindle never starts, stops, configures or deletes one
+	KindAttached = "attached" // they were there before; Rekindle never starts, stops or deletes one
 )
 
-// Attached tells whether the cluster's nodes existed before Rekindle knew them: then they are never changed.
+// Attached tells whether the cluster's nodes existed before Rekindle knew them: then they are not changed.
 func (c Cluster) Attached() bool { return c.Kind == KindAttached }
 
 // The topologies that rules know; package topology has them all.

@@ -9,6 +9,8 @@ type Examination struct {
 	Hindrances  []string // why no snapshot could be taken, as sentences
 	Notes       []string // what else to know, as sentences
 	Rights      string   // the command that gives the user what it lacks; "": it lacks nothing
+	Tuning      string   // whether nodes would be tuned for a snapshot, as sentences; "": that is turned off
+	TuningRight string   // the command that gives the user what tuning needs; "": nothing is missing, or a command would not help
 }
 
 // Examined is a node as it was found.

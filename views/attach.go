@@ -15,7 +15,7 @@ const AttachPath = "/clusters/-/attach"
 //
 // Form: POST to Action with action=test, which shows what is found and saves nothing, or action=attach. Fields: id, description, addresses (one per
 // line), username, password; primary_name, sentinel_username, sentinel_password; tls (on), ca, certificate, private_key, server_name, unverified
-// (on); mapped (announced=reached, one per line), psync, by_key (on); those of the schedule as in [ClusterForm]. For a cluster that is already attached there are
+// (on); mapped (announced=reached, one per line), psync, by_key (on); tuned (on); those of the schedule as in [ClusterForm]. For a cluster that is already attached there are
 // no id, description and schedule, but keep_password, keep_sentinel_password and keep_private_key (on).
 type AttachForm struct {
 	Fields
@@ -40,6 +40,9 @@ type Findings struct {
 	Hindrances []string // why no snapshot could be taken, as sentences
 	Notes      []string
 	Rights     string // the command that gives the user the missing rights
+	Tuning     string // whether nodes would be tuned, as sentences; "": nobody wants it
+	// TuningRight is the command that allows the user to tune nodes; "": none is needed, or none would help.
+	TuningRight string
 }
 
 // FoundNode is one node of the cluster.

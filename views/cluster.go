@@ -94,6 +94,7 @@ type Reach struct {
 	Certificate bool // the console presents its own certificate
 	PSYNC       string
 	ByKey       bool      // snapshots are read key by key
+	Tuned       bool      // nodes may be tuned while a snapshot begins
 	Since       time.Time // when it became unreachable; zero: it is reachable
 }
 
@@ -124,6 +125,13 @@ func (r Reach) tls() string {
 		text += "; with a certificate of the console"
 	}
 	return text
+}
+
+func (r Reach) tuning() string {
+	if r.Tuned {
+		return "While a snapshot begins, where the user may do so"
+	}
+	return "Off: nothing is ever configured on its nodes"
 }
 
 // away tells whether an attached cluster cannot be reached.

@@ -18,7 +18,8 @@ func sampleFindings() *Findings {
 	primary, replica, gone := node("db1.example:6379", 1, "primary", 3*gb, 4_211_090, 0), node("db2.example:6379", 1, "replica", 3*gb, 4_211_088, 1402), node("db3.example:6379", 1, "replica", 0, -1, 0)
 	replica.Source, replica.Announced = true, "10.0.3.7:6379"
 	gone.Status, gone.Problem, gone.Version, gone.Persistence = "unreachable", "db3.example:6379 does not answer. Check the address, and that firewalls let the console through.", "", ""
-	return &Findings{At: sampleNow, Engine: "redis", Version: "7.2.5", Topology: TopologyText("sentinel", "mymaster", 1, 3), Shards: 1, Nodes: []FoundNode{primary, replica, gone}}
+	return &Findings{At: sampleNow, Engine: "redis", Version: "7.2.5", Topology: TopologyText("sentinel", "mymaster", 1, 3), Shards: 1, Nodes: []FoundNode{primary, replica, gone},
+		Tuning: "The user is not allowed to, which does no harm.", TuningRight: "ACL SETUSER rekindle +config|get +config|set"}
 }
 
 func sampleAttachTested() AttachForm {
@@ -71,7 +72,7 @@ func sampleAttached() Cluster {
 		{Name: "shop-002", Shard: 1, Role: "replica", Endpoint: "db2.example:6379", Status: "available", UsedMemory: 2 * gb, Keys: 4_000_000, LinkUp: true, LagBytes: 1402},
 	}
 	c.Reach = &Reach{Topology: TopologyText("sentinel", "mymaster", 1, 2), Addresses: []string{"sentinel1.example:26379", "sentinel2.example:26379"}, User: "rekindle", Password: true, PrimaryName: "mymaster", TLS: true,
-		ServerName: "redis.example", Mapped: []string{"10.0.3.7:6379=db2.example:6379"}}
+		ServerName: "redis.example", Mapped: []string{"10.0.3.7:6379=db2.example:6379"}, Tuned: true}
 	return c
 }
 

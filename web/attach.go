@@ -18,7 +18,7 @@ import (
 type attachPages struct{ *site }
 
 // attachFields are the fields that are shown again as they were sent: all except the secrets.
-var attachFields = []string{"id", "description", "addresses", "username", "primary_name", "sentinel_username", "tls", "ca", "certificate", "server_name", "unverified",
+var attachFields = []string{"id", "description", "addresses", "username", "primary_name", "sentinel_username", "tls", "ca", "certificate", "server_name", "unverified", "tuned",
 	"mapped", "psync", "by_key", "backups", "retention", "window_preference", "window_start", "window_length", "keep_password", "keep_sentinel_password", "keep_private_key"}
 
 // secretFields are the fields that no page contains.
@@ -43,7 +43,7 @@ func readAttachForm(form url.Values, cluster models.Cluster) attachForm {
 			Addresses: models.SplitLines(form.Get("addresses")), Mapped: models.SplitLines(form.Get("mapped")), Username: text("username"), PSYNC: text("psync"), ByKey: form.Get("by_key") == "on",
 			PrimaryName: text("primary_name"), SentinelUsername: text("sentinel_username"), SentinelPassword: secret.Text(form.Get("sentinel_password")),
 			TLS: form.Get("tls") == "on", CA: form.Get("ca"), Certificate: form.Get("certificate"), PrivateKey: secret.Text(form.Get("private_key")),
-			ServerName: text("server_name"), Unverified: form.Get("unverified") == "on",
+			ServerName: text("server_name"), Unverified: form.Get("unverified") == "on", Tuned: form.Get("tuned") == "on",
 		}}
 	for _, field := range secretFields {
 		f.again[field] = form.Get(field) != ""
@@ -99,7 +99,7 @@ func storedSecret(cluster models.Cluster, field string) secret.Text {
 
 func (h attachPages) attachPage(w http.ResponseWriter, r *http.Request) error {
 	form := url.Values{}
-	for name, value := range map[string]string{"backups": "on", "retention": "7", "window_preference": "none", "window_start": "03:00", "window_length": "60"} {
+	for name, value := range map[string]string{"tuned": "on", "backups": "on", "retention": "7", "window_preference": "none", "window_start": "03:00", "window_length": "60"} {
 		form.Set(name, value)
 	}
 	// While the schedule is being filled in, the page is requested again with it, so that the plan keeps up.
@@ -195,7 +195,7 @@ func (h attachPages) accessPage(w http.ResponseWriter, r *http.Request) error {
 		"primary_name": a.PrimaryName, "sentinel_username": a.SentinelUsername, "ca": a.CA, "certificate": a.Certificate, "server_name": a.ServerName} {
 		form.Set(name, value)
 	}
-	for name, ticked := range map[string]bool{"tls": a.TLS, "unverified": a.Unverified, "by_key": a.ByKey} {
+	for name, ticked := range map[string]bool{"tls": a.TLS, "unverified": a.Unverified, "by_key": a.ByKey, "tuned": a.Tuned} {
 		if ticked {
 			form.Set(name, "on")
 		}
@@ -273,7 +273,7 @@ func (h attachPages) props(action string, f attachForm) views.AttachForm {
 
 // presentFindings presents what a cluster was found to be.
 func presentFindings(e models.Examination) *views.Findings {
-	f := views.Findings{Engine: e.Engine.Name, Version: e.Engine.Version, Shards: len(e.Shards), Modules: e.Modules, Hindrances: e.Hindrances, Notes: e.Notes, Rights: e.Rights,
+	f := views.Findings{Engine: e.Engine.Name, Version: e.Engine.Version, Shards: len(e.Shards), Modules: e.Modules, Hindrances: e.Hindrances, Notes: e.Notes, Rights: e.Rights, Tuning: e.Tuning, TuningRight: e.TuningRight,
 		Topology: views.TopologyText(e.Topology, e.PrimaryName, len(e.Shards), len(e.Nodes))}
 	for _, n := range e.Nodes {
 		shown := views.FoundNode{Announced: n.Announced, Persistence: n.Persistence, Source: n.Source, ForkMemory: n.ForkMemory, HostMemory: n.HostMemory, Problem: n.Problem,
@@ -297,7 +297,7 @@ func presentReach(c models.Cluster) *views.Reach {
 		return nil
 	}
 	reach := views.Reach{Topology: views.TopologyText(a.Topology, a.PrimaryName, c.ShardCount, len(c.Nodes)), Addresses: a.Addresses, Mapped: a.Mapped, User: a.Username,
-		Password: c.Password != "", PrimaryName: a.PrimaryName, TLS: a.TLS, ServerName: a.ServerName, Unverified: a.Unverified, Certificate: a.Certificate != "", PSYNC: a.PSYNC, ByKey: a.ByKey}
+		Password: c.Password != "", PrimaryName: a.PrimaryName, TLS: a.TLS, ServerName: a.ServerName, Unverified: a.Unverified, Certificate: a.Certificate != "", PSYNC: a.PSYNC, ByKey: a.ByKey, Tuned: a.Tuned}
 	if a.Since != nil {
 		reach.Since = *a.Since
 	}

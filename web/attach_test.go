@@ -91,7 +91,7 @@ func TestAClusterIsAttachedWithItsSchedule(t *testing.T) {
 	for _, page := range []string{"/", "/clusters"} {
 		c.get(page).says(`href="/clusters/-/attach"`, "Attach cluster")
 	}
-	page := c.get("/clusters/-/attach").is(http.StatusOK).says("Attach a cluster", "Addresses", "Name of the primary", "never starts, stops, configures or deletes a node").doesNotSay("<details class=\"panel section\" open", "No preference\" checked")
+	page := c.get("/clusters/-/attach").is(http.StatusOK).says("Attach a cluster", "Addresses", "Name of the primary", "never starts, stops or deletes a node", `name="tuned" value="on" checked`).doesNotSay("<details class=\"panel section\" open", "No preference\" checked")
 	if page.header.Get("Cache-Control") != "no-store" {
 		t.Error("the page may be stored")
 	}
@@ -104,7 +104,10 @@ func TestAClusterIsAttachedWithItsSchedule(t *testing.T) {
 	if len(*seen) != 1 {
 		t.Errorf("it was looked for %d times", len(*seen))
 	}
-	c.get("/clusters/shop").says("The cluster shop is attached.", "A primary with 1 replica", "10.0.0.1:6379", "rekindle, with a password", "No: data crosses the network in the clear", "03:00").
+	if cluster.Attachment.Tuned {
+		t.Error("it is tuned although the box was not ticked")
+	}
+	c.get("/clusters/shop").says("The cluster shop is attached.", "A primary with 1 replica", "10.0.0.1:6379", "rekindle, with a password", "No: data crosses the network in the clear", "03:00", "Off: nothing is ever configured").
 		doesNotSay("top-secret-1", "Reboot", "Test failover", "Node type", "/clusters/shop/reboot")
 	c.get("/clusters/-/attach?id=shop&backups=on&retention=3&window_preference=given&window_start=05:00&window_length=90").is(http.StatusOK).says("tomorrow at 05:", `value="3"`)
 }

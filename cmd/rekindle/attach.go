@@ -29,7 +29,7 @@ const (
 // runAttach is "rekindle attach NAME --address host:port". The console may be running meanwhile, and looks after the cluster from then on.
 func runAttach(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("attach", `Attach an existing cluster: rekindle attach NAME --address host:port. One node or Sentinel is enough, the others are found from there. Nothing is
-changed on its nodes. The console may run meanwhile. The password comes from `+attachPassword+`, that of the Sentinels from
+changed on its nodes now. The console may run meanwhile. The password comes from `+attachPassword+`, that of the Sentinels from
 `+sentinelPassword+`, or from files.`, getenv, stdout)
 	var c config
 	read := declarePlace(flags, &c, "`folder` of the catalog")
@@ -112,11 +112,12 @@ func declareAttach(flags *flagSet, spec *models.AttachSpec, getenv func(string) 
 	key := flags.string("key", "", "`file` with its private key (PEM)")
 	flags.StringVar(&spec.ServerName, "server-name", "", "`name` that the nodes' certificates have (default: the host of each address)")
 	flags.BoolVar(&spec.Unverified, "insecure", false, "trust whoever answers: certificates are not checked")
+	untuned := flags.Bool("untuned", false, "leave the nodes' configuration alone (default: rdbcompression and repl-diskless-sync-delay are changed while a snapshot begins, and put back)")
 	flags.StringVar(&spec.Description, "description", "", "`text` that says what it is for")
 	flags.IntVar(&spec.Retention, "retention", 0, "`days` for which automatic snapshots are kept, 1 to 35 (default 0: none are taken)")
 	window := flags.string("window", "", "`HH:MM-HH:MM` in UTC in which they begin (default: picked)")
 	return func() error {
-		spec.Addresses, spec.Mapped = models.SplitLines(*addresses), models.SplitLines(*mapped)
+		spec.Addresses, spec.Mapped, spec.Tuned = models.SplitLines(*addresses), models.SplitLines(*mapped), !*untuned
 		spec.Password, spec.SentinelPassword = secret.Text(getenv(attachPassword)), secret.Text(getenv(sentinelPassword))
 		var failures []error
 		file := func(name, path string, into func(text string)) {
@@ -169,6 +170,12 @@ func printExamination(w io.Writer, e models.Examination) error {
 	}
 	if e.Rights != "" {
 		fmt.Fprintln(w, "Rights that the user lacks, some of them only useful:", e.Rights)
+	}
+	if e.Tuning != "" {
+		fmt.Fprintln(w, "Tuning:", e.Tuning)
+	}
+	if e.TuningRight != "" {
+		fmt.Fprintln(w, "What would allow it:", e.TuningRight)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package attached
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,7 +85,7 @@ func (l *rightsLacked) at(ctx context.Context, o resp.Options, spec models.Attac
 		l.keys, l.byKey = l.keys.and(tryKeys(ctx, o, spec.Access, e)), true
 		return
 	}
-	rights, err := askRights(ctx, o, spec.PSYNC)
+	rights, err := askRights(ctx, o, spec)
 	if err != nil {
 		e.Hindrances = append(e.Hindrances, Sentence(err, spec.Access))
 		return
@@ -92,6 +93,12 @@ func (l *rightsLacked) at(ctx context.Context, o resp.Options, spec models.Attac
 	l.replica = l.replica || rights.lacks()
 	e.Hindrances = append(e.Hindrances, rights.hindrances(o.Addr, spec.PSYNC)...)
 	e.Modules = append(e.Modules, rights.modules...)
+	if text := rights.tuning.sentence(); e.Tuning == "" || rights.tuning != tuningAllowed {
+		e.Tuning = text
+	}
+	if rights.tuning == tuningForbidden {
+		e.TuningRight = TuningLine(spec.Username)
+	}
 	if rights.psync == unknown && spec.PSYNC == "" {
 		if keys, err := askKeyRights(ctx, o); err == nil { // else only the suggestion is missing
 			l.keys, l.byKey = l.keys.and(keys), true
@@ -180,6 +187,7 @@ type rights struct {
 	psync    verdict
 	replconf verdict
 	config   bool // CONFIG GET, which only makes a transfer safer
+	tuning   tuning
 	modules  []string
 }
 
@@ -215,18 +223,14 @@ func (r rights) hindrances(addr, renamed string) []string {
 const instead = " Where that cannot be had, choose to have snapshots read key by key: such snapshots are not of one point in time."
 
 // askRights finds out what the user may do at a node, without doing any of it.
-func askRights(ctx context.Context, o resp.Options, renamed string) (rights, error) {
+func askRights(ctx context.Context, o resp.Options, spec models.AttachSpec) (rights, error) {
 	conn, err := resp.Dial(ctx, o)
 	if err != nil {
 		return rights{}, err
 	}
 	defer conn.Close()
 	var r rights
-	psync := "PSYNC"
-	if renamed != "" {
-		psync = renamed
-	}
-	if r.psync, err = mayPSYNC(ctx, conn, psync); err != nil {
+	if r.psync, err = mayPSYNC(ctx, conn, cmp.Or(spec.PSYNC, "PSYNC")); err != nil {
 		return r, err
 	}
 	if r.replconf, err = may(conn.Do(ctx, "REPLCONF", "capa", "eof")); err != nil {
@@ -237,6 +241,11 @@ func askRights(ctx context.Context, o resp.Options, renamed string) (rights, err
 		return r, err
 	}
 	r.config = config == allowed
+	if spec.Tuned {
+		if r.tuning, err = askTuning(ctx, conn); err != nil {
+			return r, err
+		}
+	}
 	list, err := conn.Do(ctx, "MODULE", "LIST")
 	if _, refused := errors.AsType[resp.Error](err); err != nil && !refused {
 		return r, err

@@ -286,3 +286,43 @@ func read(t *testing.T, path string) string {
 	}
 	return string(text)
 }
+
+func TestExamineTellsWhetherANodeWouldBeTuned(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args  []string
+		off   bool
+		says  string
+		right bool
+	}{
+		"allowed":    {[]string{"--user", "backup", "on", ">s3cret", "-@all", "+psync", "+replconf", "+info", "+ping", "+config|get", "+config|set"}, false, "Allowed: ", false},
+		"forbidden":  {[]string{"--user", "backup", "on", ">s3cret", "-@all", "+psync", "+replconf", "+info", "+ping", "+config|get"}, false, "The user is not allowed to", true},
+		"nothing of": {[]string{"--user", "backup", "on", ">s3cret", "-@all", "+psync", "+replconf", "+info", "+ping"}, false, "The user is not allowed to", true},
+		"renamed":    {[]string{"--user", "backup", "on", ">s3cret", "+@all", "--rename-command", "CONFIG", "SETTINGS"}, false, "does not know CONFIG", false},
+		"by disk":    {[]string{"--user", "backup", "on", ">s3cret", "+@all", "--repl-diskless-sync", "no"}, false, "its own disk first", false},
+		"off":        {[]string{"--user", "backup", "on", ">s3cret", "+@all"}, true, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			node := testkit.Redis(t, c.args...)
+			spec := at(node.Addr)
+			spec.Username, spec.Password, spec.Tuned = "backup", "s3cret", !c.off
+			e := examine(t, spec)
+			if !strings.Contains(e.Tuning, c.says) || (e.Tuning == "") != (c.says == "") || (e.TuningRight != "") != c.right || len(e.Hindrances) != 0 {
+				t.Errorf("%q, %q; hindered by %q", e.Tuning, e.TuningRight, e.Hindrances)
+			}
+			if n := node.Client().Info(t.Context(), "commandstats").Val(); c.off && strings.Contains(n, "config|set") {
+				t.Errorf("it was tried although it is off: %s", n)
+			}
+			stays(t, node)
+			if c.right { // the command helps
+				if err := node.Client().Do(t.Context(), toArgs(e.TuningRight)...).Err(); err != nil {
+					t.Fatal(err)
+				}
+				if e := examine(t, spec); !strings.HasPrefix(e.Tuning, "Allowed: ") {
+					t.Errorf("with these rights: %q", e.Tuning)
+				}
+			}
+		})
+	}
+}

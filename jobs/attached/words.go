@@ -1,6 +1,7 @@
 package attached
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -68,12 +69,14 @@ const (
 	usefulRights = "+cluster|nodes +config|get +client|setname +module|list"
 )
 
+// TuningLine is the command that allows a user to have nodes tuned while a snapshot begins.
+func TuningLine(user string) string {
+	return "ACL SETUSER " + cmp.Or(user, "rekindle") + " +config|get +config|set"
+}
+
 // RightsLine is the command that gives a user what Rekindle needs, and nothing else.
 func RightsLine(user string) string {
-	if user == "" {
-		user = "rekindle"
-	}
-	return "ACL SETUSER " + user + " " + neededRights + " " + usefulRights
+	return "ACL SETUSER " + cmp.Or(user, "rekindle") + " " + neededRights + " " + usefulRights
 }
 
 // network explains failures of servers, TLS and the network. The first address that answered at all is what counts.

@@ -54,7 +54,8 @@ type draft struct {
 // cluster reads one cluster, and checks it.
 func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 	before := len(r.mistakes)
-	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: models.ByClustersFile, Declared: r.file}, lines: map[string]int{}}
+	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: models.ByClustersFile, Declared: r.file, TuningOpen: true}, lines: map[string]int{}}
+	d.spec.Tuned = true
 	r.mapping(v, r.noting(d, keys{
 		"description": r.text(&d.spec.Description),
 		"addresses":   r.lines(&d.addresses),
@@ -63,6 +64,7 @@ func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 		"password":    r.secret(&d.spec.Password),
 		"psync":       r.text(&d.spec.PSYNC),
 		"read_by_key": r.truth(&d.spec.ByKey),
+		"tuned":       func(v value) { d.spec.TuningOpen = false; r.truth(&d.spec.Tuned)(v) },
 		"sentinel":    func(v value) { r.mapping(v, r.noting(d, r.sentinelKeys(d))) },
 		"tls":         func(v value) { d.spec.TLS = true; r.mapping(v, r.noting(d, r.tlsKeys(d))) },
 		"backups":     func(v value) { r.mapping(v, r.noting(d, r.backupKeys(d))); r.backups(v, d) },

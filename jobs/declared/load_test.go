@@ -42,6 +42,7 @@ clusters:
     password: {env: ORDERS_PASSWORD}
     psync: COPY-ALL
     read_by_key: true
+    tuned: false
     backups: &nightly {retention: 7, window: "03:00-04:00"}
   sessions:
     addresses: [s1:26379]
@@ -79,7 +80,7 @@ clusters:
 	if !carts.TLS || carts.Unverified || carts.Password != typed || carts.Retention != 1 || !carts.Window.IsZero() {
 		t.Errorf("carts: %+v", carts)
 	}
-	if plain.TLS || plain.Password != "" || plain.Retention != 0 {
+	if plain.TLS || plain.Password != "" || plain.Retention != 0 || !plain.Tuned || !plain.TuningOpen {
 		t.Errorf("plain: %+v", plain)
 	}
 	if file, err := load(t, "clusters: {}\n"); err != nil || len(file.Clusters) != 0 {

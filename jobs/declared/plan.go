@@ -39,7 +39,10 @@ func plan(file File, there []models.Cluster) []action {
 			a.steps = []step{attach}
 		} else {
 			a.was = there[i]
-			a.steps, a.why = change(file.Path, spec, a.was)
+			if a.spec.TuningOpen && a.was.Attachment != nil {
+				a.spec.Tuned = a.was.Attachment.Tuned
+			}
+			a.steps, a.why = change(file.Path, a.spec, a.was)
 		}
 		if len(a.steps) > 0 {
 			actions = append(actions, a)

@@ -34,6 +34,8 @@ func TestPlan(t *testing.T) {
 		"no window before":     {is(func(c *models.Cluster) { c.WindowChosen = false }), []models.AttachSpec{wanted}, "orders: describe", ""},
 		"another password":     {is(func(c *models.Cluster) { c.Password = "" }), []models.AttachSpec{wanted}, "orders: reach", ""},
 		"another PSYNC":        {is(func(c *models.Cluster) { c.Attachment.PSYNC = "" }), []models.AttachSpec{wanted}, "orders: reach", ""},
+		"tuned from now on":    {is(func(*models.Cluster) {}), []models.AttachSpec{tuned(wanted, false)}, "orders: reach", ""},
+		"tuning is left open":  {is(func(*models.Cluster) {}), []models.AttachSpec{tuned(wanted, true)}, "", ""},
 		"all is other":         {is(func(c *models.Cluster) { c.Declared, c.Description, c.Password = "", "", "" }), []models.AttachSpec{wanted}, "orders: adopt describe reach", ""},
 		"somebody's":           {is(func(c *models.Cluster) { c.Declared = "" }), []models.AttachSpec{wanted}, "orders: adopt", ""},
 		"of another file":      {is(func(c *models.Cluster) { c.Declared = "g" }), []models.AttachSpec{wanted}, "orders: adopt", ""},
@@ -66,5 +68,11 @@ func TestPlan(t *testing.T) {
 
 func withoutWindow(spec models.AttachSpec) models.AttachSpec {
 	spec.Window = models.Window{}
+	return spec
+}
+
+// tuned asks for tuning, or leaves open whether nodes that are attached already may be tuned.
+func tuned(spec models.AttachSpec, open bool) models.AttachSpec {
+	spec.Tuned, spec.TuningOpen = true, open
 	return spec
 }
