@@ -235,6 +235,57 @@ func TestWhatSomebodyHasChangedMeanwhileStays(t *testing.T) {
 	}
 }
 
+// However an attempt ends, the node has its settings back by then.
+func TestASnapshotThatFailsPutsTheSettingsBack(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	refusing := newTuned(c, "--user", "default", "on", "nopass", "~*", "+@all", "-psync")
+	refusing.attachTuned("refusing", nil)
+	if s := c.snapshot("refusing", "refused"); s.Status != models.SnapshotFailed || refusing.open("refusing") != 0 {
+		t.Errorf("%s %s, and %d changes are left", s.Status, s.StatusReason, refusing.open("refusing"))
+	}
+	refusing.want("when the snapshot has failed", asBefore)
+	if told := refusing.heard(); len(told) != 5 {
+		t.Errorf("the node was told %q", told)
+	}
+
+	cancelled := newTuned(c)
+	cancelled.attachTuned("cancelled", nil)
+	ended := make(chan struct{})
+	cancelled.when(psync, func(u *tuned) {
+		run, _, err := c.db.Runs.Last(context.Background(), "cancelled", models.RunSnapshot, time.Time{})
+		must(t, err)
+		must(t, c.db.Runs.Cancel(context.Background(), run.ID))
+		<-ended // the node never gets it
+	})
+	if s := c.snapshot("cancelled", "stopped"); s.Status != models.SnapshotFailed || cancelled.open("cancelled") != 0 {
+		t.Errorf("%s %s, and %d changes are left", s.Status, s.StatusReason, cancelled.open("cancelled"))
+	}
+	cancelled.want("when the snapshot was cancelled", asBefore)
+	close(ended)
+}
+
+// The next snapshot may begin before what another console has left was put back.
+func TestWhatAnotherRunHasLeftIsNotTakenForTheNodesOwn(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	u := newTuned(c)
+	cluster := u.attachTuned("orders", nil)
+	other, err := c.db.Owners.Enroll(t.Context(), "there", time.Hour)
+	must(t, err)
+	run := u.run("orders", "first", other.ID)
+	c.manager.Tune(t.Context(), run, cluster, cluster.Nodes[0])
+	must(t, c.db.Settle.Fail(t.Context(), run, models.RunFailed, "It was cut off."))
+	if s := c.snapshot("orders", "second"); s.Status != models.SnapshotAvailable {
+		t.Errorf("%s %s", s.Status, s.StatusReason)
+	}
+	u.rescue("orders")
+	u.want("afterwards", asBefore)
+	if n := u.open("orders"); n != 0 {
+		t.Errorf("%d changes are left", n)
+	}
+}
+
 // A node that goes away in the middle gets its settings back when it returns. An event says so, once.
 func TestANodeThatWasAwayGetsItsSettingsBack(t *testing.T) {
 	t.Parallel()

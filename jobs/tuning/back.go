@@ -108,13 +108,21 @@ func (t *Tuner) putBack(ctx context.Context, cluster models.Cluster, tunings []m
 	for _, tuning := range tunings {
 		now, err := restore(ctx, conn, tuning)
 		if err == nil {
-			err = t.DB.Tunings.End(ctx, tuning, fmt.Sprintf("%s at %s is %s again.", tuning.Parameter, tuning.Address, now))
+			err = t.DB.Tunings.End(ctx, tuning, ended(tuning, now))
 		}
 		if err != nil {
 			left, failures = append(left, tuning), append(failures, err)
 		}
 	}
 	return left, errors.Join(failures...)
+}
+
+// ended says that nothing is to be put back any more.
+func ended(tuning models.Tuning, now string) string {
+	if now == tuning.Was {
+		return fmt.Sprintf("%s at %s is %s again.", tuning.Parameter, tuning.Address, now)
+	}
+	return fmt.Sprintf("%s at %s is %s: somebody has changed it, so it is not put back to %s.", tuning.Parameter, tuning.Address, now, tuning.Was)
 }
 
 // restore puts one setting back, and returns what it is then. One that somebody else has changed since stays as it is.

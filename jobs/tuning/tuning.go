@@ -87,9 +87,6 @@ func (t *Tuner) Tune(ctx context.Context, run models.Run, cluster models.Cluster
 func (t *Tuner) tune(ctx context.Context, run models.Run, cluster models.Cluster, node models.Node) ([]models.Tuning, error) {
 	ctx, cancel := context.WithTimeout(ctx, tuneTimeout)
 	defer cancel()
-	if err := t.clear(ctx, cluster, node.Address()); err != nil {
-		return nil, err
-	}
 	conn, err := dial(ctx, cluster, node.Address())
 	if err != nil {
 		return nil, err
@@ -118,21 +115,8 @@ func (t *Tuner) tune(ctx context.Context, run models.Run, cluster models.Cluster
 	return tunings, nil
 }
 
-// clear puts back what an earlier attempt left at a node: else it would be taken for the node's own.
-func (t *Tuner) clear(ctx context.Context, cluster models.Cluster, address string) error {
-	open, err := t.DB.Tunings.Open(ctx, cluster.ID)
-	if err != nil {
-		return err
-	}
-	open = slices.DeleteFunc(open, func(o models.Tuning) bool { return o.Address != address })
-	if len(open) > 0 {
-		_, err = t.putBack(ctx, cluster, open)
-	}
-	return err
-}
-
-// differing returns what has to be changed at a node. A node that writes its RDB to its own disk first is left alone: an uncompressed file might not
-// fit there, and nothing waits.
+// differing returns what has to be changed at a node. What another run has left there is as wanted already, and put back by whoever rescues that. A
+// node that writes its RDB to its own disk first is left alone: an uncompressed file might not fit there, and nothing waits.
 func differing(ctx context.Context, conn *resp.Conn, cluster models.Cluster, node models.Node) ([]models.Tuning, error) {
 	diskless, err := get(ctx, conn, "repl-diskless-sync")
 	if err != nil || diskless != "yes" {
