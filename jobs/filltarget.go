@@ -34,7 +34,7 @@ type fillTarget struct {
 
 // target finds out whether and how a cluster can take a snapshot. It changes nothing.
 func (f *filler) target(ctx context.Context, cluster models.Cluster, manifest archive.Manifest, args models.FillArgs) (fillTarget, error) {
-	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), KeepLibraries: !args.Existing.Destroys(), Deadlines: deadlinesOf(args.Deadlines), Now: f.Clock.Now}}
+	t := fillTarget{cluster: cluster, options: restore.Options{Policy: policyOf(args.Existing), KeepLibraries: !args.Existing.Destroys(), Deadlines: deadlinesOf(args.Deadlines), Into: engineOf(cluster), Now: f.Clock.Now}}
 	var sets []string
 	for _, primary := range cluster.Primaries() {
 		sets = append(sets, primary.Slots)

@@ -55,13 +55,13 @@ func (h *Host) FreeAddress(ctx context.Context, port int, avoid func(string) boo
 	return free.Host, err
 }
 
-// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can. The text continues a
-// sentence.
-func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
+// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key, with these deadlines; "" when it can. The text
+// continues a sentence.
+func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string {
 	if rdb.CanLoad(engine.Name, engine.Version, snapshot.RDBVersion) {
 		return ""
 	}
-	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kindsOf(snapshot))
+	obstacles, known := rdb.Obstacles(engine.Name, engine.Version, snapshot.RDBVersion, kindsOf(snapshot), rdb.FieldDeadlines{Drop: deadlines == models.DeadlinesDropped})
 	switch {
 	case !known:
 		return ", and because it is not known how its values are stored, they cannot be written into it one by one either."
@@ -100,6 +100,12 @@ func obstacleText(obstacles []rdb.Obstacle) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
+}
+
+// engineOf is the engine of a cluster's nodes, for whom values take a form that it reads.
+func engineOf(cluster models.Cluster) rdb.Target {
+	target, _ := rdb.TargetOf(cluster.Engine, cluster.EngineVersion)
+	return target
 }
 
 // wholly tells whether a cluster's engine loads the RDBs of a snapshot as they are.

@@ -82,7 +82,7 @@ func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling
 		}
 		preloads, to = append(preloads, p), append(to, p)
 	}
-	files := restore.NewFiles(to, rdb.Written(cluster.Engine, cluster.EngineVersion), restore.Options{Route: route, Now: b.Clock.Now})
+	files := restore.NewFiles(to, rdb.Written(cluster.Engine, cluster.EngineVersion), restore.Options{Route: route, Into: engineOf(cluster), Now: b.Clock.Now})
 	if err := b.split(ctx, files, cluster, f, report); err != nil {
 		return nil, err
 	}

@@ -127,17 +127,18 @@ type Obstacle struct {
 	Keys []string // the first of them, where that has been written down
 }
 
-// Obstacles are what stands in the way when what an RDB of this version holds is written into an engine key by key. known is false when that is not
-// known: then there may be others, or none.
-func Obstacles(engine, engineVersion string, rdbVersion int, k Kinds) (all []Obstacle, known bool) {
+// Obstacles are what stands in the way when what an RDB of this version holds is written into an engine key by key, with these deadlines of fields.
+// known is false when that is not known: then there may be others, or none.
+func Obstacles(engine, engineVersion string, rdbVersion int, k Kinds, fields FieldDeadlines) (all []Obstacle, known bool) {
 	values, ok := k.read()
 	if k == "" || !ok {
 		return nil, false
 	}
+	target, understood := TargetOf(engine, engineVersion)
 	found := map[string]*Obstacle{}
 	var order []string
 	for _, kind := range slices.SortedFunc(maps.Keys(values), byNumber) {
-		if readsKind(engine, engineVersion, rdbVersion, kind) {
+		if understood && target.takesKind(rdbVersion, kind, fields) {
 			continue
 		}
 		what := kindNames[kind]
@@ -156,45 +157,20 @@ func Obstacles(engine, engineVersion string, rdbVersion int, k Kinds) (all []Obs
 	return all, true
 }
 
-// reading is the first engine version whose RESTORE reads types up to a number.
-type reading struct{ major, minor, last int }
-
-// Newest first. Measured on Redis 6.0, 7.0, 8.0 and Valkey 8.0, 8.1, 9.1, else from rdbIsObjectType in the engines' rdb.h. An engine newer than the
-// list reads what its newest does.
-var (
-	redisTypes  = []reading{{7, 4, typeHashListpackTTL}, {7, 2, typeStreamListpacks3}, {7, 0, typeStreamListpacks2}, {5, 0, typeStreamListpacks}, {4, 0, typeListQuicklist}}
-	valkeyTypes = []reading{{7, 2, typeStreamListpacks3}}
-)
-
-// readsKind tells whether an engine takes what is stored so. What belongs to modules it is trusted with when it could load the whole RDB: which
-// modules it has is not known.
-func readsKind(engine, engineVersion string, rdbVersion int, kind string) bool {
-	major, minor, ok := parseVersion(engineVersion)
-	if !ok || engine != "redis" && engine != "valkey" {
-		return false
-	}
+// takesKind tells whether an engine takes what is stored so, in that form or in another one. What belongs to modules it is trusted with when it could
+// load the whole RDB: which modules it has is not known.
+func (t Target) takesKind(rdbVersion int, kind string, fields FieldDeadlines) bool {
 	switch kind {
 	case numbered(typeModule2):
-		return CanLoad(engine, engineVersion, rdbVersion)
+		return t.loads(rdbVersion)
 	case numbered(opFunction2):
-		return major >= 7
-	case valkeysHashTTL:
-		return engine == "valkey" && major >= 9
+		return t.major >= 7
 	}
-	number, err := strconv.Atoi(kind)
-	if err != nil {
-		return false
+	f, ok := formOf(kind)
+	if ok {
+		_, ok = t.gets(f, fields)
 	}
-	types := redisTypes
-	if engine == "valkey" {
-		types = valkeyTypes
-	}
-	for _, r := range types {
-		if major > r.major || major == r.major && minor >= r.minor {
-			return number <= r.last
-		}
-	}
-	return false
+	return ok
 }
 
 // noteKind walks over the name of a key that is stored in a way which not every engine reads, and keeps it where it is one of the first.

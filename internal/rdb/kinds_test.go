@@ -31,7 +31,7 @@ func TestKindsNameWhatNotEveryEngineReads(t *testing.T) {
 }
 
 // What RESTORE refuses was found by trying: see TRAPS.md, and the matrix in package jobs.
-func TestObstaclesAreWhatAnEngineDoesNotRead(t *testing.T) {
+func TestObstaclesAreWhatAnEngineCannotGet(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		engine, version string
@@ -41,29 +41,44 @@ func TestObstaclesAreWhatAnEngineDoesNotRead(t *testing.T) {
 	}{
 		{"redis", "6.0.16", 10, "0 15", "[]"},
 		{"redis", "6.0.16", 10, "none", "[]"},
-		{"redis", "6.0.16", 10, "16=a,b 245", "[{hashes [a b]} {functions []}]"},
-		{"redis", "6.0.16", 11, "19=a 21=b", "[{streams [a b]}]"},
+		{"redis", "6.0.16", 10, "16=a,b 245", "[{functions []}]"},
+		{"redis", "6.0.16", 11, "16=a 17=b 18=c 19=d 20=e 21=f", "[]"},
+		{"redis", "4.0.14", 11, "16=a 20=e 21=f", "[{streams [f]}]"},
+		{"redis", "3.2.0", 11, "16=a", "[{hashes [a]}]"},
 		{"redis", "7.0.15", 12, "16=a 19=b 245", "[]"},
-		{"redis", "7.0.15", 12, "20=a 21=b", "[{sets [a]} {streams [b]}]"},
-		{"redis", "7.2.4", 80, "20=a 21=b", "[]"},
-		{"redis", "8.0.2", 80, "20=a 21=b V22=c", "[{hashes whose fields expire [c]}]"},
+		{"redis", "7.0.15", 12, "20=a 21=b", "[]"},
+		{"redis", "7.0.15", 12, "24=a 25=b", "[{hashes whose fields expire [a b]}]"},
+		{"redis", "7.2.4", 80, "20=a 21=b V22=c", "[{hashes whose fields expire [c]}]"},
+		{"redis", "8.0.2", 80, "20=a 21=b V22=c", "[]"},
 		{"redis", "8.0.2", 12, "24 25=a 22", "[]"},
 		{"valkey", "8.1.1", 12, "20=a 24=b 25=c", "[{hashes whose fields expire [b c]}]"},
-		{"valkey", "9.1.2", 12, "22=a", "[{hashes whose fields expire [a]}]"},
+		{"valkey", "9.1.2", 12, "22=a 23=b 24=c 25=d", "[]"},
 		{"valkey", "9.1.2", 80, "V22=a V243", "[{a slot that is moving between shards []}]"},
 		{"valkey", "8.1.1", 80, "21=a V22=a%2Cb", "[{hashes whose fields expire [a,b]}]"},
 		{"redis", "8.0.2", 12, "7=v", "[]"},
-		{"valkey", "9.1.2", 12, "7=v 99=w", "[{keys of modules [v]} {what is not known here [w]}]"},
+		{"valkey", "9.1.2", 12, "7=v 99=w 300=x", "[{keys of modules [v]} {what is not known here [w x]}]"},
 		{"keydb", "6.3.4", 9, "0", "[{what is not known here []}]"},
 	} {
-		got, known := rdb.Obstacles(c.engine, c.version, c.rdb, c.kinds)
+		got, known := rdb.Obstacles(c.engine, c.version, c.rdb, c.kinds, rdb.FieldDeadlines{})
 		if !known || fmt.Sprint(got) != c.want {
 			t.Errorf("%q into %s %s: %v (%t), want %s", c.kinds, c.engine, c.version, got, known, c.want)
 		}
 	}
 	for _, k := range []rdb.Kinds{"", "0 16=%zz"} {
-		if got, known := rdb.Obstacles("redis", "8.0.2", 12, k); known {
+		if got, known := rdb.Obstacles("redis", "8.0.2", 12, k, rdb.FieldDeadlines{}); known {
 			t.Errorf("%q: %v", k, got)
+		}
+	}
+}
+
+func TestHashesThatLoseTheDeadlinesOfTheirFieldsAreNoObstacle(t *testing.T) {
+	t.Parallel()
+	for kinds, engines := range map[rdb.Kinds][]string{"22=a 23=b 24=c 25=d": {"redis 6.0", "redis 7.0", "valkey 8.1"}, "V22=a": {"redis 6.0", "valkey 8.1", "redis 8.0"}} {
+		for _, engine := range engines {
+			name, version, _ := strings.Cut(engine, " ")
+			if got, known := rdb.Obstacles(name, version, 80, kinds, rdb.FieldDeadlines{Drop: true}); !known || len(got) > 0 {
+				t.Errorf("%s into %s: %v", kinds, engine, got)
+			}
 		}
 	}
 }

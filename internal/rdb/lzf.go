@@ -134,6 +134,8 @@ type content struct {
 	lzf  lzf
 	past *window // nil: it is not compressed
 	held *held   // gets all that is read; nil: nobody does
+
+	texts func(n uint64) (*held, error) // says who gets the text of a listpack's element of n bytes; nil: nobody does
 }
 
 // open begins to read a string object that holds structured bytes.
@@ -230,8 +232,9 @@ func (c *content) skip(n uint64) error {
 		ready = min(ready, n)
 		if c.held != nil {
 			p := c.ready(ready)
-			if ready = uint64(len(p)); c.held.add(p) != nil {
-				return visitError{c.held.err}
+			ready = uint64(len(p))
+			if err := c.held.add(p); err != nil {
+				return err
 			}
 		}
 		if c.past == nil {

@@ -63,7 +63,7 @@ func (c *content) listpackElement(first byte) (element, error) {
 	case first < 0x80:
 		e = element{true, int64(first)}
 	case first < 0xC0:
-		err = c.skip(uint64(first & 0x3F))
+		err = c.text(uint64(first & 0x3F))
 	case first < 0xE0:
 		e, err = c.integer(1)
 		e.value = int64(uint64(first&0x1F)<<8 | uint64(e.value)&0xFF)
@@ -73,12 +73,12 @@ func (c *content) listpackElement(first byte) (element, error) {
 	case first < 0xF0:
 		low, failed := c.byte()
 		if err = failed; err == nil {
-			err = c.skip(uint64(first&0x0F)<<8 | uint64(low))
+			err = c.text(uint64(first&0x0F)<<8 | uint64(low))
 		}
 	case first == 0xF0:
 		n, failed := c.number(4)
 		if err = failed; err == nil {
-			err = c.skip(n)
+			err = c.text(n)
 		}
 	case first == 0xF1:
 		e, err = c.integer(2)
@@ -95,6 +95,18 @@ func (c *content) listpackElement(first byte) (element, error) {
 		return e, err
 	}
 	return e, c.backLength(c.at - begin)
+}
+
+// text walks over the text of an element, and gives it to whoever wants it.
+func (c *content) text(n uint64) (err error) {
+	if c.texts == nil {
+		return c.skip(n)
+	}
+	if c.held, err = c.texts(n); err == nil {
+		err = c.skip(n)
+	}
+	c.held = nil
+	return err
 }
 
 func (c *content) integer(bytes int) (element, error) {

@@ -87,6 +87,7 @@ type Scanner struct {
 	named    [typeCount][]string // the first keys of types that not every engine reads
 	beside   map[byte]bool       // opcodes of what stands beside keys
 
+	older    byte   // the type of stream that is wanted; 0: as it is
 	earliest uint64 // when the first field of this hash expires
 	attached uint16 // what was said about a key that is still to come: see inOrder
 	claimed  uint64 // keys and expiries that the database claims to have

@@ -220,12 +220,13 @@ func (s *Scanner) skipStream(objectType byte) error {
 	if err != nil {
 		return err
 	}
-	numbers := 2 // last id
-	if objectType >= typeStreamListpacks2 {
-		numbers += 5 // first id, greatest deleted id, entries ever added
-	}
-	if err := s.skipCounts(numbers); err != nil {
+	if err := s.skipCounts(2); err != nil { // last id
 		return err
+	}
+	if objectType >= typeStreamListpacks2 { // first id, greatest deleted id, entries ever added
+		if err := s.since(typeStreamListpacks2, func() error { return s.skipCounts(5) }); err != nil {
+			return err
+		}
 	}
 	groups, err := s.count()
 	if err != nil {
@@ -239,17 +240,32 @@ func (s *Scanner) skipStream(objectType byte) error {
 	return nil
 }
 
+// since walks over what streams have since a type. Whoever wants an older one does not get it.
+func (s *Scanner) since(objectType byte, walk func() error) error {
+	if s.older == 0 || s.older >= objectType {
+		return walk()
+	}
+	to := s.copy
+	if err := s.copyEnd(); err != nil {
+		return err
+	}
+	err := walk()
+	s.copyTo(to)
+	return err
+}
+
 // skipGroup walks over a consumer group of a stream.
 func (s *Scanner) skipGroup(objectType byte) error {
 	if err := s.skipString(); err != nil {
 		return err
 	}
-	numbers := 2 // last delivered id
-	if objectType >= typeStreamListpacks2 {
-		numbers++ // entries read
-	}
-	if err := s.skipCounts(numbers); err != nil {
+	if err := s.skipCounts(2); err != nil { // last delivered id
 		return err
+	}
+	if objectType >= typeStreamListpacks2 { // entries read
+		if err := s.since(typeStreamListpacks2, func() error { return s.skipCounts(1) }); err != nil {
+			return err
+		}
 	}
 	pending, err := s.count()
 	if err != nil {
@@ -284,12 +300,13 @@ func (s *Scanner) skipConsumer(objectType byte, pending *pel) error {
 	if err := s.skipString(); err != nil {
 		return err
 	}
-	times := uint64(sizeTime) // seen
-	if objectType >= typeStreamListpacks3 {
-		times += sizeTime // active
-	}
-	if err := s.discard(times); err != nil {
+	if err := s.discard(sizeTime); err != nil { // seen
 		return err
+	}
+	if objectType >= typeStreamListpacks3 { // active
+		if err := s.since(typeStreamListpacks3, func() error { return s.discard(sizeTime) }); err != nil {
+			return err
+		}
 	}
 	ids, err := s.count()
 	if err != nil {

@@ -64,22 +64,23 @@ var (
 // CanLoad reports whether an engine ("redis" or "valkey", version as "7.0.15") loads an RDB of that version. A false is certain: the engine would
 // exit or come up empty. It is also the answer for an engine or a version that is not understood here. Valkey refuses 12-79, which are Redis's own.
 func CanLoad(engine, engineVersion string, rdbVersion int) bool {
-	var reads []release
-	switch engine {
-	case "redis":
-		reads = redisReads
-	case "valkey":
+	t, ok := TargetOf(engine, engineVersion)
+	return ok && t.loads(rdbVersion)
+}
+
+func (t Target) loads(rdbVersion int) bool {
+	reads := redisReads
+	if t.engine == "valkey" {
 		if rdbVersion > 11 && rdbVersion < valkeyFirst {
 			return false
 		}
 		reads = valkeyReads
 	}
-	major, minor, ok := parseVersion(engineVersion)
-	if !ok || rdbVersion < oldest {
+	if rdbVersion < oldest {
 		return false
 	}
 	for _, r := range reads {
-		if major > r.major || major == r.major && minor >= r.minor {
+		if t.major > r.major || t.major == r.major && t.minor >= r.minor {
 			return rdbVersion <= r.rdb
 		}
 	}

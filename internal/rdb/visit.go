@@ -28,28 +28,51 @@ func (k Key) TypeName() string { return typeNames[k.Type] }
 
 // Value is a key's value that has not been read yet.
 type Value struct {
-	s          *Scanner
-	objectType byte
-	read       *bool
-	fields     FieldDeadlines
+	s      *Scanner
+	form   form
+	read   *bool
+	fields FieldDeadlines
+	target Target
 }
 
-// Type is how WriteTo stores the value. It is that of the key, unless that has changed with the deadlines of fields.
-func (v Value) Type() byte { return v.fields.stored(v.objectType) }
+// WithFields is the value with other deadlines of its fields. Values that have none stay as they are.
+func (v Value) WithFields(d FieldDeadlines) Value {
+	v.fields = d
+	return v
+}
+
+// For is the value in a form that an engine reads, if it can have one.
+func (v Value) For(t Target) Value {
+	v.target = t
+	return v
+}
+
+// Type is how WriteTo stores the value. It is that of the key, unless the value changes with the deadlines of fields or for an engine.
+func (v Value) Type() byte {
+	to, _ := v.target.gets(v.form, v.fields)
+	return to.number()
+}
+
+// Rewritten tells whether the value takes another form.
+func (v Value) Rewritten() bool {
+	to, _ := v.target.gets(v.form, v.fields)
+	return to != v.form
+}
 
 // WriteTo writes the value to w as it is stored, without the type before it, in pieces as they arrive: it is never in memory as a whole. It may be
-// called once, before the visit of the key ends.
+// called once, before the visit of the key ends. For a value that is rewritten, w has to be an [io.WriterAt] too, with offsets from the value's first
+// byte, because what stands at its beginning may be known at its end only.
 func (v Value) WriteTo(w io.Writer) (int64, error) {
 	if *v.read {
 		return 0, errors.New("read a value: it has been read already")
 	}
 	*v.read = true
-	if v.fields.concern(v.objectType) {
-		return v.writeFields(w)
+	if to, _ := v.target.gets(v.form, v.fields); to != v.form || v.form.fieldsExpire() && v.fields.Later != 0 {
+		return v.rewrite(to, w)
 	}
 	from := v.s.offset()
 	v.s.copyTo(w)
-	err := v.s.skipValue(v.objectType)
+	err := v.s.skipValue(v.form.number())
 	if end := v.s.copyEnd(); end != nil {
 		err = visitError{end}
 	}
@@ -134,7 +157,11 @@ func (s *Scanner) visitKey(objectType byte) error {
 	}
 	s.next = noAttributes
 	read := false
-	if err := s.visitor.Key(key, Value{s: s, objectType: objectType, read: &read}); err != nil {
+	value := Value{s: s, form: form(objectType), read: &read}
+	if s.valkey && objectType == typeHashTTLPreGA {
+		value.form = formValkeyHashTTL
+	}
+	if err := s.visitor.Key(key, value); err != nil {
 		return s.visitorsOwn(err)
 	}
 	if read {

@@ -30,8 +30,17 @@ func (w *Writer) Library(code []byte) error {
 	return err
 }
 
-// Key writes a key and its value. How it expires and how it is used is what key says.
+// Key writes a key and its value, which must not be rewritten. How it expires and how it is used is what key says.
 func (w *Writer) Key(key Key, value Value) error {
+	if err := w.Begin(key, value.Type()); err != nil {
+		return err
+	}
+	_, err := value.WriteTo(w)
+	return err
+}
+
+// Begin writes a key with this type, for whoever writes its value himself.
+func (w *Writer) Begin(key Key, objectType byte) error {
 	if key.Database != w.database {
 		w.database = key.Database
 		w.buf = AppendSelectDB(w.buf, key.Database)
@@ -45,11 +54,8 @@ func (w *Writer) Key(key Key, value Value) error {
 	case key.Idle >= 0:
 		w.buf = appendLength(append(w.buf, opIdle), uint64(key.Idle))
 	}
-	w.buf = appendLength(append(w.buf, value.Type()), uint64(len(key.Name)))
-	if _, err := w.Write(key.Name); err != nil {
-		return err
-	}
-	_, err := value.WriteTo(w)
+	w.buf = appendLength(append(w.buf, objectType), uint64(len(key.Name)))
+	_, err := w.Write(key.Name)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -19,12 +20,12 @@ const century = 4102444800000
 // withFieldsThatExpire fills hashes of which each third field has no deadline, and returns what is in them.
 func withFieldsThatExpire(t *testing.T, server *testkit.Server, large int) map[string]int {
 	t.Helper()
-	hashes := map[string]int{"small": 3, "medium": 60, "large": large, "long": 5, "plain": 4}
+	hashes := map[string]int{"small": 3, "medium": 60, "large": large, "long": 10, "plain": 4}
 	pipe := server.Client().Pipeline()
 	for key, n := range hashes {
 		for i := range n {
 			value := fmt.Sprint("value ", i)
-			if key == "long" {
+			if key == "long" { // not all of it stays in memory
 				value = string(bytes.Repeat([]byte(value), 500<<10/len(value)))
 			}
 			pipe.HSet(t.Context(), key, field(i), value, strconv.Itoa(i), i) // a number beside each text
@@ -71,11 +72,11 @@ func written(t *testing.T, data []byte) time.Time {
 
 func TestRestoreSetsTheDeadlinesOfFieldsThatWereChosen(t *testing.T) {
 	t.Parallel()
-	for _, engine := range []string{"redis-8.0", "valkey-9.1"} {
+	engines := []string{"redis-8.0", "valkey-9.1"}
+	for _, engine := range engines {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			path := testkit.Fetched(t, engine)
-			source := testkit.Engine(t, path)
+			source := testkit.Engine(t, testkit.Fetched(t, engine))
 			hashes := withFieldsThatExpire(t, source, 5000)
 			data := saved(t, source)
 			later := written(t, data).Add(1000 * time.Hour)
@@ -87,23 +88,40 @@ func TestRestoreSetsTheDeadlinesOfFieldsThatWereChosen(t *testing.T) {
 				"shifted": {restore.ShiftDeadlines, func(ms int64) int64 { return ms + (1000 * time.Hour).Milliseconds() }},
 				"dropped": {restore.DropDeadlines, func(int64) int64 { return -1 }},
 			} {
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
-					target := testkit.Engine(t, path, "--sanitize-dump-payload", "yes")
-					counts, err := write(t, data, restore.Options{Deadlines: c.deadlines, Now: func() time.Time { return later }, Spool: t.TempDir()}, target)
-					if err != nil || counts.Written != int64(len(hashes)) {
-						t.Fatalf("counted %+v: %v", counts, err)
-					}
-					sameFields(t, source, target, hashes, c.want)
-					if err := target.Client().Do(t.Context(), "DEBUG", "RELOAD").Err(); err != nil {
-						t.Fatal(err)
-					}
-					sameFields(t, source, target, hashes, c.want)
-					stillInUse(t, target, hashes)
-				})
+				for _, into := range engines {
+					t.Run(name+" into "+into, func(t *testing.T) {
+						t.Parallel()
+						target := testkit.Engine(t, testkit.Fetched(t, into), "--sanitize-dump-payload", "yes")
+						options := restore.Options{Deadlines: c.deadlines, Into: targetOf(t, into), Now: func() time.Time { return later }, Spool: t.TempDir()}
+						counts, err := write(t, data, options, target)
+						if err != nil || counts.Written != int64(len(hashes)) {
+							t.Fatalf("counted %+v: %v", counts, err)
+						}
+						sameFields(t, source, target, hashes, c.want)
+						if err := target.Client().Do(t.Context(), "DEBUG", "RELOAD").Err(); err != nil {
+							t.Fatal(err)
+						}
+						sameFields(t, source, target, hashes, c.want)
+						stillInUse(t, target, hashes)
+						files, _ := split(t, target, options, 1, data)
+						startWith(t, target, files[0])
+						sameFields(t, source, target, hashes, c.want)
+					})
+				}
 			}
 		})
 	}
+}
+
+// targetOf is one of [testkit.Engines].
+func targetOf(t *testing.T, engine string) rdb.Target {
+	t.Helper()
+	name, version, _ := strings.Cut(engine, "-")
+	target, ok := rdb.TargetOf(name, version)
+	if !ok {
+		t.Fatal(engine)
+	}
+	return target
 }
 
 // sameFields compares hashes, and the deadlines of their fields with what is expected of those of the source.

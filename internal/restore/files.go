@@ -2,6 +2,7 @@ package restore
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -11,12 +12,14 @@ import (
 )
 
 // Files writes the keys of RDBs into new ones, one for each node of a cluster that has not been started yet: for nodes that load an RDB but are not to be
-// fed one by replication, and for other numbers of shards than a snapshot has. Of the options, Route and Deadlines count: nothing exists there yet.
+// fed one by replication, and for other numbers of shards than a snapshot has. Of the options, Route, Deadlines, Into and Spool count: nothing exists there yet.
 //
 // A key that two RDBs have is in the new one twice, and a server refuses to load that.
 type Files struct {
 	times
 	route func(slot int) int
+	into  rdb.Target
+	spool *spool            // of values that take another form
 	known map[[32]byte]bool // libraries that were written
 	files []*file
 }
@@ -37,7 +40,7 @@ type Content struct {
 
 // NewFiles begins an RDB of this version in each of to.
 func NewFiles(to []io.Writer, version int, options Options) *Files {
-	f := &Files{times: timesOf(options), route: options.Route, known: make(map[[32]byte]bool)}
+	f := &Files{times: timesOf(options), route: options.Route, into: options.Into, spool: &spool{folder: options.Spool}, known: make(map[[32]byte]bool)}
 	for _, w := range to {
 		f.files = append(f.files, &file{Writer: rdb.NewWriter(w, version)})
 	}
@@ -45,8 +48,11 @@ func NewFiles(to []io.Writer, version int, options Options) *Files {
 }
 
 // Write writes the keys of one RDB, which is known to be whole when it returns without an error. It may be called again for another one. Errors are those of
-// [rdb.Visit] and of the writers.
-func (f *Files) Write(r io.Reader) (rdb.Summary, error) { return rdb.Visit(r, splitter{f}) }
+// [rdb.Visit] and of the writers, and ErrSpool.
+func (f *Files) Write(r io.Reader) (rdb.Summary, error) {
+	sum, err := rdb.Visit(r, splitter{f})
+	return sum, errors.Join(err, f.spool.close())
+}
 
 // Close ends the new RDBs, and says what is in each.
 func (f *Files) Close() ([]Content, error) {
@@ -95,9 +101,14 @@ func (s splitter) Key(key rdb.Key, value rdb.Value) error {
 	if err != nil {
 		return err
 	}
-	value = value.WithFields(s.fields(key))
+	value = value.WithFields(s.fields(key)).For(s.into)
 	key.Expires = s.expires(key)
-	if err := file.Key(key, value); err != nil {
+	if value.Rewritten() {
+		err = s.rewritten(file, key, value)
+	} else {
+		err = file.Key(key, value)
+	}
+	if err != nil {
 		return fmt.Errorf("write %s %s: %w", key.TypeName(), quoted(key.Name[:min(len(key.Name), nameKept)], len(key.Name)), err)
 	}
 	file.content.Keys++
@@ -106,6 +117,18 @@ func (s splitter) Key(key rdb.Key, value rdb.Value) error {
 		file.content.Mortal++
 	}
 	return nil
+}
+
+// rewritten writes a key whose value takes another form, which is put together before it is written.
+func (s splitter) rewritten(file *file, key rdb.Key, value rdb.Value) error {
+	s.spool.begin(value.Type())
+	if _, err := value.WriteTo(s.spool); err != nil {
+		return err
+	}
+	if err := file.Begin(key, value.Type()); err != nil {
+		return err
+	}
+	return s.spool.pass(file)
 }
 
 func (s splitter) file(name []byte) (*file, error) {

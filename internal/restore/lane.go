@@ -97,6 +97,10 @@ func (l *lane) blob(text []byte) {
 
 // value writes a value as a dump. What was put aside of it goes straight to the node.
 func (l *lane) value(s *spool) error {
+	sum, err := s.checksum()
+	if err != nil {
+		return err
+	}
 	l.number('$', s.size()+rdb.DumpFooterSize)
 	l.batch = append(l.batch, s.head...)
 	if s.rest > 0 {
@@ -107,7 +111,7 @@ func (l *lane) value(s *spool) error {
 			return l.unsent(err)
 		}
 	}
-	l.batch = rdb.AppendDumpFooter(l.batch, s.sum)
+	l.batch = rdb.AppendDumpFooter(l.batch, sum)
 	l.batch = append(l.batch, '\r', '\n')
 	return nil
 }

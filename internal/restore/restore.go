@@ -2,8 +2,8 @@
 // key where its slot is.
 //
 // A [Writer] reads an RDB as it streams by, sends each key to its node in batches, and reads the answers meanwhile. It does not interpret values:
-// their bytes go from the RDB into the command, except for hashes whose fields get other deadlines. A key with a large value is put aside on disk,
-// because the command begins with its length.
+// their bytes go from the RDB into the command, except for values that the nodes do not read as they are stored, and for hashes whose fields get other
+// deadlines. A key with a large value is put aside on disk, because the command begins with its length.
 package restore
 
 import (
@@ -64,6 +64,7 @@ type Options struct {
 	Policy        Policy
 	KeepLibraries bool // existing libraries of functions stay as they are, even if existing keys are refused
 	Deadlines     Deadlines
+	Into          rdb.Target         // the engine of the nodes: values take a form that it reads; the zero value leaves them as they are
 	Spool         string             // a folder for values that are too large for memory; "": the system's folder for temporary files
 	Route         func(slot int) int // the index of the node that has a slot; nil: there is one node
 	Now           func() time.Time   // for deadlines, and to count expired keys; nil: time.Now

@@ -41,7 +41,7 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	if err != nil {
 		return err
 	}
-	value = value.WithFields(v.fields(key))
+	value = value.WithFields(v.fields(key)).For(v.options.Into)
 	v.spool.begin(value.Type())
 	if _, err := value.WriteTo(v.spool); err != nil {
 		return err

@@ -27,8 +27,8 @@ type Host interface {
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
 	// FreeAddress finds an address at which nothing listens on this port and which avoid does not exclude; "" when there is none.
 	FreeAddress(ctx context.Context, port int, avoid func(address string) bool) (string, error)
-	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key; "" when it can.
-	CannotTake(engine models.Engine, snapshot models.Snapshot) string
+	// CannotTake says why this engine can neither load a snapshot nor have it written into it key by key, with these deadlines; "" when it can.
+	CannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string
 	// FieldsExpire tells whether a snapshot may have hashes whose fields expire.
 	FieldsExpire(snapshot models.Snapshot) bool
 }

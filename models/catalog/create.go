@@ -74,7 +74,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 		} else if err != nil {
 			return snapshot, err
 		} else {
-			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CannotTake(spec.Engine, snapshot))...)
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CannotTake(spec.Engine, snapshot, models.DeadlinesKept))...)
 		}
 	}
 	return snapshot, faults.OrNil()

@@ -20,10 +20,19 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	if err != nil {
 		return cluster, snapshot, models.RenameField(err, "", "cluster")
 	}
-	if faults := models.CheckFill(spec, cluster, snapshot, q.db.host.CannotTake(cluster.EngineName(), snapshot)); len(faults) > 0 {
+	if faults := models.CheckFill(spec, cluster, snapshot, q.cannotTake(cluster, snapshot, spec.Deadlines)); len(faults) > 0 {
 		return cluster, snapshot, faults
 	}
 	return cluster, snapshot, nil
+}
+
+// cannotTake says why a cluster's engine cannot take a snapshot, and whether it could without deadlines; "" when it can.
+func (q Fills) cannotTake(cluster models.Cluster, snapshot models.Snapshot, deadlines models.Deadlines) string {
+	why := q.db.host.CannotTake(cluster.EngineName(), snapshot, deadlines)
+	if why != "" && q.db.host.CannotTake(cluster.EngineName(), snapshot, models.DeadlinesDropped) == "" {
+		why += " Without any deadlines it can: choose to drop them."
+	}
+	return why
 }
 
 // FieldsExpire tells whether a snapshot may have hashes whose fields expire, so that it has to be asked when they do.

@@ -207,7 +207,7 @@ func (h *fakeHost) FreePort(ctx context.Context, avoid func(int) bool) (int, err
 	return 0, errors.New("no port is free")
 }
 
-func (h *fakeHost) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
+func (h *fakeHost) CannotTake(engine models.Engine, snapshot models.Snapshot, _ models.Deadlines) string {
 	if snapshot.RDBVersion <= map[string]int{"redis": 10, "valkey": 80}[engine.Name] {
 		return ""
 	}
