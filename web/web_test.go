@@ -366,8 +366,10 @@ func (*fakeHost) Home() string { return "here" }
 func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
-func (*fakeHost) Address() string                                      { return "127.0.0.1" }
-func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot, _ models.Deadlines) string { return cannotTake(e, s) }
+func (*fakeHost) Address() string { return "127.0.0.1" }
+func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot, _ models.Deadlines) string {
+	return cannotTake(e, s)
+}
 
 func cannotTake(e models.Engine, s models.Snapshot) string {
 	if s.RDBVersion != 1 && (e.Name == "redis" || s.RDBVersion > 9) {

@@ -20,7 +20,7 @@ const century = 4102444800000
 // withFieldsThatExpire fills hashes of which each third field has no deadline, and returns what is in them.
 func withFieldsThatExpire(t *testing.T, server *testkit.Server, large int) map[string]int {
 	t.Helper()
-	hashes := map[string]int{"small": 3, "medium": 60, "large": large, "long": 10, "plain": 4}
+	hashes := map[string]int{"small": 3, "medium": 60, "large": large, "long": 16, "plain": 4}
 	pipe := server.Client().Pipeline()
 	for key, n := range hashes {
 		for i := range n {
