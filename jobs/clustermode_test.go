@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,6 +226,33 @@ func TestASnapshotInClusterModeIsRefusedWhileASlotIsMissingOrOnItsWay(t *testing
 	c.waitFor("the page to be able to say so", func() bool {
 		cluster := c.await("orders", models.ClusterAvailable)
 		return strings.HasPrefix(cluster.Unserved(), "The slots 9 of orders belong to no shard")
+	}, c.events)
+}
+
+func TestPrimariesThatDoNotHearFromEachOtherAreShownToRefuseCommands(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	orders := c.create(c.inClusterMode("orders", 2, 0))[0]
+	var ids []string
+	for _, p := range orders.Primaries() {
+		id, err := c.client(orders, p).Do(t.Context(), "CLUSTER", "MYID").Text()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	for i, p := range orders.Primaries() {
+		must(t, c.client(orders, p).Do(t.Context(), "CLUSTER", "FORGET", ids[1-i]).Err())
+	}
+	c.waitFor("the page to be able to say so", func() bool {
+		cluster := c.await("orders", models.ClusterAvailable)
+		return strings.HasPrefix(cluster.Unserved(), "Primaries of orders refuse commands (orders-0001-001, orders-0002-001)")
+	}, c.events)
+	host, port, err := net.SplitHostPort(orders.Primaries()[1].Address())
+	must(t, err)
+	must(t, c.client(orders, orders.Primaries()[0]).Do(t.Context(), "CLUSTER", "MEET", host, port).Err())
+	c.waitFor("the page to say no more", func() bool {
+		return c.await("orders", models.ClusterAvailable).Unserved() == ""
 	}, c.events)
 }
 

@@ -32,7 +32,7 @@ type Node struct {
 	CreatedAt time.Time
 
 	// As the supervisor saw it last.
-	State      string // "starting", "available", "loading", "unreachable", "stopped", or [NodeNotMade]
+	State      string // "starting", "available", "loading", "unreachable", "stopped", or one of [NodeNotMade] and [NodeRefusing]
 	UsedMemory int64  // bytes
 	MaxMemory  int64  // bytes
 	Keys       int64
@@ -50,7 +50,10 @@ func (n Node) InStep() bool {
 }
 
 // The states of nodes that the rules know; the supervisor writes others.
-const NodeDeleting = "deleting" // a run is removing it
+const (
+	NodeDeleting = "deleting" // a run is removing it
+	NodeRefusing = "refusing" // a primary in cluster mode finds that some slots are not served, and refuses commands
+)
 
 // Address returns "host:port".
 func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"rekindle/internal/slots"
 )
@@ -53,8 +54,9 @@ func (c Cluster) Shards() []Shard {
 	return shards
 }
 
-// Unserved says which slots of an available cluster in cluster mode no shard has, or several have, as far as its primaries were seen; "" when each slot is
-// in one shard. Snapshots of it fail until that is repaired: each looks again.
+// Unserved says which slots of an available cluster in cluster mode no shard has, or several have, as far as its primaries were seen, or which primary
+// refuses commands although each slot is in one shard; "" when neither is so. Snapshots of a cluster that lacks slots fail until that is repaired: each
+// looks again.
 func (c Cluster) Unserved() string {
 	if !c.ClusterMode || c.Status != ClusterAvailable {
 		return ""
@@ -69,10 +71,28 @@ func (c Cluster) Unserved() string {
 	if bad, is := errors.AsType[*slots.Error](err); is {
 		missing = bad.Piece
 	}
-	if missing == "" || len(sets) == 0 { // nothing was seen of it yet
+	switch {
+	case len(sets) == 0: // nothing was seen of it yet
+		return ""
+	case missing != "":
+		return UnservedText(c.Name, missing)
+	}
+	return c.refusing()
+}
+
+// refusing says that primaries find their cluster incomplete, and what to do about it; "" if none does.
+func (c Cluster) refusing() string {
+	var names []string
+	for _, p := range c.Primaries() {
+		if p.State == NodeRefusing {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
 		return ""
 	}
-	return UnservedText(c.Name, missing)
+	return fmt.Sprintf("Primaries of %s refuse commands (%s): their cluster_state is fail, although each slot is in a shard. The primary of another shard has failed, or most of the other primaries are not heard from on the cluster bus. "+
+		"If that does not pass within a minute, check that each node reaches the others at their bus ports (the port + 10000), and that all of them are in CLUSTER NODES.", c.Name, strings.Join(names, ", "))
 }
 
 // UnservedText says that slots are not where they should be.

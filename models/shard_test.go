@@ -81,6 +81,26 @@ func TestSlotsThatNoShardHasAreTold(t *testing.T) {
 	}
 }
 
+func TestPrimariesThatRefuseCommandsAreNamed(t *testing.T) {
+	t.Parallel()
+	cluster := Cluster{Name: "orders", Status: ClusterAvailable, Configuration: Configuration{Engine: "redis", ClusterMode: true}, Nodes: []Node{
+		{Name: "a", Shard: 1, Role: RolePrimary, Slots: "0-8191", State: NodeRefusing}, {Name: "b", Shard: 1, Role: RoleReplica, State: "loading"},
+		{Name: "c", Shard: 2, Role: RolePrimary, Slots: "8192-16383", State: NodeRefusing}}}
+	if why := cluster.Unserved(); !strings.HasPrefix(why, "Primaries of orders refuse commands (a, c): their cluster_state is fail, although each slot is in a shard.") || !strings.Contains(why, "bus ports") {
+		t.Error(why)
+	}
+	lacking := cluster
+	lacking.Nodes = slices.Clone(cluster.Nodes)
+	lacking.Nodes[0].Slots = "0-8190"
+	if why := lacking.Unserved(); !strings.HasPrefix(why, "The slots 8191 of orders") || strings.Contains(why, "refuse") {
+		t.Errorf("with a slot that no shard has: %s", why)
+	}
+	cluster.Nodes[0].State, cluster.Nodes[2].State = "available", "available"
+	if why := cluster.Unserved(); why != "" {
+		t.Errorf("with nothing wrong: %s", why)
+	}
+}
+
 func TestANodeTypeIsShownForWhatHasNone(t *testing.T) {
 	t.Parallel()
 	const gib = 1 << 30

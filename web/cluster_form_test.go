@@ -189,7 +189,10 @@ func TestAClustersPageSaysWhichSlotsNobodyServes(t *testing.T) {
 	c.check(c.db.Nodes.SetSlots(t.Context(), second, "5461-9999"))
 	c.get("/clusters/orders").is(http.StatusOK).says(says)
 	c.check(c.db.Nodes.SetSlots(t.Context(), second, "5461-10922"))
-	c.get("/clusters/orders").is(http.StatusOK).doesNotSay("belong to no shard")
+	c.get("/clusters/orders").is(http.StatusOK).doesNotSay("belong to no shard", "refuse commands")
+	second.State = models.NodeRefusing
+	c.check(c.db.Nodes.Seen(t.Context(), second))
+	c.get("/clusters/orders").is(http.StatusOK).says("Primaries of orders refuse commands (orders-0002-001)", "Refuses commands", "bus ports")
 }
 
 func TestOfTwoWhoCreateTheSameIdExactlyOneWins(t *testing.T) {

@@ -59,6 +59,8 @@ func described(v seen, head int64, now time.Time) models.Node {
 		n.State = "unreachable"
 	case v.state.Loading || v.state.Syncing:
 		n.State = "loading"
+	case v.state.Unserved && !v.state.Replica:
+		n.State = models.NodeRefusing
 	default:
 		n.State = "available"
 	}
