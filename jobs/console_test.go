@@ -42,6 +42,7 @@ type console struct {
 	manager *jobs.Manager
 	lease   time.Duration // 0: as in the product
 	pace    int64         // bytes a second; 0: no limit
+	wait    time.Duration // for replicas; 0: as in the product
 	home    string
 	engines []string                                                   // programs, beside those in PATH
 	every   time.Duration                                              // at which nodes are looked at
@@ -134,7 +135,7 @@ func (c *console) start() {
 		nodes = afterStart{c.nodes, c.started}
 	}
 	manager, err := jobs.New(jobs.Config{DB: c.db, Store: c.store, Launcher: nodes, Host: c.host, Clock: c.clock, Logger: logger,
-		Lease: c.lease, SuperviseEvery: c.every, FollowEvery: 2 * c.every, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
+		Lease: c.lease, SuperviseEvery: c.every, FollowEvery: 2 * c.every, ReplicaWait: c.wait, Transfers: 4, Bandwidth: c.pace, OpenStore: c.open, Declared: c.begin})
 	if err != nil {
 		c.t.Fatal(err)
 	}

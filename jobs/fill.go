@@ -87,7 +87,11 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 		}
 		return halfWritten(err, counts, args.Existing)
 	}
-	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, filled(run, counts, evicted))
+	if len(cluster.Nodes) > len(cluster.Primaries()) {
+		report.Stage("Waiting until the replicas have it", nil)
+	}
+	message := filled(run, counts, evicted) + behindText(f.behind(ctx, cluster), f.ReplicaWait)
+	return f.DB.Settle.Fill(context.WithoutCancel(ctx), run, message)
 }
 
 // write sends the keys of all parts.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -67,8 +68,10 @@ func TestASnapshotIsRestoredIntoTheClusterThatLostItsData(t *testing.T) {
 	if diff := testkit.Diff(want, testkit.Digests(t, primary.Client())); diff != "" {
 		t.Error(diff)
 	}
-	testkit.WaitFor(t, "the replica has it too", func() bool { return testkit.Diff(want, testkit.Digests(t, replica.Client())) == "" })
-	if told := "The snapshot good was restored into orders: " + words.Plural(int64(keys), "key") + " written."; !strings.Contains(c.events(), told) {
+	if diff := testkit.Diff(want, testkit.Digests(t, replica.Client())); diff != "" {
+		t.Errorf("the replica does not have it: %s", diff)
+	}
+	if told := "The snapshot good was restored into orders: " + words.Plural(int64(keys), "key") + " written."; !strings.Contains(c.events(), told) || strings.Contains(c.events(), "did not have all of it") {
 		t.Errorf("not said: %s\n%s", told, c.events())
 	}
 	c.waitFor("the run's last figures", func() bool { // which come behind its end
@@ -77,6 +80,41 @@ func TestASnapshotIsRestoredIntoTheClusterThatLostItsData(t *testing.T) {
 	}, c.events)
 	if !equal(config, primary.Client().ConfigGet(t.Context(), "*").Val()) {
 		t.Error("its configuration has changed")
+	}
+}
+
+func TestARestoreSaysWhichReplicasDoNotHaveIt(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	st, err := dir.Open(filepath.Join(data, "snapshots"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, st, func(c *console) { c.wait = time.Second })
+	primary := testkit.Redis(t)
+	good, frozen := replicaOf(t, primary), replicaOf(t, primary)
+	testkit.Fill(t, primary.Client(), 100)
+	want := testkit.Digests(t, primary.Client())
+	c.attach(attachSpec("orders", primary.Addr))
+	cluster := c.await("orders", models.ClusterAvailable)
+	c.snapshot("orders", "good")
+	name := ""
+	for _, node := range cluster.Nodes {
+		if node.Address() == frozen.Addr {
+			name = node.Name
+		}
+	}
+	must(t, primary.Client().FlushAll(t.Context()).Err())
+	frozen.Signal(syscall.SIGSTOP) // its primary goes on knowing it
+	defer frozen.Signal(syscall.SIGCONT)
+	c.filledWell(models.FillSpec{Snapshot: "good", Cluster: "orders", Existing: models.ExistingNone})
+	if says := "written. The replica " + name + " did not have all of it 1 second later: until it does, a failover to it would lose keys."; name == "" || !strings.Contains(c.events(), says) {
+		t.Errorf("not said: %s\n%s", says, c.events())
+	}
+	for _, node := range []*testkit.Server{primary, good} {
+		if diff := testkit.Diff(want, testkit.Digests(t, node.Client())); diff != "" {
+			t.Errorf("%s has other data:\n%s", node.Addr, diff)
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ type Config struct {
 	Parts            int           // hosts of one snapshot that are read at once (4)
 	SuperviseEvery   time.Duration // 2 s
 	FollowEvery      time.Duration // between two looks at an attached cluster (10 s)
+	ReplicaWait      time.Duration // how long a restore into a cluster that exists waits for its replicas (10 s)
 	Lease            time.Duration // after which a silent console counts as gone (15 s); the others read it in the catalog
 }
 
@@ -87,6 +88,7 @@ func New(config Config) (*Manager, error) {
 	defaults(&config.Parts, 4)
 	defaults(&config.SuperviseEvery, 2*time.Second)
 	defaults(&config.FollowEvery, 10*time.Second)
+	defaults(&config.ReplicaWait, 10*time.Second)
 	defaults(&config.Lease, 15*time.Second)
 	if config.Bucket == nil {
 		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"testing"
@@ -26,7 +27,9 @@ func withFieldsThatExpire(t *testing.T, server *testkit.Server, large int) map[s
 		for i := range n {
 			value := fmt.Sprint("value ", i)
 			if key == "long" { // not all of it stays in memory
-				value = string(bytes.Repeat([]byte(value), 500<<10/len(value)))
+				random := make([]byte, 500<<10)
+				rand.NewChaCha8([32]byte{byte(i)}).Read(random)
+				value = string(random)
 			}
 			pipe.HSet(t.Context(), key, field(i), value, strconv.Itoa(i), i) // a number beside each text
 			if i%3 > 0 && key != "plain" {
