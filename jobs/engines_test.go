@@ -308,6 +308,48 @@ func TestFieldsThatExpireAreRestoredWithoutDeadlinesIntoAnyEngine(t *testing.T) 
 	}
 }
 
+// A hash goes with the last of its fields.
+func TestHashesWhoseFieldsHaveAllExpiredSinceTheSnapshotAreMissedByNobody(t *testing.T) {
+	t.Parallel()
+	for from := range withFieldsThatExpire {
+		t.Run(from, func(t *testing.T) {
+			t.Parallel()
+			m := matrixOf(t, from)
+			server := testkit.Engine(t, testkit.Fetched(t, from))
+			pipe := server.Client().Pipeline()
+			for i := range 5000 {
+				pipe.HSet(t.Context(), fmt.Sprint("gone ", i), "f", "v")
+				pipe.Do(t.Context(), "HPEXPIRE", fmt.Sprint("gone ", i), 4000, "FIELDS", 1, "f")
+			}
+			pipe.HSet(t.Context(), "left", "f", "v")
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			m.attach(attachSpec("source", server.Addr))
+			m.take("source", "fields")
+			testkit.WaitFor(t, "the hashes are gone", func() bool { return server.Client().DBSize(t.Context()).Val() == 1 })
+			for _, into := range []string{"redis-8.0", "valkey-9.1"} {
+				for _, clusterMode := range []bool{false, true} {
+					spec := m.of(into, fmt.Sprintf("%s-%t", strings.ReplaceAll(into, ".", "-"), clusterMode), clusterMode)
+					spec.Snapshot = "fields"
+					if _, err := m.db.Clusters.Create(t.Context(), spec); err != nil {
+						t.Fatal(err)
+					}
+					m.manager.Wake()
+					cluster := m.await(spec.Name, models.ClusterAvailable)
+					testkit.WaitFor(t, "they are gone from the new cluster", func() bool {
+						left := int64(0)
+						for _, p := range cluster.Primaries() {
+							left += m.client(cluster, p).DBSize(t.Context()).Val()
+						}
+						return left == 1
+					})
+				}
+			}
+		})
+	}
+}
+
 // The tables in docs/engines.md are those that are tested.
 func TestWhoTakesWhomIsDocumented(t *testing.T) {
 	t.Parallel()

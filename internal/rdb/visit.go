@@ -53,6 +53,12 @@ func (v Value) Type() byte {
 	return to.number()
 }
 
+// FieldsExpire tells whether it is a hash whose fields may have deadlines, as WriteTo stores it.
+func (v Value) FieldsExpire() bool {
+	to, _ := v.target.gets(v.form, v.fields)
+	return to.fieldsExpire()
+}
+
 // Rewritten tells whether the value takes another form.
 func (v Value) Rewritten() bool {
 	to, _ := v.target.gets(v.form, v.fields)

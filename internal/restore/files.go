@@ -35,7 +35,7 @@ type file struct {
 type Content struct {
 	Bytes  int64
 	Keys   int64 // how many
-	Mortal int64 // how many of them expire some day
+	Mortal int64 // how many of them may expire some day: a hash goes with the last of its fields
 }
 
 // NewFiles begins an RDB of this version in each of to.
@@ -113,7 +113,7 @@ func (s splitter) Key(key rdb.Key, value rdb.Value) error {
 	}
 	file.content.Keys++
 	file.written.Add(1)
-	if !key.Expires.IsZero() {
+	if !key.Expires.IsZero() || value.FieldsExpire() {
 		file.content.Mortal++
 	}
 	return nil
