@@ -175,14 +175,6 @@ func TestReasonOfANodeThatDoesNotStartIsInItsOwnWords(t *testing.T) {
 	if engine, _ := testkit.Chosen(t); strings.HasPrefix(engine, "valkey-9") {
 		words = "could not be started. The data is damaged, or another engine's: the engine does not know the type 103 in RDB version 9."
 	}
-	damaged("fresh-001")
-	if _, err := c.db.Clusters.Create(t.Context(), c.spec("fresh", 0)); err != nil {
-		t.Fatal(err)
-	}
-	c.manager.Wake()
-	if cluster := c.await("fresh", models.ClusterCreateFailed); cluster.StatusReason != "The node fresh-001 "+words {
-		t.Errorf("the cluster that could not be created says %q", cluster.StatusReason)
-	}
 	cluster := c.create(c.spec("orders", 0))[0]
 	c.kill(cluster, func() { damaged("orders-001") }, cluster.Nodes...)
 	if cluster = c.await("orders", models.ClusterUnreachable); cluster.StatusReason != "The node orders-001 "+words {
