@@ -84,6 +84,7 @@ type Part struct {
 	Expires           int64
 	Databases         int    // how many a node needs to load it; 0: unknown
 	Kinds             string // how its data is stored, which package rdb compares with what engines read; "": unknown
+	Lifetimes         string // how long its keys that expire had left, which package rdb knows to read; "": unknown
 	Digest            string // of the plain RDB: "xxh128:..." or "sha256:..."
 	StoredSHA256      string
 	CRC64             string

@@ -96,6 +96,7 @@ type Part struct {
 	Expires      int64  `json:"expires"`             // how many of the keys have an expiry; -1: unknown
 	Databases    int    `json:"databases,omitempty"` // how many a node needs to load it: the highest number + 1; 0: unknown
 	Kinds        string `json:"kinds,omitempty"`     // how what is in it is stored: rdb.Kinds; "": unknown
+	Lifetimes    string `json:"lifetimes,omitempty"` // how long its keys with an expiry had left: rdb.Lifetimes; "": unknown
 	XXH128       string `json:"xxh128,omitempty"`    // XXH3-128 of the plain RDB
 	SHA256       string `json:"sha256,omitempty"`    // of the plain RDB instead, if it was taken in format version 1
 	StoredSHA256 string `json:"stored_sha256"`
@@ -322,8 +323,8 @@ func (p Part) check(at Attempt) error {
 	case !instant(p.StartedAt) || !instant(p.CompletedAt):
 		return wrong("started at %v, completed at %v", p.StartedAt, p.CompletedAt)
 	}
-	if !rdb.Kinds(p.Kinds).Valid() {
-		return wrong("kinds %.40q", p.Kinds)
+	if !rdb.Kinds(p.Kinds).Valid() || !rdb.Lifetimes(p.Lifetimes).Valid() {
+		return wrong("kinds %.40q, lifetimes %.40q", p.Kinds, p.Lifetimes)
 	}
 	if err := checkSlots(p.Slots); err != nil {
 		return err

@@ -64,7 +64,7 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	part.Bytes, part.StoredBytes = sum.Bytes, object.Size
 	part.Keys, part.Expires, part.Databases = -1, -1, sum.Databases
 	if sum.StatsKnown {
-		part.Keys, part.Expires, part.Kinds = sum.Keys, sum.Expires, string(sum.Kinds)
+		part.Keys, part.Expires, part.Kinds, part.Lifetimes = sum.Keys, sum.Expires, string(sum.Kinds), string(sum.Lifetimes)
 	}
 	part = part.WithDigest(w.plainHash.Digest())
 	part.StoredSHA256 = hex.EncodeToString(w.storedHash.Sum(nil))

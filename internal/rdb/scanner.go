@@ -61,6 +61,7 @@ type Summary struct {
 	Modules      []string          // names of the first few modules that own keys or data in it; a node without them does not load it
 	Types        map[string]int64  // type as TYPE names it, or "module", to its keys
 	Kinds        Kinds             // how all of it is stored; of use when StatsKnown
+	Lifetimes    Lifetimes         // of the keys that have an expiry; of use when StatsKnown
 	Aux          map[string]string // what the server wrote about itself: redis-ver, ctime, used-mem, repl-id...
 
 	CRC64            uint64 // computed over everything but the last 8 bytes
@@ -81,11 +82,12 @@ type Scanner struct {
 	valkey  bool // the header says VALKEY: some numbers mean something else
 	summary Summary
 
-	database int // of the next keys
-	here     int64
-	types    [typeCount]int64
-	named    [typeCount][]string // the first keys of types that not every engine reads
-	beside   map[byte]bool       // opcodes of what stands beside keys
+	database  int // of the next keys
+	here      int64
+	types     [typeCount]int64
+	lifetimes lifetimes
+	named     [typeCount][]string // the first keys of types that not every engine reads
+	beside    map[byte]bool       // opcodes of what stands beside keys
 
 	older    byte   // the type of stream that is wanted; 0: as it is
 	earliest uint64 // when the first field of this hash expires
@@ -199,6 +201,7 @@ func (s *Scanner) result() Summary {
 		}
 	}
 	sum.Kinds = s.kinds()
+	sum.Lifetimes = s.lifetimes.text(s.written)
 	return sum
 }
 

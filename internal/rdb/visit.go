@@ -135,8 +135,12 @@ func (s *Scanner) expiry(size int) error {
 	} else {
 		s.next.expires = int64(binary.LittleEndian.Uint64(p))
 	}
+	s.lifetimes.count(time.Duration(min(max(0, s.next.expires-s.written.UnixMilli()), maxLifetime)) * time.Millisecond)
 	return nil
 }
+
+// maxLifetime is more than the last of the bounds of lifetimes, in milliseconds, and a [time.Duration] has room for it.
+const maxLifetime = 1000 * 24 * 3600 * 1000
 
 func (s *Scanner) idle() error {
 	n, err := s.count()

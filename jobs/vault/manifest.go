@@ -30,7 +30,7 @@ func measuredBy(m archive.Manifest) models.Snapshot {
 	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, Attempt: m.Attempt, ManifestSHA256: m.Hash, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory, Logical: m.Logical}
 	for _, p := range m.Parts {
 		s.Parts = append(s.Parts, models.Part{
-			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases, Kinds: p.Kinds,
+			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases, Kinds: p.Kinds, Lifetimes: p.Lifetimes,
 			Digest: string(p.Digest()), StoredSHA256: p.StoredSHA256, CRC64: p.CRC64, ServedBy: p.SourceNode, ServedRole: models.Role(p.SourceRole),
 			ReplicationID: p.ReplicationID, ReplicationOffset: p.ReplicationOffset, StartedAt: p.StartedAt, CompletedAt: p.CompletedAt,
 		})
@@ -64,7 +64,7 @@ func inClusterMode(m archive.Manifest) bool {
 // archivePart is the way back: what the archive needs to know to open a part.
 func archivePart(p models.Part) archive.Part {
 	return archive.Part{
-		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases, Kinds: p.Kinds,
+		Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, StoredBytes: p.Stored, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases, Kinds: p.Kinds, Lifetimes: p.Lifetimes,
 		StoredSHA256: p.StoredSHA256, CRC64: p.CRC64,
 	}.WithDigest(digest.Digest(p.Digest))
 }

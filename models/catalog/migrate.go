@@ -347,6 +347,8 @@ var sqliteMigrations = []migration{
 	// Settings of attached nodes that are changed while a snapshot begins. Clusters from before were attached with the promise that nothing is.
 	{"0028-tuning", execute(append(tuning("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime"),
 		markedBy("records_tuned", "UPDATE OF tuned ON attachments", "name FROM clusters WHERE id = NEW.cluster_id")...)...)},
+	// How many keys of a snapshot have expired since. Not known of older ones.
+	{"0029-lifetimes", execute(`ALTER TABLE parts ADD COLUMN lifetimes text NOT NULL DEFAULT ''`)},
 }
 
 // tuning makes the table and the column of 0028-tuning, with types as this database has them.
