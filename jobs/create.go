@@ -103,11 +103,14 @@ func (b *builder) begin(ctx context.Context, cluster models.Cluster, f filling, 
 
 // beginFilled is begin for a cluster that is made from a snapshot. It also returns the text of the event about that.
 func (b *builder) beginFilled(ctx context.Context, cluster models.Cluster, run models.Run, report *queue.Report) (models.Cluster, string, error) {
-	cluster, err := b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName)
+	args, err := models.Args[models.RestoreArgs](run)
 	if err != nil {
 		return cluster, "", err
 	}
-	f, err := b.source(ctx, cluster, run.SnapshotName, report)
+	if cluster, err = b.DB.Clusters.BeginRestore(ctx, cluster, run.SnapshotName, args.Deadlines); err != nil {
+		return cluster, "", err
+	}
+	f, err := b.source(ctx, cluster, run.SnapshotName, args.Deadlines, report)
 	if err != nil {
 		return cluster, "", err
 	}

@@ -269,7 +269,7 @@ func TestAllButFunctionsIsRestoredIntoAnyOlderEngine(t *testing.T) {
 	}
 }
 
-// Without their deadlines, hashes whose fields expire are hashes like others.
+// Without their deadlines, hashes whose fields expire are hashes like others, in clusters that exist and in new ones.
 func TestFieldsThatExpireAreRestoredWithoutDeadlinesIntoAnyEngine(t *testing.T) {
 	t.Parallel()
 	for from := range withFieldsThatExpire {
@@ -303,6 +303,15 @@ func TestFieldsThatExpireAreRestoredWithoutDeadlinesIntoAnyEngine(t *testing.T) 
 				} else if diff := testkit.Diff(want, testkit.Digests(t, target.Client())); diff != "" {
 					t.Errorf("into %s:\n%s", into, diff)
 				}
+			}
+			create := m.of("redis-7.0", "without", false)
+			create.Snapshot = "fields"
+			if _, err := m.db.Clusters.Create(t.Context(), create); err == nil || !strings.Contains(err.Error(), "Without any deadlines it can") {
+				t.Errorf("into a new cluster with deadlines: %v", err)
+			}
+			create.Deadlines = models.DeadlinesDropped
+			if diff := testkit.Diff(want, m.digests(m.create(create)[0])); diff != "" {
+				t.Errorf("into a new cluster:\n%s", diff)
 			}
 		})
 	}

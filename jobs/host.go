@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
@@ -74,6 +75,21 @@ func (h *Host) CannotTake(engine models.Engine, snapshot models.Snapshot, deadli
 // FieldsExpire tells whether a snapshot may have hashes whose fields expire.
 func (h *Host) FieldsExpire(snapshot models.Snapshot) bool {
 	return kindsOf(snapshot).FieldsExpire(snapshot.RDBVersion)
+}
+
+// Expired says how many keys of a snapshot have expired at a time: at least, and at most. known is false when that cannot be told.
+func (h *Host) Expired(snapshot models.Snapshot, at time.Time) (least, most int64, known bool) {
+	for _, part := range snapshot.Parts {
+		if part.Expires == 0 {
+			continue
+		}
+		some, all, ok := rdb.Lifetimes(part.Lifetimes).Expired(at)
+		if !ok {
+			return 0, 0, false
+		}
+		least, most = least+some, most+all
+	}
+	return least, most, true
 }
 
 // kindsOf is how the values of a snapshot are stored, in all of its parts.

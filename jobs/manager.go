@@ -230,8 +230,8 @@ func (m *Manager) Engines(ctx context.Context) ([]models.Engine, error) {
 }
 
 // CannotTake says why an engine can neither load a snapshot nor have it written into it key by key, as the end of a sentence; "" when it can.
-func (m *Manager) CannotTake(engine models.Engine, snapshot models.Snapshot) string {
-	return m.Host.CannotTake(engine, snapshot, models.DeadlinesKept)
+func (m *Manager) CannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string {
+	return m.Host.CannotTake(engine, snapshot, deadlines)
 }
 
 // BucketURL is the address of a bucket that is reached in the same way as the snapshot store. If that store is a folder, only the region is known.

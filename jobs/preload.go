@@ -25,19 +25,20 @@ import (
 )
 
 // A new cluster whose nodes cannot be fed the parts of a snapshot as they are gets RDBs that are made of them, one for each shard, which its primaries load
-// when they start: in cluster mode, for another number of shards, and for an engine that reads each value but not this version of RDB.
+// when they start: in cluster mode, for another number of shards, for other deadlines, and for an engine that reads each value but not this version of RDB.
 
 // filling is the snapshot that a new cluster is filled with.
 type filling struct {
-	row      models.Snapshot
-	manifest archive.Manifest
-	contents []restore.Content // of the RDBs that the primaries start with, in their order; nil: they start empty and are fed
+	row       models.Snapshot
+	manifest  archive.Manifest
+	deadlines models.Deadlines
+	contents  []restore.Content // of the RDBs that the primaries start with, in their order; nil: they start empty and are fed
 }
 
 func (f filling) preloaded() bool { return f.contents != nil }
 
 // source opens the snapshot that a cluster is to be filled with, and writes the RDBs that its primaries start with if they are not to be fed.
-func (b *builder) source(ctx context.Context, cluster models.Cluster, snapshot string, report *queue.Report) (filling, error) {
+func (b *builder) source(ctx context.Context, cluster models.Cluster, snapshot string, deadlines models.Deadlines, report *queue.Report) (filling, error) {
 	row, err := b.DB.Snapshots.Get(ctx, snapshot)
 	if err != nil {
 		return filling{}, err
@@ -49,8 +50,8 @@ func (b *builder) source(ctx context.Context, cluster models.Cluster, snapshot s
 	if err != nil {
 		return filling{}, fmt.Errorf("restore %s: %w", snapshot, err)
 	}
-	f := filling{row: row, manifest: manifest}
-	if !cluster.ClusterMode && len(manifest.Parts) == 1 && wholly(cluster, manifest) {
+	f := filling{row: row, manifest: manifest, deadlines: deadlines}
+	if !cluster.ClusterMode && len(manifest.Parts) == 1 && wholly(cluster, manifest) && deadlines == models.DeadlinesKept {
 		return f, nil
 	}
 	if f.contents, err = b.preload(ctx, cluster, f, report); err != nil {
@@ -82,7 +83,7 @@ func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling
 		}
 		preloads, to = append(preloads, p), append(to, p)
 	}
-	files := restore.NewFiles(to, rdb.Written(cluster.Engine, cluster.EngineVersion), restore.Options{Route: route, Into: engineOf(cluster), Now: b.Clock.Now})
+	files := restore.NewFiles(to, rdb.Written(cluster.Engine, cluster.EngineVersion), restore.Options{Route: route, Into: engineOf(cluster), Deadlines: deadlinesOf(f.deadlines), Now: b.Clock.Now})
 	if err := b.split(ctx, files, cluster, f, report); err != nil {
 		return nil, err
 	}

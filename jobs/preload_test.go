@@ -1,11 +1,13 @@
 package jobs_test
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jonboulle/clockwork"
 
@@ -64,6 +66,38 @@ func TestNobodyWritesToAClusterWhileItIsFilledFromSeveralShards(t *testing.T) {
 		}
 		node := cluster.Nodes[0]
 		must(t, write(launch.Node{Cluster: spec.Name, Host: node.Host, Port: node.Port}))
+	}
+}
+
+func TestANewClusterHasTheDeadlinesThatWereChosen(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	orders := c.create(c.spec("orders", 0))[0]
+	source := c.primary(orders)
+	deadline := time.Now().Add(time.Hour).Truncate(time.Millisecond)
+	must(t, source.Set(t.Context(), "session", 1, 0).Err())
+	must(t, source.PExpireAt(t.Context(), "session", deadline).Err())
+	must(t, source.Set(t.Context(), "lasting", 1, 0).Err())
+	taken := c.snapshot("orders", "evening")
+	for deadlines, want := range map[models.Deadlines]func(now time.Time) bool{
+		models.DeadlinesKept: deadline.Equal,
+		models.DeadlinesShifted: func(at time.Time) bool {
+			return at.After(deadline) && at.Before(deadline.Add(time.Since(taken.CreatedAt)+time.Second))
+		},
+		models.DeadlinesDropped: time.Time.IsZero,
+	} {
+		spec := c.spec("copy-"+cmp.Or(string(deadlines), "kept"), 0)
+		spec.Deadlines = deadlines
+		client := c.primary(c.restoreInto(spec, "evening"))
+		var at time.Time
+		if ms := client.PTTL(t.Context(), "session").Val(); ms > 0 {
+			expires, err := client.PExpireTime(t.Context(), "session").Result()
+			must(t, err)
+			at = time.UnixMilli(expires.Milliseconds())
+		}
+		if keys := client.DBSize(t.Context()).Val(); !want(at) || keys != 2 {
+			t.Errorf("%q: it expires at %s, in the source at %s; %d keys", deadlines, at, deadline, keys)
+		}
 	}
 }
 

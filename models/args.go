@@ -21,6 +21,8 @@ type (
 	RestoreArgs struct {
 		Refill bool   `json:"refill,omitempty"`      // the cluster had been available already
 		Before string `json:"unreachable,omitempty"` // the status reason until then of a cluster that is filled again
+
+		Deadlines Deadlines `json:"deadlines,omitempty"` // when the restored keys expire
 	}
 	// FillArgs are of a restore into an existing cluster.
 	FillArgs struct {

@@ -38,6 +38,7 @@ func CheckSpec(spec ClusterSpec, engines []Engine) Faults {
 		faults.Add(CodeCombination, "replicas", "A cache cluster has no replicas: make a replication group.")
 	}
 	faults = append(faults, checkShards(spec)...)
+	faults = append(faults, checkDeadlines(spec.Deadlines)...)
 	if spec.Replicas < 0 || spec.Replicas > MaxReplicas {
 		faults.Add(CodeInvalid, "replicas", fmt.Sprintf("A cluster can have 0 to %d replicas, not %d.", MaxReplicas, spec.Replicas))
 	}

@@ -42,6 +42,7 @@ type ClusterSpec struct {
 	Retention   int         // days; 0: no automatic backups
 	Window      Window      // zero: no preference
 	Snapshot    string      // "": empty
+	Deadlines   Deadlines   // of the keys that are restored
 	Copies      int         // 0 counts as 1
 	RequestedBy string
 

@@ -47,6 +47,13 @@ func (c Cluster) NoFill() string {
 	return c.unavailable("a snapshot can be restored into it")
 }
 
+func checkDeadlines(d Deadlines) Faults {
+	if slices.Contains([]Deadlines{DeadlinesKept, DeadlinesShifted, DeadlinesDropped}, d) {
+		return nil
+	}
+	return Faults{{CodeInvalid, "deadlines", "Choose when keys with a deadline expire."}}
+}
+
 // CheckFill checks a restore as far as possible without reaching the cluster. cannot says why its engine cannot take the snapshot; "" if it can.
 func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, cannot string) Faults {
 	var faults Faults
@@ -56,9 +63,7 @@ func CheckFill(spec FillSpec, cluster Cluster, snapshot Snapshot, cannot string)
 	if !slices.Contains([]Existing{ExistingNone, ExistingKeep, ExistingReplace, ExistingFlush}, spec.Existing) {
 		faults.Add(CodeInvalid, "existing", "Choose what becomes of the keys that the cluster has.")
 	}
-	if !slices.Contains([]Deadlines{DeadlinesKept, DeadlinesShifted, DeadlinesDropped}, spec.Deadlines) {
-		faults.Add(CodeInvalid, "deadlines", "Choose when keys with a deadline expire.")
-	}
+	faults = append(faults, checkDeadlines(spec.Deadlines)...)
 	if why := snapshot.NoRestore(); why != "" {
 		faults.Add(CodeSnapshotState, "snapshot", why)
 	} else if cluster.Attached() && cannot != "" {

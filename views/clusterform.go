@@ -25,6 +25,7 @@ type RestoreSource struct {
 	Engine    string
 	Version   string
 	Logical   string // a sentence that says that it is not of one point in time; "": it is
+	Deadlines Deadlines
 }
 
 // FormSummary is the right column of the form: what will happen with the present content of the fields.
@@ -49,7 +50,7 @@ type FormSummary struct {
 // Fields: id, description, engine ("redis/7.0.15"), node_type, replicas, port (empty: automatic),
 // encrypted (on), auth (none|generated|given, see AuthModes), password, backups (on), retention,
 // window_preference (none|given), window_start (HH:MM), window_length (minutes), snapshot (create),
-// copies (restore). The summary is asked for with the same fields: POST SummaryAction, answered with the
+// copies, deadlines (""|shift|drop) (restore). The summary is asked for with the same fields: POST SummaryAction, answered with the
 // whole page or with ClusterFormSummary alone.
 type ClusterForm struct {
 	Fields

@@ -518,8 +518,8 @@ func fillAsk(s Shell, p FillCluster, t FillTarget) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		if legend := p.deadlinesLegend(); legend != "" {
-			templ_7745c5c3_Err = fillChoices(p.Fields, "deadlines", legend, p.deadlines()).Render(ctx, templ_7745c5c3_Buffer)
+		if legend := p.Deadlines.legend(); legend != "" {
+			templ_7745c5c3_Err = fillChoices(p.Fields, "deadlines", legend, p.Deadlines.choices()).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

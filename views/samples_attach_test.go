@@ -104,10 +104,10 @@ func sampleAttachPages() []samplePage {
 	take := TakeSnapshot{Fields: Fields{Values: map[string]string{"name": "shop-2026-11-22-12-08"}}, Action: "/clusters/shop/snapshot", CancelHref: "/clusters/shop", Cluster: "shop",
 		Source: &TakeSource{Node: "shop-001", Role: "primary", UsedMemory: 2 * gb, FreeMemory: -1, Fits: true}, AWS: sampleAWS("elasticache create-snapshot")}
 	into := sampleShell(NavSnapshots, "Restore into a cluster", Crumb{Text: "Snapshots", Href: "/snapshots"}, Crumb{Text: "Restore into a cluster"})
-	fill := FillCluster{Snapshot: "shop-before-migration", Keys: 4_211_090, Bytes: 2 * gb, Mortal: 1_900_000}
+	fill := FillCluster{Snapshot: "shop-before-migration", Keys: 4_211_090, Bytes: 2 * gb, Deadlines: Deadlines{Keys: 1_900_000}}
 	fillNone, fillChoose, fillEmpty, fillWrong := fill, fill, fill, fill
 	fillChoose.Clusters = Choices{Options: []Option{{Value: "shop", Label: "shop"}}}
-	fillEmpty.FieldsExpire = true
+	fillEmpty.Deadlines.Fields = true
 	fillEmpty.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("replicated", "", 1, 2)}
 	fillWrong.Target = &FillTarget{ID: "shop", Status: "available", Topology: TopologyText("cluster", "", 3, 6), Keys: 4_000_000, Used: 3 * gb}
 	fillWrong.Fields = Fields{Values: map[string]string{"safety": "on", "safety_name": "shop-before-restore-2026-11-22"}, Errors: map[string]string{"existing": "Choose what becomes of the keys that the cluster has.", "confirm": "Type the name shop to confirm."}}

@@ -28,7 +28,7 @@ const (
 
 // formFields are the fields that are shown again as they were sent: all but the password.
 var formFields = []string{"id", "description", "engine", "node_type", "cluster_mode", "shards", "replicas", "port", "encrypted", "auth", "backups", "retention",
-	"window_preference", "window_start", "window_length", "snapshot", "copies"}
+	"window_preference", "window_start", "window_length", "snapshot", "copies", "deadlines"}
 
 // clusterForm is the form as it was sent or pre-filled.
 type clusterForm struct {
@@ -76,6 +76,7 @@ func readClusterForm(mode string, form url.Values) clusterForm {
 	f.spec.Encrypted = mode != modeModify && form.Get("encrypted") == "on"
 	f.spec.Replicas = wholeNumber(form, "replicas", "number of replicas", fmt.Sprintf("0 to %d", models.MaxReplicas), f.wrong)
 	if mode == modeRestore {
+		f.spec.Deadlines = models.Deadlines(form.Get("deadlines"))
 		f.spec.Copies = wholeNumber(form, "copies", "number of clusters", fmt.Sprintf("1 to %d", models.MaxCopies), f.wrong)
 		if f.spec.Copies == 0 {
 			f.wrong.add("copies", fmt.Sprintf("One snapshot can be restored into 1 to %d clusters at a time, not 0.", models.MaxCopies))
@@ -412,7 +413,7 @@ func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.
 	case modeRestore:
 		props.SummaryAction = snapshotAddress(f.snapshot.Name) + "/summary"
 		props.Source = &views.RestoreSource{Snapshot: f.snapshot.Name, Cluster: f.snapshot.ClusterName, Bytes: f.snapshot.Bytes, Keys: f.snapshot.Keys,
-			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion, Logical: notPointInTime(f.snapshot)}
+			CreatedAt: f.snapshot.CreatedAt, Engine: f.snapshot.Engine, Version: f.snapshot.EngineVersion, Logical: notPointInTime(f.snapshot), Deadlines: h.deadlinesIn(f.snapshot)}
 	default:
 		props.SummaryAction = "/clusters/-/summary"
 		if err := h.offerSeeds(ctx, &f, &props); err != nil {

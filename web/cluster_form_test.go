@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -302,9 +303,42 @@ func TestOnlyEnginesThatCanTakeASnapshotAreOffered(t *testing.T) {
 	c.get("/clusters/-/new?snapshot=old").is(http.StatusOK).says(`<option value="valkey/8.1.1">Valkey 8.1.1</option>`) // another seed may be chosen
 }
 
+func TestARestoreAsksWhatBecomesOfDeadlines(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "lasting")
+	c.backUp("orders", "mortal", func(s *models.Snapshot) { s.Parts[0].Expires = 1234 })
+	c.backUp("orders", "fields", func(s *models.Snapshot) { s.RDBVersion = 9 })
+	c.get("/snapshots/lasting/restore").is(http.StatusOK).doesNotSay(`name="deadlines"`)
+	c.get("/snapshots/mortal/restore").is(http.StatusOK).says("1,234 keys of the snapshot with a deadline", `name="deadlines" value="" checked`)
+	for lifetimes, says := range map[string]string{
+		"": "Those whose time has passed since the snapshot are gone.", "0-0": "The time of none of them", "7-7": "The time of 7 of them", "0-7": "The time of up to 7 of them",
+		"7-900": "The time of 7 to 900 of them has passed since the snapshot: they are gone.", "1234-1234": "The time of all of them",
+	} {
+		name := "mortal-" + cmp.Or(lifetimes, "unknown")
+		c.backUp("orders", name, func(s *models.Snapshot) { s.Parts[0].Expires, s.Parts[0].Lifetimes = 1234, lifetimes })
+		c.get("/snapshots/" + name + "/restore").is(http.StatusOK).says("They expire when they would have anyway. " + says)
+	}
+	c.get("/snapshots/fields/restore").is(http.StatusOK).says("Fields of hashes with a deadline", `<option value="valkey/8.1.1">Valkey 8.1.1 (only without deadlines)</option>`)
+	form := with(good, "id", "copy", "copies", "1", "engine", "valkey/8.1.1")
+	c.postForm("/snapshots/fields/restore", form).is(http.StatusUnprocessableEntity).says("Without any deadlines it can: choose to drop them.").hasErrorAt("engine")
+	c.postForm("/snapshots/fields/restore", with(form, "deadlines", "never")).is(http.StatusUnprocessableEntity).says("Choose when keys with a deadline expire.")
+	c.postForm("/snapshots/fields/summary", with(form, "deadlines", "drop")).is(http.StatusOK).says("# This keeps the deadlines: the API has no choice of them.")
+	c.postForm("/snapshots/fields/restore", with(form, "deadlines", "drop")).redirects("/clusters/copy")
+	runs, err := c.db.Runs.Active(t.Context())
+	i := slices.IndexFunc(runs, func(r models.Run) bool { return r.ClusterName == "copy" })
+	if err != nil || i < 0 {
+		t.Fatalf("%d runs: %v", len(runs), err)
+	}
+	if args, err := models.Args[models.RestoreArgs](runs[i]); err != nil || args.Deadlines != models.DeadlinesDropped {
+		t.Errorf("the run is told %+v: %v", args, err)
+	}
+}
+
 func TestAnOptionStaysShort(t *testing.T) {
 	t.Parallel()
-	why := func(models.Engine, models.Snapshot) string { return strings.Repeat("é", maxReason) }
+	why := func(models.Engine, models.Snapshot, models.Deadlines) string { return strings.Repeat("é", maxReason) }
 	options, usable := engineOptions(installed[:1], models.Snapshot{Name: "s"}, why)
 	if label := options[0].Label; usable || !options[0].Disabled || !strings.HasPrefix(label, "Redis 7.0.15 cannot load") || len(label) > maxReason+len("…") || !strings.HasSuffix(label, "é…") {
 		t.Errorf("%v, %+v", usable, options)

@@ -25,7 +25,7 @@ func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
 
 // askFill asks for a cluster and, once there is one, what should happen to its keys.
 func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot models.Snapshot, form url.Values, wrong mistakes) error {
-	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Mortal: mortalKeys(snapshot), FieldsExpire: h.db.Fills.FieldsExpire(snapshot),
+	props := views.FillCluster{Snapshot: snapshot.Name, Keys: snapshot.Keys, Bytes: snapshot.Bytes, Deadlines: h.deadlinesIn(snapshot),
 		Logical: notPointInTime(snapshot)}
 	id := strings.TrimSpace(form.Get("cluster"))
 	if id != "" {
@@ -55,6 +55,13 @@ func (h fillPages) askFill(w http.ResponseWriter, r *http.Request, snapshot mode
 	props.Fields = views.Fields{Errors: wrong, Values: firstValues(form, "cluster", "existing", "deadlines", "safety", "safety_name", "confirm")}
 	at := place{title: "Restore into a cluster", active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb, {Text: snapshot.Name, Href: snapshotAddress(snapshot.Name)}}}
 	return h.ask(w, r, at, wrong, func(shell views.Shell) templ.Component { return views.FillClusterPage(shell, props) })
+}
+
+// deadlinesIn says what of a snapshot has deadlines, and how much of it has expired since.
+func (s *site) deadlinesIn(snapshot models.Snapshot) views.Deadlines {
+	d := views.Deadlines{Keys: mortalKeys(snapshot), Fields: s.db.Fills.FieldsExpire(snapshot)}
+	d.Least, d.Most, d.Known = s.db.Fills.Expired(snapshot)
+	return d
 }
 
 // mortalKeys is how many keys of a snapshot have a deadline; -1: unknown.

@@ -68,10 +68,10 @@ func (s *site) restorable(r *http.Request) (models.Snapshot, error) {
 }
 
 // likeliestEngine is the installed engine of the snapshot's own version, else one of the same kind, else any, of those that can take the snapshot.
-func likeliestEngine(engines []models.Engine, snapshot models.Snapshot, cannot func(models.Engine, models.Snapshot) string) models.Engine {
+func likeliestEngine(engines []models.Engine, snapshot models.Snapshot, cannot engineCheck) models.Engine {
 	var best models.Engine
 	for _, e := range engines {
-		if cannot(e, snapshot) != "" {
+		if cannot(e, snapshot, models.DeadlinesKept) != "" {
 			continue
 		}
 		switch {
@@ -84,12 +84,20 @@ func likeliestEngine(engines []models.Engine, snapshot models.Snapshot, cannot f
 	return best
 }
 
+// engineCheck says why an engine cannot take a snapshot with these deadlines; "" if it can.
+type engineCheck func(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string
+
 // engineOptions offers the installed engines. With a snapshot to be restored, those that cannot take it say why and cannot be chosen.
-func engineOptions(engines []models.Engine, snapshot models.Snapshot, cannot func(models.Engine, models.Snapshot) string) (options []views.Option, usable bool) {
+func engineOptions(engines []models.Engine, snapshot models.Snapshot, cannot engineCheck) (options []views.Option, usable bool) {
 	for _, e := range engines {
 		o := views.Option{Value: e.Name + "/" + e.Version, Label: views.EngineText(e.Name, e.Version)}
 		if snapshot.Name != "" {
-			if why := cannot(e, snapshot); why != "" {
+			why := cannot(e, snapshot, models.DeadlinesKept)
+			switch {
+			case why == "":
+			case cannot(e, snapshot, models.DeadlinesDropped) == "":
+				o.Label += " (only without deadlines)"
+			default:
 				o.Label, o.Disabled = shorten(o.Label+" cannot load this snapshot"+why, maxReason), true
 			}
 		}

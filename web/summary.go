@@ -53,6 +53,9 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	v.Warnings = formWarnings(f, spec, nodeType, v)
 	if f.mode != modeModify {
 		v.AWS = aws.create(spec)
+		if spec.Deadlines != models.DeadlinesKept {
+			v.AWS = "# This keeps the deadlines: the API has no choice of them.\n" + v.AWS
+		}
 		return v, nil
 	}
 	modification, changes := f.changes()

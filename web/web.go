@@ -64,7 +64,7 @@ type Jobs interface {
 	// Engines lists the server programs that can be launched.
 	Engines(ctx context.Context) ([]models.Engine, error)
 	// CannotTake says why an engine can neither load a snapshot nor have it written into it key by key, as the end of a sentence; "" when it can.
-	CannotTake(engine models.Engine, snapshot models.Snapshot) string
+	CannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string
 	// BucketURL is the address of a bucket that is reached in the same way as the snapshot store.
 	BucketURL(bucket, region string) string
 	// TryUser asks a cluster whether its engine takes the access string of a user, and changes nothing. A refusal says why not.

@@ -367,17 +367,22 @@ func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
 func (*fakeHost) Address() string { return "127.0.0.1" }
-func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot, _ models.Deadlines) string {
-	return cannotTake(e, s)
+func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
+	return cannotTake(e, s, d)
 }
 
-func cannotTake(e models.Engine, s models.Snapshot) string {
-	if s.RDBVersion != 1 && (e.Name == "redis" || s.RDBVersion > 9) {
+func cannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
+	if s.RDBVersion != 1 && (e.Name == "redis" || s.RDBVersion > 9) || s.Name == "fields" && d == models.DeadlinesDropped {
 		return ""
 	}
 	return ", for a reason."
 }
 func (*fakeHost) FieldsExpire(s models.Snapshot) bool { return s.Name == "fields" }
+func (*fakeHost) Expired(s models.Snapshot, _ time.Time) (least, most int64, known bool) {
+	_, err := fmt.Sscanf(s.Parts[0].Lifetimes, "%d-%d", &least, &most)
+	return least, most, err == nil
+}
+
 func (*fakeHost) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
 	if port == 6379 || avoid("127.0.0.1") {
 		return "", nil
@@ -478,7 +483,9 @@ func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
 func (*fakeJobs) TryUser(context.Context, models.Cluster, models.AccessUser) error { return nil }
 func (*fakeJobs) BucketURL(bucket, _ string) string                                { return "s3://" + bucket }
 
-func (*fakeJobs) CannotTake(e models.Engine, s models.Snapshot) string { return cannotTake(e, s) }
+func (*fakeJobs) CannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
+	return cannotTake(e, s, d)
+}
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
 

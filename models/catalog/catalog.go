@@ -31,6 +31,8 @@ type Host interface {
 	CannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string
 	// FieldsExpire tells whether a snapshot may have hashes whose fields expire.
 	FieldsExpire(snapshot models.Snapshot) bool
+	// Expired says how many keys of a snapshot have expired at a time: at least, and at most. known is false when that cannot be told.
+	Expired(snapshot models.Snapshot, at time.Time) (least, most int64, known bool)
 }
 
 // DB is the catalog: a small type for each thing that it keeps, over one database.

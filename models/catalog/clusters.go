@@ -213,7 +213,7 @@ func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) e
 
 // BeginRestore repeats the checks of the request when the restore begins, and locks the snapshot. Data that was imported for the restore is
 // only known now. It returns the cluster with as many databases as the data needs.
-func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name string) (models.Cluster, error) {
+func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name string, deadlines models.Deadlines) (models.Cluster, error) {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		snapshot, err := tx.Snapshots.Get(ctx, name)
 		if err != nil {
@@ -222,7 +222,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 		if snapshot.Status == models.SnapshotFailed && snapshot.StatusReason != "" {
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s has failed. %s", name, snapshot.StatusReason))
 		}
-		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.host.CannotTake(cluster.EngineName(), snapshot, models.DeadlinesKept)); len(faults) > 0 {
+		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.cannotTake(cluster.EngineName(), snapshot, deadlines)); len(faults) > 0 {
 			return faults
 		}
 		if needed := cluster.DatabasesFor(snapshot); needed != cluster.Databases {

@@ -74,7 +74,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 		} else if err != nil {
 			return snapshot, err
 		} else {
-			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.host.CannotTake(spec.Engine, snapshot, models.DeadlinesKept))...)
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.cannotTake(spec.Engine, snapshot, spec.Deadlines))...)
 		}
 	}
 	return snapshot, faults.OrNil()
@@ -133,12 +133,12 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 		}
 		kind, args := models.RunCreate, models.Arguments(models.NoArgs{})
 		if len(spec.Sources) > 0 {
-			kind, args = models.RunRestore, models.RestoreArgs{} // it waits for the import
+			kind, args = models.RunRestore, models.RestoreArgs{Deadlines: spec.Deadlines} // it waits for the import
 			if spec.Snapshot, err = tx.Clusters.importFor(ctx, spec); err != nil {
 				return err
 			}
 		} else if spec.Snapshot != "" {
-			kind, args = models.RunRestore, models.RestoreArgs{}
+			kind, args = models.RunRestore, models.RestoreArgs{Deadlines: spec.Deadlines}
 			if err := tx.Snapshots.holdForRestore(ctx, snapshot.Name); err != nil {
 				return err
 			}

@@ -20,16 +20,16 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	if err != nil {
 		return cluster, snapshot, models.RenameField(err, "", "cluster")
 	}
-	if faults := models.CheckFill(spec, cluster, snapshot, q.cannotTake(cluster, snapshot, spec.Deadlines)); len(faults) > 0 {
+	if faults := models.CheckFill(spec, cluster, snapshot, q.db.cannotTake(cluster.EngineName(), snapshot, spec.Deadlines)); len(faults) > 0 {
 		return cluster, snapshot, faults
 	}
 	return cluster, snapshot, nil
 }
 
-// cannotTake says why a cluster's engine cannot take a snapshot, and whether it could without deadlines; "" when it can.
-func (q Fills) cannotTake(cluster models.Cluster, snapshot models.Snapshot, deadlines models.Deadlines) string {
-	why := q.db.host.CannotTake(cluster.EngineName(), snapshot, deadlines)
-	if why != "" && q.db.host.CannotTake(cluster.EngineName(), snapshot, models.DeadlinesDropped) == "" {
+// cannotTake says why an engine cannot take a snapshot, and whether it could without deadlines; "" when it can.
+func (db *DB) cannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string {
+	why := db.host.CannotTake(engine, snapshot, deadlines)
+	if why != "" && db.host.CannotTake(engine, snapshot, models.DeadlinesDropped) == "" {
 		why += " Without any deadlines it can: choose to drop them."
 	}
 	return why
@@ -37,6 +37,11 @@ func (q Fills) cannotTake(cluster models.Cluster, snapshot models.Snapshot, dead
 
 // FieldsExpire tells whether a snapshot may have hashes whose fields expire, so that it has to be asked when they do.
 func (q Fills) FieldsExpire(snapshot models.Snapshot) bool { return q.db.host.FieldsExpire(snapshot) }
+
+// Expired says how many keys of a snapshot have expired by now: at least, and at most. known is false when that cannot be told.
+func (q Fills) Expired(snapshot models.Snapshot) (least, most int64, known bool) {
+	return q.db.host.Expired(snapshot, q.db.Now())
+}
 
 // Request queues a restore, with a snapshot of the cluster before it if a name for one is given. The cluster is locked for whichever comes first.
 // Only one restore into a cluster can be under way. Refusals are [models.Faults].

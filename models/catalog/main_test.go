@@ -214,6 +214,9 @@ func (h *fakeHost) CannotTake(engine models.Engine, snapshot models.Snapshot, _ 
 	return ", for a reason."
 }
 
+func (h *fakeHost) Expired(models.Snapshot, time.Time) (least, most int64, known bool) {
+	return 0, 0, false
+}
 func (h *fakeHost) FieldsExpire(snapshot models.Snapshot) bool { return snapshot.RDBVersion >= 12 }
 
 // catalog is an empty one in a real file, with a clock that only the test moves.

@@ -148,7 +148,7 @@ func TestDatabasesAreThoseOfTheCreationAndWhatTheDataNeeds(t *testing.T) {
 		}
 		cluster := must(db.Clusters.Create(t.Context(), s))(t)[0]
 		if test.snapshot {
-			cluster = must(db.Clusters.BeginRestore(t.Context(), cluster, "s1"))(t)
+			cluster = must(db.Clusters.BeginRestore(t.Context(), cluster, "s1", models.DeadlinesKept))(t)
 		}
 		check(t, db.Settle.Cluster(t.Context(), claim(t, db), "It is there."))
 		kept := must(db.Clusters.Get(t.Context(), s.Name))(t)

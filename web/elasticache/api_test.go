@@ -91,6 +91,9 @@ func (*host) CannotTake(e models.Engine, s models.Snapshot, _ models.Deadlines) 
 	return ", for a reason."
 }
 func (*host) FieldsExpire(models.Snapshot) bool { return false }
+func (*host) Expired(models.Snapshot, time.Time) (least, most int64, known bool) {
+	return 0, 0, false
+}
 func (h *host) FreeAddress(_ context.Context, port int, avoid func(string) bool) (string, error) {
 	for i := range 250 {
 		if address := fmt.Sprintf("127.0.0.%d", i+1); port != 7777 && !avoid(address) && !(h.single && i > 0) {
