@@ -102,7 +102,7 @@ func (p AttachForm) line() string {
 	if p.ID != "" {
 		return "The cluster is looked for in the new way first. Nothing changes if it is not found."
 	}
-	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes stay as they are."
+	return "One that exists already, on any machine. Rekindle follows it and takes its snapshots; its nodes go on as before."
 }
 
 // secretHelp is the help of a field whose value no page contains.

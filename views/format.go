@@ -89,6 +89,9 @@ func RelativeText(t, now time.Time) string {
 	return span(d) + " ago"
 }
 
+// MomentText is the time of day to the tenth of a second.
+func MomentText(t time.Time) string { return t.UTC().Format("15:04:05.0") }
+
 // ExactText writes an instant to the second in UTC and, if that differs, in the viewer's zone.
 func ExactText(t time.Time, zone *time.Location) string {
 	utc := t.UTC()

@@ -60,6 +60,7 @@ type Part struct {
 	ServedBy string // node
 	Role     string // "replica", "primary"
 	Took     time.Duration
+	Began    time.Time // the moment that it is of
 }
 
 // Snapshot is one snapshot's page.
@@ -70,6 +71,7 @@ type Snapshot struct {
 	Source        string
 	Status        string
 	Reason        string // a sentence, if it failed
+	Moments       string // how far the moments of its parts are apart; "": there is one
 	ARN           string
 	Engine        string
 	Version       string

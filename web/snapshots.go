@@ -84,6 +84,26 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 
+// momentsText says how far apart the moments are that the parts of a snapshot are of; "" where that is not known, or there is one part.
+func momentsText(s models.Snapshot) string {
+	if len(s.Parts) < 2 || s.Logical {
+		return ""
+	}
+	first, last := s.Parts[0].StartedAt, s.Parts[0].StartedAt
+	for _, p := range s.Parts {
+		if p.ServedBy == "" { // it was imported
+			return ""
+		}
+		if p.StartedAt.Before(first) {
+			first = p.StartedAt
+		}
+		if p.StartedAt.After(last) {
+			last = p.StartedAt
+		}
+	}
+	return fmt.Sprintf("%d parts, within %s of each other: from %s to %s UTC", len(s.Parts), views.DurationText(last.Sub(first)), views.MomentText(first), views.MomentText(last))
+}
+
 func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsCLI) views.Snapshot {
 	row := presentSnapshot(snapshot, at)
 	props := views.Snapshot{
@@ -102,8 +122,9 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	for _, p := range snapshot.Parts {
 		props.Expires += max(p.Expires, 0)
 		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, Digest: p.Digest, CRC64: p.CRC64,
-			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt)})
+			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt})
 	}
+	props.Moments = momentsText(snapshot)
 	if strings.HasPrefix(snapshot.Origin, "Imported") { // nobody knows the cluster
 		props.Configuration = []views.Fact{{Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
 			{Label: "Suggested node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)}}

@@ -308,3 +308,24 @@ func TestASnapshotThatWasReadKeyByKeySaysSoEverywhere(t *testing.T) {
 		c.get("/export.json").says(fmt.Sprintf(`"point_in_time": %v`, !logical))
 	}
 }
+
+func TestASnapshotOfSeveralShardsShowsHowFarApartTheirMomentsAre(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	shards := func(s *models.Snapshot) {
+		second, third := s.Parts[0], s.Parts[0]
+		second.Number, second.StartedAt = 2, second.StartedAt.Add(400*time.Millisecond)
+		third.Number, third.StartedAt = 3, third.StartedAt.Add(-300*time.Millisecond)
+		s.ShardCount, s.Parts = 3, append(s.Parts, second, third)
+	}
+	taken := c.backUp("orders", "shards", shards)
+	began := taken.Parts[0].StartedAt.UTC()
+	c.get("/snapshots/shards").is(http.StatusOK).says("3 parts, within 700 ms of each other: from "+began.Add(-300*time.Millisecond).Format("15:04:05.0"), "from "+began.Add(400*time.Millisecond).Format("15:04:05.0"))
+	c.backUp("orders", "one")
+	c.backUp("orders", "by-key", shards, func(s *models.Snapshot) { s.Logical = true })
+	c.backUp("orders", "imported", shards, func(s *models.Snapshot) { s.Parts[2].ServedBy = "" })
+	for _, name := range []string{"one", "by-key", "imported"} {
+		c.get("/snapshots/" + name).is(http.StatusOK).doesNotSay("of each other")
+	}
+}

@@ -129,7 +129,6 @@ func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) er
 // stream streams one shard into the store.
 func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) (taken takenPart, err error) {
 	node := source.Node
-	started := d.DB.Now()
 	report.Stage(fmt.Sprintf("Waiting for %s %s to begin", node.Role, node.Name), nil)
 	// A store that stalls must not stall the node: the transfer ends at once then, and the store is to blame.
 	transfer, end := context.WithCancelCause(ctx)
@@ -147,7 +146,8 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 		return taken, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}
 	}
 	defer stream.Close()
-	early.Go(putBack) // the node has forked; its data must not wait for that
+	started := d.DB.Now() // the moment that the part is of, as near as can be told from here
+	early.Go(putBack)     // the node has forked; its data must not wait for that
 	origin := stream.Origin()
 	var progress archive.Progress
 	report.Stage(fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
