@@ -2,6 +2,7 @@ package logical_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), t
 
 // payload is what DUMP answers for a string.
 func payload(value string) string {
-	p := append([]byte{0}, rdb.AppendString(nil, value)...)
+	p := append(binary.BigEndian.AppendUint32([]byte{0, 0x80}, uint32(len(value))), value...)
 	return bulk(string(rdb.AppendDumpFooter(p, rdb.UpdateCRC(0, p))))
 }
 

@@ -1,8 +1,6 @@
 package logical
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,11 +16,10 @@ import (
 )
 
 const (
-	pageKeys    = 512       // what SCAN is asked for at once
-	batchKeys   = 256       // the most that are asked for at once
-	firstKeys   = 16        // before anything is known of their size
-	batchNames  = 256 << 10 // bytes of names that are sent at once
-	outputBytes = 256 << 10
+	pageKeys   = 512       // what SCAN is asked for at once
+	batchKeys  = 256       // the most that are asked for at once
+	firstKeys  = 16        // before anything is known of their size
+	batchNames = 256 << 10 // bytes of names that are sent at once
 )
 
 // taking makes an RDB of what the node holds.
@@ -37,13 +34,12 @@ type taking struct {
 	functions bool          // the node may have functions
 	missing   error
 
-	out     *output
+	out     *rdb.Writer
 	pages   int64         // of names that were asked for
 	current int           // database
 	lasting map[int]int64 // keys without an expiry that were read, by their database
 	largest int64         // value, of late
 	batch   []byte
-	record  []byte
 }
 
 func newTaking(n *node, options Options) (*taking, error) {
@@ -76,7 +72,7 @@ func newTaking(n *node, options Options) (*taking, error) {
 // later one, of an engine newer than those that are known here.
 func (t *taking) try(names []string) error {
 	t.version = max(rdb.Written(t.origin.Engine, t.origin.Version), oldestVersion)
-	t.out = newOutput(io.Discard)
+	t.out = rdb.NewWriter(io.Discard, t.version)
 	for _, name := range names { // of which some may be gone
 		t.ask([]string{name})
 		if err := t.write(t.batch); err != nil {
@@ -96,11 +92,9 @@ func (t *taking) try(names []string) error {
 
 // run writes the whole RDB.
 func (t *taking) run(w io.Writer) error {
-	t.out = newOutput(w)
+	t.out = rdb.NewWriter(w, t.version)
 	clear(t.lasting)
-	if err := t.begin(); err != nil {
-		return err
-	}
+	t.about()
 	if err := t.libraries(); err != nil {
 		return err
 	}
@@ -112,19 +106,17 @@ func (t *taking) run(w io.Writer) error {
 	if err := t.same(); err != nil {
 		return err
 	}
-	return t.out.end()
+	_, err := t.out.Close()
+	return err
 }
 
-// begin writes what an RDB says about itself.
-func (t *taking) begin() error {
-	p := rdb.AppendMagic(nil, t.version)
-	p = rdb.AppendAux(p, t.origin.Engine+"-ver", t.origin.Version)
-	p = rdb.AppendAux(p, "redis-bits", "64")
-	p = rdb.AppendAux(p, "ctime", strconv.FormatInt(t.now(), 10))
-	p = rdb.AppendAux(p, "used-mem", strconv.FormatInt(t.origin.UsedMemory, 10))
-	p = rdb.AppendAux(p, auxMade, "key by key, not at one point in time")
-	_, err := t.out.Write(p)
-	return err
+// about writes what an RDB says about itself.
+func (t *taking) about() {
+	t.out.Aux(t.origin.Engine+"-ver", t.origin.Version)
+	t.out.Aux("redis-bits", "64")
+	t.out.Aux("ctime", strconv.FormatInt(t.now(), 10))
+	t.out.Aux("used-mem", strconv.FormatInt(t.origin.UsedMemory, 10))
+	t.out.Aux(auxMade, "key by key, not at one point in time")
 }
 
 // now is the node's time, in seconds, or else this host's.
@@ -173,9 +165,6 @@ func (t *taking) database(db int) (err error) {
 		}
 	}
 	t.current = db
-	if _, err := t.out.Write(rdb.AppendSelectDB(nil, db)); err != nil {
-		return err
-	}
 	been, err := newSeen(t.options.Spool, t.options.seenMemory, t.databases[db])
 	if err != nil {
 		return err
@@ -333,47 +322,13 @@ func (v *value) Write(p []byte) (int, error) {
 		return v.t.out.Write(p)
 	}
 	v.begun = true
-	record := v.t.record[:0]
+	key := rdb.Key{Database: v.t.current, Name: []byte(v.name), Idle: -1, Freq: -1}
 	if v.expires >= 0 {
-		record = rdb.AppendExpiry(record, v.expires)
+		key.Expires = time.UnixMilli(v.expires)
 	}
-	v.t.record = rdb.AppendString(append(record, p[0]), v.name)
-	if _, err := v.t.out.Write(v.t.record); err != nil {
+	if err := v.t.out.Begin(key, p[0]); err != nil {
 		return 0, err
 	}
 	n, err := v.t.out.Write(p[1:])
 	return n + 1, err
-}
-
-// output adds up the checksum.
-type output struct {
-	*bufio.Writer
-	sum *summed
-}
-
-type summed struct {
-	io.Writer
-	crc uint64
-}
-
-func newOutput(w io.Writer) *output {
-	sum := &summed{Writer: w}
-	return &output{bufio.NewWriterSize(sum, outputBytes), sum}
-}
-
-func (s *summed) Write(p []byte) (int, error) {
-	s.crc = rdb.UpdateCRC(s.crc, p)
-	return s.Writer.Write(p)
-}
-
-// end writes the end mark and the checksum.
-func (o *output) end() error {
-	if _, err := o.Write(rdb.AppendEnd(nil)); err != nil {
-		return err
-	}
-	if err := o.Flush(); err != nil {
-		return err
-	}
-	_, err := o.sum.Writer.Write(binary.LittleEndian.AppendUint64(nil, o.sum.crc))
-	return err
 }

@@ -2,6 +2,7 @@ package rdb
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 )
 
@@ -20,7 +21,19 @@ type Writer struct {
 
 // NewWriter begins an RDB of this version; see [Written].
 func NewWriter(w io.Writer, version int) *Writer {
-	return &Writer{w: w, buf: AppendMagic(make([]byte, 0, writerBuffer), version), database: -1}
+	magic := "REDIS%04d"
+	if version >= valkeyFirst {
+		magic = "VALKEY%03d"
+	}
+	return &Writer{w: w, buf: fmt.Appendf(make([]byte, 0, writerBuffer), magic, version), database: -1}
+}
+
+// Aux writes a field that the RDB has about itself, before any key.
+func (w *Writer) Aux(name, value string) {
+	w.buf = append(w.buf, opAux)
+	for _, text := range []string{name, value} {
+		w.buf = append(appendLength(w.buf, uint64(len(text))), text...)
+	}
 }
 
 // Library writes a library of functions.
@@ -43,10 +56,10 @@ func (w *Writer) Key(key Key, value Value) error {
 func (w *Writer) Begin(key Key, objectType byte) error {
 	if key.Database != w.database {
 		w.database = key.Database
-		w.buf = AppendSelectDB(w.buf, key.Database)
+		w.buf = appendLength(append(w.buf, opSelectDB), uint64(key.Database))
 	}
 	if !key.Expires.IsZero() {
-		w.buf = AppendExpiry(w.buf, key.Expires.UnixMilli())
+		w.buf = binary.LittleEndian.AppendUint64(append(w.buf, opExpireMs), uint64(key.Expires.UnixMilli()))
 	}
 	switch {
 	case key.Freq >= 0:
@@ -75,7 +88,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 
 // Close ends the RDB with its checksum, and returns how many bytes it has. It does not close what is written to.
 func (w *Writer) Close() (int64, error) {
-	w.buf = AppendEnd(w.buf)
+	w.buf = append(w.buf, opEOF)
 	if err := w.flush(); err != nil {
 		return w.bytes, err
 	}
