@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -79,9 +80,11 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 }
 
 // clear makes sure that the nodes of a new cluster begin with nothing: what an interrupted attempt has left is removed, what belongs to an earlier cluster
-// stands in the way. Nodes that are filled again have nothing.
+// stands in the way. Nodes that are filled again have nothing. That the nodes are the cluster's own is written down before the first file is made, so that
+// an attempt that was cut off earlier is not taken for one that left something.
 func (b *builder) clear(ctx context.Context, cluster models.Cluster, run models.Run) error {
-	if run.Attempts > 1 {
+	planned := slices.ContainsFunc(cluster.Nodes, models.Node.Planned)
+	if run.Attempts > 1 && !planned {
 		return b.removeNodes(ctx, cluster, cluster.Nodes)
 	}
 	for _, node := range cluster.Nodes {
@@ -89,7 +92,10 @@ func (b *builder) clear(ctx context.Context, cluster models.Cluster, run models.
 			return err
 		}
 	}
-	return nil
+	if !planned {
+		return nil
+	}
+	return b.DB.Nodes.Begin(ctx, cluster.ID)
 }
 
 // begin starts the primaries of a cluster, and makes them one cluster if it is in cluster mode.
@@ -336,9 +342,6 @@ func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node mod
 
 // settleCreate records that a creation failed.
 func (b *builder) settleCreate(ctx context.Context, run models.Run, f queue.Failure) error {
-	if errors.Is(f.Err, launch.ErrHasData) {
-		return errors.Join(b.DB.Nodes.NotMade(ctx, run.ClusterID), f.Settle(ctx, b.DB, run))
-	}
 	return errors.Join(b.wipe(ctx, run), f.Settle(ctx, b.DB, run))
 }
 
@@ -364,7 +367,7 @@ func (b *builder) wipe(ctx context.Context, run models.Run) error {
 func (b *builder) removeNodes(ctx context.Context, cluster models.Cluster, nodes []models.Node) error {
 	var failures []error
 	for _, node := range nodes {
-		if node.State == models.NodeNotMade || b.nodes.Foreign(ctx, cluster, node.Name) {
+		if node.Planned() || b.nodes.Foreign(ctx, cluster, node.Name) {
 			b.Logger.Warn("the node's files belong to an earlier cluster of that name and are kept", "cluster", cluster.Name, "node", node.Name)
 			continue
 		}

@@ -235,40 +235,36 @@ func TestRestoreOfDamagedSnapshotFailsWithoutHandingAnythingOver(t *testing.T) {
 		"a cut part":     {func(path string) error { return os.Truncate(path, 1000) }, "does not match"},
 		"a missing part": {os.Remove, "missing"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := newConsole(t, clockwork.NewRealClock())
-			fillBig(t, c.primary(c.create(c.spec("orders", 0))[0]), 4)
-			c.snapshot("orders", "s1")
-			if err := test.damage(c.file("orders", "s1", firstPart)); err != nil {
-				t.Fatal(err)
-			}
-			spec := c.spec("copy", 0)
-			spec.Snapshot = "s1"
-			if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
-				t.Fatal(err)
-			}
-			c.manager.Wake()
-			cluster := c.await("copy", models.ClusterRestoreFailed)
-			if !strings.Contains(cluster.StatusReason, test.reason) {
-				t.Errorf("the reason is %q, want one with %q", cluster.StatusReason, test.reason)
-			}
-			if running, err := c.nodes.Running(t.Context(), "copy", "copy-001"); err != nil || running {
-				t.Errorf("the node still runs (%v)", err)
-			}
-			// It is as it was, until the verification that the failure has asked for says what is wrong with it.
-			if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable && !snapshot.Damaged() {
-				t.Errorf("the snapshot is %s (%v), want it untouched", snapshot.Status, err)
-			}
-			if err := c.db.Clusters.Delete(t.Context(), "copy", models.DeleteSpec{RequestedBy: "test"}); err != nil {
-				t.Fatal(err)
-			}
-			c.manager.Wake()
-			testkit.WaitFor(t, "the cluster to be gone", func() bool {
-				_, err := c.db.Clusters.Get(t.Context(), "copy")
-				return models.HasCode(err, models.CodeClusterNotFound)
+		for way, deadlines := range map[string]models.Deadlines{"fed as it is": models.DeadlinesKept, "made into another RDB": models.DeadlinesShifted} {
+			t.Run(name+", "+way, func(t *testing.T) {
+				t.Parallel()
+				c := newConsole(t, clockwork.NewRealClock())
+				fillBig(t, c.primary(c.create(c.spec("orders", 0))[0]), 4)
+				c.snapshot("orders", "s1")
+				if err := test.damage(c.file("orders", "s1", firstPart)); err != nil {
+					t.Fatal(err)
+				}
+				spec := c.spec("copy", 0)
+				spec.Snapshot, spec.Deadlines = "s1", deadlines
+				if _, err := c.db.Clusters.Create(t.Context(), spec); err != nil {
+					t.Fatal(err)
+				}
+				c.manager.Wake()
+				cluster := c.await("copy", models.ClusterRestoreFailed)
+				if !strings.Contains(cluster.StatusReason, test.reason) {
+					t.Errorf("the reason is %q, want one with %q", cluster.StatusReason, test.reason)
+				}
+				if running, err := c.nodes.Running(t.Context(), "copy", "copy-001"); err != nil || running {
+					t.Errorf("the node still runs (%v)", err)
+				}
+				c.leavesNothing("copy")
+				// It is as it was, until the verification that the failure has asked for says what is wrong with it.
+				if snapshot, err := c.db.Snapshots.Get(t.Context(), "s1"); err != nil || snapshot.Status != models.SnapshotAvailable && !snapshot.Damaged() {
+					t.Errorf("the snapshot is %s (%v), want it untouched", snapshot.Status, err)
+				}
+				c.deleted("copy")
 			})
-		})
+		}
 	}
 }
 

@@ -107,24 +107,96 @@ func TestAFileInTheWayOfAPreloadStaysAsItIs(t *testing.T) {
 	orders := c.create(c.inClusterMode("orders", 2, 0))[0]
 	c.fillShards(orders)
 	c.snapshot("orders", "evening")
-	folder := filepath.Join(c.data, "nodes", "older", "older-001")
-	must(t, os.MkdirAll(folder, 0o700))
-	must(t, os.WriteFile(filepath.Join(folder, "dump.rdb"), []byte("somebody's data"), 0o600))
-	spec := c.spec("older", 0)
-	spec.Snapshot = "evening"
-	_, err := c.db.Clusters.Create(t.Context(), spec)
-	must(t, err)
-	c.manager.Wake()
-	if failed := c.await("older", models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster older") {
-		t.Errorf("it failed with %q", failed.StatusReason)
+	for _, name := range []string{"older", "older-cut-off"} {
+		folder := filepath.Join(c.data, "nodes", name, name+"-001")
+		must(t, os.MkdirAll(folder, 0o700))
+		must(t, os.WriteFile(filepath.Join(folder, "dump.rdb"), []byte("somebody's data"), 0o600))
+		spec := c.spec(name, 0)
+		spec.Snapshot = "evening"
+		if name == "older-cut-off" { // by a kill, before the attempt has looked at anything
+			c.stop()
+			_, err := c.db.Clusters.Create(t.Context(), spec)
+			must(t, err)
+			_, claimed, err := c.db.Runs.Claim(t.Context(), c.earlier(), func(run models.Run) bool { return run.ClusterName == name })
+			if err != nil || !claimed {
+				t.Fatal(claimed, err)
+			}
+			c.start()
+		} else {
+			_, err := c.db.Clusters.Create(t.Context(), spec)
+			must(t, err)
+			c.manager.Wake()
+		}
+		if failed := c.await(name, models.ClusterRestoreFailed); !strings.Contains(failed.StatusReason, "of an earlier cluster "+name) {
+			t.Errorf("%s failed with %q", name, failed.StatusReason)
+		}
+		c.deleted(name)
+		if kept, err := os.ReadFile(filepath.Join(folder, "dump.rdb")); string(kept) != "somebody's data" {
+			t.Errorf("the file of %s has %q: %v", name, kept, err)
+		}
 	}
-	must(t, c.db.Clusters.Delete(t.Context(), "older", models.DeleteSpec{RequestedBy: "test"}))
+}
+
+// deleted deletes a cluster and waits until it is gone.
+func (c *console) deleted(name string) {
+	c.t.Helper()
+	must(c.t, c.db.Clusters.Delete(c.t.Context(), name, models.DeleteSpec{RequestedBy: "test"}))
 	c.manager.Wake()
-	testkit.WaitFor(t, "the new cluster to be gone", func() bool {
-		_, err := c.db.Clusters.Get(t.Context(), "older")
+	testkit.WaitFor(c.t, name+" to be gone", func() bool {
+		_, err := c.db.Clusters.Get(c.t.Context(), name)
 		return models.HasCode(err, models.CodeClusterNotFound)
 	})
-	if kept, err := os.ReadFile(filepath.Join(folder, "dump.rdb")); string(kept) != "somebody's data" {
-		t.Errorf("the file has %q: %v", kept, err)
+}
+
+// leavesNothing fails the test if there are files of a cluster's nodes.
+func (c *console) leavesNothing(name string) {
+	c.t.Helper()
+	if left, err := filepath.Glob(filepath.Join(c.data, "nodes", name, "*", "*")); err != nil || len(left) > 0 {
+		c.t.Errorf("the nodes of %s left %v (%v)", name, left, err)
+	}
+}
+
+const preloadDiskEnv = "REKINDLE_TEST_PRELOAD_DISK"
+
+func TestAFullDiskEndsAPreload(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(preloadDiskEnv) != "" {
+		return
+	}
+	output, started, err := testkit.RunChild(t, "^TestInChildPreloadWithoutRoom$", preloadDiskEnv+"=1", testkit.MountNamespace())
+	if !started {
+		t.Skipf("SKIPPED, NOT TESTED: no mount namespace is to be had here: %v", err)
+	}
+	testkit.SkipWithoutMounts(t, output)
+	if err != nil || !strings.Contains(output, "--- PASS: TestInChildPreloadWithoutRoom") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+func TestInChildPreloadWithoutRoom(t *testing.T) {
+	if os.Getenv(preloadDiskEnv) == "" {
+		t.Skip("run by TestAFullDiskEndsAPreload")
+	}
+	data := t.TempDir()
+	nodes := filepath.Join(data, "nodes")
+	must(t, os.Mkdir(nodes, 0o700))
+	testkit.MountTmpfs(t, nodes, "6m")
+	st, err := dir.Open(filepath.Join(data, "snapshots"))
+	must(t, err)
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, st)
+	fillBig(t, c.primary(c.create(c.spec("orders", 0))[0]), 8)
+	c.snapshot("orders", "large")
+	spec := c.spec("copy", 0)
+	spec.Snapshot, spec.Deadlines = "large", models.DeadlinesShifted
+	_, err = c.db.Clusters.Create(t.Context(), spec)
+	must(t, err)
+	c.manager.Wake()
+	if failed := c.await("copy", models.ClusterRestoreFailed); failed.StatusReason != "The disk of the console's data folder is full. Free some space, then try again." {
+		t.Errorf("it failed with %q", failed.StatusReason)
+	}
+	c.leavesNothing("copy")
+	c.deleted("copy")
+	if s := mustSnapshot(c, "large"); s.Status != models.SnapshotAvailable || s.Damaged() {
+		t.Errorf("the snapshot is %s: %s", s.Status, s.Damage)
 	}
 }

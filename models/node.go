@@ -32,7 +32,7 @@ type Node struct {
 	CreatedAt time.Time
 
 	// As the supervisor saw it last.
-	State      string // "starting", "available", "loading", "unreachable", "stopped", or one of [NodeNotMade] and [NodeRefusing]
+	State      string // "starting", "available", "loading", "unreachable", "stopped", or one of [NodePlanned] and [NodeRefusing]
 	UsedMemory int64  // bytes
 	MaxMemory  int64  // bytes
 	Keys       int64
@@ -41,9 +41,6 @@ type Node struct {
 	Halted     bool // it was stopped on purpose, with the console
 }
 
-// NodeNotMade is the state of a node that was not made, because files of an earlier node of its name stood in the way. Those stay as they are.
-const NodeNotMade = "not made"
-
 // InStep tells whether a node was, when it was last seen, a replica with a link to its primary.
 func (n Node) InStep() bool {
 	return n.Role == RoleReplica && n.State == "available" && n.LagBytes >= 0
@@ -51,9 +48,13 @@ func (n Node) InStep() bool {
 
 // The states of nodes that the rules know; the supervisor writes others.
 const (
+	NodePlanned  = "planned"  // of a new cluster, of which it is not certain yet that no files of earlier nodes are in their place: those stay as they are
 	NodeDeleting = "deleting" // a run is removing it
 	NodeRefusing = "refusing" // a primary in cluster mode finds that some slots are not served, and refuses commands
 )
+
+// Planned tells whether nothing of the node has been made yet: see [NodePlanned].
+func (n Node) Planned() bool { return n.State == NodePlanned }
 
 // Address returns "host:port".
 func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }

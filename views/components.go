@@ -30,7 +30,7 @@ var states = map[string]state{
 	"migrating": {"busy", "Migrating"}, "snapshotting": {"busy", "Snapshotting"}, "rebooting cluster nodes": {"busy", "Rebooting cluster nodes"}, "deleting": {"busy", "Deleting"}, "restoring": {"busy", "Restoring"},
 	"copying": {"busy", "Copying"}, "restore-failed": {"bad", "Restore failed"}, "create-failed": {"bad", "Create failed"},
 	"unreachable": {"bad", "Unreachable"}, "failed": {"bad", "Failed"}, "starting": {"busy", "Starting"},
-	"stopped": {"bad", "Stopped"}, "refusing": {"bad", "Refuses commands"}, "not made": {"bad", "Not made"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
+	"stopped": {"bad", "Stopped"}, "refusing": {"bad", "Refuses commands"}, "planned": {"idle", "Planned"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
 	// runs
 	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"},
 	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},

@@ -25,7 +25,7 @@ func TestCreateClusterWritesEverythingDown(t *testing.T) {
 		t.Errorf("%+v", cluster)
 	}
 	for i, n := range cluster.Nodes {
-		if (n.Role == models.RolePrimary) != (i == 0) || n.Name != models.NodeName("orders", i+1) || n.MaxMemory != 512<<20 || n.State != "starting" || n.Host != "127.0.0.1" {
+		if (n.Role == models.RolePrimary) != (i == 0) || n.Name != models.NodeName("orders", i+1) || n.MaxMemory != 512<<20 || n.State != models.NodePlanned || n.Host != "127.0.0.1" {
 			t.Errorf("%+v", n)
 		}
 	}

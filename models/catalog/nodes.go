@@ -52,10 +52,11 @@ func (q Nodes) Seen(ctx context.Context, n models.Node) error {
 	return nil
 }
 
-// NotMade records that the nodes of a new cluster were not made: see [models.NodeNotMade].
-func (q Nodes) NotMade(ctx context.Context, clusterID uint) error {
-	if err := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id = ?", clusterID).UpdateColumn("state", models.NodeNotMade).Error; err != nil {
-		return fmt.Errorf("record that the nodes of cluster %d were not made: %w", clusterID, err)
+// Begin records that the planned nodes of a new cluster are being made: from now on the files in their place are theirs.
+func (q Nodes) Begin(ctx context.Context, clusterID uint) error {
+	planned := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id = ? AND state = ?", clusterID, models.NodePlanned)
+	if err := planned.UpdateColumn("state", "starting").Error; err != nil {
+		return fmt.Errorf("record that the nodes of cluster %d are being made: %w", clusterID, err)
 	}
 	return nil
 }
