@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/store"
@@ -30,6 +33,8 @@ type crash struct {
 	proxy    *testkit.FaultyS3
 	store    store.Store // past the proxy
 	launches string      // a file with the number of the launch at which the console is killed
+
+	shards map[string]string // the digests of what clusters in cluster mode have
 }
 
 // TestConsoleKilledAtEachPointLosesNothing goes through all points of a snapshot, a copy, a deletion and a restore.
@@ -69,10 +74,13 @@ func TestConsoleKilledAtEachPointLosesNothing(t *testing.T) {
 	}
 	for n := 1; n <= 2; n++ { // a primary and a replica
 		for _, when := range []string{"before", "after"} {
-			c.killedAtLaunch(n, when)
+			form := createForm(fmt.Sprintf("r%d-%s", n, when), "1")
+			form.Set("snapshot", "first")
+			c.killedAtLaunch(n, when, form)
 			hit++
 		}
 	}
+	hit += c.killedWhileShardsAreMade()
 	t.Logf("killed at %d points, %d snapshots found available and restored equal, %d nodes equal", hit, len(c.checked), c.clusters)
 }
 
@@ -199,12 +207,75 @@ func changing(key string) bool {
 	return !strings.Contains(key, probe) && !strings.HasSuffix(key, "/cluster.json") && !strings.HasSuffix(key, "/console.json")
 }
 
-// killedAtLaunch restores the first snapshot and kills the console at the n-th launch of a node.
-func (c *crash) killedAtLaunch(n int, when string) {
+// killedWhileShardsAreMade restores two shards into three, and kills the console while the RDBs are made that the nodes begin with, and at the first and
+// the last launch. It returns how often it was killed.
+func (c *crash) killedWhileShardsAreMade() (hit int) {
+	c.t.Helper()
+	sharded := func(name, shards string) url.Values {
+		form := createForm(name, "0")
+		form.Set("cluster_mode", "on")
+		form.Set("shards", shards)
+		return form
+	}
+	c.must("/clusters/-/new", sharded("sharded", "2"))
+	c.settle()
+	source, err := c.db.Clusters.Get(c.t.Context(), "sharded")
+	fine(c.t, err)
+	app := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{source.Nodes[0].Address()}, Password: source.Password.Reveal()})
+	defer app.Close()
+	for i := range 300 {
+		fine(c.t, app.Set(c.t.Context(), fmt.Sprint("order:", i), i, time.Duration(i%2)*100*24*time.Hour).Err())
+	}
+	c.shards = c.digests(source)
+	c.must("/clusters/sharded/snapshot", url.Values{"name": {"shards"}})
+	c.settle()
+	into := func(name string) url.Values {
+		form := sharded(name, "3")
+		form.Set("snapshot", "shards")
+		return form
+	}
+	for _, n := range []int{1, 3} {
+		for _, when := range []string{"before", "after"} {
+			c.killedAtLaunch(n, when, into(fmt.Sprintf("s%d-%s", n, when)))
+			hit++
+		}
+	}
+	pid, killed := c.cmd.Process.Pid, make(chan struct{})
+	c.proxy.Add(testkit.Fault{Times: 1, Do: testkit.CutAnswer, If: func(r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.Contains(r.URL.Path, "/part-0002")
+	},
+		Then: func() { _ = syscall.Kill(pid, syscall.SIGKILL); close(killed) }})
+	c.ask("/clusters/-/new", into("s-halfway"))
+	testkit.WaitFor(c.t, "the second part to be read", func() bool {
+		select {
+		case <-killed:
+			return true
+		default:
+			return false
+		}
+	})
+	c.proxy.Clear()
+	c.kill()
+	c.start()
+	c.settle()
+	c.inOrder()
+	return hit + 1
+}
+
+// digests are those of all keys of a cluster in cluster mode.
+func (c *crash) digests(cluster models.Cluster) map[string]string {
+	c.t.Helper()
+	all := make(map[string]string)
+	for _, primary := range cluster.Primaries() {
+		maps.Copy(all, testkit.Digests(c.t, client(c.t, cluster, primary)))
+	}
+	return all
+}
+
+// killedAtLaunch asks for a restore and kills the console at the n-th launch of a node.
+func (c *crash) killedAtLaunch(n int, when string, form url.Values) {
 	c.t.Helper()
 	fine(c.t, os.WriteFile(c.launches, []byte(strconv.Itoa(n)+" "+when+" "+strconv.Itoa(c.cmd.Process.Pid)+"\n"), 0o600))
-	form := createForm(fmt.Sprintf("r%d-%s", n, when), "1")
-	form.Set("snapshot", "first")
 	c.ask("/clusters/-/new", form)
 	testkit.WaitFor(c.t, fmt.Sprintf("the launch %d", n), func() bool {
 		_, err := os.Stat(c.launches + ".done")
@@ -240,11 +311,15 @@ func (c *crash) inOrder() {
 	for _, s := range rows.Rows {
 		switch s.Status {
 		case models.SnapshotAvailable:
-			own = append(own, "console/orders/"+s.Name+"/manifest.json", "console/orders/"+s.Name+"/part-0001.rdb.zst")
+			folder := "console/" + s.ClusterName + "/" + s.Name + "/"
+			own = append(own, folder+"manifest.json")
+			for i := range max(1, s.ShardCount) {
+				own = append(own, fmt.Sprintf("%spart-%04d.rdb.zst", folder, i+1))
+			}
 			if s.Damage != "" {
 				c.t.Errorf("the snapshot %s counts as damaged: %s", s.Name, s.Damage)
 			}
-			if !c.checked[s.Name] {
+			if !c.checked[s.Name] && s.ClusterName == "orders" { // the others are compared as clusters
 				c.restoresEqual(archive.New(c.store), archive.Ref{Cluster: "orders", Snapshot: s.Name})
 				c.checked[s.Name] = true
 			}
@@ -268,6 +343,13 @@ func (c *crash) inOrder() {
 	for _, cluster := range clusters {
 		if cluster.Status != models.ClusterAvailable {
 			c.t.Errorf("cluster %s is stuck in %s (%s)", cluster.Name, cluster.Status, cluster.StatusReason)
+			continue
+		}
+		if cluster.ClusterMode {
+			if diff := testkit.Diff(c.shards, c.digests(cluster)); diff != "" {
+				c.t.Errorf("the cluster %s has other data:\n%s", cluster.Name, diff)
+			}
+			c.clusters += len(cluster.Nodes)
 			continue
 		}
 		for _, node := range cluster.Nodes {
