@@ -1,14 +1,12 @@
 package restore
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
 
 	"rekindle/internal/rdb"
-	"rekindle/internal/slots"
 )
 
 // Files writes the keys of RDBs into new ones, one for each node of a cluster that has not been started yet: for nodes that load an RDB but are not to be
@@ -17,11 +15,9 @@ import (
 // A key that two RDBs have is in the new one twice, and a server refuses to load that.
 type Files struct {
 	times
-	route func(slot int) int
+	spread[*file]
 	into  rdb.Target
-	spool *spool            // of values that take another form
-	known map[[32]byte]bool // libraries that were written
-	files []*file
+	spool *spool // of values that take another form
 }
 
 // file is one of the new RDBs.
@@ -40,9 +36,9 @@ type Content struct {
 
 // NewFiles begins an RDB of this version in each of to.
 func NewFiles(to []io.Writer, version int, options Options) *Files {
-	f := &Files{times: timesOf(options), route: options.Route, into: options.Into, spool: &spool{folder: options.Spool}, known: make(map[[32]byte]bool)}
+	f := &Files{times: timesOf(options), spread: newSpread[*file](options.Route), into: options.Into, spool: &spool{folder: options.Spool}}
 	for _, w := range to {
-		f.files = append(f.files, &file{Writer: rdb.NewWriter(w, version)})
+		f.to = append(f.to, &file{Writer: rdb.NewWriter(w, version)})
 	}
 	return f
 }
@@ -57,7 +53,7 @@ func (f *Files) Write(r io.Reader) (rdb.Summary, error) {
 // Close ends the new RDBs, and says what is in each.
 func (f *Files) Close() ([]Content, error) {
 	var all []Content
-	for _, file := range f.files {
+	for _, file := range f.to {
 		size, err := file.Writer.Close()
 		if err != nil {
 			return nil, fmt.Errorf("end an RDB: %w", err)
@@ -71,7 +67,7 @@ func (f *Files) Close() ([]Content, error) {
 // Keys may be called at any time: how many keys have been written so far.
 func (f *Files) Keys() int64 {
 	var sum int64
-	for _, file := range f.files {
+	for _, file := range f.to {
 		sum += file.written.Load()
 	}
 	return sum
@@ -80,14 +76,12 @@ func (f *Files) Keys() int64 {
 // splitter gives each key to the file that has its slot.
 type splitter struct{ *Files }
 
-// Library writes a library of functions into every file, because each node has all of them. Every part of a snapshot has the same ones.
+// Library writes a library of functions into every file, because each node has all of them.
 func (s splitter) Library(code []byte) error {
-	sum := sha256.Sum256(code)
-	if s.known[sum] {
+	if !s.fresh(code) {
 		return nil
 	}
-	s.known[sum] = true
-	for _, file := range s.files {
+	for _, file := range s.to {
 		if err := file.Library(code); err != nil {
 			return fmt.Errorf("write a library: %w", err)
 		}
@@ -97,7 +91,7 @@ func (s splitter) Library(code []byte) error {
 
 // Key writes a key.
 func (s splitter) Key(key rdb.Key, value rdb.Value) error {
-	file, err := s.file(key.Name)
+	file, err := s.of(key.Name)
 	if err != nil {
 		return err
 	}
@@ -129,15 +123,4 @@ func (s splitter) rewritten(file *file, key rdb.Key, value rdb.Value) error {
 		return err
 	}
 	return s.spool.pass(file)
-}
-
-func (s splitter) file(name []byte) (*file, error) {
-	if s.route == nil {
-		return s.files[0], nil
-	}
-	slot := slots.Of(name)
-	if i := s.route(slot); i >= 0 && i < len(s.files) {
-		return s.files[i], nil
-	}
-	return nil, fmt.Errorf("write %s: no node has the slot %d", quoted(name[:min(len(name), nameKept)], len(name)), slot)
 }

@@ -9,13 +9,11 @@ package restore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"time"
 
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
-	"rekindle/internal/slots"
 )
 
 // Policy says what happens to a key that is already there.
@@ -81,26 +79,25 @@ type Counts struct {
 // Writer writes into the nodes of a cluster.
 type Writer struct {
 	times
+	spread[*lane]
 	options Options
-	lanes   []*lane
-	known   map[[32]byte]bool // libraries that were sent
 	spool   *spool
 	stop    func() bool
 }
 
 // Open connects to the nodes that keys are written to, which are primaries.
 func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, error) {
-	w := &Writer{times: timesOf(options), options: options, known: make(map[[32]byte]bool), spool: &spool{folder: options.Spool}}
+	w := &Writer{times: timesOf(options), spread: newSpread[*lane](options.Route), options: options, spool: &spool{folder: options.Spool}}
 	for _, node := range nodes {
 		conn, err := resp.Dial(ctx, node)
 		if err != nil {
 			_ = w.Close()
 			return nil, err
 		}
-		w.lanes = append(w.lanes, newLane(conn, node.Addr, options))
+		w.to = append(w.to, newLane(conn, node.Addr, options))
 	}
 	w.stop = context.AfterFunc(ctx, func() {
-		for _, l := range w.lanes {
+		for _, l := range w.to {
 			l.fail(context.Cause(ctx))
 		}
 	})
@@ -114,12 +111,12 @@ func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, 
 // error stays written.
 func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
 	sum, err := rdb.Visit(r, visitor{w})
-	for _, l := range w.lanes {
+	for _, l := range w.to {
 		if err == nil {
 			err = l.flush()
 		}
 	}
-	for _, l := range w.lanes {
+	for _, l := range w.to {
 		if failed := l.settle(); err == nil || errors.Is(err, errLane) {
 			err = failed
 		}
@@ -130,7 +127,7 @@ func (w *Writer) Write(r io.Reader) (rdb.Summary, error) {
 // Counts may be called at any time, even while Write runs.
 func (w *Writer) Counts() Counts {
 	var all Counts
-	for _, l := range w.lanes {
+	for _, l := range w.to {
 		all.Written += l.written.Load()
 		all.Kept += l.kept.Load()
 		all.Expired += l.expired.Load()
@@ -144,21 +141,8 @@ func (w *Writer) Close() error {
 	if w.stop != nil {
 		w.stop()
 	}
-	for _, l := range w.lanes {
+	for _, l := range w.to {
 		l.close()
 	}
 	return w.spool.close()
-}
-
-// lane is the node that a key goes to.
-func (w *Writer) lane(name []byte) (*lane, error) {
-	if w.options.Route == nil {
-		return w.lanes[0], nil
-	}
-	slot := slots.Of(name)
-	i := w.options.Route(slot)
-	if i < 0 || i >= len(w.lanes) {
-		return nil, fmt.Errorf("restore %s: no node has the slot %d", quoted(name, len(name)), slot)
-	}
-	return w.lanes[i], nil
 }

@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"crypto/sha256"
 	"strconv"
 	"time"
 
@@ -11,14 +10,12 @@ import (
 // visitor sends what it is told about an RDB.
 type visitor struct{ *Writer }
 
-// Library sends a library of functions to every node, because each has all of them. Every part of a snapshot has the same ones.
+// Library sends a library of functions to every node, because each has all of them.
 func (v visitor) Library(code []byte) error {
-	sum := sha256.Sum256(code)
-	if v.known[sum] {
+	if !v.fresh(code) {
 		return nil
 	}
-	v.known[sum] = true
-	for _, l := range v.lanes {
+	for _, l := range v.to {
 		words := []string{"FUNCTION", "LOAD"}
 		if v.options.Policy == Replace {
 			words = append(words, "REPLACE")
@@ -37,7 +34,7 @@ func (v visitor) Library(code []byte) error {
 
 // Key sends a key to the node that has its slot.
 func (v visitor) Key(key rdb.Key, value rdb.Value) error {
-	l, err := v.lane(key.Name)
+	l, err := v.of(key.Name)
 	if err != nil {
 		return err
 	}
