@@ -101,7 +101,7 @@ func momentsText(s models.Snapshot) string {
 			last = p.StartedAt
 		}
 	}
-	return fmt.Sprintf("%d parts, within %s of each other: from %s to %s UTC", len(s.Parts), views.DurationText(last.Sub(first)), views.MomentText(first), views.MomentText(last))
+	return fmt.Sprintf("%d parts, within %s of each other, from %s UTC", len(s.Parts), views.DurationText(last.Sub(first)), views.MomentText(first))
 }
 
 func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsCLI) views.Snapshot {

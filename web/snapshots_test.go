@@ -321,7 +321,7 @@ func TestASnapshotOfSeveralShardsShowsHowFarApartTheirMomentsAre(t *testing.T) {
 	}
 	taken := c.backUp("orders", "shards", shards)
 	began := taken.Parts[0].StartedAt.UTC()
-	c.get("/snapshots/shards").is(http.StatusOK).says("3 parts, within 700 ms of each other: from "+began.Add(-300*time.Millisecond).Format("15:04:05.0"), "from "+began.Add(400*time.Millisecond).Format("15:04:05.0"))
+	c.get("/snapshots/shards").is(http.StatusOK).says("3 parts, within 700 ms of each other, from "+began.Add(-300*time.Millisecond).Format("15:04:05.0"), "from "+began.Add(400*time.Millisecond).Format("15:04:05.0"))
 	c.backUp("orders", "one")
 	c.backUp("orders", "by-key", shards, func(s *models.Snapshot) { s.Logical = true })
 	c.backUp("orders", "imported", shards, func(s *models.Snapshot) { s.Parts[2].ServedBy = "" })
