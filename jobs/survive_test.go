@@ -450,6 +450,9 @@ func TestSecondAttemptBeginsWithoutWhatTheFirstLeft(t *testing.T) {
 				t.Fatal(claimed, err)
 			}
 			cluster, node := clusters[0], clusters[0].Nodes[0]
+			if err := c.db.Nodes.Begin(t.Context(), cluster.ID); err != nil {
+				t.Fatal(err)
+			}
 			if err := c.nodes.Start(t.Context(), launch.Node{Cluster: "copy", Name: node.Name, Engine: cluster.Engine, Host: node.Host, Port: node.Port, Password: cluster.Password}); err != nil {
 				t.Fatal(err)
 			}
