@@ -5,33 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/models/catalog"
 )
-
-// runCatalog is "rekindle catalog": what can be done with a catalog without serving the console.
-func runCatalog(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
-		args = []string{"rebuild", "--help"}
-	}
-	if len(args) > 0 {
-		switch args[0] {
-		case "rebuild":
-			return runRebuild(ctx, args[1:], getenv, stdout, stderr)
-		case "backup":
-			return runBackup(ctx, args[1:], getenv, stdout)
-		case "move":
-			return runMove(ctx, args[1:], getenv, stdout)
-		case "sample":
-			return runSample(ctx, args[1:], getenv, stdout)
-		}
-	}
-	return fmt.Errorf("%w: the commands for a catalog are: rekindle catalog backup FILE, rekindle catalog move --to URL, rekindle catalog rebuild, rekindle catalog sample", errUsage)
-}
 
 // runBackup is "rekindle catalog backup FILE". The console may be running meanwhile.
 func runBackup(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"sync"
 
 	"github.com/jonboulle/clockwork"
@@ -46,22 +45,6 @@ func reloads(ctx context.Context, c config, manager *jobs.Manager, logger *slog.
 		}
 	})
 	return func() { cancel(); following.Wait() }
-}
-
-// runClusters is "rekindle clusters": what can be done with a clusters file without serving the console.
-func runClusters(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	if len(args) > 0 && slices.Contains([]string{"help", "--help", "-help", "-h"}, args[0]) {
-		args = []string{"check", "--help"}
-	}
-	if len(args) > 0 {
-		switch args[0] {
-		case "check":
-			return runCheckClusters(args[1:], getenv, stdout)
-		case "release":
-			return runReleaseClusters(ctx, args[1:], getenv, stdout)
-		}
-	}
-	return misuse("the commands for a clusters file are: rekindle clusters check FILE, rekindle clusters release")
 }
 
 // runCheckClusters is "rekindle clusters check FILE".

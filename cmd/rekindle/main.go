@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,66 +37,52 @@ const (
 	exitUsage  = 2
 )
 
-const usage = `Rekindle backs up and restores Redis and Valkey clusters.
-
-Usage:
-  rekindle serve [flags]            serve the console
-  rekindle attach NAME --address host:port [flags]
-                                    attach an existing cluster (console running or stopped); --test only looks
-  rekindle clusters check FILE      say what is wrong with a file for serve --clusters, which declares attached clusters
-  rekindle clusters release [flags] let clusters that came from such a file be changed in the console again (console running or stopped)
-  rekindle replace-ca [flags]       make a new CA for nodes that encrypt, vouched for by the present one (console running or stopped)
-  rekindle reset-password [flags]   give the user admin a new password (console stopped or running)
-  rekindle catalog backup FILE [flags]
-                                    copy the database to a file (console running or stopped)
-  rekindle catalog move --to URL [flags]
-                                    move the database to another place (console stopped)
-  rekindle catalog rebuild [flags]  list again what is in the snapshot store, after the database was lost (console stopped)
-  rekindle catalog sample [flags]   make a new database of a given size, to measure what a machine can handle
-  rekindle health [flags]           ask a running console whether it is healthy; for container health checks
-  rekindle version                  print the version
-
-rekindle <command> --help explains the command's flags. Each flag can also be set by the environment: --listen by
-REKINDLE_LISTEN, --node-address by REKINDLE_NODE_ADDRESS and so on. A flag wins over the environment.
-`
-
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	code := execute(ctx, call{os.Args[1:], os.Getenv, os.Environ(), os.Stdout, os.Stderr})
 	stop()
 	os.Exit(code)
 }
 
 // run is main without the process, for tests.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
+	return execute(ctx, call{args: args, getenv: getenv, stdout: stdout, stderr: stderr})
+}
+
+// execute carries out the command that the arguments begin with, and returns the exit code.
+func execute(ctx context.Context, c call) int {
+	all := commands()
+	if len(c.args) == 0 {
+		fmt.Fprint(c.stderr, usage(all))
 		return exitUsage
 	}
-	var err error
-	switch args[0] {
-	case "serve":
-		err = runServe(ctx, args[1:], getenv, stdout, stderr)
-	case "attach":
-		err = runAttach(ctx, args[1:], getenv, stdout, stderr)
-	case "clusters":
-		err = runClusters(ctx, args[1:], getenv, stdout)
-	case "replace-ca":
-		err = runReplaceCA(ctx, args[1:], getenv, stdout)
-	case "reset-password":
-		err = runResetPassword(ctx, args[1:], getenv, stdout)
-	case "catalog":
-		err = runCatalog(ctx, args[1:], getenv, stdout, stderr)
-	case "health":
-		err = runHealth(ctx, args[1:], getenv, stdout)
-	case "version", "--version", "-version":
-		fmt.Fprintln(stdout, "rekindle "+version)
-	case "help", "--help", "-help", "-h":
-		fmt.Fprint(stdout, usage)
+	chosen, args, found := find(all, c.args)
+	if !found {
+		return lost(all, c)
+	}
+	c.args = args
+	return exitCode(chosen, chosen.run(ctx, c), c.stderr)
+}
+
+// lost answers arguments that no command begins with.
+func lost(all []command, c call) int {
+	of := group(all, c.args[0])
+	switch {
+	case len(of) == 0:
+		fmt.Fprintf(c.stderr, "rekindle: there is no command %q\n\n%s", c.args[0], usage(all))
+	case len(c.args) > 1 && slices.Contains(append(helpWords, "help"), c.args[1]):
+		fmt.Fprint(c.stdout, usage(of))
+		return exitOK
+	case len(c.args) > 1:
+		fmt.Fprintf(c.stderr, "rekindle: there is no command %q\n\n%s", c.args[0]+" "+c.args[1], usage(of))
 	default:
-		fmt.Fprintf(stderr, "rekindle: there is no command %q\n\n%s", args[0], usage)
-		return exitUsage
+		fmt.Fprint(c.stderr, usage(of))
 	}
+	return exitUsage
+}
+
+// exitCode says how a command has ended.
+func exitCode(chosen command, err error, stderr io.Writer) int {
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -104,7 +91,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitUsage
 	}
 	inWords := catalog.TroubleInCommand
-	if args[0] == "serve" {
+	if chosen.name == "serve" {
 		inWords = catalog.TroubleAtStart
 	}
 	if text := inWords(err); text != "" {
@@ -114,14 +101,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return exitFailed
 }
 
-func runServe(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	c, err := readServeConfig(args, getenv, stdout)
+func runServe(ctx context.Context, of call) error {
+	c, err := readServeConfig(of.args, of.getenv, of.stdout)
 	if err != nil {
 		return err
 	}
 	// The whole console should stay below 96 MiB; the garbage collector works harder before that. Uploads to S3 need
 	// 16 MiB each in addition.
-	if getenv("GOMEMLIMIT") == "" {
+	if of.getenv("GOMEMLIMIT") == "" {
 		limit := int64(72 << 20)
 		if strings.HasPrefix(c.store, s3.Scheme) {
 			limit = 40 << 20
@@ -135,7 +122,7 @@ func runServe(ctx context.Context, args []string, getenv func(string) string, st
 		c.reload = reload
 	}
 	reach.Allow(c.attachAllow)
-	return serve(ctx, c, clockwork.NewRealClock(), stdout, stderr, nil)
+	return serve(ctx, c, clockwork.NewRealClock(), of.stdout, of.stderr, nil)
 }
 
 func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// call is one use of a command.
+type call struct {
+	args           []string
+	getenv         func(string) string
+	environ        []string // all that is set, NAME=value; nil: not known
+	stdout, stderr io.Writer
+}
+
+// command is something that rekindle can be told to do.
+type command struct {
+	name    string // one or two words
+	takes   string // what follows, in the usage
+	purpose string
+	run     func(ctx context.Context, c call) error
+}
+
+// commands is all that rekindle can be told to do, in the order of the usage. What is offered to complete comes from here, too.
+func commands() []command {
+	return []command{
+		{"serve", "[flags]", "serve the console", runServe},
+		{"attach", "NAME --address host:port [flags]", "attach an existing cluster (console running or stopped); --test only looks", func(ctx context.Context, c call) error {
+			return runAttach(ctx, c.args, c.getenv, c.stdout, c.stderr)
+		}},
+		{"clusters check", "FILE", "say what is wrong with a file for serve --clusters, which declares attached clusters", func(_ context.Context, c call) error {
+			return runCheckClusters(c.args, c.getenv, c.stdout)
+		}},
+		{"clusters release", "[flags]", "let clusters that came from such a file be changed in the console again (console running or stopped)", func(ctx context.Context, c call) error {
+			return runReleaseClusters(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"replace-ca", "[flags]", "make a new CA for nodes that encrypt, vouched for by the present one (console running or stopped)", func(ctx context.Context, c call) error {
+			return runReplaceCA(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"reset-password", "[flags]", "give the user admin a new password (console stopped or running)", func(ctx context.Context, c call) error {
+			return runResetPassword(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"catalog backup", "FILE [flags]", "copy the database to a file (console running or stopped)", func(ctx context.Context, c call) error {
+			return runBackup(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"catalog move", "--to URL [flags]", "move the database to another place (console stopped)", func(ctx context.Context, c call) error {
+			return runMove(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"catalog rebuild", "[flags]", "list again what is in the snapshot store, after the database was lost (console stopped)", func(ctx context.Context, c call) error {
+			return runRebuild(ctx, c.args, c.getenv, c.stdout, c.stderr)
+		}},
+		{"catalog sample", "[flags]", "make a new database of a given size, to measure what a machine can handle", func(ctx context.Context, c call) error {
+			return runSample(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"health", "[flags]", "ask a running console whether it is healthy; for container health checks", func(ctx context.Context, c call) error {
+			return runHealth(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"version", "", "print the version", func(_ context.Context, c call) error {
+			fmt.Fprintln(c.stdout, "rekindle "+version)
+			return nil
+		}},
+		{"help", "", "print this", func(_ context.Context, c call) error {
+			fmt.Fprint(c.stdout, usage(commands()))
+			return nil
+		}},
+	}
+}
+
+// helpWords ask for help in the place of a command.
+var helpWords = []string{"--help", "-help", "-h"}
+
+// find returns the command that the arguments begin with, and the arguments behind it.
+func find(all []command, args []string) (command, []string, bool) {
+	switch {
+	case slices.Contains(helpWords, args[0]):
+		args = []string{"help"}
+	case args[0] == "--version" || args[0] == "-version":
+		args = []string{"version"}
+	}
+	for _, c := range all {
+		if name := strings.Fields(c.name); len(args) >= len(name) && slices.Equal(args[:len(name)], name) {
+			return c, args[len(name):], true
+		}
+	}
+	return command{}, nil, false
+}
+
+// group returns the commands of two words that begin with this one.
+func group(all []command, word string) []command {
+	return slices.DeleteFunc(slices.Clone(all), func(c command) bool { return !strings.HasPrefix(c.name, word+" ") })
+}
+
+// synopsis is how a command is written.
+func (c command) synopsis() string { return strings.TrimSpace("rekindle " + c.name + " " + c.takes) }
+
+// usage lists commands.
+func usage(some []command) string {
+	const width = 34
+	var b strings.Builder
+	b.WriteString("Rekindle backs up and restores Redis and Valkey clusters.\n\nUsage:\n")
+	for _, c := range some {
+		if written := c.synopsis(); len(written) < width {
+			fmt.Fprintf(&b, "  %-*s%s\n", width, written, c.purpose)
+		} else {
+			fmt.Fprintf(&b, "  %s\n  %*s%s\n", written, width, "", c.purpose)
+		}
+	}
+	b.WriteString(`
+rekindle <command> --help explains the command's flags. Each flag can also be set by the environment: --listen by
+REKINDLE_LISTEN, --node-address by REKINDLE_NODE_ADDRESS and so on. A flag wins over the environment.
+`)
+	return b.String()
+}
