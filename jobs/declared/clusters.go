@@ -6,8 +6,17 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"rekindle/internal/yamlfile"
 	"rekindle/models"
 )
+
+const noClusters = "The key clusters is missing. Declare clusters below it, or write clusters: {} for none."
+
+// reader reads what a clusters file declares.
+type reader struct{ yamlfile.Reader }
+
+// about names a cluster in messages.
+func about(cluster string) string { return "cluster " + cluster }
 
 // The key at which a fault of a model's field is reported.
 var keyOf = map[string]string{
@@ -17,28 +26,25 @@ var keyOf = map[string]string{
 }
 
 // clusters reads all that is declared.
-func (r *reader) clusters(top *yaml.Node) []models.AttachSpec {
-	if top == nil {
-		return nil
-	}
+func (r *reader) clusters(top yamlfile.Value) []models.AttachSpec {
 	var specs []models.AttachSpec
 	found, lines := false, make(map[string]int)
-	r.mapping(value{Node: top}, keys{"clusters": func(v value) {
+	r.Mapping(top, yamlfile.Keys{"clusters": func(v yamlfile.Value) {
 		found = true
-		v.key = ""
-		r.each(v, func(key *yaml.Node, below value) {
-			below.cluster, below.key = key.Value, ""
+		v.Key = ""
+		r.Each(v, func(key *yaml.Node, below yamlfile.Value) {
+			below.About, below.Key = about(key.Value), ""
 			spec := r.cluster(key, below)
 			if line, again := lines[spec.Name]; again {
-				r.wrong(key.Line, key.Value, "", fmt.Sprintf("The same id is already in line %d: ids are lower-case. Choose another one.", line))
+				r.Wrong(key.Line, about(key.Value), "", fmt.Sprintf("The same id is already in line %d: ids are lower-case. Choose another one.", line))
 				return
 			}
 			lines[spec.Name] = key.Line
 			specs = append(specs, spec)
 		})
 	}})
-	if !found && len(r.mistakes) == 0 {
-		r.wrong(top.Line, "", "", noClusters)
+	if !found && len(r.Mistakes) == 0 {
+		r.Wrong(top.Line, "", "", noClusters)
 	}
 	return specs
 }
@@ -52,26 +58,26 @@ type draft struct {
 }
 
 // cluster reads one cluster, and checks it.
-func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
-	before := len(r.mistakes)
-	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: models.ByClustersFile, Declared: r.file, TuningOpen: true}, lines: map[string]int{}}
+func (r *reader) cluster(key *yaml.Node, v yamlfile.Value) models.AttachSpec {
+	before := len(r.Mistakes)
+	d := &draft{spec: models.AttachSpec{Name: key.Value, RequestedBy: models.ByClustersFile, Declared: r.File, TuningOpen: true}, lines: map[string]int{}}
 	d.spec.Tuned = true
-	r.mapping(v, r.noting(d, keys{
-		"description": r.text(&d.spec.Description),
-		"addresses":   r.lines(&d.addresses),
-		"mapped":      r.lines(&d.mapped),
-		"username":    r.text(&d.spec.Username),
-		"password":    r.secret(&d.spec.Password),
-		"psync":       r.text(&d.spec.PSYNC),
-		"read_by_key": r.truth(&d.spec.ByKey),
-		"tuned":       func(v value) { d.spec.TuningOpen = false; r.truth(&d.spec.Tuned)(v) },
-		"sentinel":    func(v value) { r.mapping(v, r.noting(d, r.sentinelKeys(d))) },
-		"tls":         func(v value) { d.spec.TLS = true; r.mapping(v, r.noting(d, r.tlsKeys(d))) },
-		"backups":     func(v value) { r.mapping(v, r.noting(d, r.backupKeys(d))); r.backups(v, d) },
+	r.Mapping(v, r.noting(d, yamlfile.Keys{
+		"description": r.Text(&d.spec.Description),
+		"addresses":   r.Lines(&d.addresses),
+		"mapped":      r.Lines(&d.mapped),
+		"username":    r.Text(&d.spec.Username),
+		"password":    r.Secret(&d.spec.Password),
+		"psync":       r.Text(&d.spec.PSYNC),
+		"read_by_key": r.Truth(&d.spec.ByKey),
+		"tuned":       func(v yamlfile.Value) { d.spec.TuningOpen = false; r.Truth(&d.spec.Tuned)(v) },
+		"sentinel":    func(v yamlfile.Value) { r.Mapping(v, r.noting(d, r.sentinelKeys(d))) },
+		"tls":         func(v yamlfile.Value) { d.spec.TLS = true; r.Mapping(v, r.noting(d, r.tlsKeys(d))) },
+		"backups":     func(v yamlfile.Value) { r.Mapping(v, r.noting(d, r.backupKeys(d))); r.backups(v, d) },
 	}))
 	d.spec.Addresses, d.spec.Mapped = d.addresses, d.mapped
 	wrong := make(map[string]bool) // what could not be read needs no second complaint
-	if len(r.mistakes) > before {
+	if len(r.Mistakes) > before {
 		for _, field := range []string{"addresses", "certificate", "sentinel_password"} {
 			wrong[field] = true
 		}
@@ -84,7 +90,7 @@ func (r *reader) cluster(key *yaml.Node, v value) models.AttachSpec {
 		if at == "id" {
 			at = ""
 		}
-		r.wrong(cmp.Or(d.lines[at], key.Line), key.Value, at, fault.Message)
+		r.Wrong(cmp.Or(d.lines[at], key.Line), about(key.Value), at, fault.Message)
 	}
 	return d.spec
 }
@@ -100,40 +106,40 @@ func (*reader) absent(fault models.Fault, d *draft) bool {
 	return d.spec.SentinelPassword == ""
 }
 
-func (r *reader) sentinelKeys(d *draft) keys {
-	return keys{"primary": r.text(&d.spec.PrimaryName), "username": r.text(&d.spec.SentinelUsername), "password": r.secret(&d.spec.SentinelPassword)}
+func (r *reader) sentinelKeys(d *draft) yamlfile.Keys {
+	return yamlfile.Keys{"primary": r.Text(&d.spec.PrimaryName), "username": r.Text(&d.spec.SentinelUsername), "password": r.Secret(&d.spec.SentinelPassword)}
 }
 
-func (r *reader) tlsKeys(d *draft) keys {
-	return keys{"ca": r.public(&d.spec.CA), "certificate": r.public(&d.spec.Certificate), "private_key": r.secret(&d.spec.PrivateKey),
-		"server_name": r.text(&d.spec.ServerName), "unverified": r.truth(&d.spec.Unverified)}
+func (r *reader) tlsKeys(d *draft) yamlfile.Keys {
+	return yamlfile.Keys{"ca": r.Public(&d.spec.CA), "certificate": r.Public(&d.spec.Certificate), "private_key": r.Secret(&d.spec.PrivateKey),
+		"server_name": r.Text(&d.spec.ServerName), "unverified": r.Truth(&d.spec.Unverified)}
 }
 
-func (r *reader) backupKeys(d *draft) keys {
-	return keys{"retention": r.number(&d.spec.Retention), "window": r.text(&d.window)}
+func (r *reader) backupKeys(d *draft) yamlfile.Keys {
+	return yamlfile.Keys{"retention": r.Number(&d.spec.Retention), "window": r.Text(&d.window)}
 }
 
 // backups checks the schedule that was read.
-func (r *reader) backups(v value, d *draft) {
+func (r *reader) backups(v yamlfile.Value, d *draft) {
 	if _, given := d.lines["backups.retention"]; !given {
-		r.refuse(v, "Say how many days snapshots are kept, such as retention: 7. Without backups, none are taken.")
+		r.Refuse(v, "Say how many days snapshots are kept, such as retention: 7. Without backups, none are taken.")
 	}
 	if d.window == "" {
 		return
 	}
 	window, err := models.ParseWindow(d.window)
 	if faults, refused := models.AsFaults(err); refused {
-		r.wrong(d.lines["backups.window"], v.cluster, "backups.window", faults.Error())
+		r.Wrong(d.lines["backups.window"], v.About, "backups.window", faults.Error())
 	}
 	d.spec.Window = window
 }
 
 // noting wraps the readers of keys so that they remember the lines.
-func (*reader) noting(d *draft, known keys) keys {
-	noted := make(keys, len(known))
+func (*reader) noting(d *draft, known yamlfile.Keys) yamlfile.Keys {
+	noted := make(yamlfile.Keys, len(known))
 	for name, read := range known {
-		noted[name] = func(v value) {
-			d.lines[v.key] = v.Line
+		noted[name] = func(v yamlfile.Value) {
+			d.lines[v.Key] = v.Line
 			read(v)
 		}
 	}
