@@ -170,6 +170,9 @@ func (m *Manager) Stop(ctx context.Context) error {
 // StopNodes saves and stops every node of every launched cluster, for a host or a container that goes down with the console.
 func (m *Manager) StopNodes(ctx context.Context) error { return m.nodes.StopNodes(ctx) }
 
+// SetBandwidth changes how many bytes a second all snapshots together read from their sources; 0: no limit.
+func (m *Manager) SetBandwidth(bandwidth int64) { m.vault.SetBandwidth(bandwidth) }
+
 // Wake tells the queue that runs were queued.
 func (m *Manager) Wake() { m.queue.Wake() }
 

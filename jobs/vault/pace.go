@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"golang.org/x/time/rate"
 )
@@ -17,6 +18,18 @@ func newPace(bandwidth int64) *rate.Limiter {
 		return nil
 	}
 	return rate.NewLimiter(rate.Limit(bandwidth), paceStep)
+}
+
+// pacer has the pace of all snapshots, which can change.
+type pacer struct{ limiter atomic.Pointer[rate.Limiter] }
+
+// set changes the pace. What is read without any, or now without one, gets it with its next part.
+func (p *pacer) set(bandwidth int64) {
+	if now := p.limiter.Load(); now != nil && bandwidth > 0 {
+		now.SetLimit(rate.Limit(bandwidth))
+		return
+	}
+	p.limiter.Store(newPace(bandwidth))
 }
 
 // paced is a source that is read no faster than its pace allows.

@@ -151,7 +151,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	origin := stream.Origin()
 	var progress archive.Progress
 	report.Stage(fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
-	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace)}
+	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace.limiter.Load())}
 	part, err := d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {
 		return taken, reason.Because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+

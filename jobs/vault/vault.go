@@ -7,8 +7,6 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
-	"golang.org/x/time/rate"
-
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
@@ -80,7 +78,8 @@ func New(config Config) *Vault {
 	if config.OpenStore == nil {
 		config.OpenStore = openFolder
 	}
-	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease}), pace: newPace(config.Bandwidth)}
+	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease}), pace: &pacer{}}
+	k.pace.set(config.Bandwidth)
 	k.health = &Health{Config: config, archive: k.archive}
 	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{kit: k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
 	opener := &opener{k}
@@ -113,12 +112,15 @@ func (v *Vault) Ticks() []tick.Tick {
 	}
 }
 
+// SetBandwidth changes how many bytes a second all snapshots together read from their sources; 0: no limit.
+func (v *Vault) SetBandwidth(bandwidth int64) { v.Writer.pace.set(bandwidth) }
+
 // kit is what all parts of the vault work with.
 type kit struct {
 	Config
 	archive *archive.Archive // of the store, as long as the lease is held
 	health  *Health
-	pace    *rate.Limiter // at which sources are read
+	pace    *pacer // at which sources are read
 }
 
 // event writes an event.
