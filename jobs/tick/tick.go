@@ -4,6 +4,7 @@ package tick
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/go-co-op/gocron/v2"
@@ -22,10 +23,16 @@ type Scheduler struct {
 	cron gocron.Scheduler
 }
 
+// quiet logs what the scheduler says: its errors, and the rest for those who look for something.
+type quiet struct{ *slog.Logger }
+
+func (q quiet) Info(text string, args ...any) { q.Debug(text, args...) }
+func (q quiet) Warn(text string, args ...any) { q.Debug(text, args...) }
+
 // New builds a scheduler; nothing happens before [Scheduler.Start].
 func New(clock clockwork.Clock) (*Scheduler, error) {
 	cron, err := gocron.NewScheduler(gocron.WithClock(clock), gocron.WithLocation(time.UTC),
-		gocron.WithLogger(gocron.NewLogger(gocron.LogLevelError)))
+		gocron.WithLogger(quiet{slog.Default()}))
 	if err != nil {
 		return nil, fmt.Errorf("build scheduler: %w", err)
 	}

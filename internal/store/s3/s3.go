@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/logging"
 
 	"rekindle/internal/store"
 )
@@ -68,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		t.MaxIdleConnsPerHost = 16
 		t.DisableCompression = true
 	})
-	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client)}
+	load := []func(*config.LoadOptions) error{config.WithHTTPClient(client), config.WithLogger(logging.LoggerFunc(logged))}
 	if c.Region != "" {
 		load = append(load, config.WithRegion(c.Region))
 	}
@@ -103,6 +105,15 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
 	return s, nil
+}
+
+// logged has what the SDK says in the format of everything else.
+func logged(kind logging.Classification, format string, args ...any) {
+	level := slog.LevelWarn
+	if kind == logging.Debug {
+		level = slog.LevelDebug
+	}
+	slog.Log(context.Background(), level, "the AWS SDK says: "+fmt.Sprintf(format, args...))
 }
 
 // Location returns "s3://bucket/prefix".
