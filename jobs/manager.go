@@ -150,7 +150,7 @@ func (m *Manager) Start(ctx context.Context) error {
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: some fail cleanly, such as snapshots, and the others begin
-// again at the next start. It waits for them until ctx ends, and then gives its lease back.
+// again at the next start. It waits for them until ctx ends, writes the records that are due, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
 	loops := []loop{m.queue, m.nodes, m.attached, m.declared}
@@ -164,6 +164,7 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if failed := errors.Join(failures...); failed != nil {
 		return errors.Join(err, fmt.Errorf("stop jobs: %w", failed))
 	}
+	m.vault.Recorder.KeepLast(ctx)
 	return errors.Join(err, m.lease.Stop(ctx))
 }
 

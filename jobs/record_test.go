@@ -1,10 +1,13 @@
 package jobs_test
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +15,8 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
+	"rekindle/internal/store"
+	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -260,4 +265,75 @@ func lateRecord(t *testing.T, a *archive.Archive) string {
 	record.Cluster = "late"
 	must(t, a.WriteCluster(t.Context(), record))
 	return record.Sum()
+}
+
+// What was changed in the last minute before an orderly end is in the store, and not only after the next start.
+func TestRecordsThatAreDueAreWrittenWhenTheConsoleIsStopped(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	c.create(c.spec("orders", 0))
+	c.restart("the record", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) })
+	retention := 11
+	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	must(t, err)
+	c.stop()
+	if record, err := archive.New(c.store).Cluster(t.Context(), "orders"); err != nil || record.Configuration.RetentionLimit != retention {
+		t.Errorf("the store has %+v, %v", record.Configuration, err)
+	}
+	if marks, err := c.db.Records.Marked(t.Context()); err != nil || len(marks) != 0 {
+		t.Errorf("still due: %v, %v", marks, err)
+	}
+	c.start()
+}
+
+// deaf is a store that at some time says nothing any more about records, and does not notice either that nobody waits.
+type deaf struct {
+	store.Store
+	mu     sync.Mutex
+	silent chan struct{} // when not nil, whoever writes a record waits until it is closed
+}
+
+func (s *deaf) fallSilent() (speak func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.silent = make(chan struct{})
+	return func() { close(s.silent) }
+}
+
+func (s *deaf) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if silent != nil && strings.HasSuffix(key, "/cluster.json") {
+		<-silent
+	}
+	return s.Store.Put(ctx, key, r)
+}
+
+func TestStoreThatSaysNothingDoesNotHoldUpTheStop(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	folder, err := dir.Open(filepath.Join(data, "snapshots"))
+	must(t, err)
+	st := &deaf{Store: folder}
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, st)
+	c.create(c.spec("orders", 0))
+	c.restart("the record", func(a *archive.Archive) bool { return c.kept(a, "orders", anyRecord) })
+	speak := st.fallSilent()
+	retention := 11
+	_, err = c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &retention})
+	must(t, err)
+	begun := time.Now()
+	c.stop()
+	if took := time.Since(begun); took > 20*time.Second { // it waits for 5 seconds; a busy machine is slow
+		t.Errorf("the stop took %s", took)
+	}
+	if marks, err := c.db.Records.Marked(t.Context()); err != nil || len(marks) != 1 {
+		t.Errorf("due at the next start: %v, %v", marks, err)
+	}
+	speak()
+	c.start()
+	testkit.WaitFor(t, "the record after the next start", func() bool {
+		return c.kept(archive.New(folder), "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == retention })
+	})
 }

@@ -57,3 +57,24 @@ func TestWithoutALimitNothingIsPaced(t *testing.T) {
 		t.Errorf("it is read by a %T", got)
 	}
 }
+
+func TestPaceChangesWhileItIsKept(t *testing.T) {
+	t.Parallel()
+	var pace pacer
+	pace.set(1)
+	under := pace.limiter.Load()
+	source := atPace(t.Context(), io.NopCloser(bytes.NewReader(make([]byte, 8*paceStep))), under)
+	if _, err := io.ReadFull(source, make([]byte, paceStep)); err != nil { // what the limiter had in store
+		t.Fatal(err)
+	}
+	pace.set(1 << 30)
+	if n, err := io.Copy(io.Discard, source); err != nil || n != 7*paceStep { // with the first pace: three weeks
+		t.Errorf("read %d bytes more, %v", n, err)
+	}
+	if pace.set(0); pace.limiter.Load() != nil {
+		t.Error("the next one is paced")
+	}
+	if pace.set(7); pace.limiter.Load() == nil || pace.limiter.Load().Limit() != 7 {
+		t.Error("the next one has no pace, or another")
+	}
+}

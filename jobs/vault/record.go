@@ -57,6 +57,39 @@ func (rec *Recorder) keep(ctx context.Context) error {
 	return nil
 }
 
+// lastTime is how long an orderly stop waits for records.
+const lastTime = 5 * time.Second
+
+// KeepLast writes, before the console stops, the records that the next minute would have written. A store that is away does not hold up the stop: what
+// is still noted is written after the next start.
+func (rec *Recorder) KeepLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, lastTime)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- rec.keepLast(ctx) }()
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done(): // the store may not even notice that
+		err = ctx.Err()
+	}
+	if err != nil {
+		rec.Logger.Warn("write the last records of clusters into the store; the next start tries again", "error", err)
+	}
+}
+
+func (rec *Recorder) keepLast(ctx context.Context) error {
+	marks, err := rec.DB.Records.Marked(ctx)
+	if err != nil || len(marks) == 0 {
+		return err
+	}
+	if _, err := rec.keepMarked(ctx, marks); err != nil {
+		return err
+	}
+	rec.Logger.Info("wrote the last records into the store", "clusters", len(marks))
+	return nil
+}
+
 // keepMarked looks at the clusters about which something has changed.
 func (rec *Recorder) keepMarked(ctx context.Context, marks []catalog.Mark) (written bool, err error) {
 	for some := range slices.Chunk(marks, recordBatch) {
