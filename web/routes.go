@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 
+	"golang.org/x/sync/singleflight"
+
 	"rekindle/static"
 )
 
@@ -43,7 +45,7 @@ func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
 }
 
 func (t table) watched() {
-	is := health{t.site}
+	is := health{t.site, new(singleflight.Group)}
 	t.open("GET /healthz", is.healthz)
 	t.open("GET /readyz", is.readyz)
 }

@@ -228,6 +228,27 @@ func (s *PostgresServer) Drop(database string) error {
 // Signal sends a signal to the server's first process.
 func (s *PostgresServer) Signal(signal syscall.Signal) error { return s.cmd.Process.Signal(signal) }
 
+// SignalAll sends a signal to the first process, and to those that serve connections.
+func (s *PostgresServer) SignalAll(signal syscall.Signal) error {
+	if err := s.Signal(signal); err != nil {
+		return err
+	}
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", s.cmd.Process.Pid))
+	if err != nil {
+		return err
+	}
+	for _, child := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(child)
+		if err == nil {
+			err = syscall.Kill(pid, signal)
+		}
+		if err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+	}
+	return nil
+}
+
 // Kill ends the server at once, as if its host had lost power.
 func (s *PostgresServer) Kill() error {
 	if s.done == nil {
