@@ -49,6 +49,7 @@ func runMove(ctx context.Context, args []string, getenv func(string) string, std
 	flags := newFlags("catalog move", `Move the catalog to another place, with all consoles that use it stopped. Afterwards start them with --catalog and that
 place: the old catalog can no longer be used. A place is sqlite:/path/to/rekindle.db or
 postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
+	declareConfig(flags)
 	data := flags.string("data", "./data", "`folder` of the nodes' files, of the console that is to look after them from the new place")
 	from := flags.string("from", "", "`URL` of the present catalog (default: rekindle.db in the data folder)")
 	to := flags.string("to", "", "`URL` of the new one: an empty database, or a file that is not there")
@@ -111,7 +112,8 @@ store agree on is not touched. Clusters whose nodes have their files in the data
 		return err
 	}
 	clock := clockwork.NewRealClock()
-	built, err := build(ctx, c, clock, newLogger(c, stderr), nil)
+	logger, _ := newLogger(c, stderr)
+	built, err := build(ctx, c, clock, logger, nil)
 	if err != nil {
 		return err
 	}

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"sync"
 
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/words"
-	"rekindle/jobs"
 	"rekindle/jobs/declared"
 	"rekindle/models/catalog"
 )
@@ -26,25 +23,6 @@ func loadClusters(source declared.Source) (*declared.File, error) {
 		return nil, misuse("%s in the clusters file:\n%s", words.Plural(len(mistakes), "mistake"), mistakes.Error())
 	}
 	return &file, err
-}
-
-// reloads reads the clusters file again whenever a signal asks for it, until end is called.
-func reloads(ctx context.Context, c config, manager *jobs.Manager, logger *slog.Logger) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var following sync.WaitGroup
-	following.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-c.reload:
-				if err := manager.Redeclare(ctx, c.clusters); err != nil && ctx.Err() == nil {
-					logger.Error("read the clusters file again", "error", err)
-				}
-			}
-		}
-	})
-	return func() { cancel(); following.Wait() }
 }
 
 // runCheckClusters is "rekindle clusters check FILE".

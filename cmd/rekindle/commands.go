@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,12 +25,15 @@ type command struct {
 	run     func(ctx context.Context, c call) error
 }
 
-// commands is all that rekindle can be told to do, in the order of the usage. What is offered to complete comes from here, too.
+// commands is all that rekindle can be told to do, in the order of the usage.
 func commands() []command {
 	return []command{
 		{"serve", "[flags]", "serve the console", runServe},
 		{"attach", "NAME --address host:port [flags]", "attach an existing cluster (console running or stopped); --test only looks", func(ctx context.Context, c call) error {
 			return runAttach(ctx, c.args, c.getenv, c.stdout, c.stderr)
+		}},
+		{"config check", "[FILE] [flags]", "say what is wrong with a configuration file, or print all settings and where they come from", func(_ context.Context, c call) error {
+			return runConfigCheck(c)
 		}},
 		{"clusters check", "FILE", "say what is wrong with a file for serve --clusters, which declares attached clusters", func(_ context.Context, c call) error {
 			return runCheckClusters(c.args, c.getenv, c.stdout)
@@ -96,6 +100,24 @@ func group(all []command, word string) []command {
 // synopsis is how a command is written.
 func (c command) synopsis() string { return strings.TrimSpace("rekindle " + c.name + " " + c.takes) }
 
+// flagText is what a command's help says of a flag.
+type flagText struct{ name, value, purpose string }
+
+var flagLines = regexp.MustCompile(`(?m)^  --([a-z-]+) (.*)\n        (.*)$`)
+
+// flags are those that the command's help lists.
+func (c command) flags(ctx context.Context) (all []flagText) {
+	if !strings.HasSuffix(c.takes, "[flags]") {
+		return nil
+	}
+	var help strings.Builder
+	_ = c.run(ctx, call{args: []string{"--help"}, getenv: func(string) string { return "" }, stdout: &help, stderr: io.Discard})
+	for _, found := range flagLines.FindAllStringSubmatch(help.String(), -1) {
+		all = append(all, flagText{found[1], found[2], found[3]})
+	}
+	return all
+}
+
 // usage lists commands.
 func usage(some []command) string {
 	const width = 34
@@ -110,7 +132,8 @@ func usage(some []command) string {
 	}
 	b.WriteString(`
 rekindle <command> --help explains the command's flags. Each flag can also be set by the environment: --listen by
-REKINDLE_LISTEN, --node-address by REKINDLE_NODE_ADDRESS and so on. A flag wins over the environment.
+REKINDLE_LISTEN, --node-address by REKINDLE_NODE_ADDRESS and so on; and by a file (--config), as listen: 127.0.0.1:8080.
+A flag wins over the environment, and both win over the file.
 `)
 	return b.String()
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"net/url"
@@ -24,14 +24,11 @@ import (
 // maxBandwidth, in MiB a second, is more than any network has.
 const maxBandwidth = 1 << 20
 
-// The variables with the first access key of the ElastiCache API, if they are set.
+// The variables with the first access key of the ElastiCache API, if they are set. A configuration file has the keys access-key-id and secret-access-key.
 const (
 	accessKeyVariable = "REKINDLE_ACCESS_KEY_ID"
 	secretKeyVariable = "REKINDLE_SECRET_ACCESS_KEY"
 )
-
-// errUsage marks mistakes in flags and environment.
-var errUsage = errors.New("wrong use")
 
 // config is what the console is started with.
 type config struct {
@@ -48,6 +45,7 @@ type config struct {
 	lease         time.Duration
 	stopNodes     bool
 	logJSON       bool
+	logLevel      slog.Level
 	adminPassword secret.Text
 	proxies       []netip.Prefix
 	attachAllow   []netip.Prefix // where servers that were not launched here may be connected to; empty: anywhere but where it is always denied
@@ -56,7 +54,12 @@ type config struct {
 	accessKeyID   string         // of the first access key of the API
 	accessSecret  secret.Text
 	clusters      declared.Source  // the clusters file; its path is "": none
-	reload        <-chan os.Signal // asks for the file to be read again; nil: nothing does
+	reload        <-chan os.Signal // asks for what can change to be read again; nil: nothing does
+	again         func() (config, error)
+	unknown       func() (notes []string, err error) // what is set in the environment that nobody has asked for; nil: does not matter
+	file          string                             // the configuration file; "": none
+	settings      []setting                          // all of them, with where they come from
+	notes         []string                           // what is not wrong, but should be known
 }
 
 // By default each node of a cluster has a loopback address of its own, so that all can have the port that clients expect.
@@ -65,115 +68,53 @@ const (
 	nodeAddressUsage     = "`addresses` that launched nodes are bound to, separated by commas: 10.0.0.7, or a range such as 127.0.0.0/8"
 )
 
-// flagSet is a flag.FlagSet whose flags can also come from the environment.
-type flagSet struct {
-	*flag.FlagSet
-	getenv func(string) string
-	help   func()
+// serveFlags declares the flags and secrets of serve. What is returned copies them into the configuration.
+func serveFlags(command, purpose string, c *config, getenv func(string) string, output io.Writer) (*flagSet, []declaration) {
+	flags := newFlags(command, purpose, getenv, output)
+	declareConfig(flags)
+	return flags, []declaration{declareConsole(flags, c), declareWeb(flags, c), declareWork(flags, c), declareLog(flags, c), declareClusters(flags, c), declareAllow(flags, c),
+		declareSecrets(flags, c)}
 }
 
-// newFlags prepares the flags of a command; help goes to output.
-func newFlags(command, purpose string, getenv func(string) string, output io.Writer) *flagSet {
-	flags := &flagSet{FlagSet: flag.NewFlagSet(command, flag.ContinueOnError), getenv: getenv}
-	flags.SetOutput(io.Discard) // main reports a mistake, and without the whole help text
-	flags.Usage = func() {}
-	flags.help = func() {
-		fmt.Fprintf(output, "%s\n\nUsage:\n  rekindle %s [flags]\n\nFlags:\n", purpose, command)
-		flags.VisitAll(func(f *flag.Flag) {
-			name, text := flag.UnquoteUsage(f)
-			fmt.Fprintf(output, "  --%s %s\n        %s", f.Name, name, text)
-			if f.DefValue != "" && f.DefValue != "false" {
-				fmt.Fprintf(output, " (default %s)", f.DefValue)
-			}
-			fmt.Fprintf(output, " [%s]\n", variable(f.Name))
-		})
-	}
-	return flags
-}
-
-// variable is the name of a flag in the environment.
-func variable(flag string) string {
-	return "REKINDLE_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-func (f *flagSet) string(name, value, text string) *string {
-	return f.FlagSet.String(name, value, text)
-}
-
-// parseWith is parse for a command that takes one argument in addition to its flags, before or after them.
-func (f *flagSet) parseWith(args []string) (operand string, err error) {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		return args[0], f.parse(args[1:])
-	}
-	err = f.parse(args)
-	if f.NArg() == 1 && errors.Is(err, errOperand) {
-		return f.Arg(0), nil
-	}
-	return "", err
-}
-
-// errOperand comes with errUsage: there is an argument that is not a flag.
-var errOperand = errors.New("unexpected argument")
-
-// parse reads the environment, then the arguments, which take precedence.
-func (f *flagSet) parse(args []string) error {
-	var failures []error
-	f.VisitAll(func(flag *flag.Flag) {
-		if value := f.getenv(variable(flag.Name)); value != "" {
-			if err := f.Set(flag.Name, value); err != nil {
-				failures = append(failures, fmt.Errorf("%w: %s=%q is not acceptable", errUsage, variable(flag.Name), value))
-			}
-		}
-	})
-	if len(failures) > 0 {
-		return errors.Join(failures...)
-	}
-	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
-		f.help()
-		return err
-	} else if err != nil {
-		return fmt.Errorf("%w: %w; rekindle %s --help lists the flags", errUsage, err, f.Name())
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%w: %w %q; rekindle %s --help lists the flags", errUsage, errOperand, f.Arg(0), f.Name())
-	}
-	return nil
-}
-
-func readServeConfig(args []string, getenv func(string) string, output io.Writer) (config, error) {
-	flags := newFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
-generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, getenv, output)
-	var c config
-	all := []declaration{declareConsole(flags, &c), declareWeb(flags, &c), declareWork(flags, &c), declareClusters(flags, &c), declareAllow(flags, &c)}
-	if err := flags.parse(args); err != nil {
+// readServeConfig reads all that serve can be told. After a mistake the configuration is good for nothing but to say it: in the format of the log.
+func readServeConfig(args []string, getenv func(string) string, output io.Writer) (c config, err error) {
+	flags, all := serveFlags("serve", `Serve the console. The first start creates the user admin, with the password of REKINDLE_ADMIN_PASSWORD or else a
+generated one that is printed once. REKINDLE_ACCESS_KEY_ID and REKINDLE_SECRET_ACCESS_KEY give the ElastiCache API its first access key.`, &c, getenv, output)
+	if err := flags.arguments(args); err != nil {
+		c.logJSON = getenv(variable("log-format")) == "json" || flags.Lookup("log-format").Value.String() == "json"
 		return c, err
 	}
-	c.adminPassword = secret.Text(getenv("REKINDLE_ADMIN_PASSWORD"))
-	c.accessKeyID, c.accessSecret = getenv(accessKeyVariable), secret.Text(getenv(secretKeyVariable))
-	var failures []error
+	err = readConfig(flags, all, &c)
+	return c, err
+}
+
+// readConfig reads what was declared and is not in the arguments, which have been read, and reports all mistakes.
+func readConfig(flags *flagSet, all []declaration, c *config) error {
+	failures := []error{flags.fill()}
 	for _, read := range all {
 		failures = append(failures, read())
 	}
-	if (c.accessKeyID == "") != (c.accessSecret == "") {
-		failures = append(failures, misuse("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable))
-	}
-	return c, errors.Join(failures...)
+	c.file, c.settings, c.notes = *flags.config, effective(flags, *c), flags.notes
+	return errors.Join(failures...)
 }
 
 // declaration copies what was declared into the configuration, after the flags were parsed, and reports all mistakes.
 type declaration func() error
 
-func misuse(text string, args ...any) error {
-	return fmt.Errorf("%w: %s", errUsage, fmt.Sprintf(text, args...))
-}
-
 // declarePlace declares the flags that say where the catalog is.
 func declarePlace(flags *flagSet, c *config, folder string) declaration {
+	if flags.config == nil {
+		declareConfig(flags)
+	}
 	data := flags.string("data", "./data", folder)
 	where := flags.string("catalog", "", catalogUsage)
-	return func() (err error) {
-		c.place, err = placeOf(*data, *where)
-		return err
+	return func() error {
+		at, err := catalogPlace(*data, *where)
+		if err != nil {
+			return flags.wrong("catalog", "%v", err)
+		}
+		c.place = place{*data, at}
+		return nil
 	}
 }
 
@@ -181,15 +122,15 @@ func declarePlace(flags *flagSet, c *config, folder string) declaration {
 func declareConsole(flags *flagSet, c *config) declaration {
 	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
 	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
-	addresses := flags.string("node-address", defaultNodeAddresses, nodeAddressUsage)
+	addresses := flags.list("node-address", defaultNodeAddresses, nodeAddressUsage)
 	flags.BoolVar(&c.encrypted, "data-encrypted", false, "declare that the data folder, which has the nodes' files, is on encrypted storage: clusters can then be created with encryption at rest (docs/tls.md)")
 	return func() error {
-		failures := []error{place(), readNodeAddresses(*addresses, &c.nodeAddresses)}
+		failures := []error{place(), readNodeAddresses(flags, *addresses, &c.nodeAddresses)}
 		if c.store = *store; c.store == "" {
 			c.store = "dir:" + filepath.Join(c.place.data, "snapshots")
 		}
 		if err := checkStore(c.store); err != nil {
-			failures = append(failures, misuse("--store %v", err))
+			failures = append(failures, flags.wrong("store", "%v", err))
 		}
 		return errors.Join(failures...)
 	}
@@ -199,21 +140,21 @@ func declareConsole(flags *flagSet, c *config) declaration {
 func declareWeb(flags *flagSet, c *config) declaration {
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` at which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
-	proxies := flags.string("trusted-proxy", "", "`addresses` of the proxies in front of the console, separated by commas: for requests from there, X-Forwarded-For names the client (10.0.0.7,10.1.0.0/16)")
+	proxies := flags.list("trusted-proxy", "", "`addresses` of the proxies in front of the console, separated by commas: for requests from there, X-Forwarded-For names the client (10.0.0.7,10.1.0.0/16)")
 	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")
 	return func() error {
 		var failures []error
 		if _, _, err := net.SplitHostPort(c.listen); err != nil {
-			failures = append(failures, misuse("--listen must look like 127.0.0.1:8080, not %q", c.listen))
+			failures = append(failures, flags.wrong("listen", "must look like 127.0.0.1:8080, not %q", c.listen))
 		}
 		if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
-			failures = append(failures, misuse("--public-url must look like https://rekindle.example.com, not %q", c.publicURL))
+			failures = append(failures, flags.wrong("public-url", "must look like https://rekindle.example.com, not %q", c.publicURL))
 		}
 		if err := readNetworks(*proxies, &c.proxies); err != nil {
-			failures = append(failures, misuse("--trusted-proxy must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err))
+			failures = append(failures, flags.wrong("trusted-proxy", "must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err))
 		}
 		if !regexp.MustCompile(`^\d{12}$`).MatchString(c.account) {
-			failures = append(failures, misuse("--account-id must have 12 digits, as 123456789012 does, not %q", c.account))
+			failures = append(failures, flags.wrong("account-id", "must have 12 digits, as 123456789012 does, not %q", c.account))
 		}
 		return errors.Join(failures...)
 	}
@@ -228,28 +169,60 @@ func declareWork(flags *flagSet, c *config) declaration {
 	flags.IntVar(&c.perHost, "snapshots-per-host", 1, "`number` of snapshots at once from one host; each costs it a fork")
 	flags.DurationVar(&c.lease, "lease", 15*time.Second, "`time` after which this console counts as gone when it cannot reach a catalog that it shares, and another one takes over its work")
 	flags.BoolVar(&c.stopNodes, "stop-nodes", false, "save and stop all launched nodes when the console stops, as in a container; otherwise they keep running")
-	format := flags.string("log-format", "text", "text or json")
 	return func() error {
 		var failures []error
 		if !readPorts(*ports, &c.nodePorts) {
-			failures = append(failures, misuse("--node-ports must look like 16379-26378, from 1024 to 65535, not %q", *ports))
+			failures = append(failures, flags.wrong("node-ports", "must look like 16379-26378, from 1024 to 65535, not %q", *ports))
 		}
-		if err := readEngines(*engines, &c.engines); err != nil {
+		if err := readEngines(flags, *engines, &c.engines); err != nil {
 			failures = append(failures, err)
 		}
-		if c.transfers < 1 || c.perHost < 1 {
-			failures = append(failures, misuse("--transfers and --snapshots-per-host must be at least 1"))
+		for name, number := range map[string]int{"transfers": c.transfers, "snapshots-per-host": c.perHost} {
+			if number < 1 {
+				failures = append(failures, flags.wrong(name, "must be at least 1"))
+			}
 		}
 		if c.bandwidth < 0 || c.bandwidth > maxBandwidth {
-			failures = append(failures, misuse("--bandwidth must be a number of MiB a second from 0, which is no limit, to %d", maxBandwidth))
+			failures = append(failures, flags.wrong("bandwidth", "must be a number of MiB a second from 0, which is no limit, to %d", maxBandwidth))
 		}
 		if c.lease < time.Second || c.lease > time.Hour {
-			failures = append(failures, misuse("--lease must be from 1s to 1h, not %s", c.lease))
-		}
-		if c.logJSON = *format == "json"; !c.logJSON && *format != "text" {
-			failures = append(failures, misuse("--log-format must be text or json, not %q", *format))
+			failures = append(failures, flags.wrong("lease", "must be from 1s to 1h, not %s", c.lease))
 		}
 		return errors.Join(failures...)
+	}
+}
+
+// declareLog declares the flags that say what is logged.
+func declareLog(flags *flagSet, c *config) declaration {
+	format := flags.string("log-format", "text", "text or json")
+	level := flags.string("log-level", "info", "what is logged: debug, info, warn or error, and what is worse")
+	return func() error {
+		var failures []error
+		if c.logJSON = *format == "json"; !c.logJSON && *format != "text" {
+			failures = append(failures, flags.wrong("log-format", "must be text or json, not %q", *format))
+		}
+		var known bool
+		if c.logLevel, known = logLevels[*level]; !known {
+			failures = append(failures, flags.wrong("log-level", "must be debug, info, warn or error, not %q", *level))
+		}
+		return errors.Join(failures...)
+	}
+}
+
+var logLevels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// declareSecrets declares what comes from the environment or by way of the configuration file, and never from arguments.
+func declareSecrets(flags *flagSet, c *config) declaration {
+	var id secret.Text
+	flags.secret("admin-password", &c.adminPassword)
+	flags.secret("access-key-id", &id)
+	flags.open = append(flags.open, "access-key-id")
+	flags.secret("secret-access-key", &c.accessSecret)
+	return func() error {
+		if c.accessKeyID = id.Reveal(); (c.accessKeyID == "") != (c.accessSecret == "") {
+			return misuse("%s and %s belong together: set both or none", accessKeyVariable, secretKeyVariable)
+		}
+		return nil
 	}
 }
 
@@ -266,13 +239,13 @@ func declareClusters(flags *flagSet, c *config) declaration {
 
 // declareAllow declares the flag that says where clusters that were not launched here may be.
 func declareAllow(flags *flagSet, c *config) declaration {
-	networks := flags.string("attach-allow", "", "`addresses` at which clusters may be attached and data moved from, separated by commas: nothing else is connected to (10.0.0.7,10.1.0.0/16; docs/attach.md)")
+	networks := flags.list("attach-allow", "", "`addresses` at which clusters may be attached and data moved from, separated by commas: nothing else is connected to (10.0.0.7,10.1.0.0/16; docs/attach.md)")
 	return func() error {
 		if err := readNetworks(*networks, &c.attachAllow); err != nil {
-			return misuse("--attach-allow must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
+			return flags.wrong("attach-allow", "must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
 		}
 		if *networks != "" && len(c.attachAllow) == 0 { // nothing at all must not mean everything
-			return misuse("--attach-allow must name addresses such as 10.0.0.7 or 10.1.0.0/16, not %q", *networks)
+			return flags.wrong("attach-allow", "must name addresses such as 10.0.0.7 or 10.1.0.0/16, not %q", *networks)
 		}
 		return nil
 	}
@@ -311,15 +284,15 @@ func readNetworks(text string, into *[]netip.Prefix) error {
 	return nil
 }
 
-func readNodeAddresses(text string, addresses *local.Addresses) (err error) {
+func readNodeAddresses(flags *flagSet, text string, addresses *local.Addresses) (err error) {
 	if *addresses, err = local.ParseAddresses(text); err != nil {
-		return misuse("--node-address must name addresses such as 10.0.0.7 or 127.0.0.0/8: %v", err)
+		return flags.wrong("node-address", "must name addresses such as 10.0.0.7 or 127.0.0.0/8: %v", err)
 	}
 	return nil
 }
 
 // readEngines looks for engines in a folder; "" is no folder.
-func readEngines(folder string, engines *[]string) (err error) {
+func readEngines(flags *flagSet, folder string, engines *[]string) (err error) {
 	if folder == "" {
 		return nil
 	}
@@ -328,9 +301,9 @@ func readEngines(folder string, engines *[]string) (err error) {
 	}
 	switch {
 	case err != nil:
-		return misuse("--engines must name a folder with engines in it: %v", err)
+		return flags.wrong("engines", "must name a folder with engines in it: %v", err)
 	case len(*engines) == 0:
-		return misuse("--engines names %s, and there is no redis-server, valkey-server or memcached in it or in a subfolder", folder)
+		return flags.wrong("engines", "names %s, and there is no redis-server, valkey-server or memcached in it or in a subfolder", folder)
 	}
 	return nil
 }

@@ -13,16 +13,12 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
-	"rekindle/internal/store/s3"
-	"rekindle/jobs/reach"
 	"rekindle/models"
 	"rekindle/models/catalog"
 )
@@ -83,6 +79,9 @@ func lost(all []command, c call) int {
 
 // exitCode says how a command has ended.
 func exitCode(chosen command, err error, stderr io.Writer) int {
+	if _, logged := errors.AsType[loggedError](err); logged {
+		stderr = io.Discard
+	}
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -99,30 +98,6 @@ func exitCode(chosen command, err error, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "rekindle:", err) // where that was, and what the driver says
 	return exitFailed
-}
-
-func runServe(ctx context.Context, of call) error {
-	c, err := readServeConfig(of.args, of.getenv, of.stdout)
-	if err != nil {
-		return err
-	}
-	// The whole console should stay below 96 MiB; the garbage collector works harder before that. Uploads to S3 need
-	// 16 MiB each in addition.
-	if of.getenv("GOMEMLIMIT") == "" {
-		limit := int64(72 << 20)
-		if strings.HasPrefix(c.store, s3.Scheme) {
-			limit = 40 << 20
-		}
-		debug.SetMemoryLimit(limit)
-	}
-	if c.clusters.Path != "" { // otherwise a SIGHUP ends the console, as it does any program
-		reload := make(chan os.Signal, 1)
-		signal.Notify(reload, syscall.SIGHUP)
-		defer signal.Stop(reload)
-		c.reload = reload
-	}
-	reach.Allow(c.attachAllow)
-	return serve(ctx, c, clockwork.NewRealClock(), of.stdout, of.stderr, nil)
 }
 
 func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {

@@ -209,6 +209,13 @@ func TestTerminatedConsoleLeavesItsNodesRunningOrSavesThemWhenAsked(t *testing.T
 	if code := p.end(syscall.SIGTERM); code != exitOK {
 		t.Errorf("SIGTERM with --stop-nodes ended it with %d", code)
 	}
+	said := p.output.tail(2000)
+	for _, want := range []string{`msg="saving and stopping the nodes" clusters=1`, `msg="saved and stopped" cluster=orders nodes=2 took=`, `msg="the nodes are stopped" clusters=1 failed=0 took=`, "msg=stopped"} {
+		_, after, found := strings.Cut(said, want)
+		if said = after; !found {
+			t.Errorf("the log does not say %s, or not in its turn:\n%s", want, p.output.tail(2000))
+		}
+	}
 	if err := redis.Ping(t.Context()).Err(); err == nil {
 		t.Error("the node still runs")
 	}

@@ -30,15 +30,6 @@ const catalogUsage = "where the catalog is: `URL` sqlite:/path/to/rekindle.db, w
 // catalogForms is how --catalog may look.
 const catalogForms = "sqlite:/path/to/rekindle.db or postgres://user:password@host/database?sslmode=verify-full"
 
-// placeOf makes a place of --data and --catalog.
-func placeOf(data, url string) (place, error) {
-	at, err := catalogPlace(data, url)
-	if err != nil {
-		return place{}, fmt.Errorf("%w: --catalog %w", errUsage, err)
-	}
-	return place{data, at}, nil
-}
-
 // catalogPlace parses the place of a catalog. Its errors contain no password.
 func catalogPlace(data, url string) (catalog.Place, error) {
 	kind, path, _ := strings.Cut(url, ":")

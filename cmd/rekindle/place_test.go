@@ -16,7 +16,7 @@ func TestDataFolderHasANameWhereTheCatalogIsElsewhere(t *testing.T) {
 	data, other := t.TempDir(), t.TempDir()
 	home := func(catalog string) string {
 		t.Helper()
-		at, err := placeOf(data, catalog)
+		at, err := placeAt(data, catalog)
 		fine(t, err)
 		name, err := at.home()
 		fine(t, err)
@@ -37,7 +37,7 @@ func TestDataFolderHasANameWhereTheCatalogIsElsewhere(t *testing.T) {
 	}
 	// Another name would be another console's: the clusters of this one would be nobody's.
 	fine(t, os.WriteFile(filepath.Join(data, homeFile), nil, 0o600))
-	at, err := placeOf(data, outside)
+	at, err := placeAt(data, outside)
 	fine(t, err)
 	if again, err := at.home(); err == nil || !strings.Contains(err.Error(), "is empty: put the data folder's name back") {
 		t.Errorf("with an empty file it is %q, %v", again, err)
@@ -73,4 +73,10 @@ func TestLockOfAConsoleThatWasKilledIsWaitedForAMoment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// placeAt is where --data and --catalog say.
+func placeAt(data, url string) (place, error) {
+	at, err := catalogPlace(data, url)
+	return place{data, at}, err
 }

@@ -172,6 +172,9 @@ func (p *process) end(signal os.Signal) int {
 	return code
 }
 
+// hangUp sends SIGHUP.
+func (p *process) hangUp() error { return p.cmd.Process.Signal(syscall.SIGHUP) }
+
 func (p *process) signIn() {
 	p.t.Helper()
 	if status, body := p.post("/sign-in", url.Values{"user": {"admin"}, "password": {adminPassword}}); status != http.StatusOK || strings.Contains(body, "do not match") {

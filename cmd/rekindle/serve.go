@@ -8,14 +8,21 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/drain"
 	"rekindle/internal/secret"
+	"rekindle/internal/store/s3"
 	"rekindle/jobs"
+	"rekindle/jobs/reach"
 	"rekindle/models"
 	"rekindle/models/catalog"
 	"rekindle/web"
@@ -37,18 +44,55 @@ const (
 	stopNodes = 10 * time.Minute
 )
 
+// runServe is "rekindle serve".
+func runServe(ctx context.Context, of call) error {
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP) // from the beginning to the end: it must never end a console
+	env := watch(of.getenv)
+	c, err := readServeConfig(of.args, env.get, of.stdout)
+	if err == nil {
+		limitMemory(of.getenv, c.store)
+		c.reload = reload
+		c.again = func() (config, error) { return readServeConfig(of.args, env.get, io.Discard) }
+		c.unknown = func() ([]string, error) { return env.unknown(of.environ) }
+		reach.Allow(c.attachAllow)
+		err = serve(ctx, c, clockwork.NewRealClock(), of.stdout, of.stderr, nil)
+	}
+	return inFormat(c, of.stderr, err)
+}
+
+// limitMemory keeps the whole console below 96 MiB: the garbage collector works harder before that. Uploads to S3 need 16 MiB each in addition.
+func limitMemory(getenv func(string) string, store string) {
+	if getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	limit := int64(72 << 20)
+	if strings.HasPrefix(store, s3.Scheme) {
+		limit = 40 << 20
+	}
+	debug.SetMemoryLimit(limit)
+}
+
 // serve builds the console, starts it, waits until ctx ends and stops it in reverse order. Once it serves, it calls ready with the address.
 func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr io.Writer, ready func(address string)) (err error) {
-	logger := newLogger(c, stderr)
+	begun := time.Now()
+	logger, level := newLogger(c, stderr)
 	begin, err := loadClusters(c.clusters)
 	if err != nil {
+		return err
+	}
+	if err := note(c, logger); err != nil {
 		return err
 	}
 	built, err := build(ctx, c, clock, logger, begin)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, built.close()) }()
+	defer func() {
+		if err = errors.Join(err, built.close()); err == nil {
+			logger.Info("stopped")
+		}
+	}()
 	// Before anything is written or started, so that nothing has changed if the port is taken: the first password is shown only once.
 	listener, err := net.Listen("tcp", c.listen)
 	if err != nil {
@@ -70,8 +114,8 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 	if err := built.manager.Start(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop(built.manager, c.stopNodes, logger)) }()
-	defer reloads(ctx, c, built.manager, logger)()
+	defer func() { err = errors.Join(err, stop(built.manager, c.stopNodes)) }()
+	defer (&reloader{c, built.manager, logger, level}).follow(ctx)()
 
 	server := &http.Server{Handler: requests.Handler(handler), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn)}
@@ -81,10 +125,53 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		failed <- fmt.Errorf("serve on %s: %w", c.listen, server.Serve(door.Listener(listener)))
 	}()
 	announce(stdout, c, listener.Addr().String(), generated.Reveal())
+	started(ctx, c, built, logger, listener.Addr().String(), time.Since(begun))
 	if ready != nil {
 		ready(listener.Addr().String())
 	}
 	return untilStopped(ctx, server, failed, &requests, logger)
+}
+
+// note says what should be known about the settings before anything begins.
+func note(c config, logger *slog.Logger) error {
+	notes := c.notes
+	if c.unknown != nil {
+		unknown, err := c.unknown()
+		if err != nil {
+			return err
+		}
+		notes = append(notes, unknown...)
+	}
+	if text := fewFiles(); text != "" {
+		notes = append(notes, text)
+	}
+	for _, text := range notes {
+		logger.Warn(text)
+	}
+	return nil
+}
+
+// started says what the console has begun with.
+func started(ctx context.Context, c config, built *console, logger *slog.Logger, address string, took time.Duration) {
+	said := []any{"version", version, "address", address, "pid", os.Getpid(), "store", built.manager.StoreLocation(), "catalog", c.place.catalog.String()}
+	if data, err := filepath.Abs(c.place.data); err == nil {
+		said = append(said, "data", data)
+	}
+	if c.file != "" {
+		said = append(said, "config", c.file)
+	}
+	if clusters, err := built.db.Clusters.AllNames(ctx); err == nil {
+		said = append(said, "clusters", len(clusters))
+	}
+	engines, err := built.manager.Engines(ctx)
+	names := make([]string, len(engines))
+	for i, e := range engines {
+		names[i] = e.String()
+	}
+	logger.Info("started", append(said, "engines", strings.Join(names, ", "), "took", took.Round(time.Millisecond).String())...)
+	if err == nil && len(engines) == 0 {
+		logger.Warn("no redis-server or valkey-server was found in PATH, so clusters cannot be launched here, only attached: install one (Debian: apt-get install redis-server), or name a folder with some by --engines")
+	}
 }
 
 // ensureAccess makes sure that the administrator and the configured access key exist, and returns the password if it had to generate one.
@@ -138,37 +225,14 @@ func lastRequests(requests *drain.Group, logger *slog.Logger) {
 }
 
 // stop ends the jobs, and the nodes if asked to.
-func stop(manager *jobs.Manager, nodesToo bool, logger *slog.Logger) error {
+func stop(manager *jobs.Manager, nodesToo bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopJobs)
 	defer cancel()
 	err := manager.Stop(ctx)
 	if !nodesToo {
 		return err
 	}
-	logger.Info("saving and stopping the nodes")
 	ctx, cancel = context.WithTimeout(context.Background(), stopNodes)
 	defer cancel()
 	return errors.Join(err, manager.StopNodes(ctx))
-}
-
-func announce(w io.Writer, c config, address, password string) {
-	url := c.publicURL
-	if url == "" {
-		url = "http://" + address
-	}
-	fmt.Fprintf(w, "\nRekindle %s serves %s\n  user      %s\n", version, url, models.AdminName)
-	if password != "" {
-		fmt.Fprintf(w, "  password  %s   (shown only now; change it under Settings)\n", password)
-	}
-	fmt.Fprintln(w)
-}
-
-func newLogger(c config, w io.Writer) *slog.Logger {
-	var handler slog.Handler = slog.NewTextHandler(w, nil)
-	if c.logJSON {
-		handler = slog.NewJSONHandler(w, nil)
-	}
-	logger := slog.New(handler)
-	slog.SetDefault(logger)
-	return logger
 }

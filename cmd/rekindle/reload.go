@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+
+	"rekindle/jobs"
+	"rekindle/jobs/reach"
+)
+
+// live are the settings that can change while the console runs, and what changes them.
+func (r *reloader) live() map[string]func(config) {
+	return map[string]func(config){
+		"log-level":    func(c config) { r.level.Set(c.logLevel) },
+		"attach-allow": func(c config) { reach.Allow(c.attachAllow) },
+		"bandwidth":    func(c config) { r.manager.SetBandwidth(int64(c.bandwidth) << 20) },
+	}
+}
+
+// reloader reads the configuration file and the clusters file again.
+type reloader struct {
+	now     config // in force
+	manager *jobs.Manager
+	logger  *slog.Logger
+	level   *slog.LevelVar
+}
+
+// follow reads again whenever a signal asks for it, until end is called.
+func (r *reloader) follow(ctx context.Context) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.now.reload:
+				r.read(ctx)
+			}
+		}
+	})
+	return func() { cancel(); following.Wait() }
+}
+
+// read reads both files. One with mistakes changes nothing.
+func (r *reloader) read(ctx context.Context) {
+	var files, changed, later []string
+	if r.now.file != "" {
+		if next, err := r.now.again(); err != nil {
+			r.logger.Error("the configuration file was not applied, and everything stays as it was", "mistakes", err.Error())
+		} else {
+			files = append(files, r.now.file)
+			changed, later = r.apply(next)
+		}
+	}
+	if path := r.now.clusters.Path; path != "" {
+		if err := r.manager.Redeclare(ctx, r.now.clusters); err == nil {
+			files = append(files, path)
+		} else if ctx.Err() == nil {
+			r.logger.Error("read the clusters file again", "error", err)
+		}
+	}
+	r.logger.Info("read again, because of SIGHUP", "files", files, "changed", changed, "changes_with_a_restart", later)
+}
+
+// apply puts settings in force that can change now. It returns the names of those that have changed, and of those that only a restart changes.
+func (r *reloader) apply(next config) (changed, later []string) {
+	live := r.live()
+	for i, was := range r.now.settings {
+		at := slices.IndexFunc(next.settings, func(s setting) bool { return s.name == was.name })
+		if at < 0 || next.settings[at].value == was.value {
+			continue
+		}
+		if put, can := live[was.name]; can {
+			put(next)
+			r.now.settings[i] = next.settings[at]
+			changed = append(changed, was.name)
+			continue
+		}
+		later = append(later, was.name)
+	}
+	return changed, later
+}
