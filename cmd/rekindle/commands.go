@@ -25,7 +25,7 @@ type command struct {
 	run     func(ctx context.Context, c call) error
 }
 
-// commands is all that rekindle can be told to do, in the order of the usage.
+// commands is all that rekindle can be told to do, in the order of the usage. What is offered to complete comes from here, too.
 func commands() []command {
 	return []command{
 		{"serve", "[flags]", "serve the console", runServe},
@@ -61,6 +61,9 @@ func commands() []command {
 		}},
 		{"health", "[flags]", "ask a running console whether it is healthy; for container health checks", func(ctx context.Context, c call) error {
 			return runHealth(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"completion", "bash|zsh|fish", "print a script that has a shell complete commands and flags", func(_ context.Context, c call) error {
+			return runCompletion(c)
 		}},
 		{"version", "", "print the version", func(_ context.Context, c call) error {
 			fmt.Fprintln(c.stdout, "rekindle "+version)
