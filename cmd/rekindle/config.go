@@ -94,7 +94,7 @@ func readConfig(flags *flagSet, all []declaration, c *config) error {
 	for _, read := range all {
 		failures = append(failures, read())
 	}
-	c.file, c.settings, c.notes = *flags.config, effective(flags, *c), flags.notes
+	c.file, c.settings, c.notes = flags.file, effective(flags, *c), flags.notes
 	return errors.Join(failures...)
 }
 

@@ -35,6 +35,7 @@ func (f *flagSet) readFile(path string) error {
 	if err != nil {
 		return fmt.Errorf("find %s: %w", path, err)
 	}
+	f.file = whole
 	r := &fileReader{yamlfile.Reader{File: whole, Getenv: f.getenv}, f}
 	if top, is := r.Top("configuration file"); is {
 		r.Mapping(top, r.keys())

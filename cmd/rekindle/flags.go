@@ -24,6 +24,7 @@ type flagSet struct {
 	getenv  func(string) string
 	help    func()
 	config  *string                 // path of the configuration file; nil: the command takes none
+	file    string                  // its absolute path, once it is read
 	lists   []string                // flags with several values, separated by commas
 	secrets map[string]*secret.Text // settings that are no flags, because everybody on the host can see arguments
 	open    []string                // those of them that a configuration file may have in it

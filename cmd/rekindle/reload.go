@@ -46,9 +46,10 @@ func (r *reloader) follow(ctx context.Context) (end func()) {
 
 // read reads both files. One with mistakes changes nothing.
 func (r *reloader) read(ctx context.Context) {
-	var files, changed, later []string
+	files, changed, later, failed := []string{}, []string{}, []string{}, false
 	if r.now.file != "" {
 		if next, err := r.now.again(); err != nil {
+			failed = true
 			r.logger.Error("the configuration file was not applied, and everything stays as it was", "mistakes", err.Error())
 		} else {
 			files = append(files, r.now.file)
@@ -58,16 +59,19 @@ func (r *reloader) read(ctx context.Context) {
 	if path := r.now.clusters.Path; path != "" {
 		if err := r.manager.Redeclare(ctx, r.now.clusters); err == nil {
 			files = append(files, path)
-		} else if ctx.Err() == nil {
+		} else if failed = true; ctx.Err() == nil {
 			r.logger.Error("read the clusters file again", "error", err)
 		}
 	}
-	r.logger.Info("read again, because of SIGHUP", "files", files, "changed", changed, "changes_with_a_restart", later)
+	if len(files) > 0 || !failed {
+		r.logger.Info("read again, because of SIGHUP", "files", files, "changed", changed, "changes_with_a_restart", later)
+	}
 }
 
 // apply puts settings in force that can change now. It returns the names of those that have changed, and of those that only a restart changes.
 func (r *reloader) apply(next config) (changed, later []string) {
 	live := r.live()
+	changed, later = []string{}, []string{}
 	for i, was := range r.now.settings {
 		at := slices.IndexFunc(next.settings, func(s setting) bool { return s.name == was.name })
 		if at < 0 || next.settings[at].value == was.value {
