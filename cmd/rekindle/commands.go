@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"rekindle/models"
 )
 
 // call is one use of a command.
@@ -44,8 +46,20 @@ func commands() []command {
 		{"replace-ca", "[flags]", "make a new CA for nodes that encrypt, vouched for by the present one (console running or stopped)", func(ctx context.Context, c call) error {
 			return runReplaceCA(ctx, c.args, c.getenv, c.stdout)
 		}},
-		{"reset-password", "[flags]", "give the user admin a new password (console stopped or running)", func(ctx context.Context, c call) error {
-			return runResetPassword(ctx, c.args, c.getenv, c.stdout)
+		{"user reset-password", "NAME [flags]", "give a user a new password (console stopped or running)", func(ctx context.Context, c call) error {
+			return runResetPassword(ctx, "user reset-password", "", c.args, c.getenv, c.stdout)
+		}},
+		{"reset-password", "[flags]", "the same, for the user admin", func(ctx context.Context, c call) error {
+			return runResetPassword(ctx, "reset-password", models.AdminName, c.args, c.getenv, c.stdout)
+		}},
+		{"list", "[clusters|snapshots] [flags]", "list what a running console has", func(ctx context.Context, c call) error {
+			return runList(ctx, c.args, c.getenv, c.stdout)
+		}},
+		{"backup now", "CLUSTER [flags]", "have a running console take a snapshot; --wait waits until it is available", func(ctx context.Context, c call) error {
+			return runBackupNow(ctx, c.args, c.getenv, c.stdout, c.stderr)
+		}},
+		{"restore", "SNAPSHOT --as NAME [flags]", "have a running console restore a snapshot into a new cluster", func(ctx context.Context, c call) error {
+			return runRestore(ctx, c.args, c.getenv, c.stdout, c.stderr)
 		}},
 		{"catalog backup", "FILE [flags]", "copy the database to a file (console running or stopped)", func(ctx context.Context, c call) error {
 			return runBackup(ctx, c.args, c.getenv, c.stdout)

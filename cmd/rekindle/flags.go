@@ -85,7 +85,7 @@ func (f *flagSet) list(name, value, text string) *string {
 // secret declares a setting that is no flag.
 func (f *flagSet) secret(name string, into *secret.Text) { f.secrets[name] = into }
 
-// parseWith is parse for a command that takes one argument in addition to its flags, before or after them.
+// parseWith is parse for a command that takes one argument in addition to its flags, before, between or after them.
 func (f *flagSet) parseWith(args []string) (operand string, err error) {
 	if operand, err = f.argumentsWith(args); err != nil {
 		return "", err
@@ -94,14 +94,10 @@ func (f *flagSet) parseWith(args []string) (operand string, err error) {
 }
 
 func (f *flagSet) argumentsWith(args []string) (operand string, err error) {
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		return args[0], f.arguments(args[1:])
+	if err = f.arguments(args); !errors.Is(err, errOperand) {
+		return "", err
 	}
-	err = f.arguments(args)
-	if f.NArg() == 1 && errors.Is(err, errOperand) {
-		return f.Arg(0), nil
-	}
-	return "", err
+	return f.Arg(0), f.arguments(f.Args()[1:])
 }
 
 // errOperand comes with errUsage: there is an argument that is not a flag.

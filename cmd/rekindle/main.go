@@ -11,15 +11,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
 	"syscall"
 	"time"
 
-	"github.com/jonboulle/clockwork"
-
-	"rekindle/models"
 	"rekindle/models/catalog"
 )
 
@@ -100,36 +98,14 @@ func exitCode(chosen command, err error, stderr io.Writer) int {
 	return exitFailed
 }
 
-func runResetPassword(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
-	flags := newFlags("reset-password", "Give the user admin a new generated password and end all its sessions.", getenv, stdout)
-	var c config
-	read := declarePlace(flags, &c, "`folder` of the catalog")
-	if err := flags.parse(args); err != nil {
-		return err
-	}
-	if err := read(); err != nil {
-		return err
-	}
-	if err := c.place.exists(ctx); err != nil {
-		return err
-	}
-	db, err := catalog.Open(ctx, c.place.catalog, clockwork.NewRealClock(), nil)
-	if err != nil {
-		return err
-	}
-	password, err := db.Users.ResetPassword(ctx, models.AdminName)
-	if err := errors.Join(err, db.Close()); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "user      %s\npassword  %s\n", models.AdminName, password.Reveal())
-	return nil
-}
-
 func runHealth(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("health", "Ask a running console whether it is healthy.", getenv, stdout)
-	address := flags.string("url", "http://127.0.0.1:8080/healthz", "what to ask")
+	address := flags.string("url", "http://127.0.0.1:8080/healthz", "`URL` of the console, or of what to ask there")
 	if err := flags.parse(args); err != nil {
 		return err
+	}
+	if u, err := url.Parse(*address); err == nil && (u.Path == "" || u.Path == "/") { // REKINDLE_URL, as for other commands
+		*address = u.JoinPath("healthz").String()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -83,7 +83,7 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		"help":           {[]string{"--help"}, exitOK, "rekindle serve"},
 		"help of serve":  {[]string{"serve", "--help"}, exitOK, "REKINDLE_NODE_ADDRESS"},
 		"version":        {[]string{"version"}, exitOK, "rekindle " + version},
-		"unknown":        {[]string{"backup"}, exitUsage, `there is no command "backup"`},
+		"unknown":        {[]string{"dump"}, exitUsage, `there is no command "dump"`},
 		"wrong flag":     {[]string{"serve", "--listen", "x"}, exitUsage, "--listen must look like"},
 		"no catalog":     {[]string{"reset-password", "--data", t.TempDir()}, exitFailed, "there is no catalog"},
 		"catalog alone":  {[]string{"catalog"}, exitUsage, "rekindle catalog rebuild"},

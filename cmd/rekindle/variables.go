@@ -57,7 +57,7 @@ func (w *watched) unknown(environ []string) (notes []string, err error) {
 
 // otherVariables are those of the commands beside serve.
 func otherVariables() map[string]bool {
-	names := map[string]bool{attachPassword: true, sentinelPassword: true}
+	names := map[string]bool{attachPassword: true, sentinelPassword: true, restorePassword: true}
 	for _, c := range commands() {
 		for _, f := range c.flags(context.Background()) {
 			names[variable(f.name)] = true

@@ -299,3 +299,11 @@ func (q Users) ResetPassword(ctx context.Context, name string) (secret.Text, err
 	})
 	return password, err
 }
+
+// Names lists the users.
+func (q Users) Names(ctx context.Context) (names []string, err error) {
+	if err := q.db.with(ctx).Model(&models.User{}).Order("name").Pluck("name", &names).Error; err != nil {
+		return nil, fmt.Errorf("list users: %w", err)
+	}
+	return names, nil
+}
