@@ -102,13 +102,17 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 // runRebuild is "rekindle catalog rebuild", for a stopped console whose database is lost or older than the store.
 func runRebuild(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (err error) {
 	flags := newFlags("catalog rebuild", `Rebuild the catalog from the manifests in the snapshot store, with the console stopped. Whatever the catalog and the
-store agree on is not touched. Clusters whose nodes have their files in the data folder come back.`, getenv, stdout)
+store agree on is not touched. Clusters whose nodes have their files in the data folder come back. The data folder and the store
+must be there; on a new host, the data folder may be empty.`, getenv, stdout)
 	var c config
 	read := declareConsole(flags, &c)
 	if err := flags.parse(args); err != nil {
 		return err
 	}
 	if err := read(); err != nil {
+		return err
+	}
+	if err := errors.Join(c.place.rebuildable(), storeExists(c.store)); err != nil {
 		return err
 	}
 	clock := clockwork.NewRealClock()

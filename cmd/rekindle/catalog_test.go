@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ func TestCommandsSayInWordsThatTheCatalogIsAway(t *testing.T) {
 	for name, args := range map[string][]string{
 		"reset-password": {"reset-password"},
 		"backup":         {"catalog", "backup", "copy.db"},
-		"rebuild":        {"catalog", "rebuild"},
+		"rebuild":        {"catalog", "rebuild", "--store", "dir:" + t.TempDir()},
 		"move from":      {"catalog", "move", "--from", nobody, "--to", "sqlite:" + filepath.Join(t.TempDir(), "new.db")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -85,5 +86,45 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	}
 	if s, err := db.Snapshots.Get(t.Context(), "s1"); err != nil || s.Status != models.SnapshotAvailable || s.ClusterID != after.ID {
 		t.Errorf("the snapshot came back as %+v: %v", s, err)
+	}
+}
+
+// Nothing is made in the place of what somebody has mistyped, or has not mounted.
+func TestRebuildingMakesNoFolder(t *testing.T) {
+	t.Parallel()
+	above := t.TempDir()
+	full := filepath.Join(above, "full")
+	if err := os.MkdirAll(filepath.Join(full, "holiday"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(above, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	missing, fresh := filepath.Join(above, "missing"), filepath.Join(above, "fresh")
+	if err := os.Mkdir(fresh, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ data, store, want string }{
+		"no data folder":          {missing, fresh, "rekindle: there is no folder " + missing + ": correct --data"},
+		"somebody else's folder":  {full, fresh, "the folder " + full + " is not empty, and nothing in it is a console's: correct --data"},
+		"a file":                  {file, fresh, "not a directory"},
+		"no store":                {fresh, missing, "there is no snapshot store at dir:" + missing + ": correct --store, or mount the disk"},
+		"a store that is a file":  {fresh, file, "there is no snapshot store at dir:" + file},
+		"a store beside the data": {fresh, filepath.Join(fresh, "snapshots"), "there is no snapshot store at dir:"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			code, stdout, stderr := commandWith(t, nil, "catalog", "rebuild", "--data", test.data, "--store", "dir:"+test.store)
+			if code != exitFailed || stdout != "" || !strings.Contains(stderr, test.want) {
+				t.Errorf("exit code %d, output %q, errors %q; want %q", code, stdout, stderr, test.want)
+			}
+			if entries, err := os.ReadDir(fresh); err != nil || len(entries) != 0 {
+				t.Errorf("%v, %v were made", entries, err)
+			}
+			if _, err := os.Stat(missing); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("%s: %v", missing, err)
+			}
+		})
 	}
 }

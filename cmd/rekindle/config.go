@@ -127,7 +127,9 @@ func declareConsole(flags *flagSet, c *config) declaration {
 	return func() error {
 		failures := []error{place(), readNodeAddresses(flags, *addresses, &c.nodeAddresses)}
 		if c.store = *store; c.store == "" {
-			c.store = "dir:" + filepath.Join(c.place.data, "snapshots")
+			path, err := filepath.Abs(filepath.Join(c.place.data, storeFolder))
+			failures = append(failures, err)
+			c.store = dirScheme + path
 		}
 		if err := checkStore(c.store); err != nil {
 			failures = append(failures, flags.wrong("store", "%v", err))

@@ -23,7 +23,9 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		want string // part of the message; "" when it is fine
 		then func(config) bool
 	}{
-		"nothing given":                {then: func(c config) bool { return c.listen == "127.0.0.1:8080" && c.store == "dir:data/snapshots" }},
+		"nothing given": {then: func(c config) bool {
+			return c.listen == "127.0.0.1:8080" && strings.HasSuffix(c.store, "/cmd/rekindle/data/snapshots") && strings.HasPrefix(c.store, "dir:/")
+		}},
 		"environment":                  {env: map[string]string{"REKINDLE_LISTEN": "0.0.0.0:1"}, then: func(c config) bool { return c.listen == "0.0.0.0:1" }},
 		"a flag wins":                  {args: []string{"--listen", "[::1]:2"}, env: map[string]string{"REKINDLE_LISTEN": "0.0.0.0:1"}, then: func(c config) bool { return c.listen == "[::1]:2" }},
 		"a store of its own":           {args: []string{"--store", "dir:/srv/snapshots"}, then: func(c config) bool { return c.store == "dir:/srv/snapshots" }},
@@ -36,6 +38,8 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"a lease of no length":         {args: []string{"--lease", "10ms"}, want: "--lease must be"},
 		"a store without a kind":       {args: []string{"--store", "/srv"}, want: "--store must look like"},
 		"an empty folder":              {args: []string{"--store", "dir:"}, want: "--store must look like"},
+		"a folder from here":           {args: []string{"--store", "dir:backup/redis"}, want: "--store must name the whole path of the folder, such as dir:/srv/backup/redis, not dir:backup/redis"},
+		"a folder from above":          {args: []string{"--store", "dir:../backup"}, want: "such as dir:/srv/backup, not dir:../backup"},
 		"ports the wrong way round":    {args: []string{"--node-ports", "9000-8000"}, want: "--node-ports must look like"},
 		"no such folder of engines":    {args: []string{"--engines", "/nonexistent"}, want: "--engines must name a folder with engines in it: open /nonexistent: no such file or directory"},
 		"a folder without engines":     {args: []string{"--engines", "testdata"}, want: "and there is no redis-server, valkey-server or memcached in it or in a subfolder"},
@@ -94,7 +98,7 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		"two backups":    {[]string{"catalog", "backup", "--data", "x", "a", "b"}, exitUsage, "unexpected argument"},
 		"file first":     {[]string{"catalog", "backup", "a.db", "--data", t.TempDir()}, exitFailed, "there is no catalog at"},
 		"file last":      {[]string{"catalog", "backup", "--data", t.TempDir(), "a.db"}, exitFailed, "there is no catalog at"},
-		"empty store":    {[]string{"catalog", "rebuild", "--data", t.TempDir()}, exitOK, "0 snapshots found"},
+		"empty store":    {[]string{"catalog", "rebuild", "--data", t.TempDir(), "--store", "dir:" + t.TempDir()}, exitOK, "0 snapshots found"},
 		"no store":       {[]string{"catalog", "rebuild", "--store", "ftp:x"}, exitUsage, "--store"},
 		"nobody answers": {[]string{"health", "--url", "http://127.0.0.1:1/healthz"}, exitFailed, "ask http://127.0.0.1:1/healthz"},
 	} {

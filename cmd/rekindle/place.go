@@ -68,6 +68,31 @@ func (p place) exists(ctx context.Context) error {
 	return fmt.Errorf("there is no catalog at %s; name the console's folder with --data, or its catalog with --catalog", p.catalog)
 }
 
+// rebuildable fails unless the data folder is one that a catalog can be rebuilt in: a console's, or an empty one on a new host. Whoever mistypes
+// its name should not get a second console.
+func (p place) rebuildable() error {
+	entries, err := os.ReadDir(p.data)
+	if errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("there is no folder %s: correct --data, or make the folder first if the console is to have a new one", p.data)
+	} else if err != nil {
+		return fmt.Errorf("look into the data folder: %w", err)
+	}
+	others := 0
+	for _, entry := range entries {
+		switch entry.Name() {
+		case catalogFile, lockFile, homeFile, nodesFolder, storeFolder:
+			return nil
+		case "lost+found": // of a file system of its own
+		default:
+			others++
+		}
+	}
+	if others > 0 {
+		return fmt.Errorf("the folder %s is not empty, and nothing in it is a console's: correct --data", p.data)
+	}
+	return nil
+}
+
 // home names the data folder; a catalog distinguishes consoles by this name. A catalog in the data folder has only the console that has
 // locked the folder, so the name is fixed. For any other catalog the name is kept in the folder.
 func (p place) home() (string, error) {

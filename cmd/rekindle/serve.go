@@ -35,6 +35,7 @@ const (
 	lockFile    = "lock"
 	homeFile    = "home"
 	nodesFolder = "nodes"
+	storeFolder = "snapshots" // unless --store names another place
 )
 
 // How long each part of the console may take to stop.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
@@ -22,6 +25,9 @@ func checkStore(address string) error {
 		if path == "" {
 			return errors.New("must look like dir:/path: the folder is missing")
 		}
+		if !filepath.IsAbs(path) { // otherwise the next start from another folder finds another store
+			return fmt.Errorf("must name the whole path of the folder, such as dir:/srv/%s, not dir:%s", strings.TrimLeft(filepath.Clean(path), "./~"), path)
+		}
 		return nil
 	}
 	if strings.HasPrefix(address, s3.Scheme) {
@@ -32,6 +38,22 @@ func checkStore(address string) error {
 	}
 	kind, _, _ := strings.Cut(address, ":") // the rest may contain a secret
 	return fmt.Errorf("must look like dir:/path or s3://bucket/prefix, not %q", kind)
+}
+
+// storeExists fails if a folder with snapshots is not there, which opening it would make. A bucket is never made.
+func storeExists(address string) error {
+	path, ok := strings.CutPrefix(address, dirScheme)
+	if !ok {
+		return nil
+	}
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return fmt.Errorf("there is no snapshot store at %s: correct --store, or mount the disk (%w)", address, err)
+	}
+	return nil
 }
 
 // openStore opens the store at an address. It does not find out whether the store can be used: the store's Check does.
