@@ -282,7 +282,7 @@ func (c *console) storedNow() []string {
 	var files []string
 	root := filepath.Join(c.data, "snapshots")
 	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		record := entry != nil && (entry.Name() == "cluster.json" || entry.Name() == "console.json")
+		record := entry != nil && (entry.Name() == "cluster.json" || entry.Name() == "console.json" || entry.Name() == "store.json")
 		if err == nil && !entry.IsDir() && !record && !testkit.Held(path) { // one that is being written
 			files = append(files, strings.TrimPrefix(path, root+"/"))
 		}

@@ -213,6 +213,9 @@ func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part m
 // StoreLocation says where snapshots are kept.
 func (m *Manager) StoreLocation() string { return m.Store.Location() }
 
+// StoreNotice says in a sentence why the store is not taken for the console's own, "" if it is.
+func (m *Manager) StoreNotice() string { return m.vault.Health.Unrecognised() }
+
 // CheckStore tells whether the store can be written and read now, or could be a moment ago. An error says in words why not.
 func (m *Manager) CheckStore(ctx context.Context) error { return m.vault.Health.Check(ctx) }
 

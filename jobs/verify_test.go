@@ -195,15 +195,15 @@ func TestStoreThatIsAwayIsNoDamage(t *testing.T) {
 	must(t, os.Rename(root, aside))
 	stays("moved away", "store is away")
 	must(t, os.Mkdir(root, 0o700))
-	stays("another folder in its place", "store is away")
+	stays("another folder in its place", root+" does not have the mark of this console's store")
 	c.stop()
 	other, err := dir.Open(root) // as after a restart without the mount
 	must(t, err)
 	c.store = other
 	c.start()
-	stays("an empty one after a restart", "is empty, although the catalog knows 2 snapshots")
+	stays("an empty one after a restart", root+" does not have the mark of this console's store")
 	c.stop()
-	must(t, os.RemoveAll(root)) // the record of the settings may have been written into it
+	must(t, os.Remove(root)) // nothing was made in it
 	must(t, os.Rename(aside, root))
 	if c.store, err = dir.Open(root); err != nil {
 		t.Fatal(err)

@@ -11,5 +11,8 @@ func (s *site) notices() []views.Notice {
 	if space, err := s.db.Disk.Space(); err == nil && space.Low() {
 		notices = append(notices, views.Notice{Kind: "warning", Text: space.Sentence()})
 	}
+	if text := s.jobs.StoreNotice(); text != "" {
+		notices = append(notices, views.Notice{Kind: "error", Text: text})
+	}
 	return notices
 }

@@ -11,6 +11,18 @@ import (
 	"rekindle/models/catalog"
 )
 
+func TestStoreThatIsNotTheConsolesIsSaidOnEveryPage(t *testing.T) {
+	t.Parallel()
+	const said = "The folder /srv/snapshots does not have the mark of this console's store"
+	c := newConsole(t)
+	c.jobs.change(func(a *answers) { a.storeNotice = said })
+	c.get("/sign-in").doesNotSay(said)
+	c.signIn()
+	for _, page := range []string{"/", "/snapshots", "/settings"} {
+		c.get(page).is(http.StatusOK).says(said)
+	}
+}
+
 func TestDoubtfulClockIsSaidOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "leaps.db")

@@ -57,6 +57,8 @@ type Jobs interface {
 	StoreLocation() string
 	// CheckStore returns nil if the store can be written and read now, otherwise a sentence.
 	CheckStore(ctx context.Context) error
+	// StoreNotice returns a sentence if the store is not taken for the console's own, otherwise "".
+	StoreNotice() string
 	// DescribeStore is what the store says about itself.
 	DescribeStore(ctx context.Context) (models.StoreInfo, error)
 	// HostMemory is the memory of the host on which nodes are launched, in bytes.

@@ -416,6 +416,7 @@ type answers struct {
 	source        func(models.Cluster) (models.SnapshotSource, error)
 	open          func(plain bool) (io.ReadCloser, error)
 	checkStore    func() error
+	storeNotice   string
 	storeLocation func() string
 	examine       func(models.AttachSpec) (models.Examination, error)
 	migration     func(cluster, source string) (models.MigrationSource, error)
@@ -476,6 +477,7 @@ func (j *fakeJobs) DescribeStore(context.Context) (models.StoreInfo, error) {
 }
 func (j *fakeJobs) StoreLocation() string            { return j.now().storeLocation() }
 func (j *fakeJobs) CheckStore(context.Context) error { return j.now().checkStore() }
+func (j *fakeJobs) StoreNotice() string              { return j.now().storeNotice }
 func (j *fakeJobs) HostMemory(context.Context) (int64, int64, error) {
 	available := j.now().available
 	return 2 * available, available, nil

@@ -73,6 +73,9 @@ func commands() []command {
 		{"catalog sample", "[flags]", "make a new database of a given size, to measure what a machine can handle", func(ctx context.Context, c call) error {
 			return runSample(ctx, c.args, c.getenv, c.stdout)
 		}},
+		{"store adopt", "[flags]", "make the snapshot store the console's own, after it was exchanged on purpose", func(ctx context.Context, c call) error {
+			return runAdopt(ctx, c.args, c.getenv, c.stdout)
+		}},
 		{"health", "[flags]", "ask a running console whether it is healthy; for container health checks", func(ctx context.Context, c call) error {
 			return runHealth(ctx, c.args, c.getenv, c.stdout)
 		}},

@@ -204,7 +204,7 @@ func changes(r *http.Request) bool {
 }
 
 func changing(key string) bool {
-	return !strings.Contains(key, probe) && !strings.HasSuffix(key, "/cluster.json") && !strings.HasSuffix(key, "/console.json")
+	return !strings.Contains(key, probe) && !strings.HasSuffix(key, "/cluster.json") && !strings.HasSuffix(key, "/console.json") && !strings.HasSuffix(key, "/store.json")
 }
 
 // killedWhileShardsAreMade restores two shards into three, and kills the console while the RDBs are made that the nodes begin with, and at the first and

@@ -267,7 +267,7 @@ func (k *killer) files(folder string) []string {
 	root := filepath.Join(k.data, folder)
 	var files []string
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() && entry.Name() != "cluster.json" && entry.Name() != "console.json" && !testkit.Held(path) { // records are no snapshots
+		if err == nil && !entry.IsDir() && entry.Name() != "cluster.json" && entry.Name() != "console.json" && entry.Name() != "store.json" && !testkit.Held(path) { // records are no snapshots
 			files = append(files, strings.TrimPrefix(path, root+"/"))
 		}
 		if errors.Is(err, fs.ErrNotExist) { // a record that was being written

@@ -95,6 +95,8 @@ func TestCommandsExplainThemselves(t *testing.T) {
 		"catalog else":   {[]string{"catalog", "clean"}, exitUsage, `there is no command "catalog clean"`},
 		"catalog help":   {[]string{"catalog", "rebuild", "--help"}, exitOK, "REKINDLE_STORE"},
 		"backup alone":   {[]string{"catalog", "backup"}, exitUsage, "name the file to write"},
+		"store alone":    {[]string{"store"}, exitUsage, "rekindle store adopt"},
+		"no one's store": {[]string{"store", "adopt", "--data", t.TempDir()}, exitFailed, "there is no catalog"},
 		"two backups":    {[]string{"catalog", "backup", "--data", "x", "a", "b"}, exitUsage, "unexpected argument"},
 		"file first":     {[]string{"catalog", "backup", "a.db", "--data", t.TempDir()}, exitFailed, "there is no catalog at"},
 		"file last":      {[]string{"catalog", "backup", "--data", t.TempDir(), "a.db"}, exitFailed, "there is no catalog at"},

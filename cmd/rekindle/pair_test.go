@@ -61,7 +61,7 @@ func TestTwoConsolesOnOneCatalogLoseNothing(t *testing.T) {
 			env: []string{"AWS_ACCESS_KEY_ID=" + testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY=" + testkit.S3SecretKey, "REKINDLE_CATALOG=" + database}}
 		test.files = func() []string {
 			notSnapshots := func(key string) bool {
-				return strings.HasSuffix(key, "/cluster.json") || key == "console.json" || strings.Contains(key, probe)
+				return strings.HasSuffix(key, "/cluster.json") || key == "console.json" || key == "store.json" || strings.Contains(key, probe)
 			}
 			uploads := slices.DeleteFunc(server.OpenUploads("snapshots", ""), notSnapshots)
 			return append(slices.DeleteFunc(server.Objects("snapshots", ""), notSnapshots), uploads...)

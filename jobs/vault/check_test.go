@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"rekindle/internal/store/dir"
 	"rekindle/internal/store/s3"
 	"rekindle/internal/testkit"
+	"rekindle/models/catalog"
 )
 
 // asked is a real store that counts its checks, holds them up, and fails while it is away.
@@ -42,7 +44,12 @@ func (s *asked) Check(ctx context.Context) error {
 func checking(t *testing.T, st store.Store) (*Health, *clockwork.FakeClock) {
 	t.Helper()
 	clock := clockwork.NewFakeClockAt(time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC))
-	return New(Config{Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context(), Sentence: sentence}).Health, clock
+	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(t.TempDir(), "rekindle.db")), clock, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	return New(Config{DB: db, Store: st, Clock: clock, Logger: slog.New(slog.DiscardHandler), Life: t.Context(), Sentence: sentence}).Health, clock
 }
 
 // sentence has one for a store that is away.

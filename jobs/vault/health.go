@@ -23,14 +23,23 @@ func (h *Health) Usable(ctx context.Context) error { return h.unusable(ctx, h.St
 // inPlace fails when the store was moved since it was opened, so that what was just committed is not where it should be. A store that does not answer
 // at the moment proves nothing.
 func (h *Health) inPlace(ctx context.Context) error {
-	s, can := h.Store.(interface{ Present(context.Context) error })
+	s, can := h.Store.(interface{ InPlace(context.Context) error })
 	if !can {
 		return nil
 	}
-	if err := s.Present(ctx); !errors.Is(err, store.ErrUnavailable) {
+	if err := s.InPlace(ctx); !errors.Is(err, store.ErrUnavailable) {
 		return h.unusable(ctx, err)
 	}
 	return nil
+}
+
+// unmoved is inPlace without a request to a bucket.
+func (h *Health) unmoved(ctx context.Context) error {
+	own, is := h.Store.(*marked)
+	if !is {
+		return nil
+	}
+	return h.unusable(ctx, own.unmoved(ctx))
 }
 
 func (h *Health) unusable(ctx context.Context, err error) error {
@@ -68,7 +77,7 @@ func (h *Health) Present(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrRegion): // it is there, and says what is wrong
+	case errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrRegion), errors.Is(err, errUnmarked): // it is there, and says what is wrong
 		return err
 	case err != nil:
 		return reason.Because(err, "The snapshot store is away, so nothing can be said about the snapshots in it. They stay as they are.")

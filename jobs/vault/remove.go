@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"rekindle/internal/drain"
@@ -22,7 +23,7 @@ func (r *Remover) Delete(ctx context.Context, run models.Run, report *queue.Repo
 	if err != nil {
 		return err
 	}
-	if err := r.keeper.remove(ctx, row); err != nil {
+	if err := r.remove(ctx, row); err != nil {
 		return err
 	}
 	return r.DB.Settle.SnapshotDeletion(context.WithoutCancel(ctx), run)
@@ -32,7 +33,7 @@ func (r *Remover) Delete(ctx context.Context, run models.Run, report *queue.Repo
 // is what it was.
 func (r *Remover) Settle(ctx context.Context, run models.Run, f queue.Failure) error {
 	row, err := r.DB.Snapshots.Get(ctx, run.SnapshotName)
-	if err == nil && r.keeper.whole(ctx, row) {
+	if err == nil && (errors.Is(f.Err, errUnmarked) || r.keeper.whole(ctx, row)) {
 		return r.DB.Snapshots.Keep(ctx, run, f.Reason)
 	}
 	return f.Settle(ctx, r.DB, run)
@@ -56,8 +57,16 @@ func (r *Remover) RemoveAutomatic(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.keeper.remove(ctx, row); err != nil {
+	if err := r.remove(ctx, row); err != nil {
 		return err
 	}
 	return r.DB.Snapshots.RemoveRow(ctx, name)
+}
+
+// remove removes a snapshot from a store that is where it should be.
+func (r *Remover) remove(ctx context.Context, row models.Snapshot) error {
+	if err := r.health.unmoved(ctx); err != nil {
+		return err
+	}
+	return r.keeper.remove(ctx, row)
 }

@@ -104,6 +104,9 @@ func TestTheSweepFindsWhatIsUselessAmongMany(t *testing.T) {
 	last := len(names) - 1
 	elsewhere := "shop-00099/" + names[1] + "/part-0001-0123456789abcdef.rdb.zst" // somebody else's of that name, in another cluster
 	put(elsewhere)
+	if err := Adopt(t.Context(), db, folder); err != nil {
+		t.Fatal(err)
+	}
 	put("shop-00000/unknown/part-0001-0123456789abcdef.rdb.zst")
 	fail("", names[0], names[1], names[sweepBatch-1], names[sweepBatch], names[last-1], names[last])
 	fail("It is damaged.", names[2], names[last-2])

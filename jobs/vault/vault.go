@@ -78,6 +78,7 @@ func New(config Config) *Vault {
 	if config.OpenStore == nil {
 		config.OpenStore = openFolder
 	}
+	config.Store = &marked{db: config.DB, logger: config.Logger, opened: config.Store}
 	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease}), pace: &pacer{}}
 	k.pace.set(config.Bandwidth)
 	k.health = &Health{Config: config, archive: k.archive}
@@ -108,6 +109,7 @@ func (v *Vault) Ticks() []tick.Tick {
 		{Name: GoesOn, Every: time.Minute, Do: v.Sweeper.Recover},
 		{Name: "sweep", Every: time.Minute, Do: v.Sweeper.hourly},
 		{Name: "verify", Every: time.Minute, Do: v.Verifier.ask},
+		{Name: "mark", Every: time.Minute, Do: v.Health.watch},
 		{Name: "records", Every: time.Minute, Do: v.Recorder.keepUp},
 	}
 }

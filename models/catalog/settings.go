@@ -184,6 +184,23 @@ func (q Settings) SessionKey(ctx context.Context) (secret.Text, error) {
 	return secret.Text(decoded), nil
 }
 
+// storeMark is the setting with the mark of the snapshot store. It is never written into the store's record of settings.
+const storeMark = "store_mark"
+
+// StoreMark returns the mark by which the console's own store is known again; "" before there was one.
+func (q Settings) StoreMark(ctx context.Context) (string, error) {
+	row, _, err := find[models.Setting](q.db.with(ctx).Where("name = ?", storeMark))
+	if err != nil {
+		return "", fmt.Errorf("read the mark of the store: %w", err)
+	}
+	return row.Value, nil
+}
+
+// RememberStoreMark writes down the mark of the console's own store.
+func (q Settings) RememberStoreMark(ctx context.Context, mark string) error {
+	return q.set(ctx, storeMark, mark)
+}
+
 // VerifyEvery returns after how many days snapshots are verified again; 0 means only by hand.
 func (q Settings) VerifyEvery(ctx context.Context) (int, error) {
 	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", "verify_every"))

@@ -252,6 +252,15 @@ func (q Snapshots) Usable(ctx context.Context, after uint, limit int) ([]models.
 	return rows, nil
 }
 
+// Latest returns the newest snapshots that the catalog has as whole, without their parts.
+func (q Snapshots) Latest(ctx context.Context, limit int) ([]models.Snapshot, error) {
+	var rows []models.Snapshot
+	if err := q.db.with(ctx).Select("id", "name", "cluster_name").Where("status IN ?", usable).Order("id DESC").Limit(limit).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list the newest snapshots: %w", err)
+	}
+	return rows, nil
+}
+
 // States returns, by name, those of these snapshots that exist, with only their name, cluster, state and damage.
 func (q Snapshots) States(ctx context.Context, names []string) (map[string]models.Snapshot, error) {
 	rows, err := readAll[models.Snapshot](ctx, q.db, func(query *gorm.DB) *gorm.DB {

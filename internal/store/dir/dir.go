@@ -250,3 +250,12 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// Again opens the folder that is at the store's path now: not the one that was opened, if a disk has been mounted there since. Nothing is made.
+func (s *Store) Again() (store.Store, error) {
+	root, err := os.OpenRoot(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("open store %s: %w", s.Location(), explain(err))
+	}
+	return &Store{path: s.path, root: root, flush: s.flush, claims: slices.Clone(claims)}, nil
+}
