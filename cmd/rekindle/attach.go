@@ -43,7 +43,7 @@ changed on its nodes now. The console may run meanwhile. The password comes from
 	if spec.Name = name; name == "" && !*test {
 		return misuse("name the cluster: rekindle attach NAME --address host:port")
 	}
-	if err := errors.Join(read(), readSpec(), readAllow()); err != nil {
+	if err := errors.Join(readSpec(), readAllow(), read()); err != nil {
 		return err
 	}
 	reach.Allow(c.attachAllow)

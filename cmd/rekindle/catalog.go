@@ -17,7 +17,7 @@ func runBackup(ctx context.Context, args []string, getenv func(string) string, s
 	flags := newFlags("catalog backup", `Copy the catalog to FILE, which must not be there yet; the console may run meanwhile. The copy is one whole file that can be put
 in the place of rekindle.db, with the console stopped and without rekindle.db-wal and rekindle.db-shm. It contains secrets.`, getenv, stdout)
 	var c config
-	read := declarePlace(flags, &c, "`folder` of the catalog")
+	read := namePlace(flags, &c, "`folder` of the catalog") // root's backups go where only root may write; SQLite gives its own files to the catalog's owner
 	target, err := flags.parseWith(args)
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ postgres://user:password@host/database?sslmode=verify-full.`, getenv, stdout)
 		return fmt.Errorf("%w: --to %w", errUsage, err)
 	}
 	before, after := place{*data, source}, place{*data, target}
-	if err := before.exists(ctx); err != nil {
+	if err := errors.Join(before.become(), before.exists(ctx)); err != nil {
 		return err
 	}
 	unlock, err := before.lock()

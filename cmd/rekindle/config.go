@@ -101,8 +101,19 @@ func readConfig(flags *flagSet, all []declaration, c *config) error {
 // declaration copies what was declared into the configuration, after the flags were parsed, and reports all mistakes.
 type declaration func() error
 
-// declarePlace declares the flags that say where the catalog is.
+// declarePlace declares the flags that say where the catalog is. Reading them makes a root process the owner of what is there.
 func declarePlace(flags *flagSet, c *config, folder string) declaration {
+	read := namePlace(flags, c, folder)
+	return func() error {
+		if err := read(); err != nil {
+			return err
+		}
+		return c.place.become()
+	}
+}
+
+// namePlace is declarePlace for a command that makes nothing there, and stays who it is.
+func namePlace(flags *flagSet, c *config, folder string) declaration {
 	if flags.config == nil {
 		declareConfig(flags)
 	}

@@ -96,7 +96,8 @@ type process struct {
 	cmd    *exec.Cmd
 	url    string
 	output safeBuffer
-	env    []string // beside the test's own
+	env    []string            // beside the test's own
+	user   *syscall.Credential // nil: the test's own
 }
 
 func newProcess(t testing.TB) *process {
@@ -138,6 +139,7 @@ func (p *process) start(flags ...string) {
 	p.cmd.Env = append(os.Environ(), consoleEnv+"=1", "REKINDLE_ADMIN_PASSWORD="+adminPassword, "GOGC=100") // make test saves time with another one
 	p.cmd.Env = append(p.cmd.Env, p.env...)
 	p.cmd.Stderr = &p.output
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: p.user}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		p.t.Fatal(err)
