@@ -22,7 +22,9 @@ type marked struct {
 	db     *catalog.DB
 	logger *slog.Logger
 
-	mu         sync.Mutex
+	looking sync.Mutex // held while a store is looked at, which may take as long as a request to it
+
+	mu         sync.Mutex // guards what follows
 	opened     store.Store
 	recognised bool
 	unmarkable bool  // it was recognised by its snapshots, and does not let a mark be written
@@ -56,29 +58,45 @@ func (m *marked) at() store.Store {
 
 // hold returns the store if it is the console's own.
 func (m *marked) hold(ctx context.Context) (store.Store, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.recognised {
-		if _, is := m.opened.(inFolder); !is || m.unmarkable {
-			return m.opened, nil
-		}
-		err := archive.New(m.opened).Marked(ctx)
-		if !errors.Is(err, archive.ErrMissing) {
-			return m.opened, err
-		}
-		m.recognised = false
+	if st, known, err := m.still(ctx); known {
+		return st, err
 	}
-	if f, is := m.opened.(inFolder); is && f.Present(ctx) != nil { // a disk may have been mounted there since
+	m.looking.Lock()
+	defer m.looking.Unlock()
+	st, known, err := m.still(ctx) // somebody else may have looked meanwhile
+	if known {
+		return st, err
+	}
+	if f, is := st.(inFolder); is && f.Present(ctx) != nil { // a disk may have been mounted there since
 		if again, err := f.Again(); err == nil {
-			m.opened = again // the garbage collector closes the other one, when nobody reads from it any more
+			st = again // the garbage collector closes the other one, when nobody reads from it any more
 		}
 	}
-	return m.opened, m.use(ctx, m.opened)
+	m.mu.Lock()
+	m.opened, m.recognised = st, false
+	m.mu.Unlock()
+	return st, m.use(ctx, st)
 }
 
-// use makes a store the one that is used, if it is the console's own.
+// still tells whether the store that is open is known to be the console's own. An error says nothing about that.
+func (m *marked) still(ctx context.Context) (st store.Store, known bool, err error) {
+	m.mu.Lock()
+	st, known = m.opened, m.recognised
+	_, is := st.(inFolder)
+	is = is && !m.unmarkable
+	m.mu.Unlock()
+	if !known || !is {
+		return st, known, nil
+	}
+	err = archive.New(st).Marked(ctx)
+	return st, !errors.Is(err, archive.ErrMissing), err
+}
+
+// use opens a store if it is the console's own. It must be the only look under way.
 func (m *marked) use(ctx context.Context, st store.Store) error {
 	unmarkable, err := m.recognise(ctx, st)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.note(err)
 	if err == nil {
 		m.opened, m.recognised, m.unmarkable = st, true, unmarkable
@@ -102,8 +120,8 @@ func (m *marked) unmoved(ctx context.Context) error {
 	if err != nil {
 		return moved
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.looking.Lock()
+	defer m.looking.Unlock()
 	return m.use(ctx, again)
 }
 
