@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,6 +45,7 @@ type console struct {
 	pace    int64         // bytes a second; 0: no limit
 	wait    time.Duration // for replicas; 0: as in the product
 	home    string
+	at      local.Addresses                                            // where nodes are; nil: at loopback addresses of this test alone
 	engines []string                                                   // programs, beside those in PATH
 	every   time.Duration                                              // at which nodes are looked at
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
@@ -96,7 +98,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 	if _, path := testkit.Chosen(t); path != "" {
 		c.engines = append(c.engines, path)
 	}
-	c.nodes = local.New(filepath.Join(data, "nodes"), testkit.Loopback(t), local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(data, "cgroup")})
+	c.nodes = c.launcher()
 	c.host = jobs.NewHost(c.nodes, c.home)
 	catalogTemplate.Copy(t, filepath.Join(data, "rekindle.db"))
 	db, err := catalog.Open(t.Context(), catalog.File(filepath.Join(data, "rekindle.db")), clock, c.host)
@@ -122,6 +124,18 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 		}
 	})
 	return c
+}
+
+// launcher is one for the addresses at which the console's nodes are. Those that other tests have too are used with ports of this test.
+func (c *console) launcher() *local.Launcher {
+	options := local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(c.data, "cgroup")}
+	addresses := c.at
+	if addresses == nil {
+		addresses = testkit.Loopback(c.t)
+	} else {
+		options.FirstPort = 16379 + rand.IntN(5000)
+	}
+	return local.New(filepath.Join(c.data, "nodes"), addresses, options)
 }
 
 func (c *console) start() {

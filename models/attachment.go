@@ -177,7 +177,7 @@ func CheckAccess(a *Access) Faults {
 		announced, reached, found := strings.Cut(text, "=")
 		_, one := CheckEndpoint(announced)
 		_, other := CheckEndpoint(reached)
-		if !found || one != "" || other != "" || strings.Contains(announced, ":") != strings.Contains(reached, ":") {
+		if !found || one != "" || other != "" || hasPort(announced) != hasPort(reached) {
 			faults.Add(CodeInvalid, "mapped", fmt.Sprintf("%.100q does not map an address. Write announced=reached, both with their ports or both without: 172.17.0.2:6379=db1.example:16379.", text))
 		}
 	}
@@ -249,6 +249,11 @@ func checkTLS(a *Access) Faults {
 		}
 	}
 	return faults
+}
+
+func hasPort(address string) bool {
+	_, _, err := net.SplitHostPort(address)
+	return err == nil
 }
 
 // CheckEndpoint checks the address of a node and adds a port if it has none: "db1", "10.0.0.5:6380", "[fd00::5]:6379".

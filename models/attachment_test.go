@@ -24,11 +24,11 @@ func TestEndpointsAreReadAndGivenAPort(t *testing.T) {
 
 func TestAnAccessIsCheckedBeforeItIsUsed(t *testing.T) {
 	t.Parallel()
-	good := Access{Addresses: Lines{"db1", "db2:6380"}, Mapped: Lines{"172.17.0.2:6379=db1:16379", "172.17.0.3=db2"}}
+	good := Access{Addresses: Lines{"db1", "db2:6380"}, Mapped: Lines{"172.17.0.2:6379=db1:16379", "172.17.0.3=db2", "fd00::5=10.0.0.5", "[fd00::6]:6379=[::1]:7000"}}
 	if faults := CheckAccess(&good); len(faults) > 0 {
 		t.Errorf("refused: %v", faults)
 	}
-	if got := good.Reached(); got["172.17.0.2:6379"] != "db1:16379" || got["172.17.0.3"] != "db2" {
+	if got := good.Reached(); got["172.17.0.2:6379"] != "db1:16379" || got["172.17.0.3"] != "db2" || got["fd00::5"] != "10.0.0.5" || got["[fd00::6]:6379"] != "[::1]:7000" {
 		t.Errorf("mapped %v", got)
 	}
 	for field, a := range map[string]Access{

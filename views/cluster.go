@@ -1,6 +1,7 @@
 package views
 
 import (
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -225,7 +226,7 @@ func (p Cluster) endpointLabel() string {
 	return "Primary endpoint"
 }
 
-func (p Cluster) endpoint() string { return p.Host + ":" + itoa(p.Port) }
+func (p Cluster) endpoint() string { return net.JoinHostPort(p.Host, itoa(p.Port)) }
 
 // cliCommand is how to connect from a terminal. It asks for the password, so that it is not in the history.
 func (p Cluster) cliCommand() string {

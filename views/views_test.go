@@ -29,6 +29,13 @@ var forbidden = map[string]*regexp.Regexp{
 	"target without form": regexp.MustCompile(`(?i)target="_blank"`),
 }
 
+func TestAnEndpointInIPv6HasBrackets(t *testing.T) {
+	p := Cluster{Host: "fd00::5", Port: 6379, Engine: "redis"}
+	if p.endpoint() != "[fd00::5]:6379" || p.url() != "redis://[fd00::5]:6379/0" || p.cliCommand() != "redis-cli -h fd00::5 -p 6379" {
+		t.Errorf("%s, %s, %s", p.endpoint(), p.url(), p.cliCommand())
+	}
+}
+
 func TestPagesAreCleanUnderTheContentSecurityPolicy(t *testing.T) {
 	for _, p := range samplePages() {
 		html := render(t, p.page)

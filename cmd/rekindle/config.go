@@ -65,7 +65,7 @@ type config struct {
 // By default each node of a cluster has a loopback address of its own, so that all can have the port that clients expect.
 const (
 	defaultNodeAddresses = "127.0.0.0/8"
-	nodeAddressUsage     = "`addresses` that launched nodes are bound to, separated by commas: 10.0.0.7, or a range such as 127.0.0.0/8"
+	nodeAddressUsage     = "`addresses` that launched nodes are bound to, separated by commas: 10.0.0.7, fd00::7, a host name, or a range such as 127.0.0.0/8"
 )
 
 // serveFlags declares the flags and secrets of serve. What is returned copies them into the configuration.
@@ -299,7 +299,7 @@ func readNetworks(text string, into *[]netip.Prefix) error {
 
 func readNodeAddresses(flags *flagSet, text string, addresses *local.Addresses) (err error) {
 	if *addresses, err = local.ParseAddresses(text); err != nil {
-		return flags.wrong("node-address", "must name addresses such as 10.0.0.7 or 127.0.0.0/8: %v", err)
+		return flags.wrong("node-address", "must name addresses of this host such as 10.0.0.7, fd00::7 or 127.0.0.0/8, or host names: %v", err)
 	}
 	return nil
 }

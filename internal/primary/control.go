@@ -244,8 +244,8 @@ func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
 		return Result{}, err
 	}
 	if loaded["role"] != "slave" || loaded["master_port"] != srv.port || loaded["master_link_status"] != "up" {
-		return Result{}, fmt.Errorf("%w: it has acknowledged the data, and yet is %s of %s:%s with its link %s", ErrGone,
-			strings.ReplaceAll(loaded["role"], "slave", "replica"), loaded["master_host"], loaded["master_port"], loaded["master_link_status"])
+		return Result{}, fmt.Errorf("%w: it has acknowledged the data, and yet is %s of %s with its link %s", ErrGone,
+			strings.ReplaceAll(loaded["role"], "slave", "replica"), net.JoinHostPort(loaded["master_host"], loaded["master_port"]), loaded["master_link_status"])
 	}
 	keys := loaded.Keys()
 	used := loaded.Int("used_memory") - loaded.Int("mem_not_counted_for_evict")

@@ -17,7 +17,7 @@ func Sentinel(t testing.TB, primaries map[string]*Server, settings ...string) *S
 	if err != nil {
 		t.Fatalf("no redis-server in PATH: run make setup (%v)", err)
 	}
-	text, password := "", ""
+	text, password, host := "", "", ""
 	for name, p := range primaries {
 		text += fmt.Sprintf("sentinel monitor %s %s %d 1\nsentinel down-after-milliseconds %s 500\nsentinel failover-timeout %s 5000\n", name, p.Host, p.Port, name, name)
 		if p.password != "" {
@@ -29,12 +29,15 @@ func Sentinel(t testing.TB, primaries map[string]*Server, settings ...string) *S
 		if secret, found := strings.CutPrefix(line, "requirepass "); found {
 			password = secret
 		}
+		if address, found := strings.CutPrefix(line, "bind "); found {
+			host = address
+		}
 	}
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return launch(t, &Server{binary: path, config: file, password: password})
+	return launch(t, &Server{binary: path, Host: host, config: file, password: password})
 }
 
 // InClusterMode starts nodes in cluster mode that form one cluster, and returns when all of them know it. The first ones are the primaries, which share

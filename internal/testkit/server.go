@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ const (
 // Server is a real server process that belongs to one test.
 type Server struct {
 	Addr string // host:port
-	Host string // 127.0.0.1
+	Host string // 127.0.0.1, unless "--bind" among its arguments says another address
 	Port int
 	Dir  string // its working directory: dump.rdb appears here
 
@@ -72,7 +73,7 @@ func Engine(t testing.TB, path string, args ...string) *Server {
 // launch starts a server at a free port.
 func launch(t testing.TB, s *Server) *Server {
 	t.Helper()
-	s.Host, s.Dir, s.t = "127.0.0.1", t.TempDir(), t
+	s.Host, s.Dir, s.t = cmp.Or(argument(s.args, "--bind"), s.Host, "127.0.0.1"), t.TempDir(), t
 	path := s.binary
 	t.Cleanup(func() {
 		if s.client != nil {

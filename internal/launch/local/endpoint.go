@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rekindle/internal/launch"
 )
@@ -18,27 +21,65 @@ const maxTried = 1024
 // Addresses are the addresses that nodes may be bound to, as prefixes: 127.0.0.0/8, or 10.0.0.7/32 for a single one.
 type Addresses []netip.Prefix
 
-// ParseAddresses reads addresses and prefixes that are separated by commas, such as "10.0.0.7,10.0.0.8" or "127.0.0.0/8".
+// ParseAddresses reads addresses, prefixes and host names that are separated by commas, such as "10.0.0.7,10.0.0.8" or "127.0.0.0/8". A name stands
+// for the address that it has now: of several, one of this host, if possible in IPv4.
 func ParseAddresses(text string) (Addresses, error) {
 	var addresses Addresses
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		prefix, err := netip.ParsePrefix(part)
 		if err != nil {
-			address, failure := netip.ParseAddr(part)
-			if failure != nil || address.Zone() != "" {
-				return nil, fmt.Errorf("%q is not an IP address", part)
+			address, err := addressOf(part)
+			if err != nil {
+				return nil, err
 			}
-			prefix = netip.PrefixFrom(address, address.BitLen())
+			prefix = netip.PrefixFrom(address.Unmap(), address.Unmap().BitLen())
 		}
 		addresses = append(addresses, prefix.Masked())
 	}
 	return addresses, nil
 }
 
-// all yields the addresses in order, without a network's first address, which names the network, and its last one, which is for broadcasts.
+// hostName is the name of a host, whose last part, unlike an address's, has a letter.
+var hostName = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)*[A-Za-z0-9-]*[A-Za-z][A-Za-z0-9-]*\.?$`)
+
+// resolveTimeout limits how long a start waits for the address of a name.
+const resolveTimeout = 10 * time.Second
+
+// addressOf returns the address that a text is, or that a host name stands for.
+func addressOf(text string) (netip.Addr, error) {
+	if address, err := netip.ParseAddr(text); err == nil && address.Zone() == "" {
+		return address, nil
+	}
+	if !hostName.MatchString(text) {
+		return netip.Addr{}, fmt.Errorf("%q is neither an IP address nor the name of a host", text)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", text)
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("find the address of %s: %w", text, err)
+	}
+	slices.SortStableFunc(found, func(a, b netip.Addr) int { return a.Unmap().BitLen() - b.Unmap().BitLen() })
+	for _, address := range found {
+		if listens(address.Unmap().String(), 0) == nil {
+			return address.Unmap(), nil
+		}
+	}
+	return netip.Addr{}, fmt.Errorf("%s stands for %v, which this host does not have", text, found)
+}
+
+// all yields the addresses in order, without a network's first address, which names the network, and its last one, which is for broadcasts. Of each
+// network the addresses of this host come first: in one like fd00::/64 nobody would find them otherwise.
 func (a Addresses) all(yield func(netip.Addr) bool) {
+	own := hostAddresses()
 	for _, prefix := range a {
+		mine := slices.DeleteFunc(slices.Clone(own), func(address netip.Addr) bool { return prefix.IsSingleIP() || !prefix.Contains(address) })
+		for _, address := range mine {
+			if !yield(address) {
+				return
+			}
+		}
 		address, whole := prefix.Addr(), prefix.Addr().BitLen()-prefix.Bits() > 1
 		if whole {
 			address = address.Next()
@@ -47,11 +88,23 @@ func (a Addresses) all(yield func(netip.Addr) bool) {
 			if next := address.Next(); whole && !prefix.Contains(next) {
 				break
 			}
-			if !yield(address) {
+			if !slices.Contains(mine, address) && !yield(address) {
 				return
 			}
 		}
 	}
+}
+
+// hostAddresses are the addresses that this host's network interfaces have.
+func hostAddresses() []netip.Addr {
+	var own []netip.Addr
+	all, _ := net.InterfaceAddrs() // without them, the addresses are tried in their order
+	for _, address := range all {
+		if prefix, err := netip.ParsePrefix(address.String()); err == nil {
+			own = append(own, prefix.Addr().Unmap())
+		}
+	}
+	return own
 }
 
 // first is the default address of nodes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -214,21 +215,26 @@ func TestMemoryIsTheTightestLimit(t *testing.T) {
 func TestAddressesAreRead(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"127.0.0.1":          "127.0.0.1",
-		"10.0.0.7, 10.0.0.9": "10.0.0.7 10.0.0.9",
-		"10.0.0.4/30":        "10.0.0.5 10.0.0.6",
-		"10.0.0.4/31":        "10.0.0.4 10.0.0.5",
-		"::1":                "::1",
-		"fd00::/126":         "fd00::1 fd00::2",
-		"127.9.9.9/8":        "127.0.0.1 127.0.0.2 127.0.0.3",
-		"0.0.0.0":            "0.0.0.0",
-		"255.255.255.254/31": "255.255.255.254 255.255.255.255",
-		"":                   "",
-		"localhost":          "",
-		"10.0.0.7,":          "",
-		"10.0.0.0/33":        "",
-		"fe80::1%eth0":       "",
-		"10.0.0.1-10.0.0.9":  "",
+		"127.0.0.1":           "127.0.0.1",
+		"10.0.0.7, 10.0.0.9":  "10.0.0.7 10.0.0.9",
+		"10.0.0.4/30":         "10.0.0.5 10.0.0.6",
+		"10.0.0.4/31":         "10.0.0.4 10.0.0.5",
+		"::1":                 "::1",
+		"fd12:9::/126":        "fd12:9::1 fd12:9::2",
+		"::ffff:10.0.0.7":     "10.0.0.7",
+		"127.9.9.9/8":         "127.0.0.1 127.0.0.2 127.0.0.3",
+		"0.0.0.0":             "0.0.0.0",
+		"255.255.255.254/31":  "255.255.255.254 255.255.255.255",
+		"":                    "",
+		"localhost":           "127.0.0.1",
+		"127.0.0.3,localhost": "127.0.0.3 127.0.0.1",
+		"nowhere.invalid":     "",
+		"no such host":        "",
+		"10.0.0.7:6379":       "",
+		"10.0.0.7,":           "",
+		"10.0.0.0/33":         "",
+		"fe80::1%eth0":        "",
+		"10.0.0.1-10.0.0.9":   "",
 	} {
 		addresses, err := ParseAddresses(text)
 		var got []string
@@ -239,6 +245,37 @@ func TestAddressesAreRead(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %v, %v; want %q", text, got, err, want)
+		}
+	}
+}
+
+func TestOfANetworkTheAddressesOfThisHostComeFirst(t *testing.T) {
+	t.Parallel()
+	for _, own := range hostAddresses() {
+		if own.IsLoopback() || own.IsLinkLocalUnicast() {
+			continue
+		}
+		for _, bits := range []int{own.BitLen() - 8, own.BitLen() / 2} {
+			network, err := own.Prefix(bits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := New(t.TempDir(), Addresses{network}, Options{})
+			if first := netip.MustParseAddr(l.Address()); !slices.Contains(hostAddresses(), first) || !network.Contains(first) {
+				t.Errorf("of %s the first address is %s", network, first)
+			}
+			count := 0
+			for address := range l.addresses.all {
+				if address == own {
+					count++
+				}
+				if address.Compare(own) > 0 && count > 0 {
+					break
+				}
+			}
+			if count != 1 {
+				t.Errorf("%s comes %d times in %s", own, count, network)
+			}
 		}
 	}
 }

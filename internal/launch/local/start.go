@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -212,7 +214,7 @@ var noTLS = regexp.MustCompile(`(?s)'tls-[a-z-]+.*Bad directive`)
 func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, engine launch.Engine) error {
 	tail := logTail(dir, began, passwordsOf(n))
 	if strings.Contains(tail, "already in use") {
-		return fmt.Errorf("%w: %s:%d", launch.ErrPortTaken, n.Host, n.Port)
+		return fmt.Errorf("%w: %s", launch.ErrPortTaken, net.JoinHostPort(n.Host, strconv.Itoa(n.Port)))
 	}
 	if n.TLS && noTLS.MatchString(tail) {
 		return fmt.Errorf("%w: %s %s", launch.ErrNoTLS, engine.Name, engine.Version)
