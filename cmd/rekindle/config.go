@@ -62,6 +62,8 @@ type config struct {
 	notes         []string                           // what is not wrong, but should be known
 }
 
+const defaultListen = "127.0.0.1:8080"
+
 // By default each node of a cluster has a loopback address of its own, so that all can have the port that clients expect.
 const (
 	defaultNodeAddresses = "127.0.0.0/8"
@@ -151,7 +153,7 @@ func declareConsole(flags *flagSet, c *config) declaration {
 
 // declareWeb declares the flags that say how people and programs reach the console.
 func declareWeb(flags *flagSet, c *config) declaration {
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:8080", "`host:port` to serve the console on")
+	flags.StringVar(&c.listen, "listen", defaultListen, "`host:port` to serve the console on")
 	flags.StringVar(&c.publicURL, "public-url", "", "`URL` at which people reach the console, when it is behind a proxy; with https the cookies are marked as secure")
 	proxies := flags.list("trusted-proxy", "", "`addresses` of the proxies in front of the console, separated by commas: for requests from there, X-Forwarded-For names the client (10.0.0.7,10.1.0.0/16)")
 	flags.StringVar(&c.account, "account-id", elasticache.DefaultAccount, "`account` id in the ARNs of the ElastiCache API, 12 digits")

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -98,13 +99,30 @@ func exitCode(chosen command, err error, stderr io.Writer) int {
 	return exitFailed
 }
 
+// healthOf is where a console that listens there is asked on its own host.
+func healthOf(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	switch {
+	case err != nil:
+		host, port = "127.0.0.1", "8080" // serve refuses such an address
+	case host == "" || host == "0.0.0.0":
+		host = "127.0.0.1"
+	case host == "::":
+		host = "::1"
+	}
+	return "http://" + net.JoinHostPort(host, port) + "/healthz"
+}
+
 func runHealth(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := newFlags("health", "Ask a running console whether it is healthy.", getenv, stdout)
-	address := flags.string("url", "http://127.0.0.1:8080/healthz", "`URL` of the console, or of what to ask there")
+	listen := flags.string("listen", defaultListen, "`host:port` on which the console serves")
+	address := flags.string("url", "", "`URL` of the console, or of what to ask there (default: /healthz where the console serves)")
 	if err := flags.parse(args); err != nil {
 		return err
 	}
-	if u, err := url.Parse(*address); err == nil && (u.Path == "" || u.Path == "/") { // REKINDLE_URL, as for other commands
+	if *address == "" {
+		*address = healthOf(*listen)
+	} else if u, err := url.Parse(*address); err == nil && (u.Path == "" || u.Path == "/") { // REKINDLE_URL, as for other commands
 		*address = u.JoinPath("healthz").String()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
