@@ -46,6 +46,7 @@ type console struct {
 	wait    time.Duration // for replicas; 0: as in the product
 	home    string
 	at      local.Addresses                                            // where nodes are; nil: at loopback addresses of this test alone
+	told    string                                                     // the host that applications are told
 	engines []string                                                   // programs, beside those in PATH
 	every   time.Duration                                              // at which nodes are looked at
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
@@ -128,7 +129,7 @@ func newConsoleWith(t *testing.T, clock clockwork.Clock, data string, st store.S
 
 // launcher is one for the addresses at which the console's nodes are. Those that other tests have too are used with ports of this test.
 func (c *console) launcher() *local.Launcher {
-	options := local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(c.data, "cgroup")}
+	options := local.Options{EnginePaths: c.engines, KillGrace: time.Millisecond, ControlGroups: filepath.Join(c.data, "cgroup"), Announce: c.told}
 	addresses := c.at
 	if addresses == nil {
 		addresses = testkit.Loopback(c.t)

@@ -329,12 +329,12 @@ func (b *builder) join(ctx context.Context, cluster models.Cluster, node models.
 func (b *builder) startNew(ctx context.Context, cluster models.Cluster, node models.Node, start func(context.Context, models.Cluster, models.Node) error) (models.Node, error) {
 	for {
 		err := start(ctx, cluster, node)
-		if !errors.Is(err, launch.ErrPortTaken) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
+		if !errors.Is(err, launch.ErrPortTaken) && !errors.Is(err, launch.ErrNoAddress) || nodes.Filling(cluster) && cluster.UnsavedFrom != "" {
 			return node, err
 		}
 		moved, could, failure := b.DB.Nodes.Move(ctx, cluster, node)
 		if failure != nil || !could {
-			return node, errors.Join(failure, because(err, "The port %d of the node %s is in use by another program.", node.Port, node.Name))
+			return node, errors.Join(failure, because(err, "The port %d of the node %s, which was asked for, is in use at each address of this host.", node.Port, node.Name))
 		}
 		node = moved
 	}

@@ -41,6 +41,9 @@ func (h *Host) Engines(ctx context.Context) ([]models.Engine, error) {
 // Address is the first address that nodes may be bound to.
 func (h *Host) Address() string { return h.nodes.Address() }
 
+// Announced is the host by which applications reach the nodes; "" if that is the address of each.
+func (h *Host) Announced() string { return h.nodes.Announced() }
+
 // FreePort finds a port for a node at the first address.
 func (h *Host) FreePort(ctx context.Context, avoid func(int) bool) (int, error) {
 	free, err := h.nodes.Place(ctx, 0, func(e launch.Endpoint) bool { return avoid(e.Port) })

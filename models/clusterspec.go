@@ -139,7 +139,7 @@ func NewCluster(spec ClusterSpec, name, home string, endpoints []Endpoint, now t
 		sets = slots.Spread(spec.ShardCount())
 	}
 	for i, endpoint := range endpoints {
-		node := Node{Name: names[i], Shard: i/each + 1, Role: RoleReplica, Host: endpoint.Host, Port: endpoint.Port, State: NodePlanned, MaxMemory: cluster.MaxMemory(), CreatedAt: now}
+		node := Node{Name: names[i], Shard: i/each + 1, Role: RoleReplica, Host: endpoint.Host, Port: endpoint.Port, Announced: endpoint.Announced, State: NodePlanned, MaxMemory: cluster.MaxMemory(), CreatedAt: now}
 		switch {
 		case cluster.Cached():
 			node.Shard, node.Role = 1, RoleCache

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strconv"
@@ -27,6 +28,7 @@ type Node struct {
 	Zone      string // availability zone, only kept and given back; "": the region's first
 	Host      string `gorm:"uniqueIndex:idx_nodes_endpoint"`
 	Port      int    `gorm:"uniqueIndex:idx_nodes_endpoint"`
+	Announced string // the host that applications are told instead of Host; "": none
 	Slots     string // of a primary in cluster mode: "0-5460,9000"
 	Ident     string // of an attached node in cluster mode: its ID in its cluster
 	CreatedAt time.Time
@@ -56,8 +58,11 @@ const (
 // Planned tells whether nothing of the node has been made yet: see [NodePlanned].
 func (n Node) Planned() bool { return n.State == NodePlanned }
 
-// Address returns "host:port".
+// Address returns where the console connects to the node: "host:port".
 func (n Node) Address() string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
+
+// Endpoint is where applications connect to the node.
+func (n Node) Endpoint() Endpoint { return Endpoint{Host: cmp.Or(n.Announced, n.Host), Port: n.Port} }
 
 // NodeName is the name of the n-th node of a cluster, counted from 1, as ElastiCache numbers them.
 func NodeName(cluster string, n int) string { return fmt.Sprintf("%s-%03d", cluster, n) }
@@ -84,4 +89,8 @@ func (n Node) SameAs(before Node, limit time.Duration) bool {
 type Endpoint struct {
 	Host string
 	Port int
+	// Announced is the host that applications are told instead; "": none. Then all nodes have ports of their own, because they share that host.
+	Announced string
 }
+
+func (e Endpoint) String() string { return net.JoinHostPort(e.Host, strconv.Itoa(e.Port)) }

@@ -132,7 +132,7 @@ func presentCluster(c models.Cluster) views.Cluster {
 	if props.NeverRan() {
 		props.Nodes, props.NodeCount = nil, 0 // they were removed; only their names and ports are left
 	} else if first, found := firstNode(c); found {
-		props.Host, props.Port = first.Host, first.Port
+		props.Host, props.Port = first.Endpoint().Host, first.Port
 	}
 	return props
 }

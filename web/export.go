@@ -188,7 +188,7 @@ func exportCluster(c models.Cluster) exportedCluster {
 		Schedule: exportedSchedule{Enabled: c.Backups(), RetentionDays: c.RetentionLimit, Window: orNull(c.SnapshotWindow.String()), WindowChosen: c.WindowChosen},
 	}
 	for _, n := range c.Nodes {
-		one.Nodes = append(one.Nodes, exportedNode{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Host: n.Host, Port: n.Port, State: n.State})
+		one.Nodes = append(one.Nodes, exportedNode{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Host: n.Endpoint().Host, Port: n.Port, State: n.State})
 	}
 	return one
 }

@@ -58,7 +58,7 @@ func (h failoverPages) askFailover(w http.ResponseWriter, r *http.Request, clust
 	for _, n := range shard.Nodes {
 		switch n.Role {
 		case models.RolePrimary:
-			props.Primary, props.Endpoint = n.Name, n.Address()
+			props.Primary, props.Endpoint = n.Name, n.Endpoint().String()
 		case models.RoleReplica:
 			props.Replicas = append(props.Replicas, n.Name)
 		}

@@ -114,7 +114,7 @@ func servedBy(snapshot models.Snapshot) string {
 func presentNodes(nodes []models.Node) []views.Node {
 	shown := make([]views.Node, len(nodes))
 	for i, n := range nodes {
-		shown[i] = views.Node{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Endpoint: n.Address(), Slots: n.Slots, Status: n.State,
+		shown[i] = views.Node{Name: n.Name, Shard: n.Shard, Role: string(n.Role), Endpoint: n.Endpoint().String(), Slots: n.Slots, Status: n.State,
 			UsedMemory: n.UsedMemory, MaxMemory: n.MaxMemory, Keys: knownKeys(n), LinkUp: n.LagBytes >= 0, LagBytes: max(n.LagBytes, 0), LagSeconds: -1}
 	}
 	return shown

@@ -366,7 +366,8 @@ func (*fakeHost) Home() string { return "here" }
 func (*fakeHost) Engines(context.Context) ([]models.Engine, error) {
 	return append(installed[:2:2], caching), nil
 }
-func (*fakeHost) Address() string { return "127.0.0.1" }
+func (*fakeHost) Address() string   { return "127.0.0.1" }
+func (*fakeHost) Announced() string { return "" }
 func (*fakeHost) CannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
 	return cannotTake(e, s, d)
 }

@@ -46,7 +46,7 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 		return nil, fmt.Errorf("open snapshot store: %w", err)
 	}
 	nodes := local.New(filepath.Join(c.place.data, nodesFolder), c.nodeAddresses,
-		local.Options{EnginePaths: c.engines, FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Log: logger, AllowOpen: true})
+		local.Options{EnginePaths: c.engines, FirstPort: c.nodePorts[0], LastPort: c.nodePorts[1], Announce: c.announced, Log: logger, AllowOpen: true})
 	host := jobs.NewHost(nodes, home)
 	if made.db, err = catalog.Open(ctx, c.place.catalog, clock, host); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"rekindle/internal/launch/local"
 	"rekindle/internal/secret"
 	"rekindle/jobs/declared"
+	"rekindle/models"
 	"rekindle/web/elasticache"
 )
 
@@ -36,6 +37,7 @@ type config struct {
 	place         place
 	store         string // URL of the snapshot store
 	nodeAddresses local.Addresses
+	announced     string // the host by which applications reach the nodes; "": the address of each
 	nodePorts     [2]int
 	engines       []string // programs to launch, in addition to those in PATH
 	publicURL     string
@@ -136,9 +138,10 @@ func declareConsole(flags *flagSet, c *config) declaration {
 	place := declarePlace(flags, c, "`folder` of the catalog and of the nodes' files")
 	store := flags.string("store", "", "where snapshots are kept: `URL` dir:/path or s3://bucket/prefix?region=... (docs/s3.md; default: snapshots in the data folder)")
 	addresses := flags.list("node-address", defaultNodeAddresses, nodeAddressUsage)
+	announced := flags.string("announce-address", "", "`host` or address by which applications reach the nodes, when it is not the one that they are bound to: endpoints show it, and all nodes get ports of their own")
 	flags.BoolVar(&c.encrypted, "data-encrypted", false, "declare that the data folder, which has the nodes' files, is on encrypted storage: clusters can then be created with encryption at rest (docs/tls.md)")
 	return func() error {
-		failures := []error{place(), readNodeAddresses(flags, *addresses, &c.nodeAddresses)}
+		failures := []error{place(), readNodeAddresses(flags, *addresses, &c.nodeAddresses), readAnnounced(flags, *announced, &c.announced)}
 		if c.store = *store; c.store == "" {
 			path, err := filepath.Abs(filepath.Join(c.place.data, storeFolder))
 			failures = append(failures, err)
@@ -302,6 +305,19 @@ func readNetworks(text string, into *[]netip.Prefix) error {
 func readNodeAddresses(flags *flagSet, text string, addresses *local.Addresses) (err error) {
 	if *addresses, err = local.ParseAddresses(text); err != nil {
 		return flags.wrong("node-address", "must name addresses of this host such as 10.0.0.7, fd00::7 or 127.0.0.0/8, or host names: %v", err)
+	}
+	return nil
+}
+
+// readAnnounced reads a host without a port.
+func readAnnounced(flags *flagSet, text string, into *string) error {
+	host := strings.Trim(text, "[]")
+	endpoint, problem := models.CheckEndpoint(net.JoinHostPort(host, "6379"))
+	if text == "" {
+		return nil
+	}
+	if *into, _, _ = net.SplitHostPort(endpoint); problem != "" || strings.Contains(host, "%") {
+		return flags.wrong("announce-address", "must be a host or an address without a port, such as redis.example.com or 10.0.0.7, not %q", text)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"rekindle/internal/secret"
@@ -22,6 +23,8 @@ var (
 	ErrNoTLS = errors.New("engine built without TLS")
 	// ErrPortTaken: somebody else listens on the node's port. Another port may work.
 	ErrPortTaken = errors.New("port is taken by another process")
+	// ErrNoAddress: this host does not have the node's address, or no longer. Another address may work.
+	ErrNoAddress = errors.New("address is not one of this host")
 	// ErrData: the server could not load the RDB that the node has saved.
 	ErrData = errors.New("its dump.rdb cannot be loaded")
 	// ErrNoPort: no endpoint is free.
@@ -52,6 +55,10 @@ type Placer interface {
 	Memory(ctx context.Context) (Memory, error)
 	// Address is the default address of nodes.
 	Address() string
+	// Serves tells whether nodes may be bound to an address, and this host has it now.
+	Serves(host string) bool
+	// Announced is the host by which clients reach all nodes, instead of by their own addresses; "" if there is none.
+	Announced() string
 	// Place finds an endpoint for a new node: with this port at any address, or with port 0 any port at [Placer.Address]. Nobody listens there now,
 	// and taken (may be nil) does not claim it. Until the node is started somebody else may take it: then Start returns ErrPortTaken. It returns
 	// ErrNoPort if there is none.
@@ -62,7 +69,7 @@ type Placer interface {
 type Runner interface {
 	// Start makes sure that the node runs and returns when it answers. A node that runs already is left as it is, whatever n says. A primary answers
 	// once it has loaded what it saved, a replica as soon as it takes commands. If the server cannot start, it is gone, and the error says
-	// why: ErrPortTaken, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or another error.
+	// why: ErrPortTaken, ErrNoAddress, ErrNoEngine, ErrNoTLS, ErrName, ErrNode, ErrData, or another error.
 	Start(ctx context.Context, n Node) error
 	// Preload opens a file for the RDB that the node will load when it is started for the first time. It returns ErrRunning if the node runs, and
 	// ErrHasData if it has saved something: that stays.
@@ -136,12 +143,17 @@ const (
 
 // Node is what is needed to start a node.
 type Node struct {
-	Cluster  string
-	Name     string
-	Engine   string // "redis", "valkey" or "memcached"; "" is redis
-	Version  string // such as "7.0.15"; "" is the newest installed
-	Host     string // address to listen on; "" is the launcher's
-	Port     int
+	Cluster string
+	Name    string
+	Engine  string // "redis", "valkey" or "memcached"; "" is redis
+	Version string // such as "7.0.15"; "" is the newest installed
+	Host    string // address to listen on; "" is the launcher's
+	Port    int
+	// Announced is the host that a node in cluster mode gives its clients, if the engine can give them another one than Host; "" is Host. Other nodes,
+	// and who launches it, go on reaching it at Host.
+	Announced string
+	// Peers says where all nodes of its cluster are, by name, if it is in cluster mode. They may have moved since it ran last.
+	Peers    map[string]Endpoint
 	Password secret.Text // for clients and between nodes; "" is none; memcached has none
 	// OldPassword is accepted too, while clients change to the new password; "" is none.
 	OldPassword secret.Text
@@ -164,6 +176,14 @@ type Node struct {
 	// file, except those that Rekindle needs to set itself; for memcached ElastiCache's parameters, such as "max_item_size". If the
 	// engine does not accept a value, the start fails with the engine's own message.
 	Config map[string]string
+}
+
+// InCluster is how a node in cluster mode gives its clients an announced host: "" if it cannot. There is no setting for an IPv6 address.
+func InCluster(announced string) string {
+	if strings.Contains(announced, ":") {
+		return ""
+	}
+	return announced
 }
 
 // User may sign in at a node.

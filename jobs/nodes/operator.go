@@ -41,9 +41,12 @@ func (o *Operator) describe(ctx context.Context, cluster models.Cluster, node mo
 	want := launch.Node{
 		Cluster: cluster.Name, Name: node.Name, Engine: cluster.Engine, Version: cluster.EngineVersion, Host: node.Host, Port: node.Port,
 		MaxMemory: cluster.MaxMemory(), Password: cluster.Password, OldPassword: cluster.OldPassword, SavePoints: savesItself(cluster, node),
-		Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster), TLS: cluster.TransitEncryption,
+		Announced: node.Announced, Held: node.Role == models.RolePrimary && Filling(cluster), ClusterMode: managed(cluster), TLS: cluster.TransitEncryption,
 	}
 	var err error
+	if want.Peers, err = o.peers(ctx, cluster); err != nil {
+		return want, err
+	}
 	if want.User = cluster.SignsInAs(); want.User != "" {
 		if want.Users, err = o.users(ctx, cluster); err != nil {
 			return want, err
@@ -66,6 +69,22 @@ func (o *Operator) describe(ctx context.Context, cluster models.Cluster, node mo
 		}
 	}
 	return want, nil
+}
+
+// peers says where all nodes of a cluster in cluster mode are, whichever of them the caller knows.
+func (o *Operator) peers(ctx context.Context, cluster models.Cluster) (map[string]launch.Endpoint, error) {
+	if !managed(cluster) {
+		return nil, nil
+	}
+	whole, err := o.DB.Clusters.ByID(ctx, cluster.ID)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[string]launch.Endpoint, len(whole.Nodes))
+	for _, n := range whole.Nodes {
+		at[n.Name] = launch.Endpoint{Host: n.Host, Port: n.Port}
+	}
+	return at, nil
 }
 
 // Own returns an error if a node's files are not its own; see [Operator.Foreign].
@@ -105,6 +124,8 @@ func (o *Operator) start(ctx context.Context, cluster models.Cluster, node model
 		return o.DB.Nodes.Started(ctx, node)
 	case errors.Is(err, launch.ErrPortTaken):
 		return reason.Because(err, "The node %s could not be started: another program has its port %d.", node.Name, node.Port)
+	case errors.Is(err, launch.ErrNoAddress):
+		return reason.Because(err, "The node %s could not be started: its host does not have the address %s now.", node.Name, node.Host)
 	case errors.Is(err, launch.ErrNoEngine):
 		return reason.Because(err, "The node %s could not be started: neither %s %s nor a newer one is installed.", node.Name, cluster.Engine, cluster.EngineVersion)
 	case errors.Is(err, launch.ErrNoTLS):

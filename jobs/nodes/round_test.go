@@ -48,6 +48,10 @@ type ended struct{ launch.Launcher }
 
 func (ended) Running(context.Context, string, string) (bool, error) { return false, nil }
 
+func (ended) Serves(string) bool { return true }
+
+func (ended) Announced() string { return "" }
+
 func (ended) Saved(context.Context, string, string) (launch.Saved, error) {
 	return launch.Saved{}, nil
 }

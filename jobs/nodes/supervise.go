@@ -130,7 +130,8 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 		return nil
 	}
 	password := (cluster.PasswordPending || cluster.UsersPending()) && s.memory.may(cluster.Name+" password", passwordAgainAfter)
-	if !password && !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
+	misplaced := s.misplaced(cluster, rounds)
+	if !password && !misplaced && !slices.ContainsFunc(rounds, func(r *round) bool { return len(repair(r.cluster, r.look)) > 0 }) {
 		return errors.Join(s.keepSaved(ctx, cluster, rounds), s.report(ctx, cluster, rounds))
 	}
 	unlock, taken, err := s.Lock(ctx, cluster.Name)
@@ -143,6 +144,11 @@ func (s *Supervisor) supervise(ctx context.Context, cluster models.Cluster) erro
 		return nil
 	} else if err != nil || !supervised(cluster.Status) {
 		return err
+	}
+	if misplaced {
+		if cluster, err = s.replace(ctx, cluster); err != nil {
+			return err
+		}
 	}
 	if password && cluster.PasswordPending && mayChangeLogin(cluster) {
 		cluster = s.goOnWithPassword(ctx, cluster)

@@ -23,6 +23,8 @@ type Host interface {
 	Home() string
 	// Address is the first address that nodes may be bound to, such as "127.0.0.1".
 	Address() string
+	// Announced is the host by which applications reach the nodes, instead of by the addresses that they are bound to; "" if there is none.
+	Announced() string
 	// FreePort finds a port at that address on which nothing listens and which avoid does not exclude.
 	FreePort(ctx context.Context, avoid func(port int) bool) (int, error)
 	// FreeAddress finds an address at which nothing listens on this port and which avoid does not exclude; "" when there is none.

@@ -151,7 +151,7 @@ func (q Changes) resize(ctx context.Context, cluster models.Cluster, spec models
 	}
 	for i, joins := range join {
 		node := models.Node{ClusterID: cluster.ID, Name: joins.Name, Shard: joins.Shard, Role: models.RoleReplica, Host: endpoints[i].Host, Port: endpoints[i].Port,
-			State: "starting", CreatedAt: q.db.Now()}
+			Announced: endpoints[i].Announced, State: "starting", CreatedAt: q.db.Now()}
 		if i < len(spec.Zones) {
 			node.Zone = spec.Zones[i]
 		}

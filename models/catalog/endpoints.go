@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -27,37 +28,54 @@ type endpointPicker struct {
 }
 
 func (q Nodes) picker(ctx context.Context) (endpointPicker, error) {
-	var known []models.Endpoint
-	if err := q.db.with(ctx).Model(&models.Node{}).Select("host", "port").Find(&known).Error; err != nil {
+	var known []models.Node
+	if err := q.db.with(ctx).Select("host", "port", "announced").Find(&known).Error; err != nil {
 		return endpointPicker{}, fmt.Errorf("list endpoints: %w", err)
 	}
 	p := endpointPicker{host: q.db.host, taken: make(map[models.Endpoint]bool, len(known))}
-	for _, e := range known {
-		p.taken[e] = true
+	for _, n := range known {
+		p.take(models.Endpoint{Host: n.Host, Port: n.Port, Announced: n.Announced})
 	}
 	return p, nil
 }
 
+// take has an endpoint count as taken: where the node listens, and where applications are told that it does.
+func (p endpointPicker) take(e models.Endpoint) {
+	p.taken[models.Endpoint{Host: e.Host, Port: e.Port}] = true
+	if e.Announced != "" {
+		p.taken[models.Endpoint{Host: e.Announced, Port: e.Port}] = true
+	}
+}
+
+// told reports whether applications are already told that a node is at this port of the announced host.
+func (p endpointPicker) told(port int) bool {
+	host := p.host.Announced()
+	return host != "" && p.taken[models.Endpoint{Host: host, Port: port}]
+}
+
 // at finds an endpoint with this port, and tells whether there is one.
 func (p endpointPicker) at(ctx context.Context, port int) (models.Endpoint, bool, error) {
+	if p.told(port) {
+		return models.Endpoint{}, false, nil
+	}
 	address, err := p.host.FreeAddress(ctx, port, func(a string) bool { return p.taken[models.Endpoint{Host: a, Port: port}] })
 	if err != nil || address == "" {
 		return models.Endpoint{}, false, err
 	}
-	found := models.Endpoint{Host: address, Port: port}
-	p.taken[found] = true
+	found := models.Endpoint{Host: address, Port: port, Announced: p.host.Announced()}
+	p.take(found)
 	return found, true, nil
 }
 
 // any finds an endpoint with any port.
 func (p endpointPicker) any(ctx context.Context) (models.Endpoint, error) {
 	address := p.host.Address()
-	port, err := p.host.FreePort(ctx, func(port int) bool { return p.taken[models.Endpoint{Host: address, Port: port}] })
+	port, err := p.host.FreePort(ctx, func(port int) bool { return p.taken[models.Endpoint{Host: address, Port: port}] || p.told(port) })
 	if err != nil {
 		return models.Endpoint{}, fmt.Errorf("find a free port: %w", err)
 	}
-	found := models.Endpoint{Host: address, Port: port}
-	p.taken[found] = true
+	found := models.Endpoint{Host: address, Port: port, Announced: p.host.Announced()}
+	p.take(found)
 	return found, nil
 }
 
@@ -139,7 +157,7 @@ func (q Nodes) Move(ctx context.Context, cluster models.Cluster, node models.Nod
 		if err != nil || !could {
 			return err
 		}
-		moved.Host, moved.Port = found.Host, found.Port
+		moved.Host, moved.Port, moved.Announced = found.Host, found.Port, found.Announced
 		return q.writeEndpoint(ctx, cluster, node, moved)
 	})
 	if err != nil || !could {
@@ -149,14 +167,95 @@ func (q Nodes) Move(ctx context.Context, cluster models.Cluster, node models.Nod
 }
 
 func (q Nodes) writeEndpoint(ctx context.Context, cluster models.Cluster, before, node models.Node) error {
-	return q.db.transaction(ctx, func(tx *DB) error {
-		err := tx.with(ctx).Model(&models.Node{ID: node.ID}).UpdateColumns(map[string]any{"host": node.Host, "port": node.Port}).Error
+	return q.db.transaction(ctx, func(tx *DB) error { return tx.Nodes.setEndpoint(ctx, cluster, before, node) })
+}
+
+// setEndpoint writes down where a node is from now on. The cluster's port follows the primary of the first shard.
+func (q Nodes) setEndpoint(ctx context.Context, cluster models.Cluster, before, node models.Node) error {
+	err := q.db.with(ctx).Model(&models.Node{ID: node.ID}).UpdateColumns(map[string]any{"host": node.Host, "port": node.Port, "announced": node.Announced}).Error
+	if err == nil && before.Role != models.RoleReplica && before.Shard <= 1 && before.Port == cluster.Port {
+		err = q.db.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumn("port", node.Port).Error
+	}
+	if err != nil {
+		return fmt.Errorf("move node %s to %s: %w", node.Name, node.Address(), err)
+	}
+	return nil
+}
+
+// mostNamed is how many nodes an event about places names.
+const mostNamed = 12
+
+// Relocate gives nodes of a cluster that do not run, and that cannot be started any more where they were, other endpoints on this host, if possible
+// with the same port. An event says where they are now. It returns these nodes as they are from now on.
+func (q Nodes) Relocate(ctx context.Context, cluster models.Cluster, nodes []models.Node) (moved []models.Node, err error) {
+	err = retryEndpoints(func() error {
+		p, err := q.picker(ctx)
 		if err != nil {
-			return fmt.Errorf("move node %s to %s: %w", node.Name, node.Address(), err)
+			return err
 		}
-		if before.Role != models.RoleReplica && before.Port == cluster.Port {
-			return tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumn("port", node.Port).Error
+		for _, n := range nodes { // what they leave, and what they announced there, is free again
+			delete(p.taken, models.Endpoint{Host: n.Announced, Port: n.Port})
 		}
-		return nil
+		moved = make([]models.Node, len(nodes))
+		for i, n := range nodes {
+			found, err := p.beside(ctx, n.Port)
+			if err != nil {
+				return err
+			}
+			moved[i] = n
+			moved[i].Host, moved[i].Port, moved[i].Announced = found.Host, found.Port, found.Announced
+		}
+		return q.db.transaction(ctx, func(tx *DB) error {
+			for i := range moved {
+				if err := tx.Nodes.setEndpoint(ctx, cluster, nodes[i], moved[i]); err != nil {
+					return err
+				}
+			}
+			return tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name, Message: relocated(cluster, nodes, moved)})
+		})
+	})
+	return moved, err
+}
+
+func relocated(cluster models.Cluster, before, after []models.Node) string {
+	var places []string
+	for i := range after[:min(len(after), mostNamed)] {
+		places = append(places, fmt.Sprintf("%s is at %s (before: %s)", after[i].Name, after[i].Endpoint(), before[i].Endpoint()))
+	}
+	if more := len(after) - len(places); more > 0 {
+		places = append(places, fmt.Sprintf("%d more are on the cluster's page", more))
+	}
+	return fmt.Sprintf("The endpoints of %s have changed, because its console was started with other addresses for nodes: %s.", cluster.Name, strings.Join(places, ", "))
+}
+
+// Announce says by which host applications are to reach these nodes; "" is the address that each is bound to. A node whose port another one has at that
+// host keeps its own address, so that applications do not find the other one in its place. It returns the nodes as they are from now on.
+func (q Nodes) Announce(ctx context.Context, host string, nodes []models.Node) ([]models.Node, error) {
+	p, err := q.picker(ctx)
+	if err != nil {
+		return nil, err
+	}
+	told := make([]models.Node, len(nodes))
+	for i, n := range nodes {
+		if told[i] = n; n.Announced == host {
+			continue
+		}
+		if told[i].Announced = host; host != n.Host && p.taken[models.Endpoint{Host: host, Port: n.Port}] {
+			told[i].Announced = ""
+		}
+		p.take(models.Endpoint{Host: n.Host, Port: n.Port, Announced: told[i].Announced})
+	}
+	return told, nil
+}
+
+// Announced writes down by which host applications reach nodes of a cluster from now on. An event says so.
+func (q Nodes) Announced(ctx context.Context, cluster models.Cluster, before, after []models.Node) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		for _, n := range after {
+			if err := tx.with(ctx).Model(&models.Node{ID: n.ID}).UpdateColumn("announced", n.Announced).Error; err != nil {
+				return fmt.Errorf("write down how %s is reached: %w", n.Name, err)
+			}
+		}
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: cluster.Name, Message: relocated(cluster, before, after)})
 	})
 }

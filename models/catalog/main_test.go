@@ -167,7 +167,9 @@ type fakeHost struct {
 	more  []string     // addresses besides 127.0.0.1
 	home  string
 	fail  error
-	found func(port int) // called with each port that FreePort hands out
+
+	announced string
+	found     func(port int) // called with each port that FreePort hands out
 }
 
 var testEngine = models.Engine{Name: "redis", Version: "7.0.15"}
@@ -179,6 +181,8 @@ func (h *fakeHost) Engines(context.Context) ([]models.Engine, error) {
 }
 
 func (h *fakeHost) Address() string { return "127.0.0.1" }
+
+func (h *fakeHost) Announced() string { return h.announced }
 
 func (h *fakeHost) free(port int) bool {
 	h.mutex.Lock()

@@ -349,6 +349,7 @@ var sqliteMigrations = []migration{
 		markedBy("records_tuned", "UPDATE OF tuned ON attachments", "name FROM clusters WHERE id = NEW.cluster_id")...)...)},
 	// How many keys of a snapshot have expired since. Not known of older ones.
 	{"0029-lifetimes", execute(`ALTER TABLE parts ADD COLUMN lifetimes text NOT NULL DEFAULT ''`)},
+	{"0030-announced", execute(`ALTER TABLE nodes ADD COLUMN announced text NOT NULL DEFAULT ''`)},
 }
 
 // tuning makes the table and the column of 0028-tuning, with types as this database has them.

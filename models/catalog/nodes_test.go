@@ -187,3 +187,77 @@ func TestPromoteAfterIsBoundedAndKept(t *testing.T) {
 		t.Errorf("a rebuild adopted it: %t", adopted)
 	}
 }
+
+func TestNodesAreRelocatedToWhereTheirHostIsNow(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	host := db.host.(*fakeHost)
+	host.more = []string{"127.0.0.2", "127.0.0.3"}
+	wanted := spec("orders")
+	wanted.Port, wanted.Replicas = 6379, 2
+	orders := launched(t, db, wanted)
+	other := launched(t, db, spec("other"))
+	host.more, host.busy = nil, map[int]bool{7001: true}
+	lost := []models.Node{orders.Nodes[1], orders.Nodes[2]}
+	moved := must(db.Nodes.Relocate(t.Context(), orders, lost))(t)
+	now := must(db.Clusters.Get(t.Context(), "orders"))(t)
+	for i, n := range moved {
+		if n.Host != "127.0.0.1" || n.Port == 6379 || n.Port == 7001 || n.Port == other.Nodes[0].Port || now.Nodes[i+1].Address() != n.Address() || n.Name != lost[i].Name {
+			t.Errorf("%s is at %s, and %s in the catalog", n.Name, n.Address(), now.Nodes[i+1].Address())
+		}
+	}
+	if moved[0].Address() == moved[1].Address() || now.Port != 6379 {
+		t.Errorf("they are at %s and %s, the cluster has the port %d", moved[0].Address(), moved[1].Address(), now.Port)
+	}
+	says := "The endpoints of orders have changed, because its console was started with other addresses for nodes: orders-002 is at " + moved[0].Address() + " (before: " + lost[0].Address() + "), orders-003 is at " + moved[1].Address()
+	if n := count(t, db, &models.Event{}, "cluster_name = 'orders' AND message LIKE ?", says+"%"); n != 1 {
+		t.Errorf("%d events say so", n)
+	}
+
+	host.more = []string{"127.0.0.9"}
+	host.busy = nil
+	first := must(db.Nodes.Relocate(t.Context(), now, now.Nodes[:1]))(t)[0]
+	if first.Address() != "127.0.0.9:6379" {
+		t.Errorf("the first is at %s: its port is free at another address", first.Address())
+	}
+}
+
+func TestEachNodeHasAPortOfItsOwnAtAnAnnouncedHost(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	host := db.host.(*fakeHost)
+	host.more = []string{"127.0.0.2", "127.0.0.3"}
+	wanted := spec("before")
+	wanted.Port, wanted.Replicas = 6379, 1
+	before := launched(t, db, wanted)
+
+	told := must(db.Nodes.Announce(t.Context(), "redis.example", before.Nodes))(t)
+	if told[0].Announced != "redis.example" || told[1].Announced != "" {
+		t.Errorf("of two nodes with one port, these are announced: %q, %q", told[0].Announced, told[1].Announced)
+	}
+	check(t, db.Nodes.Announced(t.Context(), before, before.Nodes[:1], told[:1]))
+	if now := must(db.Clusters.Get(t.Context(), "before"))(t); now.Nodes[0].Endpoint().String() != "redis.example:6379" || now.Nodes[0].Address() != before.Nodes[0].Address() || now.Nodes[1].Endpoint().String() != before.Nodes[1].Address() {
+		t.Errorf("the endpoints are %s and %s", now.Nodes[0].Endpoint(), now.Nodes[1].Endpoint())
+	}
+	if n := count(t, db, &models.Event{}, "message LIKE ?", "The endpoints of before have changed%: before-001 is at redis.example:6379 (before: "+before.Nodes[0].Address()+")."); n != 1 {
+		t.Errorf("%d events say so", n)
+	}
+	if again := must(db.Nodes.Announce(t.Context(), before.Nodes[0].Host, before.Nodes[:1]))(t); again[0].Announced != before.Nodes[0].Host {
+		t.Errorf("a node's own address is announced as %q", again[0].Announced)
+	}
+
+	host.announced = "redis.example"
+	wanted = spec("after")
+	wanted.Port, wanted.Replicas = 6379, 1
+	if _, err := db.Clusters.Create(t.Context(), wanted); !models.HasCode(err, models.CodeInvalid) {
+		t.Errorf("a port that is another node's at the announced host: %v", err)
+	}
+	wanted.Port, wanted.Replicas = 6380, 3
+	ports := map[int]bool{6379: true}
+	for _, n := range launched(t, db, wanted).Nodes {
+		if ports[n.Port] || n.Announced != "redis.example" {
+			t.Errorf("%s is at %s, told as %s", n.Name, n.Address(), n.Endpoint())
+		}
+		ports[n.Port] = true
+	}
+}

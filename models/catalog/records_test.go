@@ -79,7 +79,7 @@ func TestRecordsAreMarkedByWhatTheyAreMadeOf(t *testing.T) {
 			"user_group", "former_user", "users_wanted", "users_applied",
 			"migration_source", "migration_address", "migration_since", "migration_copied"},
 		"attachments": {"topology", "since"},
-		"nodes":       {"id", "cluster_id", "name", "shard", "role", "host", "port", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
+		"nodes":       {"id", "cluster_id", "name", "shard", "role", "host", "port", "announced", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
 	} {
 		for _, described := range columnsOf(t, db)[table] {
 			if !strings.HasPrefix(described, "column ") {

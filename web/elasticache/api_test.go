@@ -83,7 +83,8 @@ func (*host) Home() string { return "here" }
 func (*host) Engines(context.Context) ([]models.Engine, error) {
 	return []models.Engine{{Name: "memcached", Version: "1.6.18"}, {Name: "redis", Version: "7.0.15"}, {Name: "redis", Version: "6.0.16"}, {Name: "valkey", Version: "8.1.1"}}, nil
 }
-func (*host) Address() string { return "127.0.0.1" }
+func (*host) Address() string   { return "127.0.0.1" }
+func (*host) Announced() string { return "" }
 func (*host) CannotTake(e models.Engine, s models.Snapshot, _ models.Deadlines) string {
 	if e.Version != "6.0.16" || s.RDBVersion < 10 {
 		return ""

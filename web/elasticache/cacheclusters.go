@@ -156,7 +156,7 @@ func presentCluster(c *call, m models.Cluster, member *models.Node) cacheCluster
 		v.SecurityGroups.Members = append(v.SecurityGroups.Members, securityGroup{id, "active"})
 	}
 	if m.Cached() && m.Status != models.ClusterCreating && len(m.Nodes) > 0 {
-		v.ConfigurationEndpoint = &endpoint{m.Nodes[0].Host, m.Nodes[0].Port}
+		v.ConfigurationEndpoint = endpointOf(m.Nodes[0])
 	}
 	if parameterStatus(m) == "pending-reboot" {
 		for i := range nodes {
@@ -175,7 +175,7 @@ func presentNodes(c *call, m models.Cluster, nodes []models.Node) *cacheNodes {
 		node := cacheNode{CacheNodeId: numbered(i + 1), CacheNodeStatus: nodeStatus(m, n), CacheNodeCreateTime: at(n.CreatedAt), ParameterGroupStatus: parameterStatus(m),
 			CustomerAvailabilityZone: c.zone(n.Zone)}
 		if m.Status != models.ClusterCreating {
-			node.Endpoint = &endpoint{n.Host, n.Port}
+			node.Endpoint = endpointOf(n)
 		}
 		shown.CacheNode = append(shown.CacheNode, node)
 	}

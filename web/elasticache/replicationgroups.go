@@ -114,7 +114,7 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 		g.AutomaticFailover = onOff(m.FailsOver())
 	}
 	if primaries := m.Primaries(); m.Sharded() && len(primaries) > 0 && m.Status != models.ClusterCreating {
-		g.ConfigurationEndpoint = &endpoint{primaries[0].Host, primaries[0].Port}
+		g.ConfigurationEndpoint = endpointOf(primaries[0])
 	}
 	if m.UserGroup != "" {
 		g.UserGroupIds.Members = []string{m.UserGroup}
@@ -136,6 +136,11 @@ func presentGroup(c *call, m models.Cluster) replicationGroup {
 	return g
 }
 
+// endpointOf is where applications connect to a node.
+func endpointOf(n models.Node) *endpoint {
+	return &endpoint{n.Endpoint().Host, n.Port}
+}
+
 // shardsOf returns the shards of a cluster, or an empty one if it has no nodes.
 func shardsOf(m models.Cluster) []models.Shard {
 	if shards := m.Shards(); len(shards) > 0 {
@@ -151,7 +156,7 @@ func presentShard(c *call, m models.Cluster, shard models.Shard) nodeGroup {
 	}
 	for _, n := range shard.Nodes {
 		member := nodeGroupMember{CacheClusterId: n.Name, CacheNodeId: nodeID, PreferredAvailabilityZone: c.zone(n.Zone), CurrentRole: string(n.Role),
-			ReadEndpoint: &endpoint{n.Host, n.Port}}
+			ReadEndpoint: endpointOf(n)}
 		if n.Role == models.RolePrimary {
 			group.PrimaryEndpoint = member.ReadEndpoint
 		}

@@ -35,7 +35,7 @@ func (l *Launcher) Certify(_ context.Context, host string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.Issue(names(host), l.opts.Now())
+	return a.Issue(l.names(host), l.opts.Now())
 }
 
 // ReplaceAuthority replaces the authority with a new one, which the old one vouches for. Running nodes get certificates from the new one when somebody
@@ -59,7 +59,7 @@ func (l *Launcher) certify(dir, host string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	hosts, now := names(host), l.opts.Now()
+	hosts, now := l.names(host), l.opts.Now()
 	path := filepath.Join(dir, certFile)
 	has, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -85,6 +85,15 @@ func replaceChanged(path string, text []byte) (bool, error) {
 		return false, err
 	}
 	return true, ReplaceFile(path, text)
+}
+
+// names are all names and addresses by which a node here that listens at host is reached, also by those who were told another host.
+func (l *Launcher) names(host string) []string {
+	all := names(host)
+	if l.opts.Announce != "" && !slices.Contains(all, l.opts.Announce) {
+		all = append(all, l.opts.Announce)
+	}
+	return all
 }
 
 // names are all names and addresses by which a node that listens at host is reached.

@@ -234,6 +234,10 @@ func TestWhatANodeIsReachedBy(t *testing.T) {
 			t.Errorf("%s: %v, want %v", host, got, want)
 		}
 	}
+	announced := New(t.TempDir(), nil, Options{Announce: "db.example.com"})
+	if got := announced.names("127.0.0.1"); !slices.Equal(got, []string{"127.0.0.1", "localhost", "::1", "db.example.com"}) {
+		t.Errorf("with an announced host: %v", got)
+	}
 	if everywhere := names("0.0.0.0"); !slices.Contains(everywhere, "0.0.0.0") || !slices.Contains(everywhere, "127.0.0.1") || len(everywhere) < 4 {
 		t.Errorf("everywhere: %v", everywhere)
 	}

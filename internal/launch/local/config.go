@@ -52,7 +52,7 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c.data(n, engine)
 	c.replication(n, engine)
 	if n.ClusterMode {
-		c.cluster(n)
+		c.cluster(n, engine)
 	}
 	c.WriteString(renderDirectives(n.Config))
 	return c.String()
@@ -201,7 +201,7 @@ func (c *conf) replication(n launch.Node, engine launch.Engine) {
 	}
 }
 
-func (c *conf) cluster(n launch.Node) {
+func (c *conf) cluster(n launch.Node, engine launch.Engine) {
 	c.set("cluster-enabled", "yes")
 	c.set("cluster-config-file", quote(mapFile))
 	c.set("cluster-node-timeout", "15000") // ElastiCache's and Redis's own default
@@ -209,6 +209,11 @@ func (c *conf) cluster(n launch.Node) {
 	c.set("cluster-migration-barrier", "99")
 	if !isUnspecified(n.Host) {
 		c.set("cluster-announce-ip", quote(n.Host))
+	}
+	// Only clients are sent there. The nodes themselves go on using their addresses, which need not be reachable by that name from here.
+	if host := launch.InCluster(n.Announced); host != "" && atLeast(engine, 7, 0) {
+		c.set("cluster-announce-hostname", quote(host))
+		c.set("cluster-preferred-endpoint-type", "hostname")
 	}
 }
 

@@ -24,7 +24,7 @@ var reservedDirectives = []string{
 	"replicaof", "slaveof", "replica-read-only", "slave-read-only", "replica-ignore-maxmemory", "slave-ignore-maxmemory",
 	"repl-rdb-channel", "dual-channel-replication-enabled",
 	// The cluster: whether there is one, where its nodes are, and whose replicas they are.
-	"cluster-enabled", "cluster-config-file", "cluster-port", "cluster-migration-barrier", "cluster-allow-replica-migration",
+	"cluster-enabled", "cluster-config-file", "cluster-port", "cluster-preferred-endpoint-type", "cluster-migration-barrier", "cluster-allow-replica-migration",
 	// Other files, other people's code, other names for commands.
 	"include", "loadmodule", "rename-command", "sentinel",
 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"rekindle/internal/launch"
@@ -117,6 +119,18 @@ func (a Addresses) first() string {
 
 // Address is the first of the addresses that nodes may be bound to.
 func (l *Launcher) Address() string { return l.host }
+
+// Announced is the host by which clients reach all nodes, as [launch.Placer] says.
+func (l *Launcher) Announced() string { return l.opts.Announce }
+
+// Serves tells whether a node may be bound to an address, and can be.
+func (l *Launcher) Serves(host string) bool {
+	address, err := netip.ParseAddr(host)
+	if err != nil || !slices.ContainsFunc(l.addresses, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) }) {
+		return false
+	}
+	return !errors.Is(listens(host, 0), syscall.EADDRNOTAVAIL)
+}
 
 // Place finds an endpoint, as [launch.Placer] says.
 func (l *Launcher) Place(ctx context.Context, port int, taken func(launch.Endpoint) bool) (launch.Endpoint, error) {

@@ -1,12 +1,15 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -71,7 +74,7 @@ func start(t *testing.T, l *Launcher, n launch.Node) launch.Node {
 func client(t *testing.T, n launch.Node) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{
-		Addr: fmt.Sprintf("127.0.0.1:%d", n.Port), Password: n.Password.Reveal(),
+		Addr: net.JoinHostPort(cmp.Or(n.Host, "127.0.0.1"), strconv.Itoa(n.Port)), Password: n.Password.Reveal(),
 		Protocol: 2, DisableIdentity: true, MaxRetries: -1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})

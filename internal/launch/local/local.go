@@ -52,6 +52,7 @@ type Options struct {
 	StartTimeout  time.Duration    // for a node that does not answer at all; loading data does not count; default 60 s
 	StopTimeout   time.Duration    // for a node that saves and stops; default 5 min
 	KillGrace     time.Duration    // between SHUTDOWN NOSAVE, for memcached SIGTERM, and SIGKILL; default 5 s
+	Announce      string           // a host by which clients reach all nodes, beside their addresses
 	AllowOpen     bool             // allow nodes without a password on addresses that others can reach
 	ControlGroups string           // where they are mounted; default /sys/fs/cgroup
 	Log           *slog.Logger     // default slog.Default()
@@ -180,7 +181,10 @@ func (l *Launcher) nodeDir(cluster, name string) (string, error) {
 }
 
 // maxClusterPort is the highest port of a node in cluster mode, whose second port, for the rest of the cluster, is 10000 higher.
-const maxClusterPort = 65535 - 10000
+const maxClusterPort = 65535 - busDistance
+
+// busDistance is how much higher that port is.
+const busDistance = 10000
 
 // complete fills in defaults and refuses what could not work or would do harm.
 func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
@@ -194,6 +198,8 @@ func (l *Launcher) complete(n launch.Node) (launch.Node, error) {
 		return wrong("unknown engine %q", n.Engine)
 	case !validHost(n.Host):
 		return wrong("%q is not an address to listen on", n.Host)
+	case n.Announced != "" && !validHost(n.Announced):
+		return wrong("%q is not a host that clients could be told", n.Announced)
 	case n.Port < 1 || n.Port > 65535:
 		return wrong("port %d is not between 1 and 65535", n.Port)
 	case n.ClusterMode && n.Port > maxClusterPort:

@@ -111,7 +111,12 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 			[]string{`replicaof "10.9.9.9" 6379`, `requirepass "geheim"`}, []string{"masterauth", "masteruser"}},
 		"cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", PrimaryHost: "10.0.0.4", PrimaryPort: 6379, ClusterMode: true}, launch.Engine{Name: "redis", Version: "7.0.15"},
 			[]string{"cluster-enabled yes", `cluster-config-file "nodes.conf"`, "cluster-migration-barrier 99", `cluster-announce-ip "10.0.0.5"`}, []string{"replicaof"}},
-		"held, in cluster mode": {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", Held: true, ClusterMode: true}, launch.Engine{Version: "7.0.15"}, nil, []string{"replicaof"}},
+		"announced": {launch.Node{Host: "10.0.0.5", Port: 6380, Announced: "db.example.com", ClusterMode: true}, launch.Engine{Version: "7.0.15"},
+			[]string{`cluster-announce-ip "10.0.0.5"`, `cluster-announce-hostname "db.example.com"`, "cluster-preferred-endpoint-type hostname", `replica-announce-ip "10.0.0.5"`}, nil},
+		"announced by an IPv6 address": {launch.Node{Host: "10.0.0.5", Port: 6380, Announced: "fd00::7", ClusterMode: true}, launch.Engine{Version: "7.0.15"}, nil, []string{"cluster-announce-hostname"}},
+		"announced by Redis 6":         {launch.Node{Host: "10.0.0.5", Port: 6380, Announced: "db", ClusterMode: true}, launch.Engine{Version: "6.0.16"}, nil, []string{"cluster-announce-hostname", "cluster-preferred"}},
+		"announced, alone":             {launch.Node{Host: "10.0.0.5", Port: 6380, Announced: "db"}, launch.Engine{Version: "7.0.15"}, []string{`replica-announce-ip "10.0.0.5"`}, []string{"cluster-"}},
+		"held, in cluster mode":        {launch.Node{Host: "10.0.0.5", Port: 6380, Password: "x", Held: true, ClusterMode: true}, launch.Engine{Version: "7.0.15"}, nil, []string{"replicaof"}},
 		"users": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "x", User: "rekindle", Users: []launch.User{{Name: "al\"ice", Rules: []string{"on", "(+get ~a)", "#0a"}}}}, launch.Engine{Version: "7.0.0"},
 			[]string{`user "rekindle" "on" ">x" "~*" "&*" "+@all"`, `user "default" "reset" "off"`, `user "al\"ice" "reset" "on" "(+get ~a)" "#0a"`, `masteruser "rekindle"`, `masterauth "x"`, "protected-mode no"}, []string{"requirepass"}},
 		"users of whom one is the default one": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "x", User: "rekindle", Users: []launch.User{{Name: "default", Rules: []string{"on", "nopass"}}}}, launch.Engine{Version: "6.0.16"},
@@ -277,6 +282,29 @@ func TestOfANetworkTheAddressesOfThisHostComeFirst(t *testing.T) {
 				t.Errorf("%s comes %d times in %s", own, count, network)
 			}
 		}
+	}
+}
+
+func TestAnAddressIsServedThatThisHostHasAndNodesMayUse(t *testing.T) {
+	t.Parallel()
+	addresses, err := ParseAddresses("127.0.0.0/29,198.51.100.0/24")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := New(t.TempDir(), addresses, Options{})
+	for host, want := range map[string]bool{"127.0.0.1": true, "127.0.0.5": true, "127.0.0.9": false, "198.51.100.7": false, "::1": false, "localhost": false, "": false} {
+		if got := l.Serves(host); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+}
+
+func TestANodeAtAnAddressThatIsGoneIsSaid(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, t.TempDir())
+	n := launch.Node{Cluster: "shop", Name: "shop-001", Host: "198.51.100.7", Port: testkit.FreePort(t), Password: "geheim"}
+	if err := l.Start(t.Context(), n); !errors.Is(err, launch.ErrNoAddress) || !strings.Contains(err.Error(), n.Host) {
+		t.Errorf("%v, want launch.ErrNoAddress", err)
 	}
 }
 

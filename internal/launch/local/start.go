@@ -160,6 +160,11 @@ func (l *Launcher) prepare(dir string, lock *os.File, n launch.Node, engine prog
 			return nil, nil, err
 		}
 	}
+	if n.ClusterMode {
+		if err := l.introduce(dir, n); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err := writeFiles(dir, n, engine.Engine); err != nil {
 		return nil, nil, err
 	}
@@ -215,6 +220,9 @@ func startFailure(dir string, began int64, end *os.ProcessState, n launch.Node, 
 	tail := logTail(dir, began, passwordsOf(n))
 	if strings.Contains(tail, "already in use") {
 		return fmt.Errorf("%w: %s", launch.ErrPortTaken, net.JoinHostPort(n.Host, strconv.Itoa(n.Port)))
+	}
+	if strings.Contains(tail, "assign requested address") {
+		return fmt.Errorf("%w: %s", launch.ErrNoAddress, n.Host)
 	}
 	if n.TLS && noTLS.MatchString(tail) {
 		return fmt.Errorf("%w: %s %s", launch.ErrNoTLS, engine.Name, engine.Version)
