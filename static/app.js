@@ -49,6 +49,19 @@
     button.focus();
   });
 
+  // Colours are switched in place: loading the page again would empty a form that is being filled in.
+  document.addEventListener('submit', (event) => {
+    const form = event.target.closest('form[data-theme-switch]');
+    if (!form || !event.submitter) return;
+    event.preventDefault();
+    const theme = event.submitter.value;
+    root.dataset.theme = theme;
+    for (const button of all('button', form)) button.setAttribute('aria-pressed', String(button.value === theme));
+    const failed = () => say('The console could not keep the choice of colours.');
+    fetch(form.action, { method: 'POST', body: new URLSearchParams({ theme }), redirect: 'manual' })
+      .then((answer) => { if (answer.status >= 400) failed(); }, failed);
+  });
+
   // Menus are <details>: one open at a time, closed by Escape and by a click elsewhere.
   const menus = () => all('details.menu[open]');
   document.addEventListener('click', (event) => {

@@ -64,7 +64,7 @@ func AccessKeysPage(s Shell, p AccessKeys) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = settingsTabs("access-keys").Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = settingsLinks(s.Path).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -247,10 +247,18 @@ func samplePages() []samplePage {
 	takeNone := takePrimary
 	takeNone.Fields, takeNone.Source = Fields{}, nil
 	sessions := []Session{{ID: "a", User: "admin", Agent: "Firefox on Linux", Address: "192.0.2.7", CreatedAt: ago(50 * time.Hour), SeenAt: sampleNow, Current: true}, {ID: "b", User: "admin", Agent: "Safari on macOS", Address: "192.0.2.9", CreatedAt: ago(80 * time.Hour), SeenAt: ago(3 * time.Hour)}}
-	settings := Settings{CatalogLocation: "/var/lib/rekindle/rekindle.db", CatalogBackup: "rekindle catalog backup rekindle-copy.db --catalog sqlite:/var/lib/rekindle/rekindle.db", StoreLocation: "dir:/var/lib/rekindle/store", StoreChecked: ago(40 * time.Second), StoredBytes: 21 * gb, FreeBytes: 310 * gb, SnapshotCount: 128, Sessions: sessions, Limits: Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}, LimitsAction: "/settings/limits", Verify: Fields{Values: map[string]string{"verify_every": "7"}}, Failover: Fields{Values: map[string]string{"promote_after": "60"}}, Version: "0.1.0"}
-	settingsWrong := settings
-	settingsWrong.StoreProblem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
-	settingsWrong.Password = Fields{Errors: map[string]string{"current": "This is not the current password."}}
+	storage := StorageSettings{Location: "dir:/var/lib/rekindle/store", Checked: ago(40 * time.Second), Stored: 21 * gb, Free: 310 * gb, Snapshots: 128, Version: "0.1.0"}
+	storageGone := storage
+	storageGone.Problem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
+	catalogPlace := CatalogSettings{Location: "/var/lib/rekindle/rekindle.db", Backup: "rekindle catalog backup rekindle-copy.db --catalog sqlite:/var/lib/rekindle/rekindle.db"}
+	limits := Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}
+	passwordWrong := Fields{Errors: map[string]string{"current": "This is not the current password."}}
+	inSettings := func(path string) Shell {
+		title := SettingsTitle(path)
+		shell := commanded(sampleShell(NavSettings, title, Crumb{"Settings", "/settings"}, here(title)), "sts get-caller-identity")
+		shell.Path = path
+		return shell
+	}
 	clusterRows := []ClusterRow{
 		{ID: "catalogue", Status: "available", Kind: "launched", Engine: "valkey", EngineVersion: "8.1.1", NodeType: "cache.t4g.small", Nodes: 1, Newest: ago(4 * 24 * time.Hour), NewestName: "before-migration", UsedMemory: 60_000_000, MaxMemory: 1_470_000_000, CanSnapshot: true},
 		{ID: "orders", Description: "Orders of the shop", Status: "snapshotting", Kind: "launched", Engine: "redis", EngineVersion: "7.0.15", NodeType: "cache.m7g.large", Nodes: 2, Schedule: sampleSchedule(), Newest: ago(9 * time.Hour), NewestName: "automatic.orders-2026-11-22-03-12", UsedMemory: 2 * gb, MaxMemory: 6_854_000_000, CanSnapshot: true},
@@ -319,8 +327,16 @@ func samplePages() []samplePage {
 		{"run-done", RunPage(sampleShell(NavActivity, "Run 409", Crumb{"Activity", "/runs"}, here("409")), runDone)},
 		{"events", EventsPage(commanded(sampleShell(NavEvents, "Events", here("Events")), "elasticache describe-events", "--duration 1440"), EventList{List: list("/events", 5), Rows: sampleEvents(), Any: true})},
 		{"events-empty", EventsPage(sampleShell(NavEvents, "Events", here("Events")), EventList{})},
-		{"settings", SettingsPage(commanded(sampleShell(NavSettings, "Settings", here("Settings")), "sts get-caller-identity"), settings)},
-		{"settings-wrong", SettingsPage(sampleShell(NavSettings, "Settings", here("Settings")), settingsWrong)},
+		{"settings", StorageSettingsPage(inSettings("/settings/storage"), storage)},
+		{"settings-wrong", StorageSettingsPage(inSettings("/settings/storage"), storageGone)},
+		{"settings-verify", VerifySettingsPage(inSettings("/settings/verify"), Fields{Values: map[string]string{"verify_every": "7"}})},
+		{"settings-imports", ImportsSettingsPage(inSettings("/settings/imports"), true)},
+		{"settings-failover", FailoverSettingsPage(inSettings("/settings/failover"), Fields{Values: map[string]string{"promote_after": "60"}})},
+		{"settings-catalog", CatalogSettingsPage(inSettings("/settings/catalog"), catalogPlace)},
+		{"settings-limits", LimitsSettingsPage(inSettings("/settings/limits"), limits)},
+		{"settings-account", AccountSettingsPage(inSettings("/settings/account"), passwordWrong)},
+		{"settings-sessions", SessionsSettingsPage(inSettings("/settings/sessions"), sessions)},
+		{"settings-display", DisplaySettingsPage(inSettings("/settings/display"))},
 		{"error-404", ErrorPage(sampleShell("", "Not found", here("Not found")), ErrorInfo{Status: 404})},
 		{"error-500", ErrorPage(sampleShell("", "Error", here("Error")), ErrorInfo{Status: 500, RequestID: "req-01JD8-4KXM"})},
 		{"error-403-out", ErrorPage(Shell{Title: "Not allowed"}, ErrorInfo{Status: 403, RequestID: "req-01JD8-4KXN"})},

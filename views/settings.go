@@ -1,6 +1,10 @@
 package views
 
-import "time"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
 
 // Session is one place where the user is signed in.
 type Session struct {
@@ -13,33 +17,51 @@ type Session struct {
 	Current   bool
 }
 
-// Settings is the settings page.
-//
-// Forms: POST /settings/password with current, new, repeat; POST /settings/sessions/{id}/revoke;
-// POST /settings/sessions/revoke-others; POST LimitsAction with manual_quota, price, currency.
-type Settings struct {
-	// Storage
-	StoreLocation string
-	StoreProblem  string // a sentence; empty: the last check succeeded
-	StoreChecked  time.Time
-	StoredBytes   int64
-	FreeBytes     int64 // on the device, -1: unknown
-	SnapshotCount int
-	StoreFacts    []StoreFact // what the store says about itself
-	// Account; Password holds the errors of its form, never values
-	Password Fields
-	Sessions []Session
-	// Limits; without an action they are shown and cannot be changed
-	Limits          Fields // values: manual_quota, price, currency
-	LimitsAction    string
-	Verify          Fields    // values: verify_every; its form is POST /settings/verify, and POST /settings/rebuild has none
-	TryImports      bool      // its form is POST /settings/imports, with try_imports=on or without try_imports
-	Failover        Fields    // values: promote_after; its form is POST /settings/failover
-	CatalogLocation string    // without secrets
-	CatalogBackup   string    // the command that copies it
-	Running         Work      // a rebuild of the catalog
-	Consoles        []Console // those that share the catalog; none: only this one
-	Version         string    // of Rekindle
+// settingsPages are the pages of the settings, in the order of their links. Each form is posted to the path of its own page.
+var settingsPages = []struct {
+	path  templ.SafeURL
+	label string
+}{
+	{"/settings/storage", "Storage"},
+	{"/settings/verify", "Verification"},
+	{"/settings/imports", "Imports"},
+	{"/settings/failover", "Failover"},
+	{"/settings/catalog", "Catalog"},
+	{"/settings/limits", "Limits and price"},
+	{"/settings/account", "Account"},
+	{"/settings/sessions", "Sessions"},
+	{"/settings/access-keys", "Access keys"},
+	{"/settings/display", "Time zone and colours"},
+}
+
+// SettingsTitle is the title of a page of the settings.
+func SettingsTitle(path string) string {
+	for _, one := range settingsPages {
+		if string(one.path) == path {
+			return one.label
+		}
+	}
+	return "Settings"
+}
+
+// StorageSettings is the page about the store.
+type StorageSettings struct {
+	Location  string
+	Problem   string // a sentence; empty: the last check succeeded
+	Checked   time.Time
+	Stored    int64
+	Free      int64 // on the device, -1: unknown
+	Snapshots int
+	Facts     []StoreFact // what the store says about itself
+	Version   string      // of Rekindle
+}
+
+// CatalogSettings is the page about the catalog. Form: POST /settings/rebuild, which has no fields.
+type CatalogSettings struct {
+	Location string    // without secrets
+	Backup   string    // the command that copies it
+	Running  Work      // a rebuild
+	Consoles []Console // those that share the catalog; none: only this one
 }
 
 // Console is one of the consoles that share a catalog.

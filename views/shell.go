@@ -36,6 +36,11 @@ var navigation = []navEntry{
 	{NavSettings, "Settings", "/settings", "settings"},
 }
 
+// themes are the choices of colours.
+var themes = []struct{ value, icon, label string }{
+	{"light", "sun", "Light"}, {"dark", "moon", "Dark"}, {"system", "monitor", "As the system"},
+}
+
 // Shell is what every page of a signed-in user needs besides its own content.
 type Shell struct {
 	Title       string  // of the page, for the browser's title bar

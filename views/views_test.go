@@ -129,8 +129,7 @@ func TestPasswordsAreNeverWrittenIntoForms(t *testing.T) {
 	if strings.Contains(render(t, ClusterFormPage(s, f)), "do-not-show-this-one") {
 		t.Error("the form carries the password that was typed")
 	}
-	p := Settings{Password: Fields{Values: map[string]string{"current": "do-not-show-this-one"}}}
-	if strings.Contains(render(t, SettingsPage(s, p)), "do-not-show-this-one") {
+	if strings.Contains(render(t, AccountSettingsPage(s, Fields{Values: map[string]string{"current": "do-not-show-this-one"}})), "do-not-show-this-one") {
 		t.Error("the settings carry the password that was typed")
 	}
 }

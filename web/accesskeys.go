@@ -14,8 +14,6 @@ import (
 
 const accessKeysPath = "/settings/access-keys"
 
-var accessKeysCrumbs = []views.Crumb{{Text: "Settings", Href: "/settings"}}
-
 type accessKeyPages struct{ *site }
 
 func (h accessKeyPages) list(w http.ResponseWriter, r *http.Request) error {
@@ -36,7 +34,7 @@ func (h accessKeyPages) show(w http.ResponseWriter, r *http.Request, props views
 		props.Rows = append(props.Rows, row)
 	}
 	props.Endpoint, props.Try = h.endpoint(r), h.aws(r).whoAmI()
-	at := place{title: "Access keys", active: views.NavSettings, crumbs: accessKeysCrumbs, path: accessKeysPath, aws: h.aws(r).whoAmI()}
+	at := place{title: "Access keys", active: views.NavSettings, crumbs: settingsCrumbs, path: accessKeysPath, aws: h.aws(r).whoAmI()}
 	draw := func(shell views.Shell) templ.Component { return views.AccessKeysPage(shell, props) }
 	w.Header().Set("Cache-Control", "no-store")
 	return h.ask(w, r, at, props.Fields.Errors, draw)
@@ -89,7 +87,7 @@ func (h accessKeyPages) askRevoke(w http.ResponseWriter, r *http.Request, key mo
 	if key.UsedAt != nil {
 		props.UsedAt = *key.UsedAt
 	}
-	at := place{title: "Revoke", active: views.NavSettings, crumbs: append(accessKeysCrumbs[:1:1], views.Crumb{Text: "Access keys", Href: accessKeysPath}), aws: h.aws(r).whoAmI()}
+	at := place{title: "Revoke", active: views.NavSettings, crumbs: append(settingsCrumbs[:1:1], views.Crumb{Text: "Access keys", Href: accessKeysPath}), aws: h.aws(r).whoAmI()}
 	draw := func(shell views.Shell) templ.Component { return views.RevokeAccessKeyPage(shell, props) }
 	return h.ask(w, r, at, wrong, draw)
 }

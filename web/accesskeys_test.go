@@ -34,7 +34,7 @@ func TestASecretIsShownOnceAndNeverAgain(t *testing.T) {
 		t.Errorf("the secret that was shown is not the key's (%v)", err)
 	}
 	answer.says("export AWS_ACCESS_KEY_ID="+keys[0].KeyID, "aws sts get-caller-identity")
-	for _, address := range []string{accessKeysPath, fmt.Sprintf("%s/%d/revoke", accessKeysPath, keys[0].ID), "/settings", "/events", "/", "/export.json"} {
+	for _, address := range []string{accessKeysPath, fmt.Sprintf("%s/%d/revoke", accessKeysPath, keys[0].ID), "/settings/account", "/events", "/", "/export.json"} {
 		c.get(address).is(http.StatusOK).doesNotSay(shown[1])
 	}
 	c.get(accessKeysPath).says(keys[0].KeyID, "operate", "by admin", "not yet")
@@ -83,5 +83,5 @@ func TestRevokingAnAccessKeyAsksForItsID(t *testing.T) {
 	if _, found, err := c.db.Keys.Find(t.Context(), key.KeyID); found || err != nil {
 		t.Errorf("it is still there (%v)", err)
 	}
-	c.get("/settings").says(accessKeysPath)
+	c.get(settingsPath).says(accessKeysPath)
 }

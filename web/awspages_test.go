@@ -38,7 +38,7 @@ func TestEveryPageShowsOneEquivalentCommand(t *testing.T) {
 		"/clusters/-/snapshot?name=gone", "/clusters/orders/delete?final=on&final_name=last"}
 	for _, one := range allRoutes(t, "user") {
 		if one.method != http.MethodGet || strings.HasSuffix(one.address, ".rdb") || strings.HasSuffix(one.address, ".pem") || one.address == "/snapshots/-/delete" || one.address == "/clusters/-/delete" || one.address == "/clusters/-/snapshot" || one.address == "/clusters/-/names" ||
-			one.address == "/clusters/-/attach" || one.address == "/clusters/1/access" || strings.HasSuffix(one.address, "/into") { // ElastiCache attaches nothing, and restores into nothing that exists
+			one.address == "/settings" || one.address == "/clusters/-/attach" || one.address == "/clusters/1/access" || strings.HasSuffix(one.address, "/into") { // ElastiCache attaches nothing, and restores into nothing that exists
 			continue
 		}
 		address := strings.Replace(one.address, "/clusters/1", "/clusters/orders", 1)
@@ -97,7 +97,7 @@ func TestTheCommandFollowsThePage(t *testing.T) {
 			t.Errorf("%s:\n got %s\nwant %s", address, got, want)
 		}
 	}
-	for _, address := range []string{"/settings", accessKeysPath} {
+	for _, address := range []string{settingsPath, accessKeysPath} {
 		if got := c.get(address).command(); !strings.HasPrefix(got, "aws sts get-caller-identity ") {
 			t.Errorf("%s: %s", address, got)
 		}

@@ -12,21 +12,21 @@ func TestConsolesThatShareTheCatalogAreListed(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders")
 	c.launch("customers")
-	c.get("/settings").doesNotSay("Console on")
-	c.get("/settings").says("Rebuild the catalog")
+	c.get("/settings/catalog").doesNotSay("Console on")
+	c.get("/settings/catalog").says("Rebuild the catalog")
 
 	other, err := c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	c.check(err)
-	c.get("/settings").says("Console on", "Its clusters", "This one", "Last heard from").doesNotSay("Away")
+	c.get("/settings/catalog").says("Console on", "Its clusters", "This one", "Last heard from").doesNotSay("Away")
 	c.check(c.db.Owners.Leave(t.Context(), other.ID))
-	c.get("/settings").doesNotSay("Console on")
+	c.get("/settings/catalog").doesNotSay("Console on")
 
 	// Its own host goes away, as another console sees it.
 	c.check(c.db.Owners.Leave(t.Context(), c.jobs.owner))
 	other, err = c.db.Owners.Enroll(t.Context(), "there", time.Minute)
 	c.check(err)
 	c.jobs.owner = other.ID
-	c.get("/settings").says("a host that is away", "Away", "longer ago than its lease")
+	c.get("/settings/catalog").says("a host that is away", "Away", "longer ago than its lease")
 	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s1", false, "admin")
 	c.check(err)
 	for _, page := range []string{"/", "/snapshots/s1", "/clusters/orders"} {

@@ -118,7 +118,7 @@ func TestACancelledSnapshotIsNoFailure(t *testing.T) {
 func TestMoreSnapshotsThanAFormOffersAreFoundByName(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	c.post("/settings/limits", "manual_quota", "1000", "price", "0.085", "currency", "$").redirects("/settings#limits")
+	c.post("/settings/limits", "manual_quota", "1000", "price", "0.085", "currency", "$").redirects("/settings/limits")
 	c.launch("orders")
 	c.backUp("orders", "oldest")
 	c.get("/clusters/-/new").says("<select id=\"f-snapshot\"").doesNotSay("are offered")

@@ -18,7 +18,7 @@ func TestStoreThatIsNotTheConsolesIsSaidOnEveryPage(t *testing.T) {
 	c.jobs.change(func(a *answers) { a.storeNotice = said })
 	c.get("/sign-in").doesNotSay(said)
 	c.signIn()
-	for _, page := range []string{"/", "/snapshots", "/settings"} {
+	for _, page := range []string{"/", "/snapshots", "/settings/storage"} {
 		c.get(page).is(http.StatusOK).says(said)
 	}
 }
@@ -50,7 +50,7 @@ func TestDoubtfulClockIsSaidOnEveryPageUntilItIsConfirmed(t *testing.T) {
 	const said = "The clock of this host says 2026-11-22 12:00 UTC where about 2026-10-08 12:00 UTC was expected."
 	c.get("/sign-in").doesNotSay(said)
 	c.signIn()
-	for _, page := range []string{"/", "/clusters", "/settings", "/events"} {
+	for _, page := range []string{"/", "/clusters", "/settings/storage", "/events"} {
 		c.get(page).is(http.StatusOK).says(said, "The clock is right now")
 	}
 	c.post("/settings/clock", "next", "/events").redirects("/events")

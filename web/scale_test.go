@@ -38,7 +38,7 @@ var scaled = []struct{ name, path string }{
 	{"new cluster", "/clusters/-/new"},
 	{"runs", "/runs"},
 	{"events", "/events"},
-	{"settings", "/settings"},
+	{"settings", "/settings/storage"},
 }
 
 // BenchmarkPages prints what each page of a large catalog costs. REKINDLE_BENCH_CLUSTERS and REKINDLE_BENCH_SNAPSHOTS say how large it is.

@@ -183,7 +183,7 @@ func TestAPanicIsAPageWithTheNumberInTheLog(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.jobs.change(func(a *answers) { a.storeLocation = func() string { panic("the secret reason") } })
-	answer := c.get("/settings").is(http.StatusInternalServerError).says("Something went wrong in the console").doesNotSay("secret reason")
+	answer := c.get(settingsPath).is(http.StatusInternalServerError).says("Something went wrong in the console").doesNotSay("secret reason")
 	id := answer.header.Get("X-Request-Id")
 	answer.says(id)
 	if log := c.log.String(); strings.Count(log, "request="+id) != 1 || !strings.Contains(log, "the secret reason") {

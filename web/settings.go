@@ -16,99 +16,84 @@ import (
 	"rekindle/views"
 )
 
+// settingsPages are the pages of the settings. Those with a form are in settingsforms.go.
 type settingsPages struct{ *site }
 
-func (h settingsPages) settingsPage(w http.ResponseWriter, r *http.Request) error {
-	return h.show(w, r, settingsForms{})
+var settingsCrumbs = []views.Crumb{{Text: "Settings", Href: "/settings"}}
+
+// settingsPath is the first page of the settings.
+const settingsPath = "/settings/storage"
+
+func (h settingsPages) first(w http.ResponseWriter, r *http.Request) error {
+	return h.redirect(w, r, settingsPath)
 }
 
-// settingsForms are the forms of the settings page. If one is shown again, it has its mistakes.
-type settingsForms struct{ limits, password, verify, failover views.Fields }
-
-// wrong returns the mistakes of the form that is shown again.
-func (f settingsForms) wrong() mistakes {
-	for _, form := range []views.Fields{f.limits, f.password, f.verify, f.failover} {
-		if len(form.Errors) > 0 {
-			return form.Errors
-		}
-	}
-	return nil
+// section shows one page of the settings, or its form again with what is wrong.
+func (h settingsPages) section(w http.ResponseWriter, r *http.Request, wrong mistakes, draw func(views.Shell) templ.Component) error {
+	return h.ask(w, r, h.at(r), wrong, draw)
 }
 
-func (h settingsPages) show(w http.ResponseWriter, r *http.Request, forms settingsForms) error {
-	ctx := r.Context()
-	where := h.db.Place()
-	props := views.Settings{CatalogLocation: where.String(), CatalogBackup: backupCommand(where), LimitsAction: "/settings/limits", Password: forms.password, Version: h.version}
-	h.describeStore(ctx, &props)
-	storage, err := h.db.Snapshots.Storage(ctx)
+// at is the place of the page of the settings that has this address.
+func (h settingsPages) at(r *http.Request) place {
+	return place{title: views.SettingsTitle(r.URL.Path), active: views.NavSettings, crumbs: settingsCrumbs, path: r.URL.Path, aws: h.aws(r).whoAmI()}
+}
+
+func (h settingsPages) storagePage(w http.ResponseWriter, r *http.Request) error {
+	props := h.describeStore(r.Context())
+	storage, err := h.db.Snapshots.Storage(r.Context())
 	if err != nil {
 		return err
 	}
-	props.StoredBytes, props.SnapshotCount = storage.Stored, storage.Snapshots
-	if err := h.fillForms(ctx, forms, &props); err != nil {
-		return err
-	}
+	props.Stored, props.Snapshots, props.Version = storage.Stored, storage.Snapshots, h.version
+	return h.section(w, r, nil, func(shell views.Shell) templ.Component { return views.StorageSettingsPage(shell, props) })
+}
+
+func (h settingsPages) catalogPage(w http.ResponseWriter, r *http.Request) error {
+	where := h.db.Place()
+	props := views.CatalogSettings{Location: where.String(), Backup: backupCommand(where)}
 	var busy bool
-	if props.Running, busy, err = h.present.currentRuns(ctx, about{kind: models.RunRebuild}); err != nil {
+	var err error
+	if props.Running, busy, err = h.present.currentRuns(r.Context(), about{kind: models.RunRebuild}); err != nil {
 		return err
 	}
-	if props.Consoles, err = h.consoles(ctx); err != nil {
+	if props.Consoles, err = h.consoles(r.Context()); err != nil {
 		return err
 	}
-	if props.Sessions, err = h.sessionsOf(ctx, visitOf(r)); err != nil {
+	at := h.at(r)
+	at.follow = busy
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.CatalogSettingsPage(shell, props) })
+}
+
+func (h settingsPages) sessionsPage(w http.ResponseWriter, r *http.Request) error {
+	sessions, err := h.sessionsOf(r.Context(), visitOf(r))
+	if err != nil {
 		return err
 	}
-	at := place{title: "Settings", active: views.NavSettings, path: "/settings", follow: busy, aws: h.aws(r).whoAmI()}
-	draw := func(shell views.Shell) templ.Component { return views.SettingsPage(shell, props) }
-	return h.ask(w, r, at, forms.wrong(), draw)
+	return h.section(w, r, nil, func(shell views.Shell) templ.Component { return views.SessionsSettingsPage(shell, sessions) })
+}
+
+func (h settingsPages) displayPage(w http.ResponseWriter, r *http.Request) error {
+	return h.section(w, r, nil, func(shell views.Shell) templ.Component { return views.DisplaySettingsPage(shell) })
 }
 
 // storePatience is how long the store may take to describe itself while somebody waits for the page.
 const storePatience = 5 * time.Second
 
 // describeStore asks the store to describe itself. If it does not answer, the page shows that problem and does not fail.
-func (h settingsPages) describeStore(ctx context.Context, props *views.Settings) {
+func (h settingsPages) describeStore(ctx context.Context) views.StorageSettings {
 	ctx, cancel := context.WithTimeout(ctx, storePatience)
 	defer cancel()
-	props.StoreLocation, props.StoreChecked, props.FreeBytes = h.jobs.StoreLocation(), h.clock.Now(), -1
+	props := views.StorageSettings{Location: h.jobs.StoreLocation(), Checked: h.clock.Now(), Free: -1}
 	if err := h.jobs.CheckStore(ctx); err != nil {
-		props.StoreProblem = err.Error()
+		props.Problem = err.Error()
 	}
 	if info, err := h.jobs.DescribeStore(ctx); err == nil {
-		props.FreeBytes = info.Free
+		props.Free = info.Free
 		for _, fact := range info.Facts {
-			props.StoreFacts = append(props.StoreFacts, views.StoreFact{Name: fact.Name, Value: fact.Value})
+			props.Facts = append(props.Facts, views.StoreFact{Name: fact.Name, Value: fact.Value})
 		}
 	}
-}
-
-// fillForms fills each form with the present settings. A form that is shown again keeps what was sent.
-func (h settingsPages) fillForms(ctx context.Context, forms settingsForms, props *views.Settings) (err error) {
-	props.Limits, props.Verify, props.Failover = forms.limits, forms.verify, forms.failover
-	if len(forms.limits.Values) == 0 {
-		settings, err := h.db.Settings.Get(ctx)
-		if err != nil {
-			return err
-		}
-		props.Limits.Values = map[string]string{"manual_quota": strconv.Itoa(settings.ManualQuota),
-			"price": strconv.FormatFloat(settings.Price, 'f', -1, 64), "currency": settings.Currency}
-	}
-	if len(forms.verify.Values) == 0 {
-		days, err := h.db.Settings.VerifyEvery(ctx)
-		if err != nil {
-			return err
-		}
-		props.Verify.Values = map[string]string{"verify_every": strconv.Itoa(days)}
-	}
-	if len(forms.failover.Values) == 0 {
-		seconds, err := h.db.Settings.PromoteAfter(ctx)
-		if err != nil {
-			return err
-		}
-		props.Failover.Values = map[string]string{"promote_after": strconv.Itoa(seconds)}
-	}
-	props.TryImports, err = h.db.Settings.TriesImports(ctx)
-	return err
+	return props
 }
 
 // sessionsOf returns where the person is signed in.

@@ -3,13 +3,30 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/a-h/templ"
 
 	"rekindle/internal/secret"
 	"rekindle/models"
 	"rekindle/views"
 )
+
+func (h settingsPages) limitsPage(w http.ResponseWriter, r *http.Request) error {
+	settings, err := h.db.Settings.Get(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.askLimits(w, r, url.Values{"manual_quota": {strconv.Itoa(settings.ManualQuota)},
+		"price": {strconv.FormatFloat(settings.Price, 'f', -1, 64)}, "currency": {settings.Currency}}, nil)
+}
+
+func (h settingsPages) askLimits(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+	fields := views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}
+	return h.section(w, r, wrong, func(shell views.Shell) templ.Component { return views.LimitsSettingsPage(shell, fields) })
+}
 
 func (h settingsPages) saveLimits(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
@@ -25,12 +42,25 @@ func (h settingsPages) saveLimits(w http.ResponseWriter, r *http.Request) error 
 	}
 	if len(wrong) == 0 {
 		if err := h.db.Settings.Save(r.Context(), settings); err == nil {
-			return h.done(w, r, "/settings#limits", "success", "The limits and the price are saved.")
+			return h.done(w, r, r.URL.Path, "success", "The limits and the price are saved.")
 		} else if err := wrong.refusal(err, []string{"manual_quota", "price", "currency"}); err != nil {
 			return err
 		}
 	}
-	return h.show(w, r, settingsForms{limits: views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}})
+	return h.askLimits(w, r, form, wrong)
+}
+
+func (h settingsPages) verifyPage(w http.ResponseWriter, r *http.Request) error {
+	days, err := h.db.Settings.VerifyEvery(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.askVerify(w, r, url.Values{"verify_every": {strconv.Itoa(days)}}, nil)
+}
+
+func (h settingsPages) askVerify(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+	fields := views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong}
+	return h.section(w, r, wrong, func(shell views.Shell) templ.Component { return views.VerifySettingsPage(shell, fields) })
 }
 
 // saveVerifyEvery sets how often each snapshot is verified.
@@ -47,12 +77,20 @@ func (h settingsPages) saveVerifyEvery(w http.ResponseWriter, r *http.Request) e
 			if days == 0 {
 				text = "Snapshots are now verified only on request."
 			}
-			return h.done(w, r, "/settings#verify", "success", text)
+			return h.done(w, r, r.URL.Path, "success", text)
 		} else if err := wrong.refusal(err, []string{"verify_every"}); err != nil {
 			return err
 		}
 	}
-	return h.show(w, r, settingsForms{verify: views.Fields{Values: firstValues(form, "verify_every"), Errors: wrong}})
+	return h.askVerify(w, r, form, wrong)
+}
+
+func (h settingsPages) importsPage(w http.ResponseWriter, r *http.Request) error {
+	try, err := h.db.Settings.TriesImports(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.section(w, r, nil, func(shell views.Shell) templ.Component { return views.ImportsSettingsPage(shell, try) })
 }
 
 // saveTryImports sets whether files from elsewhere are loaded into a node before they become snapshots.
@@ -69,7 +107,20 @@ func (h settingsPages) saveTryImports(w http.ResponseWriter, r *http.Request) er
 	if !try {
 		text = "Only the structure of imported files is checked now."
 	}
-	return h.done(w, r, "/settings#imports", "success", text)
+	return h.done(w, r, r.URL.Path, "success", text)
+}
+
+func (h settingsPages) failoverPage(w http.ResponseWriter, r *http.Request) error {
+	seconds, err := h.db.Settings.PromoteAfter(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.askFailover(w, r, url.Values{"promote_after": {strconv.Itoa(seconds)}}, nil)
+}
+
+func (h settingsPages) askFailover(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+	fields := views.Fields{Values: firstValues(form, "promote_after"), Errors: wrong}
+	return h.section(w, r, wrong, func(shell views.Shell) templ.Component { return views.FailoverSettingsPage(shell, fields) })
 }
 
 // savePromoteAfter sets when a replica takes over from a primary that hangs.
@@ -87,12 +138,12 @@ func (h settingsPages) savePromoteAfter(w http.ResponseWriter, r *http.Request) 
 			if seconds == 0 {
 				text = "A primary that hangs is left alone now."
 			}
-			return h.done(w, r, "/settings#failover", "success", text)
+			return h.done(w, r, r.URL.Path, "success", text)
 		} else if err := wrong.refusal(err, []string{"promote_after"}); err != nil {
 			return err
 		}
 	}
-	return h.show(w, r, settingsForms{failover: views.Fields{Values: firstValues(form, "promote_after"), Errors: wrong}})
+	return h.askFailover(w, r, form, wrong)
 }
 
 // confirmClock takes somebody's word that the clock is right, whatever it has done.
@@ -111,12 +162,22 @@ func (h settingsPages) confirmClock(w http.ResponseWriter, r *http.Request) erro
 func (h settingsPages) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
 	_, err := h.db.Rebuild.Request(r.Context(), visitOf(r).user.Name)
 	if models.HasCode(err, models.CodeRunState) {
-		return h.done(w, r, "/settings#catalog", "info", err.Error())
+		return h.done(w, r, "/settings/catalog", "info", err.Error())
 	} else if err != nil {
 		return err
 	}
 	h.jobs.Wake()
-	return h.done(w, r, "/settings#catalog", "success", "The catalog is being rebuilt from the store. The events say what was found.")
+	return h.done(w, r, "/settings/catalog", "success", "The catalog is being rebuilt from the store. The events say what was found.")
+}
+
+func (h settingsPages) accountPage(w http.ResponseWriter, r *http.Request) error {
+	return h.askPassword(w, r, nil)
+}
+
+func (h settingsPages) askPassword(w http.ResponseWriter, r *http.Request, wrong mistakes) error {
+	return h.section(w, r, wrong, func(shell views.Shell) templ.Component {
+		return views.AccountSettingsPage(shell, views.Fields{Errors: wrong})
+	})
 }
 
 func (h settingsPages) changePassword(w http.ResponseWriter, r *http.Request) error {
@@ -128,22 +189,24 @@ func (h settingsPages) changePassword(w http.ResponseWriter, r *http.Request) er
 	err = h.db.Users.ChangePassword(r.Context(), v.user.ID, v.session.ID,
 		secret.Text(form.Get("current")), secret.Text(form.Get("new")), secret.Text(form.Get("repeat")))
 	if err == nil {
-		return h.done(w, r, "/settings#account", "success", "The password is changed. Every other session was signed out.")
+		return h.done(w, r, r.URL.Path, "success", "The password is changed. Every other session was signed out.")
 	} else if err := wrong.refusal(err, []string{"current", "new", "repeat"}); err != nil {
 		return err
 	}
-	return h.show(w, r, settingsForms{password: views.Fields{Errors: wrong}})
+	return h.askPassword(w, r, wrong)
 }
+
+const sessionsPath = "/settings/sessions"
 
 func (h settingsPages) revokeSession(w http.ResponseWriter, r *http.Request) error {
 	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
 	if err != nil {
-		return problem{status: http.StatusNotFound, back: "/settings", backText: "To the settings"}
+		return problem{status: http.StatusNotFound, back: sessionsPath, backText: "To the sessions"}
 	}
 	if err := h.db.Users.RevokeSession(r.Context(), visitOf(r).user.ID, uint(id)); err != nil {
 		return err
 	}
-	return h.done(w, r, "/settings#sessions", "success", "That session was signed out.")
+	return h.done(w, r, sessionsPath, "success", "That session was signed out.")
 }
 
 func (h settingsPages) revokeOthers(w http.ResponseWriter, r *http.Request) error {
@@ -151,5 +214,5 @@ func (h settingsPages) revokeOthers(w http.ResponseWriter, r *http.Request) erro
 	if err := h.db.Users.RevokeOtherSessions(r.Context(), v.user.ID, v.session.ID); err != nil {
 		return err
 	}
-	return h.done(w, r, "/settings#sessions", "success", "Every other session was signed out.")
+	return h.done(w, r, sessionsPath, "success", "Every other session was signed out.")
 }

@@ -86,7 +86,7 @@ func TestManualSnapshotsHaveAQuota(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.launch("orders")
-	c.post("/settings/limits", "manual_quota", "1", "price", "0.085", "currency", "$").redirects("/settings#limits")
+	c.post("/settings/limits", "manual_quota", "1", "price", "0.085", "currency", "$").redirects("/settings/limits")
 	c.backUp("orders", "first")
 	c.post("/clusters/orders/snapshot", "name", "second").is(http.StatusUnprocessableEntity).says("1 manual snapshots of orders were taken in the last 24 hours, which is the limit.")
 }
@@ -266,17 +266,19 @@ func TestSettingsAreCheckedAndKept(t *testing.T) {
 		{fields("current", adminPassword, "new", "a new password", "repeat", "another password"), "repeat"},
 		{fields(), "current"},
 	} {
-		c.postForm("/settings/password", one.form).is(http.StatusUnprocessableEntity).doesNotSay("a new password", adminPassword).hasErrorAt(one.field)
+		c.postForm("/settings/account", one.form).is(http.StatusUnprocessableEntity).doesNotSay("a new password", adminPassword).hasErrorAt(one.field)
 	}
 	other := c.another()
 	other.signIn()
-	c.get("/settings").says("This one", "Sign out everywhere else", "Rekindle 1.2.3", "dir:/srv/snapshots", "Versioning", "Free there")
-	c.post("/settings/password", "current", adminPassword, "new", "a new password", "repeat", "a new password").redirects("/settings#account")
-	c.get("/settings").is(http.StatusOK).doesNotSay("Sign out everywhere else")
+	c.get("/settings").redirects(settingsPath)
+	c.get(settingsPath).says("Rekindle 1.2.3", "dir:/srv/snapshots", "Versioning", "Free there")
+	c.get(sessionsPath).says("This one", "Sign out everywhere else", "2 sessions")
+	c.post("/settings/account", "current", adminPassword, "new", "a new password", "repeat", "a new password").redirects("/settings/account")
+	c.get(sessionsPath).is(http.StatusOK).doesNotSay("Sign out everywhere else")
 	other.get("/settings").redirects("/sign-in?next=%2Fsettings")
 	c.post("/settings/sessions/x/revoke").is(http.StatusNotFound)
 	c.jobs.change(func(a *answers) { a.checkStore = func() error { return errOnPurpose } })
-	c.get("/settings").says("broken on purpose")
+	c.get(settingsPath).is(http.StatusOK).says("broken on purpose")
 }
 
 // The console's own addresses lie where no name is: whatever a cluster or a snapshot is called, its page is there.

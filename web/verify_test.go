@@ -69,37 +69,38 @@ func (c *console) names(address string) string {
 func TestFailoverIsSetUnderSettings(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	c.get("/settings").says("Replace a primary that hangs after", `value="60"`)
+	c.get("/settings/failover").says("Replace a primary that hangs after", `value="60"`)
 	for _, wrong := range []string{"", "-1", "9", "3601", "soon"} {
 		c.post("/settings/failover", "promote_after", wrong).is(http.StatusUnprocessableEntity).hasErrorAt("promote_after")
 	}
 	for seconds, says := range map[int]string{30: "replaced after 30 seconds", 0: "is left alone now"} {
-		c.post("/settings/failover", "promote_after", fmt.Sprint(seconds)).redirects("/settings#failover")
-		c.get("/settings").says(says, fmt.Sprintf(`value="%d"`, seconds))
+		c.post("/settings/failover", "promote_after", fmt.Sprint(seconds)).redirects("/settings/failover")
+		c.get("/settings/failover").says(says, fmt.Sprintf(`value="%d"`, seconds))
 	}
 }
 
 func TestVerificationIsSetAndTheCatalogRebuiltUnderSettings(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	c.get("/settings").says("Verification", `value="7"`, "Rebuild the catalog")
+	c.get("/settings/verify").says("Verification", `value="7"`)
+	c.get("/settings/catalog").says("Rebuild the catalog")
 	for _, wrong := range []string{"", "-1", "366", "weekly"} {
 		c.post("/settings/verify", "verify_every", wrong).is(http.StatusUnprocessableEntity).hasErrorAt("verify_every")
 	}
 	for days, says := range map[int]string{3: "every 3 days", 1: "every day", 0: "only on request"} {
-		c.post("/settings/verify", "verify_every", fmt.Sprint(days)).redirects("/settings#verify")
-		c.get("/settings").says(says, fmt.Sprintf(`value="%d"`, days))
+		c.post("/settings/verify", "verify_every", fmt.Sprint(days)).redirects("/settings/verify")
+		c.get("/settings/verify").says(says, fmt.Sprintf(`value="%d"`, days))
 		if got, err := c.db.Settings.VerifyEvery(t.Context()); err != nil || got != days {
 			t.Errorf("%d days are kept as %d: %v", days, got, err)
 		}
 	}
-	c.post("/settings/rebuild").redirects("/settings#catalog")
-	c.get("/settings").says("The catalog is being rebuilt", "Rebuild the catalog from the store", "Waiting for its turn")
-	c.post("/settings/rebuild").redirects("/settings#catalog")
-	c.get("/settings").says("The catalog is already being rebuilt.")
+	c.post("/settings/rebuild").redirects("/settings/catalog")
+	c.get("/settings/catalog").says("The catalog is being rebuilt", "Rebuild the catalog from the store", "Waiting for its turn")
+	c.post("/settings/rebuild").redirects("/settings/catalog")
+	c.get("/settings/catalog").says("The catalog is already being rebuilt.")
 	run := c.claim()
 	c.check(c.db.Settle.Rebuild(t.Context(), run, models.Rebuilt{Found: 12, Adopted: 2, Agreed: 10}))
-	c.get("/settings").says("Succeeded")
+	c.get("/settings/catalog").says("Succeeded")
 	c.get("/events").says("12 snapshots found, 2 of them new, 10 known already.")
 	c.get(fmt.Sprintf("/runs/%d", run.ID)).says("Rebuild the catalog from the store")
 }
@@ -109,7 +110,7 @@ func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
 	c := signedIn(t)
 	stands := func(want bool, says string) {
 		t.Helper()
-		page := c.get("/settings")
+		page := c.get("/settings/imports")
 		page.says("Try out imported files", says)
 		if ticked := strings.Contains(page.raw, `name="try_imports" value="on" checked`); ticked != want {
 			t.Errorf("the box is ticked: %t", ticked)
@@ -119,8 +120,8 @@ func TestTrialsOfImportsAreSetUnderSettings(t *testing.T) {
 		}
 	}
 	stands(true, "Imports")
-	c.post("/settings/imports").redirects("/settings#imports")
+	c.post("/settings/imports").redirects("/settings/imports")
 	stands(false, "Only the structure of imported files is checked now")
-	c.post("/settings/imports", "try_imports", "on").redirects("/settings#imports")
+	c.post("/settings/imports", "try_imports", "on").redirects("/settings/imports")
 	stands(true, "are now loaded into a node first")
 }

@@ -354,7 +354,7 @@ func TestBrowserTour(t *testing.T) {
 		{"snapshots", "/snapshots"}, {"snapshot", "/snapshots/before-the-release"}, {"restore", "/snapshots/before-the-release/restore"},
 		{"snapshot-delete", "/snapshots/before-the-release/delete"}, {"snapshot-copy", "/snapshots/before-the-release/copy"}, {"snapshot-export", "/snapshots/before-the-release/export"},
 		{"import", "/snapshots/-/import"}, {"import-upload", "/snapshots/-/import?from=upload"}, {"copy", "/snapshots/kept"}, {"imported", "/snapshots/back"},
-		{"activity", "/runs"}, {"run", "/runs/1"}, {"events", "/events"}, {"settings", "/settings"},
+		{"activity", "/runs"}, {"run", "/runs/1"}, {"events", "/events"}, {"settings", "/settings/storage"}, {"settings-verify", "/settings/verify"}, {"settings-account", "/settings/account"}, {"settings-sessions", "/settings/sessions"}, {"settings-display", "/settings/display"},
 		{"cluster-reboot", "/clusters/orders/reboot"}, {"cluster-failover", "/clusters/orders/failover"},
 		{"clusters-delete", "/clusters/-/delete?all=on"}, {"clusters-snapshot", "/clusters/-/snapshot?all=on"},
 		{"not-found", "/clusters/nobody"},
@@ -491,9 +491,9 @@ func (s *served) inspectConsoles(b *tab) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.open("/settings")
+	b.open("/settings/catalog")
 	b.awaitText("Console on")
-	b.inspect("settings-consoles", "/settings")
+	b.inspect("settings-consoles", "/settings/catalog")
 	if err := s.db.Owners.Leave(b.t.Context(), other.ID); err != nil {
 		b.t.Fatal(err)
 	}

@@ -65,7 +65,7 @@ func TestInChildConsoleOnAFullDisk(t *testing.T) {
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("/readyz took %s", took)
 	}
-	for _, path := range []string{"/", "/clusters", "/snapshots", "/runs", "/events", "/settings"} {
+	for _, path := range []string{"/", "/clusters", "/snapshots", "/runs", "/events", "/settings/storage"} {
 		if status, said := a.get(path); status != http.StatusOK {
 			t.Errorf("on a full disk %s answers %d: %s", path, status, said)
 		}
