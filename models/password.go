@@ -43,6 +43,17 @@ func (c Cluster) KnowsPassword(password secret.Text) bool {
 // AuthEnabled reports whether clients sign in with the cluster's password, rather than as users of a group or without any password.
 func (c Cluster) AuthEnabled() bool { return c.Password != "" && c.UserGroup == "" }
 
+// NoPassword says why the cluster's password cannot be shown, or "". That of an attached cluster is only for the console itself.
+func (c Cluster) NoPassword() string {
+	switch {
+	case c.Attached():
+		return fmt.Sprintf("The cluster %s is attached: the console keeps its password for itself, and shows it to nobody.", c.Name)
+	case !c.AuthEnabled():
+		return fmt.Sprintf("The cluster %s has no password that could be shown.", c.Name)
+	}
+	return ""
+}
+
 // SignInNeeded reports whether clients have to sign in. If so, a cluster restored from its snapshots should require it, too.
 func (c Cluster) SignInNeeded() bool { return c.Password != "" }
 

@@ -73,7 +73,7 @@ type Cluster struct {
 	SnapshotCount int
 	Events        []Event
 	EventCount    int
-	// Password is set only if it was asked for (?tab=connect&reveal=password) and Rekindle knows it.
+	// Password is set only on the page that follows POST /clusters/{id}/password, once.
 	Password      string
 	PasswordKnown bool // launched clusters
 	OldPassword   bool // another one is taken as well

@@ -17,10 +17,20 @@ const accessKeysPath = "/settings/access-keys"
 type accessKeyPages struct{ *site }
 
 func (h accessKeyPages) list(w http.ResponseWriter, r *http.Request) error {
-	return h.show(w, r, views.AccessKeys{Fields: views.Fields{Values: map[string]string{"role": string(models.RoleOperate)}}})
+	props := views.AccessKeys{Fields: views.Fields{Values: map[string]string{"role": string(models.RoleOperate)}}}
+	if id := h.mayShow(w, r, accessKeysPath); id != "" { // it was just made
+		key, found, err := h.db.Keys.Find(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		if found {
+			props.NewKeyID, props.NewSecret = key.KeyID, key.Secret.Reveal()
+			showsSecret(w)
+		}
+	}
+	return h.show(w, r, props)
 }
 
-// show shows the keys. A key that was just made is shown with its secret, only this once.
 func (h accessKeyPages) show(w http.ResponseWriter, r *http.Request, props views.AccessKeys) error {
 	keys, err := h.db.Keys.All(r.Context())
 	if err != nil {
@@ -53,9 +63,7 @@ func (h accessKeyPages) create(w http.ResponseWriter, r *http.Request) error {
 		}
 		return h.show(w, r, views.AccessKeys{Fields: views.Fields{Values: firstValues(form, "role", "description"), Errors: wrong}})
 	}
-	// Not a redirect: the secret is shown now and can never be shown again.
-	return h.show(w, r, views.AccessKeys{NewKeyID: key.KeyID, NewSecret: key.Secret.Reveal(),
-		Fields: views.Fields{Values: map[string]string{"role": string(models.RoleOperate)}}})
+	return h.showOnce(w, r, accessKeysPath, key.KeyID, accessKeysPath)
 }
 
 // find returns the key in the address.

@@ -294,7 +294,8 @@ func TestThePagesOfAnAttachedClusterSayWhatIsTrueOfIt(t *testing.T) {
 	c := signedIn(t)
 	cluster := c.attach()
 	c.get("/clusters").says("Attached", "none", "Detach").doesNotSay(`href="/clusters/shop/delete"> Delete`)
-	c.get("/clusters/shop?tab=connect&reveal=password").says("10.0.0.1:6379", "10.0.0.2:6379", "Clients connect as they always have").doesNotSay("top-secret-1", "kept, not shown", ">Show<")
+	c.post("/clusters/shop/password").is(http.StatusConflict).says("keeps its password for itself")
+	c.get("/clusters/shop?tab=connect").says("10.0.0.1:6379", "10.0.0.2:6379", "Clients connect as they always have").doesNotSay("top-secret-1", "kept, not shown", ">Show<")
 	c.get("/clusters/shop/modify").says("Its nodes are not touched", "retention").doesNotSay(`name="node_type"`, `name="replicas"`, "free here", "$0.00 ")
 	c.post("/clusters/shop/modify", "description", "Carts", "backups", "on", "retention", "3", "window_preference", "given", "window_start", "03:00", "window_length", "60",
 		"node_type", "cache.t4g.micro", "replicas", "5").redirects("/clusters/shop")

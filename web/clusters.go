@@ -97,15 +97,15 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err := h.fillTab(ctx, &props); err != nil {
 		return err
 	}
-	if props.Tab == "connect" && r.URL.Query().Get("reveal") != "" && !cluster.Attached() && cluster.AuthEnabled() { // an attached cluster's is only for the console
+	if props.Tab == "connect" && h.mayShow(w, r, clusterAddress(cluster.Name)) == "password" && cluster.NoPassword() == "" {
 		props.Password = cluster.Password.Reveal()
-		w.Header().Set("Cache-Control", "no-store")
+		showsSecret(w)
 	}
 	if !cluster.Attached() && !cluster.Cached() && cluster.UserGroup == "" {
 		props.PasswordCommand = h.aws(r).changePassword(awsTargetOf(cluster), cluster.Password != "")
 	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed, and data that is moving in.
-	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: active || cluster.Migrating()}
+	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: (active || cluster.Migrating()) && props.Password == ""} // following would take the password away again
 	switch target := awsTargetOf(cluster); props.Tab {
 	case "snapshots":
 		at.aws = h.aws(r).snapshots(target, "", "")
@@ -117,11 +117,20 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.ClusterPage(shell, props) })
 }
 
+// showPassword shows the cluster's password once, and writes down who asked for it.
+func (h clusterPages) showPassword(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("id")
+	if err := h.db.Clusters.ShowPassword(r.Context(), name, visitOf(r).user.Name); err != nil {
+		return err
+	}
+	return h.showOnce(w, r, clusterAddress(name), "password", clusterAddress(name)+"?tab=connect")
+}
+
 func presentCluster(c models.Cluster) views.Cluster {
 	props := views.Cluster{
 		ID: c.Name, Description: c.Description, Kind: c.Kind, Status: string(c.Status), StatusReason: c.StatusReason,
 		Engine: c.Engine, Version: c.EngineVersion, NodeType: c.NodeType, ClusterMode: c.ClusterMode, Shards: c.ShardCount, Replicas: c.Replicas,
-		AuthEnabled: c.AuthEnabled(), UserGroup: c.UserGroup, PasswordKnown: c.AuthEnabled() && !c.Attached(), OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
+		AuthEnabled: c.AuthEnabled(), UserGroup: c.UserGroup, PasswordKnown: c.NoPassword() == "", OldPassword: c.OldPassword != "", UsedMemory: usedMemory(c), MaxMemory: maxMemory(c), Keys: keysOf(c), CreatedAt: c.CreatedAt,
 		Nodes: presentNodes(c.Nodes), NodeCount: len(c.Nodes), CacheOnly: c.Cached(), Reach: presentReach(c), Declared: c.Declared, Elsewhere: c.Elsewhere(""),
 		Encrypted: c.TransitEncryption, AtRest: c.Attributes.AtRest, Certificate: c.CA != "" && c.TransitEncryption,
 		CanReboot: c.NoReboot() == "", CanFailOver: c.NoFailover() == "", CanMigrate: c.NoMigration() == "", Migration: presentMigration(c),

@@ -81,6 +81,7 @@ func (t table) clusters() {
 	t.user("POST /clusters/-/snapshot", many.take)
 	t.user("GET /clusters/{id}", clusters.show)
 	t.user("GET /clusters/{id}/ca.pem", clusters.certificate)
+	t.user("POST /clusters/{id}/password", clusters.showPassword)
 	t.user("GET /clusters/{id}/delete", clusters.deletePage)
 	t.user("POST /clusters/{id}/delete", clusters.delete)
 	t.user("GET /clusters/{id}/snapshot", takes.takePage)

@@ -201,6 +201,20 @@ func (q Clusters) Trust(ctx context.Context, id uint, certificates string) error
 	return nil
 }
 
+// ShowPassword writes down that somebody is shown the cluster's password, or refuses it.
+func (q Clusters) ShowPassword(ctx context.Context, name, requestedBy string) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		cluster, err := tx.Clusters.Get(ctx, name)
+		if err != nil {
+			return err
+		}
+		if why := cluster.NoPassword(); why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
+		}
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: fmt.Sprintf("The password of the cluster %s was shown to %s.", name, requestedBy)})
+	})
+}
+
 // PasswordReached records that all nodes of a cluster have the wanted passwords, and forgets the former one.
 func (q Clusters) PasswordReached(ctx context.Context, cluster models.Cluster) error {
 	done := q.db.with(ctx).Model(&models.Cluster{}).Where("id = ? AND password = ? AND old_password = ?", cluster.ID, cluster.Password, cluster.OldPassword).
