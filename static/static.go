@@ -129,7 +129,7 @@ func Handler() http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", f.media)
 		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("ETag", `"`+f.hash+`"`)
+		h.Set("ETag", `W/"`+f.hash+`"`) // weak: compressed or not, it is the same file
 		if hashed {
 			h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		} else {

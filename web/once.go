@@ -49,11 +49,6 @@ func (s *site) mayShow(w http.ResponseWriter, r *http.Request, page string) stri
 	return p.Secret
 }
 
-// showsSecret has nobody on the way keep the page.
-func showsSecret(w http.ResponseWriter) {
-	w.Header().Set("Cache-Control", "no-store")
-}
-
 // onceCookieFor is only sent to one page, and to that only from the console's own pages.
 func (s *site) onceCookieFor(r *http.Request, page, value string, seconds int) *http.Cookie {
 	options := s.sessions.options(r)

@@ -43,6 +43,10 @@ func (d door) protect(routes http.Handler, trustedOrigin string) (http.Handler, 
 		}
 		return problem{status: http.StatusForbidden}
 	}))
+	routes, err := compressed(routes)
+	if err != nil {
+		return nil, err
+	}
 	return d.gate.Handler(d.atTheDoor(crossOrigin.Handler(d.limitBody(routes))), d.addressOf), nil
 }
 
