@@ -25,6 +25,7 @@ type AttachForm struct {
 	Stored             map[string]bool // the secrets that are already stored, by field
 	Again              map[string]bool // the secrets that were typed, and have to be typed again
 	Schedule           Schedule        // as in the fields
+	ScheduleProblems   []string        // why it would be refused, a sentence each; then there is no Schedule
 	Findings           *Findings       // what was found; nil: nothing was looked for
 }
 
@@ -118,7 +119,7 @@ func (p AttachForm) secretHelp(name, help string) string {
 
 // schedule is what the parts shared with [ClusterForm] need from this form.
 func (p AttachForm) schedule() ClusterForm {
-	return ClusterForm{Fields: p.Fields, Summary: FormSummary{Schedule: p.Schedule}}
+	return ClusterForm{Fields: p.Fields, Summary: FormSummary{Schedule: p.Schedule, ScheduleWrong: len(p.ScheduleProblems) > 0}}
 }
 
 // testing has the script request only the findings, so that what was typed stays. It may take as long as the console waits for silent nodes.

@@ -43,6 +43,10 @@ type FormSummary struct {
 	Changes  []string // modify: what will be changed, a sentence each
 	Warnings []string // sentences
 	AWS      string
+	// Problems are why the form would be refused as it is, a sentence each. Nothing is promised about fields that are wrong.
+	Problems                 []string
+	Shortage                 string // the data does not fit into the host's memory: override=on is needed
+	SizeWrong, ScheduleWrong bool
 }
 
 // ClusterForm is the form that creates, restores and modifies clusters.
@@ -140,6 +144,9 @@ func (p ClusterForm) nodeTypes() []Option {
 // windowLocal is the window of the fields in the viewer's time, as a note beside the start. It is empty when the fields make no window or the
 // viewer's time is UTC.
 func (p ClusterForm) windowLocal(s Shell) string {
+	if p.Summary.ScheduleWrong {
+		return ""
+	}
 	start, err := time.Parse("15:04", strings.TrimSpace(p.value("window_start")))
 	if err != nil {
 		return ""
@@ -212,4 +219,12 @@ func engineHelp(p ClusterForm) string {
 		return "The same version or a newer one; what cannot take this snapshot says why, and cannot be chosen."
 	}
 	return "What is installed on this host."
+}
+
+// anyway is what a tick means where the host has too little memory.
+func (p ClusterForm) anyway() string {
+	if p.Mode == "restore" {
+		return "Restore it anyway"
+	}
+	return "Create it anyway"
 }

@@ -110,7 +110,7 @@ func (h attachPages) attachPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	f := readAttachForm(form, models.Cluster{})
 	f.readSchedule(form)
-	f.wrong = nil // it is still being filled in
+	f.wrong = nil // it is still being filled in; the plan says what is wrong
 	return h.show(w, r, f)
 }
 
@@ -263,12 +263,29 @@ func (h attachPages) props(action string, f attachForm) views.AttachForm {
 		props.Stored[field] = storedSecret(f.cluster, field) != ""
 	}
 	props.Again = f.again
-	props.Schedule = formPages(h).plannedSchedule(models.ClusterSpec{Name: f.spec.Name, Retention: f.spec.Retention, Window: f.spec.Window, Copies: 1})
+	if props.ScheduleProblems = scheduleProblems(f.values); len(props.ScheduleProblems) == 0 {
+		props.Schedule = formPages(h).plannedSchedule(models.ClusterSpec{Name: f.spec.Name, Retention: f.spec.Retention, Window: f.spec.Window, Copies: 1})
+	}
 	if f.found != nil {
 		props.Findings = presentFindings(*f.found)
 		props.Findings.At = h.clock.Now()
 	}
 	return props
+}
+
+// scheduleProblems are why the schedule of the form would be refused.
+func scheduleProblems(values map[string]string) []string {
+	form, wrong := url.Values{}, mistakes{}
+	for name, value := range values {
+		form.Set(name, value)
+	}
+	if form.Get("backups") != "on" {
+		return nil
+	}
+	retention, window := readSchedule(form, wrong)
+	faults := append(models.CheckRetention(retention, models.NodeType{}), models.CheckWindow(window)...)
+	_ = wrong.refusal(faults.OrNil(), scheduleFields) // these can only be refusals
+	return wrong.sentences(scheduleFields)
 }
 
 // presentFindings presents what a cluster was found to be.

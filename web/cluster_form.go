@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +27,7 @@ const (
 
 // formFields are the fields that are shown again as they were sent: all but the password.
 var formFields = []string{"id", "description", "engine", "node_type", "cluster_mode", "shards", "replicas", "port", "encrypted", "auth", "backups", "retention",
-	"window_preference", "window_start", "window_length", "snapshot", "copies", "deadlines"}
+	"window_preference", "window_start", "window_length", "snapshot", "copies", "deadlines", "override"}
 
 // clusterForm is the form as it was sent or pre-filled.
 type clusterForm struct {
@@ -142,23 +141,22 @@ func (h formPages) create(w http.ResponseWriter, r *http.Request) error {
 
 // createFrom creates the clusters that the form asks for, or shows it again with what is wrong.
 func (h formPages) createFrom(w http.ResponseWriter, r *http.Request, f clusterForm) error {
-	fields := append([]string{"password"}, formFields...)
-	if f.mode == modeRestore { // there the snapshot is not a field: mistakes about it are shown at the top
-		fields = slices.DeleteFunc(fields, func(name string) bool { return name == "snapshot" })
+	if err := h.findSeed(r.Context(), &f); err != nil {
+		return err
+	}
+	if f.values["override"] != "on" && h.shortage(r.Context(), f) != "" {
+		f.wrong.add("override", "The data does not fit into the memory of this host. Choose fewer nodes, or tick the box to go on all the same.")
 	}
 	if len(f.wrong) > 0 {
-		// Besides what cannot be read, report what is wrong with the rest: all mistakes at once.
-		if _, err := h.db.Clusters.Check(r.Context(), &f.spec); err != nil {
-			if err := f.wrong.refusal(err, fields); err != nil {
-				return err
-			}
+		if err := h.findMoreWrong(r.Context(), f); err != nil {
+			return err
 		}
 		return h.show(w, r, f)
 	}
 	f.spec.RequestedBy = visitOf(r).user.Name
 	clusters, err := h.db.Clusters.Create(r.Context(), f.spec)
 	if err != nil {
-		if err := f.wrong.refusal(err, fields); err != nil {
+		if err := f.wrong.refusal(err, f.fields()); err != nil {
 			return err
 		}
 		return h.show(w, r, f)
@@ -281,31 +279,6 @@ func (h formPages) modify(w http.ResponseWriter, r *http.Request) error {
 		text = fmt.Sprintf("The changes to %s are saved, and are being applied to its nodes.", name)
 	}
 	return h.done(w, r, clusterAddress(name), "success", text)
-}
-
-// findMoreWrong reports, besides what cannot be read, what is wrong with the rest of a modification: all mistakes at once. What would be wrong when
-// creating such a cluster is wrong here too, if it is a field of this form.
-func (h formPages) findMoreWrong(ctx context.Context, f clusterForm) error {
-	spec := f.spec
-	spec.Name, spec.Engine, spec.CacheCluster, spec.Auth, spec.Snapshot = f.cluster.Name, f.cluster.EngineName(), !f.cluster.Grouped, models.AuthNone, ""
-	if f.cluster.Cached() {
-		spec.CacheNodes = len(f.cluster.Nodes)
-	}
-	_, err := h.db.Clusters.Check(ctx, &spec)
-	faults, refused := models.AsFaults(err)
-	if !refused {
-		return err
-	}
-	fields := []string{"description", "backups", "retention", "window_start", "window_length"}
-	if !f.cluster.Attached() {
-		fields = append(fields, "node_type", "replicas")
-	}
-	for _, fault := range faults {
-		if slices.Contains(fields, fault.Field) {
-			f.wrong.add(fault.Field, fault.Message)
-		}
-	}
-	return nil
 }
 
 // changes returns what the form changes about the cluster, as a request and as sentences.

@@ -244,6 +244,62 @@ func TestTheSummaryFollowsTheFields(t *testing.T) {
 	c.htmx(http.MethodPost, "/clusters/-/summary", with(good, "node_type", "cache.t1.micro")).says("cannot be backed up")
 }
 
+// The summary promises nothing that the form would be refused for, and says the same as the refusal.
+func TestTheSummaryDoesNotBelieveRefusedInput(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	before := c.launch("orders")
+	c.backUp("orders", "first")
+	const days, clock, taken = "The retention must be between 1 and 35 days, not 99.", "25:99", "There is already a cluster orders."
+	fresh := with(good, "id", "new-one")
+	for _, one := range []struct {
+		address      string
+		form         url.Values
+		says, silent []string
+	}{
+		{"/clusters/-/summary", with(fresh, "retention", "99"), []string{days, "2 nodes of"}, []string{"Next snapshot", "99 snapshots", "create-replication-group"}},
+		{"/clusters/-/summary", with(fresh, "window_start", clock), []string{clock, "2 nodes of"}, []string{"Next snapshot", "create-replication-group", "your time"}},
+		{"/clusters/-/summary", with(fresh, "replicas", "9"), []string{"Next snapshot"}, []string{"nodes of", "create-replication-group"}},
+		{"/clusters/-/summary", with(good, "id", "orders"), []string{taken, "2 nodes of", "Next snapshot"}, []string{"create-replication-group"}},
+		{"/clusters/-/summary", with(good, "id", ""), []string{"2 nodes of", "Next snapshot", "create-replication-group"}, []string{"Nothing, as it is filled in now"}},
+		{"/clusters/orders/summary", with(modifyForm(before), "retention", "99"), []string{days}, []string{"kept for 99", "modify-replication-group", "Nothing is changed yet"}},
+		{"/clusters/orders/summary", with(modifyForm(before), "window_start", clock), []string{clock}, []string{"The snapshot window becomes", "modify-replication-group"}},
+		{"/snapshots/first/summary", with(good, "id", "new-one", "copies", "99"), []string{"Nothing, as it is filled in now"}, []string{"99 clusters", "new-one-99", "create-replication-group"}},
+	} {
+		c.htmx(http.MethodPost, one.address, one.form).is(http.StatusOK).says(one.says...).doesNotSay(one.silent...)
+	}
+	plan := "/clusters/-/attach?id=shop&backups=on&window_preference=given&window_length=60"
+	c.get(plan + "&retention=7&window_start=03:00").says("Next snapshot").doesNotSay("Nothing, as it is filled in now")
+	c.get(plan + "&retention=99&window_start=03:00").says(days).doesNotSay("Next snapshot")
+	c.get(plan + "&retention=7&window_start=25:99").says("Nothing, as it is filled in now").doesNotSay("Next snapshot")
+}
+
+// A host that would run out of memory is not filled without somebody's explicit wish.
+func TestARestoreThatDoesNotFitTheHostWantsATick(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "first") // 400 MB in memory
+	c.jobs.change(func(a *answers) { a.available = 700 << 20 })
+	const short, box = "The data needs 839 MB on all nodes together, and this host has 734 MB free.", `name="override"`
+	form := with(good, "id", "copy", "copies", "1", "replicas", "1")
+	for address, id := range map[string]string{"/snapshots/first/restore": "copy", "/clusters/-/new": "seeded"} {
+		form := with(form, "id", id, "snapshot", "first")
+		summary := strings.NewReplacer("restore", "summary", "new", "summary").Replace(address)
+		c.htmx(http.MethodPost, summary, form).is(http.StatusOK).says(short, box, "create-replication-group").doesNotSay("When the nodes are full")
+		c.htmx(http.MethodPost, summary, with(form, "override", "on")).says(short, `name="override" value="on" checked`)
+		c.htmx(http.MethodPost, summary, with(form, "replicas", "0")).doesNotSay("on all nodes together", box)
+		c.postForm(address, form).is(http.StatusUnprocessableEntity).says(short, "tick the box to go on all the same").hasErrorAt("override")
+		c.postForm(address, with(form, "override", "on")).redirects("/clusters/" + id)
+	}
+	c.jobs.change(func(a *answers) { a.available = 64 << 30 })
+	c.get("/snapshots/first/restore").doesNotSay(box)
+	page := c.get("/snapshots/first/restore").raw
+	if summary, button := strings.Index(page, `aria-label="What will happen"`), strings.LastIndex(page, `<button type="submit" class="button primary">`); summary < 0 || button < summary {
+		t.Error("the button stands before what will happen")
+	}
+}
+
 func modifyForm(c models.Cluster) url.Values {
 	return with(good, "description", c.Description, "replicas", fmt.Sprint(c.Replicas))
 }

@@ -126,7 +126,7 @@ func TestMoreSnapshotsThanAFormOffersAreFoundByName(t *testing.T) {
 		c.backUp("orders", fmt.Sprintf("s-%03d", i))
 	}
 	c.get("/clusters/-/new").says("The newest 100 of 101 are offered; for any other, type its name.", `<datalist id="seeds">`, `<option value="s-099">`).doesNotSay(`<option value="oldest">`)
-	c.htmx(http.MethodPost, "/clusters/-/summary", with(good, "snapshot", " oldest ")).says("--snapshot-name oldest", "about $")
+	c.htmx(http.MethodPost, "/clusters/-/summary", with(good, "id", "copy", "snapshot", " oldest ")).says("--snapshot-name oldest", "about $")
 	c.postForm("/clusters/-/new", with(good, "id", "copy", "snapshot", "oldest")).redirects("/clusters/copy")
 }
 

@@ -19,10 +19,8 @@ func (h formPages) offerSeeds(ctx context.Context, f *clusterForm, props *views.
 	}
 	props.SnapshotCount = found.Total
 	chosen := f.values["snapshot"]
-	if chosen != "" {
-		if f.snapshot, err = h.db.Snapshots.Get(ctx, chosen); err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
-			return err
-		}
+	if err := h.findSeed(ctx, f); err != nil {
+		return err
 	}
 	listed := false
 	for _, snapshot := range found.Rows {
@@ -33,6 +31,19 @@ func (h formPages) offerSeeds(ctx context.Context, f *clusterForm, props *views.
 		props.Snapshots = append([]views.Option{seedOption(f.snapshot)}, props.Snapshots...)
 	}
 	return nil
+}
+
+// findSeed looks up the snapshot that a new cluster is to be filled from. Whether there is one is for the catalog to judge.
+func (h formPages) findSeed(ctx context.Context, f *clusterForm) error {
+	if f.mode != modeCreate || f.values["snapshot"] == "" {
+		return nil
+	}
+	snapshot, err := h.db.Snapshots.Get(ctx, f.values["snapshot"])
+	if models.HasCode(err, models.CodeSnapshotNotFound) {
+		return nil
+	}
+	f.snapshot = snapshot
+	return err
 }
 
 func seedOption(snapshot models.Snapshot) views.Option {

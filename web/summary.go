@@ -9,31 +9,55 @@ import (
 	"rekindle/views"
 )
 
-// summary says what the form would do as it is now, however much of it is still wrong.
-func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
+// shown is what the form asks for, within the bounds of what there can be.
+func (f clusterForm) shown() models.ClusterSpec {
 	spec := f.spec
 	spec.Replicas = min(max(spec.Replicas, 0), models.MaxReplicas)
 	spec.Shards = min(max(spec.Shards, 0), models.MaxShards)
-	if f.mode == modeModify {
-		spec.ClusterMode, spec.Shards = f.cluster.ClusterMode, f.cluster.ShardCount
-	}
 	spec.Copies = min(max(spec.Copies, 1), models.MaxCopies)
 	if f.mode == modeModify {
-		spec.Name = f.cluster.Name
+		spec.Name, spec.ClusterMode, spec.Shards = f.cluster.Name, f.cluster.ClusterMode, f.cluster.ShardCount
 	}
+	return spec
+}
+
+// shortage says that the data of the snapshot is larger than the memory that this host has left, or "". Whoever wants it all the same has to say so.
+func (h formPages) shortage(ctx context.Context, f clusterForm) string {
+	spec := f.shown()
+	if f.mode == modeModify || f.snapshot.UsedMemory == 0 {
+		return ""
+	}
+	data := f.snapshot.UsedMemory * int64(spec.Copies) * int64(spec.Nodes()) / int64(spec.ShardCount())
+	_, available, err := h.jobs.HostMemory(ctx)
+	if err != nil || data <= available {
+		return ""
+	}
+	return fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. It will run out of memory.", views.SizeText(data), views.SizeText(available))
+}
+
+// summary says what the form would do as it is now, however much of it is still wrong.
+func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
+	spec := f.shown()
 	nodeType, _ := models.FindNodeType(spec.NodeType)
 	v := views.FormSummary{NodeType: nodeType.Name, Memory: nodeType.Memory, Nodes: spec.Copies * spec.Nodes(), Free: -1}
 	if f.cluster.Cached() {
 		v.Nodes = len(f.cluster.Nodes)
 	}
 	v.Total = int64(v.Nodes) * v.Memory
+	wrong, err := h.problems(ctx, f)
+	if err != nil {
+		return v, err
+	}
+	v.Problems, v.SizeWrong, v.ScheduleWrong = wrong.sentences(f.fields()), wrong.has(sizeFields...), wrong.has(scheduleFields...)
 	if spec.Copies > 1 && spec.Name != "" {
 		v.Names = models.NumberedNames(spec.Name, spec.Copies)
 	}
 	if _, available, err := h.jobs.HostMemory(ctx); err == nil {
 		v.Free = available
 	}
-	v.Schedule = h.plannedSchedule(spec)
+	if !v.ScheduleWrong {
+		v.Schedule = h.plannedSchedule(spec)
+	}
 	settings, err := h.db.Settings.Get(ctx)
 	if err != nil {
 		return v, err
@@ -50,7 +74,10 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	if f.cluster.Attached() && spec.Retention > 1 && size == 0 {
 		v.CostNote = views.Plural(min(spec.Retention, models.MaxRetention), "snapshot") + " as large as the data in memory, the newest one free"
 	}
-	v.Warnings = formWarnings(f, spec, nodeType, v)
+	v.Warnings, v.Shortage = formWarnings(f, spec, nodeType, v), h.shortage(ctx, f)
+	if len(v.Problems) > 0 {
+		return v, nil // it would be refused: there are no changes, and no command for them
+	}
 	if f.mode != modeModify {
 		v.AWS = aws.create(spec)
 		if spec.Deadlines != models.DeadlinesKept {
@@ -139,10 +166,8 @@ func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeTy
 	if v.Free < 0 || f.cluster.Attached() {
 		return warnings
 	}
-	if data := used * int64(v.Nodes) / shards; f.mode != modeModify && data > v.Free {
-		warnings = append(warnings, fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. It will run out of memory.",
-			views.SizeText(data), views.SizeText(v.Free)))
-	} else if grows := v.Total - f.cluster.MaxMemory()*int64(len(f.cluster.Nodes)); grows > v.Free {
+	data := used * int64(v.Nodes) / shards
+	if grows := v.Total - f.cluster.MaxMemory()*int64(len(f.cluster.Nodes)); grows > v.Free && (f.mode == modeModify || data <= v.Free) { // else there is a shortage right at the beginning
 		warnings = append(warnings, fmt.Sprintf("When the nodes are full they need %s more than now, and this host has %s free.",
 			views.SizeText(grows), views.SizeText(v.Free)))
 	}

@@ -47,10 +47,16 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 	if spec.CacheCluster {
 		name, problem = models.CheckCacheClusterName(spec.Name)
 	}
+	spec.Name = name
 	if problem != "" {
 		faults.Add(models.CodeInvalid, "id", problem)
+	} else if err := q.namesFree(ctx, *spec, models.NumberedNames(name, min(max(spec.Copies, 1), models.MaxCopies))); err != nil {
+		taken, refused := models.AsFaults(err)
+		if !refused {
+			return models.Snapshot{}, err
+		}
+		faults = append(faults, taken...)
 	}
-	spec.Name = name
 	engines, err := q.db.host.Engines(ctx)
 	if err != nil {
 		return snapshot, fmt.Errorf("list engines: %w", err)
