@@ -85,8 +85,8 @@ func errorCount(f Fields) string {
 }
 
 func deleteSnapshotsTitle(p DeleteSnapshots) string {
-	if p.Count == 1 && len(p.Names) == 1 {
-		return "Delete snapshot " + p.Names[0]
+	if p.Count == 1 {
+		return "Delete snapshot " + p.Rows[0].Name
 	}
 	return "Delete " + Plural(p.Count, "snapshot")
 }

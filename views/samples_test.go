@@ -2,6 +2,8 @@ package views
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -271,8 +273,18 @@ func samplePages() []samplePage {
 	runDone := RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule"}
 	takeTyped := takeNone
 	takeTyped.Clusters.Typed = true
-	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", Names: []string{"before-migration"}, Count: 1, Bytes: 11_000_000, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
-	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/-/delete", CancelHref: "/snapshots", Names: []string{"automatic.orders-2026-11-22-03-12", "before-migration", "final-staging"}, Count: 128, Bytes: 21 * gb, Skipped: 2, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
+	chosenRows := []ChosenSnapshot{{Name: "automatic.orders-2026-11-22-03-12", CreatedAt: ago(9 * time.Hour), Stored: 2 * gb}, {Name: "before-migration", CreatedAt: ago(52 * time.Hour), Stored: 11_000_000}, {Name: "final-staging", CreatedAt: ago(90 * 24 * time.Hour), Stored: gb}}
+	copies := slices.Clone(chosenRows)
+	for i := range copies {
+		copies[i].Becomes = strings.TrimPrefix(copies[i].Name, "automatic.") + "-copy"
+	}
+	many := func(kind string, rows []ChosenSnapshot, errors map[string]string) ManySnapshots {
+		return ManySnapshots{Kind: kind, CancelHref: "/snapshots", ChosenSnapshots: ChosenSnapshots{Rows: rows, Count: 128, Bytes: 21 * gb}, Hidden: []Hidden{{"name", "x"}},
+			Skipped: []string{"The snapshot staging-1 is creating; only an available one can be used."}, Fields: Fields{Values: map[string]string{"suffix": "copy"}, Errors: errors}}
+	}
+	manyShell := commanded(sampleShell(NavSnapshots, "Snapshots", snapshots, here("Snapshots")), "elasticache describe-snapshots")
+	deleteOne := DeleteSnapshots{Action: "/snapshots/before-migration/delete", CancelHref: "/snapshots/before-migration", ChosenSnapshots: ChosenSnapshots{Rows: chosenRows[1:2], Count: 1, Bytes: 11_000_000}, Clusters: []string{"catalogue"}, LastOf: []string{"catalogue"}, AWS: "aws elasticache delete-snapshot --snapshot-name before-migration"}
+	deleteMany := DeleteSnapshots{Fields: Fields{Values: map[string]string{"confirm": "delete"}, Errors: map[string]string{"confirm": "Type the words exactly as they stand there."}}, Action: "/snapshots/-/delete", CancelHref: "/snapshots", ChosenSnapshots: ChosenSnapshots{Rows: chosenRows, Count: 128, Bytes: 21 * gb}, Skipped: []string{"The snapshot staging-1 is creating and cannot be deleted now."}, Hidden: []Hidden{{"all", "on"}, {"q", "x"}}}
 	deleteCluster := DeleteCluster{Fields: Fields{Values: map[string]string{"final": "on", "final_name": "orders-final-2026-11-22"}}, ID: "orders", Action: "/clusters/orders/delete", Status: "available", Kind: "launched", Nodes: 2, Keys: 4_000_000, Left: Legacy{Automatic: 7, Manual: 2, Newest: "orders-before-migration", NewestAt: ago(52 * time.Hour), Useless: 1, Earlier: 1}, CanFinal: true, AWS: "aws elasticache delete-replication-group \\\n  --replication-group-id orders \\\n  --final-snapshot-identifier orders-final-2026-11-22"}
 
 	deleteClusters, snapshotClusters := sampleBulk()
@@ -320,6 +332,9 @@ func samplePages() []samplePage {
 		{"snapshot-damaged", SnapshotPage(sampleShell(NavSnapshots, "automatic.orders-2026-11-22-03-12", snapshots, here("automatic.orders-2026-11-22-03-12")), sampleSnapshot("damaged"))},
 		{"snapshot-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteOne)},
 		{"snapshots-delete", DeleteSnapshotsPage(sampleShell(NavSnapshots, "Delete", snapshots, here("Delete")), deleteMany)},
+		{"snapshots-verify", ManySnapshotsPage(manyShell, many(VerifySnapshots, chosenRows, nil))},
+		{"snapshots-copy", ManySnapshotsPage(manyShell, many(CopySnapshots, copies, nil))},
+		{"snapshots-export", ManySnapshotsPage(manyShell, many(ExportSnapshots, copies, map[string]string{"store": "Say where the files are to go: s3://bucket/prefix or dir:/folder."}))},
 		{"runs", RunsPage(commanded(sampleShell(NavActivity, "Activity", here("Activity")), "elasticache describe-events", "--duration 1440"), RunList{List: list("/runs", 412), Rows: sampleRuns(), Kinds: sampleKinds(), Any: true})},
 		{"runs-empty", RunsPage(sampleShell(NavActivity, "Activity", here("Activity")), RunList{Kinds: sampleKinds()})},
 		{"run", RunPage(commanded(sampleShell(NavActivity, "Run 412", Crumb{"Activity", "/runs"}, here("412")), "elasticache describe-events", "--duration 1440"), runDetail)},

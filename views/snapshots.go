@@ -142,16 +142,13 @@ func partFile(name string, number int, stored bool) string {
 // to Action with confirm and Hidden.
 type DeleteSnapshots struct {
 	Fields
-	Action     string
-	CancelHref string
-	Names      []string // those to be deleted; the first 100 or so
-	Count      int      // how many are to be deleted in all
-	Bytes      int64    // stored bytes that become free
-	Clusters   []string // the clusters that they belong to
+	Action          string
+	CancelHref      string
+	ChosenSnapshots          // those to be deleted
+	Clusters        []string // the clusters that they belong to
 	// LastOf names clusters that are left without any good snapshot.
-	LastOf []string
-	// Skipped is how many of the chosen ones stay, because they are in use or still being made.
-	Skipped int
+	LastOf  []string
+	Skipped []string // sentences about those that are left alone
 	Hidden  []Hidden // carried along: name, all, filters
 	AWS     string
 }
@@ -161,8 +158,8 @@ type Hidden struct{ Name, Value string }
 
 // Phrase is the text that must be typed.
 func (p DeleteSnapshots) Phrase() string {
-	if p.Count == 1 && len(p.Names) == 1 {
-		return p.Names[0]
+	if p.Count == 1 {
+		return p.Rows[0].Name
 	}
 	return "delete " + Plural(p.Count, "snapshot")
 }

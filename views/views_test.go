@@ -316,8 +316,8 @@ func TestTheFirstQuestionIsAnswered(t *testing.T) {
 
 func TestWhatMustBeTyped(t *testing.T) {
 	for want, p := range map[string]DeleteSnapshots{
-		"before-migration":   {Count: 1, Names: []string{"before-migration"}},
-		"delete 3 snapshots": {Count: 3, Names: []string{"a", "b"}},
+		"before-migration":   {ChosenSnapshots: ChosenSnapshots{Count: 1, Rows: []ChosenSnapshot{{Name: "before-migration"}}}},
+		"delete 3 snapshots": {ChosenSnapshots: ChosenSnapshots{Count: 3, Rows: []ChosenSnapshot{{Name: "a"}, {Name: "b"}}}},
 	} {
 		if got := p.Phrase(); got != want {
 			t.Errorf("%s, want %s", got, want)

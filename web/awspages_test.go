@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,11 +34,11 @@ func TestEveryPageShowsOneEquivalentCommand(t *testing.T) {
 	c.backUp("orders", "first")
 	key, err := c.db.Keys.Create(t.Context(), models.RoleRead, "", "admin")
 	c.check(err)
-	addresses := []string{"/snapshots/-/delete?name=first", "/snapshots/-/delete?name=gone", "/snapshots/-/new?cluster=orders", "/clusters/orders?tab=connect", "/clusters/lonely/modify",
+	addresses := []string{"/snapshots/-/delete?name=first", "/snapshots/-/delete?name=gone", "/snapshots/-/verify?name=first", "/snapshots/-/copy?name=first", "/snapshots/-/export?name=gone", "/snapshots/-/new?cluster=orders", "/clusters/orders?tab=connect", "/clusters/lonely/modify",
 		"/clusters/lonely/reboot", "/snapshots/-/import?from=upload", "/clusters/-/delete?all=on&final=on", "/clusters/-/delete?name=gone", "/clusters/-/snapshot?all=on",
 		"/clusters/-/snapshot?name=gone", "/clusters/orders/delete?final=on&final_name=last"}
 	for _, one := range allRoutes(t, "user") {
-		if one.method != http.MethodGet || strings.HasSuffix(one.address, ".rdb") || strings.HasSuffix(one.address, ".pem") || one.address == "/snapshots/-/delete" || one.address == "/clusters/-/delete" || one.address == "/clusters/-/snapshot" || one.address == "/clusters/-/names" ||
+		if one.method != http.MethodGet || strings.HasSuffix(one.address, ".rdb") || strings.HasSuffix(one.address, ".pem") || slices.Contains([]string{"/snapshots/-/delete", "/snapshots/-/verify", "/snapshots/-/copy", "/snapshots/-/export"}, one.address) || one.address == "/clusters/-/delete" || one.address == "/clusters/-/snapshot" || one.address == "/clusters/-/names" ||
 			one.address == "/settings" || one.address == "/clusters/-/attach" || one.address == "/clusters/1/access" || strings.HasSuffix(one.address, "/into") { // ElastiCache attaches nothing, and restores into nothing that exists
 			continue
 		}

@@ -182,12 +182,17 @@ func (h bulkPages) delete(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// each asks for the same for every chosen cluster. If one is refused, the others still get it; the message says both.
+// each asks for the same for every chosen cluster.
 func (h bulkPages) each(w http.ResponseWriter, r *http.Request, c chosenClusters, doing string, do func(models.Cluster) error) error {
+	return h.doEach(w, r, c.back(), "cluster", doing, len(c.clusters), func(i int) error { return do(c.clusters[i]) })
+}
+
+// doEach asks for the same for each of several things. If one is refused, the others still get it; the message says both.
+func (s *site) doEach(w http.ResponseWriter, r *http.Request, back, what, doing string, n int, do func(i int) error) error {
 	var done int
 	var refused []string
-	for _, cluster := range c.clusters {
-		err := do(cluster)
+	for i := range n {
+		err := do(i)
 		if faults, known := models.AsFaults(err); known {
 			refused = append(refused, faults.Error())
 		} else if err != nil {
@@ -196,16 +201,16 @@ func (h bulkPages) each(w http.ResponseWriter, r *http.Request, c chosenClusters
 			done++
 		}
 	}
-	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows their progress.", views.Plural(done, "cluster"), doing)
+	kind, text := "success", fmt.Sprintf("%s: %s. The activity shows their progress.", views.Plural(done, what), doing)
 	if done > 0 {
-		h.jobs.Wake()
+		s.jobs.Wake()
 	}
 	if len(refused) > 0 {
 		const named = 3
 		kind = "warning"
-		text += " Refused for " + views.Plural(len(refused), "cluster") + ": " + strings.Join(refused[:min(len(refused), named)], " ")
+		text += " Refused for " + views.Plural(len(refused), what) + ": " + strings.Join(refused[:min(len(refused), named)], " ")
 	}
-	return h.done(w, r, c.back(), kind, text)
+	return s.done(w, r, back, kind, text)
 }
 
 func (h bulkPages) takePage(w http.ResponseWriter, r *http.Request) error {

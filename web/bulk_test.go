@@ -2,7 +2,9 @@ package web
 
 import (
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"rekindle/models"
 )
@@ -83,4 +85,47 @@ func TestSnapshotsOfManyClustersAreTakenAtOnce(t *testing.T) {
 	if run := c.claim(); run.Kind != models.RunSnapshot || run.SnapshotName != "alpha-before-it" || run.RequestedBy != "admin" {
 		t.Errorf("%+v", run)
 	}
+}
+
+func TestManySnapshotsAreVerifiedCopiedAndExported(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.launch("shop")
+	c.backUp("orders", "first")
+	c.clock.Advance(3 * time.Hour)
+	c.backUp("orders", "second")
+	c.backUp("shop", "third")
+	_, err := c.db.Snapshots.Request(t.Context(), "shop", "unfinished", false, "admin")
+	c.check(err)
+	c.get("/snapshots").says(`formaction="/snapshots/-/verify"`, `formaction="/snapshots/-/copy"`, `formaction="/snapshots/-/export"`, "Delete…")
+	for _, kind := range []string{"verify", "copy", "export"} {
+		c.get("/snapshots/-/" + kind + "?cluster=orders").redirects("/snapshots?cluster=orders")
+		page := c.get("/snapshots/-/"+kind+"?all=on").is(http.StatusOK).says("first", "second", "third", "3 hours ago", "Together 3 snapshots", "944 MB",
+			"The snapshot unfinished is creating; only an available one can be")
+		if strings.Contains(page.raw, `value="unfinished"`) {
+			t.Errorf("%s: one that is left alone is carried along", kind)
+		}
+		c.get("/snapshots/-/"+kind+"?name=unfinished&name=gone").says("Nothing can be done to any of the chosen snapshots just now.", "There is no snapshot gone")
+		c.post("/snapshots/-/"+kind, "name", "unfinished", "suffix", "copy", "store", "dir:/srv/elsewhere").is(http.StatusUnprocessableEntity)
+		c.post("/snapshots/-/"+kind, "all", "on").redirects("/snapshots") // only what a page named
+	}
+	c.get("/snapshots/-/delete?all=on").says("3 hours ago", "315 MB", "Together 3 snapshots", "The snapshot unfinished is creating and cannot be deleted now.")
+
+	c.post("/snapshots/-/verify", "name", "first", "name", "third", "q", "r").redirects("/snapshots?q=r")
+	c.get("/snapshots").says("2 snapshots: being verified.")
+	c.post("/snapshots/-/verify", "name", "first", "name", "second").redirects("/snapshots")
+	c.get("/snapshots").says("1 snapshot: being verified.", "Refused for 1 snapshot: The snapshot first is already being verified.")
+
+	c.backUp("orders", "first-kept")
+	c.get("/snapshots/-/copy?name=first&name=second&suffix=kept").says("second-kept", "There is already a snapshot first-kept.", "Copy 1 snapshot")
+	c.post("/snapshots/-/copy", "name", "first", "suffix", "").is(http.StatusUnprocessableEntity).says("first").hasErrorAt("suffix")
+	c.post("/snapshots/-/copy", "name", "first", "suffix", "kept", "store", "nowhere").is(http.StatusUnprocessableEntity).hasErrorAt("store")
+	c.post("/snapshots/-/copy", "name", "first", "name", "second", "suffix", "late").redirects("/snapshots")
+	c.get("/snapshots").says("2 snapshots: being copied.", "first-late", "second-late")
+
+	c.post("/snapshots/-/export", "name", "first").is(http.StatusUnprocessableEntity).says("Say where the files are to go").hasErrorAt("store")
+	c.get("/snapshots/-/export?name=first").says("first-0001.rdb")
+	c.post("/snapshots/-/export", "name", "first", "name", "third", "store", "dir:/srv/elsewhere").redirects("/snapshots")
+	c.get("/snapshots").says("2 snapshots: being exported.")
 }

@@ -43,9 +43,17 @@ func (h copyPages) copyPage(w http.ResponseWriter, r *http.Request) error {
 	return h.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
 }
 
+// copyBase is what the name of a copy begins with.
+func copyBase(snapshot models.Snapshot) string {
+	return strings.TrimSuffix(cut(strings.TrimPrefix(snapshot.Name, "automatic."), 240), "-")
+}
+
+// exportName is the snapshot's name as files can have it.
+func exportName(snapshot models.Snapshot) string { return strings.ReplaceAll(snapshot.Name, ".", "-") }
+
 // suggestName is the snapshot's name with "-copy", and a number if that is taken.
 func (h copyPages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
-	base := strings.TrimSuffix(cut(strings.TrimPrefix(snapshot.Name, "automatic."), 240), "-") + "-copy"
+	base := copyBase(snapshot) + "-copy"
 	for n := 1; n <= 50; n++ {
 		name := base
 		if n > 1 {
@@ -96,7 +104,7 @@ func (h copyPages) exportPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.askExport(w, r, snapshot, url.Values{"name": {strings.ReplaceAll(snapshot.Name, ".", "-")}}, nil)
+	return h.askExport(w, r, snapshot, url.Values{"name": {exportName(snapshot)}}, nil)
 }
 
 // filesShown is how many of an export's files the page names.

@@ -130,6 +130,13 @@ func (t table) snapshots() {
 	t.user("POST /snapshots/-/new", takes.take)
 	t.user("GET /snapshots/-/delete", snapshots.deletePage)
 	t.user("POST /snapshots/-/delete", snapshots.delete)
+	many := manySnapshotPages{t.site}
+	t.user("GET /snapshots/-/verify", many.page(verifyMany)) // views.SnapshotsPath
+	t.user("POST /snapshots/-/verify", many.act(verifyMany))
+	t.user("GET /snapshots/-/copy", many.page(copyMany))
+	t.user("POST /snapshots/-/copy", many.act(copyMany))
+	t.user("GET /snapshots/-/export", many.page(exportMany))
+	t.user("POST /snapshots/-/export", many.act(exportMany))
 	t.user("GET /snapshots/{name}", snapshots.show)
 	t.user("GET /snapshots/{name}/parts/{file}", snapshots.download)
 	t.user("GET /snapshots/{name}/delete", snapshots.deletePage)

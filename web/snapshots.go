@@ -222,9 +222,6 @@ func (h snapshotPages) deletePage(w http.ResponseWriter, r *http.Request) error 
 	return h.askDelete(w, r, props, "", nil)
 }
 
-// namesShown is how many of the snapshots to be deleted the page names.
-const namesShown = 100
-
 // deletion finds out which of the chosen snapshots can be deleted, and what that means.
 func (h snapshotPages) deletion(r *http.Request, c chosen) (views.DeleteSnapshots, error) {
 	ctx := r.Context()
@@ -234,17 +231,17 @@ func (h snapshotPages) deletion(r *http.Request, c chosen) (views.DeleteSnapshot
 	for _, name := range c.names {
 		snapshot, err := h.db.Snapshots.Get(ctx, name)
 		if models.HasCode(err, models.CodeSnapshotNotFound) {
-			props.Skipped++
+			props.Skipped = append(props.Skipped, err.Error())
 			continue
 		} else if err != nil {
 			return props, err
 		}
-		if snapshot.NoDeletion() != "" {
-			props.Skipped++
+		if why := snapshot.NoDeletion(); why != "" {
+			props.Skipped = append(props.Skipped, why)
 			continue
 		}
 		all = append(all, name)
-		props.Bytes += snapshot.Stored
+		props.Add(views.ChosenSnapshot{Name: name, CreatedAt: snapshot.CreatedAt, Stored: snapshot.Stored})
 		if snapshot.Usable() {
 			usable[snapshot.ClusterName]++
 		}
@@ -267,7 +264,6 @@ func (h snapshotPages) deletion(r *http.Request, c chosen) (views.DeleteSnapshot
 			props.LastOf = append(props.LastOf, cluster)
 		}
 	}
-	props.Names, props.Count = all[:min(len(all), namesShown)], len(all)
 	if len(all) > 0 {
 		props.AWS = h.aws(r).deleteSnapshots(all)
 	}

@@ -105,7 +105,7 @@ func TestDeletingSnapshotsAsksForAPhrase(t *testing.T) {
 	}
 	c.get("/snapshots/first/delete").is(http.StatusOK).says("What goes", "aws elasticache delete-snapshot").doesNotSay("has no good snapshot left")
 	c.get("/snapshots/-/delete?all=on&cluster=orders").says("delete 3 snapshots", "After this, orders has no good snapshot left.")
-	c.get("/snapshots/-/delete?name=first&name=gone&name=first").says("Delete snapshot first", "1 snapshot that you chose")
+	c.get("/snapshots/-/delete?name=first&name=gone&name=first").says("Delete snapshot first", "There is no snapshot gone")
 	c.get("/snapshots/-/delete?cluster=orders").redirects("/snapshots?cluster=orders")
 
 	for _, confirm := range []string{"", "second", "First", "delete 1 snapshot"} {

@@ -48,22 +48,9 @@ func (q Copies) Copy(ctx context.Context, spec models.CopySpec) (models.Run, err
 		if err != nil {
 			return err
 		}
-		var faults models.Faults
-		name, problem := models.CheckSnapshotName(spec.Name)
-		if problem != "" {
-			faults.Add(models.CodeInvalid, "name", problem)
-		}
-		store, problem := models.CheckOtherStore(spec.Store)
-		if problem != "" {
-			faults.Add(models.CodeInvalid, "store", problem)
-		}
-		if store == "" {
-			if err := tx.Copies.checkNewManual(ctx, source.ClusterName, name, &faults); err != nil {
-				return err
-			}
-		}
-		if len(faults) > 0 {
-			return faults
+		name, store, err := tx.Copies.checkCopy(ctx, source, spec)
+		if err != nil {
+			return err
 		}
 		if err := tx.Snapshots.hold(ctx, source, "copied"); err != nil {
 			return err
@@ -79,6 +66,34 @@ func (q Copies) Copy(ctx context.Context, spec models.CopySpec) (models.Run, err
 		return err
 	})
 	return run, err
+}
+
+// Check says why a copy would be refused now, as [models.Faults], and changes nothing.
+func (q Copies) Check(ctx context.Context, spec models.CopySpec) error {
+	source, err := q.db.Snapshots.Get(ctx, spec.Snapshot)
+	if err != nil {
+		return err
+	}
+	_, _, err = q.checkCopy(ctx, source, spec)
+	return err
+}
+
+// checkCopy brings name and store of a copy into their final form.
+func (q Copies) checkCopy(ctx context.Context, source models.Snapshot, spec models.CopySpec) (name, store string, err error) {
+	var faults models.Faults
+	name, problem := models.CheckSnapshotName(spec.Name)
+	if problem != "" {
+		faults.Add(models.CodeInvalid, "name", problem)
+	}
+	if store, problem = models.CheckOtherStore(spec.Store); problem != "" {
+		faults.Add(models.CodeInvalid, "store", problem)
+	}
+	if store == "" {
+		if err := q.checkNewManual(ctx, source.ClusterName, name, &faults); err != nil {
+			return name, store, err
+		}
+	}
+	return name, store, faults.OrNil()
 }
 
 // Export checks the request and queues the export.
