@@ -101,9 +101,11 @@
     const label = form.querySelector('[data-selected]');
     if (label) {
       label.textContent = matching ? `All ${every.dataset.total} that match are selected`
-        : chosen === 0 ? 'Nothing selected' : `${chosen} selected`;
+        : chosen === 0 ? '' : `${chosen} selected`;
     }
-    form.toggleAttribute('data-chosen', chosen > 0 || Boolean(matching));
+    const any = chosen > 0 || Boolean(matching);
+    form.toggleAttribute('data-chosen', any);
+    for (const button of all('.selection-actions button', form)) button.disabled = !any;
   };
   const syncAll = () => all('form[data-selection]').forEach(syncSelection);
   document.addEventListener('change', (event) => {

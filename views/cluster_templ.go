@@ -2442,7 +2442,7 @@ func clusterSnapshots(s Shell, p Cluster) templ.Component {
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}
-				templ_7745c5c3_Err = snapshotCells(s, r, false).Render(ctx, templ_7745c5c3_Buffer)
+				templ_7745c5c3_Err = snapshotCells(s, r, false, true).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
 				}

@@ -1,6 +1,9 @@
 package views
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SnapshotRow is one snapshot in a list.
 type SnapshotRow struct {
@@ -30,6 +33,11 @@ type Snapshots struct {
 	Rows     []SnapshotRow
 	Clusters Choices // for the filter: clusters that have snapshots
 	Any      bool    // there are snapshots at all, whatever the filters say
+}
+
+// anyKept tells whether any of the rows has, or will have, content.
+func (p Snapshots) anyKept() bool {
+	return slices.ContainsFunc(p.Rows, func(r SnapshotRow) bool { return !nothingKept(keptStatus(r.Status, r.Damaged)) })
 }
 
 func (p Snapshots) filters() []Filter {

@@ -129,3 +129,17 @@ func TestManySnapshotsAreVerifiedCopiedAndExported(t *testing.T) {
 	c.post("/snapshots/-/export", "name", "first", "name", "third", "store", "dir:/srv/elsewhere").redirects("/snapshots")
 	c.get("/snapshots").says("2 snapshots: being exported.")
 }
+
+// Where nothing was kept of any snapshot, there are no columns about what was kept.
+func TestColumnsOfNothingAreLeftOut(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "good")
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "bad", false, "admin")
+	c.check(err)
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.get("/snapshots").says("Stored", "Verified", "nothing was kept", "315 MB").doesNotSay("Nothing selected", "nothing to verify")
+	c.get("/snapshots?status=failed").says("bad").doesNotSay("Stored", "Verified", "nothing was kept")
+	c.get("/snapshots?status=available").says("Stored", "Verified").doesNotSay("nothing was kept")
+}
