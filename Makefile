@@ -127,7 +127,7 @@ endif
 	@bin/tally -sum bin/skipped
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 test-engines cover screenshots image clean
+.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 test-engines test-deb cover screenshots image deb release clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
@@ -190,8 +190,22 @@ screenshots: setup-test ## the browser test, with a picture of each page in SCRE
 	[ "$$pictures" -gt 0 ] || { echo "No picture was taken: does a test match BROWSERTEST=$(BROWSERTEST)?" >&2; exit 1; }; \
 	echo "$$pictures pictures in $$dir"
 
+# --- What is handed out ------------------------------------------------------------------------------------------------
+ARCH ?= $(shell go env GOHOSTARCH)
+deb: ## a Debian package in dist/ (ARCH=arm64 for another architecture)
+	@bash tools/setup.sh release $(ARCH)
+	@bash tools/release.sh deb '$(VERSION)' $(ARCH)
+
+release: ## everything of a release in dist/: linux amd64 and arm64, packages, a list of modules, checksums
+	@bash tools/setup.sh release amd64 arm64
+	@bash tools/release.sh all '$(VERSION)' amd64 arm64
+
+test-deb: ## the package in a clean Debian that boots its own systemd: installed, used, upgraded, removed (as root)
+	@bash tools/setup.sh test-deb
+	@bash tools/test-deb.sh
+
 image: ## container image rekindle:VERSION and rekindle:latest (IMAGE=name)
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE):$(VERSION) -t $(IMAGE):latest .
 
 clean: ## remove what was built (never ./data)
-	rm -rf bin '$(SCREENSHOTS)'
+	rm -rf bin dist '$(SCREENSHOTS)'

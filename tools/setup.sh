@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh run|test: installs what is missing to run Rekindle, or to test it as well, from Debian's packages; builds the
 # S3 server of the tests into .cache/bin of the checkout, and fetches the engines that they run against into .cache/engines.
+# setup.sh release [ARCH...]: what is needed to build for these architectures. setup.sh test-deb: to test the Debian package.
 #
 # Says what it does, says nothing when there is nothing to do, and may be run again at any time. When everything is
 # there it needs neither a network nor root, and does not call apt. Rekindle starts its nodes itself: a server that
@@ -80,7 +81,7 @@ install_as_root() {
       missing+=(valkey-server) # this release has it: both can be launched
     fi
   done
-  for package in redis-server valkey-server memcached postgresql; do
+  for package in redis-server valkey-server memcached postgresql nginx-light caddy; do
     installed "$package" || fresh+=("$package")
   done
 
@@ -95,7 +96,7 @@ install_as_root() {
   rm -f "$log" "$clusters"
   for package in "${fresh[@]}"; do
     if installed "$package"; then
-      leave_off "$package"
+      leave_off "${package%-light}"
       say "$package is not started and not enabled as a system service: Rekindle and its tests start servers themselves"
     fi
   done
@@ -111,7 +112,7 @@ fi
 # --- As whoever calls: look what is missing ----------------------------------------------------------------------------
 
 purpose=${1:-run}
-case $purpose in run | test) ;; *) die "usage: tools/setup.sh run|test" ;; esac
+case $purpose in run | test | release | test-deb) ;; *) die "usage: tools/setup.sh run|test|release [ARCH...]|test-deb" ;; esac
 
 have go || die "Go is missing. Rekindle needs the version in go.mod or a later one; Debian 12's own is too old: https://go.dev/doc/install"
 
@@ -128,10 +129,31 @@ if ! have "${compiler%% *}" && ! have clang; then
 elif have gcc && ! gcc -E -x c - <<<'#include <stdlib.h>' >/dev/null 2>&1; then
   need libc6-dev "SQLite is built with it"
 fi
-have redis-server || need redis-server "the nodes that Rekindle launches"
-have memcached || need memcached "the memcached nodes that Rekindle launches"
+case $purpose in run | test)
+  have redis-server || need redis-server "the nodes that Rekindle launches"
+  have memcached || need memcached "the memcached nodes that Rekindle launches"
+  ;;
+esac
+if [ "$purpose" = release ]; then
+  for arch in "${@:2}"; do
+    [ "$arch" != "$(go env GOHOSTARCH)" ] || continue
+    case $arch in
+    amd64) cross=x86-64-linux-gnu tool=x86_64-linux-gnu-gcc ;;
+    arm64) cross=aarch64-linux-gnu tool=aarch64-linux-gnu-gcc ;;
+    *) die "a release has programs for amd64 and arm64, not for $arch" ;;
+    esac
+    have "$tool" || { need "gcc-$cross" "SQLite is built with it, for $arch"; need "libc6-dev-$arch-cross" "SQLite is built with it, for $arch"; }
+  done
+fi
+if [ "$purpose" = test-deb ]; then
+  have lintian || need lintian "judges the package"
+  have debootstrap || need debootstrap "makes a clean Debian"
+  have systemd-nspawn || need systemd-container "boots it"
+fi
 if [ "$purpose" = test ]; then
   have git || need git "the tests' version check"
+  have nginx || need nginx-light "the console is tested behind it"
+  have caddy || need caddy "the console is tested behind it"
   { have redis-cli && have redis-check-rdb; } || need redis-tools "tests let it judge our RDB files"
   have aws || need awscli "the ElastiCache API is tested with it"
   [ -n "${REKINDLE_POSTGRES:-}" ] || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ||

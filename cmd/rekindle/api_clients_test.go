@@ -111,35 +111,55 @@ func TestTheAWSCommandLineTour(t *testing.T) {
 	a.snapshot("orders-last")
 }
 
-// TestTheDocumentedTourWorksAsItIsWritten pastes the tour of docs/api.md into a shell, but for the console's address and key.
+// TestTheDocumentedTourWorksAsItIsWritten pastes the tour of docs/api.md into a shell, but for the console's address and key: the first part with a
+// folder as the store, as make run has it, and all of it with S3.
 func TestTheDocumentedTourWorksAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	page := string(must(os.ReadFile("../../docs/api.md"))(t))
 	_, tour, _ := strings.Cut(page, "## A tour to copy and paste")
 	_, tour, _ = strings.Cut(tour, "In another terminal")
 	tour, _, _ = strings.Cut(tour, "Every page of the console")
-	var script []string
-	for line := range strings.Lines(tour) {
-		if command, ok := strings.CutPrefix(line, "    "); ok && !strings.HasPrefix(command, "export AWS_ACCESS_KEY_ID=") {
-			script = append(script, command)
-		}
-	}
-	if len(script) < 20 {
-		t.Fatalf("there are only %d lines of a tour in docs/api.md", len(script))
-	}
+	anywhere, onlyS3, _ := strings.Cut(tour, "Where the snapshots are kept in S3")
 	server := testkit.S3(t)
 	for _, bucket := range []string{"snapshots", "my-exports"} {
 		server.Bucket(bucket)
 	}
-	a := newAPIConsole(t, "--store", "s3://snapshots/console?path_style=true&region="+testkit.S3Region+"&endpoint="+server.Endpoint)
-	text := strings.ReplaceAll(strings.Join(script, ""), "http://127.0.0.1:8080", a.url)
-	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", text)
-	cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+apiKeyID, "AWS_SECRET_ACCESS_KEY="+apiSecret, "AWS_DEFAULT_REGION="+apiRegion, "AWS_PAGER=",
-		"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for name, test := range map[string]struct {
+		script   string
+		flags    []string
+		clusters []string
+	}{
+		"a folder": {pasted(anywhere), nil, []string{"orders-test"}},
+		"S3": {pasted(anywhere) + pasted(onlyS3), []string{"--store", "s3://snapshots/console?path_style=true&region=" + testkit.S3Region + "&endpoint=" + server.Endpoint},
+			[]string{"orders-test", "seeded"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if strings.Count(test.script, "\n") < 20 {
+				t.Fatalf("the tour in docs/api.md is only:\n%s", test.script)
+			}
+			a := newAPIConsole(t, test.flags...)
+			cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", strings.ReplaceAll(test.script, "http://127.0.0.1:8080", a.url))
+			cmd.Env = append(os.Environ(), "AWS_ACCESS_KEY_ID="+apiKeyID, "AWS_SECRET_ACCESS_KEY="+apiSecret, "AWS_DEFAULT_REGION="+apiRegion, "AWS_PAGER=",
+				"AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, cluster := range test.clusters {
+				a.group(cluster)
+			}
+			a.snapshot("orders-last")
+		})
 	}
-	a.group("orders-test")
-	a.group("seeded")
-	a.snapshot("orders-last")
+}
+
+// pasted is what a page has as indented lines, without the keys that the test brings.
+func pasted(text string) string {
+	var script strings.Builder
+	for line := range strings.Lines(text) {
+		if command, ok := strings.CutPrefix(line, "    "); ok && !strings.HasPrefix(command, "export AWS_ACCESS_KEY_ID=") {
+			script.WriteString(command)
+		}
+	}
+	return script.String()
 }

@@ -167,6 +167,8 @@ func declareWeb(flags *flagSet, c *config) declaration {
 		}
 		if u, err := url.Parse(c.publicURL); c.publicURL != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
 			failures = append(failures, flags.wrong("public-url", "must look like https://rekindle.example.com, not %q", c.publicURL))
+		} else if strings.TrimSuffix(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			failures = append(failures, flags.wrong("public-url", "must be a host of its own, such as %s://%s, not %q: requests of the ElastiCache API are signed together with their path, so nothing can be put before it", u.Scheme, u.Host, u.Redacted()))
 		}
 		if err := readNetworks(*proxies, &c.proxies); err != nil {
 			failures = append(failures, flags.wrong("trusted-proxy", "must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err))
