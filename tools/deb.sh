@@ -20,8 +20,16 @@ put 640 deploy/systemd/rekindle.env etc/rekindle/rekindle.env
 put 644 deploy/debian/copyright usr/share/doc/rekindle/copyright
 put 644 deploy/debian/lintian-overrides usr/share/lintian/overrides/rekindle
 for page in README.md docs/*.md; do put 644 "$page" "usr/share/doc/rekindle/${page##*/}"; done
-gzip -9n <CHANGELOG.md >"$root/usr/share/doc/rekindle/changelog.gz"
-if [ -n "$sbom" ]; then gzip -9n <"$sbom" >"$root/usr/share/doc/rekindle/sbom.cdx.json.gz"; fi
+gzip -9n <CHANGELOG.md >"$root/usr/share/doc/rekindle/CHANGELOG.md.gz"
+maintainer=$(sed -n 's/^Maintainer: //p' deploy/debian/control)
+gzip -9n >"$root/usr/share/doc/rekindle/changelog.gz" <<CHANGELOG
+rekindle ($debian) stable; urgency=medium
+
+  * What has changed is in CHANGELOG.md.gz beside this file.
+
+ -- $maintainer  $(LC_ALL=C date -u -R -d "@$SOURCE_DATE_EPOCH")
+CHANGELOG
+if [ -n "$sbom" ]; then gzip -9n <"$sbom" >"$root/usr/share/doc/rekindle/rekindle.cdx.json.gz"; fi
 find "$root/usr/share/doc" -type f -exec chmod 644 {} +
 
 mkdir "$root/DEBIAN"

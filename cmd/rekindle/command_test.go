@@ -135,7 +135,7 @@ func TestRefusalsOfTheConsoleReachTheScript(t *testing.T) {
 		"somebody else":          {map[string]string{"REKINDLE_URL": other.URL}, []string{"list"}, exitFailed, "is no Rekindle console"},
 		"an address without it":  {map[string]string{"REKINDLE_URL": "127.0.0.1:8080"}, []string{"list"}, exitUsage, "--url must look like"},
 		"no cluster named":       {nil, []string{"backup", "now"}, exitUsage, backupUse},
-		"not now":                {nil, []string{"backup", "orders"}, exitUsage, backupUse},
+		"not now":                {nil, []string{"backup", "orders"}, exitUsage, "rekindle backup now CLUSTER"},
 		"no snapshot named":      {nil, []string{"restore", "--as", "x"}, exitUsage, restoreUse},
 		"no new name":            {nil, []string{"restore", "s"}, exitUsage, restoreUse},
 		"less than no replicas":  {nil, []string{"restore", "s", "--as", "x", "--replicas", "-1"}, exitUsage, "it must be a number from 0 to 65535"},

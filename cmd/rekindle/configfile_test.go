@@ -104,14 +104,14 @@ func TestConfigCheckShowsEverySettingAndNoPassword(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "rekindle.yaml")
 	writeFile(t, path, "catalog: postgres://rekindle:hunter2@db.example.com/rekindle\nlog-level: warn\n")
 	fine(t, os.Chmod(path, 0o644))
-	env := map[string]string{"REKINDLE_PUBLIC_URL": "https://me:hunter2@rekindle.example.com", "REKINDLE_ADMIN_PASSWORD": "hunter2-hunter2"}
+	env := map[string]string{"REKINDLE_PUBLIC_URL": "https://rekindle.example.com", "REKINDLE_ADMIN_PASSWORD": "hunter2-hunter2"}
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"config", "check", path, "--transfers", "3"}, func(name string) string { return env[name] }, &stdout, &stderr); code != exitOK {
 		t.Fatalf("%d: %s", code, stderr.String())
 	}
 	said := strings.Join(strings.Fields(stdout.String()), " ")
 	for _, want := range []string{" listen 127.0.0.1:8080 default ", " transfers 3 flag ", " catalog postgres://db.example.com/rekindle file " + path + ":1 ", " log-level warn file " + path + ":2 ",
-		" public-url https://me:xxxxx@rekindle.example.com environment REKINDLE_PUBLIC_URL ", " admin-password (not shown) environment ", " store dir:data/snapshots default "} {
+		" public-url https://rekindle.example.com environment REKINDLE_PUBLIC_URL ", " admin-password (not shown) environment ", " store dir:" + must(filepath.Abs("data/snapshots"))(t) + " default "} {
 		if !strings.Contains(said+" ", want) {
 			t.Errorf("%q is missing in\n%s", want, stdout.String())
 		}
