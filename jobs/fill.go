@@ -108,7 +108,7 @@ func (f *filler) write(ctx context.Context, target fillTarget, row models.Snapsh
 		if len(manifest.Parts) > 1 {
 			stage = fmt.Sprintf("%s (part %d of %d)", stage, i+1, len(manifest.Parts))
 		}
-		report.Stage(stage, func() models.Progress {
+		report.Step(1, 1, stage, func() models.Progress {
 			c := w.Counts()
 			return models.Progress{BytesDone: read.Load(), BytesTotal: manifest.Bytes(), KeysDone: c.Written + c.Kept, KeysTotal: keys}
 		})

@@ -3,7 +3,6 @@ package jobs
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 
@@ -29,7 +28,7 @@ type taking struct {
 func (t *taking) all(ctx context.Context, sources []models.SnapshotSource, report *queue.Report) error {
 	hosts := byHost(sources)
 	if len(hosts) == 1 {
-		return t.inTurn(ctx, sources, report)
+		return t.inTurn(ctx, sources, func(i int) queue.Stager { return queue.Part(report, i, len(sources)) })
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -43,7 +42,7 @@ func (t *taking) all(ctx context.Context, sources []models.SnapshotSource, repor
 			defer func() { <-turns }()
 			err := context.Cause(ctx)
 			if err == nil {
-				err = t.inTurn(ctx, on, strand)
+				err = t.inTurn(ctx, on, func(int) queue.Stager { return strand })
 			}
 			if err != nil {
 				cancel(err)
@@ -70,9 +69,10 @@ func byHost(sources []models.SnapshotSource) [][]models.SnapshotSource {
 	return hosts
 }
 
-func (t *taking) inTurn(ctx context.Context, sources []models.SnapshotSource, report queue.Stager) error {
-	for _, source := range sources {
-		if err := t.takePart(ctx, source, report); err != nil {
+// inTurn takes shards one after the other. report is where each of them reports, by its index.
+func (t *taking) inTurn(ctx context.Context, sources []models.SnapshotSource, report func(i int) queue.Stager) error {
+	for i, source := range sources {
+		if err := t.takePart(ctx, source, report(i)); err != nil {
 			return err
 		}
 	}
@@ -113,59 +113,4 @@ func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, rep
 		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, t.cluster, source.Node) },
 		Tune: func(ctx context.Context) func() { return t.tune(ctx, source.Node) },
 	}, report)
-}
-
-// strands add up the progress at several hosts.
-type strands struct {
-	mu     sync.Mutex
-	report *queue.Report
-	all    []*strand
-	shards int
-}
-
-// strand is the work at one host.
-type strand struct {
-	*strands
-	progress models.Progress
-	measure  func() models.Progress
-}
-
-func newStrands(report *queue.Report, shards int) *strands {
-	return &strands{report: report, shards: shards}
-}
-
-func (s *strands) strand() *strand {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	one := &strand{strands: s}
-	s.all = append(s.all, one)
-	return one
-}
-
-// Stage notes what happens at one host, and shows the sum over all hosts.
-func (s *strand) Stage(_ string, measure func() models.Progress) {
-	s.mu.Lock()
-	if s.measure != nil {
-		s.progress = s.measure()
-	}
-	s.measure = measure
-	hosts := len(s.all) // others may still be added
-	s.mu.Unlock()
-	s.report.Stage(fmt.Sprintf("Reading %d shards from %d hosts", s.shards, hosts), s.sum)
-}
-
-func (s *strands) sum() models.Progress {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var sum models.Progress
-	for _, one := range s.all {
-		if one.measure != nil {
-			one.progress = one.measure()
-		}
-		sum.BytesDone += one.progress.BytesDone
-		sum.BytesTotal += one.progress.BytesTotal
-		sum.KeysDone += one.progress.KeysDone
-		sum.KeysTotal += one.progress.KeysTotal
-	}
-	return sum
 }

@@ -102,7 +102,7 @@ func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling
 func (b *builder) split(ctx context.Context, files *restore.Files, cluster models.Cluster, f filling, report *queue.Report) error {
 	var read atomic.Int64
 	for i, part := range f.manifest.Parts {
-		report.Stage(fmt.Sprintf("Writing part %d of %d for the nodes of %s", i+1, len(f.manifest.Parts), cluster.Name), func() models.Progress {
+		report.Step(1, 2, fmt.Sprintf("Writing part %d of %d for the nodes of %s", i+1, len(f.manifest.Parts), cluster.Name), func() models.Progress {
 			return models.Progress{BytesDone: read.Load(), BytesTotal: f.manifest.Bytes(), KeysDone: files.Keys(), KeysTotal: keysOf(f.manifest)}
 		})
 		if err := writePart(ctx, b.reader, files, f.row, part, &read); err != nil {
@@ -142,7 +142,7 @@ func (b *builder) startPrimaries(ctx context.Context, cluster models.Cluster, f 
 	loading := &loading{ctx: ctx, cluster: cluster, primaries: cluster.Primaries(), contents: f.contents}
 	if report.Stage("Starting "+what, nil); f.preloaded() {
 		start = b.nodes.StartPreloaded
-		report.Stage("Loading the data into "+what, loading.progress)
+		report.Step(2, 2, "Loading the data into "+what, loading.progress)
 	}
 	begun, each := errgroup.WithContext(ctx)
 	begun.SetLimit(runtime.NumCPU())

@@ -129,7 +129,7 @@ func TestVerifyFindsWhateverBecameOfASnapshot(t *testing.T) {
 		}
 		damage.do(name)
 		run, after := c.verify(name)
-		if run.Status != models.RunSucceeded || after.Status != models.SnapshotFailed || !strings.Contains(after.StatusReason, damage.want) || after.Damage == "" {
+		if run.Status != models.RunDamaged || run.Error != after.Damage || after.Status != models.SnapshotFailed || !strings.Contains(after.StatusReason, damage.want) || after.Damage == "" {
 			t.Errorf("%s: the run %s (%s), the snapshot is %s: %q; want failed: %q", name, run.Status, run.Error, after.Status, after.StatusReason, damage.want)
 		}
 		if events := c.events(); !strings.Contains(events, "error orders: The snapshot "+name+" of orders is damaged") {

@@ -31,13 +31,14 @@ const (
 // RunStatus is the state of a run.
 type RunStatus string
 
-// The states of a run: queued, running, then one of the other three.
+// The states of a run: queued, running, then one of the others.
 const (
 	RunQueued    RunStatus = "queued"
 	RunRunning   RunStatus = "running"
 	RunSucceeded RunStatus = "succeeded"
 	RunFailed    RunStatus = "failed"
 	RunCancelled RunStatus = "cancelled"
+	RunDamaged   RunStatus = "damaged" // a verification has done its work, and found damage
 )
 
 // Ended tells whether nothing more will happen.
@@ -64,7 +65,11 @@ type Run struct {
 	BytesTotal int64 // 0: unknown; may be an estimate
 	KeysDone   int64
 	KeysTotal  int64
-	Error      string // a sentence for people
+	Step       int        // which of its steps it is at, each with numbers of its own; 0: it has none
+	Steps      int        // how many it has
+	StepSince  *time.Time // when the present numbers began; nil: nothing is being measured
+	StepFrom   int64      // BytesDone then
+	Error      string     // a sentence for people
 
 	CreatedAt time.Time `gorm:"index"`
 	StartedAt *time.Time
@@ -76,6 +81,32 @@ type Progress struct {
 	Stage                 string
 	BytesDone, BytesTotal int64
 	KeysDone, KeysTotal   int64
+	Step, Steps           int
+	StepSince             time.Time // zero: nothing is being measured
+	StepFrom              int64
+}
+
+// paceAfter is how long a step must have gone on before anything is said about how fast it is.
+const paceAfter = 2 * time.Second
+
+// Measured tells whether the run's numbers belong to what it is doing at present.
+func (r Run) Measured() bool { return r.Status == RunRunning && r.StepSince != nil }
+
+// Pace is how many bytes a second the present step moves, and how long the rest of it will take. The steps before do not matter for that: another one
+// may be many times as fast. Both are 0 as long as nobody knows.
+func (r Run) Pace(now time.Time) (rate int64, left time.Duration) {
+	if !r.Measured() {
+		return 0, 0
+	}
+	elapsed, moved := now.Sub(*r.StepSince), r.BytesDone-r.StepFrom
+	if elapsed < paceAfter || moved <= 0 {
+		return 0, 0
+	}
+	perSecond := float64(moved) / elapsed.Seconds()
+	if rest := r.BytesTotal - r.BytesDone; rest > 0 {
+		left = time.Duration(float64(rest) / perSecond * float64(time.Second)).Round(time.Second)
+	}
+	return int64(perSecond), left
 }
 
 // ErrRunEnded says that a run has ended or belongs to another console. What it worked on may belong to another run by now, and nothing was

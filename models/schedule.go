@@ -86,6 +86,39 @@ func (p Plan) Attempt(now time.Time, o Occurrence) int {
 	return 0
 }
 
+// Coming is the next attempt that a schedule will make.
+type Coming struct {
+	At      time.Time // the present, if it is due already
+	Closes  time.Time // of its window
+	Attempt int       // within that window, of [MaxAttempts]
+}
+
+// Coming is the attempt that will be made next unless something happens before: what [Due] will say, and when. Without backups there is none.
+func (p Plan) Coming(now time.Time) (Coming, bool) {
+	if p.Retention == 0 || p.Window.IsZero() {
+		return Coming{}, false
+	}
+	after := now
+	if open, ok := p.Window.Open(now, p.Cluster); ok {
+		at := now
+		if open.Begins.After(at) {
+			at = open.Begins
+		}
+		mark := p.Marks[open.Opens.Unix()]
+		if again := mark.Tried.Add(RetryAfter); mark.Outcome == MarkFailed && !mark.Tried.After(now) && again.After(at) {
+			at = again
+		}
+		if attempt := p.Attempt(at, open); attempt > 0 && at.Before(open.Closes) {
+			return Coming{at, open.Closes, attempt}, true
+		}
+		if open.Begins.After(now) {
+			after = open.Begins
+		}
+	}
+	next := p.Window.Next(after, p.Cluster)
+	return Coming{next.Begins, next.Closes, 1}, true
+}
+
 // Kept is what retention needs to know about an automatic snapshot.
 type Kept struct {
 	ID        uint

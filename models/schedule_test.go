@@ -104,3 +104,49 @@ func BenchmarkDue(b *testing.B) {
 		Due(monday, plans)
 	}
 }
+
+// The attempt that is announced is the one that Due asks for, and Due asks for none before.
+func TestWhatIsComingIsWhatWillBeDue(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	window := Window{Start: 3 * 60, Length: 60}
+	o := window.On(day, "orders")
+	for name, mark := range map[string]*Mark{
+		"never tried":        nil,
+		"under way":          {MarkQueued, 1, o.Begins},
+		"failed at once":     {MarkFailed, 1, o.Begins},
+		"failed twice":       {MarkFailed, 2, o.Begins.Add(12 * time.Minute)},
+		"failed three times": {MarkFailed, MaxAttempts, o.Begins.Add(25 * time.Minute)},
+		"failed at the end":  {MarkFailed, 1, o.Closes.Add(-time.Minute)},
+		"the clock was back": {MarkFailed, 1, o.Closes.Add(time.Hour)},
+		"missed":             {MarkMissed, 0, o.Opens},
+	} {
+		plan := Plan{ClusterID: 1, Cluster: "orders", Window: window, Retention: 7, Since: day, Marks: map[int64]Mark{}}
+		if mark != nil {
+			plan.Marks[o.Opens.Unix()] = *mark
+		}
+		start := o.Opens
+		if mark != nil && mark.Tried.Before(o.Closes) {
+			start = mark.Tried
+		}
+		for now := start; now.Before(o.Closes.Add(2 * time.Minute)); now = now.Add(time.Minute) {
+			coming, planned := plan.Coming(now)
+			if !planned || coming.At.Before(now) {
+				t.Fatalf("%s, %s: %+v, %t", name, now, coming, planned)
+			}
+			for at := now; at.Before(coming.At); at = at.Add(time.Minute) {
+				if due, _ := Due(at, []Plan{plan}); len(due) > 0 {
+					t.Fatalf("%s, %s: due at %s, and not only at %s", name, now, at, coming.At)
+				}
+			}
+			due, _ := Due(coming.At, []Plan{plan})
+			if len(due) != 1 || due[0].Attempt != coming.Attempt || !due[0].Occurrence.Closes.Equal(coming.Closes) {
+				t.Fatalf("%s, %s: %+v is announced, and due is %+v", name, now, coming, due)
+			}
+		}
+		plan.Retention = 0
+		if _, planned := plan.Coming(o.Begins); planned {
+			t.Errorf("%s: something is announced although backups are off", name)
+		}
+	}
+}

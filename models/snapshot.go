@@ -1,6 +1,7 @@
 package models
 
 import (
+	"strings"
 	"time"
 )
 
@@ -69,6 +70,31 @@ const NotPointInTime = "Not of one point in time: it was read key by key, each k
 // Usable tells whether the snapshot can be restored, downloaded or copied.
 func (s Snapshot) Usable() bool {
 	return s.Status == SnapshotAvailable || s.Status == SnapshotRestoring || s.Status == SnapshotCopying
+}
+
+// Copied tells whether the snapshot was made from another one. Then its data, and when and by whom that was taken, are the other one's.
+func (s Snapshot) Copied() bool { return strings.HasPrefix(s.Origin, "Copied ") }
+
+// Foreign tells whether its data comes from files, so that no cluster is known that it was taken from. That holds for copies of such a snapshot, too.
+func (s Snapshot) Foreign() bool {
+	return strings.HasPrefix(s.Origin, "Imported ") || strings.HasPrefix(s.Origin, "Uploaded") || s.CompletedAt != nil && s.Copied() && s.ServedBy == ""
+}
+
+// TakenIn is how long it took to read the data from the cluster; 0: not known.
+func (s Snapshot) TakenIn() time.Duration {
+	if s.Foreign() || s.StartedAt == nil || s.CompletedAt == nil {
+		return 0
+	}
+	ended := *s.CompletedAt
+	if s.Copied() { // that is when the copy was complete
+		ended = *s.StartedAt
+		for _, part := range s.Parts {
+			if part.CompletedAt.After(ended) {
+				ended = part.CompletedAt
+			}
+		}
+	}
+	return max(ended.Sub(*s.StartedAt), 0)
 }
 
 // Part is one shard's RDB within a snapshot, as the manifest has it.

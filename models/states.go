@@ -86,6 +86,7 @@ var RunMoves = []move[RunStatus]{
 	{RunRunning, RunQueued, "its console stops, or has lost its lease, and it can be begun again"},
 	{RunQueued, RunCancelled, "somebody cancels it"},
 	{RunRunning, RunSucceeded, "it has done its work"},
+	{RunRunning, RunDamaged, "it is a verification, and what it read back is not what was written"},
 	{RunRunning, RunFailed, "it failed; what it has made is removed first"},
 	{RunRunning, RunCancelled, "somebody cancels it; what it has made is removed first"},
 }

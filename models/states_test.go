@@ -65,7 +65,7 @@ func TestEveryStateIsReachedAndLeft(t *testing.T) {
 	everyState(t, ClusterMoves, "", ClusterCreating, ClusterAvailable, ClusterModifying, ClusterMigrating, ClusterSnapshotting, ClusterRebooting, ClusterDeleting, ClusterRestoreFailed,
 		ClusterCreateFailed, ClusterUnreachable)
 	everyState(t, SnapshotMoves, "", SnapshotCreating, SnapshotAvailable, SnapshotRestoring, SnapshotCopying, SnapshotDeleting, SnapshotFailed)
-	everyState(t, RunMoves, "", RunQueued, RunRunning, RunSucceeded, RunFailed, RunCancelled)
+	everyState(t, RunMoves, "", RunQueued, RunRunning, RunSucceeded, RunFailed, RunCancelled, RunDamaged)
 }
 
 func everyState[S ~string](t *testing.T, moves []move[S], states ...S) {
@@ -79,7 +79,8 @@ func everyState[S ~string](t *testing.T, moves []move[S], states ...S) {
 		seen[way] = true
 	}
 	for _, s := range states {
-		ended := RunStatus(s) == RunSucceeded || RunStatus(s) == RunFailed && len(states) == 6 || RunStatus(s) == RunCancelled
+		run, ofRun := any(s).(RunStatus)
+		ended := ofRun && run.Ended()
 		reached := slices.ContainsFunc(moves, func(m move[S]) bool { return m.To == s && m.From != s })
 		left := slices.ContainsFunc(moves, func(m move[S]) bool { return m.From == s && m.To != s })
 		if s != "" && !reached || !left && !ended {

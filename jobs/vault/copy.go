@@ -58,24 +58,21 @@ func (c *Copier) Copy(ctx context.Context, run models.Run, args models.CopyArgs,
 
 // copyParts copies the parts of a snapshot to the place that the manifest names, and reads them back.
 func (c *Copier) copyParts(ctx context.Context, from, manifest archive.Manifest, to *archive.Archive, report *queue.Report) error {
-	var done int64
-	total := manifest.StoredBytes()
 	for i, part := range manifest.Parts {
 		var progress, check archive.Progress
-		before := done
-		report.Stage(fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
-			return models.Progress{BytesDone: before + progress.Stored(), BytesTotal: total}
+		report := queue.Part(report, i, len(manifest.Parts))
+		report.Step(1, 2, fmt.Sprintf("Copying part %d of %d", part.Number, len(manifest.Parts)), func() models.Progress {
+			return models.Progress{BytesDone: progress.Stored(), BytesTotal: part.StoredBytes}
 		})
 		if _, err := c.archive.CopyPart(ctx, from.Ref(), from.Parts[i], to, manifest.At(), &progress); err != nil {
 			return err
 		}
-		report.Stage(fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
-			return models.Progress{BytesDone: before + check.Stored(), BytesTotal: total}
+		report.Step(2, 2, fmt.Sprintf("Reading part %d of %d back", part.Number, len(manifest.Parts)), func() models.Progress {
+			return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes}
 		})
 		if err := to.ReadBack(ctx, manifest.Ref(), part, &check); err != nil {
 			return fmt.Errorf("verify the copy: %w", err)
 		}
-		done += part.StoredBytes
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func (e *Exporter) Export(ctx context.Context, run models.Run, args models.CopyA
 		return err
 	}
 	defer release()
-	w := exporting{Exporter: e, st: st, run: run, args: args, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report, total: manifest.Bytes()}
+	w := exporting{Exporter: e, st: st, run: run, args: args, ref: refOf(source), parts: manifest.Parts, ours: map[string]int64{}, report: report}
 	done := false
 	defer func() {
 		if !done {
@@ -72,8 +72,6 @@ type exporting struct {
 	parts  []archive.Part
 	ours   map[string]int64 // objects that this run has certainly written, with their lengths
 	report *queue.Report
-	total  int64
-	done   int64
 }
 
 func (w *exporting) key(part archive.Part) string {
@@ -106,8 +104,8 @@ func (w *exporting) write(ctx context.Context) error {
 	if err := w.DB.Copies.NoteWritten(ctx, w.run.ID, keys...); err != nil {
 		return err
 	}
-	for _, part := range missing {
-		if err := w.put(ctx, part); err != nil {
+	for i, part := range missing {
+		if err := w.put(ctx, part, queue.Part(w.report, i, len(missing))); err != nil {
 			return err
 		}
 	}
@@ -126,29 +124,28 @@ func (w *exporting) find(ctx context.Context, part archive.Part) (bool, error) {
 	case !slices.Contains(w.args.Written, key) || object.Size != part.Bytes:
 		return false, reason.Because(nil, "There is already a file %s in %s. It was left alone. Choose another name or another place.", key, w.args.Store)
 	}
-	check := w.stage("Reading %s back", key)
+	check := step(w.report, 0, 0, "Reading "+key+" back", part)
 	if err := archive.VerifyPlain(ctx, w.st, key, part, check); errors.Is(err, archive.ErrDamaged) {
 		return false, reason.Because(err, "The file %s in %s is not what this export wrote. It was left alone. Choose another name or another place.", key, w.args.Store)
 	} else if err != nil {
 		return false, err
 	}
 	w.ours[key] = part.Bytes
-	w.done += part.Bytes
 	return true, nil
 }
 
-func (w *exporting) stage(format, key string) *archive.Progress {
+// step reports that all of a part is being read or written.
+func step(report queue.Stager, number, of int, text string, part archive.Part) *archive.Progress {
 	var progress archive.Progress
-	before := w.done
-	w.report.Stage(fmt.Sprintf(format, key), func() models.Progress {
-		return models.Progress{BytesDone: before + progress.Bytes(), BytesTotal: w.total}
+	report.Step(number, of, text, func() models.Progress {
+		return models.Progress{BytesDone: progress.Bytes(), BytesTotal: part.Bytes}
 	})
 	return &progress
 }
 
-func (w *exporting) put(ctx context.Context, part archive.Part) error {
+func (w *exporting) put(ctx context.Context, part archive.Part, report queue.Stager) error {
 	key := w.key(part)
-	written := w.stage("Writing %s", key)
+	written := step(report, 1, 2, "Writing "+key, part)
 	if err := w.archive.PutPlain(ctx, w.ref, part, w.st, key, written); err != nil {
 		if errors.Is(err, store.ErrFull) || errors.Is(err, store.ErrDenied) {
 			return reason.Because(err, "%s is full, or cannot be written to. Nothing of the export was kept.", w.args.Store)
@@ -156,9 +153,8 @@ func (w *exporting) put(ctx context.Context, part archive.Part) error {
 		return err
 	}
 	w.ours[key] = part.Bytes
-	if err := archive.VerifyPlain(ctx, w.st, key, part, w.stage("Reading %s back", key)); err != nil {
+	if err := archive.VerifyPlain(ctx, w.st, key, part, step(report, 2, 2, "Reading "+key+" back", part)); err != nil {
 		return reason.Because(err, "What was written to %s cannot be read back, or reads back differently. Nothing of the export was kept.", w.args.Store)
 	}
-	w.done += part.Bytes
 	return nil
 }

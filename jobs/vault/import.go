@@ -48,7 +48,7 @@ func (im *Importer) Import(ctx context.Context, run models.Run, args models.Impo
 		total += sizes[i]
 	}
 	number := 0
-	return im.receive(ctx, run, report, total, func() (incoming, error) {
+	return im.receive(ctx, run, report, coming{total, sizes}, func() (incoming, error) {
 		if number == len(args.Sources) {
 			return incoming{}, io.EOF
 		}
@@ -57,10 +57,16 @@ func (im *Importer) Import(ctx context.Context, run models.Run, args models.Impo
 	})
 }
 
+// coming is how many bytes will come, roughly, and in which files, if that is known.
+type coming struct {
+	total int64
+	sizes []int64
+}
+
 // Receive imports files that do not come from a store: next returns one after the other and ends with io.EOF. size is roughly how many bytes will
 // come.
 func (im *Importer) Receive(ctx context.Context, run models.Run, report *queue.Report, size int64, next func() (name string, body io.ReadCloser, err error)) error {
-	return im.receive(ctx, run, report, size, func() (incoming, error) {
+	return im.receive(ctx, run, report, coming{total: size}, func() (incoming, error) {
 		name, body, err := next()
 		return incoming{name: printable(name), body: body}, err
 	})
@@ -68,7 +74,7 @@ func (im *Importer) Receive(ctx context.Context, run models.Run, report *queue.R
 
 // receive turns files into the parts of a snapshot, in their order, and commits it when all of them are whole. Nothing that a file says is believed:
 // its structure, end and checksum are checked while it streams into the store, and what was stored is read back.
-func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.Report, total int64, next func() (incoming, error)) error {
+func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.Report, all coming, next func() (incoming, error)) error {
 	row, err := im.DB.Snapshots.Get(ctx, run.SnapshotName)
 	if err != nil {
 		return err
@@ -86,7 +92,7 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 		} else if err != nil {
 			return err
 		}
-		part, seen, err := im.receivePart(ctx, at, number, file, &raw, total, report)
+		part, seen, err := im.receivePart(ctx, at, number, file, &raw, all, report)
 		if err != nil {
 			return importReason(ctx, file.name, seen, err)
 		}
@@ -108,18 +114,23 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 	return im.mover.commit(ctx, run, found.manifest(row, at), found.warning)
 }
 
-func (im *Importer) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, total int64, report *queue.Report) (archive.Part, archive.Imported, error) {
+func (im *Importer) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, all coming, report *queue.Report) (archive.Part, archive.Imported, error) {
 	body := &counted{ReadCloser: file.body, n: raw}
 	defer body.Close()
 	var progress, check archive.Progress
-	report.Stage("Receiving "+path.Base(file.name), func() models.Progress {
-		return models.Progress{BytesDone: raw.Load(), BytesTotal: max(total, raw.Load()), KeysDone: progress.Keys()}
+	steps, before, size := queue.Part(report, number-1, len(all.sizes)), int64(0), all.total
+	if number <= len(all.sizes) {
+		before, size = raw.Load(), all.sizes[number-1]
+	}
+	steps.Step(1, 2, "Receiving "+path.Base(file.name), func() models.Progress {
+		come := raw.Load() - before
+		return models.Progress{BytesDone: come, BytesTotal: max(size, come), KeysDone: progress.Keys()}
 	})
 	part, found, err := im.archive.ImportPart(ctx, at, number, body, &progress)
 	if err != nil {
 		return part, found, err
 	}
-	report.Stage("Reading back what was stored", func() models.Progress {
+	steps.Step(2, 2, "Reading back what was stored", func() models.Progress {
 		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: max(part.Keys, 0), KeysTotal: max(part.Keys, 0)}
 	})
 	return part, found, im.archive.ReadBack(ctx, at.Ref, part, &check)

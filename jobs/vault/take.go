@@ -106,7 +106,7 @@ func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error
 	return measured, nil
 }
 
-// Take streams one shard into the store, and reads it back. Several may be taken at once.
+// Take streams one shard into the store, and reads it back, which are two steps. Several may be taken at once.
 func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) error {
 	taken, err := d.stream(ctx, source, report)
 	if err != nil {
@@ -114,7 +114,7 @@ func (d *Draft) Take(ctx context.Context, source Source, report queue.Stager) er
 	}
 	part := taken.Part
 	var check archive.Progress
-	report.Stage("Reading back what was stored", func() models.Progress {
+	report.Step(2, 2, "Reading back what was stored", func() models.Progress {
 		return models.Progress{BytesDone: check.Stored(), BytesTotal: part.StoredBytes, KeysDone: part.Keys, KeysTotal: part.Keys}
 	})
 	if err := d.archive.ReadBack(ctx, d.at.Ref, part, &check); err != nil {
@@ -150,7 +150,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	early.Go(putBack)     // the node has forked; its data must not wait for that
 	origin := stream.Origin()
 	var progress archive.Progress
-	report.Stage(fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
+	report.Step(1, 2, fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace.limiter.Load())}
 	part, err := d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
 	if errors.Is(err, replica.ErrStalled) {

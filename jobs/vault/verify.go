@@ -127,7 +127,7 @@ func (v *Verifier) read(ctx context.Context, row models.Snapshot, manifest archi
 		}
 		var progress archive.Progress
 		done := before
-		report.Stage(fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
+		report.Step(1, 1, fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: done + progress.Bytes(), BytesTotal: total}
 		})
 		err := v.quiet.VerifyPart(ctx, refOf(row), part, &progress)

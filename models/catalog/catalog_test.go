@@ -221,6 +221,7 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	must(db.Snapshots.Request(t.Context(), "orders", "one", false, "admin"))(t)
 	run := claim(t, db)
 	must(db.Tunings.Begin(t.Context(), run, tuningOf(cluster)))(t)
+	check(t, db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading", StepSince: local}))
 	done := measured(db, "one")
 	done.StartedAt, done.Parts[0].StartedAt, done.Parts[0].CompletedAt = &local, local, local
 	check(t, db.Settle.Snapshot(t.Context(), run, done))

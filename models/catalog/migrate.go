@@ -350,6 +350,18 @@ var sqliteMigrations = []migration{
 	// How many keys of a snapshot have expired since. Not known of older ones.
 	{"0029-lifetimes", execute(`ALTER TABLE parts ADD COLUMN lifetimes text NOT NULL DEFAULT ''`)},
 	{"0030-announced", execute(`ALTER TABLE nodes ADD COLUMN announced text NOT NULL DEFAULT ''`)},
+	// Which step a run is at, and since when, so that its pace is that of this step.
+	{"0031-steps", execute(steps("integer", "datetime")...)},
+}
+
+// steps are the columns of 0031-steps, with types as this database has them.
+func steps(number, at string) []string {
+	return []string{
+		`ALTER TABLE runs ADD COLUMN step ` + number + ` NOT NULL DEFAULT 0`,
+		`ALTER TABLE runs ADD COLUMN steps ` + number + ` NOT NULL DEFAULT 0`,
+		`ALTER TABLE runs ADD COLUMN step_since ` + at,
+		`ALTER TABLE runs ADD COLUMN step_from ` + number + ` NOT NULL DEFAULT 0`,
+	}
 }
 
 // tuning makes the table and the column of 0028-tuning, with types as this database has them.

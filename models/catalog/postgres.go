@@ -238,6 +238,8 @@ var postgresMigrations = []migration{
 		`CREATE TRIGGER records_tuned AFTER UPDATE OF tuned ON attachments FOR EACH ROW EXECUTE FUNCTION mark_cluster_of()`)...)},
 	{"0029-lifetimes", execute(`ALTER TABLE parts ADD COLUMN lifetimes text NOT NULL DEFAULT ''`)},
 	{"0030-announced", execute(`ALTER TABLE nodes ADD COLUMN announced text NOT NULL DEFAULT ''`)},
+	// Which step a run is at, and since when, so that its pace is that of this step.
+	{"0031-steps", execute(steps("bigint", "timestamptz")...)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {

@@ -26,6 +26,33 @@ func (q Runs) Last(ctx context.Context, cluster string, kind models.RunKind, sin
 	return find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, catalogTime(since)).Order("id DESC"))
 }
 
+// Maker returns the run that made this snapshot, or was to. A copy to elsewhere, which has the name of its source, is none.
+func (q Runs) Maker(ctx context.Context, snapshot models.Snapshot) (models.Run, bool, error) {
+	kind := models.RunSnapshot
+	switch {
+	case snapshot.Copied():
+		kind = models.RunCopy
+	case snapshot.Foreign():
+		kind = models.RunImport
+	}
+	var runs []models.Run
+	if err := q.db.with(ctx).Where("snapshot_name = ? AND kind = ?", snapshot.Name, kind).Order("id DESC").Find(&runs).Error; err != nil {
+		return models.Run{}, false, fmt.Errorf("look for the run that made snapshot %s: %w", snapshot.Name, err)
+	}
+	for _, run := range runs {
+		if args, err := run.Carries(); err == nil && args.Store == "" {
+			return run, true, nil
+		}
+	}
+	return models.Run{}, false, nil
+}
+
+// Removed tells whether a cluster of this name has left this catalog since an instant, by being deleted or detached.
+func (q Runs) Removed(ctx context.Context, cluster string, since time.Time) (bool, error) {
+	_, found, err := find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND status = ? AND created_at >= ?", cluster, models.RunDelete, models.RunSucceeded, catalogTime(since)))
+	return found, err
+}
+
 // Ended returns the runs that have ended since an instant, the last one first. It only looks among the newest thousand: nobody asks for more, and it
 // need not read the runs of years.
 func (q Runs) Ended(ctx context.Context, since time.Time) ([]models.Run, error) {
@@ -149,7 +176,7 @@ func (q Runs) SnapshotsOnHost(ctx context.Context, host string) (int, error) {
 func (q Runs) ReportProgress(ctx context.Context, run models.Run, p models.Progress) error {
 	err := q.db.with(ctx).Model(&models.Run{}).Where("id = ? AND owner = ?", run.ID, run.Owner).Updates(map[string]any{
 		"stage": p.Stage, "bytes_done": p.BytesDone, "bytes_total": p.BytesTotal,
-		"keys_done": p.KeysDone, "keys_total": p.KeysTotal,
+		"keys_done": p.KeysDone, "keys_total": p.KeysTotal, "step": p.Step, "steps": p.Steps, "step_since": orNone(p.StepSince), "step_from": p.StepFrom,
 	}).Error
 	if err != nil {
 		return fmt.Errorf("report progress of run %d: %w", run.ID, err)
@@ -237,4 +264,13 @@ func (q Runs) none(ctx context.Context, clusterID uint, kind models.RunKind) (bo
 		return false, fmt.Errorf("look for a %s of cluster %d: %w", kind, clusterID, err)
 	}
 	return !found, nil
+}
+
+// orNone is nil for the zero time.
+func orNone(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	at = catalogTime(at)
+	return &at
 }

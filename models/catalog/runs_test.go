@@ -89,12 +89,12 @@ func TestProgress(t *testing.T) {
 	launched(t, db, spec("orders"))
 	must(db.Snapshots.Request(t.Context(), "orders", "one", true, "admin"))(t)
 	run := claim(t, db)
-	want := models.Progress{Stage: "Reading", BytesDone: 5, BytesTotal: 10, KeysDone: 3, KeysTotal: 9}
+	want := models.Progress{Step: 1, Steps: 2, StepSince: db.Now(), StepFrom: 1, Stage: "Reading", BytesDone: 5, BytesTotal: 10, KeysDone: 3, KeysTotal: 9}
 	check(t, db.Runs.ReportProgress(t.Context(), run, want))
 	if cancel, err := db.Runs.CancelRequested(t.Context(), run.ID); cancel || err != nil {
 		t.Error(cancel, err)
 	}
-	if r := must(db.Runs.Get(t.Context(), run.ID))(t); (models.Progress{Stage: r.Stage, BytesDone: r.BytesDone, BytesTotal: r.BytesTotal, KeysDone: r.KeysDone, KeysTotal: r.KeysTotal}) != want || !must(models.Args[models.SnapshotArgs](r))(t).Override {
+	if r := must(db.Runs.Get(t.Context(), run.ID))(t); (models.Progress{Step: r.Step, Steps: r.Steps, StepSince: orZero(r.StepSince).UTC(), StepFrom: r.StepFrom, Stage: r.Stage, BytesDone: r.BytesDone, BytesTotal: r.BytesTotal, KeysDone: r.KeysDone, KeysTotal: r.KeysTotal}) != want || !must(models.Args[models.SnapshotArgs](r))(t).Override {
 		t.Errorf("%+v", r)
 	}
 	if n := must(db.Runs.SnapshotsOnHost(t.Context(), "127.0.0.1"))(t); n != 1 {

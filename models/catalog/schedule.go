@@ -19,7 +19,7 @@ import (
 type Schedule struct{ db *DB }
 
 // Next returns when the next automatic snapshot of the cluster begins, or false when backups are off. An occurrence that is open and still to be done
-// counts as now.
+// counts as now, unless the schedule still waits after an attempt that failed.
 func (q Schedule) Next(ctx context.Context, cluster models.Cluster) (time.Time, bool, error) {
 	next, err := q.NextOf(ctx, cluster)
 	at, planned := next[cluster.ID]
@@ -28,22 +28,37 @@ func (q Schedule) Next(ctx context.Context, cluster models.Cluster) (time.Time, 
 
 // NextOf does the same for several clusters, by their numbers.
 func (q Schedule) NextOf(ctx context.Context, clusters ...models.Cluster) (map[uint]time.Time, error) {
+	coming, err := q.coming(ctx, clusters)
+	next := make(map[uint]time.Time, len(coming))
+	for id, one := range coming {
+		next[id] = one.At
+	}
+	return next, err
+}
+
+// Coming returns the next attempt that the schedule will make of this cluster, or false when it will make none.
+func (q Schedule) Coming(ctx context.Context, cluster models.Cluster) (models.Coming, bool, error) {
+	coming, err := q.coming(ctx, []models.Cluster{cluster})
+	one, planned := coming[cluster.ID]
+	return one, planned, err
+}
+
+func (q Schedule) coming(ctx context.Context, clusters []models.Cluster) (map[uint]models.Coming, error) {
 	plans, err := q.plans(ctx, clusters)
 	if err != nil {
 		return nil, err
 	}
 	now := q.db.Now()
-	next := make(map[uint]time.Time, len(clusters))
+	coming := make(map[uint]models.Coming, len(clusters))
 	for i, cluster := range clusters {
 		if !cluster.Backups() || cluster.Status == models.ClusterMigrating { // nobody knows when that ends
 			continue
 		}
-		next[cluster.ID] = cluster.SnapshotWindow.Next(now, cluster.Name).Begins
-		if open, ok := cluster.SnapshotWindow.Open(now, cluster.Name); ok && !now.Before(open.Begins) && plans[i].Attempt(now, open) > 0 {
-			next[cluster.ID] = now
+		if one, planned := plans[i].Coming(now); planned {
+			coming[cluster.ID] = one
 		}
 	}
-	return next, nil
+	return coming, nil
 }
 
 // LastRun returns the newest snapshot run that the schedule asked for since an instant.

@@ -273,7 +273,7 @@ func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Sn
 			return tx.Runs.end(ctx, run, models.RunCancelled, "The snapshot was deleted in the meantime.")
 		}
 		if damage != "" {
-			return errors.Join(tx.Snapshots.markDamaged(ctx, present, damage), tx.Runs.end(ctx, run, models.RunSucceeded, ""))
+			return errors.Join(tx.Snapshots.markDamaged(ctx, present, damage), tx.Runs.end(ctx, run, models.RunDamaged, damage))
 		}
 		changes := map[string]any{"verified_at": tx.Now()}
 		if present.ManifestSHA256 == "" { // a snapshot from before manifests were remembered
