@@ -183,10 +183,25 @@
     if (status) lost(status >= 500);
   });
 
-  const start = () => { syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };
+  // Work that ends while the page is open is said once, and the message that announced it goes. What had ended before is on the page to be read.
+  const told = new Set();
+  const endings = (aloud) => {
+    const news = [];
+    for (const { dataset: { run, ended } } of all('[data-ended]')) {
+      if (!told.has(run)) news.push(ended);
+      told.add(run);
+    }
+    if (!aloud) return;
+    if (news.length > 0) say(news.join(' '));
+    const going = document.querySelector('[data-going]');
+    if (going && (told.has(going.dataset.going) || !document.querySelector('#main[hx-trigger]'))) going.remove();
+  };
+
+  const start = () => { endings(false); syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };
   document.addEventListener('htmx:after:swap', () => {
     syncAll();
     syncWhen();
+    endings(true);
     const news = document.querySelector('[data-say]'); // what was asked for has come
     if (news && news.dataset.say !== 'said') {
       news.dataset.say = 'said';

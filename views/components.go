@@ -32,7 +32,7 @@ var states = map[string]state{
 	"unreachable": {"bad", "Unreachable"}, "failed": {"bad", "Failed"}, "starting": {"busy", "Starting"},
 	"stopped": {"bad", "Stopped"}, "refusing": {"bad", "Refuses commands"}, "planned": {"idle", "Planned"}, "loading": {"busy", "Loading"}, "syncing": {"busy", "Syncing"},
 	// runs
-	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"},
+	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"}, DamageFound: {"bad", "Damage found"},
 	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},

@@ -1,9 +1,6 @@
 package views
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // CopySnapshot is the page that copies a snapshot. Form: POST to Action with name and store.
 type CopySnapshot struct {
@@ -40,17 +37,4 @@ type ImportSnapshot struct {
 	Clusters []Option // known ones, suggested while typing
 	Limit    int64    // of an upload, bytes
 	AWS      string
-}
-
-// imported tells whether the data came from files and not from a cluster.
-func (p Snapshot) imported() bool {
-	return strings.HasPrefix(p.Origin, "Imported") || strings.HasPrefix(p.Origin, "Uploaded")
-}
-
-// whereCluster says what became of a cluster that does not exist here.
-func (p Snapshot) whereCluster() string {
-	if p.imported() {
-		return "not here"
-	}
-	return "deleted since"
 }

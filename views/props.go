@@ -165,9 +165,11 @@ type Run struct {
 	StartedAt      time.Time
 	FinishedAt     time.Time
 	Step           string // what it is doing now: "Reading from replica orders-002"
-	Done           int64  // bytes
-	Total          int64  // bytes, 0 if unknown
-	Rate           int64  // bytes per second, 0 if unknown
+	Number         int    // which of how many steps that is; 0: there is one, or nobody has counted them
+	Numbers        int
+	Done           int64 // bytes of this step; of one that is over, of all of it
+	Total          int64 // bytes, 0 if unknown
+	Rate           int64 // bytes per second, 0 if unknown
 	Left           time.Duration
 	Result         string // a sentence, if it succeeded: "1.2 GB in 14 s, from replica orders-002."
 	Error          string // a sentence, if it failed
@@ -176,7 +178,44 @@ type Run struct {
 }
 
 func (r Run) over() bool {
-	return r.Status == "succeeded" || r.Status == "failed" || r.Status == "cancelled"
+	return r.Status == "succeeded" || r.Status == "failed" || r.Status == "cancelled" || r.Status == DamageFound
+}
+
+// DamageFound is the status of a verification that did its work, and found that the snapshot is no longer what was written.
+const DamageFound = "damaged"
+
+// bad tells whether the run ended with something that people must look at.
+func (r Run) bad() bool { return r.Status == "failed" || r.Status == DamageFound }
+
+// step says what the run is doing, and which of its steps that is: "Step 1 of 2: reading from replica orders-002".
+func (r Run) step() string {
+	if r.Numbers < 2 || r.Step == "" {
+		return r.Step
+	}
+	return "Step " + itoa(r.Number) + " of " + itoa(r.Numbers) + ": " + lowerFirst(r.Step)
+}
+
+// ending is a sentence for those who do not see that the run has ended.
+func (r Run) ending() string {
+	switch r.Status {
+	case "succeeded":
+		return sentence(r.Title + ": it has succeeded")
+	case "failed":
+		return sentence(r.Title + ": it has failed. " + r.Error)
+	case DamageFound:
+		return sentence(r.Title + ": damage was found. " + r.Error)
+	case Cancelled:
+		return sentence(r.Title + ": it was cancelled")
+	}
+	return ""
+}
+
+// ended gives what shows the run the attributes by which the script says once that it has ended.
+func (r Run) ended() templ.Attributes {
+	if !r.over() {
+		return nil
+	}
+	return templ.Attributes{"data-run": r.ID, "data-ended": r.ending()}
 }
 
 // took is how long the run has been running.

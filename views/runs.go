@@ -1,6 +1,10 @@
 package views
 
-import "time"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
 
 // RunList is the activity list, newest first. Filters: q, kind, status, cluster. Sorted by: started, kind, status, cluster.
 type RunList struct {
@@ -18,6 +22,7 @@ func (p RunList) filters() []Filter {
 		{Name: "status", Label: "Status", Options: []Option{
 			{Value: "queued", Label: "Waiting"}, {Value: "running", Label: "Running"}, {Value: "succeeded", Label: "Succeeded"},
 			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},
+			{Value: DamageFound, Label: "Damage found"},
 		}},
 		p.Clusters.filter(),
 	}
@@ -34,8 +39,24 @@ type RunStep struct {
 type RunDetail struct {
 	Run
 	AskedBy string // "admin", or "the schedule"
+	Again   Again
+	NextTry string // a sentence about what the schedule does after this failure; may be empty
 	Steps   []RunStep
 	Events  []Event
+}
+
+// Again leads to where something that failed can be tried again. Without an address it cannot.
+type Again struct {
+	Href templ.SafeURL
+	Post bool // a button does it; otherwise there is a form to be looked at
+}
+
+// If is the same if it is possible.
+func (a Again) If(possible bool) Again {
+	if !possible {
+		return Again{}
+	}
+	return a
 }
 
 // EventList is the list of events, newest first. Filters: q, cluster, severity. Sorted by: time, severity, cluster.
@@ -62,6 +83,14 @@ func severityIcon(severity string) string {
 		return "circle-alert"
 	}
 	return "info"
+}
+
+// wentWrong is the run's error, as a sentence.
+func (p RunDetail) wentWrong() string {
+	if p.Error == "" {
+		return "It failed for a reason that was not recorded."
+	}
+	return sentence(p.Error)
 }
 
 func runLine(p RunDetail) string {

@@ -31,7 +31,7 @@ func sampleRun() Run {
 	return Run{
 		ID: "412", Kind: "snapshot", Label: "Snapshot", Title: "Snapshot of orders: orders-2026-11-22", Status: "running", Cluster: "orders",
 		Snapshot: "orders-2026-11-22", QueuedAt: ago(9 * time.Second), StartedAt: ago(8 * time.Second),
-		Step: "Reading from replica orders-002", Done: 741_000_000, Total: 1229_000_000, Rate: 92_000_000, Left: 6 * time.Second,
+		Step: "Reading from replica orders-002", Number: 1, Numbers: 2, Done: 741_000_000, Total: 1229_000_000, Rate: 92_000_000, Left: 6 * time.Second,
 		Cancelable: true,
 	}
 }
@@ -153,7 +153,7 @@ func sampleSnapshot(status string) Snapshot {
 	p := Snapshot{
 		Name: "automatic.orders-2026-11-22-03-12", Cluster: "orders", ClusterExists: true, Source: "automatic", Status: status,
 		Engine: "redis", Version: "7.0.15", RDBVersion: 10, CreatedAt: ago(9 * time.Hour), CompletedAt: ago(9*time.Hour - 14*time.Second),
-		Took: 14 * time.Second, Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
+		Lasted: []Lasted{{Label: "Taken in", Took: 14 * time.Second}}, Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Expires: 120_000, ServedBy: "orders-002",
 		ServedRole: "replica", Location: "dir:/var/lib/rekindle/store/orders/automatic.orders-2026-11-22-03-12", VerifiedAt: ago(3 * 24 * time.Hour), Verifiable: true,
 		ARN:           "arn:aws:elasticache:local:000000000000:snapshot:automatic.orders-2026-11-22-03-12",
 		Parts:         []Part{{Number: 1, Slots: "0-16383", Bytes: 1229_000_000, Stored: 391_000_000, Keys: 4_000_000, Digest: "xxh128:b5e9c1ad071b3e7fc779cfaa5e523818", CRC64: "e9c6d914c4b8d9ca", ServedBy: "orders-002", Role: "replica", Took: 14 * time.Second}},
@@ -162,13 +162,13 @@ func sampleSnapshot(status string) Snapshot {
 	}
 	switch status {
 	case "creating":
-		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Lasted, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, nil, time.Time{}, false
 		p.Running = Work{Runs: []Run{sampleRun()}}
 	case "failed":
-		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Lasted, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, nil, time.Time{}, false
 		p.Reason = "The replica orders-002 stopped answering after 412 MB. The snapshot was discarded; the next one starts at 03:00 UTC"
 	case Cancelled:
-		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Took, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, 0, time.Time{}, false
+		p.Bytes, p.Stored, p.Keys, p.Expires, p.Parts, p.Lasted, p.VerifiedAt, p.Verifiable = -1, -1, -1, -1, nil, nil, time.Time{}, false
 		p.Reason = "It was cancelled."
 	case "damaged":
 		p.Status, p.Damaged = "failed", true
@@ -210,7 +210,7 @@ func samplePages() []samplePage {
 	clusterShell.AWS = sampleAWS("elasticache describe-replication-groups", "--replication-group-id orders")
 	flashed := sampleShell(NavSnapshots, "Snapshots", here("Snapshots"))
 	flashed.AWS = sampleAWS("elasticache describe-snapshots")
-	flashed.Flash = Flash{"success", "3 snapshots are being deleted."}
+	flashed.Flash = Flash{Kind: "success", Text: "3 snapshots are being deleted."}
 	list := func(path string, total int) List {
 		return List{Path: path, Query: url.Values{"status": {""}}, Sort: "-created", Page: 1, Size: 25, Total: total}
 	}

@@ -71,8 +71,10 @@ type Crumb struct {
 
 // Flash is a message about what was just done. Without text there is none.
 type Flash struct {
-	Kind string // "success", "info", "warning", "error"
-	Text string
+	Kind  string // "success", "info", "warning", "error"
+	Text  string
+	Going bool   // it announces work, and goes when that has ended
+	Run   string // that work; empty: unknown
 }
 
 // Notice is shown on every page until its cause is gone. If it has an action, there is a button for it.

@@ -76,9 +76,12 @@ type Snapshot struct {
 	Name          string
 	Cluster       string
 	ClusterExists bool
+	ClusterNote   string // what is to be said beside its name: "deleted since"
 	Source        string
 	Status        string
 	Reason        string // a sentence, if it failed
+	Again         Again  // where another one is taken, if it failed
+	NextTry       string // a sentence about what the schedule does after this failure; may be empty
 	Moments       string // how far the moments of its parts are apart; "": there is one
 	ARN           string
 	Engine        string
@@ -86,7 +89,7 @@ type Snapshot struct {
 	RDBVersion    int
 	CreatedAt     time.Time
 	CompletedAt   time.Time
-	Took          time.Duration
+	Lasted        []Lasted
 	Bytes         int64 // -1: not known yet
 	Stored        int64
 	Keys          int64 // -1: unknown
@@ -101,9 +104,30 @@ type Snapshot struct {
 	Configuration []Fact // the cluster as it was then
 	Running       Work
 	Origin        string // a sentence: from where it was copied or imported
+	Foreign       bool   // its data comes from files, not from a cluster
 	Logical       string // a sentence that says that it is not of one point in time; "": it is
 	Warning       string // for example that statistics are incomplete; may be empty
 	DescribeAWS   string // equivalent command
+}
+
+// Lasted is how long something took that was done to make a snapshot: "Taken in".
+type Lasted struct {
+	Label string
+	Took  time.Duration
+}
+
+// empty tells whether nothing of it is, or was, in the store.
+func (p Snapshot) empty() bool { return nothingKept(p.kept()) }
+
+// served tells whether a node served it, or is about to.
+func (p Snapshot) served() bool { return !p.empty() && !(p.Foreign && p.Status == "creating") }
+
+// originLabel says whether it came from there, or would have.
+func (p Snapshot) originLabel() string {
+	if p.empty() {
+		return "Where it was to come from"
+	}
+	return "Where it comes from"
 }
 
 func (p Snapshot) line() string {

@@ -168,9 +168,9 @@ func (h formPages) createFrom(w http.ResponseWriter, r *http.Request, f clusterF
 		return h.done(w, r, "/clusters?"+url.Values{"q": {f.spec.Name}}.Encode(), "success",
 			fmt.Sprintf("%d clusters are being created from %s: %s to %s.", len(clusters), f.spec.Snapshot, first, last))
 	case f.spec.Snapshot != "":
-		return h.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being restored from %s.", first, f.spec.Snapshot))
+		return h.begun(w, r, clusterAddress(first), 0, fmt.Sprintf("The cluster %s is being restored from %s.", first, f.spec.Snapshot))
 	}
-	return h.done(w, r, clusterAddress(first), "success", fmt.Sprintf("The cluster %s is being created.", first))
+	return h.begun(w, r, clusterAddress(first), 0, fmt.Sprintf("The cluster %s is being created.", first))
 }
 
 func (h formPages) createSummary(w http.ResponseWriter, r *http.Request) error {

@@ -289,7 +289,7 @@ func (h clusterPages) delete(w http.ResponseWriter, r *http.Request) error {
 			if final != "" {
 				text = fmt.Sprintf("The cluster %s will be %s once the final snapshot %s is good.", cluster.Name, doing, strings.ToLower(final))
 			}
-			return h.done(w, r, "/clusters", "success", text)
+			return h.begun(w, r, "/clusters", 0, text)
 		} else if err := wrong.refusal(err, []string{"confirm", "final_name"}); err != nil {
 			return err
 		}

@@ -40,7 +40,7 @@ func (h copyPages) copyPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.askCopy(w, r, snapshot, url.Values{"name": {name}}, nil)
+	return h.askCopy(w, r, snapshot, url.Values{"name": {name}, "store": {r.URL.Query().Get("store")}}, nil)
 }
 
 // copyBase is what the name of a copy begins with.
@@ -91,7 +91,7 @@ func (h copyPages) copy(w http.ResponseWriter, r *http.Request) error {
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
 		h.jobs.Wake()
-		return h.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
+		return h.begun(w, r, snapshotAddress(run.SnapshotName), run.ID, fmt.Sprintf("The snapshot %s is being copied.", snapshot.Name))
 	}
 	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
 		return err
@@ -104,7 +104,9 @@ func (h copyPages) exportPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.askExport(w, r, snapshot, url.Values{"name": {exportName(snapshot)}}, nil)
+	query := r.URL.Query()
+	name := orPlaceholder(query.Get("name"), exportName(snapshot))
+	return h.askExport(w, r, snapshot, url.Values{"name": {name}, "store": {query.Get("store")}}, nil)
 }
 
 // filesShown is how many of an export's files the page names.
@@ -132,11 +134,11 @@ func (h copyPages) export(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	_, err = h.db.Copies.Export(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
+	run, err := h.db.Copies.Export(r.Context(), models.ExportSpec{Snapshot: snapshot.Name, Name: form.Get("name"), Store: form.Get("store"),
 		RequestedBy: visitOf(r).user.Name})
 	if err == nil {
 		h.jobs.Wake()
-		return h.done(w, r, snapshotAddress(snapshot.Name), "success", fmt.Sprintf("The snapshot %s is being exported.", snapshot.Name))
+		return h.begun(w, r, snapshotAddress(snapshot.Name), run.ID, fmt.Sprintf("The snapshot %s is being exported.", snapshot.Name))
 	}
 	if err := wrong.refusal(err, []string{"name", "store"}); err != nil {
 		return err

@@ -76,7 +76,7 @@ func (h failoverPages) failOver(w http.ResponseWriter, r *http.Request) error {
 	err = h.db.Changes.FailOver(r.Context(), cluster.Name, shardOf(r, cluster).Number, visitOf(r).user.Name)
 	if err == nil {
 		h.jobs.Wake()
-		return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("A replica of %s is taking over.", cluster.Name))
+		return h.begun(w, r, clusterAddress(cluster.Name), 0, fmt.Sprintf("A replica of %s is taking over.", cluster.Name))
 	} else if err := wrong.refusal(err, nil); err != nil {
 		return err
 	}

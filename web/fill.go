@@ -20,7 +20,7 @@ func (h fillPages) fillPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.askFill(w, r, snapshot, url.Values{"cluster": {r.URL.Query().Get("cluster")}, "safety": {"on"}}, nil)
+	return h.askFill(w, r, snapshot, url.Values{"cluster": {r.URL.Query().Get("cluster")}, "existing": {r.URL.Query().Get("existing")}, "deadlines": {r.URL.Query().Get("deadlines")}, "safety": {"on"}}, nil)
 }
 
 // askFill asks for a cluster and, once there is one, what should happen to its keys.
@@ -111,14 +111,14 @@ func (h fillPages) fill(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if len(wrong) == 0 {
-		_, err := h.db.Fills.Request(r.Context(), spec)
+		run, err := h.db.Fills.Request(r.Context(), spec)
 		if err == nil {
 			h.jobs.Wake()
 			text := fmt.Sprintf("The snapshot %s is being restored into %s.", snapshot.Name, spec.Cluster)
 			if spec.Safety != "" {
 				text = fmt.Sprintf("The snapshot %s will be restored into %s once its own snapshot %s is good.", snapshot.Name, spec.Cluster, strings.ToLower(spec.Safety))
 			}
-			return h.done(w, r, clusterAddress(spec.Cluster), "success", text)
+			return h.begun(w, r, clusterAddress(spec.Cluster), run.ID, text)
 		}
 		if err := wrong.refusal(err, []string{"existing", "deadlines", "safety_name"}); err != nil {
 			return err

@@ -66,7 +66,7 @@ func (h importPages) importSnapshot(w http.ResponseWriter, r *http.Request) erro
 	run, err := h.db.Copies.Import(r.Context(), spec)
 	if err == nil {
 		h.jobs.Wake()
-		return h.done(w, r, snapshotAddress(run.SnapshotName), "success", fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
+		return h.begun(w, r, snapshotAddress(run.SnapshotName), run.ID, fmt.Sprintf("The snapshot %s is being imported.", run.SnapshotName))
 	}
 	if err := wrong.refusal(err, importFields); err != nil {
 		return err

@@ -51,7 +51,7 @@ func (h migrationPages) start(w http.ResponseWriter, r *http.Request, cluster mo
 	}
 	if err == nil {
 		h.jobs.Wake()
-		return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("The cluster %s is about to follow %s.", cluster.Name, source))
+		return h.begun(w, r, clusterAddress(cluster.Name), 0, fmt.Sprintf("The cluster %s is about to follow %s.", cluster.Name, source))
 	}
 	wrong := mistakes{}
 	if err := wrong.refusal(err, []string{"source"}); err != nil {
@@ -76,7 +76,7 @@ func (h migrationPages) end(w http.ResponseWriter, r *http.Request, cluster mode
 		if force {
 			text = "The migration into %s is being given up."
 		}
-		return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf(text, cluster.Name))
+		return h.begun(w, r, clusterAddress(cluster.Name), 0, fmt.Sprintf(text, cluster.Name))
 	}
 	wrong := mistakes{}
 	if err := wrong.refusal(err, nil); err != nil {

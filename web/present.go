@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,12 +31,11 @@ func runKindName(kind models.RunKind) string {
 	return string(kind)
 }
 
-// presentRun computes rate and time left from what the run has reported so far.
+// presentRun is a run as pages show it. Its numbers are those of the step that it is at, and missing while that has none.
 func presentRun(run models.Run, now time.Time) views.Run {
 	v := views.Run{
-		ID: strconv.FormatUint(uint64(run.ID), 10), Kind: runKindName(run.Kind), Label: run.Kind.Label(), Title: run.Title(), Status: string(run.Status),
-		Cluster: run.ClusterName, Snapshot: run.SnapshotName, QueuedAt: run.CreatedAt, Step: run.Stage,
-		Done: run.BytesDone, Total: run.BytesTotal, Error: run.Error,
+		ID: runID(run.ID), Kind: runKindName(run.Kind), Label: run.Kind.Label(), Title: run.Title(), Status: string(run.Status),
+		Cluster: run.ClusterName, Snapshot: run.SnapshotName, QueuedAt: run.CreatedAt, Step: run.Stage, Error: run.Error,
 		Cancelable: run.Cancellable() || run.CancelRequested && !run.Status.Ended(), Cancelling: run.CancelRequested,
 	}
 	if run.StartedAt != nil {
@@ -46,19 +44,15 @@ func presentRun(run models.Run, now time.Time) views.Run {
 	if run.EndedAt != nil {
 		v.FinishedAt = *run.EndedAt
 	}
-	switch run.Status {
-	case models.RunRunning:
-		elapsed := now.Sub(v.StartedAt)
-		if elapsed >= time.Second && run.BytesDone > 0 {
-			v.Rate = int64(float64(run.BytesDone) / elapsed.Seconds())
-			if run.BytesTotal > run.BytesDone {
-				v.Left = time.Duration(float64(run.BytesTotal-run.BytesDone) / float64(run.BytesDone) * float64(elapsed)).Round(time.Second)
-			}
-		}
-	case models.RunSucceeded:
-		if took := v.FinishedAt.Sub(v.StartedAt); run.BytesDone > 0 && !v.StartedAt.IsZero() {
-			v.Result = views.SizeText(run.BytesDone) + " in " + views.DurationText(took) + "."
-		}
+	switch {
+	case run.Measured():
+		v.Number, v.Numbers, v.Done, v.Total = run.Step, run.Steps, run.BytesDone, run.BytesTotal
+		v.Rate, v.Left = run.Pace(now)
+	case run.Status.Ended() && run.Steps <= 1: // otherwise the bytes are those of its last step
+		v.Done = run.BytesDone
+	}
+	if run.Status == models.RunSucceeded && v.Done > 0 && !v.StartedAt.IsZero() {
+		v.Result = views.SizeText(v.Done) + " in " + views.DurationText(v.FinishedAt.Sub(v.StartedAt)) + "."
 	}
 	return v
 }
@@ -67,7 +61,7 @@ func presentRun(run models.Run, now time.Time) views.Run {
 func presentSchedule(cluster models.Cluster, newest models.Snapshot) views.Schedule {
 	v := views.Schedule{Enabled: cluster.Backups(), Retention: cluster.RetentionLimit, Start: cluster.SnapshotWindow.Start, Length: cluster.SnapshotWindow.Length}
 	if newest.Name != "" {
-		v.Last = &views.LastSnapshot{Name: newest.Name, At: newest.CreatedAt, Bytes: newest.Bytes, Took: took(newest), From: servedBy(newest)}
+		v.Last = &views.LastSnapshot{Name: newest.Name, At: newest.CreatedAt, Bytes: newest.Bytes, Took: newest.TakenIn(), From: servedBy(newest)}
 	}
 	return v
 }
@@ -95,13 +89,6 @@ func (p presenter) schedule(ctx context.Context, cluster models.Cluster, newest 
 		v.Failed, v.FailedReason = *last.EndedAt, last.Error
 	}
 	return v, nil
-}
-
-func took(snapshot models.Snapshot) time.Duration {
-	if snapshot.StartedAt == nil || snapshot.CompletedAt == nil {
-		return 0
-	}
-	return max(snapshot.CompletedAt.Sub(*snapshot.StartedAt), time.Millisecond) // 0 means unknown
 }
 
 func servedBy(snapshot models.Snapshot) string {

@@ -13,26 +13,31 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-func TestRateAndTimeLeft(t *testing.T) {
+// The numbers are those of what a run is doing at present: nothing is said of a step that has none, and nothing of a whole run from its last step.
+func TestNumbersOfARunAreThoseOfItsStep(t *testing.T) {
 	t.Parallel()
-	started := noon.Add(-10 * time.Second)
+	started, since := noon.Add(-time.Minute), noon.Add(-4*time.Second)
+	back := models.Run{Status: models.RunRunning, StartedAt: &started, StepSince: &since, Stage: "Reading back", Step: 2, Steps: 2, BytesDone: 400, BytesTotal: 800}
+	waiting, ended, plain := back, back, back
+	waiting.StepSince = nil
+	ended.Status, ended.EndedAt = models.RunSucceeded, &noon
+	plain.Status, plain.EndedAt, plain.Step, plain.Steps = models.RunSucceeded, &noon, 1, 1
 	for name, one := range map[string]struct {
-		run  models.Run
-		rate int64
-		left time.Duration
+		run                     models.Run
+		number                  int
+		done, total, rate, left int64
+		result                  string
 	}{
-		"half way":                   {models.Run{Status: models.RunRunning, StartedAt: &started, BytesDone: 500, BytesTotal: 1000}, 50, 10 * time.Second},
-		"total unknown":              {models.Run{Status: models.RunRunning, StartedAt: &started, BytesDone: 500}, 50, 0},
-		"more than was estimated":    {models.Run{Status: models.RunRunning, StartedAt: &started, BytesDone: 1500, BytesTotal: 1000}, 150, 0},
-		"nothing yet":                {models.Run{Status: models.RunRunning, StartedAt: &started, BytesTotal: 1000}, 0, 0},
-		"just begun":                 {models.Run{Status: models.RunRunning, StartedAt: &noon, BytesDone: 500, BytesTotal: 1000}, 0, 0},
-		"waiting":                    {models.Run{Status: models.RunQueued, BytesTotal: 1000}, 0, 0},
-		"over":                       {models.Run{Status: models.RunFailed, StartedAt: &started, EndedAt: &noon, BytesDone: 500, BytesTotal: 1000}, 0, 0},
-		"more than fits into an int": {models.Run{Status: models.RunRunning, StartedAt: &started, BytesDone: 1 << 30, BytesTotal: 1 << 50}, 107374182, 10485750 * time.Second},
+		"reading back":          {run: back, number: 2, done: 400, total: 800, rate: 100, left: 4},
+		"without numbers":       {run: waiting},
+		"over, of two steps":    {run: ended},
+		"over, of only one":     {run: plain, done: 400, result: "400 B in 1 min."},
+		"waits for its turn":    {run: models.Run{Status: models.RunQueued, BytesDone: 5}},
+		"from an older version": {run: models.Run{Status: models.RunFailed, StartedAt: &started, EndedAt: &noon, BytesDone: 5}, done: 5},
 	} {
 		got := presentRun(one.run, noon)
-		if got.Rate != one.rate || got.Left != one.left {
-			t.Errorf("%s: %d bytes a second, %s left; want %d, %s", name, got.Rate, got.Left, one.rate, one.left)
+		if got.Number != one.number || got.Done != one.done || got.Total != one.total || got.Rate != one.rate || got.Left != time.Duration(one.left)*time.Second || got.Result != one.result {
+			t.Errorf("%s: step %d, %d of %d, %d bytes a second, %s left, %q", name, got.Number, got.Done, got.Total, got.Rate, got.Left, got.Result)
 		}
 	}
 }

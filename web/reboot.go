@@ -66,7 +66,7 @@ func (h rebootPages) reboot(w http.ResponseWriter, r *http.Request) error {
 		err := h.db.Changes.Reboot(r.Context(), cluster.Name, chosen, visitOf(r).user.Name)
 		if err == nil {
 			h.jobs.Wake()
-			return h.done(w, r, clusterAddress(cluster.Name), "success", fmt.Sprintf("%s of %s: the restart has been requested.", views.Plural(len(chosen), "node"), cluster.Name))
+			return h.begun(w, r, clusterAddress(cluster.Name), 0, fmt.Sprintf("%s of %s: the restart has been requested.", views.Plural(len(chosen), "node"), cluster.Name))
 		} else if err := wrong.refusal(err, []string{"nodes"}); err != nil {
 			return err
 		}

@@ -127,6 +127,12 @@ func (s *site) done(w http.ResponseWriter, r *http.Request, to, kind, text strin
 	return s.redirect(w, r, to)
 }
 
+// begun redirects with a message about work that goes on from here: the run, or 0 where it is not known. The message goes when the work has ended.
+func (s *site) begun(w http.ResponseWriter, r *http.Request, to string, run uint, text string) error {
+	s.setFlash(w, r, flash{Kind: "success", Text: text, Going: true, Run: run})
+	return s.redirect(w, r, to)
+}
+
 // problem is an error with a status and its own words. Without words the error page has some for the status.
 type problem struct {
 	status         int

@@ -81,13 +81,19 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if run.Kind == models.RunSnapshot && run.Status == models.RunSucceeded {
 		snapshot, err := h.db.Snapshots.Get(ctx, run.SnapshotName)
 		if err == nil && snapshot.ServedBy != "" {
-			props.Result = fmt.Sprintf("%s in %s, from %s.", views.SizeText(snapshot.Bytes), views.DurationText(took(snapshot)), servedBy(snapshot))
+			props.Result = fmt.Sprintf("%s in %s, from %s.", views.SizeText(snapshot.Bytes), views.DurationText(snapshot.TakenIn()), servedBy(snapshot))
 		} else if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 			return err
 		}
 	}
 	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // how far it has got
+	}
+	if props.Again, err = h.present.again(ctx, run, shown[0]); err != nil {
+		return err
+	}
+	if props.NextTry, err = h.present.nextTry(ctx, run); err != nil {
+		return err
 	}
 	if props.Events, err = h.events(ctx, run); err != nil {
 		return err
@@ -130,7 +136,7 @@ func (h runPages) cancel(w http.ResponseWriter, r *http.Request) error {
 	}
 	next := localPath(form.Get("next"))
 	if next == "/" && form.Get("next") != "/" {
-		next = "/runs/" + strconv.FormatUint(uint64(run.ID), 10)
+		next = "/runs/" + runID(run.ID)
 	}
 	err = h.db.Runs.Cancel(r.Context(), run.ID)
 	if models.HasCode(err, models.CodeRunState) {
@@ -139,9 +145,8 @@ func (h runPages) cancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	h.jobs.Wake()
-	text := "It is being cancelled: " + run.Title() + "."
 	if run.Status == models.RunQueued {
-		text = "Cancelled: " + run.Title() + "."
+		return h.done(w, r, next, "success", "Cancelled: "+run.Title()+".")
 	}
-	return h.done(w, r, next, "success", text)
+	return h.begun(w, r, next, run.ID, "It is being cancelled: "+run.Title()+".")
 }

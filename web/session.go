@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -201,8 +202,10 @@ func localPath(address string) string {
 
 // flash is a message that the next page shows once.
 type flash struct {
-	Kind string `json:"kind"`
-	Text string `json:"text"`
+	Kind  string `json:"kind"`
+	Text  string `json:"text"`
+	Going bool   `json:"going,omitempty"` // it announces work, and is true until that has ended
+	Run   uint   `json:"run,omitempty"`   // that work, if the handler knows it
 }
 
 // flashSeconds is how long a message waits for its page.
@@ -233,8 +236,19 @@ func (s *site) takeFlash(w http.ResponseWriter, r *http.Request) views.Flash {
 	if s.sessions.codec.Decode(flashCookie, cookie.Value, &f) != nil {
 		return views.Flash{}
 	}
-	return views.Flash{Kind: f.Kind, Text: f.Text}
+	shown := views.Flash{Kind: f.Kind, Text: f.Text, Going: f.Going}
+	if f.Run == 0 {
+		return shown
+	}
+	if run, err := s.db.Runs.Get(r.Context(), f.Run); err == nil && run.Status.Ended() {
+		return views.Flash{} // the page says how it ended
+	}
+	shown.Run = runID(f.Run)
+	return shown
 }
+
+// runID is a run's number as it stands in addresses.
+func runID(id uint) string { return strconv.FormatUint(uint64(id), 10) }
 
 // zoneOf is the viewer's time zone, or nil for UTC if the browser has not named a known one.
 func zoneOf(r *http.Request) *time.Location {

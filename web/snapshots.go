@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -71,9 +70,7 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	props := h.presentPage(snapshot, around{cancelled: cancelled}, h.aws(r))
-	if _, err := h.db.Clusters.Get(ctx, snapshot.ClusterName); err == nil {
-		props.ClusterExists = true
-	} else if !models.HasCode(err, models.CodeClusterNotFound) {
+	if err := h.whatHappened(ctx, snapshot, &props); err != nil {
 		return err
 	}
 	var active bool
@@ -109,8 +106,8 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	props := views.Snapshot{
 		Name: snapshot.Name, Cluster: snapshot.ClusterName, Source: snapshot.Source, Status: row.Status, Reason: snapshot.StatusReason,
 		Engine: snapshot.Engine, Version: snapshot.EngineVersion, RDBVersion: snapshot.RDBVersion, CreatedAt: snapshot.CreatedAt,
-		Took: took(snapshot), Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
-		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Logical: notPointInTime(snapshot), Warning: snapshot.Warning, Origin: snapshot.Origin, DescribeAWS: aws.snapshot(snapshot.Name),
+		Bytes: row.Bytes, Stored: row.Stored, Keys: row.Keys, Expires: -1, ServedBy: snapshot.ServedBy, ServedRole: string(snapshot.ServedRole),
+		VerifiedAt: row.VerifiedAt, Damaged: row.Damaged, Verifiable: snapshot.Verifiable(), Logical: notPointInTime(snapshot), Warning: snapshot.Warning, Origin: snapshot.Origin, Foreign: snapshot.Foreign(), DescribeAWS: aws.snapshot(snapshot.Name),
 	}
 	if snapshot.CompletedAt != nil {
 		props.CompletedAt = *snapshot.CompletedAt
@@ -125,41 +122,8 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt})
 	}
 	props.Moments = momentsText(snapshot)
-	if strings.HasPrefix(snapshot.Origin, "Imported") { // nobody knows the cluster
-		props.Configuration = []views.Fact{{Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
-			{Label: "Suggested node type", Value: snapshot.NodeType}, {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)}}
-		return props
-	}
-	schedule := "off"
-	if snapshot.RetentionLimit > 0 {
-		schedule = fmt.Sprintf("%s UTC, kept %s", snapshot.SnapshotWindow, views.Plural(snapshot.RetentionLimit, "day"))
-	}
-	auth := "none"
-	if snapshot.AuthEnabled {
-		auth = "by password, or as users of a group; neither is part of the snapshot"
-	}
-	description := snapshot.Description
-	if description == "" {
-		description = "none"
-	}
-	props.Configuration = []views.Fact{
-		{Label: "Description", Value: description}, {Label: "Engine", Value: views.EngineText(snapshot.Engine, snapshot.EngineVersion)},
-		nodeTypeFact(snapshot), {Label: "Shards", Value: strconv.Itoa(snapshot.ShardCount)},
-		{Label: "Replicas", Value: strconv.Itoa(snapshot.Replicas)}, {Label: "Port", Value: strconv.Itoa(snapshot.Port)},
-		{Label: "Automatic snapshots", Value: schedule}, {Label: "Authentication", Value: auth},
-	}
+	props.Configuration = configurationFacts(snapshot)
 	return props
-}
-
-// nodeTypeFact is the node type of the snapshot's cluster, or a suitable one if its nodes had none.
-func nodeTypeFact(snapshot models.Snapshot) views.Fact {
-	switch {
-	case snapshot.NodeType == "" && snapshot.CompletedAt == nil:
-		return views.Fact{Label: "Node type", Value: "none: the cluster was attached"}
-	case snapshot.NodeType == "":
-		return views.Fact{Label: "Suggested node type", Value: models.SuggestNodeType(snapshot.UsedMemory).Name}
-	}
-	return views.Fact{Label: "Node type", Value: snapshot.NodeType}
 }
 
 // chosen is what is to be deleted: the names in the form or the address, the one in the path, or all that match the filters.
@@ -321,7 +285,7 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 				text = fmt.Sprintf("The snapshot %s is being deleted.", names[0])
 			}
 			c.single = false
-			return h.done(w, r, c.back(), "success", text)
+			return h.begun(w, r, c.back(), 0, text)
 		} else if err := wrong.refusal(err, []string{"confirm"}); err != nil {
 			return err
 		}
@@ -332,12 +296,12 @@ func (h snapshotPages) delete(w http.ResponseWriter, r *http.Request) error {
 // verify has every byte of a snapshot read back.
 func (h snapshotPages) verify(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
-	_, err := h.db.Verifications.Request(r.Context(), name, visitOf(r).user.Name)
+	run, err := h.db.Verifications.Request(r.Context(), name, visitOf(r).user.Name)
 	if models.HasCode(err, models.CodeSnapshotState) {
 		return h.done(w, r, snapshotAddress(name), "info", err.Error())
 	} else if err != nil {
 		return err
 	}
 	h.jobs.Wake()
-	return h.done(w, r, snapshotAddress(name), "success", fmt.Sprintf("The snapshot %s is being verified. It can be used meanwhile.", name))
+	return h.begun(w, r, snapshotAddress(name), run.ID, fmt.Sprintf("The snapshot %s is being verified. It can be used meanwhile.", name))
 }

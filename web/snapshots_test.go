@@ -200,15 +200,26 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	_, err := c.db.Snapshots.Request(t.Context(), "orders", "first", false, "admin")
 	c.check(err)
 	run := c.claim()
+	since := c.clock.Now()
 	c.clock.Advance(10 * time.Second)
-	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading from replica orders-002", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{StepSince: since, Stage: "Reading from replica orders-002", Step: 1, Steps: 2, BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	address := fmt.Sprintf("/runs/%d", run.ID)
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
-		c.get(page).says("Reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
+		c.get(page).says("Step 1 of 2: reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
 	}
 	c.get("/runs").says("25%", "hx-trigger")
 	c.get("/snapshots").says("hx-trigger")
 	c.get("/clusters").says("hx-trigger", "Snapshotting")
+
+	c.clock.Advance(time.Hour) // the source is slow, and the store is not
+	since = c.clock.Now()
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{StepSince: since, Stage: "Reading back what was stored", Step: 2, Steps: 2, BytesDone: 1 << 20, BytesTotal: 120 << 20}))
+	c.get(address).says("Step 2 of 2: reading back what was stored", "1.0 MB of 126 MB").doesNotSay("left", "/s<")
+	c.clock.Advance(2 * time.Second)
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{StepSince: since, Stage: "Reading back what was stored", Step: 2, Steps: 2, BytesDone: 24 << 20, BytesTotal: 120 << 20}))
+	c.get(address).says("13 MB/s", "about 8 s left")
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Waiting for something else", BytesDone: 120 << 20, BytesTotal: 120 << 20}))
+	c.get(address).says("Waiting for something else").doesNotSay("126 MB", "left")
 
 	c.post(address+"/cancel", "next", "/clusters/orders").redirects("/clusters/orders")
 	c.get("/clusters/orders").says("It is being cancelled", "Stopping…")
@@ -226,6 +237,25 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	found, err := c.db.Runs.List(t.Context(), models.List{Equal: map[string]string{"snapshot": done.Name}})
 	c.check(err)
 	c.get(fmt.Sprintf("/runs/%d", found.Rows[0].ID)).says("1.1 GB in 14 s, from replica orders-002.", "admin", "The manual snapshot second of orders is available.")
+}
+
+// What announces work is true until it has ended, and the script can tell by the page which work that was.
+func TestAnnouncementGoesWhenItsWorkHasEnded(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.post("/clusters/orders/snapshot", "name", "first").redirects("/clusters/orders")
+	run := c.claim()
+	id := fmt.Sprint(run.ID)
+	c.get("/clusters/orders").says("The snapshot first of orders is being taken.", `data-going="`+id+`"`).doesNotSay(`data-run="`+id+`"`)
+	c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The node ended."))
+	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", "/runs/" + id} {
+		c.get(page).says(`data-run="`+id+`"`, `data-ended="Snapshot first of orders: it has failed. The node ended."`).doesNotSay("is being taken", `role="alert"`+">")
+	}
+
+	c.post("/clusters/orders/snapshot", "name", "second").redirects("/clusters/orders")
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "It broke.")) // before the page is there
+	c.get("/clusters/orders").says("It broke.").doesNotSay("is being taken")
 }
 
 func TestAQueuedRunIsCancelledAtOnce(t *testing.T) {

@@ -121,7 +121,7 @@ func (h takePages) take(w http.ResponseWriter, r *http.Request) error {
 			if fromCluster {
 				to = clusterAddress(id)
 			}
-			return h.done(w, r, to, "success", fmt.Sprintf("The snapshot %s of %s is being taken.", run.SnapshotName, id))
+			return h.begun(w, r, to, run.ID, fmt.Sprintf("The snapshot %s of %s is being taken.", run.SnapshotName, id))
 		}
 		fields := []string{"name", "override"}
 		if !fromCluster {

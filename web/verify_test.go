@@ -37,13 +37,18 @@ func TestSnapshotIsVerifiedByAButton(t *testing.T) {
 	run := c.claim()
 	row, err := c.db.Snapshots.Get(t.Context(), "s1")
 	c.check(err)
-	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
+	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{StepSince: c.clock.Now(), Stage: "Reading part 1 of 1", BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	c.get("/snapshots/s1").says("Reading part 1 of 1", "105 MB of 419 MB", "Cancel", "Available")
 	c.get("/runs?kind=verify").says("Verify s1", `value="verify" selected`)
 
 	c.check(c.db.Settle.Verify(t.Context(), run, row, "Part 1 is missing in the store."))
 	c.get("/snapshots/s1").says("Failed", "Part 1 is missing in the store.", "damaged", `action="/snapshots/s1/verify"`).doesNotSay("nothing of it was kept", `href="/snapshots/s1/restore"`)
 	c.get("/snapshots").says("Part 1 is missing in the store.", "damaged")
+	for _, page := range []string{"/", "/runs?status=damaged", "/snapshots/s1", "/runs/" + runID(run.ID)} {
+		c.get(page).says("Damage found", "Part 1 is missing in the store.")
+	}
+	c.get("/runs?status=succeeded").doesNotSay("Part 1 is missing in the store.")
+	c.get("/runs/"+runID(run.ID)).says("Try again", `action="/snapshots/s1/verify"`).doesNotSay("Succeeded")
 	c.get("/events").says("The snapshot s1 of orders is damaged and will not be used. Part 1 is missing in the store.")
 
 	_, err = c.db.Snapshots.Request(t.Context(), "orders", "s3", false, "admin")

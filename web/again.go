@@ -1,0 +1,104 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// This file says of runs that have failed what comes next: how somebody tries again, and whether the schedule does.
+
+// again leads to where somebody would ask for the same once more: the form, as far as possible filled in, or a button. Whatever stands in the way, such
+// as a name that is taken, is said there. Without an address there is nothing to be tried.
+func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (views.Again, error) {
+	if run.Status != models.RunFailed && run.Status != models.RunDamaged {
+		return views.Again{}, nil
+	}
+	switch run.Kind {
+	case models.RunCreate:
+		return views.Again{Href: "/clusters/-/new"}, nil
+	case models.RunImport:
+		return views.Again{Href: "/snapshots/-/import"}, nil
+	case models.RunRebuild:
+		return views.Again{Href: "/settings/rebuild", Post: true}, nil
+	case models.RunDeleteSnapshot:
+		return views.Again{Href: views.Link("snapshots", run.SnapshotName, "delete")}.If(shown.SnapshotExists), nil
+	case models.RunVerify, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill:
+		return p.readAgain(ctx, run)
+	}
+	page := map[models.RunKind]string{models.RunSnapshot: "snapshot", models.RunModify: "modify", models.RunReboot: "reboot", models.RunFailover: "failover",
+		models.RunMigrate: "migration", models.RunCompleteMigration: "migration", models.RunDelete: "delete"}[run.Kind]
+	return views.Again{Href: views.Link("clusters", run.ClusterName, page)}.If(shown.ClusterExists && page != ""), nil
+}
+
+// readAgain is again for runs that read a snapshot: only one that is there and can be read.
+func (p presenter) readAgain(ctx context.Context, run models.Run) (views.Again, error) {
+	args, err := run.Carries()
+	if err != nil {
+		return views.Again{}, err
+	}
+	name := orPlaceholder(args.Source, run.SnapshotName)
+	snapshot, err := p.db.Snapshots.Get(ctx, name)
+	if models.HasCode(err, models.CodeSnapshotNotFound) {
+		return views.Again{}, nil
+	} else if err != nil {
+		return views.Again{}, err
+	}
+	address := string(views.Link("snapshots", name)) + "/"
+	switch run.Kind {
+	case models.RunVerify:
+		return views.Again{Href: views.LinkQuery(address + "verify"), Post: true}.If(snapshot.Verifiable()), nil
+	case models.RunCopy:
+		return views.Again{Href: views.LinkQuery(address+"copy", "store", args.Store)}.If(snapshot.Usable()), nil
+	case models.RunExport:
+		return views.Again{Href: views.LinkQuery(address+"export", "name", args.Target, "store", args.Store)}.If(snapshot.Usable()), nil
+	case models.RunFill:
+		fill, err := models.Args[models.FillArgs](run)
+		to := views.LinkQuery(address+"into", "cluster", run.ClusterName, "existing", string(fill.Existing), "deadlines", string(fill.Deadlines))
+		return views.Again{Href: to}.If(snapshot.Usable()), err
+	}
+	return views.Again{Href: views.LinkQuery(address + "restore")}.If(snapshot.Usable()), nil
+}
+
+// nextTry is a sentence about what the schedule does after an automatic snapshot that failed; "" for any other run, and once there was a later attempt.
+func (p presenter) nextTry(ctx context.Context, run models.Run) (string, error) {
+	if run.Kind != models.RunSnapshot || run.RequestedBy != "schedule" || run.Status != models.RunFailed {
+		return "", nil
+	}
+	cluster, err := p.db.Clusters.ByID(ctx, run.ClusterID)
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	last, found, err := p.db.Schedule.LastRun(ctx, cluster.Name, time.Time{})
+	if err != nil || !found || last.ID != run.ID {
+		return "", err
+	}
+	args, err := models.Args[models.SnapshotArgs](run)
+	if err != nil {
+		return "", err
+	}
+	coming, planned, err := p.db.Schedule.Coming(ctx, cluster)
+	if err != nil {
+		return "", err
+	}
+	return nextTrySentence(coming, planned, args.WindowCloses, p.clock.Now()), nil
+}
+
+func nextTrySentence(coming models.Coming, planned bool, closes *time.Time, now time.Time) string {
+	when := views.NextText(coming.At, now) + ", " + views.RelativeText(coming.At, now)
+	if !coming.At.After(now) {
+		when = "within a minute"
+	}
+	switch {
+	case !planned:
+		return "The schedule makes no further attempt: no automatic snapshots are due."
+	case closes != nil && coming.Closes.Equal(*closes):
+		return fmt.Sprintf("The schedule tries again %s: attempt %d of %d.", when, coming.Attempt, models.MaxAttempts)
+	}
+	return fmt.Sprintf("The schedule makes no further attempt in this window. The next one begins %s.", when)
+}
