@@ -49,6 +49,7 @@ type Cluster struct {
 	Keys         int64 // -1: unknown
 	CreatedAt    time.Time
 	Schedule     Schedule
+	Newest       *SnapshotRow // the newest good snapshot of it; nil: there is none
 	Running      Work
 	// RestoredFrom is the snapshot that its data came from, or was meant to come from. It may be gone, or no longer be good.
 	RestoredFrom string

@@ -89,6 +89,10 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Schedule, err = h.present.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
 		return err
 	}
+	if good, found := newest[cluster.Name]; found {
+		row := presentSnapshot(good, around{})
+		props.Newest = &row
+	}
 	var active bool
 	if props.Running, active, err = h.present.currentRuns(ctx, about{cluster: cluster.Name}); err != nil {
 		return err

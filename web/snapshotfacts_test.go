@@ -184,7 +184,7 @@ func TestAFailedRunSaysWhatComesNext(t *testing.T) {
 		run := c.claim()
 		c.check(c.db.Settle.AbandonMove(t.Context(), run, models.RunFailed, "The disk is full."))
 		c.get("/runs/"+runID(run.ID)).says("Try again", `href="/snapshots/good/`+kind.page+kind.query+`"`)
-		c.get("/snapshots/good/"+kind.page+kind.query).says(`value="dir:/other"`)
+		c.get("/snapshots/good/" + kind.page + kind.query).says(`value="dir:/other"`)
 	}
 	c.post("/snapshots/good/verify").redirects("/snapshots/good")
 	run := c.claim()
@@ -197,4 +197,26 @@ func nextOf(c *console, cluster string) time.Time {
 	next, _, err := c.db.Schedule.Next(c.t.Context(), c.find(cluster))
 	c.check(err)
 	return next
+}
+
+// The newest snapshot that can be restored stays on its cluster's page, with the way back, whatever came after it.
+func TestTheNewestGoodSnapshotIsPinned(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	pinned := `href="/snapshots/good/restore"`
+	c.get("/clusters/orders").doesNotSay("Newest good snapshot")
+	c.backUp("orders", "old")
+	good := c.backUp("orders", "good")
+	_, err := c.db.Snapshots.Request(t.Context(), "orders", "bad", false, "admin")
+	c.check(err)
+	c.failed(models.RunFailed)
+	c.clock.Advance(3 * time.Hour)
+	for _, tab := range []string{"", "?tab=snapshots", "?tab=events", "?tab=connect"} {
+		c.get("/clusters/orders"+tab).says("Newest good snapshot", pinned, "3 hours ago", "1.1 GB", "verified")
+	}
+	_, err = c.db.Verifications.Request(t.Context(), "good", "admin")
+	c.check(err)
+	c.check(c.db.Settle.Verify(t.Context(), c.claim(), good, "Part 1 is missing in the store."))
+	c.get("/clusters/orders").says("Newest good snapshot", `href="/snapshots/old/restore"`).doesNotSay(pinned)
 }
