@@ -51,7 +51,9 @@ type Overview struct {
 	// Storage
 	SnapshotCount int
 	StoredBytes   int64
-	FreeBytes     int64  // stored bytes that cost nothing (one snapshot per active cluster)
+	NotCharged    int64  // stored bytes that cost nothing (one snapshot per active cluster)
+	DiskFree      int64  // of the store, if it is on a disk
+	DiskTotal     int64  // 0: it is not, or nobody knows
 	MonthlyCost   string // "$1.32", as ElastiCache would charge
 	StoreLocation string
 }

@@ -232,7 +232,8 @@ func samplePages() []samplePage {
 	}
 	overview := overviewOf(protections)
 	overview.Counters, overview.Running, overview.Events = counters, Work{Runs: []Run{sampleRun()}}, sampleEvents()
-	overview.SnapshotCount, overview.StoredBytes, overview.FreeBytes, overview.MonthlyCost, overview.StoreLocation = 128, 21*gb, 3*gb, "$1.53", "dir:/var/lib/rekindle/store"
+	overview.SnapshotCount, overview.StoredBytes, overview.NotCharged, overview.MonthlyCost, overview.StoreLocation = 128, 21*gb, 3*gb, "$1.53", "dir:/var/lib/rekindle/store"
+	overview.DiskFree, overview.DiskTotal = 310*gb, 500*gb
 	well := overview
 	alone := overviewOf(protections[3:4])
 	well.Standings, well.Oldest, well.Worst, well.Running = alone.Standings, alone.Oldest, alone.Worst, Work{}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -53,13 +55,34 @@ func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props.SnapshotCount, props.StoredBytes, props.FreeBytes = storage.Snapshots, storage.Stored, storage.Stored-storage.Billable
+	props.SnapshotCount, props.StoredBytes, props.NotCharged = storage.Snapshots, storage.Stored, storage.Stored-storage.Billable
 	props.MonthlyCost = money(settings, float64(storage.Billable)/gigabyte*settings.Price)
+	props.DiskFree, props.DiskTotal = h.storeDisk(ctx)
 	aws := h.aws(r)
 	at := place{title: "Overview", active: views.NavOverview, follow: active, aws: aws.clusters() + "\n" + aws.snapshots(awsTarget{}, "", "")}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.OverviewPage(shell, props)
 	})
+}
+
+// diskPatience is how long the store's disk may take to answer while somebody waits for the first page.
+const diskPatience = time.Second
+
+// storeDisk says how much room the disk of the store has. A bucket has no such limit, and is not asked: that costs money, and time.
+func (h overviewPage) storeDisk(ctx context.Context) (free, total int64) {
+	if !strings.HasPrefix(h.jobs.StoreLocation(), "dir:") {
+		return 0, 0
+	}
+	ctx, cancel := context.WithTimeout(ctx, diskPatience)
+	defer cancel()
+	if h.jobs.CheckStore(ctx) != nil { // a disk that hangs would have the page wait
+		return 0, 0
+	}
+	info, err := h.jobs.DescribeStore(ctx)
+	if err != nil || info.Free < 0 || info.Capacity <= 0 {
+		return 0, 0
+	}
+	return info.Free, info.Capacity
 }
 
 // standings are the page's names for how clusters stand.

@@ -77,3 +77,17 @@ func TestTheOverviewKnowsMoreClustersThanItShows(t *testing.T) {
 		t.Errorf("%d clusters have rows, or one that is well is among them", rows)
 	}
 }
+
+// What costs nothing is told from room on a disk, which only a folder has.
+func TestStorageSaysWhatIsNotChargedAndWhatIsFree(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "one")
+	page := c.get("/").says("Not charged", "one snapshot per cluster", "Free on its disk").doesNotSay("Of that, free")
+	if facts := page.facts(); facts["Not charged"] != "315 MB one snapshot per cluster" || facts["Free on its disk"] != "5.4 GB of 10.7 GB" {
+		t.Errorf("%v", facts)
+	}
+	c.jobs.change(func(a *answers) { a.storeLocation = func() string { return "s3://bucket" } })
+	c.get("/").says("s3://bucket").doesNotSay("Free on its disk")
+}
