@@ -134,7 +134,7 @@ func (p AttachForm) planning() templ.Attributes {
 		return nil
 	}
 	return templ.Attributes{"hx-get": p.Action, "hx-trigger": "change from:#schedule-fields delay:150ms, input from:#schedule-fields delay:400ms, input from:#f-id delay:400ms",
-		"hx-include": "#f-id, #schedule-fields input", "hx-select": "#plan", "hx-select-oob": "#window-local", "hx-swap": "outerMorph"}
+		"hx-include": "#f-id, #schedule-fields input", "hx-select": "#plan", "hx-select-oob": "#window-local,#next-snapshot", "hx-swap": "outerMorph"}
 }
 
 // code are the attributes of a field for an address, a name or a certificate.

@@ -141,6 +141,24 @@ func (p ClusterForm) nodeTypes() []Option {
 	return options
 }
 
+// nextNote says when the first or next automatic snapshot comes by the fields as they are.
+func (p ClusterForm) nextNote(s Shell) string {
+	c := p.Summary.Schedule
+	switch {
+	case !p.on("backups"):
+		return "None is taken by itself, only on request."
+	case !c.Next.IsZero() && !c.Next.After(s.Now):
+		return "The window is open now: the next one begins as soon as the cluster is available."
+	case !c.Next.IsZero():
+		return "The next one begins " + NextText(c.Next, s.Now) + ", " + RelativeText(c.Next, s.Now) + "."
+	case c.Enabled && c.Length > 0:
+		return "Each begins between " + clockText(c.Start) + " and " + clockText(c.Start+c.Length) + " UTC. The minute depends on the cluster's id."
+	case c.Enabled:
+		return "The window depends on the cluster's id: enter that, and the time of the first one is shown here."
+	}
+	return "When the next one begins is shown here once it is said how long each is kept."
+}
+
 // windowLocal is the window of the fields in the viewer's time, as a note beside the start. It is empty when the fields make no window or the
 // viewer's time is UTC.
 func (p ClusterForm) windowLocal(s Shell) string {

@@ -509,3 +509,30 @@ func TestDeletingAClusterAsksForItsName(t *testing.T) {
 	c.get("/snapshots/first").is(http.StatusOK).says("deleted since")
 	c.get("/clusters/orders").is(http.StatusNotFound)
 }
+
+// Whoever ticks "Take one every day" is told at once when the next one is taken, as the schedule will do it.
+func TestTheTickSaysWhenTheNextSnapshotIsTaken(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t) // it is noon
+	c.launch("orders", func(s *models.ClusterSpec) { s.Retention, s.Window = 0, models.Window{} })
+	form := fields("id", "shop", "backups", "on", "retention", "7", "window_preference", "given", "window_start", "03:00", "window_length", "60")
+	for name, one := range map[string]struct {
+		address string
+		form    url.Values
+		says    string
+	}{
+		"not ticked":             {"/clusters/-/summary", with(form, "backups", ""), "None is taken by itself, only on request."},
+		"ticked":                 {"/clusters/-/summary", form, "The next one begins tomorrow at 03:"},
+		"without a name":         {"/clusters/-/summary", with(form, "id", ""), "Each begins between 03:00 and 04:00 UTC."},
+		"neither name nor time":  {"/clusters/-/summary", with(form, "id", "", "window_preference", "none"), "enter that, and the time of the first one is shown here"},
+		"no number of days":      {"/clusters/-/summary", with(form, "retention", "x"), "once it is said how long each is kept"},
+		"of a cluster that runs": {"/clusters/orders/summary", form, "The next one begins tomorrow at 03:"},
+		"its window is open":     {"/clusters/orders/summary", with(form, "window_start", "10:30", "window_length", "119"), "The window is open now"},
+	} {
+		if body := c.htmx(http.MethodPost, one.address, one.form).is(http.StatusOK).body; !strings.Contains(body, one.says) {
+			t.Errorf("%s: does not say %q\n%s", name, one.says, body)
+		}
+	}
+	c.get("/clusters/orders/modify").says(`id="next-snapshot">None is taken by itself`)
+	c.get("/clusters/-/attach").says(`id="next-snapshot">`)
+}

@@ -58,6 +58,15 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	if !v.ScheduleWrong {
 		v.Schedule = h.plannedSchedule(spec)
 	}
+	if f.mode == modeModify && v.Schedule.Enabled { // what has been done in its window today counts
+		changed := f.cluster
+		changed.RetentionLimit, changed.SnapshotWindow = spec.Retention, models.Window{Start: v.Schedule.Start, Length: v.Schedule.Length}
+		if coming, planned, err := h.db.Schedule.Coming(ctx, changed); err != nil {
+			return v, err
+		} else if planned {
+			v.Schedule.Next = coming.At
+		}
+	}
 	settings, err := h.db.Settings.Get(ctx)
 	if err != nil {
 		return v, err
@@ -106,7 +115,8 @@ func (h formPages) plannedSchedule(spec models.ClusterSpec) views.Schedule {
 	}
 	v.Start, v.Length = window.Start, window.Length
 	if spec.Name != "" {
-		v.Next = window.Next(h.clock.Now(), name).Begins
+		coming, _ := models.Plan{Cluster: name, Window: window, Retention: spec.Retention}.Coming(h.clock.Now())
+		v.Next = coming.At
 	}
 	return v
 }
