@@ -190,3 +190,15 @@ func (w Work) moreText() string {
 	}
 	return strings.Join(more, ", ") + ": all of them in the activity"
 }
+
+// tokenText says what Amazon asks of a password that a command sets; "" for a command that sets none.
+func tokenText(command string) string {
+	if !strings.Contains(command, "--auth-token ") {
+		return ""
+	}
+	text := "AUTH_TOKEN stands for the password: a variable of your shell. Amazon takes 16 to 128 printable characters without spaces, and of the special ones only !&#$^<>-"
+	if strings.Contains(command, "create-") && !strings.Contains(command, "--transit-encryption-enabled") {
+		return text + ". It refuses --auth-token without --transit-encryption-enabled; Rekindle does not."
+	}
+	return text + ", and only for clusters with encryption in transit."
+}

@@ -358,3 +358,19 @@ func TestEveryIconIsThere(t *testing.T) {
 		}
 	}
 }
+
+// A command that sets a password says what Amazon asks of it; others do not.
+func TestACommandSaysWhatAmazonAsksOfAPassword(t *testing.T) {
+	t.Parallel()
+	const token = ` --auth-token "${AUTH_TOKEN:?}"`
+	for command, want := range map[string]string{
+		"aws elasticache create-replication-group" + token:                                       "It refuses --auth-token without --transit-encryption-enabled; Rekindle does not.",
+		"aws elasticache create-replication-group --transit-encryption-enabled" + token:          "only for clusters with encryption in transit",
+		"aws elasticache modify-replication-group" + token + " --auth-token-update-strategy SET": "only for clusters with encryption in transit",
+		"aws elasticache modify-replication-group --auth-token-update-strategy DELETE":           "",
+	} {
+		if text := tokenText(command); !strings.HasSuffix(text, strings.TrimSuffix(want, ".")+".") && want != "" || want == "" && text != "" || text != "" && !strings.Contains(text, "16 to 128") {
+			t.Errorf("%s: %q", command, text)
+		}
+	}
+}

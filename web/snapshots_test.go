@@ -247,7 +247,7 @@ func TestAnnouncementGoesWhenItsWorkHasEnded(t *testing.T) {
 	c.post("/clusters/orders/snapshot", "name", "first").redirects("/clusters/orders")
 	run := c.claim()
 	id := fmt.Sprint(run.ID)
-	c.get("/clusters/orders").says("The snapshot first of orders is being taken.", `data-going="`+id+`"`).doesNotSay(`data-run="`+id+`"`)
+	c.get("/clusters/orders").says("The snapshot first of orders is being taken.", `data-going="`+id+`"`).doesNotSay(`data-run="` + id + `"`)
 	c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The node ended."))
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", "/runs/" + id} {
 		c.get(page).says(`data-run="`+id+`"`, `data-ended="Snapshot first of orders: it has failed. The node ended."`).doesNotSay("is being taken", `role="alert"`+">")
