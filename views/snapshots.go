@@ -2,6 +2,7 @@ package views
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -128,6 +129,14 @@ func (p Snapshot) originLabel() string {
 		return "Where it was to come from"
 	}
 	return "Where it comes from"
+}
+
+// originText leaves out of the sentence what has not happened.
+func (p Snapshot) originText() string {
+	if !p.empty() {
+		return p.Origin
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(p.Origin, "Imported from "), "Copied from ")
 }
 
 func (p Snapshot) line() string {

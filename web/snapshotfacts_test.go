@@ -123,7 +123,7 @@ func TestFactsAreTrueOfEveryKindOfSnapshot(t *testing.T) {
 		"of-detached":   {"Cluster": "foreign detached since"},
 		"damaged":       {"Cluster": "orders", "Served by": "replica orders-002", "Taken in": "14 s", "Keys": "4,000,000"},
 		"failed":        nothing, "cancelled": nothing, "failed-copy": nothing,
-		"failed-import": {"Cluster": "never-was not here", "Engine": "not known", "Port": none, "Shards": none, "Size": "nothing", "Served by": none, "Where it comes from": none, "Where it was to come from": "Imported from s3://bucket/dump.rdb."},
+		"failed-import": {"Cluster": "never-was not here", "Engine": "not known", "Port": none, "Shards": none, "Size": "nothing", "Served by": none, "Where it comes from": none, "Where it was to come from": "s3://bucket/dump.rdb."},
 		"importing":     {"Cluster": "never-was not here", "Engine": "not known", "Served by": none, "Size": "not yet", "Port": none},
 		"creating":      {"Served by": "not yet", "Size": "not yet", "Taken in": none, "Verified": "not yet"},
 	} {

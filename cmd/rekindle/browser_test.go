@@ -308,6 +308,7 @@ func TestBrowserTour(t *testing.T) {
 	b.fill("name", "before-the-release")
 	b.submit("/clusters/orders")
 	b.awaitText("from replica orders-002") // in the sentence about the last snapshot, without a reload
+	b.await("no announcement of what has ended", `!document.querySelector('.flash')`)
 	b.open("/snapshots/before-the-release")
 	b.awaitText("Available")
 	b.open("/snapshots?source=manual")
@@ -477,9 +478,11 @@ func (s *served) inspectRunning(b *tab) {
 	for _, page := range [][2]string{{"running-overview", "/"}, {"running-cluster", "/clusters/orders-copy-1"}, {"running-snapshot", "/snapshots/held"}, {"running-activity", "/runs"}} {
 		b.inspect(page[0], page[1])
 	}
+	b.open("/snapshots/held")
 	if err := s.db.Runs.Cancel(ctx, run.ID); err != nil {
 		b.t.Fatal(err)
 	}
+	b.await("its end to be said", `document.getElementById('said').textContent.includes('held of orders-copy-1: it was cancelled.')`)
 	await("it to be cancelled", func(r models.Run) bool { return r.Status == models.RunCancelled })
 	b.inspect("cancelled", "/snapshots/held")
 }
