@@ -3,6 +3,8 @@ package models
 import (
 	"fmt"
 	"strings"
+
+	"rekindle/internal/words"
 )
 
 // A lost catalog is rebuilt from the manifests in the store, which package jobs reads. Rows of the catalog that agree with them are never touched.
@@ -22,7 +24,7 @@ type Rebuilt struct {
 
 // Sentence describes it for people.
 func (r Rebuilt) Sentence() string {
-	text := fmt.Sprintf("The catalog was rebuilt from the store: %d snapshots found, %d of them new, %d known already.", r.Found, r.Adopted, r.Agreed)
+	text := fmt.Sprintf("The catalog was rebuilt from the store: %s found, %d of them new, %d known already.", words.Plural(r.Found, "snapshot"), r.Adopted, r.Agreed)
 	if r.Restored > 0 {
 		text += fmt.Sprintf(" %d that had failed are whole and available.", r.Restored)
 	}

@@ -152,6 +152,9 @@ if [ "$purpose" = test-deb ]; then
 fi
 if [ "$purpose" = test ]; then
   have git || need git "the tests' version check"
+  for program in jq openssl xxh128sum zstd; do
+    have "$program" || need "${program/xxh128sum/xxhash}" "what the documentation has people paste is tried"
+  done
   have nginx || need nginx-light "the console is tested behind it"
   have caddy || need caddy "the console is tested behind it"
   { have redis-cli && have redis-check-rdb; } || need redis-tools "tests let it judge our RDB files"

@@ -69,10 +69,10 @@ func TestLostDatabaseIsRebuiltByACommand(t *testing.T) {
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(filepath.Join(p.data, catalogFile+suffix))
 	}
-	if code, output := rebuild(); code != exitOK || !strings.Contains(output, "1 snapshots found, 1 of them new, 0 known already. Brought back from their nodes: orders.") {
+	if code, output := rebuild(); code != exitOK || !strings.Contains(output, "1 snapshot found, 1 of them new, 0 known already. Brought back from their nodes: orders.") {
 		t.Fatalf("it ends with %d: %s", code, output)
 	}
-	if code, output := rebuild(); code != exitOK || !strings.Contains(output, "1 snapshots found, 0 of them new, 1 known already.") {
+	if code, output := rebuild(); code != exitOK || !strings.Contains(output, "1 snapshot found, 0 of them new, 1 known already.") {
 		t.Errorf("a second time it ends with %d: %s", code, output)
 	}
 	p.start()
