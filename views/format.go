@@ -159,7 +159,7 @@ func zoneName(t time.Time, zone *time.Location) string {
 	return name
 }
 
-// sentence adds a capital at the front and a full stop at the end.
+// sentence adds a full stop. What begins without a capital is an address, a folder or a name, and stays as it is.
 func sentence(s string) string {
 	s = strings.TrimSpace(s)
 	if s == "" {
@@ -168,7 +168,7 @@ func sentence(s string) string {
 	if !strings.ContainsAny(s[len(s)-1:], ".!?") {
 		s += "."
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return s
 }
 
 // permille is the share of done in total in whole thousandths, 0 to 1000.

@@ -142,7 +142,7 @@ func sampleFormWrong() ClusterForm {
 	f.Values["id"] = `Orders--"<script>alert(1)</script>`
 	f.Values["retention"], f.Values["replicas"] = "36", "lots"
 	f.Errors = map[string]string{
-		"id":        "a name starts with a letter and holds only a-z, 0-9 and single hyphens",
+		"id":        "A name starts with a letter and holds only a-z, 0-9 and single hyphens",
 		"retention": "Enter the number of days, 1 to 35.",
 		"replicas":  "Enter the number of replicas, 0 to 5.",
 	}

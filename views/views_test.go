@@ -177,7 +177,7 @@ func TestTheSentenceAboutTheSchedule(t *testing.T) {
 	east := time.FixedZone("", 9*3600)
 	midnight := Schedule{Enabled: true, Retention: 1, Start: 23*60 + 30, Length: 60}
 	failed := sampleSchedule()
-	failed.Last, failed.Failed, failed.FailedReason = nil, ago(time.Hour), "the link was cut"
+	failed.Last, failed.Failed, failed.FailedReason = nil, ago(time.Hour), "The link was cut"
 	for _, c := range []struct {
 		name     string
 		zone     *time.Location
@@ -208,6 +208,28 @@ func TestTheStripCutsAtMidnight(t *testing.T) {
 	}
 	if got := spans(0, 1440); len(got) != 1 || got[0] != (daySpan{0, 1440}) {
 		t.Errorf("all day: %v", got)
+	}
+}
+
+// An address, a folder or a name that begins a sentence is written as it is.
+func TestASentenceLeavesNamesAsTheyAre(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"dir:/proc/nothing cannot be used: the folder does not exist and cannot be created.": "dir:/proc/nothing cannot be used: the folder does not exist and cannot be created.",
+		"s3://bucket/file is full":           "s3://bucket/file is full.",
+		"orders-002 stopped answering":       "orders-002 stopped answering.",
+		"maxmemory at 10.0.0.1:6379 is 0":    "maxmemory at 10.0.0.1:6379 is 0.",
+		" Try again now? ":                   "Try again now?",
+		"The cluster orders has no primary.": "The cluster orders has no primary.",
+		"":                                   "",
+	} {
+		if got := sentence(text); got != want {
+			t.Errorf("%q becomes %q, want %q", text, got, want)
+		}
+	}
+	failed := RunDetail{Run: Run{Error: "dir:/proc/nothing cannot be used.", Status: "failed", Title: "Copy good of orders"}}
+	if said := failed.wentWrong() + failed.ending(); strings.Contains(said, "Dir:") {
+		t.Error(said)
 	}
 }
 
