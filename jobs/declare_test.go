@@ -69,7 +69,7 @@ func (f *clustersFile) write(name, text string) {
 func (c *console) redeclare(f *clustersFile, text string) {
 	c.t.Helper()
 	f.write("clusters.yaml", text)
-	if err := c.manager.Redeclare(c.t.Context(), f.source); err != nil {
+	if _, err := c.manager.Redeclare(c.t.Context(), f.source); err != nil {
 		c.t.Fatal(err)
 	}
 }

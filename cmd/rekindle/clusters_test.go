@@ -120,6 +120,8 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 	}
 	if log := p.output.tail(1 << 20); strings.Contains(log, first) || strings.Contains(log, second) {
 		t.Error("the log tells a password")
+	} else if read := strings.Count(log, `msg="read again, because of SIGHUP"`); read != 2 || !strings.Contains(log, `msg="the clusters file was not applied"`) {
+		t.Errorf("the file was read again %d times, want 2: once it had a mistake\n%s", read, log)
 	}
 
 	var stdout, stderr bytes.Buffer

@@ -57,9 +57,12 @@ func (r *reloader) read(ctx context.Context) {
 		}
 	}
 	if path := r.now.clusters.Path; path != "" {
-		if err := r.manager.Redeclare(ctx, r.now.clusters); err == nil {
+		applied, err := r.manager.Redeclare(ctx, r.now.clusters)
+		if applied {
 			files = append(files, path)
-		} else if failed = true; ctx.Err() == nil {
+		}
+		failed = failed || !applied
+		if err != nil && ctx.Err() == nil {
 			r.logger.Error("read the clusters file again", "error", err)
 		}
 	}
