@@ -183,7 +183,8 @@
     if (status) lost(status >= 500);
   });
 
-  // Work that ends while the page is open is said once, and the message that announced it goes. What had ended before is on the page to be read.
+  // Work that ends while the page is open is said once. The message that announced it goes then, or as soon as there is a card of it. What had ended
+  // before is on the page to be read.
   const told = new Set();
   const endings = (aloud) => {
     const news = [];
@@ -194,7 +195,9 @@
     if (!aloud) return;
     if (news.length > 0) say(news.join(' '));
     const going = document.querySelector('[data-going]');
-    if (going && (told.has(going.dataset.going) || !document.querySelector('#main[hx-trigger]'))) going.remove();
+    if (!going) return;
+    const { dataset: { going: run } } = going;
+    if (told.has(run) || document.getElementById(`run-${run}`) || !document.querySelector('#main[hx-trigger]')) going.remove();
   };
 
   const start = () => { endings(false); syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };

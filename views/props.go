@@ -237,6 +237,11 @@ type Work struct {
 	Href    string // of the list of all
 }
 
+// shows tells whether the work that a message announces is here. On a page that shows any, a message without a run is about that.
+func (w Work) shows(f Flash) bool {
+	return slices.ContainsFunc(w.Runs, func(r Run) bool { return f.Run == "" || f.Run == r.ID })
+}
+
 // Event is one line about something that happened.
 type Event struct {
 	At       time.Time

@@ -77,6 +77,14 @@ type Flash struct {
 	Run   string // that work; empty: unknown
 }
 
+// Beside is the message on a page with this work: nothing is announced that has a card there.
+func (f Flash) Beside(work Work) Flash {
+	if f.Going && work.shows(f) {
+		return Flash{}
+	}
+	return f
+}
+
 // Notice is shown on every page until its cause is gone. If it has an action, there is a button for it.
 type Notice struct {
 	Kind   string // as a flash's

@@ -147,7 +147,7 @@ func TestAClusterIsCreatedWithItsSchedule(t *testing.T) {
 	if cluster.SnapshotWindow.String() != "23:30-01:00" || cluster.RetentionLimit != 7 || !cluster.WindowChosen || cluster.Status != models.ClusterCreating || cluster.Password != "" {
 		t.Errorf("%+v", cluster)
 	}
-	c.get("/clusters/orders").says("The cluster orders is being created.", "Creating", "23:30", "Create orders")
+	c.get("/clusters/orders").says("Creating", "23:30", "Create orders").doesNotSay("is being created")
 	if c.jobs.woken.Load() != 1 {
 		t.Error("the jobs were not woken")
 	}

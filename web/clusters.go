@@ -109,7 +109,8 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 		props.PasswordCommand = h.aws(r).changePassword(awsTargetOf(cluster), cluster.Password != "")
 	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed, and data that is moving in.
-	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, follow: (active || cluster.Migrating()) && props.Password == ""} // following would take the password away again
+	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, work: props.Running,
+		follow: (active || cluster.Migrating()) && props.Password == ""} // following would take the password away again
 	switch target := awsTargetOf(cluster); props.Tab {
 	case "snapshots":
 		at.aws = h.aws(r).snapshots(target, "", "")

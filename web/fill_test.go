@@ -36,7 +36,7 @@ func TestASnapshotIsRestoredIntoAnAttachedClusterFromItsPage(t *testing.T) {
 
 	into("existing", "replace", "deadlines", "never", "confirm", "shop").is(http.StatusUnprocessableEntity).says("Choose when keys with a deadline expire.")
 	into("existing", "replace", "deadlines", "shift", "confirm", "shop", "safety", "on", "safety_name", "Before").redirects("/clusters/shop")
-	c.get("/clusters/shop").says("The snapshot good will be restored into shop once its own snapshot before is good.", "Restore good into the existing cluster shop", "Snapshot before of shop")
+	c.get("/clusters/shop").says("Restore good into the existing cluster shop", "Snapshot before of shop")
 	into("existing", "replace", "confirm", "shop").is(http.StatusUnprocessableEntity).says("The cluster shop is snapshotting; a snapshot can be restored into it when it is available.")
 	c.get("/snapshots/good/delete").says("None of the chosen snapshots can be deleted just now.") // it is held
 	if first := c.claim(); first.Kind != models.RunSnapshot {

@@ -56,7 +56,7 @@ func TestDataIsMovedInByThePage(t *testing.T) {
 	c.get("/clusters/orders").says("All of it has been copied")
 	c.get("/clusters/orders/migration?force=on").doesNotSay("It does not have all of the data yet")
 	c.post("/clusters/orders/migration", "action", "force").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("is being given up", "Migrating from db1:6379").doesNotSay("force=on")
+	c.get("/clusters/orders").says("Give up the migration into orders", "Migrating from db1:6379").doesNotSay("force=on", "is being given up")
 	c.post("/clusters/orders/migration", "action", "complete").is(http.StatusUnprocessableEntity).says("can be completed or given up when that is done")
 	if args, err := models.Args[models.CompleteArgs](c.claim()); err != nil || !args.Force {
 		t.Errorf("%+v (%v)", args, err)

@@ -27,7 +27,7 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 		t.Errorf("the jobs were woken %d times for nothing", n)
 	}
 	c.post("/clusters/orders/reboot", "nodes", "orders-002").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("1 node of orders: the restart has been requested.", "Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", `hx-trigger="every`)
+	c.get("/clusters/orders").says("Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", `hx-trigger="every`)
 	c.get("/clusters").says("Rebooting cluster nodes", `hx-trigger="every`)
 	c.get("/clusters?status=rebooting+cluster+nodes").says(">orders<")
 	c.get("/runs?kind=reboot").says("Reboot orders-002 of orders", ">Reboot<")
@@ -63,7 +63,7 @@ func TestAFailoverIsTriedWhereAReplicaCanTakeOver(t *testing.T) {
 	c.get("/clusters/orders").says("/clusters/orders/failover")
 	c.get("/clusters/orders/failover").is(http.StatusOK).says("The replica orders-002 takes over from orders-001", primary.Address(), "aws elasticache test-failover", "--node-group-id 0001")
 	c.post("/clusters/orders/failover").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("A replica of orders is taking over.", "Modifying", "Fail over orders").doesNotSay("/clusters/orders/failover", "/clusters/orders/reboot")
+	c.get("/clusters/orders").says("Modifying", "Fail over orders").doesNotSay("is taking over", "/clusters/orders/failover", "/clusters/orders/reboot")
 	c.get("/runs?kind=failover").says("Fail over orders", ">Failover<")
 	c.get("/clusters/orders/failover").says("The cluster orders is modifying; a failover can be tried when it is available.")
 	c.post("/clusters/orders/failover").is(http.StatusUnprocessableEntity).says("a failover can be tried when it is available")

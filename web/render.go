@@ -28,6 +28,7 @@ type place struct {
 	crumbs []views.Crumb // those above the page itself
 	path   string        // the page's own address, if that is not the request's
 	follow bool          // it shows running work
+	work   views.Work    // that work, and what has just ended
 	aws    string        // the command that shows the same, or "" if the page has its own
 }
 
@@ -43,7 +44,7 @@ func (s *site) shell(w http.ResponseWriter, r *http.Request, p place) (views.She
 	shell := s.bareShell(r, p)
 	shell.RunningCount = len(active)
 	shell.Notices = s.notices()
-	shell.Flash = s.takeFlash(w, r)
+	shell.Flash = s.takeFlash(w, r).Beside(p.work)
 	return shell, nil
 }
 

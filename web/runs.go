@@ -102,7 +102,7 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), aws: h.aws(r).events(target)}
+	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), work: views.Work{Runs: shown}, aws: h.aws(r).events(target)}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
 }
 

@@ -60,7 +60,7 @@ func (h settingsPages) catalogPage(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	at := h.at(r)
-	at.follow = busy
+	at.follow, at.work = busy, props.Running
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.CatalogSettingsPage(shell, props) })
 }
 

@@ -160,14 +160,14 @@ func (h settingsPages) confirmClock(w http.ResponseWriter, r *http.Request) erro
 
 // rebuildCatalog has the catalog compared with the store.
 func (h settingsPages) rebuildCatalog(w http.ResponseWriter, r *http.Request) error {
-	_, err := h.db.Rebuild.Request(r.Context(), visitOf(r).user.Name)
+	run, err := h.db.Rebuild.Request(r.Context(), visitOf(r).user.Name)
 	if models.HasCode(err, models.CodeRunState) {
 		return h.done(w, r, "/settings/catalog", "info", err.Error())
 	} else if err != nil {
 		return err
 	}
 	h.jobs.Wake()
-	return h.done(w, r, "/settings/catalog", "success", "The catalog is being rebuilt from the store. The events say what was found.")
+	return h.begun(w, r, "/settings/catalog", run.ID, "The catalog is being rebuilt from the store.")
 }
 
 func (h settingsPages) accountPage(w http.ResponseWriter, r *http.Request) error {

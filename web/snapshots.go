@@ -77,7 +77,7 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Running, active, err = h.present.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
 	}
-	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active}
+	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active, work: props.Running}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 
