@@ -187,6 +187,18 @@ func (p Cluster) tabs() []tab {
 	return tabs
 }
 
+// again is how a cluster that never came up is asked for anew: from the same snapshot, if there was one and it is still good.
+func (p Cluster) again() Again {
+	switch {
+	case !p.NeverRan():
+	case p.SourceUsable:
+		return Again{Href: Link("snapshots", p.RestoredFrom, "restore")}
+	case p.RestoredFrom == "":
+		return Again{Href: "/clusters/-/new"}
+	}
+	return Again{}
+}
+
 // NeverRan tells whether it could not be created or restored; see [NeverRan].
 func (p Cluster) NeverRan() bool { return NeverRan(p.Status) }
 

@@ -157,7 +157,7 @@ type Run struct {
 	Status   string // "queued", "running", "succeeded", "failed", "cancelled"
 	Cluster  string // may be empty
 	Snapshot string // may be empty
-	// ClusterExists and SnapshotExists tell whether their pages can be linked. Only lists and a run's own page fill them in.
+	// ClusterExists and SnapshotExists tell whether their pages can be linked. They and Again are filled in for lists, a run's own page and what has ended.
 	ClusterExists  bool
 	SnapshotExists bool
 	QueuedAt       time.Time
@@ -175,6 +175,7 @@ type Run struct {
 	Error          string // a sentence, if it failed
 	Cancelable     bool
 	Cancelling     bool // it was asked to cancel
+	Again          Again
 }
 
 func (r Run) over() bool {
@@ -240,6 +241,17 @@ type Work struct {
 // shows tells whether the work that a message announces is here. On a page that shows any, a message without a run is about that.
 func (w Work) shows(f Flash) bool {
 	return slices.ContainsFunc(w.Runs, func(r Run) bool { return f.Run == "" || f.Run == r.ID })
+}
+
+// without leaves out a button that the page has elsewhere.
+func (w Work) without(a Again) Work {
+	w.Runs = slices.Clone(w.Runs)
+	for i := range w.Runs {
+		if w.Runs[i].Again == a {
+			w.Runs[i].Again = Again{}
+		}
+	}
+	return w
 }
 
 // Event is one line about something that happened.

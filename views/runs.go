@@ -39,7 +39,6 @@ type RunStep struct {
 type RunDetail struct {
 	Run
 	AskedBy string // "admin", or "the schedule"
-	Again   Again
 	NextTry string // a sentence about what the schedule does after this failure; may be empty
 	Steps   []RunStep
 	Events  []Event

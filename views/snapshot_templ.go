@@ -174,7 +174,7 @@ func SnapshotPage(s Shell, p Snapshot) templ.Component {
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
-					templ_7745c5c3_Err = tryAgain(p.Again).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = tryAgain(p.Again, "button").Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
@@ -209,7 +209,7 @@ func SnapshotPage(s Shell, p Snapshot) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = Runs(s, p.Running).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Runs(s, p.Running.without(p.Again)).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

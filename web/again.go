@@ -34,6 +34,16 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 	return views.Again{Href: views.Link("clusters", run.ClusterName, page)}.If(shown.ClusterExists && page != ""), nil
 }
 
+// offerAgain adds to failed runs how they are tried again.
+func (p presenter) offerAgain(ctx context.Context, runs []models.Run, shown []views.Run) (err error) {
+	for i, run := range runs {
+		if shown[i].Again, err = p.again(ctx, run, shown[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // readAgain is again for runs that read a snapshot: only one that is there and can be read.
 func (p presenter) readAgain(ctx context.Context, run models.Run) (views.Again, error) {
 	args, err := run.Carries()

@@ -88,18 +88,11 @@ func (p presenter) currentRuns(ctx context.Context, of about) (work views.Work, 
 		shown.HostAway = away[run.Home]
 		work.Runs = append(work.Runs, shown)
 	}
-	shown := 0
-	for _, run := range ended {
-		if !of.includes(run) {
-			continue
-		}
-		if shown++; shown > maxEnded {
-			work.Ended++
-			continue
-		}
-		work.Runs = append(work.Runs, presentRun(run, now))
-	}
-	return work, active, nil
+	ended = slices.DeleteFunc(ended, func(run models.Run) bool { return !of.includes(run) })
+	work.Ended = max(len(ended)-maxEnded, 0)
+	shown, err := p.runs(ctx, ended[:len(ended)-work.Ended])
+	work.Runs = append(work.Runs, shown...)
+	return work, active, err
 }
 
 // events returns events with links only to what still exists.
@@ -120,7 +113,7 @@ func (p presenter) events(ctx context.Context, events []models.Event) ([]views.E
 	return shown, nil
 }
 
-// runs returns runs with links only to what still exists.
+// runs returns runs with links only to what still exists, and with how those that failed are tried again.
 func (p presenter) runs(ctx context.Context, runs []models.Run) ([]views.Run, error) {
 	clusters, snapshots := make([]string, len(runs)), make([]string, len(runs))
 	for i, run := range runs {
@@ -140,7 +133,7 @@ func (p presenter) runs(ctx context.Context, runs []models.Run) ([]views.Run, er
 		shown[i].HostAway = away[run.Home]
 		shown[i].ClusterExists, shown[i].SnapshotExists = livingClusters[run.ClusterName], livingSnapshots[run.SnapshotName]
 	}
-	return shown, nil
+	return shown, p.offerAgain(ctx, runs, shown)
 }
 
 // homesAway returns the homes, of consoles that are away, that queued runs wait for.

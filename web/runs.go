@@ -89,9 +89,6 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // how far it has got
 	}
-	if props.Again, err = h.present.again(ctx, run, shown[0]); err != nil {
-		return err
-	}
 	if props.NextTry, err = h.present.nextTry(ctx, run); err != nil {
 		return err
 	}

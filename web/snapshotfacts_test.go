@@ -192,6 +192,43 @@ func TestAFailedRunSaysWhatComesNext(t *testing.T) {
 	c.get("/runs/"+runID(run.ID)).says("Try again", `method="post" action="/snapshots/good/verify"`)
 }
 
+// Cards of what has just failed, and the activity, offer to try again too; a page that offers it above its cards does so once.
+func TestCardsOfFailedRunsOfferToTryAgain(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "good")
+	offers := func(page, action string, want int) {
+		t.Helper()
+		said := c.get(page).says(action)
+		if got := strings.Count(said.raw, action); got != want {
+			t.Errorf("%s has %s %d times, want %d", page, action, got, want)
+		}
+		if got := strings.Count(said.raw, "Try again"); got != 1 {
+			t.Errorf("%s offers %d times to try again", page, got)
+		}
+	}
+	c.post("/snapshots/good/verify").redirects("/snapshots/good")
+	run := c.claim()
+	verify := `<form method="post" action="/snapshots/good/verify">`
+	c.get("/snapshots/good").says(`hx-trigger="every`).doesNotSay("Try again")
+	c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The store is away."))
+	offers("/clusters/orders", verify, 1)
+	offers("/runs", verify, 1)
+	c.get("/snapshots/good").says(verify, "Try again", `id="run-`+runID(run.ID)+`"`)
+	c.clock.Advance(2 * time.Minute)
+	c.get("/snapshots/good").doesNotSay("Try again")
+
+	c.post("/clusters/orders/snapshot", "name", "next").redirects("/clusters/orders")
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The node ended."))
+	offers("/snapshots/next", `href="/clusters/orders/snapshot"`, 1)
+	c.get("/clusters/orders").says("The node ended.", "Try again")
+	c.clock.Advance(2 * time.Minute)
+
+	c.failRestore("copy", "good")
+	c.get("/clusters/copy").says("Restore the snapshot again", `id="run-`).doesNotSay("Try again")
+}
+
 // nextOf is when the next snapshot of a cluster begins.
 func nextOf(c *console, cluster string) time.Time {
 	next, _, err := c.db.Schedule.Next(c.t.Context(), c.find(cluster))
