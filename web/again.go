@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"rekindle/models"
@@ -21,7 +22,7 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 	case models.RunCreate:
 		return views.Again{Href: "/clusters/-/new"}, nil
 	case models.RunImport:
-		return views.Again{Href: "/snapshots/-/import"}, nil
+		return importAgain(run)
 	case models.RunRebuild:
 		return views.Again{Href: "/settings/rebuild", Post: true}, nil
 	case models.RunDeleteSnapshot:
@@ -71,6 +72,19 @@ func (p presenter) readAgain(ctx context.Context, run models.Run) (views.Again, 
 		return views.Again{Href: to}.If(snapshot.Usable()), err
 	}
 	return views.Again{Href: views.LinkQuery(address + "restore")}.If(snapshot.Usable()), nil
+}
+
+// importAgain is the form as it was filled in. Files that came from a browser have to be chosen again.
+func importAgain(run models.Run) (views.Again, error) {
+	args, err := models.Args[models.ImportArgs](run)
+	if err != nil {
+		return views.Again{}, err
+	}
+	from := ""
+	if args.Upload {
+		from = "upload"
+	}
+	return views.Again{Href: views.LinkQuery(importPath, "from", from, "cluster", run.ClusterName, "name", args.Target, "sources", strings.Join(args.Sources, "\n"))}, nil
 }
 
 // nextTry is a sentence about what the schedule does after an automatic snapshot that failed; "" for any other run, and once there was a later attempt.

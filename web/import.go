@@ -36,7 +36,8 @@ type importPages struct {
 }
 
 func (h importPages) importPage(w http.ResponseWriter, r *http.Request) error {
-	return h.askImport(w, r, url.Values{"cluster": {r.URL.Query().Get("cluster")}}, r.URL.Query().Get("from") == "upload", nil)
+	query := r.URL.Query()
+	return h.askImport(w, r, query, query.Get("from") == "upload", nil)
 }
 
 func (h importPages) askImport(w http.ResponseWriter, r *http.Request, form url.Values, upload bool, wrong mistakes) error {

@@ -229,6 +229,24 @@ func TestCardsOfFailedRunsOfferToTryAgain(t *testing.T) {
 	c.get("/clusters/copy").says("Restore the snapshot again", `id="run-`).doesNotSay("Try again")
 }
 
+func TestAnImportIsTriedAgainWithWhatWasTyped(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.post(importPath, "cluster", "elsewhere", "name", "back", "sources", "s3://b/x.rdb?region=eu-west-1\ndir:/srv/y.rdb").redirects("/snapshots/back")
+	run := c.claim()
+	c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The file is damaged."))
+	again := importPath + "?cluster=elsewhere&name=back&sources=s3%3A%2F%2Fb%2Fx.rdb%3Fregion%3Deu-west-1%0Adir%3A%2Fsrv%2Fy.rdb"
+	for _, page := range []string{"/runs/" + runID(run.ID), "/snapshots/back", "/runs"} {
+		c.get(page).says("Try again", again)
+	}
+	c.get(again).says(`value="elsewhere"`, `value="back"`, "s3://b/x.rdb?region=eu-west-1\ndir:/srv/y.rdb</textarea>")
+
+	sent, err := importAgain(models.Run{Kind: models.RunImport, ClusterName: "elsewhere", Options: `{"target":"back","upload":true}`})
+	if want := importPath + "?cluster=elsewhere&from=upload&name=back"; err != nil || string(sent.Href) != want {
+		t.Errorf("what was uploaded leads to %s (%v), want %s", sent.Href, err, want)
+	}
+}
+
 // nextOf is when the next snapshot of a cluster begins.
 func nextOf(c *console, cluster string) time.Time {
 	next, _, err := c.db.Schedule.Next(c.t.Context(), c.find(cluster))
