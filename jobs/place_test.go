@@ -157,6 +157,45 @@ func TestANodeThatRunsStaysWhereItIsUntilItIsStartedAgain(t *testing.T) {
 	c.handOver("shards", 2, 2, 1)
 }
 
+func TestARebootStartsNodesWhereTheirHostIsNow(t *testing.T) {
+	t.Parallel()
+	c, addresses := placed(t, func(*console) {})
+	c.create(c.spec("pair", 1))
+	c.create(c.inClusterMode("shards", 2, 1))
+	pair, shards := c.inStep("pair", 1, 1), c.inStep("shards", 2, 1)
+	testkit.Fill(t, c.primary(pair), 100)
+	c.fillShards(shards)
+	wantPair, wantShards, ids := c.digests(pair), c.digests(shards), c.idents(shards)
+	c.restartAt(single(addresses[1]), "", false) // nodes go on where they were
+	for _, name := range []string{"pair", "shards"} {
+		c.awaitAt(name, addresses[0].String(), addresses[0].String())
+		must(t, c.db.Changes.Reboot(t.Context(), name, nil, "test"))
+		c.manager.Wake()
+		cluster := c.awaitAt(name, addresses[1].String(), addresses[1].String())
+		if cluster.StatusReason != "" || c.inStep(name, len(cluster.Primaries()), 1).StatusReason != "" {
+			t.Errorf("the restart of %s: %s", name, cluster.StatusReason)
+		}
+	}
+	if got := c.digests(c.inStep("pair", 1, 1)); !maps.Equal(got, wantPair) || len(got) == 0 {
+		t.Errorf("the pair has %d of %d keys", len(got), len(wantPair))
+	}
+	shards = c.inStep("shards", 2, 1)
+	testkit.WaitFor(t, "each node to find that all slots are served", func() bool {
+		return !slices.ContainsFunc(shards.Nodes, func(n models.Node) bool {
+			return !strings.Contains(c.client(shards, n).ClusterInfo(t.Context()).Val(), "cluster_state:ok")
+		})
+	})
+	if got := c.digests(shards); !maps.Equal(got, wantShards) || len(got) == 0 {
+		t.Errorf("the shards have %d of %d keys", len(got), len(wantShards))
+	}
+	if got := c.idents(shards); !maps.Equal(got, ids) {
+		t.Errorf("the nodes are called %v, and were %v", got, ids)
+	}
+	if said := c.events(); !strings.Contains(said, "Nodes of pair were restarted") || !strings.Contains(said, "Nodes of shards were restarted") {
+		t.Errorf("they were not restarted:\n%s", said)
+	}
+}
+
 func TestApplicationsAreToldAnAnnouncedHost(t *testing.T) {
 	t.Parallel()
 	here := netip.MustParseAddr("127.0.0.1") // so that the clients of this test get there by the name

@@ -12,7 +12,7 @@ import (
 )
 
 // reboot is the body of a run that restarts nodes, replicas first. A node saves its data before it ends and comes back with it; a node that
-// cannot save is not restarted. Each step may be repeated.
+// cannot save is not restarted, and one whose address its host no longer has is started elsewhere. Each step may be repeated.
 func (b *builder) reboot(ctx context.Context, run models.Run, args models.RebootArgs, report *queue.Report) error {
 	unlock, err := b.locks.lock(ctx, run.ClusterName)
 	if err != nil {
@@ -34,6 +34,9 @@ func (b *builder) reboot(ctx context.Context, run models.Run, args models.Reboot
 		report.Stage("Stopping "+node.Name, nil)
 		if err := b.Launcher.Stop(ctx, cluster.Name, node.Name, launch.Save); err != nil {
 			return because(err, "The node %s could not save its data, so it was not restarted.", node.Name)
+		}
+		if cluster, node, err = b.nodes.Settle(ctx, cluster, node); err != nil {
+			return err
 		}
 		report.Stage("Starting "+node.Name, nil)
 		if node.Role == models.RoleReplica {

@@ -86,6 +86,20 @@ func (s *Supervisor) placed(ctx context.Context, cluster models.Cluster, lost, b
 	return s.DB.Clusters.ByID(ctx, cluster.ID)
 }
 
+// Settle gives a node that does not run another place, if it cannot be started any more where it was. It returns the node and its cluster as they are
+// from now on.
+func (o *Operator) Settle(ctx context.Context, cluster models.Cluster, node models.Node) (models.Cluster, models.Node, error) {
+	if o.Launcher.Serves(node.Host) {
+		return cluster, node, nil
+	}
+	moved, err := o.DB.Nodes.Relocate(ctx, cluster, []models.Node{node})
+	if err != nil {
+		return cluster, node, fmt.Errorf("find another place for %s: %w", node.Name, err)
+	}
+	cluster, err = o.DB.Clusters.ByID(ctx, cluster.ID)
+	return cluster, moved[0], err
+}
+
 // announces has a running node give its clients another host. Only nodes in cluster mode send clients anywhere, and only from Redis 7.0 on by a name.
 func (s *Supervisor) announces(ctx context.Context, cluster models.Cluster, node models.Node) error {
 	if !managed(cluster) {

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -117,6 +118,48 @@ func TestStoreIsRecognised(t *testing.T) {
 			remembered, forgotten := o.db.Settings.StoreMark(t.Context())
 			if err != nil || unread != nil || forgotten != nil || found.ID != remembered || found.ID == "" || test.want != "*" && found.ID != test.want {
 				t.Errorf("%v: the store has %+v (%v), the catalog %q (%v)", err, found, unread, remembered, forgotten)
+			}
+		})
+	}
+}
+
+func TestNothingIsDoneInAStoreThatIsNotTheConsolesOwn(t *testing.T) {
+	t.Parallel()
+	for name, operation := range map[string]func(ctx context.Context, st *marked) error{
+		"put": func(ctx context.Context, st *marked) error {
+			_, err := st.Put(ctx, "a", strings.NewReader("x"))
+			return err
+		},
+		"create": func(ctx context.Context, st *marked) error {
+			_, err := st.Create(ctx, "a", strings.NewReader("x"))
+			return err
+		},
+		"open":   func(ctx context.Context, st *marked) error { _, err := st.Open(ctx, "foreign"); return err },
+		"stat":   func(ctx context.Context, st *marked) error { _, err := st.Stat(ctx, "foreign"); return err },
+		"delete": func(ctx context.Context, st *marked) error { return st.Delete(ctx, "foreign") },
+		"sweep": func(ctx context.Context, st *marked) error {
+			_, err := st.Sweep(ctx, time.Now().Add(time.Hour))
+			return err
+		},
+		"check": func(ctx context.Context, st *marked) error { return st.Check(ctx) },
+		"list": func(ctx context.Context, st *marked) error {
+			for _, err := range st.List(ctx, "") {
+				return err
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := newOwnStore(t)
+			o.lists("s1")
+			o.has("foreign", "x")
+			if err := operation(t.Context(), o.marked); !errors.Is(err, errUnmarked) {
+				t.Errorf("it says %v", err)
+			}
+			files, err := filepath.Glob(filepath.Join(o.path, "*"))
+			if err != nil || len(files) != 1 || filepath.Base(files[0]) != "foreign" {
+				t.Errorf("there are %v (%v)", files, err)
 			}
 		})
 	}
