@@ -46,12 +46,12 @@ cat >"$work/root/etc/systemd/system/inside.service" <<'UNIT'
 [Unit]
 After=multi-user.target
 [Service]
-Type=oneshot
+Type=exec
 ExecStart=/inside.sh
 StandardOutput=file:/inside.log
 StandardError=file:/inside.log
 ExecStopPost=/bin/sh -c 'echo "$SERVICE_RESULT" > /inside.result; systemctl --no-block poweroff'
-TimeoutStartSec=300
+RuntimeMaxSec=300
 UNIT
 mkdir -p "$work/root/etc/systemd/system/default.target.wants"
 ln -s /etc/systemd/system/inside.service "$work/root/etc/systemd/system/default.target.wants/"
