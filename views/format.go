@@ -129,10 +129,18 @@ func NextText(t, now time.Time) string {
 
 // percent is the share of done in total in whole percent, 0 to 100.
 func percent(done, total int64) int64 {
-	if total <= 0 || done <= 0 {
+	if done <= 0 {
 		return 0
 	}
-	return min(100, int64(float64(done)/float64(total)*100))
+	return min(100, share(done, total))
+}
+
+// share is how much of whole part is, in whole percent; more than 100 where part is larger.
+func share(part, whole int64) int64 {
+	if whole <= 0 {
+		return 0
+	}
+	return int64(float64(part) * 100 / float64(whole))
 }
 
 // short cuts a hash to what can be compared by eye.
@@ -173,7 +181,7 @@ func sentence(s string) string {
 
 // permille is the share of done in total in whole thousandths, 0 to 1000.
 func permille(done, total int64) int64 {
-	if total <= 0 || done <= 0 {
+	if done <= 0 {
 		return 0
 	}
 	return min(1000, int64(float64(done)/float64(total)*1000))
