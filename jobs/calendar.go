@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"rekindle/jobs/measure"
 	"rekindle/jobs/tick"
 	"rekindle/models/catalog"
 )
@@ -14,6 +15,7 @@ type calendar struct {
 	db     *catalog.DB
 	logger *slog.Logger
 	wake   func()
+	counts *measure.Recorder
 }
 
 func (c *calendar) ticks() []tick.Tick {
@@ -22,7 +24,9 @@ func (c *calendar) ticks() []tick.Tick {
 
 func (c *calendar) askSchedule(ctx context.Context) {
 	queued, err := c.db.Schedule.QueueDue(ctx)
-	if err != nil && ctx.Err() == nil {
+	if err == nil {
+		c.counts.Asked(c.db.Now())
+	} else if ctx.Err() == nil {
 		c.logger.Error("ask schedule", "error", err)
 	}
 	if queued > 0 {

@@ -11,12 +11,15 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
 
 	"rekindle/internal/drain"
 	"rekindle/internal/launch"
 	"rekindle/internal/store"
 	"rekindle/jobs/attached"
 	"rekindle/jobs/declared"
+	"rekindle/jobs/measure"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
@@ -34,6 +37,7 @@ type Config struct {
 	Host     *Host
 	Clock    clockwork.Clock // decides when things are due; what only paces I/O uses real time
 	Logger   *slog.Logger
+	Tracer   trace.Tracer // is told of runs and their stages; nil: nobody is
 	// OpenStore opens another store by its URL, for copies, exports and imports (folders only).
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket returns the URL of a bucket that is reached in the same way as the snapshot store (s3://bucket).
@@ -72,6 +76,7 @@ type Manager struct {
 	filler    *filler
 	calendar  *calendar
 	disk      *disk
+	counts    *measure.Recorder
 }
 
 // loop is something that works in the background from its start until it is stopped.
@@ -99,7 +104,8 @@ func New(config Config) (*Manager, error) {
 	}
 	m := &Manager{Config: config, scheduler: scheduler}
 	m.run, m.stop = context.WithCancelCause(context.Background())
-	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake}, &disk{db: m.DB, logger: m.Logger}
+	m.counts = measure.New()
+	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake, m.counts}, &disk{db: m.DB, logger: m.Logger}
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
 	m.locks = &locks{m.DB, m.lease, m.Logger}
 	m.vault = vault.New(vault.Config{DB: m.DB, Store: m.Store, Launcher: m.Launcher, Host: m.Host, Lease: m.lease, Clock: m.Clock, Logger: m.Logger, Life: m.run,
@@ -115,7 +121,7 @@ func New(config Config) (*Manager, error) {
 	m.migrator = &migrator{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
-		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, ClearsAway: m.vault.Keeper.ClearAway})
+		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, Tracer: m.Tracer, Ended: m.counts.Ended, ClearsAway: m.vault.Keeper.ClearAway})
 	return m, nil
 }
 
@@ -209,6 +215,9 @@ func (m *Manager) RebuildCatalog(ctx context.Context, say func(text string)) (mo
 func (m *Manager) OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error) {
 	return m.vault.Reader.OpenPart(ctx, snapshot, part, plain)
 }
+
+// Counts is what this console has done since it started, for Prometheus.
+func (m *Manager) Counts() prometheus.Collector { return m.counts }
 
 // StoreLocation says where snapshots are kept.
 func (m *Manager) StoreLocation() string { return m.Store.Location() }

@@ -81,7 +81,7 @@ install_as_root() {
       missing+=(valkey-server) # this release has it: both can be launched
     fi
   done
-  for package in redis-server valkey-server memcached postgresql nginx-light caddy; do
+  for package in redis-server valkey-server memcached postgresql nginx-light caddy prometheus; do
     installed "$package" || fresh+=("$package")
   done
 
@@ -155,6 +155,7 @@ if [ "$purpose" = test ]; then
   for program in jq openssl xxh128sum zstd; do
     have "$program" || need "${program/xxh128sum/xxhash}" "what the documentation has people paste is tried"
   done
+  have promtool || need prometheus "metrics and alert rules are judged by its promtool"
   have nginx || need nginx-light "the console is tested behind it"
   have caddy || need caddy "the console is tested behind it"
   { have redis-cli && have redis-check-rdb; } || need redis-tools "tests let it judge our RDB files"

@@ -27,11 +27,11 @@ func (t table) user(pattern string, h handler) { t.mux.Handle(pattern, t.answer(
 func (t table) script(pattern string, h handler) { t.mux.Handle(pattern, t.answer(t.signedInOr401(h))) }
 
 // routes has every address of the console.
-func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
+func (s *site) routes(api http.Handler, maxUpload int64, metrics metricsPage) http.Handler {
 	t := table{s, http.NewServeMux()}
 	t.mux.Handle(static.Prefix, static.Handler())
 	t.mux.Handle("POST /{$}", api) // the ElastiCache API: requests are signed with an access key
-	t.watched()
+	t.watched(metrics)
 	t.signingIn()
 	t.overview()
 	t.activity()
@@ -44,10 +44,11 @@ func (s *site) routes(api http.Handler, maxUpload int64) http.Handler {
 	return s.orInWords(t.mux)
 }
 
-func (t table) watched() {
+func (t table) watched(metrics metricsPage) {
 	is := health{t.site, new(singleflight.Group)}
 	t.open("GET /healthz", is.healthz)
 	t.open("GET /readyz", is.readyz)
+	t.open("GET /metrics", metrics.show)
 }
 
 func (t table) signingIn() {

@@ -23,6 +23,7 @@ import (
 	_ "time/tzdata" // the viewer's zone is known even if the host has no zone files
 
 	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"rekindle/internal/secret"
 	"rekindle/models"
@@ -95,6 +96,10 @@ type Config struct {
 	MaxUpload int64
 	// Account is the account ID in the ARNs of the ElastiCache API; "": 123456789012.
 	Account string
+	// Counts is what the console has done since it started, for Prometheus; nil: nobody counts.
+	Counts prometheus.Collector
+	// MetricsToken is what Prometheus sends to be told the metrics at /metrics; "": they are not told there.
+	MetricsToken secret.Text
 	// DataEncrypted tells that whoever runs the host has declared the nodes' files to be on encrypted storage.
 	DataEncrypted bool
 }
@@ -139,5 +144,5 @@ func New(c Config) (http.Handler, error) {
 		d.gate = gate.New(gate.DefaultLimits(), c.TrustedProxies)
 	}
 	api := elasticache.New(elasticache.Config{DB: c.DB, Jobs: c.Jobs, Clock: c.Clock, Logger: c.Logger, Account: c.Account, DataEncrypted: c.DataEncrypted})
-	return d.protect(s.routes(api, d.maxUpload), origin)
+	return d.protect(s.routes(api, d.maxUpload, metricsPage{c.MetricsToken.Reveal(), Metrics(c)}), origin)
 }

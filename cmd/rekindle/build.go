@@ -52,7 +52,12 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 		return nil, err
 	}
 	made.undo = append(made.undo, made.db.Close)
-	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger,
+	traces, sent, err := tracer(ctx, c.getenv, logger)
+	if err != nil {
+		return nil, err
+	}
+	made.undo = append(made.undo, func() error { sent(); return nil })
+	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger, Tracer: traces,
 		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, Bandwidth: int64(c.bandwidth) << 20, OpenStore: openStore, Declared: begin,
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	return made, err

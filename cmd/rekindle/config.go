@@ -59,6 +59,9 @@ type config struct {
 	reload        <-chan os.Signal // asks for what can change to be read again; nil: nothing does
 	again         func() (config, error)
 	unknown       func() (notes []string, err error) // what is set in the environment that nobody has asked for; nil: does not matter
+	metricsListen string                             // host:port where Prometheus is told the metrics without a token; "": nowhere
+	metricsToken  secret.Text                        // what it sends to be told them at the console's own address; "": they are not told there
+	getenv        func(string) string                // the environment, for what OpenTelemetry reads; nil: it does not matter
 	file          string                             // the configuration file; "": none
 	settings      []setting                          // all of them, with where they come from
 	notes         []string                           // what is not wrong, but should be known
@@ -76,7 +79,7 @@ const (
 func serveFlags(command, purpose string, c *config, getenv func(string) string, output io.Writer) (*flagSet, []declaration) {
 	flags := newFlags(command, purpose, getenv, output)
 	declareConfig(flags)
-	return flags, []declaration{declareConsole(flags, c), declareWeb(flags, c), declareWork(flags, c), declareLog(flags, c), declareClusters(flags, c), declareAllow(flags, c),
+	return flags, []declaration{declareConsole(flags, c), declareWeb(flags, c), declareWork(flags, c), declareLog(flags, c), declareMetrics(flags, c), declareClusters(flags, c), declareAllow(flags, c),
 		declareSecrets(flags, c)}
 }
 

@@ -58,7 +58,7 @@ func documentedMake(t *testing.T, d *documentation) {
 func documentedServe(t *testing.T, d *documentation) {
 	server := testkit.S3(t)
 	server.Bucket("bucket")
-	for page, part := range map[string]string{"README.md": "bin/rekindle serve", "s3.md": "rekindle serve --store"} {
+	for page, part := range map[string]string{"README.md": "bin/rekindle serve", "s3.md": "rekindle serve --store", "monitoring.md": "rekindle serve"} {
 		s := newShell(t, "AWS_ACCESS_KEY_ID="+testkit.S3AccessKey, "AWS_SECRET_ACCESS_KEY="+testkit.S3SecretKey)
 		s.stands("='...'", "='"+adminPassword+"'")
 		s.stands("/var/lib/rekindle", filepath.Join(s.folder, "data"))

@@ -70,6 +70,10 @@ func TestFlagsAndEnvironmentAreChecked(t *testing.T) {
 		"an account id that is none":   {args: []string{"--account-id", "12"}, want: "--account-id must have 12 digits"},
 		"half an access key":           {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA"}, want: "belong together"},
 		"an access key":                {env: map[string]string{"REKINDLE_ACCESS_KEY_ID": "AKIA", "REKINDLE_SECRET_ACCESS_KEY": "s"}, then: func(c config) bool { return c.accessKeyID == "AKIA" && c.accessSecret == "s" }},
+		"metrics without a token":      {args: []string{"--metrics-listen", "127.0.0.1:9121"}, then: func(c config) bool { return c.metricsListen == "127.0.0.1:9121" }},
+		"metrics at a port alone":      {args: []string{"--metrics-listen", "9121"}, want: "--metrics-listen must look like 127.0.0.1:9121"},
+		"metrics beside the pages":     {args: []string{"--listen", "127.0.0.1:1", "--metrics-listen", "127.0.0.1:1"}, want: "--metrics-listen must be another address than --listen"},
+		"metrics with a token":         {env: map[string]string{"REKINDLE_METRICS_TOKEN": "hunter2"}, then: func(c config) bool { return c.metricsToken == "hunter2" }},
 		"an unknown flag":              {args: []string{"--nonsense"}, want: "nonsense"},
 		"an argument":                  {args: []string{"now"}, want: `unexpected argument "now"`},
 	} {

@@ -53,7 +53,7 @@ func runServe(ctx context.Context, of call) error {
 	c, err := readServeConfig(of.args, env.get, of.stdout)
 	if err == nil {
 		limitMemory(of.getenv, c.store)
-		c.reload = reload
+		c.reload, c.getenv = reload, of.getenv
 		c.again = func() (config, error) { return readServeConfig(of.args, env.get, io.Discard) }
 		c.unknown = func() ([]string, error) { return env.unknown(of.environ) }
 		reach.Allow(c.attachAllow)
@@ -105,11 +105,18 @@ func serve(ctx context.Context, c config, clock clockwork.Clock, stdout, stderr 
 		return err
 	}
 	door := gate.New(gate.DefaultLimits(), c.proxies)
-	handler, err := web.New(web.Config{Gate: door, DB: built.db, Jobs: built.manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
-		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, DataEncrypted: c.encrypted, TrustedProxies: c.proxies})
+	pages := web.Config{Gate: door, DB: built.db, Jobs: built.manager, Clock: clock, Logger: logger, PublicURL: c.publicURL, Version: version,
+		SecureCookies: strings.HasPrefix(c.publicURL, "https:"), Account: c.account, DataEncrypted: c.encrypted, TrustedProxies: c.proxies,
+		Counts: built.manager.Counts(), MetricsToken: c.metricsToken}
+	handler, err := web.New(pages)
 	if err != nil {
 		return err
 	}
+	unmeasured, err := serveMetrics(c.metricsListen, web.Metrics(pages), logger)
+	if err != nil {
+		return err
+	}
+	defer unmeasured()
 	var requests drain.Group
 	defer lastRequests(&requests, logger)
 	if err := built.manager.Start(ctx); err != nil {

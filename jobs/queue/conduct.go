@@ -26,7 +26,9 @@ func (q *Queue) conduct(ctx context.Context, cancel context.CancelCauseFunc, run
 	logger := q.Logger.With("run", run.ID, "kind", run.Kind, "cluster", run.ClusterName, "snapshot", run.SnapshotName)
 	logger.Info("run begins")
 	defer q.working.Delete(run.ID)
-	report := q.startReport(ctx, run, cancel)
+	begun := q.DB.Now()
+	trail := q.newTrail(ctx, run)
+	report := q.startReport(ctx, run, cancel, trail)
 	if q.Kind(run).Weighs(run) == Transfer {
 		q.moving.Add(1)
 		defer q.moving.Add(-1)
@@ -46,6 +48,10 @@ func (q *Queue) conduct(ctx context.Context, cancel context.CancelCauseFunc, run
 		}
 	case settled != nil:
 		logger.Error("run could not be settled; tried again in a minute", "error", settled)
+	}
+	trail.end(err, report.progress)
+	if q.Ended != nil {
+		q.Ended(run, q.DB.Now().Sub(begun), err)
 	}
 	switch {
 	case err == nil:

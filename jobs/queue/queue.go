@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
 
 	"rekindle/internal/drain"
 	"rekindle/models"
@@ -23,9 +26,11 @@ type Config struct {
 	Chores    int             // how many of these may go on at once
 	Ready     <-chan struct{} // nothing moves data before it is closed
 
-	Sentence   func(error) string                        // words an error for people
-	Reachable  func(ctx context.Context) error           // fails when what recoveries look at is away, so that not each of them waits for it
-	ClearsAway func(ctx context.Context, run models.Run) // removes what a run has stored when another console has settled the run meanwhile
+	Sentence   func(error) string                                  // words an error for people
+	Reachable  func(ctx context.Context) error                     // fails when what recoveries look at is away, so that not each of them waits for it
+	Tracer     trace.Tracer                                        // is told of runs and their stages; nil: nobody is
+	Ended      func(run models.Run, took time.Duration, err error) // is told of each run that was worked on; nil: nobody wants to know
+	ClearsAway func(ctx context.Context, run models.Run)           // removes what a run has stored when another console has settled the run meanwhile
 }
 
 // Queue works on runs. Start it once, when there is a lease, and stop it once.

@@ -25,10 +25,11 @@ type Report struct {
 	measure  func() models.Progress // refreshes the numbers; nil when there are none
 	done     chan struct{}
 	ended    sync.WaitGroup
+	trail    *trail // nil: no trace is made
 }
 
-func (q *Queue) startReport(ctx context.Context, run models.Run, cancel context.CancelCauseFunc) *Report {
-	r := &Report{clock: q.DB.Now, done: make(chan struct{})}
+func (q *Queue) startReport(ctx context.Context, run models.Run, cancel context.CancelCauseFunc, trail *trail) *Report {
+	r := &Report{clock: q.DB.Now, done: make(chan struct{}), trail: trail}
 	clean := context.WithoutCancel(ctx)
 	r.ended.Go(func() {
 		ticker := time.NewTicker(reportEvery)
@@ -71,6 +72,9 @@ func (r *Report) Step(number, of int, text string, measure func() models.Progres
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
+	if r.trail != nil {
+		r.trail.enter(text)
+	}
 	goesOn := number > 0 && number == r.progress.Step && of == r.progress.Steps && r.measure != nil && measure != nil
 	r.progress.Stage, r.progress.Step, r.progress.Steps, r.measure = text, number, of, measure
 	if !goesOn {

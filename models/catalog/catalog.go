@@ -71,6 +71,7 @@ type DB struct {
 	Clock         Clock
 	Disk          Disk
 	Engines       Engines
+	Measures      Measures
 
 	gorm   *gorm.DB
 	kind   database
@@ -150,6 +151,7 @@ func (db *DB) bound() *DB {
 	db.Clock = Clock{db}
 	db.Disk = Disk{db}
 	db.Engines = Engines{db}
+	db.Measures = Measures{db}
 	return db
 }
 

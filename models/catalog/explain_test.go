@@ -41,6 +41,7 @@ func TestLargeTablesAreReadByIndex(t *testing.T) {
 		"snapshots of a cluster":             {"SELECT * FROM snapshots WHERE cluster_name = 'shop-00001' ORDER BY created_at DESC, id DESC LIMIT 50", nil, []string{"idx_snapshots_cluster_name (cluster_name=?)"}, "idx_snapshots_cluster_name"},
 		"snapshots one by one":               {"SELECT * FROM snapshots WHERE (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 500", []any{now, 7}, []string{"idx_snapshots_created_at"}, "idx_snapshots_created_at"},
 		"the schedule's last run":            {"SELECT id FROM runs WHERE cluster_name = 'shop-00001' AND kind = 'snapshot' AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1", nil, []string{"idx_runs_cluster_kind (cluster_name=? AND kind=?)"}, "idx_runs_cluster_kind"},
+		"windows that were missed":           {"SELECT COUNT(*) FROM window_marks WHERE outcome = 'missed' AND opens > ?", []any{now}, []string{"idx_window_marks_missed (opens>?)"}, "idx_window_marks_missed"},
 		"clusters one by one":                {"SELECT * FROM clusters WHERE name > 'shop-00001' ORDER BY name LIMIT 500", nil, []string{"idx_clusters_name (name>?)"}, "idx_clusters_name"},
 	} {
 		plan := sqlitePlan

@@ -240,6 +240,7 @@ var postgresMigrations = []migration{
 	{"0030-announced", execute(`ALTER TABLE nodes ADD COLUMN announced text NOT NULL DEFAULT ''`)},
 	// Which step a run is at, and since when, so that its pace is that of this step.
 	{"0031-steps", execute(steps("bigint", "timestamptz")...)},
+	{"0032-missed", execute(missed)},
 }
 
 func (d postgresDatabase) connect(clock clockwork.Clock) (*gorm.DB, error) {
