@@ -76,14 +76,81 @@
       }
       return;
     }
-    const field = event.target.closest?.('input, textarea, select, [contenteditable]');
-    if (event.key === '/' && !field && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const search = all('[data-search]').find((e) => e.offsetParent !== null);
-      if (search) {
-        event.preventDefault();
-        search.focus();
-        search.select();
-      }
+    const field = event.target.closest?.('input, textarea, select, [contenteditable], dialog');
+    if (field || event.ctrlKey || event.metaKey || event.altKey || !keysOn()) return;
+    if (key(event.key)) event.preventDefault();
+  });
+
+  // Single keys: / searches, ? lists them, and g with a letter goes to a page of the navigation. Who dictates text turns them off.
+  const keysOn = () => { try { return localStorage.getItem('keys') !== 'off'; } catch { return true; } };
+  let going; // g was pressed a moment ago
+  const key = (pressed) => {
+    const page = going && document.querySelector(`a[data-go="${CSS.escape(pressed)}"]`);
+    clearTimeout(going);
+    going = undefined;
+    if (page) {
+      page.click();
+    } else if (pressed === 'g') {
+      going = setTimeout(() => { going = undefined; }, 1500);
+    } else if (pressed === '?') {
+      showKeys();
+    } else if (pressed === '/') {
+      const search = document.querySelector('[data-search]');
+      if (!search) return false;
+      search.focus();
+      search.select();
+    } else {
+      return false;
+    }
+    return true;
+  };
+  const showKeys = () => {
+    const list = document.getElementById('keyboard');
+    if (!list || list.open) return;
+    list.querySelector('[data-keys-on]').checked = keysOn();
+    list.showModal();
+  };
+  document.addEventListener('click', (event) => {
+    if (!event.target.closest('[data-keys]')) return;
+    for (const menu of menus()) menu.open = false;
+    showKeys();
+  });
+  document.addEventListener('change', (event) => {
+    if (!event.target.matches('[data-keys-on]')) return;
+    try {
+      if (event.target.checked) localStorage.removeItem('keys');
+      else localStorage.setItem('keys', 'off');
+    } catch { /* a browser that keeps nothing: they stay on */ }
+  });
+
+  // What is found shows below the search field while somebody is there; the arrow keys go through it.
+  const inSearch = (e) => Boolean(e?.closest?.('[data-search-form]'));
+  const showFound = (yes) => {
+    const box = document.getElementById('hits-below');
+    if (box) box.hidden = !yes || box.childElementCount === 0;
+  };
+  document.addEventListener('focusin', (event) => {
+    if (event.target.matches('[data-search]') && window.htmx) window.htmx.trigger(event.target, 'look');
+    else if (!inSearch(event.target)) showFound(false);
+  });
+  document.addEventListener('click', (event) => { if (!inSearch(event.target)) showFound(false); });
+  document.addEventListener('htmx:after:swap', () => {
+    if (!inSearch(document.activeElement)) return;
+    showFound(true);
+    const hits = document.querySelector('#hits-below [data-count]');
+    if (hits && document.querySelector('[data-search]').value) say(hits.dataset.count === '1' ? '1 found.' : `${hits.dataset.count} found.`);
+  });
+  document.addEventListener('keydown', (event) => {
+    if (!inSearch(event.target)) return;
+    const stops = [document.querySelector('[data-search]'), ...all('#hits-below a')];
+    const at = stops.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
+    if (event.key === 'Escape') {
+      stops[0].focus();
+      showFound(false);
+    } else if (to !== undefined) {
+      event.preventDefault();
+      stops[Math.max(0, Math.min(to, stops.length - 1))].focus();
     }
   });
 
@@ -170,6 +237,22 @@
         if (e.textContent !== text) e.textContent = text;
       } catch { /* a zone that this browser does not know: the server's time stays */ }
     }
+    if (clocks.length > 0) age(Date.now() + clocks[0].ahead);
+  };
+
+  // So do the ages on the page, in the server's words: <time datetime="..." data-ago>9 hours ago</time>
+  const units = [['second', 1, 60], ['minute', 60, 3600], ['hour', 3600, 48 * 3600], ['day', 86400, 60 * 86400], ['month', 30 * 86400, Infinity]];
+  const span = (seconds) => {
+    const [unit, length] = units.find(([, , below]) => seconds < below);
+    const n = Math.floor(seconds / length);
+    return `${n.toLocaleString('en-US')} ${unit}${n === 1 ? '' : 's'}`;
+  };
+  const ago = (seconds) => (seconds > -1 && seconds < 5 ? 'just now' : seconds < 0 ? `in ${span(-seconds)}` : `${span(seconds)} ago`);
+  const age = (now) => {
+    for (const e of all('time[data-ago]')) {
+      const text = ago((now - Date.parse(e.dateTime)) / 1000);
+      if (e.textContent !== text) e.textContent = text;
+    }
   };
 
   // When the console does not answer, say that the page may be out of date.
@@ -197,8 +280,20 @@
     const going = document.querySelector('[data-going]');
     if (!going) return;
     const { dataset: { going: run } } = going;
-    if (told.has(run) || document.getElementById(`run-${run}`) || !document.querySelector('#main[hx-trigger]')) going.remove();
+    if (told.has(run) || document.getElementById(`run-${run}`) || !document.querySelector('#main[data-work]')) going.remove();
   };
+
+  // A hidden tab asks for nothing, and has what it missed as soon as it is looked at. What is there no longer is told by the page itself.
+  document.addEventListener('htmx:before:request', (event) => {
+    if (event.target.id === 'main' && document.hidden) event.preventDefault();
+  });
+  document.addEventListener('visibilitychange', () => {
+    const main = document.querySelector('#main[hx-trigger]');
+    if (main && !document.hidden && window.htmx) window.htmx.trigger(main, 'awake');
+  });
+  document.addEventListener('htmx:after:request', (event) => {
+    if (event.target.id === 'main' && event.detail?.ctx?.response?.status === 404) location.reload();
+  });
 
   const start = () => { endings(false); syncAll(); syncWhen(); startClocks(); setInterval(tick, 5000); };
   document.addEventListener('htmx:after:swap', () => {

@@ -50,7 +50,6 @@ type Shell struct {
 	Theme       string         // "light", "dark" or "system" (also when empty)
 	Now         time.Time      // all ages count from here
 	Zone        *time.Location // the viewer's; nil means UTC
-	Search      string         // the content of the search field
 	Flash       Flash
 	Notices     []Notice
 	// RunningCount is the number of runs that are queued or running, shown beside Activity.
@@ -59,6 +58,8 @@ type Shell struct {
 	Path string
 	// Poll, if not zero, makes the page request itself again after this time, to follow running work.
 	Poll time.Duration
+	// Live makes it do so now and then when there is no work, because others may begin some.
+	Live bool
 	// AWS is the command that shows what the page shows, displayed at its end; empty if the page has its own.
 	AWS string
 }
@@ -93,17 +94,12 @@ type Notice struct {
 	Label  string
 }
 
-// searchAction is where the search field leads: to the present list, or else to the snapshots.
-func (s Shell) searchAction() (action templ.SafeURL, label string) {
-	switch s.Active {
-	case NavClusters:
-		return "/clusters", "Search clusters"
-	case NavActivity:
-		return "/runs", "Search the activity"
-	case NavEvents:
-		return "/events", "Search events"
+// Letter is the key that goes to this entry, after g.
+func (n Nav) Letter() string {
+	if n == NavSettings {
+		return "t"
 	}
-	return "/snapshots", "Search snapshots"
+	return string(n[:1])
 }
 
 func (s Shell) theme() string {
@@ -121,15 +117,22 @@ func (s Shell) zone() *time.Location {
 	return s.Zone
 }
 
-// live gives <main> the attributes for following running work, if there is any.
+// livePoll is how often a page is requested again on which no work is under way.
+const livePoll = 15 * time.Second
+
+// live gives <main> the attributes for following what happens. The script requests the page out of turn when a hidden tab is looked at again.
 func (s Shell) live() templ.Attributes {
-	if s.Poll <= 0 || s.Path == "" {
+	every := s.Poll.Round(100 * time.Millisecond)
+	if every <= 0 && s.Live {
+		every = livePoll
+	}
+	if every <= 0 || s.Path == "" {
 		return nil
 	}
-	every := s.Poll.Round(100 * time.Millisecond)
 	return templ.Attributes{
+		"data-work":  s.Poll > 0, // work is followed here
 		"hx-get":     s.Path,
-		"hx-trigger": "every " + itoa(every.Milliseconds()) + "ms",
+		"hx-trigger": "every " + itoa(every.Milliseconds()) + "ms, awake",
 		"hx-select":  "#main",
 		"hx-swap":    "outerMorph",
 		// the counters beside Activity; the message about what was just done stays

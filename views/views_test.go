@@ -139,9 +139,13 @@ func TestPollingIsLeftOutWhenNothingRuns(t *testing.T) {
 	if html := render(t, ClusterPage(s, sampleCluster())); strings.Contains(html, "every ") && strings.Contains(html, "hx-get") {
 		t.Error("a page without Poll asks for itself")
 	}
+	s.Live = true
+	if html := render(t, ClusterPage(s, sampleCluster())); !strings.Contains(html, `hx-trigger="every 15000ms, awake"`) || strings.Contains(html, "data-work") {
+		t.Error("a page that lives does not ask for itself now and then, or says that it follows work")
+	}
 	s.Poll = 1500 * time.Millisecond
 	html := render(t, ClusterPage(s, sampleCluster()))
-	for _, want := range []string{`hx-trigger="every 1500ms"`, `hx-get="/clusters?q=a&amp;sort=-created"`, `hx-select="#main"`, `hx-swap="outerMorph"`} {
+	for _, want := range []string{`hx-trigger="every 1500ms, awake"`, " data-work", `hx-get="/clusters?q=a&amp;sort=-created"`, `hx-select="#main"`, `hx-swap="outerMorph"`} {
 		if !strings.Contains(html, want) {
 			t.Errorf("%s is missing", want)
 		}

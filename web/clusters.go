@@ -64,7 +64,7 @@ func (h clusterPages) list(w http.ResponseWriter, r *http.Request) error {
 		})
 		busy = busy || c.Status.InMotion()
 	}
-	return h.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, aws: h.aws(r).clusters()}, func(shell views.Shell) templ.Component {
+	return h.page(w, r, place{title: "Clusters", active: views.NavClusters, follow: busy, live: true, aws: h.aws(r).clusters()}, func(shell views.Shell) templ.Component {
 		return views.ClustersPage(shell, props)
 	})
 }
@@ -110,7 +110,7 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Its state may change without a run that belongs to it, as when it is found unreachable; only running work is followed, and data that is moving in.
 	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, work: props.Running,
-		follow: (active || cluster.Migrating()) && props.Password == ""} // following would take the password away again
+		follow: (active || cluster.Migrating()) && props.Password == "", live: props.Password == ""} // following would take the password away again
 	switch target := awsTargetOf(cluster); props.Tab {
 	case "snapshots":
 		at.aws = h.aws(r).snapshots(target, "", "")

@@ -32,7 +32,7 @@ func (h eventPages) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return h.page(w, r, place{title: "Events", active: views.NavEvents, aws: h.aws(r).events(target)}, func(shell views.Shell) templ.Component {
+	return h.page(w, r, place{title: "Events", active: views.NavEvents, live: true, aws: h.aws(r).events(target)}, func(shell views.Shell) templ.Component {
 		return views.EventsPage(shell, props)
 	})
 }

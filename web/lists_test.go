@@ -28,10 +28,10 @@ func TestRunningWorkIsShownHoweverMuchHasEndedSince(t *testing.T) {
 		c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
 	}
 	for _, page := range []string{"/", "/clusters/orders"} {
-		c.get(page).says("Snapshot slow of orders", `hx-trigger="every`)
+		c.get(page).says("Snapshot slow of orders", ` data-work`)
 	}
 	answer := c.get("/clusters/other").says("Snapshot s-24 of other", "Snapshot s-22 of other", "23 more have just ended", `href="/runs?cluster=other"`).doesNotSay("Snapshot s-21 of other", "Snapshot slow")
-	if strings.Contains(answer.body, `hx-trigger="every`) {
+	if strings.Contains(answer.body, ` data-work`) {
 		t.Error("the page follows what has ended")
 	}
 	for i := range 5 {

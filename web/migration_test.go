@@ -49,7 +49,7 @@ func TestDataIsMovedInByThePage(t *testing.T) {
 	c.check(c.db.Migrations.Began(t.Context(), run, models.Migration{Source: "db1:6379", Address: "10.0.0.5:6379"}, "It follows."))
 
 	c.get("/clusters?status=migrating").says(">orders<", "Migrating")
-	c.get("/clusters/orders").says("Migrating from db1:6379", "Not all of it is here yet", "/clusters/orders/migration?force=on", `hx-trigger="every`, "attach the cluster there to take snapshots").doesNotSay("Move data in")
+	c.get("/clusters/orders").says("Migrating from db1:6379", "Not all of it is here yet", "/clusters/orders/migration?force=on", ` data-work`, "attach the cluster there to take snapshots").doesNotSay("Move data in")
 	c.get("/clusters/orders/migration").says("Complete the migration into orders", "Stop all writers at the source first", "aws elasticache complete-migration").doesNotSay("--force")
 	c.get("/clusters/orders/migration?force=on").says("Give up the migration into orders", "It does not have all of the data yet", "--force")
 	c.check(c.db.Migrations.Copied(t.Context(), c.find("orders")))

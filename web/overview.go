@@ -59,7 +59,7 @@ func (h overviewPage) show(w http.ResponseWriter, r *http.Request) error {
 	props.MonthlyCost = money(settings, float64(storage.Billable)/gigabyte*settings.Price)
 	props.DiskFree, props.DiskTotal = h.storeDisk(ctx)
 	aws := h.aws(r)
-	at := place{title: "Overview", active: views.NavOverview, follow: active, work: props.Running, aws: aws.clusters() + "\n" + aws.snapshots(awsTarget{}, "", "")}
+	at := place{title: "Overview", active: views.NavOverview, follow: active, live: true, work: props.Running, aws: aws.clusters() + "\n" + aws.snapshots(awsTarget{}, "", "")}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.OverviewPage(shell, props)
 	})

@@ -27,8 +27,8 @@ func TestRebootingAsksWhichNodes(t *testing.T) {
 		t.Errorf("the jobs were woken %d times for nothing", n)
 	}
 	c.post("/clusters/orders/reboot", "nodes", "orders-002").redirects("/clusters/orders")
-	c.get("/clusters/orders").says("Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", `hx-trigger="every`)
-	c.get("/clusters").says("Rebooting cluster nodes", `hx-trigger="every`)
+	c.get("/clusters/orders").says("Rebooting", "Reboot orders-002 of orders", "The cluster orders is rebooting cluster nodes; a snapshot can be taken when it is available.", ` data-work`)
+	c.get("/clusters").says("Rebooting cluster nodes", ` data-work`)
 	c.get("/clusters?status=rebooting+cluster+nodes").says(">orders<")
 	c.get("/runs?kind=reboot").says("Reboot orders-002 of orders", ">Reboot<")
 	c.get("/clusters/orders/reboot").is(http.StatusOK).says("The cluster orders is rebooting cluster nodes; its nodes can be restarted when it is available.")

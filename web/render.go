@@ -28,6 +28,7 @@ type place struct {
 	crumbs []views.Crumb // those above the page itself
 	path   string        // the page's own address, if that is not the request's
 	follow bool          // it shows running work
+	live   bool          // it follows what others begin
 	work   views.Work    // that work, and what has just ended
 	aws    string        // the command that shows the same, or "" if the page has its own
 }
@@ -53,11 +54,12 @@ func (s *site) bareShell(r *http.Request, p place) views.Shell {
 	shell := views.Shell{
 		Title: p.title, Breadcrumbs: append(p.crumbs[:len(p.crumbs):len(p.crumbs)], views.Crumb{Text: p.title}), Active: p.active,
 		User: visitOf(r).user.Name, Theme: themeOf(r), Now: s.clock.Now().UTC(), Zone: zoneOf(r),
-		Search: r.URL.Query().Get("q"), Path: p.path, AWS: p.aws,
+		Path: p.path, AWS: p.aws,
 	}
 	if shell.Path == "" {
 		shell.Path = r.URL.RequestURI()
 	}
+	shell.Live = p.live
 	if p.follow {
 		shell.Poll = pollEvery
 	}

@@ -61,6 +61,7 @@ func (t table) signingIn() {
 
 func (t table) overview() {
 	t.user("GET /{$}", overviewPage{t.site}.show)
+	t.user("GET /search", searchPages{t.site}.show)
 	t.script("GET /export.json", inventory{t.site}.export)
 }
 

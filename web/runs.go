@@ -49,7 +49,7 @@ func (h runPages) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	busy := slices.ContainsFunc(runs, func(run models.Run) bool { return !run.Status.Ended() })
-	at := place{title: "Activity", active: views.NavActivity, follow: busy, aws: h.aws(r).events(target)}
+	at := place{title: "Activity", active: views.NavActivity, follow: busy, live: true, aws: h.aws(r).events(target)}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.RunsPage(shell, props)
 	})
@@ -99,7 +99,7 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), work: views.Work{Runs: shown}, aws: h.aws(r).events(target)}
+	at := place{title: "Run " + props.ID, active: views.NavActivity, crumbs: []views.Crumb{runsCrumb}, follow: !run.Status.Ended(), live: true, work: views.Work{Runs: shown}, aws: h.aws(r).events(target)}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.RunPage(shell, props) })
 }
 

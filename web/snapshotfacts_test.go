@@ -211,7 +211,7 @@ func TestCardsOfFailedRunsOfferToTryAgain(t *testing.T) {
 	c.post("/snapshots/good/verify").redirects("/snapshots/good")
 	run := c.claim()
 	verify := `<form method="post" action="/snapshots/good/verify">`
-	c.get("/snapshots/good").says(`hx-trigger="every`).doesNotSay("Try again")
+	c.get("/snapshots/good").says(` data-work`).doesNotSay("Try again")
 	c.check(c.db.Settle.Fail(t.Context(), run, models.RunFailed, "The store is away."))
 	offers("/clusters/orders", verify, 1)
 	offers("/runs", verify, 1)

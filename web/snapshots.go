@@ -53,7 +53,7 @@ func (h snapshotPages) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	at := place{title: "Snapshots", active: views.NavSnapshots, follow: busy, aws: h.aws(r).snapshots(target, shown.Query.Get("source"), shown.Query.Get("status"))}
+	at := place{title: "Snapshots", active: views.NavSnapshots, follow: busy, live: true, aws: h.aws(r).snapshots(target, shown.Query.Get("source"), shown.Query.Get("status"))}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component {
 		return views.SnapshotsPage(shell, props)
 	})
@@ -77,7 +77,7 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Running, active, err = h.present.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
 	}
-	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active, work: props.Running}
+	at := place{title: snapshot.Name, active: views.NavSnapshots, crumbs: []views.Crumb{snapshotsCrumb}, follow: active, live: true, work: props.Running}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.SnapshotPage(shell, props) })
 }
 

@@ -205,11 +205,11 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.check(c.db.Runs.ReportProgress(t.Context(), run, models.Progress{StepSince: since, Stage: "Reading from replica orders-002", Step: 1, Steps: 2, BytesDone: 100 << 20, BytesTotal: 400 << 20}))
 	address := fmt.Sprintf("/runs/%d", run.ID)
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
-		c.get(page).says("Step 1 of 2: reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", "hx-trigger", "Cancel")
+		c.get(page).says("Step 1 of 2: reading from replica orders-002", "105 MB of 419 MB", "10 MB/s", "about 30 s left", " data-work", "Cancel")
 	}
-	c.get("/runs").says("25%", "hx-trigger")
-	c.get("/snapshots").says("hx-trigger")
-	c.get("/clusters").says("hx-trigger", "Snapshotting")
+	c.get("/runs").says("25%", " data-work")
+	c.get("/snapshots").says(" data-work")
+	c.get("/clusters").says(" data-work", "Snapshotting")
 
 	c.clock.Advance(time.Hour) // the source is slow, and the store is not
 	since = c.clock.Now()
@@ -227,7 +227,7 @@ func TestRunningWorkIsFollowedUntilItEnds(t *testing.T) {
 	c.get(address).says("It had ended before it could be cancelled.")
 	c.check(c.db.Settle.Fail(t.Context(), run, models.RunCancelled, "Cancelled by admin."))
 	for _, page := range []string{"/", "/clusters/orders", "/snapshots/first", address} {
-		c.get(page).says("Cancelled by admin.").doesNotSay(`hx-trigger="every`)
+		c.get(page).says("Cancelled by admin.").doesNotSay(` data-work`)
 	}
 	c.clock.Advance(2 * time.Minute)
 	c.get("/clusters/orders").doesNotSay("Cancelled by admin.")
