@@ -45,6 +45,9 @@ type FormSummary struct {
 	AWS      string
 	// Problems are why the form would be refused as it is, a sentence each. Nothing is promised about fields that are wrong.
 	Problems                 []string
+	Filled                   bool          // it is filled from a snapshot
+	Takes                    time.Duration // how long that will take, by TakesBy earlier restores; none: nobody knows
+	TakesBy                  int
 	Shortage                 string // the data does not fit into the host's memory: override=on is needed
 	SizeWrong, ScheduleWrong bool
 }

@@ -3,9 +3,12 @@ package web
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/a-h/templ"
 
@@ -162,7 +165,29 @@ func (h clusterPages) presentOrigin(ctx context.Context, c models.Cluster, props
 		return nil
 	}
 	props.SourceExists, props.SourceUsable = err == nil, snapshot.Usable()
+	if err == nil && c.Status == models.ClusterAvailable && h.clock.Since(c.CreatedAt) < restoredLately {
+		props.Restored, err = h.presentRestored(ctx, c, snapshot)
+	}
 	return err
+}
+
+// restoredLately is for how long a restored cluster's page says what to do now.
+const restoredLately = 24 * time.Hour
+
+// presentRestored says what the cluster has of the snapshot, and where the applications of the cluster before it go.
+func (h clusterPages) presentRestored(ctx context.Context, c models.Cluster, snapshot models.Snapshot) (*views.Restored, error) {
+	v := &views.Restored{Snapshot: snapshot.Name, Keys: snapshot.Keys}
+	if snapshot.ClusterName == c.Name {
+		return v, nil
+	}
+	before, err := h.db.Clusters.Get(ctx, snapshot.ClusterName)
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return v, nil
+	}
+	if first, found := firstNode(before); err == nil && found {
+		v.Before, v.BeforeEndpoint = before.Name, net.JoinHostPort(first.Endpoint().Host, strconv.Itoa(first.Port))
+	}
+	return v, err
 }
 
 // fillTab reads what the chosen tab shows. The number of snapshots is on the tab itself.

@@ -35,6 +35,9 @@ func (h formPages) shortage(ctx context.Context, f clusterForm) string {
 	return fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. It will run out of memory.", views.SizeText(data), views.SizeText(available))
 }
 
+// restoresLooked is how many of the last restores an estimate may go by.
+const restoresLooked = 50
+
 // summary says what the form would do as it is now, however much of it is still wrong.
 func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (views.FormSummary, error) {
 	spec := f.shown()
@@ -54,6 +57,14 @@ func (h formPages) summary(ctx context.Context, f clusterForm, aws awsCLI) (view
 	}
 	if _, available, err := h.jobs.HostMemory(ctx); err == nil {
 		v.Free = available
+	}
+	if f.mode != modeModify && f.snapshot.Name != "" {
+		restores, err := h.db.Runs.Restores(ctx, restoresLooked)
+		if err != nil {
+			return v, err
+		}
+		v.Filled = true
+		v.Takes, v.TakesBy = models.EstimateRestore(f.snapshot.Bytes*int64(spec.Copies), restores)
 	}
 	if !v.ScheduleWrong {
 		v.Schedule = h.plannedSchedule(spec)

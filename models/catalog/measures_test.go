@@ -43,10 +43,30 @@ func TestTheCatalogIsMeasured(t *testing.T) {
 		t.Errorf("%d bytes are stored, and there are %d consoles", m.Storage.Stored, len(m.Owners))
 	}
 
+	copied := spec("copy")
+	copied.Snapshot = "morning"
+	must(db.Clusters.Create(t.Context(), copied))(t)
+	restore := claimKind(t, db, models.RunRestore)
+	clock.Advance(3 * time.Second)
+	check(t, db.Settle.Cluster(t.Context(), restore, "It is there."))
+	if restores := must(db.Runs.Restores(t.Context(), 5))(t); !slices.Equal(restores, []models.Measured{{Bytes: 1000, Took: 3 * time.Second}}) {
+		t.Errorf("restores took %+v", restores)
+	}
+
 	check(t, db.Schedule.Judge(t.Context()))
 	clock.Advance(24 * time.Hour)
 	due := time.Date(2026, 1, 6, 3, 0, 0, 0, time.UTC)
 	if m = must(db.Measures.Now(t.Context(), 2))(t); m.DueSince.Before(due) || m.DueSince.After(due.Add(time.Hour)) {
 		t.Errorf("the schedule has had something to do since %s", m.DueSince)
 	}
+}
+
+// claimKind takes the oldest queued run of a kind.
+func claimKind(t *testing.T, db *DB, kind models.RunKind) models.Run {
+	t.Helper()
+	run, ok, err := db.Runs.Claim(t.Context(), lease(t, db, "console"), func(r models.Run) bool { return r.Kind == kind })
+	if err != nil || !ok {
+		t.Fatalf("claim a %s: found %t, %v", kind, ok, err)
+	}
+	return run
 }

@@ -26,6 +26,25 @@ func (q Runs) Last(ctx context.Context, cluster string, kind models.RunKind, sin
 	return find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND created_at >= ?", cluster, kind, catalogTime(since)).Order("id DESC"))
 }
 
+// Restores says how long the last restores into new clusters took, of snapshots that are still there.
+func (q Runs) Restores(ctx context.Context, limit int) ([]models.Measured, error) {
+	var rows []struct {
+		StartedAt, EndedAt time.Time
+		Bytes              int64
+	}
+	err := q.db.with(ctx).Model(&models.Run{}).Select("runs.started_at, runs.ended_at, snapshots.bytes").Joins("JOIN snapshots ON snapshots.name = runs.snapshot_name").
+		Where("runs.kind = ? AND runs.status = ? AND runs.started_at IS NOT NULL AND runs.ended_at IS NOT NULL", models.RunRestore, models.RunSucceeded).
+		Order("runs.id DESC").Limit(limit).Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("list restores: %w", err)
+	}
+	restores := make([]models.Measured, len(rows))
+	for i, row := range rows {
+		restores[i] = models.Measured{Bytes: row.Bytes, Took: row.EndedAt.Sub(row.StartedAt)}
+	}
+	return restores, nil
+}
+
 // Maker returns the run that made this snapshot, or was to. A copy to elsewhere, which has the name of its source, is none.
 func (q Runs) Maker(ctx context.Context, snapshot models.Snapshot) (models.Run, bool, error) {
 	kind := models.RunSnapshot
