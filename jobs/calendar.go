@@ -19,7 +19,8 @@ type calendar struct {
 }
 
 func (c *calendar) ticks() []tick.Tick {
-	return []tick.Tick{{Name: "schedule", Every: time.Minute, Do: c.askSchedule}, {Name: "retention", Every: time.Hour, Do: c.applyRetention}}
+	return []tick.Tick{{Name: "schedule", Every: time.Minute, Do: c.askSchedule}, {Name: "retention", Every: time.Hour, Do: c.applyRetention},
+		{Name: "usage", Every: time.Hour, Do: c.sampleUsage}}
 }
 
 func (c *calendar) askSchedule(ctx context.Context) {
@@ -41,5 +42,12 @@ func (c *calendar) applyRetention(ctx context.Context) {
 	}
 	if len(outlived) > 0 {
 		c.wake()
+	}
+}
+
+// sampleUsage writes down how much space the snapshots take, for what storage costs and how fast it grows.
+func (c *calendar) sampleUsage(ctx context.Context) {
+	if err := c.db.Usage.Sample(ctx); err != nil && ctx.Err() == nil {
+		c.logger.Error("sample usage", "error", err)
 	}
 }

@@ -18,10 +18,3 @@ type Rows[T any] struct {
 
 // FilterCancelled is the status by which [List] finds the failed snapshots that were cancelled; failed finds the others.
 const FilterCancelled = string(RunCancelled)
-
-// Storage is how much space the snapshots take in the store.
-type Storage struct {
-	Snapshots int
-	Stored    int64 // bytes of all usable snapshots
-	Billable  int64 // bytes beyond the one free snapshot of each active cluster
-}

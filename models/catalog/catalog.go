@@ -47,6 +47,8 @@ type DB struct {
 	Migrations    OnlineMigrations
 	Nodes         Nodes
 	Losses        Losses
+	History       History
+	Usage         Usage
 	Snapshots     Snapshots
 	Copies        Copies
 	Schedule      Schedule
@@ -127,6 +129,8 @@ func (db *DB) bound() *DB {
 	db.Migrations = OnlineMigrations{db}
 	db.Nodes = Nodes{db}
 	db.Losses = Losses{db}
+	db.History = History{db}
+	db.Usage = Usage{db}
 	db.Snapshots = Snapshots{db}
 	db.Copies = Copies{db}
 	db.Schedule = Schedule{db}

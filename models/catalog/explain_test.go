@@ -29,7 +29,7 @@ func TestLargeTablesAreReadByIndex(t *testing.T) {
 			[]string{"USING COVERING INDEX idx_standings_newest_at", "SEARCH clusters USING INTEGER PRIMARY KEY"}, "idx_standings_newest_at"},
 		"the oldest of the newest snapshots": {"SELECT * FROM " + db.Schedule.by("newest_at") + " WHERE newest_at IS NOT NULL AND rank > 1 AND judged_at <= ? ORDER BY newest_at NULLS FIRST, cluster_id LIMIT 1", []any{now},
 			[]string{"SEARCH standings USING INDEX idx_standings_newest_at (newest_at>?)"}, "idx_standings_newest_at"},
-		"clusters that stand worst": {"SELECT cluster_id FROM " + db.Schedule.by("rank") + " WHERE rank >= 0 AND judged_at <= ? ORDER BY rank DESC, cluster_name LIMIT 50", []any{now},
+		"clusters that stand worst": {"SELECT cluster_id FROM " + db.Schedule.by("rank") + " WHERE rank >= 0 AND judged_at <= ? ORDER BY rank DESC, newest_at NULLS FIRST, cluster_name LIMIT 50", []any{now},
 			[]string{"SEARCH standings USING INDEX idx_standings_rank"}, "idx_standings_rank"},
 		"clusters that are late":             {"SELECT cluster_id FROM " + db.Schedule.by("late_at") + " WHERE late_at <= ? AND rank IN (2, 3)", []any{now}, []string{"idx_standings_late_at (late_at<?)"}, "idx_standings_late_at"},
 		"clusters that are due":              {"SELECT cluster_id FROM standings WHERE due_at <= ?", []any{now}, []string{"idx_standings_due_at (due_at<?)"}, "idx_standings_due_at"},
@@ -42,7 +42,13 @@ func TestLargeTablesAreReadByIndex(t *testing.T) {
 		"snapshots one by one":               {"SELECT * FROM snapshots WHERE (created_at, id) > (?, ?) ORDER BY created_at, id LIMIT 500", []any{now, 7}, []string{"idx_snapshots_created_at"}, "idx_snapshots_created_at"},
 		"the schedule's last run":            {"SELECT id FROM runs WHERE cluster_name = 'shop-00001' AND kind = 'snapshot' AND requested_by = 'schedule' ORDER BY id DESC LIMIT 1", nil, []string{"idx_runs_cluster_kind (cluster_name=? AND kind=?)"}, "idx_runs_cluster_kind"},
 		"windows that were missed":           {"SELECT COUNT(*) FROM window_marks WHERE outcome = 'missed' AND opens > ?", []any{now}, []string{"idx_window_marks_missed (opens>?)"}, "idx_window_marks_missed"},
-		"clusters one by one":                {"SELECT * FROM clusters WHERE name > 'shop-00001' ORDER BY name LIMIT 500", nil, []string{"idx_clusters_name (name>?)"}, "idx_clusters_name"},
+		"clusters that begin in an hour": {"SELECT clusters.* FROM clusters JOIN " + db.Schedule.by("begins") + " ON standings.cluster_id = clusters.id WHERE begins >= 60 AND begins < 120 ORDER BY begins, opens, closes, cluster_id LIMIT 50", nil,
+			[]string{"USING COVERING INDEX idx_standings_begins (begins>? AND begins<?)", "SEARCH clusters USING INTEGER PRIMARY KEY"}, "idx_standings_begins"},
+		"what begins in each hour": {"SELECT COUNT(*) FROM " + db.Schedule.by("begins") + " WHERE begins IS NOT NULL AND closes <= opens AND closes > 0", nil,
+			[]string{"USING COVERING INDEX idx_standings_begins"}, ""},
+		"what takes the most space": {"SELECT cluster_name FROM tallies ORDER BY stored DESC, cluster_name LIMIT 20", nil, []string{"USING COVERING INDEX idx_tallies_stored"}, "idx_tallies_stored"},
+		"removed snapshots":         {"SELECT * FROM past_snapshots WHERE cluster_name = 'shop-00001' AND removed_at > ?", []any{now}, []string{"idx_past_snapshots_cluster_name (cluster_name=? AND removed_at>?)"}, "Index Scan"},
+		"clusters one by one":       {"SELECT * FROM clusters WHERE name > 'shop-00001' ORDER BY name LIMIT 500", nil, []string{"idx_clusters_name (name>?)"}, "idx_clusters_name"},
 	} {
 		plan := sqlitePlan
 		if db.place.InPostgres() {

@@ -353,6 +353,28 @@ var sqliteMigrations = []migration{
 	// Which step a run is at, and since when, so that its pace is that of this step.
 	{"0031-steps", execute(steps("integer", "datetime")...)},
 	{"0032-missed", execute(missed)},
+	// What space the snapshots took over time, what there was of those that are gone, and when on each day which cluster is snapshotted.
+	{"0034-history", execute(history("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime", "newest_at")...)},
+}
+
+// history makes the tables, columns and indexes of 0034-history, with types as this database has them. All clusters are judged anew, which fills in the
+// columns.
+func history(id, text, number, at, newest string) []string {
+	return []string{
+		`CREATE TABLE storage_samples (hour ` + number + ` PRIMARY KEY, snapshots ` + number + ` NOT NULL, stored ` + number + ` NOT NULL, billable ` + number + ` NOT NULL)`,
+		`CREATE TABLE past_snapshots (id ` + id + `, name ` + text + ` NOT NULL, cluster_name ` + text + ` NOT NULL, cluster_id ` + number + ` NOT NULL, source ` + text + ` NOT NULL,
+			bytes ` + number + ` NOT NULL, stored ` + number + ` NOT NULL, keys ` + number + ` NOT NULL, took ` + number + ` NOT NULL, created_at ` + at + ` NOT NULL, removed_at ` + at + ` NOT NULL)`,
+		`CREATE INDEX idx_past_snapshots_cluster_name ON past_snapshots (cluster_name, removed_at)`,
+		`CREATE INDEX idx_past_snapshots_removed_at ON past_snapshots (removed_at)`,
+		`ALTER TABLE standings ADD COLUMN opens ` + number,
+		`ALTER TABLE standings ADD COLUMN closes ` + number,
+		`ALTER TABLE standings ADD COLUMN begins ` + number,
+		`CREATE INDEX idx_standings_begins ON standings (begins, opens, closes, cluster_id)`,
+		`DROP INDEX idx_standings_rank`,
+		`CREATE INDEX idx_standings_rank ON standings (rank DESC, ` + newest + `, cluster_name)`,
+		`CREATE INDEX idx_tallies_stored ON tallies (stored DESC, cluster_name)`,
+		`UPDATE standings SET rank = -1 WHERE rank <> -1`,
+	}
 }
 
 // missed lets the windows that were missed lately be counted without a look at all the others.

@@ -473,6 +473,9 @@ func (q Snapshots) RemoveRow(ctx context.Context, name string) error {
 		if err := tx.with(ctx).Delete(&models.Snapshot{}, snapshot.ID).Error; err != nil {
 			return fmt.Errorf("remove snapshot %s: %w", name, err)
 		}
+		if err := tx.History.remember(ctx, snapshot); err != nil {
+			return err
+		}
 		return tx.Tags.drop(ctx, models.ResourceSnapshot+":"+name)
 	})
 }

@@ -27,6 +27,9 @@ type standing struct {
 	LateAt       *time.Time // from when it is late; nil: it cannot be
 	DueAt        *time.Time // when the schedule has to look at it
 	OutliveAt    *time.Time // when one of its snapshots outlives its retention
+	Opens        *int       // the minute of the day (UTC) at which its window opens; nil: it has no schedule
+	Closes       *int       // and closes
+	Begins       *int       // and at which its snapshot begins
 	JudgedAt     *time.Time
 }
 
@@ -127,13 +130,24 @@ func (q Schedule) judge(ctx context.Context, ids []uint) error {
 			due = plans[i].DueFrom(now)
 		}
 		rows = append(rows, standing{ClusterID: g.Cluster.ID, ClusterName: g.Cluster.Name, Rank: rankOf(g.Standing(), g.Cluster.StatusReason != ""), NewestStored: g.Stored,
-			LateAt: orNil(from), DueAt: orNil(due), OutliveAt: orNil(outlives[g.Cluster.ID]), JudgedAt: &now})
+			LateAt: orNil(from), DueAt: orNil(due), OutliveAt: orNil(outlives[g.Cluster.ID]), JudgedAt: &now}.daily(g.Cluster))
 	}
 	if len(rows) == 0 {
 		return nil
 	}
 	return q.db.with(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "cluster_id"}},
-		DoUpdates: clause.AssignmentColumns([]string{"rank", "newest_stored", "late_at", "due_at", "outlive_at", "judged_at"})}).Create(&rows).Error
+		DoUpdates: clause.AssignmentColumns([]string{"rank", "newest_stored", "late_at", "due_at", "outlive_at", "opens", "closes", "begins", "judged_at"})}).Create(&rows).Error
+}
+
+// daily adds when on each day the cluster is snapshotted.
+func (s standing) daily(cluster models.Cluster) standing {
+	if !cluster.Backups() || !scheduled(cluster.Status) {
+		return s
+	}
+	o := cluster.SnapshotWindow.On(*s.JudgedAt, cluster.Name)
+	minute := func(t time.Time) *int { m := t.Hour()*60 + t.Minute(); return &m }
+	s.Opens, s.Closes, s.Begins = minute(o.Opens), minute(o.Closes), minute(o.Begins)
+	return s
 }
 
 func orNil(at time.Time) *time.Time {
@@ -178,7 +192,7 @@ func (q Schedule) protection(ctx context.Context, worst int) (models.Protection,
 		g := &looked[i]
 		rank := rankOf(g.Standing(), g.Cluster.StatusReason != "")
 		counts[tallied{rank, !g.NewestAt.IsZero()}]++
-		order = append(order, ranked{g.Cluster.ID, g.Cluster.Name, rank})
+		order = append(order, ranked{g.Cluster.ID, g.Cluster.Name, rank, g.NewestAt})
 		if !g.NewestAt.IsZero() && g.Standing() != models.StandingCached && (p.Oldest.IsZero() || g.NewestAt.Before(p.Oldest)) {
 			p.Oldest = g.NewestAt
 		}
@@ -188,7 +202,9 @@ func (q Schedule) protection(ctx context.Context, worst int) (models.Protection,
 			p.Counts = append(p.Counts, models.StandingCount{Standing: models.Standing(t.rank / 2), Says: t.rank%2 == 1, Restorable: t.restorable, Clusters: n})
 		}
 	}
-	slices.SortFunc(order, func(a, b ranked) int { return cmp.Or(b.rank-a.rank, strings.Compare(a.name, b.name)) })
+	slices.SortFunc(order, func(a, b ranked) int {
+		return cmp.Or(b.rank-a.rank, a.newest.Compare(b.newest), strings.Compare(a.name, b.name))
+	})
 	shown := make(map[uint]int, worst)
 	for i, r := range order[:min(worst, len(order))] {
 		shown[r.id] = i
@@ -251,27 +267,36 @@ type ranked struct {
 	id   uint
 	name string
 	rank int
+
+	newest time.Time // good snapshot; zero: it has none
 }
 
-// worst returns the judged clusters that stand worst.
+func (s standing) newest() time.Time {
+	if s.NewestAt == nil {
+		return time.Time{}
+	}
+	return s.NewestAt.UTC()
+}
+
+// worst returns the judged clusters that stand worst: among equals those first whose newest snapshot is the oldest.
 func (q Schedule) worst(ctx context.Context, now time.Time, limit int) ([]ranked, error) {
 	var late, others []standing
-	err := q.db.with(ctx).Table(q.by("late_at")).Select("cluster_id", "cluster_name", "rank").Where("late_at <= ? AND judged_at <= ? AND rank IN ?", now, now, canBecomeLate).
-		Order("rank % 2 DESC, cluster_name").Limit(limit).Find(&late).Error
+	err := q.db.with(ctx).Table(q.by("late_at")).Select("cluster_id", "cluster_name", "rank", "newest_at").Where("late_at <= ? AND judged_at <= ? AND rank IN ?", now, now, canBecomeLate).
+		Order("rank % 2 DESC, newest_at NULLS FIRST, cluster_name").Limit(limit).Find(&late).Error
 	if err == nil && len(late) < limit {
-		err = q.db.with(ctx).Table(q.by("rank")).Select("cluster_id", "cluster_name", "rank").
+		err = q.db.with(ctx).Table(q.by("rank")).Select("cluster_id", "cluster_name", "rank", "newest_at").
 			Where("rank >= 0 AND judged_at <= ? AND (late_at IS NULL OR late_at > ? OR rank NOT IN ?)", now, now, canBecomeLate).
-			Order("rank DESC, cluster_name").Limit(limit - len(late)).Find(&others).Error
+			Order("rank DESC, newest_at NULLS FIRST, cluster_name").Limit(limit - len(late)).Find(&others).Error
 	}
 	if err != nil {
 		return nil, err
 	}
 	worst := make([]ranked, 0, limit)
 	for _, s := range late {
-		worst = append(worst, ranked{s.ClusterID, s.ClusterName, rankOf(models.StandingLate, s.Rank%2 == 1)})
+		worst = append(worst, ranked{s.ClusterID, s.ClusterName, rankOf(models.StandingLate, s.Rank%2 == 1), s.newest()})
 	}
 	for _, s := range others {
-		worst = append(worst, ranked{s.ClusterID, s.ClusterName, s.Rank})
+		worst = append(worst, ranked{s.ClusterID, s.ClusterName, s.Rank, s.newest()})
 	}
 	return worst, nil
 }

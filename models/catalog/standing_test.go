@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -139,7 +140,7 @@ func wrongStandings(t *testing.T, db *DB, seen map[models.Standing]int) string {
 		return fmt.Sprintf("it counts %v, the oldest of %s, want %v, of %s", counted, got.Oldest, want, oldest)
 	}
 	slices.SortStableFunc(all, func(a, b models.Guarded) int {
-		return rankOf(b.Standing(), b.Cluster.StatusReason != "") - rankOf(a.Standing(), a.Cluster.StatusReason != "")
+		return cmp.Or(rankOf(b.Standing(), b.Cluster.StatusReason != "")-rankOf(a.Standing(), a.Cluster.StatusReason != ""), a.NewestAt.Compare(b.NewestAt))
 	})
 	if !slices.EqualFunc(got.Worst, all[:min(5, len(all))], func(a, b models.Guarded) bool {
 		return a.Cluster.ID == b.Cluster.ID && a.Standing() == b.Standing() && a.NewestAt.Equal(b.NewestAt)

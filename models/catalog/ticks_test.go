@@ -111,6 +111,7 @@ var ticks = []struct {
 		_, err := db.Schedule.QueueOutlived(ctx)
 		return err
 	}},
+	{"usage, every hour", func(ctx context.Context, db *DB, _ []string) error { return db.Usage.Sample(ctx) }},
 	{"recover", func(ctx context.Context, db *DB, _ []string) error {
 		_, err := db.Runs.CutOff(ctx, "console")
 		return err
