@@ -18,6 +18,16 @@ const (
 	StandingLate                        // a window passed without a snapshot
 )
 
+// standingNames are how standings are called in lists.
+var standingNames = map[string]Standing{"cache-only": StandingCached, "protected": StandingGood, "nothing-in": StandingEmpty, "first-due": StandingPending,
+	"no-schedule": StandingUnscheduled, "last-failed": StandingFailed, "overdue": StandingLate}
+
+// StandingNamed returns the standing of this name.
+func StandingNamed(name string) (Standing, bool) {
+	standing, known := standingNames[name]
+	return standing, known
+}
+
 // Guarded has what matters of a cluster for bringing its data back. It is small, because many are looked at together.
 type Guarded struct {
 	Cluster  Cluster   // without nodes, and with only its schedule and its state

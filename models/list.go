@@ -1,5 +1,7 @@
 package models
 
+import "time"
+
 // List says which rows of a table to show, as in the query string of a page.
 type List struct {
 	Text  string            // part of a name or description
@@ -18,3 +20,6 @@ type Rows[T any] struct {
 
 // FilterCancelled is the status by which [List] finds the failed snapshots that were cancelled; failed finds the others.
 const FilterCancelled = string(RunCancelled)
+
+// FilterSince are the values by which [List] finds what was requested lately, and how long ago that may be.
+var FilterSince = map[string]time.Duration{"day": 24 * time.Hour, "week": 7 * 24 * time.Hour}

@@ -76,9 +76,17 @@ func (q Clusters) Legacy(ctx context.Context, cluster models.Cluster) (models.Le
 	return models.LegacyOf(cluster, rows), nil
 }
 
-// List returns a page of clusters. It filters by status and engine.
+// List returns a page of clusters. It filters by status, engine and how the clusters stand; an unknown standing does not filter.
 func (q Clusters) List(ctx context.Context, l models.List) (models.Rows[models.Cluster], error) {
-	return list[models.Cluster](q.db, q.db.with(ctx).Preload("Nodes", inOrder), table{
+	query := q.db.with(ctx).Preload("Nodes", inOrder)
+	if standing, known := models.StandingNamed(l.Equal["standing"]); known {
+		condition, args, err := q.db.Schedule.stands(ctx, standing)
+		if err != nil {
+			return models.Rows[models.Cluster]{}, err
+		}
+		query = query.Where(condition, args...)
+	}
+	return list[models.Cluster](q.db, query, table{
 		text:    []string{"name", "description"},
 		filters: map[string]string{"status": "status", "engine": "engine"},
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "(SELECT COUNT(*) FROM nodes WHERE nodes.cluster_id = clusters.id)",

@@ -11,9 +11,13 @@ import (
 // Runs is the queue, and the record of finished work.
 type Runs struct{ db *DB }
 
-// List filters by kind, status and cluster; the newest come first.
+// List filters by kind, status, cluster and the time since a run was requested; the newest come first.
 func (q Runs) List(ctx context.Context, l models.List) (models.Rows[models.Run], error) {
-	return list[models.Run](q.db, q.db.with(ctx), table{
+	query := q.db.with(ctx)
+	if since, known := models.FilterSince[l.Equal["since"]]; known {
+		query = query.Where("created_at >= ?", catalogTime(q.db.Now().Add(-since)))
+	}
+	return list[models.Run](q.db, query, table{
 		text:    []string{"cluster_name", "snapshot_name"},
 		filters: map[string]string{"kind": "kind", "status": "status", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts:   map[string]string{"started": "created_at", "kind": "kind", "status": "status", "cluster": "cluster_name"},

@@ -300,3 +300,28 @@ func (q Schedule) worst(ctx context.Context, now time.Time, limit int) ([]ranked
 	}
 	return worst, nil
 }
+
+// stands is the condition for clusters that stand so now: the judged ones by their rank, the few others by looking at them.
+func (q Schedule) stands(ctx context.Context, standing models.Standing) (condition string, args []any, err error) {
+	now := q.db.Now()
+	ids, err := q.unjudgedIDs(ctx, now)
+	if err != nil {
+		return "", nil, err
+	}
+	looked, err := q.Guarded(ctx, ids)
+	if err != nil {
+		return "", nil, err
+	}
+	so := []uint{0} // no cluster; without any an IN is no condition
+	for i := range looked {
+		if g := &looked[i]; g.Standing() == standing {
+			so = append(so, g.Cluster.ID)
+		}
+	}
+	const late = "(late_at IS NOT NULL AND late_at <= ? AND rank IN ?)"
+	judged, args := "rank IN ? AND judged_at <= ? AND NOT "+late, []any{[]int{rankOf(standing, false), rankOf(standing, true)}, now, now, canBecomeLate}
+	if standing == models.StandingLate {
+		judged, args = late+" AND judged_at <= ?", []any{now, canBecomeLate, now}
+	}
+	return "(clusters.id IN (SELECT cluster_id FROM standings WHERE " + judged + ") OR clusters.id IN ?)", append(args, so), nil
+}

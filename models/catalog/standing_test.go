@@ -139,6 +139,19 @@ func wrongStandings(t *testing.T, db *DB, seen map[models.Standing]int) string {
 	if !maps.Equal(want, counted) || !got.Oldest.Equal(oldest) {
 		return fmt.Sprintf("it counts %v, the oldest of %s, want %v, of %s", counted, got.Oldest, want, oldest)
 	}
+	for _, name := range []string{"cache-only", "protected", "nothing-in", "first-due", "no-schedule", "last-failed", "overdue"} {
+		standing, _ := models.StandingNamed(name)
+		var stand []string
+		for i := range all {
+			if all[i].Standing() == standing {
+				stand = append(stand, all[i].Cluster.Name)
+			}
+		}
+		listed := must(db.Clusters.List(t.Context(), models.List{Equal: map[string]string{"standing": name}}))(t)
+		if !slices.EqualFunc(listed.Rows, stand, func(c models.Cluster, name string) bool { return c.Name == name }) || listed.Total != len(stand) {
+			return fmt.Sprintf("%d are listed as %s, want %v", listed.Total, name, stand)
+		}
+	}
 	slices.SortStableFunc(all, func(a, b models.Guarded) int {
 		return cmp.Or(rankOf(b.Standing(), b.Cluster.StatusReason != "")-rankOf(a.Standing(), a.Cluster.StatusReason != ""), a.NewestAt.Compare(b.NewestAt))
 	})
