@@ -108,6 +108,7 @@ func dateOf(t time.Time) time.Time {
 // Taken is what is known of one good snapshot of a cluster, for its history. It may have been removed since.
 type Taken struct {
 	Snapshot string
+	Source   string
 	At       time.Time
 	Bytes    int64         // plain
 	Stored   int64         // in the store

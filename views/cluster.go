@@ -50,6 +50,8 @@ type Cluster struct {
 	CreatedAt    time.Time
 	Schedule     Schedule
 	Newest       *SnapshotRow // the newest good snapshot of it; nil: there is none
+	History      ClusterHistory
+	Cost         *ClusterCost // of its snapshots; nil: nothing is kept
 	Running      Work
 	// RestoredFrom is the snapshot that its data came from, or was meant to come from. It may be gone, or no longer be good.
 	RestoredFrom string
@@ -67,7 +69,7 @@ type Cluster struct {
 	Migration   *Migration // data is being moved into it
 	CanFailOver bool       // there is a replica that could take over
 
-	Tab           string // "nodes", "snapshots", "events", "connect"; empty: nodes
+	Tab           string // "nodes", "snapshots", "history", "events", "connect"; empty: nodes
 	Nodes         []Node
 	NodeCount     int
 	Snapshots     []SnapshotRow // newest first, for that tab
@@ -181,6 +183,9 @@ func (p Cluster) tabs() []tab {
 	tabs := []tab{{"nodes", "Nodes", Count(p.NodeCount)}}
 	if !p.CacheOnly || p.SnapshotCount > 0 {
 		tabs = append(tabs, tab{"snapshots", "Snapshots", Count(p.SnapshotCount)})
+	}
+	if !p.CacheOnly && !p.NeverRan() {
+		tabs = append(tabs, tab{"history", "History", ""})
 	}
 	tabs = append(tabs, tab{"events", "Events", ""})
 	if !p.NeverRan() {

@@ -51,7 +51,7 @@ const (
 	SnapshotClustersPath = "/clusters/-/snapshot"
 )
 
-var clusterFilterNames = []string{"q", "status", "engine"}
+var clusterFilterNames = []string{"q", "status", "standing", "engine"}
 
 var clusterFilters = []Filter{
 	{Name: "q", Label: "Name or description"},
@@ -61,6 +61,10 @@ var clusterFilters = []Filter{
 		{Value: "migrating", Label: "Migrating"}, {Value: "rebooting cluster nodes", Label: "Rebooting cluster nodes"}, {Value: "deleting", Label: "Deleting"}, {Value: "create-failed", Label: "Create failed"},
 		{Value: "restore-failed", Label: "Restore failed"},
 		{Value: "unreachable", Label: "Unreachable"},
+	}},
+	{Name: "standing", Label: "Protection", Options: []Option{
+		{Value: Protected, Label: "Protected"}, {Value: Overdue, Label: "Overdue"}, {Value: LastFailed, Label: "Last failed"}, {Value: NoSchedule, Label: "No schedule"},
+		{Value: FirstPending, Label: "No snapshot yet"}, {Value: NothingInIt, Label: "Never came up"}, {Value: CacheOnly, Label: "Cache only"},
 	}},
 	{Name: "engine", Label: "Engine", Options: []Option{{Value: "redis", Label: "Redis"}, {Value: "valkey", Label: "Valkey"}, {Value: "memcached", Label: "Memcached"}}},
 }

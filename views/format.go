@@ -127,6 +127,11 @@ func NextText(t, now time.Time) string {
 	return "on " + t.UTC().Format("2006-01-02") + at
 }
 
+// fullText says when something will be full: "in 9 days, on 2026-12-08".
+func fullText(t, now time.Time) string {
+	return "in " + span(t.Sub(now)) + ", on " + t.UTC().Format("2006-01-02") + ","
+}
+
 // percent is the share of done in total in whole percent, 0 to 100.
 func percent(done, total int64) int64 {
 	if done <= 0 {

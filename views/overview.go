@@ -3,6 +3,8 @@ package views
 import (
 	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // How well a cluster is protected, as Protection.State.
@@ -27,6 +29,7 @@ type Protection struct {
 	Reason   string // a sentence about what is wrong; may be empty
 	Notice   string // what the cluster itself has to say, such as that it was started empty; may be empty
 	Newest   *LastSnapshot
+	Promise  time.Duration // how old the newest good snapshot may become while the schedule is kept; 0: nothing is promised
 	Schedule Schedule
 	// CanSnapshot tells whether a manual snapshot of it can be taken now.
 	CanSnapshot bool
@@ -46,16 +49,33 @@ type Overview struct {
 	Oldest    time.Time    // of the newest snapshots of those that do not only cache
 	Worst     []Protection // the clusters that get a row, worst first
 	Counters  []Counter
+	Attention []Attention // what needs a person
 	Running   Work
 	Events    []Event // the newest
+	// The day
+	Plan    DayPlan
+	Starts  []ComingStart // the next ones
+	Clashes []HostClash   // among these
 	// Storage
 	SnapshotCount int
 	StoredBytes   int64
 	NotCharged    int64  // stored bytes that cost nothing (one snapshot per active cluster)
 	DiskFree      int64  // of the store, if it is on a disk
 	DiskTotal     int64  // 0: it is not, or nobody knows
-	MonthlyCost   string // "$1.32", as ElastiCache would charge
+	Growth        string // "grows by 1.2 GB a day"; "": nobody knows
+	FullAt        time.Time
+	Stored        Sparkline // over the last weeks
+	MonthlyCost   string    // "$1.32", as ElastiCache would charge
+	Month         string    // "November"
+	MonthSoFar    string    // in that month
 	StoreLocation string
+}
+
+// Attention is something that needs a person, with the way to it.
+type Attention struct {
+	Tone string // "bad", "warn"
+	Text string
+	Href templ.SafeURL
 }
 
 // OverviewRows is how many clusters the first page has rows for.
@@ -67,6 +87,14 @@ type Standing struct {
 	Notice     bool   // they have something to say
 	Restorable bool   // they have a good snapshot
 	Clusters   int
+}
+
+// promiseText says how old the newest snapshot may become.
+func (c Protection) promiseText() string { return "at most " + span(c.Promise) + " promised" }
+
+// beyond tells whether the newest snapshot is older than promised.
+func (c Protection) beyond(now time.Time) bool {
+	return c.Promise > 0 && c.Newest != nil && now.Sub(c.Newest.At) > c.Promise
 }
 
 // Total is how many clusters there are.

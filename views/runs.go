@@ -24,6 +24,7 @@ func (p RunList) filters() []Filter {
 			{Value: "failed", Label: "Failed"}, {Value: "cancelled", Label: "Cancelled"},
 			{Value: DamageFound, Label: "Damage found"},
 		}},
+		{Name: "since", Label: "Requested", Options: []Option{{Value: "day", Label: "In the last 24 hours"}, {Value: "week", Label: "In the last 7 days"}}},
 		p.Clusters.filter(),
 	}
 }

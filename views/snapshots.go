@@ -80,10 +80,11 @@ type Snapshot struct {
 	ClusterNote   string // what is to be said beside its name: "deleted since"
 	Source        string
 	Status        string
-	Reason        string // a sentence, if it failed
-	Again         Again  // where another one is taken, if it failed
-	NextTry       string // a sentence about what the schedule does after this failure; may be empty
-	Moments       string // how far the moments of its parts are apart; "": there is one
+	Reason        string        // a sentence, if it failed
+	Cost          *SnapshotCost // nil: nothing is kept of it
+	Again         Again         // where another one is taken, if it failed
+	NextTry       string        // a sentence about what the schedule does after this failure; may be empty
+	Moments       string        // how far the moments of its parts are apart; "": there is one
 	ARN           string
 	Engine        string
 	Version       string

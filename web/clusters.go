@@ -18,7 +18,7 @@ import (
 
 var (
 	clustersCrumb  = views.Crumb{Text: "Clusters", Href: "/clusters"}
-	clusterListing = listing{filters: []string{"status", "engine"}, order: "name",
+	clusterListing = listing{filters: []string{"status", "standing", "engine"}, order: "name",
 		sorts: map[string]string{"name": "name", "status": "status", "engine": "engine", "node_type": "node_type", "nodes": "nodes", "newest": "newest", "memory": "memory"}}
 )
 
@@ -96,6 +96,9 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 		row := presentSnapshot(good, around{})
 		props.Newest = &row
 	}
+	if err := h.presentPast(ctx, cluster, newest[cluster.Name], r.URL.Query().Get("tab"), &props); err != nil {
+		return err
+	}
 	var active bool
 	if props.Running, active, err = h.present.currentRuns(ctx, about{cluster: cluster.Name}); err != nil {
 		return err
@@ -115,7 +118,7 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	at := place{title: cluster.Name, active: views.NavClusters, crumbs: []views.Crumb{clustersCrumb}, work: props.Running,
 		follow: (active || cluster.Migrating()) && props.Password == "", live: props.Password == ""} // following would take the password away again
 	switch target := awsTargetOf(cluster); props.Tab {
-	case "snapshots":
+	case "snapshots", "history":
 		at.aws = h.aws(r).snapshots(target, "", "")
 	case "events":
 		at.aws = h.aws(r).events(target)
@@ -190,6 +193,21 @@ func (h clusterPages) presentRestored(ctx context.Context, c models.Cluster, sna
 	return v, err
 }
 
+// presentPast says what became of the cluster's last windows and what its snapshots cost; on the tab about that also how they grew.
+func (h clusterPages) presentPast(ctx context.Context, cluster models.Cluster, newest models.Snapshot, tab string, props *views.Cluster) (err error) {
+	if props.CacheOnly || props.NeverRan() {
+		return nil
+	}
+	if props.History, err = h.present.history(ctx, cluster); err != nil {
+		return err
+	}
+	if props.Cost, err = h.present.clusterCost(ctx, cluster, newest); err != nil || tab != "history" {
+		return err
+	}
+	props.History.Plots, err = h.present.plots(ctx, cluster)
+	return err
+}
+
 // fillTab reads what the chosen tab shows. The number of snapshots is on the tab itself.
 func (h clusterPages) fillTab(ctx context.Context, props *views.Cluster) error {
 	own := models.List{Equal: map[string]string{"cluster": props.ID}, Size: inTab}
@@ -208,8 +226,8 @@ func (h clusterPages) fillTab(ctx context.Context, props *views.Cluster) error {
 			props.EventCount = events.Total
 			props.Events, err = h.present.events(ctx, events.Rows)
 		}
-	case "connect":
-		if props.NeverRan() {
+	case "connect", "history":
+		if props.NeverRan() || props.Tab == "history" && props.CacheOnly {
 			props.Tab = "nodes"
 		}
 	default:

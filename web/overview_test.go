@@ -91,3 +91,54 @@ func TestStorageSaysWhatIsNotChargedAndWhatIsFree(t *testing.T) {
 	c.jobs.change(func(a *answers) { a.storeLocation = func() string { return "s3://bucket" } })
 	c.get("/").says("s3://bucket").doesNotSay("Free on its disk")
 }
+
+func TestWhatNeedsAPersonIsOnTopWithTheWayToIt(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders", func(s *models.ClusterSpec) { s.Retention, s.Window = 7, models.Window{Start: 180, Length: 60} })
+	c.launch("sessions", func(s *models.ClusterSpec) { s.Retention, s.Window = 7, models.Window{Start: 360, Length: 60} })
+	c.backUp("orders", "first")
+	c.backUp("sessions", "second")
+	c.get("/").doesNotSay("What needs you").says("at most 25 hours promised")
+	c.clock.Advance(time.Date(2026, 11, 23, 3, 59, 0, 0, time.UTC).Sub(c.clock.Now()))
+	_, err := c.db.Schedule.QueueDue(t.Context())
+	c.check(err)
+	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))
+	c.clock.Advance(time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC).Sub(c.clock.Now()))
+	_, err = c.db.Clusters.MarkReachable(t.Context(), c.find("sessions").ID, false, "It does not answer.")
+	c.check(err)
+	c.signIn()
+	page := c.get("/").says("What needs you", "The last automatic snapshot of 1 cluster failed.", "1 cluster has no snapshot from its last window.", "1 cluster cannot be reached.", "1 run failed in the last 24 hours.")
+	for href, want := range map[string][2]string{
+		"/clusters?standing=last-failed": {"orders", "sessions"}, "/clusters?standing=overdue": {"sessions", "orders"}, "/clusters?status=unreachable": {"sessions", "orders"},
+	} {
+		page.says(`href="` + href + `"`)
+		c.get(href).says(`href="/clusters/` + want[0] + `"`).doesNotSay(`href="/clusters/` + want[1] + `"`)
+	}
+	page.says(`href="/runs?since=day&status=failed"`)
+	c.get("/runs?since=day&status=failed").says("The disk is full.")
+	c.clock.Advance(25 * time.Hour)
+	c.signIn()
+	c.get("/runs?since=day&status=failed").doesNotSay("The disk is full.")
+	c.get("/runs?since=week&status=failed").says("The disk is full.")
+	c.get("/").doesNotSay("1 run failed in the last 24 hours.")
+	c.get("/clusters?standing=nonsense").is(http.StatusOK).says("orders", "sessions")
+}
+
+func TestTheStoreSaysWhenItWillBeFull(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders", func(s *models.ClusterSpec) { s.Retention = 0 })
+	c.check(c.db.Usage.Sample(t.Context()))
+	c.get("/").doesNotSay("grows by", "at today's growth")
+	c.clock.Advance(24 * time.Hour)
+	c.backUp("orders", "one", func(s *models.Snapshot) { s.Stored = 1_000_000_000 })
+	c.clock.Advance(24 * time.Hour)
+	c.check(c.db.Usage.Sample(t.Context()))
+	c.signIn()
+	// 5.4 GB are free, and it has grown by half a GB a day.
+	page := c.get("/").says("grows by 500 MB a day", "full in 10 days, on 2026-12-05, at today's growth", "What needs you", "The disk of the store has 5.4 GB of 10.7 GB free. At today's growth it is full in 10 days.")
+	page.says(`href="/settings/storage"`, "What was stored over the last")
+	c.jobs.change(func(a *answers) { a.storeLocation = func() string { return "s3://bucket" } })
+	c.get("/").says("grows by 500 MB a day").doesNotSay("What needs you", "at today's growth")
+}

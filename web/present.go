@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
@@ -233,18 +232,6 @@ func (p presenter) snapshots(ctx context.Context, snapshots []models.Snapshot) (
 		busy = busy || rows[i].Running != nil
 	}
 	return rows, busy, nil
-}
-
-// gigabyte is the unit of Amazon's price list: 2 to the 30th bytes. Sizes on the pages count by 1000; see views.SizeText.
-const gigabyte = 1 << 30
-
-// money writes an amount in the currency of the settings: "$1.32", "EUR 1.32".
-func money(settings models.Settings, amount float64) string {
-	currency := settings.Currency
-	if last := currency[max(0, len(currency)-1):]; last >= "A" && last <= "z" {
-		currency += " "
-	}
-	return fmt.Sprintf("%s%.2f", currency, amount)
 }
 
 func agentName(userAgent string) string {

@@ -62,6 +62,8 @@ func (t table) signingIn() {
 func (t table) overview() {
 	t.user("GET /{$}", overviewPage{t.site}.show)
 	t.user("GET /search", searchPages{t.site}.show)
+	t.user("GET /cost", costPage{t.site}.show)       // views.CostPath
+	t.user("GET /windows", windowsPage{t.site}.show) // views.WindowsPath
 	t.script("GET /export.json", inventory{t.site}.export)
 }
 

@@ -16,7 +16,7 @@ import (
 
 var (
 	runsCrumb  = views.Crumb{Text: "Activity", Href: "/runs"}
-	runListing = listing{filters: []string{"kind", "status", "cluster"}, order: "-started",
+	runListing = listing{filters: []string{"kind", "status", "since", "cluster"}, order: "-started",
 		sorts: map[string]string{"started": "started", "kind": "kind", "status": "status", "cluster": "cluster"}}
 )
 

@@ -30,6 +30,11 @@ var scaled = []struct{ name, path string }{
 	{"clusters, searched", "/clusters?q=shop-00042"},
 	{"cluster", "/clusters/shop-00042"},
 	{"cluster's snapshots", "/clusters/shop-00042?tab=snapshots"},
+	{"cluster's history", "/clusters/shop-00042?tab=history"},
+	{"protected clusters", "/clusters?standing=protected"},
+	{"cost", "/cost"},
+	{"windows", "/windows"},
+	{"failed runs of a day", "/runs?since=day&status=failed"},
 	{"snapshots", "/snapshots"},
 	{"snapshots of a cluster", "/snapshots?cluster=shop-00042"},
 	{"snapshots, last page", "/snapshots?page=999999"},
@@ -218,7 +223,7 @@ func TestNoPageOfALargeCatalogIsLarge(t *testing.T) {
 // clusters than with fewer.
 func TestPagesAskNoMoreOfALargeCatalog(t *testing.T) {
 	t.Parallel()
-	most := map[string]int{"overview": 30, "clusters": 15, "clusters by memory": 15, "clusters by newest snapshot": 15, "clusters, searched": 15, "cluster": 25, "cluster's snapshots": 25,
+	most := map[string]int{"overview": 38, "clusters": 15, "clusters by memory": 15, "clusters by newest snapshot": 15, "clusters, searched": 15, "cluster": 25, "cluster's snapshots": 28, "cluster's history": 28, "protected clusters": 17, "cost": 24, "windows": 14, "failed runs of a day": 14,
 		"snapshots": 12, "snapshots of a cluster": 14, "snapshots, last page": 14, "taking a snapshot": 16, "importing": 10, "new cluster": 14, "runs": 12, "events": 10, "settings": 22}
 	asked := make([]map[string]int64, 2)
 	for i, clusters := range []int{200, 400} {

@@ -23,6 +23,9 @@ func (h snapshotPages) whatHappened(ctx context.Context, snapshot models.Snapsho
 	if props.ClusterNote, err = h.clusterNote(ctx, snapshot, props.ClusterExists); err != nil {
 		return err
 	}
+	if props.Cost, err = h.present.snapshotCost(ctx, snapshot); err != nil {
+		return err
+	}
 	maker, known, err := h.db.Runs.Maker(ctx, snapshot)
 	if err != nil {
 		return err

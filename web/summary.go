@@ -137,6 +137,10 @@ func (h formPages) expectedSize(ctx context.Context, f clusterForm) (int64, erro
 	if f.mode != modeModify {
 		return f.snapshot.Stored, nil
 	}
+	last, err := h.db.History.LastStored(ctx, f.cluster.Name, forecastOver)
+	if size := models.ExpectedStored(last); size > 0 || err != nil {
+		return size, err
+	}
 	newest, err := h.db.Snapshots.Newest(ctx, f.cluster.Name)
 	return newest[f.cluster.Name].Stored, err
 }
@@ -148,20 +152,18 @@ func expectedCost(settings models.Settings, spec models.ClusterSpec, size, most 
 		return money(settings, 0), "only on request; one snapshot of each cluster is free"
 	}
 	days := min(spec.Retention, models.MaxRetention)
-	of := func(size int64) string {
-		return money(settings, float64(int64(days-1)*int64(spec.Copies)*size)/gigabyte*settings.Price)
-	}
+	of := func(size int64) float64 { return settings.Forecast(days, size) * float64(spec.Copies) }
 	kept := views.Plural(days, "snapshot")
 	if spec.Copies > 1 {
 		kept += " of each cluster"
 	}
 	if size > 0 {
-		return "about " + of(size), fmt.Sprintf("%s of %s, the newest one free", kept, views.SizeText(size))
+		return roughly(settings, of(size)), forecast(settings, days, spec.Copies, size)
 	}
 	if days == 1 {
-		return of(0), "one snapshot of each cluster is free"
+		return money(settings, 0), "one snapshot of each cluster is free"
 	}
-	return "at most " + of(most), kept + " of full nodes, the newest one free"
+	return "at most " + money(settings, of(most)), kept + " of full nodes, the newest one free"
 }
 
 func formWarnings(f clusterForm, spec models.ClusterSpec, nodeType models.NodeType, v views.FormSummary) []string {

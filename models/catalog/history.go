@@ -49,10 +49,10 @@ func (q History) Taken(ctx context.Context, cluster models.Cluster, since time.T
 	}
 	taken := make([]models.Taken, 0, len(rows)+len(past))
 	for _, s := range rows {
-		taken = append(taken, models.Taken{Snapshot: s.Name, At: s.CreatedAt, Bytes: s.Bytes, Stored: s.Stored, Took: s.TakenIn()})
+		taken = append(taken, models.Taken{Snapshot: s.Name, Source: s.Source, At: s.CreatedAt, Bytes: s.Bytes, Stored: s.Stored, Took: s.TakenIn()})
 	}
 	for _, p := range past {
-		taken = append(taken, models.Taken{Snapshot: p.Name, At: p.CreatedAt, Bytes: p.Bytes, Stored: p.Stored, Took: p.Took, Gone: true})
+		taken = append(taken, models.Taken{Snapshot: p.Name, Source: p.Source, At: p.CreatedAt, Bytes: p.Bytes, Stored: p.Stored, Took: p.Took, Gone: true})
 	}
 	slices.SortFunc(taken, func(a, b models.Taken) int { return a.At.Compare(b.At) })
 	return taken[max(0, len(taken)-mostInHistory):], nil
