@@ -83,6 +83,7 @@ type DB struct {
 	folder string // whose disk is watched
 	watch  *clockWatch
 	probe  *diskProbe
+	day    *dayLoad
 }
 
 // Open opens the catalog at this place. It creates it if it is not there, and brings its tables up to date.
@@ -92,7 +93,7 @@ func Open(ctx context.Context, place Place, clock clockwork.Clock, host Host) (*
 	if err != nil {
 		return nil, fmt.Errorf("open catalog %s: %w", place, err)
 	}
-	catalog := (&DB{gorm: db, kind: kind, place: place, clock: clock, host: host, folder: place.folder(), watch: newClockWatch(), probe: &diskProbe{}}).bound()
+	catalog := (&DB{gorm: db, kind: kind, place: place, clock: clock, host: host, folder: place.folder(), watch: newClockWatch(), probe: &diskProbe{}, day: &dayLoad{}}).bound()
 	pending, err := prepare(ctx, kind, db, clock.Now())
 	if err == nil && pending {
 		err = migrate(ctx, db, kind.migrations())

@@ -4,12 +4,62 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"rekindle/models"
 )
 
-// DayLoad counts what all schedules do in each hour of a day. A changed schedule counts when it has been judged, which takes a minute at most.
+// dayLoadGood is how long the load of a day is good for. Counting it takes longer the more clusters there are, and it seldom changes.
+const dayLoadGood = time.Minute
+
+// dayLoad is the load as it was counted last.
+type dayLoad struct {
+	mutex   sync.Mutex
+	at      time.Time // zero: not yet, or a schedule has changed since
+	load    models.DayLoad
+	changes int // of schedules, so that what is counted meanwhile is not kept
+}
+
+// outdated has the load counted anew the next time.
+func (d *dayLoad) outdated() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.at = time.Time{}
+	d.changes++
+}
+
+// last is the load as it was counted lately, if it was.
+func (d *dayLoad) last(now time.Time) (load models.DayLoad, changes int, known bool) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	age := now.Sub(d.at)
+	return d.load, d.changes, age >= 0 && age < dayLoadGood
+}
+
+func (d *dayLoad) keep(load models.DayLoad, now time.Time, changes int) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if d.changes == changes {
+		d.at, d.load = now, load
+	}
+}
+
+// DayLoad counts what all schedules do in each hour of a day. It may be a minute old; a schedule counts when it has been judged.
 func (q Schedule) DayLoad(ctx context.Context) (models.DayLoad, error) {
+	now := q.db.Now()
+	load, changes, known := q.db.day.last(now)
+	if known {
+		return load, nil
+	}
+	load, err := q.countDay(ctx)
+	if err == nil {
+		q.db.day.keep(load, now, changes)
+	}
+	return load, err
+}
+
+func (q Schedule) countDay(ctx context.Context) (models.DayLoad, error) {
 	var load models.DayLoad
 	var rows []struct {
 		Kind     string

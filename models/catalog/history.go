@@ -36,7 +36,7 @@ func (q History) Of(ctx context.Context, cluster models.Cluster) ([]models.Day, 
 // Taken returns the good snapshots of a cluster since an instant, the oldest first, those that are gone included. Copies and imports are not its own.
 func (q History) Taken(ctx context.Context, cluster models.Cluster, since time.Time) ([]models.Taken, error) {
 	var rows []models.Snapshot
-	err := q.db.with(ctx).Where("cluster_name = ? AND cluster_id = ? AND created_at >= ? AND status IN ? AND origin = ''", cluster.Name, cluster.ID, catalogTime(since), usable).
+	err := q.db.Snapshots.ofCluster(ctx).Where("cluster_name = ? AND cluster_id = ? AND created_at >= ? AND status IN ? AND origin = ''", cluster.Name, cluster.ID, catalogTime(since), usable).
 		Order("created_at DESC, id DESC").Limit(mostInHistory).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots of %s: %w", cluster.Name, err)
@@ -77,7 +77,7 @@ func (q History) remember(ctx context.Context, s models.Snapshot) error {
 // LastStored returns the bytes that the last automatic snapshots of a cluster take in the store, at most limit of them; see [models.ExpectedStored].
 func (q History) LastStored(ctx context.Context, cluster string, limit int) ([]models.Snapshot, error) {
 	var rows []models.Snapshot
-	err := q.db.with(ctx).Select("id", "name", "stored").Where("cluster_name = ? AND source = ? AND status IN ?", cluster, models.SourceAutomatic, usable).
+	err := q.db.Snapshots.ofCluster(ctx).Select("id", "name", "stored").Where("cluster_name = ? AND source = ? AND status IN ?", cluster, models.SourceAutomatic, usable).
 		Order("created_at DESC").Limit(limit).Find(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("list sizes of automatic snapshots of %s: %w", cluster, err)

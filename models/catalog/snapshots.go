@@ -150,6 +150,12 @@ func (q Snapshots) good() string {
 	return q.db.kind.using("snapshots", "idx_snapshots_good") + " WHERE " + good
 }
 
+// ofCluster reads the snapshots by the index of their clusters and times. SQLite would rather take that of their sources or states, in which there
+// are nearly all.
+func (q Snapshots) ofCluster(ctx context.Context) *gorm.DB {
+	return q.db.with(ctx).Table(q.db.kind.using("snapshots", "idx_snapshots_cluster_name"))
+}
+
 // newestGood is an expression for the "id", the "created_at" or the bytes "stored" of the newest good snapshot of the cluster in the query. It is
 // kept in tallies. But a snapshot from the future comes from a clock that was wrong: it only counts if there is no other, and then the snapshots are
 // searched. The expression takes the time three times.

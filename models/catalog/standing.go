@@ -110,8 +110,9 @@ func (q Schedule) judge(ctx context.Context, ids []uint) error {
 	if err := q.db.with(ctx).Where("cluster_id IN ?", ids).Find(&newest).Error; err != nil {
 		return err
 	}
-	future := make(map[uint]bool)
+	future, before := make(map[uint]bool), make(map[uint]standing)
 	for _, s := range newest {
+		before[s.ClusterID] = s
 		future[s.ClusterID] = s.NewestAt != nil && s.NewestAt.After(now)
 	}
 	var rows []standing
@@ -135,6 +136,9 @@ func (q Schedule) judge(ctx context.Context, ids []uint) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	if slices.ContainsFunc(rows, func(s standing) bool { return !s.sameDay(before[s.ClusterID]) }) {
+		q.db.day.outdated()
+	}
 	return q.db.with(ctx).Clauses(clause.OnConflict{Columns: []clause.Column{{Name: "cluster_id"}},
 		DoUpdates: clause.AssignmentColumns([]string{"rank", "newest_stored", "late_at", "due_at", "outlive_at", "opens", "closes", "begins", "judged_at"})}).Create(&rows).Error
 }
@@ -148,6 +152,12 @@ func (s standing) daily(cluster models.Cluster) standing {
 	minute := func(t time.Time) *int { m := t.Hour()*60 + t.Minute(); return &m }
 	s.Opens, s.Closes, s.Begins = minute(o.Opens), minute(o.Closes), minute(o.Begins)
 	return s
+}
+
+// sameDay tells whether the cluster is snapshotted at the same time of day as in another judgement.
+func (s standing) sameDay(other standing) bool {
+	same := func(a, b *int) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+	return same(s.Opens, other.Opens) && same(s.Closes, other.Closes) && same(s.Begins, other.Begins)
 }
 
 func orNil(at time.Time) *time.Time {

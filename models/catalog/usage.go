@@ -80,7 +80,7 @@ func (q Usage) Month(ctx context.Context, at time.Time) (models.MonthUsage, erro
 // Spans returns when which snapshots of a cluster took space since an instant, those that are gone included.
 func (q Usage) Spans(ctx context.Context, cluster string, since time.Time) ([]models.Span, error) {
 	var spans []models.Span
-	err := q.db.with(ctx).Raw(`SELECT name AS snapshot, stored, created_at AS "from" FROM snapshots WHERE cluster_name = ? AND status IN ?`, cluster, usable).Scan(&spans).Error
+	err := q.db.Snapshots.ofCluster(ctx).Select(`name AS snapshot, stored, created_at AS "from"`).Where("cluster_name = ? AND status IN ?", cluster, usable).Scan(&spans).Error
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots of %s: %w", cluster, err)
 	}
