@@ -62,13 +62,14 @@ func (d WindowDay) label() string {
 	return text
 }
 
-// legend says how many windows had which outcome, and by which sign they are known.
+// legendEntry is how many windows had one outcome, and by which sign they are known.
 type legendEntry struct {
 	outcome
 
 	count int
 }
 
+// legend has the outcomes that there are.
 func (h ClusterHistory) legend() []legendEntry {
 	var legend []legendEntry
 	for _, name := range []string{WindowTaken, WindowRetried, WindowFailed, WindowMissed, WindowBusy, WindowAhead} {

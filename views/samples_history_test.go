@@ -198,3 +198,12 @@ func TestNamesAreJoinedAsPeopleDo(t *testing.T) {
 		t.Errorf("nothing is drawn as %q", got)
 	}
 }
+
+func TestNumbersFitUnderBars(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]string{0: "0", 999: "999", 1250: "1.2k", 10_000: "10.0k", 123_456: "123k"} {
+		if got := briefCount(n); got != want {
+			t.Errorf("%d is written %q, want %q", n, got, want)
+		}
+	}
+}

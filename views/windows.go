@@ -175,3 +175,14 @@ func hoursHeight(s Shell) int {
 	}
 	return 16
 }
+
+// briefCount is a number that fits under a bar: "417", "1.2k".
+func briefCount(n int) string {
+	if n < 1000 {
+		return itoa(n)
+	}
+	if n < 99_950 {
+		return fmt.Sprintf("%.1fk", float64(n)/1000)
+	}
+	return itoa(n/1000) + "k"
+}

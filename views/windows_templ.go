@@ -605,9 +605,9 @@ func DayTimeline(s Shell, p DayPlan) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var32 string
-				templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs(Count(h.Starts))
+				templ_7745c5c3_Var32, templ_7745c5c3_Err = templ.JoinStringErrs(briefCount(h.Starts))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/windows.templ`, Line: 111, Col: 140}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/windows.templ`, Line: 111, Col: 145}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var32))
 				if templ_7745c5c3_Err != nil {
@@ -637,9 +637,9 @@ func DayTimeline(s Shell, p DayPlan) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var34 string
-				templ_7745c5c3_Var34, templ_7745c5c3_Err = templ.JoinStringErrs(Count(h.Open))
+				templ_7745c5c3_Var34, templ_7745c5c3_Err = templ.JoinStringErrs(briefCount(h.Open))
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/windows.templ`, Line: 114, Col: 119}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `views/windows.templ`, Line: 114, Col: 124}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var34))
 				if templ_7745c5c3_Err != nil {
@@ -932,7 +932,7 @@ func DayTimeline(s Shell, p DayPlan) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 78, "</div><p class=\"quiet small-text apart\">The bars are snapshots that begin in the hour; the small figures below are windows that are open in it. The line is the present. ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 78, "</div><p class=\"quiet small-text apart\">The bars are snapshots that begin in the hour<span class=\"timeline-wide\">; the small figures below are windows that are open in it</span>. The line is the present. ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
