@@ -7,7 +7,7 @@ const Gigabyte = 1 << 30
 
 // Span is how long a snapshot has taken space in the store.
 type Span struct {
-	Snapshot string
+	Snapshot string    // "": many old ones together, none of which is the newest
 	Stored   int64     // bytes
 	From     time.Time // when it was taken
 	Until    time.Time // when it was removed; zero: it is still there
@@ -59,7 +59,7 @@ func ChargedHours(spans []Span, active, from, to time.Time) map[string]int {
 func newestIn(spans []Span, at time.Time) int {
 	newest := -1
 	for i, s := range spans {
-		if s.in(at) && (newest < 0 || s.From.After(spans[newest].From)) {
+		if s.Snapshot != "" && s.in(at) && (newest < 0 || s.From.After(spans[newest].From)) {
 			newest = i
 		}
 	}

@@ -27,6 +27,7 @@ func TestChargedHours(t *testing.T) {
 		"what was removed is charged until then":    {[]Span{{"a", 1, at(-5), at(2.5)}, {"b", 9, at(-4), time.Time{}}}, long, map[string]int{"a": 2}},
 		"what comes after the span is not charged":  {[]Span{{"a", 1, at(11), time.Time{}}, {"b", 1, at(12), time.Time{}}}, long, map[string]int{}},
 		"all before the cluster was created":        {[]Span{{"a", 1, at(-5), time.Time{}}}, at(3.5), map[string]int{"a": 3}},
+		"many old ones together are not free":       {[]Span{{"", 100, time.Time{}, time.Time{}}, {"b", 9, at(-4), at(2.5)}}, long, map[string]int{"": 10}},
 		"less than an hour between two full hours":  {[]Span{{"a", 1, at(1.2), at(1.8)}, {"b", 1, at(-1), time.Time{}}}, long, map[string]int{}},
 	} {
 		if got := ChargedHours(test.spans, test.active, november, at(10)); !maps.Equal(got, test.want) {

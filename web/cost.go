@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -133,6 +134,9 @@ func (p presenter) snapshotCost(ctx context.Context, s models.Snapshot) (*views.
 		return nil, err
 	}
 	own := models.Span{Snapshot: s.Name, Stored: s.Stored}
+	if !slices.ContainsFunc(b.spans, func(span models.Span) bool { return span.Snapshot == s.Name }) {
+		own.Snapshot = "" // it is one of the many old ones that are counted together
+	}
 	return &views.SnapshotCost{Free: there && newest[s.ClusterName].Name == s.Name, Rate: money(b.settings, b.settings.Monthly(s.Stored)), Month: b.monthName(),
 		SoFar: b.soFar(models.ByteHours([]models.Span{own}, b.hours))}, nil
 }

@@ -59,6 +59,7 @@ func TestBrowserOverviewHistoryAndCost(t *testing.T) {
 	b.openAgain("/")
 	b.awaitText("What needs you")
 	b.awaitText("The day's windows")
+	b.awaitText("grows by")
 	b.inspect("overview-days", "/")
 	b.do("follow what needs a person", chromedp.Evaluate[chromedp.Void](`document.querySelector('.attention a').click()`))
 	b.await("a filtered list", `location.pathname === '/clusters' || location.pathname === '/runs'`)
@@ -79,6 +80,8 @@ func TestBrowserOverviewHistoryAndCost(t *testing.T) {
 	b.do("follow a day", chromedp.Evaluate[chromedp.Void](`document.querySelector('.days a.day-ok:last-of-type').click()`))
 	b.await("its snapshot or its run", `location.pathname.startsWith('/snapshots/') || location.pathname.startsWith('/runs/')`)
 
+	b.open("/cost")
+	b.await("what was stored over these days, sampled by the hour", `document.querySelectorAll('figure.plot .plot-point').length >= 4`)
 	b.inspect("cost", "/cost")
 	b.inspect("windows", "/windows")
 	b.open("/windows")

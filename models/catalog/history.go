@@ -12,7 +12,7 @@ import (
 // History is what the clusters' schedules did.
 type History struct{ db *DB }
 
-// most is how many rows of one kind a cluster's history is made of: a manual snapshot every hour for a week, or the three attempts of each window.
+// mostInHistory is how many rows of one kind a cluster's history is made of: a manual snapshot every hour for a week, or the three attempts of each window.
 const mostInHistory = 200
 
 // Of returns what became of the last windows of a cluster; see [models.History].

@@ -77,15 +77,31 @@ func (q Usage) Month(ctx context.Context, at time.Time) (models.MonthUsage, erro
 	return month, nil
 }
 
-// Spans returns when which snapshots of a cluster took space since an instant, those that are gone included.
+// spansRead is how many snapshots of a cluster are looked at one by one for what they cost, so that a page does not read years of them.
+const spansRead = 400
+
+// Spans returns when which snapshots of a cluster took space since an instant, those that are gone included. Of very many, the oldest come as one that
+// has no name and was always there.
 func (q Usage) Spans(ctx context.Context, cluster string, since time.Time) ([]models.Span, error) {
 	var spans []models.Span
-	err := q.db.Snapshots.ofCluster(ctx).Select(`name AS snapshot, stored, created_at AS "from"`).Where("cluster_name = ? AND status IN ?", cluster, usable).Scan(&spans).Error
+	err := q.db.Snapshots.ofCluster(ctx).Select(`name AS snapshot, stored, created_at AS "from"`).Where("cluster_name = ? AND status IN ?", cluster, usable).
+		Order("created_at DESC").Limit(spansRead).Scan(&spans).Error
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots of %s: %w", cluster, err)
 	}
+	if len(spans) == spansRead {
+		_, rest, err := q.db.Snapshots.StorageOf(ctx, cluster)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range spans {
+			rest -= s.Stored
+		}
+		spans = append(spans, models.Span{Stored: max(0, rest)})
+	}
 	var past []models.PastSnapshot
-	if err := q.db.with(ctx).Where("cluster_name = ? AND removed_at > ?", cluster, catalogTime(since)).Find(&past).Error; err != nil {
+	err = q.db.with(ctx).Where("cluster_name = ? AND removed_at > ?", cluster, catalogTime(since)).Order("removed_at DESC").Limit(spansRead).Find(&past).Error
+	if err != nil {
 		return nil, fmt.Errorf("list removed snapshots of %s: %w", cluster, err)
 	}
 	for _, p := range past {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -129,5 +130,30 @@ func TestHistoryIsReadFromMarksAndRuns(t *testing.T) {
 	}
 	if last := must(db.History.LastStored(t.Context(), "orders", 2))(t); len(last) != 2 || models.ExpectedStored(last) != 300 {
 		t.Errorf("%+v", last)
+	}
+}
+
+// Of a cluster with years of snapshots no more is read than of one with a few hundred, and nothing is left out of the sum.
+func TestManyOldSnapshotsAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster := launched(t, db, spec("orders"))
+	var rows []models.Snapshot
+	for i := range spansRead + 50 {
+		at := db.Now().Add(time.Duration(i) * time.Minute)
+		rows = append(rows, models.Snapshot{Name: fmt.Sprintf("s-%04d", i), ClusterName: "orders", ClusterID: cluster.ID, Source: models.SourceManual, Status: models.SnapshotAvailable,
+			Stored: int64(i), CreatedAt: at, CompletedAt: &at})
+	}
+	check(t, db.with(t.Context()).CreateInBatches(&rows, 50).Error)
+	clock.Advance(24 * time.Hour)
+	spans := must(db.Usage.Spans(t.Context(), "orders", db.Now()))(t)
+	sum, rest := int64(0), int64(-1)
+	for _, s := range spans {
+		if sum += s.Stored; s.Snapshot == "" {
+			rest = s.Stored
+		}
+	}
+	if want := int64(449 * 450 / 2); len(spans) != spansRead+1 || sum != want || rest != 49*50/2 {
+		t.Errorf("%d spans of %d bytes, %d of them of old ones; want %d bytes", len(spans), sum, rest, want)
 	}
 }
