@@ -173,6 +173,11 @@ func (t Target) takesKind(rdbVersion int, kind string, fields FieldDeadlines) bo
 	return ok
 }
 
+// names tells whether the name of the next key of a type is to be kept.
+func (s *Scanner) names(objectType byte) bool {
+	return (objectType > usual || objectType == typeModule2) && len(s.named[objectType]) < kindKeys && !s.nameless
+}
+
 // noteKind walks over the name of a key that is stored in a way which not every engine reads, and keeps it where it is one of the first.
 func (s *Scanner) noteKind(objectType byte) error {
 	name, ok, err := s.shortString(kindKeyBytes)

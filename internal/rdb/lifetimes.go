@@ -73,6 +73,28 @@ func (l Lifetimes) Expired(at time.Time) (least, most int64, known bool) {
 	return least, most, true
 }
 
+// Span is how many keys had about the same time left.
+type Span struct {
+	AtMost time.Duration // 0: they had expired already
+	More   bool          // they had more left than any bound; AtMost is the last of those then
+	Keys   int64
+}
+
+// Spans are the spans that have keys, the shortest first, and when the RDB was written. known is false when there is nothing to tell.
+func (l Lifetimes) Spans() (written time.Time, spans []Span, known bool) {
+	written, counts, ok := l.read()
+	if l == "" || !ok {
+		return written, nil, false
+	}
+	last := len(lifetimeBounds) - 1
+	for i, n := range counts {
+		if n > 0 {
+			spans = append(spans, Span{lifetimeBounds[min(i, last)], i > last, n})
+		}
+	}
+	return written, spans, true
+}
+
 func (l Lifetimes) read() (written time.Time, counts lifetimes, ok bool) {
 	if l == "" {
 		return written, counts, true

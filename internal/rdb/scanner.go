@@ -94,10 +94,13 @@ type Scanner struct {
 	attached uint16 // what was said about a key that is still to come: see inOrder
 	claimed  uint64 // keys and expiries that the database claims to have
 
-	visitor Visitor    // nil: nobody is told
-	next    attributes // of the next key
-	name    []byte     // of the key that is visited
-	written time.Time  // from the aux field ctime
+	visitor  Visitor    // nil: nobody is told
+	observer Observer   // nil: nobody is told
+	observed Observed   // the key that it is told about
+	nameless bool       // names of keys are not kept
+	next     attributes // of the next key
+	name     []byte     // of the key that is visited or observed
+	written  time.Time  // from the aux field ctime
 }
 
 // NewScanner returns a Scanner over r, which it reads to the end in large pieces. r may be an io.TeeReader, which passes the bytes on as they are
@@ -263,8 +266,11 @@ func (s *Scanner) keyAndValue(objectType byte) error {
 	if s.visitor != nil {
 		return s.visitKey(objectType)
 	}
+	if s.observer != nil {
+		return s.observe(objectType)
+	}
 	var err error
-	if (objectType > usual || objectType == typeModule2) && len(s.named[objectType]) < kindKeys {
+	if s.names(objectType) {
 		err = s.noteKind(objectType)
 	} else {
 		err = s.skipString()
@@ -301,6 +307,9 @@ func (s *Scanner) opcode(op byte) error {
 		s.summary.Functions++
 		if s.visitor != nil {
 			return s.visitLibrary()
+		}
+		if s.observer != nil {
+			return s.observeLibrary()
 		}
 		return s.skipString()
 	case opFunctionPreGA:
