@@ -3,6 +3,7 @@
 // A snapshot is a folder of the store with one part per shard and a manifest:
 //
 //	<cluster>/<snapshot>/part-0001-<attempt>.rdb.zst    a plain RDB in zstd
+//	<cluster>/<snapshot>/contents-<attempt>.json        what is in it, for people to look at
 //	<cluster>/<snapshot>/manifest.json                  what it is, and every part's length and hashes
 //
 // The manifest is the commit, and the first one written stays. To take a snapshot: NewAttempt, WritePart for each shard, ReadBack for each of them,
@@ -135,22 +136,26 @@ func (a Attempt) Part(number int) string {
 
 // Keys are the store's keys of everything that the attempt may write for a snapshot with this many parts.
 func (a Attempt) Keys(parts int) []string {
-	keys := []string{a.key(manifestName)}
+	keys := []string{a.key(manifestName), a.key(a.Contents())}
 	for number := 1; number <= parts; number++ {
 		keys = append(keys, a.key(a.Part(number)))
 	}
 	return keys
 }
 
-var partPattern = regexp.MustCompile(`^part-([0-9]{4})(?:-([0-9a-f]{16}))?\.rdb\.zst$`)
+var (
+	partPattern     = regexp.MustCompile(`^part-[0-9]{4}(?:-([0-9a-f]{16}))?\.rdb\.zst$`)
+	contentsPattern = regexp.MustCompile(`^contents(?:-([0-9a-f]{16}))?\.json$`)
+)
 
-// attemptOf tells from an object's name which attempt it belongs to; false when it is not a part.
-func attemptOf(object string) (id string, part bool) {
-	found := partPattern.FindStringSubmatch(object)
-	if found == nil {
-		return "", false
+// attemptOf tells from an object's name which attempt it belongs to; false when it is neither a part nor what says what is in them.
+func attemptOf(object string) (id string, known bool) {
+	for _, pattern := range []*regexp.Regexp{partPattern, contentsPattern} {
+		if found := pattern.FindStringSubmatch(object); found != nil {
+			return found[1], true
+		}
 	}
-	return found[2], true
+	return "", false
 }
 
 // partKey is the store's key of a part, whose object name may come from a manifest or a database.

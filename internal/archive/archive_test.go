@@ -17,6 +17,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/contents"
 	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
@@ -231,7 +232,7 @@ func TestRemoveTakesTheManifestFirst(t *testing.T) {
 	if _, err := a.Commit(t.Context(), manifestOf(part)); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Remove(t.Context(), attempt, true); err != nil {
+	if err := errors.Join(a.PutContents(t.Context(), manifestOf(part), contents.Contents{}), a.Remove(t.Context(), attempt, true)); err != nil {
 		t.Fatal(err)
 	}
 	if want := attempt.Keys(1); !slices.Equal(watched.deleted, want) {

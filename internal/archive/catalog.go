@@ -149,7 +149,7 @@ func (a *Archive) manifest(ctx context.Context, ref Ref) (Manifest, error) {
 }
 
 // Remove removes what an attempt has stored. With manifest set, its manifest goes first, and from then on there is no snapshot. Without it, a
-// manifest that is there belongs to another attempt and stays. Then the attempt's parts go. What other attempts have stored in the same place stays.
+// manifest that is there belongs to another attempt and stays. Then the attempt's parts go, and what says what is in them. What other attempts have stored in the same place stays.
 // It is fine if there is nothing, and a Remove that failed half way can be repeated.
 func (a *Archive) Remove(ctx context.Context, at Attempt, manifest bool) error {
 	if err := a.remove(ctx, at, manifest); err != nil {
@@ -173,7 +173,7 @@ func (a *Archive) remove(ctx context.Context, at Attempt, manifest bool) error {
 		if err != nil {
 			return err
 		}
-		if id, part := attemptOf(strings.TrimPrefix(object.Key, at.key(""))); part && id == at.ID {
+		if id, known := attemptOf(strings.TrimPrefix(object.Key, at.key(""))); known && id == at.ID {
 			keys = append(keys, object.Key)
 		}
 	}

@@ -181,7 +181,7 @@ func ParseManifest(data []byte) (Manifest, error) {
 	hash := ""
 	if version.FormatVersion > 1 {
 		var err error
-		if hash, err = sealedHash(data); err != nil {
+		if hash, err = sealedHash(data, manifestHash); err != nil {
 			return Manifest{}, err
 		}
 	} else {
@@ -213,20 +213,34 @@ func unmarshal(data []byte, into any) error {
 // head -n -2 manifest.json
 // sha256sum
 const (
-	sealStart = `  "manifest_sha256": "`
-	sealEnd   = "\"\n}\n"
+	manifestHash = "manifest_sha256"
+	sealEnd      = "\"\n}\n"
 )
 
-// sealedHash returns the hash that a manifest has of itself, if it is right.
-func sealedHash(data []byte) (string, error) {
-	at := len(data) - len(sealStart) - hex.EncodedLen(sha256.Size) - len(sealEnd)
-	if at < 0 || !bytes.HasPrefix(data[at:], []byte(sealStart)) || !bytes.HasSuffix(data, []byte(sealEnd)) {
-		return "", fmt.Errorf("%w: the manifest does not end with its own hash", ErrInvalid)
+func sealStart(field string) string { return `  "` + field + `": "` }
+
+// sealed is a value as readable JSON that ends with its own hash, in a field of this name.
+func sealed(value any, field string) ([]byte, error) {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	said := string(data[at+len(sealStart) : len(data)-len(sealEnd)])
+	data = append(bytes.TrimSuffix(data, []byte("\n}")), ",\n"...)
+	sum := sha256.Sum256(data)
+	return append(data, sealStart(field)+hex.EncodeToString(sum[:])+sealEnd...), nil
+}
+
+// sealedHash returns the hash that such JSON has of itself, if it is right.
+func sealedHash(data []byte, field string) (string, error) {
+	start := sealStart(field)
+	at := len(data) - len(start) - hex.EncodedLen(sha256.Size) - len(sealEnd)
+	if at < 0 || !bytes.HasPrefix(data[at:], []byte(start)) || !bytes.HasSuffix(data, []byte(sealEnd)) {
+		return "", fmt.Errorf("%w: it does not end with its own hash", ErrInvalid)
+	}
+	said := string(data[at+len(start) : len(data)-len(sealEnd)])
 	sum := sha256.Sum256(data[:at])
 	if got := hex.EncodeToString(sum[:]); got != said {
-		return "", fmt.Errorf("%w: the manifest's hash is %s instead of %.64q: it was changed", ErrInvalid, got, said)
+		return "", fmt.Errorf("%w: its hash is %s instead of %.64q: it was changed", ErrInvalid, got, said)
 	}
 	return said, nil
 }
@@ -241,13 +255,7 @@ func (m Manifest) Encode() ([]byte, error) {
 		parts[i] = p
 	}
 	m.Parts = parts
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
-	data = append(bytes.TrimSuffix(data, []byte("\n}")), ",\n"...)
-	sum := sha256.Sum256(data)
-	return append(data, sealStart+hex.EncodeToString(sum[:])+sealEnd...), nil
+	return sealed(m, manifestHash)
 }
 
 // Check says whether the manifest follows the format's rules; the error wraps ErrInvalid and says what is wrong.

@@ -51,13 +51,17 @@ func TestDocumentedManifestHasEveryField(t *testing.T) {
 }
 
 // resealed is a manifest of version 2 whose hash is made right again after a change.
-func resealed(text string) string {
-	at := strings.LastIndex(text, `  "manifest_sha256"`)
+func resealed(text string) string { return resealedIn(text, "manifest_sha256") }
+
+func resealedContents(text string) string { return resealedIn(text, "contents_sha256") }
+
+func resealedIn(text, field string) string {
+	at := strings.LastIndex(text, `  "`+field+`"`)
 	if at < 0 {
 		return text
 	}
 	sum := sha256.Sum256([]byte(text[:at]))
-	return fmt.Sprintf("%s  \"manifest_sha256\": \"%x\"\n}\n", text[:at], sum)
+	return fmt.Sprintf("%s  \"%s\": \"%x\"\n}\n", text[:at], field, sum)
 }
 
 func TestManifestNoticesAFlipOfAnyBit(t *testing.T) {

@@ -177,11 +177,11 @@ func (a *Archive) ReadBack(ctx context.Context, ref Ref, p Part, pr *Progress) e
 // VerifyPart reads all of a stored part and compares it with p: stored length and SHA-256, plain length and hash, and the RDB's structure, end mark
 // and CRC64. It reads again before it calls the part damaged. Memory is bounded whatever is in the store. pr may be nil. Errors: ErrDamaged (with
 // what is wrong), ErrMissing, or the store's or ctx's own, which say nothing about the part.
-func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
-	return judged(pr, func(pr *Progress) error { return a.verifyPart(ctx, ref, p, pr) })
+func (a *Archive) VerifyPart(ctx context.Context, ref Ref, p Part, pr *Progress, options ...PartOption) error {
+	return judged(pr, func(pr *Progress) error { return a.verifyPart(ctx, ref, p, pr, optionsOf(options).into) })
 }
 
-func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress) error {
+func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress, into *Gathering) error {
 	plainHash, err := p.Digest().New()
 	if err != nil {
 		return fmt.Errorf("verify part %d of %s: %w: %w", p.Number, ref, ErrInvalid, err)
@@ -201,6 +201,7 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress)
 		readErr = plain.readFrom(r)
 		plain.finish(readErr)
 	}()
+	collector, observe := into.collector()
 	var scanner *rdb.Scanner
 	scanner = rdb.NewScanner(readerFunc(func(data []byte) (int, error) {
 		n, err := plain.Read(data)
@@ -208,7 +209,7 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress)
 		pr.bytes.Add(int64(n))
 		pr.keys.Store(scanner.Keys())
 		return n, err
-	}))
+	}), observe...)
 	sum, scanErr := scanner.Scan()
 	plain.stop(errStopped)
 	<-done
@@ -228,5 +229,6 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress)
 	case p.RDBVersion != 0 && sum.Version != p.RDBVersion:
 		return r.damaged("the RDB in it is of version %d instead of %d", sum.Version, p.RDBVersion)
 	}
+	into.add(p.Number, p.Digest(), collector, sum)
 	return nil
 }

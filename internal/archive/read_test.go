@@ -177,7 +177,10 @@ func TestBitThatFlipsOnTheWayDoesNoHarm(t *testing.T) {
 	for flips, want := range []error{0: nil, 1: nil, 2: nil, 3: archive.ErrDamaged} {
 		var left atomic.Int64
 		a := archive.New(flipping{st, &left})
-		for name, read := range map[string]func(context.Context, archive.Ref, archive.Part, *archive.Progress) error{"ReadBack": a.ReadBack, "VerifyPart": a.VerifyPart} {
+		verify := func(ctx context.Context, ref archive.Ref, p archive.Part, pr *archive.Progress) error {
+			return a.VerifyPart(ctx, ref, p, pr)
+		}
+		for name, read := range map[string]func(context.Context, archive.Ref, archive.Part, *archive.Progress) error{"ReadBack": a.ReadBack, "VerifyPart": verify} {
 			left.Store(int64(flips))
 			var progress archive.Progress
 			if err := read(t.Context(), ref, part, &progress); !errors.Is(err, want) {

@@ -19,12 +19,13 @@ func exampleRecords(t *testing.T) (cluster, console string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := strings.Split(string(page), "```json\n")
-	if len(blocks) != 4 {
-		t.Fatalf("%d examples in docs/snapshot-format.md", len(blocks)-1)
+	_, after, _ := strings.Cut(string(page), "\n## Records")
+	blocks := strings.Split(after, "```json\n")
+	if len(blocks) != 3 {
+		t.Fatalf("%d examples of records in docs/snapshot-format.md", len(blocks)-1)
 	}
-	cluster, _, _ = strings.Cut(blocks[2], "```")
-	console, _, _ = strings.Cut(blocks[3], "```")
+	cluster, _, _ = strings.Cut(blocks[1], "```")
+	console, _, _ = strings.Cut(blocks[2], "```")
 	return cluster, console
 }
 

@@ -160,7 +160,7 @@ const headerPeek = 64 << 10
 // just sent it: an RDB of an unknown version, one whose structure is nonsense (even within what is packed or compressed, see rdb.Strict) although its
 // checksum is right, and one in which neither could be judged. Memory is bounded whatever src claims to be; ErrBomb bounds the time. Errors besides
 // WritePart's: ErrRefused, ErrBomb, ErrWindow.
-func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io.ReadCloser, p *Progress) (Part, Imported, error) {
+func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io.ReadCloser, p *Progress, options ...PartOption) (Part, Imported, error) {
 	var found Imported
 	release := context.AfterFunc(ctx, func() { _ = src.Close() }) // a blocked read ends
 	defer release()
@@ -192,7 +192,7 @@ func (a *Archive) ImportPart(ctx context.Context, at Attempt, number int, src io
 	found.Header, _ = rdb.ReadHeader(bytes.NewReader(head)) // the scanner judges what cannot be read here
 	found.Header.Version = version
 	whole := &joined{Reader: io.MultiReader(bytes.NewReader(head), plain), Closer: src}
-	part, err := a.writePart(ctx, at, number, "", whole, p, foreign{scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
+	part, err := a.writePart(ctx, at, number, "", whole, p, foreign{into: optionsOf(options).into, scan: []rdb.Option{rdb.Strict}, judge: func(sum rdb.Summary) error {
 		found.Unknown, found.Unchecked = !sum.StatsKnown, sum.ChecksumDisabled
 		found.Modules = missingModules(sum)
 		switch {

@@ -35,8 +35,8 @@ const level = zstd.BestSpeed
 //
 // If the write fails and src is an io.Closer, src is closed, so that a blocked read ends and the source is released at once. Errors wrap what src
 // returned, rdb's errors, the store's, ctx's cause, ErrInvalid or ErrExists.
-func (a *Archive) WritePart(ctx context.Context, at Attempt, number int, slots string, src io.Reader, p *Progress) (Part, error) {
-	part, err := a.writePart(ctx, at, number, slots, src, p, foreign{})
+func (a *Archive) WritePart(ctx context.Context, at Attempt, number int, slots string, src io.Reader, p *Progress, options ...PartOption) (Part, error) {
+	part, err := a.writePart(ctx, at, number, slots, src, p, foreign{into: optionsOf(options).into})
 	if err != nil {
 		return Part{}, fmt.Errorf("write part %d of %s: %w", number, at, err)
 	}
@@ -55,6 +55,8 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	if p == nil {
 		p = new(Progress)
 	}
+	collector, observe := f.into.collector()
+	f.scan = append(f.scan, observe...)
 	w := writer{src: src, progress: p, plain: newPipe(), stored: newPipe(), plainHash: digest.New(), storedHash: sha256.New(), foreign: f}
 	object, sum, err := w.run(ctx, a.store, key)
 	if err != nil {
@@ -72,6 +74,7 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	part.UsedMemory, _ = strconv.ParseInt(sum.Aux["used-mem"], 10, 64)
 	part.UsedMemory = max(part.UsedMemory, 0)
 	part.CompletedAt = a.now()
+	f.into.add(number, part.Digest(), collector, sum)
 	return part, nil
 }
 
@@ -113,10 +116,11 @@ type writer struct {
 	foreign       foreign
 }
 
-// foreign is what is checked in addition for an RDB that no node has just sent. The zero value checks nothing.
+// foreign is what is checked in addition for an RDB that no node has just sent, and what else is done with it. The zero value does nothing.
 type foreign struct {
 	scan  []rdb.Option
 	judge func(rdb.Summary) error // nil: no further check
+	into  *Gathering              // nil: what is in it is not gathered
 }
 
 // run moves everything. The store sees the end of its stream only when the scanner has found the RDB whole and the last compressed byte has been
