@@ -309,7 +309,7 @@ func (c *console) storedNow() []string {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return files
+	return testkit.Undescribed(files)
 }
 
 func (c *console) events() string {

@@ -76,7 +76,7 @@ func filesIn(t *testing.T, root string) []string {
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	return files
+	return testkit.Undescribed(files)
 }
 
 // upload sends files as a browser would.

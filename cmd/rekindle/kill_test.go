@@ -278,7 +278,7 @@ func (k *killer) files(folder string) []string {
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	return files
+	return testkit.Undescribed(files)
 }
 
 func sorted(s []string) []string {

@@ -136,11 +136,11 @@ func (a Attempt) Part(number int) string {
 
 // Keys are the store's keys of everything that the attempt may write for a snapshot with this many parts.
 func (a Attempt) Keys(parts int) []string {
-	keys := []string{a.key(manifestName), a.key(a.Contents())}
+	keys := []string{a.key(manifestName)}
 	for number := 1; number <= parts; number++ {
 		keys = append(keys, a.key(a.Part(number)))
 	}
-	return keys
+	return append(keys, a.key(a.Contents()))
 }
 
 var (

@@ -235,7 +235,7 @@ func TestRemoveTakesTheManifestFirst(t *testing.T) {
 	if err := errors.Join(a.PutContents(t.Context(), manifestOf(part), contents.Contents{}), a.Remove(t.Context(), attempt, true)); err != nil {
 		t.Fatal(err)
 	}
-	if want := attempt.Keys(1); !slices.Equal(watched.deleted, want) {
+	if want := attempt.Keys(1); watched.deleted[0] != want[0] || !slices.Equal(slices.Sorted(slices.Values(watched.deleted)), slices.Sorted(slices.Values(want))) {
 		t.Errorf("deleted %q, want %q", watched.deleted, want)
 	}
 }

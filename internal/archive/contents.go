@@ -129,7 +129,19 @@ func (a *Archive) WriteContents(ctx context.Context, m Manifest, g *Gathering) e
 
 // AddContents is WriteContents for a snapshot that has its manifest. If that is removed meanwhile, nothing is left behind.
 func (a *Archive) AddContents(ctx context.Context, m Manifest, g *Gathering) error {
-	if err := a.WriteContents(ctx, m, g); err != nil {
+	c, err := g.of(m.Parts)
+	if err == nil {
+		err = a.ReplaceContents(ctx, m, c)
+	}
+	if err != nil {
+		return fmt.Errorf("add the contents of %s: %w", m.Ref(), err)
+	}
+	return nil
+}
+
+// ReplaceContents is PutContents for a snapshot that has its manifest. If that is removed meanwhile, nothing is left behind.
+func (a *Archive) ReplaceContents(ctx context.Context, m Manifest, c contents.Contents) error {
+	if err := a.PutContents(ctx, m, c); err != nil {
 		return err
 	}
 	now, err := a.manifest(ctx, m.Ref())

@@ -53,6 +53,7 @@ func (c *Copier) Copy(ctx context.Context, run models.Run, args models.CopyArgs,
 	if err := c.copyParts(ctx, from, manifest, c.archive, report); err != nil {
 		return err
 	}
+	c.describeCopy(ctx, from, manifest, c.archive)
 	return c.mover.commit(ctx, run, manifest, "")
 }
 
@@ -124,6 +125,7 @@ func (c *Copier) copyOut(ctx context.Context, run models.Run, from, manifest arc
 	if err := c.copyParts(ctx, from, manifest, to, report); err != nil {
 		return err
 	}
+	c.describeCopy(ctx, from, manifest, to)
 	manifest.CompletedAt = c.DB.Now()
 	if _, err := to.Commit(ctx, manifest); err != nil {
 		return fmt.Errorf("commit the copy: %w", err)

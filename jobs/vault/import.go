@@ -83,7 +83,7 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 	if err != nil || complete {
 		return err
 	}
-	found := gathered{}
+	found, into := gathered{}, im.gathering(ctx)
 	var raw atomic.Int64
 	for number := 1; ; number++ {
 		file, err := next()
@@ -92,7 +92,7 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 		} else if err != nil {
 			return err
 		}
-		part, seen, err := im.receivePart(ctx, at, number, file, &raw, all, report)
+		part, seen, err := im.receivePart(ctx, at, number, file, receiving{&raw, all, into}, report)
 		if err != nil {
 			return importReason(ctx, file.name, seen, err)
 		}
@@ -111,10 +111,20 @@ func (im *Importer) receive(ctx context.Context, run models.Run, report *queue.R
 	if len(found.parts) == 0 {
 		return reason.Because(nil, "No file was sent. Choose an RDB file.")
 	}
-	return im.mover.commit(ctx, run, found.manifest(row, at), found.warning)
+	manifest := found.manifest(row, at)
+	im.describe(ctx, manifest, into)
+	return im.mover.commit(ctx, run, manifest, found.warning)
 }
 
-func (im *Importer) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, raw *atomic.Int64, all coming, report *queue.Report) (archive.Part, archive.Imported, error) {
+// receiving is what all files of an import share.
+type receiving struct {
+	raw  *atomic.Int64 // bytes that have come
+	all  coming
+	into *archive.Gathering
+}
+
+func (im *Importer) receivePart(ctx context.Context, at archive.Attempt, number int, file incoming, shared receiving, report *queue.Report) (archive.Part, archive.Imported, error) {
+	raw, all := shared.raw, shared.all
 	body := &counted{ReadCloser: file.body, n: raw}
 	defer body.Close()
 	var progress, check archive.Progress
@@ -126,7 +136,7 @@ func (im *Importer) receivePart(ctx context.Context, at archive.Attempt, number 
 		come := raw.Load() - before
 		return models.Progress{BytesDone: come, BytesTotal: max(size, come), KeysDone: progress.Keys()}
 	})
-	part, found, err := im.archive.ImportPart(ctx, at, number, body, &progress)
+	part, found, err := im.archive.ImportPart(ctx, at, number, body, &progress, archive.Into(shared.into))
 	if err != nil {
 		return part, found, err
 	}

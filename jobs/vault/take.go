@@ -55,6 +55,7 @@ type Draft struct {
 	row     models.Snapshot
 	cluster models.Cluster
 	at      archive.Attempt
+	into    *archive.Gathering // what is in the parts
 	mu      sync.Mutex
 	taken   []takenPart
 }
@@ -79,7 +80,7 @@ func (w *Writer) Begin(ctx context.Context, run models.Run, cluster models.Clust
 		return nil, measuredBy(manifest), nil
 	}
 	at, err := w.keeper.beginAttempt(ctx, run, row)
-	return &Draft{Writer: w, row: row, cluster: cluster, at: at}, measured, err
+	return &Draft{Writer: w, row: row, cluster: cluster, at: at, into: w.gathering(ctx)}, measured, err
 }
 
 // Commit makes a snapshot from what was taken. It returns what was measured, for the catalog.
@@ -87,6 +88,7 @@ func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error
 	slices.SortFunc(d.taken, func(a, b takenPart) int { return a.Number - b.Number })
 	manifest := manifestOf(d.row, d.cluster, d.at, d.taken)
 	manifest.CompletedAt = d.DB.Now()
+	d.describe(ctx, manifest, d.into)
 	if manifest.Hash, err = d.archive.Commit(ctx, manifest); err != nil {
 		return measured, fmt.Errorf("commit snapshot %s: %w", d.row.Name, err)
 	}
@@ -152,7 +154,7 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	var progress archive.Progress
 	report.Step(1, 2, fmt.Sprintf("%s from %s %s", source.verb(), node.Role, node.Name), func() models.Progress { return estimate(&progress, origin) })
 	reader := &watched{ReadCloser: atPace(transfer, stream, d.pace.limiter.Load())}
-	part, err := d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress)
+	part, err := d.archive.WritePart(transfer, d.at, source.Shard.Number, source.Shard.Slots, reader, &progress, archive.Into(d.into))
 	if errors.Is(err, replica.ErrStalled) {
 		return taken, reason.Because(err, "The snapshot store is too slow: after %s it took nothing more, and the %s %s gives up after %s (its repl-timeout). "+
 			"The snapshot was discarded. Look at the store and the network to it, or raise repl-timeout.", words.Size(progress.Bytes()), node.Role, node.Name, origin.ReplTimeout)

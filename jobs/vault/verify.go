@@ -71,12 +71,14 @@ func (v *Verifier) inspect(ctx context.Context, row *models.Snapshot, report *qu
 	if err != nil {
 		return "", err
 	}
-	unreadable, err := v.read(ctx, *row, manifest, report)
+	into := v.undescribedYet(ctx, manifest)
+	unreadable, err := v.read(ctx, *row, manifest, into, report)
 	if err != nil {
 		return "", err
 	}
 	wrong = append(wrong, unreadable...)
 	if len(wrong) == 0 {
+		v.described(ctx, manifest, into)
 		return "", nil
 	}
 	// Before anything is said about the snapshot: has the store gone away?
@@ -114,8 +116,8 @@ func (v *Verifier) compare(ctx context.Context, row *models.Snapshot) (wrong []s
 	return wrong, manifest, nil
 }
 
-// read reads all parts back and says what is wrong with each.
-func (v *Verifier) read(ctx context.Context, row models.Snapshot, manifest archive.Manifest, report *queue.Report) (wrong []string, err error) {
+// read reads all parts back and says what is wrong with each. What is in them is gathered, unless into is nil.
+func (v *Verifier) read(ctx context.Context, row models.Snapshot, manifest archive.Manifest, into *archive.Gathering, report *queue.Report) (wrong []string, err error) {
 	var before, total int64
 	for _, p := range row.Parts {
 		total += p.Bytes
@@ -130,7 +132,7 @@ func (v *Verifier) read(ctx context.Context, row models.Snapshot, manifest archi
 		report.Step(1, 1, fmt.Sprintf("Reading part %d of %d", i+1, len(row.Parts)), func() models.Progress {
 			return models.Progress{BytesDone: done + progress.Bytes(), BytesTotal: total}
 		})
-		err := v.quiet.VerifyPart(ctx, refOf(row), part, &progress)
+		err := v.quiet.VerifyPart(ctx, refOf(row), part, &progress, archive.Into(into))
 		switch {
 		case err == nil:
 		case ctx.Err() != nil:

@@ -51,6 +51,20 @@ func (q Settings) SaveTriesImports(ctx context.Context, try bool) error {
 	return q.set(ctx, tryImports, map[bool]string{true: "on", false: "off"}[try])
 }
 
+// HidesKeyNames tells whether names of keys are neither shown nor written down. They are both, unless somebody has chosen otherwise.
+func (q Settings) HidesKeyNames(ctx context.Context) (bool, error) {
+	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", hideKeyNames))
+	return found && row.Value == "on", err
+}
+
+// SaveHidesKeyNames sets whether names of keys are hidden.
+func (q Settings) SaveHidesKeyNames(ctx context.Context, hide bool) error {
+	return q.set(ctx, hideKeyNames, map[bool]string{true: "on", false: "off"}[hide])
+}
+
+// hideKeyNames is the name of that setting.
+const hideKeyNames = "hide_key_names"
+
 // Chosen returns the settings that somebody has chosen here, by their names, as they are kept.
 func (q Settings) Chosen(ctx context.Context) (map[string]string, error) {
 	var rows []models.Setting
