@@ -294,7 +294,7 @@ func samplePages() []samplePage {
 	busy := overview
 	busy.Running = Work{Runs: sampleRuns()[:3], Waiting: 12, Ended: 2, Href: "/runs"}
 
-	return append(append(append(sampleAPIPages(), sampleAttachPages()...), sampleHistoryPages()...), []samplePage{
+	return append(slices.Concat(sampleAPIPages(), sampleAttachPages(), sampleHistoryPages(), contentsSamples()), []samplePage{
 		{"sign-in", SignInPage(SignIn{Next: "/"})},
 		{"sign-in-wrong", SignInPage(SignIn{User: "admin", Next: "/", Error: "User and password do not belong together. Four more attempts are left.", Theme: "dark"})},
 		{"overview", OverviewPage(home, overview)},
@@ -347,6 +347,7 @@ func samplePages() []samplePage {
 		{"settings-wrong", StorageSettingsPage(inSettings("/settings/storage"), storageGone)},
 		{"settings-verify", VerifySettingsPage(inSettings("/settings/verify"), Fields{Values: map[string]string{"verify_every": "7"}})},
 		{"settings-imports", ImportsSettingsPage(inSettings("/settings/imports"), true)},
+		{"settings-key-names", KeyNamesSettingsPage(inSettings("/settings/key-names"), true)},
 		{"settings-failover", FailoverSettingsPage(inSettings("/settings/failover"), Fields{Values: map[string]string{"promote_after": "60"}})},
 		{"settings-catalog", CatalogSettingsPage(inSettings("/settings/catalog"), catalogPlace)},
 		{"settings-limits", LimitsSettingsPage(inSettings("/settings/limits"), limits)},

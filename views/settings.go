@@ -25,6 +25,7 @@ var settingsPages = []struct {
 	{"/settings/storage", "Storage"},
 	{"/settings/verify", "Verification"},
 	{"/settings/imports", "Imports"},
+	{"/settings/key-names", "Key names"},
 	{"/settings/failover", "Failover"},
 	{"/settings/catalog", "Catalog"},
 	{"/settings/limits", "Limits and price"},

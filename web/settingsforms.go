@@ -110,6 +110,31 @@ func (h settingsPages) saveTryImports(w http.ResponseWriter, r *http.Request) er
 	return h.done(w, r, r.URL.Path, "success", text)
 }
 
+func (h settingsPages) keyNamesPage(w http.ResponseWriter, r *http.Request) error {
+	hide, err := h.db.Settings.HidesKeyNames(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.section(w, r, nil, func(shell views.Shell) templ.Component { return views.KeyNamesSettingsPage(shell, hide) })
+}
+
+// saveKeyNames sets whether names of keys are shown and written down.
+func (h settingsPages) saveKeyNames(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	hide := form.Get("hide_key_names") == "on"
+	if err := h.db.Settings.SaveHidesKeyNames(r.Context(), hide); err != nil {
+		return err
+	}
+	text := "The names of keys are hidden now."
+	if !hide {
+		text = "The names of keys are shown now. Snapshots that were taken without them get them when they are next verified."
+	}
+	return h.done(w, r, r.URL.Path, "success", text)
+}
+
 func (h settingsPages) failoverPage(w http.ResponseWriter, r *http.Request) error {
 	seconds, err := h.db.Settings.PromoteAfter(r.Context())
 	if err != nil {

@@ -52,6 +52,10 @@ type Jobs interface {
 	Declared() models.Declared
 	// OpenPart streams a part, plain as an RDB file or as it is stored.
 	OpenPart(ctx context.Context, snapshot models.Snapshot, part models.Part, plain bool) (io.ReadCloser, error)
+	// Contents says what is in a snapshot, as far as that was written down.
+	Contents(ctx context.Context, snapshot models.Snapshot) models.Contents
+	// CompareContents says what has changed from one snapshot to another.
+	CompareContents(ctx context.Context, before, after models.Snapshot) models.ContentsChange
 	// Upload makes a snapshot from files that a browser sends, and returns when it is available. An error is a refusal in words.
 	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
 	// StoreLocation is the address of the store, such as "dir:/var/lib/rekindle/store".

@@ -414,6 +414,8 @@ type fakeJobs struct {
 }
 
 type answers struct {
+	contents      models.Contents
+	growth        models.ContentsChange
 	source        func(models.Cluster) (models.SnapshotSource, error)
 	open          func(plain bool) (io.ReadCloser, error)
 	checkStore    func() error
@@ -488,6 +490,15 @@ func (*fakeJobs) BucketURL(bucket, _ string) string                             
 
 func (*fakeJobs) CannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
 	return cannotTake(e, s, d)
+}
+
+// Contents and CompareContents say the same of every snapshot.
+func (j *fakeJobs) Contents(context.Context, models.Snapshot) models.Contents {
+	return j.now().contents
+}
+
+func (j *fakeJobs) CompareContents(context.Context, models.Snapshot, models.Snapshot) models.ContentsChange {
+	return j.now().growth
 }
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }

@@ -25,7 +25,7 @@ func Number[T ~int | ~int32 | ~int64](n T) string {
 func Plural[T ~int | ~int32 | ~int64](n T, noun string) string {
 	switch {
 	case n == 1:
-	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "sh"):
+	case strings.HasSuffix(noun, "s") || strings.HasSuffix(noun, "sh") || strings.HasSuffix(noun, "x"):
 		noun += "es"
 	case strings.HasSuffix(noun, "ry"):
 		noun = strings.TrimSuffix(noun, "y") + "ies"
