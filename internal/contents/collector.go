@@ -30,7 +30,7 @@ type Collector struct {
 	libraries int64
 	functions []Library
 	biggest   biggest
-	prefixes  [prefixLevels]sketch
+	prefixes  prefixCounts
 	without   Sum
 	spans     map[int64]int64 // keys by their time left, in seconds: see Expiry
 	contents  Contents        // what is known of parts as a whole
@@ -72,12 +72,11 @@ func (c *Collector) Key(k *rdb.Observed) {
 	if !c.named {
 		return
 	}
-	ends, n := prefixes(k.Name)
-	if n == 0 {
-		c.without.add(Sum{1, k.Bytes})
-	}
-	for level := range n {
-		c.prefixes[level].count(k.Name[:ends[level]], k.Bytes)
+	if ends, n := prefixes(k.Name); n > 0 {
+		c.prefixes.count(k.Name, ends, n, k.Bytes)
+	} else {
+		c.without.Keys++
+		c.without.Bytes += k.Bytes
 	}
 }
 
@@ -181,9 +180,7 @@ func (c *Collector) Merge(o *Collector) {
 	for _, key := range o.biggest {
 		c.biggest.add(key)
 	}
-	for level := range c.prefixes {
-		c.prefixes[level].merge(&o.prefixes[level])
-	}
+	c.prefixes.merge(&o.prefixes)
 	c.without.add(o.without)
 	for seconds, keys := range o.spans {
 		c.spans[seconds] += keys
@@ -242,8 +239,7 @@ func (c *Collector) expiries() []Expiry {
 
 // listed are the prefixes with the most keys and those with the most bytes, and the most that another one can have.
 func (c *Collector) listed() (all []Prefix, unlisted Sum) {
-	for level := range c.prefixes {
-		s := &c.prefixes[level]
+	for level, s := range c.prefixes.sketches() {
 		unlisted = Sum{max(unlisted.Keys, s.missed.Keys), max(unlisted.Bytes, s.missed.Bytes)}
 		for _, counted := range s.all {
 			all = append(all, Prefix{Name: NameOf([]byte(counted.name), int64(len(counted.name))), Level: level + 1, Sum: counted.seen, Over: counted.over})

@@ -86,7 +86,7 @@ func word(n int) string {
 
 func TestSketchesStayWithinTheErrorThatTheyState(t *testing.T) {
 	t.Parallel()
-	const shards, keys = 3, 120_000
+	const shards, keys = 3, 70_000
 	random := rand.New(rand.NewPCG(1, 2))
 	truth, all := map[string]contents.Sum{}, contents.Sum{}
 	whole := contents.New(true)

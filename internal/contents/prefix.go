@@ -38,28 +38,36 @@ var byteKinds = func() (kinds [256]uint8) {
 }()
 
 // prefixes finds the prefixes of a name: where each of them ends.
-func prefixes(name []byte) (ends [prefixLevels]int, n int) {
+func prefixes(name []byte) (ends [prefixLevels]uint8, n int) {
 	begin, weak, hasDigit := 0, false, false // of what stands after the last separator
-	for i, b := range name[:min(len(name), maxPrefix)] {
-		kind := byteKinds[b]
-		if kind >= separator {
-			if kind == separator {
-				ends[n] = i + 1
-				if n++; n == prefixLevels {
-					break
-				}
-			}
-			begin, weak, hasDigit = i+1, kind == weakSeparator, false
-			continue
+	name = name[:min(len(name), maxPrefix)]
+	for i := 0; i < len(name); i++ {
+		for i < len(name)-1 && byteKinds[name[i]] == letter && !hasDigit { // nearly all of it
+			i++
 		}
+		kind := byteKinds[name[i]]
 		hasDigit = hasDigit || kind == digit
-		if length := i + 1 - begin; hasDigit && (length > shortPart || length == 1) || length > maxPart || kind == control {
+		length := i - begin // before this byte
+		if kind < separator {
+			length++
+		}
+		if hasDigit && (length > shortPart || length == 1) || length > maxPart || kind == control {
 			if weak {
-				ends[n] = begin
+				ends[n] = uint8(begin)
 				n++
 			}
 			break
 		}
+		if kind < separator {
+			continue
+		}
+		if kind == separator {
+			ends[n] = uint8(i + 1)
+			if n++; n == prefixLevels {
+				break
+			}
+		}
+		begin, weak, hasDigit = i+1, kind == weakSeparator, false
 	}
 	return ends, n
 }

@@ -27,16 +27,15 @@ type counted struct {
 	credit Sum
 }
 
-func (s *sketch) count(prefix []byte, bytes int64) {
+// count counts keys with a prefix.
+func (s *sketch) count(prefix []byte, keys Sum) {
 	i, known := s.index[string(prefix)]
 	if !known {
 		i = s.admit(string(prefix))
 	}
 	c := &s.all[i]
-	c.seen.Keys++
-	c.seen.Bytes += bytes
-	c.credit.Keys++
-	c.credit.Bytes += bytes
+	c.seen.add(keys)
+	c.credit.add(keys)
 }
 
 // admit makes room for a prefix.

@@ -1,6 +1,9 @@
 package rdb
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // Observer is told about each key that a scan walks over, in the RDB's order, and about each library of functions. It is for statistics: it is told
 // about a key when its end is known, cannot end the scan, and gets no value.
@@ -66,25 +69,47 @@ func (e Encoding) Names() (typeName, encoding string) {
 // observe walks over the key whose name comes next, and tells the observer.
 func (s *Scanner) observe(objectType byte) error {
 	from := s.offset() - 1
-	name, length, err := s.head(s.name[:0], MaxObservedName)
+	length, err := s.observedName()
 	if err != nil {
 		return err
 	}
-	s.name = name
 	encoding := Encoding(objectType)
 	if objectType == typeString {
-		if encoding, err = s.stringEncoding(); err != nil {
-			return err
-		}
+		encoding, err = s.stringEncoding()
+	} else {
+		s.note(objectType, length)
 	}
-	s.note(objectType, length)
-	if err := s.skipValue(objectType); err != nil {
+	if err == nil {
+		err = s.skipValue(objectType)
+	}
+	if err != nil {
 		return err
 	}
-	s.observed = Observed{Database: s.database, Encoding: encoding, Name: s.name, Length: int64(min(length, 1<<62)), Bytes: s.offset() - from, Expires: s.next.mortal}
-	s.next = noAttributes
-	s.observer.Key(&s.observed)
+	k := &s.observed
+	k.Database, k.Encoding, k.Name, k.Length = s.database, encoding, s.name, int64(min(length, 1<<62))
+	k.Bytes, k.Expires = s.offset()-from, s.next.mortal
+	s.next.mortal = false
+	s.observer.Key(k)
 	return nil
+}
+
+// shortName is how many bytes are copied at once, which is quicker than copying just those of the name.
+const shortName = 32
+
+// observedName copies the name that comes next, because the buffer may move while the value is walked over. It returns the length of the whole name.
+func (s *Scanner) observedName() (length uint64, err error) {
+	if s.end-s.pos > shortName {
+		if n := int(s.buf[s.pos]); n <= shortName {
+			s.pos++
+			s.name = slices.Grow(s.name[:0], shortName)[:shortName]
+			*(*[shortName]byte)(s.name) = *(*[shortName]byte)(s.buf[s.pos:])
+			s.name = s.name[:n]
+			s.pos += n
+			return uint64(n), nil
+		}
+	}
+	s.name, length, err = s.head(s.name[:0], MaxObservedName)
+	return length, err
 }
 
 // note keeps the name that was just read where it is one of the first of a kind that not every engine reads.
