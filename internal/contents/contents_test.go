@@ -129,6 +129,20 @@ func TestSketchesStayWithinTheErrorThatTheyState(t *testing.T) {
 	}
 }
 
+func TestPrefixesThatAreNotListedAreSaidToBeRare(t *testing.T) {
+	t.Parallel()
+	c := contents.New(true)
+	for i := range 2500 {
+		for range 2 {
+			key(c, word(i)+":1", 10)
+		}
+	}
+	got := ended(c)
+	if len(got.Prefixes) != 2000 || got.Unlisted != (contents.Sum{Keys: 2, Bytes: 20}) || got.Prefixes[0].Over != (contents.Sum{}) {
+		t.Errorf("%d are listed, the first is %+v, others can have %+v", len(got.Prefixes), got.Prefixes[0], got.Unlisted)
+	}
+}
+
 func TestContentsAreTheSameForOnePartAndForMany(t *testing.T) {
 	t.Parallel()
 	whole, parts := contents.New(true), []*contents.Collector{contents.New(true), contents.New(true), contents.New(true)}
@@ -152,7 +166,10 @@ func TestWithoutNamesNothingOfANameIsKept(t *testing.T) {
 	t.Parallel()
 	c := contents.New(false)
 	key(c, "secret:topsecret", 70)
-	for name, got := range map[string]contents.Contents{"gathered so": ended(c), "taken out": named().WithoutNames()} {
+	merged, other := contents.New(false), contents.New(true)
+	key(other, "secret:topsecret", 70)
+	merged.Merge(other)
+	for name, got := range map[string]contents.Contents{"gathered so": ended(c), "taken out": named().WithoutNames(), "merged": ended(merged)} {
 		text, err := json.Marshal(got)
 		if err != nil || strings.Contains(string(text), "secret") || got.Named || len(got.Biggest) != 1 || got.Biggest[0].Bytes != 70 {
 			t.Errorf("%s: %s, %v", name, text, err)
