@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/contents"
+	"rekindle/internal/store"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -262,5 +264,52 @@ func TestContentsInAStoreThatIsAwayAreNotKnown(t *testing.T) {
 	cancel()
 	if got := c.manager.Contents(ended, mustSnapshot(c, "s1")); got.Unknown == "" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// forgetful is a store that does not take what says what is in a snapshot.
+type forgetful struct{ store.Store }
+
+func (s forgetful) Put(ctx context.Context, key string, r io.Reader) (store.Object, error) {
+	if strings.Contains(key, "/contents") {
+		return store.Object{}, fmt.Errorf("put %s: %w", key, store.ErrFull)
+	}
+	return s.Store.Put(ctx, key, r)
+}
+
+func TestASnapshotIsAvailableAlsoWhenItsContentsCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	real := openDir(t, filepath.Join(data, "snapshots"))
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, forgetful{real})
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 50)
+	if snapshot := c.snapshot("orders", "s1"); snapshot.Status != models.SnapshotAvailable || snapshot.Keys < 50 {
+		t.Errorf("the snapshot is %s (%s)", snapshot.Status, snapshot.StatusReason)
+	}
+	if run := c.awaitRun(c.must(c.db.Copies.Copy(t.Context(), models.CopySpec{Snapshot: "s1", Name: "copy", RequestedBy: "test"}))); run.Status != models.RunSucceeded {
+		t.Errorf("the copy is %s: %s", run.Status, run.Error)
+	}
+	if run, snapshot := c.verify("s1"); run.Status != models.RunSucceeded || snapshot.Status != models.SnapshotAvailable {
+		t.Errorf("the verification is %s, the snapshot %s", run.Status, snapshot.Status)
+	}
+	if got := c.contents("s1"); got.Unknown == "" || !got.Later {
+		t.Errorf("its contents are %+v", got)
+	}
+}
+
+func TestContentsAreThereAfterTheCatalogWasLost(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	fillTypes(t, c.primary(c.create(c.spec("orders", 0))[0]))
+	c.snapshot("orders", "s1")
+	want := c.contents("s1")
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	if run := c.rebuild(); run.Status != models.RunSucceeded {
+		t.Fatalf("the rebuild is %s: %s", run.Status, run.Error)
+	}
+	if got := c.contents("s1"); want.Unknown != "" || !reflect.DeepEqual(got, want) {
+		t.Errorf("after the rebuild it has %+v\nbefore %+v", got, want)
 	}
 }
