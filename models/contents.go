@@ -1,6 +1,10 @@
 package models
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Contents is what is in a snapshot, as it was found out while it was taken, imported or verified. Bytes are bytes within the RDB: a key's type, its name and
 // its value.
@@ -106,4 +110,17 @@ type PrefixGrowth struct {
 	Growth
 	New, Gone bool // it was, or is, not among the prefixes that were counted
 	Certain   bool // that it is new or gone; else there may have been or be as many as it may be over
+}
+
+// WithoutKeyNames is the snapshot without the names of keys that its parts were written down with.
+func (s Snapshot) WithoutKeyNames() Snapshot {
+	s.Parts = slices.Clone(s.Parts)
+	for i := range s.Parts {
+		words := strings.Fields(s.Parts[i].Kinds)
+		for j, word := range words {
+			words[j], _, _ = strings.Cut(word, "=") // rdb.Kinds
+		}
+		s.Parts[i].Kinds = strings.Join(words, " ")
+	}
+	return s
 }

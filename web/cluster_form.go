@@ -402,7 +402,9 @@ func (h formPages) props(ctx context.Context, f clusterForm, aws awsCLI) (views.
 	}
 	var source models.Snapshot
 	if f.mode == modeRestore { // a seed may be chosen after the engine
-		source = f.snapshot
+		if source, err = h.withoutHiddenNames(ctx, f.snapshot); err != nil {
+			return props, err
+		}
 	}
 	usable := false
 	props.Engines, usable = engineOptions(engines, source, h.jobs.CannotTake)

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -166,6 +167,15 @@ func bigKeyRow(key models.BigKey) views.BigKey {
 func visibleName(text string) string {
 	quoted := strconv.Quote(text)
 	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+}
+
+// withoutHiddenNames is a snapshot without the names of keys, if they are hidden.
+func (s *site) withoutHiddenNames(ctx context.Context, snapshot models.Snapshot) (models.Snapshot, error) {
+	hide, err := s.db.Settings.HidesKeyNames(ctx)
+	if hide {
+		snapshot = snapshot.WithoutKeyNames()
+	}
+	return snapshot, err
 }
 
 func andLater(version string) string {

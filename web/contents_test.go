@@ -105,6 +105,22 @@ func TestTwoSnapshotsAreComparedFromTheOlderToTheNewer(t *testing.T) {
 	}
 }
 
+func TestReasonsAgainstARestoreNameNoKeyWhoseNameIsHidden(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.backUp("orders", "old", func(s *models.Snapshot) { s.RDBVersion, s.Parts[0].Kinds = 9, "0 24=topsecret,other" })
+	form := with(good, "id", "copy", "copies", "1", "engine", "valkey/8.1.1")
+	c.get("/snapshots/old/restore").says("for a reason in 0 24=topsecret")
+	c.postForm("/snapshots/old/restore", form).is(http.StatusUnprocessableEntity).says("cannot load, for a reason in 0 24=topsecret")
+	c.check(c.db.Settings.SaveHidesKeyNames(t.Context(), true))
+	c.get("/snapshots/old/restore").says("cannot load this snapshot, for a reason.").doesNotSay("topsecret")
+	c.postForm("/snapshots/old/restore", form).is(http.StatusUnprocessableEntity).says("cannot load, for a reason. Choose").doesNotSay("topsecret")
+	if kinds := (models.Snapshot{Parts: []models.Part{{Kinds: "0 24=a,b 245"}}}).WithoutKeyNames().Parts[0].Kinds; kinds != "0 24 245" {
+		t.Errorf("left is %q", kinds)
+	}
+}
+
 func TestNamesOfKeysAreHiddenUnderSettings(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)

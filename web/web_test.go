@@ -376,6 +376,9 @@ func cannotTake(e models.Engine, s models.Snapshot, d models.Deadlines) string {
 	if s.RDBVersion != 1 && (e.Name == "redis" || s.RDBVersion > 9) || s.Name == "fields" && d == models.DeadlinesDropped {
 		return ""
 	}
+	if len(s.Parts) > 0 && strings.Contains(s.Parts[0].Kinds, "=") {
+		return ", for a reason in " + s.Parts[0].Kinds + "."
+	}
 	return ", for a reason."
 }
 func (*fakeHost) FieldsExpire(s models.Snapshot) bool { return s.Name == "fields" }

@@ -244,7 +244,7 @@ func (q Clusters) BeginRestore(ctx context.Context, cluster models.Cluster, name
 		if snapshot.Status == models.SnapshotFailed && snapshot.StatusReason != "" {
 			return models.Refuse(models.CodeSnapshotState, "snapshot", fmt.Sprintf("The snapshot %s has failed. %s", name, snapshot.StatusReason))
 		}
-		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.cannotTake(cluster.EngineName(), snapshot, deadlines)); len(faults) > 0 {
+		if faults := models.CheckRestore(models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}, snapshot, tx.cannotTake(ctx, cluster.EngineName(), snapshot, deadlines)); len(faults) > 0 {
 			return faults
 		}
 		if needed := cluster.DatabasesFor(snapshot); needed != cluster.Databases {

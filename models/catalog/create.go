@@ -80,7 +80,7 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 		} else if err != nil {
 			return snapshot, err
 		} else {
-			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.cannotTake(spec.Engine, snapshot, spec.Deadlines))...)
+			faults = append(faults, models.CheckRestore(*spec, snapshot, q.db.cannotTake(ctx, spec.Engine, snapshot, spec.Deadlines))...)
 		}
 	}
 	return snapshot, faults.OrNil()

@@ -20,15 +20,22 @@ func (q Fills) Check(ctx context.Context, spec models.FillSpec) (models.Cluster,
 	if err != nil {
 		return cluster, snapshot, models.RenameField(err, "", "cluster")
 	}
-	if faults := models.CheckFill(spec, cluster, snapshot, q.db.cannotTake(cluster.EngineName(), snapshot, spec.Deadlines)); len(faults) > 0 {
+	if faults := models.CheckFill(spec, cluster, snapshot, q.db.cannotTake(ctx, cluster.EngineName(), snapshot, spec.Deadlines)); len(faults) > 0 {
 		return cluster, snapshot, faults
 	}
 	return cluster, snapshot, nil
 }
 
-// cannotTake says why an engine cannot take a snapshot, and whether it could without deadlines; "" when it can.
-func (db *DB) cannotTake(engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string {
+// cannotTake says why an engine cannot take a snapshot, and whether it could without deadlines; "" when it can. It names keys unless names are hidden.
+func (db *DB) cannotTake(ctx context.Context, engine models.Engine, snapshot models.Snapshot, deadlines models.Deadlines) string {
 	why := db.host.CannotTake(engine, snapshot, deadlines)
+	if why == "" {
+		return ""
+	}
+	if hide, err := db.Settings.HidesKeyNames(ctx); hide || err != nil {
+		snapshot = snapshot.WithoutKeyNames()
+		why = db.host.CannotTake(engine, snapshot, deadlines)
+	}
 	if why != "" && db.host.CannotTake(engine, snapshot, models.DeadlinesDropped) == "" {
 		why += " Without any deadlines it can: choose to drop them."
 	}
