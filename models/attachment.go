@@ -295,10 +295,29 @@ var metadata = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.Mus
 // to addresses that belong to the network and not to one host. With a list of allowed networks, all others are denied. One that lies within those of the
 // metadata opens its part of them; a wider one, such as 0.0.0.0/0, does not mean them.
 func DeniedAddress(addr netip.Addr, allowed []netip.Prefix) string {
-	addr = addr.Unmap().WithZone("") // no network has addresses with a zone
-	if addr.IsMulticast() || addr.IsUnspecified() {
+	switch addr = addr.Unmap().WithZone(""); judge(addr, allowed) {
+	case manyHosts:
 		return fmt.Sprintf("%s is not the address of a single host.", addr)
+	case ofMetadata:
+		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there, unless --attach-allow names it.", addr)
+	case notAllowed:
+		return fmt.Sprintf("%s is not among the addresses that --attach-allow names: this console connects to no node there.", addr)
 	}
+	return ""
+}
+
+// denial is why an address is not connected to.
+type denial int
+
+const (
+	allowedAddress denial = iota
+	manyHosts
+	ofMetadata
+	notAllowed
+)
+
+// judge judges an address, which must have no zone: no network has addresses with one.
+func judge(addr netip.Addr, allowed []netip.Prefix) denial {
 	within := func(networks []netip.Prefix) int { // the bits of the narrowest one, or -1
 		bits := -1
 		for _, n := range networks {
@@ -309,10 +328,12 @@ func DeniedAddress(addr netip.Addr, allowed []netip.Prefix) string {
 		return bits
 	}
 	switch opened := within(allowed); {
+	case addr.IsMulticast() || addr.IsUnspecified():
+		return manyHosts
 	case opened < within(metadata):
-		return fmt.Sprintf("%s is a link-local address, where clouds have their metadata: no node is looked for there, unless --attach-allow names it.", addr)
+		return ofMetadata
 	case opened < 0 && len(allowed) > 0:
-		return fmt.Sprintf("%s is not among the addresses that --attach-allow names: this console connects to no node there.", addr)
+		return notAllowed
 	}
-	return ""
+	return allowedAddress
 }

@@ -24,6 +24,9 @@ const (
 	CodeRunState            Code = "run-state"
 	CodeUserNotFound        Code = "user-not-found"
 	CodeAccessKeyNotFound   Code = "access-key-not-found"
+	CodeChannelNotFound     Code = "channel-not-found"
+	CodeDeliveryNotFound    Code = "delivery-not-found"
+	CodeDeliveryState       Code = "delivery-state" // its channel is gone
 	CodeNodeNotFound        Code = "node-not-found"
 	CodeNoFailover          Code = "no-failover"   // there is no replica that could take over
 	CodeNoChange            Code = "no-change"     // the request would change nothing

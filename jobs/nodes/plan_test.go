@@ -35,7 +35,7 @@ func said(steps []step) string {
 		case giveUp:
 			said = append(said, s.err.Error())
 		case mark:
-			said = append(said, s.say.text)
+			said = append(said, map[bool]string{true: "reachable", false: "unreachable: " + s.reason}[s.reachable])
 		}
 	}
 	return strings.Join(said, "\n")
@@ -377,8 +377,8 @@ func TestReportOfWhatWasSeen(t *testing.T) {
 		"as the catalog says already": {nodes: []seen{member(1, and(mute(4), func(v *seen) { v.node.State = "unreachable" }))}, change: unreachable(doesNotAnswer)},
 		"for another reason": {nodes: []seen{member(1, and(mute(4), func(v *seen) { v.node.State, v.refuses = "unreachable", true }))}, change: unreachable(doesNotAnswer),
 			want: []string{"mark"}, says: "does not accept the console's password"},
-		"the primary answers again": {nodes: []seen{member(1, known)}, change: unreachable(doesNotAnswer), want: []string{"mark"}, says: "The cluster orders answers again."},
-		"what is in its way":        {nodes: []seen{member(1, and(known, dead, func(v *seen) { v.trouble = "No disk." }))}, want: []string{"noteNode orders-001", "mark"}, says: "The cluster orders is unreachable. No disk."},
+		"the primary answers again": {nodes: []seen{member(1, known)}, change: unreachable(doesNotAnswer), want: []string{"mark"}, says: "reachable"},
+		"what is in its way":        {nodes: []seen{member(1, and(known, dead, func(v *seen) { v.trouble = "No disk." }))}, want: []string{"noteNode orders-001", "mark"}, says: "unreachable: No disk."},
 		"what is in a replica's":    {nodes: []seen{member(1, known), member(2, and(known, dead, func(v *seen) { v.trouble = "No disk." }))}, want: []string{"noteNode orders-002"}, silent: true},
 	} {
 		l := look{nodes: test.nodes}

@@ -33,18 +33,14 @@ func report(cluster models.Cluster, shards []look, now time.Time) []step {
 	if cluster.Migrating() { // it stays so, whatever its nodes do
 		return append(steps, reportMigrating(cluster, shards)...)
 	}
-	name, was := cluster.Name, cluster.Status == models.ClusterUnreachable
+	was := cluster.Status == models.ClusterUnreachable
 	switch {
 	case reachable && was:
-		steps = append(steps, mark{"", true, "", say{"", models.SeverityInfo, fmt.Sprintf("The cluster %s answers again.", name)}})
+		steps = append(steps, mark{"", true, ""})
 	case !reachable && (!was || why != cluster.StatusReason):
-		steps = append(steps, markUnreachable(cluster, why))
+		steps = append(steps, mark{"", false, why})
 	}
 	return steps
-}
-
-func markUnreachable(cluster models.Cluster, why string) mark {
-	return mark{"", false, why, say{"", models.SeverityError, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, why)}}
 }
 
 // described is a node's row, updated with how the node was seen.

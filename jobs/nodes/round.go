@@ -240,10 +240,7 @@ func (s noteSlots) carryOut(ctx context.Context, r *round) error {
 }
 
 func (s mark) carryOut(ctx context.Context, r *round) error {
-	changed, err := r.DB.Clusters.MarkReachable(ctx, r.cluster.ID, s.reachable, s.reason)
-	if changed {
-		_ = s.say.carryOut(ctx, r) // its failure is in the log
-	}
+	_, err := r.DB.Clusters.MarkReachable(ctx, r.cluster.ID, s.reachable, s.reason)
 	return err
 }
 

@@ -66,12 +66,11 @@ type (
 		node  models.Node
 		slots string
 	}
-	// mark records whether the cluster can be reached, with an event if that has changed.
+	// mark records whether the cluster can be reached, with an event if that has changed; reason says why not.
 	mark struct {
 		on
 		reachable bool
 		reason    string
-		say       say
 	}
 	// say writes an event.
 	say struct {

@@ -114,7 +114,7 @@ func (s *Supervisor) superviseAway(ctx context.Context) error {
 		return err
 	}
 	for _, cluster := range away(clusters, s.Home, homes) {
-		if err := markUnreachable(cluster, hostAway).carryOut(ctx, &round{Supervisor: s, cluster: cluster}); err != nil {
+		if err := (mark{"", false, hostAway}).carryOut(ctx, &round{Supervisor: s, cluster: cluster}); err != nil {
 			return err
 		}
 	}

@@ -122,7 +122,9 @@ func (q Attachments) Follow(ctx context.Context, looked models.Cluster, found mo
 			return err
 		}
 		if again {
-			followed.Messages = append([]string{fmt.Sprintf("The cluster %s answers again.", cluster.Name)}, followed.Messages...)
+			if err := tx.Events.Add(ctx, answersAgain(cluster.Name)); err != nil {
+				return err
+			}
 		}
 		return tx.Attachments.say(ctx, cluster, models.SeverityInfo, followed.Messages...)
 	})
@@ -234,7 +236,7 @@ func (q Attachments) Unreached(ctx context.Context, looked models.Cluster, reaso
 		if err != nil || !changed {
 			return err
 		}
-		return tx.Attachments.say(ctx, cluster, models.SeverityError, fmt.Sprintf("The cluster %s is unreachable. %s", cluster.Name, reason))
+		return tx.Events.Add(ctx, outOfReach(cluster.Name, reason))
 	})
 	if models.HasCode(err, models.CodeClusterNotFound) {
 		return nil

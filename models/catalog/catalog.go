@@ -70,6 +70,9 @@ type DB struct {
 	Rebuild       Rebuilding
 	Remains       Remains
 	Events        Events
+	Channels      Channels
+	Alarms        Alarms
+	Deliveries    Deliveries
 	Clock         Clock
 	Disk          Disk
 	Engines       Engines
@@ -153,6 +156,9 @@ func (db *DB) bound() *DB {
 	db.Rebuild = Rebuilding{db}
 	db.Remains = Remains{db}
 	db.Events = Events{db}
+	db.Channels = Channels{db}
+	db.Alarms = Alarms{db}
+	db.Deliveries = Deliveries{db}
 	db.Clock = Clock{db}
 	db.Disk = Disk{db}
 	db.Engines = Engines{db}

@@ -25,7 +25,8 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{}}
+	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
+		&models.Channel{}, &models.Alarm{}, &models.Telling{}, &models.Delivery{}}
 }
 
 func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {
@@ -212,8 +213,13 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	t.Parallel()
 	clock := zoned{clockwork.NewFakeClockAt(monday.Add(123456789))}
 	db := open(t, newPlace(t), clock)
-	launched(t, db, spec("guarded"))
+	guarded := launched(t, db, spec("guarded"))
 	launched(t, db, spec("moved"))
+	told := channel(t, db, "all", nil)
+	for _, reachable := range []bool{false, true, false, true} {
+		must(db.Clusters.MarkReachable(t.Context(), guarded.ID, reachable, "No answer."))(t)
+	}
+	check(t, db.Deliveries.Delivered(t.Context(), must(db.Deliveries.Claim(t.Context(), told.ID, 1, time.Minute))(t)[0], "200 OK"))
 	c := spec("orders")
 	c.Retention = 5
 	cluster := launched(t, db, c)

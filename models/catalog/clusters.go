@@ -281,9 +281,29 @@ func (q Clusters) take(ctx context.Context, cluster models.Cluster, to models.Cl
 	return err
 }
 
-// MarkReachable moves a cluster between available and unreachable, and reports whether that was a change. If the cluster is already
-// unreachable, the reason is replaced.
-func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
+// MarkReachable moves a cluster between available and unreachable, and reports whether that was a change, of which an event is written. If the cluster
+// is already unreachable, the reason is replaced.
+func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, reason string) (changed bool, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		if changed, err = tx.Clusters.markReachable(ctx, id, reachable, reason); err != nil || !changed {
+			return err
+		}
+		cluster, found, err := find[models.Cluster](tx.with(ctx).Select("name").Where("id = ?", id))
+		if err != nil || !found {
+			return err
+		}
+		if reachable {
+			return tx.Events.Add(ctx, answersAgain(cluster.Name))
+		}
+		return tx.Events.Add(ctx, outOfReach(cluster.Name, reason))
+	})
+	if err != nil {
+		return false, fmt.Errorf("mark cluster %d as reachable or not: %w", id, err)
+	}
+	return changed, nil
+}
+
+func (q Clusters) markReachable(ctx context.Context, id uint, reachable bool, reason string) (bool, error) {
 	if reachable {
 		return q.backToAvailable(ctx, id, "", models.ClusterUnreachable)
 	}
@@ -292,6 +312,16 @@ func (q Clusters) MarkReachable(ctx context.Context, id uint, reachable bool, re
 		_, err = q.move(ctx, id, models.ClusterUnreachable, reason, models.ClusterUnreachable)
 	}
 	return changed, err
+}
+
+// answersAgain and outOfReach are the events of a cluster that becomes reachable, or unreachable.
+func answersAgain(name string) models.Event {
+	return models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: fmt.Sprintf("The cluster %s answers again.", name), Ends: []models.Condition{models.ConditionUnreachable}}
+}
+
+func outOfReach(name, reason string) models.Event {
+	return models.Event{Severity: models.SeverityError, ClusterName: name, Message: fmt.Sprintf("The cluster %s is unreachable. %s", name, reason),
+		Raises: models.ConditionUnreachable, Next: "It is looked at again and again. Snapshots of it fail or wait until it answers."}
 }
 
 // All returns all clusters by name, with their nodes and how they are reached.

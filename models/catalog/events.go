@@ -37,8 +37,20 @@ func (q Events) Page(ctx context.Context, f models.EventFilter, after uint, limi
 	return rows, nil
 }
 
-// Add writes an event with the catalog's time.
+// Add writes an event with the catalog's time, and what people are told because of it, in one transaction.
 func (q Events) Add(ctx context.Context, e models.Event) error {
+	if e.Raises == "" && len(e.Ends) == 0 {
+		return q.add(ctx, e)
+	}
+	return q.db.transaction(ctx, func(tx *DB) error {
+		if err := tx.Events.add(ctx, e); err != nil {
+			return err
+		}
+		return tx.Alarms.note(ctx, e)
+	})
+}
+
+func (q Events) add(ctx context.Context, e models.Event) error {
 	if e.At.IsZero() {
 		e.At = q.db.Now()
 	}

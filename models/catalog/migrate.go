@@ -353,8 +353,39 @@ var sqliteMigrations = []migration{
 	// Which step a run is at, and since when, so that its pace is that of this step.
 	{"0031-steps", execute(steps("integer", "datetime")...)},
 	{"0032-missed", execute(missed)},
+	// Whom is told what, and what is on its way to them.
+	{"0033-notices", execute(notices("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime")...)},
 	// What space the snapshots took over time, what there was of those that are gone, and when on each day which cluster is snapshotted.
 	{"0034-history", execute(history("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime", "newest_at")...)},
+}
+
+// notices makes the tables and the column of 0033-notices, with types as this database has them. Where a page goes on behind a row, the index ends with
+// the row's id.
+func notices(id, text, number, at string) []string {
+	return []string{
+		`ALTER TABLE events ADD COLUMN kind ` + text + ` NOT NULL DEFAULT ''`,
+		`CREATE TABLE channels (id ` + id + `, name ` + text + ` NOT NULL, kind ` + text + ` NOT NULL, url ` + text + ` NOT NULL, secret ` + text + ` NOT NULL, host ` + text + ` NOT NULL,
+			port ` + number + ` NOT NULL, security ` + text + ` NOT NULL, username ` + text + ` NOT NULL, sender ` + text + ` NOT NULL, recipients ` + text + ` NOT NULL,
+			conditions ` + text + ` NOT NULL, clusters ` + text + ` NOT NULL, repeat_hours ` + number + ` NOT NULL, ends boolean NOT NULL, paused boolean NOT NULL, created_at ` + at + ` NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_channels_name ON channels (name)`,
+		`CREATE TABLE alarms (id ` + id + `, condition ` + text + ` NOT NULL, subject ` + text + ` NOT NULL, cluster_name ` + text + ` NOT NULL, snapshot_name ` + text + ` NOT NULL,
+			message ` + text + ` NOT NULL, next ` + text + ` NOT NULL, since ` + at + ` NOT NULL, ended_at ` + at + `)`,
+		`CREATE UNIQUE INDEX idx_alarms_subject ON alarms (condition, subject)`,
+		`CREATE INDEX idx_alarms_cluster_name ON alarms (cluster_name)`,
+		`CREATE INDEX idx_alarms_ended_at ON alarms (ended_at)`,
+		`CREATE TABLE tellings (channel_id ` + number + ` NOT NULL, alarm_id ` + number + ` NOT NULL, since ` + at + ` NOT NULL, at ` + at + ` NOT NULL, again_at ` + at + `,
+			PRIMARY KEY (channel_id, alarm_id))`,
+		`CREATE INDEX idx_tellings_alarm_id ON tellings (alarm_id)`,
+		`CREATE INDEX idx_tellings_again_at ON tellings (again_at)`,
+		`CREATE TABLE deliveries (id ` + id + `, ref ` + text + ` NOT NULL, channel_id ` + number + ` NOT NULL, channel_name ` + text + ` NOT NULL, condition ` + text + ` NOT NULL,
+			phase ` + text + ` NOT NULL, cluster_name ` + text + ` NOT NULL, snapshot_name ` + text + ` NOT NULL, title ` + text + ` NOT NULL, text ` + text + ` NOT NULL, next ` + text + ` NOT NULL,
+			since ` + at + ` NOT NULL, state ` + text + ` NOT NULL, attempts ` + number + ` NOT NULL, due_at ` + at + ` NOT NULL, answer ` + text + ` NOT NULL, created_at ` + at + ` NOT NULL,
+			ended_at ` + at + `)`,
+		`CREATE UNIQUE INDEX idx_deliveries_ref ON deliveries (ref)`,
+		`CREATE INDEX idx_deliveries_state ON deliveries (state, due_at)`,
+		`CREATE INDEX idx_deliveries_channel ON deliveries (channel_id, created_at, id)`,
+		`CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id)`,
+	}
 }
 
 // history makes the tables, columns and indexes of 0034-history, with types as this database has them. All clusters are judged anew, which fills in the

@@ -117,6 +117,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		rowsOf[models.User](nil), rowsOf[models.Session](nil), rowsOf[models.SignInFailure](nil), rowsOf[models.AccessKey](nil), rowsOf[models.Invocation](nil), rowsOf[models.Signature](nil),
 		rowsOf[models.Tag](nil), rowsOf[models.SubnetGroup](nil), rowsOf[models.ParameterGroup](nil), rowsOf[models.ParameterValue](nil),
 		rowsOf[models.AccessUser](nil), rowsOf[models.UserGroup](nil), rowsOf[models.StorageSample](nil), rowsOf[models.PastSnapshot](nil),
+		rowsOf[models.Channel](nil), rowsOf[models.Alarm](nil), rowsOf[models.Telling](nil), rowsOf[models.Delivery](nil),
 	} {
 		n, err := copyTable(ctx, from, to)
 		if err != nil {

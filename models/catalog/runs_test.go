@@ -503,7 +503,8 @@ func TestFailuresOfClustersSayWhy(t *testing.T) {
 		t.Error("a cluster that is being deleted became unreachable")
 	}
 	events := must(db.Events.List(t.Context(), models.List{Equal: map[string]string{"severity": "error"}}))(t)
-	if events.Total != 1 || !strings.Contains(events.Rows[0].Message, "orders could not be created. The program did not start.") {
+	if events.Total != 2 || events.Rows[0].Message != "The cluster other is unreachable. No answer." ||
+		!strings.Contains(events.Rows[1].Message, "orders could not be created. The program did not start.") {
 		t.Errorf("%+v", events)
 	}
 }

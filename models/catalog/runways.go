@@ -121,14 +121,19 @@ func freeSnapshotted(ctx context.Context, tx *DB, run models.Run, e *ending) err
 	if err := tx.Settle.endSnapshotting(ctx, run, args); err != nil {
 		return err
 	}
-	if args.WindowOpens != nil && e.status == models.RunFailed {
+	if e.status != models.RunFailed {
+		return nil
+	}
+	if args.WindowOpens != nil {
 		err := tx.with(ctx).Model(&models.WindowMark{}).Where("cluster_id = ? AND opens = ?", run.ClusterID, *args.WindowOpens).
 			Updates(map[string]any{"outcome": models.MarkFailed, "tried": tx.Now()}).Error
 		if err != nil {
 			return fmt.Errorf("mark window of %s: %w", run.ClusterName, err)
 		}
 	}
-	return nil
+	e.event.Kind, e.event.Raises = models.EventSnapshotFailed, models.ConditionFailed
+	e.event.Next, err = tx.Schedule.sayNext(ctx, run.ClusterID)
+	return err
 }
 
 // freeNew leaves a cluster that did not come up in a state in which it can only be deleted.
@@ -193,6 +198,7 @@ func freeDeleting(ctx context.Context, tx *DB, run models.Run, e *ending) error 
 // freeVerified leaves the snapshot as it is: its verification came to no result.
 func freeVerified(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if e.status != models.RunCancelled {
+		e.event.Raises, e.event.Next = models.ConditionDamaged, "The snapshot stays as it is, and is verified again later."
 		return nil
 	}
 	if snapshot, err := tx.Snapshots.Get(ctx, run.SnapshotName); models.HasCode(err, models.CodeSnapshotNotFound) || err == nil && snapshot.Status == models.SnapshotDeleting {

@@ -43,6 +43,26 @@ func (q Schedule) Coming(ctx context.Context, cluster models.Cluster) (models.Co
 	return one, planned, err
 }
 
+// sayNext says in a sentence when the next snapshot of a cluster is tried, "" when nobody knows.
+func (q Schedule) sayNext(ctx context.Context, clusterID uint) (string, error) {
+	cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", clusterID))
+	if err != nil || !found {
+		return "", err
+	}
+	if !cluster.Backups() {
+		return "The cluster has no schedule, so it is not tried again by itself.", nil
+	}
+	next, planned, err := q.Coming(ctx, cluster)
+	if err != nil || !planned {
+		return "", err
+	}
+	at := next.At.UTC().Format("2006-01-02 15:04 UTC")
+	if next.Attempt > 1 {
+		return fmt.Sprintf("It is tried again at %s.", at), nil
+	}
+	return fmt.Sprintf("The next snapshot is taken at %s.", at), nil
+}
+
 func (q Schedule) coming(ctx context.Context, clusters []models.Cluster) (map[uint]models.Coming, error) {
 	plans, err := q.plans(ctx, clusters)
 	if err != nil {
@@ -240,7 +260,12 @@ func (q Schedule) markMissed(ctx context.Context, cluster models.Cluster, missed
 		if len(marked) == 0 {
 			return nil
 		}
-		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name, Message: models.MissedMessage(cluster, marked)})
+		next, err := tx.Schedule.sayNext(ctx, cluster.ID)
+		if err != nil {
+			return err
+		}
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name, Message: models.MissedMessage(cluster, marked),
+			Raises: models.ConditionMissed, Next: next})
 	})
 	if err != nil {
 		return fmt.Errorf("mark missed windows of %s: %w", cluster.Name, err)

@@ -235,3 +235,27 @@ func (q Settings) SaveVerifyEvery(ctx context.Context, days int) error {
 	}
 	return q.set(ctx, "verify_every", strconv.Itoa(days))
 }
+
+// keepEvents is the setting with the number of days for which events and messages are kept.
+const keepEvents = "keep_events"
+
+// KeepEvents returns for how many days events and messages are kept.
+func (q Settings) KeepEvents(ctx context.Context) (int, error) {
+	row, found, err := find[models.Setting](q.db.with(ctx).Where("name = ?", keepEvents))
+	if err != nil || !found {
+		return models.DefaultKeepEvents, err
+	}
+	days, err := strconv.Atoi(row.Value)
+	if err != nil {
+		return 0, fmt.Errorf("read setting %s: %w", keepEvents, err)
+	}
+	return days, nil
+}
+
+// SaveKeepEvents sets for how many days events and messages are kept.
+func (q Settings) SaveKeepEvents(ctx context.Context, days int) error {
+	if days < models.MinKeepEvents || days > models.MaxKeepEvents {
+		return models.Refuse(models.CodeInvalid, keepEvents, fmt.Sprintf("Enter %d to %d days. The API shows the events of two weeks, as ElastiCache does.", models.MinKeepEvents, models.MaxKeepEvents))
+	}
+	return q.set(ctx, keepEvents, strconv.Itoa(days))
+}

@@ -24,7 +24,7 @@ func (q Settling) Move(ctx context.Context, run models.Run, measured models.Snap
 			if err := tx.Copies.describe(ctx, measured); err != nil {
 				return err
 			}
-			if err := tx.Settle.recordSnapshot(ctx, measured); err != nil {
+			if err := tx.Settle.recordSnapshot(ctx, measured, models.Event{}); err != nil {
 				return err
 			}
 		} else {
@@ -75,7 +75,8 @@ func (q Settling) Snapshot(ctx context.Context, run models.Run, measured models.
 		} else if present.Status == models.RunSucceeded {
 			return nil // reported twice
 		}
-		if err := tx.Settle.recordSnapshot(ctx, measured); err != nil {
+		taken := models.Event{Kind: models.EventSnapshotSucceeded, Ends: []models.Condition{models.ConditionFailed, models.ConditionMissed, models.ConditionOverdue}}
+		if err := tx.Settle.recordSnapshot(ctx, measured, taken); err != nil {
 			return err
 		}
 		if run.GoesOn() {
@@ -92,7 +93,8 @@ func (q Settling) Snapshot(ctx context.Context, run models.Run, measured models.
 	})
 }
 
-func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) error {
+// recordSnapshot makes a snapshot available. event says what else that means.
+func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot, event models.Event) error {
 	snapshot, err := q.db.Snapshots.Get(ctx, measured.Name)
 	if err != nil {
 		return err
@@ -122,8 +124,9 @@ func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot) 
 	if err := q.db.Losses.noticed(ctx, snapshot); err != nil {
 		return err
 	}
-	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: snapshot.ClusterName, SnapshotName: snapshot.Name,
-		Message: fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)})
+	event.Severity, event.ClusterName, event.SnapshotName = models.SeverityInfo, snapshot.ClusterName, snapshot.Name
+	event.Message = fmt.Sprintf("The %s snapshot %s of %s is available.", snapshot.Source, snapshot.Name, snapshot.ClusterName)
+	return q.db.Events.Add(ctx, event)
 }
 
 // endSnapshotting releases the cluster of a snapshot. A cluster that was unreachable is unreachable again until the supervisor sees otherwise.
@@ -207,7 +210,8 @@ func (q Settling) AbandonDelete(ctx context.Context, run models.Run, reason stri
 			return err
 		}
 		return errors.Join(tx.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
-			Message: fmt.Sprintf("The cluster %s was not deleted. %s", run.ClusterName, reason)}),
+			Message: fmt.Sprintf("The cluster %s was not deleted. %s", run.ClusterName, reason),
+			Kind:    models.EventSnapshotFailed, Raises: models.ConditionFailed, Next: "The cluster stays as it is. Delete it again when you have looked at it."}),
 			tx.Runs.end(ctx, run, models.RunFailed, reason))
 	})
 }
@@ -242,6 +246,9 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		}
 		if err := tx.with(ctx).Model(&models.Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
 			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
+		}
+		if err := tx.Alarms.forget(ctx, "cluster_name = ? AND condition <> ?", cluster.Name, models.ConditionDamaged); err != nil {
+			return err
 		}
 		said := tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName,
 			Message: fmt.Sprintf("The cluster %s was %s.", run.ClusterName, becameOf(cluster))})
@@ -279,11 +286,15 @@ func (q Settling) Verify(ctx context.Context, run models.Run, verified models.Sn
 		if present.ManifestSHA256 == "" { // a snapshot from before manifests were remembered
 			changes["manifest_sha256"] = verified.ManifestSHA256
 		}
+		whole := models.Event{Severity: models.SeverityInfo, ClusterName: present.ClusterName, SnapshotName: present.Name, Ends: []models.Condition{models.ConditionDamaged},
+			Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is correct.", present.Name, present.ClusterName)}
 		var failures []error
 		if present.Damaged() {
 			changes["status"], changes["status_reason"], changes["damage"] = models.SnapshotAvailable, "", ""
-			failures = append(failures, tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: present.ClusterName, SnapshotName: present.Name,
-				Message: fmt.Sprintf("The snapshot %s of %s is whole again: every byte was read back and is correct.", present.Name, present.ClusterName)}))
+			failures = append(failures, tx.Events.Add(ctx, whole))
+		} else { // an earlier verification may have come to no result
+			whole.Message = fmt.Sprintf("The snapshot %s of %s is whole: every byte was read back and is correct.", present.Name, present.ClusterName)
+			failures = append(failures, tx.Alarms.note(ctx, whole))
 		}
 		failures = append(failures, tx.with(ctx).Model(&models.Snapshot{ID: present.ID}).UpdateColumns(changes).Error, tx.Runs.end(ctx, run, models.RunSucceeded, ""))
 		return errors.Join(failures...)

@@ -482,6 +482,9 @@ func (q Snapshots) RemoveRow(ctx context.Context, name string) error {
 		if err := tx.History.remember(ctx, snapshot); err != nil {
 			return err
 		}
+		if err := tx.Alarms.forget(ctx, "condition = ? AND subject = ?", models.ConditionDamaged, name); err != nil {
+			return err
+		}
 		return tx.Tags.drop(ctx, models.ResourceSnapshot+":"+name)
 	})
 }
@@ -572,5 +575,5 @@ func (q Snapshots) markDamaged(ctx context.Context, s models.Snapshot, damage st
 	}
 	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: s.ClusterName, SnapshotName: s.Name,
 		Message: fmt.Sprintf("The snapshot %s of %s is damaged and will not be used. %s What is left of it stays in the store until you delete it.",
-			s.Name, s.ClusterName, damage)})
+			s.Name, s.ClusterName, damage), Raises: models.ConditionDamaged, Next: "It is not used for restores. The other snapshots are not touched."})
 }
