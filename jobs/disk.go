@@ -14,7 +14,7 @@ import (
 type disk struct {
 	db     *catalog.DB
 	logger *slog.Logger
-	low    bool // it was low when last looked at
+	host   string // of the disk; "": it has no name
 }
 
 func (d *disk) ticks() []tick.Tick {
@@ -27,19 +27,18 @@ func (d *disk) look(ctx context.Context) {
 		d.logger.Error("look at the disk of the data folder", "error", err)
 		return
 	}
-	switch low := space.Low(); {
-	case low && !d.low:
-		d.low = true
-		d.logger.Warn("the disk of the data folder is nearly full", "free", space.Free, "total", space.Total)
-		d.say(ctx, models.SeverityWarning, space.Sentence())
-	case d.low && space.Free > space.Total/8: // well above the limit, so that the messages do not alternate
-		d.low = false
-		d.say(ctx, models.SeverityInfo, "There is free space again on the disk of the data folder.")
+	e := models.Event{Severity: models.SeverityInfo, Message: "There is free space again on the disk of the data folder.", Ends: []models.Condition{models.ConditionFull}}
+	switch {
+	case space.Low():
+		e = models.Event{Severity: models.SeverityWarning, Message: space.Sentence(), Raises: models.ConditionFull}
+	case !space.Ample():
+		return
 	}
-}
-
-func (d *disk) say(ctx context.Context, severity models.Severity, message string) {
-	if err := d.db.Events.Add(ctx, models.Event{Severity: severity, Message: message}); err != nil {
-		d.logger.Error("write event", "message", message, "error", err)
+	e.Place = "The disk of the data folder"
+	if d.host != "" {
+		e.Place += " on " + d.host
+	}
+	if err := d.db.Alarms.Turn(ctx, e); err != nil && ctx.Err() == nil {
+		d.logger.Error("report on the disk of the data folder", "free", space.Free, "total", space.Total, "error", err)
 	}
 }

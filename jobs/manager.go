@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"rekindle/jobs/declared"
 	"rekindle/jobs/measure"
 	"rekindle/jobs/nodes"
+	"rekindle/jobs/notify"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/tick"
 	"rekindle/jobs/tuning"
@@ -42,6 +44,8 @@ type Config struct {
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bucket returns the URL of a bucket that is reached in the same way as the snapshot store (s3://bucket).
 	Bucket func(name, region string) string
+	// PublicURL is where people reach the console, for links in messages; "": nobody has said.
+	PublicURL string
 	// Declared is the clusters file to start with; nil: there is none.
 	Declared *declared.File
 
@@ -77,6 +81,7 @@ type Manager struct {
 	calendar  *calendar
 	disk      *disk
 	counts    *measure.Recorder
+	notifier  *notify.Notifier
 }
 
 // loop is something that works in the background from its start until it is stopped.
@@ -105,7 +110,7 @@ func New(config Config) (*Manager, error) {
 	m := &Manager{Config: config, scheduler: scheduler}
 	m.run, m.stop = context.WithCancelCause(context.Background())
 	m.counts = measure.New()
-	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake, m.counts}, &disk{db: m.DB, logger: m.Logger}
+	m.calendar, m.disk = &calendar{m.DB, m.Logger, m.Wake, m.counts}, &disk{db: m.DB, logger: m.Logger, host: hostName()}
 	m.lease = queue.NewLease(queue.LeaseConfig{DB: m.DB, Home: m.Host.Home(), Lasts: m.Lease, Logger: m.Logger, TakesOver: m.goOn})
 	m.locks = &locks{m.DB, m.lease, m.Logger}
 	m.vault = vault.New(vault.Config{DB: m.DB, Store: m.Store, Launcher: m.Launcher, Host: m.Host, Lease: m.lease, Clock: m.Clock, Logger: m.Logger, Life: m.run,
@@ -115,6 +120,8 @@ func New(config Config) (*Manager, error) {
 		Every: m.SuperviseEvery, Lock: m.locks.try, Sentence: sentence, Wake: m.Wake})
 	first := func(ctx context.Context) (bool, error) { return m.DB.Owners.First(ctx, m.lease.Owner()) }
 	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
+	m.notifier = notify.New(notify.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, PublicURL: strings.TrimSuffix(m.PublicURL, "/"), Mine: first, Store: m.Store.Location(),
+		Present: m.storePresent, Space: m.storeSpace, Sentence: explain})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.tuner = tuning.New(tuning.Config{DB: m.DB, Logger: m.Logger, Owner: m.lease.Owner, Hold: m.lease.Hold, Working: func(run uint) bool { return m.queue.Working(run) }})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
@@ -142,7 +149,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.vault.Start(ctx)
-	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.vault.Ticks(), m.tuner.Ticks())...); err != nil {
+	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.notifier.Ticks(), m.vault.Ticks(), m.tuner.Ticks())...); err != nil {
 		return err
 	}
 	if err := m.queue.Start(ctx); err != nil {
@@ -159,7 +166,7 @@ func (m *Manager) Start(ctx context.Context) error {
 // again at the next start. It waits for them until ctx ends, writes the records that are due, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
-	loops := []loop{m.queue, m.nodes, m.attached, m.declared}
+	loops := []loop{m.queue, m.nodes, m.attached, m.declared, m.notifier}
 	failures := make([]error, len(loops))
 	var stops sync.WaitGroup
 	for i, loop := range loops {
@@ -231,6 +238,11 @@ func (m *Manager) CheckStore(ctx context.Context) error { return m.vault.Health.
 // DescribeStore says what is known about the store. What the store does not tell is left out.
 func (m *Manager) DescribeStore(ctx context.Context) (models.StoreInfo, error) {
 	return m.vault.Health.Describe(ctx)
+}
+
+// TestChannel sends a message through a channel at once, and returns what became of it.
+func (m *Manager) TestChannel(ctx context.Context, channel models.Channel, by string) (models.Delivery, error) {
+	return m.notifier.Test(ctx, channel, by)
 }
 
 // HostMemory returns the memory of the host on which nodes are launched, in bytes.

@@ -50,6 +50,7 @@ type config struct {
 	logLevel      slog.Level
 	adminPassword secret.Text
 	proxies       []netip.Prefix
+	notifyAllow   []netip.Prefix // where messages may be sent to; empty: anywhere but where it is always denied
 	attachAllow   []netip.Prefix // where servers that were not launched here may be connected to; empty: anywhere but where it is always denied
 	account       string         // in ARNs
 	encrypted     bool           // somebody has declared that the data folder is on encrypted storage
@@ -79,7 +80,7 @@ const (
 func serveFlags(command, purpose string, c *config, getenv func(string) string, output io.Writer) (*flagSet, []declaration) {
 	flags := newFlags(command, purpose, getenv, output)
 	declareConfig(flags)
-	return flags, []declaration{declareConsole(flags, c), declareWeb(flags, c), declareWork(flags, c), declareLog(flags, c), declareMetrics(flags, c), declareClusters(flags, c), declareAllow(flags, c),
+	return flags, []declaration{declareConsole(flags, c), declareWeb(flags, c), declareWork(flags, c), declareLog(flags, c), declareMetrics(flags, c), declareClusters(flags, c), declareAllow(flags, c), declareNotifyAllow(flags, c),
 		declareSecrets(flags, c)}
 }
 
@@ -262,13 +263,25 @@ func declareClusters(flags *flagSet, c *config) declaration {
 
 // declareAllow declares the flag that says where clusters that were not launched here may be.
 func declareAllow(flags *flagSet, c *config) declaration {
-	networks := flags.list("attach-allow", "", "`addresses` at which clusters may be attached and data moved from, separated by commas: nothing else is connected to (10.0.0.7,10.1.0.0/16; docs/attach.md)")
+	return declareNetworks(flags, &c.attachAllow, "attach-allow",
+		"`addresses` at which clusters may be attached and data moved from, separated by commas: nothing else is connected to (10.0.0.7,10.1.0.0/16; docs/attach.md)")
+}
+
+// declareNotifyAllow declares the flag that says where messages may be sent to.
+func declareNotifyAllow(flags *flagSet, c *config) declaration {
+	return declareNetworks(flags, &c.notifyAllow, "notify-allow",
+		"`addresses` that notifications may be sent to, separated by commas: of mail servers, chats and webhooks (10.0.0.7,203.0.113.0/24; docs/notifications.md)")
+}
+
+// declareNetworks declares a flag with addresses and networks.
+func declareNetworks(flags *flagSet, into *[]netip.Prefix, name, text string) declaration {
+	networks := flags.list(name, "", text)
 	return func() error {
-		if err := readNetworks(*networks, &c.attachAllow); err != nil {
-			return flags.wrong("attach-allow", "must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
+		if err := readNetworks(*networks, into); err != nil {
+			return flags.wrong(name, "must name addresses such as 10.0.0.7 or 10.1.0.0/16: %v", err)
 		}
-		if *networks != "" && len(c.attachAllow) == 0 { // nothing at all must not mean everything
-			return flags.wrong("attach-allow", "must name addresses such as 10.0.0.7 or 10.1.0.0/16, not %q", *networks)
+		if *networks != "" && len(*into) == 0 { // nothing at all must not mean everything
+			return flags.wrong(name, "must name addresses such as 10.0.0.7 or 10.1.0.0/16, not %q", *networks)
 		}
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"rekindle/jobs"
+	"rekindle/jobs/notify"
 	"rekindle/jobs/reach"
 )
 
@@ -15,6 +16,7 @@ func (r *reloader) live() map[string]func(config) {
 	return map[string]func(config){
 		"log-level":    func(c config) { r.level.Set(c.logLevel) },
 		"attach-allow": func(c config) { reach.Allow(c.attachAllow) },
+		"notify-allow": func(c config) { notify.Allow(c.notifyAllow) },
 		"bandwidth":    func(c config) { r.manager.SetBandwidth(int64(c.bandwidth) << 20) },
 	}
 }

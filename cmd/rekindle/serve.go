@@ -22,6 +22,7 @@ import (
 	"rekindle/internal/secret"
 	"rekindle/internal/store/s3"
 	"rekindle/jobs"
+	"rekindle/jobs/notify"
 	"rekindle/jobs/reach"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -57,6 +58,7 @@ func runServe(ctx context.Context, of call) error {
 		c.again = func() (config, error) { return readServeConfig(of.args, env.get, io.Discard) }
 		c.unknown = func() ([]string, error) { return env.unknown(of.environ) }
 		reach.Allow(c.attachAllow)
+		notify.Allow(c.notifyAllow)
 		err = serve(ctx, c, clockwork.NewRealClock(), of.stdout, of.stderr, nil)
 	}
 	return inFormat(c, of.stderr, err)

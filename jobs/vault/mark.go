@@ -107,15 +107,20 @@ func (m *marked) note(err error) {
 	m.trouble = err
 }
 
-// Unrecognised says in a sentence why the store is not the console's own, "" if it is.
-func (h *Health) Unrecognised() string {
+// Trouble is why the store is not taken for the console's own, nil if it is.
+func (h *Health) Trouble() error {
 	own, is := h.Store.(*marked)
 	if !is {
-		return ""
+		return nil
 	}
 	own.mu.Lock()
 	defer own.mu.Unlock()
-	text, _ := reason.Text(own.trouble)
+	return own.trouble
+}
+
+// Unrecognised says in a sentence why the store is not the console's own, "" if it is.
+func (h *Health) Unrecognised() string {
+	text, _ := reason.Text(h.Trouble())
 	return text
 }
 

@@ -132,6 +132,23 @@ func (q Alarms) close(ctx context.Context, alarm models.Alarm) (map[uint]models.
 	return told, q.db.with(ctx).Model(&models.Telling{}).Where("alarm_id = ? AND again_at IS NOT NULL", alarm.ID).UpdateColumn("again_at", nil).Error
 }
 
+// Turn writes an event that raises or ends an alarm, unless that is how it stands already.
+func (q Alarms) Turn(ctx context.Context, e models.Event) error {
+	return q.db.transaction(ctx, func(tx *DB) error {
+		condition := e.Raises
+		if condition == "" {
+			condition = e.Ends[0]
+		}
+		_, open, err := find[models.Alarm](tx.with(ctx).Where("condition = ? AND subject = ? AND ended_at IS NULL", condition, condition.Subject(e)))
+		if err != nil {
+			return fmt.Errorf("look for the alarm %s: %w", condition, err)
+		} else if open == (e.Raises != "") {
+			return nil
+		}
+		return tx.Events.Add(ctx, e)
+	})
+}
+
 // forget ends alarms about things that are gone, without a word: whoever deleted them knows.
 func (q Alarms) forget(ctx context.Context, which string, args ...any) error {
 	var ids []uint

@@ -280,7 +280,7 @@ func TestMessagesAreClaimedByOneAndSettled(t *testing.T) {
 		t.Errorf("a claim that has expired settled it: %+v", got)
 	}
 	for attempt := 2; attempt <= 5; attempt++ {
-		if given, err := db.Deliveries.Failed(ctx, taken[0], "500 Oh no", false); err != nil || given {
+		if given, err := db.Deliveries.Failed(ctx, taken[0], "500 Oh no"); err != nil || given {
 			t.Fatalf("attempt %d: given up %t, %v", attempt, given, err)
 		}
 		pause, _ := models.RetryDelivery(attempt)
@@ -291,7 +291,7 @@ func TestMessagesAreClaimedByOneAndSettled(t *testing.T) {
 		clock.Advance(time.Second)
 		taken = must(db.Deliveries.Claim(ctx, c.ID, 10, lasts))(t)
 	}
-	if given, err := db.Deliveries.Failed(ctx, taken[0], "500 Oh no", false); err != nil || !given {
+	if given, err := db.Deliveries.Failed(ctx, taken[0], "500 Oh no"); err != nil || !given {
 		t.Fatalf("the last attempt: given up %t, %v", given, err)
 	}
 	if got := find1(t, db, taken[0].ID); got.State != models.DeliveryGivenUp || got.Answer != "500 Oh no" || got.EndedAt == nil {

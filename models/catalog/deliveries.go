@@ -78,11 +78,10 @@ func (q Deliveries) Release(ctx context.Context, d models.Delivery) error {
 	return q.settle(ctx, d, map[string]any{"attempts": d.Attempts - 1, "due_at": q.db.Now()})
 }
 
-// Failed writes down that a claimed message did not arrive. It is tried again later, or given up: then an event says so. A test is not repeated, and
-// nor is what the receiver has refused for good.
-func (q Deliveries) Failed(ctx context.Context, d models.Delivery, answer string, forGood bool) (given bool, err error) {
+// Failed writes down that a claimed message did not arrive. It is tried again later, or given up: then an event says so. A test is not repeated.
+func (q Deliveries) Failed(ctx context.Context, d models.Delivery, answer string) (given bool, err error) {
 	pause, again := models.RetryDelivery(d.Attempts)
-	if again && !forGood && d.Phase != models.PhaseTest {
+	if again && d.Phase != models.PhaseTest {
 		return false, q.settle(ctx, d, map[string]any{"answer": answer, "due_at": q.db.Now().Add(pause)})
 	}
 	err = q.db.transaction(ctx, func(tx *DB) error {

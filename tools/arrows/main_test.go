@@ -80,6 +80,8 @@ var forbidden = []struct{ file, imports, rule string }{
 	{"jobs/attached/attached.go", "rekindle/internal/launch", "attached"},
 	{"jobs/declared/apply.go", "rekindle/jobs/attached", "declared"},
 	{"jobs/declared/load.go", "rekindle/internal/topology", "declared"},
+	{"jobs/notify/notify.go", "rekindle/jobs/vault", "notify"},
+	{"jobs/notify/watch.go", "rekindle/internal/store", "notify"},
 	{"jobs/attached/guard.go", "rekindle/internal/archive", "attached"},
 	{"jobs/tuning/tuning.go", "rekindle/jobs/vault", "tuning"},
 	{"jobs/tuning/back.go", "rekindle/jobs/queue", "tuning"},
