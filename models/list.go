@@ -6,6 +6,8 @@ import "time"
 type List struct {
 	Text  string            // part of a name or description
 	Equal map[string]string // a filter's name to its value; empty values do not filter
+	From  time.Time         // of rows from then on, where rows have a time; zero: of all
+	To    time.Time         // of rows before then; zero: of all
 	Sort  string            // the page's name of a column; unknown names mean the default
 	Desc  bool
 	Page  int // from 1

@@ -36,6 +36,8 @@ var states = map[string]state{
 	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
+	// messages
+	"message-waiting": {"busy", "Waiting"}, MessageRetried: {"warn", "Tried again"}, "message-delivered": {"ok", "Delivered"}, "message-given-up": {"bad", "Given up"},
 	// protection
 	Protected: {"ok", "Protected"}, NoSchedule: {"warn", "No schedule"}, LastFailed: {"bad", "Last failed"},
 	Overdue: {"bad", "Overdue"}, FirstPending: {"warn", "No snapshot yet"}, CacheOnly: {"idle", "Nothing to back up"}, NothingInIt: {"idle", "Nothing to back up"},

@@ -115,6 +115,7 @@ type Filter struct {
 	Label   string
 	Options []Option // "all" is added to them
 	Typed   bool     // there are more, which are typed and suggested while typing
+	Day     bool     // a day is chosen, in UTC
 }
 
 // Choices are what a field offers: all that exist, or only the first ones if there are too many, and the others are typed.

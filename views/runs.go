@@ -72,6 +72,8 @@ func (p EventList) filters() []Filter {
 		{Name: "q", Label: "Text"},
 		p.Clusters.filter(),
 		{Name: "severity", Label: "Severity", Options: []Option{{Value: "info", Label: "Info"}, {Value: "warning", Label: "Warning"}, {Value: "error", Label: "Error"}}},
+		{Name: "from", Label: "From (UTC)", Day: true},
+		{Name: "to", Label: "To (UTC)", Day: true},
 	}
 }
 

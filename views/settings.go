@@ -27,6 +27,7 @@ var settingsPages = []struct {
 	{"/settings/imports", "Imports"},
 	{"/settings/key-names", "Key names"},
 	{"/settings/failover", "Failover"},
+	{NotificationsPath, "Notifications"},
 	{"/settings/catalog", "Catalog"},
 	{"/settings/limits", "Limits and price"},
 	{"/settings/account", "Account"},

@@ -32,6 +32,7 @@ func TestEveryPageShowsOneEquivalentCommand(t *testing.T) {
 	c.launch("orders")
 	c.launch("lonely", single)
 	c.backUp("orders", "first")
+	c.post("/settings/notifications/-/new", mailForm()...).redirects("/settings/notifications")
 	key, err := c.db.Keys.Create(t.Context(), models.RoleRead, "", "admin")
 	c.check(err)
 	addresses := []string{"/snapshots/-/delete?name=first", "/snapshots/-/delete?name=gone", "/snapshots/-/verify?name=first", "/snapshots/-/copy?name=first", "/snapshots/-/export?name=gone", "/snapshots/-/new?cluster=orders", "/clusters/orders?tab=connect", "/clusters/lonely/modify",

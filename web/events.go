@@ -9,7 +9,7 @@ import (
 	"rekindle/views"
 )
 
-var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-time",
+var eventListing = listing{filters: []string{"cluster", "severity"}, order: "-time", days: true,
 	sorts: map[string]string{"time": "time", "severity": "severity", "cluster": "cluster"}}
 
 type eventPages struct{ *site }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rekindle/models"
 	"rekindle/views"
@@ -16,6 +17,7 @@ type listing struct {
 	filters []string          // besides q
 	sorts   map[string]string // the page's name of an order to that of package models; "" when there is none
 	order   string            // the default: "name", or "-created" for the greatest first
+	days    bool              // rows have a time, and the address may say from which day to which they are shown
 }
 
 // read reads filters, order and page from the address. Unknown values are left out.
@@ -30,6 +32,9 @@ func (l listing) read(r *http.Request) (views.List, models.List) {
 				rows.Equal[name] = v
 			}
 		}
+	}
+	if l.days {
+		readDays(asked, &shown, &rows)
 	}
 	if name := strings.TrimPrefix(asked.Get("sort"), "-"); name != "" {
 		if _, known := l.sorts[name]; known {
@@ -49,6 +54,20 @@ func (l listing) read(r *http.Request) (views.List, models.List) {
 	}
 	rows.Page, rows.Size = shown.Page, shown.Size
 	return shown, rows
+}
+
+// readDays reads from which day to which rows are shown, both included, in UTC. What is not a day is left out.
+func readDays(asked url.Values, shown *views.List, rows *models.List) {
+	for name, into := range map[string]*time.Time{"from": &rows.From, "to": &rows.To} {
+		day, err := time.Parse(time.DateOnly, strings.TrimSpace(asked.Get(name)))
+		if err != nil {
+			continue
+		}
+		shown.Query.Set(name, day.Format(time.DateOnly))
+		if *into = day; name == "to" {
+			*into = day.AddDate(0, 0, 1)
+		}
+	}
 }
 
 // fetch reads the page of rows. A page after the last one, for example after deletions, becomes the last.

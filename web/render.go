@@ -170,6 +170,8 @@ func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: "/snapshots", backText: "To the snapshots"}
 		case models.CodeAccessKeyNotFound:
 			p = problem{status: http.StatusNotFound, text: faults.Error(), back: accessKeysPath, backText: "To the access keys"}
+		case models.CodeChannelNotFound:
+			p = problem{status: http.StatusNotFound, text: faults.Error() + " It may have been deleted since.", back: views.NotificationsPath, backText: "To the notifications"}
 		case models.CodeRunNotFound:
 			p = problem{status: http.StatusNotFound, text: faults.Error(), back: "/runs", backText: "To the activity"}
 		}

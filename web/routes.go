@@ -41,6 +41,7 @@ func (s *site) routes(api http.Handler, maxUpload int64, metrics metricsPage) ht
 	t.snapshots()
 	t.copies(maxUpload)
 	t.settings()
+	t.notifications()
 	return s.orInWords(t.mux)
 }
 
@@ -188,4 +189,19 @@ func (t table) settings() {
 	t.user("POST /settings/access-keys", keys.create)
 	t.user("GET /settings/access-keys/{id}/revoke", keys.revokePage)
 	t.user("POST /settings/access-keys/{id}/revoke", keys.revoke)
+}
+
+func (t table) notifications() {
+	pages := notificationPages{t.site}
+	t.user("GET /settings/notifications", pages.list) // views.NotificationsPath
+	t.user("POST /settings/notifications", pages.saveKept)
+	t.user("GET /settings/notifications/-/new", pages.newPage) // views.NewChannelPath
+	t.user("POST /settings/notifications/-/new", pages.create)
+	t.user("GET /settings/notifications/messages", pages.messages) // views.MessagesPath
+	t.user("POST /settings/notifications/messages/{id}/again", pages.again)
+	t.user("GET /settings/notifications/{id}", pages.changePage)
+	t.user("POST /settings/notifications/{id}", pages.change)
+	t.user("POST /settings/notifications/{id}/test", pages.test)
+	t.user("GET /settings/notifications/{id}/delete", pages.deletePage)
+	t.user("POST /settings/notifications/{id}/delete", pages.delete)
 }

@@ -10,7 +10,7 @@ func TestEachPartOfTheSettingsIsAPageOfItsOwn(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.get("/settings").redirects("/settings/storage")
-	for _, part := range []string{"storage", "verify", "imports", "failover", "catalog", "limits", "account", "sessions", "access-keys", "display"} {
+	for _, part := range []string{"storage", "verify", "imports", "failover", "notifications", "catalog", "limits", "account", "sessions", "access-keys", "display"} {
 		page := c.get("/settings/" + part).is(http.StatusOK)
 		if n := strings.Count(page.raw, `aria-current="page"`); !strings.Contains(page.raw, `href="/settings/`+part+`" aria-current="page"`) || n != 4 { // the others are the navigation's, twice, and the breadcrumbs'
 			t.Errorf("%s: the link to the page itself is not marked as such (%d marks)", part, n)

@@ -58,6 +58,8 @@ type Jobs interface {
 	CompareContents(ctx context.Context, before, after models.Snapshot) models.ContentsChange
 	// Upload makes a snapshot from files that a browser sends, and returns when it is available. An error is a refusal in words.
 	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
+	// TestChannel sends a message through a channel at once, and returns what became of it.
+	TestChannel(ctx context.Context, channel models.Channel, by string) (models.Delivery, error)
 	// StoreLocation is the address of the store, such as "dir:/var/lib/rekindle/store".
 	StoreLocation() string
 	// CheckStore returns nil if the store can be written and read now, otherwise a sentence.

@@ -428,6 +428,7 @@ type answers struct {
 	migration     func(cluster, source string) (models.MigrationSource, error)
 	available     int64
 	declared      models.Declared
+	test          func(models.Channel) models.Delivery
 }
 
 func newFakeJobs() *fakeJobs {
@@ -551,3 +552,12 @@ func allRoutes(t *testing.T, kind string) []route {
 }
 
 func (r route) String() string { return fmt.Sprintf("%s %s", r.method, r.address) }
+
+func (j *fakeJobs) TestChannel(_ context.Context, channel models.Channel, _ string) (models.Delivery, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.test == nil {
+		return models.Delivery{State: models.DeliveryDelivered, Answer: "200 OK"}, nil
+	}
+	return j.test(channel), nil
+}

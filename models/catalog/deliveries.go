@@ -138,6 +138,7 @@ func (q Deliveries) List(ctx context.Context, l models.List) (models.Rows[models
 		text:    []string{"title", "text", "answer"},
 		filters: map[string]string{"channel": "channel_name", "state": "state", "cluster": "cluster_name"},
 		sorts:   map[string]string{"time": "created_at"},
+		time:    "created_at",
 		order:   []ordering{{by: "created_at", desc: true}, byID},
 	}, l)
 }

@@ -17,6 +17,7 @@ func (q Events) List(ctx context.Context, l models.List) (models.Rows[models.Eve
 		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
 			"severity": "CASE severity WHEN 'error' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END"},
+		time:  "at",
 		order: []ordering{{by: "at", desc: true}, byID},
 	}, l)
 }

@@ -17,6 +17,7 @@ type table struct {
 	text    []string            // columns that are searched for the text
 	filters map[string]string   // a filter's name to its column
 	sorts   map[string]string   // a sort's name to its SQL expression
+	time    string              // the column that a span of time is about; "": there is none
 	missing []string            // sorts whose expression can be NULL, which counts as less than any value
 	ties    map[string]ordering // what breaks ties in some sorts, where that is not the number, so that one index has both
 	joins   map[string]string   // what some sorts need in addition
@@ -70,6 +71,12 @@ func list[T any](db *DB, query *gorm.DB, t table, l models.List) (models.Rows[T]
 		if column, known := t.filters[name]; known && value != "" {
 			query = query.Where(column+" = ?", value)
 		}
+	}
+	if t.time != "" && !l.From.IsZero() {
+		query = query.Where(t.time+" >= ?", catalogTime(l.From))
+	}
+	if t.time != "" && !l.To.IsZero() {
+		query = query.Where(t.time+" < ?", catalogTime(l.To))
 	}
 	total, err := t.countOr(query)
 	if err != nil {

@@ -384,6 +384,7 @@ func notices(id, text, number, at string) []string {
 		`CREATE UNIQUE INDEX idx_deliveries_ref ON deliveries (ref)`,
 		`CREATE INDEX idx_deliveries_state ON deliveries (state, due_at)`,
 		`CREATE INDEX idx_deliveries_channel ON deliveries (channel_id, created_at, id)`,
+		`CREATE INDEX idx_deliveries_cluster_name ON deliveries (cluster_name, created_at, id)`,
 		`CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id)`,
 	}
 }

@@ -62,7 +62,7 @@ func (a eventActions) describe(ctx context.Context, c *call) (any, error) {
 		result.Marker = marker(strconv.FormatUint(uint64(rows[limit-1].ID), 10))
 	}
 	for _, e := range rows {
-		result.Events.Event = append(result.Events.Event, event{e.ClusterName, e.SourceType, e.Message, at(e.At)})
+		result.Events.Event = append(result.Events.Event, event{e.ClusterName, e.SourceType, e.ElastiCacheMessage(), at(e.At)})
 	}
 	return result, nil
 }
