@@ -108,6 +108,7 @@ type ChannelForm struct {
 	Stored     map[string]bool // secrets that are kept if they are left empty
 	Again      map[string]bool // secrets that were typed: they are not sent back
 	To         string          // where messages of a channel that exists go
+	AWS        string          // the equivalent command
 }
 
 // secretHelp is the help of a field for a secret.

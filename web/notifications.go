@@ -97,6 +97,7 @@ func (h notificationPages) askNew(w http.ResponseWriter, r *http.Request, form u
 }
 
 func (h notificationPages) askChannel(w http.ResponseWriter, r *http.Request, at place, props views.ChannelForm) error {
+	props.AWS, at.aws = at.aws, "" // it stands beside the form
 	return h.ask(w, r, at, props.Errors, func(shell views.Shell) templ.Component { return views.ChannelPage(shell, props) })
 }
 
@@ -108,7 +109,7 @@ func (h notificationPages) create(w http.ResponseWriter, r *http.Request) error 
 	wrong := mistakes{}
 	channel := channelOf(form, wrong)
 	if len(wrong) > 0 {
-		err = models.CheckChannel(&channel).OrNil() // so that all mistakes are said at once
+		err = h.db.Channels.Check(r.Context(), &channel) // so that all mistakes are said at once
 	} else {
 		channel, err = h.db.Channels.Create(r.Context(), channel, visitOf(r).user.Name)
 	}
@@ -148,8 +149,7 @@ func (h notificationPages) change(w http.ResponseWriter, r *http.Request) error 
 	wrong := mistakes{}
 	changed := channelOf(form, wrong)
 	if changed.ID = channel.ID; len(wrong) > 0 {
-		changed.Keep(channel)
-		err = models.CheckChannel(&changed).OrNil()
+		err = h.db.Channels.Check(r.Context(), &changed)
 	} else {
 		changed, err = h.db.Channels.Change(r.Context(), changed, visitOf(r).user.Name)
 	}

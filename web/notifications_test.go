@@ -75,7 +75,7 @@ func TestMistakesInAChannelKeepTheFormButNoSecrets(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	page := c.post("/settings/notifications/-/new", mailForm("port", "smtp", "repeat_hours", "daily", "recipients", "nobody", "clusters", "order")...).is(http.StatusUnprocessableEntity).
-		says("The port must be a whole number", "The number of hours must be a whole number", "is not a mail address", "3 fields", "Type it again")
+		says("The port must be a whole number", "The number of hours must be a whole number", "is not a mail address", "There is no cluster", "4 fields", "Type it again")
 	if !strings.Contains(page.raw, `value="smtp.example.org"`) || !strings.Contains(page.raw, ">order</textarea>") || strings.Contains(page.raw, "correct horse") {
 		t.Error("the form is not as it was sent, or has the password")
 	}

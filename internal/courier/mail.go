@@ -49,7 +49,7 @@ func (s Mail) Carry(ctx context.Context, m Message) (string, error) {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return "", fmt.Errorf("the mail server did not answer within %s", Timeout)
 		}
-		return "", errors.New(s.without(answerText(err.Error())))
+		return "", errors.New(s.without(answerText(said(err))))
 	}
 	answer := answerText(message.ServerResponse())
 	if answer == "" {
@@ -102,6 +102,15 @@ func (s Mail) client() (*mail.Client, error) {
 			mail.WithOpportunisticSMTPAuth(mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthPlain, mail.SMTPAuthLogin, mail.SMTPAuthCramMD5))
 	}
 	return mail.NewClient(s.Host, options...)
+}
+
+// said is what is worth knowing of an error of the library.
+func said(err error) string {
+	text, _, _ := strings.Cut(err.Error(), ", affected message ID")
+	for _, step := range []string{"dial failed: ", "send failed: ", "closing SMTP DATA writer: "} {
+		text = strings.TrimPrefix(text, step)
+	}
+	return text
 }
 
 // without masks the password in a text, in case the server sends it back.

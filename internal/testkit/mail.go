@@ -67,7 +67,7 @@ func Mails(t testing.TB, o MailOptions) *MailServer {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close(); <-ended })
+	t.Cleanup(func() { _, _ = server.Close(), listener.Close(); <-ended }) // the server may not have the listener yet
 	return s
 }
 

@@ -37,22 +37,39 @@ func (q Channels) Get(ctx context.Context, id uint) (models.Channel, error) {
 // maxChannels bounds what each alarm costs.
 const maxChannels = 100
 
+// Check brings a channel into its final form, or refuses it. Secrets that one that exists has, and that are empty here, are filled in, as far as
+// [models.Channel.Keep] has it.
+func (q Channels) Check(ctx context.Context, channel *models.Channel) error {
+	var before models.Channel
+	if channel.ID != 0 {
+		var err error
+		if before, err = q.Get(ctx, channel.ID); err != nil {
+			return err
+		}
+		channel.Keep(before)
+		channel.CreatedAt = before.CreatedAt
+	}
+	faults := models.CheckChannel(channel)
+	if err := q.checkClusters(ctx, channel.Clusters, before.Clusters, &faults); err != nil {
+		return err
+	}
+	return faults.OrNil()
+}
+
 // Create checks and writes a new channel.
 func (q Channels) Create(ctx context.Context, channel models.Channel, by string) (models.Channel, error) {
-	faults := models.CheckChannel(&channel)
-	channel.ID, channel.CreatedAt = 0, q.db.Now()
+	channel.ID = 0
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		var there int64
 		if err := tx.with(ctx).Model(&models.Channel{}).Count(&there).Error; err != nil {
 			return err
 		} else if there >= maxChannels {
-			faults.Add(models.CodeInvalid, "", fmt.Sprintf("There are %d channels already, and there may be no more. Delete one first.", there))
+			return models.Refuse(models.CodeInvalid, "", fmt.Sprintf("There are %d channels already, and there may be no more. Delete one first.", there))
 		}
-		if err := tx.Channels.checkClusters(ctx, channel.Clusters, nil, &faults); err != nil {
+		if err := tx.Channels.Check(ctx, &channel); err != nil {
 			return err
-		} else if len(faults) > 0 {
-			return faults
 		}
+		channel.CreatedAt = tx.Now()
 		if err := tx.with(ctx).Create(&channel).Error; err != nil {
 			return err
 		}
@@ -61,20 +78,11 @@ func (q Channels) Create(ctx context.Context, channel models.Channel, by string)
 	return channel, q.refused(err, "create", channel)
 }
 
-// Change checks and writes a channel that exists. Secrets that are empty stay as they are, as far as [models.Channel.Keep] has it.
+// Change checks and writes a channel that exists.
 func (q Channels) Change(ctx context.Context, channel models.Channel, by string) (models.Channel, error) {
 	err := q.db.transaction(ctx, func(tx *DB) error {
-		before, err := tx.Channels.Get(ctx, channel.ID)
-		if err != nil {
+		if err := tx.Channels.Check(ctx, &channel); err != nil {
 			return err
-		}
-		channel.Keep(before)
-		channel.CreatedAt = before.CreatedAt
-		faults := models.CheckChannel(&channel)
-		if err := tx.Channels.checkClusters(ctx, channel.Clusters, before.Clusters, &faults); err != nil {
-			return err
-		} else if len(faults) > 0 {
-			return faults
 		}
 		if err := tx.with(ctx).Select("*").Updates(&channel).Error; err != nil {
 			return err
