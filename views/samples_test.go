@@ -294,7 +294,7 @@ func samplePages() []samplePage {
 	busy := overview
 	busy.Running = Work{Runs: sampleRuns()[:3], Waiting: 12, Ended: 2, Href: "/runs"}
 
-	return append(slices.Concat(sampleAPIPages(), sampleAttachPages(), sampleHistoryPages(), contentsSamples()), []samplePage{
+	return append(slices.Concat(sampleAPIPages(), sampleAttachPages(), sampleHistoryPages(), contentsSamples(), sampleNotificationPages()), []samplePage{
 		{"sign-in", SignInPage(SignIn{Next: "/"})},
 		{"sign-in-wrong", SignInPage(SignIn{User: "admin", Next: "/", Error: "User and password do not belong together. Four more attempts are left.", Theme: "dark"})},
 		{"overview", OverviewPage(home, overview)},

@@ -92,10 +92,9 @@ CREATE TABLE attachments (cluster_id integer PRIMARY KEY REFERENCES clusters (id
 			tls boolean NOT NULL, ca text NOT NULL, certificate text NOT NULL, private_key text NOT NULL, server_name text NOT NULL, unverified boolean NOT NULL,
 			topology text NOT NULL, since datetime, by_key boolean NOT NULL DEFAULT false, tuned boolean NOT NULL DEFAULT false);
 CREATE TABLE standings (cluster_id integer PRIMARY KEY, cluster_name text NOT NULL, rank integer NOT NULL, newest_at datetime,
-			newest_stored integer NOT NULL, late_at datetime, due_at datetime, outlive_at datetime, judged_at datetime);
+			newest_stored integer NOT NULL, late_at datetime, due_at datetime, outlive_at datetime, judged_at datetime, opens integer, closes integer, begins integer);
 CREATE TABLE standing_sums (rank integer NOT NULL, restorable boolean NOT NULL, clusters integer NOT NULL, stored integer NOT NULL, PRIMARY KEY (rank, restorable));
 CREATE TABLE tally_sums (bucket integer PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL);
-CREATE INDEX idx_standings_rank ON standings (rank DESC, cluster_name);
 CREATE INDEX idx_standings_cluster_name ON standings (cluster_name);
 CREATE INDEX idx_standings_newest_at ON standings (newest_at, cluster_id);
 CREATE INDEX idx_standings_late_at ON standings (late_at);
@@ -112,6 +111,7 @@ CREATE UNIQUE INDEX idx_user_groups_group_id ON user_groups (group_id);
 CREATE TABLE tunings (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), run_id integer NOT NULL, address text NOT NULL, parameter text NOT NULL,
 			was text NOT NULL, tuned text NOT NULL, since datetime NOT NULL, told boolean NOT NULL DEFAULT false);
 CREATE INDEX idx_tunings_cluster_id ON tunings (cluster_id);
+CREATE INDEX idx_window_marks_missed ON window_marks (opens) WHERE outcome = 'missed';
 CREATE TABLE channels (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, kind text NOT NULL, url text NOT NULL, secret text NOT NULL, host text NOT NULL,
 			port integer NOT NULL, security text NOT NULL, username text NOT NULL, sender text NOT NULL, recipients text NOT NULL,
 			conditions text NOT NULL, clusters text NOT NULL, repeat_hours integer NOT NULL, ends boolean NOT NULL, paused boolean NOT NULL, created_at datetime NOT NULL);
@@ -134,6 +134,14 @@ CREATE INDEX idx_deliveries_state ON deliveries (state, due_at);
 CREATE INDEX idx_deliveries_channel ON deliveries (channel_id, created_at, id);
 CREATE INDEX idx_deliveries_cluster_name ON deliveries (cluster_name, created_at, id);
 CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id);
+CREATE TABLE storage_samples (hour integer PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL, billable integer NOT NULL);
+CREATE TABLE past_snapshots (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, cluster_name text NOT NULL, cluster_id integer NOT NULL, source text NOT NULL,
+			bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL, took integer NOT NULL, created_at datetime NOT NULL, removed_at datetime NOT NULL);
+CREATE INDEX idx_past_snapshots_cluster_name ON past_snapshots (cluster_name, removed_at);
+CREATE INDEX idx_past_snapshots_removed_at ON past_snapshots (removed_at);
+CREATE INDEX idx_standings_begins ON standings (begins, opens, closes, cluster_id);
+CREATE INDEX idx_standings_rank ON standings (rank DESC, newest_at, cluster_name);
+CREATE INDEX idx_tallies_stored ON tallies (stored DESC, cluster_name);
 INSERT INTO migrations (id) VALUES ('0001-tables');
 INSERT INTO migrations (id) VALUES ('0002-verify');
 INSERT INTO migrations (id) VALUES ('0003-origin');
@@ -162,7 +170,9 @@ INSERT INTO migrations (id) VALUES ('0028-tuning');
 INSERT INTO migrations (id) VALUES ('0029-lifetimes');
 INSERT INTO migrations (id) VALUES ('0030-announced');
 INSERT INTO migrations (id) VALUES ('0031-steps');
+INSERT INTO migrations (id) VALUES ('0032-missed');
 INSERT INTO migrations (id) VALUES ('0033-notices');
+INSERT INTO migrations (id) VALUES ('0034-history');
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (1, 'orders', 'all orders', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 1, 7000, 0, 'a-password-of-16-letters', 3, '12:00-13:00', 1, '2026-01-06 12:10:00+00:00', 'available', '', '', '2026-01-05 10:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:14:00-sun:15:00","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (3, 'waiting', '', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 0, 7002, 0, '', 0, '00:30-01:30', 0, '2026-01-06 13:00:00+00:00', 'creating', '', '', '2026-01-06 13:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:02:30-sun:03:30","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO nodes (id, cluster_id, name, shard, role, host, port, created_at, state, used_memory, max_memory, keys, lag_bytes, seen_at, zone, halted, slots, ident, announced) VALUES (1, 1, 'orders-001', 1, 'primary', '127.0.0.1', 7000, '2026-01-05 10:00:00+00:00', 'available', 0, 536870912, 0, 0, '2026-01-05 10:00:00+00:00', '', 0, '', '', '');
@@ -193,27 +203,27 @@ INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, sour
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group', 'snapshot-failed');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group', '');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAHVBN5ICR7H45YSID was created by admin; it may operate.', '', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAYNEVF3I35MKRTG53 was created by admin; it may operate.', '', '');
 INSERT INTO settings (name, value) VALUES ('currency', 'EUR');
 INSERT INTO settings (name, value) VALUES ('manual_quota', '50');
 INSERT INTO settings (name, value) VALUES ('price', '0.02');
 INSERT INTO settings (name, value) VALUES ('signed in:admin', '{"this host":"2026-01-05T10:00:00Z"}');
-INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$JVSmHMKaL6Q8BdyIcmCAiQ$NCeQ+eXb5MzcSM7wYLRxD6ZHFt4W5vdjsW6Q6JZD9Hc', 'administer', '2026-01-05 10:00:00+00:00');
-INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '7e0ed331904167374cef4f0aaf065019887aeddad4c3636e1ee1a3b0f1e4fccf', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
+INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$EaY5tllC5YSj1vNdvj4KiQ$PUjOgVM6MAGNVr/fbKJdE04dZTP/bDsIplre5H5+sv4', 'administer', '2026-01-05 10:00:00+00:00');
+INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '6a57bdac4f00c043b77d3d9f2f49d867c65229561eb3c3feb0170dc0a81ad86d', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
 INSERT INTO sign_in_failures (id, name, address, at) VALUES (2, 'admin', 'this host', '2026-01-05 10:00:00+00:00');
-INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAHVBN5ICR7H45YSID', 'FBVAUCNHON6J6ZBHTEVUBLYVQFF67FJ2I5UXERS6', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
+INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAYNEVF3I35MKRTG53', 'ILGXK4325IEEBCYXFWTSTHMVE2OMN4MLXLLMGCT5', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
 INSERT INTO invocations (id, number, at) VALUES (1, '0123', '2026-01-06 13:00:00+00:00');
 INSERT INTO signatures (id, signature, invocation, attempt, at) VALUES (1, 'abc', '0123', '1', '2026-01-06 13:00:00+00:00');
 INSERT INTO tags (id, resource, key, value) VALUES (1, 'replicationgroup:orders', 'team', 'shop');
 INSERT INTO tags (id, resource, key, value) VALUES (2, 'replicationgroup:orders', 'once', 'yes');
-INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 07:59:43');
+INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 08:42:35');
 INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (2, 'private', 'one subnet', 'subnet-1', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_groups (id, name, family, description, created_at) VALUES (1, 'tuned', 'redis7', 'no eviction', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_values (id, group_id, name, value) VALUES (1, 1, 'maxmemory-policy', 'noeviction');
 INSERT INTO tallies (cluster_name, snapshots, stored, newest_id, newest_at, newest_stored) VALUES ('orders', 3, 900, 3, '2026-01-06 12:10:00+00:00', 300);
 INSERT INTO owners (id, home, host, beat, lease, since, seen) VALUES ('console', 'catalog', '', 0, 60000000000, '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00');
-INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored, late_at, due_at, outlive_at, judged_at) VALUES (1, 'orders', -1, '2026-01-06 12:10:00+00:00', 300, '2026-01-07 13:00:00+00:00', '2026-01-07 12:05:00+00:00', '2026-01-08 12:10:00+00:00', '2026-01-06 12:20:00+00:00');
-INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored, late_at, due_at, outlive_at, judged_at) VALUES (3, 'waiting', -1, NULL, 0, NULL, NULL, NULL, NULL);
+INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored, late_at, due_at, outlive_at, judged_at, opens, closes, begins) VALUES (1, 'orders', -1, '2026-01-06 12:10:00+00:00', 300, '2026-01-07 13:00:00+00:00', '2026-01-07 12:05:00+00:00', '2026-01-08 12:10:00+00:00', '2026-01-06 12:20:00+00:00', 720, 780, 725);
+INSERT INTO standings (cluster_id, cluster_name, rank, newest_at, newest_stored, late_at, due_at, outlive_at, judged_at, opens, closes, begins) VALUES (3, 'waiting', -1, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (-1, 0, 1, 0);
 INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (-1, 1, 1, 300);
 INSERT INTO standing_sums (rank, restorable, clusters, stored) VALUES (2, 1, 0, 0);
