@@ -31,6 +31,7 @@ func TestBrowserOverviewHistoryAndCost(t *testing.T) {
 		b.fill("retention", "4")
 		b.fill("window_preference", "given")
 		b.fill("window_start", start)
+		b.fill("window_length", "240") // long enough for a machine that is slow
 		b.submit("/clusters/" + name)
 		b.awaitText("Succeeded")
 		cluster, err := s.db.Clusters.Get(t.Context(), name)
@@ -46,7 +47,7 @@ func TestBrowserOverviewHistoryAndCost(t *testing.T) {
 			s.clock.Advance(24 * time.Hour)
 			testkit.WaitFor(t, "the missed window to be noticed", func() bool {
 				s.clock.Advance(time.Minute)
-				return s.outcomes(t, "orders")[models.DayMissed] == 1
+				return s.outcomes(t, "orders")[models.DayMissed] >= 1
 			})
 		case 5:
 			s.storeAway(t)
@@ -87,7 +88,11 @@ func TestBrowserOverviewHistoryAndCost(t *testing.T) {
 	b.open("/windows")
 	b.do("follow an hour", chromedp.Evaluate[chromedp.Void](`document.querySelector('.hour:has(.hour-bar)').dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true, view: window}))`))
 	b.await("the hour", `location.search.startsWith('?hour=') && document.querySelector('.hour-chosen')`)
-	b.inspectAfter("windows-hour", func() { b.open("/windows?hour=14") })
+	hour, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.pathname + location.search`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.inspectAfter("windows-hour", func() { b.open(hour) })
 	b.open("/clusters/orders/modify")
 	b.fill("retention", "35")
 	b.awaitText("35 days of retention will cost")
@@ -116,12 +121,16 @@ func (s *served) outcomes(t *testing.T, name string) map[models.DayOutcome]int {
 // snapshotsOfToday moves the clock until each cluster has the snapshot of today's window.
 func (s *served) snapshotsOfToday(t *testing.T, names ...string) {
 	t.Helper()
+	taken := func(name string) int {
+		all := s.outcomes(t, name)
+		return all[models.DayTaken] + all[models.DayRetried]
+	}
+	before := make(map[string]int)
 	for _, name := range names {
-		before := s.outcomes(t, name)
-		s.moveUntil(t, fmt.Sprintf("the snapshot of %s", name), func() bool {
-			now := s.outcomes(t, name)
-			return now[models.DayTaken]+now[models.DayRetried] > before[models.DayTaken]+before[models.DayRetried]
-		})
+		before[name] = taken(name)
+	}
+	for _, name := range names {
+		s.moveUntil(t, fmt.Sprintf("the snapshot of %s", name), func() bool { return taken(name) > before[name] })
 	}
 }
 
