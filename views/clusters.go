@@ -1,6 +1,10 @@
 package views
 
-import "time"
+import (
+	"time"
+
+	"rekindle/internal/words"
+)
 
 // ClusterRow is one cluster in a list.
 type ClusterRow struct {
@@ -70,17 +74,4 @@ var clusterFilters = []Filter{
 }
 
 // EngineText names an engine and its version: "Redis 7.0.15".
-func EngineText(engine, version string) string {
-	switch engine {
-	case "redis":
-		engine = "Redis"
-	case "valkey":
-		engine = "Valkey"
-	case "memcached":
-		engine = "Memcached"
-	}
-	if version == "" {
-		return engine
-	}
-	return engine + " " + version
-}
+func EngineText(engine, version string) string { return words.Engine(engine, version) }
