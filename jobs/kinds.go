@@ -72,6 +72,10 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: chore, May: m.vault.Verifier.MayRun, Does: m.vault.Verifier.Verify, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
+		models.RunDrill: {
+			Weighs: chore, May: m.vault.Driller.May, Does: queue.With(m.vault.Driller.Drill), Again: always, // no slot of those for snapshots: they need not wait for it
+			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
+		},
 		models.RunRebuild: {
 			Weighs: chore, May: atOnce, Does: m.vault.Rebuilder.Rebuild, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,

@@ -68,6 +68,10 @@ type (
 		Sources []string `json:"sources,omitempty"` // the objects that are read, one for each shard
 		Upload  bool     `json:"upload,omitempty"`  // its bytes come from a browser instead
 	}
+	// DrillArgs are of a restore drill.
+	DrillArgs struct {
+		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must begin before that; nil: it was asked for by hand
+	}
 	// NoArgs are of runs without arguments.
 	NoArgs struct{}
 )
@@ -86,6 +90,7 @@ func (CompleteArgs) kinds() []RunKind { return []RunKind{RunCompleteMigration} }
 func (DeleteArgs) kinds() []RunKind   { return []RunKind{RunDelete} }
 func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
 func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }
+func (DrillArgs) kinds() []RunKind    { return []RunKind{RunDrill} }
 func (NoArgs) kinds() []RunKind {
 	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
 }

@@ -56,6 +56,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunExport, `{"source":"one","target":"out","store":"s3://b","written":["out-0001.rdb"]}`, CopyArgs{"one", "out", "s3://b", []string{"out-0001.rdb"}}),
 		example(RunImport, `{"target":"one","sources":["s3://b/x.rdb"]}`, ImportArgs{Target: "one", Sources: []string{"s3://b/x.rdb"}}),
 		example(RunImport, `{"target":"one","upload":true}`, ImportArgs{Target: "one", Upload: true}),
+		example(RunDrill, `{"window_closes":"2026-11-22T04:00:00Z"}`, DrillArgs{&closes}),
+		example(RunDrill, `{}`, DrillArgs{}),
 		example(RunCreate, `{}`, NoArgs{}),
 		example(RunDeleteSnapshot, `{}`, NoArgs{}),
 		example(RunVerify, `{}`, NoArgs{}),

@@ -80,6 +80,10 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Verify " + r.SnapshotName },
 		says:  saysVerify,
 	}, {
+		kind: RunDrill, label: "Restore drill", cancellable: true,
+		title: func(r Run) string { return "Restore drill of " + r.SnapshotName },
+		says:  saysDrill,
+	}, {
 		kind: RunRebuild, label: "Rebuild catalog",
 		title: func(Run) string { return "Rebuild the catalog from the store" },
 		says:  saysReason,
@@ -189,6 +193,13 @@ func saysVerify(r Run, status RunStatus, reason string) string {
 		return ""
 	}
 	return fmt.Sprintf("The snapshot %s could not be verified. %s", r.SnapshotName, reason)
+}
+
+func saysDrill(r Run, status RunStatus, reason string) string {
+	if status == RunCancelled {
+		return ""
+	}
+	return fmt.Sprintf("The restore drill of the snapshot %s of %s could not be carried out. %s", r.SnapshotName, r.ClusterName, reason)
 }
 
 func saysNew(what func(Run) string) func(Run, RunStatus, string) string {

@@ -147,5 +147,6 @@ func TestTheSweepFindsWhatIsUselessAmongMany(t *testing.T) {
 // alone is the lease of the only console.
 type alone struct{}
 
+func (alone) Owner() string                       { return "alone" }
 func (alone) Hold(context.Context) error          { return nil }
 func (alone) Alone(context.Context) (bool, error) { return true, nil }

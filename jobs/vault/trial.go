@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +31,13 @@ import (
 // has a folder like any other, under a name that no cluster can have because it begins with a digit. It is in no catalog, and goes when it has
 // answered, or at the latest at the next start.
 
-const trialPrefix = "0-trial-"
+const (
+	trialPrefix = "0-trial-"
+	drillPrefix = "0-drill-" // of nodes that show that a snapshot can be loaded
+)
+
+// loopback is where such nodes listen: no application may find them.
+const loopback = "127.0.0.1"
 
 // Bounds of a trial's use of the data.
 const (
@@ -66,19 +74,18 @@ func (ts *trials) tryOut(ctx context.Context, run models.Run, row models.Snapsho
 	} else if need > free {
 		return fmt.Sprintf("%sthat may take %s of memory, and the host has %s free.", unsure, words.Size(need), words.Size(free)), nil
 	}
-	t := trial{trials: ts, cluster: models.Cluster{Name: trialPrefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
-		Configuration: models.Configuration{Engine: chosen.Name, EngineVersion: chosen.Version}},
-		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: ts.Host.Address()}}
-	defer ts.end(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
+	t := ts.node(trialPrefix, run, part, chosen)
+	defer t.end(ctx)
 	report.Stage(fmt.Sprintf("Trying out part %d in a node of %s", part.Number, chosen), nil)
-	if err := t.start(ctx, part); err != nil {
+	if err := t.start(ctx, part, t.checking()); err != nil {
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
 		ts.Logger.Error("start a node to try an import out", "snapshot", row.Name, "error", err)
 		return unsure + "the node for it could not be started. The log says why.", nil
 	}
-	if err = t.load(ctx, refOf(row), part); err == nil {
+	open := func(ctx context.Context) (io.ReadCloser, error) { return t.archive.OpenPart(ctx, refOf(row), part) }
+	if _, err = t.load(ctx, part, open, nil); err == nil {
 		err = t.use(ctx)
 	}
 	if err == nil || ctx.Err() != nil {
@@ -159,36 +166,56 @@ func (ts *trials) memory(ctx context.Context, part archive.Part) (need, free int
 	return need + need/8 + 64<<20, memory.Available, nil
 }
 
-// start starts the node without a memory limit, and tells it to check what it loads more closely than a node that believes its primary.
-func (t *trial) start(ctx context.Context, part archive.Part) error {
-	config := map[string]string{"maxmemory-policy": "noeviction"}
+// checking is the configuration by which a node checks what it loads more closely than one that believes its primary.
+func (t *trial) checking() map[string]string {
 	if (models.Engine{Version: t.cluster.EngineVersion}).AtLeast("6.2") {
-		config["sanitize-dump-payload"] = "yes"
+		return map[string]string{"sanitize-dump-payload": "yes"}
 	}
+	return nil
+}
+
+// node is the node of a run for one part. It is in no catalog, and nobody else knows its password.
+func (ts *trials) node(prefix string, run models.Run, part archive.Part, engine models.Engine) *trial {
+	return &trial{trials: ts, cluster: models.Cluster{Name: prefix + strconv.FormatUint(uint64(run.ID), 10), Password: secret.Text(rand.Text()),
+		Configuration: models.Configuration{Engine: engine.Name, EngineVersion: engine.Version}},
+		node: models.Node{Name: fmt.Sprintf("part-%04d", part.Number), Role: models.RolePrimary, Host: loopback}}
+}
+
+// start starts the node without a memory limit, with this configuration in addition. It never saves.
+func (t *trial) start(ctx context.Context, part archive.Part, config map[string]string) error {
+	all := map[string]string{"maxmemory-policy": "noeviction"}
+	maps.Copy(all, config)
 	if part.Databases > 16 {
-		config["databases"] = strconv.Itoa(part.Databases)
+		all["databases"] = strconv.Itoa(part.Databases)
 	}
 	for {
-		free, err := t.DB.Nodes.FreeEndpoint(ctx)
+		port, err := freePort()
 		if err != nil {
 			return err
 		}
-		t.node.Host, t.node.Port = free.Host, free.Port
+		t.node.Port = port
 		err = t.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
-			Host: free.Host, Port: free.Port, Password: t.cluster.Password, Config: config})
+			Host: loopback, Port: port, Password: t.cluster.Password, Config: all})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
 		}
 	}
 }
 
-// load feeds the part to the node and compares the number of keys.
-func (t *trial) load(ctx context.Context, ref archive.Ref, part archive.Part) error {
-	_, err := primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
-		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
-			Open: func(ctx context.Context) (io.ReadCloser, error) { return t.archive.OpenPart(ctx, ref, part) }},
-		primary.Options{ListenHost: t.node.Host})
-	return err
+// freePort is a port that nobody listens on at present. It is not one of those that nodes of clusters get.
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+	if err != nil {
+		return 0, fmt.Errorf("find a free port: %w", err)
+	}
+	return listener.Addr().(*net.TCPAddr).Port, listener.Close()
+}
+
+// load feeds the part to the node and compares the number of keys. progress, which may be nil, is told how many bytes have been sent.
+func (t *trial) load(ctx context.Context, part archive.Part, open func(context.Context) (io.ReadCloser, error), progress func(int64)) (primary.Result, error) {
+	return primary.Feed(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
+		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires, Open: open},
+		primary.Options{ListenHost: loopback, OnProgress: progress})
 }
 
 // looks has commands for each type of value that read all of a small value, and the ends of a large one.
@@ -267,7 +294,7 @@ func (u *trialUser) do(ctx context.Context, command ...string) (resp.Value, erro
 		return value, nil
 	}
 	if !errors.Is(err, resp.ErrTooLarge) {
-		return value, fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
+		return value, u.broken(err)
 	}
 	_ = u.conn.Close() // the rest of the reply is still in it
 	if err := u.connect(ctx); err != nil {
@@ -275,6 +302,11 @@ func (u *trialUser) do(ctx context.Context, command ...string) (resp.Value, erro
 	}
 	_, _ = u.conn.Do(ctx, "SELECT", u.database) // if this fails, the next command does
 	return resp.Value{}, nil
+}
+
+// broken says that the node stopped answering.
+func (u *trialUser) broken(err error) error {
+	return fmt.Errorf("use what was loaded: %w: %w", primary.ErrGone, err)
 }
 
 // walk looks at the keys of one type in one database.
@@ -300,6 +332,11 @@ func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][
 	}
 }
 
+// end stops the node and removes its folder.
+func (t *trial) end(ctx context.Context) {
+	t.trials.end(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
+}
+
 // end stops a trial's node and removes its folder.
 func (ts *trials) end(ctx context.Context, node launch.ID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -309,17 +346,20 @@ func (ts *trials) end(ctx context.Context, node launch.ID) {
 		err = ts.Launcher.Remove(ctx, node.Cluster, node.Name)
 	}
 	if err != nil {
-		ts.Logger.Error("remove a node that tried an import out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
+		ts.Logger.Error("remove a node that tried a snapshot out; the next start tries again", "node", node.Cluster+"/"+node.Name, "error", err)
 	}
 }
 
-func isTrial(node launch.ID) bool { return strings.HasPrefix(node.Cluster, trialPrefix) }
+// isTrial tells whether it is a node of a trial or of a drill, which belongs to no cluster.
+func isTrial(node launch.ID) bool {
+	return strings.HasPrefix(node.Cluster, trialPrefix) || strings.HasPrefix(node.Cluster, drillPrefix)
+}
 
-// endAll removes the nodes of trials that a killed console left.
+// endAll removes the nodes of trials and drills that a killed console left.
 func (ts *trials) endAll(ctx context.Context) {
 	nodes, err := ts.Launcher.List(ctx)
 	if err != nil {
-		ts.Logger.Error("look for nodes that tried imports out", "error", err)
+		ts.Logger.Error("look for nodes that tried snapshots out", "error", err)
 	}
 	for _, node := range nodes {
 		if isTrial(node) {

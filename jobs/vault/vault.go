@@ -20,7 +20,7 @@ import (
 type Config struct {
 	DB       *catalog.DB
 	Store    store.Store
-	Launcher launch.Launcher // of the nodes that try imports out, and of those found when a catalog is rebuilt
+	Launcher launch.Launcher // of the nodes that try imports and snapshots out, and of those found when a catalog is rebuilt
 	Host     Host
 	Lease    Lease
 	Clock    clockwork.Clock // decides when things are due; what only paces I/O uses real time
@@ -44,11 +44,12 @@ type Config struct {
 // Host is the place where nodes are launched.
 type Host interface {
 	Engines(ctx context.Context) ([]models.Engine, error)
-	Address() string // that a node may be bound to
+	Home() string // names the data folder
 }
 
 // Lease is this console's right to change what is stored.
 type Lease interface {
+	Owner() string                           // names this console in the catalog
 	Hold(ctx context.Context) error          // fails when it was lost
 	Alone(ctx context.Context) (bool, error) // tells whether no other console has one
 }
@@ -64,6 +65,7 @@ type Vault struct {
 	Copier    *Copier    // copies snapshots, here and to other stores
 	Exporter  *Exporter  // writes RDB files into other stores
 	Importer  *Importer  // makes snapshots from RDB files
+	Driller   *Driller   // shows that what is stored can be loaded
 	Verifier  *Verifier  // reads back what is stored
 	Recorder  *Recorder  // keeps records of the clusters in the store as well
 	Rebuilder *Rebuilder // makes a catalog from the store
@@ -86,6 +88,7 @@ func New(config Config) *Vault {
 	opener := &opener{k}
 	remains := &remains{k, v.clocks, opener}
 	v.Verifier = &Verifier{k, archive.New(quietStore{config.Store, config.Moving})}
+	v.Driller = &Driller{k, v.trials, v.Verifier}
 	v.Writer = &Writer{k, v.Keeper}
 	v.Remover = &Remover{k, v.Keeper}
 	v.Mover = &Mover{k, v.Keeper, v.Verifier, remains}
@@ -109,6 +112,7 @@ func (v *Vault) Ticks() []tick.Tick {
 		{Name: GoesOn, Every: time.Minute, Do: v.Sweeper.Recover},
 		{Name: "sweep", Every: time.Minute, Do: v.Sweeper.hourly},
 		{Name: "verify", Every: time.Minute, Do: v.Verifier.ask},
+		{Name: "drill", Every: time.Minute, Do: v.Driller.ask},
 		{Name: "mark", Every: time.Minute, Do: v.Health.watch},
 		{Name: "records", Every: time.Minute, Do: v.Recorder.keepUp},
 	}

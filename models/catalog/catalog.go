@@ -53,6 +53,7 @@ type DB struct {
 	Copies        Copies
 	Schedule      Schedule
 	Verifications Verifications
+	Drills        Drills
 	Runs          Runs
 	Settle        Settling
 	Owners        Owners
@@ -139,6 +140,7 @@ func (db *DB) bound() *DB {
 	db.Copies = Copies{db}
 	db.Schedule = Schedule{db}
 	db.Verifications = Verifications{db}
+	db.Drills = Drills{db}
 	db.Runs = Runs{db}
 	db.Settle = Settling{db}
 	db.Owners = Owners{db}

@@ -25,7 +25,7 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
+	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
 		&models.Channel{}, &models.Alarm{}, &models.Telling{}, &models.Delivery{}}
 }
 
@@ -231,6 +231,9 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	done := measured(db, "one")
 	done.StartedAt, done.Parts[0].StartedAt, done.Parts[0].CompletedAt = &local, local, local
 	check(t, db.Settle.Snapshot(t.Context(), run, done))
+	check(t, db.Drills.SavePlan(t.Context(), "orders", models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 60, Length: 60}}, "admin"))
+	must(db.Drills.Request(t.Context(), "one", "admin"))(t)
+	check(t, db.Drills.Settle(t.Context(), claim(t, db), models.Drill{SnapshotID: must(db.Snapshots.Get(t.Context(), "one"))(t).ID, StartedAt: local}))
 	node := cluster.Nodes[0]
 	node.SeenAt = &local
 	check(t, db.Nodes.Seen(t.Context(), node))

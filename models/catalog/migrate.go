@@ -357,6 +357,8 @@ var sqliteMigrations = []migration{
 	{"0033-notices", execute(notices("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime")...)},
 	// What space the snapshots took over time, what there was of those that are gone, and when on each day which cluster is snapshotted.
 	{"0034-history", execute(history("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime", "newest_at")...)},
+	// Snapshots that were loaded into a node, to see whether they can be, and when that is due.
+	{"0035-drills", execute(drills("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime")...)},
 }
 
 // notices makes the tables and the column of 0033-notices, with types as this database has them. Where a page goes on behind a row, the index ends with
@@ -419,6 +421,22 @@ func steps(number, at string) []string {
 		`ALTER TABLE runs ADD COLUMN steps ` + number + ` NOT NULL DEFAULT 0`,
 		`ALTER TABLE runs ADD COLUMN step_since ` + at,
 		`ALTER TABLE runs ADD COLUMN step_from ` + number + ` NOT NULL DEFAULT 0`,
+	}
+}
+
+// drills makes the tables of 0035-drills, with types as this database has them.
+func drills(id, number, text, at string) []string {
+	return []string{
+		`CREATE TABLE drills (id ` + id + `, run_id ` + number + ` NOT NULL, snapshot_name ` + text + ` NOT NULL, snapshot_id ` + number + ` NOT NULL, cluster_name ` + text + ` NOT NULL,
+			requested_by ` + text + ` NOT NULL, engine ` + text + ` NOT NULL, engine_version ` + text + ` NOT NULL, host ` + text + ` NOT NULL, started_at ` + at + ` NOT NULL, ended_at ` + at + ` NOT NULL,
+			loaded_in ` + number + ` NOT NULL, expected ` + number + ` NOT NULL, keys ` + number + ` NOT NULL, expired ` + number + ` NOT NULL, sampled ` + number + ` NOT NULL, differing ` + number + ` NOT NULL,
+			outcome ` + text + ` NOT NULL, reason ` + text + ` NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_drills_run_id ON drills (run_id)`,
+		`CREATE INDEX idx_drills_snapshot_id ON drills (snapshot_id)`,
+		`CREATE INDEX idx_drills_cluster_name ON drills (cluster_name, ended_at)`,
+		`CREATE INDEX idx_drills_ended_at ON drills (ended_at)`,
+		`CREATE TABLE drill_plans (cluster_id ` + number + ` PRIMARY KEY REFERENCES clusters (id), every ` + text + ` NOT NULL, drill_window ` + text + ` NOT NULL, due_at ` + at + ` NOT NULL)`,
+		`CREATE INDEX idx_drill_plans_due_at ON drill_plans (due_at)`,
 	}
 }
 

@@ -86,6 +86,7 @@ var runWays = map[models.RunKind]runWay{
 	models.RunExport:            {home: anywhere, frees: freeMoved},
 	models.RunImport:            {home: anywhere, frees: freeMoved},
 	models.RunVerify:            {home: anywhere, frees: freeVerified},
+	models.RunDrill:             {home: anywhere, frees: freeDrilled},
 	models.RunRebuild:           {home: anywhere, frees: freeNothing},
 }
 

@@ -456,7 +456,7 @@ func (q Snapshots) delete(ctx context.Context, name, requestedBy string) error {
 	} else if !moved {
 		return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s has changed in the meantime. Try again.", name))
 	}
-	if err := q.db.Verifications.stop(ctx, name); err != nil {
+	if err := q.db.Runs.stopReading(ctx, name); err != nil {
 		return err
 	}
 	_, err = q.db.Runs.enqueue(ctx, models.Run{Kind: models.RunDeleteSnapshot, ClusterName: snapshot.ClusterName, ClusterID: snapshot.ClusterID,
@@ -506,7 +506,7 @@ func (q Snapshots) ClaimForRemoval(ctx context.Context, name string) (bool, erro
 		if moved, err = tx.Snapshots.move(ctx, name, models.SnapshotDeleting, "", models.SnapshotAvailable, models.SnapshotFailed, models.SnapshotDeleting); err != nil || !moved {
 			return err
 		}
-		return tx.Verifications.stop(ctx, name)
+		return tx.Runs.stopReading(ctx, name)
 	})
 	return moved, err
 }

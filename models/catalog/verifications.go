@@ -145,18 +145,24 @@ func (q Verifications) Request(ctx context.Context, name, requestedBy string) (m
 }
 
 func (q Verifications) active(ctx context.Context, name string) *gorm.DB {
-	return q.db.with(ctx).Where("kind = ? AND snapshot_name = ? AND status IN ?", models.RunVerify, name, []models.RunStatus{models.RunQueued, models.RunRunning})
+	return q.db.Runs.active(ctx, name, models.RunVerify)
 }
 
-// stop ends the verification of a snapshot that is being deleted: at once while it is queued, else as soon as its worker sees it. Call it in the
-// transaction that marks the snapshot as deleting.
-func (q Verifications) stop(ctx context.Context, name string) error {
+// active are the runs of these kinds that read a snapshot, or are to.
+func (q Runs) active(ctx context.Context, snapshot string, kinds ...models.RunKind) *gorm.DB {
+	return q.db.with(ctx).Where("kind IN ? AND snapshot_name = ? AND status IN ?", kinds, snapshot, []models.RunStatus{models.RunQueued, models.RunRunning})
+}
+
+// stopReading ends the verification and the drill of a snapshot that is being deleted: at once while it is queued, else as soon as its worker sees it.
+// Call it in the transaction that marks the snapshot as deleting.
+func (q Runs) stopReading(ctx context.Context, name string) error {
 	now := q.db.Now()
-	waiting := q.active(ctx, name).Model(&models.Run{}).Where("status = ?", models.RunQueued).
+	reading := []models.RunKind{models.RunVerify, models.RunDrill}
+	waiting := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunQueued).
 		Updates(map[string]any{"status": models.RunCancelled, "error": "The snapshot is being deleted.", "ended_at": now})
-	running := q.active(ctx, name).Model(&models.Run{}).Where("status = ?", models.RunRunning).Update("cancel_requested", true)
+	running := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunRunning).Update("cancel_requested", true)
 	if err := errors.Join(waiting.Error, running.Error); err != nil {
-		return fmt.Errorf("end the verification of %s: %w", name, err)
+		return fmt.Errorf("end the verification and the drill of %s: %w", name, err)
 	}
 	return nil
 }
