@@ -34,6 +34,8 @@ var states = map[string]state{
 	// runs
 	"queued": {"idle", "Waiting"}, "running": {"busy", "Running"}, "succeeded": {"ok", "Succeeded"}, DamageFound: {"bad", "Damage found"},
 	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
+	// drills
+	DrillPassed: {"ok", "Passed"}, DrillUndone: {"warn", "Not carried out"}, DrillNever: {"idle", "None"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
 	// messages

@@ -102,6 +102,7 @@ type Snapshot struct {
 	VerifiedAt    time.Time // when all of it was last read back and compared; zero: not yet
 	Damaged       bool      // it is failed because of what happened to it in the store
 	Verifiable    bool      // POST /snapshots/{name}/verify makes sense
+	Drill         *Drill    // the last one; nil: there was none
 	Parts         []Part
 	Configuration []Fact // the cluster as it was then
 	Running       Work

@@ -27,7 +27,7 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 		return views.Again{Href: "/settings/rebuild", Post: true}, nil
 	case models.RunDeleteSnapshot:
 		return views.Again{Href: views.Link("snapshots", run.SnapshotName, "delete")}.If(shown.SnapshotExists), nil
-	case models.RunVerify, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill:
+	case models.RunVerify, models.RunDrill, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill:
 		return p.readAgain(ctx, run)
 	}
 	page := map[models.RunKind]string{models.RunSnapshot: "snapshot", models.RunModify: "modify", models.RunReboot: "reboot", models.RunFailover: "failover",
@@ -62,6 +62,8 @@ func (p presenter) readAgain(ctx context.Context, run models.Run) (views.Again, 
 	switch run.Kind {
 	case models.RunVerify:
 		return views.Again{Href: views.LinkQuery(address + "verify"), Post: true}.If(snapshot.Verifiable()), nil
+	case models.RunDrill:
+		return views.Again{Href: views.LinkQuery(address + "drill"), Post: true}.If(snapshot.Usable()), nil
 	case models.RunCopy:
 		return views.Again{Href: views.LinkQuery(address+"copy", "store", args.Store)}.If(snapshot.Usable()), nil
 	case models.RunExport:

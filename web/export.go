@@ -71,7 +71,24 @@ type exportedSnapshot struct {
 	PointInTime   bool       `json:"point_in_time"`
 	Warning       string     `json:"warning"`
 
+	LastDrill *exportedDrill `json:"last_drill"`
+
 	Configuration exportedConfiguration `json:"cluster_configuration"`
+}
+
+type exportedDrill struct {
+	Outcome       string    `json:"outcome"`
+	Reason        string    `json:"reason"`
+	EndedAt       time.Time `json:"ended_at"`
+	Engine        string    `json:"engine"`
+	EngineVersion string    `json:"engine_version"`
+	Host          string    `json:"host"`
+	LoadSeconds   float64   `json:"load_seconds"`
+	KeysExpected  *int64    `json:"keys_expected"`
+	KeysLoaded    int64     `json:"keys_loaded"`
+	KeysExpired   int64     `json:"keys_expired"`
+	KeysCompared  int64     `json:"keys_compared"`
+	KeysDiffering int64     `json:"keys_differing"`
 }
 
 type exportedConfiguration struct {
@@ -173,8 +190,16 @@ func (h inventory) snapshots(ctx context.Context, add func(any)) error {
 		if err != nil {
 			return err
 		}
+		drills, err := h.db.Drills.LastOf(ctx, numbersOf(snapshots)...)
+		if err != nil {
+			return err
+		}
 		for _, snapshot := range snapshots {
-			add(exportSnapshot(snapshot, living[snapshot.ClusterName]))
+			one := exportSnapshot(snapshot, living[snapshot.ClusterName])
+			if drill, held := drills[snapshot.ID]; held {
+				one.LastDrill = exportDrill(drill)
+			}
+			add(one)
 		}
 		last = snapshots[len(snapshots)-1]
 	}
@@ -207,6 +232,23 @@ func exportSnapshot(s models.Snapshot, clusterExists bool) exportedSnapshot {
 		if s.Keys >= 0 {
 			one.Keys = &s.Keys
 		}
+	}
+	return one
+}
+
+func numbersOf(snapshots []models.Snapshot) []uint {
+	numbers := make([]uint, len(snapshots))
+	for i, s := range snapshots {
+		numbers[i] = s.ID
+	}
+	return numbers
+}
+
+func exportDrill(d models.Drill) *exportedDrill {
+	one := &exportedDrill{Outcome: string(d.Outcome), Reason: d.Reason, EndedAt: d.EndedAt.UTC(), Engine: d.Engine, EngineVersion: d.EngineVersion, Host: d.Host,
+		LoadSeconds: d.LoadedIn.Seconds(), KeysLoaded: d.Keys, KeysExpired: d.Expired, KeysCompared: d.Sampled, KeysDiffering: d.Differing}
+	if d.Expected >= 0 {
+		one.KeysExpected = &d.Expected
 	}
 	return one
 }

@@ -73,6 +73,7 @@ func TestTheExportHasItsDocumentedSchemaAndNoSecrets(t *testing.T) {
 	password := c.launch("orders", func(s *models.ClusterSpec) { s.Auth, s.Description = models.AuthGenerate, `<all> the "orders"` }).Password.Reveal()
 	c.launch("quiet", func(s *models.ClusterSpec) { s.Retention, s.Replicas, s.Window = 0, 0, models.Window{} })
 	c.backUp("orders", "first")
+	c.drill("first", models.Drill{Outcome: models.DrillPassed})
 	_, err := c.db.Snapshots.Request(t.Context(), "orders", "broken", false, "admin")
 	c.check(err)
 	c.check(c.db.Settle.Fail(t.Context(), c.claim(), models.RunFailed, "The disk is full."))

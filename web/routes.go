@@ -149,6 +149,7 @@ func (t table) snapshots() {
 	t.user("GET /snapshots/{name}/delete", snapshots.deletePage)
 	t.user("POST /snapshots/{name}/delete", snapshots.delete)
 	t.user("POST /snapshots/{name}/verify", snapshots.verify)
+	t.user("POST /snapshots/{name}/drill", drillPages{t.site}.drill)
 }
 
 func (t table) copies(maxUpload int64) {

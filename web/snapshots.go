@@ -73,6 +73,9 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err := h.whatHappened(ctx, snapshot, &props); err != nil {
 		return err
 	}
+	if props.Drill, err = h.present.lastDrill(ctx, snapshot); err != nil {
+		return err
+	}
 	var active bool
 	if props.Running, active, err = h.present.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
