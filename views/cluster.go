@@ -26,6 +26,7 @@ type Node struct {
 // Cluster is one cluster's page.
 type Cluster struct {
 	ID           string
+	Drills       DrillPlan
 	Description  string
 	Kind         string // "launched", "attached"
 	Status       string

@@ -97,17 +97,24 @@ func readSchedule(form url.Values, wrong mistakes) (retention int, window models
 	if form.Get("window_preference") != "given" {
 		return retention, window
 	}
+	return retention, readWindow(form, wrong)
+}
+
+// readWindow reads a window. It is zero if there is a mistake in it.
+func readWindow(form url.Values, wrong mistakes) models.Window {
 	start, err := models.ParseTimeOfDay(form.Get("window_start"))
-	_ = wrong.refusal(err, formFields) // both can only be refusals
+	_ = wrong.refusal(err, windowFields) // both can only be refusals
 	before := len(wrong)
 	length := wholeNumber(form, "window_length", "length of the window in minutes", fmt.Sprintf("%d to 1439", models.MinWindowMinutes), wrong)
-	if len(wrong) > before {
-		return retention, window
+	if err != nil || len(wrong) > before {
+		return models.Window{}
 	}
-	window, err = models.NewWindow(start, length)
-	_ = wrong.refusal(err, formFields)
-	return retention, window
+	window, err := models.NewWindow(start, length)
+	_ = wrong.refusal(err, windowFields)
+	return window
 }
+
+var windowFields = []string{"window_start", "window_length"}
 
 type formPages struct{ *site }
 
@@ -234,6 +241,11 @@ func setSchedule(form url.Values, retention int, window models.Window, chosen bo
 	if chosen {
 		form.Set("window_preference", "given")
 	}
+	setWindow(form, window)
+}
+
+// setWindow fills the form's fields with a window, or a suggestion.
+func setWindow(form url.Values, window models.Window) {
 	form.Set("window_start", "03:00")
 	form.Set("window_length", strconv.Itoa(models.MinWindowMinutes))
 	if !window.IsZero() {

@@ -92,6 +92,9 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Schedule, err = h.present.schedule(ctx, cluster, newest[cluster.Name]); err != nil {
 		return err
 	}
+	if props.Drills, err = h.present.drillPlan(ctx, cluster); err != nil {
+		return err
+	}
 	if good, found := newest[cluster.Name]; found {
 		row := presentSnapshot(good, around{})
 		props.Newest = &row

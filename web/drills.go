@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+
+	"github.com/a-h/templ"
 
 	"rekindle/models"
 	"rekindle/views"
@@ -38,4 +41,67 @@ func (p presenter) lastDrill(ctx context.Context, snapshot models.Snapshot) (*vi
 
 func presentDrill(d models.Drill) views.Drill {
 	return views.Drill{Run: runID(d.RunID), Outcome: string(d.Outcome), Finding: d.Finding(), At: d.EndedAt, Host: d.Host}
+}
+
+// drillPlan is when the drills of a cluster are held.
+func (p presenter) drillPlan(ctx context.Context, cluster models.Cluster) (views.DrillPlan, error) {
+	plan, err := p.db.Drills.Plan(ctx, cluster)
+	return presentDrillPlan(plan), err
+}
+
+func presentDrillPlan(plan models.DrillPlan) views.DrillPlan {
+	return views.DrillPlan{Every: string(plan.Every), Window: plan.Window.String(), Next: plan.DueAt}
+}
+
+func (h drillPages) planPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	plan, err := h.db.Drills.Plan(r.Context(), cluster)
+	if err != nil {
+		return err
+	}
+	form := url.Values{"every": {string(plan.Every)}}
+	setWindow(form, plan.Window)
+	return h.askPlan(w, r, cluster, form, nil)
+}
+
+func (h drillPages) askPlan(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
+	plan, err := h.present.drillPlan(r.Context(), cluster)
+	if err != nil {
+		return err
+	}
+	props := views.DrillPlanForm{ID: cluster.Name, Plan: plan, Fields: views.Fields{Values: firstValues(form, "every", "window_start", "window_length"), Errors: wrong}}
+	return h.ask(w, r, underCluster(cluster, "Restore drills"), wrong, func(shell views.Shell) templ.Component { return views.DrillPlanPage(shell, props) })
+}
+
+// savePlan changes when the drills of a cluster are held. Without drills the window does not matter.
+func (h drillPages) savePlan(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	plan := models.DrillPlan{Every: models.Cadence(form.Get("every"))}
+	if plan.Every != models.Never {
+		plan.Window = readWindow(form, wrong)
+	}
+	if len(wrong) == 0 {
+		err := h.db.Drills.SavePlan(r.Context(), cluster.Name, plan, visitOf(r).user.Name)
+		if err == nil {
+			text := fmt.Sprintf("No restore drills of %s are held by the schedule.", cluster.Name)
+			if plan.Every != models.Never {
+				text = fmt.Sprintf("Restore drills of %s are held %s, in the window %s UTC.", cluster.Name, plan.Every, plan.Window)
+			}
+			return h.done(w, r, clusterAddress(cluster.Name), "success", text)
+		} else if err := wrong.refusal(err, []string{"every", "window_start", "window_length"}); err != nil {
+			return err
+		}
+	}
+	return h.askPlan(w, r, cluster, form, wrong)
 }

@@ -48,3 +48,30 @@ func TestDrillIsHeldByAButton(t *testing.T) {
 	c.get("/snapshots/s1").says("Failed", "The node could not load part 1.")
 	c.get("/events?severity=error").says("The restore drill of the snapshot s1 of orders failed. The node could not load part 1.")
 }
+
+func TestDrillsAreHeldByASchedule(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.get("/clusters/orders").says("No restore drills are held.", `href="/clusters/orders/drills"`)
+	c.get("/clusters/orders/drills").says("Restore drills of orders", `value="03:00"`, `value="60"`)
+	c.get("/clusters/nobody/drills").is(http.StatusNotFound)
+	post := func(every, start, length string) answer {
+		return c.post("/clusters/orders/drills", "every", every, "window_start", start, "window_length", length)
+	}
+	for _, bad := range []struct{ every, start, length, says string }{
+		{"weekly", "25:00", "60", "The time of day must look like 03:00"},
+		{"weekly", "05:00", "59", "The window must be at least 60 minutes long"},
+		{"weekly", "05:00", "long", "must be a whole number"},
+		{"daily", "05:00", "60", "Drills can be held never, weekly or monthly"},
+	} {
+		post(bad.every, bad.start, bad.length).is(http.StatusUnprocessableEntity).says(bad.says, `value="`+bad.start+`"`, `value="`+bad.length+`"`)
+	}
+	c.get("/clusters/orders").says("No restore drills are held.")
+	post("weekly", "05:00", "120").redirects("/clusters/orders")
+	c.get("/clusters/orders").says("A restore drill is held each week, in the window 05:00-07:00 UTC. Next:", "tomorrow at 05:")
+	c.get("/clusters/orders/drills").says(`value="weekly" selected`, `value="05:00"`, `value="120"`, "The next drill begins")
+	c.get("/events").says("Restore drills of orders are held weekly, in the window 05:00-07:00 UTC, as admin asked for.")
+	post("", "nonsense", "").redirects("/clusters/orders")
+	c.get("/clusters/orders").says("No restore drills are held.")
+}

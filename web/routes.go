@@ -92,6 +92,10 @@ func (t table) clusters() {
 	t.user("GET /clusters/{id}/snapshot", takes.takePage)
 	t.user("POST /clusters/{id}/snapshot", takes.take)
 
+	drills := drillPages{t.site}
+	t.user("GET /clusters/{id}/drills", drills.planPage)
+	t.user("POST /clusters/{id}/drills", drills.savePlan)
+
 	reboots, failovers, migrations := rebootPages{t.site}, failoverPages{t.site}, migrationPages{t.site}
 	t.user("GET /clusters/{id}/reboot", reboots.rebootPage)
 	t.user("POST /clusters/{id}/reboot", reboots.reboot)

@@ -64,6 +64,8 @@ func (q Drills) SavePlan(ctx context.Context, name string, plan models.DrillPlan
 		cluster, err := tx.Clusters.Get(ctx, name)
 		if err != nil {
 			return err
+		} else if cluster.Cached() {
+			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s only caches, so it has no snapshots that could be loaded.", name))
 		}
 		before, err := tx.Drills.Plan(ctx, cluster)
 		if err != nil || before.Every == plan.Every && (plan.Every == models.Never || before.Window == plan.Window) {
