@@ -1,6 +1,10 @@
 package views
 
-import "time"
+import (
+	"time"
+
+	"github.com/a-h/templ"
+)
 
 // How a drill ended, and that there was none.
 const (
@@ -46,3 +50,58 @@ type DrillPlanForm struct {
 }
 
 var cadences = []Option{{Value: "", Label: "Never"}, {Value: "weekly", Label: "Each week"}, {Value: "monthly", Label: "Each month"}}
+
+// DrillReport says of all clusters how they were drilled in a span of time. Its address has the filters q, result, from and to.
+type DrillReport struct {
+	List   List
+	From   time.Time // first day
+	To     time.Time // last day
+	Passed int       // drills of all clusters in the span
+	Failed int
+	Undone int
+	Rows   []DrilledCluster
+	Any    bool   // there are clusters or drills at all
+	Wrong  Fields // what is wrong with the span
+}
+
+// DrilledCluster is one cluster in the report.
+type DrilledCluster struct {
+	Cluster        string
+	Exists         bool
+	Plan           DrillPlan
+	Passed         int
+	Failed         int
+	Undone         int
+	Last           *Drill // nil: it was not drilled
+	Snapshot       string // of the last one
+	SnapshotExists bool
+}
+
+// DrillReportFilters are the names of the filters of the report.
+var DrillReportFilters = []string{"result", "from", "to"}
+
+func (p DrillReport) filters() []Filter {
+	return []Filter{
+		{Name: "q", Label: "Cluster"},
+		{Name: "result", Label: "Last result", Options: []Option{{Value: DrillPassed, Label: "Passed"}, {Value: DrillFailed, Label: "Failed"},
+			{Value: DrillUndone, Label: "Not carried out"}, {Value: DrillNever, Label: "Not drilled"}}},
+		{Name: "from", Label: "From (UTC)", Day: true},
+		{Name: "to", Label: "To (UTC)", Day: true},
+	}
+}
+
+// csv is the address of the same report for a spreadsheet.
+func (p DrillReport) csv() templ.SafeURL {
+	q := p.List.Query
+	return LinkQuery("/drills.csv", "q", q.Get("q"), "result", q.Get("result"), "from", q.Get("from"), "to", q.Get("to"))
+}
+
+// line says what happened in the span.
+func (p DrillReport) line() string {
+	text := "From " + p.From.Format(time.DateOnly) + " to " + p.To.Format(time.DateOnly) + " (UTC): "
+	all := p.Passed + p.Failed + p.Undone
+	if all == 0 {
+		return text + "no drill was held."
+	}
+	return text + Plural(all, "drill") + ", of which " + Count(p.Passed) + " passed, " + Count(p.Failed) + " failed, and " + Count(p.Undone) + " could not be carried out."
+}

@@ -1,7 +1,10 @@
 package web
 
 import (
+	"encoding/csv"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,4 +77,67 @@ func TestDrillsAreHeldByASchedule(t *testing.T) {
 	c.get("/events").says("Restore drills of orders are held weekly, in the window 05:00-07:00 UTC, as admin asked for.")
 	post("", "nonsense", "").redirects("/clusters/orders")
 	c.get("/clusters/orders").says("No restore drills are held.")
+}
+
+func TestReportOnDrillsIsFilteredAndDownloaded(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.get("/drills").says("No clusters yet")
+	c.launch("orders")
+	c.launch("idle")
+	c.backUp("orders", "s1")
+	c.backUp("orders", "s2")
+	today := c.clock.Now().UTC().Format(time.DateOnly)
+	c.get("/drills").says("no drill was held", "not drilled in this time", "Download CSV")
+	c.drill("s1", models.Drill{Outcome: models.DrillPassed})
+	c.drill("s2", models.Drill{Engine: "redis", EngineVersion: "7.0.15", Expected: -1, Outcome: models.DrillFailed, Reason: `=HYPERLINK("http://evil"), said the node.`})
+	c.check(c.db.Drills.SavePlan(t.Context(), "orders", models.DrillPlan{Every: models.Monthly, Window: models.Window{Start: 180, Length: 60}}, "admin"))
+
+	c.get("/snapshots").says(`href="/drills"`)
+	c.get("/drills").says("2 drills, of which 1 passed, 1 failed, and 0 could not be carried out.", "each month", "03:00-04:00 UTC", "said the node.", `href="/snapshots/s2"`, "not drilled in this time")
+	c.get("/drills?result=none").says(`href="/clusters/idle/drills"`).doesNotSay(`href="/clusters/orders/drills"`)
+	c.get("/drills?result=failed&q=ord").says(`href="/clusters/orders/drills"`).doesNotSay(`href="/clusters/idle/drills"`)
+	c.get("/drills?result=passed").says("Nothing matches", "Clear the filters")
+	c.get("/drills?to=2020-01-01").says("From 2019-12-03 to 2020-01-01 (UTC): no drill was held.")
+	for address, says := range map[string]string{
+		"/drills?from=yesterday":                   "The day must look like",
+		"/drills?to=2026-02-30":                    "The day must look like",
+		"/drills?from=2026-05-01&to=2026-04-01":    "The first day must not be after the last one.",
+		"/drills.csv?from=2026-05-01&to=nonsense":  "The day must look like",
+		"/drills.csv?from=99999-05-01&to=":         "The day must look like",
+		"/drills.csv?from=2026-05-01&to=2026-04-1": "The day must look like",
+	} {
+		c.get(address).is(http.StatusUnprocessableEntity).says(says)
+	}
+
+	answer := c.get("/drills.csv?from=" + today + "&to=" + today).is(http.StatusOK)
+	if kind, name := answer.header.Get("Content-Type"), answer.header.Get("Content-Disposition"); kind != "text/csv; charset=utf-8" || name != `attachment; filename="restore-drills-`+today+"-"+today+`.csv"` {
+		t.Errorf("%q, %q", kind, name)
+	}
+	rows, err := csv.NewReader(strings.NewReader(answer.raw)).ReadAll()
+	c.check(err)
+	if len(rows) != 4 || !slices.Equal(rows[0], drillColumns) {
+		t.Fatalf("the rows are %q", rows)
+	}
+	if idle := rows[1]; idle[0] != "idle" || idle[4] != "none" || idle[2] != "never" {
+		t.Errorf("the cluster without drills is %q", idle)
+	}
+	if passed := rows[2]; passed[0] != "orders" || passed[2] != "monthly" || passed[3] != "03:00-04:00" || passed[4] != "passed" || passed[6] != "s1" || passed[13] != "12.000" || passed[14] != "4000000" || passed[15] != "4000000" {
+		t.Errorf("the one that passed is %q", passed)
+	}
+	if failed := rows[3]; failed[4] != "failed" || failed[5] != `'=HYPERLINK("http://evil"), said the node.` || failed[14] != "" {
+		t.Errorf("the one that failed is %q", failed)
+	}
+	if some := c.get("/drills.csv?result=none").raw; strings.Count(some, "\n") != 2 || !strings.Contains(some, "idle") {
+		t.Errorf("of the clusters that were not drilled: %q", some)
+	}
+}
+
+func TestCellsAreNoFormulas(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"": "", "orders": "orders", "=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "a=1": "a=1"} {
+		if got := cells([]string{text})[0]; got != want {
+			t.Errorf("%q becomes %q", text, got)
+		}
+	}
 }

@@ -153,7 +153,10 @@ func (t table) snapshots() {
 	t.user("GET /snapshots/{name}/delete", snapshots.deletePage)
 	t.user("POST /snapshots/{name}/delete", snapshots.delete)
 	t.user("POST /snapshots/{name}/verify", snapshots.verify)
-	t.user("POST /snapshots/{name}/drill", drillPages{t.site}.drill)
+	drills := drillPages{t.site}
+	t.user("POST /snapshots/{name}/drill", drills.drill)
+	t.user("GET /drills", drills.report)
+	t.user("GET /drills.csv", drills.reportCSV)
 }
 
 func (t table) copies(maxUpload int64) {
