@@ -145,7 +145,7 @@ func TestDrillFindsDamage(t *testing.T) {
 		c.snapshot("orders", name)
 		damage(c.file("orders", name, firstPart))
 		run, drill := c.drilled(name)
-		if run.Status != models.RunFailed || drill.Outcome != models.DrillFailed || !strings.Contains(drill.Reason, "It is being verified") {
+		if run.Status != models.RunFailed || drill.Outcome != models.DrillFailed || !strings.Contains(drill.Reason, "A verification was asked for") {
 			t.Errorf("%s: the run is %s (%s), the drill %+v", name, run.Status, run.Error, drill)
 		}
 		if failed := c.awaitDamaged(name); !strings.Contains(failed.Damage, "Part 1 is ") {

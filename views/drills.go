@@ -61,7 +61,7 @@ type DrillReport struct {
 	Undone int
 	Rows   []DrilledCluster
 	Any    bool   // there are clusters or drills at all
-	Wrong  Fields // what is wrong with the span
+	Wrong  string // a sentence: what is wrong with the days that were asked for; "": nothing
 }
 
 // DrilledCluster is one cluster in the report.
@@ -85,8 +85,8 @@ func (p DrillReport) filters() []Filter {
 		{Name: "q", Label: "Cluster"},
 		{Name: "result", Label: "Last result", Options: []Option{{Value: DrillPassed, Label: "Passed"}, {Value: DrillFailed, Label: "Failed"},
 			{Value: DrillUndone, Label: "Not carried out"}, {Value: DrillNever, Label: "Not drilled"}}},
-		{Name: "from", Label: "From (UTC)", Day: true},
-		{Name: "to", Label: "To (UTC)", Day: true},
+		{Name: "from", Label: "From (UTC)", Day: true, Usual: p.From.Format(time.DateOnly)},
+		{Name: "to", Label: "To (UTC)", Day: true, Usual: p.To.Format(time.DateOnly)},
 	}
 }
 

@@ -73,3 +73,11 @@ func (f Filter) completed() templ.Attributes {
 	}
 	return suggesting("filter-names")
 }
+
+// day is the value of a filter that is a day.
+func (l List) day(f Filter) string {
+	if chosen := l.Query.Get(f.Name); chosen != "" {
+		return chosen
+	}
+	return f.Usual
+}

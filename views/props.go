@@ -114,6 +114,7 @@ type Filter struct {
 	Name    string
 	Label   string
 	Options []Option // "all" is added to them
+	Usual   string   // the day that holds when none is chosen
 	Typed   bool     // there are more, which are typed and suggested while typing
 	Day     bool     // a day is chosen, in UTC
 }

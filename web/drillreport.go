@@ -61,7 +61,7 @@ func (h drillPages) report(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	props := views.DrillReport{List: shown, From: span.From, To: span.To.AddDate(0, 0, -1), Passed: totals.Passed, Failed: totals.Failed, Undone: totals.Undone,
-		Any: shown.Total > 0 || len(shown.Query) > 0, Wrong: views.Fields{Errors: wrong}}
+		Any: shown.Total > 0 || len(shown.Query) > 0, Wrong: wrong.text()}
 	if props.Rows, err = h.present.drilled(ctx, clusters); err != nil {
 		return err
 	}
@@ -104,10 +104,8 @@ func (h drillPages) reportCSV(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	_, rows := drillListing.read(r)
 	span, wrong := h.drillSpan(rows)
-	for _, name := range []string{"from", "to"} {
-		if text := wrong[name]; text != "" {
-			return problem{status: http.StatusUnprocessableEntity, title: "No such days", text: text, back: "/drills", backText: "To the report"}
-		}
+	if text := wrong.text(); text != "" {
+		return problem{status: http.StatusUnprocessableEntity, title: "No such days", text: text, back: "/drills", backText: "To the report"}
 	}
 	if err := h.db.Check(ctx); err != nil {
 		return err // while the answer can still be an error

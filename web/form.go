@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,6 +36,15 @@ func (m mistakes) add(field, sentence string) {
 	if _, said := m[field]; !said {
 		m[field] = sentence
 	}
+}
+
+// text is all that is wrong, for a page where it stands at no field; "": nothing is.
+func (m mistakes) text() string {
+	var all []string
+	for _, field := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, m[field])
+	}
+	return strings.Join(all, " ")
 }
 
 // refusal sorts an error of package models: a refusal goes to its fields, or to the top if the form has no such field. Any other error is returned.

@@ -280,7 +280,7 @@ func (d *drilling) judge(ctx context.Context, err error) error {
 			return err
 		}
 		d.Logger.Error("a drill found damage", "snapshot", d.row.Name, "error", err)
-		d.fail("What is stored is missing, or is not what was written. It is being verified, which says more.")
+		d.fail("What is stored is missing, or is not what was written. A verification was asked for, which says more.")
 		d.verifier.request(ctx, d.row.Name, "drill")
 	case errors.Is(err, errUnloadable):
 		d.Logger.Error("a drill failed", "snapshot", d.row.Name, "error", err)
