@@ -216,14 +216,17 @@ func (q Drills) Settle(ctx context.Context, run models.Run, drill models.Drill) 
 		if err != nil || present.ID != drill.SnapshotID || present.Status == models.SnapshotDeleting {
 			return tx.Runs.end(ctx, run, models.RunCancelled, "The snapshot was deleted in the meantime.")
 		}
-		status, severity, reason := models.RunSucceeded, models.SeverityInfo, ""
+		status, reason := models.RunSucceeded, ""
+		event := models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Ends: []models.Condition{models.ConditionDrill}}
 		if drill.Outcome != models.DrillPassed {
-			status, severity, reason = models.RunFailed, models.SeverityError, drill.Reason
+			status, reason = models.RunFailed, drill.Reason
+			event.Severity, event.Raises, event.Ends = models.SeverityError, models.ConditionDrill, nil
+			event.Next = "The snapshot stays. Look at what went wrong, have it verified, and take another snapshot."
 		}
 		drill = ofRun(drill, run)
 		drill.EndedAt = tx.Now()
-		return errors.Join(tx.Drills.keep(ctx, run, drill),
-			tx.Events.Add(ctx, models.Event{Severity: severity, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: drill.Message()}),
+		event.Message = drill.Message()
+		return errors.Join(tx.Drills.keep(ctx, run, drill), tx.Events.Add(ctx, event),
 			tx.Runs.end(ctx, run, status, reason))
 	})
 }

@@ -208,3 +208,19 @@ func TestDrillOfASnapshotThatIsDeletedHasNoResult(t *testing.T) {
 		t.Errorf("%d drills are kept", n)
 	}
 }
+
+func TestAFailedDrillIsToldAndSoIsTheNextThatSucceeds(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	launched(t, db, spec("orders"))
+	one := taken(t, db, "orders", "one")
+	channel(t, db, "on call", nil)
+	for _, drill := range []models.Drill{
+		{SnapshotID: one.ID, Outcome: models.DrillFailed, Reason: "Two keys are missing.", StartedAt: db.Now()},
+		{SnapshotID: one.ID, Outcome: models.DrillPassed, StartedAt: db.Now()},
+	} {
+		must(db.Drills.Request(t.Context(), "one", "admin"))(t)
+		check(t, db.Drills.Settle(t.Context(), claim(t, db), drill))
+	}
+	expectTitles(t, db, "a drill that failed, and one that did not", "on call: The restore drill of orders failed", "on call: The restore drill of orders succeeds again")
+}
