@@ -118,6 +118,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		rowsOf[models.Tag](nil), rowsOf[models.SubnetGroup](nil), rowsOf[models.ParameterGroup](nil), rowsOf[models.ParameterValue](nil),
 		rowsOf[models.AccessUser](nil), rowsOf[models.UserGroup](nil), rowsOf[models.StorageSample](nil), rowsOf[models.PastSnapshot](nil),
 		rowsOf[models.Channel](nil), rowsOf[models.Alarm](nil), rowsOf[models.Telling](nil), rowsOf[models.Delivery](nil),
+		rowsOf[models.Drill](nil), rowsOf[models.DrillPlan](nil),
 	} {
 		n, err := copyTable(ctx, from, to)
 		if err != nil {

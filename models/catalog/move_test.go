@@ -26,6 +26,10 @@ func full(t *testing.T, place Place) (*DB, *clockwork.FakeClock) {
 	var last models.Event
 	check(t, db.with(t.Context()).Last(&last).Error)
 	check(t, db.with(t.Context()).Delete(&last).Error) // its number is not to be given again
+	var drilled models.Cluster
+	check(t, db.with(t.Context()).First(&drilled).Error)
+	check(t, db.with(t.Context()).Create(&models.DrillPlan{ClusterID: drilled.ID, Every: models.Weekly, Window: models.Window{Start: 180, Length: 60}, DueAt: db.Now()}).Error)
+	check(t, db.with(t.Context()).Create(&models.Drill{RunID: 7, ClusterName: drilled.Name, SnapshotName: "long gone", StartedAt: db.Now(), EndedAt: db.Now(), LoadedIn: time.Second, Outcome: models.DrillPassed}).Error)
 	check(t, db.Owners.Leave(t.Context(), "console"))
 	return db, clock
 }
