@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"rekindle/jobs/impact"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reach"
@@ -20,6 +21,7 @@ type taking struct {
 	nodes   *nodes.Supervisor
 	tune    func(ctx context.Context, node models.Node) (putBack func())
 	hosts   int // the most that are read at the same time
+	meter   *impact.Meter
 	logger  *slog.Logger
 }
 
@@ -99,6 +101,8 @@ func (t *taking) takePart(ctx context.Context, source models.SnapshotSource, rep
 
 // takeFrom takes a shard from a node, once the node has everything that was written before.
 func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, report queue.Stager) error {
+	cost := t.meter.Part(source)
+	defer cost.End()
 	report.Stage("Waiting until "+source.Node.Name+" has what was written before", nil)
 	warning, err := nodes.CatchUp(ctx, t.cluster, source)
 	if err != nil {
@@ -112,5 +116,9 @@ func (t *taking) takeFrom(ctx context.Context, source models.SnapshotSource, rep
 		SnapshotSource: source, Warning: warning, Replica: from, ByKey: t.cluster.ReadByKey(),
 		Life: func(ctx context.Context) (vault.Life, error) { return nodes.LifeOf(ctx, t.cluster, source.Node) },
 		Tune: func(ctx context.Context) func() { return t.tune(ctx, source.Node) },
+		Serves: func(ctx context.Context) func() {
+			cost.Begin(ctx)
+			return cost.End
+		},
 	}, report)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rekindle/internal/words"
+	"rekindle/jobs/impact"
 	"rekindle/jobs/queue"
 	"rekindle/models"
 )
@@ -85,7 +86,9 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return measured, err
 	}
 	tune := func(ctx context.Context, node models.Node) func() { return m.tuner.Tune(ctx, run, cluster, node) }
-	parts := &taking{cluster, draft, m.nodes, tune, m.Parts, m.Logger}
+	meter := impact.New(ctx, cluster, m.DB.Now)
+	defer func() { m.keepImpact(context.WithoutCancel(ctx), run, meter.Close()) }()
+	parts := &taking{cluster, draft, m.nodes, tune, m.Parts, meter, m.Logger}
 	if err := parts.all(ctx, sources, report); err != nil {
 		return none, err
 	}
@@ -93,6 +96,13 @@ func (m *Manager) take(ctx context.Context, run models.Run, override bool, repor
 		return none, err
 	}
 	return draft.Commit(ctx)
+}
+
+// keepImpact writes down what a snapshot cost its cluster. The snapshot does not depend on it.
+func (m *Manager) keepImpact(ctx context.Context, run models.Run, impact models.Impact) {
+	if err := m.DB.Impacts.Keep(ctx, run, impact); err != nil {
+		m.Logger.Error("keep what a snapshot cost", "run", run.ID, "error", err)
+	}
 }
 
 // prepare looks at a cluster before a snapshot is taken. It returns the cluster as it is now, and a function that checks afterwards that it has not

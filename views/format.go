@@ -36,6 +36,23 @@ func ExactBytes(bytes int64) string {
 // DurationText writes a duration with the one or two units that matter: "850 ms", "14 s", "2 min 5 s".
 func DurationText(d time.Duration) string { return words.Duration(d) }
 
+// LatencyText writes how long an answer took: "0.25 ms", "3.1 ms", "120 ms".
+func LatencyText(d time.Duration) string {
+	digits := 0
+	switch {
+	case d < 0:
+		return "0 ms"
+	case d < time.Millisecond:
+		digits = 2
+	case d < 10*time.Millisecond:
+		digits = 1
+	case d >= time.Second:
+		return DurationText(d)
+	}
+	scale := math.Pow(10, float64(digits))
+	return strconv.FormatFloat(math.Round(float64(d)/float64(time.Millisecond)*scale)/scale, 'f', -1, 64) + " ms"
+}
+
 // span writes a rough length of time in words: "9 hours", "3 days".
 func span(d time.Duration) string {
 	switch {

@@ -38,6 +38,15 @@ type Plot struct {
 	Round  string        // what round points are, if some are square: "automatic"
 	Square string        // what those are
 	Empty  string        // a sentence for when there is no point
+	Zero   time.Time     // times are counted from then, in seconds; zero: they are days
+	Span   PlotSpan      // a stretch of time that is marked
+	Dense  bool          // many points: they have no figures and no place in the tab order, and are read from the table
+}
+
+// PlotSpan is a stretch of time.
+type PlotSpan struct {
+	From, To time.Time
+	Text     string // what happened then: "while it was read"
 }
 
 // PlotScale is the unit of the values.
@@ -50,6 +59,8 @@ type PlotScale struct {
 var (
 	PlotBytes    = PlotScale{niceStep, func(v float64) string { return SizeText(int64(v)) }}
 	PlotRate     = PlotScale{niceStep, func(v float64) string { return SizeText(int64(v)) + "/s" }}
+	PlotPace     = PlotScale{func(v float64) float64 { return max(1, niceStep(v)) }, func(v float64) string { return Count(int64(math.Round(v))) }}
+	PlotLatency  = PlotScale{niceStep, func(v float64) string { return LatencyText(time.Duration(v * float64(time.Second))) }}
 	PlotDuration = PlotScale{niceSeconds, func(v float64) string { return DurationText(time.Duration(v * float64(time.Second))) }}
 )
 
@@ -131,8 +142,11 @@ func (p Plot) valueTicks() []plotTick {
 	return ticks
 }
 
-// timeTicks are some midnights (UTC) within the plot, as few as tell the days apart.
+// timeTicks are some midnights (UTC) within the plot, as few as tell the days apart, or round numbers of seconds.
 func (p Plot) timeTicks() []plotTick {
+	if !p.Zero.IsZero() {
+		return p.secondTicks()
+	}
 	days := int(p.To.Sub(p.From).Hours()/24) + 1
 	every := max(1, (days+4)/5)
 	var ticks []plotTick
@@ -141,6 +155,39 @@ func (p Plot) timeTicks() []plotTick {
 		ticks = append(ticks, plotTick{percents(p.x(at)), at.Format("2 Jan")})
 	}
 	return ticks
+}
+
+// secondTicks are some round numbers of seconds within the plot.
+func (p Plot) secondTicks() []plotTick {
+	step := niceSeconds(p.To.Sub(p.From).Seconds())
+	var ticks []plotTick
+	for n := math.Ceil(p.From.Sub(p.Zero).Seconds() / step); ; n++ {
+		at := p.Zero.Add(time.Duration(n * step * float64(time.Second)))
+		if at.After(p.To) {
+			return ticks
+		}
+		ticks = append(ticks, plotTick{percents(p.x(at)), p.offsetText(at)})
+	}
+}
+
+// offsetText is how long an instant is after Zero.
+func (p Plot) offsetText(at time.Time) string {
+	switch d := at.Sub(p.Zero).Round(time.Millisecond); {
+	case d == 0:
+		return "0"
+	case d < 0:
+		return "−" + DurationText(-d)
+	default:
+		return DurationText(d)
+	}
+}
+
+// spanWidth is the width of the marked stretch, in percent; 0: there is none.
+func (p Plot) spanWidth() float64 {
+	if p.Span.From.IsZero() {
+		return 0
+	}
+	return max(0.5, p.x(p.Span.To)-p.x(p.Span.From))
 }
 
 // joined are the points that are joined with the one before, by their numbers.
@@ -176,8 +223,26 @@ func (p Plot) summary() string {
 			most = point
 		}
 	}
+	if !p.Zero.IsZero() {
+		return fmt.Sprintf("%s over %s: %s, between %s and %s", p.Title, DurationText(p.To.Sub(p.From)), Plural(len(p.Points), "value"), least.Text, most.Text)
+	}
 	return fmt.Sprintf("%s from %s to %s: %s, between %s and %s, most recently %s", p.Title, p.From.UTC().Format("2 January"), p.To.UTC().Format("2 January 2006"),
 		Plural(len(p.Points), "value"), least.Text, most.Text, p.latest())
+}
+
+// role is an image where no point can be reached by itself.
+func (p Plot) role() string {
+	if p.Dense {
+		return "img"
+	}
+	return "group"
+}
+
+func (p Plot) timeHead() string {
+	if p.Zero.IsZero() {
+		return "Time"
+	}
+	return "Since it began"
 }
 
 // label is what a point says: when, what, and how much.

@@ -42,6 +42,7 @@ type RunDetail struct {
 	AskedBy string // "admin", or "the schedule"
 	NextTry string // a sentence about what the schedule does after this failure; may be empty
 	Steps   []RunStep
+	Impact  *Impact // nil: nothing was measured
 	Events  []Event
 }
 

@@ -50,6 +50,42 @@ func sampleHistory() ClusterHistory {
 	return h
 }
 
+// sampleImpact is that of a part that took twelve seconds to read.
+func sampleImpact() *Impact {
+	began := ago(time.Minute)
+	plot := func(id, title string, scale PlotScale, value func(i int) (float64, string)) Plot {
+		p := Plot{ID: id, Title: title, From: began.Add(-time.Second), To: began.Add(15 * time.Second), Zero: began, Scale: scale, Dense: true,
+			Span: PlotSpan{began, began.Add(12 * time.Second), "While it was read"}}
+		for i := range 60 {
+			v, text := value(i)
+			p.Points = append(p.Points, PlotPoint{At: began.Add(time.Duration(i-4) * 266 * time.Millisecond), Value: v, Text: text})
+		}
+		return p
+	}
+	ping := func(i int) (float64, string) {
+		d := time.Duration(180+i*37%90) * time.Microsecond
+		if i == 4 {
+			d = 14 * time.Millisecond
+		}
+		return d.Seconds(), LatencyText(d)
+	}
+	rate := func(i int) (float64, string) { v := 8000 + i*911%1500; return float64(v), Count(v) }
+	memory := func(i int) (float64, string) {
+		v := int64(1_100_000_000 + 400_000*min(i, 48))
+		return float64(v), SizeText(v)
+	}
+	return &Impact{
+		Sentences: []string{"The fork took 14 ms; the replica orders-002 answered PING in 0.25 ms while it was read, at the slowest in 14 ms (in 0.22 ms before); copy-on-write needed 12 MB.",
+			"The primary orders-001 answered PING in 0.24 ms while it was read, at the slowest in 0.9 ms (in 0.21 ms before)."},
+		Parts:  []ImpactPart{{"Part 1: orders-002", "/runs/7?part=1#impact", true}, {"Part 2: orders-004", "/runs/7?part=2#impact", false}},
+		More:   3,
+		Lagged: true,
+		Rows: []ImpactRow{{"replica orders-002", "Before", "0.22 ms", "0.3 ms", "8,113", "1.1 GB", "0 B"}, {"replica orders-002", "While it was read", "0.25 ms", "14 ms", "8,420", "1.1 GB", "12 KB"},
+			{"primary orders-001", "Before", "0.21 ms", "0.24 ms", "", "", "0 B"}},
+		Plots: []Plot{plot("impact-ping-1", "PING, replica orders-002", PlotLatency, ping), plot("impact-rate-1", "Commands a second, replica orders-002", PlotPace, rate), plot("impact-memory-1", "Memory, replica orders-002", PlotBytes, memory)},
+	}
+}
+
 func samplePlan() DayPlan {
 	plan := DayPlan{Hour: 3, Clusters: 417}
 	for hour := range 24 {
@@ -88,6 +124,7 @@ func sampleHistoryPages() []samplePage {
 	return []samplePage{
 		{"cluster-history", ClusterPage(shell, cluster)},
 		{"cluster-strip", ClusterPage(shell, strip)},
+		{"run-impact", RunPage(home, RunDetail{Run: sampleRuns()[3], AskedBy: "the schedule", Impact: sampleImpact()})},
 		{"cost", CostsPage(home, cost)},
 		{"cost-empty", CostsPage(home, empty)},
 		{"windows", WindowsPage(home, Windows{Plan: sampleLanes(), Starts: starts})},
@@ -127,7 +164,7 @@ func TestTicksAreRoundAndReachAboveAllPoints(t *testing.T) {
 	}{
 		{PlotBytes, 1_250_000_000, "0 500 MB 1.0 GB 1.5 GB"}, {PlotBytes, 3_100_000, "0 2.0 MB 4.0 MB"}, {PlotBytes, 0, "0 1 B"},
 		{PlotDuration, 14, "0 5 s 10 s 15 s"}, {PlotDuration, .25, "0 100 ms 200 ms 300 ms"}, {PlotDuration, 400, "0 5 min 10 min"}, {PlotDuration, 40_000, "0 4 h 8 h 12 h"},
-		{PlotRate, 90_000_000, "0 50 MB/s 100 MB/s"},
+		{PlotRate, 90_000_000, "0 50 MB/s 100 MB/s"}, {PlotLatency, .0003, "0 0.1 ms 0.2 ms 0.3 ms"}, {PlotLatency, .014, "0 5 ms 10 ms 15 ms"}, {PlotPace, 8900, "0 5,000 10,000"}, {PlotPace, .4, "0 1"},
 	} {
 		plot := Plot{Scale: test.scale, Points: []PlotPoint{{Value: test.greatest}}}
 		var texts []string
@@ -136,6 +173,40 @@ func TestTicksAreRoundAndReachAboveAllPoints(t *testing.T) {
 		}
 		if got := strings.Join(texts, " "); got != test.want || plot.top() < test.greatest {
 			t.Errorf("for %g: %q up to %g, want %q", test.greatest, got, plot.top(), test.want)
+		}
+	}
+}
+
+func TestSecondsAreCountedFromWhereAPlotSays(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		before, after time.Duration
+		want          string
+	}{
+		{time.Second, 14 * time.Second, "0 5 s 10 s"}, {100 * time.Millisecond, 500 * time.Millisecond, "0 200 ms 400 ms"}, {3 * time.Second, 3 * time.Second, "−2 s 0 2 s"}, {time.Second, time.Hour, "0 30 min 1 h"},
+	} {
+		plot := Plot{From: sampleNow.Add(-test.before), To: sampleNow.Add(test.after), Zero: sampleNow}
+		var texts []string
+		for _, tick := range plot.timeTicks() {
+			texts = append(texts, tick.text)
+		}
+		if got := strings.Join(texts, " "); got != test.want {
+			t.Errorf("from %s before to %s after: %q, want %q", test.before, test.after, got, test.want)
+		}
+	}
+	html := render(t, PlotFigure(sampleShell(NavActivity, "Run"), sampleImpact().Plots[0]))
+	for want, n := range map[string]int{"plot-span": 1, "plot-dot": 60, "plot-point": 0, "tabindex": 1, `role="img"`: 1, "14 ms</td>": 1, "−1.1 s</th>": 1, "60 values, between 0.18 ms and 14 ms": 1} {
+		if got := strings.Count(html, want); got != n {
+			t.Errorf("%q is there %d times, want %d", want, got, n)
+		}
+	}
+}
+
+func TestLatenciesAreAsExactAsTheyMatter(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{0: "0 ms", 250 * time.Microsecond: "0.25 ms", 256_500: "0.26 ms", 3_140 * time.Microsecond: "3.1 ms", 14_200 * time.Microsecond: "14 ms", 1200 * time.Millisecond: "1.2 s", -1: "0 ms"} {
+		if got := LatencyText(d); got != want {
+			t.Errorf("%s is %q, want %q", d, got, want)
 		}
 	}
 }

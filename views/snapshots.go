@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/a-h/templ"
 )
 
 // SnapshotRow is one snapshot in a list.
@@ -92,7 +94,9 @@ type Snapshot struct {
 	CreatedAt     time.Time
 	CompletedAt   time.Time
 	Lasted        []Lasted
-	Bytes         int64 // -1: not known yet
+	Impact        []string      // sentences about what it cost the node that served it
+	ImpactHref    templ.SafeURL // where there is more about that
+	Bytes         int64         // -1: not known yet
 	Stored        int64
 	Keys          int64 // -1: unknown
 	Expires       int64 // keys with a time to live; -1: unknown

@@ -89,6 +89,9 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if args, err := run.Carries(); err == nil && args.Store != "" && run.Status == models.RunSucceeded {
 		props.Result = run.Stage + "." // how far it has got
 	}
+	if props.Impact, err = h.present.impact(ctx, run, r.URL.Query().Get("part")); err != nil {
+		return err
+	}
 	if props.NextTry, err = h.present.nextTry(ctx, run); err != nil {
 		return err
 	}

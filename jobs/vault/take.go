@@ -37,6 +37,8 @@ type Source struct {
 	Life func(context.Context) (Life, error)
 	// Tune prepares the node for the beginning of the transfer. What it returns undoes that, and may be called again.
 	Tune func(context.Context) (putBack func())
+	// Serves is told that the node begins to serve, and what it returns that it no longer does.
+	Serves func(context.Context) (served func())
 }
 
 // Life says why a node broke off a transfer after it had sent this many bytes, and whether another one may serve in its place.
@@ -143,6 +145,8 @@ func (d *Draft) stream(ctx context.Context, source Source, report queue.Stager) 
 	var early sync.WaitGroup
 	defer putBack()
 	defer early.Wait()
+	served := source.Serves(ctx)
+	defer served()
 	stream, err := source.open(transfer, end)
 	if err != nil {
 		return taken, SourceError{fmt.Errorf("read from %s: %w", node.Name, err)}

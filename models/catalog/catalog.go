@@ -48,6 +48,7 @@ type DB struct {
 	Nodes         Nodes
 	Losses        Losses
 	History       History
+	Impacts       Impacts
 	Usage         Usage
 	Snapshots     Snapshots
 	Copies        Copies
@@ -135,6 +136,7 @@ func (db *DB) bound() *DB {
 	db.Nodes = Nodes{db}
 	db.Losses = Losses{db}
 	db.History = History{db}
+	db.Impacts = Impacts{db}
 	db.Usage = Usage{db}
 	db.Snapshots = Snapshots{db}
 	db.Copies = Copies{db}

@@ -359,6 +359,8 @@ var sqliteMigrations = []migration{
 	{"0034-history", execute(history("integer PRIMARY KEY AUTOINCREMENT", "text", "integer", "datetime", "newest_at")...)},
 	// Snapshots that were loaded into a node, to see whether they can be, and when that is due.
 	{"0035-drills", execute(drills("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime")...)},
+	// What runs cost the nodes that they read.
+	{"0036-impacts", execute(runImpacts("integer", "text"))},
 }
 
 // notices makes the tables and the column of 0033-notices, with types as this database has them. Where a page goes on behind a row, the index ends with
@@ -389,6 +391,11 @@ func notices(id, text, number, at string) []string {
 		`CREATE INDEX idx_deliveries_cluster_name ON deliveries (cluster_name, created_at, id)`,
 		`CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id)`,
 	}
+}
+
+// runImpacts makes the table of 0036-impacts, with types as this database has them.
+func runImpacts(number, text string) string {
+	return `CREATE TABLE run_impacts (run_id ` + number + ` PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, impact ` + text + ` NOT NULL)`
 }
 
 // history makes the tables, columns and indexes of 0034-history, with types as this database has them. All clusters are judged anew, which fills in the

@@ -108,6 +108,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		rowsOf(func(c *models.Cluster) { c.Home = homeOf(c.Home) }),
 		rowsOf[models.Node](nil), rowsOf[models.Attachment](nil), rowsOf[models.Snapshot](nil), rowsOf[models.Part](nil),
 		rowsOf(func(r *models.Run) { r.Home = homeOf(r.Home) }),
+		rowsOf[models.RunImpact](nil),
 		rowsOf[models.WindowMark](nil), rowsOf[models.Loss](nil), rowsOf[models.Event](nil),
 		rowsOf(func(s *models.Setting) {
 			if s.Name == clockSetting(fromHome) {

@@ -1,0 +1,138 @@
+package jobs_test
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/testkit"
+	"rekindle/models"
+)
+
+// writeOn writes to a server until the test has ended or stop is called.
+func writeOn(t *testing.T, s *testkit.Server) (stop func()) {
+	t.Helper()
+	client, done := s.Client(), make(chan struct{})
+	var writing sync.WaitGroup
+	stop = sync.OnceFunc(func() { close(done); writing.Wait() })
+	t.Cleanup(stop)
+	begun := make(chan struct{})
+	writing.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := client.Set(t.Context(), "written:"+strconv.Itoa(i%1000), i, 0).Err(); err != nil {
+				return
+			}
+			if i == 100 {
+				close(begun)
+			}
+		}
+	})
+	<-begun
+	return stop
+}
+
+// impactOf is what the run that made a snapshot cost.
+func (c *console) impactOf(name string) (models.Impact, bool) {
+	c.t.Helper()
+	snapshot, err := c.db.Snapshots.Get(c.t.Context(), name)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	run, known, err := c.db.Runs.Maker(c.t.Context(), snapshot)
+	if err != nil || !known {
+		c.t.Fatal(known, err)
+	}
+	impact, measured, err := c.db.Impacts.Of(c.t.Context(), run)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return impact, measured
+}
+
+// What the node says about its fork is kept with the run, and how fast both nodes answered.
+func TestWhatASnapshotCostIsKeptWithItsRun(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	primary := testkit.Redis(t, "--repl-diskless-sync-delay", "0")
+	replica := replicaOf(t, primary, "--repl-diskless-sync-delay", "0")
+	testkit.Fill(t, primary.Client(), 20_000)
+	c.attach(attachSpec("orders", primary.Addr))
+	stop := writeOn(t, primary)
+	if s := c.snapshot("orders", "first"); s.Status != models.SnapshotAvailable {
+		t.Fatal(s.StatusReason)
+	}
+	stop()
+	impact, measured := c.impactOf("first")
+	if !measured || len(impact.Parts) != 1 || len(impact.Parts[0].Nodes) != 2 {
+		t.Fatalf("%+v", impact)
+	}
+	part := impact.Parts[0]
+	source, other := part.Nodes[0], part.Nodes[1]
+	if source.Name != "orders-002" || other.Name != "orders-001" || other.Role != models.RolePrimary || source.Note+other.Note != "" {
+		t.Errorf("measured were %+v", part.Nodes)
+	}
+	stats := replica.Client().InfoMap(t.Context(), "stats", "persistence")
+	if said := stats.Item("Stats", "latest_fork_usec"); !source.Forked || strconv.FormatInt(source.ForkMicros, 10) != said {
+		t.Errorf("the fork took %d, and %s says the node", source.ForkMicros, said)
+	}
+	last, err := strconv.ParseInt(stats.Item("Persistence", "rdb_last_cow_size"), 10, 64)
+	if err != nil || source.CopyOnWrite < last {
+		t.Errorf("copy-on-write took %d, and %d says the node (%v)", source.CopyOnWrite, last, err)
+	}
+	for _, n := range part.Nodes {
+		before, during := n.Figures(models.PhaseBefore), n.Figures(models.PhaseDuring)
+		if before.Ping <= 0 || before.Memory == 0 || during.Samples == 0 && n.Figures(models.PhaseAfter).Samples == 0 {
+			t.Errorf("%s: before %+v, during %+v", n.Name, before, during)
+		}
+	}
+	if f := other.Figures(models.PhaseBefore); f.Rate < 100 {
+		t.Errorf("the primary carried out %f commands a second", f.Rate)
+	}
+}
+
+// A user that may not PING still gets a snapshot, and is told what was not measured.
+func TestASnapshotDoesNotDependOnWhatItsCostIs(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	server := testkit.Redis(t, "--repl-diskless-sync-delay", "0", "--user", "backup", "on", ">s3cret", "-@all", "+psync", "+replconf", "+info", "+ping")
+	testkit.Fill(t, server.Client(), 100)
+	spec := attachSpec("orders", server.Addr)
+	spec.Access.Username, spec.Password = "backup", "s3cret"
+	c.attach(spec)
+	if err := server.Client().Do(t.Context(), "ACL", "SETUSER", "backup", "-ping").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if s := c.snapshot("orders", "first"); s.Status != models.SnapshotAvailable {
+		t.Fatal(s.StatusReason)
+	}
+	if impact, measured := c.impactOf("first"); !measured || !strings.Contains(impact.Parts[0].Nodes[0].Note, "lacks the right") {
+		t.Errorf("%+v", impact)
+	}
+}
+
+// What is read key by key forks nobody.
+func TestAReadingByKeyCostsNoFork(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	server := testkit.Redis(t, "--user", "backup", "on", ">s3cret", "+@all", "-psync", "~*")
+	testkit.Fill(t, server.Client(), 100)
+	spec := attachSpec("orders", server.Addr)
+	spec.Access.Username, spec.Password, spec.ByKey = "backup", "s3cret", true
+	c.attach(spec)
+	if s := c.snapshot("orders", "first"); s.Status != models.SnapshotAvailable {
+		t.Fatal(s.StatusReason)
+	}
+	impact, _ := c.impactOf("first")
+	if part := impact.Parts[0]; !part.ByKey || !part.Served() || part.Nodes[0].Forked || part.Nodes[0].Figures(models.PhaseBefore).Ping > time.Second {
+		t.Errorf("%+v", part)
+	}
+}
