@@ -43,7 +43,7 @@ CREATE TABLE window_marks (id integer PRIMARY KEY AUTOINCREMENT, cluster_id inte
 CREATE UNIQUE INDEX idx_window_marks_window ON window_marks (cluster_id, opens);
 CREATE TABLE locks (name text PRIMARY KEY, owner text NOT NULL, at datetime NOT NULL);
 CREATE TABLE events (id integer PRIMARY KEY AUTOINCREMENT, at datetime NOT NULL, severity text NOT NULL, cluster_name text NOT NULL,
-			snapshot_name text NOT NULL, message text NOT NULL, source_type text NOT NULL DEFAULT '');
+			snapshot_name text NOT NULL, message text NOT NULL, source_type text NOT NULL DEFAULT '', kind text NOT NULL DEFAULT '');
 CREATE INDEX idx_events_at ON events (at);
 CREATE INDEX idx_events_cluster_name ON events (cluster_name);
 CREATE TABLE settings (name text PRIMARY KEY, value text NOT NULL);
@@ -111,6 +111,29 @@ CREATE UNIQUE INDEX idx_user_groups_group_id ON user_groups (group_id);
 CREATE TABLE tunings (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL REFERENCES clusters (id), run_id integer NOT NULL, address text NOT NULL, parameter text NOT NULL,
 			was text NOT NULL, tuned text NOT NULL, since datetime NOT NULL, told boolean NOT NULL DEFAULT false);
 CREATE INDEX idx_tunings_cluster_id ON tunings (cluster_id);
+CREATE INDEX idx_window_marks_missed ON window_marks (opens) WHERE outcome = 'missed';
+CREATE TABLE channels (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, kind text NOT NULL, url text NOT NULL, secret text NOT NULL, host text NOT NULL,
+			port integer NOT NULL, security text NOT NULL, username text NOT NULL, sender text NOT NULL, recipients text NOT NULL,
+			conditions text NOT NULL, clusters text NOT NULL, repeat_hours integer NOT NULL, ends boolean NOT NULL, paused boolean NOT NULL, created_at datetime NOT NULL);
+CREATE UNIQUE INDEX idx_channels_name ON channels (name);
+CREATE TABLE alarms (id integer PRIMARY KEY AUTOINCREMENT, condition text NOT NULL, subject text NOT NULL, cluster_name text NOT NULL, snapshot_name text NOT NULL,
+			message text NOT NULL, next text NOT NULL, since datetime NOT NULL, ended_at datetime);
+CREATE UNIQUE INDEX idx_alarms_subject ON alarms (condition, subject);
+CREATE INDEX idx_alarms_cluster_name ON alarms (cluster_name);
+CREATE INDEX idx_alarms_ended_at ON alarms (ended_at);
+CREATE TABLE tellings (channel_id integer NOT NULL, alarm_id integer NOT NULL, since datetime NOT NULL, at datetime NOT NULL, again_at datetime,
+			PRIMARY KEY (channel_id, alarm_id));
+CREATE INDEX idx_tellings_alarm_id ON tellings (alarm_id);
+CREATE INDEX idx_tellings_again_at ON tellings (again_at);
+CREATE TABLE deliveries (id integer PRIMARY KEY AUTOINCREMENT, ref text NOT NULL, channel_id integer NOT NULL, channel_name text NOT NULL, condition text NOT NULL,
+			phase text NOT NULL, cluster_name text NOT NULL, snapshot_name text NOT NULL, title text NOT NULL, text text NOT NULL, next text NOT NULL,
+			since datetime NOT NULL, state text NOT NULL, attempts integer NOT NULL, due_at datetime NOT NULL, answer text NOT NULL, created_at datetime NOT NULL,
+			ended_at datetime);
+CREATE UNIQUE INDEX idx_deliveries_ref ON deliveries (ref);
+CREATE INDEX idx_deliveries_state ON deliveries (state, due_at);
+CREATE INDEX idx_deliveries_channel ON deliveries (channel_id, created_at, id);
+CREATE INDEX idx_deliveries_cluster_name ON deliveries (cluster_name, created_at, id);
+CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id);
 CREATE TABLE storage_samples (hour integer PRIMARY KEY, snapshots integer NOT NULL, stored integer NOT NULL, billable integer NOT NULL);
 CREATE TABLE past_snapshots (id integer PRIMARY KEY AUTOINCREMENT, name text NOT NULL, cluster_name text NOT NULL, cluster_id integer NOT NULL, source text NOT NULL,
 			bytes integer NOT NULL, stored integer NOT NULL, keys integer NOT NULL, took integer NOT NULL, created_at datetime NOT NULL, removed_at datetime NOT NULL);
@@ -119,6 +142,16 @@ CREATE INDEX idx_past_snapshots_removed_at ON past_snapshots (removed_at);
 CREATE INDEX idx_standings_begins ON standings (begins, opens, closes, cluster_id);
 CREATE INDEX idx_standings_rank ON standings (rank DESC, newest_at, cluster_name);
 CREATE INDEX idx_tallies_stored ON tallies (stored DESC, cluster_name);
+CREATE TABLE drills (id integer PRIMARY KEY AUTOINCREMENT, run_id integer NOT NULL, snapshot_name text NOT NULL, snapshot_id integer NOT NULL, cluster_name text NOT NULL,
+			requested_by text NOT NULL, engine text NOT NULL, engine_version text NOT NULL, host text NOT NULL, started_at datetime NOT NULL, ended_at datetime NOT NULL,
+			loaded_in integer NOT NULL, expected integer NOT NULL, keys integer NOT NULL, expired integer NOT NULL, sampled integer NOT NULL, differing integer NOT NULL,
+			outcome text NOT NULL, reason text NOT NULL);
+CREATE UNIQUE INDEX idx_drills_run_id ON drills (run_id);
+CREATE INDEX idx_drills_snapshot_id ON drills (snapshot_id);
+CREATE INDEX idx_drills_cluster_name ON drills (cluster_name, ended_at);
+CREATE INDEX idx_drills_ended_at ON drills (ended_at);
+CREATE TABLE drill_plans (cluster_id integer PRIMARY KEY REFERENCES clusters (id), every text NOT NULL, drill_window text NOT NULL, due_at datetime NOT NULL);
+CREATE INDEX idx_drill_plans_due_at ON drill_plans (due_at);
 CREATE TABLE run_impacts (run_id integer PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, impact text NOT NULL);
 INSERT INTO migrations (id) VALUES ('0001-tables');
 INSERT INTO migrations (id) VALUES ('0002-verify');
@@ -148,8 +181,11 @@ INSERT INTO migrations (id) VALUES ('0028-tuning');
 INSERT INTO migrations (id) VALUES ('0029-lifetimes');
 INSERT INTO migrations (id) VALUES ('0030-announced');
 INSERT INTO migrations (id) VALUES ('0031-steps');
+INSERT INTO migrations (id) VALUES ('0032-missed');
+INSERT INTO migrations (id) VALUES ('0033-notices');
 INSERT INTO migrations (id) VALUES ('0034-history');
-INSERT INTO migrations (id) VALUES ('0037-impacts');
+INSERT INTO migrations (id) VALUES ('0035-drills');
+INSERT INTO migrations (id) VALUES ('0036-impacts');
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (1, 'orders', 'all orders', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 1, 7000, 0, 'a-password-of-16-letters', 3, '12:00-13:00', 1, '2026-01-06 12:10:00+00:00', 'available', '', '', '2026-01-05 10:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:14:00-sun:15:00","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (3, 'waiting', '', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 0, 7002, 0, '', 0, '00:30-01:30', 0, '2026-01-06 13:00:00+00:00', 'creating', '', '', '2026-01-06 13:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:02:30-sun:03:30","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO nodes (id, cluster_id, name, shard, role, host, port, created_at, state, used_memory, max_memory, keys, lag_bytes, seen_at, zone, halted, slots, ident, announced) VALUES (1, 1, 'orders-001', 1, 'primary', '127.0.0.1', 7000, '2026-01-05 10:00:00+00:00', 'available', 0, 536870912, 0, 0, '2026-01-05 10:00:00+00:00', '', 0, '', '', '');
@@ -173,27 +209,27 @@ INSERT INTO runs (id, kind, status, cluster_name, cluster_id, snapshot_name, req
 INSERT INTO window_marks (id, cluster_id, opens, outcome, attempts, tried) VALUES (1, 1, '2026-01-05 12:00:00+00:00', 'queued', 1, '2026-01-05 12:10:00+00:00');
 INSERT INTO window_marks (id, cluster_id, opens, outcome, attempts, tried) VALUES (2, 1, '2026-01-06 12:00:00+00:00', 'queued', 1, '2026-01-06 12:10:00+00:00');
 INSERT INTO locks (name, owner, at) VALUES ('orders', 'console', '2026-01-06 13:00:00+00:00');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (1, '2026-01-05 10:00:00+00:00', 'info', 'orders', '', 'It is there.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (2, '2026-01-05 10:00:00+00:00', 'info', 'orders', 'by-hand', 'The manual snapshot by-hand of orders is available.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (3, '2026-01-05 12:10:00+00:00', 'info', 'orders', 'automatic.orders-2026-01-05-12-10', 'The automatic snapshot automatic.orders-2026-01-05-12-10 of orders is available.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (4, '2026-01-06 12:10:00+00:00', 'info', 'orders', 'automatic.orders-2026-01-06-12-10', 'The automatic snapshot automatic.orders-2026-01-06-12-10 of orders is available.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAB5R5RMQ2Z2YL7SKX was created by admin; it may operate.', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (1, '2026-01-05 10:00:00+00:00', 'info', 'orders', '', 'It is there.', 'replication-group', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (2, '2026-01-05 10:00:00+00:00', 'info', 'orders', 'by-hand', 'The manual snapshot by-hand of orders is available.', 'replication-group', 'snapshot-succeeded');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (3, '2026-01-05 12:10:00+00:00', 'info', 'orders', 'automatic.orders-2026-01-05-12-10', 'The automatic snapshot automatic.orders-2026-01-05-12-10 of orders is available.', 'replication-group', 'snapshot-succeeded');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (4, '2026-01-06 12:10:00+00:00', 'info', 'orders', 'automatic.orders-2026-01-06-12-10', 'The automatic snapshot automatic.orders-2026-01-06-12-10 of orders is available.', 'replication-group', 'snapshot-succeeded');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group', 'snapshot-failed');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIASG2A2AFINFJK4G5I was created by admin; it may operate.', '', '');
 INSERT INTO settings (name, value) VALUES ('currency', 'EUR');
 INSERT INTO settings (name, value) VALUES ('manual_quota', '50');
 INSERT INTO settings (name, value) VALUES ('price', '0.02');
 INSERT INTO settings (name, value) VALUES ('signed in:admin', '{"this host":"2026-01-05T10:00:00Z"}');
-INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$phzEr2NojkI8TLqG7DYXLw$4WBi2SG7sdVxMzFt676Y0nB3KKFwTU2FYguFyKSWJzU', 'administer', '2026-01-05 10:00:00+00:00');
-INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, 'ecc87f2e18c91017eb39122e4086234bc1c6775ad824b525777357215ae90760', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
+INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$BrgwDNLhdzXEi5Nrlh8Z7Q$egDkfkOaS+Zu232Kvq/3fVnZPaJX15TIIdpW425AJqc', 'administer', '2026-01-05 10:00:00+00:00');
+INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '52ee27aacb8adf4c8035a5a8505c5336fea261b609d75960b142b24af5428abf', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
 INSERT INTO sign_in_failures (id, name, address, at) VALUES (2, 'admin', 'this host', '2026-01-05 10:00:00+00:00');
-INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAB5R5RMQ2Z2YL7SKX', 'BLMPD4L66D3T4DCVV6NCJNOCERSH63XSCXRIFAAF', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
+INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIASG2A2AFINFJK4G5I', 'XVJUNBWKVVC6EMNLJDLCGMR3NGM5SDHODC22WRFM', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
 INSERT INTO invocations (id, number, at) VALUES (1, '0123', '2026-01-06 13:00:00+00:00');
 INSERT INTO signatures (id, signature, invocation, attempt, at) VALUES (1, 'abc', '0123', '1', '2026-01-06 13:00:00+00:00');
 INSERT INTO tags (id, resource, key, value) VALUES (1, 'replicationgroup:orders', 'team', 'shop');
 INSERT INTO tags (id, resource, key, value) VALUES (2, 'replicationgroup:orders', 'once', 'yes');
-INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 08:27:10');
+INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 08:51:27');
 INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (2, 'private', 'one subnet', 'subnet-1', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_groups (id, name, family, description, created_at) VALUES (1, 'tuned', 'redis7', 'no eviction', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_values (id, group_id, name, value) VALUES (1, 1, 'maxmemory-policy', 'noeviction');
@@ -208,6 +244,7 @@ INSERT INTO tally_sums (bucket, snapshots, stored) VALUES (0, 3, 900);
 INSERT INTO record_marks (id, cluster_name) VALUES (12, 'orders');
 INSERT INTO record_marks (id, cluster_name) VALUES (18, 'gone');
 INSERT INTO record_marks (id, cluster_name) VALUES (20, 'waiting');
+INSERT INTO alarms (id, condition, subject, cluster_name, snapshot_name, message, next, since, ended_at) VALUES (1, 'snapshot-failed', 'orders', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'The next snapshot is taken at 2026-01-07 12:05 UTC.', '2026-01-06 13:00:00+00:00', NULL);
 CREATE TRIGGER snapshots_counted AFTER INSERT ON snapshots WHEN NEW.status IN ('available', 'restoring', 'copying') BEGIN
 			INSERT INTO tallies (cluster_name, snapshots, stored) VALUES (NEW.cluster_name, 1, NEW.stored)
 				ON CONFLICT (cluster_name) DO UPDATE SET snapshots = snapshots + 1, stored = stored + NEW.stored;
