@@ -199,6 +199,15 @@ func TestAClusterInClusterModeIsSnapshottedShardByShard(t *testing.T) {
 	if want := []string{"0-5460", "5461-10921", "10922-16383"}; !slices.Equal(slots, want) {
 		t.Errorf("slots %q, want %q", slots, want)
 	}
+	cost, _ := c.impactOf("whole")
+	if len(cost.Parts) != 3 || cost.More != 0 {
+		t.Fatalf("measured were %+v", cost)
+	}
+	for _, p := range cost.Parts {
+		if len(p.Nodes) != 2 || p.Nodes[0].Role != models.RoleReplica || p.Nodes[1].Role != models.RolePrimary || !p.Served() {
+			t.Errorf("shard %d: %+v", p.Shard, p)
+		}
+	}
 }
 
 // What another replica has after a FLUSHALL is not what was asked for.
@@ -382,6 +391,11 @@ func TestAnotherReplicaServesInThePlaceOfOneThatFails(t *testing.T) {
 			})
 			if snapshot.Status != models.SnapshotAvailable {
 				t.Errorf("it is %s: %s", snapshot.Status, snapshot.StatusReason)
+			}
+			if cost, _ := c.impactOf("s1"); len(cost.Parts) != 2 || cost.Parts[0].Nodes[0].Name == snapshot.Parts[0].ServedBy || cost.Parts[1].Nodes[0].Name != snapshot.Parts[0].ServedBy {
+				t.Errorf("what both cost is not kept: %+v", cost)
+			} else if name == "it dies" && cost.Parts[0].Nodes[0].Note == "" {
+				t.Error("nothing is said about the one that died")
 			}
 			if left := len(c.storedNow()); left != 2 {
 				t.Errorf("%d files in the store: %v", left, c.storedNow())

@@ -3,6 +3,7 @@ package impact
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"time"
 
@@ -160,6 +161,9 @@ func (w *watch) fail(ctx context.Context, err error) {
 
 func (w *watch) result(byKey bool) models.NodeImpact {
 	n := models.NodeImpact{Name: w.node.Name, Role: w.node.Role, Note: w.note, Samples: w.seen.samples}
+	for i := range n.Samples {
+		n.Samples[i].Rate = math.Round(n.Samples[i].Rate*10) / 10 // more digits only take room
+	}
 	if w == w.part.watches[0] && !byKey {
 		n.Forked, n.ForkMicros, n.CopyOnWrite = w.forks.result()
 	}
