@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -81,6 +82,9 @@ func (c *apiClient) awaitSnapshot(ctx context.Context, s listedSnapshot, termina
 	case status == "deleting":
 		return s, fmt.Errorf("the snapshot %s is being deleted", s.Name)
 	}
-	said := c.said(ctx, s.Cluster, s.sourceType, "The snapshot "+s.Name+" of ")
+	said := c.said(ctx, s.Cluster, s.sourceType, "Snapshot failed for snapshot with ID '"+s.Name+"'") // ElastiCache's words; ours follow
+	if _, reason, cut := strings.Cut(said, "ID '"+s.Cluster+"'. "); cut {
+		said = reason
+	}
 	return s, fmt.Errorf("%s", cmp.Or(said, fmt.Sprintf("the snapshot %s failed; its page in the console says why", s.Name)))
 }
