@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,11 @@ func (h ClusterHistory) legend() []legendEntry {
 		}
 	}
 	return legend
+}
+
+// blank tells that there was no window on any of the days.
+func (h ClusterHistory) blank() bool {
+	return !slices.ContainsFunc(h.Days, func(d WindowDay) bool { return d.Outcome != WindowIdle })
 }
 
 // sentence sums up the windows that have passed.

@@ -75,7 +75,7 @@ func TestAClustersHistoryShowsWhatBecameOfEachWindow(t *testing.T) {
 	c := signedIn(t)
 	c.launch("orders", func(s *models.ClusterSpec) { s.Retention, s.Window = 35, models.Window{Start: 180, Length: 60} })
 	c.launch("cache", cache)
-	c.get("/clusters/orders").says("No window has passed yet.", "History")
+	c.get("/clusters/orders?tab=history").says("No window has passed yet.", "History")
 	c.get("/clusters/cache?tab=history").is(http.StatusOK).doesNotSay(`href="/clusters/cache?tab=history"`, "The last 35 windows")
 	c.get("/clusters/orders?tab=history").says("There is no snapshot from the last days yet.")
 	at := func(day, hour, minute int) {
