@@ -1354,7 +1354,7 @@ func noneYet(c Protection) templ.Component {
 			templ_7745c5c3_Var62 = templ.NopComponent
 		}
 		ctx = templ.ClearChildren(ctx)
-		if c.State == CacheOnly || c.State == NothingInIt {
+		if c.State == CacheOnly || c.State == NothingInIt || c.State == NoSchedule {
 			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 111, "<span class=\"quiet\">none</span>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

@@ -65,6 +65,8 @@ func Destinations(text string) []Found {
 // settingsWords are what people may look for on a page of the settings.
 var settingsWords = map[templ.SafeURL]string{
 	"/settings/storage":     "store s3 bucket disk space free full",
+	"/settings/key-names":   "hide names secret contents",
+	NotificationsPath:       "mail slack teams discord telegram webhook alarm messages",
 	"/settings/verify":      "verification check read back damage",
 	"/settings/imports":     "upload rdb files try",
 	"/settings/failover":    "promote replica primary down",
@@ -77,7 +79,7 @@ var settingsWords = map[templ.SafeURL]string{
 }
 
 func destinations() []destination {
-	all := make([]destination, 0, len(navigation)+len(settingsPages)+4)
+	all := make([]destination, 0, len(navigation)+len(settingsPages)+7)
 	for _, e := range navigation {
 		all = append(all, destination{Found: Found{Icon: e.icon, Name: e.label, Href: e.href}})
 	}
@@ -85,6 +87,9 @@ func destinations() []destination {
 		destination{Found{Icon: "camera", Name: "Take a snapshot", Href: "/snapshots/-/new"}, "backup now manual"},
 		destination{Found{Icon: "plus", Name: "Create a cluster", Href: "/clusters/-/new"}, "new launch"},
 		destination{Found{Icon: "plug", Name: "Attach a cluster", Href: AttachPath}, "add existing sentinel"},
+		destination{Found{Icon: "scroll-text", Name: "Windows of the day", Href: WindowsPath}, "schedule load forks overlap"},
+		destination{Found{Icon: "scroll-text", Name: "Cost", Href: CostPath}, "price forecast bill storage"},
+		destination{Found{Icon: "shield-check", Name: "Restore drills", Href: "/drills"}, "report auditors csv"},
 		destination{Found{Icon: "download", Name: "Import a snapshot", Href: "/snapshots/-/import"}, "upload rdb file"},
 	)
 	for _, page := range settingsPages {
