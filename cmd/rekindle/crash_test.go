@@ -131,14 +131,19 @@ func (c *crash) engine() string {
 	c.launches = filepath.Join(folder, "kill")
 	script := fmt.Sprintf(`#!/bin/sh
 if [ "$1" != --version ] && [ -e '%[1]s' ]; then
-  read -r n when pid < '%[1]s'
-  if [ "$n" -gt 1 ]; then
-    echo "$((n - 1)) $when $pid" > '%[1]s'
-  else
-    mv '%[1]s' '%[1]s.done'
-    kill -9 "$pid"
-    [ "$when" = after ] || exit 1
+  exec 9> '%[1]s.lock' # nodes are launched side by side: each is counted once
+  flock 9
+  if [ -e '%[1]s' ]; then
+    read -r n when pid < '%[1]s'
+    if [ "$n" -gt 1 ]; then
+      echo "$((n - 1)) $when $pid" > '%[1]s'
+    else
+      mv '%[1]s' '%[1]s.done'
+      kill -9 "$pid"
+      [ "$when" = after ] || exit 1
+    fi
   fi
+  exec 9>&-
 fi
 exec '%[2]s' "$@"
 `, c.launches, real)
