@@ -300,14 +300,20 @@ func FreePort(t testing.TB) int {
 	return port
 }
 
+// handed are the ports that this process was given: one that is not bound yet is not free for another test.
+var handed sync.Map
+
 func freePort() (int, error) {
-	for range 1000 {
+	for try := range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {
 			continue
 		}
 		_ = l.Close()
+		if _, before := handed.LoadOrStore(port, true); before && try < 500 {
+			continue
+		}
 		return port, nil
 	}
 	return 0, fmt.Errorf("no free port between %d and %d on 127.0.0.1", firstPort, lastPort)
