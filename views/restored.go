@@ -11,6 +11,8 @@ type Restored struct {
 func (p Cluster) keysText() string {
 	of := p.Restored.Keys
 	switch {
+	case of == 0 && p.Keys == 0:
+		return "The snapshot has no keys."
 	case of < 0 || p.Keys < 0:
 		return "The keys were counted while they were loaded, and none was missing."
 	case p.Keys == of:
