@@ -312,6 +312,22 @@ func (c *console) storedNow() []string {
 	return testkit.Undescribed(files)
 }
 
+// cacheEvents are the events in ElastiCache's words, each with what it is about, in their order.
+func (c *console) cacheEvents() []string {
+	now := c.db.Now()
+	events, err := c.db.Events.Page(c.t.Context(), models.EventFilter{From: now.Add(-time.Hour), To: now}, 0, 1000)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var said []string
+	for _, e := range events {
+		if e.Source != "" {
+			said = append(said, e.Source+": "+e.Message)
+		}
+	}
+	return said
+}
+
 func (c *console) events() string {
 	events, err := c.db.Events.List(c.t.Context(), models.List{})
 	if err != nil {

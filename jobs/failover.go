@@ -73,7 +73,7 @@ func (h *handover) failOver(ctx context.Context, run models.Run, args models.Fai
 		h.Logger.Warn("after failover; the supervisor goes on", "cluster", cluster.Name, "error", err)
 	}
 	return h.DB.Settle.Cluster(context.WithoutCancel(ctx), run,
-		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From))
+		fmt.Sprintf("Failover of %s: %s is the primary now, and %s is a replica.", cluster.Name, old.Name, args.From), models.FailoverCompleted(cluster.Name, args.From, old.Name)...)
 }
 
 // successorOf chooses the replica that is in step and furthest ahead. A node that is already a primary was promoted by a console that was then killed.

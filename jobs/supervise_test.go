@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -205,16 +206,24 @@ func TestRestoredClusterWithReplicaSurvivesTheDeathOfAllItsNodes(t *testing.T) {
 
 func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(c *console, cluster models.Cluster){
-		"after a promotion": func(c *console, cluster models.Cluster) {
+	const failedOver = "Failover from primary node orders-001 to replica node orders-002 completed"
+	var all []string // of the second half
+	for _, node := range []string{"orders-001", "orders-002"} {
+		all = append(all, node+": Recovering cache nodes 0001", node+": Finished recovery for cache nodes 0001")
+	}
+	for name, test := range map[string]struct {
+		change func(c *console, cluster models.Cluster)
+		said   []string // in ElastiCache's words, before all nodes died
+	}{
+		"after a promotion": {func(c *console, cluster models.Cluster) {
 			c.kill(cluster, nil, cluster.Nodes[0])
-		},
-		"after a failover": func(c *console, cluster models.Cluster) {
+		}, []string{"orders-001: " + failedOver, "orders: " + failedOver, "orders-001: Recovering cache nodes 0001", "orders-001: Finished recovery for cache nodes 0001"}},
+		"after a failover": {func(c *console, cluster models.Cluster) {
 			if err := c.db.Changes.FailOver(c.t.Context(), "orders", 1, "test"); err != nil {
 				c.t.Fatal(err)
 			}
 			c.manager.Wake()
-		},
+		}, []string{"orders: Test Failover API called for node group 0001", "orders-001: " + failedOver, "orders: " + failedOver}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,15 +235,21 @@ func TestClusterThatLostItsPrimarySurvivesTheDeathOfAllItsNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := testkit.Fingerprint(t, source)
-			change(c, cluster)
+			test.change(c, cluster)
 			testkit.WaitFor(t, "the other node to be the primary", func() bool {
 				cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
 				primary, _ := cluster.Shards()[0].Primary()
 				return primary.Name == "orders-002" && cluster.Status == models.ClusterAvailable
 			})
 			c.awaitSaved(c.awaitNodes("orders"))
+			testkit.WaitFor(t, "ElastiCache's words", func() bool { return slices.Equal(c.cacheEvents(), test.said) })
 			c.kill(cluster, nil, cluster.Nodes...)
 			cluster = c.awaitNodes("orders")
+			testkit.WaitFor(t, "what ElastiCache says of nodes that recover", func() bool {
+				later := slices.DeleteFunc(c.cacheEvents()[len(test.said):], func(said string) bool { return strings.Contains(said, "Failover") }) // if a node lived a moment longer
+				slices.Sort(later)
+				return slices.Equal(later, slices.Sorted(slices.Values(all)))
+			})
 			for _, n := range cluster.Nodes {
 				if got := testkit.Fingerprint(t, c.client(cluster, n)); got != want {
 					t.Errorf("%s came back with other data", n.Name)

@@ -43,6 +43,7 @@ type DrillPlan struct {
 	ClusterID uint      `gorm:"primaryKey;autoIncrement:false"`
 	Every     Cadence   //
 	Window    Window    `gorm:"column:drill_window"`
+	Day       int       // of the week, from Monday as 1, or of the month, up to 28; 0: the one on which the last drill was held
 	DueAt     time.Time // when the next one begins, unless something prevents that
 }
 

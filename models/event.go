@@ -1,7 +1,9 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -25,6 +27,7 @@ type Event struct {
 	SourceType   string // the kind of cluster in ElastiCache's terms; "" without a cluster
 	Message      string // one or two sentences for people
 	Kind         EventKind
+	Source       string // "" unless the event is one of [CacheEvent], for the API alone: the id of the cache cluster or replication group there
 
 	// What people are told because of it, by their channels; not kept with the event.
 	Raises Condition   `gorm:"-"` // an alarm that begins with it, or goes on
@@ -59,15 +62,66 @@ func (e Event) ElastiCacheMessage() string {
 	return e.Message
 }
 
+// CacheEvent is an event for those who ask the API, and wait for ElastiCache's words: its message is one of those below. People have been told the same
+// in a sentence of another event.
+func CacheEvent(cluster, source, kind, message string) Event {
+	return Event{Severity: SeverityInfo, ClusterName: cluster, Source: source, SourceType: kind, Message: message}
+}
+
+// What ElastiCache says of a failover, and of a node that is started again.
+//
+// Source: Amazon ElastiCache API reference, TestFailover.
+const (
+	recoveringNode = "Recovering cache nodes "
+	recoveredNode  = "Finished recovery for cache nodes "
+)
+
+// FailoverCalled says that somebody has asked for the failover of a shard.
+func FailoverCalled(cluster string, shard Shard) Event {
+	return CacheEvent(cluster, cluster, SourceGroup, "Test Failover API called for node group "+shard.ID())
+}
+
+// FailoverCompleted says that a replica has taken over from the primary: once of the cache cluster that was the primary, and once of the group.
+func FailoverCompleted(cluster, from, to string) []Event {
+	message := fmt.Sprintf("Failover from primary node %s to replica node %s completed", from, to)
+	return []Event{CacheEvent(cluster, from, SourceCluster, message), CacheEvent(cluster, cluster, SourceGroup, message)}
+}
+
+// NodeRecovering says that a node, which had stopped, is started again.
+func NodeRecovering(c Cluster, node string) Event {
+	source, id := c.CacheNode(node)
+	return CacheEvent(c.Name, source, SourceCluster, recoveringNode+id)
+}
+
+// NodeRecovered is what is said of the node once it serves again.
+func NodeRecovered(c Cluster, node string) Event {
+	source, id := c.CacheNode(node)
+	return CacheEvent(c.Name, source, SourceCluster, recoveredNode+id)
+}
+
+// CacheNode is what ElastiCache calls a node: the id of its cache cluster, and its number there. Each member of a replication group is a cache cluster
+// with one node.
+func (c Cluster) CacheNode(node string) (cacheCluster, number string) {
+	if c.Grouped {
+		return node, "0001"
+	}
+	i := slices.IndexFunc(c.Nodes, func(n Node) bool { return n.Name == node })
+	return c.Name, fmt.Sprintf("%04d", i+1)
+}
+
 // What an event is about, in ElastiCache's terms.
 const (
 	SourceGroup   = "replication-group"
 	SourceCluster = "cache-cluster"
 )
 
+// SourceID is the id that the API has for what the event is about.
+func (e Event) SourceID() string { return cmp.Or(e.Source, e.ClusterName) }
+
 // EventFilter says which events are listed; empty fields do not filter.
 type EventFilter struct {
 	SourceType string // SourceGroup, SourceCluster
 	Source     string // a cluster's name
+	Member     string // a node of that cluster: those of the node, and those of the cluster
 	From, To   time.Time
 }

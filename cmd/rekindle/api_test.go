@@ -98,6 +98,32 @@ func (a *apiConsole) snapshot(name string) types.Snapshot {
 	return s
 }
 
+// saysFailover checks that what happened to a group is told in the words, and of the sources, that whoever waits for a failover looks for.
+func (a *apiConsole) saysFailover(before, after types.ReplicationGroup) {
+	a.t.Helper()
+	primary := func(g types.ReplicationGroup) string {
+		i := slices.IndexFunc(g.NodeGroups[0].NodeGroupMembers, func(m types.NodeGroupMember) bool { return aws.ToString(m.CurrentRole) == "primary" })
+		return aws.ToString(g.NodeGroups[0].NodeGroupMembers[i].CacheClusterId)
+	}
+	group, from := aws.ToString(before.ReplicationGroupId), primary(before)
+	done := fmt.Sprintf("Failover from primary node %s to replica node %s completed", from, primary(after))
+	for _, want := range []struct {
+		source, message string
+		kind            types.SourceType
+	}{
+		{group, "Test Failover API called for node group 0001", types.SourceTypeReplicationGroup},
+		{from, done, types.SourceTypeCacheCluster},
+		{group, done, types.SourceTypeReplicationGroup},
+	} {
+		events := must(a.sdk.DescribeEvents(a.t.Context(), &elasticache.DescribeEventsInput{SourceIdentifier: &want.source, SourceType: want.kind}))(a.t).Events
+		if !slices.ContainsFunc(events, func(e types.Event) bool {
+			return aws.ToString(e.Message) == want.message && aws.ToString(e.SourceIdentifier) == want.source && e.SourceType == want.kind
+		}) {
+			a.t.Errorf("no event of %s says %q", want.source, want.message)
+		}
+	}
+}
+
 func (a *apiConsole) redis(e *types.Endpoint, password string) *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("%s:%d", aws.ToString(e.Address), aws.ToInt32(e.Port)), Password: password})
 	a.t.Cleanup(func() { _ = c.Close() })
@@ -149,6 +175,7 @@ func TestTheSDKBacksUpAndRestores(t *testing.T) {
 	if roles["orders-001"] != "replica" || aws.ToInt32(primaryOf(after).Port) != 6379 || aws.ToString(primaryOf(after).Address) == aws.ToString(primaryOf(orders).Address) {
 		t.Errorf("after the failover: %v", roles)
 	}
+	a.saysFailover(orders, after)
 	must(c.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: aws.String("orders-001"), CacheNodeIdsToReboot: []string{"0001"}}))(t)
 	a.group("orders")
 	for id, role := range roles {

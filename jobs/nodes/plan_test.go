@@ -370,6 +370,7 @@ func TestReportOfWhatWasSeen(t *testing.T) {
 	for name, test := range map[string]planned{
 		"nothing new":                 {nodes: []seen{member(1, known), member(2, known)}},
 		"a node is new":               {nodes: []seen{member(1, known), member(2, nil)}, want: []string{"noteNode orders-002"}},
+		"a node serves again":         {nodes: []seen{member(1, known), member(2, and(known, func(v *seen) { v.node.State = "starting" }))}, want: []string{"noteNode orders-002", "noteRecovered orders-002"}},
 		"a node has ended":            {nodes: []seen{member(1, known), member(2, and(known, dead))}, want: []string{"noteNode orders-002"}},
 		"the primary keeps silent":    {nodes: []seen{member(1, and(known, mute(3)))}, want: []string{"noteNode orders-001", "mark"}, says: doesNotAnswer},
 		"but not for long":            {nodes: []seen{member(1, and(known, mute(2)))}, want: []string{"noteNode orders-001"}},

@@ -21,6 +21,9 @@ func report(cluster models.Cluster, shards []look, now time.Time) []step {
 		for _, v := range l.nodes {
 			if n := describedIn(cluster, l, v, head, now); !n.SameAs(v.node, seenEvery) {
 				steps = append(steps, noteNode{on(n.Name), n})
+				if n.State == "available" && v.node.State != n.State && v.node.SeenAt != nil {
+					steps = append(steps, noteRecovered{on(n.Name)})
+				}
 			}
 			if managed(cluster) && v.node.Role == models.RolePrimary && v.answers && !v.state.Replica && v.state.Slots != v.node.Slots {
 				steps = append(steps, noteSlots{on(v.node.Name), v.node, v.state.Slots})

@@ -106,6 +106,9 @@ func (s appoint) carryOut(ctx context.Context, r *round) error {
 		return err
 	}
 	for i := range r.look.nodes {
+		if was := r.look.nodes[i].node; was.Role == models.RolePrimary && was.Name != s.about() {
+			r.tell(ctx, models.FailoverCompleted(r.cluster.Name, was.Name, s.about())...)
+		}
 		role := models.RoleReplica
 		if r.look.nodes[i].node.Name == s.about() {
 			role = models.RolePrimary
@@ -119,7 +122,9 @@ func (s startNode) carryOut(ctx context.Context, r *round) error {
 	v := r.look.node(s.about())
 	err := r.StartNode(ctx, r.cluster, v.node)
 	if err == nil {
-		v.started = true
+		if v.started = true; !v.node.Halted {
+			r.tell(ctx, models.NodeRecovering(r.cluster, v.node.Name))
+		}
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -234,6 +239,20 @@ func (s noteReplaced) carryOut(ctx context.Context, r *round) error {
 }
 
 func (s noteNode) carryOut(ctx context.Context, r *round) error { return r.DB.Nodes.Seen(ctx, s.node) }
+
+func (s noteRecovered) carryOut(ctx context.Context, r *round) error {
+	if err := r.DB.Events.Recovered(ctx, r.cluster, s.about()); err != nil {
+		r.Logger.Error("write event", "cluster", r.cluster.Name, "node", s.about(), "error", err)
+	}
+	return nil
+}
+
+// tell writes events for those who ask the API. People are told by a step of its own.
+func (r *round) tell(ctx context.Context, events ...models.Event) {
+	if err := r.DB.Events.AddAll(ctx, events...); err != nil {
+		r.Logger.Error("write event", "cluster", r.cluster.Name, "error", err)
+	}
+}
 
 func (s noteSlots) carryOut(ctx context.Context, r *round) error {
 	return r.DB.Nodes.SetSlots(ctx, s.node, s.slots)

@@ -58,6 +58,8 @@ type (
 		on
 		node models.Node
 	}
+	// noteRecovered says of a node that was started again that it serves.
+	noteRecovered struct{ on }
 	// noteCopied records that a migrating cluster has had all of its source's data.
 	noteCopied struct{ on }
 	// noteSlots records which slots a primary has.

@@ -372,3 +372,41 @@ func TestRowsOfBeforeGetTheWordsOfNow(t *testing.T) {
 		t.Errorf("%s, %v", cluster.Status, snapshot.NodeCreatedAt)
 	}
 }
+
+// What the API says in ElastiCache's words is not said to people a second time, and a node recovers once for each time it had stopped.
+func TestEventsForTheAPIAreForItAlone(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	ctx := t.Context()
+	cluster := models.Cluster{Name: "orders", Configuration: models.Configuration{Grouped: true}}
+	single := models.Cluster{Name: "lone", Nodes: []models.Node{{Name: "lone-001"}}}
+	recovered := func(c models.Cluster, node string) { t.Helper(); check(t, db.Events.Recovered(ctx, c, node)) }
+	recovered(cluster, "orders-001") // nobody said that it had stopped
+	check(t, db.Events.AddAll(ctx, models.NodeRecovering(cluster, "orders-001"), models.NodeRecovering(cluster, "orders-002"), models.NodeRecovering(single, "lone-001")))
+	recovered(cluster, "orders-001")
+	recovered(cluster, "orders-001")
+	recovered(single, "lone-001")
+	check(t, db.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: "orders", Message: "For people."}))
+	if people := must(db.Events.List(ctx, models.List{}))(t); people.Total != 1 || people.Rows[0].Message != "For people." {
+		t.Errorf("people see %+v", people)
+	}
+	for name, test := range map[string]struct {
+		filter models.EventFilter
+		want   string
+	}{
+		"of all":       {models.EventFilter{}, "orders-001 Recovering, orders-002 Recovering, lone Recovering, orders-001 Finished, lone Finished, orders For"},
+		"of a group":   {models.EventFilter{SourceType: models.SourceGroup, Source: "orders"}, "orders For"},
+		"of a member":  {models.EventFilter{SourceType: models.SourceCluster, Source: "orders", Member: "orders-001"}, "orders-001 Recovering, orders-001 Finished, orders For"},
+		"of a cluster": {models.EventFilter{SourceType: models.SourceCluster, Source: "lone"}, "lone Recovering, lone Finished"},
+		"of a kind":    {models.EventFilter{SourceType: models.SourceCluster}, "orders-001 Recovering, orders-002 Recovering, lone Recovering, orders-001 Finished, lone Finished"},
+	} {
+		test.filter.To = db.Now()
+		var said []string
+		for _, e := range must(db.Events.Page(ctx, test.filter, 0, 100))(t) {
+			said = append(said, e.SourceID()+" "+strings.Fields(e.Message)[0])
+		}
+		if got := strings.Join(said, ", "); got != test.want {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}

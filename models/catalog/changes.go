@@ -207,6 +207,9 @@ func (q Changes) FailOver(ctx context.Context, name string, shard int, requested
 		if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
 			return err
 		}
+		if err := tx.Events.Add(ctx, models.FailoverCalled(name, at)); err != nil {
+			return err
+		}
 		_, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunFailover, ClusterName: name, ClusterID: cluster.ID, RequestedBy: requestedBy}, models.FailoverArgs{From: primary.Name})
 		return err
 	})

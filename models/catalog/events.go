@@ -10,9 +10,9 @@ import (
 // Events keeps what happened.
 type Events struct{ db *DB }
 
-// List filters by severity and cluster; the newest come first.
+// List filters by severity and cluster; the newest come first. What is for the API alone is left out.
 func (q Events) List(ctx context.Context, l models.List) (models.Rows[models.Event], error) {
-	return list[models.Event](q.db, q.db.with(ctx), table{
+	return list[models.Event](q.db, q.db.with(ctx).Where("source = ''"), table{
 		text:    []string{"message", "cluster_name", "snapshot_name"},
 		filters: map[string]string{"severity": "severity", "cluster": "cluster_name", "snapshot": "snapshot_name"},
 		sorts: map[string]string{"time": "at", "cluster": "cluster_name",
@@ -25,11 +25,16 @@ func (q Events) List(ctx context.Context, l models.List) (models.Rows[models.Eve
 // Page returns up to limit events that are about something and follow this number, the oldest first.
 func (q Events) Page(ctx context.Context, f models.EventFilter, after uint, limit int) ([]models.Event, error) {
 	query := q.db.with(ctx).Where("id > ? AND source_type <> '' AND at >= ? AND at <= ?", after, catalogTime(f.From), catalogTime(f.To)).Order("id").Limit(limit)
-	if f.SourceType != "" {
+	if f.Member != "" {
+		query = query.Where("source IN ?", []string{"", f.Member})
+	} else if f.SourceType != "" {
 		query = query.Where("source_type = ?", f.SourceType)
 	}
 	if f.Source != "" {
 		query = query.Where("cluster_name = ?", f.Source)
+		if f.Member == "" {
+			query = query.Where("source IN ?", []string{"", f.Source})
+		}
 	}
 	var rows []models.Event
 	if err := query.Find(&rows).Error; err != nil {
@@ -49,6 +54,28 @@ func (q Events) Add(ctx context.Context, e models.Event) error {
 		}
 		return tx.Alarms.note(ctx, e)
 	})
+}
+
+// AddAll writes events.
+func (q Events) AddAll(ctx context.Context, events ...models.Event) error {
+	for _, e := range events {
+		if err := q.Add(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Recovered says that a node serves again, if it was said that it is being started, and nothing since.
+func (q Events) Recovered(ctx context.Context, cluster models.Cluster, node string) error {
+	event, began := models.NodeRecovered(cluster, node), models.NodeRecovering(cluster, node).Message
+	last, found, err := find[models.Event](q.db.with(ctx).Where("source = ? AND cluster_name = ? AND message IN ?", event.Source, cluster.Name, []string{began, event.Message}).Order("id DESC"))
+	if err != nil {
+		return fmt.Errorf("look for what was said of %s: %w", node, err)
+	} else if !found || last.Message != began {
+		return nil
+	}
+	return q.Add(ctx, event)
 }
 
 func (q Events) add(ctx context.Context, e models.Event) error {

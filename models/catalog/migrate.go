@@ -361,6 +361,11 @@ var sqliteMigrations = []migration{
 	{"0035-drills", execute(drills("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime")...)},
 	// What runs cost the nodes that they read.
 	{"0036-impacts", execute(runImpacts("integer", "text"))},
+	// Events for those who ask the API, in ElastiCache's words; and drills on a day that somebody has chosen, which the records of clusters have.
+	{"0037-sources", execute(slices.Concat(sources("integer", "text"),
+		markedBy("records_planned", "INSERT ON drill_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_replanned", "UPDATE OF every, drill_window, day ON drill_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_unplanned", "DELETE ON drill_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
 }
 
 // notices makes the tables and the column of 0033-notices, with types as this database has them. Where a page goes on behind a row, the index ends with
@@ -390,6 +395,15 @@ func notices(id, text, number, at string) []string {
 		`CREATE INDEX idx_deliveries_channel ON deliveries (channel_id, created_at, id)`,
 		`CREATE INDEX idx_deliveries_cluster_name ON deliveries (cluster_name, created_at, id)`,
 		`CREATE INDEX idx_deliveries_created_at ON deliveries (created_at, id)`,
+	}
+}
+
+// sources are the columns of 0037-sources, with types as this database has them.
+func sources(number, text string) []string {
+	return []string{
+		`ALTER TABLE events ADD COLUMN source ` + text + ` NOT NULL DEFAULT ''`,
+		`CREATE INDEX idx_events_source ON events (source)`,
+		`ALTER TABLE drill_plans ADD COLUMN day ` + number + ` NOT NULL DEFAULT 0`,
 	}
 }
 

@@ -161,8 +161,8 @@ func (q Settling) conclude(ctx context.Context, run models.Run, e ending) error 
 	return q.db.Runs.end(ctx, run, e.status, e.reason)
 }
 
-// Cluster makes a created, restored or modified cluster available.
-func (q Settling) Cluster(ctx context.Context, run models.Run, message string) error {
+// Cluster makes a created, restored or modified cluster available. message is for people, and cached says the same in ElastiCache's words.
+func (q Settling) Cluster(ctx context.Context, run models.Run, message string, cached ...models.Event) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
 		if _, err := tx.Clusters.backToAvailable(ctx, run.ClusterID, "", models.ClusterCreating, models.ClusterModifying, models.ClusterRebooting); err != nil {
 			return err
@@ -173,6 +173,7 @@ func (q Settling) Cluster(ctx context.Context, run models.Run, message string) e
 			}
 		}
 		return errors.Join(
+			tx.Events.AddAll(ctx, cached...),
 			tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: run.ClusterName, SnapshotName: run.SnapshotName, Message: message}),
 			tx.Runs.end(ctx, run, models.RunSucceeded, ""),
 			tx.Settle.releaseSnapshot(ctx, run))

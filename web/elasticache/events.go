@@ -62,12 +62,12 @@ func (a eventActions) describe(ctx context.Context, c *call) (any, error) {
 		result.Marker = marker(strconv.FormatUint(uint64(rows[limit-1].ID), 10))
 	}
 	for _, e := range rows {
-		result.Events.Event = append(result.Events.Event, event{e.ClusterName, e.SourceType, e.ElastiCacheMessage(), at(e.At)})
+		result.Events.Event = append(result.Events.Event, event{e.SourceID(), e.SourceType, e.ElastiCacheMessage(), at(e.At)})
 	}
 	return result, nil
 }
 
-// askOfGroup turns a question about a member into one about its replication group: events of members are recorded for their group.
+// askOfGroup turns a question about a member into one about the member and its replication group: most events of members are recorded for their group.
 func (a eventActions) askOfGroup(ctx context.Context, filter *models.EventFilter) error {
 	if filter.SourceType != models.SourceCluster || filter.Source == "" {
 		return nil
@@ -75,7 +75,7 @@ func (a eventActions) askOfGroup(ctx context.Context, filter *models.EventFilter
 	cluster, member, err := a.db.Clusters.Cache(ctx, filter.Source)
 	switch {
 	case err == nil && member != nil:
-		filter.Source, filter.SourceType = cluster.Name, models.SourceGroup
+		filter.Source, filter.Member = cluster.Name, member.Name
 	case err != nil && !models.HasCode(err, models.CodeClusterNotFound):
 		return err
 	}
