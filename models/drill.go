@@ -13,77 +13,6 @@ import (
 // DrillBySchedule stands for a person in the drills that the schedule asks for.
 const DrillBySchedule = "schedule"
 
-// Cadence is how often something is repeated.
-type Cadence string
-
-// The cadences of drills.
-const (
-	Never   Cadence = ""
-	Weekly  Cadence = "weekly"
-	Monthly Cadence = "monthly"
-)
-
-// Known tells whether it is one of the cadences.
-func (c Cadence) Known() bool { return c == Never || c == Weekly || c == Monthly }
-
-// after is one period after an instant. A month that has no such day ends earlier.
-func (c Cadence) after(t time.Time) time.Time {
-	if c == Weekly {
-		return t.AddDate(0, 0, 7)
-	}
-	next := t.AddDate(0, 1, 0)
-	if next.Day() != t.Day() {
-		next = next.AddDate(0, 0, -next.Day())
-	}
-	return next
-}
-
-// DrillPlan is when the drills of a cluster are due. A cluster without drills has none.
-type DrillPlan struct {
-	ClusterID uint      `gorm:"primaryKey;autoIncrement:false"`
-	Every     Cadence   //
-	Window    Window    `gorm:"column:drill_window"`
-	Day       int       // of the week, from Monday as 1, or of the month, up to 28; 0: the one on which the last drill was held
-	DueAt     time.Time // when the next one begins, unless something prevents that
-}
-
-// TableName is the table of the plans.
-func (DrillPlan) TableName() string { return "drill_plans" }
-
-// Check refuses a plan that cannot be kept.
-func (p DrillPlan) Check() error {
-	switch {
-	case !p.Every.Known():
-		return Refuse(CodeInvalid, "every", fmt.Sprintf("Drills can be held never, weekly or monthly, not %q.", p.Every))
-	case p.Every != Never && p.Window.IsZero():
-		return Refuse(CodeInvalid, "window_start", "Say in which window the drills begin.")
-	}
-	return nil
-}
-
-// Next is the window in which the next drill begins. last is when the window of the last one opened, zero if there was none, or if the one of then was
-// missed and is to be made up for. A last one in the future comes from a wrong clock, and does not count.
-func (p DrillPlan) Next(now, last time.Time, cluster string) Occurrence {
-	if !last.IsZero() && !last.After(now) {
-		if at := p.Every.after(last.UTC()); at.After(now) {
-			return p.Window.On(at, cluster)
-		}
-	}
-	if open, ok := p.Window.Open(now, cluster); ok && !open.Opens.Equal(last) {
-		return open
-	}
-	return p.Tomorrow(now, cluster)
-}
-
-// Tomorrow is the first window that opens after this instant.
-func (p DrillPlan) Tomorrow(now time.Time, cluster string) Occurrence {
-	next := p.Window.Next(now, cluster)
-	if !next.Opens.After(now) { // it is open, and its own minute is still to come
-		next = p.Window.On(next.Opens.AddDate(0, 0, 1), cluster)
-	}
-	return next
-}
-
 // DrillOutcome says how a drill ended.
 type DrillOutcome string
 
@@ -163,9 +92,4 @@ func (s Snapshot) partMemory(part Part) int64 {
 		return int64(float64(s.UsedMemory) * float64(part.Bytes) / float64(s.Bytes))
 	}
 	return 2 * part.Bytes
-}
-
-// DrillMissedMessage says that a window of drills has passed.
-func DrillMissedMessage(cluster string) string {
-	return fmt.Sprintf("No restore drill of %s began in its window: Rekindle was not running, or other work took too long. It is made up for in the next window.", cluster)
 }

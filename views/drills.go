@@ -1,6 +1,7 @@
 package views
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/a-h/templ"
@@ -26,23 +27,28 @@ type Drill struct {
 // DrillPlan is when the drills of a cluster are held.
 type DrillPlan struct {
 	Every  string // "weekly", "monthly"; "": never
+	On     string // "Wednesday", "day 15"; "": on no day in particular
 	Window string // "03:00-04:00"
 	Next   time.Time
 }
 
 // whenText says when drills are held.
 func (p DrillPlan) whenText() string {
+	text := "never"
 	switch p.Every {
 	case "weekly":
-		return "each week"
+		text = "each week"
 	case "monthly":
-		return "each month"
+		text = "each month"
 	}
-	return "never"
+	if p.On != "" {
+		text += " on " + p.On
+	}
+	return text
 }
 
-// DrillPlanForm is the form that changes when the drills of a cluster are held. Form: POST /clusters/{id}/drills, fields every, window_start,
-// window_length.
+// DrillPlanForm is the form that changes when the drills of a cluster are held. Form: POST /clusters/{id}/drills, fields every, weekday,
+// month_day, window_start, window_length.
 type DrillPlanForm struct {
 	ID   string
 	Plan DrillPlan // as it is now
@@ -50,6 +56,20 @@ type DrillPlanForm struct {
 }
 
 var cadences = []Option{{Value: "", Label: "Never"}, {Value: "weekly", Label: "Each week"}, {Value: "monthly", Label: "Each month"}}
+
+// weekdays and monthDays are the days on which drills can be held.
+var weekdays, monthDays = drillDays()
+
+func drillDays() (week, month []Option) {
+	week, month = []Option{{Label: "Any day"}}, []Option{{Label: "Any day"}}
+	for day := 1; day <= 7; day++ {
+		week = append(week, Option{Value: strconv.Itoa(day), Label: time.Weekday(day % 7).String()})
+	}
+	for day := 1; day <= 28; day++ {
+		month = append(month, Option{Value: strconv.Itoa(day), Label: "Day " + strconv.Itoa(day)})
+	}
+	return week, month
+}
 
 // DrillReport says of all clusters how they were drilled in a span of time. Its address has the filters q, result, from and to.
 type DrillReport struct {

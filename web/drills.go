@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/a-h/templ"
 
@@ -50,8 +51,14 @@ func (p presenter) drillPlan(ctx context.Context, cluster models.Cluster) (views
 }
 
 func presentDrillPlan(plan models.DrillPlan) views.DrillPlan {
-	return views.DrillPlan{Every: string(plan.Every), Window: plan.Window.String(), Next: plan.DueAt}
+	return views.DrillPlan{Every: string(plan.Every), On: plan.On(), Window: plan.Window.String(), Next: plan.DueAt}
 }
+
+// The fields of the form of a plan, and which of them has the day.
+var (
+	planFields = []string{"every", "weekday", "month_day", "window_start", "window_length"}
+	dayField   = map[models.Cadence]string{models.Weekly: "weekday", models.Monthly: "month_day"}
+)
 
 func (h drillPages) planPage(w http.ResponseWriter, r *http.Request) error {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
@@ -63,6 +70,9 @@ func (h drillPages) planPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	form := url.Values{"every": {string(plan.Every)}}
+	if plan.Day != 0 {
+		form.Set(dayField[plan.Every], strconv.Itoa(plan.Day))
+	}
 	setWindow(form, plan.Window)
 	return h.askPlan(w, r, cluster, form, nil)
 }
@@ -72,7 +82,7 @@ func (h drillPages) askPlan(w http.ResponseWriter, r *http.Request, cluster mode
 	if err != nil {
 		return err
 	}
-	props := views.DrillPlanForm{ID: cluster.Name, Plan: plan, Fields: views.Fields{Values: firstValues(form, "every", "window_start", "window_length"), Errors: wrong}}
+	props := views.DrillPlanForm{ID: cluster.Name, Plan: plan, Fields: views.Fields{Values: firstValues(form, planFields...), Errors: wrong}}
 	return h.ask(w, r, underCluster(cluster, "Restore drills"), wrong, func(shell views.Shell) templ.Component { return views.DrillPlanPage(shell, props) })
 }
 
@@ -90,16 +100,19 @@ func (h drillPages) savePlan(w http.ResponseWriter, r *http.Request) error {
 	plan := models.DrillPlan{Every: models.Cadence(form.Get("every"))}
 	if plan.Every != models.Never {
 		plan.Window = readWindow(form, wrong)
+		if field := dayField[plan.Every]; form.Get(field) != "" {
+			plan.Day = wholeNumber(form, field, "day", "1 to 28", wrong)
+		}
 	}
 	if len(wrong) == 0 {
 		err := h.db.Drills.SavePlan(r.Context(), cluster.Name, plan, visitOf(r).user.Name)
 		if err == nil {
 			text := fmt.Sprintf("No restore drills of %s are held by the schedule.", cluster.Name)
 			if plan.Every != models.Never {
-				text = fmt.Sprintf("Restore drills of %s are held %s, in the window %s UTC.", cluster.Name, plan.Every, plan.Window)
+				text = fmt.Sprintf("Restore drills of %s are held %s, in the window %s UTC.", cluster.Name, plan.When(), plan.Window)
 			}
 			return h.done(w, r, clusterAddress(cluster.Name), "success", text)
-		} else if err := wrong.refusal(err, []string{"every", "window_start", "window_length"}); err != nil {
+		} else if err := wrong.refusal(err, planFields); err != nil {
 			return err
 		}
 	}

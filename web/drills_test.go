@@ -75,6 +75,18 @@ func TestDrillsAreHeldByASchedule(t *testing.T) {
 	c.get("/clusters/orders").says("A restore drill is held each week, in the window 05:00-07:00 UTC. Next:", "tomorrow at 05:")
 	c.get("/clusters/orders/drills").says(`value="weekly" selected`, `value="05:00"`, `value="120"`, "The next drill begins")
 	c.get("/events").says("Restore drills of orders are held weekly, in the window 05:00-07:00 UTC, as admin asked for.")
+	on := func(every, field, day string) answer {
+		return c.post("/clusters/orders/drills", "every", every, field, day, "window_start", "05:00", "window_length", "120")
+	}
+	on("weekly", "weekday", "9").is(http.StatusUnprocessableEntity).says("a day from monday to sunday")
+	on("monthly", "month_day", "29").is(http.StatusUnprocessableEntity).says("a day from 1 to 28, which every month has")
+	on("weekly", "month_day", "9").redirects("/clusters/orders") // that of the other cadence does not count
+	on("weekly", "weekday", "3").redirects("/clusters/orders")
+	c.get("/clusters/orders").says("A restore drill is held each week on Wednesday, in the window 05:00-07:00 UTC.")
+	c.get("/clusters/orders/drills").says(`value="3" selected`)
+	c.get("/events").says("Restore drills of orders are held weekly on Wednesday, in the window 05:00-07:00 UTC, as admin asked for.")
+	on("monthly", "month_day", "15").redirects("/clusters/orders")
+	c.get("/drills").says("each month on day 15")
 	post("", "nonsense", "").redirects("/clusters/orders")
 	c.get("/clusters/orders").says("No restore drills are held.")
 }

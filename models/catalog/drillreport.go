@@ -146,7 +146,7 @@ func (q Drills) plansByName(ctx context.Context, names []string) (map[string]mod
 		Name string
 		models.DrillPlan
 	}
-	err := q.db.with(ctx).Table("clusters").Select("name, COALESCE(every, '') AS every, COALESCE(drill_window, '') AS drill_window, due_at").
+	err := q.db.with(ctx).Table("clusters").Select("name, COALESCE(every, '') AS every, COALESCE(drill_window, '') AS drill_window, COALESCE(day, 0) AS day, due_at").
 		Joins("LEFT JOIN drill_plans ON cluster_id = clusters.id").Where("name IN ?", names).Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("find when drills are held: %w", err)

@@ -55,7 +55,7 @@ func (q Drills) Plan(ctx context.Context, cluster models.Cluster) (models.DrillP
 	return plan, nil
 }
 
-// SavePlan changes when the drills of a cluster are due. The first one begins in the next window.
+// SavePlan changes when the drills of a cluster are due. The first one begins in the next window, or in that of the day which the plan has.
 func (q Drills) SavePlan(ctx context.Context, name string, plan models.DrillPlan, requestedBy string) error {
 	if err := plan.Check(); err != nil {
 		return err
@@ -68,16 +68,16 @@ func (q Drills) SavePlan(ctx context.Context, name string, plan models.DrillPlan
 			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s only caches, so it has no snapshots that could be loaded.", name))
 		}
 		before, err := tx.Drills.Plan(ctx, cluster)
-		if err != nil || before.Every == plan.Every && (plan.Every == models.Never || before.Window == plan.Window) {
+		if err != nil || before.Same(plan) {
 			return err // what is due stays due when nothing is changed
 		}
 		message := fmt.Sprintf("Restore drills of %s were turned off by %s.", name, requestedBy)
 		if plan.Every == models.Never {
 			err = tx.with(ctx).Delete(&models.DrillPlan{}, "cluster_id = ?", cluster.ID).Error
 		} else {
-			plan.ClusterID, plan.DueAt = cluster.ID, catalogTime(plan.Next(tx.Now(), time.Time{}, name).Begins)
+			plan.ClusterID, plan.DueAt = cluster.ID, catalogTime(plan.First(tx.Now(), name).Begins)
 			err = tx.with(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&plan).Error
-			message = fmt.Sprintf("Restore drills of %s are held %s, in the window %s UTC, as %s asked for.", name, plan.Every, plan.Window, requestedBy)
+			message = fmt.Sprintf("Restore drills of %s are held %s, in the window %s UTC, as %s asked for.", name, plan.When(), plan.Window, requestedBy)
 		}
 		if err != nil {
 			return fmt.Errorf("change the drills of %s: %w", name, err)
