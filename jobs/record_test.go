@@ -88,8 +88,10 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	retention := 11
 	_, err := c.db.Changes.Modify(t.Context(), "orders", models.ModifySpec{Retention: &retention})
 	must(t, err)
+	plan := models.DrillPlan{Every: models.Monthly, Window: models.Window{Start: 5 * 60, Length: 60}, Day: 15}
+	must(t, c.db.Drills.SavePlan(t.Context(), "orders", plan, "test"))
 	c.restart("the changed record", func(a *archive.Archive) bool {
-		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 11 })
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Configuration.RetentionLimit == 11 && r.Drills != nil })
 	})
 	for _, file := range []string{"console.json", "orders/cluster.json"} {
 		if text, err := os.ReadFile(filepath.Join(c.data, "snapshots", file)); err != nil || strings.Contains(string(text), "assword") || strings.Contains(string(text), "session") {
@@ -108,6 +110,9 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 		back.Engine != spec.Engine.Name || back.Status != models.ClusterRestoreFailed || !back.Lost() ||
 		!strings.Contains(back.StatusReason, "Its nodes are gone") || !strings.Contains(back.StatusReason, "newest snapshot, s1 of") {
 		t.Errorf("the cluster came back as %+v", back)
+	}
+	if planned, err := c.db.Drills.Plan(t.Context(), back); err != nil || !planned.Same(plan) || planned.DueAt.UTC().Day() != 15 || planned.DueAt.Before(time.Now()) {
+		t.Errorf("its drills came back as %+v: %v", planned, err)
 	}
 	if empty, err := c.db.Clusters.Get(t.Context(), "empty"); err != nil || !strings.Contains(empty.StatusReason, "There is no snapshot of it.") || empty.WindowChosen {
 		t.Errorf("the cluster without a snapshot came back as %+v: %v", empty, err)

@@ -32,6 +32,14 @@ type ClusterRecord struct {
 	CreatedAt     time.Time     `json:"created_at"`
 	Configuration Configuration `json:"configuration"`
 	Attached      *Attached     `json:"attached,omitempty"` // of an attached cluster; nil: the cluster was launched
+	Drills        *Drills       `json:"drills,omitempty"`   // nil: the schedule holds none
+}
+
+// Drills says when the schedule holds restore drills of a cluster.
+type Drills struct {
+	Every  string `json:"every"`         // "weekly", "monthly"
+	Window string `json:"window"`        // "03:00-04:00", UTC
+	Day    string `json:"day,omitempty"` // "monday", "15"; "": none in particular
 }
 
 // Attached says how an attached cluster is reached, without secrets.

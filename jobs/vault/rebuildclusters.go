@@ -92,7 +92,24 @@ func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configur
 	if configuration.RetentionLimit = min(configuration.RetentionLimit, models.MaxRetention); !configuration.ClusterMode {
 		configuration.ShardCount = 1
 	}
-	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen)}
+	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen),
+		DrillPlan: r.drills(ctx, name)}
+}
+
+// drills is when the drills of a cluster were held, as its record has it; nil if that says nothing, or nothing valid.
+func (r *rebuilding) drills(ctx context.Context, name string) *models.DrillPlan {
+	was := r.records[name].Drills
+	if was == nil {
+		return nil
+	}
+	plan, err := models.ParseDrillPlan(was.Every, was.Window, was.Day)
+	if err != nil {
+		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("When restore drills of the cluster %s were held is not valid in its record, so none are held. %s", name, err)}, nil)
+		return nil
+	} else if plan.Every == models.Never {
+		return nil
+	}
+	return &plan
 }
 
 // lost brings back, without nodes, the clusters that only the store knows. In a store that keeps no records yet, automatic snapshots show that a

@@ -206,7 +206,14 @@ func recordable(c models.Cluster) bool {
 func recordOf(c models.Cluster) archive.ClusterRecord {
 	configuration := storedConfiguration(c.Configuration)
 	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.SignInNeeded()
-	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c)}
+	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c), Drills: drillsOf(c)}
+}
+
+func drillsOf(c models.Cluster) *archive.Drills {
+	if c.DrillPlan == nil {
+		return nil
+	}
+	return &archive.Drills{Every: string(c.DrillPlan.Every), Window: c.DrillPlan.Window.String(), Day: c.DrillPlan.DayText()}
 }
 
 // attachedOf says how a cluster is reached, without its secrets.

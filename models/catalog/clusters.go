@@ -418,16 +418,26 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 	return clusters, nil
 }
 
-// ToRecord returns the clusters with these names that exist, with their nodes and how they are reached.
+// ToRecord returns the clusters with these names that exist, with their nodes, how they are reached, and when their drills are held.
 func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	clusters, err := q.ByName(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	var ids []uint
+	var all, ids []uint
 	for _, c := range clusters {
-		if c.Attached() {
+		if all = append(all, c.ID); c.Attached() {
 			ids = append(ids, c.ID)
+		}
+	}
+	plans, err := q.db.Drills.PlansOf(ctx, all...)
+	if err != nil {
+		return nil, err
+	}
+	for name, c := range clusters {
+		if plan, has := plans[c.ID]; has {
+			c.DrillPlan = &plan
+			clusters[name] = c
 		}
 	}
 	if len(ids) == 0 {

@@ -55,6 +55,19 @@ func (q Drills) Plan(ctx context.Context, cluster models.Cluster) (models.DrillP
 	return plan, nil
 }
 
+// PlansOf returns when the drills of those of these clusters are due that have drills.
+func (q Drills) PlansOf(ctx context.Context, clusters ...uint) (map[uint]models.DrillPlan, error) {
+	var rows []models.DrillPlan
+	if err := q.db.with(ctx).Where("cluster_id IN ?", clusters).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list when drills are due: %w", err)
+	}
+	plans := make(map[uint]models.DrillPlan, len(rows))
+	for _, row := range rows {
+		plans[row.ClusterID] = row
+	}
+	return plans, nil
+}
+
 // SavePlan changes when the drills of a cluster are due. The first one begins in the next window, or in that of the day which the plan has.
 func (q Drills) SavePlan(ctx context.Context, name string, plan models.DrillPlan, requestedBy string) error {
 	if err := plan.Check(); err != nil {

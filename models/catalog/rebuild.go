@@ -242,6 +242,7 @@ func (q Rebuilding) AdoptCluster(ctx context.Context, cluster models.Cluster, me
 		for i := range cluster.Nodes {
 			cluster.Nodes[i].CreatedAt = now
 		}
+		planDrills(&cluster, now)
 		if cluster.SnapshotWindow.IsZero() {
 			cluster.SnapshotWindow, cluster.WindowChosen = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
 		}
@@ -296,6 +297,7 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 			cluster.SnapshotWindow, cluster.WindowChosen = models.PickWindowBeside(cluster.Name, cluster.Attributes.MaintenanceWindow), false
 		}
 		cluster.Nodes = nil
+		planDrills(&cluster, now)
 		if err := tx.with(ctx).Create(&cluster).Error; err != nil {
 			return fmt.Errorf("write cluster %s: %w", cluster.Name, err)
 		}
@@ -310,6 +312,13 @@ func (q Rebuilding) AdoptLostCluster(ctx context.Context, cluster models.Cluster
 				Message: fmt.Sprintf("The cluster %s was brought back from what the store has about it. %s", cluster.Name, cluster.StatusReason)}))
 	})
 	return adopted && err == nil, err
+}
+
+// planDrills begins the schedule of drills of a cluster that was brought back anew: when the last one was held is lost.
+func planDrills(cluster *models.Cluster, now time.Time) {
+	if plan := cluster.DrillPlan; plan != nil {
+		plan.DueAt = catalogTime(plan.First(now, cluster.Name).Begins)
+	}
 }
 
 // giveSnapshots gives a cluster that was brought back the snapshots of its name.
