@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -76,6 +77,15 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	settings := models.Settings{ManualQuota: 7, Price: 0.02, Currency: "EUR"}
 	must(t, c.db.Settings.Save(t.Context(), settings))
 	must(t, c.db.Settings.SaveVerifyEvery(t.Context(), 3))
+	must(t, c.db.Settings.SaveKeepEvents(t.Context(), 30))
+	for _, channel := range []models.Channel{
+		{Name: "Chat", Kind: models.ChannelSlack, URL: "https://hooks.example.org/Passwords/in/the/path", Clusters: models.Lines{"orders"}},
+		{Name: "Mail", Kind: models.ChannelMail, Host: "smtp.example.org", Port: 25, Security: models.MailPlain, Sender: "console@example.org", Recipients: models.Lines{"ops@example.org"}},
+	} {
+		channel.Conditions = models.Lines{string(models.ConditionFailed)}
+		_, err := c.db.Channels.Create(t.Context(), channel, "test")
+		must(t, err)
+	}
 	c.restart("the records", func(a *archive.Archive) bool {
 		_, err := a.Console(t.Context())
 		return err == nil && c.kept(a, "gone", anyRecord) && c.kept(a, "empty", anyRecord)
@@ -124,6 +134,15 @@ func TestLostHostIsRebuiltFromTheStoreAlone(t *testing.T) {
 	days, failure := c.db.Settings.VerifyEvery(t.Context())
 	if err != nil || failure != nil || got != settings || days != 3 {
 		t.Errorf("the settings are %+v, verified every %d days: %v %v", got, days, err, failure)
+	}
+	if kept, err := c.db.Settings.KeepEvents(t.Context()); err != nil || kept != 30 {
+		t.Errorf("events are kept for %d days: %v", kept, err)
+	}
+	channels, err := c.db.Channels.All(t.Context())
+	must(t, err)
+	if len(channels) != 2 || !channels[0].Paused || channels[0].URL != "" || !slices.Equal(channels[0].Clusters, models.Lines{"orders"}) || channels[1].Paused || channels[1].Host != "smtp.example.org" ||
+		!strings.Contains(c.events(), "known again: Chat, Mail. Their secrets were in the catalog that was lost: nothing is sent through Chat until") {
+		t.Errorf("the channels came back as %+v\n%s", channels, c.events())
 	}
 	if s := mustSnapshot(c, "s1"); s.ClusterID != back.ID || s.RetentionLimit != 9 {
 		t.Errorf("the snapshot is %+v", s)

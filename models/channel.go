@@ -130,6 +130,9 @@ func (c Channel) Destination() string {
 	case ChannelTelegram:
 		return "chat " + strings.Join(c.Recipients, ", ") + " by " + hostOf(c.TelegramServer())
 	}
+	if c.URL == "" {
+		return "an address that is not known any more"
+	}
 	return hostOf(c.URL.Reveal())
 }
 
@@ -164,6 +167,37 @@ func (c *Channel) Keep(before Channel) {
 	if c.Secret == "" && same {
 		c.Secret = before.Secret
 	}
+}
+
+// Lacks says which secrets a channel needs and does not have: they were in a catalog that was lost.
+func (c Channel) Lacks() []string {
+	var lacks []string
+	if c.Kind.posts() && c.URL == "" {
+		lacks = append(lacks, "address")
+	}
+	if c.Secret != "" {
+		return lacks
+	}
+	switch {
+	case c.Kind == ChannelWebhook:
+		lacks = append(lacks, "signing key")
+	case c.Kind == ChannelTelegram:
+		lacks = append(lacks, "token")
+	case c.Kind == ChannelMail && c.Username != "":
+		lacks = append(lacks, "password")
+	}
+	return lacks
+}
+
+// CheckRecordedChannel checks a channel from a record, which has no secrets. Without those that it needs it is paused.
+func CheckRecordedChannel(c *Channel) Faults {
+	lacks := len(c.Lacks()) > 0
+	faults := CheckChannel(c)
+	if !lacks {
+		return faults
+	}
+	c.Paused = true
+	return slices.DeleteFunc(faults, func(f Fault) bool { return slices.Contains([]string{"url", "key", "token", "password"}, f.Field) })
 }
 
 // CheckChannel checks a channel, and brings it into its final form. Fields that its kind does not have are emptied.

@@ -167,3 +167,40 @@ func TestMessagesAreNotSentWhereNoOperatorWantsThem(t *testing.T) {
 		t.Error("there is no mail")
 	}
 }
+
+func TestChannelsFromARecordLackTheirSecrets(t *testing.T) {
+	t.Parallel()
+	conditions := Lines{string(ConditionFailed)}
+	mail := Channel{Name: "x", Kind: ChannelMail, Host: "smtp.example.org", Port: 587, Security: MailStartTLS, Sender: "a@example.org", Recipients: Lines{"b@example.org"}}
+	signsIn, noServer := mail, mail
+	signsIn.Username, noServer.Host = "console", ""
+	for name, c := range map[string]struct {
+		channel Channel
+		lacks   string
+		wrong   string // the field
+	}{
+		"mail":             {channel: mail},
+		"mail with a user": {channel: signsIn, lacks: "password"},
+		"a chat":           {channel: Channel{Name: "x", Kind: ChannelTeams}, lacks: "address"},
+		"a webhook":        {channel: Channel{Name: "x", Kind: ChannelWebhook}, lacks: "address, signing key"},
+		"a bot":            {channel: Channel{Name: "x", Kind: ChannelTelegram, Recipients: Lines{"@ops"}}, lacks: "token"},
+		"another kind":     {channel: Channel{Name: "x", Kind: "pigeon"}, wrong: "kind"},
+		"no name":          {channel: Channel{Kind: ChannelSlack}, lacks: "address", wrong: "name"},
+		"no server":        {channel: noServer, wrong: "host"},
+	} {
+		c.channel.Conditions = conditions
+		if lacks := strings.Join(c.channel.Lacks(), ", "); lacks != c.lacks {
+			t.Errorf("%s lacks %q", name, lacks)
+		}
+		faults := CheckRecordedChannel(&c.channel)
+		if c.wrong == "" && len(faults) > 0 || c.wrong != "" && (len(faults) != 1 || faults[0].Field != c.wrong) {
+			t.Errorf("%s: %v", name, faults)
+		}
+		if c.channel.Paused != (c.lacks != "") {
+			t.Errorf("%s: paused is %t", name, c.channel.Paused)
+		}
+		if c.channel.Paused = false; c.lacks != "" && len(CheckChannel(&c.channel)) == 0 {
+			t.Errorf("%s can be turned on without its secrets", name)
+		}
+	}
+}

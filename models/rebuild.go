@@ -20,6 +20,8 @@ type Rebuilt struct {
 	Clusters []string
 	Lost     []string // clusters that are only known from the store, and have no nodes
 	Settings bool     // the settings were taken from the store
+	Channels []string // notification channels that were
+	Mute     []string // those of them that lack their secrets
 }
 
 // Sentence describes it for people.
@@ -39,6 +41,12 @@ func (r Rebuilt) Sentence() string {
 	}
 	if r.Settings {
 		text += " The settings were taken from the store."
+	}
+	if len(r.Channels) > 0 {
+		text += " Notification channels that are known again: " + strings.Join(r.Channels, ", ") + "."
+	}
+	if len(r.Mute) > 0 {
+		text += " Their secrets were in the catalog that was lost: nothing is sent through " + strings.Join(r.Mute, ", ") + " until they are given again, under Settings, Notifications."
 	}
 	if r.Warnings > 0 {
 		text += fmt.Sprintf(" %d warnings: see the events.", r.Warnings)

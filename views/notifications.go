@@ -23,6 +23,7 @@ type Channel struct {
 	Conditions int    // of how many things it tells
 	Clusters   string // names and patterns; "": all
 	Paused     bool
+	Lacks      string   // "address", "address and signing key": secrets that were lost with the catalog
 	Last       *Message // nil: none yet
 }
 
@@ -108,7 +109,23 @@ type ChannelForm struct {
 	Stored     map[string]bool // secrets that are kept if they are left empty
 	Again      map[string]bool // secrets that were typed: they are not sent back
 	To         string          // where messages of a channel that exists go
+	Lacks      string          // as in [Channel]
 	AWS        string          // the equivalent command
+}
+
+// lostText says which secrets were lost, and againText what to do about it.
+func lostText(lacks string) string {
+	if strings.Contains(lacks, " and ") {
+		return "Its " + lacks + " were lost with the catalog."
+	}
+	return "Its " + lacks + " was lost with the catalog."
+}
+
+func againText(lacks string) string {
+	if strings.Contains(lacks, " and ") {
+		return "Give them again"
+	}
+	return "Give it again"
 }
 
 // secretHelp is the help of a field for a secret.

@@ -31,6 +31,7 @@ func sampleNotificationPages() []samplePage {
 	rows := []Channel{
 		{ID: "1", Name: "On call", Kind: "Mail", To: "oncall@example.org by smtp.example.org:587", Conditions: 8, Last: &last[0]},
 		{ID: "2", Name: "Shop", Kind: "Slack", To: "hooks.slack.com", Conditions: 2, Clusters: "orders, shop-*", Paused: true},
+		{ID: "3", Name: "Desk", Kind: "Webhook", To: "an address that is not known any more", Conditions: 1, Paused: true, Lacks: "address and signing key"},
 	}
 	kept := Fields{Values: map[string]string{"keep_events": "90"}}
 	keptWrong := Fields{Values: map[string]string{"keep_events": "3"}, Errors: map[string]string{"keep_events": "Enter 14 to 3650 days. The API shows the events of two weeks, as ElastiCache does."}}
@@ -39,6 +40,8 @@ func sampleNotificationPages() []samplePage {
 		Conditions: []Option{{Value: "snapshot-failed", Label: "A snapshot failed"}, {Value: "disk-nearly-full", Label: "A disk is nearly full"}}, Chosen: map[string]bool{"snapshot-failed": true}, AWS: sampleAWS("sts get-caller-identity")}
 	changed := form
 	changed.Action, changed.Exists, changed.To, changed.Stored = "/settings/notifications/1", true, "Mail: oncall@example.org by smtp.example.org:587", map[string]bool{"password": true}
+	mute := changed
+	mute.To, mute.Stored, mute.Lacks = "Slack: an address that is not known any more", nil, "address"
 	wrong := form
 	wrong.Again = map[string]bool{"password": true}
 	wrong.Errors = map[string]string{"conditions": "Choose at least one thing to be told about.", "clusters": `There is no cluster "order". Write the names of clusters, or patterns such as shop-*.`}
@@ -50,6 +53,7 @@ func sampleNotificationPages() []samplePage {
 		{"notifications-wrong", NotificationsPage(shell("Notifications", settings), Notifications{Fields: keptWrong, Rows: rows})},
 		{"channel-new", ChannelPage(formShell("Add a notification channel"), form)},
 		{"channel", ChannelPage(formShell("On call"), changed)},
+		{"channel-without-secret", ChannelPage(formShell("On call"), mute)},
 		{"channel-wrong", ChannelPage(formShell("Add a notification channel"), wrong)},
 		{"channel-delete", DeleteChannelPage(shell("Delete", settings, notifications), DeleteChannel{ID: "1", Name: "On call", To: "Mail: oncall@example.org by smtp.example.org:587"})},
 		{"messages", MessagesPage(shell("Messages", settings, notifications), messages)},

@@ -44,7 +44,7 @@ func (h notificationPages) show(w http.ResponseWriter, r *http.Request, form url
 	}
 	props := views.Notifications{Fields: views.Fields{Values: firstValues(form, "keep_events"), Errors: wrong}}
 	for _, c := range channels {
-		row := views.Channel{ID: number(c.ID), Name: c.Name, Kind: c.Kind.Label(), To: c.Destination(), Conditions: len(c.Conditions), Clusters: strings.Join(c.Clusters, ", "), Paused: c.Paused}
+		row := views.Channel{ID: number(c.ID), Name: c.Name, Kind: c.Kind.Label(), To: c.Destination(), Conditions: len(c.Conditions), Clusters: strings.Join(c.Clusters, ", "), Paused: c.Paused, Lacks: strings.Join(c.Lacks(), " and ")}
 		if d, has := last[c.ID]; has {
 			m := messageOf(d)
 			row.Last = &m
@@ -133,6 +133,7 @@ func (h notificationPages) askChange(w http.ResponseWriter, r *http.Request, cha
 	props := channelForm(form, wrong)
 	path := string(views.Link("settings", "notifications", number(channel.ID)))
 	props.Action, props.Exists, props.To = path, true, channel.Kind.Label()+": "+channel.Destination()
+	props.Lacks = strings.Join(channel.Lacks(), " and ")
 	props.Stored = storedSecrets(channel, models.ChannelKind(form.Get("kind")))
 	return h.askChannel(w, r, h.under(r, channel.Name, path), props)
 }
@@ -168,6 +169,9 @@ func (h notificationPages) test(w http.ResponseWriter, r *http.Request) error {
 	channel, err := h.find(r)
 	if err != nil {
 		return err
+	}
+	if lacks := channel.Lacks(); len(lacks) > 0 {
+		return h.done(w, r, views.NotificationsPath, "error", "The test was not sent. Give the channel "+channel.Name+" its "+strings.Join(lacks, " and ")+" again first.")
 	}
 	sent, err := h.jobs.TestChannel(context.WithoutCancel(r.Context()), channel, visitOf(r).user.Name)
 	if err != nil {
@@ -361,9 +365,9 @@ func storedSecrets(c models.Channel, kind models.ChannelKind) map[string]bool {
 	case models.ChannelMail:
 		return map[string]bool{"password": c.Secret != ""}
 	case models.ChannelTelegram:
-		return map[string]bool{"token": true}
+		return map[string]bool{"token": c.Secret != ""}
 	case models.ChannelWebhook:
-		return map[string]bool{"url": true, "key": true}
+		return map[string]bool{"url": c.URL != "", "key": c.Secret != ""}
 	}
-	return map[string]bool{"url": true}
+	return map[string]bool{"url": c.URL != ""}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -160,4 +161,24 @@ func TestEventsAreFilteredByDays(t *testing.T) {
 			t.Errorf("%q: the filter is not shown", query)
 		}
 	}
+}
+
+func TestAChannelThatLostItsSecretsSaysSo(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	found := []models.Channel{{Name: "Desk", Kind: models.ChannelWebhook, Conditions: models.Lines{string(models.ConditionFailed)}}}
+	if _, refused, err := c.db.Channels.Adopt(t.Context(), found); err != nil || len(refused) > 0 {
+		t.Fatal(refused, err)
+	}
+	channels, err := c.db.Channels.All(t.Context())
+	c.check(err)
+	address := "/settings/notifications/" + strconv.FormatUint(uint64(channels[0].ID), 10)
+	c.get("/settings/notifications").says("Paused", "Its address and signing key were lost with the catalog.", "Give them again", `href="`+address+`"`)
+	c.get(address).says("Give them again, and untick Paused below: until then nothing is sent.").doesNotSay("What is stored is not shown.")
+	c.post(address + "/test").redirects("/settings/notifications")
+	c.get("/settings/notifications").says("The test was not sent. Give the channel Desk its address and signing key again first.")
+	change := []string{"name", "Desk", "kind", "webhook", "conditions", string(models.ConditionFailed), "repeat_hours", "24"}
+	c.post(address, change...).is(http.StatusUnprocessableEntity).says("Enter the address that messages are posted to.", "Enter a key of 16")
+	c.post(address, append(change, "url", "https://hooks.example.org/x", "key", "0123456789abcdef")...).redirects("/settings/notifications")
+	c.get("/settings/notifications").doesNotSay("lost with the catalog", "Paused")
 }

@@ -15,7 +15,7 @@ import (
 // console's settings. They are described in docs/snapshot-format.md. List does not see them.
 //
 //	<cluster>/cluster.json    there as long as the cluster is wanted: its deletion removes it
-//	console.json              the settings
+//	console.json              the settings and the notification channels
 const (
 	clusterRecord = "cluster.json"
 	consoleRecord = "console.json"
@@ -59,11 +59,30 @@ type Attached struct {
 	Tuned            bool     `json:"tuned,omitempty"` // two settings of its nodes may be changed while a snapshot begins
 }
 
-// ConsoleRecord has the console's settings by name. Settings that nobody has chosen are not in it.
+// ConsoleRecord has the console's settings by name, and its notification channels. Settings that nobody has chosen are not in it.
 type ConsoleRecord struct {
 	FormatVersion int               `json:"format_version"`
 	WrittenAt     time.Time         `json:"written_at"`
 	Settings      map[string]string `json:"settings"`
+	Channels      []Channel         `json:"channels,omitempty"`
+}
+
+// Channel is a way to tell people what happens, without its secrets: no password, token or key, and no address that is a secret itself.
+type Channel struct {
+	Name        string   `json:"name"`
+	Kind        string   `json:"kind"`             // "mail", "slack", "teams", "discord", "telegram", "webhook"
+	Server      string   `json:"server,omitempty"` // Telegram: a Bot API server of one's own
+	Host        string   `json:"host,omitempty"`   // of the mail server
+	Port        int      `json:"port,omitempty"`
+	Security    string   `json:"security,omitempty"` // "starttls", "tls", "none"
+	Username    string   `json:"username,omitempty"`
+	Sender      string   `json:"sender,omitempty"`
+	Recipients  []string `json:"recipients,omitempty"` // mail addresses, or Telegram's chat
+	Conditions  []string `json:"conditions"`           // that it tells of
+	Clusters    []string `json:"clusters,omitempty"`   // names or patterns; none: all
+	RepeatHours int      `json:"repeat_hours"`
+	Ends        bool     `json:"ends"`
+	Paused      bool     `json:"paused"`
 }
 
 // ClusterRecordKey is the key of a cluster's record.

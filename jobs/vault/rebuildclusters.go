@@ -49,13 +49,18 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 			return false, r.health.away(err)
 		}
 	}
+	return r.console(ctx)
+}
+
+// console takes over what the console's record has, and tells whether there is one.
+func (r *rebuilding) console(ctx context.Context) (recorded bool, err error) {
 	console, err := r.archive.Console(ctx)
 	switch {
 	case errors.Is(err, archive.ErrMissing):
 		return false, nil
 	case errors.Is(err, archive.ErrInvalid), errors.Is(err, archive.ErrNewer):
 		r.warn(ctx, models.Event{Message: "The record of the console in the store cannot be read: it is damaged, or was written by a newer Rekindle. " +
-			"The settings stay as they are."}, err)
+			"Settings and notification channels stay as they are."}, err)
 		return true, nil
 	case err != nil:
 		return false, r.health.away(err)
@@ -64,9 +69,23 @@ func (r *rebuilding) read(ctx context.Context) (recorded bool, err error) {
 	if _, refused := models.AsFaults(err); refused {
 		text, _ := r.Sentence(err)
 		r.warn(ctx, models.Event{Message: "The settings that the store has cannot be used: " + text + " They stay as they are."}, err)
-		return true, nil
-	} else if err != nil || !r.done.Settings {
+	} else if err != nil {
 		return true, err
+	}
+	channels, refused, err := r.DB.Channels.Adopt(ctx, recordedChannels(console.Channels))
+	if err != nil {
+		return true, err
+	}
+	for _, why := range refused {
+		r.warn(ctx, models.Event{Message: "A notification channel that the store has cannot be used, so it was not brought back. " + why}, nil)
+	}
+	for _, c := range channels {
+		if r.done.Channels = append(r.done.Channels, c.Name); len(c.Lacks()) > 0 {
+			r.done.Mute = append(r.done.Mute, c.Name)
+		}
+	}
+	if !r.done.Settings && len(channels) == 0 {
+		return true, nil
 	}
 	return true, r.DB.Records.EndKeep(ctx, archive.ConsoleRecordKey, console.Sum())
 }

@@ -176,17 +176,21 @@ func (rec *Recorder) keepCluster(ctx context.Context, cluster models.Cluster, su
 		func() error { return rec.archive.WriteCluster(ctx, record) })
 }
 
-// keepConsole brings the record of the settings in line.
+// keepConsole brings the record of the settings and channels in line.
 func (rec *Recorder) keepConsole(ctx context.Context, written bool) error {
 	kept, err := rec.DB.Records.Kept(ctx, []string{archive.ConsoleRecordKey})
 	if err != nil {
 		return err
 	}
 	settings, err := rec.DB.Settings.Chosen(ctx)
-	if err != nil || len(settings) == 0 && !written {
+	if err != nil {
+		return err
+	}
+	channels, err := rec.DB.Channels.All(ctx)
+	if err != nil || len(settings)+len(channels) == 0 && !written {
 		return err // an empty catalog has nothing to say, and a lost one must not look like one that does
 	}
-	console := archive.ConsoleRecord{WrittenAt: rec.DB.Now(), Settings: settings}
+	console := archive.ConsoleRecord{WrittenAt: rec.DB.Now(), Settings: settings, Channels: channelsOf(channels)}
 	return rec.keepOne(ctx, 0, archive.ConsoleRecordKey, console.Sum(), kept[archive.ConsoleRecordKey],
 		func() (string, error) { r, err := rec.archive.Console(ctx); return r.Sum(), err },
 		func() error { return rec.archive.WriteConsole(ctx, console) })

@@ -130,6 +130,37 @@ func (q Channels) checkClusters(ctx context.Context, names, before []string, fau
 	return nil
 }
 
+// Adopt takes over channels from the store's record, unless there are some here. Those that cannot be right are left out, and refused says why.
+func (q Channels) Adopt(ctx context.Context, found []models.Channel) (adopted []models.Channel, refused []string, err error) {
+	err = q.db.transaction(ctx, func(tx *DB) error {
+		var there int64
+		if err := tx.with(ctx).Model(&models.Channel{}).Count(&there).Error; err != nil || there > 0 {
+			return err
+		}
+		names := make(map[string]bool)
+		for _, channel := range found[:min(len(found), maxChannels)] {
+			faults := models.CheckRecordedChannel(&channel)
+			if names[channel.Name] {
+				faults.Add(models.CodeInvalid, "name", fmt.Sprintf("There are two called %s.", channel.Name))
+			}
+			if len(faults) > 0 {
+				refused = append(refused, faults.Error())
+				continue
+			}
+			names[channel.Name], channel.CreatedAt = true, tx.Now()
+			if err := tx.with(ctx).Create(&channel).Error; err != nil {
+				return err
+			}
+			adopted = append(adopted, channel)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("take over channels: %w", err)
+	}
+	return adopted, refused, nil
+}
+
 // Delete removes a channel. What still waits to be delivered through it is given up.
 func (q Channels) Delete(ctx context.Context, id uint, by string) (models.Channel, error) {
 	var channel models.Channel

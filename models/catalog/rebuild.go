@@ -261,7 +261,7 @@ func (q Rebuilding) AdoptCluster(ctx context.Context, cluster models.Cluster, me
 // Event writes down what a rebuild did.
 func (q Rebuilding) Event(ctx context.Context, done models.Rebuilt) error {
 	severity := models.SeverityInfo
-	if done.Warnings+done.Missing+len(done.Lost) > 0 {
+	if done.Warnings+done.Missing+len(done.Lost)+len(done.Mute) > 0 {
 		severity = models.SeverityWarning
 	}
 	return q.db.Events.Add(ctx, models.Event{Severity: severity, Message: done.Sentence()})

@@ -22,7 +22,7 @@ func TestSettingsFromTheStoreFillInWhatNobodyHasChosen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, bad := range map[string]map[string]string{
-		"a quota of nothing": {"manual_quota": "0", "price": "0.1"}, "no number": {"price": "cheap"}, "too long": {"currency": "golden coins"},
+		"events of a day": {"keep_events": "1"}, "a quota of nothing": {"manual_quota": "0", "price": "0.1"}, "no number": {"price": "cheap"}, "too long": {"currency": "golden coins"},
 	} {
 		if adopted, err := db.Settings.Adopt(ctx, bad); adopted {
 			t.Errorf("%s: adopted", name)
@@ -139,5 +139,36 @@ func TestAMarkOfALaterChangeStays(t *testing.T) {
 	check(t, db.Records.Unmark(t.Context(), looked))
 	if marks := must(db.Records.Marked(t.Context()))(t); len(marks) != 1 || marks[0].ID == looked[0].ID {
 		t.Errorf("%+v are the marks after %+v", marks, looked)
+	}
+}
+
+func TestChannelsFromTheStoreComeBackWhereThereAreNone(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	ctx := t.Context()
+	found := []models.Channel{{Name: "Chat", Kind: models.ChannelSlack, RepeatHours: 3}, {Name: "Chat", Kind: models.ChannelTeams}, {Name: "Pigeon", Kind: "pigeon"}}
+	for i := range found {
+		found[i].Conditions = models.Lines{string(models.ConditionMissed)}
+	}
+	adopted, refused, err := db.Channels.Adopt(ctx, found)
+	if err != nil || len(adopted) != 1 || len(refused) != 2 || !strings.Contains(refused[0], "There are two called Chat.") {
+		t.Fatal(adopted, refused, err)
+	}
+	there := must(db.Channels.All(ctx))(t)
+	if len(there) != 1 || !there[0].Paused || there[0].RepeatHours != 3 {
+		t.Errorf("they came back as %+v", there)
+	}
+	found[0].Name = "Another"
+	if adopted, refused, err := db.Channels.Adopt(ctx, found); err != nil || len(adopted)+len(refused) > 0 {
+		t.Errorf("beside one that is here: %v %v %v", adopted, refused, err)
+	}
+	changed := there[0]
+	changed.Paused = false
+	if _, err := db.Channels.Change(ctx, changed, "admin"); err == nil {
+		t.Error("it can be turned on without its address")
+	}
+	changed.URL = "https://hooks.example.org/again"
+	if again := must(db.Channels.Change(ctx, changed, "admin"))(t); len(again.Lacks()) > 0 || again.Paused {
+		t.Errorf("with its address it is %+v", again)
 	}
 }

@@ -101,12 +101,16 @@ func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted b
 		settings, err := tx.Settings.Get(ctx)
 		days, noNumber := tx.Settings.VerifyEvery(ctx)
 		seconds, noSeconds := tx.Settings.PromoteAfter(ctx)
-		if err := errors.Join(err, noNumber, noSeconds); err != nil {
+		kept, noDays := tx.Settings.KeepEvents(ctx)
+		if err := errors.Join(err, noNumber, noSeconds, noDays); err != nil {
 			return errors.Join(models.Refuse(models.CodeInvalid, "", "A setting is not a number."), err)
 		}
 		judged := errors.Join(tx.Settings.Save(ctx, settings), tx.Settings.SaveVerifyEvery(ctx, days)) // as they are
 		if _, given := found["promote_after"]; given {
 			judged = errors.Join(judged, tx.Settings.SavePromoteAfter(ctx, seconds))
+		}
+		if _, given := found[keepEvents]; given {
+			judged = errors.Join(judged, tx.Settings.SaveKeepEvents(ctx, kept))
 		}
 		return judged
 	})
