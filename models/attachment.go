@@ -119,6 +119,7 @@ type AttachSpec struct {
 	Password    secret.Text
 	Retention   int    // days; 0: no automatic backups
 	Window      Window // zero: no preference
+	Drills      DrillPlan
 	RequestedBy string
 	Declared    string // the clusters file that asks for it; "": a person does
 	// TuningOpen says that nobody has decided whether its nodes may be tuned: if it is attached already, that stays as it is.

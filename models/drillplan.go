@@ -92,6 +92,9 @@ func (p DrillPlan) DayText() string { return strings.ToLower(strings.TrimPrefix(
 // ParseDrillPlan reads a plan as files have it. Nothing at all is a plan without drills.
 func ParseDrillPlan(every, window, day string) (DrillPlan, error) {
 	plan := DrillPlan{Every: Cadence(every)}
+	if every == "never" {
+		plan.Every = Never
+	}
 	var err error
 	if window != "" {
 		if plan.Window, err = ParseWindow(window); err != nil {

@@ -872,7 +872,7 @@ func clusterSchedule(s Shell, p Cluster) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = drillSentence(s, p.ID, p.Drills).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = drillSentence(s, p.ID, p.Drills, p.Declared == "").Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

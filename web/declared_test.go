@@ -18,14 +18,18 @@ func TestWhatAFileDeclaresIsNotChangedInTheBrowser(t *testing.T) {
 
 	c.get("/clusters").says("Attached", "from file").doesNotSay(`href="/clusters/shop/modify"`, `href="/clusters/shop/delete"`)
 	c.get("/clusters/shop").says("From file", "/etc/clusters.yaml", "Take snapshot").
-		doesNotSay(`href="/clusters/shop/modify"`, `href="/clusters/shop/access"`, `href="/clusters/shop/delete"`, "top-secret")
+		doesNotSay(`href="/clusters/shop/modify"`, `href="/clusters/shop/access"`, `href="/clusters/shop/delete"`, `href="/clusters/shop/drills"`, "top-secret")
 	const why = "The cluster shop comes from the clusters file /etc/clusters.yaml: change it there, and send the console SIGHUP."
-	for _, page := range []string{"modify", "access", "delete"} {
+	for _, page := range []string{"modify", "access", "delete", "drills"} {
 		c.get("/clusters/shop/" + page).is(http.StatusConflict).says(why)
 	}
 	c.post("/clusters/shop/modify", "description", "Carts", "backups", "on", "retention", "3", "window_preference", "none").is(http.StatusConflict).says(why)
 	c.post("/clusters/shop/access", "addresses", "10.0.0.9", "password", "typed").is(http.StatusConflict).says(why)
 	c.post("/clusters/shop/access", "addresses", "10.0.0.9", "action", "test").is(http.StatusConflict).says(why)
+	c.post("/clusters/shop/drills", "every", "weekly", "window_start", "03:00", "window_length", "60").is(http.StatusConflict).says(why)
+	if err := c.db.Drills.SavePlan(t.Context(), "shop", models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 180, Length: 60}}, "admin"); !models.HasCode(err, models.CodeClusterState) {
+		t.Errorf("its drills were changed: %v", err)
+	}
 	c.post("/clusters/shop/delete", "confirm", "shop").is(http.StatusConflict).says(why)
 	c.get("/clusters/-/delete?name=shop").is(http.StatusOK).says(why)
 	c.post("/clusters/-/delete", "name", "shop", "confirm", "delete 1 cluster").is(http.StatusUnprocessableEntity).says("None of the chosen clusters can be deleted just now")

@@ -60,8 +60,17 @@ var (
 	dayField   = map[models.Cadence]string{models.Weekly: "weekday", models.Monthly: "month_day"}
 )
 
-func (h drillPages) planPage(w http.ResponseWriter, r *http.Request) error {
+// planned is the cluster whose plan may be changed here.
+func (h drillPages) planned(r *http.Request) (models.Cluster, error) {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return cluster, err
+	}
+	return cluster, elsewhere(cluster, r)
+}
+
+func (h drillPages) planPage(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.planned(r)
 	if err != nil {
 		return err
 	}
@@ -88,7 +97,7 @@ func (h drillPages) askPlan(w http.ResponseWriter, r *http.Request, cluster mode
 
 // savePlan changes when the drills of a cluster are held. Without drills the window does not matter.
 func (h drillPages) savePlan(w http.ResponseWriter, r *http.Request) error {
-	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	cluster, err := h.planned(r)
 	if err != nil {
 		return err
 	}

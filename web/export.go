@@ -41,6 +41,15 @@ type exportedSchedule struct {
 	WindowChosen  bool       `json:"window_chosen"`
 	NextAt        *time.Time `json:"next_snapshot_at"`
 	NewestGood    *string    `json:"newest_good_snapshot"`
+
+	Drills *exportedDrills `json:"drills"`
+}
+
+type exportedDrills struct {
+	Every  string    `json:"every"`
+	Window string    `json:"window_utc"`
+	Day    *string   `json:"day"`
+	NextAt time.Time `json:"next_drill_at"`
 }
 
 type exportedNode struct {
@@ -151,9 +160,13 @@ func (h inventory) clusters(ctx context.Context, add func(any)) error {
 		if err != nil || len(clusters) == 0 {
 			return err
 		}
-		names := make([]string, len(clusters))
+		names, numbers := make([]string, len(clusters)), make([]uint, len(clusters))
 		for i, c := range clusters {
-			names[i] = c.Name
+			names[i], numbers[i] = c.Name, c.ID
+		}
+		plans, err := h.db.Drills.PlansOf(ctx, numbers...)
+		if err != nil {
+			return err
 		}
 		newest, err := h.db.Snapshots.Newest(ctx, names...)
 		if err != nil {
@@ -162,6 +175,9 @@ func (h inventory) clusters(ctx context.Context, add func(any)) error {
 		for _, c := range clusters {
 			one := exportCluster(c)
 			one.Schedule.NewestGood = orNull(newest[c.Name].Name)
+			if plan, held := plans[c.ID]; held {
+				one.Schedule.Drills = &exportedDrills{Every: string(plan.Every), Window: plan.Window.String(), Day: orNull(plan.DayText()), NextAt: plan.DueAt.UTC()}
+			}
 			if next, planned, err := h.db.Schedule.Next(ctx, c); err != nil {
 				return err
 			} else if planned {

@@ -73,6 +73,7 @@ func TestTheExportHasItsDocumentedSchemaAndNoSecrets(t *testing.T) {
 	password := c.launch("orders", func(s *models.ClusterSpec) { s.Auth, s.Description = models.AuthGenerate, `<all> the "orders"` }).Password.Reveal()
 	c.launch("quiet", func(s *models.ClusterSpec) { s.Retention, s.Replicas, s.Window = 0, 0, models.Window{} })
 	c.backUp("orders", "first")
+	c.check(c.db.Drills.SavePlan(t.Context(), "orders", models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 300, Length: 60}, Day: 3}, "admin"))
 	c.drill("first", models.Drill{Outcome: models.DrillPassed})
 	_, err := c.db.Snapshots.Request(t.Context(), "orders", "broken", false, "admin")
 	c.check(err)

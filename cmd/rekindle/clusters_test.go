@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,7 +64,8 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 	folder := t.TempDir()
 	path, password := filepath.Join(folder, "clusters.yaml"), filepath.Join(folder, "password")
 	text := func(days int) string {
-		return fmt.Sprintf("clusters:\n  orders: {addresses: [%s], password: {file: password}, backups: {retention: %d}}\n", orders.Addr, days)
+		return fmt.Sprintf("clusters:\n  orders: {addresses: [%s], password: {file: password}, backups: {retention: %d}, drills: {every: weekly, window: \"05:00-06:00\", day: %s}}\n", orders.Addr, days,
+			[]string{"monday", "sunday"}[days/7])
 	}
 	withSessions := fmt.Sprintf("  sessions: {addresses: [%s]}\n", sessions.Addr)
 	writeFile(t, password, first+"\n")
@@ -88,6 +91,15 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 		return o.Declared == path && s.Declared == path && o.RetentionLimit == 7
 	})
 
+	drilledOn := func(day string) {
+		t.Helper()
+		testkit.WaitFor(t, "drills on "+day, func() bool {
+			plans, err := db.Drills.PlansOf(t.Context(), must(db.Clusters.Get(t.Context(), "orders"))(t).ID)
+			return err == nil && len(plans) == 1 && slices.Collect(maps.Values(plans))[0].On() == day
+		})
+	}
+	drilledOn("Sunday")
+
 	client := orders.Client()
 	if err := client.ConfigSet(t.Context(), "requirepass", second).Err(); err != nil {
 		t.Fatal(err)
@@ -98,6 +110,7 @@ func TestSIGHUPHasTheClustersFileReadAgain(t *testing.T) {
 	await("one is changed", func(o, _ models.Cluster) bool {
 		return o.RetentionLimit == 3 && o.Password == second && o.Status == models.ClusterAvailable
 	})
+	drilledOn("Monday")
 
 	writeFile(t, path, "clusters: [")
 	hangUp()

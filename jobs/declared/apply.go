@@ -101,6 +101,8 @@ func (k *Keeper) take(ctx context.Context, s step, a action) error {
 		return k.DB.Attachments.Declare(ctx, a.name, a.spec.Declared)
 	case describe:
 		return k.describe(ctx, a.spec)
+	case drill:
+		return k.DB.Drills.SavePlan(ctx, a.name, a.spec.Drills, models.ByClustersFile)
 	case reach:
 		return k.Clusters.ChangeAccess(ctx, a.name, a.spec.Access, a.spec.Password, models.ByClustersFile)
 	case release:

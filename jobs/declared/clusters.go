@@ -25,6 +25,9 @@ var keyOf = map[string]string{
 	"retention": "backups.retention", "window": "backups.window", "window_start": "backups.window", "window_length": "backups.window",
 }
 
+// The same of the schedule of drills.
+var drillKeyOf = map[string]string{"every": "drills.every", "window": "drills.window", "window_start": "drills.window", "window_length": "drills.window", "weekday": "drills.day", "month_day": "drills.day"}
+
 // clusters reads all that is declared.
 func (r *reader) clusters(top yamlfile.Value) []models.AttachSpec {
 	var specs []models.AttachSpec
@@ -54,6 +57,7 @@ type draft struct {
 	spec              models.AttachSpec
 	addresses, mapped []string
 	window            string
+	drills            struct{ every, window, day string }
 	lines             map[string]int // of its keys
 }
 
@@ -74,6 +78,7 @@ func (r *reader) cluster(key *yaml.Node, v yamlfile.Value) models.AttachSpec {
 		"sentinel":    func(v yamlfile.Value) { r.Mapping(v, r.noting(d, r.sentinelKeys(d))) },
 		"tls":         func(v yamlfile.Value) { d.spec.TLS = true; r.Mapping(v, r.noting(d, r.tlsKeys(d))) },
 		"backups":     func(v yamlfile.Value) { r.Mapping(v, r.noting(d, r.backupKeys(d))); r.backups(v, d) },
+		"drills":      func(v yamlfile.Value) { r.drills(v, d) },
 	}))
 	d.spec.Addresses, d.spec.Mapped = d.addresses, d.mapped
 	wrong := make(map[string]bool) // what could not be read needs no second complaint
@@ -132,6 +137,37 @@ func (r *reader) backups(v yamlfile.Value, d *draft) {
 		r.Wrong(d.lines["backups.window"], v.About, "backups.window", faults.Error())
 	}
 	d.spec.Window = window
+}
+
+// drills reads when drills are held, and checks it.
+func (r *reader) drills(v yamlfile.Value, d *draft) {
+	before := len(r.Mistakes)
+	r.Mapping(v, r.noting(d, yamlfile.Keys{"every": r.Text(&d.drills.every), "window": r.Text(&d.drills.window), "day": r.day(&d.drills.day)}))
+	if len(r.Mistakes) > before {
+		return
+	}
+	if d.drills.every == "" {
+		r.Refuse(v, "Say how often drills are held, such as every: weekly. Without drills, none are held.")
+		return
+	}
+	plan, err := models.ParseDrillPlan(d.drills.every, d.drills.window, d.drills.day)
+	faults, _ := models.AsFaults(err)
+	for _, fault := range faults {
+		at := cmp.Or(drillKeyOf[fault.Field], "drills")
+		r.Wrong(cmp.Or(d.lines[at], v.Line), v.About, at, fault.Message)
+	}
+	d.spec.Drills = plan
+}
+
+// day reads a day of the week, or the number of one of the month.
+func (r *reader) day(into *string) func(yamlfile.Value) {
+	return func(v yamlfile.Value) {
+		if node := yamlfile.Resolve(v.Node); node.Kind == yaml.ScalarNode && node.ShortTag() == "!!int" {
+			*into = node.Value
+			return
+		}
+		r.Text(into)(v)
+	}
 }
 
 // noting wraps the readers of keys so that they remember the lines.

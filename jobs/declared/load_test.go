@@ -44,6 +44,7 @@ clusters:
     read_by_key: true
     tuned: false
     backups: &nightly {retention: 7, window: "03:00-04:00"}
+    drills: {every: weekly, window: "05:00-06:00", day: wednesday}
   sessions:
     addresses: [s1:26379]
     password: {file: password}
@@ -56,6 +57,7 @@ clusters:
     tls: {}
     backups:
       retention: 1
+    drills: {every: monthly, window: "05:00-06:00", day: 15}
   plain: {addresses: [p1]}
 `)
 	if err != nil {
@@ -65,7 +67,7 @@ clusters:
 		t.Fatalf("%d clusters", len(file.Clusters))
 	}
 	window, _ := models.ParseWindow("03:00-04:00")
-	orders := models.AttachSpec{Name: "orders", Description: "Shop's orders", Password: typed, Retention: 7, Window: window, RequestedBy: "the clusters file", Declared: file.Path,
+	orders := models.AttachSpec{Name: "orders", Description: "Shop's orders", Password: typed, Retention: 7, Window: window, Drills: models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 300, Length: 60}, Day: 3}, RequestedBy: "the clusters file", Declared: file.Path,
 		Access: models.Access{Addresses: models.Lines{"10.0.0.5:6379", "db1.example:6380"}, Mapped: models.Lines{"172.17.0.2:6379=db1.example:16379"}, Username: "backup", PSYNC: "COPY-ALL", ByKey: true}}
 	if !reflect.DeepEqual(file.Clusters[0], orders) {
 		t.Errorf("orders: %+v\nwant %+v", file.Clusters[0], orders)
@@ -77,10 +79,10 @@ clusters:
 	if !sessions.TLS || sessions.CA == "" || sessions.Certificate == "" || sessions.PrivateKey == "" || sessions.ServerName != "redis" || !sessions.Unverified {
 		t.Errorf("TLS of sessions: %+v", sessions)
 	}
-	if !carts.TLS || carts.Unverified || carts.Password != typed || carts.Retention != 1 || !carts.Window.IsZero() {
+	if !carts.TLS || carts.Unverified || carts.Password != typed || carts.Retention != 1 || !carts.Window.IsZero() || carts.Drills.When() != "monthly on day 15" {
 		t.Errorf("carts: %+v", carts)
 	}
-	if plain.TLS || plain.Password != "" || plain.Retention != 0 || !plain.Tuned || !plain.TuningOpen {
+	if plain.TLS || plain.Password != "" || plain.Retention != 0 || plain.Drills != (models.DrillPlan{}) || !plain.Tuned || !plain.TuningOpen {
 		t.Errorf("plain: %+v", plain)
 	}
 	if file, err := load(t, "clusters: {}\n"); err != nil || len(file.Clusters) != 0 {
@@ -104,7 +106,7 @@ func TestWhatIsWrongWithAFileIsSaid(t *testing.T) {
 		{"an alias for a password", orders + "    password: *" + typed + "\n", []string{"This is not valid YAML: an alias"}},
 		{"two documents", orders + "---\n" + orders, []string{"clusters.yaml:4: A second document"}},
 		{"unknown keys, in two places", "clusters:\n  orders:\n    addresses: [10.0.0.5]\n    adress: x\nother: 1\n", []string{
-			`clusters.yaml:4: cluster orders: There is no key "adress" here. The keys are addresses, backups, description, `, `clusters.yaml:5: There is no key "other" here. The keys are clusters.`}},
+			`clusters.yaml:4: cluster orders: There is no key "adress" here. The keys are addresses, backups, description, drills, `, `clusters.yaml:5: There is no key "other" here. The keys are clusters.`}},
 		{"an unknown key below", orders + "    backups:\n      retention: 1\n      windows: x\n", []string{`clusters.yaml:6: cluster orders, backups: There is no key "windows" here. The keys are retention, window.`}},
 		{"a key twice", orders + "    addresses: [10.0.0.6]\n", []string{`clusters.yaml:4: cluster orders: The key "addresses" was already given in line 3`}},
 		{"a cluster twice", orders + "  orders:\n    addresses: [10.0.0.6]\n", []string{`clusters.yaml:4: The key "orders" was already given in line 2`}},
@@ -122,6 +124,12 @@ func TestWhatIsWrongWithAFileIsSaid(t *testing.T) {
 		{"a huge number", orders + "    backups: {retention: 99999999999999999999}\n", []string{"clusters.yaml:4: cluster orders, backups.retention: This must be a whole number"}},
 		{"a window alone", orders + "    backups: {window: \"03:00-04:00\"}\n", []string{"clusters.yaml:4: cluster orders, backups: Say how many days"}},
 		{"a wrong window", orders + "    backups:\n      retention: 1\n      window: 03:00-03:10\n", []string{"clusters.yaml:6: cluster orders, backups.window: The window must be at least 60"}},
+		{"drills that are not said how often", orders + "    drills: {window: \"05:00-06:00\"}\n", []string{"clusters.yaml:4: cluster orders, drills: Say how often drills are held"}},
+		{"drills too often", orders + "    drills:\n      every: daily\n      window: 05:00-06:00\n", []string{"clusters.yaml:5: cluster orders, drills.every: Drills can be held never, weekly or monthly"}},
+		{"drills without a window", orders + "    drills: {every: weekly}\n", []string{"clusters.yaml:4: cluster orders, drills.window: Say in which window"}},
+		{"drills in a wrong window", orders + "    drills:\n      every: weekly\n      window: 05:00\n", []string{"clusters.yaml:6: cluster orders, drills.window: The window must look like"}},
+		{"drills on no day", orders + "    drills:\n      every: monthly\n      window: 05:00-06:00\n      day: 31\n", []string{"clusters.yaml:7: cluster orders, drills.day: A drill that is held each month"}},
+		{"a list of days", orders + "    drills: {every: weekly, window: 05:00-06:00, day: [monday]}\n", []string{"clusters.yaml:4: cluster orders, drills.day: This must be text"}},
 		{"a text for a truth", orders + "    tls: {unverified: maybe}\n", []string{"clusters.yaml:4: cluster orders, tls.unverified: This must be true or false"}},
 		{"TLS that is no mapping", orders + "    tls: true\n", []string{"clusters.yaml:4: cluster orders, tls: This must be keys"}},
 		{"a literal password", orders + "    password: " + typed + "\n", []string{"clusters.yaml:4: cluster orders, password: This must not be in the file itself. Say where it comes from: password: {env: NAME}"}},

@@ -15,6 +15,7 @@ const (
 	attach   step = "attach"   // it is found, and attached as it is
 	adopt    step = "adopt"    // somebody has attached it already
 	describe step = "describe" // description and schedule follow the file
+	drill    step = "drill"    // its drills do, too
 	reach    step = "reach"    // the way it is reached does, too
 	release  step = "release"  // the file no longer declares it
 	refuse   step = "refuse"   // it cannot be done, or not now
@@ -36,7 +37,9 @@ func plan(file File, there []models.Cluster) []action {
 		i := slices.IndexFunc(there, func(c models.Cluster) bool { return c.Name == spec.Name })
 		a := action{name: spec.Name, spec: spec}
 		if i < 0 {
-			a.steps = []step{attach}
+			if a.steps = []step{attach}; spec.Drills.Every != models.Never {
+				a.steps = append(a.steps, drill)
+			}
 		} else {
 			a.was = there[i]
 			if a.spec.TuningOpen && a.was.Attachment != nil {
@@ -70,6 +73,13 @@ func change(path string, spec models.AttachSpec, c models.Cluster) (steps []step
 	}
 	if c.Description != spec.Description || c.RetentionLimit != spec.Retention || c.WindowChosen == spec.Window.IsZero() || c.WindowChosen && c.SnapshotWindow != spec.Window {
 		steps = append(steps, describe)
+	}
+	held := models.DrillPlan{}
+	if c.DrillPlan != nil {
+		held = *c.DrillPlan
+	}
+	if !held.Same(spec.Drills) {
+		steps = append(steps, drill)
 	}
 	if !c.Attachment.Access.Equal(spec.Access) || c.Password != spec.Password {
 		steps = append(steps, reach)

@@ -45,6 +45,10 @@ func TestPlan(t *testing.T) {
 		"never in it":          {is(func(c *models.Cluster) { c.Declared = "" }), nil, "", ""},
 		"one comes, one goes":  {is(func(c *models.Cluster) { c.Name = "parcels" }), []models.AttachSpec{wanted}, "orders: attach, parcels: release", ""},
 		"a window of no one's": {is(func(c *models.Cluster) { c.WindowChosen = false }), []models.AttachSpec{withoutWindow(wanted)}, "", ""},
+		"drills from now on":   {is(func(*models.Cluster) {}), []models.AttachSpec{drilled(wanted)}, "orders: drill", ""},
+		"drills as they are":   {is(func(c *models.Cluster) { plan := drilled(wanted).Drills; plan.ClusterID = 3; c.DrillPlan = &plan }), []models.AttachSpec{drilled(wanted)}, "", ""},
+		"drills no longer":     {is(func(c *models.Cluster) { c.DrillPlan = &models.DrillPlan{Every: models.Monthly, Window: window} }), []models.AttachSpec{wanted}, "orders: drill", ""},
+		"a new one, drilled":   {nil, []models.AttachSpec{drilled(wanted)}, "orders: attach drill", ""},
 		"a window given up":    {is(func(*models.Cluster) {}), []models.AttachSpec{withoutWindow(wanted)}, "orders: describe", ""},
 	} {
 		var got []string
@@ -64,6 +68,11 @@ func TestPlan(t *testing.T) {
 	if got := plan(File{Clusters: several}, nil); !slices.IsSortedFunc(got, func(a, b action) int { return strings.Compare(a.name, b.name) }) {
 		t.Errorf("in no order: %+v", got)
 	}
+}
+
+func drilled(spec models.AttachSpec) models.AttachSpec {
+	spec.Drills = models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 300, Length: 60}, Day: 3}
+	return spec
 }
 
 func withoutWindow(spec models.AttachSpec) models.AttachSpec {

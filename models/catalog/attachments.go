@@ -269,10 +269,10 @@ func (q Attachments) Declare(ctx context.Context, name, file string) error {
 	})
 }
 
-// Attached returns the attached clusters with their nodes and access.
+// Attached returns the attached clusters with their nodes, access, and when their drills are held.
 func (q Attachments) Attached(ctx context.Context) ([]models.Cluster, error) {
 	var clusters []models.Cluster
-	err := q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Find(&clusters).Error
+	err := q.db.with(ctx).Preload("Nodes", inOrder).Preload("Attachment").Preload("DrillPlan").Where("id IN (SELECT cluster_id FROM attachments)").Order("name").Find(&clusters).Error
 	if err != nil {
 		return nil, fmt.Errorf("list attached clusters: %w", err)
 	}

@@ -79,6 +79,8 @@ func (q Drills) SavePlan(ctx context.Context, name string, plan models.DrillPlan
 			return err
 		} else if cluster.Cached() {
 			return models.Refuse(models.CodeClusterState, "", fmt.Sprintf("The cluster %s only caches, so it has no snapshots that could be loaded.", name))
+		} else if why := cluster.Elsewhere(requestedBy); why != "" {
+			return models.Refuse(models.CodeClusterState, "", why)
 		}
 		before, err := tx.Drills.Plan(ctx, cluster)
 		if err != nil || before.Same(plan) {
