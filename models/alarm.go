@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -17,6 +18,7 @@ const (
 	ConditionDamaged     Condition = "verification-failed"
 	ConditionDrill       Condition = "drill-failed"
 	ConditionUnreachable Condition = "cluster-unreachable"
+	ConditionSilent      Condition = "node-unreachable" // a replica, while its cluster answers
 	ConditionStore       Condition = "store-unusable"
 	ConditionFull        Condition = "disk-nearly-full"
 )
@@ -33,6 +35,7 @@ type condition struct {
 	ends   string
 	lasts  bool // it is said again while it goes on; the others are, when they happen again
 	named  func(Event) string
+	with   Condition // that is chosen in its place; "": it is chosen itself
 }
 
 func ofCluster(e Event) string  { return e.ClusterName }
@@ -40,23 +43,32 @@ func ofSnapshot(e Event) string { return e.SnapshotName }
 func ofPlace(e Event) string    { return e.Place }
 
 var conditions = []condition{
-	{ConditionFailed, "A snapshot failed", "A snapshot of %s failed", "Snapshots of %s succeed again", false, ofCluster},
-	{ConditionMissed, "A snapshot window was missed", "%s missed a snapshot window", "%s has a snapshot again", false, ofCluster},
-	{ConditionOverdue, "The newest snapshot is too old", "The newest snapshot of %s is too old", "%s has a new snapshot", true, ofCluster},
-	{ConditionDamaged, "A verification failed", "The verification of the snapshot %s failed", "The snapshot %s is verified", false, ofSnapshot},
-	{ConditionDrill, "A restore drill failed", "The restore drill of %s failed", "The restore drill of %s succeeds again", false, ofCluster},
-	{ConditionUnreachable, "A cluster is unreachable", "The cluster %s is unreachable", "The cluster %s answers again", true, ofCluster},
-	{ConditionStore, "The snapshot store cannot be used", "The snapshot store cannot be used", "The snapshot store can be used again", true, ofPlace},
-	{ConditionFull, "A disk is nearly full", "%s is nearly full", "%s has free space again", true, ofPlace},
+	{ConditionFailed, "A snapshot failed", "A snapshot of %s failed", "Snapshots of %s succeed again", false, ofCluster, ""},
+	{ConditionMissed, "A snapshot window was missed", "%s missed a snapshot window", "%s has a snapshot again", false, ofCluster, ""},
+	{ConditionOverdue, "The newest snapshot is too old", "The newest snapshot of %s is too old", "%s has a new snapshot", true, ofCluster, ""},
+	{ConditionDamaged, "A verification failed", "The verification of the snapshot %s failed", "The snapshot %s is verified", false, ofSnapshot, ""},
+	{ConditionDrill, "A restore drill failed", "The restore drill of %s failed", "The restore drill of %s succeeds again", false, ofCluster, ""},
+	{ConditionUnreachable, "A cluster or one of its nodes is unreachable", "The cluster %s is unreachable", "The cluster %s answers again", true, ofCluster, ""},
+	{ConditionSilent, "A node is unreachable", "The node %s is unreachable", "The alarm about the node %s is over", true, ofPlace, ConditionUnreachable},
+	{ConditionStore, "The snapshot store cannot be used", "The snapshot store cannot be used", "The snapshot store can be used again", true, ofPlace, ""},
+	{ConditionFull, "A disk is nearly full", "%s is nearly full", "%s has free space again", true, ofPlace, ""},
 }
 
-// Conditions are all conditions, in the order of the form.
+// Conditions are all conditions that can be chosen, in the order of the form.
 func Conditions() []Condition {
-	all := make([]Condition, len(conditions))
-	for i, c := range conditions {
-		all[i] = c.Condition
+	var all []Condition
+	for _, c := range conditions {
+		if c.with == "" {
+			all = append(all, c.Condition)
+		}
 	}
 	return all
+}
+
+// chosen is the condition that a channel names to be told of this one.
+func (c Condition) chosen() Condition {
+	k, _ := c.known()
+	return cmp.Or(k.with, c)
 }
 
 func (c Condition) known() (condition, bool) {
@@ -95,7 +107,7 @@ func (c Condition) Subject(e Event) string {
 type Alarm struct {
 	ID           uint
 	Condition    Condition
-	Subject      string // a cluster, a snapshot, or a place
+	Subject      string // a cluster, a node, a snapshot, or a place
 	ClusterName  string
 	SnapshotName string
 	Message      string // what happened last, in sentences

@@ -108,7 +108,7 @@ func (c Channel) Repeat() time.Duration { return time.Duration(c.RepeatHours) * 
 
 // Wants tells whether the channel tells of this alarm.
 func (c Channel) Wants(a Alarm) bool {
-	if c.Paused || !slices.Contains(c.Conditions, string(a.Condition)) {
+	if c.Paused || !slices.Contains(c.Conditions, string(a.Condition.chosen())) {
 		return false
 	}
 	return a.Condition.OfConsole() || c.Covers(a.ClusterName)
@@ -225,7 +225,7 @@ func (c *Channel) checkChoices() Faults {
 		faults.Add(CodeInvalid, "conditions", "Choose at least one thing to be told about.")
 	}
 	for _, text := range c.Conditions {
-		if _, known := Condition(text).known(); !known {
+		if !slices.Contains(Conditions(), Condition(text)) {
 			faults.Add(CodeInvalid, "conditions", fmt.Sprintf("There is nothing called %.60q to be told about.", text))
 		}
 	}

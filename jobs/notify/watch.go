@@ -28,9 +28,36 @@ func (n *Notifier) look(ctx context.Context) {
 	if _, err := n.DB.Alarms.WatchAge(ctx); err != nil {
 		n.failed(ctx, "look at the age of snapshots", err)
 	}
+	if err := n.lookAtNodes(ctx); err != nil {
+		n.failed(ctx, "report on nodes that do not answer", err)
+	}
 	if err := n.lookAtStore(ctx); err != nil {
 		n.failed(ctx, "report on the store", err)
 	}
+}
+
+// lookAtNodes tells people of single nodes that do not answer, and that they do again. Two looks in a row have to find a node silent: after a pause of
+// the console, what was last seen of it is old.
+func (n *Notifier) lookAtNodes(ctx context.Context) error {
+	if err := n.DB.Alarms.EndSilences(ctx); err != nil {
+		return err
+	}
+	found, err := n.DB.Alarms.Silent(ctx)
+	if err != nil {
+		return err
+	}
+	silent := make(map[uint]bool, len(found))
+	for _, s := range found {
+		silent[s.ID] = true
+		if !n.silent[s.ID] {
+			continue
+		}
+		if err := n.DB.Alarms.Turn(ctx, s.Event()); err != nil {
+			return err
+		}
+	}
+	n.silent = silent
+	return nil
 }
 
 // lookAtStore tells people that the store is away, and that it is back.

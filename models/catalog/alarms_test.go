@@ -394,3 +394,91 @@ func TestEventsAndMessagesAreKeptForASetTime(t *testing.T) {
 		t.Errorf("kept are %v, want the message that waits", got)
 	}
 }
+
+func TestAReplicaThatDoesNotAnswerIsToldUntilItDoes(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	channel(t, db, "all", nil)
+	replicated := spec("orders")
+	replicated.Replicas = 2
+	cluster := launched(t, db, replicated)
+	see := func(name, state string) {
+		t.Helper()
+		for _, n := range must(db.Clusters.Get(t.Context(), "orders"))(t).Nodes {
+			if n.Name == name {
+				if n.State = state; state == "available" {
+					now := db.Now()
+					n.SeenAt = &now
+				}
+				check(t, db.Nodes.Seen(t.Context(), n))
+			}
+		}
+	}
+	look := func(want ...string) {
+		t.Helper()
+		check(t, db.Alarms.EndSilences(t.Context()))
+		var found []string
+		for _, s := range must(db.Alarms.Silent(t.Context()))(t) {
+			found = append(found, s.Name)
+			check(t, db.Alarms.Turn(t.Context(), s.Event()))
+		}
+		if !slices.Equal(found, want) {
+			t.Errorf("after %s, silent are %q, want %q", clock.Now().Sub(monday), found, want)
+		}
+	}
+	for _, n := range cluster.Nodes {
+		see(n.Name, "available")
+	}
+	for _, n := range cluster.Nodes { // a primary that is silent makes the cluster unreachable
+		see(n.Name, "unreachable")
+	}
+	see("orders-003", "available")
+	clock.Advance(models.SilentAfter - time.Second)
+	look()
+	clock.Advance(time.Second)
+	see("orders-003", "loading")
+	must(db.Clusters.MarkReachable(t.Context(), cluster.ID, false, "The primary does not answer."))(t)
+	look()
+	must(db.Clusters.MarkReachable(t.Context(), cluster.ID, true, ""))(t)
+	const whole, again = "all: The cluster orders is unreachable", "all: The cluster orders answers again"
+	look("orders-002")
+	look()
+	const begins, ends = "all: The node orders-002 is unreachable", "all: The alarm about the node orders-002 is over"
+	expectTitles(t, db, "one replica is silent", whole, again, begins)
+	for range 5 {
+		see("orders-002", "available")
+		look()
+		see("orders-002", "stopped")
+		look()
+		clock.Advance(models.SilentAfter)
+		look("orders-002")
+	}
+	expectTitles(t, db, "it comes and goes", whole, again, begins, ends)
+	clock.Advance(time.Hour)
+	check(t, db.Alarms.Remind(t.Context()))
+	expectTitles(t, db, "it stays away", whole, again, begins, ends, begins)
+	for _, n := range cluster.Nodes {
+		if n.Name == "orders-002" {
+			check(t, db.Nodes.Remove(t.Context(), n.ID))
+		}
+	}
+	look()
+	expectTitles(t, db, "its cluster has it no more", whole, again, begins, ends, begins, ends)
+
+	see("orders-003", "stopped")
+	check(t, db.with(t.Context()).Exec("UPDATE nodes SET halted = true").Error)
+	clock.Advance(models.SilentAfter)
+	look() // it was stopped with the console
+	check(t, db.with(t.Context()).Exec("UPDATE nodes SET halted = false").Error)
+	look("orders-003")
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
+	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
+	look()
+	expectTitles(t, db, "the cluster was deleted", whole, again, begins, ends, begins, ends, "all: The node orders-003 is unreachable")
+
+	var d models.Delivery
+	check(t, db.with(t.Context()).Where("condition = ?", models.ConditionSilent).Order("id").First(&d).Error)
+	if want := "The replica orders-002 ("; !strings.HasPrefix(d.Text, want) || !strings.Contains(d.Text, "of the cluster orders has not answered since "+monday.Format("2006-01-02 15:04")) || d.Path() != "/clusters/orders" {
+		t.Errorf("the message is %+v", d)
+	}
+}
