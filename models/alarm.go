@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"rekindle/internal/words"
 )
 
 // Condition is something that people want to be told about: when it begins, while it lasts, and when it is over.
@@ -131,6 +133,16 @@ func (a Alarm) Title(phase Phase) string {
 		return "Still: " + title
 	}
 	return title
+}
+
+// MoreAlarms stands for alarms that a channel is not told of one by one.
+func MoreAlarms(n int, now time.Time) Alarm {
+	subject, are := words.Plural(n, "more alarm"), "are"
+	if n == 1 {
+		are = "is"
+	}
+	return Alarm{Subject: subject + " " + are + " under way", Since: now,
+		Message: "Only the oldest are told one by one. The overview names what needs a person, and the events tell how each of them began."}
 }
 
 // Telling is what a channel was told of an alarm.

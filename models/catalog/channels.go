@@ -73,6 +73,9 @@ func (q Channels) Create(ctx context.Context, channel models.Channel, by string)
 		if err := tx.with(ctx).Create(&channel).Error; err != nil {
 			return err
 		}
+		if err := tx.Alarms.catchUp(ctx, channel); err != nil {
+			return err
+		}
 		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, Message: fmt.Sprintf("The notification channel %s (%s) was created by %s.", channel.Name, channel.Kind.Label(), by)})
 	})
 	return channel, q.refused(err, "create", channel)
@@ -85,6 +88,9 @@ func (q Channels) Change(ctx context.Context, channel models.Channel, by string)
 			return err
 		}
 		if err := tx.with(ctx).Select("*").Updates(&channel).Error; err != nil {
+			return err
+		}
+		if err := tx.Alarms.catchUp(ctx, channel); err != nil {
 			return err
 		}
 		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, Message: fmt.Sprintf("The notification channel %s (%s) was changed by %s.", channel.Name, channel.Kind.Label(), by)})
