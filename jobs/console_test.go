@@ -52,6 +52,7 @@ type console struct {
 	open    func(ctx context.Context, url string) (store.Store, error) // other stores; nil: folders
 	begin   *declared.File                                             // the clusters file
 	log     io.Writer                                                  // nil: the test's output, from warnings on
+	behind  func(launch.Launcher) launch.Launcher                      // what nodes are launched by instead; nil: the launcher itself
 	started func(launch.Node)                                          // called when a node has been started, before anything else is done with it; nil: nothing is
 }
 
@@ -146,6 +147,9 @@ func (c *console) start() {
 		logger = slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	var nodes launch.Launcher = c.nodes
+	if c.behind != nil {
+		nodes = c.behind(nodes)
+	}
 	if c.started != nil {
 		nodes = afterStart{c.nodes, c.started}
 	}

@@ -270,9 +270,7 @@ func (d *drilling) judge(ctx context.Context, err error) error {
 		d.result.Outcome = models.DrillPassed
 		return nil
 	case err == nil:
-		d.Logger.Error("values that a drill loaded are not those in the snapshot", "snapshot", d.row.Name, "keys", d.differ)
-		d.fail(fmt.Sprintf("Of %s that were compared, %s not the value that is stored. The log names them.",
-			words.Plural(d.result.Sampled, "key"), hasNot(d.result.Differing)))
+		d.failDiffering(ctx)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case damaged:
@@ -290,6 +288,17 @@ func (d *drilling) judge(ctx context.Context, err error) error {
 		return err
 	}
 	return nil
+}
+
+// failDiffering says that the node has loaded other values than are stored. The log has the names of their keys, unless names are hidden.
+func (d *drilling) failDiffering(ctx context.Context) {
+	text := fmt.Sprintf("Of %s that were compared, %s not the value that is stored.", words.Plural(d.result.Sampled, "key"), hasNot(d.result.Differing))
+	details := []any{"snapshot", d.row.Name, "compared", d.result.Sampled, "differing", d.result.Differing}
+	if !d.hidesNames(ctx) {
+		details, text = append(details, "keys", d.differ), text+" The log names them."
+	}
+	d.Logger.Error("values that a drill loaded are not those in the snapshot", details...)
+	d.fail(text)
 }
 
 func (d *drilling) fail(why string) {
