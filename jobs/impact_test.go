@@ -1,6 +1,9 @@
 package jobs_test
 
 import (
+	"database/sql"
+	"errors"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -97,6 +101,112 @@ func TestWhatASnapshotCostIsKeptWithItsRun(t *testing.T) {
 	if f := other.Figures(models.PhaseBefore); f.Rate < 100 {
 		t.Errorf("the primary carried out %f commands a second", f.Rate)
 	}
+}
+
+// What is written while the fork's child lives is copied by the kernel, page by page.
+func TestWritingDuringASnapshotCostsCopyOnWrite(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	st, err := dir.Open(filepath.Join(data, "snapshots"))
+	must(t, err)
+	const keys, length = 24_000, 2000
+	c := newConsoleWith(t, clockwork.NewRealClock(), data, st, func(c *console) { c.pace = 16 << 20 }) // so that the child lives for three seconds
+	server := testkit.Redis(t, "--repl-diskless-sync-delay", "0", "--rdbcompression", "no")
+	rewrite := func(fill byte, done <-chan struct{}) {
+		for i := 0; i < keys; i += 500 {
+			pipe := server.Client().Pipeline()
+			for k := range 500 {
+				pipe.Set(t.Context(), "key:"+strconv.Itoa(i+k), strings.Repeat(string(rune(fill)), length), 0)
+			}
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Errorf("write: %v", err)
+				return
+			}
+			select {
+			case <-done:
+				return
+			default:
+			}
+		}
+	}
+	rewrite('a', nil)
+	c.attach(attachSpec("orders", server.Addr))
+	cost := func(name string) int64 {
+		if s := c.snapshot("orders", name); s.Status != models.SnapshotAvailable {
+			t.Fatal(s.StatusReason)
+		}
+		impact, _ := c.impactOf(name)
+		return impact.Parts[0].Nodes[0].CopyOnWrite
+	}
+	quiet := cost("quiet")
+	done := make(chan struct{})
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for fill := byte(0); ; fill++ {
+			select {
+			case <-done:
+				return
+			default:
+				rewrite('b'+fill%20, done)
+			}
+		}
+	})
+	busy := cost("busy")
+	close(done)
+	writing.Wait()
+	if busy < quiet+(8<<20) {
+		t.Errorf("while nobody wrote, %d bytes were copied, and while all of %d were rewritten, %d", quiet, keys*length, busy)
+	}
+}
+
+// The final snapshot of a cluster that is deleted is a snapshot like any other.
+func TestWhatAFinalSnapshotCostIsKept(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 500)
+	must(t, c.db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{FinalSnapshot: "last", RequestedBy: "test"}))
+	c.manager.Wake()
+	testkit.WaitFor(t, "the cluster to be gone", func() bool {
+		_, err := c.db.Clusters.Get(t.Context(), "orders")
+		return models.HasCode(err, models.CodeClusterNotFound)
+	})
+	run, known, err := c.db.Runs.Taker(t.Context(), mustSnapshot(c, "last"))
+	if err != nil || !known || run.Kind != models.RunDelete {
+		t.Fatal(run, known, err)
+	}
+	if impact, measured, err := c.db.Impacts.Of(t.Context(), run); err != nil || !measured || !impact.Parts[0].Served() || !impact.Parts[0].Nodes[0].Forked {
+		t.Errorf("%t, %v: %+v", measured, err, impact)
+	}
+}
+
+// A snapshot whose cost cannot be written down is a snapshot all the same.
+func TestASnapshotDoesNotFailWithTheFiguresOfItsCost(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	c.stop()
+	var log lines
+	c.log = &log
+	c.start()
+	testkit.Fill(t, c.primary(c.create(c.spec("orders", 0))[0]), 500)
+	c.refuseWrites("run_impacts")
+	if s := c.snapshot("orders", "first"); s.Status != models.SnapshotAvailable {
+		t.Fatalf("%s: %s", s.Status, s.StatusReason)
+	}
+	if _, measured := c.impactOf("first"); measured {
+		t.Error("the figures were kept")
+	}
+	if text := log.String(); strings.Count(text, "keep what a snapshot cost") != 1 || !strings.Contains(text, "no room for this") {
+		t.Errorf("the log is\n%s", text)
+	}
+}
+
+// refuseWrites has the catalog refuse to write rows of a table.
+func (c *console) refuseWrites(table string) {
+	c.t.Helper()
+	db, err := sql.Open("sqlite3", filepath.Join(c.data, "rekindle.db")+"?_busy_timeout=5000")
+	must(c.t, err)
+	_, err = db.ExecContext(c.t.Context(), "CREATE TRIGGER refuse_writes BEFORE INSERT ON "+table+" BEGIN SELECT RAISE(ABORT, 'no room for this'); END")
+	must(c.t, errors.Join(err, db.Close()))
 }
 
 // A user that may not PING still gets a snapshot, and is told what was not measured.

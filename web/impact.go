@@ -44,7 +44,11 @@ func (p presenter) impact(ctx context.Context, run models.Run, chosen string) (*
 }
 
 // impactSentences say on a snapshot's page what its costliest part cost.
-func (p presenter) impactSentences(ctx context.Context, run models.Run) ([]string, templ.SafeURL, error) {
+func (p presenter) impactSentences(ctx context.Context, snapshot models.Snapshot) ([]string, templ.SafeURL, error) {
+	run, known, err := p.db.Runs.Taker(ctx, snapshot)
+	if err != nil || !known {
+		return nil, "", err
+	}
 	impact, measured, err := p.db.Impacts.Of(ctx, run)
 	if err != nil || !measured || len(impact.Parts) == 0 {
 		return nil, "", err

@@ -96,3 +96,20 @@ func TestEachPartsCostIsAnAddressAway(t *testing.T) {
 	}
 	c.get("/snapshots/first").says("The fork took 90 ms")
 }
+
+// A final snapshot is taken by the run that deletes its cluster.
+func TestAFinalSnapshotSaysWhatItCost(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	shop := c.launch("shop")
+	c.check(c.db.Clusters.Delete(t.Context(), shop.Name, models.DeleteSpec{FinalSnapshot: "last", RequestedBy: "admin"}))
+	run := c.claim()
+	c.check(c.db.Impacts.Keep(t.Context(), run, models.Impact{Parts: []models.PartImpact{partOf(c, 1, measured("shop-002", models.RoleReplica))}}))
+	started := c.clock.Now().UTC()
+	c.check(c.db.Settle.Snapshot(t.Context(), run, models.Snapshot{Name: "last", RDBVersion: 10, Bytes: 1 << 20, Stored: 1 << 20, Keys: 7, StartedAt: &started}))
+	c.check(c.db.Settle.ClusterDeletion(t.Context(), run))
+	if got := c.get("/snapshots/last").is(200).facts()["What it cost the application"]; !strings.HasPrefix(got, "The fork took 14 ms; the replica shop-002 answered PING") {
+		t.Errorf("the snapshot's page says %q", got)
+	}
+	c.get(fmt.Sprintf("/runs/%d", run.ID)).is(200).says("What it cost the application", "The fork took 14 ms")
+}

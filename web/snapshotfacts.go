@@ -35,10 +35,8 @@ func (h snapshotPages) whatHappened(ctx context.Context, snapshot models.Snapsho
 		making = maker.EndedAt.Sub(*maker.StartedAt)
 	}
 	props.Lasted = lasted(snapshot, making)
-	if known {
-		if props.Impact, props.ImpactHref, err = h.present.impactSentences(ctx, maker); err != nil {
-			return err
-		}
+	if props.Impact, props.ImpactHref, err = h.present.impactSentences(ctx, snapshot); err != nil {
+		return err
 	}
 	if !known || snapshot.Damaged() {
 		return nil

@@ -56,6 +56,7 @@ func TestBrowserImpact(t *testing.T) {
 	}
 	b.open("/snapshots/measured")
 	b.awaitText("The fork took")
+	b.awaitText("copy-on-write needed")
 	b.inspect("run-impact", "/runs/"+strconv.Itoa(int(run.ID)))
 	b.inspect("snapshot-impact", "/snapshots/measured")
 	b.open("/runs/" + strconv.Itoa(int(run.ID)))

@@ -70,6 +70,18 @@ func (q Runs) Maker(ctx context.Context, snapshot models.Snapshot) (models.Run, 
 	return models.Run{}, false, nil
 }
 
+// Taker returns the run that read the nodes of a cluster for this snapshot. For a final snapshot that is the deletion of its cluster.
+func (q Runs) Taker(ctx context.Context, snapshot models.Snapshot) (models.Run, bool, error) {
+	if snapshot.Copied() || snapshot.Foreign() {
+		return models.Run{}, false, nil
+	}
+	run, found, err := find[models.Run](q.db.with(ctx).Where("snapshot_name = ? AND kind IN ?", snapshot.Name, []models.RunKind{models.RunSnapshot, models.RunDelete}).Order("id DESC"))
+	if err != nil {
+		return run, false, fmt.Errorf("look for the run that took snapshot %s: %w", snapshot.Name, err)
+	}
+	return run, found, nil
+}
+
 // Removed tells whether a cluster of this name has left this catalog since an instant, by being deleted or detached.
 func (q Runs) Removed(ctx context.Context, cluster string, since time.Time) (bool, error) {
 	_, found, err := find[models.Run](q.db.with(ctx).Where("cluster_name = ? AND kind = ? AND status = ? AND created_at >= ?", cluster, models.RunDelete, models.RunSucceeded, catalogTime(since)))
