@@ -103,6 +103,7 @@ func New(config Config) (*Manager, error) {
 	if config.Bucket == nil {
 		config.Bucket = func(name, region string) string { return "s3://" + name + "?region=" + region }
 	}
+	config.Launcher = discreet{config.Launcher, config.DB, config.Logger}
 	scheduler, err := tick.New(config.Clock)
 	if err != nil {
 		return nil, err

@@ -134,6 +134,15 @@ func (m Manifest) In(at Attempt) Manifest {
 	return m
 }
 
+// WithoutNames is the manifest without the names of keys.
+func (m Manifest) WithoutNames() Manifest {
+	m.Parts = slices.Clone(m.Parts)
+	for i, part := range m.Parts {
+		m.Parts[i].Kinds = string(rdb.Kinds(part.Kinds).WithoutNames())
+	}
+	return m
+}
+
 // At is the attempt that stored the snapshot.
 func (m Manifest) At() Attempt { return Attempt{Ref: m.Ref(), ID: m.Attempt} }
 

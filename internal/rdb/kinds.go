@@ -107,6 +107,15 @@ func kindsOf(all map[string][]string) Kinds {
 	return Kinds(strings.Join(words, " "))
 }
 
+// WithoutNames are the same kinds without the names of keys.
+func (k Kinds) WithoutNames() Kinds {
+	words := strings.Fields(string(k))
+	for i, word := range words {
+		words[i], _, _ = strings.Cut(word, "=")
+	}
+	return Kinds(strings.Join(words, " "))
+}
+
 // And is what two RDBs hold together.
 func (k Kinds) And(other Kinds) Kinds {
 	mine, known := k.read()

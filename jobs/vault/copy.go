@@ -35,6 +35,9 @@ func (c *Copier) Copy(ctx context.Context, run models.Run, args models.CopyArgs,
 		return fmt.Errorf("copy %s: %w", source.Name, err)
 	}
 	from := manifest
+	if c.hidesNames(ctx) {
+		manifest = manifest.WithoutNames()
+	}
 	manifest.Snapshot, manifest.Source = args.Target, archive.Manual
 	manifest.Origin = fmt.Sprintf("Copied from %s on %s UTC.", source.Name, run.CreatedAt.UTC().Format("2006-01-02 15:04"))
 	if args.Store != "" {

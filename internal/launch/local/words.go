@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"rekindle/internal/launch"
 	"rekindle/internal/secret"
 )
 
@@ -33,7 +34,7 @@ type cause struct {
 var causes = []cause{
 	{regexp.MustCompile(`Can't handle RDB format version (\d+)`), "The engine is too old for the data, which has RDB version $1.", true},
 	{regexp.MustCompile(`Can't handle foreign type or opcode (\d+) in RDB with version (\d+)`), "The data is damaged, or another engine's: the engine does not know the type $1 in RDB version $2.", true},
-	{regexp.MustCompile(`RDB has duplicated key '(.*)' in DB (\d+)`), "The data has the key “$1” twice, in database $2.", true},
+	{regexp.MustCompile(`RDB has duplicated key '(.*)' in DB (\d+)`), launch.KeyTwice, true},
 	{regexp.MustCompile(`Failed loading library, (?:Error compiling function: )?(.*)`), "A function library in the data cannot be loaded: $1.", true},
 	{regexp.MustCompile(`module data I can't load: no matching module(?: type)? '([^']*)'`), "The data needs the module $1, which the engine does not have.", true},
 	{regexp.MustCompile(`configured to handle more than (\d+) databases`), "The data uses more than $1 databases.", true},
