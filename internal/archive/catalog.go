@@ -58,7 +58,11 @@ func (a *Archive) commit(ctx context.Context, m Manifest) (string, error) {
 			return "", fmt.Errorf("%s is %w: %d bytes are stored, %d were written", object.Key, ErrDamaged, object.Size, p.StoredBytes)
 		}
 	}
-	return checked.Hash, a.publish(ctx, m.Ref().key(manifestName), data)
+	err = a.publish(ctx, m.Ref().key(manifestName), data)
+	if errors.Is(err, store.ErrFull) && a.store.Delete(ctx, m.Ref().key(m.At().Contents())) == nil {
+		err = a.publish(ctx, m.Ref().key(manifestName), data) // what says what is in the snapshot can be made anew: it gives way
+	}
+	return checked.Hash, err
 }
 
 // publish creates a manifest, unless there is one already.
