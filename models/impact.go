@@ -56,6 +56,7 @@ type ImpactSample struct {
 	Rate   float64     `json:"r"`           // commands a second, without those that measured; -1: not known
 	Memory int64       `json:"m,omitempty"` // bytes that the node's process took; 0: not known
 	Lag    int64       `json:"l,omitempty"` // bytes that a replica was behind its primary
+	Waits  int64       `json:"b,omitempty"` // clients that wait in a command that blocks, such as WAIT or BLPOP
 }
 
 // PhaseFigures sum up a phase.
@@ -66,6 +67,7 @@ type PhaseFigures struct {
 	Rate    float64       // commands a second, on average; -1: not known
 	Memory  int64         // the most, in bytes; 0: not known
 	Lag     int64         // the most, in bytes
+	Waits   int64         // clients that waited in a command that blocks, at most
 }
 
 // Figures sum up what was seen at a node in a phase.
@@ -77,7 +79,7 @@ func (n NodeImpact) Figures(phase SamplePhase) PhaseFigures {
 		at := float64(s.At)
 		if s.Phase == phase {
 			pings = append(pings, s.Ping)
-			f.Memory, f.Lag = max(f.Memory, s.Memory), max(f.Lag, s.Lag)
+			f.Memory, f.Lag, f.Waits = max(f.Memory, s.Memory), max(f.Lag, s.Lag), max(f.Waits, s.Waits)
 			if s.Rate >= 0 {
 				commands, span = commands+s.Rate*(at-last), span+at-last
 			}

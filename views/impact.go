@@ -9,6 +9,7 @@ type Impact struct {
 	More      int          // parts that were not measured
 	Rows      []ImpactRow  // the figures of the part that is shown
 	Lagged    bool         // a replica was behind
+	Waited    bool         // clients waited in a command that blocks
 	Plots     []Plot
 }
 
@@ -28,4 +29,5 @@ type ImpactRow struct {
 	Rate   string // "": not known
 	Memory string // "": not known
 	Lag    string
+	Waits  string
 }

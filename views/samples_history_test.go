@@ -79,9 +79,9 @@ func sampleImpact() *Impact {
 			"The primary orders-001 answered PING in 0.24 ms while it was read, at the slowest in 0.9 ms (in 0.21 ms before)."},
 		Parts:  []ImpactPart{{"Part 1: orders-002", "/runs/7?part=1#impact", true}, {"Part 2: orders-004", "/runs/7?part=2#impact", false}},
 		More:   3,
-		Lagged: true,
-		Rows: []ImpactRow{{"replica orders-002", "Before", "0.22 ms", "0.3 ms", "8,113", "1.1 GB", "0 B"}, {"replica orders-002", "While it was read", "0.25 ms", "14 ms", "8,420", "1.1 GB", "12 KB"},
-			{"primary orders-001", "Before", "0.21 ms", "0.24 ms", "", "", "0 B"}},
+		Lagged: true, Waited: true,
+		Rows: []ImpactRow{{"replica orders-002", "Before", "0.22 ms", "0.3 ms", "8,113", "1.1 GB", "0 B", "0"}, {"replica orders-002", "While it was read", "0.25 ms", "14 ms", "8,420", "1.1 GB", "12 KB", "3"},
+			{"primary orders-001", "Before", "0.21 ms", "0.24 ms", "", "", "0 B", "0"}},
 		Plots: []Plot{plot("impact-ping-1", "PING, replica orders-002", PlotLatency, ping), plot("impact-rate-1", "Commands a second, replica orders-002", PlotPace, rate), plot("impact-memory-1", "Memory, replica orders-002", PlotBytes, memory)},
 	}
 }

@@ -37,7 +37,7 @@ func (p presenter) impact(ctx context.Context, run models.Run, chosen string) (*
 			props.Plots = append(props.Plots, impactPlots(part, n, i)...)
 		}
 		for _, s := range n.Samples {
-			props.Lagged = props.Lagged || s.Lag > 0
+			props.Lagged, props.Waited = props.Lagged || s.Lag > 0, props.Waited || s.Waits > 0
 		}
 	}
 	return &props, nil
@@ -134,7 +134,7 @@ func impactRows(n models.NodeImpact) []views.ImpactRow {
 		if f.Samples == 0 {
 			continue
 		}
-		row := views.ImpactRow{Node: string(n.Role) + " " + n.Name, When: phase.name, Ping: views.LatencyText(f.Ping), Worst: views.LatencyText(f.Worst), Lag: views.SizeText(f.Lag)}
+		row := views.ImpactRow{Node: string(n.Role) + " " + n.Name, When: phase.name, Ping: views.LatencyText(f.Ping), Worst: views.LatencyText(f.Worst), Lag: views.SizeText(f.Lag), Waits: views.Count(f.Waits)}
 		if f.Rate >= 0 {
 			row.Rate = views.Count(int64(f.Rate + .5))
 		}

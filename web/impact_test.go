@@ -44,7 +44,7 @@ func TestARunSaysWhatItCostTheApplication(t *testing.T) {
 	calm := "The primary shop-001 answered PING in 0.3 ms while it was read"
 	replica, primary := measured("shop-002", models.RoleReplica), measured("shop-001", models.RolePrimary)
 	c.check(c.db.Impacts.Keep(t.Context(), run, models.Impact{Parts: []models.PartImpact{partOf(c, 1, replica, primary)}}))
-	page := c.get(address).is(200).says("What it cost the application", cost, calm, "1,234", "40 MB", "While it was read").doesNotSay("Behind its primary", "Part 1", "were measured")
+	page := c.get(address).is(200).says("What it cost the application", cost, calm, "1,234", "40 MB", "While it was read").doesNotSay("Behind its primary", "Blocked clients", "Part 1", "were measured")
 	if n := strings.Count(page.raw, `<figure class="plot"`); n != 5 { // three of the node that served, two of its primary
 		t.Errorf("%d plots", n)
 	}
@@ -67,6 +67,7 @@ func TestARunSaysWhatItCostTheApplication(t *testing.T) {
 		}(), []string{"It was read key by key, so nothing was forked; the primary shop-001 answered PING in 0.3 ms"}, "The fork took"},
 		"fork unknown": {partOf(c, 1, measured("shop-001", models.RolePrimary, func(n *models.NodeImpact) { n.Forked = false })), []string{"How long the fork took is not known; the primary shop-001"}, "copy-on-write"},
 		"behind":       {partOf(c, 1, measured("shop-002", models.RoleReplica, func(n *models.NodeImpact) { n.Samples[1].Lag = 5000 })), []string{"Behind its primary", "5 KB"}, "key by key"},
+		"blocked":      {partOf(c, 1, measured("shop-002", models.RoleReplica, func(n *models.NodeImpact) { n.Samples[1].Waits = 1007 })), []string{"Blocked clients", "1,007"}, "Behind its primary"},
 		"refused": {partOf(c, 1, models.NodeImpact{Name: "shop-002", Note: "Not measured: the console's user lacks the right to PING or INFO."}, primary),
 			[]string{"shop-002 was not measured: the console's user lacks the right to PING or INFO.", calm}, "The fork took"},
 		"cut off": {partOf(c, 1, measured("shop-002", models.RoleReplica, func(n *models.NodeImpact) {

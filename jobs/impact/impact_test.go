@@ -37,6 +37,11 @@ func clients(t *testing.T, s *testkit.Server) int {
 func TestBothNodesOfAShardAreMeasuredUntilTheEnd(t *testing.T) {
 	t.Parallel()
 	cluster, source, primary, replica := pair(t)
+	waiting := replica.Client()
+	go waiting.Do(t.Context(), "XREAD", "BLOCK", "60000", "STREAMS", "nothing is ever here", "$")
+	testkit.WaitFor(t, "a client is blocked", func() bool {
+		return strings.Contains(replica.Client().Info(t.Context(), "clients").Val(), "blocked_clients:1")
+	})
 	meter := New(t.Context(), cluster, time.Now)
 	part := meter.Part(source)
 	part.Begin(t.Context())
@@ -61,6 +66,9 @@ func TestBothNodesOfAShardAreMeasuredUntilTheEnd(t *testing.T) {
 	said := replica.Client().InfoMap(t.Context(), "stats").Item("Stats", "latest_fork_usec")
 	if !served.Forked || strconv.FormatInt(served.ForkMicros, 10) != said || other.Forked {
 		t.Errorf("the fork took %d, and %s says the node; the primary: %v", served.ForkMicros, said, other.Forked)
+	}
+	if mine, others := served.Figures(models.PhaseBefore).Waits, other.Figures(models.PhaseBefore).Waits; mine != 1 || others != 0 {
+		t.Errorf("%d and %d clients were blocked", mine, others)
 	}
 	for _, n := range p.Nodes {
 		if n.Note != "" {

@@ -52,7 +52,7 @@ func (s *series) merged(i int, b models.ImpactSample) models.ImpactSample {
 	if i > 0 {
 		since = s.samples[i-1].At
 	}
-	m := models.ImpactSample{At: b.At, Phase: b.Phase, Ping: max(a.Ping, b.Ping), Memory: max(a.Memory, b.Memory), Lag: max(a.Lag, b.Lag)}
+	m := models.ImpactSample{At: b.At, Phase: b.Phase, Ping: max(a.Ping, b.Ping), Memory: max(a.Memory, b.Memory), Lag: max(a.Lag, b.Lag), Waits: max(a.Waits, b.Waits)}
 	switch before, after := float64(a.At-since), float64(b.At-a.At); {
 	case a.Rate < 0:
 		m.Rate = b.Rate

@@ -24,13 +24,13 @@ func TestALongReadingTakesNoMoreRoomThanAShortOne(t *testing.T) {
 	for _, last := range []int64{1_000, 60_000, 3_600_000, 24 * 3_600_000} {
 		var s series
 		var commands float64
-		pings, lags := map[models.SamplePhase]int64{}, map[models.SamplePhase]int64{}
+		pings, lags, waits := map[models.SamplePhase]int64{}, map[models.SamplePhase]int64{}, map[models.SamplePhase]int64{}
 		const every = 250
 		for at := int64(every); at <= last; at += every {
 			phase := phaseAt(at)
-			sample := models.ImpactSample{At: at, Phase: phase, Ping: 100 + at*7919%100_003, Rate: float64(at % 10_000), Memory: at, Lag: at % 1_000_003}
+			sample := models.ImpactSample{At: at, Phase: phase, Ping: 100 + at*7919%100_003, Rate: float64(at % 10_000), Memory: at, Lag: at % 1_000_003, Waits: at % 1_009}
 			commands += sample.Rate * every / 1000
-			pings[phase], lags[phase] = max(pings[phase], sample.Ping), max(lags[phase], sample.Lag)
+			pings[phase], lags[phase], waits[phase] = max(pings[phase], sample.Ping), max(lags[phase], sample.Lag), max(waits[phase], sample.Waits)
 			s.add(sample)
 		}
 		if len(s.samples) > kept || last >= 60_000 && len(s.samples) < kept/3 {
@@ -38,8 +38,8 @@ func TestALongReadingTakesNoMoreRoomThanAShortOne(t *testing.T) {
 		}
 		n := models.NodeImpact{Samples: s.samples}
 		for phase, ping := range pings {
-			if f := n.Figures(phase); f.Worst.Microseconds() != ping || f.Lag != lags[phase] {
-				t.Errorf("%d ms, phase %d: the worst are %d and %d, want %d and %d", last, phase, f.Worst.Microseconds(), f.Lag, ping, lags[phase])
+			if f := n.Figures(phase); f.Worst.Microseconds() != ping || f.Lag != lags[phase] || f.Waits != waits[phase] {
+				t.Errorf("%d ms, phase %d: the worst are %d, %d and %d, want %d, %d and %d", last, phase, f.Worst.Microseconds(), f.Lag, f.Waits, ping, lags[phase], waits[phase])
 			}
 		}
 		var sum float64

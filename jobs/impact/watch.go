@@ -128,7 +128,7 @@ func (w *watch) sample(ctx context.Context, conn *resp.Conn) error {
 	if err != nil {
 		return err
 	}
-	s := models.ImpactSample{At: w.part.elapsed(), Phase: phase, Ping: ping.Microseconds(), Memory: info.Int("used_memory_rss")}
+	s := models.ImpactSample{At: w.part.elapsed(), Phase: phase, Ping: ping.Microseconds(), Memory: info.Int("used_memory_rss"), Waits: info.Int("blocked_clients")}
 	s.Rate = w.rate(s.At, info.Int("total_commands_processed"))
 	replica := info["role"] == "slave"
 	if offset := info.Int("master_repl_offset"); !replica {
