@@ -4,6 +4,9 @@
 // that writes its memory as an RDB into the connection. The [Stream] returns those bytes and nothing else. Its io.EOF is a promise: the node has
 // marked the end (or the announced length has arrived). Any other end is io.ErrUnexpectedEOF.
 //
-// A node that supports it (7.0 and later) is asked for the RDB only; otherwise the stream of later writes is left unread. Nothing is ever
-// acknowledged, so the node never counts this replica as one that has the data.
+// [Follow] asks for the stream of writes behind a place in the node's history instead, without any RDB, and returns a [Link]. [Current] says which places
+// a node has.
+//
+// A node that supports it (7.0 and later) is asked for the RDB only; otherwise the stream of later writes is left unread. Nothing is
+// acknowledged unless [Options] say so, so the node does not count this replica as one that has the data.
 package replica

@@ -21,6 +21,12 @@ var (
 	ErrRefused = errors.New("the node does not allow synchronisation: " +
 		"the ACL user needs +psync +replconf +info +ping, " +
 		"and neither PSYNC nor REPLCONF may be renamed or disabled (rename-command)")
+	// ErrNoContinue says that the node cannot send its stream from the place that was asked for.
+	ErrNoContinue = errors.New("the node no longer has that place of its history: its backlog (repl-backlog-size) was too small for the time away, " +
+		"or its history is another one now")
+	// ErrRenamed says that the node only synchronises fully. It comes with ErrNoContinue.
+	ErrRenamed = errors.New("PSYNC has another name on the node (rename-command), which makes it a full synchronisation each time: " +
+		"a stream can only be followed where it has its own name")
 	// ErrStalled says that the reader of the data is too slow for the node: its repl-timeout would have run out.
 	ErrStalled = errors.New("the data was taken too slowly, so the node was released: " +
 		"make what it goes to faster, or raise repl-timeout on the node")

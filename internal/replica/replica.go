@@ -39,6 +39,9 @@ type Options struct {
 	// OnStall is called at most once, from a goroutine of its own, when nobody has read the stream for three quarters of the node's repl-timeout. The
 	// connection is closed then, before the node does so. Its argument wraps [ErrStalled].
 	OnStall func(error)
+	// Acknowledge tells the node of a Link, each second, what has been stored, so that WAIT and min-replicas-to-write count this replica. Without it
+	// the node hears just enough to keep the link.
+	Acknowledge bool
 }
 
 // Origin says where the data comes from.
@@ -82,7 +85,7 @@ func open(ctx context.Context, src Source, o Options) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	origin, err := introduce(startCtx, c)
+	origin, _, err := introduce(startCtx, c, []string{"rdb-only", "1"}) // spares the node the output buffer (7.0 and later)
 	if err == nil {
 		err = c.Send(startCtx, cmp.Or(src.PSYNC, "PSYNC"), "?", "-1")
 	}
@@ -100,11 +103,11 @@ func open(ctx context.Context, src Source, o Options) (*Stream, error) {
 	return s, nil
 }
 
-// introduce asks the node what it is and tells it what this replica can do.
-func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
+// introduce asks the node what it is and tells it what this replica can do: what every one of them can, and options.
+func introduce(ctx context.Context, c *resp.Conn, options ...[]string) (Origin, resp.Info, error) {
 	info, err := c.Info(ctx, "server", "replication", "memory", "keyspace")
 	if err != nil {
-		return Origin{}, err
+		return Origin{}, nil, err
 	}
 	o := Origin{Role: "primary", Keys: info.Keys(), UsedMemory: info.Int("used_memory"), Length: -1}
 	o.Engine, o.Version = info.Engine()
@@ -112,20 +115,19 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 		o.Role = "replica"
 	}
 	if o.ReplTimeout, err = replTimeout(ctx, c); err != nil {
-		return Origin{}, err
+		return Origin{}, nil, err
 	}
 	// This makes CLIENT LIST say who this is. It does no harm if the node does not know the command, or does not allow it.
 	if _, err := c.Do(ctx, "CLIENT", "SETNAME", "rekindle"); err != nil {
 		if _, isReply := errors.AsType[resp.Error](err); !isReply {
-			return Origin{}, err
+			return Origin{}, nil, err
 		}
 	}
-	for _, words := range [][]string{
+	for _, words := range append([][]string{
 		// Valkey 9 writes for an old version unless the replica states its own, and then fails on newer data.
 		{"version", o.Version},
-		{"capa", "eof", "capa", "psync2"}, // without eof the node writes a file first
-		{"rdb-only", "1"},                 // spares the node the output buffer (7.0 and later)
-	} {
+		{"capa", "eof", "capa", "psync2"}, // without eof the node writes a file first; with psync2 it goes on after a failover
+	}, options...) {
 		_, err := c.Do(ctx, append([]string{"REPLCONF"}, words...)...)
 		reply, isReply := errors.AsType[resp.Error](err)
 		// An option that the node does not know does no harm. If it does not know REPLCONF at all, that is an error.
@@ -133,10 +135,10 @@ func introduce(ctx context.Context, c *resp.Conn) (Origin, error) {
 			continue
 		}
 		if err != nil {
-			return Origin{}, err
+			return Origin{}, nil, err
 		}
 	}
-	return o, nil
+	return o, info, nil
 }
 
 // replTimeout asks for the node's repl-timeout, which the node need not tell.
@@ -206,11 +208,7 @@ func (s *Stream) announced(line string) (err error) {
 // line returns the next line that is not empty. deadline is called again for each line, even an empty one.
 func (s *Stream) line(deadline func() time.Time) (string, error) {
 	for {
-		_ = s.conn.NetConn().SetReadDeadline(deadline()) // fails on a closed connection, as the read will
-		line, err := s.conn.Reader().ReadLine()
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
-		}
+		line, err := nextLine(s.conn, deadline())
 		if err != nil {
 			return "", s.failure(err)
 		}
@@ -218,4 +216,14 @@ func (s *Stream) line(deadline func() time.Time) (string, error) {
 			return line, nil
 		}
 	}
+}
+
+// nextLine returns the next line, which may be empty.
+func nextLine(c *resp.Conn, deadline time.Time) (string, error) {
+	_ = c.NetConn().SetReadDeadline(deadline) // fails on a closed connection, as the read will
+	line, err := c.Reader().ReadLine()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return line, err
 }

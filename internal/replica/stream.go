@@ -160,11 +160,17 @@ func (s *Stream) read(p []byte) (int, error) {
 
 // failure says why a read failed.
 func (s *Stream) failure(err error) error {
-	switch {
-	case s.stalled.Load():
+	if s.stalled.Load() {
 		return fmt.Errorf("nothing was taken of the data for %s, and the node waits for %s: %w", s.limit, s.origin.ReplTimeout, ErrStalled)
-	case s.ctx.Err() != nil:
-		return context.Cause(s.ctx)
+	}
+	return broken(s.ctx, err)
+}
+
+// broken says why reading from a node failed.
+func broken(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return fmt.Errorf("the node fell silent: %w", err)
 	case errors.Is(err, syscall.ECONNRESET): // what a killed node leaves instead of an end
