@@ -79,7 +79,7 @@ const (
 	maxStored = 6 << 20
 	// maxWaiting is how much waits in memory where there is no spool, what is being stored included.
 	maxWaiting = 8 << 20
-	readSize  = 128 << 10
+	readSize   = 128 << 10
 	// farewell is how long the last segment may take to be stored.
 	farewell = 5 * time.Second
 )
