@@ -26,9 +26,9 @@ type queue struct {
 	mu      sync.Mutex
 	waiting []*waiting
 	spooled int64 // bytes on disk
-	ended   bool  // nothing comes any more
 	failed  error
-	changed chan struct{} // has room for one
+	changed chan struct{} // has room for one: something waits
+	ended   chan struct{} // closed: nothing comes any more
 }
 
 // waiting is a segment that waits.
@@ -43,7 +43,7 @@ type waiting struct {
 }
 
 func newQueue(st store.Store, r *recorder) *queue {
-	q := &queue{st: st, recorder: r, limit: r.o.SpoolBytes, changed: make(chan struct{}, 1)}
+	q := &queue{st: st, recorder: r, limit: r.o.SpoolBytes, changed: make(chan struct{}, 1), ended: make(chan struct{})}
 	if r.o.SpoolDir != "" {
 		q.folder = filepath.Join(r.o.SpoolDir, r.place.Cluster, fmt.Sprintf("shard-%04d", r.place.Shard))
 	}
@@ -146,12 +146,7 @@ func (q *queue) signal() {
 }
 
 // finish says that nothing more comes.
-func (q *queue) finish() {
-	q.mu.Lock()
-	q.ended = true
-	q.mu.Unlock()
-	q.signal()
-}
+func (q *queue) finish() { close(q.ended) }
 
 func (q *queue) fail(err error) {
 	q.mu.Lock()
@@ -168,24 +163,28 @@ func (q *queue) failure() error {
 // first waits for a segment. It returns nil when none will come.
 func (q *queue) first(ctx context.Context) *waiting {
 	for {
-		q.mu.Lock()
-		if len(q.waiting) > 0 {
-			w := q.waiting[0]
-			w.busy = true
-			q.mu.Unlock()
+		if w := q.head(); w != nil {
 			return w
-		}
-		ended := q.ended
-		q.mu.Unlock()
-		if ended {
-			return nil
 		}
 		select {
 		case <-q.changed:
+		case <-q.ended:
+			return q.head()
 		case <-ctx.Done():
 			return nil
 		}
 	}
+}
+
+// head is the first segment, which is being stored from now on, or nil.
+func (q *queue) head() *waiting {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == 0 {
+		return nil
+	}
+	q.waiting[0].busy = true
+	return q.waiting[0]
 }
 
 // Between attempts to store.
@@ -223,11 +222,21 @@ func (q *queue) store(ctx context.Context) {
 		q.secure()
 		select {
 		case <-q.recorder.o.Clock.After(pause):
+		case <-q.spooledForGood():
+			return
 		case <-ctx.Done():
 			return
 		}
 		pause = min(2*pause, lastPause)
 	}
+}
+
+// spooledForGood is closed when nothing comes any more, if what waits lies on disk then.
+func (q *queue) spooledForGood() <-chan struct{} {
+	if q.folder == "" {
+		return nil
+	}
+	return q.ended
 }
 
 // secure writes to disk what the store did not take, so that it outlives this console.

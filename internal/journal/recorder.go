@@ -249,13 +249,11 @@ func (r *recorder) begin() {
 
 // closeInTime closes segments when it is time to.
 func (r *recorder) closeInTime(ended <-chan struct{}) {
-	tick := r.o.Clock.NewTicker(min(max(r.o.Every/20, 10*time.Millisecond), time.Second))
-	defer tick.Stop()
 	for {
 		select {
 		case <-ended:
 			return
-		case <-tick.Chan():
+		case <-r.o.Clock.After(min(max(r.o.Every/20, 10*time.Millisecond), time.Second)):
 		}
 		if err := r.closeDue(); err != nil {
 			r.queue.fail(err)

@@ -29,6 +29,7 @@ type wire struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	pending []byte
+	waits   bool // a Read waits for more
 	taken   int64
 	stored  int64
 	end     error
@@ -59,8 +60,11 @@ func (w *wire) Read(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.pending) == 0 && w.end == nil {
+		w.waits = true
+		w.changed.Broadcast()
 		w.changed.Wait()
 	}
+	w.waits = false
 	if len(w.pending) == 0 {
 		return 0, w.end
 	}
@@ -88,13 +92,13 @@ func (w *wire) Close() error {
 	return nil
 }
 
-// send hands over bytes, and returns when they have been read.
+// send hands over bytes, and returns when they have been read and dealt with.
 func (w *wire) send(stream string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pending = append(w.pending, stream...)
+	w.pending, w.waits = append(w.pending, stream...), false
 	w.changed.Broadcast()
-	for len(w.pending) > 0 && w.end == nil {
+	for (len(w.pending) > 0 || !w.waits) && w.end == nil {
 		w.changed.Wait()
 	}
 }
@@ -105,7 +109,8 @@ type recording struct {
 	link  *wire
 	clock *clockwork.FakeClock
 	stop  context.CancelFunc
-	done  chan error
+	done  chan struct{} // closed at the end
+	err   error
 
 	mu       sync.Mutex
 	segments []Segment
@@ -118,7 +123,7 @@ var orders = Place{"orders", 1}
 func record(t *testing.T, link *wire, st store.Store, o RecorderOptions) *recording {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	r := &recording{t: t, link: link, clock: clockwork.NewFakeClockAt(day), stop: stop, done: make(chan error, 1)}
+	r := &recording{t: t, link: link, clock: clockwork.NewFakeClockAt(day), stop: stop, done: make(chan struct{})}
 	o.Clock = r.clock
 	o.OnSegment = func(s Segment, x Index) {
 		r.mu.Lock()
@@ -130,8 +135,14 @@ func record(t *testing.T, link *wire, st store.Store, o RecorderOptions) *record
 		defer r.mu.Unlock()
 		r.state = s
 	}
-	go func() { r.done <- Record(ctx, link, st, orders, runA, o) }()
-	t.Cleanup(stop)
+	go func() {
+		defer close(r.done)
+		r.err = Record(ctx, link, st, orders, runA, o)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-r.done
+	})
 	return r
 }
 
@@ -139,9 +150,8 @@ func record(t *testing.T, link *wire, st store.Store, o RecorderOptions) *record
 func (r *recording) end() error {
 	r.t.Helper()
 	select {
-	case err := <-r.done:
-		r.done <- err
-		return err
+	case <-r.done:
+		return r.err
 	case <-time.After(30 * time.Second):
 		r.t.Fatal("the recording does not end")
 		return nil
