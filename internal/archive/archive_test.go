@@ -278,6 +278,7 @@ func TestListTellsWholeFromRemains(t *testing.T) {
 		"a/automatic.a-2026-07-01-03-00/manifest.json", "a/automatic.a-2026-07-01-03-00/part-0001.rdb.zst",
 		"a/n/part-0001.rdb.zst", "a-b/n/manifest.json", "b/n/part-0001.rdb.zst", "b/n/part-0002.rdb.zst", "b/n-2/manifest.json",
 		"readme.txt", "a/note", "a/cluster.json", "c/cluster.json", "c/n/cluster.json", "Foreign/n/manifest.json", "a/Foreign.name/x", "c/n/old/manifest.json",
+		"a/journal/2026-07-01/shard-0001/segment.resp.zst", "c/journal/2026-07-01/shard-0001/segment.resp.zst",
 	} {
 		if _, err := st.Put(t.Context(), key, strings.NewReader("x")); err != nil {
 			t.Fatal(err)

@@ -214,7 +214,7 @@ func (a *Archive) ListWith(ctx context.Context, recorded func(cluster string)) i
 			if len(elements) == 2 && elements[1] == clusterRecord {
 				recorded(elements[0])
 			}
-			if len(elements) < 3 {
+			if len(elements) < 3 || strings.Contains(elements[2], "/") { // deeper than snapshots, such as a cluster's journal
 				continue
 			}
 			ref := Ref{Cluster: elements[0], Snapshot: elements[1]}

@@ -5,7 +5,10 @@ import (
 	"io"
 )
 
-const chunkSize = 64 << 10
+const (
+	chunkSize = 64 << 10
+	maxPooled = 2 << 20 // of those that nobody uses
+)
 
 // buffer keeps what is written to it in pieces, which come from a pool and go back there. So it grows without being copied, and without leaving garbage.
 type buffer struct {
@@ -53,7 +56,7 @@ func (b *buffer) free() {
 type pool chan []byte
 
 func newPool() *pool {
-	p := make(pool, maxStored/chunkSize)
+	p := make(pool, maxPooled/chunkSize)
 	return &p
 }
 

@@ -29,7 +29,8 @@ type collector struct {
 }
 
 func newCollector(r Resume, burst int64) *collector {
-	c := &collector{burst: burst, before: r.Offset, marked: r.Offset, tally: make(map[string]*Count)}
+	c := &collector{burst: burst, before: r.Offset, marked: r.Offset, tally: make(map[string]*Count),
+		marks: []Mark{}, counts: []Counts{}, events: []Event{}}
 	c.scanner = NewScanner(r.Offset, r.Database, c.command)
 	return c
 }
@@ -221,5 +222,5 @@ func (c *collector) take(x *Index, last bool) {
 	offset, database := c.scanner.Safe()
 	x.Safe = Start{Offset: offset, Database: database, Open: -1}
 	x.Marks, x.Counts, x.Events = c.marks, c.counts, c.events
-	c.marks, c.counts, c.events = nil, nil, nil
+	c.marks, c.counts, c.events = []Mark{}, []Counts{}, []Event{} // in JSON nil would be null
 }

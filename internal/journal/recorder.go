@@ -76,7 +76,7 @@ const (
 	defaultSpool = 1 << 30
 
 	// maxStored closes a segment that does not compress, so that two of them fit into the memory of a link.
-	maxStored = 6 << 20
+	maxStored = 5 << 20
 	// maxWaiting is how much waits in memory where there is no spool, what is being stored included.
 	maxWaiting = 8 << 20
 	readSize   = 128 << 10

@@ -43,7 +43,7 @@ func (f *flaky) Create(ctx context.Context, key string, r io.Reader) (store.Obje
 }
 
 // files are the names in a folder and below.
-func files(t *testing.T, folder string) (found []string) {
+func files(t testing.TB, folder string) (found []string) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
