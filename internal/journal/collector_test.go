@@ -13,7 +13,6 @@ import (
 type gathering struct {
 	t *testing.T
 	c *collector
-	x Index
 }
 
 func gather(t *testing.T, burst int64) *gathering {

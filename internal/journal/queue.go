@@ -25,7 +25,8 @@ type queue struct {
 
 	mu      sync.Mutex
 	waiting []*waiting
-	spooled int64 // bytes on disk
+	spooled int64  // bytes on disk
+	safe    Resume // behind what is in the store; only while storing, and afterwards
 	failed  error
 	changed chan struct{} // has room for one: something waits
 	ended   chan struct{} // closed: nothing comes any more
@@ -43,7 +44,7 @@ type waiting struct {
 }
 
 func newQueue(st store.Store, r *recorder) *queue {
-	q := &queue{st: st, recorder: r, limit: r.o.SpoolBytes, changed: make(chan struct{}, 1), ended: make(chan struct{})}
+	q := &queue{st: st, recorder: r, limit: r.o.SpoolBytes, safe: r.state.Resume, changed: make(chan struct{}, 1), ended: make(chan struct{})}
 	if r.o.SpoolDir != "" {
 		q.folder = filepath.Join(r.o.SpoolDir, r.place.Cluster, fmt.Sprintf("shard-%04d", r.place.Shard))
 	}
@@ -96,7 +97,7 @@ func (q *queue) put(w *waiting) error {
 	}
 	q.signal()
 	q.recorder.tell(func(s *State) {
-		s.Received, s.Waiting, s.WaitingBytes, s.Resume = w.index.To, count, size, w.index.Resume()
+		s.Waiting, s.WaitingBytes, s.Resume = count, size, w.index.Resume()
 	})
 	return nil
 }
@@ -269,6 +270,7 @@ func (q *queue) stored(w *waiting) {
 	r := q.recorder
 	same := w.index.Run == r.run
 	if same {
+		q.safe = w.index.Resume()
 		r.link.Stored(w.index.To)
 	}
 	r.tell(func(s *State) {
@@ -297,7 +299,7 @@ func (q *queue) remove(w *waiting) (count int, size int64) {
 	return q.load()
 }
 
-// keep puts into the spool what was not stored in the end.
+// keep puts into the spool what was not stored in the end. Where there is no room, the recording goes on before what is lost.
 func (q *queue) keep() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -307,8 +309,19 @@ func (q *queue) keep() error {
 	for _, w := range q.waiting {
 		w.busy = false
 	}
-	if q.folder == "" {
-		return fmt.Errorf("%d segments were not stored: %w", len(q.waiting), ErrSpoolFull)
+	err := q.spill()
+	kept, lost := q.safe, 0
+	for _, w := range q.waiting {
+		switch {
+		case w.path == "":
+			lost++
+		case lost == 0 && w.index.Run == kept.Run:
+			kept = w.index.Resume()
+		}
 	}
-	return q.spill()
+	if lost == 0 {
+		return err
+	}
+	q.recorder.tell(func(s *State) { s.Resume = kept })
+	return errors.Join(err, fmt.Errorf("%d segments were not stored", lost))
 }

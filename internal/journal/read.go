@@ -148,8 +148,9 @@ func (c *counter) Read(p []byte) (int, error) {
 var ErrNoPlace = errors.New("the journal has nothing of that time or before")
 
 // SafePlace is the last safe boundary of a run that is not after a moment, and when the stream was there. segments are those of one shard, in any
-// order. The boundaries are those of the marks, so there is about one for each second in which something came. The error is ErrNoPlace if there is
-// none, and otherwise as for ReadIndex; so a damaged segment is named instead of being passed over.
+// order. The boundaries are those of the marks, so there is about one for each second in which something came; behind the end of the run, or in a gap, it
+// is the last one before that. The error is ErrNoPlace if there is none, and otherwise as for ReadIndex; so a damaged segment is named instead of being
+// passed over.
 func SafePlace(ctx context.Context, st store.Store, segments []Segment, run string, at time.Time) (offset int64, exactly time.Time, err error) {
 	m, err := MarkAt(ctx, st, segments, run, at)
 	return m.Offset, m.At, err

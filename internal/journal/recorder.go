@@ -29,7 +29,7 @@ type Link interface {
 	io.Reader
 	ReplicationID() string
 	PreviousID() string  // what was asked for, if the node has given the history another id; else ""
-	Offset() int64       // place behind what was read
+	Offset() int64       // place behind what was read; asked for at any time
 	Stored(offset int64) // everything up to this place is kept for good
 	Close() error        // ends a Read
 }
@@ -58,13 +58,13 @@ type RecorderOptions struct {
 type State struct {
 	Place
 	Run          string
-	Received     int64     // place behind everything that came
+	Received     int64     // place behind everything that has come
 	Stored       int64     // place behind what is in the store
 	StoredUntil  time.Time // when its last byte came; zero: nothing is stored yet
 	Waiting      int       // segments that are closed and not stored
 	WaitingBytes int64     // what they have, as stored
 	StoreErr     error     // why the store did not take the last one; nil: it did
-	// Resume is where another recording of this run goes on behind what is stored or waits.
+	// Resume is where another recording of this run goes on behind what is stored or waits in the spool.
 	Resume Resume
 }
 
@@ -112,7 +112,7 @@ func Record(ctx context.Context, link Link, st store.Store, place Place, run str
 		place: place, run: run, id: link.ReplicationID(), previous: link.PreviousID(), link: link, o: o, pool: newPool(),
 		collector: newCollector(begin, o.Burst), offset: begin.Offset,
 	}
-	r.state = State{Place: place, Run: run, Received: begin.Offset, Stored: begin.Offset, Resume: begin}
+	r.state = State{Place: place, Run: run, Stored: begin.Offset, Resume: begin}
 	if err := r.record(ctx, st); err != nil {
 		return fmt.Errorf("record the journal of %s: %w", place, err)
 	}
@@ -161,6 +161,8 @@ func (r *recorder) record(ctx context.Context, st store.Store) error {
 		_ = r.link.Close()
 		return err
 	}
+	count, size := r.queue.load()
+	r.tell(func(s *State) { s.Waiting, s.WaitingBytes = count, size })
 	detach := context.AfterFunc(ctx, func() { _ = r.link.Close() })
 	defer detach()
 
@@ -315,6 +317,7 @@ func (r *recorder) tell(change func(*State)) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	change(&r.state)
+	r.state.Received = r.link.Offset()
 	if r.o.OnState != nil {
 		r.o.OnState(r.state)
 	}

@@ -108,6 +108,26 @@ func TestARecordingEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A recording that cannot be begun lets go of its link, and says where it would have begun.
+func TestARecordingThatIsNotPossible(t *testing.T) {
+	t.Parallel()
+	for name, run := range map[string]string{"no run": "", "no id": runA} {
+		link := newWire(7)
+		if link.id = id1; run == runA {
+			link.id = "?"
+		}
+		if err := Record(t.Context(), link, folder(t), orders, run, RecorderOptions{}); !errors.Is(err, ErrInvalid) || link.end == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	link := newWire(7)
+	r := record(t, link, folder(t), RecorderOptions{Resume: &Resume{Offset: 7, Database: 4}})
+	testkit.WaitFor(t, "it says where it is", func() bool { return r.now().Run == runA })
+	if s := r.now(); s.Received != 7 || s.Stored != 7 || s.Resume != (Resume{Run: runA, ReplicationID: id1, Offset: 7, Database: 4}) {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestAMalformedStreamIsRecordedUpToThere(t *testing.T) {
 	t.Parallel()
 	st, link := folder(t), newWire(0)
@@ -134,7 +154,7 @@ func TestWhatTheStoreDoesNotTakeWaitsInTheSpool(t *testing.T) {
 	testkit.WaitFor(t, "the first segment is refused", func() bool { return r.now().StoreErr != nil })
 	waiting := len(stream) / 5000
 	testkit.WaitFor(t, "all are on disk", func() bool { return len(files(t, spool)) == waiting })
-	if s := r.now(); s.Waiting != waiting || s.Received != int64(waiting*5000) || s.Stored != 0 || !errors.Is(s.StoreErr, store.ErrUnavailable) || s.WaitingBytes < 50_000 {
+	if s := r.now(); s.Waiting != waiting || s.Received != int64(len(stream)) || s.Stored != 0 || !errors.Is(s.StoreErr, store.ErrUnavailable) || s.WaitingBytes < 50_000 {
 		t.Errorf("state %+v", s)
 	}
 	st.away.Store(false)
@@ -190,8 +210,11 @@ func TestWithoutASpoolLittleWaits(t *testing.T) {
 	st, link := &flaky{Store: folder(t), hold: make(chan struct{})}, newWire(0)
 	r := record(t, link, st, RecorderOptions{Bytes: 3 << 20})
 	link.send(sets(1, 13<<20))
-	if err := r.end(); !errors.Is(err, ErrSpoolFull) {
+	if err := r.end(); !errors.Is(err, ErrSpoolFull) || !strings.Contains(err.Error(), "2 segments were not stored") {
 		t.Error(err)
+	}
+	if s := r.now(); s.Resume.Offset != 0 || s.Waiting != 2 { // nothing is stored
+		t.Errorf("%+v", s)
 	}
 }
 

@@ -2,9 +2,12 @@ package replica_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -286,6 +289,35 @@ func TestFollowSignsIn(t *testing.T) {
 	if _, err := replica.Current(t.Context(), src); !errors.Is(err, replica.ErrAuth) {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestFollowsOverTLS(t *testing.T) {
+	t.Parallel()
+	certs := testkit.NewCertificates(t)
+	port := fmt.Sprint(testkit.FreePort(t))
+	s := testkit.Redis(t, "--tls-port", port, "--tls-cert-file", certs.Certificate, "--tls-key-file", certs.Key, "--tls-ca-cert-file", certs.CA, "--tls-auth-clients", "no")
+	pem, err := os.ReadFile(certs.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	src := replica.Source{Options: resp.Options{Addr: net.JoinHostPort("127.0.0.1", port), TLS: &tls.Config{RootCAs: roots}}}
+	stream, err := replica.Open(t.Context(), src, replica.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream.Close()
+	now, err := replica.Current(t.Context(), src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := replica.Follow(t.Context(), src, now.At, replica.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	readUntil(t, l, set(t, s, "a", strings.Repeat("b", 300_000)))
 }
 
 // A server that has given PSYNC another name takes it for SYNC, and forks.
