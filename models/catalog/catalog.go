@@ -55,6 +55,7 @@ type DB struct {
 	Schedule      Schedule
 	Verifications Verifications
 	Drills        Drills
+	Journal       Journal
 	Runs          Runs
 	Settle        Settling
 	Owners        Owners
@@ -143,6 +144,7 @@ func (db *DB) bound() *DB {
 	db.Schedule = Schedule{db}
 	db.Verifications = Verifications{db}
 	db.Drills = Drills{db}
+	db.Journal = Journal{db}
 	db.Runs = Runs{db}
 	db.Settle = Settling{db}
 	db.Owners = Owners{db}

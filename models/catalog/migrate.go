@@ -366,6 +366,34 @@ var sqliteMigrations = []migration{
 		markedBy("records_planned", "INSERT ON drill_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
 		markedBy("records_replanned", "UPDATE OF every, drill_window, day ON drill_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
 		markedBy("records_unplanned", "DELETE ON drill_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
+	// The replication streams that are kept, so that a cluster can be brought back to a second.
+	{"0039-journal", execute(journal("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime")...)},
+}
+
+// journal makes the tables of 0039-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
+// their cluster.
+func journal(id, number, text, at string) []string {
+	return []string{
+		`CREATE TABLE journal_plans (cluster_id ` + number + ` PRIMARY KEY REFERENCES clusters (id), kept boolean NOT NULL, days ` + number + ` NOT NULL, promise ` + number + ` NOT NULL,
+			lone boolean NOT NULL, since ` + at + ` NOT NULL)`,
+		`CREATE TABLE journal_links (cluster_id ` + number + ` NOT NULL REFERENCES clusters (id), shard ` + number + ` NOT NULL, owner ` + text + ` NOT NULL, node ` + text + ` NOT NULL,
+			role ` + text + ` NOT NULL, state ` + text + ` NOT NULL, reason ` + text + ` NOT NULL, run ` + text + ` NOT NULL, replication_id ` + text + ` NOT NULL, stored_offset ` + number + ` NOT NULL,
+			stored_at ` + at + `, since ` + at + ` NOT NULL, base_asked_at ` + at + `, PRIMARY KEY (cluster_id, shard))`,
+		`CREATE TABLE journal_segments (id ` + id + `, cluster_id ` + number + ` NOT NULL, shard ` + number + ` NOT NULL, run ` + text + ` NOT NULL, replication_id ` + text + ` NOT NULL,
+			from_offset ` + number + ` NOT NULL, to_offset ` + number + ` NOT NULL, begun_at ` + at + ` NOT NULL, ended_at ` + at + ` NOT NULL, size ` + number + ` NOT NULL, writes ` + number + ` NOT NULL,
+			key ` + text + ` NOT NULL, damage ` + text + ` NOT NULL)`,
+		`CREATE UNIQUE INDEX idx_journal_segments_key ON journal_segments (key)`,
+		`CREATE INDEX idx_journal_segments_place ON journal_segments (cluster_id, shard, run, to_offset)`,
+		`CREATE INDEX idx_journal_segments_history ON journal_segments (cluster_id, shard, replication_id, to_offset)`,
+		`CREATE INDEX idx_journal_segments_ended_at ON journal_segments (cluster_id, ended_at)`,
+		`CREATE TABLE journal_stretches (id ` + id + `, cluster_id ` + number + ` NOT NULL, shard ` + number + ` NOT NULL, run ` + text + ` NOT NULL, from_offset ` + number + ` NOT NULL,
+			to_offset ` + number + ` NOT NULL, begun_at ` + at + ` NOT NULL, ended_at ` + at + ` NOT NULL, gap ` + text + ` NOT NULL)`,
+		`CREATE INDEX idx_journal_stretches_place ON journal_stretches (cluster_id, shard, run, to_offset)`,
+		`CREATE TABLE journal_events (id ` + id + `, cluster_id ` + number + ` NOT NULL, shard ` + number + ` NOT NULL, run ` + text + ` NOT NULL, at ` + at + ` NOT NULL,
+			before_offset ` + number + ` NOT NULL, after_offset ` + number + ` NOT NULL, command ` + text + ` NOT NULL, db ` + number + ` NOT NULL, keys ` + number + ` NOT NULL)`,
+		`CREATE INDEX idx_journal_events_at ON journal_events (cluster_id, at)`,
+		`CREATE INDEX idx_parts_history ON parts (replication_id, replication_offset)`,
+	}
 }
 
 // notices makes the tables and the column of 0033-notices, with types as this database has them. Where a page goes on behind a row, the index ends with

@@ -323,6 +323,10 @@ func (q Schedule) outlived(ctx context.Context, clusters []models.Cluster) ([]mo
 	if err := q.db.with(ctx).Model(&models.Node{}).Where("cluster_id IN ?", idsOf(clusters)).Distinct("cluster_id").Pluck("cluster_id", &ids).Error; err != nil {
 		return nil, fmt.Errorf("list clusters with nodes: %w", err)
 	}
+	needed, err := q.db.Journal.needed(ctx, clusters)
+	if err != nil {
+		return nil, err
+	}
 	var outlived []models.Snapshot
 	for _, cluster := range clusters {
 		if !slices.Contains(ids, cluster.ID) {
@@ -330,6 +334,9 @@ func (q Schedule) outlived(ctx context.Context, clusters []models.Cluster) ([]mo
 		}
 		a := aging[cluster.ID]
 		for _, id := range models.Outlived(q.db.Now(), cluster.RetentionLimit, a.losses, a.kept) {
+			if needed[id] {
+				continue // a journal begins with it
+			}
 			outlived = append(outlived, models.Snapshot{ID: id, Name: a.names[id], ClusterName: cluster.Name})
 		}
 	}

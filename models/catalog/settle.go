@@ -240,7 +240,7 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		if err := tx.Tunings.leave(ctx, cluster); err != nil {
 			return err
 		}
-		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}, &models.DrillPlan{}} {
+		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}, &models.DrillPlan{}, &models.JournalPlan{}, &models.JournalLink{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
 			}

@@ -1,0 +1,243 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+const historyID = "0123456789012345678901234567890123456789"
+
+// journaled is a cluster whose journal is kept, with a link that this console keeps.
+func journaled(t *testing.T, db *DB) (models.Cluster, models.JournalLink) {
+	t.Helper()
+	cluster := launched(t, db, withBackups("orders"))
+	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: 10 * time.Second}, "admin"))
+	link, mine, err := db.Journal.Claim(t.Context(), cluster, 1, lease(t, db, "console"))
+	if err != nil || !mine {
+		t.Fatal(mine, err)
+	}
+	link.State, link.Run = models.JournalFollowing, "run1"
+	check(t, db.Journal.Report(t.Context(), link))
+	return cluster, link
+}
+
+// store stores the ten seconds of the stream that end now.
+func store(t *testing.T, db *DB, link models.JournalLink, run string, from, to int64, events ...models.JournalEvent) models.JournalSegment {
+	t.Helper()
+	s := models.JournalSegment{ClusterID: link.ClusterID, Shard: link.Shard, Run: run, ReplicationID: historyID, From: from, To: to, Begin: db.Now().Add(-10 * time.Second), End: db.Now(),
+		Size: 100, Writes: 5, Key: fmt.Sprintf("orders/journal/%s-%d-%d", run, from, to)}
+	check(t, db.Journal.Stored(t.Context(), link, s, events, "The node had forgotten it."))
+	return must(db.Journal.Segments(t.Context(), link.ClusterID, link.Shard, run, from, to))(t)[0]
+}
+
+// basedOn is a snapshot of a place in the stream.
+func basedOn(t *testing.T, db *DB, name string, offset int64) models.Snapshot {
+	t.Helper()
+	must(db.Snapshots.Request(t.Context(), "orders", name, false, "admin"))(t)
+	m := measured(db, name)
+	m.Parts[0].ReplicationID, m.Parts[0].ReplicationOffset = historyID, offset
+	check(t, db.Settle.Snapshot(t.Context(), claim(t, db), m))
+	return must(db.Snapshots.Get(t.Context(), name))(t)
+}
+
+func ends(t *testing.T, db *DB, cluster models.Cluster) (text []string) {
+	t.Helper()
+	for _, s := range must(db.Journal.Stretches(t.Context(), cluster.ID))(t) {
+		text = append(text, fmt.Sprintf("%s %d-%d", s.Run, s.From, s.To))
+	}
+	return text
+}
+
+func TestOneConsoleKeepsALink(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db)
+	other := must(db.Owners.Enroll(t.Context(), "elsewhere", time.Minute))(t)
+	if _, mine, err := db.Journal.Claim(t.Context(), cluster, 1, other.ID); mine || err != nil {
+		t.Fatalf("another console got it: %t, %v", mine, err)
+	}
+	store(t, db, link, "run1", 0, 100)
+	check(t, db.Owners.Leave(t.Context(), "console"))
+	taken, mine, err := db.Journal.Claim(t.Context(), cluster, 1, other.ID)
+	if err != nil || !mine || taken.Offset != 100 || taken.Run != "run1" || taken.ReplicationID != historyID || taken.StoredAt == nil {
+		t.Fatalf("after its keeper has gone: %+v, %t, %v", taken, mine, err)
+	}
+	s := models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", From: 100, To: 200, Begin: clock.Now(), End: clock.Now(), Key: "late"}
+	if err := db.Journal.Stored(t.Context(), link, s, nil, ""); !errors.Is(err, models.ErrLeaseLost) {
+		t.Errorf("the console that lost it writes: %v", err)
+	}
+	if err := db.Journal.Report(t.Context(), link); !errors.Is(err, models.ErrLeaseLost) {
+		t.Errorf("the console that lost it reports: %v", err)
+	}
+	if _, _, err := db.Journal.Claim(t.Context(), cluster, 1, "nobody"); !errors.Is(err, models.ErrLeaseLost) {
+		t.Errorf("a console without a lease claims: %v", err)
+	}
+	check(t, db.Journal.Release(t.Context(), taken))
+	if _, mine, err := db.Journal.Claim(t.Context(), cluster, 1, lease(t, db, "third")); err != nil || !mine {
+		t.Errorf("once it is released: %t, %v", mine, err)
+	}
+}
+
+func TestSegmentsMakeStretches(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db)
+	for i := range int64(3) {
+		clock.Advance(10 * time.Second)
+		store(t, db, link, "run1", 100*i, 100*(i+1))
+	}
+	store(t, db, link, "run1", 150, 250) // of another console, at the same time
+	clock.Advance(time.Minute)
+	store(t, db, link, "run2", 900, 1000)
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-300 run2 900-1000]" {
+		t.Errorf("the stretches are %s", got)
+	}
+	stretches := must(db.Journal.Stretches(t.Context(), cluster.ID))(t)
+	if stretches[1].Gap != "The node had forgotten it." || !stretches[0].End.Equal(clock.Now().Add(-time.Minute)) {
+		t.Errorf("%+v", stretches)
+	}
+	if window := must(db.Journal.Window(t.Context(), cluster))(t); len(window) != 0 {
+		t.Errorf("without a snapshot, it can be brought back to %v", window)
+	}
+	basedOn(t, db, "late", 950)
+	basedOn(t, db, "foreign", 400) // in no stretch
+	if window := must(db.Journal.Window(t.Context(), cluster))(t); len(window) != 1 || !window.Newest().Equal(clock.Now()) {
+		t.Errorf("it can be brought back to %v", window)
+	}
+	segments := must(db.Journal.Segments(t.Context(), cluster.ID, 1, "run1", 100, 200))(t)
+	if len(segments) != 2 || segments[0].From != 100 || segments[1].From != 150 {
+		t.Errorf("behind 100 up to 200: %+v", segments)
+	}
+}
+
+func TestAnUnreadableSegmentMakesAGap(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db)
+	var all []models.JournalSegment
+	for i := range int64(3) {
+		clock.Advance(10 * time.Second)
+		all = append(all, store(t, db, link, "run1", 100*i, 100*(i+1)))
+	}
+	for range 2 { // the second time, it is known
+		check(t, db.Journal.Lost(t.Context(), all[1], "Its bytes are not what was stored."))
+	}
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-100 run1 200-300]" {
+		t.Errorf("the stretches are %s", got)
+	}
+	said(t, db, "The journal of orders cannot be read from")
+	clock.Advance(10 * time.Second)
+	store(t, db, link, "run1", 300, 400)
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-100 run1 200-400]" {
+		t.Errorf("once more has come, the stretches are %s", got)
+	}
+}
+
+func TestASnapshotIsTakenForAJournalThatHasNone(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db)
+	queued := func(want bool) {
+		t.Helper()
+		if got := must(db.Journal.QueueBase(t.Context(), cluster))(t); got != want {
+			t.Fatalf("queued: %t", got)
+		}
+	}
+	queued(false) // nothing is recorded
+	store(t, db, link, "run1", 0, 100)
+	queued(true)
+	queued(false) // it was asked for just now
+	run := claim(t, db)
+	if run.RequestedBy != models.BaseByJournal || !strings.HasPrefix(run.SnapshotName, "automatic.orders-") {
+		t.Fatalf("%+v", run)
+	}
+	check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "There was no memory."))
+	clock.Advance(5 * time.Minute)
+	queued(false)
+	clock.Advance(5 * time.Minute)
+	queued(true)
+	m := measured(db, "")
+	m.Parts[0].ReplicationID, m.Parts[0].ReplicationOffset = historyID, 50
+	run = claim(t, db)
+	m.Name = run.SnapshotName
+	check(t, db.Settle.Snapshot(t.Context(), run, m))
+	clock.Advance(time.Hour)
+	queued(false)
+}
+
+func TestSegmentsGoWhenNoWindowNeedsThem(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db) // a day
+	for i := range int64(40) {        // an hour each
+		if clock.Advance(time.Hour); i%8 == 0 {
+			basedOn(t, db, fmt.Sprintf("s%d", i), 100*i)
+		}
+		store(t, db, link, "run1", 100*i, 100*(i+1), models.JournalEvent{Command: "FLUSHALL", At: db.Now(), Before: 100 * i, After: 100*i + 1})
+	}
+	outlived := must(db.Journal.Outlived(t.Context()))(t)
+	if len(outlived) != 8 || outlived[0].From != 0 || outlived[7].To != 800 { // the window begins 16 hours in, and what is of then needs the snapshot of hour 8
+		t.Fatalf("%d segments go", len(outlived))
+	}
+	check(t, db.Journal.Forget(t.Context(), outlived))
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 800-4000]" {
+		t.Errorf("the stretches are %s", got)
+	}
+	if events := must(db.Journal.Events(t.Context(), cluster.ID, time.Time{}, db.Now(), 100))(t); len(events) != 32 {
+		t.Errorf("%d events are left", len(events))
+	}
+	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 0 {
+		t.Errorf("then %d more go", len(again))
+	}
+	needed := must(db.Journal.needed(t.Context(), []models.Cluster{cluster}))(t)
+	if s := must(db.Snapshots.Get(t.Context(), "s8"))(t); len(needed) != 1 || !needed[s.ID] {
+		t.Errorf("%v are needed, not %d", needed, s.ID)
+	}
+	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
+	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 0 {
+		t.Errorf("when it is turned off, %d go", len(again))
+	}
+	check(t, db.Clusters.Delete(t.Context(), "orders", models.DeleteSpec{RequestedBy: "admin"}))
+	check(t, db.Settle.ClusterDeletion(t.Context(), claim(t, db)))
+	rest := must(db.Journal.Outlived(t.Context()))(t)
+	if len(rest) != 32 {
+		t.Errorf("with the cluster, %d go", len(rest))
+	}
+	check(t, db.Journal.Forget(t.Context(), rest))
+	for _, row := range []any{&models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}, &models.JournalLink{}, &models.JournalPlan{}} {
+		if n := count(t, db, row); n != 0 {
+			t.Errorf("%d rows of %T are left", n, row)
+		}
+	}
+}
+
+func TestJournalIsFoundInTheStore(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster := launched(t, db, withBackups("orders"))
+	var found []models.JournalSegment
+	for i := range int64(3) {
+		found = append(found, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: historyID, From: 100 * i, To: 100 * (i + 1), Begin: db.Now(), End: db.Now(), Key: fmt.Sprint("key", i)})
+	}
+	events := func(s models.JournalSegment) []models.JournalEvent { return []models.JournalEvent{{Command: "FLUSHDB", At: s.End}} }
+	for _, want := range []int{3, 0} {
+		if adopted := must(db.Journal.Adopt(t.Context(), found, events))(t); adopted != want {
+			t.Errorf("%d segments were not known", adopted)
+		}
+	}
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-300]" || count(t, db, &models.JournalEvent{}) != 3 {
+		t.Errorf("the stretches are %s, with %d events", got, count(t, db, &models.JournalEvent{}))
+	}
+}
+
+// withBackups is a cluster whose snapshots are taken by a schedule, as those whose journals are kept have to be.
+func withBackups(name string) models.ClusterSpec {
+	s := spec(name)
+	s.Retention, s.Window = 3, models.Window{Start: 180, Length: 60}
+	return s
+}

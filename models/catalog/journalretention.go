@@ -1,0 +1,188 @@
+package catalog
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"rekindle/models"
+)
+
+// journalBatch is how many segments are removed at a time.
+const journalBatch = 500
+
+// Outlived returns segments that no recovery window needs any more, the oldest first: of a cluster whose journal is or was kept, and of those that are
+// gone. While the clock is in doubt, there are none. Call [Journal.Forget] once they are gone from the store.
+func (q Journal) Outlived(ctx context.Context) ([]models.JournalSegment, error) {
+	if doubt, err := q.db.Clock.Look(ctx, time.Time{}); err != nil || doubt != nil {
+		return nil, err
+	}
+	outlived, err := q.orphans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var plans []models.JournalPlan
+	if err := q.db.with(ctx).Order("cluster_id").Find(&plans).Error; err != nil {
+		return nil, fmt.Errorf("list journals: %w", err)
+	}
+	for _, plan := range plans {
+		cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", plan.ClusterID))
+		if err != nil {
+			return nil, err
+		} else if !found {
+			continue
+		}
+		some, err := q.outlived(ctx, cluster, plan)
+		if err != nil {
+			return nil, fmt.Errorf("look for what the journal of %s no longer needs: %w", cluster.Name, err)
+		}
+		if outlived = append(outlived, some...); len(outlived) >= journalBatch {
+			break // the next round goes on
+		}
+	}
+	return outlived, nil
+}
+
+// orphans are segments of clusters that are gone.
+func (q Journal) orphans(ctx context.Context) ([]models.JournalSegment, error) {
+	var orphans []models.JournalSegment
+	err := q.db.with(ctx).Where("cluster_id NOT IN (SELECT id FROM clusters)").Order("id").Limit(journalBatch).Find(&orphans).Error
+	if err != nil {
+		return nil, fmt.Errorf("list the journals of clusters that are gone: %w", err)
+	}
+	return orphans, nil
+}
+
+// cuts says what of the stretches of a cluster is still needed.
+func (q Journal) cuts(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) ([]models.JournalCut, error) {
+	stretches, err := q.Stretches(ctx, cluster.ID)
+	if err != nil || len(stretches) == 0 {
+		return nil, err
+	}
+	bases, err := q.Bases(ctx, cluster)
+	return models.JournalCuts(q.db.Now(), plan.Days, stretches, bases), err
+}
+
+func (q Journal) outlived(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) ([]models.JournalSegment, error) {
+	cuts, err := q.cuts(ctx, cluster, plan)
+	if err != nil {
+		return nil, err
+	}
+	var outlived []models.JournalSegment
+	for _, cut := range cuts {
+		query := q.db.with(ctx).Where("cluster_id = ? AND shard = ? AND run = ? AND to_offset <= ? AND from_offset >= ?", cluster.ID, cut.Stretch.Shard, cut.Stretch.Run, cut.Before, cut.Stretch.From)
+		if !cut.Until.IsZero() {
+			query = query.Where("ended_at < ?", catalogTime(cut.Until))
+		}
+		var some []models.JournalSegment
+		if err := query.Order("to_offset, id").Limit(journalBatch).Find(&some).Error; err != nil {
+			return nil, err
+		}
+		outlived = append(outlived, some...)
+	}
+	return outlived, nil
+}
+
+// needed are the snapshots that the recovery windows of these clusters begin with.
+func (q Journal) needed(ctx context.Context, clusters []models.Cluster) (map[uint]bool, error) {
+	var plans []models.JournalPlan
+	if err := q.db.with(ctx).Where("cluster_id IN ?", idsOf(clusters)).Find(&plans).Error; err != nil {
+		return nil, fmt.Errorf("list journals: %w", err)
+	}
+	needed := make(map[uint]bool)
+	for _, plan := range plans {
+		cluster := clusters[slices.IndexFunc(clusters, func(c models.Cluster) bool { return c.ID == plan.ClusterID })]
+		cuts, err := q.cuts(ctx, cluster, plan)
+		if err != nil {
+			return nil, fmt.Errorf("look for what the journal of %s needs: %w", cluster.Name, err)
+		}
+		for _, cut := range cuts {
+			if cut.Base != nil {
+				needed[cut.Base.SnapshotID] = true
+			}
+		}
+	}
+	return needed, nil
+}
+
+// Forget removes the rows of segments that are gone from the store, and shortens the stretches that began with them. They are the oldest of theirs.
+func (q Journal) Forget(ctx context.Context, segments []models.JournalSegment) error {
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		for _, s := range segments {
+			if err := tx.with(ctx).Delete(&models.JournalSegment{}, s.ID).Error; err != nil {
+				return err
+			}
+			if err := tx.Journal.shorten(ctx, s); err != nil {
+				return err
+			}
+		}
+		return tx.Journal.forgetEvents(ctx, segments)
+	})
+	if err != nil {
+		return fmt.Errorf("forget segments of a journal: %w", err)
+	}
+	return nil
+}
+
+// shorten takes a segment off the beginning of its stretch, which goes when nothing is left of it.
+func (q Journal) shorten(ctx context.Context, s models.JournalSegment) error {
+	stretch := func() *gorm.DB {
+		return q.db.with(ctx).Model(&models.JournalStretch{}).Where("cluster_id = ? AND shard = ? AND run = ? AND from_offset <= ? AND to_offset >= ?", s.ClusterID, s.Shard, s.Run, s.From, s.To)
+	}
+	if err := stretch().Updates(map[string]any{"from_offset": s.To, "begun_at": catalogTime(s.End)}).Error; err != nil {
+		return err
+	}
+	return q.db.with(ctx).Where("cluster_id = ? AND shard = ? AND run = ? AND from_offset >= to_offset", s.ClusterID, s.Shard, s.Run).Delete(&models.JournalStretch{}).Error
+}
+
+// forgetEvents removes what happened in segments.
+func (q Journal) forgetEvents(ctx context.Context, segments []models.JournalSegment) error {
+	for _, s := range segments {
+		err := q.db.with(ctx).Where("cluster_id = ? AND at <= ? AND shard = ? AND run = ? AND after_offset <= ?", s.ClusterID, catalogTime(s.End), s.Shard, s.Run, s.To).Delete(&models.JournalEvent{}).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lost writes down that a segment cannot be read, and that its stretch is therefore two: what is before it, and what is behind it.
+func (q Journal) Lost(ctx context.Context, s models.JournalSegment, why string) error {
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		marked := tx.with(ctx).Model(&models.JournalSegment{}).Where("id = ? AND damage = ''", s.ID).UpdateColumn("damage", why)
+		if marked.Error != nil || marked.RowsAffected == 0 {
+			return marked.Error
+		}
+		stretch, found, err := find[models.JournalStretch](tx.with(ctx).Where("cluster_id = ? AND shard = ? AND run = ? AND from_offset <= ? AND to_offset >= ?", s.ClusterID, s.Shard, s.Run, s.From, s.To))
+		if err != nil || !found {
+			return err
+		}
+		if err := tx.with(ctx).Delete(&models.JournalStretch{}, stretch.ID).Error; err != nil {
+			return err
+		}
+		before, behind := stretch, stretch
+		before.ID, before.To, before.End = 0, s.From, s.Begin
+		behind.ID, behind.From, behind.Begin, behind.Gap = 0, s.To, s.End, why
+		for _, rest := range []models.JournalStretch{before, behind} {
+			if rest.From < rest.To {
+				if err := tx.with(ctx).Create(&rest).Error; err != nil {
+					return err
+				}
+			}
+		}
+		cluster, found, err := find[models.Cluster](tx.with(ctx).Where("id = ?", s.ClusterID))
+		if err != nil || !found {
+			return err
+		}
+		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityError, ClusterName: cluster.Name,
+			Message: fmt.Sprintf("The journal of %s cannot be read from %s to %s UTC: %s Everything before and after that can still be brought back.", cluster.Name,
+				s.Begin.UTC().Format("2006-01-02 15:04:05"), s.End.UTC().Format("15:04:05"), why)})
+	})
+	if err != nil {
+		return fmt.Errorf("write down that a segment of a journal is lost: %w", err)
+	}
+	return nil
+}
