@@ -88,11 +88,18 @@ type JournalLink struct {
 	Offset        int64  `gorm:"column:stored_offset"` // up to which everything is stored
 	StoredAt      *time.Time
 	Since         time.Time  // of the state
+	NeedsBase     bool       // a snapshot has to be taken first, because before one the node keeps nothing that a link could begin with
 	BaseAskedAt   *time.Time // when a snapshot to begin with was last asked for
 }
 
 // TableName is the table of the links.
 func (JournalLink) TableName() string { return "journal_links" }
+
+// HistoryPlace is a place in the history of a node's data, as the node counts it.
+type HistoryPlace struct {
+	ReplicationID string
+	Offset        int64
+}
 
 // JournalSegment is one stored piece of the stream of a shard: the bytes behind From up to To, counted as the node counts them.
 type JournalSegment struct {
@@ -101,12 +108,12 @@ type JournalSegment struct {
 	Shard         int
 	Run           string
 	ReplicationID string
-	From          int64 `gorm:"column:from_offset"`
-	To            int64 `gorm:"column:to_offset"`
+	From          int64     `gorm:"column:from_offset"`
+	To            int64     `gorm:"column:to_offset"`
 	Begin         time.Time `gorm:"column:begun_at"`
 	End           time.Time `gorm:"column:ended_at"`
-	Size          int64 // stored bytes
-	Writes        int64 // commands that change something
+	Size          int64     // stored bytes
+	Writes        int64     // commands that change something
 	Key           string
 	Damage        string // why it cannot be read, in a sentence; "": as far as is known, it can
 }
@@ -120,11 +127,11 @@ type JournalStretch struct {
 	ClusterID uint
 	Shard     int
 	Run       string
-	From      int64 `gorm:"column:from_offset"`
-	To        int64 `gorm:"column:to_offset"`
+	From      int64     `gorm:"column:from_offset"`
+	To        int64     `gorm:"column:to_offset"`
 	Begin     time.Time `gorm:"column:begun_at"`
 	End       time.Time `gorm:"column:ended_at"`
-	Gap       string // why there is a gap before it, in a sentence; "": it is the first
+	Gap       string    // why there is a gap before it, in a sentence; "": it is the first
 }
 
 // TableName is the table of the stretches.

@@ -93,6 +93,11 @@ func (o *Operator) Sources(ctx context.Context, cluster models.Cluster) ([]model
 	return sources, nil
 }
 
+// Source says which node of a shard would serve now, as [Operator.Sources] does for all of them.
+func (o *Operator) Source(ctx context.Context, cluster models.Cluster, shard models.Shard) (models.SnapshotSource, error) {
+	return o.source(ctx, cluster, shard)
+}
+
 // Another finds a replica of the shard that can serve in place of those that were tried. The primary is never used for that: it serves the
 // application.
 func (o *Operator) Another(ctx context.Context, cluster models.Cluster, shard models.Shard, tried []string) (models.SnapshotSource, bool) {

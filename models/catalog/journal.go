@@ -114,7 +114,7 @@ func (q Journal) mine(ctx context.Context, link models.JournalLink) *gorm.DB {
 
 // Report writes down in which state a link is. The error is ErrLeaseLost when another console keeps it.
 func (q Journal) Report(ctx context.Context, link models.JournalLink) error {
-	changed := q.mine(ctx, link).Select("node", "role", "state", "reason", "run", "replication_id", "since").Updates(&link)
+	changed := q.mine(ctx, link).Select("node", "role", "state", "reason", "run", "needs_base", "since").Updates(&link)
 	if changed.Error != nil {
 		return fmt.Errorf("write down the state of a journal: %w", changed.Error)
 	} else if changed.RowsAffected == 0 {
@@ -313,7 +313,7 @@ func (q Journal) needsBase(ctx context.Context, cluster models.Cluster) (bool, e
 		return false, err
 	}
 	for _, link := range links {
-		if link.State == models.JournalFollowing && link.StoredAt != nil && !playable(link, stretches, bases) {
+		if link.NeedsBase || link.State == models.JournalFollowing && link.StoredAt != nil && !playable(link, stretches, bases) {
 			return true, nil
 		}
 	}
@@ -333,4 +333,31 @@ func playable(link models.JournalLink, stretches []models.JournalStretch, bases 
 		}
 	}
 	return false
+}
+
+// GoOn writes down where a link goes on, once segments were found in the store that it did not know.
+func (q Journal) GoOn(ctx context.Context, link models.JournalLink) error {
+	at := catalogTimeOf(link.StoredAt)
+	moved := q.mine(ctx, link).Updates(map[string]any{"run": link.Run, "replication_id": link.ReplicationID, "stored_offset": link.Offset, "stored_at": at})
+	if moved.Error != nil {
+		return fmt.Errorf("write down where a journal goes on: %w", moved.Error)
+	} else if moved.RowsAffected == 0 {
+		return models.ErrLeaseLost
+	}
+	return nil
+}
+
+// triedPlaces is how many snapshots a link tries to begin with: a node has forgotten what is older.
+const triedPlaces = 3
+
+// Places returns the places of the newest snapshots of a shard in its history, the newest first.
+func (q Journal) Places(ctx context.Context, cluster models.Cluster, shard int) ([]models.HistoryPlace, error) {
+	var places []models.HistoryPlace
+	err := q.db.with(ctx).Table("snapshots").Select(`parts.replication_id AS replication_id, parts.replication_offset AS "offset"`).Joins("JOIN parts ON parts.snapshot_id = snapshots.id").
+		Where("snapshots.cluster_id = ? AND snapshots.status IN ? AND snapshots.damage = '' AND parts.number = ? AND parts.replication_id <> ''", cluster.ID, usable, shard).
+		Order("parts.started_at DESC").Limit(triedPlaces).Scan(&places).Error
+	if err != nil {
+		return nil, fmt.Errorf("list the snapshots that the journal of %s could begin with: %w", cluster.Name, err)
+	}
+	return places, nil
 }

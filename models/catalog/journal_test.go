@@ -224,7 +224,9 @@ func TestJournalIsFoundInTheStore(t *testing.T) {
 	for i := range int64(3) {
 		found = append(found, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: historyID, From: 100 * i, To: 100 * (i + 1), Begin: db.Now(), End: db.Now(), Key: fmt.Sprint("key", i)})
 	}
-	events := func(s models.JournalSegment) []models.JournalEvent { return []models.JournalEvent{{Command: "FLUSHDB", At: s.End}} }
+	events := func(s models.JournalSegment) []models.JournalEvent {
+		return []models.JournalEvent{{Command: "FLUSHDB", At: s.End}}
+	}
 	for _, want := range []int{3, 0} {
 		if adopted := must(db.Journal.Adopt(t.Context(), found, events))(t); adopted != want {
 			t.Errorf("%d segments were not known", adopted)

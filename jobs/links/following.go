@@ -1,0 +1,305 @@
+package links
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"rekindle/internal/drain"
+	"rekindle/internal/journal"
+	"rekindle/internal/replica"
+	"rekindle/jobs/nodes"
+	"rekindle/jobs/reach"
+	"rekindle/jobs/reason"
+	"rekindle/models"
+)
+
+// following is the link to one shard, with everything that is done to keep it.
+type following struct {
+	*Keeper
+	at    place
+	plan  models.JournalPlan
+	close context.CancelCauseFunc
+
+	cluster models.Cluster
+	shard   models.Shard
+	link    models.JournalLink
+	gap     string // why there is one before what comes next; "": there is none
+}
+
+// The pauses between two attempts at a link.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// settlePatience is how long the last writes to the catalog may take when a link is closed.
+const settlePatience = 5 * time.Second
+
+// run keeps the link until ctx ends, or another console has it.
+func (f *following) run(ctx context.Context) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		began := time.Now() // real time: it only paces
+		err := f.once(ctx)
+		if errors.Is(err, errTaken) || errors.Is(err, models.ErrLeaseLost) {
+			return
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		f.waits(ctx, err)
+		if time.Since(began) > lastPause {
+			pause = firstPause
+		}
+		drain.Pause(ctx, pause)
+		pause = min(2*pause, lastPause)
+	}
+	f.release(ctx)
+}
+
+// release gives the link up, with what it is in the catalog.
+func (f *following) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+	defer cancel()
+	if f.link.Owner == "" {
+		return
+	}
+	f.link.State, f.link.Reason, f.link.Since = models.JournalWaiting, "", f.DB.Now()
+	if err := f.DB.Journal.Report(ctx, f.link); err != nil && !errors.Is(err, models.ErrLeaseLost) {
+		f.Logger.Error("write down that a journal is not kept now", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
+	}
+	if err := f.DB.Journal.Release(ctx, f.link); err != nil {
+		f.Logger.Error("release a journal", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
+	}
+}
+
+// waits writes down that there is no link, and why.
+func (f *following) waits(ctx context.Context, err error) {
+	if f.link.Owner == "" {
+		f.failed(ctx, "keep a journal", err)
+		return
+	}
+	text := "The link ended."
+	if err != nil {
+		var is bool
+		if text, is = f.Sentence(err); !is {
+			f.Logger.Error("keep a journal", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
+		} else {
+			f.Logger.Warn("a journal waits", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
+		}
+	}
+	if f.link.State != models.JournalWaiting || f.link.Reason != text {
+		f.link.Since = f.DB.Now()
+	}
+	f.link.State, f.link.Reason = models.JournalWaiting, text
+	f.failed(ctx, "write down that a journal waits", f.DB.Journal.Report(ctx, f.link))
+}
+
+// once opens the link and keeps it until it ends.
+func (f *following) once(ctx context.Context) error {
+	cluster, err := f.DB.Clusters.ByID(ctx, f.at.cluster)
+	if err != nil {
+		return err
+	}
+	shard, is := cluster.Shard(f.at.shard)
+	if !is {
+		return reason.Because(nil, "The cluster no longer has this shard.")
+	}
+	f.cluster, f.shard = cluster, shard
+	link, mine, err := f.DB.Journal.Claim(ctx, cluster, f.at.shard, f.Owner())
+	if err != nil {
+		return err
+	} else if !mine {
+		return errTaken
+	}
+	f.link = link
+	if err := f.Present(ctx); err != nil {
+		return err
+	}
+	if err := f.catchUp(ctx); err != nil {
+		return err
+	}
+	source, err := f.source(ctx)
+	if err != nil {
+		return err
+	}
+	stream, run, err := f.begin(ctx, source)
+	if err != nil {
+		return err
+	}
+	defer stream.Close()
+	return f.record(ctx, stream, run, source)
+}
+
+// source chooses the node to read: the freshest replica, and the primary only if that is allowed.
+func (f *following) source(ctx context.Context) (models.SnapshotSource, error) {
+	source, err := f.Nodes.Source(ctx, f.cluster, f.shard)
+	if err != nil {
+		return source, err
+	}
+	if source.Fallback && !f.plan.Lone {
+		return source, reason.Because(nil, "%s A journal is read from a primary only if that is allowed, for it costs the primary some of its time.", f.why(source))
+	}
+	if !f.cluster.Attached() {
+		f.widen(ctx)
+	}
+	return source, nil
+}
+
+func (f *following) why(source models.SnapshotSource) string {
+	if f.cluster.Replicas > 0 {
+		return "No replica is in step with its primary."
+	}
+	return "The cluster has no replica."
+}
+
+// record stores what comes until the link ends.
+func (f *following) record(ctx context.Context, stream *replica.Link, run string, source models.SnapshotSource) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	f.link.State, f.link.Reason, f.link.NeedsBase, f.link.Since = models.JournalFollowing, "", false, f.DB.Now()
+	f.link.Node, f.link.Role, f.link.Run = source.Node.Name, source.Node.Role, run
+	if err := f.DB.Journal.Report(ctx, f.link); err != nil {
+		return err
+	}
+	f.Logger.Info("a journal is being kept", "cluster", f.cluster.Name, "shard", f.at.shard, "node", source.Node.Name, "from", stream.Offset())
+	return journal.Record(ctx, stream, f.Store, f.place(), run, journal.RecorderOptions{Every: f.plan.Promise, SpoolDir: f.spool(f.cluster, f.at.shard), Clock: f.Clock,
+		OnSegment: func(s journal.Segment, index journal.Index) {
+			settle, done := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
+			defer done()
+			if err := f.stored(settle, s, index); err != nil {
+				cancel(err) // the store has it, and the next attempt finds it there
+			}
+		}})
+}
+
+func (f *following) place() journal.Place {
+	return journal.Place{Cluster: f.cluster.Name, Shard: f.at.shard}
+}
+
+// stored writes down a segment that is in the store.
+func (f *following) stored(ctx context.Context, s journal.Segment, index journal.Index) error {
+	end := s.End
+	f.link.ReplicationID, f.link.Offset, f.link.StoredAt, f.link.Run = s.ReplicationID, s.To, &end, s.Run
+	err := f.DB.Journal.Stored(ctx, f.link, segmentOf(f.at.cluster, s, index), eventsOf(index), f.gap)
+	f.gap = ""
+	return err
+}
+
+// segmentOf is a stored segment in the catalog's terms.
+func segmentOf(cluster uint, s journal.Segment, index journal.Index) models.JournalSegment {
+	return models.JournalSegment{ClusterID: cluster, Shard: s.Shard, Run: s.Run, ReplicationID: s.ReplicationID, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Size: s.Size,
+		Writes: index.Writes(), Key: s.Key}
+}
+
+func eventsOf(index journal.Index) []models.JournalEvent {
+	events := make([]models.JournalEvent, len(index.Events))
+	for i, e := range index.Events {
+		events[i] = models.JournalEvent{At: e.At, Before: e.Before, After: e.After, Command: e.Command, Database: e.Database, Keys: e.Keys}
+	}
+	return events
+}
+
+// catchUp brings into the store what a killed console of this host had not stored, and into the catalog what the store has that it does not know.
+func (f *following) catchUp(ctx context.Context) error {
+	if err := journal.Salvage(ctx, f.Store, f.spool(f.cluster, f.at.shard)); err != nil {
+		return fmt.Errorf("store what was left of a journal: %w", err)
+	}
+	since := f.plan.Since
+	if f.link.StoredAt != nil {
+		since = *f.link.StoredAt
+	}
+	var unknown []models.JournalSegment
+	indexes := make(map[string]journal.Index)
+	for s, err := range journal.List(ctx, f.Store, f.cluster.Name, since) {
+		if err != nil {
+			return err
+		}
+		if s.Shard != f.at.shard {
+			continue
+		}
+		index, err := journal.ReadIndex(ctx, f.Store, s)
+		if err != nil {
+			f.Logger.Warn("read a segment of a journal", "segment", s.Key, "error", err)
+			continue // it is a gap
+		}
+		unknown, indexes[s.Key] = append(unknown, segmentOf(f.at.cluster, s, index)), index
+	}
+	adopted, err := f.DB.Journal.Adopt(ctx, unknown, func(s models.JournalSegment) []models.JournalEvent { return eventsOf(indexes[s.Key]) })
+	if err != nil || adopted == 0 {
+		return err
+	}
+	return f.goOnBehind(ctx, unknown)
+}
+
+// goOnBehind moves the place where the link goes on behind what was found in the store.
+func (f *following) goOnBehind(ctx context.Context, found []models.JournalSegment) error {
+	moved := false
+	for _, s := range found {
+		newer := f.link.StoredAt == nil || s.End.After(*f.link.StoredAt)
+		if newer || s.Run == f.link.Run && s.To > f.link.Offset {
+			end := s.End
+			f.link.Run, f.link.ReplicationID, f.link.Offset, f.link.StoredAt = s.Run, s.ReplicationID, s.To, &end
+			moved = true
+		}
+	}
+	if !moved {
+		return nil
+	}
+	return f.DB.Journal.GoOn(ctx, f.link)
+}
+
+// widen makes the backlogs of launched nodes large enough for a link that is away for a while.
+func (f *following) widen(ctx context.Context) {
+	for _, node := range f.shard.Nodes {
+		if err := nodes.Widen(ctx, f.cluster, node); err != nil && ctx.Err() == nil {
+			f.Logger.Debug("widen the backlog of a node", "node", node.Name, "error", err) // it is away; the default holds less
+		}
+	}
+}
+
+// begin opens a link to a node, at the first place of these that it still has: where the stream is stored up to, that of the newest snapshot, the
+// present.
+func (f *following) begin(ctx context.Context, source models.SnapshotSource) (*replica.Link, string, error) {
+	from, err := reach.Source(f.cluster, source.Node)
+	if err != nil {
+		return nil, "", err
+	}
+	options := replica.Options{}
+	if f.link.StoredAt != nil {
+		stream, err := replica.Follow(ctx, from, replica.At{ReplicationID: f.link.ReplicationID, Offset: f.link.Offset}, options)
+		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
+			return stream, f.link.Run, err
+		}
+		f.gap = fmt.Sprintf("The link to %s was away for longer than its backlog reaches back.", source.Node.Name)
+	}
+	stream, err := f.beginAnew(ctx, from, options)
+	return stream, journal.NewRun(), err
+}
+
+func (f *following) beginAnew(ctx context.Context, from replica.Source, options replica.Options) (*replica.Link, error) {
+	places, err := f.DB.Journal.Places(ctx, f.cluster, f.at.shard)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range places {
+		stream, err := replica.Follow(ctx, from, replica.At{ReplicationID: p.ReplicationID, Offset: p.Offset}, options)
+		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
+			return stream, err
+		}
+	}
+	now, err := replica.Current(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	if now.Backlog {
+		stream, err := replica.Follow(ctx, from, now.At, options)
+		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
+			return stream, err
+		}
+	}
+	f.link.NeedsBase = true
+	return nil, reason.Because(nil, "%s keeps nothing of what was written yet, for nobody has replicated it. It does from the next snapshot on.", f.cluster.Name)
+}
