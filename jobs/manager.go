@@ -20,6 +20,7 @@ import (
 	"rekindle/internal/store"
 	"rekindle/jobs/attached"
 	"rekindle/jobs/declared"
+	"rekindle/jobs/links"
 	"rekindle/jobs/measure"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/notify"
@@ -46,6 +47,8 @@ type Config struct {
 	Bucket func(name, region string) string
 	// PublicURL is where people reach the console, for links in messages; "": nobody has said.
 	PublicURL string
+	// Spool is a folder for what the store does not take at once of clusters' journals; "": there is none, and little may wait.
+	Spool string
 	// Declared is the clusters file to start with; nil: there is none.
 	Declared *declared.File
 
@@ -82,6 +85,7 @@ type Manager struct {
 	disk      *disk
 	counts    *measure.Recorder
 	notifier  *notify.Notifier
+	links     *links.Keeper
 }
 
 // loop is something that works in the background from its start until it is stopped.
@@ -123,6 +127,8 @@ func New(config Config) (*Manager, error) {
 	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
 	m.notifier = notify.New(notify.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, PublicURL: strings.TrimSuffix(m.PublicURL, "/"), Mine: first, Store: m.Store.Location(),
 		Present: m.storePresent, Space: m.storeSpace, Sentence: explain})
+	m.links = links.New(links.Config{DB: m.DB, Store: m.Store, Nodes: m.nodes, Clock: m.Clock, Logger: m.Logger, Spool: m.Spool, Owner: m.lease.Owner, Present: m.vault.Health.Present,
+		Sentence: explain, Wake: m.Wake})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.tuner = tuning.New(tuning.Config{DB: m.DB, Logger: m.Logger, Owner: m.lease.Owner, Hold: m.lease.Hold, Working: func(run uint) bool { return m.queue.Working(run) }})
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
@@ -150,7 +156,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return fmt.Errorf("recover: %w", err)
 	}
 	m.vault.Start(ctx)
-	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.notifier.Ticks(), m.vault.Ticks(), m.tuner.Ticks())...); err != nil {
+	if err := m.scheduler.Add(m.run, slices.Concat(m.calendar.ticks(), m.disk.ticks(), m.notifier.Ticks(), m.links.Ticks(), m.vault.Ticks(), m.tuner.Ticks())...); err != nil {
 		return err
 	}
 	if err := m.queue.Start(ctx); err != nil {
@@ -167,7 +173,7 @@ func (m *Manager) Start(ctx context.Context) error {
 // again at the next start. It waits for them until ctx ends, writes the records that are due, and then gives its lease back.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.stop(drain.ErrStopping)
-	loops := []loop{m.queue, m.nodes, m.attached, m.declared, m.notifier}
+	loops := []loop{m.queue, m.nodes, m.attached, m.declared, m.notifier, m.links}
 	failures := make([]error, len(loops))
 	var stops sync.WaitGroup
 	for i, loop := range loops {
@@ -193,6 +199,11 @@ func (m *Manager) Wake() { m.queue.Wake() }
 
 // Owner is the id of the lease that this console has.
 func (m *Manager) Owner() string { return m.lease.Owner() }
+
+// JournalSeconds says how much was written to a cluster in each second of a span.
+func (m *Manager) JournalSeconds(ctx context.Context, cluster models.Cluster, span models.RecoverySpan) ([]models.JournalWrites, error) {
+	return m.links.Seconds(ctx, cluster, span)
+}
 
 // goOn continues runs that were cut off.
 func (m *Manager) goOn(ctx context.Context) error {

@@ -9,6 +9,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/drain"
+	"rekindle/internal/journal"
 	"rekindle/internal/launch"
 	"rekindle/internal/logical"
 	"rekindle/internal/primary"
@@ -51,6 +52,8 @@ var sentences = []sentenced{
 	{archive.ErrDamaged, "What is stored does not match what was written: the snapshot is damaged and must not be used."},
 	{archive.ErrMissing, "A part of the snapshot is missing in the store."},
 	{store.ErrNotExist, "The snapshot is missing in the store."},
+	{journal.ErrSpoolFull, "The snapshot store is away or too slow, and the room for the journal on the console's host is used up. It goes on when the store takes it."},
+	{replica.ErrRenamed, "The node has given PSYNC another name, and then does not say where its stream of writes begins. The journal needs PSYNC itself."},
 	{replica.ErrNoMasterLink, "The replica has lost its primary, so its data may be old. Try again when the link is up."},
 	{replica.ErrLoading, "The node is still loading its data. Try again when it is available."},
 	{replica.ErrRefused, "The node does not allow replication: PSYNC is renamed or forbidden."},

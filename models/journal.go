@@ -84,8 +84,10 @@ type JournalLink struct {
 	State         JournalState
 	Reason        string // why it waits, in a sentence
 	Run           string // names the unbroken recording that is being made
-	ReplicationID string // of the history that Offset is a place in
+	ReplicationID string // of the history that the offsets are places in
 	Offset        int64  `gorm:"column:stored_offset"` // up to which everything is stored
+	Resume        int64  `gorm:"column:resume_offset"` // where the next recording begins: between two commands, at Offset or before
+	Database      int    `gorm:"column:resume_db"`     // that is selected there; -1: unknown
 	StoredAt      *time.Time
 	Since         time.Time  // of the state
 	NeedsBase     bool       // a snapshot has to be taken first, because before one the node keeps nothing that a link could begin with
@@ -156,15 +158,19 @@ func (JournalEvent) TableName() string { return "journal_events" }
 
 // Text says in a few words what happened.
 func (e JournalEvent) Text() string {
-	switch {
-	case e.Command == "FLUSHALL":
+	in := "several databases"
+	if e.Database >= 0 {
+		in = fmt.Sprintf("database %d", e.Database)
+	}
+	switch e.Command {
+	case "FLUSHALL":
 		return "FLUSHALL: every key of every database was deleted"
-	case e.Command == "FLUSHDB":
-		return fmt.Sprintf("FLUSHDB: every key of database %d was deleted", e.Database)
-	case e.Command == "SWAPDB":
+	case "FLUSHDB":
+		return "FLUSHDB: every key of " + in + " was deleted"
+	case "SWAPDB":
 		return "SWAPDB: two databases were exchanged"
-	case e.Keys > 0:
-		return fmt.Sprintf("%s: %s deleted in database %d within a second", e.Command, words.Plural(e.Keys, "key"), e.Database)
+	case "DELETE":
+		return fmt.Sprintf("%s of %s deleted within a second", words.Plural(e.Keys, "key"), in)
 	}
 	return e.Command
 }
@@ -349,6 +355,16 @@ func (l JournalLink) Behind(now time.Time) (time.Duration, bool) {
 		return 0, false
 	}
 	return max(0, now.Sub(*l.StoredAt)), true
+}
+
+// Playable tells whether what is being recorded has a base.
+func (l JournalLink) Playable(stretches []JournalStretch, bases []JournalBase) bool {
+	for _, s := range stretches {
+		if s.Shard == l.Shard && s.Run == l.Run && s.To == l.Offset && slices.ContainsFunc(bases, s.Holds) {
+			return true
+		}
+	}
+	return false
 }
 
 // BaseFor finds the snapshot that is nearest before a place in a stretch.

@@ -116,3 +116,45 @@ func TestJournalPlanIsRefusedWhereItCannotBeKept(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsOutsideOfAWindow(t *testing.T) {
+	t.Parallel()
+	window := RecoveryWindow{{hour(2), hour(5)}, {hour(7), hour(9)}}
+	tests := map[string]struct {
+		from, to float64
+		want     string
+	}{
+		"around it":    {0, 12, "0-2 5-7 9-12"},
+		"before it":    {0, 1, "0-1"},
+		"inside":       {3, 4, ""},
+		"across a gap": {4, 8, "5-7"},
+	}
+	for name, test := range tests {
+		got := ""
+		for _, s := range window.Outside(RecoverySpan{hour(test.from), hour(test.to)}) {
+			if got != "" {
+				got += " "
+			}
+			got += fmt.Sprintf("%.0f-%.0f", s.From.Sub(journalDay).Hours(), s.To.Sub(journalDay).Hours())
+		}
+		if got != test.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestZoomsAreInsideOfEachOther(t *testing.T) {
+	t.Parallel()
+	at := hour(10).Add(41*time.Minute + 7*time.Second)
+	for zoom, bars := range map[JournalZoom]int{ZoomDay: 144, ZoomHour: 60, ZoomMinute: 60} {
+		span, bar := zoom.Span(at)
+		if !span.Contains(at) || int(span.To.Sub(span.From)/bar) != bars {
+			t.Errorf("%s shows %v in bars of %s", zoom, span, bar)
+		}
+		if in, is := zoom.In(); is {
+			if out, is := in.Out(); !is || out != zoom {
+				t.Errorf("out of %s is %s", in, out)
+			}
+		}
+	}
+}

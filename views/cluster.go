@@ -27,6 +27,7 @@ type Node struct {
 type Cluster struct {
 	ID           string
 	Drills       DrillPlan
+	Journal      JournalLine
 	Description  string
 	Kind         string // "launched", "attached"
 	Status       string

@@ -36,6 +36,8 @@ var states = map[string]state{
 	Cancelled: {"idle", "Cancelled"}, "canceled": {"idle", "Cancelled"},
 	// drills
 	DrillPassed: {"ok", "Passed"}, DrillUndone: {"warn", "Not carried out"}, DrillNever: {"idle", "None"},
+	// journals
+	"journal-" + JournalFollowing: {"ok", "Recording"}, "journal-" + JournalWaiting: {"warn", "Waiting"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
 	// messages

@@ -95,6 +95,9 @@ func (h clusterPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Drills, err = h.present.drillPlan(ctx, cluster); err != nil {
 		return err
 	}
+	if props.Journal, err = h.present.journalLine(ctx, cluster); err != nil {
+		return err
+	}
 	if good, found := newest[cluster.Name]; found {
 		row := presentSnapshot(good, around{})
 		props.Newest = &row

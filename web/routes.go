@@ -95,6 +95,9 @@ func (t table) clusters() {
 	drills := drillPages{t.site}
 	t.user("GET /clusters/{id}/drills", drills.planPage)
 	t.user("POST /clusters/{id}/drills", drills.savePlan)
+	journals := journalPages{t.site}
+	t.user("GET /clusters/{id}/journal", journals.show)
+	t.user("POST /clusters/{id}/journal", journals.save)
 
 	reboots, failovers, migrations := rebootPages{t.site}, failoverPages{t.site}, migrationPages{t.site}
 	t.user("GET /clusters/{id}/reboot", reboots.rebootPage)

@@ -505,6 +505,10 @@ func (j *fakeJobs) CompareContents(context.Context, models.Snapshot, models.Snap
 	return j.now().growth
 }
 
+func (*fakeJobs) JournalSeconds(context.Context, models.Cluster, models.RecoverySpan) ([]models.JournalWrites, error) {
+	return []models.JournalWrites{{At: journalSecond, Writes: 12}}, nil
+}
+
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }
 
 type lockedBuffer struct {

@@ -58,7 +58,7 @@ func build(ctx context.Context, c config, clock clockwork.Clock, logger *slog.Lo
 	}
 	made.undo = append(made.undo, func() error { sent(); return nil })
 	made.manager, err = jobs.New(jobs.Config{DB: made.db, Store: store, Launcher: nodes, Host: host, Clock: clock, Logger: logger, Tracer: traces,
-		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, Bandwidth: int64(c.bandwidth) << 20, OpenStore: openStore, Declared: begin, PublicURL: c.publicURL,
+		Lease: c.lease, Transfers: c.transfers, SnapshotsPerHost: c.perHost, Bandwidth: int64(c.bandwidth) << 20, OpenStore: openStore, Declared: begin, PublicURL: c.publicURL, Spool: filepath.Join(c.place.data, spoolFolder),
 		Bucket: func(name, region string) string { return bucketOf(c.store, name, region) }})
 	return made, err
 }

@@ -36,6 +36,7 @@ const (
 	lockFile    = "lock"
 	homeFile    = "home"
 	nodesFolder = "nodes"
+	spoolFolder = "journal"   // what the store does not take at once of clusters' journals
 	storeFolder = "snapshots" // unless --store names another place
 )
 

@@ -8,9 +8,7 @@ import (
 
 	"rekindle/internal/drain"
 	"rekindle/internal/journal"
-	"rekindle/internal/replica"
 	"rekindle/jobs/nodes"
-	"rekindle/jobs/reach"
 	"rekindle/jobs/reason"
 	"rekindle/models"
 )
@@ -48,6 +46,10 @@ func (f *following) run(ctx context.Context) {
 		}
 		if ctx.Err() != nil {
 			break
+		}
+		if errors.Is(err, errBridged) {
+			pause = firstPause
+			continue
 		}
 		f.waits(ctx, err)
 		if time.Since(began) > lastPause {
@@ -125,12 +127,12 @@ func (f *following) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	stream, run, err := f.begin(ctx, source)
+	open, err := f.begin(ctx, source)
 	if err != nil {
 		return err
 	}
-	defer stream.Close()
-	return f.record(ctx, stream, run, source)
+	defer open.stream.Close()
+	return f.record(ctx, open)
 }
 
 // source chooses the node to read: the freshest replica, and the primary only if that is allowed.
@@ -156,16 +158,25 @@ func (f *following) why(source models.SnapshotSource) string {
 }
 
 // record stores what comes until the link ends.
-func (f *following) record(ctx context.Context, stream *replica.Link, run string, source models.SnapshotSource) error {
+func (f *following) record(ctx context.Context, open link) error {
+	stream, run := open.stream, open.run
+
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	f.link.State, f.link.Reason, f.link.NeedsBase, f.link.Since = models.JournalFollowing, "", false, f.DB.Now()
-	f.link.Node, f.link.Role, f.link.Run = source.Node.Name, source.Node.Role, run
+	f.link.Node, f.link.Role = open.node.Name, open.node.Role
+	if run != f.link.Run {
+		f.link.Run, f.link.ReplicationID, f.link.Offset, f.link.Resume, f.link.Database = run, stream.ReplicationID(), stream.Offset(), stream.Offset(), journal.Unknown
+	}
+	resume := &journal.Resume{Run: run, ReplicationID: stream.ReplicationID(), Offset: stream.Offset(), Database: f.link.Database}
 	if err := f.DB.Journal.Report(ctx, f.link); err != nil {
 		return err
 	}
-	f.Logger.Info("a journal is being kept", "cluster", f.cluster.Name, "shard", f.at.shard, "node", source.Node.Name, "from", stream.Offset())
-	return journal.Record(ctx, stream, f.Store, f.place(), run, journal.RecorderOptions{Every: f.plan.Promise, SpoolDir: f.spool(f.cluster, f.at.shard), Clock: f.Clock,
+	f.Logger.Info("a journal is being kept", "cluster", f.cluster.Name, "shard", f.at.shard, "node", open.node.Name, "from", stream.Offset())
+	if open.bridge != nil {
+		go f.endBridge(ctx, *open.bridge, cancel)
+	}
+	return journal.Record(ctx, stream, f.Store, f.place(), run, journal.RecorderOptions{Every: f.plan.Promise, SpoolDir: f.spool(f.cluster, f.at.shard), Clock: f.Clock, Resume: resume,
 		OnSegment: func(s journal.Segment, index journal.Index) {
 			settle, done := context.WithTimeout(context.WithoutCancel(ctx), settlePatience)
 			defer done()
@@ -181,38 +192,55 @@ func (f *following) place() journal.Place {
 
 // stored writes down a segment that is in the store.
 func (f *following) stored(ctx context.Context, s journal.Segment, index journal.Index) error {
-	end := s.End
-	f.link.ReplicationID, f.link.Offset, f.link.StoredAt, f.link.Run = s.ReplicationID, s.To, &end, s.Run
+	f.goesOn(s, index)
 	err := f.DB.Journal.Stored(ctx, f.link, segmentOf(f.at.cluster, s, index), eventsOf(index), f.gap)
 	f.gap = ""
 	return err
 }
 
+// goesOn has the link go on behind a segment.
+func (f *following) goesOn(s journal.Segment, index journal.Index) {
+	end, resume := s.End, index.Resume()
+	f.link.Run, f.link.ReplicationID, f.link.Offset, f.link.StoredAt = s.Run, s.ReplicationID, s.To, &end
+	f.link.Resume, f.link.Database = resume.Offset, resume.Database
+}
+
 // segmentOf is a stored segment in the catalog's terms.
 func segmentOf(cluster uint, s journal.Segment, index journal.Index) models.JournalSegment {
 	return models.JournalSegment{ClusterID: cluster, Shard: s.Shard, Run: s.Run, ReplicationID: s.ReplicationID, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Size: s.Size,
-		Writes: index.Writes(), Key: s.Key}
+		Writes: writesOf(index.Counts), Key: s.Key}
+}
+
+// writesOf is how many commands there were.
+func writesOf(counts []journal.Counts) (sum int64) {
+	for _, second := range counts {
+		for _, c := range second.Commands {
+			sum += c.Commands
+		}
+	}
+	return sum
 }
 
 func eventsOf(index journal.Index) []models.JournalEvent {
 	events := make([]models.JournalEvent, len(index.Events))
 	for i, e := range index.Events {
-		events[i] = models.JournalEvent{At: e.At, Before: e.Before, After: e.After, Command: e.Command, Database: e.Database, Keys: e.Keys}
+		events[i] = models.JournalEvent{At: e.At, Before: e.Before, After: e.After, Command: e.Kind, Database: e.Database, Keys: e.Keys}
 	}
 	return events
 }
 
 // catchUp brings into the store what a killed console of this host had not stored, and into the catalog what the store has that it does not know.
 func (f *following) catchUp(ctx context.Context) error {
-	if err := journal.Salvage(ctx, f.Store, f.spool(f.cluster, f.at.shard)); err != nil {
+	if err := journal.Salvage(ctx, f.Store, f.spool(f.cluster, f.at.shard), nil); err != nil {
 		return fmt.Errorf("store what was left of a journal: %w", err)
 	}
 	since := f.plan.Since
 	if f.link.StoredAt != nil {
 		since = *f.link.StoredAt
 	}
-	var unknown []models.JournalSegment
+	var found []models.JournalSegment
 	indexes := make(map[string]journal.Index)
+	moved := false
 	for s, err := range journal.List(ctx, f.Store, f.cluster.Name, since) {
 		if err != nil {
 			return err
@@ -225,28 +253,14 @@ func (f *following) catchUp(ctx context.Context) error {
 			f.Logger.Warn("read a segment of a journal", "segment", s.Key, "error", err)
 			continue // it is a gap
 		}
-		unknown, indexes[s.Key] = append(unknown, segmentOf(f.at.cluster, s, index)), index
-	}
-	adopted, err := f.DB.Journal.Adopt(ctx, unknown, func(s models.JournalSegment) []models.JournalEvent { return eventsOf(indexes[s.Key]) })
-	if err != nil || adopted == 0 {
-		return err
-	}
-	return f.goOnBehind(ctx, unknown)
-}
-
-// goOnBehind moves the place where the link goes on behind what was found in the store.
-func (f *following) goOnBehind(ctx context.Context, found []models.JournalSegment) error {
-	moved := false
-	for _, s := range found {
-		newer := f.link.StoredAt == nil || s.End.After(*f.link.StoredAt)
-		if newer || s.Run == f.link.Run && s.To > f.link.Offset {
-			end := s.End
-			f.link.Run, f.link.ReplicationID, f.link.Offset, f.link.StoredAt = s.Run, s.ReplicationID, s.To, &end
+		found, indexes[s.Key] = append(found, segmentOf(f.at.cluster, s, index)), index
+		if f.link.StoredAt == nil || s.End.After(*f.link.StoredAt) || s.Run == f.link.Run && s.To > f.link.Offset {
+			f.goesOn(s, index)
 			moved = true
 		}
 	}
-	if !moved {
-		return nil
+	if _, err := f.DB.Journal.Adopt(ctx, found, func(s models.JournalSegment) []models.JournalEvent { return eventsOf(indexes[s.Key]) }); err != nil || !moved {
+		return err
 	}
 	return f.DB.Journal.GoOn(ctx, f.link)
 }
@@ -258,48 +272,4 @@ func (f *following) widen(ctx context.Context) {
 			f.Logger.Debug("widen the backlog of a node", "node", node.Name, "error", err) // it is away; the default holds less
 		}
 	}
-}
-
-// begin opens a link to a node, at the first place of these that it still has: where the stream is stored up to, that of the newest snapshot, the
-// present.
-func (f *following) begin(ctx context.Context, source models.SnapshotSource) (*replica.Link, string, error) {
-	from, err := reach.Source(f.cluster, source.Node)
-	if err != nil {
-		return nil, "", err
-	}
-	options := replica.Options{}
-	if f.link.StoredAt != nil {
-		stream, err := replica.Follow(ctx, from, replica.At{ReplicationID: f.link.ReplicationID, Offset: f.link.Offset}, options)
-		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
-			return stream, f.link.Run, err
-		}
-		f.gap = fmt.Sprintf("The link to %s was away for longer than its backlog reaches back.", source.Node.Name)
-	}
-	stream, err := f.beginAnew(ctx, from, options)
-	return stream, journal.NewRun(), err
-}
-
-func (f *following) beginAnew(ctx context.Context, from replica.Source, options replica.Options) (*replica.Link, error) {
-	places, err := f.DB.Journal.Places(ctx, f.cluster, f.at.shard)
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range places {
-		stream, err := replica.Follow(ctx, from, replica.At{ReplicationID: p.ReplicationID, Offset: p.Offset}, options)
-		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
-			return stream, err
-		}
-	}
-	now, err := replica.Current(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	if now.Backlog {
-		stream, err := replica.Follow(ctx, from, now.At, options)
-		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
-			return stream, err
-		}
-	}
-	f.link.NeedsBase = true
-	return nil, reason.Because(nil, "%s keeps nothing of what was written yet, for nobody has replicated it. It does from the next snapshot on.", f.cluster.Name)
 }

@@ -62,7 +62,7 @@ func New(config Config) *Keeper {
 func (k *Keeper) Ticks() []tick.Tick {
 	return []tick.Tick{
 		{Name: "journals", Every: 2 * time.Second, Do: k.look},
-		{Name: "journal-bases", Every: 30 * time.Second, Do: k.askForBases},
+		{Name: "journal-bases", Every: 5 * time.Second, Do: k.askForBases},
 		{Name: "journal-retention", Every: 10 * time.Minute, Do: k.sweep},
 	}
 }

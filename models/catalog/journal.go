@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -114,7 +115,7 @@ func (q Journal) mine(ctx context.Context, link models.JournalLink) *gorm.DB {
 
 // Report writes down in which state a link is. The error is ErrLeaseLost when another console keeps it.
 func (q Journal) Report(ctx context.Context, link models.JournalLink) error {
-	changed := q.mine(ctx, link).Select("node", "role", "state", "reason", "run", "needs_base", "since").Updates(&link)
+	changed := q.mine(ctx, link).Select("node", "role", "state", "reason", "run", "replication_id", "stored_offset", "resume_offset", "resume_db", "needs_base", "since").Updates(&link)
 	if changed.Error != nil {
 		return fmt.Errorf("write down the state of a journal: %w", changed.Error)
 	} else if changed.RowsAffected == 0 {
@@ -132,16 +133,14 @@ func (q Journal) Links(ctx context.Context, cluster models.Cluster) ([]models.Jo
 	return links, nil
 }
 
-// Stored writes down that a segment is in the store, and what happened in it. gap says why there is a gap before it, if there is one. The error is
+// Stored writes down that a segment is in the store, and what happened in it; the link says where it goes on behind it. gap says why there is a gap before it, if there is one. The error is
 // ErrLeaseLost when another console keeps the link, which then finds the segment in the store by itself.
 func (q Journal) Stored(ctx context.Context, link models.JournalLink, segment models.JournalSegment, events []models.JournalEvent, gap string) error {
 	err := q.db.transaction(ctx, func(tx *DB) error {
 		end := catalogTime(segment.End)
-		moved := tx.Journal.mine(ctx, link).Updates(map[string]any{"run": segment.Run, "replication_id": segment.ReplicationID, "stored_offset": segment.To, "stored_at": &end})
-		if moved.Error != nil {
-			return moved.Error
-		} else if moved.RowsAffected == 0 {
-			return models.ErrLeaseLost
+		link.Run, link.ReplicationID, link.Offset, link.StoredAt = segment.Run, segment.ReplicationID, segment.To, &end
+		if err := tx.Journal.GoOn(ctx, link); err != nil {
+			return err
 		}
 		return tx.Journal.add(ctx, segment, events, gap)
 	})
@@ -313,32 +312,32 @@ func (q Journal) needsBase(ctx context.Context, cluster models.Cluster) (bool, e
 		return false, err
 	}
 	for _, link := range links {
-		if link.NeedsBase || link.State == models.JournalFollowing && link.StoredAt != nil && !playable(link, stretches, bases) {
+		if link.NeedsBase {
 			return true, nil
+		}
+		if link.State != models.JournalFollowing || link.Playable(stretches, bases) {
+			continue
+		}
+		if taken, err := q.taken(ctx, cluster, link); err != nil || !taken {
+			return !taken, err
 		}
 	}
 	return false, nil
 }
 
-// playable tells whether the stretch that is being recorded has a base.
-func playable(link models.JournalLink, stretches []models.JournalStretch, bases []models.JournalBase) bool {
-	for _, s := range stretches {
-		if s.Shard != link.Shard || s.Run != link.Run || s.To != link.Offset {
-			continue
-		}
-		for _, b := range bases {
-			if s.Holds(b) {
-				return true
-			}
-		}
-	}
-	return false
+// taken tells whether a snapshot was taken since a link began to record. The piece of the stream that its place lies in may not be stored yet.
+func (q Journal) taken(ctx context.Context, cluster models.Cluster, link models.JournalLink) (bool, error) {
+	places, err := q.Places(ctx, cluster, link.Shard)
+	return slices.ContainsFunc(places, func(p models.HistoryPlace) bool {
+		return p.ReplicationID == link.ReplicationID && p.Offset >= link.Offset
+	}), err
 }
 
-// GoOn writes down where a link goes on, once segments were found in the store that it did not know.
+// GoOn writes down up to where the stream of a link is stored, and where it goes on. The error is ErrLeaseLost when another console keeps the link.
 func (q Journal) GoOn(ctx context.Context, link models.JournalLink) error {
 	at := catalogTimeOf(link.StoredAt)
-	moved := q.mine(ctx, link).Updates(map[string]any{"run": link.Run, "replication_id": link.ReplicationID, "stored_offset": link.Offset, "stored_at": at})
+	moved := q.mine(ctx, link).Updates(map[string]any{"run": link.Run, "replication_id": link.ReplicationID, "stored_offset": link.Offset, "stored_at": at,
+		"resume_offset": link.Resume, "resume_db": link.Database})
 	if moved.Error != nil {
 		return fmt.Errorf("write down where a journal goes on: %w", moved.Error)
 	} else if moved.RowsAffected == 0 {
@@ -360,4 +359,54 @@ func (q Journal) Places(ctx context.Context, cluster models.Cluster, shard int) 
 		return nil, fmt.Errorf("list the snapshots that the journal of %s could begin with: %w", cluster.Name, err)
 	}
 	return places, nil
+}
+
+// Writes returns how much was written in each bar of a span, of all shards together: in the bar that a segment ends in.
+func (q Journal) Writes(ctx context.Context, clusterID uint, span models.RecoverySpan, bar time.Duration) ([]models.JournalWrites, error) {
+	type piece struct {
+		EndedAt time.Time
+		Writes  int64
+	}
+	pieces, err := readAll[piece](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+		return query.Table("journal_segments").Select("ended_at", "writes").Where("cluster_id = ? AND ended_at >= ? AND ended_at <= ?", clusterID, catalogTime(span.From), catalogTime(span.To))
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sum what a journal has: %w", err)
+	}
+	writes := make([]models.JournalWrites, span.To.Sub(span.From)/bar)
+	for i := range writes {
+		writes[i].At = span.From.Add(time.Duration(i) * bar)
+	}
+	for _, p := range pieces {
+		writes[min(int(p.EndedAt.Sub(span.From)/bar), len(writes)-1)].Writes += p.Writes
+	}
+	return writes, nil
+}
+
+// Size is how much of a cluster's stream is stored, in bytes.
+func (q Journal) Size(ctx context.Context, clusterID uint) (size int64, err error) {
+	if err := q.db.with(ctx).Model(&models.JournalSegment{}).Where("cluster_id = ?", clusterID).Select("COALESCE(SUM(size), 0)").Scan(&size).Error; err != nil {
+		return 0, fmt.Errorf("sum the size of a journal: %w", err)
+	}
+	return size, nil
+}
+
+// EventBy returns one thing that happened in the journal of a cluster.
+func (q Journal) EventBy(ctx context.Context, clusterID, id uint) (models.JournalEvent, bool, error) {
+	event, found, err := find[models.JournalEvent](q.db.with(ctx).Where("cluster_id = ? AND id = ?", clusterID, id))
+	if err != nil {
+		return event, false, fmt.Errorf("find what happened in a journal: %w", err)
+	}
+	return event, found, nil
+}
+
+// Around returns the segments of all shards of a cluster that have something of a span.
+func (q Journal) Around(ctx context.Context, clusterID uint, span models.RecoverySpan) ([]models.JournalSegment, error) {
+	segments, err := readAll[models.JournalSegment](ctx, q.db, func(query *gorm.DB) *gorm.DB {
+		return query.Where("cluster_id = ? AND ended_at >= ? AND begun_at <= ? AND ended_at <= ?", clusterID, catalogTime(span.From), catalogTime(span.To), catalogTime(span.To.Add(time.Hour))).Order("ended_at, id")
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list segments of a journal: %w", err)
+	}
+	return segments, nil
 }

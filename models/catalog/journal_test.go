@@ -21,7 +21,7 @@ func journaled(t *testing.T, db *DB) (models.Cluster, models.JournalLink) {
 	if err != nil || !mine {
 		t.Fatal(mine, err)
 	}
-	link.State, link.Run = models.JournalFollowing, "run1"
+	link.State, link.Run, link.ReplicationID = models.JournalFollowing, "run1", historyID
 	check(t, db.Journal.Report(t.Context(), link))
 	return cluster, link
 }
@@ -148,7 +148,6 @@ func TestASnapshotIsTakenForAJournalThatHasNone(t *testing.T) {
 			t.Fatalf("queued: %t", got)
 		}
 	}
-	queued(false) // nothing is recorded
 	store(t, db, link, "run1", 0, 100)
 	queued(true)
 	queued(false) // it was asked for just now

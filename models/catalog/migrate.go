@@ -378,6 +378,7 @@ func journal(id, number, text, at string) []string {
 			lone boolean NOT NULL, since ` + at + ` NOT NULL)`,
 		`CREATE TABLE journal_links (cluster_id ` + number + ` NOT NULL REFERENCES clusters (id), shard ` + number + ` NOT NULL, owner ` + text + ` NOT NULL, node ` + text + ` NOT NULL,
 			role ` + text + ` NOT NULL, state ` + text + ` NOT NULL, reason ` + text + ` NOT NULL, run ` + text + ` NOT NULL, replication_id ` + text + ` NOT NULL, stored_offset ` + number + ` NOT NULL,
+			resume_offset ` + number + ` NOT NULL, resume_db ` + number + ` NOT NULL,
 			stored_at ` + at + `, since ` + at + ` NOT NULL, needs_base boolean NOT NULL, base_asked_at ` + at + `, PRIMARY KEY (cluster_id, shard))`,
 		`CREATE TABLE journal_segments (id ` + id + `, cluster_id ` + number + ` NOT NULL, shard ` + number + ` NOT NULL, run ` + text + ` NOT NULL, replication_id ` + text + ` NOT NULL,
 			from_offset ` + number + ` NOT NULL, to_offset ` + number + ` NOT NULL, begun_at ` + at + ` NOT NULL, ended_at ` + at + ` NOT NULL, size ` + number + ` NOT NULL, writes ` + number + ` NOT NULL,

@@ -1,0 +1,218 @@
+package views
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/a-h/templ"
+)
+
+// Journal is the page about the journal of a cluster: the time that it can be brought back to, and what happened in it. Its address has at, an instant,
+// and zoom. Form: POST /clusters/{id}/journal, fields kept, days, promise (seconds), lone.
+type Journal struct {
+	ID       string
+	Kept     bool
+	Days     int
+	Shards   []JournalShard
+	Window   []JournalSpan // that it can be brought back to, the oldest first
+	Gaps     []JournalSpan // between those, with what they come from
+	Behind   time.Duration // how old the newest second is that is stored; -1: nothing is
+	Size     int64         // stored bytes
+	Cost     string        // of that in a month
+	Timeline JournalTimeline
+	Events   []JournalEvent // in the span of the timeline, the newest first
+	More     bool           // there are more events in it
+	Refusal  string         // why it cannot be kept; "": it can
+	Fields
+}
+
+// JournalShard is the link to one shard.
+type JournalShard struct {
+	Number int
+	State  string // "following", "waiting"
+	Reason string // why it waits
+	Node   string
+	Role   string
+	Stored time.Time // up to when; zero: nothing is
+	Begins string    // the sentence about a snapshot that it still waits for; "": it waits for none
+}
+
+// JournalSpan is a span of time.
+type JournalSpan struct {
+	From, To time.Time
+	Why      string
+}
+
+// JournalTimeline is a span of time in bars.
+type JournalTimeline struct {
+	From, To time.Time
+	Zoom     string // "day", "hour", "minute"
+	Bars     []JournalBar
+	Outside  []JournalSpan // it cannot be brought back to
+	Marks    []JournalMark
+	At       time.Time // the instant that is looked at
+	Wrong    string    // why there are no bars, in a sentence
+}
+
+// JournalBar is how much was written in a stretch of time.
+type JournalBar struct {
+	At     time.Time
+	Writes int64
+	Href   templ.SafeURL // closer, or to that second; "": nowhere
+}
+
+// JournalMark is something in the timeline that people may want to undo.
+type JournalMark struct {
+	At   time.Time
+	Text string
+	Href templ.SafeURL
+}
+
+// JournalEvent is the same in the list.
+type JournalEvent struct {
+	ID      string
+	At      time.Time
+	Shard   int
+	Text    string
+	Recover templ.SafeURL // to just before it; "": that is outside of the window
+}
+
+const journalHeight = 92 // pixels
+
+func (t JournalTimeline) x(at time.Time) float64 {
+	return min(100, max(0, 100*float64(at.Sub(t.From))/float64(t.To.Sub(t.From))))
+}
+
+func (t JournalTimeline) place(at time.Time) string { return percents(t.x(at)) }
+
+func (t JournalTimeline) width(s JournalSpan) string { return percents(max(.2, t.x(s.To)-t.x(s.From))) }
+
+func (t JournalTimeline) barWidth() string { return percents(100 / float64(max(1, len(t.Bars))) * .8) }
+
+// length is how long a bar is, in pixels. Something is never nothing.
+func (t JournalTimeline) length(b JournalBar) float64 {
+	most := int64(1)
+	for _, other := range t.Bars {
+		most = max(most, other.Writes)
+	}
+	if b.Writes == 0 {
+		return 0
+	}
+	return max(2, float64(b.Writes)/float64(most)*(journalHeight-14))
+}
+
+func (t JournalTimeline) top(b JournalBar) string { return pixels(journalHeight - t.length(b)) }
+
+// bar is the length of time of one bar.
+func (t JournalTimeline) bar() time.Duration {
+	return t.To.Sub(t.From) / time.Duration(max(1, len(t.Bars)))
+}
+
+func (t JournalTimeline) label(b JournalBar) string {
+	return fmt.Sprintf("%s UTC: %s", t.clock(b.At), Plural(int(b.Writes), "write"))
+}
+
+func (t JournalTimeline) clock(at time.Time) string {
+	if t.Zoom == "minute" {
+		return at.UTC().Format("15:04:05")
+	}
+	return at.UTC().Format("15:04")
+}
+
+// ticks are some round times below the bars.
+func (t JournalTimeline) ticks() []plotTick {
+	every := map[string]time.Duration{"hour": 10 * time.Minute, "minute": 10 * time.Second}[t.Zoom]
+	if every == 0 {
+		every = 4 * time.Hour
+	}
+	var ticks []plotTick
+	for at := t.From; at.Before(t.To); at = at.Add(every) {
+		ticks = append(ticks, plotTick{t.place(at), t.clock(at)})
+	}
+	return ticks
+}
+
+// title names the span.
+func (t JournalTimeline) title() string {
+	switch t.Zoom {
+	case "minute":
+		return t.From.UTC().Format("Monday 2 January 2006, 15:04 UTC")
+	case "hour":
+		return fmt.Sprintf("%s, %s to %s UTC", t.From.UTC().Format("Monday 2 January 2006"), t.From.UTC().Format("15:04"), t.To.UTC().Format("15:04"))
+	}
+	return t.From.UTC().Format("Monday 2 January 2006") + " (UTC)"
+}
+
+// summary is what the timeline shows, in a sentence.
+func (t JournalTimeline) summary() string {
+	var all int64
+	for _, b := range t.Bars {
+		all += b.Writes
+	}
+	return fmt.Sprintf("%s: %s, %s that may be undone, %s in which it cannot be brought back", t.title(), Plural(int(all), "write"), Plural(len(t.Marks), "thing"), Plural(len(t.Outside), "span"))
+}
+
+// href is another span of the timeline.
+func (p Journal) href(at time.Time, zoom string) templ.SafeURL {
+	return JournalAddress(p.ID, at, zoom)
+}
+
+// JournalAddress is the page about a cluster's journal, at an instant.
+func JournalAddress(cluster string, at time.Time, zoom string) templ.SafeURL {
+	return LinkQuery(string(Link("clusters", cluster, "journal")), "at", at.UTC().Format(time.RFC3339), "zoom", zoom)
+}
+
+func (p Journal) wider() (string, bool) {
+	wider, is := map[string]string{"minute": "hour", "hour": "day"}[p.Timeline.Zoom]
+	return wider, is
+}
+
+// before is an instant that is seen when the time before this is looked at.
+func (p Journal) before() time.Time { return p.Timeline.From.Add(-time.Second) }
+
+var journalSwitch = []Option{{Value: "", Label: "No"}, {Value: "on", Label: "Yes"}}
+
+// windowText is the recovery window in a sentence.
+func (p Journal) windowText() string {
+	if len(p.Window) == 0 {
+		return "There is no second that it can be brought back to yet."
+	}
+	return fmt.Sprintf("It can be brought back to any second from %s to %s UTC", MinuteText(p.Window[0].From), p.Window[len(p.Window)-1].To.UTC().Format("2006-01-02 15:04:05"))
+}
+
+// JournalLine is what a cluster's page says of its journal.
+type JournalLine struct {
+	Kept   bool
+	Oldest time.Time // zero: there is no second yet
+	Newest time.Time
+}
+
+func journalStatus(p Journal) string {
+	if !p.Kept {
+		return ""
+	}
+	for _, shard := range p.Shards {
+		if shard.State != JournalFollowing {
+			return "journal-" + shard.State
+		}
+	}
+	if len(p.Shards) == 0 {
+		return "journal-" + JournalWaiting
+	}
+	return "journal-" + JournalFollowing
+}
+
+// The states of a link.
+const (
+	JournalFollowing = "following"
+	JournalWaiting   = "waiting"
+)
+
+// RecoverAddress is the form that brings a cluster back to an instant, or, if event is not zero, to just before what happened then.
+func RecoverAddress(cluster string, at time.Time, event uint) templ.SafeURL {
+	address := string(Link("clusters", cluster, "recover"))
+	if event > 0 {
+		return LinkQuery(address, "before", fmt.Sprint(event))
+	}
+	return LinkQuery(address, "to", at.UTC().Format(time.RFC3339))
+}

@@ -1,0 +1,261 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// journalPages show to which seconds clusters can be brought back, and change how that is made possible.
+type journalPages struct{ *site }
+
+// journalFields are the fields of the form.
+var journalFields = []string{"kept", "days", "promise", "lone"}
+
+func (h journalPages) show(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	plan, err := h.db.Journal.Plan(r.Context(), cluster)
+	if err != nil {
+		return err
+	}
+	form := url.Values{"kept": {onOf(plan.Kept)}, "days": {strconv.Itoa(plan.Days)}, "promise": {strconv.Itoa(int(plan.Promise.Seconds()))}, "lone": {onOf(plan.Lone)}}
+	return h.draw(w, r, cluster, plan, form, nil)
+}
+
+func onOf(on bool) string {
+	if on {
+		return "on"
+	}
+	return ""
+}
+
+func (h journalPages) draw(w http.ResponseWriter, r *http.Request, cluster models.Cluster, plan models.JournalPlan, form url.Values, wrong mistakes) error {
+	props, err := h.props(r.Context(), cluster, plan, journalAt(r, h.clock.Now()))
+	if err != nil {
+		return err
+	}
+	props.Fields = views.Fields{Values: firstValues(form, journalFields...), Errors: wrong}
+	at := underCluster(cluster, "Journal")
+	at.live = len(wrong) == 0
+	return h.ask(w, r, at, wrong, func(shell views.Shell) templ.Component { return views.JournalPage(shell, props) })
+}
+
+// look is what of the timeline is looked at.
+type look struct {
+	at    time.Time
+	zoom  models.JournalZoom
+	given bool // somebody asked for it
+}
+
+// journalAt reads from the address what is looked at. Without anything it is the last hour.
+func journalAt(r *http.Request, now time.Time) look {
+	l := look{at: now.Add(-20 * time.Minute), zoom: models.JournalZoom(r.URL.Query().Get("zoom"))}
+	if !l.zoom.Known() {
+		l.zoom = models.ZoomHour
+	}
+	if at, err := time.Parse(time.RFC3339, strings.TrimSpace(r.URL.Query().Get("at"))); err == nil {
+		l.at, l.given = at.UTC(), true
+	}
+	return l
+}
+
+// save changes how the journal of a cluster is kept.
+func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
+	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	plan := models.JournalPlan{Kept: form.Get("kept") == "on", Lone: form.Get("lone") == "on"}
+	if plan.Kept {
+		plan.Days = wholeNumber(form, "days", "number of days", fmt.Sprintf("1 to %d", models.MaxJournalDays), wrong)
+		seconds := wholeNumber(form, "promise", "number of seconds", fmt.Sprintf("%d to %d", int(models.MinPromise.Seconds()), int(models.MaxPromise.Seconds())), wrong)
+		plan.Promise = time.Duration(seconds) * time.Second
+	}
+	if len(wrong) == 0 {
+		err := h.db.Journal.Save(r.Context(), cluster.Name, plan, visitOf(r).user.Name)
+		if err == nil {
+			h.jobs.Wake()
+			text := fmt.Sprintf("No journal of %s is kept from now on.", cluster.Name)
+			if plan.Kept {
+				text = fmt.Sprintf("The journal of %s is kept from now on. It can be brought back to any second since the next snapshot that the journal begins with.", cluster.Name)
+			}
+			return h.done(w, r, string(views.Link("clusters", cluster.Name, "journal")), "success", text)
+		} else if err := wrong.refusal(err, journalFields); err != nil {
+			return err
+		}
+	}
+	before, err := h.db.Journal.Plan(r.Context(), cluster)
+	if err != nil {
+		return err
+	}
+	return h.draw(w, r, cluster, before, form, wrong)
+}
+
+// journalLine is what a cluster's page says of its journal.
+func (p presenter) journalLine(ctx context.Context, cluster models.Cluster) (views.JournalLine, error) {
+	plan, err := p.db.Journal.Plan(ctx, cluster)
+	if err != nil || plan.Since.IsZero() { // it never had one
+		return views.JournalLine{}, err
+	}
+	window, err := p.db.Journal.Window(ctx, cluster)
+	return views.JournalLine{Kept: plan.Kept || len(window) > 0, Oldest: window.Oldest(), Newest: window.Newest()}, err
+}
+
+// shownEvents is how many things that happened are listed.
+const shownEvents = 50
+
+// journal is the page about the journal of a cluster.
+func (h journalPages) props(ctx context.Context, cluster models.Cluster, plan models.JournalPlan, l look) (views.Journal, error) {
+	v := views.Journal{ID: cluster.Name, Kept: plan.Kept, Days: plan.Days, Behind: -1}
+	try := plan
+	if try.Kept = true; try.Check(cluster) != nil {
+		v.Refusal = try.Check(cluster).Error()
+	}
+	stretches, err := h.db.Journal.Stretches(ctx, cluster.ID)
+	if err != nil {
+		return v, err
+	}
+	bases, err := h.db.Journal.Bases(ctx, cluster)
+	if err != nil {
+		return v, err
+	}
+	window := models.RecoveryWindowOf(max(1, cluster.ShardCount), stretches, bases)
+	for _, s := range window {
+		v.Window = append(v.Window, views.JournalSpan{From: s.From, To: s.To})
+	}
+	for _, g := range window.Gaps() {
+		v.Gaps = append(v.Gaps, views.JournalSpan{From: g.From, To: g.To, Why: whyGap(g, stretches)})
+	}
+	if v.Size, err = h.db.Journal.Size(ctx, cluster.ID); err != nil {
+		return v, err
+	}
+	if settings, err := h.db.Settings.Get(ctx); err != nil {
+		return v, err
+	} else if v.Size > 0 {
+		v.Cost = roughly(settings, settings.Monthly(v.Size))
+	}
+	if err := h.journalShards(ctx, cluster, plan, stretches, bases, &v); err != nil {
+		return v, err
+	}
+	if newest := window.Newest(); !l.given && !plan.Kept && !newest.IsZero() {
+		l.at = newest
+	}
+	return v, h.journalTime(ctx, cluster, window, l, &v)
+}
+
+// whyGap is why there is a gap: what the stretch says that begins in it.
+func whyGap(gap models.RecoverySpan, stretches []models.JournalStretch) string {
+	for _, s := range stretches {
+		if s.Gap != "" && !s.Begin.Before(gap.From) && !s.Begin.After(gap.To) {
+			return s.Gap
+		}
+	}
+	return ""
+}
+
+// journalShards are the links to the shards.
+func (h journalPages) journalShards(ctx context.Context, cluster models.Cluster, plan models.JournalPlan, stretches []models.JournalStretch, bases []models.JournalBase, v *views.Journal) error {
+	if !plan.Kept {
+		return nil
+	}
+	links, err := h.db.Journal.Links(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	for _, link := range links {
+		shard := views.JournalShard{Number: link.Shard, State: string(link.State), Reason: link.Reason, Node: link.Node, Role: string(link.Role)}
+		if link.StoredAt != nil {
+			shard.Stored = *link.StoredAt
+		}
+		if link.State == models.JournalFollowing && !link.Playable(stretches, bases) {
+			shard.Begins = "A snapshot is taken that the journal begins with."
+		}
+		v.Shards = append(v.Shards, shard)
+		if behind, known := link.Behind(h.clock.Now()); known {
+			v.Behind = max(v.Behind, behind)
+		}
+	}
+	return nil
+}
+
+// journalTime is the timeline and what happened in it.
+func (h journalPages) journalTime(ctx context.Context, cluster models.Cluster, window models.RecoveryWindow, l look, v *views.Journal) error {
+	span, bar := l.zoom.Span(l.at)
+	t := views.JournalTimeline{From: span.From, To: span.To, Zoom: string(l.zoom), At: l.at}
+	writes, err := h.journalWrites(ctx, cluster, span, bar, l.zoom, &t)
+	if err != nil {
+		return err
+	}
+	in, closer := l.zoom.In()
+	for _, each := range writes {
+		b := views.JournalBar{At: each.At, Writes: each.Writes}
+		if closer {
+			b.Href = views.JournalAddress(cluster.Name, each.At, string(in))
+		} else if window.Contains(each.At) {
+			b.Href = views.RecoverAddress(cluster.Name, each.At, 0)
+		}
+		t.Bars = append(t.Bars, b)
+	}
+	past := models.RecoverySpan{From: span.From, To: earlierOf(span.To, h.clock.Now())}
+	for _, o := range window.Outside(past) {
+		t.Outside = append(t.Outside, views.JournalSpan{From: o.From, To: o.To})
+	}
+	events, err := h.db.Journal.Events(ctx, cluster.ID, span.From, span.To, shownEvents+1)
+	if err != nil {
+		return err
+	}
+	if v.More = len(events) > shownEvents; v.More {
+		events = events[:shownEvents]
+	}
+	for _, e := range events {
+		shown := views.JournalEvent{ID: strconv.FormatUint(uint64(e.ID), 10), At: e.At, Shard: e.Shard, Text: e.Text()}
+		if window.Contains(e.At) {
+			shown.Recover = views.RecoverAddress(cluster.Name, e.At, e.ID)
+		}
+		v.Events = append(v.Events, shown)
+		mark := views.JournalMark{At: e.At, Text: e.Text(), Href: shown.Recover}
+		if mark.Href == "" {
+			mark.Href = views.JournalAddress(cluster.Name, e.At, string(models.ZoomMinute))
+		}
+		t.Marks = append(t.Marks, mark)
+	}
+	v.Timeline = t
+	return nil
+}
+
+// journalWrites is how much was written in each bar. Single seconds are in the segments, everything else in the catalog.
+func (h journalPages) journalWrites(ctx context.Context, cluster models.Cluster, span models.RecoverySpan, bar time.Duration, zoom models.JournalZoom, t *views.JournalTimeline) ([]models.JournalWrites, error) {
+	if zoom != models.ZoomMinute {
+		return h.db.Journal.Writes(ctx, cluster.ID, span, bar)
+	}
+	writes, err := h.jobs.JournalSeconds(ctx, cluster, span)
+	if err != nil {
+		t.Wrong = "The seconds of this minute cannot be read from the store now. Try again, or look at the hour."
+		return h.db.Journal.Writes(ctx, cluster.ID, span, bar)
+	}
+	return writes, nil
+}
+
+func earlierOf(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,74 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+// journalSecond is the one in which the jobs of tests say that something was written.
+var journalSecond = time.Date(2026, 3, 2, 10, 41, 7, 0, time.UTC)
+
+// record has a minute of the stream of a cluster stored that ends now, with a FLUSHALL in its middle, behind a snapshot.
+func (c *console) record(cluster models.Cluster) models.JournalLink {
+	c.t.Helper()
+	ctx := c.t.Context()
+	owner, err := c.db.Owners.Enroll(ctx, "journal", time.Hour)
+	c.check(err)
+	link, _, err := c.db.Journal.Claim(ctx, cluster, 1, owner.ID)
+	c.check(err)
+	link.State, link.Node, link.Role, link.Run, link.ReplicationID = models.JournalFollowing, "orders-002", models.RoleReplica, "run1", "history"
+	c.check(c.db.Journal.Report(ctx, link))
+	c.backUp(cluster.Name, "first")
+	c.check(c.db.Journal.Stored(ctx, link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: "history", To: 1000, Begin: c.clock.Now().Add(-time.Minute),
+		End: c.clock.Now(), Size: 5 << 20, Writes: 1234, Key: "one"}, []models.JournalEvent{{At: c.clock.Now().Add(-30 * time.Second), Command: "FLUSHALL", Before: 500, After: 520}}, ""))
+	return link
+}
+
+func TestJournalIsKeptWhenItIsAskedFor(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.get("/clusters/orders").says("It can be brought back to its snapshots only, for no journal is kept.", `href="/clusters/orders/journal"`)
+	c.get("/clusters/nobody/journal").is(http.StatusNotFound)
+	c.get("/clusters/orders/journal").says("Journal of orders", "No journal yet", `name="days"`, `value="10"`)
+	post := func(kept, days, promise, lone string) answer {
+		return c.post("/clusters/orders/journal", "kept", kept, "days", days, "promise", promise, "lone", lone)
+	}
+	for _, bad := range []struct{ days, promise, says string }{
+		{"36", "10", "The journal can reach back as far as the automatic snapshots are kept"},
+		{"0", "10", "Choose from 1 to that"},
+		{"many", "10", "must be a whole number"},
+		{"1", "1", "Choose from 2 s to 10 min"},
+		{"1", "x", "must be a whole number"},
+	} {
+		post("on", bad.days, bad.promise, "on").is(http.StatusUnprocessableEntity).says(bad.says, fmt.Sprintf(`value="%s"`, bad.days), fmt.Sprintf(`value="%s"`, bad.promise), `value="on" selected`)
+	}
+	post("on", "1", "5", "").redirects("/clusters/orders/journal")
+	c.get("/clusters/orders/journal").says("The journal of orders is kept from now on.", `value="5"`)
+	c.get("/clusters/orders").says("A journal is kept, and begins with the next snapshot.")
+	c.get("/events").says("The journal of orders is kept for 1 day, as admin asked for. At most 5 s of writes are lost when everything is lost at once.")
+	post("", "", "", "").redirects("/clusters/orders/journal")
+	c.get("/events").says("The journal of orders was turned off by admin. What was recorded is kept for 1 day.")
+}
+
+func TestJournalSaysWhatHappened(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	cluster := c.launch("orders")
+	c.post("/clusters/orders/journal", "kept", "on", "days", "1", "promise", "10").redirects("/clusters/orders/journal")
+	c.record(cluster)
+	flushed := c.clock.Now().Add(-30 * time.Second).UTC().Format(time.RFC3339)
+	page := c.get("/clusters/orders/journal")
+	page.says("Recording", "orders-002", "5.2 MB stored", "A snapshot is taken that the journal begins with.", "There is no second that it can be brought back to yet.",
+		"FLUSHALL: every key of every database was deleted", "outside of the window", "1,234 writes")
+	page.doesNotSay("Recover to a second")
+	for _, zoom := range []string{"day", "hour", "minute", "nonsense"} {
+		c.get("/clusters/orders/journal?zoom="+zoom+"&at="+flushed).is(http.StatusOK).says("FLUSHALL")
+	}
+	c.get("/clusters/orders/journal?zoom=minute&at="+journalSecond.Format(time.RFC3339)).says("10:41:07 UTC: 12 writes", "The whole hour")
+	c.get("/clusters/orders/journal?at=yesterday").is(http.StatusOK)
+}
