@@ -177,7 +177,7 @@ func (p Journal) windowText() string {
 	if len(p.Window) == 0 {
 		return "There is no second that it can be brought back to yet."
 	}
-	return fmt.Sprintf("It can be brought back to any second from %s to %s UTC", MinuteText(p.Window[0].From), p.Window[len(p.Window)-1].To.UTC().Format("2006-01-02 15:04:05"))
+	return fmt.Sprintf("It can be brought back to any second from %s to %s UTC.", p.Window[0].From.UTC().Format("2006-01-02 15:04:05"), p.Window[len(p.Window)-1].To.UTC().Format("2006-01-02 15:04:05"))
 }
 
 // JournalLine is what a cluster's page says of its journal.
@@ -215,4 +215,15 @@ func RecoverAddress(cluster string, at time.Time, event uint) templ.SafeURL {
 		return LinkQuery(address, "before", fmt.Sprint(event))
 	}
 	return LinkQuery(address, "to", at.UTC().Format(time.RFC3339))
+}
+
+func (p Journal) sizeText() string {
+	if p.Cost == "" {
+		return SizeText(p.Size) + " stored"
+	}
+	return fmt.Sprintf("%s stored, %s a month", SizeText(p.Size), p.Cost)
+}
+
+func (g JournalSpan) text() string {
+	return fmt.Sprintf("Not from %s to %s UTC. %s", g.From.UTC().Format("2006-01-02 15:04:05"), g.To.UTC().Format("2006-01-02 15:04:05"), g.Why)
 }

@@ -199,6 +199,9 @@ func (h journalPages) journalShards(ctx context.Context, cluster models.Cluster,
 func (h journalPages) journalTime(ctx context.Context, cluster models.Cluster, window models.RecoveryWindow, l look, v *views.Journal) error {
 	span, bar := l.zoom.Span(l.at)
 	t := views.JournalTimeline{From: span.From, To: span.To, Zoom: string(l.zoom), At: l.at}
+	if newest := window.Newest(); !l.given && !newest.IsZero() {
+		t.At = newest
+	}
 	writes, err := h.journalWrites(ctx, cluster, span, bar, l.zoom, &t)
 	if err != nil {
 		return err
