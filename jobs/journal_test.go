@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"rekindle/internal/journal"
 	"rekindle/models"
+	"rekindle/models/catalog"
 )
 
 // journaled is a cluster whose journal is kept, once something of it is stored and there is a snapshot that it begins with.
@@ -265,5 +268,43 @@ func TestJournalThatIsTurnedOffLetsGo(t *testing.T) {
 	}, func() string { return c.journalNow(cluster) })
 	if len(c.window(cluster)) != 1 {
 		t.Errorf("what was recorded is gone: %s", c.journalNow(cluster))
+	}
+}
+
+func TestWhatCannotBeReadOfAJournalIsAGap(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.journaled("orders", 1, nil)
+	for range 3 {
+		c.written(cluster)
+	}
+	var segments []models.JournalSegment
+	c.waitFor("everything to be read back", func() bool {
+		stretches, err := c.db.Journal.Stretches(t.Context(), cluster.ID)
+		must(t, err)
+		segments, err = c.db.Journal.Segments(t.Context(), cluster.ID, 1, stretches[0].Run, stretches[0].From, stretches[0].To)
+		must(t, err)
+		return len(segments) > 3 && segments[2].VerifiedAt != nil
+	}, func() string { return fmt.Sprintf("%+v", segments) })
+	c.stop()
+	path := filepath.Join(c.data, "snapshots", segments[1].Key)
+	text, err := os.ReadFile(path)
+	must(t, err)
+	text[len(text)-8] ^= 1
+	must(t, os.WriteFile(path, text, 0o600))
+	must(t, os.Remove(filepath.Join(c.data, "snapshots", segments[2].Key)))
+	clock := clockwork.NewFakeClockAt(time.Now().AddDate(0, 0, 1+models.DefaultVerifyEvery))
+	c.clock = clock
+	must(t, c.db.Close())
+	c.db, err = catalog.Open(t.Context(), catalog.File(filepath.Join(c.data, "rekindle.db")), c.clock, c.host)
+	must(t, err)
+	c.start()
+	c.waitFor("both to be found", func() bool {
+		clock.Advance(10 * time.Second) // what was never read back comes first
+		text := c.events()
+		return strings.Contains(text, "What is stored of it is not what was written. Everything before and after that") && strings.Contains(text, "It is missing in the snapshot store. Everything")
+	}, func() string { return c.journalNow(cluster) })
+	if stretches, err := c.db.Journal.Stretches(t.Context(), cluster.ID); err != nil || len(stretches) < 2 || stretches[1].Gap == "" {
+		t.Errorf("the stretches are %+v, %v", stretches, err)
 	}
 }

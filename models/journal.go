@@ -118,6 +118,7 @@ type JournalSegment struct {
 	Writes        int64     // commands that change something
 	Key           string
 	Damage        string // why it cannot be read, in a sentence; "": as far as is known, it can
+	VerifiedAt    *time.Time
 }
 
 // TableName is the table of the segments.

@@ -193,7 +193,9 @@ func (f *following) place() journal.Place {
 // stored writes down a segment that is in the store.
 func (f *following) stored(ctx context.Context, s journal.Segment, index journal.Index) error {
 	f.goesOn(s, index)
-	err := f.DB.Journal.Stored(ctx, f.link, segmentOf(f.at.cluster, s, index), eventsOf(index), f.gap)
+	segment := segmentOf(f.at.cluster, s)
+	segment.Writes = writesOf(index.Counts)
+	err := f.DB.Journal.Stored(ctx, f.link, segment, eventsOf(index), f.gap)
 	f.gap = ""
 	return err
 }
@@ -206,9 +208,9 @@ func (f *following) goesOn(s journal.Segment, index journal.Index) {
 }
 
 // segmentOf is a stored segment in the catalog's terms.
-func segmentOf(cluster uint, s journal.Segment, index journal.Index) models.JournalSegment {
+func segmentOf(cluster uint, s journal.Segment) models.JournalSegment {
 	return models.JournalSegment{ClusterID: cluster, Shard: s.Shard, Run: s.Run, ReplicationID: s.ReplicationID, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Size: s.Size,
-		Writes: writesOf(index.Counts), Key: s.Key}
+		Key: s.Key}
 }
 
 // writesOf is how many commands there were.
@@ -234,13 +236,12 @@ func (f *following) catchUp(ctx context.Context) error {
 	if err := journal.Salvage(ctx, f.Store, f.spool(f.cluster, f.at.shard), nil); err != nil {
 		return fmt.Errorf("store what was left of a journal: %w", err)
 	}
-	since := f.plan.Since
+	var since time.Time
 	if f.link.StoredAt != nil {
 		since = *f.link.StoredAt
 	}
 	var found []models.JournalSegment
-	indexes := make(map[string]journal.Index)
-	moved := false
+	var last journal.Segment
 	for s, err := range journal.List(ctx, f.Store, f.cluster.Name, since) {
 		if err != nil {
 			return err
@@ -248,20 +249,19 @@ func (f *following) catchUp(ctx context.Context) error {
 		if s.Shard != f.at.shard {
 			continue
 		}
-		index, err := journal.ReadIndex(ctx, f.Store, s)
-		if err != nil {
-			f.Logger.Warn("read a segment of a journal", "segment", s.Key, "error", err)
-			continue // it is a gap
-		}
-		found, indexes[s.Key] = append(found, segmentOf(f.at.cluster, s, index)), index
-		if f.link.StoredAt == nil || s.End.After(*f.link.StoredAt) || s.Run == f.link.Run && s.To > f.link.Offset {
-			f.goesOn(s, index)
-			moved = true
+		found = append(found, segmentOf(f.at.cluster, s))
+		if newer := f.link.StoredAt == nil || s.End.After(*f.link.StoredAt) || s.Run == f.link.Run && s.To > f.link.Offset; newer && !s.End.Before(last.End) {
+			last = s
 		}
 	}
-	if _, err := f.DB.Journal.Adopt(ctx, found, func(s models.JournalSegment) []models.JournalEvent { return eventsOf(indexes[s.Key]) }); err != nil || !moved {
+	if _, err := f.DB.Journal.Adopt(ctx, found); err != nil || last.Key == "" {
 		return err
 	}
+	index, err := journal.ReadIndex(ctx, f.Store, last)
+	if err != nil {
+		return fmt.Errorf("find out where a journal goes on: %w", err)
+	}
+	f.goesOn(last, index)
 	return f.DB.Journal.GoOn(ctx, f.link)
 }
 

@@ -34,6 +34,7 @@ type Config struct {
 	Logger   *slog.Logger
 	Spool    string                                     // a folder of this console's own, for what the store does not take at once
 	Owner    func() string                              // the console's lease
+	Mine     func(ctx context.Context) (bool, error)    // whether this console is the one that looks after what is shared
 	Present  func(ctx context.Context) error            // fails when the store does not answer, or is not the console's own
 	Sentence func(err error) (sentence string, is bool) // words an error for people
 	Wake     func()                                     // tells the queue that runs were queued
@@ -63,6 +64,7 @@ func (k *Keeper) Ticks() []tick.Tick {
 	return []tick.Tick{
 		{Name: "journals", Every: 2 * time.Second, Do: k.look},
 		{Name: "journal-bases", Every: 5 * time.Second, Do: k.askForBases},
+		{Name: "journal-verification", Every: 10 * time.Second, Do: k.verify},
 		{Name: "journal-retention", Every: 10 * time.Minute, Do: k.sweep},
 	}
 }
@@ -185,8 +187,9 @@ func (k *Keeper) askForBases(ctx context.Context) {
 // sweep removes segments that no recovery window needs any more: first from the store, then from the catalog. The oldest go first, so that what is
 // left is whole whenever this ends.
 func (k *Keeper) sweep(ctx context.Context) {
-	if err := k.Present(ctx); err != nil {
-		return // others say so
+	if mine, err := k.Mine(ctx); err != nil || !mine || k.Present(ctx) != nil {
+		k.failed(ctx, "look whose journals are to be swept", err)
+		return // others say that the store is away
 	}
 	segments, err := k.DB.Journal.Outlived(ctx)
 	if err != nil {

@@ -157,14 +157,8 @@ func (q Journal) add(ctx context.Context, s models.JournalSegment, events []mode
 	if created.Error != nil || created.RowsAffected == 0 {
 		return created.Error
 	}
-	for i := range events {
-		e := &events[i]
-		e.ClusterID, e.Shard, e.Run, e.At = s.ClusterID, s.Shard, s.Run, catalogTime(e.At)
-	}
-	if len(events) > 0 {
-		if err := q.db.with(ctx).CreateInBatches(events, 200).Error; err != nil {
-			return err
-		}
+	if err := q.happened(ctx, s, events); err != nil {
+		return err
 	}
 	lengthened := q.db.with(ctx).Model(&models.JournalStretch{}).
 		Where("cluster_id = ? AND shard = ? AND run = ? AND to_offset >= ? AND from_offset <= ? AND to_offset < ?", s.ClusterID, s.Shard, s.Run, s.From, s.From, s.To).
@@ -179,18 +173,45 @@ func (q Journal) add(ctx context.Context, s models.JournalSegment, events []mode
 	return q.db.with(ctx).Create(&models.JournalStretch{ClusterID: s.ClusterID, Shard: s.Shard, Run: s.Run, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Gap: gap}).Error
 }
 
-// Adopt writes down segments that were found in the store, in the order of their places in the stream, and returns how many were not known.
-func (q Journal) Adopt(ctx context.Context, segments []models.JournalSegment, events func(models.JournalSegment) []models.JournalEvent) (adopted int, err error) {
-	for _, s := range segments {
+// happened writes down what happened in a segment.
+func (q Journal) happened(ctx context.Context, s models.JournalSegment, events []models.JournalEvent) error {
+	for i := range events {
+		e := &events[i]
+		e.ClusterID, e.Shard, e.Run, e.At = s.ClusterID, s.Shard, s.Run, catalogTime(e.At)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	return q.db.with(ctx).CreateInBatches(events, 200).Error
+}
+
+// Adopt writes down segments that were found in the store, in the order of their places in the stream, and returns how many were not known. What
+// happened in them is written down when they are read back.
+func (q Journal) Adopt(ctx context.Context, segments []models.JournalSegment) (adopted int, err error) {
+	for some := range slices.Chunk(segments, journalBatch) {
 		err := q.db.transaction(ctx, func(tx *DB) error {
-			if _, known, err := find[models.JournalSegment](tx.with(ctx).Where("key = ?", s.Key)); err != nil || known {
+			keys := make([]string, len(some))
+			for i, s := range some {
+				keys[i] = s.Key
+			}
+			var known []string
+			if err := tx.with(ctx).Model(&models.JournalSegment{}).Where("key IN ?", keys).Pluck("key", &known).Error; err != nil {
 				return err
 			}
-			adopted++
-			return tx.Journal.add(ctx, s, events(s), "")
+			for _, s := range some {
+				if slices.Contains(known, s.Key) {
+					continue
+				}
+				s.Writes = -1
+				if err := tx.Journal.add(ctx, s, nil, ""); err != nil {
+					return err
+				}
+				adopted++
+			}
+			return nil
 		})
 		if err != nil {
-			return adopted, fmt.Errorf("write down a segment of a journal: %w", err)
+			return adopted, fmt.Errorf("write down segments of a journal: %w", err)
 		}
 	}
 	return adopted, nil
@@ -378,7 +399,7 @@ func (q Journal) Writes(ctx context.Context, clusterID uint, span models.Recover
 		writes[i].At = span.From.Add(time.Duration(i) * bar)
 	}
 	for _, p := range pieces {
-		writes[min(int(p.EndedAt.Sub(span.From)/bar), len(writes)-1)].Writes += p.Writes
+		writes[min(int(p.EndedAt.Sub(span.From)/bar), len(writes)-1)].Writes += max(0, p.Writes)
 	}
 	return writes, nil
 }

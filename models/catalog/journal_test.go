@@ -217,22 +217,35 @@ func TestSegmentsGoWhenNoWindowNeedsThem(t *testing.T) {
 
 func TestJournalIsFoundInTheStore(t *testing.T) {
 	t.Parallel()
-	db, _ := catalog(t)
+	db, clock := catalog(t)
 	cluster := launched(t, db, withBackups("orders"))
 	var found []models.JournalSegment
 	for i := range int64(3) {
 		found = append(found, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: historyID, From: 100 * i, To: 100 * (i + 1), Begin: db.Now(), End: db.Now(), Key: fmt.Sprint("key", i)})
 	}
-	events := func(s models.JournalSegment) []models.JournalEvent {
-		return []models.JournalEvent{{Command: "FLUSHDB", At: s.End}}
-	}
 	for _, want := range []int{3, 0} {
-		if adopted := must(db.Journal.Adopt(t.Context(), found, events))(t); adopted != want {
+		if adopted := must(db.Journal.Adopt(t.Context(), found))(t); adopted != want {
 			t.Errorf("%d segments were not known", adopted)
 		}
 	}
-	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-300]" || count(t, db, &models.JournalEvent{}) != 3 {
-		t.Errorf("the stretches are %s, with %d events", got, count(t, db, &models.JournalEvent{}))
+	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 0-300]" {
+		t.Errorf("the stretches are %s", got)
+	}
+	for _, want := range []int{3, 3, 0} { // each is read back, and then not again
+		segments := must(db.Journal.Unverified(t.Context(), 10))(t)
+		if len(segments) != want {
+			t.Fatalf("%d segments are to be read back, not %d", len(segments), want)
+		}
+		first := want == 3 && segments[0].Writes == -1
+		for _, s := range segments {
+			check(t, db.Journal.Verified(t.Context(), s, 7, []models.JournalEvent{{Command: "FLUSHDB", At: s.End}}))
+		}
+		if first {
+			clock.Advance(time.Duration(models.DefaultVerifyEvery) * 24 * time.Hour)
+		}
+	}
+	if n := count(t, db, &models.JournalEvent{}); n != 3 {
+		t.Errorf("%d events are written down", n)
 	}
 }
 

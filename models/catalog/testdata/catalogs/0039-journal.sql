@@ -157,13 +157,15 @@ CREATE TABLE journal_plans (cluster_id integer PRIMARY KEY REFERENCES clusters (
 			lone boolean NOT NULL, since datetime NOT NULL);
 CREATE TABLE journal_links (cluster_id integer NOT NULL REFERENCES clusters (id), shard integer NOT NULL, owner text NOT NULL, node text NOT NULL,
 			role text NOT NULL, state text NOT NULL, reason text NOT NULL, run text NOT NULL, replication_id text NOT NULL, stored_offset integer NOT NULL,
-			stored_at datetime, since datetime NOT NULL, base_asked_at datetime, PRIMARY KEY (cluster_id, shard));
+			resume_offset integer NOT NULL, resume_db integer NOT NULL,
+			stored_at datetime, since datetime NOT NULL, needs_base boolean NOT NULL, base_asked_at datetime, PRIMARY KEY (cluster_id, shard));
 CREATE TABLE journal_segments (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL, shard integer NOT NULL, run text NOT NULL, replication_id text NOT NULL,
 			from_offset integer NOT NULL, to_offset integer NOT NULL, begun_at datetime NOT NULL, ended_at datetime NOT NULL, size integer NOT NULL, writes integer NOT NULL,
-			key text NOT NULL, damage text NOT NULL);
+			key text NOT NULL, damage text NOT NULL, verified_at datetime);
 CREATE UNIQUE INDEX idx_journal_segments_key ON journal_segments (key);
 CREATE INDEX idx_journal_segments_place ON journal_segments (cluster_id, shard, run, to_offset);
 CREATE INDEX idx_journal_segments_history ON journal_segments (cluster_id, shard, replication_id, to_offset);
+CREATE INDEX idx_journal_segments_verified_at ON journal_segments (damage, verified_at);
 CREATE INDEX idx_journal_segments_ended_at ON journal_segments (cluster_id, ended_at);
 CREATE TABLE journal_stretches (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL, shard integer NOT NULL, run text NOT NULL, from_offset integer NOT NULL,
 			to_offset integer NOT NULL, begun_at datetime NOT NULL, ended_at datetime NOT NULL, gap text NOT NULL);
@@ -236,20 +238,20 @@ INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, sour
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group', 'snapshot-failed');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group', '');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAOYXCFBMYCSPB3CIW was created by admin; it may operate.', '', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIA254GCVIEIKFERVTP was created by admin; it may operate.', '', '');
 INSERT INTO settings (name, value) VALUES ('currency', 'EUR');
 INSERT INTO settings (name, value) VALUES ('manual_quota', '50');
 INSERT INTO settings (name, value) VALUES ('price', '0.02');
 INSERT INTO settings (name, value) VALUES ('signed in:admin', '{"this host":"2026-01-05T10:00:00Z"}');
-INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$Ejdukcvx5TFWRFNCwfNxUQ$XJTVstEbydRHLnr/ABtW/mxJSfeKimsDvYloost7bps', 'administer', '2026-01-05 10:00:00+00:00');
-INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '1383f58615e8e05eed16ee625836645d0f73e62a4be74589cb3171c93e5b1fdb', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
+INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$S2oTZwAAlOXpsMV1PAUStQ$NnrQ8PToWCHXZQUFesHwJLHPMeqto/W8OQaKye2lmCE', 'administer', '2026-01-05 10:00:00+00:00');
+INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, 'e346e9d1bbd861406deb64edbd08eab2a88ca3257d22e7fd6317968fce482a95', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
 INSERT INTO sign_in_failures (id, name, address, at) VALUES (2, 'admin', 'this host', '2026-01-05 10:00:00+00:00');
-INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAOYXCFBMYCSPB3CIW', 'ZBMVIJJJ36P67H6MIDTXDQBS2BTSOM566VWXXW5J', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
+INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIA254GCVIEIKFERVTP', 'AHDBBZ6UQ7J4YUFB54XPD65Y55GI5QA3UXB6G426', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
 INSERT INTO invocations (id, number, at) VALUES (1, '0123', '2026-01-06 13:00:00+00:00');
 INSERT INTO signatures (id, signature, invocation, attempt, at) VALUES (1, 'abc', '0123', '1', '2026-01-06 13:00:00+00:00');
 INSERT INTO tags (id, resource, key, value) VALUES (1, 'replicationgroup:orders', 'team', 'shop');
 INSERT INTO tags (id, resource, key, value) VALUES (2, 'replicationgroup:orders', 'once', 'yes');
-INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 10:17:19');
+INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 10:56:49');
 INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (2, 'private', 'one subnet', 'subnet-1', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_groups (id, name, family, description, created_at) VALUES (1, 'tuned', 'redis7', 'no eviction', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_values (id, group_id, name, value) VALUES (1, 1, 'maxmemory-policy', 'noeviction');
