@@ -153,11 +153,11 @@ endif
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
-SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestYearsOfSchedulesMissAndDoubleNothing|TestVerifyDueForgetsNoneAndDoublesNone|TestManySnapshotsAreRebuilt|TestSnapshotsUnderLoadAreOfOneMoment
+SOAKTESTS := TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestYearsOfSchedulesMissAndDoubleNothing|TestVerifyDueForgetsNoneAndDoublesNone|TestManySnapshotsAreRebuilt|TestSnapshotsUnderLoadAreOfOneMoment|TestAHeldNodeIsTheServerAsItWasAtThatMoment
 soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
 	@mkdir -p bin; status=0; \
 	REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \
-	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models ./models/catalog ./jobs | tee bin/soak.log || status=$$?; \
+	  go test -count=1 -timeout 6h -parallel 1 -v -run '^($(SOAKTESTS))$$' ./cmd/rekindle ./models ./models/catalog ./jobs ./internal/primary | tee bin/soak.log || status=$$?; \
 	awk -v rounds='$(ROUNDS)' '/^--- PASS/ {passed++} /^--- FAIL/ {failed++} /: seed [0-9]+$$/ {seeds = seeds " " $$NF} \
 	  END {printf "make soak: %d rounds each, %d tests passed, %d failed; seeds%s\n", rounds, passed, failed, seeds}' bin/soak.log; \
 	exit $$status

@@ -17,8 +17,9 @@ import (
 // control is the connection over which the target gets its commands.
 type control struct{ *resp.Conn }
 
-func dial(ctx context.Context, target Target) (*control, error) {
-	conn, err := resp.Dial(ctx, resp.Options{Addr: target.Addr, Username: target.Username, Password: target.Password, TLS: target.TLS})
+// dial connects to the target, which gets this long for each command; 0: the default.
+func dial(ctx context.Context, target Target, timeout time.Duration) (*control, error) {
+	conn, err := resp.Dial(ctx, resp.Options{Addr: target.Addr, Username: target.Username, Password: target.Password, TLS: target.TLS, Timeout: timeout})
 	if err != nil {
 		return nil, err
 	}
@@ -173,7 +174,7 @@ func (f *feeder) cleanUp(ctx context.Context, old []setting, failed bool) error 
 		return nil
 	}
 	// It needs a new connection: the other one may have been interrupted in the middle of a reply.
-	c, err := dial(ctx, f.target)
+	c, err := dial(ctx, f.target, 0)
 	if err != nil {
 		return fmt.Errorf("its setting masterauth could not be put back: %w", err)
 	}
@@ -237,26 +238,41 @@ func (c *control) settled(ctx context.Context) (resp.Info, error) {
 	}
 }
 
-// promote checks the loaded data, makes the target a primary, and checks again.
-func (f *feeder) promote(ctx context.Context, srv *server) (Result, error) {
+// loaded checks the data that the target says it has loaded. It returns what was found, and how much memory of what counts it takes.
+func (f *feeder) loaded(ctx context.Context) (resp.Info, int64, error) {
 	loaded, err := f.control.info(ctx)
 	if err != nil {
-		return Result{}, err
+		return nil, 0, err
 	}
-	if loaded["role"] != "slave" || loaded["master_port"] != srv.port || loaded["master_link_status"] != "up" {
-		return Result{}, fmt.Errorf("%w: it has acknowledged the data, and yet is %s of %s with its link %s", ErrGone,
+	if !f.inStep(loaded) {
+		return nil, 0, fmt.Errorf("%w: it has acknowledged the data, and yet is %s of %s with its link %s", ErrGone,
 			strings.ReplaceAll(loaded["role"], "slave", "replica"), net.JoinHostPort(loaded["master_host"], loaded["master_port"]), loaded["master_link_status"])
 	}
 	keys := loaded.Keys()
 	used := loaded.Int("used_memory") - loaded.Int("mem_not_counted_for_evict")
 	switch limit := loaded.Int("maxmemory"); {
 	case f.dump.Keys >= 0 && keys != f.dump.Keys:
-		return Result{}, fmt.Errorf("%w: %d keys were loaded, %d were sent", ErrCount, keys, f.dump.Keys)
+		return nil, 0, fmt.Errorf("%w: %d keys were loaded, %d were sent", ErrCount, keys, f.dump.Keys)
 	case loaded.Int("evicted_keys") != f.evicted:
-		return Result{}, fmt.Errorf("%w: it evicted %d keys while it loaded", ErrTooBig, loaded.Int("evicted_keys")-f.evicted)
+		return nil, 0, fmt.Errorf("%w: it evicted %d keys while it loaded", ErrTooBig, loaded.Int("evicted_keys")-f.evicted)
 	case limit > 0 && used > limit:
-		return Result{}, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooBig, used, limit)
+		return nil, 0, fmt.Errorf("%w: it takes %d bytes of %d", ErrTooBig, used, limit)
 	}
+	return loaded, used, nil
+}
+
+// inStep tells whether the target is our replica and its link is up.
+func (f *feeder) inStep(info resp.Info) bool {
+	return info["role"] == "slave" && info["master_port"] == f.srv.port && info["master_link_status"] == "up"
+}
+
+// promote checks the loaded data, makes the target a primary, and checks again.
+func (f *feeder) promote(ctx context.Context) (Result, error) {
+	loaded, used, err := f.loaded(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	keys := loaded.Keys()
 	if err := f.control.replicaOf(ctx, "NO", "ONE"); err != nil {
 		return Result{}, err
 	}

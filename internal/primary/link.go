@@ -2,13 +2,10 @@ package primary
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -93,11 +90,10 @@ func (p *patientReader) Read(data []byte) (int, error) {
 	return p.conn.Read(data)
 }
 
-// send answers PSYNC with the dump. It sends the last bytes only after the length and the hash have been found correct.
-func (l *link) send(dump Dump, onProgress func(int64)) error {
-	id := make([]byte, 20)
-	_, _ = rand.Read(id)
-	if err := l.write([]byte("+FULLRESYNC " + hex.EncodeToString(id) + " 1\r\n$" + strconv.FormatInt(dump.Length, 10) + "\r\n")); err != nil {
+// send answers PSYNC with the dump, which ends at this place of a history. It sends the last bytes only after the length and the hash have been found
+// correct.
+func (l *link) send(at History, dump Dump, onProgress func(int64)) error {
+	if err := l.write(fmt.Appendf(nil, "+FULLRESYNC %s %d\r\n$%d\r\n", at.ReplicationID, at.Offset, dump.Length)); err != nil {
 		return err
 	}
 	source, err := dump.Open(l.ctx)
@@ -145,13 +141,15 @@ func (l *link) send(dump Dump, onProgress func(int64)) error {
 	if got := sum.Digest(); read != dump.Length || got != dump.Digest {
 		return fmt.Errorf("%w: %d bytes with %s instead of %d with %s", ErrHash, read, got, dump.Length, dump.Digest)
 	}
-	// The end of the dump, and a request that makes the target answer as soon as it has loaded, instead of at its next full second.
-	if err := l.write(resp.AppendCommand(buf[:kept], "REPLCONF", "GETACK", "*")); err != nil {
+	if err := l.write(buf[:kept]); err != nil {
 		return err
 	}
 	onProgress(read)
 	return nil
 }
+
+// requestAck makes the target answer as soon as it has loaded, instead of at its next full second. It is part of the history, as all commands are.
+func (l *link) requestAck() error { return l.write(resp.AppendCommand(nil, "REPLCONF", "GETACK", "*")) }
 
 // write sends bytes to the target, which must take them within the stall time.
 func (l *link) write(data []byte) error {
@@ -166,10 +164,15 @@ func (l *link) write(data []byte) error {
 	return fmt.Errorf("%w: %w; its log may say why", ErrGone, err)
 }
 
-// awaitAck waits until the target says that it has loaded everything.
-func (l *link) awaitAck() error {
+// expectLife limits the target's silence from now on.
+func (l *link) expectLife() {
 	l.waiting.Store(true)
 	_ = l.conn.SetReadDeadline(time.Now().Add(l.stall))
+}
+
+// awaitAck waits until the target says that it has loaded everything.
+func (l *link) awaitAck() error {
+	l.expectLife()
 	select {
 	case <-l.acks:
 		return nil

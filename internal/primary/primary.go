@@ -4,6 +4,9 @@
 // a primary would, and lets it go with "REPLICAOF NO ONE". No file on the target's host is touched, memory here is
 // limited to a few buffers, and an append-only file over there cannot override the data.
 //
+// [Hold] does the same and sends the stream behind the RDB as well, up to a place in the source's history. It does not let the node go: as long as its
+// link is up, nothing in it changes, and others can take a snapshot of it.
+//
 // A node that loads a bad RDB exits, and one that loads too much evicts silently. Therefore:
 //   - A target that holds keys, or whose version cannot read the RDB, is refused before anything is changed.
 //   - A target may be a replica of Nobody, so that no client writes to it before the data is there. After a failure it is one again.
@@ -102,24 +105,28 @@ const (
 // otherwise a read-only replica to be thrown away; its settings are restored, and the error says so if they could not
 // be. Feed returns soon after ctx ends or the target goes away.
 func Feed(ctx context.Context, target Target, dump Dump, options Options) (Result, error) {
-	if options.ListenHost == "" {
-		options.ListenHost = defaultListenHost
-	}
-	if options.ConnectTimeout <= 0 {
-		options.ConnectTimeout = defaultConnectTimeout
-	}
-	if options.StallTimeout <= 0 {
-		options.StallTimeout = defaultStallTimeout
-	}
-	if options.OnProgress == nil {
-		options.OnProgress = func(int64) {}
-	}
-	f := feeder{target: target, dump: dump, options: options}
+	f := feeder{target: target, dump: dump, options: options.withDefaults()}
 	result, err := f.run(ctx)
 	if err != nil {
 		return Result{}, fmt.Errorf("feed %s: %w", target.Addr, err)
 	}
 	return result, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.ListenHost == "" {
+		o.ListenHost = defaultListenHost
+	}
+	if o.ConnectTimeout <= 0 {
+		o.ConnectTimeout = defaultConnectTimeout
+	}
+	if o.StallTimeout <= 0 {
+		o.StallTimeout = defaultStallTimeout
+	}
+	if o.OnProgress == nil {
+		o.OnProgress = func(int64) {}
+	}
+	return o
 }
 
 // check refuses a dump that is obviously not an RDB.
@@ -130,71 +137,90 @@ func (d Dump) check() error {
 	return nil
 }
 
-// feeder is the state of one Feed.
+// feeder is the state of one Feed or Hold.
 type feeder struct {
 	target  Target
 	dump    Dump
 	options Options
 
+	patience time.Duration // for each answer of the target; 0: the default
 	control  *control
-	evicted  int64 // evicted_keys of the target before
-	attached bool  // the target was told REPLICAOF
-	wasHeld  bool  // it was a replica of Nobody
+	srv      *server
+	link     *link
+	old      []setting // of the target, to be put back
+	evicted  int64     // evicted_keys of the target before
+	attached bool      // the target was told REPLICAOF
+	wasHeld  bool      // it was a replica of Nobody
 }
 
+// run makes the target fetch and load the RDB, checks the result, and makes it a primary. The link stays open until then: a replica that has lost its
+// primary is not in a normal state.
 func (f *feeder) run(ctx context.Context) (result Result, err error) {
-	if err := f.dump.check(); err != nil {
-		return Result{}, err
-	}
-	if f.control, err = dial(ctx, f.target); err != nil {
-		return Result{}, err
-	}
-	defer func() { _ = f.control.Close() }()
-	if err := f.inspect(ctx); err != nil {
-		return Result{}, err
-	}
-	srv, err := listen(ctx, f.options, f.control.NetConn())
-	if err != nil {
-		return Result{}, err
-	}
-	defer srv.close()
-
-	old, err := f.control.protect(ctx, srv.password, f.dump.Fitted)
 	defer func() {
-		// The port is closed first, so that nobody can fetch anything any more, and then the target is let go.
-		srv.close()
-		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
-		defer cancel()
-		if undo := f.cleanUp(clean, old, err != nil); undo != nil {
+		if undo := f.end(ctx, err != nil); undo != nil {
 			err = errors.Join(err, undo)
 		}
 	}()
-	if err != nil {
+	if err := f.begin(ctx); err != nil {
 		return Result{}, err
 	}
-	return f.restore(ctx, srv)
+	if err := f.link.send(freshHistory(), f.dump, f.options.OnProgress); err != nil {
+		return Result{}, f.link.cause(err)
+	}
+	if err := f.link.requestAck(); err != nil {
+		return Result{}, f.link.cause(err)
+	}
+	if err := f.link.awaitAck(); err != nil {
+		return Result{}, err
+	}
+	return f.promote(ctx)
 }
 
-// restore makes the target fetch and load the RDB, checks the result, and makes it a primary. The link stays open until
-// then: a replica that has lost its primary is not in a normal state.
-func (f *feeder) restore(ctx context.Context, srv *server) (Result, error) {
+// begin makes the target connect and ask for the data.
+func (f *feeder) begin(ctx context.Context) (err error) {
+	if err := f.dump.check(); err != nil {
+		return err
+	}
+	if f.control, err = dial(ctx, f.target, f.patience); err != nil {
+		return err
+	}
+	if err := f.inspect(ctx); err != nil {
+		return err
+	}
+	if f.srv, err = listen(ctx, f.options, f.control.NetConn()); err != nil {
+		return err
+	}
+	if f.old, err = f.control.protect(ctx, f.srv.password, f.dump.Fitted); err != nil {
+		return err
+	}
 	f.attached = true
-	if err := f.control.replicaOf(ctx, srv.host, srv.port); err != nil {
-		return Result{}, err
+	if err := f.control.replicaOf(ctx, f.srv.host, f.srv.port); err != nil {
+		return err
 	}
-	conn, err := f.awaitConnection(ctx, srv)
+	conn, err := f.awaitConnection(ctx, f.srv)
 	if err != nil {
-		return Result{}, err
+		return err
 	}
-	link := newLink(ctx, conn, f.options.StallTimeout)
-	defer link.close()
-	if err := link.send(f.dump, f.options.OnProgress); err != nil {
-		return Result{}, link.cause(err)
+	f.link = newLink(ctx, conn, f.options.StallTimeout)
+	return nil
+}
+
+// end cuts the link and puts the target's settings back. A target that was not promoted is let go as after a failure.
+func (f *feeder) end(ctx context.Context, unpromoted bool) error {
+	if f.link != nil {
+		f.link.close()
 	}
-	if err := link.awaitAck(); err != nil {
-		return Result{}, err
+	if f.control != nil {
+		defer func() { _ = f.control.Close() }()
 	}
-	return f.promote(ctx, srv)
+	if f.srv == nil {
+		return nil
+	}
+	// The port is closed first, so that nobody can fetch anything any more, and then the target is let go.
+	f.srv.close()
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
+	defer cancel()
+	return f.cleanUp(clean, f.old, unpromoted)
 }
 
 // awaitConnection waits until the target has connected and asked for the data. Meanwhile it checks that the target is

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"maps"
@@ -148,7 +149,7 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 			groups[i] = pipe.Do(ctx, "XINFO", "STREAM", key, "FULL", "COUNT", 0)
 		}
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
+	if err := unlessGone(pipe.Exec(ctx)); err != nil {
 		return err
 	}
 	hashTimes := make([]*redis.Cmd, len(keys))
@@ -158,16 +159,19 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 		}
 		flat, _ := values[i].Slice()
 		names := pairNames(flat)
+		if len(names) == 0 {
+			continue
+		}
 		args := append([]any{"HPEXPIRETIME", key, "FIELDS", len(names)}, names...)
 		hashTimes[i] = pipe.Do(ctx, args...)
 	}
 	if pipe.Len() > 0 {
-		if _, err := pipe.Exec(ctx); err != nil {
+		if err := unlessGone(pipe.Exec(ctx)); err != nil {
 			return err
 		}
 	}
 	for i, key := range keys {
-		if values[i] == nil {
+		if values[i] == nil || values[i].Err() != nil || groups[i] != nil && groups[i].Err() != nil {
 			continue
 		}
 		expire, err := times[i].Int64()
@@ -191,6 +195,16 @@ func readKeys(ctx context.Context, client *redis.Client, keys []string, exact, f
 			}
 		}
 		out[prefix+key] = hex.EncodeToString(sum.Sum(nil))
+	}
+	return nil
+}
+
+// unlessGone passes over what a pipeline is told of keys that have expired meanwhile.
+func unlessGone(commands []redis.Cmder, _ error) error {
+	for _, command := range commands {
+		if err := command.Err(); err != nil && !errors.Is(err, redis.Nil) && !strings.Contains(err.Error(), "no such key") {
+			return err
+		}
 	}
 	return nil
 }
