@@ -72,6 +72,13 @@ type (
 	DrillArgs struct {
 		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must begin before that; nil: it was asked for by hand
 	}
+	// RecoverArgs are of making a moment a snapshot.
+	RecoverArgs struct {
+		Target string        `json:"target,omitempty"` // the name that is given
+		Moment time.Time     `json:"moment"`
+		Places []RecoverFrom `json:"places,omitempty"` // of shards that are wanted at an exact place instead
+		Base   string        `json:"base,omitempty"`   // the snapshot that the journal is played back behind; "": not chosen yet
+	}
 	// NoArgs are of runs without arguments.
 	NoArgs struct{}
 )
@@ -91,6 +98,7 @@ func (DeleteArgs) kinds() []RunKind   { return []RunKind{RunDelete} }
 func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
 func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }
 func (DrillArgs) kinds() []RunKind    { return []RunKind{RunDrill} }
+func (RecoverArgs) kinds() []RunKind  { return []RunKind{RunRecover} }
 func (NoArgs) kinds() []RunKind {
 	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
 }
@@ -107,8 +115,12 @@ func Args[T Arguments](run Run) (T, error) {
 	return args, nil
 }
 
-// Carries says what a copy or an export reads and where it writes. For other runs the result is empty.
+// Carries says which snapshot a run reads to make another one of it, or files, and where it writes. For other runs the result is empty.
 func (r Run) Carries() (CopyArgs, error) {
+	if r.Kind == RunRecover {
+		args, err := Args[RecoverArgs](r)
+		return CopyArgs{Source: args.Base, Target: args.Target}, err
+	}
 	if !slices.Contains(CopyArgs{}.kinds(), r.Kind) {
 		return CopyArgs{}, nil
 	}

@@ -58,6 +58,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunImport, `{"target":"one","upload":true}`, ImportArgs{Target: "one", Upload: true}),
 		example(RunDrill, `{"window_closes":"2026-11-22T04:00:00Z"}`, DrillArgs{&closes}),
 		example(RunDrill, `{}`, DrillArgs{}),
+		example(RunRecover, `{"target":"back","moment":"2026-11-27T10:41:07Z","places":[{"shard":2,"run":"00000000000000aa","offset":7}],"base":"one"}`, RecoverArgs{"back",
+			time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC), []RecoverFrom{{2, "00000000000000aa", 7}}, "one"}),
 		example(RunCreate, `{}`, NoArgs{}),
 		example(RunDeleteSnapshot, `{}`, NoArgs{}),
 		example(RunVerify, `{}`, NoArgs{}),

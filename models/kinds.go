@@ -84,6 +84,12 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Restore drill of " + r.SnapshotName },
 		says:  saysDrill,
 	}, {
+		kind: RunRecover, label: "Recover to a moment", cancellable: true, removes: true,
+		title: titleRecover,
+		says: saysMove(func(r Run, _ CopyArgs) string {
+			return "recovery of " + r.ClusterName + " as the snapshot " + r.SnapshotName
+		}),
+	}, {
 		kind: RunRebuild, label: "Rebuild catalog",
 		title: func(Run) string { return "Rebuild the catalog from the store" },
 		says:  saysReason,
@@ -168,6 +174,14 @@ func titleExport(r Run) string {
 		return "Export " + r.SnapshotName
 	}
 	return "Export " + args.Source + " to " + args.Store
+}
+
+func titleRecover(r Run) string {
+	args, err := Args[RecoverArgs](r)
+	if err != nil {
+		return "Recover " + r.ClusterName
+	}
+	return fmt.Sprintf("Recover %s to %s UTC as %s", r.ClusterName, momentText(args.Moment), r.SnapshotName)
 }
 
 func saysReason(_ Run, _ RunStatus, reason string) string { return reason }

@@ -26,6 +26,7 @@ const (
 	RunCopy              RunKind = "copy"               // under another name, or as an archive to another store
 	RunExport            RunKind = "export"             // plain RDB files to somebody's bucket
 	RunImport            RunKind = "import"             // RDB files from elsewhere become a manual snapshot
+	RunRecover           RunKind = "recover"            // a cluster as it was at a moment becomes a manual snapshot
 	RunRebuild           RunKind = "rebuild"            // make the catalog from the manifests
 )
 

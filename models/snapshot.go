@@ -47,7 +47,7 @@ type Snapshot struct {
 	ServedBy   string
 	ServedRole Role
 	Warning    string // what people should know, such as that the primary had to serve
-	Origin     string // a sentence that says where it was copied or imported from; "": taken from a cluster
+	Origin     string // a sentence that says where it was copied, imported or recovered from; "": taken from a cluster
 	Logical    bool   // it was read key by key, so it is not of one point in time
 
 	Attempt        string // where its parts are, or were last, stored: objects there belong to this catalog; "": in format version 1
@@ -82,7 +82,7 @@ func (s Snapshot) Foreign() bool {
 
 // TakenIn is how long it took to read the data from the cluster; 0: not known.
 func (s Snapshot) TakenIn() time.Duration {
-	if s.Foreign() || s.StartedAt == nil || s.CompletedAt == nil {
+	if s.Foreign() || s.Recovered() || s.StartedAt == nil || s.CompletedAt == nil {
 		return 0
 	}
 	ended := *s.CompletedAt

@@ -56,6 +56,7 @@ type DB struct {
 	Verifications Verifications
 	Drills        Drills
 	Journal       Journal
+	Recoveries    Recoveries
 	Runs          Runs
 	Settle        Settling
 	Owners        Owners
@@ -145,6 +146,7 @@ func (db *DB) bound() *DB {
 	db.Verifications = Verifications{db}
 	db.Drills = Drills{db}
 	db.Journal = Journal{db}
+	db.Recoveries = Recoveries{db}
 	db.Runs = Runs{db}
 	db.Settle = Settling{db}
 	db.Owners = Owners{db}

@@ -57,6 +57,8 @@ func (q Runs) Maker(ctx context.Context, snapshot models.Snapshot) (models.Run, 
 		kind = models.RunCopy
 	case snapshot.Foreign():
 		kind = models.RunImport
+	case snapshot.Recovered():
+		kind = models.RunRecover
 	}
 	var runs []models.Run
 	if err := q.db.with(ctx).Where("snapshot_name = ? AND kind = ?", snapshot.Name, kind).Order("id DESC").Find(&runs).Error; err != nil {

@@ -7,7 +7,7 @@ import (
 	"rekindle/models"
 )
 
-// freeMoved ends the snapshot that a copy, an export or an import did not complete, and releases the one that it read.
+// freeMoved ends the snapshot that a copy, an export, an import or a recovery did not complete, and releases the one that it read.
 func freeMoved(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	args, err := run.Carries()
 	if err != nil {
@@ -87,6 +87,7 @@ var runWays = map[models.RunKind]runWay{
 	models.RunImport:            {home: anywhere, frees: freeMoved},
 	models.RunVerify:            {home: anywhere, frees: freeVerified},
 	models.RunDrill:             {home: anywhere, frees: freeDrilled},
+	models.RunRecover:           {home: anywhere, frees: freeMoved},
 	models.RunRebuild:           {home: anywhere, frees: freeNothing},
 }
 

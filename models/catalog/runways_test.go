@@ -24,6 +24,7 @@ func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 		models.RunExport:            {"The export of the snapshot one failed. It broke.", "The export of the snapshot one was cancelled."},
 		models.RunImport:            {"The import of the snapshot one failed. It broke.", "The import of the snapshot one was cancelled."},
 		models.RunVerify:            {"The snapshot one could not be verified. It broke.", ""},
+		models.RunRecover:           {"The recovery of orders as the snapshot one failed. It broke.", "The recovery of orders as the snapshot one was cancelled."},
 		models.RunRebuild:           {"It broke."},
 		"of tomorrow":               {"It broke."},
 	} {

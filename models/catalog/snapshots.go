@@ -404,7 +404,7 @@ func (q Snapshots) checkQuota(ctx context.Context, cluster models.Cluster, fault
 	var taken int64
 	err = q.db.with(ctx).Model(&models.Snapshot{}).Where("cluster_name = ? AND source = ? AND status <> ?", cluster.Name, models.SourceManual, models.SnapshotFailed).
 		Where("(created_at > ? AND created_at <= ? OR name IN (SELECT snapshot_name FROM runs WHERE kind IN ? AND created_at > ? AND created_at <= ?))",
-			since, now, []models.RunKind{models.RunCopy, models.RunImport}, since, now).Count(&taken).Error
+			since, now, []models.RunKind{models.RunCopy, models.RunImport, models.RunRecover}, since, now).Count(&taken).Error
 	if err != nil {
 		return fmt.Errorf("count snapshots of %s: %w", cluster.Name, err)
 	}

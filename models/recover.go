@@ -1,0 +1,97 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// A moment becomes a snapshot: a snapshot from before it is loaded into a node that exists only for this, the cluster's journal is played back up to the
+// moment, and a manual snapshot is taken of the node. From then on it is a snapshot like any other. It counts as one that was taken by hand, on the day
+// it was asked for; its age is that of its data.
+
+// RecoverSpec asks for a snapshot of a cluster as it was at a moment.
+type RecoverSpec struct {
+	Cluster     string
+	Name        string        // of the snapshot
+	Moment      time.Time     // the last second, or part of one, that is in it
+	Places      []RecoverFrom // of shards that are wanted at an exact place in their stream instead
+	Tags        map[string]string
+	RequestedBy string
+}
+
+// RecoverFrom is an exact place in the stream of a shard, between two commands and outside of a transaction.
+type RecoverFrom struct {
+	Shard  int    `json:"shard"`
+	Run    string `json:"run"` // names the unbroken recording
+	Offset int64  `json:"offset"`
+}
+
+// Check refuses what cannot be asked for, and brings the request into its final form. Whether the journal has the moment, only the store can tell.
+func (s *RecoverSpec) Check(now time.Time) Faults {
+	var faults Faults
+	var problem string
+	if s.Name, problem = CheckSnapshotName(s.Name); problem != "" {
+		faults.Add(CodeInvalid, "name", problem)
+	}
+	s.Moment = s.Moment.UTC()
+	switch {
+	case s.Moment.IsZero():
+		faults.Add(CodeInvalid, "moment", "Say to which moment, in UTC, such as 2026-11-27 10:41:07.")
+	case s.Moment.After(now):
+		faults.Add(CodeInvalid, "moment", fmt.Sprintf("That moment is still to come: now it is %s UTC.", now.UTC().Format(time.DateTime)))
+	case s.Moment.Year() < 2009:
+		faults.Add(CodeInvalid, "moment", "Nothing was recorded as early as that.")
+	}
+	seen := make(map[int]bool)
+	for _, p := range s.Places {
+		if p.Shard < 1 || seen[p.Shard] || p.Run == "" || p.Offset < 0 {
+			faults.Add(CodeInvalid, "moment", fmt.Sprintf("Shard %d is asked for at no place, or at two.", p.Shard))
+		}
+		seen[p.Shard] = true
+	}
+	return faults
+}
+
+// momentLayouts are how people write a moment.
+var momentLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04"}
+
+// ParseMoment reads a moment, in UTC unless it says something else; false when it is none.
+func ParseMoment(text string) (time.Time, bool) {
+	text = strings.TrimSuffix(strings.Join(strings.Fields(text), " "), " UTC")
+	for _, layout := range momentLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
+}
+
+const recoveredOrigin = "Recovered to "
+
+// Recovered tells whether the snapshot was made from another one and the journal behind it.
+func (s Snapshot) Recovered() bool { return strings.HasPrefix(s.Origin, recoveredOrigin) }
+
+// Cut is which moment a recovered snapshot is of.
+type Cut struct {
+	Asked    time.Time
+	Exactly  time.Duration // how long before that the last command of any shard came
+	Skew     time.Duration // between the last commands of two shards, at most
+	Shards   int
+	Base     string // the snapshot that the journal was played back behind
+	Commands int64
+}
+
+// Origin is the sentence about where a recovered snapshot comes from. count words a number of commands.
+func (c Cut) Origin(count string) string {
+	text := fmt.Sprintf("%s%s UTC, exact to %d ms: replayed from %s and %s.", recoveredOrigin, momentText(c.Asked), c.Exactly.Milliseconds(), c.Base, count)
+	if c.Shards > 1 {
+		text += fmt.Sprintf(" Its %d shards are at most %d ms apart.", c.Shards, c.Skew.Milliseconds())
+	}
+	return text
+}
+
+// RecoveringOrigin is Origin as long as the journal has not been looked at.
+func RecoveringOrigin(moment time.Time) string { return recoveredOrigin + momentText(moment) + " UTC." }
+
+func momentText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999") }
