@@ -44,7 +44,8 @@ type Manifest struct {
 	Cluster       string        `json:"cluster"`
 	Attempt       string        `json:"attempt,omitempty"` // by which it was stored: Attempt.ID
 	Source        string        `json:"source"`            // Automatic or Manual
-	Origin        string        `json:"origin,omitempty"`  // a sentence: from where it was copied or imported
+	Origin        string        `json:"origin,omitempty"`  // a sentence: from where it was copied, imported or recovered
+	Moment        *Moment       `json:"moment,omitempty"`  // nil: it was taken of a cluster, or imported
 	Logical       bool          `json:"logical,omitempty"` // it was read key by key, so it is not of one point in time
 	Engine        string        `json:"engine"`            // of the nodes that served it: "redis" or "valkey"
 	EngineVersion string        `json:"engine_version"`    // "7.0.15"
@@ -257,7 +258,7 @@ func sealedHash(data []byte, field string) (string, error) {
 // Encode is the manifest as it is stored: readable JSON, with UTC times and its own hash, in the current format version.
 func (m Manifest) Encode() ([]byte, error) {
 	m.FormatVersion = FormatVersion
-	m.CreatedAt, m.CompletedAt = m.CreatedAt.UTC(), m.CompletedAt.UTC()
+	m.CreatedAt, m.CompletedAt, m.Moment = m.CreatedAt.UTC(), m.CompletedAt.UTC(), m.Moment.utc()
 	parts := make([]Part, len(m.Parts))
 	for i, p := range m.Parts {
 		p.StartedAt, p.CompletedAt = p.StartedAt.UTC(), p.CompletedAt.UTC()
@@ -290,6 +291,9 @@ func (m Manifest) Check() error {
 		return err
 	}
 	if err := m.Configuration.check(); err != nil {
+		return err
+	}
+	if err := m.Moment.check(m.Parts); err != nil {
 		return err
 	}
 	highest := 0

@@ -33,7 +33,7 @@ func TestDocumentedManifestHasEveryField(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, value := range []any{m, m.Configuration, m.Parts[0]} {
+	for _, value := range []any{m, m.Configuration, m.Parts[0], *m.Moment, m.Moment.Parts[0]} {
 		v := reflect.ValueOf(value)
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() && name != "SHA256" { // it has the place of XXH128 in what was version 1
