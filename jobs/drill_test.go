@@ -1,6 +1,7 @@
 package jobs_test
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -39,15 +40,17 @@ func (c *console) noDrills() {
 	}
 }
 
-// throwaway looks at the nodes of drills while they run.
+// throwaway looks at the nodes of drills, or of what else has this prefix, while they run.
 type throwaway struct {
+	prefix string
+
 	mu   sync.Mutex
 	seen []string
 	bad  []string
 }
 
 func (w *throwaway) look(n launch.Node) {
-	if !strings.HasPrefix(n.Cluster, "0-drill-") {
+	if !strings.HasPrefix(n.Cluster, cmp.Or(w.prefix, "0-drill-")) {
 		return
 	}
 	w.mu.Lock()

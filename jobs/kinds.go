@@ -76,6 +76,10 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: chore, May: m.vault.Driller.May, Does: queue.With(m.vault.Driller.Drill), Again: always, // no slot of those for snapshots: they need not wait for it
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
+		models.RunRecover: {
+			Weighs: transfer, May: m.vault.Recoverer.May, Does: queue.With(m.vault.Recoverer.Recover), Again: always,
+			Removes: inAnyCase, Settles: m.vault.Recoverer.Settle, Recovers: m.recoveringMoment,
+		},
 		models.RunRebuild: {
 			Weighs: chore, May: atOnce, Does: m.vault.Rebuilder.Rebuild, Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
@@ -142,6 +146,14 @@ func (m *Manager) recoveringCopy(run models.Run) queue.Recovery {
 		return nil // its arguments list what it writes
 	}
 	return m.vault.Mover.RecoverCopy
+}
+
+// recoveringMoment ends a recovery that was given up. Any other is begun again.
+func (m *Manager) recoveringMoment(run models.Run) queue.Recovery {
+	if run.GivenUp == "" {
+		return nil
+	}
+	return m.vault.Recoverer.Abandon
 }
 
 // fail ends a run that leaves nothing behind.

@@ -50,6 +50,8 @@ func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 		"an import":                        {models.Run{Kind: models.RunImport, Options: `{}`}, true, true, true},
 		"an upload":                        {models.Run{Kind: models.RunImport, Options: `{"upload":true}`}, true, false, true},
 		"a verification":                   {models.Run{Kind: models.RunVerify}, false, true, false},
+		"a recovery":                       {models.Run{Kind: models.RunRecover}, true, true, false},
+		"a recovery that was given up":     {models.Run{Kind: models.RunRecover, GivenUp: models.RunFailed}, true, true, true},
 		"a rebuild of the catalog":         {models.Run{Kind: models.RunRebuild}, false, true, false},
 		"what only a newer console can do": {models.Run{Kind: "of tomorrow"}, false, true, false},
 	} {

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"rekindle/internal/archive"
-	"rekindle/internal/drain"
 	"rekindle/internal/primary"
-	"rekindle/internal/rdb"
 	"rekindle/internal/words"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
@@ -28,9 +25,6 @@ type Driller struct {
 	trials   *trials
 	verifier *Verifier // its store is read slowly while snapshots and restores go on
 }
-
-// memoryPatience is how long a drill that has begun waits for memory for its next part.
-const memoryPatience = 15 * time.Minute
 
 // ask is the minute tick that queues due drills.
 func (d *Driller) ask(ctx context.Context) {
@@ -136,7 +130,7 @@ func (d *drilling) load(ctx context.Context) error {
 		return err
 	}
 	for i, part := range manifest.Parts {
-		if err := d.waitForMemory(ctx, part); err != nil {
+		if err := d.trials.waitForMemory(ctx, part, 0, d.report); err != nil {
 			return err
 		}
 		if err := d.loadPart(ctx, i, part); err != nil {
@@ -146,48 +140,11 @@ func (d *drilling) load(ctx context.Context) error {
 	return nil
 }
 
-// chooseEngine chooses what the parts are loaded with: what the snapshot was taken from, as a restore would, else what a trial would choose.
-func (d *drilling) chooseEngine(ctx context.Context) error {
-	version := 0
-	for _, part := range d.manifest.Parts {
-		version = max(version, part.RDBVersion)
-	}
-	engines, err := d.Host.Engines(ctx)
-	if err != nil {
-		return fmt.Errorf("list engines: %w", err)
-	}
-	d.engine = d.row.EngineName()
-	if !slices.Contains(engines, d.engine) || !rdb.CanLoad(d.engine.Name, d.engine.Version, version) {
-		found := false
-		if d.engine, found, err = d.trials.engine(ctx, d.row.Engine, version); err != nil {
-			return err
-		} else if !found {
-			return reason.Because(nil, "No engine is installed that can load RDB version %d. Install one on the console's host.", version)
-		}
-	}
+// chooseEngine chooses what the parts are loaded with.
+func (d *drilling) chooseEngine(ctx context.Context) (err error) {
+	d.engine, err = d.trials.engineOf(ctx, d.row, d.manifest)
 	d.result.Engine, d.result.EngineVersion = d.engine.Name, d.engine.Version
-	return nil
-}
-
-// waitForMemory waits until the host has memory for a part.
-func (d *drilling) waitForMemory(ctx context.Context, part archive.Part) error {
-	for until := time.Now().Add(memoryPatience); ; { // of real time: memory is freed in it
-		need, free, err := d.trials.memory(ctx, part)
-		if err != nil || need <= free {
-			return err
-		}
-		memory, err := d.Launcher.Memory(ctx)
-		if err != nil {
-			return fmt.Errorf("read memory of host: %w", err)
-		}
-		if need > memory.Total || time.Now().After(until) {
-			return reason.Because(nil, "Part %d may take %s of memory in a node, and the host has %s free.", part.Number, words.Size(need), words.Size(free))
-		}
-		d.report.Stage(fmt.Sprintf("Waiting until the host has %s of memory free", words.Size(need)), nil)
-		if !drain.Pause(ctx, time.Second) {
-			return context.Cause(ctx)
-		}
-	}
+	return err
 }
 
 // loadPart loads one part into a node of its own.

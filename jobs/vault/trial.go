@@ -34,6 +34,8 @@ import (
 const (
 	trialPrefix = "0-trial-"
 	drillPrefix = "0-drill-" // of nodes that show that a snapshot can be loaded
+
+	recoverPrefix = "0-recover-" // of nodes that are brought to a moment
 )
 
 // loopback is where such nodes listen: no application may find them.
@@ -151,6 +153,51 @@ func (ts *trials) engine(ctx context.Context, engine string, version int) (model
 		}
 	}
 	return best, true, nil
+}
+
+// engineOf chooses what a snapshot is loaded with: what it was taken from, as a restore would, else what a trial would choose.
+func (ts *trials) engineOf(ctx context.Context, row models.Snapshot, manifest archive.Manifest) (models.Engine, error) {
+	version := 0
+	for _, part := range manifest.Parts {
+		version = max(version, part.RDBVersion)
+	}
+	engines, err := ts.Host.Engines(ctx)
+	if err != nil {
+		return models.Engine{}, fmt.Errorf("list engines: %w", err)
+	}
+	own := row.EngineName()
+	if slices.Contains(engines, own) && rdb.CanLoad(own.Name, own.Version, version) {
+		return own, nil
+	}
+	another, found, err := ts.engine(ctx, row.Engine, version)
+	if err == nil && !found {
+		err = reason.Because(nil, "No engine is installed that can load RDB version %d. Install one on the console's host.", version)
+	}
+	return another, err
+}
+
+// memoryPatience is how long a run that has begun waits for memory for its next part.
+const memoryPatience = 15 * time.Minute
+
+// waitForMemory waits until the host has memory for a part in a node, and for so many bytes more.
+func (ts *trials) waitForMemory(ctx context.Context, part archive.Part, more int64, report *queue.Report) error {
+	for until := time.Now().Add(memoryPatience); ; { // of real time: memory is freed in it
+		need, free, err := ts.memory(ctx, part)
+		if need += more; err != nil || need <= free {
+			return err
+		}
+		memory, err := ts.Launcher.Memory(ctx)
+		if err != nil {
+			return fmt.Errorf("read memory of host: %w", err)
+		}
+		if need > memory.Total || time.Now().After(until) {
+			return reason.Because(nil, "Part %d may take %s of memory in a node, and the host has %s free.", part.Number, words.Size(need), words.Size(free))
+		}
+		report.Stage(fmt.Sprintf("Waiting until the host has %s of memory free", words.Size(need)), nil)
+		if !drain.Pause(ctx, time.Second) {
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // memory returns what a part may need in a node, and what the host has.
@@ -350,12 +397,12 @@ func (ts *trials) end(ctx context.Context, node launch.ID) {
 	}
 }
 
-// isTrial tells whether it is a node of a trial or of a drill, which belongs to no cluster.
+// isTrial tells whether it is a node of a trial, a drill or a recovery, which belongs to no cluster.
 func isTrial(node launch.ID) bool {
-	return strings.HasPrefix(node.Cluster, trialPrefix) || strings.HasPrefix(node.Cluster, drillPrefix)
+	return strings.HasPrefix(node.Cluster, trialPrefix) || strings.HasPrefix(node.Cluster, drillPrefix) || strings.HasPrefix(node.Cluster, recoverPrefix)
 }
 
-// endAll removes the nodes of trials and drills that a killed console left.
+// endAll removes the nodes of trials, drills and recoveries that a killed console left.
 func (ts *trials) endAll(ctx context.Context) {
 	nodes, err := ts.Launcher.List(ctx)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/journal"
 	"rekindle/internal/launch"
 	"rekindle/internal/resp"
 	"rekindle/internal/store"
@@ -30,6 +31,10 @@ type Config struct {
 	OpenStore func(ctx context.Context, url string) (store.Store, error)
 	// Bandwidth is how many bytes a second all snapshots together read from their sources; 0: no limit.
 	Bandwidth int64
+
+	// Segments finds what is stored of the replication stream of a cluster: what ends at since or later, and begins at until or before. If it is nil, the
+	// store is listed.
+	Segments func(ctx context.Context, cluster models.Cluster, since, until time.Time) ([]journal.Segment, error)
 
 	Lock     func(ctx context.Context, name string) (unlock func(), err error) // waits for it
 	Sentence func(error) (text string, known bool)                             // words an error for people
@@ -66,6 +71,7 @@ type Vault struct {
 	Exporter  *Exporter  // writes RDB files into other stores
 	Importer  *Importer  // makes snapshots from RDB files
 	Driller   *Driller   // shows that what is stored can be loaded
+	Recoverer *Recoverer // makes snapshots of moments
 	Verifier  *Verifier  // reads back what is stored
 	Recorder  *Recorder  // keeps records of the clusters in the store as well
 	Rebuilder *Rebuilder // makes a catalog from the store
@@ -95,6 +101,7 @@ func New(config Config) *Vault {
 	v.Copier = &Copier{k, v.Reader, v.Mover, remains, opener}
 	v.Exporter = &Exporter{k, v.Reader, remains, opener}
 	v.Importer = &Importer{k, v.Mover, v.trials, opener}
+	v.Recoverer = &Recoverer{k, v.Reader, v.Writer, v.Mover, v.Verifier, v.trials}
 	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, recorder: v.Recorder, clocks: v.clocks, remains: remains, begun: time.Now(), looked: make(chan struct{})}
 	return v
 }

@@ -104,3 +104,13 @@ func (q Recoveries) configure(ctx context.Context, name string, base models.Snap
 	}
 	return nil
 }
+
+// MayRun tells whether a recovery may begin on this console now: one at a time.
+func (q Recoveries) MayRun(ctx context.Context, run models.Run, owner string) (bool, error) {
+	var before int64
+	err := q.db.with(ctx).Model(&models.Run{}).Where("id <> ? AND kind = ? AND status = ? AND owner = ?", run.ID, models.RunRecover, models.RunRunning, owner).Count(&before).Error
+	if err != nil {
+		return false, fmt.Errorf("look for other recoveries: %w", err)
+	}
+	return before == 0, nil
+}
