@@ -53,6 +53,11 @@ func (s *RecoverSpec) Check(now time.Time) Faults {
 	return faults
 }
 
+// RecoveryFailed begins the sentence about a recovery that failed; the reason follows.
+func RecoveryFailed(cluster, snapshot string) string {
+	return fmt.Sprintf("The recovery of %s as the snapshot %s failed.", cluster, snapshot)
+}
+
 // momentLayouts are how people write a moment.
 var momentLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", time.DateTime, "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04"}
 

@@ -142,7 +142,7 @@ func (p Snapshot) originText() string {
 	if !p.empty() {
 		return p.Origin
 	}
-	return strings.TrimPrefix(strings.TrimPrefix(p.Origin, "Imported from "), "Copied from ")
+	return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(p.Origin, "Imported from "), "Copied from "), "Recovered to ")
 }
 
 func (p Snapshot) line() string {

@@ -23,6 +23,8 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 		return views.Again{Href: "/clusters/-/new"}, nil
 	case models.RunImport:
 		return importAgain(run)
+	case models.RunRecover:
+		return recoverAgain(run, shown)
 	case models.RunRebuild:
 		return views.Again{Href: "/settings/rebuild", Post: true}, nil
 	case models.RunDeleteSnapshot:
@@ -87,6 +89,16 @@ func importAgain(run models.Run) (views.Again, error) {
 		from = "upload"
 	}
 	return views.Again{Href: views.LinkQuery(importPath, "from", from, "cluster", run.ClusterName, "name", args.Target, "sources", strings.Join(args.Sources, "\n"))}, nil
+}
+
+// recoverAgain is the form as it was filled in, with another name: that one is taken.
+func recoverAgain(run models.Run, shown views.Run) (views.Again, error) {
+	args, err := models.Args[models.RecoverArgs](run)
+	query := []string{"moment", args.Moment.UTC().Format(momentLayout)}
+	for _, p := range args.Places {
+		query = append(query, "place", fmt.Sprintf("%d:%s:%d", p.Shard, p.Run, p.Offset))
+	}
+	return views.Again{Href: views.LinkQuery(string(views.Link("clusters", run.ClusterName, "recover")), query...)}.If(shown.ClusterExists), err
 }
 
 // nextTry is a sentence about what the schedule does after an automatic snapshot that failed; "" for any other run, and once there was a later attempt.

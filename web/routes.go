@@ -92,6 +92,9 @@ func (t table) clusters() {
 	t.user("GET /clusters/{id}/snapshot", takes.takePage)
 	t.user("POST /clusters/{id}/snapshot", takes.take)
 
+	recoveries := recoverPages{t.site}
+	t.user("GET /clusters/{id}/recover", recoveries.recoverPage)
+	t.user("POST /clusters/{id}/recover", recoveries.recover)
 	drills := drillPages{t.site}
 	t.user("GET /clusters/{id}/drills", drills.planPage)
 	t.user("POST /clusters/{id}/drills", drills.savePlan)

@@ -87,6 +87,8 @@ func lasted(snapshot models.Snapshot, making time.Duration) []views.Lasted {
 		add("Copied in", making)
 	case snapshot.Foreign():
 		add("Imported in", making)
+	case snapshot.Recovered():
+		add("Recovered in", making)
 	}
 	return all
 }

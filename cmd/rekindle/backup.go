@@ -55,15 +55,31 @@ func runBackupNow(ctx context.Context, args []string, getenv func(string) string
 const waitUsage = "wait until it is available; if that fails, so does the command"
 
 // takeSnapshot has a snapshot taken of a cluster, and returns how it begins.
-func (c *apiClient) takeSnapshot(ctx context.Context, cluster, name string) (taken listedSnapshot, err error) {
+func (c *apiClient) takeSnapshot(ctx context.Context, cluster, name string, options ...func(*elasticache.Options)) (taken listedSnapshot, err error) {
 	err = ofEither(cluster, func(group, single *string) error {
-		answer, err := c.CreateSnapshot(ctx, &elasticache.CreateSnapshotInput{SnapshotName: &name, ReplicationGroupId: group, CacheClusterId: single})
+		answer, err := c.CreateSnapshot(ctx, &elasticache.CreateSnapshotInput{SnapshotName: &name, ReplicationGroupId: group, CacheClusterId: single}, options...)
 		if err == nil {
 			taken = snapshotOf(*answer.Snapshot)
 		}
 		return err
 	})
 	return taken, err
+}
+
+// whyFailed is the console's sentence about a snapshot that failed. For one that was taken, ElastiCache's words stand before it.
+func (c *apiClient) whyFailed(ctx context.Context, s listedSnapshot) string {
+	for begins, ends := range map[string]string{
+		"Snapshot failed for snapshot with ID '" + s.Name + "'": "ID '" + s.Cluster + "'. ",
+		models.RecoveryFailed(s.Cluster, s.Name):                models.RecoveryFailed(s.Cluster, s.Name) + " ",
+	} {
+		said := c.said(ctx, s.Cluster, s.sourceType, begins)
+		if _, reason, cut := strings.Cut(said, ends); cut {
+			return reason
+		} else if said != "" {
+			return said
+		}
+	}
+	return ""
 }
 
 // awaitSnapshot waits until a snapshot is available; an end in any other state is an error with the console's sentence.
@@ -82,9 +98,6 @@ func (c *apiClient) awaitSnapshot(ctx context.Context, s listedSnapshot, termina
 	case status == "deleting":
 		return s, fmt.Errorf("the snapshot %s is being deleted", s.Name)
 	}
-	said := c.said(ctx, s.Cluster, s.sourceType, "Snapshot failed for snapshot with ID '"+s.Name+"'") // ElastiCache's words; ours follow
-	if _, reason, cut := strings.Cut(said, "ID '"+s.Cluster+"'. "); cut {
-		said = reason
-	}
+	said := c.whyFailed(ctx, s)
 	return s, fmt.Errorf("%s", cmp.Or(said, fmt.Sprintf("the snapshot %s failed; its page in the console says why", s.Name)))
 }

@@ -208,6 +208,7 @@ func (a snapshotActions) create(ctx context.Context, c *call) error {
 	if group == "" && node == "" {
 		c.mistake(models.CodeCombination, "Name what is to be snapshotted by ReplicationGroupId or CacheClusterId.")
 	}
+	moment, recovering := c.instant("RecoverTo") // Rekindle's own: not as it is, but as it was then
 	c.notOffered("KmsKeyId")
 	if err := c.wrong(); err != nil {
 		return err
@@ -231,7 +232,12 @@ func (a snapshotActions) create(ctx context.Context, c *call) error {
 			spec.Node = member.Name
 		}
 	}
-	_, err := a.db.Snapshots.Take(ctx, spec)
+	var err error
+	if recovering {
+		_, err = a.db.Recoveries.Request(ctx, models.RecoverSpec{Cluster: spec.Cluster, Name: spec.Name, Moment: moment, Tags: spec.Tags, RequestedBy: spec.RequestedBy})
+	} else {
+		_, err = a.db.Snapshots.Take(ctx, spec)
+	}
 	if group == "" {
 		err = aboutCluster(err)
 	}

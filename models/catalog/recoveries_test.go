@@ -1,0 +1,98 @@
+package catalog
+
+import (
+	"testing"
+	"time"
+
+	"rekindle/models"
+)
+
+func TestARecoveryHoldsTheSnapshotThatItBeginsWith(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster := launched(t, db, spec("orders"))
+	taken(t, db, "orders", "one")
+	clock.Advance(time.Hour)
+	taken(t, db, "orders", "two")
+	clock.Advance(time.Hour)
+	moment := db.Now().Add(-time.Minute)
+	ask := func(name string) error {
+		_, err := db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: name, Moment: moment, Tags: map[string]string{"why": "undo"}, RequestedBy: "admin"})
+		return err
+	}
+	check(t, ask("back"))
+	refused(t, ask("back"), models.CodeSnapshotExists)
+	refused(t, db.Recoveries.Check(t.Context(), &models.RecoverSpec{Cluster: "nobody", Name: "x", Moment: moment}), models.CodeClusterNotFound)
+	if row := must(db.Snapshots.Get(t.Context(), "back"))(t); !row.CreatedAt.Equal(moment) || row.Source != models.SourceManual || row.Status != models.SnapshotCreating || !row.Recovered() {
+		t.Errorf("%+v", row)
+	}
+	if got := must(db.Clusters.Get(t.Context(), "orders"))(t); got.Status != models.ClusterAvailable || got.ID != cluster.ID {
+		t.Errorf("the cluster is %s", got.Status)
+	}
+	if bases := must(db.Recoveries.Bases(t.Context(), "orders", moment, 10))(t); len(bases) != 2 || bases[0].Name != "two" || len(bases[0].Parts) != 1 {
+		t.Errorf("%d snapshots to begin with: %+v", len(bases), bases)
+	}
+	if bases := must(db.Recoveries.Bases(t.Context(), "orders", moment.Add(-90*time.Minute), 10))(t); len(bases) != 1 || bases[0].Name != "one" {
+		t.Errorf("%d snapshots of before: %+v", len(bases), bases)
+	}
+	oldest, newest, err := db.Recoveries.Span(t.Context(), "orders")
+	if err != nil || newest.Sub(oldest) != time.Hour {
+		t.Errorf("from %s to %s, %v", oldest, newest, err)
+	}
+
+	run := claim(t, db)
+	if may := must(db.Recoveries.MayRun(t.Context(), models.Run{ID: run.ID + 1}, run.Owner))(t); may {
+		t.Error("a second one may run beside it")
+	}
+	if may := must(db.Recoveries.MayRun(t.Context(), models.Run{ID: run.ID + 1}, "another console"))(t); !may {
+		t.Error("another console may not run one")
+	}
+	status := func(name string, want models.SnapshotStatus) {
+		t.Helper()
+		if got := must(db.Snapshots.Get(t.Context(), name))(t).Status; got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	one, two := must(db.Snapshots.Get(t.Context(), "one"))(t), must(db.Snapshots.Get(t.Context(), "two"))(t)
+	must(db.Recoveries.Begin(t.Context(), run, one))(t)
+	status("one", models.SnapshotCopying)
+	run = must(db.Recoveries.Begin(t.Context(), run, two))(t) // the console was killed, and another snapshot serves now
+	status("one", models.SnapshotAvailable)
+	status("two", models.SnapshotCopying)
+	refused(t, db.Snapshots.Delete(t.Context(), []string{"two"}, "admin"), models.CodeSnapshotState)
+	if args, err := models.Args[models.RecoverArgs](must(db.Runs.Get(t.Context(), run.ID))(t)); err != nil || args.Base != "two" || !args.Moment.Equal(moment) {
+		t.Errorf("%+v, %v", args, err)
+	}
+	done := measured(db, "back")
+	done.Origin = models.Cut{Asked: moment, Base: "two", Shards: 1}.Origin("7 commands")
+	done.Configuration = two.Configuration
+	check(t, db.Settle.Move(t.Context(), run, done, ""))
+	status("two", models.SnapshotAvailable)
+	status("back", models.SnapshotAvailable)
+	made := must(db.Snapshots.Get(t.Context(), "back"))(t)
+	if made.NodeType != two.NodeType || made.Origin != done.Origin || made.TakenIn() != 0 || made.RetentionLimit != two.RetentionLimit {
+		t.Errorf("%+v", made)
+	}
+	if maker, found, err := db.Runs.Maker(t.Context(), made); err != nil || !found || maker.ID != run.ID {
+		t.Errorf("it was made by %+v, %v, %v", maker, found, err)
+	}
+}
+
+func TestRecoveriesCountAgainstTheQuotaOnTheDayThatTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	launched(t, db, spec("orders"))
+	check(t, db.Settings.Save(t.Context(), models.Settings{ManualQuota: 1, Currency: "$"}))
+	clock.Advance(30 * 24 * time.Hour)
+	moment := db.Now().Add(-20 * 24 * time.Hour)
+	ask := func(name string) error {
+		_, err := db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: name, Moment: moment})
+		return err
+	}
+	check(t, ask("one"))
+	refused(t, ask("two"), models.CodeSnapshotQuota)
+	check(t, db.Settle.Fail(t.Context(), claim(t, db), models.RunFailed, "There is a gap."))
+	check(t, ask("two"))
+	clock.Advance(25 * time.Hour)
+	check(t, ask("three"))
+}
