@@ -18,8 +18,8 @@ import (
 	"rekindle/models/catalog"
 )
 
-// journaled is a cluster whose journal is kept, once something of it is stored and there is a snapshot that it begins with.
-func (c *console) journaled(name string, replicas int, change func(*models.JournalPlan)) models.Cluster {
+// withJournal is a cluster whose journal is kept, once something of it is stored and there is a snapshot that it begins with.
+func (c *console) withJournal(name string, replicas int, change func(*models.JournalPlan)) models.Cluster {
 	c.t.Helper()
 	cluster := c.create(c.backedUp(name, replicas))[0]
 	c.keepJournal(name, change)
@@ -104,7 +104,7 @@ func (c *console) stream(cluster models.Cluster, s models.JournalStretch) string
 func TestWhatIsWrittenIsStoredAsItComes(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.journaled("orders", 1, nil)
+	cluster := c.withJournal("orders", 1, nil)
 	links, err := c.db.Journal.Links(t.Context(), cluster)
 	must(t, err)
 	if len(links) != 1 || links[0].Role != models.RoleReplica || links[0].State != models.JournalFollowing {
@@ -141,7 +141,7 @@ func TestWhatIsWrittenIsStoredAsItComes(t *testing.T) {
 func TestJournalGoesOnWhereItEnded(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.journaled("orders", 1, nil)
+	cluster := c.withJournal("orders", 1, nil)
 	client := c.primary(cluster)
 	must(t, client.Set(t.Context(), "before", "x", 0).Err())
 	first := c.written(cluster)
@@ -176,7 +176,7 @@ func TestJournalOutlivesAFailover(t *testing.T) {
 
 func outlivesAFailover(t *testing.T, replicas int) {
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.journaled("orders", replicas, nil)
+	cluster := c.withJournal("orders", replicas, nil)
 	must(t, c.primary(cluster).Set(t.Context(), "before", "x", 0).Err())
 	first := c.written(cluster)
 	old, _ := cluster.Shards()[0].Primary()
@@ -233,7 +233,7 @@ func TestJournalGoesWithItsCluster(t *testing.T) {
 	t.Parallel()
 	clock := clockwork.NewRealClock()
 	c := newConsole(t, clock)
-	cluster := c.journaled("orders", 1, nil)
+	cluster := c.withJournal("orders", 1, nil)
 	c.written(cluster)
 	c.deleted("orders")
 	c.stop() // its first look sweeps
@@ -251,7 +251,7 @@ func TestJournalGoesWithItsCluster(t *testing.T) {
 func TestJournalThatIsTurnedOffLetsGo(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.journaled("orders", 1, nil)
+	cluster := c.withJournal("orders", 1, nil)
 	c.written(cluster)
 	c.keepJournal("orders", func(p *models.JournalPlan) { p.Kept = false })
 	c.waitFor("the link to close", func() bool {
@@ -274,7 +274,7 @@ func TestJournalThatIsTurnedOffLetsGo(t *testing.T) {
 func TestWhatCannotBeReadOfAJournalIsAGap(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
-	cluster := c.journaled("orders", 1, nil)
+	cluster := c.withJournal("orders", 1, nil)
 	for range 3 {
 		c.written(cluster)
 	}

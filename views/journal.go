@@ -208,13 +208,14 @@ const (
 	JournalWaiting   = "waiting"
 )
 
-// RecoverAddress is the form that brings a cluster back to an instant, or, if event is not zero, to just before what happened then.
-func RecoverAddress(cluster string, at time.Time, event uint) templ.SafeURL {
-	address := string(Link("clusters", cluster, "recover"))
-	if event > 0 {
-		return LinkQuery(address, "before", fmt.Sprint(event))
+// RecoverAddress is the form that recovers a cluster to a moment. place is an exact place in the stream of a shard, "shard:run:offset"; "": the moment
+// says it all.
+func RecoverAddress(cluster string, at time.Time, place string) templ.SafeURL {
+	address, moment := string(Link("clusters", cluster, "recover")), at.UTC().Format(time.RFC3339Nano)
+	if place == "" {
+		return LinkQuery(address, "moment", moment)
 	}
-	return LinkQuery(address, "to", at.UTC().Format(time.RFC3339))
+	return LinkQuery(address, "moment", moment, "place", place)
 }
 
 func (p Journal) sizeText() string {

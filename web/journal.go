@@ -212,7 +212,7 @@ func (h journalPages) journalTime(ctx context.Context, cluster models.Cluster, w
 		if closer {
 			b.Href = views.JournalAddress(cluster.Name, each.At, string(in))
 		} else if window.Contains(each.At) {
-			b.Href = views.RecoverAddress(cluster.Name, each.At, 0)
+			b.Href = views.RecoverAddress(cluster.Name, each.At, "")
 		}
 		t.Bars = append(t.Bars, b)
 	}
@@ -230,7 +230,7 @@ func (h journalPages) journalTime(ctx context.Context, cluster models.Cluster, w
 	for _, e := range events {
 		shown := views.JournalEvent{ID: strconv.FormatUint(uint64(e.ID), 10), At: e.At, Shard: e.Shard, Text: e.Text()}
 		if window.Contains(e.At) {
-			shown.Recover = views.RecoverAddress(cluster.Name, e.At, e.ID)
+			shown.Recover = views.RecoverAddress(cluster.Name, e.At, fmt.Sprintf("%d:%s:%d", e.Shard, e.Run, e.Before))
 		}
 		v.Events = append(v.Events, shown)
 		mark := views.JournalMark{At: e.At, Text: e.Text(), Href: shown.Recover}

@@ -38,11 +38,11 @@ func (h recoverPages) recoverPage(w http.ResponseWriter, r *http.Request) error 
 }
 
 func (h recoverPages) askRecover(w http.ResponseWriter, r *http.Request, cluster models.Cluster, form url.Values, wrong mistakes) error {
-	oldest, newest, err := h.db.Recoveries.Span(r.Context(), cluster.Name)
+	window, err := h.db.Journal.Window(r.Context(), cluster)
 	if err != nil {
 		return err
 	}
-	props := views.RecoverForm{Cluster: cluster.Name, Places: form["place"], Oldest: oldest, Newest: newest,
+	props := views.RecoverForm{Cluster: cluster.Name, Places: form["place"], Oldest: window.Oldest(), Newest: window.Newest(),
 		Fields: views.Fields{Values: firstValues(form, "moment", "name"), Errors: wrong}}
 	if moment, is := models.ParseMoment(form.Get("moment")); is {
 		props.Command = fmt.Sprintf("rekindle recover %s --to %s --as %s --wait", cluster.Name, moment.Format(time.RFC3339Nano), orPlaceholder(strings.TrimSpace(form.Get("name")), "NAME"))

@@ -30,10 +30,11 @@ const stepTimeout = 30 * time.Second
 
 // tab is one page in a real browser.
 type tab struct {
-	t    *testing.T
-	ctx  context.Context
-	base string
-	shot int
+	clicks int // by click
+	t      *testing.T
+	ctx    context.Context
+	base   string
+	shot   int
 }
 
 func newTab(t *testing.T, base string) *tab {
