@@ -13,6 +13,7 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/archive"
 	"rekindle/internal/journal"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -307,4 +308,30 @@ func TestWhatCannotBeReadOfAJournalIsAGap(t *testing.T) {
 	if stretches, err := c.db.Journal.Stretches(t.Context(), cluster.ID); err != nil || len(stretches) < 2 || stretches[1].Gap == "" {
 		t.Errorf("the stretches are %+v, %v", stretches, err)
 	}
+}
+
+func TestJournalIsFoundAgainWhenTheCatalogIsLost(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.withJournal("orders", 1, nil)
+	must(t, c.primary(cluster).FlushAll(t.Context()).Err())
+	before := c.written(cluster)
+	c.restart("the record", func(a *archive.Archive) bool {
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Journal != nil && r.Journal.Days == 1 && r.Journal.Seconds == 2 })
+	})
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	c.rebuild()
+	cluster = c.await("orders", models.ClusterAvailable)
+	must(t, c.primary(cluster).Set(t.Context(), "afterwards", "x", 0).Err())
+	last := c.written(cluster)
+	if last.Run != before.Run || last.From != before.From || len(c.window(cluster)) != 1 {
+		t.Errorf("it does not go on: %s", c.journalNow(cluster))
+	}
+	c.waitFor("what happened", func() bool {
+		events, err := c.db.Journal.Events(t.Context(), cluster.ID, time.Time{}, c.clock.Now(), 10)
+		must(t, err)
+		return len(events) == 1 && events[0].Command == journal.FlushAll
+	}, func() string { return c.journalNow(cluster) })
 }

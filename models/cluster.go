@@ -67,6 +67,8 @@ type Cluster struct {
 	Nodes      []Node
 	Attachment *Attachment // how an attached cluster is reached; nil where it was not loaded
 	DrillPlan  *DrillPlan  // when its drills are held; nil where it has none, or where that was not loaded
+
+	JournalPlan *JournalPlan // how its journal is kept; nil where it never had one, or where that was not loaded
 }
 
 // Lost reports whether the cluster was brought back from the store without its nodes. Its snapshots are all that is left of it, so neither

@@ -33,6 +33,14 @@ type ClusterRecord struct {
 	Configuration Configuration `json:"configuration"`
 	Attached      *Attached     `json:"attached,omitempty"` // of an attached cluster; nil: the cluster was launched
 	Drills        *Drills       `json:"drills,omitempty"`   // nil: the schedule holds none
+	Journal       *Journal      `json:"journal,omitempty"`  // nil: none is kept
+}
+
+// Journal says how the journal of a cluster is kept.
+type Journal struct {
+	Days    int  `json:"days"`           // how far back
+	Seconds int  `json:"seconds"`        // after which time a piece of the stream is stored
+	Lone    bool `json:"lone,omitempty"` // a primary may be read where no replica is in step with it
 }
 
 // Drills says when the schedule holds restore drills of a cluster.

@@ -18,6 +18,7 @@ import (
 	"github.com/jonboulle/clockwork"
 
 	"rekindle/internal/drain"
+	"rekindle/internal/journal"
 	"rekindle/internal/store"
 	"rekindle/jobs/nodes"
 	"rekindle/jobs/tick"
@@ -46,6 +47,7 @@ type Keeper struct {
 	loops *drain.Loops
 	mu    sync.Mutex
 	open  map[place]*following
+	found map[uint]bool // clusters without nodes whose journals were taken in
 }
 
 // place is a shard of a cluster.
@@ -56,7 +58,7 @@ type place struct {
 
 // New builds a keeper; nothing happens before its ticks.
 func New(config Config) *Keeper {
-	return &Keeper{Config: config, loops: drain.NewLoops(), open: make(map[place]*following)}
+	return &Keeper{Config: config, loops: drain.NewLoops(), open: make(map[place]*following), found: make(map[uint]bool)}
 }
 
 // Ticks are the tasks that are repeated.
@@ -96,6 +98,9 @@ func (k *Keeper) look(ctx context.Context) {
 			k.keepAsItIs(plan.ClusterID, wanted)
 			continue
 		}
+		if k.Nodes.Here(cluster) && len(cluster.Nodes) == 0 {
+			k.failed(ctx, "look for the journal of a cluster without nodes", k.takeIn(ctx, cluster))
+		}
 		if !k.Nodes.Here(cluster) || !recorded(cluster) {
 			continue
 		}
@@ -106,6 +111,23 @@ func (k *Keeper) look(ctx context.Context) {
 		}
 	}
 	k.closeOthers(wanted)
+}
+
+// takeIn brings into the catalog, once, what the store has of the journal of a cluster that was brought back without its nodes.
+func (k *Keeper) takeIn(ctx context.Context, cluster models.Cluster) error {
+	if k.found[cluster.ID] || k.Present(ctx) != nil {
+		return nil
+	}
+	var found []models.JournalSegment
+	for s, err := range journal.List(ctx, k.Store, cluster.Name, time.Time{}) {
+		if err != nil {
+			return err
+		}
+		found = append(found, segmentOf(cluster.ID, s))
+	}
+	_, err := k.DB.Journal.Adopt(ctx, found)
+	k.found[cluster.ID] = err == nil
+	return err
 }
 
 // recorded tells whether a cluster is in a state in which its nodes can be read.

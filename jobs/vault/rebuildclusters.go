@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
@@ -112,7 +113,22 @@ func (r *rebuilding) wanted(ctx context.Context, name string, c archive.Configur
 		configuration.ShardCount = 1
 	}
 	return models.Cluster{Name: name, Kind: models.KindLaunched, Configuration: configuration, WindowChosen: !configuration.SnapshotWindow.IsZero() && (c.WindowChosen == nil || *c.WindowChosen),
-		DrillPlan: r.drills(ctx, name)}
+		DrillPlan: r.drills(ctx, name), JournalPlan: r.journal(ctx, name, configuration)}
+}
+
+// journal is how the journal of a cluster was kept, as its record has it; nil if that says nothing, or nothing valid. What is stored of it is found when
+// it goes on.
+func (r *rebuilding) journal(ctx context.Context, name string, c models.Configuration) *models.JournalPlan {
+	was := r.records[name].Journal
+	if was == nil {
+		return nil
+	}
+	plan := models.JournalPlan{Kept: true, Days: was.Days, Promise: time.Duration(was.Seconds) * time.Second, Lone: was.Lone, Since: r.DB.Now()}
+	if err := plan.Check(models.Cluster{Name: name, Configuration: c}); err != nil {
+		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("How the journal of the cluster %s was kept is not valid in its record, so none is kept. %s", name, err)}, nil)
+		return nil
+	}
+	return &plan
 }
 
 // drills is when the drills of a cluster were held, as its record has it; nil if that says nothing, or nothing valid.

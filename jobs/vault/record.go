@@ -210,7 +210,7 @@ func recordable(c models.Cluster) bool {
 func recordOf(c models.Cluster) archive.ClusterRecord {
 	configuration := storedConfiguration(c.Configuration)
 	configuration.WindowChosen, configuration.AuthEnabled = &c.WindowChosen, c.SignInNeeded()
-	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c), Drills: drillsOf(c)}
+	return archive.ClusterRecord{Cluster: c.Name, CreatedAt: c.CreatedAt, Configuration: configuration, Attached: attachedOf(c), Drills: drillsOf(c), Journal: journalOf(c)}
 }
 
 func drillsOf(c models.Cluster) *archive.Drills {
@@ -218,6 +218,14 @@ func drillsOf(c models.Cluster) *archive.Drills {
 		return nil
 	}
 	return &archive.Drills{Every: string(c.DrillPlan.Every), Window: c.DrillPlan.Window.String(), Day: c.DrillPlan.DayText()}
+}
+
+func journalOf(c models.Cluster) *archive.Journal {
+	plan := c.JournalPlan
+	if plan == nil || !plan.Kept {
+		return nil
+	}
+	return &archive.Journal{Days: plan.Days, Seconds: int(plan.Promise.Seconds()), Lone: plan.Lone}
 }
 
 // attachedOf says how a cluster is reached, without its secrets.

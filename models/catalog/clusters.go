@@ -418,7 +418,8 @@ func (q Clusters) ByName(ctx context.Context, names []string) (map[string]models
 	return clusters, nil
 }
 
-// ToRecord returns the clusters with these names that exist, with their nodes, how they are reached, and when their drills are held.
+// ToRecord returns the clusters with these names that exist, with their nodes, how they are reached, when their drills are held, and how
+// their journals are kept.
 func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]models.Cluster, error) {
 	clusters, err := q.ByName(ctx, names)
 	if err != nil {
@@ -434,11 +435,18 @@ func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]mode
 	if err != nil {
 		return nil, err
 	}
+	journals, err := q.db.Journal.PlansOf(ctx, all...)
+	if err != nil {
+		return nil, err
+	}
 	for name, c := range clusters {
 		if plan, has := plans[c.ID]; has {
 			c.DrillPlan = &plan
-			clusters[name] = c
 		}
+		if plan, has := journals[c.ID]; has {
+			c.JournalPlan = &plan
+		}
+		clusters[name] = c
 	}
 	if len(ids) == 0 {
 		return clusters, nil

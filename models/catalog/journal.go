@@ -29,6 +29,19 @@ func (q Journal) Plan(ctx context.Context, cluster models.Cluster) (models.Journ
 	return plan, nil
 }
 
+// PlansOf returns how the journals of those of these clusters are kept that have, or had, one.
+func (q Journal) PlansOf(ctx context.Context, clusters ...uint) (map[uint]models.JournalPlan, error) {
+	var rows []models.JournalPlan
+	if err := q.db.with(ctx).Where("cluster_id IN ?", clusters).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list how journals are kept: %w", err)
+	}
+	plans := make(map[uint]models.JournalPlan, len(rows))
+	for _, row := range rows {
+		plans[row.ClusterID] = row
+	}
+	return plans, nil
+}
+
 // Save changes how the journal of a cluster is kept.
 func (q Journal) Save(ctx context.Context, name string, plan models.JournalPlan, requestedBy string) error {
 	return q.db.transaction(ctx, func(tx *DB) error {
@@ -170,7 +183,20 @@ func (q Journal) add(ctx context.Context, s models.JournalSegment, events []mode
 	if err != nil || covered {
 		return err
 	}
-	return q.db.with(ctx).Create(&models.JournalStretch{ClusterID: s.ClusterID, Shard: s.Shard, Run: s.Run, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Gap: gap}).Error
+	if err := q.db.with(ctx).Create(&models.JournalStretch{ClusterID: s.ClusterID, Shard: s.Shard, Run: s.Run, From: s.From, To: s.To, Begin: s.Begin, End: s.End, Gap: gap}).Error; err != nil || gap == "" {
+		return err
+	}
+	return q.sayGap(ctx, s, gap)
+}
+
+// sayGap writes an event about a gap that ends with a segment.
+func (q Journal) sayGap(ctx context.Context, s models.JournalSegment, gap string) error {
+	cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", s.ClusterID))
+	if err != nil || !found {
+		return err
+	}
+	return q.db.Events.Add(ctx, models.Event{Severity: models.SeverityWarning, ClusterName: cluster.Name,
+		Message: fmt.Sprintf("The journal of %s has a gap before %s UTC. %s A snapshot is taken that it begins with again.", cluster.Name, s.Begin.UTC().Format(time.DateTime), gap)})
 }
 
 // happened writes down what happened in a segment.

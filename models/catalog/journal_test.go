@@ -98,6 +98,7 @@ func TestSegmentsMakeStretches(t *testing.T) {
 		t.Errorf("the stretches are %s", got)
 	}
 	stretches := must(db.Journal.Stretches(t.Context(), cluster.ID))(t)
+	said(t, db, "The journal of orders has a gap before")
 	if stretches[1].Gap != "The node had forgotten it." || !stretches[0].End.Equal(clock.Now().Add(-time.Minute)) {
 		t.Errorf("%+v", stretches)
 	}

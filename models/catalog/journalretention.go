@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -29,11 +28,11 @@ func (q Journal) Outlived(ctx context.Context) ([]models.JournalSegment, error) 
 		return nil, fmt.Errorf("list journals: %w", err)
 	}
 	for _, plan := range plans {
-		cluster, found, err := find[models.Cluster](q.db.with(ctx).Where("id = ?", plan.ClusterID))
+		cluster, found, err := find[models.Cluster](q.db.with(ctx).Preload("Nodes").Where("id = ?", plan.ClusterID))
 		if err != nil {
 			return nil, err
-		} else if !found {
-			continue
+		} else if !found || len(cluster.Nodes) == 0 {
+			continue // it was brought back without its nodes, and this may be all that is left of it
 		}
 		some, err := q.outlived(ctx, cluster, plan)
 		if err != nil {
@@ -88,13 +87,16 @@ func (q Journal) outlived(ctx context.Context, cluster models.Cluster, plan mode
 
 // needed are the snapshots that the recovery windows of these clusters begin with.
 func (q Journal) needed(ctx context.Context, clusters []models.Cluster) (map[uint]bool, error) {
-	var plans []models.JournalPlan
-	if err := q.db.with(ctx).Where("cluster_id IN ?", idsOf(clusters)).Find(&plans).Error; err != nil {
-		return nil, fmt.Errorf("list journals: %w", err)
+	plans, err := q.PlansOf(ctx, idsOf(clusters)...)
+	if err != nil {
+		return nil, err
 	}
 	needed := make(map[uint]bool)
-	for _, plan := range plans {
-		cluster := clusters[slices.IndexFunc(clusters, func(c models.Cluster) bool { return c.ID == plan.ClusterID })]
+	for _, cluster := range clusters {
+		plan, has := plans[cluster.ID]
+		if !has {
+			continue
+		}
 		cuts, err := q.cuts(ctx, cluster, plan)
 		if err != nil {
 			return nil, fmt.Errorf("look for what the journal of %s needs: %w", cluster.Name, err)

@@ -367,10 +367,13 @@ var sqliteMigrations = []migration{
 		markedBy("records_replanned", "UPDATE OF every, drill_window, day ON drill_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
 		markedBy("records_unplanned", "DELETE ON drill_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
 	// The replication streams that are kept, so that a cluster can be brought back to a second.
-	{"0039-journal", execute(journal("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime")...)},
+	{"0038-journal", execute(slices.Concat(journal("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime"),
+		markedBy("records_journaled", "INSERT ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_rejournaled", "UPDATE OF kept, days, promise, lone ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
+		markedBy("records_unjournaled", "DELETE ON journal_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
 }
 
-// journal makes the tables of 0039-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
+// journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
 // their cluster.
 func journal(id, number, text, at string) []string {
 	return []string{

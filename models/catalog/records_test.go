@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rekindle/models"
 )
@@ -75,15 +76,19 @@ func TestRecordsAreMarkedByWhatTheyAreMadeOf(t *testing.T) {
 	plan := models.DrillPlan{ClusterID: access.ClusterID, Every: models.Weekly, Window: models.Window{Start: 180, Length: 60}, DueAt: db.Now()}
 	check(t, db.with(t.Context()).Create(&plan).Error)
 	expect("drills that come", name)
+	kept := models.JournalPlan{ClusterID: access.ClusterID, Kept: true, Days: 3, Promise: time.Second, Since: db.Now()}
+	check(t, db.with(t.Context()).Create(&kept).Error)
+	expect("a journal that comes", name)
 	for table, silent := range map[string][]string{
 		"clusters": {"id", "home", "databases", "schedule_since", "parameters_wanted", "parameters_applied", "status_reason", "emptied_at", "loss_cause", "restored_from", "unsaved_from", "updated_at", "declared",
 			"transit_encryption", "ca", // the first never changes, the second is the host's
 			"old_password", "former_password", "password_pending", "password_changed_at",
 			"user_group", "former_user", "users_wanted", "users_applied",
 			"migration_source", "migration_address", "migration_since", "migration_copied"},
-		"attachments": {"topology", "since"},
-		"drill_plans": {"cluster_id", "due_at"},
-		"nodes":       {"id", "cluster_id", "name", "shard", "role", "host", "port", "announced", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
+		"attachments":   {"topology", "since"},
+		"drill_plans":   {"cluster_id", "due_at"},
+		"journal_plans": {"cluster_id", "since"},
+		"nodes":         {"id", "cluster_id", "name", "shard", "role", "host", "port", "announced", "state", "used_memory", "max_memory", "keys", "lag_bytes", "created_at", "seen_at", "halted", "zone", "slots", "ident"},
 	} {
 		for _, described := range columnsOf(t, db)[table] {
 			if !strings.HasPrefix(described, "column ") {
@@ -108,6 +113,8 @@ func TestRecordsAreMarkedByWhatTheyAreMadeOf(t *testing.T) {
 	expect("an access that goes", name)
 	check(t, db.with(t.Context()).Where("cluster_id = ?", plan.ClusterID).Delete(&models.DrillPlan{}).Error)
 	expect("drills that go", name)
+	check(t, db.with(t.Context()).Where("cluster_id = ?", plan.ClusterID).Delete(&models.JournalPlan{}).Error)
+	expect("a journal that goes", name)
 	check(t, db.with(t.Context()).Where("cluster_id = ?", access.ClusterID).Delete(&models.Node{}).Error)
 	expect("nodes that go", name)
 	check(t, db.with(t.Context()).Create(&models.Node{ClusterID: access.ClusterID, Name: "another", Host: "127.9.9.9", Port: 1, CreatedAt: db.Now()}).Error)

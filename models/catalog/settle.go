@@ -245,6 +245,13 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
 			}
 		}
+		if len(cluster.Nodes) == 0 { // what is stored of its journal stays, as its snapshots do
+			for _, rows := range []any{&models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}} {
+				if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
+					return fmt.Errorf("forget the journal of cluster %s: %w", run.ClusterName, err)
+				}
+			}
+		}
 		if err := tx.with(ctx).Model(&models.Snapshot{}).Where("cluster_id = ?", run.ClusterID).UpdateColumn("cluster_id", 0).Error; err != nil {
 			return fmt.Errorf("release snapshots of cluster %s: %w", run.ClusterName, err)
 		}
