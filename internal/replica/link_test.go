@@ -224,6 +224,7 @@ func TestALinkOutlivesTheNodesReplTimeout(t *testing.T) {
 	t.Parallel()
 	s, now := started(t, "--repl-timeout", "2", "--repl-ping-replica-period", "1")
 	l := follow(t, s, now.At, replica.Options{})
+	set(t, s, "a", "b")
 	var got strings.Builder
 	p := make([]byte, 1<<10)
 	for strings.Count(strings.ToUpper(got.String()), "PING") < 6 { // one in each second
@@ -235,6 +236,9 @@ func TestALinkOutlivesTheNodesReplTimeout(t *testing.T) {
 	}
 	if n := stat(t, s, "replication", "connected_slaves"); n != "1" {
 		t.Errorf("%s replicas", n)
+	}
+	if n := waiters(t, s); n != 0 { // although it has been heard of meanwhile
+		t.Errorf("WAIT counts %d", n)
 	}
 }
 
