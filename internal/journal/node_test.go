@@ -286,7 +286,7 @@ func judge(t *testing.T, st store.Store, found []Segment, from int64, stream str
 func TestARunGoesOnOverAFailover(t *testing.T) {
 	t.Parallel()
 	primary := testkit.Redis(t)
-	heir := testkit.Redis(t, "--repl-backlog-size", "64mb", "--replicaof", fmt.Sprint("127.0.0.1 ", primary.Port))
+	heir := testkit.Redis(t, "--repl-backlog-size", "64mb", "--replicaof", "127.0.0.1", fmt.Sprint(primary.Port))
 	testkit.WaitFor(t, "the replica is in step", func() bool { return current(t, heir).Linked })
 	now, st := current(t, heir), folder(t)
 	first := recordFrom(t, heir, st, Resume{ReplicationID: now.ReplicationID, Offset: now.Offset, Database: Unknown}, RecorderOptions{})

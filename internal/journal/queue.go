@@ -61,7 +61,7 @@ func (q *queue) adopt() error {
 		return err
 	}
 	for _, path := range found {
-		w, err := fromFile(path)
+		w, err := fromFile(path, false) // the link waits; whether they are whole is seen when they are stored
 		if errors.Is(err, ErrDamaged) {
 			_ = os.Remove(path) // what a killed console was writing
 			continue

@@ -52,7 +52,7 @@ func (s Segment) Bytes() int64 { return s.To - s.From }
 
 // Name is the key that a segment with these fields has.
 func (s Segment) Name() string {
-	return fmt.Sprintf("%s%s/shard-%04d/%s-%s-%019d-%019d-%s-%s.resp.zst", prefix(s.Cluster), s.Begin.UTC().Format(time.DateOnly), s.Shard,
+	return fmt.Sprintf("%s%s/shard-%04d/%s-%s-%019d-%019d-%s-%s.resp.zst", Prefix(s.Cluster), s.Begin.UTC().Format(time.DateOnly), s.Shard,
 		stamp(s.Begin), s.Run, s.From, s.To, s.ReplicationID, stamp(s.End))
 }
 
@@ -60,9 +60,7 @@ func (s Segment) Name() string {
 func (s Segment) String() string { return fmt.Sprintf("the journal segment %s", s.Key) }
 
 // Prefix begins the keys of all segments of a cluster.
-func Prefix(cluster string) string { return prefix(cluster) }
-
-func prefix(cluster string) string { return cluster + "/journal/" }
+func Prefix(cluster string) string { return cluster + "/journal/" }
 
 // Times in keys sort as text, and have milliseconds.
 const stampLayout = "20060102T150405.000Z"
@@ -142,7 +140,7 @@ const longest = time.Hour
 func List(ctx context.Context, st store.Store, cluster string, since time.Time) iter.Seq2[Segment, error] {
 	return func(yield func(Segment, error) bool) {
 		for _, part := range daysFrom(since) {
-			for object, err := range st.List(ctx, prefix(cluster)+part) {
+			for object, err := range st.List(ctx, Prefix(cluster)+part) {
 				if err != nil {
 					yield(Segment{}, fmt.Errorf("list the journal of %s: %w", cluster, err))
 					return

@@ -1,7 +1,6 @@
 package journal
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -44,8 +43,8 @@ func toFile(folder string, w *waiting) (path string, err error) {
 	return path, nil
 }
 
-// fromFile reads the index of a segment in the spool. The error is ErrDamaged if it is not whole.
-func fromFile(path string) (*waiting, error) {
+// fromFile reads a segment in the spool: all of it, or no more than its index. The error is ErrDamaged if it is not what was written.
+func fromFile(path string, whole bool) (*waiting, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -55,7 +54,12 @@ func fromFile(path string) (*waiting, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, _, err := decode(bufio.NewReader(file))
+	var x Index
+	if whole {
+		x, _, err = decode(file)
+	} else {
+		x, err = readFrame(file)
+	}
 	key := strings.ReplaceAll(filepath.Base(path), slash, "/")
 	if err == nil && x.Segment(0).Key != key {
 		err = fmt.Errorf("%w: it is that of %s", errIndex, x.Segment(0).Key)
@@ -94,14 +98,14 @@ func Salvage(ctx context.Context, st store.Store, dir string, onSegment func(Seg
 		return fmt.Errorf("look for segments in %s: %w", dir, err)
 	}
 	for _, path := range found {
-		w, err := fromFile(path)
+		w, err := fromFile(path, false)
 		switch {
 		case errors.Is(err, ErrDamaged):
 		case err != nil:
 			return fmt.Errorf("read %s: %w", path, err)
 		default:
 			err := create(ctx, st, w.segment, path)
-			if errors.Is(err, ErrTaken) { // somebody else has stored this piece of the stream
+			if errors.Is(err, ErrTaken) || errors.Is(err, ErrDamaged) { // somebody else has stored this piece, or it is not whole
 				break
 			}
 			if err != nil {
@@ -122,7 +126,7 @@ var errSpool = errors.New("the segment cannot be read from the spool")
 
 // create stores a segment from its file.
 func create(ctx context.Context, st store.Store, s Segment, path string) error {
-	w, err := fromFile(path)
+	w, err := fromFile(path, true)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errSpool, err)
 	}

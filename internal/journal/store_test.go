@@ -237,7 +237,7 @@ func TestLeftoversAreStoredFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	torn := strings.Replace(left[3], runA, runB, 1)
-	for path, data := range map[string][]byte{torn: whole[:len(whole)/2], left[3] + ".part": whole, filepath.Join(spool, "notes"): nil} {
+	for path, data := range map[string][]byte{torn: whole[:len(whole)/2], left[3]: whole[:len(whole)-3], left[3] + ".part": whole, filepath.Join(spool, "notes"): nil} {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -252,13 +252,18 @@ func TestLeftoversAreStoredFirst(t *testing.T) {
 	link.send(stream[resume.Offset:])
 	link.finish(io.ErrUnexpectedEOF)
 	_ = next.end()
-	if got, err := bytesOf(t, st, listed(t, st), 0, int64(len(stream))); err != nil || got != stream {
+	// The one that was torn at its end is the gap.
+	gap, ok := errors.AsType[*GapError](second(bytesOf(t, st, listed(t, st), 0, int64(len(stream)))))
+	if !ok || gap.From != 15_000 || gap.To != resume.Offset {
+		t.Errorf("%+v", gap)
+	}
+	if got, err := bytesOf(t, st, listed(t, st), resume.Offset, int64(len(stream))); err != nil || got != stream[resume.Offset:] {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	if left := files(t, spool); len(left) != 1 || filepath.Base(left[0]) != "notes" {
 		t.Errorf("left %v", left)
 	}
-	if s := next.segments[0]; s.From != 0 || len(next.segments) != 5 {
+	if s := next.segments[0]; s.From != 0 || len(next.segments) != 4 {
 		t.Errorf("%v", next.segments)
 	}
 }

@@ -123,7 +123,7 @@ func TestFollowsFromNowOnWithoutAnRDB(t *testing.T) {
 func TestFollowsOverAFailover(t *testing.T) {
 	t.Parallel()
 	primary := testkit.Redis(t)
-	heir := testkit.Redis(t, "--replicaof", "127.0.0.1 "+fmt.Sprint(primary.Port))
+	heir := testkit.Redis(t, "--replicaof", "127.0.0.1", fmt.Sprint(primary.Port))
 	testkit.WaitFor(t, "the replica is in step", func() bool { return current(t, heir).Linked })
 	before := current(t, heir)
 	if before.Role != "replica" || before.ReplicationID != current(t, primary).ReplicationID {
@@ -222,12 +222,12 @@ func TestWaitCountsALinkOnlyIfItIsToldTo(t *testing.T) {
 // A node gives up a replica that it has not heard of for repl-timeout; a link that acknowledges nothing must outlive that.
 func TestALinkOutlivesTheNodesReplTimeout(t *testing.T) {
 	t.Parallel()
-	s, now := started(t, "--repl-timeout", "2", "--repl-ping-replica-period", "1")
-	l := follow(t, s, now.At, replica.Options{})
+	s, now := started(t, "--repl-timeout", "4", "--repl-ping-replica-period", "1")
+	l := follow(t, s, now.At, replica.Options{IdleTimeout: time.Minute})
 	set(t, s, "a", "b")
 	var got strings.Builder
 	p := make([]byte, 1<<10)
-	for strings.Count(strings.ToUpper(got.String()), "PING") < 6 { // one in each second
+	for strings.Count(strings.ToUpper(got.String()), "PING") < 7 { // one in each second
 		n, err := l.Read(p)
 		if err != nil {
 			t.Fatalf("%v after %q", err, got.String())
