@@ -108,49 +108,24 @@ func BenchmarkBesideASaturatedNode(b *testing.B) {
 		b.Fatal(err)
 	}
 	stream.Close()
-	saturate := func() float64 {
-		began := time.Now()
-		out, err := exec.Command("redis-benchmark", "-p", strconv.Itoa(s.Port), "-t", "set", "-n", "500000", "-d", "100", "-r", "100000", "-P", "8", "-q").CombinedOutput()
-		if err != nil {
-			b.Fatalf("%v\n%s", err, out)
-		}
-		return 500_000 / time.Since(began).Seconds()
-	}
+	saturate(b, s) // all keys are there from now on
 	var without, with, behind, spent, bytes float64
 	for b.Loop() {
-		without += saturate()
+		without += saturate(b, s)
+		link, end := beside(b, src)
+		from, before := link.Offset(), cpu()
+		with += saturate(b, s)
 		now, err := replica.Current(b.Context(), src)
 		if err != nil {
 			b.Fatal(err)
 		}
-		link, err := replica.Follow(b.Context(), src, now.At, replica.Options{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		st, err := dir.Open(b.TempDir())
-		if err != nil {
-			b.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(b.Context())
-		done := make(chan struct{})
-		before := cpu()
-		go func() {
-			defer close(done)
-			_ = Record(ctx, link, st, orders, runA, RecorderOptions{SpoolDir: b.TempDir()})
-		}()
-		with += saturate()
-		end, err := replica.Current(b.Context(), src)
-		if err != nil {
-			b.Fatal(err)
-		}
-		behind += float64(end.Offset - link.Offset())
-		for link.Offset() < end.Offset {
+		behind += float64(now.Offset - link.Offset())
+		for link.Offset() < now.Offset {
 			time.Sleep(time.Millisecond)
 		}
 		spent += (cpu() - before).Seconds() * 1000
-		bytes += float64(end.Offset - now.Offset)
-		stop()
-		<-done
+		bytes += float64(now.Offset - from)
+		end()
 	}
 	n := float64(b.N)
 	b.ReportMetric(without/n, "SETs/s-without")
@@ -158,4 +133,38 @@ func BenchmarkBesideASaturatedNode(b *testing.B) {
 	b.ReportMetric(with/without, "ratio")
 	b.ReportMetric(behind/n/1e3, "kB-behind")
 	b.ReportMetric(spent/(bytes/1e6), "CPU-ms/MB")
+}
+
+// saturate returns how many SETs a second a server carried out.
+func saturate(b *testing.B, s *testkit.Server) float64 {
+	b.Helper()
+	began := time.Now()
+	out, err := exec.Command("redis-benchmark", "-p", strconv.Itoa(s.Port), "-t", "set", "-n", "500000", "-d", "100", "-r", "100000", "-P", "8", "-q").CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	return 500_000 / time.Since(began).Seconds()
+}
+
+// beside records a node from now on, until end is called.
+func beside(b *testing.B, src replica.Source) (link *replica.Link, end func()) {
+	b.Helper()
+	now, err := replica.Current(b.Context(), src)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if link, err = replica.Follow(b.Context(), src, now.At, replica.Options{}); err != nil {
+		b.Fatal(err)
+	}
+	st, err := dir.Open(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = Record(ctx, link, st, orders, runA, RecorderOptions{SpoolDir: b.TempDir()})
+	}()
+	return link, func() { stop(); <-done }
 }

@@ -105,6 +105,7 @@ func (tp *tap) upTo(t *testing.T, offset int64) string {
 // following is a recording of a real node.
 type following struct {
 	t    *testing.T
+	link *replica.Link
 	stop context.CancelFunc
 	done chan struct{} // closed at the end
 	err  error
@@ -121,7 +122,7 @@ func recordFrom(t *testing.T, s *testkit.Server, st store.Store, resume Resume, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &following{t: t, stop: stop, done: make(chan struct{})}
+	f := &following{t: t, link: link, stop: stop, done: make(chan struct{})}
 	o.Resume = &resume
 	o.OnState = func(s State) {
 		f.mu.Lock()
@@ -433,6 +434,33 @@ func TestInChildRecords(t *testing.T) {
 	st := &flaky{Store: folder(t)}
 	st.away.Store(true)
 	t.Log(Record(t.Context(), link, st, orders, runA, RecorderOptions{Bytes: 50_000, SpoolDir: os.Getenv(childSpool)}))
+}
+
+// While the store stands still, the link is read all the same: the node never has to keep the stream for it.
+func TestTheNodeDoesNotPayForASlowStore(t *testing.T) {
+	t.Parallel()
+	s := testkit.Redis(t, "--client-output-buffer-limit", "replica 16mb 0 0")
+	now, st, spool := backlog(t, s), &flaky{Store: folder(t), hold: make(chan struct{})}, t.TempDir()
+	f := recordFrom(t, s, st, Resume{ReplicationID: now.ReplicationID, Offset: now.Offset, Database: Unknown}, RecorderOptions{SpoolDir: spool})
+	for i := range 10 {
+		for range 5 {
+			if err := s.Client().Set(t.Context(), "key", strings.Repeat(fmt.Sprint(i), 1<<20), 0).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := current(t, s).Offset
+		testkit.WaitFor(t, "the link has been read", func() bool { return f.link.Offset() >= end })
+	}
+	end := current(t, s).Offset
+	close(st.hold)
+	f.stop()
+	_, _ = f.ended()
+	if err := Salvage(t.Context(), st, spool, nil); err != nil { // what was not stored within some seconds
+		t.Fatal(err)
+	}
+	if got, err := bytesOf(t, st, listed(t, st), now.Offset, end); err != nil || int64(len(got)) != end-now.Offset {
+		t.Errorf("%d bytes of %d, %v", len(got), end-now.Offset, err)
+	}
 }
 
 func TestABucketIsAStore(t *testing.T) {

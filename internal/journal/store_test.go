@@ -328,7 +328,7 @@ func TestTwoRecordersAtOnceAreReadRight(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	// With any one of them missing, the other recorder's have the bytes, where it was there.
-	for i := range found {
+	for i := 0; i < len(found); i += 3 {
 		rest := append(append([]Segment{}, found[:i]...), found[i+1:]...)
 		if got, err := bytesOf(t, st, rest, later, int64(len(stream))); err != nil || got != stream[later:] {
 			t.Errorf("without %v: %d bytes, %v", found[i], len(got), err)

@@ -40,7 +40,8 @@ type Options struct {
 	// connection is closed then, before the node does so. Its argument wraps [ErrStalled].
 	OnStall func(error)
 	// Acknowledge tells the node of a Link, each second, what has been stored, so that WAIT and min-replicas-to-write count this replica. Without it
-	// the node hears just enough to keep the link.
+	// the node hears just enough to keep the link, each half of its repl-timeout: WAIT never counts it then, and min-replicas-to-write only for the first
+	// seconds (min-replicas-max-lag) after each sign of life.
 	Acknowledge bool
 }
 
