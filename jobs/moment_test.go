@@ -64,11 +64,19 @@ func (c *console) segments(cluster string, shard int) (all []journal.Segment) {
 	return all
 }
 
-// quiet waits for the next second, in which nothing has been written yet, and returns its beginning.
-func quiet(t *testing.T) time.Time {
-	t.Helper()
+// quiet waits until the journal has all that was written, and then for the next second, whose beginning it returns: the journal goes by when the stream
+// arrives, which may be a while after it was written.
+func (c *console) quiet(cluster models.Cluster) time.Time {
+	c.t.Helper()
+	for _, shard := range cluster.Shards() {
+		node, _ := shard.Primary()
+		written := resp.ParseInfo(c.client(cluster, node).Info(c.t.Context(), "replication").Val()).Int("master_repl_offset")
+		c.waitFor("the journal to have what was written", func() bool {
+			return slices.ContainsFunc(c.segments(cluster.Name, shard.Number), func(s journal.Segment) bool { return s.To >= written })
+		}, func() string { return fmt.Sprint(written, c.segments(cluster.Name, shard.Number)) })
+	}
 	second := time.Now().Truncate(time.Second).Add(time.Second)
-	testkit.WaitFor(t, "the next second", func() bool { return time.Since(second) > 30*time.Millisecond })
+	testkit.WaitFor(c.t, "the next second", func() bool { return time.Since(second) > 10*time.Millisecond })
 	return second
 }
 
@@ -136,7 +144,7 @@ func TestFlushedDataIsBroughtBackToTheSecondBefore(t *testing.T) {
 	writer.Write(300)
 	writer.Settle()
 	lasting(t, app)
-	moment := quiet(t)
+	moment := c.quiet(orders)
 	want := testkit.Digests(t, app)
 	must(t, app.FlushAll(t.Context()).Err())
 	c.recorded(orders, moment)
@@ -151,7 +159,7 @@ func TestFlushedDataIsBroughtBackToTheSecondBefore(t *testing.T) {
 	if snapshot.Source != models.SourceManual || snapshot.Status != models.SnapshotAvailable || snapshot.Keys < keys || !snapshot.CreatedAt.Equal(moment) {
 		t.Errorf("%s %s with %d keys of %s", snapshot.Source, snapshot.Status, snapshot.Keys, snapshot.CreatedAt)
 	}
-	if !snapshot.Recovered() || !strings.Contains(snapshot.Origin, moment.UTC().Format(time.DateTime)+" UTC, exact to ") || !strings.Contains(snapshot.Origin, "replayed from base and ") {
+	if !snapshot.Recovered() || !strings.Contains(snapshot.Origin, moment.UTC().Format(time.DateTime)+" UTC, exact to ") || !strings.Contains(snapshot.Origin, "replayed from base and ") || !strings.Contains(snapshot.Origin, "exact to 1 ms") {
 		t.Errorf("it says %q", snapshot.Origin)
 	}
 	if snapshot.EngineVersion != base.EngineVersion || snapshot.NodeType != base.NodeType || snapshot.Warning != "" || snapshot.Verifiable() == false {
@@ -191,14 +199,14 @@ func TestAllShardsAreBroughtToOneMoment(t *testing.T) {
 	for i := range 300 {
 		must(t, app.Set(t.Context(), fmt.Sprintf("later:%d", i), i, 0).Err())
 	}
-	moment := quiet(t)
+	moment := c.quiet(orders)
 	want := c.digests(orders)
 	for i := range 300 {
 		must(t, app.Del(t.Context(), fmt.Sprintf("later:%d", i)).Err())
 	}
 	c.recorded(orders, moment)
 	snapshot := c.recovered(models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment})
-	if snapshot.Keys != int64(len(want)) || len(snapshot.Parts) != 3 || !snapshot.ClusterMode || snapshot.Parts[1].Slots != "5461-10922" || !strings.Contains(snapshot.Origin, "Its 3 shards are at most ") {
+	if snapshot.Keys != int64(len(want)) || len(snapshot.Parts) != 3 || !snapshot.ClusterMode || snapshot.Parts[1].Slots != "5461-10922" || !strings.Contains(snapshot.Origin, "The last commands of its 3 shards are at most ") {
 		t.Errorf("%d keys in %d parts, slots %s: %s", snapshot.Keys, len(snapshot.Parts), snapshot.Parts[1].Slots, snapshot.Origin)
 	}
 	if strings.Join(w.seen, " ") != "part-0001 part-0002 part-0003" || len(w.bad) != 0 {
@@ -230,7 +238,7 @@ func TestAnExactPlaceInTheStreamIsRecovered(t *testing.T) {
 	before := place()
 	must(t, app.FlushAll(t.Context()).Err())
 	must(t, app.Set(t.Context(), "b", 1, 0).Err())
-	moment := quiet(t)
+	moment := c.quiet(orders)
 	c.recorded(orders, moment)
 	from := func(offset int64) []models.RecoverFrom {
 		return []models.RecoverFrom{{Shard: 1, Run: c.segments("orders", 1)[0].Run, Offset: offset}}
@@ -282,7 +290,7 @@ func recovering(t *testing.T, changes ...func(*console)) (c *console, moment tim
 		must(t, app.Set(t.Context(), "piece", i, 0).Err())
 		testkit.WaitFor(t, "a piece of the journal", func() bool { return len(c.segments("orders", 1)) > i })
 	}
-	moment = quiet(t)
+	moment = c.quiet(orders)
 	c.recorded(orders, moment)
 	stop()
 	return c, moment

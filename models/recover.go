@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"rekindle/internal/words"
 )
 
 // A moment becomes a snapshot: a snapshot from before it is loaded into a node that exists only for this, the cluster's journal is played back up to the
@@ -80,18 +82,29 @@ func (s Snapshot) Recovered() bool { return strings.HasPrefix(s.Origin, recovere
 // Cut is which moment a recovered snapshot is of.
 type Cut struct {
 	Asked    time.Time
-	Exactly  time.Duration // how long before that the last command of any shard came
+	Last     time.Time     // when the last command in it came
 	Skew     time.Duration // between the last commands of two shards, at most
 	Shards   int
 	Base     string // the snapshot that the journal was played back behind
 	Commands int64
 }
 
-// Origin is the sentence about where a recovered snapshot comes from. count words a number of commands.
-func (c Cut) Origin(count string) string {
-	text := fmt.Sprintf("%s%s UTC, exact to %d ms: replayed from %s and %s.", recoveredOrigin, momentText(c.Asked), c.Exactly.Milliseconds(), c.Base, count)
+// Exactly is the most by which the snapshot may be older than the moment. The journal has a mark for each second in which something came, behind the last
+// command of it: so what came in the moment's own second, before the moment, is not in it. Times are to the millisecond.
+func (c Cut) Exactly() time.Duration {
+	return max(min(c.Asked.Sub(c.Last), c.Asked.Sub(c.Asked.Truncate(time.Second))), time.Millisecond)
+}
+
+// Origin is the sentence about where a recovered snapshot comes from.
+func (c Cut) Origin() string {
+	text := fmt.Sprintf("%s%s UTC, exact to %s: replayed from %s", recoveredOrigin, momentText(c.Asked), words.Duration(c.Exactly()), c.Base)
+	if c.Commands > 0 {
+		text += fmt.Sprintf(" and %s, the last of which came %s before.", words.Plural(c.Commands, "command"), words.Duration(c.Asked.Sub(c.Last)))
+	} else {
+		text += ", behind which nothing had been written."
+	}
 	if c.Shards > 1 {
-		text += fmt.Sprintf(" Its %d shards are at most %d ms apart.", c.Shards, c.Skew.Milliseconds())
+		text += fmt.Sprintf(" The last commands of its %d shards are at most %s apart.", c.Shards, words.Duration(c.Skew))
 	}
 	return text
 }

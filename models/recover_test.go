@@ -52,13 +52,17 @@ func TestWhatCannotBeRecoveredToIsRefused(t *testing.T) {
 
 func TestARecoveredSnapshotSaysWhereItComesFrom(t *testing.T) {
 	t.Parallel()
-	cut := Cut{Asked: time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC), Exactly: 3 * time.Millisecond, Shards: 1, Base: "automatic.orders-2026-11-27-03-10"}
-	s := Snapshot{Origin: cut.Origin("14,032 commands")}
-	if want := "Recovered to 2026-11-27 10:41:07 UTC, exact to 3 ms: replayed from automatic.orders-2026-11-27-03-10 and 14,032 commands."; s.Origin != want || !s.Recovered() || s.Copied() || s.Foreign() {
-		t.Errorf("%q", s.Origin)
-	}
-	cut.Shards, cut.Skew = 3, 12*time.Millisecond
-	if got := cut.Origin("1 command"); !strings.HasSuffix(got, " and 1 command. Its 3 shards are at most 12 ms apart.") {
-		t.Errorf("%q", got)
+	second := time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC)
+	for want, cut := range map[string]Cut{
+		"Recovered to 2026-11-27 10:41:07 UTC, exact to 1 ms: replayed from daily and 14,032 commands, the last of which came 3 ms before.":                                                       {second, second.Add(-3 * time.Millisecond), 0, 1, "daily", 14032},
+		"Recovered to 2026-11-27 10:41:07 UTC, exact to 1 ms: replayed from daily and 1 command, the last of which came 9 s before.":                                                              {second, second.Add(-9 * time.Second), 0, 1, "daily", 1},
+		"Recovered to 2026-11-27 10:41:07.25 UTC, exact to 250 ms: replayed from daily and 1 command, the last of which came 9.2 s before.":                                                       {second.Add(250 * time.Millisecond), second.Add(-9 * time.Second), 0, 1, "daily", 1},
+		"Recovered to 2026-11-27 10:41:07 UTC, exact to 1 ms: replayed from daily, behind which nothing had been written.":                                                                        {second, second.Add(-9 * time.Second), 0, 1, "daily", 0},
+		"Recovered to 2026-11-27 10:41:07 UTC, exact to 1 ms: replayed from daily and 2 commands, the last of which came 0 ms before. The last commands of its 3 shards are at most 12 ms apart.": {second, second, 12 * time.Millisecond, 3, "daily", 2},
+	} {
+		s := Snapshot{Origin: cut.Origin()}
+		if s.Origin != want || !s.Recovered() || s.Copied() || s.Foreign() {
+			t.Errorf("%q, want %q", s.Origin, want)
+		}
 	}
 }

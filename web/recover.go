@@ -45,7 +45,7 @@ func (h recoverPages) askRecover(w http.ResponseWriter, r *http.Request, cluster
 	props := views.RecoverForm{Cluster: cluster.Name, Places: form["place"], Oldest: window.Oldest(), Newest: window.Newest(),
 		Fields: views.Fields{Values: firstValues(form, "moment", "name"), Errors: wrong}}
 	if moment, is := models.ParseMoment(form.Get("moment")); is {
-		props.Command = fmt.Sprintf("rekindle recover %s --to %s --as %s --wait", cluster.Name, moment.Format(time.RFC3339Nano), orPlaceholder(strings.TrimSpace(form.Get("name")), "NAME"))
+		props.Command = fmt.Sprintf("rekindle recover %s \\\n  --to %s \\\n  --as %s --wait", cluster.Name, moment.Format(time.RFC3339Nano), orPlaceholder(strings.TrimSpace(form.Get("name")), "NAME"))
 	}
 	return h.ask(w, r, underCluster(cluster, "Recover to a moment"), wrong, func(shell views.Shell) templ.Component { return views.RecoverPage(shell, props) })
 }

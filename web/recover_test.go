@@ -23,7 +23,7 @@ func TestAMomentIsAskedForAndQueued(t *testing.T) {
 	moment := c.clock.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	typed := moment.Format(time.DateTime)
 	c.get(page+"?moment="+moment.Format(time.RFC3339)+"&name=back&place=1:00000000000000aa:42").says(`value="`+typed+`"`, `value="back"`, `name="place" value="1:00000000000000aa:42"`,
-		"rekindle recover orders --to "+moment.Format(time.RFC3339)+" --as back --wait")
+		"rekindle recover orders ", "--to "+moment.Format(time.RFC3339), "--as back --wait")
 
 	for what, test := range map[string]struct{ moment, name, place, says string }{
 		"nothing":        {"", "", "", "Say to which moment"},

@@ -122,7 +122,7 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	for _, p := range snapshot.Parts {
 		props.Expires += max(p.Expires, 0)
 		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, Digest: p.Digest, CRC64: p.CRC64,
-			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt})
+			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt, Replayed: snapshot.Recovered()})
 	}
 	props.Moments = momentsText(snapshot)
 	props.Configuration = configurationFacts(snapshot)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,19 +55,23 @@ func TestAScriptRecoversAClusterToAMoment(t *testing.T) {
 	t.Cleanup(func() { cancel(); <-recorded })
 
 	ok(app.Set(t.Context(), "last", "order", 0).Err())
+	written := resp.ParseInfo(app.Info(t.Context(), "replication").Val()).Int("master_repl_offset")
+	stored := func(is func(journal.Segment) bool) func() bool {
+		return func() bool {
+			for s, err := range journal.List(t.Context(), st, "orders", time.Time{}) {
+				if err == nil && is(s) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	testkit.WaitFor(t, "the journal to have what was written", stored(func(s journal.Segment) bool { return s.To >= written }))
 	moment := time.Now().Truncate(time.Second).Add(time.Second)
 	testkit.WaitFor(t, "the next second", func() bool { return time.Since(moment) > 50*time.Millisecond })
 	want := testkit.Digests(t, app)
 	ok(app.FlushAll(t.Context()).Err())
-	testkit.WaitFor(t, "the journal", func() bool {
-		var ends []time.Time
-		for s, err := range journal.List(t.Context(), st, "orders", time.Time{}) {
-			if err == nil {
-				ends = append(ends, s.End)
-			}
-		}
-		return slices.ContainsFunc(ends, moment.Before)
-	})
+	testkit.WaitFor(t, "the journal", stored(func(s journal.Segment) bool { return s.End.After(moment) }))
 	to := moment.UTC().Format(time.RFC3339)
 
 	if code, _, stderr := a.command("recover", "orders", "--to", "2020-01-01T00:00:00Z", "--as", "early", "--wait"); code != exitFailed || !strings.HasPrefix(stderr, "rekindle: There is no snapshot of orders from before 2020-01-01 00:00:00 UTC") {

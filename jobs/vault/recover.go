@@ -12,7 +12,6 @@ import (
 	"rekindle/internal/primary"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
-	"rekindle/internal/words"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
 	"rekindle/models"
@@ -231,8 +230,7 @@ func (d *recovery) result(ctx context.Context) (archive.Manifest, error) {
 		}
 	}
 	m.Moment.SkewMS = last.Sub(first).Milliseconds()
-	m.Origin = models.Cut{Asked: d.args.Moment, Exactly: max(d.args.Moment.Sub(last), 0), Skew: last.Sub(first), Shards: len(d.spans), Base: d.base.Name,
-		Commands: m.Moment.Commands}.Origin(words.Plural(m.Moment.Commands, "command"))
+	m.Origin = models.Cut{Asked: d.args.Moment, Last: last, Skew: last.Sub(first), Shards: len(d.spans), Base: d.base.Name, Commands: m.Moment.Commands}.Origin()
 	return m, nil
 }
 

@@ -64,7 +64,7 @@ func TestARecoveryHoldsTheSnapshotThatItBeginsWith(t *testing.T) {
 		t.Errorf("%+v, %v", args, err)
 	}
 	done := measured(db, "back")
-	done.Origin = models.Cut{Asked: moment, Base: "two", Shards: 1}.Origin("7 commands")
+	done.Origin = models.Cut{Asked: moment, Last: moment, Base: "two", Shards: 1, Commands: 7}.Origin()
 	done.Configuration = two.Configuration
 	check(t, db.Settle.Move(t.Context(), run, done, ""))
 	status("two", models.SnapshotAvailable)
