@@ -23,6 +23,7 @@ type Journal struct {
 	Events   []JournalEvent // in the span of the timeline, the newest first
 	More     bool           // there are more events in it
 	Refusal  string         // why it cannot be kept; "": it can
+	Attached bool           // its backlogs are somebody else's
 	Fields
 }
 

@@ -71,7 +71,7 @@ type Part struct {
 	ServedBy string // node
 	Role     string // "replica", "primary"
 	Took     time.Duration
-	Replayed bool // it was made from another snapshot and the journal, not taken from a node of the cluster
+	Replayed bool      // it was made from another snapshot and the journal, not taken from a node of the cluster
 	Began    time.Time // the moment that it is of
 }
 

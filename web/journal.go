@@ -123,7 +123,7 @@ const shownEvents = 50
 
 // journal is the page about the journal of a cluster.
 func (h journalPages) props(ctx context.Context, cluster models.Cluster, plan models.JournalPlan, l look) (views.Journal, error) {
-	v := views.Journal{ID: cluster.Name, Kept: plan.Kept, Days: plan.Days, Behind: -1}
+	v := views.Journal{ID: cluster.Name, Kept: plan.Kept, Days: plan.Days, Behind: -1, Attached: cluster.Attached()}
 	try := plan
 	if try.Kept = true; try.Check(cluster) != nil {
 		v.Refusal = try.Check(cluster).Error()

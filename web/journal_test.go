@@ -67,7 +67,7 @@ func TestJournalSaysWhatHappened(t *testing.T) {
 		"FLUSHALL: every key of every database was deleted", "outside of the window", "1,234 writes")
 	page.doesNotSay("Recover to a second")
 	for _, zoom := range []string{"day", "hour", "minute", "nonsense"} {
-		c.get("/clusters/orders/journal?zoom="+zoom+"&at="+flushed).is(http.StatusOK).says("FLUSHALL")
+		c.get("/clusters/orders/journal?zoom=" + zoom + "&at=" + flushed).is(http.StatusOK).says("FLUSHALL")
 	}
 	c.get("/clusters/orders/journal?zoom=minute&at="+journalSecond.Format(time.RFC3339)).says("10:41:07 UTC: 12 writes", "The whole hour")
 	c.get("/clusters/orders/journal?at=yesterday").is(http.StatusOK)

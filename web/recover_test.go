@@ -17,9 +17,9 @@ func TestAMomentIsAskedForAndQueued(t *testing.T) {
 	c.get("/clusters/orders").says("Recover to a moment", `href="`+page+`"`)
 	c.get("/clusters/nobody/recover").is(http.StatusNotFound)
 	c.post("/clusters/nobody/recover").is(http.StatusNotFound)
-	c.get(page).says("There is no good snapshot of orders that a recovery could begin with.")
+	c.get(page).says("There is no second that orders can be brought back to yet.")
 	c.backUp("orders", "s1")
-	c.get(page).says("Oldest snapshot to begin with", "Moment (UTC)", `value="orders-recovered-`)
+	c.get(page).says("Moment (UTC)", `value="orders-recovered-`)
 	moment := c.clock.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	typed := moment.Format(time.DateTime)
 	c.get(page+"?moment="+moment.Format(time.RFC3339)+"&name=back&place=1:00000000000000aa:42").says(`value="`+typed+`"`, `value="back"`, `name="place" value="1:00000000000000aa:42"`,

@@ -114,17 +114,3 @@ func (q Recoveries) MayRun(ctx context.Context, run models.Run, owner string) (b
 	}
 	return before == 0, nil
 }
-
-// Span is from when the data of the oldest and of the newest snapshot is that a recovery of a cluster could begin with; zero times if there is none.
-func (q Recoveries) Span(ctx context.Context, cluster string) (oldest, newest time.Time, err error) {
-	for order, at := range map[string]*time.Time{"started_at": &oldest, "started_at DESC": &newest} {
-		row, found, err := find[models.Snapshot](q.db.with(ctx).Select("started_at").Order(order).
-			Where("cluster_name = ? AND status IN ? AND damage = '' AND logical = ? AND started_at IS NOT NULL", cluster, usable, false))
-		if err != nil {
-			return oldest, newest, fmt.Errorf("look for snapshots of %s that a recovery could begin with: %w", cluster, err)
-		} else if found {
-			*at = *row.StartedAt
-		}
-	}
-	return oldest, newest, nil
-}
