@@ -317,7 +317,9 @@ func TestJournalIsFoundAgainWhenTheCatalogIsLost(t *testing.T) {
 	must(t, c.primary(cluster).FlushAll(t.Context()).Err())
 	before := c.written(cluster)
 	c.restart("the record", func(a *archive.Archive) bool {
-		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Journal != nil && r.Journal.Days == 1 && r.Journal.Seconds == 2 })
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool {
+			return r.Journal != nil && r.Journal.Days == 1 && r.Journal.Seconds == 2
+		})
 	})
 	c.stop()
 	c.loseCatalog()

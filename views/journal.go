@@ -104,11 +104,6 @@ func (t JournalTimeline) length(b JournalBar) float64 {
 
 func (t JournalTimeline) top(b JournalBar) string { return pixels(journalHeight - t.length(b)) }
 
-// bar is the length of time of one bar.
-func (t JournalTimeline) bar() time.Duration {
-	return t.To.Sub(t.From) / time.Duration(max(1, len(t.Bars)))
-}
-
 func (t JournalTimeline) label(b JournalBar) string {
 	return fmt.Sprintf("%s UTC: %s", t.clock(b.At), Plural(int(b.Writes), "write"))
 }
