@@ -95,6 +95,7 @@ type Scanner struct {
 	claimed  uint64 // keys and expiries that the database claims to have
 
 	visitor  Visitor    // nil: nobody is told
+	looking  bool       // the visitor need not be told everything
 	observer Observer   // nil: nobody is told
 	observed Observed   // the key that it is told about
 	nameless bool       // names of keys are not kept

@@ -108,6 +108,9 @@ func Visit(r io.Reader, v Visitor, options ...Option) (Summary, error) {
 	return sum, err
 }
 
+// Looking says that a visitor only looks at keys, so that it need not be told what belongs to one but is not a part of its value.
+func Looking(s *Scanner) { s.looking = true }
+
 // visitError is a failure of the visitor, as opposed to the RDB's.
 type visitError struct{ err error }
 
@@ -182,7 +185,7 @@ func (s *Scanner) visitKey(objectType byte) error {
 
 // unvisited fails for what a visitor cannot be told, and must not be lost silently.
 func (s *Scanner) unvisited(what string) error {
-	if s.visitor == nil {
+	if s.visitor == nil || s.looking {
 		return nil
 	}
 	return structureError{offset: s.offset() - 1, what: what, unknown: true}
