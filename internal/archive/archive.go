@@ -3,6 +3,7 @@
 // A snapshot is a folder of the store with one part per shard and a manifest:
 //
 //	<cluster>/<snapshot>/part-0001-<attempt>.rdb.zst    a plain RDB in zstd
+//	<cluster>/<snapshot>/keys-0001-<attempt>.fuse       a filter of the names of that part's keys
 //	<cluster>/<snapshot>/contents-<attempt>.json        what is in it, for people to look at
 //	<cluster>/<snapshot>/manifest.json                  what it is, and every part's length and hashes
 //
@@ -138,19 +139,20 @@ func (a Attempt) Part(number int) string {
 func (a Attempt) Keys(parts int) []string {
 	keys := []string{a.key(manifestName)}
 	for number := 1; number <= parts; number++ {
-		keys = append(keys, a.key(a.Part(number)))
+		keys = append(keys, a.key(a.Part(number)), a.key(a.Filter(number)))
 	}
 	return append(keys, a.key(a.Contents()))
 }
 
 var (
 	partPattern     = regexp.MustCompile(`^part-[0-9]{4}(?:-([0-9a-f]{16}))?\.rdb\.zst$`)
+	filterPattern   = regexp.MustCompile(`^keys-[0-9]{4}(?:-([0-9a-f]{16}))?\.fuse$`)
 	contentsPattern = regexp.MustCompile(`^contents(?:-([0-9a-f]{16}))?\.json$`)
 )
 
-// attemptOf tells from an object's name which attempt it belongs to; false when it is neither a part nor what says what is in them.
+// attemptOf tells from an object's name which attempt it belongs to; false when it is neither a part, nor its filter, nor what says what is in them.
 func attemptOf(object string) (id string, known bool) {
-	for _, pattern := range []*regexp.Regexp{partPattern, contentsPattern} {
+	for _, pattern := range []*regexp.Regexp{partPattern, filterPattern, contentsPattern} {
 		if found := pattern.FindStringSubmatch(object); found != nil {
 			return found[1], true
 		}

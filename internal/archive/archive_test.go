@@ -232,7 +232,8 @@ func TestRemoveTakesTheManifestFirst(t *testing.T) {
 	if _, err := a.Commit(t.Context(), manifestOf(part)); err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(a.PutContents(t.Context(), manifestOf(part), contents.Contents{}), a.Remove(t.Context(), attempt, true)); err != nil {
+	_, err := st.Put(t.Context(), ref.String()+"/"+attempt.Filter(1), strings.NewReader("a filter"))
+	if err := errors.Join(err, a.PutContents(t.Context(), manifestOf(part), contents.Contents{}), a.Remove(t.Context(), attempt, true)); err != nil {
 		t.Fatal(err)
 	}
 	if want := attempt.Keys(1); watched.deleted[0] != want[0] || !slices.Equal(slices.Sorted(slices.Values(watched.deleted)), slices.Sorted(slices.Values(want))) {

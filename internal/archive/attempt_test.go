@@ -21,7 +21,7 @@ import (
 func try(t *testing.T, a *archive.Archive, data []byte) (archive.Attempt, error) {
 	t.Helper()
 	at := archive.NewAttempt(ref)
-	into := archive.NewGathering(true)
+	into := a.NewGathering(true)
 	part, err := a.WritePart(t.Context(), at, 1, "", bytes.NewReader(data), nil, archive.Into(into))
 	if err == nil {
 		err = a.ReadBack(t.Context(), ref, part, nil)

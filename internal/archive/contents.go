@@ -47,16 +47,25 @@ func (a Attempt) Contents() string {
 
 // Gathering gathers what the parts of a snapshot hold while they are written, imported or verified. It may be used by many goroutines at once.
 type Gathering struct {
-	names bool
-	mu    sync.Mutex
-	whole *contents.Collector
-	parts map[int]digest.Digest
-	twice bool // a part was gathered twice, so the numbers are worth nothing
+	names      bool
+	filters    *Archive // where the filters of the parts are written; nil: nowhere
+	mu         sync.Mutex
+	whole      *contents.Collector
+	parts      map[int]digest.Digest
+	twice      bool  // a part was gathered twice, so the numbers are worth nothing
+	unfiltered error // why a part has no filter
 }
 
 // NewGathering returns an empty gathering, which writes down the names of keys or not.
 func NewGathering(names bool) *Gathering {
 	return &Gathering{names: names, whole: contents.New(names), parts: map[int]digest.Digest{}}
+}
+
+// NewGathering returns an empty gathering, which also has a filter of the names of its keys written beside each part.
+func (a *Archive) NewGathering(names bool) *Gathering {
+	g := NewGathering(names)
+	g.filters = a
+	return g
 }
 
 // PartOption changes what is done with a part.
@@ -74,31 +83,64 @@ func optionsOf(all []PartOption) (o partOptions) {
 	return o
 }
 
-// collector is one of a part, with the options by which a scan tells it; nil when nothing is gathered.
-func (g *Gathering) collector() (*contents.Collector, []rdb.Option) {
+// partGathering gathers what one part holds. A nil one gathers nothing.
+type partGathering struct {
+	*contents.Collector
+	*Gathering
+	number int
+	filter *filtering // nil: none is made
+}
+
+// part begins with a part, and returns the options by which a scan tells what it holds. To be ended by add, or else by abandon.
+func (g *Gathering) part(ctx context.Context, at Attempt, number int) (*partGathering, []rdb.Option) {
 	if g == nil {
 		return nil, nil
 	}
-	c := contents.New(g.names)
-	options := []rdb.Option{rdb.Observe(c)}
+	one := &partGathering{Collector: contents.New(g.names), Gathering: g, number: number}
+	if g.filters != nil {
+		one.filter = newFiltering(ctx, g.filters.store, at, number)
+	}
+	options := []rdb.Option{rdb.Observe(one)}
 	if !g.names {
 		options = append(options, rdb.Nameless)
 	}
-	return c, options
+	return one, options
+}
+
+// Key implements [rdb.Observer].
+func (one *partGathering) Key(key *rdb.Observed) {
+	one.Collector.Key(key)
+	if one.filter != nil {
+		one.filter.see(key)
+	}
 }
 
 // add adds what a whole part holds.
-func (g *Gathering) add(number int, hash digest.Digest, c *contents.Collector, sum rdb.Summary) {
-	if g == nil {
+func (one *partGathering) add(hash digest.Digest, sum rdb.Summary) {
+	if one == nil {
 		return
 	}
-	c.End(sum)
+	one.End(sum)
+	var unfiltered error
+	if one.filter != nil {
+		unfiltered = one.filter.whole(hash, sum)
+		one.filter = nil
+	}
+	g := one.Gathering
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, known := g.parts[number]
+	_, known := g.parts[one.number]
 	g.twice = g.twice || known
-	g.parts[number] = hash
-	g.whole.Merge(c)
+	g.parts[one.number] = hash
+	g.unfiltered = errors.Join(g.unfiltered, unfiltered)
+	g.whole.Merge(one.Collector)
+}
+
+// abandon leaves nothing of a part that was not added.
+func (one *partGathering) abandon() {
+	if one != nil && one.filter != nil {
+		one.filter.abandon()
+	}
 }
 
 // of is what was gathered, if that is of just these parts.
@@ -115,11 +157,11 @@ func (g *Gathering) of(parts []Part) (contents.Contents, error) {
 	return g.whole.Contents(), nil
 }
 
-// WriteContents writes what was gathered of all parts of a snapshot whose manifest is still to be written.
+// WriteContents writes what was gathered of all parts of a snapshot whose manifest is still to be written. The error says also which part has no filter.
 func (a *Archive) WriteContents(ctx context.Context, m Manifest, g *Gathering) error {
 	c, err := g.of(m.Parts)
 	if err == nil {
-		err = a.PutContents(ctx, m, c)
+		err = errors.Join(a.PutContents(ctx, m, c), g.unfiltered)
 	}
 	if err != nil {
 		return fmt.Errorf("write the contents of %s: %w", m.Ref(), err)
@@ -131,7 +173,7 @@ func (a *Archive) WriteContents(ctx context.Context, m Manifest, g *Gathering) e
 func (a *Archive) AddContents(ctx context.Context, m Manifest, g *Gathering) error {
 	c, err := g.of(m.Parts)
 	if err == nil {
-		err = a.ReplaceContents(ctx, m, c)
+		err = errors.Join(a.ReplaceContents(ctx, m, c), g.unfiltered)
 	}
 	if err != nil {
 		return fmt.Errorf("add the contents of %s: %w", m.Ref(), err)
@@ -150,7 +192,11 @@ func (a *Archive) ReplaceContents(ctx context.Context, m Manifest, c contents.Co
 	}
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTime)
 	defer cancel()
-	return a.store.Delete(clean, m.Ref().key(m.At().Contents()))
+	err = nil
+	for _, p := range m.Parts {
+		err = errors.Join(err, a.store.Delete(clean, m.Ref().key(m.At().Filter(p.Number))))
+	}
+	return errors.Join(err, a.store.Delete(clean, m.Ref().key(m.At().Contents())))
 }
 
 // PutContents writes what is in a snapshot, replacing what was written before.

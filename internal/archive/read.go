@@ -201,7 +201,9 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress,
 		readErr = plain.readFrom(r)
 		plain.finish(readErr)
 	}()
-	collector, observe := into.collector()
+	id, _ := attemptOf(p.Object)
+	gathered, observe := into.part(ctx, Attempt{ref, id}, p.Number)
+	defer gathered.abandon()
 	var scanner *rdb.Scanner
 	scanner = rdb.NewScanner(readerFunc(func(data []byte) (int, error) {
 		n, err := plain.Read(data)
@@ -229,6 +231,6 @@ func (a *Archive) verifyPart(ctx context.Context, ref Ref, p Part, pr *Progress,
 	case p.RDBVersion != 0 && sum.Version != p.RDBVersion:
 		return r.damaged("the RDB in it is of version %d instead of %d", sum.Version, p.RDBVersion)
 	}
-	into.add(p.Number, p.Digest(), collector, sum)
+	gathered.add(p.Digest(), sum)
 	return nil
 }

@@ -55,7 +55,8 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	if p == nil {
 		p = new(Progress)
 	}
-	collector, observe := f.into.collector()
+	gathered, observe := f.into.part(ctx, at, number)
+	defer gathered.abandon()
 	f.scan = append(f.scan, observe...)
 	w := writer{src: src, progress: p, plain: newPipe(), stored: newPipe(), plainHash: digest.New(), storedHash: sha256.New(), foreign: f}
 	object, sum, err := w.run(ctx, a.store, key)
@@ -74,7 +75,7 @@ func (a *Archive) writePart(ctx context.Context, at Attempt, number int, slots s
 	part.UsedMemory, _ = strconv.ParseInt(sum.Aux["used-mem"], 10, 64)
 	part.UsedMemory = max(part.UsedMemory, 0)
 	part.CompletedAt = a.now()
-	f.into.add(number, part.Digest(), collector, sum)
+	gathered.add(part.Digest(), sum)
 	return part, nil
 }
 

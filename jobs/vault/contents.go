@@ -14,7 +14,7 @@ import (
 
 // gathering gathers what is in a snapshot, with the names of keys unless somebody has chosen to hide them.
 func (k *kit) gathering(ctx context.Context) *archive.Gathering {
-	return archive.NewGathering(!k.hidesNames(ctx))
+	return k.archive.NewGathering(!k.hidesNames(ctx))
 }
 
 // hidesNames tells whether names of keys are to be hidden. When that cannot be found out, they are.
@@ -39,6 +39,7 @@ func (k *kit) undescribed(ctx context.Context, snapshot string, err error) {
 
 // describeCopy copies what is known of a snapshot to a copy of it that is about to be committed.
 func (k *kit) describeCopy(ctx context.Context, from, manifest archive.Manifest, to *archive.Archive) {
+	k.undescribed(ctx, manifest.Snapshot, k.archive.CopyFilters(ctx, from.Ref(), from.Parts, to, manifest.At()))
 	found, err := k.archive.Contents(ctx, from.At(), from.Parts)
 	if errors.Is(err, archive.ErrMissing) {
 		return
@@ -64,13 +65,19 @@ func (v *Verifier) undescribedYet(ctx context.Context, manifest archive.Manifest
 	case err == nil && hide && found.Named:
 		v.undescribed(ctx, manifest.Snapshot, v.archive.ReplaceContents(ctx, manifest, found.WithoutNames()))
 		return nil
-	case err == nil && found.Unknown == "" && (hide || found.Named):
+	case err == nil && found.Unknown == "" && (hide || found.Named) && v.filtered(ctx, manifest):
 		return nil
 	case err == nil, errors.Is(err, archive.ErrMissing), errors.Is(err, archive.ErrInvalid):
-		return archive.NewGathering(!hide)
+		return v.archive.NewGathering(!hide)
 	}
 	v.undescribed(ctx, manifest.Snapshot, err)
 	return nil
+}
+
+// filtered tells whether each part has its filter. When that cannot be found out, making them would fail too.
+func (v *Verifier) filtered(ctx context.Context, manifest archive.Manifest) bool {
+	err := v.quiet.CheckFilters(ctx, manifest.Ref(), manifest.Parts)
+	return !errors.Is(err, archive.ErrMissing) && !errors.Is(err, archive.ErrDamaged)
 }
 
 // described writes what was gathered of a snapshot that has turned out to be whole.

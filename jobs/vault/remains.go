@@ -101,12 +101,18 @@ func takeBackCopy(ctx context.Context, st target, args models.CopyArgs, manifest
 			return err
 		}
 	}
-	if at := manifest.At(); at.ID != "" { // else it wrote none
+	at := manifest.At()
+	if at.ID != "" { // else it wrote none
 		if err := st.Delete(ctx, ref.String()+"/"+at.Contents()); err != nil {
 			return err
 		}
 	}
 	for _, part := range manifest.Parts {
+		if at.ID != "" {
+			if err := st.Delete(ctx, ref.String()+"/"+at.Filter(part.Number)); err != nil {
+				return err
+			}
+		}
 		if err := removeSized(ctx, st, ref.String()+"/"+part.Object, part.StoredBytes); err != nil {
 			return err
 		}
