@@ -79,6 +79,11 @@ type (
 		Places []RecoverFrom `json:"places,omitempty"` // of shards that are wanted at an exact place instead
 		Base   string        `json:"base,omitempty"`   // the snapshot that the journal is played back behind; "": not chosen yet
 	}
+	// FindArgs are of a search for keys. What is looked for is not among them, because it may be a secret: see [Find].
+	FindArgs struct {
+		Pattern bool `json:"pattern,omitempty"` // instead of an exact name
+		Keep    int  `json:"keep"`              // how many keys are kept
+	}
 	// NoArgs are of runs without arguments.
 	NoArgs struct{}
 )
@@ -99,6 +104,7 @@ func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
 func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }
 func (DrillArgs) kinds() []RunKind    { return []RunKind{RunDrill} }
 func (RecoverArgs) kinds() []RunKind  { return []RunKind{RunRecover} }
+func (FindArgs) kinds() []RunKind     { return []RunKind{RunFind} }
 func (NoArgs) kinds() []RunKind {
 	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
 }

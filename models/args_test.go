@@ -60,6 +60,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunDrill, `{}`, DrillArgs{}),
 		example(RunRecover, `{"target":"back","moment":"2026-11-27T10:41:07Z","places":[{"shard":2,"run":"00000000000000aa","offset":7}],"base":"one"}`, RecoverArgs{"back",
 			time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC), []RecoverFrom{{2, "00000000000000aa", 7}}, "one"}),
+		example(RunFind, `{"pattern":true,"keep":1000}`, FindArgs{true, 1000}),
+		example(RunFind, `{"keep":50}`, FindArgs{Keep: 50}),
 		example(RunCreate, `{}`, NoArgs{}),
 		example(RunDeleteSnapshot, `{}`, NoArgs{}),
 		example(RunVerify, `{}`, NoArgs{}),

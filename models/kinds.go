@@ -90,6 +90,10 @@ var runKinds = []runKind{
 			return "recovery of " + r.ClusterName + " as the snapshot " + r.SnapshotName
 		}),
 	}, {
+		kind: RunFind, label: "Find a key", cancellable: true,
+		title: titleFind,
+		says:  func(Run, RunStatus, string) string { return "" }, // whoever looks for a key waits for the answer
+	}, {
 		kind: RunRebuild, label: "Rebuild catalog",
 		title: func(Run) string { return "Rebuild the catalog from the store" },
 		says:  saysReason,
@@ -166,6 +170,17 @@ func titleCopy(r Run) string {
 		return "Copy " + args.Source + " to " + args.Store
 	}
 	return "Copy " + args.Source + " to " + args.Target
+}
+
+func titleFind(r Run) string {
+	what := "Find a key in "
+	if args, err := Args[FindArgs](r); err == nil && args.Pattern {
+		what = "Find keys in "
+	}
+	if r.SnapshotName != "" {
+		return what + r.SnapshotName
+	}
+	return what + "all snapshots of " + r.ClusterName
 }
 
 func titleExport(r Run) string {

@@ -23,6 +23,7 @@ const (
 	RunDeleteSnapshot    RunKind = "delete-snapshot"    //
 	RunVerify            RunKind = "verify"             // read every byte back
 	RunDrill             RunKind = "drill"              // load a snapshot into a node that exists only for this
+	RunFind              RunKind = "find"               // look for keys in snapshots
 	RunCopy              RunKind = "copy"               // under another name, or as an archive to another store
 	RunExport            RunKind = "export"             // plain RDB files to somebody's bucket
 	RunImport            RunKind = "import"             // RDB files from elsewhere become a manual snapshot

@@ -70,6 +70,7 @@ type Vault struct {
 	Copier    *Copier    // copies snapshots, here and to other stores
 	Exporter  *Exporter  // writes RDB files into other stores
 	Importer  *Importer  // makes snapshots from RDB files
+	Finder    *Finder    // looks for keys in snapshots
 	Driller   *Driller   // shows that what is stored can be loaded
 	Recoverer *Recoverer // makes snapshots of moments
 	Verifier  *Verifier  // reads back what is stored
@@ -95,6 +96,7 @@ func New(config Config) *Vault {
 	remains := &remains{k, v.clocks, opener}
 	v.Verifier = &Verifier{k, archive.New(quietStore{config.Store, config.Moving})}
 	v.Driller = &Driller{k, v.trials, v.Verifier}
+	v.Finder = &Finder{kit: k, trials: v.trials, quiet: v.Verifier.quiet}
 	v.Writer = &Writer{k, v.Keeper}
 	v.Remover = &Remover{k, v.Keeper}
 	v.Mover = &Mover{k, v.Keeper, v.Verifier, remains}
@@ -120,6 +122,7 @@ func (v *Vault) Ticks() []tick.Tick {
 		{Name: "sweep", Every: time.Minute, Do: v.Sweeper.hourly},
 		{Name: "verify", Every: time.Minute, Do: v.Verifier.ask},
 		{Name: "drill", Every: time.Minute, Do: v.Driller.ask},
+		{Name: "searches", Every: time.Hour, Do: v.Finder.forget},
 		{Name: "mark", Every: time.Minute, Do: v.Health.watch},
 		{Name: "records", Every: time.Minute, Do: v.Recorder.keepUp},
 	}

@@ -57,6 +57,7 @@ type DB struct {
 	Drills        Drills
 	Journal       Journal
 	Recoveries    Recoveries
+	Finds         Finds
 	Runs          Runs
 	Settle        Settling
 	Owners        Owners
@@ -147,6 +148,7 @@ func (db *DB) bound() *DB {
 	db.Drills = Drills{db}
 	db.Journal = Journal{db}
 	db.Recoveries = Recoveries{db}
+	db.Finds = Finds{db}
 	db.Runs = Runs{db}
 	db.Settle = Settling{db}
 	db.Owners = Owners{db}

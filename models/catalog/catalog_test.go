@@ -25,7 +25,7 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
+	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Find{}, &models.FindSnapshot{}, &models.FoundKey{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
 		&models.Channel{}, &models.Alarm{}, &models.Telling{}, &models.Delivery{},
 		&models.JournalPlan{}, &models.JournalLink{}, &models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}}
 }
@@ -235,6 +235,11 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	check(t, db.Drills.SavePlan(t.Context(), "orders", models.DrillPlan{Every: models.Weekly, Window: models.Window{Start: 60, Length: 60}}, "admin"))
 	must(db.Drills.Request(t.Context(), "one", "admin"))(t)
 	check(t, db.Drills.Settle(t.Context(), claim(t, db), models.Drill{SnapshotID: must(db.Snapshots.Get(t.Context(), "one"))(t).ID, StartedAt: local}))
+	must(db.Finds.Request(t.Context(), models.FindSpec{Snapshot: "one", Sought: "x", RequestedBy: "admin"}))(t)
+	search := claim(t, db)
+	must(db.Finds.Begin(t.Context(), search))(t)
+	check(t, db.Finds.Note(t.Context(), search, 1, models.FindProgress{Matches: 1, Done: 1, Keys: []models.FoundKey{{ExpiresAt: &local}}}))
+	check(t, db.Finds.Settle(t.Context(), search))
 	node := cluster.Nodes[0]
 	node.SeenAt = &local
 	check(t, db.Nodes.Seen(t.Context(), node))

@@ -36,7 +36,7 @@ func columnsOf(t testing.TB, db *DB) map[string][]string {
 			FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'`).Scan(&columns).Error)
 		check(t, db.gorm.Raw(`SELECT tbl_name AS tab, sql AS statement FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`).Scan(&indexes).Error)
 	}
-	types := map[string]string{"integer": "bigint", "datetime": "timestamp with time zone"}
+	types := map[string]string{"integer": "bigint", "datetime": "timestamp with time zone", "blob": "bytea"}
 	found := make(map[string][]string)
 	for _, c := range columns {
 		if c.Tab != "migrations" { // gormigrate's own

@@ -371,6 +371,8 @@ var sqliteMigrations = []migration{
 		markedBy("records_journaled", "INSERT ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
 		markedBy("records_rejournaled", "UPDATE OF kept, days, promise, lone ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"),
 		markedBy("records_unjournaled", "DELETE ON journal_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
+	// Searches for keys in snapshots, and what they found.
+	{"0039-finds", execute(finds("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "blob", "datetime")...)},
 }
 
 // journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
@@ -491,6 +493,20 @@ func drills(id, number, text, at string) []string {
 		`CREATE INDEX idx_drills_ended_at ON drills (ended_at)`,
 		`CREATE TABLE drill_plans (cluster_id ` + number + ` PRIMARY KEY REFERENCES clusters (id), every ` + text + ` NOT NULL, drill_window ` + text + ` NOT NULL, due_at ` + at + ` NOT NULL)`,
 		`CREATE INDEX idx_drill_plans_due_at ON drill_plans (due_at)`,
+	}
+}
+
+// finds makes the tables of 0039-finds, with types as this database has them.
+func finds(id, number, text, bytes, at string) []string {
+	return []string{
+		`CREATE TABLE finds (run_id ` + number + ` PRIMARY KEY, sought ` + bytes + `, matches ` + number + ` NOT NULL, kept ` + number + ` NOT NULL, created_at ` + at + ` NOT NULL)`,
+		`CREATE INDEX idx_finds_created_at ON finds (created_at)`,
+		`CREATE TABLE find_snapshots (run_id ` + number + ` NOT NULL, place ` + number + ` NOT NULL, snapshot_id ` + number + ` NOT NULL, snapshot_name ` + text + ` NOT NULL, taken_at ` + at + ` NOT NULL,
+			keys ` + number + ` NOT NULL, parts ` + number + ` NOT NULL, excluded ` + number + ` NOT NULL, searched ` + number + ` NOT NULL, matches ` + number + ` NOT NULL, state ` + text + ` NOT NULL,
+			reason ` + text + ` NOT NULL, PRIMARY KEY (run_id, place))`,
+		`CREATE TABLE found_keys (id ` + id + `, run_id ` + number + ` NOT NULL, place ` + number + ` NOT NULL, part ` + number + ` NOT NULL, database ` + number + ` NOT NULL, name ` + bytes + `,
+			length ` + number + ` NOT NULL, type ` + text + ` NOT NULL, encoding ` + text + ` NOT NULL, bytes ` + number + ` NOT NULL, expires_at ` + at + `, digest ` + text + ` NOT NULL)`,
+		`CREATE INDEX idx_found_keys_run_id ON found_keys (run_id, place, id)`,
 	}
 }
 

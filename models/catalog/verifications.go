@@ -153,16 +153,16 @@ func (q Runs) active(ctx context.Context, snapshot string, kinds ...models.RunKi
 	return q.db.with(ctx).Where("kind IN ? AND snapshot_name = ? AND status IN ?", kinds, snapshot, []models.RunStatus{models.RunQueued, models.RunRunning})
 }
 
-// stopReading ends the verification and the drill of a snapshot that is being deleted: at once while it is queued, else as soon as its worker sees it.
+// stopReading ends the verification, the drill and the searches of a snapshot that is being deleted: at once while it is queued, else as soon as its worker sees it.
 // Call it in the transaction that marks the snapshot as deleting.
 func (q Runs) stopReading(ctx context.Context, name string) error {
 	now := q.db.Now()
-	reading := []models.RunKind{models.RunVerify, models.RunDrill}
+	reading := []models.RunKind{models.RunVerify, models.RunDrill, models.RunFind}
 	waiting := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunQueued).
 		Updates(map[string]any{"status": models.RunCancelled, "error": "The snapshot is being deleted.", "ended_at": now})
 	running := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunRunning).Update("cancel_requested", true)
 	if err := errors.Join(waiting.Error, running.Error); err != nil {
-		return fmt.Errorf("end the verification and the drill of %s: %w", name, err)
+		return fmt.Errorf("end what reads %s: %w", name, err)
 	}
 	return nil
 }
