@@ -87,7 +87,7 @@ func (f *filterReader) block(key uint64) (count uint32, may bool, err error) {
 	b := block{Seed: binary.LittleEndian.Uint64(p), SegmentLength: binary.LittleEndian.Uint32(p[8:]), SegmentCount: binary.LittleEndian.Uint32(p[12:])}
 	length, segments := uint64(b.SegmentLength), uint64(b.SegmentCount)
 	prints := (segments + 2) * length
-	if length == 0 || length > maxSegmentLength || length&(length-1) != 0 || segments == 0 || prints > maxFingerprints || count > blockNames {
+	if length == 0 || length > maxSegmentLength || length&(length-1) != 0 || segments == 0 || prints > maxFingerprints || count > maxNames {
 		return 0, false, fmt.Errorf("%w: a block of %d segments of %d", ErrDamaged, segments, length)
 	}
 	b.SegmentLengthMask, b.SegmentCountLength = b.SegmentLength-1, b.SegmentCount*b.SegmentLength

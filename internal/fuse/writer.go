@@ -10,7 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Writer makes a filter while names are added to it by one goroutine, and another one reads the filter from it. It takes some 50 MiB of memory at most. Names may be
+// Writer makes a filter while names are added to it by one goroutine, and another one reads the filter from it. It takes some 12 MiB of memory at most. Names may be
 // added more than once.
 type Writer struct {
 	seed    uint64
@@ -161,7 +161,7 @@ func (w *Writer) build(names []uint64) error {
 const maxRecurring = 60
 
 // recur tells whether a hash may be there too often: in a name that many databases have, or in an RDB from elsewhere that nobody can load. Among the names
-// of a full block some 16 are in the same place by chance, and never 60.
+// of a full block some 4 are in the same place by chance, and never 60.
 func (w *Writer) recur(names []uint64) bool {
 	clear(w.counts[:])
 	for _, name := range names {
