@@ -138,3 +138,8 @@ func loaders(snapshot models.Snapshot) (all []models.Loader) {
 	}
 	return all
 }
+
+// FoundValue loads a key that a search has found into a node that exists only for this, and reads it. A refusal is [models.Faults].
+func (m *Manager) FoundValue(ctx context.Context, key models.FoundKey, in models.FindSnapshot) (models.FoundValue, error) {
+	return m.vault.Finder.Value(ctx, key, in)
+}

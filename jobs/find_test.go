@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/testkit"
 	"rekindle/models"
@@ -168,4 +169,104 @@ func TestASearchSaysWhichSnapshotIsDamagedAndGoesOn(t *testing.T) {
 	if _, _, rows, _ := c.search(models.FindSpec{Cluster: "orders", Sought: "cart:1"}); rows[0].Reason != "Part 1 is missing in the store." || rows[1].Matches != 1 {
 		t.Errorf("missing: %+v", rows)
 	}
+}
+
+// valueOf looks for a key and reads its value.
+func (c *console) valueOf(snapshot, name string) models.FoundValue {
+	c.t.Helper()
+	_, _, rows, keys := c.search(models.FindSpec{Snapshot: snapshot, Sought: name})
+	if len(keys) != 1 {
+		c.t.Fatalf("%s was found %d times", name, len(keys))
+	}
+	keys[0].Name = []byte(name)
+	value, err := c.manager.FoundValue(c.t.Context(), keys[0], rows[0])
+	must(c.t, err)
+	return value
+}
+
+func TestValuesOfEveryTypeAreRead(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	client, ctx := c.primary(c.create(c.spec("orders", 0))[0]), t.Context()
+	_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		p.Set(ctx, "text", "apples", time.Hour)
+		p.Set(ctx, "binary", "\x00\xff"+strings.Repeat("x", 9000), 0)
+		p.Set(ctx, "number", "42", 0)
+		p.Set(ctx, "empty", "", 0)
+		p.HSet(ctx, "hash", "field", "value")
+		for i := range 300 {
+			p.RPush(ctx, "list", fmt.Sprint("item ", i))
+			p.SAdd(ctx, "set", fmt.Sprint("member ", i))
+			p.HSet(ctx, "long", fmt.Sprint("field ", i), strings.Repeat("v", 2000))
+		}
+		p.ZAdd(ctx, "zset", redis.Z{Score: 1.5, Member: "one"}, redis.Z{Score: 7, Member: "two"})
+		p.XAdd(ctx, &redis.XAddArgs{Stream: "stream", ID: "1-1", Values: []string{"temperature", "21"}})
+		return nil
+	})
+	must(t, err)
+	c.snapshot("orders", "one")
+	for _, want := range []struct {
+		key, kind string
+		size      int64
+		entries   int
+		label     string
+		value     string
+		cut       bool
+	}{
+		{"text", "string", 6, 1, "", "apples", false},
+		{"binary", "string", 9002, 1, "", "\x00\xffxx", true},
+		{"number", "string", 2, 1, "", "42", false},
+		{"empty", "string", 0, 0, "", "", false},
+		{"hash", "hash", 1, 1, "field", "value", false},
+		{"list", "list", 300, 100, "0", "item 0", true},
+		{"set", "set", 300, 100, "1", "member ", true},
+		{"long", "hash", 300, 100, "field ", "vvvv", true},
+		{"zset", "zset", 2, 2, "1.5", "one", false},
+		{"stream", "stream", 1, 1, "1-1", "temperature: 21", false},
+	} {
+		got := c.valueOf("one", want.key)
+		if got.Unknown != "" || got.Type != want.kind || got.Size != want.size || len(got.Entries) != want.entries {
+			t.Errorf("%s: %d entries of %+v", want.key, len(got.Entries), got)
+			continue
+		}
+		if want.entries == 0 {
+			continue
+		}
+		first := got.Entries[0]
+		if !strings.HasPrefix(first.Label, want.label) || !strings.HasPrefix(first.Value, want.value) || want.cut != (got.Cut || first.Bytes > int64(len(first.Value))) || len(first.Value) > 4096 {
+			t.Errorf("%s: %.100q: %.100q, cut %t", want.key, first.Label, first.Value, got.Cut)
+		}
+	}
+	if got := c.valueOf("one", "text"); got.ExpiresAt == nil || got.Engine.Name == "" {
+		t.Errorf("%+v", got)
+	}
+	c.noDrills()
+}
+
+func TestAValueThatIsNotThereAnyMoreIsSaidToBe(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	client := c.primary(c.create(c.spec("orders", 0))[0])
+	must(t, client.Set(t.Context(), "cart:1", "apples", 0).Err())
+	c.snapshot("orders", "one")
+	_, _, rows, keys := c.search(models.FindSpec{Snapshot: "one", Sought: "cart:1"})
+	keys[0].Name = []byte("cart:1")
+	for what, change := range map[string]func(*models.FoundKey){
+		"another value": func(k *models.FoundKey) { k.Digest = "xxh128:00" },
+		"another name":  func(k *models.FoundKey) { k.Name = []byte("cart:2") },
+		"too large":     func(k *models.FoundKey) { k.Bytes = 1 << 30 },
+		"a module's":    func(k *models.FoundKey) { k.Type = "module" },
+	} {
+		key := keys[0]
+		change(&key)
+		if value, err := c.manager.FoundValue(t.Context(), key, rows[0]); err != nil || value.Unknown == "" || len(value.Entries) != 0 {
+			t.Errorf("%s: %+v, %v", what, value, err)
+		}
+	}
+	other := rows[0]
+	other.SnapshotID++
+	if _, err := c.manager.FoundValue(t.Context(), keys[0], other); !models.HasCode(err, models.CodeSnapshotState) {
+		t.Errorf("another snapshot of that name: %v", err)
+	}
+	c.noDrills()
 }

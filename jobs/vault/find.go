@@ -55,7 +55,6 @@ type finding struct {
 	hide  bool // names of keys are hidden
 
 	done, total atomic.Int64 // bytes of plain RDBs
-	parts       atomic.Int64 // that are done with
 	matches     atomic.Int64
 }
 

@@ -36,6 +36,7 @@ const (
 	drillPrefix = "0-drill-" // of nodes that show that a snapshot can be loaded
 
 	recoverPrefix = "0-recover-" // of nodes that are brought to a moment
+	valuePrefix   = "0-value-"   // of nodes that tell the value of one key
 )
 
 // loopback is where such nodes listen: no application may find them.
@@ -161,19 +162,23 @@ func (ts *trials) engineOf(ctx context.Context, row models.Snapshot, manifest ar
 	for _, part := range manifest.Parts {
 		version = max(version, part.RDBVersion)
 	}
-	engines, err := ts.Host.Engines(ctx)
-	if err != nil {
-		return models.Engine{}, fmt.Errorf("list engines: %w", err)
-	}
-	own := row.EngineName()
-	if slices.Contains(engines, own) && rdb.CanLoad(own.Name, own.Version, version) {
-		return own, nil
-	}
-	another, found, err := ts.engine(ctx, row.Engine, version)
+	engine, found, err := ts.engineFor(ctx, row, version)
 	if err == nil && !found {
 		err = reason.Because(nil, "No engine is installed that can load RDB version %d. Install one on the console's host.", version)
 	}
-	return another, err
+	return engine, err
+}
+
+// engineFor is engineOf for data of this version; false if no engine is installed that can load it.
+func (ts *trials) engineFor(ctx context.Context, row models.Snapshot, version int) (models.Engine, bool, error) {
+	engines, err := ts.Host.Engines(ctx)
+	if err != nil {
+		return models.Engine{}, false, fmt.Errorf("list engines: %w", err)
+	}
+	if own := row.EngineName(); slices.Contains(engines, own) && rdb.CanLoad(own.Name, own.Version, version) {
+		return own, true, nil
+	}
+	return ts.engine(ctx, row.Engine, version)
 }
 
 // memoryPatience is how long a run that has begun waits for memory for its next part.
@@ -397,9 +402,9 @@ func (ts *trials) end(ctx context.Context, node launch.ID) {
 	}
 }
 
-// isTrial tells whether it is a node of a trial, a drill or a recovery, which belongs to no cluster.
+// isTrial tells whether it is a node of a trial, a drill or a recovery, or one that tells a value, which belongs to no cluster.
 func isTrial(node launch.ID) bool {
-	return strings.HasPrefix(node.Cluster, trialPrefix) || strings.HasPrefix(node.Cluster, drillPrefix) || strings.HasPrefix(node.Cluster, recoverPrefix)
+	return strings.HasPrefix(node.Cluster, trialPrefix) || strings.HasPrefix(node.Cluster, drillPrefix) || strings.HasPrefix(node.Cluster, recoverPrefix) || strings.HasPrefix(node.Cluster, valuePrefix)
 }
 
 // endAll removes the nodes of trials, drills and recoveries that a killed console left.
