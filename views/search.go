@@ -90,6 +90,7 @@ func destinations() []destination {
 		destination{Found{Icon: "scroll-text", Name: "Windows of the day", Href: WindowsPath}, "schedule load forks overlap"},
 		destination{Found{Icon: "scroll-text", Name: "Cost", Href: CostPath}, "price forecast bill storage"},
 		destination{Found{Icon: "shield-check", Name: "Restore drills", Href: "/drills"}, "report auditors csv"},
+		destination{Found{Icon: "search", Name: "Find a key", Href: FindPath}, "look search keys pattern value name ttl"},
 		destination{Found{Icon: "download", Name: "Import a snapshot", Href: "/snapshots/-/import"}, "upload rdb file"},
 	)
 	for _, page := range settingsPages {

@@ -40,6 +40,7 @@ func (s *site) routes(api http.Handler, maxUpload int64, metrics metricsPage) ht
 	t.attaching()
 	t.snapshots()
 	t.copies(maxUpload)
+	t.finds()
 	t.settings()
 	t.notifications()
 	return s.orInWords(t.mux)
@@ -173,6 +174,14 @@ func (t table) copies(maxUpload int64) {
 	t.user("POST /snapshots/{name}/export", copies.export)
 	t.user("GET /snapshots/-/import", imports.importPage)
 	t.user("POST /snapshots/-/import", imports.importSnapshot)
+}
+
+func (t table) finds() {
+	finds := findPages{t.site}
+	t.user("GET /find", finds.form) // views.FindPath
+	t.user("POST /find", finds.find)
+	t.user("GET /find/{id}", finds.show)
+	t.user("POST /find/{id}/keys/{key}", finds.value)
 }
 
 func (t table) settings() {

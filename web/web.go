@@ -58,6 +58,8 @@ type Jobs interface {
 	CompareContents(ctx context.Context, before, after models.Snapshot) models.ContentsChange
 	// JournalSeconds says how much was written to a cluster in each second of a minute or so. The segments of its journal have that.
 	JournalSeconds(ctx context.Context, cluster models.Cluster, span models.RecoverySpan) ([]models.JournalWrites, error)
+	// FoundValue loads a key that a search has found into a node that exists only for this, and reads it. A refusal is [models.Faults].
+	FoundValue(ctx context.Context, key models.FoundKey, in models.FindSnapshot) (models.FoundValue, error)
 	// Upload makes a snapshot from files that a browser sends, and returns when it is available. An error is a refusal in words.
 	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
 	// TestChannel sends a message through a channel at once, and returns what became of it.

@@ -418,6 +418,8 @@ type fakeJobs struct {
 
 type answers struct {
 	contents      models.Contents
+	value         models.FoundValue
+	noValue       error
 	growth        models.ContentsChange
 	source        func(models.Cluster) (models.SnapshotSource, error)
 	open          func(plain bool) (io.ReadCloser, error)
@@ -507,6 +509,10 @@ func (j *fakeJobs) CompareContents(context.Context, models.Snapshot, models.Snap
 
 func (*fakeJobs) JournalSeconds(context.Context, models.Cluster, models.RecoverySpan) ([]models.JournalWrites, error) {
 	return []models.JournalWrites{{At: journalSecond, Writes: 12}}, nil
+}
+
+func (j *fakeJobs) FoundValue(context.Context, models.FoundKey, models.FindSnapshot) (models.FoundValue, error) {
+	return j.now().value, j.now().noValue
 }
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }

@@ -1,0 +1,318 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/a-h/templ"
+
+	"rekindle/models"
+	"rekindle/views"
+)
+
+// findPages look for keys in snapshots, and show what was found. What is looked for is in no address, because addresses are in logs.
+type findPages struct{ *site }
+
+// How much of what was found a page shows.
+const (
+	recentSearches = 20
+	shownSnapshots = 100 // of a pattern's
+)
+
+var (
+	findCrumb   = views.Crumb{Text: "Find a key", Href: views.FindPath}
+	findListing = listing{filters: []string{"snapshot"}}
+	findFields  = []string{"cluster", "snapshot", "sought", "match"}
+)
+
+func (h findPages) form(w http.ResponseWriter, r *http.Request) error {
+	return h.askFor(w, r, r.URL.Query(), nil)
+}
+
+func (h findPages) askFor(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
+	ctx := r.Context()
+	props := views.FindForm{Fields: views.Fields{Values: firstValues(form, findFields...), Errors: wrong}}
+	var err error
+	if props.Hidden, err = h.db.Settings.HidesKeyNames(ctx); err != nil {
+		return err
+	}
+	if props.Clusters, err = h.present.clusterChoices(ctx, models.Snapshot{}, form.Get("cluster")); err != nil {
+		return err
+	}
+	recent, err := h.db.Finds.Recent(ctx, "", recentSearches)
+	if err != nil {
+		return err
+	}
+	for _, run := range recent {
+		props.Recent = append(props.Recent, views.FindLink{Run: runID(run.ID), Title: run.Title(), Status: string(run.Status), QueuedAt: run.CreatedAt})
+	}
+	return h.ask(w, r, place{title: "Find a key", active: views.NavSnapshots}, wrong, func(shell views.Shell) templ.Component { return views.FindPage(shell, props) })
+}
+
+// find queues a search.
+func (h findPages) find(w http.ResponseWriter, r *http.Request) error {
+	form, err := readForm(r)
+	if err != nil {
+		return err
+	}
+	wrong := mistakes{}
+	spec := models.FindSpec{Cluster: form.Get("cluster"), Snapshot: form.Get("snapshot"), Sought: form.Get("sought"), Pattern: form.Get("match") == "pattern", RequestedBy: visitOf(r).user.Name}
+	run, err := h.db.Finds.Request(r.Context(), spec)
+	if faults, refused := models.AsFaults(err); refused {
+		for i := range faults {
+			if faults[i].Field == "in" && spec.Snapshot != "" {
+				faults[i].Field = "snapshot"
+			} else if faults[i].Field == "in" {
+				faults[i].Field = "cluster"
+			}
+		}
+		if err := wrong.refusal(faults, findFields); err != nil {
+			return err
+		}
+		return h.askFor(w, r, form, wrong)
+	} else if err != nil {
+		return err
+	}
+	h.jobs.Wake()
+	return h.redirect(w, r, findAddress(run.ID))
+}
+
+func findAddress(run uint) string { return views.FindPath + "/" + runID(run) }
+
+// search returns the run and the search of the address.
+func (h findPages) search(r *http.Request) (models.Run, models.Find, models.FindArgs, error) {
+	run, err := runPages(h).find(r)
+	if err != nil {
+		return run, models.Find{}, models.FindArgs{}, err
+	}
+	search, kept, err := h.db.Finds.Get(r.Context(), run.ID)
+	if err == nil && !kept {
+		err = problem{status: http.StatusNotFound, title: "That search is no longer kept", back: views.FindPath, backText: "Look for a key",
+			text: "What was looked for, and what was found, is kept for 7 days."}
+	}
+	if err != nil {
+		return run, search, models.FindArgs{}, err
+	}
+	args, err := models.Args[models.FindArgs](run)
+	return run, search, args, err
+}
+
+func (h findPages) show(w http.ResponseWriter, r *http.Request) error {
+	run, search, args, err := h.search(r)
+	if err != nil {
+		return err
+	}
+	runs, err := h.present.runs(r.Context(), []models.Run{run})
+	if err != nil {
+		return err
+	}
+	props := views.FindResult{Run: runs[0], Sought: visibleName(string(search.Sought)), Pattern: args.Pattern, Cluster: run.ClusterName, Snapshot: run.SnapshotName, Matches: search.Matches,
+		Kept: search.Kept, Until: search.CreatedAt.Add(models.FindKeptFor)}
+	if props.Hidden, err = h.db.Settings.HidesKeyNames(r.Context()); err != nil {
+		return err
+	}
+	fill := h.named
+	if args.Pattern {
+		fill = h.matching
+	}
+	if err := fill(r, run, &props); err != nil {
+		return err
+	}
+	at := place{title: "What was found", active: views.NavSnapshots, crumbs: []views.Crumb{findCrumb}, follow: !run.Status.Ended(), live: true, work: views.Work{Runs: runs}}
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.FindResultPage(shell, props) })
+}
+
+// named fills in the snapshots of a page, with the key or without it.
+func (h findPages) named(r *http.Request, run models.Run, props *views.FindResult) error {
+	shown, _ := findListing.read(r)
+	snapshots, total, err := h.db.Finds.Snapshots(r.Context(), run.ID, (shown.Page-1)*shown.Size, shown.Size+1) // one more, to compare with
+	if err != nil {
+		return err
+	}
+	shown.Total = int(total)
+	props.List = shown
+	if len(snapshots) == 0 {
+		return nil
+	}
+	keys, err := h.db.Finds.Keys(r.Context(), run.ID, snapshots[0].Place, snapshots[len(snapshots)-1].Place)
+	if err != nil {
+		return err
+	}
+	found := byPlace(keys)
+	for i, snapshot := range snapshots[:min(len(snapshots), shown.Size)] {
+		var before *models.FindSnapshot
+		if i+1 < len(snapshots) {
+			before = &snapshots[i+1]
+		}
+		props.Rows = append(props.Rows, namedRows(snapshot, found, before)...)
+	}
+	return nil
+}
+
+func byPlace(keys []models.FoundKey) map[int][]models.FoundKey {
+	found := map[int][]models.FoundKey{}
+	for _, key := range keys {
+		found[key.Place] = append(found[key.Place], key)
+	}
+	return found
+}
+
+// namedRows are the keys of one name in a snapshot, compared with the snapshot before; or the snapshot without them.
+func namedRows(snapshot models.FindSnapshot, found map[int][]models.FoundKey, before *models.FindSnapshot) (rows []views.FindRow) {
+	known := before != nil && before.State == models.FindDone && snapshot.State == models.FindDone
+	for _, key := range found[snapshot.Place] {
+		row := foundRow(key, snapshot)
+		switch {
+		case before == nil:
+			row.Change = "it is the oldest"
+		case known:
+			row.Change = "new"
+			for _, earlier := range found[before.Place] {
+				if earlier.Database == key.Database {
+					row.Change = changeOf(earlier, key)
+				}
+			}
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		row := views.FindRow{FindSnapshot: foundSnapshot(snapshot)}
+		if known && before.Matches > 0 {
+			row.Change = "gone"
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func changeOf(before, now models.FoundKey) string {
+	switch {
+	case before.Digest != now.Digest:
+		return "stored differently"
+	case (before.ExpiresAt == nil) != (now.ExpiresAt == nil) || before.ExpiresAt != nil && !before.ExpiresAt.Equal(*now.ExpiresAt):
+		return "the same value, another expiry"
+	}
+	return "the same"
+}
+
+func foundSnapshot(s models.FindSnapshot) views.FindSnapshot {
+	return views.FindSnapshot{Name: s.SnapshotName, TakenAt: s.TakenAt, State: string(s.State), Reason: s.Reason, Matches: s.Matches, Parts: s.Parts, Excluded: s.Excluded}
+}
+
+func foundRow(key models.FoundKey, in models.FindSnapshot) views.FindRow {
+	row := views.FindRow{FindSnapshot: foundSnapshot(in), Key: strconv.FormatUint(uint64(key.ID), 10), Name: visibleName(string(key.Name)), Database: key.Database, Type: key.Type, Encoding: key.Encoding, Bytes: key.Bytes}
+	if key.Length > len(key.Name) {
+		row.Cut = key.Length
+	}
+	if key.ExpiresAt != nil {
+		row.ExpiresAt = *key.ExpiresAt
+	}
+	return row
+}
+
+// matching fills in the keys of a page that match a pattern, and how many there are in each snapshot.
+func (h findPages) matching(r *http.Request, run models.Run, props *views.FindResult) error {
+	shown, rows := findListing.read(r)
+	snapshots, total, err := h.db.Finds.Snapshots(r.Context(), run.ID, 0, shownSnapshots)
+	if err != nil {
+		return err
+	}
+	for _, s := range snapshots {
+		props.Snapshots = append(props.Snapshots, foundSnapshot(s))
+	}
+	props.More = int(total) - len(snapshots)
+	if props.Hidden {
+		return nil
+	}
+	keys, err := fetch(&shown, rows, func(l models.List) (models.Rows[models.FoundKey], error) {
+		return h.db.Finds.List(r.Context(), run.ID, rows.Equal["snapshot"], l)
+	})
+	if err != nil || len(keys) == 0 {
+		props.List = shown
+		return err
+	}
+	first, last := keys[0].Place, keys[len(keys)-1].Place
+	around, _, err := h.db.Finds.Snapshots(r.Context(), run.ID, first, last-first+1)
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if i := key.Place - first; i < len(around) {
+			props.Rows = append(props.Rows, foundRow(key, around[i]))
+		}
+	}
+	props.List = shown
+	return nil
+}
+
+// valueTimeout is how long a page waits for a value: a large part has to be read up to the key.
+const valueTimeout = 5 * time.Minute
+
+// value shows the value of a key that was found. It is kept nowhere.
+func (h findPages) value(w http.ResponseWriter, r *http.Request) error {
+	run, search, args, err := h.search(r)
+	if err != nil {
+		return err
+	}
+	id, err := strconv.ParseUint(r.PathValue("key"), 10, 32)
+	if err != nil {
+		return problem{status: http.StatusNotFound, text: "There is no such result.", back: findAddress(run.ID), backText: "To what was found"}
+	}
+	key, in, err := h.db.Finds.Key(r.Context(), run.ID, uint(id))
+	if err != nil {
+		return err
+	}
+	name := string(key.Name)
+	if !args.Pattern {
+		key.Name, name = search.Sought, string(search.Sought)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), valueTimeout)
+	defer cancel()
+	value, err := h.jobs.FoundValue(ctx, key, in)
+	if faults, refused := models.AsFaults(err); refused {
+		return h.done(w, r, findAddress(run.ID), "info", faults.Error())
+	} else if err != nil {
+		return err
+	}
+	props := presentValue(value, key)
+	props.Run, props.Key, props.Snapshot, props.TakenAt = runID(run.ID), r.PathValue("key"), in.SnapshotName, in.TakenAt
+	props.Name, props.Database, props.Bytes = visibleName(name), key.Database, key.Bytes
+	w.Header().Set("Cache-Control", "no-store")
+	at := place{title: "The value of a key", active: views.NavSnapshots, crumbs: []views.Crumb{findCrumb, {Text: "What was found", Href: findAddress(run.ID)}}, path: findAddress(run.ID)}
+	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.FoundValuePage(shell, props) })
+}
+
+// labelHeads are what the entries of a type are told apart by.
+var labelHeads = map[string]string{"hash": "Field", "zset": "Score", "list": "Index", "stream": "ID", "set": "Member"}
+
+func presentValue(value models.FoundValue, key models.FoundKey) views.FoundValue {
+	p := views.FoundValue{Type: key.Type, Size: value.Size, Unit: "entry", Unknown: value.Unknown, Cut: value.Cut, LabelHead: labelHeads[key.Type]}
+	if key.Type == "string" {
+		p.Unit = "byte"
+	}
+	if value.Engine.Name != "" {
+		p.Engine = views.EngineText(value.Engine.Name, value.Engine.Version)
+	}
+	if key.ExpiresAt != nil {
+		p.ExpiresAt = *key.ExpiresAt
+	}
+	for _, e := range value.Entries {
+		entry := views.ValueEntry{Label: visibleName(e.Label), Value: e.Value, Bytes: e.Bytes, Cut: e.Bytes > int64(len(e.Value))}
+		if !models.Text(e.Value) {
+			entry.Value, entry.Binary = hexDump(e.Value), true
+		}
+		if e.Expires != nil {
+			entry.Expires, p.AnyExpires = *e.Expires, true
+		}
+		p.Entries = append(p.Entries, entry)
+	}
+	return p
+}
+
+// hexDump writes bytes as "hexdump -C" does.
+func hexDump(text string) string { return strings.TrimSuffix(hex.Dump([]byte(text)), "\n") }
