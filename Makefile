@@ -145,7 +145,8 @@ ifeq ($(BENCH)$(filter command line environment,$(origin PKG)),)
 	  REKINDLE_BENCH_OUTPUT="$$PWD/bin/bench.md" REKINDLE_BENCH_PROFILE='$(if $(BENCH_PROFILE),$(abspath $(BENCH_PROFILE)))' \
 	  bin/bench.test -test.run '^$$' -test.bench '^BenchmarkProduct$$' -test.benchtime 1x -test.timeout 2h >bin/bench.log || { cat bin/bench.log >&2; exit 1; }
 	@cat bin/bench.md
-	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkContents$$' -benchtime 20x ./internal/archive
+	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^Benchmark(Contents|FilterOfPart)$$' -benchtime 20x ./internal/archive
+	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkFind$$' -benchtime 1x ./jobs
 else
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKG)
 endif
