@@ -175,6 +175,14 @@ CREATE TABLE journal_events (id integer PRIMARY KEY AUTOINCREMENT, cluster_id in
 			before_offset integer NOT NULL, after_offset integer NOT NULL, command text NOT NULL, db integer NOT NULL, keys integer NOT NULL);
 CREATE INDEX idx_journal_events_at ON journal_events (cluster_id, at);
 CREATE INDEX idx_parts_history ON parts (replication_id, replication_offset);
+CREATE TABLE finds (run_id integer PRIMARY KEY, sought blob, matches integer NOT NULL, kept integer NOT NULL, created_at datetime NOT NULL);
+CREATE INDEX idx_finds_created_at ON finds (created_at);
+CREATE TABLE find_snapshots (run_id integer NOT NULL, place integer NOT NULL, snapshot_id integer NOT NULL, snapshot_name text NOT NULL, taken_at datetime NOT NULL,
+			keys integer NOT NULL, parts integer NOT NULL, excluded integer NOT NULL, searched integer NOT NULL, matches integer NOT NULL, state text NOT NULL,
+			reason text NOT NULL, PRIMARY KEY (run_id, place));
+CREATE TABLE found_keys (id integer PRIMARY KEY AUTOINCREMENT, run_id integer NOT NULL, place integer NOT NULL, part integer NOT NULL, database integer NOT NULL, name blob,
+			length integer NOT NULL, type text NOT NULL, encoding text NOT NULL, bytes integer NOT NULL, expires_at datetime, digest text NOT NULL);
+CREATE INDEX idx_found_keys_run_id ON found_keys (run_id, place, id);
 INSERT INTO migrations (id) VALUES ('0001-tables');
 INSERT INTO migrations (id) VALUES ('0002-verify');
 INSERT INTO migrations (id) VALUES ('0003-origin');
@@ -210,6 +218,7 @@ INSERT INTO migrations (id) VALUES ('0035-drills');
 INSERT INTO migrations (id) VALUES ('0036-impacts');
 INSERT INTO migrations (id) VALUES ('0037-sources');
 INSERT INTO migrations (id) VALUES ('0038-journal');
+INSERT INTO migrations (id) VALUES ('0039-finds');
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (1, 'orders', 'all orders', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 1, 7000, 0, 'a-password-of-16-letters', 3, '12:00-13:00', 1, '2026-01-06 12:10:00+00:00', 'available', '', '', '2026-01-05 10:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:14:00-sun:15:00","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (3, 'waiting', '', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 0, 7002, 0, '', 0, '00:30-01:30', 0, '2026-01-06 13:00:00+00:00', 'creating', '', '', '2026-01-06 13:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:02:30-sun:03:30","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO nodes (id, cluster_id, name, shard, role, host, port, created_at, state, used_memory, max_memory, keys, lag_bytes, seen_at, zone, halted, slots, ident, announced) VALUES (1, 1, 'orders-001', 1, 'primary', '127.0.0.1', 7000, '2026-01-05 10:00:00+00:00', 'available', 0, 536870912, 0, 0, '2026-01-05 10:00:00+00:00', '', 0, '', '', '');
@@ -240,20 +249,20 @@ INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, sour
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group', 'snapshot-failed', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group', '', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group', '', '');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAENESIBSZ6DXWQ2NG was created by admin; it may operate.', '', '', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIA4B6RXBSCLEKTBXCF was created by admin; it may operate.', '', '', '');
 INSERT INTO settings (name, value) VALUES ('currency', 'EUR');
 INSERT INTO settings (name, value) VALUES ('manual_quota', '50');
 INSERT INTO settings (name, value) VALUES ('price', '0.02');
 INSERT INTO settings (name, value) VALUES ('signed in:admin', '{"this host":"2026-01-05T10:00:00Z"}');
-INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$aDQ8wUELjUAIm12Gaz4bXw$xgGx3OpIlqMsEArQiPN/phJtyYwp9CbKSUQrK4DNaKU', 'administer', '2026-01-05 10:00:00+00:00');
-INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '40a520e127b8e77046e3b1a018553e9a9a3099c824e60f712f4595b1347483f1', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
+INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$YHCjhtX2C2LjES+agA97Pg$CZ5tG3Zit/LA37XIwBcDh++/LMucJb3b6FVb2VQsG1s', 'administer', '2026-01-05 10:00:00+00:00');
+INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '88554282242e4c19032391639ee16ffce41db41fd551f917a13d4e70af4cfac5', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
 INSERT INTO sign_in_failures (id, name, address, at) VALUES (2, 'admin', 'this host', '2026-01-05 10:00:00+00:00');
-INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAENESIBSZ6DXWQ2NG', 'DXPX3MLQYXWXMAESBIEMDN53L362SRBX5AYH72PP', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
+INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIA4B6RXBSCLEKTBXCF', 'A4T4MMFGC4A26OBV3GBQYESY2RRTXKOB5PQ4BTR5', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
 INSERT INTO invocations (id, number, at) VALUES (1, '0123', '2026-01-06 13:00:00+00:00');
 INSERT INTO signatures (id, signature, invocation, attempt, at) VALUES (1, 'abc', '0123', '1', '2026-01-06 13:00:00+00:00');
 INSERT INTO tags (id, resource, key, value) VALUES (1, 'replicationgroup:orders', 'team', 'shop');
 INSERT INTO tags (id, resource, key, value) VALUES (2, 'replicationgroup:orders', 'once', 'yes');
-INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 11:26:44');
+INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 11:52:05');
 INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (2, 'private', 'one subnet', 'subnet-1', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_groups (id, name, family, description, created_at) VALUES (1, 'tuned', 'redis7', 'no eviction', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_values (id, group_id, name, value) VALUES (1, 1, 'maxmemory-policy', 'noeviction');
