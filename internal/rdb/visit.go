@@ -65,6 +65,12 @@ func (v Value) Rewritten() bool {
 	return to != v.form
 }
 
+// Readable tells whether the engine that the value is for reads the form that it takes.
+func (v Value) Readable() bool {
+	_, ok := v.target.gets(v.form, v.fields)
+	return ok
+}
+
 // WriteTo writes the value to w as it is stored, without the type before it, in pieces as they arrive: it is never in memory as a whole. It may be
 // called once, before the visit of the key ends. For a value that is rewritten, w has to be an [io.WriterAt] too, with offsets from the value's first
 // byte, because what stands at its beginning may be known at its end only.

@@ -36,6 +36,11 @@ func (l *lane) refused(s sent, answer string) error {
 		}
 		return l.because(s, ErrExists)
 	}
+	return l.because(s, meaning(answer))
+}
+
+// meaning is what the error that a node answers means here.
+func meaning(answer string) error {
 	for _, known := range []struct {
 		text string
 		err  error
@@ -48,10 +53,10 @@ func (l *lane) refused(s sent, answer string) error {
 		{"NOPERM ", ErrDenied},
 	} {
 		if strings.HasPrefix(answer, known.text) {
-			return l.because(s, known.err)
+			return known.err
 		}
 	}
-	return l.because(s, resp.Error(answer))
+	return resp.Error(answer)
 }
 
 // exists tells whether the node already has such a key or library.

@@ -3,14 +3,12 @@ package restore
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
 )
 
@@ -38,7 +36,7 @@ type lane struct {
 	options  Options
 	database int
 
-	batch   []byte
+	command
 	sent    []sent
 	waiting chan batch  // batches that have not been answered
 	free    chan []sent // batches that have been, for reuse
@@ -78,42 +76,13 @@ type batch struct {
 	answered chan struct{} // closed when they, and all before them, have been answered; nil: nobody waits for that
 }
 
-// begin writes the beginning of a command of n words into the batch.
-func (l *lane) begin(n int) { l.number('*', int64(n)) }
-
-func (l *lane) number(kind byte, n int64) {
-	l.batch = append(l.batch, kind)
-	l.batch = strconv.AppendInt(l.batch, n, 10)
-	l.batch = append(l.batch, '\r', '\n')
-}
-
-func (l *lane) word(text string) { l.blob([]byte(text)) }
-
-func (l *lane) blob(text []byte) {
-	l.number('$', int64(len(text)))
-	l.batch = append(l.batch, text...)
-	l.batch = append(l.batch, '\r', '\n')
-}
-
-// value writes a value as a dump. What was put aside of it goes straight to the node.
+// value writes a value as a dump.
 func (l *lane) value(s *spool) error {
-	sum, err := s.checksum()
-	if err != nil {
-		return err
+	err := l.command.value(s, lasting{l.conn.NetConn()})
+	if err != nil && !errors.Is(err, ErrSpool) {
+		return l.unsent(err)
 	}
-	l.number('$', s.size()+rdb.DumpFooterSize)
-	l.batch = append(l.batch, s.head...)
-	if s.rest > 0 {
-		if err := l.write(); err != nil {
-			return err
-		}
-		if _, err := io.Copy(lasting{l.conn.NetConn()}, s.aside()); err != nil {
-			return l.unsent(err)
-		}
-	}
-	l.batch = rdb.AppendDumpFooter(l.batch, sum)
-	l.batch = append(l.batch, '\r', '\n')
-	return nil
+	return err
 }
 
 // choose selects a database.
@@ -131,7 +100,7 @@ func (l *lane) choose(database int) error {
 // end ends a command, and sends the batch if it is large enough.
 func (l *lane) end(s sent) error {
 	l.sent = append(l.sent, s)
-	if len(l.batch) >= batchBytes || len(l.sent) >= batchCommands {
+	if len(l.bytes) >= batchBytes || len(l.sent) >= batchCommands {
 		return l.flush()
 	}
 	return nil
@@ -164,8 +133,8 @@ func (l *lane) expect(b batch) error {
 }
 
 func (l *lane) write() error {
-	_, err := lasting{l.conn.NetConn()}.Write(l.batch)
-	l.batch = l.batch[:0]
+	_, err := lasting{l.conn.NetConn()}.Write(l.bytes)
+	l.bytes = l.bytes[:0]
 	if err != nil {
 		return l.unsent(err)
 	}

@@ -41,3 +41,6 @@ func (t times) fields(key rdb.Key) rdb.FieldDeadlines {
 	}
 	return rdb.FieldDeadlines{}
 }
+
+// over tells whether a deadline has passed.
+func (t times) over(expires time.Time) bool { return !expires.IsZero() && !expires.After(t.now()) }

@@ -47,7 +47,7 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 		return err
 	}
 	expires := v.expires(key)
-	words, expired := v.modifiers(key, expires)
+	words := modifiers(key, expires, v.options.Policy == Replace)
 	l.begin(4 + len(words))
 	l.word("RESTORE")
 	l.blob(key.Name)
@@ -58,6 +58,7 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	for _, word := range words {
 		l.word(word)
 	}
+	expired := v.over(expires)
 	return l.end(sent{expired: expired, kind: key.TypeName()}.named(key.Name))
 }
 
@@ -70,13 +71,12 @@ func deadline(expires time.Time) string {
 }
 
 // modifiers are what follows the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the server policies that record them.
-func (v visitor) modifiers(key rdb.Key, expires time.Time) (words []string, expired bool) {
-	if v.options.Policy == Replace {
+func modifiers(key rdb.Key, expires time.Time, replace bool) (words []string) {
+	if replace {
 		words = append(words, "REPLACE")
 	}
 	if !expires.IsZero() {
 		words = append(words, "ABSTTL")
-		expired = !expires.After(v.now())
 	}
 	switch {
 	case key.Freq >= 0:
@@ -84,5 +84,5 @@ func (v visitor) modifiers(key rdb.Key, expires time.Time) (words []string, expi
 	case key.Idle >= 0:
 		words = append(words, "IDLETIME", strconv.FormatInt(key.Idle, 10))
 	}
-	return words, expired
+	return words
 }
