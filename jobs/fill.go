@@ -32,7 +32,7 @@ func (f *filler) may(ctx context.Context, run models.Run, _ int) bool {
 	if err != nil {
 		return true // it fails with that when it begins
 	}
-	begin, err := f.DB.Fills.MayBegin(ctx, run, args)
+	begin, err := f.DB.Fills.MayBegin(ctx, run, args.Safety)
 	return err == nil && begin
 }
 
@@ -44,7 +44,7 @@ func (f *filler) fill(ctx context.Context, run models.Run, args models.FillArgs,
 		return err
 	}
 	defer unlock()
-	cluster, row, err := f.DB.Fills.Begin(ctx, run, args)
+	cluster, row, err := f.DB.Fills.Begin(ctx, run, args.Safety, models.Cluster.NoFill)
 	if err != nil {
 		return err
 	}

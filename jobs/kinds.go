@@ -24,6 +24,10 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and nobody can tell which keys are from it
 			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),
 		},
+		models.RunBringBack: {
+			Weighs: transfer, May: m.bringer.may, Does: queue.With(m.bringer.bring), Again: rehearsal, // otherwise some of it is written
+			Removes: inNoCase, Settles: m.bringer.settle, Recovers: m.bringer.recovering,
+		},
 		models.RunCreate: {
 			Weighs: chore, May: atOnce, Does: m.builder.create, Again: always,
 			Removes: inAnyCase, Settles: m.builder.settleCreate, Recovers: beginningAgain,

@@ -36,6 +36,8 @@ func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 	}{
 		"a snapshot":                       {models.Run{Kind: models.RunSnapshot}, true, false, true},
 		"a restore":                        {models.Run{Kind: models.RunRestore, SnapshotName: "one"}, true, true, false},
+		"keys brought back":                {models.Run{Kind: models.RunBringBack, Options: `{}`}, true, false, true},
+		"keys brought back, a rehearsal":   {models.Run{Kind: models.RunBringBack, Options: `{"rehearse":true}`}, true, true, false},
 		"a new cluster":                    {models.Run{Kind: models.RunCreate}, false, true, false},
 		"a change":                         {models.Run{Kind: models.RunModify}, false, true, false},
 		"a restart":                        {models.Run{Kind: models.RunReboot}, false, true, false},

@@ -81,6 +81,7 @@ type Manager struct {
 	handover  *handover
 	migrator  *migrator
 	filler    *filler
+	bringer   *bringer
 	calendar  *calendar
 	disk      *disk
 	counts    *measure.Recorder
@@ -134,6 +135,7 @@ func New(config Config) (*Manager, error) {
 	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
 	m.migrator = &migrator{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
+	m.bringer = &bringer{m.filler, m.prepare}
 	m.queue = queue.New(queue.Config{DB: m.DB, Kinds: m.kinds(), Lease: m.lease, Logger: m.Logger, Transfers: m.Transfers, Chores: m.Chores,
 		Ready: m.vault.Sweeper.Looked(), Sentence: sentence, Reachable: m.vault.Health.Present, Tracer: m.Tracer, Ended: m.counts.Ended, ClearsAway: m.vault.Keeper.ClearAway})
 	return m, nil

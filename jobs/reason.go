@@ -116,13 +116,13 @@ func explain(err error) (text string, known bool) {
 	if faults, refused := models.AsFaults(err); refused {
 		return faults.Error(), true
 	}
-	if text, found := find(verdicts, err); found {
+	if text, found := verdict(verdicts, err); found {
 		return text, true
 	}
 	if text, failed := reason.Store(reason.SnapshotStore, err); failed {
 		return text, true
 	}
-	if text, found := find(sentences, err); found {
+	if text, found := verdict(sentences, err); found {
 		return text, true
 	}
 	if text := catalog.Trouble(err); text != "" {
@@ -138,7 +138,7 @@ func explain(err error) (text string, known bool) {
 	return unexpected, false
 }
 
-func find(table []sentenced, err error) (string, bool) {
+func verdict(table []sentenced, err error) (string, bool) {
 	for _, s := range table {
 		if errors.Is(err, s.is) {
 			return s.text, true

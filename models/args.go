@@ -30,6 +30,13 @@ type (
 		Safety    string    `json:"safety,omitempty"`    // the snapshot of the cluster that must be available first
 		Deadlines Deadlines `json:"deadlines,omitempty"` // when the restored keys expire
 	}
+	// BringBackArgs are of bringing keys back. Which ones is kept beside the run.
+	BringBackArgs struct {
+		Rehearse  bool      `json:"rehearse,omitempty"`
+		Replace   bool      `json:"replace,omitempty"`
+		Safety    string    `json:"safety,omitempty"`    // the snapshot of the cluster that must be available first
+		Deadlines Deadlines `json:"deadlines,omitempty"` // when the keys expire
+	}
 	// ModifyArgs are of a change to the nodes.
 	ModifyArgs struct {
 		RemoveNodes []string `json:"remove_nodes,omitempty"`
@@ -91,20 +98,21 @@ type (
 // Arguments is any of the types above. It knows which kinds of runs it is for.
 type Arguments interface{ kinds() []RunKind }
 
-func (SnapshotArgs) kinds() []RunKind { return []RunKind{RunSnapshot} }
-func (RestoreArgs) kinds() []RunKind  { return []RunKind{RunRestore} }
-func (FillArgs) kinds() []RunKind     { return []RunKind{RunFill} }
-func (ModifyArgs) kinds() []RunKind   { return []RunKind{RunModify} }
-func (RebootArgs) kinds() []RunKind   { return []RunKind{RunReboot} }
-func (FailoverArgs) kinds() []RunKind { return []RunKind{RunFailover} }
-func (MigrateArgs) kinds() []RunKind  { return []RunKind{RunMigrate} }
-func (CompleteArgs) kinds() []RunKind { return []RunKind{RunCompleteMigration} }
-func (DeleteArgs) kinds() []RunKind   { return []RunKind{RunDelete} }
-func (CopyArgs) kinds() []RunKind     { return []RunKind{RunCopy, RunExport} }
-func (ImportArgs) kinds() []RunKind   { return []RunKind{RunImport} }
-func (DrillArgs) kinds() []RunKind    { return []RunKind{RunDrill} }
-func (RecoverArgs) kinds() []RunKind  { return []RunKind{RunRecover} }
-func (FindArgs) kinds() []RunKind     { return []RunKind{RunFind} }
+func (SnapshotArgs) kinds() []RunKind  { return []RunKind{RunSnapshot} }
+func (RestoreArgs) kinds() []RunKind   { return []RunKind{RunRestore} }
+func (FillArgs) kinds() []RunKind      { return []RunKind{RunFill} }
+func (BringBackArgs) kinds() []RunKind { return []RunKind{RunBringBack} }
+func (ModifyArgs) kinds() []RunKind    { return []RunKind{RunModify} }
+func (RebootArgs) kinds() []RunKind    { return []RunKind{RunReboot} }
+func (FailoverArgs) kinds() []RunKind  { return []RunKind{RunFailover} }
+func (MigrateArgs) kinds() []RunKind   { return []RunKind{RunMigrate} }
+func (CompleteArgs) kinds() []RunKind  { return []RunKind{RunCompleteMigration} }
+func (DeleteArgs) kinds() []RunKind    { return []RunKind{RunDelete} }
+func (CopyArgs) kinds() []RunKind      { return []RunKind{RunCopy, RunExport} }
+func (ImportArgs) kinds() []RunKind    { return []RunKind{RunImport} }
+func (DrillArgs) kinds() []RunKind     { return []RunKind{RunDrill} }
+func (RecoverArgs) kinds() []RunKind   { return []RunKind{RunRecover} }
+func (FindArgs) kinds() []RunKind      { return []RunKind{RunFind} }
 func (NoArgs) kinds() []RunKind {
 	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
 }

@@ -42,6 +42,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunRestore, `{}`, RestoreArgs{}),
 		example(RunFill, `{"existing":"replace","safety":"before"}`, FillArgs{Existing: ExistingReplace, Safety: "before"}),
 		example(RunFill, `{"existing":"none","deadlines":"shift"}`, FillArgs{Existing: ExistingNone, Deadlines: DeadlinesShifted}),
+		example(RunBringBack, `{"rehearse":true,"deadlines":"drop"}`, BringBackArgs{Rehearse: true, Deadlines: DeadlinesDropped}),
+		example(RunBringBack, `{"replace":true,"safety":"before"}`, BringBackArgs{Replace: true, Safety: "before"}),
 		example(RunModify, `{"remove_nodes":["orders-003","orders-002"]}`, ModifyArgs{[]string{"orders-003", "orders-002"}}),
 		example(RunReboot, `{"reboot_nodes":["orders-002"]}`, RebootArgs{[]string{"orders-002"}}),
 		example(RunFailover, `{"from":"orders-001"}`, FailoverArgs{"orders-001"}),

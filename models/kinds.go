@@ -32,6 +32,10 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into the existing cluster " + r.ClusterName },
 		says:  saysFill,
 	}, {
+		kind: RunBringBack, label: "Bring keys back", cancellable: true,
+		title: titleBringBack,
+		says:  saysBringBack,
+	}, {
 		kind: RunCreate, label: "Create",
 		title: func(r Run) string { return "Create " + r.ClusterName },
 		says:  saysNew(func(Run) string { return "created" }),
@@ -215,6 +219,24 @@ func saysFill(r Run, status RunStatus, reason string) string {
 		verb = "was not restored"
 	}
 	return fmt.Sprintf("The snapshot %s %s into %s. %s", r.SnapshotName, verb, r.ClusterName, reason)
+}
+
+func titleBringBack(r Run) string {
+	if args, err := Args[BringBackArgs](r); err == nil && args.Rehearse {
+		return "Rehearse bringing keys of " + r.SnapshotName + " back into " + r.ClusterName
+	}
+	return "Bring keys of " + r.SnapshotName + " back into " + r.ClusterName
+}
+
+func saysBringBack(r Run, status RunStatus, reason string) string {
+	if args, err := Args[BringBackArgs](r); err == nil && args.Rehearse {
+		return "" // nothing was to change
+	}
+	verb := "not all brought back"
+	if status == RunCancelled {
+		verb = "no longer brought back"
+	}
+	return fmt.Sprintf("Keys of the snapshot %s were %s into %s. %s", r.SnapshotName, verb, r.ClusterName, reason)
 }
 
 func saysVerify(r Run, status RunStatus, reason string) string {

@@ -13,6 +13,7 @@ const (
 	RunCreate            RunKind = "create"             // start a cluster's nodes
 	RunRestore           RunKind = "restore"            // start them and fill them from a snapshot
 	RunFill              RunKind = "fill"               // restore a snapshot into an existing cluster
+	RunBringBack         RunKind = "bring-back"         // bring keys of a snapshot back into a running cluster, or rehearse that
 	RunModify            RunKind = "modify"             // adapt the nodes to the changed cluster
 	RunReboot            RunKind = "reboot"             // restart some of its nodes
 	RunFailover          RunKind = "failover"           // let a replica take over from a healthy primary

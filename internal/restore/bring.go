@@ -67,11 +67,11 @@ func (b *Brought) count(fate Fate) {
 // BringOptions say how chosen keys are brought back.
 type BringOptions struct {
 	Choice
-	Replace  bool                                    // keys that are there; else they are skipped
-	Rehearse bool                                    // nothing is written
-	Spool    string                                  // see [Options]
-	Route    func(slot int) int                      // see [Options]
-	Reach    func(addr string) (resp.Options, error) // how a node is connected to that others send us to; nil: as the first one
+	Replace  bool                           // keys that are there; else they are skipped
+	Rehearse bool                           // nothing is written
+	Spool    string                         // see [Options]
+	Route    func(slot int) int             // see [Options]
+	Reach    func(addr string) resp.Options // how a node is connected to that others send us to; nil: as the first one
 }
 
 // Bringer brings chosen keys of RDBs back into the running nodes of a cluster, one by one: each is written wholly or not at all, and nothing else is
@@ -98,11 +98,11 @@ func OpenBringer(ctx context.Context, nodes []resp.Options, options BringOptions
 	return b
 }
 
-// Bring brings the chosen keys of one RDB back, or rehearses that. It may be called again for another RDB. Errors are those of [Writer.Write] except
+// Write brings the chosen keys of one RDB back, or rehearses that. It may be called again for another RDB. Errors are those of [Writer.Write] except
 // ErrExists. What was written before an error stays written.
-func (b *Bringer) Bring(r io.Reader) (rdb.Summary, error) { return rdb.Visit(r, bringing{b}) }
+func (b *Bringer) Write(r io.Reader) (rdb.Summary, error) { return rdb.Visit(r, bringing{b}) }
 
-// Brought may be called at any time, even while Bring runs.
+// Brought may be called at any time, even while Write runs.
 func (b *Bringer) Brought() Brought {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,8 +177,8 @@ func (b *Bringer) settle(key rdb.Key, as []byte) (fate Fate, alike bool, err err
 			there, alike, answer, err = p.dump(b.ctx, as, b.spool)
 			return answer, err
 		})
-	} else if there, err = b.write(key, as, false); there && b.options.Replace && err == nil {
-		_, err = b.write(key, as, true)
+	} else if there, err = b.put(key, as, false); there && b.options.Replace && err == nil {
+		_, err = b.put(key, as, true)
 	}
 	switch {
 	case err != nil:
@@ -191,8 +191,8 @@ func (b *Bringer) settle(key rdb.Key, as []byte) (fate Fate, alike bool, err err
 	return Skipped, alike, nil
 }
 
-// write writes the key that is in the spool. there tells that it exists, and was not replaced.
-func (b *Bringer) write(key rdb.Key, as []byte, replace bool) (there bool, err error) {
+// put writes the key that is in the spool. there tells that it exists, and was not replaced.
+func (b *Bringer) put(key rdb.Key, as []byte, replace bool) (there bool, err error) {
 	expires := b.expires(key)
 	err = b.at(key.Database, as, func(p *place) (string, error) {
 		answer, err := p.restore(b.ctx, as, expires, b.spool, modifiers(key, expires, replace))

@@ -35,7 +35,7 @@ func bring(t *testing.T, data []byte, o restore.BringOptions, servers ...*testki
 		nodes = append(nodes, options(s))
 	}
 	b := restore.OpenBringer(t.Context(), nodes, o)
-	_, err := b.Bring(bytes.NewReader(data))
+	_, err := b.Write(bytes.NewReader(data))
 	if failed := b.Close(); failed != nil {
 		t.Error(failed)
 	}
@@ -323,7 +323,7 @@ func TestAnEndInTheMiddleLeavesWhatWasBroughtAndSaysHowMuch(t *testing.T) {
 			b := restore.OpenBringer(ctx, []resp.Options{options(target)}, restore.BringOptions{Choice: matching("*")})
 			defer b.Close()
 			var held int64
-			_, err := b.Bring(&halfway{bytes.NewReader(data), len(data) / 2, func() {
+			_, err := b.Write(&halfway{bytes.NewReader(data), len(data) / 2, func() {
 				held = do(t, target.Client(), "DBSIZE").(int64)
 				end.how(target, cancel)
 			}})

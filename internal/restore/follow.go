@@ -71,11 +71,7 @@ func (b *Bringer) place(addr string) (*place, error) {
 	if p := b.places[addr]; p != nil {
 		return p, nil
 	}
-	o, err := b.reach(addr)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := resp.Dial(b.ctx, o)
+	conn, err := resp.Dial(b.ctx, b.reach(addr))
 	if err != nil {
 		return nil, err
 	}
@@ -90,10 +86,10 @@ func (b *Bringer) place(addr string) (*place, error) {
 	return p, nil
 }
 
-func (b *Bringer) reach(addr string) (resp.Options, error) {
+func (b *Bringer) reach(addr string) resp.Options {
 	for _, o := range b.nodes {
 		if o.Addr == addr {
-			return o, nil
+			return o
 		}
 	}
 	if b.options.Reach != nil {
@@ -101,5 +97,5 @@ func (b *Bringer) reach(addr string) (resp.Options, error) {
 	}
 	o := b.nodes[0]
 	o.Addr = addr
-	return o, nil
+	return o
 }

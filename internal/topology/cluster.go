@@ -111,10 +111,10 @@ func (d *discovery) shards(ctx context.Context, members []member, seeds []seed) 
 	t := Topology{Kind: Cluster}
 	var nodes []Node
 	for _, p := range primaries {
-		nodes = append(nodes, Node{Addr: d.reach(p.announced), Announced: p.announced, ID: p.id, Primary: true})
+		nodes = append(nodes, Node{Addr: d.Reach(p.announced), Announced: p.announced, ID: p.id, Primary: true})
 		for _, m := range members {
 			if m.replica && m.primary == p.id {
-				nodes = append(nodes, Node{Addr: d.reach(m.announced), Announced: m.announced, ID: m.id})
+				nodes = append(nodes, Node{Addr: d.Reach(m.announced), Announced: m.announced, ID: m.id})
 			}
 		}
 		t.Shards = append(t.Shards, Shard{Slots: strings.Join(p.slots, ",")})

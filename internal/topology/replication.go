@@ -56,7 +56,7 @@ func (d *discovery) primaryOf(ctx context.Context, given []Node) (Node, error) {
 		if !ok {
 			break
 		}
-		up := d.look(ctx, Node{Addr: d.reach(addr), Announced: addr})
+		up := d.look(ctx, Node{Addr: d.Reach(addr), Announced: addr})
 		if up.Err != nil {
 			return up, fmt.Errorf("%w: %s is a replica of %s, which cannot be reached: %w", ErrNoPrimary, n.Addr, addr, up.Err)
 		}
@@ -87,7 +87,7 @@ func (d *discovery) family(ctx context.Context, primary Node, given []Node) []No
 		for _, addr := range replicasIn(nodes[at].Info) {
 			if !asked[addr] {
 				asked[addr] = true
-				fresh = append(fresh, Node{Addr: d.reach(addr), Announced: addr})
+				fresh = append(fresh, Node{Addr: d.Reach(addr), Announced: addr})
 			}
 		}
 		for _, n := range each(fresh, func(n Node) Node { return d.look(ctx, n) }) {

@@ -62,11 +62,11 @@ func (d *discovery) askSentinel(ctx context.Context, s seed) (Topology, error) {
 	if err != nil {
 		return Topology{}, fmt.Errorf("ask the Sentinel %s for the replicas of %s: %w", s.addr, name, err)
 	}
-	nodes := []Node{{Addr: d.reach(addr), Announced: addr, Primary: true}}
+	nodes := []Node{{Addr: d.Reach(addr), Announced: addr, Primary: true}}
 	for _, fields := range v.Array[:min(len(v.Array), maxNodes)] {
 		of := pairs(fields)
 		if addr, ok := announced(of["ip"], of["port"]); ok {
-			nodes = append(nodes, Node{Addr: d.reach(addr), Announced: addr})
+			nodes = append(nodes, Node{Addr: d.Reach(addr), Announced: addr})
 		}
 	}
 	nodes = each(nodes, func(n Node) Node { return d.look(ctx, n) })

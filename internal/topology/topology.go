@@ -244,8 +244,8 @@ func (d *discovery) look(ctx context.Context, n Node) Node {
 	return n
 }
 
-// reach is where an announced address is reached from here. A host can be mapped with or without its port.
-func (a Access) reach(announced string) string {
+// Reach is where an announced address is reached from here. A host can be mapped with or without its port.
+func (a Access) Reach(announced string) string {
 	if to, mapped := a.Map[announced]; mapped {
 		return to
 	}

@@ -58,6 +58,7 @@ type DB struct {
 	Journal       Journal
 	Recoveries    Recoveries
 	Finds         Finds
+	BringBacks    BringBacks
 	Runs          Runs
 	Settle        Settling
 	Owners        Owners
@@ -149,6 +150,7 @@ func (db *DB) bound() *DB {
 	db.Journal = Journal{db}
 	db.Recoveries = Recoveries{db}
 	db.Finds = Finds{db}
+	db.BringBacks = BringBacks{db}
 	db.Runs = Runs{db}
 	db.Settle = Settling{db}
 	db.Owners = Owners{db}

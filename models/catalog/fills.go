@@ -59,13 +59,7 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 		if err != nil {
 			return err
 		}
-		if spec.Safety != "" {
-			before, err := tx.Snapshots.Request(ctx, cluster.Name, spec.Safety, false, spec.RequestedBy)
-			if err != nil {
-				return models.RenameField(err, "name", "safety_name")
-			}
-			spec.Safety = before.SnapshotName
-		} else if err := tx.Clusters.take(ctx, cluster, models.ClusterModifying); err != nil {
+		if spec.Safety, err = tx.Fills.lock(ctx, cluster, spec.Safety, spec.RequestedBy); err != nil {
 			return err
 		}
 		// This transaction has locked the cluster, so nobody else can ask for the same now.
@@ -84,12 +78,21 @@ func (q Fills) Request(ctx context.Context, spec models.FillSpec) (models.Run, e
 	return run, err
 }
 
+// lock locks a cluster for what is to be written into it or, if there is a name for one, for a snapshot before that, whose name it returns.
+func (q Fills) lock(ctx context.Context, cluster models.Cluster, safety, requestedBy string) (string, error) {
+	if safety == "" {
+		return "", q.db.Clusters.take(ctx, cluster, models.ClusterModifying)
+	}
+	before, err := q.db.Snapshots.Request(ctx, cluster.Name, safety, false, requestedBy)
+	return before.SnapshotName, models.RenameField(err, "name", "safety_name")
+}
+
 // MayBegin tells whether the snapshot before a restore has ended, and nothing else is going on with the cluster.
-func (q Fills) MayBegin(ctx context.Context, run models.Run, args models.FillArgs) (bool, error) {
-	if args.Safety == "" {
+func (q Fills) MayBegin(ctx context.Context, run models.Run, safety string) (bool, error) {
+	if safety == "" {
 		return true, nil
 	}
-	safety, err := q.db.Snapshots.Get(ctx, args.Safety)
+	before, err := q.db.Snapshots.Get(ctx, safety)
 	if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 		return false, err
 	}
@@ -97,11 +100,12 @@ func (q Fills) MayBegin(ctx context.Context, run models.Run, args models.FillArg
 	if err != nil {
 		return true, nil // it fails with a reason when it begins
 	}
-	return safety.Status != models.SnapshotCreating && !cluster.Status.InMotion(), nil
+	return before.Status != models.SnapshotCreating && !cluster.Status.InMotion(), nil
 }
 
-// Begin locks the cluster, unless it was locked when the restore was asked for. It refuses if the snapshot that was to be taken before is missing.
-func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) (models.Cluster, models.Snapshot, error) {
+// Begin locks the cluster, unless it was locked when the restore was asked for. It refuses if the snapshot that was to be taken before is missing, or if
+// why says that the cluster cannot be written into.
+func (q Fills) Begin(ctx context.Context, run models.Run, safety string, why func(models.Cluster) string) (models.Cluster, models.Snapshot, error) {
 	var cluster models.Cluster
 	var snapshot models.Snapshot
 	err := q.db.transaction(ctx, func(tx *DB) (err error) {
@@ -111,18 +115,18 @@ func (q Fills) Begin(ctx context.Context, run models.Run, args models.FillArgs) 
 		if snapshot, err = tx.Snapshots.Get(ctx, run.SnapshotName); err != nil {
 			return err
 		}
-		if args.Safety == "" {
+		if safety == "" {
 			return nil
 		}
-		safety, err := tx.Snapshots.Get(ctx, args.Safety)
+		before, err := tx.Snapshots.Get(ctx, safety)
 		if err != nil && !models.HasCode(err, models.CodeSnapshotNotFound) {
 			return err
 		}
-		if err != nil || !safety.Usable() {
-			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken first, failed. Nothing was written.", args.Safety, cluster.Name))
+		if err != nil || !before.Usable() {
+			return models.Refuse(models.CodeSnapshotState, "safety_name", fmt.Sprintf("The snapshot %s of %s, which was to be taken first, failed. Nothing was written.", safety, cluster.Name))
 		}
-		if why := cluster.NoFill(); why != "" {
-			return models.Refuse(models.CodeClusterState, "cluster", why)
+		if refusal := why(cluster); refusal != "" {
+			return models.Refuse(models.CodeClusterState, "cluster", refusal)
 		}
 		return tx.Clusters.take(ctx, cluster, models.ClusterModifying)
 	})

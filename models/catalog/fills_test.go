@@ -44,7 +44,7 @@ func TestARestoreIntoAClusterHoldsBothUntilItHasEnded(t *testing.T) {
 			t.Error("a refusal has changed the catalog")
 		}
 		run := claim(t, db)
-		_, _, err := db.Fills.Begin(t.Context(), run, must(models.Args[models.FillArgs](run))(t))
+		_, _, err := db.Fills.Begin(t.Context(), run, must(models.Args[models.FillArgs](run))(t).Safety, models.Cluster.NoFill)
 		check(t, err)
 		check(t, end(db, run))
 		if cluster, snapshot := states(t, db, f); cluster != models.ClusterAvailable || snapshot != models.SnapshotAvailable {
@@ -75,7 +75,7 @@ func TestARestoreIntoAClusterWaitsForTheSnapshotBeforeIt(t *testing.T) {
 		f.Safety = "before"
 		fill := must(db.Fills.Request(t.Context(), f))(t)
 		args := must(models.Args[models.FillArgs](fill))(t)
-		if may := must(db.Fills.MayBegin(t.Context(), fill, args))(t); may {
+		if may := must(db.Fills.MayBegin(t.Context(), fill, args.Safety))(t); may {
 			t.Errorf("%s: it may begin at once", name)
 		}
 		refused(t, second(db.Fills.Request(t.Context(), f)), models.CodeClusterState)
@@ -88,13 +88,13 @@ func TestARestoreIntoAClusterWaitsForTheSnapshotBeforeIt(t *testing.T) {
 		} else {
 			check(t, db.Settle.Fail(t.Context(), safety, models.RunFailed, "It broke."))
 		}
-		if may := must(db.Fills.MayBegin(t.Context(), fill, args))(t); !may {
+		if may := must(db.Fills.MayBegin(t.Context(), fill, args.Safety))(t); !may {
 			t.Errorf("%s: it may not begin although that has ended", name)
 		}
 		// Nobody comes in between.
 		refused(t, second(db.Fills.Request(t.Context(), models.FillSpec{Snapshot: "good", Cluster: "target", Existing: models.ExistingKeep})), models.CodeClusterState)
 		run := claim(t, db)
-		cluster, _, err := db.Fills.Begin(t.Context(), run, args)
+		cluster, _, err := db.Fills.Begin(t.Context(), run, args.Safety, models.Cluster.NoFill)
 		if !well {
 			refused(t, err, models.CodeSnapshotState)
 			check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "It broke."))

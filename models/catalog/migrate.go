@@ -373,6 +373,8 @@ var sqliteMigrations = []migration{
 		markedBy("records_unjournaled", "DELETE ON journal_plans", "name FROM clusters WHERE id = OLD.cluster_id"))...)},
 	// Searches for keys in snapshots, and what they found.
 	{"0039-finds", execute(finds("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "blob", "datetime")...)},
+	// Which keys were brought back, and what became of them.
+	{"0040-bring-backs", execute(bringBacks("integer", "text"))},
 }
 
 // journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
@@ -445,6 +447,11 @@ func sources(number, text string) []string {
 // runImpacts makes the table of 0036-impacts, with types as this database has them.
 func runImpacts(number, text string) string {
 	return `CREATE TABLE run_impacts (run_id ` + number + ` PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, impact ` + text + ` NOT NULL)`
+}
+
+// bringBacks makes the table of 0042-bring-backs, with types as this database has them.
+func bringBacks(number, text string) string {
+	return `CREATE TABLE bring_backs (run_id ` + number + ` PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, choice ` + text + ` NOT NULL, outcome ` + text + ` NOT NULL)`
 }
 
 // history makes the tables, columns and indexes of 0034-history, with types as this database has them. All clusters are judged anew, which fills in the

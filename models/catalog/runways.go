@@ -74,6 +74,7 @@ var runWays = map[models.RunKind]runWay{
 	models.RunSnapshot:          {home: atNodes, frees: freeSnapshotted},
 	models.RunRestore:           {home: atNodes, frees: freeRestored},
 	models.RunFill:              {home: atNodes, frees: freeFilled},
+	models.RunBringBack:         {home: atNodes, frees: freeBroughtBack},
 	models.RunCreate:            {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
 	models.RunModify:            {home: atNodes, frees: freeAvailable("The last change did not succeed. ")},
 	models.RunReboot:            {home: atNodes, frees: freeAvailable("The last restart of nodes did not succeed. ")},
@@ -163,6 +164,20 @@ func freeRestored(ctx context.Context, tx *DB, run models.Run, e *ending) error 
 func freeFilled(ctx context.Context, tx *DB, run models.Run, e *ending) error {
 	if err := freeAvailable("The last restore into it did not succeed. ")(ctx, tx, run, e); err != nil {
 		return err
+	}
+	return tx.Settle.releaseSnapshot(ctx, run)
+}
+
+// freeBroughtBack releases the snapshot and, unless it was a rehearsal, makes the cluster available again.
+func freeBroughtBack(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	args, err := models.Args[models.BringBackArgs](run)
+	if err != nil {
+		return err
+	}
+	if !args.Rehearse {
+		if err := freeAvailable("Keys were not brought back completely. ")(ctx, tx, run, e); err != nil {
+			return err
+		}
 	}
 	return tx.Settle.releaseSnapshot(ctx, run)
 }

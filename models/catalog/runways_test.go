@@ -12,6 +12,7 @@ func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 		models.RunSnapshot:          {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
 		models.RunRestore:           {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
 		models.RunFill:              {"The snapshot one was not restored completely into orders. It broke.", "The snapshot one was not restored into orders. It was cancelled."},
+		models.RunBringBack:         {"Keys of the snapshot one were not all brought back into orders. It broke.", "Keys of the snapshot one were no longer brought back into orders. It was cancelled."},
 		models.RunCreate:            {"The cluster orders could not be created. It broke."},
 		models.RunModify:            {"The cluster orders could not be modified. It broke."},
 		models.RunReboot:            {"Nodes of the cluster orders could not be restarted. It broke."},

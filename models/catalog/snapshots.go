@@ -55,7 +55,7 @@ func (q Snapshots) release(ctx context.Context, name string, ended uint) error {
 		if run.ID == ended {
 			continue
 		}
-		if (run.Kind == models.RunRestore || run.Kind == models.RunFill) && run.SnapshotName == name {
+		if (run.Kind == models.RunRestore || run.Kind == models.RunFill || run.Kind == models.RunBringBack) && run.SnapshotName == name {
 			to = models.SnapshotRestoring
 		} else if args, err := run.Carries(); err != nil {
 			return err
