@@ -42,7 +42,8 @@ type RunDetail struct {
 	AskedBy string // "admin", or "the schedule"
 	NextTry string // a sentence about what the schedule does after this failure; may be empty
 	Steps   []RunStep
-	Impact  *Impact // nil: nothing was measured
+	Impact  *Impact      // nil: nothing was measured
+	Brought *BroughtBack // nil: no keys were brought back
 	Events  []Event
 }
 

@@ -105,6 +105,8 @@ func sampleAttachPages() []samplePage {
 		Source: &TakeSource{Node: "shop-001", Role: "primary", UsedMemory: 2 * gb, FreeMemory: -1, Fits: true}, AWS: sampleAWS("elasticache create-snapshot")}
 	into := sampleShell(NavSnapshots, "Restore into a cluster", Crumb{Text: "Snapshots", Href: "/snapshots"}, Crumb{Text: "Restore into a cluster"})
 	fill := FillCluster{Snapshot: "shop-before-migration", Keys: 4_211_090, Bytes: 2 * gb, Deadlines: Deadlines{Keys: 1_900_000}}
+	bringBack := BringBack{Snapshot: "shop-before-migration", Keys: 4_211_090, Deadlines: fill.Deadlines, Clusters: Choices{Options: []Option{{Value: "shop", Label: "shop"}}},
+		Fields: Fields{Values: map[string]string{"existing": "skip", "prefix": "restored:", "cluster": "shop"}, Errors: map[string]string{"names": "Enter the names of keys, one a line, or a pattern."}}}
 	fillNone, fillChoose, fillEmpty, fillWrong := fill, fill, fill, fill
 	fillChoose.Clusters = Choices{Options: []Option{{Value: "shop", Label: "shop"}}}
 	fillEmpty.Deadlines.Fields = true
@@ -125,6 +127,8 @@ func sampleAttachPages() []samplePage {
 	return []samplePage{
 		{"attached-declared", ClusterPage(shell, declared)},
 		{"clusters-outstanding", ClustersPage(sampleShell(NavClusters, "Clusters", Crumb{Text: "Clusters"}), outstanding)},
+		{"bring-back", BringBackPage(into, bringBack)},
+		{"bring-back-confirm", ConfirmBringBackPage(into, ConfirmBringBack{Fields: Fields{Values: map[string]string{"safety": "on", "safety_name": "shop-before"}, Errors: map[string]string{"confirm": "Type the name shop."}}, Run: "7", Snapshot: "good", Cluster: "shop", Brought: BroughtBack{Added: 4, Replaced: 1}})},
 		{"fill-none", FillClusterPage(into, fillNone)},
 		{"fill-choose", FillClusterPage(into, fillChoose)},
 		{"fill-empty", FillClusterPage(into, fillEmpty)},

@@ -31,7 +31,7 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 		return views.Again{Href: views.LinkQuery(views.FindPath, "cluster", run.ClusterName, "snapshot", run.SnapshotName)}, nil
 	case models.RunDeleteSnapshot:
 		return views.Again{Href: views.Link("snapshots", run.SnapshotName, "delete")}.If(shown.SnapshotExists), nil
-	case models.RunVerify, models.RunDrill, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill:
+	case models.RunVerify, models.RunDrill, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill, models.RunBringBack:
 		return p.readAgain(ctx, run)
 	}
 	page := map[models.RunKind]string{models.RunSnapshot: "snapshot", models.RunModify: "modify", models.RunReboot: "reboot", models.RunFailover: "failover",
@@ -72,6 +72,8 @@ func (p presenter) readAgain(ctx context.Context, run models.Run) (views.Again, 
 		return views.Again{Href: views.LinkQuery(address+"copy", "store", args.Store)}.If(snapshot.Usable()), nil
 	case models.RunExport:
 		return views.Again{Href: views.LinkQuery(address+"export", "name", args.Target, "store", args.Store)}.If(snapshot.Usable()), nil
+	case models.RunBringBack:
+		return views.Again{Href: views.LinkQuery(address+"keys", "run", runID(run.ID))}.If(snapshot.Usable()), nil
 	case models.RunFill:
 		fill, err := models.Args[models.FillArgs](run)
 		to := views.LinkQuery(address+"into", "cluster", run.ClusterName, "existing", string(fill.Existing), "deadlines", string(fill.Deadlines))

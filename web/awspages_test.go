@@ -41,7 +41,7 @@ func TestEveryPageShowsOneEquivalentCommand(t *testing.T) {
 	for _, one := range allRoutes(t, "user") {
 		if one.method != http.MethodGet || strings.HasSuffix(one.address, ".rdb") || strings.HasSuffix(one.address, ".pem") || slices.Contains([]string{"/snapshots/-/delete", "/snapshots/-/verify", "/snapshots/-/copy", "/snapshots/-/export"}, one.address) || one.address == "/clusters/-/delete" || one.address == "/clusters/-/snapshot" || one.address == "/clusters/-/names" ||
 			one.address == "/settings" || one.address == "/cost" || one.address == "/search" || strings.HasPrefix(one.address, "/find") || // the API has no prices, and looks into nothing
-			one.address == "/clusters/-/attach" || one.address == "/clusters/1/access" || strings.HasSuffix(one.address, "/into") || strings.Contains(one.address, "/drills") || strings.HasSuffix(one.address, "/recover") || strings.HasSuffix(one.address, "/journal") { // ElastiCache attaches nothing, restores into nothing that exists, and has no drills and no journal
+			one.address == "/clusters/-/attach" || one.address == "/clusters/1/access" || strings.HasSuffix(one.address, "/into") || strings.HasSuffix(one.address, "/keys") || strings.HasSuffix(one.address, "/bring-back") || strings.Contains(one.address, "/drills") || strings.HasSuffix(one.address, "/recover") || strings.HasSuffix(one.address, "/journal") { // ElastiCache attaches nothing, restores into nothing that exists, and has no drills and no journal
 			continue
 		}
 		address := strings.Replace(one.address, "/clusters/1", "/clusters/orders", 1)

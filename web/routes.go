@@ -129,6 +129,12 @@ func (t table) clusterForms() {
 	fills := fillPages{t.site}
 	t.user("GET /snapshots/{name}/into", fills.fillPage)
 	t.user("POST /snapshots/{name}/into", fills.fill)
+
+	bringing := bringPages{t.site}
+	t.user("GET /snapshots/{name}/keys", bringing.keysPage)
+	t.user("POST /snapshots/{name}/keys", bringing.rehearse)
+	t.user("GET /runs/{id}/bring-back", bringing.confirmPage)
+	t.user("POST /runs/{id}/bring-back", bringing.bring)
 }
 
 func (t table) attaching() {

@@ -92,6 +92,12 @@ func (h runPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Impact, err = h.present.impact(ctx, run, r.URL.Query().Get("part")); err != nil {
 		return err
 	}
+	if props.Brought, err = h.present.brought(ctx, run); err != nil {
+		return err
+	}
+	if props.Brought != nil {
+		props.Result = props.Brought.Result()
+	}
 	if props.NextTry, err = h.present.nextTry(ctx, run); err != nil {
 		return err
 	}
