@@ -4,18 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/chromedp/chromedp"
-
 	"rekindle/internal/testkit"
 )
-
-// path is where the page is.
-func (b *tab) path() string {
-	b.t.Helper()
-	path, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`location.pathname`))
-	fine(b.t, err)
-	return path
-}
 
 // TestBrowserBringsADeletedHashBack takes a snapshot of a cluster, loses a hash and a change to another one, and brings them back into the running
 // cluster, with a snapshot before that. Nothing else is touched.
