@@ -50,9 +50,10 @@ type Notifier struct {
 	Config
 	sending drain.Group
 	mu      sync.Mutex
-	busy    map[uint]bool // channels through which messages are being sent, so that a slow one holds up no other
-	away    int           // looks in a row for which the store was away
-	silent  map[uint]bool // nodes that did not answer at the last look
+	busy    map[uint]bool   // channels through which messages are being sent, so that a slow one holds up no other
+	away    int             // looks in a row for which the store was away
+	silent  map[uint]bool   // nodes that did not answer at the last look
+	stalled map[string]bool // clusters whose journals stood still at the last look
 }
 
 // New builds a notifier; nothing happens before its ticks.

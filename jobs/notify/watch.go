@@ -31,6 +31,9 @@ func (n *Notifier) look(ctx context.Context) {
 	if err := n.lookAtNodes(ctx); err != nil {
 		n.failed(ctx, "report on nodes that do not answer", err)
 	}
+	if err := n.lookAtJournals(ctx); err != nil {
+		n.failed(ctx, "report on journals that stand still", err)
+	}
 	if err := n.lookAtStore(ctx); err != nil {
 		n.failed(ctx, "report on the store", err)
 	}
@@ -57,6 +60,30 @@ func (n *Notifier) lookAtNodes(ctx context.Context) error {
 		}
 	}
 	n.silent = silent
+	return nil
+}
+
+// lookAtJournals tells people of journals that stand still, and that they go on. As with nodes, it takes two looks: after a pause of the console, a link
+// needs a moment.
+func (n *Notifier) lookAtJournals(ctx context.Context) error {
+	if err := n.DB.Journal.EndStalls(ctx); err != nil {
+		return err
+	}
+	found, err := n.DB.Journal.Stalled(ctx)
+	if err != nil {
+		return err
+	}
+	stalled := make(map[string]bool, len(found))
+	for _, s := range found {
+		stalled[s.ClusterName] = true
+		if !n.stalled[s.ClusterName] {
+			continue
+		}
+		if err := n.DB.Alarms.Turn(ctx, s.Event()); err != nil {
+			return err
+		}
+	}
+	n.stalled = stalled
 	return nil
 }
 

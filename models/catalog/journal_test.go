@@ -250,6 +250,42 @@ func TestJournalIsFoundInTheStore(t *testing.T) {
 	}
 }
 
+func TestAJournalThatStandsStillIsAnAlarm(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	channel(t, db, "all", nil)
+	_, link := journaled(t, db)
+	look := func(want string) {
+		t.Helper()
+		check(t, db.Journal.EndStalls(t.Context()))
+		got := ""
+		for _, s := range must(db.Journal.Stalled(t.Context()))(t) {
+			got = s.Event().Message
+			check(t, db.Alarms.Turn(t.Context(), s.Event()))
+		}
+		if got != want {
+			t.Errorf("after %s: %q, not %q", clock.Now().Sub(monday), got, want)
+		}
+	}
+	store(t, db, link, "run1", 0, 100)
+	stored := clock.Now().UTC().Format("2006-01-02 15:04:05")
+	look("")
+	clock.Advance(models.StalledAfter)
+	link.State, link.Reason = models.JournalWaiting, "The node does not answer."
+	check(t, db.Journal.Report(t.Context(), link))
+	look("The journal of orders is stored up to " + stored + " UTC only, so it cannot be brought back to anything newer. The node does not answer.")
+	look("")
+	expectTitles(t, db, "it stands still", "all: The journal of orders stands still")
+	store(t, db, link, "run1", 100, 200)
+	look("")
+	expectTitles(t, db, "it goes on", "all: The journal of orders stands still", "all: The journal of orders goes on")
+	clock.Advance(2 * time.Hour)
+	look("The journal of orders is stored up to " + clock.Now().Add(-2*time.Hour).UTC().Format("2006-01-02 15:04:05") + " UTC only, so it cannot be brought back to anything newer. The node does not answer.")
+	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
+	look("")
+	said(t, db, "The journal of orders is not kept any more.")
+}
+
 // withBackups is a cluster whose snapshots are taken by a schedule, as those whose journals are kept have to be.
 func withBackups(name string) models.ClusterSpec {
 	s := spec(name)
