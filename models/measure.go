@@ -12,6 +12,14 @@ type Measures struct {
 	Missed    int              // windows that closed without an attempt at a snapshot, in the last 24 hours
 	DueSince  time.Time        // since when the schedule has had something to do; zero: it has not
 	Owners    []Owner          // consoles with a lease
+	Journals  []JournalMeasure // of clusters whose journals are kept, by name, at most as many as were asked for
+}
+
+// JournalMeasure is what is watched of the journal of one cluster.
+type JournalMeasure struct {
+	Cluster   string
+	Recording bool       // every shard's stream comes in
+	Stored    *time.Time // up to when it is stored, of the shard that is furthest behind; nil: of one, nothing is
 }
 
 // ClusterMeasure is what is watched of one cluster.

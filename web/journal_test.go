@@ -12,18 +12,24 @@ import (
 // journalSecond is the one in which the jobs of tests say that something was written.
 var journalSecond = time.Date(2026, 3, 2, 10, 41, 7, 0, time.UTC)
 
+// follow has the stream of a cluster come in.
+func (c *console) follow(cluster models.Cluster, run, history string) models.JournalLink {
+	c.t.Helper()
+	owner, err := c.db.Owners.Enroll(c.t.Context(), "journal", time.Hour)
+	c.check(err)
+	link, _, err := c.db.Journal.Claim(c.t.Context(), cluster, 1, owner.ID)
+	c.check(err)
+	link.State, link.Node, link.Role, link.Run, link.ReplicationID = models.JournalFollowing, "orders-002", models.RoleReplica, run, history
+	c.check(c.db.Journal.Report(c.t.Context(), link))
+	return link
+}
+
 // record has a minute of the stream of a cluster stored that ends now, with a FLUSHALL in its middle, behind a snapshot.
 func (c *console) record(cluster models.Cluster) models.JournalLink {
 	c.t.Helper()
-	ctx := c.t.Context()
-	owner, err := c.db.Owners.Enroll(ctx, "journal", time.Hour)
-	c.check(err)
-	link, _, err := c.db.Journal.Claim(ctx, cluster, 1, owner.ID)
-	c.check(err)
-	link.State, link.Node, link.Role, link.Run, link.ReplicationID = models.JournalFollowing, "orders-002", models.RoleReplica, "run1", "history"
-	c.check(c.db.Journal.Report(ctx, link))
+	link := c.follow(cluster, "run1", "history")
 	c.backUp(cluster.Name, "first")
-	c.check(c.db.Journal.Stored(ctx, link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: "history", To: 1000, Begin: c.clock.Now().Add(-time.Minute),
+	c.check(c.db.Journal.Stored(c.t.Context(), link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: "history", To: 1000, Begin: c.clock.Now().Add(-time.Minute),
 		End: c.clock.Now(), Size: 5 << 20, Writes: 1234, Key: "one"}, []models.JournalEvent{{At: c.clock.Now().Add(-30 * time.Second), Command: "FLUSHALL", Before: 500, After: 520}}, ""))
 	return link
 }

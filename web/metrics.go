@@ -104,6 +104,8 @@ var (
 	clusterStored     = newGauge("cluster_last_snapshot_stored_bytes", "Size of the newest good snapshot in the store.", "cluster")
 	clusterKeys       = newGauge("cluster_last_snapshot_keys", "Keys in the newest good snapshot.", "cluster")
 	clusterDuration   = newGauge("cluster_last_snapshot_duration_seconds", "How long it took to take the newest good snapshot.", "cluster")
+	journalRecording  = newGauge("journal_recording", "1 while the streams of all shards come in, otherwise 0. Of clusters whose journals are kept.", "cluster")
+	journalStored     = newGauge("journal_stored_timestamp_seconds", "Up to when the cluster's journal is stored: what came later would be lost.", "cluster")
 )
 
 // Of everything.
@@ -153,6 +155,12 @@ func (s *scrape) Collect(to chan<- prometheus.Metric) {
 	s.whole(to, measured, now)
 	for i := range measured.Clusters {
 		cluster(to, &measured.Clusters[i], now)
+	}
+	for _, j := range measured.Journals {
+		to <- journalRecording.is(yes(j.Recording), j.Cluster)
+		if j.Stored != nil {
+			to <- journalStored.is(seconds(*j.Stored), j.Cluster)
+		}
 	}
 }
 

@@ -67,16 +67,20 @@ func TestMetricsAreForWhoeverHasTheToken(t *testing.T) {
 func TestMetricsSayHowBackupsAre(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, withToken)
-	c.launch("orders")
+	orders := c.launch("orders")
 	taken := c.backUp("orders", "morning")
 	c.launch("parcels")
 	c.clock.Advance(90 * time.Minute)
+	c.check(c.db.Journal.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise}, "admin"))
+	link := c.follow(orders, "run1", "history")
+	c.check(c.db.Journal.Stored(t.Context(), link, models.JournalSegment{ClusterID: orders.ID, Shard: 1, Run: "run1", To: 10, Begin: c.clock.Now(), End: c.clock.Now(), Key: "one"}, nil, ""))
 	age := c.clock.Now().Sub(taken.CreatedAt)
 	_, body := c.metricsOf(metricsToken)
 	for _, line := range []string{
 		`rekindle_build_info{goversion="go`, "rekindle_catalog_up 1", "rekindle_store_up 1", "rekindle_clusters 2", "rekindle_clusters_omitted 0",
 		`rekindle_cluster_restorable{cluster="orders"} 1`, `rekindle_cluster_restorable{cluster="parcels"} 0`, fmt.Sprintf(`rekindle_cluster_recovery_point_age_seconds{cluster="orders"} %v`, age.Seconds()),
 		`rekindle_cluster_reachable{cluster="orders"} 1`, `rekindle_snapshots{status="available"} 1`, `rekindle_runs_active{kind="verify",status="queued"} 0`, "rekindle_lease_held 1",
+		`rekindle_journal_recording{cluster="orders"} 1`, fmt.Sprintf(`rekindle_journal_stored_timestamp_seconds{cluster="orders"} %v`, float64(c.clock.Now().Unix())),
 	} {
 		if !strings.Contains(body, "\n"+line) {
 			t.Errorf("there is no line %s", line)

@@ -16,7 +16,7 @@ type Measures struct{ db *DB }
 // Now measures the catalog, with what belongs to single clusters for at most this many of them.
 func (q Measures) Now(ctx context.Context, clusters int) (models.Measures, error) {
 	var m models.Measures
-	err := errors.Join(q.clusters(ctx, clusters, &m), q.counts(ctx, &m), q.schedule(ctx, &m))
+	err := errors.Join(q.clusters(ctx, clusters, &m), q.counts(ctx, &m), q.schedule(ctx, &m), q.journals(ctx, clusters, &m))
 	if err == nil {
 		m.Storage, err = q.db.Snapshots.Storage(ctx)
 	}
@@ -55,6 +55,35 @@ func (q Measures) clusters(ctx context.Context, limit int, m *models.Measures) e
 	m.Clusters = make([]models.ClusterMeasure, len(guarded))
 	for i := range guarded {
 		m.Clusters[i] = models.ClusterMeasure{Guarded: guarded[i], Newest: newest[names[i]]}
+	}
+	return nil
+}
+
+// journals looks at the first journals by the names of their clusters.
+func (q Measures) journals(ctx context.Context, limit int, m *models.Measures) error {
+	var rows []struct {
+		models.JournalLink
+		Name string
+	}
+	err := q.db.with(ctx).Table("journal_plans").Select("journal_links.*, clusters.name AS name").Joins("JOIN clusters ON clusters.id = journal_plans.cluster_id").
+		Joins("JOIN journal_links ON journal_links.cluster_id = journal_plans.cluster_id").Where("journal_plans.kept").Order("clusters.name, journal_links.shard").Limit(8 * limit).Find(&rows).Error
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		recording := row.State == models.JournalFollowing
+		if last := len(m.Journals) - 1; last < 0 || m.Journals[last].Cluster != row.Name {
+			if len(m.Journals) == limit {
+				break
+			}
+			m.Journals = append(m.Journals, models.JournalMeasure{Cluster: row.Name, Recording: recording, Stored: row.StoredAt})
+			continue
+		}
+		j := &m.Journals[len(m.Journals)-1]
+		j.Recording = j.Recording && recording
+		if j.Stored != nil && (row.StoredAt == nil || row.StoredAt.Before(*j.Stored)) {
+			j.Stored = row.StoredAt
+		}
 	}
 	return nil
 }
