@@ -122,7 +122,7 @@ func do(t *testing.T, s *testkit.Server, args ...any) {
 }
 
 // offsetOf is how far a primary is.
-func offsetOf(t *testing.T, s *testkit.Server) int64 {
+func offsetOf(t testing.TB, s *testkit.Server) int64 {
 	t.Helper()
 	offset, err := strconv.ParseInt(field(t, s, "master_repl_offset"), 10, 64)
 	if err != nil {

@@ -47,7 +47,7 @@ func saved(t *testing.T, s *testkit.Server) []byte {
 }
 
 // dumpOf describes an RDB that is whole.
-func dumpOf(t *testing.T, data []byte) primary.Dump {
+func dumpOf(t testing.TB, data []byte) primary.Dump {
 	t.Helper()
 	sum, err := rdb.NewScanner(bytes.NewReader(data)).Scan()
 	if err != nil {
@@ -97,7 +97,7 @@ func wantMasterauth(t *testing.T, s *testkit.Server, want string) {
 	}
 }
 
-func field(t *testing.T, s *testkit.Server, name string) string {
+func field(t testing.TB, s *testkit.Server, name string) string {
 	t.Helper()
 	info, err := s.Client().Info(t.Context(), "everything").Result()
 	if err != nil {
