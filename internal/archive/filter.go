@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -59,11 +60,17 @@ func (f *filtering) see(key *rdb.Observed) {
 	f.writer.Add(key.Name)
 }
 
+// heldFilter is up to which size a filter, in bytes, is stored only once it is whole: an upload takes memory of its own, and that of the part goes on.
+const heldFilter = 4 << 20
+
 // begin stores what the writer makes, until that ends.
 func (f *filtering) begin() {
 	f.stored = make(chan error, 1)
 	go func() {
-		_, err := f.store.Put(f.ctx, f.key, f.writer)
+		held, err := io.ReadAll(io.LimitReader(f.writer, heldFilter))
+		if err == nil {
+			_, err = f.store.Put(f.ctx, f.key, io.MultiReader(bytes.NewReader(held), f.writer))
+		}
 		f.writer.Stop()
 		f.stored <- err
 	}()
