@@ -41,7 +41,7 @@ func (c *console) keepJournal(name string, change func(*models.JournalPlan)) {
 	if change != nil {
 		change(&plan)
 	}
-	must(c.t, c.db.Journal.Save(c.t.Context(), name, plan, "test"))
+	must(c.t, c.db.Recording.Save(c.t.Context(), name, plan, "test"))
 }
 
 // playable waits until the cluster can be brought back to some second.
@@ -62,7 +62,7 @@ func (c *console) window(cluster models.Cluster) models.RecoveryWindow {
 
 // journalNow says how it stands with a journal.
 func (c *console) journalNow(cluster models.Cluster) string {
-	links, _ := c.db.Journal.Links(context.Background(), cluster)
+	links, _ := c.db.Recording.Links(context.Background(), cluster)
 	stretches, _ := c.db.Journal.Stretches(context.Background(), cluster.ID)
 	return fmt.Sprintf("links %+v, stretches %+v, events\n%s", links, stretches, c.events())
 }
@@ -106,7 +106,7 @@ func TestWhatIsWrittenIsStoredAsItComes(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
 	cluster := c.withJournal("orders", 1, nil)
-	links, err := c.db.Journal.Links(t.Context(), cluster)
+	links, err := c.db.Recording.Links(t.Context(), cluster)
 	must(t, err)
 	if len(links) != 1 || links[0].Role != models.RoleReplica || links[0].State != models.JournalFollowing {
 		t.Errorf("the links are %+v", links)
@@ -196,7 +196,7 @@ func outlivesAFailover(t *testing.T, replicas int) {
 		t.Errorf("a failover broke it: %s", c.journalNow(cluster))
 	}
 	c.waitFor("a replica to be read", func() bool {
-		links, err := c.db.Journal.Links(t.Context(), cluster)
+		links, err := c.db.Recording.Links(t.Context(), cluster)
 		must(t, err)
 		_ = client.Incr(t.Context(), "written").Err()
 		return links[0].State == models.JournalFollowing && links[0].Role == models.RoleReplica
@@ -215,7 +215,7 @@ func TestALonePrimaryIsReadOnlyIfThatIsAllowed(t *testing.T) {
 	cluster := c.create(c.backedUp("orders", 0))[0]
 	c.keepJournal("orders", nil)
 	c.waitFor("why it waits", func() bool {
-		links, err := c.db.Journal.Links(t.Context(), cluster)
+		links, err := c.db.Recording.Links(t.Context(), cluster)
 		must(t, err)
 		return len(links) == 1 && strings.HasPrefix(links[0].Reason, "The cluster has no replica. A journal is read from a primary only if that is allowed")
 	}, func() string { return c.journalNow(cluster) })

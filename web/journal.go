@@ -26,7 +26,7 @@ func (h journalPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	plan, err := h.db.Journal.Plan(r.Context(), cluster)
+	plan, err := h.db.Recording.Plan(r.Context(), cluster)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
 		plan.Promise = time.Duration(seconds) * time.Second
 	}
 	if len(wrong) == 0 {
-		err := h.db.Journal.Save(r.Context(), cluster.Name, plan, visitOf(r).user.Name)
+		err := h.db.Recording.Save(r.Context(), cluster.Name, plan, visitOf(r).user.Name)
 		if err == nil {
 			h.jobs.Wake()
 			text := fmt.Sprintf("No journal of %s is kept from now on.", cluster.Name)
@@ -101,7 +101,7 @@ func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	before, err := h.db.Journal.Plan(r.Context(), cluster)
+	before, err := h.db.Recording.Plan(r.Context(), cluster)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
 
 // journalLine is what a cluster's page says of its journal.
 func (p presenter) journalLine(ctx context.Context, cluster models.Cluster) (views.JournalLine, error) {
-	plan, err := p.db.Journal.Plan(ctx, cluster)
+	plan, err := p.db.Recording.Plan(ctx, cluster)
 	if err != nil || plan.Since.IsZero() { // it never had one
 		return views.JournalLine{}, err
 	}
@@ -175,7 +175,7 @@ func (h journalPages) journalShards(ctx context.Context, cluster models.Cluster,
 	if !plan.Kept {
 		return nil
 	}
-	links, err := h.db.Journal.Links(ctx, cluster)
+	links, err := h.db.Recording.Links(ctx, cluster)
 	if err != nil {
 		return err
 	}

@@ -17,10 +17,10 @@ func (c *console) follow(cluster models.Cluster, run, history string) models.Jou
 	c.t.Helper()
 	owner, err := c.db.Owners.Enroll(c.t.Context(), "journal", time.Hour)
 	c.check(err)
-	link, _, err := c.db.Journal.Claim(c.t.Context(), cluster, 1, owner.ID)
+	link, _, err := c.db.Recording.Claim(c.t.Context(), cluster, 1, owner.ID)
 	c.check(err)
 	link.State, link.Node, link.Role, link.Run, link.ReplicationID = models.JournalFollowing, "orders-002", models.RoleReplica, run, history
-	c.check(c.db.Journal.Report(c.t.Context(), link))
+	c.check(c.db.Recording.Report(c.t.Context(), link))
 	return link
 }
 
@@ -29,7 +29,7 @@ func (c *console) record(cluster models.Cluster) models.JournalLink {
 	c.t.Helper()
 	link := c.follow(cluster, "run1", "history")
 	c.backUp(cluster.Name, "first")
-	c.check(c.db.Journal.Stored(c.t.Context(), link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: "history", To: 1000, Begin: c.clock.Now().Add(-time.Minute),
+	c.check(c.db.Recording.Stored(c.t.Context(), link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", ReplicationID: "history", To: 1000, Begin: c.clock.Now().Add(-time.Minute),
 		End: c.clock.Now(), Size: 5 << 20, Writes: 1234, Key: "one"}, []models.JournalEvent{{At: c.clock.Now().Add(-30 * time.Second), Command: "FLUSHALL", Before: 500, After: 520}}, ""))
 	return link
 }

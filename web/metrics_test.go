@@ -71,9 +71,9 @@ func TestMetricsSayHowBackupsAre(t *testing.T) {
 	taken := c.backUp("orders", "morning")
 	c.launch("parcels")
 	c.clock.Advance(90 * time.Minute)
-	c.check(c.db.Journal.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise}, "admin"))
+	c.check(c.db.Recording.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise}, "admin"))
 	link := c.follow(orders, "run1", "history")
-	c.check(c.db.Journal.Stored(t.Context(), link, models.JournalSegment{ClusterID: orders.ID, Shard: 1, Run: "run1", To: 10, Begin: c.clock.Now(), End: c.clock.Now(), Key: "one"}, nil, ""))
+	c.check(c.db.Recording.Stored(t.Context(), link, models.JournalSegment{ClusterID: orders.ID, Shard: 1, Run: "run1", To: 10, Begin: c.clock.Now(), End: c.clock.Now(), Key: "one"}, nil, ""))
 	age := c.clock.Now().Sub(taken.CreatedAt)
 	_, body := c.metricsOf(metricsToken)
 	for _, line := range []string{

@@ -85,7 +85,7 @@ func (f *following) follow(ctx context.Context, node models.Node, at replica.At)
 // beginAnew opens the link at the place of one of the newest snapshots, or else in the present.
 func (f *following) beginAnew(ctx context.Context, source models.SnapshotSource) (link, error) {
 	open := link{run: journal.NewRun(), node: source.Node}
-	places, err := f.DB.Journal.Places(ctx, f.cluster, f.at.shard)
+	places, err := f.DB.Recording.Places(ctx, f.cluster, f.at.shard)
 	if err != nil {
 		return open, err
 	}
@@ -122,7 +122,7 @@ var errBridged = errors.New("a replica has what comes next")
 func (f *following) endBridge(ctx context.Context, node models.Node, end context.CancelCauseFunc) {
 	from, err := reach.Source(f.cluster, node)
 	for err == nil && drain.Pause(ctx, bridgeEvery) {
-		links, err := f.DB.Journal.Links(ctx, f.cluster)
+		links, err := f.DB.Recording.Links(ctx, f.cluster)
 		if err != nil {
 			continue
 		}

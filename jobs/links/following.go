@@ -69,10 +69,10 @@ func (f *following) release(ctx context.Context) {
 		return
 	}
 	f.link.State, f.link.Reason, f.link.Since = models.JournalWaiting, "", f.DB.Now()
-	if err := f.DB.Journal.Report(ctx, f.link); err != nil && !errors.Is(err, models.ErrLeaseLost) {
+	if err := f.DB.Recording.Report(ctx, f.link); err != nil && !errors.Is(err, models.ErrLeaseLost) {
 		f.Logger.Error("write down that a journal is not kept now", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
 	}
-	if err := f.DB.Journal.Release(ctx, f.link); err != nil {
+	if err := f.DB.Recording.Release(ctx, f.link); err != nil {
 		f.Logger.Error("release a journal", "cluster", f.cluster.Name, "shard", f.at.shard, "error", err)
 	}
 }
@@ -96,7 +96,7 @@ func (f *following) waits(ctx context.Context, err error) {
 		f.link.Since = f.DB.Now()
 	}
 	f.link.State, f.link.Reason = models.JournalWaiting, text
-	f.failed(ctx, "write down that a journal waits", f.DB.Journal.Report(ctx, f.link))
+	f.failed(ctx, "write down that a journal waits", f.DB.Recording.Report(ctx, f.link))
 }
 
 // once opens the link and keeps it until it ends.
@@ -110,7 +110,7 @@ func (f *following) once(ctx context.Context) error {
 		return reason.Because(nil, "The cluster no longer has this shard.")
 	}
 	f.cluster, f.shard = cluster, shard
-	link, mine, err := f.DB.Journal.Claim(ctx, cluster, f.at.shard, f.Owner())
+	link, mine, err := f.DB.Recording.Claim(ctx, cluster, f.at.shard, f.Owner())
 	if err != nil {
 		return err
 	} else if !mine {
@@ -169,7 +169,7 @@ func (f *following) record(ctx context.Context, open link) error {
 		f.link.Run, f.link.ReplicationID, f.link.Offset, f.link.Resume, f.link.Database = run, stream.ReplicationID(), stream.Offset(), stream.Offset(), journal.Unknown
 	}
 	resume := &journal.Resume{Run: run, ReplicationID: stream.ReplicationID(), Offset: stream.Offset(), Database: f.link.Database}
-	if err := f.DB.Journal.Report(ctx, f.link); err != nil {
+	if err := f.DB.Recording.Report(ctx, f.link); err != nil {
 		return err
 	}
 	f.Logger.Info("a journal is being kept", "cluster", f.cluster.Name, "shard", f.at.shard, "node", open.node.Name, "from", stream.Offset())
@@ -195,7 +195,7 @@ func (f *following) stored(ctx context.Context, s journal.Segment, index journal
 	f.goesOn(s, index)
 	segment := segmentOf(f.at.cluster, s)
 	segment.Writes = writesOf(index.Counts)
-	err := f.DB.Journal.Stored(ctx, f.link, segment, eventsOf(index), f.gap)
+	err := f.DB.Recording.Stored(ctx, f.link, segment, eventsOf(index), f.gap)
 	f.gap = ""
 	return err
 }
@@ -262,7 +262,7 @@ func (f *following) catchUp(ctx context.Context) error {
 		return fmt.Errorf("find out where a journal goes on: %w", err)
 	}
 	f.goesOn(last, index)
-	return f.DB.Journal.GoOn(ctx, f.link)
+	return f.DB.Recording.GoOn(ctx, f.link)
 }
 
 // widen makes the backlogs of launched nodes large enough for a link that is away for a while.

@@ -85,7 +85,7 @@ func (k *Keeper) failed(ctx context.Context, what string, err error) {
 
 // look opens the links that should be there and closes those that should not.
 func (k *Keeper) look(ctx context.Context) {
-	plans, err := k.DB.Journal.Kept(ctx)
+	plans, err := k.DB.Recording.Kept(ctx)
 	if err != nil {
 		k.failed(ctx, "look for journals", err)
 		return
@@ -187,7 +187,7 @@ func (k *Keeper) closeOthers(wanted map[place]bool) {
 
 // askForBases asks for snapshots of the clusters whose streams could be played back behind none.
 func (k *Keeper) askForBases(ctx context.Context) {
-	plans, err := k.DB.Journal.Kept(ctx)
+	plans, err := k.DB.Recording.Kept(ctx)
 	if err != nil {
 		k.failed(ctx, "look for journals", err)
 		return
@@ -198,7 +198,7 @@ func (k *Keeper) askForBases(ctx context.Context) {
 			k.failed(ctx, "look for the cluster of a journal", err)
 			continue
 		}
-		queued, err := k.DB.Journal.QueueBase(ctx, cluster)
+		queued, err := k.DB.Recording.QueueBase(ctx, cluster)
 		k.failed(ctx, "ask for a snapshot for a journal", err)
 		if queued {
 			k.Wake()

@@ -66,10 +66,10 @@ func (n *Notifier) lookAtNodes(ctx context.Context) error {
 // lookAtJournals tells people of journals that stand still, and that they go on. As with nodes, it takes two looks: after a pause of the console, a link
 // needs a moment.
 func (n *Notifier) lookAtJournals(ctx context.Context) error {
-	if err := n.DB.Journal.EndStalls(ctx); err != nil {
+	if err := n.DB.Recording.EndStalls(ctx); err != nil {
 		return err
 	}
-	found, err := n.DB.Journal.Stalled(ctx)
+	found, err := n.DB.Recording.Stalled(ctx)
 	if err != nil {
 		return err
 	}

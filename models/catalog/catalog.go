@@ -55,6 +55,7 @@ type DB struct {
 	Schedule      Schedule
 	Verifications Verifications
 	Drills        Drills
+	Recording     Recording
 	Journal       Journal
 	Recoveries    Recoveries
 	Finds         Finds
@@ -147,6 +148,7 @@ func (db *DB) bound() *DB {
 	db.Schedule = Schedule{db}
 	db.Verifications = Verifications{db}
 	db.Drills = Drills{db}
+	db.Recording = Recording{db}
 	db.Journal = Journal{db}
 	db.Recoveries = Recoveries{db}
 	db.Finds = Finds{db}

@@ -240,15 +240,15 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	must(db.Finds.Begin(t.Context(), search))(t)
 	check(t, db.Finds.Note(t.Context(), search, 1, models.FindProgress{Matches: 1, Done: 1, Keys: []models.FoundKey{{ExpiresAt: &local}}}))
 	check(t, db.Finds.Settle(t.Context(), search))
-	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise}, "admin"))
-	link, _, err := db.Journal.Claim(t.Context(), cluster, 1, lease(t, db, "console"))
+	check(t, db.Recording.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise}, "admin"))
+	link, _, err := db.Recording.Claim(t.Context(), cluster, 1, lease(t, db, "console"))
 	check(t, err)
 	link.State, link.Run = models.JournalFollowing, "run1"
-	check(t, db.Journal.Report(t.Context(), link))
+	check(t, db.Recording.Report(t.Context(), link))
 	segment := models.JournalSegment{ID: 1, ClusterID: cluster.ID, Shard: 1, Run: "run1", To: 7, Begin: local, End: local, Key: "orders/journal/1"}
-	check(t, db.Journal.Stored(t.Context(), link, segment, []models.JournalEvent{{At: local, Command: "FLUSHALL"}}, ""))
+	check(t, db.Recording.Stored(t.Context(), link, segment, []models.JournalEvent{{At: local, Command: "FLUSHALL"}}, ""))
 	check(t, db.Journal.Verified(t.Context(), segment, 0, nil))
-	must(db.Journal.QueueBase(t.Context(), cluster))(t)
+	must(db.Recording.QueueBase(t.Context(), cluster))(t)
 	claim(t, db)
 	node := cluster.Nodes[0]
 	node.SeenAt = &local

@@ -435,7 +435,7 @@ func (q Clusters) ToRecord(ctx context.Context, names []string) (map[string]mode
 	if err != nil {
 		return nil, err
 	}
-	journals, err := q.db.Journal.PlansOf(ctx, all...)
+	journals, err := q.db.Recording.PlansOf(ctx, all...)
 	if err != nil {
 		return nil, err
 	}

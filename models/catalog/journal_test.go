@@ -16,13 +16,13 @@ const historyID = "0123456789012345678901234567890123456789"
 func journaled(t *testing.T, db *DB) (models.Cluster, models.JournalLink) {
 	t.Helper()
 	cluster := launched(t, db, withBackups("orders"))
-	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: 10 * time.Second}, "admin"))
-	link, mine, err := db.Journal.Claim(t.Context(), cluster, 1, lease(t, db, "console"))
+	check(t, db.Recording.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: 10 * time.Second}, "admin"))
+	link, mine, err := db.Recording.Claim(t.Context(), cluster, 1, lease(t, db, "console"))
 	if err != nil || !mine {
 		t.Fatal(mine, err)
 	}
 	link.State, link.Run, link.ReplicationID = models.JournalFollowing, "run1", historyID
-	check(t, db.Journal.Report(t.Context(), link))
+	check(t, db.Recording.Report(t.Context(), link))
 	return cluster, link
 }
 
@@ -31,7 +31,7 @@ func store(t *testing.T, db *DB, link models.JournalLink, run string, from, to i
 	t.Helper()
 	s := models.JournalSegment{ClusterID: link.ClusterID, Shard: link.Shard, Run: run, ReplicationID: historyID, From: from, To: to, Begin: db.Now().Add(-10 * time.Second), End: db.Now(),
 		Size: 100, Writes: 5, Key: fmt.Sprintf("orders/journal/%s-%d-%d", run, from, to)}
-	check(t, db.Journal.Stored(t.Context(), link, s, events, "The node had forgotten it."))
+	check(t, db.Recording.Stored(t.Context(), link, s, events, "The node had forgotten it."))
 	return must(db.Journal.Segments(t.Context(), link.ClusterID, link.Shard, run, from, to))(t)[0]
 }
 
@@ -58,27 +58,27 @@ func TestOneConsoleKeepsALink(t *testing.T) {
 	db, clock := catalog(t)
 	cluster, link := journaled(t, db)
 	other := must(db.Owners.Enroll(t.Context(), "elsewhere", time.Minute))(t)
-	if _, mine, err := db.Journal.Claim(t.Context(), cluster, 1, other.ID); mine || err != nil {
+	if _, mine, err := db.Recording.Claim(t.Context(), cluster, 1, other.ID); mine || err != nil {
 		t.Fatalf("another console got it: %t, %v", mine, err)
 	}
 	store(t, db, link, "run1", 0, 100)
 	check(t, db.Owners.Leave(t.Context(), "console"))
-	taken, mine, err := db.Journal.Claim(t.Context(), cluster, 1, other.ID)
+	taken, mine, err := db.Recording.Claim(t.Context(), cluster, 1, other.ID)
 	if err != nil || !mine || taken.Offset != 100 || taken.Run != "run1" || taken.ReplicationID != historyID || taken.StoredAt == nil {
 		t.Fatalf("after its keeper has gone: %+v, %t, %v", taken, mine, err)
 	}
 	s := models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", From: 100, To: 200, Begin: clock.Now(), End: clock.Now(), Key: "late"}
-	if err := db.Journal.Stored(t.Context(), link, s, nil, ""); !errors.Is(err, models.ErrLeaseLost) {
+	if err := db.Recording.Stored(t.Context(), link, s, nil, ""); !errors.Is(err, models.ErrLeaseLost) {
 		t.Errorf("the console that lost it writes: %v", err)
 	}
-	if err := db.Journal.Report(t.Context(), link); !errors.Is(err, models.ErrLeaseLost) {
+	if err := db.Recording.Report(t.Context(), link); !errors.Is(err, models.ErrLeaseLost) {
 		t.Errorf("the console that lost it reports: %v", err)
 	}
-	if _, _, err := db.Journal.Claim(t.Context(), cluster, 1, "nobody"); !errors.Is(err, models.ErrLeaseLost) {
+	if _, _, err := db.Recording.Claim(t.Context(), cluster, 1, "nobody"); !errors.Is(err, models.ErrLeaseLost) {
 		t.Errorf("a console without a lease claims: %v", err)
 	}
-	check(t, db.Journal.Release(t.Context(), taken))
-	if _, mine, err := db.Journal.Claim(t.Context(), cluster, 1, lease(t, db, "third")); err != nil || !mine {
+	check(t, db.Recording.Release(t.Context(), taken))
+	if _, mine, err := db.Recording.Claim(t.Context(), cluster, 1, lease(t, db, "third")); err != nil || !mine {
 		t.Errorf("once it is released: %t, %v", mine, err)
 	}
 }
@@ -145,7 +145,7 @@ func TestASnapshotIsTakenForAJournalThatHasNone(t *testing.T) {
 	cluster, link := journaled(t, db)
 	queued := func(want bool) {
 		t.Helper()
-		if got := must(db.Journal.QueueBase(t.Context(), cluster))(t); got != want {
+		if got := must(db.Recording.QueueBase(t.Context(), cluster))(t); got != want {
 			t.Fatalf("queued: %t", got)
 		}
 	}
@@ -198,7 +198,7 @@ func TestSegmentsGoWhenNoWindowNeedsThem(t *testing.T) {
 	if s := must(db.Snapshots.Get(t.Context(), "s8"))(t); len(needed) != 1 || !needed[s.ID] {
 		t.Errorf("%v are needed, not %d", needed, s.ID)
 	}
-	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
+	check(t, db.Recording.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
 	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 0 {
 		t.Errorf("when it is turned off, %d go", len(again))
 	}
@@ -257,9 +257,9 @@ func TestAJournalThatStandsStillIsAnAlarm(t *testing.T) {
 	_, link := journaled(t, db)
 	look := func(want string) {
 		t.Helper()
-		check(t, db.Journal.EndStalls(t.Context()))
+		check(t, db.Recording.EndStalls(t.Context()))
 		got := ""
-		for _, s := range must(db.Journal.Stalled(t.Context()))(t) {
+		for _, s := range must(db.Recording.Stalled(t.Context()))(t) {
 			got = s.Event().Message
 			check(t, db.Alarms.Turn(t.Context(), s.Event()))
 		}
@@ -272,7 +272,7 @@ func TestAJournalThatStandsStillIsAnAlarm(t *testing.T) {
 	look("")
 	clock.Advance(models.StalledAfter)
 	link.State, link.Reason = models.JournalWaiting, "The node does not answer."
-	check(t, db.Journal.Report(t.Context(), link))
+	check(t, db.Recording.Report(t.Context(), link))
 	look("The journal of orders is stored up to " + stored + " UTC only, so it cannot be brought back to anything newer. The node does not answer.")
 	look("")
 	expectTitles(t, db, "it stands still", "all: The journal of orders stands still")
@@ -281,7 +281,7 @@ func TestAJournalThatStandsStillIsAnAlarm(t *testing.T) {
 	expectTitles(t, db, "it goes on", "all: The journal of orders stands still", "all: The journal of orders goes on")
 	clock.Advance(2 * time.Hour)
 	look("The journal of orders is stored up to " + clock.Now().Add(-2*time.Hour).UTC().Format("2006-01-02 15:04:05") + " UTC only, so it cannot be brought back to anything newer. The node does not answer.")
-	check(t, db.Journal.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
+	check(t, db.Recording.Save(t.Context(), "orders", models.JournalPlan{}, "admin"))
 	look("")
 	said(t, db, "The journal of orders is not kept any more.")
 }

@@ -87,7 +87,7 @@ func (q Journal) outlived(ctx context.Context, cluster models.Cluster, plan mode
 
 // needed are the snapshots that the recovery windows of these clusters begin with.
 func (q Journal) needed(ctx context.Context, clusters []models.Cluster) (map[uint]bool, error) {
-	plans, err := q.PlansOf(ctx, idsOf(clusters)...)
+	plans, err := q.db.Recording.PlansOf(ctx, idsOf(clusters)...)
 	if err != nil {
 		return nil, err
 	}

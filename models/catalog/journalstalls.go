@@ -12,7 +12,7 @@ const stalledLinks = "EXISTS (SELECT 1 FROM journal_links l WHERE l.cluster_id =
 
 // Stalled returns the clusters whose journals stand still although they are to be kept, and of which nothing was said yet. Those of clusters that are
 // unreachable, or have no nodes, are left out: that is an alarm of its own.
-func (q Journal) Stalled(ctx context.Context) ([]models.Stall, error) {
+func (q Recording) Stalled(ctx context.Context) ([]models.Stall, error) {
 	before := catalogTime(q.db.Now().Add(-models.StalledAfter))
 	var rows []struct {
 		models.JournalPlan
@@ -38,7 +38,7 @@ func (q Journal) Stalled(ctx context.Context) ([]models.Stall, error) {
 }
 
 // EndStalls ends the alarms about journals that go on, or are not kept any more.
-func (q Journal) EndStalls(ctx context.Context) error {
+func (q Recording) EndStalls(ctx context.Context) error {
 	before := catalogTime(q.db.Now().Add(-models.StalledAfter))
 	var over []struct {
 		models.Alarm
