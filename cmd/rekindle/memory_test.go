@@ -12,8 +12,9 @@ import (
 	"rekindle/models"
 )
 
-// maxMemory is what the whole console may need, in MiB, whatever the size of the data.
-const maxMemory = 96
+// maxMemory is what the whole console may need beside its own program, in MiB, whatever the size of the data. How much of the program's file is in memory
+// is the kernel's choice: it maps more than is asked for, and takes it back when somebody needs the memory.
+const maxMemory = 72
 
 // TestConsoleStaysSmallWhateverTheSizeOfTheData takes two snapshots at once of more data than the console may have in memory, and restores
 // them at once, with S3 as the store.
@@ -33,7 +34,9 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 		form.Set("node_type", "cache.t4g.small")
 		p.must("/clusters/-/new", form)
 	}
+	peak := 0
 	settled := func() bool {
+		peak = max(peak, ownMemory(t, p.cmd.Process.Pid))
 		runs, err := db.Runs.Active(t.Context())
 		return err == nil && len(runs) == 0
 	}
@@ -75,14 +78,25 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 		bytes += snapshot.Bytes
 		stored += snapshot.Stored
 	}
-	peak, err := peakMemory(p.cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("peak memory of the console: %d MiB, for %d MB of RDB, %d MB stored in S3", peak, bytes/1e6, stored/1e6)
+	t.Logf("peak memory of the console beside its program: %d MiB, for %d MB of RDB, %d MB stored in S3", peak, bytes/1e6, stored/1e6)
 	if peak > maxMemory {
 		t.Errorf("the console needed %d MiB, want at most %d", peak, maxMemory)
 	}
+}
+
+// ownMemory is the resident memory of a process that is in no file, in MiB.
+func ownMemory(t *testing.T, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "RssAnon:")
+	kib, err := strconv.Atoi(strings.Fields(rest + " 0")[0])
+	if err != nil || kib == 0 {
+		t.Fatalf("the memory of the console is not known: %v", err)
+	}
+	return kib / 1024
 }
 
 // peakMemory is the largest resident memory of a process so far, in MiB.

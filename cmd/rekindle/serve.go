@@ -65,7 +65,7 @@ func runServe(ctx context.Context, of call) error {
 	return inFormat(c, of.stderr, err)
 }
 
-// limitMemory keeps the whole console below 96 MiB: the garbage collector works harder before that. Uploads to S3 need 16 MiB each in addition.
+// limitMemory keeps the whole console below 72 MiB beside its program: the garbage collector works harder before that. Uploads to S3 need 16 MiB each in addition.
 func limitMemory(getenv func(string) string, store string) {
 	if getenv("GOMEMLIMIT") != "" {
 		return

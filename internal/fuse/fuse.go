@@ -21,7 +21,7 @@ const magic = "RKFUSE"
 
 // Bounds of a block.
 const (
-	blockNames       = 1 << 17 // names in those that are written: larger ones would exclude a little more, and take more memory to make
+	blockNames       = 1 << 16 // names in those that are written: larger ones would exclude a little more, and take more memory to make
 	maxNames         = 1 << 20 // names in those that are read
 	maxSegmentLength = 1 << 18 // what the library uses at most
 	maxFingerprints  = 4 << 20 // bytes

@@ -10,7 +10,7 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// Writer makes a filter while names are added to it by one goroutine, and another one reads the filter from it. It takes some 6 MiB of memory at most. Names may be
+// Writer makes a filter while names are added to it by one goroutine, and another one reads the filter from it. It takes some 3 MiB of memory at most. Names may be
 // added more than once.
 type Writer struct {
 	seed    uint64
