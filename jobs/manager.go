@@ -168,7 +168,7 @@ func (m *Manager) Start(ctx context.Context) error {
 	if m.Config.Declared != nil {
 		m.declared.Declare(*m.Config.Declared)
 	}
-	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx), m.declared.Start(ctx))
+	return errors.Join(m.nodes.Start(ctx), m.attached.Start(ctx), m.declared.Start(ctx), m.links.Start(ctx))
 }
 
 // Stop ends the loops and cuts off the runs, which settle what they were doing: some fail cleanly, such as snapshots, and the others begin

@@ -63,16 +63,34 @@ func New(config Config) *Keeper {
 
 // Ticks are the tasks that are repeated.
 func (k *Keeper) Ticks() []tick.Tick {
-	return []tick.Tick{
-		{Name: "journals", Every: 2 * time.Second, Do: k.look},
-		{Name: "journal-bases", Every: 5 * time.Second, Do: k.askForBases},
-		{Name: "journal-verification", Every: 10 * time.Second, Do: k.verify},
-		{Name: "journal-retention", Every: 10 * time.Minute, Do: k.sweep},
-	}
+	return []tick.Tick{{Name: "journal-retention", Every: 10 * time.Minute, Do: k.sweep}}
 }
 
-// Start implements the loops of package jobs: the ticks are all there is to start.
-func (k *Keeper) Start(context.Context) error { return nil }
+// The pauses between two looks, in real time: they only pace.
+const (
+	lookEvery   = 2 * time.Second
+	verifyEvery = 10 * time.Second
+)
+
+// Start begins to open links, and to read back what was stored.
+func (k *Keeper) Start(context.Context) error {
+	k.loops.Go(func(ctx context.Context) {
+		for again := true; again; again = drain.Pause(ctx, lookEvery) {
+			k.look(ctx)
+			k.askForBases(ctx)
+		}
+	})
+	k.loops.Go(func(ctx context.Context) {
+		for again := true; again; {
+			pause := verifyEvery
+			if k.verify(ctx) > 0 {
+				pause = lookEvery // there may be more
+			}
+			again = drain.Pause(ctx, pause)
+		}
+	})
+	return nil
+}
 
 // Stop closes the links, has stored what came, and waits for that until ctx ends.
 func (k *Keeper) Stop(ctx context.Context) error { return k.loops.Stop(ctx) }

@@ -13,22 +13,25 @@ import (
 const verifiedAtOnce = 100
 
 // verify reads back what was stored, as is done with snapshots: soon after it was, and again when snapshots are. One console does it, and what cannot be
-// read is a gap from then on.
-func (k *Keeper) verify(ctx context.Context) {
+// read is a gap from then on. It returns how many it has read.
+func (k *Keeper) verify(ctx context.Context) (read int) {
 	if mine, err := k.Mine(ctx); err != nil || !mine || k.Present(ctx) != nil {
 		k.failed(ctx, "look whose journals are to be read back", err)
-		return
+		return 0
 	}
 	segments, err := k.DB.Journal.Unverified(ctx, verifiedAtOnce)
 	if err != nil {
 		k.failed(ctx, "look for segments of journals to read back", err)
-		return
+		return 0
 	}
 	for _, s := range segments {
 		if err := k.verifyOne(ctx, s); err != nil {
 			k.failed(ctx, "read back a segment of a journal", fmt.Errorf("%s: %w", s.Key, err))
+		} else {
+			read++
 		}
 	}
+	return read
 }
 
 // verifyOne reads a segment back, and writes down when it is lost. An error says nothing about it.
