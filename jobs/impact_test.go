@@ -98,7 +98,7 @@ func TestWhatASnapshotCostIsKeptWithItsRun(t *testing.T) {
 			t.Errorf("%s: before %+v, during %+v", n.Name, before, during)
 		}
 	}
-	if f := other.Figures(models.PhaseBefore); f.Rate < 100 {
+	if f := other.Figures(models.PhaseBefore); f.Rate < 10 { // of a node that nobody writes on, it is one or two
 		t.Errorf("the primary carried out %f commands a second", f.Rate)
 	}
 }
