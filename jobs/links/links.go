@@ -236,6 +236,10 @@ func (k *Keeper) sweep(ctx context.Context) {
 		k.failed(ctx, "look for what journals no longer need", err)
 		return
 	}
+	if err := k.DB.Journal.Leave(ctx, segments); err != nil {
+		k.failed(ctx, "remove segments of journals", err)
+		return
+	}
 	var gone []models.JournalSegment
 	for _, s := range segments {
 		if err := k.Store.Delete(ctx, s.Key); err != nil {

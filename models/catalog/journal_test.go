@@ -184,6 +184,14 @@ func TestSegmentsGoWhenNoWindowNeedsThem(t *testing.T) {
 	if len(outlived) != 8 || outlived[0].From != 0 || outlived[7].To != 800 { // the window begins 16 hours in, and what is of then needs the snapshot of hour 8
 		t.Fatalf("%d segments go", len(outlived))
 	}
+	check(t, db.Journal.Leave(t.Context(), outlived))
+	check(t, db.Journal.Lost(t.Context(), outlived[0], "It is missing.")) // it was being read back, and is gone from the store by now
+	if unread := must(db.Journal.Unverified(t.Context(), 100))(t); len(unread) != 32 || unread[0].From != 800 {
+		t.Errorf("%d are still to be read back", len(unread))
+	}
+	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 8 { // by a console that was killed before it forgot them
+		t.Errorf("%d are found again", len(again))
+	}
 	check(t, db.Journal.Forget(t.Context(), outlived))
 	if got := fmt.Sprint(ends(t, db, cluster)); got != "[run1 800-4000]" {
 		t.Errorf("the stretches are %s", got)

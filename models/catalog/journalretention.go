@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -108,6 +109,24 @@ func (q Journal) needed(ctx context.Context, clusters []models.Cluster) (map[uin
 		}
 	}
 	return needed, nil
+}
+
+// leaving is the damage of segments that are being removed from the store.
+const leaving = "It is being removed."
+
+// Leave writes down that segments are about to be removed from the store, so that nobody takes them for lost when they are gone. Whoever was killed before
+// [Journal.Forget] finds them again by [Journal.Outlived].
+func (q Journal) Leave(ctx context.Context, segments []models.JournalSegment) error {
+	for some := range slices.Chunk(segments, journalBatch) {
+		ids := make([]uint, len(some))
+		for i, s := range some {
+			ids[i] = s.ID
+		}
+		if err := q.db.with(ctx).Model(&models.JournalSegment{}).Where("id IN ? AND damage = ''", ids).UpdateColumn("damage", leaving).Error; err != nil {
+			return fmt.Errorf("write down that segments of a journal are being removed: %w", err)
+		}
+	}
+	return nil
 }
 
 // Forget removes the rows of segments that are gone from the store, and shortens the stretches that began with them. They are the oldest of theirs.
