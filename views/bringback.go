@@ -1,7 +1,5 @@
 package views
 
-import "rekindle/internal/words"
-
 // BringBack is the page that asks which keys of a snapshot are brought back, and where.
 // Form: POST /snapshots/{name}/keys with names, pattern, database, cluster, existing, as, strip, prefix and deadlines. What it begins is a rehearsal.
 type BringBack struct {
@@ -67,7 +65,7 @@ func (p BroughtBack) fate(k BroughtKey) string {
 // more says how many keys are not listed; "" if all are.
 func (p BroughtBack) more() string {
 	if left := p.Added + p.Replaced + p.Skipped + p.Expired - int64(len(p.Keys)); left > 0 {
-		return "and " + words.Plural(left, "more key")
+		return "and " + Plural(left, "more key")
 	}
 	return ""
 }

@@ -1,7 +1,5 @@
 package views
 
-import "rekindle/internal/words"
-
 // Deadlines is what of a snapshot has deadlines.
 type Deadlines struct {
 	Keys   int64 // how many keys; -1: unknown
@@ -23,11 +21,11 @@ func (d Deadlines) gone() string {
 	case d.Least == d.Keys:
 		return " The time of all of them has passed since the snapshot: they are gone."
 	case d.Least == d.Most:
-		return " The time of " + words.Number(d.Most) + " of them has passed since the snapshot: they are gone."
+		return " The time of " + Count(d.Most) + " of them has passed since the snapshot: they are gone."
 	case d.Least == 0:
-		return " The time of up to " + words.Number(d.Most) + " of them has passed since the snapshot: they are gone."
+		return " The time of up to " + Count(d.Most) + " of them has passed since the snapshot: they are gone."
 	}
-	return " The time of " + words.Number(d.Least) + " to " + words.Number(d.Most) + " of them has passed since the snapshot: they are gone."
+	return " The time of " + Count(d.Least) + " to " + Count(d.Most) + " of them has passed since the snapshot: they are gone."
 }
 
 // legend says what it is about; "" if nothing has a deadline.
