@@ -148,6 +148,7 @@ ifeq ($(BENCH)$(filter command line environment,$(origin PKG)),)
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^Benchmark(Contents|FilterOfPart)$$' -benchtime 20x ./internal/archive
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkFind$$' -benchtime 1x ./jobs
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkReplay$$' -benchtime 1x ./internal/primary
+	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkLargeJournal$$' -benchtime 3x ./models/catalog
 else
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKG)
 endif

@@ -70,14 +70,17 @@ func (k *Keeper) Ticks() []tick.Tick {
 const (
 	lookEvery   = 2 * time.Second
 	verifyEvery = 10 * time.Second
+	restAfter   = 20 // times as long as a look took, so that thousands of journals do not keep the catalog busy
 )
 
 // Start begins to open links, and to read back what was stored.
 func (k *Keeper) Start(context.Context) error {
 	k.loops.Go(func(ctx context.Context) {
-		for again := true; again; again = drain.Pause(ctx, lookEvery) {
+		for again := true; again; {
+			began := time.Now()
 			k.look(ctx)
 			k.askForBases(ctx)
+			again = drain.Pause(ctx, max(lookEvery, restAfter*time.Since(began)))
 		}
 	})
 	k.loops.Go(func(ctx context.Context) {

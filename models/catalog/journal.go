@@ -115,12 +115,15 @@ func (q Journal) Stretches(ctx context.Context, clusterID uint) ([]models.Journa
 	return stretches, nil
 }
 
+// runOfPart is the recording that goes through the place of a part. Only the first segments that end behind the place are looked at: of a place from before
+// all of them, that is all there is to know.
+const runOfPart = `SELECT run FROM (SELECT run, from_offset, to_offset FROM journal_segments s WHERE s.cluster_id = ? AND s.shard = parts.number AND s.replication_id = parts.replication_id
+			AND s.to_offset >= parts.replication_offset ORDER BY s.to_offset LIMIT 8) nearest WHERE from_offset <= parts.replication_offset ORDER BY to_offset LIMIT 1`
+
 // Bases returns the snapshots of a cluster behind which its stream can be played back.
 func (q Journal) Bases(ctx context.Context, cluster models.Cluster) ([]models.JournalBase, error) {
 	var bases []models.JournalBase
-	err := q.db.with(ctx).Table("snapshots").Select(`snapshots.id AS snapshot_id, snapshots.name AS snapshot_name, parts.number AS shard, parts.replication_offset AS "offset", parts.started_at AS at, (SELECT run FROM journal_segments s
-			WHERE s.cluster_id = ? AND s.shard = parts.number AND s.replication_id = parts.replication_id AND s.from_offset <= parts.replication_offset
-			AND s.to_offset >= parts.replication_offset ORDER BY s.to_offset LIMIT 1) AS run`, cluster.ID).
+	err := q.db.with(ctx).Table("snapshots").Select(`snapshots.id AS snapshot_id, snapshots.name AS snapshot_name, parts.number AS shard, parts.replication_offset AS "offset", parts.started_at AS at, (`+runOfPart+`) AS run`, cluster.ID).
 		Joins("JOIN parts ON parts.snapshot_id = snapshots.id").
 		Where("snapshots.cluster_id = ? AND snapshots.status IN ? AND snapshots.damage = '' AND parts.replication_id <> ''", cluster.ID, usable).Order("parts.started_at, snapshots.id").Scan(&bases).Error
 	if err != nil {

@@ -36,7 +36,7 @@ func store(t *testing.T, db *DB, link models.JournalLink, run string, from, to i
 }
 
 // basedOn is a snapshot of a place in the stream.
-func basedOn(t *testing.T, db *DB, name string, offset int64) models.Snapshot {
+func basedOn(t testing.TB, db *DB, name string, offset int64) models.Snapshot {
 	t.Helper()
 	must(db.Snapshots.Request(t.Context(), "orders", name, false, "admin"))(t)
 	m := measured(db, name)
@@ -299,4 +299,59 @@ func withBackups(name string) models.ClusterSpec {
 	s := spec(name)
 	s.Retention, s.Window = 3, models.Window{Start: 180, Length: 60}
 	return s
+}
+
+// largeJournal adds this many segments of ten bytes each behind a place of a recording.
+func largeJournal(tb testing.TB, db *DB, link models.JournalLink, from int64, segments int) {
+	tb.Helper()
+	check(tb, db.gorm.Exec(`WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ? - 1)
+		INSERT INTO journal_segments (cluster_id, shard, run, replication_id, from_offset, to_offset, begun_at, ended_at, size, writes, key, damage, verified_at)
+		SELECT CAST(? AS bigint), CAST(? AS bigint), 'run1', CAST(? AS text), ? + 10 * i, ? + 10 * i + 10, ?, ?, 100, 5, 'orders/journal/' || i, '', ? FROM n`, segments, link.ClusterID, link.Shard, historyID,
+		from, from, db.Now(), db.Now(), db.Now()).Error)
+	check(tb, db.gorm.Create(&models.JournalStretch{ClusterID: link.ClusterID, Shard: link.Shard, Run: "run1", From: from, To: from + 10*int64(segments), Begin: db.Now(), End: db.Now()}).Error)
+}
+
+func TestSnapshotsFromBeforeTheJournalAreNoBases(t *testing.T) {
+	t.Parallel()
+	db, _ := catalog(t)
+	cluster, link := journaled(t, db)
+	largeJournal(t, db, link, 1000, 100)
+	store(t, db, link, "run1", 1700, 1900) // what another console stored holds several of them
+	basedOn(t, db, "before", 900)
+	basedOn(t, db, "first", 1000)
+	basedOn(t, db, "within", 1755)
+	basedOn(t, db, "last", 2000)
+	basedOn(t, db, "behind", 2001)
+	var names []string
+	for _, b := range must(db.Journal.Bases(t.Context(), cluster))(t) {
+		names = append(names, b.SnapshotName)
+	}
+	if got := strings.Join(names, " "); got != "first within last" {
+		t.Errorf("it can be brought back from %q", got)
+	}
+}
+
+// What is asked of a journal every few seconds costs the same after five weeks as after an hour.
+func BenchmarkLargeJournal(b *testing.B) {
+	measure := func(segments int) time.Duration {
+		db, _ := catalog(b)
+		cluster := launched(b, db, withBackups("orders"))
+		link := models.JournalLink{ClusterID: cluster.ID, Shard: 1}
+		for i := range 15 {
+			basedOn(b, db, fmt.Sprintf("before-%d", i), int64(900+i))
+		}
+		largeJournal(b, db, link, 1000, segments)
+		began := time.Now()
+		for range 20 {
+			must(db.Journal.Bases(b.Context(), cluster))(b)
+			must(db.Journal.orphans(b.Context()))(b)
+		}
+		return time.Since(began)
+	}
+	var ratio float64
+	for b.Loop() {
+		hour, weeks := measure(360), measure(300_000)
+		ratio = float64(weeks) / float64(hour)
+	}
+	b.ReportMetric(ratio, "weeks/hour")
 }

@@ -46,10 +46,23 @@ func (q Journal) Outlived(ctx context.Context) ([]models.JournalSegment, error) 
 	return outlived, nil
 }
 
+// recordedClusters are the clusters that segments are of, each found by one look into an index, however many segments there are.
+const recordedClusters = `WITH RECURSIVE recorded (id) AS (SELECT MIN(cluster_id) FROM journal_segments
+	UNION ALL SELECT (SELECT MIN(cluster_id) FROM journal_segments WHERE cluster_id > recorded.id) FROM recorded WHERE recorded.id IS NOT NULL)
+	SELECT id FROM recorded WHERE id IS NOT NULL`
+
 // orphans are segments of clusters that are gone.
 func (q Journal) orphans(ctx context.Context) ([]models.JournalSegment, error) {
+	var gone []uint
+	err := q.db.with(ctx).Raw(recordedClusters + " AND id NOT IN (SELECT id FROM clusters)").Scan(&gone).Error
 	var orphans []models.JournalSegment
-	err := q.db.with(ctx).Where("cluster_id NOT IN (SELECT id FROM clusters)").Order("id").Limit(journalBatch).Find(&orphans).Error
+	for _, cluster := range gone {
+		if err == nil && len(orphans) < journalBatch {
+			var some []models.JournalSegment
+			err = q.db.with(ctx).Where("cluster_id = ?", cluster).Order("ended_at, id").Limit(journalBatch).Find(&some).Error
+			orphans = append(orphans, some...)
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list the journals of clusters that are gone: %w", err)
 	}
