@@ -3,6 +3,7 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -221,6 +222,31 @@ func TestSegmentsGoWhenNoWindowNeedsThem(t *testing.T) {
 		if n := count(t, db, row); n != 0 {
 			t.Errorf("%d rows of %T are left", n, row)
 		}
+	}
+}
+
+func TestALostSegmentGoesWithItsDay(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	_, link := journaled(t, db) // a day
+	basedOn(t, db, "base", 50)
+	store(t, db, link, "run1", 0, 100)
+	lost := store(t, db, link, "run1", 100, 200)
+	store(t, db, link, "run1", 200, 300)
+	check(t, db.Journal.Lost(t.Context(), lost, "It is missing."))
+	clock.Advance(23 * time.Hour)
+	if outlived := must(db.Journal.Outlived(t.Context()))(t); len(outlived) != 0 {
+		t.Fatalf("within its day, %d go", len(outlived))
+	}
+	clock.Advance(2 * time.Hour)
+	outlived := must(db.Journal.Outlived(t.Context()))(t)
+	if !slices.ContainsFunc(outlived, func(s models.JournalSegment) bool { return s.ID == lost.ID }) {
+		t.Fatalf("what is lost stays: %+v", outlived)
+	}
+	check(t, db.Journal.Leave(t.Context(), outlived))
+	check(t, db.Journal.Forget(t.Context(), outlived))
+	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 0 {
+		t.Errorf("then %d more go", len(again))
 	}
 }
 
