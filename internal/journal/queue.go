@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,7 +211,7 @@ func (q *queue) store(ctx context.Context) {
 			continue
 		case ctx.Err() != nil:
 			return
-		case w.adopted && errors.Is(err, ErrTaken), errors.Is(err, errSpool):
+		case w.adopted && errors.Is(err, ErrTaken), errors.Is(err, errSpool) && (errors.Is(err, ErrDamaged) || errors.Is(err, fs.ErrNotExist)):
 			q.recorder.tell(func(s *State) { s.StoreErr = err }) // what is missing then is a gap that Chain names
 			q.remove(w)
 			continue

@@ -175,6 +175,40 @@ func TestWhatTheStoreDoesNotTakeWaitsInTheSpool(t *testing.T) {
 	}
 }
 
+// A disk that cannot be read for a moment says nothing about what is on it.
+func TestASpoolThatCannotBeReadIsReadAgain(t *testing.T) {
+	t.Parallel()
+	st, link, spool := &flaky{Store: folder(t)}, newWire(0), t.TempDir()
+	st.away.Store(true)
+	r := record(t, link, st, RecorderOptions{Bytes: 5000, SpoolDir: spool})
+	stream := sets(1, 10_000)
+	link.send(stream)
+	testkit.WaitFor(t, "both are on disk", func() bool { return len(files(t, spool)) == 2 && r.now().StoreErr != nil })
+	until := func(what string, is func() bool) {
+		testkit.WaitFor(t, what, func() bool {
+			r.pass(time.Second)
+			return is()
+		})
+	}
+	until("the first is refused again", func() bool { return st.tried.Load() > 1 }) // by then, it is no longer in memory
+	first := files(t, spool)[0]
+	aside := filepath.Join(t.TempDir(), "aside")
+	if err := errors.Join(os.Rename(first, aside), os.Symlink(first, first)); err != nil { // following it has no end
+		t.Fatal(err)
+	}
+	st.away.Store(false)
+	until("it cannot be read", func() bool { return errors.Is(r.now().StoreErr, errSpool) })
+	if err := os.Rename(aside, first); err != nil {
+		t.Fatal(err)
+	}
+	until("both are stored", func() bool { return r.now().Waiting == 0 })
+	link.finish(io.ErrUnexpectedEOF)
+	_ = r.end()
+	if got, err := bytesOf(t, st, listed(t, st), 0, int64(len(stream))); err != nil || got != stream {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
 func TestAFullSpoolLetsGoOfTheLink(t *testing.T) {
 	t.Parallel()
 	st, link, spool := &flaky{Store: folder(t)}, newWire(0), t.TempDir()
