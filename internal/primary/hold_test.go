@@ -45,28 +45,9 @@ func seeded(t *testing.T) uint64 {
 	return seed
 }
 
-// moment is a server as it was at an offset.
-type moment struct {
-	offset int64
-	digest string            // of everything in all databases, also of keys whose time has passed
-	data   map[string]string // in detail
-}
-
-// look returns a server as it is at this moment. Nobody may write to it.
-func look(t *testing.T, s *testkit.Server, offsetField string) moment {
+func look(t *testing.T, s *testkit.Server, offsetField string) testkit.Moment {
 	t.Helper()
-	pipe := s.Client().TxPipeline() // looking at a key whose time has passed removes it, and so moves the offset: both have to be of one moment
-	digest, info := pipe.Do(t.Context(), "DEBUG", "DIGEST"), pipe.Info(t.Context(), "replication")
-	if _, err := pipe.Exec(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	m := moment{digest: digest.Val().(string), data: testkit.Digests(t, s.Client())}
-	for line := range strings.Lines(info.Val()) {
-		if text, is := strings.CutPrefix(strings.TrimSpace(line), offsetField+":"); is {
-			m.offset, _ = strconv.ParseInt(text, 10, 64)
-		}
-	}
-	return m
+	return testkit.Look(t, s.Client(), offsetField)
 }
 
 // eachEngine starts a server of each engine in turn that tests of replaying are run with.
@@ -124,31 +105,18 @@ func do(t *testing.T, s *testkit.Server, args ...any) {
 // offsetOf is how far a primary is.
 func offsetOf(t testing.TB, s *testkit.Server) int64 {
 	t.Helper()
-	offset, err := strconv.ParseInt(field(t, s, "master_repl_offset"), 10, 64)
+	offset, err := strconv.ParseInt(field(t, s, testkit.PrimaryOffset), 10, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return offset
 }
 
-// wantMoment fails unless a server holds what another one held at that moment. What DEBUG DIGEST does not see, groups of streams and functions, is compared
-// in detail, except for keys that have expired since.
-func wantMoment(t *testing.T, want, got moment) {
+// wantMoment fails unless a server holds what another one held at that moment.
+func wantMoment(t *testing.T, want, got testkit.Moment) {
 	t.Helper()
-	if got.digest != want.digest || got.offset != want.offset {
-		t.Errorf("DEBUG DIGEST is %s at %d, want %s at %d\n%s", got.digest, got.offset, want.digest, want.offset, testkit.Diff(want.data, got.data))
-		return
-	}
-	unseen := func(data, other map[string]string) map[string]string {
-		all := maps.Clone(data)
-		maps.DeleteFunc(all, func(key, _ string) bool {
-			_, has := other[key]
-			return !strings.HasPrefix(key, "function") && (!has || !strings.Contains(key, "stream"))
-		})
-		return all
-	}
-	if diff := testkit.Diff(unseen(want.data, got.data), unseen(got.data, want.data)); diff != "" {
-		t.Errorf("at %d: %s", want.offset, diff)
+	if diff := want.Differs(got); diff != "" || got.Offset != want.Offset {
+		t.Errorf("at %d, want %d: %s", got.Offset, want.Offset, diff)
 	}
 }
 
@@ -163,15 +131,15 @@ func TestAHeldNodeIsTheServerAsItWasAtThatMoment(t *testing.T) {
 		for range moments(t) {
 			writer.Write(random.IntN(200))
 			writer.Settle()
-			want := look(t, source, "master_repl_offset")
+			want := look(t, source, testkit.PrimaryOffset)
 			target := start("--requirepass", "secret")
-			held, err := holdAt(t, target, history, want.offset)
+			held, err := holdAt(t, target, history, want.Offset)
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantMoment(t, want, look(t, target, "slave_repl_offset"))
-			if err := held.Check(t.Context()); err != nil || held.At.Offset != want.offset {
-				t.Errorf("it is at %d, %v; want %d", held.At.Offset, err, want.offset)
+			wantMoment(t, want, look(t, target, testkit.ReplicaOffset))
+			if err := held.Check(t.Context()); err != nil || held.At.Offset != want.Offset {
+				t.Errorf("it is at %d, %v; want %d", held.At.Offset, err, want.Offset)
 			}
 			if err := held.Close(); err != nil {
 				t.Error(err)
@@ -190,9 +158,9 @@ func TestASnapshotOfAHeldNodeIsOfThatPlace(t *testing.T) {
 		do(t, source, "DEBUG", "SET-ACTIVE-EXPIRE", 0)
 		do(t, source, "SET", "brief", "kept", "PX", 1)
 		do(t, source, "SET", "last", "one")
-		want := look(t, source, "master_repl_offset")
+		want := look(t, source, testkit.PrimaryOffset)
 		target := start("--requirepass", "secret", "--repl-timeout", "2", "--repl-diskless-sync-delay", "0")
-		held := held(t, target, history, want.offset)
+		held := held(t, target, history, want.Offset)
 		testkit.WaitFor(t, "more time than a replica waits for its primary", func() bool {
 			return time.Since(began(t, target)) > 4*time.Second
 		})
@@ -208,13 +176,13 @@ func TestASnapshotOfAHeldNodeIsOfThatPlace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if origin := stream.Origin(); origin.Offset != want.offset || origin.ReplicationID != history.ReplicationID {
-			t.Errorf("the snapshot is of %s at %d, want %s at %d", origin.ReplicationID, origin.Offset, history.ReplicationID, want.offset)
+		if origin := stream.Origin(); origin.Offset != want.Offset || origin.ReplicationID != history.ReplicationID {
+			t.Errorf("the snapshot is of %s at %d, want %s at %d", origin.ReplicationID, origin.Offset, history.ReplicationID, want.Offset)
 		}
-		if sum.Keys != held.Keys || sum.Keys != int64(len(keysOf(want.data)))+1 {
-			t.Errorf("the snapshot has %d keys, the node %d, the source %d and one whose time has passed", sum.Keys, held.Keys, len(keysOf(want.data)))
+		if sum.Keys != held.Keys || sum.Keys != int64(len(keysOf(want.Data)))+1 {
+			t.Errorf("the snapshot has %d keys, the node %d, the source %d and one whose time has passed", sum.Keys, held.Keys, len(keysOf(want.Data)))
 		}
-		wantMoment(t, want, look(t, target, "slave_repl_offset"))
+		wantMoment(t, want, look(t, target, testkit.ReplicaOffset))
 	})
 }
 
@@ -250,16 +218,18 @@ func TestTheDatabaseThatWasSelectedAtTheBaseIsTheStreamsFirst(t *testing.T) {
 		}
 	}
 	write("before")
-	testkit.WaitFor(t, "the replica has it", func() bool { return field(t, follower, "slave_repl_offset") == field(t, source, "master_repl_offset") })
+	testkit.WaitFor(t, "the replica has it", func() bool {
+		return field(t, follower, testkit.ReplicaOffset) == field(t, source, testkit.PrimaryOffset)
+	})
 	history := testkit.NewHistory(t, follower)
 	write("after")
-	want := look(t, source, "master_repl_offset")
-	if stream := history.UpTo(t, want.offset); bytes.Contains(stream, []byte("SELECT")) {
+	want := look(t, source, testkit.PrimaryOffset)
+	if stream := history.UpTo(t, want.Offset); bytes.Contains(stream, []byte("SELECT")) {
 		t.Fatalf("the stream selects a database: %q", stream)
 	}
 	target := testkit.Redis(t)
-	held(t, target, history, want.offset)
-	wantMoment(t, want, look(t, target, "slave_repl_offset"))
+	held(t, target, history, want.Offset)
+	wantMoment(t, want, look(t, target, testkit.ReplicaOffset))
 }
 
 func TestABaseFromClusterModeIsHeldOutsideOfIt(t *testing.T) {
@@ -282,10 +252,10 @@ func TestABaseFromClusterModeIsHeldOutsideOfIt(t *testing.T) {
 		history := testkit.NewHistory(t, source)
 		writer.Write(200)
 		writer.Settle()
-		want := look(t, source, "master_repl_offset")
+		want := look(t, source, testkit.PrimaryOffset)
 		target := start()
-		held(t, target, history, want.offset)
-		wantMoment(t, want, look(t, target, "slave_repl_offset"))
+		held(t, target, history, want.Offset)
+		wantMoment(t, want, look(t, target, testkit.ReplicaOffset))
 	})
 }
 

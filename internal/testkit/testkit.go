@@ -33,8 +33,14 @@ const (
 // in other processes; cond is called in the test's goroutine, at first every 5 ms, then less often, down to every 50 ms.
 func WaitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	if !poll(patience, cond) {
-		t.Fatalf("waited %s in vain for: %s", patience, what)
+	WaitUpTo(t, patience, what, cond)
+}
+
+// WaitUpTo is WaitFor for what takes longer than most.
+func WaitUpTo(t testing.TB, limit time.Duration, what string, cond func() bool) {
+	t.Helper()
+	if !poll(limit, cond) {
+		t.Fatalf("waited %s in vain for: %s", limit, what)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 type Writer struct {
 	t       testing.TB
 	random  *rand.Rand
+	tag     string          // that all keys have, so that they are in one slot
 	clients []*redis.Client // one for each database
 	ways    []func(w *Writer)
 	waits   chan struct{} // at most one blocking pop at a time
@@ -27,7 +28,13 @@ type Writer struct {
 // NewWriter returns a writer into these databases of a server. Commands that the server does not know are not used.
 func NewWriter(t testing.TB, client *redis.Client, seed uint64, databases ...int) *Writer {
 	t.Helper()
-	w := &Writer{t: t, random: rand.New(rand.NewPCG(seed, 1)), waits: make(chan struct{}, 1), ways: []func(*Writer){
+	return NewTaggedWriter(t, client, seed, "w", databases...)
+}
+
+// NewTaggedWriter is NewWriter for keys with a tag, whose slot the server has.
+func NewTaggedWriter(t testing.TB, client *redis.Client, seed uint64, tag string, databases ...int) *Writer {
+	t.Helper()
+	w := &Writer{t: t, tag: "{" + tag + "}", random: rand.New(rand.NewPCG(seed, 1)), waits: make(chan struct{}, 1), ways: []func(*Writer){
 		(*Writer).text, (*Writer).text, (*Writer).list, (*Writer).set, (*Writer).sortedSet, (*Writer).hash, (*Writer).stream, (*Writer).stream,
 		(*Writer).count, (*Writer).expiry, (*Writer).expiry, (*Writer).removal, (*Writer).script, (*Writer).transaction, (*Writer).pop,
 	}}
@@ -82,8 +89,10 @@ func (w *Writer) run(client *redis.Client, args ...any) {
 
 func (w *Writer) one(of ...[]any) { w.do(of[w.random.IntN(len(of))]...) }
 
-func (w *Writer) key(kind string) string { return fmt.Sprintf("{w}%s:%d", kind, w.random.IntN(20)) }
-func (w *Writer) number() int            { return w.random.IntN(50) }
+func (w *Writer) key(kind string) string {
+	return fmt.Sprintf("%s%s:%d", w.tag, kind, w.random.IntN(20))
+}
+func (w *Writer) number() int { return w.random.IntN(50) }
 func (w *Writer) value() string {
 	return strings.Repeat(fmt.Sprintf("v%d ", w.number()), 1+w.random.IntN(30))
 }
@@ -206,7 +215,7 @@ func (w *Writer) transaction() {
 // pop has a client wait for what another one brings.
 func (w *Writer) pop() {
 	client, from, to := w.client(), w.key("queue"), w.key("list")
-	commands := [][]any{{"BLPOP", from, 1}, {"BRPOPLPUSH", from, to, 1}, {"BLPOP", w.key("queue"), from, 1}, {"BZPOPMIN", "{w}zqueue", 1}}
+	commands := [][]any{{"BLPOP", from, 1}, {"BRPOPLPUSH", from, to, 1}, {"BLPOP", w.key("queue"), from, 1}, {"BZPOPMIN", w.tag + "zqueue", 1}}
 	command := commands[w.random.IntN(len(commands))]
 	w.waits <- struct{}{}
 	go func() {
@@ -218,7 +227,7 @@ func (w *Writer) pop() {
 	}()
 	time.Sleep(time.Millisecond) // so that it waits in most cases; either way is right
 	w.run(client, "RPUSH", from, w.value(), w.number())
-	w.run(client, "ZADD", "{w}zqueue", 1, "popped", 2, w.number())
+	w.run(client, "ZADD", w.tag+"zqueue", 1, "popped", 2, w.number())
 }
 
 // database changes a database as a whole, now and then.
