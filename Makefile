@@ -156,7 +156,7 @@ endif
 fuzz: ## each fuzz target for FUZZTIME=30s (FUZZ=FuzzManifest for some)
 	@bash tools/fuzz.sh '$(FUZZ)' '$(FUZZTIME)'
 
-SOAKTESTS := TestEveryMomentIsRecoveredAsItWas|TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestYearsOfSchedulesMissAndDoubleNothing|TestVerifyDueForgetsNoneAndDoublesNone|TestManySnapshotsAreRebuilt|TestSnapshotsUnderLoadAreOfOneMoment|TestAHeldNodeIsTheServerAsItWasAtThatMoment
+SOAKTESTS := TestTheJournalGoesOnInAnotherConsole|TestEveryMomentIsRecoveredAsItWas|TestConsoleKilledAtAnyInstantLosesNothing|TestTwoConsolesOnOneCatalogLoseNothing|TestConsoleKilledWhileItMovesSnapshots|TestARequestActsOnceAlsoWhenTheConsoleIsKilledInItsMiddle|TestTheCatalogsScheduleOverSimulatedYears|TestYearsOfSchedulesMissAndDoubleNothing|TestVerifyDueForgetsNoneAndDoublesNone|TestManySnapshotsAreRebuilt|TestSnapshotsUnderLoadAreOfOneMoment|TestAHeldNodeIsTheServerAsItWasAtThatMoment
 soak: setup-test ## kill the console at any instant and simulate years of schedules, for a long time (ROUNDS=200 SEED=1)
 	@mkdir -p bin; status=0; \
 	REKINDLE_SOAK_ROUNDS='$(ROUNDS)' REKINDLE_SOAK_SEED='$(SEED)' TMPDIR=$$(bash tools/memory-folder.sh) \

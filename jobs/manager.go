@@ -128,7 +128,7 @@ func New(config Config) (*Manager, error) {
 	m.attached = attached.NewFollower(attached.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, Every: m.FollowEvery, Mine: first})
 	m.notifier = notify.New(notify.Config{DB: m.DB, Clock: m.Clock, Logger: m.Logger, PublicURL: strings.TrimSuffix(m.PublicURL, "/"), Mine: first, Store: m.Store.Location(),
 		Present: m.storePresent, Space: m.storeSpace, Sentence: explain})
-	m.links = links.New(links.Config{DB: m.DB, Store: m.Store, Nodes: m.nodes, Clock: m.Clock, Logger: m.Logger, Spool: m.Spool, Owner: m.lease.Owner, Mine: first, Present: m.vault.Health.Present,
+	m.links = links.New(links.Config{DB: m.DB, Store: vault.Leased(m.Store, m.lease), Nodes: m.nodes, Clock: m.Clock, Logger: m.Logger, Spool: m.Spool, Owner: m.lease.Owner, Within: m.lease.Within, Mine: first, Present: m.vault.Health.Present,
 		Sentence: explain, Wake: m.Wake})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.tuner = tuning.New(tuning.Config{DB: m.DB, Logger: m.Logger, Owner: m.lease.Owner, Hold: m.lease.Hold, Working: func(run uint) bool { return m.queue.Working(run) }})

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
+	"time"
 
 	"rekindle/internal/store"
 )
@@ -28,10 +30,53 @@ func of(segments []Segment, run string) []Segment {
 			some = append(some, s)
 		}
 	}
+	some = Settled(some)
 	slices.SortFunc(some, func(a, b Segment) int {
 		return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(b.To, a.To), cmp.Compare(a.Key, b.Key))
 	})
 	return some
+}
+
+// Settled leaves out what is no longer so. Where a history got another id, at a failover, it goes on from there; what had come under the former id behind
+// that place was lost at the failover, and nothing can be played back through it. It may be there if a console was frozen while it stored it. segments are
+// those of one shard.
+func Settled(segments []Segment) []Segment {
+	type history struct{ run, id string }
+	type beginning struct {
+		history
+		from  int64
+		begin time.Time
+	}
+	first := make(map[history]beginning)
+	for _, s := range segments {
+		h := history{s.Run, s.ReplicationID}
+		b, known := first[h]
+		if !known {
+			b = beginning{h, s.From, s.Begin}
+		}
+		if s.Begin.Before(b.begin) {
+			b.begin = s.Begin
+		}
+		b.from = min(b.from, s.From)
+		first[h] = b
+	}
+	limits := make(map[history]int64)
+	for h, mine := range first {
+		limits[h] = math.MaxInt64
+		for _, other := range first {
+			later := other.from > mine.from || other.from == mine.from && other.begin.After(mine.begin)
+			if other.run == mine.run && later {
+				limits[h] = min(limits[h], other.from)
+			}
+		}
+	}
+	settled := make([]Segment, 0, len(segments))
+	for _, s := range segments {
+		if s.To = min(s.To, limits[history{s.Run, s.ReplicationID}]); s.From < s.To {
+			settled = append(settled, s)
+		}
+	}
+	return settled
 }
 
 // backwards returns the segments of a run, the one that ends last first.

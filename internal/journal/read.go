@@ -167,7 +167,7 @@ func MarkAt(ctx context.Context, st store.Store, segments []Segment, run string,
 			return Mark{}, err
 		}
 		for i := len(x.Marks) - 1; i >= 0; i-- {
-			if m := x.Marks[i]; !m.At.After(at) {
+			if m := x.Marks[i]; !m.At.After(at) && m.Offset <= s.To {
 				return m, nil
 			}
 		}

@@ -131,6 +131,13 @@ func TestChainFindsTheSegmentsOrTheFirstGap(t *testing.T) {
 	a, b, c := piece(runA, 0, 100, 0), piece(runA, 100, 200, 10), piece(runA, 200, 300, 20)
 	over, short, far := piece(runA, 50, 180, 5), piece(runA, 100, 120, 11), piece(runA, 400, 500, 40)
 	other := piece(runB, 0, 1000, 0)
+	under := func(id string, s Segment) Segment {
+		s.ReplicationID = strings.Repeat(id, 40)
+		s.Key = s.Name()
+		return s
+	}
+	cut := func(s Segment, to int64) Segment { s.To = to; return s }
+	behind, last, gone := under("e", piece(runA, 90, 150, 10)), under("e", piece(runA, 150, 300, 20)), piece(runA, 100, 260, 25)
 	for name, test := range map[string]struct {
 		have     []Segment
 		from, to int64
@@ -146,6 +153,8 @@ func TestChainFindsTheSegmentsOrTheFirstGap(t *testing.T) {
 		"a gap behind all":  {[]Segment{a, b}, 50, 250, nil, "200-250"},
 		"a gap before all":  {[]Segment{b}, 0, 200, nil, "0-100"},
 		"not there at all":  {[]Segment{other}, 0, 10, nil, "0-10"},
+		"a failover":        {[]Segment{a, behind, last}, 0, 300, []Segment{cut(a, 90), behind, last}, ""},
+		"what it has lost":  {[]Segment{a, behind, last, gone}, 0, 300, []Segment{cut(a, 90), behind, last}, ""},
 		"a gap of one byte": {[]Segment{a, piece(runA, 101, 200, 9)}, 0, 200, nil, "100-101"},
 	} {
 		got, err := Chain(test.have, runA, test.from, test.to)

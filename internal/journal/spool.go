@@ -90,19 +90,28 @@ func leftovers(folder string) (found []string, err error) {
 }
 
 // Salvage stores the segments that a recording has left in a folder below which it had its SpoolDir, and removes them there. They may be what bridges
-// a gap. Files that are not whole are removed. onSegment, which may be nil, is called with each that was stored. No recording may be using the folder.
-// An error of the store ends it; the rest stays where it is.
+// a gap. Files that are not whole are removed, and so are those behind which another console has gone on meanwhile: what it has is what the nodes call
+// their history since. onSegment, which may be nil, is called with each that was stored. No recording may be using the folder. An error of the store ends
+// it; the rest stays where it is.
 func Salvage(ctx context.Context, st store.Store, dir string, onSegment func(Segment, Index)) error {
 	found, err := leftovers(dir)
 	if err != nil {
 		return fmt.Errorf("look for segments in %s: %w", dir, err)
 	}
+	ends := &ends{st: st, of: make(map[Place]map[string]end)}
 	for _, path := range found {
 		w, err := fromFile(path, false)
+		behind := false
+		if err == nil {
+			if behind, err = ends.goOn(ctx, w.segment); err != nil {
+				return fmt.Errorf("look where %s goes on: %w", w.segment, err)
+			}
+		}
 		switch {
 		case errors.Is(err, ErrDamaged):
 		case err != nil:
 			return fmt.Errorf("read %s: %w", path, err)
+		case !behind:
 		default:
 			err := create(ctx, st, w.segment, path)
 			if errors.Is(err, ErrTaken) || errors.Is(err, ErrDamaged) { // somebody else has stored this piece, or it is not whole
@@ -111,6 +120,7 @@ func Salvage(ctx context.Context, st store.Store, dir string, onSegment func(Seg
 			if err != nil {
 				return fmt.Errorf("store %s: %w", w.segment, err)
 			}
+			ends.of[w.segment.Place][w.segment.Run] = end{w.segment.To, w.index.Resume().Offset}
 			if onSegment != nil {
 				onSegment(w.segment, w.index)
 			}
@@ -120,6 +130,54 @@ func Salvage(ctx context.Context, st store.Store, dir string, onSegment func(Seg
 		}
 	}
 	return nil
+}
+
+// end is where a recording ends in the store, and where one goes on that is made behind it: there, or at the last safe boundary.
+type end struct{ to, resume int64 }
+
+// ends are those of all recordings of some places.
+type ends struct {
+	st store.Store
+	of map[Place]map[string]end
+}
+
+// goOn tells whether a segment is what comes next in its recording. If it is not, another console has recorded that already.
+func (e *ends) goOn(ctx context.Context, s Segment) (bool, error) {
+	if e.of[s.Place] == nil {
+		found, err := e.find(ctx, s)
+		if err != nil {
+			return false, err
+		}
+		e.of[s.Place] = found
+	}
+	at, known := e.of[s.Place][s.Run]
+	return !known || s.From == at.to || s.From == at.resume, nil
+}
+
+// find finds the ends of the recordings of the place of the first segment that was left behind.
+func (e *ends) find(ctx context.Context, first Segment) (map[string]end, error) {
+	last := make(map[string]Segment)
+	for s, err := range List(ctx, e.st, first.Cluster, first.Begin.Add(-longest)) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Place == first.Place && (last[s.Run].Key == "" || s.To > last[s.Run].To) {
+			last[s.Run] = s
+		}
+	}
+	found := make(map[string]end, len(last))
+	for run, s := range last {
+		x, err := ReadIndex(ctx, e.st, s)
+		switch {
+		case errors.Is(err, ErrDamaged), errors.Is(err, ErrMissing): // nobody knows where it goes on within a command
+			found[run] = end{s.To, s.To}
+		case err != nil:
+			return nil, err
+		default:
+			found[run] = end{s.To, x.Resume().Offset}
+		}
+	}
+	return found, nil
 }
 
 var errSpool = errors.New("the segment cannot be read from the spool")

@@ -238,6 +238,34 @@ func TestAFullSpoolLetsGoOfTheLink(t *testing.T) {
 	}
 }
 
+// A console was killed before it had stored what came. Another one has recorded the same place since, and it may have been after a failover.
+func TestWhatAnotherConsoleHasRecordedIsNotSalvaged(t *testing.T) {
+	t.Parallel()
+	st, link, spool := &flaky{Store: folder(t)}, newWire(0), t.TempDir()
+	st.away.Store(true)
+	r := record(t, link, st, RecorderOptions{Bytes: 5000, SpoolDir: spool, SpoolBytes: 22_000})
+	link.send(sets(1, 60_000))
+	_ = r.end()
+	if left := files(t, spool); len(left) < 3 {
+		t.Fatalf("left %v", left)
+	}
+	st.away.Store(false)
+	link, other := newWire(0), sets(2, 12_000)
+	r = record(t, link, st, RecorderOptions{Bytes: 5000})
+	link.send(other)
+	link.finish(io.ErrUnexpectedEOF)
+	_ = r.end()
+	if err := Salvage(t.Context(), st, spool, func(s Segment, _ Index) { t.Errorf("saved %s", s) }); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := bytesOf(t, st, listed(t, st), 0, int64(len(other))); err != nil || got != other {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if left := files(t, spool); len(left) != 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
 // Without a spool, little may wait.
 func TestWithoutASpoolLittleWaits(t *testing.T) {
 	t.Parallel()

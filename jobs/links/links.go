@@ -29,17 +29,20 @@ import (
 // Config is what a [Keeper] is built from.
 type Config struct {
 	DB       *catalog.DB
-	Store    store.Store
+	Store    store.Store // which takes nothing from a console that has lost its lease
 	Nodes    *nodes.Supervisor
 	Clock    clockwork.Clock
 	Logger   *slog.Logger
 	Spool    string                                     // a folder of this console's own, for what the store does not take at once
 	Owner    func() string                              // the console's lease
+	Within   within                                     // derives a context that ends with it
 	Mine     func(ctx context.Context) (bool, error)    // whether this console is the one that looks after what is shared
 	Present  func(ctx context.Context) error            // fails when the store does not answer, or is not the console's own
 	Sentence func(err error) (sentence string, is bool) // words an error for people
 	Wake     func()                                     // tells the queue that runs were queued
 }
+
+type within = func(context.Context) (context.Context, context.CancelCauseFunc)
 
 // Keeper keeps the links of this console.
 type Keeper struct {
@@ -180,7 +183,7 @@ func (k *Keeper) begin(at place, plan models.JournalPlan) {
 		}
 		return
 	}
-	ctx, cancel := context.WithCancelCause(k.loops.Context())
+	ctx, cancel := k.Within(k.loops.Context())
 	f := &following{Keeper: k, at: at, plan: plan, close: cancel}
 	k.open[at] = f
 	k.loops.Go(func(context.Context) {

@@ -100,6 +100,12 @@ func (l *Lease) now() *tenure { return l.tenure.Load() }
 // Owner names this console in the catalog, until it loses its lease.
 func (l *Lease) Owner() string { return l.now().id }
 
+// Within derives the context of work that is begun now, beside the queue. It ends when the lease is lost, and Hold knows by it in which tenure the work was
+// begun.
+func (l *Lease) Within(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	return l.now().within(parent)
+}
+
 // Hold fails with models.ErrLeaseLost when the tenure in which this work was begun has ended. A lease that was last renewed so long ago that others
 // may have ended it is renewed first.
 func (l *Lease) Hold(ctx context.Context) error {

@@ -8,6 +8,9 @@ import (
 	"rekindle/internal/store"
 )
 
+// Leased is a store for as long as a lease is held: what commits or removes looks at the lease first.
+func Leased(st store.Store, lease Lease) store.Store { return leasedStore{st, lease} }
+
 // leasedStore is the snapshot store for as long as the lease is held: what commits or removes looks at the lease first.
 type leasedStore struct {
 	store.Store

@@ -75,7 +75,7 @@ func (d *recovery) spansBehind(ctx context.Context, base models.Snapshot) ([]spa
 	}
 	spans := make([]span, len(base.Parts))
 	for i, part := range base.Parts {
-		of := slices.DeleteFunc(slices.Clone(all), func(s journal.Segment) bool { return s.Shard != part.Number })
+		of := journal.Settled(slices.DeleteFunc(slices.Clone(all), func(s journal.Segment) bool { return s.Shard != part.Number }))
 		if spans[i], err = d.spanBehind(ctx, base, part, of); err != nil {
 			return nil, err
 		}

@@ -88,7 +88,7 @@ func New(config Config) *Vault {
 		config.OpenStore = openFolder
 	}
 	config.Store = &marked{db: config.DB, logger: config.Logger, opened: config.Store}
-	k := kit{Config: config, archive: archive.New(leasedStore{config.Store, config.Lease}), pace: &pacer{}}
+	k := kit{Config: config, archive: archive.New(Leased(config.Store, config.Lease)), pace: &pacer{}}
 	k.pace.set(config.Bandwidth)
 	k.health = &Health{Config: config, archive: k.archive}
 	v := &Vault{Health: k.health, Reader: &Reader{k}, Keeper: &Keeper{k}, Recorder: &Recorder{kit: k}, Rebuilder: &Rebuilder{k}, clocks: &clocks{k}, trials: &trials{k}}
