@@ -36,6 +36,9 @@ type JournalPlan struct {
 	Since     time.Time
 }
 
+// Limit is how far back the recovery window reaches, at most.
+func (p JournalPlan) Limit(now time.Time) time.Time { return now.AddDate(0, 0, -p.Days) }
+
 // TableName is the table of the plans.
 func (JournalPlan) TableName() string { return "journal_plans" }
 
@@ -303,12 +306,12 @@ type JournalCut struct {
 	Base    *JournalBase // the snapshot that the rest begins with, and which has to stay for it; nil: there is none
 }
 
-// JournalCuts says what of the stretches the recovery window of the last days no longer needs: everything before the newest base that is older than the
+// JournalCuts says what of the stretches a recovery window that begins at limit no longer needs: everything before the newest base that is older than the
 // window, for an instant at the window's beginning needs that one. What lies before the first base can be played back behind nothing, and goes once it
 // is older than the window. A stretch that ended before the window goes, unless it is the last of its shard: while nothing new is recorded, it is the
 // newest that there is.
-func JournalCuts(now time.Time, days int, stretches []JournalStretch, bases []JournalBase) []JournalCut {
-	limit, last := now.AddDate(0, 0, -days), lastStretches(stretches, bases)
+func JournalCuts(limit time.Time, stretches []JournalStretch, bases []JournalBase) []JournalCut {
+	last := lastStretches(stretches, bases)
 	cuts := make([]JournalCut, 0, len(stretches))
 	for _, s := range stretches {
 		cut := JournalCut{Stretch: s, Before: s.From}

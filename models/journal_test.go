@@ -76,7 +76,7 @@ func TestJournalKeepsWhatTheWindowNeeds(t *testing.T) {
 		"before the last one that can be used":    {900, []JournalStretch{one, two}, []JournalBase{base(one, 1, 2)}, 20, false, 1},
 	}
 	for name, test := range tests {
-		cut := JournalCuts(hour(test.now), 1, test.stretches, test.bases)[0]
+		cut := JournalCuts(JournalPlan{Days: 1}.Limit(hour(test.now)), test.stretches, test.bases)[0]
 		var kept uint
 		if cut.Base != nil {
 			kept = cut.Base.SnapshotID

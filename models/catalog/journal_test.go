@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"rekindle/models"
 )
 
@@ -247,6 +249,84 @@ func TestALostSegmentGoesWithItsDay(t *testing.T) {
 	check(t, db.Journal.Forget(t.Context(), outlived))
 	if again := must(db.Journal.Outlived(t.Context()))(t); len(again) != 0 {
 		t.Errorf("then %d more go", len(again))
+	}
+}
+
+// A recovery was asked for while its moment was in the window. What it needs stays until it has ended, also when the window has gone on, or the cluster has.
+func TestSegmentsStayWhileARecoveryNeedsThem(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	cluster, link := journaled(t, db) // a day
+	for i := range int64(24) {        // an hour each
+		if clock.Advance(time.Hour); i%8 == 0 {
+			basedOn(t, db, fmt.Sprintf("s%d", i), 100*i)
+		}
+		store(t, db, link, "run1", 100*i, 100*(i+1))
+	}
+	moment := db.Now().Add(-12 * time.Hour) // hour 12, behind s8
+	clock.Advance(36 * time.Hour)
+	for i := range int64(36) {
+		store(t, db, link, "run1", 100*(i+24), 100*(i+25))
+	}
+	basedOn(t, db, "s59", 5900)
+	run := must(db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment, RequestedBy: "test"}))(t)
+	clock.Advance(30 * time.Hour)
+	outlived := func() (n int, to int64) {
+		t.Helper()
+		segments := must(db.Journal.Outlived(t.Context()))(t)
+		for _, s := range segments {
+			to = max(to, s.To)
+		}
+		return len(segments), to
+	}
+	for _, state := range []string{"it waits", "it is under way"} {
+		if n, to := outlived(); n != 8 || to != 800 {
+			t.Errorf("while %s, %d segments go, up to %d", state, n, to)
+		}
+		needed := must(db.Journal.needed(t.Context(), []models.Cluster{cluster}))(t)
+		if s := must(db.Snapshots.Get(t.Context(), "s8"))(t); !needed[s.ID] {
+			t.Errorf("while %s, what it begins with may go", state)
+		}
+		if state == "it waits" {
+			if claimed := claim(t, db); claimed.ID != run.ID {
+				t.Fatalf("another run is claimed: %+v", claimed)
+			}
+		}
+	}
+	check(t, db.Settle.Fail(t.Context(), must(db.Runs.Get(t.Context(), run.ID))(t), models.RunFailed, "It failed."))
+	if n, to := outlived(); n != 59 || to != 5900 {
+		t.Errorf("afterwards %d segments go, up to %d", n, to)
+	}
+}
+
+// A clock that leaps makes nothing of a journal go, and neither does one that comes back.
+func TestNothingOfAJournalGoesWhenTheClockLeaps(t *testing.T) {
+	t.Parallel()
+	clock := &leaping{clockwork.NewFakeClockAt(monday), 0, "first"}
+	db := open(t, preparedPlace(t), clock)
+	cluster, link := journaled(t, db)
+	for i := range int64(10) {
+		if clock.Advance(10 * time.Minute); i == 0 || i == 9 {
+			basedOn(t, db, fmt.Sprintf("s%d", i), 100*i)
+		}
+		store(t, db, link, "run1", 100*i, 100*(i+1))
+		must(db.Clock.Look(t.Context(), time.Time{}))(t)
+	}
+	stays := func(when string) {
+		t.Helper()
+		if outlived := must(db.Journal.Outlived(t.Context()))(t); len(outlived) != 0 {
+			t.Errorf("%s, %d segments go", when, len(outlived))
+		}
+		if names := must(db.Schedule.QueueOutlived(t.Context()))(t); len(names) != 0 {
+			t.Errorf("%s, %v go", when, names)
+		}
+	}
+	clock.set = 31 * day
+	stays("a month ahead")
+	clock.set = 0
+	stays("back again")
+	if window := must(db.Journal.Window(t.Context(), cluster))(t); len(window) != 1 || window.Newest().Sub(window.Oldest()) < time.Hour {
+		t.Errorf("the window is %v", window)
 	}
 }
 

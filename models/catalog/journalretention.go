@@ -51,10 +51,10 @@ const recordedClusters = `WITH RECURSIVE recorded (id) AS (SELECT MIN(cluster_id
 	UNION ALL SELECT (SELECT MIN(cluster_id) FROM journal_segments WHERE cluster_id > recorded.id) FROM recorded WHERE recorded.id IS NOT NULL)
 	SELECT id FROM recorded WHERE id IS NOT NULL`
 
-// orphans are segments of clusters that are gone.
+// orphans are segments of clusters that are gone, unless one of them is still being recovered.
 func (q Journal) orphans(ctx context.Context) ([]models.JournalSegment, error) {
 	var gone []uint
-	err := q.db.with(ctx).Raw(recordedClusters + " AND id NOT IN (SELECT id FROM clusters)").Scan(&gone).Error
+	err := q.db.with(ctx).Raw(recordedClusters+" AND id NOT IN (SELECT id FROM clusters) AND id NOT IN (SELECT cluster_id FROM runs WHERE kind = ? AND status IN ?)", models.RunRecover, underWay).Scan(&gone).Error
 	var orphans []models.JournalSegment
 	for _, cluster := range gone {
 		if err == nil && len(orphans) < journalBatch {
@@ -69,14 +69,24 @@ func (q Journal) orphans(ctx context.Context) ([]models.JournalSegment, error) {
 	return orphans, nil
 }
 
-// cuts says what of the stretches of a cluster is still needed.
+// cuts says what of the stretches of a cluster is still needed: for its recovery window, and for recoveries that are under way or wait, also when their
+// moments have left the window since they were asked for.
 func (q Journal) cuts(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) ([]models.JournalCut, error) {
 	stretches, err := q.Stretches(ctx, cluster.ID)
 	if err != nil || len(stretches) == 0 {
 		return nil, err
 	}
 	bases, err := q.Bases(ctx, cluster)
-	return models.JournalCuts(q.db.Now(), plan.Days, stretches, bases), err
+	if err != nil {
+		return nil, err
+	}
+	limit := plan.Limit(q.db.Now())
+	if asked, is, err := q.db.Recoveries.earliest(ctx, cluster.ID); err != nil {
+		return nil, err
+	} else if is && asked.Before(limit) {
+		limit = asked
+	}
+	return models.JournalCuts(limit, stretches, bases), nil
 }
 
 func (q Journal) outlived(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) ([]models.JournalSegment, error) {

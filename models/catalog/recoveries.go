@@ -105,6 +105,27 @@ func (q Recoveries) configure(ctx context.Context, name string, base models.Snap
 	return nil
 }
 
+// underWay are the states of a run that has not ended.
+var underWay = []models.RunStatus{models.RunQueued, models.RunRunning}
+
+// earliest is the earliest moment of a cluster that a recovery which waits or is under way was asked for; false when there is no such recovery.
+func (q Recoveries) earliest(ctx context.Context, clusterID uint) (moment time.Time, is bool, err error) {
+	var runs []models.Run
+	if err := q.db.with(ctx).Where("kind = ? AND cluster_id = ? AND status IN ?", models.RunRecover, clusterID, underWay).Find(&runs).Error; err != nil {
+		return moment, false, fmt.Errorf("look for recoveries: %w", err)
+	}
+	for _, run := range runs {
+		args, err := models.Args[models.RecoverArgs](run)
+		if err != nil {
+			return moment, false, err
+		}
+		if moment.IsZero() || args.Moment.Before(moment) {
+			moment = args.Moment
+		}
+	}
+	return moment, len(runs) > 0, nil
+}
+
 // MayRun tells whether a recovery may begin on this console now: one at a time.
 func (q Recoveries) MayRun(ctx context.Context, run models.Run, owner string) (bool, error) {
 	var before int64
