@@ -43,6 +43,16 @@ func Verify(ctx context.Context, st store.Store, s Segment) (Index, error) {
 	return x, nil
 }
 
+// Load reads all of a segment: its index, and the bytes of the stream once their length and hash were right. It reads again before it calls the segment
+// damaged. Errors are those of [Verify].
+func Load(ctx context.Context, st store.Store, s Segment) (Index, []byte, error) {
+	x, plain, err := load(ctx, st, s)
+	if err != nil {
+		return Index{}, nil, fmt.Errorf("read %s: %w", s, err)
+	}
+	return x, plain, nil
+}
+
 // load reads all of a segment.
 func load(ctx context.Context, st store.Store, s Segment) (x Index, plain []byte, err error) {
 	err = judged(func() error {
@@ -102,10 +112,7 @@ func judged(read func() error) (err error) {
 
 // checkPlaces compares the boundaries in the index with those in the stream.
 func checkPlaces(x Index, plain []byte) error {
-	s := NewScanner(x.Start.Offset, x.Start.Database, nil)
-	if x.Start.Open >= 0 {
-		s.open, s.safe = x.Start.Open, x.Start.Open
-	}
+	s := x.Scanner(nil)
 	at := x.Start.Offset
 	upTo := func(offset int64) error {
 		if offset < at || offset > x.To {

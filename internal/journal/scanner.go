@@ -29,10 +29,20 @@ type Command struct {
 	Open     int64     // the place before the MULTI that it is in (or that it is, or that it ends); -1: it is in none
 }
 
+// Words looks at the words of commands while they are scanned, however long they are.
+type Words interface {
+	// Word begins a word of the command, the first of which is its name. Of the command, From, Args and Open are known by then; Open only if it is not
+	// the command itself that opens a transaction.
+	Word(c *Command, index, length int64)
+	// Piece is what comes next of it.
+	Piece(p []byte)
+}
+
 // Scanner finds commands in a stream that comes in any pieces. It keeps at most a few words of 64 bytes; the rest of each argument is skipped by its
 // length. It starts at the beginning of a command.
 type Scanner struct {
-	each func(*Command)
+	each  func(*Command)
+	watch Words // nil: nobody does
 
 	offset int64 // place behind what was scanned
 	cmd    Command
@@ -74,6 +84,18 @@ func NewScanner(offset int64, database int, each func(*Command)) *Scanner {
 	return &Scanner{each: each, offset: offset, database: database, open: -1, boundary: offset, safe: offset, selected: database}
 }
 
+// Watch has the words of commands looked at, from the next command on.
+func (s *Scanner) Watch(w Words) { s.watch = w }
+
+// Scanner returns one that begins where the first command of the segment does.
+func (x Index) Scanner(each func(*Command)) *Scanner {
+	s := NewScanner(x.Start.Offset, x.Start.Database, each)
+	if x.Start.Open >= 0 {
+		s.open, s.safe = x.Start.Open, x.Start.Open
+	}
+	return s
+}
+
 // Offset is the place behind everything that was written to the scanner.
 func (s *Scanner) Offset() int64 { return s.offset }
 
@@ -111,6 +133,9 @@ func (s *Scanner) body(p []byte) int {
 	if s.index < keptArgs {
 		s.kept[s.index] += copy(s.words[s.index][s.kept[s.index]:], p[:n])
 	}
+	if s.watch != nil {
+		s.watch.Piece(p[:n])
+	}
 	if s.left -= int64(n); s.left == 0 {
 		s.state = atBodyCR
 	}
@@ -140,7 +165,13 @@ func (s *Scanner) step(b byte) bool {
 		if s.left == 0 {
 			s.state = atBodyCR
 		}
-		return b == '\n' && s.number <= maxBulk
+		if b != '\n' || s.number > maxBulk {
+			return false
+		}
+		if s.watch != nil {
+			s.watch.Word(&s.cmd, s.index, s.number)
+		}
+		return true
 	case atBodyCR:
 		s.state = atBodyLF
 		return b == '\r'
@@ -154,7 +185,7 @@ func (s *Scanner) step(b byte) bool {
 func (s *Scanner) begin(b byte) bool {
 	switch b {
 	case '*':
-		s.cmd = Command{From: s.offset}
+		s.cmd = Command{From: s.offset, Open: s.open}
 		s.number, s.digits, s.index, s.kept, s.state = 0, 0, 0, [keptArgs]int{}, atCount
 		return true
 	case '\r':
