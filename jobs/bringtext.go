@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"rekindle/internal/resp"
@@ -136,7 +135,7 @@ func namesOf(out models.Brought) string {
 	var names []string
 	for _, k := range out.Keys {
 		if (k.Fate == string(restore.Added) || k.Fate == string(restore.Replaced)) && len(names) < namesTold {
-			name := strconv.Quote(string(k.Name))
+			name := words.QuoteKey(string(k.Name))
 			if k.Length > len(k.Name) {
 				name += "…"
 			}

@@ -3,13 +3,13 @@ package jobs
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/launch"
 	"rekindle/internal/rdb"
+	"rekindle/internal/words"
 	"rekindle/models"
 )
 
@@ -111,7 +111,7 @@ func obstacleText(obstacles []rdb.Obstacle) string {
 		text := o.What
 		var keys []string
 		for _, key := range o.Keys[:min(len(o.Keys), 3)] {
-			keys = append(keys, strconv.Quote(key))
+			keys = append(keys, words.QuoteKey(key))
 		}
 		if len(keys) > 0 {
 			text += " (" + strings.Join(keys, ", ") + ")"

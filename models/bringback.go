@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"rekindle/internal/words"
 )
 
 // How much can be brought back by name, and how much is written down of what was.
@@ -169,15 +171,16 @@ func SuggestSafetyName(cluster string, now time.Time) string {
 	return SuggestSnapshotName(cluster+"-before-bring-back", now)
 }
 
-// NamesOf reads names that were entered one a line. Empty lines count for nothing, and neither does a name that comes again.
+// NamesOf reads names that were entered one a line, each as [words.ReadKeyName] does. Empty lines count for nothing, and neither does a name that comes again.
 func NamesOf(text string) [][]byte {
 	var names [][]byte
 	seen := map[string]bool{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
-		if line != "" && !seen[line] {
-			seen[line] = true
-			names = append(names, []byte(line))
+		name := words.ReadKeyName(line)
+		if line != "" && !seen[name] {
+			seen[name] = true
+			names = append(names, []byte(name))
 		}
 	}
 	return names

@@ -124,7 +124,7 @@ func BringBackPage(s Shell, p BringBack) templ.Component {
 				}
 				return nil
 			})
-			templ_7745c5c3_Err = Field(p.Fields, "names", "Names of keys", "One a line, exactly as they are. Up to 1,000.").Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = Field(p.Fields, "names", "Names of keys", "One a line, exactly as they are. Up to 1,000. "+quotedNames).Render(templ.WithChildren(ctx, templ_7745c5c3_Var5), templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

@@ -9,6 +9,9 @@ import (
 // FindPath is where keys are looked for.
 const FindPath = "/find"
 
+// quotedNames says how names are typed that are no text.
+const quotedNames = `Bytes that are no text are written in double quotes, as redis-cli does: "\xff\x00abc".`
+
 // FindForm asks for a search.
 type FindForm struct {
 	Fields

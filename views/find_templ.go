@@ -205,7 +205,7 @@ func FindPage(s Shell, p FindForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = TextField(p.Fields, "sought", "Key", "Its exact name, or a pattern: * stands for any characters, ? for one, [a-z] for one of these, [^x] for another one, and \\ takes the next one as it is.", templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "required": true, "class": "mono"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = TextField(p.Fields, "sought", "Key", "Its exact name, or a pattern: * stands for any characters, ? for one, [a-z] for one of these, [^x] for another one, and \\ takes the next one as it is. "+quotedNames, templ.Attributes{"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none", "required": true, "class": "mono"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

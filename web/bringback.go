@@ -10,6 +10,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"rekindle/internal/words"
 	"rekindle/models"
 	"rekindle/views"
 )
@@ -63,11 +64,11 @@ func (h bringPages) fillIn(r *http.Request, id string, form url.Values) error {
 	}
 	var names []string
 	for _, name := range spec.Choice.Names {
-		names = append(names, string(name))
+		names = append(names, words.KeyName(string(name)))
 	}
 	form.Set("names", strings.Join(names, "\n"))
 	for field, value := range map[string][]byte{"pattern": spec.Choice.Pattern, "as": spec.Choice.As, "strip": spec.Choice.Strip, "prefix": spec.Choice.Prefix} {
-		form.Set(field, string(value))
+		form.Set(field, visibleName(string(value), false))
 	}
 	return nil
 }
@@ -86,8 +87,8 @@ func (h bringPages) askKeys(w http.ResponseWriter, r *http.Request, snapshot mod
 
 // bringSpec reads the form.
 func bringSpec(form url.Values, snapshot string, wrong mistakes) models.BringBackSpec {
-	choice := models.KeyChoice{Names: models.NamesOf(form.Get("names")), Pattern: []byte(form.Get("pattern")), Database: -1,
-		As: []byte(form.Get("as")), Strip: []byte(form.Get("strip")), Prefix: []byte(form.Get("prefix"))}
+	choice := models.KeyChoice{Names: models.NamesOf(form.Get("names")), Pattern: bytesIn(form, "pattern"), Database: -1,
+		As: bytesIn(form, "as"), Strip: bytesIn(form, "strip"), Prefix: bytesIn(form, "prefix")}
 	if text := strings.TrimSpace(form.Get("database")); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 0 {
@@ -102,6 +103,9 @@ func bringSpec(form url.Values, snapshot string, wrong mistakes) models.BringBac
 	return models.BringBackSpec{Snapshot: snapshot, Cluster: strings.TrimSpace(form.Get("cluster")), Choice: choice, Replace: existing == "replace",
 		Deadlines: models.Deadlines(form.Get("deadlines")), Rehearse: true}
 }
+
+// bytesIn is a name, or a piece of one, that was typed.
+func bytesIn(form url.Values, field string) []byte { return []byte(words.ReadKeyName(form.Get(field))) }
 
 // rehearse begins a rehearsal.
 func (h bringPages) rehearse(w http.ResponseWriter, r *http.Request) error {
@@ -251,7 +255,7 @@ func (p presenter) brought(ctx context.Context, run models.Run) (*views.BroughtB
 		shown.Confirm = string(views.Link("runs", runID(run.ID), "bring-back"))
 	}
 	for _, k := range out.Keys {
-		key := views.BroughtKey{Name: visibleName(string(k.Name)), Database: k.Database, Type: k.Type, Fate: k.Fate, Alike: k.Alike}
+		key := views.BroughtKey{Name: visibleName(string(k.Name), k.Length > len(k.Name)), Database: k.Database, Type: k.Type, Fate: k.Fate, Alike: k.Alike}
 		if k.Length > len(k.Name) {
 			key.Cut = int64(k.Length)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"rekindle/internal/words"
 	"rekindle/models"
 	"rekindle/views"
 )
@@ -83,7 +84,7 @@ func presentContents(snapshot models.Snapshot, c models.Contents, order string, 
 	}
 	p.MorePrefixes, p.MoreBiggest = len(c.Prefixes)-shown, len(c.Biggest)-biggest
 	for _, prefix := range c.Prefixes[:shown] {
-		p.Prefixes = append(p.Prefixes, views.PrefixRow{Share: of(visibleName(prefix.Name.Text), prefix.Amount, 0), Over: views.Over(prefix.Over)})
+		p.Prefixes = append(p.Prefixes, views.PrefixRow{Share: of(visibleName(prefix.Name.Text, false), prefix.Amount, 0), Over: views.Over(prefix.Over)})
 	}
 	p.WithoutPrefix = of("", c.WithoutPrefix, 0)
 	for _, key := range c.Biggest[:biggest] {
@@ -142,18 +143,18 @@ func timeLeft(d time.Duration) string {
 }
 
 func libraryText(l models.FunctionLibrary) string {
-	name := cmp.Or(visibleName(l.Name), "name not known")
+	name := cmp.Or(visibleName(l.Name, false), "name not known")
 	if l.Engine == "" {
 		return name
 	}
-	return name + " (" + visibleName(l.Engine) + ")"
+	return name + " (" + visibleName(l.Engine, false) + ")"
 }
 
 func bigKeyRow(key models.BigKey) views.BigKey {
 	row := views.BigKey{Database: key.Database, Type: key.Type, Encoding: key.Encoding, Bytes: key.Bytes}
 	if !key.Name.Hidden {
-		row.Name = cmp.Or(visibleName(key.Name.Text), "(empty name)")
-		if key.Name.Length > int64(len(key.Name.Text)) {
+		cut := key.Name.Length > int64(len(key.Name.Text))
+		if row.Name = cmp.Or(visibleName(key.Name.Text, cut), "(empty name)"); cut {
 			row.Cut = key.Name.Length
 			if key.Name.Text == "" {
 				row.Name = "(too long to look into)"
@@ -163,10 +164,15 @@ func bigKeyRow(key models.BigKey) views.BigKey {
 	return row
 }
 
-// visibleName writes any bytes so that they can play no tricks: what is not to be seen, or turns the direction of the text, is escaped as in Go.
-func visibleName(text string) string {
-	quoted := strconv.Quote(text)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+// visibleName writes any bytes so that they can play no tricks, and can be typed again; "" is left as it is. Of a name that is cut it is the beginning.
+func visibleName(text string, cut bool) string {
+	switch {
+	case text == "":
+		return ""
+	case cut:
+		return words.KeyStart(text)
+	}
+	return words.KeyName(text)
 }
 
 // withoutHiddenNames is a snapshot without the names of keys, if they are hidden.
@@ -238,7 +244,7 @@ func (h snapshotPages) fillComparison(r *http.Request, props *views.Comparison, 
 		props.Types = append(props.Types, growthRow(t.Type, t.Growth))
 	}
 	for _, p := range c.Prefixes {
-		row := growthRow(visibleName(p.Name.Text), p.Growth)
+		row := growthRow(visibleName(p.Name.Text, false), p.Growth)
 		row.Certain = p.Certain
 		rows := &props.Prefixes
 		switch {

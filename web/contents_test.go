@@ -37,7 +37,7 @@ func TestContentsOfASnapshotAreShownWithoutBelievingNames(t *testing.T) {
 	c.jobs.change(func(a *answers) { a.contents = sampleContents() })
 	page := c.get("/snapshots/first/contents").is(http.StatusOK)
 	page.says("What is in the snapshot first", "1,000", "400 expire, 600 stay", "string", "80%", "all others", "string, lzf", "expired already", "up to 10 minutes", "more than a year",
-		"totals (LUA)", `\u202e<b>user:`, "up to 2 more", "one in 1,024", "at most 2 keys", "Show 10 more prefixes", `\xff\x00"quoted"`, "the beginning of 3,000 bytes", "(empty name)",
+		"totals (LUA)", `"\xe2\x80\xae<b>user:"`, "up to 2 more", "one in 1,024", "at most 2 keys", "Show 10 more prefixes", `"\xff\x00\"quoted\""`, "the beginning of 3,000 bytes", "(empty name)",
 		"7.0 and later", "6.2 and later", "no version that is known here")
 	if strings.Contains(page.raw, "\u202e") || strings.Contains(page.raw, "<b>user") {
 		t.Error("a name is believed")
@@ -95,7 +95,7 @@ func TestTwoSnapshotsAreComparedFromTheOlderToTheNewer(t *testing.T) {
 	})
 	for from, with := range map[string]string{"first": "second", "second": "first"} {
 		page := c.get("/snapshots/" + from + "/compare?with=" + with).is(http.StatusOK)
-		page.says("−5", "from 10 to 5", "−7", `fresh\u202e:`, "perhaps: it may have been too rare before to be listed", "± 3", "old:")
+		page.says("−5", "from 10 to 5", "−7", `"fresh\xe2\x80\xae:"`, "perhaps: it may have been too rare before to be listed", "± 3", "old:")
 		if first, second := strings.Index(page.raw, `/snapshots/first/contents"`), strings.Index(page.raw, `/snapshots/second/contents"`); first < 0 || second < first {
 			t.Errorf("from %s: the older is at %d, the newer at %d", from, first, second)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"rekindle/internal/words"
 	"rekindle/models"
 	"rekindle/views"
 )
@@ -61,7 +62,7 @@ func (h findPages) find(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	spec := models.FindSpec{Cluster: form.Get("cluster"), Snapshot: form.Get("snapshot"), Sought: form.Get("sought"), Pattern: form.Get("match") == "pattern", RequestedBy: visitOf(r).user.Name}
+	spec := models.FindSpec{Cluster: form.Get("cluster"), Snapshot: form.Get("snapshot"), Sought: words.ReadKeyName(form.Get("sought")), Pattern: form.Get("match") == "pattern", RequestedBy: visitOf(r).user.Name}
 	run, err := h.db.Finds.Request(r.Context(), spec)
 	if faults, refused := models.AsFaults(err); refused {
 		for i := range faults {
@@ -111,7 +112,7 @@ func (h findPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	props := views.FindResult{Run: runs[0], Sought: visibleName(string(search.Sought)), Pattern: args.Pattern, Cluster: run.ClusterName, Snapshot: run.SnapshotName, Matches: search.Matches,
+	props := views.FindResult{Run: runs[0], Sought: words.KeyName(string(search.Sought)), Pattern: args.Pattern, Cluster: run.ClusterName, Snapshot: run.SnapshotName, Matches: search.Matches,
 		Kept: search.Kept, Until: search.CreatedAt.Add(models.FindKeptFor)}
 	if props.Hidden, err = h.db.Settings.HidesKeyNames(r.Context()); err != nil {
 		return err
@@ -205,7 +206,7 @@ func foundSnapshot(s models.FindSnapshot) views.FindSnapshot {
 }
 
 func foundRow(key models.FoundKey, in models.FindSnapshot) views.FindRow {
-	row := views.FindRow{FindSnapshot: foundSnapshot(in), Key: strconv.FormatUint(uint64(key.ID), 10), Name: visibleName(string(key.Name)), Database: key.Database, Type: key.Type, Encoding: key.Encoding, Bytes: key.Bytes}
+	row := views.FindRow{FindSnapshot: foundSnapshot(in), Key: strconv.FormatUint(uint64(key.ID), 10), Name: visibleName(string(key.Name), key.Length > len(key.Name)), Database: key.Database, Type: key.Type, Encoding: key.Encoding, Bytes: key.Bytes}
 	if key.Length > len(key.Name) {
 		row.Cut = key.Length
 	}
@@ -281,7 +282,7 @@ func (h findPages) value(w http.ResponseWriter, r *http.Request) error {
 	}
 	props := presentValue(value, key)
 	props.Run, props.Key, props.Snapshot, props.TakenAt = runID(run.ID), r.PathValue("key"), in.SnapshotName, in.TakenAt
-	props.Name, props.Database, props.Bytes = visibleName(name), key.Database, key.Bytes
+	props.Name, props.Database, props.Bytes = visibleName(name, len(name) < key.Length), key.Database, key.Bytes
 	w.Header().Set("Cache-Control", "no-store")
 	at := place{title: "The value of a key", active: views.NavSnapshots, crumbs: []views.Crumb{findCrumb, {Text: "What was found", Href: findAddress(run.ID)}}, path: findAddress(run.ID)}
 	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.FoundValuePage(shell, props) })
@@ -302,7 +303,7 @@ func presentValue(value models.FoundValue, key models.FoundKey) views.FoundValue
 		p.ExpiresAt = *key.ExpiresAt
 	}
 	for _, e := range value.Entries {
-		entry := views.ValueEntry{Label: visibleName(e.Label), Value: e.Value, Bytes: e.Bytes, Cut: e.Bytes > int64(len(e.Value))}
+		entry := views.ValueEntry{Label: visibleName(e.Label, false), Value: e.Value, Bytes: e.Bytes, Cut: e.Bytes > int64(len(e.Value))}
 		if !models.Text(e.Value) {
 			entry.Value, entry.Binary = hexDump(e.Value), true
 		}

@@ -111,7 +111,7 @@ func TestKeysThatMatchAPatternAreListed(t *testing.T) {
 	c.found(run, 0, 1, models.FoundKey{Name: []byte("cart:\xff"), Length: 6, Type: "string", Bytes: 5}, models.FoundKey{Name: []byte("cart:long"), Length: 300, Type: "set", Bytes: 5})
 	c.found(run, 1, 1, models.FoundKey{Name: []byte("cart:old"), Length: 8, Type: "string", Bytes: 5})
 	c.check(c.db.Finds.Settle(t.Context(), run))
-	c.get("/find/4").says("Keys that match a pattern", "3 keys found.", `cart:\xff`, "cart:old", "cut: it has 300 bytes", "By snapshot", "/find/4?snapshot=s2")
+	c.get("/find/4").says("Keys that match a pattern", "3 keys found.", `"cart:\xff"`, "cart:old", "cut: it has 300 bytes", "By snapshot", "/find/4?snapshot=s2")
 	c.get("/find/4?snapshot=s1").says("cart:old").doesNotSay("cart:long")
 	c.check(c.db.Settings.SaveHidesKeyNames(t.Context(), true))
 	c.get("/find/4").says("Names of keys are hidden", "By snapshot").doesNotSay("cart:old")

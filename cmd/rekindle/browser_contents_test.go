@@ -63,7 +63,7 @@ func TestBrowserLooksIntoSnapshots(t *testing.T) {
 	take("after")
 
 	b.click(`a[href="/snapshots/after/contents"]`, "What is in the snapshot after")
-	for _, text := range []string{"cart:item:", `<b onclick=x>\u202e:`, `\xff\x00binary`, "totals (LUA)", "Stored as", "up to 5 days", "and later"} {
+	for _, text := range []string{"cart:item:", `<b onclick=x>\xe2\x80\xae:`, `\xff\x00binary`, "totals (LUA)", "Stored as", "up to 5 days", "and later"} {
 		b.awaitText(text)
 	}
 	b.inspect("contents", "/snapshots/after/contents")

@@ -14,6 +14,7 @@ import (
 
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
+	"rekindle/internal/words"
 )
 
 const (
@@ -153,4 +154,4 @@ func (n *node) failure(err error) error {
 }
 
 // shown is a name for messages.
-func shown(name string) string { return strconv.Quote(name[:min(len(name), nameShown)]) }
+func shown(name string) string { return words.QuoteKey(name[:min(len(name), nameShown)]) }
