@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/find"
@@ -33,6 +32,20 @@ func (b *bringer) may(ctx context.Context, run models.Run, _ int) bool {
 	return err == nil && begin
 }
 
+// bringing is one run that brings keys back, or rehearses that.
+type bringing struct {
+	*bringer
+	run      models.Run
+	args     models.BringBackArgs
+	row      models.Snapshot
+	manifest archive.Manifest
+	names    [][]byte // nil: a pattern is looked for
+	sought   sought
+	choice   restore.Choice
+	target   bringTarget
+	report   *queue.Report
+}
+
 // bring is the body of a run that brings keys back, or rehearses that. It takes no lock on the nodes: a primary that fails meanwhile is replaced as ever.
 func (b *bringer) bring(ctx context.Context, run models.Run, args models.BringBackArgs, report *queue.Report) error {
 	keys, _, _, err := b.DB.BringBacks.Of(ctx, run)
@@ -53,89 +66,50 @@ func (b *bringer) bring(ctx context.Context, run models.Run, args models.BringBa
 	if err != nil {
 		return fmt.Errorf("bring back keys of %s: %w", row.Name, err)
 	}
-	sought := newSought(keys)
-	choice := restore.Choice{Database: keys.Database, Matches: sought.matches, Deadlines: deadlinesOf(args.Deadlines), Into: engineOf(cluster), Now: b.Clock.Now}
+	one := &bringing{bringer: b, run: run, args: args, row: row, manifest: manifest, names: keys.Names, sought: newSought(keys), report: report}
+	if one.target, err = b.bringTarget(ctx, cluster, args); err != nil {
+		return err
+	}
+	one.choice = restore.Choice{Database: keys.Database, Matches: one.sought.matches, Deadlines: deadlinesOf(args.Deadlines), Into: engineOf(cluster), Route: one.target.route, Now: b.Clock.Now}
 	if keys.Renames() {
-		choice.Rename = keys.Rename
+		one.choice.Rename = keys.Rename
 	}
-	chosen, err := b.look(ctx, row, manifest, choice, !args.Rehearse, report)
+	if args.Rehearse {
+		return one.rehearse(ctx)
+	}
+	return one.write(ctx)
+}
+
+// write brings the keys back, once all of them could be read and there is room for them.
+func (b *bringing) write(ctx context.Context) error {
+	selection, parts, err := b.look(ctx)
+	defer selection.Close()
 	if err != nil {
 		return err
 	}
-	target, err := b.bringTarget(ctx, cluster, chosen, args)
-	if err != nil {
+	chosen := selection.Chosen()
+	if err := b.fits(ctx, selection, parts); err != nil {
 		return err
 	}
-	target.options.Choice = choice
-	brought, err := b.carry(ctx, target, row, manifest, chosen, report)
-	outcome := outcomeOf(chosen, brought, sought)
+	brought, err := b.carry(ctx, selection, parts, false)
+	outcome := outcomeOf(chosen, brought, b.sought)
 	if err != nil {
-		return b.broken(ctx, run, args, outcome, err)
+		return b.broken(ctx, outcome, err)
 	}
-	message := ""
-	if !args.Rehearse {
-		message = b.broughtMessage(ctx, run, outcome) + target.evictions(ctx, b) + behindText(b.behind(ctx, cluster), b.ReplicaWait)
-	}
-	return b.DB.BringBacks.Settle(context.WithoutCancel(ctx), run, outcome, message)
-}
-
-// look reads the snapshot once before anything is written, and counts the chosen keys.
-func (b *bringer) look(ctx context.Context, row models.Snapshot, manifest archive.Manifest, choice restore.Choice, verify bool, report *queue.Report) (restore.Chosen, error) {
-	var chosen restore.Chosen
-	for i, part := range manifest.Parts {
-		report.Stage(fmt.Sprintf("Looking for the keys in the snapshot (part %d of %d)", i+1, len(manifest.Parts)), nil)
-		if verify {
-			if err := b.reader.Verify(ctx, row, part); err != nil {
-				return chosen, fmt.Errorf("bring back keys of %s: %w", row.Name, err)
-			}
-		}
-		plain, err := b.reader.Open(ctx, row, part)
-		if err != nil {
-			return chosen, err
-		}
-		found, err := restore.Count(plain, choice)
-		_ = plain.Close() // it was only read
-		if err != nil {
-			return chosen, fmt.Errorf("look for keys in part %d of %s: %w", part.Number, row.Name, err)
-		}
-		chosen.Add(found)
-	}
-	if chosen.Keys == 0 {
-		return chosen, because(nil, "The snapshot %s has none of these keys. Nothing was written.", row.Name)
-	}
-	return chosen, nil
-}
-
-// carry brings the keys of all parts back.
-func (b *bringer) carry(ctx context.Context, t bringTarget, row models.Snapshot, manifest archive.Manifest, chosen restore.Chosen, report *queue.Report) (restore.Brought, error) {
-	w := restore.OpenBringer(ctx, t.primaries, t.options)
-	defer w.Close()
-	stage := "Bringing keys back into " + t.cluster.Name
-	if t.options.Rehearse {
-		stage = "Comparing with " + t.cluster.Name
-	}
-	var read atomic.Int64
-	for _, part := range manifest.Parts {
-		report.Step(1, 1, stage, func() models.Progress {
-			return models.Progress{BytesDone: read.Load(), BytesTotal: manifest.Bytes(), KeysDone: w.Brought().Done(), KeysTotal: chosen.Keys}
-		})
-		if err := writePart(ctx, b.reader, w, row, part, &read); err != nil {
-			return w.Brought(), fmt.Errorf("bring back keys of part %d of %s into %s: %w", part.Number, row.Name, t.cluster.Name, err)
-		}
-	}
-	return w.Brought(), nil
+	message := b.broughtMessage(ctx, b.run, outcome) + b.target.evictions(ctx, b.bringer) + behindText(b.behind(ctx, b.target.cluster), b.ReplicaWait)
+	return b.DB.BringBacks.Settle(context.WithoutCancel(ctx), b.run, outcome, message)
 }
 
 // broken writes down how far it came, and says that.
-func (b *bringer) broken(ctx context.Context, run models.Run, args models.BringBackArgs, outcome models.Brought, err error) error {
+func (b *bringing) broken(ctx context.Context, outcome models.Brought, err error) error {
 	if ctx.Err() != nil { // whichever step that cut off
 		err = errors.Join(context.Cause(ctx), err)
 	}
-	err = errors.Join(err, b.DB.BringBacks.Note(context.WithoutCancel(ctx), run, outcome))
-	if args.Rehearse {
+	err = errors.Join(err, b.DB.BringBacks.Note(context.WithoutCancel(ctx), b.run, outcome))
+	if b.args.Rehearse {
 		return err
 	}
-	holds := " " + soFar(outcome)
+	holds := " " + soFar(outcome, b.target.mayLose(err))
 	return because(halfError{err, holds}, "%s%s", sentence(err), holds)
 }
 
@@ -197,21 +171,22 @@ func (s sought) matches(name []byte) bool {
 // bringTarget is the cluster that keys are brought back into.
 type bringTarget struct {
 	fillTarget
-	options restore.BringOptions
+	room  room
+	route func(slot int) int
+	reach func(addr string) resp.Options
 }
 
-// bringTarget finds out whether and how a cluster can take the keys. It changes nothing.
-func (b *bringer) bringTarget(ctx context.Context, cluster models.Cluster, chosen restore.Chosen, args models.BringBackArgs) (bringTarget, error) {
-	t := bringTarget{fillTarget{cluster: cluster}, restore.BringOptions{Replace: args.Replace, Rehearse: args.Rehearse}}
-	var room room
+// bringTarget finds out whether and how a cluster can take keys. It changes nothing.
+func (b *bringer) bringTarget(ctx context.Context, cluster models.Cluster, args models.BringBackArgs) (bringTarget, error) {
+	t := bringTarget{fillTarget: fillTarget{cluster: cluster}}
 	var sets []string
 	for _, primary := range cluster.Primaries() {
 		o, err := reach.Node(cluster, primary)
 		if err != nil {
 			return t, err
 		}
-		if err := room.ask(ctx, o, chosen.Databases); err != nil {
-			return t, because(err, "The primary %s cannot take the keys. %s", primary.Name, whyNoKeys(err, cluster))
+		if err := t.room.ask(ctx, o, 0); err != nil {
+			return t, because(err, "The primary %s cannot take the keys. %s", primary.Name, whyNot(err, cluster))
 		}
 		if err := mayBring(ctx, o, args); err != nil {
 			return t, err
@@ -226,13 +201,13 @@ func (b *bringer) bringTarget(ctx context.Context, cluster models.Cluster, chose
 		if err != nil {
 			return t, fmt.Errorf("read slots of %s: %w", cluster.Name, err)
 		}
-		t.options.Route = where.Find
-		if t.options.Reach, err = reaching(cluster, t.primaries[0]); err != nil {
+		t.route = where.Find
+		if t.reach, err = reaching(cluster, t.primaries[0]); err != nil {
 			return t, err
 		}
 	}
-	t.evicted = room.evicted
-	return t, room.takes(cluster, chosen)
+	t.evicted = t.room.evicted
+	return t, nil
 }
 
 // reaching is how a node is connected to whose address another one has named.

@@ -3,13 +3,17 @@ package jobs_test
 import (
 	"crypto/rand"
 	"maps"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 
+	"rekindle/internal/resp"
 	"rekindle/internal/secret"
+	"rekindle/internal/slots"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -168,11 +172,11 @@ func TestBringingBackThatIsCutOffSaysHowFarItCame(t *testing.T) {
 		"cancelled": {func(t *testing.T, c *console, _ *testkit.Server, run models.Run) {
 			must(t, c.db.Runs.Cancel(t.Context(), run.ID))
 			c.manager.Wake()
-		}, models.RunCancelled, "of 60,000 had been written by then, and they stay. Bring them back again to get the rest."},
+		}, models.RunCancelled, "more it is not known, because they were sent and not answered. Bring them back again to get the rest."},
 		"stopped": {func(_ *testing.T, c *console, _ *testkit.Server, _ models.Run) {
 			c.stop()
 			c.start()
-		}, models.RunFailed, "of 60,000 had been written by then, and they stay."},
+		}, models.RunFailed, "of 200,000 had been written by then, and they stay"},
 		"node killed": {func(_ *testing.T, _ *console, target *testkit.Server, _ models.Run) {
 			target.Kill()
 		}, models.RunFailed, "A node closed the connection, or stopped answering, while the keys were being written."},
@@ -181,13 +185,19 @@ func TestBringingBackThatIsCutOffSaysHowFarItCame(t *testing.T) {
 			t.Parallel()
 			c := newConsole(t, clockwork.NewRealClock())
 			source, target := testkit.Redis(t), testkit.Redis(t)
-			must(t, source.Client().Eval(t.Context(), "for i = 1, 60000 do redis.call('SET', 'key:' .. i, i) end return 1", nil).Err())
+			must(t, source.Client().FlushAll(t.Context()).Err())
+			must(t, target.Client().FlushAll(t.Context()).Err())
+			for n := 20_000; n <= 200_000; n += 20_000 {
+				must(t, source.Client().Do(t.Context(), "DEBUG", "POPULATE", n, "key", 20).Err())
+			}
 			c.attach(attachSpec("source", source.Addr))
 			c.attach(attachSpec("target", target.Addr))
 			c.snapshot("source", "good")
 			spec := models.BringBackSpec{Snapshot: "good", Cluster: "target", Choice: models.KeyChoice{Pattern: []byte("key:*"), Database: -1}, RequestedBy: "admin"}
 			run := c.must(c.db.BringBacks.Request(t.Context(), spec))
 			c.manager.Wake()
+			c.waitFor("the first keys", func() bool { return target.Client().DBSize(t.Context()).Val() > 5000 }, c.events)
+			must(t, target.Client().Do(t.Context(), "CLIENT", "PAUSE", 600_000, "WRITE").Err()) // so that the rest is still to come
 			c.waitFor("keys on their way", func() bool {
 				now, err := c.db.Runs.Get(t.Context(), run.ID)
 				return err == nil && now.KeysDone > 0
@@ -196,7 +206,7 @@ func TestBringingBackThatIsCutOffSaysHowFarItCame(t *testing.T) {
 			if run = c.awaitRun(run); run.Status != test.want || !strings.Contains(run.Error, test.says) {
 				t.Errorf("%s %s", run.Status, run.Error)
 			}
-			if _, outcome, known, err := c.db.BringBacks.Of(t.Context(), run); err != nil || !known || outcome.Added == 0 || outcome.Chosen != 60_000 {
+			if _, outcome, known, err := c.db.BringBacks.Of(t.Context(), run); err != nil || !known || outcome.Added == 0 || outcome.Chosen != 200_000 {
 				t.Errorf("it is written down as %+v, %v, %v", outcome.Added, known, err)
 			}
 			if c.status("good") != models.SnapshotAvailable {
@@ -236,5 +246,66 @@ func TestBringingBackIsNotBegunAgainAfterAKillUnlessRehearsed(t *testing.T) {
 			t.Errorf("%d keys were written", n)
 		}
 		c.letGo(models.FillSpec{Snapshot: "good", Cluster: "orders"})
+	}
+}
+
+// Only parts that may have the keys are read: a damaged one elsewhere is in nobody's way, and one that has to be read stops everything.
+func TestOnlyPartsThatMayHaveTheKeysAreRead(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.inClusterMode("orders", 3, 0))[0]
+	c.fillShards(cluster)
+	c.snapshot("orders", "good")
+	app := c.clusterClient(cluster)
+	must(t, app.Del(t.Context(), "order:1").Err())
+	slot := int(app.ClusterKeySlot(t.Context(), "order:1").Val())
+	snapshot, err := c.db.Snapshots.Get(t.Context(), "good")
+	must(t, err)
+	for _, part := range snapshot.Parts {
+		where, err := slots.NewMap([]string{part.Slots})
+		must(t, err)
+		if where.Find(slot) < 0 {
+			flip(t, filepath.Join(c.data, "snapshots", "orders", "good", part.Object))
+		}
+	}
+	spec := models.BringBackSpec{Snapshot: "good", Cluster: "orders", Choice: keysNamed("order:1"), Rehearse: true}
+	if got := c.brought(spec); got.Added != 1 {
+		t.Errorf("rehearsed %+v", got)
+	}
+	spec.Rehearse = false
+	if got := c.brought(spec); got.Added != 1 || app.HGet(t.Context(), "order:1", "total").Val() != "1" {
+		t.Errorf("brought %+v", got)
+	}
+	must(t, app.Del(t.Context(), "order:1").Err())
+	spec.Choice = models.KeyChoice{Pattern: []byte("order:*"), Database: -1}
+	if run, _ := c.bring(spec); run.Status != models.RunFailed || app.Exists(t.Context(), "order:1").Val() != 0 {
+		t.Errorf("%s %s", run.Status, run.Error)
+	}
+}
+
+// What the cluster has already takes no more of its memory, so keys come back into one that is nearly full.
+func TestKeysThatTheClusterHasTakeNoMoreOfItsMemory(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	server := testkit.Redis(t)
+	client := server.Client()
+	must(t, client.FlushAll(t.Context()).Err())
+	must(t, client.Do(t.Context(), "DEBUG", "POPULATE", 20_000, "key", 200).Err())
+	c.attach(attachSpec("orders", server.Addr))
+	c.snapshot("orders", "good")
+	must(t, client.Del(t.Context(), "key:1", "key:2").Err())
+	used := resp.ParseInfo(client.Info(t.Context(), "memory").Val()).Int("used_memory")
+	must(t, client.ConfigSet(t.Context(), "maxmemory", strconv.FormatInt(used+2<<20, 10)).Err())
+	spec := models.BringBackSpec{Snapshot: "good", Cluster: "orders", Choice: models.KeyChoice{Pattern: []byte("key:*"), Database: -1}}
+	for _, replace := range []bool{false, true} {
+		must(t, client.Del(t.Context(), "key:1", "key:2").Err())
+		spec.Replace = replace
+		if got := c.brought(spec); got.Added != 2 {
+			t.Errorf("brought %+v", got)
+		}
+	}
+	spec.Choice.Prefix = []byte("beside:")
+	if run, _ := c.bring(spec); run.Status != models.RunFailed || !strings.Contains(run.Error, "of memory at the primary") || client.DBSize(t.Context()).Val() != 20_000 {
+		t.Errorf("%s %s", run.Status, run.Error)
 	}
 }

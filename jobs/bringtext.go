@@ -15,7 +15,6 @@ import (
 const (
 	repeatBring = "Bring them back again to get the rest."
 	namesTold   = 20 // how many names the event about keys has
-	keyOverhead = 64 // bytes that the smallest key takes beside its value, about
 )
 
 // mayBring makes sure that the console's user may do what is to be done. What it sends has no effect.
@@ -51,20 +50,6 @@ func whyNoKeys(err error, cluster models.Cluster) string {
 	return whyNot(err, cluster)
 }
 
-// takes decides whether the chosen keys fit. With several shards only the sum is known.
-func (r *room) takes(cluster models.Cluster, chosen restore.Chosen) error {
-	needs := chosen.Bytes + keyOverhead*(chosen.Keys-chosen.Expired)
-	if r.unlimited || needs+r.used <= r.limit {
-		return nil
-	}
-	then := "it would refuse to take all of them"
-	if r.evicts {
-		then = "it would evict other keys to take them"
-	}
-	return because(nil, "The keys take at least %s of memory, and %s has %s left of its maxmemory: %s. Nothing was written. Raise maxmemory, then try again.",
-		words.Size(needs), cluster.Name, words.Size(max(0, r.limit-r.used)), then)
-}
-
 // evictions says how many keys the cluster has evicted meanwhile; "" if none, or if that is not known.
 func (t bringTarget) evictions(ctx context.Context, b *bringer) string {
 	evicted, err := t.evictedMeanwhile(ctx)
@@ -79,7 +64,7 @@ func (t bringTarget) evictions(ctx context.Context, b *bringer) string {
 
 // outcomeOf is what became of the keys, as it is kept.
 func outcomeOf(chosen restore.Chosen, b restore.Brought, s sought) models.Brought {
-	out := models.Brought{Chosen: chosen.Keys, Bytes: chosen.Bytes, Added: b.Added, Replaced: b.Replaced, Skipped: b.Skipped, Expired: b.Expired, Alike: b.Alike}
+	out := models.Brought{Chosen: chosen.Keys, Bytes: chosen.Bytes, Added: b.Added, Replaced: b.Replaced, Skipped: b.Skipped, Expired: b.Expired, Alike: b.Alike, Unsure: b.Unsure}
 	for _, k := range b.Keys {
 		out.Keys = append(out.Keys, models.BroughtKey{Database: k.Database, Name: k.Name, Length: k.Length, Type: k.Type, Fate: string(k.Fate), Alike: k.Alike})
 	}
@@ -91,14 +76,20 @@ func outcomeOf(chosen restore.Chosen, b restore.Brought, s sought) models.Brough
 	return out
 }
 
-// soFar says how far it came.
-func soFar(b models.Brought) string {
-	if b.Written() == 0 {
+// soFar says how far it came. mayLose tells that a replica may have taken over.
+func soFar(b models.Brought, mayLose bool) string {
+	if b.Written() == 0 && b.Unsure == 0 {
 		return "Nothing had been written by then."
 	}
 	text := keysText(b.Written()) + " of " + words.Number(b.Chosen) + " had been written by then, and they stay"
+	if b.Written() > 0 && mayLose {
+		text = keysText(b.Written()) + " of " + words.Number(b.Chosen) + " had been written by then, of which a replica that takes over may lack the last ones"
+	}
 	if b.Skipped > 0 {
 		text += "; " + words.Number(b.Skipped) + " had been skipped"
+	}
+	if b.Unsure > 0 {
+		text += "; of " + words.Number(b.Unsure) + " more it is not known, because they were sent and not answered"
 	}
 	return text + ". " + repeatBring
 }

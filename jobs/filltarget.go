@@ -111,7 +111,16 @@ type room struct {
 	evicted           int64 // keys, so far
 	unlimited         bool
 	evicts            bool // instead of refusing writes
+	spaces            []space
 }
+
+// space is how much one primary holds, and how much it may hold.
+type space struct {
+	used, limit int64 // 0: it has no limit
+	evicts      bool
+}
+
+func (s space) left() int64 { return max(0, s.limit-s.used) }
 
 // ask adds one primary, which must have this number of databases.
 func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
@@ -136,12 +145,14 @@ func (r *room) ask(ctx context.Context, o resp.Options, databases int) error {
 		}
 	}
 	r.keys += info.Keys()
-	r.used += info.Int("used_memory")
+	// What waits for replicas and for the AOF does not count against maxmemory.
+	one := space{info.Int("used_memory") - info.Int("mem_not_counted_for_evict"), info.Int("maxmemory"), info["maxmemory_policy"] != "noeviction"}
+	r.spaces = append(r.spaces, one)
+	r.used += one.used
+	r.limit += one.limit
 	r.evicted += info.Int("evicted_keys")
-	limit := info.Int("maxmemory")
-	r.limit += limit
-	r.unlimited = r.unlimited || limit == 0
-	r.evicts = r.evicts || info["maxmemory_policy"] != "noeviction"
+	r.unlimited = r.unlimited || one.limit == 0
+	r.evicts = r.evicts || one.evicts
 	return nil
 }
 

@@ -148,7 +148,8 @@ type Brought struct {
 	Replaced int64        `json:"replaced"`
 	Skipped  int64        `json:"skipped"`
 	Expired  int64        `json:"expired"`
-	Alike    int64        `json:"alike"` // rehearsed: of those that the cluster has, how many are stored in the same bytes
+	Alike    int64        `json:"alike"`            // rehearsed: of those that the cluster has, how many are stored in the same bytes
+	Unsure   int64        `json:"unsure,omitempty"` // may have been written: their node was lost before it answered
 	Keys     []BroughtKey `json:"keys,omitempty"`
 	Missing  int          `json:"missing,omitempty"` // how many of the names the snapshot does not have
 }

@@ -102,12 +102,12 @@ func (f *filtering) abandon() {
 	}
 }
 
-// MayHave tells whether a part may have a key of this name: false is certain. Errors: ErrMissing (there is no filter), ErrDamaged, ErrNewer, the
+// MayHave tells whether a part may have a key of one of these names: false is certain. Errors: ErrMissing (there is no filter), ErrDamaged, ErrNewer, the
 // store's; then the part has to be read.
-func (a *Archive) MayHave(ctx context.Context, ref Ref, p Part, name []byte) (bool, error) {
+func (a *Archive) MayHave(ctx context.Context, ref Ref, p Part, names ...[]byte) (bool, error) {
 	may := false
 	err := a.readFilter(ctx, ref, p, func(r io.Reader) (err error) {
-		may, err = fuse.MayHave(r, string(p.Digest()), name)
+		may, err = fuse.MayHave(r, string(p.Digest()), names...)
 		return err
 	})
 	return may, err

@@ -6,15 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 )
 
-// MayHave tells whether the RDB of this digest may have a key of this name: false is certain. It reads the filter to its end before it says so. An error,
-// which wraps ErrDamaged, ErrNewer or the reader's, says nothing about the name. Memory stays at one block.
-func MayHave(r io.Reader, rdb string, name []byte) (bool, error) {
+// MayHave tells whether the RDB of this digest may have a key of one of these names: false is certain. It reads the filter to its end before it says so.
+// An error, which wraps ErrDamaged, ErrNewer or the reader's, says nothing about the names. Memory stays at one block.
+func MayHave(r io.Reader, rdb string, names ...[]byte) (bool, error) {
 	f := &filterReader{r: bufio.NewReaderSize(r, 256<<10), sum: xxh3.New()}
-	may, err := f.search(rdb, name)
+	may, err := f.search(rdb, names)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%w: it ends too early", ErrDamaged)
 	}
@@ -23,7 +24,7 @@ func MayHave(r io.Reader, rdb string, name []byte) (bool, error) {
 
 // Check reads a filter to its end and says what is wrong with it. Errors as for [MayHave].
 func Check(r io.Reader, rdb string) error {
-	_, err := MayHave(r, rdb, nil)
+	_, err := MayHave(r, rdb)
 	return err
 }
 
@@ -46,7 +47,7 @@ func (f *filterReader) need(n int) ([]byte, error) {
 	return p, nil
 }
 
-func (f *filterReader) search(rdb string, name []byte) (bool, error) {
+func (f *filterReader) search(rdb string, names [][]byte) (bool, error) {
 	head, err := f.need(len(magic) + 2 + 8)
 	if err != nil {
 		return false, err
@@ -57,23 +58,26 @@ func (f *filterReader) search(rdb string, name []byte) (bool, error) {
 	if v := binary.LittleEndian.Uint16(head[len(magic):]); v > version {
 		return false, fmt.Errorf("%w: version %d", ErrNewer, v)
 	}
-	key := hash(name, binary.LittleEndian.Uint64(head[len(magic)+2:]))
-	may, names := false, uint64(0)
+	keys := make([]uint64, 0, len(names))
+	for _, name := range names {
+		keys = append(keys, hash(name, binary.LittleEndian.Uint64(head[len(magic)+2:])))
+	}
+	may, sum := false, uint64(0)
 	for {
-		count, here, err := f.block(key)
+		count, here, err := f.block(keys)
 		if err != nil {
 			return false, err
 		}
-		if may, names = may || here, names+uint64(count); count == 0 {
+		if may, sum = may || here, sum+uint64(count); count == 0 {
 			break
 		}
 	}
-	partial, err := f.end(rdb, names)
+	partial, err := f.end(rdb, sum)
 	return may || partial, err
 }
 
-// block looks for a hash in the next block. A count of 0 is the end of the blocks.
-func (f *filterReader) block(key uint64) (count uint32, may bool, err error) {
+// block looks for any of these hashes in the next block. A count of 0 is the end of the blocks.
+func (f *filterReader) block(keys []uint64) (count uint32, may bool, err error) {
 	p, err := f.need(4)
 	if err != nil {
 		return 0, false, err
@@ -94,7 +98,7 @@ func (f *filterReader) block(key uint64) (count uint32, may bool, err error) {
 	if b.Fingerprints, err = f.need(int(prints)); err != nil {
 		return 0, false, err
 	}
-	return count, b.Contains(key), nil
+	return count, slices.ContainsFunc(keys, b.Contains), nil
 }
 
 // end reads what is behind the blocks, and compares it with what went before.

@@ -51,6 +51,8 @@ type source struct {
 	keys     int64        // keys walked over
 	keysLive atomic.Int64 // progress: keys, updated once per read
 
+	texts, textBytes uint64 // strings of values that were walked over, and what they take when they are not compressed
+
 	scratch [maxShort]byte // of shortString
 
 	copy    io.Writer // gets what is walked over, too; nil: nobody does

@@ -102,6 +102,8 @@ func (s *source) skipText() (size uint64, err error) {
 			return 0, s.corrupt("string encoding %d", n)
 		}
 	}
+	s.texts++
+	s.textBytes += size
 	// Nearly all strings are in the buffer.
 	if n <= uint64(s.end-s.pos) {
 		s.pos += int(n)

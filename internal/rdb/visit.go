@@ -33,6 +33,8 @@ type Value struct {
 	read   *bool
 	fields FieldDeadlines
 	target Target
+
+	texts, textBytes uint64 // what had been walked over before it
 }
 
 // WithFields is the value with other deadlines of its fields. Values that have none stay as they are.
@@ -176,7 +178,7 @@ func (s *Scanner) visitKey(objectType byte) error {
 	}
 	s.next = noAttributes
 	read := false
-	value := Value{s: s, form: form(objectType), read: &read}
+	value := Value{s: s, form: form(objectType), read: &read, texts: s.texts, textBytes: s.textBytes}
 	if s.valkey && objectType == typeHashTTLPreGA {
 		value.form = formValkeyHashTTL
 	}

@@ -3,12 +3,52 @@ package restore
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"rekindle/internal/resp"
 )
 
+// writing is the lane by which a [Writer] restores keys into one node.
+type writing struct {
+	lane[sent]
+	options Options
+
+	written, kept, expired, libraries atomic.Int64
+}
+
+func newWriting(conn *resp.Conn, addr string, options Options) *writing {
+	w := &writing{options: options}
+	w.start(conn, addr, w.hear)
+	return w
+}
+
+// sent is a command that waits for its answer.
+type sent struct {
+	name    [nameKept]byte
+	length  int // of the whole name
+	kind    string
+	chooses int // the database that is selected + 1; 0: none is
+	library bool
+	expired bool
+}
+
+func (s sent) named(name []byte) sent {
+	s.length = len(name)
+	copy(s.name[:], name)
+	return s
+}
+
+// hear reads the answer to a command.
+func (l *writing) hear(s sent) error {
+	answer, err := l.conn.Reader().ReadValue()
+	if err != nil {
+		return fmt.Errorf("restore %s into %s: read the answer: %w: %w", s, l.addr, ErrGone, err)
+	}
+	return l.judge(s, answer)
+}
+
 // judge counts what a node has accepted, and reports what it has not and why.
-func (l *lane) judge(s sent, answer resp.Value) error {
+func (l *writing) judge(s sent, answer resp.Value) error {
 	if answer.Kind == resp.KindError {
 		return l.refused(s, answer.Str)
 	}
@@ -25,7 +65,7 @@ func (l *lane) judge(s sent, answer resp.Value) error {
 	return nil
 }
 
-func (l *lane) refused(s sent, answer string) error {
+func (l *writing) refused(s sent, answer string) error {
 	if exists(s, answer) {
 		switch {
 		case s.library && (l.options.KeepLibraries || l.options.Policy == Keep):
@@ -64,7 +104,7 @@ func exists(s sent, answer string) bool {
 	return strings.HasPrefix(answer, "BUSYKEY ") || s.library && strings.HasSuffix(answer, " already exists")
 }
 
-func (l *lane) because(s sent, err error) error {
+func (l *writing) because(s sent, err error) error {
 	if s.chooses > 0 {
 		return fmt.Errorf("select database %d of %s: %w", s.chooses-1, l.addr, err)
 	}

@@ -3,9 +3,9 @@ package restore
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"rekindle/internal/rdb"
 	"rekindle/internal/resp"
@@ -41,11 +41,13 @@ type Brought struct {
 	Replaced int64        `json:"replaced"`
 	Skipped  int64        `json:"skipped"`
 	Expired  int64        `json:"expired"`
-	Alike    int64        `json:"alike"` // rehearsed: how many that the cluster has are stored in the same bytes
-	Keys     []BroughtKey `json:"keys"`  // the first KeysNamed
+	Alike    int64        `json:"alike"`  // rehearsed: how many that the cluster has are stored in the same bytes
+	Unsure   int64        `json:"unsure"` // were sent to a node that was lost before it answered: they may have been written
+	Keys     []BroughtKey `json:"keys"`   // the first KeysNamed
+	Memory   []int64      `json:"-"`      // rehearsed: what writing takes at each node, about, without what replaced keys free
 }
 
-// Done is how many keys have been seen to.
+// Done is how many keys have been seen to for certain.
 func (b Brought) Done() int64 { return b.Added + b.Replaced + b.Skipped + b.Expired }
 
 // Written is how many keys the cluster has got.
@@ -69,38 +71,54 @@ type BringOptions struct {
 	Choice
 	Replace  bool                           // keys that are there; else they are skipped
 	Rehearse bool                           // nothing is written
-	Spool    string                         // see [Options]
-	Route    func(slot int) int             // see [Options]
 	Reach    func(addr string) resp.Options // how a node is connected to that others send us to; nil: as the first one
 }
 
-// Bringer brings chosen keys of RDBs back into the running nodes of a cluster, one by one: each is written wholly or not at all, and nothing else is
-// touched. Where slots are moving it goes where the nodes send it.
+// Bringer brings chosen keys of RDBs back into the running nodes of a cluster: each is written wholly or not at all, and nothing else is touched. Some are
+// under way at once; where slots are moving they go where the nodes send them.
 type Bringer struct {
-	times
+	picker
 	options BringOptions
 	nodes   []resp.Options
-	places  map[string]*place
 	moved   map[int]string // where nodes have sent us, by slot
-	spool   *spool
+	window  window
 	ctx     context.Context // of the whole, as it is with [Open]
 
 	mu    sync.Mutex
 	tally Brought
-	open  []*resp.Conn
+	lanes map[string]*bringing
 	stop  func() bool
 }
 
 // OpenBringer prepares to bring keys back into nodes, which are the primaries of a cluster. It connects when it has a key for one.
 func OpenBringer(ctx context.Context, nodes []resp.Options, options BringOptions) *Bringer {
-	b := &Bringer{times: options.times(), options: options, nodes: nodes, places: make(map[string]*place), moved: make(map[int]string), spool: &spool{folder: options.Spool}, ctx: ctx}
-	b.stop = context.AfterFunc(ctx, b.hangUp)
+	b := &Bringer{picker: newPicker(options.Choice), options: options, nodes: nodes, lanes: make(map[string]*bringing), moved: make(map[int]string), ctx: ctx}
+	b.window = window{text: make([]byte, 0, windowBytes), dumps: firstDumps}
+	// What has been sent is answered at once, unless a node is stuck: so it is known how far it came.
+	b.stop = context.AfterFunc(ctx, func() { time.AfterFunc(lastWords, b.hangUp) })
 	return b
 }
 
 // Write brings the chosen keys of one RDB back, or rehearses that. It may be called again for another RDB. Errors are those of [Writer.Write] except
-// ErrExists. What was written before an error stays written.
-func (b *Bringer) Write(r io.Reader) (rdb.Summary, error) { return rdb.Visit(r, bringing{b}) }
+// ErrExists, and those of [Selection.Read]. What was written before an error stays written.
+func (b *Bringer) Write(r io.Reader) (rdb.Summary, error) {
+	sum, err := rdb.Visit(r, visiting{b})
+	if err != nil {
+		b.window.clear()
+		return sum, err
+	}
+	return sum, b.settle()
+}
+
+// Keep brings the keys back that a selection has kept. Errors are those of Write.
+func (b *Bringer) Keep(s *Selection) error {
+	for _, one := range s.kept {
+		if err := b.add(one); err != nil {
+			return err
+		}
+	}
+	return b.settle()
+}
 
 // Brought may be called at any time, even while Write runs.
 func (b *Bringer) Brought() Brought {
@@ -109,97 +127,77 @@ func (b *Bringer) Brought() Brought {
 	return b.tally
 }
 
+// Chosen is what the RDBs had of the choice so far.
+func (b *Bringer) Chosen() Chosen { return b.chosen }
+
 // Close closes the connections.
 func (b *Bringer) Close() error {
 	b.stop()
-	b.hangUp()
+	for _, l := range b.lanes {
+		l.close()
+	}
 	return b.spool.close()
 }
 
 func (b *Bringer) hangUp() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, conn := range b.open {
-		conn.Close()
+	for _, l := range b.lanes {
+		_ = l.fail(context.Cause(b.ctx))
 	}
 }
 
-// bringing is told about an RDB.
-type bringing struct{ *Bringer }
+// visiting is told about an RDB.
+type visiting struct{ *Bringer }
 
 // Library implements [rdb.Visitor]: functions are no keys.
-func (bringing) Library([]byte) error { return nil }
+func (visiting) Library([]byte) error { return nil }
 
 // Key brings a key back if it is chosen.
-func (b bringing) Key(key rdb.Key, value rdb.Value) error {
-	if !b.options.takes(key) {
-		return nil
-	}
-	if err := b.ctx.Err(); err != nil {
-		return context.Cause(b.ctx)
-	}
-	as, err := b.options.as(key.Name)
-	if err != nil {
+func (b visiting) Key(key rdb.Key, value rdb.Value) error {
+	one, is, err := b.pick(key, value, true)
+	if err != nil || !is {
 		return err
 	}
-	fate, alike := Expired, false
-	if !b.over(b.expires(key)) { // RESTORE with a deadline that has passed would delete the key that is there
-		value = value.WithFields(b.fields(key)).For(b.options.Into)
-		b.spool.begin(value.Type())
-		if _, err := value.WriteTo(b.spool); err != nil {
-			return err
-		}
-		if fate, alike, err = b.settle(key, as); err != nil {
-			return fmt.Errorf("bring back a %s in database %d: %w", key.TypeName(), key.Database, err)
-		}
-	}
-	b.note(key, as, fate, alike)
-	return nil
+	return b.add(one)
 }
 
-func (b *Bringer) note(key rdb.Key, as []byte, fate Fate, alike bool) {
+// count counts the keys of the window. broken tells that it did not come to its end.
+func (b *Bringer) count(broken bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tally.count(fate)
-	if alike {
-		b.tally.Alike++
-	}
-	if len(b.tally.Keys) < KeysNamed {
-		b.tally.Keys = append(b.tally.Keys, BroughtKey{key.Database, bytes.Clone(as[:min(len(as), nameKept)]), len(as), key.TypeName(), fate, alike})
-	}
-}
-
-// settle does with a key what is to be done, or finds out what would be.
-func (b *Bringer) settle(key rdb.Key, as []byte) (fate Fate, alike bool, err error) {
-	there := false
-	if b.options.Rehearse {
-		err = b.at(key.Database, as, func(p *place) (answer string, err error) {
-			there, alike, answer, err = p.dump(b.ctx, as, b.spool)
-			return answer, err
-		})
-	} else if there, err = b.put(key, as, false); there && b.options.Replace && err == nil {
-		_, err = b.put(key, as, true)
-	}
-	switch {
-	case err != nil:
-		return "", false, err
-	case !there:
-		return Added, false, nil
-	case b.options.Replace:
-		return Replaced, alike, nil
-	}
-	return Skipped, alike, nil
-}
-
-// put writes the key that is in the spool. there tells that it exists, and was not replaced.
-func (b *Bringer) put(key rdb.Key, as []byte, replace bool) (there bool, err error) {
-	expires := b.expires(key)
-	err = b.at(key.Database, as, func(p *place) (string, error) {
-		answer, err := p.restore(b.ctx, as, expires, b.spool, modifiers(key, expires, replace))
-		if there = err == nil && isThere(answer); there {
-			return "", nil
+	for i := range b.window.keys {
+		a := &b.window.keys[i]
+		if !a.settled {
+			if broken && a.sent && !a.answered && !b.options.Rehearse {
+				b.tally.Unsure++
+			}
+			continue
 		}
-		return answer, err
-	})
-	return there, err
+		b.tally.count(a.fate)
+		if a.alike {
+			b.tally.Alike++
+		}
+		b.needs(a)
+		if len(b.tally.Keys) < KeysNamed {
+			b.tally.Keys = append(b.tally.Keys, BroughtKey{a.database, bytes.Clone(a.as[:min(len(a.as), nameKept)]), len(a.as), a.kind, a.fate, a.alike})
+		}
+	}
+}
+
+// needs adds up what the keys take that would be written. One that is replaced frees about as much more or less than it takes as its dump is longer or shorter.
+func (b *Bringer) needs(a *attempt) {
+	var memory int64
+	switch a.fate {
+	case Added:
+		memory = a.memory
+	case Replaced:
+		memory = max(0, int64(float64(a.memory)*(1-float64(a.bytes)/float64(a.size+rdb.DumpFooterSize))))
+	}
+	if node := b.node(a.as); memory > 0 && node >= 0 {
+		for len(b.tally.Memory) <= node {
+			b.tally.Memory = append(b.tally.Memory, 0)
+		}
+		b.tally.Memory[node] += memory
+	}
 }

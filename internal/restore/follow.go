@@ -1,54 +1,72 @@
 package restore
 
 import (
-	"errors"
 	"fmt"
-	"strings"
+	"strconv"
 
 	"rekindle/internal/resp"
 	"rekindle/internal/slots"
 )
 
-// hops is how often a key may be sent to another node.
-const hops = 8
+// bringing is the lane by which keys come back into one node.
+type bringing struct{ lane[*attempt] }
 
-var errLost = errors.New("the nodes send it to each other")
-
-func isThere(answer string) bool { return strings.HasPrefix(answer, "-BUSYKEY ") }
-
-// at asks the node that has a key, and follows when that sends us to another one. ask returns what the node answers.
-func (b *Bringer) at(database int, name []byte, ask func(p *place) (answer string, err error)) error {
-	addr, err := b.home(name)
-	if err != nil {
+// ask sends one key.
+func (b *Bringer) ask(l *bringing, a *attempt) error {
+	if err := b.choose(l, a.database); err != nil {
 		return err
 	}
-	asking := false
-	for range hops {
-		p, err := b.place(addr)
-		if err != nil {
+	if a.asking {
+		l.begin(1)
+		l.word("ASKING")
+		if err := l.end(&attempt{selects: true}); err != nil {
 			return err
-		}
-		if err := p.choose(b.ctx, database); err != nil {
-			return err
-		}
-		if asking {
-			if err := p.do(b.ctx, "ASKING"); err != nil {
-				return err
-			}
-		}
-		answer, err := ask(p)
-		if err != nil || !strings.HasPrefix(answer, "-") {
-			return err
-		}
-		to, slot, once, sent := redirected(answer, addr)
-		if !sent {
-			return fmt.Errorf("%s: %w", addr, meaning(answer[1:]))
-		}
-		if addr, asking = to, once; !once {
-			b.moved[slot] = to
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrMoved, errLost)
+	a.sent = true
+	if b.options.Rehearse {
+		l.begin(2)
+		l.word("DUMP")
+		l.blob(a.as)
+		return l.end(a)
+	}
+	words := a.modifiers
+	if a.replace {
+		words = append([]string{"REPLACE"}, words...)
+	}
+	l.begin(4 + len(words))
+	l.word("RESTORE")
+	l.blob(a.as)
+	l.word(deadline(a.expires))
+	if a.payload != nil {
+		l.blob(a.payload)
+	} else if err := l.value(b.spool); err != nil {
+		return err
+	}
+	for _, word := range words {
+		l.word(word)
+	}
+	return l.end(a)
+}
+
+// choose selects a database, and waits until that is so: what follows must not go into another one.
+func (b *Bringer) choose(l *bringing, database int) error {
+	if l.database == database {
+		return nil
+	}
+	one := &attempt{selects: true}
+	err := l.choose(database, one)
+	if err == nil {
+		err = l.flush()
+	}
+	if failed := l.settle(); failed != nil {
+		return fmt.Errorf("%s: %w", l.addr, failed)
+	}
+	if err == nil && one.answer != "" {
+		err = fmt.Errorf("select database %d of %s: %w", database, l.addr, meaning(one.answer[1:]))
+		l.database = -1
+	}
+	return err
 }
 
 // home is the node that has the slot of a key, as far as is known.
@@ -63,27 +81,27 @@ func (b *Bringer) home(name []byte) (string, error) {
 	if i := b.options.Route(slot); i >= 0 && i < len(b.nodes) {
 		return b.nodes[i].Addr, nil
 	}
-	return "", fmt.Errorf("slot %d: %w", slot, ErrMoved)
+	return "", fmt.Errorf("slot %s: %w", strconv.Itoa(slot), ErrMoved)
 }
 
-// place is the connection to a node.
-func (b *Bringer) place(addr string) (*place, error) {
-	if p := b.places[addr]; p != nil {
-		return p, nil
+// lane is the connection to a node.
+func (b *Bringer) lane(addr string) (*bringing, error) {
+	if l := b.lanes[addr]; l != nil {
+		return l, nil
 	}
 	conn, err := resp.Dial(b.ctx, b.reach(addr))
 	if err != nil {
 		return nil, err
 	}
-	p := &place{conn: conn, addr: addr}
-	b.places[addr] = p
+	l := &bringing{}
+	l.start(conn, addr, hearing{conn}.hear)
 	b.mu.Lock()
-	b.open = append(b.open, conn)
+	b.lanes[addr] = l
 	b.mu.Unlock()
 	if b.ctx.Err() != nil { // perhaps after the others were closed
-		conn.Close()
+		_ = l.fail(resp.ErrClosed)
 	}
-	return p, nil
+	return l, nil
 }
 
 func (b *Bringer) reach(addr string) resp.Options {

@@ -6,7 +6,6 @@ import (
 	"net"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"rekindle/internal/resp"
@@ -29,55 +28,38 @@ const (
 // errLane says that a lane has failed. The lane knows the reason.
 var errLane = errors.New("the node has failed")
 
-// lane is the connection to one node: commands go out in batches, answers come back in order.
-type lane struct {
+// lane is the connection to one node: commands go out in batches, answers come back in order. S is what is known of a command until it is answered.
+type lane[S any] struct {
 	conn     *resp.Conn
 	addr     string
-	options  Options
 	database int
+	answer   func(S) error // reads the answer to a command; an error ends the lane
 
 	command
-	sent    []sent
-	waiting chan batch  // batches that have not been answered
-	free    chan []sent // batches that have been, for reuse
+	sent    []S
+	waiting chan batch[S] // batches that have not been answered
+	free    chan []S      // batches that have been, for reuse
 	done    chan struct{}
 
 	mu      sync.Mutex
 	failure error
-
-	written, kept, expired, libraries atomic.Int64
 }
 
-// sent is a command that waits for its answer.
-type sent struct {
-	name    [nameKept]byte
-	length  int // of the whole name
-	kind    string
-	chooses int // the database that is selected + 1; 0: none is
-	library bool
-	expired bool
-}
-
-func (s sent) named(name []byte) sent {
-	s.length = len(name)
-	copy(s.name[:], name)
-	return s
-}
-
-func newLane(conn *resp.Conn, addr string, options Options) *lane {
-	l := &lane{conn: conn, addr: addr, options: options, waiting: make(chan batch, batchesAhead), free: make(chan []sent, batchesAhead+2), done: make(chan struct{})}
+// start has the answers read, each by answer.
+func (l *lane[S]) start(conn *resp.Conn, addr string, answer func(S) error) {
+	l.conn, l.addr, l.answer = conn, addr, answer
+	l.waiting, l.free, l.done = make(chan batch[S], batchesAhead), make(chan []S, batchesAhead+2), make(chan struct{})
 	go l.listen()
-	return l
 }
 
 // batch is a number of commands that were sent together.
-type batch struct {
-	sent     []sent
+type batch[S any] struct {
+	sent     []S
 	answered chan struct{} // closed when they, and all before them, have been answered; nil: nobody waits for that
 }
 
 // value writes a value as a dump.
-func (l *lane) value(s *spool) error {
+func (l *lane[S]) value(s *spool) error {
 	err := l.command.value(s, lasting{l.conn.NetConn()})
 	if err != nil && !errors.Is(err, ErrSpool) {
 		return l.unsent(err)
@@ -86,7 +68,7 @@ func (l *lane) value(s *spool) error {
 }
 
 // choose selects a database.
-func (l *lane) choose(database int) error {
+func (l *lane[S]) choose(database int, s S) error {
 	if database == l.database {
 		return nil
 	}
@@ -94,11 +76,11 @@ func (l *lane) choose(database int) error {
 	l.begin(2)
 	l.word("SELECT")
 	l.word(strconv.Itoa(database))
-	return l.end(sent{chooses: database + 1})
+	return l.end(s)
 }
 
 // end ends a command, and sends the batch if it is large enough.
-func (l *lane) end(s sent) error {
+func (l *lane[S]) end(s S) error {
 	l.sent = append(l.sent, s)
 	if len(l.bytes) >= batchBytes || len(l.sent) >= batchCommands {
 		return l.flush()
@@ -107,18 +89,18 @@ func (l *lane) end(s sent) error {
 }
 
 // flush sends the batch.
-func (l *lane) flush() error {
+func (l *lane[S]) flush() error {
 	if err := l.write(); err != nil {
 		return err
 	}
 	if len(l.sent) == 0 {
 		return nil
 	}
-	return l.expect(batch{sent: l.sent})
+	return l.expect(batch[S]{sent: l.sent})
 }
 
 // expect has the answers to a batch read.
-func (l *lane) expect(b batch) error {
+func (l *lane[S]) expect(b batch[S]) error {
 	select {
 	case l.waiting <- b:
 	case <-l.done:
@@ -127,12 +109,12 @@ func (l *lane) expect(b batch) error {
 	select {
 	case l.sent = <-l.free:
 	default:
-		l.sent = make([]sent, 0, batchCommands)
+		l.sent = make([]S, 0, batchCommands)
 	}
 	return nil
 }
 
-func (l *lane) write() error {
+func (l *lane[S]) write() error {
 	_, err := lasting{l.conn.NetConn()}.Write(l.bytes)
 	l.bytes = l.bytes[:0]
 	if err != nil {
@@ -142,17 +124,18 @@ func (l *lane) write() error {
 }
 
 // unsent looks for the reason why a node does not accept what it is sent: it may have answered before it closed the connection.
-func (l *lane) unsent(err error) error {
-	_ = l.expect(batch{sent: append(l.sent, sent{})})
+func (l *lane[S]) unsent(err error) error {
+	var cut S
+	_ = l.expect(batch[S]{sent: append(l.sent, cut)})
 	time.AfterFunc(lastWords, func() { _ = l.fail(fmt.Errorf("send keys to %s: %w: %w", l.addr, ErrGone, err)) })
 	<-l.done
 	return errLane
 }
 
 // settle waits until all batches have been answered, and returns why the lane has failed.
-func (l *lane) settle() error {
+func (l *lane[S]) settle() error {
 	answered := make(chan struct{})
-	if l.expect(batch{answered: answered}) == nil {
+	if l.expect(batch[S]{answered: answered}) == nil {
 		select {
 		case <-answered:
 		case <-l.done:
@@ -164,7 +147,7 @@ func (l *lane) settle() error {
 }
 
 // fail ends the lane; the first reason counts.
-func (l *lane) fail(err error) error {
+func (l *lane[S]) fail(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failure == nil {
@@ -175,25 +158,19 @@ func (l *lane) fail(err error) error {
 }
 
 // close ends the lane and waits until nobody reads any more.
-func (l *lane) close() {
+func (l *lane[S]) close() {
 	_ = l.fail(resp.ErrClosed)
 	close(l.waiting)
 	<-l.done
 }
 
 // listen reads the answers.
-func (l *lane) listen() {
+func (l *lane[S]) listen() {
 	defer close(l.done)
 	for b := range l.waiting {
 		for _, s := range b.sent {
 			_ = l.conn.NetConn().SetReadDeadline(time.Now().Add(silence))
-			answer, err := l.conn.Reader().ReadValue()
-			if err != nil {
-				err = fmt.Errorf("restore %s into %s: read the answer: %w: %w", s, l.addr, ErrGone, err)
-			} else {
-				err = l.judge(s, answer)
-			}
-			if err != nil {
+			if err := l.answer(s); err != nil {
 				_ = l.fail(err)
 				return
 			}
@@ -212,4 +189,12 @@ type lasting struct{ net.Conn }
 func (w lasting) Write(p []byte) (int, error) {
 	_ = w.SetWriteDeadline(time.Now().Add(silence)) // if this fails, so does the write
 	return w.Conn.Write(p)
+}
+
+// patient reads from a node that may take its time, but not for ever.
+type patient struct{ *resp.Conn }
+
+func (p patient) Read(data []byte) (int, error) {
+	_ = p.NetConn().SetReadDeadline(time.Now().Add(silence))
+	return p.Reader().Read(data)
 }

@@ -79,7 +79,7 @@ type Counts struct {
 // Writer writes into the nodes of a cluster.
 type Writer struct {
 	times
-	spread[*lane]
+	spread[*writing]
 	options Options
 	spool   *spool
 	stop    func() bool
@@ -87,14 +87,14 @@ type Writer struct {
 
 // Open connects to the nodes that keys are written to, which are primaries.
 func Open(ctx context.Context, nodes []resp.Options, options Options) (*Writer, error) {
-	w := &Writer{times: timesOf(options), spread: newSpread[*lane](options.Route), options: options, spool: &spool{folder: options.Spool}}
+	w := &Writer{times: timesOf(options), spread: newSpread[*writing](options.Route), options: options, spool: &spool{folder: options.Spool}}
 	for _, node := range nodes {
 		conn, err := resp.Dial(ctx, node)
 		if err != nil {
 			_ = w.Close()
 			return nil, err
 		}
-		w.to = append(w.to, newLane(conn, node.Addr, options))
+		w.to = append(w.to, newWriting(conn, node.Addr, options))
 	}
 	w.stop = context.AfterFunc(ctx, func() {
 		for _, l := range w.to {

@@ -98,6 +98,11 @@ func (w summed) Write(p []byte) (int, error) {
 // size is the length of type and value.
 func (s *spool) size() int64 { return int64(len(s.head)) + s.rest }
 
+// payload appends the value as RESTORE takes it. It has to be in memory as a whole.
+func (s *spool) payload(p []byte, sum uint64) []byte {
+	return rdb.AppendDumpFooter(append(p, s.head...), sum)
+}
+
 // aside reads the part that is not in memory.
 func (s *spool) aside() io.Reader { return io.NewSectionReader(s.file, 0, s.rest) }
 

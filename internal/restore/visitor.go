@@ -43,11 +43,14 @@ func (v visitor) Key(key rdb.Key, value rdb.Value) error {
 	if _, err := value.WriteTo(v.spool); err != nil {
 		return err
 	}
-	if err := l.choose(key.Database); err != nil {
+	if err := l.choose(key.Database, sent{chooses: key.Database + 1}); err != nil {
 		return err
 	}
 	expires := v.expires(key)
-	words := modifiers(key, expires, v.options.Policy == Replace)
+	words := modifiers(key, expires)
+	if v.options.Policy == Replace {
+		words = append([]string{"REPLACE"}, words...)
+	}
 	l.begin(4 + len(words))
 	l.word("RESTORE")
 	l.blob(key.Name)
@@ -70,11 +73,8 @@ func deadline(expires time.Time) string {
 	return strconv.FormatInt(max(1, expires.UnixMilli()), 10)
 }
 
-// modifiers are what follows the value in RESTORE. IDLETIME and FREQ exclude each other, and so do the server policies that record them.
-func modifiers(key rdb.Key, expires time.Time, replace bool) (words []string) {
-	if replace {
-		words = append(words, "REPLACE")
-	}
+// modifiers are what follows the value, and perhaps REPLACE, in RESTORE. IDLETIME and FREQ exclude each other, and so do the server policies that record them.
+func modifiers(key rdb.Key, expires time.Time) (words []string) {
 	if !expires.IsZero() {
 		words = append(words, "ABSTTL")
 	}

@@ -14,7 +14,6 @@ import (
 	"rekindle/internal/archive"
 	"rekindle/internal/find"
 	"rekindle/internal/rdb"
-	"rekindle/internal/slots"
 	"rekindle/internal/words"
 	"rekindle/jobs/queue"
 	"rekindle/jobs/reason"
@@ -161,20 +160,13 @@ func (f *finding) look(ctx context.Context, one partOf) error {
 	return f.note(ctx, last)
 }
 
-// excluded tells whether a part cannot have the key. Without a filter nobody knows.
+// excluded tells whether a part cannot have the key.
 func (f *finding) excluded(ctx context.Context, one partOf) bool {
-	name, exact := f.query.Name()
-	if !exact {
-		return one.part.Keys == 0
-	}
-	if sets, err := slots.NewMap([]string{one.part.Slots}); one.part.Slots != "" && err == nil && sets.Find(slots.Of(name)) < 0 {
+	if one.part.Keys == 0 {
 		return true
 	}
-	may, err := f.quiet.MayHave(ctx, refOf(one.row), one.part, name)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, archive.ErrMissing) {
-		f.Logger.Warn("the filter of a part cannot be used, so the part is read", "snapshot", one.row.Name, "part", one.part.Number, "error", err)
-	}
-	return err == nil && !may
+	name, exact := f.query.Name()
+	return exact && f.without(ctx, f.quiet, one.row, one.part, name)
 }
 
 // read reads a part to its end.

@@ -2,10 +2,12 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"rekindle/internal/archive"
+	"rekindle/internal/slots"
 	"rekindle/models"
 )
 
@@ -38,4 +40,30 @@ func (r *Reader) OpenPart(ctx context.Context, row models.Snapshot, part models.
 // Verify fails when a part is not what was written.
 func (r *Reader) Verify(ctx context.Context, row models.Snapshot, part archive.Part) error {
 	return r.archive.VerifyPart(ctx, refOf(row), part, nil)
+}
+
+// Without tells whether a part has no key of these names, by its slots and its filter, so that it need not be read.
+func (r *Reader) Without(ctx context.Context, row models.Snapshot, part archive.Part, names ...[]byte) bool {
+	return r.without(ctx, r.archive, row, part, names...)
+}
+
+// without is Without by this archive. Where there is no filter nobody knows.
+func (k *kit) without(ctx context.Context, from *archive.Archive, row models.Snapshot, part archive.Part, names ...[]byte) bool {
+	if sets, err := slots.NewMap([]string{part.Slots}); part.Slots != "" && err == nil {
+		var here [][]byte
+		for _, name := range names {
+			if sets.Find(slots.Of(name)) >= 0 {
+				here = append(here, name)
+			}
+		}
+		names = here
+	}
+	if len(names) == 0 {
+		return true
+	}
+	may, err := from.MayHave(ctx, refOf(row), part, names...)
+	if err != nil && ctx.Err() == nil && !errors.Is(err, archive.ErrMissing) {
+		k.Logger.Warn("the filter of a part cannot be used, so the part is read", "snapshot", row.Name, "part", part.Number, "error", err)
+	}
+	return err == nil && !may
 }
