@@ -17,6 +17,7 @@ BENCHTIME   ?= 1s
 BENCH_KEYS    ?= 1000000
 BENCH_ROUNDS  ?= 3
 BENCH_PROFILE ?=
+BENCH_JOURNAL ?= 5m
 FUZZ        ?= .
 ROUNDS      ?= 200
 SEED        ?=
@@ -127,13 +128,21 @@ endif
 	@bin/tally -sum bin/skipped
 
 # --- Now and then ------------------------------------------------------------------------------------------------------
-.PHONY: fmt generate tidy bench fuzz soak mutants test-s3 test-engines test-deb cover screenshots image deb release clean
+.PHONY: fmt generate tidy bench bench-journal fuzz soak mutants test-s3 test-engines test-deb cover screenshots image deb release clean
 fmt: ## format Go and templ files
 	gofmt -w -s $(FOLDERS)
 	$(TOOL) templ fmt $(FOLDERS)
 
 generate: ## write *_templ.go anew from *.templ
 	$(TOOL) templ generate
+
+# Of journals alone, with the product as it is built: make bench-journal BENCH_JOURNAL=30s
+bench-journal: build ## what keeping a journal costs: five minutes beside a saturated source, and more (BENCH_JOURNAL=30s)
+	@go test -c -o bin/bench.test ./cmd/rekindle
+	@TMPDIR=$$(bash tools/memory-folder.sh) \
+	  REKINDLE_BENCH_JOURNAL="$${REKINDLE_BENCH_JOURNAL:-$(BENCH_JOURNAL)}" REKINDLE_BENCH_BINARY="$$PWD/bin/rekindle" REKINDLE_BENCH_JOURNAL_OUTPUT="$$PWD/bin/journal.md" \
+	  bin/bench.test -test.run '^$$' -test.bench '^BenchmarkJournal$$' -test.benchtime 1x -test.timeout 2h >bin/journal.log || { cat bin/journal.log >&2; exit 1; }
+	@cat bin/journal.md
 
 # Everything of it lies in memory where there is a tmpfs, so that the disk is not what is measured.
 bench: ## the product beside Redis's own ways (BENCH_KEYS=4000000 BENCH_PROFILE=bin/cpu.perf), or parts of it (PKG=./internal/rdb BENCH=Scan)
@@ -149,6 +158,7 @@ ifeq ($(BENCH)$(filter command line environment,$(origin PKG)),)
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkFind$$' -benchtime 1x ./jobs
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkReplay$$' -benchtime 1x ./internal/primary
 	@TMPDIR=$$(bash tools/memory-folder.sh) go test -run '^$$' -bench '^BenchmarkLargeJournal$$' -benchtime 3x ./models/catalog
+	@$(MAKE) --no-print-directory bench-journal
 else
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime $(BENCHTIME) -benchmem $(TESTFLAGS) $(PKG)
 endif

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # figures.sh check: the README's table of speed has the rows that docs/benchmarks.md has.
 # figures.sh write [FILE]: puts a run of `make bench` into docs/benchmarks.md, and its rows into the README.
-# Both tables stand between the lines <!-- figures --> and <!-- end of figures -->.
+# figures.sh journal FILE: puts what `make bench` found out about journals into docs/benchmarks.md.
+# The tables stand between the lines <!-- figures --> and <!-- end of figures -->, those about journals between such lines with "journal figures".
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 docs=docs/benchmarks.md readme=README.md
@@ -11,9 +12,9 @@ trap 'rm -f "$fresh"' EXIT
 # between FILE: what stands between the two lines.
 between() { awk '/^<!-- end of figures -->$/ {inside = 0} inside; /^<!-- figures -->$/ {inside = 1}' "$1"; }
 
-# replaced FILE NEW: FILE with NEW between the two lines.
+# replaced FILE NEW [WHICH]: FILE with NEW between the two lines.
 replaced() {
-  awk -v new="$2" '/^<!-- end of figures -->$/ {inside = 0} !inside; /^<!-- figures -->$/ {inside = 1; while ((getline line < new) > 0) print line}' "$1"
+  awk -v new="$2" -v which="${3:-figures}" '$0 == "<!-- end of " which " -->" {inside = 0} !inside; $0 == "<!-- " which " -->" {inside = 1; while ((getline line < new) > 0) print line}' "$1"
 }
 
 # rows: the README's table with each row as docs has it, found by its first cell; of several the first.
@@ -44,8 +45,12 @@ write)
   replaced "$readme" <(printf '%s\n' "$table") >"$fresh"
   cp "$fresh" "$readme"
   ;;
+journal)
+  replaced "$docs" "$2" 'journal figures' >"$fresh"
+  cp "$fresh" "$docs"
+  ;;
 *)
-  sed -n '2,4s/^# //p' "$0" >&2
+  sed -n '2,5s/^# //p' "$0" >&2
   exit 2
   ;;
 esac

@@ -85,7 +85,7 @@ func TestConsoleStaysSmallWhateverTheSizeOfTheData(t *testing.T) {
 }
 
 // ownMemory is the resident memory of a process that is in no file, in MiB.
-func ownMemory(t *testing.T, pid int) int {
+func ownMemory(t testing.TB, pid int) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
