@@ -230,6 +230,36 @@ func TestALonePrimaryIsReadOnlyIfThatIsAllowed(t *testing.T) {
 	}
 }
 
+// Before somebody has replicated it, a node keeps nothing of what is written. The snapshot that changes that is what the journal begins with, and not what
+// is written at some instant while it is taken.
+func TestJournalOfALonePrimaryBeginsWithItsSnapshot(t *testing.T) {
+	t.Parallel()
+	c, st := newTroubled(t)
+	cluster := c.create(c.backedUp("orders", 0))[0]
+	primary := c.primary(cluster)
+	fillBig(t, primary, 4)
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	st.mu.Lock()
+	st.after, st.reached, st.goOn = 1<<20, reached, goOn
+	st.mu.Unlock()
+	c.keepJournal("orders", func(p *models.JournalPlan) { p.Lone = true })
+	<-reached
+	must(t, primary.Set(t.Context(), "meanwhile", "x", 0).Err())
+	c.waitFor("the link to wait", func() bool {
+		links, err := c.db.Recording.Links(t.Context(), cluster)
+		must(t, err)
+		return len(links) == 1 && strings.HasPrefix(links[0].Reason, "A snapshot of orders is being taken, and its journal begins with it.")
+	}, func() string { return c.journalNow(cluster) })
+	close(goOn)
+	c.playable(cluster)
+	if text := c.stream(cluster, c.written(cluster)); !strings.Contains(text, "\r\nmeanwhile\r\n") {
+		t.Errorf("the stream is %q", text)
+	}
+	if n := len(c.automatic("orders")); n != 1 {
+		t.Errorf("it took %d snapshots: %s", n, c.journalNow(cluster))
+	}
+}
+
 func TestJournalGoesWithItsCluster(t *testing.T) {
 	t.Parallel()
 	clock := clockwork.NewRealClock()

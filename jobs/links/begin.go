@@ -104,6 +104,9 @@ func (f *following) beginAnew(ctx context.Context, source models.SnapshotSource)
 		return open, err
 	}
 	if now.Backlog {
+		if err := f.awaitBase(ctx); err != nil {
+			return open, err
+		}
 		open.stream, err = f.follow(ctx, source.Node, now.At)
 		if err == nil || !errors.Is(err, replica.ErrNoContinue) {
 			return open, err
@@ -111,6 +114,19 @@ func (f *following) beginAnew(ctx context.Context, source models.SnapshotSource)
 	}
 	f.link.NeedsBase = true
 	return open, reason.Because(nil, "%s keeps nothing of what was written yet, for nobody has replicated it. It does from the next snapshot on.", f.cluster.Name)
+}
+
+// awaitBase fails while the snapshot is being taken that the node needed to keep what is written: what it keeps begins at the snapshot's place, and a link
+// that began in the present would leave that out, so that the journal had nothing to begin with.
+func (f *following) awaitBase(ctx context.Context) error {
+	if !f.link.NeedsBase {
+		return nil
+	}
+	cluster, err := f.DB.Clusters.ByID(ctx, f.at.cluster)
+	if err == nil && cluster.Status == models.ClusterSnapshotting {
+		err = reason.Because(nil, "A snapshot of %s is being taken, and its journal begins with it.", cluster.Name)
+	}
+	return err
 }
 
 // bridgeEvery is how often it is looked whether a replica can go on.
