@@ -19,12 +19,22 @@ type Journal struct {
 	Behind   time.Duration // how old the newest second is that is stored; -1: nothing is
 	Size     int64         // stored bytes
 	Cost     string        // of that in a month
+	Requests string        // what requests to the store cost, in a sentence
+	Promises []JournalPromise
 	Timeline JournalTimeline
 	Events   []JournalEvent // in the span of the timeline, the newest first
 	More     bool           // there are more events in it
 	Refusal  string         // why it cannot be kept; "": it can
 	Attached bool           // its backlogs are somebody else's
 	Fields
+}
+
+// JournalPromise is what one promise costs.
+type JournalPromise struct {
+	Promise    time.Duration // after which a piece is stored
+	Puts, Gets int64         // requests in 30 days of steady writes
+	Cost       string        // of them
+	Chosen     bool
 }
 
 // JournalShard is the link to one shard.

@@ -254,7 +254,7 @@ func samplePages() []samplePage {
 	storageGone := storage
 	storageGone.Problem = "The folder /var/lib/rekindle/store cannot be written to: it is read-only. No snapshot can be taken until that is put right."
 	catalogPlace := CatalogSettings{Location: "/var/lib/rekindle/rekindle.db", Backup: "rekindle catalog backup rekindle-copy.db --catalog sqlite:/var/lib/rekindle/rekindle.db"}
-	limits := Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$"}}
+	limits := Fields{Values: map[string]string{"manual_quota": "20", "price": "0.085", "currency": "$", "put_price": "0.005", "get_price": "0.0004"}}
 	passwordWrong := Fields{Errors: map[string]string{"current": "This is not the current password."}}
 	inSettings := func(path string) Shell {
 		title := SettingsTitle(path)

@@ -146,10 +146,8 @@ func (h journalPages) props(ctx context.Context, cluster models.Cluster, plan mo
 	if v.Size, err = h.db.Journal.Size(ctx, cluster.ID); err != nil {
 		return v, err
 	}
-	if settings, err := h.db.Settings.Get(ctx); err != nil {
+	if err := h.journalCosts(ctx, cluster, plan, &v); err != nil {
 		return v, err
-	} else if v.Size > 0 {
-		v.Cost = roughly(settings, settings.Monthly(v.Size))
 	}
 	if err := h.journalShards(ctx, cluster, plan, stretches, bases, &v); err != nil {
 		return v, err

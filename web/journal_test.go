@@ -61,6 +61,18 @@ func TestJournalIsKeptWhenItIsAskedFor(t *testing.T) {
 	c.get("/events").says("The journal of orders was turned off by admin. What was recorded is kept for 1 day.")
 }
 
+func TestJournalSaysWhatItsRequestsCost(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	c.launch("orders")
+	c.get("/clusters/orders/journal").says("Requests to the store cost about $1.61 in 30 days of steady writes, at $0.005 for 1,000 PUT or LIST and $0.0004 for 1,000 GET or HEAD.",
+		"What other times cost", "259,200", "777,600", "about $8.04", "about $0.03", "(as it is set)")
+	c.post("/clusters/orders/journal", "kept", "on", "days", "1", "promise", "20").redirects("/clusters/orders/journal")
+	c.get("/clusters/orders/journal").says("cost about $0.81 in 30 days", "20 s", "10 min")
+	c.post("/settings/limits", "manual_quota", "20", "price", "0.085", "currency", "EUR", "put_price", "0", "get_price", "0").redirects("/settings/limits")
+	c.get("/clusters/orders/journal").says("cost EUR 0.00 in 30 days")
+}
+
 func TestJournalSaysWhatHappened(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,12 +20,21 @@ func (h settingsPages) limitsPage(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return h.askLimits(w, r, url.Values{"manual_quota": {strconv.Itoa(settings.ManualQuota)},
-		"price": {strconv.FormatFloat(settings.Price, 'f', -1, 64)}, "currency": {settings.Currency}}, nil)
+	requests, err := h.db.Settings.RequestPrices(r.Context())
+	if err != nil {
+		return err
+	}
+	return h.askLimits(w, r, url.Values{"manual_quota": {strconv.Itoa(settings.ManualQuota)}, "price": {priceText(settings.Price)}, "currency": {settings.Currency},
+		"put_price": {priceText(requests.Put)}, "get_price": {priceText(requests.Get)}}, nil)
 }
 
+func priceText(price float64) string { return strconv.FormatFloat(price, 'f', -1, 64) }
+
+// limitsFields are the fields of that form.
+var limitsFields = []string{"manual_quota", "price", "currency", "put_price", "get_price"}
+
 func (h settingsPages) askLimits(w http.ResponseWriter, r *http.Request, form url.Values, wrong mistakes) error {
-	fields := views.Fields{Values: firstValues(form, "manual_quota", "price", "currency"), Errors: wrong}
+	fields := views.Fields{Values: firstValues(form, limitsFields...), Errors: wrong}
 	return h.section(w, r, wrong, func(shell views.Shell) templ.Component { return views.LimitsSettingsPage(shell, fields) })
 }
 
@@ -36,18 +46,48 @@ func (h settingsPages) saveLimits(w http.ResponseWriter, r *http.Request) error 
 	wrong := mistakes{}
 	settings := models.Settings{Currency: form.Get("currency")}
 	settings.ManualQuota = wholeNumber(form, "manual_quota", "limit", "1 to 10000", wrong)
-	price := strings.TrimSpace(form.Get("price"))
-	if settings.Price, err = strconv.ParseFloat(price, 64); err != nil {
-		wrong.add("price", fmt.Sprintf("The price must be a number such as 0.085, not %q.", price))
+	settings.Price = priceIn(form, "price", "0.085", wrong)
+	requests, err := h.requestPrices(r.Context(), form, wrong)
+	if err != nil {
+		return err
 	}
 	if len(wrong) == 0 {
-		if err := h.db.Settings.Save(r.Context(), settings); err == nil {
-			return h.done(w, r, r.URL.Path, "success", "The limits and the price are saved.")
-		} else if err := wrong.refusal(err, []string{"manual_quota", "price", "currency"}); err != nil {
+		err := requests.Check()
+		if err == nil {
+			err = h.db.Settings.Save(r.Context(), settings)
+		}
+		if err == nil {
+			err = h.db.Settings.SaveRequestPrices(r.Context(), requests)
+		}
+		if err == nil {
+			return h.done(w, r, r.URL.Path, "success", "The limits and the prices are saved.")
+		} else if err := wrong.refusal(err, limitsFields); err != nil {
 			return err
 		}
 	}
 	return h.askLimits(w, r, form, wrong)
+}
+
+// requestPrices reads what requests cost. What the form does not have stays as it is.
+func (h settingsPages) requestPrices(ctx context.Context, form url.Values, wrong mistakes) (models.RequestPrices, error) {
+	prices, err := h.db.Settings.RequestPrices(ctx)
+	if form.Has("put_price") {
+		prices.Put = priceIn(form, "put_price", "0.005", wrong)
+	}
+	if form.Has("get_price") {
+		prices.Get = priceIn(form, "get_price", "0.0004", wrong)
+	}
+	return prices, err
+}
+
+// priceIn reads a price.
+func priceIn(form url.Values, field, example string, wrong mistakes) float64 {
+	text := strings.TrimSpace(form.Get(field))
+	price, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		wrong.add(field, fmt.Sprintf("The price must be a number such as %s, not %q.", example, text))
+	}
+	return price
 }
 
 func (h settingsPages) verifyPage(w http.ResponseWriter, r *http.Request) error {

@@ -227,7 +227,7 @@ func TestAMessageIsShownOnce(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
 	c.post("/settings/limits", "manual_quota", "5", "price", "0.1", "currency", "EUR").redirects("/settings/limits")
-	const text = "The limits and the price are saved."
+	const text = "The limits and the prices are saved."
 	c.htmx(http.MethodGet, "/clusters", nil).doesNotSay(text) // a page that polls must not take it away
 	c.get("/settings/limits").says(text, `value="EUR"`)
 	c.get("/settings/limits").doesNotSay(text)

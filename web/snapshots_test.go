@@ -280,7 +280,7 @@ func TestAQueuedRunIsCancelledAtOnce(t *testing.T) {
 func TestSettingsAreCheckedAndKept(t *testing.T) {
 	t.Parallel()
 	c := signedIn(t)
-	limits := fields("manual_quota", "20", "price", "0.085", "currency", "$")
+	limits := fields("manual_quota", "20", "price", "0.085", "currency", "$", "put_price", "0.005", "get_price", "0.0004")
 	for _, one := range []struct{ field, value, says string }{
 		{"manual_quota", "0", "The limit must be between 1 and 10000"},
 		{"manual_quota", "-1", "The limit must be between 1 and 10000"},
@@ -291,6 +291,10 @@ func TestSettingsAreCheckedAndKept(t *testing.T) {
 		{"price", "-1", "The price must be between 0 and 1000."},
 		{"price", "NaN", "The price must be between 0 and 1000."},
 		{"price", "1e9", "The price must be between 0 and 1000."},
+		{"put_price", "", "The price must be a number such as 0.005"},
+		{"put_price", "-1", "The price must be between 0 and 1000."},
+		{"get_price", "free", "The price must be a number such as 0.0004"},
+		{"get_price", "NaN", "The price must be between 0 and 1000."},
 		{"currency", "", "Enter a currency"},
 		{"currency", "doubloons", "Enter a currency"},
 	} {

@@ -316,6 +316,15 @@ func TestSettings(t *testing.T) {
 	if content(t, db) != before {
 		t.Error("a refused setting was written")
 	}
+	if got := must(db.Settings.RequestPrices(t.Context()))(t); got != models.DefaultRequestPrices {
+		t.Errorf("requests cost %+v", got)
+	}
+	free := models.RequestPrices{Put: 0, Get: 0.00004}
+	check(t, db.Settings.SaveRequestPrices(t.Context(), free))
+	refused(t, db.Settings.SaveRequestPrices(t.Context(), models.RequestPrices{Put: -1}), models.CodeInvalid)
+	if got := must(db.Settings.RequestPrices(t.Context()))(t); got != free {
+		t.Errorf("requests cost %+v", got)
+	}
 	key := must(db.Settings.SessionKey(t.Context()))(t)
 	if again := must(db.Settings.SessionKey(t.Context()))(t); again != key || len(key.Reveal()) != 32 {
 		t.Error("the session key changes")

@@ -133,4 +133,4 @@ func (q Records) EndKeep(ctx context.Context, key, sum string) error {
 }
 
 // keptSettings are the settings that are written into the store. Never a secret.
-var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports, "promote_after", hideKeyNames, keepEvents}
+var keptSettings = []string{"manual_quota", "price", "currency", "verify_every", tryImports, "promote_after", hideKeyNames, keepEvents, putPrice, getPrice}

@@ -23,7 +23,7 @@ func TestSettingsFromTheStoreFillInWhatNobodyHasChosen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, bad := range map[string]map[string]string{
-		"events of a day": {"keep_events": "1"}, "a quota of nothing": {"manual_quota": "0", "price": "0.1"}, "no number": {"price": "cheap"}, "too long": {"currency": "golden coins"},
+		"events of a day": {"keep_events": "1"}, "a quota of nothing": {"manual_quota": "0", "price": "0.1"}, "no number": {"price": "cheap"}, "a price below nothing": {"put_price": "-1"}, "no price": {"get_price": "free"}, "too long": {"currency": "golden coins"},
 	} {
 		if adopted, err := db.Settings.Adopt(ctx, bad); adopted {
 			t.Errorf("%s: adopted", name)

@@ -102,10 +102,12 @@ func (q Settings) Adopt(ctx context.Context, found map[string]string) (adopted b
 		days, noNumber := tx.Settings.VerifyEvery(ctx)
 		seconds, noSeconds := tx.Settings.PromoteAfter(ctx)
 		kept, noDays := tx.Settings.KeepEvents(ctx)
-		if err := errors.Join(err, noNumber, noSeconds, noDays); err != nil {
+		prices, noPrices := tx.Settings.RequestPrices(ctx)
+		if err := errors.Join(err, noNumber, noSeconds, noDays, noPrices); err != nil {
 			return errors.Join(models.Refuse(models.CodeInvalid, "", "A setting is not a number."), err)
 		}
 		judged := errors.Join(tx.Settings.Save(ctx, settings), tx.Settings.SaveVerifyEvery(ctx, days)) // as they are
+		judged = errors.Join(judged, prices.Check())
 		if _, given := found["promote_after"]; given {
 			judged = errors.Join(judged, tx.Settings.SavePromoteAfter(ctx, seconds))
 		}
@@ -165,6 +167,42 @@ func (q Settings) Save(ctx context.Context, s models.Settings) error {
 			tx.Settings.set(ctx, "manual_quota", strconv.Itoa(s.ManualQuota)),
 			tx.Settings.set(ctx, "price", strconv.FormatFloat(s.Price, 'f', -1, 64)),
 			tx.Settings.set(ctx, "currency", s.Currency))
+	})
+}
+
+// The names of what the store charges for requests.
+const putPrice, getPrice = "put_price", "get_price"
+
+// RequestPrices returns what the store charges for requests. What was never set has S3's price.
+func (q Settings) RequestPrices(ctx context.Context) (models.RequestPrices, error) {
+	prices := models.DefaultRequestPrices
+	var rows []models.Setting
+	if err := q.db.with(ctx).Where("name IN ?", []string{putPrice, getPrice}).Find(&rows).Error; err != nil {
+		return prices, fmt.Errorf("read the prices of requests: %w", err)
+	}
+	for _, row := range rows {
+		price, err := strconv.ParseFloat(row.Value, 64)
+		if err != nil {
+			return prices, fmt.Errorf("read setting %s: %w", row.Name, err)
+		}
+		if row.Name == putPrice {
+			prices.Put = price
+		} else {
+			prices.Get = price
+		}
+	}
+	return prices, nil
+}
+
+// SaveRequestPrices sets what the store charges for requests.
+func (q Settings) SaveRequestPrices(ctx context.Context, p models.RequestPrices) error {
+	if err := p.Check(); err != nil {
+		return err
+	}
+	return q.db.transaction(ctx, func(tx *DB) error {
+		return errors.Join(
+			tx.Settings.set(ctx, putPrice, strconv.FormatFloat(p.Put, 'f', -1, 64)),
+			tx.Settings.set(ctx, getPrice, strconv.FormatFloat(p.Get, 'f', -1, 64)))
 	})
 }
 
