@@ -23,6 +23,7 @@ import (
 	"rekindle/internal/primary"
 	"rekindle/internal/resp"
 	"rekindle/internal/slots"
+	"rekindle/internal/store"
 	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/models"
@@ -69,7 +70,7 @@ type oracle struct {
 	*process
 	random  *rand.Rand
 	db      *catalog.DB
-	store   string // its folder
+	store   store.Store
 	engine  debuggable
 	writers []*testkit.Writer // one for each shard
 	apps    []*redis.Client   // of the primaries
@@ -129,15 +130,21 @@ func (e debuggable) form(name string, shards int) url.Values {
 	return form
 }
 
-func newOracle(t *testing.T, random *rand.Rand, shards int) *oracle {
+// newOracle starts a console, with what is changed of it before, and has it launch a cluster and keep its journal.
+func newOracle(t *testing.T, random *rand.Rand, shards int, changes ...func(*oracle)) *oracle {
 	t.Helper()
 	o := &oracle{process: newProcess(t), random: random, engine: newDebuggable(t), asked: make(map[string]seen)}
 	o.env = []string{"PATH=" + o.engine.folder + ":" + os.Getenv("PATH")}
-	o.store = filepath.Join(o.data, "snapshots")
+	for _, change := range changes {
+		change(o)
+	}
 	o.start()
 	o.signIn()
 	o.db = o.catalog()
 	fine(t, o.db.Settings.Save(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}))
+	if o.store == nil {
+		o.store = folderStore(t, filepath.Join(o.data, "snapshots"))
+	}
 	o.must("/clusters/-/new", o.engine.form("orders", shards))
 	testkit.WaitUpTo(t, long, "the cluster", func() bool { return o.cluster().Status == models.ClusterAvailable })
 	o.connect()
@@ -149,6 +156,14 @@ func newOracle(t *testing.T, random *rand.Rand, shards int) *oracle {
 		return err == nil && len(window) > 0
 	})
 	return o
+}
+
+func folderStore(t *testing.T, folder string) store.Store {
+	t.Helper()
+	st, err := dir.Open(folder)
+	fine(t, err)
+	t.Cleanup(func() { _ = st.Close() })
+	return st
 }
 
 // keepJournal has the journal of a cluster kept.
@@ -401,10 +416,7 @@ func (o *oracle) compare(all bool) {
 // same fails unless a snapshot is what was seen.
 func (o *oracle) same(name string, s seen) {
 	o.t.Helper()
-	st, err := dir.Open(o.store)
-	fine(o.t, err)
-	defer func() { _ = st.Close() }()
-	a, ref := archive.New(st), archive.Ref{Cluster: "orders", Snapshot: name}
+	a, ref := archive.New(o.store), archive.Ref{Cluster: "orders", Snapshot: name}
 	manifest, err := a.Manifest(o.t.Context(), ref)
 	fine(o.t, err)
 	if len(manifest.Parts) != len(s.shards) {

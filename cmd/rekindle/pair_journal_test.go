@@ -17,7 +17,6 @@ import (
 	"rekindle/internal/journal"
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
-	"rekindle/internal/store/dir"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -50,7 +49,7 @@ func newJournalPair(t *testing.T, replicas int) *journalPair {
 	fine(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	fine(t, db.Settings.Save(t.Context(), models.Settings{ManualQuota: 10000, Price: 0.085, Currency: "$"}))
-	j.oracle = &oracle{process: j.consoles[0], random: random, db: db, store: shared, engine: newDebuggable(t), asked: make(map[string]seen)}
+	j.oracle = &oracle{process: j.consoles[0], random: random, db: db, store: folderStore(t, shared), engine: newDebuggable(t), asked: make(map[string]seen)}
 	j.nodes = []*testkit.Server{testkit.Redis(t, "--repl-diskless-sync-delay", "0")}
 	for range replicas {
 		node := testkit.Redis(t, "--repl-diskless-sync-delay", "0", "--replicaof", j.nodes[0].Host+" "+portOf(j.nodes[0]))
@@ -140,14 +139,11 @@ func (j *journalPair) awaitBoth() {
 // agrees fails if two segments of a recording have different bytes of the same place.
 func (j *journalPair) agrees() {
 	j.t.Helper()
-	st, err := dir.Open(j.store)
-	fine(j.t, err)
-	defer func() { _ = st.Close() }()
 	known := make(map[string]map[int64]byte)
 	count := 0
-	for s, err := range journal.List(j.t.Context(), st, "orders", time.Time{}) {
+	for s, err := range journal.List(j.t.Context(), j.store, "orders", time.Time{}) {
 		fine(j.t, err)
-		r, err := journal.Open(j.t.Context(), st, []journal.Segment{s}, s.From, s.To)
+		r, err := journal.Open(j.t.Context(), j.store, []journal.Segment{s}, s.From, s.To)
 		fine(j.t, err)
 		plain, err := io.ReadAll(r)
 		fine(j.t, err)

@@ -259,8 +259,11 @@ func (k *Keeper) sweep(ctx context.Context) {
 	}
 }
 
-// spool is the folder for what the store does not take at once of a shard.
+// spool is the folder for what the store does not take at once of a shard; "": there is none.
 func (k *Keeper) spool(cluster models.Cluster, shard int) string {
+	if k.Spool == "" {
+		return ""
+	}
 	return filepath.Join(k.Spool, fmt.Sprintf("%s-%04d", cluster.Name, shard))
 }
 

@@ -1,0 +1,145 @@
+package jobs_test
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+
+	"rekindle/internal/journal"
+	"rekindle/internal/launch"
+	"rekindle/internal/testkit"
+	"rekindle/models"
+	"rekindle/models/catalog"
+)
+
+// keysOf are the segments of a cluster in the store that reach behind a place, and end before an instant.
+func (c *console) keysOf(cluster string, from int64, before time.Time) (keys []string) {
+	c.t.Helper()
+	for s, err := range journal.List(c.t.Context(), c.store, cluster, time.Time{}) {
+		must(c.t, err)
+		if s.To > from && s.End.Before(before) {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
+}
+
+// reopened starts the console anew at another time, which somebody has confirmed.
+func (c *console) reopened(clock clockwork.Clock) {
+	c.t.Helper()
+	c.stop()
+	must(c.t, c.db.Close())
+	var err error
+	c.clock = clock
+	c.db, err = catalog.Open(c.t.Context(), catalog.File(filepath.Join(c.data, "rekindle.db")), clock, c.host)
+	must(c.t, err)
+	_, err = c.db.Clock.Look(c.t.Context(), time.Time{})
+	must(c.t, err)
+	must(c.t, c.db.Clock.Confirm(c.t.Context(), "test"))
+}
+
+// A recovery to a moment that leaves the window while it is under way has everything that it needs until its end. Of another cluster the same goes.
+func TestRetentionTakesNothingFromARecovery(t *testing.T) {
+	t.Parallel()
+	reached, release := make(chan struct{}), make(chan struct{})
+	c := newConsole(t, clockwork.NewRealClock())
+	var moments []time.Time
+	var bases []models.Snapshot
+	var wanted map[string]string
+	names := []string{"orders", "other"}
+	for _, name := range names {
+		cluster := c.withJournal(name, 1, nil)
+		testkit.Fill(t, c.primary(cluster), 100)
+		moments = append(moments, c.quiet(cluster))
+		if name == "orders" {
+			wanted = testkit.Digests(t, c.primary(cluster))
+		}
+		must(t, c.primary(cluster).FlushAll(t.Context()).Err())
+		c.written(cluster)
+		c.snapshot(name, "later-"+name)
+		c.written(cluster)
+	}
+	for _, name := range names {
+		bases = append(bases, mustSnapshot(c, c.automatic(name)[0].Name)) // with its parts
+	}
+	needed := func(i int) []string { return c.keysOf(names[i], bases[i].Parts[0].ReplicationOffset, moments[i]) }
+	before := make(map[string][]string)
+	for i, name := range names {
+		before[name] = needed(i)
+		if len(before[name]) == 0 {
+			t.Fatalf("nothing is stored of %s up to its moment", name)
+		}
+	}
+	clock := clockwork.NewFakeClockAt(time.Now().Add(30 * time.Hour).Round(0)) // which is its own measure
+	c.started = func(n launch.Node) {
+		if strings.HasPrefix(n.Cluster, "0-recover-") {
+			close(reached)
+			<-release
+		}
+	}
+	c.reopened(clock)
+	run := c.must(c.db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moments[0], RequestedBy: "test"}))
+	c.start()
+	testkit.WaitFor(t, "the recovery to begin", func() bool {
+		select {
+		case <-reached:
+			return true
+		default:
+			return false
+		}
+	})
+	gone := func(name string, i int) func() bool {
+		return func() bool {
+			clock.Advance(time.Minute)
+			left := needed(i)
+			return !slices.ContainsFunc(before[name], func(key string) bool { return slices.Contains(left, key) })
+		}
+	}
+	c.waitFor("retention", gone("other", 1), c.events)
+	clock.Advance(10 * time.Minute) // another round may be under way
+	if left := needed(0); !slices.Equal(left, before["orders"]) {
+		t.Errorf("of %d segments that it needs %d are left", len(before["orders"]), len(left))
+	}
+	if status := c.status(bases[0].Name); status != models.SnapshotCopying {
+		t.Errorf("what it begins with is %s", status)
+	}
+	close(release)
+	if run = c.awaitRun(run); run.Status != models.RunSucceeded {
+		t.Fatalf("the recovery %s: %s", run.Status, run.Error)
+	}
+	if diff := testkit.Diff(wanted, testkit.Digests(t, c.primary(c.restoreInto(c.spec("again", 0), "back")))); diff != "" {
+		t.Error(diff)
+	}
+	// What was recovered is a snapshot of that moment, which the window could begin with.
+	must(t, c.db.Snapshots.Delete(t.Context(), []string{"back"}, "test"))
+	c.manager.Wake()
+	c.waitFor("its segments to go afterwards", gone("orders", 0), c.events)
+}
+
+// Somebody deletes the snapshot that the window begins with: it begins with the next one, and says so.
+func TestTheWindowBeginsWithTheOldestSnapshotThatIsLeft(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.withJournal("orders", 1, nil)
+	c.written(cluster)
+	moment := c.quiet(cluster)
+	c.written(cluster)
+	next := c.snapshot("orders", "next")
+	c.written(cluster)
+	if window := c.window(cluster); !window.Contains(moment) {
+		t.Fatalf("the window %v is without %s", window, moment)
+	}
+	must(t, c.db.Snapshots.Delete(t.Context(), []string{c.automatic("orders")[0].Name}, "test"))
+	c.manager.Wake()
+	c.waitFor("the window to begin later", func() bool {
+		window := c.window(cluster)
+		return len(window) == 1 && !window.Contains(moment) && !window.Oldest().Before(next.CreatedAt.Truncate(time.Second))
+	}, func() string { return c.journalNow(cluster) })
+	if run := c.recover(models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment}); run.Status != models.RunFailed || !strings.HasPrefix(run.Error, "There is no snapshot of orders from before") {
+		t.Errorf("a recovery to before it %s: %s", run.Status, run.Error)
+	}
+}
