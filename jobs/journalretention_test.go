@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"rekindle/internal/journal"
 	"rekindle/internal/launch"
+	"rekindle/internal/resp"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 	"rekindle/models/catalog"
@@ -141,5 +143,54 @@ func TestTheWindowBeginsWithTheOldestSnapshotThatIsLeft(t *testing.T) {
 	}, func() string { return c.journalNow(cluster) })
 	if run := c.recover(models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment}); run.Status != models.RunFailed || !strings.HasPrefix(run.Error, "There is no snapshot of orders from before") {
 		t.Errorf("a recovery to before it %s: %s", run.Status, run.Error)
+	}
+}
+
+// ahead is a clock that somebody can set.
+type ahead struct {
+	clockwork.Clock
+	by atomic.Int64
+}
+
+func (a *ahead) Now() time.Time { return a.Clock.Now().Add(time.Duration(a.by.Load())) }
+
+// The clock was a month ahead for a while. What was stored then does not hold up what comes, nothing is removed, and a restarted console goes on behind
+// the newest place, not behind the latest time.
+func TestJournalGoesOnWhenTheClockHasLeapt(t *testing.T) {
+	t.Parallel()
+	clock := &ahead{Clock: clockwork.NewRealClock()}
+	c := newConsole(t, clock)
+	cluster := c.withJournal("orders", 1, nil)
+	c.written(cluster)
+	stored := c.keysOf("orders", 0, time.Now())
+	clock.by.Store(int64(31 * 24 * time.Hour))
+	c.written(cluster)
+	clock.by.Store(0)
+	app := c.primary(cluster)
+	behind := func() int64 {
+		links, err := c.db.Recording.Links(t.Context(), cluster)
+		must(t, err)
+		return links[0].Offset
+	}
+	for range 2 {
+		must(t, app.Set(t.Context(), "key", strings.Repeat("x", 1000), 0).Err())
+		place := resp.ParseInfo(app.Info(t.Context(), "replication").Val()).Int("master_repl_offset")
+		c.waitFor("what is written now", func() bool { return behind() >= place }, func() string { return c.journalNow(cluster) })
+	}
+	last := behind()
+	c.stop()
+	c.start()
+	c.waitFor("the link", func() bool {
+		links, err := c.db.Recording.Links(t.Context(), cluster)
+		must(t, err)
+		return links[0].Owner != "" && links[0].State == models.JournalFollowing
+	}, func() string { return c.journalNow(cluster) })
+	if now := behind(); now < last {
+		t.Errorf("it went on at %d again, and was at %d", now, last)
+	}
+	stretches, err := c.db.Journal.Stretches(t.Context(), cluster.ID)
+	must(t, err)
+	if left := c.keysOf("orders", 0, time.Now()); len(stretches) != 1 || len(left) < len(stored) || !slices.Equal(left[:len(stored)], stored) {
+		t.Errorf("%d of %d segments are left: %s", len(left), len(stored), c.journalNow(cluster))
 	}
 }

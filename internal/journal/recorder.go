@@ -204,7 +204,25 @@ func (r *recorder) read() error {
 	}
 }
 
-// time is the clock's, in milliseconds, and does not run backwards.
+// leap is by how much the clock must have been set, or this console frozen, for what comes to be another segment. Within one, time does not run backwards.
+const leap = time.Minute
+
+// leapt ends the open segment if the clock was set since something last came.
+func (r *recorder) leapt() error {
+	now := r.o.Clock.Now().UTC().Truncate(time.Millisecond)
+	if r.now.IsZero() || now.Sub(r.now).Abs() < leap {
+		return nil
+	}
+	if r.open != nil {
+		if err := r.closeLocked(true); err != nil {
+			return err
+		}
+	}
+	r.now = now
+	return nil
+}
+
+// time is the clock's, in milliseconds, and does not run backwards between two calls of leapt.
 func (r *recorder) time() time.Time {
 	if now := r.o.Clock.Now().UTC().Truncate(time.Millisecond); now.After(r.now) {
 		r.now = now
@@ -216,6 +234,9 @@ func (r *recorder) time() time.Time {
 func (r *recorder) add(p []byte) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.leapt(); err != nil {
+		return err
+	}
 	for len(p) > 0 {
 		if r.open == nil {
 			r.begin()
@@ -268,8 +289,8 @@ func (r *recorder) closeInTime(ended <-chan struct{}) {
 func (r *recorder) closeDue() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.open == nil {
-		return nil
+	if err := r.leapt(); err != nil || r.open == nil {
+		return err
 	}
 	after := r.o.Idle
 	if r.collector.busy || r.collector.scanner.Boundary() < r.offset {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,7 +108,7 @@ func (w *wire) send(stream string) {
 type recording struct {
 	t     *testing.T
 	link  *wire
-	clock *clockwork.FakeClock
+	clock *settable
 	stop  context.CancelFunc
 	done  chan struct{} // closed at the end
 	err   error
@@ -118,12 +119,20 @@ type recording struct {
 	state    State
 }
 
+// settable is a clock that can be set, while time goes on as before.
+type settable struct {
+	*clockwork.FakeClock
+	ahead atomic.Int64
+}
+
+func (s *settable) Now() time.Time { return s.FakeClock.Now().Add(time.Duration(s.ahead.Load())) }
+
 var orders = Place{"orders", 1}
 
 func record(t *testing.T, link *wire, st store.Store, o RecorderOptions) *recording {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	r := &recording{t: t, link: link, clock: clockwork.NewFakeClockAt(day), stop: stop, done: make(chan struct{})}
+	r := &recording{t: t, link: link, clock: &settable{FakeClock: clockwork.NewFakeClockAt(day)}, stop: stop, done: make(chan struct{})}
 	o.Clock = r.clock
 	o.OnSegment = func(s Segment, x Index) {
 		r.mu.Lock()
@@ -234,6 +243,38 @@ func sets(seed uint64, size int) string {
 		b.WriteString(command("SET", fmt.Sprint("key:", rnd.IntN(1000)), string(value)))
 	}
 	return b.String()
+}
+
+// A clock that was set does not keep what came from being stored in time, and what comes has the time that the clock says.
+func TestASegmentEndsWhenTheClockIsSet(t *testing.T) {
+	t.Parallel()
+	st, link := folder(t), newWire(0)
+	r := record(t, link, st, RecorderOptions{})
+	stream := sets(1, 500)
+	link.send(stream)
+	for i, ahead := range []time.Duration{31 * 24 * time.Hour, 0, -3 * time.Hour} {
+		r.pass(3 * time.Second)
+		r.clock.ahead.Store(int64(ahead))
+		next := sets(uint64(i+2), 500)
+		stream += next
+		link.send(next)
+		r.await(i + 1)
+	}
+	r.pass(12 * time.Second)
+	r.await(4)
+	if got, err := bytesOf(t, st, listed(t, st), 0, int64(len(stream))); err != nil || got != stream {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, ahead := range []time.Duration{0, 31 * 24 * time.Hour, 0, -3 * time.Hour} {
+		if s := r.segments[i]; s.Begin.Sub(day.Add(ahead)).Abs() > time.Minute || s.End.Sub(s.Begin) > time.Minute {
+			t.Errorf("segment %d is of %s to %s", i, s.Begin, s.End)
+		}
+		if m := r.indexes[i].Marks; len(m) == 0 || m[len(m)-1].At.Sub(day.Add(ahead)).Abs() > time.Minute {
+			t.Errorf("segment %d has the marks %v", i, m)
+		}
+	}
 }
 
 func TestWhatIsRecordedIsReadBack(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rekindle/internal/drain"
@@ -241,7 +242,6 @@ func (f *following) catchUp(ctx context.Context) error {
 		since = *f.link.StoredAt
 	}
 	var found []models.JournalSegment
-	var last journal.Segment
 	for s, err := range journal.List(ctx, f.Store, f.cluster.Name, since) {
 		if err != nil {
 			return err
@@ -250,12 +250,14 @@ func (f *following) catchUp(ctx context.Context) error {
 			continue
 		}
 		found = append(found, segmentOf(f.at.cluster, s))
-		if newer := f.link.StoredAt == nil || s.End.After(*f.link.StoredAt) || s.Run == f.link.Run && s.To > f.link.Offset; newer && !s.End.Before(last.End) {
-			last = s
-		}
 	}
-	if _, err := f.DB.Journal.Adopt(ctx, found); err != nil || last.Key == "" {
+	adopted, err := f.DB.Journal.Adopt(ctx, found)
+	if err != nil {
 		return err
+	}
+	last, is := f.last(found, adopted)
+	if !is {
+		return nil
 	}
 	index, err := journal.ReadIndex(ctx, f.Store, last)
 	if err != nil {
@@ -263,6 +265,25 @@ func (f *following) catchUp(ctx context.Context) error {
 	}
 	f.goesOn(last, index)
 	return f.DB.Recording.GoOn(ctx, f.link)
+}
+
+// last is the one of the segments that were found, some of which the catalog did not know, that the link goes on behind; false if it is behind all of them
+// already. The clock may have been set since, so within a recording places decide.
+func (f *following) last(found, unknown []models.JournalSegment) (last journal.Segment, is bool) {
+	for _, s := range found {
+		newer := s.To > f.link.Offset
+		if s.Run != f.link.Run {
+			newer = (f.link.StoredAt == nil || s.End.After(*f.link.StoredAt)) && slices.ContainsFunc(unknown, func(u models.JournalSegment) bool { return u.Key == s.Key })
+		}
+		later := !s.End.Before(last.End)
+		if s.Run == last.Run {
+			later = s.To > last.To
+		}
+		if newer && later {
+			last, is = stored(f.cluster, s), true
+		}
+	}
+	return last, is
 }
 
 // widen makes the backlogs of launched nodes large enough for a link that is away for a while.

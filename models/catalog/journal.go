@@ -63,9 +63,9 @@ func (q Journal) happened(ctx context.Context, s models.JournalSegment, events [
 	return q.db.with(ctx).CreateInBatches(events, 200).Error
 }
 
-// Adopt writes down segments that were found in the store, in the order of their places in the stream, and returns how many were not known. What
+// Adopt writes down segments that were found in the store, in the order of their places in the stream, and returns those that were not known. What
 // happened in them is written down when they are read back.
-func (q Journal) Adopt(ctx context.Context, segments []models.JournalSegment) (adopted int, err error) {
+func (q Journal) Adopt(ctx context.Context, segments []models.JournalSegment) (adopted []models.JournalSegment, err error) {
 	for some := range slices.Chunk(segments, journalBatch) {
 		err := q.db.transaction(ctx, func(tx *DB) error {
 			keys := make([]string, len(some))
@@ -84,7 +84,7 @@ func (q Journal) Adopt(ctx context.Context, segments []models.JournalSegment) (a
 				if err := tx.Journal.add(ctx, s, nil, ""); err != nil {
 					return err
 				}
-				adopted++
+				adopted = append(adopted, s)
 			}
 			return nil
 		})
