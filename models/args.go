@@ -88,8 +88,9 @@ type (
 	}
 	// FindArgs are of a search for keys. What is looked for is not among them, because it may be a secret: see [Find].
 	FindArgs struct {
-		Pattern bool `json:"pattern,omitempty"` // instead of an exact name
-		Keep    int  `json:"keep"`              // how many keys are kept
+		Pattern bool         `json:"pattern,omitempty"` // instead of an exact name
+		Keep    int          `json:"keep"`              // how many keys are kept
+		Journal *FindJournal `json:"journal,omitempty"` // is looked through as well, or alone; nil: it is not
 	}
 	// NoArgs are of runs without arguments.
 	NoArgs struct{}

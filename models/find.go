@@ -21,7 +21,8 @@ type FindSpec struct {
 	Snapshot    string // "": all of the cluster's
 	Sought      string // any bytes: a name, or a pattern by Redis's rules
 	Pattern     bool
-	Keep        int // how many keys are kept; 0: FindKeeps
+	Keep        int          // how many keys are kept; 0: FindKeeps
+	Journal     *FindJournal // looks in the cluster's journal as well, or only there; nil: not at all
 	RequestedBy string
 }
 
@@ -36,7 +37,9 @@ func (s FindSpec) Check() error {
 	case len(s.Sought) > maxSought:
 		faults.Add(CodeInvalid, "sought", fmt.Sprintf("It has %d bytes; %d are the most that can be looked for.", len(s.Sought), maxSought))
 	}
-	if s.Cluster == "" && s.Snapshot == "" {
+	if s.Journal != nil {
+		s.Journal.check(&faults, s.Cluster, s.Snapshot)
+	} else if s.Cluster == "" && s.Snapshot == "" {
 		faults.Add(CodeInvalid, "in", "Choose a cluster or a snapshot.")
 	}
 	if s.Keep < 0 || s.Keep > FindMost {

@@ -178,8 +178,15 @@ func titleCopy(r Run) string {
 
 func titleFind(r Run) string {
 	what := "Find a key in "
-	if args, err := Args[FindArgs](r); err == nil && args.Pattern {
+	args, err := Args[FindArgs](r)
+	if err == nil && args.Pattern {
 		what = "Find keys in "
+	}
+	switch journal := args.Journal; {
+	case journal != nil && journal.Only:
+		return what + "the journal of " + r.ClusterName
+	case journal != nil:
+		return what + "all snapshots and the journal of " + r.ClusterName
 	}
 	if r.SnapshotName != "" {
 		return what + r.SnapshotName

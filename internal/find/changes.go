@@ -19,6 +19,8 @@ type Stream struct {
 	Next func(ctx context.Context, place int64) (journal.Segment, bool, error)
 	// Done is told how many bytes of the stream are done with; nil is fine.
 	Done func(bytes int64)
+	// Within says of which times changes count; nil: of all.
+	Within func(at time.Time) bool
 }
 
 // Changes are what was found in a piece of a stream.
@@ -40,7 +42,7 @@ type Hole struct {
 // commands, or its transaction, goes. A segment that cannot be read is a [Hole], and the search goes on behind it. At most keep changes are held, those that
 // came last, and one segment: so memory does not depend on the size of the stream or of a command. Errors are the store's, ctx's or those of Next.
 func (q Query) SearchStream(ctx context.Context, st Stream, from, to int64, keep int) (Changes, error) {
-	s := &stream{Stream: st, watcher: watcher{query: &q, keep: keep, from: from, to: to}}
+	s := &stream{Stream: st, watcher: watcher{query: &q, keep: keep, from: from, to: to, within: st.Within}}
 	if err := s.search(ctx); err != nil {
 		return Changes{}, fmt.Errorf("look for a key in a journal: %w", err)
 	}
@@ -138,6 +140,7 @@ type watcher struct {
 	query    *Query
 	keep     int
 	from, to int64 // commands that begin behind the one, up to the other, count
+	within   func(at time.Time) bool
 
 	index journal.Index // of the segment that is read
 	mark  int           // of its marks, the first one that is not behind what has come
@@ -255,6 +258,10 @@ func (w *watcher) settle(after int64) {
 		return
 	}
 	at := w.at(after)
+	if w.within != nil && !w.within(at) {
+		w.drop()
+		return
+	}
 	for i := len(w.changes) - int(min(w.open, int64(len(w.changes)))); i < len(w.changes); i++ {
 		w.changes[i].After, w.changes[i].At = after, at
 	}

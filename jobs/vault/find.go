@@ -85,19 +85,36 @@ func (f *Finder) Find(ctx context.Context, run models.Run, args models.FindArgs,
 	if err != nil {
 		return err
 	}
-	if err := one.search(ctx, snapshots, report); err != nil {
+	if err := one.everywhere(ctx, snapshots, report); err != nil {
 		return err
 	}
 	return f.DB.Finds.Settle(context.WithoutCancel(ctx), run)
 }
 
-// search looks through the parts of these snapshots, some at once, in their order.
-func (f *finding) search(ctx context.Context, snapshots []models.FindSnapshot, report *queue.Report) error {
+// everywhere looks through these snapshots, and through the journal.
+func (f *finding) everywhere(ctx context.Context, snapshots []models.FindSnapshot, report *queue.Report) error {
+	steps := 2
+	if f.args.Journal == nil || f.args.Journal.Only {
+		steps = 1
+	}
+	if !f.args.Journal.Alone() {
+		if err := f.search(ctx, snapshots, report, steps); err != nil {
+			return err
+		}
+	}
+	if f.args.Journal != nil {
+		return f.searchJournal(ctx, report, steps, steps)
+	}
+	return nil
+}
+
+// search looks through the parts of these snapshots, some at once, in their order. It is the first of so many steps.
+func (f *finding) search(ctx context.Context, snapshots []models.FindSnapshot, report *queue.Report, of int) error {
 	todo, err := f.gather(ctx, snapshots)
 	if err != nil {
 		return err
 	}
-	report.Step(1, 1, fmt.Sprintf("Looking through %s", words.Plural(len(snapshots), "snapshot")), func() models.Progress {
+	report.Step(1, of, fmt.Sprintf("Looking through %s", words.Plural(len(snapshots), "snapshot")), func() models.Progress {
 		return models.Progress{BytesDone: f.done.Load(), BytesTotal: f.total.Load()}
 	})
 	work, within := errgroup.WithContext(ctx)

@@ -25,7 +25,7 @@ import (
 
 // rows is one zero value of every kind of row.
 func rows() []any {
-	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Find{}, &models.FindSnapshot{}, &models.FoundKey{}, &models.BringBack{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
+	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Find{}, &models.FindSnapshot{}, &models.FoundKey{}, &models.FindStream{}, &models.FoundChange{}, &models.FindHole{}, &models.BringBack{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
 		&models.Channel{}, &models.Alarm{}, &models.Telling{}, &models.Delivery{},
 		&models.JournalPlan{}, &models.JournalLink{}, &models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}}
 }

@@ -23,10 +23,16 @@ func (q Finds) Request(ctx context.Context, spec models.FindSpec) (models.Run, e
 	}
 	err := q.db.transaction(ctx, func(tx *DB) (err error) {
 		run = models.Run{Kind: models.RunFind, ClusterName: spec.Cluster, SnapshotName: spec.Snapshot, RequestedBy: spec.RequestedBy}
-		if err = tx.Finds.place(ctx, &run); err != nil {
+		if spec.Journal != nil {
+			err = tx.Finds.placeJournal(ctx, &run)
+		}
+		if err == nil && !spec.Journal.Alone() {
+			err = tx.Finds.place(ctx, &run)
+		}
+		if err != nil {
 			return err
 		}
-		args := models.FindArgs{Pattern: spec.Pattern, Keep: cmp.Or(spec.Keep, models.FindKeeps)}
+		args := models.FindArgs{Pattern: spec.Pattern, Keep: cmp.Or(spec.Keep, models.FindKeeps), Journal: spec.Journal}
 		if run, err = tx.Runs.enqueue(ctx, run, args); err != nil {
 			return err
 		}
@@ -94,6 +100,13 @@ func (q Finds) Begin(ctx context.Context, run models.Run) ([]models.FindSnapshot
 		query := tx.Finds.usable(ctx, run.ClusterName)
 		if run.SnapshotName != "" {
 			query = tx.with(ctx).Where("name = ?", run.SnapshotName)
+		}
+		args, err := models.Args[models.FindArgs](run)
+		if err != nil {
+			return err
+		}
+		if err := tx.Finds.beginJournal(ctx, run, args); err != nil || args.Journal.Alone() {
+			return err
 		}
 		var snapshots []models.Snapshot
 		if err := query.Preload("Parts").Find(&snapshots).Error; err != nil {
@@ -258,5 +271,6 @@ func (q Finds) Forget(ctx context.Context) error {
 
 // remove removes what searches have found.
 func (q Finds) remove(ctx context.Context, which string, args ...any) error {
-	return errors.Join(q.db.with(ctx).Where(which, args...).Delete(&models.FoundKey{}).Error, q.db.with(ctx).Where(which, args...).Delete(&models.FindSnapshot{}).Error)
+	return errors.Join(q.db.with(ctx).Where(which, args...).Delete(&models.FoundKey{}).Error, q.db.with(ctx).Where(which, args...).Delete(&models.FindSnapshot{}).Error,
+		q.removeChanges(ctx, which, args...))
 }

@@ -375,6 +375,8 @@ var sqliteMigrations = []migration{
 	{"0039-finds", execute(finds("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "blob", "datetime")...)},
 	// Which keys were brought back, and what became of them.
 	{"0040-bring-backs", execute(bringBacks("integer", "text"))},
+	// What searches for keys found in journals.
+	{"0041-find-changes", execute(findChanges("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "blob", "datetime")...)},
 }
 
 // journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
@@ -514,6 +516,19 @@ func finds(id, number, text, bytes, at string) []string {
 		`CREATE TABLE found_keys (id ` + id + `, run_id ` + number + ` NOT NULL, place ` + number + ` NOT NULL, part ` + number + ` NOT NULL, database ` + number + ` NOT NULL, name ` + bytes + `,
 			length ` + number + ` NOT NULL, type ` + text + ` NOT NULL, encoding ` + text + ` NOT NULL, bytes ` + number + ` NOT NULL, expires_at ` + at + `, digest ` + text + ` NOT NULL)`,
 		`CREATE INDEX idx_found_keys_run_id ON found_keys (run_id, place, id)`,
+	}
+}
+
+// findChanges makes the tables of 0041-find-changes, with types as this database has them.
+func findChanges(id, number, text, bytes, at string) []string {
+	return []string{
+		`CREATE TABLE find_streams (run_id ` + number + ` PRIMARY KEY, changes ` + number + ` NOT NULL, kept ` + number + ` NOT NULL, holes ` + number + ` NOT NULL, done boolean NOT NULL)`,
+		`CREATE TABLE found_changes (id ` + id + `, run_id ` + number + ` NOT NULL, at ` + at + ` NOT NULL, shard ` + number + ` NOT NULL, run ` + text + ` NOT NULL, before_offset ` + number + ` NOT NULL,
+			after_offset ` + number + ` NOT NULL, database ` + number + ` NOT NULL, command ` + text + ` NOT NULL, kind ` + text + ` NOT NULL, word ` + number + ` NOT NULL, bytes ` + number + ` NOT NULL,
+			name ` + bytes + `, length ` + number + ` NOT NULL, other ` + bytes + `, other_database ` + number + ` NOT NULL, expires_at ` + at + `)`,
+		`CREATE INDEX idx_found_changes_run_id ON found_changes (run_id, at, after_offset, id)`,
+		`CREATE TABLE find_holes (id ` + id + `, run_id ` + number + ` NOT NULL, shard ` + number + ` NOT NULL, begun_at ` + at + `, ended_at ` + at + `, reason ` + text + ` NOT NULL)`,
+		`CREATE INDEX idx_find_holes_run_id ON find_holes (run_id, id)`,
 	}
 }
 
