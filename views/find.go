@@ -42,7 +42,8 @@ type FindResult struct {
 	List      List
 	Rows      []FindRow
 	Snapshots []FindSnapshot // of a pattern's search in many
-	More      int            // snapshots that are not listed
+	Changes   FoundChanges
+	More      int // snapshots that are not listed
 }
 
 // FindSnapshot is how far a search is with a snapshot.
@@ -81,6 +82,9 @@ func (r FindRow) left() string {
 
 // place says in words where a search looks.
 func (p FindResult) place() string {
+	if p.Changes.Looked {
+		return p.Changes.where(p.Cluster)
+	}
 	if p.Snapshot != "" {
 		return "the snapshot " + p.Snapshot
 	}
@@ -96,6 +100,9 @@ func (p FindResult) title() string {
 
 // outcome says what was found; "" as long as nothing is to be said.
 func (p FindResult) outcome() string {
+	if p.Changes.Only { // the journal has an outcome of its own
+		return ""
+	}
 	found := ""
 	switch {
 	case p.Matches > 0 && p.Pattern:
@@ -104,8 +111,14 @@ func (p FindResult) outcome() string {
 		found = "Found " + Plural(p.Matches, "time") + "."
 	case p.Run.Status == "succeeded" && p.Pattern:
 		found = "No key matches."
+		if p.Changes.Looked {
+			found = "No key of a snapshot matches."
+		}
 	case p.Run.Status == "succeeded":
 		found = "There is no such key in what was looked through."
+		if p.Changes.Looked {
+			found = "There is no such key in the snapshots."
+		}
 	}
 	if p.Run.Status == "failed" || p.Run.Status == "cancelled" {
 		return strings.TrimSpace("The search did not go to its end. " + found)

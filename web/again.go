@@ -28,7 +28,7 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 	case models.RunRebuild:
 		return views.Again{Href: "/settings/rebuild", Post: true}, nil
 	case models.RunFind:
-		return views.Again{Href: views.LinkQuery(views.FindPath, "cluster", run.ClusterName, "snapshot", run.SnapshotName)}, nil
+		return views.Again{Href: views.LinkQuery(views.FindPath, "cluster", run.ClusterName, "snapshot", run.SnapshotName, "where", findPlaceOf(run))}, nil
 	case models.RunDeleteSnapshot:
 		return views.Again{Href: views.Link("snapshots", run.SnapshotName, "delete")}.If(shown.SnapshotExists), nil
 	case models.RunVerify, models.RunDrill, models.RunCopy, models.RunExport, models.RunRestore, models.RunFill, models.RunBringBack:

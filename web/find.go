@@ -28,7 +28,7 @@ const (
 var (
 	findCrumb   = views.Crumb{Text: "Find a key", Href: views.FindPath}
 	findListing = listing{filters: []string{"snapshot"}}
-	findFields  = []string{"cluster", "snapshot", "sought", "match"}
+	findFields  = []string{"cluster", "snapshot", "where", "since", "until", "sought", "match"}
 )
 
 func (h findPages) form(w http.ResponseWriter, r *http.Request) error {
@@ -63,6 +63,9 @@ func (h findPages) find(w http.ResponseWriter, r *http.Request) error {
 	}
 	wrong := mistakes{}
 	spec := models.FindSpec{Cluster: form.Get("cluster"), Snapshot: form.Get("snapshot"), Sought: words.ReadKeyName(form.Get("sought")), Pattern: form.Get("match") == "pattern", RequestedBy: visitOf(r).user.Name}
+	if spec.Journal = readFindJournal(form, wrong); len(wrong) > 0 {
+		return h.askFor(w, r, form, wrong)
+	}
 	run, err := h.db.Finds.Request(r.Context(), spec)
 	if faults, refused := models.AsFaults(err); refused {
 		for i := range faults {
@@ -122,6 +125,9 @@ func (h findPages) show(w http.ResponseWriter, r *http.Request) error {
 		fill = h.matching
 	}
 	if err := fill(r, run, &props); err != nil {
+		return err
+	}
+	if props.Changes, err = h.foundChanges(r.Context(), run, args, 0, shownJournalChanges); err != nil {
 		return err
 	}
 	at := place{title: "What was found", active: views.NavSnapshots, crumbs: []views.Crumb{findCrumb}, follow: !run.Status.Ended(), live: true, work: views.Work{Runs: runs}}

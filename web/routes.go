@@ -187,6 +187,7 @@ func (t table) finds() {
 	t.user("GET /find", finds.form) // views.FindPath
 	t.user("POST /find", finds.find)
 	t.user("GET /find/{id}", finds.show)
+	t.user("GET /find/{id}/changes", finds.changes)
 	t.user("POST /find/{id}/keys/{key}", finds.value)
 }
 
