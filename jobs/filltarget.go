@@ -102,7 +102,15 @@ func whyNot(err error, cluster models.Cluster) string {
 	if errors.Is(err, errNoPrimary) {
 		return "It is no longer a primary. Try again."
 	}
-	return attached.Sentence(err, cluster.Attachment.Access)
+	return attached.Sentence(err, accessOf(cluster))
+}
+
+// accessOf is how somebody has said that a cluster is reached; a launched one is not reached by what somebody has said.
+func accessOf(cluster models.Cluster) models.Access {
+	if cluster.Attachment == nil {
+		return models.Access{}
+	}
+	return cluster.Attachment.Access
 }
 
 // room is how much the primaries of a cluster hold, and how much they may hold.
@@ -193,7 +201,7 @@ func (t fillTarget) flush(ctx context.Context) error {
 			if refused, is := errors.AsType[resp.Error](err); is && refused.Code() == "NOPERM" {
 				return because(err, "The user is not allowed to delete the keys of %s: it needs +flushall. Nothing was written.", t.cluster.Name)
 			}
-			return because(err, "The keys of %s could not all be deleted, and nothing was written. %s", t.cluster.Name, attached.Sentence(err, t.cluster.Attachment.Access))
+			return because(err, "The keys of %s could not all be deleted, and nothing was written. %s", t.cluster.Name, attached.Sentence(err, accessOf(t.cluster)))
 		}
 	}
 	return nil

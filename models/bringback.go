@@ -172,6 +172,11 @@ func SuggestSafetyName(cluster string, now time.Time) string {
 	return SuggestSnapshotName(cluster+"-before-bring-back", now)
 }
 
+// BeginsWith is a pattern, by Redis's rules, for all names that begin like this.
+func BeginsWith(start string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(start) + "*"
+}
+
 // NamesOf reads names that were entered one a line, each as [words.ReadKeyName] does. Empty lines count for nothing, and neither does a name that comes again.
 func NamesOf(text string) [][]byte {
 	var names [][]byte

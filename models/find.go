@@ -125,25 +125,6 @@ func (s Snapshot) DataOf() time.Time {
 	return at
 }
 
-// FoundValue is the value of one key, as a node that has loaded it tells it, cut to what people can look at.
-type FoundValue struct {
-	Type      string
-	Engine    Engine // that told it
-	Size      int64  // bytes of a string, entries of anything else; -1: not known
-	Entries   []ValueEntry
-	Cut       bool // there is more
-	ExpiresAt *time.Time
-	Unknown   string // a sentence that says why the value cannot be shown; "": the rest is it
-}
-
-// ValueEntry is one entry of a value: a piece of a string, a field, a member, an element.
-type ValueEntry struct {
-	Label   string // a field, a score, an index, an id; any bytes
-	Value   string // any bytes
-	Bytes   int64  // of the whole entry, of which Value may be the beginning
-	Expires *time.Time
-}
-
 // Text tells whether bytes can be shown as text.
 func Text(s string) bool {
 	if !utf8.ValidString(s) {

@@ -56,6 +56,7 @@ type trial struct {
 	*trials
 	cluster models.Cluster // in no catalog
 	node    models.Node
+	digests bool // of values are asked for
 }
 
 // tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's. A warning says why
@@ -247,7 +248,7 @@ func (t *trial) start(ctx context.Context, part archive.Part, config map[string]
 		}
 		t.node.Port = port
 		err = t.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
-			Host: loopback, Port: port, Password: t.cluster.Password, Config: all})
+			Host: loopback, Port: port, Password: t.cluster.Password, Digests: t.digests, Config: all})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
 		}

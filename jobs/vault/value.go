@@ -1,12 +1,12 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
-	"time"
 
 	"rekindle/internal/archive"
 	"rekindle/internal/digest"
@@ -16,54 +16,86 @@ import (
 	"rekindle/models"
 )
 
-// How much of a value is shown.
-const (
-	valueMost    = 16 << 20 // bytes as it is stored: a larger one is not loaded
-	valueString  = 4 << 10  // bytes of a string
-	valueEntries = 100      // of any other type
-	valueEntry   = 1 << 10  // bytes of one of those
-)
+// valueMost is how many bytes a value may have as it is stored: a larger one is not loaded.
+const valueMost = 16 << 20
 
-// Value loads a key that a search has found into a node that exists only for this, and reads it there, so that every type is right. The node listens on the
-// loopback address, nobody else knows its password, and it goes when it has answered. What it says is kept nowhere. A refusal is [models.Faults].
+// Value loads a key that a search has found into a node that exists only for this, and reads it there, so that every type is right. What it says is kept
+// nowhere. A refusal is [models.Faults].
 func (f *Finder) Value(ctx context.Context, key models.FoundKey, in models.FindSnapshot) (models.FoundValue, error) {
-	if !f.values.TryLock() {
-		return models.FoundValue{}, models.Refuse(models.CodeRunState, "", "Another value is being read right now. Try again in a moment.")
-	}
-	defer f.values.Unlock()
-	row, err := f.DB.Snapshots.Get(ctx, in.SnapshotName)
-	if models.HasCode(err, models.CodeSnapshotNotFound) || err == nil && (row.ID != in.SnapshotID || !row.Usable()) {
-		return models.FoundValue{}, models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is not there any more.", in.SnapshotName))
-	} else if err != nil {
+	held, err := f.Hold(ctx, key, in)
+	if err != nil {
 		return models.FoundValue{}, err
 	}
-	value := models.FoundValue{Type: key.Type, Size: -1, ExpiresAt: key.ExpiresAt}
-	switch {
-	case key.Type == "module":
-		value.Unknown = "The value belongs to a module, so that it cannot be shown."
-	case key.Bytes > valueMost:
-		value.Unknown = fmt.Sprintf("The value has %s as it is stored; up to %s can be shown. Restore the snapshot to see it.", words.Size(key.Bytes), words.Size(valueMost))
-	default:
-		err = f.readValue(ctx, row, key, &value)
-	}
-	return value, err
+	held.Close(ctx)
+	return held.Value, nil
 }
 
-func (f *Finder) readValue(ctx context.Context, row models.Snapshot, key models.FoundKey, value *models.FoundValue) error {
+// HeldValue is the value of a key that a search has found, in a node that exists only for this until it is closed. The node listens on the loopback address,
+// and nobody else knows its password.
+type HeldValue struct {
+	Value  models.FoundValue
+	Name   []byte // of the key, the whole of it
+	stored []byte // the value as RESTORE takes it; nil: nothing is loaded
+	user   *trialUser
+	ends   []func() // what closes it, in reverse order
+}
+
+// valueKey is the name of the key in the node.
+const valueKey = "value"
+
+// Hold loads a key that a search has found, and reads it. One value is held at a time. If it cannot be loaded, the value says why. A refusal is [models.Faults].
+func (f *Finder) Hold(ctx context.Context, key models.FoundKey, in models.FindSnapshot) (*HeldValue, error) {
+	if !f.values.TryLock() {
+		return nil, models.Refuse(models.CodeRunState, "", "Another value is being read right now. Try again in a moment.")
+	}
+	held := &HeldValue{Value: models.FoundValue{Type: key.Type, Size: -1, ExpiresAt: key.ExpiresAt}, ends: []func(){f.values.Unlock}}
+	if len(key.Name) == key.Length {
+		held.Name = key.Name
+	}
+	err := f.hold(ctx, key, in, held)
+	if err != nil {
+		held.Close(ctx)
+		return nil, err
+	}
+	return held, nil
+}
+
+func (f *Finder) hold(ctx context.Context, key models.FoundKey, in models.FindSnapshot, held *HeldValue) error {
+	row, err := f.DB.Snapshots.Get(ctx, in.SnapshotName)
+	if models.HasCode(err, models.CodeSnapshotNotFound) || err == nil && (row.ID != in.SnapshotID || !row.Usable()) {
+		return models.Refuse(models.CodeSnapshotState, "", fmt.Sprintf("The snapshot %s is not there any more.", in.SnapshotName))
+	} else if err != nil {
+		return err
+	}
+	switch {
+	case key.Type == "module":
+		held.Value.Unknown = "The value belongs to a module, so that it cannot be shown."
+	case key.Bytes > valueMost:
+		held.Value.Unknown = fmt.Sprintf("The value has %s as it is stored; up to %s can be shown. Restore the snapshot to see it.", words.Size(key.Bytes), words.Size(valueMost))
+	default:
+		return f.load(ctx, row, key, held)
+	}
+	return nil
+}
+
+// load starts the node, and has the value restored and read there.
+func (f *Finder) load(ctx context.Context, row models.Snapshot, key models.FoundKey, held *HeldValue) error {
 	engine, found, err := f.trials.engineFor(ctx, row, row.RDBVersion)
 	if err != nil {
 		return err
 	} else if !found {
-		value.Unknown = fmt.Sprintf("No engine is installed that can load RDB version %d. Install one on the console's host.", row.RDBVersion)
+		held.Value.Unknown = fmt.Sprintf("No engine is installed that can load RDB version %d. Install one on the console's host.", row.RDBVersion)
 		return nil
 	}
-	payload, part, err := f.payload(ctx, row, key)
-	if err != nil || payload == nil {
-		value.Unknown = "The value is no longer what the search has found. Verify the snapshot, and look for the key again."
+	wanted, part, err := f.fetch(ctx, row, key)
+	if err != nil || wanted == nil {
+		held.Value.Unknown = "The value is no longer what the search has found. Verify the snapshot, and look for the key again."
 		return err
 	}
+	held.Name = wanted.name
 	t := f.trials.node(valuePrefix, models.Run{ID: key.RunID}, part, engine)
-	defer t.end(ctx)
+	t.digests = true
+	held.ends = append(held.ends, func() { t.end(ctx) })
 	if err := t.start(ctx, archive.Part{Number: part.Number}, nil); err != nil {
 		return fmt.Errorf("start a node for a value: %w", err)
 	}
@@ -71,13 +103,68 @@ func (f *Finder) readValue(ctx context.Context, row models.Snapshot, key models.
 	if err := u.connect(ctx); err != nil {
 		return err
 	}
-	defer func() { _ = u.conn.Close() }()
-	value.Engine = engine
-	return (&valueReader{trialUser: u, value: value}).read(ctx, payload)
+	held.ends = append(held.ends, func() { _ = u.conn.Close() })
+	held.Value.Engine = engine
+	refusal, err := u.restore(ctx, valueKey, wanted.payload)
+	if err != nil {
+		return err
+	} else if refusal != "" {
+		held.Value.Unknown = fmt.Sprintf("%s did not take the value: %s.", engine, strings.TrimSuffix(refusal, "."))
+		return nil
+	}
+	held.user, held.stored = u, wanted.payload
+	return held.reader().Read(ctx, &held.Value)
 }
 
-// payload is what RESTORE takes for a key, if it is still what the search has found; otherwise nil.
-func (f *Finder) payload(ctx context.Context, row models.Snapshot, key models.FoundKey) ([]byte, archive.Part, error) {
+// reader reads what is held.
+func (h *HeldValue) reader() ValueReader { return ValueReader{Key: valueKey, Ask: h.user.do} }
+
+// Lookup reads these entries of what is held; see [ValueReader.Lookup].
+func (h *HeldValue) Lookup(ctx context.Context, keys []string) (map[string]models.ValueEntry, error) {
+	return h.reader().Lookup(ctx, h.Value.Type, keys)
+}
+
+// Same tells whether what DUMP says of another value is the value that is held; known is false when that cannot be told. The same bytes are the same value; of other
+// bytes the node tells whether they only store it in another way.
+func (h *HeldValue) Same(ctx context.Context, dump []byte) (same, known bool, err error) {
+	if len(dump) == len(h.stored) && len(dump) > rdb.DumpFooterSize && bytes.Equal(dump[:len(dump)-rdb.DumpFooterSize], h.stored[:len(dump)-rdb.DumpFooterSize]) {
+		return true, true, nil
+	}
+	if h.Value.Type == "stream" { // whose groups the node's digests leave out
+		return false, false, nil
+	}
+	const other = "other"
+	if refusal, err := h.user.restore(ctx, other, dump); err != nil || refusal != "" {
+		return false, false, err
+	}
+	reply, err := h.user.do(ctx, "DEBUG", "DIGEST-VALUE", valueKey, other)
+	if err != nil || len(reply.Array) != 2 || reply.Array[0].Str == "" {
+		return false, false, err
+	}
+	return reply.Array[0].Str == reply.Array[1].Str, true, nil
+}
+
+// Close ends the node.
+func (h *HeldValue) Close(context.Context) {
+	for _, end := range slices.Backward(h.ends) {
+		end()
+	}
+	h.ends = nil
+}
+
+// restore writes a value into the node. A refusal is what the node said.
+func (u *trialUser) restore(ctx context.Context, name string, dump []byte) (refusal string, err error) {
+	if _, err = u.conn.Do(ctx, "RESTORE", name, "0", string(dump)); err != nil {
+		if said, answered := errors.AsType[resp.Error](err); answered {
+			return string(said), nil
+		}
+		return "", u.broken(err)
+	}
+	return "", nil
+}
+
+// fetch reads a key, if it is still what the search has found; otherwise nil.
+func (f *Finder) fetch(ctx context.Context, row models.Snapshot, key models.FoundKey) (*wantedKey, archive.Part, error) {
 	for _, p := range row.Parts {
 		if p.Number != key.Part {
 			continue
@@ -89,8 +176,11 @@ func (f *Finder) payload(ctx context.Context, row models.Snapshot, key models.Fo
 		}
 		defer r.Close()
 		wanted := &wantedKey{key: key}
-		if _, err = rdb.Visit(r, wanted, rdb.Looking); errors.Is(err, errWanted) || err == nil {
-			return wanted.payload, part, nil
+		_, err = rdb.Visit(r, wanted, rdb.Looking)
+		if errors.Is(err, errWanted) {
+			return wanted, part, nil
+		} else if err == nil {
+			return nil, part, nil
 		}
 		if ctx.Err() != nil {
 			return nil, part, context.Cause(ctx)
@@ -107,7 +197,8 @@ var errWanted = errors.New("the key was found")
 // wantedKey looks for one key.
 type wantedKey struct {
 	key     models.FoundKey
-	payload []byte
+	name    []byte // the whole of it
+	payload []byte // what RESTORE takes
 }
 
 // Library is of no interest.
@@ -128,148 +219,7 @@ func (w *wantedKey) Key(key rdb.Key, value rdb.Value) error {
 	if string(sum.Digest()) != w.key.Digest {
 		return nil
 	}
+	w.name = bytes.Clone(key.Name)
 	w.payload = rdb.AppendDumpFooter(kept.kept.Bytes(), rdb.UpdateCRC(0, kept.kept.Bytes()))
 	return errWanted
-}
-
-// valueReader reads a value from a node.
-type valueReader struct {
-	*trialUser
-	value *models.FoundValue
-}
-
-// valueKey is the name of the key in the node.
-const valueKey = "value"
-
-func (r *valueReader) read(ctx context.Context, payload []byte) error {
-	if _, err := r.conn.Do(ctx, "RESTORE", valueKey, "0", string(payload)); err != nil {
-		if said, answered := errors.AsType[resp.Error](err); answered {
-			r.value.Unknown = fmt.Sprintf("%s did not take the value: %s.", r.value.Engine, strings.TrimSuffix(string(said), "."))
-			return nil
-		}
-		return r.broken(err)
-	}
-	read, known := map[string]func(context.Context) error{"string": r.text, "hash": r.hash, "list": r.list, "set": r.set, "zset": r.sorted, "stream": r.stream}[r.value.Type]
-	if !known {
-		r.value.Unknown = fmt.Sprintf("Values of the type %s cannot be shown.", r.value.Type)
-		return nil
-	}
-	if err := read(ctx); err != nil {
-		return err
-	}
-	r.value.Cut = r.value.Cut || r.value.Type != "string" && int64(len(r.value.Entries)) < r.value.Size
-	return nil
-}
-
-// ask sends two commands: one that tells the size, and one that tells the value, or its beginning.
-func (r *valueReader) ask(ctx context.Context, size string, command ...string) (resp.Value, error) {
-	n, err := r.do(ctx, size, valueKey)
-	if err != nil {
-		return n, err
-	}
-	r.value.Size = n.Int
-	return r.do(ctx, command...)
-}
-
-func (r *valueReader) add(label, text string, expires *time.Time) {
-	r.value.Entries = append(r.value.Entries, models.ValueEntry{Label: label[:min(len(label), valueEntry)], Value: text[:min(len(text), valueEntry)], Bytes: int64(len(text)), Expires: expires})
-}
-
-func (r *valueReader) text(ctx context.Context) error {
-	reply, err := r.ask(ctx, "STRLEN", "GETRANGE", valueKey, "0", strconv.Itoa(valueString-1))
-	if err == nil && reply.Str != "" {
-		r.value.Entries = []models.ValueEntry{{Value: reply.Str, Bytes: r.value.Size}}
-	}
-	return err
-}
-
-func (r *valueReader) list(ctx context.Context) error {
-	reply, err := r.ask(ctx, "LLEN", "LRANGE", valueKey, "0", strconv.Itoa(valueEntries-1))
-	for i, text := range reply.Strings() {
-		r.add(strconv.Itoa(i), text, nil)
-	}
-	return err
-}
-
-func (r *valueReader) sorted(ctx context.Context) error {
-	reply, err := r.ask(ctx, "ZCARD", "ZRANGE", valueKey, "0", strconv.Itoa(valueEntries-1), "WITHSCORES")
-	texts := reply.Strings()
-	for i := 0; i+1 < len(texts); i += 2 {
-		r.add(texts[i+1], texts[i], nil)
-	}
-	return err
-}
-
-// scan reads the first entries of a set or hash. One that is stored compactly comes as a whole.
-func (r *valueReader) scan(ctx context.Context, size, command string, each int) ([]string, error) {
-	var texts []string
-	for cursor := "0"; ; {
-		reply, err := r.ask(ctx, size, command, valueKey, cursor, "COUNT", strconv.Itoa(valueEntries))
-		if err != nil || len(reply.Array) != 2 {
-			return texts, err
-		}
-		texts = append(texts, reply.Array[1].Strings()...)
-		if cursor = reply.Array[0].Str; cursor == "0" || len(texts) >= each*valueEntries {
-			return texts[:min(len(texts), each*valueEntries)], nil
-		}
-	}
-}
-
-func (r *valueReader) set(ctx context.Context) error {
-	texts, err := r.scan(ctx, "SCARD", "SSCAN", 1)
-	for i, text := range texts {
-		r.add(strconv.Itoa(i+1), text, nil)
-	}
-	return err
-}
-
-func (r *valueReader) hash(ctx context.Context) error {
-	texts, err := r.scan(ctx, "HLEN", "HSCAN", 2)
-	if err != nil {
-		return err
-	}
-	var fields []string
-	for i := 0; i+1 < len(texts); i += 2 {
-		fields = append(fields, texts[i])
-	}
-	deadlines, err := r.deadlines(ctx, fields)
-	if err != nil {
-		return err
-	}
-	for i, field := range fields {
-		r.add(field, texts[2*i+1], deadlines[i])
-	}
-	return nil
-}
-
-// deadlines are when the fields of a hash expire. An engine that does not know such a thing has none.
-func (r *valueReader) deadlines(ctx context.Context, fields []string) (map[int]*time.Time, error) {
-	deadlines := map[int]*time.Time{}
-	if len(fields) == 0 {
-		return deadlines, nil
-	}
-	reply, err := r.do(ctx, append([]string{"HPEXPIRETIME", valueKey, "FIELDS", strconv.Itoa(len(fields))}, fields...)...)
-	for i, one := range reply.Array {
-		if one.Int > 0 {
-			at := time.UnixMilli(one.Int)
-			deadlines[i] = &at
-		}
-	}
-	return deadlines, err
-}
-
-func (r *valueReader) stream(ctx context.Context) error {
-	reply, err := r.ask(ctx, "XLEN", "XRANGE", valueKey, "-", "+", "COUNT", strconv.Itoa(valueEntries))
-	for _, entry := range reply.Array {
-		if len(entry.Array) != 2 {
-			continue
-		}
-		var text strings.Builder
-		fields := entry.Array[1].Strings()
-		for i := 0; i+1 < len(fields); i += 2 {
-			fmt.Fprintf(&text, "%s: %s\n", fields[i], fields[i+1])
-		}
-		r.add(entry.Array[0].Str, strings.TrimSuffix(text.String(), "\n"), nil)
-	}
-	return err
 }

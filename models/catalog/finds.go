@@ -217,6 +217,36 @@ func (q Finds) Keys(ctx context.Context, run uint, first, last int) ([]models.Fo
 	return keys, nil
 }
 
+// Named lists the keys of these names that a search has kept of these snapshots, by their places, the last one included.
+func (q Finds) Named(ctx context.Context, run uint, names [][]byte, first, last int) ([]models.FoundKey, error) {
+	var keys []models.FoundKey
+	for some := range slices.Chunk(names, batch) {
+		var found []models.FoundKey
+		if err := q.db.with(ctx).Where("run_id = ? AND place BETWEEN ? AND ? AND name IN ?", run, first, last, some).Find(&found).Error; err != nil {
+			return nil, fmt.Errorf("look for names in what run %d has found: %w", run, err)
+		}
+		keys = append(keys, found...)
+	}
+	return keys, nil
+}
+
+// Kept counts the keys that a search has kept of these snapshots, by their places, the last one included.
+func (q Finds) Kept(ctx context.Context, run uint, first, last int) (map[int]int64, error) {
+	var rows []struct {
+		Place int
+		Keys  int64
+	}
+	err := q.db.with(ctx).Model(&models.FoundKey{}).Select("place, COUNT(*) AS keys").Where("run_id = ? AND place BETWEEN ? AND ?", run, first, last).Group("place").Find(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("count what run %d has found: %w", run, err)
+	}
+	kept := map[int]int64{}
+	for _, row := range rows {
+		kept[row.Place] = row.Keys
+	}
+	return kept, nil
+}
+
 // List lists the keys that a search has kept, of one snapshot or of all, by pages.
 func (q Finds) List(ctx context.Context, run uint, snapshot string, l models.List) (models.Rows[models.FoundKey], error) {
 	query := q.db.with(ctx).Where("run_id = ?", run)

@@ -152,3 +152,28 @@ func TestASearchInASnapshotThatIsDeletedEnds(t *testing.T) {
 		t.Error("it goes on")
 	}
 }
+
+func TestNamesAreLookedUpAmongWhatASearchHasKept(t *testing.T) {
+	t.Parallel()
+	db, clock := catalog(t)
+	launched(t, db, spec("orders"))
+	taken(t, db, "orders", "one")
+	clock.Advance(time.Hour)
+	taken(t, db, "orders", "two")
+	run, _ := searching(t, db, models.FindSpec{Cluster: "orders", Sought: "*", Pattern: true})
+	check(t, db.Finds.Note(t.Context(), run, 9, models.FindProgress{Place: 0, Matches: 2, Keys: foundKeys(2), Done: 1}))
+	check(t, db.Finds.Note(t.Context(), run, 9, models.FindProgress{Place: 1, Matches: 300, Keys: foundKeys(9), Done: 1}))
+	names := [][]byte{{0xFF, 0, 1}, {0xFF, 0, 3}, []byte("none")}
+	if found := must(db.Finds.Named(t.Context(), run.ID, names, 0, 1))(t); len(found) != 3 {
+		t.Errorf("found %+v", found)
+	}
+	if found := must(db.Finds.Named(t.Context(), run.ID, names, 1, 1))(t); len(found) != 2 || found[0].Place != 1 {
+		t.Errorf("in one snapshot: %+v", found)
+	}
+	if found := must(db.Finds.Named(t.Context(), run.ID, nil, 0, 1))(t); len(found) != 0 {
+		t.Errorf("no name: %+v", found)
+	}
+	if kept := must(db.Finds.Kept(t.Context(), run.ID, 0, 1))(t); len(kept) != 2 || kept[0] != 2 || kept[1] != 7 {
+		t.Errorf("kept are %v", kept)
+	}
+}

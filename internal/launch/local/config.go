@@ -49,6 +49,9 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
 	c.network(dir, n, engine)
 	c.process(dir, engine)
+	if n.Digests && atLeast(engine, 7, 0) { // older engines allow DEBUG to everybody
+		c.set("enable-debug-command", "local")
+	}
 	c.data(n, engine)
 	c.replication(n, engine)
 	if n.ClusterMode {
