@@ -37,6 +37,7 @@ type FindResult struct {
 	Matches           int64
 	Kept              int
 	Hidden            bool // names of keys are hidden
+	Comparable        bool // the cluster is there, so that keys can be compared with what it has now
 	Until             time.Time
 
 	List      List
@@ -66,6 +67,7 @@ type FindRow struct {
 	Bytes          int64
 	ExpiresAt      time.Time
 	Change         string // since the snapshot before
+	GoneIn         string // the next snapshot, if it does not have the key; of a pattern's
 }
 
 // left says how long the key had left when the snapshot was taken.
@@ -79,6 +81,9 @@ func (r FindRow) left() string {
 		return DurationText(left)
 	}
 }
+
+// compares tells whether there are snapshots before to compare with.
+func (p FindResult) compares() bool { return p.Snapshot == "" }
 
 // place says in words where a search looks.
 func (p FindResult) place() string {
@@ -154,6 +159,43 @@ type FoundValue struct {
 	LabelHead          string // "" when entries have no labels
 	Entries            []ValueEntry
 	AnyExpires         bool
+	LastID             string // of a stream
+	Groups             []StreamGroup
+	MoreGroups         int
+	Cluster            string // that the value can be compared with; "": none
+}
+
+// StreamGroup is a consumer group of a stream, made visible.
+type StreamGroup struct {
+	Name, LastID string
+	Pending      int64
+	Consumers    int
+	First        []string // the first consumers, with what each has to acknowledge
+	Waiting      []StreamPending
+}
+
+// StreamPending is an entry that was delivered and not acknowledged.
+type StreamPending struct {
+	ID, Consumer string
+	Delivered    time.Time
+	Times        int64
+}
+
+// more says what of a group is not listed.
+func (g StreamGroup) more() string {
+	var left []string
+	if n := g.Consumers - len(g.First); n > 0 {
+		left = append(left, Plural(n, "more consumer"))
+	}
+	if n := g.Pending - int64(len(g.Waiting)); n > 0 {
+		left = append(left, Plural(n, "more pending message"))
+	}
+	return strings.Join(left, ", ")
+}
+
+// bringBackAddress is the form that brings a key back that was found, with its name filled in.
+func bringBackAddress(snapshot, run, key string) string {
+	return string(LinkQuery(string(Link("snapshots", snapshot, "keys")), "found", run, "key", key))
 }
 
 // ValueEntry is one entry of a value, made visible.

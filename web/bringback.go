@@ -34,6 +34,11 @@ func (h bringPages) keysPage(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
+	if id := r.URL.Query().Get("found"); id != "" {
+		if err := h.fillFound(r, id, snapshot, form); err != nil {
+			return err
+		}
+	}
 	return h.askKeys(w, r, snapshot, form, nil)
 }
 
@@ -70,6 +75,23 @@ func (h bringPages) fillIn(r *http.Request, id string, form url.Values) error {
 	for field, value := range map[string][]byte{"pattern": spec.Choice.Pattern, "as": spec.Choice.As, "strip": spec.Choice.Strip, "prefix": spec.Choice.Prefix} {
 		form.Set(field, visibleName(string(value), false))
 	}
+	return nil
+}
+
+// fillFound fills in the key that a search has found. Of a name that is cut it is a pattern.
+func (h bringPages) fillFound(r *http.Request, id string, snapshot models.Snapshot, form url.Values) error {
+	key, err := findPages(h).foundBy(r, id, r.URL.Query().Get("key"))
+	if err != nil {
+		return err
+	} else if key.in.SnapshotID != snapshot.ID {
+		return nil // it was another one of that name
+	}
+	form.Set("database", strconv.Itoa(key.Database))
+	if len(key.Name) < key.Length {
+		form.Set("pattern", words.KeyName(models.BeginsWith(string(key.Name))))
+		return nil
+	}
+	form.Set("names", words.KeyName(string(key.Name)))
 	return nil
 }
 

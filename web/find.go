@@ -1,13 +1,9 @@
 package web
 
 import (
-	"context"
-	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
-	"time"
 
 	"github.com/a-h/templ"
 
@@ -90,7 +86,11 @@ func findAddress(run uint) string { return views.FindPath + "/" + runID(run) }
 
 // search returns the run and the search of the address.
 func (h findPages) search(r *http.Request) (models.Run, models.Find, models.FindArgs, error) {
-	run, err := runPages(h).find(r)
+	return h.searchBy(r, r.PathValue("id"))
+}
+
+func (h findPages) searchBy(r *http.Request, id string) (models.Run, models.Find, models.FindArgs, error) {
+	run, err := runPages(h).findBy(r, id)
 	if err != nil {
 		return run, models.Find{}, models.FindArgs{}, err
 	}
@@ -118,6 +118,9 @@ func (h findPages) show(w http.ResponseWriter, r *http.Request) error {
 	props := views.FindResult{Run: runs[0], Sought: words.KeyName(string(search.Sought)), Pattern: args.Pattern, Cluster: run.ClusterName, Snapshot: run.SnapshotName, Matches: search.Matches,
 		Kept: search.Kept, Until: search.CreatedAt.Add(models.FindKeptFor)}
 	if props.Hidden, err = h.db.Settings.HidesKeyNames(r.Context()); err != nil {
+		return err
+	}
+	if props.Comparable, err = h.comparable(r, run); err != nil {
 		return err
 	}
 	fill := h.named
@@ -176,9 +179,9 @@ func namedRows(snapshot models.FindSnapshot, found map[int][]models.FoundKey, be
 		row := foundRow(key, snapshot)
 		switch {
 		case before == nil:
-			row.Change = "it is the oldest"
+			row.Change = isOldest
 		case known:
-			row.Change = "new"
+			row.Change = isNew
 			for _, earlier := range found[before.Place] {
 				if earlier.Database == key.Database {
 					row.Change = changeOf(earlier, key)
@@ -190,12 +193,19 @@ func namedRows(snapshot models.FindSnapshot, found map[int][]models.FoundKey, be
 	if len(rows) == 0 {
 		row := views.FindRow{FindSnapshot: foundSnapshot(snapshot)}
 		if known && before.Matches > 0 {
-			row.Change = "gone"
+			row.Change = isGone
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
+
+// What has become of a key since the snapshot before.
+const (
+	isOldest = "it is the oldest"
+	isNew    = "new"
+	isGone   = "gone"
+)
 
 func changeOf(before, now models.FoundKey) string {
 	switch {
@@ -254,72 +264,8 @@ func (h findPages) matching(r *http.Request, run models.Run, props *views.FindRe
 		}
 	}
 	props.List = shown
+	if run.SnapshotName == "" && len(props.Rows) == len(keys) {
+		return h.differences(r.Context(), run, keys, props.Rows)
+	}
 	return nil
 }
-
-// valueTimeout is how long a page waits for a value: a large part has to be read up to the key.
-const valueTimeout = 5 * time.Minute
-
-// value shows the value of a key that was found. It is kept nowhere.
-func (h findPages) value(w http.ResponseWriter, r *http.Request) error {
-	run, search, args, err := h.search(r)
-	if err != nil {
-		return err
-	}
-	id, err := strconv.ParseUint(r.PathValue("key"), 10, 32)
-	if err != nil {
-		return problem{status: http.StatusNotFound, text: "There is no such result.", back: findAddress(run.ID), backText: "To what was found"}
-	}
-	key, in, err := h.db.Finds.Key(r.Context(), run.ID, uint(id))
-	if err != nil {
-		return err
-	}
-	name := string(key.Name)
-	if !args.Pattern {
-		key.Name, name = search.Sought, string(search.Sought)
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), valueTimeout)
-	defer cancel()
-	value, err := h.jobs.FoundValue(ctx, key, in)
-	if faults, refused := models.AsFaults(err); refused {
-		return h.done(w, r, findAddress(run.ID), "info", faults.Error())
-	} else if err != nil {
-		return err
-	}
-	props := presentValue(value, key)
-	props.Run, props.Key, props.Snapshot, props.TakenAt = runID(run.ID), r.PathValue("key"), in.SnapshotName, in.TakenAt
-	props.Name, props.Database, props.Bytes = visibleName(name, len(name) < key.Length), key.Database, key.Bytes
-	w.Header().Set("Cache-Control", "no-store")
-	at := place{title: "The value of a key", active: views.NavSnapshots, crumbs: []views.Crumb{findCrumb, {Text: "What was found", Href: findAddress(run.ID)}}, path: findAddress(run.ID)}
-	return h.page(w, r, at, func(shell views.Shell) templ.Component { return views.FoundValuePage(shell, props) })
-}
-
-// labelHeads are what the entries of a type are told apart by.
-var labelHeads = map[string]string{"hash": "Field", "zset": "Score", "list": "Index", "stream": "ID", "set": "Member"}
-
-func presentValue(value models.FoundValue, key models.FoundKey) views.FoundValue {
-	p := views.FoundValue{Type: key.Type, Size: value.Size, Unit: "entry", Unknown: value.Unknown, Cut: value.Cut, LabelHead: labelHeads[key.Type]}
-	if key.Type == "string" {
-		p.Unit = "byte"
-	}
-	if value.Engine.Name != "" {
-		p.Engine = views.EngineText(value.Engine.Name, value.Engine.Version)
-	}
-	if key.ExpiresAt != nil {
-		p.ExpiresAt = *key.ExpiresAt
-	}
-	for _, e := range value.Entries {
-		entry := views.ValueEntry{Label: visibleName(e.Label, false), Value: e.Value, Bytes: e.Bytes, Cut: e.Bytes > int64(len(e.Value))}
-		if !models.Text(e.Value) {
-			entry.Value, entry.Binary = hexDump(e.Value), true
-		}
-		if e.Expires != nil {
-			entry.Expires, p.AnyExpires = *e.Expires, true
-		}
-		p.Entries = append(p.Entries, entry)
-	}
-	return p
-}
-
-// hexDump writes bytes as "hexdump -C" does.
-func hexDump(text string) string { return strings.TrimSuffix(hex.Dump([]byte(text)), "\n") }

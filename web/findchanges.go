@@ -94,7 +94,7 @@ func (h findPages) windowOf(ctx context.Context, run models.Run) (models.Recover
 }
 
 func changeRow(cluster string, window models.RecoveryWindow, c models.FoundChange) views.ChangeRow {
-	row := views.ChangeRow{At: c.At, Text: c.Text(visibleName(string(c.Other))), Name: visibleName(string(c.Name)), Command: c.Command, Argument: c.Word, Bytes: c.Bytes, Database: "not known",
+	row := views.ChangeRow{At: c.At, Text: c.Text(visibleName(string(c.Other), false)), Name: visibleName(string(c.Name), c.Length > len(c.Name)), Command: c.Command, Argument: c.Word, Bytes: c.Bytes, Database: "not known",
 		Shard: c.Shard, Expires: orZero(c.ExpiresAt)}
 	if len(c.Name) > 0 && c.Length > len(c.Name) {
 		row.Cut = c.Length

@@ -189,6 +189,7 @@ func (t table) finds() {
 	t.user("GET /find/{id}", finds.show)
 	t.user("GET /find/{id}/changes", finds.changes)
 	t.user("POST /find/{id}/keys/{key}", finds.value)
+	t.user("POST /find/{id}/keys/{key}/now", finds.compareWithNow)
 }
 
 func (t table) settings() {

@@ -57,9 +57,13 @@ func (h runPages) list(w http.ResponseWriter, r *http.Request) error {
 
 // find returns the run whose number is in the address.
 func (h runPages) find(r *http.Request) (models.Run, error) {
-	id, err := strconv.ParseUint(r.PathValue("id"), 10, 32)
+	return h.findBy(r, r.PathValue("id"))
+}
+
+func (h runPages) findBy(r *http.Request, number string) (models.Run, error) {
+	id, err := strconv.ParseUint(number, 10, 32)
 	if err != nil {
-		return models.Run{}, problem{status: http.StatusNotFound, text: fmt.Sprintf("There is no run %q.", r.PathValue("id")), back: "/runs", backText: "To the activity"}
+		return models.Run{}, problem{status: http.StatusNotFound, text: fmt.Sprintf("There is no run %q.", number), back: "/runs", backText: "To the activity"}
 	}
 	return h.db.Runs.Get(r.Context(), uint(id))
 }

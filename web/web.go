@@ -60,6 +60,8 @@ type Jobs interface {
 	JournalSeconds(ctx context.Context, cluster models.Cluster, span models.RecoverySpan) ([]models.JournalWrites, error)
 	// FoundValue loads a key that a search has found into a node that exists only for this, and reads it. A refusal is [models.Faults].
 	FoundValue(ctx context.Context, key models.FoundKey, in models.FindSnapshot) (models.FoundValue, error)
+	// CompareKey sets a key that a search has found beside what a cluster has under its name now. A refusal is [models.Faults].
+	CompareKey(ctx context.Context, key models.FoundKey, in models.FindSnapshot, cluster models.Cluster) (models.KeyComparison, error)
 	// Upload makes a snapshot from files that a browser sends, and returns when it is available. An error is a refusal in words.
 	Upload(ctx context.Context, spec models.ImportSpec, size int64, next func() (name string, body io.ReadCloser, err error)) (models.Run, error)
 	// TestChannel sends a message through a channel at once, and returns what became of it.

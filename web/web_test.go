@@ -419,6 +419,7 @@ type fakeJobs struct {
 type answers struct {
 	contents      models.Contents
 	value         models.FoundValue
+	compared      models.KeyComparison
 	noValue       error
 	growth        models.ContentsChange
 	source        func(models.Cluster) (models.SnapshotSource, error)
@@ -513,6 +514,12 @@ func (*fakeJobs) JournalSeconds(context.Context, models.Cluster, models.Recovery
 
 func (j *fakeJobs) FoundValue(context.Context, models.FoundKey, models.FindSnapshot) (models.FoundValue, error) {
 	return j.now().value, j.now().noValue
+}
+
+func (j *fakeJobs) CompareKey(_ context.Context, key models.FoundKey, in models.FindSnapshot, cluster models.Cluster) (models.KeyComparison, error) {
+	c := j.now().compared
+	c.Name, c.Cluster, c.Then.From, c.Then.At = key.Name, cluster.Name, in.SnapshotName, in.TakenAt
+	return c, j.now().noValue
 }
 
 func (*fakeJobs) Engines(context.Context) ([]models.Engine, error) { return installed, nil }

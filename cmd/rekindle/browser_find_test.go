@@ -41,6 +41,10 @@ func TestBrowserFindsAKey(t *testing.T) {
 		for i := range 130 {
 			p.HSet(t.Context(), fmt.Sprint("cart:", i), "apples", i, "note", strings.Repeat("long ", 10*i))
 		}
+		p.XAdd(t.Context(), &redis.XAddArgs{Stream: "mail:\xff", ID: "1-1", Values: []string{"to", "ann"}})
+		p.XAdd(t.Context(), &redis.XAddArgs{Stream: "mail:\xff", ID: "2-1", Values: []string{"to", "bob", "attached", "\x00\xff"}})
+		p.XGroupCreate(t.Context(), "mail:\xff", "senders", "0")
+		p.XReadGroup(t.Context(), &redis.XReadGroupArgs{Group: "senders", Consumer: "worker-1", Streams: []string{"mail:\xff", ">"}, Count: 1, Block: -1})
 		p.Set(t.Context(), "<b onclick=x>\u202e:", "\x00\xff"+strings.Repeat("binary ", 900), 0)
 		return nil
 	})
@@ -81,11 +85,12 @@ func TestBrowserFindsAKey(t *testing.T) {
 		b.awaitText(text)
 	}
 	b.inspectAfter("found-value", value)
+	compareKey(b, app, found)
 
 	b.open("/find?cluster=shop&snapshot=thursday")
 	b.fill("sought", "*")
 	b.fill("match", "pattern")
-	b.click(`main form.panel button[type=submit]`, "130 keys found.")
+	b.click(`main form.panel button[type=submit]`, "131 keys found.")
 	b.inspect("found-pattern", b.path())
 	b.open("/find?cluster=shop")
 	b.fill("sought", "cart:1*")
@@ -95,4 +100,47 @@ func TestBrowserFindsAKey(t *testing.T) {
 	b.inspect("found-pattern-all", b.path())
 	b.open("/find")
 	b.inspect("find-recent", "/find")
+}
+
+// compareKey compares the key that was found with what the cluster has now, and leads to the form that brings it back. A stream under a name that is no text is shown with its groups.
+func compareKey(b *tab, app *redis.Client, found string) {
+	t := b.t
+	t.Helper()
+	compare := func() {
+		b.open(found)
+		b.click(`button[aria-label="Compare the value in wednesday with now"]`, "A key then and now")
+	}
+	compare()
+	b.awaitText("The key is not there now.")
+	b.inspectAfter("key-gone", compare)
+	fine(t, app.HSet(t.Context(), "cart:7", "apples", "8", "pears", "\x00\xff", "note", strings.Repeat("long ", 70)).Err())
+	compare()
+	for _, text := range []string{"The value has changed.", "1 changed, 1 added, 1 the same", "Then it had an expiry", "it was not there then"} {
+		b.awaitText(text)
+	}
+	b.inspectAfter("key-compared", compare)
+	compare()
+	b.click(`main a.button.primary[href*="/snapshots/wednesday/keys?found="]`, "Bring back keys of wednesday")
+	b.await("the name in the form", `document.querySelector("#f-names").value === "cart:7"`)
+
+	b.open("/find?cluster=shop&snapshot=wednesday")
+	b.fill("sought", `"mail:\xff"`)
+	b.click(`main form.panel button[type=submit]`, "Found 1 time.")
+	stream := b.path()
+	show := func(button, says string) func() {
+		return func() {
+			b.open(stream)
+			b.click(`button[aria-label^="`+button+`"]`, says)
+		}
+	}
+	shown := show("Show the value", "Consumer groups")
+	shown()
+	b.awaitText("worker-1: 1")
+	b.inspectAfter("found-stream", shown)
+	fine(t, app.XAck(t.Context(), "mail:\xff", "senders", "1-1").Err())
+	fine(t, app.XAdd(t.Context(), &redis.XAddArgs{Stream: "mail:\xff", ID: "3-1", Values: []string{"to", "cid"}}).Err())
+	compared := show("Compare the value", "A key then and now")
+	compared()
+	b.awaitText("last delivered")
+	b.inspectAfter("stream-compared", compared)
 }
