@@ -36,6 +36,7 @@ type (
 		Replace   bool      `json:"replace,omitempty"`
 		Safety    string    `json:"safety,omitempty"`    // the snapshot of the cluster that must be available first
 		Deadlines Deadlines `json:"deadlines,omitempty"` // when the keys expire
+		Token     string    `json:"token,omitempty"`     // by which whoever has asked for it knows it again
 	}
 	// ModifyArgs are of a change to the nodes.
 	ModifyArgs struct {
@@ -91,6 +92,7 @@ type (
 		Pattern bool         `json:"pattern,omitempty"` // instead of an exact name
 		Keep    int          `json:"keep"`              // how many keys are kept
 		Journal *FindJournal `json:"journal,omitempty"` // is looked through as well, or alone; nil: it is not
+		Token   string       `json:"token,omitempty"`   // by which whoever has asked for it knows it again
 	}
 	// NoArgs are of runs without arguments.
 	NoArgs struct{}

@@ -65,6 +65,7 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunFind, `{"pattern":true,"keep":1000}`, FindArgs{Pattern: true, Keep: 1000}),
 		example(RunFind, `{"keep":50,"journal":{"only":true,"since":"2026-11-27T10:41:07Z"}}`, FindArgs{Keep: 50, Journal: &FindJournal{Only: true, Since: time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC)}}),
 		example(RunFind, `{"keep":50}`, FindArgs{Keep: 50}),
+		example(RunFind, `{"keep":50,"token":"t"}`, FindArgs{Keep: 50, Token: "t"}),
 		example(RunCreate, `{}`, NoArgs{}),
 		example(RunDeleteSnapshot, `{}`, NoArgs{}),
 		example(RunVerify, `{}`, NoArgs{}),

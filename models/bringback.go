@@ -106,6 +106,7 @@ type BringBackSpec struct {
 	Safety      string // name of a snapshot of the cluster that is taken first; "": none is
 	Rehearse    bool   // nothing is written
 	RequestedBy string
+	Token       string // by which whoever asks knows the run again
 }
 
 // NoBringBack says why no keys can be brought back into the cluster, or "".

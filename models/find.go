@@ -24,6 +24,7 @@ type FindSpec struct {
 	Keep        int          // how many keys are kept; 0: FindKeeps
 	Journal     *FindJournal // looks in the cluster's journal as well, or only there; nil: not at all
 	RequestedBy string
+	Token       string // by which whoever asks knows the run again
 }
 
 // Check says what is wrong with a search.

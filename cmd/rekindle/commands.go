@@ -17,6 +17,7 @@ type call struct {
 	getenv         func(string) string
 	environ        []string // all that is set, NAME=value; nil: not known
 	stdout, stderr io.Writer
+	stdin          io.Reader // nil: there is none
 }
 
 // command is something that rekindle can be told to do.
@@ -64,6 +65,10 @@ func commands() []command {
 		{"restore", "SNAPSHOT --as NAME [flags]", "have a running console restore a snapshot into a new cluster", func(ctx context.Context, c call) error {
 			return runRestore(ctx, c.args, c.getenv, c.stdout, c.stderr)
 		}},
+		{"find", "CLUSTER --key NAME [flags]", "have a running console look for a key in snapshots", func(ctx context.Context, c call) error {
+			return runFind(ctx, c.args, c.getenv, c.stdout, c.stderr)
+		}},
+		{"bring-back", "SNAPSHOT --into CLUSTER --key NAME [flags]", "have a running console bring keys of a snapshot back into a running cluster", runBringBack},
 		{"catalog backup", "FILE [flags]", "copy the database to a file (console running or stopped)", func(ctx context.Context, c call) error {
 			return runBackup(ctx, c.args, c.getenv, c.stdout)
 		}},

@@ -34,7 +34,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	code := execute(ctx, call{os.Args[1:], os.Getenv, os.Environ(), os.Stdout, os.Stderr})
+	code := execute(ctx, call{os.Args[1:], os.Getenv, os.Environ(), os.Stdout, os.Stderr, os.Stdin})
 	stop()
 	os.Exit(code)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +21,12 @@ import (
 func BenchmarkBring(b *testing.B) {
 	const keys, every, rounds = 1_000_000, 100, 5
 	source, target := testkit.Redis(b, "--rdbcompression", "no"), testkit.Redis(b)
-	for n := keys / 10; n <= keys; n += keys / 10 {
-		if err := source.Client().Do(b.Context(), "DEBUG", "POPULATE", n, "key", 100).Err(); err != nil {
+	for from := 0; from < keys; from += 1000 {
+		pipe := source.Client().Pipeline()
+		for i := from; i < from+1000; i++ {
+			pipe.Set(b.Context(), "key:"+strconv.Itoa(i), strings.Repeat("value ", 16)+strconv.Itoa(i), 0)
+		}
+		if _, err := pipe.Exec(b.Context()); err != nil {
 			b.Fatal(err)
 		}
 	}

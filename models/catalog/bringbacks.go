@@ -47,7 +47,7 @@ func (q BringBacks) Request(ctx context.Context, spec models.BringBackSpec) (mod
 			return err
 		}
 		run, err = tx.Runs.enqueue(ctx, models.Run{Kind: models.RunBringBack, ClusterName: cluster.Name, ClusterID: cluster.ID, SnapshotName: snapshot.Name, RequestedBy: spec.RequestedBy},
-			models.BringBackArgs{Rehearse: spec.Rehearse, Replace: spec.Replace, Safety: spec.Safety, Deadlines: spec.Deadlines})
+			models.BringBackArgs{Rehearse: spec.Rehearse, Replace: spec.Replace, Safety: spec.Safety, Deadlines: spec.Deadlines, Token: spec.Token})
 		if err != nil {
 			return err
 		}

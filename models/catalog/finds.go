@@ -32,7 +32,7 @@ func (q Finds) Request(ctx context.Context, spec models.FindSpec) (models.Run, e
 		if err != nil {
 			return err
 		}
-		args := models.FindArgs{Pattern: spec.Pattern, Keep: cmp.Or(spec.Keep, models.FindKeeps), Journal: spec.Journal}
+		args := models.FindArgs{Pattern: spec.Pattern, Keep: cmp.Or(spec.Keep, models.FindKeeps), Token: spec.Token, Journal: spec.Journal}
 		if run, err = tx.Runs.enqueue(ctx, run, args); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -192,6 +193,24 @@ func (q Runs) Claim(ctx context.Context, owner string, allowed func(models.Run) 
 		}
 		if claimed.RowsAffected == 1 {
 			run.Status, run.Owner, run.StartedAt, run.Attempts = models.RunRunning, owner, &now, run.Attempts+1
+			return run, true, nil
+		}
+	}
+	return models.Run{}, false, nil
+}
+
+// begunLately is among how many of the last runs of somebody one is looked for that was begun a moment ago.
+const begunLately = 1000
+
+// Begun finds the run of this kind that somebody has asked for with this token, a moment ago.
+func (q Runs) Begun(ctx context.Context, kind models.RunKind, by, token string) (models.Run, bool, error) {
+	var lately []models.Run
+	if err := q.db.with(ctx).Where("kind = ? AND requested_by = ?", kind, by).Order("id DESC").Limit(begunLately).Find(&lately).Error; err != nil {
+		return models.Run{}, false, fmt.Errorf("look for the run that a request has begun: %w", err)
+	}
+	for _, run := range lately {
+		var asked struct{ Token string }
+		if token != "" && json.Unmarshal([]byte(run.Options), &asked) == nil && asked.Token == token {
 			return run, true, nil
 		}
 	}

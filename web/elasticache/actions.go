@@ -13,6 +13,7 @@ func actionsOf(c Config) map[string]action {
 	migrations := migrationActions{c.DB, c.Jobs}
 	tags, events, engines := tagActions{c.DB}, eventActions{c.DB}, engineActions{c.DB}
 	subnets, parameters := subnetActions{c.DB}, parameterActions{c.DB}
+	keys, runs := keyActions{c.DB}, runActions{c.DB}
 	users, userGroups := userActions{c.DB, c.Jobs}, userGroupActions{c.DB, c.Jobs}
 	actions := map[string]action{
 		"DescribeReplicationGroups": look(groups.describe),
@@ -70,6 +71,12 @@ func actionsOf(c Config) map[string]action {
 		"CreateUserGroup":    change(userGroups.create, userGroups.show),
 		"ModifyUserGroup":    change(userGroups.modify, userGroups.show),
 		"DeleteUserGroup":    destroy(userGroups.delete, userGroups.show),
+
+		"RekindleFindKeys":      change(keys.find, keys.showFind),
+		"RekindleDescribeFind":  look(keys.describeFind),
+		"RekindleBringKeysBack": change(keys.bring, keys.showBring),
+		"RekindleDescribeRun":   look(runs.describe),
+		"RekindleCancelRun":     change(runs.cancel, runs.describe),
 
 		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: getCallerIdentity},
 	}

@@ -95,6 +95,8 @@ type call struct {
 	account string
 	request string // the id of the request
 
+	run uint // that the request has begun; 0: none
+
 	invocation string // the client's id for the request, the same for each attempt; "": none
 }
 
