@@ -104,7 +104,7 @@ func TestAKeyIsComparedWithWhatTheClusterHasNow(t *testing.T) {
 	c.snapshot("orders", "one")
 	pipeline(after)
 	for key, want := range map[string]struct {
-		verdict models.Verdict
+		verdict models.KeyVerdict
 		changes string
 	}{
 		"same":   {models.KeySame, ""},

@@ -84,6 +84,10 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: transfer, May: m.vault.Recoverer.May, Does: queue.With(m.vault.Recoverer.Recover), Again: always,
 			Removes: inAnyCase, Settles: m.vault.Recoverer.Settle, Recovers: m.recoveringMoment,
 		},
+		models.RunCompare: {
+			Weighs: chore, May: m.vault.Comparer.May, Does: m.vault.Comparer.Compare, Again: always,
+			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
+		},
 		models.RunFind: {
 			Weighs: chore, May: m.vault.Finder.May, Does: queue.With(m.vault.Finder.Find), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,

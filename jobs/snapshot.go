@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"strings"
 
 	"rekindle/internal/words"
 	"rekindle/jobs/impact"
@@ -37,15 +38,65 @@ func (m *Manager) snapshot(ctx context.Context, run models.Run, args models.Snap
 		return because(nil, "Its window closed at %s UTC before its turn came, because other snapshots took too long. Give the clusters windows that are longer or further apart.",
 			closes.UTC().Format("15:04"))
 	}
-	measured, err := m.take(ctx, run, args.Override, report)
+	measured, way, err := m.produce(ctx, run, args, report)
 	if err != nil {
 		return err
 	}
 	if err := m.DB.Settle.Snapshot(context.WithoutCancel(ctx), run, measured); err != nil {
 		return err
 	}
+	if way == models.ToBeCompared {
+		if err := m.DB.Comparisons.Queue(context.WithoutCancel(ctx), run); err != nil { // then the next one is compared
+			m.Logger.Error("queue the comparison of a snapshot with the journal", "snapshot", run.SnapshotName, "error", err)
+		}
+		m.Wake()
+	}
 	m.calendar.applyRetention(ctx)
 	return nil
+}
+
+// produce makes a snapshot in the way that the cluster's plan says: a daily one from the journal, if that can be done, and any other of the cluster itself.
+func (m *Manager) produce(ctx context.Context, run models.Run, args models.SnapshotArgs, report *queue.Report) (measured models.Snapshot, way models.DailyWay, err error) {
+	cluster, err := m.DB.Clusters.ByID(ctx, run.ClusterID)
+	if err != nil {
+		return measured, way, err
+	}
+	if way, err = m.DB.Comparisons.Daily(ctx, cluster, args); err != nil {
+		return measured, way, err
+	}
+	if way != models.OfJournal {
+		measured, err = m.take(ctx, run, args.Override, report)
+		return measured, way, err
+	}
+	measured, err = m.synthesize(ctx, run, args, cluster, report)
+	if err == nil || ctx.Err() != nil {
+		return measured, way, err
+	}
+	why := sentence(err)
+	m.Logger.Warn("make a snapshot from the journal; it is taken of the cluster itself", "snapshot", run.SnapshotName, "error", err)
+	if err := m.DB.Comparisons.FellBack(ctx, run, why); err != nil {
+		return measured, way, err
+	}
+	measured, err = m.take(ctx, run, args.Override, report)
+	measured.Warning = strings.TrimSpace(models.NotSynthetic(why) + " " + measured.Warning)
+	return measured, models.OfCluster, err
+}
+
+// synthesize makes a snapshot from the journal.
+func (m *Manager) synthesize(ctx context.Context, run models.Run, args models.SnapshotArgs, cluster models.Cluster, report *queue.Report) (models.Snapshot, error) {
+	var none models.Snapshot
+	row, err := m.DB.Snapshots.Get(ctx, run.SnapshotName)
+	if err != nil {
+		return none, err
+	}
+	if err := m.vault.Health.Usable(ctx); err != nil {
+		return none, err
+	}
+	cluster, _, err = m.prepare(ctx, cluster, report) // whether slots move; nothing is read
+	if err != nil {
+		return none, err
+	}
+	return m.vault.Recoverer.Synthesize(ctx, run, args, cluster, row, report)
 }
 
 // take writes a cluster's data into the store. It returns what was measured, for the catalog.

@@ -22,6 +22,7 @@ const (
 	ConditionUnreachable Condition = "cluster-unreachable"
 	ConditionSilent      Condition = "node-unreachable" // a replica, while its cluster answers
 	ConditionStalled     Condition = "journal-stalled"
+	ConditionDiffers     Condition = "journal-differs"
 	ConditionStore       Condition = "store-unusable"
 	ConditionFull        Condition = "disk-nearly-full"
 )
@@ -49,11 +50,12 @@ var conditions = []condition{
 	{ConditionFailed, "A snapshot failed", "A snapshot of %s failed", "Snapshots of %s succeed again", false, ofCluster, ""},
 	{ConditionMissed, "A snapshot window was missed", "%s missed a snapshot window", "%s has a snapshot again", false, ofCluster, ""},
 	{ConditionOverdue, "The newest snapshot is too old, or a journal stands still", "The newest snapshot of %s is too old", "%s has a new snapshot", true, ofCluster, ""},
-	{ConditionDamaged, "A verification failed", "The verification of the snapshot %s failed", "The snapshot %s is verified", false, ofSnapshot, ""},
+	{ConditionDamaged, "A verification failed, or a journal differs from its cluster", "The verification of the snapshot %s failed", "The snapshot %s is verified", false, ofSnapshot, ""},
 	{ConditionDrill, "A restore drill failed", "The restore drill of %s failed", "The restore drill of %s succeeds again", false, ofCluster, ""},
 	{ConditionUnreachable, "A cluster or one of its nodes is unreachable", "The cluster %s is unreachable", "The cluster %s answers again", true, ofCluster, ""},
 	{ConditionSilent, "A node is unreachable", "The node %s is unreachable", "The alarm about the node %s is over", true, ofPlace, ConditionUnreachable},
 	{ConditionStalled, "A journal stands still", "The journal of %s stands still", "The journal of %s goes on", true, ofCluster, ConditionOverdue},
+	{ConditionDiffers, "A journal differs from its cluster", "The journal of %s differs from the cluster", "The journal of %s agrees with the cluster again", true, ofCluster, ConditionDamaged},
 	{ConditionStore, "The snapshot store cannot be used", "The snapshot store cannot be used", "The snapshot store can be used again", true, ofPlace, ""},
 	{ConditionFull, "A disk is nearly full", "%s is nearly full", "%s has free space again", true, ofPlace, ""},
 }

@@ -16,6 +16,8 @@ type (
 		WindowOpens  *time.Time `json:"window_opens,omitempty"`  // of an automatic snapshot
 		WindowCloses *time.Time `json:"window_closes,omitempty"` // it must begin before that
 		Unreachable  string     `json:"unreachable,omitempty"`   // why the cluster was unreachable when the snapshot was asked for
+		OfCluster    bool       `json:"of_cluster,omitempty"`    // not made from the journal, whatever its plan says
+		Compare      bool       `json:"compare,omitempty"`       // the same, and then compared with what the journal makes of it
 	}
 	// RestoreArgs are of a restore.
 	RestoreArgs struct {
@@ -117,7 +119,7 @@ func (DrillArgs) kinds() []RunKind     { return []RunKind{RunDrill} }
 func (RecoverArgs) kinds() []RunKind   { return []RunKind{RunRecover} }
 func (FindArgs) kinds() []RunKind      { return []RunKind{RunFind} }
 func (NoArgs) kinds() []RunKind {
-	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunRebuild}
+	return []RunKind{RunCreate, RunDeleteSnapshot, RunVerify, RunCompare, RunRebuild}
 }
 
 // Args returns the arguments of a run.

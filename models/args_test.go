@@ -35,7 +35,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 	seen := map[RunKind]bool{}
 	for _, check := range []func(*testing.T) RunKind{
 		example(RunSnapshot, `{"override":true,"window_opens":"2026-11-22T03:00:00Z","window_closes":"2026-11-22T04:00:00Z","unreachable":"It is away."}`,
-			SnapshotArgs{true, &opens, &closes, "It is away."}),
+			SnapshotArgs{Override: true, WindowOpens: &opens, WindowCloses: &closes, Unreachable: "It is away."}),
+		example(RunSnapshot, `{"of_cluster":true,"compare":true}`, SnapshotArgs{OfCluster: true, Compare: true}),
 		example(RunSnapshot, `{}`, SnapshotArgs{}),
 		example(RunRestore, `{"refill":true,"unreachable":"All nodes had died."}`, RestoreArgs{Refill: true, Before: "All nodes had died."}),
 		example(RunRestore, `{"deadlines":"drop"}`, RestoreArgs{Deadlines: DeadlinesDropped}),
@@ -69,6 +70,7 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunCreate, `{}`, NoArgs{}),
 		example(RunDeleteSnapshot, `{}`, NoArgs{}),
 		example(RunVerify, `{}`, NoArgs{}),
+		example(RunCompare, `{}`, NoArgs{}),
 		example(RunRebuild, `{}`, NoArgs{}),
 	} {
 		seen[check(t)] = true

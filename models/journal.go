@@ -33,6 +33,7 @@ type JournalPlan struct {
 	Days      int           // how far back the recovery window reaches
 	Promise   time.Duration // after which time a piece of the stream is stored
 	Lone      bool          // a primary may be read where no replica is in step with it
+	Synthetic bool          // the daily snapshot is made from it
 	Since     time.Time
 }
 

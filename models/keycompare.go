@@ -25,22 +25,22 @@ type KeyComparison struct {
 	Primary bool   // it was asked at a primary, because no replica is in step
 	Changes []EntryChange
 	Groups  []GroupChange
-	Verdict Verdict
+	Verdict KeyVerdict
 	// NotRead is a sentence that says why the cluster was not asked, or did not answer; "": Now is its answer.
 	NotRead string
 }
 
-// Verdict says what a comparison has come to.
-type Verdict string
+// KeyVerdict says what a comparison has come to.
+type KeyVerdict string
 
 // The verdicts.
 const (
-	KeySame      Verdict = "the same"
-	KeySameShown Verdict = "the same as far as it is shown"
-	KeyChanged   Verdict = "changed"
-	KeyBeyond    Verdict = "changed beyond what is shown"
-	KeyGone      Verdict = "not there now"
-	KeyUnknown   Verdict = "not compared"
+	KeySame      KeyVerdict = "the same"
+	KeySameShown KeyVerdict = "the same as far as it is shown"
+	KeyChanged   KeyVerdict = "changed"
+	KeyBeyond    KeyVerdict = "changed beyond what is shown"
+	KeyGone      KeyVerdict = "not there now"
+	KeyUnknown   KeyVerdict = "not compared"
 )
 
 // Change says what has become of a piece of a value.
@@ -115,7 +115,7 @@ func (c *KeyComparison) Compare(alsoThen, alsoNow map[string]ValueEntry) {
 }
 
 // judge never calls the same what was not looked at.
-func (c *KeyComparison) judge() Verdict {
+func (c *KeyComparison) judge() KeyVerdict {
 	whole := !c.Then.Cut && !c.Now.Cut && c.Then.MoreGroups+c.Now.MoreGroups == 0
 	for _, one := range c.Changes {
 		if one.Change != Unchanged {

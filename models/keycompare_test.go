@@ -32,7 +32,7 @@ func TestOnlyWhatWasLookedAtIsCalledTheSame(t *testing.T) {
 		then, now KeySide
 		also      map[string]ValueEntry
 		notRead   string
-		want      Verdict
+		want      KeyVerdict
 		changes   string
 	}{
 		"equal":                        {then: side("hash", 1, entry("f", "1", "d1")), now: side("hash", 1, entry("f", "1", "d1")), want: KeySame, changes: "f the same"},
@@ -76,9 +76,9 @@ func TestOnlyWhatWasLookedAtIsCalledTheSame(t *testing.T) {
 func TestTheWholeValuesDecideOnlyWhatIsOpen(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		before Verdict
+		before KeyVerdict
 		same   bool
-		after  Verdict
+		after  KeyVerdict
 	}{{KeySameShown, true, KeySame}, {KeySameShown, false, KeyBeyond}, {KeyChanged, true, KeyChanged}, {KeyGone, true, KeyGone}} {
 		c := KeyComparison{Verdict: test.before}
 		if c.Settle(test.same); c.Verdict != test.after {

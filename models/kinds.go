@@ -94,6 +94,10 @@ var runKinds = []runKind{
 			return "recovery of " + r.ClusterName + " as the snapshot " + r.SnapshotName
 		}),
 	}, {
+		kind: RunCompare, label: "Comparison with the journal", cancellable: true,
+		title: func(r Run) string { return "Compare " + r.SnapshotName + " with the journal" },
+		says:  saysCompare,
+	}, {
 		kind: RunFind, label: "Find a key", cancellable: true,
 		title: titleFind,
 		says:  func(Run, RunStatus, string) string { return "" }, // whoever looks for a key waits for the answer
@@ -218,6 +222,13 @@ func saysSnapshot(r Run, status RunStatus, reason string) string {
 		return what + "was cancelled."
 	}
 	return what + "failed. " + reason
+}
+
+func saysCompare(r Run, status RunStatus, reason string) string {
+	if status == RunCancelled {
+		return fmt.Sprintf("The comparison of the snapshot %s with the journal of %s was cancelled.", r.SnapshotName, r.ClusterName)
+	}
+	return fmt.Sprintf("The snapshot %s could not be compared with the journal of %s. %s", r.SnapshotName, r.ClusterName, reason)
 }
 
 func saysFill(r Run, status RunStatus, reason string) string {

@@ -74,10 +74,19 @@ func ParseMoment(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-const recoveredOrigin = "Recovered to "
+const (
+	recoveredOrigin = "Recovered to "
+	syntheticOrigin = "Made from the journal, as of "
+)
 
-// Recovered tells whether the snapshot was made from another one and the journal behind it.
+// Recovered tells whether the snapshot was made from another one and the journal behind it, because somebody asked for a moment.
 func (s Snapshot) Recovered() bool { return strings.HasPrefix(s.Origin, recoveredOrigin) }
+
+// Synthetic tells whether the snapshot was made from another one and the journal behind it, because its day had come.
+func (s Snapshot) Synthetic() bool { return strings.HasPrefix(s.Origin, syntheticOrigin) }
+
+// Replayed tells whether the snapshot was made from another one and the journal behind it. Nodes of the cluster did not serve it.
+func (s Snapshot) Replayed() bool { return s.Recovered() || s.Synthetic() }
 
 // Cut is which moment a recovered snapshot is of.
 type Cut struct {
@@ -96,8 +105,13 @@ func (c Cut) Exactly() time.Duration {
 }
 
 // Origin is the sentence about where a recovered snapshot comes from.
-func (c Cut) Origin() string {
-	text := fmt.Sprintf("%s%s UTC, exact to %s: replayed from %s", recoveredOrigin, momentText(c.Asked), words.Duration(c.Exactly()), c.Base)
+func (c Cut) Origin() string { return c.origin(recoveredOrigin) }
+
+// SyntheticOrigin is Origin for a snapshot that the schedule had made.
+func (c Cut) SyntheticOrigin() string { return c.origin(syntheticOrigin) }
+
+func (c Cut) origin(begins string) string {
+	text := fmt.Sprintf("%s%s UTC, exact to %s: replayed from %s", begins, momentText(c.Asked), words.Duration(c.Exactly()), c.Base)
 	if c.Commands > 0 {
 		text += fmt.Sprintf(" and %s, the last of which came %s before.", words.Plural(c.Commands, "command"), words.Duration(c.Asked.Sub(c.Last)))
 	} else {

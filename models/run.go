@@ -24,6 +24,7 @@ const (
 	RunDeleteSnapshot    RunKind = "delete-snapshot"    //
 	RunVerify            RunKind = "verify"             // read every byte back
 	RunDrill             RunKind = "drill"              // load a snapshot into a node that exists only for this
+	RunCompare           RunKind = "compare"            // a snapshot with what the journal makes of the same place
 	RunFind              RunKind = "find"               // look for keys in snapshots
 	RunCopy              RunKind = "copy"               // under another name, or as an archive to another store
 	RunExport            RunKind = "export"             // plain RDB files to somebody's bucket

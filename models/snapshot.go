@@ -82,7 +82,7 @@ func (s Snapshot) Foreign() bool {
 
 // TakenIn is how long it took to read the data from the cluster; 0: not known.
 func (s Snapshot) TakenIn() time.Duration {
-	if s.Foreign() || s.Recovered() || s.StartedAt == nil || s.CompletedAt == nil {
+	if s.Foreign() || s.Replayed() || s.StartedAt == nil || s.CompletedAt == nil {
 		return 0
 	}
 	ended := *s.CompletedAt

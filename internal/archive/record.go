@@ -41,6 +41,8 @@ type Journal struct {
 	Days    int  `json:"days"`           // how far back
 	Seconds int  `json:"seconds"`        // after which time a piece of the stream is stored
 	Lone    bool `json:"lone,omitempty"` // a primary may be read where no replica is in step with it
+
+	Synthetic bool `json:"synthetic,omitempty"` // the daily snapshot is made from it
 }
 
 // Drills says when the schedule holds restore drills of a cluster.

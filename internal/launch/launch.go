@@ -171,7 +171,7 @@ type Node struct {
 	TLS         bool   // it speaks only TLS, also to other nodes; memcached cannot
 	ClusterMode bool   // it forms a cluster with others, and learns there whose replica it is: PrimaryPort only says that it is one; ignored by memcached
 	SavePoints  bool   // save dump.rdb now and then, not only at a clean stop; ignored by memcached
-	Digests     bool   // it tells the digests of values, by DEBUG, to clients on its host; for a node that nobody else uses; ignored by memcached
+	Debug       bool   // it answers DEBUG, which can end it; only on a loopback address; ignored by memcached
 
 	// Config has more settings, chosen by an administrator. For redis and valkey they are directives of the configuration
 	// file, except those that Rekindle needs to set itself; for memcached ElastiCache's parameters, such as "max_item_size". If the

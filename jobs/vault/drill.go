@@ -130,7 +130,7 @@ func (d *drilling) load(ctx context.Context) error {
 		return err
 	}
 	for i, part := range manifest.Parts {
-		if err := d.trials.waitForMemory(ctx, part, 0, d.report); err != nil {
+		if err := d.trials.waitForMemory(ctx, part, 0, memoryPatience, d.report); err != nil {
 			return err
 		}
 		if err := d.loadPart(ctx, i, part); err != nil {

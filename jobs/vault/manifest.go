@@ -27,7 +27,8 @@ func manifestOf(row models.Snapshot, cluster models.Cluster, at archive.Attempt,
 
 // measuredBy turns a manifest into what the catalog keeps of it.
 func measuredBy(m archive.Manifest) models.Snapshot {
-	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, Attempt: m.Attempt, ManifestSHA256: m.Hash, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory, Logical: m.Logical}
+	s := models.Snapshot{Name: m.Snapshot, ClusterName: m.Cluster, Attempt: m.Attempt, ManifestSHA256: m.Hash, RDBVersion: m.RDBVersion, UsedMemory: m.Configuration.UsedMemory, Logical: m.Logical,
+		Origin: m.Origin}
 	for _, p := range m.Parts {
 		s.Parts = append(s.Parts, models.Part{
 			Number: p.Number, Object: p.Object, Slots: p.Slots, Bytes: p.Bytes, Stored: p.StoredBytes, Keys: p.Keys, Expires: p.Expires, Databases: p.Databases, Kinds: p.Kinds, Lifetimes: p.Lifetimes,

@@ -260,10 +260,15 @@ func (r *rebuilding) learn(manifest archive.Manifest) {
 		r.living[manifest.Cluster] = true
 	}
 	newest, known := r.newest[manifest.Cluster]
-	copied, was := manifest.Origin != "", newest.Origin != ""
+	copied, was := isCopy(manifest), isCopy(newest)
 	if !known || was && !copied || was == copied && r.newer(manifest.CreatedAt, newest.CreatedAt) { // a copy counts only when there is nothing else
 		r.newest[manifest.Cluster] = manifest
 	}
+}
+
+// isCopy tells whether the configuration in a manifest is that of another snapshot.
+func isCopy(m archive.Manifest) bool {
+	return m.Origin != "" && !models.Snapshot{Origin: m.Origin}.Synthetic()
 }
 
 // newer tells whether a comes after b. A time in the future comes from a clock that was wrong, and counts as the oldest.

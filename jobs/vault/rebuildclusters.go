@@ -123,7 +123,7 @@ func (r *rebuilding) journal(ctx context.Context, name string, c models.Configur
 	if was == nil {
 		return nil
 	}
-	plan := models.JournalPlan{Kept: true, Days: was.Days, Promise: time.Duration(was.Seconds) * time.Second, Lone: was.Lone, Since: r.DB.Now()}
+	plan := models.JournalPlan{Kept: true, Days: was.Days, Promise: time.Duration(was.Seconds) * time.Second, Lone: was.Lone, Synthetic: was.Synthetic, Since: r.DB.Now()}
 	if err := plan.Check(models.Cluster{Name: name, Configuration: c}); err != nil {
 		r.warn(ctx, models.Event{ClusterName: name, Message: fmt.Sprintf("How the journal of the cluster %s was kept is not valid in its record, so none is kept. %s", name, err)}, nil)
 		return nil

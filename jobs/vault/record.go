@@ -225,7 +225,7 @@ func journalOf(c models.Cluster) *archive.Journal {
 	if plan == nil || !plan.Kept {
 		return nil
 	}
-	return &archive.Journal{Days: plan.Days, Seconds: int(plan.Promise.Seconds()), Lone: plan.Lone}
+	return &archive.Journal{Days: plan.Days, Seconds: int(plan.Promise.Seconds()), Lone: plan.Lone, Synthetic: plan.Synthetic}
 }
 
 // attachedOf says how a cluster is reached, without its secrets.

@@ -27,6 +27,7 @@ type Recoverer struct {
 	mover    *Mover
 	verifier *Verifier
 	trials   *trials
+	turn     chan struct{} // of the daily snapshots that are made from journals: one at a time
 }
 
 // May lets one recovery run at a time on this console, because each takes the memory of a node.
@@ -48,7 +49,9 @@ type recovery struct {
 	base     models.Snapshot
 	manifest archive.Manifest // of the base
 	engine   models.Engine
-	spans    []span // for each part
+	spans    []span        // for each part
+	patience time.Duration // with which it waits for memory
+	debug    bool          // its nodes answer DEBUG
 }
 
 // Recover is the body of a recovery.
@@ -61,7 +64,7 @@ func (r *Recoverer) Recover(ctx context.Context, run models.Run, args models.Rec
 	if err != nil || complete {
 		return err
 	}
-	one := &recovery{Recoverer: r, run: run, args: args, report: report,
+	one := &recovery{Recoverer: r, run: run, args: args, report: report, patience: memoryPatience,
 		draft: &Draft{Writer: r.writer, row: row, at: at, into: r.gathering(ctx)}}
 	if err := one.choose(ctx); err != nil {
 		return err
@@ -88,6 +91,11 @@ func (d *recovery) choose(ctx context.Context) (err error) {
 	if d.run, err = d.DB.Recoveries.Begin(ctx, d.run, d.base); err != nil {
 		return err
 	}
+	return d.open(ctx)
+}
+
+// open reads what the snapshot to begin with consists of.
+func (d *recovery) open(ctx context.Context) (err error) {
 	if d.manifest, err = d.reader.Manifest(ctx, d.base); err != nil {
 		return d.damagedBase(err)
 	}
@@ -110,24 +118,17 @@ func (d *recovery) damagedBase(err error) error {
 // replay brings a node to the moment, and takes a part from it.
 func (d *recovery) replay(ctx context.Context, index int) error {
 	part, s := d.manifest.Parts[index], &d.spans[index]
-	if err := d.trials.waitForMemory(ctx, part, min(s.bytes(), max(part.UsedMemory, 2*part.Bytes)), d.report); err != nil {
+	report := queue.Part(d.report, index, len(d.spans))
+	t, err := d.node(ctx, part, s.bytes(), report)
+	if err != nil {
 		return err
 	}
-	t := d.trials.node(recoverPrefix, d.run, part, d.engine)
 	defer t.end(ctx)
-	report := queue.Part(d.report, index, len(d.spans))
-	report.Stage(fmt.Sprintf("Starting a node of %s", d.engine), nil)
-	if err := t.start(ctx, part, nil); err != nil {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return reason.Because(err, "The node for it could not be started. The log says why.")
-	}
 	var sent progress
 	report.Step(1, replaySteps, fmt.Sprintf("Loading part %d of %s and replaying the journal behind it", part.Number, d.base.Name), func() models.Progress {
 		return models.Progress{BytesDone: sent.Load(), BytesTotal: part.Bytes + s.bytes()}
 	})
-	held, err := d.hold(ctx, t, part, s, sent.Store)
+	held, err := d.hold(ctx, t, d.base, part, s, sent.Store)
 	if err != nil {
 		return d.explain(ctx, t, part, s, err)
 	}
@@ -143,6 +144,24 @@ func (d *recovery) replay(ctx context.Context, index int) error {
 		Tune:           func(context.Context) func() { return func() {} },
 		Serves:         func(context.Context) func() { return func() {} },
 	}, behind{report, 1})
+}
+
+// node starts a node for a part and so many bytes of the journal behind it, as soon as the host has memory for it. It has to be ended.
+func (d *recovery) node(ctx context.Context, part archive.Part, behind int64, report queue.Stager) (*trial, error) {
+	if err := d.trials.waitForMemory(ctx, part, min(behind, max(part.UsedMemory, 2*part.Bytes)), d.patience, d.report); err != nil {
+		return nil, err
+	}
+	t := d.trials.node(recoverPrefix, d.run, part, d.engine)
+	t.debug = d.debug
+	report.Stage(fmt.Sprintf("Starting a node of %s", d.engine), nil)
+	if err := t.start(ctx, part, nil); err != nil {
+		t.end(ctx)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, reason.Because(err, "The node for it could not be started. The log says why.")
+	}
+	return t, nil
 }
 
 // replaySteps are the steps of a part: it is replayed, taken, and read back.
@@ -166,12 +185,12 @@ func (ended) BrokeOff(context.Context, int64) (string, bool) {
 	return "The node that had been brought to the moment ended, or stopped answering, while the snapshot was taken of it.", false
 }
 
-// hold brings a node to the end of a span.
-func (d *recovery) hold(ctx context.Context, t *trial, part archive.Part, s *span, progress func(int64)) (*primary.Held, error) {
+// hold brings a node to the end of a span behind a part of a snapshot.
+func (d *recovery) hold(ctx context.Context, t *trial, of models.Snapshot, part archive.Part, s *span, progress func(int64)) (*primary.Held, error) {
 	return primary.Hold(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
 		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
 			Open: func(ctx context.Context) (io.ReadCloser, error) {
-				return d.archive.OpenPart(ctx, refOf(d.base), part)
+				return d.archive.OpenPart(ctx, refOf(of), part)
 			}},
 		primary.History{ReplicationID: s.id, Offset: s.from},
 		func(ctx context.Context) (io.ReadCloser, error) { return s.open(ctx, d.Store) },
@@ -211,14 +230,22 @@ func (d *recovery) result(ctx context.Context) (archive.Manifest, error) {
 	}
 	m := d.manifest.In(d.draft.at)
 	m.Source, m.CreatedAt, m.RDBVersion, m.Configuration.UsedMemory = archive.Manual, row.CreatedAt, 0, 0
+	for _, taken := range d.draft.taken {
+		m.Engine, m.EngineVersion = taken.origin.Engine, taken.origin.Version
+		m.RDBVersion = max(m.RDBVersion, taken.RDBVersion)
+		m.Configuration.UsedMemory += taken.origin.UsedMemory
+	}
+	m.Origin = d.moment(&m).Origin()
+	return m, nil
+}
+
+// moment writes into a manifest which moment its parts are of, and behind what.
+func (d *recovery) moment(m *archive.Manifest) models.Cut {
 	m.Moment = &archive.Moment{Asked: d.args.Moment, Base: d.base.Name}
 	first, last := d.spans[0].at, d.spans[0].at
 	for _, taken := range d.draft.taken { // in turn, so they are in order
 		part, s, from := taken.Part, d.spans[taken.Number-1], d.manifest.Parts[taken.Number-1]
 		part.SourceNode, part.SourceRole, part.StartedAt, part.CompletedAt = from.SourceNode, "", s.at, s.at
-		m.Engine, m.EngineVersion = taken.origin.Engine, taken.origin.Version
-		m.RDBVersion = max(m.RDBVersion, part.RDBVersion)
-		m.Configuration.UsedMemory += taken.origin.UsedMemory
 		m.Parts[taken.Number-1] = part
 		m.Moment.Parts = append(m.Moment.Parts, archive.MomentPart{Number: part.Number, At: s.at, From: s.from, Run: s.run, Commands: s.commands})
 		m.Moment.Commands += s.commands
@@ -230,8 +257,7 @@ func (d *recovery) result(ctx context.Context) (archive.Manifest, error) {
 		}
 	}
 	m.Moment.SkewMS = last.Sub(first).Milliseconds()
-	m.Origin = models.Cut{Asked: d.args.Moment, Last: last, Skew: last.Sub(first), Shards: len(d.spans), Base: d.base.Name, Commands: m.Moment.Commands}.Origin()
-	return m, nil
+	return models.Cut{Asked: d.args.Moment, Last: last, Skew: last.Sub(first), Shards: len(d.spans), Base: d.base.Name, Commands: m.Moment.Commands}
 }
 
 // Settle ends a recovery that did not succeed.

@@ -48,6 +48,7 @@ func (d *recovery) plan(ctx context.Context) (base models.Snapshot, spans []span
 	if err != nil {
 		return base, nil, err
 	}
+	bases = slices.DeleteFunc(bases, func(s models.Snapshot) bool { return s.Name == d.run.SnapshotName }) // one that is compared is not made of itself
 	var first error
 	for _, base := range bases {
 		spans, err := d.spansBehind(ctx, base)
@@ -125,7 +126,7 @@ func (d *recovery) spanIn(ctx context.Context, base models.Snapshot, part models
 	s := span{shard: part.Number, run: run, from: part.ReplicationOffset, chain: segments}
 	place := slices.IndexFunc(d.args.Places, func(p models.RecoverFrom) bool { return p.Shard == part.Number })
 	if place >= 0 {
-		if d.args.Places[place].Run != run {
+		if wanted := d.args.Places[place].Run; wanted != "" && wanted != run {
 			return span{}, reason.Because(nil, "The place that was asked for in shard %d is in another recording than the one behind the snapshot %s.", part.Number, base.Name)
 		}
 		s.to, s.at = d.args.Places[place].Offset, d.args.Moment

@@ -87,8 +87,16 @@ func (w *Writer) Begin(ctx context.Context, run models.Run, cluster models.Clust
 
 // Commit makes a snapshot from what was taken. It returns what was measured, for the catalog.
 func (d *Draft) Commit(ctx context.Context) (measured models.Snapshot, err error) {
+	return d.commit(ctx, d.manifest())
+}
+
+// manifest describes what was taken.
+func (d *Draft) manifest() archive.Manifest {
 	slices.SortFunc(d.taken, func(a, b takenPart) int { return a.Number - b.Number })
-	manifest := manifestOf(d.row, d.cluster, d.at, d.taken)
+	return manifestOf(d.row, d.cluster, d.at, d.taken)
+}
+
+func (d *Draft) commit(ctx context.Context, manifest archive.Manifest) (measured models.Snapshot, err error) {
 	manifest.CompletedAt = d.DB.Now()
 	d.describe(ctx, manifest, d.into)
 	if manifest.Hash, err = d.archive.Commit(ctx, manifest); err != nil {

@@ -56,7 +56,7 @@ type trial struct {
 	*trials
 	cluster models.Cluster // in no catalog
 	node    models.Node
-	digests bool // of values are asked for
+	debug   bool // it answers DEBUG
 }
 
 // tryOut loads a part that is stored but not committed into a node, and uses it. An error is a refusal in words, or the store's. A warning says why
@@ -185,9 +185,9 @@ func (ts *trials) engineFor(ctx context.Context, row models.Snapshot, version in
 // memoryPatience is how long a run that has begun waits for memory for its next part.
 const memoryPatience = 15 * time.Minute
 
-// waitForMemory waits until the host has memory for a part in a node, and for so many bytes more.
-func (ts *trials) waitForMemory(ctx context.Context, part archive.Part, more int64, report *queue.Report) error {
-	for until := time.Now().Add(memoryPatience); ; { // of real time: memory is freed in it
+// waitForMemory waits, for so long, until the host has memory for a part in a node, and for so many bytes more.
+func (ts *trials) waitForMemory(ctx context.Context, part archive.Part, more int64, patience time.Duration, report *queue.Report) error {
+	for until := time.Now().Add(patience); ; { // of real time: memory is freed in it
 		need, free, err := ts.memory(ctx, part)
 		if need += more; err != nil || need <= free {
 			return err
@@ -248,7 +248,7 @@ func (t *trial) start(ctx context.Context, part archive.Part, config map[string]
 		}
 		t.node.Port = port
 		err = t.Launcher.Start(ctx, launch.Node{Cluster: t.cluster.Name, Name: t.node.Name, Engine: t.cluster.Engine, Version: t.cluster.EngineVersion,
-			Host: loopback, Port: port, Password: t.cluster.Password, Digests: t.digests, Config: all})
+			Host: loopback, Port: port, Password: t.cluster.Password, Debug: t.debug, Config: all})
 		if !errors.Is(err, launch.ErrPortTaken) {
 			return err
 		}

@@ -94,7 +94,7 @@ func (f *Finder) load(ctx context.Context, row models.Snapshot, key models.Found
 	}
 	held.Name = wanted.name
 	t := f.trials.node(valuePrefix, models.Run{ID: key.RunID}, part, engine)
-	t.digests = true
+	t.debug = true
 	held.ends = append(held.ends, func() { t.end(ctx) })
 	if err := t.start(ctx, archive.Part{Number: part.Number}, nil); err != nil {
 		return fmt.Errorf("start a node for a value: %w", err)

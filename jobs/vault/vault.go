@@ -73,6 +73,7 @@ type Vault struct {
 	Finder    *Finder    // looks for keys in snapshots
 	Driller   *Driller   // shows that what is stored can be loaded
 	Recoverer *Recoverer // makes snapshots of moments
+	Comparer  *Comparer  // compares snapshots with what the journal makes of them
 	Verifier  *Verifier  // reads back what is stored
 	Recorder  *Recorder  // keeps records of the clusters in the store as well
 	Rebuilder *Rebuilder // makes a catalog from the store
@@ -103,7 +104,8 @@ func New(config Config) *Vault {
 	v.Copier = &Copier{k, v.Reader, v.Mover, remains, opener}
 	v.Exporter = &Exporter{k, v.Reader, remains, opener}
 	v.Importer = &Importer{k, v.Mover, v.trials, opener}
-	v.Recoverer = &Recoverer{k, v.Reader, v.Writer, v.Mover, v.Verifier, v.trials}
+	v.Recoverer = &Recoverer{k, v.Reader, v.Writer, v.Mover, v.Verifier, v.trials, make(chan struct{}, 1)}
+	v.Comparer = &Comparer{v.Recoverer}
 	v.Sweeper = &Sweeper{kit: k, keeper: v.Keeper, recorder: v.Recorder, clocks: v.clocks, remains: remains, begun: time.Now(), looked: make(chan struct{})}
 	return v
 }

@@ -56,6 +56,7 @@ type DB struct {
 	Verifications Verifications
 	Drills        Drills
 	Recording     Recording
+	Comparisons   Comparisons
 	Journal       Journal
 	Recoveries    Recoveries
 	Finds         Finds
@@ -149,6 +150,7 @@ func (db *DB) bound() *DB {
 	db.Verifications = Verifications{db}
 	db.Drills = Drills{db}
 	db.Recording = Recording{db}
+	db.Comparisons = Comparisons{db}
 	db.Journal = Journal{db}
 	db.Recoveries = Recoveries{db}
 	db.Finds = Finds{db}

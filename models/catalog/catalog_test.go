@@ -27,7 +27,7 @@ import (
 func rows() []any {
 	return []any{&models.Cluster{}, &models.Node{}, &models.Attachment{}, &models.Snapshot{}, &models.Part{}, &models.Run{}, &models.WindowMark{}, &models.Loss{}, &models.Tuning{}, &models.Drill{}, &models.DrillPlan{}, &models.Find{}, &models.FindSnapshot{}, &models.FoundKey{}, &models.FindStream{}, &models.FoundChange{}, &models.FindHole{}, &models.BringBack{}, &models.Lock{}, &models.Event{}, &models.Setting{}, &models.User{}, &models.Session{}, &models.SignInFailure{},
 		&models.Channel{}, &models.Alarm{}, &models.Telling{}, &models.Delivery{},
-		&models.JournalPlan{}, &models.JournalLink{}, &models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}}
+		&models.JournalPlan{}, &models.JournalLink{}, &models.JournalSegment{}, &models.JournalStretch{}, &models.JournalEvent{}, &models.JournalComparison{}}
 }
 
 func TestMigrationsAppliedTwiceChangeNothing(t *testing.T) {

@@ -377,6 +377,9 @@ var sqliteMigrations = []migration{
 	{"0040-bring-backs", execute(bringBacks("integer", "text"))},
 	// What searches for keys found in journals.
 	{"0041-find-changes", execute(findChanges("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "blob", "datetime")...)},
+	// Daily snapshots that are made from the journal, and how they compare with those of the cluster.
+	{"0042-synthetic", execute(slices.Concat(synthetic("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime"), []string{`DROP TRIGGER records_rejournaled`},
+		markedBy("records_rejournaled", "UPDATE OF kept, days, promise, lone, synthetic ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"))...)},
 }
 
 // journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive
@@ -454,6 +457,17 @@ func runImpacts(number, text string) string {
 // bringBacks makes the table of 0042-bring-backs, with types as this database has them.
 func bringBacks(number, text string) string {
 	return `CREATE TABLE bring_backs (run_id ` + number + ` PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, choice ` + text + ` NOT NULL, outcome ` + text + ` NOT NULL)`
+}
+
+// synthetic makes the column and the table of 0042-synthetic, with types as this database has them.
+func synthetic(id, number, text, at string) []string {
+	return []string{
+		`ALTER TABLE journal_plans ADD COLUMN synthetic boolean NOT NULL DEFAULT false`,
+		`CREATE TABLE journal_comparisons (id ` + id + `, cluster_id ` + number + ` NOT NULL, snapshot_id ` + number + ` NOT NULL, snapshot_name ` + text + ` NOT NULL, base ` + text + ` NOT NULL,
+			verdict ` + text + ` NOT NULL, reason ` + text + ` NOT NULL, compared_at ` + at + ` NOT NULL, seen_at ` + at + `)`,
+		`CREATE INDEX idx_journal_comparisons_cluster_id ON journal_comparisons (cluster_id, id)`,
+		`CREATE INDEX idx_journal_comparisons_snapshot_id ON journal_comparisons (snapshot_id, id)`,
+	}
 }
 
 // history makes the tables, columns and indexes of 0034-history, with types as this database has them. All clusters are judged anew, which fills in the

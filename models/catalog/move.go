@@ -120,7 +120,7 @@ func copyCatalogRows(ctx context.Context, from, to *DB, fromHome, toHome string)
 		rowsOf[models.AccessUser](nil), rowsOf[models.UserGroup](nil), rowsOf[models.StorageSample](nil), rowsOf[models.PastSnapshot](nil),
 		rowsOf[models.Channel](nil), rowsOf[models.Alarm](nil), rowsOf[models.Telling](nil), rowsOf[models.Delivery](nil),
 		rowsOf[models.Drill](nil), rowsOf[models.DrillPlan](nil),
-		rowsOf[models.JournalPlan](nil), rowsOf(func(l *models.JournalLink) { l.Owner = "" }), rowsOf[models.JournalSegment](nil), rowsOf[models.JournalStretch](nil), rowsOf[models.JournalEvent](nil),
+		rowsOf[models.JournalPlan](nil), rowsOf(func(l *models.JournalLink) { l.Owner = "" }), rowsOf[models.JournalSegment](nil), rowsOf[models.JournalStretch](nil), rowsOf[models.JournalEvent](nil), rowsOf[models.JournalComparison](nil),
 	} {
 		n, err := copyTable(ctx, from, to)
 		if err != nil {

@@ -62,7 +62,7 @@ func (q Recording) Save(ctx context.Context, name string, plan models.JournalPla
 			return nil
 		}
 		if !plan.Kept { // what was chosen before decides how long what is there stays
-			plan.Days, plan.Promise, plan.Lone = before.Days, before.Promise, before.Lone
+			plan.Days, plan.Promise, plan.Lone, plan.Synthetic = before.Days, before.Promise, before.Lone, before.Synthetic
 		}
 		if err := tx.with(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&plan).Error; err != nil {
 			return fmt.Errorf("change the journal of %s: %w", name, err)
@@ -72,7 +72,13 @@ func (q Recording) Save(ctx context.Context, name string, plan models.JournalPla
 			message = fmt.Sprintf("The journal of %s is kept for %s, as %s asked for. At most %s of writes are lost when everything is lost at once.", name,
 				words.Plural(int64(plan.Days), "day"), requestedBy, words.Duration(plan.Promise))
 		}
-		return tx.Events.Add(ctx, models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: message})
+		event := models.Event{Severity: models.SeverityInfo, ClusterName: name, Message: message}
+		if plan.Kept && plan.Synthetic {
+			event.Message += " The daily snapshot is made from it."
+		} else { // nothing is compared any more
+			event.Ends = []models.Condition{models.ConditionDiffers}
+		}
+		return tx.Events.Add(ctx, event)
 	})
 }
 

@@ -126,10 +126,10 @@ func (q Recoveries) earliest(ctx context.Context, clusterID uint) (moment time.T
 	return moment, len(runs) > 0, nil
 }
 
-// MayRun tells whether a recovery may begin on this console now: one at a time.
+// MayRun tells whether a recovery, or a comparison with the journal, may begin on this console now: one at a time.
 func (q Recoveries) MayRun(ctx context.Context, run models.Run, owner string) (bool, error) {
 	var before int64
-	err := q.db.with(ctx).Model(&models.Run{}).Where("id <> ? AND kind = ? AND status = ? AND owner = ?", run.ID, models.RunRecover, models.RunRunning, owner).Count(&before).Error
+	err := q.db.with(ctx).Model(&models.Run{}).Where("id <> ? AND kind IN ? AND status = ? AND owner = ?", run.ID, []models.RunKind{models.RunRecover, models.RunCompare}, models.RunRunning, owner).Count(&before).Error
 	if err != nil {
 		return false, fmt.Errorf("look for other recoveries: %w", err)
 	}

@@ -89,6 +89,7 @@ var runWays = map[models.RunKind]runWay{
 	models.RunVerify:            {home: anywhere, frees: freeVerified},
 	models.RunDrill:             {home: anywhere, frees: freeDrilled},
 	models.RunRecover:           {home: anywhere, frees: freeMoved},
+	models.RunCompare:           {home: anywhere, frees: freeCompared},
 	models.RunFind:              {home: anywhere, frees: freeNothing},
 	models.RunRebuild:           {home: anywhere, frees: freeNothing},
 }

@@ -215,7 +215,8 @@ func (q Schedule) queueAutomatic(ctx context.Context, cluster models.Cluster, d 
 		if err != nil {
 			return err
 		}
-		_, err = tx.Snapshots.queue(ctx, cluster, name, "schedule", models.SnapshotArgs{WindowOpens: &opens, WindowCloses: &d.Occurrence.Closes})
+		_, err = tx.Snapshots.queue(ctx, cluster, name, "schedule", models.SnapshotArgs{WindowOpens: &opens, WindowCloses: &d.Occurrence.Closes,
+			OfCluster: d.Attempt > 1})
 		return err
 	})
 	if _, refused := models.AsFaults(err); refused || errors.Is(err, gorm.ErrDuplicatedKey) {

@@ -110,11 +110,14 @@ func (q Settling) recordSnapshot(ctx context.Context, measured models.Snapshot, 
 		}
 	}
 	now := q.db.Now()
+	if measured.Origin == "" {
+		measured.Origin = snapshot.Origin
+	}
 	written := q.db.with(ctx).Model(&models.Snapshot{ID: snapshot.ID}).Where("status = ?", models.SnapshotCreating).Updates(map[string]any{
 		"status": models.SnapshotAvailable, "status_reason": "", "rdb_version": measured.RDBVersion, "bytes": measured.Bytes,
 		"stored": measured.Stored, "keys": measured.Keys, "used_memory": measured.UsedMemory, "served_by": measured.ServedBy,
 		"served_role": measured.ServedRole, "warning": measured.Warning, "started_at": catalogTimeOf(measured.StartedAt), "completed_at": now,
-		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256, "logical": measured.Logical,
+		"verified_at": now, "damage": "", "attempt": measured.Attempt, "manifest_sha256": measured.ManifestSHA256, "logical": measured.Logical, "origin": measured.Origin,
 	})
 	if written.Error != nil {
 		return fmt.Errorf("write snapshot %s: %w", snapshot.Name, written.Error)
@@ -240,7 +243,7 @@ func (q Settling) ClusterDeletion(ctx context.Context, run models.Run) error {
 		if err := tx.Tunings.leave(ctx, cluster); err != nil {
 			return err
 		}
-		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}, &models.DrillPlan{}, &models.JournalPlan{}, &models.JournalLink{}} {
+		for _, rows := range []any{&models.Node{}, &models.Attachment{}, &models.WindowMark{}, &models.Loss{}, &models.DrillPlan{}, &models.JournalPlan{}, &models.JournalLink{}, &models.JournalComparison{}} {
 			if err := tx.with(ctx).Where("cluster_id = ?", run.ClusterID).Delete(rows).Error; err != nil {
 				return fmt.Errorf("remove rows of cluster %s: %w", run.ClusterName, err)
 			}

@@ -157,7 +157,7 @@ func (q Runs) active(ctx context.Context, snapshot string, kinds ...models.RunKi
 // Call it in the transaction that marks the snapshot as deleting.
 func (q Runs) stopReading(ctx context.Context, name string) error {
 	now := q.db.Now()
-	reading := []models.RunKind{models.RunVerify, models.RunDrill, models.RunFind}
+	reading := []models.RunKind{models.RunVerify, models.RunDrill, models.RunCompare, models.RunFind}
 	waiting := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunQueued).
 		Updates(map[string]any{"status": models.RunCancelled, "error": "The snapshot is being deleted.", "ended_at": now})
 	running := q.active(ctx, name, reading...).Model(&models.Run{}).Where("status = ?", models.RunRunning).Update("cancel_requested", true)

@@ -49,13 +49,13 @@ func renderConfig(dir string, n launch.Node, engine launch.Engine) string {
 	c.WriteString("# Written by Rekindle at every start of this node: changes are lost.\n")
 	c.network(dir, n, engine)
 	c.process(dir, engine)
-	if n.Digests && atLeast(engine, 7, 0) { // older engines allow DEBUG to everybody
-		c.set("enable-debug-command", "local")
-	}
 	c.data(n, engine)
 	c.replication(n, engine)
 	if n.ClusterMode {
 		c.cluster(n, engine)
+	}
+	if n.Debug && atLeast(engine, 7, 0) { // older ones always answer it
+		c.set("enable-debug-command", "local")
 	}
 	c.WriteString(renderDirectives(n.Config))
 	return c.String()

@@ -164,6 +164,7 @@ func TestNodesThatCannotWorkAreRefusedBeforeAnythingIsMade(t *testing.T) {
 		"negative memory":               {func(n *launch.Node) { n.MaxMemory = -1 }, launch.ErrNode},
 		"zero byte in the password":     {func(n *launch.Node) { n.Password = "a\x00b" }, launch.ErrNode},
 		"endless password":              {func(n *launch.Node) { n.Password = secret.Text(strings.Repeat("x", 513)) }, launch.ErrNode},
+		"DEBUG for others":              {func(n *launch.Node) { n.Host, n.Password, n.Debug = "0.0.0.0", "secret", true }, launch.ErrNode},
 		"open to others, no password":   {func(n *launch.Node) { n.Host = "0.0.0.0" }, launch.ErrNode},
 		"newer engine than is there is": {func(n *launch.Node) { n.Version = "99.0.0" }, launch.ErrNoEngine},
 		"directive of our own":          {func(n *launch.Node) { n.Config = map[string]string{"timeout": "0", "dir": "/"} }, launch.ErrNode},

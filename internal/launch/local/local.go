@@ -250,6 +250,9 @@ func (l *Launcher) checkServer(n launch.Node) error {
 	if n.Password == "" && !isLoopback(n.Host) && !l.opts.AllowOpen {
 		return fmt.Errorf("a node on %s needs a password: everyone who reaches that address could read and change its data", n.Host)
 	}
+	if n.Debug && !isLoopback(n.Host) {
+		return fmt.Errorf("a node on %s must not answer DEBUG: everyone who reaches that address could end it", n.Host)
+	}
 	return checkDirectives(n.Config)
 }
 

@@ -155,7 +155,7 @@ CREATE INDEX idx_drill_plans_due_at ON drill_plans (due_at);
 CREATE TABLE run_impacts (run_id integer PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, impact text NOT NULL);
 CREATE INDEX idx_events_source ON events (source);
 CREATE TABLE journal_plans (cluster_id integer PRIMARY KEY REFERENCES clusters (id), kept boolean NOT NULL, days integer NOT NULL, promise integer NOT NULL,
-			lone boolean NOT NULL, since datetime NOT NULL);
+			lone boolean NOT NULL, since datetime NOT NULL, synthetic boolean NOT NULL DEFAULT false);
 CREATE TABLE journal_links (cluster_id integer NOT NULL REFERENCES clusters (id), shard integer NOT NULL, owner text NOT NULL, node text NOT NULL,
 			role text NOT NULL, state text NOT NULL, reason text NOT NULL, run text NOT NULL, replication_id text NOT NULL, stored_offset integer NOT NULL,
 			resume_offset integer NOT NULL, resume_db integer NOT NULL,
@@ -191,6 +191,10 @@ CREATE TABLE found_changes (id integer PRIMARY KEY AUTOINCREMENT, run_id integer
 CREATE INDEX idx_found_changes_run_id ON found_changes (run_id, at, after_offset, id);
 CREATE TABLE find_holes (id integer PRIMARY KEY AUTOINCREMENT, run_id integer NOT NULL, shard integer NOT NULL, begun_at datetime, ended_at datetime, reason text NOT NULL);
 CREATE INDEX idx_find_holes_run_id ON find_holes (run_id, id);
+CREATE TABLE journal_comparisons (id integer PRIMARY KEY AUTOINCREMENT, cluster_id integer NOT NULL, snapshot_id integer NOT NULL, snapshot_name text NOT NULL, base text NOT NULL,
+			verdict text NOT NULL, reason text NOT NULL, compared_at datetime NOT NULL, seen_at datetime);
+CREATE INDEX idx_journal_comparisons_cluster_id ON journal_comparisons (cluster_id, id);
+CREATE INDEX idx_journal_comparisons_snapshot_id ON journal_comparisons (snapshot_id, id);
 INSERT INTO migrations (id) VALUES ('0001-tables');
 INSERT INTO migrations (id) VALUES ('0002-verify');
 INSERT INTO migrations (id) VALUES ('0003-origin');
@@ -229,6 +233,7 @@ INSERT INTO migrations (id) VALUES ('0038-journal');
 INSERT INTO migrations (id) VALUES ('0039-finds');
 INSERT INTO migrations (id) VALUES ('0040-bring-backs');
 INSERT INTO migrations (id) VALUES ('0041-find-changes');
+INSERT INTO migrations (id) VALUES ('0042-synthetic');
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (1, 'orders', 'all orders', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 1, 7000, 0, 'a-password-of-16-letters', 3, '12:00-13:00', 1, '2026-01-06 12:10:00+00:00', 'available', '', '', '2026-01-05 10:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:14:00-sun:15:00","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO clusters (id, name, description, kind, engine, engine_version, node_type, shards, replicas, port, port_chosen, password, retention_limit, snapshot_window, window_chosen, schedule_since, status, status_reason, restored_from, created_at, updated_at, grouped, attributes, parameter_group, parameters_wanted, parameters_applied, emptied_at, unsaved_from, loss_cause, databases, home, cluster_mode, declared, transit_encryption, ca, old_password, former_password, password_pending, password_changed_at, user_group, former_user, users_wanted, users_applied, migration_source, migration_address, migration_copied, migration_since) VALUES (3, 'waiting', '', 'launched', 'redis', '7.0.15', 'cache.t4g.micro', 1, 0, 7002, 0, '', 0, '00:30-01:30', 0, '2026-01-06 13:00:00+00:00', 'creating', '', '', '2026-01-06 13:00:00+00:00', '2026-01-06 13:00:00+00:00', 1, '{"maintenance_window":"sun:02:30-sun:03:30","subnet_group":"default","network_type":"ipv4","ip_discovery":"ipv4"}', 'default.redis7', 0, 0, NULL, '', '', 0, 'catalog', 0, '', 0, '', '', '', 0, NULL, '', '', 1, 0, '', '', 0, NULL);
 INSERT INTO nodes (id, cluster_id, name, shard, role, host, port, created_at, state, used_memory, max_memory, keys, lag_bytes, seen_at, zone, halted, slots, ident, announced) VALUES (1, 1, 'orders-001', 1, 'primary', '127.0.0.1', 7000, '2026-01-05 10:00:00+00:00', 'available', 0, 536870912, 0, 0, '2026-01-05 10:00:00+00:00', '', 0, '', '', '');
@@ -259,20 +264,20 @@ INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, sour
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (5, '2026-01-06 13:00:00+00:00', 'error', 'orders', 'failed', 'The snapshot failed of orders failed. Its source went away.', 'replication-group', 'snapshot-failed', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (6, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'It is there.', 'replication-group', '', '');
 INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (7, '2026-01-06 13:00:00+00:00', 'info', 'gone', '', 'The cluster gone was deleted.', 'replication-group', '', '');
-INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAN3Z6WB77P3WTQU36 was created by admin; it may operate.', '', '', '');
+INSERT INTO events (id, at, severity, cluster_name, snapshot_name, message, source_type, kind, source) VALUES (8, '2026-01-06 13:00:00+00:00', 'info', '', '', 'The access key RKIAPVJPFYLTTZ265CKG was created by admin; it may operate.', '', '', '');
 INSERT INTO settings (name, value) VALUES ('currency', 'EUR');
 INSERT INTO settings (name, value) VALUES ('manual_quota', '50');
 INSERT INTO settings (name, value) VALUES ('price', '0.02');
 INSERT INTO settings (name, value) VALUES ('signed in:admin', '{"this host":"2026-01-05T10:00:00Z"}');
-INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$B7xY/U/ag7NPuv1Ys1jpnQ$eX+Dg9KMn9SVJEmCDAVAAHI8yIzsnF9ByDQQTviqnCU', 'administer', '2026-01-05 10:00:00+00:00');
-INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, '66b2cac59e6c83ef96932ed0e8c9d5e86ce60b0326b501ac8f573bc753944ccc', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
+INSERT INTO users (id, name, password_hash, role, created_at) VALUES (1, 'admin', '$argon2id$v=19$m=64,t=2,p=1$GNHOjaZgmtoOC2mT0gEQnA$24PLHgM0X9z8kGMsweQlCeIwoj7OgHz9tiS+BFvfHQM', 'administer', '2026-01-05 10:00:00+00:00');
+INSERT INTO sessions (id, token_hash, user_id, user_agent, address, created_at, last_seen_at, expires_at) VALUES (1, 'f683f25f0ba83fbdbe5213833a09a1725fb75e0cd6b8fc4695bb17ef1bef06af', 1, 'test', '::1', '2026-01-05 10:00:00+00:00', '2026-01-05 10:00:00+00:00', '2026-01-12 10:00:00+00:00');
 INSERT INTO sign_in_failures (id, name, address, at) VALUES (2, 'admin', 'this host', '2026-01-05 10:00:00+00:00');
-INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAN3Z6WB77P3WTQU36', 'UNOGEP5UWSRPEL4KWA6KD66DUKUKCQ3QAHRIB3BW', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
+INSERT INTO access_keys (id, key_id, secret, role, description, created_by, created_at, used_at) VALUES (1, 'RKIAPVJPFYLTTZ265CKG', 'PUDR24MYKUAY4LAJQC7FQI6TKASPUREJ4FDVVLRD', 'operate', 'a script', 'admin', '2026-01-06 13:00:00+00:00', NULL);
 INSERT INTO invocations (id, number, at) VALUES (1, '0123', '2026-01-06 13:00:00+00:00');
 INSERT INTO signatures (id, signature, invocation, attempt, at) VALUES (1, 'abc', '0123', '1', '2026-01-06 13:00:00+00:00');
 INSERT INTO tags (id, resource, key, value) VALUES (1, 'replicationgroup:orders', 'team', 'shop');
 INSERT INTO tags (id, resource, key, value) VALUES (2, 'replicationgroup:orders', 'once', 'yes');
-INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 14:17:58');
+INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (1, 'default', 'Default subnet group', 'subnet-default', '2026-11-29 15:10:32');
 INSERT INTO subnet_groups (id, name, description, subnets, created_at) VALUES (2, 'private', 'one subnet', 'subnet-1', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_groups (id, name, family, description, created_at) VALUES (1, 'tuned', 'redis7', 'no eviction', '2026-01-06 13:00:00+00:00');
 INSERT INTO parameter_values (id, group_id, name, value) VALUES (1, 1, 'maxmemory-policy', 'noeviction');
@@ -376,6 +381,6 @@ CREATE TRIGGER records_planned AFTER INSERT ON drill_plans BEGIN DELETE FROM rec
 CREATE TRIGGER records_replanned AFTER UPDATE OF every, drill_window, day ON drill_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = NEW.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = NEW.cluster_id; END;
 CREATE TRIGGER records_unplanned AFTER DELETE ON drill_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = OLD.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = OLD.cluster_id; END;
 CREATE TRIGGER records_journaled AFTER INSERT ON journal_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = NEW.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = NEW.cluster_id; END;
-CREATE TRIGGER records_rejournaled AFTER UPDATE OF kept, days, promise, lone ON journal_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = NEW.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = NEW.cluster_id; END;
 CREATE TRIGGER records_unjournaled AFTER DELETE ON journal_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = OLD.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = OLD.cluster_id; END;
+CREATE TRIGGER records_rejournaled AFTER UPDATE OF kept, days, promise, lone, synthetic ON journal_plans BEGIN DELETE FROM record_marks WHERE cluster_name = (SELECT name FROM clusters WHERE id = NEW.cluster_id); INSERT INTO record_marks (cluster_name) SELECT name FROM clusters WHERE id = NEW.cluster_id; END;
 COMMIT;
