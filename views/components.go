@@ -38,6 +38,7 @@ var states = map[string]state{
 	DrillPassed: {"ok", "Passed"}, DrillUndone: {"warn", "Not carried out"}, DrillNever: {"idle", "None"},
 	// journals
 	"journal-" + JournalFollowing: {"ok", "Recording"}, "journal-" + JournalWaiting: {"warn", "Waiting"},
+	"compared-same": {"ok", "The same"}, "compared-differs": {"bad", "Differs"}, "compared-none": {"warn", "Not compared"},
 	// events
 	"info": {"idle", "Info"}, "warning": {"warn", "Warning"}, "error": {"bad", "Error"},
 	// messages

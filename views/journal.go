@@ -8,7 +8,8 @@ import (
 )
 
 // Journal is the page about the journal of a cluster: the time that it can be brought back to, and what happened in it. Its address has at, an instant,
-// and zoom. Form: POST /clusters/{id}/journal, fields kept, days, promise (seconds), lone.
+// and zoom. Form: POST /clusters/{id}/journal, fields kept, days, promise (seconds), lone, synthetic; and POST
+// /clusters/{id}/journal/compare.
 type Journal struct {
 	ID       string
 	Kept     bool
@@ -26,6 +27,7 @@ type Journal struct {
 	More     bool           // there are more events in it
 	Refusal  string         // why it cannot be kept; "": it can
 	Attached bool           // its backlogs are somebody else's
+	Daily    *JournalDaily  // nil: no snapshots are made from it
 	Fields
 }
 
@@ -35,6 +37,35 @@ type JournalPromise struct {
 	Puts, Gets int64         // requests in 30 days of steady writes
 	Cost       string        // of them
 	Chosen     bool
+}
+
+// JournalDaily is about the daily snapshots that are made from the journal.
+type JournalDaily struct {
+	Stopped    bool               // until somebody has looked, because the journal differs from the cluster
+	Next       time.Time          // from when on the next snapshot is taken of the cluster, and compared; zero: the next one is
+	Comparison *JournalComparison // the last one; nil: there was none
+}
+
+// JournalComparison is what came out when a snapshot was compared with what the journal makes of the same place.
+type JournalComparison struct {
+	Snapshot string
+	Verdict  string // "same", "differs", "none"
+	Text     string // in sentences
+	At       time.Time
+}
+
+// pill is the state that the verdict is shown as.
+func (c JournalComparison) pill() string { return "compared-" + c.Verdict }
+
+// sentence says how the daily snapshots are made.
+func (d JournalDaily) sentence(now time.Time) string {
+	switch {
+	case d.Stopped:
+		return "Daily snapshots are taken of the cluster itself."
+	case !d.Next.After(now):
+		return "The next daily snapshot is taken of the cluster itself, and compared with what the journal makes of the same place. When they are the same, the ones behind it are made from the journal, for a week."
+	}
+	return fmt.Sprintf("Daily snapshots are made from the journal, so the cluster does not fork for them. The first one from %s UTC on is taken of the cluster itself, and compared.", d.Next.UTC().Format("2006-01-02 15:04"))
 }
 
 // JournalShard is the link to one shard.

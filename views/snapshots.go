@@ -103,11 +103,12 @@ type Snapshot struct {
 	Expires       int64 // keys with a time to live; -1: unknown
 	ServedBy      string
 	ServedRole    string
-	Location      string    // where it is stored
-	VerifiedAt    time.Time // when all of it was last read back and compared; zero: not yet
-	Damaged       bool      // it is failed because of what happened to it in the store
-	Verifiable    bool      // POST /snapshots/{name}/verify makes sense
-	Drill         *Drill    // the last one; nil: there was none
+	Location      string             // where it is stored
+	VerifiedAt    time.Time          // when all of it was last read back and compared; zero: not yet
+	Damaged       bool               // it is failed because of what happened to it in the store
+	Verifiable    bool               // POST /snapshots/{name}/verify makes sense
+	Drill         *Drill             // the last one; nil: there was none
+	Compared      *JournalComparison // with the journal; nil: it was not
 	Parts         []Part
 	Configuration []Fact // the cluster as it was then
 	Running       Work

@@ -19,7 +19,7 @@ import (
 type journalPages struct{ *site }
 
 // journalFields are the fields of the form.
-var journalFields = []string{"kept", "days", "promise", "lone"}
+var journalFields = []string{"kept", "days", "promise", "lone", "synthetic"}
 
 func (h journalPages) show(w http.ResponseWriter, r *http.Request) error {
 	cluster, err := h.db.Clusters.Get(r.Context(), r.PathValue("id"))
@@ -30,7 +30,7 @@ func (h journalPages) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	form := url.Values{"kept": {onOf(plan.Kept)}, "days": {strconv.Itoa(plan.Days)}, "promise": {strconv.Itoa(int(plan.Promise.Seconds()))}, "lone": {onOf(plan.Lone)}}
+	form := url.Values{"kept": {onOf(plan.Kept)}, "days": {strconv.Itoa(plan.Days)}, "promise": {strconv.Itoa(int(plan.Promise.Seconds()))}, "lone": {onOf(plan.Lone)}, "synthetic": {onOf(plan.Synthetic)}}
 	return h.draw(w, r, cluster, plan, form, nil)
 }
 
@@ -82,7 +82,7 @@ func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	wrong := mistakes{}
-	plan := models.JournalPlan{Kept: form.Get("kept") == "on", Lone: form.Get("lone") == "on"}
+	plan := models.JournalPlan{Kept: form.Get("kept") == "on", Lone: form.Get("lone") == "on", Synthetic: form.Get("synthetic") == "on"}
 	if plan.Kept {
 		plan.Days = wholeNumber(form, "days", "number of days", fmt.Sprintf("1 to %d", models.MaxJournalDays), wrong)
 		seconds := wholeNumber(form, "promise", "number of seconds", fmt.Sprintf("%d to %d", int(models.MinPromise.Seconds()), int(models.MaxPromise.Seconds())), wrong)
@@ -106,6 +106,39 @@ func (h journalPages) save(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return h.draw(w, r, cluster, before, form, wrong)
+}
+
+// compare has a snapshot taken and compared with the journal, after somebody has seen that an earlier one differed.
+func (h journalPages) compare(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("id")
+	run, err := h.db.Comparisons.LookAgain(r.Context(), name, visitOf(r).user.Name)
+	if faults, refused := models.AsFaults(err); refused {
+		return h.done(w, r, string(views.Link("clusters", name, "journal")), "error", faults.Error())
+	} else if err != nil {
+		return err
+	}
+	h.jobs.Wake()
+	return h.done(w, r, string(views.Link("clusters", name, "journal")), "success", fmt.Sprintf("The snapshot %s is being taken of %s. It is compared with the journal afterwards.", run.SnapshotName, name))
+}
+
+// daily is what the page says about the snapshots that are made from the journal; nil: none are.
+func (h journalPages) daily(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) (*views.JournalDaily, error) {
+	if !plan.Kept || !plan.Synthetic {
+		return nil, nil
+	}
+	last, found, err := h.db.Comparisons.Last(ctx, cluster.ID)
+	if err != nil {
+		return nil, err
+	}
+	d := &views.JournalDaily{Stopped: last.Stops(), Next: plan.NextCompared(last)}
+	if found {
+		d.Comparison = presentComparison(last)
+	}
+	return d, nil
+}
+
+func presentComparison(c models.JournalComparison) *views.JournalComparison {
+	return &views.JournalComparison{Snapshot: c.SnapshotName, Verdict: string(c.Verdict), Text: c.Sentence(), At: c.ComparedAt}
 }
 
 // journalLine is what a cluster's page says of its journal.
@@ -150,6 +183,9 @@ func (h journalPages) props(ctx context.Context, cluster models.Cluster, plan mo
 		return v, err
 	}
 	if err := h.journalShards(ctx, cluster, plan, stretches, bases, &v); err != nil {
+		return v, err
+	}
+	if v.Daily, err = h.daily(ctx, cluster, plan); err != nil {
 		return v, err
 	}
 	if newest := window.Newest(); !l.given && !plan.Kept && !newest.IsZero() {

@@ -90,3 +90,30 @@ func TestJournalSaysWhatHappened(t *testing.T) {
 	c.get("/clusters/orders/journal?zoom=minute&at="+journalSecond.Format(time.RFC3339)).says("10:41:07 UTC: 12 writes", "The whole hour")
 	c.get("/clusters/orders/journal?at=yesterday").is(http.StatusOK)
 }
+
+func TestDailySnapshotsFromTheJournal(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	cluster := c.launch("orders")
+	c.post("/clusters/orders/journal", "kept", "on", "days", "1", "promise", "10", "synthetic", "on").redirects("/clusters/orders/journal")
+	c.record(cluster)
+	c.get("/clusters/orders/journal").says("Daily snapshots", "The next daily snapshot is taken of the cluster itself, and compared with what the journal makes of the same place.")
+	compare := func(verdict models.Verdict, reason string) {
+		t.Helper()
+		c.check(c.db.Comparisons.Queue(t.Context(), models.Run{ClusterName: "orders", ClusterID: cluster.ID, SnapshotName: "first", RequestedBy: "schedule"}))
+		run := c.claim()
+		row, err := c.db.Snapshots.Get(t.Context(), "first")
+		c.check(err)
+		c.check(c.db.Comparisons.Settle(t.Context(), run, models.JournalComparison{SnapshotID: row.ID, SnapshotName: "first", Base: "base", Verdict: verdict, Reason: reason}))
+	}
+	c.post("/clusters/orders/journal/compare").redirects("/clusters/orders/journal")
+	c.get("/clusters/orders/journal").says("do not wait for anybody to look at a difference")
+	compare(models.VerdictSame, "")
+	c.get("/clusters/orders/journal").says("so the cluster does not fork for them", "The same", "Compared with what the journal makes of base at the same place: the same.", `href="/snapshots/first"`).doesNotSay("compare it")
+	c.get("/snapshots/first").says("Compared with the journal", "Compared with what the journal makes of base at the same place: the same.")
+	compare(models.VerdictDiffers, "In shard 1, all is other.")
+	c.get("/clusters/orders/journal").says("The journal differs from the cluster.", "Take a new snapshot and compare it", "In shard 1, all is other.", "Daily snapshots are taken of the cluster itself.")
+	c.get("/snapshots/first").says("Differs", "not the same. In shard 1, all is other.")
+	c.post("/clusters/orders/journal/compare").redirects("/clusters/orders/journal")
+	c.get("/clusters/orders/journal").says("It is compared with the journal afterwards.").doesNotSay("Take a new snapshot and compare it")
+}

@@ -102,6 +102,7 @@ func (t table) clusters() {
 	journals := journalPages{t.site}
 	t.user("GET /clusters/{id}/journal", journals.show)
 	t.user("POST /clusters/{id}/journal", journals.save)
+	t.user("POST /clusters/{id}/journal/compare", journals.compare)
 
 	reboots, failovers, migrations := rebootPages{t.site}, failoverPages{t.site}, migrationPages{t.site}
 	t.user("GET /clusters/{id}/reboot", reboots.rebootPage)

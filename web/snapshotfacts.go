@@ -89,6 +89,8 @@ func lasted(snapshot models.Snapshot, making time.Duration) []views.Lasted {
 		add("Imported in", making)
 	case snapshot.Recovered():
 		add("Recovered in", making)
+	case snapshot.Synthetic():
+		add("Made in", making)
 	}
 	return all
 }

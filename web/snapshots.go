@@ -76,6 +76,11 @@ func (h snapshotPages) show(w http.ResponseWriter, r *http.Request) error {
 	if props.Drill, err = h.present.lastDrill(ctx, snapshot); err != nil {
 		return err
 	}
+	if comparison, found, err := h.db.Comparisons.Of(ctx, snapshot.ID); err != nil {
+		return err
+	} else if found {
+		props.Compared = presentComparison(comparison)
+	}
 	var active bool
 	if props.Running, active, err = h.present.currentRuns(ctx, about{snapshot: snapshot.Name}); err != nil {
 		return err
@@ -122,7 +127,7 @@ func (h snapshotPages) presentPage(snapshot models.Snapshot, at around, aws awsC
 	for _, p := range snapshot.Parts {
 		props.Expires += max(p.Expires, 0)
 		props.Parts = append(props.Parts, views.Part{Number: p.Number, Slots: p.Slots, Bytes: p.Bytes, Stored: p.Stored, Keys: p.Keys, Digest: p.Digest, CRC64: p.CRC64,
-			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt, Replayed: snapshot.Recovered()})
+			ServedBy: p.ServedBy, Role: string(p.ServedRole), Took: p.CompletedAt.Sub(p.StartedAt), Began: p.StartedAt, Replayed: snapshot.Replayed()})
 	}
 	props.Moments = momentsText(snapshot)
 	props.Configuration = configurationFacts(snapshot)
