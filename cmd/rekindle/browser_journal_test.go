@@ -80,6 +80,7 @@ func TestBrowserUndoesFLUSHALL(t *testing.T) {
 	b.fill("kept", "on")
 	b.fill("days", "1")
 	b.fill("promise", "2")
+	b.fill("synthetic", "on")
 	b.submit("/clusters/orders/journal")
 	app := s.primaryOf(t, "orders")
 	testkit.WaitFor(t, "the recovery window", func() bool {
@@ -93,6 +94,7 @@ func TestBrowserUndoesFLUSHALL(t *testing.T) {
 	s.clock.Advance(2 * time.Second)
 	must(app.FlushAll(t.Context()).Result())(t)
 	b.passes(s, "/clusters/orders/journal", "FLUSHALL: every key of every database was deleted")
+	b.awaitText("The next daily snapshot is taken of the cluster itself, and compared")
 	b.inspect("journal", "/clusters/orders/journal")
 	b.inspect("journal-minute", "/clusters/orders/journal?zoom=minute&at="+s.clock.Now().UTC().Format(time.RFC3339))
 	b.inspect("cluster-journal", "/clusters/orders")
