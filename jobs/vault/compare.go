@@ -208,14 +208,14 @@ func keysOf(keyspace resp.Info) string {
 	for name, stat := range keyspace { // "db0": "keys=1,expires=0,avg_ttl=0"
 		if _, is := strings.CutPrefix(name, "db"); is {
 			fields := resp.ParseInfo(strings.NewReplacer(",", "\n", "=", ":").Replace(stat))
-			all = append(all, fmt.Sprintf("%s, %s that expire in database %s", words.Plural(fields.Int("keys"), "key"), words.Number(fields.Int("expires")), name[2:]))
+			all = append(all, fmt.Sprintf("%s in database %s (%s with a time to live)", words.Plural(fields.Int("keys"), "key"), name[2:], words.Number(fields.Int("expires"))))
 		}
 	}
 	if len(all) == 0 {
 		return "no key"
 	}
 	slices.Sort(all)
-	return strings.Join(all, "; ")
+	return strings.Join(all, ", ")
 }
 
 // functionsOf is a digest of libraries, whatever their order.

@@ -64,6 +64,11 @@ func patienceWithin(args models.SnapshotArgs, now time.Time) time.Duration {
 
 // wait waits for the turn of a snapshot that is made from a journal.
 func (d *recovery) wait(ctx context.Context) error {
+	select {
+	case d.turn <- struct{}{}:
+		return nil
+	default:
+	}
 	d.report.Stage("Waiting for another snapshot that is made from a journal", nil)
 	patience := time.NewTimer(d.patience)
 	defer patience.Stop()
@@ -87,7 +92,9 @@ func (r *Recoverer) followed(ctx context.Context, cluster models.Cluster) (until
 	if err != nil {
 		return until, err
 	}
-	if len(links) < max(1, cluster.ShardCount) {
+	shards := max(1, cluster.ShardCount)
+	links = slices.DeleteFunc(links, func(l models.JournalLink) bool { return l.Shard > shards })
+	if len(links) < shards {
 		return until, reason.Because(nil, "The journal of %s does not follow all of its shards yet.", cluster.Name)
 	}
 	now := r.DB.Now()
