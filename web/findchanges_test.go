@@ -72,5 +72,5 @@ func TestChangesOfAKeyAreShownWithTheWaysBack(t *testing.T) {
 	c.get("/find/" + fmt.Sprint(run.ID) + "/changes").is(http.StatusOK)
 
 	c.post("/find", "cluster", "orders", "sought", "cart:1")
-	c.get("/find/"+fmt.Sprint(run.ID+1)+"/changes").is(http.StatusNotFound).says("does not look in a journal")
+	c.get("/find/" + fmt.Sprint(run.ID+1) + "/changes").is(http.StatusNotFound).says("does not look in a journal")
 }

@@ -17,6 +17,8 @@ type Stream struct {
 	Store store.Store
 	// Next returns the segment that has the byte behind a place; if none has, the next one behind it; false: there is none.
 	Next func(ctx context.Context, place int64) (journal.Segment, bool, error)
+	// Database is the one that is selected as long as the stream has not said any; journal.Unknown: that is not known.
+	Database int
 	// Done is told how many bytes of the stream are done with; nil is fine.
 	Done func(bytes int64)
 	// Within says of which times changes count; nil: of all.
@@ -42,7 +44,7 @@ type Hole struct {
 // commands, or its transaction, goes. A segment that cannot be read is a [Hole], and the search goes on behind it. At most keep changes are held, those that
 // came last, and one segment: so memory does not depend on the size of the stream or of a command. Errors are the store's, ctx's or those of Next.
 func (q Query) SearchStream(ctx context.Context, st Stream, from, to int64, keep int) (Changes, error) {
-	s := &stream{Stream: st, watcher: watcher{query: &q, keep: keep, from: from, to: to, within: st.Within}}
+	s := &stream{Stream: st, watcher: watcher{query: &q, keep: keep, from: from, to: to, within: st.Within, selected: st.Database}}
 	if err := s.search(ctx); err != nil {
 		return Changes{}, fmt.Errorf("look for a key in a journal: %w", err)
 	}
@@ -141,6 +143,7 @@ type watcher struct {
 	keep     int
 	from, to int64 // commands that begin behind the one, up to the other, count
 	within   func(at time.Time) bool
+	selected int // as long as the stream has not said it
 
 	index journal.Index // of the segment that is read
 	mark  int           // of its marks, the first one that is not behind what has come
@@ -240,6 +243,9 @@ func (w *watcher) command(c *journal.Command) {
 	for i := range w.hits {
 		h := &w.hits[i]
 		h.Command, h.Bytes, h.Database, h.OtherDatabase = string(c.Name), c.To-c.From, c.Database, journal.Unknown
+		if c.Database == journal.Unknown {
+			h.Database = w.selected
+		}
 		if h.Before = c.From; c.Open >= 0 {
 			h.Before = c.Open
 		}

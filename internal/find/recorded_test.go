@@ -105,7 +105,7 @@ func (r *recorded) ends() []journal.Segment {
 
 // stream is how segments are searched.
 func stream(st store.Store, segments []journal.Segment) find.Stream {
-	return find.Stream{Store: st, Next: func(_ context.Context, place int64) (best journal.Segment, found bool, err error) {
+	return find.Stream{Store: st, Database: journal.Unknown, Next: func(_ context.Context, place int64) (best journal.Segment, found bool, err error) {
 		for _, s := range segments {
 			if s.To > place && (!found || s.From < best.From || s.From == best.From && s.To > best.To) {
 				best, found = s, true

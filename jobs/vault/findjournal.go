@@ -53,8 +53,9 @@ func (f *finding) searchJournal(ctx context.Context, report *queue.Report, step,
 // backwards goes along a recording from its end.
 type backwards struct {
 	models.Recording
-	at    int64     // everything behind it is in pieces
-	ended time.Time // when it came
+	at       int64     // everything behind it is in pieces
+	ended    time.Time // when it came
+	database int       // selected where it begins, if the stream does not say it
 }
 
 // pieces looks through recordings piece by piece.
@@ -65,7 +66,7 @@ func (t *tracing) pieces(ctx context.Context, recordings []models.Recording) err
 		if err != nil {
 			return err
 		}
-		rest = append(rest, &backwards{r, r.To, last.End})
+		rest = append(rest, &backwards{r, r.To, last.End, t.selected(ctx, r)})
 	}
 	work, within := errgroup.WithContext(ctx)
 	work.SetLimit(models.FindParallel)
@@ -79,7 +80,8 @@ func (t *tracing) pieces(ctx context.Context, recordings []models.Recording) err
 		if next.at <= next.From {
 			rest = slices.DeleteFunc(rest, func(b *backwards) bool { return b == next })
 		}
-		work.Go(func() error { return t.look(within, piece) })
+		database := next.database
+		work.Go(func() error { return t.look(within, piece, database) })
 	}
 	if err := work.Wait(); err != nil {
 		return err
@@ -103,9 +105,9 @@ func (t *tracing) cut(ctx context.Context, b *backwards) (models.Recording, erro
 }
 
 // look looks through a piece, and writes down what was found.
-func (t *tracing) look(ctx context.Context, piece models.Recording) error {
+func (t *tracing) look(ctx context.Context, piece models.Recording, database int) error {
 	stream := find.Stream{
-		Store: quietStore{t.Store, t.Moving},
+		Store: quietStore{t.Store, t.Moving}, Database: database,
 		Next: func(ctx context.Context, place int64) (journal.Segment, bool, error) {
 			return t.segment(ctx, piece, place)
 		},
