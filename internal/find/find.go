@@ -1,4 +1,5 @@
-// Package find looks for keys in an RDB, by their exact name or by a pattern, and says how each is stored and when it expires. Values are not decoded.
+// Package find looks for keys in an RDB, by their exact name or by a pattern, and says how each is stored and when it expires; and in a stored stream, for
+// what happened to them. Values are not decoded.
 package find
 
 import (
