@@ -108,7 +108,7 @@ func compareKey(b *tab, app *redis.Client, found string) {
 	t.Helper()
 	compare := func() {
 		b.open(found)
-		b.click(`button[aria-label="Compare the value in wednesday with now"]`, "A key then and now")
+		b.click(`button[aria-label="Compare with now the value in wednesday"]`, "A key then and now")
 	}
 	compare()
 	b.awaitText("The key is not there now.")
@@ -139,7 +139,7 @@ func compareKey(b *tab, app *redis.Client, found string) {
 	b.inspectAfter("found-stream", shown)
 	fine(t, app.XAck(t.Context(), "mail:\xff", "senders", "1-1").Err())
 	fine(t, app.XAdd(t.Context(), &redis.XAddArgs{Stream: "mail:\xff", ID: "3-1", Values: []string{"to", "cid"}}).Err())
-	compared := show("Compare the value", "A key then and now")
+	compared := show("Compare with now", "A key then and now")
 	compared()
 	b.awaitText("last delivered")
 	b.inspectAfter("stream-compared", compared)

@@ -59,6 +59,14 @@ func TestAKeyIsFoundInEveryDatabaseWithItsExpiry(t *testing.T) {
 	}
 }
 
+func TestTheSameBytesOfAnotherTypeAreAnotherValue(t *testing.T) {
+	t.Parallel()
+	found := all(t, dump("\xFE\x00\x01\x04list\x01\x01x\x02\x03set\x01\x01x"), find.Pattern("*"))
+	if len(found) != 2 || found[0].Type != "list" || found[1].Type != "set" || found[0].Bytes != found[1].Bytes || found[0].Digest == found[1].Digest {
+		t.Errorf("found %+v", found)
+	}
+}
+
 func TestEveryTypeThatServersWriteIsFound(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile("../rdb/testdata/redis-7.0.rdb")
