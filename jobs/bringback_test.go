@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/jonboulle/clockwork"
+	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/resp"
 	"rekindle/internal/secret"
@@ -185,11 +187,8 @@ func TestBringingBackThatIsCutOffSaysHowFarItCame(t *testing.T) {
 			t.Parallel()
 			c := newConsole(t, clockwork.NewRealClock())
 			source, target := testkit.Redis(t), testkit.Redis(t)
-			must(t, source.Client().FlushAll(t.Context()).Err())
 			must(t, target.Client().FlushAll(t.Context()).Err())
-			for n := 20_000; n <= 200_000; n += 20_000 {
-				must(t, source.Client().Do(t.Context(), "DEBUG", "POPULATE", n, "key", 20).Err())
-			}
+			populate(t, source.Client(), 200_000)
 			c.attach(attachSpec("source", source.Addr))
 			c.attach(attachSpec("target", target.Addr))
 			c.snapshot("source", "good")
@@ -307,5 +306,55 @@ func TestKeysThatTheClusterHasTakeNoMoreOfItsMemory(t *testing.T) {
 	spec.Choice.Prefix = []byte("beside:")
 	if run, _ := c.bring(spec); run.Status != models.RunFailed || !strings.Contains(run.Error, "of memory at the primary") || client.DBSize(t.Context()).Val() != 20_000 {
 		t.Errorf("%s %s", run.Status, run.Error)
+	}
+}
+
+// populate leaves a server with just so many keys, a multiple of 10,000.
+func populate(t *testing.T, client *redis.Client, keys int) {
+	t.Helper()
+	must(t, client.FlushAll(t.Context()).Err())
+	for from := 0; from < keys; from += 10_000 {
+		must(t, client.Eval(t.Context(), "for i = ARGV[1], ARGV[1] + 9999 do redis.call('SET', string.format('key:%d', i), i) end return 1", nil, from).Err())
+	}
+}
+
+// A primary that dies in the middle is replaced by its replica. The run says how far it came and that the replica may lack the last ones; done again it
+// brings what is missing.
+func TestKeysThatComeBackWhileAPrimaryIsReplaced(t *testing.T) {
+	t.Parallel()
+	const keys, shards = 160_000, 2
+	c := newConsole(t, clockwork.NewRealClock())
+	source := testkit.Redis(t)
+	populate(t, source.Client(), keys)
+	c.attach(attachSpec("source", source.Addr))
+	c.snapshot("source", "good")
+	c.create(c.inClusterMode("orders", shards, 1))
+	cluster := c.inStep("orders", shards, 1)
+	first := cluster.Primaries()[0]
+	client := c.client(cluster, first)
+	server := resp.ParseInfo(client.Info(t.Context(), "server").Val())
+	bring := models.BringBackSpec{Snapshot: "good", Cluster: "orders", Choice: models.KeyChoice{Pattern: []byte("key:*"), Database: -1}, RequestedBy: "admin"}
+	run := c.must(c.db.BringBacks.Request(t.Context(), bring))
+	c.manager.Wake()
+	c.waitFor("the first keys", func() bool { return client.DBSize(t.Context()).Val() > 3000 }, c.events)
+	must(t, syscall.Kill(int(server.Int("process_id")), syscall.SIGKILL))
+	run = c.awaitRun(run)
+	if run.Status != models.RunFailed || !strings.Contains(run.Error, "of which a replica that takes over may lack the last ones") || !strings.Contains(run.Error, "Bring them back again to get the rest.") {
+		t.Fatalf("%s %s", run.Status, run.Error)
+	}
+	c.waitFor("a replica to take over", func() bool {
+		now, err := c.db.Clusters.Get(t.Context(), "orders")
+		return err == nil && len(now.Primaries()) == shards && now.Primaries()[0].Name != first.Name
+	}, c.events)
+	cluster = c.inStep("orders", shards, 1)
+	if got := c.brought(bring); got.Added+got.Skipped != keys || got.Skipped == 0 {
+		t.Errorf("brought %+v", got)
+	}
+	var there int64
+	for _, primary := range cluster.Primaries() {
+		there += c.client(cluster, primary).DBSize(t.Context()).Val()
+	}
+	if there != keys {
+		t.Errorf("there are %d keys", there)
 	}
 }

@@ -43,6 +43,7 @@ type broughtKey struct {
 // names are the values of a flag that may be given several times.
 type names []string
 
+// String joins the values.
 func (n *names) String() string { return strings.Join(*n, " ") }
 
 // Set adds a value.
@@ -190,7 +191,7 @@ func (b *bringing) rehearse(ctx context.Context) (brought, error) {
 	if err != nil {
 		return brought{}, b.explain(err)
 	}
-	run, err = b.awaitRun(ctx, run.RunId, "the rehearsal", terminalOf(b.stderr), b.describeRun)
+	run, err = b.awaitRun(ctx, run.ID, "the rehearsal", terminalOf(b.stderr), b.describeRun)
 	if err == nil {
 		err = ended(run)
 	}
@@ -214,7 +215,7 @@ func (b *bringing) say(what string, run ownRun, text string) {
 	if run.Brought != nil && run.Brought.Keys == nil {
 		run.Brought.Keys = []broughtKey{}
 	}
-	b.printed[what] = map[string]any{"id": run.RunId, "status": run.Status, "message": run.Message, "keys": run.Brought}
+	b.printed[what] = map[string]any{"id": run.ID, "status": run.Status, "message": run.Message, "keys": run.Brought}
 	if !b.json {
 		fmt.Fprintln(b.stdout, text)
 	}
@@ -254,15 +255,15 @@ func (b *bringing) carry(ctx context.Context, wait bool) error {
 		return b.explain(err)
 	}
 	if !wait {
-		b.say("run", run, "begun as run "+run.RunId)
+		b.say("run", run, "begun as run "+run.ID)
 		return b.finish()
 	}
-	run, err = b.awaitRun(ctx, run.RunId, "bringing keys back", terminalOf(b.stderr), b.describeRun)
+	run, err = b.awaitRun(ctx, run.ID, "bringing keys back", terminalOf(b.stderr), b.describeRun)
 	if err != nil {
 		return err
 	}
 	if failed := ended(run); failed != nil {
-		b.printed["run"] = map[string]any{"id": run.RunId, "status": run.Status, "message": run.Message, "keys": run.Brought}
+		b.printed["run"] = map[string]any{"id": run.ID, "status": run.Status, "message": run.Message, "keys": run.Brought}
 		return errors.Join(b.finish(), failed)
 	}
 	b.say("run", run, "brought back: "+run.Brought.text(false))

@@ -88,7 +88,7 @@ Exit codes: 0 when a key was found, 1 when none was. An interrupted search is ca
 	if *asJSON {
 		f.out = io.Discard
 	}
-	ended, err := c.awaitRun(ctx, begun.RunId, "the search", terminalOf(stderr), f.look)
+	ended, err := c.awaitRun(ctx, begun.ID, "the search", terminalOf(stderr), f.look)
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ const maxAnswer = 64 << 20
 
 // ownRun is a run as the API shows it.
 type ownRun struct {
-	RunId        string // the wire's name
+	ID           string `xml:"RunId"`
 	Status       models.RunStatus
 	ClusterName  string
 	SnapshotName string
