@@ -33,8 +33,8 @@ func TestJournalOnAFullDisk(t *testing.T) {
 	}
 }
 
-// The store is away, and the disk with what waits for it is full. The console lets go of the node, stays up, and goes on when the store is back: the
-// node's backlog has what came meanwhile.
+// The store is away, and the disk with what waits for it is full. The console lets go of the node, stays up, is killed and starts again, and goes on when
+// the store is back: the spool has what came first, and the node's backlog what came since.
 func TestInSpoolChildJournalLetsGoAndGoesOn(t *testing.T) {
 	if os.Getenv(spoolDiskEnv) == "" {
 		t.Skip("run by TestJournalOnAFullDisk")
@@ -83,6 +83,11 @@ func TestInSpoolChildJournalLetsGoAndGoesOn(t *testing.T) {
 	}
 	o.look(false)
 	o.write(100)
+	o.look(false)
+	o.kill() // and started again while the store is still away: it opens no link before the store is there
+	o.write(50)
+	o.start()
+	o.write(50)
 	o.look(false)
 	proxy.Clear()
 	o.ask() // once all of it is stored

@@ -298,6 +298,7 @@ func (o *oracle) failover() {
 	shard, _ := o.cluster().Shard(number)
 	old, _ := shard.Primary()
 	app := o.apps[number-1]
+	o.look(false) // just before it
 	place := resp.ParseInfo(app.Info(o.t.Context(), "replication").Val()).Int(testkit.PrimaryOffset)
 	for _, node := range shard.Nodes {
 		if node.Name == old.Name {
@@ -308,7 +309,7 @@ func (o *oracle) failover() {
 			return resp.ParseInfo(replica.Info(o.t.Context(), "replication").Val()).Int(testkit.ReplicaOffset) >= place
 		})
 	}
-	o.write(o.random.IntN(30)) // the replica may have it, or not
+	o.write(o.random.IntN(2) * o.random.IntN(30)) // the replica may have it, or not
 	pid := resp.ParseInfo(app.Info(o.t.Context(), "server").Val()).Int("process_id")
 	node, err := os.FindProcess(int(pid))
 	fine(o.t, err)
@@ -329,6 +330,7 @@ func (o *oracle) failover() {
 		return o.cluster().Status == models.ClusterAvailable
 	})
 	o.connect()
+	o.look(false) // and just behind it
 }
 
 // tag is one whose slot a shard has.

@@ -122,6 +122,7 @@ func runsThrough(segments []journal.Segment, part models.Part) []string {
 
 // spanIn finds what leads from a part to the moment within one recording.
 func (d *recovery) spanIn(ctx context.Context, base models.Snapshot, part models.Part, segments []journal.Segment, run string) (span, error) {
+	every := segments
 	segments = slices.DeleteFunc(slices.Clone(segments), func(s journal.Segment) bool { return s.Run != run })
 	s := span{shard: part.Number, run: run, from: part.ReplicationOffset, chain: segments}
 	place := slices.IndexFunc(d.args.Places, func(p models.RecoverFrom) bool { return p.Shard == part.Number })
@@ -130,7 +131,7 @@ func (d *recovery) spanIn(ctx context.Context, base models.Snapshot, part models
 			return span{}, reason.Because(nil, "The place that was asked for in shard %d is in another recording than the one behind the snapshot %s.", part.Number, base.Name)
 		}
 		s.to, s.at = d.args.Places[place].Offset, d.args.Moment
-	} else if err := d.reach(ctx, &s, part, segments); err != nil {
+	} else if err := d.reach(ctx, &s, base, part, segments, every); err != nil {
 		return span{}, err
 	}
 	if s.to < s.from {
@@ -149,8 +150,8 @@ func (d *recovery) spanIn(ctx context.Context, base models.Snapshot, part models
 	return s, nil
 }
 
-// reach finds the last place of a recording that is not behind the moment.
-func (d *recovery) reach(ctx context.Context, s *span, part models.Part, segments []journal.Segment) error {
+// reach finds the last place of a recording that is not behind the moment. every segment of the shard tells whether another recording has begun since.
+func (d *recovery) reach(ctx context.Context, s *span, base models.Snapshot, part models.Part, segments, every []journal.Segment) error {
 	until := segments[0].End
 	for _, segment := range segments {
 		if segment.End.After(until) {
@@ -158,6 +159,9 @@ func (d *recovery) reach(ctx context.Context, s *span, part models.Part, segment
 		}
 	}
 	if until.Before(d.args.Moment) {
+		if next := begunBehind(every, s.run, until); !next.IsZero() {
+			return d.gapBetween(base, part, until, next, nil)
+		}
 		return reason.Because(nil, "The journal of shard %d is stored up to %s UTC so far, which is before %s. Choose an earlier moment, or try again in a while.",
 			part.Number, until.UTC().Format("2006-01-02 15:04:05.000"), instant(d.args.Moment))
 	}
@@ -191,6 +195,21 @@ func (d *recovery) gap(base models.Snapshot, part models.Part, segments []journa
 	if before.IsZero() {
 		before = part.StartedAt
 	}
+	return d.gapBetween(base, part, before, after, gap)
+}
+
+// begunBehind is when the first other recording begins that is behind an instant; zero when there is none.
+func begunBehind(every []journal.Segment, run string, until time.Time) (first time.Time) {
+	for _, s := range every {
+		if s.Run != run && s.Begin.After(until) && (first.IsZero() || s.Begin.Before(first)) {
+			first = s.Begin
+		}
+	}
+	return first
+}
+
+// gapBetween says that there is a gap between two instants. The second one may be zero.
+func (d *recovery) gapBetween(base models.Snapshot, part models.Part, before, after time.Time, gap error) error {
 	until := ""
 	if !after.IsZero() {
 		until = " to " + instant(after)
