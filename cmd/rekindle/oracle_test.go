@@ -78,7 +78,7 @@ type oracle struct {
 	seen  []seen          // what nobody has asked for yet
 	asked map[string]seen // by the snapshot that was asked for
 
-	looks, equal, timed, kills, failovers, steps int
+	looks, equal, timed, kills, failovers int
 }
 
 // seen is what was seen of a cluster at a moment.
@@ -199,7 +199,6 @@ func (o *oracle) connect() {
 // write writes at random to all shards.
 func (o *oracle) write(steps int) {
 	o.t.Helper()
-	o.steps += steps
 	for _, w := range o.writers {
 		w.Write(steps)
 	}

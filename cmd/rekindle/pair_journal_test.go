@@ -168,7 +168,7 @@ func (j *journalPair) agrees() {
 func TestTheJournalGoesOnInAnotherConsole(t *testing.T) {
 	t.Parallel()
 	j := newJournalPair(t, 1)
-	for i := range rounds(t, 4) {
+	for i := range rounds(t, 2) {
 		j.write(50)
 		j.look(false)
 		holder := j.awaitLink(-1)
