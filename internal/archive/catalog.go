@@ -205,7 +205,7 @@ func (a *Archive) List(ctx context.Context) iter.Seq2[Entry, error] {
 func (a *Archive) ListWith(ctx context.Context, recorded func(cluster string)) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		var current Entry
-		for object, err := range a.store.List(ctx, "") {
+		for object, err := range a.outsideOfJournals(ctx) {
 			if err != nil {
 				yield(Entry{}, fmt.Errorf("list snapshots: %w", err))
 				return
@@ -233,4 +233,33 @@ func (a *Archive) ListWith(ctx context.Context, recorded func(cluster string)) i
 			yield(current, nil)
 		}
 	}
+}
+
+// outsideOfJournals yields every object that is no segment of a journal. A month of a journal has hundreds of thousands for each shard; the list begins
+// again behind them.
+func (a *Archive) outsideOfJournals(ctx context.Context) iter.Seq2[store.Object, error] {
+	return func(yield func(store.Object, error) bool) {
+		for after, more := "", true; more; {
+			more = false
+			for object, err := range store.ListAfter(ctx, a.store, "", after) {
+				if behind, is := behindJournal(object.Key); is && err == nil {
+					after, more = behind, true
+					break
+				}
+				if !yield(object, err) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// behindJournal is a key that all segments of the journal lie before that a key is of; false if it is of none. They lie in folders of days,
+// <cluster>/journal/2026-11-29/, and nothing of a snapshot that is called journal begins with a digit.
+func behindJournal(key string) (string, bool) {
+	elements := strings.SplitN(key, "/", 4)
+	if len(elements) < 4 || elements[1] != "journal" || elements[2] == "" || elements[2][0] < '0' || elements[2][0] > '9' {
+		return "", false
+	}
+	return elements[0] + "/journal/:", true // ':' comes right behind the digits
 }

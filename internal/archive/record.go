@@ -214,7 +214,7 @@ func (a *Archive) RemoveCluster(ctx context.Context, name string) error {
 // Clusters names the clusters that have a record.
 func (a *Archive) Clusters(ctx context.Context) ([]string, error) {
 	var names []string
-	for object, err := range a.store.List(ctx, "") {
+	for object, err := range a.outsideOfJournals(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("list clusters: %w", err)
 		}

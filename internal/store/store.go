@@ -183,3 +183,23 @@ type Clock interface {
 type Abandoner interface {
 	Abandon(ctx context.Context, keys ...string) error
 }
+
+// Starter is a store whose lists can begin behind a key, so that what comes before costs nothing.
+type Starter interface {
+	// ListAfter is List without the keys up to after, and after itself.
+	ListAfter(ctx context.Context, prefix, after string) iter.Seq2[Object, error]
+}
+
+// ListAfter lists the objects behind a key, in any store: one that is no Starter lists all of them.
+func ListAfter(ctx context.Context, st Store, prefix, after string) iter.Seq2[Object, error] {
+	if starter, can := st.(Starter); can {
+		return starter.ListAfter(ctx, prefix, after)
+	}
+	return func(yield func(Object, error) bool) {
+		for object, err := range st.List(ctx, prefix) {
+			if (err != nil || object.Key > after) && !yield(object, err) {
+				return
+			}
+		}
+	}
+}

@@ -87,6 +87,9 @@ func S3(t testing.TB) *S3Server {
 	return s
 }
 
+// Folder is where versitygw has the objects of a bucket, as files of the same names.
+func (s *S3Server) Folder(bucket string) string { return filepath.Join(s.path("buckets"), bucket) }
+
 func (s *S3Server) path(name string) string { return filepath.Join(s.folder, name) }
 
 // program is where the make targets put the server: $REKINDLE_VERSITYGW ($REKINDLE_MINIO...), or .cache/bin next to go.mod.

@@ -35,6 +35,7 @@ var (
 	_ store.Store     = (*marked)(nil)
 	_ store.Clock     = (*marked)(nil)
 	_ store.Abandoner = (*marked)(nil)
+	_ store.Starter   = (*marked)(nil)
 )
 
 // reachable is a store that can be asked whether it is there.
@@ -194,13 +195,18 @@ func (m *marked) Stat(ctx context.Context, key string) (store.Object, error) {
 }
 
 func (m *marked) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	return m.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter lists behind a key; see store.Starter.
+func (m *marked) ListAfter(ctx context.Context, prefix, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		st, err := m.hold(ctx)
 		if err != nil {
 			yield(store.Object{}, err)
 			return
 		}
-		st.List(ctx, prefix)(yield)
+		store.ListAfter(ctx, st, prefix, after)(yield)
 	}
 }
 

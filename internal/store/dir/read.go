@@ -52,13 +52,18 @@ type readCloser struct {
 
 // List yields the objects below a prefix; see store.Store. Per level, it holds the names of one folder in memory.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	return s.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter yields those behind a key; see store.Starter. Folders that lie before it are not read.
+func (s *Store) ListAfter(ctx context.Context, prefix, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		s.walk(ctx, "", prefix, yield)
+		s.walk(ctx, "", prefix, after, yield)
 	}
 }
 
 // walk lists one folder ("" or ending in a slash) and those in it. Returning false ends the whole walk.
-func (s *Store) walk(ctx context.Context, folder, prefix string, yield func(store.Object, error) bool) bool {
+func (s *Store) walk(ctx context.Context, folder, prefix, after string, yield func(store.Object, error) bool) bool {
 	if err := ctx.Err(); err != nil {
 		yield(store.Object{}, s.failed("list", prefix, err))
 		return false
@@ -78,12 +83,15 @@ func (s *Store) walk(ctx context.Context, folder, prefix string, yield func(stor
 			continue
 		case entry.IsDir():
 			below := key + "/"
+			if below < after && !strings.HasPrefix(after, below) {
+				continue
+			}
 			if strings.HasPrefix(below, prefix) || strings.HasPrefix(prefix, below) {
-				if !s.walk(ctx, below, prefix, yield) {
+				if !s.walk(ctx, below, prefix, after, yield) {
 					return false
 				}
 			}
-		case entry.Type().IsRegular() && strings.HasPrefix(key, prefix):
+		case entry.Type().IsRegular() && strings.HasPrefix(key, prefix) && key > after:
 			info, err := entry.Info()
 			if absent(err) {
 				continue

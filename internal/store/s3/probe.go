@@ -28,7 +28,7 @@ func (s *Store) probe() (key string, done func()) {
 // sweepProbes removes probes that were last written before olderThan.
 func (s *Store) sweepProbes(ctx context.Context, olderThan time.Time) (int, error) {
 	removed := 0
-	for object, err := range s.listRaw(ctx, probes) {
+	for object, err := range s.listRaw(ctx, probes, "") {
 		if err != nil {
 			return removed, err
 		}

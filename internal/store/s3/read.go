@@ -153,8 +153,13 @@ func (r *reader) Close() error {
 
 // List yields the objects below a prefix; see store.Store.
 func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+	return s.ListAfter(ctx, prefix, "")
+}
+
+// ListAfter yields those behind a key; see store.Starter.
+func (s *Store) ListAfter(ctx context.Context, prefix, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
-		for object, err := range s.listRaw(ctx, prefix) {
+		for object, err := range s.listRaw(ctx, prefix, after) {
 			if err != nil {
 				yield(store.Object{}, s.failed("list", prefix, err))
 				return
@@ -166,10 +171,13 @@ func (s *Store) List(ctx context.Context, prefix string) iter.Seq2[store.Object,
 	}
 }
 
-// listRaw is List including what is not ours, page by page.
-func (s *Store) listRaw(ctx context.Context, prefix string) iter.Seq2[store.Object, error] {
+// listRaw is ListAfter including what is not ours, page by page.
+func (s *Store) listRaw(ctx context.Context, prefix, after string) iter.Seq2[store.Object, error] {
 	return func(yield func(store.Object, error) bool) {
 		input := &sdk.ListObjectsV2Input{Bucket: s.bucket(), Prefix: s.name(prefix)}
+		if after != "" {
+			input.StartAfter = s.name(after)
+		}
 		for {
 			var page *sdk.ListObjectsV2Output
 			if err := s.try(ctx, func(ctx context.Context) (err error) {
@@ -269,7 +277,7 @@ func (s *Store) Present(ctx context.Context) error {
 		return err
 	})
 	if err != nil && !errors.Is(err, store.ErrUnavailable) { // an answer to HEAD has no body that says why
-		for _, why := range s.listRaw(ctx, probes) {
+		for _, why := range s.listRaw(ctx, probes, "") {
 			if code, _ := codeOf(why); code != "" {
 				err = why
 			}

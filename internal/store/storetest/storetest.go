@@ -64,6 +64,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, options ...Option) {
 		"puts beside deletes in one folder":        s.putsBesideDeletes,
 		"list is in order and by prefix":           s.list,
 		"list can be left early":                   s.listBreak,
+		"list can begin behind a key":              s.listAfter,
 		"delete twice":                             s.deleteTwice,
 		"what is not there":                        s.missing,
 		"bad keys are refused everywhere":          s.badKeys,
@@ -363,6 +364,35 @@ func (x suite) list(t *testing.T) {
 	for object, err := range s.List(t.Context(), "a/") {
 		if err != nil || object.Size != 4 || object.Modified.IsZero() {
 			t.Errorf("List yields %+v, %v", object, err)
+		}
+	}
+}
+
+func (x suite) listAfter(t *testing.T) {
+	s := x.open(t)
+	all := []string{"a-b/one", "a/b/c/one", "a/b/c/two", "a/b/d", "a/c", "b", "c/0/x", "c/1/x", "c/a"}
+	for _, key := range all {
+		put(t, s, key, "x")
+	}
+	for _, test := range []struct{ prefix, after string }{
+		{"", ""}, {"", "a"}, {"", "a/b/c/one"}, {"", "a/b/c/onf"}, {"", "a/b/c"}, {"", "a/b/c/"}, {"", "a/b/c~"}, {"", "a-b/one"}, {"", "c/:"}, {"", "c/a"}, {"", "z"}, {"a/", "a/b/c/two"},
+		{"a/", "b"}, {"c", "b"}, {"c/1", "c/0/x"}, {"b", "b"},
+	} {
+		want := []string{}
+		for _, key := range all {
+			if strings.HasPrefix(key, test.prefix) && key > test.after {
+				want = append(want, key)
+			}
+		}
+		got := []string{}
+		for object, err := range store.ListAfter(t.Context(), s, test.prefix, test.after) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, object.Key)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("of %q behind %q there are %q, want %q", test.prefix, test.after, got, want)
 		}
 	}
 }
