@@ -141,6 +141,7 @@ bench-journal: build ## what keeping a journal costs: five minutes beside a satu
 	@go test -c -o bin/bench.test ./cmd/rekindle
 	@TMPDIR=$$(bash tools/memory-folder.sh) \
 	  REKINDLE_BENCH_JOURNAL="$${REKINDLE_BENCH_JOURNAL:-$(BENCH_JOURNAL)}" REKINDLE_BENCH_BINARY="$$PWD/bin/rekindle" REKINDLE_BENCH_JOURNAL_OUTPUT="$$PWD/bin/journal.md" \
+	  REKINDLE_TEST_BINARY="$$PWD/bin/rekindle" \
 	  bin/bench.test -test.run '^$$' -test.bench '^BenchmarkJournal$$' -test.benchtime 1x -test.timeout 2h >bin/journal.log || { cat bin/journal.log >&2; exit 1; }
 	@cat bin/journal.md
 

@@ -61,6 +61,7 @@ func BenchmarkJournal(b *testing.B) {
 	if runtime.NumCPU() < 2 {
 		b.Skip("the application and the console need a core each")
 	}
+	plain(b)                         // before everything that is Go says this
 	b.Setenv("GODEBUG", "gctrace=1") // the console says after each collection what its heap was
 	length := must(time.ParseDuration(cmp.Or(os.Getenv("REKINDLE_BENCH_JOURNAL"), "30s")))(b)
 	j := &journalBench{bench: newBench(b, 0), round: min(max(length/30, 2*time.Second), 10*time.Second), rounds: 4}
