@@ -143,6 +143,26 @@ func TestWhatIsOutsideOfAWindow(t *testing.T) {
 	}
 }
 
+func TestTheWholeWindowHasFewBars(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		days float64
+		bars int
+		bar  time.Duration
+	}{{0.1, 24, time.Hour}, {5.9, 144, time.Hour}, {7, 96, 2 * time.Hour}, {34.5, 140, 6 * time.Hour}, {35, 144, 6 * time.Hour}, {60, 122, 12 * time.Hour}, {200, 201, 24 * time.Hour}} {
+		span, bar := WholeWindow(hour(0), hour(test.days*24))
+		if !span.Contains(hour(0)) || !span.Contains(hour(test.days*24)) || bar != test.bar || int(span.To.Sub(span.From)/bar) != test.bars || bar%JournalTallied != 0 {
+			t.Errorf("%v days are %v in bars of %s", test.days, span, bar)
+		}
+	}
+	if in, is := ZoomWindow.In(); !is || in != ZoomDay {
+		t.Errorf("in it is %s", in)
+	}
+	if _, is := ZoomWindow.Out(); is {
+		t.Error("something is around the whole window")
+	}
+}
+
 func TestZoomsAreInsideOfEachOther(t *testing.T) {
 	t.Parallel()
 	at := hour(10).Add(41*time.Minute + 7*time.Second)

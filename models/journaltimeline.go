@@ -7,15 +7,39 @@ type JournalZoom string
 
 // The zooms, each inside of the one before.
 const (
+	ZoomWindow JournalZoom = "window"
 	ZoomDay    JournalZoom = "day"
 	ZoomHour   JournalZoom = "hour"
 	ZoomMinute JournalZoom = "minute"
 )
 
 // Known tells whether it is one of the zooms.
-func (z JournalZoom) Known() bool { return z == ZoomDay || z == ZoomHour || z == ZoomMinute }
+func (z JournalZoom) Known() bool {
+	return z == ZoomWindow || z == ZoomDay || z == ZoomHour || z == ZoomMinute
+}
 
-// Span is the span around an instant that is shown, and the length of one bar in it.
+// JournalTallied is what a day and more are summed by: bars of them are some times as long.
+const JournalTallied = 10 * time.Minute
+
+// windowBars are the lengths of the bars of the whole window: the first of which there are not too many.
+var windowBars = []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour}
+
+// mostBars is how many bars of the whole window there may be.
+const mostBars = 150
+
+// WholeWindow is the span of whole days from an instant to another, and the length of one bar in it.
+func WholeWindow(oldest, newest time.Time) (RecoverySpan, time.Duration) {
+	const day = 24 * time.Hour
+	span := RecoverySpan{oldest.UTC().Truncate(day), newest.UTC().Truncate(day).Add(day)}
+	for _, bar := range windowBars {
+		if span.To.Sub(span.From) <= mostBars*bar {
+			return span, bar
+		}
+	}
+	return span, day
+}
+
+// Span is the span around an instant that is shown, and the length of one bar in it. That of the whole window is [WholeWindow].
 func (z JournalZoom) Span(at time.Time) (RecoverySpan, time.Duration) {
 	at = at.UTC()
 	switch z {
@@ -33,6 +57,8 @@ func (z JournalZoom) Span(at time.Time) (RecoverySpan, time.Duration) {
 // In is the zoom that shows one bar of this one; false for a second, which is a moment.
 func (z JournalZoom) In() (JournalZoom, bool) {
 	switch z {
+	case ZoomWindow:
+		return ZoomDay, true
 	case ZoomDay:
 		return ZoomHour, true
 	case ZoomHour:
@@ -48,6 +74,8 @@ func (z JournalZoom) Out() (JournalZoom, bool) {
 		return ZoomHour, true
 	case ZoomHour:
 		return ZoomDay, true
+	case ZoomDay:
+		return ZoomWindow, true
 	}
 	return z, false
 }
@@ -56,6 +84,8 @@ func (z JournalZoom) Out() (JournalZoom, bool) {
 type JournalWrites struct {
 	At     time.Time
 	Writes int64
+	Bytes  int64 // of the stream
+	Events int64 // that people may want to undo; 0 in bars below ten minutes, whose events are read one by one
 }
 
 // Within is the part of a window that lies in a span.

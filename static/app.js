@@ -154,6 +154,30 @@
     }
   });
 
+  // A timeline is one stop of the Tab key: the arrow keys go through its bars, Home and End to its ends, and Enter follows the bar's link.
+  const barsOf = (timeline) => all('a.hour', timeline);
+  const oneStop = () => {
+    for (const timeline of all('svg[data-bars]')) {
+      const bars = barsOf(timeline);
+      const stop = bars.find((bar) => bar === document.activeElement) || bars.find((bar) => bar.classList.contains('hour-chosen'))
+        || bars.findLast((bar) => bar.querySelector('.hour-bar')) || bars.at(-1);
+      for (const bar of bars) bar.setAttribute('tabindex', bar === stop ? '0' : '-1');
+    }
+  };
+  oneStop();
+  document.addEventListener('htmx:after:swap', oneStop);
+  document.addEventListener('keydown', (event) => {
+    const timeline = event.target.closest?.('svg[data-bars]');
+    if (!timeline || event.ctrlKey || event.metaKey || event.altKey) return;
+    const bars = barsOf(timeline);
+    const at = bars.indexOf(event.target.closest('a.hour'));
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 10, PageDown: at + 10, Home: 0, End: bars.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    bars[Math.max(0, Math.min(to, bars.length - 1))].focus();
+    oneStop();
+  });
+
   // Lists: a box in the head selects the page's rows; the bar tells how many.
   const syncSelection = (form) => {
     const boxes = all('input[data-select]', form);

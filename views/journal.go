@@ -25,9 +25,11 @@ type Journal struct {
 	Timeline JournalTimeline
 	Events   []JournalEvent // in the span of the timeline, the newest first
 	More     bool           // there are more events in it
-	Refusal  string         // why it cannot be kept; "": it can
-	Attached bool           // its backlogs are somebody else's
-	Daily    *JournalDaily  // nil: no snapshots are made from it
+	Moment   JournalMoment
+	Wrong    string        // what somebody typed that is no instant
+	Refusal  string        // why it cannot be kept; "": it can
+	Attached bool          // its backlogs are somebody else's
+	Daily    *JournalDaily // nil: no snapshots are made from it
 	Fields
 }
 
@@ -88,7 +90,10 @@ type JournalSpan struct {
 // JournalTimeline is a span of time in bars.
 type JournalTimeline struct {
 	From, To time.Time
-	Zoom     string // "day", "hour", "minute"
+	Bar      time.Duration // how long each is
+	Zoom     string        // "window", "day", "hour", "minute"
+	By       string        // "bytes": their length is those; "": writes
+	Chosen   bool          // somebody has chosen the instant
 	Bars     []JournalBar
 	Outside  []JournalSpan // it cannot be brought back to
 	Marks    []JournalMark
@@ -100,7 +105,18 @@ type JournalTimeline struct {
 type JournalBar struct {
 	At     time.Time
 	Writes int64
+	Bytes  int64
 	Href   templ.SafeURL // closer, or to that second; "": nowhere
+}
+
+// JournalMoment is a second that somebody has chosen, with what is before and after it.
+type JournalMoment struct {
+	At             time.Time // zero: none was chosen
+	Recover        templ.SafeURL
+	Before, After  int64  // writes in the minute, up to it and from it on
+	LastEvent      string // the last thing before it that may be undone; "": there is none
+	LastAt, NextAt time.Time
+	NextEvent      string
 }
 
 // JournalMark is something in the timeline that people may want to undo.
@@ -135,23 +151,43 @@ func (t JournalTimeline) barWidth() string { return percents(100 / float64(max(1
 func (t JournalTimeline) length(b JournalBar) float64 {
 	most := int64(1)
 	for _, other := range t.Bars {
-		most = max(most, other.Writes)
+		most = max(most, t.amount(other))
 	}
-	if b.Writes == 0 {
+	if t.amount(b) == 0 {
 		return 0
 	}
-	return max(2, float64(b.Writes)/float64(most)*(journalHeight-14))
+	return max(2, float64(t.amount(b))/float64(most)*(journalHeight-14))
+}
+
+// amount is what the length of a bar stands for.
+func (t JournalTimeline) amount(b JournalBar) int64 {
+	if t.By == "bytes" {
+		return b.Bytes
+	}
+	return b.Writes
+}
+
+// chosen tells whether a bar has the instant that somebody has chosen.
+func (t JournalTimeline) chosen(b JournalBar) bool {
+	return t.Chosen && !t.At.Before(b.At) && t.At.Before(b.At.Add(t.Bar))
 }
 
 func (t JournalTimeline) top(b JournalBar) string { return pixels(journalHeight - t.length(b)) }
 
 func (t JournalTimeline) label(b JournalBar) string {
-	return fmt.Sprintf("%s UTC: %s", t.clock(b.At), Plural(int(b.Writes), "write"))
+	text := fmt.Sprintf("%s UTC: %s", t.clock(b.At), Plural(int(b.Writes), "write"))
+	if b.Bytes > 0 {
+		text += ", " + SizeText(b.Bytes)
+	}
+	return text
 }
 
 func (t JournalTimeline) clock(at time.Time) string {
-	if t.Zoom == "minute" {
+	switch t.Zoom {
+	case "minute":
 		return at.UTC().Format("15:04:05")
+	case "window":
+		return at.UTC().Format("Mon 2 Jan 15:04")
 	}
 	return at.UTC().Format("15:04")
 }
@@ -162,9 +198,15 @@ func (t JournalTimeline) ticks() []plotTick {
 	if every == 0 {
 		every = 4 * time.Hour
 	}
+	text := t.clock
+	if t.Zoom == "window" {
+		const day = 24 * time.Hour
+		every = max(1, (t.To.Sub(t.From)/day+5)/6) * day // at most six
+		text = func(at time.Time) string { return at.UTC().Format("2 Jan") }
+	}
 	var ticks []plotTick
 	for at := t.From; at.Before(t.To); at = at.Add(every) {
-		ticks = append(ticks, plotTick{t.place(at), t.clock(at)})
+		ticks = append(ticks, plotTick{t.place(at), text(at)})
 	}
 	return ticks
 }
@@ -172,6 +214,10 @@ func (t JournalTimeline) ticks() []plotTick {
 // title names the span.
 func (t JournalTimeline) title() string {
 	switch t.Zoom {
+	case "window":
+		if t.To.Sub(t.From) > 24*time.Hour {
+			return fmt.Sprintf("%s to %s (UTC)", t.From.UTC().Format("Monday 2 January"), t.To.UTC().Add(-time.Second).Format("Monday 2 January 2006"))
+		}
 	case "minute":
 		return t.From.UTC().Format("Monday 2 January 2006, 15:04 UTC")
 	case "hour":
@@ -191,17 +237,41 @@ func (t JournalTimeline) summary() string {
 
 // href is another span of the timeline.
 func (p Journal) href(at time.Time, zoom string) templ.SafeURL {
-	return JournalAddress(p.ID, at, zoom)
+	return JournalAddress(p.ID, at, zoom, p.Timeline.By)
 }
 
-// JournalAddress is the page about a cluster's journal, at an instant.
-func JournalAddress(cluster string, at time.Time, zoom string) templ.SafeURL {
-	return LinkQuery(string(Link("clusters", cluster, "journal")), "at", at.UTC().Format(time.RFC3339), "zoom", zoom)
+// href of the same with the other kind of bars.
+func (p Journal) byHref(by string) templ.SafeURL {
+	return JournalAddress(p.ID, p.Timeline.At, p.Timeline.Zoom, by)
 }
 
-func (p Journal) wider() (string, bool) {
-	wider, is := map[string]string{"minute": "hour", "hour": "day"}[p.Timeline.Zoom]
-	return wider, is
+// JournalAddress is the page about a cluster's journal, at an instant. The bars are bytes or else writes.
+func JournalAddress(cluster string, at time.Time, zoom, by string) templ.SafeURL {
+	address, instant := string(Link("clusters", cluster, "journal")), at.UTC().Format(time.RFC3339)
+	if by == "" {
+		return LinkQuery(address, "at", instant, "zoom", zoom)
+	}
+	return LinkQuery(address, "at", instant, "zoom", zoom, "by", by)
+}
+
+// journalZooms are the zooms, and what people call them.
+var journalZooms = []Option{{Value: "window", Label: "Whole window"}, {Value: "day", Label: "Day"}, {Value: "hour", Label: "Hour"}, {Value: "minute", Label: "Minute"}}
+
+// before and after say in words what is on each side of the second.
+func (m JournalMoment) before() string {
+	return momentSide(m.Before, "Before it, and so in what is recovered", m.LastEvent, m.LastAt, "The last thing before it that may be undone")
+}
+
+func (m JournalMoment) after() string {
+	return momentSide(m.After, "From it on, and so not in what is recovered", m.NextEvent, m.NextAt, "The next thing that may be undone")
+}
+
+func momentSide(writes int64, side, event string, at time.Time, which string) string {
+	text := fmt.Sprintf("%s: %s in this minute.", side, Plural(int(writes), "write"))
+	if event == "" {
+		return text + " " + which + ": there is none."
+	}
+	return fmt.Sprintf("%s %s, at %s UTC: %s.", text, which, at.UTC().Format("2006-01-02 15:04:05"), event)
 }
 
 // before is an instant that is seen when the time before this is looked at.

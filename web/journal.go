@@ -56,17 +56,30 @@ func (h journalPages) draw(w http.ResponseWriter, r *http.Request, cluster model
 type look struct {
 	at    time.Time
 	zoom  models.JournalZoom
-	given bool // somebody asked for it
+	by    string // "bytes": the bars are those instead of writes
+	given bool   // somebody asked for an instant
+	wrong string // what somebody typed in its place
 }
 
-// journalAt reads from the address what is looked at. Without anything it is the last hour.
+// journalAt reads from the address what is looked at. Without anything it is the whole window.
 func journalAt(r *http.Request, now time.Time) look {
-	l := look{at: now.Add(-20 * time.Minute), zoom: models.JournalZoom(r.URL.Query().Get("zoom"))}
-	if !l.zoom.Known() {
-		l.zoom = models.ZoomHour
-	}
-	if at, err := time.Parse(time.RFC3339, strings.TrimSpace(r.URL.Query().Get("at"))); err == nil {
+	query := r.URL.Query()
+	l := look{at: now.Add(-20 * time.Minute), zoom: models.JournalZoom(query.Get("zoom"))}
+	text := strings.TrimSpace(query.Get("at"))
+	at, is := models.ParseMoment(text)
+	if is {
 		l.at, l.given = at.UTC(), true
+	} else {
+		l.wrong = text
+	}
+	if query.Get("by") == "bytes" {
+		l.by = "bytes"
+	}
+	if !l.zoom.Known() || l.wrong != "" {
+		l.zoom = models.ZoomWindow
+		if l.given {
+			l.zoom = models.ZoomHour
+		}
 	}
 	return l
 }
@@ -191,7 +204,8 @@ func (h journalPages) props(ctx context.Context, cluster models.Cluster, plan mo
 	if newest := window.Newest(); !l.given && !plan.Kept && !newest.IsZero() {
 		l.at = newest
 	}
-	return v, h.journalTime(ctx, cluster, window, l, &v)
+	v.Wrong = l.wrong
+	return v, h.journalTime(ctx, cluster, window, stretches, l, &v)
 }
 
 // whyGap is why there is a gap: what the stretch says that begins in it.
@@ -227,72 +241,4 @@ func (h journalPages) journalShards(ctx context.Context, cluster models.Cluster,
 		}
 	}
 	return nil
-}
-
-// journalTime is the timeline and what happened in it.
-func (h journalPages) journalTime(ctx context.Context, cluster models.Cluster, window models.RecoveryWindow, l look, v *views.Journal) error {
-	span, bar := l.zoom.Span(l.at)
-	t := views.JournalTimeline{From: span.From, To: span.To, Zoom: string(l.zoom), At: l.at}
-	if newest := window.Newest(); !l.given && !newest.IsZero() {
-		t.At = newest
-	}
-	writes, err := h.journalWrites(ctx, cluster, span, bar, l.zoom, &t)
-	if err != nil {
-		return err
-	}
-	in, closer := l.zoom.In()
-	for _, each := range writes {
-		b := views.JournalBar{At: each.At, Writes: each.Writes}
-		if closer {
-			b.Href = views.JournalAddress(cluster.Name, each.At, string(in))
-		} else if window.Contains(each.At) {
-			b.Href = views.RecoverAddress(cluster.Name, each.At, "")
-		}
-		t.Bars = append(t.Bars, b)
-	}
-	past := models.RecoverySpan{From: span.From, To: earlierOf(span.To, h.clock.Now())}
-	for _, o := range window.Outside(past) {
-		t.Outside = append(t.Outside, views.JournalSpan{From: o.From, To: o.To})
-	}
-	events, err := h.db.Journal.Events(ctx, cluster.ID, span.From, span.To, shownEvents+1)
-	if err != nil {
-		return err
-	}
-	if v.More = len(events) > shownEvents; v.More {
-		events = events[:shownEvents]
-	}
-	for _, e := range events {
-		shown := views.JournalEvent{ID: strconv.FormatUint(uint64(e.ID), 10), At: e.At, Shard: e.Shard, Text: e.Text()}
-		if window.Contains(e.At) {
-			shown.Recover = views.RecoverAddress(cluster.Name, e.At, fmt.Sprintf("%d:%s:%d", e.Shard, e.Run, e.Before))
-		}
-		v.Events = append(v.Events, shown)
-		mark := views.JournalMark{At: e.At, Text: e.Text(), Href: shown.Recover}
-		if mark.Href == "" {
-			mark.Href = views.JournalAddress(cluster.Name, e.At, string(models.ZoomMinute))
-		}
-		t.Marks = append(t.Marks, mark)
-	}
-	v.Timeline = t
-	return nil
-}
-
-// journalWrites is how much was written in each bar. Single seconds are in the segments, everything else in the catalog.
-func (h journalPages) journalWrites(ctx context.Context, cluster models.Cluster, span models.RecoverySpan, bar time.Duration, zoom models.JournalZoom, t *views.JournalTimeline) ([]models.JournalWrites, error) {
-	if zoom != models.ZoomMinute {
-		return h.db.Journal.Writes(ctx, cluster.ID, span, bar)
-	}
-	writes, err := h.jobs.JournalSeconds(ctx, cluster, span)
-	if err != nil {
-		t.Wrong = "The seconds of this minute cannot be read from the store now. Try again, or look at the hour."
-		return h.db.Journal.Writes(ctx, cluster.ID, span, bar)
-	}
-	return writes, nil
-}
-
-func earlierOf(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 
@@ -84,11 +85,30 @@ func TestJournalSaysWhatHappened(t *testing.T) {
 	page.says("Recording", "orders-002", "5.2 MB stored", "A snapshot is taken that the journal begins with.", "There is no second that it can be brought back to yet.",
 		"FLUSHALL: every key of every database was deleted", "outside of the window", "1,234 writes")
 	page.doesNotSay("Recover to a second")
-	for _, zoom := range []string{"day", "hour", "minute", "nonsense"} {
+	for _, zoom := range []string{"window", "day", "hour", "minute", "nonsense"} {
 		c.get("/clusters/orders/journal?zoom=" + zoom + "&at=" + flushed).is(http.StatusOK).says("FLUSHALL")
+		c.get("/clusters/orders/journal?by=bytes&zoom="+zoom+"&at="+flushed).is(http.StatusOK).says("The bars are bytes of the stream", "by=bytes")
 	}
-	c.get("/clusters/orders/journal?zoom=minute&at="+journalSecond.Format(time.RFC3339)).says("10:41:07 UTC: 12 writes", "The whole hour")
-	c.get("/clusters/orders/journal?at=yesterday").is(http.StatusOK)
+	page.says("1,234 writes, 1 KB", "1 thing that may be undone") // the whole window
+	c.get("/clusters/orders/journal?zoom=day&at="+flushed).says("1 thing that may be undone", "Whole window")
+	c.get("/clusters/orders/journal?zoom=minute&at="+journalSecond.Format(time.RFC3339)).says("10:41:07 UTC: 12 writes", "Whole window")
+	c.get("/clusters/orders/journal?zoom=hour&at=yesterday").is(http.StatusOK).says(`value="yesterday"`, "Write it like 2026-11-27 10:41:07")
+}
+
+func TestJournalSaysWhatIsBeforeAndAfterASecond(t *testing.T) {
+	t.Parallel()
+	c := signedIn(t)
+	cluster := c.launch("orders")
+	c.post("/clusters/orders/journal", "kept", "on", "days", "1", "promise", "10").redirects("/clusters/orders/journal")
+	c.record(cluster)
+	flushed := c.clock.Now().Add(-30 * time.Second).UTC()
+	address := func(at time.Time) string {
+		return "/clusters/orders/journal?zoom=minute&at=" + url.QueryEscape(at.Format(time.DateTime))
+	}
+	c.get(address(journalSecond.Add(time.Second))).says("2026-03-02 10:41:08 UTC", "Before it, and so in what is recovered: 12 writes in this minute.", "From it on, and so not in what is recovered: 0 writes in this minute.")
+	c.get(address(flushed.Add(-5*time.Second))).says("The last thing before it that may be undone: there is none.",
+		"The next thing that may be undone, at "+flushed.Format(time.DateTime)+" UTC: FLUSHALL", "It cannot be brought back to this second.")
+	c.get(address(flushed.Add(5*time.Second))).says("The last thing before it that may be undone, at "+flushed.Format(time.DateTime)+" UTC: FLUSHALL", "The next thing that may be undone: there is none.")
 }
 
 func TestDailySnapshotsFromTheJournal(t *testing.T) {

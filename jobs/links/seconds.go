@@ -26,6 +26,9 @@ func (k *Keeper) Seconds(ctx context.Context, cluster models.Cluster, span model
 		for _, c := range index.Counts {
 			if i := int(c.Second.Sub(span.From) / time.Second); !c.Second.Before(span.From) && i < len(writes) {
 				writes[i].Writes += writesOf([]journal.Counts{c})
+				for _, command := range c.Commands {
+					writes[i].Bytes += command.Bytes
+				}
 			}
 		}
 	}

@@ -22,6 +22,9 @@ func (q Journal) add(ctx context.Context, s models.JournalSegment, events []mode
 	if created.Error != nil || created.RowsAffected == 0 {
 		return created.Error
 	}
+	if err := q.tally(ctx, tallyOf(s)); err != nil {
+		return err
+	}
 	if err := q.happened(ctx, s, events); err != nil {
 		return err
 	}
@@ -59,6 +62,13 @@ func (q Journal) happened(ctx context.Context, s models.JournalSegment, events [
 	}
 	if len(events) == 0 {
 		return nil
+	}
+	more := make(tallies)
+	for _, e := range events {
+		more.add(oneEvent(e), 1)
+	}
+	if err := q.settle(ctx, more); err != nil {
+		return err
 	}
 	return q.db.with(ctx).CreateInBatches(events, 200).Error
 }
@@ -163,26 +173,25 @@ func (q Journal) Writes(ctx context.Context, clusterID uint, span models.Recover
 	type piece struct {
 		EndedAt time.Time
 		Writes  int64
+		Bytes   int64
 	}
 	pieces, err := readAll[piece](ctx, q.db, func(query *gorm.DB) *gorm.DB {
-		return query.Table("journal_segments").Select("ended_at", "writes").Where("cluster_id = ? AND ended_at >= ? AND ended_at <= ?", clusterID, catalogTime(span.From), catalogTime(span.To))
+		return query.Table("journal_segments").Select("ended_at", "writes", "to_offset - from_offset AS bytes").Where("cluster_id = ? AND ended_at >= ? AND ended_at <= ?", clusterID, catalogTime(span.From), catalogTime(span.To))
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sum what a journal has: %w", err)
 	}
-	writes := make([]models.JournalWrites, span.To.Sub(span.From)/bar)
-	for i := range writes {
-		writes[i].At = span.From.Add(time.Duration(i) * bar)
-	}
+	writes := barsOf(span, bar)
 	for _, p := range pieces {
-		writes[min(int(p.EndedAt.Sub(span.From)/bar), len(writes)-1)].Writes += max(0, p.Writes)
+		w := &writes[min(int(p.EndedAt.Sub(span.From)/bar), len(writes)-1)]
+		w.Writes, w.Bytes = w.Writes+max(0, p.Writes), w.Bytes+p.Bytes
 	}
 	return writes, nil
 }
 
 // Size is how much of a cluster's stream is stored, in bytes.
 func (q Journal) Size(ctx context.Context, clusterID uint) (size int64, err error) {
-	if err := q.db.with(ctx).Model(&models.JournalSegment{}).Where("cluster_id = ?", clusterID).Select("COALESCE(SUM(size), 0)").Scan(&size).Error; err != nil {
+	if err := q.db.with(ctx).Model(&journalTally{}).Where("cluster_id = ?", clusterID).Select("CAST(COALESCE(SUM(size), 0) AS bigint)").Scan(&size).Error; err != nil {
 		return 0, fmt.Errorf("sum the size of a journal: %w", err)
 	}
 	return size, nil

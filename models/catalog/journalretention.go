@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"rekindle/models"
 )
@@ -164,15 +165,23 @@ func (q Journal) Leave(ctx context.Context, segments []models.JournalSegment) er
 // Forget removes the rows of segments that are gone from the store, and shortens the stretches that began with them. They are the oldest of theirs.
 func (q Journal) Forget(ctx context.Context, segments []models.JournalSegment) error {
 	err := q.db.transaction(ctx, func(tx *DB) error {
+		gone := make(tallies)
 		for _, s := range segments {
-			if err := tx.with(ctx).Delete(&models.JournalSegment{}, s.ID).Error; err != nil {
+			var rows []models.JournalSegment // as it is now: it may have been read back since
+			if err := tx.with(ctx).Clauses(clause.Returning{}).Where("id = ?", s.ID).Delete(&rows).Error; err != nil {
 				return err
+			}
+			for _, row := range rows {
+				gone.add(tallyOf(row), -1)
 			}
 			if err := tx.Journal.shorten(ctx, s); err != nil {
 				return err
 			}
 		}
-		return tx.Journal.forgetEvents(ctx, segments)
+		if err := tx.Journal.forgetEvents(ctx, segments, gone); err != nil {
+			return err
+		}
+		return tx.Journal.settle(ctx, gone)
 	})
 	if err != nil {
 		return fmt.Errorf("forget segments of a journal: %w", err)
@@ -192,11 +201,15 @@ func (q Journal) shorten(ctx context.Context, s models.JournalSegment) error {
 }
 
 // forgetEvents removes what happened in segments.
-func (q Journal) forgetEvents(ctx context.Context, segments []models.JournalSegment) error {
+func (q Journal) forgetEvents(ctx context.Context, segments []models.JournalSegment, gone tallies) error {
 	for _, s := range segments {
-		err := q.db.with(ctx).Where("cluster_id = ? AND at <= ? AND shard = ? AND run = ? AND after_offset <= ?", s.ClusterID, catalogTime(s.End), s.Shard, s.Run, s.To).Delete(&models.JournalEvent{}).Error
+		var events []models.JournalEvent
+		err := q.db.with(ctx).Clauses(clause.Returning{}).Where("cluster_id = ? AND at <= ? AND shard = ? AND run = ? AND after_offset <= ?", s.ClusterID, catalogTime(s.End), s.Shard, s.Run, s.To).Delete(&events).Error
 		if err != nil {
 			return err
+		}
+		for _, e := range events {
+			gone.add(oneEvent(e), -1)
 		}
 	}
 	return nil

@@ -36,6 +36,11 @@ func (q Journal) Verified(ctx context.Context, s models.JournalSegment, writes i
 			return read.Error
 		}
 		if read.RowsAffected > 0 {
+			more := talliedOf(s.ClusterID, s.End)
+			more.Writes = max(0, writes)
+			if err := tx.Journal.tally(ctx, more); err != nil {
+				return err
+			}
 			if err := tx.Journal.happened(ctx, s, events); err != nil {
 				return err
 			}

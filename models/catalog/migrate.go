@@ -380,6 +380,20 @@ var sqliteMigrations = []migration{
 	// Daily snapshots that are made from the journal, and how they compare with those of the cluster.
 	{"0042-synthetic", execute(slices.Concat(synthetic("integer PRIMARY KEY AUTOINCREMENT", "integer", "text", "datetime"), []string{`DROP TRIGGER records_rejournaled`},
 		markedBy("records_rejournaled", "UPDATE OF kept, days, promise, lone, synthetic ON journal_plans", "name FROM clusters WHERE id = NEW.cluster_id"))...)},
+	// How much a journal has in each ten minutes.
+	{"0043-journal-tallies", execute(journalTallies("integer", func(at string) string { return "CAST(strftime('%s', substr(" + at + ", 1, 19)) AS integer)" })...)},
+}
+
+// journalTallies makes the table of 0043-journal-tallies, with a type as this database has it, and fills it with what the journals have already. seconds
+// makes those since 1970 of a time.
+func journalTallies(number string, seconds func(at string) string) []string {
+	return []string{
+		`CREATE TABLE journal_tallies (cluster_id ` + number + ` NOT NULL, at ` + number + ` NOT NULL, writes ` + number + ` NOT NULL, bytes ` + number + ` NOT NULL, size ` + number + ` NOT NULL,
+			events ` + number + ` NOT NULL, PRIMARY KEY (cluster_id, at))`,
+		`INSERT INTO journal_tallies (cluster_id, at, writes, bytes, size, events) SELECT cluster_id, ten, SUM(writes), SUM(bytes), SUM(size), SUM(events) FROM (
+			SELECT cluster_id, ` + seconds("ended_at") + ` / 600 * 600 AS ten, CASE WHEN writes > 0 THEN writes ELSE 0 END AS writes, to_offset - from_offset AS bytes, size, 0 AS events FROM journal_segments
+			UNION ALL SELECT cluster_id, ` + seconds("at") + ` / 600 * 600 AS ten, 0 AS writes, 0 AS bytes, 0 AS size, 1 AS events FROM journal_events) pieces GROUP BY cluster_id, ten`,
+	}
 }
 
 // journal makes the tables of 0038-journal, with types as this database has them. A segment is in the store until its row is gone, so the rows outlive

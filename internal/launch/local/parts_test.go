@@ -121,11 +121,11 @@ func TestConfigurationFitsTheEngineAndTheNode(t *testing.T) {
 			[]string{`user "rekindle" "on" ">x" "~*" "&*" "+@all"`, `user "default" "reset" "off"`, `user "al\"ice" "reset" "on" "(+get ~a)" "#0a"`, `masteruser "rekindle"`, `masterauth "x"`, "protected-mode no"}, []string{"requirepass"}},
 		"users of whom one is the default one": {launch.Node{Host: "10.0.0.5", Port: 1, Password: "x", User: "rekindle", Users: []launch.User{{Name: "default", Rules: []string{"on", "nopass"}}}}, launch.Engine{Version: "6.0.16"},
 			[]string{`user "rekindle" "on" ">x" "~*" "+@all"`, `user "default" "reset" "on" "nopass"`}, []string{`user "default" "reset" "off"`}},
-		"digests":            {launch.Node{Host: "127.0.0.1", Port: 1, Digests: true}, launch.Engine{Version: "7.0.0"}, []string{"enable-debug-command local"}, nil},
-		"digests of Redis 6": {launch.Node{Host: "127.0.0.1", Port: 1, Digests: true}, launch.Engine{Version: "6.0.16"}, nil, []string{"enable-debug-command"}},
-		"no digests":         {primary, launch.Engine{Version: "7.0.0"}, nil, []string{"enable-debug-command"}},
-		"open":               {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
-		"all interfaces":     {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
+		"DEBUG":            {launch.Node{Host: "127.0.0.1", Port: 1, Debug: true}, launch.Engine{Version: "7.0.0"}, []string{"enable-debug-command local"}, nil},
+		"DEBUG of Redis 6": {launch.Node{Host: "127.0.0.1", Port: 1, Debug: true}, launch.Engine{Version: "6.0.16"}, nil, []string{"enable-debug-command"}},
+		"no DEBUG":         {primary, launch.Engine{Version: "7.0.0"}, nil, []string{"enable-debug-command"}},
+		"open":             {launch.Node{Host: "10.0.0.5", Port: 1}, launch.Engine{Version: "7.0.0"}, []string{"protected-mode no"}, nil},
+		"all interfaces":   {launch.Node{Host: "0.0.0.0", Port: 1, Password: "x"}, launch.Engine{Version: "7.0.0"}, []string{`bind "0.0.0.0"`, "protected-mode yes"}, []string{"replica-announce-ip"}},
 	}
 	for name, test := range tests {
 		lines := strings.Split(renderConfig("/data/nodes/a/b", test.node, test.engine), "\n")
