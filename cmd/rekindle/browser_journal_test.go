@@ -82,6 +82,7 @@ func TestBrowserUndoesFLUSHALL(t *testing.T) {
 	b.fill("promise", "2")
 	b.fill("synthetic", "on")
 	b.submit("/clusters/orders/journal")
+	b.awaitMessage("The journal of orders is kept from now on.")
 	app := s.primaryOf(t, "orders")
 	testkit.WaitFor(t, "the recovery window", func() bool {
 		s.clock.Advance(2 * time.Second)
