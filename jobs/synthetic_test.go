@@ -204,29 +204,14 @@ func TestASnapshotThatTheJournalCannotMakeIsTakenOfTheCluster(t *testing.T) {
 	if comparison := c.compared(clock, cluster, c.tonight(clock, cluster)); comparison.Verdict != models.VerdictSame {
 		t.Fatalf("%+v", comparison)
 	}
+	var piece string // behind the last snapshot, and read back: if it goes, that is not noticed soon
 	for _, test := range []struct {
 		what   string
 		breaks func() (repair func())
 		why    string
 	}{
 		{"a piece of the journal is missing", func() func() {
-			base := mustSnapshot(c, c.automatic("orders")[0].Name).Parts[0].ReplicationOffset
-			c.waitFor("a piece behind the last snapshot to be read back", func() bool { // otherwise it is found to be missing before the window opens
-				c.touch(cluster)
-				clock.Advance(time.Second)
-				stretches, err := c.db.Journal.Stretches(t.Context(), cluster.ID)
-				must(t, err)
-				last := stretches[len(stretches)-1]
-				segments, err := c.db.Journal.Segments(t.Context(), cluster.ID, 1, last.Run, base, last.To)
-				must(t, err)
-				for _, s := range segments {
-					if s.VerifiedAt != nil && s.From > base {
-						must(t, os.Remove(filepath.Join(c.data, "snapshots", s.Key)))
-						return true
-					}
-				}
-				return false
-			}, c.events)
+			must(t, os.Remove(filepath.Join(c.data, "snapshots", piece)))
 			return func() {}
 		}, "The journal of shard 1 "},
 		{"there is no memory", func() func() {
@@ -234,6 +219,9 @@ func TestASnapshotThatTheJournalCannotMakeIsTakenOfTheCluster(t *testing.T) {
 			return func() { must(t, os.RemoveAll(filepath.Join(c.data, "cgroup"))) }
 		}, "of memory in a node"},
 	} {
+		if piece == "" {
+			piece = c.readBack(clock, cluster)
+		}
 		c.beforeTheWindow(clock, cluster)
 		repair := test.breaks()
 		snapshot := c.inTheWindow(clock, cluster)
@@ -254,6 +242,29 @@ func TestASnapshotThatTheJournalCannotMakeIsTakenOfTheCluster(t *testing.T) {
 			t.Errorf("%s: the next day it comes from %q (%s)\n%s", test.what, next.Origin, next.Warning, c.events())
 		}
 	}
+}
+
+// readBack waits until a piece of the journal behind the last snapshot is stored and was read back, and returns its key.
+func (c *console) readBack(clock *clockwork.FakeClock, cluster models.Cluster) (key string) {
+	c.t.Helper()
+	base := mustSnapshot(c, c.automatic(cluster.Name)[0].Name).Parts[0].ReplicationOffset
+	c.waitFor("a piece behind the last snapshot to be read back", func() bool {
+		c.touch(cluster)
+		clock.Advance(time.Second)
+		stretches, err := c.db.Journal.Stretches(c.t.Context(), cluster.ID)
+		must(c.t, err)
+		last := stretches[len(stretches)-1]
+		segments, err := c.db.Journal.Segments(c.t.Context(), cluster.ID, 1, last.Run, base, last.To)
+		must(c.t, err)
+		for _, s := range segments {
+			if s.VerifiedAt != nil && s.From > base {
+				key = s.Key
+				return true
+			}
+		}
+		return false
+	}, c.events)
+	return key
 }
 
 // tampered is a link that sends again what was recorded, changed.
