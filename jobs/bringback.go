@@ -82,8 +82,9 @@ func (b *bringer) bring(ctx context.Context, run models.Run, args models.BringBa
 
 // write brings the keys back, once all of them could be read and there is room for them.
 func (b *bringing) write(ctx context.Context) error {
-	selection, parts, err := b.look(ctx)
+	selection := restore.NewSelection(b.choice, keptBytes)
 	defer selection.Close()
+	parts, err := b.look(ctx, selection)
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,8 @@ func (b *bringing) parts(ctx context.Context) []archive.Part {
 	return may
 }
 
-// look reads the snapshot once before anything is written, and returns what is chosen, and the parts that have it.
-func (b *bringing) look(ctx context.Context) (*restore.Selection, []archive.Part, error) {
-	selection := restore.NewSelection(b.choice, keptBytes)
+// look reads the snapshot once before anything is written, and returns the parts that have something of the selection.
+func (b *bringing) look(ctx context.Context, selection *restore.Selection) ([]archive.Part, error) {
 	var with []archive.Part
 	may := b.parts(ctx)
 	var read atomic.Int64
@@ -41,22 +40,22 @@ func (b *bringing) look(ctx context.Context) (*restore.Selection, []archive.Part
 	})
 	for _, part := range may {
 		if err := b.proven(ctx, part); err != nil {
-			return selection, nil, err
+			return nil, err
 		}
 		plain, err := b.reader.Open(ctx, b.row, part)
 		if err != nil {
-			return selection, nil, fmt.Errorf("look for keys in part %d of %s: %w", part.Number, b.row.Name, err)
+			return nil, fmt.Errorf("look for keys in part %d of %s: %w", part.Number, b.row.Name, err)
 		}
 		n, err := selection.Read(counted{plain, &read})
 		_ = plain.Close() // it was only read
 		if err != nil {
-			return selection, nil, fmt.Errorf("look for keys in part %d of %s: %w", part.Number, b.row.Name, err)
+			return nil, fmt.Errorf("look for keys in part %d of %s: %w", part.Number, b.row.Name, err)
 		}
 		if n > 0 {
 			with = append(with, part)
 		}
 	}
-	return selection, with, b.none(selection.Chosen())
+	return with, b.none(selection.Chosen())
 }
 
 // proven makes sure that a part is what was stored where reading it would not: the plain RDB of a part of format version 1 has no hash that is cheap enough

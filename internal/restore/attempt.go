@@ -63,9 +63,9 @@ func (h hearing) dump(a *attempt, length string) error {
 	}
 	a.there, a.bytes = true, size
 	sum := uint64(0)
-	body := io.LimitReader(patient{h.Conn}, max(0, size-rdb.DumpFooterSize))
+	body := io.LimitReader(patient(h), max(0, size-rdb.DumpFooterSize))
 	if _, err = io.Copy(summing{&sum}, body); err == nil {
-		_, err = io.CopyN(io.Discard, patient{h.Conn}, min(size, rdb.DumpFooterSize)+2)
+		_, err = io.CopyN(io.Discard, patient(h), min(size, rdb.DumpFooterSize)+2)
 	}
 	if err != nil {
 		return fmt.Errorf("read a value: %w: %w", ErrGone, err)

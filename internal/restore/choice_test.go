@@ -3,6 +3,8 @@ package restore_test
 import (
 	"bytes"
 	"encoding/binary"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,8 +24,19 @@ func TestWhatHasExpiredNeedsNoRoomAndNoDatabase(t *testing.T) {
 	} {
 		choice := matching("*")
 		choice.Now = func() time.Time { return now }
-		if got, err := restore.Count(bytes.NewReader(data), choice); err != nil || got != want {
-			t.Errorf("at %v: %+v, want %+v: %v", now, got, want, err)
+		for _, room := range []int{1 << 20, 0} {
+			selection := restore.NewSelection(choice, room)
+			if _, err := selection.Read(bytes.NewReader(data)); err != nil {
+				t.Fatal(err)
+			}
+			got := selection.Chosen()
+			memory := slices.Max(append(got.Memory, 0))
+			if got.Memory = nil; !reflect.DeepEqual(got, want) || memory == 0 {
+				t.Errorf("at %v: %+v, want %+v; %d bytes of memory", now, got, want, memory)
+			}
+			if err := selection.Close(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }
