@@ -72,18 +72,19 @@ func replacePrimary(cluster models.Cluster, l look, p int) []step {
 	}
 	if silent >= 0 && l.nodes[silent].waited+1 < 10*silentProbes {
 		v := l.nodes[silent]
-		return []step{await{on(v.node.Name), fmt.Sprintf("The primary %s has stopped, and the replica %s does not answer yet.", old, v.node.Name)}}
+		return []step{await{on(v.node.Name), fmt.Sprintf("The primary %s has stopped, and the replica %s is not ready yet.", old, v.node.Name)}}
 	}
 	return fromDisk(cluster, l, p)
 }
 
-// successor chooses the live replica that is furthest ahead, -1 if none is ready. silent is one that runs but does not answer or is still loading.
+// successor chooses the live replica that is furthest ahead, -1 if none is ready. silent is one that runs but does not answer, or is still loading, or
+// was being given a new copy when the primary ended: once it has noticed that, it has the copy from before.
 func successor(l look, primary int) (chosen, silent int) {
 	chosen, silent = -1, -1
 	for i, v := range l.nodes {
 		switch {
 		case i == primary || !v.running:
-		case !v.answers || v.state.Loading:
+		case !v.answers || v.state.Loading || v.state.Syncing:
 			silent = i
 		case !complete(v):
 		case !v.state.Replica:
@@ -159,7 +160,7 @@ func fromDisk(cluster models.Cluster, l look, p int) []step {
 		return []step{giveUp{err: err}}
 	}
 	if len(found) == 0 {
-		return fromNothing(cluster, l, l.nodes[p])
+		return fromNothing(cluster, l, p)
 	}
 	var refused []string
 	for _, rdb := range found {
@@ -186,10 +187,29 @@ func appointed(v seen) []step {
 	return []step{appoint{on(v.node.Name)}}
 }
 
-// fromNothing is for a shard without any RDB. If it was restored and died before any of its nodes had saved the data, it is filled again from the
-// snapshot that it came from. Any other has lost its data.
-func fromNothing(cluster models.Cluster, l look, primary seen) []step {
+// earlier chooses a live replica that has data although it no longer knows of which place in the stream: Redis 6 forgets that when a new copy begins.
+// That it has been promoted already shows in its role, and then it is no replica.
+func earlier(l look, primary int) (best seen, is bool) {
+	for i, v := range l.nodes {
+		if i == primary || !v.running || !v.answers || !v.state.Replica || v.state.Loading || v.state.Syncing {
+			continue
+		}
+		if v.state.Keys > best.state.Keys {
+			best, is = v, true
+		}
+	}
+	return best, is
+}
+
+// fromNothing is for a shard without any RDB. A replica may still have an earlier copy of the data. If the shard was restored and died before any of its
+// nodes had saved the data, it is filled again from the snapshot that it came from. Any other has lost its data.
+func fromNothing(cluster models.Cluster, l look, p int) []step {
+	primary := l.nodes[p]
 	name := on(primary.node.Name)
+	if v, is := earlier(l, p); is {
+		return []step{appoint{on(v.node.Name)}, say{on(v.node.Name), models.SeverityError, fmt.Sprintf("The primary %s had stopped while no replica was in step with it. "+
+			"The replica %s was promoted with the copy of the data that it had; what was written since then is lost.", l.nodes[l.was].node.Name, v.node.Name)}}
+	}
 	if primary.failure != nil {
 		return []step{complainOf(primary)}
 	}
