@@ -391,6 +391,45 @@ func TestPrimaryThatHangsIsEndedAndReplaced(t *testing.T) {
 	}
 }
 
+// A replica that is being given a new copy is not in step. It keeps the one that it has until the new one is whole.
+func TestPrimaryThatEndsWhileItsReplicaIsCopiedToLosesNothing(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t, clockwork.NewRealClock())
+	cluster := c.create(c.spec("orders", 1))[0]
+	source := c.primary(cluster)
+	testkit.Fill(t, source, 100)
+	if err := source.Wait(t.Context(), 1, 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	want := testkit.Fingerprint(t, source)
+	cluster = c.awaitNodes("orders")
+	slowSaves(t, source, 500_000)
+	replica := c.client(cluster, cluster.Nodes[1])
+	if err := replica.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil { // it joins again, and has another history by then
+		t.Fatal(err)
+	}
+	testkit.WaitFor(t, "a copy to be under way", func() bool {
+		return field(replica.Info(t.Context(), "replication").Val(), "master_sync_in_progress") == "1"
+	})
+	if err := c.nodes.Stop(t.Context(), "orders", "orders-001", launch.Kill); err != nil {
+		t.Fatal(err)
+	}
+	testkit.WaitFor(t, "the replica to be the primary", func() bool {
+		cluster, _ = c.db.Clusters.Get(t.Context(), "orders")
+		primary, _ := cluster.Shards()[0].Primary()
+		return primary.Name == "orders-002" || cluster.EmptiedAt != nil
+	})
+	cluster = c.awaitNodes("orders")
+	for _, node := range cluster.Nodes {
+		if got := testkit.Fingerprint(t, c.client(cluster, node)); got != want {
+			t.Errorf("%s has other data", node.Name)
+		}
+	}
+	if cluster.EmptiedAt != nil {
+		t.Errorf("it was started empty:\n%s", c.events())
+	}
+}
+
 func TestSettlingAfterALostAnswerTouchesNothing(t *testing.T) {
 	t.Parallel()
 	c := newConsole(t, clockwork.NewRealClock())
