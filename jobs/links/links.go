@@ -73,7 +73,6 @@ func (k *Keeper) Ticks() []tick.Tick {
 const (
 	lookEvery   = 2 * time.Second
 	verifyEvery = 10 * time.Second
-	restAfter   = 20 // times as long as a look took, so that thousands of journals do not keep the catalog busy
 )
 
 // Start begins to open links, and to read back what was stored.
@@ -83,7 +82,7 @@ func (k *Keeper) Start(context.Context) error {
 			began := time.Now()
 			k.look(ctx)
 			k.askForBases(ctx)
-			again = drain.Pause(ctx, max(lookEvery, restAfter*time.Since(began)))
+			again = drain.Pause(ctx, max(lookEvery, time.Since(began))) // thousands of journals must not keep the catalog busy
 		}
 	})
 	k.loops.Go(func(ctx context.Context) {
