@@ -288,6 +288,10 @@ func (l *tampered) Close() error          { return nil }
 // tamper puts a segment that has something else in the place of the one that has this, with everything about it right.
 func (c *console) tamper(cluster, old, new string) {
 	c.t.Helper()
+	testkit.WaitFor(c.t, "the journal to be read back", func() bool { // or else the piece is found to have another length than was stored
+		unread, err := c.db.Journal.Unverified(c.t.Context(), 1)
+		return err == nil && len(unread) == 0
+	})
 	for _, s := range c.segments(cluster, 1) {
 		r, err := journal.Open(c.t.Context(), c.store, []journal.Segment{s}, s.From, s.To)
 		must(c.t, err)

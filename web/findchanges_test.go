@@ -51,7 +51,7 @@ func TestChangesOfAKeyAreShownWithTheWaysBack(t *testing.T) {
 	c.check(c.db.Finds.NoteChanges(t.Context(), run, 1000, models.FoundChanges{Count: 1234, Changes: changes, Holes: []models.FindHole{{Shard: 2, Begin: &begin, Reason: "It is damaged."}}}))
 	c.check(c.db.Finds.JournalDone(t.Context(), run))
 	c.check(c.db.Finds.Settle(t.Context(), run))
-	page := c.get(found).says("1,234", "Deleted, expired or evicted", "the key is its argument 2", "Renamed to <b>\\xff", "not known", "Shard 2, from ", "It is damaged.", "Restore to just before DEL at ", "Bring keys back",
+	page := c.get(found).says("1,234", "Deleted, expired or evicted", "the key is its argument 2", "Renamed to \"<b>\\xff\"", "not known", "Shard 2, from ", "It is damaged.", "Restore to just before DEL at ", "Bring keys back",
 		"All 62 changes that are kept", "outside of the window")
 	if strings.Contains(page.raw, "<b>") {
 		t.Error("a name is believed")

@@ -249,6 +249,16 @@ func TestEveryTimeIsStoredInUTC(t *testing.T) {
 	check(t, db.Recording.Stored(t.Context(), link, segment, []models.JournalEvent{{At: local, Command: "FLUSHALL"}}, ""))
 	check(t, db.Journal.Verified(t.Context(), segment, 0, nil))
 	must(db.Recording.QueueBase(t.Context(), cluster))(t)
+	check(t, db.Settle.Fail(t.Context(), claim(t, db), models.RunFailed, "It failed."))
+	must(db.Finds.Request(t.Context(), models.FindSpec{Cluster: "orders", Sought: "x", Journal: &models.FindJournal{Only: true}, RequestedBy: "admin"}))(t)
+	search = claim(t, db)
+	must(db.Finds.Begin(t.Context(), search))(t)
+	check(t, db.Finds.NoteChanges(t.Context(), search, 1, models.FoundChanges{Count: 1, Changes: []models.FoundChange{{At: local, ExpiresAt: &local}}, Holes: []models.FindHole{{Begin: &local, End: &local}}}))
+	check(t, db.Finds.Settle(t.Context(), search))
+	check(t, db.Comparisons.keep(t.Context(), run, models.JournalComparison{Verdict: models.VerdictDiffers}))
+	check(t, db.Recording.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise, Synthetic: true}, "admin"))
+	clock.Advance(time.Minute) // a name has the minute
+	must(db.Comparisons.LookAgain(t.Context(), "orders", "admin"))(t)
 	claim(t, db)
 	node := cluster.Nodes[0]
 	node.SeenAt = &local
