@@ -176,16 +176,26 @@ func (q Deliveries) Sweep(ctx context.Context) (swept int64, err error) {
 		"DELETE FROM alarms WHERE id IN (SELECT id FROM alarms WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
 	} {
 		for {
-			deleted := q.db.with(ctx).Exec(old, before, sweptAtOnce)
-			if deleted.Error != nil {
-				return swept, fmt.Errorf("delete what is older than %d days: %w", days, deleted.Error)
+			deleted, err := q.db.delete(ctx, old, before, sweptAtOnce)
+			if err != nil {
+				return swept, fmt.Errorf("delete what is older than %d days: %w", days, err)
 			}
-			swept += deleted.RowsAffected
-			if deleted.RowsAffected < sweptAtOnce || ctx.Err() != nil {
+			swept += deleted
+			if deleted < sweptAtOnce || ctx.Err() != nil {
 				break
 			}
 		}
 	}
-	err = q.db.with(ctx).Exec("DELETE FROM tellings WHERE alarm_id NOT IN (SELECT id FROM alarms)").Error
+	_, err = q.db.delete(ctx, "DELETE FROM tellings WHERE alarm_id NOT IN (SELECT id FROM alarms)")
 	return swept, errors.Join(err, ctx.Err())
+}
+
+// delete carries out a statement that deletes rows, in a transaction, and returns how many those were. GORM makes none for a plain statement.
+func (db *DB) delete(ctx context.Context, statement string, values ...any) (rows int64, err error) {
+	err = db.transaction(ctx, func(tx *DB) error {
+		deleted := tx.with(ctx).Exec(statement, values...)
+		rows = deleted.RowsAffected
+		return deleted.Error
+	})
+	return rows, err
 }

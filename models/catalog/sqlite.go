@@ -2,11 +2,13 @@ package catalog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -73,11 +75,55 @@ func connectPlain(path string) (*gorm.DB, error) {
 
 func connectWith(path, options string, clock clockwork.Clock) (*gorm.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options}
-	db, err := gorm.Open(sqlite.Open(dsn.String()), gormConfig(clock))
+	pool, err := sql.Open(sqlite.DriverName, dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db, err := gorm.Open(sqlite.New(sqlite.Config{Conn: sqlitePool{pool, make(chan struct{}, 1)}}), gormConfig(clock))
 	if err != nil && db != nil && db.ConnPool != nil {
 		err = errors.Join(err, closePool(db))
 	}
 	return db, err
+}
+
+// sqlitePool lets one transaction of this process begin after the other, in turn. SQLite itself has those that wait look again now and then, and
+// whoever looks at the right moment is next: on a busy machine somebody looks in vain until the busy timeout is over. GORM wraps every write in a
+// transaction.
+type sqlitePool struct {
+	*sql.DB
+	turn chan struct{} // has an element while a transaction is open
+}
+
+func (p sqlitePool) GetDBConn() (*sql.DB, error) { return p.DB, nil }
+
+func (p sqlitePool) BeginTx(ctx context.Context, options *sql.TxOptions) (gorm.ConnPool, error) {
+	select {
+	case p.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	end := sync.OnceFunc(func() { <-p.turn })
+	tx, err := p.DB.BeginTx(ctx, options)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &sqliteTx{tx, end}, nil
+}
+
+type sqliteTx struct {
+	*sql.Tx
+	end func()
+}
+
+func (t *sqliteTx) Commit() error {
+	defer t.end()
+	return t.Tx.Commit()
+}
+
+func (t *sqliteTx) Rollback() error {
+	defer t.end()
+	return t.Tx.Rollback()
 }
 
 // createPrivate makes the file readable by its owner only before SQLite writes secrets into it; SQLite gives its
