@@ -153,7 +153,7 @@ func TestCompleteEndsAtItsOwnLimitOrWhenItIsCancelled(t *testing.T) {
 	if _, err := openChecked(t, shared(t), behind).Put(ctx, key, only{bytes.NewReader(random(middle))}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Put = %v", err)
 	}
-	if took := time.Since(began); took > 12*time.Second {
+	if took := time.Since(began); took > 60*time.Second {
 		t.Errorf("it took %s to cancel", took)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -37,7 +36,7 @@ func TestCreateKnowsItsOwnObject(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, c := faulty(t, shared(t), 7*time.Second)
+			s, proxy, c := faulty(t, shared(t), ample)
 			if !s.Exclusive(t.Context()) {
 				t.Fatal("the server is not exclusive")
 			}
@@ -71,7 +70,7 @@ func TestCreateThatIsBeaten(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, c := faulty(t, shared(t), 7*time.Second)
+			s, proxy, c := faulty(t, shared(t), ample)
 			other := open(t, c)
 			proxy.Add(testkit.Fault{On: test.on, Times: 1, Do: test.do, Then: func() {
 				if _, err := other.Create(context.WithoutCancel(t.Context()), key, strings.NewReader("the other's")); err != nil {
@@ -101,7 +100,7 @@ func TestCreateOnAServerWithoutConditions(t *testing.T) {
 		}{{"PutObject", small}, {"CompleteMultipartUpload", large}} {
 			t.Run(name+" at "+test.on, func(t *testing.T) {
 				t.Parallel()
-				s, proxy, c := faulty(t, shared(t), 7*time.Second)
+				s, proxy, c := faulty(t, shared(t), ample)
 				fault.On = test.on
 				proxy.Add(fault)
 				data := random(test.size)
@@ -120,7 +119,7 @@ func TestCreateOnAServerWithoutConditions(t *testing.T) {
 	for _, on := range []string{"PutObject", "CompleteMultipartUpload"} {
 		t.Run("passed over at "+on, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, c := faulty(t, shared(t), 7*time.Second)
+			s, proxy, c := faulty(t, shared(t), ample)
 			proxy.Add(testkit.Fault{On: on, Do: testkit.Note, Then: func() { // as if the object that is there had been replaced
 				for _, name := range shared(t).Objects(c.Bucket, c.Prefix+"/.rekindle-check/") {
 					remove(t, name)
@@ -165,7 +164,7 @@ func TestCreateThatIsReplacedOnAServerWithoutConditions(t *testing.T) {
 	for on, size := range map[string]int{"PutObject": small, "CompleteMultipartUpload": large} {
 		t.Run(on, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, c := faulty(t, shared(t), 7*time.Second)
+			s, proxy, c := faulty(t, shared(t), ample)
 			other := open(t, c)
 			there := func(*http.Request) bool {
 				_, err := other.Stat(context.WithoutCancel(t.Context()), key)

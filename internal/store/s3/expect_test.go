@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"testing"
-	"time"
 
 	"rekindle/internal/store"
 	"rekindle/internal/store/s3"
@@ -56,7 +55,7 @@ func TestFlippedBitInWhatIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := configOf(shared(t))
-			c.Checksums, c.Patience = test.checksums, 7*time.Second
+			c.Checksums, c.Patience = test.checksums, ample
 			proxy := testkit.Faulty(t, c.Endpoint)
 			c.Endpoint = proxy.Endpoint
 			s := openChecked(t, shared(t), c)

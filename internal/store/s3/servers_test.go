@@ -21,7 +21,7 @@ func TestWhatThisServerDoes(t *testing.T) {
 	}
 	for _, checksums := range []s3.Checksums{s3.CRC64NVME, s3.Compatible} {
 		c := configOf(shared(t))
-		c.Checksums, c.Patience = checksums, 5*time.Second
+		c.Checksums, c.Patience = checksums, ample
 		s := open(t, c)
 		said := "works"
 		if err := s.Check(t.Context()); err != nil {

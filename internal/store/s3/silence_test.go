@@ -3,7 +3,6 @@ package s3_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"rekindle/internal/store"
 	"rekindle/internal/testkit"
@@ -25,7 +24,7 @@ func TestBusyAndStandingStoresAreToldFromSilentOnes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, proxy, _ := faulty(t, server, time.Second)
+			s, proxy, _ := faulty(t, server, short)
 			proxy.Add(testkit.Fault{Do: c.do})
 			_, err := s.Stat(t.Context(), "x")
 			if !errors.Is(err, c.want) || !errors.Is(err, store.ErrUnavailable) {

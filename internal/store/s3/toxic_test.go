@@ -61,7 +61,7 @@ func TestBadWires(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s, wire, c := wired(t, 10*time.Second)
+			s, wire, c := wired(t, ample)
 			wire.add(test.kind, test.stream, test.attributes)
 			if _, err := s.Put(t.Context(), key, bytes.NewReader(data)); err != nil {
 				t.Fatal(err)
@@ -106,7 +106,7 @@ func TestWireThatGoesBadInTheMiddle(t *testing.T) {
 			if !errors.Is(err, store.ErrUnavailable) {
 				t.Errorf("Put = %v", err)
 			}
-			if took := time.Since(began); took > 15*time.Second {
+			if took := time.Since(began); took > 20*short {
 				t.Errorf("it took %s", took)
 			}
 			if stored(t, c, key) != nil {
@@ -115,7 +115,7 @@ func TestWireThatGoesBadInTheMiddle(t *testing.T) {
 		})
 		t.Run(name+", for a while", func(t *testing.T) {
 			t.Parallel()
-			s, wire, c := wired(t, 6*time.Second)
+			s, wire, c := wired(t, ample)
 			mended := make(chan struct{})
 			_, err := s.Put(t.Context(), key, io.MultiReader(bytes.NewReader(data[:7<<20]), hook(func() {
 				wire.add(test.kind, test.stream, test.attributes)
