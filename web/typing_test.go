@@ -24,7 +24,7 @@ func TestWhatIsTypedIsCompletedInABrowser(t *testing.T) {
 		t.Fatalf("start the browser (make setup-test installs it): %v", err)
 	}
 	ask := func(script string) (string, error) {
-		ctx, cancel := context.WithTimeout(browser, 10*time.Second)
+		ctx, cancel := context.WithTimeout(browser, time.Minute)
 		defer cancel()
 		return chromedp.Run(ctx, chromedp.Evaluate[string](script))
 	}

@@ -20,7 +20,7 @@ func node(s *testkit.Server) formation.Node {
 }
 
 func start(t *testing.T) *testkit.Server {
-	return testkit.Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-migration-barrier", "99", "--requirepass", "open sesame", "--masterauth", "open sesame")
+	return testkit.Redis(t, "--cluster-enabled", "yes", "--cluster-node-timeout", "10000", "--cluster-migration-barrier", "99", "--requirepass", "open sesame", "--masterauth", "open sesame")
 }
 
 func do(t *testing.T, s *testkit.Server, args ...any) string {

@@ -151,7 +151,7 @@ func (f *following) ended() (Resume, error) {
 	select {
 	case <-f.done:
 		return f.state.Resume, f.err
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		f.t.Fatal("the recording does not end")
 		return Resume{}, nil
 	}

@@ -161,7 +161,7 @@ func (r *recording) end() error {
 	select {
 	case <-r.done:
 		return r.err
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		r.t.Fatal("the recording does not end")
 		return nil
 	}

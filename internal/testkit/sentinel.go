@@ -46,7 +46,7 @@ func InClusterMode(t testing.TB, primaries, replicas int, args ...string) []*Ser
 	t.Helper()
 	nodes := make([]*Server, primaries+replicas)
 	for i := range nodes {
-		nodes[i] = Redis(t, append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "2000"}, args...)...)
+		nodes[i] = Redis(t, append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "10000"}, args...)...)
 	}
 	do := func(node *Server, args ...any) string {
 		t.Helper()

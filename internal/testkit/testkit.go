@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 
 	// Each check costs something, such as a query under the race detector. So the longer the wait, the rarer the checks.
 	firstRest = 5 * time.Millisecond
 	lastRest  = 50 * time.Millisecond
 )
 
-// WaitFor returns as soon as cond is true, and fails the test if that takes more than 30 seconds.
+// WaitFor returns as soon as cond is true, and fails the test if that takes more than two minutes, which is long: a busy machine gets there too.
 // what names the awaited thing in the failure. It is the only loop that waits for things that happen
 // in other processes; cond is called in the test's goroutine, at first every 5 ms, then less often, down to every 50 ms.
 func WaitFor(t testing.TB, what string, cond func() bool) {
