@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"rekindle/jobs/queue"
 	"rekindle/jobs/vault"
@@ -11,26 +12,21 @@ import (
 
 // kinds is the queue's table: what a console does with the runs of each kind. What people and the catalog's rules know about them is in models.
 func (m *Manager) kinds() queue.Kinds {
+	all := m.clusterKinds()
+	maps.Copy(all, m.snapshotKinds())
+	return all
+}
+
+// clusterKinds are the kinds of runs that make, change, fill or remove a cluster.
+func (m *Manager) clusterKinds() queue.Kinds {
 	return queue.Kinds{
-		models.RunSnapshot: {
-			Weighs: transfer, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
-			Removes: inAnyCase, Settles: m.vault.Writer.Settle, Recovers: by(m.vault.Writer.Recover),
+		models.RunCreate: {
+			Weighs: chore, May: atOnce, Does: m.builder.create, Again: always,
+			Removes: inAnyCase, Settles: m.builder.settleCreate, Recovers: beginningAgain,
 		},
 		models.RunRestore: {
 			Weighs: transfer, May: m.importIsThere, Does: m.builder.create, Again: always,
 			Removes: inAnyCase, Settles: m.builder.settleRestore, Recovers: beginningAgain,
-		},
-		models.RunFill: {
-			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and nobody can tell which keys are from it
-			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),
-		},
-		models.RunBringBack: {
-			Weighs: transfer, May: m.bringer.may, Does: queue.With(m.bringer.bring), Again: rehearsal, // otherwise some of it is written
-			Removes: inNoCase, Settles: m.bringer.settle, Recovers: m.bringer.recovering,
-		},
-		models.RunCreate: {
-			Weighs: chore, May: atOnce, Does: m.builder.create, Again: always,
-			Removes: inAnyCase, Settles: m.builder.settleCreate, Recovers: beginningAgain,
 		},
 		models.RunModify: {
 			Weighs: chore, May: atOnce, Does: queue.With(m.builder.modify), Again: always,
@@ -44,6 +40,14 @@ func (m *Manager) kinds() queue.Kinds {
 			Weighs: chore, May: atOnce, Does: queue.With(m.handover.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
+		models.RunFill: {
+			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and nobody can tell which keys are from it
+			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),
+		},
+		models.RunBringBack: {
+			Weighs: transfer, May: m.bringer.may, Does: queue.With(m.bringer.bring), Again: rehearsal, // otherwise some of it is written
+			Removes: inNoCase, Settles: m.bringer.settle, Recovers: m.bringer.recovering,
+		},
 		models.RunMigrate: {
 			Weighs: chore, May: atOnce, Does: queue.With(m.migrator.begin), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
@@ -55,6 +59,16 @@ func (m *Manager) kinds() queue.Kinds {
 		models.RunDelete: {
 			Weighs: asItsSnapshot, May: atOnce, Does: queue.With(m.delete), Again: always,
 			Removes: finalSnapshotFailed, Settles: m.settleDelete, Recovers: m.abandoning,
+		},
+	}
+}
+
+// snapshotKinds are the kinds of runs that make, read or remove snapshots.
+func (m *Manager) snapshotKinds() queue.Kinds {
+	return queue.Kinds{
+		models.RunSnapshot: {
+			Weighs: transfer, May: m.hostAllows, Does: queue.With(m.snapshot), Again: never, // its moment cannot be had again
+			Removes: inAnyCase, Settles: m.vault.Writer.Settle, Recovers: by(m.vault.Writer.Recover),
 		},
 		models.RunDeleteSnapshot: {
 			Weighs: chore, May: atOnce, Does: m.vault.Remover.Delete, Again: always,

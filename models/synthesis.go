@@ -43,8 +43,8 @@ type JournalComparison struct {
 	SnapshotName string
 	Base         string // the snapshot behind which the journal was played back; "": none was found
 	Verdict      Verdict
-	Reason       string     // in sentences, unless they are the same
-	ComparedAt   time.Time  //
+	Reason       string // in sentences, unless they are the same
+	ComparedAt   time.Time
 	SeenAt       *time.Time // when somebody who knows of a difference asked for another comparison
 }
 

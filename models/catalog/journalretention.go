@@ -114,7 +114,7 @@ func (q Journal) outlived(ctx context.Context, cluster models.Cluster, plan mode
 // lost are the segments that cannot be read, and are older than the journal is kept. They are in no stretch.
 func (q Journal) lost(ctx context.Context, cluster models.Cluster, plan models.JournalPlan) ([]models.JournalSegment, error) {
 	var lost []models.JournalSegment
-	err := q.db.with(ctx).Where("cluster_id = ? AND ended_at < ? AND damage NOT IN ?", cluster.ID, catalogTime(q.db.Now().AddDate(0, 0, -plan.Days)), []string{"", leaving}).
+	err := q.db.with(ctx).Where("cluster_id = ? AND ended_at < ? AND damage NOT IN ?", cluster.ID, catalogTime(plan.Limit(q.db.Now())), []string{"", leaving}).
 		Order("ended_at, id").Limit(journalBatch).Find(&lost).Error
 	return lost, err
 }
