@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/redis/go-redis/v9"
 
 	"rekindle/internal/testkit"
@@ -41,6 +42,42 @@ func (b *tab) shows(text string) bool {
 	b.t.Helper()
 	shown, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](fmt.Sprintf(`Boolean(document.querySelector('main')?.innerText.includes(%q))`, text)))
 	return err == nil && shown
+}
+
+// picksByKeys goes through the seconds of a minute with the keyboard alone, and on to the recovery to the second before this one.
+func (b *tab) picksByKeys(cluster string, second time.Time) {
+	b.t.Helper()
+	b.open("/clusters/" + cluster + "/journal?zoom=minute&at=" + second.Format(time.RFC3339))
+	const bars = `[...document.querySelectorAll('svg[data-bars] a.hour')]`
+	b.await("one stop of the Tab key", bars+`.filter(a => a.tabIndex === 0).length === 1`)
+	b.js("go to it", bars+`.find(a => a.tabIndex === 0).focus()`)
+	chosen := second.Second()
+	for _, step := range []struct {
+		key  string
+		want int
+	}{{"", chosen}, {kb.Home, 0}, {kb.ArrowLeft, 0}, {kb.ArrowRight, 1}, {kb.PageDown, 11}, {kb.PageUp, 1}, {kb.End, 59}} {
+		b.strikes("go on", step.key)
+		b.await(fmt.Sprintf("the second %d after the key %q", step.want, step.key), fmt.Sprintf(`%s.indexOf(document.activeElement) === %d`, bars, step.want))
+	}
+	b.js("go back", fmt.Sprintf(`%s[%d].focus()`, bars, chosen))
+	before := second.Add(-time.Second)
+	if chosen == 0 { // the minute ends there
+		before = second
+	} else {
+		b.strikes("go back a second", kb.ArrowLeft)
+	}
+	b.strikes("follow", kb.Enter)
+	b.await("the second that was chosen", fmt.Sprintf(`document.querySelector('#moment')?.textContent.includes(%q) && document.readyState === 'complete'`, before.Format(time.DateTime)))
+	b.js("go to its button", `document.querySelector('.journal-moment a.button').focus()`)
+	b.strikes("follow", kb.Enter)
+	b.arrives("/clusters/" + cluster + "/recover")
+	b.await("the moment in the form", fmt.Sprintf(`document.querySelector('main [name=moment]').value.startsWith(%q)`, before.Format(time.DateTime)))
+}
+
+// strikes hits a key of the keyboard, see the package kb, with all that the browser does then.
+func (b *tab) strikes(what, key string) {
+	b.t.Helper()
+	b.do(what, chromedp.KeyEvent(key))
 }
 
 // primaryOf is a client of the primary of a cluster.
@@ -93,12 +130,14 @@ func TestBrowserUndoesFLUSHALL(t *testing.T) {
 	testkit.Fill(t, app, 300)
 	before := testkit.Fingerprint(t, app)
 	s.clock.Advance(2 * time.Second)
+	flushed := s.clock.Now().UTC().Truncate(time.Second)
 	must(app.FlushAll(t.Context()).Result())(t)
 	b.passes(s, "/clusters/orders/journal", "FLUSHALL: every key of every database was deleted")
 	b.awaitText("The next daily snapshot is taken of the cluster itself, and compared")
 	b.inspect("journal", "/clusters/orders/journal")
 	b.inspect("journal-minute", "/clusters/orders/journal?zoom=minute&at="+s.clock.Now().UTC().Format(time.RFC3339))
 	b.inspect("cluster-journal", "/clusters/orders")
+	b.picksByKeys("orders", flushed)
 
 	b.open("/")
 	b.clicks = 0
