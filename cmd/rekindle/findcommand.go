@@ -15,7 +15,7 @@ import (
 	"rekindle/models"
 )
 
-const findUse = "rekindle find CLUSTER --key NAME | --pattern PATTERN [--snapshot SNAPSHOT]"
+const findUse = "rekindle find CLUSTER --key NAME | --pattern PATTERN [--snapshot SNAPSHOT | --in journal]"
 
 // foundKey is a key that a search has found in a snapshot, as it is printed.
 type foundKey struct {
@@ -53,22 +53,33 @@ type finding struct {
 	printed   int       // how many snapshots of it were printed
 	matches   int64
 	snapshots []searched
+	journal   *foundChanges // nil: no journal is looked through
 }
 
 // runFind is "rekindle find CLUSTER".
 func runFind(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	flags := newFlags("find", `Look for a key in snapshots, by a running console: `+findUse+`.
-Each snapshot is printed with the key in it, the newest first, as soon as it was looked through. A name that is no text is written as redis-cli does: "\x00\xff".
-Exit codes: 0 when a key was found, 1 when none was. An interrupted search is cancelled.
+	flags := newFlags("find", `Look for a key in snapshots, and for its changes in the journal, by a running console: `+findUse+`.
+Each snapshot is printed with the key in it, the newest first, as soon as it was looked through, and changes at the end, the newest first. A name that is no text
+is written as redis-cli does: "\x00\xff". Exit codes: 0 when something was found, 1 when nothing was. An interrupted search is cancelled.
 `+accessHelp, getenv, stdout)
 	connect := declareClient(flags)
 	key := flags.string("key", "", "`name` of the key")
 	pattern := flags.string("pattern", "", "`pattern` of names, by Redis's rules, such as 'cart:*'")
 	snapshot := flags.string("snapshot", "", "`name` of the only snapshot that is looked through (default: all of the cluster's)")
+	where := flags.string("in", "snapshots", "`place`: snapshots, journal (each change of the key), or both")
+	since := flags.string("since", "", "with the journal: the first `second` in UTC, such as 2026-11-27T10:41:07Z (default: its beginning)")
+	until := flags.string("until", "", "with the journal: the last `second` (default: what is stored)")
 	asJSON := flags.Bool("json", false, jsonUsage)
 	cluster, err := flags.parseWith(args)
 	if err != nil {
 		return err
+	}
+	for flag, second := range map[string]*string{"since": since, "until": until} {
+		if at, understood := models.ParseMoment(*second); understood {
+			*second = at.UTC().Format(time.RFC3339)
+		} else if *second != "" {
+			return misuse("--%s must be a second such as 2026-11-27T10:41:07Z, not %q", flag, *second)
+		}
 	}
 	switch {
 	case cluster == "" && *snapshot == "":
@@ -80,11 +91,15 @@ Exit codes: 0 when a key was found, 1 when none was. An interrupted search is ca
 	if err != nil {
 		return err
 	}
-	begun, err := c.begin(ctx, "RekindleFindKeys", formOf("ClusterName", cluster, "SnapshotName", *snapshot, "Key", *key, "Pattern", *pattern))
+	begun, err := c.begin(ctx, "RekindleFindKeys", formOf("ClusterName", cluster, "SnapshotName", *snapshot, "Key", *key, "Pattern", *pattern,
+		"Where", *where, "Since", *since, "Until", *until))
 	if err != nil {
 		return c.explain(err)
 	}
 	f := &finding{apiClient: c, out: stdout}
+	if *where != "snapshots" {
+		f.journal = &foundChanges{Found: []foundChange{}, Holes: []unreadPiece{}}
+	}
 	if *asJSON {
 		f.out = io.Discard
 	}
@@ -92,12 +107,21 @@ Exit codes: 0 when a key was found, 1 when none was. An interrupted search is ca
 	if err != nil {
 		return err
 	}
-	if *asJSON {
-		if err := printJSON(stdout, map[string]any{"format_version": listingVersion, "matches": f.matches, "snapshots": append([]searched{}, f.snapshots...)}); err != nil {
+	if f.journal != nil {
+		if err := f.readChanges(ctx, begun.ID); err != nil {
 			return err
 		}
 	}
-	return f.verdict(ended)
+	if *asJSON {
+		document := map[string]any{"format_version": listingVersion, "matches": f.matches, "snapshots": append([]searched{}, f.snapshots...)}
+		if f.journal != nil {
+			document["journal"] = f.journal
+		}
+		if err := printJSON(stdout, document); err != nil {
+			return err
+		}
+	}
+	return f.verdict(ended, *where)
 }
 
 // formOf is a form with those of these parameters that have a value.
@@ -112,7 +136,7 @@ func formOf(pairs ...string) url.Values {
 }
 
 // verdict is how the command ends.
-func (f *finding) verdict(ended ownRun) error {
+func (f *finding) verdict(ended ownRun, where string) error {
 	unread := 0
 	for _, s := range f.snapshots {
 		if s.State == models.FindFailed {
@@ -123,11 +147,22 @@ func (f *finding) verdict(ended ownRun) error {
 	if unread > 0 {
 		not = fmt.Sprintf(" %s could not be looked through completely.", words.Plural(unread, "snapshot"))
 	}
+	looked := words.Plural(len(f.snapshots), "snapshot")
+	var changes int64
+	if f.journal != nil {
+		changes = f.journal.Changes
+		if f.journal.Unread > 0 {
+			not += fmt.Sprintf(" %s of the journal could not be looked through.", words.Plural(f.journal.Unread, "piece"))
+		}
+		if looked += " and the journal"; where == "journal" {
+			looked = "the journal"
+		}
+	}
 	switch {
 	case ended.Status != models.RunSucceeded:
 		return errors.New(cmp.Or(ended.Message, "the search was "+string(ended.Status)))
-	case f.matches == 0:
-		return fmt.Errorf("nothing was found in %s.%s", words.Plural(len(f.snapshots), "snapshot"), not)
+	case f.matches == 0 && changes == 0:
+		return fmt.Errorf("nothing was found in %s.%s", looked, not)
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/redis/go-redis/v9"
 
+	"rekindle/internal/resp"
 	"rekindle/internal/testkit"
 	"rekindle/models"
 )
@@ -91,6 +92,56 @@ func TestAScriptFindsKeysAndBringsThemBack(t *testing.T) {
 	}
 }
 
+// A hash is gone, and a script asks when that happened.
+func TestAScriptFindsTheChangesOfAKey(t *testing.T) {
+	t.Parallel()
+	a := newAPIConsole(t)
+	a.signIn()
+	ctx, name := t.Context(), "orders"
+	must(a.sdk.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: &name, ReplicationGroupDescription: aws.String("d"), CacheNodeType: aws.String("cache.t4g.small"),
+		NumCacheClusters: aws.Int32(2), SnapshotRetentionLimit: aws.Int32(1)}))(t)
+	app := a.redis(primaryOf(a.group(name)), "")
+	if code, _, stderr := a.command("find", name, "--key", "cart:7", "--in", "journal"); code != exitFailed || !strings.Contains(stderr, "Nothing of a journal of orders is stored.") {
+		t.Errorf("it ended with %d: %s", code, stderr)
+	}
+	a.keepJournal(name)
+	db := a.catalog()
+	row := must(db.Clusters.Get(ctx, name))(t)
+	testkit.WaitFor(t, "a recovery window", func() bool {
+		fine(t, app.Incr(ctx, "written").Err())
+		window, err := db.Journal.Window(ctx, row)
+		return err == nil && len(window) > 0
+	})
+	fine(t, app.HSet(ctx, "cart:7", "apples", 3).Err())
+	fine(t, app.ExpireAt(ctx, "cart:7", time.Unix(4102444800, 0)).Err())
+	fine(t, app.Rename(ctx, "cart:7", "raw\xff\n").Err())
+	fine(t, app.FlushAll(ctx).Err())
+	written := resp.ParseInfo(app.Info(ctx, "replication").Val()).Int("master_repl_offset")
+	testkit.WaitFor(t, "what was written to be stored", func() bool {
+		links, err := db.Recording.Links(ctx, row)
+		return err == nil && len(links) == 1 && links[0].Offset >= written
+	})
+
+	found := strings.Split(strings.TrimSpace(a.succeeds("find", name, "--key", "cart:7", "--in", "journal")), "\n")
+	for i, want := range []string{"  FLUSHALL  Deleted with every key of every database, if it was there", `  RENAME  Renamed to "raw\xff\n"`, "Its expiry was set  expires 2100-01-01 00:00:00", "  HSET  Changed"} {
+		if len(found) != 4 || !strings.HasSuffix(found[i], want) {
+			t.Fatalf("line %d does not end with %q:\n%s", i, want, strings.Join(found, "\n"))
+		}
+	}
+	var document struct {
+		Matches   int          `json:"matches"`
+		Snapshots []searched   `json:"snapshots"`
+		Journal   foundChanges `json:"journal"`
+	}
+	fine(t, json.Unmarshal([]byte(a.succeeds("find", name, "--pattern", "cart:*", "--in", "both", "--json", "--since", "2026-01-01T00:00:00Z")), &document))
+	if j := document.Journal; document.Matches != 0 || len(document.Snapshots) != 1 || j.Changes != 4 || len(j.Found) != 4 || j.Found[3].Name != "cart:7" || j.Found[3].Kind != string(models.ChangeChanged) || j.Found[3].Shard != 1 {
+		t.Errorf("%+v", document)
+	}
+	if code, _, stderr := a.command("find", name, "--key", "cart:8", "--in", "both", "--until", "2026-01-01T00:00:00Z"); code != exitFailed || !strings.Contains(stderr, "nothing was found in 1 snapshot and the journal.") {
+		t.Errorf("it ended with %d: %s", code, stderr)
+	}
+}
+
 func TestRefusalsAboutKeysReachTheScript(t *testing.T) {
 	t.Parallel()
 	a := newAPIConsole(t)
@@ -103,6 +154,10 @@ func TestRefusalsAboutKeysReachTheScript(t *testing.T) {
 		"say of which cluster":                          {exitUsage, []string{"find", "--key", "a"}},
 		"say either the name of a key or a pattern":     {exitUsage, []string{"find", "orders"}},
 		"There is no snapshot of orders in which":       {exitFailed, []string{"find", "orders", "--key", "a"}},
+		"--since must be a second such as":              {exitUsage, []string{"find", "orders", "--key", "a", "--in", "journal", "--since", "noon"}},
+		"Where must be snapshots, journal or both":      {exitFailed, []string{"find", "orders", "--key", "a", "--in", "there"}},
+		"Since and Until are about the journal":         {exitFailed, []string{"find", "orders", "--key", "a", "--until", "2026-01-01T00:00:00Z"}},
+		"There is no cluster orders":                    {exitFailed, []string{"find", "orders", "--key", "a", "--in", "journal"}},
 		"There is no snapshot gone":                     {exitFailed, []string{"find", "--snapshot", "gone", "--key", "a"}},
 		"say which snapshot":                            {exitUsage, []string{"bring-back", "--into", "orders", "--key", "a"}},
 		"say into which cluster":                        {exitUsage, []string{"bring-back", "one", "--key", "a"}},

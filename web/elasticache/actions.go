@@ -72,11 +72,12 @@ func actionsOf(c Config) map[string]action {
 		"ModifyUserGroup":    change(userGroups.modify, userGroups.show),
 		"DeleteUserGroup":    destroy(userGroups.delete, userGroups.show),
 
-		"RekindleFindKeys":      change(keys.find, keys.showFind),
-		"RekindleDescribeFind":  look(keys.describeFind),
-		"RekindleBringKeysBack": change(keys.bring, keys.showBring),
-		"RekindleDescribeRun":   look(runs.describe),
-		"RekindleCancelRun":     change(runs.cancel, runs.describe),
+		"RekindleFindKeys":        change(keys.find, keys.showFind),
+		"RekindleDescribeFind":    look(keys.describeFind),
+		"RekindleDescribeChanges": look(keys.describeChanges),
+		"RekindleBringKeysBack":   change(keys.bring, keys.showBring),
+		"RekindleDescribeRun":     look(runs.describe),
+		"RekindleCancelRun":       change(runs.cancel, runs.describe),
 
 		"GetCallerIdentity": {role: models.RoleRead, service: serviceSTS, show: getCallerIdentity},
 	}

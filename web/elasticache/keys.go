@@ -76,6 +76,7 @@ func (a keyActions) find(ctx context.Context, c *call) error {
 		spec.Sought, spec.Pattern = pattern, true
 	}
 	spec.Keep, _ = c.number("Keep")
+	spec.Journal = c.journal()
 	if err := c.wrong(); err != nil {
 		return err
 	}
@@ -93,14 +94,7 @@ func (a keyActions) showFind(ctx context.Context, c *call) (any, error) {
 }
 
 func (a keyActions) describeFind(ctx context.Context, c *call) (any, error) {
-	limit, from := c.limit(maxRecords), 0
-	if after := c.after(); after != "" {
-		place, err := strconv.Atoi(after)
-		if err != nil {
-			c.mistake(models.CodeInvalid, "The Marker is not one that this API has returned.")
-		}
-		from = place + 1
-	}
+	limit, from := c.limit(maxRecords), c.place()
 	found, err := theRun(ctx, a.db, c)
 	if err != nil {
 		return nil, err

@@ -87,6 +87,57 @@ func TestKeysAreLookedForByTheAPI(t *testing.T) {
 	}
 }
 
+func TestChangesInAJournalAreListedByTheAPI(t *testing.T) {
+	t.Parallel()
+	b := withSnapshot(t)
+	ctx := t.Context()
+	cluster := must(b.db.Clusters.Get(ctx, "orders"))(t)
+	owner := must(b.db.Owners.Enroll(ctx, "journal", time.Hour))(t)
+	link, _, err := b.db.Recording.Claim(ctx, cluster, 1, owner.ID)
+	b.check(err)
+	b.check(b.db.Recording.Stored(ctx, link, models.JournalSegment{ClusterID: cluster.ID, Shard: 1, Run: "run1", To: 10, Begin: b.clock.Now(), End: b.clock.Now(), Key: "one"}, nil, ""))
+	status, body := b.send(form("RekindleFindKeys", "ClusterName", "orders", "Key", "a", "Where", "journal", "Since", "2026-03-10T12:00:00.9Z"))
+	id := value(body, "RunId")
+	if status != 200 || id == "" {
+		t.Fatalf("%d %s", status, body)
+	}
+	if _, body = b.send(form("RekindleDescribeChanges", "RunId", id)); value(body, "Changes") != "0" || value(body, "Done") != "false" {
+		t.Errorf("before it begins: %s", body)
+	}
+	run := b.claim(id)
+	args := must(models.Args[models.FindArgs](run))(t)
+	if j := args.Journal; j == nil || !j.Only || !j.Since.Equal(time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)) || !j.Until.IsZero() {
+		t.Errorf("asked for is %+v", j)
+	}
+	_, err = b.db.Finds.Begin(ctx, run)
+	b.check(err)
+	found := models.FoundChanges{Count: 30, Holes: []models.FindHole{{Shard: 1, Reason: "It is missing."}}}
+	for i := range 30 {
+		found.Changes = append(found.Changes, models.FoundChange{At: b.clock.Now().Add(time.Duration(i) * time.Second), Shard: 1, Database: 2, Command: "RENAME", Kind: models.ChangeRenamedTo, Word: 1,
+			Name: []byte("secret:1"), Length: 8, Other: []byte("secret:2"), OtherDatabase: -1, Bytes: int64(i)})
+	}
+	b.check(b.db.Finds.NoteChanges(ctx, run, 30, found))
+	b.check(b.db.Finds.JournalDone(ctx, run))
+	_, body = b.send(form("RekindleDescribeChanges", "RunId", id, "MaxRecords", "20"))
+	for element, want := range map[string]string{"Changes": "30", "Kept": "30", "Done": "true", "Unread": "1", "Message": "It is missing.", "Database": "2", "Command": "RENAME", "Text": "Renamed to secret:2",
+		"Name": "secret:1", "Bytes": "29"} {
+		if got := value(body, element); got != want {
+			t.Errorf("%s is %q, want %q:\n%s", element, got, want, body)
+		}
+	}
+	if !strings.Contains(body, "<Kind>renamed to</Kind>") {
+		t.Errorf("the kind is missing: %s", body)
+	}
+	next := value(body, "Marker")
+	if _, body = b.send(form("RekindleDescribeChanges", "RunId", id, "MaxRecords", "20", "Marker", next)); strings.Count(body, "<Change>") != 10 || value(body, "Bytes") != "9" || strings.Contains(body, "<Marker>") {
+		t.Errorf("the second page: %s", body)
+	}
+	b.check(b.db.Settings.SaveHidesKeyNames(ctx, true))
+	if _, body = b.send(form("RekindleDescribeChanges", "RunId", id)); strings.Contains(body, "secret") || value(body, "Text") != "Renamed to another key" {
+		t.Errorf("hidden names: %s", body)
+	}
+}
+
 func TestKeysAreBroughtBackByTheAPI(t *testing.T) {
 	t.Parallel()
 	b := withSnapshot(t)

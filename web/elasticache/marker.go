@@ -3,6 +3,7 @@ package elasticache
 import (
 	"encoding/base64"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rekindle/models"
@@ -59,4 +60,17 @@ func page[T any](c *call, all []T, key func(T) string) (shown []T, next string, 
 		return all[:limit], marker(key(all[limit-1])), nil
 	}
 	return all, "", nil
+}
+
+// place reads Marker in a list that is read by places: the one behind the last of the previous page.
+func (c *call) place() int {
+	after := c.after()
+	if after == "" {
+		return 0
+	}
+	last, err := strconv.Atoi(after)
+	if err != nil || last < 0 {
+		c.mistake(models.CodeInvalid, "The Marker is not one that this API has returned.")
+	}
+	return last + 1
 }
