@@ -74,7 +74,7 @@ func (a *apiConsole) group(id string) types.ReplicationGroup {
 	waiter := elasticache.NewReplicationGroupAvailableWaiter(a.sdk, func(o *elasticache.ReplicationGroupAvailableWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 50*time.Millisecond, 200*time.Millisecond
 	})
-	found, err := waiter.WaitForOutput(a.t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, time.Minute)
+	found, err := waiter.WaitForOutput(a.t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, 5*time.Minute)
 	if err != nil {
 		a.t.Fatalf("wait for %s: %v", id, err)
 	}
@@ -262,14 +262,14 @@ func TestMemcachedClusters(t *testing.T) {
 		o.MinDelay, o.MaxDelay = 50*time.Millisecond, 200*time.Millisecond
 	})
 	describe := &elasticache.DescribeCacheClustersInput{CacheClusterId: aws.String("mem"), ShowCacheNodeInfo: aws.Bool(true)}
-	nodes := must(waiter.WaitForOutput(ctx, describe, time.Minute))(t).CacheClusters[0].CacheNodes
+	nodes := must(waiter.WaitForOutput(ctx, describe, 5*time.Minute))(t).CacheClusters[0].CacheNodes
 	for _, n := range nodes {
 		if got := memcached(t, n.Endpoint, "set k 0 0 5\r\nhello\r\n"); got != "STORED" {
 			t.Errorf("set: %s", got)
 		}
 	}
 	must(c.RebootCacheCluster(ctx, &elasticache.RebootCacheClusterInput{CacheClusterId: aws.String("mem"), CacheNodeIdsToReboot: []string{"0002"}}))(t)
-	must(waiter.WaitForOutput(ctx, describe, time.Minute))(t)
+	must(waiter.WaitForOutput(ctx, describe, 5*time.Minute))(t)
 	if kept, lost := memcached(t, nodes[0].Endpoint, "get k\r\n"), memcached(t, nodes[1].Endpoint, "get k\r\n"); kept != "VALUE k 0 5" || lost != "END" {
 		t.Errorf("after a restart of the second node: %s, %s", kept, lost)
 	}
@@ -296,7 +296,7 @@ func TestMemcachedClusters(t *testing.T) {
 	gone := elasticache.NewCacheClusterDeletedWaiter(a.sdk, func(o *elasticache.CacheClusterDeletedWaiterOptions) {
 		o.MinDelay, o.MaxDelay = 50*time.Millisecond, 200*time.Millisecond
 	})
-	if err := gone.Wait(ctx, describe, time.Minute); err != nil {
+	if err := gone.Wait(ctx, describe, 5*time.Minute); err != nil {
 		t.Error(err)
 	}
 }
