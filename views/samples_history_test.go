@@ -106,7 +106,8 @@ func sampleHistoryPages() []samplePage {
 	cluster.Cost = &ClusterCost{Stored: 21_000_000_000, Charged: 19_000_000_000, Rate: "$1.50", Month: "November", SoFar: "$0.92", Forecast: "7 days of retention will cost about $1.50 a month: 7 snapshots of 1.2 GB, the newest one free. 3 days would save $1.00."}
 	strip := cluster
 	strip.Tab = ""
-	starts := []ComingStart{{"orders", ago(-2 * time.Hour), "03:00-04:00", 14 * time.Second, []string{"10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8"}}, {"sessions", ago(-3 * time.Hour), "03:00-05:00", 0, nil}}
+	starts := []ComingStart{{"orders", ago(-2 * time.Hour), "03:00-04:00", 14 * time.Second, []string{"10.0.0.5", "10.0.0.6", "10.0.0.7", "10.0.0.8"}, false}, {"sessions", ago(-3 * time.Hour), "03:00-05:00", 0, nil, false},
+		{"stock", ago(-3 * time.Hour), "03:00-05:00", 0, nil, true}}
 	clash := []HostClash{{"10.0.0.5", ago(-2 * time.Hour), []string{"orders", "sessions"}}}
 	cost := CostPage{Stored: 21_000_000_000, Charged: 19_000_000_000, Price: "$0.085", Rate: "$1.50", Month: "November", SoFar: "$0.92", Expected: "about $1.48", Growth: "grows by 120 MB a day", Plot: sampleHistory().Plots[0],
 		Months:  []MonthCost{{"November 2026", "$0.92", "so far"}, {"October 2026", "$1.40", "the record begins on 4 October"}},

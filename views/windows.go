@@ -40,6 +40,8 @@ type ComingStart struct {
 	Window  string // "03:00-04:00"
 	Takes   time.Duration
 	Hosts   []string
+
+	OfJournal bool // it is made from the journal, and no node of the cluster forks
 }
 
 // HostClash is that one host has to bear several forks at once.

@@ -89,13 +89,25 @@ func (p presenter) starts(ctx context.Context, clusters []models.Cluster) ([]vie
 	if err != nil {
 		return nil, nil, err
 	}
-	now := p.clock.Now()
+	since := p.clock.Now().Add(-time.Minute) // the schedule looks every minute
+	begins := make(map[uint]time.Time, len(clusters))
+	for _, c := range clusters {
+		begins[c.ID] = c.SnapshotWindow.Next(since, c.Name).Begins
+	}
+	ways, err := p.db.Comparisons.Coming(ctx, begins)
+	if err != nil {
+		return nil, nil, err
+	}
 	coming := make([]models.Start, len(clusters))
 	shown := make([]views.ComingStart, len(clusters))
 	for i, c := range clusters {
-		next := c.SnapshotWindow.Next(now.Add(-time.Minute), c.Name) // the schedule looks every minute
-		coming[i] = models.Start{Cluster: c.Name, At: next.Begins, Opens: next.Opens, Closes: next.Closes, Takes: newest[c.Name].TakenIn(), Hosts: c.ForkHosts()}
-		shown[i] = views.ComingStart{Cluster: c.Name, At: next.Begins, Window: c.SnapshotWindow.String(), Takes: coming[i].Takes, Hosts: coming[i].Hosts}
+		next := c.SnapshotWindow.Next(since, c.Name)
+		coming[i] = models.Start{Cluster: c.Name, At: next.Begins, Opens: next.Opens, Closes: next.Closes, Takes: newest[c.Name].TakenIn()}
+		ofJournal := ways[c.ID] == models.OfJournal
+		if !ofJournal { // otherwise none of its nodes forks
+			coming[i].Hosts = c.ForkHosts()
+		}
+		shown[i] = views.ComingStart{Cluster: c.Name, At: next.Begins, Window: c.SnapshotWindow.String(), Takes: coming[i].Takes, Hosts: coming[i].Hosts, OfJournal: ofJournal}
 	}
 	var clashes []views.HostClash
 	for _, c := range models.Clashes(coming) {

@@ -37,6 +37,12 @@ func TestTheDaysWindowsShowLoadAndForksOnOneHost(t *testing.T) {
 	if rows := strings.Count(c.get("/windows?hour=13").says("From 13:00 to 14:00 UTC", said).raw, `class="name"`); rows != 2 {
 		t.Errorf("%d clusters are listed from 13:00 to 14:00", rows)
 	}
+	c.check(c.db.Recording.Save(t.Context(), "orders", models.JournalPlan{Kept: true, Days: 1, Promise: models.DefaultPromise, Synthetic: true}, "admin"))
+	c.get("/windows").says(said) // the first one is taken of the cluster
+	first := c.backUp("orders", "first")
+	c.check(c.db.Comparisons.Queue(t.Context(), models.Run{ClusterName: "orders", ClusterID: first.ClusterID, SnapshotName: "first", RequestedBy: "schedule"}))
+	c.check(c.db.Comparisons.Settle(t.Context(), c.claim(), models.JournalComparison{SnapshotID: first.ID, SnapshotName: "first", Base: "base", Verdict: models.VerdictSame}))
+	c.get("/windows").says("from the journal", "orders: window 13:00 to 14:00 UTC").doesNotSay("are snapshotted from")
 	c.get("/windows?hour=5").says("Nothing begins in this hour.")
 	for _, wrong := range []string{"-1", "24", "x", "99999999999999999999"} {
 		c.get("/windows?hour=" + wrong).is(http.StatusOK).says("The next snapshots")

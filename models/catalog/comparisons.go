@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -27,6 +30,29 @@ func (q Comparisons) Daily(ctx context.Context, cluster models.Cluster, args mod
 	}
 	last, _, err := q.Last(ctx, cluster.ID)
 	return plan.Daily(last, q.db.Now()), err
+}
+
+// Coming is how the automatic snapshots of these clusters will be made that begin at these times, if nothing comes between; by the clusters' ids.
+func (q Comparisons) Coming(ctx context.Context, begins map[uint]time.Time) (map[uint]models.DailyWay, error) {
+	clusters := slices.Collect(maps.Keys(begins))
+	plans, err := q.db.Recording.PlansOf(ctx, clusters...)
+	if err != nil || len(plans) == 0 {
+		return nil, err
+	}
+	var rows []models.JournalComparison
+	newest := q.db.with(ctx).Model(&models.JournalComparison{}).Select("MAX(id)").Where("cluster_id IN ?", clusters).Group("cluster_id")
+	if err := q.db.with(ctx).Where("id IN (?)", newest).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("find the newest comparisons with journals: %w", err)
+	}
+	last := make(map[uint]models.JournalComparison)
+	for _, row := range rows {
+		last[row.ClusterID] = row
+	}
+	ways := make(map[uint]models.DailyWay)
+	for cluster, plan := range plans {
+		ways[cluster] = plan.Daily(last[cluster], begins[cluster])
+	}
+	return ways, nil
 }
 
 // Last returns the newest comparison of a cluster.

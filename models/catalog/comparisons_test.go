@@ -55,6 +55,11 @@ func TestSnapshotsAreMadeFromTheJournalAsLongAsItAgrees(t *testing.T) {
 	if way := daily(t, db, cluster); way != models.OfJournal {
 		t.Errorf("once it agrees a snapshot is made %s", way)
 	}
+	for days, want := range map[int]models.DailyWay{1: models.OfJournal, 7: models.ToBeCompared} {
+		if ways := must(db.Comparisons.Coming(t.Context(), map[uint]time.Time{cluster.ID: db.Now().AddDate(0, 0, days), 4711: db.Now()}))(t); len(ways) != 1 || ways[cluster.ID] != want {
+			t.Errorf("in %d days it is made %v", days, ways)
+		}
+	}
 	if _, err := db.Comparisons.LookAgain(t.Context(), "orders", "admin"); !models.HasCode(err, models.CodeClusterState) {
 		t.Errorf("although nothing differs: %v", err)
 	}
