@@ -196,6 +196,54 @@ func TestDailySnapshotsAreMadeFromTheJournalOneAfterTheOther(t *testing.T) {
 	c.noDrills()
 }
 
+// What was compared is in the catalog only, so that it begins with a comparison again.
+func TestDailySnapshotsFromTheJournalOutliveTheCatalog(t *testing.T) {
+	t.Parallel()
+	clock := clockwork.NewFakeClockAt(noon)
+	c := newConsole(t, clock)
+	cluster := c.synthetic(clock, c.spec("orders", 1))
+	if comparison := c.compared(clock, cluster, c.tonight(clock, cluster)); comparison.Verdict != models.VerdictSame {
+		t.Fatalf("%+v", comparison)
+	}
+	app := c.primary(cluster)
+	testkit.Fill(t, app, 200)
+	want := testkit.Digests(t, app)
+	before := c.tonight(clock, cluster)
+	if !before.Synthetic() {
+		t.Fatalf("it comes from %q\n%s", before.Origin, c.events())
+	}
+	c.restart("the record", func(a *archive.Archive) bool {
+		return c.kept(a, "orders", func(r archive.ClusterRecord) bool { return r.Journal != nil && r.Journal.Synthetic })
+	})
+	c.stop()
+	c.loseCatalog()
+	c.start()
+	c.rebuild()
+	cluster = c.await("orders", models.ClusterAvailable)
+	after := mustSnapshot(c, before.Name)
+	if !after.Synthetic() || after.Origin != before.Origin || after.Source != models.SourceAutomatic || !after.CreatedAt.Equal(before.CreatedAt) {
+		t.Errorf("it was %+v, and is %+v", before, after)
+	}
+	if plan, err := c.db.Recording.Plan(t.Context(), cluster); err != nil || !plan.Kept || !plan.Synthetic {
+		t.Errorf("the journal is kept so: %+v, %v", plan, err)
+	}
+	again := c.restoreInto(c.spec("again", 0), after.Name)
+	if diff := testkit.Diff(want, testkit.Digests(t, c.primary(again))); diff != "" {
+		t.Error(diff)
+	}
+	clock.Advance(2 * time.Hour) // behind the window: that it was used is in the catalog only, too
+	first := c.tonight(clock, cluster)
+	if first.Synthetic() {
+		t.Errorf("nothing was compared, and it comes from %q", first.Origin)
+	}
+	if comparison := c.compared(clock, cluster, first); comparison.Verdict != models.VerdictSame {
+		t.Errorf("%+v\n%s", comparison, c.events())
+	}
+	if next := c.tonight(clock, cluster); !next.Synthetic() {
+		t.Errorf("it comes from %q (%s)\n%s", next.Origin, next.Warning, c.events())
+	}
+}
+
 func TestASnapshotThatTheJournalCannotMakeIsTakenOfTheCluster(t *testing.T) {
 	t.Parallel()
 	clock := clockwork.NewFakeClockAt(noon)
