@@ -14,7 +14,7 @@ import (
 	"rekindle/internal/resp"
 )
 
-// Errors that Hold wraps, besides those of Feed. Errors of the stream's reader are passed on too.
+// Errors that Hold and FeedUpTo wrap, besides those of Feed. Errors of the stream's reader are passed on too.
 var (
 	// ErrTorn: the stream ends in the middle of a command or of a transaction, where no server ever was.
 	ErrTorn = errors.New("the stream ends in the middle of a command or a transaction")
@@ -74,40 +74,9 @@ func Hold(ctx context.Context, target Target, dump Dump, from History, stream fu
 }
 
 func (f *feeder) hold(ctx context.Context, from History, stream func(context.Context) (io.ReadCloser, error)) (*Held, error) {
-	if id, err := hex.DecodeString(from.ReplicationID); err != nil || len(id) != 20 || from.Offset < 0 {
-		return nil, fmt.Errorf("%.80q at %d is no place in a history", from.ReplicationID, from.Offset)
-	}
-	if err := f.begin(ctx); err != nil {
-		return nil, err
-	}
-	if err := f.link.send(from, f.dump, f.options.OnProgress); err != nil {
-		return nil, f.link.cause(err)
-	}
-	// It loads before it reads on. Until then nothing is sent, which it might not take for a long time.
-	if err := f.await(f.inStep); err != nil {
-		return nil, err
-	}
-	if _, _, err := f.loaded(ctx); err != nil {
-		return nil, err
-	}
-	before, err := f.control.refusals(ctx)
+	to, err := f.reach(ctx, from, stream)
 	if err != nil {
 		return nil, err
-	}
-	sent, err := f.replay(stream)
-	if err != nil {
-		return nil, f.link.cause(err)
-	}
-	to := History{from.ReplicationID, from.Offset + sent}
-	if err := f.awaitApplied(to.Offset); err != nil {
-		return nil, err
-	}
-	after, err := f.control.refusals(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if refused := refusedSince(before, after); refused != "" {
-		return nil, fmt.Errorf("%w: %s", ErrStream, refused)
 	}
 	now, err := f.control.info(ctx)
 	if err != nil {
@@ -117,6 +86,72 @@ func (f *feeder) hold(ctx context.Context, from History, stream func(context.Con
 	h.ctx, h.stop = context.WithCancel(f.link.ctx)
 	go h.keepUp()
 	return h, nil
+}
+
+// FeedUpTo is [Feed] with the stream behind the dump, as of [Hold]: the target is then a primary that holds the data of that moment, except for keys whose
+// time has passed. Its history is one of its own, so that nobody takes it for the server that the stream is of. Whether it all fits is looked at once more
+// when the stream is through.
+func FeedUpTo(ctx context.Context, target Target, dump Dump, stream func(context.Context) (io.ReadCloser, error), options Options) (Result, error) {
+	f := feeder{target: target, dump: dump, options: options.withDefaults()}
+	f.patience = f.options.StallTimeout // as in Hold
+	result, err := f.runUpTo(ctx, stream)
+	if err != nil {
+		return Result{}, fmt.Errorf("feed %s up to a moment: %w", target.Addr, err)
+	}
+	return result, nil
+}
+
+func (f *feeder) runUpTo(ctx context.Context, stream func(context.Context) (io.ReadCloser, error)) (result Result, err error) {
+	defer func() {
+		if undo := f.end(ctx, err != nil); undo != nil {
+			err = errors.Join(err, undo)
+		}
+	}()
+	if _, err := f.reach(ctx, freshHistory(), stream); err != nil {
+		return Result{}, err
+	}
+	f.dump.Keys = -1 // the stream has changed how many there are
+	return f.promote(ctx)
+}
+
+// reach makes the target load the dump, which ends at the place from, and apply the stream behind it. It returns the place where that ends.
+func (f *feeder) reach(ctx context.Context, from History, stream func(context.Context) (io.ReadCloser, error)) (to History, err error) {
+	if id, err := hex.DecodeString(from.ReplicationID); err != nil || len(id) != 20 || from.Offset < 0 {
+		return to, fmt.Errorf("%.80q at %d is no place in a history", from.ReplicationID, from.Offset)
+	}
+	if err := f.begin(ctx); err != nil {
+		return to, err
+	}
+	if err := f.link.send(from, f.dump, f.options.OnProgress); err != nil {
+		return to, f.link.cause(err)
+	}
+	// It loads before it reads on. Until then nothing is sent, which it might not take for a long time.
+	if err := f.await(f.inStep); err != nil {
+		return to, err
+	}
+	if _, _, err := f.loaded(ctx); err != nil {
+		return to, err
+	}
+	before, err := f.control.refusals(ctx)
+	if err != nil {
+		return to, err
+	}
+	sent, err := f.replay(stream)
+	if err != nil {
+		return to, f.link.cause(err)
+	}
+	to = History{from.ReplicationID, from.Offset + sent}
+	if err := f.awaitApplied(to.Offset); err != nil {
+		return to, err
+	}
+	after, err := f.control.refusals(ctx)
+	if err != nil {
+		return to, err
+	}
+	if refused := refusedSince(before, after); refused != "" {
+		return to, fmt.Errorf("%w: %s", ErrStream, refused)
+	}
+	return to, nil
 }
 
 // replay sends the stream up to its end, and returns how many bytes that were.

@@ -5,7 +5,7 @@
 // limited to a few buffers, and an append-only file over there cannot override the data.
 //
 // [Hold] does the same and sends the stream behind the RDB as well, up to a place in the source's history. It does not let the node go: as long as its
-// link is up, nothing in it changes, and others can take a snapshot of it.
+// link is up, nothing in it changes, and others can take a snapshot of it. [FeedUpTo] does let it go, so that it serves as it was at that place.
 //
 // A node that loads a bad RDB exits, and one that loads too much evicts silently. Therefore:
 //   - A target that holds keys, or whose version cannot read the RDB, is refused before anything is changed.
@@ -137,7 +137,7 @@ func (d Dump) check() error {
 	return nil
 }
 
-// feeder is the state of one Feed or Hold.
+// feeder is the state of one Feed, Hold or FeedUpTo.
 type feeder struct {
 	target  Target
 	dump    Dump
