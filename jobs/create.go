@@ -28,13 +28,14 @@ const joinTimeout = 30 * time.Minute
 // builder starts, fills and changes the nodes of clusters.
 type builder struct {
 	Config
-	nodes    *nodes.Supervisor
-	locks    *locks
-	reader   *vault.Reader
-	verifier *vault.Verifier
+	nodes     *nodes.Supervisor
+	locks     *locks
+	reader    *vault.Reader
+	verifier  *vault.Verifier
+	recoverer *vault.Recoverer
 }
 
-// create is the body of a run that starts a new cluster, empty or from the snapshot that the run names.
+// create is the body of a run that starts a new cluster, empty, from the snapshot that the run names, or from a moment of another cluster.
 //
 // An interrupted run can start over: the cluster is not available yet, so its nodes cannot hold anybody's data, and what the first
 // attempt left behind is removed.
@@ -55,9 +56,12 @@ func (b *builder) create(ctx context.Context, run models.Run, report *queue.Repo
 		return err
 	}
 	message := fmt.Sprintf("The cluster %s was created.", cluster.Name)
-	if run.SnapshotName == "" {
+	switch {
+	case run.Kind == models.RunStraight:
+		cluster, message, err = b.beginStraight(ctx, cluster, run, report)
+	case run.SnapshotName == "":
 		cluster, err = b.begin(ctx, cluster, filling{}, report)
-	} else {
+	default:
 		cluster, message, err = b.beginFilled(ctx, cluster, run, report)
 	}
 	if err != nil {
@@ -207,11 +211,17 @@ func restored(cluster models.Cluster, run models.Run, result primary.Result) str
 	if result.Expired > 0 {
 		message = fmt.Sprintf("%s %s had expired since the snapshot.", message, words.Plural(result.Expired, "more key"))
 	}
-	if limit := cluster.MaxMemory(); result.Memory > limit {
-		message = fmt.Sprintf("%s Its data takes %s bytes of memory, and %s has %s: until there is more, the engine evicts keys or refuses writes, as its maxmemory-policy says.",
-			message, words.Number(result.Memory), cluster.NodeType, words.Number(limit))
+	return message + tooMuch(cluster, result)
+}
+
+// tooMuch is a sentence about data that takes more memory than the nodes have; "": it does not.
+func tooMuch(cluster models.Cluster, result primary.Result) string {
+	limit := cluster.MaxMemory()
+	if result.Memory <= limit {
+		return ""
 	}
-	return message
+	return fmt.Sprintf(" Its data takes %s bytes of memory, and %s has %s: until there is more, the engine evicts keys or refuses writes, as its maxmemory-policy says.",
+		words.Number(result.Memory), cluster.NodeType, words.Number(limit))
 }
 
 // feedOnly feeds the only shard of a cluster. A node that has no replica saves what it got; otherwise a replica does, see secure.

@@ -40,6 +40,10 @@ func (m *Manager) clusterKinds() queue.Kinds {
 			Weighs: chore, May: atOnce, Does: queue.With(m.handover.failOver), Again: always,
 			Removes: inNoCase, Settles: m.fail, Recovers: beginningAgain,
 		},
+		models.RunStraight: {
+			Weighs: transfer, May: atOnce, Does: m.builder.create, Again: always,
+			Removes: inAnyCase, Settles: m.builder.settleStraight, Recovers: beginningAgain,
+		},
 		models.RunFill: {
 			Weighs: transfer, May: m.filler.may, Does: queue.With(m.filler.fill), Again: never, // half of it is written, and nobody can tell which keys are from it
 			Removes: inNoCase, Settles: m.filler.settle, Recovers: by(m.filler.recover),

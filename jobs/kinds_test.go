@@ -36,6 +36,7 @@ func TestHowEachKindOfRunIsWeighedAndRecovered(t *testing.T) {
 	}{
 		"a snapshot":                       {models.Run{Kind: models.RunSnapshot}, true, false, true},
 		"a restore":                        {models.Run{Kind: models.RunRestore, SnapshotName: "one"}, true, true, false},
+		"a restore of a moment":            {models.Run{Kind: models.RunStraight, Options: `{}`}, true, true, false},
 		"keys brought back":                {models.Run{Kind: models.RunBringBack, Options: `{}`}, true, false, true},
 		"keys brought back, a rehearsal":   {models.Run{Kind: models.RunBringBack, Options: `{"rehearse":true}`}, true, true, false},
 		"a new cluster":                    {models.Run{Kind: models.RunCreate}, false, true, false},

@@ -132,7 +132,7 @@ func New(config Config) (*Manager, error) {
 		Sentence: explain, Wake: m.Wake})
 	m.declared = declared.NewKeeper(declared.Config{DB: m.DB, Clock: m.Clock, Clusters: m.attached, Logger: m.Logger, Mine: first})
 	m.tuner = tuning.New(tuning.Config{DB: m.DB, Logger: m.Logger, Owner: m.lease.Owner, Hold: m.lease.Hold, Working: func(run uint) bool { return m.queue.Working(run) }})
-	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier}, &handover{m.Config, m.locks}
+	m.builder, m.handover = &builder{m.Config, m.nodes, m.locks, m.vault.Reader, m.vault.Verifier, m.vault.Recoverer}, &handover{m.Config, m.locks}
 	m.migrator = &migrator{m.Config, m.locks}
 	m.filler = &filler{m.Config, m.locks, m.attached, m.vault.Reader, m.vault.Verifier}
 	m.bringer = &bringer{m.filler, m.prepare}

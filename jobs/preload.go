@@ -54,14 +54,19 @@ func (b *builder) source(ctx context.Context, cluster models.Cluster, snapshot s
 	if !cluster.ClusterMode && len(manifest.Parts) == 1 && wholly(cluster, manifest) && deadlines == models.DeadlinesKept {
 		return f, nil
 	}
-	if f.contents, err = b.preload(ctx, cluster, f, report); err != nil {
+	if f.contents, err = b.preload(ctx, cluster, f, b, report); err != nil {
 		return f, fmt.Errorf("restore %s into %s: %w", snapshot, cluster.Name, err)
 	}
 	return f, nil
 }
 
-// preload writes the RDBs that the primaries of a cluster start with. They are put in place when the whole snapshot has been read and found good.
-func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling, report *queue.Report) (contents []restore.Content, err error) {
+// splitter writes the keys that a cluster is filled with.
+type splitter interface {
+	split(ctx context.Context, files *restore.Files, cluster models.Cluster, f filling, report *queue.Report) error
+}
+
+// preload writes the RDBs that the primaries of a cluster start with. They are put in place when everything has been read and found good.
+func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling, from splitter, report *queue.Report) (contents []restore.Content, err error) {
 	route, err := router(cluster.Primaries())
 	if err != nil {
 		return nil, err
@@ -84,7 +89,7 @@ func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling
 		preloads, to = append(preloads, p), append(to, p)
 	}
 	files := restore.NewFiles(to, rdb.Written(cluster.Engine, cluster.EngineVersion), restore.Options{Route: route, Into: engineOf(cluster), Deadlines: deadlinesOf(f.deadlines), Now: b.Clock.Now})
-	if err := b.split(ctx, files, cluster, f, report); err != nil {
+	if err := from.split(ctx, files, cluster, f, report); err != nil {
 		return nil, err
 	}
 	if contents, err = files.Close(); err != nil {
@@ -98,7 +103,7 @@ func (b *builder) preload(ctx context.Context, cluster models.Cluster, f filling
 	return contents, nil
 }
 
-// split writes the keys of all parts.
+// split writes the keys of all parts of the snapshot.
 func (b *builder) split(ctx context.Context, files *restore.Files, cluster models.Cluster, f filling, report *queue.Report) error {
 	var read atomic.Int64
 	for i, part := range f.manifest.Parts {

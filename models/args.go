@@ -26,6 +26,14 @@ type (
 
 		Deadlines Deadlines `json:"deadlines,omitempty"` // when the restored keys expire
 	}
+	// StraightArgs are of a restore that makes a new cluster of a moment.
+	StraightArgs struct {
+		Cluster   string        `json:"cluster"` // whose moment it is
+		ClusterID uint          `json:"cluster_id"`
+		Moment    time.Time     `json:"moment"`
+		Places    []RecoverFrom `json:"places,omitempty"` // of shards that are wanted at an exact place instead
+		Base      string        `json:"base,omitempty"`   // the snapshot that the journal is played back behind; "": not chosen yet
+	}
 	// FillArgs are of a restore into an existing cluster.
 	FillArgs struct {
 		Existing  Existing  `json:"existing"`            // what becomes of the keys that the cluster has
@@ -105,6 +113,7 @@ type Arguments interface{ kinds() []RunKind }
 
 func (SnapshotArgs) kinds() []RunKind  { return []RunKind{RunSnapshot} }
 func (RestoreArgs) kinds() []RunKind   { return []RunKind{RunRestore} }
+func (StraightArgs) kinds() []RunKind  { return []RunKind{RunStraight} }
 func (FillArgs) kinds() []RunKind      { return []RunKind{RunFill} }
 func (BringBackArgs) kinds() []RunKind { return []RunKind{RunBringBack} }
 func (ModifyArgs) kinds() []RunKind    { return []RunKind{RunModify} }
@@ -134,16 +143,30 @@ func Args[T Arguments](run Run) (T, error) {
 	return args, nil
 }
 
-// Carries says which snapshot a run reads to make another one of it, or files, and where it writes. For other runs the result is empty.
+// Carries says which snapshot a run reads to make another one of it, or files, or to replay a journal behind it, and where it writes. For other runs the result is empty.
 func (r Run) Carries() (CopyArgs, error) {
 	if r.Kind == RunRecover {
 		args, err := Args[RecoverArgs](r)
 		return CopyArgs{Source: args.Base, Target: args.Target}, err
 	}
+	if r.Kind == RunStraight {
+		args, err := Args[StraightArgs](r)
+		return CopyArgs{Source: args.Base}, err
+	}
 	if !slices.Contains(CopyArgs{}.kinds(), r.Kind) {
 		return CopyArgs{}, nil
 	}
 	return Args[CopyArgs](r)
+}
+
+// Recovers says of which cluster a run makes which moment a snapshot or a new cluster.
+func (r Run) Recovers() (cluster uint, moment time.Time, err error) {
+	if r.Kind == RunStraight {
+		args, err := Args[StraightArgs](r)
+		return args.ClusterID, args.Moment, err
+	}
+	args, err := Args[RecoverArgs](r)
+	return r.ClusterID, args.Moment, err
 }
 
 // Tell stores the arguments in the run.

@@ -41,6 +41,8 @@ func TestArgumentsAreReadAndWrittenAsEver(t *testing.T) {
 		example(RunRestore, `{"refill":true,"unreachable":"All nodes had died."}`, RestoreArgs{Refill: true, Before: "All nodes had died."}),
 		example(RunRestore, `{"deadlines":"drop"}`, RestoreArgs{Deadlines: DeadlinesDropped}),
 		example(RunRestore, `{}`, RestoreArgs{}),
+		example(RunStraight, `{"cluster":"orders","cluster_id":3,"moment":"2026-11-27T10:41:07Z","places":[{"shard":2,"run":"00000000000000aa","offset":7}],"base":"one"}`, StraightArgs{"orders", 3,
+			time.Date(2026, 11, 27, 10, 41, 7, 0, time.UTC), []RecoverFrom{{2, "00000000000000aa", 7}}, "one"}),
 		example(RunFill, `{"existing":"replace","safety":"before"}`, FillArgs{Existing: ExistingReplace, Safety: "before"}),
 		example(RunFill, `{"existing":"none","deadlines":"shift"}`, FillArgs{Existing: ExistingNone, Deadlines: DeadlinesShifted}),
 		example(RunBringBack, `{"rehearse":true,"deadlines":"drop"}`, BringBackArgs{Rehearse: true, Deadlines: DeadlinesDropped}),

@@ -36,14 +36,15 @@ type ClusterSpec struct {
 	Replicas    int      // of each shard
 	Port        int      // 0: automatic
 	Auth        string
-	Password    secret.Text // with AuthGiven
-	Encrypted   bool        // in transit
-	UserGroup   string      // who may sign in, instead of by a password
-	Retention   int         // days; 0: no automatic backups
-	Window      Window      // zero: no preference
-	Snapshot    string      // "": empty
-	Deadlines   Deadlines   // of the keys that are restored
-	Copies      int         // 0 counts as 1
+	Password    secret.Text   // with AuthGiven
+	Encrypted   bool          // in transit
+	UserGroup   string        // who may sign in, instead of by a password
+	Retention   int           // days; 0: no automatic backups
+	Window      Window        // zero: no preference
+	Snapshot    string        // "": empty
+	Straight    *StraightFrom // the moment that it is made of; nil: none
+	Deadlines   Deadlines     // of the keys that are restored
+	Copies      int           // 0 counts as 1
 	RequestedBy string
 
 	CacheCluster   bool // a cache cluster in ElastiCache's terms, which has no replicas; otherwise a replication group

@@ -28,6 +28,13 @@ var runKinds = []runKind{
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into " + r.ClusterName },
 		says:  saysNew(func(r Run) string { return "restored from " + r.SnapshotName }),
 	}, {
+		kind: RunStraight, label: "Restore of a moment", cancellable: true,
+		title: titleStraight,
+		says: saysNew(func(r Run) string {
+			args, _ := Args[StraightArgs](r) // an error is reported where the snapshot is freed
+			return fmt.Sprintf("restored straight from %s as it was at %s UTC", args.Cluster, momentText(args.Moment))
+		}),
+	}, {
 		kind: RunFill, label: "Restore into an existing cluster", cancellable: true,
 		title: func(r Run) string { return "Restore " + r.SnapshotName + " into the existing cluster " + r.ClusterName },
 		says:  saysFill,
@@ -212,6 +219,14 @@ func titleRecover(r Run) string {
 		return "Recover " + r.ClusterName
 	}
 	return fmt.Sprintf("Recover %s to %s UTC as %s", r.ClusterName, momentText(args.Moment), r.SnapshotName)
+}
+
+func titleStraight(r Run) string {
+	args, err := Args[StraightArgs](r)
+	if err != nil {
+		return "Restore a moment into " + r.ClusterName
+	}
+	return fmt.Sprintf("Restore %s as it was at %s UTC into %s", args.Cluster, momentText(args.Moment), r.ClusterName)
 }
 
 func saysReason(_ Run, _ RunStatus, reason string) string { return reason }

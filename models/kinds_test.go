@@ -66,6 +66,8 @@ func TestRunsHaveTitles(t *testing.T) {
 		{RunCopy, `?`, "Copy one"},
 		{RunExport, `{"source":"one","target":"two","store":"dir:/far"}`, "Export one to dir:/far"},
 		{RunExport, `?`, "Export one"},
+		{RunStraight, `{"cluster":"pay","moment":"2026-11-27T10:41:07Z"}`, "Restore pay as it was at 2026-11-27 10:41:07 UTC into orders"},
+		{RunStraight, `?`, "Restore a moment into orders"},
 		{"of tomorrow", `{}`, "of tomorrow orders"},
 	} {
 		if got := (Run{Kind: test.kind, ClusterName: "orders", SnapshotName: "one", Options: test.options}).Title(); strings.TrimSpace(got) != test.want {

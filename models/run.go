@@ -12,6 +12,7 @@ type RunKind string
 const (
 	RunCreate            RunKind = "create"             // start a cluster's nodes
 	RunRestore           RunKind = "restore"            // start them and fill them from a snapshot
+	RunStraight          RunKind = "straight"           // start them and fill them with what a cluster was at a moment
 	RunFill              RunKind = "fill"               // restore a snapshot into an existing cluster
 	RunBringBack         RunKind = "bring-back"         // bring keys of a snapshot back into a running cluster, or rehearse that
 	RunModify            RunKind = "modify"             // adapt the nodes to the changed cluster

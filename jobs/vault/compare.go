@@ -158,7 +158,7 @@ func (d *recovery) contentOf(ctx context.Context, of models.Snapshot, part archi
 	})
 	held, err := d.hold(ctx, t, of, part, s, sent.Store)
 	if err != nil && of.Name == d.base.Name {
-		return content{}, d.explain(ctx, t, part, s, err)
+		return content{}, d.explain(ctx, t.id(), part, s, err)
 	} else if err != nil {
 		return content{}, reason.Because(err, "Part %d of it could not be loaded into a node. The log says why.", part.Number)
 	}

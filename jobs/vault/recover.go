@@ -9,6 +9,7 @@ import (
 
 	"rekindle/internal/archive"
 	"rekindle/internal/journal"
+	"rekindle/internal/launch"
 	"rekindle/internal/primary"
 	"rekindle/internal/replica"
 	"rekindle/internal/resp"
@@ -130,7 +131,7 @@ func (d *recovery) replay(ctx context.Context, index int) error {
 	})
 	held, err := d.hold(ctx, t, d.base, part, s, sent.Store)
 	if err != nil {
-		return d.explain(ctx, t, part, s, err)
+		return d.explain(ctx, t.id(), part, s, err)
 	}
 	defer func() {
 		if err := held.Close(); err != nil {
@@ -187,25 +188,26 @@ func (ended) BrokeOff(context.Context, int64) (string, bool) {
 
 // hold brings a node to the end of a span behind a part of a snapshot.
 func (d *recovery) hold(ctx context.Context, t *trial, of models.Snapshot, part archive.Part, s *span, progress func(int64)) (*primary.Held, error) {
-	return primary.Hold(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password},
-		primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
-			Open: func(ctx context.Context) (io.ReadCloser, error) {
-				return d.archive.OpenPart(ctx, refOf(of), part)
-			}},
-		primary.History{ReplicationID: s.id, Offset: s.from},
+	return primary.Hold(ctx, primary.Target{Addr: t.node.Address(), Password: t.cluster.Password}, d.dump(of, part), primary.History{ReplicationID: s.id, Offset: s.from},
 		func(ctx context.Context) (io.ReadCloser, error) { return s.open(ctx, d.Store) },
 		primary.Options{ListenHost: loopback, OnProgress: progress})
 }
 
+// dump is a part of a snapshot for a node.
+func (d *recovery) dump(of models.Snapshot, part archive.Part) primary.Dump {
+	return primary.Dump{Length: part.Bytes, Digest: part.Digest(), Version: part.RDBVersion, Keys: part.Keys, Expires: part.Expires,
+		Open: func(ctx context.Context) (io.ReadCloser, error) { return d.archive.OpenPart(ctx, refOf(of), part) }}
+}
+
 // explain finds out what a failure means: the base is damaged, the journal is, the engine does not take it, or nothing.
-func (d *recovery) explain(ctx context.Context, t *trial, part archive.Part, s *span, err error) error {
+func (d *recovery) explain(ctx context.Context, node launch.ID, part archive.Part, s *span, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if why, is := s.fault(err); is {
 		return why
 	}
-	why, _ := t.Launcher.LastWords(ctx, t.cluster.Name, t.node.Name)
+	why, _ := d.Launcher.LastWords(ctx, node.Cluster, node.Name)
 	switch {
 	case errors.Is(err, primary.ErrTorn):
 		return reason.Because(err, "The place %d in the stream of shard %d is in the middle of a command or a transaction, where no node ever was. Choose another moment.", s.to, part.Number)

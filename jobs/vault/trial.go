@@ -387,8 +387,10 @@ func (u *trialUser) walk(ctx context.Context, kind string, look func(string) [][
 
 // end stops the node and removes its folder.
 func (t *trial) end(ctx context.Context) {
-	t.trials.end(ctx, launch.ID{Cluster: t.cluster.Name, Name: t.node.Name})
+	t.trials.end(ctx, t.id())
 }
+
+func (t *trial) id() launch.ID { return launch.ID{Cluster: t.cluster.Name, Name: t.node.Name} }
 
 // end stops a trial's node and removes its folder.
 func (ts *trials) end(ctx context.Context, node launch.ID) {

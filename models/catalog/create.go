@@ -64,6 +64,16 @@ func (q Clusters) Check(ctx context.Context, spec *models.ClusterSpec) (models.S
 	if spec.CacheNodes == 0 {
 		spec.CacheNodes = 1
 	}
+	if spec.Straight != nil {
+		source, err := q.Get(ctx, spec.Straight.Cluster)
+		if more, refused := models.AsFaults(models.RenameField(err, "", "cluster")); refused {
+			faults = append(faults, more...)
+		} else if err != nil {
+			return snapshot, err
+		} else {
+			faults = append(faults, models.CheckStraight(spec, source, q.db.Now())...)
+		}
+	}
 	faults = append(faults, models.CheckSpec(*spec, engines)...)
 	if err := q.checkGroups(ctx, spec, &faults); err != nil {
 		return snapshot, err
@@ -143,6 +153,12 @@ func (q Clusters) create(ctx context.Context, spec models.ClusterSpec, snapshot 
 			if spec.Snapshot, err = tx.Clusters.importFor(ctx, spec); err != nil {
 				return err
 			}
+		} else if spec.Straight != nil {
+			source, err := tx.Clusters.Get(ctx, spec.Straight.Cluster)
+			if err != nil {
+				return models.RenameField(err, "", "cluster")
+			}
+			kind, args = models.RunStraight, models.StraightArgs{Cluster: source.Name, ClusterID: source.ID, Moment: spec.Straight.Moment, Places: spec.Straight.Places}
 		} else if spec.Snapshot != "" {
 			kind, args = models.RunRestore, models.RestoreArgs{Deadlines: spec.Deadlines}
 			if err := tx.Snapshots.holdForRestore(ctx, snapshot.Name); err != nil {

@@ -204,7 +204,7 @@ func (q Drills) MayRun(ctx context.Context, run models.Run, owner string) (bool,
 	var before int64
 	err := q.db.with(ctx).Model(&models.Run{}).Where("id <> ? AND status IN ? AND (kind IN ? OR kind = ? AND status = ? AND owner = ?)",
 		run.ID, []models.RunStatus{models.RunQueued, models.RunRunning},
-		[]models.RunKind{models.RunSnapshot, models.RunRestore, models.RunFill, models.RunBringBack, models.RunImport, models.RunRecover, models.RunCompare}, models.RunDrill, models.RunRunning, owner).Count(&before).Error
+		[]models.RunKind{models.RunSnapshot, models.RunRestore, models.RunStraight, models.RunFill, models.RunBringBack, models.RunImport, models.RunRecover, models.RunCompare}, models.RunDrill, models.RunRunning, owner).Count(&before).Error
 	if err != nil {
 		return false, fmt.Errorf("look for what a drill would disturb: %w", err)
 	}

@@ -255,6 +255,29 @@ func TestALostSegmentGoesWithItsDay(t *testing.T) {
 // A recovery was asked for while its moment was in the window. What it needs stays until it has ended, also when the window has gone on, or the cluster has.
 func TestSegmentsStayWhileARecoveryNeedsThem(t *testing.T) {
 	t.Parallel()
+	for kind, request := range map[models.RunKind]func(*DB, time.Time) models.Run{
+		models.RunRecover: func(db *DB, moment time.Time) models.Run {
+			return must(db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment, RequestedBy: "test"}))(t)
+		},
+		models.RunStraight: func(db *DB, moment time.Time) models.Run {
+			again := spec("again")
+			again.Straight = &models.StraightFrom{Cluster: "orders", Moment: moment}
+			must(db.Clusters.Create(t.Context(), again))(t)
+			run, found, err := find[models.Run](db.with(t.Context()).Where("kind = ?", models.RunStraight))
+			if err != nil || !found {
+				t.Fatalf("no run makes it: %v", err)
+			}
+			return run
+		},
+	} {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			segmentsStay(t, request)
+		})
+	}
+}
+
+func segmentsStay(t *testing.T, request func(*DB, time.Time) models.Run) {
 	db, clock := catalog(t)
 	cluster, link := journaled(t, db) // a day
 	for i := range int64(24) {        // an hour each
@@ -269,7 +292,7 @@ func TestSegmentsStayWhileARecoveryNeedsThem(t *testing.T) {
 		store(t, db, link, "run1", 100*(i+24), 100*(i+25))
 	}
 	basedOn(t, db, "s59", 5900)
-	run := must(db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moment, RequestedBy: "test"}))(t)
+	run := request(db, moment)
 	clock.Advance(30 * time.Hour)
 	outlived := func() (n int, to int64) {
 		t.Helper()

@@ -55,10 +55,13 @@ const recordedClusters = `WITH RECURSIVE recorded (id) AS (SELECT MIN(cluster_id
 // orphans are segments of clusters that are gone, unless one of them is still being recovered.
 func (q Journal) orphans(ctx context.Context) ([]models.JournalSegment, error) {
 	var gone []uint
-	err := q.db.with(ctx).Raw(recordedClusters+" AND id NOT IN (SELECT id FROM clusters) AND id NOT IN (SELECT cluster_id FROM runs WHERE kind = ? AND status IN ?)", models.RunRecover, underWay).Scan(&gone).Error
+	recovering, err := q.db.Recoveries.underWay(ctx)
+	if err == nil {
+		err = q.db.with(ctx).Raw(recordedClusters + " AND id NOT IN (SELECT id FROM clusters)").Scan(&gone).Error
+	}
 	var orphans []models.JournalSegment
 	for _, cluster := range gone {
-		if err == nil && len(orphans) < journalBatch {
+		if _, needed := recovering[cluster]; !needed && err == nil && len(orphans) < journalBatch {
 			var some []models.JournalSegment
 			err = q.db.with(ctx).Where("cluster_id = ?", cluster).Order("ended_at, id").Limit(journalBatch).Find(&some).Error
 			orphans = append(orphans, some...)

@@ -75,20 +75,60 @@ func (q Recoveries) Begin(ctx context.Context, run models.Run, base models.Snaps
 		}
 		before := args.Base // of an attempt that was cut off
 		args.Base = base.Name
-		if err := errors.Join(tx.Snapshots.hold(ctx, base, "replayed"), run.Tell(args)); err != nil {
+		if err := tx.Recoveries.read(ctx, &run, base, args, before); err != nil {
 			return err
-		}
-		if err := tx.with(ctx).Model(&models.Run{}).Where("id = ?", run.ID).Update("options", run.Options).Error; err != nil {
-			return fmt.Errorf("write arguments of run %d: %w", run.ID, err)
-		}
-		if before != "" && before != base.Name {
-			if err := tx.Snapshots.release(ctx, before, run.ID); err != nil {
-				return err
-			}
 		}
 		return tx.Recoveries.configure(ctx, run.SnapshotName, base)
 	})
 	return run, err
+}
+
+// read has a run read this snapshot, and says so in its arguments, instead of the one before.
+func (q Recoveries) read(ctx context.Context, run *models.Run, base models.Snapshot, args models.Arguments, before string) error {
+	if err := errors.Join(q.db.Snapshots.hold(ctx, base, "replayed"), run.Tell(args)); err != nil {
+		return err
+	}
+	if err := q.db.with(ctx).Model(&models.Run{}).Where("id = ?", run.ID).Update("options", run.Options).Error; err != nil {
+		return fmt.Errorf("write arguments of run %d: %w", run.ID, err)
+	}
+	if before == "" || before == base.Name {
+		return nil
+	}
+	return q.db.Snapshots.release(ctx, before, run.ID)
+}
+
+// BeginStraight is Begin for a run that makes a new cluster of a moment. What could not be checked before the snapshot was known is checked now. It returns
+// the cluster with as many databases as the snapshot needs.
+func (q Recoveries) BeginStraight(ctx context.Context, run models.Run, cluster models.Cluster, base models.Snapshot) (models.Cluster, error) {
+	err := q.db.transaction(ctx, func(tx *DB) error {
+		present, err := tx.Runs.Get(ctx, run.ID)
+		if err != nil {
+			return err
+		}
+		args, err := models.Args[models.StraightArgs](present)
+		if err != nil {
+			return err
+		}
+		if why := cluster.NotStraight(models.StraightFrom{Cluster: args.Cluster}, base); why != "" {
+			return models.Refuse(models.CodeCombination, "shards", why)
+		}
+		spec := models.ClusterSpec{Engine: cluster.EngineName(), NodeType: cluster.NodeType, ClusterMode: cluster.ClusterMode, Shards: cluster.ShardCount}
+		if faults := models.CheckRestore(spec, base, tx.cannotTake(ctx, cluster.EngineName(), base, models.DeadlinesKept)); len(faults) > 0 {
+			return faults
+		}
+		before := args.Base
+		args.Base = base.Name
+		if err := tx.Recoveries.read(ctx, &run, base, args, before); err != nil {
+			return err
+		}
+		cluster.Databases, cluster.RestoredFrom = cluster.DatabasesFor(base), base.Name
+		changes := map[string]any{"databases": cluster.Databases, "restored_from": cluster.RestoredFrom}
+		if err := tx.with(ctx).Model(&models.Cluster{ID: cluster.ID}).UpdateColumns(changes).Error; err != nil {
+			return fmt.Errorf("write what %s is filled with: %w", cluster.Name, err)
+		}
+		return nil
+	})
+	return cluster, err
 }
 
 // configure gives a snapshot that is being made the configuration of another one.
@@ -110,20 +150,28 @@ var underWay = []models.RunStatus{models.RunQueued, models.RunRunning}
 
 // earliest is the earliest moment of a cluster that a recovery which waits or is under way was asked for; false when there is no such recovery.
 func (q Recoveries) earliest(ctx context.Context, clusterID uint) (moment time.Time, is bool, err error) {
+	all, err := q.underWay(ctx)
+	moment, is = all[clusterID]
+	return moment, is, err
+}
+
+// underWay are the earliest moments of the recoveries that wait or are under way, by cluster.
+func (q Recoveries) underWay(ctx context.Context) (map[uint]time.Time, error) {
 	var runs []models.Run
-	if err := q.db.with(ctx).Where("kind = ? AND cluster_id = ? AND status IN ?", models.RunRecover, clusterID, underWay).Find(&runs).Error; err != nil {
-		return moment, false, fmt.Errorf("look for recoveries: %w", err)
+	if err := q.db.with(ctx).Where("kind IN ? AND status IN ?", []models.RunKind{models.RunRecover, models.RunStraight}, underWay).Find(&runs).Error; err != nil {
+		return nil, fmt.Errorf("look for recoveries: %w", err)
 	}
+	all := make(map[uint]time.Time)
 	for _, run := range runs {
-		args, err := models.Args[models.RecoverArgs](run)
+		cluster, moment, err := run.Recovers()
 		if err != nil {
-			return moment, false, err
+			return nil, err
 		}
-		if moment.IsZero() || args.Moment.Before(moment) {
-			moment = args.Moment
+		if earlier, is := all[cluster]; !is || moment.Before(earlier) {
+			all[cluster] = moment
 		}
 	}
-	return moment, len(runs) > 0, nil
+	return all, nil
 }
 
 // MayRun tells whether a recovery, or a comparison with the journal, may begin on this console now: one at a time.

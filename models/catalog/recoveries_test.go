@@ -74,6 +74,59 @@ func TestARecoveryHoldsTheSnapshotThatItBeginsWith(t *testing.T) {
 	}
 }
 
+func TestAClusterThatIsMadeOfAMomentHoldsTheSnapshotThatItBeginsWith(t *testing.T) {
+	t.Parallel()
+	for _, ends := range []string{"well", "badly"} {
+		db, clock := catalog(t)
+		orders := launched(t, db, spec("orders"))
+		taken(t, db, "orders", "one")
+		clock.Advance(time.Hour)
+		taken(t, db, "orders", "two")
+		clock.Advance(time.Hour)
+		again := spec("again")
+		again.Straight = &models.StraightFrom{Cluster: "orders", Moment: db.Now().Add(-time.Minute)}
+		cluster := must(db.Clusters.Create(t.Context(), again))(t)[0]
+		if cluster.Status != models.ClusterCreating || cluster.RestoredFrom != "" {
+			t.Errorf("it is %s, made from %q", cluster.Status, cluster.RestoredFrom)
+		}
+		run := claimKind(t, db, models.RunStraight)
+		if args, err := models.Args[models.StraightArgs](run); err != nil || args.Cluster != "orders" || args.ClusterID != orders.ID || run.ClusterID != cluster.ID || run.Home != cluster.Home {
+			t.Errorf("%+v, %v of %+v", args, err, run)
+		}
+		status := func(name string, want models.SnapshotStatus) {
+			t.Helper()
+			if got := must(db.Snapshots.Get(t.Context(), name))(t).Status; got != want {
+				t.Errorf("%s is %s, want %s", name, got, want)
+			}
+		}
+		one, two := must(db.Snapshots.Get(t.Context(), "one"))(t), must(db.Snapshots.Get(t.Context(), "two"))(t)
+		must(db.Recoveries.BeginStraight(t.Context(), run, cluster, one))(t)
+		status("one", models.SnapshotCopying)
+		cluster = must(db.Recoveries.BeginStraight(t.Context(), run, cluster, two))(t) // the console was killed, and another snapshot serves now
+		status("one", models.SnapshotAvailable)
+		status("two", models.SnapshotCopying)
+		if cluster.RestoredFrom != "two" {
+			t.Errorf("it is made from %q", cluster.RestoredFrom)
+		}
+		refused(t, db.Snapshots.Delete(t.Context(), []string{"two"}, "admin"), models.CodeSnapshotState)
+		other := two
+		other.ClusterMode, other.Parts = true, []models.Part{{Number: 1, Slots: "0-8191"}, {Number: 2, Slots: "8192-16383"}}
+		_, err := db.Recoveries.BeginStraight(t.Context(), run, cluster, other)
+		refused(t, err, models.CodeCombination)
+		want, from := models.ClusterAvailable, "two"
+		if ends == "well" {
+			check(t, db.Settle.Cluster(t.Context(), run, "It was made."))
+		} else {
+			want, from = models.ClusterRestoreFailed, ""
+			check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "It broke."))
+		}
+		status("two", models.SnapshotAvailable)
+		if cluster = must(db.Clusters.Get(t.Context(), "again"))(t); cluster.Status != want || cluster.RestoredFrom != from || cluster.UnsavedFrom != "" {
+			t.Errorf("it is %s, made from %q, unsaved %q", cluster.Status, cluster.RestoredFrom, cluster.UnsavedFrom)
+		}
+	}
+}
+
 func TestRecoveriesCountAgainstTheQuotaOnTheDayThatTheyAreAskedFor(t *testing.T) {
 	t.Parallel()
 	db, clock := catalog(t)

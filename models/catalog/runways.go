@@ -73,6 +73,7 @@ type ending struct {
 var runWays = map[models.RunKind]runWay{
 	models.RunSnapshot:          {home: atNodes, frees: freeSnapshotted},
 	models.RunRestore:           {home: atNodes, frees: freeRestored},
+	models.RunStraight:          {home: atNodes, frees: freeStraight},
 	models.RunFill:              {home: atNodes, frees: freeFilled},
 	models.RunBringBack:         {home: atNodes, frees: freeBroughtBack},
 	models.RunCreate:            {home: atNodes, frees: freeNew(models.ClusterCreateFailed)},
@@ -157,6 +158,18 @@ func freeRestored(ctx context.Context, tx *DB, run models.Run, e *ending) error 
 	}
 	if err := freeNew(models.ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
 		return err
+	}
+	return tx.Settle.releaseSnapshot(ctx, run)
+}
+
+// freeStraight leaves a cluster that could not be made of a moment in a state in which it can only be deleted, and releases the snapshot that it began with.
+func freeStraight(ctx context.Context, tx *DB, run models.Run, e *ending) error {
+	if err := freeNew(models.ClusterRestoreFailed)(ctx, tx, run, e); err != nil {
+		return err
+	}
+	// Restoring that snapshot would not be the same again.
+	if err := tx.with(ctx).Model(&models.Cluster{ID: run.ClusterID}).UpdateColumn("restored_from", "").Error; err != nil {
+		return fmt.Errorf("forget what %s was to be made of: %w", run.ClusterName, err)
 	}
 	return tx.Settle.releaseSnapshot(ctx, run)
 }

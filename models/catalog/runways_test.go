@@ -9,8 +9,10 @@ import (
 func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[models.RunKind][2]string{
-		models.RunSnapshot:          {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
-		models.RunRestore:           {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
+		models.RunSnapshot: {"The snapshot one of orders failed. It broke.", "The snapshot one of orders was cancelled."},
+		models.RunRestore:  {"The cluster orders could not be restored from one. It broke.", "The cluster orders was not restored from one. It was cancelled."},
+		models.RunStraight: {"The cluster orders could not be restored straight from pay as it was at 2026-11-27 10:41:07 UTC. It broke.",
+			"The cluster orders was not restored straight from pay as it was at 2026-11-27 10:41:07 UTC. It was cancelled."},
 		models.RunFill:              {"The snapshot one was not restored completely into orders. It broke.", "The snapshot one was not restored into orders. It was cancelled."},
 		models.RunBringBack:         {"Keys of the snapshot one were not all brought back into orders. It broke.", "Keys of the snapshot one were no longer brought back into orders. It was cancelled."},
 		models.RunCreate:            {"The cluster orders could not be created. It broke."},
@@ -29,7 +31,7 @@ func TestEachKindOfRunFailsInItsOwnWords(t *testing.T) {
 		models.RunRebuild:           {"It broke."},
 		"of tomorrow":               {"It broke."},
 	} {
-		run := models.Run{Kind: kind, Status: models.RunRunning, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two"}`}
+		run := models.Run{Kind: kind, Status: models.RunRunning, ClusterName: "orders", SnapshotName: "one", Options: `{"source":"one","target":"two","cluster":"pay","moment":"2026-11-27T10:41:07Z"}`}
 		e := endingOf(run, models.RunFailed, "It broke.")
 		if e.event.Message != want[0] || e.event.Severity != models.SeverityError {
 			t.Errorf("a failed %s: %s %q", kind, e.event.Severity, e.event.Message)

@@ -198,6 +198,13 @@ func (q Settling) Fill(ctx context.Context, run models.Run, message string) erro
 
 // releaseSnapshot releases the snapshot that a restore read.
 func (q Settling) releaseSnapshot(ctx context.Context, run models.Run) error {
+	if run.Kind == models.RunStraight {
+		present, err := q.db.Runs.Get(ctx, run.ID) // its arguments say by now which snapshot it has read
+		if err != nil {
+			return err
+		}
+		return q.db.Copies.release(ctx, present)
+	}
 	if run.SnapshotName == "" {
 		return nil
 	}
