@@ -59,7 +59,7 @@ func commands() []command {
 		{"backup now", "CLUSTER [flags]", "have a running console take a snapshot; --wait waits until it is available", func(ctx context.Context, c call) error {
 			return runBackupNow(ctx, c.args, c.getenv, c.stdout, c.stderr)
 		}},
-		{"recover", "CLUSTER --to MOMENT --as NAME [flags]", "have a running console make a snapshot of a cluster as it was at a moment", func(ctx context.Context, c call) error {
+		{"recover", "CLUSTER --to MOMENT --as NAME|--into NAME [flags]", "have a running console make a snapshot, or a new cluster, of a cluster as it was at a moment", func(ctx context.Context, c call) error {
 			return runRecover(ctx, c.args, c.getenv, c.stdout, c.stderr)
 		}},
 		{"restore", "SNAPSHOT --as NAME [flags]", "have a running console restore a snapshot into a new cluster", func(ctx context.Context, c call) error {

@@ -78,7 +78,10 @@ func TestAScriptRecoversAClusterToAMoment(t *testing.T) {
 		t.Errorf("it ended with %d: %s", code, stderr)
 	}
 	for what, args := range map[string][]string{"say which cluster": {"recover", "--to", to, "--as", "x"}, "say what the snapshot is called": {"recover", "orders", "--to", to},
-		"--to must be a moment": {"recover", "orders", "--to", "noon", "--as", "x"}} {
+		"--to must be a moment":                                   {"recover", "orders", "--to", "noon", "--as", "x"},
+		"make either a snapshot (--as) or a new cluster (--into)": {"recover", "orders", "--to", to, "--as", "x", "--into", "y"},
+		"are about a new cluster":                                 {"recover", "orders", "--to", to, "--as", "x", "--replicas", "1"},
+		"--replicas must be a number":                             {"recover", "orders", "--to", to, "--into", "x", "--replicas", "all"}} {
 		if code, _, stderr := a.command(args...); code != exitUsage || !strings.Contains(stderr, what) {
 			t.Errorf("%v ended with %d: %s", args, code, stderr)
 		}
@@ -108,5 +111,19 @@ func TestAScriptRecoversAClusterToAMoment(t *testing.T) {
 	}
 	if printed := a.succeeds("recover", "orders", "--to", to, "--as", "twice", "--wait"); printed != "twice\n" {
 		t.Errorf("it prints %q", printed)
+	}
+
+	if printed := a.succeeds("recover", "orders", "--to", to, "--into", "straight", "--node-type", "cache.t4g.small", "--wait"); printed != "straight\n" {
+		t.Errorf("it prints %q", printed)
+	}
+	if diff := testkit.Diff(want, testkit.Digests(t, a.redis(primaryOf(a.group("straight")), ""))); diff != "" {
+		t.Error(diff)
+	}
+	if c := a.json("recover", "orders", "--to", to, "--into", "with-replica", "--replicas", "1").Cluster; c.Name != "with-replica" || c.Status != "creating" {
+		t.Errorf("%+v", c)
+	}
+	if code, _, stderr := a.command("recover", "orders", "--to", "2020-01-01T00:00:00Z", "--into", "early", "--wait"); code != exitFailed ||
+		!strings.HasPrefix(stderr, "rekindle: The cluster early could not be restored straight from orders as it was at 2020-01-01 00:00:00 UTC. There is no snapshot of orders from before") {
+		t.Errorf("it ended with %d: %s", code, stderr)
 	}
 }

@@ -68,7 +68,7 @@ type clusterChanges struct {
 	dataEncrypted bool
 }
 
-// createSpec reads the request for a new cluster, and the snapshot to restore into it, if there is one.
+// createSpec reads the request for a new cluster, and the snapshot to restore into it, if there is one, or what stands for one.
 func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.ClusterSpec, models.Snapshot, error) {
 	var snapshot models.Snapshot
 	spec := models.ClusterSpec{NodeType: c.text("CacheNodeType"), ParameterGroup: c.id("CacheParameterGroupName"), Tags: c.tags(),
@@ -89,6 +89,20 @@ func (a clusterChanges) createSpec(ctx context.Context, c *call) (models.Cluster
 		}
 		if spec.NodeType == "" {
 			spec.NodeType = snapshot.ShownNodeType()
+		}
+	}
+	if source, is, err := a.straight(ctx, c, &spec); err != nil {
+		return spec, snapshot, err
+	} else if is {
+		snapshot = asSeed(source)
+		if spec.NodeType == "" {
+			spec.NodeType = snapshot.NodeType
+		}
+		if engine == "" {
+			engine = snapshot.Engine
+			if _, err := a.db.Engines.Find(ctx, engine, snapshot.EngineVersion); err == nil && version == "" {
+				version = snapshot.EngineVersion // otherwise the newest one
+			}
 		}
 	}
 	if engine == "" {

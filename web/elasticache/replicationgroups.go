@@ -230,6 +230,7 @@ func (a groupActions) create(ctx context.Context, c *call) error {
 	}
 	spec.Name, spec.Description = c.requiredID("ReplicationGroupId"), c.required("ReplicationGroupDescription")
 	c.readShape(&spec, restored)
+	c.replicasLike(&spec, restored)
 	spec.Attributes.AutomaticFailover, _ = c.flag("AutomaticFailoverEnabled")
 	spec.Attributes.MultiAZ, _ = c.flag("MultiAZEnabled")
 	if zones := c.list("PreferredCacheClusterAZs"); len(zones) > 0 {
