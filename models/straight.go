@@ -87,17 +87,30 @@ func shapeText(clusterMode bool, shards int) string {
 func (c Cluster) Like(engine Engine) ClusterSpec {
 	nodeType := c.NodeType
 	if nodeType == "" { // of an attached cluster, whose nodes have no type
-		nodeType = c.ShownNodeType()
+		nodeType = c.roomyNodeType()
 	}
 	spec := ClusterSpec{Description: c.Description, Engine: engine, NodeType: nodeType, ClusterMode: c.Sharded(), Shards: max(1, len(c.Shards())), Replicas: min(c.Replicas, MaxReplicas),
-		Encrypted: c.Encrypted(), Retention: c.RetentionLimit, Window: c.SnapshotWindow, Auth: AuthNone}
-	if c.Attached() {
-		return spec
-	}
-	if spec.ParameterGroup, spec.UserGroup = c.ParameterGroup, c.UserGroup; c.AuthEnabled() {
+		Encrypted: c.Encrypted(), Retention: c.RetentionLimit, Window: c.SnapshotWindow, Auth: AuthNone, UserGroup: c.UserGroup}
+	if c.AuthEnabled() {
 		spec.Auth = AuthGenerate // its own password is not for another cluster
 	}
+	if !c.Attached() && engine.Family() == c.ShownEngine().Family() { // otherwise the parameters are others
+		spec.ParameterGroup = c.ParameterGroup
+	}
 	return spec
+}
+
+// roomyNodeType is the node type that comes next to the nodes of an attached cluster, and has room for what they hold.
+func (c Cluster) roomyNodeType() string {
+	var used int64
+	for _, n := range c.Nodes {
+		used = max(used, n.UsedMemory)
+	}
+	room := SuggestNodeType(used)
+	if shown, known := FindNodeType(c.ShownNodeType()); known && shown.Memory > room.Memory {
+		return shown.Name
+	}
+	return room.Name
 }
 
 // Made is the text of the event about a cluster that was made straight from a moment.

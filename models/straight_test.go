@@ -90,7 +90,7 @@ func TestAClusterIsLikeItsSource(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	attached := Cluster{Name: "far", Kind: KindAttached, Password: "secret", Configuration: Configuration{Engine: "redis"}, Nodes: []Node{{Shard: 1, Role: RolePrimary, MaxMemory: 1 << 30}}}
-	if s := attached.Like(engine); s.Auth != AuthNone || s.NodeType == "" || s.Shards != 1 || s.ClusterMode {
+	if s := attached.Like(engine); s.Auth != AuthGenerate || s.NodeType == "" || s.Shards != 1 || s.ClusterMode {
 		t.Errorf("like an attached one: %+v", s)
 	}
 }

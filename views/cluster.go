@@ -57,6 +57,7 @@ type Cluster struct {
 	Running      Work
 	// RestoredFrom is the snapshot that its data came from, or was meant to come from. It may be gone, or no longer be good.
 	RestoredFrom string
+	Moment       time.Time // up to which the journal was replayed behind it; zero: it was not
 	SourceExists bool
 	SourceUsable bool
 	// CanSnapshot is false for a type that cannot be snapshotted or a cluster in a state that forbids it; Refusal then says why.

@@ -132,9 +132,11 @@ func (p ClusterForm) maxCopies() string {
 	return "20"
 }
 
-func (p ClusterForm) nodeTypes() []Option {
-	options := make([]Option, 0, len(p.NodeTypes))
-	for _, t := range p.NodeTypes {
+func (p ClusterForm) nodeTypes() []Option { return nodeTypeOptions(p.NodeTypes) }
+
+func nodeTypeOptions(types []NodeType) []Option {
+	options := make([]Option, 0, len(types))
+	for _, t := range types {
 		label := t.Name + " · " + MemoryText(t.Memory)
 		if t.NoSnapshots {
 			label += " · cannot be snapshotted"

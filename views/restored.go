@@ -1,10 +1,21 @@
 package views
 
+import "time"
+
 // Restored is what a cluster was filled with, and what it stands in for.
 type Restored struct {
 	Snapshot               string
-	Keys                   int64  // in the snapshot; -1: unknown
-	Before, BeforeEndpoint string // the cluster that the snapshot is of, and where that is reached; "": it is gone
+	Moment                 time.Time // up to which the journal was replayed behind it; zero: it was not
+	Keys                   int64     // in the snapshot; -1: unknown
+	Before, BeforeEndpoint string    // the cluster that the snapshot is of, and where that is reached; "": it is gone
+}
+
+// behindText says that a journal was replayed behind a snapshot up to a moment; "" for the zero time.
+func behindText(moment time.Time) string {
+	if moment.IsZero() {
+		return ""
+	}
+	return " and the journal behind it, up to " + moment.UTC().Format(time.DateTime) + " UTC"
 }
 
 // keysText compares the keys that are there with those of the snapshot.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/a-h/templ"
+
 	"rekindle/models"
 	"rekindle/views"
 )
@@ -25,6 +27,8 @@ func (p presenter) again(ctx context.Context, run models.Run, shown views.Run) (
 		return importAgain(run)
 	case models.RunRecover:
 		return recoverAgain(run, shown)
+	case models.RunStraight:
+		return p.straightAgain(ctx, run)
 	case models.RunRebuild:
 		return views.Again{Href: "/settings/rebuild", Post: true}, nil
 	case models.RunFind:
@@ -98,11 +102,29 @@ func importAgain(run models.Run) (views.Again, error) {
 // recoverAgain is the form as it was filled in, with another name: that one is taken.
 func recoverAgain(run models.Run, shown views.Run) (views.Again, error) {
 	args, err := models.Args[models.RecoverArgs](run)
-	query := []string{"moment", args.Moment.UTC().Format(momentLayout)}
-	for _, p := range args.Places {
+	return views.Again{Href: recoverAddress(run.ClusterName, args.Moment, args.Places)}.If(shown.ClusterExists), err
+}
+
+// straightAgain is recoverAgain for a new cluster, which is of another one, as long as that is there.
+func (p presenter) straightAgain(ctx context.Context, run models.Run) (views.Again, error) {
+	args, err := models.Args[models.StraightArgs](run)
+	if err != nil {
+		return views.Again{}, err
+	}
+	_, err = p.db.Clusters.Get(ctx, args.Cluster)
+	if models.HasCode(err, models.CodeClusterNotFound) {
+		return views.Again{}, nil
+	}
+	return views.Again{Href: recoverAddress(args.Cluster, args.Moment, args.Places, "into", intoCluster)}, err
+}
+
+// recoverAddress leads to the form that asks for a moment, filled in.
+func recoverAddress(cluster string, moment time.Time, places []models.RecoverFrom, more ...string) templ.SafeURL {
+	query := append([]string{"moment", moment.UTC().Format(momentLayout)}, more...)
+	for _, p := range places {
 		query = append(query, "place", fmt.Sprintf("%d:%s:%d", p.Shard, p.Run, p.Offset))
 	}
-	return views.Again{Href: views.LinkQuery(string(views.Link("clusters", run.ClusterName, "recover")), query...)}.If(shown.ClusterExists), err
+	return views.LinkQuery(string(views.Link("clusters", cluster, "recover")), query...)
 }
 
 // nextTry is a sentence about what the schedule does after an automatic snapshot that failed; "" for any other run, and once there was a later attempt.

@@ -174,8 +174,17 @@ func (h clusterPages) presentOrigin(ctx context.Context, c models.Cluster, props
 		return nil
 	}
 	props.SourceExists, props.SourceUsable = err == nil, snapshot.Usable()
+	if err != nil {
+		return err
+	}
+	of, straight, err := h.db.Runs.Straight(ctx, c.ID)
+	if straight {
+		props.Moment = of.Moment
+	}
 	if err == nil && c.Status == models.ClusterAvailable && h.clock.Since(c.CreatedAt) < restoredLately {
-		props.Restored, err = h.presentRestored(ctx, c, snapshot)
+		if props.Restored, err = h.presentRestored(ctx, c, snapshot); err == nil && straight {
+			props.Restored.Keys, props.Restored.Moment = -1, of.Moment // the journal has changed how many there are
+		}
 	}
 	return err
 }

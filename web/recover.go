@@ -14,7 +14,7 @@ import (
 	"rekindle/views"
 )
 
-// recoverPages make a snapshot of a cluster as it was at a moment.
+// recoverPages make a snapshot, or a new cluster, of a cluster as it was at a moment.
 type recoverPages struct{ *site }
 
 // momentLayout is how a moment is written in the form.
@@ -27,7 +27,10 @@ func (h recoverPages) recoverPage(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	query := r.URL.Query()
-	form := url.Values{"moment": {query.Get("moment")}, "name": {query.Get("name")}, "place": query["place"]}
+	form := url.Values{"moment": {query.Get("moment")}, "name": {query.Get("name")}, "place": query["place"], "into": {intoSnapshot}}
+	if err := h.fillLike(r, cluster, form); err != nil {
+		return err
+	}
 	if moment, is := models.ParseMoment(form.Get("moment")); is {
 		form.Set("moment", moment.Format(momentLayout))
 	}
@@ -43,9 +46,14 @@ func (h recoverPages) askRecover(w http.ResponseWriter, r *http.Request, cluster
 		return err
 	}
 	props := views.RecoverForm{Cluster: cluster.Name, Places: form["place"], Oldest: window.Oldest(), Newest: window.Newest(),
-		Fields: views.Fields{Values: firstValues(form, "moment", "name"), Errors: wrong}}
+		Fields: views.Fields{Values: firstValues(form, "moment", "into", "name", "id", "node_type", "replicas"), Errors: wrong}}
+	for _, t := range models.NodeTypes() {
+		props.NodeTypes = append(props.NodeTypes, views.NodeType{Name: t.Name, Memory: t.Memory, NoSnapshots: t.NoSnapshots})
+	}
 	if moment, is := models.ParseMoment(form.Get("moment")); is {
-		props.Command = fmt.Sprintf("rekindle recover %s \\\n  --to %s \\\n  --as %s --wait", cluster.Name, moment.Format(time.RFC3339Nano), orPlaceholder(strings.TrimSpace(form.Get("name")), "NAME"))
+		command := fmt.Sprintf("rekindle recover %s \\\n  --to %s \\\n  ", cluster.Name, moment.Format(time.RFC3339Nano))
+		props.Command = command + fmt.Sprintf("--as %s --wait", shellQuote(orPlaceholder(strings.TrimSpace(form.Get("name")), "NAME")))
+		props.CommandInto = command + strings.Join(likeFlags(cluster, form), " ") + " --wait"
 	}
 	return h.ask(w, r, underCluster(cluster, "Recover to a moment"), wrong, func(shell views.Shell) templ.Component { return views.RecoverPage(shell, props) })
 }
@@ -59,6 +67,9 @@ func (h recoverPages) recover(w http.ResponseWriter, r *http.Request) error {
 	form, err := readForm(r)
 	if err != nil {
 		return err
+	}
+	if form.Get("into") == intoCluster {
+		return h.straight(w, r, cluster, form)
 	}
 	wrong := mistakes{}
 	spec := models.RecoverSpec{Cluster: cluster.Name, Name: form.Get("name"), RequestedBy: visitOf(r).user.Name}

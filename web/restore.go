@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -48,7 +49,7 @@ func (h restorePages) restorePage(w http.ResponseWriter, r *http.Request) error 
 	engine := likeliestEngine(engines, snapshot, h.jobs.CannotTake)
 	form.Set("engine", engine.Name+"/"+engine.Version)
 	setSchedule(form, snapshot.RetentionLimit, snapshot.SnapshotWindow, true)
-	id, err := h.suggestName(r, snapshot)
+	id, err := h.suggestName(r.Context(), snapshot.ClusterName)
 	if err != nil {
 		return err
 	}
@@ -117,9 +118,8 @@ func shorten(text string, n int) string {
 	return text
 }
 
-// suggestName is the name of the snapshot's cluster if that is free again, else one like it.
-func (h restorePages) suggestName(r *http.Request, snapshot models.Snapshot) (string, error) {
-	base := snapshot.ClusterName
+// suggestName is this name of a cluster if that is free again, else one like it.
+func (s *site) suggestName(ctx context.Context, base string) (string, error) {
 	for n := 1; n <= 50; n++ {
 		name := base
 		switch {
@@ -128,7 +128,7 @@ func (h restorePages) suggestName(r *http.Request, snapshot models.Snapshot) (st
 		case n > 2:
 			name = cut(base, 28) + "-restored-" + strconv.Itoa(n-1)
 		}
-		_, err := h.db.Clusters.Get(r.Context(), name)
+		_, err := s.db.Clusters.Get(ctx, name)
 		if models.HasCode(err, models.CodeClusterNotFound) {
 			if _, problem := models.CheckName("cluster id", name); problem == "" {
 				return name, nil

@@ -102,4 +102,19 @@ func TestBrowserRecoversAClusterToAMoment(t *testing.T) {
 	if diff := testkit.Diff(want, testkit.Digests(t, client(t, again, again.Nodes[0]))); diff != "" {
 		t.Error(diff)
 	}
+
+	// The same without the snapshot in between.
+	b.open("/clusters/shop/recover?moment=" + moment.UTC().Format(time.RFC3339))
+	b.inspectAfter("recover-straight", func() {
+		b.js("into a new cluster", `document.querySelector('input[name=into][value=cluster]').click()`)
+		b.awaitText("--into shop-restored")
+	})
+	b.fill("id", "straight")
+	b.submit("/clusters/straight")
+	b.awaitText("Restored from base and the journal behind it, up to " + typed + " UTC")
+	b.inspect("recovered-straight", "/clusters/straight")
+	straight := must(s.db.Clusters.Get(t.Context(), "straight"))(t)
+	if diff := testkit.Diff(want, testkit.Digests(t, client(t, straight, straight.Nodes[0]))); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -50,6 +50,18 @@ func (q Runs) Restores(ctx context.Context, limit int) ([]models.Measured, error
 	return restores, nil
 }
 
+// Straight returns the arguments of the run that made a cluster of a moment; false when none did, or it was forgotten since.
+func (q Runs) Straight(ctx context.Context, clusterID uint) (args models.StraightArgs, found bool, err error) {
+	run, found, err := find[models.Run](q.db.with(ctx).Where("cluster_id = ? AND kind = ?", clusterID, models.RunStraight).Order("id DESC"))
+	if err != nil {
+		return args, false, fmt.Errorf("look for the run that made cluster %d: %w", clusterID, err)
+	} else if !found {
+		return args, false, nil
+	}
+	args, err = models.Args[models.StraightArgs](run)
+	return args, err == nil, err
+}
+
 // Maker returns the run that made this snapshot, or was to. A copy to elsewhere, which has the name of its source, is none.
 func (q Runs) Maker(ctx context.Context, snapshot models.Snapshot) (models.Run, bool, error) {
 	kind := models.RunSnapshot
