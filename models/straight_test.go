@@ -81,6 +81,15 @@ func TestAMomentIsMadeAClusterOfTheSameShape(t *testing.T) {
 	}
 }
 
+func TestAnEngineThatDoesNotLoadTheBaseIsNamed(t *testing.T) {
+	t.Parallel()
+	base := Snapshot{Name: "base", RDBVersion: 12, Configuration: Configuration{Engine: "redis", EngineVersion: "8.0.2"}}
+	want := "The snapshot base, behind which the journal was to be replayed, was made by redis 8.0.2 (RDB version 12), which redis 7.0.15 does not load as it is. Recover orders to the moment as a snapshot instead, and restore that: it can be restored in any way."
+	if got := (StraightFrom{Cluster: "orders"}).NotFed(Engine{"redis", "7.0.15"}, base); !strings.EqualFold(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestAClusterIsLikeItsSource(t *testing.T) {
 	t.Parallel()
 	source := sharded("orders", "0-8191", "8192-16383")

@@ -46,7 +46,7 @@ func (h recoverPages) askRecover(w http.ResponseWriter, r *http.Request, cluster
 		return err
 	}
 	props := views.RecoverForm{Cluster: cluster.Name, Places: form["place"], Oldest: window.Oldest(), Newest: window.Newest(),
-		Fields: views.Fields{Values: firstValues(form, "moment", "into", "name", "id", "node_type", "replicas"), Errors: wrong}}
+		Fields: views.Fields{Values: firstValues(form, "moment", "into", "name", "id", "node_type", "replicas", "override"), Errors: wrong}}
 	for _, t := range models.NodeTypes() {
 		props.NodeTypes = append(props.NodeTypes, views.NodeType{Name: t.Name, Memory: t.Memory, NoSnapshots: t.NoSnapshots})
 	}

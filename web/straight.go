@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"rekindle/models"
+	"rekindle/views"
 )
 
 // What a moment becomes, as the form has it.
@@ -34,6 +36,21 @@ func (h recoverPages) fillLike(r *http.Request, cluster models.Cluster, form url
 	return nil
 }
 
+// shortFor says that the host has too little memory for what the snapshot before the moment has, in a cluster with so many replicas; "": it has enough, or
+// nobody knows.
+func (h recoverPages) shortFor(ctx context.Context, from models.StraightFrom, replicas int) (string, error) {
+	bases, err := h.db.Recoveries.Bases(ctx, from.Cluster, from.Moment, 1)
+	if err != nil || len(bases) == 0 {
+		return "", err
+	}
+	data := bases[0].UsedMemory * int64(1+replicas)
+	_, available, err := h.jobs.HostMemory(ctx)
+	if err != nil || data <= available {
+		return "", nil
+	}
+	return fmt.Sprintf("The data needs %s on all nodes together, and this host has %s free. Choose fewer replicas, or tick the box to go on all the same.", views.SizeText(data), views.SizeText(available)), nil
+}
+
 // likeFlags are the flags of rekindle recover for a new cluster: only those that make it unlike the other one.
 func likeFlags(cluster models.Cluster, form url.Values) []string {
 	like := cluster.Like(models.Engine{})
@@ -55,6 +72,11 @@ func (h recoverPages) straight(w http.ResponseWriter, r *http.Request, cluster m
 	wrong := mistakes{}
 	from := models.StraightFrom{Cluster: cluster.Name, Moment: readMoment(form, wrong), Places: readPlaces(form, wrong)}
 	replicas := wholeNumber(form, "replicas", "number of replicas", fmt.Sprintf("0 to %d", models.MaxReplicas), wrong)
+	if short, err := h.shortFor(r.Context(), from, replicas); err != nil {
+		return err
+	} else if short != "" && form.Get("override") != "on" {
+		wrong.add("override", short)
+	}
 	if len(wrong) == 0 {
 		engine, err := h.db.Engines.Find(r.Context(), cluster.Engine, cluster.EngineVersion)
 		if _, refused := models.AsFaults(err); refused {

@@ -14,6 +14,7 @@ func TestAMomentIsAskedForAsANewCluster(t *testing.T) {
 	c.launch("orders")
 	page := "/clusters/orders/recover"
 	c.backUp("orders", "s1")
+	c.clock.Advance(2 * time.Minute)
 	moment := c.clock.Now().Add(-time.Minute).UTC().Truncate(time.Second)
 	typed := moment.Format(time.DateTime)
 	source := c.find("orders")
@@ -48,6 +49,11 @@ func TestAMomentIsAskedForAsANewCluster(t *testing.T) {
 			t.Fatal(what)
 		}
 	}
+	c.jobs.change(func(a *answers) { a.available = 700 << 20 }) // the snapshot has 400 MB in memory
+	c.post(page, form("replicas", "1")...).is(http.StatusUnprocessableEntity).says("The data needs 839 MB on all nodes together, and this host has 734 MB free.", "tick the box").hasErrorAt("override")
+	c.post(page, form("replicas", "1", "override", "on", "id", "9")...).is(http.StatusUnprocessableEntity).says(`name="override" value="on" checked`).doesNotSay("The data needs")
+	c.jobs.change(func(a *answers) { a.available = 64 << 30 })
+	c.get(page).doesNotSay(`name="override"`)
 	c.post(page, form("place", "1:00000000000000aa:42", "replicas", "1")...).redirects("/clusters/again")
 	again := c.find("again")
 	if again.Status != models.ClusterCreating || again.Replicas != 1 || again.NodeType != source.NodeType || again.EngineName() != source.EngineName() || again.AuthEnabled() != source.AuthEnabled() || again.Password == source.Password && source.Password != "" {
