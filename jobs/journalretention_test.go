@@ -47,6 +47,15 @@ func (c *console) reopened(clock clockwork.Clock) {
 // A recovery to a moment that leaves the window while it is under way has everything that it needs until its end. Of another cluster the same goes.
 func TestRetentionTakesNothingFromARecovery(t *testing.T) {
 	t.Parallel()
+	for _, into := range []string{"a snapshot", "a new cluster"} {
+		t.Run(into, func(t *testing.T) {
+			t.Parallel()
+			retainedFor(t, into == "a new cluster")
+		})
+	}
+}
+
+func retainedFor(t *testing.T, straight bool) {
 	reached, release := make(chan struct{}), make(chan struct{})
 	c := newConsole(t, clockwork.NewRealClock())
 	var moments []time.Time
@@ -78,13 +87,18 @@ func TestRetentionTakesNothingFromARecovery(t *testing.T) {
 	}
 	clock := clockwork.NewFakeClockAt(time.Now().Add(30 * time.Hour).Round(0)) // which is its own measure
 	c.started = func(n launch.Node) {
-		if strings.HasPrefix(n.Cluster, "0-recover-") {
+		if strings.HasPrefix(n.Cluster, "0-recover-") || n.Cluster == "again" && straight {
 			close(reached)
 			<-release
 		}
 	}
 	c.reopened(clock)
-	run := c.must(c.db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moments[0], RequestedBy: "test"}))
+	var run models.Run
+	if straight {
+		run = c.askStraight(c.spec("again", 0), moments[0])
+	} else {
+		run = c.must(c.db.Recoveries.Request(t.Context(), models.RecoverSpec{Cluster: "orders", Name: "back", Moment: moments[0], RequestedBy: "test"}))
+	}
 	c.start()
 	testkit.WaitFor(t, "the recovery to begin", func() bool {
 		select {
@@ -113,12 +127,18 @@ func TestRetentionTakesNothingFromARecovery(t *testing.T) {
 	if run = c.awaitRun(run); run.Status != models.RunSucceeded {
 		t.Fatalf("the recovery %s: %s", run.Status, run.Error)
 	}
-	if diff := testkit.Diff(wanted, testkit.Digests(t, c.primary(c.restoreInto(c.spec("again", 0), "back")))); diff != "" {
+	var again models.Cluster
+	if straight {
+		again = c.await("again", models.ClusterAvailable)
+	} else {
+		again = c.restoreInto(c.spec("again", 0), "back")
+		// What was recovered is a snapshot of that moment, which the window could begin with.
+		must(t, c.db.Snapshots.Delete(t.Context(), []string{"back"}, "test"))
+		c.manager.Wake()
+	}
+	if diff := testkit.Diff(wanted, testkit.Digests(t, c.primary(again))); diff != "" {
 		t.Error(diff)
 	}
-	// What was recovered is a snapshot of that moment, which the window could begin with.
-	must(t, c.db.Snapshots.Delete(t.Context(), []string{"back"}, "test"))
-	c.manager.Wake()
 	c.waitFor("its segments to go afterwards", gone("orders", 0), c.events)
 }
 

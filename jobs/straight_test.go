@@ -293,7 +293,9 @@ func TestKeysWhoseTimeHasPassedAreNotInAClusterMadeOfAMoment(t *testing.T) {
 	moment := c.quiet(orders)
 	testkit.WaitFor(t, "the key's time to pass", func() bool { return time.Since(deadline) > 10*time.Millisecond })
 	c.recorded(orders, moment)
-	again := c.made(c.spec("again", 0), moment)
+	spec := c.spec("again", 0)
+	spec.Encrypted = true // what it is fed goes over TLS then
+	again := c.made(spec, moment)
 	if n := c.primary(again).Exists(t.Context(), "brief", "piece").Val(); n != 1 {
 		t.Errorf("%d of the two keys exist, want the one whose time has not passed", n)
 	}
