@@ -81,6 +81,12 @@ func (q Losses) notice(ctx context.Context, cluster models.Cluster) (string, err
 	} else if found {
 		return fmt.Sprintf("%s The newest good snapshot from before is %s: restore it into a new cluster to get the data back. It is kept until you delete it.", text, own.Name), nil
 	}
+	if of, straight, err := q.db.Runs.Straight(ctx, cluster.ID); err != nil {
+		return "", err
+	} else if straight {
+		return fmt.Sprintf("%s There is no good snapshot of it from before. It was made of %s as it was at %s UTC: recover that again, as long as the journal reaches back to it.",
+			text, of.Cluster, of.Moment.UTC().Format(time.DateTime)), nil
+	}
 	source, found, err := find[models.Snapshot](good.Session(&gorm.Session{}).Where("name = ?", cluster.RestoredFrom))
 	if err != nil {
 		return "", fmt.Errorf("look for the snapshot that %s was made from: %w", cluster.Name, err)

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -121,6 +122,13 @@ func TestAClusterThatIsMadeOfAMomentHoldsTheSnapshotThatItBeginsWith(t *testing.
 			check(t, db.Settle.Fail(t.Context(), run, models.RunFailed, "It broke."))
 		}
 		status("two", models.SnapshotAvailable)
+		if ends == "well" {
+			check(t, db.Losses.Emptied(t.Context(), cluster.ID, "again-001"))
+			notice := "It was made of orders as it was at " + again.Straight.Moment.UTC().Format(time.DateTime) + " UTC: recover that again"
+			if got := must(db.Clusters.Get(t.Context(), "again"))(t); !strings.Contains(got.StatusReason, notice) {
+				t.Errorf("after a loss it says %q", got.StatusReason)
+			}
+		}
 		if cluster = must(db.Clusters.Get(t.Context(), "again"))(t); cluster.Status != want || cluster.RestoredFrom != from || cluster.UnsavedFrom != "" {
 			t.Errorf("it is %s, made from %q, unsaved %q", cluster.Status, cluster.RestoredFrom, cluster.UnsavedFrom)
 		}
