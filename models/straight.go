@@ -9,7 +9,7 @@ import (
 )
 
 // A straight restore makes a new cluster of a moment: its primaries get a snapshot from before it, and the cluster's journal behind that up to the moment.
-// No snapshot is made of it in between, which takes about half of the time. Therefore the new cluster has the shards of the snapshot, and keys expire
+// No snapshot is made of it in between, which is faster. Therefore the new cluster has the shards of the snapshot, and keys expire
 // when they would have expired. Whoever wants something else makes a snapshot of the moment, see [RecoverSpec], and restores that.
 
 // StraightFrom is the moment of a cluster that a new one is made of.

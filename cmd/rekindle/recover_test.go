@@ -122,6 +122,16 @@ func TestAScriptRecoversAClusterToAMoment(t *testing.T) {
 	if c := a.json("recover", "orders", "--to", to, "--into", "with-replica", "--replicas", "1").Cluster; c.Name != "with-replica" || c.Status != "creating" {
 		t.Errorf("%+v", c)
 	}
+	testkit.WaitFor(t, "the node that is fed", func() bool {
+		nodes, err := filepath.Glob(filepath.Join(a.data, nodesFolder, "with-replica", "*", "node.json"))
+		return err == nil && len(nodes) > 0
+	})
+	a.kill()
+	a.start()
+	a.connect()
+	if diff := testkit.Diff(want, testkit.Digests(t, a.redis(primaryOf(a.group("with-replica")), ""))); diff != "" {
+		t.Errorf("after a kill in the middle: %s", diff)
+	}
 	if code, _, stderr := a.command("recover", "orders", "--to", "2020-01-01T00:00:00Z", "--into", "early", "--wait"); code != exitFailed ||
 		!strings.HasPrefix(stderr, "rekindle: The cluster early could not be restored straight from orders as it was at 2020-01-01 00:00:00 UTC. There is no snapshot of orders from before") {
 		t.Errorf("it ended with %d: %s", code, stderr)
